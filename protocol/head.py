@@ -1,0 +1,232 @@
+"""The bytes before the body: a start-line, field lines, an empty line (RFC 9112 §2-§5).
+
+    GET /chat/hello HTTP/1.1\\r\\n
+    Host: localhost:8000\\r\\n
+    Accept: text/event-stream\\r\\n
+    \\r\\n
+
+h11 reads and writes heads in this project, but it is lenient where two readers of the same bytes
+could disagree: it takes bare LF, joins folded lines and merges repeated lengths, and its events
+do not tell. So every head is checked raw, here, before h11 sees it.
+
+The rules this file keeps:
+
+1. A line ends in CRLF. A bare CR or LF is refused as soon as it is seen, as is any control
+   character, so a person who typed a request with the wrong line ends hears of it at once.
+2. No folded lines, no space before the colon, no field without a name.
+3. One empty line before the request-line is skipped (RFC 9112 §2.2), not two.
+4. The start-line, the head and the number of fields have limits: 414 and 431.
+5. How the bytes were cut never matters.
+"""
+
+import re
+from urllib.parse import quote_from_bytes
+
+import msgspec
+
+from .errors import DecodeError
+
+__all__ = ["Head", "HeadReader"]
+
+# "A recipient of such a bare CR MUST consider that element to be invalid" (RFC 9112 §2.2); a bare
+# LF it MAY take as a line end, and there the readings of two hops part: so we do not. A CR at the
+# end of what has come so far is not judged yet. Of the CTLs only HTAB may stand in a field.
+BAD_BYTE = re.compile(rb"\r[^\n]|(?<!\r)\n|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", re.DOTALL)
+
+# token = 1*tchar (RFC 9110 §5.6.2)
+TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+
+# request-line = method SP request-target SP HTTP-version (RFC 9112 §3)
+REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) (\S+) HTTP/([0-9])\.([0-9])")
+
+# status-line = HTTP-version SP status-code SP [ reason-phrase ] (RFC 9112 §4)
+STATUS_LINE = re.compile(rb"HTTP/([0-9])\.([0-9]) ([1-9][0-9][0-9])(?: [^\r\n]*)?")
+
+# What a person meant who typed a space or a letter of their own language into the target.
+TYPED_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) (\S.*\S|\S) +(HTTP/1\.[01])")
+
+PRINTF_FORM = r"printf 'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' | nc …"
+
+
+class Head(msgspec.Struct, frozen=True):
+    """A head that has passed the rules above.
+
+    Args:
+        raw: its bytes, from the start-line to the empty line.
+        start_line: without its CRLF.
+        fields: (field-name in lower case, field-value without the space around it), in order.
+    """
+
+    raw: bytes
+    start_line: bytes
+    fields: list[tuple[bytes, bytes]]
+
+    def values(self, name: bytes) -> list[bytes]:
+        """The values of every field line of this (lower-case) name."""
+        return [value for key, value in self.fields if key == name]
+
+    @property
+    def is_http10(self) -> bool:
+        """The message says HTTP/1.0, which has no chunked coding."""
+        version = self.start_line if self.start_line.startswith(b"HTTP/") else self.start_line[-8:]
+        return version.startswith(b"HTTP/1.0")
+
+
+class HeadReader:
+    """Bytes in, one checked head out.
+
+    Args:
+        is_request: a request's head; else a response's.
+        max_start_line_size: in bytes without CRLF. Longer: 414 (RFC 9110 §15.5.15).
+        max_size: of the whole head in bytes. Longer: 431 (RFC 6585 §5).
+        max_fields: the number of field lines. More: 431.
+
+    Attributes:
+        started: a byte has come that was not part of a skipped empty line.
+        trailing_data: the bytes after the head: its body, or the next message.
+    """
+
+    def __init__(
+        self,
+        *,
+        is_request: bool = True,
+        max_start_line_size: int = 16 << 10,
+        max_size: int = 64 << 10,
+        max_fields: int = 100,
+    ) -> None:
+        self.trailing_data = b""
+        self._is_request = is_request
+        self._max_start_line_size = max_start_line_size
+        self._max_size = max_size
+        self._max_fields = max_fields
+        self._buffer = bytearray()
+        self._skipped = 0  # the size of the empty line before the start-line
+        self._error: DecodeError | None = None
+
+    @property
+    def started(self) -> bool:
+        return bool(self._buffer)
+
+    def receive_data(self, data: bytes) -> Head | None:
+        """Take bytes as they arrive, cut anywhere.
+
+        Returns:
+            The head once it is complete, else None. Do not call again after that.
+
+        Raises:
+            DecodeError: with the status to answer in `error_status_hint`.
+        """
+        if self._error is not None:
+            raise self._error.again()
+        try:
+            return self._receive_data(data)
+        except DecodeError as error:
+            self._error = error
+            raise
+
+    def receive_eof(self) -> None:
+        """Say that the peer will send no more.
+
+        Raises:
+            DecodeError: in the middle of a head. Between two messages it is no error.
+        """
+        if self._error is not None:
+            raise self._error.again()
+        if self.started:
+            raise self._error_at(
+                len(self._buffer), "the head ended before its empty line (CR LF CR LF)"
+            )
+
+    def _receive_data(self, data: bytes) -> Head | None:
+        checked = len(self._buffer)
+        self._buffer += data
+        if not self._skipped and self._buffer.startswith(b"\r\n"):
+            del self._buffer[:2]
+            self._skipped = 2
+            checked = 0
+        if self._skipped and self._buffer.startswith(b"\r"):
+            raise self._error_at(0, "an empty line in place of the start-line")
+        # Only the new bytes are searched, and the few before them that a line end may begin in.
+        end = self._buffer.find(b"\r\n\r\n", max(0, checked - 3)) + 4
+        stop = end if end > 3 else len(self._buffer)
+        if bad := BAD_BYTE.search(self._buffer, max(0, checked - 1), stop):
+            raise self._bad_byte(bad.start(), bad[0])
+        self._check_start_line_size(stop)
+        if stop > self._max_size:
+            raise self._error_at(
+                self._max_size, f"a head over {self._max_size} bytes", 431
+            )
+        if end <= 3:
+            return None
+        raw = bytes(self._buffer[:end])
+        self.trailing_data = bytes(self._buffer[end:])
+        self._buffer.clear()
+        return self._check(raw)
+
+    def _check_start_line_size(self, stop: int) -> None:
+        limit = self._max_start_line_size
+        if stop > limit and self._buffer.find(b"\r\n", 0, limit + 2) < 0:
+            raise self._error_at(limit, f"a start-line over {limit} bytes", 414)
+
+    def _bad_byte(self, index: int, found: bytes) -> DecodeError:
+        if index == 0 and found == b"\x16":
+            return self._error_at(0, "a TLS handshake: this port speaks plain HTTP, use http://")
+        if found == b"\n":
+            return self._error_at(
+                index,
+                "a line that ends in LF alone: HTTP lines end in CR LF. "
+                f"Use `nc -C` (or `workshop nc -C`), or {PRINTF_FORM}",
+            )
+        if found[:1] == b"\r":
+            return self._error_at(index, f"a CR without LF after it, but {found[1:]!r}")
+        return self._error_at(index, f"a control character in the head: {found!r}")
+
+    def _check(self, raw: bytes) -> Head:
+        start_line, *lines = raw[:-4].split(b"\r\n")
+        if self._is_request:
+            self._check_request_line(start_line)
+        elif not (status := STATUS_LINE.fullmatch(start_line)) or status[1] != b"1":
+            raise self._error_at(0, f"not an HTTP/1 status-line: {start_line[:80]!r}")
+        if len(lines) > self._max_fields:
+            raise self._error_at(0, f"a head of over {self._max_fields} field lines", 431)
+        fields = []
+        place = len(start_line) + 2
+        for line in lines:
+            fields.append(self._check_field_line(line, place))
+            place += len(line) + 2
+        return Head(raw, start_line, fields)
+
+    def _check_request_line(self, line: bytes) -> None:
+        match = REQUEST_LINE.fullmatch(line)
+        if match and match[2].isascii():
+            if match[3] != b"1":
+                raise self._error_at(len(line) - 3, "only HTTP/1.1 and HTTP/1.0 here", 505)
+            return
+        message = f"not a request-line: {line[:80]!r}"
+        if typed := TYPED_LINE.fullmatch(line):
+            # b"GET /chat/\xe4\xbd\xa0 HTTP/1.1": a request-target is ASCII (RFC 9112 §3.2).
+            target = quote_from_bytes(typed[2], safe="/?&=:;,@!$'()*+%~[]")
+            message = "a request-target with spaces or bytes that are not ASCII"
+            message += f". Percent-encoded, the line is:\n\n{typed[1].decode()} {target} "
+            message += typed[3].decode() + "\n\n"
+        raise self._error_at(0, message)
+
+    def _check_field_line(self, line: bytes, place: int) -> tuple[bytes, bytes]:
+        """field-line = field-name ":" OWS field-value OWS (RFC 9112 §5)"""
+        if line[:1] in (b" ", b"\t"):
+            # "A server that receives an obs-fold … MUST either reject the message …" (§5.2)
+            raise self._error_at(place, "a folded field line, or space before the first one")
+        name, colon, value = line.partition(b":")
+        if not colon:
+            raise self._error_at(place, f"a field line without a colon: {line[:80]!r}")
+        if not TOKEN.fullmatch(name):
+            # "No whitespace is allowed between the field name and colon." (§5.1)
+            raise self._error_at(place, f"not a field-name: {name[:80]!r}")
+        return name.lower(), value.strip(b" \t")
+
+    def _error_at(self, index: int, message: str, status: int = 400) -> DecodeError:
+        return DecodeError(message, self._skipped + index, error_status_hint=status)
+
+
+# What this file does not do: decide where the body ends (http1.py), know what any field means,
+# or accept what is easy to mend: a client that gets a clear 400 is mended by its author.

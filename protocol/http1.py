@@ -1,0 +1,271 @@
+"""One HTTP/1.1 message: its head through h11, its body by our own decoders (RFC 9112 §6).
+
+    POST /v1/chat/completions HTTP/1.1      the head (head.py has checked it raw)
+    Host: localhost
+    Content-Length: 15                      framing: what says where the body ends
+                                            an empty line
+    {"stream":true}                         15 bytes of body
+
+Where a body ends is the one question on which two hops must never disagree. `request_framing`
+and `response_framing` answer it from the head alone, each branch in the order of RFC 9112 §6.3,
+and `body_decoder` gives the state machine that reads it.
+"""
+
+import re
+from enum import Enum, auto
+from typing import Protocol
+
+import h11
+import msgspec
+
+from .chunked import ChunkedDecoder
+from .errors import DecodeError
+from .head import Head
+
+__all__ = [
+    "BodyDecoder",
+    "Coding",
+    "ContentLengthDecoder",
+    "Framing",
+    "UntilCloseDecoder",
+    "body_decoder",
+    "expects_continue",
+    "keeps_alive",
+    "read_request",
+    "read_response",
+    "request_framing",
+    "response_framing",
+]
+
+
+class Coding(Enum):
+    """The four ways a body can be delimited."""
+
+    NONE = auto()
+    CHUNKED = auto()
+    CONTENT_LENGTH = auto()
+    UNTIL_CLOSE = auto()
+
+
+class Framing(msgspec.Struct, frozen=True):
+    """Where a body ends.
+
+    Args:
+        coding: how it is delimited.
+        length: in bytes, when a Content-Length says so.
+    """
+
+    coding: Coding
+    length: int = 0
+
+
+# Content-Length = 1*DIGIT (RFC 9110 §8.6). int() alone would take "+5", "0_5", " 5" and "５".
+CONTENT_LENGTH = re.compile(rb"0*([0-9]{1,18})")
+
+
+def request_framing(head: Head) -> Framing:
+    """Where a request's body ends (RFC 9112 §6.3, items 3, 4, 5, 6 and 7).
+
+    Raises:
+        DecodeError: the head says two things, or something unknown: 400; a transfer coding we do
+            not have: 501. The connection must be closed after either.
+    """
+    if codings := head.values(b"transfer-encoding"):
+        # 3. "If a message is received with both a Transfer-Encoding and a Content-Length header
+        # field … ought to be handled as an error."
+        if head.values(b"content-length"):
+            raise _bad("both Transfer-Encoding and Content-Length")
+        # §6.1: "A server or client that receives an HTTP/1.0 message containing a
+        # Transfer-Encoding header field MUST treat the message as if the framing is faulty".
+        if head.is_http10:
+            raise _bad("Transfer-Encoding in HTTP/1.0")
+        # 4. "If a Transfer-Encoding header field is present in a request and the chunked transfer
+        # coding is not the final encoding, the message body length cannot be determined
+        # reliably; the server MUST respond with the 400 (Bad Request) status code".
+        members = _list_members(codings)
+        if members[-1] != b"chunked":
+            raise _bad(f"a final transfer coding that is not chunked: {members[-1]!r}")
+        if b"chunked" in members[:-1]:
+            raise _bad("the chunked coding applied twice")
+        if len(members) > 1:
+            # "A server that receives a request message with a transfer coding it does not
+            # understand SHOULD respond with 501 (Not Implemented)." (§6.1)
+            raise _bad(f"a transfer coding we do not have: {members[0]!r}", 501)
+        return Framing(Coding.CHUNKED)
+    length = _content_length(head)
+    # 7. "If this is a request message and none of the above are true, then the message body
+    # length is zero".
+    return Framing(Coding.CONTENT_LENGTH, length) if length is not None else Framing(Coding.NONE)
+
+
+def response_framing(head: Head, method: str) -> Framing:
+    """Where a response's body ends (RFC 9112 §6.3).
+
+    Args:
+        head: the response's.
+        method: of the request it answers.
+
+    Raises:
+        DecodeError: the head says two things, or something unknown.
+    """
+    status = head.start_line[9:12]
+    # 1. "Any response to a HEAD request and any response with a 1xx (Informational), 204 (No
+    # Content), or 304 (Not Modified) status code is always terminated by the first empty line".
+    if method == "HEAD" or status.startswith(b"1") or status in (b"204", b"304"):
+        return Framing(Coding.NONE)
+    # 2. "Any 2xx (Successful) response to a CONNECT request implies that the connection will
+    # become a tunnel".
+    if method == "CONNECT" and status.startswith(b"2"):
+        return Framing(Coding.UNTIL_CLOSE)
+    # 3 to 5 hold for responses as they do for requests; we do not ask for other codings (no TE
+    # field), so one that comes is an error.
+    framing = request_framing(head)
+    # 8. "Otherwise, this is a response message without a declared message body length, so the
+    # message body length is determined by the number of octets received prior to the server
+    # closing the connection."
+    return Framing(Coding.UNTIL_CLOSE) if framing.coding is Coding.NONE else framing
+
+
+def _content_length(head: Head) -> int | None:
+    values = head.values(b"content-length")
+    if not values:
+        return None
+    # 5. "If a message is received without Transfer-Encoding and with an invalid Content-Length
+    # header field, then the message framing is invalid". Equal values in a list or on two lines
+    # may be merged by the RFC; we refuse them, for the hop behind us may merge them otherwise.
+    if len(values) > 1:
+        raise _bad("more than one Content-Length")
+    match = CONTENT_LENGTH.fullmatch(values[0])
+    if match is None:
+        raise _bad(f"not a Content-Length: {values[0][:40]!r}")
+    return int(match[1])
+
+
+def _list_members(values: list[bytes]) -> list[bytes]:
+    """The members of a list field, lower case: "a, b" on one line or on two (RFC 9110 §5.6.1)."""
+    members = [member.strip(b" \t").lower() for member in b",".join(values).split(b",")]
+    if not all(members):
+        # Empty members "MUST" be ignored; refusing them is safe, and nobody sends them honestly.
+        raise _bad(f"an empty member in Transfer-Encoding: {b','.join(values)!r}")
+    return members
+
+
+def _bad(message: str, status: int = 400) -> DecodeError:
+    return DecodeError(message, 0, error_status_hint=status)
+
+
+class BodyDecoder(Protocol):
+    """What all body decoders have in common; see ChunkedDecoder for the words."""
+
+    @property
+    def complete(self) -> bool: ...
+    @property
+    def trailing_data(self) -> bytes: ...
+    def receive_data(self, data: bytes) -> list[bytes]: ...
+    def receive_eof(self) -> None: ...
+
+
+class ContentLengthDecoder:
+    """A body of a known number of bytes (RFC 9112 §6.2)."""
+
+    def __init__(self, length: int) -> None:
+        self.trailing_data = b""
+        self._length = length
+        self._remaining = length
+
+    @property
+    def complete(self) -> bool:
+        return self._remaining == 0
+
+    def receive_data(self, data: bytes) -> list[bytes]:
+        piece = data[: self._remaining]
+        self._remaining -= len(piece)
+        if len(piece) < len(data):
+            self.trailing_data += data[len(piece) :]
+        return [piece] if piece else []
+
+    def receive_eof(self) -> None:
+        """Raises DecodeError unless every byte has come (RFC 9112 §8)."""
+        if self._remaining:
+            received = self._length - self._remaining
+            raise DecodeError(f"the body ended after {received} of {self._length} bytes", received)
+
+
+class UntilCloseDecoder:
+    """A body that ends with the connection, as in HTTP/1.0 (RFC 9112 §6.3, item 8).
+
+    Nothing tells a cut body from a complete one: this is why the chunked coding was invented.
+    """
+
+    trailing_data = b""
+
+    def __init__(self) -> None:
+        self.complete = False
+
+    def receive_data(self, data: bytes) -> list[bytes]:
+        return [data] if data else []
+
+    def receive_eof(self) -> None:
+        self.complete = True
+
+
+def body_decoder(framing: Framing) -> BodyDecoder:
+    """The state machine that reads a body of this framing."""
+    match framing.coding:
+        case Coding.CHUNKED:
+            return ChunkedDecoder()
+        case Coding.UNTIL_CLOSE:
+            return UntilCloseDecoder()
+        case _:
+            return ContentLengthDecoder(framing.length)
+
+
+def read_request(head: Head) -> tuple[h11.Connection, h11.Request]:
+    """Read a checked request head through h11.
+
+    Returns:
+        The request, and the h11 connection that has read it and will write the response's head:
+        it knows the method and the version it answers.
+
+    Raises:
+        h11.RemoteProtocolError: what h11 refuses beyond head.py, such as a missing Host.
+    """
+    connection = h11.Connection(h11.SERVER)
+    connection.receive_data(head.raw)
+    request = connection.next_event()
+    if not isinstance(request, h11.Request):
+        raise DecodeError("not a request", 0)
+    return connection, request
+
+
+def read_response(
+    connection: h11.Connection, head: Head
+) -> h11.Response | h11.InformationalResponse:
+    """Read a checked response head through the h11 connection that wrote the request's.
+
+    Raises:
+        h11.RemoteProtocolError: what h11 refuses beyond head.py.
+    """
+    connection.receive_data(head.raw)
+    response = connection.next_event()
+    if not isinstance(response, h11.Response | h11.InformationalResponse):
+        raise DecodeError("not a response", 0)
+    return response
+
+
+def keeps_alive(head: Head) -> bool:
+    """Whether the connection may carry another message after this one (RFC 9112 §9.3).
+
+    HTTP/1.1 unless a side says close; HTTP/1.0 never, for its keep-alive was never a standard.
+    """
+    tokens = b",".join(head.values(b"connection")).lower().split(b",")
+    return not head.is_http10 and b"close" not in [token.strip(b" \t") for token in tokens]
+
+
+def expects_continue(head: Head) -> bool:
+    """Whether the client waits for `100 Continue` before it sends its body (RFC 9110 §10.1.1)."""
+    expectations = b",".join(head.values(b"expect")).lower().split(b",")
+    return not head.is_http10 and b"100-continue" in [item.strip(b" \t") for item in expectations]
+
+
+# What this file does not do: upgrade to other protocols, undo content codings, or speak HTTP/2.

@@ -1,0 +1,97 @@
+/*
+ * POST /v1/chat/completions: a conversation goes out, the pieces of its answer come back as an
+ * event stream, one JSON object an event, and a last event that is not JSON:
+ *
+ *     data: {"object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"你"}}]}
+ *     data: {"object":"chat.completion.chunk","choices":[{"delta":{},"finish_reason":"stop"}]}
+ *     data: [DONE]
+ *
+ * An error comes as an HTTP status before the stream, or as {"error":{...}} inside it.
+ */
+
+import { readEvents } from "./sse.js";
+
+/** @typedef {{role: "user" | "assistant", content: string}} Message */
+/** @typedef {{thinking: string, text: string, finishReason: string | null}} Delta */
+
+/** The stream ended, or the network broke, too early. */
+export class CutOffError extends Error {}
+
+/**
+ * Returns only when the answer is whole.
+ *
+ * @param {Message[]} messages the whole conversation: the server remembers nothing
+ * @param {AbortSignal} signal closes the connection
+ * @returns {AsyncGenerator<Delta>}
+ * @throws {CutOffError} on an unfinished answer; {Error} with the server's words on its errors
+ */
+export async function* streamAnswer(messages, signal) {
+  let finished = false;
+  try {
+    const response = await request(messages, signal);
+    for await (const event of readEvents(response.body)) {
+      if (event.data.startsWith("[DONE]")) return;
+      const delta = readDelta(event.data);
+      finished ||= delta.finishReason !== null;
+      yield delta;
+    }
+  } catch (error) {
+    // Fetch reports a broken network as a TypeError.
+    if (!(error instanceof TypeError)) throw error;
+  }
+  // A body can end cleanly and yet too early.
+  if (!finished) throw new CutOffError();
+}
+
+async function request(messages, signal) {
+  const response = await fetch("/v1/chat/completions", {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ model: "sim-1", stream: true, messages }),
+    signal,
+  });
+  if (!response.ok) throw new Error(await describeFailure(response));
+  // HTML with status 200 holds no event: it would look like an empty answer.
+  const type = response.headers.get("Content-Type") ?? "";
+  if (!type.toLowerCase().startsWith("text/event-stream")) {
+    throw new Error(`expected text/event-stream, got ${type || "no Content-Type"}`);
+  }
+  return response;
+}
+
+/** The server's own words where the body has OpenAI's shape. */
+async function describeFailure(response) {
+  const status = `HTTP ${response.status}`;
+  const body = await response.text();
+  try {
+    return `${errorMessage(JSON.parse(body).error)} (${status})`;
+  } catch {
+    return `${status} ${response.statusText}`.trim();
+  }
+}
+
+function errorMessage(error) {
+  return error.message ?? String(error);
+}
+
+function readDelta(data) {
+  const chunk = parseChunk(data);
+  if (chunk.error) throw new Error(errorMessage(chunk.error));
+  // The usage chunk has no choices.
+  const choice = chunk.choices?.[0];
+  const delta = choice?.delta ?? {};
+  return {
+    // DeepSeek, llama.cpp and SGLang say reasoning_content; OpenRouter and newer vLLM, reasoning.
+    thinking: delta.reasoning_content || delta.reasoning || "",
+    text: delta.content ?? "",
+    finishReason: choice?.finish_reason ?? null,
+  };
+}
+
+function parseChunk(data) {
+  try {
+    return Object(JSON.parse(data));
+  } catch {
+    throw new Error(`not JSON: ${data.slice(0, 80)}`);
+  }
+}

@@ -1,0 +1,171 @@
+/*
+ * An event stream is UTF-8 text in lines. This file turns its bytes into events, however
+ * they were cut on the way. The rules are WHATWG HTML §9.2, "Server-sent events":
+ *
+ *     : a comment                    ignored
+ *     event: weather                 the type; without this line it is "message"
+ *     data: {"sky":"晴"}             one line of data; more of them are joined by LF
+ *                                    a blank line dispatches the event
+ *
+ * What it does not do: reconnect, or send Last-Event-ID.
+ */
+
+/** @typedef {{event: string, data: string, id: string}} ServerSentEvent */
+
+// "a [CRLF] character pair, a single [LF] [...], and a single [CR] [...] being the ways in which
+// a line can end"
+const LINE_END = /\r\n|\n|\r/;
+
+/** An event outgrew the limit; `decoded` has the events before it. */
+export class EventStreamError extends Error {
+  constructor(message, decoded) {
+    super(message);
+    this.decoded = decoded;
+  }
+}
+
+export class EventStreamParser {
+  // ignoreBOM leaves the BOM in the text: it is dropped below, once. In stream mode the decoder
+  // keeps half a character until its other bytes come.
+  #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  #atStart = true;
+  #afterCarriageReturn = false;
+  #line = "";
+  #data = "";
+  #eventType = "";
+  #idBuffer;
+  #maxEventSize;
+
+  /**
+   * @param {string} [lastEventId] where an earlier connection stopped
+   * @param {number} [maxEventSize] limit for a line and for an event's data, in characters
+   */
+  constructor(lastEventId = "", maxEventSize = 2 ** 24) {
+    this.lastEventId = this.#idBuffer = lastEventId;
+    /** Milliseconds; null until a `retry` line sets it. */
+    this.reconnectionTime = null;
+    this.#maxEventSize = maxEventSize;
+  }
+
+  /**
+   * Feed the next piece. The end of the stream needs no call: an event without its blank line
+   * is never handed out ("Any pending data must be discarded").
+   *
+   * @param {Uint8Array | string} data bytes as read, or decoded text
+   * @returns {ServerSentEvent[]} the events that this piece completed
+   * @throws {EventStreamError} now and at every later call
+   */
+  receiveData(data) {
+    const text = typeof data === "string" ? data : this.#decoder.decode(data, { stream: true });
+    const lines = this.#splitLines(text);
+    const unfinished = lines.pop();
+    const events = [];
+    for (const line of lines) {
+      this.#extendLine(line, events);
+      this.#receiveLine(this.#line, events);
+      this.#line = "";
+    }
+    this.#extendLine(unfinished, events);
+    return events;
+  }
+
+  #splitLines(text) {
+    // An empty read, or half a character, is no start yet: the BOM may still come.
+    if (text === "") return [""];
+    // "strips one leading UTF-8 Byte Order Mark (BOM), if any"
+    if (this.#atStart && text.startsWith("\uFEFF")) text = text.slice(1);
+    this.#atStart = false;
+    // The CR that closed the last piece ended its line at once. This LF is its other half.
+    if (this.#afterCarriageReturn && text.startsWith("\n")) text = text.slice(1);
+    this.#afterCarriageReturn = text.endsWith("\r");
+    return text.split(LINE_END);
+  }
+
+  /** Appends without looking at what is there: a long line in small pieces stays linear. */
+  #extendLine(piece, events) {
+    this.#line += piece;
+    if (Math.max(this.#line.length, this.#data.length) > this.#maxEventSize) {
+      throw new EventStreamError(`event longer than ${this.#maxEventSize} characters`, events);
+    }
+  }
+
+  #receiveLine(line, events) {
+    // "If the line is empty (a blank line): Dispatch the event"
+    if (line === "") return this.#dispatch(events);
+    const colon = line.indexOf(":");
+    // "If the line starts with a U+003A COLON character (:): Ignore the line."
+    if (colon === 0) return;
+    // "using the whole line as the field name, and the empty string as the field value"
+    if (colon === -1) return this.#receiveField(line, "");
+    // "If value starts with a U+0020 SPACE character, remove it from value." One only.
+    const start = line[colon + 1] === " " ? colon + 2 : colon + 1;
+    this.#receiveField(line.slice(0, colon), line.slice(start));
+  }
+
+  // "Field names must be compared literally, with no case folding performed."
+  #receiveField(name, value) {
+    switch (name) {
+      case "event":
+        // "Set the event type buffer to field value."
+        this.#eventType = value;
+        break;
+      case "data":
+        // "Append the field value to the data buffer, then append a single [LF]"
+        this.#data += value + "\n";
+        break;
+      case "id":
+        // "If the field value does not contain U+0000 NULL, then set the last event ID buffer"
+        if (!value.includes("\0")) this.#idBuffer = value;
+        break;
+      case "retry":
+        // "If the field value consists of only ASCII digits, then [...] set the event stream's
+        // reconnection time to that integer."
+        if (/^[0-9]+$/.test(value)) this.reconnectionTime = Number(value);
+        break;
+      // "Otherwise: The field is ignored."
+    }
+  }
+
+  #dispatch(events) {
+    // "Set the last event ID string [...]. The buffer does not get reset": an id holds for later
+    // events too, and counts without any data.
+    this.lastEventId = this.#idBuffer;
+    // "If the data buffer is an empty string, set [both buffers] to the empty string and
+    // return." An empty `data` line makes it "\n": that is an event.
+    if (this.#data !== "") {
+      events.push({
+        // "If the event type buffer has a value other than the empty string, change the type"
+        event: this.#eventType || "message",
+        // "If the data buffer's last character is a [LF], then remove the last character"
+        data: this.#data.slice(0, -1),
+        id: this.lastEventId,
+      });
+    }
+    this.#data = "";
+    this.#eventType = "";
+  }
+}
+
+/**
+ * The events of a fetch response's body, each as soon as it is complete.
+ *
+ * @param {ReadableStream<Uint8Array>} body
+ * @returns {AsyncGenerator<ServerSentEvent>}
+ */
+export async function* readEvents(body) {
+  const parser = new EventStreamParser();
+  const reader = body.getReader();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      yield* parser.receiveData(value);
+    }
+  } catch (error) {
+    if (error instanceof EventStreamError) yield* error.decoded;
+    throw error;
+  } finally {
+    // Leaving early closes the connection.
+    reader.cancel().catch(() => {});
+  }
+}

@@ -1,0 +1,210 @@
+r"""Ten seconds, the standard library, one surprise: `python3 -m workshop aha`.
+
+A little server gives the same answer three ways. Whatever the client's `recv()` returns is
+printed as it comes, byte for byte, with the time since the request. A chunk, letter by letter:
+
+    6\r\n          chunk-size: how many bytes follow, in hexadecimal
+    你好\r\n        chunk-data: two characters, six bytes of UTF-8, and the end of the chunk
+    0\r\n\r\n       the last chunk: size zero, then an empty line: the answer is whole
+
+Read on from top to bottom: the model, the server, a hop, the client, and what you see.
+"""
+
+import argparse
+import io
+import os
+import re
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+
+ANSWER = ("你好", ", ", "世界", " 🌍", " hello")
+LOOPBACK = "127.0.0.1"
+READ_SIZE = 65536
+Pace = Callable[[str], None]  # called with each token before it exists: here the model computes
+
+
+# --- the model ------------------------------------------------------------------------------
+# A generator makes a token only when somebody asks for the next one (lesson 1).
+
+
+def tokens(pace: Pace) -> Iterator[bytes]:
+    for token in ANSWER:
+        pace(token)
+        yield token.encode()
+
+
+# --- the server -----------------------------------------------------------------------------
+# HTTP/1.1 can say in two ways where a body ends. The choice decides when the body can leave.
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"
+
+
+def serve(client: socket.socket, pace: Pace) -> None:
+    with client.makefile("rb") as request:
+        request_line = request.readline()
+        while request.readline() not in (b"\r\n", b""):
+            pass  # header fields, until the empty line that ends the head
+    if request_line.startswith(b"GET /content-length "):
+        # The length stands in front of the body, so the body must be finished first.
+        body = b"".join(tokens(pace))
+        client.sendall(HEAD + b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+    else:
+        # Each chunk carries its own length, so each token leaves the moment it is made.
+        client.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
+        for token in tokens(pace):
+            client.sendall(b"%x\r\n%s\r\n" % (len(token), token))
+        client.sendall(b"0\r\n\r\n")
+
+
+# --- a hop ----------------------------------------------------------------------------------
+# Something always stands between server and reader: a proxy, a compressor, a pipe. This one
+# collects 8 KiB before it passes anything on, as `grep` does into a pipe and as a reverse proxy
+# does with its buffers on. It loses nothing and changes nothing. It only waits.
+
+
+def relay(client: socket.socket, server_port: int) -> None:
+    with socket.create_connection((LOOPBACK, server_port)) as server:
+        server.sendall(client.recv(READ_SIZE))
+        with client.makefile("wb", buffering=8192) as to_client:  # the whole fault is this line
+            while piece := server.recv(READ_SIZE):
+                to_client.write(piece)  # the cure would be one more: to_client.flush()
+
+
+@contextmanager
+def listening(talk: Callable[[socket.socket], None]) -> Iterator[int]:
+    """Let a thread `talk` to one client on a free loopback port; gives the port number."""
+
+    def accept_one() -> None:
+        try:
+            with listener.accept()[0] as client:
+                talk(client)
+        except OSError:
+            pass  # the client left in mid-answer (^C), as any client may
+
+    with socket.create_server((LOOPBACK, 0)) as listener:
+        thread = threading.Thread(target=accept_one, daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+        thread.join()
+
+
+# --- the client -----------------------------------------------------------------------------
+
+
+def ask(port: int, target: str) -> Iterator[bytes]:
+    """Send one GET; each item is what one `recv()` returned, until the server closes."""
+    with socket.create_connection((LOOPBACK, port), timeout=30) as server:
+        request = f"GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        server.sendall(request.encode())
+        while piece := server.recv(READ_SIZE):
+            yield piece
+
+
+def show(target: str, hop: bool, pace: Pace) -> tuple[float, float]:
+    """Ask once, say what is made and what comes; return when the first and the last text came."""
+    start = time.perf_counter()
+    response, first, last = b"", 0.0, 0.0
+
+    def made(token: str) -> None:
+        pace(token)
+        say(tint("dim", f"  +{time.perf_counter() - start:.2f} s  made  {token.strip()}"))
+
+    with ExitStack() as running:
+        port = running.enter_context(listening(partial(serve, pace=made)))
+        if hop:
+            port = running.enter_context(listening(partial(relay, server_port=port)))
+        for piece in ask(port, target):
+            seconds = time.perf_counter() - start
+            lines = paint(response + piece, seen=len(response))
+            say(f"  +{seconds:.2f} s  came  " + f"\n{'':17}".join(lines))
+            response += piece
+            if response.partition(b"\r\n\r\n")[2]:  # something follows the head by now
+                first, last = first or seconds, seconds
+    return first, last
+
+
+# --- what you see ---------------------------------------------------------------------------
+
+COLOURS = {"head": "36", "chunk-size": "1;33", "chunk-data": "1;32", "CRLF": "35", "dim": "2"}
+CHUNK_SIZE = re.compile(rb"([0-9a-f]+)(\r\n)")
+
+
+def rows(response: bytes) -> Iterator[list[tuple[str, bytes]]]:
+    """Every byte of a response, or of as much as has come, with its layer; one row a line."""
+    top, empty_line, body = response.partition(b"\r\n\r\n")
+    for line in (top + empty_line).split(b"\r\n")[:-1]:
+        yield [("head", line), ("CRLF", b"\r\n")]
+    while b"chunked" in top and (size := CHUNK_SIZE.match(body)):
+        end = size.end() + int(size[1], 16)
+        data, crlf, body = body[size.end() : end], body[end : end + 2], body[end + 2 :]
+        yield [("chunk-size", size[1]), ("CRLF", size[2]), ("chunk-data", data), ("CRLF", crlf)]
+    yield [("chunk-data", body)]
+
+
+def paint(response: bytes, seen: int) -> list[str]:
+    """The bytes after the first `seen` as lines for the screen, with CR LF visible as ␍␊."""
+    lines, offset = [], 0
+    for row in rows(response):
+        lines.append("")
+        for layer, data in row:
+            text = data[max(0, seen - offset) :].decode(errors="backslashreplace")
+            lines[-1] += tint(layer, text.replace("\r", "␍").replace("\n", "␊"))
+            offset += len(data)
+    return [line for line in lines if line]
+
+
+def tint(layer: str, text: str) -> str:
+    colour = text and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    return f"\x1b[{COLOURS[layer]}m{text}\x1b[0m" if colour else text
+
+
+def say(line: str) -> None:
+    print(line + "\n", end="", flush=True)  # one write a line: the server's thread says too
+
+
+WAYS = (
+    ("/content-length", False, "Content-Length", "the length goes first, so the text goes last"),
+    ("/chunked", False, "chunked", "every token goes as soon as it is made"),
+    ("/chunked", True, "chunked, through a hop", "the same server, and something between"),
+)
+
+PUNCH_LINE = r"""
+In 3 the server did nothing wrong. It sent the bytes of 2 at the moments of 2; the hop sat on
+them. No look into the server finds that. A look at the bytes does. In two terminals:
+
+  A  workshop
+  B  curl -N http://localhost:8000/
+     printf 'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' | nc localhost 8000
+
+The first time, A is: python3 -m venv .venv && .venv/bin/pip install -e . && .venv/bin/workshop
+What this machine has, and the line for its netcat: python3 -m workshop doctor"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="workshop aha", description="One answer, three ways.")
+    parser.add_argument("--fast", action="store_true", help="a few milliseconds a token")
+    token_gap, pause = (0.004, 0.0) if parser.parse_args(argv).fast else (0.4, 1.0)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a screen that has no 你 gets \u4f60
+    try:
+        say(f"The same {len(ANSWER)} tokens, three ways: when is each one made, when does it come?")
+        say("Layers: " + " · ".join(tint(layer, layer) for layer in COLOURS if layer != "dim"))
+        table = f"\n{'':30}first text  last text"
+        for number, (target, hop, name, why) in enumerate(WAYS, 1):
+            time.sleep(pause)
+            say(f"\n{number}  {name}: {why}\n")
+            first, last = show(target, hop, pace=lambda token: time.sleep(token_gap))
+            table += f"\n  {number}  {name:25}{first:8.2f} s {last:8.2f} s"
+        say(table + "\n" + PUNCH_LINE)
+    except KeyboardInterrupt:
+        print()
+        return 130
+    except BrokenPipeError:  # `workshop aha | head`: whoever read us has left
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return 0

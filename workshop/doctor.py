@@ -1,0 +1,224 @@
+"""What this machine has: `workshop doctor`, or `python3 -m workshop doctor` in a bare clone.
+
+One line for each thing the workshop uses, and what to do where something is missing. ✓ is here,
+✗ must come before the workshop can run, – is good to have. Standard library only, and no syntax
+newer than Python 3.8, so that even a Python that is too old can read this file and say so.
+
+Netcats share a name and little else: each is asked for its own help text, because `nc` may be any
+of them. What differs is the end of the input, which a pipe reaches at once:
+
+    OpenBSD, traditional    wait until the server closes
+    Ncat, BusyBox           send FIN at once and wait; many servers take that for a goodbye
+    socat                   sends FIN at once and leaves after half a silent second, or -t seconds
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import importlib
+import io
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+PYTHON = (3, 11)
+PACKAGES = {"h11": (0, 16), "trio": (0, 27), "msgspec": (0, 19), "rich": (13,)}
+PORTS = {
+    8000: "servers.chat",
+    8003: "servers.chunked",
+    8004: "servers.sse",
+    8005: "servers.openai_proxy",
+}
+OPTIONAL = {  # for the tests with real peers
+    "Chromium": ("--version", ["chromium", "chromium-browser", "google-chrome"]),
+    "nginx": ("-v", ["nginx"]),
+    "HAProxy": ("-v", ["haproxy"]),
+}
+
+REQUEST = r"printf 'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'"
+HELP = {  # how to ask each command what it is, without opening a connection
+    "nc": ["-h"],
+    "netcat": ["-h"],
+    "ncat": ["-h"],
+    "nc.openbsd": ["-h"],
+    "nc.traditional": ["-h"],
+    "socat": ["-V"],
+    "busybox": ["nc", "--help"],
+}
+HALF_CLOSE = "half-closes at once; our servers go on"
+NETCATS = [  # how its help text shows it, its name, what to type after the pipe, a note
+    (r"OpenBSD netcat", "OpenBSD netcat", "{} localhost 8000", ""),
+    (r"\[v1\.\d+", "traditional netcat", "{} localhost 8000", "-q 0 or -q 1 would hang up early"),
+    (r"Ncat \d", "Ncat", "{} localhost 8000", HALF_CLOSE),
+    (r"socat version", "socat", "{} -t 30 - TCP:localhost:8000", HALF_CLOSE),
+    (r"BusyBox v[\s\S]*Usage: nc", "BusyBox nc", "{} localhost 8000", HALF_CLOSE),
+    (r"GNU netcat", "GNU netcat", "{} localhost 8000", ""),
+    (r"usage: nc \[-4", "BSD netcat", "{} localhost 8000", ""),  # macOS, FreeBSD
+]
+
+
+@dataclass(frozen=True)
+class Finding:
+    mark: str  # ✓ here, ✗ needed and missing, – good to have and missing
+    name: str
+    what: str
+    todo: str = ""  # a line to paste
+
+
+def install_line() -> str:
+    root = Path(__file__).parent.parent
+    if sys.prefix != sys.base_prefix:
+        return "python -m pip install -e ."
+    if (root / ".venv/bin/activate").exists():
+        return ". .venv/bin/activate"
+    return "python3 -m venv .venv && .venv/bin/pip install -e . && . .venv/bin/activate"
+
+
+def python() -> Iterator[Finding]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    if sys.version_info[:2] >= PYTHON:
+        yield Finding("✓", "Python", version)
+    else:
+        wanted = ".".join(map(str, PYTHON))
+        todo = f"install Python {wanted} or newer, then: python{wanted} -m workshop doctor"
+        yield Finding("✗", "Python", f"{version}, older than {wanted}", todo)
+
+
+def packages() -> Iterator[Finding]:
+    for name, oldest in PACKAGES.items():
+        try:
+            importlib.import_module(name)
+            version = metadata.version(name)
+        except Exception as problem:  # missing, or there and broken: both are told, none is raised
+            missing = isinstance(problem, ModuleNotFoundError) and problem.name == name
+            yield Finding("✗", name, "missing" if missing else f"broken: {problem}", install_line())
+            continue
+        if tuple(map(int, re.findall(r"\d+", version))) < oldest:
+            yield Finding("✗", name, f"{version} is too old", install_line())
+        else:
+            yield Finding("✓", name, version)
+
+
+def answer_of(*command: str) -> str:
+    """What a command prints on both its outputs; empty where it cannot be run."""
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=5,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.decode(errors="replace")
+
+
+def find(command: str) -> str | None:
+    """Where a command is; servers live in sbin, which a user's PATH may not have."""
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
+    return shutil.which(command, path=path)
+
+
+def version_in(text: str) -> str:
+    match = re.search(r"\d+\.\d+[\w.-]*", text)
+    return match.group() if match else ""
+
+
+def curl() -> Iterator[Finding]:
+    if find("curl"):
+        line = "curl -N http://localhost:8000/"
+        yield Finding("✓", "curl", version_in(answer_of("curl", "--version")), line)
+    else:
+        yield Finding("–", "curl", "missing", "install curl, or use: workshop nc localhost 8000")
+
+
+def netcats() -> Iterator[Finding]:
+    seen = set()
+    for command, arguments in HELP.items():
+        path = find(command)
+        program = os.path.realpath(path) if path else ""  # as /etc/alternatives has it
+        if not path or program in seen:
+            continue
+        help_text = answer_of(path, *arguments)
+        for signature, name, line, note in NETCATS:
+            match = re.search(signature, help_text)
+            if match:
+                seen.add(program)
+                what = f"{name} {version_in(help_text[match.start() :])}"
+                if os.path.basename(program) != command:
+                    what += f", {command} is {program}"
+                if note:
+                    what += f", {note}"
+                keys = line.format("busybox nc" if command == "busybox" else command)
+                yield Finding("✓", command, what, f"{REQUEST} | {keys}")
+                break
+    if not seen:
+        yield Finding("–", "netcat", "none", f"{REQUEST} | workshop nc localhost 8000")
+
+
+def can_bind(host: str, port: int) -> str:
+    """Empty when a server could listen there; else why not."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as sock:
+            if os.name == "posix":  # as servers do, so that a port just left counts as free
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind((host, port))
+    except OSError as problem:
+        return "busy" if problem.errno == errno.EADDRINUSE else str(problem.strerror)
+    return ""
+
+
+def network() -> Iterator[Finding]:
+    no_ipv6 = can_bind("::1", 0)
+    yield Finding("–" if no_ipv6 else "✓", "IPv6 loopback", no_ipv6 or "::1")
+    for port, module in PORTS.items():
+        problem = can_bind("127.0.0.1", port) or ("" if no_ipv6 else can_bind("::1", port))
+        if problem:
+            todo = f"stop what runs there, or: python -m {module} --port 0"
+            yield Finding("–", f"port {port}", problem, todo)
+        else:
+            yield Finding("✓", f"port {port}", "free")
+
+
+def optional() -> Iterator[Finding]:
+    for name, (flag, commands) in OPTIONAL.items():
+        path = next(filter(None, map(find, commands)), None)
+        if path:
+            yield Finding("✓", name, version_in(answer_of(path, flag)))
+        else:
+            yield Finding("–", name, "missing: its tests are skipped")
+
+
+SECTIONS = [python, packages, curl, netcats, network, optional]
+COLOURS = {"✓": "32", "✗": "31", "–": "33"}
+
+
+def main(argv: list[str] | None = None) -> int:
+    description = "What this machine has, and what to do about the rest."
+    argparse.ArgumentParser(prog="workshop doctor", description=description).parse_args(argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a screen without ✓ gets \\u2713
+    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    ready, last_todo = True, ""
+    for section in SECTIONS:
+        for finding in section():
+            mark = finding.mark
+            ready = ready and mark != "✗"
+            if colour:
+                mark = f"\x1b[{COLOURS[mark]}m{mark}\x1b[0m"
+            print(f"{mark} {finding.name:15}{finding.what}".rstrip())
+            if finding.todo and finding.todo != last_todo:  # the same cure is named once
+                print(f"{'':17}{finding.todo}")
+            last_todo = finding.todo
+    print("\nThe workshop can run: workshop" if ready else "\nNot yet: see each ✗ above.")
+    return 0 if ready else 1
