@@ -149,8 +149,8 @@ class Delta(msgspec.Struct, frozen=True):
     """What one chunk adds to the message."""
 
     role: Literal["assistant"] | UnsetType = UNSET
-    content: str | None | UnsetType = UNSET
-    refusal: str | None | UnsetType = UNSET
+    content: str | UnsetType | None = UNSET
+    refusal: str | UnsetType | None = UNSET
     # Not OpenAI's: DeepSeek, llama.cpp and SGLang put the model's thinking here.
     reasoning_content: str | UnsetType = UNSET
 
@@ -179,7 +179,7 @@ class ChatCompletionChunk(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     system_fingerprint: str
     choices: list[ChunkChoice]
-    usage: Usage | None | UnsetType = UNSET
+    usage: Usage | UnsetType | None = UNSET
 
 
 class Message(msgspec.Struct, frozen=True):

@@ -1,0 +1,24 @@
+"""What answers: raw sockets, one connection's life, replies that stream, and the servers.
+
+    server.py      listening sockets, and the life of a server until its last stream
+    connection.py  one connection: request after request
+    reply.py       what a handler gets and what it gives back: Request, Reply, EventStream
+    body.py        the bytes after a streaming reply's head
+    routes.py      which handler answers which request
+    watch.py       the clocks of all connections, and who has left
+    model.py       the text of the simulated model
+    chunked.py     8003: lesson 3, chunked coding
+    sse.py         8004: lesson 4, Server-Sent Events
+    chat.py        8000: home, chat page, simulated LLM
+    page/          the chat page
+"""
+
+import sys
+
+if sys.argv[0] == "-m":  # Python is looking for the module of `python -m servers.NAME`
+    try:
+        import h11  # noqa: F401
+        import msgspec  # noqa: F401
+        import trio  # noqa: F401
+    except ModuleNotFoundError as missing:
+        sys.exit(f"{missing.name} is not installed here. Activate it:  . .venv/bin/activate")

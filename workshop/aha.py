@@ -137,8 +137,10 @@ CHUNK_SIZE = re.compile(rb"([0-9a-f]+)(\r\n)")
 def rows(response: bytes) -> Iterator[list[tuple[str, bytes]]]:
     """Every byte of a response, or of as much as has come, with its layer; one row a line."""
     top, empty_line, body = response.partition(b"\r\n\r\n")
-    for line in (top + empty_line).split(b"\r\n")[:-1]:
+    *lines, unfinished = (top + empty_line).split(b"\r\n")
+    for line in lines:
         yield [("head", line), ("CRLF", b"\r\n")]
+    yield [("head", unfinished)]
     while b"chunked" in top and (size := CHUNK_SIZE.match(body)):
         end = size.end() + int(size[1], 16)
         data, crlf, body = body[size.end() : end], body[end : end + 2], body[end + 2 :]

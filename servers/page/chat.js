@@ -15,7 +15,7 @@ const prompt = find("#prompt");
 const send = find("#send");
 const halt = find("#halt");
 
-/** @type {import("./openai.js").Message[]} what the next request will carry */
+/** @type {import("./openai.js").Message[]} the conversation so far */
 const messages = [];
 /** @type {AbortController | null} the answer that is running */
 let running = null;
@@ -27,54 +27,42 @@ async function ask(question) {
   messages.push({ role: "user", content: question });
   showQuestion(conversation, question);
   const view = new AnswerView(conversation);
-  start();
+  following = true;
+  setRunning(new AbortController(), words.answering);
 
   const [kind, wording] = await receiveAnswer(view, running.signal);
   view.end(kind, wording);
   // Stopped or cut, what was said was said. Thoughts are not sent back.
   if (view.text) messages.push({ role: "assistant", content: view.text });
-  finish(wording || words.complete);
+  setRunning(null, wording || words.complete);
 }
 
 /** Returns how the answer ended, and the words for that. */
 async function receiveAnswer(view, signal) {
-  let finishReason = "stop";
+  let reason = "stop";
   try {
     for await (const delta of streamAnswer(messages, signal)) {
       view.receive(delta);
-      finishReason = delta.finishReason ?? finishReason;
+      reason = delta.finishReason ?? reason;
     }
   } catch (error) {
     if (signal.aborted) return ["stopped", words.stopped];
-    if (!(error instanceof CutOffError)) return ["error", words.error(error.message)];
-    return ["cut", view.tokens > 0 ? words.cut : words.cutBeforeStart];
+    if (error instanceof CutOffError) return ["cut", words.cut];
+    return ["error", words.error(error.message)];
   }
-  if (finishReason === "stop") return ["complete", ""];
-  if (finishReason === "length") return ["length", words.length];
-  return ["other", words.otherEnd(finishReason)];
+  if (reason === "stop") return ["complete", ""];
+  if (reason === "length") return ["length", words.length];
+  return ["other", words.otherEnd(reason)];
 }
 
-function start() {
-  running = new AbortController();
-  following = true;
-  announce(words.answering);
-  // The focus leaves the button before the button goes.
-  prompt.focus();
-  send.hidden = true;
-  halt.hidden = false;
-}
-
-function finish(announcement) {
-  running = null;
-  announce(announcement);
-  if (document.activeElement === halt) prompt.focus();
-  send.hidden = false;
-  halt.hidden = true;
-}
-
-/** For screen readers: the state only. A live region with every token would never stop. */
-function announce(text) {
-  find("#announcer").textContent = text;
+function setRunning(controller, news) {
+  running = controller;
+  // The focus leaves a button before the button goes.
+  if ([send, halt].includes(document.activeElement)) prompt.focus();
+  send.hidden = controller !== null;
+  halt.hidden = controller === null;
+  // Not every token: the voice would never stop.
+  find("#announcer").textContent = news;
 }
 
 // ---- Keys and clicks
@@ -89,15 +77,15 @@ find("#composer").addEventListener("submit", (event) => {
 
 prompt.addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || event.shiftKey) return;
-  // This Enter accepts a word of the input method; Safari tells by key code 229.
+  // The input method's own Enter; Safari tells by key code 229.
   if (event.isComposing || event.keyCode === 229) return;
   event.preventDefault();
   find("#composer").requestSubmit();
 });
 
-halt.addEventListener("click", () => running?.abort());
+halt.addEventListener("click", () => running.abort());
 
-// ---- The page follows the text while its reader is at the bottom
+// ---- Follow the text while the reader is at the bottom
 
 let following = true;
 let lastScroll = 0;
@@ -106,7 +94,7 @@ addEventListener("scroll", () => {
   const { scrollHeight, clientHeight } = document.documentElement;
   const below = scrollHeight - clientHeight - scrollY;
   // Only the reader moves upwards. Downwards, near the end counts: the text is growing.
-  following = scrollY < lastScroll ? below < 2 : following || below < 60;
+  following = scrollY < lastScroll ? below < 2 : following || below < 100;
   lastScroll = scrollY;
 });
 
@@ -121,11 +109,10 @@ new ResizeObserver(() => {
   lastScroll = scrollY;
 }).observe(conversation);
 
-// ---- The reader's language and address
+// ---- The reader's language
 
 if (page.title) document.documentElement.lang = "zh-CN";
 for (const element of document.querySelectorAll("[data-word]")) {
   element.textContent = page[element.dataset.word] ?? element.textContent;
 }
-prompt.placeholder = page.label ?? prompt.placeholder;
-find("#terminal-line").textContent = `curl -N ${location.origin}/chat/你好`;
+prompt.placeholder = find("label").textContent;

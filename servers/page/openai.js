@@ -2,8 +2,8 @@
  * POST /v1/chat/completions: a conversation goes out, the pieces of its answer come back as an
  * event stream, one JSON object an event, and a last event that is not JSON:
  *
- *     data: {"object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"你"}}]}
- *     data: {"object":"chat.completion.chunk","choices":[{"delta":{},"finish_reason":"stop"}]}
+ *     data: {...,"choices":[{"index":0,"delta":{"content":"你"},"finish_reason":null}]}
+ *     data: {...,"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}
  *     data: [DONE]
  *
  * An error comes as an HTTP status before the stream, or as {"error":{...}} inside it.
@@ -23,7 +23,7 @@ export class CutOffError extends Error {}
  * @param {Message[]} messages the whole conversation: the server remembers nothing
  * @param {AbortSignal} signal closes the connection
  * @returns {AsyncGenerator<Delta>}
- * @throws {CutOffError} on an unfinished answer; {Error} with the server's words on its errors
+ * @throws {CutOffError} on an unfinished answer; {Error} on what the server reports
  */
 export async function* streamAnswer(messages, signal) {
   let finished = false;
@@ -52,19 +52,16 @@ async function request(messages, signal) {
   });
   if (!response.ok) throw new Error(await describeFailure(response));
   // HTML with status 200 holds no event: it would look like an empty answer.
-  const type = response.headers.get("Content-Type") ?? "";
-  if (!type.toLowerCase().startsWith("text/event-stream")) {
-    throw new Error(`expected text/event-stream, got ${type || "no Content-Type"}`);
-  }
+  const type = response.headers.get("Content-Type");
+  if (!/^text\/event-stream/i.test(type)) throw new Error(`not an event stream: ${type}`);
   return response;
 }
 
 /** The server's own words where the body has OpenAI's shape. */
 async function describeFailure(response) {
   const status = `HTTP ${response.status}`;
-  const body = await response.text();
   try {
-    return `${errorMessage(JSON.parse(body).error)} (${status})`;
+    return `${errorMessage((await response.json()).error)} (${status})`;
   } catch {
     return `${status} ${response.statusText}`.trim();
   }
@@ -75,23 +72,15 @@ function errorMessage(error) {
 }
 
 function readDelta(data) {
-  const chunk = parseChunk(data);
+  const chunk = Object(JSON.parse(data));
   if (chunk.error) throw new Error(errorMessage(chunk.error));
   // The usage chunk has no choices.
   const choice = chunk.choices?.[0];
   const delta = choice?.delta ?? {};
   return {
-    // DeepSeek, llama.cpp and SGLang say reasoning_content; OpenRouter and newer vLLM, reasoning.
+    // DeepSeek says reasoning_content; OpenRouter and newer vLLM, reasoning.
     thinking: delta.reasoning_content || delta.reasoning || "",
     text: delta.content ?? "",
     finishReason: choice?.finish_reason ?? null,
   };
-}
-
-function parseChunk(data) {
-  try {
-    return Object(JSON.parse(data));
-  } catch {
-    throw new Error(`not JSON: ${data.slice(0, 80)}`);
-  }
 }

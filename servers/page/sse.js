@@ -2,10 +2,10 @@
  * An event stream is UTF-8 text in lines. This file turns its bytes into events, however
  * they were cut on the way. The rules are WHATWG HTML §9.2, "Server-sent events":
  *
- *     : a comment                    ignored
- *     event: weather                 the type; without this line it is "message"
- *     data: {"sky":"晴"}             one line of data; more of them are joined by LF
- *                                    a blank line dispatches the event
+ *     : a comment           ignored
+ *     event: weather        the type; without this line it is "message"
+ *     data: {"sky":"晴"}    one line of data; more of them are joined by LF
+ *                           a blank line dispatches the event
  *
  * What it does not do: reconnect, or send Last-Event-ID.
  */
@@ -18,8 +18,8 @@ const LINE_END = /\r\n|\n|\r/;
 
 /** An event outgrew the limit; `decoded` has the events before it. */
 export class EventStreamError extends Error {
-  constructor(message, decoded) {
-    super(message);
+  constructor(limit, decoded) {
+    super(`event longer than ${limit} characters`);
     this.decoded = decoded;
   }
 }
@@ -38,7 +38,7 @@ export class EventStreamParser {
 
   /**
    * @param {string} [lastEventId] where an earlier connection stopped
-   * @param {number} [maxEventSize] limit for a line and for an event's data, in characters
+   * @param {number} [maxEventSize] of a line, and of an event's data, in characters
    */
   constructor(lastEventId = "", maxEventSize = 2 ** 24) {
     this.lastEventId = this.#idBuffer = lastEventId;
@@ -72,7 +72,7 @@ export class EventStreamParser {
   #splitLines(text) {
     // An empty read, or half a character, is no start yet: the BOM may still come.
     if (text === "") return [""];
-    // "strips one leading UTF-8 Byte Order Mark (BOM), if any"
+    // "strips one leading UTF-8 Byte Order Mark"
     if (this.#atStart && text.startsWith("\uFEFF")) text = text.slice(1);
     this.#atStart = false;
     // The CR that closed the last piece ended its line at once. This LF is its other half.
@@ -81,11 +81,11 @@ export class EventStreamParser {
     return text.split(LINE_END);
   }
 
-  /** Appends without looking at what is there: a long line in small pieces stays linear. */
+  /** Appends and never looks back: a long line in small pieces stays linear. */
   #extendLine(piece, events) {
     this.#line += piece;
     if (Math.max(this.#line.length, this.#data.length) > this.#maxEventSize) {
-      throw new EventStreamError(`event longer than ${this.#maxEventSize} characters`, events);
+      throw new EventStreamError(this.#maxEventSize, events);
     }
   }
 
@@ -95,7 +95,7 @@ export class EventStreamParser {
     const colon = line.indexOf(":");
     // "If the line starts with a U+003A COLON character (:): Ignore the line."
     if (colon === 0) return;
-    // "using the whole line as the field name, and the empty string as the field value"
+    // "the whole line as the field name, and the empty string as the field value"
     if (colon === -1) return this.#receiveField(line, "");
     // "If value starts with a U+0020 SPACE character, remove it from value." One only.
     const start = line[colon + 1] === " " ? colon + 2 : colon + 1;
@@ -110,7 +110,7 @@ export class EventStreamParser {
         this.#eventType = value;
         break;
       case "data":
-        // "Append the field value to the data buffer, then append a single [LF]"
+        // "Append the field value to the data buffer, then [...] a single [LF]"
         this.#data += value + "\n";
         break;
       case "id":
@@ -118,7 +118,7 @@ export class EventStreamParser {
         if (!value.includes("\0")) this.#idBuffer = value;
         break;
       case "retry":
-        // "If the field value consists of only ASCII digits, then [...] set the event stream's
+        // "If the field value consists of only ASCII digits, then [...] set the [...]
         // reconnection time to that integer."
         if (/^[0-9]+$/.test(value)) this.reconnectionTime = Number(value);
         break;
@@ -127,11 +127,9 @@ export class EventStreamParser {
   }
 
   #dispatch(events) {
-    // "Set the last event ID string [...]. The buffer does not get reset": an id holds for later
-    // events too, and counts without any data.
+    // "The buffer does not get reset": an id holds for later events, and needs no data to count.
     this.lastEventId = this.#idBuffer;
-    // "If the data buffer is an empty string, set [both buffers] to the empty string and
-    // return." An empty `data` line makes it "\n": that is an event.
+    // "If the data buffer is an empty string, [...] return." One empty `data` line makes it "\n".
     if (this.#data !== "") {
       events.push({
         // "If the event type buffer has a value other than the empty string, change the type"
@@ -147,10 +145,8 @@ export class EventStreamParser {
 }
 
 /**
- * The events of a fetch response's body, each as soon as it is complete.
- *
- * @param {ReadableStream<Uint8Array>} body
- * @returns {AsyncGenerator<ServerSentEvent>}
+ * @param {ReadableStream<Uint8Array>} body of a fetch response
+ * @returns {AsyncGenerator<ServerSentEvent>} each as soon as it is complete
  */
 export async function* readEvents(body) {
   const parser = new EventStreamParser();

@@ -15,7 +15,6 @@ const english = {
   complete: "Answer complete",
   stopped: "stopped by you",
   cut: "cut off",
-  cutBeforeStart: "cut off before the first token",
   length: "length limit",
   otherEnd: (reason) => `ended: ${reason}`,
   error: (message) => `error: ${message}`,
@@ -33,7 +32,6 @@ const chinese = {
   complete: "回答完毕",
   stopped: "已被你停止",
   cut: "连接中断",
-  cutBeforeStart: "首个 token 之前连接中断",
   length: "达到长度上限",
   otherEnd: (reason) => `结束：${reason}`,
   error: (message) => `错误：${message}`,
@@ -42,11 +40,9 @@ const chinese = {
 const chinesePage = {
   title: "看见每一个字节",
   lead: "这里的回答来自一个模拟模型：先思考，再逐个 token 抵达。随便问点什么。",
-  terminal: "同一个模型，在终端里：",
   label: "你的消息",
   send: "发送",
   halt: "停止",
-  hint: "Enter 发送，Shift+Enter 换行",
 };
 
 const isChinese = navigator.language.toLowerCase().startsWith("zh");

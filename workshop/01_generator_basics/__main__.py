@@ -86,7 +86,7 @@ def leave_early() -> None:
 # --- 5. The surprise: stdout is your first buffering proxy ----------------------------------
 # So each token leaves as soon as it is made? Here is a program that prints five of them, one
 # every fifth of a second, and here is what the other end of a pipe sees of it. On a terminal
-# Python writes after every line. Into a pipe it first collects 8 KiB, or everything: five tokens
+# Python writes after every line. Into a pipe it first collects some kilobytes: these five tokens
 # are far less than that, so they wait for the end of the program. The generator did its part,
 # and so did the reader. What stands between them decides.
 

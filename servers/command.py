@@ -1,0 +1,130 @@
+"""A server as a program: `python -m servers.NAME --port 8000`, until Ctrl-C.
+
+The first line on standard output is the address, flushed, so that a script can wait for it and
+read a port that was picked with `--port 0`. What happens is told on standard error, a line for
+each request.
+"""
+
+import argparse
+import logging
+import math
+import signal
+import socket
+import sys
+from collections.abc import Callable, Sequence
+
+import trio
+
+from .routes import Routes
+from .server import PortBusyError, Server, listen
+
+__all__ = ["arguments", "run", "seconds", "serve_until_signal", "show_log", "url"]
+
+
+def arguments(name: str, description: str, port: int) -> argparse.ArgumentParser:
+    """The flags that every server has.
+
+    Args:
+        name: of its module.
+        description: for `--help`.
+        port: the default one.
+    """
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {name}",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--host", default="localhost", help="name or address to listen on (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--port", type=_port, default=port, help="0 picks a free one (default: %(default)s)"
+    )
+    parser.add_argument("--quiet", action="store_true", help="no line for each request")
+    return parser
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"not a port number (0 to 65535): {text}")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    """The type of flags that take a time: 0 or more, at most an hour."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 3600:
+        raise argparse.ArgumentTypeError(f"not a number of seconds (0 to 3600): {text}")
+    return value
+
+
+def run(options: argparse.Namespace, name: str, routes: Routes) -> int:
+    """Serve these routes until a signal.
+
+    Returns:
+        The exit code: 0, or 1 when the server could not listen.
+    """
+    show_log(options.quiet)
+    try:
+        sockets = listen(options.host, options.port)
+    except PortBusyError as error:
+        print(f"{error.strerror}: choose another with --port (0 picks a free one)", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"cannot listen on {options.host}: {error}", file=sys.stderr)
+        return 1
+    address = url(options.host, sockets[0].getsockname()[1])
+
+    def announce() -> None:
+        print(f"{name} listens on {address}", flush=True)
+
+    trio.run(serve_until_signal, [(Server(routes), sockets)], announce)
+    return 0
+
+
+def url(host: str, port: int) -> str:
+    """What to type into a browser."""
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
+def show_log(quiet: bool) -> None:
+    """Send the servers' log to standard error."""
+    level = logging.WARNING if quiet else logging.INFO
+    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=level)
+
+
+async def serve_until_signal(
+    servers: Sequence[tuple[Server, list[socket.socket]]], announce: Callable[[], None]
+) -> None:
+    """Serve until SIGINT (Ctrl-C) or SIGTERM, then let running replies end; a second signal cuts
+    them off.
+
+    Args:
+        servers: each with its listening sockets.
+        announce: called when a signal would be obeyed and clients may come.
+    """
+    async with trio.open_nursery() as nursery:
+        await nursery.start(_obey_signals, [server for server, _ in servers])
+        announce()
+        async with trio.open_nursery() as serving:
+            for server, sockets in servers:
+                serving.start_soon(server.serve, sockets)
+        nursery.cancel_scope.cancel()
+
+
+async def _obey_signals(
+    servers: Sequence[Server], task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+) -> None:
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        task_status.started()
+        await anext(signals)
+        for server in servers:
+            server.stop()
+        if connected := sum(server.connection_count for server in servers):
+            print(f"stopping: {connected} still connected (again: at once)", file=sys.stderr)
+        await anext(signals)
+        for server in servers:
+            server.abort()

@@ -1,0 +1,328 @@
+"""One connection's life: read a request, send its reply, and again, until a side says close.
+
+    client                                  server
+    GET /chat/hi HTTP/1.1            ->     head.py checks it, h11 reads it, routes.py finds
+    Host: localhost                         the handler
+                                     <-     HTTP/1.1 200 OK
+                                            Transfer-Encoding: chunked
+                                     <-     b\\r\\ndata: hello\\n\\n\\r\\n      one write a `yield`
+                                     <-     0\\r\\n\\r\\n
+    GET /next HTTP/1.1               ->     the same connection (keep-alive)
+
+The rules this file keeps:
+
+1. Bad input gets the right status, and the connection is closed: after a framing error nobody
+   knows where the next request begins.
+2. A FIN from the client may be half a goodbye (`printf … | nc`): the reply goes on. Only a write
+   tells whether anybody reads (watch.py).
+3. A reply that fails after its head is cut off without the last chunk, so that no client takes
+   it for whole.
+4. Every wait has a limit, and every limit its place in `Limits`.
+"""
+
+import logging
+import math
+from contextlib import aclosing
+from email.utils import formatdate
+from http import HTTPStatus
+
+import h11
+import msgspec
+import trio
+
+from clients.stream import ByteStream
+from protocol.errors import DecodeError
+from protocol.head import Head, HeadReader
+from protocol.http1 import (
+    Coding,
+    body_decoder,
+    expects_continue,
+    keeps_alive,
+    read_request,
+    request_framing,
+)
+
+from .body import Body
+from .reply import Handler, Last, Reply, Request, StreamingReply
+from .routes import Routes, decode_path
+from .watch import Watch
+
+__all__ = ["Connection", "Limits", "encode_error"]
+
+log = logging.getLogger("servers")
+
+GOODBYE_SECONDS = 0.3
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """What one connection may take: bytes, fields and seconds.
+
+    Args:
+        head_seconds: from a head's first byte to its last. Generous, for people type heads.
+        idle_seconds: waiting for a head's first byte.
+        body_seconds: between two reads of a request's body.
+        stall_seconds: how long a reader may take nothing of a reply.
+        heartbeat_seconds: of silence in an event stream before a comment is sent.
+        max_body_size: of a request, in bytes.
+    """
+
+    head_seconds: float = 60.0
+    idle_seconds: float = 75.0
+    body_seconds: float = 30.0
+    stall_seconds: float = 120.0
+    heartbeat_seconds: float = 15.0
+    max_body_size: int = 10 << 20
+
+
+class Connection:
+    """Serves one client.
+
+    Args:
+        stream: the connection; it is closed in the end.
+        routes: who answers what.
+        watch: keeps this connection's clocks and tells when the client has gone.
+        limits: see there.
+    """
+
+    def __init__(
+        self, stream: ByteStream, routes: Routes, watch: Watch, limits: Limits | None = None
+    ) -> None:
+        self._stream = stream
+        self._routes = routes
+        self._watch = watch
+        self._limits = limits or Limits()
+        self._unread = b""  # what came with this request and belongs to the next
+        self._idle = True  # between two requests
+        self._closing = False  # no further request
+        self._body: Body | None = None  # of the streaming reply under way
+        self._scope = trio.CancelScope()
+        self._deadline = math.inf
+        self._deadline_message = ""  # what the client is told when it passes; "" for nothing
+        self._timed_out = False
+
+    async def serve(self) -> None:
+        """Answer requests until the connection is done. Never raises for what a peer does."""
+        self._watch.connections.add(self)
+        said_all = False
+        try:
+            with self._scope:
+                while not self._closing:
+                    await self._serve_request()
+                said_all = True
+            if self._timed_out and self._deadline_message:
+                self._stream.send_now(encode_error(408, self._deadline_message))
+                said_all = True
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            pass  # the client has gone: nobody is left to tell
+        finally:
+            self._watch.connections.discard(self)
+            if said_all:
+                await self._stream.aclose()
+            else:
+                self._stream.close()
+
+    def finish(self) -> None:
+        """Let the reply under way end, then close: for a server that stops."""
+        self._closing = True
+        if self._idle:
+            self._scope.cancel()
+
+    def abort(self) -> None:
+        """Close now, whatever is under way."""
+        self._scope.cancel()
+
+    def client_has_left(self) -> None:
+        """Called by the watch: stop the handler, nobody listens."""
+        self._scope.cancel()
+
+    def check_clocks(self, now: float) -> None:
+        """Called by the watch: stop what takes too long, send the heartbeat that is due."""
+        if now >= self._deadline:
+            self._timed_out = True
+            self._scope.cancel()
+        elif self._body is not None:
+            if self._body.blocked_for(now) >= self._limits.stall_seconds:
+                self._scope.cancel()
+            try:
+                self._body.beat(now, self._limits.heartbeat_seconds)
+            except trio.BrokenResourceError:
+                self._scope.cancel()
+
+    def _set_deadline(self, seconds: float, message: str = "") -> None:
+        self._deadline = trio.current_time() + seconds
+        self._deadline_message = message
+
+    async def _serve_request(self) -> None:
+        try:
+            head = await self._read_head()
+            if head is None:
+                self._closing = True
+                return
+            connection, request, handler = await self._read_request(head)
+        except h11.RemoteProtocolError as error:
+            self._closing = True
+            reason = error.reason if isinstance(error, DecodeError) else str(error)
+            log.info("%d %s", error.error_status_hint, reason.partition("\n")[0])
+            await self._stream.send_all(encode_error(error.error_status_hint, reason))
+            return
+        try:
+            reply = handler if isinstance(handler, Reply) else await handler(request)
+        except Exception:
+            log.exception("500 %s %s: the handler failed", request.method, request.path)
+            self._closing = True
+            reply = Reply("500 Internal Server Error\n\nThe server's log says why.\n", 500)
+        await self._send_reply(connection, request, reply)
+
+    async def _read_head(self) -> Head | None:
+        """The next request's head, or None when the client has no more."""
+        reader = HeadReader()
+        self._idle = True
+        self._set_deadline(self._limits.idle_seconds)
+        data, self._unread = self._unread, b""
+        while True:
+            if data:
+                head = reader.receive_data(data)
+                if self._idle and (head or reader.started):
+                    self._idle = False
+                    message = "The request's head did not end in time."
+                    self._set_deadline(self._limits.head_seconds, message)
+                if head:
+                    self._unread = reader.trailing_data
+                    return head
+            data = await self._stream.receive_some()
+            if not data:
+                reader.receive_eof()
+                return None
+
+    async def _read_request(self, head: Head) -> tuple[h11.Connection, Request, Handler | Reply]:
+        """The whole request, and who answers it."""
+        framing = request_framing(head)
+        connection, message = read_request(head)
+        self._closing |= not keeps_alive(head)
+        method = message.method.decode("ascii")
+        path, query = decode_path(message.target.decode("ascii"))
+        handler, params = self._routes.find(method, path)
+        body = b""
+        if not isinstance(handler, Reply):
+            body = await self._read_body(head)
+        elif framing.coding is not Coding.NONE:
+            self._closing = True  # its body stays unread, so what follows it cannot be found
+        self._set_deadline(math.inf)
+        headers = tuple((name.decode(), value.decode("latin-1")) for name, value in message.headers)
+        return connection, Request(method, path, query, headers, body, params), handler
+
+    async def _read_body(self, head: Head) -> bytes:
+        framing = request_framing(head)
+        limit = self._limits.max_body_size
+        too_large = DecodeError(f"a request body over {limit} bytes", limit, (), 413)
+        if framing.length > limit:
+            raise too_large
+        decoder = body_decoder(framing)
+        pieces = decoder.receive_data(self._unread)
+        if expects_continue(head) and not self._unread and not decoder.complete:
+            # "Send me the body": the client waits for this before it does (RFC 9110 §10.1.1).
+            await self._stream.send_all(b"HTTP/1.1 100 Continue\r\n\r\n")
+        size = sum(map(len, pieces))
+        while not decoder.complete and size <= limit:
+            message = "The request's body did not come in time."
+            self._set_deadline(self._limits.body_seconds, message)
+            data = await self._stream.receive_some()
+            if not data:
+                decoder.receive_eof()
+            received = decoder.receive_data(data)
+            pieces += received
+            size += sum(map(len, received))
+        if size > limit:
+            raise too_large
+        self._unread = decoder.trailing_data
+        return b"".join(pieces)
+
+    async def _send_reply(
+        self, connection: h11.Connection, request: Request, reply: Reply | StreamingReply
+    ) -> None:
+        """Send the head, and the body in the form that the head has promised."""
+        streams = isinstance(reply, StreamingReply)
+        chunked = connection.their_http_version != b"1.0"
+        self._closing |= streams and not chunked
+        head = self._encode_head(connection, reply)
+        line = f"{reply.status} {request.method} {request.path}"
+        if request.method == "HEAD":
+            await self._stream.send_all(head)
+            log.info("%s head only", line)
+        elif isinstance(reply, Reply):
+            await self._stream.send_all(head + reply.body)
+            log.info("%s %d bytes", line, len(reply.body))
+        else:
+            # The head leaves before there is a first piece: the client knows at once.
+            await self._stream.send_all(head)
+            await self._stream_body(reply, chunked, line)
+
+    def _encode_head(self, connection: h11.Connection, reply: Reply | StreamingReply) -> bytes:
+        headers = [("Date", formatdate(usegmt=True)), ("X-Content-Type-Options", "nosniff")]
+        if reply.status != 204:
+            headers.append(("Content-Type", reply.content_type))
+        if isinstance(reply, Reply) and reply.status != 204:
+            headers.append(("Content-Length", str(len(reply.body))))
+        headers += reply.headers
+        if self._closing:
+            headers.append(("Connection", "close"))
+        # Where a body has no length, h11 adds `Transfer-Encoding: chunked`; for an HTTP/1.0
+        # client, which cannot read chunks, `Connection: close` in its place.
+        reason = HTTPStatus(reply.status).phrase
+        return connection.send(
+            h11.Response(status_code=reply.status, headers=headers, reason=reason)
+        )
+
+    async def _stream_body(self, reply: StreamingReply, chunked: bool, line: str) -> None:
+        fileno = self._stream.fileno()
+        self._body = body = Body(self._stream, chunked=chunked, heartbeat=reply.heartbeat)
+        self._watch.add_stream(fileno, self)
+        ending = "the client left"
+        try:
+            async with aclosing(reply.pieces) as pieces:
+                async for piece in pieces:
+                    if isinstance(piece, Last):
+                        await body.end(piece.piece)
+                        break
+                    await body.send(piece)
+                else:
+                    await body.end()
+            ending = "done"
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            raise
+        except Exception:
+            log.exception("%s: failed after its head, so it is cut off", line)
+            ending = "cut off"
+            self._closing = True
+            await self._wait_for_goodbye()
+        finally:
+            self._body = None
+            self._watch.remove_stream(fileno)
+            log.info("%s %d pieces, %d bytes, %s", line, body.pieces, body.size, ending)
+
+    async def _wait_for_goodbye(self) -> None:
+        """Give the client a moment to leave first.
+
+        A browser that sees the connection end inside a body throws away what it has received and
+        not yet shown: the error event that says why.
+        """
+        with trio.move_on_after(GOODBYE_SECONDS):
+            await self._stream.receive_some()
+
+
+def encode_error(status: int, message: str) -> bytes:
+    """A whole response where no request was read: there is no h11 connection that knows one."""
+    body = f"{status} {HTTPStatus(status).phrase}\n\n{message.rstrip()}\n".encode()
+    headers = [
+        ("Date", formatdate(usegmt=True)),
+        ("Content-Type", "text/plain; charset=utf-8"),
+        ("Content-Length", str(len(body))),
+        ("Connection", "close"),
+    ]
+    reason = HTTPStatus(status).phrase
+    response = h11.Response(status_code=status, headers=headers, reason=reason)
+    return h11.Connection(h11.SERVER).send(response) + body
+
+
+# What this file does not do: read while it streams a reply (a pipelined request waits its turn),
+# TLS, HTTP/2, or upgrades.

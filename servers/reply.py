@@ -1,0 +1,135 @@
+"""What a handler gets and what it gives back.
+
+    async def greet(request: Request) -> Reply:
+        return Reply("hello\\n")
+
+    async def count(request: Request) -> StreamingReply:
+        async def numbers() -> AsyncGenerator[bytes, None]:
+            for number in range(10):
+                yield f"{number}\\n".encode()
+                await trio.sleep(1)
+
+        return StreamingReply(numbers())
+
+Each `yield` is one write. The generator is asked for the next piece only when the one before has
+been taken by the kernel, so a slow reader slows its own generator and nobody else's; and when the
+client leaves, the generator is closed where it stands: its `finally` runs at once.
+"""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import ClassVar
+
+import msgspec
+
+__all__ = ["EventStream", "Handler", "Last", "Reply", "Request", "StreamingReply"]
+
+Headers = tuple[tuple[str, str], ...]
+
+
+class Request(msgspec.Struct, frozen=True):
+    """One request, whole.
+
+    Args:
+        method: in capitals, as sent.
+        path: percent-decoded, without the query.
+        query: what follows the first "?", raw.
+        headers: (name in lower case, value), in order.
+        body: all of it, decoded from its framing.
+        params: what the `{name}` of the route's pattern stands for.
+    """
+
+    method: str
+    path: str
+    query: str = ""
+    headers: Headers = ()
+    body: bytes = b""
+    params: dict[str, str] = {}
+
+    def header(self, name: str) -> str | None:
+        """The first value of a header (lower-case name), or None."""
+        return next((value for key, value in self.headers if key == name), None)
+
+
+class Reply:
+    """A reply whose length is known when it begins.
+
+    Args:
+        body: text (sent as UTF-8) or bytes.
+        status: RFC 9110 §15.
+        content_type: of the body.
+        headers: more of them. Framing, Date and Connection are the connection's to write.
+    """
+
+    def __init__(
+        self,
+        body: str | bytes = b"",
+        status: int = 200,
+        content_type: str = "text/plain; charset=utf-8",
+        headers: Headers = (),
+    ) -> None:
+        self.body = body.encode() if isinstance(body, str) else body
+        self.status = status
+        self.content_type = content_type
+        self.headers = headers
+
+
+class Last(msgspec.Struct, frozen=True):
+    """A piece after which nothing comes: it leaves in one write with the end of the body."""
+
+    piece: bytes
+
+
+class StreamingReply:
+    """A reply that begins before it is known how it ends.
+
+    Args:
+        pieces: yields what to send, piece by piece, perhaps a `Last` at the end. An exception in
+            it cuts the body off: the client sees that it is not complete.
+        status: RFC 9110 §15; it cannot be changed once the first piece is there.
+        content_type: of the body.
+        headers: more of them.
+    """
+
+    # Sent when nothing else was for a while, or b"" for nothing. It keeps proxies from closing a
+    # silent connection, and it is the probe that finds out that the client has left.
+    heartbeat: ClassVar[bytes] = b""
+
+    def __init__(
+        self,
+        pieces: AsyncGenerator[bytes | Last, None],
+        status: int = 200,
+        content_type: str = "text/plain; charset=utf-8",
+        headers: Headers = (),
+    ) -> None:
+        self.pieces = pieces
+        self.status = status
+        self.content_type = content_type
+        self.headers = headers
+
+
+class EventStream(StreamingReply):
+    """A reply of Server-Sent Events (WHATWG HTML §9.2).
+
+    Args:
+        pieces: yields bytes of whole events, from `encode_event` or `encode_comment`.
+        headers: more of them.
+    """
+
+    heartbeat = b": keep-alive\n"
+
+    # No cache may hold an answer back, no proxy compress it (a compressor waits for more), and
+    # nginx may not buffer it.
+    HEADERS: ClassVar[Headers] = (
+        ("Cache-Control", "no-cache, no-transform"),
+        ("X-Accel-Buffering", "no"),
+    )
+
+    def __init__(
+        self, pieces: AsyncGenerator[bytes | Last, None], headers: Headers = ()
+    ) -> None:
+        super().__init__(
+            pieces, content_type="text/event-stream; charset=utf-8", headers=self.HEADERS + headers
+        )
+
+
+Handler = Callable[[Request], Awaitable[Reply | StreamingReply]]

@@ -1,0 +1,188 @@
+"""Listening sockets, and the life of a server: from its first client to its last stream.
+
+    listen      the sockets: 127.0.0.1 and ::1, the same port on both
+    Server      accepts up to a number of connections, serves them, stops gracefully
+
+A graceful stop in three steps: no new connections; idle ones closed, running replies left to
+end; after the grace time what still runs is cut off.
+"""
+
+import errno
+import logging
+import socket
+from collections.abc import Iterable
+
+import trio
+from trio.lowlevel import wait_readable
+
+from clients.stream import SocketStream
+
+from .connection import Connection, Limits, encode_error
+from .routes import Routes
+from .watch import Watch
+
+__all__ = ["PortBusyError", "Server", "listen"]
+
+log = logging.getLogger("servers")
+
+# What accept() reports of a machine that has run out of something: wait a little, do not spin.
+EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
+
+# A machine without IPv6 has no ::1. That is no reason not to serve.
+NO_SUCH_ADDRESS = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
+
+
+class PortBusyError(OSError):
+    """Another program listens on this port."""
+
+
+def listen(host: str, port: int) -> list[socket.socket]:
+    """Open listening sockets.
+
+    Args:
+        host: "localhost" for 127.0.0.1 and, where the machine has it, ::1; or a name or address
+            of this machine.
+        port: 0 picks a free one, the same for all addresses.
+
+    Raises:
+        PortBusyError: the port is taken.
+        OSError: no such host, or it is not this machine's.
+    """
+    sockets: list[socket.socket] = []
+    try:
+        for name in ["127.0.0.1", "::1"] if host == "localhost" else [host]:
+            for family, *_, address in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM):
+                try:
+                    sockets.append(_listen_on(family, (address[0], port, *address[2:])))
+                except OSError as error:
+                    if name == "::1" and error.errno in NO_SUCH_ADDRESS:
+                        continue
+                    raise
+                port = sockets[0].getsockname()[1]
+    except OSError as error:
+        for sock in sockets:
+            sock.close()
+        if error.errno == errno.EADDRINUSE:
+            raise PortBusyError(error.errno, f"port {port} is in use") from error
+        raise
+    return sockets
+
+
+def _listen_on(family: int, address: tuple[object, ...]) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(address)
+        sock.listen(1024)
+        sock.setblocking(False)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+class Server:
+    """Serves a table of routes on listening sockets.
+
+    Args:
+        routes: who answers what.
+        limits: of each connection.
+        max_connections: one more is answered 503 and closed.
+        grace_seconds: how long running replies may go on after `stop`.
+    """
+
+    def __init__(
+        self,
+        routes: Routes,
+        *,
+        limits: Limits | None = None,
+        max_connections: int = 10_000,
+        grace_seconds: float = 5.0,
+    ) -> None:
+        self._routes = routes
+        self._limits = limits or Limits()
+        self._max_connections = max_connections
+        self._grace_seconds = grace_seconds
+        self._watch = Watch()
+        self._connections: set[Connection] = set()
+        self._stopping = trio.Event()
+        self._scope = trio.CancelScope()
+
+    @property
+    def connection_count(self) -> int:
+        """How many clients are connected now."""
+        return len(self._connections)
+
+    async def serve(self, sockets: Iterable[socket.socket]) -> None:
+        """Serve until `stop` or `abort`. The sockets are closed in the end."""
+        sockets = list(sockets)
+        try:
+            async with trio.open_nursery() as watching:
+                watching.start_soon(self._watch.run)
+                with self._scope:
+                    async with trio.open_nursery() as serving:
+                        await self._accept_until_stopped(sockets, serving)
+                        for connection in list(self._connections):
+                            connection.finish()
+                        self._scope.deadline = trio.current_time() + self._grace_seconds
+                watching.cancel_scope.cancel()
+        finally:
+            for sock in sockets:
+                sock.close()
+
+    def stop(self) -> None:
+        """Stop gracefully: `serve` returns when the running replies have ended."""
+        self._stopping.set()
+
+    def abort(self) -> None:
+        """Stop now."""
+        self._stopping.set()
+        self._scope.cancel()
+
+    async def _accept_until_stopped(
+        self, sockets: list[socket.socket], serving: trio.Nursery
+    ) -> None:
+        async with trio.open_nursery() as accepting:
+            for sock in sockets:
+                accepting.start_soon(self._accept, sock, serving)
+            await self._stopping.wait()
+            accepting.cancel_scope.cancel()
+        for sock in sockets:
+            sock.close()
+
+    async def _accept(self, listener: socket.socket, serving: trio.Nursery) -> None:
+        while True:
+            await wait_readable(listener)
+            try:
+                sock, _ = listener.accept()
+            except OSError as error:
+                # Else the client has left between its SYN and our accept: nothing to do.
+                if error.errno in EXHAUSTED:
+                    log.warning("cannot accept: %s", error)
+                    await trio.sleep(0.1)
+                continue
+            stream = SocketStream(sock)
+            if len(self._connections) >= self._max_connections:
+                self._turn_away(stream)
+                continue
+            connection = Connection(stream, self._routes, self._watch, self._limits)
+            self._connections.add(connection)
+            serving.start_soon(self._serve_connection, connection)
+
+    async def _serve_connection(self, connection: Connection) -> None:
+        try:
+            await connection.serve()
+        except Exception:
+            log.exception("a connection failed: a bug of this server")
+        finally:
+            self._connections.discard(connection)
+
+    def _turn_away(self, stream: SocketStream) -> None:
+        message = f"This server has its {self._max_connections} connections. Try again later."
+        try:
+            stream.send_now(encode_error(503, message))
+        except trio.BrokenResourceError:
+            pass
+        stream.close()

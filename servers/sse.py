@@ -1,0 +1,98 @@
+"""8004, lesson 4: an event stream with all that the format has (WHATWG HTML §9.2).
+
+    $ curl -N http://localhost:8004/
+    retry: 2000
+
+    id: 1
+    event: word
+    data: {"text":"Events"}
+
+    : a comment, which nobody is shown
+    …
+    id: end
+    event: done
+    data: {"words":16}
+
+Cut the connection and ask again with the last id: `curl -N -H 'Last-Event-ID: 7' …` goes on with
+the eighth word. After `done` a reconnect gets 204, which tells a browser's EventSource to stop:
+without it, it would ask again for ever.
+"""
+
+import sys
+from collections.abc import AsyncGenerator, Sequence
+
+import msgspec
+
+from protocol.sse import ServerSentEvent, encode_comment, encode_event
+
+from .command import arguments, run, seconds
+from .model import Pace, tokenize
+from .reply import EventStream, Last, Reply, Request
+from .routes import Routes
+
+TEXT = "Events are lines with names. 你好，世界！ A blank line sends one. 🌊"
+END = "end"
+RECONNECTION_TIME = 2000  # milliseconds
+
+
+class Word(msgspec.Struct):
+    """The data of a `word` event."""
+
+    text: str
+
+
+class Done(msgspec.Struct):
+    """The data of the `done` event."""
+
+    words: int
+
+
+def routes(pace: Pace) -> Routes:
+    """The routes of lesson 4."""
+    words = tokenize(TEXT)
+
+    async def stream(request: Request) -> EventStream | Reply:
+        last_event_id = request.header("last-event-id") or ""
+        if last_event_id == END:
+            # "Clients will reconnect if the connection is closed; a client can be told to stop
+            # reconnecting using the HTTP 204 No Content response code." (§9.2.1)
+            return Reply(status=204)
+
+        async def events(start: int) -> AsyncGenerator[bytes | Last, None]:
+            yield b"retry: %d\n\n" % RECONNECTION_TIME
+            clock = pace.start()
+            for number in range(start + 1, len(words) + 1):
+                await clock.next_token()
+                yield encode_event(_event("word", Word(words[number - 1]), str(number)))
+                if number == len(words) // 2:
+                    yield encode_comment("a comment, which nobody is shown")
+            yield Last(encode_event(_event("done", Done(len(words)), END)))
+
+        return EventStream(events(_position(last_event_id, len(words))))
+
+    return Routes({"GET /": stream})
+
+
+def _position(last_event_id: str, length: int) -> int:
+    """How many words the client has. An id that is not ours counts as none."""
+    if not last_event_id.isascii() or not last_event_id.isdigit() or len(last_event_id) > 9:
+        return 0
+    return min(int(last_event_id), length)
+
+
+def _event(name: str, data: msgspec.Struct, event_id: str) -> ServerSentEvent:
+    return ServerSentEvent(name, msgspec.json.encode(data).decode(), event_id)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the server alone."""
+    parser = arguments("servers.sse", "Lesson 4: Server-Sent Events.", 8004)
+    parser.add_argument(
+        "--itl", type=seconds, default=0.2, metavar="S", help="seconds a word (default: 0.2)"
+    )
+    options = parser.parse_args(argv)
+    return run(options, "servers.sse", routes(Pace(options.itl, options.itl)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
