@@ -59,6 +59,11 @@ class SocketStream:
         if hasattr(socket, "TCP_NOTSENT_LOWAT"):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, 16 << 10)
 
+    @classmethod
+    def adopt(cls, opened: trio.SocketStream) -> "SocketStream":
+        """Take the socket out of a stream that trio has opened."""
+        return cls(socket.socket(fileno=opened.socket.detach()))
+
     def fileno(self) -> int:
         return self._sock.fileno()
 
@@ -134,5 +139,4 @@ async def connect(host: str, port: int) -> SocketStream:
     Raises:
         OSError: nobody listens there, or there is no such host.
     """
-    opened = await trio.open_tcp_stream(host, port)
-    return SocketStream(socket.socket(fileno=opened.socket.detach()))
+    return SocketStream.adopt(await trio.open_tcp_stream(host, port))

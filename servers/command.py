@@ -18,7 +18,7 @@ import trio
 from .routes import Routes
 from .server import PortBusyError, Server, listen
 
-__all__ = ["arguments", "run", "seconds", "serve_until_signal", "show_log", "url"]
+__all__ = ["arguments", "port_number", "run", "seconds", "serve_until_signal", "show_log", "url"]
 
 
 def arguments(name: str, description: str, port: int) -> argparse.ArgumentParser:
@@ -38,13 +38,13 @@ def arguments(name: str, description: str, port: int) -> argparse.ArgumentParser
         "--host", default="localhost", help="name or address to listen on (default: %(default)s)"
     )
     parser.add_argument(
-        "--port", type=_port, default=port, help="0 picks a free one (default: %(default)s)"
+        "--port", type=port_number, default=port, help="0 picks a free one (default: %(default)s)"
     )
     parser.add_argument("--quiet", action="store_true", help="no line for each request")
     return parser
 
 
-def _port(text: str) -> int:
+def port_number(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"not a port number (0 to 65535): {text}")
     return int(text)

@@ -47,11 +47,14 @@ from .reply import Handler, Last, Reply, Request, StreamingReply
 from .routes import Routes, decode_path
 from .watch import Watch
 
-__all__ = ["Connection", "Limits", "encode_error"]
+__all__ = ["SERVER", "Connection", "Limits", "encode_error"]
 
 log = logging.getLogger("servers")
 
 GOODBYE_SECONDS = 0.3
+
+SERVER = "streaming-workshop"
+"""The `Server` field (RFC 9110 §10.2.4): how a lesson knows that a port is already served."""
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -258,7 +261,7 @@ class Connection:
             await self._stream_body(reply, chunked, line)
 
     def _encode_head(self, connection: h11.Connection, reply: Reply | StreamingReply) -> bytes:
-        headers = [("Date", formatdate(usegmt=True)), ("X-Content-Type-Options", "nosniff")]
+        headers = _own_headers()
         if reply.status != 204:
             headers.append(("Content-Type", reply.content_type))
         if isinstance(reply, Reply) and reply.status != 204:
@@ -310,11 +313,20 @@ class Connection:
             await self._stream.receive_some()
 
 
+def _own_headers() -> list[tuple[str, str]]:
+    return [
+        ("Date", formatdate(usegmt=True)),
+        ("Server", SERVER),
+        # A browser that guesses the type of a text waits for 1 KB of it first.
+        ("X-Content-Type-Options", "nosniff"),
+    ]
+
+
 def encode_error(status: int, message: str) -> bytes:
     """A whole response where no request was read: there is no h11 connection that knows one."""
     body = f"{status} {HTTPStatus(status).phrase}\n\n{message.rstrip()}\n".encode()
     headers = [
-        ("Date", formatdate(usegmt=True)),
+        *_own_headers(),
         ("Content-Type", "text/plain; charset=utf-8"),
         ("Content-Length", str(len(body))),
         ("Connection", "close"),

@@ -3,15 +3,15 @@
     $ curl -N http://localhost:8004/
     retry: 2000
 
-    id: 1
     event: word
+    id: 1
     data: {"text":"Events"}
 
     : a comment, which nobody is shown
     …
-    id: end
     event: done
-    data: {"words":16}
+    id: end
+    data: {"words":21}
 
 Cut the connection and ask again with the last id: `curl -N -H 'Last-Event-ID: 7' …` goes on with
 the eighth word. After `done` a reconnect gets 204, which tells a browser's EventSource to stop:

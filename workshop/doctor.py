@@ -31,12 +31,7 @@ from pathlib import Path
 
 PYTHON = (3, 11)
 PACKAGES = {"h11": (0, 16), "trio": (0, 27), "msgspec": (0, 19), "rich": (13,)}
-PORTS = {
-    8000: "servers.chat",
-    8003: "servers.chunked",
-    8004: "servers.sse",
-    8005: "servers.openai_proxy",
-}
+PORTS = {8000: "servers.chat", 8003: "servers.chunked", 8004: "servers.sse"}
 OPTIONAL = {  # for the tests with real peers
     "Chromium": ("--version", ["chromium", "chromium-browser", "google-chrome"]),
     "nginx": ("-v", ["nginx"]),

@@ -320,12 +320,18 @@ def encode_build(corpus: Corpus, _: dict[str, Runner]) -> list[Contestant]:
         for batch in batches:
             take([encode_chunk(encode_event(ServerSentEvent(data=data))) for data in batch])
 
+    def utf8(take: Take) -> None:
+        for batch in batches:
+            take([data.encode() for data in batch])
+
+    encoded = [data.encode() for data in corpus.datas]
     expect = [b"%x\r\n%b\r\n" % (len(frame), frame) for frame in corpus.frames]
     size = sum(map(len, expect))
     base = Contestant('b"%x…" alone', alone, corpus.count, size, expect)
     return [
         replace(base, name="ours", go=ours, ratio_to=base.name, target=Target(4, at_least=False)),
         replace(base, name="ours + Struct", go=ours_and_struct, ratio_to=base.name),
+        replace(base, name="UTF-8 alone", go=utf8, expect=encoded, ratio_to=base.name),
         base,
     ]
 
@@ -365,13 +371,7 @@ def names(only: str = "") -> list[str]:
     return [name for name in every if only.lower() in name.lower()]
 
 
-def measure(
-    *,
-    events: int = FULL,
-    rounds: int = 7,
-    only: str = "",
-    step: Callable[[str], object] = lambda name: None,
-) -> table.Report:
+def measure(events: int, rounds: int, only: str, step: Callable[[str], object]) -> table.Report:
     """Run every row whose name contains `only`; call `step` once before and after each round.
 
     Raises:

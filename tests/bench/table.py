@@ -274,7 +274,7 @@ def show(report: Report, console: Console) -> None:
 
 
 ASCII = str.maketrans(
-    {"µ": "u", "×": "x", "≥": ">=", "≤": "<=", "·": ",", "█": "#"}
+    {"µ": "u", "×": "x", "≥": ">=", "≤": "<=", "·": ",", "…": "...", "█": "#"}
     | dict.fromkeys("▏▎▍", "")
     | dict.fromkeys("▌▋▊▉", "#")
 )

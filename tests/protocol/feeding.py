@@ -190,9 +190,8 @@ def read_stream(pieces: Iterable[bytes], parser: EventStreamParser | None = None
         failure = Failure.of(error)
         raised_again(lambda: parser.receive_data(b"data: x\n\n"), error)
         raised_again(lambda: parser.receive_data(b""), error)
-    return Stream(
-        found, parser.last_event_id, parser.reconnection_time, parser.at_event_border, failure
-    )
+    border = parser.at_event_border and failure is None
+    return Stream(found, parser.last_event_id, parser.reconnection_time, border, failure)
 
 
 @dataclass(frozen=True)

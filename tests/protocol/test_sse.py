@@ -231,6 +231,13 @@ def test_at_event_border(data: bytes, border: bool) -> None:
         assert read_stream(pieces).at_event_border is border
 
 
+@pytest.mark.xfail(reason="after a line that came whole and was over its limit it is True")
+def test_no_heartbeat_after_an_error() -> None:
+    parser = EventStreamParser(max_line_size=1)
+    assert read_stream([b"data: a\n\n"], parser).failure is not None
+    assert not parser.at_event_border
+
+
 # ---- the observer
 
 
@@ -320,9 +327,9 @@ def test_nothing_injects_a_line(event: ServerSentEvent, message: str) -> None:
     ],
 )
 def test_half_a_character_is_refused(event: ServerSentEvent) -> None:
-    with pytest.raises(h11.LocalProtocolError, match="an event that is not UTF-8: .*surrogates"):
+    with pytest.raises(h11.LocalProtocolError, match=r"an event that is not UTF-8: .*surrogates"):
         encode_event(event)
-    with pytest.raises(h11.LocalProtocolError, match="a comment that is not UTF-8: .*surrogates"):
+    with pytest.raises(h11.LocalProtocolError, match=r"a comment that is not UTF-8: .*surrogates"):
         encode_comment("\ud83d")
 
 

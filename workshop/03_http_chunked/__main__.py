@@ -1,0 +1,75 @@
+"""Lesson 3: a chunk says how long it is, in bytes, in hexadecimal.
+
+An ordinary response begins with its length: `Content-Length: 70`. A server that makes its answer
+word by word does not know it yet. HTTP/1.1 lets it promise something else: "I will send pieces,
+each with its own length in front, and a piece of length 0 when I have finished"
+(RFC 9112 §7.1). This is the coding under every streamed answer, whatever is in the body.
+
+Run this file; then read it, and `protocol/chunked.py`, which reads and writes the coding.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # so that it runs in a clone
+try:
+    import trio
+
+    from clients.stream import connect
+    from protocol.chunked import ChunkedDecoder
+    from protocol.head import HeadReader
+    from servers.chunked import routes
+    from workshop import lesson
+except ModuleNotFoundError as missing:
+    sys.exit(f"{missing.name} is not installed here. Activate it:  . .venv/bin/activate")
+
+# A request, as anybody can type it. Every line ends in CR LF; the empty one ends the head.
+REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+
+
+async def watch(port: int) -> None:
+    """Ask the server for its text and name every byte that comes."""
+    stream = await connect("localhost", port)
+    print(f"we send   {lesson.visible(REQUEST)}")
+    await stream.send_all(REQUEST)
+    start = trio.current_time()
+
+    # First the head. TCP is bytes, not messages: a read may bring half of it, or more than it.
+    head = None
+    reader = HeadReader(is_request=False)
+    while head is None:
+        head = reader.receive_data(await stream.receive_some())
+    for line in head.raw.splitlines(keepends=True):
+        print(f"head      {lesson.visible(line)}")
+    print("There is no Content-Length: the server does not know it yet.\n")
+
+    # Then the body. Each read is one of the server's writes here; on a busy network two chunks
+    # may come in one read, or one chunk in two. The decoder does not care.
+    names = lesson.Names()
+    decoder = ChunkedDecoder(observer=names)
+    text = b""
+    data = reader.trailing_data
+    while True:
+        text += b"".join(decoder.receive_data(data))
+        if data:
+            print(f"+{trio.current_time() - start:.2f} s   {names.line(data)}", flush=True)
+        if decoder.complete:
+            break
+        data = await stream.receive_some()
+        if not data:
+            decoder.receive_eof()  # raises: a body without its last chunk was cut off
+    stream.close()
+
+    print(f"\nThe body, freed of its framing: {len(text)} bytes, {len(text.decode())} characters")
+    print(f"  {text.decode()}", end="")
+    print("你 is one character and three bytes: e4 bd a0. The chunk-size counts bytes.")
+
+
+TRIES = [
+    ("The words, one by one", "curl -N http://localhost:{port}/"),
+    ("With the chunk-sizes and their line ends", "curl -N --raw http://localhost:{port}/"),
+    ("The same text with a Content-Length", "curl -N http://localhost:{port}/whole"),
+]
+
+if __name__ == "__main__":
+    sys.exit(lesson.main(__doc__.partition("\n")[0], 8003, routes, watch, TRIES))

@@ -1,0 +1,62 @@
+"""The command: `workshop`, or `python -m workshop` in a clone.
+
+Each subcommand is a module with a `main(argv)`, imported when it is asked for: `aha` and `doctor`
+run on a bare Python, with nothing installed.
+"""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+COMMANDS = {
+    "serve": ("workshop.serve", "all servers on this machine, and the map (the default)"),
+    "aha": ("workshop.aha", "ten seconds: the same answer three ways, byte for byte"),
+    "nc": ("clients.nc", "netcat: bytes between a connection and this terminal"),
+    "doctor": ("workshop.doctor", "what this machine has, and what to do about the rest"),
+    "bench": ("workshop.bench", "how fast the codecs are here (needs the clone)"),
+}
+
+USAGE = """\
+usage: workshop [COMMAND] [ARGUMENTS]
+
+Every byte of a streamed AI answer, from `yield` to the pixel.
+
+commands:
+{commands}
+
+`workshop COMMAND --help` says more. The course begins in workshop/01_generator_basics.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a subcommand. Returns the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] in (["-h"], ["--help"], ["help"]):
+        lines = [f"  {name:10}{text}" for name, (_, text) in COMMANDS.items()]
+        print(USAGE.format(commands="\n".join(lines)), end="")
+        return 0
+    if not arguments or arguments[0].startswith("-"):
+        arguments.insert(0, "serve")
+    name, *rest = arguments
+    if name not in COMMANDS:
+        print(f"workshop: no command {name!r}. There are: {', '.join(COMMANDS)}", file=sys.stderr)
+        return 2
+    try:
+        command = import_module(COMMANDS[name][0])
+    except ModuleNotFoundError as missing:
+        if missing.name is None or missing.name.partition(".")[0] in PARTS:
+            raise
+        print(
+            f"{missing.name} is not installed here. Activate it:  . .venv/bin/activate\n"
+            "or make it:  python3 -m venv .venv && .venv/bin/pip install -e .",
+            file=sys.stderr,
+        )
+        return 1
+    exit_code: int = command.main(rest)
+    return exit_code
+
+
+PARTS = {"workshop", "protocol", "servers", "clients"}
+
+if __name__ == "__main__":
+    sys.exit(main())

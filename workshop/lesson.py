@@ -1,0 +1,134 @@
+"""What the lessons with a server share: start it, or find it running; name the bytes it sends."""
+
+import argparse
+import os
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+
+import h11
+import trio
+
+from clients.http import request
+from servers.command import port_number, serve_until_signal, show_log
+from servers.connection import SERVER
+from servers.model import Pace
+from servers.routes import Routes
+from servers.server import PortBusyError, Server, listen
+
+__all__ = ["Names", "main", "visible"]
+
+PUNCTUATION = {"CRLF", "end-of-line", ":", "space"}
+COLOURS = dict.fromkeys(PUNCTUATION, "2") | {"chunk-size": "33", "field-name": "36"}
+
+
+def visible(data: bytes) -> str:
+    """Bytes as text that hides nothing: ␍ for CR, ␊ for LF, and \\x… for half a character."""
+    text = data.decode("utf-8", "backslashreplace")
+    return text.replace("\r", "␍").replace("\n", "␊")
+
+
+class Names:
+    """An observer for a decoder: it remembers what each byte is called.
+
+    names = Names()
+    decoder = ChunkedDecoder(observer=names)
+    """
+
+    def __init__(self) -> None:
+        self._bytes = bytearray()
+        self._named: list[tuple[str, int, int]] = []
+
+    def __call__(self, label: str, start: int, end: int) -> None:
+        self._named.append((label, start, end))
+
+    def line(self, data: bytes) -> str:
+        """One line for what has been named since the last call.
+
+        Args:
+            data: the bytes that the decoder has got since then.
+        """
+        self._bytes += data
+        elements = [
+            _element(label, visible(bytes(self._bytes[start:end])))
+            for label, start, end in self._named
+        ]
+        self._named.clear()
+        return "  ".join(elements)
+
+
+def _element(label: str, text: str) -> str:
+    shown = text if label in PUNCTUATION else f"{label} {text}"
+    if label in COLOURS and sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
+        return f"\x1b[{COLOURS[label]}m{shown}\x1b[0m"
+    return shown
+
+
+def main(
+    lesson: str,
+    port: int,
+    make_routes: Callable[[Pace], Routes],
+    watch: Callable[[int], Awaitable[None]],
+    tries: Sequence[tuple[str, str]],
+    argv: Sequence[str] | None = None,
+) -> int:
+    """Run a lesson: its server, a client that shows the bytes, and then the learner's own tries.
+
+    Args:
+        lesson: a sentence for `--help`.
+        port: where the lesson's server usually is.
+        make_routes: of the server, given how fast it speaks.
+        watch: connects to a port of localhost and shows what comes.
+        tries: what to see, and the line to paste, with {port} in it.
+
+    Returns:
+        The exit code: 0, or 1 when the port is taken by something else.
+    """
+    parser = argparse.ArgumentParser(description=lesson)
+    parser.add_argument("--port", type=port_number, default=port, help="default: %(default)s")
+    parser.add_argument("--fast", action="store_true", help="do not wait between words")
+    parser.add_argument("--once", action="store_true", help="stop after the first answer")
+    options = parser.parse_args(argv)
+    show_log(quiet=True)
+    pace = Pace(0, 0) if options.fast else Pace(0.2, 0.2)
+    try:
+        sockets = listen("localhost", options.port)
+    except PortBusyError as busy:
+        return trio.run(_use_running_server, options.port, busy, watch)
+
+    server = Server(make_routes(pace))
+    port = sockets[0].getsockname()[1]
+
+    async def run() -> None:
+        async with trio.open_nursery() as nursery:
+            ready = trio.Event()
+            nursery.start_soon(serve_until_signal, [(server, sockets)], ready.set)
+            await ready.wait()
+            await watch(port)
+            if options.once:
+                server.stop()
+            else:
+                print("\nNow you: the server goes on. In another terminal:")
+                for what, line in tries:
+                    print(f"\n{what}:\n  {line.format(port=port)}")
+                print("\nCtrl-C stops.", flush=True)
+
+    trio.run(run)
+    return 0
+
+
+async def _use_running_server(
+    port: int, busy: PortBusyError, watch: Callable[[int], Awaitable[None]]
+) -> int:
+    """If it is one of ours (`workshop` runs in another terminal), the lesson needs no other."""
+    try:
+        with trio.fail_after(5):
+            async with request("HEAD", f"http://localhost:{port}/") as response:
+                ours = response.header("server") == SERVER
+    except (OSError, h11.RemoteProtocolError, trio.BrokenResourceError, trio.TooSlowError):
+        ours = False
+    if not ours:
+        print(f"{busy.strerror}, and not by the workshop: choose another with --port N")
+        return 1
+    print(f"port {port} is already served by the workshop: this lesson uses that server\n")
+    await watch(port)
+    return 0

@@ -1,0 +1,147 @@
+"""All servers of the workshop in one process, and the map: what runs where, what to paste.
+
+    $ workshop
+    http://localhost:8000/   home, chat page, simulated LLM
+      open it in a browser
+      curl -N http://localhost:8000/
+      …
+"""
+
+import argparse
+import os
+import shlex
+import shutil
+import socket
+import sys
+from collections.abc import Sequence
+
+import msgspec
+import trio
+
+from servers import chat, chunked, sse
+from servers.command import port_number, serve_until_signal, show_log, url
+from servers.model import Pace
+from servers.routes import Routes
+from servers.server import PortBusyError, Server, listen
+
+from .doctor import netcats
+
+__all__ = ["main"]
+
+
+class Place(msgspec.Struct):
+    """One server on the map.
+
+    Args:
+        name: of its `--NAME-port` flag.
+        port: the usual one.
+        title: what it is.
+        routes: what it answers.
+        tries: lines to paste; {url} is its address, {host} and {port} its parts, {nc} a netcat.
+    """
+
+    name: str
+    port: int
+    title: str
+    routes: Routes
+    tries: list[str]
+
+
+GET = r"printf 'GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' | {{nc}}"
+
+ASK = """'{{"model":"sim-1","stream":true,"messages":[{{"role":"user","content":"你好"}}]}}'"""
+
+PLACES = [
+    Place(
+        "chat",
+        8000,
+        "home, chat page, simulated LLM",
+        chat.routes(Pace()),
+        [
+            "curl -N {url}",
+            "curl -N {url}chat/你好",
+            "curl -N {url}v1/chat/completions -d " + ASK,
+            GET.format(path="/chat/hello"),
+        ],
+    ),
+    Place(
+        "chunked",
+        8003,
+        "lesson 3: chunked coding",
+        chunked.routes(Pace(0.2, 0.2)),
+        ["curl -N --raw {url}", GET.format(path="/")],
+    ),
+    Place(
+        "sse",
+        8004,
+        "lesson 4: Server-Sent Events",
+        sse.routes(Pace(0.2, 0.2)),
+        ["curl -N {url}", "curl -N -H 'Last-Event-ID: 7' {url}", GET.format(path="/")],
+    ),
+]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve until Ctrl-C. Returns the exit code: 0, or 1 when nothing could be served."""
+    parser = argparse.ArgumentParser(
+        prog="workshop serve", description="Serve everything on this machine and print the map."
+    )
+    parser.add_argument(
+        "--host", default="localhost", help="name or address to listen on (default: %(default)s)"
+    )
+    for place in PLACES:
+        parser.add_argument(
+            f"--{place.name}-port",
+            type=port_number,
+            default=place.port,
+            metavar="N",
+            help=f"port of {place.title}; 0 picks a free one (default: %(default)s)",
+        )
+    parser.add_argument("--quiet", action="store_true", help="no line for each request")
+    options = parser.parse_args(argv)
+    show_log(options.quiet)
+
+    servers: list[tuple[Server, list[socket.socket]]] = []
+    lines: list[str] = []
+    for place in PLACES:
+        try:
+            sockets = listen(options.host, getattr(options, f"{place.name}_port"))
+        except OSError as error:
+            reason = error.strerror if isinstance(error, PortBusyError) else error
+            flag = f"choose another with --{place.name}-port N"
+            print(f"{place.title}: {reason}; {flag}", file=sys.stderr)
+            continue
+        port = sockets[0].getsockname()[1]
+        servers.append((Server(place.routes), sockets))
+        lines += _describe(place, options.host, port)
+    if not servers:
+        return 1
+    lines.append("Ctrl-C stops. New here? Read workshop/01_generator_basics/README.md first.")
+    trio.run(serve_until_signal, servers, lambda: print("\n".join(lines), flush=True))
+    return 0
+
+
+def _describe(place: Place, host: str, port: int) -> list[str]:
+    """The lines of the map for one server: each can be pasted as it is."""
+    address = url(host, port)
+    bold, plain = ("\x1b[1m", "\x1b[0m") if _colours() else ("", "")
+    nc = _netcat().replace("localhost 8000", f"{host} {port}")
+    nc = nc.replace("localhost:8000", f"{host}:{port}")
+    tries = [line.format(url=address, nc=nc) for line in place.tries]
+    if shutil.which("curl") is None:
+        tries = [line for line in tries if not line.startswith("curl")]
+    return [f"{bold}{address}{plain}   {place.title}", *(f"  {line}" for line in tries), ""]
+
+
+def _netcat() -> str:
+    """The netcat of this machine with its flags, talking to localhost 8000; ours if it has none."""
+    line = next(iter(netcats())).todo.rpartition(" | ")[2]
+    if line.startswith("workshop"):
+        # As it was started, for it may not be on the PATH.
+        started = sys.argv[0] if os.path.basename(sys.argv[0]) == "workshop" else ""
+        line = (shlex.quote(started) if started else "python -m workshop") + line[len("workshop") :]
+    return line
+
+
+def _colours() -> bool:
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
