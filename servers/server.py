@@ -129,6 +129,7 @@ class Server:
                         self._scope.deadline = trio.current_time() + self._grace_seconds
                 watching.cancel_scope.cancel()
         finally:
+            self._watch.close()
             for sock in sockets:
                 sock.close()
 

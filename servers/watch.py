@@ -48,14 +48,15 @@ class Watch:
 
     async def run(self) -> None:
         """Watch until cancelled."""
-        try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._watch_clocks)
-                if self._epoll is not None:
-                    nursery.start_soon(self._watch_departures, self._epoll)
-        finally:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._watch_clocks)
             if self._epoll is not None:
-                self._epoll.close()
+                nursery.start_soon(self._watch_departures, self._epoll)
+
+    def close(self) -> None:
+        """To be called when no connection is left."""
+        if self._epoll is not None:
+            self._epoll.close()
 
     def add_stream(self, fileno: int, connection: Watched) -> None:
         """Tell this connection when its client has gone for good.

@@ -103,7 +103,10 @@ def main(
             ready = trio.Event()
             nursery.start_soon(serve_until_signal, [(server, sockets)], ready.set)
             await ready.wait()
-            await watch(port)
+            try:
+                await watch(port)
+            except BrokenPipeError:  # `| head` has seen enough
+                options.once = True
             if options.once:
                 server.stop()
             else:
