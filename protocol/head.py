@@ -25,6 +25,7 @@ from urllib.parse import quote_from_bytes
 import msgspec
 
 from .errors import DecodeError
+from .grammar import TOKEN
 
 __all__ = ["Head", "HeadReader"]
 
@@ -32,9 +33,6 @@ __all__ = ["Head", "HeadReader"]
 # LF it MAY take as a line end, and there the readings of two hops part: so we do not. A CR at the
 # end of what has come so far is not judged yet. Of the CTLs only HTAB may stand in a field.
 BAD_BYTE = re.compile(rb"\r[^\n]|(?<!\r)\n|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", re.DOTALL)
-
-# token = 1*tchar (RFC 9110 §5.6.2)
-TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 # request-line = method SP request-target SP HTTP-version (RFC 9112 §3)
 REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) (\S+) HTTP/([0-9])\.([0-9])")

@@ -53,7 +53,9 @@ class ServerSentEvent(msgspec.Struct, frozen=True):
 # pair, a single U+000A LINE FEED (LF) character, or a single U+000D CARRIAGE RETURN (CR)
 # character." (§9.2.5)
 LINE_END = re.compile(rb"\r\n?|\n")
+LF, CR = 0x0A, 0x0D
 BOM = b"\xef\xbb\xbf"
+CLOSED = -1
 
 # "If the field value consists of only ASCII digits": int() alone would take "+5", "1_000", " 5"
 # and "٣". CPython refuses to read numbers of more than 4,300 digits (fewer, if so configured);
@@ -92,7 +94,7 @@ class EventStreamParser:
         self._observer = observer
         self._offset = 0  # of the unfinished line's first byte
         self._fragments: list[bytes] = []  # the unfinished line, as it came
-        self._fragments_size = 0
+        self._room = max_line_size  # what it may still grow by; CLOSED when it may not go on
         self._after_cr = False  # the last byte was a CR: a LF now belongs to it
         self._in_first_line = True  # so a BOM may still come
         self._error: DecodeError | None = None
@@ -110,7 +112,7 @@ class EventStreamParser:
 
         Not after a CR either, for the LF that completes it may be the next byte.
         """
-        return not (self._fragments or self._in_event or self._after_cr)
+        return self._room == self._max_line_size and not self._in_event
 
     def receive_data(self, data: bytes) -> list[ServerSentEvent]:
         """Take bytes as they arrive, cut anywhere.
@@ -122,29 +124,21 @@ class EventStreamParser:
             DecodeError: a line or an event exceeds its limit; nothing else is an error in this
                 format. `error.decoded` holds the events before it; every later call raises again.
         """
+        # Inside a line, which is where most small reads end: keep the piece for later. (A number
+        # `in` bytes is one memchr; bytes `in` bytes takes six times as long.)
+        if LF not in data and CR not in data and len(data) <= self._room:
+            self._room -= len(data)
+            self._fragments.append(data)
+            return []
         if self._error is not None:
             raise self._error.again()
-        if self._after_cr and data:
-            data = self._skip_lf(data)
         events: list[ServerSentEvent] = []
         try:
-            has_cr = b"\r" in data
-            if not has_cr and b"\n" not in data:
-                self._keep_fragment(data)
-                return events
-            if self._fragments:
-                # Joined once a line, not once a read: a long line in small pieces stays linear.
-                data = b"".join([*self._fragments, data])
-                self._fragments.clear()
-                self._fragments_size = 0
-            breaks_no_limit = self._data_size + len(data) <= self._small
-            if has_cr or self._in_first_line or self._observer or not breaks_no_limit:
-                self._parse_lines(data, events)
-            else:
-                self._parse_blocks(data, events)
+            self._receive_data(data, events)
         except DecodeError as error:
             error.decoded = list(events)
             self._error = error
+            self._room = CLOSED
             raise
         return events
 
@@ -155,13 +149,39 @@ class EventStreamParser:
         is no error here: whether the stream was whole is for the layer below to say.
         """
         self._fragments.clear()
-        self._fragments_size = 0
+        self._room = CLOSED if self._error else self._max_line_size
         self._end_event()
+
+    def _receive_data(self, data: bytes, events: list[ServerSentEvent]) -> None:
+        if self._after_cr:
+            if not data:
+                return
+            data = self._skip_lf(data)
+        if LF not in data and CR not in data:
+            self._keep_fragment(data)
+            return
+        if self._fragments:
+            # Joined once a line, not once a read: a long line in small pieces stays linear.
+            self._fragments.append(data)
+            data = b"".join(self._fragments)
+            self._fragments.clear()
+        self._room = self._max_line_size
+        if self._in_first_line and not data.startswith(BOM):
+            self._in_first_line = False
+        within_limits = self._data_size + len(data) <= self._small
+        if self._in_first_line or self._observer is not None or not within_limits:
+            self._parse_lines(data, events)
+        else:
+            self._parse_blocks(data, events)
+        if data[-1] == CR:
+            self._after_cr = True
+            self._room = CLOSED  # what comes next is looked at before it is kept
 
     def _skip_lf(self, data: bytes) -> bytes:
         """The CR that ended the read before has ended its line; its LF adds nothing."""
         self._after_cr = False
-        if data[0] != 0x0A:
+        self._room = self._max_line_size
+        if data[0] != LF:
             return data
         if self._observer is not None:
             self._observer("end-of-line", self._offset, self._offset + 1)
@@ -170,10 +190,9 @@ class EventStreamParser:
 
     def _keep_fragment(self, data: bytes) -> None:
         """Keep the beginning of a line whose end has not come yet."""
-        if data:
-            self._fragments.append(data)
-            self._fragments_size += len(data)
-            self._check_line(self._fragments_size)
+        self._check_line(self._max_line_size - self._room + len(data))
+        self._fragments.append(data)
+        self._room -= len(data)
 
     def _check_line(self, size: int) -> None:
         if size > self._max_line_size:
@@ -194,39 +213,50 @@ class EventStreamParser:
                 self._observe(self._observer, line, len(match[0]))
             self._offset += len(line) + len(match[0])
             start = match.end()
-        self._after_cr = start == len(data) and data.endswith(b"\r")
-        self._keep_fragment(data[start:])
+        if start < len(data):
+            self._keep_fragment(data[start:])
 
     def _parse_blocks(self, data: bytes, events: list[ServerSentEvent]) -> None:
-        """Take whole events where lines end in LF only: two splits instead of a step per line.
+        """Take whole events: a few splits in place of a step per line.
 
-        An LLM's events are one data line each: 5 times faster than the plain path, which the
-        test test_fast_path_equals_plain_path holds it to.
+        An LLM's events are one data line each: 5 times faster than the plain path, and the same
+        in every outcome (test_fast_path_equals_plain_path).
         """
         self._offset += len(data)
+        if CR in data:
+            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         if self._in_event:
             # Its last line has been taken; with that line's LF put back, it ends like any other.
             event, blank, others = (b"\n" + data).partition(b"\n\n")
             if blank:
-                for line in event.decode("utf-8", "replace").split("\n")[1:]:
-                    self._take_line(line, events)
-                self._take_line("", events)
+                self._take_lines(event[1:].decode("utf-8", "replace") + "\n", events)
                 data = others
         blocks, blank, rest = data.rpartition(b"\n\n")
-        if blank:
-            for block in blocks.decode("utf-8", "replace").split("\n\n"):
-                if block.startswith("data: ") and "\n" not in block:
-                    events.append(ServerSentEvent("message", block[6:], self._id_buffer))
+        if blank and LF not in blocks and blocks.startswith(b"data: "):
+            text = blocks[6:].decode("utf-8", "replace")
+            events.append(ServerSentEvent("message", text, self._id_buffer))
+        elif blank:
+            # Cut where a block begins with data: what has no LF is the value of a whole event.
+            blocks_text = "\n\n" + blocks.decode("utf-8", "replace")
+            first, *values = blocks_text.split("\n\ndata: ")
+            if first:
+                self._take_lines(first[2:] + "\n", events)
+            for value in values:
+                if "\n" in value:
+                    self._take_lines(f"data: {value}\n", events)
                 else:
-                    for line in block.split("\n"):
-                        self._take_line(line, events)
-                    self._take_line("", events)
-        lines, newline, tail = rest.rpartition(b"\n")
-        if newline:
-            for line in lines.decode("utf-8", "replace").split("\n"):
-                self._take_line(line, events)
-        self._offset -= len(tail)
-        self._keep_fragment(tail)
+                    events.append(ServerSentEvent("message", value, self._id_buffer))
+        if rest:
+            lines, newline, tail = rest.rpartition(b"\n")
+            if newline:
+                self._take_lines(lines.decode("utf-8", "replace"), events)
+            if tail:
+                self._offset -= len(tail)
+                self._keep_fragment(tail)
+
+    def _take_lines(self, lines: str, events: list[ServerSentEvent]) -> None:
+        for line in lines.split("\n"):
+            self._take_line(line, events)
 
     def _skip_bom(self, line: bytes) -> bytes:
         """ "The UTF-8 decode algorithm strips one leading UTF-8 Byte Order Mark (BOM), if any." """

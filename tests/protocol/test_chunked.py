@@ -242,7 +242,14 @@ def test_at_the_limit_passes_and_one_over_fails(
         (b"40000001\r\n", "the chunk-size is larger than the limit (at byte 9)"),
         (b"F" * 5000 + b"\r\n", "the chunk-size is larger than the limit (at byte 5001)"),
         (b"1;" + b"a" * 40_000, "the chunk-size line is longer than the limit (at byte 32768)"),
-        (b"0\r\nA: " + b"a" * 40_000, "the trailer section is longer than the limit (at byte 327"),
+        (
+            b"0\r\nA: " + b"a" * 40_000,
+            "the trailer section is longer than the limit (at byte 32771",
+        ),
+        (
+            b"0\r\n" + b"A: b\r\n" * 6000,
+            "the trailer section is longer than the limit (at byte 32771",
+        ),
         (
             (b"1;" + b"a" * 999 + b"\r\nx\r\n") * 300,
             "the chunk extensions are longer than the limit (at byte 26",
@@ -296,7 +303,7 @@ def test_observer_names_every_byte() -> None:
         ("你好".encode(), (), b"6\r\n\xe4\xbd\xa0\xe5\xa5\xbd\r\n"),
         (b"x" * 26, (), b"1a\r\n" + b"x" * 26 + b"\r\n"),  # no 0x, no padding
         (b"\r\n", (), b"2\r\n\r\n\r\n"),
-        (b"x", [("a", None), ("b", "c")], b"1;a;b=c\r\nx\r\n"),
+        (b"x" * 10, [("a", None), ("b", "c")], b"a;a;b=c\r\n" + b"x" * 10 + b"\r\n"),
         (b"x", [("a", ""), ("b", 'c "d\\')], b'1;a="";b="c \\"d\\\\"\r\nx\r\n'),
         (b"x", iter([("a", "你")]), b'1;a="\xe4\xbd\xa0"\r\nx\r\n'),
         (b"x", iter([]), b"1\r\nx\r\n"),

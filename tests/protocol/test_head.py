@@ -188,6 +188,15 @@ def test_refused(data: bytes, status: int, message: str) -> None:
         assert read_head(pieces).failure == whole
 
 
+@pytest.mark.parametrize("byte", sorted({*range(0x20), 0x7F} - set(b"\t\r\n")))
+def test_of_the_control_characters_only_htab_may_stand_in_a_field(byte: int) -> None:
+    data = b"GET / HTTP/1.1\r\nA: b%cc\r\n\r\n"
+    assert read_head([data % b"\t"]).head is not None
+    failure = read_head([data % byte]).failure
+    assert failure is not None
+    assert failure.text == f"a control character in the head: {bytes([byte])!r} (at byte 20)"
+
+
 def test_a_request_typed_with_bare_lf_is_told_at_once_how_to_type_it() -> None:
     reader = HeadReader()
     for byte in bytewise(b"GET / HTTP/1.1"):
@@ -264,6 +273,10 @@ def test_accepted(
         for pieces in feedings(data + rest):
             read = read_head(pieces, HeadReader(is_request=is_request))
             assert read == HeadRead(expected, rest, None)
+    reader = HeadReader(is_request=is_request)
+    assert reader.receive_data(data) == expected
+    assert not reader.started
+    reader.receive_eof()
 
 
 def test_what_a_head_tells() -> None:
@@ -272,7 +285,10 @@ def test_what_a_head_tells() -> None:
     assert head.values(b"a") == [b"b:c", b"d\te \xe9"]
     assert head.values(b"c") == []
     old = [Head(b"", line, []).is_http10 for line in (b"GET / HTTP/1.0", b"HTTP/1.0 200 OK")]
-    new = [Head(b"", line, []).is_http10 for line in (b"GET / HTTP/1.1", b"HTTP/1.1 200 1.0")]
+    new = [
+        Head(b"", line, []).is_http10
+        for line in (b"GET /HTTP/1.0 HTTP/1.1", b"HTTP/1.1 200 HTTP/1.0")
+    ]
     assert (old, new) == ([True, True], [False, False])
 
 

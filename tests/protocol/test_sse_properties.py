@@ -96,6 +96,7 @@ def is_border(data: bytes) -> bool:
 @given(streams)
 def test_equals_the_standard(data: bytes) -> None:
     assert read_stream([data]) == by_the_standard(data)
+    assert read_stream([b":\n", data]) == by_the_standard(b":\n" + data)
 
 
 @settings(max_examples=300)
@@ -115,8 +116,8 @@ def test_split_invariance(data: bytes, places: list[int], line: int, event: int)
 @settings(max_examples=300)
 @given(streams, offsets, limits)
 def test_fast_path_equals_plain_path(data: bytes, places: list[int], limit: int) -> None:
-    """An observer, even a deaf one, turns the fast path off."""
-    pieces = cut(data, places)
+    """An observer, even a deaf one, turns the fast path off; so does a BOM in the first line."""
+    pieces = [b":\n", *cut(data, places)]
     fast = EventStreamParser("0", max_event_size=limit)
     plain = EventStreamParser("0", max_event_size=limit, observer=lambda *span: None)
     assert read_stream(pieces, fast) == read_stream(pieces, plain)

@@ -1,0 +1,55 @@
+"""The servers that most of these tests ask, and one held chat server for each test that asks."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from servers import chat
+from servers.model import Pace
+
+from .held import Held, hold
+from .peers import RunningServer, running
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_proxy() -> Iterator[None]:
+    """A proxy that this machine may have for the world is none for our loopback servers."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("no_proxy", "*")
+        patch.setenv("NO_PROXY", "*")
+        yield
+
+
+@pytest.fixture(scope="session")
+def chat_server() -> Iterator[RunningServer]:
+    """8000 in miniature: a fast model."""
+    with running("servers.chat", "--ttft", "0.01", "--itl", "0.002") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def chunked_server() -> Iterator[RunningServer]:
+    """8003."""
+    with running("servers.chunked", "--itl", "0.002") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def sse_server() -> Iterator[RunningServer]:
+    """8004."""
+    with running("servers.sse", "--itl", "0.002") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def silent_server() -> Iterator[RunningServer]:
+    """A model that thinks for an hour before its first token."""
+    with running("servers.chat", "--ttft", "3600") as server:
+        yield server
+
+
+@pytest.fixture
+def held() -> Iterator[Held]:
+    """The chat server; the test lets its pieces go, one by one."""
+    with hold(chat.routes(Pace(0, 0))) as server:
+        yield server

@@ -1,0 +1,123 @@
+"""A server that speaks only when the test says so: proof of streaming without a clock.
+
+    with hold(chat.routes(Pace(0, 0))) as held:
+        …                       a client asks
+        held.release()          one piece leaves
+        …                       the client must show it now: the next one does not exist yet
+        held.ended.get(…)       the handler has ended, after so many pieces
+
+A client, a server or a pipe between them that gathers pieces before it passes them on can never
+pass such a test, on a fast machine or a slow one.
+"""
+
+import logging
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, contextmanager
+from queue import SimpleQueue
+from threading import Event, Thread
+
+import trio
+
+from servers.reply import Handler, Last, Reply, Request, StreamingReply
+from servers.routes import Routes
+from servers.server import Server, listen
+
+from .peers import SAFETY, Address
+
+Pieces = AsyncGenerator[bytes | Last, None]
+
+
+class HeldRoutes(Routes):
+    """Routes of ours, whose streams wait before each piece.
+
+    Attributes:
+        ended: for each stream that is over, in whatever way, how many pieces it got.
+    """
+
+    def __init__(self, routes: Routes) -> None:
+        self._routes = routes
+        self._permits = trio.Semaphore(0)
+        self.ended: SimpleQueue[int] = SimpleQueue()
+
+    def find(self, method: str, path: str) -> tuple[Handler | Reply, dict[str, str]]:
+        handler, params = self._routes.find(method, path)
+        if isinstance(handler, Reply):
+            return handler, params
+
+        async def held(request: Request) -> Reply | StreamingReply:
+            reply = await handler(request)
+            if isinstance(reply, StreamingReply):
+                reply.pieces = self._hold(reply.pieces)
+            return reply
+
+        return held, params
+
+    async def _hold(self, pieces: Pieces) -> Pieces:
+        count = 0
+        try:
+            async with aclosing(pieces):
+                async for piece in pieces:
+                    await self._permits.acquire()
+                    count += 1
+                    yield piece
+        finally:
+            self.ended.put(count)
+
+    def release(self, pieces: int) -> None:
+        for _ in range(pieces):
+            self._permits.release()
+
+
+class Held(Address):
+    """A server in a thread of this process, from the test's side."""
+
+    def __init__(self, port: int, routes: HeldRoutes, token: trio.lowlevel.TrioToken) -> None:
+        super().__init__(port)
+        self._routes = routes
+        self._token = token
+
+    def release(self, pieces: int = 1) -> None:
+        """Let so many pieces go."""
+        trio.from_thread.run_sync(self._routes.release, pieces, trio_token=self._token)
+
+    def wait_until_ended(self) -> int:
+        """Wait until a stream is over. Returns how many pieces it got."""
+        return self._routes.ended.get(timeout=SAFETY)
+
+
+@contextmanager
+def hold(routes: Routes) -> Iterator[Held]:
+    """Serve these routes, held, on a free port."""
+    held_routes = HeldRoutes(routes)
+    server = Server(held_routes)
+    sockets = listen("localhost", 0)
+    port = sockets[0].getsockname()[1]
+    tokens: SimpleQueue[trio.lowlevel.TrioToken] = SimpleQueue()
+
+    async def serve() -> None:
+        tokens.put(trio.lowlevel.current_trio_token())
+        await server.serve(sockets)
+
+    bugs = Bugs()
+    logging.getLogger("servers").addHandler(bugs)
+    thread = Thread(target=trio.run, args=(serve,))
+    thread.start()
+    token = tokens.get(timeout=SAFETY)
+    try:
+        yield Held(port, held_routes, token)
+    finally:
+        trio.from_thread.run_sync(server.abort, trio_token=token)
+        thread.join()
+        logging.getLogger("servers").removeHandler(bugs)
+    assert not bugs.found.is_set()
+
+
+class Bugs(logging.Handler):
+    """Notes that the server has logged a failure of its own."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.found = Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.found.set()

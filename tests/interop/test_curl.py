@@ -1,0 +1,215 @@
+"""curl, with the flags of the map, and with those that show where a body ends."""
+
+import json
+import signal
+import subprocess
+
+import pytest
+
+from protocol.chunked import encode_chunk, encode_last_chunk
+from servers import chat, chunked, sse
+from servers.model import Pace, answer, tokenize
+from servers.routes import Routes
+
+from .held import Held, hold
+from .peers import (
+    SAFETY,
+    Answer,
+    RunningServer,
+    event_texts,
+    kill_group,
+    need,
+    read_events,
+    read_until,
+    running,
+    started,
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _needs_curl() -> None:
+    need("curl", "curl")
+
+
+def curl(*arguments: str, given: bytes = b"") -> tuple[bytes, str]:
+    """Run curl to its end, which must be exit code 0: it found the body whole.
+
+    Returns:
+        What it printed, and what it told on standard error.
+    """
+    done = subprocess.run(
+        ["curl", "-sS", *arguments], input=given, capture_output=True, timeout=SAFETY
+    )
+    errors = done.stderr.decode()
+    assert done.returncode == 0, errors
+    return done.stdout, errors
+
+
+# ---- while the stream runs
+
+EVENT = [b"\n\n"]
+STREAMS: dict[str, tuple[Routes, str, list[bytes]]] = {  # the routes, the path, how pieces end
+    "home": (chat.routes(Pace(0, 0)), "/", [t.encode() for t in tokenize(chat.GREETING)]),
+    "chat": (chat.routes(Pace(0, 0)), "/chat/你好", EVENT * 4),
+    "chunked": (chunked.routes(Pace(0, 0)), "/", [t.encode() for t in tokenize(chunked.TEXT)]),
+    "sse": (sse.routes(Pace(0, 0)), "/", EVENT * 4),
+}
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_no_buffer_prints_each_token_before_the_next_exists(stream: str) -> None:
+    """`-N`: what has arrived is printed before the server has anything more to send."""
+    routes, path, ends = STREAMS[stream]
+    with hold(routes) as held, started(f"exec curl -sN {held.url}{path}") as (process, output):
+        for end in ends[:4]:
+            held.release()
+            read_until(output, end)
+        held.release(1000)
+        assert process.wait(SAFETY) == 0
+
+
+def test_the_second_token_is_an_hour_away() -> None:
+    """The same with a server as it is started by hand: one token printed, and curl still there."""
+    with (
+        running("servers.chat", "--ttft", "0", "--itl", "3600") as server,
+        started(f"exec curl -sN {server.url}/") as (process, output),
+    ):
+        assert read_until(output, b"Hello") == b"Hello"
+        assert process.poll() is None
+
+
+def test_control_c_ends_the_handler(held: Held) -> None:
+    """Two writes after the client has gone, its handler's generator is closed."""
+    with started(f"exec curl -sN {held.url}/chat/hello") as (process, output):
+        held.release()
+        read_until(output, b"\n\n")
+        kill_group(process, signal.SIGINT)
+        process.wait(SAFETY)
+        held.release(2)
+        assert held.wait_until_ended() <= 3
+
+
+# ---- how a body is framed
+
+
+def test_raw_shows_the_chunks(chunked_server: RunningServer) -> None:
+    """`--raw`: each word a chunk, its size in bytes and in hex, and a last chunk of size 0."""
+    output, _ = curl("-N", "--raw", f"{chunked_server.url}/")
+
+    words = tokenize(chunked.TEXT)
+    assert output == b"".join(encode_chunk(w.encode()) for w in words) + encode_last_chunk()
+    assert output.startswith(b"6\r\nChunks\r\n4\r\n say\r\n")
+    assert "3\r\n你\r\n".encode() in output
+    assert output.endswith(b"1\r\n\n\r\n0\r\n\r\n")
+
+
+def test_http10_gets_no_chunks(chunked_server: RunningServer) -> None:
+    """`--http1.0`: such a client cannot read chunks, so the end of the connection ends the body."""
+    output, _ = curl("-N", "-i", "--http1.0", f"{chunked_server.url}/")
+
+    reply = Answer.of(output)
+    assert reply.status == 200
+    assert "transfer-encoding" not in reply.headers
+    assert reply.headers["connection"] == "close"
+    assert b"".join(reply.pieces).decode() == chunked.TEXT
+
+
+def test_a_body_of_known_length(chunked_server: RunningServer) -> None:
+    """`/whole`: the same text with its length, which curl checks."""
+    output, _ = curl("-i", f"{chunked_server.url}/whole")
+
+    reply = Answer.of(output)
+    assert reply.headers["content-length"] == str(len(chunked.TEXT.encode()))
+    assert b"".join(reply.pieces).decode() == chunked.TEXT
+
+
+@pytest.mark.parametrize("path", ["/", "/chat/hello"])
+def test_head_waits_for_no_token(path: str, silent_server: RunningServer) -> None:
+    """`-I`: the head and nothing else, though the first token is an hour away."""
+    output, _ = curl("-I", silent_server.url + path)
+
+    reply = Answer.of(output, "HEAD")
+    assert reply.status == 200
+    assert reply.headers["content-type"].startswith("text/")
+    assert reply.pieces == []
+
+
+def test_one_connection_for_two_streams(chunked_server: RunningServer) -> None:
+    """After the last chunk the connection is good for the next request."""
+    url = f"{chunked_server.url}/"
+    output, _ = curl(url, url, "-w", "[%{num_connects}]")
+    assert output.decode() == f"{chunked.TEXT}[1]{chunked.TEXT}[0]"
+
+
+# ---- requests that are more than a GET
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [("/", "GET, HEAD, OPTIONS"), ("/v1/chat/completions", "OPTIONS, POST")],
+)
+def test_options(path: str, allowed: str, chat_server: RunningServer) -> None:
+    """`-X OPTIONS`: what can be done here."""
+    output, _ = curl("-i", "-X", "OPTIONS", chat_server.url + path)
+
+    reply = Answer.of(output)
+    assert reply.status == 204
+    assert reply.headers["allow"] == allowed
+
+
+def completion_request(prompt: str) -> bytes:
+    messages = [{"role": "user", "content": prompt}]
+    return json.dumps({"model": "sim-1", "stream": True, "messages": messages}).encode()
+
+
+# What makes curl wait for `100 Continue` for so long that nobody could overlook it.
+WAITING = ("-v", "--expect100-timeout", "3600", "-H", "Expect: 100-continue")
+
+
+def test_continue_before_a_large_body(chat_server: RunningServer) -> None:
+    """Over 1 MB curl asks first, and sends the body when the server has said: go on."""
+    prompt = "long " * 250_000
+    output, log = curl(
+        *WAITING,
+        "--data-binary",
+        "@-",
+        f"{chat_server.url}/v1/chat/completions",
+        given=completion_request(prompt),
+    )
+
+    assert "< HTTP/1.1 100 Continue" in log
+    assert "< HTTP/1.1 200 OK" in log
+    *chunks, done = read_events([output])
+    assert done.data == "[DONE]"
+    deltas = [json.loads(chunk.data)["choices"][0]["delta"] for chunk in chunks]
+    assert [d["content"] for d in deltas if d.get("content")] == answer(prompt).text
+
+
+def test_a_body_too_large_is_refused_before_it_is_sent(chat_server: RunningServer) -> None:
+    """413 in place of `100 Continue`: curl keeps its 11 MB."""
+    output, log = curl(
+        *WAITING,
+        "--data-binary",
+        "@-",
+        f"{chat_server.url}/v1/chat/completions",
+        given=bytes(11 << 20),
+    )
+    assert "100 Continue" not in log
+    assert "< HTTP/1.1 413 " in log
+    assert output.startswith(b"413 ")
+
+
+@pytest.mark.parametrize(
+    ("last_event_id", "words"),
+    [("7", tokenize(sse.TEXT)[7:]), ("nonsense", tokenize(sse.TEXT))],
+)
+def test_last_event_id(last_event_id: str, words: list[str], sse_server: RunningServer) -> None:
+    """A stream that was cut goes on where it stopped; an id that is not ours starts it anew."""
+    output, _ = curl("-N", "-H", f"Last-Event-ID: {last_event_id}", f"{sse_server.url}/")
+    assert event_texts(read_events([output])) == words
+
+
+def test_last_event_id_of_the_end(sse_server: RunningServer) -> None:
+    """204: a client that has everything is told to ask no more."""
+    output, _ = curl("-i", "-H", "Last-Event-ID: end", f"{sse_server.url}/")
+    assert Answer.of(output).status == 204

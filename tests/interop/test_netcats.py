@@ -1,0 +1,125 @@
+"""Five netcats, one request: each gets every token and returns to the prompt.
+
+They share a name and differ at the end of their input, which a pipe reaches at once:
+
+    nc.openbsd, nc.traditional       wait until the server closes
+    ncat, socat, busybox nc, -N      say FIN at once: half a goodbye, or a whole one?
+
+A server that takes FIN for a whole goodbye sends the second kind nothing at all.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from servers import chat, chunked, sse
+from servers.model import answer, tokenize
+
+from .held import Held
+from .peers import Answer, RunningServer, need, read_until, running, shell, started
+
+# name: the program, its package, what to type after the pipe
+NETCATS = {
+    "openbsd": ("nc.openbsd", "netcat-openbsd", "nc.openbsd localhost {}"),
+    "openbsd-N": ("nc.openbsd", "netcat-openbsd", "nc.openbsd -N localhost {}"),
+    "openbsd-q0": ("nc.openbsd", "netcat-openbsd", "nc.openbsd -q0 localhost {}"),
+    "traditional": ("nc.traditional", "netcat-traditional", "nc.traditional localhost {}"),
+    "ncat": ("ncat", "ncat", "ncat localhost {}"),
+    "ncat-no-shutdown": ("ncat", "ncat", "ncat --no-shutdown localhost {}"),
+    "socat": ("socat", "socat", "socat -t 30 - TCP:localhost:{}"),
+    "busybox": ("busybox", "busybox", "busybox nc localhost {}"),
+}
+HELLO = answer("hello")
+
+# the server's fixture, the path, the tokens
+PLACES = {
+    "8000": ("chat_server", "/", tokenize(chat.GREETING)),
+    "8000-chat": ("chat_server", "/chat/hello", HELLO.thinking + HELLO.text),
+    "8003": ("chunked_server", "/", tokenize(chunked.TEXT)),
+    "8004": ("sse_server", "/", tokenize(sse.TEXT)),
+}
+
+
+def asks(netcat: str, port: int, path: str = "/chat/hello") -> str:
+    """The line to type."""
+    program, package, line = NETCATS[netcat]
+    need(program, package)
+    request = rf"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    return f"printf '{request}' | {line.format(port)}"
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("netcat", NETCATS)
+def test_every_token_then_the_prompt(
+    netcat: str, place: str, request: pytest.FixtureRequest
+) -> None:
+    """Each token, in a chunk of its own, the last chunk, and the server closes."""
+    fixture, path, tokens = PLACES[place]
+    server: RunningServer = request.getfixturevalue(fixture)
+
+    reply = Answer.of(shell(asks(netcat, server.port, path)))
+
+    assert reply.status == 200
+    assert reply.headers["transfer-encoding"] == "chunked"
+    assert reply.headers["connection"] == "close"
+    assert reply.tokens == tokens
+
+
+@pytest.mark.parametrize("netcat", NETCATS)
+def test_each_token_is_printed_before_the_next_exists(netcat: str, held: Held) -> None:
+    """Live to the terminal, also for those that have said FIN long before the first token."""
+    with started(asks(netcat, held.port)) as (process, output):
+        read_until(output, b"\r\n\r\n")  # the head leaves before there is a token
+        for token in HELLO.thinking[:4]:
+            held.release()
+            assert token.encode() in read_until(output, b"\n\n\r\n")
+        held.release(1000)
+        read_until(output, b"0\r\n\r\n")
+        assert process.wait(30) == 0
+
+
+@pytest.fixture(scope="module")
+def slow_server() -> Iterator[RunningServer]:
+    """Silent for longer than socat's own half second."""
+    with running("servers.chat", "--ttft", "0.8", "--itl", "0") as server:
+        yield server
+
+
+@pytest.mark.parametrize("netcat", NETCATS)
+def test_a_late_first_token_is_waited_for(netcat: str, slow_server: RunningServer) -> None:
+    """What socat needs its `-t 30` for: it counts the silence since its own FIN."""
+    reply = Answer.of(shell(asks(netcat, slow_server.port)))
+    assert reply.tokens == HELLO.thinking + HELLO.text
+
+
+@pytest.mark.parametrize(
+    ("netcat", "flag"), [("socat", "socat -t 30"), ("traditional", "nc.traditional")]
+)
+def test_some_leave_on_their_own(netcat: str, flag: str, silent_server: RunningServer) -> None:
+    """It looks as if the server cut the answer, and it is the client that left: socat without
+    `-t` after half a silent second, the traditional netcat with `-q 0` at once."""
+    hasty = {"socat": "socat", "traditional": "nc.traditional -q 0"}[netcat]
+    output = shell(asks(netcat, silent_server.port).replace(flag, hasty))
+    assert output.partition(b"\r\n\r\n")[2] == b""
+
+
+@pytest.mark.parametrize(
+    ("netcat", "crlf"),
+    [
+        ("openbsd", "nc.openbsd -C"),
+        ("traditional", "nc.traditional -C"),
+        ("ncat", "ncat -C"),
+    ],
+)
+def test_a_request_typed_with_enter(netcat: str, crlf: str, chunked_server: RunningServer) -> None:
+    """Enter sends a bare LF, which no head may have: 400 at once, with the cure. With `-C` the
+    netcat sends CR LF for it."""
+    line = asks(netcat, chunked_server.port, "/").replace(r"\r\n", r"\n")
+
+    refused = Answer.of(shell(line))
+    assert refused.status == 400
+    assert b"nc -C" in b"".join(refused.pieces)
+    assert b"printf" in b"".join(refused.pieces)
+
+    reply = Answer.of(shell(line.replace(crlf.removesuffix(" -C"), crlf)))
+    assert reply.tokens == tokenize(chunked.TEXT)

@@ -1,0 +1,315 @@
+"""The laws of the tree, read from its imports: who may use whom, how long a page is, what is where.
+
+    protocol    the standard library, h11, msgspec; no sockets, no clock
+    clients     protocol
+    servers     protocol, and of clients only the byte streams (the proxies more)
+    workshop    all of them, and nothing imports workshop
+    tests       nothing imports tests but `workshop bench`
+
+Each law is a function of a root folder that returns the lines that break it, so that it can be
+seen to fail on a small broken tree.
+"""
+
+import ast
+import fnmatch
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FOLDERS = ("workshop", "protocol", "servers", "clients", "tests")
+TOP_LEVEL = {*FOLDERS, "README.md", "pyproject.toml", "LICENSE"}
+MAX_LINES = 400
+BYTE_STREAMS = {"clients.stream", "clients.tls"}
+PROXIES = {"servers.openai_proxy", "servers.badproxy"}
+NO_IO = {"trio", "ssl", "socket", "time"}
+Law = Callable[[Path], list[str]]
+
+
+def is_part_of(module: str, whole: str) -> bool:
+    return module == whole or module.startswith(whole + ".")
+
+
+def python_files(root: Path) -> dict[str, Path]:
+    """The modules of the five folders, by their dotted names."""
+    found = {}
+    for folder in FOLDERS:
+        for path in sorted((root / folder).rglob("*.py")):
+            parts = path.relative_to(root).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imports(module: str, path: Path) -> Iterator[tuple[int, str, str]]:
+    """(line, the module imported from, the name taken from it or ""), inside functions too."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, alias.name, ""
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                # One dot is this package; each one more, the package around it.
+                up = node.level - (path.name == "__init__.py")
+                package = module.split(".")[: len(module.split(".")) - up]
+                base = ".".join([*package, *([base] if base else [])])
+            for alias in node.names:
+                yield node.lineno, base, alias.name
+
+
+def project_imports(root: Path) -> Iterator[tuple[str, str, str]]:
+    """(importing module, imported module, place): `from clients import tls` is `clients.tls`."""
+    files = python_files(root)
+    for module, path in files.items():
+        for line, base, name in imports(module, path):
+            inner = f"{base}.{name}" if name else base
+            place = f"{path.relative_to(root)}:{line}"
+            yield module, inner if inner in files else base, place
+
+
+# ---- the laws
+
+
+def protocol_is_pure(root: Path) -> list[str]:
+    allowed = (set(sys.stdlib_module_names) - NO_IO) | {"h11", "msgspec", "protocol"}
+    return [
+        f"{place}: protocol imports {imported}"
+        for module, imported, place in project_imports(root)
+        if is_part_of(module, "protocol") and imported.split(".")[0] not in allowed
+    ]
+
+
+def clients_know_protocol_only(root: Path) -> list[str]:
+    return [
+        f"{place}: clients imports {imported}"
+        for module, imported, place in project_imports(root)
+        if is_part_of(module, "clients")
+        and imported.split(".")[0] in {*FOLDERS} - {"protocol", "clients"}
+    ]
+
+
+def servers_know_byte_streams_only(root: Path) -> list[str]:
+    found = []
+    for module, imported, place in project_imports(root):
+        if not is_part_of(module, "servers"):
+            continue
+        folder = imported.split(".")[0]
+        if folder in {"workshop", "tests"} or (
+            folder == "clients"
+            and imported not in BYTE_STREAMS
+            and not any(is_part_of(module, proxy) for proxy in PROXIES)
+        ):
+            found.append(f"{place}: {module} imports {imported}")
+    return found
+
+
+def nothing_imports_workshop(root: Path) -> list[str]:
+    return [
+        f"{place}: {module} imports {imported}"
+        for module, imported, place in project_imports(root)
+        if is_part_of(imported, "workshop") and module.split(".")[0] not in {"workshop", "tests"}
+    ]
+
+
+def nothing_imports_tests(root: Path) -> list[str]:
+    return [
+        f"{place}: {module} imports {imported}"
+        for module, imported, place in project_imports(root)
+        if is_part_of(imported, "tests")
+        and not is_part_of(module, "tests")
+        and module != "workshop.bench"
+    ]
+
+
+def no_import_circle(root: Path) -> list[str]:
+    """What is left when, again and again, the modules that import nothing that is left, and those
+    that nothing left imports, are taken away."""
+    files = python_files(root)
+    left = {
+        (module, imported)
+        for module, imported, _ in project_imports(root)
+        if imported in files and imported != module
+    }
+    while True:
+        importing, imported_ones = {a for a, _ in left}, {b for _, b in left}
+        inner = {(a, b) for a, b in left if a in imported_ones and b in importing}
+        if inner == left:
+            return [f"{module} imports {imported}" for module, imported in sorted(left)]
+        left = inner
+
+
+def no_long_file(root: Path) -> list[str]:
+    found = []
+    for folder in FOLDERS:
+        for path in sorted((root / folder).rglob("*")):
+            name = path.relative_to(root).as_posix()
+            if path.suffix in {".py", ".js", ".css"} and not name.startswith("tests/vectors/"):
+                lines = len(path.read_text(encoding="utf-8").splitlines())
+                if lines > MAX_LINES:
+                    found.append(f"{name}: {lines} lines")
+    return found
+
+
+def top_level(root: Path) -> list[str]:
+    """What git keeps there; without git, what lies there and is not ignored. Dotfiles may come."""
+    if (root / ".git").exists():
+        command = ["git", "-C", str(root), "ls-files", "-z"]
+        listed = subprocess.run(command, capture_output=True, check=True, text=True).stdout
+        names = {name.split("/")[0] for name in listed.split("\0") if name}
+    else:
+        ignored = []
+        if (root / ".gitignore").exists():
+            ignored = (root / ".gitignore").read_text(encoding="utf-8").split()
+        names = {path.name for path in root.iterdir()}
+        names = {
+            name
+            for name in names
+            if not any(fnmatch.fnmatch(name, pattern.rstrip("/")) for pattern in ignored)
+        }
+    names = {name for name in names if not name.startswith(".")}
+    return [
+        *(f"{name} is not there" for name in sorted(TOP_LEVEL - names)),
+        *(f"{name} does not belong there" for name in sorted(names - TOP_LEVEL)),
+    ]
+
+
+LAWS: list[Law] = [
+    protocol_is_pure,
+    clients_know_protocol_only,
+    servers_know_byte_streams_only,
+    nothing_imports_workshop,
+    nothing_imports_tests,
+    no_import_circle,
+    no_long_file,
+    top_level,
+]
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_law(law: Law) -> None:
+    assert law(ROOT) == []
+
+
+# ---- the laws on small trees: kept by GOOD, each broken by one file more
+
+GOOD = {
+    "README.md": "",
+    "pyproject.toml": "",
+    "LICENSE": "",
+    ".gitignore": "build/\n__pycache__/\n*.egg-info/\n",
+    "build/x.py": "import nonsense",
+    "protocol/__init__.py": "from . import sse\n",
+    "protocol/sse.py": "import re\nimport h11, msgspec\nfrom collections.abc import Callable\n",
+    "protocol/deep/__init__.py": "from ..sse import x\nfrom .inner import y\n",
+    "protocol/deep/inner.py": "from protocol import sse\n",
+    "clients/__init__.py": "",
+    "clients/stream.py": "import trio\nfrom protocol.sse import x\n",
+    "clients/tls.py": "import ssl\nfrom .stream import x\n",
+    "clients/http.py": "from . import stream, tls\n",
+    "servers/chat.py": "import rich\nfrom clients import stream\nfrom clients.tls import x\n",
+    "servers/openai_proxy.py": "from clients.http import x\nimport clients\n",
+    "servers/badproxy/__main__.py": "import clients.http\n",
+    "servers/page/page.js": "\n" * 400,
+    "workshop/__main__.py": "import servers.chat, clients.http, protocol.sse\n",
+    "workshop/bench.py": "from tests.bench import table\n",
+    "workshop/01_first/__main__.py": "import trio\nfrom workshop import __main__\n",
+    "tests/bench/table.py": "import workshop.__main__\n",
+    "tests/vectors/long.py": "\n" * 500,
+}
+BROKEN: list[tuple[Law, str, str, list[str]]] = [
+    (protocol_is_pure, "protocol/x.py", "import trio.socket", ["trio.socket"]),
+    (
+        protocol_is_pure,
+        "protocol/x.py",
+        "def f():\n    import time",
+        ["x.py:2: protocol imports time"],
+    ),
+    (protocol_is_pure, "protocol/x.py", "from ssl import SSLContext as C", ["ssl"]),
+    (protocol_is_pure, "protocol/x.py", "import re, socket", ["socket"]),
+    (protocol_is_pure, "protocol/deep/x.py", "from rich import print", ["rich"]),
+    (protocol_is_pure, "protocol/x.py", "from clients import stream", ["clients.stream"]),
+    (
+        protocol_is_pure,
+        "protocol/x.py",
+        "from ..clients import stream",
+        ["x.py:1: protocol imports"],
+    ),
+    (clients_know_protocol_only, "clients/x.py", "from servers import chat", ["servers.chat"]),
+    (clients_know_protocol_only, "clients/x.py", "import tests.bench", ["tests.bench"]),
+    (
+        servers_know_byte_streams_only,
+        "servers/x.py",
+        "import clients",
+        ["servers.x imports clients"],
+    ),
+    (servers_know_byte_streams_only, "servers/x.py", "from clients import http", ["clients.http"]),
+    (
+        servers_know_byte_streams_only,
+        "servers/x.py",
+        "from clients.http import x",
+        ["clients.http"],
+    ),
+    (servers_know_byte_streams_only, "servers/x.py", "import workshop.bench", ["workshop.bench"]),
+    (nothing_imports_workshop, "clients/x.py", "from workshop import bench", ["workshop.bench"]),
+    (nothing_imports_workshop, "servers/x.py", "def f():\n  import workshop", ["x.py:2"]),
+    (
+        nothing_imports_tests,
+        "workshop/x.py",
+        "from tests.bench import table",
+        ["tests.bench.table"],
+    ),
+    (nothing_imports_tests, "servers/x.py", "import tests", ["servers.x imports tests"]),
+    (
+        no_import_circle,
+        "protocol/sse.py",
+        "def f():\n    from .deep.inner import y",
+        ["protocol.deep.inner imports protocol.sse", "protocol.sse imports protocol.deep.inner"],
+    ),
+    (no_import_circle, "clients/stream.py", "from . import tls", ["stream imports", "tls imports"]),
+    (no_long_file, "servers/page/x.css", "\n" * 401, ["servers/page/x.css: 401 lines"]),
+    (no_long_file, "tests/x.py", "\n" * 401, ["tests/x.py: 401 lines"]),
+    (top_level, "setup.cfg", "", ["setup.cfg does not belong there"]),
+    (top_level, "docs/x.md", "", ["docs does not belong there"]),
+]
+
+
+def plant(root: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_a_good_tree_keeps_every_law(law: Law, tmp_path: Path) -> None:
+    plant(tmp_path, GOOD)
+    assert law(tmp_path) == []
+
+
+@pytest.mark.parametrize(("law", "name", "text", "told"), BROKEN)
+def test_a_broken_tree_is_told_where(
+    law: Law, name: str, text: str, told: list[str], tmp_path: Path
+) -> None:
+    plant(tmp_path, GOOD | {name: text})
+    found = law(tmp_path)
+    assert len(found) == len(told)
+    for line, part in zip(found, told, strict=True):
+        assert part in line
+
+
+def test_the_top_level_is_complete(tmp_path: Path) -> None:
+    plant(tmp_path, {name: text for name, text in GOOD.items() if name != "LICENSE"})
+    assert top_level(tmp_path) == ["LICENSE is not there"]
+
+
+def test_the_top_level_is_what_git_keeps(tmp_path: Path) -> None:
+    plant(tmp_path, GOOD)
+    subprocess.run(["git", "-C", str(tmp_path), "init", "-q"], check=True)
+    subprocess.run(["git", "-C", str(tmp_path), "add", "."], check=True)
+    plant(tmp_path, {"notes.txt": "not added"})
+    assert top_level(tmp_path) == []
+    subprocess.run(["git", "-C", str(tmp_path), "add", "-f", "build"], check=True)
+    assert top_level(tmp_path) == ["build does not belong there"]
