@@ -6,6 +6,7 @@ each request.
 """
 
 import argparse
+import contextlib
 import logging
 import math
 import signal
@@ -85,6 +86,20 @@ def run(options: argparse.Namespace, name: str, routes: Routes) -> int:
     return 0
 
 
+def raise_file_limit() -> None:
+    """Let this process have as many sockets as the system allows it.
+
+    The usual soft limit of 1,024 files is there for programs that use `select`.
+    """
+    try:
+        import resource
+    except ModuleNotFoundError:  # not a POSIX system: there is no such limit
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # macOS refuses "unlimited"
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def url(host: str, port: int) -> str:
     """What to type into a browser."""
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
@@ -106,6 +121,7 @@ async def serve_until_signal(
         servers: each with its listening sockets.
         announce: called when a signal would be obeyed and clients may come.
     """
+    raise_file_limit()
     async with trio.open_nursery() as nursery:
         await nursery.start(_obey_signals, [server for server, _ in servers])
         announce()

@@ -18,7 +18,7 @@ from importlib import import_module, metadata
 from protocol.chunked import ChunkedDecoder, encode_chunk, encode_last_chunk
 from protocol.sse import EventStreamParser, ServerSentEvent, encode_event
 
-from . import table
+from . import idle, table
 from .table import Contestant, Expected, Row, Take, Target
 
 FULL = 50_000  # events; the other inputs shrink with --events in proportion
@@ -359,12 +359,6 @@ WORK: list[Work] = [
 IDLE = "Memory, idle keep-alive connection"
 
 
-def idle_connection() -> Row:
-    """The row about memory: what one idle keep-alive connection costs a server."""
-    group, name = IDLE.split(", ")
-    return Row(group, name, note="not measured yet")
-
-
 def names(only: str = "") -> list[str]:
     """The rows' full names, those that contain `only`."""
     every = [*(f"{work.group}, {work.name}" for work in WORK), IDLE]
@@ -393,7 +387,8 @@ def measure(events: int, rounds: int, only: str, step: Callable[[str], object]) 
             rows.append(row)
     if IDLE in wanted:
         step(IDLE)
-        rows.append(idle_connection())
+        group, _, name = IDLE.partition(", ")
+        rows.append(Row(group, name, note=idle.measure()))
     versions = {name: metadata.version(name) for name in [*peers, "msgspec"]}
     settings: dict[str, int | str] = {"events": events, "rounds": rounds, "clock": table.CLOCK}
     return table.Report(rows, versions, settings)

@@ -18,6 +18,7 @@ from threading import Event, Thread
 
 import trio
 
+from servers.connection import Limits
 from servers.reply import Handler, Last, Reply, Request, StreamingReply
 from servers.routes import Routes
 from servers.server import Server, listen
@@ -86,10 +87,10 @@ class Held(Address):
 
 
 @contextmanager
-def hold(routes: Routes) -> Iterator[Held]:
+def hold(routes: Routes, heartbeat_seconds: float = 15.0) -> Iterator[Held]:
     """Serve these routes, held, on a free port."""
     held_routes = HeldRoutes(routes)
-    server = Server(held_routes)
+    server = Server(held_routes, limits=Limits(heartbeat_seconds=heartbeat_seconds))
     sockets = listen("localhost", 0)
     port = sockets[0].getsockname()[1]
     tokens: SimpleQueue[trio.lowlevel.TrioToken] = SimpleQueue()

@@ -39,7 +39,7 @@ function read(pieces, lastEventId) {
 }
 
 const cases = JSON.parse(readFileSync(vectorsPath));
-for (const { id, input_b64, splits, initial_last_event_id, expect } of cases) {
+for (const { id, input_b64 = "", splits, initial_last_event_id, expect } of cases) {
   // `retry` on an expected event is information only.
   const wanted = { ...expect, events: expect.events.map(({ retry, ...event }) => event) };
   const bytes = Uint8Array.from(Buffer.from(input_b64, "base64"));

@@ -103,17 +103,11 @@ def test_some_leave_on_their_own(netcat: str, flag: str, silent_server: RunningS
     assert output.partition(b"\r\n\r\n")[2] == b""
 
 
-@pytest.mark.parametrize(
-    ("netcat", "crlf"),
-    [
-        ("openbsd", "nc.openbsd -C"),
-        ("traditional", "nc.traditional -C"),
-        ("ncat", "ncat -C"),
-    ],
-)
-def test_a_request_typed_with_enter(netcat: str, crlf: str, chunked_server: RunningServer) -> None:
+@pytest.mark.parametrize("netcat", ["openbsd", "ncat"])
+def test_a_request_typed_with_enter(netcat: str, chunked_server: RunningServer) -> None:
     """Enter sends a bare LF, which no head may have: 400 at once, with the cure. With `-C` the
-    netcat sends CR LF for it."""
+    netcat sends CR LF for it. (The traditional one has a `-C` too, but does so only for the last
+    line of what it reads at once: fine for typing, not for a pipe.)"""
     line = asks(netcat, chunked_server.port, "/").replace(r"\r\n", r"\n")
 
     refused = Answer.of(shell(line))
@@ -121,5 +115,5 @@ def test_a_request_typed_with_enter(netcat: str, crlf: str, chunked_server: Runn
     assert b"nc -C" in b"".join(refused.pieces)
     assert b"printf" in b"".join(refused.pieces)
 
-    reply = Answer.of(shell(line.replace(crlf.removesuffix(" -C"), crlf)))
+    reply = Answer.of(shell(line.replace(" localhost ", " -C localhost ")))
     assert reply.tokens == tokenize(chunked.TEXT)

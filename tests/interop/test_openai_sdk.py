@@ -1,11 +1,11 @@
 """The official Python client of the OpenAI API, with nothing changed but its `base_url`."""
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sized
 from contextlib import asynccontextmanager
 
 import openai
 import pytest
-import trio
 from openai import AsyncOpenAI, OpenAI
 from openai.types.chat import ChatCompletionMessageParam
 
@@ -138,54 +138,57 @@ def test_models(client: OpenAI) -> None:
 
 # ---- the async client
 
-COUNTED = 1 << 16
-
 
 @asynccontextmanager
-async def counting_relay(port: int) -> AsyncIterator[tuple[int, list[int]]]:
+async def counting_relay(port: int) -> AsyncIterator[tuple[int, Sized]]:
     """A TCP relay to a port: its own port, and a list that grows by one for each connection."""
-    connections: list[int] = []
+    connections: list[asyncio.Task[None] | None] = []
 
-    async def relay(client: trio.SocketStream) -> None:
-        connections.append(len(connections))
-        async with await trio.open_tcp_stream("localhost", port) as server:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(copy, server, client)
-                await copy(client, server)
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(asyncio.current_task())
+        server_reader, server_writer = await asyncio.open_connection("localhost", port)
+        await asyncio.gather(copy(reader, server_writer), copy(server_reader, writer))
 
-    async def copy(source: trio.SocketStream, sink: trio.SocketStream) -> None:
-        async for data in source:
-            await sink.send_all(data)
-        await sink.send_eof()
+    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(1 << 16):
+            writer.write(data)
+            await writer.drain()
+        writer.close()
 
-    async with trio.open_nursery() as nursery:
-        listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
-        nursery.start_soon(trio.serve_listeners, relay, listeners)
-        yield listeners[0].socket.getsockname()[1], connections
-        nursery.cancel_scope.cancel()
+    async with await asyncio.start_server(relay, "127.0.0.1", 0) as server:
+        yield server.sockets[0].getsockname()[1], connections
+        await asyncio.gather(*filter(None, connections))
 
 
-async def test_async_client_reuses_its_connection(chat_server: RunningServer) -> None:
+def async_client(url: str) -> AsyncOpenAI:
+    return AsyncOpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0, timeout=SAFETY)
+
+
+def test_async_client_reuses_its_connection(chat_server: RunningServer) -> None:
     """After `[DONE]` it waits for no byte more: where the last chunk is not there yet, it closes
     the connection, and every answer costs a new one. So both leave in one write."""
-    with trio.fail_after(SAFETY):
-        async with counting_relay(chat_server.port) as (port, connections):
-            async with AsyncOpenAI(
-                base_url=f"http://127.0.0.1:{port}/v1", api_key="none", max_retries=0
-            ) as client:
-                for _ in range(2):
-                    stream = await client.chat.completions.create(
-                        model=MODEL, messages=HELLO, stream=True
-                    )
-                    chunks = [chunk async for chunk in stream]
-                    said = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
-                    assert said == TEXT
-        assert len(connections) == 1
+
+    async def two_streams() -> int:
+        async with (
+            counting_relay(chat_server.port) as (port, connections),
+            async_client(f"http://127.0.0.1:{port}") as client,
+        ):
+            for _ in range(2):
+                stream = await client.chat.completions.create(
+                    model=MODEL, messages=HELLO, stream=True
+                )
+                chunks = [chunk async for chunk in stream]
+                said = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
+                assert said == TEXT
+        return len(connections)
+
+    assert asyncio.run(asyncio.wait_for(two_streams(), SAFETY)) == 1
 
 
-async def test_async_not_streamed(chat_server: RunningServer) -> None:
-    async with AsyncOpenAI(
-        base_url=f"{chat_server.url}/v1", api_key="none", max_retries=0, timeout=SAFETY
-    ) as client:
-        completion = await client.chat.completions.create(model=MODEL, messages=HELLO)
-    assert completion.choices[0].message.content == TEXT
+def test_async_not_streamed(chat_server: RunningServer) -> None:
+    async def ask() -> str | None:
+        async with async_client(chat_server.url) as client:
+            completion = await client.chat.completions.create(model=MODEL, messages=HELLO)
+        return completion.choices[0].message.content
+
+    assert asyncio.run(ask()) == TEXT

@@ -1,0 +1,218 @@
+"""The chat page in Chromium: what a reader sees, and when.
+
+A wait is always for a text or an attribute of the page. `wait_for_function` would need `eval`,
+which the page's Content-Security-Policy forbids.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from json import loads
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
+
+from servers import chat
+from servers.model import Pace, answer, tokenize
+from servers.sse import TEXT
+
+from .held import Held, hold
+from .peers import SAFETY, RunningServer, need, running
+
+FLAGS = [
+    "--no-sandbox",  # for root, as in a container
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-proxy-server",
+    # Nothing outside of this machine has an address.
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE localhost",
+]
+
+# Markup in a question, which the model quotes: on the page it is text.
+PROMPT = "<b>你好</b> <script>alert(1)</script> 👩🏽‍🚀"
+SAID = answer(PROMPT)
+THINKING = "".join(SAID.thinking)
+ANSWER = "".join(SAID.text)
+MILLISECONDS = 1000
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = need("chromium", "chromium", "chromium-browser")
+    expect.set_options(timeout=SAFETY * MILLISECONDS)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Visit:
+    """A page that is open, and what the browser had to say about it.
+
+    Attributes:
+        problems: errors and warnings of the console (there a violation of the
+            Content-Security-Policy is told, too), and exceptions nobody caught.
+        requested: all URLs.
+    """
+
+    page: Page
+    problems: list[str] = field(default_factory=list)
+    requested: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.page.on("console", self._note)
+        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
+        self.page.on("request", lambda request: self.requested.append(request.url))
+
+    def _note(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.problems.append(message.text)
+
+    def ask(self, prompt: str) -> Locator:
+        """Type a question and send it. Returns the answer's place on the page."""
+        self.page.locator("#prompt").fill(prompt)
+        self.page.locator("#send").click()
+        return self.page.locator("[data-role=assistant]").last
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Visit]:
+    """A window of its own, without history or cache, in English."""
+    with browser.new_context(locale="en-US") as context:
+        context.set_default_timeout(SAFETY * MILLISECONDS)
+        yield Visit(context.new_page())
+
+
+def shows(element: Locator, text: str) -> None:
+    """Wait until an element has exactly this text: spaces and line ends count."""
+    expect(element).to_have_js_property("textContent", text)
+
+
+def test_an_answer_appears_token_by_token(visit: Visit, held: Held) -> None:
+    """Each token is on the page before the next exists; thoughts are shown apart; and the page
+    does it alone: no error, nothing against its policy, no request to any other origin."""
+    visit.page.goto(held.url)
+    message = visit.ask(PROMPT)
+    thought, text = message.locator(".thought"), message.locator(".answer")
+
+    held.release()  # the role, without text
+    for count in range(1, 6):
+        held.release()
+        shows(thought, "".join(SAID.thinking[:count]))
+        shows(text, "")
+        expect(message).to_have_attribute("data-state", "streaming")
+    expect(message.locator(".thinking")).to_have_attribute("open", "")
+
+    held.release(len(SAID.thinking) - 5)
+    shows(thought, THINKING)
+    for count in range(1, 6):
+        held.release()
+        shows(text, "".join(SAID.text[:count]))
+        expect(message).to_have_attribute("data-state", "streaming")
+    expect(message.locator(".thinking")).not_to_have_attribute("open", "")
+
+    held.release(1000)
+    expect(message).to_have_attribute("data-state", "done")
+    expect(message).to_have_attribute("data-ending", "complete")
+    shows(text, ANSWER)
+    shows(thought, THINKING)
+    shows(visit.page.locator("[data-role=user]"), PROMPT)
+    shows(message.locator(".ending"), "")
+    tokens = len(SAID.thinking) + len(SAID.text)
+    expect(message.locator(".stats")).to_contain_text(f" {tokens} tokens ")
+    assert visit.page.locator("[data-role] :is(b, script)").count() == 0
+
+    assert visit.problems == []
+    assert {url[: len(held.url) + 1] for url in visit.requested} == {f"{held.url}/"}
+
+
+@pytest.fixture
+def beating() -> Iterator[Held]:
+    """The chat server with a quick pulse. When Chromium closes a connection is its own affair,
+    some time after a click; the heartbeat is the write that finds out."""
+    with hold(chat.routes(Pace(0, 0)), heartbeat_seconds=0.2) as server:
+        yield server
+
+
+def test_stop_stops_the_model(visit: Visit, beating: Held) -> None:
+    """Stop closes the connection, and the handler ends without another token. What was said
+    stays, and the next question is answered."""
+    visit.page.goto(beating.url)
+    message = visit.ask(PROMPT)
+    beating.release(4)
+    shows(message.locator(".thought"), "".join(SAID.thinking[:3]))
+
+    visit.page.locator("#halt").click()
+    expect(message).to_have_attribute("data-ending", "stopped")
+    shows(message.locator(".ending"), "stopped by you")
+    assert beating.wait_until_ended() == 4
+    shows(message.locator(".thought"), "".join(SAID.thinking[:3]))
+
+    beating.release(1000)
+    again = visit.ask("And now?")
+    expect(again).to_have_attribute("data-ending", "complete")
+    shows(again.locator(".answer"), "".join(answer("And now?").text))
+    assert visit.problems == []
+
+
+def test_a_window_that_is_closed_stops_the_model(visit: Visit, beating: Held) -> None:
+    """The same without a click on Stop."""
+    visit.page.goto(beating.url)
+    message = visit.ask(PROMPT)
+    beating.release(2)
+    shows(message.locator(".thought"), SAID.thinking[0])
+
+    visit.page.close()
+    assert beating.wait_until_ended() == 2
+
+
+def test_a_server_that_dies_is_told(visit: Visit) -> None:
+    """An answer without its last chunk is not taken for a whole one."""
+    with running("servers.chat", "--ttft", "0", "--itl", "3600") as server:
+        visit.page.goto(server.url)
+        message = visit.ask(PROMPT)
+        shows(message.locator(".thought"), SAID.thinking[0])
+        expect(message).to_have_attribute("data-state", "streaming")
+        server.process.kill()
+        expect(message).to_have_attribute("data-ending", "cut")
+        shows(message.locator(".ending"), "cut off")
+        shows(message.locator(".thought"), SAID.thinking[0])
+
+
+def test_plain_paths_show_their_stream_live(visit: Visit, held: Held) -> None:
+    """/chat/… typed into the address bar is text, and Chromium shows it while it comes."""
+    visit.page.goto(f"{held.url}/chat/hello", wait_until="commit")
+    shown = visit.page.locator("pre")
+    held.release()
+    expect(shown).to_contain_text('"The"')
+    held.release()
+    expect(shown).to_contain_text('" user"')
+
+
+# EventSource asks again 2 s after any end; readyState 2 (CLOSED) means that it has given up.
+LISTEN = """safety => new Promise((resolve, reject) => {
+    setTimeout(() => reject(new Error("EventSource did not stop")), safety);
+    const source = new EventSource("/");
+    const events = [];
+    const note = event => events.push([event.type, event.lastEventId, event.data]);
+    for (const type of ["message", "word", "done"]) source.addEventListener(type, note);
+    source.addEventListener("error", () => {
+        if (source.readyState === EventSource.CLOSED) resolve(events);
+    });
+})"""
+
+
+def test_event_source(visit: Visit, sse_server: RunningServer) -> None:
+    """The browser's own client of lesson 4's server: it gets each word once, asks again after the
+    end with the last id, and stops at the 204."""
+    visit.page.goto(f"{sse_server.url}/none")  # a 404 of the same origin, and without a policy
+    *words, done = visit.page.evaluate(LISTEN, SAFETY * MILLISECONDS)
+
+    numbered = [[str(number), word] for number, word in enumerate(tokenize(TEXT), 1)]
+    assert [[i, loads(data)["text"]] for _, i, data in words] == numbered
+    assert {event for event, _, _ in words} == {"word"}
+    assert done[:2] == ["done", "end"]

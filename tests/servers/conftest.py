@@ -1,0 +1,10 @@
+"""The servers' wall clock stands still in these tests, so that whole heads can be compared."""
+
+import pytest
+
+from .driving import DATE
+
+
+@pytest.fixture(autouse=True)
+def fixed_date(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("servers.connection.formatdate", lambda usegmt: DATE)

@@ -1,0 +1,192 @@
+"""Two ways to drive a server in a test: a connection in memory, and a server on the loopback.
+
+    async with connected(routes) as memory:        one Connection, no socket; with trio's
+        await memory.client.send_all(b"GET / …")   autojump clock an hour passes in no time
+
+    async with running(routes) as server:          a whole Server on real sockets
+        client = await server.connect()
+"""
+
+import os
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+
+import trio
+import trio.testing
+
+from clients.stream import SocketStream, connect
+from servers.connection import Connection, Limits
+from servers.reply import Handler, Last, Reply, Request, StreamingReply
+from servers.routes import Routes
+from servers.server import Server, listen
+from servers.watch import Watch
+
+from ..streams import MemoryStream, memory_pair, receive_all
+
+# What the servers' clock says in these tests (conftest.py), and the fields of every response.
+DATE = "Mon, 23 Nov 2026 08:00:00 GMT"
+OWN = (
+    f"Date: {DATE}\r\n"
+    "Server: streaming-workshop\r\n"
+    "X-Content-Type-Options: nosniff\r\n"
+).encode()  # fmt: skip
+TEXT = b"Content-Type: text/plain; charset=utf-8\r\n"
+CLOSE = b"Connection: close\r\n"
+CHUNKED = b"Transfer-Encoding: chunked\r\n"
+
+Pieces = AsyncGenerator[bytes | Last, None]
+
+
+def head(status: int, *fields: bytes) -> bytes:
+    """A response's head: the status-line, the server's own fields, and these."""
+    line = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode()
+    return line + OWN + b"".join(fields) + b"\r\n"
+
+
+def text(body: bytes, *fields: bytes, status: int = 200) -> bytes:
+    """A whole response of plain text with its length."""
+    length = b"Content-Length: %d\r\n" % len(body)
+    return head(status, TEXT, length, *fields) + body
+
+
+def refusal(status: int, message: str) -> bytes:
+    """The response to a request that was not understood, after which the server closes."""
+    body = f"{status} {HTTPStatus(status).phrase}\n\n{message}\n".encode()
+    return text(body, CLOSE, status=status)
+
+
+def get(path: str = "/", *fields: str) -> bytes:
+    """A plain GET request."""
+    lines = [f"GET {path} HTTP/1.1", "Host: a", *fields, "", ""]
+    return "\r\n".join(lines).encode()
+
+
+def replying(reply: Reply) -> Handler:
+    async def handler(request: Request) -> Reply:
+        return reply
+
+    return handler
+
+
+def streaming(
+    pieces: Callable[[], Pieces], kind: type[StreamingReply] = StreamingReply
+) -> Handler:
+    """A handler whose reply is a new run of this generator."""
+
+    async def handler(request: Request) -> StreamingReply:
+        return kind(pieces())
+
+    return handler
+
+
+async def echo(request: Request) -> Reply:
+    return Reply(request.body)
+
+
+@dataclass
+class Memory:
+    """One connection in memory.
+
+    Args:
+        client: the test's end.
+        server: the end that the connection serves, with its recorded writes.
+        done: set when the connection has ended.
+    """
+
+    client: MemoryStream
+    server: MemoryStream
+    connection: Connection
+    done: trio.Event
+
+
+@asynccontextmanager
+async def connected(
+    routes: Routes, limits: Limits | None = None, size: int = 64 << 10
+) -> AsyncIterator[Memory]:
+    """Serve one connection in memory whose directions hold `size` bytes each."""
+    watch = Watch()
+    client, server = memory_pair(size)
+    connection = Connection(server, routes, watch, limits)
+    done = trio.Event()
+
+    async def serve() -> None:
+        await connection.serve()
+        assert not watch.connections
+        done.set()
+
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(watch.run)
+            nursery.start_soon(serve)
+            yield Memory(client, server, connection, done)
+            client.close()
+            nursery.cancel_scope.cancel()
+    finally:
+        watch.close()
+
+
+async def ask(routes: Routes, *requests: bytes, limits: Limits | None = None) -> bytes:
+    """All that the server answers to these bytes, each a write of its own, and a FIN."""
+    async with connected(routes, limits) as memory:
+        with trio.fail_after(3600):
+            for request in requests:
+                await memory.client.send_all(request)
+                await trio.testing.wait_all_tasks_blocked()
+            await memory.client.send_eof()
+            return await receive_all(memory.client)
+
+
+@dataclass
+class Running:
+    """A server on the loopback."""
+
+    server: Server
+    port: int
+
+    async def connect(self) -> SocketStream:
+        return await connect("127.0.0.1", self.port)
+
+    async def ask(self, request: bytes) -> bytes:
+        """All that the server answers, until it closes."""
+        client = await self.connect()
+        try:
+            with trio.fail_after(10):
+                await client.send_all(request)
+                return await receive_all(client)
+        finally:
+            client.close()
+
+
+@asynccontextmanager
+async def running(
+    routes: Routes,
+    limits: Limits | None = None,
+    *,
+    max_connections: int = 10_000,
+    grace_seconds: float = 5.0,
+) -> AsyncIterator[Running]:
+    """Serve on 127.0.0.1; in the end the server is stopped at once."""
+    server = Server(
+        routes, limits=limits, max_connections=max_connections, grace_seconds=grace_seconds
+    )
+    sockets = listen("127.0.0.1", 0)
+    port = sockets[0].getsockname()[1]
+    with trio.fail_after(60):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(server.serve, sockets)
+            yield Running(server, port)
+            server.abort()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for what no event announces, such as the kernel's side of a close."""
+    with trio.fail_after(10):
+        while not condition():  # noqa: ASYNC110 - there is no event
+            await trio.sleep(0.001)
+
+
+def open_files() -> set[str]:
+    """The numbers of this process's open files, where the system lists them."""
+    return set(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else set()
