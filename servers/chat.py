@@ -73,6 +73,7 @@ CONTENT_SECURITY_POLICY = (
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 PAGE_HEADERS = (
+    ("Vary", "Accept"),  # at "/" a program gets a text
     ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
     ("Cache-Control", "no-cache"),
     ("Referrer-Policy", "no-referrer"),

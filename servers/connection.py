@@ -171,7 +171,8 @@ class Connection:
         try:
             reply = handler if isinstance(handler, Reply) else await handler(request)
         except Exception:
-            log.exception("500 %s %s: the handler failed", request.method, request.path)
+            path = _printable(request.path)
+            log.exception("500 %s %s: the handler failed", request.method, path)
             self._closing = True
             reply = Reply("500 Internal Server Error\n\nThe server's log says why.\n", 500)
         await self._send_reply(connection, request, reply)
@@ -248,7 +249,7 @@ class Connection:
         chunked = connection.their_http_version != b"1.0"
         self._closing |= streams and not chunked
         head = self._encode_head(connection, reply)
-        line = f"{reply.status} {request.method} {request.path}"
+        line = f"{reply.status} {request.method} {_printable(request.path)}"
         if request.method == "HEAD":
             await self._stream.send_all(head)
             log.info("%s head only", line)
@@ -311,6 +312,11 @@ class Connection:
         """
         with trio.move_on_after(GOODBYE_SECONDS):
             await self._stream.receive_some()
+
+
+def _printable(text: str) -> str:
+    """A peer's text for a log line: nothing in it can end the line or steer a terminal."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def _own_headers() -> list[tuple[str, str]]:

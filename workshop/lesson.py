@@ -95,13 +95,18 @@ def main(
     except PortBusyError as busy:
         return trio.run(_use_running_server, options.port, busy, watch)
 
-    server = Server(make_routes(pace))
+    server = Server(make_routes(pace), grace_seconds=0)
     port = sockets[0].getsockname()[1]
 
     async def run() -> None:
         async with trio.open_nursery() as nursery:
             ready = trio.Event()
-            nursery.start_soon(serve_until_signal, [(server, sockets)], ready.set)
+
+            async def serve() -> None:
+                await serve_until_signal([(server, sockets)], ready.set)
+                nursery.cancel_scope.cancel()  # Ctrl-C ends the lesson too
+
+            nursery.start_soon(serve)
             await ready.wait()
             try:
                 await watch(port)

@@ -14,6 +14,7 @@ from ..streams import receive_all, receive_until
 from .driving import CHUNKED, CLOSE, TEXT, ask, connected, echo, get, head, refusal, replying
 from .driving import text as plain
 
+
 async def stream(request: Request) -> StreamingReply:
     async def pieces() -> AsyncGenerator[bytes | Last, None]:
         yield b"one"
@@ -106,7 +107,7 @@ REQUESTS = {
     ),
     "HEAD of what is not there": (
         b"HEAD /x HTTP/1.1\r\nHost: a\r\n\r\n" + get("/"),
-        head(404, TEXT, b"Content-Length: 39\r\n") + HELLO,
+        head(404, TEXT, b"Content-Length: 38\r\n") + HELLO,
     ),
     "204 has no body, no type, no length (RFC 9110 §15.3.5)": (
         get("/nothing") + get("/"),
