@@ -108,11 +108,7 @@ def main(
 
             nursery.start_soon(serve)
             await ready.wait()
-            try:
-                await watch(port)
-            except BrokenPipeError:  # `| head` has seen enough
-                options.once = True
-            if options.once:
+            if not await _watch(watch, port) or options.once:
                 server.stop()
             else:
                 print("\nNow you: the server goes on. In another terminal:")
@@ -138,5 +134,16 @@ async def _use_running_server(
         print(f"{busy.strerror}, and not by the workshop: choose another with --port N")
         return 1
     print(f"port {port} is already served by the workshop: this lesson uses that server\n")
-    await watch(port)
-    return 0
+    return 0 if await _watch(watch, port) else 1
+
+
+async def _watch(watch: Callable[[int], Awaitable[None]], port: int) -> bool:
+    """Show the lesson. Returns whether it came to its end."""
+    try:
+        await watch(port)
+    except BrokenPipeError:  # `| head` has seen enough
+        return False
+    except (h11.RemoteProtocolError, trio.BrokenResourceError) as error:  # the server was stopped
+        print(f"the stream was cut off: {error}")
+        return False
+    return True
