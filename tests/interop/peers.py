@@ -130,10 +130,10 @@ def started(line: str) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
             kill_group(process)
 
 
-def kill_group(process: subprocess.Popen[bytes], sig: int = signal.SIGKILL) -> None:
-    """A signal to a shell and to what it has started, if anything of it still runs."""
+def kill_group(process: subprocess.Popen[bytes]) -> None:
+    """End a shell with all that it has started, if anything of it still runs."""
     try:
-        os.killpg(process.pid, sig)
+        os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:
         pass
 

@@ -1,7 +1,6 @@
 """curl, with the flags of the map, and with those that show where a body ends."""
 
 import json
-import signal
 import subprocess
 
 import pytest
@@ -17,7 +16,6 @@ from .peers import (
     Answer,
     RunningServer,
     event_texts,
-    kill_group,
     need,
     read_events,
     read_until,
@@ -78,12 +76,12 @@ def test_the_second_token_is_an_hour_away() -> None:
         assert process.poll() is None
 
 
-def test_control_c_ends_the_handler(held: Held) -> None:
-    """Two writes after the client has gone, its handler's generator is closed."""
+def test_the_end_of_the_client_ends_the_handler(held: Held) -> None:
+    """Two writes after curl has gone, the handler's generator is closed."""
     with started(f"exec curl -sN {held.url}/chat/hello") as (process, output):
         held.release()
         read_until(output, b"\n\n")
-        kill_group(process, signal.SIGINT)
+        process.terminate()
         process.wait(SAFETY)
         held.release(2)
         assert held.wait_until_ended() <= 3

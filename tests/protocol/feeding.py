@@ -13,6 +13,7 @@ import base64
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -126,8 +127,8 @@ def read_body(pieces: Iterable[bytes], decoder: ChunkedDecoder | None = None) ->
     except DecodeError as error:
         found += [piece for piece in error.decoded if isinstance(piece, bytes)]
         failure = Failure.of(error)
-        raised_again(lambda: decoder.receive_data(b"5\r\nhello\r\n"), error)
-        raised_again(lambda: decoder.receive_data(b""), error)
+        for later in (b"5\r\nhello\r\n", b"f\r\nhe", b""):
+            raised_again(partial(decoder.receive_data, later), error)
         raised_again(decoder.receive_eof, error)
     else:
         try:

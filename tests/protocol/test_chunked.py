@@ -106,6 +106,13 @@ LIMITS = [
         7,
     ),
     ("max_line_size", 4, b"05\r\nhello\r\n0\r\n\r\n", "the chunk-size line is longer", 3),
+    (
+        "max_line_size",
+        4,
+        b"10\r\n0123456789abcdef\r\n0\r\n\r\n",
+        "the chunk-size line is longer",
+        3,
+    ),
     ("max_line_size", 7, b"5;a=b\r\nhello\r\n0\r\n\r\n", "the chunk-size line is longer", 6),
     ("max_extensions_size", 8, TWO_EXTENSIONS, "the chunk extensions are longer", 16),
     pytest.param(

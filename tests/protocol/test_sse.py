@@ -92,6 +92,7 @@ RULES: list[tuple[str | bytes, list[ServerSentEvent]]] = [
     # "strips one leading UTF-8 Byte Order Mark (BOM), if any": later it is a character.
     ("\ufeffdata:a\n\n", [said("a")]),
     ("\ufeff\ufeffdata:a\n\ndata:b\n\n", [said("b")]),
+    ("\ufeffdata:a\n\n\ufeffdata:b\n\n", [said("a")]),
     ("\n\ufeffdata:a\n\ndata:\ufeffb\n\n", [said("\ufeffb")]),
     ("\ufeff\n\ndata:a\n\n", [said("a")]),
     (b"\xef\xbbdata:a\n\ndata:b\n\n", [said("b")]),

@@ -140,13 +140,18 @@ async def ask(routes: Routes, *requests: bytes, limits: Limits | None = None) ->
 
 @dataclass
 class Running:
-    """A server on the loopback."""
+    """A server on the loopback, and its clients, which are closed in the end."""
 
     server: Server
     port: int
+    clients: list[SocketStream]
 
     async def connect(self) -> SocketStream:
-        return await connect("127.0.0.1", self.port)
+        return self.adopt(await connect("127.0.0.1", self.port))
+
+    def adopt(self, client: SocketStream) -> SocketStream:
+        self.clients.append(client)
+        return client
 
     async def ask(self, request: bytes) -> bytes:
         """All that the server answers, until it closes."""
@@ -176,8 +181,13 @@ async def running(
     with trio.fail_after(60):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(server.serve, sockets)
-            yield Running(server, port)
-            server.abort()
+            clients: list[SocketStream] = []
+            try:
+                yield Running(server, port, clients)
+            finally:
+                for client in clients:
+                    client.close()
+                server.abort()
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -1,0 +1,238 @@
+"""A server's life: its sockets, how many clients it takes, and three ways to stop."""
+
+import logging
+import socket
+from collections.abc import AsyncGenerator
+
+import pytest
+import trio
+
+from clients.stream import SocketStream, connect
+from servers.connection import Limits
+from servers.reply import Last, Reply, Request, StreamingReply
+from servers.routes import Routes
+from servers.server import PortBusyError, Server, listen
+from servers.watch import TICK
+
+from ..streams import receive_all, receive_until
+from .driving import CLOSE, get, open_files, refusal, replying, running, text, until
+
+ROUTES = Routes({"GET /": replying(Reply("hello\n"))})
+
+
+def has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as sock:
+            sock.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+def test_localhost_is_both_loopbacks() -> None:
+    """127.0.0.1 and ::1 with the same port: a client may try either first (RFC 8305)."""
+    sockets = listen("localhost", 0)
+    names = [sock.getsockname() for sock in sockets]
+    for sock in sockets:
+        assert sock.getblocking() is False
+        sock.close()
+    assert [name[0] for name in names] == ["127.0.0.1", "::1"][: 1 + has_ipv6()]
+    assert len({name[1] for name in names}) == 1
+    assert names[0][1] > 0
+
+
+def test_one_address() -> None:
+    (sock,) = listen("127.0.0.1", 0)
+    assert sock.getsockname()[0] == "127.0.0.1"
+    sock.close()
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_busy_port(host: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(PortBusyError) as caught:
+            listen(host, port)
+    assert caught.value.strerror == f"port {port} is in use"
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no ::1")
+def test_port_busy_on_one_loopback() -> None:
+    """Half a server would answer some clients and not others. The other half is closed."""
+    files = open_files()
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(PortBusyError):
+            listen("localhost", port)
+    assert open_files() == files
+
+
+def test_port_just_left_is_free() -> None:
+    """A server that is started again need not wait for the connections of the last one."""
+    (sock,) = listen("127.0.0.1", 0)
+    port = sock.getsockname()[1]
+    with socket.create_connection(("127.0.0.1", port)):
+        accepted = sock.accept()[0]
+        accepted.close()  # first: this side keeps the port in TIME_WAIT
+    sock.close()
+    (sock,) = listen("127.0.0.1", port)
+    sock.close()
+
+
+@pytest.mark.parametrize("host", ["203.0.113.1", "no-such-host.invalid"])
+def test_not_our_address(host: str) -> None:
+    with pytest.raises(OSError) as caught:  # noqa: PT011 - the system's own words
+        listen(host, 0)
+    assert not isinstance(caught.value, PortBusyError)
+
+
+async def test_both_loopbacks_are_served() -> None:
+    sockets = listen("localhost", 0)
+    port = sockets[0].getsockname()[1]
+    server = Server(ROUTES)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.serve, sockets)
+        for host in ["127.0.0.1", "::1"][: len(sockets)]:
+            client = await connect(host, port)
+            await client.send_all(get("/", "Connection: close"))
+            assert await receive_all(client) == text(b"hello\n", CLOSE)
+            client.close()
+        server.stop()
+
+
+FULL = refusal(503, "This server has its 2 connections. Try again later.")
+
+
+async def test_connection_limit() -> None:
+    """One more is told so (RFC 9110 §15.6.4) and closed; when one leaves, there is room."""
+    async with running(ROUTES, max_connections=2) as server:
+        clients = [await server.connect() for _ in range(2)]
+        await until(lambda: server.server.connection_count == 2)
+        assert await server.ask(b"") == FULL
+        assert await server.ask(b"") == FULL
+        assert server.server.connection_count == 2
+        for client in clients:  # those inside do not notice
+            await client.send_all(get())
+            assert await receive_until(client, b"hello\n") == text(b"hello\n")
+        clients[0].close()
+        await until(lambda: server.server.connection_count == 1)
+        assert await server.ask(get("/", "Connection: close")) == text(b"hello\n", CLOSE)
+
+
+@pytest.mark.xfail(
+    strict=True, reason="a plain close with the request unread is an RST: see clients/stream.py"
+)
+async def test_turned_away_with_a_goodbye() -> None:
+    """The client has sent its request already: a close that leaves it unread is an RST, and an
+    RST may overtake the 503."""
+    async with running(ROUTES, max_connections=0) as server:
+        sock = socket.create_connection(("127.0.0.1", server.port))
+        sock.sendall(get())  # before the server has accepted
+        client = server.adopt(SocketStream(sock))
+        assert (await receive_all(client)).startswith(b"HTTP/1.1 503 ")
+
+
+class Talk:
+    """A stream that ends when the test says so."""
+
+    def __init__(self) -> None:
+        self.begun = trio.Event()
+        self.may_end = trio.Event()
+        self.closed = False
+
+    async def handler(self, request: Request) -> StreamingReply:
+        return StreamingReply(self._pieces())
+
+    async def _pieces(self) -> AsyncGenerator[bytes | Last, None]:
+        try:
+            yield b"begun"
+            self.begun.set()
+            await self.may_end.wait()
+            yield Last(b"end")
+        finally:
+            self.closed = True
+
+
+async def test_stop_lets_a_stream_end() -> None:
+    """No new clients, idle ones closed, and the stream goes on to its last chunk."""
+    talk = Talk()
+    async with running(Routes({"GET /": talk.handler}), grace_seconds=60) as server:
+        idle = await server.connect()
+        streaming = await server.connect()
+        await streaming.send_all(get())
+        await talk.begun.wait()
+        server.server.stop()
+        assert await receive_all(idle) == b""
+        with pytest.raises(OSError, match="all attempts to connect"):
+            await server.connect()
+        assert not talk.closed
+        talk.may_end.set()
+        received = await receive_all(streaming)
+        assert received.endswith(b"5\r\nbegun\r\n3\r\nend\r\n0\r\n\r\n")
+
+
+async def test_stop_without_clients() -> None:
+    sockets = listen("127.0.0.1", 0)
+    server = Server(ROUTES)
+    server.stop()
+    with trio.fail_after(5):
+        await server.serve(sockets)
+    assert [sock.fileno() for sock in sockets] == [-1]
+
+
+@pytest.mark.parametrize("how", ["abort", "grace time over"])
+async def test_cut(how: str, caplog: pytest.LogCaptureFixture) -> None:
+    """What still runs is cut off: no last chunk, so that no client takes it for whole."""
+    talk = Talk()
+    async with running(Routes({"GET /": talk.handler}), grace_seconds=0.05) as server:
+        client = await server.connect()
+        await client.send_all(get())
+        await talk.begun.wait()
+        if how == "abort":
+            server.server.abort()
+        else:
+            server.server.stop()
+        with trio.fail_after(5):
+            received = await receive_all(client)
+        assert received.endswith(b"5\r\nbegun\r\n")
+        assert talk.closed
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+async def test_abort_after_stop() -> None:
+    """The second Ctrl-C: the grace time is over at once."""
+    talk = Talk()
+    async with running(Routes({"GET /": talk.handler}), grace_seconds=3600) as server:
+        client = await server.connect()
+        await client.send_all(get())
+        await talk.begun.wait()
+        server.server.stop()
+        server.server.abort()
+        with trio.fail_after(5):
+            assert (await receive_all(client)).endswith(b"begun\r\n")
+
+
+async def test_clocks_run_on_real_sockets() -> None:
+    """An idle client is closed, within a tick."""
+    async with running(ROUTES, Limits(idle_seconds=0.01)) as server:
+        client = await server.connect()
+        with trio.fail_after(TICK + 5):
+            assert await client.receive_some() == b""
+
+
+async def test_bug_in_a_connection_stops_nobody(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is logged as one; the server serves the next client."""
+
+    def broken(head: object) -> None:
+        raise AssertionError("a bug")
+
+    async with running(ROUTES) as server:
+        with monkeypatch.context() as patch:
+            patch.setattr("servers.connection.request_framing", broken)
+            client = await server.connect()
+            await client.send_all(get())
+            await until(lambda: "a connection failed: a bug of this server" in caplog.text)
+            await until(lambda: server.server.connection_count == 0)
+            assert await server.ask(get("/", "Connection: close")) == text(b"hello\n", CLOSE)
