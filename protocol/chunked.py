@@ -39,6 +39,7 @@ CRLF = b"\r\n"
 
 # Looked up once: an Enum's members cost ten times a global's look-up in Python 3.11.
 DATA, SIZE_START, COMPLETE = State.DATA, State.SIZE_START, State.COMPLETE
+BODY_END = (State.END_LF, COMPLETE)
 
 
 class ChunkedDecoder:
@@ -129,8 +130,7 @@ class ChunkedDecoder:
             raise self._error.again()
         if not self.complete:
             message = f"the chunked body ended early: expected {self._state.value}"
-            self._error = DecodeError(message, self._offset)
-            raise self._error
+            raise self._fail(DecodeError(message, self._offset))
 
     def _take_elements(self, data: bytes, position: int, pieces: list[bytes]) -> None:
         """Take whatever comes, element by element."""
@@ -149,9 +149,7 @@ class ChunkedDecoder:
                         position = self._take_chunks(data, position, pieces)
         except DecodeError as error:
             error.decoded = list(pieces)
-            self._error = error
-            self._remaining, self._fast = 0, False
-            raise
+            raise self._fail(error) from None
 
     def _take_chunks(self, data: bytes, position: int, pieces: list[bytes]) -> int:
         """Take whole chunks at the speed of `re` and slices; leave the rest to the table.
@@ -198,7 +196,7 @@ class ChunkedDecoder:
                 found = data[index : index + 1]
                 raise self._error_at(index, f"expected {self._state.value}, not {found!r}")
             self._line.append(byte)
-            if len(self._line) > self._line_limit:
+            if len(self._line) > self._line_limit and target not in BODY_END:
                 raise self._error_at(index, f"{self._line_name} is longer than the limit")
             label = "CRLF" if byte in b"\r\n" else LABEL[target]
             if label != self._label:
@@ -247,6 +245,11 @@ class ChunkedDecoder:
         if self._observer is not None and self._label:
             self._observer(self._label, self._element_start, self._offset + index)
         self._label = ""
+
+    def _fail(self, error: DecodeError) -> DecodeError:
+        self._error = error
+        self._remaining, self._fast = 0, False  # the short ways are closed
+        return error
 
     def _error_at(self, index: int, message: str) -> DecodeError:
         return DecodeError(message, self._offset + index)

@@ -141,19 +141,12 @@ class HeadReader:
         if not self._skipped and self._buffer.startswith(b"\r\n"):
             del self._buffer[:2]
             self._skipped = 2
-            checked = 0
         if self._skipped and self._buffer.startswith(b"\r"):
             raise self._error_at(0, "an empty line in place of the start-line")
         # Only the new bytes are searched, and the few before them that a line end may begin in.
         end = self._buffer.find(b"\r\n\r\n", max(0, checked - 3)) + 4
         stop = end if end > 3 else len(self._buffer)
-        if bad := BAD_BYTE.search(self._buffer, max(0, checked - 1), stop):
-            raise self._bad_byte(bad.start(), bad[0])
-        self._check_start_line_size(stop)
-        if stop > self._max_size:
-            raise self._error_at(
-                self._max_size, f"a head over {self._max_size} bytes", 431
-            )
+        self._check_bytes(max(0, checked - 1), stop)
         if end <= 3:
             return None
         raw = bytes(self._buffer[:end])
@@ -161,10 +154,19 @@ class HeadReader:
         self._buffer.clear()
         return self._check(raw)
 
-    def _check_start_line_size(self, stop: int) -> None:
+    def _check_bytes(self, start: int, stop: int) -> None:
+        """Raise for the first byte that breaks a limit or may not stand in any head."""
+        errors = []
         limit = self._max_start_line_size
-        if stop > limit and self._buffer.find(b"\r\n", 0, limit + 2) < 0:
-            raise self._error_at(limit, f"a start-line over {limit} bytes", 414)
+        if stop > limit and self._buffer.find(b"\r", 0, limit + 1) < 0:
+            errors.append(self._error_at(limit, f"a start-line over {limit} bytes", 414))
+        size = self._max_size
+        if stop > size:
+            errors.append(self._error_at(size, f"a head over {size} bytes", 431))
+        if bad := BAD_BYTE.search(self._buffer, start, stop):
+            errors.append(self._bad_byte(bad.start(), bad[0]))
+        if errors:
+            raise min(errors, key=lambda error: error.offset)
 
     def _bad_byte(self, index: int, found: bytes) -> DecodeError:
         if index == 0 and found == b"\x16":

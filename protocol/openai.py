@@ -19,6 +19,7 @@ in the order it is written here, and a field that is UNSET is left out, where nu
 import re
 from typing import Annotated, Literal
 
+import h11
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
@@ -135,6 +136,8 @@ def read_chat_request(body: bytes) -> ChatRequest:
         raise InvalidRequest(found["reason"], path or None) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidRequest(f"The body is not JSON: {error}") from error
+    except RecursionError as error:
+        raise InvalidRequest("The body is nested too deeply.") from error
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -229,8 +232,16 @@ class ErrorResponse(msgspec.Struct, frozen=True):
 
 
 def encode_data(value: msgspec.Struct) -> bytes:
-    """One event whose data is this object: `data: {…}` and a blank line, nothing else."""
-    return encode_event(ServerSentEvent(data=msgspec.json.encode(value).decode()))
+    """One event whose data is this object: `data: {…}` and a blank line, nothing else.
+
+    Raises:
+        h11.LocalProtocolError: a lone surrogate in it.
+    """
+    try:
+        data = msgspec.json.encode(value).decode()
+    except UnicodeEncodeError as error:
+        raise h11.LocalProtocolError(f"an object that is not UTF-8: {error}") from error
+    return encode_event(ServerSentEvent(data=data))
 
 
 # What this file does not do: call an API (clients), invent an answer (servers.model), or know

@@ -16,7 +16,7 @@ The rules this file keeps:
 3. Bytes are cut into lines first and decoded after: a character cut between two reads survives,
    invalid UTF-8 becomes U+FFFD and never an exception.
 4. How the bytes were cut never matters, and the cost is linear in their number.
-5. No data line, no event. An unfinished event at the end is discarded.
+5. No data line, no event; an unfinished event at the end is discarded.
 """
 
 import re
@@ -29,7 +29,7 @@ from .errors import DecodeError
 
 __all__ = ["EventStreamParser", "ServerSentEvent", "encode_comment", "encode_event"]
 
-Observer = Callable[[str, int, int], None]
+Observer = Callable[[str, int, int], None]  # see ChunkedDecoder
 
 
 class ServerSentEvent(msgspec.Struct, frozen=True):
@@ -57,10 +57,8 @@ LF, CR = 0x0A, 0x0D
 BOM = b"\xef\xbb\xbf"
 CLOSED = -1
 
-# "If the field value consists of only ASCII digits": int() alone would take "+5", "1_000", " 5"
-# and "٣". CPython refuses to read numbers of more than 4,300 digits (fewer, if so configured);
-# a reconnection time of more than 100 is ignored.
-RETRY = re.compile(r"0*([0-9]{1,100})")
+# A reconnection time of more digits is nobody's; CPython refuses to read 4,300 of them.
+MAX_RETRY_DIGITS = 100
 
 
 class EventStreamParser:
@@ -110,7 +108,8 @@ class EventStreamParser:
     def at_event_border(self) -> bool:
         """A heartbeat may be inserted here: no line and no event is under way.
 
-        Not after a CR either, for the LF that completes it may be the next byte.
+        Not after a CR, whose LF may be the next byte. (After a heartbeat sent before the first
+        byte, a relay must drop a BOM.)
         """
         return self._room == self._max_line_size and not self._in_event
 
@@ -166,11 +165,11 @@ class EventStreamParser:
             data = b"".join(self._fragments)
             self._fragments.clear()
         self._room = self._max_line_size
-        if self._in_first_line and not data.startswith(BOM):
-            self._in_first_line = False
+        has_bom = self._in_first_line and data.startswith(BOM)
+        self._in_first_line = False
         within_limits = self._data_size + len(data) <= self._small
-        if self._in_first_line or self._observer is not None or not within_limits:
-            self._parse_lines(data, events)
+        if has_bom or self._observer is not None or not within_limits:
+            self._parse_lines(data, events, has_bom)
         else:
             self._parse_blocks(data, events)
         if data[-1] == CR:
@@ -199,14 +198,14 @@ class EventStreamParser:
             message = f"a line of the event stream is over {self._max_line_size} bytes"
             raise DecodeError(message, self._offset + self._max_line_size)
 
-    def _parse_lines(self, data: bytes, events: list[ServerSentEvent]) -> None:
+    def _parse_lines(self, data: bytes, events: list[ServerSentEvent], has_bom: bool) -> None:
         """Take line by line, any line end, observed: the plain path."""
         start = 0
         for match in LINE_END.finditer(data):
             line = data[start : match.start()]
             self._check_line(len(line))
-            if self._in_first_line:
-                self._in_first_line = False
+            if has_bom:
+                has_bom = False
                 line = self._skip_bom(line)
             self._take_line(line.decode("utf-8", "replace"), events)
             if self._observer is not None:
@@ -260,8 +259,6 @@ class EventStreamParser:
 
     def _skip_bom(self, line: bytes) -> bytes:
         """ "The UTF-8 decode algorithm strips one leading UTF-8 Byte Order Mark (BOM), if any." """
-        if not line.startswith(BOM):
-            return line
         if self._observer is not None:
             self._observer("BOM", self._offset, self._offset + len(BOM))
         self._offset += len(BOM)
@@ -291,8 +288,11 @@ class EventStreamParser:
                 if "\0" not in value:
                     self._id_buffer = value
             case "retry":
-                if digits := RETRY.fullmatch(value):
-                    self._retry = self.reconnection_time = int(digits[1])
+                # "… only ASCII digits": int() alone would take "+5", "1_000", " 5" and "٣".
+                if value.isascii() and value.isdigit():
+                    digits = value.lstrip("0") or "0"
+                    if len(digits) <= MAX_RETRY_DIGITS:
+                        self._retry = self.reconnection_time = int(digits)
             case _:
                 # "Otherwise: The field is ignored." Names are compared exactly: "Data" is unknown.
                 return
@@ -322,9 +322,9 @@ class EventStreamParser:
         if colon and not name:
             observer("comment", start, end)
         elif line:
-            observer("field-name", start, start + len(name))
-            place = start + len(name)
+            place = start
             for label, size in (
+                ("field-name", len(name)),
                 (":", len(colon)),
                 ("space", int(value.startswith(b" "))),
                 ("field-value", len(value) - int(value.startswith(b" "))),
@@ -359,8 +359,7 @@ def encode_event(event: ServerSentEvent) -> bytes:
 def encode_comment(text: str = "") -> bytes:
     """A comment, which every receiver ignores: the heartbeat of a silent stream.
 
-    It ends in ONE newline. A blank line after it would be the end of an event: harmless by the
-    standard, but clients in use dispatch an empty event there.
+    It ends in ONE newline: at a blank line after it, clients in use dispatch an empty event.
 
     Raises:
         h11.LocalProtocolError: a lone surrogate.
@@ -380,6 +379,8 @@ def _event_lines(event: ServerSentEvent) -> Iterator[str]:
         # bool is an int to Python, but `retry: True` is not a number to anybody.
         if type(event.retry) is not int or event.retry < 0:
             raise h11.LocalProtocolError(f"retry is not a whole number >= 0: {event.retry!r}")
+        if event.retry >= 10**MAX_RETRY_DIGITS:
+            raise h11.LocalProtocolError(f"retry has over {MAX_RETRY_DIGITS} digits")
         yield f"retry: {event.retry}\n"
     for line in _split_lines(event.data):
         yield f"data: {line}\n"
@@ -396,5 +397,4 @@ def _split_lines(text: str) -> list[str]:
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
-# What this file does not do: reconnect (clients do, with `last_event_id`), read JSON out of the
-# data (openai.py), or complain about unknown fields, which the standard says to ignore.
+# What this file does not do: reconnect (clients do), or read JSON out of the data (openai.py).

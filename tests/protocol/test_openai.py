@@ -2,6 +2,7 @@
 
 import json
 
+import h11
 import msgspec
 import pytest
 from hypothesis import given
@@ -245,7 +246,12 @@ def test_a_request_or_invalid_request_and_nothing_else(data: bytes) -> None:
         pass
 
 
-@pytest.mark.xfail(reason="deep nesting leaves as RecursionError", raises=RecursionError)
 def test_deep_nesting_is_a_bad_request() -> None:
     with pytest.raises(InvalidRequest):
         read_chat_request(b'{"model":"m","metadata":' + b"[" * 100_000)
+
+
+def test_a_lone_surrogate_has_a_defined_error() -> None:
+    error = ErrorResponse(ErrorBody(message="\ud83d", type="server_error"))
+    with pytest.raises(h11.LocalProtocolError, match="an object that is not UTF-8"):
+        encode_data(error)

@@ -235,4 +235,4 @@ async def test_bug_in_a_connection_stops_nobody(
             await client.send_all(get())
             await until(lambda: "a connection failed: a bug of this server" in caplog.text)
             await until(lambda: server.server.connection_count == 0)
-            assert await server.ask(get("/", "Connection: close")) == text(b"hello\n", CLOSE)
+        assert await server.ask(get("/", "Connection: close")) == text(b"hello\n", CLOSE)
