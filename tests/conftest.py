@@ -6,32 +6,29 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import IO
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
 
-Process = subprocess.Popen[str]
+Process = subprocess.Popen[bytes]
 Start = Callable[..., Process]
 
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Start `python ARGUMENTS…` in the clone, with pipes; killed if the test leaves it running.
-
-    SIGINT is set back to its default: a shell starts what is put behind `&` with it ignored.
-    """
+    """Start `python ARGUMENTS…` in the clone, with pipes; killed if the test leaves it running."""
     with ExitStack() as processes:
 
         def start(*arguments: str) -> Process:
             process = subprocess.Popen(
                 [sys.executable, *arguments],
                 cwd=ROOT,
-                env=os.environ | {"PYTHONPATH": "", "NO_COLOR": "1"},
+                env=os.environ | {"NO_COLOR": "1", "PYTHONIOENCODING": "utf-8"},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                encoding="utf-8",
                 bufsize=0,
             )
             processes.enter_context(process)
@@ -39,3 +36,15 @@ def start() -> Iterator[Start]:
             return process
 
         yield start
+
+
+def line_of(stream: IO[bytes] | None) -> str:
+    """The next line of a process's output, in text."""
+    assert stream is not None
+    return stream.readline().decode()
+
+
+def outputs(process: Process) -> tuple[int, str, str]:
+    """The exit code of a process that ends by itself, and all it still says on both outputs."""
+    out, error = process.communicate(timeout=20)
+    return process.returncode, out.decode(), error.decode()

@@ -2,15 +2,20 @@
 
     workshop bench codecs              the codecs beside httpx-sse, the openai SDK, h11, httptools
     workshop bench codecs --only sse   the rows whose name contains "sse"
+    workshop bench streams             the simulated LLM beside FastAPI, aiohttp, Node's http
+    workshop bench streams --quick     the same in about a minute
 
-What is measured, and how, stands in `tests/bench/codecs.py`; this file reads the flags, draws the
-progress bar and prints the result. The benchmarks are not part of the installed package: they need
-the clone.
+What is measured, and how, stands in `tests/bench/codecs.py` and `tests/bench/streams.py`; this file
+reads the flags, draws the progress bar and prints the result. The benchmarks are not part of the
+installed package: they need the clone.
 """
 
 import argparse
 import json
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -35,23 +40,83 @@ def main(argv: list[str] | None = None) -> int:
     """
     options = parse(argv)
     try:
-        from tests.bench import codecs, table
+        import tests.bench  # noqa: F401
     except ModuleNotFoundError as error:
         if not (error.name or "").startswith("tests"):
             raise
         print(NEEDS_CLONE, file=sys.stderr)
         return 2
+    run: Callable[[argparse.Namespace], int] = options.run
+    return run(options)
+
+
+def run_codecs(options: argparse.Namespace) -> int:
+    from tests.bench import codecs, table
 
     names = codecs.names(options.only)
     if not names:
-        rows = "\n  ".join(codecs.names())
-        print(f"no row contains {options.only!r}; the rows are\n  {rows}", file=sys.stderr)
-        return 2
+        return no_such(options.only, codecs.names())
     missing = codecs.load_peers()[1]
     if missing:
         absent = ", ".join(missing)
         print(f"not here, so marked as absent: {absent}. To add: {INSTALL}", file=sys.stderr)
 
+    with progress_bar(len(names) * (options.rounds + 1)) as step:
+        try:
+            report = codecs.measure(
+                events=options.events, rounds=options.rounds, only=options.only, step=step
+            )
+        except table.DifferentWork as error:
+            print(f"not timed, the work is not the same: {error}", file=sys.stderr)
+            return 1
+
+    table.show(report, console())
+    write_json(options.json, table.to_json(report))
+    return 0
+
+
+def run_streams(options: argparse.Namespace) -> int:
+    if not sys.platform.startswith("linux"):
+        print(
+            "workshop bench streams needs Linux: epoll, /proc and cores to pin to.", file=sys.stderr
+        )
+        return 2
+    from tests.bench import figures, peers, streams, table
+    from tests.bench.peers.client import compiler
+
+    if not streams.names(options.only):
+        return no_such(options.only, streams.names())
+    if not (cc := compiler()):
+        print("the load client needs a C compiler: install gcc", file=sys.stderr)
+        return 2
+    for peer in peers.PEERS:
+        if peer.absence:
+            print(f"{peer.name} is marked as absent: {peer.absence}", file=sys.stderr)
+
+    given = {"seconds": options.seconds, "rounds": options.rounds}
+    scale = streams.QUICK if options.quick else streams.FULL
+    scale = replace(scale, **{name: value for name, value in given.items() if value})
+    with progress_bar(streams.steps(scale, options.only)) as step:
+        try:
+            found, settings = streams.measure(cc, scale, options.only, step)
+        except (table.DifferentWork, peers.NotStarted) as error:
+            print(f"not timed: {error}", file=sys.stderr)
+            return 1
+
+    figures.show(found, settings, console())
+    write_json(options.json, figures.to_json(found, settings, peers.versions()))
+    return 0 if all(results[peers.OURS.name].runs for _, results in found) else 1
+
+
+def no_such(only: str, names: list[str]) -> int:
+    rows = "\n  ".join(names)
+    print(f"no row contains {only!r}; the rows are\n  {rows}", file=sys.stderr)
+    return 2
+
+
+@contextmanager
+def progress_bar(total: int) -> Iterator[Callable[[str], None]]:
+    """A bar that is `total` steps long; what it yields moves it on by one, with a name."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     # Redrawn between the timed runs only: a thread that redraws would take part in the race.
@@ -62,25 +127,23 @@ def main(argv: list[str] | None = None) -> int:
         transient=True,
         disable=not console.is_terminal,
     ) as progress:
-        task = progress.add_task("", total=len(names) * (options.rounds + 1))
+        task = progress.add_task("", total=total)
 
         def step(name: str) -> None:
             progress.update(task, advance=1, description=name, refresh=True)
 
-        try:
-            report = codecs.measure(
-                events=options.events, rounds=options.rounds, only=options.only, step=step
-            )
-        except table.DifferentWork as error:
-            print(f"not timed, the work is not the same: {error}", file=sys.stderr)
-            return 1
+        yield step
 
+
+def console() -> Console:
     out = Console()
-    table.show(report, out if out.is_terminal else Console(width=PIPE_WIDTH))
-    if options.json:
-        text = json.dumps(table.to_json(report), ensure_ascii=False, indent=1)
-        options.json.write_text(text + "\n", encoding="utf-8")
-    return 0
+    return out if out.is_terminal else Console(width=PIPE_WIDTH)
+
+
+def write_json(file: Path | None, report: dict[str, object]) -> None:
+    if file:
+        text = json.dumps(report, ensure_ascii=False, indent=1)
+        file.write_text(text + "\n", encoding="utf-8")
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
@@ -92,6 +155,16 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--rounds", type=positive, default=7, metavar="N", help="[%(default)s]")
     add("--json", type=Path, metavar="FILE", help="also write the seconds of every round")
     add("--only", default="", metavar="SUBSTRING", help="only rows with this in their name")
+    codecs.set_defaults(run=run_codecs)
+
+    streams = benches.add_parser("streams", help="the simulated LLM beside other servers")
+    add = streams.add_argument
+    add("--quick", action="store_true", help="once, shorter, and only those with a goal")
+    add("--rounds", type=positive, metavar="N", help="of each measurement [3; 1]")
+    add("--seconds", type=positive_seconds, metavar="S", help="of each window [4; 1.5]")
+    add("--json", type=Path, metavar="FILE", help="also write every run")
+    add("--only", default="", metavar="SUBSTRING", help="only figures with this in their name")
+    streams.set_defaults(run=run_streams)
     return parser.parse_args(argv)
 
 
@@ -100,6 +173,13 @@ def positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a positive number")
     return number
+
+
+def positive_seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 60:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds, 60 at most")
+    return value
 
 
 if __name__ == "__main__":

@@ -87,8 +87,8 @@ class Held(Address):
 
 
 @contextmanager
-def hold(routes: Routes, heartbeat_seconds: float = 15.0) -> Iterator[Held]:
-    """Serve these routes, held, on a free port."""
+def hold(routes: Routes, heartbeat_seconds: float = 3600) -> Iterator[Held]:
+    """Serve these routes, held, on a free port; as good as without a heartbeat, if not asked."""
     held_routes = HeldRoutes(routes)
     server = Server(held_routes, limits=Limits(heartbeat_seconds=heartbeat_seconds))
     sockets = listen("localhost", 0)

@@ -40,11 +40,11 @@ PLACES = {
 }
 
 
-def asks(netcat: str, port: int, path: str = "/chat/hello") -> str:
+def asks(netcat: str, port: int, path: str = "/chat/hello", method: str = "GET") -> str:
     """The line to type."""
     program, package, line = NETCATS[netcat]
     need(program, package)
-    request = rf"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    request = rf"{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     return f"printf '{request}' | {line.format(port)}"
 
 
@@ -101,6 +101,13 @@ def test_some_leave_on_their_own(netcat: str, flag: str, silent_server: RunningS
     hasty = {"socat": "socat", "traditional": "nc.traditional -q 0"}[netcat]
     output = shell(asks(netcat, silent_server.port).replace(flag, hasty))
     assert output.partition(b"\r\n\r\n")[2] == b""
+
+
+@pytest.mark.parametrize("path", ["/", "/chat/hello"])
+def test_head_has_no_body(path: str, chat_server: RunningServer) -> None:
+    """A netcat shows what `curl -I` would not: bytes that follow the head."""
+    reply = Answer.of(shell(asks("openbsd", chat_server.port, path, "HEAD")), "HEAD")
+    assert reply.status == 200
 
 
 @pytest.mark.parametrize("netcat", ["openbsd", "ncat"])

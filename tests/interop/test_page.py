@@ -11,8 +11,9 @@ from json import loads
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
 
-from servers import chat
+from servers import chat, chunked
 from servers.model import Pace, answer, tokenize
+from servers.routes import Routes
 from servers.sse import TEXT
 
 from .held import Held, hold
@@ -183,14 +184,22 @@ def test_a_server_that_dies_is_told(visit: Visit) -> None:
         shows(message.locator(".thought"), SAID.thinking[0])
 
 
-def test_plain_paths_show_their_stream_live(visit: Visit, held: Held) -> None:
-    """/chat/… typed into the address bar is text, and Chromium shows it while it comes."""
-    visit.page.goto(f"{held.url}/chat/hello", wait_until="commit")
-    shown = visit.page.locator("pre")
-    held.release()
-    expect(shown).to_contain_text('"The"')
-    held.release()
-    expect(shown).to_contain_text('" user"')
+PLACES: dict[str, tuple[Routes, str, str]] = {  # routes, path, what the first piece shows
+    "text": (chunked.routes(Pace(0, 0)), "/", "Chunks"),
+    "events": (chat.routes(Pace(0, 0)), "/chat/hello", '"The"'),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_stream_in_the_address_bar(place: str, visit: Visit) -> None:
+    """A stream that is no page is shown as text, long before its end. Of text without `nosniff` a
+    browser would wait for a kilobyte, to guess its type."""
+    routes, path, text = PLACES[place]
+    with hold(routes) as held:
+        visit.page.goto(held.url + path, wait_until="commit")
+        # Five and not one: a busy Chromium parses the last bytes that came with those after them.
+        held.release(5)
+        expect(visit.page.locator("pre")).to_contain_text(text)
 
 
 # EventSource asks again 2 s after any end; readyState 2 (CLOSED) means that it has given up.

@@ -17,6 +17,7 @@ import trio
 import trio.testing
 
 from clients.stream import SocketStream, connect
+from protocol.chunked import ChunkedDecoder
 from servers.connection import Connection, Limits
 from servers.reply import Handler, Last, Reply, Request, StreamingReply
 from servers.routes import Routes
@@ -116,26 +117,37 @@ async def connected(
         assert not watch.connections
         done.set()
 
+    virtual = isinstance(trio.lowlevel.current_clock(), trio.testing.MockClock)
     try:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(watch.run)
-            nursery.start_soon(serve)
-            yield Memory(client, server, connection, done)
-            client.close()
-            nursery.cancel_scope.cancel()
+        with trio.fail_after(10_000 if virtual else 20):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(watch.run)
+                nursery.start_soon(serve)
+                yield Memory(client, server, connection, done)
+                client.close()
+                nursery.cancel_scope.cancel()
     finally:
         watch.close()
+
+
+async def arrivals(stream: MemoryStream) -> dict[float, bytes]:
+    """What came after how many seconds, to the end of the stream."""
+    start = trio.current_time()
+    came: dict[float, bytes] = {}
+    while data := await stream.receive_some():
+        now = trio.current_time() - start
+        came[now] = came.get(now, b"") + data
+    return came
 
 
 async def ask(routes: Routes, *requests: bytes, limits: Limits | None = None) -> bytes:
     """All that the server answers to these bytes, each a write of its own, and a FIN."""
     async with connected(routes, limits) as memory:
-        with trio.fail_after(3600):
-            for request in requests:
-                await memory.client.send_all(request)
-                await trio.testing.wait_all_tasks_blocked()
-            await memory.client.send_eof()
-            return await receive_all(memory.client)
+        for request in requests:
+            await memory.client.send_all(request)
+            await trio.testing.wait_all_tasks_blocked()
+        await memory.client.send_eof()
+        return await receive_all(memory.client)
 
 
 @dataclass
@@ -200,3 +212,18 @@ async def until(condition: Callable[[], bool]) -> None:
 def open_files() -> set[str]:
     """The numbers of this process's open files, where the system lists them."""
     return set(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else set()
+
+
+async def timed(routes: Routes, request: bytes) -> tuple[bytes, dict[float, bytes]]:
+    """The head of a streamed answer, and the chunk-data that came at each time (§7.1).
+
+    For the autojump clock, and for chunks whose data has no CRLF in it.
+    """
+    async with connected(routes) as memory:
+        await memory.client.send_all(request)
+        await memory.client.send_eof()
+        came = await arrivals(memory.client)
+    head, _, came[0] = came[0].partition(b"\r\n\r\n")
+    assert list(came.values())[-1].endswith(b"\r\n0\r\n\r\n")
+    bodies = {time: b"".join(ChunkedDecoder().receive_data(data)) for time, data in came.items()}
+    return head + b"\r\n\r\n", {time: body for time, body in bodies.items() if body}

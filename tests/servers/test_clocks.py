@@ -17,6 +17,7 @@ from ..streams import MemoryStream, receive_all, receive_until
 from .driving import (
     Memory,
     Pieces,
+    arrivals,
     connected,
     echo,
     get,
@@ -76,6 +77,7 @@ async def test_slow_body(autojump_clock: MockClock) -> None:
         await memory.client.send_all(POST)
         await drip(memory.client, b"x" * 9, 4)  # the last at 32
         received, time = await closing_time(memory)
+        assert not memory.server.closed  # it listens for our goodbye, so that no RST overtakes it
     assert received == TOO_SLOW_BODY
     assert 37 <= time <= 37 + TICK
 
@@ -179,15 +181,6 @@ async def test_stall_of_a_plain_reply(autojump_clock: MockClock) -> None:
         assert memory.done.is_set()
 
 
-async def arrivals(stream: MemoryStream) -> dict[float, bytes]:
-    """What came at which time, to the end of the stream."""
-    came: dict[float, bytes] = {}
-    while data := await stream.receive_some():
-        now = trio.current_time()
-        came[now] = came.get(now, b"") + data
-    return came
-
-
 async def pauses() -> Pieces:
     """Silent for 7 seconds, for 3, for 2.25 twice."""
     await trio.sleep(7)
@@ -219,6 +212,20 @@ async def test_heartbeat(autojump_clock: MockClock) -> None:
         12.25: b"9\r\ndata: 3\n\n\r\n",
         14.5: b"9\r\ndata: 3\n\n\r\n0\r\n\r\n",
     }
+
+
+async def test_no_heartbeat_after_the_end(autojump_clock: MockClock) -> None:
+    """Between two responses no byte may be sent: the client would take it for the next one."""
+    routes = Routes({"GET /": streaming(pauses, EventStream)})
+    limits = Limits(heartbeat_seconds=6.5, idle_seconds=60, stall_seconds=10)
+    async with connected(routes, limits) as memory:
+        for _ in range(2):
+            await memory.client.send_all(get())
+            received = await receive_until(memory.client, b"0\r\n\r\n")
+            assert received.count(BEAT) == 1
+        received, time = await closing_time(memory)
+    assert received == b""
+    assert time >= 2 * 14.5 + 60
 
 
 async def test_no_heartbeat_in_plain_text(autojump_clock: MockClock) -> None:

@@ -252,6 +252,12 @@ async def test_no_100_continue(request_: bytes, reply: bytes) -> None:
     assert await ask(ROUTES, request_, limits=Limits(max_body_size=10)) == reply
 
 
+async def test_no_100_continue_when_the_body_has_begun() -> None:
+    """A server that has some of the body already may leave it out, and this one does."""
+    begin = EXPECT + b"Content-Length: 3\r\n\r\nab"
+    assert await ask(ROUTES, begin, b"c") == plain(b"abc")
+
+
 TEN = b"0123456789"
 CHUNKED_POST = POST + b"Transfer-Encoding: chunked\r\n\r\n"
 BODIES = {

@@ -41,6 +41,10 @@ class Source:
     def __init__(self, piece: bytes = b"data: x\n\n") -> None:
         self.piece = piece
         self.made = 0
+        self.begin()
+
+    def begin(self) -> None:
+        """Get ready for one stream."""
         self.ended = trio.Event()
         self._go, self._gate = trio.open_memory_channel[None](0)
 
@@ -165,6 +169,21 @@ async def test_one_leaves_and_another_stays() -> None:
         body = b"9\r\ndata: x\n\n\r\n" * 2 + b"0\r\n\r\n"
         assert (await receive_until(staying, body)).endswith(body)
         staying.close()
+
+
+async def test_two_streams_on_one_connection() -> None:
+    """Keep-alive: a socket is watched while it streams, again and again."""
+    source = Source()
+    async with running(Routes({"GET /": source.handler})) as server:
+        client = await server.connect()
+        for _ in range(3):
+            source.begin()
+            await client.send_all(get())
+            await source.speak()
+            source.finish()
+            assert (await receive_until(client, b"\r\n0\r\n\r\n")).endswith(
+                b"\r\n\r\n9\r\ndata: x\n\n\r\n0\r\n\r\n"
+            )
 
 
 class Flood:

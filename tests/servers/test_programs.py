@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from ..conftest import Process, Start
+from ..conftest import Process, Start, line_of, outputs
 
 SECONDS = 20
 ADDRESS = re.compile(r"(servers\.\w+) listens on http://(\S+):(\d+)/\n")
@@ -15,8 +15,7 @@ REQUEST = b"GET %b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 
 def port_of(process: Process, name: str) -> int:
     """The port in the first line, which comes when the server is ready."""
-    assert process.stdout is not None
-    line = process.stdout.readline()
+    line = line_of(process.stdout)
     match = ADDRESS.fullmatch(line)
     assert match, line
     assert match[1] == name
@@ -44,9 +43,8 @@ def test_address_line_then_service(name: str, start: Start) -> None:
     port = port_of(process, name)
     assert read_all(ask(port, b"/")).endswith(b"\r\n0\r\n\r\n")
     process.send_signal(signal.SIGTERM)
-    rest, log = process.communicate(timeout=SECONDS)
-    assert process.returncode == 0
-    assert rest == ""
+    code, rest, log = outputs(process)
+    assert (code, rest) == (0, "")
     assert re.search(r"^\d\d:\d\d:\d\d 200 GET / \d+ pieces, \d+ bytes, done$", log, re.MULTILINE)
 
 
@@ -58,13 +56,11 @@ def test_signal_lets_a_stream_end(number: signal.Signals, start: Start) -> None:
     client = ask(port, b"/")
     begun = client.recv(65536)
     process.send_signal(number)
-    assert process.stderr is not None
-    said = process.stderr.readline()
-    assert said == "stopping: 1 still connected (again: at once)\n"
+    assert line_of(process.stderr) == "stopping: 1 still connected (again: at once)\n"
     received = begun + read_all(client)
     assert received.endswith("4\r\n🌊\r\n1\r\n\n\r\n0\r\n\r\n".encode())
-    _, log = process.communicate(timeout=SECONDS)
-    assert process.returncode == 0
+    code, _, log = outputs(process)
+    assert code == 0
     assert "Traceback" not in log
 
 
@@ -73,21 +69,17 @@ def test_second_signal_cuts(start: Start) -> None:
     client = ask(port_of(process, "servers.chat"), b"/chat/hi")
     assert client.recv(65536).startswith(b"HTTP/1.1 200 OK\r\n")
     process.send_signal(signal.SIGINT)
-    assert process.stderr is not None
-    assert process.stderr.readline() == "stopping: 1 still connected (again: at once)\n"
+    assert line_of(process.stderr) == "stopping: 1 still connected (again: at once)\n"
     process.send_signal(signal.SIGINT)
-    _, log = process.communicate(timeout=SECONDS)
+    assert outputs(process) == (0, "", "")
     assert read_all(client) == b""
-    assert process.returncode == 0
-    assert log == ""
 
 
 def test_stop_with_nobody_there_is_silent(start: Start) -> None:
     process = start("-m", "servers.sse", "--port", "0")
     port_of(process, "servers.sse")
     process.send_signal(signal.SIGTERM)
-    assert process.communicate(timeout=SECONDS) == ("", "")
-    assert process.returncode == 0
+    assert outputs(process) == (0, "", "")
 
 
 def test_quiet(start: Start) -> None:
@@ -95,33 +87,26 @@ def test_quiet(start: Start) -> None:
     process = start("-m", "servers.chunked", "--port", "0", "--itl", "0", "--quiet")
     read_all(ask(port_of(process, "servers.chunked"), b"/whole"))
     process.send_signal(signal.SIGTERM)
-    assert process.communicate(timeout=SECONDS) == ("", "")
+    assert outputs(process) == (0, "", "")
 
 
 def test_one_host(start: Start) -> None:
     """The address that was asked for, and no other; an IPv6 one in brackets."""
     process = start("-m", "servers.chunked", "--port", "0", "--host", "127.0.0.1")
-    assert process.stdout is not None
-    assert process.stdout.readline().startswith("servers.chunked listens on http://127.0.0.1:")
-
-
-def run(start: Start, *arguments: str) -> tuple[int, str, str]:
-    process = start(*arguments)
-    out, error = process.communicate(timeout=SECONDS)
-    return process.returncode, out, error
+    assert line_of(process.stdout).startswith("servers.chunked listens on http://127.0.0.1:")
 
 
 def test_busy_port(start: Start) -> None:
     """One line that names the flag."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        code, out, error = run(start, "-m", "servers.chat", "--port", str(port))
+        code, out, error = outputs(start("-m", "servers.chat", "--port", str(port)))
     assert (code, out) == (1, "")
     assert error == f"port {port} is in use: choose another with --port (0 picks a free one)\n"
 
 
 def test_host_of_another_machine(start: Start) -> None:
-    code, out, error = run(start, "-m", "servers.chat", "--host", "203.0.113.1", "--port", "0")
+    code, out, error = outputs(start("-m", "servers.chat", "--host", "203.0.113.1", "--port", "0"))
     assert (code, out) == (1, "")
     assert error.startswith("cannot listen on 203.0.113.1: ")
     assert error.count("\n") == 1
@@ -152,7 +137,7 @@ def test_bad_flags(flags: tuple[str, str], capsys: pytest.CaptureFixture[str]) -
 
 
 def test_help(start: Start) -> None:
-    code, out, error = run(start, "-m", "servers.chat", "--help")
+    code, out, error = outputs(start("-m", "servers.chat", "--help"))
     assert (code, error) == (0, "")
     assert out.startswith("usage: python -m servers.chat [-h] [--host HOST] [--port PORT]")
     for default in ("localhost", "8000", "0.2", "0.03"):
@@ -162,10 +147,8 @@ def test_help(start: Start) -> None:
 @pytest.mark.parametrize("module", ["servers.chat", "clients.nc"])
 def test_missing_package(module: str, start: Start) -> None:
     """Outside the environment: the line that activates it, and no traceback."""
-    process = start("-S", "-m", module, "--help")
-    out, error = process.communicate(timeout=SECONDS)
-    assert process.returncode == 1
-    assert out == ""
+    code, out, error = outputs(start("-S", "-m", module, "--help"))
+    assert (code, out) == (1, "")
     assert error == "h11 is not installed here. Activate it:  . .venv/bin/activate\n"
 
 

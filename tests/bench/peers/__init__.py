@@ -1,0 +1,241 @@
+"""The servers of the race: who they are, how each is started, asked for its address, and ended.
+
+Every one is a process of its own, pinned to the server's core, on a port of its choice, told the
+time to first token and the inter-token latency in seconds. Its first line of output that holds an
+address is where it listens. Our own command line stands here too, and nowhere else.
+"""
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+
+PROMPT = "hi"
+START_SECONDS = 20.0
+NICE = -10
+TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+ROOT = Path(__file__).parents[3]
+ADDRESS = re.compile(rb"http://[^/\s:]+:(\d+)")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What every server of a run is told, and asked for: seconds, and tokens an answer."""
+
+    ttft: float
+    itl: float
+    tokens: int
+
+    @property
+    def flags(self) -> list[str]:
+        return ["--ttft", f"{self.ttft:g}", "--itl", f"{self.itl:g}"]
+
+    @property
+    def body(self) -> str:
+        """The request: `lorem` says as many tokens as it is asked for."""
+        message = {"role": "user", "content": PROMPT}
+        asked = {"model": "lorem", "stream": True, "max_tokens": self.tokens, "messages": [message]}
+        return json.dumps(asked)
+
+    @property
+    def request(self) -> bytes:
+        body = self.body.encode()
+        head = "POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        return head.encode() + body
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One server.
+
+    Args:
+        command: what starts it, given the setting and a folder of its own for a while.
+        modules, programs: what it needs here.
+        install: the line that adds it.
+        packages: whose versions are told.
+    """
+
+    name: str
+    command: Callable[[Setting, Path], list[str]]
+    modules: tuple[str, ...] = ()
+    programs: tuple[str, ...] = ()
+    install: str = "pip install -e '.[bench]'"
+    packages: tuple[str, ...] = ()
+
+    @property
+    def absence(self) -> str:
+        """Why it cannot be started here, and what would add it; "" when it can."""
+        missing = [name for name in self.modules if not _is_here(name)]
+        missing += [name for name in self.programs if not shutil.which(name)]
+        return f"without {', '.join(missing)}; to add: {self.install}" if missing else ""
+
+
+def _is_here(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ValueError:  # a test has put None in its place
+        return False
+
+
+def ours(setting: Setting, folder: Path) -> list[str]:
+    command = [sys.executable, "-m", "servers.chat", "--host", "127.0.0.1", "--port", "0"]
+    return [*command, "--quiet", *setting.flags]
+
+
+def python(module: str) -> Callable[[Setting, Path], list[str]]:
+    return lambda setting, folder: [
+        sys.executable,
+        "-m",
+        f"tests.bench.peers.{module}",
+        *setting.flags,
+    ]
+
+
+def node(setting: Setting, folder: Path) -> list[str]:
+    return ["node", str(Path(__file__).parent / "node_server.mjs"), *setting.flags]
+
+
+def aimock(setting: Setting, folder: Path) -> list[str]:
+    """It speaks four characters a chunk, and has one latency for the first chunk and the others."""
+    content = "".join(f"t{number % 1000:03d}" for number in range(setting.tokens))
+    fixture = {"match": {"userMessage": PROMPT}, "response": {"content": content}}
+    (folder / "fixture.json").write_text(json.dumps({"fixtures": [fixture]}), encoding="utf-8")
+    flags = ["-p", "0", "-f", str(folder), "-c", "4", "-l", f"{1000 * setting.itl:g}"]
+    return ["llmock", *flags]
+
+
+UVICORN = ("uvicorn", "uvloop", "httptools")
+OURS, FASTAPI, ASGI, AIOHTTP, NODE, SEND, AIMOCK = PEERS = (
+    Peer("ours", ours, packages=("trio", "h11", "msgspec")),
+    Peer(
+        "FastAPI",
+        python("fastapi_server"),
+        ("fastapi", "pydantic", *UVICORN),
+        packages=("fastapi", "starlette", *UVICORN, "orjson"),
+    ),
+    Peer("bare ASGI", python("asgi_server"), UVICORN),
+    Peer("aiohttp", python("aiohttp_server"), ("aiohttp", "uvloop"), packages=("aiohttp",)),
+    Peer("Node http", node, programs=("node",), install="Node.js 20 or newer, as `node`"),
+    Peer("send() loop", python("send_loop")),
+    Peer(
+        "aimock",
+        aimock,
+        programs=("llmock",),
+        install="npm install -g @copilotkit/aimock, for its command llmock",
+    ),
+)
+
+
+class Server:
+    """A running server, looked at from outside through /proc, its children included."""
+
+    def __init__(self, pid: int, port: int) -> None:
+        self.pid = pid
+        self.port = port
+
+    def cpu(self) -> float:
+        """Seconds of processor time since it started: utime + stime, fields 14 and 15."""
+        return sum(sum(map(int, stat[11:13])) for stat in map(_stat, self._family())) / TICKS
+
+    def resident_kib(self) -> int:
+        status = "".join(Path(f"/proc/{pid}/status").read_text() for pid in self._family())
+        return sum(map(int, re.findall(r"^VmRSS:\s*(\d+) kB", status, re.MULTILINE)))
+
+    def _family(self) -> list[int]:
+        family = [self.pid]
+        for pid in family:  # grows while it is walked
+            children = Path(f"/proc/{pid}/task/{pid}/children")
+            family += map(int, children.read_text().split()) if children.exists() else []
+        return family
+
+
+def _stat(pid: int) -> list[str]:
+    # The second field is the program's name, which may hold spaces and brackets.
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+
+@contextmanager
+def pinned(core: int) -> Iterator[None]:
+    """Processes that start in here run on this core, before other programs if that is allowed."""
+    cores, nice = os.sched_getaffinity(0), os.getpriority(os.PRIO_PROCESS, 0)
+    os.sched_setaffinity(0, {core})
+    if privileged():
+        os.setpriority(os.PRIO_PROCESS, 0, NICE)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
+        if privileged():
+            os.setpriority(os.PRIO_PROCESS, 0, nice)
+
+
+def privileged() -> bool:
+    return os.geteuid() == 0
+
+
+class NotStarted(Exception):
+    """A server did not say where it listens; what it said instead."""
+
+
+@contextmanager
+def serving(peer: Peer, setting: Setting, core: int) -> Iterator[Server]:
+    """Start a server; end it, and nothing else, by its pid."""
+    with tempfile.TemporaryDirectory() as name, open(Path(name) / "output", "w+b") as output:
+        command = peer.command(setting, Path(name))
+        with pinned(core):
+            process = subprocess.Popen(
+                command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            )
+        try:
+            server = Server(process.pid, _port(peer, process, Path(output.name)))
+            _wake(server, setting)
+            yield server
+        finally:
+            process.terminate()
+            try:
+                process.wait(1)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _port(peer: Peer, process: "subprocess.Popen[bytes]", output: Path) -> int:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        if found := ADDRESS.search(output.read_bytes()):
+            return int(found[1])
+        time.sleep(0.02)
+    raise NotStarted(f"{peer.name}: {output.read_text(errors='replace')[-500:] or 'no address'}")
+
+
+def _wake(server: Server, setting: Setting) -> None:
+    """Wait for the first byte of a first answer: an address may be told before all is ready."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=START_SECONDS) as client:
+        client.sendall(setting.request)
+        client.recv(1)
+
+
+def versions() -> dict[str, str]:
+    """Of the peers' packages that are here, and of node."""
+    found: dict[str, str] = {}
+    for package in (package for peer in PEERS for package in peer.packages):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    if shutil.which("node"):
+        answer = subprocess.run(["node", "--version"], capture_output=True, text=True, timeout=30)
+        found["node"] = answer.stdout.strip().removeprefix("v")
+    return found

@@ -1,0 +1,101 @@
+"""What every Python peer says, and when: the same events as ours, made as its users make them.
+
+    chatcmpl-…, role     at once
+    a token              after TTFT, then ITL after the one before, by the ideal clock
+    finish_reason        right after the last token; then "data: [DONE]"
+
+Every event is built from its token when it is due: a dict, then orjson where it is installed, else
+json. Nothing is prepared before, and each event is one write. A token that is due at once still
+gives the others their turn.
+"""
+
+import argparse
+import asyncio
+import json
+import socket
+import time
+import uuid
+from collections.abc import AsyncGenerator, Callable
+from importlib import import_module
+from itertools import cycle, islice
+from typing import Any
+
+
+def _encoder() -> Callable[[Any], bytes]:
+    try:
+        orjson = import_module("orjson")
+    except ModuleNotFoundError:
+        encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+        return lambda value: encode(value).encode()
+    dumps: Callable[[Any], bytes] = orjson.dumps
+    return dumps
+
+
+encode = _encoder()
+
+HEADERS = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
+CONTENT_TYPE = "text/event-stream; charset=utf-8"
+DONE = b"data: [DONE]\n\n"
+WORDS = [" Lorem", " ipsum", " dolor", " sit", " amet,", " 流", "式", "输出", " consectetur", " 🌊"]
+
+
+def tokens(count: int) -> list[str]:
+    return list(islice(cycle(WORDS), count))
+
+
+class Completion:
+    """One answer: what its events have in common."""
+
+    def __init__(self, model: str) -> None:
+        self.id = f"chatcmpl-{uuid.uuid4().hex[:24]}"
+        self.created = int(time.time())
+        self.model = model
+
+    def event(self, delta: dict[str, str | None], finish_reason: str | None = None) -> bytes:
+        choice = {
+            "index": 0,
+            "delta": delta,
+            "logprobs": None,
+            "finish_reason": finish_reason,
+        }
+        chunk = {
+            "id": self.id,
+            "object": "chat.completion.chunk",
+            "created": self.created,
+            "model": self.model,
+            "system_fingerprint": "fp_sim_1",
+            "choices": [choice],
+        }
+        return b"data: " + encode(chunk) + b"\n\n"
+
+
+class Pace:
+    """The flags --ttft and --itl, in seconds."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.ttft: float = options.ttft
+        self.itl: float = options.itl
+
+    async def answer(self, model: str, count: int) -> AsyncGenerator[bytes, None]:
+        """The events of one answer, each when it is due, on any asyncio loop."""
+        now = asyncio.get_running_loop().time
+        due = now() + self.ttft
+        completion = Completion(model)
+        yield completion.event({"role": "assistant", "content": "", "refusal": None})
+        for token in tokens(count):
+            await asyncio.sleep(max(0.0, due - now()))
+            yield completion.event({"content": token})
+            due += self.itl
+        yield completion.event({}, "stop")
+        yield DONE
+
+
+def start() -> tuple[socket.socket, Pace]:
+    """Read the flags, listen, and say where: the first line on standard output."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--ttft", type=float, default=0.2)
+    parser.add_argument("--itl", type=float, default=0.03)
+    options = parser.parse_args()
+    listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
+    print(f"listens on http://127.0.0.1:{listener.getsockname()[1]}/", flush=True)
+    return listener, Pace(options)

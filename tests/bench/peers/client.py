@@ -1,0 +1,112 @@
+"""The load client: `load.c` built on the spot, run on a core of its own against one server.
+
+The client says "begin" and "end" when its window opens and closes; in these moments the server's
+clocks are read, so that what it spent on starting and on opening connections is not counted.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from . import Server, Setting, pinned
+
+__all__ = ["Client", "LoadFailed", "built", "compiler", "cores"]
+
+SOURCE = Path(__file__).parents[1] / "load.c"
+
+
+class LoadFailed(Exception):
+    """The load client gave up; what it said."""
+
+
+def compiler() -> str | None:
+    """The C compiler of this machine."""
+    return next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
+
+
+@contextmanager
+def built(compiler: str) -> Iterator[Path]:
+    """The compiled client, for as long as it is needed.
+
+    Raises:
+        subprocess.CalledProcessError: it does not compile, or not without warnings.
+    """
+    with TemporaryDirectory() as folder:
+        program = Path(folder) / "load"
+        flags = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-o", str(program)]
+        subprocess.run([compiler, *flags, str(SOURCE)], check=True)
+        yield program
+
+
+def cores() -> tuple[int, int]:
+    """The core of the server and that of the client; the same one where there is no other."""
+    usable = sorted(os.sched_getaffinity(0))
+    return usable[0], usable[-1]
+
+
+class Client:
+    """Drives a server.
+
+    Args:
+        program: the compiled client.
+        core: where it runs.
+    """
+
+    def __init__(self, program: Path, core: int) -> None:
+        self._program = program
+        self._core = core
+
+    def drive(
+        self,
+        server: Server,
+        setting: Setting,
+        streams: int,
+        *,
+        spread: float,
+        warm: float,
+        seconds: float,
+    ) -> dict[str, Any]:
+        """Open the streams and watch them.
+
+        Args:
+            setting: what the server was told too.
+            spread: seconds in which they are opened.
+            warm: seconds from then to the window.
+            seconds: of the window.
+
+        Returns:
+            What the client prints (see `load.c`), and of the server "cpu", its seconds of
+            processor time in the window, and "kib", its resident set at the end.
+
+        Raises:
+            LoadFailed: the server refused, cut off or misframed an answer, or sent nothing.
+        """
+        numbers = [server.port, streams, setting.ttft, setting.itl, setting.tokens]
+        command = [str(self._program), *map(str, [*numbers, spread, warm, seconds]), setting.body]
+        pipe = subprocess.PIPE
+        with pinned(self._core):
+            client = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True)
+        with client:
+            assert client.stdout is not None
+            assert client.stderr is not None
+            try:
+                began = client.stdout.readline() == "begin\n"
+                before = server.cpu()
+                ended = client.stdout.readline() == "end\n"
+                cpu, kib = server.cpu() - before, server.resident_kib()
+                counted: dict[str, Any] = json.loads(client.stdout.readline() or "{}")
+                if not (began and ended and counted):
+                    raise LoadFailed(client.stderr.read().strip())
+            except OSError as error:
+                raise LoadFailed(f"the server has gone: {error}") from error
+            finally:
+                client.kill()
+        if not counted["tokens"]:
+            raise LoadFailed("no token arrived in the window")
+        return {**counted, "cpu": cpu, "kib": kib}

@@ -1,0 +1,350 @@
+"""How fast the simulated LLM streams, beside servers that do the same work in other projects.
+
+One server at a time on one core, the load client (`load.c`, built on the spot) on another, taking
+turns: every round measures each server once, starting with another one. All speak the OpenAI
+streaming API, build each event from its token, and write it alone (`peers/`; `peers/check.py`
+looks at an answer of each before the race).
+
+    CPU per token    1,000 streams x 20 tokens/s: user + system time of the server's processes in
+                     the window, divided by the tokens that arrived in it
+    capacity         streams x 20 tokens/s that one core holds: doubled, then bisected to 1/8. Held
+                     is when p99 lateness and median lag are at most 25 ms (both defined in
+                     `load.c`); what is missed gets a second try, for noise only makes worse
+    unpaced          ITL 0, answers of 200 tokens, 64 clients that ask again at once
+    first byte       TTFT 0, answers of 8 tokens, 1 and 200 clients that ask again at once; from
+                     the request sent to the first byte of the response, on open connections
+    memory           (resident set at 2,000 streams - at 0) / 2,000, at a token a second each,
+                     after 100 other streams came and went
+
+Values are medians of the rounds; a ratio is our median divided by the peer's. Where the system
+lets us, server and client come before other programs (nice -10): they share the machine.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+
+from servers.command import raise_file_limit
+
+from .figures import Figure, Goal, Result, Run
+from .peers import (
+    FASTAPI,
+    NICE,
+    NODE,
+    OURS,
+    PEERS,
+    SEND,
+    Peer,
+    Setting,
+    pinned,
+    privileged,
+    serving,
+)
+from .peers.check import check
+from .peers.client import Client, LoadFailed, built, cores
+
+__all__ = ["FIGURES", "FULL", "QUICK", "Bench", "Scale", "Search", "measure", "names", "steps"]
+
+TTFT, ITL = 0.2, 0.05  # 20 tokens/s
+HELD_MS = 25.0
+OPENED_PER_SECOND = 1000
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much is measured.
+
+    Args:
+        most: where the search for the capacity ends.
+        part: of the streams held, by which the search may be wrong: 8 is an eighth.
+        tries: at a level that is missed.
+        everyone: also whom no goal names.
+    """
+
+    streams: int = 1000
+    most: int = 8000
+    clients: int = 64
+    many: int = 200
+    memory: int = 2000
+    seconds: float = 4.0
+    rounds: int = 3
+    part: int = 8
+    tries: int = 2
+    everyone: bool = True
+
+
+FULL = Scale()
+QUICK = Scale(seconds=1.2, rounds=1, part=2, tries=1, everyone=False)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """How much, by whom, and the core of the servers."""
+
+    scale: Scale
+    client: Client
+    core: int
+
+
+Measure = Callable[[Bench, Peer], Run]
+
+
+def _paced(bench: Bench, peer: Peer, streams: int) -> tuple[dict[str, Any], dict[str, float]]:
+    seconds = bench.scale.seconds
+    spread = max(min(1.0, seconds), streams / OPENED_PER_SECOND)
+    warm = min(1.0, seconds / 2)
+    # As many tokens as fit, and two seconds more: no stream ends before the window does.
+    setting = Setting(TTFT, ITL, int((spread + warm + seconds + 2) / ITL))
+    with serving(peer, setting, bench.core) as server:
+        counted = bench.client.drive(
+            server, setting, streams, spread=spread, warm=warm, seconds=seconds
+        )
+    facts = {"late p99": counted["late"]["p99"], "lag p50": counted["lag"]["p50"]}
+    return counted, {**facts, **_load_facts(counted)}
+
+
+def _load_facts(counted: dict[str, Any]) -> dict[str, float]:
+    return {
+        "core %": 100 * counted["cpu"] / counted["seconds"],
+        "client %": 100 * counted["client_cpu"] / counted["seconds"],
+        "tokens/s": counted["tokens"] / counted["seconds"],
+        "failures": counted["failures"],
+    }
+
+
+def _cpu_per_token(bench: Bench, peer: Peer) -> Run:
+    counted, facts = _paced(bench, peer, bench.scale.streams)
+    return Run(1e6 * counted["cpu"] / counted["tokens"], facts)
+
+
+def _unpaced(bench: Bench, peer: Peer) -> Run:
+    setting, seconds = Setting(0, 0, 200), bench.scale.seconds
+    with serving(peer, setting, bench.core) as server:
+        counted = bench.client.drive(
+            server,
+            setting,
+            bench.scale.clients,
+            spread=0.1,
+            warm=min(seconds, 0.5),
+            seconds=seconds,
+        )
+    facts = _load_facts(counted)
+    # Where other programs take a part of the core, this is the fairer number.
+    facts["events/CPU s"] = counted["tokens"] / max(counted["cpu"], 0.01)
+    return Run(facts["tokens/s"], facts)
+
+
+def _first_byte(bench: Bench, peer: Peer, *, crowd: bool) -> Run:
+    setting, clients = Setting(0, 0, 8), bench.scale.many if crowd else 1
+    seconds = bench.scale.seconds / 2
+    with serving(peer, setting, bench.core) as server:
+        counted = bench.client.drive(
+            server, setting, clients, spread=0.1, warm=0.2, seconds=seconds
+        )
+    first = counted["first_byte"]
+    if not first["count"]:
+        raise LoadFailed("no answer began in the window")
+    facts = {"p99": first["p99"], "first token p50": counted["first_token"]["p50"]}
+    return Run(first["p50"], {**facts, "answers/s": counted["answers"] / seconds})
+
+
+def _memory(bench: Bench, peer: Peer) -> Run:
+    streams, seconds = bench.scale.memory, min(bench.scale.seconds, 2.0)
+    setting = Setting(TTFT, seconds / 2, 60)
+    drive = partial(bench.client.drive, setting=setting, warm=seconds / 2, seconds=seconds)
+    with serving(peer, setting, bench.core) as server:
+        drive(server, streams=min(100, streams), spread=0.1)
+        time.sleep(0.5)  # let it see that they have left
+        before = server.resident_kib()
+        counted = drive(server, streams=streams, spread=streams / OPENED_PER_SECOND)
+    facts = {"MiB at 0": before / 1024, "MiB then": counted["kib"] / 1024}
+    return Run((counted["kib"] - before) / streams, facts)
+
+
+class Search:
+    """Finds the highest level that is held: doubles, or halves, then bisects.
+
+    Args:
+        scale: where to begin and to end, how fine, how often.
+
+    Attributes:
+        level: the next to try.
+        held: the highest one held so far.
+    """
+
+    def __init__(self, scale: Scale) -> None:
+        self.level = scale.streams
+        self.held = 0
+        self._missed = 0
+        self._tries = 0
+        self._scale = scale
+
+    @property
+    def done(self) -> bool:
+        near = 0 < self._missed <= self.held + max(self.held // self._scale.part, 1)
+        return near or self.held >= self._scale.most
+
+    def tell(self, held: bool) -> None:
+        """Whether `level` was held. Then `level` is the next to try."""
+        self._tries += 1
+        if not held and self._tries < self._scale.tries:
+            return
+        self._tries = 0
+        if held:
+            self.held = self.level
+        else:
+            self._missed = self.level
+        if not self._missed:
+            self.level = min(2 * self.level, self._scale.most)
+        else:
+            self.level = (self.held + self._missed) // 2
+
+
+def _try_level(bench: Bench, peer: Peer, search: Search) -> Run:
+    level = search.level
+    try:
+        facts = _paced(bench, peer, level)[1]
+        held = facts["late p99"] <= HELD_MS and facts["lag p50"] <= HELD_MS
+    except LoadFailed:
+        facts, held = {}, False
+    search.tell(held)
+    return Run(search.held, {"level": level, **facts})
+
+
+FAST, JS = FASTAPI.name, NODE.name
+FIRST_BYTE_GOALS = (Goal(FAST, 1), Goal(FAST, aim=1, fact="p99"))
+FIRST_BYTE_FACTS = ("p99", "first token p50")
+CPU = Figure(
+    "CPU per paced token",
+    "µs",
+    (Goal(FAST, 0.55, 0.4), Goal(JS, 1, 0.75), Goal(must=HELD_MS, fact="late p99")),
+    ("late p99", "lag p50", "core %"),
+)
+CAPACITY = Figure(
+    "capacity at 20 tokens/s",
+    "streams",
+    (Goal(FAST, 2), Goal(JS, 1), Goal(aim=4000)),
+    ("late p99", "lag p50", "core %"),
+    more_is_better=True,
+    digits=0,
+)
+UNPACED = Figure(
+    "unpaced",
+    "events/s",
+    (Goal(FAST, 1.1, 1.5),),
+    ("core %", "client %", "events/CPU s"),
+    more_is_better=True,
+    digits=0,
+)
+ONE = Figure("first byte, 1 client", "ms", FIRST_BYTE_GOALS, FIRST_BYTE_FACTS, digits=2)
+MANY = Figure("first byte, many clients", "ms", FIRST_BYTE_GOALS, FIRST_BYTE_FACTS, digits=2)
+MEMORY = Figure(
+    "memory per stream", "KiB", (Goal(FAST, 1), Goal(must=12, aim=8)), ("MiB at 0", "MiB then")
+)
+# None for what is searched for. A search takes a minute: only for those with a goal, and the limit.
+FIGURES: dict[Figure, Measure | None] = {
+    CPU: _cpu_per_token,
+    CAPACITY: None,
+    UNPACED: _unpaced,
+    ONE: partial(_first_byte, crowd=False),
+    MANY: partial(_first_byte, crowd=True),
+    MEMORY: _memory,
+}
+
+
+def racers(figure: Figure, scale: Scale) -> list[Peer]:
+    """Who takes part, here or not."""
+    wanted = {OURS.name, *(goal.peer for goal in figure.goals)}
+    if scale.everyone:
+        wanted.update([SEND.name] if FIGURES[figure] is None else [peer.name for peer in PEERS])
+    return [peer for peer in PEERS if peer.name in wanted]
+
+
+def names(only: str = "") -> list[str]:
+    return [figure.name for figure in _chosen(only)]
+
+
+def _chosen(only: str) -> list[Figure]:
+    return [figure for figure in FIGURES if only.lower() in figure.name.lower()]
+
+
+def steps(scale: Scale, only: str) -> int:
+    """About how many measurements there will be: a search is guessed."""
+    return sum(
+        len(racers(figure, scale)) * (scale.rounds if FIGURES[figure] else scale.part)
+        for figure in _chosen(only)
+    )
+
+
+Found = list[tuple[Figure, dict[str, Result]]]
+
+
+def measure(
+    compiler: str, scale: Scale, only: str, step: Callable[[str], object]
+) -> tuple[Found, dict[str, object]]:
+    """Every figure whose name contains `only`, of every server that is here; and the settings.
+
+    Args:
+        compiler: of C.
+        step: called before each measurement with what it is.
+
+    Raises:
+        DifferentWork: a server's answer is not what the others give.
+        NotStarted: a server did not come up.
+    """
+    raise_file_limit()
+    server_core, client_core = cores()
+    settings: dict[str, object] = {
+        **asdict(scale),
+        "server core": server_core,
+        "client core": client_core,
+    }
+    settings["nice"] = NICE if privileged() else 0
+    settings["load before"] = round(os.getloadavg()[0], 1)
+    found: Found = []
+    with pinned(client_core), built(compiler) as program:
+        bench = Bench(scale, Client(program, client_core), server_core)
+        for peer in PEERS:
+            if not peer.absence and any(peer in racers(figure, scale) for figure in _chosen(only)):
+                check(peer, server_core)
+        for figure in _chosen(only):
+            found.append((figure, _measure(bench, figure, step)))
+    settings["load after"] = round(os.getloadavg()[0], 1)
+    return found, settings
+
+
+def _measure(bench: Bench, figure: Figure, step: Callable[[str], object]) -> dict[str, Result]:
+    peers = racers(figure, bench.scale)
+    searched = FIGURES[figure] is None
+    results = {peer.name: Result(absent=peer.absence, searched=searched) for peer in peers}
+    for peer, go in _turns(bench, figure, [peer for peer in peers if not peer.absence]):
+        result = results[peer.name]
+        if result.absent:
+            continue
+        step(f"{figure.name}: {peer.name}")
+        try:
+            result.runs.append(go())
+        except LoadFailed as error:
+            result.absent = f"failed, {error}"
+            result.runs.clear()
+    return results
+
+
+def _turns(
+    bench: Bench, figure: Figure, peers: list[Peer]
+) -> Iterator[tuple[Peer, Callable[[], Run]]]:
+    """Who is measured next."""
+    if run := FIGURES[figure]:
+        for number in range(bench.scale.rounds):
+            first = number % len(peers)
+            for peer in [*peers[first:], *peers[:first]]:
+                yield peer, partial(run, bench, peer)
+        return
+    searches = [(peer, Search(bench.scale)) for peer in peers]
+    while any(not search.done for _, search in searches):
+        for peer, search in searches:
+            if not search.done:
+                yield peer, partial(_try_level, bench, peer, search)
