@@ -41,7 +41,9 @@ class Response:
         )
         self._stream = stream
         self._decoder = body_decoder(response_framing(head, method))
-        self._pieces = self._decoder.receive_data(unread)
+        self._unread = unread
+        self._pieces: list[bytes] = []
+        self._error: DecodeError | None = None
 
     def header(self, name: str) -> str | None:
         """The first value of a header (lower-case name), or None."""
@@ -58,18 +60,20 @@ class Response:
             trio.BrokenResourceError: the connection was reset.
         """
         while not self._pieces:
+            if self._error is not None:
+                raise self._error.again()
             if self._decoder.complete:
                 raise StopAsyncIteration
-            data = await self._stream.receive_some()
+            data = self._unread or await self._stream.receive_some()
+            self._unread = b""
             if not data:
                 self._decoder.receive_eof()
                 raise StopAsyncIteration
             try:
                 self._pieces = self._decoder.receive_data(data)
             except DecodeError as error:
-                # What was good is delivered first; the next call raises again.
-                if not error.decoded:
-                    raise
+                # What was good before the bad byte is delivered first.
+                self._error = error
                 self._pieces = [piece for piece in error.decoded if isinstance(piece, bytes)]
         return self._pieces.pop(0)
 

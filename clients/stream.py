@@ -4,14 +4,15 @@
     send_all(b"6\\r\\n")     all of it, waiting while the kernel's buffer is full
     receive_some()         b"6\\r" and then b"\\n": TCP is bytes, not messages; b"" is the end
     send_eof()             "I have said everything": the peer may still talk
-    aclose()               a goodbye that loses nothing
+    aclose()               a goodbye that loses nothing; close() and reset() lose what they may
 
-Servers, clients and TLS all stand on these five calls, and so do the tests' streams in memory.
+Servers, clients and TLS all stand on these calls, and so do the tests' streams in memory.
 The socket is Python's own, set non-blocking, with trio waiting for it: `trio.SocketStream`'s
 `send_all` costs four times as much for one event, and has no way to send without a task switch.
 """
 
 import socket
+import struct
 from typing import Protocol
 
 import trio
@@ -19,7 +20,7 @@ from trio.lowlevel import notify_closing, wait_readable, wait_writable
 
 __all__ = ["READ_SIZE", "ByteStream", "SocketStream", "connect"]
 
-READ_SIZE = 64 << 10
+READ_SIZE = SEND_SIZE = 64 << 10
 
 # How long, and for how many bytes, `aclose` listens after its goodbye.
 LINGER_SECONDS = 2.0
@@ -30,11 +31,13 @@ class ByteStream(Protocol):
     """The stream seam: what a connection can do."""
 
     def send_now(self, data: bytes) -> int: ...
+    async def wait_writable(self) -> None: ...
     async def send_all(self, data: bytes) -> None: ...
     async def receive_some(self, max_bytes: int = READ_SIZE) -> bytes: ...
     async def send_eof(self) -> None: ...
     async def aclose(self) -> None: ...
     def close(self) -> None: ...
+    def reset(self) -> None: ...
     def fileno(self) -> int: ...
 
 
@@ -81,9 +84,13 @@ class SocketStream:
         await trio.lowlevel.checkpoint()
         sent = self.send_now(data)
         while sent < len(data):
-            await wait_writable(self._sock)
+            await self.wait_writable()
             # `send` may take less than it was given: the rest is ours to send again.
-            sent += self.send_now(data[sent : sent + LINGER_SIZE])
+            sent += self.send_now(data[sent : sent + SEND_SIZE])
+
+    async def wait_writable(self) -> None:
+        """Wait until `send_now` would take something, or find the connection broken."""
+        await wait_writable(self._sock)
 
     async def receive_some(self, max_bytes: int = READ_SIZE) -> bytes:
         """Wait for bytes; b"" when the peer has finished sending."""
@@ -126,6 +133,12 @@ class SocketStream:
         if self._sock.fileno() >= 0:
             notify_closing(self._sock)  # else the waiter would hang for ever
             self._sock.close()
+
+    def reset(self) -> None:
+        """Close with an RST, which no peer can take for the end of what was said."""
+        if self._sock.fileno() >= 0:
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close()
 
     def _explain(self, error: OSError) -> Exception:
         if self._sock.fileno() < 0:

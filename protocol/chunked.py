@@ -230,10 +230,10 @@ class ChunkedDecoder:
         # Compared as digits first: no arithmetic on a number of any length a peer likes to send.
         digits = digits.lstrip(b"0")
         if len(digits) > len(b"%x" % self._max_chunk_size):
-            raise self._error_at(index, "the chunk-size is larger than the limit")
+            raise self._error_at(index, "the chunk-size is larger than the limit", 413)
         size = int(digits or b"0", 16)
         if size > self._max_chunk_size:
-            raise self._error_at(index, "the chunk-size is larger than the limit")
+            raise self._error_at(index, "the chunk-size is larger than the limit", 413)
         self._remaining = size
         if size == 0:
             self._state = State.TRAILER_START
@@ -251,8 +251,8 @@ class ChunkedDecoder:
         self._remaining, self._fast = 0, False  # the short ways are closed
         return error
 
-    def _error_at(self, index: int, message: str) -> DecodeError:
-        return DecodeError(message, self._offset + index)
+    def _error_at(self, index: int, message: str, status: int = 400) -> DecodeError:
+        return DecodeError(message, self._offset + index, error_status_hint=status)
 
 
 def encode_chunk(data: bytes, extensions: Iterable[tuple[str, str | None]] = ()) -> bytes:

@@ -209,11 +209,16 @@ class UntilCloseDecoder:
         self.complete = True
 
 
-def body_decoder(framing: Framing) -> BodyDecoder:
-    """The state machine that reads a body of this framing."""
+def body_decoder(framing: Framing, max_chunk_size: int = 1 << 30) -> BodyDecoder:
+    """The state machine that reads a body of this framing.
+
+    Args:
+        framing: from `request_framing` or `response_framing`.
+        max_chunk_size: in bytes, if it is chunked.
+    """
     match framing.coding:
         case Coding.CHUNKED:
-            return ChunkedDecoder()
+            return ChunkedDecoder(max_chunk_size=max_chunk_size)
         case Coding.UNTIL_CLOSE:
             return UntilCloseDecoder()
         case _:

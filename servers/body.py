@@ -5,12 +5,11 @@
     the generator ends         ->   0\\r\\n\\r\\n                  or the end of the connection
 """
 
-import math
 from collections.abc import Callable
 
 import trio
 
-from clients.stream import ByteStream
+from clients.stream import SEND_SIZE, ByteStream
 from protocol.chunked import encode_chunk, encode_last_chunk
 
 __all__ = ["Body"]
@@ -38,14 +37,45 @@ class Body:
         self._end = encode_last_chunk() if chunked else b""
         self._heartbeat = heartbeat
         self._last_write = trio.current_time()
-        self._blocked_since = math.inf
-        self._unsent = b""  # the rest of a heartbeat that did not leave whole
+        self._sending = False  # a frame waits for the reader to take all of it
+        self._unsent = b""  # the rest of a frame that `send_now` or `beat` could not send whole
+
+    async def send_head(self, head: bytes) -> None:
+        """Send what stands before the body, or a whole response, as it is."""
+        await self._send(head)
 
     async def send(self, piece: bytes) -> None:
         """Send one piece. Returns when the kernel has all of it."""
+        if not piece:
+            await trio.lowlevel.checkpoint()
+            return
         await self._send(self._frame(piece))
         self.pieces += 1
         self.size += len(piece)
+
+    def send_now(self, piece: bytes, now: float) -> bool:
+        """Send one piece without a task switch.
+
+        Args:
+            now: the time, which the caller has read for many at once.
+
+        Returns:
+            Whether the kernel has all of it. If not, `flush` must be awaited before the next.
+        """
+        frame = self._frame(piece)
+        if self._unsent:
+            frame = self._unsent + frame
+        sent = self._stream.send_now(frame)
+        self.pieces += 1
+        self.size += len(piece)
+        self._last_write = now
+        self._unsent = frame[sent:]
+        self._sending = bool(self._unsent)
+        return not self._unsent
+
+    async def flush(self) -> None:
+        """Wait until the kernel has all that was sent."""
+        await self._send(b"")
 
     async def end(self, piece: bytes = b"") -> None:
         """End the body, after a last piece that leaves in the same write."""
@@ -59,19 +89,27 @@ class Body:
 
         Never inside a frame: not while a piece waits for a slow reader.
         """
-        between_frames = self._blocked_since == math.inf and not self._unsent
-        if self._heartbeat and between_frames and now - self._last_write >= interval:
-            frame = self._frame(self._heartbeat)
+        if self._heartbeat and not self._sending and now - self._last_write >= interval:
+            frame = self._unsent or self._frame(self._heartbeat)
             self._unsent = frame[self._stream.send_now(frame) :]
             self._last_write = now
 
-    def blocked_for(self, now: float) -> float:
-        """For how many seconds the reader has taken nothing."""
-        return max(0.0, now - self._blocked_since)
+    def stalled_for(self, now: float) -> float:
+        """For how many seconds the reader has taken nothing of what waits for it."""
+        return now - self._last_write if self._sending else 0.0
 
     async def _send(self, data: bytes) -> None:
-        self._blocked_since = trio.current_time()
-        await self._stream.send_all(self._unsent + data)
+        data = self._unsent + data
         self._unsent = b""
-        self._blocked_since = math.inf
+        self._sending = True
+        self._last_write = trio.current_time()
+        await trio.lowlevel.checkpoint()
+        sent = self._stream.send_now(data)
+        while sent < len(data):
+            await self._stream.wait_writable()
+            taken = self._stream.send_now(data[sent : sent + SEND_SIZE])
+            if taken:
+                self._last_write = trio.current_time()
+            sent += taken
+        self._sending = False
         self._last_write = trio.current_time()

@@ -18,10 +18,12 @@
 import secrets
 import sys
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterator
+from collections.abc import Sequence as Items
 from pathlib import Path
 
 import msgspec
+import trio
 from msgspec import UNSET
 
 from protocol.openai import (
@@ -32,6 +34,7 @@ from protocol.openai import (
     Choice,
     ChunkChoice,
     Delta,
+    DeltaTemplate,
     ErrorBody,
     ErrorResponse,
     FinishReason,
@@ -44,6 +47,7 @@ from protocol.openai import (
 from protocol.sse import ServerSentEvent, encode_event
 
 from .command import arguments, run, seconds
+from .engine import Engine, Sequence, TokenSource
 from .model import MODEL, Answer, Pace, answer, tokenize
 from .reply import EventStream, Handler, Last, Reply, Request, StreamingReply
 from .routes import Routes
@@ -98,6 +102,7 @@ def routes(pace: Pace) -> Routes:
     Args:
         pace: how fast the model speaks.
     """
+    engine = Engine()
     files = {path.name: path for path in PAGE.iterdir() if path.suffix in CONTENT_TYPES}
 
     def page_file(name: str) -> Reply:
@@ -122,17 +127,20 @@ def routes(pace: Pace) -> Routes:
         return page_file(request.params["name"])
 
     async def chat(request: Request) -> EventStream:
-        return EventStream(_events(answer(request.params["text"]), pace))
+        return _chat(engine, answer(request.params["text"]), pace)
 
     async def completions(request: Request) -> Reply | EventStream:
         try:
             asked = read_chat_request(request.body)
         except InvalidRequest as error:
             return _error(400, str(error), error.param)
-        completion = Completion(asked)
+        if len(request.body) > LARGE_BODY:
+            completion = await trio.to_thread.run_sync(Completion, asked)
+        else:
+            completion = Completion(asked)
         if asked.stream:
-            return EventStream(completion.chunks(pace), headers=completion.headers)
-        return await completion.whole(pace)
+            return completion.stream(engine, pace)
+        return await completion.whole(engine, pace)
 
     async def models(request: Request) -> Reply:
         data = [{"id": MODEL, "object": "model", "created": 0, "owned_by": "workshop"}]
@@ -149,18 +157,21 @@ def routes(pace: Pace) -> Routes:
         "GET /v1/models": models,
         "GET /health": health,
     }
-    return Routes(table)
+    return Routes(table, tasks=[engine.run])
 
 
-async def _events(said: Answer, pace: Pace) -> AsyncGenerator[bytes | Last, None]:
-    clock = pace.start()
-    for name, tokens in (("thinking", said.thinking), ("message", said.text)):
-        for token in tokens:
-            await clock.next_token()
-            data = msgspec.json.encode(Text(token)).decode()
-            yield encode_event(ServerSentEvent(name, data))
-    data = msgspec.json.encode(Done("stop")).decode()
-    yield Last(encode_event(ServerSentEvent("done", data)))
+def _chat(engine: Engine, said: Answer, pace: Pace) -> EventStream:
+    def events() -> Iterator[bytes]:
+        for name, tokens in (("thinking", said.thinking), ("message", said.text)):
+            for token in tokens:
+                yield encode_event(_named(name, Text(token)))
+
+    done = encode_event(_named("done", Done("stop")))
+    return EventStream(TokenSource(engine, events(), pace.gaps(), pace.ttft, done))
+
+
+def _named(name: str, data: msgspec.Struct) -> ServerSentEvent:
+    return ServerSentEvent(name, msgspec.json.encode(data).decode())
 
 
 class Completion:
@@ -182,26 +193,31 @@ class Completion:
         total_tokens = prompt_tokens + completion_tokens
         self._usage = Usage(prompt_tokens, completion_tokens, total_tokens)
 
-    async def chunks(self, pace: Pace) -> AsyncGenerator[bytes | Last, None]:
-        """The events of a streamed answer, each one chunk of the API."""
-        yield self._chunk(Delta(role="assistant", content="", refusal=None))
-        clock = pace.start()
-        for token in self._thinking:
-            await clock.next_token()
-            yield self._chunk(Delta(reasoning_content=token))
-        for token in self._text:
-            await clock.next_token()
-            yield self._chunk(Delta(content=token))
-        yield self._chunk(Delta(), self._finish_reason)
+    def stream(self, engine: Engine, pace: Pace) -> EventStream:
+        """The answer as events, each one chunk of the API."""
+        last = self._chunk(Delta(), self._finish_reason)
         if self._asked.includes_usage:
-            yield encode_data(self._object([], self._usage))
-        yield Last(DONE)
+            last += encode_data(self._object([], self._usage))
+        source = TokenSource(engine, self._events(), pace.gaps(), pace.ttft, last + DONE)
+        return EventStream(source, headers=self.headers)
 
-    async def whole(self, pace: Pace) -> Reply:
+    def _events(self) -> Iterator[bytes]:
+        thought = DeltaTemplate(self._object_of(Delta(reasoning_content="")), "reasoning_content")
+        text = DeltaTemplate(self._object_of(Delta(content="")), "content")
+        # The role comes with the first token: it is not one.
+        role = self._chunk(Delta(role="assistant", content="", refusal=None))
+        for token in self._thinking:
+            yield role + thought.encode(token)
+            role = b""
+        for token in self._text:
+            yield role + text.encode(token)
+            role = b""
+
+    async def whole(self, engine: Engine, pace: Pace) -> Reply:
         """The same answer in one piece, when the model has said it all."""
-        clock = pace.start()
-        for _ in self._thinking + self._text:
-            await clock.next_token()
+        steps = (b"" for _ in self._thinking + self._text)
+        sequence = Sequence(steps, pace.gaps(), pace.ttft, write=lambda piece, now: True)
+        await engine.drive(sequence, flush=trio.lowlevel.checkpoint)
         message = Message(
             role="assistant",
             content="".join(self._text),
@@ -218,8 +234,12 @@ class Completion:
         return _json(completion, headers=self.headers)
 
     def _chunk(self, delta: Delta, finish_reason: FinishReason | None = None) -> bytes:
-        choice = ChunkChoice(0, delta, finish_reason=finish_reason)
-        return encode_data(self._object([choice], None))
+        return encode_data(self._object_of(delta, finish_reason))
+
+    def _object_of(
+        self, delta: Delta, finish_reason: FinishReason | None = None
+    ) -> ChatCompletionChunk:
+        return self._object([ChunkChoice(0, delta, finish_reason=finish_reason)], None)
 
     def _object(self, choices: list[ChunkChoice], usage: Usage | None) -> ChatCompletionChunk:
         return ChatCompletionChunk(
@@ -235,6 +255,9 @@ class Completion:
 
 FINGERPRINT = "fp_sim_1"
 
+# Bytes whose tokens are counted in a thread: counting a megabyte would stop every other stream.
+LARGE_BODY = 64 << 10
+
 
 def _json(value: object, status: int = 200, headers: tuple[tuple[str, str], ...] = ()) -> Reply:
     return Reply(msgspec.json.encode(value), status, "application/json", headers)
@@ -245,7 +268,7 @@ def _error(status: int, message: str, param: str | None) -> Reply:
     return _json(ErrorResponse(error), status)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Items[str] | None = None) -> int:
     """Run the server alone."""
     parser = arguments("servers.chat", "The chat page and the simulated LLM.", 8000)
     parser.add_argument(

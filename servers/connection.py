@@ -22,7 +22,6 @@ The rules this file keeps:
 
 import logging
 import math
-from contextlib import aclosing
 from email.utils import formatdate
 from http import HTTPStatus
 
@@ -43,7 +42,7 @@ from protocol.http1 import (
 )
 
 from .body import Body
-from .reply import Handler, Last, Reply, Request, StreamingReply
+from .reply import Handler, Reply, Request, StreamingReply
 from .routes import Routes, decode_path
 from .watch import Watch
 
@@ -144,7 +143,7 @@ class Connection:
             self._timed_out = True
             self._scope.cancel()
         elif self._body is not None:
-            if self._body.blocked_for(now) >= self._limits.stall_seconds:
+            if self._body.stalled_for(now) >= self._limits.stall_seconds:
                 self._scope.cancel()
             try:
                 self._body.beat(now, self._limits.heartbeat_seconds)
@@ -168,14 +167,19 @@ class Connection:
             log.info("%d %s", error.error_status_hint, reason.partition("\n")[0])
             await self._stream.send_all(encode_error(error.error_status_hint, reason))
             return
+        line = f"{request.method} {_printable(request.path)}"
         try:
             reply = handler if isinstance(handler, Reply) else await handler(request)
+            reply_head = self._encode_head(connection, reply)
         except Exception:
-            path = _printable(request.path)
-            log.exception("500 %s %s: the handler failed", request.method, path)
+            log.exception("500 %s: the handler failed", line)
             self._closing = True
-            reply = Reply("500 Internal Server Error\n\nThe server's log says why.\n", 500)
-        await self._send_reply(connection, request, reply)
+            message = encode_error(500, "The server's log says why.")
+            if request.method == "HEAD":
+                message = message.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+            await self._stream.send_all(message)
+            return
+        await self._send_reply(request.method, reply_head, reply, f"{reply.status} {line}")
 
     async def _read_head(self) -> Head | None:
         """The next request's head, or None when the client has no more."""
@@ -221,7 +225,7 @@ class Connection:
         too_large = DecodeError(f"a request body over {limit} bytes", limit, (), 413)
         if framing.length > limit:
             raise too_large
-        decoder = body_decoder(framing)
+        decoder = body_decoder(framing, max_chunk_size=limit)
         pieces = decoder.receive_data(self._unread)
         if expects_continue(head) and not self._unread and not decoder.complete:
             # "Send me the body": the client waits for this before it does (RFC 9110 §10.1.1).
@@ -241,56 +245,42 @@ class Connection:
         self._unread = decoder.trailing_data
         return b"".join(pieces)
 
-    async def _send_reply(
-        self, connection: h11.Connection, request: Request, reply: Reply | StreamingReply
-    ) -> None:
-        """Send the head, and the body in the form that the head has promised."""
-        streams = isinstance(reply, StreamingReply)
-        chunked = connection.their_http_version != b"1.0"
-        self._closing |= streams and not chunked
-        head = self._encode_head(connection, reply)
-        line = f"{reply.status} {request.method} {_printable(request.path)}"
-        if request.method == "HEAD":
-            await self._stream.send_all(head)
-            log.info("%s head only", line)
-        elif isinstance(reply, Reply):
-            await self._stream.send_all(head + reply.body)
-            log.info("%s %d bytes", line, len(reply.body))
-        else:
-            # The head leaves before there is a first piece: the client knows at once.
-            await self._stream.send_all(head)
-            await self._stream_body(reply, chunked, line)
-
     def _encode_head(self, connection: h11.Connection, reply: Reply | StreamingReply) -> bytes:
         headers = _own_headers()
         if reply.status != 204:
             headers.append(("Content-Type", reply.content_type))
         if isinstance(reply, Reply) and reply.status != 204:
             headers.append(("Content-Length", str(len(reply.body))))
+        if isinstance(reply, StreamingReply) and connection.their_http_version == b"1.0":
+            self._closing = True  # it cannot read chunks: the body ends with the connection
         headers += reply.headers
         if self._closing:
             headers.append(("Connection", "close"))
-        # Where a body has no length, h11 adds `Transfer-Encoding: chunked`; for an HTTP/1.0
-        # client, which cannot read chunks, `Connection: close` in its place.
+        # Where a body has no length, h11 adds `Transfer-Encoding: chunked`; for HTTP/1.0 it adds
+        # `Connection: close` in its place.
         reason = HTTPStatus(reply.status).phrase
         return connection.send(
             h11.Response(status_code=reply.status, headers=headers, reason=reason)
         )
 
-    async def _stream_body(self, reply: StreamingReply, chunked: bool, line: str) -> None:
+    async def _send_reply(
+        self, method: str, head: bytes, reply: Reply | StreamingReply, line: str
+    ) -> None:
+        """Send the head, and the body in the form that the head has promised."""
         fileno = self._stream.fileno()
-        self._body = body = Body(self._stream, chunked=chunked, heartbeat=reply.heartbeat)
+        chunked = b"\r\nTransfer-Encoding: chunked\r\n" in head
+        heartbeat = reply.heartbeat if isinstance(reply, StreamingReply) else b""
+        self._body = body = Body(self._stream, chunked=chunked, heartbeat=heartbeat)
         self._watch.add_stream(fileno, self)
         ending = "the client left"
         try:
-            async with aclosing(reply.pieces) as pieces:
-                async for piece in pieces:
-                    if isinstance(piece, Last):
-                        await body.end(piece.piece)
-                        break
-                    await body.send(piece)
-                else:
-                    await body.end()
+            if isinstance(reply, Reply):
+                await body.send_head(head if method == "HEAD" else head + reply.body)
+            else:
+                # The head leaves before there is a first piece: the client knows at once.
+                await body.send_head(head)
+                if method != "HEAD":
+                    await reply.send_to(body)
             ending = "done"
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             raise
@@ -298,20 +288,27 @@ class Connection:
             log.exception("%s: failed after its head, so it is cut off", line)
             ending = "cut off"
             self._closing = True
-            await self._wait_for_goodbye()
+            await self._cut_off(chunked)
         finally:
             self._body = None
             self._watch.remove_stream(fileno)
-            log.info("%s %d pieces, %d bytes, %s", line, body.pieces, body.size, ending)
+            if method == "HEAD":
+                log.info("%s head only", line)
+            elif isinstance(reply, Reply):
+                log.info("%s %d bytes", line, len(reply.body))
+            else:
+                log.info("%s %d pieces, %d bytes, %s", line, body.pieces, body.size, ending)
 
-    async def _wait_for_goodbye(self) -> None:
-        """Give the client a moment to leave first.
+    async def _cut_off(self, chunked: bool) -> None:
+        """End the connection so that no client takes the body for whole.
 
-        A browser that sees the connection end inside a body throws away what it has received and
-        not yet shown: the error event that says why.
+        But give the client a moment to leave first: a browser that sees the connection end inside
+        a body throws away what it has not yet shown, and so the error event that says why.
         """
         with trio.move_on_after(GOODBYE_SECONDS):
             await self._stream.receive_some()
+        if not chunked:
+            self._stream.reset()  # the body ends with the connection: a FIN would say "complete"
 
 
 def _printable(text: str) -> str:

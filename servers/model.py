@@ -10,6 +10,7 @@ with its accents, stays whole.
 import unicodedata
 import zlib
 from collections.abc import Iterator
+from itertools import groupby, islice, repeat
 
 import msgspec
 import trio
@@ -37,6 +38,10 @@ class Pace(msgspec.Struct, frozen=True):
     ttft: float = 0.2
     itl: float = 0.03
 
+    def gaps(self) -> Iterator[float]:
+        """The seconds from each token to the next."""
+        return repeat(self.itl)
+
     def start(self) -> "Clock":
         """The model begins to think: the first token is due after `ttft`."""
         return Clock(trio.current_time() + self.ttft, self.itl)
@@ -57,11 +62,10 @@ class Clock:
 
 def answer(prompt: str) -> Answer:
     """The model's answer to a prompt."""
-    subject = " ".join(prompt.split())
-    if len(subject) > 60:
-        subject = "".join(list(_clusters(subject))[:60]) + "…"
+    subject = list(islice(_clusters(" ".join(prompt[:2000].split())), 61))
+    quoted = "".join(subject[:60]) + ("…" if len(subject) > 60 else "")
     choice = zlib.crc32(prompt.encode("utf-8", "replace")) % len(TEXTS)
-    thinking = f"The user says “{subject}”. I know one thing well: how this answer travels. "
+    thinking = f"The user says “{quoted}”. I know one thing well: how this answer travels. "
     thinking += "想清楚再回答。"
     return Answer(tokenize(thinking), tokenize(TEXTS[choice]))
 
@@ -70,41 +74,48 @@ def tokenize(text: str) -> list[str]:
     """Cut text into tokens that join to it again: words with the space before them, or one
     character at a time, as models do."""
     tokens: list[str] = []
-    for cluster in _clusters(text):
-        if tokens and _goes_on(tokens[-1], cluster):
-            tokens[-1] += cluster
+    for is_word, clusters in groupby(_clusters(text), key=_is_part_of_word):
+        if not is_word:
+            tokens += clusters
+        elif tokens and tokens[-1] == " ":
+            tokens[-1] += "".join(clusters)
         else:
-            tokens.append(cluster)
+            tokens.append("".join(clusters))
     return tokens
 
 
-def _goes_on(token: str, cluster: str) -> bool:
-    is_word = cluster.isascii() and cluster.isalnum()
-    return is_word and (token == " " or (token[-1].isascii() and token[-1].isalnum()))
+def _is_part_of_word(cluster: str) -> bool:
+    return cluster.isascii() and cluster.isalnum()
 
 
 ZERO_WIDTH_JOINER = "\u200d"
-EMOJI_MODIFIERS = {chr(code) for code in range(0x1F3FB, 0x1F400)}
+EXTENDS = {ZERO_WIDTH_JOINER, *map(chr, [*range(0x1F3FB, 0x1F400), *range(0xE0020, 0xE0080)])}
 REGIONAL_INDICATORS = {chr(code) for code in range(0x1F1E6, 0x1F200)}
 
 
 def _clusters(text: str) -> Iterator[str]:
-    """Grapheme clusters, as far as emoji, accents and flags need them (UAX #29 §3)."""
+    """Grapheme clusters: what a reader sees as one character (UAX #29 §3.1.1)."""
     cluster = ""
     for character in text:
-        joins = (
-            unicodedata.category(character).startswith("M")
-            or character in EMOJI_MODIFIERS
-            or character == ZERO_WIDTH_JOINER
-            or cluster.endswith(ZERO_WIDTH_JOINER)
-            or (cluster in REGIONAL_INDICATORS and character in REGIONAL_INDICATORS)
-        )
-        if cluster and not joins:
+        if cluster and not _joins(cluster, character):
             yield cluster
             cluster = ""
         cluster += character
     if cluster:
         yield cluster
+
+
+def _joins(cluster: str, character: str) -> bool:
+    """Whether a character belongs to the cluster before it: rules GB3, GB6 to GB9, GB11, GB12."""
+    if character.isascii():
+        return cluster == "\r" and character == "\n"
+    return (
+        character in EXTENDS  # skin tones, the tags of a region's flag
+        or unicodedata.category(character).startswith("M")  # accents
+        or cluster.endswith(ZERO_WIDTH_JOINER)  # families, professions
+        or (cluster in REGIONAL_INDICATORS and character in REGIONAL_INDICATORS)  # two: a flag
+        or ("\u1160" <= character <= "\u11ff" and "HANGUL" in unicodedata.name(cluster[-1], ""))
+    )
 
 
 TEXTS = [

@@ -17,11 +17,14 @@ client leaves, the generator is closed where it stands: its `finally` runs at on
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import ClassVar
+from contextlib import aclosing
+from typing import ClassVar, Protocol
 
 import msgspec
 
-__all__ = ["EventStream", "Handler", "Last", "Reply", "Request", "StreamingReply"]
+from .body import Body
+
+__all__ = ["EventStream", "Handler", "Last", "Reply", "Request", "Source", "StreamingReply"]
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -79,12 +82,23 @@ class Last(msgspec.Struct, frozen=True):
     piece: bytes
 
 
+Pieces = AsyncGenerator[bytes | Last, None]
+
+
+class Source(Protocol):
+    """What fills a body, if it is not a generator."""
+
+    async def send_to(self, body: Body) -> None:
+        """Send all of it, and the end."""
+
+
 class StreamingReply:
     """A reply that begins before it is known how it ends.
 
     Args:
-        pieces: yields what to send, piece by piece, perhaps a `Last` at the end. An exception in
-            it cuts the body off: the client sees that it is not complete.
+        source: a generator that yields what to send, piece by piece, perhaps a `Last` at the end;
+            or a Source. An exception in it cuts the body off: the client sees that it is not
+            complete.
         status: RFC 9110 §15; it cannot be changed once the first piece is there.
         content_type: of the body.
         headers: more of them.
@@ -96,22 +110,35 @@ class StreamingReply:
 
     def __init__(
         self,
-        pieces: AsyncGenerator[bytes | Last, None],
+        source: Pieces | Source,
         status: int = 200,
         content_type: str = "text/plain; charset=utf-8",
         headers: Headers = (),
     ) -> None:
-        self.pieces = pieces
+        self.source = source
         self.status = status
         self.content_type = content_type
         self.headers = headers
+
+    async def send_to(self, body: Body) -> None:
+        """Send all of it, and the end."""
+        if not isinstance(self.source, AsyncGenerator):
+            await self.source.send_to(body)
+            return
+        async with aclosing(self.source) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, Last):
+                    await body.end(piece.piece)
+                    return
+                await body.send(piece)
+        await body.end()
 
 
 class EventStream(StreamingReply):
     """A reply of Server-Sent Events (WHATWG HTML §9.2).
 
     Args:
-        pieces: yields bytes of whole events, from `encode_event` or `encode_comment`.
+        source: yields bytes of whole events, from `encode_event` or `encode_comment`.
         headers: more of them.
     """
 
@@ -124,11 +151,9 @@ class EventStream(StreamingReply):
         ("X-Accel-Buffering", "no"),
     )
 
-    def __init__(
-        self, pieces: AsyncGenerator[bytes | Last, None], headers: Headers = ()
-    ) -> None:
+    def __init__(self, source: Pieces | Source, headers: Headers = ()) -> None:
         super().__init__(
-            pieces, content_type="text/event-stream; charset=utf-8", headers=self.HEADERS + headers
+            source, content_type="text/event-stream; charset=utf-8", headers=self.HEADERS + headers
         )
 
 

@@ -10,7 +10,7 @@ HEAD is answered wherever GET is, OPTIONS everywhere; an unknown path is a 404, 
 another method a 405 that says which methods there are (RFC 9110 §15.5.6).
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from h11 import RemoteProtocolError
@@ -25,9 +25,13 @@ class Routes:
 
     Args:
         table: `{name}` may stand at the end of a path only, for one character or more.
+        tasks: what the handlers need running beside them, such as an engine.
     """
 
-    def __init__(self, table: Mapping[str, Handler]) -> None:
+    def __init__(
+        self, table: Mapping[str, Handler], tasks: Sequence[Callable[[], Awaitable[None]]] = ()
+    ) -> None:
+        self.tasks = tasks
         self._exact: dict[str, dict[str, Handler]] = {}
         self._prefix: dict[str, tuple[str, dict[str, Handler]]] = {}
         for key, handler in table.items():
@@ -81,7 +85,10 @@ def decode_path(target: str) -> tuple[str, str]:
         h11.RemoteProtocolError: neither of them, or the decoded path is not UTF-8.
     """
     if target.lower().startswith(("http://", "https://")):
-        url = urlsplit(target, allow_fragments=False)
+        try:
+            url = urlsplit(target, allow_fragments=False)
+        except ValueError as error:  # b"GET http://[ HTTP/1.1"
+            raise RemoteProtocolError(f"not a URL: {target[:80]!r}") from error
         target = (url.path or "/") + ("?" + url.query if url.query else "")
     if not target.startswith("/") and target != "*":
         raise RemoteProtocolError(f"not a request-target for this server: {target[:80]!r}")

@@ -31,6 +31,9 @@ EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
 # A machine without IPv6 has no ::1. That is no reason not to serve.
 NO_SUCH_ADDRESS = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 
+# So many clients over the limit get a 503 and a goodbye at a time; more are closed without.
+MAX_TURNING_AWAY = 100
+
 
 class PortBusyError(OSError):
     """Another program listens on this port."""
@@ -107,6 +110,7 @@ class Server:
         self._grace_seconds = grace_seconds
         self._watch = Watch()
         self._connections: set[Connection] = set()
+        self._turning_away = 0
         self._stopping = trio.Event()
         self._scope = trio.CancelScope()
 
@@ -121,6 +125,8 @@ class Server:
         try:
             async with trio.open_nursery() as watching:
                 watching.start_soon(self._watch.run)
+                for task in self._routes.tasks:
+                    watching.start_soon(task)
                 with self._scope:
                     async with trio.open_nursery() as serving:
                         await self._accept_until_stopped(sockets, serving)
@@ -164,9 +170,16 @@ class Server:
                     log.warning("cannot accept: %s", error)
                     await trio.sleep(0.1)
                 continue
-            stream = SocketStream(sock)
+            try:
+                stream = SocketStream(sock)
+            except OSError:  # macOS: the client has left already
+                sock.close()
+                continue
             if len(self._connections) >= self._max_connections:
-                self._turn_away(stream)
+                if self._turning_away < MAX_TURNING_AWAY:
+                    serving.start_soon(self._turn_away, stream)
+                else:
+                    stream.close()
                 continue
             connection = Connection(stream, self._routes, self._watch, self._limits)
             self._connections.add(connection)
@@ -180,10 +193,13 @@ class Server:
         finally:
             self._connections.discard(connection)
 
-    def _turn_away(self, stream: SocketStream) -> None:
+    async def _turn_away(self, stream: SocketStream) -> None:
         message = f"This server has its {self._max_connections} connections. Try again later."
+        self._turning_away += 1
         try:
             stream.send_now(encode_error(503, message))
+            await stream.aclose()
         except trio.BrokenResourceError:
-            pass
-        stream.close()
+            stream.close()
+        finally:
+            self._turning_away -= 1

@@ -21,11 +21,14 @@ def start() -> Iterator[Start]:
     """Start `python ARGUMENTS…` in the clone, with pipes; killed if the test leaves it running."""
     with ExitStack() as processes:
 
+        # A line that is not flushed must not come: no switch of this shell may hide that.
+        environment = {key: os.environ[key] for key in os.environ if key != "PYTHONUNBUFFERED"}
+
         def start(*arguments: str) -> Process:
             process = subprocess.Popen(
                 [sys.executable, *arguments],
                 cwd=ROOT,
-                env=os.environ | {"NO_COLOR": "1", "PYTHONIOENCODING": "utf-8"},
+                env=environment | {"NO_COLOR": "1", "PYTHONIOENCODING": "utf-8"},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

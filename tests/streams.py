@@ -13,14 +13,11 @@ contract over these streams and over real sockets:
 3. A close with unread bytes is an RST at once, and so is `reset`.
 """
 
-import socket
-import struct
-
 import trio
 
 from clients.stream import READ_SIZE, ByteStream
 
-__all__ = ["MemoryStream", "memory_pair", "receive_all", "receive_until", "reset"]
+__all__ = ["MemoryStream", "memory_pair", "receive_all", "receive_until"]
 
 LINGER_SECONDS = 2.0
 
@@ -81,8 +78,18 @@ class MemoryStream:
         await trio.lowlevel.checkpoint()
         sent = self.send_now(data)
         while sent < len(data):
-            await self._wire.waiting.park()
+            await self.wait_writable()
             sent += self.send_now(data[sent : sent + self._outgoing.size])
+
+    async def wait_writable(self) -> None:
+        while not self._writable():
+            await self._wire.waiting.park()
+
+    def _writable(self) -> bool:
+        """`send_now` would take a byte, or raise."""
+        there = self._outgoing
+        gone = self.closed or self._wire.broken or there.finished or there.abandoned
+        return gone or len(there.buffer) < there.size
 
     async def receive_some(self, max_bytes: int = READ_SIZE) -> bytes:
         await trio.lowlevel.checkpoint()
@@ -147,17 +154,6 @@ def memory_pair(size: int = 64 << 10) -> tuple[MemoryStream, MemoryStream]:
     """
     wire, there, back = Wire(), Direction(size), Direction(size)
     return MemoryStream(wire, back, there), MemoryStream(wire, there, back)
-
-
-def reset(stream: ByteStream) -> None:
-    """Close with an RST. A socket does so when SO_LINGER is on with a time of 0."""
-    if isinstance(stream, MemoryStream):
-        stream.reset()
-        return
-    sock = socket.socket(fileno=stream.fileno())
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    sock.detach()
-    stream.close()
 
 
 async def receive_until(stream: ByteStream, end: bytes) -> bytes:

@@ -388,7 +388,7 @@ def measure(events: int, rounds: int, only: str, step: Callable[[str], object]) 
     if IDLE in wanted:
         step(IDLE)
         group, _, name = IDLE.partition(", ")
-        rows.append(Row(group, name, note=idle.measure()))
+        rows.append(Row(group, name, note=idle.measure(min(events, idle.CONNECTIONS))))
     versions = {name: metadata.version(name) for name in [*peers, "msgspec"]}
     settings: dict[str, int | str] = {"events": events, "rounds": rounds, "clock": table.CLOCK}
     return table.Report(rows, versions, settings)

@@ -16,8 +16,8 @@ looks at an answer of each before the race).
     memory           (resident set at 2,000 streams - at 0) / 2,000, at a token a second each,
                      after 100 other streams came and went
 
-Values are medians of the rounds; a ratio is our median divided by the peer's. Where the system
-lets us, server and client come before other programs (nice -10): they share the machine.
+Values are medians of the rounds; a ratio is our median divided by the peer's. Other
+programs on these cores make every time longer, and the capacity smaller: see "load" in the result.
 """
 
 import os
@@ -302,7 +302,6 @@ def measure(
         "server core": server_core,
         "client core": client_core,
     }
-    settings["nice"] = NICE if privileged() else 0
     settings["load before"] = round(os.getloadavg()[0], 1)
     found: Found = []
     with pinned(client_core), built(compiler) as program:

@@ -174,18 +174,12 @@ async def test_broken_body(autojump_clock: MockClock) -> None:
     assert await pieces_of(response) == ([b"ab"], MESSAGE)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="what came with the head is decoded by the constructor: its error loses it"
-)
 async def test_broken_body_in_one_read_with_its_head() -> None:
     """How the bytes were cut never matters."""
     response = await answered(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + BROKEN)
     assert await pieces_of(response) == ([b"ab"], MESSAGE)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="after the good pieces it reads again before it raises, maybe for ever"
-)
 async def test_broken_body_on_a_connection_that_stays_open(autojump_clock: MockClock) -> None:
     """The error is known: it does not wait for more bytes."""
     client, server = memory_pair()

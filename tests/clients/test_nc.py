@@ -69,6 +69,7 @@ def test_pipe(start: Start, listener: socket.socket) -> None:
         assert receive(peer, 9) == b"GET /\n\r\0\xff"
         peer.sendall(b"answer\r\n\0\xfe")
         assert read(process, 10) == b"answer\r\n\0\xfe"
+    assert process.wait(SECONDS) == 0  # though its input is still open
     assert outputs(process) == (0, "", "")
 
 
@@ -195,6 +196,21 @@ def test_listen_serves_a_real_client(start: Start) -> None:
     code, asked, _ = outputs(process)
     assert code == 0
     assert asked == f"GET /a HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n"
+
+
+def test_listen_ends_a_body_by_its_fin(start: Start) -> None:
+    """The client waits for the end of the connection: it comes with the end of the input."""
+    process, port = start_listener(start, "-C")
+    send(process, b"HTTP/1.0 200 OK\n\nhi\n")
+    end_input(process)
+
+    async def fetch() -> bytes:
+        with trio.fail_after(SECONDS):
+            async with request("GET", f"http://127.0.0.1:{port}/") as response:
+                return await response.read()
+
+    assert trio.run(fetch) == b"hi\r\n"
+    assert outputs(process)[0] == 0
 
 
 def test_listen_on_a_busy_port(start: Start, listener: socket.socket) -> None:

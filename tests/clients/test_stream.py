@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 import trio
 import trio.testing
+from trio.testing import MockClock
 
 from clients.stream import ByteStream, SocketStream, connect
 
-from ..streams import memory_pair, receive_all, reset
+from ..streams import memory_pair, receive_all
 
 Pair = tuple[ByteStream, ByteStream]
 MUCH = b"x" * (12 << 20)  # more than any kernel buffers for one connection by itself
@@ -115,7 +116,7 @@ async def test_close_with_unread_bytes_is_a_reset(pair: Pair) -> None:
 
 async def test_reset_is_noticed_at_once(pair: Pair) -> None:
     left, right = pair
-    reset(right)
+    right.reset()
     with pytest.raises(trio.BrokenResourceError):
         left.send_now(b"1")
 
@@ -133,7 +134,7 @@ async def test_reset_wakes_a_waiting_writer(pair: Pair) -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(write)
             await trio.testing.wait_all_tasks_blocked()
-            reset(right)
+            right.reset()
 
 
 async def test_aclose_loses_nothing(pair: Pair) -> None:
@@ -152,9 +153,39 @@ async def test_aclose_loses_nothing(pair: Pair) -> None:
     assert left.fileno() == -1
 
 
+async def test_aclose_waits_for_the_goodbye_of_a_silent_peer(
+    pair: Pair, autojump_clock: MockClock
+) -> None:
+    """For two seconds, no longer."""
+    left, _ = pair
+    await left.aclose()
+    assert trio.current_time() == 2
+    assert left.fileno() == -1
+
+
+async def test_aclose_does_not_drain_for_ever() -> None:
+    """A peer that never stops sending is not listened to for two seconds, but for a megabyte."""
+    left, right = await on_loopback()
+    sent = 0
+
+    async def flood() -> None:
+        nonlocal sent
+        try:
+            while True:
+                await right.send_all(MUCH[: 64 << 10])
+                sent += 64 << 10
+        except trio.BrokenResourceError:
+            right.close()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(flood)
+        await left.aclose()
+    assert sent < 32 << 20
+
+
 async def test_aclose_of_a_broken_stream_is_quiet(pair: Pair) -> None:
     left, right = pair
-    reset(right)
+    right.reset()
     await left.aclose()
     with pytest.raises(trio.ClosedResourceError):
         left.send_now(b"1")

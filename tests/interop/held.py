@@ -11,34 +11,35 @@ pass such a test, on a fast machine or a slow one.
 """
 
 import logging
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from queue import SimpleQueue
 from threading import Event, Thread
 
 import trio
 
+from servers.body import Body
 from servers.connection import Limits
-from servers.reply import Handler, Last, Reply, Request, StreamingReply
+from servers.reply import Handler, Reply, Request, Source, StreamingReply
 from servers.routes import Routes
 from servers.server import Server, listen
 
 from .peers import SAFETY, Address
-
-Pieces = AsyncGenerator[bytes | Last, None]
 
 
 class HeldRoutes(Routes):
     """Routes of ours, whose streams wait before each piece.
 
     Attributes:
+        permits: for so many pieces more.
         ended: for each stream that is over, in whatever way, how many pieces it got.
     """
 
     def __init__(self, routes: Routes) -> None:
-        self._routes = routes
-        self._permits = trio.Semaphore(0)
+        self.tasks = routes.tasks
+        self.permits = trio.Semaphore(0)
         self.ended: SimpleQueue[int] = SimpleQueue()
+        self._routes = routes
 
     def find(self, method: str, path: str) -> tuple[Handler | Reply, dict[str, str]]:
         handler, params = self._routes.find(method, path)
@@ -48,25 +49,63 @@ class HeldRoutes(Routes):
         async def held(request: Request) -> Reply | StreamingReply:
             reply = await handler(request)
             if isinstance(reply, StreamingReply):
-                reply.pieces = self._hold(reply.pieces)
+                reply.source = HeldSource(self, StreamingReply(reply.source))
             return reply
 
         return held, params
 
-    async def _hold(self, pieces: Pieces) -> Pieces:
-        count = 0
-        try:
-            async with aclosing(pieces):
-                async for piece in pieces:
-                    await self._permits.acquire()
-                    count += 1
-                    yield piece
-        finally:
-            self.ended.put(count)
-
     def release(self, pieces: int) -> None:
         for _ in range(pieces):
-            self._permits.release()
+            self.permits.release()
+
+
+class HeldSource:
+    """Sends what another source does, into a body that is held."""
+
+    def __init__(self, routes: HeldRoutes, source: Source) -> None:
+        self._routes = routes
+        self._source = source
+
+    async def send_to(self, body: Body) -> None:
+        held = HeldBody(body, self._routes.permits)
+        try:
+            await self._source.send_to(held)
+        finally:
+            self._routes.ended.put(held.taken)
+
+
+class HeldBody(Body):
+    """A body that takes a piece when there is a permit. To its source it looks like that of a
+    slow reader.
+
+    Attributes:
+        taken: pieces so far.
+    """
+
+    def __init__(self, body: Body, permits: trio.Semaphore) -> None:
+        self.taken = 0
+        self._body = body
+        self._permits = permits
+        self._waiting = b""
+
+    async def send(self, piece: bytes) -> None:
+        await self._take()
+        await self._body.send(piece)
+
+    def send_now(self, piece: bytes, now: float) -> bool:
+        self._waiting = piece
+        return False
+
+    async def flush(self) -> None:
+        await self.send(self._waiting)
+
+    async def end(self, piece: bytes = b"") -> None:
+        await self._take()
+        await self._body.end(piece)
+
+    async def _take(self) -> None:
+        await self._permits.acquire()
+        self.taken += 1
 
 
 class Held(Address):

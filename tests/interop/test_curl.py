@@ -4,6 +4,7 @@ import json
 import select
 import socket
 import subprocess
+from collections.abc import Callable
 
 import pytest
 
@@ -48,11 +49,12 @@ def curl(*arguments: str, given: bytes = b"") -> tuple[bytes, str]:
 # ---- while the stream runs
 
 EVENT = [b"\n\n"]
-STREAMS: dict[str, tuple[Routes, str, list[bytes]]] = {  # the routes, the path, how pieces end
-    "home": (chat.routes(Pace(0, 0)), "/", [t.encode() for t in tokenize(chat.GREETING)]),
-    "chat": (chat.routes(Pace(0, 0)), "/chat/你好", EVENT * 4),
-    "chunked": (chunked.routes(Pace(0, 0)), "/", [t.encode() for t in tokenize(chunked.TEXT)]),
-    "sse": (sse.routes(Pace(0, 0)), "/", EVENT * 4),
+# the routes, the path, how pieces end
+STREAMS: dict[str, tuple[Callable[[Pace], Routes], str, list[bytes]]] = {
+    "home": (chat.routes, "/", [t.encode() for t in tokenize(chat.GREETING)]),
+    "chat": (chat.routes, "/chat/你好", EVENT * 4),
+    "chunked": (chunked.routes, "/", [t.encode() for t in tokenize(chunked.TEXT)]),
+    "sse": (sse.routes, "/", EVENT * 4),
 }
 
 
@@ -60,7 +62,10 @@ STREAMS: dict[str, tuple[Routes, str, list[bytes]]] = {  # the routes, the path,
 def test_no_buffer_prints_each_token_before_the_next_exists(stream: str) -> None:
     """`-N`: what has arrived is printed before the server has anything more to send."""
     routes, path, ends = STREAMS[stream]
-    with hold(routes) as held, started(f"exec curl -sN {held.url}{path}") as (process, output):
+    with (
+        hold(routes(Pace(0, 0))) as held,
+        started(f"exec curl -sN {held.url}{path}") as (process, output),
+    ):
         for end in ends[:4]:
             held.release()
             read_until(output, end)
@@ -68,13 +73,17 @@ def test_no_buffer_prints_each_token_before_the_next_exists(stream: str) -> None
         assert process.wait(SAFETY) == 0
 
 
-def test_the_second_token_is_an_hour_away() -> None:
+@pytest.mark.parametrize(
+    ("path", "first"),
+    [("/", b"Hello"), ("/chat/hello", b'event: thinking\ndata: {"text":"The"}\n\n')],
+)
+def test_the_second_token_is_an_hour_away(path: str, first: bytes) -> None:
     """The same with a server as it is started by hand: one token printed, and curl still there."""
     with (
         running("servers.chat", "--ttft", "0", "--itl", "3600") as server,
-        started(f"exec curl -sN {server.url}/") as (process, output),
+        started(f"exec curl -sN {server.url}{path}") as (process, output),
     ):
-        assert read_until(output, b"Hello") == b"Hello"
+        assert read_until(output, first) == first
         assert process.poll() is None
 
 

@@ -4,7 +4,7 @@ A wait is always for a text or an attribute of the page. `wait_for_function` wou
 which the page's Content-Security-Policy forbids.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from json import loads
 
@@ -100,7 +100,6 @@ def test_an_answer_appears_token_by_token(visit: Visit, held: Held) -> None:
     message = visit.ask(PROMPT)
     thought, text = message.locator(".thought"), message.locator(".answer")
 
-    held.release()  # the role, without text
     for count in range(1, 6):
         held.release()
         shows(thought, "".join(SAID.thinking[:count]))
@@ -144,13 +143,13 @@ def test_stop_stops_the_model(visit: Visit, beating: Held) -> None:
     stays, and the next question is answered."""
     visit.page.goto(beating.url)
     message = visit.ask(PROMPT)
-    beating.release(4)
+    beating.release(3)
     shows(message.locator(".thought"), "".join(SAID.thinking[:3]))
 
     visit.page.locator("#halt").click()
     expect(message).to_have_attribute("data-ending", "stopped")
     shows(message.locator(".ending"), "stopped by you")
-    assert beating.wait_until_ended() == 4
+    assert beating.wait_until_ended() == 3
     shows(message.locator(".thought"), "".join(SAID.thinking[:3]))
 
     beating.release(1000)
@@ -164,11 +163,11 @@ def test_a_window_that_is_closed_stops_the_model(visit: Visit, beating: Held) ->
     """The same without a click on Stop."""
     visit.page.goto(beating.url)
     message = visit.ask(PROMPT)
-    beating.release(2)
+    beating.release()
     shows(message.locator(".thought"), SAID.thinking[0])
 
     visit.page.close()
-    assert beating.wait_until_ended() == 2
+    assert beating.wait_until_ended() == 1
 
 
 def test_a_server_that_dies_is_told(visit: Visit) -> None:
@@ -184,9 +183,10 @@ def test_a_server_that_dies_is_told(visit: Visit) -> None:
         shows(message.locator(".thought"), SAID.thinking[0])
 
 
-PLACES: dict[str, tuple[Routes, str, str]] = {  # routes, path, what the first piece shows
-    "text": (chunked.routes(Pace(0, 0)), "/", "Chunks"),
-    "events": (chat.routes(Pace(0, 0)), "/chat/hello", '"The"'),
+# the routes, the path, what the first piece shows
+PLACES: dict[str, tuple[Callable[[Pace], Routes], str, str]] = {
+    "text": (chunked.routes, "/", "Chunks"),
+    "events": (chat.routes, "/chat/hello", '"The"'),
 }
 
 
@@ -195,7 +195,7 @@ def test_a_stream_in_the_address_bar(place: str, visit: Visit) -> None:
     """A stream that is no page is shown as text, long before its end. Of text without `nosniff` a
     browser would wait for a kilobyte, to guess its type."""
     routes, path, text = PLACES[place]
-    with hold(routes) as held:
+    with hold(routes(Pace(0, 0))) as held:
         visit.page.goto(held.url + path, wait_until="commit")
         # Five and not one: a busy Chromium parses the last bytes that came with those after them.
         held.release(5)

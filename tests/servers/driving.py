@@ -122,6 +122,8 @@ async def connected(
         with trio.fail_after(10_000 if virtual else 20):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(watch.run)
+                for task in routes.tasks:
+                    nursery.start_soon(task)
                 nursery.start_soon(serve)
                 yield Memory(client, server, connection, done)
                 client.close()

@@ -11,7 +11,8 @@ from protocol.sse import EventStreamParser
 from servers.chat import GREETING, PAGE, routes
 from servers.model import Answer, Pace, answer, tokenize
 
-from .driving import CHUNKED, ask, get, head, text, timed
+from ..streams import receive_until
+from .driving import CHUNKED, ask, connected, get, head, text, timed
 from .driving import TEXT as PLAIN
 
 ROUTES = routes(Pace(1, 0.5))
@@ -119,7 +120,7 @@ async def test_chat(autojump_clock: MockClock) -> None:
     ]
     assert expected[0] == b'event: thinking\ndata: {"text":"The"}\n\n'
     assert expected[len(said.thinking)] == b'data: {"text":"#"}\n\n'
-    expected[-1] += b'event: done\ndata: {"finish_reason":"stop"}\n\n'
+    expected.append(b'event: done\ndata: {"finish_reason":"stop"}\n\n')  # a step like the others
     assert events == {1 + 0.5 * n: event for n, event in enumerate(expected)}
 
 
@@ -187,17 +188,19 @@ DONE = b"data: [DONE]\n\n"
 
 @pytest.mark.usefixtures("said")
 async def test_completion_stream(autojump_clock: MockClock) -> None:
-    """The role at once, each token when it is due, and with the last one the end."""
+    """The role with the first token, each token when it is due; the end takes a step too."""
     received, events = await timed(ROUTES, post(stream=True))
     assert received == head(200, *EVENTS, REQUEST_ID, CHUNKED)
-    assert events == {0: ROLE, 1: HM, 1.5: NI, 2: GO + STOP + DONE}
+    assert events == {1: ROLE + HM, 1.5: NI, 2: GO, 2.5: STOP + DONE}
 
 
 @pytest.mark.usefixtures("said")
 async def test_done_leaves_with_the_last_chunk() -> None:
     """In one write: a client that sees [DONE] and no end gives up its connection."""
-    reply = await ask(AT_ONCE, post(stream=True))
-    assert reply.endswith(b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n")
+    async with connected(AT_ONCE) as memory:
+        await memory.client.send_all(post(stream=True))
+        await receive_until(memory.client, b"0\r\n\r\n")
+        assert memory.server.writes[-1].endswith(STOP + DONE + b"\r\n0\r\n\r\n")
 
 
 NULL = ',"usage":null'
@@ -255,7 +258,7 @@ async def test_token_limit(
 async def test_completion_whole(stream: dict[str, object], autojump_clock: MockClock) -> None:
     """The same answer in one object, when the model has said it all."""
     reply = await ask(ROUTES, post(**stream))
-    assert autojump_clock.current_time() == 2
+    assert autojump_clock.current_time() == 2.5
     body = (
         f'{{"id":"{ID}","object":"chat.completion","created":1000000000,"model":"sim-1",'
         '"choices":[{"index":0,"message":{"role":"assistant","content":"你 go","refusal":null,'
@@ -301,7 +304,8 @@ async def test_every_answer_has_its_own_id() -> None:
 async def test_unknown_model_and_unknown_fields(autojump_clock: MockClock) -> None:
     """Any model is served, under the name it was asked for; unknown fields are ignored."""
     _, came = await timed(ROUTES, post(stream=True, model="gpt-ü", temperature=0.1, tools=[]))
-    assert came[1] == chunk('{"reasoning_content":"Hm"}', model="gpt-ü")
+    role = chunk('{"role":"assistant","content":"","refusal":null}', model="gpt-ü")
+    assert came[1] == role + chunk('{"reasoning_content":"Hm"}', model="gpt-ü")
 
 
 async def test_the_prompt_is_what_the_user_said_last() -> None:

@@ -156,9 +156,6 @@ async def test_slow_is_not_stalled(autojump_clock: MockClock) -> None:
         assert not memory.done.is_set()
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the stall clock runs from a piece's first byte, not the last taken"
-)
 async def test_slow_within_one_piece_is_not_stalled(autojump_clock: MockClock) -> None:
     """`stall_seconds`: how long a reader may take NOTHING. This one takes 100 bytes a second."""
     routes = Routes({"GET /": streaming(Counted(2000).pieces)})
@@ -170,7 +167,6 @@ async def test_slow_within_one_piece_is_not_stalled(autojump_clock: MockClock) -
         assert not memory.done.is_set()
 
 
-@pytest.mark.xfail(strict=True, reason="only streams have a stall limit: this one waits for ever")
 async def test_stall_of_a_plain_reply(autojump_clock: MockClock) -> None:
     """Every wait has a limit: also that for a reader of a reply with a length."""
     routes = Routes({"GET /": replying(Reply(b"x" * 5000))})
@@ -285,7 +281,6 @@ async def test_heartbeat_that_does_not_fit(autojump_clock: MockClock) -> None:
     assert received[before:] == BEAT + b"9\r\ndata: 2\n\n\r\n0\r\n\r\n"
 
 
-@pytest.mark.xfail(strict=True, reason="the rest waits for the next piece, however long")
 async def test_heartbeat_goes_on_after_one_that_did_not_fit(autojump_clock: MockClock) -> None:
     """The reader is back: what is left of the heartbeat leaves when the next is due."""
     routes = Routes({"GET /": streaming(short_then_silent, EventStream)})
@@ -305,7 +300,6 @@ async def test_heartbeat_goes_on_after_one_that_did_not_fit(autojump_clock: Mock
         pytest.fail("nothing came for six seconds")
 
 
-@pytest.mark.xfail(strict=True, reason="an empty piece counts as sent: it puts the heartbeat off")
 async def test_empty_pieces_are_silence(autojump_clock: MockClock) -> None:
     """A generator that yields b"" sends nothing: a proxy's timer runs, and so does ours."""
 

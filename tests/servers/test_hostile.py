@@ -99,7 +99,6 @@ def test_the_table_is_long() -> None:
     assert len({row.name for row in ATTACKS}) == len(ATTACKS)
 
 
-@pytest.mark.xfail(strict=True, reason="a chunk-size over its limit is answered 400, a body's 413")
 async def test_chunk_size_over_the_limit() -> None:
     """The limits on a body are 413 (RFC 9110 §15.5.14), however it is framed."""
     async with running(ROUTES, LIMITS) as server:

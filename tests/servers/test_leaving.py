@@ -22,7 +22,7 @@ from servers.connection import Limits
 from servers.reply import EventStream, Last, Request, StreamingReply
 from servers.routes import Routes
 
-from ..streams import receive_all, receive_until, reset
+from ..streams import receive_all, receive_until
 from .driving import Running, get, open_files, running, until
 
 needs_epoll = pytest.mark.skipif(
@@ -93,7 +93,7 @@ async def test_reset_while_streaming() -> None:
     source = Source()
     async with running(Routes({"GET /": source.handler})) as server:
         client = await listener_of(server, source)
-        reset(client)
+        client.reset()
         await source.speak_until_closed()
         assert source.made <= 3
         await until(lambda: server.server.connection_count == 0)
@@ -105,7 +105,7 @@ async def test_reset_in_silence() -> None:
     source = Source()
     async with running(Routes({"GET /": source.handler})) as server:
         client = await listener_of(server, source)
-        reset(client)
+        client.reset()
         with trio.fail_after(5):
             await source.ended.wait()
         assert source.made == 1
@@ -162,7 +162,7 @@ async def test_one_leaves_and_another_stays() -> None:
         await staying.send_all(get("/other"))
         await one.speak()
         await other.speak()
-        reset(leaving)
+        leaving.reset()
         await one.speak_until_closed()
         await other.speak()
         other.finish()
@@ -265,7 +265,7 @@ async def test_two_hundred_clients_leave() -> None:
                 await client.receive_some(dice.randrange(1, 1000))
         match dice.randrange(3):
             case 0:
-                reset(client)
+                client.reset()
             case 1:
                 client.close()
             case _:

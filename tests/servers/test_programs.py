@@ -3,6 +3,7 @@
 import re
 import signal
 import socket
+import time
 
 import pytest
 
@@ -70,8 +71,10 @@ def test_second_signal_cuts(start: Start) -> None:
     assert client.recv(65536).startswith(b"HTTP/1.1 200 OK\r\n")
     process.send_signal(signal.SIGINT)
     assert line_of(process.stderr) == "stopping: 1 still connected (again: at once)\n"
+    start_of_end = time.monotonic()
     process.send_signal(signal.SIGINT)
     assert outputs(process) == (0, "", "")
+    assert time.monotonic() - start_of_end < 4  # the grace time is five seconds
     assert read_all(client) == b""
 
 

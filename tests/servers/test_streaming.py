@@ -169,7 +169,6 @@ async def test_generator_that_raises(
     assert "ValueError: out of words" in caplog.text
 
 
-@pytest.mark.xfail(strict=True, reason="it is ended with a FIN, which is how a whole body ends")
 async def test_generator_that_raises_in_http_1_0(autojump_clock: MockClock) -> None:
     """Where the close ends the body, a FIN says that it is whole: only an RST says that it is not
     (rule 3 of connection.py; RFC 9112 §8)."""
@@ -351,7 +350,6 @@ async def test_events_stay_whole() -> None:
         ]
 
 
-@pytest.mark.xfail(strict=True, reason="a reply that cannot be written is no reply at all, not 500")
 @pytest.mark.parametrize(
     "reply",
     [None, Reply("x", status=999), Reply("x", headers=(("X", "a\r\nb"),))],

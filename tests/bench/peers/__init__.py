@@ -23,7 +23,6 @@ from pathlib import Path
 
 PROMPT = "hi"
 START_SECONDS = 20.0
-NICE = -10
 TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 ROOT = Path(__file__).parents[3]
 ADDRESS = re.compile(rb"http://[^/\s:]+:(\d+)")
@@ -168,21 +167,13 @@ def _stat(pid: int) -> list[str]:
 
 @contextmanager
 def pinned(core: int) -> Iterator[None]:
-    """Processes that start in here run on this core, before other programs if that is allowed."""
-    cores, nice = os.sched_getaffinity(0), os.getpriority(os.PRIO_PROCESS, 0)
+    """Processes that start in here run on this core."""
+    before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core})
-    if privileged():
-        os.setpriority(os.PRIO_PROCESS, 0, NICE)
     try:
         yield
     finally:
-        os.sched_setaffinity(0, cores)
-        if privileged():
-            os.setpriority(os.PRIO_PROCESS, 0, nice)
-
-
-def privileged() -> bool:
-    return os.geteuid() == 0
+        os.sched_setaffinity(0, before)
 
 
 class NotStarted(Exception):

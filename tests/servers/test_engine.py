@@ -1,0 +1,242 @@
+"""The engine: each token when it is due, a full batch queues, and one sequence harms no other."""
+
+from collections.abc import Iterator
+from itertools import islice, repeat
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from servers.engine import SLOT, YIELD_AFTER, Engine, Sequence
+
+Written = list[tuple[float, bytes]]
+
+
+def numbers(count: int) -> Iterator[bytes]:
+    yield from (b"%d" % number for number in range(count))
+
+
+def sequence(
+    written: Written, count: int = 3, gap: float = 0.5, prefill: float = 1.0
+) -> Sequence:
+    def write(piece: bytes, now: float) -> bool:
+        written.append((trio.current_time(), piece))
+        return True
+
+    return Sequence(numbers(count), repeat(gap), prefill, write)
+
+
+async def never() -> None:
+    raise AssertionError("nobody was slow")
+
+
+async def drive_all(engine: Engine, sequences: list[Sequence]) -> None:
+    async with trio.open_nursery() as running:
+        running.start_soon(engine.run)
+        async with trio.open_nursery() as nursery:
+            for each in sequences:
+                nursery.start_soon(engine.drive, each, never)
+        running.cancel_scope.cancel()
+
+
+async def test_each_token_when_it_is_due(autojump_clock: MockClock) -> None:
+    """The first after the prefill, each other one after its gap; the end is a step too."""
+    written: Written = []
+    engine = Engine()
+    await drive_all(engine, [sequence(written)])
+    assert written == [(1.0, b"0"), (1.5, b"1"), (2.0, b"2")]
+    assert trio.current_time() == 2.5
+    assert (engine.running, engine.waiting) == (0, 0)
+
+
+async def test_tokens_wait_for_their_slot(autojump_clock: MockClock) -> None:
+    """Due between two slots: made in the later one, and the delay does not add up."""
+    written: Written = []
+    await drive_all(Engine(), [sequence(written, count=100, gap=0.0031, prefill=0.001)])
+    for number, (time, _) in enumerate(written):
+        due = 0.001 + 0.0031 * number
+        assert due <= time + 1e-9
+        assert time < due + SLOT + 1e-9
+
+
+async def test_no_gap_at_all(autojump_clock: MockClock) -> None:
+    """As fast as it goes, and still every other task runs."""
+    written: Written = []
+    await drive_all(Engine(), [sequence(written, count=1000, gap=0, prefill=0)])
+    assert len(written) == 1000
+    assert trio.current_time() == 0
+
+
+async def test_a_full_batch_queues(autojump_clock: MockClock) -> None:
+    """Two run, the third begins its prefill when one has ended: its time to first token grows."""
+    outputs: list[Written] = [[], [], []]
+    engine = Engine(max_batch=2)
+    await drive_all(engine, [sequence(written) for written in outputs])
+    assert sorted(written[0][0] for written in outputs) == [1.0, 1.0, 3.5]
+
+
+async def test_a_full_queue_says_so(autojump_clock: MockClock) -> None:
+    engine = Engine(max_batch=1, max_queue=1)
+    async with trio.open_nursery() as nursery:
+        for _ in range(2):
+            assert not engine.is_full
+            nursery.start_soon(engine.drive, sequence([]), never)
+            await wait_all_tasks_blocked()
+        assert (engine.running, engine.waiting) == (1, 1)
+        assert engine.is_full
+        nursery.cancel_scope.cancel()
+    assert (engine.running, engine.waiting) == (0, 0)
+
+
+async def test_a_slow_reader_pauses_its_own_sequence_only(autojump_clock: MockClock) -> None:
+    """What was not taken is flushed by its own task; then its next token is due at once."""
+    fast: Written = []
+    slow: Written = []
+
+    def write(piece: bytes, now: float) -> bool:
+        slow.append((trio.current_time(), piece))
+        return len(slow) != 1  # the first one is not taken whole
+
+    async def flush() -> None:
+        await trio.sleep(10)
+
+    engine = Engine()
+    async with trio.open_nursery() as running:
+        running.start_soon(engine.run)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(engine.drive, sequence(fast), never)
+            paused = Sequence(numbers(3), repeat(0.5), 1.0, write)
+            nursery.start_soon(engine.drive, paused, flush)
+        running.cancel_scope.cancel()
+    assert [time for time, _ in fast] == [1.0, 1.5, 2.0]
+    assert slow == [(1.0, b"0"), (11.0, b"1"), (11.5, b"2")]
+
+
+async def test_a_sequence_that_fails_fails_alone(autojump_clock: MockClock) -> None:
+    """Its own task gets the error; the batch goes on."""
+    written: Written = []
+
+    def broken(piece: bytes, now: float) -> bool:
+        raise trio.BrokenResourceError("the client has gone")
+
+    engine = Engine()
+
+    async def expect_error() -> None:
+        with pytest.raises(trio.BrokenResourceError):
+            await engine.drive(Sequence(numbers(3), repeat(0.5), 1.0, broken), never)
+
+    async with trio.open_nursery() as running:
+        running.start_soon(engine.run)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(expect_error)
+            nursery.start_soon(engine.drive, sequence(written), never)
+        running.cancel_scope.cancel()
+    assert [piece for _, piece in written] == [b"0", b"1", b"2"]
+    assert engine.running == 0
+
+
+@pytest.mark.parametrize("batch", [1, 2], ids=["waiting", "running"])
+async def test_a_cancelled_sequence_leaves(batch: int, autojump_clock: MockClock) -> None:
+    """From the queue or from the batch: no further token, and its place is free."""
+    first: Written = []
+    cancelled: Written = []
+    engine = Engine(max_batch=batch)
+    async with trio.open_nursery() as running:
+        running.start_soon(engine.run)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(engine.drive, sequence(first), never)
+            await wait_all_tasks_blocked()
+            with trio.move_on_at(1.2):
+                await engine.drive(sequence(cancelled), never)
+        running.cancel_scope.cancel()
+    assert len(cancelled) == (1 if batch == 2 else 0)
+    assert len(first) == 3
+    assert (engine.running, engine.waiting) == (0, 0)
+
+
+async def test_an_earlier_token_wakes_the_engine(autojump_clock: MockClock) -> None:
+    """It sleeps to the next slot; a sequence that comes meanwhile may be due before."""
+    late: Written = []
+    early: Written = []
+    engine = Engine()
+    async with trio.open_nursery() as running:
+        running.start_soon(engine.run)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(engine.drive, sequence(late, prefill=100), never)
+            await trio.sleep(1)
+            nursery.start_soon(engine.drive, sequence(early, prefill=0.1), never)
+        running.cancel_scope.cancel()
+    assert early[0][0] == pytest.approx(1.1)
+    assert late[0][0] == 100
+
+
+async def test_a_late_engine_lets_others_run(autojump_clock: MockClock) -> None:
+    """However many are due at once, other tasks run after every YIELD_AFTER of them.
+
+    Twice as many may stand in a row: trio shuffles the order of tasks in each round.
+    """
+    turns: list[str] = []
+
+    def write(piece: bytes, now: float) -> bool:
+        turns.append("token")
+        return True
+
+    async def other() -> None:
+        while True:
+            turns.append("other")
+            await trio.lowlevel.checkpoint()
+
+    engine = Engine()
+    async with trio.open_nursery() as running:
+        async with trio.open_nursery() as nursery:
+            for _ in range(5 * YIELD_AFTER):
+                each = Sequence(numbers(1), repeat(0.0), 0, write)
+                nursery.start_soon(engine.drive, each, never)
+            await wait_all_tasks_blocked()
+            running.start_soon(engine.run)
+            running.start_soon(other)
+        running.cancel_scope.cancel()
+    assert longest_run(turns, "token") <= 2 * YIELD_AFTER
+
+
+def longest_run(turns: list[str], of: str) -> int:
+    longest = length = 0
+    for turn in turns:
+        length = length + 1 if turn == of else 0
+        longest = max(longest, length)
+    return longest
+
+
+def test_longest_run() -> None:
+    assert longest_run(["a", "b", "b", "a", "b"], "b") == 2
+
+
+async def test_gaps_that_vary(autojump_clock: MockClock) -> None:
+    written: Written = []
+
+    def write(piece: bytes, now: float) -> bool:
+        written.append((trio.current_time(), piece))
+        return True
+
+    gaps = iter([0.25, 1.0, 0.5])
+    await drive_all(Engine(), [Sequence(numbers(3), gaps, 0.5, write)])
+    assert [time for time, _ in written] == [0.5, 0.75, 1.75]
+
+
+async def test_tokens_are_made_one_at_a_time(autojump_clock: MockClock) -> None:
+    """The generator stands still between two steps: nothing is made that is not due."""
+    made: list[float] = []
+
+    def tokens() -> Iterator[bytes]:
+        while True:
+            made.append(trio.current_time())
+            yield b"x"
+
+    sequence = Sequence(tokens(), repeat(1.0), 1.0, lambda piece, now: True)
+    engine = Engine()
+    async with trio.open_nursery() as running:
+        running.start_soon(engine.run)
+        with trio.move_on_at(3.5):
+            await engine.drive(sequence, never)
+        running.cancel_scope.cancel()
+    assert list(islice(made, 4)) == [1.0, 2.0, 3.0]
