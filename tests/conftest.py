@@ -3,8 +3,9 @@
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -35,10 +36,22 @@ def start() -> Iterator[Start]:
                 bufsize=0,
             )
             processes.enter_context(process)
-            processes.callback(process.kill)
+            processes.enter_context(limited(process))
             return process
 
         yield start
+
+
+@contextmanager
+def limited(process: Process, seconds: float = 30) -> Iterator[None]:
+    """Kill a process in the end, and before if that does not come: no test waits for ever."""
+    timer = threading.Timer(seconds, process.kill)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        process.kill()
 
 
 def line_of(stream: IO[bytes] | None) -> str:

@@ -22,7 +22,7 @@ from servers.model import answer, tokenize
 from workshop.__main__ import COMMANDS, main
 from workshop.serve import PLACES, _describe
 
-from .conftest import ROOT, Process, Start, line_of, outputs
+from .conftest import ROOT, Process, Start, limited, line_of, outputs
 
 WORKSHOP = ("-m", "workshop")
 REQUEST = r"printf 'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'"
@@ -89,20 +89,20 @@ def test_missing_package_in_a_lesson(lesson: str, start: Start) -> None:
 @contextmanager
 def serving(*arguments: str) -> Iterator[tuple[Process, list[str]]]:
     """`python ARGUMENTS…`, and what it prints until it says how to stop it."""
-    with subprocess.Popen(
-        [sys.executable, *arguments],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        bufsize=0,
-    ) as process:
-        try:
-            lines = [line_of(process.stdout)]
-            while lines[-1] and not lines[-1].startswith("Ctrl-C stops."):
-                lines.append(line_of(process.stdout))
-            yield process, [line.rstrip("\n") for line in lines]
-        finally:
-            process.kill()
+    with (
+        subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+        ) as process,
+        limited(process, 120),
+    ):
+        lines = [line_of(process.stdout)]
+        while lines[-1] and not lines[-1].startswith("Ctrl-C stops."):
+            lines.append(line_of(process.stdout))
+        yield process, [line.rstrip("\n") for line in lines]
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +153,7 @@ def text_of(line: str, output: bytes) -> str:
 
 def test_every_line_of_the_map_can_be_pasted(shown: list[str]) -> None:
     """Each is run by the shell, all at the same time, and the text comes."""
+
     def said(prompt: str) -> str:
         return "".join(answer(prompt).thinking + answer(prompt).text)
 
@@ -307,9 +308,7 @@ def test_lesson_3(start: Start) -> None:
     code, out, error = outputs(start(LESSONS[3], "--once", "--fast", "--port", "0"))
     assert (code, error) == (0, "")
     lines = out.splitlines()
-    assert lines[0] == (
-        "we send   GET / HTTP/1.1␍␊Host: localhost␍␊Connection: close␍␊␍␊"
-    )
+    assert lines[0] == ("we send   GET / HTTP/1.1␍␊Host: localhost␍␊Connection: close␍␊␍␊")
     assert lines[1] == "head      HTTP/1.1 200 OK␍␊"
     assert "chunk-size 6  ␍␊  chunk-data Chunks  ␍␊" in out
     assert "chunk-size 3  ␍␊  chunk-data 你  ␍␊" in out

@@ -41,19 +41,20 @@ class Names:
     def __call__(self, label: str, start: int, end: int) -> None:
         self._named.append((label, start, end))
 
-    def line(self, data: bytes) -> str:
-        """One line for what has been named since the last call.
+    def lines(self, data: bytes) -> list[str]:
+        """What has been named since the last call, a line for each chunk (or part of one).
 
         Args:
             data: the bytes that the decoder has got since then.
         """
         self._bytes += data
-        elements = [
-            _element(label, visible(bytes(self._bytes[start:end])))
-            for label, start, end in self._named
-        ]
+        lines: list[list[str]] = []
+        for label, start, end in self._named:
+            if label == "chunk-size" or not lines:
+                lines.append([])
+            lines[-1].append(_element(label, visible(bytes(self._bytes[start:end]))))
         self._named.clear()
-        return "  ".join(elements)
+        return ["  ".join(line) for line in lines]
 
 
 def _element(label: str, text: str) -> str:

@@ -32,7 +32,6 @@ from servers.command import raise_file_limit
 from .figures import Figure, Goal, Result, Run
 from .peers import (
     FASTAPI,
-    NICE,
     NODE,
     OURS,
     PEERS,
@@ -40,7 +39,6 @@ from .peers import (
     Peer,
     Setting,
     pinned,
-    privileged,
     serving,
 )
 from .peers.check import check

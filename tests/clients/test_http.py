@@ -286,6 +286,16 @@ async def test_request_line(path: str, target: bytes) -> None:
         ]
 
 
+async def test_host_without_the_name_and_password() -> None:
+    """They are not part of Host (RFC 9110 §4.2.4, §7.2)."""
+    async with serving(say_ok) as (port, requests):
+        async with request("GET", f"http://me:secret@127.0.0.1:{port}/"):
+            pass
+        assert requests == [
+            b"GET / HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nConnection: close\r\n\r\n" % port
+        ]
+
+
 @pytest.mark.parametrize(
     ("method", "body", "length"),
     [("POST", b"abc", b"3"), ("POST", b"", b"0"), ("PUT", b"", b"0"), ("PATCH", b"a", b"1")],

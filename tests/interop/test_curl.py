@@ -76,6 +76,7 @@ def test_no_buffer_prints_each_token_before_the_next_exists(stream: str) -> None
 @pytest.mark.parametrize(
     ("path", "first"),
     [("/", b"Hello"), ("/chat/hello", b'event: thinking\ndata: {"text":"The"}\n\n')],
+    ids=["home", "chat"],
 )
 def test_the_second_token_is_an_hour_away(path: str, first: bytes) -> None:
     """The same with a server as it is started by hand: one token printed, and curl still there."""

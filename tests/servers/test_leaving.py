@@ -231,7 +231,9 @@ async def test_a_slow_reader_slows_nobody_else() -> None:
                 tail = tail[-8:] + data
         assert size > flood.PIECES * len(flood.PIECE)
         assert flood.made["fast"] == flood.PIECES
-        assert 1 <= flood.made["slow"] <= 100
+        # With TCP_NOTSENT_LOWAT back-pressure is felt after kilobytes, without after megabytes.
+        limit = 8 if hasattr(socket, "TCP_NOTSENT_LOWAT") else 200
+        assert 1 <= flood.made["slow"] <= limit
         slow.close()
         fast.close()
         await until(lambda: server.server.connection_count == 0)

@@ -39,20 +39,20 @@ async def watch(port: int) -> None:
     reader = HeadReader(is_request=False)
     while head is None:
         head = reader.receive_data(await stream.receive_some())
-    for line in head.raw.splitlines(keepends=True):
-        print(f"head      {lesson.visible(line)}")
+    for field_line in head.raw.splitlines(keepends=True):
+        print(f"head      {lesson.visible(field_line)}")
     print("There is no Content-Length: the server does not know it yet.\n")
 
-    # Then the body. Each read is one of the server's writes here; on a busy network two chunks
-    # may come in one read, or one chunk in two. The decoder does not care.
+    # Then the body: a line for each chunk. Here a read brings one chunk, for the server writes one
+    # at a time; on a busy network it may bring three, or half of one. The decoder does not care.
     names = lesson.Names()
     decoder = ChunkedDecoder(observer=names)
     text = b""
     data = reader.trailing_data
     while True:
         text += b"".join(decoder.receive_data(data))
-        if data:
-            print(f"+{trio.current_time() - start:.2f} s   {names.line(data)}", flush=True)
+        for line in names.lines(data):
+            print(f"+{trio.current_time() - start:.2f} s   {line}", flush=True)
         if decoder.complete:
             break
         data = await stream.receive_some()

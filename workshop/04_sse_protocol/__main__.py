@@ -4,18 +4,19 @@ Chunks carry bytes and mean nothing. To say "this is one event, of this kind, nu
 needs a format inside the body: lines of `name: value`, and a blank line that sends what was
 gathered (WHATWG HTML §9.2). It is what a browser's EventSource reads, and every LLM API writes.
 
-This lesson reads the same stream twice: as the server wrote it, and then 16 bytes at a time, so
-that no read ends where an event ends. The events are the same.
+This lesson decodes the same bytes twice: as they came, and then 16 at a time, so that no piece ends
+where an event ends. The events are the same.
 
 Run this file; then read it, and `protocol/sse.py`, which reads and writes the format.
 """
 
 import sys
+from itertools import zip_longest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # so that it runs in a clone
 try:
-    from clients.stream import READ_SIZE, connect
+    from clients.stream import connect
     from protocol.chunked import ChunkedDecoder
     from protocol.head import HeadReader
     from protocol.sse import EventStreamParser, ServerSentEvent
@@ -33,47 +34,62 @@ REQUEST = (
 
 
 async def watch(port: int) -> None:
-    """Read the stream twice, cut in two ways."""
+    """Receive the stream, and decode it twice, cut in two ways."""
     print("1. As the server wrote it: each chunk holds one event.\n")
-    first = await read_events(port, READ_SIZE)
-    print("\n2. The same stream, 16 bytes at a time: no read ends where an event ends.\n")
-    second = await read_events(port, 16)
-    print(f"\n{len(first)} events and {len(second)} events; the same: {first == second}")
-    print("The retry line and the comment are no events: a block without data sends nothing.")
-
-
-async def read_events(port: int, read_size: int) -> list[ServerSentEvent]:
-    """Receive the stream in reads of at most this size, and name its bytes in both layers."""
     stream = await connect("localhost", port)
     await stream.send_all(REQUEST % 17)
     head = None
     reader = HeadReader(is_request=False)
     while head is None:
-        head = reader.receive_data(await stream.receive_some(read_size))
-
-    chunk_names, event_names = lesson.Names(), lesson.Names()
-    decoder = ChunkedDecoder(observer=chunk_names)
-    parser = EventStreamParser(observer=event_names)
-    events: list[ServerSentEvent] = []
-    data = reader.trailing_data
-    while True:
-        # Two decoders, one inside the other: what the first sets free is what the second reads.
-        body = b"".join(decoder.receive_data(data))
-        dispatched = parser.receive_data(body)
-        if data:
-            print(f"chunks  {chunk_names.line(data)}")
-            if named := event_names.line(body):
-                print(f"events  {named}")
-            for event in dispatched:
-                print(f"     => {event.event} {event.id}: {event.data}", flush=True)
-        events += dispatched
-        if decoder.complete:
-            break
-        data = await stream.receive_some(read_size)
+        head = reader.receive_data(await stream.receive_some())
+    body = reader.trailing_data
+    first = TwoLayers()
+    first.receive_data(body)
+    while not first.complete:
+        data = await stream.receive_some()
         if not data:
-            decoder.receive_eof()
+            first.receive_eof()  # raises: a body without its last chunk was cut off
+        body += data
+        first.receive_data(data)
     stream.close()
-    return events
+
+    print("\n2. The same bytes, 16 at a time: no piece ends where an event ends.\n")
+    second = TwoLayers()
+    for start in range(0, len(body), 16):
+        second.receive_data(body[start : start + 16])
+
+    same = first.events == second.events
+    print(f"\n{len(first.events)} events and {len(second.events)} events; the same: {same}")
+    print("The retry line and the comment are no events: a block without data sends nothing.")
+
+
+class TwoLayers:
+    """Two decoders, one inside the other: what the first sets free is what the second reads."""
+
+    def __init__(self) -> None:
+        self.events: list[ServerSentEvent] = []
+        self._chunk_names, self._event_names = lesson.Names(), lesson.Names()
+        self._chunks = ChunkedDecoder(observer=self._chunk_names)
+        self._parser = EventStreamParser(observer=self._event_names)
+
+    @property
+    def complete(self) -> bool:
+        return self._chunks.complete
+
+    def receive_data(self, data: bytes) -> None:
+        """Decode, and print each chunk with the events in it."""
+        pieces = self._chunks.receive_data(data)
+        for line, piece in zip_longest(self._chunk_names.lines(data), pieces):
+            print(f"chunks  {line}")
+            events = self._parser.receive_data(piece or b"")
+            for names in self._event_names.lines(piece or b""):
+                print(f"events  {names}")
+            for event in events:
+                print(f"     => {event.event} {event.id}: {event.data}", flush=True)
+            self.events += events
+
+    def receive_eof(self) -> None:
+        self._chunks.receive_eof()
 
 
 TRIES = [
