@@ -20,16 +20,15 @@ The rules this file keeps:
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import h11
 import msgspec
 
+from .chunked import Observer
 from .errors import DecodeError
 
 __all__ = ["EventStreamParser", "ServerSentEvent", "encode_comment", "encode_event"]
-
-Observer = Callable[[str, int, int], None]  # see ChunkedDecoder
 
 
 class ServerSentEvent(msgspec.Struct, frozen=True):
@@ -56,6 +55,7 @@ LINE_END = re.compile(rb"\r\n?|\n")
 LF, CR = 0x0A, 0x0D
 BOM = b"\xef\xbb\xbf"
 CLOSED = -1
+WINDOW = 256 << 10
 
 # A reconnection time of more digits is nobody's; CPython refuses to read 4,300 of them.
 MAX_RETRY_DIGITS = 100
@@ -142,16 +142,20 @@ class EventStreamParser:
         return events
 
     def receive_eof(self) -> None:
-        """Say that the stream has ended.
+        """Say that the stream has ended: "any pending data must be discarded." (§9.2.6)
 
-        "Once the end of the file is reached, any pending data must be discarded." (§9.2.6) That
-        is no error here: whether the stream was whole is for the layer below to say.
+        That is no error: whether the stream was whole is for the layer below to say.
         """
         self._fragments.clear()
         self._room = CLOSED if self._error else self._max_line_size
         self._end_event()
 
     def _receive_data(self, data: bytes, events: list[ServerSentEvent]) -> None:
+        if len(data) > WINDOW:
+            # A window at a time, so that the copies made on the way stay in the cache.
+            for start in range(0, len(data), WINDOW):
+                self._receive_data(data[start : start + WINDOW], events)
+            return
         if self._after_cr:
             if not data:
                 return
@@ -205,8 +209,12 @@ class EventStreamParser:
             line = data[start : match.start()]
             self._check_line(len(line))
             if has_bom:
+                # "The UTF-8 decode algorithm strips one leading UTF-8 Byte Order Mark, if any."
+                if self._observer is not None:
+                    self._observer("BOM", 0, len(BOM))
+                self._offset += len(BOM)
+                line = line[len(BOM) :]
                 has_bom = False
-                line = self._skip_bom(line)
             self._take_line(line.decode("utf-8", "replace"), events)
             if self._observer is not None:
                 self._observe(self._observer, line, len(match[0]))
@@ -256,13 +264,6 @@ class EventStreamParser:
     def _take_lines(self, lines: str, events: list[ServerSentEvent]) -> None:
         for line in lines.split("\n"):
             self._take_line(line, events)
-
-    def _skip_bom(self, line: bytes) -> bytes:
-        """ "The UTF-8 decode algorithm strips one leading UTF-8 Byte Order Mark (BOM), if any." """
-        if self._observer is not None:
-            self._observer("BOM", self._offset, self._offset + len(BOM))
-        self._offset += len(BOM)
-        return line[len(BOM) :]
 
     def _take_line(self, line: str, events: list[ServerSentEvent]) -> None:
         """Interpret one line (§9.2.6): blank, comment or field."""
@@ -339,8 +340,7 @@ class EventStreamParser:
 def encode_event(event: ServerSentEvent) -> bytes:
     """The lines of one event and the blank line that dispatches it.
 
-    Data is split at CRLF, CR and LF, one `data` line each; "" gives one empty line, so that it is
-    dispatched. A receiver joins the lines with LF.
+    Data is split at CRLF, CR and LF, one `data` line each; "" gives one, so it is dispatched.
 
     Raises:
         h11.LocalProtocolError: what would inject a line or cannot be written: CR, LF or NUL in

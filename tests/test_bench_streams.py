@@ -143,11 +143,11 @@ def test_another_answer_is_not_timed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], program: Path
 ) -> None:
     def other(peer: peers.Peer, core: int) -> dict[str, float]:
-        raise table.DifferentWork(f"{peer.name}: a chunk that is not one event")
+        raise table.DifferentWork(f"{peer.name}: 2 tokens in one chunk")
 
     monkeypatch.setattr(streams, "check", other)
     assert bench.main(["streams", "--quick"]) == 1
-    assert "not timed: ours: a chunk that is not one event" in capsys.readouterr().err
+    assert "not timed: ours: 2 tokens in one chunk" in capsys.readouterr().err
 
 
 def test_without_a_compiler(

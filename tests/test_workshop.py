@@ -379,9 +379,6 @@ def test_lesson_and_a_foreign_program(answer: bytes, start: Start) -> None:
     )
 
 
-@pytest.mark.xfail(
-    strict=True, reason="Python flushes standard output once more at its end: a message, and 120"
-)
 def test_lesson_whose_reader_has_seen_enough(start: Start) -> None:
     """`python workshop/03_http_chunked | head -1`: no traceback."""
     lesson = start(LESSONS[3], "--port", "0")  # four seconds of words

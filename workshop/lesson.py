@@ -142,7 +142,8 @@ async def _watch(watch: Callable[[int], Awaitable[None]], port: int) -> bool:
     """Show the lesson. Returns whether it came to its end."""
     try:
         await watch(port)
-    except BrokenPipeError:  # `| head` has seen enough
+    except BrokenPipeError:  # `| head` has seen enough; nor may Python flush to it at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return False
     except (h11.RemoteProtocolError, trio.BrokenResourceError) as error:  # the server was stopped
         print(f"the stream was cut off: {error}")

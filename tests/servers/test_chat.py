@@ -306,6 +306,8 @@ async def test_unknown_model_and_unknown_fields(autojump_clock: MockClock) -> No
     _, came = await timed(ROUTES, post(stream=True, model="gpt-ü", temperature=0.1, tools=[]))
     role = chunk('{"role":"assistant","content":"","refusal":null}', model="gpt-ü")
     assert came[1] == role + chunk('{"reasoning_content":"Hm"}', model="gpt-ü")
+    whole = msgspec.json.decode(body_of(await ask(AT_ONCE, post(model="gpt-ü"))))
+    assert whole["model"] == "gpt-ü"
 
 
 async def test_the_prompt_is_what_the_user_said_last() -> None:

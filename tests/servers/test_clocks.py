@@ -144,6 +144,21 @@ async def test_stall(kind: type[EventStream] | None, autojump_clock: MockClock) 
     assert counted.closed
 
 
+async def test_silence_is_no_stall(autojump_clock: MockClock) -> None:
+    """The clock runs while a piece waits for its reader, not while the reader waits for a piece."""
+
+    async def late() -> Pieces:
+        await trio.sleep(1000)
+        yield b"x" * 2000  # more than fits
+        await trio.sleep_forever()
+
+    routes = Routes({"GET /": streaming(late)})
+    async with connected(routes, Limits(stall_seconds=30), 1000) as memory:
+        await memory.client.send_all(get())
+        await memory.done.wait()
+        assert 1030 <= trio.current_time() <= 1030 + TICK
+
+
 async def test_slow_is_not_stalled(autojump_clock: MockClock) -> None:
     """A reader that takes a piece every 25 seconds keeps its stream."""
     counted = Counted(100)

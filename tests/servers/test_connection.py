@@ -291,6 +291,8 @@ async def test_handler_that_raises(caplog: pytest.LogCaptureFixture) -> None:
     reply = await ask(Routes({"GET /": broken}), get("/") + get("/"))
     body = b"500 Internal Server Error\n\nThe server's log says why.\n"
     assert reply == plain(body, CLOSE, status=500)
+    head_only = await ask(Routes({"GET /": broken}), b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert head_only == reply.removesuffix(body)
     assert "500 GET /: the handler failed" in caplog.text
     assert "KeyError: 'secret'" in caplog.text
 

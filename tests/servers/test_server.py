@@ -140,6 +140,22 @@ async def test_turned_away_with_a_goodbye() -> None:
         assert (await receive_all(client)).startswith(b"HTTP/1.1 503 ")
 
 
+async def test_few_are_turned_away_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A goodbye is waited for; a crowd that does not say its own is closed without a word."""
+    monkeypatch.setattr("servers.server.MAX_TURNING_AWAY", 2)
+    async with running(ROUTES, max_connections=0) as server:
+        waiting = [await server.connect() for _ in range(2)]
+        for client in waiting:
+            assert (await receive_all(client)).startswith(b"HTTP/1.1 503 ")
+        assert await server.ask(b"") == b""
+        for client in waiting:
+            client.close()
+        # As soon as the server has seen them go, there is room for a word again.
+        with trio.fail_after(5):
+            while not await server.ask(b""):
+                pass
+
+
 class Talk:
     """A stream that ends when the test says so."""
 
