@@ -1,11 +1,13 @@
 """What answers: raw sockets, one connection's life, replies that stream, and the servers.
 
+    command.py     a server as a program: flags, log, signals
     server.py      listening sockets, and the life of a server until its last stream
     connection.py  one connection: request after request
+    routes.py      which handler answers which request
     reply.py       what a handler gets and what it gives back: Request, Reply, EventStream
     body.py        the bytes after a streaming reply's head
-    routes.py      which handler answers which request
     watch.py       the clocks of all connections, and who has left
+    engine.py      one clock for all tokens: steps every running answer
     model.py       the text of the simulated model
     chunked.py     8003: lesson 3, chunked coding
     sse.py         8004: lesson 4, Server-Sent Events
