@@ -96,13 +96,14 @@ class Done(msgspec.Struct, frozen=True):
     finish_reason: FinishReason
 
 
-def routes(pace: Pace) -> Routes:
+def routes(pace: Pace, engine: Engine | None = None) -> Routes:
     """All routes of this server.
 
     Args:
         pace: how fast the model speaks.
+        engine: makes the tokens; by default one with room for 4,096 answers at a time.
     """
-    engine = Engine()
+    engine = engine or Engine()
     files = {path.name: path for path in PAGE.iterdir() if path.suffix in CONTENT_TYPES}
 
     def page_file(name: str) -> Reply:
@@ -126,7 +127,9 @@ def routes(pace: Pace) -> Routes:
             return Reply("404 Not Found\n\nThe page has no such file.\n", 404)
         return page_file(request.params["name"])
 
-    async def chat(request: Request) -> EventStream:
+    async def chat(request: Request) -> Reply | EventStream:
+        if engine.is_full:
+            return _busy()
         return _chat(engine, answer(request.params["text"]), pace)
 
     async def completions(request: Request) -> Reply | EventStream:
@@ -134,6 +137,8 @@ def routes(pace: Pace) -> Routes:
             asked = read_chat_request(request.body)
         except InvalidRequest as error:
             return _error(400, str(error), error.param)
+        if engine.is_full:
+            return _busy()
         if len(request.body) > LARGE_BODY:
             completion = await trio.to_thread.run_sync(Completion, asked)
         else:
@@ -266,6 +271,11 @@ def _json(value: object, status: int = 200, headers: tuple[tuple[str, str], ...]
 def _error(status: int, message: str, param: str | None) -> Reply:
     error = ErrorBody(message=message, type="invalid_request_error", param=param)
     return _json(ErrorResponse(error), status)
+
+
+def _busy() -> Reply:
+    error = ErrorBody(message="The model's batch and its queue are full.", type="server_error")
+    return _json(ErrorResponse(error), 503, (("Retry-After", "1"),))
 
 
 def main(argv: Items[str] | None = None) -> int:

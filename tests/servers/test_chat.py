@@ -9,6 +9,7 @@ from trio.testing import MockClock
 
 from protocol.sse import EventStreamParser
 from servers.chat import GREETING, PAGE, routes
+from servers.engine import Engine
 from servers.model import Answer, Pace, answer, tokenize
 
 from ..streams import receive_until
@@ -292,6 +293,15 @@ async def test_whole_equals_the_joined_stream(autojump_clock: MockClock) -> None
         assert finish == whole["choices"][0]["finish_reason"]
         assert finish == ("stop" if limit == 1000 else "length")
         assert whole["usage"]["completion_tokens"] == min(limit, len(deltas) - 2)
+
+
+@pytest.mark.parametrize("request_", [get("/chat/hi"), post(stream=True), post()])
+async def test_a_full_engine_says_come_back_later(request_: bytes) -> None:
+    """503 with Retry-After (RFC 9110 §15.6.4), before the head of a stream promises anything."""
+    reply = await ask(routes(Pace(0, 0), Engine(max_batch=0, max_queue=0)), request_)
+    assert reply.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+    assert b"\r\nRetry-After: 1\r\n" in reply
+    assert msgspec.json.decode(body_of(reply))["error"]["type"] == "server_error"
 
 
 async def test_every_answer_has_its_own_id() -> None:
