@@ -25,6 +25,8 @@ __all__ = ["Response", "exchange", "request"]
 
 Headers = tuple[tuple[str, str], ...]
 
+MAX_RESPONSES = 20  # with the informational ones
+
 
 class Response:
     """A response whose head has come and whose body is coming.
@@ -106,7 +108,7 @@ async def request(
     target = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~")
     if parts.query:
         target += "?" + quote(parts.query, safe="/%:@!$&'()*+,;=~?")
-    stream = await connect(parts.hostname, parts.port or 80)
+    stream = await connect(parts.hostname, 80 if parts.port is None else parts.port)
     try:
         host = parts.netloc.rpartition("@")[2]
         all_headers = (("Host", host), ("Connection", "close"), *headers)
@@ -131,7 +133,7 @@ async def exchange(
     head = connection.send(h11.Request(method=method, target=target, headers=[*headers, *length]))
     await stream.send_all(head + body)
     unread = b""
-    while True:
+    for _ in range(MAX_RESPONSES):
         reader = HeadReader(is_request=False)
         response_head = reader.receive_data(unread)
         while response_head is None:
@@ -144,6 +146,7 @@ async def exchange(
         # 1xx responses only announce the final one (RFC 9110 §15.2).
         if isinstance(read_response(connection, response_head), h11.Response):
             return Response(stream, method, response_head, unread)
+    raise h11.RemoteProtocolError(f"{MAX_RESPONSES} responses, and none of them final")
 
 
 # What this file does not do: TLS, proxies, redirects, cookies, compression, reuse of connections.

@@ -90,7 +90,7 @@ async def _copy(stream: SocketStream, options: argparse.Namespace) -> None:
         try:
             while data := await stream.receive_some():
                 # At once and raw: a buffer here would hide what this program is to show.
-                _write(data)
+                await trio.to_thread.run_sync(_write, data, abandon_on_cancel=True)
         except trio.BrokenResourceError as error:
             print(f"nc: {error}", file=sys.stderr)
             nursery.cancel_scope.cancel()

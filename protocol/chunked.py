@@ -48,8 +48,8 @@ class ChunkedDecoder:
     Args:
         max_chunk_size: the largest chunk-size accepted, in bytes.
         max_line_size: the longest chunk-size line, in bytes with its extensions and CRLF.
-        max_extensions_size: all chunk extensions of the body together, in bytes (RFC 9112 §7.1.1
-            asks for such a limit: a stream of extensions is work without data).
+        max_extensions_size: all chunk extensions of the body together, with the zeros in front of
+            sizes, in bytes (RFC 9112 §7.1.1 asks for such a limit).
         max_trailers_size: the trailer section, in bytes.
         observer: told the place of each element; chunk-data piece by piece as it arrives, every
             other element when it is whole. Each byte is named once.
@@ -223,15 +223,16 @@ class ChunkedDecoder:
 
     def _begin_chunk(self, index: int) -> None:
         """Read the chunk-size line: its size, and what its extensions cost."""
-        digits = self._line.partition(b";")[0].rstrip(b" \t\r\n")
-        self._extensions_size += len(self._line) - len(digits) - len(b"\r\n")
+        digits = bytes(self._line).partition(b";")[0].rstrip(b" \t\r\n")
+        # Zeros in front are grammatical, and like extensions they are work without data.
+        digits = digits.lstrip(b"0") or b"0"
+        self._extensions_size += len(self._line) - len(digits) - len(CRLF)
         if self._extensions_size > self._max_extensions_size:
             raise self._error_at(index, "the chunk extensions are longer than the limit")
         # Compared as digits first: no arithmetic on a number of any length a peer likes to send.
-        digits = digits.lstrip(b"0")
         if len(digits) > len(b"%x" % self._max_chunk_size):
             raise self._error_at(index, "the chunk-size is larger than the limit", 413)
-        size = int(digits or b"0", 16)
+        size = int(digits, 16)
         if size > self._max_chunk_size:
             raise self._error_at(index, "the chunk-size is larger than the limit", 413)
         self._remaining = size

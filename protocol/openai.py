@@ -84,7 +84,7 @@ class ChatRequest(msgspec.Struct, frozen=True):
     Fields we do not know are ignored, as clients expect of a compatible server.
     """
 
-    model: str
+    model: Annotated[str, Meta(max_length=256)]  # it is written into every event
     messages: Annotated[list[RequestMessage], Meta(min_length=1)]
     stream: bool | None = None
     stream_options: StreamOptions | None = None
@@ -96,6 +96,11 @@ class ChatRequest(msgspec.Struct, frozen=True):
     def prompt(self) -> str:
         """What the user said last."""
         return next((m.text for m in reversed(self.messages) if m.role == "user"), "")
+
+    @property
+    def size(self) -> int:
+        """The characters of all messages together."""
+        return sum(len(message.text) for message in self.messages)
 
     @property
     def includes_usage(self) -> bool:
@@ -116,7 +121,6 @@ class InvalidRequest(ValueError):
 
 # msgspec says: "Expected `str`, got `int` - at `$.messages[0].role`", and of an absent field
 # "Object missing required field `role` - at `$.messages[0]`".
-PLACE = re.compile(r"(?P<reason>.*?)(?: - at `\$\.?(?P<path>.*)`)?", re.DOTALL)
 MISSING = re.compile(r"Object missing required field `(\w+)`")
 
 
@@ -129,12 +133,12 @@ def read_chat_request(body: bytes) -> ChatRequest:
     try:
         return msgspec.json.decode(body, type=ChatRequest)
     except msgspec.ValidationError as error:
-        found = PLACE.fullmatch(str(error))
-        assert found is not None  # the pattern matches any text
-        path = found["path"] or ""
-        if missing := MISSING.match(found["reason"]):
+        # The last "at" is msgspec's: the reason may quote the client's own text.
+        reason, at, place = str(error).rpartition(" - at `$")
+        path = place.strip(".`") if at else ""
+        if missing := MISSING.match(reason if at else place):
             path = f"{path}.{missing[1]}" if path else missing[1]
-        raise InvalidRequest(found["reason"], path or None) from error
+        raise InvalidRequest(reason if at else place, path or None) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidRequest(f"The body is not JSON: {error}") from error
     except RecursionError as error:

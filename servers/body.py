@@ -89,7 +89,8 @@ class Body:
 
         Never inside a frame: not while a piece waits for a slow reader.
         """
-        if self._heartbeat and not self._sending and now - self._last_write >= interval:
+        silent = not self._sending and now - self._last_write >= interval
+        if self._heartbeat and silent and not self.ended:
             frame = self._unsent or self._frame(self._heartbeat)
             self._unsent = frame[self._stream.send_now(frame) :]
             self._last_write = now

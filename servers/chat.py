@@ -104,6 +104,7 @@ def routes(pace: Pace, engine: Engine | None = None) -> Routes:
         engine: makes the tokens; by default one with room for 4,096 answers at a time.
     """
     engine = engine or Engine()
+    counting = trio.CapacityLimiter(2)
     files = {path.name: path for path in PAGE.iterdir() if path.suffix in CONTENT_TYPES}
 
     def page_file(name: str) -> Reply:
@@ -139,8 +140,13 @@ def routes(pace: Pace, engine: Engine | None = None) -> Routes:
             return _error(400, str(error), error.param)
         if engine.is_full:
             return _busy()
+        if asked.size > MAX_PROMPT:
+            message = f"The messages are longer than {MAX_PROMPT} characters."
+            return _error(400, message, "messages", "context_length_exceeded")
         if len(request.body) > LARGE_BODY:
-            completion = await trio.to_thread.run_sync(Completion, asked)
+            completion = await trio.to_thread.run_sync(
+                Completion, asked, abandon_on_cancel=True, limiter=counting
+            )
         else:
             completion = Completion(asked)
         if asked.stream:
@@ -261,15 +267,17 @@ class Completion:
 FINGERPRINT = "fp_sim_1"
 
 # Bytes whose tokens are counted in a thread: counting a megabyte would stop every other stream.
-LARGE_BODY = 64 << 10
+LARGE_BODY = 16 << 10
+
+MAX_PROMPT = 2_000_000  # characters: the model's context, so to speak
 
 
 def _json(value: object, status: int = 200, headers: tuple[tuple[str, str], ...] = ()) -> Reply:
     return Reply(msgspec.json.encode(value), status, "application/json", headers)
 
 
-def _error(status: int, message: str, param: str | None) -> Reply:
-    error = ErrorBody(message=message, type="invalid_request_error", param=param)
+def _error(status: int, message: str, param: str | None, code: str | None = None) -> Reply:
+    error = ErrorBody(message=message, type="invalid_request_error", param=param, code=code)
     return _json(ErrorResponse(error), status)
 
 

@@ -63,6 +63,7 @@ class Limits(msgspec.Struct, frozen=True):
         head_seconds: from a head's first byte to its last. Generous, for people type heads.
         idle_seconds: waiting for a head's first byte.
         body_seconds: between two reads of a request's body.
+        body_total_seconds: for all of it.
         stall_seconds: how long a reader may take nothing of a reply.
         heartbeat_seconds: of silence in an event stream before a comment is sent.
         max_body_size: of a request, in bytes.
@@ -71,6 +72,7 @@ class Limits(msgspec.Struct, frozen=True):
     head_seconds: float = 60.0
     idle_seconds: float = 75.0
     body_seconds: float = 30.0
+    body_total_seconds: float = 300.0
     stall_seconds: float = 120.0
     heartbeat_seconds: float = 15.0
     max_body_size: int = 10 << 20
@@ -101,6 +103,8 @@ class Connection:
         self._deadline = math.inf
         self._deadline_message = ""  # what the client is told when it passes; "" for nothing
         self._timed_out = False
+        self._head_only = False  # the request was HEAD: no response to it has a body
+        self._incomplete = False  # a body that ends with the connection was not sent whole
 
     async def serve(self) -> None:
         """Answer requests until the connection is done. Never raises for what a peer does."""
@@ -112,13 +116,15 @@ class Connection:
                     await self._serve_request()
                 said_all = True
             if self._timed_out and self._deadline_message:
-                self._stream.send_now(encode_error(408, self._deadline_message))
+                self._stream.send_now(self._encode_error(408, self._deadline_message))
                 said_all = True
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass  # the client has gone: nobody is left to tell
         finally:
             self._watch.connections.discard(self)
-            if said_all:
+            if self._incomplete:
+                self._stream.reset()  # a FIN would say that it was complete
+            elif said_all:
                 await self._stream.aclose()
             else:
                 self._stream.close()
@@ -165,8 +171,18 @@ class Connection:
             self._closing = True
             reason = error.reason if isinstance(error, DecodeError) else str(error)
             log.info("%d %s", error.error_status_hint, reason.partition("\n")[0])
-            await self._stream.send_all(encode_error(error.error_status_hint, reason))
+            await self._stream.send_all(self._encode_error(error.error_status_hint, reason))
             return
+        fileno = self._stream.fileno()
+        self._watch.add_stream(fileno, self)
+        try:
+            await self._answer(connection, request, handler)
+        finally:
+            self._watch.remove_stream(fileno)
+
+    async def _answer(
+        self, connection: h11.Connection, request: Request, handler: Handler | Reply
+    ) -> None:
         line = f"{request.method} {_printable(request.path)}"
         try:
             reply = handler if isinstance(handler, Reply) else await handler(request)
@@ -174,10 +190,7 @@ class Connection:
         except Exception:
             log.exception("500 %s: the handler failed", line)
             self._closing = True
-            message = encode_error(500, "The server's log says why.")
-            if request.method == "HEAD":
-                message = message.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
-            await self._stream.send_all(message)
+            await self._stream.send_all(self._encode_error(500, "The server's log says why."))
             return
         await self._send_reply(request.method, reply_head, reply, f"{reply.status} {line}")
 
@@ -185,6 +198,7 @@ class Connection:
         """The next request's head, or None when the client has no more."""
         reader = HeadReader()
         self._idle = True
+        self._head_only = False
         self._set_deadline(self._limits.idle_seconds)
         data, self._unread = self._unread, b""
         while True:
@@ -196,6 +210,7 @@ class Connection:
                     self._set_deadline(self._limits.head_seconds, message)
                 if head:
                     self._unread = reader.trailing_data
+                    self._head_only = head.start_line.startswith(b"HEAD ")
                     return head
             data = await self._stream.receive_some()
             if not data:
@@ -226,24 +241,23 @@ class Connection:
         if framing.length > limit:
             raise too_large
         decoder = body_decoder(framing, max_chunk_size=limit)
-        pieces = decoder.receive_data(self._unread)
+        body = bytearray(b"".join(decoder.receive_data(self._unread)))
         if expects_continue(head) and not self._unread and not decoder.complete:
             # "Send me the body": the client waits for this before it does (RFC 9110 §10.1.1).
             await self._stream.send_all(b"HTTP/1.1 100 Continue\r\n\r\n")
-        size = sum(map(len, pieces))
-        while not decoder.complete and size <= limit:
+        last = trio.current_time() + self._limits.body_total_seconds
+        while not decoder.complete and len(body) <= limit:
             message = "The request's body did not come in time."
             self._set_deadline(self._limits.body_seconds, message)
+            self._deadline = min(self._deadline, last)
             data = await self._stream.receive_some()
             if not data:
                 decoder.receive_eof()
-            received = decoder.receive_data(data)
-            pieces += received
-            size += sum(map(len, received))
-        if size > limit:
+            body += b"".join(decoder.receive_data(data))
+        if len(body) > limit:
             raise too_large
         self._unread = decoder.trailing_data
-        return b"".join(pieces)
+        return bytes(body)
 
     def _encode_head(self, connection: h11.Connection, reply: Reply | StreamingReply) -> bytes:
         headers = _own_headers()
@@ -267,11 +281,9 @@ class Connection:
         self, method: str, head: bytes, reply: Reply | StreamingReply, line: str
     ) -> None:
         """Send the head, and the body in the form that the head has promised."""
-        fileno = self._stream.fileno()
         chunked = b"\r\nTransfer-Encoding: chunked\r\n" in head
         heartbeat = reply.heartbeat if isinstance(reply, StreamingReply) else b""
         self._body = body = Body(self._stream, chunked=chunked, heartbeat=heartbeat)
-        self._watch.add_stream(fileno, self)
         ending = "the client left"
         try:
             if isinstance(reply, Reply):
@@ -288,10 +300,11 @@ class Connection:
             log.exception("%s: failed after its head, so it is cut off", line)
             ending = "cut off"
             self._closing = True
-            await self._cut_off(chunked)
+            await self._wait_for_goodbye()
         finally:
             self._body = None
-            self._watch.remove_stream(fileno)
+            streams = isinstance(reply, StreamingReply) and method != "HEAD"
+            self._incomplete = streams and not (chunked or body.ended)
             if method == "HEAD":
                 log.info("%s head only", line)
             elif isinstance(reply, Reply):
@@ -299,16 +312,18 @@ class Connection:
             else:
                 log.info("%s %d pieces, %d bytes, %s", line, body.pieces, body.size, ending)
 
-    async def _cut_off(self, chunked: bool) -> None:
-        """End the connection so that no client takes the body for whole.
+    async def _wait_for_goodbye(self) -> None:
+        """Give the client of a body that is cut off a moment to leave first.
 
-        But give the client a moment to leave first: a browser that sees the connection end inside
-        a body throws away what it has not yet shown, and so the error event that says why.
+        A browser that sees the connection end inside a body throws away what it has not yet
+        shown: the error event that says why.
         """
         with trio.move_on_after(GOODBYE_SECONDS):
             await self._stream.receive_some()
-        if not chunked:
-            self._stream.reset()  # the body ends with the connection: a FIN would say "complete"
+
+    def _encode_error(self, status: int, message: str) -> bytes:
+        response = encode_error(status, message)
+        return response[: response.index(b"\r\n\r\n") + 4] if self._head_only else response
 
 
 def _printable(text: str) -> str:

@@ -166,12 +166,16 @@ class Engine:
         while True:
             await self._wait_for_slot()
             now = trio.current_time()
-            for count, sequence in enumerate(self._wheel.pop(heappop(self._slots)), 1):
-                if sequence in self._batch and sequence.step(now):
-                    self._place(sequence)
-                if count % YIELD_AFTER == 0:
-                    await trio.lowlevel.checkpoint()
-                    now = trio.current_time()
+            count = 0
+            # All slots that are due, for when others have kept the processor there are several.
+            while self._slots and self._slots[0] * SLOT <= now:
+                for sequence in self._wheel.pop(heappop(self._slots)):
+                    if sequence in self._batch and sequence.step(now):
+                        self._place(sequence)
+                    count += 1
+                    if count % YIELD_AFTER == 0:
+                        await trio.lowlevel.checkpoint()
+                        now = trio.current_time()
 
     async def _wait_for_slot(self) -> None:
         """Sleep to the first slot that holds a sequence; always let other tasks run."""

@@ -113,7 +113,7 @@ def _joins(cluster: str, character: str) -> bool:
         character in EXTENDS  # skin tones, the tags of a region's flag
         or unicodedata.category(character).startswith("M")  # accents
         or cluster.endswith(ZERO_WIDTH_JOINER)  # families, professions
-        or (cluster in REGIONAL_INDICATORS and character in REGIONAL_INDICATORS)  # two: a flag
+        or (character in REGIONAL_INDICATORS and cluster in REGIONAL_INDICATORS)  # two: a flag
         or ("\u1160" <= character <= "\u11ff" and "HANGUL" in unicodedata.name(cluster[-1], ""))
     )
 

@@ -56,8 +56,8 @@ def receive(peer: socket.socket, size: int) -> bytes:
 def read(process: Process, size: int) -> bytes:
     assert process.stdout is not None
     data = b""
-    while len(data) < size:
-        data += process.stdout.read(size - len(data))
+    while len(data) < size and (more := process.stdout.read(size - len(data))):
+        data += more
     return data
 
 

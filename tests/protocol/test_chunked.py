@@ -283,3 +283,13 @@ def test_fields_that_may_not_be_trailers(name: str) -> None:
 
 def test_every_field_that_may_not_be_a_trailer_is_tested() -> None:
     assert {name.encode() for name in FORBIDDEN} == NEVER_TRAILERS
+
+
+def test_zeros_in_front_of_sizes_are_counted() -> None:
+    """They mean nothing, so a body of them would be work without end and without data."""
+    chunk = b"0000000001\r\nx\r\n"
+    for pieces in feedings(chunk * 3):
+        read = read_body(pieces, ChunkedDecoder(max_extensions_size=18))
+        assert read.failure is not None
+        assert read.failure.text.startswith("the chunk extensions are longer than the limit")
+        assert read.failure.offset == 2 * len(chunk) + 11

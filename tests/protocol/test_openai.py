@@ -15,6 +15,7 @@ from protocol.openai import (
     Choice,
     ChunkChoice,
     Delta,
+    DeltaTemplate,
     ErrorBody,
     ErrorResponse,
     FinishReason,
@@ -255,3 +256,41 @@ def test_a_lone_surrogate_has_a_defined_error() -> None:
     error = ErrorResponse(ErrorBody(message="\ud83d", type="server_error"))
     with pytest.raises(h11.LocalProtocolError, match="an object that is not UTF-8"):
         encode_data(error)
+
+
+@given(st.text(), st.sampled_from(["content", "reasoning_content"]))
+def test_delta_template_equals_encode_data(text: str, field: str) -> None:
+    """The fast way to write one token gives the bytes of the plain way."""
+
+    def of(text: str) -> ChatCompletionChunk:
+        return chunk(Delta(content=text) if field == "content" else Delta(reasoning_content=text))
+
+    assert DeltaTemplate(of(""), field).encode(text) == encode_data(of(text))
+
+
+def test_delta_template_needs_a_place_for_the_text() -> None:
+    with pytest.raises(ValueError, match="the delta has no empty content"):
+        DeltaTemplate(chunk(Delta(content="x")), "content")
+
+
+def test_the_place_of_an_error_is_not_the_clients_to_choose() -> None:
+    """The message quotes a value of the client, which may look like msgspec's own words."""
+    body = b'{"model":"m","messages":[{"role":"x - at `$.evil` y","content":""}]}'
+    with pytest.raises(InvalidRequest) as caught:
+        read_chat_request(body)
+    assert caught.value.param == "messages[0].role"
+
+
+def test_the_model_name_has_a_limit() -> None:
+    """It is written into every event of the answer."""
+    body = '{{"model":"{}","messages":[{{"role":"user","content":""}}]}}'
+    read_chat_request(body.format("m" * 256).encode())
+    with pytest.raises(InvalidRequest) as caught:
+        read_chat_request(body.format("m" * 257).encode())
+    assert caught.value.param == "model"
+
+
+def test_size_counts_all_messages() -> None:
+    user = b'{"role":"user","content":[{"type":"text","text":"c"}]}'
+    body = b'{"model":"m","messages":[{"role":"system","content":"ab"},' + user + b"]}"
+    assert read_chat_request(body).size == 3

@@ -372,3 +372,11 @@ async def test_errors(body: bytes) -> None:
     ]
     assert reply.startswith(b"HTTP/1.1 400 Bad Request\r\n")
     assert b"\r\nContent-Type: application/json\r\n" in reply
+
+
+async def test_a_prompt_over_the_context() -> None:
+    """400 with the code that clients know; counting its tokens would be work for nothing."""
+    reply = await ask(AT_ONCE, post(messages=[{"role": "user", "content": "a" * 2_000_001}]))
+    error = msgspec.json.decode(body_of(reply))["error"]
+    assert reply.startswith(b"HTTP/1.1 400 ")
+    assert (error["code"], error["param"]) == ("context_length_exceeded", "messages")

@@ -339,3 +339,26 @@ async def test_log_lines_cannot_be_forged(
 @pytest.mark.parametrize("target", ["http://[", "http://[zz]/", "http://a]/"])
 async def test_absolute_form_with_a_bad_host(target: str) -> None:
     assert (await ask(ROUTES, get(target))).startswith(b"HTTP/1.1 400 Bad Request\r\n")
+
+
+@pytest.mark.parametrize("target", ["/%ff", "http://["])
+async def test_no_body_after_head_even_for_errors(target: str) -> None:
+    """A response to HEAD has no body (RFC 9110 §9.3.2): its bytes would be the next response's."""
+    reply = await ask(ROUTES, f"HEAD {target} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+    assert reply.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert reply.endswith(b"\r\n\r\n")
+
+
+async def test_a_body_may_not_drip_for_ever(autojump_clock: MockClock) -> None:
+    """A byte in time, each time: the whole body has a limit too."""
+    async with connected(ROUTES, Limits(body_seconds=10, body_total_seconds=60)) as memory:
+        await memory.client.send_all(POST + b"Content-Length: 1000\r\n\r\n")
+        with trio.fail_after(3600):
+            while not memory.done.is_set():
+                await trio.sleep(5)
+                try:
+                    memory.client.send_now(b"x")
+                except trio.BrokenResourceError:
+                    break
+        assert trio.current_time() < 70
+        assert b"HTTP/1.1 408 " in b"".join(memory.server.writes)

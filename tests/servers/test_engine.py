@@ -240,3 +240,31 @@ async def test_tokens_are_made_one_at_a_time(autojump_clock: MockClock) -> None:
             await engine.drive(sequence, never)
         running.cancel_scope.cancel()
     assert list(islice(made, 4)) == [1.0, 2.0, 3.0]
+
+
+async def test_a_late_engine_catches_up(autojump_clock: MockClock) -> None:
+    """When others have kept the processor, all slots that are due are stepped in one go."""
+    turns: list[str] = []
+
+    def write(piece: bytes, now: float) -> bool:
+        turns.append("token")
+        return True
+
+    engine = Engine()
+    async with trio.open_nursery() as running:
+        async with trio.open_nursery() as nursery:
+            for number in range(20):  # each in a slot of its own
+                each = Sequence(numbers(1), repeat(0.0), number * SLOT, write)
+                nursery.start_soon(engine.drive, each, never)
+            await wait_all_tasks_blocked()
+            await trio.sleep(1)  # nobody steps them meanwhile
+
+            async def other() -> None:
+                while True:
+                    turns.append("other")
+                    await trio.lowlevel.checkpoint()
+
+            running.start_soon(engine.run)
+            running.start_soon(other)
+        running.cancel_scope.cancel()
+    assert longest_run(turns, "token") >= 20

@@ -19,10 +19,10 @@ import trio
 
 from clients.stream import SocketStream
 from servers.connection import Limits
-from servers.reply import EventStream, Last, Request, StreamingReply
+from servers.reply import EventStream, Last, Reply, Request, StreamingReply
 from servers.routes import Routes
 
-from ..streams import receive_all, receive_until
+from ..streams import receive_all, receive_until, reset
 from .driving import Running, get, open_files, running, until
 
 needs_epoll = pytest.mark.skipif(
@@ -284,3 +284,46 @@ async def test_two_hundred_clients_leave() -> None:
         reply = await server.ask(get("/none", "Connection: close"))
         assert reply.startswith(b"HTTP/1.1 404 ")
     assert open_files() == files
+
+
+@pytest.mark.parametrize("how", ["fails", "is aborted"])
+async def test_a_cut_http_1_0_stream_is_reset(how: str) -> None:
+    """Where the close ends the body, a FIN would say that it was whole."""
+
+    async def handler(request: Request) -> StreamingReply:
+        async def pieces() -> AsyncGenerator[bytes | Last, None]:
+            yield b"one"
+            if how == "fails":
+                raise ValueError("out of words")
+            await trio.sleep_forever()
+
+        return StreamingReply(pieces())
+
+    async with running(Routes({"GET /": handler})) as server:
+        client = await server.connect()
+        await client.send_all(b"GET / HTTP/1.0\r\n\r\n")
+        await receive_until(client, b"one")
+        if how == "is aborted":
+            server.server.abort()
+        with pytest.raises(trio.BrokenResourceError):
+            await client.receive_some()
+
+
+async def test_a_client_that_leaves_before_the_reply_begins() -> None:
+    """An RST stops the handler, not only the stream."""
+    begun, stopped = trio.Event(), trio.Event()
+
+    async def handler(request: Request) -> Reply:
+        begun.set()
+        try:
+            await trio.sleep_forever()
+        finally:
+            stopped.set()
+
+    async with running(Routes({"GET /": handler})) as server:
+        client = await server.connect()
+        await client.send_all(get())
+        await begun.wait()
+        reset(client)
+        with trio.fail_after(10):
+            await stopped.wait()

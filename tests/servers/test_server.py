@@ -101,14 +101,15 @@ async def test_both_loopbacks_are_served() -> None:
     sockets = listen("localhost", 0)
     port = sockets[0].getsockname()[1]
     server = Server(ROUTES)
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(server.serve, sockets)
-        for host in ["127.0.0.1", "::1"][: len(sockets)]:
-            client = await connect(host, port)
-            await client.send_all(get("/", "Connection: close"))
-            assert await receive_all(client) == text(b"hello\n", CLOSE)
-            client.close()
-        server.stop()
+    with trio.fail_after(10):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(server.serve, sockets)
+            for host in ["127.0.0.1", "::1"][: len(sockets)]:
+                client = await connect(host, port)
+                await client.send_all(get("/", "Connection: close"))
+                assert await receive_all(client) == text(b"hello\n", CLOSE)
+                client.close()
+            server.stop()
 
 
 FULL = refusal(503, "This server has its 2 connections. Try again later.")

@@ -7,6 +7,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from protocol.sse import ServerSentEvent, encode_event
+from servers.connection import Limits
 from servers.reply import EventStream, Last, Reply, Request, StreamingReply
 from servers.routes import Routes
 
@@ -366,3 +367,20 @@ async def test_reply_that_cannot_be_written(reply: Reply) -> None:
         await memory.client.send_eof()
         received = await receive_all(memory.client)
         assert received.startswith(b"HTTP/1.1 500 Internal Server Error\r\n")
+
+
+async def test_heartbeats_end_with_the_body(autojump_clock: MockClock) -> None:
+    """A generator may take its time to clean up: nothing may follow the last chunk."""
+
+    async def slow_to_clean_up() -> Pieces:
+        try:
+            yield Last(b"data: bye\n\n")
+        finally:
+            await trio.sleep(60)
+
+    routes = Routes({"GET /": streaming(slow_to_clean_up, EventStream)})
+    async with connected(routes, Limits(heartbeat_seconds=1)) as memory:
+        await memory.client.send_all(get())
+        await memory.client.send_eof()
+        received = await receive_all(memory.client)
+        assert received.endswith(b"b\r\ndata: bye\n\n\r\n0\r\n\r\n")
