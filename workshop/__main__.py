@@ -4,6 +4,7 @@ Each subcommand is a module with a `main(argv)`, imported when it is asked for: 
 run on a bare Python, with nothing installed.
 """
 
+import io
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -31,6 +32,8 @@ commands:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a subcommand. Returns the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a screen without 你 gets \\u4f60
     if arguments[:1] in (["-h"], ["--help"], ["help"]):
         lines = [f"  {name:10}{text}" for name, (_, text) in COMMANDS.items()]
         print(USAGE.format(commands="\n".join(lines)), end="")

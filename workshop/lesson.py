@@ -1,6 +1,7 @@
 """What the lessons with a server share: start it, or find it running; name the bytes it sends."""
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
@@ -84,6 +85,8 @@ def main(
     Returns:
         The exit code: 0, or 1 when the port is taken by something else.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a screen without ␍ gets \\u240d
     parser = argparse.ArgumentParser(description=lesson)
     parser.add_argument("--port", type=port_number, default=port, help="default: %(default)s")
     parser.add_argument("--fast", action="store_true", help="do not wait between words")

@@ -68,7 +68,11 @@ async function describeFailure(response) {
 }
 
 function errorMessage(error) {
-  return error.message ?? String(error);
+  return typeof error?.message === "string" ? error.message : JSON.stringify(error);
+}
+
+function textOf(value) {
+  return typeof value === "string" ? value : "";
 }
 
 function readDelta(data) {
@@ -79,8 +83,8 @@ function readDelta(data) {
   const delta = choice?.delta ?? {};
   return {
     // DeepSeek says reasoning_content; OpenRouter and newer vLLM, reasoning.
-    thinking: delta.reasoning_content || delta.reasoning || "",
-    text: delta.content ?? "",
+    thinking: textOf(delta.reasoning_content) || textOf(delta.reasoning),
+    text: textOf(delta.content),
     finishReason: choice?.finish_reason ?? null,
   };
 }

@@ -22,7 +22,7 @@ from servers.connection import Limits
 from servers.reply import EventStream, Last, Reply, Request, StreamingReply
 from servers.routes import Routes
 
-from ..streams import receive_all, receive_until, reset
+from ..streams import receive_all, receive_until
 from .driving import Running, get, open_files, running, until
 
 needs_epoll = pytest.mark.skipif(
@@ -324,6 +324,6 @@ async def test_a_client_that_leaves_before_the_reply_begins() -> None:
         client = await server.connect()
         await client.send_all(get())
         await begun.wait()
-        reset(client)
+        client.reset()
         with trio.fail_after(10):
             await stopped.wait()
