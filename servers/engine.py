@@ -78,7 +78,9 @@ class Sequence:
             if token is None:
                 self.finished = True
             elif self._write(token, now):
-                self.due += next(self._gaps)
+                # Without a gap the next is due now, behind those that have waited longer.
+                gap = next(self._gaps)
+                self.due = self.due + gap if gap else now
                 return True
         except Exception as error:  # its own task is told; the batch goes on
             self.error = error

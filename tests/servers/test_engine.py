@@ -268,3 +268,25 @@ async def test_a_late_engine_catches_up(autojump_clock: MockClock) -> None:
             running.start_soon(other)
         running.cancel_scope.cancel()
     assert longest_run(turns, "token") >= 20
+
+
+async def test_no_gap_does_not_starve_a_newcomer(autojump_clock: MockClock) -> None:
+    """Sequences without gaps are always due; one that comes later gets its turn all the same."""
+    engine = Engine()
+    newcomer: Written = []
+
+    def endless() -> Iterator[bytes]:
+        while True:
+            yield b"x"
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(engine.run)
+        busy = Sequence(endless(), repeat(0.0), 0, lambda piece, now: True)
+        nursery.start_soon(engine.drive, busy, never)
+        await trio.lowlevel.checkpoint()
+        autojump_clock.jump(1)
+        nursery.start_soon(engine.drive, sequence(newcomer, prefill=0, gap=0), never)
+        for _ in range(100):
+            await trio.lowlevel.checkpoint()
+        nursery.cancel_scope.cancel()
+    assert len(newcomer) == 3
