@@ -5,8 +5,8 @@
     $ workshop nc -l -C 8000                 you are the server: type the response
 
 Every netcat is different about the end of its input. This one, like OpenBSD's, goes on printing
-what comes and ends when the peer closes; with `--half-close` it says at the end of its input that
-it has finished, as ncat, socat and busybox do (a FIN).
+what comes and ends when the peer closes (a listener: when its own input ends). With `--half-close`
+it says at the end of its input that it has finished (a FIN), as ncat, socat and busybox do.
 """
 
 import argparse

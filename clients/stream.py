@@ -6,7 +6,7 @@
     send_eof()             "I have said everything": the peer may still talk
     aclose()               a goodbye that loses nothing; close() and reset() lose what they may
 
-Servers, clients and TLS all stand on these calls, and so do the tests' streams in memory.
+Servers and clients stand on these calls, and so do the tests' streams in memory.
 The socket is Python's own, set non-blocking, with trio waiting for it: `trio.SocketStream`'s
 `send_all` costs four times as much for one event, and has no way to send without a task switch.
 """

@@ -5,7 +5,7 @@
     Host: localhost                         the handler
                                      <-     HTTP/1.1 200 OK
                                             Transfer-Encoding: chunked
-                                     <-     b\\r\\ndata: hello\\n\\n\\r\\n      one write a `yield`
+                                     <-     d\\r\\ndata: hello\\n\\n\\r\\n      one write a `yield`
                                      <-     0\\r\\n\\r\\n
     GET /next HTTP/1.1               ->     the same connection (keep-alive)
 

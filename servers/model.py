@@ -1,6 +1,6 @@
 """The simulated model `sim-1`: what it says, cut into tokens, one after the other.
 
-    prompt  ->  thinking ["The", " user", " asks", …]   then text ["## ", "Streaming", …]
+    prompt  ->  thinking ["The", " user", " says", …]   then text ["#", "#", " One", …]
 
 The same prompt gets the same answer, always: it is chosen by a hash of the prompt. A token is
 never less than what a reader sees as one character: an emoji of four code points, or a letter

@@ -7,6 +7,7 @@
     id: 1
     data: {"text":"Events"}
 
+    …
     : a comment, which nobody is shown
     …
     event: done

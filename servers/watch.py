@@ -4,7 +4,7 @@ A cancel scope with a deadline for each read of each connection, and a task for 
 waits for its client to leave, would be thousands of timers and tasks. One task that looks at all
 connections twice a second, and one that asks the kernel about all of them at once, do the same.
 
-How a server learns that a client has gone (lesson 7 shows it):
+How a server learns that a client has gone:
 
     the client     the kernel knows        and so do we
     ------------   ---------------------   -----------------------------------------

@@ -4,6 +4,8 @@ Each subcommand is a module with a `main(argv)`, imported when it is asked for: 
 run on a bare Python, with nothing installed.
 """
 
+from __future__ import annotations  # an old Python must get as far as being told so
+
 import io
 import sys
 from collections.abc import Sequence
@@ -44,6 +46,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if name not in COMMANDS:
         print(f"workshop: no command {name!r}. There are: {', '.join(COMMANDS)}", file=sys.stderr)
         return 2
+    if sys.version_info < (3, 11) and name != "doctor":
+        version = ".".join(map(str, sys.version_info[:3]))
+        print(f"The workshop needs Python 3.11 or newer; this is {version}.", file=sys.stderr)
+        return 1
     try:
         command = import_module(COMMANDS[name][0])
     except ModuleNotFoundError as missing:
@@ -55,7 +61,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
-    exit_code: int = command.main(rest)
+    try:
+        exit_code: int = command.main(rest)
+    except KeyboardInterrupt:
+        return 130  # what a shell reports of a program ended by SIGINT: 128 + 2
     return exit_code
 
 

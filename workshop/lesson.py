@@ -3,6 +3,7 @@
 import argparse
 import io
 import os
+import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -10,7 +11,7 @@ import h11
 import trio
 
 from clients.http import request
-from servers.command import port_number, serve_until_signal, show_log
+from servers.command import port_number, show_log
 from servers.connection import SERVER
 from servers.model import Pace
 from servers.routes import Routes
@@ -18,6 +19,7 @@ from servers.server import PortBusyError, Server, listen
 
 __all__ = ["Names", "main", "visible"]
 
+INTERRUPTED = 130  # what a shell reports of a program ended by SIGINT: 128 + 2
 PUNCTUATION = {"CRLF", "end-of-line", ":", "space"}
 COLOURS = dict.fromkeys(PUNCTUATION, "2") | {"chunk-size": "33", "field-name": "36"}
 
@@ -59,6 +61,8 @@ class Names:
 
 
 def _element(label: str, text: str) -> str:
+    if not text.strip(" "):
+        text = "␠" * len(text)  # else nobody sees it
     shown = text if label in PUNCTUATION else f"{label} {text}"
     if label in COLOURS and sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
         return f"\x1b[{COLOURS[label]}m{shown}\x1b[0m"
@@ -97,31 +101,41 @@ def main(
     try:
         sockets = listen("localhost", options.port)
     except PortBusyError as busy:
-        return trio.run(_use_running_server, options.port, busy, watch)
+        try:
+            exit_code = trio.run(_use_running_server, options.port, busy, watch)
+        except* KeyboardInterrupt:
+            exit_code = INTERRUPTED
+        return exit_code
 
-    server = Server(make_routes(pace), grace_seconds=0)
+    server = Server(make_routes(pace))
     port = sockets[0].getsockname()[1]
 
-    async def run() -> None:
-        async with trio.open_nursery() as nursery:
-            ready = trio.Event()
+    shown = False
 
-            async def serve() -> None:
-                await serve_until_signal([(server, sockets)], ready.set)
-                nursery.cancel_scope.cancel()  # Ctrl-C ends the lesson too
+    async def run() -> int:
+        exit_code = 0
+        with trio.open_signal_receiver(signal.SIGINT) as signals:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(server.serve, sockets)
+                nursery.start_soon(show, nursery)
+                if not options.once:
+                    await anext(signals)
+                    exit_code = 0 if shown else INTERRUPTED
+                    nursery.cancel_scope.cancel()
+        return exit_code
 
-            nursery.start_soon(serve)
-            await ready.wait()
-            if not await _watch(watch, port) or options.once:
-                server.stop()
-            else:
-                print("\nNow you: the server goes on. In another terminal:")
-                for what, line in tries:
-                    print(f"\n{what}:\n  {line.format(port=port)}")
-                print("\nCtrl-C stops.", flush=True)
+    async def show(nursery: trio.Nursery) -> None:
+        nonlocal shown
+        shown = await _watch(watch, port)
+        if options.once or not shown:
+            nursery.cancel_scope.cancel()
+            return
+        print("\nNow you: the server goes on. In another terminal:")
+        for what, line in tries:
+            print(f"\n{what}:\n  {line.format(port=port)}")
+        print("\nCtrl-C stops.", flush=True)
 
-    trio.run(run)
-    return 0
+    return trio.run(run)
 
 
 async def _use_running_server(

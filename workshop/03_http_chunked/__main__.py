@@ -1,6 +1,6 @@
 """Lesson 3: a chunk says how long it is, in bytes, in hexadecimal.
 
-An ordinary response begins with its length: `Content-Length: 70`. A server that makes its answer
+An ordinary response begins with its length: `Content-Length: 72`. A server that makes its answer
 word by word does not know it yet. HTTP/1.1 lets it promise something else: "I will send pieces,
 each with its own length in front, and a piece of length 0 when I have finished"
 (RFC 9112 §7.1). This is the coding under every streamed answer, whatever is in the body.

@@ -60,7 +60,7 @@ async def watch(port: int) -> None:
 
     same = first.events == second.events
     print(f"\n{len(first.events)} events and {len(second.events)} events; the same: {same}")
-    print("The retry line and the comment are no events: a block without data sends nothing.")
+    print("The retry line is no event: a block without data sends nothing.")
 
 
 class TwoLayers:
