@@ -202,7 +202,7 @@ class HeadReader:
             if match[3] != b"1":
                 raise self._error_at(len(line) - 3, "only HTTP/1.1 and HTTP/1.0 here", 505)
             return
-        message = f"not a request-line: {line[:80]!r}"
+        message = f"not a request-line: {line[:80]!r}. One looks like this: GET / HTTP/1.1"
         if typed := TYPED_LINE.fullmatch(line):
             # b"GET /chat/\xe4\xbd\xa0 HTTP/1.1": a request-target is ASCII (RFC 9112 §3.2).
             target = quote_from_bytes(typed[2], safe="/?&=:;,@!$'()*+%~[]")

@@ -39,7 +39,7 @@ const chinese = {
 
 const chinesePage = {
   title: "看见每一个 token",
-  lead: "这里的回答来自一个模拟模型：先思考，再逐个 token 抵达。随便问点什么。",
+  lead: "这里的回答来自一个模拟模型：先思考，再逐个 token 抵达。",
   label: "你的消息",
   send: "发送",
   halt: "停止",

@@ -6,7 +6,13 @@ import h11
 import pytest
 
 from protocol.errors import DecodeError
-from protocol.sse import EventStreamParser, ServerSentEvent, encode_comment, encode_event
+from protocol.sse import (
+    WINDOW,
+    EventStreamParser,
+    ServerSentEvent,
+    encode_comment,
+    encode_event,
+)
 
 from .feeding import Stream, bytewise, cut, feedings, observe_stream, read_stream, unpack
 from .feeding import vectors as load
@@ -344,3 +350,13 @@ def test_half_a_character_is_refused(event: ServerSentEvent) -> None:
 def test_a_retry_of_any_length_has_a_defined_error() -> None:
     with pytest.raises(h11.LocalProtocolError):
         encode_event(ServerSentEvent(retry=10**5000))
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
+def test_a_very_large_read(end: str) -> None:
+    """It is taken a window at a time, whose border may fall anywhere: also inside CR LF."""
+    for shift in range(len("data: x") + 2 * len(end)):
+        padding = ":" + "x" * shift + end
+        data = (padding + f"data: x{end}{end}" * 60_000).encode()
+        assert len(data) > 2 * WINDOW
+        assert EventStreamParser().receive_data(data) == [said("x")] * 60_000
