@@ -9,7 +9,7 @@
     event: thinking
     data: {"text":"The"}
     …
-    data: {"text":"##"}
+    data: {"text":"#"}
     …
     event: done
     data: {"finish_reason":"stop"}
