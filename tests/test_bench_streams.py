@@ -12,6 +12,7 @@ from tests.bench import figures, peers, streams, table
 from tests.bench.figures import Figure, Goal, Result, Run
 from tests.bench.peers import client
 from tests.bench.peers.check import check
+from tests.interop.peers import need
 from workshop import bench
 
 pytestmark = pytest.mark.skipif(
@@ -22,9 +23,9 @@ TINY = streams.Scale(streams=4, most=4, clients=2, many=2, memory=4, seconds=0.2
 
 @pytest.fixture(scope="module")
 def program() -> Iterator[Path]:
+    need("cc", "gcc and libc6-dev", "gcc")
     compiler = client.compiler()
-    if compiler is None:
-        pytest.skip("no C compiler: install gcc")
+    assert compiler is not None
     with client.built(compiler) as program:
         yield program
 
