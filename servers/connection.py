@@ -168,10 +168,9 @@ class Connection:
                 return
             connection, request, handler = await self._read_request(head)
         except h11.RemoteProtocolError as error:
-            self._closing = True
             reason = error.reason if isinstance(error, DecodeError) else str(error)
             log.info("%d %s", error.error_status_hint, reason.partition("\n")[0])
-            await self._stream.send_all(self._encode_error(error.error_status_hint, reason))
+            await self._send_error(error.error_status_hint, reason)
             return
         fileno = self._stream.fileno()
         self._watch.add_stream(fileno, self)
@@ -189,10 +188,15 @@ class Connection:
             reply_head = self._encode_head(connection, reply)
         except Exception:
             log.exception("500 %s: the handler failed", line)
-            self._closing = True
-            await self._stream.send_all(self._encode_error(500, "The server's log says why."))
+            await self._send_error(500, "The server's log says why.")
             return
         await self._send_reply(request.method, reply_head, reply, f"{reply.status} {line}")
+
+    async def _send_error(self, status: int, message: str) -> None:
+        """Say what is wrong, within the time of a stalled reader, and close."""
+        self._closing = True
+        self._set_deadline(self._limits.stall_seconds)
+        await self._stream.send_all(self._encode_error(status, message))
 
     async def _read_head(self) -> Head | None:
         """The next request's head, or None when the client has no more."""

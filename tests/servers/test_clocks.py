@@ -352,3 +352,14 @@ async def test_heartbeat_finds_out_who_has_left(autojump_clock: MockClock) -> No
         await closed.wait()
         assert trio.current_time() == 4
         await memory.done.wait()
+
+
+async def test_stall_of_an_error_reply(autojump_clock: MockClock) -> None:
+    """Half of a 400 has left and nobody takes the rest: no 408 is put behind it."""
+    async with connected(Routes({}), Limits(stall_seconds=5), 100) as memory:
+        await memory.client.send_all(b"GET / HTTP/3.0\r\n\r\n")
+        with trio.fail_after(3600):
+            await memory.done.wait()
+        assert trio.current_time() < 10
+        assert b"".join(memory.server.writes).startswith(b"HTTP/1.1 505 ")
+        assert b" 408 " not in b"".join(memory.server.writes)
