@@ -273,5 +273,5 @@ class DeltaTemplate:
         return b"%b%b%b" % (self._before, msgspec.json.encode(text), self._after)
 
 
-# What this file does not do: call an API (clients), invent an answer (servers.model), or know
+# What this file does not do: call an API (clients), invent an answer (servers.llm.model), or know
 # tools, images and log probabilities.

@@ -47,8 +47,10 @@ from protocol.openai import (
 from protocol.sse import ServerSentEvent, encode_event
 
 from .command import arguments, run, seconds
-from .engine import Engine, Sequence, TokenSource
-from .model import MODEL, Answer, Pace, answer, tokenize
+from .llm.engine import Engine, Sequence, TokenSource
+from .llm.model import MODEL, Answer, answer
+from .llm.tokens import tokenize
+from .pace import Pace
 from .reply import EventStream, Handler, Last, Reply, Request, StreamingReply
 from .routes import Routes
 

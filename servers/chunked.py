@@ -16,7 +16,8 @@ import sys
 from collections.abc import AsyncGenerator, Sequence
 
 from .command import arguments, run, seconds
-from .model import Pace, tokenize
+from .llm.tokens import tokenize
+from .pace import Pace
 from .reply import Last, Reply, Request, StreamingReply
 from .routes import Routes
 

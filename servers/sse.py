@@ -27,7 +27,8 @@ import msgspec
 from protocol.sse import ServerSentEvent, encode_comment, encode_event
 
 from .command import arguments, run, seconds
-from .model import Pace, tokenize
+from .llm.tokens import tokenize
+from .pace import Pace
 from .reply import EventStream, Last, Reply, Request
 from .routes import Routes
 

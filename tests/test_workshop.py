@@ -18,7 +18,8 @@ import pytest
 from protocol.chunked import ChunkedDecoder
 from protocol.sse import EventStreamParser
 from servers import chat, chunked, sse
-from servers.model import answer, tokenize
+from servers.llm.model import answer
+from servers.llm.tokens import tokenize
 from workshop.__main__ import COMMANDS, main
 from workshop.serve import PLACES, _describe
 

@@ -13,7 +13,7 @@ import trio
 from clients.http import request
 from servers.command import port_number, show_log
 from servers.connection import SERVER
-from servers.model import Pace
+from servers.pace import Pace
 from servers.routes import Routes
 from servers.server import PortBusyError, Server, listen
 

@@ -20,7 +20,7 @@ import trio
 
 from servers import chat, chunked, sse
 from servers.command import port_number, serve_until_signal, show_log, url
-from servers.model import Pace
+from servers.pace import Pace
 from servers.routes import Routes
 from servers.server import PortBusyError, Server, listen
 

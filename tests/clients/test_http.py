@@ -12,7 +12,8 @@ from trio.testing import MockClock
 from clients.http import Response, exchange, request
 from clients.stream import SocketStream
 from servers.chunked import TEXT, routes
-from servers.model import Pace, tokenize
+from servers.llm.tokens import tokenize
+from servers.pace import Pace
 from servers.server import Server, listen
 
 from ..streams import memory_pair, receive_until

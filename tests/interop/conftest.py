@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from servers import chat
-from servers.model import Pace
+from servers.pace import Pace
 
 from .held import Held, hold
 from .peers import RunningServer, running

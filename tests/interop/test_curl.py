@@ -10,7 +10,9 @@ import pytest
 
 from protocol.chunked import encode_chunk, encode_last_chunk
 from servers import chat, chunked, sse
-from servers.model import Pace, answer, tokenize
+from servers.llm.model import answer
+from servers.llm.tokens import tokenize
+from servers.pace import Pace
 from servers.routes import Routes
 
 from .held import Held, hold

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 import pytest
 
 from servers import chat, chunked, sse
-from servers.model import answer, tokenize
+from servers.llm.model import answer
+from servers.llm.tokens import tokenize
 
 from .held import Held
 from .peers import Answer, RunningServer, need, read_until, running, shell, started

@@ -9,7 +9,7 @@ import pytest
 from openai import AsyncOpenAI, OpenAI
 from openai.types.chat import ChatCompletionMessageParam
 
-from servers.model import MODEL, answer
+from servers.llm.model import MODEL, answer
 
 from .held import Held
 from .peers import SAFETY, RunningServer

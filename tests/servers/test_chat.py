@@ -9,8 +9,10 @@ from trio.testing import MockClock
 
 from protocol.sse import EventStreamParser
 from servers.chat import GREETING, PAGE, routes
-from servers.engine import Engine
-from servers.model import Answer, Pace, answer, tokenize
+from servers.llm.engine import Engine
+from servers.llm.model import Answer, answer
+from servers.llm.tokens import tokenize
+from servers.pace import Pace
 
 from ..streams import receive_until
 from .driving import CHUNKED, ask, connected, get, head, text, timed

@@ -3,7 +3,8 @@
 from trio.testing import MockClock
 
 from servers.chunked import TEXT, routes
-from servers.model import Pace, tokenize
+from servers.llm.tokens import tokenize
+from servers.pace import Pace
 
 from .driving import CHUNKED, ask, get, head, text, timed
 from .driving import TEXT as PLAIN

@@ -4,7 +4,8 @@ import pytest
 from trio.testing import MockClock
 
 from protocol.sse import EventStreamParser, ServerSentEvent
-from servers.model import Pace, tokenize
+from servers.llm.tokens import tokenize
+from servers.pace import Pace
 from servers.sse import TEXT, routes
 
 from .driving import CHUNKED, ask, get, head, timed

@@ -9,7 +9,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from servers.model import TEXTS, Pace, answer, tokenize
+from servers.llm.model import TEXTS, answer
+from servers.llm.tokens import tokenize
+from servers.pace import Pace
 
 TOKENS = {
     "": [],

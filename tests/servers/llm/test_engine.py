@@ -7,7 +7,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from servers.engine import SLOT, YIELD_AFTER, Engine, Sequence
+from servers.llm.engine import SLOT, YIELD_AFTER, Engine, Sequence
 
 Written = list[tuple[float, bytes]]
 

@@ -22,7 +22,7 @@ from heapq import heappop, heappush
 
 import trio
 
-from .body import Body
+from ..body import Body
 
 __all__ = ["SLOT", "Engine", "Sequence", "TokenSource"]
 

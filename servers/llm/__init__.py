@@ -1,0 +1,1 @@
+"""The simulated LLM: what an inference server is, without the GPU."""
