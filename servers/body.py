@@ -21,7 +21,7 @@ class Body:
     Args:
         stream: where to.
         chunked: frame each piece as a chunk; else the body ends with the connection.
-        heartbeat: what `beat` sends, as a piece of its own.
+        heartbeat: what `beat` sends, as a piece of its own; b"" for nothing.
 
     Attributes:
         pieces, size: what the handler has sent so far, in pieces and in bytes before framing.
@@ -35,14 +35,14 @@ class Body:
         self._stream = stream
         self._frame: Callable[[bytes], bytes] = encode_chunk if chunked else bytes
         self._end = encode_last_chunk() if chunked else b""
-        self._heartbeat = heartbeat
+        self.heartbeat = heartbeat
         self._last_write = trio.current_time()
         self._sending = False  # a frame waits for the reader to take all of it
         self._unsent = b""  # the rest of a frame that `send_now` or `beat` could not send whole
 
-    async def send_head(self, head: bytes) -> None:
-        """Send what stands before the body, or a whole response, as it is."""
-        await self._send(head)
+    async def send_raw(self, data: bytes) -> None:
+        """Send bytes as they are, in no frame: the head before the body, or a whole response."""
+        await self._send(data)
 
     async def send(self, piece: bytes) -> None:
         """Send one piece. Returns when the kernel has all of it."""
@@ -90,8 +90,8 @@ class Body:
         Never inside a frame: not while a piece waits for a slow reader.
         """
         silent = not self._sending and now - self._last_write >= interval
-        if self._heartbeat and silent and not self.ended:
-            frame = self._unsent or self._frame(self._heartbeat)
+        if self.heartbeat and silent and not self.ended:
+            frame = self._unsent or self._frame(self.heartbeat)
             self._unsent = frame[self._stream.send_now(frame) :]
             self._last_write = now
 

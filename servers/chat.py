@@ -228,7 +228,7 @@ class Completion:
 
     async def whole(self, engine: Engine, pace: Pace) -> Reply:
         """The same answer in one piece, when the model has said it all."""
-        steps = (b"" for _ in self._thinking + self._text)
+        steps = (b"" for _ in [*self._thinking, *self._text])
         sequence = Sequence(steps, pace.gaps(), pace.ttft, write=lambda piece, now: True)
         await engine.drive(sequence, flush=trio.lowlevel.checkpoint)
         message = Message(

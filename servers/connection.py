@@ -42,7 +42,7 @@ from protocol.http1 import (
 )
 
 from .body import Body
-from .reply import Handler, Reply, Request, StreamingReply
+from .reply import CutOff, Handler, Reply, Request, StreamingReply
 from .routes import Routes, decode_path
 from .watch import Watch
 
@@ -288,18 +288,21 @@ class Connection:
         chunked = b"\r\nTransfer-Encoding: chunked\r\n" in head
         heartbeat = reply.heartbeat if isinstance(reply, StreamingReply) else b""
         self._body = body = Body(self._stream, chunked=chunked, heartbeat=heartbeat)
-        ending = "the client left"
+        ending, reset = "the client left", False
         try:
             if isinstance(reply, Reply):
-                await body.send_head(head if method == "HEAD" else head + reply.body)
+                await body.send_raw(head if method == "HEAD" else head + reply.body)
             else:
                 # The head leaves before there is a first piece: the client knows at once.
-                await body.send_head(head)
+                await body.send_raw(reply.edit_head(head))
                 if method != "HEAD":
                     await reply.send_to(body)
             ending = "done"
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             raise
+        except CutOff as cut:
+            ending, reset, self._closing = str(cut), cut.reset, True
+            body.ended = True
         except Exception:
             log.exception("%s: failed after its head, so it is cut off", line)
             ending = "cut off"
@@ -308,7 +311,7 @@ class Connection:
         finally:
             self._body = None
             streams = isinstance(reply, StreamingReply) and method != "HEAD"
-            self._incomplete = streams and not (chunked or body.ended)
+            self._incomplete = reset or (streams and not (chunked or body.ended))
             if method == "HEAD":
                 log.info("%s head only", line)
             elif isinstance(reply, Reply):

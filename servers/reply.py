@@ -24,7 +24,16 @@ import msgspec
 
 from .body import Body
 
-__all__ = ["EventStream", "Handler", "Last", "Reply", "Request", "Source", "StreamingReply"]
+__all__ = [
+    "CutOff",
+    "EventStream",
+    "Handler",
+    "Last",
+    "Reply",
+    "Request",
+    "Source",
+    "StreamingReply",
+]
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -82,6 +91,18 @@ class Last(msgspec.Struct, frozen=True):
     piece: bytes
 
 
+class CutOff(Exception):
+    """Raised by a source that ends the connection inside its body, on purpose.
+
+    Args:
+        reset: with an RST; else with a FIN.
+    """
+
+    def __init__(self, *, reset: bool = False) -> None:
+        super().__init__("cut off on purpose")
+        self.reset = reset
+
+
 Pieces = AsyncGenerator[bytes | Last, None]
 
 
@@ -119,6 +140,8 @@ class StreamingReply:
         self.status = status
         self.content_type = content_type
         self.headers = headers
+        # What is sent in place of the right head: for those who test clients with a wrong one.
+        self.edit_head: Callable[[bytes], bytes] = bytes
 
     async def send_to(self, body: Body) -> None:
         """Send all of it, and the end."""

@@ -156,7 +156,7 @@ def test_every_line_of_the_map_can_be_pasted(shown: list[str]) -> None:
     """Each is run by the shell, all at the same time, and the text comes."""
 
     def said(prompt: str) -> str:
-        return "".join(answer(prompt).thinking + answer(prompt).text)
+        return "".join([*answer(prompt).thinking, *answer(prompt).text])
 
     words = tokenize(sse.TEXT)
     expected = [

@@ -35,7 +35,7 @@ HELLO = answer("hello")
 # the server's fixture, the path, the tokens
 PLACES = {
     "8000": ("chat_server", "/", tokenize(chat.GREETING)),
-    "8000-chat": ("chat_server", "/chat/hello", HELLO.thinking + HELLO.text),
+    "8000-chat": ("chat_server", "/chat/hello", [*HELLO.thinking, *HELLO.text]),
     "8003": ("chunked_server", "/", tokenize(chunked.TEXT)),
     "8004": ("sse_server", "/", tokenize(sse.TEXT)),
 }
@@ -90,7 +90,7 @@ def slow_server() -> Iterator[RunningServer]:
 def test_a_late_first_token_is_waited_for(netcat: str, slow_server: RunningServer) -> None:
     """What socat needs its `-t 30` for: it counts the silence since its own FIN."""
     reply = Answer.of(shell(asks(netcat, slow_server.port)))
-    assert reply.tokens == HELLO.thinking + HELLO.text
+    assert reply.tokens == [*HELLO.thinking, *HELLO.text]
 
 
 @pytest.mark.parametrize(
