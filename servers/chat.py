@@ -26,8 +26,7 @@ import msgspec
 import trio
 from msgspec import UNSET
 
-from protocol.openai import (
-    DONE,
+from protocol.chat_completions import (
     ChatCompletion,
     ChatCompletionChunk,
     ChatRequest,
@@ -35,15 +34,12 @@ from protocol.openai import (
     ChunkChoice,
     Delta,
     DeltaTemplate,
-    ErrorBody,
-    ErrorResponse,
     FinishReason,
-    InvalidRequest,
     Message,
     Usage,
-    encode_data,
     read_chat_request,
 )
+from protocol.openai import DONE, ErrorBody, ErrorResponse, InvalidRequest, encode_data
 from protocol.sse import ServerSentEvent, encode_event
 
 from .command import arguments, run, seconds
@@ -142,7 +138,7 @@ def routes(pace: Pace, engine: Engine | None = None) -> Routes:
             return _error(400, str(error), error.param)
         if engine.is_full:
             return _busy()
-        if asked.size > MAX_PROMPT:
+        if len(request.body) > MAX_PROMPT:
             message = f"The messages are longer than {MAX_PROMPT} characters."
             return _error(400, message, "messages", "context_length_exceeded")
         if len(request.body) > LARGE_BODY:
@@ -195,7 +191,7 @@ class Completion:
         self._id = f"chatcmpl-{secrets.token_hex(12)}"
         self._created = int(time.time())
         self.headers = (("x-request-id", f"req_{secrets.token_hex(12)}"),)
-        said = answer(asked.prompt)
+        said = answer(asked.messages[-1].text)
         limit = asked.token_limit
         self._thinking = said.thinking[:limit]
         self._text = said.text[: None if limit is None else limit - len(self._thinking)]
@@ -203,8 +199,7 @@ class Completion:
         self._finish_reason: FinishReason = "stop" if said_all else "length"
         prompt_tokens = sum(len(tokenize(message.text)) for message in asked.messages)
         completion_tokens = len(self._thinking) + len(self._text)
-        total_tokens = prompt_tokens + completion_tokens
-        self._usage = Usage(prompt_tokens, completion_tokens, total_tokens)
+        self._usage = Usage.of(prompt_tokens, completion_tokens, len(self._thinking))
 
     def stream(self, engine: Engine, pace: Pace) -> EventStream:
         """The answer as events, each one chunk of the API."""

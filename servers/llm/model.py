@@ -9,92 +9,16 @@ gets the same answer, always, on every replica.
 """
 
 import zlib
-from collections.abc import Sequence
 from itertools import islice
-from typing import Any, Literal
 
-import msgspec
+from protocol.chat_completions import FinishReason
 
+from .conversation import Answer, Question, Tool, ToolCall, Turn
 from .tokens import clusters, tokenize
 
 __all__ = ["MODEL", "Answer", "FinishReason", "Question", "Tool", "ToolCall", "Turn", "answer"]
 
 MODEL = "sim-1"
-
-FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
-
-
-class Turn(msgspec.Struct, frozen=True):
-    """One message of the conversation, as text.
-
-    Args:
-        role: "system", "user", "assistant", or "tool" for the result of a call.
-    """
-
-    role: str
-    text: str
-
-
-class Tool(msgspec.Struct, frozen=True):
-    """A function that the model may call; `parameters` is a JSON Schema."""
-
-    name: str
-    parameters: dict[str, Any] = {}
-
-
-class Question(msgspec.Struct, frozen=True, kw_only=True):
-    """What a request asks of the model, by whichever route it came.
-
-    Args:
-        tool_choice: "auto", "none", "required", or the name of the tool that must be called.
-        schema: the JSON Schema of the text wanted; {} for any JSON object; None for plain text.
-        max_tokens: thinking, text and arguments together.
-        stop: the text ends before the first of these.
-        seed: the request's own.
-        n: answers wanted.
-        thinks: whether it may think first.
-    """
-
-    model: str
-    turns: Sequence[Turn]
-    tools: Sequence[Tool] = ()
-    tool_choice: str = "auto"
-    parallel_tool_calls: bool = True
-    schema: dict[str, Any] | None = None
-    max_tokens: int | None = None
-    stop: Sequence[str] = ()
-    seed: int | None = None
-    n: int = 1
-    thinks: bool = True
-
-
-class ToolCall(msgspec.Struct, frozen=True):
-    """A call of a tool; the tokens of `arguments` join to a JSON text."""
-
-    name: str
-    arguments: Sequence[str]
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """What the model will say. One item of a sequence is one step of the engine; an item may be
-    "": a step whose text is held back, for it may be the beginning of a `stop` sequence.
-
-    Args:
-        fault: what shall happen to it on the wire, or "".
-    """
-
-    thinking: Sequence[str] = ()
-    text: Sequence[str] = ()
-    calls: Sequence[ToolCall] = ()
-    finish_reason: FinishReason = "stop"
-    fault: str = ""
-
-    @property
-    def completion_tokens(self) -> int:
-        """The steps it takes."""
-        called = sum(len(call.arguments) for call in self.calls)
-        return len(self.thinking) + len(self.text) + called
-
 
 def answer(prompt: str) -> Answer:
     """The model's answer to a prompt."""

@@ -1,6 +1,7 @@
-"""The OpenAI objects: the exact bytes of the wire, and what a bad request is told."""
+"""Chat completions: the exact bytes of the wire, and what a bad request is told."""
 
 import json
+from collections.abc import Callable
 
 import h11
 import msgspec
@@ -8,23 +9,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.openai import (
-    DONE,
+from protocol.chat_completions import (
     ChatCompletion,
     ChatCompletionChunk,
     Choice,
+    ChosenTool,
     ChunkChoice,
     Delta,
     DeltaTemplate,
-    ErrorBody,
-    ErrorResponse,
     FinishReason,
-    InvalidRequest,
+    FunctionCall,
+    Logprob,
+    Logprobs,
     Message,
+    TokenLogprob,
+    ToolCall,
     Usage,
-    encode_data,
     read_chat_request,
 )
+from protocol.openai import DONE, ErrorBody, ErrorResponse, InvalidRequest, encode_data
 from protocol.sse import EventStreamParser
 
 
@@ -52,6 +55,31 @@ DELTAS: list[tuple[Delta, str]] = [
     (Delta(content="Hi 你好 👋\u2028\n"), '{"content":"Hi 你好 👋\u2028\\n"}'),
     (Delta(content=None, refusal=""), '{"content":null,"refusal":""}'),
     (Delta(reasoning_content="hm"), '{"reasoning_content":"hm"}'),
+    (
+        Delta(reasoning_content="hm", reasoning="hm"),
+        '{"reasoning_content":"hm","reasoning":"hm"}',
+    ),
+    (
+        Delta(
+            role="assistant",
+            content=None,
+            refusal=None,
+            tool_calls=[
+                ToolCall(
+                    index=0,
+                    id="call_1",
+                    type="function",
+                    function=FunctionCall(name="f", arguments=""),
+                )
+            ],
+        ),
+        '{"role":"assistant","content":null,"refusal":null,"tool_calls":[{"index":0,"id":"call_1",'
+        + '"type":"function","function":{"name":"f","arguments":""}}]}',
+    ),
+    (
+        Delta(tool_calls=[ToolCall(index=1, function=FunctionCall(arguments='{"a"'))]),
+        '{"tool_calls":[{"index":1,"function":{"arguments":"{\\"a\\""}}]}',
+    ),
 ]
 
 
@@ -66,8 +94,11 @@ def test_the_last_chunks_on_the_wire() -> None:
     assert encode_data(chunk(Delta(), finish="stop")) == f"{BEFORE}{end}]}}\n\n".encode()
     with_null = msgspec.structs.replace(chunk(Delta(), finish="stop"), usage=None)
     assert encode_data(with_null) == f'{BEFORE}{end}],"usage":null}}\n\n'.encode()
-    with_usage = msgspec.structs.replace(chunk(), usage=Usage(9, 2, 11))
-    usage = '{"prompt_tokens":9,"completion_tokens":2,"total_tokens":11}'
+    with_usage = msgspec.structs.replace(chunk(), usage=Usage.of(9, 2, 1))
+    usage = (
+        '{"prompt_tokens":9,"completion_tokens":2,"total_tokens":11,'
+        '"completion_tokens_details":{"reasoning_tokens":1}}'
+    )
     assert encode_data(with_usage) == f'{BEFORE}],"usage":{usage}}}\n\n'.encode()
 
 
@@ -81,14 +112,15 @@ def test_completion_on_the_wire() -> None:
         created=1727346169,
         model="gpt-4o",
         choices=[Choice(0, Message("assistant", "Hi"))],
-        usage=Usage(9, 2, 11),
+        usage=Usage.of(9, 2, 1),
         system_fingerprint="fp_5",
     )
     assert msgspec.json.encode(value).decode() == (
         '{"id":"chatcmpl-1","object":"chat.completion","created":1727346169,"model":"gpt-4o",'
         '"choices":[{"index":0,"message":{"role":"assistant","content":"Hi","refusal":null},'
         '"logprobs":null,"finish_reason":"stop"}],'
-        '"usage":{"prompt_tokens":9,"completion_tokens":2,"total_tokens":11},'
+        '"usage":{"prompt_tokens":9,"completion_tokens":2,"total_tokens":11,'
+        '"completion_tokens_details":{"reasoning_tokens":1}},'
         '"system_fingerprint":"fp_5"}'
     )
 
@@ -97,6 +129,16 @@ def test_thinking_in_a_whole_answer() -> None:
     value = Message("assistant", "4", reasoning_content="2 and 2")
     assert msgspec.json.encode(value).decode() == (
         '{"role":"assistant","content":"4","refusal":null,"reasoning_content":"2 and 2"}'
+    )
+
+
+def test_log_probabilities_on_the_wire() -> None:
+    top = [Logprob("a", -0.5, [97])]
+    value = ChunkChoice(0, Delta(content="a"), Logprobs([TokenLogprob("a", -0.5, [97], top)]))
+    assert msgspec.json.encode(value).decode() == (
+        '{"index":0,"delta":{"content":"a"},"logprobs":{"content":[{"token":"a","logprob":-0.5,'
+        '"bytes":[97],"top_logprobs":[{"token":"a","logprob":-0.5,"bytes":[97]}]}],'
+        '"refusal":null},"finish_reason":null}'
     )
 
 
@@ -128,41 +170,52 @@ def body(**fields: object) -> bytes:
 
 def test_the_smallest_request() -> None:
     request = read_chat_request(body())
-    assert (request.model, request.prompt, request.stream) == ("m", "Hi", None)
+    assert (request.model, request.messages[0].text, request.stream) == ("m", "Hi", None)
     assert (request.includes_usage, request.token_limit) == (False, None)
 
 
 def test_unknown_fields_are_ignored() -> None:
-    assert read_chat_request(body(seed=1, tools=[{}], stream=True, n=1)).stream is True
+    assert read_chat_request(body(user="x", metadata=[{}], stream=True, n=1)).stream is True
 
 
-PROMPTS: list[tuple[list[dict[str, object]], str]] = [
-    ([{"role": "user", "content": "a"}, {"role": "user", "content": "b"}], "b"),
-    ([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}], "a"),
-    ([{"role": "system", "content": "a"}], ""),
-    ([{"role": "user"}], ""),
-    ([{"role": "user", "content": None}], ""),
-    ([{"role": "user", "content": []}], ""),
+TEXTS: list[tuple[dict[str, object], str]] = [
+    ({"role": "user", "content": "a"}, "a"),
+    ({"role": "user"}, ""),
+    ({"role": "user", "content": None}, ""),
+    ({"role": "user", "content": []}, ""),
+    ({"role": "tool", "content": "x", "tool_call_id": "1"}, "x"),
     (
-        [
-            {
-                "role": "user",
-                "content": [
-                    {"type": "text", "text": "你"},
-                    {"type": "image_url", "image_url": {"url": "data:,"}},
-                    {"type": "text", "text": "好"},
-                ],
-            }
-        ],
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "你"},
+                {"type": "image_url", "image_url": {"url": "data:,"}},
+                {"type": "text", "text": "好"},
+            ],
+        },
         "你好",
     ),
-    ([{"role": "tool", "content": "x", "tool_call_id": "1"}, {"role": "developer"}], ""),
 ]
 
 
-@pytest.mark.parametrize(("messages", "prompt"), PROMPTS)
-def test_prompt(messages: list[dict[str, object]], prompt: str) -> None:
-    assert read_chat_request(body(messages=messages)).prompt == prompt
+@pytest.mark.parametrize(("message", "text"), TEXTS)
+def test_the_text_of_a_message(message: dict[str, object], text: str) -> None:
+    assert read_chat_request(body(messages=[message])).messages[0].text == text
+
+
+TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+
+
+def test_tools() -> None:
+    request = read_chat_request(body(tools=[TOOL], tool_choice="required"))
+    assert request.tools is not None
+    (function,) = (tool.function for tool in request.tools)
+    assert (function.name, function.parameters) == ("f", {"type": "object"})
+    assert request.tool_choice == "required"
+    choice = {"type": "function", "function": {"name": "f"}}
+    chosen = read_chat_request(body(tools=[TOOL], tool_choice=choice)).tool_choice
+    assert isinstance(chosen, ChosenTool)
+    assert chosen.function.name == "f"
 
 
 @pytest.mark.parametrize(
@@ -226,7 +279,18 @@ BAD: list[tuple[bytes, str, str | None]] = [
     (body(max_tokens=0), "Expected `int` >= 1", "max_tokens"),
     (body(max_tokens=1.5), "Expected `int | null`, got `float`", "max_tokens"),
     (body()[:-1] + b',"n":' + b"9" * 5000 + b"}", "Integer value out of range", "n"),
-    (body(n=2), "Expected `int` <= 1", "n"),
+    (body(n=129), "Expected `int` <= 128", "n"),
+    (body(temperature=3), "Expected `float` <= 2.0", "temperature"),
+    (body(top_logprobs=21), "Expected `int` <= 20", "top_logprobs"),
+    (body(stop=["a", ""]), "Expected `str` of length >= 1", "stop[1]"),
+    (body(stop=list("abcde")), "Expected `array` of length <= 4", "stop"),
+    (
+        body(tools=[{"type": "function", "function": {"name": "my tool"}}]),
+        "Expected `str` matching regex",
+        "tools[0].function.name",
+    ),
+    (body(tool_choice="f"), "Invalid enum value 'f'", "tool_choice"),
+    (body(response_format={"type": "xml"}), "Invalid enum value 'xml'", "response_format.type"),
 ]
 
 
@@ -258,14 +322,27 @@ def test_a_lone_surrogate_has_a_defined_error() -> None:
         encode_data(error)
 
 
-@given(st.text(), st.sampled_from(["content", "reasoning_content"]))
-def test_delta_template_equals_encode_data(text: str, field: str) -> None:
+TEMPLATES: list[tuple[Callable[[str], Delta], tuple[str, ...]]] = [
+    (lambda text: Delta(content=text), ("content",)),
+    (lambda text: Delta(reasoning_content=text), ("reasoning_content",)),
+    (
+        lambda text: Delta(reasoning_content=text, reasoning=text),
+        ("reasoning_content", "reasoning"),
+    ),
+    (
+        lambda text: Delta(tool_calls=[ToolCall(index=1, function=FunctionCall(arguments=text))]),
+        ("arguments",),
+    ),
+]
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])), st.sampled_from(TEMPLATES))
+def test_delta_template_equals_encode_data(
+    text: str, template: tuple[Callable[[str], Delta], tuple[str, ...]]
+) -> None:
     """The fast way to write one token gives the bytes of the plain way."""
-
-    def of(text: str) -> ChatCompletionChunk:
-        return chunk(Delta(content=text) if field == "content" else Delta(reasoning_content=text))
-
-    assert DeltaTemplate(of(""), field).encode(text) == encode_data(of(text))
+    delta, fields = template
+    assert DeltaTemplate(chunk(delta("")), *fields).encode(text) == encode_data(chunk(delta(text)))
 
 
 def test_delta_template_needs_a_place_for_the_text() -> None:
@@ -288,9 +365,3 @@ def test_the_model_name_has_a_limit() -> None:
     with pytest.raises(InvalidRequest) as caught:
         read_chat_request(body.format("m" * 257).encode())
     assert caught.value.param == "model"
-
-
-def test_size_counts_all_messages() -> None:
-    user = b'{"role":"user","content":[{"type":"text","text":"c"}]}'
-    body = b'{"model":"m","messages":[{"role":"system","content":"ab"},' + user + b"]}"
-    assert read_chat_request(body).size == 3

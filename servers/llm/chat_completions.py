@@ -1,0 +1,254 @@
+"""An answer in the form of `POST /v1/chat/completions`, one piece of bytes for each token.
+
+    step 1    data: {…"delta":{"role":"assistant","content":"","refusal":null}…}
+              data: {…"delta":{"reasoning_content":"The"}…}
+    step 2    data: {…"delta":{"reasoning_content":" user"}…}
+    …
+    step n    data: {…"delta":{"content":"你"}…}
+    the end   data: {…"delta":{},…"finish_reason":"stop"}
+              data: {…"choices":[],"usage":{…}}             if asked for
+              data: [DONE]
+
+With `n` > 1 one step makes a token of each answer, and they leave together.
+"""
+
+import zlib
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
+from typing import Any, Literal
+
+from msgspec import UNSET
+
+from protocol.chat_completions import (
+    ChatCompletion,
+    ChatCompletionChunk,
+    ChatRequest,
+    Choice,
+    ChosenTool,
+    ChunkChoice,
+    Delta,
+    DeltaTemplate,
+    FinishReason,
+    FunctionCall,
+    Logprob,
+    Logprobs,
+    Message,
+    TokenLogprob,
+    ToolCall,
+    Usage,
+)
+from protocol.openai import DONE, encode_data
+
+from .conversation import Answer, Question, Tool, Turn
+
+__all__ = ["ChatWriter", "ReasoningField", "question_of"]
+
+ReasoningField = Literal["reasoning_content", "reasoning", "both"]
+
+FINGERPRINT = "fp_sim_1"
+
+
+def question_of(asked: ChatRequest) -> Question:
+    """What a request asks of the model."""
+    tools = [Tool(tool.function.name, tool.function.parameters) for tool in asked.tools or ()]
+    choice, wanted = asked.tool_choice, asked.response_format
+    schema = None
+    if wanted is not None and wanted.type != "text":
+        schema = wanted.json_schema.schema if wanted.json_schema else {}
+    return Question(
+        model=asked.model,
+        turns=[Turn(message.role, message.text) for message in asked.messages],
+        tools=tools,
+        tool_choice=choice.function.name if isinstance(choice, ChosenTool) else choice or "auto",
+        parallel_tool_calls=asked.parallel_tool_calls is not False,
+        schema=schema,
+        max_tokens=asked.token_limit,
+        stop=[asked.stop] if isinstance(asked.stop, str) else asked.stop or (),
+        seed=asked.seed,
+        n=asked.n or 1,
+        thinks=asked.reasoning_effort != "none",
+    )
+
+
+class ChatWriter:
+    """Writes the answers to one request.
+
+    Args:
+        asked: the request.
+        answers: as many as it wants.
+        prompt_tokens: of the request.
+        id: of the answer: "chatcmpl-…".
+        created: seconds since 1970.
+        reasoning_field: where the thinking goes: which name is right depends on the client.
+    """
+
+    opening = b""  # nothing leaves before the first token
+
+    def __init__(
+        self,
+        asked: ChatRequest,
+        answers: Sequence[Answer],
+        prompt_tokens: int,
+        *,
+        id: str,
+        created: int,
+        reasoning_field: ReasoningField = "reasoning_content",
+    ) -> None:
+        self._asked = asked
+        self._answers = answers
+        self._id = id
+        self._created = created
+        self._fields: tuple[str, ...] = (reasoning_field,)
+        if reasoning_field == "both":
+            self._fields = ("reasoning_content", "reasoning")
+        self._usage = Usage.of(
+            prompt_tokens,
+            sum(answer.completion_tokens for answer in answers),
+            sum(len(answer.thinking) for answer in answers),
+        )
+
+    def steps(self) -> Iterator[bytes]:
+        """The bytes of each step of the engine."""
+        choices = [self._steps_of(index, answer) for index, answer in enumerate(self._answers)]
+        if len(choices) == 1:
+            return choices[0]
+        return map(b"".join, zip_longest(*choices, fillvalue=b""))
+
+    @property
+    def last(self) -> bytes:
+        """What leaves in one write with the end of the body."""
+        ends = [
+            self._event(index, Delta(), answer.finish_reason)
+            for index, answer in enumerate(self._answers)
+        ]
+        if self._asked.includes_usage:
+            ends.append(encode_data(self._chunk([], self._usage)))
+        return b"".join([*ends, DONE])
+
+    def whole(self) -> ChatCompletion:
+        """The same answers in one piece."""
+        return ChatCompletion(
+            id=self._id,
+            created=self._created,
+            model=self._asked.model,
+            choices=[
+                Choice(
+                    index,
+                    self._message(index, answer),
+                    self._logprobs(answer.text),
+                    answer.finish_reason,
+                )
+                for index, answer in enumerate(self._answers)
+            ],
+            usage=self._usage,
+            system_fingerprint=FINGERPRINT,
+        )
+
+    def _steps_of(self, index: int, answer: Answer) -> Iterator[bytes]:
+        # The role comes with the first token: it is not one.
+        content = None if answer.calls and not answer.text else ""
+        role = Delta(role="assistant", content=content, refusal=None)
+        before = self._event(index, role, logprobs=self._logprobs(()))
+        if answer.thinking:
+            thought = self._template(index, Delta(**self._reasoning("")), *self._fields)
+            for token in answer.thinking:
+                yield before + thought.encode(token)
+                before = b""
+        if answer.text:
+            text = self._template(index, Delta(content=""), "content")
+            for token in answer.text:
+                if self._asked.logprobs and token:
+                    piece = self._event(
+                        index, Delta(content=token), logprobs=self._logprobs([token])
+                    )
+                else:
+                    piece = text.encode(token) if token else b""
+                yield before + piece
+                before = b""
+        for number, call in enumerate(answer.calls):
+            opened = FunctionCall(name=call.name, arguments="")
+            id = self._call_id(index, number)
+            before += self._event(index, Delta(tool_calls=[
+                ToolCall(index=number, id=id, type="function", function=opened)
+            ]))  # fmt: skip
+            piece_of = ToolCall(index=number, function=FunctionCall(arguments=""))
+            arguments = self._template(index, Delta(tool_calls=[piece_of]), "arguments")
+            for token in call.arguments:
+                yield before + arguments.encode(token)
+                before = b""
+        if before:  # an answer without a token, or a call without an argument's
+            yield before
+
+    def _reasoning(self, text: str) -> dict[str, Any]:
+        return dict.fromkeys(self._fields, text)
+
+    def _call_id(self, index: int, number: int) -> str:
+        return f"call_{self._id.removeprefix('chatcmpl-')[:20]}{index:02}{number:02}"
+
+    def _message(self, index: int, answer: Answer) -> Message:
+        thinking = "".join(answer.thinking)
+        calls = [
+            ToolCall(
+                id=self._call_id(index, number),
+                type="function",
+                function=FunctionCall(name=call.name, arguments="".join(call.arguments)),
+            )
+            for number, call in enumerate(answer.calls)
+        ]
+        return Message(
+            role="assistant",
+            content="".join(answer.text) if answer.text or not calls else None,
+            tool_calls=calls or UNSET,
+            **(self._reasoning(thinking) if thinking else {}),
+        )
+
+    def _logprobs(self, tokens: Sequence[str]) -> Logprobs | None:
+        if not self._asked.logprobs:
+            return None
+        count = self._asked.top_logprobs or 0
+        return Logprobs([_logprob(token, count) for token in tokens if token])
+
+    def _template(self, index: int, delta: Delta, *fields: str) -> DeltaTemplate:
+        return DeltaTemplate(self._chunk([ChunkChoice(index, delta)]), *fields)
+
+    def _event(
+        self,
+        index: int,
+        delta: Delta,
+        finish_reason: FinishReason | None = None,
+        logprobs: Logprobs | None = None,
+    ) -> bytes:
+        return encode_data(self._chunk([ChunkChoice(index, delta, logprobs, finish_reason)]))
+
+    def _chunk(
+        self, choices: list[ChunkChoice], usage: Usage | None = None
+    ) -> ChatCompletionChunk:
+        return ChatCompletionChunk(
+            id=self._id,
+            created=self._created,
+            model=self._asked.model,
+            system_fingerprint=FINGERPRINT,
+            choices=choices,
+            # `usage` stands in the chunks only if it was asked for: null until the last.
+            usage=usage if self._asked.includes_usage else UNSET,
+        )
+
+
+# A real model has a probability for every token of its vocabulary. This one makes up plausible
+# numbers, the same for the same token.
+ALTERNATIVES = [" the", " a", " to", ",", ".", " and", " of", " in", " is", " it", " you", "\n"]
+ALTERNATIVES += ["的", "是", "了", "我", " that", " for", " on", " with", " as"]
+
+
+def _logprob(token: str, count: int) -> TokenLogprob:
+    chosen = -(zlib.crc32(token.encode("utf-8", "replace")) % 1000) / 1000
+    others = [other for other in ALTERNATIVES if other != token]
+    likely = [token, *others][:count]
+    top = [
+        Logprob(each, chosen - 1.5 * rank, list(each.encode("utf-8", "replace")))
+        for rank, each in enumerate(likely)
+    ]
+    return TokenLogprob(token, chosen, list(token.encode("utf-8", "replace")), top)
+
+
+# What this file does not do: decide what is said (model.py), or when (engine.py).
