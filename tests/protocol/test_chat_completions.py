@@ -73,8 +73,10 @@ DELTAS: list[tuple[Delta, str]] = [
                 )
             ],
         ),
-        '{"role":"assistant","content":null,"refusal":null,"tool_calls":[{"index":0,"id":"call_1",'
-        + '"type":"function","function":{"name":"f","arguments":""}}]}',
+        (
+            '{"role":"assistant","content":null,"refusal":null,"tool_calls":[{"index":0,'
+            '"id":"call_1","type":"function","function":{"name":"f","arguments":""}}]}'
+        ),
     ),
     (
         Delta(tool_calls=[ToolCall(index=1, function=FunctionCall(arguments='{"a"'))]),
