@@ -5,6 +5,12 @@
     grammar.py   the grammar that both obey, as regular expressions and as a table
     chunked.py   the chunked transfer coding (RFC 9112 §7.1)
     sse.py       Server-Sent Events (WHATWG HTML §9.2)
-    openai.py    the JSON objects of the OpenAI chat API
     errors.py    the one error that says at which byte a peer went wrong
+
+and the JSON of the OpenAI API:
+
+    openai.py             what its routes share: bodies read, errors, objects as events
+    chat_completions.py   POST /v1/chat/completions
+    responses.py          POST /v1/responses: its request and its objects
+    response_events.py    the events of its stream
 """

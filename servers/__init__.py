@@ -7,12 +7,15 @@
     reply.py       what a handler gets and what it gives back: Request, Reply, EventStream
     body.py        the bytes after a streaming reply's head
     watch.py       the clocks of all connections, and who has left
-    engine.py      one clock for all tokens: steps every running answer
-    model.py       the text of the simulated model
+    pace.py        how fast a model speaks
+    access.py      who may use an API: keys, and pages of other origins
+    metrics.py     what a server tells Prometheus
+    llm/           the simulated LLM
     chunked.py     8003: lesson 3, chunked coding
     sse.py         8004: lesson 4, Server-Sent Events
     chat.py        8000: home, chat page, simulated LLM
     page/          the chat page
+    balancers/     HAProxy and nginx in front of several chat servers
 """
 
 import sys

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 
 import trio
 
+from .connection import Limits
 from .routes import Routes
 from .server import PortBusyError, Server, listen
 
@@ -62,7 +63,9 @@ def seconds(text: str) -> float:
     return value
 
 
-def run(options: argparse.Namespace, name: str, routes: Routes) -> int:
+def run(
+    options: argparse.Namespace, name: str, routes: Routes, limits: Limits | None = None
+) -> int:
     """Serve these routes until a signal.
 
     Returns:
@@ -82,7 +85,7 @@ def run(options: argparse.Namespace, name: str, routes: Routes) -> int:
     def announce() -> None:
         print(f"{name} listens on {address}", flush=True)
 
-    trio.run(serve_until_signal, [(Server(routes), sockets)], announce)
+    trio.run(serve_until_signal, [(Server(routes, limits=limits), sockets)], announce)
     return 0
 
 

@@ -6,8 +6,9 @@
         "POST /v1/chat/completions": completions,
     })
 
-HEAD is answered wherever GET is, OPTIONS everywhere; an unknown path is a 404, a known one with
-another method a 405 that says which methods there are (RFC 9110 §15.5.6).
+HEAD is answered wherever GET is, OPTIONS everywhere, by the table's own handler if it has one; an
+unknown path is a 404, a known one with another method a 405 that says which methods there are
+(RFC 9110 §15.5.6).
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -49,9 +50,9 @@ class Routes:
         if methods is None and path != "*":
             return Reply(f"404 Not Found\n\nThere is nothing at {path}\n", 404), {}
         allowed = ", ".join(self._allowed(methods))
-        if method == "OPTIONS":
-            return Reply(status=204, headers=(("Allow", allowed),)), params
         handler = (methods or {}).get("GET" if method == "HEAD" else method)
+        if handler is None and method == "OPTIONS":
+            return Reply(status=204, headers=(("Allow", allowed),)), params
         if handler is None:
             text = f"405 Method Not Allowed\n\n{path} answers {allowed}, not {method}\n"
             return Reply(text, 405, headers=(("Allow", allowed),)), params

@@ -158,8 +158,8 @@ def test_an_old_python(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     assert doctor.main([]) == 1
     version = ".".join(map(str, sys.version_info[:3]))
     assert capsys.readouterr().out == (
-        f"✗ Python         {version}, older than 9.99\n"
-        "                 install Python 9.99 or newer, then: python9.99 -m workshop doctor\n"
+        f"✗ Python            {version}, older than 9.99\n"
+        "                    install Python 9.99 or newer, then: python9.99 -m workshop doctor\n"
         "\nNot yet: see each ✗ above.\n"
     )
 
@@ -227,7 +227,7 @@ def test_only_what_is_needed_decides_the_exit_code(
     busy = doctor.Finding("–", "port 8000", "busy")
     monkeypatch.setattr(doctor, "SECTIONS", [lambda: [busy]])
     assert doctor.main([]) == 0
-    assert capsys.readouterr().out == ("– port 8000      busy\n\nThe workshop can run: workshop\n")
+    assert capsys.readouterr().out == ("– port 8000         busy\n\nThe workshop can run: workshop\n")
 
 
 def test_a_bare_clone_is_told_what_to_install() -> None:
@@ -235,14 +235,15 @@ def test_a_bare_clone_is_told_what_to_install() -> None:
     assert (done.returncode, done.stderr) == (1, b"")
     assert b"\x1b" not in done.stdout
     lines = done.stdout.decode().splitlines()
-    assert "✗ h11            missing" in lines
-    assert "✗ rich           missing" in lines
+    assert "✗ h11               missing" in lines
+    assert "✗ rich              missing" in lines
+    assert "✗ prometheus-client missing" in lines
     assert sum("pip install -e ." in line or "activate" in line for line in lines) == 1
     marked = [line for line in lines if line[:1] in ("✓", "✗", "–")]
     assert len(marked) >= 14
     for line in marked:  # the third column starts in one place
-        assert line[16] == " "
-        assert line[17] != " "
+        assert line[19] == " "
+        assert line[20] != " "
 
 
 def test_a_terminal_gets_colours_unless_it_does_not_want_them() -> None:

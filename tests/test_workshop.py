@@ -18,12 +18,13 @@ import pytest
 from protocol.chunked import ChunkedDecoder
 from protocol.sse import EventStreamParser
 from servers import chat, chunked, sse
-from servers.llm.model import answer
+from servers.llm.faults import listing
 from servers.llm.tokens import tokenize
 from workshop.__main__ import COMMANDS, main
 from workshop.serve import PLACES, _describe
 
 from .conftest import ROOT, Process, Start, limited, line_of, outputs
+from .saying import answer
 
 WORKSHOP = ("-m", "workshop")
 REQUEST = r"printf 'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'"
@@ -127,7 +128,7 @@ def test_map(shown: list[str]) -> None:
         "Ctrl-C stops. New here? Read workshop/01_generator_basics/README.md first."
     )
     tries = [line for line in shown if line.startswith("  ")]
-    assert len(tries) == 9 if shutil.which("curl") else 3
+    assert len(tries) == 10 if shutil.which("curl") else 3
     assert sum("printf" in line for line in tries) == 3
 
 
@@ -164,6 +165,7 @@ def test_every_line_of_the_map_can_be_pasted(shown: list[str]) -> None:
         said("你好"),
         said("你好"),
         said("hello"),
+        listing(),
         chunked.TEXT,
         chunked.TEXT,
         sse.TEXT,

@@ -30,7 +30,13 @@ from importlib import metadata
 from pathlib import Path
 
 PYTHON = (3, 11)
-PACKAGES = {"h11": (0, 16), "trio": (0, 27), "msgspec": (0, 19), "rich": (13,)}
+PACKAGES = {
+    "h11": (0, 16),
+    "trio": (0, 27),
+    "msgspec": (0, 19),
+    "prometheus-client": (0, 20),
+    "rich": (13,),
+}
 PORTS = {8000: "servers.chat", 8003: "servers.chunked", 8004: "servers.sse"}
 OPTIONAL = {  # for the tests with real peers
     "Chromium": ("--version", ["chromium", "chromium-browser", "google-chrome"]),
@@ -89,11 +95,12 @@ def python() -> Iterator[Finding]:
 
 def packages() -> Iterator[Finding]:
     for name, oldest in PACKAGES.items():
+        module = name.replace("-", "_")
         try:
-            importlib.import_module(name)
+            importlib.import_module(module)
             version = metadata.version(name)
         except Exception as problem:  # missing, or there and broken: both are told, none is raised
-            missing = isinstance(problem, ModuleNotFoundError) and problem.name == name
+            missing = isinstance(problem, ModuleNotFoundError) and problem.name == module
             yield Finding("✗", name, "missing" if missing else f"broken: {problem}", install_line())
             continue
         if tuple(map(int, re.findall(r"\d+", version))) < oldest:
@@ -211,9 +218,9 @@ def main(argv: list[str] | None = None) -> int:
             ready = ready and mark != "✗"
             if colour:
                 mark = f"\x1b[{COLOURS[mark]}m{mark}\x1b[0m"
-            print(f"{mark} {finding.name:15}{finding.what}".rstrip())
+            print(f"{mark} {finding.name:18}{finding.what}".rstrip())
             if finding.todo and finding.todo != last_todo:  # the same cure is named once
-                print(f"{'':17}{finding.todo}")
+                print(f"{'':20}{finding.todo}")
             last_todo = finding.todo
     print("\nThe workshop can run: workshop" if ready else "\nNot yet: see each ✗ above.")
     return 0 if ready else 1

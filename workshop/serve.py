@@ -13,13 +13,14 @@ import shlex
 import shutil
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 import trio
 
 from servers import chat, chunked, sse
 from servers.command import port_number, serve_until_signal, show_log, url
+from servers.llm import flags
 from servers.pace import Pace
 from servers.routes import Routes
 from servers.server import PortBusyError, Server, listen
@@ -36,14 +37,14 @@ class Place(msgspec.Struct):
         name: of its `--NAME-port` flag.
         port: the usual one.
         title: what it is.
-        routes: what it answers.
+        make_routes: what it answers, by the flags.
         tries: lines to paste; {url} is its address, {host} and {port} its parts, {nc} a netcat.
     """
 
     name: str
     port: int
     title: str
-    routes: Routes
+    make_routes: Callable[[argparse.Namespace], Routes]
     tries: list[str]
 
 
@@ -56,26 +57,27 @@ PLACES = [
         "chat",
         8000,
         "home, chat page, simulated LLM",
-        chat.routes(Pace()),
+        chat.from_flags,
         [
             "curl -N {url}",
             "curl -N {url}chat/你好",
             "curl -N {url}v1/chat/completions -d " + ASK,
             GET.format(path="/chat/hello"),
+            "curl {url}faults",
         ],
     ),
     Place(
         "chunked",
         8003,
         "lesson 3: chunked coding",
-        chunked.routes(Pace(0.2, 0.2)),
+        lambda options: chunked.routes(Pace(0.2, 0.2)),
         ["curl -N --raw {url}", GET.format(path="/")],
     ),
     Place(
         "sse",
         8004,
         "lesson 4: Server-Sent Events",
-        sse.routes(Pace(0.2, 0.2)),
+        lambda options: sse.routes(Pace(0.2, 0.2)),
         ["curl -N {url}", "curl -N -H 'Last-Event-ID: 7' {url}", GET.format(path="/")],
     ),
 ]
@@ -98,8 +100,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             help=f"port of {place.title}; 0 picks a free one (default: %(default)s)",
         )
     parser.add_argument("--quiet", action="store_true", help="no line for each request")
+    flags.add_flags(parser)
     options = parser.parse_args(argv)
     show_log(options.quiet)
+    try:
+        routes = {place.name: place.make_routes(options) for place in PLACES}
+    except ValueError as error:
+        parser.error(str(error))
 
     servers: list[tuple[Server, list[socket.socket]]] = []
     lines: list[str] = []
@@ -112,7 +119,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"{place.title}: {reason}; {flag}", file=sys.stderr)
             continue
         port = sockets[0].getsockname()[1]
-        servers.append((Server(place.routes), sockets))
+        servers.append((Server(routes[place.name], limits=flags.limits_of(options)), sockets))
         lines += _describe(place, options.host, port)
     if not servers:
         return 1

@@ -47,6 +47,8 @@ ReasoningField = Literal["reasoning_content", "reasoning", "both"]
 
 FINGERPRINT = "fp_sim_1"
 
+ROLES = {"developer": "system", "function": "tool"}  # the same by another name
+
 
 def question_of(asked: ChatRequest) -> Question:
     """What a request asks of the model."""
@@ -57,7 +59,7 @@ def question_of(asked: ChatRequest) -> Question:
         schema = wanted.json_schema.schema if wanted.json_schema else {}
     return Question(
         model=asked.model,
-        turns=[Turn(message.role, message.text) for message in asked.messages],
+        turns=[Turn(ROLES.get(m.role, m.role), m.text) for m in asked.messages],
         tools=tools,
         tool_choice=choice.function.name if isinstance(choice, ChosenTool) else choice or "auto",
         parallel_tool_calls=asked.parallel_tool_calls is not False,

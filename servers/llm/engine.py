@@ -23,6 +23,8 @@ from heapq import heappop, heappush
 import trio
 
 from ..body import Body
+from ..metrics import Histogram, Metrics
+from ..reply import CutOff
 
 __all__ = ["SLOT", "Engine", "Sequence", "TokenSource"]
 
@@ -45,11 +47,27 @@ class Sequence:
 
     Attributes:
         due: when the next token is, or was, due.
+        running: it is in the batch.
         attention: set when the engine has left the sequence: it has finished, or its reader must
             catch up first, or it has failed.
         finished: all tokens are made.
         error: why it failed, or None.
+        measured: where the seconds before the next token are counted, from `since` on.
     """
+
+    __slots__ = (
+        "_gaps",
+        "_tokens",
+        "_write",
+        "attention",
+        "due",
+        "error",
+        "finished",
+        "measured",
+        "prefill",
+        "running",
+        "since",
+    )
 
     def __init__(
         self,
@@ -58,30 +76,37 @@ class Sequence:
         prefill: float,
         write: Callable[[bytes, float], bool],
     ) -> None:
+        self.prefill = prefill
         self.due = math.inf
+        self.running = False
         self.attention = trio.Event()
         self.finished = False
         self.error: Exception | None = None
+        self.measured: Histogram
+        self.since: float
         self._tokens = tokens
         self._gaps = gaps
-        self._prefill = prefill
         self._write = write
 
-    def start(self, now: float) -> None:
-        """Enter the batch."""
-        self.due = now + self._prefill
+    def step(self, now: float, stretch: float, gap_histogram: Histogram) -> bool:
+        """Make one token and write it. Returns whether the engine should go on with it.
 
-    def step(self, now: float) -> bool:
-        """Make one token and write it. Returns whether the engine should go on with it."""
+        Args:
+            stretch: what its gaps are multiplied by.
+        """
         try:
             token = next(self._tokens, None)
             if token is None:
                 self.finished = True
-            elif self._write(token, now):
-                # Without a gap the next is due now, behind those that have waited longer.
-                gap = next(self._gaps)
-                self.due = self.due + gap if gap else now
-                return True
+            else:
+                taken = self._write(token, now)
+                self.measured.add(now - self.since)
+                self.measured, self.since = gap_histogram, now
+                if taken:
+                    # Without a gap the next is due now, behind those that have waited longer.
+                    gap = next(self._gaps)
+                    self.due = self.due + gap * stretch if gap else now
+                    return True
         except Exception as error:  # its own task is told; the batch goes on
             self.error = error
         self.attention.set()
@@ -94,21 +119,34 @@ class Engine:
     Args:
         max_batch: how many run at once; the others wait in the queue.
         max_queue: how many may wait before `is_full` says so.
+        slow_down: how much slower the model is with a full batch: a prefill or a gap that begins
+            while n sequences run is 1 + slow_down * n / max_batch times as long.
+        metrics: where it counts.
     """
 
-    def __init__(self, max_batch: int = 4096, max_queue: int = 1024) -> None:
+    def __init__(
+        self,
+        max_batch: int = 4096,
+        max_queue: int = 1024,
+        slow_down: float = 0.0,
+        metrics: Metrics | None = None,
+    ) -> None:
+        self.metrics = metrics or Metrics()
+        self.metrics.engines.append(self)
         self._max_batch = max_batch
         self._max_queue = max_queue
-        self._batch: set[Sequence] = set()
+        self._slow_down = slow_down
+        self._stretch = 1.0  # what gaps are multiplied by
+        self._running = 0
         self._queue: deque[Sequence] = deque()
         self._wheel: dict[int, list[Sequence]] = {}
         self._slots: list[int] = []  # the wheel's keys, as a heap
-        self._earlier = trio.Event()  # a slot before those has been taken
+        self._alarm = trio.CancelScope()  # around the sleep to the first slot
 
     @property
     def running(self) -> int:
         """How many sequences are in the batch."""
-        return len(self._batch)
+        return self._running
 
     @property
     def waiting(self) -> int:
@@ -118,7 +156,7 @@ class Engine:
     @property
     def is_full(self) -> bool:
         """A new request should be told to come back later."""
-        return len(self._queue) >= self._max_queue and len(self._batch) >= self._max_batch
+        return len(self._queue) >= self._max_queue and self._running >= self._max_batch
 
     async def drive(self, sequence: Sequence, flush: Callable[[], Awaitable[None]]) -> None:
         """Run a sequence to its end. If this is cancelled, the sequence leaves the batch.
@@ -137,73 +175,86 @@ class Engine:
                     raise sequence.error
                 if sequence.finished:
                     return
-                await flush()
+                began = trio.current_time()
+                try:
+                    await flush()
+                finally:
+                    self.metrics.back_pressure += trio.current_time() - began
                 self._resume(sequence)
         finally:
             self._remove(sequence)
 
     def _submit(self, sequence: Sequence) -> None:
-        if len(self._batch) < self._max_batch:
-            self._start(sequence)
+        sequence.measured, sequence.since = self.metrics.first_token, trio.current_time()
+        if self._running < self._max_batch:
+            self._start(sequence, sequence.since)
         else:
             self._queue.append(sequence)
 
+    def _start(self, sequence: Sequence, now: float) -> None:
+        sequence.running = True
+        self._count(1)
+        sequence.due = now + sequence.prefill * self._stretch
+        # What is due at once is made at once: the first slot may be 5 ms away.
+        if sequence.prefill or sequence.step(now, self._stretch, self.metrics.gap):
+            self._place(sequence, now)
+
     def _resume(self, sequence: Sequence) -> None:
         """Go on with a sequence whose reader has caught up. Its next token is due now."""
+        now = trio.current_time()
         sequence.attention = trio.Event()
-        sequence.due = max(sequence.due, trio.current_time())
-        self._place(sequence)
+        sequence.due = max(sequence.due, now)
+        self._place(sequence, now)
 
     def _remove(self, sequence: Sequence) -> None:
         """Forget a sequence: it has finished, or nobody wants it any more."""
-        if sequence in self._batch:
-            self._batch.remove(sequence)
-            while self._queue and len(self._batch) < self._max_batch:
-                self._start(self._queue.popleft())
-        elif sequence in self._queue:
+        if not sequence.finished and sequence.error is None:
+            self.metrics.cancelled += 1
+        if not sequence.running:
             self._queue.remove(sequence)
+            return
+        sequence.running = False
+        self._count(-1)
+        while self._queue and self._running < self._max_batch:
+            self._start(self._queue.popleft(), trio.current_time())
 
-    async def run(self) -> None:
-        """Step sequences until cancelled."""
-        while True:
-            await self._wait_for_slot()
-            now = trio.current_time()
-            count = 0
-            # All slots that are due, for when others have kept the processor there are several.
-            while self._slots and self._slots[0] * SLOT <= now:
-                for sequence in self._wheel.pop(heappop(self._slots)):
-                    if sequence in self._batch and sequence.step(now):
-                        self._place(sequence)
-                    count += 1
-                    if count % YIELD_AFTER == 0:
-                        await trio.lowlevel.checkpoint()
-                        now = trio.current_time()
+    def _count(self, change: int) -> None:
+        self._running += change
+        self._stretch = 1 + self._slow_down * self._running / self._max_batch
 
-    async def _wait_for_slot(self) -> None:
-        """Sleep to the first slot that holds a sequence; always let other tasks run."""
-        while True:
-            wake_at = self._slots[0] * SLOT if self._slots else math.inf
-            if wake_at <= trio.current_time():
-                await trio.lowlevel.checkpoint()
-                return
-            self._earlier = trio.Event()
-            with trio.move_on_at(wake_at):
-                await self._earlier.wait()
-
-    def _start(self, sequence: Sequence) -> None:
-        self._batch.add(sequence)
-        sequence.start(trio.current_time())
-        self._place(sequence)
-
-    def _place(self, sequence: Sequence) -> None:
-        slot = math.ceil(sequence.due / SLOT)
+    def _place(self, sequence: Sequence, now: float) -> None:
+        """Put a sequence into its slot: one that is due already, behind those that wait."""
+        due = sequence.due
+        slot = math.ceil(due / SLOT) if due > now else int(now / SLOT)
         if slot in self._wheel:
             self._wheel[slot].append(sequence)
             return
         self._wheel[slot] = [sequence]
         heappush(self._slots, slot)
         if self._slots[0] == slot:
-            self._earlier.set()
+            self._alarm.deadline = slot * SLOT
+
+    async def run(self) -> None:
+        """Step sequences until cancelled."""
+        while True:
+            await self._sleep()
+            now = trio.current_time()
+            count = 0
+            # All slots that are due, for when others have kept the processor there are several.
+            while self._slots and self._slots[0] * SLOT <= now:
+                for sequence in self._wheel.pop(heappop(self._slots)):
+                    if sequence.running and sequence.step(now, self._stretch, self.metrics.gap):
+                        self._place(sequence, now)
+                    count += 1
+                    if count % YIELD_AFTER == 0:
+                        await trio.lowlevel.checkpoint()
+                        now = trio.current_time()
+
+    async def _sleep(self) -> None:
+        """Sleep to the first slot that holds a sequence; always let other tasks run."""
+        deadline = self._slots[0] * SLOT if self._slots else math.inf
+        with trio.CancelScope(deadline=deadline) as self._alarm:
+            await trio.sleep_forever()
 
 
 class TokenSource:
@@ -215,6 +266,8 @@ class TokenSource:
         gaps: yields the seconds between them.
         prefill: seconds to the first.
         last: what leaves in one write with the end of the body.
+        route: whose request it answers, for the engine's metrics.
+        opening: what leaves at once, before the first token.
     """
 
     def __init__(
@@ -224,15 +277,35 @@ class TokenSource:
         gaps: Iterator[float],
         prefill: float,
         last: bytes,
+        route: str = "",
+        opening: bytes = b"",
     ) -> None:
         self._engine = engine
         self._tokens = tokens
         self._gaps = gaps
         self._prefill = prefill
         self._last = last
+        self._route = route
+        self._opening = opening
 
     async def send_to(self, body: Body) -> None:
-        """Send all of it, and the end."""
-        sequence = Sequence(self._tokens, self._gaps, self._prefill, body.send_now)
-        await self._engine.drive(sequence, body.flush)
-        await body.end(self._last)
+        """Send all of it, and the end; count how it ended."""
+        reason = "cancelled"
+        try:
+            if self._opening:
+                await body.send(self._opening)
+            sequence = Sequence(self._tokens, self._gaps, self._prefill, body.send_now)
+            await self._engine.drive(sequence, body.flush)
+            await body.end(self._last)
+            reason = "done"
+        except CutOff:
+            reason = "cut off"
+            raise
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            raise  # the client has left
+        except Exception:
+            reason = "failed"
+            raise
+        finally:
+            self._engine.metrics.end(self._route, reason)
+            self._engine.metrics.body_bytes += body.size

@@ -1,7 +1,10 @@
-"""What the simulated model says, and to whom: a `Question` in, an `Answer` in tokens out.
+"""What the simulated model says. The name of the model picks the source of its words:
 
-    Question(model="sim-1", turns=[Turn("user", "你好")])
-        ->  Answer(thinking=["The", " user", …], text=["#", "#", " One", …])
+    sim-1          a small bilingual corpus; it thinks first, and calls the tools it is given
+    echo           what the user said
+    lorem          as many tokens as `max_tokens` asks for
+    torture        Markdown that is hard to stream
+    script:NAME    a script of the operator's (script.py)
 
 A real model does not know the end of its answer when it begins; this one does, so that an answer
 is cut to `max_tokens`, and at a `stop` sequence, before its first token leaves. The same question
@@ -9,62 +12,163 @@ gets the same answer, always, on every replica.
 """
 
 import zlib
+from collections.abc import Sequence
+from functools import lru_cache
 from itertools import islice
 
-from protocol.chat_completions import FinishReason
+import msgspec
 
-from .conversation import Answer, Question, Tool, ToolCall, Turn
+from .conversation import Answer, Question, Tool, ToolCall
+from .schema import cut, fill
+from .script import Scripts
+from .stop import cut_at_stop
+from .texts import TEXTS, TORTURE, lorem
 from .tokens import clusters, tokenize
 
-__all__ = ["MODEL", "Answer", "FinishReason", "Question", "Tool", "ToolCall", "Turn", "answer"]
+__all__ = ["MODEL", "Model", "count_tokens"]
 
 MODEL = "sim-1"
+SOURCES = (MODEL, "echo", "lorem", "torture")
 
-def answer(prompt: str) -> Answer:
-    """The model's answer to a prompt."""
-    subject = list(islice(clusters(" ".join(prompt[:2000].split())), 61))
+
+class Model:
+    """Answers questions.
+
+    Args:
+        seed: another seed, other answers; with the question's own, the only source of chance.
+        scripts: for the models named `script:NAME`.
+    """
+
+    def __init__(self, seed: int = 0, scripts: Scripts | None = None) -> None:
+        self._seed = seed
+        self._scripts = scripts or Scripts({}, cut)
+
+    @property
+    def names(self) -> list[str]:
+        """The models there are."""
+        return [*SOURCES, *(f"script:{name}" for name in self._scripts.scripts)]
+
+    def answers(self, question: Question) -> list[Answer]:
+        """The answers to a question, as many as it wants.
+
+        Raises:
+            LookupError: no such script, or it has nothing to say to this.
+            ValueError: a JSON Schema that cannot be obeyed.
+        """
+        return [self._answer(question, index) for index in range(question.n)]
+
+    def _answer(self, question: Question, index: int) -> Answer:
+        seed = self.seed_of(question, index)
+        source, _, name = question.model.partition(":")
+        match source:
+            case "script" if name:
+                answer = self._scripts.answer(name, question)
+            case "echo":
+                answer = Answer(text=tokenize(question.prompt))
+            case "lorem":
+                answer = Answer(text=lorem(min(question.max_tokens or 256, MAX_LOREM)))
+                if question.max_tokens:
+                    answer = msgspec.structs.replace(answer, finish_reason="length")
+            case "torture":
+                answer = Answer(text=_tokens(TORTURE))
+            case _:
+                answer = _think_and_answer(question, seed)
+        return _end_early(answer, question)
+
+    def seed_of(self, question: Question, index: int = 0) -> int:
+        """What decides of the text and the pace of one answer."""
+        return self._seed + (question.seed or 0) + index + _crc(question.prompt)
+
+
+MAX_LOREM = 100_000
+
+_tokens = lru_cache(maxsize=16)(tokenize)  # of texts that come again and again
+
+
+def count_tokens(text: str) -> int:
+    """How many tokens a text has, by the tokenizer of this model."""
+    return _count_short(text) if len(text) <= 1000 else len(tokenize(text))
+
+
+@lru_cache(maxsize=256)
+def _count_short(text: str) -> int:
+    return len(tokenize(text))
+
+
+def _crc(text: str) -> int:
+    return zlib.crc32(text.encode("utf-8", "replace"))
+
+
+def _think_and_answer(question: Question, seed: int) -> Answer:
+    prompt = question.prompt
+    thinking = _thoughts(" ".join(prompt[:2000].split())) if question.thinks else ()
+    if tools := _tools_to_call(question):
+        calls = [
+            ToolCall(tool.name, cut(_json(fill(tool.parameters, seed, prompt)), seed))
+            for tool in tools
+        ]
+        return Answer(thinking, (), calls, "tool_calls")
+    if question.schema is not None:
+        schema = question.schema or {"type": "object", "properties": {"answer": {"const": prompt}}}
+        return Answer(thinking, tokenize(_json(fill(schema, seed, prompt))))
+    if question.turns[-1].role == "tool":
+        return Answer(thinking, tokenize(f"The tool says: {question.turns[-1].text}\n"))
+    return Answer(thinking, _tokens(TEXTS[seed % len(TEXTS)]))
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+@lru_cache(maxsize=256)
+def _thoughts(prompt: str) -> list[str]:
+    subject = list(islice(clusters(prompt), 61))
     quoted = "".join(subject[:60]) + ("…" if len(subject) > 60 else "")
-    choice = zlib.crc32(prompt.encode("utf-8", "replace")) % len(TEXTS)
-    thinking = f"The user says “{quoted}”. I know one thing well: how this answer travels. "
-    thinking += "想清楚再回答。"
-    return Answer(tokenize(thinking), tokenize(TEXTS[choice]))
+    return tokenize(
+        f"The user says “{quoted}”. I know one thing well: how this answer travels. 想清楚再回答。"
+    )
 
 
-TEXTS = [
-    """\
-## One word at a time 🌊
+def _tools_to_call(question: Question) -> Sequence[Tool]:
+    """Those that the user names, else the first; none once a result has come back."""
+    tools, choice = question.tools, question.tool_choice
+    if not tools or choice == "none":
+        return ()
+    if choice not in ("auto", "required"):
+        wanted = [tool for tool in tools if tool.name == choice]
+        if not wanted:
+            raise ValueError(f"there is no tool {choice!r} in `tools`")
+        return wanted
+    if choice == "auto" and question.turns[-1].role == "tool":
+        return ()
+    named = [tool for tool in tools if tool.name in question.prompt] or tools[:1]
+    return named if question.parallel_tool_calls else named[:1]
 
-A language model makes **one token at a time**. It could wait until it has them all; instead each
-token leaves the moment it exists:
 
-1. the model yields a token,
-2. it becomes a `data:` line,
-3. the line becomes a *chunk*,
-4. your screen shows it. ✨
+def _end_early(answer: Answer, question: Question) -> Answer:
+    """Cut to `max_tokens`, and at the first `stop` sequence."""
+    limit = question.max_tokens
+    if limit is not None and limit < answer.completion_tokens:
+        answer = _limit(answer, limit)
+    if question.stop:
+        text, stopped = cut_at_stop(answer.text, question.stop)
+        calls, reason = ((), "stop") if stopped else (answer.calls, answer.finish_reason)
+        answer = Answer(answer.thinking, text, calls, reason, answer.fault)
+    return answer
 
-你现在看到的每一个字，都是这样一块一块到达的。 👩🏽‍🚀
-""",
-    """\
-## What `你好` costs on the wire 🔍
 
-你好 is two characters, and **six bytes** in UTF-8:
+def _limit(answer: Answer, limit: int) -> Answer:
+    thinking = answer.thinking[:limit]
+    limit -= len(thinking)
+    text = answer.text[:limit]
+    limit -= len(text)
+    calls = []
+    for call in answer.calls:
+        if limit:
+            calls.append(ToolCall(call.name, call.arguments[:limit]))
+            limit -= len(calls[-1].arguments)
+    return Answer(thinking, text, calls, "length", answer.fault)
 
-| character | bytes |
-|---|---|
-| 你 | `e4 bd a0` |
-| 好 | `e5 a5 bd` |
 
-A chunk's size counts *bytes*, in hexadecimal: `6`, not `2`. 数错了，连接就乱了。 😵‍💫
-""",
-    """\
-## Who is holding my stream? 🕵️
-
-If the words come *all at once*, somebody between us keeps them:
-
-- a proxy that buffers: `X-Accel-Buffering: no`
-- a compressor that waits for more: `Cache-Control: no-transform`
-- a pipe on your own machine: `curl -N`
-
-流式输出，一路上每一站都要放行。 🚦
-""",
-]
+# What this file does not do: say when a token is due (pace.py), or what it looks like on the wire
+# (chat_completions.py, responses.py).

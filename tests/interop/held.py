@@ -84,12 +84,13 @@ class HeldBody(Body):
 
     def __init__(self, body: Body, permits: trio.Semaphore) -> None:
         self.taken = 0
+        self.size = 0
         self._body = body
         self._permits = permits
         self._waiting = b""
 
     async def send(self, piece: bytes) -> None:
-        await self._take()
+        await self._take(piece)
         await self._body.send(piece)
 
     def send_now(self, piece: bytes, now: float) -> bool:
@@ -100,12 +101,13 @@ class HeldBody(Body):
         await self.send(self._waiting)
 
     async def end(self, piece: bytes = b"") -> None:
-        await self._take()
+        await self._take(piece)
         await self._body.end(piece)
 
-    async def _take(self) -> None:
+    async def _take(self, piece: bytes) -> None:
         await self._permits.acquire()
         self.taken += 1
+        self.size += len(piece)
 
 
 class Held(Address):

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
 
 import msgspec
 import pytest
@@ -41,10 +41,12 @@ def need(program: str, package: str, *other_names: str) -> str:
         package: the Debian package that has it.
         other_names: it may have elsewhere.
     """
-    for name in (program, *other_names):
-        if path := shutil.which(name):
-            return path
-    reason = f"{program} is missing: install {package}"
+    paths = filter(None, map(shutil.which, (program, *other_names)))
+    return next(paths, "") or unavailable(f"{program} is missing: install {package}")
+
+
+def unavailable(reason: str) -> NoReturn:
+    """Skip the test, for what it needs is not here; where CI is set, fail it."""
     if os.environ.get("CI"):
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)

@@ -10,11 +10,11 @@ import pytest
 
 from protocol.chunked import encode_chunk, encode_last_chunk
 from servers import chat, chunked, sse
-from servers.llm.model import answer
 from servers.llm.tokens import tokenize
 from servers.pace import Pace
 from servers.routes import Routes
 
+from ..saying import answer
 from .held import Held, hold
 from .peers import (
     SAFETY,

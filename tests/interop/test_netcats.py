@@ -13,9 +13,9 @@ from collections.abc import Iterator
 import pytest
 
 from servers import chat, chunked, sse
-from servers.llm.model import answer
 from servers.llm.tokens import tokenize
 
+from ..saying import answer
 from .held import Held
 from .peers import Answer, RunningServer, need, read_until, running, shell, started
 

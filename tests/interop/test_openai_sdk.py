@@ -1,24 +1,27 @@
 """The official Python client of the OpenAI API, with nothing changed but its `base_url`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sized
+from collections.abc import AsyncIterator, Callable, Iterator, Sized
 from contextlib import asynccontextmanager
+from urllib.request import urlopen
 
 import openai
 import pytest
 from openai import AsyncOpenAI, OpenAI
 from openai.types.chat import ChatCompletionMessageParam
 
-from servers.llm.model import MODEL, answer
+from servers.llm.model import MODEL
 
+from ..saying import answer
 from .held import Held
-from .peers import SAFETY, RunningServer
+from .peers import SAFETY, RunningServer, running
+from .simulated import text
 
 PROMPT = "你好 👋🏽"
 HELLO: list[ChatCompletionMessageParam] = [{"role": "user", "content": PROMPT}]
 SAID = answer(PROMPT)
 THINKING = "".join(SAID.thinking)
-TEXT = "".join(SAID.text)
+TEXT = text(SAID)
 
 
 @pytest.fixture
@@ -27,9 +30,9 @@ def client(chat_server: RunningServer) -> Iterator[OpenAI]:
         yield client
 
 
-def sync_client(url: str) -> OpenAI:
+def sync_client(url: str, key: str = "none") -> OpenAI:
     # No retries: what fails here shall be seen.
-    return OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0, timeout=SAFETY)
+    return OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0, timeout=SAFETY)
 
 
 def test_stream(client: OpenAI) -> None:
@@ -73,15 +76,22 @@ def test_close_ends_the_handler(held: Held) -> None:
         stream.close()
         held.release(2)
         assert held.wait_until_ended() <= 3
+        assert b"workshop_cancelled_total 1.0\n" in urlopen(f"{held.url}/metrics").read()
 
 
 def test_stream_helper(client: OpenAI) -> None:
-    """`.stream()` builds the final message from the chunks, and checks their shape."""
+    """`.stream()` tells what each chunk adds, and builds the final message from them."""
+    deltas: list[str] = []
     with client.chat.completions.stream(model=MODEL, messages=HELLO) as stream:
-        deltas = [event.delta for event in stream if event.type == "content.delta"]
+        for event in stream:
+            if event.type == "content.delta" and event.delta:
+                deltas.append(event.delta)
+                assert event.snapshot == "".join(deltas)
         final = stream.get_final_completion()
 
-    assert "".join(deltas) == TEXT
+    assert event.type == "content.done"
+    assert event.content == TEXT
+    assert deltas == SAID.text
     assert final.choices[0].message.content == TEXT
     assert final.choices[0].finish_reason == "stop"
 
@@ -133,7 +143,72 @@ def test_bad_request(client: OpenAI, streaming: bool) -> None:
 
 
 def test_models(client: OpenAI) -> None:
-    assert [model.id for model in client.models.list()] == [MODEL]
+    names = [model.id for model in client.models.list()]
+    assert names[0] == MODEL
+    assert [client.models.retrieve(name).id for name in names] == names
+
+
+def test_request_ids(client: OpenAI) -> None:
+    """Each reply has one of its own, a stream's head and an error too."""
+    messages: list[ChatCompletionMessageParam] = [{"role": "user", "content": "hi"}]
+    whole = client.chat.completions.create(model=MODEL, messages=messages)
+    raw = client.chat.completions.with_raw_response.create(
+        model=MODEL, messages=messages, stream=True
+    )
+    raw.parse().close()
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.chat.completions.create(model=MODEL, messages=[])
+    ids = [whole._request_id, raw.request_id, caught.value.request_id]
+    assert all(id is not None and id.startswith("req_") for id in ids)
+    assert len(set(ids)) == 3
+
+
+# ---- a server that is particular about keys and names
+
+
+@pytest.fixture(scope="module")
+def strict_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    keys = tmp_path_factory.mktemp("keys") / "keys"
+    keys.write_text("sk-one\nsk-two\n")
+    keys.chmod(0o600)
+    flags = ["--ttft", "0", "--itl", "0", "--api-key-file", str(keys), "--strict-models"]
+    with running("servers.chat", *flags) as server:
+        yield server
+
+
+def test_keys(strict_server: RunningServer) -> None:
+    """Any key of the file opens the API; another one gets the SDK's own exception."""
+    for key in ("sk-one", "sk-two"):
+        with sync_client(strict_server.url, key) as client:
+            completion = client.chat.completions.create(model=MODEL, messages=HELLO)
+        assert completion.choices[0].message.content == TEXT
+    with (
+        sync_client(strict_server.url, "sk-three") as client,
+        pytest.raises(openai.AuthenticationError) as caught,
+    ):
+        client.chat.completions.create(model=MODEL, messages=HELLO, stream=True)
+    assert caught.value.code == "invalid_api_key"
+    assert "sk-three" not in caught.value.message
+
+
+ASK: dict[str, Callable[[OpenAI], object]] = {
+    "models": lambda client: client.models.retrieve("gpt-0"),
+    "chat completions": lambda client: client.chat.completions.create(
+        model="gpt-0", messages=HELLO, stream=True
+    ),
+    "responses": lambda client: client.responses.create(model="gpt-0", input="hi"),
+}
+
+
+@pytest.mark.parametrize("route", ASK)
+def test_unknown_model(strict_server: RunningServer, route: str) -> None:
+    with (
+        sync_client(strict_server.url, "sk-one") as client,
+        pytest.raises(openai.NotFoundError) as caught,
+    ):
+        ASK[route](client)
+    assert (caught.value.code, caught.value.param) == ("model_not_found", "model")
+    assert "'gpt-0'" in caught.value.message
 
 
 # ---- the async client
@@ -164,9 +239,17 @@ def async_client(url: str) -> AsyncOpenAI:
     return AsyncOpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0, timeout=SAFETY)
 
 
-def test_async_client_reuses_its_connection(chat_server: RunningServer) -> None:
+@pytest.mark.parametrize("route", ["chat completions", "responses"])
+def test_async_client_reuses_its_connection(chat_server: RunningServer, route: str) -> None:
     """After `[DONE]` it waits for no byte more: where the last chunk is not there yet, it closes
     the connection, and every answer costs a new one. So both leave in one write."""
+
+    async def said_by(client: AsyncOpenAI) -> str:
+        if route == "responses":
+            async with client.responses.stream(model=MODEL, input=PROMPT) as events:
+                return (await events.get_final_response()).output_text
+        stream = await client.chat.completions.create(model=MODEL, messages=HELLO, stream=True)
+        return "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
 
     async def two_streams() -> int:
         async with (
@@ -174,12 +257,7 @@ def test_async_client_reuses_its_connection(chat_server: RunningServer) -> None:
             async_client(f"http://127.0.0.1:{port}") as client,
         ):
             for _ in range(2):
-                stream = await client.chat.completions.create(
-                    model=MODEL, messages=HELLO, stream=True
-                )
-                chunks = [chunk async for chunk in stream]
-                said = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
-                assert said == TEXT
+                assert await said_by(client) == TEXT
         return len(connections)
 
     assert asyncio.run(asyncio.wait_for(two_streams(), SAFETY)) == 1

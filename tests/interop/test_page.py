@@ -12,12 +12,12 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
 
 from servers import chat, chunked
-from servers.llm.model import answer
 from servers.llm.tokens import tokenize
 from servers.pace import Pace
 from servers.routes import Routes
 from servers.sse import TEXT
 
+from ..saying import answer
 from .held import Held, hold
 from .peers import SAFETY, RunningServer, need, running
 

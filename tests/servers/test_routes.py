@@ -126,3 +126,24 @@ def test_decode_path_refuses(target: str, message: str) -> None:
 def test_decode_path_refuses_a_bad_host(target: str) -> None:
     with pytest.raises(h11.RemoteProtocolError):
         decode_path(target)
+
+
+OWN_OPTIONS = Routes(
+    {"GET /": first, "OPTIONS /": second, "GET /v1/{id}": first, "OPTIONS /v1/{id}": second}
+)
+
+
+@pytest.mark.parametrize(("path", "params"), [("/", {}), ("/v1/a", {"id": "a"})])
+def test_a_handler_for_options(path: str, params: dict[str, str]) -> None:
+    """A handler of the table's own comes before the answer that every path has."""
+    assert OWN_OPTIONS.find("OPTIONS", path) == (second, params)
+    refused, _ = OWN_OPTIONS.find("PUT", path)
+    assert isinstance(refused, Reply)
+    assert refused.headers == (("Allow", "GET, HEAD, OPTIONS"),)
+
+
+def test_options_of_the_whole_server() -> None:
+    """`OPTIONS *` is no path, and no handler's."""
+    reply, _ = OWN_OPTIONS.find("OPTIONS", "*")
+    assert isinstance(reply, Reply)
+    assert (reply.status, reply.headers) == (204, (("Allow", "GET, HEAD, OPTIONS"),))

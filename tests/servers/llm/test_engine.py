@@ -16,9 +16,7 @@ def numbers(count: int) -> Iterator[bytes]:
     yield from (b"%d" % number for number in range(count))
 
 
-def sequence(
-    written: Written, count: int = 3, gap: float = 0.5, prefill: float = 1.0
-) -> Sequence:
+def sequence(written: Written, count: int = 3, gap: float = 0.5, prefill: float = 1.0) -> Sequence:
     def write(piece: bytes, now: float) -> bool:
         written.append((trio.current_time(), piece))
         return True
@@ -65,6 +63,49 @@ async def test_no_gap_at_all(autojump_clock: MockClock) -> None:
     await drive_all(Engine(), [sequence(written, count=1000, gap=0, prefill=0)])
     assert len(written) == 1000
     assert trio.current_time() == 0
+
+
+async def test_no_prefill(autojump_clock: MockClock) -> None:
+    """The first token is made before anything else runs, even the engine; nor does the second
+    wait for a slot when there is no gap."""
+    written: Written = []
+    autojump_clock.jump(SLOT / 2)
+    engine = Engine()
+    async with trio.open_nursery() as running:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(engine.drive, sequence(written, gap=0, prefill=0), never)
+            await wait_all_tasks_blocked()
+            assert written == [(SLOT / 2, b"0")]
+            running.start_soon(engine.run)
+        running.cancel_scope.cancel()
+    assert written == [(SLOT / 2, b"%d" % number) for number in range(3)]
+
+
+async def test_load_slows_decoding(autojump_clock: MockClock) -> None:
+    """Four of eight run: what begins then takes half of `slow_down` longer, prefill and gaps."""
+    outputs: list[Written] = [[], [], [], []]
+    engine = Engine(max_batch=8, slow_down=3.0)
+    sequences = [sequence(written) for written in outputs]
+    async with trio.open_nursery() as running:
+        running.start_soon(engine.run)
+        async with trio.open_nursery() as nursery:
+            for each in sequences[:3]:
+                nursery.start_soon(engine.drive, each, never)
+            await wait_all_tasks_blocked()
+            nursery.start_soon(engine.drive, sequences[3], never)
+        running.cancel_scope.cancel()
+    prefill = 1.0 * (1 + 3.0 * 4 / 8)
+    gap = 0.5 * (1 + 3.0 * 4 / 8)
+    assert outputs[3] == [(prefill, b"0"), (prefill + gap, b"1"), (prefill + 2 * gap, b"2")]
+
+
+async def test_alone_nothing_is_slower(autojump_clock: MockClock) -> None:
+    """The load is that of the moment: whoever has left slows nobody."""
+    written: Written = []
+    engine = Engine(max_batch=2, slow_down=1.0)
+    await drive_all(engine, [sequence([], count=1, gap=0.25), sequence(written, gap=0.25)])
+    # Both run until 1.5 + 0.5, when the end of the first is found.
+    assert [time for time, _ in written] == [2.0, 2.5, 2.875]
 
 
 async def test_a_full_batch_queues(autojump_clock: MockClock) -> None:
@@ -190,9 +231,9 @@ async def test_a_late_engine_lets_others_run(autojump_clock: MockClock) -> None:
     async with trio.open_nursery() as running:
         async with trio.open_nursery() as nursery:
             for _ in range(5 * YIELD_AFTER):
-                each = Sequence(numbers(1), repeat(0.0), 0, write)
+                each = Sequence(numbers(1), repeat(0.0), SLOT, write)
                 nursery.start_soon(engine.drive, each, never)
-            await wait_all_tasks_blocked()
+            await trio.sleep(1)  # nobody steps them meanwhile
             running.start_soon(engine.run)
             running.start_soon(other)
         running.cancel_scope.cancel()
@@ -253,7 +294,7 @@ async def test_a_late_engine_catches_up(autojump_clock: MockClock) -> None:
     engine = Engine()
     async with trio.open_nursery() as running:
         async with trio.open_nursery() as nursery:
-            for number in range(20):  # each in a slot of its own
+            for number in range(1, 21):  # each in a slot of its own
                 each = Sequence(numbers(1), repeat(0.0), number * SLOT, write)
                 nursery.start_soon(engine.drive, each, never)
             await wait_all_tasks_blocked()

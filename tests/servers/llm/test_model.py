@@ -1,120 +1,33 @@
-"""The simulated model: what it says, how it is cut, and when each token is due."""
+"""What the simulated model says: each source of its words, limits, tools, and no chance but a seed."""
 
-import time
-import unicodedata
+import json
+from typing import Any
 
+import msgspec
 import pytest
-import trio
-from hypothesis import example, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from trio.testing import MockClock
 
-from servers.llm.model import TEXTS, answer
+from servers.llm.conversation import Answer, Question, Tool, Turn
+from servers.llm.model import MODEL, Model, count_tokens
+from servers.llm.texts import TEXTS, TORTURE
 from servers.llm.tokens import tokenize
-from servers.pace import Pace
 
-TOKENS = {
-    "": [],
-    " ": [" "],
-    "one": ["one"],
-    "one two  three": ["one", " two", " ", " three"],
-    "a,b.": ["a", ",", "b", "."],
-    "x1 2y": ["x1", " 2y"],
-    "a\nb": ["a", "\n", "b"],
-    "你好 hi": ["你", "好", " hi"],
-    "hi你": ["hi", "你"],
-    " 你": [" ", "你"],
-    "naïve": ["na", "ï", "ve"],
-}
+from ...saying import answer
 
 
-@pytest.mark.parametrize(("text", "tokens"), TOKENS.items())
-def test_tokenize(text: str, tokens: list[str]) -> None:
-    """Words with the space before them; anything else one character at a time."""
-    assert tokenize(text) == tokens
+def asked(prompt: str = "hi", model: str = MODEL, **more: Any) -> Question:
+    return Question(model=model, turns=[Turn("user", prompt)], **more)
 
 
-# One character to a reader (UAX #29), several code points: cut, it would fall apart on a screen.
-CLUSTERS = {
-    "a letter with an accent": "e\u0301",
-    "a letter with three": "a\u0323\u0302\u0301",
-    "a vowel sign of Devanagari": "कि",
-    "a skin tone": "👍🏽",
-    "a heart, as an emoji": "❤\ufe0f",
-    "a keycap": "1\ufe0f\u20e3",
-    "a family": "👨‍👩‍👧‍👦",
-    "an astronaut": "👩🏽‍🚀",
-    "a face": "😵‍💫",
-    "a detective": "🕵️‍♀️",
-    "a flag": "🇩🇪",
-    "a rainbow flag": "🏳️‍🌈",
-}
+def said(question: Question, seed: int = 0) -> Answer:
+    """The only answer."""
+    (only,) = Model(seed).answers(question)
+    return only
 
 
-@pytest.mark.parametrize("cluster", CLUSTERS.values(), ids=CLUSTERS)
-def test_clusters_stay_whole(cluster: str) -> None:
-    """Alone, in a text, twice in a row."""
-    assert tokenize(cluster) == [cluster]
-    assert tokenize(f"你{cluster}好") == ["你", cluster, "好"]
-    assert tokenize(cluster * 3) == [cluster] * 3
-
-
-NOT_YET = {
-    "the flag of a region, by tags": "🏴" + "".join(chr(0xE0000 + ord(c)) for c in "gbeng\x7f"),
-    "a syllable of Hangul, decomposed": unicodedata.normalize("NFD", "한"),
-    "a line end": "\r\n",
-}
-
-
-@pytest.mark.parametrize("cluster", NOT_YET.values(), ids=NOT_YET)
-def test_these_clusters_fall_apart(cluster: str) -> None:
-    assert tokenize(cluster) == [cluster]
-
-
-pieces_of_text = st.sampled_from(
-    [*CLUSTERS.values(), "a", "B", "7", " ", "\n", ".", "你", "\u200d", "🏽", "🇩", "\u0301"]
-)
-
-
-@settings(deadline=None, max_examples=60)
-@given(st.text() | st.lists(pieces_of_text).map("".join))
-@example("\u0301")
-@example("\u200d")
-@example("🇩🇪🇫")
-def test_tokens_join_to_the_text(text: str) -> None:
-    """Nothing is lost or invented, no token is empty, and none begins inside a character."""
-    tokens = tokenize(text)
-    assert "".join(tokens) == text
-    assert all(tokens)
-    for token in tokens[1:]:
-        assert not unicodedata.category(token[0]).startswith("M")
-        assert token[0] != "\u200d"
-        assert token[0] not in "🏻🏼🏽🏾🏿"
-
-
-@settings(deadline=None, max_examples=60)
-@given(st.lists(st.sampled_from([*CLUSTERS.values(), "你", ".", "x", " "])))
-def test_no_cluster_is_cut(clusters: list[str]) -> None:
-    """Whatever stands beside it: each border of a token is a border between two characters."""
-    text = "".join(clusters)
-    borders = {0}
-    for cluster in clusters:
-        borders.add(max(borders) + len(cluster))
-    place = 0
-    for token in tokenize(text):
-        assert place in borders
-        place += len(token)
-
-
-def seconds_for(text: str) -> float:
-    start = time.perf_counter()
-    tokenize(text)
-    return time.perf_counter() - start
-
-
-def test_a_long_word_costs_no_more_than_many_short_ones() -> None:
-    """A prompt is the client's to choose, and no other stream moves while it is counted."""
-    assert seconds_for("a" * 400_000) < 5 * seconds_for("a " * 200_000)
+def text(answer: Answer) -> str:
+    return "".join(answer.text)
 
 
 def test_same_prompt_same_answer() -> None:
@@ -155,23 +68,137 @@ def test_a_long_prompt_is_cut_between_characters() -> None:
     assert said.startswith("The user says “" + "👨‍👩‍👧‍👦" * 60 + "…”. ")
 
 
-async def test_pace(autojump_clock: MockClock) -> None:
-    """The first token after `ttft`, each later one `itl` after the one before was due."""
-    clock = Pace(ttft=2, itl=0.5).start()
-    times = []
-    for _ in range(4):
-        await clock.next_token()
-        times.append(trio.current_time())
-    assert times == [2, 2.5, 3, 3.5]
+def test_echo() -> None:
+    assert said(asked("Hi 你好", "echo")) == Answer((), ["Hi", " ", "你", "好"])
 
 
-async def test_a_late_token_does_not_delay_the_next(autojump_clock: MockClock) -> None:
-    """A reader that stalls gets what was due at once, and then the old pace again."""
-    clock = Pace(ttft=1, itl=1).start()
-    times: list[float] = []
-    for _ in range(6):
-        await clock.next_token()
-        if not times:
-            await trio.sleep(2.5)
-        times.append(trio.current_time())
-    assert times == [3.5, 3.5, 3.5, 4, 5, 6]
+@pytest.mark.parametrize("count", [1, 7, 300])
+def test_lorem_is_as_long_as_it_is_asked_to_be(count: int) -> None:
+    lorem = said(asked(model="lorem", max_tokens=count))
+    assert (len(lorem.text), lorem.finish_reason) == (count, "length")
+
+
+def test_lorem_without_a_limit() -> None:
+    lorem = said(asked(model="lorem"))
+    assert (len(lorem.text), lorem.finish_reason) == (256, "stop")
+    assert len(said(asked(model="lorem", max_tokens=10**9)).text) == 100_000
+
+
+def test_torture() -> None:
+    assert text(said(asked(model="torture"))) == TORTURE
+
+
+@pytest.mark.parametrize("model", ["gpt-4o-mini", "fault-rst@5", "", "scripts"])
+def test_any_other_model_is_this_one(model: str) -> None:
+    assert said(asked(model=model)) == answer("hi")
+
+
+def test_scripts() -> None:
+    """A script that is not there has no answer."""
+    with pytest.raises(LookupError, match="there is no script 'x'"):
+        said(asked(model="script:x"))
+
+
+def test_the_seeds_decide() -> None:
+    """The server's and the request's: the same ones, the same answer."""
+    texts = {text(said(asked(), seed)) for seed in range(20)}
+    assert texts == set(TEXTS)
+    assert {text(said(asked(seed=seed))) for seed in range(20)} == texts
+    assert said(asked(seed=3), 4) == said(asked(seed=3), 4)
+
+
+def test_several_answers_differ() -> None:
+    answers = Model().answers(asked(n=3))
+    assert len({text(each) for each in answers}) == 3
+    assert answers[0] == answer("hi")
+
+
+def test_it_need_not_think() -> None:
+    quiet = said(asked(thinks=False))
+    assert (list(quiet.thinking), quiet.text) == ([], answer("hi").text)
+
+
+WEATHER = Tool("get_weather", {"type": "object", "properties": {"city": {"type": "string"}}})
+CLOCK = Tool("get_time", {"type": "object", "properties": {"zone": {"enum": ["UTC"]}}})
+
+
+def called(question: Question) -> list[str]:
+    answer = said(question)
+    assert answer.finish_reason == ("tool_calls" if answer.calls else "stop")
+    assert bool(answer.text) != bool(answer.calls)
+    for call in answer.calls:
+        assert isinstance(json.loads("".join(call.arguments)), dict)
+    return [call.name for call in answer.calls]
+
+
+def test_tools() -> None:
+    """Those that the user names, else the first; none if none is wanted."""
+    tools = [WEATHER, CLOCK]
+    assert called(asked(tools=tools)) == ["get_weather"]
+    assert called(asked("get_time, please", tools=tools)) == ["get_time"]
+    both = "call get_weather and get_time"
+    assert called(asked(both, tools=tools)) == ["get_weather", "get_time"]
+    assert called(asked(both, tools=tools, parallel_tool_calls=False)) == ["get_weather"]
+    assert called(asked(both, tools=tools, tool_choice="none")) == []
+    assert called(asked(both, tools=tools, tool_choice="get_time")) == ["get_time"]
+
+
+def test_the_result_of_a_tool_is_told() -> None:
+    turns = [Turn("user", "how warm?"), Turn("assistant", ""), Turn("tool", "20 °C")]
+    question = Question(model=MODEL, turns=turns, tools=[WEATHER])
+    assert called(question) == []
+    assert text(said(question)) == "The tool says: 20 °C\n"
+    again = msgspec.structs.replace(question, tool_choice="required")
+    assert called(again) == ["get_weather"]
+
+
+def test_a_choice_of_a_tool_that_is_not_there() -> None:
+    with pytest.raises(ValueError, match="there is no tool 'f'"):
+        said(asked(tools=[WEATHER], tool_choice="f"))
+
+
+def test_text_of_a_schema() -> None:
+    schema = {"type": "object", "properties": {"warm": {"type": "boolean"}}, "required": ["warm"]}
+    value = json.loads(text(said(asked(schema=schema))))
+    assert list(value) == ["warm"]
+    assert isinstance(value["warm"], bool)
+    assert json.loads(text(said(asked(schema={})))) == {"answer": "hi"}
+
+
+@given(st.integers(1, 200))
+def test_a_limit_counts_thinking_text_and_arguments(limit: int) -> None:
+    whole = said(asked(tools=[WEATHER]))
+    cut = said(asked(tools=[WEATHER], max_tokens=limit))
+    assert cut.completion_tokens == min(limit, whole.completion_tokens)
+    assert (cut.finish_reason == "length") == (limit < whole.completion_tokens)
+    assert list(whole.thinking[:limit]) == list(cut.thinking)
+    assert "".join(cut.calls[0].arguments if cut.calls else ()) == "".join(
+        whole.calls[0].arguments[: max(0, limit - len(whole.thinking))]
+    )
+
+
+@given(
+    st.sampled_from([*TEXTS, TORTURE]),
+    st.lists(st.text("# abe\n你", min_size=1, max_size=3), max_size=4),
+    st.integers(1, 200) | st.none(),
+)
+def test_stop_sequences(prompt: str, stops: list[str], limit: int | None) -> None:
+    """The text ends before the first of them, and every token until then is a step."""
+    plain = said(asked(prompt, "echo", max_tokens=limit))
+    stopped = said(asked(prompt, "echo", max_tokens=limit, stop=stops))
+    found = [place for stop in stops if (place := text(plain).find(stop)) >= 0]
+    if found:
+        assert text(stopped) == text(plain)[: min(found)]
+        assert stopped.finish_reason == "stop"
+        assert len(stopped.text) <= len(plain.text)
+    else:
+        assert text(stopped) == text(plain)
+        assert (len(stopped.text), stopped.finish_reason) == (
+            len(plain.text),
+            plain.finish_reason,
+        )
+
+
+def test_counting() -> None:
+    for words in ("", "one two", "你好" * 2000):
+        assert count_tokens(words) == len(tokenize(words))

@@ -1,0 +1,306 @@
+"""The routes of the OpenAI API, with the simulated model behind them.
+
+    POST /v1/chat/completions    written by chat_completions.py
+    POST /v1/responses           written by responses.py
+    GET  /v1/models, /v1/models/{id}
+
+    request ─► Question ─► the model ─► Answer ─► a sequence of the engine ─► the writer's bytes
+                                                                           ─► a fault, if wished
+
+All routes share everything but their reader and their writer.
+"""
+
+import random
+import secrets
+import time
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
+from functools import partial
+from typing import Literal, Protocol
+
+import msgspec
+import trio
+
+from protocol.chat_completions import read_chat_request
+from protocol.openai import ErrorBody, ErrorResponse, InvalidRequest
+from protocol.responses import read_responses_request
+
+from ..pace import Pace
+from ..reply import EventStream, Handler, Reply, Request, StreamingReply
+from . import chat_completions, responses
+from .chat_completions import ChatWriter, ReasoningField
+from .conversation import Answer, Question
+from .engine import Engine, TokenSource
+from .engine import Sequence as Running
+from .faults import Fault, Faults
+from .model import Model, count_tokens
+from .responses import ResponsesWriter
+
+__all__ = ["API", "Settings", "Writer", "identified"]
+
+CHAT_COMPLETIONS = "POST /v1/chat/completions"
+RESPONSES = "POST /v1/responses"
+
+# Bytes of a body whose tokens are counted in a thread: a megabyte would stop every other stream.
+LARGE_BODY = 16 << 10
+
+MAX_PROMPT = 2_000_000  # characters: the model's context, so to speak
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the operator of the server chooses.
+
+    Args:
+        reasoning_field: where the model's thinking goes in a chat completion.
+        strict_models: an unknown model's name is a 404; else `sim-1` answers in its place, for
+            real clients send names like `gpt-4o-mini`.
+        faults: what happens to which part of all requests: {"rst@5": 0.1} to a tenth.
+        seed: of the chance in `faults`.
+    """
+
+    reasoning_field: ReasoningField = "reasoning_content"
+    strict_models: bool = False
+    faults: Mapping[str, float] = {}
+    seed: int = 0
+
+
+class Writer(Protocol):
+    """Turns answers into the bytes of one route."""
+
+    @property
+    def opening(self) -> bytes:
+        """What leaves at once, before the first token."""
+
+    def steps(self) -> Iterator[bytes]:
+        """The bytes of each step of the engine."""
+
+    @property
+    def last(self) -> bytes:
+        """What leaves in one write with the end of the body."""
+
+    def whole(self) -> msgspec.Struct:
+        """The same answers in one piece."""
+
+
+class ModelObject(msgspec.Struct, frozen=True):
+    id: str
+    object: Literal["model"] = "model"
+    created: int = 0
+    owned_by: str = "workshop"
+
+
+class ModelList(msgspec.Struct, frozen=True, kw_only=True):
+    object: Literal["list"] = "list"
+    data: list[ModelObject]
+
+
+class API:
+    """The handlers.
+
+    Args:
+        pace: how fast the model speaks.
+        engine: makes the tokens.
+        model: knows what to say.
+        settings: see there.
+    """
+
+    def __init__(self, pace: Pace, engine: Engine, model: Model, settings: Settings) -> None:
+        self._pace = pace
+        self._engine = engine
+        self._model = model
+        self._settings = settings
+        self._counting = trio.CapacityLimiter(2)
+        self._faults = Faults()
+        self._chance = random.Random(settings.seed)
+
+    @property
+    def table(self) -> dict[str, Handler]:
+        """For `Routes`."""
+        handlers: dict[str, Handler] = {
+            CHAT_COMPLETIONS: self._chat_completions,
+            RESPONSES: self._responses,
+            "GET /v1/models": self._list_models,
+            "GET /v1/models/{id}": self._show_model,
+        }
+        return {route: self._refusing(route, handler) for route, handler in handlers.items()}
+
+    # ---- The routes
+
+    async def _chat_completions(self, request: Request) -> Reply | StreamingReply:
+        asked = read_chat_request(request.body)
+        make_writer = partial(
+            ChatWriter,
+            asked,
+            id=f"chatcmpl-{secrets.token_hex(12)}",
+            created=int(time.time()),
+            reasoning_field=self._settings.reasoning_field,
+        )
+        question = chat_completions.question_of(asked)
+        return await self.answer(
+            request, question, make_writer, route=CHAT_COMPLETIONS, stream=bool(asked.stream)
+        )
+
+    async def _responses(self, request: Request) -> Reply | StreamingReply:
+        asked = read_responses_request(request.body)
+        make_writer = partial(
+            ResponsesWriter, asked, id=f"resp_{secrets.token_hex(24)}", created=int(time.time())
+        )
+        question = responses.question_of(asked)
+        return await self.answer(
+            request, question, make_writer, route=RESPONSES, stream=bool(asked.stream)
+        )
+
+    async def _list_models(self, request: Request) -> Reply:
+        return _json(ModelList(data=[ModelObject(name) for name in self._model.names]))
+
+    async def _show_model(self, request: Request) -> Reply:
+        name = request.params["id"]
+        self._check_model(name)
+        return _json(ModelObject(name))
+
+    def _refusing(self, route: str, handler: Handler) -> Handler:
+        """The same handler, whose refusals are errors in the API's shape."""
+
+        async def answered(request: Request) -> Reply | StreamingReply:
+            try:
+                return await handler(request)
+            except InvalidRequest as error:
+                refusal = error
+            except RecursionError:  # a schema of a thousand levels can be read, but not walked
+                refusal = InvalidRequest("The body is nested too deeply.")
+            self._engine.metrics.end(route, "invalid")
+            status = 404 if refusal.code == "model_not_found" else 400
+            kind = "invalid_request_error"
+            return _error(status, ErrorBody(str(refusal), kind, refusal.param, refusal.code))
+
+        return answered
+
+    # ---- One answer
+
+    async def answer(
+        self,
+        request: Request,
+        question: Question,
+        make_writer: Callable[[Sequence[Answer], int], Writer],
+        *,
+        route: str,
+        stream: bool,
+        fault: str = "",
+    ) -> Reply | StreamingReply:
+        """Answer a question.
+
+        Args:
+            make_writer: called with the answers and the number of the prompt's tokens.
+            route: for the metrics.
+            stream: as events, token by token; else in one piece.
+            fault: what shall happen to it, if the request does not say.
+
+        Raises:
+            InvalidRequest: there is no such model or fault, or the question is too long.
+        """
+        self._check_model(question.model)
+        if question.size > MAX_PROMPT:
+            message = f"The prompt is longer than {MAX_PROMPT} characters."
+            raise InvalidRequest(message, None, "context_length_exceeded")
+        spec = request.header("x-fault") or fault or self._fault_of(question.model)
+        disturbance = self._take(spec, request)
+        if disturbance and disturbance.replaces:
+            return disturbance.apply(Reply())
+        if self._engine.is_full:
+            return self._busy(route)
+        answers, prompt_tokens = await self._think(question, len(request.body))
+        if not disturbance and answers[0].fault:
+            disturbance = self._take(answers[0].fault, request)
+        seed = self._model.seed_of(question)
+        gaps, prefill = self._pace.gaps(seed), self._pace.prefill(prompt_tokens, seed)
+        writer = make_writer(answers, prompt_tokens)
+        reply: Reply | StreamingReply
+        if stream:
+            source = TokenSource(
+                self._engine, writer.steps(), gaps, prefill, writer.last, route, writer.opening
+            )
+            reply = EventStream(source)
+        else:
+            steps = (b"" for _ in writer.steps())
+            sequence = Running(steps, gaps, prefill, write=lambda piece, now: True)
+            await self._engine.drive(sequence, flush=trio.lowlevel.checkpoint)
+            self._engine.metrics.end(route, "done")
+            reply = _json(writer.whole())
+        return _disturbed(reply, disturbance) if disturbance else reply
+
+    def _check_model(self, name: str) -> None:
+        known = name in self._model.names or name.startswith(FAULT_MODEL)
+        if not known and (self._settings.strict_models or name.startswith("script:")):
+            there_are = ", ".join(self._model.names)
+            message = f"The model {name[:80]!r} does not exist. There are: {there_are}"
+            raise InvalidRequest(message, "model", "model_not_found")
+
+    async def _think(self, question: Question, size: int) -> tuple[list[Answer], int]:
+        """The answers, and the number of the prompt's tokens."""
+
+        def think() -> tuple[list[Answer], int]:
+            tokens = sum(count_tokens(turn.text) for turn in question.turns)
+            return self._model.answers(question), tokens
+
+        try:
+            if size <= LARGE_BODY:
+                return think()
+            return await trio.to_thread.run_sync(
+                think, abandon_on_cancel=True, limiter=self._counting
+            )
+        except (LookupError, ValueError) as error:
+            raise InvalidRequest(str(error)) from error
+
+    def _busy(self, route: str) -> Reply:
+        self._engine.metrics.end(route, "rejected")
+        error = ErrorBody("The model's batch and its queue are full.", "server_error")
+        return _error(503, error, (("Retry-After", "1"),))
+
+    # ---- Faults
+
+    def _fault_of(self, model: str) -> str:
+        """By the model's name, or by chance."""
+        if model.startswith(FAULT_MODEL):
+            return model.removeprefix(FAULT_MODEL)
+        for spec, rate in self._settings.faults.items():
+            if self._chance.random() < rate:
+                return spec
+        return ""
+
+    def _take(self, spec: str, request: Request) -> Fault | None:
+        if not spec:
+            return None
+        try:
+            return self._faults.take(spec, f"{request.path} {zlib.crc32(request.body)}")
+        except ValueError as error:
+            raise InvalidRequest(str(error), "x-fault", "unknown_fault") from error
+
+
+FAULT_MODEL = "fault-"
+
+
+def _disturbed(reply: Reply | StreamingReply, fault: Fault) -> Reply | StreamingReply:
+    try:
+        return fault.apply(reply)
+    except ValueError as error:
+        raise InvalidRequest(str(error), "x-fault") from error
+
+
+def identified(handler: Handler) -> Handler:
+    """The same handler, each of whose replies has a request id of its own."""
+
+    async def with_id(request: Request) -> Reply | StreamingReply:
+        reply = copy(await handler(request))
+        reply.headers += (("x-request-id", f"req_{secrets.token_hex(12)}"),)
+        return reply
+
+    return with_id
+
+
+def _json(value: object, status: int = 200, headers: tuple[tuple[str, str], ...] = ()) -> Reply:
+    return Reply(msgspec.json.encode(value), status, "application/json", headers)
+
+
+def _error(status: int, error: ErrorBody, headers: tuple[tuple[str, str], ...] = ()) -> Reply:
+    return _json(ErrorResponse(error), status, headers)

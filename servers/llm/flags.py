@@ -1,0 +1,216 @@
+"""The flags of the simulated LLM, and what each of them makes.
+
+    python -m servers.chat --profile fast-api --seed 7 --max-batch 64 --fault rst@5=0.1
+"""
+
+import argparse
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import get_args
+
+import msgspec
+
+from ..access import Access, read_keys
+from ..command import seconds
+from ..connection import Limits
+from ..pace import PROFILES, SPREADS, Pace
+from .api import Settings
+from .chat_completions import ReasoningField
+from .engine import Engine
+from .faults import parse
+from .model import Model
+from .schema import cut
+from .script import SHIPPED, load_scripts
+
+__all__ = [
+    "access_of",
+    "add_flags",
+    "engine_of",
+    "limits_of",
+    "model_of",
+    "pace_of",
+    "settings_of",
+]
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add them to a server's own flags."""
+    add = parser.add_argument_group("how fast the model speaks").add_argument
+    profiles = "; ".join(f"{name}: {pace.about}" for name, pace in PROFILES.items())
+    add(
+        "--profile",
+        choices=PROFILES,
+        default="default",
+        metavar="NAME",
+        help=f"{profiles}. The flags below change a part of it (default: default)",
+    )
+    add("--ttft", type=seconds, metavar="S", help="time to first token, in seconds")
+    add("--itl", type=seconds, metavar="S", help="inter-token latency, in seconds, on average")
+    add("--gaps", choices=SPREADS, help="how the latencies spread around their average")
+    add(
+        "--per-prompt-token",
+        type=seconds,
+        metavar="S",
+        help="seconds that each token of the prompt adds to the time to first token",
+    )
+    add(
+        "--slow-down",
+        type=number(0, 1000),
+        metavar="X",
+        help="a step of a full batch takes 1 + X times as long as one of an empty batch",
+    )
+    add(
+        "--max-batch",
+        type=whole_number(1),
+        default=4096,
+        metavar="N",
+        help="answers that run at once; the others queue (default: %(default)s)",
+    )
+    add(
+        "--queue",
+        type=whole_number(0),
+        default=1024,
+        metavar="N",
+        help="answers that may wait; one more gets 503 (default: %(default)s)",
+    )
+
+    add = parser.add_argument_group("what it says").add_argument
+    add(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="another seed, other answers at another pace (default: %(default)s)",
+    )
+    add(
+        "--scripts",
+        type=Path,
+        default=SHIPPED,
+        metavar="FILE",
+        help="JSON file of the models script:NAME (default: a small example)",
+    )
+    add(
+        "--strict-models",
+        action="store_true",
+        help="answer an unknown model's name with 404; else sim-1 answers in its place",
+    )
+    add(
+        "--reasoning-field",
+        choices=get_args(ReasoningField),
+        default="reasoning_content",
+        help="where its thinking goes in a chat completion (default: %(default)s)",
+    )
+
+    add = parser.add_argument_group("on the wire").add_argument
+    add(
+        "--heartbeat",
+        type=seconds,
+        default=Limits().heartbeat_seconds,
+        metavar="S",
+        help="seconds of silence before a comment is sent; 0 for never (default: %(default)s)",
+    )
+    add(
+        "--fault",
+        type=fault_rate,
+        action="append",
+        default=[],
+        metavar="NAME[@PLACE][=RATE]",
+        help="break a part of all answers: rst@5=0.1 a tenth; once for each (see GET /faults)",
+    )
+    add(
+        "--api-key-file",
+        type=Path,
+        metavar="FILE",
+        help="file of the keys that clients must have, one a line",
+    )
+    add(
+        "--cors",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="let pages of this origin use the API, or * for all; once for each",
+    )
+
+
+def pace_of(options: argparse.Namespace) -> Pace:
+    """The profile, with what other flags change of it."""
+    names = ("ttft", "itl", "per_prompt_token", "slow_down")
+    changes = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    if options.gaps:
+        changes["spread"] = SPREADS[options.gaps]
+    return msgspec.structs.replace(PROFILES[options.profile], **changes)
+
+
+def engine_of(options: argparse.Namespace) -> Engine:
+    return Engine(options.max_batch, options.queue, pace_of(options).slow_down)
+
+
+def model_of(options: argparse.Namespace) -> Model:
+    """Raises ValueError: the file of scripts is not one, or a script's fault is unknown."""
+    scripts = load_scripts(options.scripts, cut)
+    for name, script in scripts.scripts.items():
+        for turn in script.turns:
+            if turn.fault:
+                try:
+                    parse(turn.fault)
+                except ValueError as error:
+                    raise ValueError(f"{options.scripts}: script {name!r}: {error}") from error
+    return Model(options.seed, scripts)
+
+
+def settings_of(options: argparse.Namespace) -> Settings:
+    return Settings(
+        reasoning_field=options.reasoning_field,
+        strict_models=options.strict_models,
+        faults=dict(options.fault),
+        seed=options.seed,
+    )
+
+
+def access_of(options: argparse.Namespace) -> Access:
+    """Raises ValueError: the file of keys is not one, or a value is not an origin."""
+    keys = read_keys(options.api_key_file) if options.api_key_file else ()
+    return Access(keys, options.cors)
+
+
+def limits_of(options: argparse.Namespace) -> Limits:
+    return Limits(heartbeat_seconds=options.heartbeat or math.inf)
+
+
+def number(least: float, most: float) -> Callable[[str], float]:
+    """The type of a flag that takes a number within these bounds."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"not a number from {least} to {most}: {text}")
+        return value
+
+    return read
+
+
+def whole_number(least: int) -> Callable[[str], int]:
+    """The type of a flag that takes a whole number."""
+
+    def read(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or not least <= int(text[:10]) <= 10**9:
+            raise argparse.ArgumentTypeError(f"not a whole number from {least}: {text}")
+        return int(text)
+
+    return read
+
+
+def fault_rate(text: str) -> tuple[str, float]:
+    """The type of `--fault`: ("rst@5", 0.1) of "rst@5=0.1", ("rst@5", 1.0) of "rst@5"."""
+    spec, equals, rate = text.rpartition("=")
+    if not equals or spec.endswith(("event", "byte")):  # "rst@event=5" is a place
+        spec, rate = text, "1"
+    try:
+        parse(spec)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return spec, number(0, 1)(rate)

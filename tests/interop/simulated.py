@@ -1,0 +1,40 @@
+"""What the simulated model says to a request: asked here, of its own code, without a server.
+
+    request = {"model": "sim-1", "messages": [{"role": "user", "content": "hi"}]}
+    client.chat.completions.create(**request)       must say the same as
+    (answer,) = answers(request)
+
+Real clients are held to this: token for token, call for call.
+"""
+
+from typing import Any
+
+import msgspec
+
+from protocol.chat_completions import read_chat_request
+from protocol.responses import read_responses_request
+from servers.llm import chat_completions, responses
+from servers.llm.conversation import Answer
+from servers.llm.model import Model
+
+
+def answers(request: dict[str, Any]) -> list[Answer]:
+    """To a body of `POST /v1/chat/completions`: as many as its `n`."""
+    asked = read_chat_request(msgspec.json.encode(request))
+    return Model().answers(chat_completions.question_of(asked))
+
+
+def response(request: dict[str, Any]) -> Answer:
+    """To a body of `POST /v1/responses`."""
+    asked = read_responses_request(msgspec.json.encode(request))
+    (answer,) = Model().answers(responses.question_of(asked))
+    return answer
+
+
+def text(answer: Answer) -> str:
+    return "".join(answer.text)
+
+
+def calls(answer: Answer) -> list[tuple[str, str]]:
+    """The calls it makes: names, and arguments in JSON."""
+    return [(call.name, "".join(call.arguments)) for call in answer.calls]

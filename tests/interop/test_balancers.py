@@ -1,0 +1,302 @@
+"""HAProxy and nginx, configured as we ship them, before two replicas of the simulated LLM.
+
+    client ── 8000 balancer ──┬── 8010 replica
+                              └── 8020 replica
+
+Only the ports are others: free ones.
+"""
+
+import re
+import signal
+import socket
+import subprocess
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from openai import APIError, OpenAI, Stream
+from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
+
+from servers import chat
+from servers.body import Body
+from servers.pace import Pace
+from servers.reply import CutOff, Reply, Request, StreamingReply
+from servers.routes import Routes
+
+from ..conftest import Start, line_of
+from .held import hold
+from .peers import ROOT, SAFETY, Address, need, read_until, running, started
+
+HELLO: list[ChatCompletionMessageParam] = [{"role": "user", "content": "你好 👋🏽"}]
+AT_ONCE = Pace(0, 0)
+
+# The Debian package, and the command line that the file's first comment shows.
+BALANCERS = {
+    "haproxy": ("haproxy", "haproxy -f haproxy.cfg"),
+    "nginx": ("nginx-light", "nginx -e stderr -p FOLDER -c nginx.conf"),
+}
+
+Balance = Callable[[Address, Address], "Balancer"]
+
+
+class Balancer(Address):
+    """A balancer under way, and the SDK as its client."""
+
+    @property
+    def client(self) -> OpenAI:
+        # No retries: what fails here shall be seen.
+        url = f"http://127.0.0.1:{self.port}/v1"
+        return OpenAI(base_url=url, api_key="none", max_retries=0, timeout=SAFETY)
+
+
+@pytest.fixture(params=BALANCERS)
+def balance(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Balance]:
+    """Starts one of the balancers before these two replicas."""
+    with ExitStack() as stack:
+        yield lambda *replicas: stack.enter_context(
+            balancing(request.param, tmp_path, [replica.port for replica in replicas])
+        )
+
+
+@contextmanager
+def balancing(name: str, folder: Path, replicas: list[int]) -> Iterator[Balancer]:
+    package, line = BALANCERS[name]
+    program = need(name, package, f"/usr/sbin/{name}")
+    shipped = ROOT / "servers" / "balancers" / line.split()[-1]
+    front = free_port()
+    ports = dict(zip(("8000", "8010", "8020"), (front, *replicas), strict=True))
+    text, count = re.subn(
+        r"(?<= 127\.0\.0\.1:)80[0-2]0\b",
+        lambda port: str(ports[port[0]]),
+        re.sub("^#.*", "", shipped.read_text(encoding="utf-8"), flags=re.MULTILINE),
+    )
+    assert count == 3
+    config = folder / shipped.name
+    config.write_text(text, encoding="utf-8")
+    words = {name: program, shipped.name: str(config), "FOLDER": str(folder)}
+    command = [words.get(word, word) for word in line.split()]
+    with (
+        (folder / "log").open("wb") as log,
+        subprocess.Popen(command, stdout=log, stderr=log) as process,
+    ):
+        try:
+            wait_until(process, lambda: listens(front))
+            yield Balancer(front)
+        finally:
+            process.terminate()
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+def listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), SAFETY).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+def wait_until(process: subprocess.Popen[bytes], happened: Callable[[], bool]) -> None:
+    """Wait for what nothing tells, while this process lives."""
+    for _ in range(int(SAFETY / 0.01)):
+        if happened():
+            return
+        try:
+            process.wait(0.01)
+        except subprocess.TimeoutExpired:
+            continue
+        break
+    pytest.fail("it did not happen")
+
+
+def stream(client: OpenAI) -> Stream[ChatCompletionChunk]:
+    return client.chat.completions.create(model="sim-1", messages=HELLO, stream=True)
+
+
+def ending(chunks: Stream[ChatCompletionChunk]) -> str | None:
+    """How a stream ends: its `finish_reason`, or "broken"."""
+    try:
+        *_, last = chunks
+    except (httpx.TransportError, APIError):
+        return "broken"
+    return last.choices[0].finish_reason
+
+
+def text_of(chunks: Stream[ChatCompletionChunk]) -> str:
+    return "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
+
+
+def ask_for_one_token(client: OpenAI, content: str = "hi") -> int:
+    """Returns how many tokens the question has."""
+    completion = client.chat.completions.create(
+        model="sim-1", messages=[{"role": "user", "content": content}], max_tokens=1
+    )
+    assert completion.usage is not None
+    assert completion.usage.completion_tokens == 1
+    return completion.usage.prompt_tokens
+
+
+# ---- streaming
+
+
+async def count(request: Request) -> StreamingReply:
+    async def numbers() -> AsyncGenerator[bytes, None]:
+        for number in range(200):
+            yield b"%d\n" % number
+
+    return StreamingReply(numbers())
+
+
+def test_each_token_before_the_next_exists(balance: Balance) -> None:
+    """Nothing is gathered on the way, or the second token would be waited for in vain.
+
+    Nor is a token kept for the 200 ms that a kernel may wait for a full packet: 200 of them would
+    take 40 s, and curl waits no longer than `SAFETY`. This is no event stream, so nothing in its
+    head asks nginx not to buffer.
+    """
+    need("curl", "curl")
+    with hold(Routes({"GET /": count})) as held:
+        url = f"http://127.0.0.1:{balance(held, held).port}/"
+        with started(f"exec curl -sN --max-time {SAFETY} {url}") as (process, output):
+            for number in range(200):
+                held.release()
+                read_until(output, b"%d\n" % number)
+            held.release()  # the end
+            assert process.wait(SAFETY) == 0
+
+
+def test_a_client_that_leaves_ends_its_stream(balance: Balance) -> None:
+    """The balancer passes the goodbye on: the next heartbeat finds nobody there."""
+    with hold(chat.routes(AT_ONCE), heartbeat_seconds=0.01) as held:
+        chunks = stream(balance(held, held).client)
+        held.release()
+        next(chunks)
+        chunks.close()
+        assert held.wait_until_ended() == 1
+
+
+def test_fields_of_an_event_stream(balance: Balance) -> None:
+    """What tells the next proxy on the way not to buffer, and not to compress, is still there."""
+    with hold(chat.routes(AT_ONCE)) as held, stream(balance(held, held).client) as chunks:
+        fields = chunks.response.headers
+        assert fields["x-accel-buffering"] == "no"
+        assert fields["cache-control"] == "no-cache, no-transform"
+        assert fields["transfer-encoding"] == "chunked"
+        assert "content-encoding" not in fields
+
+
+# ---- two replicas
+
+
+def test_both_replicas_get_work_and_say_the_same(balance: Balance) -> None:
+    """Two streams at a time are one for each."""
+    with hold(chat.routes(AT_ONCE)) as one, hold(chat.routes(AT_ONCE)) as two:
+        client = balance(one, two).client
+        streams = [stream(client), stream(client)]
+        one.release(1000)
+        two.release(1000)
+        first, second = map(text_of, streams)
+        assert first == second != ""
+        assert one.wait_until_ended() == two.wait_until_ended()
+
+
+def test_processes_say_the_same(balance: Balance) -> None:
+    """Nothing of a process, such as its random hashes, is in an answer."""
+    flags = ("--ttft", "0", "--itl", "0")
+    with running("servers.chat", *flags) as one, running("servers.chat", *flags) as two:
+        clients = [Balancer(one.port).client, Balancer(two.port).client, balance(one, two).client]
+        (text,) = {text_of(stream(client)) for client in clients}
+        assert text
+
+
+def test_a_replica_is_killed(balance: Balance) -> None:
+    """Its stream ends visibly broken; the other's goes on; who comes next gets the other."""
+    with (
+        running("servers.chat", "--ttft", "0", "--itl", "3600") as one,
+        hold(chat.routes(AT_ONCE)) as two,
+    ):
+        client = balance(one, two).client
+        streams = [stream(client), stream(client)]
+        two.release()
+        for chunks in streams:
+            next(chunks)  # both are in the middle
+        one.process.kill()
+        two.release(1000)
+        assert {ending(chunks) for chunks in streams} == {"broken", "stop"}
+        for _ in range(6):
+            ask_for_one_token(client)
+
+
+def test_a_replica_stops(balance: Balance, start: Start) -> None:
+    """SIGTERM: its stream runs to its end, and who comes next gets the other."""
+    flags = ("-m", "servers.chat", "--port", "0", "--quiet", "--ttft", "0", "--itl", "0.01")
+    one, two = start(*flags), start(*flags)
+    ports = [
+        int(line_of(replica.stdout).rstrip("/\n").rpartition(":")[2]) for replica in (one, two)
+    ]
+    client = balance(Address(ports[0]), Address(ports[1])).client
+    streams = [stream(client), stream(client)]
+    for chunks in streams:
+        next(chunks)
+    one.send_signal(signal.SIGTERM)
+    wait_until(one, lambda: not listens(ports[0]))
+    for _ in range(6):
+        ask_for_one_token(client)
+    assert [ending(chunks) for chunks in streams] == ["stop", "stop"]
+    assert one.wait(SAFETY) == 0
+    ask_for_one_token(client)
+
+
+# ---- what is refused, and what is not
+
+
+@pytest.mark.parametrize(("method", "times"), [("GET", {1, 2}), ("POST", {1})])
+def test_a_request_is_sent_again_only_if_that_is_safe(
+    balance: Balance, method: str, times: set[int]
+) -> None:
+    """Both replicas close without a reply. A model is never asked the same twice."""
+    asked = []
+
+    class Nothing:
+        async def send_to(self, body: Body) -> None:
+            raise CutOff
+
+    async def close(request: Request) -> StreamingReply:
+        asked.append(request)
+        reply = StreamingReply(Nothing())
+        reply.edit_head = lambda head: b""
+        return reply
+
+    async def health(request: Request) -> Reply:
+        return Reply()
+
+    routes = Routes({f"{method} /": close, "GET /health": health})
+    with hold(routes) as one, hold(routes) as two:
+        url = f"http://127.0.0.1:{balance(one, two).port}/"
+        assert httpx.request(method, url, timeout=SAFETY).status_code == 502
+    assert len(asked) in times
+
+
+def test_a_megabyte(balance: Balance) -> None:
+    """A long conversation passes whole, however slowly a replica reads."""
+    with running("servers.chat", "--ttft", "0", "--itl", "0") as replica:
+        client = balance(replica, replica).client
+        assert ask_for_one_token(client, "word " * 200_000) >= 200_000
+
+
+def test_a_body_over_the_limit(balance: Balance) -> None:
+    """413 from the balancer itself, before any of the body is sent."""
+    with hold(chat.routes(AT_ONCE)) as held:
+        front = balance(held, held)
+        for size, status in {(10 << 20) + 1: b"413", 10 << 20: b"100"}.items():
+            head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\n"
+            with socket.create_connection(("127.0.0.1", front.port), SAFETY) as sock:
+                sock.sendall(f"{head}Expect: 100-continue\r\n\r\n".encode())
+                assert sock.recv(100).startswith(b"HTTP/1.1 %b " % status), size

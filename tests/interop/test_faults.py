@@ -1,0 +1,36 @@
+"""`servers/FAULTS.md` is true: what it says that clients make of each fault, they do."""
+
+import pytest
+
+from servers.llm.faults import FAULTS
+
+from .faults import COLUMNS, NONE, PAGE, Page, measure
+
+AGAIN = "python -m tests.interop.faults --write"
+
+
+@pytest.fixture(scope="module")
+def written() -> Page:
+    return Page.read(PAGE.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def measured() -> Page:
+    return measure()
+
+
+def test_the_page_is_as_it_is_written(written: Page) -> None:
+    """Nothing of it was changed by hand, and all faults are there."""
+    assert list(written.rows) == [NONE, *FAULTS], AGAIN
+    assert str(written) == PAGE.read_text(encoding="utf-8"), AGAIN
+
+
+@pytest.mark.parametrize("column", range(len(COLUMNS)), ids=COLUMNS)
+def test_column(column: int, written: Page, measured: Page) -> None:
+    """Each client does what the page says; one of another version may do something else."""
+    there, here = written.versions[column], measured.versions[column]
+    expected = {name: cells[column] for name, cells in written.rows.items()}
+    found = {name: cells[column] for name, cells in measured.rows.items()}
+    if there != here and found != expected:
+        pytest.skip(f"the page tells of {there}, and {here} does otherwise: {AGAIN}")
+    assert found == expected, AGAIN

@@ -1,0 +1,156 @@
+"""Clients of the OpenAI API under Node: `openai`, and `ai`, the SDK of Vercel, with both of its
+providers. `node_clients.mjs` asks, and prints what it was told."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from servers.llm.model import MODEL
+
+from .held import Held
+from .peers import ROOT, SAFETY, RunningServer, need, read_until, running, unavailable
+from .simulated import answers, calls, text
+
+INSTALL = (
+    "npm install --prefix . --no-save --no-package-lock "
+    "openai@6 ai@6 @ai-sdk/openai@3 @ai-sdk/openai-compatible@2"
+)
+PACKAGES = ["openai", "ai", "@ai-sdk/openai", "@ai-sdk/openai-compatible"]
+
+PARAMETERS = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}, "days": {"type": "integer"}},
+    "required": ["city", "days"],
+    "additionalProperties": False,
+}
+HELLO = "你好 👋🏽"
+RESULT = "rain ☔"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RunningServer]:
+    with running("servers.chat", "--ttft", "0", "--itl", "0") as server:
+        yield server
+
+
+def command(name: str, url: str, **more: Any) -> list[str]:
+    """`node node_clients.mjs NAME {…}`."""
+    node = need("node", "nodejs")
+    if missing := [each for each in PACKAGES if not (ROOT / "node_modules" / each).is_dir()]:
+        unavailable(f"{', '.join(missing)} missing in node_modules: {INSTALL}")
+    asked = {
+        "url": f"{url}/v1",
+        "model": MODEL,
+        "prompt": HELLO,
+        "tool": {"name": "weather", "parameters": PARAMETERS, "result": RESULT},
+        "schema": PARAMETERS,
+    }
+    script = Path(__file__).with_name("node_clients.mjs")
+    return [node, str(script), name, json.dumps(asked | more)]
+
+
+def told(name: str, url: str, **more: Any) -> dict[str, Any]:
+    """What the client NAME made of the answer."""
+    done = subprocess.run(
+        command(name, url, **more), capture_output=True, timeout=SAFETY, encoding="utf-8"
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    said: dict[str, Any] = json.loads(done.stdout)
+    return said
+
+
+def chat(*messages: dict[str, str], **more: Any) -> dict[str, Any]:
+    return {"model": MODEL, "messages": [{"role": "user", "content": HELLO}, *messages], **more}
+
+
+CHAT_TOOL = {"type": "function", "function": {"name": "weather", "parameters": PARAMETERS}}
+RESPONSES_TOOL = {"type": "function", "name": "weather", "parameters": PARAMETERS}
+CHAT_FORMAT = {"type": "json_schema", "json_schema": {"name": "wanted", "schema": PARAMETERS}}
+
+
+def test_install_line() -> None:
+    """CI installs what a skip tells a reader to install."""
+    assert INSTALL in (ROOT / ".ci" / "run").read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", ["openaiStream", "aiText", "aiResponses"])
+def test_stream(server: RunningServer, name: str) -> None:
+    """Every token is a delta of its own: the thinking, then the text; and it is known what they
+    cost."""
+    (said,) = answers(chat())
+    assert told(name, server.url) == {
+        "thoughts": list(said.thinking),
+        "texts": list(said.text),
+        "finish": "stop",
+        "tokens": said.completion_tokens,
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "end"), [("openaiHelper", {}), ("openaiResponses", {"status": "completed"})]
+)
+def test_helper(server: RunningServer, name: str, end: dict[str, str]) -> None:
+    """`.stream()` puts the answer together from its events."""
+    (said,) = answers(chat())
+    assert told(name, server.url) == {"texts": list(said.text), "text": text(said), **end}
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_run_tools(server: RunningServer, stream: bool) -> None:
+    """The runner calls the function that the model asked for, and reads what comes of it."""
+    (asked,) = answers(chat(tools=[CHAT_TOOL]))
+    ((_, arguments),) = calls(asked)
+    result = {"role": "tool", "content": RESULT}
+    (said,) = answers(chat({"role": "assistant"}, result, tools=[CHAT_TOOL]))
+    assert told("openaiTools", server.url, stream=stream) == {
+        "called": [json.loads(arguments)],
+        "text": text(said),
+    }
+
+
+@pytest.mark.parametrize("name", ["aiTools", "aiResponsesTools"])
+def test_tools_in_two_steps(server: RunningServer, name: str) -> None:
+    """`streamText` goes on by itself: the call, its result, and the text in one stream."""
+    request = chat(tools=[CHAT_TOOL])
+    (asked,) = answers(request)
+    result = {"role": "tool", "content": RESULT}
+    (said,) = answers(chat({"role": "assistant"}, result, tools=[CHAT_TOOL]))
+    ((_, arguments),) = calls(asked)
+    assert told(name, server.url) == {
+        "thoughts": [*asked.thinking, *said.thinking],
+        "called": [json.loads(arguments)],
+        "texts": list(said.text),
+        "finish": "stop",
+        "tokens": asked.completion_tokens + said.completion_tokens,
+    }
+
+
+@pytest.mark.parametrize("name", ["openaiObject", "aiObject", "aiResponsesObject"])
+def test_object(server: RunningServer, name: str) -> None:
+    """An object that fits the schema; while it streams, the part of it that is there."""
+    (said,) = answers(chat(response_format=CHAT_FORMAT))
+    found = told(name, server.url)
+    assert found["object"] == json.loads(text(said))
+    assert found.get("partials", 2) > 1
+
+
+def test_abort_ends_the_handler(held: Held) -> None:
+    """An AbortController after two chunks: two writes later the server has stopped the model,
+    while the client's process still runs."""
+    (said,) = answers(chat())
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command("openaiAbort", held.url), stdin=pipe, stdout=pipe) as process:
+        try:
+            held.release()  # the role with the first token
+            assert process.stdout is not None
+            told = json.loads(read_until(process.stdout, b"\n"))
+            assert told == {"texts": ["assistant", *said.thinking[:1]]}
+            held.release(2)
+            assert held.wait_until_ended() <= 3
+            assert process.poll() is None
+        finally:
+            process.kill()

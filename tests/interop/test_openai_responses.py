@@ -1,0 +1,162 @@
+"""The official Python client on `POST /v1/responses`: its own reader is strict about the order of
+the events, for it builds the response from them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import openai
+import pytest
+from openai import OpenAI
+from pydantic import BaseModel
+
+from servers.llm.model import MODEL
+
+from .peers import RunningServer, running
+from .simulated import calls, response, text
+from .test_openai_sdk import sync_client
+
+HELLO: dict[str, Any] = {"model": MODEL, "input": "你好 👋🏽"}
+WEATHER: dict[str, Any] = {
+    "type": "function",
+    "name": "weather",
+    "parameters": {
+        "type": "object",
+        "properties": {"city": {"type": "string"}, "days": {"type": "integer"}},
+        "required": ["city", "days"],
+        "additionalProperties": False,
+    },
+    "strict": True,
+}
+CLOCK = {**WEATHER, "name": "clock"}
+
+
+class Weather(BaseModel):
+    city: str
+    days: int
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RunningServer]:
+    with running("servers.chat", "--ttft", "0", "--itl", "0") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def client(server: RunningServer) -> Iterator[OpenAI]:
+    with sync_client(server.url) as client:
+        yield client
+
+
+def test_stream(client: OpenAI) -> None:
+    """Every token is one event, every event has the next number, and the last one says it all."""
+    said = response(HELLO)
+    events = list(client.responses.create(**HELLO, stream=True))
+
+    assert [event.sequence_number for event in events] == list(range(len(events)))
+    thinking = [e.delta for e in events if e.type == "response.reasoning_summary_text.delta"]
+    assert thinking == list(said.thinking)
+    assert [e.delta for e in events if e.type == "response.output_text.delta"] == list(said.text)
+    assert [event.type for event in (events[0], events[-1])] == [
+        "response.created",
+        "response.completed",
+    ]
+    assert events[-1].response.output_text == text(said)
+
+
+def test_not_streamed(client: OpenAI) -> None:
+    said = response(HELLO)
+    whole = client.responses.create(**HELLO)
+    assert (whole.status, whole.output_text, whole.error) == ("completed", text(said), None)
+    assert [item.type for item in whole.output] == ["reasoning", "message"]
+    assert [part.text for part in whole.output[0].summary] == ["".join(said.thinking)]
+    assert whole.usage.output_tokens == said.completion_tokens
+    assert whole.usage.output_tokens_details.reasoning_tokens == len(said.thinking)
+    assert whole.usage.total_tokens == whole.usage.input_tokens + whole.usage.output_tokens
+
+
+def test_stream_helper(client: OpenAI) -> None:
+    """`.stream()` puts the response together itself, item by item and part by part."""
+    said = response(HELLO)
+    snapshot = ""
+    with client.responses.stream(**HELLO) as stream:
+        for event in stream:
+            if event.type == "response.output_text.delta":
+                snapshot += event.delta
+                assert event.snapshot == snapshot
+        final = stream.get_final_response()
+    assert snapshot == final.output_text == text(said)
+
+
+def test_parse(client: OpenAI) -> None:
+    """A structured answer, whole and as it comes."""
+    schema = {"type": "json_schema", "name": "Weather", "schema": WEATHER["parameters"]}
+    said = response({**HELLO, "text": {"format": schema}})
+    weather = Weather.model_validate_json(text(said))
+    assert client.responses.parse(**HELLO, text_format=Weather).output_parsed == weather
+
+    with client.responses.stream(**HELLO, text_format=Weather) as stream:
+        (done,) = [event for event in stream if event.type == "response.output_text.done"]
+        assert stream.get_final_response().output_parsed == done.parsed == weather
+
+
+def test_tools(client: OpenAI) -> None:
+    """The round trip: two calls streamed in pieces, their results, and a text of the last one.
+
+    The input of the second request has the items of the first answer in it, the reasoning too.
+    """
+    request = {**HELLO, "tools": [WEATHER, CLOCK]}
+    request["input"] = [{"role": "user", "content": "The weather and the clock, please."}]
+    said = response(request)
+    assert [call.name for call in said.calls] == ["weather", "clock"]
+
+    pieces: dict[int, list[str]] = {}
+    with client.responses.stream(**request) as stream:
+        for event in stream:
+            if event.type == "response.function_call_arguments.delta":
+                pieces.setdefault(event.output_index, []).append(event.delta)
+        final = stream.get_final_response()
+    assert list(pieces.values()) == [list(call.arguments) for call in said.calls]
+    called = [item for item in final.output if item.type == "function_call"]
+    assert [(item.name, item.arguments) for item in called] == calls(said)
+
+    request["input"] += final.output
+    for item in called:
+        result = {"type": "function_call_output", "call_id": item.call_id}
+        request["input"].append({**result, "output": f"☔ {item.name}"})
+    plain = {**request, "input": [as_json(item) for item in request["input"]]}
+    said = response(plain)
+    assert "☔ clock" in text(said)
+    assert client.responses.create(**request).output_text == text(said)
+
+
+def as_json(item: Any) -> Any:
+    return item if isinstance(item, dict) else item.to_dict()
+
+
+@pytest.mark.parametrize("limit", ["in the thinking", "in the text"])
+def test_incomplete(client: OpenAI, limit: str) -> None:
+    """A token limit ends a response as incomplete, which is no error, and never as completed."""
+    thinking = len(response(HELLO).thinking)
+    tokens = 3 if limit == "in the thinking" else thinking + 3
+    request = {**HELLO, "max_output_tokens": tokens}
+    said = response(request)
+
+    *_, last = client.responses.create(**request, stream=True)
+    assert last.type == "response.incomplete"
+    for whole in (last.response, client.responses.create(**request)):
+        assert whole.status == "incomplete"
+        assert whole.incomplete_details.reason == "max_output_tokens"
+        assert whole.output_text == text(said)
+        assert whole.usage.output_tokens == tokens
+
+
+def test_without_thinking(client: OpenAI) -> None:
+    whole = client.responses.create(**HELLO, reasoning={"effort": "none"})
+    assert [item.type for item in whole.output] == ["message"]
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+def test_bad_request(client: OpenAI, streaming: bool) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.responses.create(**{**HELLO, "input": {}, "stream": streaming})
+    assert caught.value.param == "input"

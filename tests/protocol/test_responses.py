@@ -1,0 +1,226 @@
+"""The Responses API: what a request says, and what a bad one is told."""
+
+import json
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocol.openai import InvalidRequest
+from protocol.responses import (
+    FunctionChoice,
+    FunctionTool,
+    InputItem,
+    JSONObjectFormat,
+    JSONSchemaFormat,
+    PlainFormat,
+    read_responses_request,
+)
+
+
+def body(**fields: object) -> bytes:
+    return json.dumps({"model": "m", "input": "Hi", **fields}).encode()
+
+
+def test_the_smallest_request() -> None:
+    request = read_responses_request(body())
+    assert (request.model, request.stream, request.functions) == ("m", None, [])
+    assert request.items == [InputItem(role="user", content="Hi")]
+
+
+def test_fields_that_are_not_here_are_ignored() -> None:
+    ignored = {"store": True, "include": ["x"], "stream_options": {"include_obfuscation": False}}
+    assert read_responses_request(body(**ignored, stream=True)).stream is True
+
+
+TEXTS: list[tuple[dict[str, object], str]] = [
+    ({"role": "user", "content": "a"}, "a"),
+    ({"type": "message", "role": "developer", "content": "a"}, "a"),
+    ({"role": "user", "content": []}, ""),
+    (
+        {
+            "role": "user",
+            "content": [
+                {"type": "input_text", "text": "你"},
+                {"type": "input_image", "image_url": "data:,"},
+                {"type": "input_text", "text": "好"},
+            ],
+        },
+        "你好",
+    ),
+    (
+        {
+            "id": "msg_1",
+            "type": "message",
+            "status": "completed",
+            "content": [{"type": "output_text", "annotations": [], "logprobs": [], "text": "a"}],
+            "role": "assistant",
+        },
+        "a",
+    ),
+    (
+        {"type": "function_call", "call_id": "call_1", "name": "f", "arguments": '{"a":1}'},
+        '{"a":1}',
+    ),
+    ({"type": "function_call_output", "call_id": "call_1", "output": "4 °C"}, "4 °C"),
+    (
+        {"type": "function_call_output", "output": [{"type": "input_text", "text": "4 °C"}]},
+        "4 °C",
+    ),
+    ({"type": "function_call_output"}, ""),
+    ({"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "a"}]}, ""),
+    ({"type": "item_reference", "id": "msg_1"}, ""),
+    ({"type": "computer_call_output", "output": {"type": "computer_screenshot"}}, ""),
+    ({"type": "shell_call_output", "output": [{"stdout": "a", "stderr": ""}]}, ""),
+    ({"type": "tool_search_call", "arguments": {"query": "a"}}, ""),
+]
+
+
+@pytest.mark.parametrize(("item", "text"), TEXTS)
+def test_the_text_of_an_item(item: dict[str, object], text: str) -> None:
+    (read,) = read_responses_request(body(input=[item])).items
+    assert read.text == text
+
+
+def test_a_tool_that_is_not_a_function_is_not_called() -> None:
+    tools = [
+        {"type": "web_search", "filters": {}},
+        {"type": "function", "name": "f", "parameters": {"type": "object"}},
+        {"type": "mcp", "server_label": "x"},
+    ]
+    request = read_responses_request(body(tools=tools))
+    assert request.functions == [FunctionTool("function", None, "f", {"type": "object"}, True)]
+
+
+def test_the_named_function() -> None:
+    choice = {"type": "function", "name": "f"}
+    request = read_responses_request(
+        body(tools=[{"type": "function", "name": "f"}], tool_choice=choice)
+    )
+    assert request.tool_choice == FunctionChoice("f")
+    assert read_responses_request(body(tool_choice="required")).tool_choice == "required"
+
+
+FORMATS: list[tuple[dict[str, object], object]] = [
+    ({"type": "text"}, PlainFormat()),
+    ({"type": "json_object"}, JSONObjectFormat()),
+    (
+        {"type": "json_schema", "name": "x", "schema": {"a": 1}, "strict": True},
+        JSONSchemaFormat(name="x", schema={"a": 1}, strict=True),
+    ),
+]
+
+
+@pytest.mark.parametrize(("sent", "read"), FORMATS)
+def test_the_format_of_the_text(sent: dict[str, object], read: object) -> None:
+    text = read_responses_request(body(text={"format": sent})).text
+    assert text is not None
+    assert text.format == read
+
+
+function = {"type": "function", "name": "f"}
+BAD: list[tuple[bytes, str, str | None]] = [
+    (b"", "The body is not JSON: Input data was truncated", None),
+    (b"[]", "Expected `object`, got `array`", None),
+    (b"{}", "Object missing required field `model`", "model"),
+    (b'{"model":"m"}', "Object missing required field `input`", "input"),
+    (body(model="m" * 257), "Expected `str` of length <= 256", "model"),
+    (body(input=5), "Expected `str | array`, got `int`", "input"),
+    (body(input=[]), "Expected `array` of length >= 1", "input"),
+    (body(input=["Hi"]), "Expected `object`, got `str`", "input[0]"),
+    (body(input=[{}]), "Object missing required field `role`", "input[0].role"),
+    (body(input=[{"role": "me"}]), "Invalid enum value 'me'", "input[0].role"),
+    (body(input=[{"role": "user"}]), "Expected `str | array`", "input[0].content"),
+    (
+        body(input=[{"type": "reasoning"}, {"type": "message", "role": "user", "content": {}}]),
+        "Expected `str | array`",
+        "input[1].content",
+    ),
+    (
+        body(input=[{"role": "user", "content": [{"text": 5}]}]),
+        "Expected `str`, got `int`",
+        "input[0].content[0].text",
+    ),
+    (body(instructions=5), "Expected `str | null`, got `int`", "instructions"),
+    (body(stream="yes"), "Expected `bool | null`, got `str`", "stream"),
+    (body(max_output_tokens=0), "Expected `int` >= 1", "max_output_tokens"),
+    (body(tools=[{}]), "Object missing required field `type`", "tools[0].type"),
+    (
+        body(tools=[function, {"type": "function"}]),
+        "Object missing required field `name`",
+        "tools[1].name",
+    ),
+    (body(tools=[{**function, "name": "a b"}]), "Expected `str` matching regex", "tools[0].name"),
+    (body(tools=[function] * 129), "Expected `array` of length <= 128", "tools"),
+    (body(tool_choice="maybe"), "Invalid enum value 'maybe'", "tool_choice"),
+    (
+        body(tool_choice={"type": "web_search"}),
+        "Invalid value 'web_search'",
+        "tool_choice.type",
+    ),
+    (
+        body(tools=[function], tool_choice={"type": "function", "name": "g"}),
+        "`tools` has no function 'g'",
+        "tool_choice.name",
+    ),
+    (body(text={"format": {"type": "xml"}}), "Invalid value 'xml'", "text.format.type"),
+    (
+        body(text={"format": {"type": "json_schema", "name": "x"}}),
+        "Object missing required field `schema`",
+        "text.format.schema",
+    ),
+    (body(metadata={"a": 5}), "Expected `str`, got `int`", "metadata[...]"),
+    (body(metadata={"a": "b" * 513}), "Expected `str` of length <= 512", "metadata[...]"),
+    (
+        body(metadata={str(number): "" for number in range(17)}),
+        "Expected `object` of length <= 16",
+        "metadata",
+    ),
+    (body(temperature=3), "Expected `float` <= 2.0", "temperature"),
+    (
+        body(previous_response_id="resp_1"),
+        "This server keeps no responses: send the whole conversation in `input`.",
+        "previous_response_id",
+    ),
+]
+
+
+@pytest.mark.parametrize(("data", "message", "param"), BAD)
+def test_a_bad_request_is_told_why_and_where(data: bytes, message: str, param: str | None) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        read_responses_request(data)
+    assert str(caught.value).startswith(message)
+    assert caught.value.param == param
+
+
+def test_an_earlier_response_has_the_code_of_the_api() -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        read_responses_request(body(previous_response_id="resp_1"))
+    assert caught.value.code == "previous_response_not_found"
+
+
+@given(st.binary(max_size=60) | st.integers(0, 40).map(lambda size: body()[:size]))
+def test_a_request_or_invalid_request_and_nothing_else(data: bytes) -> None:
+    try:
+        read_responses_request(data)
+    except InvalidRequest:
+        pass
+
+
+def test_what_the_request_said_is_in_the_response() -> None:
+    """A tool, a choice and a schema have the field order of the API, not that of the request."""
+    tool = '{"type":"function","description":"d","name":"f","parameters":{"a":1},"strict":true}'
+    schema = '{"type":"json_schema","description":null,"name":"x","schema":{"a":1},"strict":true}'
+    asked = read_responses_request(
+        body(
+            tools=[{"name": "f", "type": "function", "parameters": {"a": 1}, "description": "d"}],
+            tool_choice={"name": "f", "type": "function"},
+            text={
+                "format": {"schema": {"a": 1}, "strict": True, "name": "x", "type": "json_schema"}
+            },
+        )
+    )
+    assert msgspec.json.encode(asked.functions).decode() == f"[{tool}]"
+    assert msgspec.json.encode(asked.tool_choice) == b'{"type":"function","name":"f"}'
+    assert msgspec.json.encode(asked.text).decode() == f'{{"format":{schema},"verbosity":"medium"}}'

@@ -1,0 +1,10 @@
+"""What the simulated model says to a prompt, asked of its own code: what servers must deliver."""
+
+from servers.llm.conversation import Answer, Question, Turn
+from servers.llm.model import MODEL, Model
+
+
+def answer(prompt: str) -> Answer:
+    """The answer of `sim-1` where nothing else is asked for."""
+    (said,) = Model().answers(Question(model=MODEL, turns=[Turn("user", prompt)]))
+    return said

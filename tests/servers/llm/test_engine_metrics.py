@@ -1,0 +1,114 @@
+"""What the engine and its streams count, and what `GET /metrics` says of it."""
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+from itertools import repeat
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from servers.body import Body
+from servers.llm.engine import Engine, Sequence, TokenSource
+from servers.reply import CutOff
+
+from ...streams import memory_pair
+from .test_engine import never, numbers, sequence
+
+
+async def test_what_is_counted(autojump_clock: MockClock) -> None:
+    """Time to first token with the wait in the queue, gaps as they were, tokens, readers."""
+    engine = Engine(max_batch=1)
+
+    async def flush() -> None:
+        await trio.sleep(10)
+
+    slow: list[bytes] = []
+
+    def write(piece: bytes, now: float) -> bool:
+        slow.append(piece)
+        return len(slow) != 1  # the first one is not taken whole
+
+    async with trio.open_nursery() as running:
+        running.start_soon(engine.run)
+        async with trio.open_nursery() as nursery:
+            paused = Sequence(numbers(2), repeat(0.5), 1.0, write)  # tokens at 1 and 11, ends 11.5
+            nursery.start_soon(engine.drive, paused, flush)
+            await wait_all_tasks_blocked()
+            nursery.start_soon(engine.drive, sequence([], count=3), never)  # from 12.5 on
+        running.cancel_scope.cancel()
+    metrics = engine.metrics
+    assert (metrics.first_token.sum, sum(metrics.first_token.counts)) == (1.0 + 12.5, 2)
+    assert (metrics.gap.sum, sum(metrics.gap.counts)) == (10.0 + 2 * 0.5, 3)
+    assert metrics.tokens == 5
+    assert metrics.back_pressure == 10.0
+    assert metrics.cancelled == 0
+
+
+@pytest.mark.parametrize("batch", [1, 2], ids=["waiting", "running"])
+async def test_the_cancelled_are_counted(batch: int, autojump_clock: MockClock) -> None:
+    """From the queue or from the batch, or while the reader is waited for; not a failed one."""
+    engine = Engine(max_batch=batch)
+    async with trio.open_nursery() as running:
+        running.start_soon(engine.run)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(engine.drive, sequence([]), never)
+            await wait_all_tasks_blocked()
+            with trio.move_on_at(1.2):
+                await engine.drive(sequence([]), never)
+        full = Sequence(numbers(3), repeat(0.5), 0, lambda piece, now: False)
+        with trio.move_on_after(3):
+            await engine.drive(full, trio.sleep_forever)
+        running.cancel_scope.cancel()
+    assert engine.metrics.cancelled == 2
+    assert engine.metrics.back_pressure == 3
+    assert engine.running == 0
+
+
+class Raising:
+    """Tokens that end with this error, or without one."""
+
+    def __init__(self, error: BaseException | None) -> None:
+        self.error = error
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield b"token"
+        if self.error is not None:
+            raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (None, "done"),
+        (CutOff(), "cut off"),
+        (ValueError("a bug"), "failed"),
+        (trio.BrokenResourceError("the client has gone"), "cancelled"),
+    ],
+    ids=["done", "cut off", "failed", "left"],
+)
+async def test_how_a_stream_ended(
+    error: Exception | None, reason: str, autojump_clock: MockClock
+) -> None:
+    engine = Engine()
+    stream, _ = memory_pair()
+    body = Body(stream, chunked=True)
+    source = TokenSource(engine, iter(Raising(error)), repeat(0.5), 0, b"end", "GET /x")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(engine.run)
+        with pytest.raises(type(error)) if error else nullcontext():
+            await source.send_to(body)
+        nursery.cancel_scope.cancel()
+    (family, *_) = engine.metrics.collect()
+    ended = [(sample.labels, sample.value) for sample in family.samples]
+    assert ended == [({"route": "GET /x", "reason": reason}, 1)]
+    assert engine.metrics.body_bytes == body.size == (8 if error is None else 5)
+
+
+async def test_a_stream_that_was_cancelled(autojump_clock: MockClock) -> None:
+    engine = Engine()
+    source = TokenSource(engine, iter([b"a", b"b"]), repeat(0.5), 10, b"")
+    with trio.move_on_after(1):
+        await source.send_to(Body(memory_pair()[0], chunked=True))
+    assert b'workshop_requests_total{reason="cancelled",route=""} 1.0' in engine.metrics.render()
+    assert b"workshop_active_streams 0.0" in engine.metrics.render()

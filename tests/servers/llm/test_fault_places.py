@@ -1,0 +1,339 @@
+"""How a fault is asked for, where it strikes, how often, and what is left behind."""
+
+from collections.abc import AsyncGenerator, Iterator
+from itertools import repeat
+
+import pytest
+import trio
+from hypothesis import given
+from hypothesis import strategies as st
+from trio.testing import MockClock
+
+from protocol.chunked import ChunkedDecoder
+from protocol.sse import EventStreamParser
+from servers.llm.engine import Engine, TokenSource
+from servers.llm.faults import FAULTS, Fault, Faults, parse
+from servers.llm.faults.wire import Place, Unit
+from servers.reply import EventStream, Last, Reply, Request, StreamingReply
+from servers.routes import Routes
+
+from ...streams import receive_all
+from ..driving import CHUNKED, connected, get, head
+from .test_faults import BODIES, EVENTS, FIN, HEAD, KEPT, A, B, C, D, E, disturbed, pieces
+
+SPECS = {
+    "fin": Fault("fin"),
+    " RST ": Fault("rst"),
+    "rst@5": Fault("rst", Place(Unit.EVENT, 5)),
+    "rst@event 5": Fault("rst", Place(Unit.EVENT, 5)),
+    "rst@event5": Fault("rst", Place(Unit.EVENT, 5)),
+    "rst@event=5": Fault("rst", Place(Unit.EVENT, 5)),
+    "rst@byte 200": Fault("rst", Place(Unit.BYTE, 200)),
+    "rst@byte200": Fault("rst", Place(Unit.BYTE, 200)),
+    "rst@1.5": Fault("rst", Place(Unit.SECOND, 1.5)),
+    "rst@1.5s": Fault("rst", Place(Unit.SECOND, 1.5)),
+    "rst@2s": Fault("rst", Place(Unit.SECOND, 2)),
+    "rst@0s": Fault("rst", Place(Unit.SECOND, 0)),
+    "rst@last": Fault("rst", Place(Unit.LAST)),
+    "429*2": Fault("429", None, 2),
+    "rst*1@5": Fault("rst", Place(Unit.EVENT, 5), 1),
+}
+
+NO_PLACE = "Say @5 or @event 5, @byte 200, @1.5s or @last; events and bytes count from 1"
+NO_SPECS = {
+    "": "not a fault: ''. Say NAME, NAME@PLACE or NAME*TIMES",
+    "fin@": "not a fault: 'fin@'. Say NAME, NAME@PLACE or NAME*TIMES",
+    "fin*x": "not a fault: 'fin*x'. Say NAME, NAME@PLACE or NAME*TIMES",
+    "rst-mid-chnk": f"no such fault: 'rst-mid-chnk'. Did you mean 'rst-mid-chunk'? "
+    f"There are {', '.join(FAULTS)}",
+    "xyz": f"no such fault: 'xyz'. There are {', '.join(FAULTS)}",
+    "fin@0": f"no such place: '0'. {NO_PLACE}",
+    "fin@byte": f"no such place: 'byte'. {NO_PLACE}",
+    "fin@٣": f"no such place: '٣'. {NO_PLACE}",
+    "fin@-1s": f"no such place: '-1s'. {NO_PLACE}",
+    "429@2": "the fault '429' takes no place: say it without @2",
+    "no-done@2": "the fault 'no-done' takes no place: say it without @2",
+}
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_spec(spec: str) -> None:
+    assert parse(spec) == SPECS[spec]
+
+
+@pytest.mark.parametrize("spec", NO_SPECS)
+def test_no_spec(spec: str) -> None:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the whole message is compared
+        parse(spec)
+    assert str(caught.value) == NO_SPECS[spec]
+
+
+@given(st.text() | st.from_regex(r"fin[*@ a-z0-9.]*", fullmatch=True))
+def test_any_spec(spec: str) -> None:
+    """A fault or a ValueError, never anything else."""
+    try:
+        assert parse(spec).name in FAULTS
+    except ValueError:
+        pass
+
+
+# ---- Where it strikes
+
+END = b"0\r\n\r\n"
+# Events 1 to 5 have 17, 17, 19, 17 and 14 bytes: the second begins at byte 18.
+PLACES = {
+    "fin@1": (b"", FIN),
+    "fin@2": (A, FIN),
+    "fin@5": (A + B + C + D, FIN),
+    "fin@last": (A + B + C + D, FIN),
+    "fin@6": (A + B + C + D, FIN),
+    "fin@byte 1000": (A + B + C + D + E, FIN),
+    "fin@9s": (A + B + C + D, FIN),
+    "fin@byte 1": (b"", FIN),
+    "fin@byte 2": (b"1\r\nd\r\n", FIN),
+    "fin@byte 17": (b'10\r\ndata: {"t":"a"}\n\r\n', FIN),
+    "fin@byte 18": (A, FIN),
+    "fin@byte 19": (A + b"1\r\nd\r\n", FIN),
+    "fin-mid-event@1": (b'8\r\ndata: {"\r\n', FIN),
+    "fin-mid-event@byte 24": (A + b"6\r\ndata: \r\n", FIN),
+    "fin-mid-chunk@byte 24": (A + b"11\r\ndata: ", FIN),
+    "fin-mid-chunk@byte 18": (A + b"11\r\n", FIN),
+    "clean-cut@byte 24": (A + b"6\r\ndata: \r\n" + END, KEPT),
+    "duplicate@last": (A + B + C + D + E + E + END, KEPT),
+    "duplicate@byte 31": (
+        A + b'd\r\ndata: {"t":"b\r\n' + b'4\r\n"}\n\n\r\n' * 2 + C + D + E + END,
+        KEPT,
+    ),
+    "crlf@byte 83": (
+        A + B + C + D + b"c\r\ndata: [DONE]\r\n" + b"4\r\n\r\n\r\n\r\n" + END,
+        KEPT,
+    ),
+}
+
+
+@pytest.mark.parametrize("spec", PLACES)
+async def test_place(spec: str, autojump_clock: MockClock) -> None:
+    body, end = PLACES[spec]
+    assert await disturbed(parse(spec), EventStream(pieces())) == (HEAD + body, end)
+
+
+async def slow() -> AsyncGenerator[bytes | Last, None]:
+    """An event every 10 seconds, the first at once."""
+    for event in EVENTS[:4]:
+        yield event
+        await trio.sleep(10)
+    yield Last(EVENTS[4])
+
+
+# When what came; the heartbeat is 15 seconds away.
+TIMES = {
+    # Faults that need no event strike in the silence.
+    "fin@12s": ({0: HEAD + A, 10: B}, 12),
+    "rst@0s": ({0: HEAD}, 0),
+    "stall@12s": ({0: HEAD + A, 10: B}, 12 + 3600),
+    # The others, at the first event from then on.
+    "duplicate@12s": ({0: HEAD + A, 10: B, 20: C + C, 30: D, 40: E + END}, 40),
+    "fin-mid-chunk@12s": ({0: HEAD + A, 10: B, 20: b'13\r\ndata: {"t'}, 20),
+    # And before its FIN an error is left for a moment to be read.
+    "error-string@12s": ({0: HEAD + A, 10: B, 20: BODIES["error-string"][0][len(A + B) :]}, 20.3),
+}
+
+
+@pytest.mark.parametrize("spec", TIMES)
+async def test_time(spec: str, autojump_clock: MockClock) -> None:
+    """A place in seconds."""
+
+    async def stream(request: Request) -> Reply | StreamingReply:
+        return parse(spec).apply(EventStream(slow()))
+
+    came: dict[float, bytes] = {}
+    async with connected(Routes({"GET /": stream})) as memory:
+        start = trio.current_time()
+        await memory.client.send_all(get("/", "Connection: close"))
+        try:
+            while data := await memory.client.receive_some():
+                now = round(trio.current_time() - start, 3)
+                came[now] = came.get(now, b"") + data
+        except trio.BrokenResourceError:
+            assert spec == "rst@0s"
+        end = round(trio.current_time() - start, 3)
+    expected, expected_end = TIMES[spec]
+    close = b"Connection: close\r\n\r\n"
+    came[0] = came[0].replace(close, b"\r\n", 1)
+    assert (came, end) == (expected, expected_end)
+
+
+# Whatever the place, a reader that keeps to the standards reads the same events.
+HARMLESS = ["split-utf8-chunks", "split-utf8-segments", "cr", "crlf", "drip"]
+
+
+@given(st.sampled_from(HARMLESS), st.integers(1, 100), st.sampled_from(["event", "byte"]))
+def test_harmless(name: str, number: int, unit: str) -> None:
+    async def stream(request: Request) -> Reply | StreamingReply:
+        return parse(f"{name}@{unit} {number}").apply(EventStream(pieces()))
+
+    async def ask() -> bytes:
+        async with connected(Routes({"GET /": stream})) as memory:
+            await memory.client.send_all(get("/", "Connection: close"))
+            return await receive_all(memory.client)
+
+    answer = trio.run(ask, clock=MockClock(autojump_threshold=0))
+    decoder, parser = ChunkedDecoder(), EventStreamParser()
+    body = b"".join(decoder.receive_data(answer.partition(b"\r\n\r\n")[2]))
+    decoder.receive_eof()
+    assert [event.data for event in parser.receive_data(body)] == [
+        event.decode().removeprefix("data: ").rstrip("\n") for event in EVENTS
+    ]
+
+
+# ---- Which replies
+
+JSON = Reply(b'{"text":"hello"}', 200, "application/json", (("x-request-id", "req_1"),))
+JSON_TYPE = b"Content-Type: application/json\r\n"
+JSON_HEAD = head(200, JSON_TYPE, b"x-request-id: req_1\r\n", CHUNKED)
+WHOLE = b'10\r\n{"text":"hello"}\r\n'
+
+ON_JSON = {
+    "fin": (JSON_HEAD, FIN),
+    "fin-mid-event": (JSON_HEAD + b'8\r\n{"text":\r\n', FIN),
+    "fin-mid-chunk@byte 3": (JSON_HEAD + b'10\r\n{"', FIN),
+    "no-last-chunk": (JSON_HEAD + WHOLE, FIN),
+    "after-end": (JSON_HEAD + WHOLE + END + b"data: too late\n\n", KEPT),
+    "no-head": (b"", FIN),
+    "length-and-chunked": (
+        JSON_HEAD.removesuffix(b"\r\n") + b"Content-Length: 5\r\n\r\n" + WHOLE + END,
+        KEPT,
+    ),
+}
+
+
+@pytest.mark.parametrize("spec", ON_JSON)
+async def test_json(spec: str, autojump_clock: MockClock) -> None:
+    """A reply that does not stream is one piece in one chunk, and that is its only event."""
+    assert await disturbed(parse(spec), JSON) == ON_JSON[spec]
+
+
+@pytest.mark.parametrize("name", [name for name in FAULTS if FAULTS[name].needs_events])
+def test_json_has_no_events(name: str) -> None:
+    message = f"the fault '{name}' happens to events: it needs stream: true"
+    with pytest.raises(ValueError, match=message):
+        parse(name).apply(JSON)
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_an_error_is_left_alone(name: str) -> None:
+    """It says what is wrong with the request: that is not to be hidden."""
+    error = Reply("404 Not Found", 404)
+    assert parse(name).apply(error) is error
+
+
+def test_the_healthy_reply_stays_healthy() -> None:
+    reply = EventStream(pieces())
+    source = reply.source
+    for name in FAULTS:
+        parse(name).apply(reply)
+    assert reply.source is source
+    assert reply.edit_head(b"head") == b"head"
+
+
+# An event of the Responses API has its type in a line of its own.
+TYPED = b'event: response.created\ndata: {"type":"response.created","sequence_number":0}\n\n'
+MESSAGE = '"message":"The model failed: a simulated fault."'
+TYPED_ERRORS = {
+    "error-nested": '"error":{' + MESSAGE + ',"type":"server_error","param":null,'
+    '"code":"simulated"}',
+    "error-flat": '"code":"simulated",' + MESSAGE + ',"param":null',
+    "error-string": '"error":"The model failed: a simulated fault."',
+}
+
+
+@pytest.mark.parametrize("name", TYPED_ERRORS)
+async def test_errors_of_the_responses_api(name: str, autojump_clock: MockClock) -> None:
+    """There an error has its type in a line, too, and in its data, and a number."""
+
+    async def typed() -> AsyncGenerator[bytes | Last, None]:
+        yield TYPED
+        yield Last(TYPED)
+
+    start = 'event: error\ndata: {"type":"error","sequence_number":1,'
+    event = f"{start}{TYPED_ERRORS[name]}}}\n\n".encode()
+    chunks = b"".join(b"%x\r\n%b\r\n" % (len(data), data) for data in (TYPED, event))
+    assert await disturbed(parse(name), EventStream(typed())) == (HEAD + chunks, FIN)
+
+
+# ---- How often
+
+
+def outcomes(faults: Faults, spec: str, *keys: str) -> list[int]:
+    return [faults.disturb(spec, key, Reply()).status for key in keys]
+
+
+def test_every_time() -> None:
+    assert outcomes(Faults(), "429", *"aaaa") == [429] * 4
+
+
+def test_the_first_two_times() -> None:
+    """For each key by itself, and then from the beginning."""
+    assert outcomes(Faults(), "429*2", *"aaaaaa") == [429, 429, 200] * 2
+    assert outcomes(Faults(), "429*2", *"ababab") == [429] * 4 + [200] * 2
+
+
+def test_counts_are_of_one_fault() -> None:
+    faults = Faults()
+    assert outcomes(faults, "429*1", "a") == [429]
+    assert outcomes(faults, "503*1", "a") == [503]
+    assert outcomes(faults, "429*1", "a") == [200]
+
+
+def test_the_oldest_count_is_forgotten() -> None:
+    faults = Faults(max_keys=2)
+    assert outcomes(faults, "429*1", *"abc") == [429] * 3
+    assert outcomes(faults, "429*1", *"cb") == [200] * 2
+    assert outcomes(faults, "429*1", "a") == [429]
+
+
+def test_a_fault_that_leaves_nothing_needs_no_answer() -> None:
+    assert {name for name in FAULTS if parse(name).replaces} == {
+        *(name for name in FAULTS if name.isdigit()),
+        *("json-200", "html-200", "no-head", "hang"),
+    }
+
+
+# ---- What is left behind
+
+
+@pytest.mark.parametrize("name", ["stall", "half-chunk", "stall-heartbeat", "drip", "hang"])
+async def test_a_client_that_leaves_a_held_connection(name: str, autojump_clock: MockClock) -> None:
+    """No task, and no sequence in the engine: with the client all that was held for it goes."""
+    engine = Engine()
+
+    def tokens() -> Iterator[bytes]:
+        yield from EVENTS[:4]
+
+    async def stream(request: Request) -> Reply | StreamingReply:
+        source = TokenSource(engine, tokens(), repeat(0.01), 0.01, EVENTS[4])
+        return parse(name).apply(EventStream(source))
+
+    async with connected(Routes({"GET /": stream}, tasks=[engine.run])) as memory:
+        await memory.client.send_all(get())
+        await trio.sleep(2.5)
+        assert engine.running == (0 if name == "hang" else 1)
+        memory.connection.client_has_left()
+        await memory.done.wait()
+        assert engine.running == engine.waiting == 0
+
+
+@pytest.mark.parametrize("name", ["clean-cut", "error-nested", "fin", "no-last-chunk", "cr"])
+async def test_the_engine_is_told(name: str, autojump_clock: MockClock) -> None:
+    """An answer that a fault ends leaves the engine, and its events are those of any source."""
+    engine = Engine()
+
+    async def stream(request: Request) -> Reply | StreamingReply:
+        source = TokenSource(engine, iter(EVENTS[:4]), repeat(0.01), 0.01, EVENTS[4])
+        return parse(name).apply(EventStream(source))
+
+    async with connected(Routes({"GET /": stream}, tasks=[engine.run])) as memory:
+        await memory.client.send_all(get())
+        await memory.client.send_eof()
+        assert await receive_all(memory.client) == HEAD + BODIES[name][0]
+        assert engine.running == 0

@@ -1,0 +1,283 @@
+"""Every fault: the exact bytes that a client gets, and how its connection ends.
+
+The healthy stream is five events, each a chunk. A row of the table says what became of it; the
+letters stand for the chunks that came as they should.
+"""
+
+from collections.abc import AsyncGenerator
+
+import msgspec
+import pytest
+import trio
+from trio.testing import MockClock
+
+from protocol.chunked import encode_chunk
+from protocol.openai import ErrorResponse
+from servers.llm.faults import FAULTS, Fault, listing, parse
+from servers.reply import EventStream, Last, Reply, Request, StreamingReply
+from servers.routes import Routes
+
+from ...streams import MemoryStream, receive_until
+from ..driving import CHUNKED, connected, get, head, text
+
+EVENTS = [
+    b'data: {"t":"a"}\n\n',
+    b'data: {"t":"b"}\n\n',
+    'data: {"t":"é!"}\n\n'.encode(),
+    b'data: {"t":"d"}\n\n',
+    b"data: [DONE]\n\n",
+]
+A = b'11\r\ndata: {"t":"a"}\n\n\r\n'
+B = b'11\r\ndata: {"t":"b"}\n\n\r\n'
+C = b'13\r\ndata: {"t":"\xc3\xa9!"}\n\n\r\n'
+D = b'11\r\ndata: {"t":"d"}\n\n\r\n'
+E = b"e\r\ndata: [DONE]\n\n\r\n"
+END = b"0\r\n\r\n"
+
+STREAM = b"Content-Type: text/event-stream; charset=utf-8\r\n"
+CACHE = b"Cache-Control: no-cache, no-transform\r\nX-Accel-Buffering: no\r\n"
+HEAD = head(200, STREAM, CACHE, CHUNKED)
+NEXT = text(b"next\n")
+
+# How a connection goes on after the reply.
+KEPT = "the next request is answered"
+FIN = "FIN"
+RST = "RST"
+HELD = "FIN after an hour"
+
+
+def one_byte_chunks(data: bytes) -> bytes:
+    return b"".join(b"1\r\n%c\r\n" % byte for byte in data)
+
+
+def error(data: bytes) -> bytes:
+    return encode_chunk(b"data: " + data + b"\n\n")
+
+
+ERROR = b'{"message":"The model failed: a simulated fault.","type":"server_error",'
+ERROR += b'"param":null,"code":"simulated"}'
+FLAT = b'{"code":"simulated","message":"The model failed: a simulated fault.","param":null}'
+
+BODIES: dict[str, tuple[bytes, str]] = {
+    # The connection ends inside the body.
+    "fin": (A + B, FIN),
+    "fin-mid-event": (A + B + b'9\r\ndata: {"t\r\n', FIN),
+    "fin-mid-chunk": (A + B + b'13\r\ndata: {"t', FIN),
+    "rst": (A + B, RST),
+    "rst-mid-event": (A + B + b'9\r\ndata: {"t\r\n', RST),
+    "rst-mid-chunk": (A + B + b'13\r\ndata: {"t', RST),
+    "no-last-chunk": (A + B + C + D + E, FIN),
+    # The body ends, but the answer has not.
+    "no-done": (A + B + C + D + END, KEPT),
+    "clean-cut": (A + B + END, KEPT),
+    "bare-json": (A + B + encode_chunk(b'{"error":%b}\n\n' % ERROR) + END, KEPT),
+    # Chunks.
+    "half-chunk": (A + B + b'13\r\ndata: {"t', HELD),
+    "bad-chunk-size": (A + B + b'xyz\r\ndata: {"t":"\xc3\xa9!"}\n\n\r\n' + D + E + END, KEPT),
+    "after-end": (A + B + C + D + E + END + b"data: too late\n\n", KEPT),
+    # Error events.
+    "error-nested": (A + B + error(b'{"error":%b}' % ERROR), FIN),
+    "error-flat": (A + B + encode_chunk(b"event: error\ndata: %b\n\n" % FLAT), FIN),
+    "error-string": (A + B + error(b'{"error":"The model failed: a simulated fault."}'), FIN),
+    # Bytes of events.
+    "broken-json": (A + B + b'12\r\ndata: {"t":"\xc3\xa9!"\n\n\r\n' + D + E + END, KEPT),
+    "invalid-utf8": (A + B + b'14\r\ndata: {"t":"\xff\xc3\xa9!"}\n\n\r\n' + D + E + END, KEPT),
+    "giant-line": (
+        A + B + b"400013\r\ndata: {" + b" " * 4194304 + b'"t":"\xc3\xa9!"}\n\n\r\n' + D + E + END,
+        KEPT,
+    ),
+    "split-utf8-chunks": (
+        A + B + b'd\r\ndata: {"t":"\xc3\r\n' + b'6\r\n\xa9!"}\n\n\r\n' + D + E + END,
+        KEPT,
+    ),
+    "split-utf8-segments": (A + B + C + D + E + END, KEPT),
+    "cr": (
+        A
+        + B
+        + b'13\r\ndata: {"t":"\xc3\xa9!"}\r\r\r\n'
+        + b'11\r\ndata: {"t":"d"}\r\r\r\n'
+        + b"e\r\ndata: [DONE]\r\r\r\n"
+        + END,
+        KEPT,
+    ),
+    "crlf": (
+        A
+        + B
+        + b'15\r\ndata: {"t":"\xc3\xa9!"}\r\n\r\n\r\n'
+        + b'13\r\ndata: {"t":"d"}\r\n\r\n\r\n'
+        + b"10\r\ndata: [DONE]\r\n\r\n\r\n"
+        + END,
+        KEPT,
+    ),
+    "bom": (b'14\r\n\xef\xbb\xbfdata: {"t":"a"}\n\n\r\n' + B + C + D + E + END, KEPT),
+    # Lines that the format allows.
+    "id-comment": (
+        A
+        + B
+        + b'19\r\nid: 1\ndata: {"t":"\xc3\xa9!"}\n\n\r\n'
+        + b"e\r\n: keep-alive\n\n\r\n"
+        + D
+        + E
+        + END,
+        KEPT,
+    ),
+    "retry": (A + B + b"d\r\nretry: 3000\n\n\r\n" + C + D + E + END, KEPT),
+    "empty-data": (A + B + b"7\r\ndata:\n\n\r\n" + C + D + E + END, KEPT),
+    "duplicate": (A + B + C + C + D + E + END, KEPT),
+    # Time.
+    "stall": (A + B, HELD),
+    "stall-heartbeat": (A + B + b"d\r\n: keep-alive\n\r\n" * 3600, HELD),
+    "drip": (A + B + one_byte_chunks(b"".join(EVENTS[2:])) + END, KEPT),
+}
+
+# Where only the head is disturbed, the chunks are the source's own.
+BODY = b"22\r\n" + EVENTS[0] + EVENTS[1] + b"\r\n" + C + D + E + END
+
+HEADS: dict[str, tuple[bytes, str]] = {
+    "no-head": (b"", FIN),
+    "hang": (b"", HELD),
+    "early-hints": (
+        b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload; as=style\r\n\r\n"
+        + HEAD
+        + BODY,
+        KEPT,
+    ),
+    "length-and-chunked": (
+        head(200, STREAM, CACHE, CHUNKED, b"Content-Length: 5\r\n") + BODY,
+        KEPT,
+    ),
+    "json-200": (
+        head(200, b"Content-Type: application/json\r\n", b"Content-Length: 114\r\n", CACHE)
+        + b'{"error":%b}' % ERROR,
+        KEPT,
+    ),
+    "html-200": (
+        head(200, b"Content-Type: text/html; charset=utf-8\r\n", b"Content-Length: 78\r\n", CACHE)
+        + b"<!doctype html>\n<title>Sign in</title>\n"
+        + b"<p>Please sign in to use this network.\n",
+        KEPT,
+    ),
+}
+
+
+async def pieces() -> AsyncGenerator[bytes | Last, None]:
+    """The healthy stream, as a server may write it: two events in its first piece."""
+    yield EVENTS[0] + EVENTS[1]
+    yield EVENTS[2]
+    yield EVENTS[3]
+    yield Last(EVENTS[4])
+
+
+async def disturbed(fault: Fault, reply: Reply | StreamingReply) -> tuple[bytes, str]:
+    """What a client gets that sends two requests, the first for this reply with its fault."""
+
+    async def first(request: Request) -> Reply | StreamingReply:
+        return fault.apply(reply)
+
+    async def second(request: Request) -> Reply:
+        return Reply("next\n")
+
+    routes = Routes({"GET /first": first, "GET /second": second})
+    async with connected(routes) as memory:
+        start = trio.current_time()
+        await memory.client.send_all(get("/first") + get("/second"))
+        data, end = await receive_to_the_end(memory.client)
+        if data.endswith(NEXT):
+            return data.removesuffix(NEXT), KEPT
+        if end == FIN and trio.current_time() - start >= 3600:
+            return data, HELD
+    return data, end
+
+
+async def receive_to_the_end(stream: MemoryStream) -> tuple[bytes, str]:
+    data = bytearray()
+    try:
+        while more := await stream.receive_some():
+            data += more
+    except trio.BrokenResourceError:
+        return bytes(data), RST
+    return bytes(data), FIN
+
+
+@pytest.mark.parametrize("name", BODIES)
+async def test_body(name: str, autojump_clock: MockClock) -> None:
+    body, end = BODIES[name]
+    assert await disturbed(parse(name), EventStream(pieces())) == (HEAD + body, end)
+
+
+@pytest.mark.parametrize("name", HEADS)
+async def test_head(name: str, autojump_clock: MockClock) -> None:
+    assert await disturbed(parse(name), EventStream(pieces())) == HEADS[name]
+
+
+async def test_bytes_one_by_one() -> None:
+    """`split-utf8-segments` differs in nothing but its writes."""
+
+    async def stream(request: Request) -> Reply | StreamingReply:
+        return parse("split-utf8-segments@last").apply(EventStream(pieces()))
+
+    async with connected(Routes({"GET /": stream})) as memory:
+        await memory.client.send_all(get())
+        await receive_until(memory.client, END)
+        assert memory.server.writes == [HEAD, A, B, C, D, *(b"%c" % byte for byte in E), END]
+
+
+# status: type, code, param, which clients show or branch on
+ERRORS = {
+    "400": ("invalid_request_error", "context_length_exceeded", "messages"),
+    "401": ("invalid_request_error", "invalid_api_key", None),
+    "403": ("request_forbidden", "unsupported_country_region_territory", None),
+    "404": ("invalid_request_error", "model_not_found", None),
+    "408": ("server_error", "request_timeout", None),
+    "409": ("invalid_request_error", None, None),
+    "413": ("invalid_request_error", None, None),
+    "422": ("invalid_request_error", None, None),
+    "429": ("requests", "rate_limit_exceeded", None),
+    "500": ("server_error", None, None),
+    "502": ("server_error", None, None),
+    "503": ("server_error", None, None),
+    "504": ("server_error", None, None),
+}
+RETRY = (("Retry-After", "1"), ("retry-after-ms", "1000"))
+MORE_HEADERS = {
+    "429": (
+        *RETRY,
+        ("x-ratelimit-limit-requests", "60"),
+        ("x-ratelimit-limit-tokens", "150000"),
+        ("x-ratelimit-remaining-requests", "0"),
+        ("x-ratelimit-remaining-tokens", "149984"),
+        ("x-ratelimit-reset-requests", "1s"),
+        ("x-ratelimit-reset-tokens", "6ms"),
+    ),
+    "503": RETRY,
+}
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_status(name: str) -> None:
+    """The API's error object, with the answer's own headers: its request id."""
+    request_id = ("x-request-id", "req_1")
+    reply = parse(name).apply(Reply("the answer", headers=(request_id,)))
+    assert isinstance(reply, Reply)
+    assert reply.status == int(name)
+    assert reply.content_type == "application/json"
+    assert reply.headers == (request_id, *MORE_HEADERS.get(name, ()))
+    error = msgspec.json.decode(reply.body, type=ErrorResponse).error
+    assert (error.type, error.code, error.param) == ERRORS[name]
+    assert error.message.endswith(".")
+
+
+def test_every_fault_is_in_a_table() -> None:
+    assert set(FAULTS) == {*BODIES, *HEADS, *ERRORS}
+
+
+def test_every_fault_has_its_line() -> None:
+    """One line each, that ends as a sentence does, below how to ask for one."""
+    grammar, lines = listing().split("\n\n", 2)[1:]
+    assert "NAME@5, NAME@event 5 " in grammar
+    width = max(map(len, FAULTS)) + 2
+    assert [line[:width].rstrip() for line in lines.splitlines()] == list(FAULTS)
+    for line in lines.splitlines():
+        assert line[width].isupper() or line[width] in "0123456789`"
+        assert line.endswith(".")
+        assert len(line) <= 120
