@@ -2,7 +2,7 @@
 
     parse("rst-mid-chunk@5").apply(reply)      the same answer, but RST inside its event 5
     parse("503").apply(reply)                  status 503 in its place
-    Faults().disturb("429*2", key, reply)      429 for the first two requests with this key
+    Faults().take("429*2", key)                that fault for the first two requests with this key
 
 A fault takes a healthy reply and returns the disturbed one. It knows nothing about how answers
 are made, and they nothing about it.
@@ -39,6 +39,7 @@ SECONDS = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)s|([0-9]{1,6}\.[0-9]{1,6})")
 GRAMMAR = """\
 Ask for a fault with a header    X-Fault: NAME
              or a model's name   fault-NAME
+     or for a tenth of them all  --fault NAME=0.1    when the server is started
 
 NAME@5, NAME@event 5    it happens to event 5 of the answer: an event ends with a blank line
 NAME@byte 200           at byte 200 of the event stream, before chunks are made of it
@@ -111,7 +112,7 @@ def _place(text: str) -> Place:
 
 
 class Faults:
-    """Disturbs replies, and counts for faults that happen only so many times.
+    """Counts how often a fault has happened, for those that happen so many times.
 
     Args:
         max_keys: how many counts are kept; then the oldest is forgotten.
@@ -120,18 +121,6 @@ class Faults:
     def __init__(self, max_keys: int = 10_000) -> None:
         self._max_keys = max_keys
         self._failed: dict[tuple[str, str], int] = {}
-
-    def disturb(self, spec: str, key: str, reply: AnyReply) -> AnyReply:
-        """The reply, disturbed, or as it is when its request's turn to succeed has come.
-
-        Args:
-            spec, key: see `take`.
-
-        Raises:
-            ValueError: see `parse` and `Fault.apply`.
-        """
-        fault = self.take(spec, key)
-        return fault.apply(reply) if fault else reply
 
     def take(self, spec: str, key: str) -> Fault | None:
         """The fault that happens to this request, or None: its turn to succeed has come.

@@ -1,6 +1,6 @@
 """How streams break: each way a function of a few lines, and its bytes.
 
-    healthy                             rst-mid-chunk@2
+    healthy                                  rst-mid-chunk@2
 
     f\\r\\ndata: {"n":1}\\n\\n\\r\\n         f\\r\\ndata: {"n":1}\\n\\n\\r\\n
     f\\r\\ndata: {"n":2}\\n\\n\\r\\n         f\\r\\ndata: {                       and then RST
@@ -48,7 +48,7 @@ async def fin(wire: Wire, event: bytes) -> None:
 @on_body(cuts=True)
 async def fin_mid_event(wire: Wire, event: bytes) -> None:
     """A whole chunk with half an event in it, then FIN."""
-    half, _ = wire.halves(event)
+    half = wire.half(event)
     await wire.chunk(half)
     raise CutOff
 
@@ -56,7 +56,7 @@ async def fin_mid_event(wire: Wire, event: bytes) -> None:
 @on_body(cuts=True)
 async def fin_mid_chunk(wire: Wire, event: bytes) -> None:
     """Half of the bytes that the chunk's size announced, then FIN."""
-    half, _ = wire.halves(event)
+    half = wire.half(event)
     await wire.raw(b"%x\r\n%b" % (len(event), half))
     raise CutOff
 
@@ -70,7 +70,7 @@ async def rst(wire: Wire, event: bytes) -> None:
 @on_body(cuts=True)
 async def rst_mid_event(wire: Wire, event: bytes) -> None:
     """A whole chunk with half an event in it, then RST."""
-    half, _ = wire.halves(event)
+    half = wire.half(event)
     await wire.chunk(half)
     raise CutOff(reset=True)
 
@@ -78,7 +78,7 @@ async def rst_mid_event(wire: Wire, event: bytes) -> None:
 @on_body(cuts=True)
 async def rst_mid_chunk(wire: Wire, event: bytes) -> None:
     """Half of the bytes that the chunk's size announced, then RST."""
-    half, _ = wire.halves(event)
+    half = wire.half(event)
     await wire.raw(b"%x\r\n%b" % (len(event), half))
     raise CutOff(reset=True)
 
@@ -117,7 +117,7 @@ async def bare_json(wire: Wire, event: bytes) -> None:
 @on_body(cuts=True)
 async def half_chunk(wire: Wire, event: bytes) -> None:
     """Half of the bytes that the chunk's size announced, then silence: the connection is open."""
-    half, _ = wire.halves(event)
+    half = wire.half(event)
     await wire.raw(b"%x\r\n%b" % (len(event), half))
     await wire.silence()
 

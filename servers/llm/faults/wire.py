@@ -102,10 +102,9 @@ class Wire:
         await trio.sleep(GOODBYE_SECONDS)
         raise CutOff
 
-    def halves(self, event: bytes) -> tuple[bytes, bytes]:
-        """An event cut in two: before the byte that was asked for, else in the middle."""
-        cut = len(event) // 2 if self.cut is None else self.cut
-        return event[:cut], event[cut:]
+    def half(self, event: bytes) -> bytes:
+        """An event up to the byte that was asked for, else its first half."""
+        return event[: len(event) // 2 if self.cut is None else self.cut]
 
 
 Strike = Callable[[Wire, bytes], Awaitable[None]]
@@ -118,8 +117,8 @@ class Way(msgspec.Struct, frozen=True):
     Args:
         strike: called at the place.
         lasting: it is called for each event from there on.
-        cuts: it asks for the `halves` of its event. Of the events of the others, the bytes that
-            stand before the place are sent.
+        cuts: it asks for `half` of its event. Of the events of the others, the bytes that stand
+            before the place are sent.
         at_once: it needs no event to strike, so a time is kept to in a silence, too.
     """
 
@@ -129,8 +128,8 @@ class Way(msgspec.Struct, frozen=True):
     at_once: bool = False
 
 
-class EnoughSaid(Exception):
-    """The body has ended, and its source can stop."""
+class EnoughSaid(CutOff):
+    """The body has ended before its source, which is to stop."""
 
 
 class Disturbance:
@@ -165,16 +164,20 @@ class Disturbance:
 
 
 class DisturbedBody(Body):
-    """The body that the source of the healthy reply writes to."""
+    """The body that the source of the healthy reply writes to.
+
+    Attributes:
+        pieces, size: what the source has sent so far, in events and in bytes.
+    """
 
     def __init__(self, body: Body, wire: Wire, way: Way, place: Place) -> None:
+        self.pieces = 0
         self.size = 0
         self._body = body
         self._wire = wire
         self._way = way
         self._place = place
         self._waiting = b""
-        self._size_before = 0
         self._struck = False
 
     async def send(self, piece: bytes) -> None:
@@ -202,8 +205,8 @@ class DisturbedBody(Body):
 
     async def _take(self, event: bytes, is_last: bool = False) -> None:
         """Pass an event on to the client or, at the place, to the fault."""
-        self._wire.number += 1
-        self.size += len(event)
+        self.pieces += 1
+        self._wire.number = self.pieces
         if self._struck:
             send = self._way.strike if self._way.lasting else Wire.chunk
             await send(self._wire, event)
@@ -212,14 +215,14 @@ class DisturbedBody(Body):
             await self._strike(event)
         else:
             await self._wire.chunk(event)
-        self._size_before += len(event)
+        self.size += len(event)
 
     def _is_at_place(self, event: bytes) -> bool:
         match self._place.unit:
             case Unit.EVENT:
-                return self._wire.number >= self._place.number
+                return self.pieces >= self._place.number
             case Unit.BYTE:
-                return self._size_before + len(event) >= self._place.number
+                return self.size + len(event) >= self._place.number
             case Unit.SECOND:
                 return trio.current_time() - self._wire.start >= self._place.number
             case Unit.LAST:
@@ -227,7 +230,7 @@ class DisturbedBody(Body):
 
     async def _strike(self, event: bytes) -> None:
         if self._place.unit is Unit.BYTE:
-            cut = int(self._place.number) - 1 - self._size_before
+            cut = int(self._place.number) - 1 - self.size
             if self._way.cuts:
                 self._wire.cut = cut
             else:

@@ -222,6 +222,38 @@ async def test_bytes_one_by_one() -> None:
         assert memory.server.writes == [HEAD, A, B, C, D, *(b"%c" % byte for byte in E), END]
 
 
+@pytest.mark.parametrize(
+    ("character", "first", "rest"),
+    [("é", b"\xc3", b"\xa9"), ("你", b"\xe4", b"\xbd\xa0"), ("👋", b"\xf0", b"\x9f\x91\x8b")],
+)
+async def test_split_character(
+    character: str, first: bytes, rest: bytes, autojump_clock: MockClock
+) -> None:
+    """Of two, three or four bytes: the first by itself."""
+
+    async def one_event() -> AsyncGenerator[bytes | Last, None]:
+        yield Last(f"data: {character}{character}\n\n".encode())
+
+    chunks = (b"data: " + first, rest + first, rest + b"\n\n")
+    body = b"".join(encode_chunk(chunk) for chunk in chunks)
+    assert await disturbed(parse("split-utf8-chunks"), EventStream(one_event())) == (
+        HEAD + body + END,
+        KEPT,
+    )
+
+
+async def test_the_end_after_a_fault() -> None:
+    """The rest of the answer is as healthy as before: its end leaves in one write."""
+
+    async def stream(request: Request) -> Reply | StreamingReply:
+        return parse("duplicate@2").apply(EventStream(pieces()))
+
+    async with connected(Routes({"GET /": stream})) as memory:
+        await memory.client.send_all(get())
+        await receive_until(memory.client, END)
+        assert memory.server.writes == [HEAD, A, B, B, C, D, E + END]
+
+
 # status: type, code, param, which clients show or branch on
 ERRORS = {
     "400": ("invalid_request_error", "context_length_exceeded", "messages"),
