@@ -2,6 +2,7 @@
 
 import pytest
 import trio
+from trio.testing import MockClock
 
 from servers.chat import routes
 from servers.llm.api import Settings
@@ -10,7 +11,7 @@ from servers.llm.script import SHIPPED, load_scripts
 from servers.pace import Pace
 
 from ...streams import receive_all
-from ..driving import ask, connected
+from ..driving import ask, connected, timed
 from .asking import error_of, post
 
 AT_ONCE = routes(Pace(0, 0))
@@ -73,3 +74,12 @@ async def test_a_fault_that_needs_a_stream() -> None:
     status, error = error_of(await ask(AT_ONCE, with_fault("duplicate")))
     assert (status, error["param"]) == (400, "x-fault")
     assert error["message"].endswith("needs stream: true")
+
+
+async def test_a_fault_keeps_the_pace(autojump_clock: MockClock) -> None:
+    """What is not broken comes when it is due, as without the fault."""
+    asked = {"model": "lorem", "max_tokens": 5, "stream": True}
+    _, healthy = await timed(routes(Pace(1, 0.5)), post(**asked))
+    _, broken = await timed(routes(Pace(1, 0.5)), post(**asked | {"model": "fault-duplicate@3"}))
+    assert list(healthy) == [1, 1.5, 2, 2.5, 3, 3.5]
+    assert list(broken) == list(healthy)
