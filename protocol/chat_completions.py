@@ -77,7 +77,7 @@ class Function(msgspec.Struct, frozen=True):
     """A function that the model may call; `parameters` is a JSON Schema."""
 
     name: Annotated[str, Meta(pattern="^[a-zA-Z0-9_-]{1,64}$")]
-    parameters: dict[str, Any] = {}
+    parameters: dict[str, Any] | None = None
 
 
 class RequestTool(msgspec.Struct, frozen=True):

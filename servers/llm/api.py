@@ -122,6 +122,8 @@ class API:
             RESPONSES: self._responses,
             "GET /v1/models": self._list_models,
             "GET /v1/models/{id}": self._show_model,
+            "GET /v1/{path}": self._no_such_route,
+            "POST /v1/{path}": self._no_such_route,
         }
         return {route: self._refusing(route, handler) for route, handler in handlers.items()}
 
@@ -158,6 +160,11 @@ class API:
         name = request.params["id"]
         self._check_model(name)
         return _json(ModelObject(name))
+
+    async def _no_such_route(self, request: Request) -> Reply:
+        message = f"There is nothing at {request.path[:80]}. There are: {CHAT_COMPLETIONS}, "
+        message += f"{RESPONSES}, GET /v1/models, GET /v1/models/{{id}}"
+        return _error(404, ErrorBody(message, "invalid_request_error", None, "unknown_url"))
 
     def _refusing(self, route: str, handler: Handler) -> Handler:
         """The same handler, whose refusals are errors in the API's shape."""
@@ -243,14 +250,9 @@ class API:
             tokens = sum(count_tokens(turn.text) for turn in question.turns)
             return self._model.answers(question), tokens
 
-        try:
-            if size <= LARGE_BODY:
-                return think()
-            return await trio.to_thread.run_sync(
-                think, abandon_on_cancel=True, limiter=self._counting
-            )
-        except (LookupError, ValueError) as error:
-            raise InvalidRequest(str(error)) from error
+        if size <= LARGE_BODY:
+            return think()
+        return await trio.to_thread.run_sync(think, abandon_on_cancel=True, limiter=self._counting)
 
     def _busy(self, route: str) -> Reply:
         self._engine.metrics.end(route, "rejected")

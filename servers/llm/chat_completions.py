@@ -52,7 +52,7 @@ ROLES = {"developer": "system", "function": "tool"}  # the same by another name
 
 def question_of(asked: ChatRequest) -> Question:
     """What a request asks of the model."""
-    tools = [Tool(tool.function.name, tool.function.parameters) for tool in asked.tools or ()]
+    tools = [Tool(tool.function.name, tool.function.parameters or {}) for tool in asked.tools or ()]
     choice, wanted = asked.tool_choice, asked.response_format
     schema = None
     if wanted is not None and wanted.type != "text":

@@ -14,9 +14,12 @@ gets the same answer, always, on every replica.
 import zlib
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import islice
+from itertools import islice, takewhile
+from typing import Any
 
 import msgspec
+
+from protocol.openai import InvalidRequest
 
 from .conversation import Answer, Question, Tool, ToolCall
 from .schema import cut, fill
@@ -52,8 +55,8 @@ class Model:
         """The answers to a question, as many as it wants.
 
         Raises:
-            LookupError: no such script, or it has nothing to say to this.
-            ValueError: a JSON Schema that cannot be obeyed.
+            InvalidRequest: there is no such script, or it has nothing to say to this; no such tool
+                as the one that must be called; a JSON Schema that cannot be obeyed.
         """
         return [self._answer(question, index) for index in range(question.n)]
 
@@ -62,7 +65,10 @@ class Model:
         source, _, name = question.model.partition(":")
         match source:
             case "script" if name:
-                answer = self._scripts.answer(name, question)
+                try:
+                    answer = self._scripts.answer(name, question)
+                except LookupError as error:
+                    raise InvalidRequest(str(error.args[0]), "model") from error
             case "echo":
                 answer = Answer(text=tokenize(question.prompt))
             case "lorem":
@@ -104,20 +110,31 @@ def _think_and_answer(question: Question, seed: int) -> Answer:
     thinking = _thoughts(" ".join(prompt[:2000].split())) if question.thinks else ()
     if tools := _tools_to_call(question):
         calls = [
-            ToolCall(tool.name, cut(_json(fill(tool.parameters, seed, prompt)), seed))
+            ToolCall(tool.name, cut(_fill(tool.parameters, seed, prompt, "tools"), seed))
             for tool in tools
         ]
         return Answer(thinking, (), calls, "tool_calls")
     if question.schema is not None:
-        schema = question.schema or {"type": "object", "properties": {"answer": {"const": prompt}}}
-        return Answer(thinking, tokenize(_json(fill(schema, seed, prompt))))
-    if question.turns[-1].role == "tool":
-        return Answer(thinking, tokenize(f"The tool says: {question.turns[-1].text}\n"))
+        schema = question.schema or {"properties": {"answer": {"const": prompt}}}
+        return Answer(thinking, tokenize(_fill(schema, seed, prompt, "response_format")))
+    if results := _results(question):
+        return Answer(thinking, tokenize("".join(f"The tool says: {each}\n" for each in results)))
     return Answer(thinking, _tokens(TEXTS[seed % len(TEXTS)]))
 
 
-def _json(value: object) -> str:
+def _fill(schema: dict[str, Any], seed: int, hint: str, param: str) -> str:
+    """A JSON text for a schema; one that does not say so is of an object, as the API has it."""
+    try:
+        value = fill({"type": "object", **schema}, seed, hint)
+    except ValueError as error:
+        raise InvalidRequest(f"a JSON Schema that cannot be obeyed: {error}", param) from error
     return msgspec.json.encode(value).decode()
+
+
+def _results(question: Question) -> list[str]:
+    """What the tools have given back since the model called them."""
+    last = takewhile(lambda turn: turn.role == "tool", reversed(question.turns))
+    return [turn.text for turn in last][::-1]
 
 
 @lru_cache(maxsize=256)
@@ -132,14 +149,16 @@ def _thoughts(prompt: str) -> list[str]:
 def _tools_to_call(question: Question) -> Sequence[Tool]:
     """Those that the user names, else the first; none once a result has come back."""
     tools, choice = question.tools, question.tool_choice
+    if not tools and choice not in ("auto", "none"):
+        raise InvalidRequest("a tool must be called, and there are no `tools`", "tool_choice")
     if not tools or choice == "none":
         return ()
     if choice not in ("auto", "required"):
         wanted = [tool for tool in tools if tool.name == choice]
         if not wanted:
-            raise ValueError(f"there is no tool {choice!r} in `tools`")
+            raise InvalidRequest(f"there is no tool {choice!r} in `tools`", "tool_choice")
         return wanted
-    if choice == "auto" and question.turns[-1].role == "tool":
+    if choice == "auto" and _results(question):
         return ()
     named = [tool for tool in tools if tool.name in question.prompt] or tools[:1]
     return named if question.parallel_tool_calls else named[:1]

@@ -143,6 +143,13 @@ async function streamed(provider, more = {}) {
   return { thoughts, texts, finish, tokens: usage.outputTokens };
 }
 
+async function whole(provider) {
+  const { generateText } = await import("ai");
+  const said = await generateText({ model: await provider(), prompt, maxRetries: 0 });
+  const { text, reasoningText: thinking, finishReason: finish, usage } = said;
+  return { thinking, text, finish, tokens: usage.outputTokens };
+}
+
 async function withTools(provider) {
   const { jsonSchema, stepCountIs, tool: define } = await import("ai");
   const execute = async (given) => {
@@ -172,9 +179,11 @@ const cases = {
   openaiResponses,
   openaiAbort,
   aiText: () => streamed(compatible),
+  aiWhole: () => whole(compatible),
   aiTools: () => withTools(compatible),
   aiObject: () => withObject(compatible),
   aiResponses: () => streamed(responses),
+  aiResponsesWhole: () => whole(responses),
   aiResponsesTools: () => withTools(responses),
   aiResponsesObject: () => withObject(responses),
 };

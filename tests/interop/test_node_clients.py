@@ -90,6 +90,17 @@ def test_stream(server: RunningServer, name: str) -> None:
     }
 
 
+@pytest.mark.parametrize("name", ["aiWhole", "aiResponsesWhole"])
+def test_not_streamed(server: RunningServer, name: str) -> None:
+    (said,) = answers(chat())
+    assert told(name, server.url) == {
+        "thinking": "".join(said.thinking),
+        "text": text(said),
+        "finish": "stop",
+        "tokens": said.completion_tokens,
+    }
+
+
 @pytest.mark.parametrize(
     ("name", "end"), [("openaiHelper", {}), ("openaiResponses", {"status": "completed"})]
 )

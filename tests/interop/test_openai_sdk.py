@@ -15,13 +15,12 @@ from servers.llm.model import MODEL
 from ..saying import answer
 from .held import Held
 from .peers import SAFETY, RunningServer, running
-from .simulated import text
 
 PROMPT = "你好 👋🏽"
 HELLO: list[ChatCompletionMessageParam] = [{"role": "user", "content": PROMPT}]
 SAID = answer(PROMPT)
 THINKING = "".join(SAID.thinking)
-TEXT = text(SAID)
+TEXT = "".join(SAID.text)
 
 
 @pytest.fixture

@@ -342,3 +342,15 @@ async def test_nested_too_deeply() -> None:
         body = GOOD + b',"tools":[{"type":"function","function":{"name":"f","parameters":'
         reply = await ask(AT_ONCE, post_raw(body + parameters + b"}}]}"))
         assert reply[9:12] in (b"200", b"400")
+
+
+@pytest.mark.parametrize("method", [b"GET", b"POST"])
+async def test_other_routes_of_the_api(method: bytes) -> None:
+    """A client library shows the message of an error that has the API's shape, and no other."""
+    reply = await ask(AT_ONCE, get("/v1/embeddings").replace(b"GET", method))
+    status, error = error_of(reply)
+    assert (status, error["code"]) == (404, "unknown_url")
+    assert error["message"] == (
+        "There is nothing at /v1/embeddings. There are: POST /v1/chat/completions, "
+        "POST /v1/responses, GET /v1/models, GET /v1/models/{id}"
+    )

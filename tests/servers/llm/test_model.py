@@ -1,4 +1,4 @@
-"""What the simulated model says: each source of its words, limits, tools, and no chance but a seed."""
+"""What the simulated model says: its sources, limits and tools, and no chance but a seed."""
 
 import json
 from typing import Any
@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from protocol.openai import InvalidRequest
 from servers.llm.conversation import Answer, Question, Tool, Turn
 from servers.llm.model import MODEL, Model, count_tokens
 from servers.llm.texts import TEXTS, TORTURE
@@ -95,7 +96,7 @@ def test_any_other_model_is_this_one(model: str) -> None:
 
 def test_scripts() -> None:
     """A script that is not there has no answer."""
-    with pytest.raises(LookupError, match="there is no script 'x'"):
+    with pytest.raises(InvalidRequest, match="there is no script 'x'"):
         said(asked(model="script:x"))
 
 
@@ -144,17 +145,37 @@ def test_tools() -> None:
 
 
 def test_the_result_of_a_tool_is_told() -> None:
-    turns = [Turn("user", "how warm?"), Turn("assistant", ""), Turn("tool", "20 °C")]
+    turns = [Turn("tool", "old"), Turn("user", "how warm?"), Turn("assistant", "")]
+    turns += [Turn("tool", "20 °C"), Turn("tool", "dry")]
     question = Question(model=MODEL, turns=turns, tools=[WEATHER])
     assert called(question) == []
-    assert text(said(question)) == "The tool says: 20 °C\n"
+    assert text(said(question)) == "The tool says: 20 °C\nThe tool says: dry\n"
     again = msgspec.structs.replace(question, tool_choice="required")
     assert called(again) == ["get_weather"]
 
 
 def test_a_choice_of_a_tool_that_is_not_there() -> None:
-    with pytest.raises(ValueError, match="there is no tool 'f'"):
+    with pytest.raises(InvalidRequest, match="there is no tool 'f'"):
         said(asked(tools=[WEATHER], tool_choice="f"))
+    for choice in ("required", "f"):
+        with pytest.raises(InvalidRequest, match="a tool must be called, and there are no `tools`"):
+            said(asked(tool_choice=choice))
+    assert called(asked(tool_choice="none")) == []
+
+
+def test_a_tool_without_parameters_takes_an_empty_object() -> None:
+    answer = said(asked(tools=[Tool("f")]))
+    assert "".join(answer.calls[0].arguments) == "{}"
+
+
+def test_a_schema_that_cannot_be_obeyed() -> None:
+    never = {"properties": {"a": False}, "required": ["a"]}
+    with pytest.raises(InvalidRequest, match="a JSON Schema that cannot be obeyed: ") as caught:
+        said(asked(tools=[Tool("f", never)]))
+    assert caught.value.param == "tools"
+    with pytest.raises(InvalidRequest, match="a JSON Schema that cannot be obeyed: ") as caught:
+        said(asked(schema=never))
+    assert caught.value.param == "response_format"
 
 
 def test_text_of_a_schema() -> None:
