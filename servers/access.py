@@ -20,6 +20,10 @@ The rules this file keeps:
 4. Every reply of a guarded route has the CORS fields, an error and a stream's head too: without
    them a page learns only that "the network failed".
 5. Never `Access-Control-Allow-Credentials`: a page shows its key, not a cookie of its user.
+6. Where a request alone does harm, for it spends money, CORS is no protection: a browser sends a
+   simple POST of any page and only hides the reply, and a name that was rebound to 127.0.0.1 is
+   no other site to it. There, `hosts` names the only names (Host) and `origins` the only pages
+   (Origin) for which anything is done.
 """
 
 import hmac
@@ -41,6 +45,8 @@ from .reply import Handler, Headers, Reply, Request, StreamingReply
 __all__ = ["Access", "read_keys"]
 
 log = logging.getLogger("servers")
+
+PORT = re.compile(r":[0-9]*$")
 
 KEY = re.compile(r"[\x21-\x7e]+")
 
@@ -83,12 +89,16 @@ class Access:
         keys: any of them opens every route. None: no key is asked for.
         origins: whose pages may call, each as `https://host` or `http://host:port`; "*" for all
             pages; "null" for files and sandboxed frames. None: no CORS field is ever sent.
+        hosts: by what names the server may be called, without a port. None: by any. With names,
+            nothing is done for a page that is not of `origins`: see rule 6.
 
     Raises:
         ValueError: not an origin.
     """
 
-    def __init__(self, keys: Sequence[str] = (), origins: Sequence[str] = ()) -> None:
+    def __init__(
+        self, keys: Sequence[str] = (), origins: Sequence[str] = (), hosts: Sequence[str] = ()
+    ) -> None:
         for origin in origins:
             if not ORIGIN.fullmatch(origin) or DEFAULT_PORT.fullmatch(origin):
                 raise ValueError(
@@ -98,6 +108,7 @@ class Access:
                 )
         self._digests = [_digest(key) for key in keys]
         self._origins = frozenset(origins)
+        self._hosts = frozenset(hosts)
 
     def guard(self, table: Mapping[str, Handler]) -> dict[str, Handler]:
         """The same routes, guarded; with origins, a preflight for each path as well.
@@ -115,12 +126,23 @@ class Access:
     def _guarded(self, handler: Handler) -> Handler:
         async def guarded(request: Request) -> Reply | StreamingReply:
             # A copy, for a handler may give everybody the same reply.
-            reply = copy(await handler(request) if self._admits(request) else _refusal(request))
+            reply = copy(self._refusal(request) or await handler(request))
             exposed = (("Access-Control-Expose-Headers", EXPOSED),)
             reply.headers += self._allowed_origin(request, exposed)
             return reply
 
         return guarded
+
+    def _refusal(self, request: Request) -> Reply | None:
+        if self._hosts:
+            host = PORT.sub("", request.header("host") or "").lower()
+            if host not in self._hosts:
+                return _forbidden("host_not_allowed", f"This server is not called {host[:80]!r}.")
+            origin = request.header("origin")
+            if origin is not None and not self._origins & {origin, "*"}:
+                message = f"Pages of {origin[:80]!r} may not use this server: see --cors."
+                return _forbidden("origin_not_allowed", message)
+        return None if self._admits(request) else _unauthorized(request)
 
     def _admits(self, request: Request) -> bool:
         if not self._digests:
@@ -204,7 +226,12 @@ def _digest(key: str) -> bytes:
     return sha256(key.encode()).digest()
 
 
-def _refusal(request: Request) -> Reply:
+def _forbidden(code: str, message: str) -> Reply:
+    error = ErrorBody(message, "invalid_request_error", None, code)
+    return Reply(msgspec.json.encode(ErrorResponse(error)), 403, "application/json")
+
+
+def _unauthorized(request: Request) -> Reply:
     if request.header("authorization") is None:
         message = "This server asks for a key. Send the header: Authorization: Bearer KEY"
     else:
@@ -215,7 +242,5 @@ def _refusal(request: Request) -> Reply:
     return Reply(msgspec.json.encode(ErrorResponse(error)), 401, "application/json", (challenge,))
 
 
-# What this file does not do: keep a page from sending. A browser sends a simple POST without a
-# preflight and only hides the reply, and a name that is rebound to 127.0.0.1 is no other site to
-# it. A server that spends money or knows secrets checks Host and Origin itself. Replies that the
-# connection writes (404, 405, 413, 500) have no CORS fields.
+# What this file does not do: add CORS fields to replies that the connection writes (404, 405, 413,
+# 500).

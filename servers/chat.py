@@ -196,7 +196,7 @@ def from_flags(options: argparse.Namespace) -> Routes:
     """The routes that these flags ask for.
 
     Raises:
-        ValueError: a file that one of them names cannot be used.
+        OSError, ValueError: a file that one of them names cannot be used.
     """
     return routes(
         flags.pace_of(options),
@@ -214,7 +214,7 @@ def main(argv: Items[str] | None = None) -> int:
     options = parser.parse_args(argv)
     try:
         served = from_flags(options)
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         parser.error(str(error))
     return run(options, "servers.chat", served, flags.limits_of(options))
 

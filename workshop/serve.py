@@ -105,7 +105,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     show_log(options.quiet)
     try:
         routes = {place.name: place.make_routes(options) for place in PLACES}
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         parser.error(str(error))
 
     servers: list[tuple[Server, list[socket.socket]]] = []

@@ -224,3 +224,40 @@ def test_read_keys_that_everybody_can_read(
     assert record.getMessage() == (
         f"every user of this machine can read the keys: chmod o-r {path}"
     )
+
+
+LOCAL = Access(origins=["http://localhost:8000"], hosts=["localhost", "127.0.0.1", "[::1]"])
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "code"),
+    [
+        ("localhost:8005", None, None),
+        ("LOCALHOST", None, None),
+        ("127.0.0.1:8005", "http://localhost:8000", None),
+        ("[::1]:8005", None, None),
+        ("[::1]", None, None),
+        ("evil.example", None, "host_not_allowed"),
+        ("localhost.evil.example:8005", None, "host_not_allowed"),
+        ("127.0.0.1.nip.example", None, "host_not_allowed"),
+        ("[::2]:8005", None, "host_not_allowed"),
+        ("localhost:8005", "https://evil.example", "origin_not_allowed"),
+        ("localhost:8005", "null", "origin_not_allowed"),
+        ("localhost:8005", "http://localhost:8001", "origin_not_allowed"),
+        ("localhost:8005", "", "origin_not_allowed"),
+    ],
+)
+async def test_hosts_and_origins(host: str, origin: str | None, code: str | None) -> None:
+    """A rebound name, or a page of another site, gets nothing done: the handler is not called."""
+    called = []
+
+    async def handler(request: Request) -> Reply:
+        called.append(request.path)
+        return Reply("done")
+
+    fields = f"Host: {host}\r\n" + (f"Origin: {origin}\r\n" if origin is not None else "")
+    request = f"GET / HTTP/1.1\r\n{fields}\r\n".encode()
+    reply = await ask(Routes(LOCAL.guard({"GET /": handler})), request)
+    assert reply.startswith(b"HTTP/1.1 403 " if code else b"HTTP/1.1 200 ")
+    assert called == ([] if code else ["/"])
+    assert (code or "done").encode() in reply
