@@ -80,8 +80,8 @@ class Pace(msgspec.Struct, frozen=True):
         itl: inter-token latency, in seconds, on average.
         per_prompt_token: seconds that each token of the prompt adds to `ttft`.
         spread: how the gaps differ; None if they do not.
-        slow_down: how much longer a gap is when the engine's batch is full: 1 for twice as long.
-            The engine does it; the plan here is that of an idle one.
+        slow_down: how much slower all of it is when the engine's batch is full: 1 for twice as
+            long. The engine does that; the plan here is of an idle one.
         about: a few words for `--help`.
     """
 
@@ -94,7 +94,7 @@ class Pace(msgspec.Struct, frozen=True):
 
     def gaps(self, seed: str | int = 0) -> Iterator[float]:
         """The seconds from each token to the next, without end: for one seed always the same."""
-        if self.spread is None or not self.itl:
+        if self.spread is None:
             return repeat(self.itl)  # the hot path: a `Random` holds 2.5 KB
         return _draws(self.itl, self.spread, Random(f"gaps {seed}"))
 
@@ -107,7 +107,7 @@ class Pace(msgspec.Struct, frozen=True):
             prompt_tokens: how many the model reads first.
         """
         mean = self.ttft + self.per_prompt_token * prompt_tokens
-        if self.spread is None or not mean:
+        if self.spread is None:
             return mean
         return next(_draws(mean, Normal(0.1), Random(f"prefill {seed}")))
 

@@ -9,6 +9,8 @@
     texts.py             its words
     script.py            words written by the operator: turns, conditions, tool calls
     schema.py            JSON that satisfies a schema: tool arguments, structured outputs
+    keywords.py          what the schemas of one value ask of it, all together
+    scalars.py           numbers, strings and formats that satisfy them
     stop.py              where a text ends before a stop sequence
     tokens.py            text cut into tokens
     engine.py            one clock for all tokens: steps every running answer

@@ -42,7 +42,8 @@ __all__ = ["API", "Settings", "Writer", "identified"]
 CHAT_COMPLETIONS = "POST /v1/chat/completions"
 RESPONSES = "POST /v1/responses"
 
-# Bytes of a body whose tokens are counted in a thread: a megabyte would stop every other stream.
+# Bytes of a body whose tokens are counted in a thread: a megabyte would stop every other stream,
+# and so would a hostile JSON Schema of any size.
 LARGE_BODY = 16 << 10
 
 MAX_PROMPT = 2_000_000  # characters: the model's context, so to speak
@@ -250,7 +251,7 @@ class API:
             tokens = sum(count_tokens(turn.text) for turn in question.turns)
             return self._model.answers(question), tokens
 
-        if size <= LARGE_BODY:
+        if size <= LARGE_BODY and not question.tools and question.schema is None:
             return think()
         return await trio.to_thread.run_sync(think, abandon_on_cancel=True, limiter=self._counting)
 

@@ -19,7 +19,8 @@ The rules, named again where a test enforces them:
 What this does not do: `pattern` and `patternProperties` are ignored (but `examples`, or a
 `default`, are what a string says); `oneOf` is read as `anyOf`; `not`, `if`, `contains`,
 `dependent…` and `unevaluated…` are ignored; a `$ref` leads to a place in the same schema, by JSON
-Pointer (RFC 6901), and nowhere else.
+Pointer (RFC 6901), and nowhere else. A value that the schema names itself (`enum`, `const`) is
+looked at from outside, type and bounds: if it is an object, its properties may be wrong.
 """
 
 import contextlib

@@ -103,9 +103,15 @@ async def test_alone_nothing_is_slower(autojump_clock: MockClock) -> None:
     """The load is that of the moment: whoever has left slows nobody."""
     written: Written = []
     engine = Engine(max_batch=2, slow_down=1.0)
-    await drive_all(engine, [sequence([], count=1, gap=0.25), sequence(written, gap=0.25)])
-    # Both run until 1.5 + 0.5, when the end of the first is found.
-    assert [time for time, _ in written] == [2.0, 2.5, 2.875]
+    async with trio.open_nursery() as running:
+        running.start_soon(engine.run)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(engine.drive, sequence([], count=1, gap=0.2), never)
+            await wait_all_tasks_blocked()
+            nursery.start_soon(engine.drive, sequence(written, gap=0.2), never)
+        running.cancel_scope.cancel()
+    # Both run until 1.5 + 0.4, when the end of the first is found.
+    assert [time for time, _ in written] == pytest.approx([2.0, 2.3, 2.6])
 
 
 async def test_a_full_batch_queues(autojump_clock: MockClock) -> None:
