@@ -51,6 +51,8 @@ class SocketStream:
         sock: connected; it belongs to the stream from now on.
     """
 
+    __slots__ = ("_sock",)
+
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         sock.setblocking(False)
@@ -94,14 +96,20 @@ class SocketStream:
 
     async def receive_some(self, max_bytes: int = READ_SIZE) -> bytes:
         """Wait for bytes; b"" when the peer has finished sending."""
-        await trio.lowlevel.checkpoint()
+        await trio.lowlevel.checkpoint_if_cancelled()
+        waited = False
         while True:
             try:
-                return self._sock.recv(max_bytes)
+                data = self._sock.recv(max_bytes)
             except BlockingIOError:
                 await wait_readable(self._sock)
+                waited = True
             except OSError as error:
                 raise self._explain(error) from error
+            else:
+                if not waited:  # else the others have had their turn meanwhile
+                    await trio.lowlevel.cancel_shielded_checkpoint()
+                return data
 
     async def send_eof(self) -> None:
         """Half a goodbye: FIN. The other direction stays open."""

@@ -12,7 +12,9 @@ and `body_decoder` gives the state machine that reads it.
 """
 
 import re
+from collections.abc import Iterable
 from enum import Enum, auto
+from http import HTTPStatus
 from typing import Protocol
 
 import h11
@@ -20,6 +22,7 @@ import msgspec
 
 from .chunked import ChunkedDecoder
 from .errors import DecodeError
+from .grammar import FIELD_VALUE, TOKEN
 from .head import Head
 
 __all__ = [
@@ -29,6 +32,7 @@ __all__ = [
     "Framing",
     "UntilCloseDecoder",
     "body_decoder",
+    "encode_response_head",
     "expects_continue",
     "keeps_alive",
     "read_request",
@@ -256,6 +260,37 @@ def read_response(
     if not isinstance(response, h11.Response | h11.InformationalResponse):
         raise DecodeError("not a response", 0)
     return response
+
+
+def encode_response_head(status: int, fields: Iterable[tuple[str, str]]) -> bytes:
+    """A response's head, as h11 would write it (test_a_response_head_is_h11s).
+
+    Nothing is left for h11 to decide here, and it takes ten times as long: as much as reading the
+    whole request.
+
+    Args:
+        status: RFC 9110 §15.
+        fields: (field-name, field-value), in order, those that say where the body ends included.
+
+    Raises:
+        h11.LocalProtocolError: a field that would break its line.
+    """
+    lines = [_STATUS_LINES[status]]
+    for name, value in fields:
+        # h11 takes ASCII only, and so do we: what other bytes mean, no two programs agree on.
+        legal = name.isascii() and value.isascii()
+        key, text = name.encode(errors="replace"), value.encode(errors="replace")
+        if not (legal and TOKEN.fullmatch(key) and FIELD_VALUE.fullmatch(text)):
+            raise h11.LocalProtocolError(f"not a field: {name!r}: {value!r}")
+        lines.append(b"%b: %b\r\n" % (key, text))
+    lines.append(b"\r\n")
+    return b"".join(lines)
+
+
+# status-line = HTTP-version SP status-code SP [ reason-phrase ] (RFC 9112 §4)
+_STATUS_LINES = {
+    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
+}
 
 
 def keeps_alive(head: Head) -> bool:

@@ -28,6 +28,19 @@ class Body:
         ended: everything, with the end of the body, is in the kernel's hands.
     """
 
+    __slots__ = (
+        "_end",
+        "_frame",
+        "_last_write",
+        "_sending",
+        "_stream",
+        "_unsent",
+        "ended",
+        "heartbeat",
+        "pieces",
+        "size",
+    )
+
     def __init__(self, stream: ByteStream, *, chunked: bool, heartbeat: bytes = b"") -> None:
         self.pieces = 0
         self.size = 0
@@ -39,6 +52,11 @@ class Body:
         self._last_write = trio.current_time()
         self._sending = False  # a frame waits for the reader to take all of it
         self._unsent = b""  # the rest of a frame that `send_now` or `beat` could not send whole
+
+    async def begin(self, data: bytes) -> None:
+        """Send the head, or a whole response. The others' turn comes with what follows: a turn
+        between head and first piece would cost as much as both."""
+        await self._send(data, give_turn=False)
 
     async def send_raw(self, data: bytes) -> None:
         """Send bytes as they are, in no frame: the head before the body, or a whole response."""
@@ -69,17 +87,19 @@ class Body:
         self.pieces += 1
         self.size += len(piece)
         self._last_write = now
-        self._unsent = frame[sent:]
-        self._sending = bool(self._unsent)
-        return not self._unsent
+        whole = sent == len(frame)
+        self._unsent = b"" if whole else frame[sent:]
+        self._sending = not whole
+        return whole
 
     async def flush(self) -> None:
         """Wait until the kernel has all that was sent."""
         await self._send(b"")
 
     async def end(self, piece: bytes = b"") -> None:
-        """End the body, after a last piece that leaves in the same write."""
-        await self._send(self._frame(piece) + self._end)
+        """End the body, after a last piece that leaves in the same write. The others' turn comes
+        when the next request is waited for."""
+        await self._send(self._frame(piece) + self._end, give_turn=False)
         self.pieces += bool(piece)
         self.size += len(piece)
         self.ended = True
@@ -99,13 +119,15 @@ class Body:
         """For how many seconds the reader has taken nothing of what waits for it."""
         return now - self._last_write if self._sending else 0.0
 
-    async def _send(self, data: bytes) -> None:
+    async def _send(self, data: bytes, *, give_turn: bool = True) -> None:
         data = self._unsent + data
         self._unsent = b""
         self._sending = True
         self._last_write = trio.current_time()
-        await trio.lowlevel.checkpoint()
+        # First what the kernel takes at once, then the others' turn: nothing waits for them.
         sent = self._stream.send_now(data)
+        if give_turn:
+            await trio.lowlevel.checkpoint()
         while sent < len(data):
             await self._stream.wait_writable()
             taken = self._stream.send_now(data[sent : sent + SEND_SIZE])

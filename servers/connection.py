@@ -22,8 +22,11 @@ The rules this file keeps:
 
 import logging
 import math
+import time
 from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
+from typing import NamedTuple
 
 import h11
 import msgspec
@@ -35,6 +38,7 @@ from protocol.head import Head, HeadReader
 from protocol.http1 import (
     Coding,
     body_decoder,
+    encode_response_head,
     expects_continue,
     keeps_alive,
     read_request,
@@ -76,6 +80,14 @@ class Limits(msgspec.Struct, frozen=True):
     stall_seconds: float = 120.0
     heartbeat_seconds: float = 15.0
     max_body_size: int = 10 << 20
+
+
+class Prepared(NamedTuple):
+    """A reply that is ready to leave: its head, itself, and its line for the log."""
+
+    head: bytes
+    reply: Reply | StreamingReply
+    line: str
 
 
 class Connection:
@@ -161,36 +173,39 @@ class Connection:
         self._deadline_message = message
 
     async def _serve_request(self) -> None:
+        fileno = self._stream.fileno()
+        try:
+            # What was received is forgotten when this returns: a stream may outlive its request,
+            # which is larger than all else that is kept for it, by minutes.
+            prepared = await self._prepare(fileno)
+            if prepared is not None:
+                await self._send_reply(*prepared)
+        finally:
+            self._watch.remove_stream(fileno)
+
+    async def _prepare(self, fileno: int) -> Prepared | None:
+        """Read a request and ask its handler; None if that is where it ended."""
         try:
             head = await self._read_head()
             if head is None:
                 self._closing = True
-                return
-            connection, request, handler = await self._read_request(head)
+                return None
+            request, handler = await self._read_request(head)
         except h11.RemoteProtocolError as error:
             reason = error.reason if isinstance(error, DecodeError) else str(error)
             log.info("%d %s", error.error_status_hint, reason.partition("\n")[0])
             await self._send_error(error.error_status_hint, reason)
-            return
-        fileno = self._stream.fileno()
+            return None
         self._watch.add_stream(fileno, self)
-        try:
-            await self._answer(connection, request, handler)
-        finally:
-            self._watch.remove_stream(fileno)
-
-    async def _answer(
-        self, connection: h11.Connection, request: Request, handler: Handler | Reply
-    ) -> None:
         line = f"{request.method} {_printable(request.path)}"
         try:
             reply = handler if isinstance(handler, Reply) else await handler(request)
-            reply_head = self._encode_head(connection, reply)
+            reply_head = self._encode_head(head.is_http10, reply)
         except Exception:
             log.exception("500 %s: the handler failed", line)
             await self._send_error(500, "The server's log says why.")
-            return
-        await self._send_reply(request.method, reply_head, reply, f"{reply.status} {line}")
+            return None
+        return Prepared(reply_head, reply, f"{reply.status} {line}")
 
     async def _send_error(self, status: int, message: str) -> None:
         """Say what is wrong, within the time of a stalled reader, and close."""
@@ -221,10 +236,10 @@ class Connection:
                 reader.receive_eof()
                 return None
 
-    async def _read_request(self, head: Head) -> tuple[h11.Connection, Request, Handler | Reply]:
+    async def _read_request(self, head: Head) -> tuple[Request, Handler | Reply]:
         """The whole request, and who answers it."""
         framing = request_framing(head)
-        connection, message = read_request(head)
+        _, message = read_request(head)
         self._closing |= not keeps_alive(head)
         method = message.method.decode("ascii")
         path, query = decode_path(message.target.decode("ascii"))
@@ -236,7 +251,7 @@ class Connection:
             self._closing = True  # its body stays unread, so what follows it cannot be found
         self._set_deadline(math.inf)
         headers = tuple((name.decode(), value.decode("latin-1")) for name, value in message.headers)
-        return connection, Request(method, path, query, headers, body, params), handler
+        return Request(method, path, query, headers, body, params), handler
 
     async def _read_body(self, head: Head) -> bytes:
         framing = request_framing(head)
@@ -263,39 +278,36 @@ class Connection:
         self._unread = decoder.trailing_data
         return bytes(body)
 
-    def _encode_head(self, connection: h11.Connection, reply: Reply | StreamingReply) -> bytes:
-        headers = _own_headers()
+    def _encode_head(self, is_http10: bool, reply: Reply | StreamingReply) -> bytes:
+        fields = _own_fields()
         if reply.status != 204:
-            headers.append(("Content-Type", reply.content_type))
-        if isinstance(reply, Reply) and reply.status != 204:
-            headers.append(("Content-Length", str(len(reply.body))))
-        if isinstance(reply, StreamingReply) and connection.their_http_version == b"1.0":
-            self._closing = True  # it cannot read chunks: the body ends with the connection
-        headers += reply.headers
+            fields.append(("Content-Type", reply.content_type))
+            if isinstance(reply, Reply):
+                fields.append(("Content-Length", str(len(reply.body))))
+        fields += reply.headers
+        if isinstance(reply, StreamingReply):
+            if is_http10:
+                self._closing = True  # it cannot read chunks: the body ends with the connection
+            else:
+                fields.append(("Transfer-Encoding", "chunked"))
         if self._closing:
-            headers.append(("Connection", "close"))
-        # Where a body has no length, h11 adds `Transfer-Encoding: chunked`; for HTTP/1.0 it adds
-        # `Connection: close` in its place.
-        reason = HTTPStatus(reply.status).phrase
-        return connection.send(
-            h11.Response(status_code=reply.status, headers=headers, reason=reason)
-        )
+            fields.append(("Connection", "close"))
+        return encode_response_head(reply.status, fields)
 
-    async def _send_reply(
-        self, method: str, head: bytes, reply: Reply | StreamingReply, line: str
-    ) -> None:
+    async def _send_reply(self, head: bytes, reply: Reply | StreamingReply, line: str) -> None:
         """Send the head, and the body in the form that the head has promised."""
+        head_only = self._head_only
         chunked = b"\r\nTransfer-Encoding: chunked\r\n" in head
         heartbeat = reply.heartbeat if isinstance(reply, StreamingReply) else b""
         self._body = body = Body(self._stream, chunked=chunked, heartbeat=heartbeat)
         ending, reset = "the client left", False
         try:
             if isinstance(reply, Reply):
-                await body.send_raw(head if method == "HEAD" else head + reply.body)
+                await body.begin(head if head_only else head + reply.body)
             else:
                 # The head leaves before there is a first piece: the client knows at once.
-                await body.send_raw(reply.edit_head(head))
-                if method != "HEAD":
+                await body.begin(reply.edit_head(head))
+                if not head_only:
                     await reply.send_to(body)
             ending = "done"
         except (trio.BrokenResourceError, trio.ClosedResourceError):
@@ -310,9 +322,9 @@ class Connection:
             await self._wait_for_goodbye()
         finally:
             self._body = None
-            streams = isinstance(reply, StreamingReply) and method != "HEAD"
+            streams = isinstance(reply, StreamingReply) and not head_only
             self._incomplete = reset or (streams and not (chunked or body.ended))
-            if method == "HEAD":
+            if head_only:
                 log.info("%s head only", line)
             elif isinstance(reply, Reply):
                 log.info("%s %d bytes", line, len(reply.body))
@@ -338,27 +350,30 @@ def _printable(text: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
-def _own_headers() -> list[tuple[str, str]]:
+def _own_fields() -> list[tuple[str, str]]:
     return [
-        ("Date", formatdate(usegmt=True)),
+        ("Date", _date(int(time.time()))),
         ("Server", SERVER),
         # A browser that guesses the type of a text waits for 1 KB of it first.
         ("X-Content-Type-Options", "nosniff"),
     ]
 
 
+@lru_cache(maxsize=1)  # it changes once a second
+def _date(seconds: int) -> str:
+    return formatdate(seconds, usegmt=True)
+
+
 def encode_error(status: int, message: str) -> bytes:
-    """A whole response where no request was read: there is no h11 connection that knows one."""
+    """A whole response where no request was read."""
     body = f"{status} {HTTPStatus(status).phrase}\n\n{message.rstrip()}\n".encode()
-    headers = [
-        *_own_headers(),
+    fields = [
+        *_own_fields(),
         ("Content-Type", "text/plain; charset=utf-8"),
         ("Content-Length", str(len(body))),
         ("Connection", "close"),
     ]
-    reason = HTTPStatus(status).phrase
-    response = h11.Response(status_code=status, headers=headers, reason=reason)
-    return h11.Connection(h11.SERVER).send(response) + body
+    return encode_response_head(status, fields) + body
 
 
 # What this file does not do: read while it streams a reply (a pipelined request waits its turn),

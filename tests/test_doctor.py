@@ -227,7 +227,8 @@ def test_only_what_is_needed_decides_the_exit_code(
     busy = doctor.Finding("–", "port 8000", "busy")
     monkeypatch.setattr(doctor, "SECTIONS", [lambda: [busy]])
     assert doctor.main([]) == 0
-    assert capsys.readouterr().out == ("– port 8000         busy\n\nThe workshop can run: workshop\n")
+    out = capsys.readouterr().out
+    assert out == "– port 8000         busy\n\nThe workshop can run: workshop\n"
 
 
 def test_a_bare_clone_is_told_what_to_install() -> None:

@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from dataclasses import dataclass
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
@@ -123,4 +124,16 @@ def test_a_bucket_counts_all_up_to_its_bound(values: list[float]) -> None:
 def test_bounds_ascend() -> None:
     for bounds in (GAPS, FIRST_TOKENS):
         assert list(bounds) == sorted(set(bounds))
-        assert len(Histogram(bounds).counts) == len(bounds) + 1
+
+
+@given(st.lists(st.lists(st.floats(0, 5))))
+def test_many_values_in_one_go_count_as_one_by_one(ticks: list[list[float]]) -> None:
+    together, alone = Histogram(GAPS), Histogram(GAPS)
+    for values in ticks:
+        for value in values:
+            together.add(value)
+            alone.add(value)
+            alone.settle()
+        together.settle()
+    assert (together.counts, together.count) == (alone.counts, alone.count)
+    assert together.sum == pytest.approx(alone.sum)

@@ -143,7 +143,7 @@ def test_help(start: Start) -> None:
     code, out, error = outputs(start("-m", "servers.chat", "--help"))
     assert (code, error) == (0, "")
     assert out.startswith("usage: python -m servers.chat [-h] [--host HOST] [--port PORT]")
-    for default in ("localhost", "8000", "0.2", "0.03"):
+    for default in ("localhost", "8000", "default", "15.0"):
         assert f"(default: {default})" in out
 
 
