@@ -56,6 +56,10 @@ log = logging.getLogger("servers")
 
 GOODBYE_SECONDS = 0.3
 
+# When the server stops, a request may be on its way on a connection that looks idle. It is answered
+# if it comes before the first look at the clocks after this time (watch.TICK).
+LAST_REQUEST_SECONDS = 0.1
+
 SERVER = "streaming-workshop"
 """The `Server` field (RFC 9110 §10.2.4): how a lesson knows that a port is already served."""
 
@@ -145,7 +149,7 @@ class Connection:
         """Let the reply under way end, then close: for a server that stops."""
         self._closing = True
         if self._idle:
-            self._scope.cancel()
+            self._set_deadline(LAST_REQUEST_SECONDS)
 
     def abort(self) -> None:
         """Close now, whatever is under way."""
@@ -218,7 +222,7 @@ class Connection:
         reader = HeadReader()
         self._idle = True
         self._head_only = False
-        self._set_deadline(self._limits.idle_seconds)
+        self._set_deadline(LAST_REQUEST_SECONDS if self._closing else self._limits.idle_seconds)
         data, self._unread = self._unread, b""
         while True:
             if data:

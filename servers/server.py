@@ -3,10 +3,12 @@
     listen      the sockets: 127.0.0.1 and ::1, the same port on both
     Server      accepts up to a number of connections, serves them, stops gracefully
 
-A graceful stop in three steps: no new connections; idle ones closed, running replies left to
-end; after the grace time what still runs is cut off.
+A graceful stop in three steps: no new connections, but for those that are made already; idle ones
+closed when no request comes, running replies left to end; after the grace time what still runs is
+cut off.
 """
 
+import contextlib
 import errno
 import logging
 import socket
@@ -157,6 +159,10 @@ class Server:
             await self._stopping.wait()
             accepting.cancel_scope.cancel()
         for sock in sockets:
+            # Who is in the queue takes itself for connected: a close would reset its request.
+            with contextlib.suppress(OSError):  # until it would block
+                while True:
+                    self._welcome(sock.accept()[0], serving)
             sock.close()
 
     async def _accept(self, listener: socket.socket, serving: trio.Nursery) -> None:
@@ -170,20 +176,24 @@ class Server:
                     log.warning("cannot accept: %s", error)
                     await trio.sleep(0.1)
                 continue
-            try:
-                stream = SocketStream(sock)
-            except OSError:  # macOS: the client has left already
-                sock.close()
-                continue
-            if len(self._connections) >= self._max_connections:
-                if self._turning_away < MAX_TURNING_AWAY:
-                    serving.start_soon(self._turn_away, stream)
-                else:
-                    stream.close()
-                continue
-            connection = Connection(stream, self._routes, self._watch, self._limits)
-            self._connections.add(connection)
-            serving.start_soon(self._serve_connection, connection)
+            self._welcome(sock, serving)
+
+    def _welcome(self, sock: socket.socket, serving: trio.Nursery) -> None:
+        """Serve a client, or turn it away."""
+        try:
+            stream = SocketStream(sock)
+        except OSError:  # macOS: the client has left already
+            sock.close()
+            return
+        if len(self._connections) >= self._max_connections:
+            if self._turning_away < MAX_TURNING_AWAY:
+                serving.start_soon(self._turn_away, stream)
+            else:
+                stream.close()
+            return
+        connection = Connection(stream, self._routes, self._watch, self._limits)
+        self._connections.add(connection)
+        serving.start_soon(self._serve_connection, connection)
 
     async def _serve_connection(self, connection: Connection) -> None:
         try:

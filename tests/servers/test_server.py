@@ -224,6 +224,20 @@ async def test_cut(how: str, caplog: pytest.LogCaptureFixture) -> None:
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
+async def test_stop_loses_no_request_that_is_on_its_way() -> None:
+    """Of a client that has connected and is not accepted yet, and on an idle connection."""
+    async with running(Routes({"GET /": replying(Reply("hello"))})) as server:
+        idle = await server.connect()
+        await idle.send_all(get("/"))
+        await receive_until(idle, b"hello")
+        # The kernel has this client; the server has had no turn in which to accept it.
+        new = server.adopt(SocketStream(socket.create_connection(("127.0.0.1", server.port))))
+        server.server.stop()
+        for client in (idle, new):
+            await client.send_all(get("/"))
+            assert (await receive_all(client)).endswith(b"hello")
+
+
 async def test_abort_after_stop() -> None:
     """The second Ctrl-C: the grace time is over at once."""
     talk = Talk()
