@@ -233,8 +233,9 @@ async def test_stop_loses_no_request_that_is_on_its_way() -> None:
         # The kernel has this client; the server has had no turn in which to accept it.
         new = server.adopt(SocketStream(socket.create_connection(("127.0.0.1", server.port))))
         server.server.stop()
+        await idle.send_all(get("/"))
+        await new.send_all(get("/"))
         for client in (idle, new):
-            await client.send_all(get("/"))
             assert (await receive_all(client)).endswith(b"hello")
 
 
