@@ -17,7 +17,8 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from functools import partial
-from typing import Literal, Protocol
+from itertools import repeat
+from typing import Literal, Protocol, TypeVar
 
 import msgspec
 import trio
@@ -42,9 +43,12 @@ __all__ = ["API", "Settings", "Writer", "identified"]
 CHAT_COMPLETIONS = "POST /v1/chat/completions"
 RESPONSES = "POST /v1/responses"
 
-# Bytes of a body whose tokens are counted in a thread: a megabyte would stop every other stream,
-# and so would a hostile JSON Schema of any size.
+# A body of so many bytes is counted in a thread, for a megabyte would stop every other stream, and
+# so would a hostile JSON Schema of any size; an answer of so many tokens is written in one.
 LARGE_BODY = 16 << 10
+LARGE_ANSWER = 2_000
+
+T = TypeVar("T")
 
 MAX_PROMPT = 2_000_000  # characters: the model's context, so to speak
 
@@ -111,7 +115,7 @@ class API:
         self._engine = engine
         self._model = model
         self._settings = settings
-        self._counting = trio.CapacityLimiter(2)
+        self._threads = trio.CapacityLimiter(2)
         self._faults = Faults()
         self._chance = random.Random(settings.seed)
 
@@ -230,11 +234,13 @@ class API:
             )
             reply = EventStream(source)
         else:
-            steps = (b"" for _ in writer.steps())
+            tokens = [answer.completion_tokens for answer in answers]
+            steps = repeat(b"", max(tokens))
             sequence = Running(steps, gaps, prefill, write=lambda piece, now: True)
             await self._engine.drive(sequence, flush=trio.lowlevel.checkpoint)
             self._engine.metrics.end(route, "done")
-            reply = _json(writer.whole())
+            is_large = sum(tokens) > LARGE_ANSWER
+            reply = await self._compute(lambda: _json(writer.whole()), apart=is_large)
         return _disturbed(reply, disturbance) if disturbance else reply
 
     def _check_model(self, name: str) -> None:
@@ -251,9 +257,16 @@ class API:
             tokens = sum(count_tokens(turn.text) for turn in question.turns)
             return self._model.answers(question), tokens
 
-        if size <= LARGE_BODY and not question.tools and question.schema is None:
-            return think()
-        return await trio.to_thread.run_sync(think, abandon_on_cancel=True, limiter=self._counting)
+        is_large = size > LARGE_BODY or bool(question.tools) or question.schema is not None
+        return await self._compute(think, apart=is_large)
+
+    async def _compute(self, function: Callable[[], T], *, apart: bool) -> T:
+        """Call a function, in a thread if it would stop every other stream."""
+        if not apart:
+            return function()
+        return await trio.to_thread.run_sync(
+            function, abandon_on_cancel=True, limiter=self._threads
+        )
 
     def _busy(self, route: str) -> Reply:
         self._engine.metrics.end(route, "rejected")

@@ -37,7 +37,7 @@ from protocol.chat_completions import (
     ToolCall,
     Usage,
 )
-from protocol.openai import DONE, encode_data
+from protocol.openai import DONE, InvalidRequest, encode_data
 
 from .conversation import Answer, Question, Tool, Turn
 
@@ -46,6 +46,8 @@ __all__ = ["ChatWriter", "ReasoningField", "question_of"]
 ReasoningField = Literal["reasoning_content", "reasoning", "both"]
 
 FINGERPRINT = "fp_sim_1"
+
+MAX_WITH_LOGPROBS = 5_000  # tokens of a whole answer: each may have twenty others beside it
 
 ROLES = {"developer": "system", "function": "tool"}  # the same by another name
 
@@ -82,6 +84,9 @@ class ChatWriter:
         id: of the answer: "chatcmpl-…".
         created: seconds since 1970.
         reasoning_field: where the thinking goes: which name is right depends on the client.
+
+    Raises:
+        InvalidRequest: the log probabilities of a whole answer would be too large.
     """
 
     opening = b""  # nothing leaves before the first token
@@ -96,16 +101,23 @@ class ChatWriter:
         created: int,
         reasoning_field: ReasoningField = "reasoning_content",
     ) -> None:
-        self._asked = asked
+        # Not the request itself: its messages may be megabytes, and the answer may wait its turn.
+        self._model = asked.model
+        self._includes_usage = asked.includes_usage
+        self._likely = (asked.top_logprobs or 0) if asked.logprobs else None
         self._answers = answers
         self._id = id
         self._created = created
         self._fields: tuple[str, ...] = (reasoning_field,)
         if reasoning_field == "both":
             self._fields = ("reasoning_content", "reasoning")
+        tokens = sum(answer.completion_tokens for answer in answers)
+        if self._likely is not None and not asked.stream and tokens > MAX_WITH_LOGPROBS:
+            message = f"{tokens} tokens with `logprobs` are too many for one body: ask for a stream"
+            raise InvalidRequest(message, "logprobs")
         self._usage = Usage.of(
             prompt_tokens,
-            sum(answer.completion_tokens for answer in answers),
+            tokens,
             sum(len(answer.thinking) for answer in answers),
         )
 
@@ -123,7 +135,7 @@ class ChatWriter:
             self._event(index, Delta(), answer.finish_reason)
             for index, answer in enumerate(self._answers)
         ]
-        if self._asked.includes_usage:
+        if self._includes_usage:
             ends.append(encode_data(self._chunk([], self._usage)))
         return b"".join([*ends, DONE])
 
@@ -132,7 +144,7 @@ class ChatWriter:
         return ChatCompletion(
             id=self._id,
             created=self._created,
-            model=self._asked.model,
+            model=self._model,
             choices=[
                 Choice(
                     index,
@@ -159,7 +171,7 @@ class ChatWriter:
         if answer.text:
             text = self._template(index, Delta(content=""), "content")
             for token in answer.text:
-                if self._asked.logprobs and token:
+                if self._likely is not None and token:
                     piece = self._event(
                         index, Delta(content=token), logprobs=self._logprobs([token])
                     )
@@ -205,10 +217,9 @@ class ChatWriter:
         )
 
     def _logprobs(self, tokens: Sequence[str]) -> Logprobs | None:
-        if not self._asked.logprobs:
+        if self._likely is None:
             return None
-        count = self._asked.top_logprobs or 0
-        return Logprobs([_logprob(token, count) for token in tokens if token])
+        return Logprobs([_logprob(token, self._likely) for token in tokens if token])
 
     def _template(self, index: int, delta: Delta, *fields: str) -> DeltaTemplate:
         return DeltaTemplate(self._chunk([ChunkChoice(index, delta)]), *fields)
@@ -228,11 +239,11 @@ class ChatWriter:
         return ChatCompletionChunk(
             id=self._id,
             created=self._created,
-            model=self._asked.model,
+            model=self._model,
             system_fingerprint=FINGERPRINT,
             choices=choices,
             # `usage` stands in the chunks only if it was asked for: null until the last.
-            usage=usage if self._asked.includes_usage else UNSET,
+            usage=usage if self._includes_usage else UNSET,
         )
 
 

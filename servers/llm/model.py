@@ -58,7 +58,9 @@ class Model:
             InvalidRequest: there is no such script, or it has nothing to say to this; no such tool
                 as the one that must be called; a JSON Schema that cannot be obeyed.
         """
-        return [self._answer(question, index) for index in range(question.n)]
+        if _is_small_talk(question):
+            return [self._answer(question, index) for index in range(question.n)]
+        return [self._answer(question, 0)] * question.n
 
     def _answer(self, question: Question, index: int) -> Answer:
         seed = self.seed_of(question, index)
@@ -72,7 +74,7 @@ class Model:
             case "echo":
                 answer = Answer(text=tokenize(question.prompt))
             case "lorem":
-                answer = Answer(text=lorem(min(question.max_tokens or 256, MAX_LOREM)))
+                answer = Answer(text=lorem(min(question.max_tokens or 256, MAX_OUTPUT)))
                 if question.max_tokens:
                     answer = msgspec.structs.replace(answer, finish_reason="length")
             case "torture":
@@ -86,7 +88,11 @@ class Model:
         return self._seed + (question.seed or 0) + index + _crc(question.prompt)
 
 
-MAX_LOREM = 100_000
+MAX_OUTPUT = 100_000
+"""Tokens of all answers to one question together."""
+
+MAX_CALLS = 8
+"""Tools called at once."""
 
 _tokens = lru_cache(maxsize=16)(tokenize)  # of texts that come again and again
 
@@ -99,6 +105,12 @@ def count_tokens(text: str) -> int:
 @lru_cache(maxsize=256)
 def _count_short(text: str) -> int:
     return len(tokenize(text))
+
+
+def _is_small_talk(question: Question) -> bool:
+    """It is answered from the corpus. All else is made once, whatever `n` is: it may be large."""
+    other = question.model.partition(":")[0] in ("script", *SOURCES[1:])
+    return not (other or question.tools or question.schema is not None or _results(question))
 
 
 def _crc(text: str) -> int:
@@ -161,13 +173,13 @@ def _tools_to_call(question: Question) -> Sequence[Tool]:
     if choice == "auto" and _results(question):
         return ()
     named = [tool for tool in tools if tool.name in question.prompt] or tools[:1]
-    return named if question.parallel_tool_calls else named[:1]
+    return named[: MAX_CALLS if question.parallel_tool_calls else 1]
 
 
 def _end_early(answer: Answer, question: Question) -> Answer:
     """Cut to `max_tokens`, and at the first `stop` sequence."""
-    limit = question.max_tokens
-    if limit is not None and limit < answer.completion_tokens:
+    limit = min(question.max_tokens or MAX_OUTPUT, MAX_OUTPUT // question.n)
+    if limit < answer.completion_tokens:
         answer = _limit(answer, limit)
     if question.stop:
         text, stopped = cut_at_stop(answer.text, question.stop)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.chat_completions import ChatRequest, read_chat_request
-from protocol.openai import DONE
+from protocol.openai import DONE, InvalidRequest
 from protocol.sse import EventStreamParser
 from servers.llm.chat_completions import ChatWriter, ReasoningField, question_of
 from servers.llm.conversation import Answer, Question, Tool, ToolCall, Turn
@@ -221,3 +221,11 @@ def test_the_question() -> None:
     assert question_of(asked(response_format={"type": "json_object"})).schema == {}
     assert question_of(asked(response_format={"type": "text"})).schema is None
     assert question_of(asked(stop=["a", "b"])).stop == ["a", "b"]
+
+
+def test_log_probabilities_of_a_large_answer() -> None:
+    """Each token may have twenty others beside it: in one body that is too much, in events not."""
+    large = Answer((), ["a"] * 5001)
+    with pytest.raises(InvalidRequest, match="5001 tokens with `logprobs` are too many"):
+        writer(large, logprobs=True)
+    assert next(writer(large, logprobs=True, stream=True).steps())

@@ -223,3 +223,19 @@ def test_stop_sequences(prompt: str, stops: list[str], limit: int | None) -> Non
 def test_counting() -> None:
     for words in ("", "one two", "你好" * 2000):
         assert count_tokens(words) == len(tokenize(words))
+
+
+def test_large_answers_are_made_once() -> None:
+    """`n` is the client's to choose: a hundred and twenty-eight copies of a megabyte are one."""
+    long = asked("你" * 300_000, "echo", n=128)
+    answers = Model().answers(long)
+    assert len(answers) == 128
+    assert all(each is answers[0] for each in answers)
+    assert sum(len(each.text) for each in answers) <= 100_000
+    assert answers[0].finish_reason == "length"
+
+
+def test_so_many_tools_at_once() -> None:
+    tools = [Tool(f"tool_{number}") for number in range(20)]
+    names = called(asked(" ".join(tool.name for tool in tools), tools=tools))
+    assert names == [tool.name for tool in tools[:8]]
