@@ -43,6 +43,13 @@ def arguments(name: str, description: str, port: int) -> argparse.ArgumentParser
         "--port", type=port_number, default=port, help="0 picks a free one (default: %(default)s)"
     )
     parser.add_argument("--quiet", action="store_true", help="no line for each request")
+    parser.add_argument(
+        "--grace",
+        type=seconds,
+        default=5.0,
+        metavar="S",
+        help="seconds that running replies may take after Ctrl-C or SIGTERM (default: %(default)s)",
+    )
     return parser
 
 
@@ -85,7 +92,8 @@ def run(
     def announce() -> None:
         print(f"{name} listens on {address}", flush=True)
 
-    trio.run(serve_until_signal, [(Server(routes, limits=limits), sockets)], announce)
+    server = Server(routes, limits=limits, grace_seconds=options.grace)
+    trio.run(serve_until_signal, [(server, sockets)], announce)
     return 0
 
 

@@ -3,7 +3,6 @@
 import re
 import signal
 import socket
-import time
 
 import pytest
 
@@ -66,15 +65,14 @@ def test_signal_lets_a_stream_end(number: signal.Signals, start: Start) -> None:
 
 
 def test_second_signal_cuts(start: Start) -> None:
-    process = start("-m", "servers.chat", "--port", "0", "--ttft", "3600", "--quiet")
+    flags = ["--ttft", "3600", "--grace", "3600", "--quiet"]
+    process = start("-m", "servers.chat", "--port", "0", *flags)
     client = ask(port_of(process, "servers.chat"), b"/chat/hi")
     assert client.recv(65536).startswith(b"HTTP/1.1 200 OK\r\n")
     process.send_signal(signal.SIGINT)
     assert line_of(process.stderr) == "stopping: 1 still connected (again: at once)\n"
-    start_of_end = time.monotonic()
     process.send_signal(signal.SIGINT)
-    assert outputs(process) == (0, "", "")
-    assert time.monotonic() - start_of_end < 4  # the grace time is five seconds
+    assert outputs(process) == (0, "", "")  # long before the grace time is over
     assert read_all(client) == b""
 
 
