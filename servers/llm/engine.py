@@ -10,7 +10,7 @@ then, which costs a fifth of waking a task for it.
                        (at most (when is the    slot 1043: [b]        c.step(): token, write
                        so many) next token due) slot 1050: [d]
 
-The wheel's slots are 10 ms wide: sequences due within one are stepped together, and the engine
+The wheel's slots are 5 ms wide: sequences due within one are stepped together, and the engine
 sleeps to the next slot that holds any. A sequence keeps the time its token was due, not the time
 it was made, so that lateness does not add up.
 """
@@ -30,8 +30,8 @@ from ..reply import CutOff
 __all__ = ["SLOT", "Engine", "Sequence", "TokenSource"]
 
 SLOT = 0.005
-"""Seconds. Half as much costs a seventh more CPU, for waking up is dear; twice as much makes
-tokens 10 ms later."""
+"""Seconds. Twice as much saves a twentieth of the CPU, for waking up is dear, and makes tokens 5 ms
+later."""
 
 YIELD_AFTER = 64
 """Sequences stepped without letting other tasks run. New clients wait for no more than these,
@@ -214,7 +214,7 @@ class Engine:
         sequence.running = True
         self._count(1)
         sequence.due = now + sequence.prefill * self._stretch
-        # What is due at once is made at once: the first slot may be 10 ms away.
+        # What is due at once is made at once: the first slot may be 5 ms away.
         if sequence.prefill or sequence.step(now, self._stretch, self.metrics.gap):
             self._place(sequence, now)
 

@@ -17,21 +17,29 @@ from .driving import connected, get
 PIECES = [b"a", b"", b"hello", b"x" * 300, b"end"]
 
 
-async def test_the_head_and_the_first_piece_leave_in_one_turn() -> None:
-    """The bytes leave first, then the others have their turn: once for both."""
+class Turns(trio.abc.Instrument):
+    """Counts how often this task has stood back for the others."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._task = trio.lowlevel.current_task()
+
+    def task_scheduled(self, task: trio.lowlevel.Task) -> None:
+        self.count += task is self._task
+
+
+async def test_one_turn_for_the_head_and_the_first_piece() -> None:
+    """The bytes leave first, then the others have their turn."""
     stream, _ = memory_pair()
     body = Body(stream, chunked=True)
-    seen: list[int] = []
-
-    async def other() -> None:
-        seen.append(len(stream.writes))
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(other)
-        await body.begin(b"head")
-        assert seen == []
-        await body.send(b"piece")
-    assert seen == [2]
+    turns = Turns()
+    trio.lowlevel.add_instrument(turns)
+    await body.begin(b"head")
+    assert (stream.writes, turns.count) == ([b"head"], 0)
+    await body.send(b"piece")
+    assert (stream.writes[1:], turns.count) == ([b"5\r\npiece\r\n"], 1)
+    await body.end()
+    assert (stream.writes[2:], turns.count) == ([b"0\r\n\r\n"], 1)
 
 
 async def read(client: MemoryStream, received: list[bytes]) -> None:
