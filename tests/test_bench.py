@@ -1,7 +1,9 @@
 """`workshop bench` runs, shows every row and writes its JSON. No test here looks at a time."""
 
+import gc
 import json
 import sys
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,6 +13,14 @@ from tests.bench import codecs, table
 from workshop import bench
 
 TINY = ["codecs", "--events", "40", "--rounds", "1"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def small_heap() -> Iterator[None]:
+    """A benchmark collects garbage before each round: not that of all tests before it."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 def test_every_row_is_shown_and_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
