@@ -24,6 +24,7 @@ if sys.argv[0] == "-m":  # Python is looking for the module of `python -m server
     try:
         import h11  # noqa: F401
         import msgspec  # noqa: F401
+        import prometheus_client  # noqa: F401
         import trio  # noqa: F401
     except ModuleNotFoundError as missing:
         sys.exit(f"{missing.name} is not installed here. Activate it:  . .venv/bin/activate")
