@@ -1,7 +1,12 @@
 """What sends requests: byte streams, an HTTP client, a netcat.
 
     stream.py    one end of a TCP connection, without a framework
-    http.py      a request out, a streamed response in
+    tls.py       the same inside TLS, by hand
+    tunnel.py    out through a proxy: CONNECT
+    exchange.py  one request and its response, on a connection that is open
+    pool.py      connections that wait for their next request
+    http.py      from a URL to a response that arrives piece by piece
+    errors.py    what can go wrong with a request, by how far it came
     nc.py        netcat: bytes between a connection and a terminal
 """
 

@@ -1,152 +1,214 @@
-"""An HTTP client that shows a body while it arrives: one request, one connection.
+"""An HTTP client that shows a body while it arrives: from a URL to a response.
 
     async with request("GET", "http://localhost:8000/chat/hello") as response:
         async for piece in response:
             print(piece)              b"event: thinking\\ndata: {…}\\n\\n"
 
-A piece is what one read brought, freed of its framing: not a chunk, not an event. Whoever wants
-events feeds the pieces to an `EventStreamParser`.
+    async with open_client() as client:      the same, and connections are used again
+        async with client.request("POST", "https://api.openai.com/v1/…", headers, body) as response:
+
+    https://host/path     DNS and TCP (stream.py) · perhaps a proxy (tunnel.py) · TLS (tls.py)
+    http://host/path      DNS and TCP
+
+Leaving the block before the body has ended closes the connection: the server's only notice that
+nobody wants the rest.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator
+import math
+import os
+import ssl
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
-import h11
 import trio
 
-from protocol.errors import DecodeError
-from protocol.head import Head, HeadReader
-from protocol.http1 import body_decoder, read_response, response_framing
-
+from .errors import ConnectError, ConnectTimeoutError, DisconnectedError
+from .exchange import Headers, Response, exchange
+from .pool import Pool
 from .stream import ByteStream, connect
+from .tls import TLSStream, client_context
+from .tunnel import Proxy, open_tunnel, proxy_for
 
-__all__ = ["Response", "exchange", "request"]
+__all__ = ["Client", "Response", "exchange", "open_client", "request"]
 
-Headers = tuple[tuple[str, str], ...]
-
-MAX_RESPONSES = 20  # with the informational ones
+PORTS = {"http": 80, "https": 443}
 
 
-class Response:
-    """A response whose head has come and whose body is coming.
+@dataclass(frozen=True)
+class Place:
+    """What a URL says: where to connect, and what to ask for there."""
 
-    Attributes:
-        status: RFC 9110 §15.
-        headers: (name in lower case, value), in order.
-    """
+    scheme: str
+    host: str
+    port: int
+    authority: str  # for Host: without userinfo (RFC 9110 §7.2)
+    target: str
 
-    def __init__(self, stream: ByteStream, method: str, head: Head, unread: bytes) -> None:
-        self.status = int(head.start_line[9:12])
-        self.headers: Headers = tuple(
-            (name.decode(), value.decode("latin-1")) for name, value in head.fields
-        )
-        self._stream = stream
-        self._decoder = body_decoder(response_framing(head, method))
-        self._unread = unread
-        self._pieces: list[bytes] = []
-        self._error: DecodeError | None = None
+    @classmethod
+    def of(cls, url: str) -> "Place":
+        parts = urlsplit(url)
+        authority = parts.netloc.rpartition("@")[2]
+        if parts.scheme not in PORTS or not parts.hostname:
+            raise ValueError(f"not an http:// or https:// URL: {url!r}")
+        if not authority.isascii():
+            raise ValueError(f"a host outside ASCII: write it as xn--…: {authority!r}")
+        target = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~")
+        if parts.query:
+            target += "?" + quote(parts.query, safe="/%:@!$&'()*+,;=~?")
+        port = PORTS[parts.scheme] if parts.port is None else parts.port
+        return cls(parts.scheme, parts.hostname, port, authority, target)
 
-    def header(self, name: str) -> str | None:
-        """The first value of a header (lower-case name), or None."""
-        return next((value for key, value in self.headers if key == name), None)
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
-
-    async def __anext__(self) -> bytes:
-        """The next piece of the body.
-
-        Raises:
-            h11.RemoteProtocolError: the body is broken, or was cut off before its end.
-            trio.BrokenResourceError: the connection was reset.
-        """
-        while not self._pieces:
-            if self._error is not None:
-                raise self._error.again()
-            if self._decoder.complete:
-                raise StopAsyncIteration
-            data = self._unread or await self._stream.receive_some()
-            self._unread = b""
-            if not data:
-                self._decoder.receive_eof()
-                raise StopAsyncIteration
-            try:
-                self._pieces = self._decoder.receive_data(data)
-            except DecodeError as error:
-                # What was good before the bad byte is delivered first.
-                self._error = error
-                self._pieces = [piece for piece in error.decoded if isinstance(piece, bytes)]
-        return self._pieces.pop(0)
-
-    async def read(self) -> bytes:
-        """The whole body."""
-        return b"".join([piece async for piece in self])
+    @property
+    def origin(self) -> str:
+        """What a connection is for (RFC 6454)."""
+        return f"{self.scheme}://{self.host}:{self.port}"
 
 
 @asynccontextmanager
 async def request(
-    method: str, url: str, headers: Headers = (), body: bytes = b""
+    method: str, url: str, headers: Headers = (), body: bytes = b"", *, ca_file: str | None = None
 ) -> AsyncGenerator[Response, None]:
-    """Send a request and receive the head of its response.
+    """Send a request on a connection of its own, and receive the head of its response.
 
     Args:
         method: in capitals.
-        url: `http://host[:port]/path`; what is not ASCII in it is percent-encoded.
+        url: `http://host[:port]/path` or `https://…`; what is not ASCII in its path and query is
+            percent-encoded.
         headers: more of them. Host, Connection and Content-Length are written here.
         body: of the request.
+        ca_file: certificates (PEM) to trust in place of the system's.
 
     Raises:
-        ValueError: not an http:// URL.
-        OSError: no connection.
-        h11.RemoteProtocolError: what came is not HTTP/1.1.
-        trio.BrokenResourceError: the connection was reset.
+        ValueError: not such a URL, or not such a file.
+        clients.errors.RequestError: which of its kinds says how far the request came.
     """
-    parts = urlsplit(url)
-    if parts.scheme != "http" or not parts.hostname:
-        raise ValueError(f"not an http:// URL: {url!r}")
-    target = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~")
-    if parts.query:
-        target += "?" + quote(parts.query, safe="/%:@!$&'()*+,;=~?")
-    stream = await connect(parts.hostname, 80 if parts.port is None else parts.port)
+    place = Place.of(url)
+    stream = await _open(place, client_context(ca_file) if place.scheme == "https" else None)
     try:
-        host = parts.netloc.rpartition("@")[2]
-        all_headers = (("Host", host), ("Connection", "close"), *headers)
-        yield await exchange(stream, method, target, all_headers, body)
+        all_headers = (("Host", place.authority), ("Connection", "close"), *headers)
+        yield await exchange(stream, method, place.target, all_headers, body)
     finally:
         stream.close()
 
 
-async def exchange(
-    stream: ByteStream, method: str, target: str, headers: Headers, body: bytes = b""
-) -> Response:
-    """Send one request on an open connection, and read the head of its final response.
+@asynccontextmanager
+async def open_client(
+    *,
+    ca_file: str | None = None,
+    connect_seconds: float = math.inf,
+    max_idle: int = 20,
+    idle_seconds: float = 30.0,
+) -> AsyncGenerator["Client", None]:
+    """A client whose connections are used again, and closed at the end of the block.
 
     Args:
-        stream: the connection.
-        method, target: as they stand in the request-line.
-        headers: all but Content-Length.
-        body: of the request.
+        ca_file: certificates (PEM) to trust in place of the system's.
+        connect_seconds: for a new connection: DNS, TCP, proxy and TLS together.
+        max_idle: connections that are kept without a request.
+        idle_seconds: for how long.
+
+    Raises:
+        ValueError: not such a file.
     """
-    connection = h11.Connection(h11.CLIENT)
-    length = (("Content-Length", str(len(body))),) if body or method in ("POST", "PUT") else ()
-    head = connection.send(h11.Request(method=method, target=target, headers=[*headers, *length]))
-    await stream.send_all(head + body)
-    unread = b""
-    for _ in range(MAX_RESPONSES):
-        reader = HeadReader(is_request=False)
-        response_head = reader.receive_data(unread)
-        while response_head is None:
-            data = await stream.receive_some()
-            if not data:
-                reader.receive_eof()
-                raise trio.BrokenResourceError("the server closed the connection without a reply")
-            response_head = reader.receive_data(data)
-        unread = reader.trailing_data
-        # 1xx responses only announce the final one (RFC 9110 §15.2).
-        if isinstance(read_response(connection, response_head), h11.Response):
-            return Response(stream, method, response_head, unread)
-    raise h11.RemoteProtocolError(f"{MAX_RESPONSES} responses, and none of them final")
+    context = client_context(ca_file)
+    async with trio.open_nursery() as nursery:
+        yield Client(context, Pool(nursery, max_idle, idle_seconds), connect_seconds)
+        nursery.cancel_scope.cancel()
 
 
-# What this file does not do: TLS, proxies, redirects, cookies, compression, reuse of connections.
+class Client:
+    """See `open_client`."""
+
+    def __init__(self, context: ssl.SSLContext, pool: Pool, connect_seconds: float) -> None:
+        self._context = context
+        self._pool = pool
+        self._connect_seconds = connect_seconds
+
+    @asynccontextmanager
+    async def request(
+        self, method: str, url: str, headers: Headers = (), body: bytes = b""
+    ) -> AsyncGenerator[Response, None]:
+        """Send a request, and receive the head of its response: as the function `request` does.
+
+        A request is sent a second time only if nothing of it can have left the first time: the
+        connection was used before, and has refused the first write.
+        """
+        place = Place.of(url)
+        stream, response = await self._ask(place, method, headers, body)
+        try:
+            yield response
+        finally:
+            if response.reusable:
+                self._pool.put(place.origin, stream)
+            else:
+                stream.close()
+
+    async def _ask(
+        self, place: Place, method: str, headers: Headers, body: bytes
+    ) -> tuple[ByteStream, Response]:
+        all_headers = (("Host", place.authority), *headers)
+        stream = await self._pool.take(place.origin)
+        is_new = stream is None
+        while True:
+            stream = stream or await self._connect(place)
+            try:
+                return stream, await exchange(stream, method, place.target, all_headers, body)
+            except DisconnectedError as error:
+                stream.close()
+                if error.sent or is_new:
+                    raise
+                stream, is_new = None, True
+            except BaseException:
+                stream.close()
+                raise
+
+    async def _connect(self, place: Place) -> ByteStream:
+        with trio.move_on_after(self._connect_seconds):
+            return await _open(place, self._context)
+        raise ConnectTimeoutError(
+            f"no connection to {place.host} port {place.port} in {self._connect_seconds:g} s"
+        )
+
+
+async def _open(place: Place, context: ssl.SSLContext | None) -> ByteStream:
+    """A connection to the place, with TLS if its scheme says so."""
+    if place.scheme == "http" or context is None:
+        return await _reach(place, None)
+    stream = await _reach(place, proxy_for(place.host, place.port))
+    try:
+        tls = TLSStream(stream, context, server_hostname=place.host)
+        await tls.handshake()
+    except BaseException:
+        stream.close()
+        raise
+    return tls
+
+
+async def _reach(place: Place, proxy: Proxy | None) -> ByteStream:
+    try:
+        if proxy is not None:
+            return await open_tunnel(proxy, place.host, place.port)
+        return await connect(place.host, place.port)
+    except ConnectError:
+        raise
+    except OSError as error:
+        way = f"the proxy {proxy.host} port {proxy.port}" if proxy else place.authority
+        raise ConnectError(f"no connection to {way}: {_why(error)}") from error
+
+
+def _why(error: OSError) -> str:
+    """The reasons of the kernel: trio has tried every address of the host."""
+    cause = error.__cause__
+    tried = cause.exceptions if isinstance(cause, BaseExceptionGroup) else (cause or error,)
+    # A name without an address has a negative errno, and its reason is in the text.
+    reasons = [
+        os.strerror(one.errno) if one.errno and one.errno > 0 else one.strerror or str(one)
+        for one in tried
+        if isinstance(one, OSError)
+    ]
+    return ", ".join(dict.fromkeys(reasons))
+
+
+# What this file does not do: plain http:// through a proxy, redirects, cookies, HTTP/2.

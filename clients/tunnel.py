@@ -1,0 +1,137 @@
+"""Out through a proxy: CONNECT, and from then on its connection is ours (RFC 9110 §9.3.6).
+
+    CONNECT api.openai.com:443 HTTP/1.1\\r\\n    >
+    Host: api.openai.com:443\\r\\n\\r\\n           >
+    HTTP/1.1 200 Connection established\\r\\n    <
+    \\r\\n                                      <
+    16 03 01 …                                TLS with api.openai.com: the proxy sees records
+
+The environment names the proxy, as for curl: `HTTPS_PROXY=http://user:password@host:port`, and
+`NO_PROXY=localhost,.example.com` says who is reached without it. Lower-case names are read first.
+"""
+
+import base64
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from urllib.parse import unquote, urlsplit
+
+from .errors import ProxyError, RequestError
+from .exchange import exchange
+from .stream import ByteStream, connect
+
+__all__ = ["Proxy", "open_tunnel", "proxy_for"]
+
+PROXY_AUTHENTICATION_REQUIRED = 407
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """A proxy that knows CONNECT.
+
+    Args:
+        host, port: where it listens.
+        authorization: for Proxy-Authorization, or "".
+    """
+
+    host: str
+    port: int
+    authorization: str = field(default="", repr=False)  # a password in base64
+
+
+def proxy_for(host: str, port: int, environment: Mapping[str, str] = os.environ) -> Proxy | None:
+    """The proxy on the way to an https:// host, or None.
+
+    Raises:
+        ValueError: HTTPS_PROXY is no http:// URL.
+    """
+    url = environment.get("https_proxy") or environment.get("HTTPS_PROXY") or ""
+    exceptions = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
+    if not url or any(_matches(rule.strip(), host, port) for rule in exceptions.split(",")):
+        return None
+    parts = urlsplit(url if "://" in url else f"http://{url}")
+    try:
+        number = parts.port
+    except ValueError:
+        number = -1
+    if parts.scheme != "http" or not parts.hostname or number == -1:
+        # Not quoted: there may be a password in it.
+        raise ValueError("HTTPS_PROXY must look like http://host:port or http://user:pw@host:port")
+    authorization = ""
+    if parts.username is not None:
+        userinfo = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        authorization = "Basic " + base64.b64encode(userinfo.encode()).decode()
+    return Proxy(parts.hostname, number or 80, authorization)
+
+
+def _matches(rule: str, host: str, port: int) -> bool:
+    """Whether a rule of NO_PROXY names this host.
+
+    `*` is all; `example.com` and `.example.com` are that domain and all below it, an IP address is
+    itself; with `:port` only that port of it.
+    """
+    if rule == "*":
+        return True
+    name, colon, number = rule.rpartition(":")
+    if colon and number.isdecimal() and (name.endswith("]") or ":" not in name):
+        if int(number) != port:
+            return False
+        rule = name
+    rule = rule.strip("[]").strip(".").lower()
+    host = host.rstrip(".").lower()
+    return bool(rule) and (host == rule or (not _is_address(host) and host.endswith("." + rule)))
+
+
+def _is_address(host: str) -> bool:
+    """10.0.0.1 is not below 0.0.1."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+async def open_tunnel(proxy: Proxy, host: str, port: int) -> ByteStream:
+    """Connect to the proxy, and through it to a host.
+
+    Returns:
+        The connection: what is sent from now on reaches the host.
+
+    Raises:
+        OSError: the proxy cannot be reached.
+        ProxyError: it refuses, or what it says is no HTTP.
+    """
+    stream = await connect(proxy.host, proxy.port)
+    try:
+        await _ask_for_tunnel(stream, proxy, host, port)
+    except BaseException:
+        stream.close()
+        raise
+    return stream
+
+
+async def _ask_for_tunnel(stream: ByteStream, proxy: Proxy, host: str, port: int) -> None:
+    # authority-form = uri-host ":" port: the one request-target without a path (RFC 9112 §3.2.3)
+    target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    headers: tuple[tuple[str, str], ...] = (("Host", target),)
+    if proxy.authorization:
+        headers += (("Proxy-Authorization", proxy.authorization),)
+    name = f"the proxy {proxy.host}:{proxy.port}"
+    try:
+        response = await exchange(stream, "CONNECT", target, headers)
+    except RequestError as error:
+        raise ProxyError(f"{name} gave no answer to CONNECT {target}: {error}") from error
+    if response.status == PROXY_AUTHENTICATION_REQUIRED:
+        advice = "a name and password in HTTPS_PROXY (http://user:pw@host:port)"
+        advice = "another name or password" if proxy.authorization else advice
+        raise ProxyError(f"{name} wants {advice} (407)")
+    if not 200 <= response.status < 300:
+        raise ProxyError(f"{name} opened no tunnel to {target}: status {response.status}")
+    if response.unread:
+        # In TLS the client speaks first, so this is not the host's.
+        raise ProxyError(f"{name} sent {response.unread[:20]!r} behind its answer to CONNECT")
+
+
+# What this file does not do: a proxy that is spoken to in TLS, SOCKS, plain http:// through a
+# proxy, ALL_PROXY, address ranges (10.0.0.0/8) in NO_PROXY, other ways to authenticate than Basic.
