@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 import trio
 
 from .connection import Limits
+from .redact import RedactingFormatter
 from .routes import Routes
 from .server import PortBusyError, Server, listen
 
@@ -119,7 +120,9 @@ def url(host: str, port: int) -> str:
 def show_log(quiet: bool) -> None:
     """Send the servers' log to standard error."""
     level = logging.WARNING if quiet else logging.INFO
-    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=level)
+    handler = logging.StreamHandler()
+    handler.setFormatter(RedactingFormatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    logging.basicConfig(handlers=[handler], level=level)
 
 
 async def serve_until_signal(

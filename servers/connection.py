@@ -75,6 +75,7 @@ class Limits(msgspec.Struct, frozen=True):
         stall_seconds: how long a reader may take nothing of a reply.
         heartbeat_seconds: of silence in an event stream before a comment is sent.
         max_body_size: of a request, in bytes.
+        fin_is_leaving: a client that sends FIN has left (rule 2 is for those who type).
     """
 
     head_seconds: float = 60.0
@@ -84,6 +85,7 @@ class Limits(msgspec.Struct, frozen=True):
     stall_seconds: float = 120.0
     heartbeat_seconds: float = 15.0
     max_body_size: int = 10 << 20
+    fin_is_leaving: bool = False
 
 
 class Prepared(NamedTuple):
@@ -200,7 +202,7 @@ class Connection:
             log.info("%d %s", error.error_status_hint, reason.partition("\n")[0])
             await self._send_error(error.error_status_hint, reason)
             return None
-        self._watch.add_stream(fileno, self)
+        self._watch.add_stream(fileno, self, fin_is_leaving=self._limits.fin_is_leaving)
         line = f"{request.method} {_printable(request.path)}"
         try:
             reply = handler if isinstance(handler, Reply) else await handler(request)
@@ -318,6 +320,8 @@ class Connection:
             raise
         except CutOff as cut:
             ending, reset, self._closing = str(cut), cut.reset, True
+            if cut.goodbye:
+                await self._wait_for_goodbye()
             body.ended = True
         except Exception:
             log.exception("%s: failed after its head, so it is cut off", line)
@@ -325,6 +329,8 @@ class Connection:
             self._closing = True
             await self._wait_for_goodbye()
         finally:
+            if isinstance(reply, StreamingReply):
+                await reply.aclose()
             self._body = None
             streams = isinstance(reply, StreamingReply) and not head_only
             self._incomplete = reset or (streams and not (chunked or body.ended))

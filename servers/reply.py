@@ -96,11 +96,14 @@ class CutOff(Exception):
 
     Args:
         reset: with an RST; else with a FIN.
+        goodbye: the client may leave first. A browser that sees the connection end inside a body
+            throws away what it has not yet shown: the error event that says why.
     """
 
-    def __init__(self, *, reset: bool = False) -> None:
+    def __init__(self, *, reset: bool = False, goodbye: bool = False) -> None:
         super().__init__("cut off on purpose")
         self.reset = reset
+        self.goodbye = goodbye
 
 
 Pieces = AsyncGenerator[bytes | Last, None]
@@ -155,6 +158,12 @@ class StreamingReply:
                     return
                 await body.send(piece)
         await body.end()
+
+
+    async def aclose(self) -> None:
+        """Called in the end, however much was sent: nothing at all, if the client has left."""
+        if isinstance(self.source, AsyncGenerator):
+            await self.source.aclose()
 
 
 class EventStream(StreamingReply):

@@ -58,14 +58,17 @@ class Watch:
         if self._epoll is not None:
             self._epoll.close()
 
-    def add_stream(self, fileno: int, connection: Watched) -> None:
+    def add_stream(
+        self, fileno: int, connection: Watched, *, fin_is_leaving: bool = False
+    ) -> None:
         """Tell this connection when its client has gone for good.
 
         Args:
             fileno: of its socket, or -1 for a stream that has none.
+            fin_is_leaving: a FIN tells it too.
         """
         if self._epoll is not None and fileno >= 0:
-            self._epoll.register(fileno, 0)
+            self._epoll.register(fileno, select.EPOLLRDHUP if fin_is_leaving else 0)
             self._streaming[fileno] = connection
 
     def remove_stream(self, fileno: int) -> None:

@@ -13,6 +13,10 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
+# No test may spend anybody's money, or say something else where there is a key.
+for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
+    os.environ.pop(name, None)
+
 Process = subprocess.Popen[bytes]
 Start = Callable[..., Process]
 

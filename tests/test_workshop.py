@@ -28,7 +28,7 @@ from .saying import answer
 
 WORKSHOP = ("-m", "workshop")
 REQUEST = r"printf 'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'"
-PORTS_0 = ("--chat-port", "0", "--chunked-port", "0", "--sse-port", "0")
+PORTS_0 = ("--chat-port", "0", "--chunked-port", "0", "--sse-port", "0", "--proxy-port", "0")
 LESSONS = {3: "workshop/03_http_chunked", 4: "workshop/04_sse_protocol"}
 
 
@@ -115,12 +115,13 @@ def shown() -> Iterator[list[str]]:
 
 
 def test_map(shown: list[str]) -> None:
-    """Three addresses, each with its title and lines to paste."""
+    """Four addresses, each with its title and lines to paste."""
     places = [line for line in shown if line.startswith("http")]
     titles = [
         "home, chat page, simulated LLM",
         "lesson 3: chunked coding",
         "lesson 4: Server-Sent Events",
+        r"OpenAI proxy, before the simulated LLM \(no OPENAI_API_KEY\)",
     ]
     for place, title in zip(places, titles, strict=True):
         assert re.fullmatch(rf"http://localhost:[0-9]+/   {title}", place)
@@ -128,7 +129,7 @@ def test_map(shown: list[str]) -> None:
         "Ctrl-C stops. New here? Read workshop/01_generator_basics/README.md first."
     )
     tries = [line for line in shown if line.startswith("  ")]
-    assert len(tries) == 10 if shutil.which("curl") else 3
+    assert len(tries) == 11 if shutil.which("curl") else 3
     assert sum("printf" in line for line in tries) == 3
 
 
@@ -171,6 +172,7 @@ def test_every_line_of_the_map_can_be_pasted(shown: list[str]) -> None:
         sse.TEXT,
         "".join(words[7:]),
         sse.TEXT,
+        said("你好"),
     ]
     tries = [line.strip() for line in shown if line.startswith("  ")]
     if len(tries) < len(expected):
@@ -255,8 +257,8 @@ def foreign(answer: bytes) -> Iterator[int]:
 def test_busy_port_does_not_stop_the_others() -> None:
     """It is named with the flag that changes it."""
     with foreign(b"") as port:
-        flags = ("--chat-port", "0", "--chunked-port", str(port), "--sse-port", "0")
-        with serving(*WORKSHOP, *flags) as (process, lines):
+        flags = [flag if flag != "0" else str(port) for flag in PORTS_0[2:4]]
+        with serving(*WORKSHOP, *PORTS_0, *flags) as (process, lines):
             said = line_of(process.stderr)
             assert said == (
                 f"lesson 3: chunked coding: port {port} is in use; "
@@ -265,6 +267,7 @@ def test_busy_port_does_not_stop_the_others() -> None:
             assert [line.partition("   ")[2] for line in lines if line.startswith("http")] == [
                 "home, chat page, simulated LLM",
                 "lesson 4: Server-Sent Events",
+                "OpenAI proxy, before the simulated LLM (no OPENAI_API_KEY)",
             ]
             process.send_signal(signal.SIGINT)
             assert outputs(process) == (0, "", "")
@@ -273,7 +276,7 @@ def test_busy_port_does_not_stop_the_others() -> None:
 def test_all_ports_busy(start: Start) -> None:
     """Exit code 1, a line for each."""
     with foreign(b"") as port:
-        names = ("chat", "chunked", "sse")
+        names = ("chat", "chunked", "sse", "proxy")
         flags = [part for name in names for part in (f"--{name}-port", str(port))]
         code, out, error = outputs(start(*WORKSHOP, *flags))
     assert (code, out) == (1, "")

@@ -37,7 +37,12 @@ PACKAGES = {
     "prometheus-client": (0, 20),
     "rich": (13,),
 }
-PORTS = {8000: "servers.chat", 8003: "servers.chunked", 8004: "servers.sse"}
+PORTS = {
+    8000: "servers.chat",
+    8003: "servers.chunked",
+    8004: "servers.sse",
+    8005: "servers.openai_proxy",
+}
 OPTIONAL = {  # for the tests with real peers
     "Chromium": ("--version", ["chromium", "chromium-browser", "google-chrome"]),
     "nginx": ("-v", ["nginx"]),

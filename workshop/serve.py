@@ -21,7 +21,10 @@ import trio
 from servers import chat, chunked, sse
 from servers.command import port_number, serve_until_signal, show_log, url
 from servers.llm import flags
+from servers.openai_proxy import handlers as openai_proxy
+from servers.openai_proxy.handlers import Upstream
 from servers.pace import Pace
+from servers.redact import Secret
 from servers.routes import Routes
 from servers.server import PortBusyError, Server, listen
 
@@ -37,8 +40,9 @@ class Place(msgspec.Struct):
         name: of its `--NAME-port` flag.
         port: the usual one.
         title: what it is.
-        make_routes: what it answers, by the flags.
+        make_routes: what it answers, by the flags; the ports of those before it are known then.
         tries: lines to paste; {url} is its address, {host} and {port} its parts, {nc} a netcat.
+        fin_is_leaving: see `Limits`.
     """
 
     name: str
@@ -46,11 +50,27 @@ class Place(msgspec.Struct):
     title: str
     make_routes: Callable[[argparse.Namespace], Routes]
     tries: list[str]
+    fin_is_leaving: bool = False
 
 
 GET = r"printf 'GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' | {{nc}}"
 
 ASK = """'{{"model":"sim-1","stream":true,"messages":[{{"role":"user","content":"你好"}}]}}'"""
+
+
+
+def proxy_routes(options: argparse.Namespace) -> Routes:
+    """To the real API if there is a key for it, else to the simulated LLM of the same map."""
+    key = os.environ.get("OPENAI_API_KEY", "").strip()
+    host = "127.0.0.1" if options.host == "localhost" else options.host
+    here = url(host, options.chat_port) + "v1"
+    upstream = Upstream(key=Secret(key)) if key else Upstream(here)
+    return openai_proxy.routes(upstream)
+
+
+PROXY = "OpenAI proxy, before " + (
+    "the real API" if os.environ.get("OPENAI_API_KEY") else "the simulated LLM (no OPENAI_API_KEY)"
+)
 
 PLACES = [
     Place(
@@ -80,6 +100,14 @@ PLACES = [
         lambda options: sse.routes(Pace(0.2, 0.2)),
         ["curl -N {url}", "curl -N -H 'Last-Event-ID: 7' {url}", GET.format(path="/")],
     ),
+    Place(
+        "proxy",
+        8005,
+        PROXY,
+        proxy_routes,
+        ["curl -N {url}v1/chat/completions -d " + ASK],
+        fin_is_leaving=True,
+    ),
 ]
 
 
@@ -103,11 +131,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     flags.add_flags(parser)
     options = parser.parse_args(argv)
     show_log(options.quiet)
-    try:
-        routes = {place.name: place.make_routes(options) for place in PLACES}
-    except (OSError, ValueError) as error:
-        parser.error(str(error))
-
+    limits = flags.limits_of(options)
     servers: list[tuple[Server, list[socket.socket]]] = []
     lines: list[str] = []
     for place in PLACES:
@@ -119,7 +143,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"{place.title}: {reason}; {flag}", file=sys.stderr)
             continue
         port = sockets[0].getsockname()[1]
-        servers.append((Server(routes[place.name], limits=flags.limits_of(options)), sockets))
+        setattr(options, f"{place.name}_port", port)
+        try:
+            routes = place.make_routes(options)
+        except (OSError, ValueError) as error:
+            parser.error(str(error))
+        own = msgspec.structs.replace(limits, fin_is_leaving=place.fin_is_leaving)
+        servers.append((Server(routes, limits=own), sockets))
         lines += _describe(place, options.host, port)
     if not servers:
         return 1

@@ -1,0 +1,213 @@
+"""The proxy's routes: which requests are relayed, and what an unusable reply becomes.
+
+    the API behind                          the client
+    200, JSON or an event stream       >    the same
+    4xx, 5xx                           >    the same status and words, without any key in them
+    401                                >    502: it is our key that was refused, not the client's
+    3xx, a compressed body, HTML       >    502
+    no connection, TLS, a bad head     >    502
+    a clock that ran down              >    504
+"""
+
+import logging
+from urllib.parse import quote
+
+import msgspec
+import trio
+
+from clients.http import Client, Response, open_client
+from protocol.openai import ErrorResponse
+
+from ..access import Access
+from ..llm.api import identified
+from ..metrics import Metrics
+from ..redact import Secret, redact
+from ..reply import Handler, Reply, Request, StreamingReply
+from ..routes import Routes
+from .record import Record
+from .relay import Clocks, Exchange, Failure, RelayedReply, RelayFailed, fields_to_api
+
+__all__ = ["HOSTS", "PAGES", "Upstream", "routes"]
+
+log = logging.getLogger("servers")
+
+# What is relayed, and nothing else: a path of the client's choice could reach what the key opens.
+RELAYED = (
+    "POST /v1/chat/completions",
+    "POST /v1/responses",
+    "GET /v1/models",
+    "GET /v1/models/{id}",
+)
+
+HOSTS = ("localhost", "127.0.0.1", "[::1]")
+PAGES = tuple(f"http://{host}:8000" for host in HOSTS)  # the chat page
+
+MAX_ERROR = 1 << 20  # bytes of an error's body, which is read whole and searched for keys
+
+
+class Upstream(msgspec.Struct, frozen=True):
+    """The API behind.
+
+    Args:
+        base_url: `https://host/v1`, without a slash at the end.
+        key: for its Authorization header, or None if it asks for none.
+        ca_file: certificates (PEM) to trust in place of the system's.
+        clocks: how long it may take.
+    """
+
+    base_url: str = "https://api.openai.com/v1"
+    key: Secret | None = None
+    ca_file: str | None = None
+    clocks: Clocks = Clocks()
+
+
+class Relay:
+    """The handlers.
+
+    Args:
+        upstream: the API behind.
+        metrics: where exchanges are counted.
+    """
+
+    def __init__(self, upstream: Upstream, metrics: Metrics) -> None:
+        self._upstream = upstream
+        self._metrics = metrics
+        self._client: Client | None = None
+        self._ready = trio.Event()
+        self.running = 0
+        self.waiting = 0
+        metrics.engines.append(self)
+
+    async def run(self) -> None:
+        """Hold the connections to the API behind, until cancelled."""
+        clocks = self._upstream.clocks
+        async with open_client(
+            ca_file=self._upstream.ca_file, connect_seconds=clocks.connect
+        ) as client:
+            self._client = client
+            self._ready.set()
+            await trio.sleep_forever()
+
+    def handler(self, route: str) -> Handler:
+        """Relays the requests of one route."""
+
+        async def relay(request: Request) -> Reply | StreamingReply:
+            await self._ready.wait()
+            exchange = self._exchange(request, route)
+            try:
+                response = await exchange.begin()
+                return await self._reply(request, response, exchange)
+            except RelayFailed as failed:
+                await exchange.aclose()
+                return _failed(failed.failure)
+            except BaseException:
+                await exchange.aclose()
+                raise
+
+        return relay
+
+    def _exchange(self, request: Request, route: str) -> Exchange:
+        assert self._client is not None
+        key = self._upstream.key
+        asking = self._client.request(
+            request.method,
+            self._upstream.base_url + _path_behind(request, route),
+            fields_to_api(request, key),
+            request.body,
+        )
+        record = Record(_model_of(request), trio.current_time())
+        self.running += 1
+
+        def finished(exchange: Exchange) -> None:
+            self.running -= 1
+            self._count(exchange, route)
+
+        return Exchange(asking, self._upstream.clocks, record, finished)
+
+    async def _reply(
+        self, request: Request, response: Response, exchange: Exchange
+    ) -> Reply | StreamingReply:
+        """The reply to the client, by what the API behind has said so far."""
+        if response.status == 401:
+            log.warning("the API behind refuses our key: %s", self._upstream.base_url)
+            message = "The API behind this proxy refuses the proxy's own key."
+            raise RelayFailed(Failure(502, "upstream_refused_key", message))
+        if 300 <= response.status < 400:
+            message = "The API behind this proxy redirects, and redirects are not followed."
+            raise RelayFailed(Failure(502, "upstream_redirect", message))
+        coding = (response.header("content-encoding") or "identity").lower()
+        if coding != "identity":
+            message = f"The API behind this proxy sends {coding[:40]!r}, though asked not to."
+            raise RelayFailed(Failure(502, "upstream_content_encoding", message))
+        reply = RelayedReply(exchange, response, request.path)
+        if response.status >= 400:
+            return await self._error(reply, response, exchange)
+        kind = reply.content_type.lower()
+        if not kind.startswith(("application/json", "text/event-stream")):
+            message = f"The API behind this proxy sends {kind[:80]!r} in place of an answer."
+            raise RelayFailed(Failure(502, "upstream_content_type", message))
+        return reply
+
+    async def _error(self, reply: RelayedReply, response: Response, exchange: Exchange) -> Reply:
+        """An error of the API behind: the same status and words, without a key in them."""
+        text = redact((await exchange.read(response, MAX_ERROR)).decode("utf-8", "replace"))
+        exchange.ending = f"status {response.status}"
+        await exchange.aclose()
+        return Reply(text, response.status, reply.content_type, reply.headers)
+
+    def _count(self, exchange: Exchange, route: str) -> None:
+        record = exchange.record
+        self._metrics.end(route, exchange.ending)
+        if record.events:
+            self._metrics.first_token.add(record.first - record.began)
+        for gap in record.gaps:
+            self._metrics.gap.add(gap)
+        log.info("%s", redact(record.line(exchange.ending)))
+
+
+def _path_behind(request: Request, route: str) -> str:
+    """Behind the base URL. An id is one segment of it, whatever it decodes to."""
+    path = route.partition(" ")[2].removeprefix("/v1")
+    id = request.params.get("id", "")
+    return path.replace("{id}", quote(id, safe="") if id.strip(".") else "%2E")
+
+
+def _model_of(request: Request) -> str:
+    """For the log: what the request says, if it can be read."""
+
+    class Named(msgspec.Struct):
+        model: str = "-"
+
+    try:
+        name = msgspec.json.decode(request.body, type=Named).model if request.body else "-"
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return "?"
+    return "".join(letter if letter.isprintable() else "?" for letter in name[:80])
+
+
+def _failed(failure: Failure) -> Reply:
+    log.warning("%d %s: %s", failure.status, failure.code, redact(failure.message))
+    body = msgspec.json.encode(ErrorResponse(failure.error))
+    return Reply(body, failure.status, "application/json")
+
+
+def routes(upstream: Upstream, access: Access | None = None) -> Routes:
+    """All routes of this server.
+
+    Args:
+        upstream: the API behind.
+        access: who may use it; by default programs on this machine, and the chat page.
+    """
+    access = access or Access(origins=PAGES, hosts=HOSTS)
+    metrics = Metrics()
+    relay = Relay(upstream, metrics)
+
+    async def numbers(request: Request) -> Reply:
+        return Reply(metrics.render(), content_type=Metrics.CONTENT_TYPE)
+
+    async def health(request: Request) -> Reply:
+        return Reply(b'{"status":"ok"}', content_type="application/json")
+
+    guarded = access.guard({route: relay.handler(route) for route in RELAYED})
+    table = {route: identified(handler) for route, handler in guarded.items()}
+    return Routes(table | {"GET /metrics": numbers, "GET /health": health}, tasks=[relay.run])

@@ -1,0 +1,102 @@
+"""The official client through the proxy: the same answers, and every fault seen for what it is."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import openai
+import pytest
+
+from servers.llm.faults import FAULTS
+
+from ..saying import answer
+from .peers import ROOT, RunningServer, read_until, running
+
+# These never end by themselves: without the proxy the client would wait for ever.
+ENDLESS = {"stall-heartbeat", "drip"}
+
+
+@contextmanager
+def proxy_before(server: RunningServer, *flags: str) -> Iterator[str]:
+    """`python -m servers.openai_proxy` before the simulated LLM; yields its base URL."""
+    command = [sys.executable, "-m", "servers.openai_proxy", "--port", "0", "--quiet"]
+    command += ["--base-url", f"{server.url}/v1", *flags]
+    environment = {name: value for name, value in os.environ.items() if "OPENAI" not in name}
+    with tempfile.TemporaryFile() as errors:
+        with subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=errors
+        ) as process:
+            assert process.stdout is not None
+            try:
+                line = read_until(process.stdout, b"\n").decode()
+                yield line.split()[-1] + "v1"
+            finally:
+                process.kill()
+        errors.seek(0)
+        assert b"Traceback" not in errors.read()
+
+
+def client_of(base_url: str) -> openai.OpenAI:
+    return openai.OpenAI(base_url=base_url, api_key="any", max_retries=0, timeout=4)
+
+
+def ask(base_url: str, model: str, stream: bool = True) -> tuple[str, str]:
+    """What the client got, and how it ended: the name of an exception, or ""."""
+    said = ""
+    try:
+        with client_of(base_url) as client:
+            create = client.chat.completions.create
+            if not stream:
+                whole = create(model=model, messages=[{"role": "user", "content": "hi"}])
+                return whole.choices[0].message.content or "", ""
+            for chunk in create(
+                model=model, messages=[{"role": "user", "content": "hi"}], stream=True
+            ):
+                for choice in getattr(chunk, "choices", None) or ():
+                    said += choice.delta.content or ""
+    except Exception as error:
+        return said, type(error).__name__
+    return said, ""
+
+
+@pytest.fixture(scope="module")
+def simulated() -> Iterator[RunningServer]:
+    with running("servers.chat", "--profile", "instant") as server:
+        yield server
+
+
+def test_answers_are_the_same(simulated: RunningServer) -> None:
+    expected = "".join(answer("hi").text)
+    with proxy_before(simulated) as url:
+        assert ask(url, "sim-1") == (expected, "")
+        assert ask(url, "sim-1", stream=False) == (expected, "")
+        with client_of(url) as client:
+            assert [model.id for model in client.models.list()][:2] == ["sim-1", "echo"]
+            assert client.models.retrieve("echo").id == "echo"
+            response = client.responses.create(model="echo", input="Hi 你好")
+            assert response.output_text == "Hi 你好"
+            with client.responses.stream(model="echo", input="Hi 你好") as stream:
+                assert stream.get_final_response().output_text == "Hi 你好"
+
+
+def test_no_fault_becomes_a_success(simulated: RunningServer) -> None:
+    """Each is an error, or the data are those that come without the proxy."""
+    names = [name for name in FAULTS if name != "hang"]
+    flags = ["--first-event-timeout", "2", "--idle-timeout", "2"]
+    with proxy_before(simulated, *flags) as url, ThreadPoolExecutor(8) as pool:
+        models = [f"fault-{name}" for name in names]
+        through = dict(zip(names, pool.map(lambda model: ask(url, model), models), strict=True))
+        ending = [name for name in names if name not in ENDLESS]
+        asked = pool.map(lambda name: ask(f"{simulated.url}/v1", f"fault-{name}"), ending)
+        direct = dict(zip(ending, asked, strict=True))
+    for name, (said, error) in through.items():
+        if error:
+            continue
+        assert name in direct, f"{name}: through the proxy it ended as if it were whole"
+        assert direct[name] == (said, ""), f"{name}: {direct[name]} became a success"
+    for name in ("fin", "rst", "bad-chunk-size", "half-chunk", "stall", *ENDLESS):
+        assert through[name][1], name

@@ -1,0 +1,355 @@
+"""What goes on to the API behind, what comes back, and how each way to fail is told."""
+
+import logging
+from functools import partial
+
+import msgspec
+import pytest
+import trio
+
+from protocol.chunked import ChunkedDecoder
+from protocol.sse import EventStreamParser
+from servers.openai_proxy.relay import Clocks
+
+from ...streams import receive_all
+from ..driving import get, until
+from .behind import END, EVENTS, KEY, behind, chunked, proxied, whole
+
+BODY = b'{"model":"gpt-4o-mini","stream":true,"messages":[]}'
+
+
+def post(*fields: str, body: bytes = BODY, path: str = "/v1/chat/completions") -> bytes:
+    lines = [f"POST {path} HTTP/1.1", "Host: localhost:8005", *fields]
+    lines += [f"Content-Length: {len(body)}", "Connection: close", "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+def parts(reply: bytes) -> tuple[bytes, bytes]:
+    head, _, body = reply.partition(b"\r\n\r\n")
+    return head, body
+
+
+def decoded(body: bytes) -> tuple[bytes, bool]:
+    """A chunked body's data, and whether it is whole."""
+    decoder = ChunkedDecoder()
+    return b"".join(decoder.receive_data(body)), decoder.complete
+
+
+def error_of(reply: bytes) -> tuple[int, str]:
+    head, body = parts(reply)
+    error = msgspec.json.decode(body)["error"]
+    assert KEY not in error["message"]
+    assert error["type"] == "upstream_error"
+    return int(head[9:12]), error["code"]
+
+
+async def test_what_the_api_behind_receives() -> None:
+    """One request, re-framed, with the fields on the list and our key."""
+    fields = [
+        "Authorization: Bearer the-clients-own",
+        "Accept: application/json",
+        "Accept-Encoding: gzip, br",
+        "Cookie: a=b",
+        "Content-Type: application/json",
+        "User-Agent: OpenAI/Python 3.54.0",
+        "X-Stainless-Lang: python",
+        "OpenAI-Organization: org-1",
+        "X-Forwarded-For: 10.0.0.1",
+        "Keep-Alive: timeout=5",
+        "TE: trailers",
+        "X-Api-Key: other",
+    ]
+    done = chunked(b"data: [DONE]\n\n") + END
+    async with behind(EVENTS, done) as api, proxied(api.port) as proxy:
+        await proxy.ask(post(*fields))
+    assert api.requests == [
+        b"POST /v1/chat/completions HTTP/1.1\r\n"
+        b"Host: 127.0.0.1:%d\r\n"
+        b"accept: application/json\r\n"
+        b"content-type: application/json\r\n"
+        b"user-agent: OpenAI/Python 3.54.0\r\n"
+        b"x-stainless-lang: python\r\n"
+        b"openai-organization: org-1\r\n"
+        b"Authorization: Bearer %b\r\n"
+        b"Accept-Encoding: identity\r\n"
+        b"Via: 1.1 streaming-workshop\r\n"
+        b"Content-Length: %d\r\n\r\n" % (api.port, KEY.encode(), len(BODY)) + BODY
+    ]
+
+
+async def test_what_the_client_receives() -> None:
+    """The same body, and of the header what is on the list; nothing between two hops."""
+    data = b'data: {"a":1}\n\ndata: [DONE]\n\n'
+    async with behind(EVENTS, chunked(data) + END) as api, proxied(api.port) as proxy:
+        head, body = parts(await proxy.ask(post()))
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"\r\nContent-Type: text/event-stream\r\n" in head
+    assert b"\r\nx-request-id: req_behind\r\n" in head
+    assert b"\r\nX-Accel-Buffering: no\r\n" in head
+    assert b"\r\nCache-Control: no-cache, no-transform\r\n" in head
+    assert b"\r\nVia: 1.1 streaming-workshop\r\n" in head
+    assert b"set-cookie" not in head.lower()
+    assert decoded(body) == (data, True)
+
+
+EMOJI = "data: 👩🏽‍🚀 你好\n\n".encode() * 200
+
+
+@pytest.mark.parametrize("size", [1, 7, 100, 5000])
+async def test_bytes_are_the_same_however_they_are_cut(size: int) -> None:
+    stream = b"".join(chunked(EMOJI[n : n + 61]) for n in range(0, len(EMOJI), 61)) + END
+    pieces = [stream[n : n + size] for n in range(0, len(stream), size)]
+    async with behind(EVENTS, *pieces) as api, proxied(api.port) as proxy:
+        body = parts(await proxy.ask(post()))[1]
+    assert decoded(body) == (EMOJI, True)
+
+
+async def test_each_piece_the_moment_it_comes() -> None:
+    """The next does not exist before the client has the one before."""
+    events = [chunked(b"data: %d\n\n" % number) for number in range(5)]
+    async with behind(EVENTS, *events, END, held=True) as api, proxied(api.port) as proxy:
+        client = await proxy.connect()
+        await client.send_all(post())
+        api.go.release()
+        seen = b""
+        for number in range(5):
+            api.go.release()
+            while b"data: %d\n\n" % number not in seen:
+                seen += await client.receive_some()
+            assert api.sent == number + 2
+        api.go.release()
+        assert (await receive_all(client)).endswith(END)
+
+
+CUTS = {
+    "between events": (chunked(b"data: 1\n\n"), b"data: 1\n\n"),
+    "inside an event": (chunked(b'data: {"a'), b'data: {"a\n\n'),
+    "inside a chunk": (chunked(b"data: 1\n\n")[:-9] + b"", b"da\n\n"),
+    "inside a character": (chunked(b"data: \xe4\xbd"), b"data: \xe4\xbd\n\n"),
+    "bad framing": (chunked(b"data: 1\n\n") + b"xyz\r\n", b"data: 1\n\n"),
+}
+
+
+@pytest.mark.parametrize(("sent", "data"), CUTS.values(), ids=CUTS)
+@pytest.mark.parametrize("resets", [False, True])
+async def test_a_cut_stream_ends_with_an_error_and_no_last_chunk(
+    sent: bytes, data: bytes, resets: bool
+) -> None:
+    async with behind(EVENTS + sent, resets=resets) as api, proxied(api.port) as proxy:
+        body, complete = decoded(parts(await proxy.ask(post()))[1])
+    assert not complete
+    assert body.startswith(data)
+    *_, last = EventStreamParser().receive_data(body)
+    code = msgspec.json.decode(last.data)["error"]["code"]
+    reset_first = resets and b"xyz" not in sent
+    assert code == ("upstream_disconnected" if reset_first else "upstream_bad_response")
+
+
+async def test_a_cut_responses_stream() -> None:
+    """Its errors are events of their own type."""
+    request = post(path="/v1/responses")
+    async with behind(EVENTS, chunked(b"data: 1\n\n")) as api, proxied(api.port) as proxy:
+        body, complete = decoded(parts(await proxy.ask(request))[1])
+    assert not complete
+    *_, last = EventStreamParser().receive_data(body)
+    assert last.event == "error"
+    assert msgspec.json.decode(last.data)["type"] == "error"
+
+
+async def test_cut_json_is_an_aborted_connection() -> None:
+    cut = whole(b'{"choices":[]}', "200 OK", "Content-Type: application/json")[:-3]
+    async with behind(cut) as api, proxied(api.port) as proxy:
+        with pytest.raises(trio.BrokenResourceError):
+            await proxy.ask(post())
+
+
+JSON = "Content-Type: application/json"
+REPLIES = {
+    "401": (whole(b'{"error":"bad key"}', "401 Unauthorized", JSON), 502, "refused_key"),
+    "redirect": (whole(b"", "307 Temporary Redirect", "Location: http://evil/"), 502, "redirect"),
+    "html": (whole(b"<html>", "200 OK", "Content-Type: text/html"), 502, "content_type"),
+    "gzip": (whole(b"x", "200 OK", JSON, "Content-Encoding: gzip"), 502, "content_encoding"),
+    "no reply": (b"", 502, "disconnected"),
+    "half a head": (b"HTTP/1.1 200 OK\r\nContent-", 502, "bad_response"),
+    "no HTTP": (b"SSH-2.0-OpenSSH\r\n\r\n", 502, "bad_response"),
+    "both framings": (
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+        502,
+        "bad_response",
+    ),
+}
+
+
+@pytest.mark.parametrize(("sent", "status", "code"), REPLIES.values(), ids=REPLIES)
+async def test_an_unusable_reply(sent: bytes, status: int, code: str) -> None:
+    async with behind(sent) as api, proxied(api.port) as proxy:
+        assert error_of(await proxy.ask(post())) == (status, f"upstream_{code}")
+
+
+async def test_errors_of_the_api_pass() -> None:
+    """With what a client needs to try again, and without a key that they quote."""
+    words = b'{"error":{"message":"slow down, %b"}}' % KEY.encode()
+    fields = [JSON, "Retry-After: 3", "x-ratelimit-limit-tokens: 9"]
+    sent = whole(words, "429 Too Many Requests", *fields)
+    async with behind(sent) as api, proxied(api.port) as proxy:
+        head, body = parts(await proxy.ask(post()))
+    assert head.startswith(b"HTTP/1.1 429 ")
+    assert b"\r\nretry-after: 3\r\n" in head
+    assert b"\r\nx-ratelimit-limit-tokens: 9\r\n" in head
+    assert body == b'{"error":{"message":"slow down, [redacted]"}}'
+
+
+async def test_nobody_listens() -> None:
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    port = listener.socket.getsockname()[1]
+    await listener.aclose()
+    async with proxied(port) as proxy:
+        assert error_of(await proxy.ask(post())) == (502, "upstream_unreachable")
+
+
+async def test_no_first_event() -> None:
+    """Comments do not count: behind heartbeats a stalled API looks alive."""
+    clocks = Clocks(first_event=0.1)
+    async with behind(stays=True) as api, proxied(api.port, clocks) as proxy:
+        assert error_of(await proxy.ask(post())) == (504, "upstream_first_event_timeout")
+    sent = EVENTS + chunked(b": still here\n\n")
+    async with behind(sent, stays=True) as api, proxied(api.port, clocks) as proxy:
+        body, complete = decoded(parts(await proxy.ask(post()))[1])
+    assert b'"code":"upstream_first_event_timeout"' in body
+    assert not complete
+
+
+@pytest.mark.parametrize(
+    ("clocks", "code"), [(Clocks(idle=0.1), "idle"), (Clocks(total=0.1), "total")]
+)
+async def test_silence_after_events(clocks: Clocks, code: str) -> None:
+    sent = EVENTS + chunked(b"data: 1\n\n")
+    async with behind(sent, stays=True) as api, proxied(api.port, clocks) as proxy:
+        body, complete = decoded(parts(await proxy.ask(post()))[1])
+        assert b'"code":"upstream_%b_timeout"' % code.encode() in body
+        assert not complete
+        await api.gone.wait()
+
+
+CHAT = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
+SMUGGLED = {
+    "both framings": CHAT + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "two lengths": CHAT + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
+    "an unknown coding": CHAT + b"Transfer-Encoding: xchunked\r\n\r\n",
+    "a folded line": CHAT + b"X: a\r\n b\r\n\r\n",
+    "a path upwards": b"POST /v1/../admin HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "another path": b"GET /v1/files HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "another host": CHAT.replace(b"localhost", b"evil.example") + b"\r\n",
+    "another origin": CHAT + b"Origin: https://evil.example\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("request_", SMUGGLED.values(), ids=SMUGGLED)
+async def test_nothing_of_these_goes_on(request_: bytes) -> None:
+    async with behind(whole(b"{}", "200 OK", JSON)) as api, proxied(api.port) as proxy:
+        client = await proxy.connect()
+        await client.send_all(request_)
+        await client.send_eof()
+        assert (await receive_all(client))[9:10] in b"45"
+    assert api.requests == []
+
+
+async def test_the_id_of_a_model_cannot_lead_elsewhere() -> None:
+    """It is one segment of a path when it leaves, whatever it decodes to."""
+    async with behind(whole(b"{}", "200 OK", JSON)) as api, proxied(api.port) as proxy:
+        for name in ("a%2f..%2f..%2fadmin", "..", "x%3fa=b", "x%23y", "a/../../admin"):
+            asked = get(f"/v1/models/{name}", "Connection: close")
+            await proxy.ask(asked.replace(b"Host: a", b"Host: localhost"))
+    for request in api.requests:
+        target = request.split(b" ")[1]
+        assert target.startswith(b"/v1/models/")
+        assert b"/.." not in target
+        assert target.count(b"/") == 3
+        assert b"?" not in target
+
+
+# ---- who leaves
+
+
+@pytest.mark.parametrize("how", ["close", "reset", "send_eof"])
+@pytest.mark.parametrize("when", ["before the head", "mid-stream"])
+async def test_a_client_that_leaves_takes_the_api_along(how: str, when: str) -> None:
+    """FIN too: who waits for an answer and does not read it pays for it."""
+    pieces = [EVENTS, chunked(b"data: 1\n\n")] if when == "mid-stream" else []
+    async with behind(*pieces, stays=True) as api, proxied(api.port) as proxy:
+        client = await proxy.connect()
+        await client.send_all(post())
+        if pieces:
+            seen = b""
+            while b"data: 1\n\n" not in seen:
+                seen += await client.receive_some()
+        else:
+            await until(lambda: bool(api.requests))
+        if how == "send_eof":
+            await client.send_eof()
+        else:
+            getattr(client, how)()
+        await api.gone.wait()
+        await until(lambda: proxy.server.connection_count == 0)
+
+
+async def test_a_half_closed_client_may_read_on_where_that_is_wanted() -> None:
+    sent = [EVENTS, chunked(b"data: [DONE]\n\n") + END]
+    async with behind(*sent, held=True) as api, proxied(api.port, fin_is_leaving=False) as proxy:
+        client = await proxy.connect()
+        await client.send_all(post())
+        await client.send_eof()
+        api.go.release()
+        api.go.release()
+        assert (await receive_all(client)).endswith(END)
+
+
+async def test_a_slow_reader_slows_the_api() -> None:
+    """What it does not read is not read from the API either."""
+    big = chunked(b"data: " + b"x" * 60_000 + b"\n\n")
+    async with behind(EVENTS, *[big] * 1000, END) as api, proxied(api.port) as proxy:
+        client = await proxy.connect()
+        await client.send_all(post())
+        await client.receive_some()
+        before = -1
+        while api.sent != before:
+            before = api.sent
+            await trio.sleep(0.05)
+        assert api.sent < 400
+        read = partial(receive_all, client)
+        assert len(await read()) > 59_000_000
+
+
+async def test_the_key_is_nowhere(caplog: pytest.LogCaptureFixture) -> None:
+    """In no log at any level, no error, no metric, no header to the client."""
+    caplog.set_level(logging.DEBUG)
+    seen = b""
+    for sent, _, _ in [*REPLIES.values(), (EVENTS + chunked(b"data: 1\n\n"), 0, "")]:
+        quoting = sent.replace(b"bad key", KEY.encode())
+        async with behind(quoting) as api, proxied(api.port) as proxy:
+            seen += await proxy.ask(post("Authorization: Bearer the-clients-own"))
+            seen += await proxy.ask(get("/metrics", "Connection: close"))
+            assert KEY.encode() in api.requests[0]
+            assert b"the-clients-own" not in api.requests[0]
+    assert KEY.encode() not in seen
+    assert KEY not in caplog.text
+    assert "Bearer" not in caplog.text
+
+
+async def test_connections_are_used_again() -> None:
+    """A second request on the same one, when the first reply was read whole."""
+    sent = whole(b"{}", "200 OK", JSON)
+    async with behind(sent, stays=True) as api, proxied(api.port) as proxy:
+        await proxy.ask(post())
+        assert not api.gone.is_set()
+
+
+async def test_the_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    usage = b'data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":12}}\n\n'
+    data = b"data: {}\n\n" + usage + b"data: [DONE]\n\n"
+    async with behind(EVENTS, chunked(data) + END) as api, proxied(api.port) as proxy:
+        await proxy.ask(post())
+    (line,) = [r.getMessage() for r in caplog.records if "gpt-4o-mini" in r.getMessage()]
+    assert line.startswith("gpt-4o-mini 3 events 12 tokens ttft ")
+    assert line.endswith(" ms done")
