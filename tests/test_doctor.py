@@ -252,3 +252,10 @@ def test_a_terminal_gets_colours_unless_it_does_not_want_them() -> None:
     assert "\x1b[32m✓\x1b[0m Python" in text
     assert "\x1b[31m✗\x1b[0m h11" in text
     assert "\x1b" not in run_on_a_terminal(bare("doctor"), NO_COLOR="1")
+
+
+def test_a_reader_that_leaves() -> None:
+    """`workshop doctor | head`: no traceback, neither then nor at the end."""
+    line = f"{sys.executable} -m workshop doctor | true"
+    done = subprocess.run(["sh", "-c", line], cwd=ROOT, capture_output=True, timeout=60)
+    assert done.stderr == b""

@@ -7,6 +7,7 @@ run on a bare Python, with nothing installed.
 from __future__ import annotations  # an old Python must get as far as being told so
 
 import io
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -65,6 +66,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         exit_code: int = command.main(rest)
     except KeyboardInterrupt:
         return 130  # what a shell reports of a program ended by SIGINT: 128 + 2
+    except BrokenPipeError:  # `workshop doctor | head`: Python would complain again at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141  # ended by SIGPIPE: 128 + 13
     return exit_code
 
 

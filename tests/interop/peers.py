@@ -13,10 +13,11 @@ import os
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,6 +151,36 @@ def read_until(pipe: IO[bytes], end: bytes) -> bytes:
         assert more, f"the end came after {data!r}, before {end!r}"
         data += more
     return data
+
+
+def free_port() -> int:
+    """One that nobody listens on now."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+def listens(port: int) -> bool:
+    """Whether somebody listens there."""
+    try:
+        socket.create_connection(("127.0.0.1", port), SAFETY).close()
+    except ConnectionError:  # refused, or reset by a listener that closes just then
+        return False
+    return True
+
+
+def wait_until(process: subprocess.Popen[bytes], happened: Callable[[], bool]) -> None:
+    """Wait for what nothing tells, while this process lives."""
+    for _ in range(int(SAFETY / 0.01)):
+        if happened():
+            return
+        try:
+            process.wait(0.01)
+        except subprocess.TimeoutExpired:
+            continue
+        break
+    pytest.fail(f"waited in vain for {process.args!r}")
 
 
 # ---- what they print

@@ -27,7 +27,18 @@ from servers.routes import Routes
 
 from ..conftest import Start, line_of
 from .held import hold
-from .peers import ROOT, SAFETY, Address, need, read_until, running, started
+from .peers import (
+    ROOT,
+    SAFETY,
+    Address,
+    free_port,
+    listens,
+    need,
+    read_until,
+    running,
+    started,
+    wait_until,
+)
 
 HELLO: list[ChatCompletionMessageParam] = [{"role": "user", "content": "你好 👋🏽"}]
 AT_ONCE = Pace(0, 0)
@@ -83,34 +94,6 @@ def balancing(name: str, folder: Path, replicas: list[int]) -> Iterator[Balancer
             yield Balancer(front)
         finally:
             process.terminate()
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
-
-
-def listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), SAFETY).close()
-    except ConnectionError:  # refused, or reset by a listener that closes just then
-        return False
-    return True
-
-
-def wait_until(process: subprocess.Popen[bytes], happened: Callable[[], bool]) -> None:
-    """Wait for what nothing tells, while this process lives."""
-    for _ in range(int(SAFETY / 0.01)):
-        if happened():
-            return
-        try:
-            process.wait(0.01)
-        except subprocess.TimeoutExpired:
-            continue
-        break
-    pytest.fail(f"waited in vain for {process.args!r}")
 
 
 def stream(client: OpenAI) -> Stream[ChatCompletionChunk]:
