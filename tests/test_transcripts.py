@@ -5,7 +5,8 @@
     output               compared; … stands for any text, a line of its own for any lines
     ```
 
-The READMEs of lessons 1 and 2 need no server: test_lessons_1_2.py replays them.
+All pages of the project are found, a new one too. The READMEs of lessons 1 and 2 need no server:
+test_lessons_1_2.py replays them.
 """
 
 import os
@@ -21,11 +22,17 @@ import pytest
 from tests.interop.peers import need, running
 
 ROOT = Path(__file__).parent.parent
-PAGES = ["README.md", "workshop/03_http_chunked/README.md", "workshop/04_sse_protocol/README.md"]
+ELSEWHERE = ("01_", "02_")
+PAGES = ["README.md"] + [
+    path.relative_to(ROOT).as_posix()
+    for path in sorted((ROOT / "workshop").rglob("*.md"))
+    if not path.parent.name.startswith(ELSEWHERE)
+]
 SERVERS = {
     8000: ["servers.chat", "--ttft", "0", "--itl", "0"],
     8003: ["servers.chunked", "--itl", "0"],
     8004: ["servers.sse", "--itl", "0"],
+    8005: ["servers.openai_proxy", "--base-url", "http://localhost:8000/v1"],
 }
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -44,14 +51,17 @@ def fences(kind: str) -> list[tuple[str, str]]:
 def ports() -> Iterator[dict[int, int]]:
     """The servers of the pages, each on a free port: {the port on the page: the real one}."""
     with ExitStack() as stack:
-        yield {
-            usual: stack.enter_context(running(name, *flags)).port
-            for usual, (name, *flags) in SERVERS.items()
-        }
+        started: dict[int, int] = {}
+        for usual, (name, *flags) in SERVERS.items():
+            flags = [with_ports(flag, started) for flag in flags]
+            started[usual] = stack.enter_context(running(name, *flags)).port
+        yield started
 
 
 def with_ports(text: str, ports: dict[int, int]) -> str:
-    return re.sub(r"(localhost[: ])(\d{4})", lambda m: m[1] + str(ports[int(m[2])]), text)
+    return re.sub(
+        r"(localhost[: ])(\d{4})", lambda m: m[1] + str(ports.get(int(m[2]), m[2])), text
+    )
 
 
 def matches(shown: str, printed: str) -> bool:
@@ -72,7 +82,7 @@ def test_transcript(page: str, transcript: str, ports: dict[int, int]) -> None:
         need("curl", "curl")
     if command.startswith("python "):
         command += " --fast --port 0"
-    command = command.replace("workshop nc", "python -m workshop nc")
+    command = re.sub(r"(^|\| |&& )workshop ", r"\1python -m workshop ", command)
     path = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
     done = subprocess.run(
         ["sh", "-c", command],
