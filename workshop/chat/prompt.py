@@ -1,0 +1,68 @@
+"""Where the questions are typed: lines, kept for the next time in a file of one's own."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+try:
+    import readline
+except ModuleNotFoundError:  # Windows; its console has a history itself
+    readline = None  # type: ignore[assignment]
+
+__all__ = ["history", "history_file", "read_question"]
+
+MAX_LINES = 1000
+
+
+def history_file() -> Path:
+    """XDG_STATE_HOME/streaming-workshop/chat_history."""
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(state) / "streaming-workshop" / "chat_history"
+
+
+@contextlib.contextmanager
+def history() -> Iterator[None]:
+    """The lines of the last time are there (arrow up), and those of this time the next.
+
+    What is asked may be private: nobody else can read the file. Without one, as on a disk that is
+    full, everything else works.
+    """
+    if readline is None:
+        yield
+        return
+    path = history_file()
+    readline.set_history_length(MAX_LINES)
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT, 0o600))
+        path.chmod(0o600)
+        readline.read_history_file(path)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            readline.write_history_file(path)
+
+
+def read_question(prompt: str) -> str:
+    """One question: a line, or several that end in a backslash but the last.
+
+    Ctrl-C leaves what was typed, if anything was: that is an empty question.
+
+    Raises:
+        EOFError: Ctrl-D.
+        KeyboardInterrupt: Ctrl-C at an empty line.
+    """
+    lines: list[str] = []
+    try:
+        lines.append(input(prompt))
+        while lines[-1].endswith("\\"):
+            lines[-1] = lines[-1][:-1]
+            lines.append(input("… "))
+    except KeyboardInterrupt:
+        if lines or (readline is not None and readline.get_line_buffer()):
+            print()
+            return ""
+        raise
+    return "\n".join(lines).strip()
