@@ -53,7 +53,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"The workshop needs Python 3.11 or newer; this is {version}.", file=sys.stderr)
         return 1
     try:
-        command = import_module(COMMANDS[name][0])
+        return _run(COMMANDS[name][0], rest)
+    except KeyboardInterrupt:
+        return 130  # what a shell reports of a program ended by SIGINT: 128 + 2
+    except BrokenPipeError:  # `workshop doctor | head`: Python would complain again at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141  # ended by SIGPIPE: 128 + 13
+
+
+def _run(module: str, arguments: Sequence[str]) -> int:
+    try:
+        command = import_module(module)
     except ModuleNotFoundError as missing:
         if missing.name is None or missing.name.partition(".")[0] in PARTS:
             raise
@@ -63,13 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
-    try:
-        exit_code: int = command.main(rest)
-    except KeyboardInterrupt:
-        return 130  # what a shell reports of a program ended by SIGINT: 128 + 2
-    except BrokenPipeError:  # `workshop doctor | head`: Python would complain again at its end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141  # ended by SIGPIPE: 128 + 13
+    exit_code: int = command.main(arguments)
     return exit_code
 
 

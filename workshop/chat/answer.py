@@ -96,7 +96,8 @@ class Answer(msgspec.Struct):
         if self.pieces:
             words.append(f"TTFT {self.first:.2f} s")
             many = self.pieces if self.tokens is None else self.tokens
-            words.append(f"{many} {'pieces' if self.tokens is None else 'tokens'}")
+            name = "piece" if self.tokens is None else "token"
+            words.append(f"{many} {name}{'' if many == 1 else 's'}")
             if self.pieces > 1 and self.last > self.first:
                 # n tokens have n - 1 gaps.
                 words.append(f"{(many - 1) / (self.last - self.first):.1f}/s")

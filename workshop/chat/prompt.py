@@ -2,8 +2,10 @@
 
 import contextlib
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 
 try:
     import readline
@@ -55,14 +57,22 @@ def read_question(prompt: str) -> str:
         KeyboardInterrupt: Ctrl-C at an empty line.
     """
     lines: list[str] = []
+    before = signal.signal(signal.SIGINT, _interrupt)
     try:
         lines.append(input(prompt))
         while lines[-1].endswith("\\"):
             lines[-1] = lines[-1][:-1]
             lines.append(input("… "))
-    except KeyboardInterrupt:
-        if lines or (readline is not None and readline.get_line_buffer()):
+    except KeyboardInterrupt as interrupt:
+        if lines or any(interrupt.args):
             print()
             return ""
         raise
+    finally:
+        signal.signal(signal.SIGINT, before)
     return "\n".join(lines).strip()
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    # Now, for when `input` has raised, readline has forgotten the line.
+    raise KeyboardInterrupt(readline.get_line_buffer() if readline else "")
