@@ -3,16 +3,18 @@
 import contextlib
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
 try:
     import readline
+    import termios
 except ModuleNotFoundError:  # Windows; its console has a history itself
-    readline = None  # type: ignore[assignment]
+    readline = termios = None  # type: ignore[assignment]
 
-__all__ = ["history", "history_file", "read_question"]
+__all__ = ["history", "history_file", "no_echo", "read_question"]
 
 MAX_LINES = 1000
 
@@ -76,3 +78,20 @@ def read_question(prompt: str) -> str:
 def _interrupt(number: int, frame: FrameType | None) -> None:
     # Now, for when `input` has raised, readline has forgotten the line.
     raise KeyboardInterrupt(readline.get_line_buffer() if readline else "")
+
+
+@contextlib.contextmanager
+def no_echo() -> Iterator[None]:
+    """What is typed while an answer comes is not shown now, in the middle of it, but at the next
+    prompt; and Ctrl-C shows no ^C."""
+    if termios is None or not sys.stdin.isatty():
+        yield
+        return
+    before = termios.tcgetattr(sys.stdin)
+    quiet = termios.tcgetattr(sys.stdin)
+    quiet[3] &= ~termios.ECHO
+    termios.tcsetattr(sys.stdin, termios.TCSANOW, quiet)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSANOW, before)

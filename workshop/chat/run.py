@@ -7,6 +7,7 @@ import trio
 from rich.console import Console
 
 from .answer import Answer, Conversation, Place, ask
+from .prompt import no_echo
 from .screen import Pipe, Terminal, Wire
 
 __all__ = ["answer_now"]
@@ -66,7 +67,8 @@ def answer_now(
         return answer
 
     show = on_pipe if not console.is_terminal or console.is_dumb_terminal else on_terminal
-    answer = trio.run(_stoppable, on_wire if raw else show)
+    with no_echo():
+        answer = trio.run(_stoppable, on_wire if raw else show)
     conversation.add(question, answer.text)
     return answer
 
