@@ -32,6 +32,7 @@ try:
     from protocol.chunked import ChunkedDecoder
     from protocol.deltas import read_delta
     from protocol.head import HeadReader
+    from protocol.http1 import Coding, response_framing
     from protocol.secret import redact
     from protocol.sse import ServerSentEvent
     from servers import chat
@@ -62,7 +63,7 @@ class Layers(Observer):
         self._read = 0  # bytes of the wire since the last event
         self._head = HeadReader(is_request=False)
         self._names = Names()
-        self._chunks = ChunkedDecoder(observer=self._names)
+        self._chunks: ChunkedDecoder | None = None
         self._in_body = False
         self.wire = 0  # bytes received, with TLS records, heads and all
         self.events: list[bytes] = []
@@ -91,13 +92,15 @@ class Layers(Observer):
                 return
             self._in_body = True
             data = self._head.trailing_data
+            if self._raw and response_framing(head, "POST").coding is Coding.CHUNKED:
+                self._chunks = ChunkedDecoder(observer=self._names)
             for line in lines_of(head.raw):
                 if self._loud or line.lower().startswith(("http/", "via")):
                     say(f"head      {line}")
             if self._loud:
                 print("\n    time     wire  event  what is in choices[0]")
             self._read = len(data)
-        if self._raw and not self._chunks.complete:
+        if self._chunks is not None and not self._chunks.complete:
             self._chunks.receive_data(data)
             for line in self._names.lines(data):
                 say(f"chunks    {line}")
