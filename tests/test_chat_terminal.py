@@ -104,8 +104,11 @@ def test_a_conversation(tmp_path: Path) -> None:
         terminal.see("one")
         held.release()
         terminal.see("two")
+        terminal.type("typed meanwhile")  # and dropped by Ctrl-C, as a terminal does
+        held.release()
+        assert "typed" not in terminal.see("more")
         terminal.type(CTRL_C)
-        terminal.see("2 pieces")
+        terminal.see("3 pieces")
         terminal.see("stopped by you")
         held.release(100)  # only a write tells the server
         assert held.wait_until_ended() < 100
@@ -137,8 +140,9 @@ def test_a_conversation(tmp_path: Path) -> None:
         terminal.see("> ")
         terminal.type(CTRL_D)
         assert terminal.process.wait(SAFETY) == 0
-    assert saved.read_text().startswith("## user\n\none two more")
-    assert "\n\n## assistant\n\none two\n\n## user\n\n你好\n\n## assistant\n\n" in saved.read_text()
+    text = saved.read_text()
+    assert text.startswith("## user\n\none two more")
+    assert "\n\n## assistant\n\none two more\n\n## user\n\n你好\n\n## assistant\n\n" in text
     kept = tmp_path / "streaming-workshop" / "chat_history"
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     assert kept.read_text().partition(" end\n")[2].startswith("/model sim-1\n你好\n/save ")

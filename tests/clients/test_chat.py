@@ -242,16 +242,17 @@ async def test_observed() -> None:
 
 
 @asynccontextmanager
-async def secure_api(body: bytes) -> AsyncIterator[Behind]:
+async def secure_api(body: bytes, goodbye: bool = True) -> AsyncIterator[Behind]:
     (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
     api = Behind(listener.socket.getsockname()[1], [])
 
     async def serve(opened: trio.SocketStream) -> None:
-        stream = TLSStream(SocketStream.adopt(opened), server_context(), server_side=True)
+        sock = SocketStream.adopt(opened)
+        stream = TLSStream(sock, server_context(), server_side=True)
         await stream.handshake()
         api.requests.append(await read_request(stream))
         await stream.send_all(body)
-        await stream.aclose()
+        await (stream if goodbye else sock).aclose()
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(trio.serve_listeners, serve, [listener])
@@ -280,17 +281,18 @@ async def test_observed_over_tls(tmp_path: Path) -> None:
     assert "O=trustme" in log.session.issuer
 
 
-async def test_a_body_that_ends_with_a_tls_connection(tmp_path: Path) -> None:
+@pytest.mark.parametrize("goodbye", [True, False])
+async def test_a_body_that_ends_with_a_tls_connection(goodbye: bool, tmp_path: Path) -> None:
     """Behind a tap as without: who ends without close_notify was cut off."""
     ca_file = str(tmp_path / "ca.pem")
     CA.cert_pem.write_to_path(ca_file)
     until_close = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + STOP
-    async with secure_api(until_close) as api:
+    async with secure_api(until_close, goodbye) as api:
         url = f"https://localhost:{api.port}/v1"
         async with stream_chat(url, ASK, ca_file=ca_file, observer=Log()) as answer:
-            assert [delta.finish_reason async for delta in answer] == ["stop"]
-            stream = answer.response._stream
-            assert getattr(stream, "truncated", None) is False
+            assert (await anext(answer)).finish_reason == "stop"
+            with pytest.raises(StopAsyncIteration if goodbye else CutOffError):
+                await anext(answer)
 
 
 # ---- The simulated LLM
