@@ -103,7 +103,7 @@ def python() -> Iterator[Finding]:
 
 def packages() -> Iterator[Finding]:
     for name, oldest in PACKAGES.items():
-        module = name.replace("-", "_")
+        module = name.removesuffix("-py").replace("-", "_")  # markdown-it-py
         try:
             importlib.import_module(module)
             version = metadata.version(name)
