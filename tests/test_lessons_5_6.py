@@ -10,6 +10,7 @@ from clients.chat import stream_chat
 from clients.stream import SocketStream
 from clients.tls import TLSStream
 from protocol.chat_completions import ChatRequest, RequestMessage
+from workshop.exercises import load
 
 from .clients.tls_peers import CA, server_context
 from .conftest import Start, line_of, outputs
@@ -35,25 +36,43 @@ def test_lesson_5_every_layer(start: Start) -> None:
     assert int(weight[1]) > 100
 
 
-def test_lesson_5_without_a_key(start: Start) -> None:
+def lesson_5(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str
+) -> tuple[int, str, str]:
+    """The lesson in this process, for what ends before there is anything to see."""
+    monkeypatch.setattr("sys.argv", [LESSON_5, *arguments])
+    try:
+        code = load(ROOT / LESSON_5 / "__main__.py").main()
+    except SystemExit as refused:
+        code = refused.code
+    out, error = capsys.readouterr()
+    return code, out, error
+
+
+def test_lesson_5_without_a_key(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Both ways, and no more."""
-    code, out, error = outputs(start(LESSON_5))
+    code, out, error = lesson_5(monkeypatch, capsys)
     assert (code, error) == (2, "")
     assert "--simulate" in out
     assert "OPENAI_API_KEY=" in out
 
 
 @pytest.mark.parametrize("url", ["http://example.com/v1", "ftp://localhost"])
-def test_lesson_5_sends_a_key_over_tls_only(url: str, start: Start) -> None:
-    code, out, error = outputs(start(LESSON_5, "--base-url", url))
+def test_lesson_5_sends_a_key_over_tls_only(
+    url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, error = lesson_5(monkeypatch, capsys, "--base-url", url)
     assert (code, out) == (2, "")
     assert "argument --base-url: not " in error
 
 
-def test_lesson_5_nobody_there(start: Start) -> None:
-    code, out, error = outputs(
-        start(LESSON_5, "--base-url", "http://127.0.0.1:1/v1", "--once", "--port", "0")
-    )
+def test_lesson_5_nobody_there(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ("--base-url", "http://127.0.0.1:1/v1", "--once", "--port", "0")
+    code, out, error = lesson_5(monkeypatch, capsys, *where)
     assert (code, error) == (1, "")
     assert out.endswith("no answer: no connection to 127.0.0.1:1: Connection refused\n")
 
