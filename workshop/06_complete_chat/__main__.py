@@ -14,6 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))  # so that it runs in a clone
 try:
     import trio
+    from rich.cells import cell_len
 
     from clients.chat import stream_chat
     from clients.tap import Observer
@@ -63,7 +64,8 @@ async def watch(port: int) -> None:
         print(f"\ncomplete: finish_reason {answer.finish_reason!r}, request {answer.request_id}")
     print(f"\n2. One token of it, {tokenize(QUESTION)[PICKED]!r}, and where it was\n")
     for layer, what, where in path_of(PICKED, reads.reads):
-        print(f"{layer:10}{lesson.visible(what.encode()):68}{where}")
+        shown = lesson.visible(what.encode())
+        print(f"{layer:10}{shown}{' ' * (38 - cell_len(shown))}{where}")  # 好 is two columns wide
 
 
 def path_of(picked: int, reads: list[bytes]) -> list[tuple[str, str, str]]:
@@ -87,11 +89,11 @@ def path_of(picked: int, reads: list[bytes]) -> list[tuple[str, str, str]]:
                     chunk, event = piece, found
                     the_read = f"a read of {len(read)} bytes, chunks in it: {len(pieces)}"
     framed = len(b"%x\r\n%b\r\n" % (len(chunk), chunk))
-    short = f'data: {{…"content":"{token}"…}}\n\n'
+    short = f'data: {{…"{token}"…}}\n\n'
     number = f"token {picked + 1} of {len(tokenize(QUESTION))}"
     return [
         ("generator", f"{token!r}: {number}", "servers/llm/tokens.py"),
-        ("sequence", "one step of the engine: it took the token", "servers/llm/engine.py"),
+        ("sequence", "one step of the engine takes it", "servers/llm/engine.py"),
         ("event", f"{short} {len(chunk)} bytes", "servers/llm/chat_completions.py"),
         ("chunk", f"{len(chunk):x}\r\n{short}\r\n {framed} bytes", "servers/body.py"),
         ("socket", "one send, without a task switch", "servers/connection.py"),
