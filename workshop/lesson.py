@@ -4,6 +4,7 @@ import argparse
 import io
 import os
 import signal
+import ssl
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -76,6 +77,8 @@ def main(
     watch: Callable[[int], Awaitable[None]],
     tries: Sequence[tuple[str, str]],
     argv: Sequence[str] | None = None,
+    *,
+    tls: ssl.SSLContext | None = None,
 ) -> int:
     """Run a lesson: its server, a client that shows the bytes, and then the learner's own tries.
 
@@ -85,6 +88,7 @@ def main(
         make_routes: of the server, given how fast it speaks.
         watch: connects to a port of localhost and shows what comes.
         tries: what to see, and the line to paste, with {port} in it.
+        tls: the server speaks TLS, with this certificate.
 
     Returns:
         The exit code: 0, or 1 when the port is taken by something else.
@@ -107,7 +111,7 @@ def main(
             exit_code = INTERRUPTED
         return exit_code
 
-    server = Server(make_routes(pace))
+    server = Server(make_routes(pace), tls=tls)
     port = sockets[0].getsockname()[1]
 
     shown = False
