@@ -122,10 +122,9 @@ def main(
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(server.serve, sockets)
                 nursery.start_soon(show, nursery)
-                if not options.once:
-                    await anext(signals)
-                    exit_code = 0 if shown else INTERRUPTED
-                    nursery.cancel_scope.cancel()
+                await anext(signals)
+                exit_code = 0 if shown else INTERRUPTED
+                nursery.cancel_scope.cancel()
         return exit_code
 
     async def show(nursery: trio.Nursery) -> None:

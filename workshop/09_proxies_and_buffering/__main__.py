@@ -10,6 +10,7 @@ is not "what" but "where": listen before and behind each hop, and compare.
 Run this file; then read it, and `servers/badproxy.py`, which is what the guilty hops are.
 """
 
+import os
 import socket
 import subprocess
 import sys
@@ -186,8 +187,9 @@ async def find_the_hop(number: int, port: int, modes: Sequence[str]) -> None:
         print(f"  {row:5}  " + "".join(f"{time - start:7.2f}" for time in times), flush=True)
     held = [held_for(before, behind) for before, behind in pairwise(taps)]
     if sys.stdin.isatty() and sys.stdout.isatty():
-        question = partial(input, "  Which hop is it, 1, 2 or 3? ")
-        await trio.to_thread.run_sync(question, abandon_on_cancel=True)
+        print("  Which hop is it, 1, 2 or 3? ", end="", flush=True)
+        # Not `readline`: after Ctrl-C the thread would hold a lock that Python's end waits for.
+        await trio.to_thread.run_sync(os.read, sys.stdin.fileno(), 1024, abandon_on_cancel=True)
     for hop, seconds in enumerate(held, 1):
         print(f"  hop {hop} held an event for {seconds:.2f} s on average")
     guilty = held.index(max(held))
