@@ -6,5 +6,6 @@
     doctor.py      what this machine has
     bench.py       benchmarks
     lesson.py      what lessons with a server share: start it, name its bytes
+    certificate.py a certificate for localhost, made on the spot
     NN_name/       a lesson: README.md to read, __main__.py to run and to read
 """
