@@ -26,7 +26,7 @@ import sys
 import zlib
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from typing import Protocol
+from http import HTTPStatus
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -108,7 +108,7 @@ def modes(text: str) -> Modes:
 
 def _fields_of(word: str) -> dict[str, object]:
     name, equals, value = word.partition("=")
-    match name:
+    match name if re.fullmatch("[a-z0-9.=-]+", word) else "":  # it will stand in a Via
         case "rechunk" if equals:
             return {"gather": _count(value, 1)}
         case "idle" if equals:
@@ -133,13 +133,6 @@ def _count(text: str, least: int) -> int:
 
 
 # ---- What a mode does to a body: bytes in, pieces out
-
-
-class Stage(Protocol):
-    """One fault of a body: what leaves when bytes have come, and what was still held at the end."""
-
-    def receive_data(self, data: bytes) -> list[bytes]: ...
-    def receive_eof(self) -> list[bytes]: ...
 
 
 class Gather:
@@ -196,6 +189,9 @@ class Compress:
 # endregion
 
 
+Stage = Gather | SplitCharacters | Compress
+
+
 def through(stages: Sequence[Stage], data: bytes) -> list[bytes]:
     """What leaves the last stage when the first gets these bytes."""
     pieces = [data]
@@ -216,9 +212,7 @@ def rest(stages: Sequence[Stage]) -> list[bytes]:
 
 # ---- The fields of a message
 
-# "Intermediaries MUST parse a received Connection header field before a message is forwarded and,
-# for each connection-option in this field, remove any header … field(s) from the message with the
-# same name" (RFC 9110 §7.6.1); and those that always belong to one connection.
+# What belongs to one connection; what Connection names goes too (RFC 9110 §7.6.1).
 HOP_BY_HOP = re.compile(
     r"connection|content-length|host|keep-alive|te|trailer|transfer-encoding|upgrade|proxy-.+"
 )
@@ -243,21 +237,17 @@ def _may_compress(request: Request, headers: Headers) -> bool:
     members = (request.header("accept-encoding") or "").lower().replace(" ", "").split(",")
     codings = [member.partition(";") for member in members]
     accepted = any(name == "gzip" and weight.strip("0.") != "q=" for name, _, weight in codings)
-    fields = dict(headers)
-    fixed = "content-encoding" in fields or "no-transform" in fields.get("cache-control", "")
-    return accepted and not fixed
+    return accepted and not any(
+        name == "content-encoding" or (name == "cache-control" and "no-transform" in value.lower())
+        for name, value in headers
+    )
 
 
 # ---- The proxy
 
 
 def routes(to: str, how: Modes) -> Routes:
-    """All there is at another server, passed on.
-
-    Args:
-        to: its base URL.
-        how: what is done to its responses.
-    """
+    """All there is at the server of this base URL, passed on in these modes."""
     return BadProxy(to.rstrip("/"), how)
 
 
@@ -284,37 +274,48 @@ class BadProxy(Routes):
                 with trio.move_on_after(self._how.idle):
                     asking = clients.http.request(request.method, url, fields, request.body)
                     response = await connection.enter_async_context(asking)
+                    headers = self._headers(response)
+                    if response.status not in {*map(int, HTTPStatus)}:
+                        return Reply(f"502 Bad Gateway\n\na status {response.status}\n", 502)
                     if response.status in (204, 304):  # which have no body
-                        return Reply(b"", response.status, headers=end_to_end(response.headers))
-                    return Passed(request, response, self._how, connection.pop_all())
+                        return Reply(b"", response.status, headers=headers)
+                    return Passed(request, response, headers, self._how, connection.pop_all())
             except RequestError as error:
                 return Reply(f"502 Bad Gateway\n\n{error}\n", 502)
         silence = f"The server behind was silent for {self._how.idle:g} s."
         return Reply(f"504 Gateway Timeout\n\n{silence}\n", 504)
 
+    def _headers(self, response: Response) -> Headers:
+        """Its fields, those that a mode drops left out, and the confession."""
+        dropped = {"x-accel-buffering"} if self._how.strip_accel else set()
+        dropped |= {"cache-control"} if self._how.strip_no_transform else set()
+        kept = (field for field in end_to_end(response.headers) if field[0] not in dropped | OURS)
+        version = "1.0" if response.head.is_http10 else "1.1"
+        return (*kept, ("Via", f"{version} badproxy ({self._how.text.replace(',', ' ')})"))
+
 
 class Passed(StreamingReply):
-    """A response of the server behind, on its way.
+    """A response of the server behind, whose head has come, on its way.
 
     Args:
-        request: that it answers.
-        response: its head has come.
+        headers: of it, for the client.
         how: what is done to it.
         connection: to the server behind; closed in the end.
     """
 
     def __init__(
-        self, request: Request, response: Response, how: Modes, connection: AsyncExitStack
+        self,
+        request: Request,
+        response: Response,
+        headers: Headers,
+        how: Modes,
+        connection: AsyncExitStack,
     ) -> None:
         self._response = response
         self._how = how
         self._connection = connection
         self._left = how.truncate  # bytes until it is cut
         self._stages: list[Stage] = []
-        dropped = {"x-accel-buffering"} if how.strip_accel else set()
-        dropped |= {"cache-control"} if how.strip_no_transform else set()
-        fields = end_to_end(response.headers)
-        headers = tuple(field for field in fields if field[0] not in dropped | OURS)
         if how.gather:
             self._stages.append(Gather(how.gather))
         if how.split_utf8:
@@ -322,9 +323,7 @@ class Passed(StreamingReply):
         if how.gzip and _may_compress(request, headers):
             self._stages.append(Compress(how.sync))
             headers += (("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding"))
-        version = "1.0" if response.head.is_http10 else "1.1"
-        headers += (("Via", f"{version} badproxy ({how.text.replace(',', ' ')})"),)
-        kind = response.header("content-type") or "application/octet-stream"
+        kind = dict(end_to_end(response.headers)).get("content-type", "application/octet-stream")
         super().__init__(self, response.status, kind, headers)
         if how.http10:
             self.until_close = True
