@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import zlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from itertools import pairwise
@@ -33,9 +33,10 @@ try:
     from protocol.errors import DecodeError
     from protocol.head import HeadReader
     from protocol.http1 import BodyDecoder, body_decoder, response_framing
-    from protocol.sse import EventStreamParser
+    from protocol.sse import EventStreamParser, ServerSentEvent, encode_event
     from servers import badproxy, sse
     from servers.pace import Pace
+    from servers.reply import EventStream, Request
     from servers.routes import Routes
     from servers.server import Server, listen
     from workshop import lesson
@@ -69,6 +70,7 @@ class Tap:
         self._body: BodyDecoder | None = None
         self._unzip: Callable[[bytes], bytes] = bytes
         self._events = EventStreamParser()
+        self._change = trio.Event()
 
     def receive_data(self, data: bytes) -> None:
         if self._body is None:
@@ -82,6 +84,8 @@ class Tap:
         for piece in self._body.receive_data(data):
             for _ in self._events.receive_data(self._unzip(piece)):
                 self.times.append(trio.current_time())
+                self._change.set()
+                self._change = trio.Event()
         self.whole = self._body.complete
 
     def receive_eof(self) -> None:
@@ -91,6 +95,11 @@ class Tap:
                 self.whole = True
         except DecodeError:
             self.whole = False
+
+    async def has(self, count: int) -> None:
+        """Wait until so many events could be read here."""
+        while len(self.times) < count:
+            await self._change.wait()
 
     async def serve(self, port: int, client: trio.SocketStream) -> None:
         """Stand between this client and the port behind."""
@@ -148,7 +157,11 @@ async def serve_tap(
 
 def start_hop(nursery: trio.Nursery, port: int, mode: str) -> int:
     """Start a proxy before this port. Returns its own."""
-    routes = badproxy.routes(f"http://{LOOPBACK}:{port}", badproxy.modes(mode))
+    url = f"http://{LOOPBACK}:{port}"
+    return start_server(nursery, badproxy.routes(url, badproxy.modes(mode)))
+
+
+def start_server(nursery: trio.Nursery, routes: Routes) -> int:
     sockets = listen(LOOPBACK, 0)
     nursery.start_soon(Server(routes).serve, sockets)
     own: int = sockets[0].getsockname()[1]
@@ -192,8 +205,8 @@ async def find_the_hop(number: int, port: int, modes: Sequence[str]) -> None:
         await trio.to_thread.run_sync(os.read, sys.stdin.fileno(), 1024, abandon_on_cancel=True)
     for hop, seconds in enumerate(held, 1):
         print(f"  hop {hop} held an event for {seconds:.2f} s on average")
-    guilty = held.index(max(held))
-    print(f"It is hop {guilty + 1}: --mode {modes[guilty]}\n", flush=True)
+    guilty = next(hop for hop, mode in enumerate(modes, 1) if mode != "none")
+    print(f"It is hop {guilty}: --mode {modes[guilty - 1]}\n", flush=True)
 
 
 # region held
@@ -221,6 +234,28 @@ async def find_the_cut(port: int, mode: str) -> None:
 # --- 3. A real one --------------------------------------------------------------------------
 # nginx holds a small answer back until it is whole, unless the response or its own file says
 # otherwise; and to the server it speaks HTTP/1.0, unless told otherwise.
+#
+# Here no clock decides. This server makes an event only when the one before has come to you, so
+# through a hop that holds the first there is no second.
+
+PATIENCE = 1.0  # seconds
+COUNT = 3
+
+
+def one_by_one(reader: Tap) -> Routes:
+    async def events() -> AsyncGenerator[bytes, None]:
+        for number in range(1, COUNT + 1):
+            yield encode_event(ServerSentEvent(data=str(number)))
+            with trio.move_on_after(PATIENCE) as waiting:
+                await reader.has(number)
+            if waiting.cancelled_caught:
+                return
+
+    async def stream(request: Request) -> EventStream:
+        return EventStream(events())
+
+    return Routes({"GET /": stream})
+
 
 NGINX = """
 daemon off; master_process off; pid nginx.pid; error_log stderr crit;
@@ -257,15 +292,16 @@ async def real_ones(port: int) -> None:
         return
     async with trio.open_nursery() as nursery:
         rows, servers = [], []
-        for about, settings, mode in [*STREAMS, *ENDS]:
-            before, behind = Tap(), Tap()
-            at = await nursery.start(serve_tap, before, start_hop(nursery, port, mode))
+        for number, (about, settings, mode) in enumerate([*STREAMS, *ENDS]):
+            reader = Tap()
+            server = start_server(nursery, one_by_one(reader)) if number < len(STREAMS) else port
+            at = start_hop(nursery, server, mode)
             for setting in settings:
                 own = free_port()
                 url = f"http://{LOOPBACK}:{at}"
                 servers.append(SERVER.format(own=own, behind=url, settings=setting))
                 at = own
-            rows.append((about, before, behind, await nursery.start(serve_tap, behind, at)))
+            rows.append((about, reader, await nursery.start(serve_tap, reader, at)))
         with tempfile.TemporaryDirectory() as folder:
             config = NGINX.format(servers="\n    ".join(servers))
             (Path(folder) / "nginx.conf").write_text(config, encoding="utf-8")
@@ -280,12 +316,11 @@ async def real_ones(port: int) -> None:
                     nginx.terminate()
         nursery.cancel_scope.cancel()
     print("\nnginx between the server and you: does an event pass before the next is there?")
-    for about, before, behind, _ in rows[: len(STREAMS)]:
-        gap = (before.times[-1] - before.times[0]) / len(before.times)
-        print(f"  {about:54}{'holds them' if held_for(before, behind) > 2 * gap else 'streams'}")
+    for about, reader, _ in rows[: len(STREAMS)]:
+        print(f"  {about:54}{'streams' if len(reader.times) == COUNT else 'holds them'}")
     print("\nnginx before a server that dies in the middle: what does it tell you?")
-    for about, _, behind, _ in rows[len(STREAMS) :]:
-        print(f"  {about:54}{'a whole answer' if behind.whole else 'cut off'}", flush=True)
+    for about, reader, _ in rows[len(STREAMS) :]:
+        print(f"  {about:54}{'a whole answer' if reader.whole else 'cut off'}", flush=True)
 
 
 async def until_it_listens(port: int) -> None:
