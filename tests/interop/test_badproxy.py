@@ -48,7 +48,7 @@ def each_token_before_the_next(held: Held, front: Address) -> None:
             held.release()
             read_until(output, f'data: {{"text":"{token}"}}\n\n'.encode())
         held.release()
-        read_until(output, b'event: done\ndata: {"finish_reason":"stop"}\n\n')
+        read_until(output, b'data: {"finish_reason":"stop"}\n\n')
 
 
 # What curl says of an end: 0 is whole, 18 is "transfer closed with outstanding read data".
