@@ -22,10 +22,10 @@ from pathlib import Path
 import msgspec
 import trio
 
-from .exercises import Lesson, judge
+from .exercises import Lesson, judge, leaves
 from .lab import Failure, Lab
 
-__all__ = ["SECONDS", "Report", "run"]
+__all__ = ["SECONDS", "Report", "check", "run"]
 
 SECONDS = 10.0  # that one check may take, with the start of its process
 GRACE = 5.0  # more seconds after which the parent ends a child that has not ended itself
@@ -91,6 +91,18 @@ async def run(lesson: Lesson, path: Path, seconds: float = SECONDS) -> Report:
     report = understood(bytes(said.data), process.returncode, path, seconds)
     report.output = printed.data.decode(errors="backslashreplace")
     return report
+
+
+def check(lesson: Lesson, path: Path, seconds: float = SECONDS) -> Report:
+    """`run` for a caller without trio.
+
+    Raises:
+        KeyboardInterrupt: ^C; the child is gone.
+    """
+    try:
+        return trio.run(run, lesson, path, seconds)
+    except BaseExceptionGroup as group:  # nurseries make one of it
+        raise next(leaves(group)) from None
 
 
 class Tail:

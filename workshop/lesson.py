@@ -17,17 +17,13 @@ from servers.pace import Pace
 from servers.routes import Routes
 from servers.server import PortBusyError, Server, listen
 
+from .telling import visible
+
 __all__ = ["Names", "main", "visible"]
 
 INTERRUPTED = 130  # what a shell reports of a program ended by SIGINT: 128 + 2
 PUNCTUATION = {"CRLF", "end-of-line", ":", "space"}
 COLOURS = dict.fromkeys(PUNCTUATION, "2") | {"chunk-size": "33", "field-name": "36"}
-
-
-def visible(data: bytes) -> str:
-    """Bytes as text that hides nothing: ␍ for CR, ␊ for LF, and \\x… for half a character."""
-    text = data.decode("utf-8", "backslashreplace")
-    return text.replace("\r", "␍").replace("\n", "␊")
 
 
 class Names:
