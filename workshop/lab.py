@@ -105,6 +105,11 @@ class Tokens:
             self.release()
             yield token
 
+    async def until_closed(self) -> None:
+        """Wait until the exercise has closed the stream, or read it to its end."""
+        while not self.closed:
+            await self._change.park()
+
     def __iter__(self) -> Generator[str, None, None]:
         try:
             for number, token in enumerate(self._tokens, 1):
@@ -115,6 +120,7 @@ class Tokens:
                 yield token
         finally:
             self.closed = True
+            self._change.unpark_all()
 
     async def __aiter__(self) -> AsyncGenerator[str, None]:
         try:
@@ -126,6 +132,7 @@ class Tokens:
                 yield token
         finally:
             self.closed = True
+            self._change.unpark_all()
 
 
 class Lab:
