@@ -114,8 +114,10 @@ class Tokens:
         try:
             for number, token in enumerate(self._tokens, 1):
                 if number > self.released:
-                    held = f"before the bytes of {self} came" if self.released else "unasked"
-                    raise Failure(self._name, f"asked for token {number} {held}")
+                    too_early = (
+                        f"the bytes of {self}, came" if self.released else "anybody wanted it"
+                    )
+                    raise Failure(self._name, f"asked for token {number} before {too_early}")
                 self.made = number
                 yield token
         finally:

@@ -13,6 +13,7 @@ to a newer one. Without a terminal the letters come a line each, and one after t
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -39,6 +40,8 @@ from .telling import bytes_seen, verdict
 
 __all__ = ["main"]
 
+POLL_SECONDS = 0.3
+QUIT_MS = 200  # how long the end may take
 SAVED, INPUT_ENDED = "saved", "input ended"
 PLAIN = "No terminal here. Type a letter and Enter, or use: workshop check, hint, list, solution."
 
@@ -86,6 +89,7 @@ class Session:
     def begin(self, lesson: Lesson) -> None:
         """Go to a lesson and check it."""
         self.lesson = lesson
+        self._desk.go_to(lesson)
         path = self._desk.exercise(lesson)
         say([Text(), heading(lesson)])
         say([Text(f"read  {lesson.folder / 'README.md'}\nedit  {path}", "dim")])
@@ -121,6 +125,9 @@ class Session:
         match event:
             case "y" if question:
                 question()
+            case _ if question:
+                say([Text("no")])
+                self._show_keys()
             case "h":
                 say(hints_seen(self.lesson, self._desk.next_hint(self.lesson)))
                 self._show_keys()
@@ -136,8 +143,6 @@ class Session:
                 self._ask(f"Begin exercise {self.lesson.number} anew?", self._reset)
             case "\n":
                 self.start_check()
-            case _ if question:
-                say([Text("no")])
             case _:
                 self._show_keys()
 
@@ -177,14 +182,15 @@ class Session:
         await send.send(INPUT_ENDED)
 
     async def _watch_files(self, send: trio.MemorySendChannel[str], poll: bool) -> None:
-        """Editors write a file or put another in its place: watch the folders, not the files."""
+        """Say that a file may have been saved; `_handle` looks whether it is another now."""
+        while poll:
+            await trio.sleep(POLL_SECONDS)
+            await send.send(SAVED)
+        # Editors write a file or put another in its place: watch the folders, not the files.
         folders = [self._desk.exercise(lesson).parent for lesson in lessons()]
-        changes = watchfiles.awatch(*folders, recursive=False, force_polling=poll or None)
-        async for change in changes:
-            saved = {os.path.split(path) for _, path in change}
-            names = {os.path.basename(folder) for folder, file in saved if file == "exercise.py"}
-            if self.lesson.name in names:
-                await send.send(SAVED)
+        # Cancelled, it comes back when its thread does: at the end of this timeout.
+        async for _ in watchfiles.awatch(*folders, recursive=False, rust_timeout=QUIT_MS):
+            await send.send(SAVED)
 
 
 # ---- the keyboard
@@ -202,10 +208,12 @@ else:
     import termios
     import tty
 
+    ESCAPE = re.compile(r"\x1b(?:[\[O][0-9;]*.)?")
+
     def read_keys() -> str:
         """The keys pressed since the last call, at least one; an arrow (b"\\x1b[A") is none."""
         pressed = os.read(sys.stdin.fileno(), 64).decode(errors="replace")
-        return "?" if pressed.startswith("\x1b") else pressed.replace("\x04", "q")  # ^D
+        return ESCAPE.sub(" ", pressed).replace("\x04", "q")  # ^D
 
     @contextmanager
     def single_keys() -> Iterator[None]:
@@ -233,7 +241,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--poll",
         action="store_true",
         help="look at the file three times a second, where no saving is noticed: "
-        "network drives, some containers and virtual machines",
+        "on network drives, in some containers and virtual machines",
     )
     parser.add_argument("--timeout", type=seconds, default=checking.SECONDS, metavar="SECONDS")
     return run(parser, argv, _learn)
