@@ -1,14 +1,10 @@
 """The runner as a learner meets it: plain commands, letters through a pipe, keys in a terminal."""
 
 import os
-import select
 import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -18,11 +14,11 @@ from workshop.__main__ import main
 from workshop.exercises import Lesson, lessons
 from workshop.progress import Desk, Progress, default_folder
 
-from .conftest import ROOT, Start, limited, outputs
+from .conftest import ROOT, Start, outputs
+from .terminal import SAFETY, terminal
 
 LESSONS = {lesson.number: lesson for lesson in lessons()}
 THIRD = LESSONS[3]
-SAFETY = 30.0  # seconds
 
 
 def put(folder: Path, lesson: Lesson, name: str) -> Path:
@@ -255,70 +251,13 @@ def test_without_any_input(folder: Path, start: Start) -> None:
 # ---- keys in a terminal
 
 
-class Terminal:
-    """A learner's terminal with `workshop learn` in it: keys go in, text comes out."""
-
-    def __init__(self, main_end: int) -> None:
-        self._end = main_end
-        self.text = b""
-
-    def press(self, keys: bytes) -> None:
-        os.write(self._end, keys)
-
-    def until(self, text: str) -> str:
-        """Read on to this text; returns all that came since the last call, with it."""
-        end = time.monotonic() + SAFETY
-        while (at := self.text.find(text.encode())) < 0:
-            left = end - time.monotonic()
-            if not select.select([self._end], [], [], max(left, 0))[0]:
-                pytest.fail(f"{text!r} did not come, but {self.text.decode()}")
-            try:
-                self.text += os.read(self._end, 65536)
-            except OSError:  # Linux says EIO when the program has ended
-                pytest.fail(f"{text!r} did not come, but the end after {self.text.decode()}")
-        at += len(text.encode())
-        shown, self.text = self.text[:at], self.text[at:]
-        return shown.decode()
-
-
-@contextmanager
-def terminal(*arguments: str, **more: str) -> Iterator[tuple[Terminal, subprocess.Popen[bytes]]]:
-    """`python ARGUMENTS` in a pseudo-terminal; ^C reaches it as it would from a keyboard."""
-    import fcntl
-    import pty
-    import termios
-
-    end, its_end = pty.openpty()
-    before = termios.tcgetattr(its_end)
-    try:
-        with (
-            subprocess.Popen(
-                [sys.executable, *arguments],
-                cwd=ROOT,
-                env=os.environ | {"TERM": "xterm", "COLUMNS": "200"} | more,
-                stdin=its_end,
-                stdout=its_end,
-                stderr=its_end,
-                start_new_session=True,
-                preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-            ) as process,
-            limited(process, 120),
-        ):
-            yield Terminal(end), process
-            assert process.wait(SAFETY) is not None
-        assert termios.tcgetattr(its_end) == before  # the terminal is as it was
-    finally:
-        os.close(end)
-        os.close(its_end)
-
-
 KEYS = "q quit"
 
 
 @pytest.mark.parametrize("poll", [(), ("--poll",)], ids=["notified", "polling"])
 def test_a_learner_at_work(poll: tuple[str, ...], folder: Path) -> None:
     """Save, and the check has run; keys at once; nothing goes on by itself."""
-    with terminal(*learn(folder, *poll)) as (screen, process):
+    with terminal(sys.executable, *learn(folder, *poll)) as (screen, process):
         shown = screen.until(KEYS)
         assert "it is not written yet: encode" in shown
         assert f"0/{len(LESSONS)}" in shown
@@ -347,7 +286,7 @@ def test_a_learner_at_work(poll: tuple[str, ...], folder: Path) -> None:
 def test_keys_while_a_check_never_ends(folder: Path) -> None:
     """A hint, a newer save in place of the check, and ^C: 130, with nothing left over."""
     path = put(folder, THIRD, "solution.py")
-    with terminal(*learn(folder), NO_COLOR="1") as (screen, process):
+    with terminal(sys.executable, *learn(folder), NO_COLOR="1") as (screen, process):
         assert "\x1b[3" not in screen.until(KEYS)
         path.write_text("import time\nwhile True:\n    time.sleep(1)\n")
         screen.until("checking…")
