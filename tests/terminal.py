@@ -15,12 +15,40 @@ import termios
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from .conftest import ROOT, limited
 
 SAFETY = 30.0  # seconds that anything may take: long, for a busy machine is not a bug
+
+
+class Lifeline:
+    """A pipe by which a process, and all that it has started, is seen to begin and to end.
+
+    Attributes:
+        code: the lines of Python that take hold of it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        path = folder / "lifeline"
+        os.mkfifo(path)
+        self._end = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        self.code = f"lifeline = open({str(path)!r}, 'w')\nlifeline.write('x')\nlifeline.flush()\n"
+
+    def begun(self) -> None:
+        """Wait until it lives."""
+        assert self._read() == b"x"
+
+    def ended(self) -> None:
+        """Wait until nobody lives who has taken hold of it."""
+        assert self._read() == b""
+        os.close(self._end)
+
+    def _read(self) -> bytes:
+        assert select.select([self._end], [], [], SAFETY)[0], "nothing has happened"
+        return os.read(self._end, 10)
 
 
 class Screen:

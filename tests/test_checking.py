@@ -1,7 +1,5 @@
 """A learner's file in a process of its own: whatever it does, the check ends and says why."""
 
-import os
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,6 +8,8 @@ import trio
 from workshop import checking
 from workshop.checking import Report
 from workshop.exercises import Lesson, judge, lessons
+
+from .terminal import Lifeline
 
 CHECK = """
 from workshop.lab import Failure
@@ -155,23 +155,18 @@ def test_a_wait_without_end(lesson: Lesson) -> None:
 
 async def test_nothing_is_left_of_a_check_that_is_cancelled(lesson: Lesson) -> None:
     """^C, or a newer save: the child goes, and what it has started."""
-    alive = lesson.folder / "alive"
-    os.mkfifo(alive)
+    lifeline = Lifeline(lesson.folder)
     path = lesson.folder / "exercise.py"
     path.write_text(
-        "import subprocess\n"
-        f"fifo = open({str(alive)!r}, 'w')\n"
-        "subprocess.Popen(['sleep', '1000'], pass_fds=[fifo.fileno()])\n"
-        "fifo.write('x')\nfifo.flush()\n"
+        f"import subprocess\n{lifeline.code}"
+        "subprocess.Popen(['sleep', '100'], pass_fds=[lifeline.fileno()])\n"
         "while True:\n    pass\n"
     )
     async with trio.open_nursery() as nursery:
         nursery.start_soon(checking.run, lesson, path)
-        reader = await trio.to_thread.run_sync(partial(os.open, alive, os.O_RDONLY))
-        assert await trio.to_thread.run_sync(os.read, reader, 1) == b"x"
+        await trio.to_thread.run_sync(lifeline.begun)
         nursery.cancel_scope.cancel()
-    assert os.read(reader, 1) == b""  # nobody holds the other end any more
-    os.close(reader)
+    lifeline.ended()
 
 
 def test_the_process_of_a_real_lesson() -> None:

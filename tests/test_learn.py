@@ -15,7 +15,7 @@ from workshop.exercises import Lesson, lessons
 from workshop.progress import Desk, Progress, default_folder
 
 from .conftest import ROOT, Start, outputs
-from .terminal import SAFETY, terminal
+from .terminal import SAFETY, Lifeline, terminal
 
 LESSONS = {lesson.number: lesson for lesson in lessons()}
 THIRD = LESSONS[3]
@@ -288,12 +288,15 @@ def test_keys_while_a_check_never_ends(folder: Path) -> None:
     path = put(folder, THIRD, "solution.py")
     with terminal(sys.executable, *learn(folder), NO_COLOR="1") as (screen, process):
         assert "\x1b[3" not in screen.until(KEYS)
-        path.write_text("import time\nwhile True:\n    time.sleep(1)\n")
+        lifeline = Lifeline(path.parent)
+        path.write_text(f"{lifeline.code}while True:\n    pass\n")
         screen.until("checking…")
+        lifeline.begun()
         screen.press(b"h")
         assert "Hint 1 of 3" in screen.until(KEYS)
         put(folder, THIRD, "wrong_no_last_chunk.py")
         assert "nothing says that it is whole" in screen.until(KEYS)
+        lifeline.ended()
         screen.press(b"x")
         screen.until("y/n")
         screen.press(b"y")
@@ -305,11 +308,10 @@ def test_keys_while_a_check_never_ends(folder: Path) -> None:
 def test_ctrl_c_while_a_check_runs(folder: Path, start: Start) -> None:
     """`workshop check`: 130 and no traceback."""
     path = put(folder, THIRD, "exercise.py")
-    begun = path.with_name("begun")
-    os.mkfifo(begun)
-    path.write_text(f"open({str(begun)!r}, 'w').close()\nimport time\ntime.sleep(1000)\n")
+    lifeline = Lifeline(path.parent)
+    path.write_text(f"{lifeline.code}while True:\n    pass\n")
     process = start("-m", "workshop", "check", "3", "--dir", str(folder))
-    with begun.open("rb") as fifo:
-        fifo.read()  # b"" when the child has opened and closed it
+    lifeline.begun()
     process.send_signal(signal.SIGINT)
     assert outputs(process) == (130, "", "")
+    lifeline.ended()
