@@ -27,20 +27,13 @@ from .telling import verdict
 __all__ = ["check", "hint", "list_lessons", "reset", "solution"]
 
 USAGE_ERROR = 2
-WINDOWS = "Linux and macOS are tested; Windows is not."
+WINDOWS = "For Linux and macOS. It may run on Windows, where nobody has tested it."
 
 
 def check(argv: Sequence[str] | None = None) -> int:
     """`workshop check [N | --all]`. Returns 0, or 1 when an exercise fails."""
-    parser = lesson_parser("check", "Check an exercise. Exit code: 0 it passes, 1 it does not.")
+    parser = check_parser("check", "Check an exercise. Exit code: 0 it passes, 1 it does not.")
     parser.add_argument("--all", action="store_true", help="every exercise that you have begun")
-    parser.add_argument(
-        "--timeout",
-        type=seconds,
-        default=checking.SECONDS,
-        metavar="SECONDS",
-        help="how long one check may take; default: %(default)s",
-    )
     return run(parser, argv, _check)
 
 
@@ -237,6 +230,18 @@ def lesson_parser(name: str, description: str) -> argparse.ArgumentParser:
     parser = folder_parser(name, description)
     parser.add_argument(
         "lesson", nargs="?", type=lesson_number, metavar="N", help="default: where you are"
+    )
+    return parser
+
+
+def check_parser(name: str, description: str) -> argparse.ArgumentParser:
+    parser = lesson_parser(name, description)
+    parser.add_argument(
+        "--timeout",
+        type=seconds,
+        default=checking.SECONDS,
+        metavar="SECONDS",
+        help="how long one check may take; default: %(default)s",
     )
     return parser
 

@@ -25,14 +25,13 @@ from rich.text import Text
 from . import checking
 from .commands import (
     bar,
+    check_parser,
     following,
     heading,
     hints_seen,
-    lesson_parser,
     overview,
     run,
     say,
-    seconds,
 )
 from .exercises import Lesson, leaves, lessons
 from .progress import HINTS, Desk
@@ -236,14 +235,13 @@ def read_letter() -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """`workshop learn`. Returns 0, or 2 when the folder cannot be written."""
-    parser = lesson_parser("learn", "The exercises, one after the other, checked when you save.")
+    parser = check_parser("learn", "The exercises, one after the other, checked when you save.")
     parser.add_argument(
         "--poll",
         action="store_true",
         help="look at the file three times a second, where no saving is noticed: "
         "on network drives, in some containers and virtual machines",
     )
-    parser.add_argument("--timeout", type=seconds, default=checking.SECONDS, metavar="SECONDS")
     return run(parser, argv, _learn)
 
 
