@@ -3,16 +3,12 @@
 What they show is in their READMEs, which test_transcripts.py replays.
 """
 
-import os
-import pty
 import re
 import signal
 import ssl
 import subprocess
 import sys
 from argparse import ArgumentTypeError
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -23,9 +19,10 @@ from clients.tls import TLSStream, client_context
 from workshop.certificate import make
 from workshop.exercises import load
 
-from .conftest import ROOT, Start, limited, line_of, outputs
-from .interop.peers import need, shell
+from .conftest import ROOT, Start, line_of, outputs
+from .interop.peers import SAFETY, need, shell
 from .streams import memory_pair
+from .terminal import terminal
 
 HOPS, TLS, STREAMS = (
     f"workshop/{name}" for name in ("09_proxies_and_buffering", "10_tls", "12_ten_thousand_streams")
@@ -66,44 +63,21 @@ def test_without_nginx_the_rest_is_shown(
     assert capsys.readouterr().out == "\nnginx is not installed here: the third part is skipped\n"
 
 
-@contextmanager
-def on_a_terminal(*command: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """A process, and our end of its terminal."""
-    ours, theirs = pty.openpty()
-    with subprocess.Popen(
-        [sys.executable, *command], cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs
-    ) as process:
-        os.close(theirs)
-        with limited(process):
-            yield process, ours
-    os.close(ours)
-
-
 def test_on_a_terminal_it_asks_first() -> None:
-    with on_a_terminal(HOPS, "--once", *SERVES) as (_, terminal):
-        shown = b""
-        for number in (1, 2, 3):
-            while shown.count(b"Which hop is it, 1, 2 or 3? ") < number:
-                shown += os.read(terminal, 4096)
-            assert shown.count(b"It is hop") == number - 1
-            os.write(terminal, b"\x04" if number == 3 else b"2\n")  # Ctrl-D is an answer too
-        while b"whole" not in shown:
-            shown += os.read(terminal, 4096)
-    assert re.findall(rb"It is hop (\d)", shown) == [b"2", b"1", b"3"]
+    with terminal(sys.executable, HOPS, "--once", *SERVES) as (screen, _):
+        for hop, answer in (("2", b"2\n"), ("1", b"\n"), ("3", b"\x04")):  # Ctrl-D is one too
+            assert "It is hop" not in screen.until("Which hop is it, 1, 2 or 3? ")
+            screen.press(answer)
+            screen.until(f"It is hop {hop}: --mode ")
+        screen.until("6 events, whole")
 
 
 @pytest.mark.parametrize("flags", [("--once",), ()])
 def test_ctrl_c_at_the_question(flags: tuple[str, ...]) -> None:
-    with on_a_terminal(HOPS, *flags, *SERVES) as (process, terminal):
-        shown = b""
-        while b"Which hop is it" not in shown:
-            shown += os.read(terminal, 4096)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 130
-        with suppress(OSError):  # the end of a terminal
-            while True:
-                shown += os.read(terminal, 4096)
-    assert shown.endswith(b"Which hop is it, 1, 2 or 3? ")
+    with terminal(sys.executable, HOPS, *flags, *SERVES) as (screen, process):
+        screen.until("Which hop is it, 1, 2 or 3? ")
+        screen.press(b"\x03")
+        assert process.wait(SAFETY) == 130
 
 
 # ---- Lesson 10

@@ -25,7 +25,11 @@ RULE = {
     "swallows-the-end": "the last chunk says that a body is whole (RFC 9112 §8)",
     "no-last-chunk": "a body without its last chunk is not whole (RFC 9112 §8)",
 }
-REDO = "python -m servers.badproxy --to http://localhost:8004 --mode buffer"
+MODE = {
+    "decodes-and-breaks-utf8": "split-utf8",
+    "swallows-the-end": "http10,truncate=300",
+    "no-last-chunk": "truncate=300",
+}
 
 
 async def check(exercise: ModuleType, lab: Lab) -> None:
@@ -39,6 +43,7 @@ class Client:
     def __init__(self, exercise: ModuleType, lab: Lab) -> None:
         self._exercise = exercise
         self._lab = lab
+        self._before = len(lab.received)  # by the client before this one
         self._decoder = ChunkedDecoder()
         self._body = b""
         self._expected = b""
@@ -91,9 +96,12 @@ class Client:
             name, why = "gathers-lines", "the line is not whole, and the relay waits for its end"
         else:
             name, why = "held-back", "the relay waits for more"
-        with self._lab.deadline(f"piece {number}, {piece!r}", name=name, why=why):
-            while len(self._body) < len(self._expected) and await self._receive(ours):
-                pass
+        try:
+            with self._lab.deadline(f"piece {number}, {piece!r}", name=name, why=why):
+                while len(self._body) < len(self._expected) and await self._receive(ours):
+                    pass
+        except Failure as held:
+            raise self._failure(held.name, held.message) from None
         if self._body != self._expected:
             at = first_difference(self._body, self._expected)
             message = f"piece {number} was {piece!r}, and the client reads {self._body[-9:]!r}"
@@ -118,8 +126,9 @@ class Client:
             name,
             message,
             sent=self._expected,
-            received=self._lab.received if at is None else self._body,
+            received=self._lab.received[self._before :] if at is None else self._body,
             at=at,
             rule=RULE.get(name, STREAMS),
-            redo=REDO,
+            redo="python -m servers.badproxy --to http://localhost:8004 --mode "
+            + MODE.get(name, "buffer"),
         )

@@ -51,7 +51,7 @@ def check_one_by_one(exercise: ModuleType, lab: Lab) -> None:
             }
             name, what = wrong.get(tuple(found), ("wrong-length", f"should be [{size}]"))
             message = f"a record of length {length}: {found} {what}"
-            raise Failure(name, message, sent=heard[:16], rule=RULE, redo=REDO)
+            raise Failure(name, message, sent=heard[:5], rule=RULE, redo=REDO)
 
 
 def check_together(exercise: ModuleType, lab: Lab) -> None:
@@ -78,5 +78,5 @@ def check_cut(exercise: ModuleType, lab: Lab, step: int) -> None:
     for (size, when), heard in zip(told, RECORDS, strict=True):
         if when >= at + 5 + step:
             message = f"{size} was told {when - at - 5} bytes after the header that says it"
-            raise Failure("waits-for-the-rest", message, sent=heard[:16], rule=RULE)
+            raise Failure("waits-for-the-rest", message, sent=heard[:5], rule=RULE)
         at += len(heard)
