@@ -20,7 +20,7 @@
 
 import argparse
 import sys
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from collections.abc import Sequence as Items
 from pathlib import Path
 from urllib.parse import parse_qs
@@ -122,6 +122,7 @@ def routes(
     model: Model | None = None,
     settings: Settings | None = None,
     access: Access | None = None,
+    pages: Mapping[str, Handler] = {},
 ) -> Routes:
     """All routes of this server.
 
@@ -131,6 +132,7 @@ def routes(
         model: knows what to say.
         settings: of the OpenAI API.
         access: who may use it; by default any program, and no page of another origin.
+        pages: more routes, such as those of the course.
     """
     engine = engine or Engine()
     api = API(pace, engine, model or Model(), settings or Settings())
@@ -186,14 +188,15 @@ def routes(
         "GET /faults": faults,
         "GET /metrics": metrics,
         "GET /health": health,
+        **pages,
     }
     guarded = (access or Access()).guard(api.table)
     table |= {key: identified(handler) for key, handler in guarded.items()}
     return Routes(table, tasks=[engine.run])
 
 
-def from_flags(options: argparse.Namespace) -> Routes:
-    """The routes that these flags ask for.
+def from_flags(options: argparse.Namespace, pages: Mapping[str, Handler] = {}) -> Routes:
+    """The routes that these flags ask for, and these pages.
 
     Raises:
         OSError, ValueError: a file that one of them names cannot be used.
@@ -204,6 +207,7 @@ def from_flags(options: argparse.Namespace) -> Routes:
         flags.model_of(options),
         flags.settings_of(options),
         flags.access_of(options),
+        pages,
     )
 
 

@@ -15,6 +15,7 @@ from importlib import import_module
 COMMANDS = {
     "serve": ("workshop.serve", "all servers on this machine, and the map (the default)"),
     "aha": ("workshop.aha", "ten seconds: the same answer three ways, byte for byte"),
+    "course": ("workshop.course.build", "the lessons and the annotated source, as web pages"),
     "nc": ("clients.nc", "netcat: bytes between a connection and this terminal"),
     "doctor": ("workshop.doctor", "what this machine has, and what to do about the rest"),
     "bench": ("workshop.bench", "how fast the codecs are here (needs the clone)"),

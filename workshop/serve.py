@@ -28,6 +28,7 @@ from servers.redact import Secret
 from servers.routes import Routes
 from servers.server import PortBusyError, Server, listen
 
+from .course.routes import course_routes
 from .doctor import netcats
 
 __all__ = ["main"]
@@ -77,7 +78,7 @@ PLACES = [
         "chat",
         8000,
         "home, chat page, simulated LLM",
-        chat.from_flags,
+        lambda options: chat.from_flags(options, course_routes()),
         [
             "curl -N {url}",
             "curl -N {url}chat/你好",
