@@ -6,8 +6,10 @@ A few classes are enough, and names, operators and brackets have none: a page of
 most of it is ink. Nothing here writes a style attribute; the pages' policy would not allow it.
 """
 
+from functools import cache
 from html import escape
 from pathlib import PurePosixPath
+from typing import Any
 
 from pygments.lexer import Lexer
 from pygments.lexers import get_lexer_by_name
@@ -63,8 +65,7 @@ def highlight(code: str, language: str) -> list[str]:
     source = "".join(line.rstrip("\r\n") + "\n" for line in split_lines(code))
     lines = [""]
     for kind, value in _lexer(language).get_tokens(source):
-        ancestors = reversed(kind.split())  # itself first
-        name = next((CLASSES[each] for each in ancestors if each in CLASSES), "")
+        name = _class(kind)
         for number, part in enumerate(value.split("\n")):
             if number:
                 lines.append("")
@@ -72,6 +73,12 @@ def highlight(code: str, language: str) -> list[str]:
                 html = escape(part)
                 lines[-1] += f'<span class="{name}">{html}</span>' if name else html
     return lines[:-1]
+
+
+@cache
+def _class(kind: Any) -> str:
+    """Of the kind of a token, or of the nearest that it is a kind of."""
+    return next((CLASSES[each] for each in reversed(kind.split()) if each in CLASSES), "")
 
 
 def _lexer(language: str) -> Lexer:

@@ -166,8 +166,7 @@ class Pages:
         )
 
     def _row(self, name: str) -> str:
-        said = self.tree.woven(name).docstring.partition("\n\n")[0] if name.endswith(".py") else ""
-        said = self._prose.inline(INDEX, said)
+        said = self._prose.inline(INDEX, self.tree.summary(name))
         base = f"<code>{escape(posixpath.basename(name))}</code>"
         lines = self.tree.text(name).count("\n")
         where = link(self.links, INDEX, Target(name), base)
@@ -207,4 +206,5 @@ class Pages:
 
 def _idea(title: str) -> str:
     """A lesson's title without its number, which the list has."""
-    return title.partition(": ")[2] or title
+    idea = title.partition(": ")[2] or title
+    return idea[:1].upper() + idea[1:]

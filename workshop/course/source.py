@@ -23,11 +23,13 @@ def source_page(name: str, links: Links, prose: Prose) -> str:
     """The `main` element of a Python module's page."""
     woven = links.tree.woven(name)
     sections = [section for section in woven.sections if not section.is_empty]
-    intro = ""
-    if woven.docstring and not sections[0].has_code:
-        intro = prose.comment(name, woven.docstring)
+    intro = said = ""
+    for block in sections[0].blocks if sections and not sections[0].has_code else ():
+        said += block.text + "\n\n"
+    if said.strip():
+        intro = prose.comment(name, said)
         del sections[0]
-    page = _SourcePage(name, links, prose, woven, sections)
+    page = _SourcePage(name, links, prose, woven, sections, said)
     rows = "".join(map(page.row, sections))
     facts = "".join(f"<li>{fact}</li>\n" for fact in _facts(name, links))
     return (
@@ -53,17 +55,26 @@ def file_page(name: str, links: Links) -> str:
 class _SourcePage:
     """Writes the rows of one page; no anchor twice.
 
+    Args:
+        context: what the module's docstring says.
+
     Attributes:
         headings: of the table of contents: titles, and what is public.
     """
 
     def __init__(
-        self, name: str, links: Links, prose: Prose, woven: Woven, sections: Sequence[Section]
+        self,
+        name: str,
+        links: Links,
+        prose: Prose,
+        woven: Woven,
+        sections: Sequence[Section],
+        context: str,
     ) -> None:
         self._name = name
         self._links = links
         self._prose = prose
-        self._woven = woven
+        self._context = context
         self._lines = highlight(woven.text, "python")
         rows = {section.name for section in sections}
         inner = {
@@ -86,7 +97,7 @@ class _SourcePage:
                 numbers = range(block.first, block.first + len(block.lines))
                 shown += [(number, self._lines[number - 1]) for number in numbers]
             elif block.text:
-                said += self._prose.comment(self._name, block.text, self._woven.docstring)
+                said += self._prose.comment(self._name, block.text, self._context)
         while shown and not shown[0][1].strip():
             del shown[0]
         while shown and not shown[-1][1].strip():

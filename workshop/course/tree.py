@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from .weave import Span, Woven, find_regions, split_lines, weave
+from .weave import Span, Woven, find_regions, read_docstring, split_lines, weave
 
 __all__ = ["ROOT", "Tree"]
 
@@ -102,6 +102,11 @@ class Tree:
         if name.endswith(".md") and (heading := HEADING.search(FENCE.sub("", self.text(name)))):
             return re.sub(r"[`*]", "", heading[1])
         return name
+
+    def summary(self, name: str) -> str:
+        """The first paragraph of a module's docstring."""
+        said = read_docstring(self.text(name)) if name.endswith(".py") else ""
+        return said.partition("\n\n")[0]
 
     def lesson(self, name: str) -> int | None:
         """The number of the lesson whose README this is."""

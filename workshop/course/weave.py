@@ -27,7 +27,17 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-__all__ = ["Block", "Kind", "Section", "Span", "Woven", "find_regions", "split_lines", "weave"]
+__all__ = [
+    "Block",
+    "Kind",
+    "Section",
+    "Span",
+    "Woven",
+    "find_regions",
+    "read_docstring",
+    "split_lines",
+    "weave",
+]
 
 
 class Kind(enum.Enum):
@@ -113,14 +123,6 @@ class Woven(msgspec.Struct):
     marks: set[int] = set()
     problems: list[str] = []
 
-    @property
-    def docstring(self) -> str:
-        """Of the module: the first thing that its page says."""
-        for block in self.sections[0].blocks if self.sections else ():
-            if block.kind is Kind.DOCSTRING:
-                return block.text
-        return ""
-
 
 LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 
@@ -162,6 +164,18 @@ def weave(text: str) -> Woven:
     find_regions(woven, comments)
     woven.sections = _sections(_blocks(lines, comments, docstrings, starts), starts)
     return woven
+
+
+def read_docstring(text: str) -> str:
+    """The module's docstring, without reading further than that."""
+    tokens = tokenize.generate_tokens(io.StringIO(text.removeprefix("\ufeff")).readline)
+    ignored = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE)
+    try:
+        first = next(token for token in tokens if token.type not in ignored)
+        said = ast.literal_eval(first.string) if first.type == tokenize.STRING else ""
+    except (SyntaxError, ValueError, tokenize.TokenError):
+        return ""
+    return inspect.cleandoc(said) if isinstance(said, str) else ""
 
 
 def find_regions(woven: Woven, comments: Mapping[int, str]) -> None:
@@ -232,13 +246,14 @@ def _docstrings(
 ) -> dict[int, tuple[int, str]]:
     """Docstrings that have their lines for themselves: {first line: (last line, text)}.
 
-    A string after an assignment in a module or class documents that; a section begins with it.
+    A string after an assignment in a module or class documents that: together they are a section.
     """
     found: dict[int, tuple[int, str]] = {}
     for scope in ast.walk(module):
         if not isinstance(scope, Scope):
             continue
-        for before, node in zip([None, *scope.body], scope.body, strict=False):
+        body = [None, *scope.body, None]
+        for before, node, after in zip(body, body[1:], body[2:], strict=False):
             if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
                 continue
             text, last = node.value.value, node.end_lineno or node.lineno
@@ -254,8 +269,9 @@ def _docstrings(
                 and not tail[node.end_col_offset :].strip()
             ):
                 found[node.lineno] = last, inspect.cleandoc(text)
-                if before is not None:
-                    starts.setdefault(before.lineno, "")
+                for neighbour in (before, after) if before else ():
+                    if neighbour and not isinstance(neighbour, Definition):
+                        starts.setdefault(neighbour.lineno, "")
     return found
 
 
