@@ -82,7 +82,7 @@ class Pages:
             html, headings = self._prose.page(name)
             if lesson := self.tree.lesson(name):
                 html += self._panel(lesson)
-                headings.append(Heading("live", "Live"))
+                headings.append(Heading("-live", "Live"))
                 script = self._live
             main = article(html, headings)
         elif name.endswith(".py"):
@@ -178,7 +178,7 @@ class Pages:
     # ---- The live panel
 
     def _panel(self, lesson: int) -> str:
-        html = '<section id="live">\n<h2>Live</h2>\n'
+        html = '<section id="-live" class="live">\n<h2>Live</h2>\n'
         if not self._live:
             return html + (
                 "<p>Start <code>workshop</code> and read this page at "
@@ -196,11 +196,11 @@ class Pages:
         return html + (
             "<p>Ask the server that brought you this page, and see what it answers as it comes.</p>"
             '\n<noscript><p class="note">This needs JavaScript; the commands above do not.</p>'
-            f'</noscript>\n<form id="ask"{wire}>\n'
-            f'<label for="request">Request</label> <select id="request">{options}</select>\n'
-            '<button id="run">Run</button>\n</form>\n'
-            '<p id="status" role="status"></p>\n<section id="wire" hidden></section>\n'
-            '<pre id="received" tabindex="0" aria-label="What came" hidden></pre>\n</section>\n'
+            f"</noscript>\n<form{wire}>\n"
+            f'<label for="-request">Request</label> <select id="-request">{options}</select>\n'
+            "<button>Run</button>\n</form>\n"
+            '<p class="status" role="status"></p>\n<section id="wire" hidden></section>\n'
+            '<pre class="received" tabindex="0" aria-label="What came" hidden></pre>\n</section>\n'
         )
 
 

@@ -9,9 +9,9 @@
  */
 
 const find = (selector) => document.querySelector(selector);
-const form = find("#ask");
-const button = find("#run");
-const received = find("#received");
+const form = find(".live form");
+const button = find(".live button");
+const received = find(".live .received");
 
 // Longer text makes a slow page, and nobody reads it here.
 const MAX_SHOWN = 200_000;
@@ -39,12 +39,12 @@ async function run() {
   const { signal } = running;
   let kind = "complete";
   try {
-    await ask(find("#request").selectedOptions[0], signal);
+    await ask(find(".live select").selectedOptions[0], signal);
   } catch (error) {
     kind = signal.aborted ? "stopped" : "cut";
   }
   pane?.ended(kind);
-  say(`${find("#status").textContent}, ${kind === "cut" ? "cut off" : kind}`);
+  say(`${find(".live .status").textContent}, ${kind === "cut" ? "cut off" : kind}`);
   button.textContent = "Run";
   running = null;
 }
@@ -88,5 +88,5 @@ async function* pieces(stream) {
 }
 
 function say(text) {
-  find("#status").textContent = text;
+  find(".live .status").textContent = text;
 }

@@ -212,7 +212,7 @@ class Prose:
     def _heading(self, token: Token, state: State) -> str:
         if token.tag == "h1":
             return "<h1>"
-        taken = {heading.anchor for heading in state.headings}
+        taken = {"wire", *(heading.anchor for heading in state.headings)}  # the panel has that one
         text = re.sub(r"[`*]|\]\([^)]*\)|\[", "", token.meta["text"])
         anchor = name = slug(text)
         while anchor in taken:

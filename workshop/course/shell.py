@@ -4,7 +4,8 @@
     the page
     ← before · after →
 
-Every text that comes from a file goes through `escape` on its way in here.
+Every text that comes from a file goes through `escape` on its way in here. The frame's own anchors
+begin with a dash, as no heading and no name in Python does.
 """
 
 import posixpath
@@ -40,7 +41,7 @@ def contents(headings: Sequence[Heading]) -> str:
 def article(html: str, headings: Sequence[Heading]) -> str:
     """A page of text, with its table of contents beside it where there is room."""
     return (
-        f'<main id="main" class="text">\n{contents(headings)}<article>\n{html}</article>\n</main>'
+        f'<main id="-main" class="text">\n{contents(headings)}<article>\n{html}</article>\n</main>'
     )
 
 
@@ -94,7 +95,7 @@ def shell(
         f"<title>{escape(title)}</title>\n"
         f'<link rel="icon" href="{top}/icon.svg">\n'
         f'<link rel="stylesheet" href="{top}/style.css">\n{module}</head>\n<body>\n'
-        '<a class="skip" href="#main">Skip to the text</a>\n'
+        '<a class="skip" href="#-main">Skip to the text</a>\n'
         f'<header>{link(links, page, Target(INDEX), TITLE)}<nav aria-label="Places">{places}</nav>'
         f'</header>\n{main}\n<footer><nav aria-label="Before and after">{steps}</nav></footer>\n'
         "</body>\n</html>\n"

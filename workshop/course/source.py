@@ -33,7 +33,7 @@ def source_page(name: str, links: Links, prose: Prose) -> str:
     rows = "".join(map(page.row, sections))
     facts = "".join(f"<li>{fact}</li>\n" for fact in _facts(name, links))
     return (
-        f'<main id="main" class="source">\n<div class="intro">\n{crumbs(links, name)}'
+        f'<main id="-main" class="source">\n<div class="intro">\n{crumbs(links, name)}'
         f'<div class="prose">{intro}</div>\n<ul class="facts">\n{facts}</ul>\n'
         f'{contents(page.headings)}</div>\n<div class="woven">\n{rows}</div>\n</main>'
     )
@@ -46,7 +46,7 @@ def file_page(name: str, links: Links) -> str:
     anchors = {span.first: _anchor(region) for region, span in regions.items()}
     facts = "".join(f"<li>{fact}</li>\n" for fact in _facts(name, links))
     return (
-        f'<main id="main" class="source">\n<div class="intro">\n{crumbs(links, name)}'
+        f'<main id="-main" class="source">\n<div class="intro">\n{crumbs(links, name)}'
         f'<ul class="facts">\n{facts}</ul>\n</div>\n'
         f'<div class="whole">{code_lines(list(enumerate(lines, 1)), anchors)}</div>\n</main>'
     )
@@ -86,7 +86,7 @@ class _SourcePage:
         for inner_name, span in inner.items():
             before = self._anchors.get(span.first, "")
             self._anchors[span.first] = before + _anchor(inner_name)
-        self._taken = {"main", *woven.regions, *woven.definitions}
+        self._taken = {*woven.regions, *woven.definitions}
         self.headings: list[Heading] = []
 
     def row(self, section: Section) -> str:

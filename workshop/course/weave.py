@@ -315,13 +315,15 @@ def _sections(blocks: Iterator[Block], starts: dict[int, str]) -> list[Section]:
     for block in blocks:
         title = TITLE.fullmatch(block.text.partition("\n")[0])
         section = sections[-1]
+        ends_region = block.kind is Kind.MARK and "endregion" in block.lines[0]
+        begins_region = block.kind is Kind.MARK and not ends_region
         before = section.blocks[-1].kind if section.blocks else None
         if section.blocks and (
             complete
             or (section.has_code and block.kind is Kind.COMMENT and before is Kind.CODE)
             or (section.has_code and block.first in starts)
             or (title and block.kind is Kind.COMMENT)
-            or (block.kind is Kind.MARK and not section.is_empty)
+            or (begins_region and not section.is_empty)
         ):
             section = Section()
             sections.append(section)
@@ -331,6 +333,5 @@ def _sections(blocks: Iterator[Block], starts: dict[int, str]) -> list[Section]:
         section.name = section.name or starts.get(block.first, "")
         section.blocks.append(block)
         # A module's docstring stands alone; and what follows a region is not in it.
-        complete = block.kind is Kind.MARK and "endregion" in block.lines[0]
-        complete = complete or (block.kind is Kind.DOCSTRING and len(sections) == 1)
+        complete = ends_region or (block.kind is Kind.DOCSTRING and len(sections) == 1)
     return sections if sections[0].blocks else []
