@@ -1,0 +1,90 @@
+"""The course's pages in Chromium: nothing to complain of, on a wide window and on a phone, and a
+lesson's panel that shows what the server sends when it sends it."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import expect
+
+from servers import chat
+from servers.chat import GREETING
+from servers.llm.tokens import tokenize
+from servers.pace import Pace
+from workshop.course.routes import course_routes
+
+from .held import Held, hold
+from .test_page import Visit, browser, shows, visit
+
+__all__ = ["browser", "visit"]  # fixtures
+
+LESSON = "/course/workshop/03_http_chunked/README.md.html"
+
+
+@pytest.fixture(scope="module")
+def course() -> Iterator[Held]:
+    with hold(chat.routes(Pace(0, 0), pages=course_routes())) as server:
+        yield server
+
+
+@pytest.mark.parametrize("width", [375, 1280])
+@pytest.mark.parametrize("path", ["/course/", "/course/protocol/chunked.py.html", LESSON])
+def test_pages_fit_their_window(path: str, width: int, visit: Visit, course: Held) -> None:
+    """No horizontal scrolling but inside a box of code, no problem in the console, nothing from
+    elsewhere."""
+    visit.page.set_viewport_size({"width": width, "height": 812})
+    visit.page.goto(course.url + path, wait_until="networkidle")
+    for scheme in ("light", "dark"):
+        visit.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        assert visit.page.evaluate("document.documentElement.scrollWidth") == width
+    visit.page.emulate_media(media="print")
+    assert visit.page.evaluate("document.documentElement.scrollWidth") == width
+    assert visit.problems == []
+    assert {url[: len(course.url) + 1] for url in visit.requested} == {f"{course.url}/"}
+
+
+def test_keyboard(visit: Visit, course: Held) -> None:
+    """The first Tab leads past the frame; prose and code stand side by side."""
+    visit.page.goto(f"{course.url}/course/protocol/chunked.py.html#ChunkedDecoder.receive_data")
+    section = visit.page.locator('[id="ChunkedDecoder.receive_data"]')
+    expect(section).to_be_in_viewport()
+    prose, code = section.locator(".prose"), section.locator(".code")
+    expect(prose).to_contain_text("Take bytes as they arrive, cut anywhere.")
+    expect(code).to_contain_text("def receive_data(self, data: bytes) -> list[bytes]:")
+    left, right = prose.bounding_box(), code.bounding_box()
+    assert left
+    assert right
+    assert left["x"] + left["width"] <= right["x"]
+
+    visit.page.goto(course.url + LESSON)
+    visit.page.keyboard.press("Tab")
+    expect(visit.page.locator(".skip")).to_be_focused()
+    visit.page.keyboard.press("Enter")
+    assert visit.page.url.endswith("#-main")
+
+
+def test_the_panel_shows_what_comes(visit: Visit, course: Held) -> None:
+    """Each piece before the next one exists; Stop ends it; what stands there can be asked again."""
+    visit.page.goto(course.url + LESSON)
+    received, status = visit.page.locator(".received"), visit.page.locator(".status")
+    button = visit.page.locator(".live button")
+    words = [*tokenize(GREETING)]
+    button.click()
+    for count in (1, 2, 3):
+        course.release()
+        shows(received, "".join(words[:count]))
+    size = len("".join(words[:3]).encode())
+    expect(status).to_contain_text(f"200: {size} bytes in 3 reads")
+    expect(button).to_have_text("Stop")
+    button.click()
+    expect(status).to_contain_text("stopped")
+    expect(button).to_have_text("Run")
+
+    course.release(1000)
+    visit.page.locator(".live select").select_option("POST /v1/chat/completions")
+    button.click()
+    expect(status).to_contain_text("complete")
+    expect(received).to_contain_text("data: [DONE]")
+    visit.page.locator(".live select").select_option("GET /chat/hello?fault=rst@5")
+    button.click()
+    expect(status).to_contain_text("cut off")
+    assert [line for line in visit.problems if "net::" not in line] == []
