@@ -224,6 +224,4 @@ def check(links: Links) -> list[str]:
         for region in woven.regions if woven else ():
             if Target(name, region) not in used:
                 found.append(f"{name}: no page shows region {region}")
-            if woven and region in woven.definitions:
-                found.append(f"{name}: {region} is a region and a definition")
     return found

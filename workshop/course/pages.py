@@ -13,6 +13,7 @@ import posixpath
 from html import escape
 
 from .links import INDEX, Links, Target
+from .live import NO_PANEL, panel, wire_style
 from .prose import Heading, Prose
 from .shell import TITLE, article, link, shell
 from .source import file_page, source_page
@@ -22,18 +23,6 @@ __all__ = ["ORDER", "Pages"]
 
 ORDER = "workshop/READING.md"
 """Read the source in this order: its links say which page comes after which."""
-
-# What a lesson's panel can ask: each is a route of servers.chat; a POST has a body.
-CHUNKED, EVENTS, COMPLETION = "GET /", "GET /chat/你好", "POST /v1/chat/completions"
-REQUESTS = {
-    CHUNKED: "",
-    EVENTS: "",
-    COMPLETION: '{"model":"sim-1","stream":true,"messages":[{"role":"user","content":"你好"}]}',
-    "GET /chat/hello?fault=rst@5": "",
-}
-FIRST_REQUEST = {1: CHUNKED, 2: CHUNKED, 3: CHUNKED, 5: COMPLETION, 6: COMPLETION, 12: COMPLETION}
-
-WIRE = "servers/page/wire.js"
 
 
 class Pages:
@@ -75,15 +64,17 @@ class Pages:
 
     def _write(self, name: str) -> str:
         title = self.tree.title(name) if name != INDEX else TITLE
-        script = False
+        files = ["style.css"]
         if name == INDEX:
             main = self._index()
         elif name.endswith(".md"):
             html, headings = self._prose.page(name)
             if lesson := self.tree.lesson(name):
-                html += self._panel(lesson)
+                wire = bool(wire_style(self.tree))
+                html += panel(lesson, wire) if self._live else NO_PANEL
                 headings.append(Heading("-live", "Live"))
-                script = self._live
+                if self._live:
+                    files += ["panel.js", "wire.css"] if wire else ["panel.js"]
             main = article(html, headings)
         elif name.endswith(".py"):
             main = source_page(name, self.links, self._prose)
@@ -100,7 +91,7 @@ class Pages:
             beside=beside,
             order=ORDER if ORDER in self.tree else "",
             live=self._live,
-            script=script,
+            files=files,
         )
 
     def _in_order(self) -> list[str]:
@@ -174,34 +165,6 @@ class Pages:
 
     def _link(self, name: str, text: str) -> str:
         return link(self.links, INDEX, Target(name), escape(text))
-
-    # ---- The live panel
-
-    def _panel(self, lesson: int) -> str:
-        html = '<section id="-live" class="live">\n<h2>Live</h2>\n'
-        if not self._live:
-            return html + (
-                "<p>Start <code>workshop</code> and read this page at "
-                "<code>http://localhost:8000/course/</code>: there it can ask the server.</p>\n"
-                "</section>\n"
-            )
-        first = FIRST_REQUEST.get(lesson, EVENTS)
-        options = "".join(
-            f'<option value="{escape(request)}" data-body="{escape(body)}"'
-            f"{' selected' if request == first else ''}>{escape(request)}</option>"
-            for request, body in REQUESTS.items()
-        )
-        # Known here, so that the page need not ask for what may not be there.
-        wire = ' data-wire="/page/wire.js"' if WIRE in self.tree else ""
-        return html + (
-            "<p>Ask the server that brought you this page, and see what it answers as it comes.</p>"
-            '\n<noscript><p class="note">This needs JavaScript; the commands above do not.</p>'
-            f"</noscript>\n<form{wire}>\n"
-            f'<label for="-request">Request</label> <select id="-request">{options}</select>\n'
-            "<button>Run</button>\n</form>\n"
-            '<p class="status" role="status"></p>\n<section id="wire" hidden></section>\n'
-            '<pre class="received" tabindex="0" aria-label="What came" hidden></pre>\n</section>\n'
-        )
 
 
 def _idea(title: str) -> str:

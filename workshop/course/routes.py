@@ -7,7 +7,7 @@ A page is written when it is asked for, in a thread: taking a file apart takes a
 server's other streams go on meanwhile. It is written again when any file has changed.
 """
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import trio
 
@@ -15,6 +15,7 @@ from servers.chat import CONTENT_SECURITY_POLICY, CONTENT_TYPES, PAGE
 from servers.reply import Handler, Reply, Request
 
 from .links import INDEX
+from .live import wire_style
 from .pages import Pages
 from .tree import Tree
 
@@ -31,6 +32,8 @@ HEADERS = (
 FILES = {path.name: path for path in (HERE / "style.css", HERE / "panel.js", PAGE / "icon.svg")}
 """What the pages load, by name."""
 
+WIRE_CSS = "wire.css"
+
 
 def course_routes(tree: Tree | None = None) -> dict[str, Handler]:
     """The routes of the course.
@@ -41,25 +44,25 @@ def course_routes(tree: Tree | None = None) -> dict[str, Handler]:
     pages: Pages | None = None
     one_at_a_time = trio.CapacityLimiter(1)
 
-    def write(name: str) -> str | None:
+    def write(path: str) -> str | None:
         nonlocal pages
         if pages is None:
             pages = Pages(tree or Tree(), live=True)
         pages.refresh()
-        return pages.page(name)
+        return wire_style(pages.tree) if path == WIRE_CSS else pages.page(path[: -len(".html")])
 
     async def course(request: Request) -> Reply:
         path = request.params.get("path", f"{INDEX}.html")
         if path in FILES:
             file = FILES[path]
             return Reply(file.read_bytes(), 200, CONTENT_TYPES[file.suffix], HEADERS)
-        html = None
-        if path.endswith(".html"):
-            name = path.removesuffix(".html")
-            html = await trio.to_thread.run_sync(write, name, limiter=one_at_a_time)
-        if html is None:
+        suffix = PurePosixPath(path).suffix
+        text = None
+        if suffix == ".html" or path == WIRE_CSS:
+            text = await trio.to_thread.run_sync(write, path, limiter=one_at_a_time)
+        if text is None:
             return Reply("404 Not Found\n\nThe course has no such page: see /course/\n", 404)
-        return Reply(html, 200, CONTENT_TYPES[".html"], HEADERS)
+        return Reply(text, 200, CONTENT_TYPES[suffix], HEADERS)
 
     async def slash(request: Request) -> Reply:
         return Reply("The course is at /course/\n", 308, headers=(("Location", "/course/"),))

@@ -66,7 +66,7 @@ def shell(
     beside: Iterable[tuple[str, str]],
     order: str,
     live: bool,
-    script: bool = False,
+    files: Iterable[str],
 ) -> str:
     """A whole page.
 
@@ -77,7 +77,7 @@ def shell(
         beside: (rel, page): the one before, and the one after.
         order: the page that says in which order to read, or "".
         live: it is served, with the chat page beside it.
-        script: it has a panel.
+        files: scripts and style sheets that it loads.
     """
     top = posixpath.relpath(".", posixpath.dirname(page) or ".")
     language = "zh-CN" if page.endswith(".zh-CN.md") else "en"
@@ -88,13 +88,18 @@ def shell(
         f"{escape(_short_title(links, other))}</a>"
         for rel, other in beside
     )
-    module = f'<script type="module" src="{top}/panel.js"></script>\n' if script else ""
+    loads = "".join(
+        f'<script type="module" src="{top}/{file}"></script>\n'
+        if file.endswith(".js")
+        else f'<link rel="stylesheet" href="{top}/{file}">\n'
+        for file in files
+    )
     return (
         f'<!doctype html>\n<html lang="{language}">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(title)}</title>\n"
         f'<link rel="icon" href="{top}/icon.svg">\n'
-        f'<link rel="stylesheet" href="{top}/style.css">\n{module}</head>\n<body>\n'
+        f"{loads}</head>\n<body>\n"
         '<a class="skip" href="#-main">Skip to the text</a>\n'
         f'<header>{link(links, page, Target(INDEX), TITLE)}<nav aria-label="Places">{places}</nav>'
         f'</header>\n{main}\n<footer><nav aria-label="Before and after">{steps}</nav></footer>\n'
