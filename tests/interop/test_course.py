@@ -2,6 +2,7 @@
 lesson's panel that shows what the server sends when it sends it."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
@@ -11,7 +12,10 @@ from servers.chat import GREETING
 from servers.llm.tokens import tokenize
 from servers.pace import Pace
 from workshop.course.routes import course_routes
+from workshop.course.tree import Tree
 
+from ..course.test_pages import TREE
+from ..test_laws import plant
 from .held import Held, hold
 from .test_page import Visit, browser, shows, visit
 
@@ -88,3 +92,36 @@ def test_the_panel_shows_what_comes(visit: Visit, course: Held) -> None:
     button.click()
     expect(status).to_contain_text("cut off")
     assert [line for line in visit.problems if "net::" not in line] == []
+
+
+PANE = """
+export class WirePane {
+  constructor(element) { this.element = element; }
+  note(text) { this.element.append(text + "; "); }
+  start() { this.element.replaceChildren(); this.note("start"); }
+  opened(response, at) { this.element.hidden = false; this.note(`opened ${response.status}`); }
+  received(bytes, at) { this.note(`received ${new TextDecoder().decode(bytes)}`); }
+  ended(kind) { this.note(`ended ${kind}`); }
+}
+"""
+
+
+def test_the_panel_tells_the_wire_pane(visit: Visit, tmp_path: Path) -> None:
+    """All that the pane must know, in order; and where it shows the bytes, no text does."""
+    style = {"servers/page/style.css": "/* ---- The wire */", "servers/page/wire.js": PANE}
+    plant(tmp_path, TREE | style)
+    visit.page.route(
+        "**/page/wire.js", lambda route: route.fulfill(body=PANE, content_type="text/javascript")
+    )
+    with hold(chat.routes(Pace(0, 0), pages=course_routes(Tree(tmp_path)))) as server:
+        visit.page.goto(f"{server.url}/course/workshop/03_chunks/README.md.html")
+        visit.page.locator(".live button").click()
+        told = "start; opened 200; "
+        for word in list(tokenize(GREETING))[:3]:
+            server.release()
+            told += f"received {word}; "
+            shows(visit.page.locator("#wire"), told)
+        expect(visit.page.locator(".received")).to_be_hidden()
+        server.release(1000)
+        expect(visit.page.locator("#wire")).to_contain_text("; ended complete; ")
+    assert visit.problems == []
