@@ -135,6 +135,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     limits = flags.limits_of(options)
     servers: list[tuple[Server, list[socket.socket]]] = []
     lines: list[str] = []
+    course = "workshop/01_generator_basics/README.md"
     for place in PLACES:
         try:
             sockets = listen(options.host, getattr(options, f"{place.name}_port"))
@@ -152,9 +153,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         own = msgspec.structs.replace(limits, fin_is_leaving=place.fin_is_leaving)
         servers.append((Server(routes, limits=own), sockets))
         lines += _describe(place, options.host, port)
+        if place.name == "chat":
+            course = f"{url(options.host, port)}course/"
     if not servers:
         return 1
-    lines.append("Ctrl-C stops. New here? Read workshop/01_generator_basics/README.md first.")
+    lines.append(f"Ctrl-C stops. New here? Read {course} first.")
     trio.run(serve_until_signal, servers, lambda: print("\n".join(lines), flush=True))
     return 0
 
