@@ -146,9 +146,7 @@ def test_files_of_a_build_lead_to_each_other(tmp_path: Path) -> None:
 
 def test_code_stands_where_a_link_to_it_stands_alone(pages: Pages) -> None:
     lesson = Elements.of(page(pages, "workshop/03_chunks/README.md"))
-    assert "The loop protocol/codec.py, lines 16–17\n        while True:\n            break\n" in (
-        lesson.text
-    )
+    assert "The loop protocol/codec.py, lines 16–17\nwhile True:\n    break\n" in (lesson.text)
     assert "region" not in lesson.text
     assert lesson.attributes("data-n") == ["16", "17"]
     hrefs = lesson.attributes("href")

@@ -69,8 +69,8 @@ def test_keyboard(visit: Visit, course: Held) -> None:
 def test_the_panel_shows_what_comes(visit: Visit, course: Held) -> None:
     """Each piece before the next one exists; Stop ends it; what stands there can be asked again."""
     visit.page.goto(course.url + LESSON)
-    received, status = visit.page.locator(".received"), visit.page.locator(".status")
-    button = visit.page.locator(".live button")
+    received, status = visit.page.locator(".came"), visit.page.locator(".status")
+    button = visit.page.locator(".live form button")
     words = [*tokenize(GREETING)]
     button.click()
     for count in (1, 2, 3):
@@ -115,13 +115,13 @@ def test_the_panel_tells_the_wire_pane(visit: Visit, tmp_path: Path) -> None:
     )
     with hold(chat.routes(Pace(0, 0), pages=course_routes(Tree(tmp_path)))) as server:
         visit.page.goto(f"{server.url}/course/workshop/03_chunks/README.md.html")
-        visit.page.locator(".live button").click()
+        visit.page.locator(".live form button").click()
         told = "start; opened 200; "
         for word in list(tokenize(GREETING))[:3]:
             server.release()
             told += f"received {word}; "
-            shows(visit.page.locator("#wire"), told)
-        expect(visit.page.locator(".received")).to_be_hidden()
+            shows(visit.page.locator(".pane"), told)
+        expect(visit.page.locator(".came")).to_be_hidden()
         server.release(1000)
-        expect(visit.page.locator("#wire")).to_contain_text("; ended complete; ")
+        expect(visit.page.locator(".pane")).to_contain_text("; ended complete; ")
     assert visit.problems == []

@@ -56,8 +56,8 @@ def panel(lesson: int, wire: bool) -> str:
         '</p>\n<noscript><p class="note">This needs JavaScript; the commands above do not.</p>'
         f'</noscript>\n<form{data}>\n<label for="-request">Request</label> '
         f'<select id="-request">{options}</select>\n<button>Run</button>\n</form>\n'
-        '<p class="status" role="status"></p>\n<section id="wire" hidden></section>\n'
-        '<pre class="received" tabindex="0" aria-label="What came" hidden></pre>\n</section>\n'
+        '<p class="status" role="status"></p>\n<section class="pane" hidden></section>\n'
+        '<pre class="came" tabindex="0" aria-label="What came" hidden></pre>\n</section>\n'
     )
 
 

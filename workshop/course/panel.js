@@ -10,8 +10,8 @@
 
 const find = (selector) => document.querySelector(selector);
 const form = find(".live form");
-const button = find(".live button");
-const received = find(".live .received");
+const button = find(".live form button");
+const received = find(".live .came");
 
 // Longer text makes a slow page, and nobody reads it here.
 const MAX_SHOWN = 200_000;
@@ -22,7 +22,7 @@ let running = null;
 
 async function wirePane(path) {
   const { WirePane } = await import(path);
-  return new WirePane(find("#wire"));
+  return new WirePane(find(".live .pane"));
 }
 
 form.addEventListener("submit", (event) => {
@@ -60,7 +60,7 @@ async function ask(option, signal) {
   if (body) headers["Content-Type"] = "application/json";
   const response = await fetch(path, { method, headers, body, signal, cache: "no-store" });
   pane?.opened(response, askedAt);
-  received.hidden = !find("#wire").hidden;
+  received.hidden = !find(".live .pane").hidden;
 
   const decoder = new TextDecoder();
   let reads = 0;

@@ -24,7 +24,7 @@ from markdown_it.utils import OptionsDict
 
 from .colours import highlight, language_of
 from .links import WORD, Links, Standard, Target
-from .weave import Span
+from .weave import Span, split_lines
 
 __all__ = ["Heading", "Prose", "code_lines", "slug"]
 
@@ -101,12 +101,20 @@ class Prose:
             return None
         lines = highlight(tree.text(target.page), language_of(target.page))
         marks = tree.woven(target.page).marks
-        numbers = (number for number in range(span.first, span.last + 1) if number not in marks)
+        numbers = [number for number in range(span.first, span.last + 1) if number not in marks]
+        code = split_lines(tree.text(target.page))
+        # The margin that all of it has is left out, also where it stands inside a string's span.
+        margin = min(
+            (len(line) - len(line.lstrip(" ")) for n in numbers if (line := code[n - 1]).strip()),
+            default=0,
+        )
+        indented = re.compile(rf"^((?:<[^>]*>)*) {{{margin}}}")
+        shown = [(number, indented.sub(r"\1", lines[number - 1])) for number in numbers]
         href = escape(self.links.href(page, target))
         return (
             f'<figure class="excerpt"><figcaption>{caption} <a href="{href}">'
             f"<code>{escape(target.page)}</code>, {_lines(span)}</a></figcaption>\n"
-            f"{code_lines([(number, lines[number - 1]) for number in numbers])}</figure>\n"
+            f"{code_lines(shown)}</figure>\n"
         )
 
     # ---- Markdown
@@ -212,7 +220,7 @@ class Prose:
     def _heading(self, token: Token, state: State) -> str:
         if token.tag == "h1":
             return "<h1>"
-        taken = {"wire", *(heading.anchor for heading in state.headings)}  # the panel has that one
+        taken = {heading.anchor for heading in state.headings}
         text = re.sub(r"[`*]|\]\([^)]*\)|\[", "", token.meta["text"])
         anchor = name = slug(text)
         while anchor in taken:

@@ -41,7 +41,7 @@ def contents(headings: Sequence[Heading]) -> str:
 def article(html: str, headings: Sequence[Heading]) -> str:
     """A page of text, with its table of contents beside it where there is room."""
     return (
-        f'<main id="-main" class="text">\n{contents(headings)}<article>\n{html}</article>\n</main>'
+        f'<main id="-main" class="sheet">\n{contents(headings)}<article>\n{html}</article>\n</main>'
     )
 
 
