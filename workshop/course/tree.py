@@ -8,7 +8,10 @@ A page's name is the file's path in the clone. The names are a table made by loo
 five folders; a request is looked up in it, and no path is ever built from a request.
 """
 
+import os
+import posixpath
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -117,20 +120,22 @@ class Tree:
     def lessons(self) -> list[str]:
         return [name for name in self.names if self.lesson(name)]
 
-    def _look(self) -> "list[tuple[str, Stamp]]":
+    def _look(self) -> Iterator[tuple[str, Stamp]]:
         in_a_clone = (self.root / "pyproject.toml").is_file()
-        paths = [self.root / name for name in IN_A_CLONE if in_a_clone]
-        for folder in (*FOLDERS, *(("tests",) if in_a_clone else ())):
-            paths += sorted(
-                path
-                for path in (self.root / folder).rglob("*")
-                if path.suffix in SUFFIXES and "__pycache__" not in path.parts
-            )
-        found = []
-        for path in paths:
-            if path.is_file():
-                status = path.stat()
-                if 0 < status.st_size <= MAX_SIZE:
-                    name = path.relative_to(self.root).as_posix()
-                    found.append((name, Stamp(status.st_mtime_ns, status.st_size)))
-        return found
+        for name in IN_A_CLONE if in_a_clone else ():
+            yield from self._stamp(name)
+        for top in (*FOLDERS, *(("tests",) if in_a_clone else ())):
+            for path, folders, files in os.walk(self.root / top):
+                folders[:] = sorted(set(folders) - {"__pycache__"})
+                folder = Path(path).relative_to(self.root).as_posix()
+                for file in sorted(files):
+                    if posixpath.splitext(file)[1] in SUFFIXES:
+                        yield from self._stamp(f"{folder}/{file}")
+
+    def _stamp(self, name: str) -> Iterator[tuple[str, Stamp]]:
+        try:
+            status = os.stat(f"{self.root}/{name}")
+        except OSError:  # it has just gone
+            return
+        if 0 < status.st_size <= MAX_SIZE:
+            yield name, Stamp(status.st_mtime_ns, status.st_size)
