@@ -5,6 +5,7 @@
     aha.py         ten seconds, standard library only
     doctor.py      what this machine has
     bench.py       benchmarks
+    course/        the lessons and the annotated source as pages
     lesson.py      what lessons with a server share: start it, name its bytes
     NN_name/       a lesson: README.md to read, __main__.py to run and to read
 """

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from workshop.course.colours import highlight
 from workshop.course.tree import ROOT, Tree
-from workshop.course.weave import Kind, Span, Woven, read_docstring, split_lines, weave
+from workshop.course.weave import Block, Kind, Span, Woven, read_docstring, split_lines, weave
 
 TREE = Tree()
 PYTHON = [name for name in TREE.names if name.endswith(".py")]
@@ -142,6 +142,14 @@ def test_weaving_nasty_files(lines: list[str], end: str, last: bool) -> None:
 @given(st.text(alphabet="#\"'\\ \n\r\fbf()x:=@é", max_size=40))
 def test_weaving_any_text(text: str) -> None:
     check(text)
+
+
+def test_lines_are_python_s() -> None:
+    """A form feed and U+2028 end none; each of the three line ends does, and CRLF is one."""
+    lines = ["a\fb\n", "'\u2028\x85'\r\n", "\r", "c"]
+    assert split_lines("".join(lines)) == lines
+    section = weave("x = '\u2028'\n\f# said\n").sections[1]
+    assert section.blocks == [Block(Kind.COMMENT, 2, ("\f# said\n",), "said")]
 
 
 SAMPLE = '''\

@@ -265,7 +265,6 @@ def _docstrings(
                 isinstance(text, str)
                 and (before is None or attribute)
                 and not head[: node.col_offset].strip()
-                and head[node.col_offset :][:1] in b"rRuU'\""  # and not "("
                 and not tail[node.end_col_offset :].strip()
             ):
                 found[node.lineno] = last, inspect.cleandoc(text)
