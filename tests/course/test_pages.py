@@ -52,6 +52,8 @@ TREE = {
         "        # endregion\n"
     ),
     "servers/page/a.js": "// region script\nlet x = '<';\n// endregion\n",
+    "workshop/03_chunks/solution.py": "# What a learner is to find.\n",
+    "workshop/03_chunks/wrong_by_one.py": "# Or not.\n",
     "tests/test_codec.py": "from protocol.codec import Decoder\n\n\ndef test_feed() -> None: ...\n",
     "tests/vectors/x.json": "{}",
 }
@@ -137,7 +139,9 @@ def test_files_of_a_build_lead_to_each_other(tmp_path: Path) -> None:
         for path in (tmp_path / "out").rglob("*")
         if path.is_file()
     }
-    assert number == len(TREE) - 1 + 1  # an empty file has no page; the contents are one
+    # An empty file and what gives the exercise away have no page; the contents are one.
+    assert number == len(TREE) - 3 + 1
+    assert not any("What a learner" in html or "Or not" in html for html in written.values())
     assert list(dead_links(written)) == []
     lesson = written["workshop/03_chunks/README.md.html"]
     assert "<form" not in lesson

@@ -27,6 +27,8 @@ SUFFIXES = {".py", ".md", ".js", ".mjs", ".css", ".html", ".json", ".c", ".cfg",
 MAX_SIZE = 60_000
 """Bytes. A larger file has no page: it is data."""
 
+# `workshop solution` shows it to whoever has found one.
+SPOILER = re.compile(r"workshop/\d\d_\w+/(?:solution|wrong_\w+)\.py")
 LESSON = re.compile(r"workshop/(\d\d)_\w+/README\.md")
 HEADING = re.compile(r"^# +(.+)$", re.MULTILINE)
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
@@ -137,5 +139,5 @@ class Tree:
             status = os.stat(f"{self.root}/{name}")
         except OSError:  # it has just gone
             return
-        if 0 < status.st_size <= MAX_SIZE:
+        if 0 < status.st_size <= MAX_SIZE and not SPOILER.fullmatch(name):
             yield name, Stamp(status.st_mtime_ns, status.st_size)
