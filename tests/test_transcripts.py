@@ -131,7 +131,7 @@ def test_links_lead_somewhere() -> None:
     for page in PAGES:
         for target in re.findall(r"\]\(([^)]+)\)", (ROOT / page).read_text()):
             if not target.startswith(("http://", "https://")):
-                path = target.partition("#")[0]
+                path = target.partition("#")[0]  # of fragments, course/test_links.py
                 assert ((ROOT / page).parent / path).exists(), f"{page}: {target}"
 
 
