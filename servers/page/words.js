@@ -6,6 +6,7 @@
 const english = {
   you: "You",
   model: "Model",
+  copy: "Copy",
   thinking: "Thinking…",
   thought: (seconds) => `Thought for ${seconds} s`,
   firstToken: (seconds) => `${seconds} s to first token`,
@@ -23,6 +24,7 @@ const english = {
 const chinese = {
   you: "你",
   model: "模型",
+  copy: "复制",
   thinking: "思考中…",
   thought: (seconds) => `思考了 ${seconds} 秒`,
   firstToken: (seconds) => `首个 token ${seconds} 秒`,
