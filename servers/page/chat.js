@@ -1,12 +1,16 @@
 /*
  * The chat page. In come the reader's keys and clicks, and deltas from openai.js, which reads the
- * event stream through sse.js. Out goes text, through message.js.
+ * event stream through sse.js. Out goes text, through message.js, render.js and markdown.js.
  *
- *     Enter -> ask() -> streamAnswer() -> delta, delta, delta -> AnswerView -> an ending
+ *     Enter -> ask() -> receiveAnswer() -> delta, delta, delta -> AnswerView -> an ending
  */
 
-import { AnswerView, showQuestion } from "./message.js";
-import { CutOffError, streamAnswer } from "./openai.js";
+import { listChats, removeChat, saveChat } from "./history.js";
+import { AnswerView, copy, receiveAnswer, showQuestion } from "./message.js";
+import { followText } from "./scroll.js";
+import { settings } from "./settings.js";
+import { CONNECTIONS, Tabs } from "./tabs.js";
+import { WirePane } from "./wire.js";
 import { page, words } from "./words.js";
 
 const find = (selector) => document.querySelector(selector);
@@ -15,44 +19,48 @@ const prompt = find("#prompt");
 const send = find("#send");
 const halt = find("#halt");
 
-/** @type {import("./openai.js").Message[]} the conversation so far */
-const messages = [];
+const tabs = new Tabs();
+const wire = new WirePane(find("#wire"));
+const follow = followText(conversation, find("#pill"));
+
+/** @type {import("./history.js").Chat} the conversation that is open */
+let chat = newChat();
 /** @type {AbortController | null} the answer that is running */
 let running = null;
+
+function newChat() {
+  return { id: `${Date.now()}${Math.random()}`, title: "", messages: [] };
+}
 
 // ---- One question and its answer
 
 async function ask(question) {
+  const { system, ...asked } = settings();
+  const asking = chat; // another one may be open when the answer ends
   find("#intro").hidden = true;
-  messages.push({ role: "user", content: question });
+  asking.title ||= question.slice(0, 80);
+  asking.messages.push({ role: "user", content: question });
+  saveChat(asking);
   showQuestion(conversation, question);
   const view = new AnswerView(conversation);
-  following = true;
-  setRunning(new AbortController(), words.answering);
+  follow();
 
-  const [kind, wording] = await receiveAnswer(view, running.signal);
-  view.end(kind, wording);
-  // Stopped or cut, what was said was said. Thoughts are not sent back.
-  if (view.text) messages.push({ role: "assistant", content: view.text });
-  setRunning(null, wording || words.complete);
-}
-
-/** Returns how the answer ended, and the words for that. */
-async function receiveAnswer(view, signal) {
-  let reason = "stop";
-  try {
-    for await (const delta of streamAnswer(messages, signal)) {
-      view.receive(delta);
-      reason = delta.finishReason ?? reason;
-    }
-  } catch (error) {
-    if (signal.aborted) return ["stopped", words.stopped];
-    if (error instanceof CutOffError) return ["cut", words.cut];
-    return ["error", words.error(error.message)];
-  }
-  if (reason === "stop") return ["complete", ""];
-  if (reason === "length") return ["length", words.length];
-  return ["other", words.otherEnd(reason)];
+  asked.messages = asking.messages
+    .filter(({ content }) => content) // thoughts are not sent back
+    .map(({ role, content }) => ({ role, content }));
+  if (system.trim()) asked.messages.unshift({ role: "system", content: system.trim() });
+  const controller = new AbortController();
+  setRunning(controller, words.answering);
+  tabs.begin(asked.server, (others) => {
+    if (others >= CONNECTIONS) view.wait(words.busy(CONNECTIONS, others));
+  });
+  const ending = await receiveAnswer(view, asked, controller.signal, wire);
+  tabs.end();
+  // Stopped or cut, what was said was said.
+  asking.messages.push({ ...view.record, ending });
+  if (running !== controller) return; // this conversation was left
+  saveChat(asking);
+  setRunning(null, ending[1] || words.complete);
 }
 
 function setRunning(controller, news) {
@@ -63,6 +71,56 @@ function setRunning(controller, news) {
   halt.hidden = controller === null;
   // Not every token: the voice would never stop.
   find("#announcer").textContent = news;
+}
+
+/** The last question, once more. */
+function askAgain() {
+  if (running) return;
+  const { messages } = chat;
+  const question = messages.findLast(({ role }) => role === "user").content;
+  messages.splice(-2);
+  conversation.lastElementChild.remove();
+  conversation.lastElementChild.remove();
+  ask(question);
+}
+
+// ---- Conversations
+
+/** @param {import("./history.js").Chat} opened */
+function open(opened) {
+  running?.abort();
+  setRunning(null, "");
+  chat = opened;
+  conversation.replaceChildren();
+  find("#intro").hidden = chat.messages.length > 0;
+  for (const message of chat.messages) {
+    if (message.role === "user") showQuestion(conversation, message.content);
+    else new AnswerView(conversation).restore(message);
+  }
+  wire.start();
+  follow();
+  prompt.focus();
+}
+
+function showHistory() {
+  const rows = listChats().map((old) => {
+    const row = find("#chat-row").content.cloneNode(true).firstElementChild;
+    const [title, remove] = row.children;
+    title.textContent = old.title;
+    title.addEventListener("click", () => {
+      find("#history").hidePopover();
+      open(old);
+    });
+    remove.ariaLabel = `${words.remove}: ${old.title}`;
+    remove.addEventListener("click", () => {
+      removeChat(old.id);
+      if (old.id === chat.id) open(newChat());
+      showHistory();
+    });
+    return row;
+  });
+  find("#history ul").replaceChildren(...rows);
+  find("#history p").hidden = rows.length > 0;
 }
 
 // ---- Keys and clicks
@@ -83,31 +141,23 @@ prompt.addEventListener("keydown", (event) => {
   find("#composer").requestSubmit();
 });
 
+addEventListener("keydown", (event) => {
+  if (event.isComposing) return;
+  const isTyping = event.target.matches("input, textarea, select");
+  if (event.key === "Escape" && !find(":popover-open")) running?.abort();
+  else if (event.key === "/" && !isTyping) prompt.focus();
+  else if (event.altKey && event.code === "KeyN") open(newChat());
+  else return;
+  event.preventDefault();
+});
+
 halt.addEventListener("click", () => running.abort());
-
-// ---- Follow the text while the reader is at the bottom
-
-let following = true;
-let lastScroll = 0;
-
-addEventListener("scroll", () => {
-  const { scrollHeight, clientHeight } = document.documentElement;
-  const below = scrollHeight - clientHeight - scrollY;
-  // Only the reader moves upwards. Downwards, near the end counts: the text is growing.
-  following = scrollY < lastScroll ? below < 2 : following || below < 100;
-  lastScroll = scrollY;
+find("#new").addEventListener("click", () => open(newChat()));
+find("#history").addEventListener("toggle", ({ newState }) => newState === "open" && showHistory());
+conversation.addEventListener("click", ({ target }) => {
+  if (target.matches(".again")) askAgain();
+  if (target.matches(".code .copy")) copy(target, target.closest(".code").querySelector("code").textContent);
 });
-
-// Who opens the thoughts wants to read them.
-conversation.addEventListener("click", (event) => {
-  if (event.target.closest("summary")) following = false;
-});
-
-// Once a frame after layout, not once a token.
-new ResizeObserver(() => {
-  if (following) scrollTo(0, document.documentElement.scrollHeight);
-  lastScroll = scrollY;
-}).observe(conversation);
 
 // ---- The reader's language
 
@@ -115,4 +165,4 @@ if (page.title) document.documentElement.lang = "zh-CN";
 for (const element of document.querySelectorAll("[data-word]")) {
   element.textContent = page[element.dataset.word] ?? element.textContent;
 }
-prompt.placeholder = find("label").textContent;
+prompt.placeholder = find("[for=prompt]").textContent;

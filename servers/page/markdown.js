@@ -1,45 +1,45 @@
 /*
  * Markdown, block by block, as its text arrives. It becomes a tree of plain objects:
  *
- *     - **one**     {type: "list", children: [{type: "item", children: [{type: "paragraph",
- *     - two          text: "**one**"}]}, {type: "item", …}]}
+ *     - **one**     list > item > paragraph > part "**one**"
+ *     - two              > item > paragraph > part "two"
  *
- * CommonMark 0.31 §4 and §5, and GitHub's tables and task lists. A line is read once, when its line
- * end is there: it says which open blocks go on, and which begin. The unfinished last line is read
- * for a look, and what it did is undone.
+ * CommonMark 0.31 §4 and §5, with GitHub's tables and task lists. A line is read once, when its end
+ * is there: it says which open blocks go on, and which begin. The unfinished last line is read for a
+ * look, and then what it did is undone.
  *
  * The rules this file keeps:
  *
  * 1. How the text was cut never matters.
- * 2. Cost is linear, also for one endless line: a leaf's long text is cut into `parts`, at places
- *    that the text alone decides, and finished parts never change.
- * 3. No text is lost, and nothing grows without a limit: containers nest 24 deep, then they are text.
+ * 2. Cost is linear in it, also for one endless line: a long text is held in `part`s, cut at places
+ *    that the text alone decides, and only the last of them grows.
+ * 3. No text is lost; and 24 blocks deep, marks are text.
  *
  * What it does not do: HTML (it is text), link references, footnotes; code by indentation and
  * headings by underlines, which in a model's answer are accidents.
  */
 
-import { parseInline, work } from "./inline.js";
+import { work } from "./inline.js";
 
-/** @typedef {{type: string, done: boolean, children: Block[], parts: string[], text: string}} Block */
+/** @typedef {{type: string, children: Block[], isOpen: boolean, done: boolean}} Block */
 
 const MAX_NESTING = 24;
-const LONG_LINE = 2000; // the beginning of such a line decides; the rest goes where it went
-const PART = 1000; // characters of a paragraph; up to four times as many where a mark is open
-const CODE_PART = 2000;
-const MAX_CODE_PART = 16000; // where it has no line end
+const LONG_LINE = 2000; // its beginning says what it is; the rest goes where that went
+const PART = 2000;
+const MAX_PART = 3000; // where nothing to cut at comes
 
 const HEADING = /^ {0,3}(#{1,6})(?: +|$)(.*)$/;
 const RULE = /^ {0,3}(?:(?:\* *){3,}|(?:- *){3,}|(?:_ *){3,})$/;
-const FENCE = /^( {0,3})(?:(`{3,})([^`]*)|(~{3,})(.*))$/;
+const FENCE = /^( {0,3})(`{3,}(?=[^`]*$)|~{3,})(.*)$/;
 const QUOTE = /^ {0,3}> ?/;
-const ITEM = /^( {0,3})([-+*]|(\d{1,9})([.)]))(?:( +)(.*))?$/;
+const ITEM = /^( {0,3})([-+*]|(\d{1,9})[.)])( +|$)(.*)$/;
 const TASK = /^\[([ xX])\] +/;
-const ALIGNMENTS = /^ {0,3}\|?(?: *:?-+:? *\|)+(?: *:?-+:? *)?$|^ {0,3}\| *:?-+:? *$/;
-// An unfinished line of marks only may become anything: it is not looked at yet.
-const UNDECIDED = /^ *(?:[-=*_+#>|`~:. ]*|\d{1,9}[.)]) *$/;
+const DELIMITERS = /^ {0,3}\|? *:?-+:? *(?:\| *:?-+:? *)*\|? *$/;
+// Marks alone may become anything, so an unfinished line of them is not looked at yet.
+const UNDECIDED = /^(?:[-=*_+#>|`~:. ]*|\d{1,9}[.)]) *$/;
 
-const isContainer = ({ type }) => ["document", "quote", "list", "item"].includes(type);
+const CONTAINERS = ["document", "quote", "list", "item"];
+const isContainer = ({ type }) => CONTAINERS.includes(type);
 const isBlank = (line) => !/[^ ]/.test(line);
 const indentOf = (line) => line.search(/[^ ]|$/);
 
@@ -47,53 +47,53 @@ export class MarkdownParser {
   /** @type {Block} */
   document = block("document");
   #line = ""; // without its end yet
-  #isLong = false; // the beginning of the line has been read already
+  #isLong = false; // the beginning of the line has been read
   #isLook = false;
-  #isBlankBefore = false;
+  #afterBlank = false;
 
-  /** @param {string} text cut anywhere; the rest of the last line stays undecided */
+  /** @param {string} text cut anywhere */
   append(text) {
-    // A CR is no text; without it every line ends in LF, however CR LF was cut.
+    // Without CR every line ends in LF, however CR LF was cut.
     const rest = this.#line + text.replaceAll("\r", "");
     let at = 0;
     for (;;) {
       const end = rest.indexOf("\n", at);
       const stop = end < 0 ? rest.length : end;
       if (this.#isLong) {
-        this.#extendLeaf(rest.slice(at, stop));
-        if (end >= 0) this.#endLongLine();
-      } else if (stop - at >= LONG_LINE) {
-        this.#isLong = this.#receiveLine(rest.slice(at, at + LONG_LINE), true);
-        at += LONG_LINE;
+        this.#write(this.#openLeaf(), rest.slice(at, stop));
+        at = stop;
+        if (end < 0) break;
+        this.#endLongLine();
+      } else if (stop - at > LONG_LINE) {
+        this.#isLong = this.#readLine(rest.slice(at, (at += LONG_LINE)), "");
         continue;
-      } else if (end >= 0) this.#receiveLine(rest.slice(at, end));
-      else break;
-      at = stop + 1;
-      if (end < 0) break;
+      } else if (end < 0) break;
+      else this.#readLine(rest.slice(at, end));
+      at = end + 1;
     }
     this.#line = rest.slice(at);
   }
 
   /** Calls `show` while the document is as if the unfinished line were a whole one. */
   look(show) {
-    if (this.#line === "" || UNDECIDED.test(this.#line)) return void show();
-    const saved = this.#openPath().map((node) => ({ node, copy: { ...node }, sizes: sizesOf(node) }));
-    const isBlankBefore = this.#isBlankBefore;
+    if (UNDECIDED.test(this.#line.trim())) return show();
+    const saved = this.#openPath().map((node) => [node, { ...node }, node.children.length]);
+    const afterBlank = this.#afterBlank;
     this.#isLook = true;
-    this.#receiveLine(this.#line);
+    this.#readLine(this.#line);
     show();
     this.#isLook = false;
-    this.#isBlankBefore = isBlankBefore;
-    for (const { node, copy, sizes } of saved) {
+    this.#afterBlank = afterBlank;
+    for (const [node, copy, length] of saved) {
       Object.assign(node, copy);
-      [node.children.length, node.parts.length] = sizes;
+      node.children.length = length;
     }
   }
 
   /** No text comes any more. */
   end() {
     if (this.#isLong) this.#endLongLine();
-    else if (this.#line !== "") this.#receiveLine(this.#line);
+    else if (this.#line) this.#readLine(this.#line);
     this.#line = "";
     this.#close(this.document);
   }
@@ -101,243 +101,197 @@ export class MarkdownParser {
   /** The document, its last child if that is open, that one's last child, … */
   #openPath() {
     const path = [this.document];
-    for (let node; (node = path.at(-1).children.at(-1)) && node.isOpen; ) path.push(node);
+    for (let node; (node = path.at(-1).children.at(-1))?.isOpen; ) path.push(node);
     return path;
   }
 
-  // ---- One line. Returns whether the rest of a long one goes to the same leaf.
+  #openLeaf() {
+    return this.#openPath().find((node) => !isContainer(node));
+  }
 
-  #receiveLine(line, isLong = false) {
+  /** Returns whether a leaf is open to which more of the same line can go. */
+  #readLine(line, lineEnd = "\n") {
     work.characters += line.length;
     const open = this.#openPath();
     const path = [this.document];
     let rest = expandTabs(line);
     // "iterate through the open blocks [...] checking [...] whether the line continues"
-    while (path.length < open.length && isContainer(open[path.length])) {
-      const continued = continueContainer(open[path.length], rest);
+    for (let node; (node = open[path.length]) && isContainer(node); path.push(node)) {
+      const continued = continueContainer(node, rest);
       if (continued === null) break;
       rest = expandTabs(continued);
-      path.push(open[path.length]);
     }
-    let leaf = open[path.length];
-    if (leaf && isContainer(leaf)) leaf = undefined;
-    if (leaf?.type === "code") return this.#continueCode(leaf, rest, isLong);
-
+    const next = open[path.length];
+    let leaf = next && !isContainer(next) ? next : null;
+    if (leaf?.type === "code") return this.#readCode(leaf, rest, lineEnd);
     if (isBlank(rest)) {
-      this.#isBlankBefore = true;
-      // "a paragraph's [...] blank line"; a list may go on after it
-      if (open[path.length]) this.#close(open[path.length]);
+      this.#afterBlank = true;
+      if (next) this.#close(next);
       return false;
     }
-    const last = open.at(-1);
-    const lazy = path.length < open.length && !leaf && last.type === "paragraph" ? last : undefined;
-    for (let started; (started = this.#startContainer(path, rest, leaf ?? lazy)) !== null; ) {
-      rest = started;
-      leaf = undefined;
+    // "laziness": a paragraph goes on although its containers' marks are missing
+    let lazy = leaf ? null : open.find(({ type }) => type === "paragraph");
+    for (let inside; (inside = this.#startContainer(path, rest, leaf)) !== null; ) {
+      rest = inside;
+      leaf = lazy = null;
       if (isBlank(rest)) return false;
     }
-    const isInLists = path.length <= open.length && path.every((node, index) => node === open[index]);
-    const into = this.#receiveText(path, rest, leaf, isInLists ? lazy : undefined, isLong);
-    this.#isBlankBefore = false;
-    return isLong && into;
+    const isOpen = this.#readText(path, rest, leaf, lazy, lineEnd);
+    this.#afterBlank = false;
+    return isOpen;
   }
 
-  /** Returns what is left of the line after the mark of a container that begins, or null. */
+  /** Begins a quotation or an item. Returns what is left of the line after its mark, or null. */
   #startContainer(path, rest, leaf) {
-    if (path.length > MAX_NESTING || indentOf(rest) > 3) return null;
+    if (path.length > MAX_NESTING) return null;
     const quote = QUOTE.exec(rest);
     if (quote) {
       this.#add(path, block("quote"));
       return expandTabs(rest.slice(quote[0].length));
     }
-    if (RULE.test(rest)) return null;
-    const match = ITEM.exec(rest);
-    if (!match) return null;
-    const [, indent, mark, number = "", sign, space = "", content = ""] = match;
-    // "In order for a list item to interrupt a paragraph, it must not be empty", or begin at 2
-    const isBeside = path.at(-1).type === "list";
-    const interrupts = leaf?.type === "paragraph" && !isBeside;
-    if (interrupts && (isBlank(content) || (number && number !== "1"))) return null;
-    const kind = sign ?? mark;
-    if (path.at(-1).type !== "list" || path.at(-1).kind !== kind) {
-      this.#add(path, block("list", { kind, start: number && Number(number), isLoose: false }));
-    } else path.at(-1).isLoose ||= this.#isBlankBefore;
-    const padding = space.length > 4 || isBlank(content) ? 1 : space.length;
+    const item = RULE.test(rest) ? null : ITEM.exec(rest);
+    if (!item) return null;
+    const [, indent, mark, number = "", space, content] = item;
+    // "In order for a list item to interrupt a paragraph, it must not be empty", and begin at 1.
+    if (leaf?.type === "paragraph" && (!content || (number && number !== "1"))) return null;
+    const list = path.at(-1);
+    if (list.kind === mark.at(-1)) list.isLoose ||= this.#afterBlank;
+    else this.#add(path, block("list", { kind: mark.at(-1), start: number, isLoose: false }));
     const task = TASK.exec(content);
+    const padding = content && space.length < 5 ? space.length : 1;
     this.#add(path, block("item", {
       width: indent.length + mark.length + padding,
       task: task ? (task[1] === " " ? "todo" : "done") : "",
     }));
-    this.#isBlankBefore = false;
-    return expandTabs(task ? content.slice(task[0].length) : content);
+    this.#afterBlank = false;
+    return expandTabs(content.slice(task?.[0].length));
   }
 
-  #receiveText(path, rest, leaf, lazy, isLong) {
+  #readText(path, rest, leaf, lazy, lineEnd) {
     let match;
-    if (leaf?.type === "paragraph" && ALIGNMENTS.test(rest) && this.#startTable(path, leaf, rest)) {
+    if (leaf?.type === "paragraph" && DELIMITERS.test(rest) && this.#startTable(path, leaf, rest)) {
       return false;
     }
     if ((match = HEADING.exec(rest))) {
       const heading = this.#add(path, block("heading", { level: match[1].length }));
-      heading.text = isLong ? match[2] : match[2].replace(/(?:^| +)#* *$/, "");
-      if (!isLong) this.#close(heading);
+      this.#write(heading, lineEnd ? match[2].replace(/(?:^| +)#* *$/, "") : match[2]);
+      if (lineEnd) this.#close(heading);
       return true;
     }
     if (RULE.test(rest)) return this.#close(this.#add(path, block("rule")));
     if ((match = FENCE.exec(rest))) {
-      const fence = match[2] ?? match[4];
-      const language = /^\S*/.exec((match[3] ?? match[5]).trim())[0];
-      this.#add(path, block("code", { language, fence, indent: match[1].length }));
+      const [, indent, fence, info] = match;
+      const language = info.trim().split(" ")[0];
+      this.#add(path, block("code", { language, fence, indent: indent.length }));
       return false;
     }
-    if (leaf?.type === "table") return this.#addRow(leaf, rest);
+    if (leaf?.type === "table") return this.#addRow(leaf, cellsOf(rest));
     const paragraph = leaf ?? lazy ?? this.#add(path, block("paragraph"));
-    paragraph.text += (paragraph.text || paragraph.parts.length ? "\n" : "") + rest.trimStart();
-    cutText(paragraph);
+    this.#write(paragraph, (paragraph.children.length ? "\n" : "") + rest.trimStart());
     return true;
   }
 
-  #continueCode(leaf, rest, isLong) {
+  #readCode(code, rest, lineEnd) {
     const mark = rest.trim();
-    const isEnd = mark.startsWith(leaf.fence) && !mark.replaceAll(leaf.fence[0], "");
-    if (isEnd && indentOf(rest) < 4) return this.#close(leaf);
-    leaf.text += rest.slice(Math.min(indentOf(rest), leaf.indent)) + (isLong ? "" : "\n");
-    cutCode(leaf);
-    return isLong;
-  }
-
-  // "The delimiter row"; the row above it is the paragraph's last line
-  #startTable(path, paragraph, rest) {
-    const start = paragraph.text.lastIndexOf("\n") + 1;
-    const head = cellsOf(paragraph.text.slice(start));
-    const align = cellsOf(rest).map((cell) =>
-      cell.endsWith(":") ? (cell.startsWith(":") ? "center" : "end") : "",
-    );
-    if (head.length !== align.length || (start === 0 && paragraph.parts.length)) return false;
-    if (start > 0) {
-      paragraph.text = paragraph.text.slice(0, start - 1);
-      path.at(-1).children.at(-1) === paragraph && this.#close(paragraph);
-      this.#addRow(this.#add(path, block("table", { align })), head);
-    } else {
-      Object.assign(paragraph, { type: "table", align, text: "" });
-      this.#addRow(paragraph, head);
-    }
+    const isEnd = mark.startsWith(code.fence) && !mark.replaceAll(code.fence[0], "");
+    if (isEnd && indentOf(rest) < 4) return this.#close(code);
+    this.#write(code, rest.slice(Math.min(indentOf(rest), code.indent)) + lineEnd);
     return true;
   }
 
-  #addRow(table, cells) {
-    const texts = typeof cells === "string" ? cellsOf(cells) : cells;
+  /** The row of dashes is there: the line before it, a paragraph until now, is the head. */
+  #startTable(path, paragraph, rest) {
+    const part = paragraph.children.at(-1);
+    const start = part.text.lastIndexOf("\n") + 1;
+    const head = cellsOf(part.text.slice(start));
+    const align = cellsOf(rest).map((cell) => (/:$/.test(cell) ? (cell[0] === ":" ? "center" : "end") : ""));
+    const isAlone = start === 0 && paragraph.children.length === 1;
+    if (head.length !== align.length || (head.length < 2 && !rest.includes("|"))) return false;
+    part.text = part.text.slice(0, Math.max(0, start - 1));
+    if (isAlone) path.at(-1).children.pop();
+    this.#addRow(this.#add(path, block("table", { align })), head);
+    return true;
+  }
+
+  #addRow(table, texts) {
+    const isHead = table.children.length === 0;
     while (texts.length < table.align.length) texts.push("");
-    const row = block("row", { isHead: table.children.length === 0 });
-    row.children = texts.map((text, index) => block("cell", { text, isHead: row.isHead, align: table.align[index] ?? "" }));
+    const row = block("row");
+    for (const [index, text] of texts.entries()) {
+      row.children.push(block("cell", { isHead, align: table.align[index] ?? "" }));
+      this.#write(row.children.at(-1), text);
+    }
     table.children.push(row);
-    this.#close(row);
-    return false;
+    return this.#close(row);
   }
 
   // ---- The tree
 
-  /** Adds a block to the deepest container of the path, and closes what was open there. */
+  /** Adds a block to the deepest container of the path, and closes what is open there. */
   #add(path, added) {
     while (path.at(-1).type === "list" && added.type !== "item") path.pop();
     const parent = path.at(-1);
     const before = parent.children.at(-1);
     if (before?.isOpen) this.#close(before);
-    // A list is loose if a blank line is between two blocks of an item.
-    if (parent.type === "item" && before && this.#isBlankBefore) path.at(-2).isLoose = true;
+    // A list is loose if a blank line is between its items, or two blocks of one.
+    if (parent.type === "item" && before && this.#afterBlank) path.at(-2).isLoose = true;
     parent.children.push(added);
     if (isContainer(added)) path.push(added);
     return added;
   }
 
   #close(node) {
-    const last = node.children.at(-1);
-    if (last?.isOpen) this.#close(last);
+    for (const child of node.children.slice(-1)) if (child.isOpen) this.#close(child);
     node.isOpen = false;
-    if (node.type === "row") for (const cell of node.children) cell.isOpen = false;
-    // What a look closes is open again after it.
-    node.done = !this.#isLook;
+    node.done = !this.#isLook; // what a look closes is open again after it
+    return false;
   }
 
-  #extendLeaf(text) {
-    const leaf = this.#openPath().at(-1);
-    leaf.text += text;
-    work.characters += text.length;
-    if (leaf.type === "code") cutCode(leaf);
-    else cutText(leaf);
+  /** Adds to a leaf's text. A part ends behind the first space, or line of code, after `PART`. */
+  #write(leaf, text) {
+    for (let rest = text, part; rest || !part; ) {
+      part = leaf.children.at(-1);
+      if (!part?.isOpen) leaf.children.push((part = block("part", { text: "" })));
+      const whole = part.text + rest;
+      const from = Math.max(PART, part.text.length);
+      const place = whole.slice(from, MAX_PART).search(leaf.type === "code" ? /\n/ : /\s/) + 1;
+      const end = place ? from + place : MAX_PART;
+      part.text = whole.slice(0, end);
+      rest = whole.slice(end);
+      if (place || rest) this.#close(part);
+    }
   }
 
   #endLongLine() {
     this.#isLong = false;
-    const leaf = this.#openPath().at(-1);
-    if (leaf.type === "code") this.#extendLeaf("\n");
+    const leaf = this.#openLeaf();
+    if (leaf.type === "code") this.#write(leaf, "\n");
     if (leaf.type === "heading") this.#close(leaf);
   }
 }
 
-function block(type, more = {}) {
-  return { type, children: [], parts: [], text: "", tried: 0, isOpen: true, done: false, ...more };
+function block(type, more) {
+  return { type, children: [], isOpen: true, done: false, ...more };
 }
 
-const sizesOf = (node) => [node.children.length, node.parts.length];
-
-/** Returns what is left of the line after a container's mark, or null if it does not go on. */
+/** Returns what is left of a line after a container's mark, or null if it does not go on. */
 function continueContainer(node, line) {
   if (node.type === "list") return line;
-  if (node.type === "quote") {
-    const mark = QUOTE.exec(line);
-    return mark && line.slice(mark[0].length);
-  }
+  if (node.type === "quote") return QUOTE.test(line) ? line.replace(QUOTE, "") : null;
   if (isBlank(line)) return node.children.length ? "" : null;
-  return indentOf(line) >= node.width ? line.slice(node.width) : null;
-}
-
-/** Where nothing is open, text that comes later cannot change what is before: there it is cut. */
-function cutText(leaf) {
-  for (;;) {
-    const cut = findCut(leaf);
-    if (!cut) return;
-    leaf.parts.push(leaf.text.slice(0, cut));
-    leaf.text = leaf.text.slice(cut);
-    leaf.tried = 0;
-  }
-}
-
-function findCut(leaf) {
-  for (; leaf.tried < 3; leaf.tried += 1) {
-    const from = PART * (leaf.tried + 1);
-    if (leaf.text.length <= from) return 0;
-    const place = leaf.text.slice(from, 4 * PART).search(/[^ \n][ \n](?=[^ \n])|[。！？；，、](?=.)/);
-    if (place < 0) break;
-    const cut = from + place + (/[ \n]/.test(leaf.text[from + place + 1]) ? 2 : 1);
-    if (!parseInline(leaf.text.slice(0, cut)).isOpen) return cut;
-  }
-  if (leaf.text.length <= 4 * PART) return 0;
-  return 4 * PART - (/[\ud800-\udbff]/.test(leaf.text[4 * PART - 1]) ? 1 : 0);
-}
-
-function cutCode(leaf) {
-  for (;;) {
-    const end = leaf.text.indexOf("\n", CODE_PART) + 1;
-    const cut = end > 0 && end <= MAX_CODE_PART ? end : leaf.text.length > MAX_CODE_PART ? MAX_CODE_PART : 0;
-    if (!cut) return;
-    leaf.parts.push(leaf.text.slice(0, cut));
-    leaf.text = leaf.text.slice(cut);
-  }
+  return indentOf(line) < node.width ? null : line.slice(node.width);
 }
 
 function cellsOf(row) {
-  const cells = row.trim().replace(/^\|/, "").match(/(?:\\.|[^\\|])*(?:\||$)/gs);
-  const texts = cells.map((cell) => cell.replace(/\|$/, "").trim().replaceAll("\\|", "|"));
-  if (texts.at(-1) === "") texts.pop(); // the end after the last |
-  return texts;
+  const cells = row.trim().replace(/^\|/, "").match(/(?:\\.|[^\\|])+(?=\||$)|(?<=^|\|)(?=\|)/g) ?? [];
+  return cells.map((cell) => cell.trim().replaceAll("\\|", "|"));
 }
 
-/** Tabs before the text, "as if they were replaced by spaces with a tab stop of 4 characters". */
+/** Tabs in front, "as if they were replaced by spaces with a tab stop of 4 characters". */
 function expandTabs(line) {
-  const before = /^[ \t]*/.exec(line)[0];
-  if (!before.includes("\t")) return line;
-  let spaces = "";
-  for (const char of before) spaces += char === "\t" ? " ".repeat(4 - (spaces.length % 4)) : " ";
-  return spaces + line.slice(before.length);
+  return line.replace(/^ *\t[ \t]*/, (space) => {
+    let width = 0;
+    for (const char of space) width += char === "\t" ? 4 - (width % 4) : 1;
+    return " ".repeat(width);
+  });
 }

@@ -2,13 +2,17 @@
  * One message on the page. A question is its text; an answer grows, delta by delta:
  *
  *     {thinking: "A greeting…"}  ->  <details class="thinking">, open while it thinks
- *     {text: "你好"}             ->  <div class="answer">
+ *     {text: "**你好**"}         ->  <div class="answer">, as Markdown
  *     the end                    ->  <p class="ending"> says how, if it was not a normal stop
  *
- * and <p class="stats"> counts along. Text nodes only: nothing a model writes becomes markup.
+ * and <p class="stats"> counts along. Text is shown once a frame, however many tokens it brought.
  */
 
+import { CutOffError, NoReplyError, streamAnswer } from "./openai.js";
+import { MarkdownView } from "./render.js";
 import { words } from "./words.js";
+
+const SILENCE = 10_000; // milliseconds without a token, after which the reader is told
 
 /** @param {HTMLElement} conversation @param {string} question */
 export function showQuestion(conversation, question) {
@@ -18,91 +22,204 @@ export function showQuestion(conversation, question) {
   conversation.append(message);
 }
 
+/**
+ * Shows an answer while it arrives. Returns how it ended, and the words for that.
+ *
+ * @param {AnswerView} view
+ * @param {import("./openai.js").Asked} asked
+ * @param {AbortSignal} signal
+ * @param {import("./wire.js").WirePane} wire
+ * @returns {Promise<[kind: string, wording: string]>}
+ */
+export async function receiveAnswer(view, asked, signal, wire) {
+  const observer = {
+    opened(response, askedAt) {
+      view.opened(response);
+      wire.opened(response, askedAt);
+    },
+    received: (bytes, at) => wire.received(bytes, at),
+  };
+  wire.start();
+  const end = await receiveAll(view, asked, signal, observer);
+  view.end(...end);
+  wire.ended(end[0]);
+  return end;
+}
+
+async function receiveAll(view, asked, signal, observer) {
+  let reason = "stop";
+  try {
+    for await (const delta of streamAnswer(asked, signal, observer)) {
+      view.receive(delta);
+      reason = delta.finishReason ?? reason;
+    }
+  } catch (error) {
+    if (signal.aborted) return ["stopped", words.stopped];
+    if (error instanceof CutOffError) return ["cut", words.cut];
+    if (error instanceof NoReplyError) {
+      return ["error", words.error(words.noReply(asked.server || location.origin))];
+    }
+    return ["error", words.error(error.message)];
+  }
+  if (reason === "stop") return ["complete", ""];
+  if (reason === "length") return ["length", words.length];
+  return ["other", words.otherEnd(reason)];
+}
+
 export class AnswerView {
-  /** What the model has said, without its thoughts. */
+  /** What the model has said, and what it thought before. */
   text = "";
+  thinking = "";
+  /** For how long it thought. */
+  seconds = "0";
   #message = copyTemplate("#assistant-message");
-  #thinking = this.#message.querySelector(".thinking");
-  #summary = this.#message.querySelector("summary");
-  // One text node each: an emoji that two deltas share is whole again in it.
-  #thought = addTextNode(this.#message.querySelector(".thought"));
-  #answer = addTextNode(this.#message.querySelector(".answer"));
+  #details = this.#find(".thinking");
+  #summary = this.#find("summary");
+  #thought = new MarkdownView(this.#find(".thought"));
+  #answer = new MarkdownView(this.#find(".answer"));
   #userToggled = false;
   #asked = performance.now();
   #firstToken = 0;
+  #lastToken = 0;
   #tokens = 0;
+  #requestId = "";
+  #frame = 0;
+  #clock = setInterval(() => this.#watchSilence(), 1000);
 
   constructor(conversation) {
     this.#message.ariaLabel = words.model;
+    this.#find(".again").textContent = words.again;
+    const button = this.#find(".copy-answer");
+    button.textContent = words.copy;
+    button.addEventListener("click", () => copy(button, this.text));
     // Not `toggle`: that event also fires when we open or close it ourselves.
     this.#summary.addEventListener("click", () => (this.#userToggled = true));
     conversation.append(this.#message);
   }
 
+  /** No head of a reply came yet, and why that may be. */
+  wait(wording) {
+    if (!this.#requestId) this.#find(".stats").textContent = wording;
+  }
+
+  /** @param {Response} response its head is there */
+  opened(response) {
+    this.#requestId = response.headers.get("X-Request-Id") ?? "?";
+    this.#find(".stats").textContent = "";
+  }
+
   /** @param {import("./openai.js").Delta} delta */
   receive(delta) {
     if (!delta.thinking && !delta.text) return;
-    this.#firstToken ||= performance.now();
+    this.#lastToken = performance.now();
+    this.#firstToken ||= this.#lastToken;
     this.#tokens += 1;
     if (delta.thinking) this.#addThinking(delta.thinking);
     if (delta.text) this.#addText(delta.text);
-    this.#showStats();
+    this.#frame ||= requestAnimationFrame(() => this.#show());
   }
 
   /** @param {string} kind "complete", "stopped", … @param {string} wording what the reader sees */
   end(kind, wording) {
+    cancelAnimationFrame(this.#frame);
+    clearInterval(this.#clock);
     this.#endThinking();
-    this.#message.querySelector(".ending").textContent = wording;
+    this.#answer.end();
+    this.#showStats();
+    this.#find(".ending").textContent = wording;
+    this.#find(".copy-answer").hidden = this.text === "";
     this.#message.dataset.ending = kind;
     this.#message.dataset.state = "done";
     this.#message.ariaBusy = "false";
   }
 
+  /** Shows an answer of the past. */
+  restore({ content, thinking, seconds, stats, ending }) {
+    if (thinking) this.#addThinking(thinking);
+    if (content) this.#addText(content);
+    this.end(...ending);
+    if (thinking) this.#summary.textContent = words.thought(seconds);
+    this.#find(".stats").textContent = stats;
+  }
+
+  /** What `restore` takes. */
+  get record() {
+    const { text: content, thinking } = this;
+    const stats = this.#find(".stats").textContent;
+    return { role: "assistant", content, thinking, seconds: this.seconds, stats };
+  }
+
   #addThinking(piece) {
-    if (this.#thinking.hidden) {
-      this.#thinking.hidden = false;
-      this.#thinking.open = true;
+    if (this.#details.hidden) {
+      this.#details.hidden = false;
+      this.#details.open = true;
       this.#summary.textContent = words.thinking;
       this.#message.dataset.phase = "thinking";
     }
-    this.#thought.appendData(piece);
+    this.thinking += piece;
+    this.#thought.append(piece);
   }
 
-  // The place to render Markdown, from `this.text`.
   #addText(piece) {
     if (this.text === "") {
       this.#endThinking();
-      if (!this.#userToggled) this.#thinking.open = false;
+      if (!this.#userToggled) this.#details.open = false;
     }
     this.text += piece;
-    this.#answer.appendData(piece);
+    this.#answer.append(piece);
   }
 
   /** At the answer's first word, or at an end without one: then the thoughts stay open. */
   #endThinking() {
     if (this.#message.dataset.phase !== "thinking") return;
     this.#message.dataset.phase = "answering";
-    this.#summary.textContent = words.thought(secondsSince(this.#firstToken).toFixed(1));
+    this.seconds = ((performance.now() - this.#firstToken) / 1000).toFixed(1);
+    this.#summary.textContent = words.thought(this.seconds);
+    this.#thought.end();
+  }
+
+  #show() {
+    this.#frame = 0;
+    this.#thought.show();
+    this.#answer.show();
+    this.#showStats();
   }
 
   #showStats() {
-    const wait = (this.#firstToken - this.#asked) / 1000;
-    const stats = [words.firstToken(wait.toFixed(2)), words.tokens(this.#tokens)];
-    // n tokens have n - 1 gaps.
-    const rate = (this.#tokens - 1) / secondsSince(this.#firstToken);
-    if (this.#tokens > 1) stats.push(words.rate(rate.toFixed(1)));
-    this.#message.querySelector(".stats").textContent = stats.join(" · ");
+    if (!this.#requestId) return;
+    const stats = [this.#requestId];
+    if (this.#tokens) {
+      const wait = (this.#firstToken - this.#asked) / 1000;
+      // n tokens have n - 1 gaps.
+      const rate = ((this.#tokens - 1) * 1000) / (this.#lastToken - this.#firstToken);
+      if (this.#tokens > 1 && rate < Infinity) stats.unshift(words.rate(rate.toFixed(1)));
+      stats.unshift(words.firstToken(wait.toFixed(2)), words.tokens(this.#tokens));
+    }
+    this.#find(".stats").textContent = stats.join(" · ");
   }
+
+  #watchSilence() {
+    const seconds = Math.round((performance.now() - (this.#lastToken || this.#asked)) / 1000);
+    if (seconds * 1000 < SILENCE) return;
+    this.#find(".stats").textContent = words.silence(seconds);
+  }
+
+  #find(selector) {
+    return this.#message.querySelector(selector);
+  }
+}
+
+/** To the clipboard; the button says so. */
+export async function copy(button, text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    button.textContent = words.copied;
+  } catch {
+    button.textContent = words.notCopied; // no permission, or not a secure context
+  }
+  setTimeout(() => (button.textContent = words.copy), 1500);
 }
 
 function copyTemplate(selector) {
   return document.querySelector(selector).content.cloneNode(true).firstElementChild;
-}
-
-function addTextNode(element) {
-  return element.appendChild(document.createTextNode(""));
-}
-
-function secondsSince(time) {
-  return (performance.now() - time) / 1000;
 }

@@ -11,26 +11,36 @@
 
 import { readEvents } from "./sse.js";
 
-/** @typedef {{role: "user" | "assistant", content: string}} Message */
+/** @typedef {{role: "system" | "user" | "assistant", content: string}} Message */
 /** @typedef {{thinking: string, text: string, finishReason: string | null}} Delta */
+/**
+ * What to ask: `server` is "" for our own, which alone knows of `pace` and `fault`.
+ * @typedef {{server: string, model: string, pace: string, fault: string, messages: Message[]}} Asked
+ */
 
 /** The stream ended, or the network broke, too early. */
 export class CutOffError extends Error {}
 
+/** No byte of a reply came. */
+export class NoReplyError extends Error {}
+
 /**
  * Returns only when the answer is whole.
  *
- * @param {Message[]} messages the whole conversation: the server remembers nothing
+ * @param {Asked} asked with the whole conversation: the server remembers nothing
  * @param {AbortSignal} signal closes the connection
+ * @param {{opened: function(Response, number), received: function(Uint8Array, number)}} observer
+ *     told of the reply's head and when it was asked for, and of each read of its body
  * @returns {AsyncGenerator<Delta>}
- * @throws {CutOffError} on an unfinished answer; {Error} on what the server reports
+ * @throws {NoReplyError | CutOffError} on no or an unfinished answer; {Error} on what is reported
  */
-export async function* streamAnswer(messages, signal) {
+export async function* streamAnswer(asked, signal, observer) {
+  const response = await request(asked, signal, observer);
   let finished = false;
   try {
-    const response = await request(messages, signal);
-    for await (const event of readEvents(response.body)) {
+    for await (const event of readEvents(response.body, observer.received)) {
       if (event.data.startsWith("[DONE]")) return;
+      if (event.data === "") continue; // some send one as a heartbeat
       const delta = readDelta(event.data);
       finished ||= delta.finishReason !== null;
       yield delta;
@@ -43,27 +53,33 @@ export async function* streamAnswer(messages, signal) {
   if (!finished) throw new CutOffError();
 }
 
-async function request(messages, signal) {
-  const response = await fetch("/v1/chat/completions", {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ model: "sim-1", stream: true, messages }),
-    signal,
+async function request({ server, model, pace, fault, messages }, signal, observer) {
+  const headers = { "Content-Type": "application/json" };
+  if (!server) {
+    headers["X-Wire"] = "1";
+    if (pace) headers["X-Pace"] = pace;
+    if (fault) headers["X-Fault"] = fault;
+  }
+  const body = JSON.stringify({ model, stream: true, messages });
+  const askedAt = performance.now();
+  const url = `${server}/v1/chat/completions`;
+  const response = await fetch(url, { method: "POST", headers, body, signal }).catch((error) => {
+    throw error instanceof TypeError ? new NoReplyError() : error;
   });
-  if (!response.ok) throw new Error(await describeFailure(response));
+  observer.opened(response, askedAt);
+  const type = response.headers.get("Content-Type") ?? "";
   // HTML with status 200 holds no event: it would look like an empty answer.
-  const type = response.headers.get("Content-Type");
-  if (!/^text\/event-stream/i.test(type)) throw new Error(`not an event stream: ${type}`);
-  return response;
+  if (response.ok && /^text\/event-stream/i.test(type)) return response;
+  throw new Error(await describeFailure(response, type));
 }
 
 /** The server's own words where the body has OpenAI's shape. */
-async function describeFailure(response) {
-  const status = `HTTP ${response.status}`;
+async function describeFailure(response, type) {
+  const status = response.ok ? `not an event stream: ${type}` : `HTTP ${response.status}`;
   try {
     return `${errorMessage((await response.json()).error)} (${status})`;
   } catch {
-    return `${status} ${response.statusText}`.trim();
+    return response.ok ? status : `${status} ${response.statusText}`.trim();
   }
 }
 
@@ -78,7 +94,8 @@ function textOf(value) {
 function readDelta(data) {
   const chunk = Object(JSON.parse(data));
   if (chunk.error) throw new Error(errorMessage(chunk.error));
-  // The usage chunk has no choices.
+  // An error with its fields at the top; the usage chunk has no choices either, but no message.
+  if (!chunk.choices && chunk.message) throw new Error(errorMessage(chunk));
   const choice = chunk.choices?.[0];
   const delta = choice?.delta ?? {};
   return {
@@ -87,4 +104,18 @@ function readDelta(data) {
     text: textOf(delta.content),
     finishReason: choice?.finish_reason ?? null,
   };
+}
+
+/** The names of a server's models. @param {string} server @returns {Promise<string[]>} */
+export async function listModels(server) {
+  const response = await fetch(`${server}/v1/models`);
+  if (!response.ok) throw new Error(await describeFailure(response, ""));
+  return (await response.json()).data.map(({ id }) => String(id));
+}
+
+/** The faults that our own server knows, each with what it does. @returns {Promise<string[][]>} */
+export async function listFaults() {
+  const text = await (await fetch("/faults")).text();
+  const lines = text.trim().split("\n\n").at(-1).split("\n");
+  return lines.map((line) => [line.split(" ")[0], line.replace(/^\S+ +/, "")]);
 }

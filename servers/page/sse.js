@@ -146,15 +146,17 @@ export class EventStreamParser {
 
 /**
  * @param {ReadableStream<Uint8Array>} body of a fetch response
+ * @param {function(Uint8Array, number)} [onRead] told each read, and when it came
  * @returns {AsyncGenerator<ServerSentEvent>} each as soon as it is complete
  */
-export async function* readEvents(body) {
+export async function* readEvents(body, onRead = () => {}) {
   const parser = new EventStreamParser();
   const reader = body.getReader();
   try {
     for (;;) {
       const { done, value } = await reader.read();
       if (done) return;
+      onRead(value, performance.now());
       yield* parser.receiveData(value);
     }
   } catch (error) {

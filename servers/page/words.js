@@ -7,11 +7,19 @@ const english = {
   you: "You",
   model: "Model",
   copy: "Copy",
+  copied: "Copied",
+  notCopied: "Not allowed",
+  again: "Again",
+  remove: "Delete",
   thinking: "Thinking…",
   thought: (seconds) => `Thought for ${seconds} s`,
   firstToken: (seconds) => `${seconds} s to first token`,
   tokens: (count) => (count === 1 ? "1 token" : `${count} tokens`),
   rate: (rate) => `${rate} tokens/s`,
+  silence: (seconds) => `nothing came for ${seconds} s`,
+  busy: (limit, others) =>
+    `waiting for a free connection: browsers open ${limit} to a server, ` +
+    `and ${others} other tabs of this page use or await one`,
   answering: "The model is answering",
   complete: "Answer complete",
   stopped: "stopped by you",
@@ -19,17 +27,25 @@ const english = {
   length: "length limit",
   otherEnd: (reason) => `ended: ${reason}`,
   error: (message) => `error: ${message}`,
+  noReply: (server) => `no reply from ${server}`,
 };
 
 const chinese = {
   you: "你",
   model: "模型",
   copy: "复制",
+  copied: "已复制",
+  notCopied: "不被允许",
+  again: "重新回答",
+  remove: "删除",
   thinking: "思考中…",
   thought: (seconds) => `思考了 ${seconds} 秒`,
   firstToken: (seconds) => `首个 token ${seconds} 秒`,
   tokens: (count) => `${count} 个 token`,
   rate: (rate) => `${rate} token/秒`,
+  silence: (seconds) => `已有 ${seconds} 秒没有收到任何内容`,
+  busy: (limit, others) =>
+    `正在等待空闲连接：浏览器对一个服务器最多打开 ${limit} 个连接，本页面的另外 ${others} 个标签页正在使用或等待`,
   answering: "模型正在回答",
   complete: "回答完毕",
   stopped: "已被你停止",
@@ -37,6 +53,7 @@ const chinese = {
   length: "达到长度上限",
   otherEnd: (reason) => `结束：${reason}`,
   error: (message) => `错误：${message}`,
+  noReply: (server) => `${server} 没有回应`,
 };
 
 const chinesePage = {
@@ -45,6 +62,26 @@ const chinesePage = {
   label: "你的消息",
   send: "发送",
   halt: "停止",
+  pill: "↓ 新内容",
+  new: "新对话",
+  history: "历史",
+  empty: "还没有对话。它们只保存在这个浏览器里。",
+  settings: "设置",
+  server: "服务器",
+  simulated: "模拟模型",
+  proxy: "OpenAI 代理（端口 8005）",
+  model: "模型",
+  pace: "速度",
+  asStarted: "与服务器启动时相同",
+  fault: "线路故障",
+  system: "系统提示词",
+  close: "完成",
+  keys: "按键",
+  keySend: "发送",
+  keyLine: "换行",
+  keyStop: "停止",
+  keyPrompt: "去写消息",
+  keyNew: "新对话",
 };
 
 const isChinese = navigator.language.toLowerCase().startsWith("zh");

@@ -37,7 +37,7 @@ class FakeNode {
 
   remove() {
     if (!this.parent) return;
-    this.parent.childNodes.splice(this.parent.childNodes.indexOf(this), 1);
+    this.parent.childNodes.splice(this.parent.childNodes.lastIndexOf(this), 1);
     this.parent = null;
   }
 
@@ -76,15 +76,11 @@ export class FakeElement extends FakeNode {
         set: (value) => (this.attributes[name] = String(value)),
       });
     }
-    this.classList = {
-      toggle: (name, isOn) => isOn !== (this.className === name) && (this.className = isOn ? name : ""),
-    };
     Object.preventExtensions(this);
   }
 
-  set textContent(text) {
-    for (const child of [...this.childNodes]) child.remove();
-    if (text !== "") this.append(text);
+  get firstChild() {
+    return this.childNodes[0];
   }
 
   append(...children) {
@@ -93,7 +89,7 @@ export class FakeElement extends FakeNode {
 
   insertBefore(child, before) {
     const node = typeof child === "string" ? new FakeText(child) : child;
-    node.remove();
+    node.parent && node.remove();
     const index = before ? this.childNodes.indexOf(before) : this.childNodes.length;
     this.childNodes.splice(index, 0, node);
     node.parent = this;
