@@ -5,11 +5,10 @@
  *     Enter -> ask() -> receiveAnswer() -> delta, delta, delta -> AnswerView -> an ending
  */
 
-import { listChats, removeChat, saveChat } from "./history.js";
 import { AnswerView, copy, receiveAnswer, showQuestion } from "./message.js";
 import { followText } from "./scroll.js";
 import { settings } from "./settings.js";
-import { CONNECTIONS, Tabs } from "./tabs.js";
+import { listChats, removeChat, saveChat } from "./store.js";
 import { WirePane } from "./wire.js";
 import { page, words } from "./words.js";
 
@@ -18,12 +17,10 @@ const conversation = find("#conversation");
 const prompt = find("#prompt");
 const send = find("#send");
 const halt = find("#halt");
-
-const tabs = new Tabs();
 const wire = new WirePane(find("#wire"));
 const follow = followText(conversation, find("#pill"));
 
-/** @type {import("./history.js").Chat} the conversation that is open */
+/** @type {import("./store.js").Chat} the conversation that is open */
 let chat = newChat();
 /** @type {AbortController | null} the answer that is running */
 let running = null;
@@ -35,30 +32,26 @@ function newChat() {
 // ---- One question and its answer
 
 async function ask(question) {
-  const { system, ...asked } = settings();
   const asking = chat; // another one may be open when the answer ends
+  const { messages } = asking;
   find("#intro").hidden = true;
   asking.title ||= question.slice(0, 80);
-  asking.messages.push({ role: "user", content: question });
+  messages.push({ role: "user", content: question });
   saveChat(asking);
   showQuestion(conversation, question);
   const view = new AnswerView(conversation);
   follow();
-
-  asked.messages = asking.messages
-    .filter(({ content }) => content) // thoughts are not sent back
-    .map(({ role, content }) => ({ role, content }));
-  if (system.trim()) asked.messages.unshift({ role: "system", content: system.trim() });
   const controller = new AbortController();
   setRunning(controller, words.answering);
-  tabs.begin(asked.server, (others) => {
-    if (others >= CONNECTIONS) view.wait(words.busy(CONNECTIONS, others));
-  });
+
+  const { system, ...asked } = settings();
+  // Stopped or cut, what was said was said. Thoughts are not sent back.
+  asked.messages = [{ role: "system", content: system.trim() }, ...messages]
+    .filter(({ content }) => content)
+    .map(({ role, content }) => ({ role, content }));
   const ending = await receiveAnswer(view, asked, controller.signal, wire);
-  tabs.end();
-  // Stopped or cut, what was said was said.
-  asking.messages.push({ ...view.record, ending });
-  if (running !== controller) return; // this conversation was left
+  messages.push({ ...view.record, ending });
+  if (running !== controller) return; // the reader has left this conversation
   saveChat(asking);
   setRunning(null, ending[1] || words.complete);
 }
@@ -73,20 +66,16 @@ function setRunning(controller, news) {
   find("#announcer").textContent = news;
 }
 
-/** The last question, once more. */
 function askAgain() {
-  if (running) return;
-  const { messages } = chat;
-  const question = messages.findLast(({ role }) => role === "user").content;
-  messages.splice(-2);
+  const [question] = chat.messages.splice(-2);
   conversation.lastElementChild.remove();
   conversation.lastElementChild.remove();
-  ask(question);
+  ask(question.content);
 }
 
 // ---- Conversations
 
-/** @param {import("./history.js").Chat} opened */
+/** @param {import("./store.js").Chat} opened */
 function open(opened) {
   running?.abort();
   setRunning(null, "");
@@ -133,19 +122,13 @@ find("#composer").addEventListener("submit", (event) => {
   ask(question);
 });
 
-prompt.addEventListener("keydown", (event) => {
-  if (event.key !== "Enter" || event.shiftKey) return;
-  // The input method's own Enter; Safari tells by key code 229.
-  if (event.isComposing || event.keyCode === 229) return;
-  event.preventDefault();
-  find("#composer").requestSubmit();
-});
-
 addEventListener("keydown", (event) => {
-  if (event.isComposing) return;
-  const isTyping = event.target.matches("input, textarea, select");
-  if (event.key === "Escape" && !find(":popover-open")) running?.abort();
-  else if (event.key === "/" && !isTyping) prompt.focus();
+  const { key, target, shiftKey } = event;
+  // The input method's own Enter and Esc; Safari tells by key code 229.
+  if (event.isComposing || event.keyCode === 229) return;
+  if (key === "Enter" && target === prompt && !shiftKey) find("#composer").requestSubmit();
+  else if (key === "Escape" && running && !find(":popover-open")) running.abort();
+  else if (key === "/" && !target.matches("input, textarea, select")) prompt.focus();
   else if (event.altKey && event.code === "KeyN") open(newChat());
   else return;
   event.preventDefault();
@@ -155,8 +138,9 @@ halt.addEventListener("click", () => running.abort());
 find("#new").addEventListener("click", () => open(newChat()));
 find("#history").addEventListener("toggle", ({ newState }) => newState === "open" && showHistory());
 conversation.addEventListener("click", ({ target }) => {
-  if (target.matches(".again")) askAgain();
-  if (target.matches(".code .copy")) copy(target, target.closest(".code").querySelector("code").textContent);
+  if (target.matches(".again") && !running) askAgain();
+  const code = target.matches(".copy") && target.closest(".code").querySelector("code");
+  if (code) copy(target, code.textContent);
 });
 
 // ---- The reader's language

@@ -5,15 +5,11 @@
  *     - two              > item > paragraph > part "two"
  *
  * CommonMark 0.31 §4 and §5, with GitHub's tables and task lists. A line is read once, when its end
- * is there: it says which open blocks go on, and which begin. The unfinished last line is read for a
- * look, and then what it did is undone.
+ * is there; the unfinished last one is read for a look, and then what it did is undone.
  *
- * The rules this file keeps:
- *
- * 1. How the text was cut never matters.
- * 2. Cost is linear in it, also for one endless line: a long text is held in `part`s, cut at places
- *    that the text alone decides, and only the last of them grows.
- * 3. No text is lost; and 24 blocks deep, marks are text.
+ * 1. How the text was cut never matters, and none is lost.
+ * 2. Cost is linear in it, also for one endless line: text is held in `part`s, cut at places that
+ *    the text alone decides, and only the last of them grows.
  *
  * What it does not do: HTML (it is text), link references, footnotes; code by indentation and
  * headings by underlines, which in a model's answer are accidents.
@@ -38,6 +34,7 @@ const DELIMITERS = /^ {0,3}\|? *:?-+:? *(?:\| *:?-+:? *)*\|? *$/;
 // Marks alone may become anything, so an unfinished line of them is not looked at yet.
 const UNDECIDED = /^(?:[-=*_+#>|`~:. ]*|\d{1,9}[.)]) *$/;
 
+const ALIGN = { truetrue: "center", falsetrue: "end" };
 const CONTAINERS = ["document", "quote", "list", "item"];
 const isContainer = ({ type }) => CONTAINERS.includes(type);
 const isBlank = (line) => !/[^ ]/.test(line);
@@ -204,7 +201,7 @@ export class MarkdownParser {
     const part = paragraph.children.at(-1);
     const start = part.text.lastIndexOf("\n") + 1;
     const head = cellsOf(part.text.slice(start));
-    const align = cellsOf(rest).map((cell) => (/:$/.test(cell) ? (cell[0] === ":" ? "center" : "end") : ""));
+    const align = cellsOf(rest).map((cell) => ALIGN[`${cell[0] === ":"}${cell.endsWith(":")}`] ?? "");
     const isAlone = start === 0 && paragraph.children.length === 1;
     if (head.length !== align.length || (head.length < 2 && !rest.includes("|"))) return false;
     part.text = part.text.slice(0, Math.max(0, start - 1));

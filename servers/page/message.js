@@ -12,7 +12,7 @@ import { CutOffError, NoReplyError, streamAnswer } from "./openai.js";
 import { MarkdownView } from "./render.js";
 import { words } from "./words.js";
 
-const SILENCE = 10_000; // milliseconds without a token, after which the reader is told
+const SILENCE = 5; // seconds without a token, after which the reader is told
 
 /** @param {HTMLElement} conversation @param {string} question */
 export function showQuestion(conversation, question) {
@@ -23,30 +23,29 @@ export function showQuestion(conversation, question) {
 }
 
 /**
- * Shows an answer while it arrives. Returns how it ended, and the words for that.
+ * Shows an answer while it arrives.
  *
  * @param {AnswerView} view
  * @param {import("./openai.js").Asked} asked
  * @param {AbortSignal} signal
  * @param {import("./wire.js").WirePane} wire
- * @returns {Promise<[kind: string, wording: string]>}
+ * @returns {Promise<[kind: string, wording: string]>} how it ended
  */
 export async function receiveAnswer(view, asked, signal, wire) {
-  const observer = {
+  wire.start();
+  const ending = await receiveDeltas(view, asked, signal, {
     opened(response, askedAt) {
       view.opened(response);
       wire.opened(response, askedAt);
     },
     received: (bytes, at) => wire.received(bytes, at),
-  };
-  wire.start();
-  const end = await receiveAll(view, asked, signal, observer);
-  view.end(...end);
-  wire.ended(end[0]);
-  return end;
+  });
+  view.end(...ending);
+  wire.ended(ending[0]);
+  return ending;
 }
 
-async function receiveAll(view, asked, signal, observer) {
+async function receiveDeltas(view, asked, signal, observer) {
   let reason = "stop";
   try {
     for await (const delta of streamAnswer(asked, signal, observer)) {
@@ -56,10 +55,9 @@ async function receiveAll(view, asked, signal, observer) {
   } catch (error) {
     if (signal.aborted) return ["stopped", words.stopped];
     if (error instanceof CutOffError) return ["cut", words.cut];
-    if (error instanceof NoReplyError) {
-      return ["error", words.error(words.noReply(asked.server || location.origin))];
-    }
-    return ["error", words.error(error.message)];
+    const { message } = error;
+    const isSilent = error instanceof NoReplyError;
+    return ["error", words.error(isSilent ? words.noReply(asked.server) : message)];
   }
   if (reason === "stop") return ["complete", ""];
   if (reason === "length") return ["length", words.length];
@@ -67,14 +65,14 @@ async function receiveAll(view, asked, signal, observer) {
 }
 
 export class AnswerView {
-  /** What the model has said, and what it thought before. */
+  /** What it has said, what it thought before, for how many seconds. */
   text = "";
   thinking = "";
-  /** For how long it thought. */
   seconds = "0";
   #message = copyTemplate("#assistant-message");
   #details = this.#find(".thinking");
   #summary = this.#find("summary");
+  #stats = this.#find(".stats");
   #thought = new MarkdownView(this.#find(".thought"));
   #answer = new MarkdownView(this.#find(".answer"));
   #userToggled = false;
@@ -84,7 +82,7 @@ export class AnswerView {
   #tokens = 0;
   #requestId = "";
   #frame = 0;
-  #clock = setInterval(() => this.#watchSilence(), 1000);
+  #clock = setInterval(() => this.#tellSilence(), 1000);
 
   constructor(conversation) {
     this.#message.ariaLabel = words.model;
@@ -97,15 +95,10 @@ export class AnswerView {
     conversation.append(this.#message);
   }
 
-  /** No head of a reply came yet, and why that may be. */
-  wait(wording) {
-    if (!this.#requestId) this.#find(".stats").textContent = wording;
-  }
-
   /** @param {Response} response its head is there */
   opened(response) {
-    this.#requestId = response.headers.get("X-Request-Id") ?? "?";
-    this.#find(".stats").textContent = "";
+    this.#requestId = response.headers.get("X-Request-Id") ?? "–";
+    this.#showStats();
   }
 
   /** @param {import("./openai.js").Delta} delta */
@@ -116,7 +109,12 @@ export class AnswerView {
     this.#tokens += 1;
     if (delta.thinking) this.#addThinking(delta.thinking);
     if (delta.text) this.#addText(delta.text);
-    this.#frame ||= requestAnimationFrame(() => this.#show());
+    this.#frame ||= requestAnimationFrame(() => {
+      this.#frame = 0;
+      this.#thought.show();
+      this.#answer.show();
+      this.#showStats();
+    });
   }
 
   /** @param {string} kind "complete", "stopped", … @param {string} wording what the reader sees */
@@ -128,25 +126,23 @@ export class AnswerView {
     this.#showStats();
     this.#find(".ending").textContent = wording;
     this.#find(".copy-answer").hidden = this.text === "";
-    this.#message.dataset.ending = kind;
-    this.#message.dataset.state = "done";
+    Object.assign(this.#message.dataset, { ending: kind, state: "done" });
     this.#message.ariaBusy = "false";
   }
 
-  /** Shows an answer of the past. */
+  /** What `restore` shows again. */
+  get record() {
+    const { text: content, thinking, seconds } = this;
+    return { role: "assistant", content, thinking, seconds, stats: this.#stats.textContent };
+  }
+
   restore({ content, thinking, seconds, stats, ending }) {
     if (thinking) this.#addThinking(thinking);
     if (content) this.#addText(content);
     this.end(...ending);
-    if (thinking) this.#summary.textContent = words.thought(seconds);
-    this.#find(".stats").textContent = stats;
-  }
-
-  /** What `restore` takes. */
-  get record() {
-    const { text: content, thinking } = this;
-    const stats = this.#find(".stats").textContent;
-    return { role: "assistant", content, thinking, seconds: this.seconds, stats };
+    this.seconds = seconds;
+    this.#summary.textContent = words.thought(seconds);
+    this.#stats.textContent = stats;
   }
 
   #addThinking(piece) {
@@ -178,30 +174,23 @@ export class AnswerView {
     this.#thought.end();
   }
 
-  #show() {
-    this.#frame = 0;
-    this.#thought.show();
-    this.#answer.show();
-    this.#showStats();
-  }
-
   #showStats() {
-    if (!this.#requestId) return;
     const stats = [this.#requestId];
     if (this.#tokens) {
-      const wait = (this.#firstToken - this.#asked) / 1000;
       // n tokens have n - 1 gaps.
-      const rate = ((this.#tokens - 1) * 1000) / (this.#lastToken - this.#firstToken);
-      if (this.#tokens > 1 && rate < Infinity) stats.unshift(words.rate(rate.toFixed(1)));
+      const rate = (this.#tokens - 1) / ((this.#lastToken - this.#firstToken) / 1000);
+      if (this.#tokens > 1) stats.unshift(words.rate(rate.toFixed(1)));
+      const wait = (this.#firstToken - this.#asked) / 1000;
       stats.unshift(words.firstToken(wait.toFixed(2)), words.tokens(this.#tokens));
     }
-    this.#find(".stats").textContent = stats.join(" · ");
+    this.#stats.textContent = stats.join(" · ");
   }
 
-  #watchSilence() {
+  #tellSilence() {
     const seconds = Math.round((performance.now() - (this.#lastToken || this.#asked)) / 1000);
-    if (seconds * 1000 < SILENCE) return;
-    this.#find(".stats").textContent = words.silence(seconds);
+    if (seconds < SILENCE) return;
+    // Without the head of a reply the request may not have left yet, and nothing else tells so.
+    this.#stats.textContent = words.silence(seconds) + (this.#requestId ? "" : words.connections);
   }
 
   #find(selector) {
@@ -215,7 +204,7 @@ export async function copy(button, text) {
     await navigator.clipboard.writeText(text);
     button.textContent = words.copied;
   } catch {
-    button.textContent = words.notCopied; // no permission, or not a secure context
+    button.textContent = words.notCopied; // not permitted, or not a secure context
   }
   setTimeout(() => (button.textContent = words.copy), 1500);
 }

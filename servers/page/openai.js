@@ -13,15 +13,11 @@ import { readEvents } from "./sse.js";
 
 /** @typedef {{role: "system" | "user" | "assistant", content: string}} Message */
 /** @typedef {{thinking: string, text: string, finishReason: string | null}} Delta */
-/**
- * What to ask: `server` is "" for our own, which alone knows of `pace` and `fault`.
- * @typedef {{server: string, model: string, pace: string, fault: string, messages: Message[]}} Asked
- */
+/** @typedef {{server: string, model: string, messages: Message[], pace?: string, fault?: string}} Asked
+ *    `server` is "" for our own, which alone knows of paces and faults */
 
-/** The stream ended, or the network broke, too early. */
+/** The stream ended, or the network broke, too early; or before any byte came. */
 export class CutOffError extends Error {}
-
-/** No byte of a reply came. */
 export class NoReplyError extends Error {}
 
 /**
@@ -29,8 +25,7 @@ export class NoReplyError extends Error {}
  *
  * @param {Asked} asked with the whole conversation: the server remembers nothing
  * @param {AbortSignal} signal closes the connection
- * @param {{opened: function(Response, number), received: function(Uint8Array, number)}} observer
- *     told of the reply's head and when it was asked for, and of each read of its body
+ * @param {object} observer opened(response, askedAt) and received(bytes, at): the head, each read
  * @returns {AsyncGenerator<Delta>}
  * @throws {NoReplyError | CutOffError} on no or an unfinished answer; {Error} on what is reported
  */
@@ -106,16 +101,14 @@ function readDelta(data) {
   };
 }
 
-/** The names of a server's models. @param {string} server @returns {Promise<string[]>} */
+/** @returns {Promise<string[]>} the names of a server's models */
 export async function listModels(server) {
-  const response = await fetch(`${server}/v1/models`);
-  if (!response.ok) throw new Error(await describeFailure(response, ""));
-  return (await response.json()).data.map(({ id }) => String(id));
+  const { data } = await (await fetch(`${server}/v1/models`)).json();
+  return data.map(({ id }) => String(id));
 }
 
-/** The faults that our own server knows, each with what it does. @returns {Promise<string[][]>} */
+/** @returns {Promise<string[][]>} the faults that our own server knows, and what they do */
 export async function listFaults() {
   const text = await (await fetch("/faults")).text();
-  const lines = text.trim().split("\n\n").at(-1).split("\n");
-  return lines.map((line) => [line.split(" ")[0], line.replace(/^\S+ +/, "")]);
+  return Array.from(text.matchAll(/^([a-z0-9-]+)  +(.+)$/gm), ([, name, line]) => [name, line]);
 }

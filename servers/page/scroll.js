@@ -1,39 +1,35 @@
-/* Follows the text while the reader is at the bottom, and leaves him alone where he reads. */
+/* Follows the text while the reader is at the bottom, and leaves alone who reads elsewhere. */
 
 /**
  * @param {HTMLElement} conversation what grows
- * @param {HTMLElement} pill shown when there is new text below
+ * @param {HTMLElement} pill shown while there is new text below
  * @returns {function(): void} follows from now on
  */
 export function followText(conversation, pill) {
+  const { documentElement: page } = document;
   let following = true;
   let lastScroll = 0;
   let height = 0;
 
+  const follow = () => {
+    following = pill.hidden = true;
+    scrollTo(0, page.scrollHeight);
+  };
+  pill.addEventListener("click", follow);
   addEventListener("scroll", () => {
-    const { scrollHeight, clientHeight } = document.documentElement;
-    const below = scrollHeight - clientHeight - scrollY;
+    const below = page.scrollHeight - page.clientHeight - scrollY;
     // Only the reader moves upwards. Downwards, near the end counts: the text is growing.
     following = scrollY < lastScroll ? below < 2 : following || below < 100;
     lastScroll = scrollY;
-    if (following) pill.hidden = true;
+    pill.hidden ||= following;
   });
-
   // Who opens the thoughts wants to read them.
-  conversation.addEventListener("click", (event) => {
-    if (event.target.closest("summary")) following = false;
+  conversation.addEventListener("click", ({ target }) => {
+    if (target.closest("summary")) following = false;
   });
-
-  const follow = () => {
-    following = true;
-    pill.hidden = true;
-    scrollTo(0, document.documentElement.scrollHeight);
-  };
-  pill.addEventListener("click", follow);
-
   // Once a frame after layout, not once a token.
   new ResizeObserver(([{ contentRect }]) => {
-    if (following) scrollTo(0, document.documentElement.scrollHeight);
+    if (following) scrollTo(0, page.scrollHeight);
     else if (contentRect.height > height) pill.hidden = false;
     height = contentRect.height;
     lastScroll = scrollY;

@@ -12,8 +12,7 @@
 
 /** @typedef {{event: string, data: string, id: string}} ServerSentEvent */
 
-// "a [CRLF] character pair, a single [LF] [...], and a single [CR] [...] being the ways in which
-// a line can end"
+// "a [CRLF] character pair, a single [LF] [...], and a single [CR] [...]"
 const LINE_END = /\r\n|\n|\r/;
 
 /** An event outgrew the limit; `decoded` has the events before it. */
@@ -25,8 +24,7 @@ export class EventStreamError extends Error {
 }
 
 export class EventStreamParser {
-  // ignoreBOM leaves the BOM in the text: it is dropped below, once. In stream mode the decoder
-  // keeps half a character until its other bytes come.
+  // It keeps half a character until its other bytes come; the BOM is dropped below.
   #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   #atStart = true;
   #afterCarriageReturn = false;
@@ -48,8 +46,7 @@ export class EventStreamParser {
   }
 
   /**
-   * Feed the next piece. The end of the stream needs no call: an event without its blank line
-   * is never handed out ("Any pending data must be discarded").
+   * The end of the stream needs no call: "Any pending data must be discarded".
    *
    * @param {Uint8Array | string} data bytes as read, or decoded text
    * @returns {ServerSentEvent[]} the events that this piece completed
@@ -70,7 +67,7 @@ export class EventStreamParser {
   }
 
   #splitLines(text) {
-    // An empty read, or half a character, is no start yet: the BOM may still come.
+    // An empty read, or half a character, is no start yet.
     if (text === "") return [""];
     // "strips one leading UTF-8 Byte Order Mark"
     if (this.#atStart && text.startsWith("\uFEFF")) text = text.slice(1);
@@ -90,12 +87,9 @@ export class EventStreamParser {
   }
 
   #receiveLine(line, events) {
-    // "If the line is empty (a blank line): Dispatch the event"
     if (line === "") return this.#dispatch(events);
     const colon = line.indexOf(":");
-    // "If the line starts with a U+003A COLON character (:): Ignore the line."
-    if (colon === 0) return;
-    // "the whole line as the field name, and the empty string as the field value"
+    if (colon === 0) return; // a comment
     if (colon === -1) return this.#receiveField(line, "");
     // "If value starts with a U+0020 SPACE character, remove it from value." One only.
     const start = line[colon + 1] === " " ? colon + 2 : colon + 1;
@@ -106,7 +100,6 @@ export class EventStreamParser {
   #receiveField(name, value) {
     switch (name) {
       case "event":
-        // "Set the event type buffer to field value."
         this.#eventType = value;
         break;
       case "data":
@@ -114,12 +107,11 @@ export class EventStreamParser {
         this.#data += value + "\n";
         break;
       case "id":
-        // "If the field value does not contain U+0000 NULL, then set the last event ID buffer"
+        // "If the field value does not contain U+0000 NULL"
         if (!value.includes("\0")) this.#idBuffer = value;
         break;
       case "retry":
-        // "If the field value consists of only ASCII digits, then [...] set the [...]
-        // reconnection time to that integer."
+        // "If the field value consists of only ASCII digits"
         if (/^[0-9]+$/.test(value)) this.reconnectionTime = Number(value);
         break;
       // "Otherwise: The field is ignored."
@@ -129,13 +121,11 @@ export class EventStreamParser {
   #dispatch(events) {
     // "The buffer does not get reset": an id holds for later events, and needs no data to count.
     this.lastEventId = this.#idBuffer;
-    // "If the data buffer is an empty string, [...] return." One empty `data` line makes it "\n".
+    // "If the data buffer is an empty string, [...] return"; one empty `data` line makes it "\n".
     if (this.#data !== "") {
       events.push({
-        // "If the event type buffer has a value other than the empty string, change the type"
         event: this.#eventType || "message",
-        // "If the data buffer's last character is a [LF], then remove the last character"
-        data: this.#data.slice(0, -1),
+        data: this.#data.slice(0, -1), // without the last LF
         id: this.lastEventId,
       });
     }

@@ -17,9 +17,7 @@ const english = {
   tokens: (count) => (count === 1 ? "1 token" : `${count} tokens`),
   rate: (rate) => `${rate} tokens/s`,
   silence: (seconds) => `nothing came for ${seconds} s`,
-  busy: (limit, others) =>
-    `waiting for a free connection: browsers open ${limit} to a server, ` +
-    `and ${others} other tabs of this page use or await one`,
+  connections: ". A browser opens six connections to a server: other tabs may hold them",
   answering: "The model is answering",
   complete: "Answer complete",
   stopped: "stopped by you",
@@ -27,7 +25,7 @@ const english = {
   length: "length limit",
   otherEnd: (reason) => `ended: ${reason}`,
   error: (message) => `error: ${message}`,
-  noReply: (server) => `no reply from ${server}`,
+  noReply: (server) => `no reply from ${server || location.origin}`,
 };
 
 const chinese = {
@@ -44,8 +42,7 @@ const chinese = {
   tokens: (count) => `${count} 个 token`,
   rate: (rate) => `${rate} token/秒`,
   silence: (seconds) => `已有 ${seconds} 秒没有收到任何内容`,
-  busy: (limit, others) =>
-    `正在等待空闲连接：浏览器对一个服务器最多打开 ${limit} 个连接，本页面的另外 ${others} 个标签页正在使用或等待`,
+  connections: "。浏览器对一个服务器最多打开六个连接：可能都被其他标签页占用",
   answering: "模型正在回答",
   complete: "回答完毕",
   stopped: "已被你停止",
@@ -53,7 +50,7 @@ const chinese = {
   length: "达到长度上限",
   otherEnd: (reason) => `结束：${reason}`,
   error: (message) => `错误：${message}`,
-  noReply: (server) => `${server} 没有回应`,
+  noReply: (server) => `${server || location.origin} 没有回应`,
 };
 
 const chinesePage = {
@@ -77,11 +74,7 @@ const chinesePage = {
   system: "系统提示词",
   close: "完成",
   keys: "按键",
-  keySend: "发送",
-  keyLine: "换行",
-  keyStop: "停止",
-  keyPrompt: "去写消息",
-  keyNew: "新对话",
+  line: "换行",
 };
 
 const isChinese = navigator.language.toLowerCase().startsWith("zh");
