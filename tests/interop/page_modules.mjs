@@ -58,9 +58,11 @@ class FakeText extends FakeNode {
   }
 
   get outerHTML() {
-    return this.data.replace(/[&<>]/g, (sign) => `&#${sign.charCodeAt(0)};`);
+    return this.data.replace(/[&<>]/g, (sign) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[sign]);
   }
 }
+
+const WRITTEN = { className: "class", tabIndex: "tabindex" };
 
 /** Sets as an attribute what its maker sets as a property; anything it does not know is an error. */
 export class FakeElement extends FakeNode {
@@ -97,8 +99,9 @@ export class FakeElement extends FakeNode {
 
   get outerHTML() {
     const set = Object.entries(this.attributes).filter(([, value]) => value !== "");
-    const attributes = set.map(([name, value]) => ` ${name}=${JSON.stringify(value)}`).sort();
-    return `<${this.tag}${attributes.join("")}>${this.innerHTML}</${this.tag}>`;
+    const attributes = set.map(([name, value]) => ` ${WRITTEN[name] ?? name}="${value}"`).sort();
+    const end = ["br", "hr"].includes(this.tag) ? "" : `</${this.tag}>`;
+    return `<${this.tag}${attributes.join("")}>${this.innerHTML}${end}`;
   }
 
   get innerHTML() {
