@@ -34,7 +34,7 @@ BETTER = {
 # [DONE] was there, if the browser has not thrown it away with its broken connection.
 EITHER = "no-last-chunk"
 WORDS = {"complete": "", "cut": "cut off", "stopped": "stopped by you"}
-SAID = "one two three 你好 👩🏽‍🚀"
+SAID = "one two three 你好 👩🏽‍🚀 مرحبا é"
 
 # All at once but six at a time, each with a view of its own. One that stands still is stopped.
 ASK_ALL = """async ([names, said]) => {

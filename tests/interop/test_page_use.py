@@ -1,0 +1,411 @@
+"""What a reader does with the chat page, and where: keys, scrolling, history, settings, languages,
+other windows, the proxy, a screen reader, no script at all."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from servers.chat import PAGE
+from servers.llm.faults import FAULTS
+from servers.llm.texts import TORTURE
+from servers.pace import PROFILES
+
+from .held import Held
+from .hostile_markdown import HOSTILE
+from .peers import ROOT, SAFETY, RunningServer, running, unavailable
+from .test_node_clients import INSTALL
+from .test_proxy import proxy_before
+from .visiting import FLAGS, MILLISECONDS, Visit, shows
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RunningServer]:
+    with running("servers.chat", "--profile", "instant") as server:
+        yield server
+
+
+# ---- The page as it is sent
+
+
+def test_weight() -> None:
+    """All its files together."""
+    assert sum(path.stat().st_size for path in PAGE.iterdir()) < 60_000
+
+
+def test_first_paint_needs_no_script(browser: Browser, server: RunningServer) -> None:
+    """Without scripts there are the words, a way to go on, and no button that does nothing."""
+    with browser.new_context(java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto(server.url)
+        expect(page.locator("h1")).to_be_visible()
+        expect(page.locator("noscript")).to_contain_text("curl -N")
+        assert page.locator("button:visible, textarea:visible").count() == 0
+
+
+@pytest.mark.parametrize(("locale", "word"), [("en-US", "Send"), ("zh-TW", "发送")])
+def test_languages(locale: str, word: str, browser: Browser, server: RunningServer) -> None:
+    """Every word that stands in the page has its translation."""
+    with browser.new_context(locale=locale) as context:
+        page = context.new_page()
+        page.goto(server.url)
+        shows(page.locator("#send"), word)
+        named = page.locator("[data-word]").evaluate_all("all => all.map(e => e.dataset.word)")
+        words = page.evaluate("async () => (await import('/page/words.js')).page")
+        assert not words or words.keys() == set(named)
+        assert page.evaluate("document.documentElement.lang") == ("zh-CN" if words else "en")
+
+
+def test_both_languages_say_the_same() -> None:
+    source = (PAGE / "words.js").read_text(encoding="utf-8")
+    english, chinese = (
+        [line.split(":")[0] for line in source.partition(f"const {name} = {{")[2].split("};")[0]
+         .splitlines() if line.startswith("  ") and ":" in line]
+        for name in ("english", "chinese")
+    )  # fmt: skip
+    assert english == chinese
+    assert len(english) > 15
+
+
+# ---- Keys
+
+
+def test_keys(visit: Visit, held: Held) -> None:
+    """Enter sends, Shift+Enter does not, Esc stops, / goes to the message, Alt+N begins anew."""
+    visit.open(held.url, model="echo")
+    page = visit.page
+    page.keyboard.type("one")
+    page.keyboard.press("Shift+Enter")
+    page.keyboard.type("two")
+    page.keyboard.press("Enter")
+    shows(page.locator("[data-role=user]"), "one\ntwo")
+    held.release()
+    message = page.locator("[data-role=assistant]")
+    shows(message.locator(".answer"), "one")
+    page.keyboard.press("Escape")
+    expect(message).to_have_attribute("data-ending", "stopped")
+    shows(page.locator("#announcer"), "stopped by you")
+
+    page.locator("h1").evaluate("() => document.activeElement.blur()")
+    page.keyboard.press("/")
+    expect(page.locator("#prompt")).to_be_focused()
+    shows(page.locator("#prompt"), "")
+    page.keyboard.press("Alt+n")
+    expect(page.locator("[data-role]")).to_have_count(0)
+    expect(page.locator("#intro")).to_be_visible()
+
+
+# ---- Scrolling
+
+
+def test_it_follows_only_who_is_at_the_bottom(visit: Visit, held: Held) -> None:
+    """Who scrolls up is left alone and told of new text; the pill, or the end, brings back."""
+    visit.open(held.url, model="lorem")
+    page = visit.page
+    page.set_viewport_size({"width": 400, "height": 400})
+    message = visit.ask("Hi")
+    pill = page.locator("#pill")
+    held.release(120)
+    expect(message.locator(".stats")).to_contain_text("120 tokens")
+    expect(message.locator(".stats")).to_be_in_viewport()
+
+    page.mouse.move(200, 150)
+    page.mouse.wheel(0, -150)
+    expect(message.locator(".stats")).not_to_be_in_viewport()
+    before = page.evaluate("scrollY")
+    expect(pill).to_be_hidden()
+    held.release(80)
+    expect(pill).to_be_visible()
+    assert page.evaluate("scrollY") == before
+
+    pill.click()
+    expect(message.locator(".stats")).to_be_in_viewport()
+    expect(pill).to_be_hidden()
+    held.release(40)
+    expect(message.locator(".stats")).to_contain_text("240 tokens")
+    expect(message.locator(".stats")).to_be_in_viewport()
+    page.mouse.wheel(0, -150)
+    expect(message.locator(".stats")).not_to_be_in_viewport()
+    held.release(1000)
+    expect(message).to_have_attribute("data-state", "done")
+    visit.ask("And again")
+    expect(page.locator("[data-role=user]").last).to_be_in_viewport()
+
+
+# ---- History
+
+
+def test_history(visit: Visit, server: RunningServer) -> None:
+    """A conversation is there after a reload, as it was, and goes on; it can be deleted."""
+    visit.open(server.url)
+    page = visit.page
+    message = visit.ask("What is kept?")
+    expect(message).to_have_attribute("data-ending", "complete")
+    answer, stats = message.locator(".answer").inner_html(), message.locator(".stats").inner_text()
+
+    page.reload()
+    expect(page.locator("[data-role]")).to_have_count(0)
+    page.get_by_role("button", name="History").click()
+    page.get_by_role("button", name="What is kept?", exact=True).click()
+    assert message.locator(".answer").inner_html() == answer
+    shows(message.locator(".stats"), stats)
+    expect(message.locator("summary")).to_contain_text("Thought for")
+    with page.expect_request("**/v1/chat/completions") as asked:
+        visit.ask("And then?")
+    sent = asked.value.post_data_json
+    assert [turn["role"] for turn in sent["messages"]] == ["user", "assistant", "user"]
+    expect(page.locator("[data-role=assistant]").last).to_have_attribute("data-ending", "complete")
+
+    page.get_by_role("button", name="History").click()
+    page.get_by_role("button", name="Delete: What is kept?").click()
+    expect(page.locator("#history p")).to_be_visible()
+    expect(page.locator("[data-role]")).to_have_count(0)
+    page.reload()
+    assert json.loads(page.evaluate("localStorage['workshop.chats']")) == []
+    assert visit.problems == []
+
+
+# Each save is of 100,000 characters; `room` is how many the storage takes.
+SAVE = """async ([count, room]) => {
+    const { listChats, saveChat } = await import("/page/store.js");
+    if (room !== null) {
+        const storage = {};
+        Object.defineProperty(window, "localStorage", { get: () => new Proxy(storage, {
+            set(target, name, value) {
+                if (value.length > room) throw new DOMException("full", "QuotaExceededError");
+                return Reflect.set(target, name, value);
+            },
+        }) });
+    }
+    for (let id = 1; id <= count; id += 1) {
+        saveChat({ id, title: "", messages: [{ role: "user", content: "x".repeat(100_000) }] });
+    }
+    return listChats().map(({ id }) => id);
+}"""
+
+
+@pytest.mark.parametrize(
+    ("room", "kept"),
+    [(None, [*range(12, 3, -1)]), (350_000, [12, 11, 10]), (0, [*range(12, 3, -1)])],
+    ids=["enough", "little", "none"],
+)
+def test_history_has_a_limit(
+    room: int | None, kept: list[int], visit: Visit, server: RunningServer
+) -> None:
+    """The oldest go first, at our limit or the browser's; with storage off it lasts as the page."""
+    visit.page.goto(server.url)
+    assert visit.evaluate(SAVE, [12, room]) == kept
+
+
+# ---- Settings
+
+
+def test_settings(visit: Visit, server: RunningServer) -> None:
+    """They offer what the server has, are sent with the next question, and are kept."""
+    visit.page.goto(server.url)
+    page = visit.page
+    page.get_by_role("button", name="Settings").click()
+    page.get_by_label("Model").select_option("echo")
+    page.get_by_label("Speed").select_option("fast-api")
+    page.get_by_label("Fault").fill("no-done")
+    page.get_by_label("System prompt").fill("Be brief.")
+    paces = page.locator("[name=pace] option").all_inner_texts()
+    assert paces[1:] == list(PROFILES)
+    offered = page.locator("datalist option")
+    expect(offered).to_have_count(len(FAULTS))
+    assert offered.evaluate_all("all => all.map(e => [e.value, e.label])") == [
+        [name, fault.line] for name, fault in FAULTS.items()
+    ]
+    page.get_by_role("button", name="Done").click()
+    for _ in range(2):
+        with page.expect_request("**/v1/chat/completions") as asked:
+            message = visit.ask("Hi")
+        headers, body = asked.value.headers, asked.value.post_data_json
+        assert (headers["x-pace"], headers["x-fault"]) == ("fast-api", "no-done")
+        assert (body["model"], body["messages"][0]) == (
+            "echo", {"role": "system", "content": "Be brief."},
+        )  # fmt: skip
+        expect(message).to_have_attribute("data-ending", "complete")
+        page.reload()
+
+
+def test_the_answer_again(visit: Visit, server: RunningServer) -> None:
+    """And a copy of it in the clipboard: the Markdown; of code the code alone."""
+    visit.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    visit.open(server.url, model="echo")
+    page = visit.page
+    question = "```py\na < b\n```\n\n**end**"
+    message = visit.ask(question)
+    for name, copied in ((".copy-answer", question), (".code .copy", "a < b\n")):
+        message.locator(name).click()
+        shows(message.locator(name), "Copied")
+        assert page.evaluate("navigator.clipboard.readText()") == copied
+    with page.expect_request("**/v1/chat/completions") as asked:
+        message.locator(".again").click()
+    assert len(asked.value.post_data_json["messages"]) == 1
+    expect(page.locator("[data-ending=complete]")).to_have_count(1)
+    expect(page.locator("[data-role]")).to_have_count(2)
+
+
+# ---- Other servers, other windows
+
+
+def test_the_proxy(browser: Browser, server: RunningServer) -> None:
+    """The page may ask port 8005 of this machine, and sends it nothing that is only ours."""
+    with proxy_before(server, "--cors", server.url) as base_url:
+        port = base_url.removesuffix("/v1").rpartition(":")[2]
+        rules = f"{FLAGS[-1]} , MAP localhost:8005 127.0.0.1:{port}"
+        other = browser.browser_type.launch(
+            executable_path=browser.browser_type.executable_path
+            if browser.browser_type.executable_path in ("",) else _chromium(),
+            args=[*FLAGS[:-1], rules.replace("EXCLUDE localhost", "EXCLUDE localhost")],
+        )  # fmt: skip
+        with other, other.new_context(locale="en-US") as context:
+            context.set_default_timeout(SAFETY * MILLISECONDS)
+            visit = Visit(context.new_page())
+            visit.open(server.url, server="http://localhost:8005", model="sim-1", fault="rst")
+            with visit.page.expect_request("**/v1/chat/completions") as asked:
+                message = visit.ask("Hi")
+            assert asked.value.url == "http://localhost:8005/v1/chat/completions"
+            assert not {"x-fault", "x-pace", "x-wire"} & asked.value.headers.keys()
+            expect(message).to_have_attribute("data-ending", "complete")
+            expect(message.locator(".stats")).to_contain_text("req_")
+            assert visit.problems == []
+
+
+def _chromium() -> str:
+    from .peers import need
+
+    return need("chromium", "chromium", "chromium-browser")
+
+
+def test_no_proxy_there(visit: Visit, server: RunningServer) -> None:
+    """The error says who has not answered."""
+    visit.page.route("http://localhost:8005/**", lambda route: route.abort("connectionrefused"))
+    visit.open(server.url, server="http://localhost:8005")
+    message = visit.ask("Hi")
+    shows(message.locator(".ending"), "error: no reply from http://localhost:8005")
+
+
+def test_the_seventh_window_says_why_it_waits(
+    browser: Browser, silent_server: RunningServer
+) -> None:
+    """A browser opens six connections to a server; and when one is free, the window goes on."""
+
+    def window(context: BrowserContext) -> Visit:
+        visit = Visit(context.new_page())
+        visit.page.clock.install()
+        visit.page.goto(silent_server.url)
+        return visit
+
+    with browser.new_context(locale="en-US") as context:
+        context.set_default_timeout(SAFETY * MILLISECONDS)
+        windows = [window(context) for _ in range(8)]
+        stats = [visit.ask("Hi").locator(".stats") for visit in windows]
+        for each in stats[:6]:
+            expect(each).to_contain_text("req_")
+        for visit in windows:
+            visit.page.clock.run_for(6 * MILLISECONDS)
+        for index, each in enumerate(stats):
+            expect(each).to_contain_text("nothing came for 6 s")
+            hint = expect(each) if index >= 6 else None
+            if hint:
+                hint.to_contain_text("six connections")
+            else:
+                expect(each).not_to_contain_text("six connections")
+        for visit in windows[:2]:
+            visit.page.locator("#halt").click()
+        for each in stats[6:]:
+            expect(each).to_contain_text("req_")
+
+
+# ---- What a model may say
+
+
+def test_hostile_text_in_chromium(visit: Visit, server: RunningServer) -> None:
+    """All of it in one answer: no script runs, nothing is loaded, nothing leaves for elsewhere,
+    and no element comes that is not on the list."""
+    visit.open(server.url, model="echo")
+    visit.page.on("dialog", lambda dialog: visit.problems.append("a dialog"))
+    message = visit.ask("\n\n".join(HOSTILE))
+    expect(message).to_have_attribute("data-ending", "complete")
+    tags = message.locator(".answer *").evaluate_all("all => all.map(e => e.localName)")
+    allowed = "p h1 h2 ul ol li blockquote hr div pre code table tr th td span button a em strong"
+    assert set(tags) <= set(f"{allowed} del br".split())
+    attributes = message.locator(".answer *").evaluate_all(
+        "all => all.flatMap(e => e.getAttributeNames())"
+    )
+    assert set(attributes) <= {"class", "dir", "href", "rel", "start", "tabindex", "target", "type"}
+    links = message.locator(".answer a").evaluate_all("all => all.map(e => e.protocol)")
+    assert set(links) <= {"http:", "https:", "mailto:"}
+    expect(message.locator(".answer")).to_contain_text("<script>alert(1)</script>")
+    assert {url[: len(server.url) + 1] for url in visit.requested} == {f"{server.url}/"}
+    assert visit.problems == []
+    policy = visit.page.request.get(server.url, headers={"accept": "text/html"}).headers[
+        "content-security-policy"
+    ]
+    assert "unsafe" not in policy
+
+
+WHOLE = """async ([text]) => {
+    const { MarkdownView } = await import("/page/render.js");
+    const element = document.createElement("div");
+    const view = new MarkdownView(element);
+    view.append(text);
+    view.end();
+    return element.innerHTML;
+}"""
+
+
+def test_the_torture_text(visit: Visit, server: RunningServer) -> None:
+    """Streamed, it is in the end as if it had come whole."""
+    visit.open(server.url, model="torture", pace="fast-api")
+    visit.open(server.url, model="torture")
+    message = visit.ask("Hi")
+    expect(message).to_have_attribute("data-ending", "complete")
+    assert message.locator(".answer").inner_html() == visit.evaluate(WHOLE, [TORTURE])
+
+
+# ---- For everybody
+
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+LOOKS = {
+    "light": {"color_scheme": "light"},
+    "dark": {"color_scheme": "dark"},
+    "narrow": {"viewport": {"width": 375, "height": 700}},
+}
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_accessibility(look: str, browser: Browser, server: RunningServer) -> None:
+    """axe-core finds nothing serious: at the beginning, with an answer of everything, in the
+    settings and the history."""
+    if not AXE.is_file():
+        unavailable(f"axe-core missing in node_modules: {INSTALL}")
+
+    def check(page: Page) -> None:
+        found = page.evaluate("() => axe.run()")["violations"]
+        assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found
+                if each["impact"] in ("serious", "critical")] == []  # fmt: skip
+
+    with browser.new_context(locale="en-US", **LOOKS[look]) as context:  # type: ignore[arg-type]
+        context.set_default_timeout(SAFETY * MILLISECONDS)
+        visit = Visit(context.new_page())
+        visit.open(server.url, model="sim-1")
+        page = visit.page
+        page.evaluate(Path(AXE).read_text(encoding="utf-8"))
+        check(page)
+        visit.ask("你好")
+        expect(page.locator("[data-ending]")).to_have_count(1)
+        page.get_by_role("button", name="Settings").click()
+        page.get_by_label("Model").select_option("torture")
+        check(page)
+        page.get_by_role("button", name="Done").click()
+        page.locator("summary").click()
+        visit.ask("Everything")
+        expect(page.locator("[data-ending]")).to_have_count(2)
+        page.get_by_role("button", name="History").click()
+        expect(page.locator("#history li")).to_have_count(1)
+        check(page)
