@@ -1,29 +1,38 @@
 /*
- * The chat page. In come the reader's keys and clicks, and deltas from openai.js, which reads the
- * event stream through sse.js. Out goes text, through message.js, render.js and markdown.js.
+ * The chat page: what the reader's keys and clicks do.
  *
- *     Enter -> ask() -> receiveAnswer() -> delta, delta, delta -> AnswerView -> an ending
+ *     Enter -> ask() -> openai.js, sse.js -> delta, delta, delta -> message.js, markdown.js -> text
  */
 
 import { AnswerView, copy, receiveAnswer, showQuestion } from "./message.js";
 import { followText } from "./scroll.js";
 import { settings } from "./settings.js";
 import { listChats, removeChat, saveChat } from "./store.js";
-import { WirePane } from "./wire.js";
 import { page, words } from "./words.js";
 
 const find = (selector) => document.querySelector(selector);
 const conversation = find("#conversation");
 const prompt = find("#prompt");
-const send = find("#send");
-const halt = find("#halt");
-const wire = new WirePane(find("#wire"));
+const [send, halt] = [find("#send"), find("#halt")];
 const follow = followText(conversation, find("#pill"));
 
-/** @type {import("./store.js").Chat} the conversation that is open */
 let chat = newChat();
-/** @type {AbortController | null} the answer that is running */
-let running = null;
+let running = null; // the AbortController of an answer
+
+// The wire pane is loaded with the first answer that is recorded. Its calls keep their order.
+let pane = null;
+const tell = (name, ...values) => pane?.then((loaded) => loaded[name](...values));
+const wire = {
+  start: () => tell("start"),
+  opened(response, askedAt) {
+    if (response.headers.get("X-Wire")) {
+      pane ??= import("./wire.js").then(({ WirePane }) => new WirePane(find("#wire")));
+    }
+    tell("opened", response, askedAt);
+  },
+  received: (bytes, at) => tell("received", bytes, at),
+  ended: (kind) => tell("ended", kind),
+};
 
 function newChat() {
   return { id: `${Date.now()}${Math.random()}`, title: "", messages: [] };
@@ -75,7 +84,6 @@ function askAgain() {
 
 // ---- Conversations
 
-/** @param {import("./store.js").Chat} opened */
 function open(opened) {
   running?.abort();
   setRunning(null, "");

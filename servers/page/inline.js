@@ -8,8 +8,6 @@
  * however it is spelled: its Markdown is text.
  */
 
-/** @typedef {string | {tag: string, children: Inline[], href?: string}} Inline */
-
 /** How many characters were looked at, in all: a test counts them. */
 export const work = { characters: 0 };
 
@@ -40,12 +38,7 @@ const MARK = new RegExp(
   "g",
 );
 
-/**
- * @param {string} text
- * @param {number} [depth] of the marks around it
- * @param {boolean} [inLink] in a link another one is its text only
- * @returns {Inline[]}
- */
+/** `depth` is that of the marks around it; in a link another one is its text only. */
 export function parseInline(text, depth = 0, inLink = false) {
   if (depth === 0) work.characters += text.length;
   const nodes = [];

@@ -5,19 +5,15 @@
  *     - two              > item > paragraph > part "two"
  *
  * CommonMark 0.31 §4 and §5, with GitHub's tables and task lists. A line is read once, when its end
- * is there; the unfinished last one is read for a look, and then what it did is undone.
+ * is there; the unfinished last one is read for a look, and then what it did is undone. How the text
+ * was cut never matters, and cost is linear, also for one endless line: text is held in `part`s, cut
+ * at places that the text alone decides, and only the last of them grows.
  *
- * 1. How the text was cut never matters, and none is lost.
- * 2. Cost is linear in it, also for one endless line: text is held in `part`s, cut at places that
- *    the text alone decides, and only the last of them grows.
- *
- * What it does not do: HTML (it is text), link references, footnotes; code by indentation and
- * headings by underlines, which in a model's answer are accidents.
+ * What it does not do: HTML (it is text), references, footnotes; code by indentation and headings by
+ * underlines, which in a model's answer are accidents.
  */
 
 import { work } from "./inline.js";
-
-/** @typedef {{type: string, children: Block[], isOpen: boolean, done: boolean}} Block */
 
 const MAX_NESTING = 24;
 const LONG_LINE = 2000; // its beginning says what it is; the rest goes where that went
@@ -41,7 +37,6 @@ const isBlank = (line) => !/[^ ]/.test(line);
 const indentOf = (line) => line.search(/[^ ]|$/);
 
 export class MarkdownParser {
-  /** @type {Block} */
   document = block("document");
   #line = ""; // without its end yet
   #isLong = false; // the beginning of the line has been read
@@ -71,7 +66,7 @@ export class MarkdownParser {
     this.#line = rest.slice(at);
   }
 
-  /** Calls `show` while the document is as if the unfinished line were a whole one. */
+  /** Calls `show` as if the unfinished line were a whole one. */
   look(show) {
     if (UNDECIDED.test(this.#line.trim())) return show();
     const saved = this.#openPath().map((node) => [node, { ...node }, node.children.length]);
@@ -87,7 +82,6 @@ export class MarkdownParser {
     }
   }
 
-  /** No text comes any more. */
   end() {
     if (this.#isLong) this.#endLongLine();
     else if (this.#line) this.#readLine(this.#line);
@@ -112,7 +106,6 @@ export class MarkdownParser {
     const open = this.#openPath();
     const path = [this.document];
     let rest = expandTabs(line);
-    // "iterate through the open blocks [...] checking [...] whether the line continues"
     for (let node; (node = open[path.length]) && isContainer(node); path.push(node)) {
       const continued = continueContainer(node, rest);
       if (continued === null) break;
@@ -126,7 +119,7 @@ export class MarkdownParser {
       if (next) this.#close(next);
       return false;
     }
-    // "laziness": a paragraph goes on although its containers' marks are missing
+    // "laziness": a paragraph goes on without its containers' marks
     let lazy = leaf ? null : open.find(({ type }) => type === "paragraph");
     for (let inside; (inside = this.#startContainer(path, rest, leaf)) !== null; ) {
       rest = inside;
@@ -138,7 +131,7 @@ export class MarkdownParser {
     return isOpen;
   }
 
-  /** Begins a quotation or an item. Returns what is left of the line after its mark, or null. */
+  /** Begins a quotation or an item; returns what is left of the line, or null. */
   #startContainer(path, rest, leaf) {
     if (path.length > MAX_NESTING) return null;
     const quote = QUOTE.exec(rest);
@@ -202,10 +195,9 @@ export class MarkdownParser {
     const start = part.text.lastIndexOf("\n") + 1;
     const head = cellsOf(part.text.slice(start));
     const align = cellsOf(rest).map((cell) => ALIGN[`${cell[0] === ":"}${cell.endsWith(":")}`] ?? "");
-    const isAlone = start === 0 && paragraph.children.length === 1;
     if (head.length !== align.length || (head.length < 2 && !rest.includes("|"))) return false;
     part.text = part.text.slice(0, Math.max(0, start - 1));
-    if (isAlone) path.at(-1).children.pop();
+    if (!part.text && paragraph.children.length === 1) path.at(-1).children.pop();
     this.#addRow(this.#add(path, block("table", { align })), head);
     return true;
   }
@@ -230,7 +222,7 @@ export class MarkdownParser {
     const parent = path.at(-1);
     const before = parent.children.at(-1);
     if (before?.isOpen) this.#close(before);
-    // A list is loose if a blank line is between its items, or two blocks of one.
+    // "A list is loose if any [...] items are separated by blank lines", or two blocks of one.
     if (parent.type === "item" && before && this.#afterBlank) path.at(-2).isLoose = true;
     parent.children.push(added);
     if (isContainer(added)) path.push(added);
@@ -271,7 +263,7 @@ function block(type, more) {
   return { type, children: [], isOpen: true, done: false, ...more };
 }
 
-/** Returns what is left of a line after a container's mark, or null if it does not go on. */
+/** What is left of a line behind a container's mark, or null if that is not there. */
 function continueContainer(node, line) {
   if (node.type === "list") return line;
   if (node.type === "quote") return QUOTE.test(line) ? line.replace(QUOTE, "") : null;
@@ -284,7 +276,7 @@ function cellsOf(row) {
   return cells.map((cell) => cell.trim().replaceAll("\\|", "|"));
 }
 
-/** Tabs in front, "as if they were replaced by spaces with a tab stop of 4 characters". */
+/** Tabs in front: "a tab stop of 4 characters". */
 function expandTabs(line) {
   return line.replace(/^ *\t[ \t]*/, (space) => {
     let width = 0;

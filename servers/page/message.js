@@ -14,7 +14,6 @@ import { words } from "./words.js";
 
 const SILENCE = 5; // seconds without a token, after which the reader is told
 
-/** @param {HTMLElement} conversation @param {string} question */
 export function showQuestion(conversation, question) {
   const message = copyTemplate("#user-message");
   message.ariaLabel = words.you;
@@ -23,12 +22,7 @@ export function showQuestion(conversation, question) {
 }
 
 /**
- * Shows an answer while it arrives.
- *
- * @param {AnswerView} view
- * @param {import("./openai.js").Asked} asked
- * @param {AbortSignal} signal
- * @param {import("./wire.js").WirePane} wire
+ * Shows an answer while it arrives; the wire pane watches.
  * @returns {Promise<[kind: string, wording: string]>} how it ended
  */
 export async function receiveAnswer(view, asked, signal, wire) {
@@ -55,9 +49,8 @@ async function receiveDeltas(view, asked, signal, observer) {
   } catch (error) {
     if (signal.aborted) return ["stopped", words.stopped];
     if (error instanceof CutOffError) return ["cut", words.cut];
-    const { message } = error;
     const isSilent = error instanceof NoReplyError;
-    return ["error", words.error(isSilent ? words.noReply(asked.server) : message)];
+    return ["error", words.error(isSilent ? words.noReply(asked.server) : error.message)];
   }
   if (reason === "stop") return ["complete", ""];
   if (reason === "length") return ["length", words.length];
@@ -95,13 +88,11 @@ export class AnswerView {
     conversation.append(this.#message);
   }
 
-  /** @param {Response} response its head is there */
   opened(response) {
     this.#requestId = response.headers.get("X-Request-Id") ?? "–";
     this.#showStats();
   }
 
-  /** @param {import("./openai.js").Delta} delta */
   receive(delta) {
     if (!delta.thinking && !delta.text) return;
     this.#lastToken = performance.now();
@@ -117,7 +108,7 @@ export class AnswerView {
     });
   }
 
-  /** @param {string} kind "complete", "stopped", … @param {string} wording what the reader sees */
+  /** `kind` is "complete", "stopped", …; `wording` is what the reader sees. */
   end(kind, wording) {
     cancelAnimationFrame(this.#frame);
     clearInterval(this.#clock);
@@ -140,7 +131,6 @@ export class AnswerView {
     if (thinking) this.#addThinking(thinking);
     if (content) this.#addText(content);
     this.end(...ending);
-    this.seconds = seconds;
     this.#summary.textContent = words.thought(seconds);
     this.#stats.textContent = stats;
   }
@@ -198,14 +188,10 @@ export class AnswerView {
   }
 }
 
-/** To the clipboard; the button says so. */
+/** To the clipboard, if that is permitted. */
 export async function copy(button, text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    button.textContent = words.copied;
-  } catch {
-    button.textContent = words.notCopied; // not permitted, or not a secure context
-  }
+  await navigator.clipboard.writeText(text);
+  button.textContent = words.copied;
   setTimeout(() => (button.textContent = words.copy), 1500);
 }
 

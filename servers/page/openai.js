@@ -11,10 +11,7 @@
 
 import { readEvents } from "./sse.js";
 
-/** @typedef {{role: "system" | "user" | "assistant", content: string}} Message */
 /** @typedef {{thinking: string, text: string, finishReason: string | null}} Delta */
-/** @typedef {{server: string, model: string, messages: Message[], pace?: string, fault?: string}} Asked
- *    `server` is "" for our own, which alone knows of paces and faults */
 
 /** The stream ended, or the network broke, too early; or before any byte came. */
 export class CutOffError extends Error {}
@@ -23,7 +20,8 @@ export class NoReplyError extends Error {}
 /**
  * Returns only when the answer is whole.
  *
- * @param {Asked} asked with the whole conversation: the server remembers nothing
+ * @param {object} asked server ("" for our own), model, messages (all: it remembers nothing), pace,
+ *     fault
  * @param {AbortSignal} signal closes the connection
  * @param {object} observer opened(response, askedAt) and received(bytes, at): the head, each read
  * @returns {AsyncGenerator<Delta>}
@@ -101,13 +99,12 @@ function readDelta(data) {
   };
 }
 
-/** @returns {Promise<string[]>} the names of a server's models */
 export async function listModels(server) {
   const { data } = await (await fetch(`${server}/v1/models`)).json();
   return data.map(({ id }) => String(id));
 }
 
-/** @returns {Promise<string[][]>} the faults that our own server knows, and what they do */
+/** The names of the faults that our own server knows, and what they do. */
 export async function listFaults() {
   const text = await (await fetch("/faults")).text();
   return Array.from(text.matchAll(/^([a-z0-9-]+)  +(.+)$/gm), ([, name, line]) => [name, line]);

@@ -14,7 +14,6 @@ export class MarkdownView {
   #parser = new MarkdownParser();
   #root;
 
-  /** @param {HTMLElement} element empty */
   constructor(element) {
     this.#root = viewOf(this.#parser.document, element);
   }

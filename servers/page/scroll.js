@@ -1,9 +1,6 @@
-/* Follows the text while the reader is at the bottom, and leaves alone who reads elsewhere. */
-
-/**
- * @param {HTMLElement} conversation what grows
- * @param {HTMLElement} pill shown while there is new text below
- * @returns {function(): void} follows from now on
+/*
+ * Follows the text while the reader is at the bottom, and leaves alone who reads elsewhere: the pill
+ * tells of new text below. Returns a function that follows from now on.
  */
 export function followText(conversation, pill) {
   const { documentElement: page } = document;

@@ -1,6 +1,5 @@
 /*
- * The settings: a form that is kept. The names of models and faults come from the server that is
- * chosen, when the form is opened.
+ * The settings: a form that is kept. What there is to choose its server tells when it is opened.
  */
 
 import { listFaults, listModels } from "./openai.js";
@@ -21,7 +20,6 @@ for (const [name, value] of Object.entries({ model: "sim-1", ...load("settings")
 if (server.selectedIndex < 0) server.selectedIndex = 0; // kept under another name of this host
 switchFields();
 
-/** @returns {{server: string, model: string, pace?: string, fault?: string, system: string}} */
 export function settings() {
   return Object.fromEntries(new FormData(form));
 }

@@ -7,10 +7,8 @@
  *     data: {"sky":"晴"}    one line of data; more of them are joined by LF
  *                           a blank line dispatches the event
  *
- * What it does not do: reconnect, or send Last-Event-ID.
+ * An event is {event, data, id}. What it does not do: reconnect, or send Last-Event-ID.
  */
-
-/** @typedef {{event: string, data: string, id: string}} ServerSentEvent */
 
 // "a [CRLF] character pair, a single [LF] [...], and a single [CR] [...]"
 const LINE_END = /\r\n|\n|\r/;
@@ -34,10 +32,7 @@ export class EventStreamParser {
   #idBuffer;
   #maxEventSize;
 
-  /**
-   * @param {string} [lastEventId] where an earlier connection stopped
-   * @param {number} [maxEventSize] of a line, and of an event's data, in characters
-   */
+  /** The size is that of a line, and of an event's data, in characters. */
   constructor(lastEventId = "", maxEventSize = 2 ** 24) {
     this.lastEventId = this.#idBuffer = lastEventId;
     /** Milliseconds; null until a `retry` line sets it. */
@@ -46,10 +41,9 @@ export class EventStreamParser {
   }
 
   /**
-   * The end of the stream needs no call: "Any pending data must be discarded".
+   * Takes bytes as read, or text; returns the events that they completed. The end of the stream
+   * needs no call: "Any pending data must be discarded".
    *
-   * @param {Uint8Array | string} data bytes as read, or decoded text
-   * @returns {ServerSentEvent[]} the events that this piece completed
    * @throws {EventStreamError} now and at every later call
    */
   receiveData(data) {
@@ -134,11 +128,7 @@ export class EventStreamParser {
   }
 }
 
-/**
- * @param {ReadableStream<Uint8Array>} body of a fetch response
- * @param {function(Uint8Array, number)} [onRead] told each read, and when it came
- * @returns {AsyncGenerator<ServerSentEvent>} each as soon as it is complete
- */
+/** Yields each event as soon as it is complete; `onRead` is told of each read, and when it came. */
 export async function* readEvents(body, onRead = () => {}) {
   const parser = new EventStreamParser();
   const reader = body.getReader();

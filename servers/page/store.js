@@ -5,8 +5,6 @@
 
 const LIMIT = 1_000_000; // of all conversations together, in UTF-16 code units of their JSON
 
-/** @typedef {{id: string, title: string, messages: object[]}} Chat */
-
 const kept = {};
 
 export function load(name, otherwise) {
@@ -28,13 +26,13 @@ export function save(name, value) {
   }
 }
 
-/** @returns {Chat[]} */
+/** Each is {id, title, messages}. */
 export function listChats() {
   const chats = load("chats", []);
   return Array.isArray(chats) ? chats : [];
 }
 
-/** Keeps this conversation, as the newest. What is too much for all is forgotten, oldest first. */
+/** As the newest. What is too much for all is forgotten, oldest first. */
 export function saveChat(chat) {
   // Read again each time: another tab may have saved meanwhile.
   const chats = [chat, ...listChats().filter(({ id }) => id !== chat.id)];
