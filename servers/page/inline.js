@@ -3,9 +3,8 @@
  *
  *     a **b** `c`   ->   ["a ", {tag: "strong", children: ["b"]}, " ", {tag: "code", …}]
  *
- * Tags are strong, em, del, code, a and br, and no other: HTML is text. A picture is a link to it,
- * for nothing is loaded from elsewhere. What leads to no http, https or mailto address is no link,
- * however it is spelled: its Markdown is text.
+ * Tags are strong, em, del, code, a and br, and no other: HTML is text. A picture is a link, for
+ * nothing is loaded from elsewhere. What leads to no http, https or mailto address stays Markdown.
  */
 
 /** How many characters were looked at, in all: a test counts them. */

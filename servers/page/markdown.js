@@ -7,7 +7,7 @@
  * CommonMark 0.31 §4 and §5, with GitHub's tables and task lists. A line is read once, when its end
  * is there; the unfinished last one is read for a look, and then what it did is undone. How the text
  * was cut never matters, and cost is linear, also for one endless line: text is held in `part`s, cut
- * at places that the text alone decides, and only the last of them grows.
+ * where the text alone decides, and only the last grows.
  *
  * What it does not do: HTML (it is text), references, footnotes; code by indentation and headings by
  * underlines, which in a model's answer are accidents.
@@ -27,7 +27,7 @@ const QUOTE = /^ {0,3}> ?/;
 const ITEM = /^( {0,3})([-+*]|(\d{1,9})[.)])( +|$)(.*)$/;
 const TASK = /^\[([ xX])\] +/;
 const DELIMITERS = /^ {0,3}\|? *:?-+:? *(?:\| *:?-+:? *)*\|? *$/;
-// Marks alone may become anything, so an unfinished line of them is not looked at yet.
+// An unfinished line of marks may become anything: it is not looked at yet.
 const UNDECIDED = /^(?:[-=*_+#>|`~:. ]*|\d{1,9}[.)]) *$/;
 
 const ALIGN = { truetrue: "center", falsetrue: "end" };

@@ -5,7 +5,7 @@
  *     {text: "**你好**"}         ->  <div class="answer">, as Markdown
  *     the end                    ->  <p class="ending"> says how, if it was not a normal stop
  *
- * and <p class="stats"> counts along. Text is shown once a frame, however many tokens it brought.
+ * Text is shown once a frame, however many tokens that brought.
  */
 
 import { CutOffError, NoReplyError, streamAnswer } from "./openai.js";
@@ -21,10 +21,7 @@ export function showQuestion(conversation, question) {
   conversation.append(message);
 }
 
-/**
- * Shows an answer while it arrives; the wire pane watches.
- * @returns {Promise<[kind: string, wording: string]>} how it ended
- */
+/** Shows an answer while it arrives. Resolves to how it ended: its kind, and words. */
 export async function receiveAnswer(view, asked, signal, wire) {
   wire.start();
   const ending = await receiveDeltas(view, asked, signal, {
@@ -179,7 +176,7 @@ export class AnswerView {
   #tellSilence() {
     const seconds = Math.round((performance.now() - (this.#lastToken || this.#asked)) / 1000);
     if (seconds < SILENCE) return;
-    // Without the head of a reply the request may not have left yet, and nothing else tells so.
+    // Without a head the request may still wait to leave, and nothing else tells so.
     this.#stats.textContent = words.silence(seconds) + (this.#requestId ? "" : words.connections);
   }
 

@@ -1,6 +1,6 @@
 /*
- * POST /v1/chat/completions: a conversation goes out, the pieces of its answer come back as an
- * event stream, one JSON object an event, and a last event that is not JSON:
+ * POST /v1/chat/completions: a conversation goes out, the pieces of its answer come back as events
+ * of one JSON object each, and a last one that is not JSON:
  *
  *     data: {...,"choices":[{"index":0,"delta":{"content":"你"},"finish_reason":null}]}
  *     data: {...,"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}
@@ -20,11 +20,9 @@ export class NoReplyError extends Error {}
 /**
  * Returns only when the answer is whole.
  *
- * @param {object} asked server ("" for our own), model, messages (all: it remembers nothing), pace,
- *     fault
+ * @param {object} asked server ("" for our own), model, all messages, pace, fault
  * @param {AbortSignal} signal closes the connection
  * @param {object} observer opened(response, askedAt) and received(bytes, at): the head, each read
- * @returns {AsyncGenerator<Delta>}
  * @throws {NoReplyError | CutOffError} on no or an unfinished answer; {Error} on what is reported
  */
 export async function* streamAnswer(asked, signal, observer) {
@@ -87,7 +85,7 @@ function textOf(value) {
 function readDelta(data) {
   const chunk = Object(JSON.parse(data));
   if (chunk.error) throw new Error(errorMessage(chunk.error));
-  // An error with its fields at the top; the usage chunk has no choices either, but no message.
+  // The usage chunk has no choices either.
   if (!chunk.choices && chunk.message) throw new Error(errorMessage(chunk));
   const choice = chunk.choices?.[0];
   const delta = choice?.delta ?? {};

@@ -1,9 +1,8 @@
 /*
  * Shows Markdown while it arrives: the tree of markdown.js becomes elements, once a frame.
  *
- * A block that is done is never touched again, and of the last one only its unfinished part. Elements
- * are made by createElement, text by text nodes: nothing that a model writes is parsed as HTML, and
- * all it can choose is an address, which inline.js has allowed.
+ * A block that is done is never touched again. Elements are made by createElement, text by text
+ * nodes: nothing that a model writes is parsed as HTML, and the addresses inline.js has allowed.
  */
 
 import { parseInline } from "./inline.js";

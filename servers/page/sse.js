@@ -10,7 +10,6 @@
  * An event is {event, data, id}. What it does not do: reconnect, or send Last-Event-ID.
  */
 
-// "a [CRLF] character pair, a single [LF] [...], and a single [CR] [...]"
 const LINE_END = /\r\n|\n|\r/;
 
 /** An event outgrew the limit; `decoded` has the events before it. */
@@ -66,13 +65,13 @@ export class EventStreamParser {
     // "strips one leading UTF-8 Byte Order Mark"
     if (this.#atStart && text.startsWith("\uFEFF")) text = text.slice(1);
     this.#atStart = false;
-    // The CR that closed the last piece ended its line at once. This LF is its other half.
+    // The CR at the end of the last piece ended its line. This LF is its other half.
     if (this.#afterCarriageReturn && text.startsWith("\n")) text = text.slice(1);
     this.#afterCarriageReturn = text.endsWith("\r");
     return text.split(LINE_END);
   }
 
-  /** Appends and never looks back: a long line in small pieces stays linear. */
+  /** Never looks back: a long line in small pieces stays linear. */
   #extendLine(piece, events) {
     this.#line += piece;
     if (Math.max(this.#line.length, this.#data.length) > this.#maxEventSize) {
@@ -108,12 +107,11 @@ export class EventStreamParser {
         // "If the field value consists of only ASCII digits"
         if (/^[0-9]+$/.test(value)) this.reconnectionTime = Number(value);
         break;
-      // "Otherwise: The field is ignored."
     }
   }
 
   #dispatch(events) {
-    // "The buffer does not get reset": an id holds for later events, and needs no data to count.
+    // "The buffer does not get reset": an id holds for later events.
     this.lastEventId = this.#idBuffer;
     // "If the data buffer is an empty string, [...] return"; one empty `data` line makes it "\n".
     if (this.#data !== "") {

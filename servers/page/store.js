@@ -1,6 +1,6 @@
 /*
- * What the browser keeps, in localStorage and nowhere else: the settings, and what was said, newest
- * conversation first. Where storage is off, it lasts as long as the page.
+ * What the browser keeps in localStorage: the settings, and what was said, newest conversation
+ * first. Where storage is off, it lasts as long as the page.
  */
 
 const LIMIT = 1_000_000; // of all conversations together, in UTF-16 code units of their JSON

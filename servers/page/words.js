@@ -1,7 +1,4 @@
-/*
- * Every word the page says. `page` has the Chinese for index.html's elements, by data-word; their
- * English stands there.
- */
+/* Every word the page says. The English of index.html's elements stands there, by data-word. */
 
 const english = {
   you: "You",

@@ -57,7 +57,8 @@ ASK_ALL = """async ([names, said]) => {
                 article.querySelector(".answer"), { childList: true });
         }
         const [kind, wording] = await receiveAnswer(view, asked, controller.signal, wire);
-        return { kind, wording, text: view.text, shown: article.querySelector(".answer").textContent };
+        const shown = article.querySelector(".answer").textContent;
+        return { kind, wording, text: view.text, shown };
     }
 
     const left = [...names];

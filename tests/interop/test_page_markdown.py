@@ -5,8 +5,6 @@ import re
 import subprocess
 from typing import Any
 
-import pytest
-
 from servers.llm.texts import TEXTS, TORTURE
 
 from .hostile_markdown import HOSTILE
@@ -60,7 +58,7 @@ BLOCKS = {
     "> a\n> > b\n> c\n\nd": (
         "<blockquote><p>a</p><blockquote><p>b\nc</p></blockquote></blockquote><p>d</p>"
     ),
-    "```py title\nif a < b:\n\n    c\n```\nd": CODE.format("py", "if a &lt; b:\n\n    c\n") + "<p>d</p>",
+    "```py title\na < b\n\n    c\n```\nd": CODE.format("py", "a &lt; b\n\n    c\n") + "<p>d</p>",
     "~~~\n```\n~~~": CODE.format("", "```\n"),
     "```\nopen": CODE.format("", "open\n"),
     "- ```sh\n  ls\n  ```": "<ul><li>" + CODE.format("sh", "ls\n") + "</li></ul>",
@@ -116,7 +114,7 @@ def test_what_it_becomes() -> None:
 
 
 def test_cuts() -> None:
-    """Shown at any two moments, or after each character: in the end it is as if it had come whole."""
+    """Shown at any two moments, or after each character: it ends as if it had come whole."""
     assert markdown("cuts", [*BLOCKS, *INLINES, *TEXTS, TORTURE]) == []
 
 
@@ -128,8 +126,9 @@ def test_hostile_text_stays_text() -> None:
 
 PIECES = [
     *"\n *_`~[]()#>-+|:!<&\\1.",
-    *("\n\n", "\n- ", "\n1. ", "\n> ", "\n```\n", "\n| a | b |\n|---|:-:|\n", "**", "  \n", "\n    "),
-    *("word", "你好", "👩🏽‍🚀", "مرحبا", URL, "[a](https://b.org)", "\t", "\r\n", " [x] ", "w" * 1500, "w " * 600),
+    *("\n\n", "\n- ", "\n1. ", "\n> ", "\n```\n", "\n| a | b |\n|---|:-:|\n", "**", "  \n"),
+    *("word", "你好", "👩🏽‍🚀", "مرحبا", URL, "[a](https://b.org)", "\t", "\r\n", " [x] ", "\n    "),
+    *("w" * 1500, "w " * 600),
 ]
 
 
