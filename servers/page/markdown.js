@@ -214,8 +214,6 @@ export class MarkdownParser {
     return this.#close(row);
   }
 
-  // ---- The tree
-
   /** Adds a block to the deepest container of the path, and closes what is open there. */
   #add(path, added) {
     while (path.at(-1).type === "list" && added.type !== "item") path.pop();
@@ -263,7 +261,7 @@ function block(type, more) {
   return { type, children: [], isOpen: true, done: false, ...more };
 }
 
-/** What is left of a line behind a container's mark, or null if that is not there. */
+/** What is left of a line behind a container's mark; null without it. */
 function continueContainer(node, line) {
   if (node.type === "list") return line;
   if (node.type === "quote") return QUOTE.test(line) ? line.replace(QUOTE, "") : null;

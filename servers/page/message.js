@@ -55,10 +55,9 @@ async function receiveDeltas(view, asked, signal, observer) {
 }
 
 export class AnswerView {
-  /** What it has said, what it thought before, for how many seconds. */
   text = "";
   thinking = "";
-  seconds = "0";
+  seconds = "0"; // of thinking
   #message = copyTemplate("#assistant-message");
   #details = this.#find(".thinking");
   #summary = this.#find("summary");

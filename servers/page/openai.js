@@ -6,7 +6,7 @@
  *     data: {...,"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}
  *     data: [DONE]
  *
- * An error comes as an HTTP status before the stream, or as {"error":{...}} inside it.
+ * An error is an HTTP status before the stream, or {"error":{...}} inside it.
  */
 
 import { readEvents } from "./sse.js";

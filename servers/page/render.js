@@ -17,7 +17,6 @@ export class MarkdownView {
     this.#root = viewOf(this.#parser.document, element);
   }
 
-  /** Takes text; it is seen after `show`. */
   append(text) {
     this.#parser.append(text);
   }

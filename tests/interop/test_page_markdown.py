@@ -127,8 +127,8 @@ def test_hostile_text_stays_text() -> None:
 PIECES = [
     *"\n *_`~[]()#>-+|:!<&\\1.",
     *("\n\n", "\n- ", "\n1. ", "\n> ", "\n```\n", "\n| a | b |\n|---|:-:|\n", "**", "  \n"),
-    *("word", "你好", "👩🏽‍🚀", "مرحبا", URL, "[a](https://b.org)", "\t", "\r\n", " [x] ", "\n    "),
-    *("w" * 1500, "w " * 600),
+    *("word", "你好", "👩🏽‍🚀", "مرحبا", URL, "[a](https://b.org)", "\t", "\r\n", " [x] "),
+    *("\n    ", "w" * 1500, "w " * 600),
 ]
 
 
@@ -161,7 +161,7 @@ def test_cost_is_linear() -> None:
     texts = [
         opening + piece * (length // len(piece))
         for opening, piece in ENDLESS.values()
-        for length in (12_000, 24_000)
+        for length in (10_000, 20_000)
     ]
     work = markdown("work", texts)
     ratios = zip(ENDLESS, work[::2], work[1::2], strict=True)
