@@ -25,8 +25,11 @@ const tell = (name, ...values) => pane?.then((loaded) => loaded[name](...values)
 const wire = {
   start: () => tell("start"),
   opened(response, askedAt) {
-    if (response.headers.get("X-Wire")) {
-      pane ??= import("./wire.js").then(({ WirePane }) => new WirePane(find("#wire")));
+    if (response.headers.get("X-Wire") && !pane) {
+      const style = { rel: "stylesheet", href: "/page/wire.css" };
+      document.head.append(Object.assign(document.createElement("link"), style));
+      pane = import("./wire.js").then(({ WirePane }) => new WirePane(find("#wire")));
+      tell("start");
     }
     tell("opened", response, askedAt);
   },
@@ -81,8 +84,6 @@ function askAgain() {
   conversation.lastElementChild.remove();
   ask(question.content);
 }
-
-// ---- Conversations
 
 function open(opened) {
   running?.abort();

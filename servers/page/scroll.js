@@ -1,6 +1,6 @@
 /*
- * Follows the text while the reader is at the bottom, and leaves alone who reads elsewhere: the pill
- * tells of new text below. Returns a function that follows from now on.
+ * Follows the text while the reader is at the bottom, else the pill tells of new text below. Returns
+ * a function that follows from now on.
  */
 export function followText(conversation, pill) {
   const { documentElement: page } = document;
@@ -15,7 +15,7 @@ export function followText(conversation, pill) {
   pill.addEventListener("click", follow);
   addEventListener("scroll", () => {
     const below = page.scrollHeight - page.clientHeight - scrollY;
-    // Only the reader moves upwards. Downwards, near the end counts: the text is growing.
+    // Only the reader moves upwards. Downwards, near the end counts.
     following = scrollY < lastScroll ? below < 2 : following || below < 100;
     lastScroll = scrollY;
     pill.hidden ||= following;

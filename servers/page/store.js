@@ -34,7 +34,7 @@ export function listChats() {
 
 /** As the newest. What is too much for all is forgotten, oldest first. */
 export function saveChat(chat) {
-  // Read again each time: another tab may have saved meanwhile.
+  // Another tab may have saved meanwhile.
   const chats = [chat, ...listChats().filter(({ id }) => id !== chat.id)];
   while (chats.length && JSON.stringify(chats).length > LIMIT) chats.pop();
   const all = [...chats];

@@ -72,7 +72,7 @@ const chinesePage = {
   line: "换行",
 };
 
-const isChinese = navigator.language.toLowerCase().startsWith("zh");
+export const isChinese = navigator.language.toLowerCase().startsWith("zh");
 
 export const words = isChinese ? chinese : english;
 export const page = isChinese ? chinesePage : {};
