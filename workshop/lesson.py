@@ -4,6 +4,7 @@ import argparse
 import io
 import os
 import signal
+import ssl
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -17,17 +18,13 @@ from servers.pace import Pace
 from servers.routes import Routes
 from servers.server import PortBusyError, Server, listen
 
+from .telling import visible
+
 __all__ = ["Names", "main", "visible"]
 
 INTERRUPTED = 130  # what a shell reports of a program ended by SIGINT: 128 + 2
 PUNCTUATION = {"CRLF", "end-of-line", ":", "space"}
 COLOURS = dict.fromkeys(PUNCTUATION, "2") | {"chunk-size": "33", "field-name": "36"}
-
-
-def visible(data: bytes) -> str:
-    """Bytes as text that hides nothing: ␍ for CR, ␊ for LF, and \\x… for half a character."""
-    text = data.decode("utf-8", "backslashreplace")
-    return text.replace("\r", "␍").replace("\n", "␊")
 
 
 class Names:
@@ -76,6 +73,8 @@ def main(
     watch: Callable[[int], Awaitable[None]],
     tries: Sequence[tuple[str, str]],
     argv: Sequence[str] | None = None,
+    *,
+    tls: ssl.SSLContext | None = None,
 ) -> int:
     """Run a lesson: its server, a client that shows the bytes, and then the learner's own tries.
 
@@ -85,6 +84,7 @@ def main(
         make_routes: of the server, given how fast it speaks.
         watch: connects to a port of localhost and shows what comes.
         tries: what to see, and the line to paste, with {port} in it.
+        tls: the server speaks TLS, with this certificate.
 
     Returns:
         The exit code: 0, or 1 when the port is taken by something else.
@@ -94,20 +94,21 @@ def main(
     parser = argparse.ArgumentParser(description=lesson)
     parser.add_argument("--port", type=port_number, default=port, help="default: %(default)s")
     parser.add_argument("--fast", action="store_true", help="do not wait between words")
+    parser.add_argument(
+        "--client", action="store_true", help="serve nothing: the server is you, with a netcat"
+    )
     parser.add_argument("--once", action="store_true", help="stop after the first answer")
     options = parser.parse_args(argv)
     show_log(quiet=True)
+    if options.client:
+        return _interruptible(_ask, options.port, watch)
     pace = Pace(0, 0) if options.fast else Pace(0.2, 0.2)
     try:
         sockets = listen("localhost", options.port)
     except PortBusyError as busy:
-        try:
-            exit_code = trio.run(_use_running_server, options.port, busy, watch)
-        except* KeyboardInterrupt:
-            exit_code = INTERRUPTED
-        return exit_code
+        return _interruptible(_use_running_server, options.port, busy, watch)
 
-    server = Server(make_routes(pace))
+    server = Server(make_routes(pace), tls=tls)
     port = sockets[0].getsockname()[1]
 
     shown = False
@@ -118,10 +119,9 @@ def main(
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(server.serve, sockets)
                 nursery.start_soon(show, nursery)
-                if not options.once:
-                    await anext(signals)
-                    exit_code = 0 if shown else INTERRUPTED
-                    nursery.cancel_scope.cancel()
+                await anext(signals)
+                exit_code = 0 if shown else INTERRUPTED
+                nursery.cancel_scope.cancel()
         return exit_code
 
     async def show(nursery: trio.Nursery) -> None:
@@ -136,6 +136,25 @@ def main(
         print("\nCtrl-C stops.", flush=True)
 
     return trio.run(run)
+
+
+def _interruptible(run: Callable[..., Awaitable[int]], *arguments: object) -> int:
+    """The exit code of a client, which ^C may end."""
+    exit_code = INTERRUPTED
+    try:
+        exit_code = trio.run(run, *arguments)
+    except* KeyboardInterrupt:
+        pass
+    return exit_code
+
+
+async def _ask(port: int, watch: Callable[[int], Awaitable[None]]) -> int:
+    """Show what whoever listens there answers."""
+    try:
+        return 0 if await _watch(watch, port) else 1
+    except OSError:
+        print(f"nobody listens on port {port}. In another terminal:  workshop nc -l -C {port}")
+        return 1
 
 
 async def _use_running_server(
@@ -163,6 +182,6 @@ async def _watch(watch: Callable[[int], Awaitable[None]], port: int) -> bool:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return False
     except (h11.RemoteProtocolError, trio.BrokenResourceError) as error:  # the server was stopped
-        print(f"the stream was cut off: {error}")
+        print(f"the stream broke off: {error}")
         return False
     return True

@@ -11,7 +11,9 @@ from servers.llm.tokens import tokenize
 from servers.pace import Pace
 from servers.routes import Routes
 from servers.sse import TEXT
+from workshop.exercises import load
 
+from ..conftest import ROOT
 from ..saying import answer
 from .held import Held, hold
 from .peers import SAFETY, RunningServer, running
@@ -143,13 +145,13 @@ def test_a_stream_in_the_address_bar(place: str, visit: Visit) -> None:
         expect(visit.page.locator("pre")).to_contain_text(text)
 
 
-# EventSource asks again 2 s after any end; readyState 2 (CLOSED) means that it has given up.
-LISTEN = """safety => new Promise((resolve, reject) => {
+# EventSource asks again 1 or 2 s after any end; readyState 2 (CLOSED) means that it has given up.
+LISTEN = """([path, safety]) => new Promise((resolve, reject) => {
     setTimeout(() => reject(new Error("EventSource did not stop")), safety);
-    const source = new EventSource("/");
+    const source = new EventSource(path);
     const events = [];
     const note = event => events.push([event.type, event.lastEventId, event.data]);
-    for (const type of ["message", "word", "done"]) source.addEventListener(type, note);
+    for (const type of ["message", "thinking", "word", "done"]) source.addEventListener(type, note);
     source.addEventListener("error", () => {
         if (source.readyState === EventSource.CLOSED) resolve(events);
     });
@@ -160,9 +162,54 @@ def test_event_source(visit: Visit, sse_server: RunningServer) -> None:
     """The browser's own client of lesson 4's server: it gets each word once, asks again after the
     end with the last id, and stops at the 204."""
     visit.page.goto(f"{sse_server.url}/none")  # a 404 of the same origin, and without a policy
-    *words, done = visit.page.evaluate(LISTEN, SAFETY * MILLISECONDS)
+    *words, done = visit.page.evaluate(LISTEN, ["/", SAFETY * MILLISECONDS])
 
     numbered = [[str(number), word] for number, word in enumerate(tokenize(TEXT), 1)]
     assert [[i, loads(data)["text"]] for _, i, data in words] == numbered
     assert {event for event, _, _ in words} == {"word"}
     assert done[:2] == ["done", "end"]
+
+
+def test_event_source_resumes_an_answer(visit: Visit, chat_server: RunningServer) -> None:
+    """Cut off twice, it ends with every token once, and with the 204 after `done`."""
+    visit.page.goto(f"{chat_server.url}/none")
+    said = answer("hi")
+    path = "/chat/hi?fault=rst*2@30"
+    *tokens, done = visit.page.evaluate(LISTEN, [path, SAFETY * MILLISECONDS])
+
+    named = [["thinking", token] for token in said.thinking]
+    named += [["message", token] for token in said.text]
+    assert [[kind, loads(data)["text"]] for kind, _, data in tokens] == named
+    assert [i for _, i, _ in tokens] == [f"0-{number}" for number in range(1, len(named) + 1)]
+    assert done == ["done", "0-end", '{"finish_reason":"stop"}']
+
+
+SEAM = load(ROOT / "workshop/11_reconnect_and_resume/__main__.py")
+
+
+def test_lesson_11_shows_the_seam(visit: Visit) -> None:
+    """Three cuts of its own: four connections, four colours, and the text is that of one."""
+    said = answer("你好")
+    with hold(SEAM.routes(Pace(0, 0))) as held:
+        visit.page.goto(held.url)
+        held.release(10_000)
+        visit.page.locator("#start").click()
+        verdict = "4 connections, one answer. The same as in one piece: yes"
+        expect(visit.page.locator("#verdict")).to_have_text(verdict)
+        words = visit.page.locator("#answer span")
+        assert "".join(words.all_text_contents()) == "".join([*said.thinking, *said.text])
+        colours = [word.get_attribute("class") for word in words.all()[::24]]
+        assert {colour.partition(" ")[0] for colour in colours if colour} == {
+            "c0",
+            "c1",
+            "c2",
+            "c3",
+        }
+        last = visit.page.locator("#connections tr").last
+        expect(last).to_contain_text("0-end")
+
+        visit.page.locator("#ids").uncheck()
+        visit.page.locator("#start").click()
+        expect(visit.page.locator("#verdict")).to_contain_text("Stopped by this page")
+        assert len(visit.page.locator("#connections tr").all()) == 4
+    assert all("ERR_CONNECTION_RESET" in problem for problem in visit.problems)
