@@ -68,6 +68,7 @@ SENT = (
     "openai-project",
     "x-client-request-id",
     "x-fault",
+    "x-pace",
 )
 SENT_BY_SDK = re.compile(r"x-stainless-[a-z0-9-]{1,64}")
 MAX_SENT_BY_SDK = 32

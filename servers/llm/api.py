@@ -27,7 +27,7 @@ from protocol.chat_completions import read_chat_request
 from protocol.openai import ErrorBody, ErrorResponse, InvalidRequest
 from protocol.responses import read_responses_request
 
-from ..pace import Pace
+from ..pace import PROFILES, Pace
 from ..reply import EventStream, Handler, Reply, Request, StreamingReply
 from . import chat_completions, responses
 from .chat_completions import ChatWriter, ReasoningField
@@ -216,12 +216,13 @@ class API:
             after: how many tokens the client has already, and the writer leaves out.
 
         Raises:
-            InvalidRequest: there is no such model or fault, or the question is too long.
+            InvalidRequest: there is no such model, pace or fault, or the question is too long.
         """
         self._check_model(question.model)
         if question.size > MAX_PROMPT:
             message = f"The prompt is longer than {MAX_PROMPT} characters."
             raise InvalidRequest(message, None, "context_length_exceeded")
+        pace = self._pace_of(request)
         spec = request.header("x-fault") or fault or self._fault_of(question.model)
         disturbance = self._take(spec, request)
         if disturbance and disturbance.replaces:
@@ -232,7 +233,7 @@ class API:
         if not disturbance and answers[0].fault:
             disturbance = self._take(answers[0].fault, request)
         seed = self._model.seed_of(question)
-        gaps, prefill = self._pace.gaps(seed), self._pace.prefill(prompt_tokens, seed)
+        gaps, prefill = pace.gaps(seed), pace.prefill(prompt_tokens, seed)
         if after := min(after, answers[0].completion_tokens):
             gaps, prefill = islice(gaps, after, None), 0.0
         writer = make_writer(answers, prompt_tokens)
@@ -258,6 +259,14 @@ class API:
             there_are = ", ".join(self._model.names)
             message = f"The model {name[:80]!r} does not exist. There are: {there_are}"
             raise InvalidRequest(message, "model", "model_not_found")
+
+    def _pace_of(self, request: Request) -> Pace:
+        """The profile that its header `X-Pace` names, or that of the server."""
+        name = request.header("x-pace")
+        if name and name not in PROFILES:
+            message = f"no such pace: {name[:80]!r}. There are {', '.join(PROFILES)}"
+            raise InvalidRequest(message, "x-pace", "unknown_pace")
+        return PROFILES[name] if name else self._pace
 
     async def _think(self, question: Question, size: int) -> tuple[list[Answer], int]:
         """The answers, and the number of the prompt's tokens."""

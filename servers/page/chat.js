@@ -1,58 +1,71 @@
 /*
- * The chat page. In come the reader's keys and clicks, and deltas from openai.js, which reads the
- * event stream through sse.js. Out goes text, through message.js.
+ * The chat page: what the reader's keys and clicks do.
  *
- *     Enter -> ask() -> streamAnswer() -> delta, delta, delta -> AnswerView -> an ending
+ *     Enter -> ask() -> openai.js, sse.js -> delta, delta, delta -> message.js, markdown.js -> text
  */
 
-import { AnswerView, showQuestion } from "./message.js";
-import { CutOffError, streamAnswer } from "./openai.js";
+import { AnswerView, copy, receiveAnswer, showQuestion } from "./message.js";
+import { followText } from "./scroll.js";
+import { settings } from "./settings.js";
+import { listChats, removeChat, saveChat } from "./store.js";
 import { page, words } from "./words.js";
 
 const find = (selector) => document.querySelector(selector);
 const conversation = find("#conversation");
 const prompt = find("#prompt");
-const send = find("#send");
-const halt = find("#halt");
+const [send, halt] = [find("#send"), find("#halt")];
+const follow = followText(conversation, find("#pill"));
 
-/** @type {import("./openai.js").Message[]} the conversation so far */
-const messages = [];
-/** @type {AbortController | null} the answer that is running */
-let running = null;
+let chat = newChat();
+let running = null; // the AbortController of an answer
+
+// The wire pane is loaded with the first answer that is recorded. Its calls keep their order.
+let pane = null;
+const tell = (name, ...values) => pane?.then((loaded) => loaded[name](...values));
+const wire = {
+  start: () => tell("start"),
+  opened(response, askedAt) {
+    if (response.headers.get("X-Wire") && !pane) {
+      const style = { rel: "stylesheet", href: "/page/wire.css" };
+      document.head.append(Object.assign(document.createElement("link"), style));
+      pane = import("./wire.js").then(({ WirePane }) => new WirePane(find("#wire")));
+      tell("start");
+    }
+    tell("opened", response, askedAt);
+  },
+  received: (bytes, at) => tell("received", bytes, at),
+  ended: (kind) => tell("ended", kind),
+};
+
+function newChat() {
+  return { id: `${Date.now()}${Math.random()}`, title: "", messages: [] };
+}
 
 // ---- One question and its answer
 
 async function ask(question) {
+  const asking = chat; // another one may be open when the answer ends
+  const { messages } = asking;
   find("#intro").hidden = true;
+  asking.title ||= question.slice(0, 80);
   messages.push({ role: "user", content: question });
+  saveChat(asking);
   showQuestion(conversation, question);
   const view = new AnswerView(conversation);
-  following = true;
-  setRunning(new AbortController(), words.answering);
+  follow();
+  const controller = new AbortController();
+  setRunning(controller, words.answering);
 
-  const [kind, wording] = await receiveAnswer(view, running.signal);
-  view.end(kind, wording);
+  const { system, ...asked } = settings();
   // Stopped or cut, what was said was said. Thoughts are not sent back.
-  if (view.text) messages.push({ role: "assistant", content: view.text });
-  setRunning(null, wording || words.complete);
-}
-
-/** Returns how the answer ended, and the words for that. */
-async function receiveAnswer(view, signal) {
-  let reason = "stop";
-  try {
-    for await (const delta of streamAnswer(messages, signal)) {
-      view.receive(delta);
-      reason = delta.finishReason ?? reason;
-    }
-  } catch (error) {
-    if (signal.aborted) return ["stopped", words.stopped];
-    if (error instanceof CutOffError) return ["cut", words.cut];
-    return ["error", words.error(error.message)];
-  }
-  if (reason === "stop") return ["complete", ""];
-  if (reason === "length") return ["length", words.length];
-  return ["other", words.otherEnd(reason)];
+  asked.messages = [{ role: "system", content: system.trim() }, ...messages]
+    .filter(({ content }) => content)
+    .map(({ role, content }) => ({ role, content }));
+  const ending = await receiveAnswer(view, asked, controller.signal, wire);
+  messages.push({ ...view.record, ending });
+  if (running !== controller) return; // the reader has left this conversation
+  saveChat(asking);
+  setRunning(null, ending[1] || words.complete);
 }
 
 function setRunning(controller, news) {
@@ -65,6 +78,49 @@ function setRunning(controller, news) {
   find("#announcer").textContent = news;
 }
 
+function askAgain() {
+  const [question] = chat.messages.splice(-2);
+  conversation.lastElementChild.remove();
+  conversation.lastElementChild.remove();
+  ask(question.content);
+}
+
+function open(opened) {
+  running?.abort();
+  setRunning(null, "");
+  chat = opened;
+  conversation.replaceChildren();
+  find("#intro").hidden = chat.messages.length > 0;
+  for (const message of chat.messages) {
+    if (message.role === "user") showQuestion(conversation, message.content);
+    else new AnswerView(conversation).restore(message);
+  }
+  wire.start();
+  follow();
+  prompt.focus();
+}
+
+function showHistory() {
+  const rows = listChats().map((old) => {
+    const row = find("#chat-row").content.cloneNode(true).firstElementChild;
+    const [title, remove] = row.children;
+    title.textContent = old.title;
+    title.addEventListener("click", () => {
+      find("#history").hidePopover();
+      open(old);
+    });
+    remove.ariaLabel = `${words.remove}: ${old.title}`;
+    remove.addEventListener("click", () => {
+      removeChat(old.id);
+      if (old.id === chat.id) open(newChat());
+      showHistory();
+    });
+    return row;
+  });
+  find("#history ul").replaceChildren(...rows);
+  find("#history p").hidden = rows.length > 0;
+}
+
 // ---- Keys and clicks
 
 find("#composer").addEventListener("submit", (event) => {
@@ -75,39 +131,26 @@ find("#composer").addEventListener("submit", (event) => {
   ask(question);
 });
 
-prompt.addEventListener("keydown", (event) => {
-  if (event.key !== "Enter" || event.shiftKey) return;
-  // The input method's own Enter; Safari tells by key code 229.
+addEventListener("keydown", (event) => {
+  const { key, target, shiftKey } = event;
+  // The input method's own Enter and Esc; Safari tells by key code 229.
   if (event.isComposing || event.keyCode === 229) return;
+  if (key === "Enter" && target === prompt && !shiftKey) find("#composer").requestSubmit();
+  else if (key === "Escape" && running && !find(":popover-open")) running.abort();
+  else if (key === "/" && !target.matches("input, textarea, select")) prompt.focus();
+  else if (event.altKey && event.code === "KeyN") open(newChat());
+  else return;
   event.preventDefault();
-  find("#composer").requestSubmit();
 });
 
 halt.addEventListener("click", () => running.abort());
-
-// ---- Follow the text while the reader is at the bottom
-
-let following = true;
-let lastScroll = 0;
-
-addEventListener("scroll", () => {
-  const { scrollHeight, clientHeight } = document.documentElement;
-  const below = scrollHeight - clientHeight - scrollY;
-  // Only the reader moves upwards. Downwards, near the end counts: the text is growing.
-  following = scrollY < lastScroll ? below < 2 : following || below < 100;
-  lastScroll = scrollY;
+find("#new").addEventListener("click", () => open(newChat()));
+find("#history").addEventListener("toggle", ({ newState }) => newState === "open" && showHistory());
+conversation.addEventListener("click", ({ target }) => {
+  if (target.matches(".again") && !running) askAgain();
+  const code = target.matches(".copy") && target.closest(".code").querySelector("code");
+  if (code) copy(target, code.textContent);
 });
-
-// Who opens the thoughts wants to read them.
-conversation.addEventListener("click", (event) => {
-  if (event.target.closest("summary")) following = false;
-});
-
-// Once a frame after layout, not once a token.
-new ResizeObserver(() => {
-  if (following) scrollTo(0, document.documentElement.scrollHeight);
-  lastScroll = scrollY;
-}).observe(conversation);
 
 // ---- The reader's language
 
@@ -115,4 +158,4 @@ if (page.title) document.documentElement.lang = "zh-CN";
 for (const element of document.querySelectorAll("[data-word]")) {
   element.textContent = page[element.dataset.word] ?? element.textContent;
 }
-prompt.placeholder = find("label").textContent;
+prompt.placeholder = find("[for=prompt]").textContent;

@@ -1,36 +1,37 @@
 /*
- * POST /v1/chat/completions: a conversation goes out, the pieces of its answer come back as an
- * event stream, one JSON object an event, and a last event that is not JSON:
+ * POST /v1/chat/completions: a conversation goes out, the pieces of its answer come back as events
+ * of one JSON object each, and a last one that is not JSON:
  *
  *     data: {...,"choices":[{"index":0,"delta":{"content":"你"},"finish_reason":null}]}
  *     data: {...,"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}
  *     data: [DONE]
  *
- * An error comes as an HTTP status before the stream, or as {"error":{...}} inside it.
+ * An error is an HTTP status before the stream, or {"error":{...}} inside it.
  */
 
 import { readEvents } from "./sse.js";
 
-/** @typedef {{role: "user" | "assistant", content: string}} Message */
 /** @typedef {{thinking: string, text: string, finishReason: string | null}} Delta */
 
-/** The stream ended, or the network broke, too early. */
+/** The stream ended, or the network broke, too early; or before any byte came. */
 export class CutOffError extends Error {}
+export class NoReplyError extends Error {}
 
 /**
  * Returns only when the answer is whole.
  *
- * @param {Message[]} messages the whole conversation: the server remembers nothing
+ * @param {object} asked server ("" for our own), model, all messages, pace, fault
  * @param {AbortSignal} signal closes the connection
- * @returns {AsyncGenerator<Delta>}
- * @throws {CutOffError} on an unfinished answer; {Error} on what the server reports
+ * @param {object} observer opened(response, askedAt) and received(bytes, at): the head, each read
+ * @throws {NoReplyError | CutOffError} on no or an unfinished answer; {Error} on what is reported
  */
-export async function* streamAnswer(messages, signal) {
+export async function* streamAnswer(asked, signal, observer) {
+  const response = await request(asked, signal, observer);
   let finished = false;
   try {
-    const response = await request(messages, signal);
-    for await (const event of readEvents(response.body)) {
+    for await (const event of readEvents(response.body, observer.received)) {
       if (event.data.startsWith("[DONE]")) return;
+      if (event.data === "") continue; // some send one as a heartbeat
       const delta = readDelta(event.data);
       finished ||= delta.finishReason !== null;
       yield delta;
@@ -43,27 +44,33 @@ export async function* streamAnswer(messages, signal) {
   if (!finished) throw new CutOffError();
 }
 
-async function request(messages, signal) {
-  const response = await fetch("/v1/chat/completions", {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ model: "sim-1", stream: true, messages }),
-    signal,
+async function request({ server, model, pace, fault, messages }, signal, observer) {
+  const headers = { "Content-Type": "application/json" };
+  if (!server) {
+    headers["X-Wire"] = "1";
+    if (pace) headers["X-Pace"] = pace;
+    if (fault) headers["X-Fault"] = fault;
+  }
+  const body = JSON.stringify({ model, stream: true, messages });
+  const askedAt = performance.now();
+  const url = `${server}/v1/chat/completions`;
+  const response = await fetch(url, { method: "POST", headers, body, signal }).catch((error) => {
+    throw error instanceof TypeError ? new NoReplyError() : error;
   });
-  if (!response.ok) throw new Error(await describeFailure(response));
+  observer.opened(response, askedAt);
+  const type = response.headers.get("Content-Type") ?? "";
   // HTML with status 200 holds no event: it would look like an empty answer.
-  const type = response.headers.get("Content-Type");
-  if (!/^text\/event-stream/i.test(type)) throw new Error(`not an event stream: ${type}`);
-  return response;
+  if (response.ok && /^text\/event-stream/i.test(type)) return response;
+  throw new Error(await describeFailure(response, type));
 }
 
 /** The server's own words where the body has OpenAI's shape. */
-async function describeFailure(response) {
-  const status = `HTTP ${response.status}`;
+async function describeFailure(response, type) {
+  const status = response.ok ? `not an event stream: ${type}` : `HTTP ${response.status}`;
   try {
     return `${errorMessage((await response.json()).error)} (${status})`;
   } catch {
-    return `${status} ${response.statusText}`.trim();
+    return response.ok ? status : `${status} ${response.statusText}`.trim();
   }
 }
 
@@ -78,7 +85,8 @@ function textOf(value) {
 function readDelta(data) {
   const chunk = Object(JSON.parse(data));
   if (chunk.error) throw new Error(errorMessage(chunk.error));
-  // The usage chunk has no choices.
+  // The usage chunk has no choices either.
+  if (!chunk.choices && chunk.message) throw new Error(errorMessage(chunk));
   const choice = chunk.choices?.[0];
   const delta = choice?.delta ?? {};
   return {
@@ -87,4 +95,15 @@ function readDelta(data) {
     text: textOf(delta.content),
     finishReason: choice?.finish_reason ?? null,
   };
+}
+
+export async function listModels(server) {
+  const { data } = await (await fetch(`${server}/v1/models`)).json();
+  return data.map(({ id }) => String(id));
+}
+
+/** The names of the faults that our own server knows, and what they do. */
+export async function listFaults() {
+  const text = await (await fetch("/faults")).text();
+  return Array.from(text.matchAll(/^([a-z0-9-]+)  +(.+)$/gm), ([, name, line]) => [name, line]);
 }

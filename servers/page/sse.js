@@ -7,13 +7,9 @@
  *     data: {"sky":"晴"}    one line of data; more of them are joined by LF
  *                           a blank line dispatches the event
  *
- * What it does not do: reconnect, or send Last-Event-ID.
+ * An event is {event, data, id}. What it does not do: reconnect, or send Last-Event-ID.
  */
 
-/** @typedef {{event: string, data: string, id: string}} ServerSentEvent */
-
-// "a [CRLF] character pair, a single [LF] [...], and a single [CR] [...] being the ways in which
-// a line can end"
 const LINE_END = /\r\n|\n|\r/;
 
 /** An event outgrew the limit; `decoded` has the events before it. */
@@ -25,8 +21,7 @@ export class EventStreamError extends Error {
 }
 
 export class EventStreamParser {
-  // ignoreBOM leaves the BOM in the text: it is dropped below, once. In stream mode the decoder
-  // keeps half a character until its other bytes come.
+  // It keeps half a character until its other bytes come; the BOM is dropped below.
   #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   #atStart = true;
   #afterCarriageReturn = false;
@@ -36,10 +31,7 @@ export class EventStreamParser {
   #idBuffer;
   #maxEventSize;
 
-  /**
-   * @param {string} [lastEventId] where an earlier connection stopped
-   * @param {number} [maxEventSize] of a line, and of an event's data, in characters
-   */
+  /** The size is that of a line, and of an event's data, in characters. */
   constructor(lastEventId = "", maxEventSize = 2 ** 24) {
     this.lastEventId = this.#idBuffer = lastEventId;
     /** Milliseconds; null until a `retry` line sets it. */
@@ -48,11 +40,9 @@ export class EventStreamParser {
   }
 
   /**
-   * Feed the next piece. The end of the stream needs no call: an event without its blank line
-   * is never handed out ("Any pending data must be discarded").
+   * Takes bytes as read, or text; returns the events that they completed. The end of the stream
+   * needs no call: "Any pending data must be discarded".
    *
-   * @param {Uint8Array | string} data bytes as read, or decoded text
-   * @returns {ServerSentEvent[]} the events that this piece completed
    * @throws {EventStreamError} now and at every later call
    */
   receiveData(data) {
@@ -70,18 +60,18 @@ export class EventStreamParser {
   }
 
   #splitLines(text) {
-    // An empty read, or half a character, is no start yet: the BOM may still come.
+    // An empty read, or half a character, is no start yet.
     if (text === "") return [""];
     // "strips one leading UTF-8 Byte Order Mark"
     if (this.#atStart && text.startsWith("\uFEFF")) text = text.slice(1);
     this.#atStart = false;
-    // The CR that closed the last piece ended its line at once. This LF is its other half.
+    // The CR at the end of the last piece ended its line. This LF is its other half.
     if (this.#afterCarriageReturn && text.startsWith("\n")) text = text.slice(1);
     this.#afterCarriageReturn = text.endsWith("\r");
     return text.split(LINE_END);
   }
 
-  /** Appends and never looks back: a long line in small pieces stays linear. */
+  /** Never looks back: a long line in small pieces stays linear. */
   #extendLine(piece, events) {
     this.#line += piece;
     if (Math.max(this.#line.length, this.#data.length) > this.#maxEventSize) {
@@ -90,12 +80,9 @@ export class EventStreamParser {
   }
 
   #receiveLine(line, events) {
-    // "If the line is empty (a blank line): Dispatch the event"
     if (line === "") return this.#dispatch(events);
     const colon = line.indexOf(":");
-    // "If the line starts with a U+003A COLON character (:): Ignore the line."
-    if (colon === 0) return;
-    // "the whole line as the field name, and the empty string as the field value"
+    if (colon === 0) return; // a comment
     if (colon === -1) return this.#receiveField(line, "");
     // "If value starts with a U+0020 SPACE character, remove it from value." One only.
     const start = line[colon + 1] === " " ? colon + 2 : colon + 1;
@@ -106,7 +93,6 @@ export class EventStreamParser {
   #receiveField(name, value) {
     switch (name) {
       case "event":
-        // "Set the event type buffer to field value."
         this.#eventType = value;
         break;
       case "data":
@@ -114,28 +100,24 @@ export class EventStreamParser {
         this.#data += value + "\n";
         break;
       case "id":
-        // "If the field value does not contain U+0000 NULL, then set the last event ID buffer"
+        // "If the field value does not contain U+0000 NULL"
         if (!value.includes("\0")) this.#idBuffer = value;
         break;
       case "retry":
-        // "If the field value consists of only ASCII digits, then [...] set the [...]
-        // reconnection time to that integer."
+        // "If the field value consists of only ASCII digits"
         if (/^[0-9]+$/.test(value)) this.reconnectionTime = Number(value);
         break;
-      // "Otherwise: The field is ignored."
     }
   }
 
   #dispatch(events) {
-    // "The buffer does not get reset": an id holds for later events, and needs no data to count.
+    // "The buffer does not get reset": an id holds for later events.
     this.lastEventId = this.#idBuffer;
-    // "If the data buffer is an empty string, [...] return." One empty `data` line makes it "\n".
+    // "If the data buffer is an empty string, [...] return"; one empty `data` line makes it "\n".
     if (this.#data !== "") {
       events.push({
-        // "If the event type buffer has a value other than the empty string, change the type"
         event: this.#eventType || "message",
-        // "If the data buffer's last character is a [LF], then remove the last character"
-        data: this.#data.slice(0, -1),
+        data: this.#data.slice(0, -1), // without the last LF
         id: this.lastEventId,
       });
     }
@@ -144,17 +126,15 @@ export class EventStreamParser {
   }
 }
 
-/**
- * @param {ReadableStream<Uint8Array>} body of a fetch response
- * @returns {AsyncGenerator<ServerSentEvent>} each as soon as it is complete
- */
-export async function* readEvents(body) {
+/** Yields each event as soon as it is complete; `onRead` is told of each read, and when it came. */
+export async function* readEvents(body, onRead = () => {}) {
   const parser = new EventStreamParser();
   const reader = body.getReader();
   try {
     for (;;) {
       const { done, value } = await reader.read();
       if (done) return;
+      onRead(value, performance.now());
       yield* parser.receiveData(value);
     }
   } catch (error) {

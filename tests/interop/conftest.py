@@ -1,14 +1,17 @@
-"""The servers that most of these tests ask, and one held chat server for each test that asks."""
+"""The servers that most of these tests ask, one held chat server for each test that asks, and
+Chromium."""
 
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from servers import chat
 from servers.pace import Pace
 
 from .held import Held, hold
-from .peers import RunningServer, running
+from .peers import SAFETY, RunningServer, need, running
+from .visiting import FLAGS, MILLISECONDS, Visit
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -53,3 +56,21 @@ def held() -> Iterator[Held]:
     """The chat server; the test lets its pieces go, one by one."""
     with hold(chat.routes(Pace(0, 0))) as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = need("chromium", "chromium", "chromium-browser")
+    expect.set_options(timeout=SAFETY * MILLISECONDS)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Visit]:
+    """A window of its own, without history or cache, in English."""
+    with browser.new_context(locale="en-US") as context:
+        context.set_default_timeout(SAFETY * MILLISECONDS)
+        yield Visit(context.new_page())

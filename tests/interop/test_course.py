@@ -17,9 +17,7 @@ from workshop.course.tree import Tree
 from ..course.test_pages import TREE
 from ..test_laws import plant
 from .held import Held, hold
-from .test_page import Visit, browser, shows, visit
-
-__all__ = ["browser", "visit"]  # fixtures
+from .visiting import Visit, shows
 
 LESSON = "/course/workshop/03_http_chunked/README.md.html"
 

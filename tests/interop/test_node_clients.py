@@ -17,7 +17,7 @@ from .simulated import answers, calls, text
 
 INSTALL = (
     "npm install --prefix . --no-save --no-package-lock "
-    "openai@6 ai@6 @ai-sdk/openai@3 @ai-sdk/openai-compatible@2"
+    "openai@6 ai@6 @ai-sdk/openai@3 @ai-sdk/openai-compatible@2 axe-core@4"
 )
 PACKAGES = ["openai", "ai", "@ai-sdk/openai", "@ai-sdk/openai-compatible"]
 

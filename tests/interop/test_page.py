@@ -1,15 +1,10 @@
-"""The chat page in Chromium: what a reader sees, and when.
-
-A wait is always for a text or an attribute of the page. `wait_for_function` would need `eval`,
-which the page's Content-Security-Policy forbids.
-"""
+"""The chat page in Chromium: what a reader sees, and when."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from json import loads
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
+from playwright.sync_api import expect
 
 from servers import chat, chunked
 from servers.llm.tokens import tokenize
@@ -21,80 +16,14 @@ from workshop.exercises import load
 from ..conftest import ROOT
 from ..saying import answer
 from .held import Held, hold
-from .peers import SAFETY, RunningServer, need, running
-
-FLAGS = [
-    "--no-sandbox",  # for root, as in a container
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-proxy-server",
-    # Nothing outside of this machine has an address.
-    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE localhost",
-]
+from .peers import SAFETY, RunningServer, running
+from .visiting import MILLISECONDS, Visit, shows
 
 # Markup in a question, which the model quotes: on the page it is text.
 PROMPT = "<b>你好</b> <script>alert(1)</script> 👩🏽‍🚀"
 SAID = answer(PROMPT)
 THINKING = "".join(SAID.thinking)
-ANSWER = "".join(SAID.text)
-MILLISECONDS = 1000
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = need("chromium", "chromium", "chromium-browser")
-    expect.set_options(timeout=SAFETY * MILLISECONDS)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@dataclass
-class Visit:
-    """A page that is open, and what the browser had to say about it.
-
-    Attributes:
-        problems: errors and warnings of the console (there a violation of the
-            Content-Security-Policy is told, too), and exceptions nobody caught.
-        requested: all URLs.
-    """
-
-    page: Page
-    problems: list[str] = field(default_factory=list)
-    requested: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.page.on("console", self._note)
-        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
-        self.page.on("request", lambda request: self.requested.append(request.url))
-
-    def _note(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
-            self.problems.append(message.text)
-
-    def ask(self, prompt: str) -> Locator:
-        """Type a question and send it. Returns the answer's place on the page."""
-        self.page.locator("#prompt").fill(prompt)
-        self.page.locator("#send").click()
-        return self.page.locator("[data-role=assistant]").last
-
-
-@pytest.fixture
-def visit(browser: Browser) -> Iterator[Visit]:
-    """A window of its own, without history or cache, in English."""
-    with browser.new_context(locale="en-US") as context:
-        context.set_default_timeout(SAFETY * MILLISECONDS)
-        yield Visit(context.new_page())
-
-
-def shows(element: Locator, text: str) -> None:
-    """Wait until an element has exactly this text: spaces and line ends count."""
-    expect(element).to_have_js_property("textContent", text)
+WORDS = tokenize("Plain words, 你好 👩🏽‍🚀 and no mark at all")
 
 
 def test_an_answer_appears_token_by_token(visit: Visit, held: Held) -> None:
@@ -102,27 +31,25 @@ def test_an_answer_appears_token_by_token(visit: Visit, held: Held) -> None:
     does it alone: no error, nothing against its policy, no request to any other origin."""
     visit.page.goto(held.url)
     message = visit.ask(PROMPT)
-    thought, text = message.locator(".thought"), message.locator(".answer")
+    thought = message.locator(".thought")
 
     for count in range(1, 6):
         held.release()
         shows(thought, "".join(SAID.thinking[:count]))
-        shows(text, "")
+        shows(message.locator(".answer"), "")
         expect(message).to_have_attribute("data-state", "streaming")
     expect(message.locator(".thinking")).to_have_attribute("open", "")
 
     held.release(len(SAID.thinking) - 5)
     shows(thought, THINKING)
-    for count in range(1, 6):
-        held.release()
-        shows(text, "".join(SAID.text[:count]))
-        expect(message).to_have_attribute("data-state", "streaming")
+    held.release(5)
+    expect(message.locator("h2")).to_be_visible()
     expect(message.locator(".thinking")).not_to_have_attribute("open", "")
+    expect(message).to_have_attribute("data-state", "streaming")
 
     held.release(1000)
     expect(message).to_have_attribute("data-state", "done")
     expect(message).to_have_attribute("data-ending", "complete")
-    shows(text, ANSWER)
     shows(thought, THINKING)
     shows(visit.page.locator("[data-role=user]"), PROMPT)
     shows(message.locator(".ending"), "")
@@ -132,6 +59,19 @@ def test_an_answer_appears_token_by_token(visit: Visit, held: Held) -> None:
 
     assert visit.problems == []
     assert {url[: len(held.url) + 1] for url in visit.requested} == {f"{held.url}/"}
+
+
+def test_a_text_appears_token_by_token(visit: Visit, held: Held) -> None:
+    """The same of an answer: each token is there before the next exists."""
+    visit.open(held.url, model="echo")
+    message = visit.ask("".join(WORDS))
+    for count in range(1, len(WORDS) + 1):
+        held.release()
+        shows(message.locator(".answer"), "".join(WORDS[:count]))
+        expect(message).to_have_attribute("data-state", "streaming")
+    held.release(1)
+    expect(message).to_have_attribute("data-ending", "complete")
+    assert visit.problems == []
 
 
 @pytest.fixture
@@ -159,7 +99,6 @@ def test_stop_stops_the_model(visit: Visit, beating: Held) -> None:
     beating.release(1000)
     again = visit.ask("And now?")
     expect(again).to_have_attribute("data-ending", "complete")
-    shows(again.locator(".answer"), "".join(answer("And now?").text))
     assert visit.problems == []
 
 

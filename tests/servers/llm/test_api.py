@@ -14,7 +14,7 @@ from servers.llm.api import Settings
 from servers.llm.conversation import Answer
 from servers.llm.engine import Engine
 from servers.llm.model import Model
-from servers.pace import Lognormal, Pace
+from servers.pace import PROFILES, Lognormal, Pace
 
 from ...streams import receive_until
 from ..driving import CHUNKED, ask, connected, get, head, timed
@@ -307,6 +307,30 @@ async def test_the_same_request_gets_the_same_bytes_at_the_same_times(
     assert await come(1, seed=5) == first
     assert (await come(2, seed=5))[0] != first[0]
     assert (await come(1, seed=6))[0] != first[0]
+
+
+def paced(name: str) -> bytes:
+    return post(stream=True).replace(b"Host: a", b"Host: a\r\nX-Pace: " + name.encode(), 1)
+
+
+@pytest.mark.usefixtures("said")
+async def test_a_request_chooses_its_pace(autojump_clock: MockClock) -> None:
+    """A profile, for this answer alone."""
+    _, events = await timed(ROUTES, paced("default"))
+    ttft, itl = PROFILES["default"].ttft, PROFILES["default"].itl
+    due = [ttft + itl * number for number in range(4)]
+    assert list(events) == pytest.approx(due, abs=0.005)  # the engine's tick
+    _, events = await timed(ROUTES, paced("instant"))
+    assert b"".join(events.values()) == ROLE + HM + NI + GO + STOP + DONE
+    assert set(events) == {0}
+    _, events = await timed(ROUTES, post(stream=True))
+    assert list(events) == [1, 1.5, 2, 2.5]
+
+
+async def test_an_unknown_pace() -> None:
+    status, error = error_of(await ask(AT_ONCE, paced("fastest")))
+    assert (status, error["param"], error["code"]) == (400, "x-pace", "unknown_pace")
+    assert error["message"].endswith(", ".join(PROFILES))
 
 
 REQUEST_IDS = re.compile(rb"\r\nx-request-id: (req_[0-9a-f]{24})\r\n")

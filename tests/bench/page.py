@@ -1,0 +1,89 @@
+"""What a long answer costs the chat page: `python -m tests.bench.page`.
+
+For 25,000 and 50,000 tokens: seconds of script and of all work (Chromium's own counters), how many
+times more the second costs, and the longest task: over 50 ms a reader feels it.
+"""
+
+import sys
+from collections.abc import Iterator
+from itertools import cycle, islice
+from typing import Any
+
+from playwright.sync_api import Browser, sync_playwright
+
+from servers.llm.texts import LOREM, TEXTS
+from servers.llm.tokens import tokenize
+
+from ..interop.peers import need, running
+from ..interop.visiting import FLAGS, Visit
+
+COUNTS = (25_000, 50_000)
+KINDS = {
+    "Markdown": "\n".join(TEXTS),
+    "one paragraph": LOREM + " ",
+    "one block of code": "for token in answer:\n    print(token)\n",
+}
+# PerformanceObserver tells of each task over 50 ms.
+WATCH = """window.longest = 0;
+new PerformanceObserver((list) => {
+    for (const { duration } of list.getEntries()) window.longest = Math.max(longest, duration);
+}).observe({ type: "longtask" });"""
+
+
+def costs(browser: Browser, url: str, text: str) -> dict[str, float]:
+    """Shows an answer, and returns the counters and the longest of the tasks over 50 ms, or 0."""
+    with browser.new_context() as context:
+        context.set_default_timeout(300_000)
+        visit = Visit(context.new_page())
+        visit.page.add_init_script(WATCH)
+        visit.open(url, model="echo")
+        counters = context.new_cdp_session(visit.page)
+        counters.send("Performance.enable")
+        # A question so long would take its own time to be shown: what is sent is another one.
+        messages = [{"role": "user", "content": text}]
+        visit.page.route(
+            "**/v1/chat/completions",
+            lambda route: route.continue_(
+                post_data=route.request.post_data_json | {"messages": messages}
+            ),
+        )
+        before = dict(metrics(counters))
+        visit.ask("Hi")
+        visit.page.locator("[data-ending=complete]").wait_for()
+        after = dict(metrics(counters))
+        found = {name: after[name] - before[name] for name in ("ScriptDuration", "TaskDuration")}
+        return found | {"longest": visit.evaluate("longest")}
+
+
+def metrics(counters: Any) -> Iterator[tuple[str, float]]:
+    for each in counters.send("Performance.getMetrics")["metrics"]:
+        yield each["name"], each["value"]
+
+
+def main() -> int:
+    flags = ("--ttft", "0.1", "--itl", "0.0005")
+    path = need("chromium", "chromium", "chromium-browser")
+    with sync_playwright() as playwright, running("servers.chat", *flags) as server:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        for kind, text in KINDS.items():
+            tokens = tokenize(text)
+            before: dict[str, float] = {}
+            for count in COUNTS:
+                answer = "".join(islice(cycle(tokens), count))
+                if kind == "one block of code":
+                    answer = "```\n" + answer
+                found = costs(browser, server.url, answer)
+                line = f"{kind}, {count:,} tokens: {found['ScriptDuration']:.2f} s of script"
+                line += f", {found['TaskDuration']:.2f} s of work"
+                line += f", longest task {found['longest']:.0f} ms"
+                if before:
+                    ratio = found["ScriptDuration"] / before["ScriptDuration"]
+                    line += f", {ratio:.2f} times the script"
+                print(line)
+                before = found
+        browser.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

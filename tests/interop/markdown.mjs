@@ -1,0 +1,90 @@
+/*
+ * What the chat page makes of Markdown, under Node:
+ *
+ *     echo '["a **b**"]' | node markdown.mjs render servers/page    ["<p>…</p>"]
+ *     … cuts …      each text cut in two at many places, and character by character: all the same?
+ *     … hostile …   the same at every place, and each time a look at all elements there are
+ *     … fuzz …      the same as `cuts` of texts made at random of these pieces
+ *     … work …      how many characters were looked at, for 80 characters shown at a time
+ */
+
+import { readFileSync } from "node:fs";
+import { FakeElement, load } from "./page_modules.mjs";
+
+const [command, folder] = process.argv.slice(2);
+const { MarkdownView } = await load(folder, "render.js");
+const { work } = await load(folder, "inline.js");
+
+const TAGS =
+  "p h1 h2 h3 h4 h5 h6 ul ol li blockquote hr div pre code table tr th td span button a em strong del br";
+const ATTRIBUTES = "class dir href rel start tabindex target type";
+
+/** Shows the text after each piece, looks at what is shown, and returns it in the end. */
+function render(pieces, look = () => {}) {
+  const root = new FakeElement("x");
+  const view = new MarkdownView(root);
+  for (const piece of pieces) {
+    view.append(piece);
+    view.show();
+    look(root);
+  }
+  view.end();
+  look(root);
+  return root.innerHTML;
+}
+
+/** Only elements and attributes of these lists, and only addresses of these schemes. */
+function inspect({ childNodes }) {
+  for (const node of childNodes) {
+    if (!(node instanceof FakeElement)) continue;
+    if (!TAGS.split(" ").includes(node.tag)) throw new Error(`an element ${node.tag}`);
+    for (const [property, value] of Object.entries(node.attributes)) {
+      const name = { className: "class", tabIndex: "tabindex" }[property] ?? property;
+      if (!ATTRIBUTES.split(" ").includes(name)) throw new Error(`an attribute ${name}`);
+      if (name === "href" && !/^(https?:\/\/|mailto:)/i.test(value)) throw new Error(value);
+    }
+    inspect(node);
+  }
+}
+
+/** The first way to cut each text that gives something else than the whole of it. */
+function differing(texts, places, look) {
+  return texts.flatMap((text) => {
+    const whole = render([text], look);
+    const step = Math.ceil(text.length / places);
+    const offsets = Array.from({ length: text.length / step }, (_, index) => index * step);
+    const differs = (pieces) => render(pieces, look) !== whole;
+    // Character by character splits surrogate pairs, too.
+    const small = text.match(text.length > 2000 ? /[^]{1,17}/g : /[^]/g) ?? [];
+    const found = differs(small)
+      ? "in small pieces"
+      : offsets.find((at) => differs([text.slice(0, at), text.slice(at)]));
+    return found === undefined ? [] : [[text.slice(0, 60), found]];
+  });
+}
+
+// A linear congruential generator: the same texts each time.
+let state = 1;
+const random = (below) => {
+  state = (state * 1103515245 + 12345) % 2 ** 31;
+  return Math.floor((state / 2 ** 31) * below);
+};
+
+const commands = {
+  render: (texts) => texts.map((text) => render([text])),
+  cuts: (texts) => differing(texts, 100),
+  hostile: (texts) => differing(texts, 1e6, inspect),
+  fuzz: (pieces) => {
+    const make = () => pieces[random(pieces.length)];
+    const texts = Array.from({ length: 150 }, () => Array.from({ length: 1 + random(24) }, make).join(""));
+    return differing(texts, 3);
+  },
+  work: (texts) =>
+    texts.map((text) => {
+      const before = work.characters;
+      render(text.match(/[^]{1,80}/g));
+      return work.characters - before;
+    }),
+};
+
+console.log(JSON.stringify(commands[command](JSON.parse(readFileSync(0)))));

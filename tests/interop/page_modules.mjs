@@ -1,0 +1,115 @@
+/*
+ * The chat page's modules under Node, with as much of a document as they need.
+ *
+ *     const { MarkdownView } = await load("servers/page", "render.js");
+ *     const root = new FakeElement("div");
+ *     …
+ *     root.outerHTML
+ */
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+globalThis.navigator ??= { language: "en" };
+
+/** A browser knows a module by its script tag, an old Node by its file name: .js is not one to it. */
+export async function load(folder, name) {
+  return import(address(folder, name));
+}
+
+const addresses = new Map();
+
+function address(folder, name) {
+  const path = join(folder, name);
+  if (!addresses.has(path)) {
+    const source = readFileSync(path, "utf8").replace(
+      /from "\.\/(\w+\.js)"/g,
+      (_, other) => `from "${address(folder, other)}"`,
+    );
+    const encoded = Buffer.from(source).toString("base64");
+    addresses.set(path, `data:text/javascript;base64,${encoded}`);
+  }
+  return addresses.get(path);
+}
+
+class FakeNode {
+  parent = null;
+
+  remove() {
+    if (!this.parent) return;
+    this.parent.childNodes.splice(this.parent.childNodes.lastIndexOf(this), 1);
+    this.parent = null;
+  }
+
+  replaceWith(other) {
+    this.parent.insertBefore(other, this);
+    this.remove();
+  }
+}
+
+class FakeText extends FakeNode {
+  constructor(data) {
+    super();
+    this.data = data;
+  }
+
+  appendData(more) {
+    this.data += more;
+  }
+
+  get outerHTML() {
+    return this.data.replace(/[&<>]/g, (sign) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[sign]);
+  }
+}
+
+const WRITTEN = { className: "class", tabIndex: "tabindex" };
+
+/** Sets as an attribute what its maker sets as a property; anything it does not know is an error. */
+export class FakeElement extends FakeNode {
+  childNodes = [];
+  attributes = {};
+
+  constructor(tag) {
+    super();
+    this.tag = tag;
+    for (const name of ["className", "dir", "tabIndex", "href", "target", "rel", "start", "type"]) {
+      Object.defineProperty(this, name, {
+        get: () => this.attributes[name] ?? "",
+        set: (value) => (this.attributes[name] = String(value)),
+      });
+    }
+    Object.preventExtensions(this);
+  }
+
+  get firstChild() {
+    return this.childNodes[0];
+  }
+
+  append(...children) {
+    for (const child of children) this.insertBefore(child, null);
+  }
+
+  insertBefore(child, before) {
+    const node = typeof child === "string" ? new FakeText(child) : child;
+    node.parent && node.remove();
+    const index = before ? this.childNodes.indexOf(before) : this.childNodes.length;
+    this.childNodes.splice(index, 0, node);
+    node.parent = this;
+  }
+
+  get outerHTML() {
+    const set = Object.entries(this.attributes).filter(([, value]) => value !== "");
+    const attributes = set.map(([name, value]) => ` ${WRITTEN[name] ?? name}="${value}"`).sort();
+    const end = ["br", "hr"].includes(this.tag) ? "" : `</${this.tag}>`;
+    return `<${this.tag}${attributes.join("")}>${this.innerHTML}${end}`;
+  }
+
+  get innerHTML() {
+    return this.childNodes.map((child) => child.outerHTML).join("");
+  }
+}
+
+globalThis.document = {
+  createElement: (tag) => new FakeElement(tag),
+  createTextNode: (data) => new FakeText(data),
+};

@@ -1,0 +1,139 @@
+"""Every fault of the simulated model on the chat page: how the answer ends, and what is kept."""
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from servers.llm.faults import FAULTS
+
+from .faults import PAGE
+from .faults import Page as Table
+from .peers import RunningServer, running
+from .visiting import Visit, shows
+
+# What servers/FAULTS.md says of `browser fetch`, and how the page ends then. What is left open by
+# its server is stopped by the reader: the page itself has no time limit.
+ENDINGS = {
+    ": all": "complete",
+    ": **wrong text**": "complete",  # which nobody can know
+    "silent loss": "cut",
+    "TypeError: network error": "cut",
+    "TimeoutError": "stopped",
+    "an error event": "error",
+    "SyntaxError": "error",
+    "TypeError: Failed to fetch": "error",
+    "no stream but": "error",
+    "status ": "error",
+}
+# Where the page knows better than a plain `fetch`.
+BETTER = {
+    "error-flat": "error",  # "message" without "choices"
+    "empty-data": "complete",  # no event that says anything
+}
+# [DONE] was there, if the browser has not thrown it away with its broken connection.
+EITHER = "no-last-chunk"
+WORDS = {"complete": "", "cut": "cut off", "stopped": "stopped by you"}
+SAID = "one two three 你好 👩🏽‍🚀 مرحبا é"
+
+# All at once but six at a time, each with a view of its own. One that stands still is stopped.
+ASK_ALL = """async ([names, said]) => {
+    const { AnswerView, receiveAnswer } = await import("/page/message.js");
+    const wire = { start() {}, opened() {}, received() {}, ended() {} };
+    const conversation = document.querySelector("#conversation");
+    document.querySelector("#intro").hidden = true;
+
+    async function ask(name) {
+        const view = new AnswerView(conversation);
+        const article = conversation.lastElementChild;
+        const controller = new AbortController();
+        const silent = ["half-chunk", "stall", "stall-heartbeat", "drip", "hang"];
+        const messages = [{ role: "user", content: said }];
+        const asked = { server: "", model: "echo", pace: "instant", fault: name, messages };
+        if (silent.includes(name)) {
+            const stop = () => controller.abort();
+            if (name === "hang") setTimeout(stop);
+            else new MutationObserver(stop).observe(
+                article.querySelector(".answer"), { childList: true });
+        }
+        const [kind, wording] = await receiveAnswer(view, asked, controller.signal, wire);
+        const shown = article.querySelector(".answer").textContent;
+        return { kind, wording, text: view.text, shown };
+    }
+
+    const left = [...names];
+    const outcomes = {};
+    const work = async () => {
+        for (let name; (name = left.pop()); ) outcomes[name] = await ask(name);
+    };
+    await Promise.all([1, 2, 3, 4, 5, 6].map(work));
+    return outcomes;
+}"""
+
+
+@pytest.fixture(scope="module")
+def server() -> Any:
+    with running("servers.chat", "--ttft", "0", "--itl", "0.002") as server:
+        yield server
+
+
+def test_every_fault_has_the_right_ending(visit: Visit, server: RunningServer) -> None:
+    """As the measured table has it. What came before the fault is kept."""
+    rows = Table.read(PAGE.read_text(encoding="utf-8")).rows
+    expected = {
+        name: next(kind for words, kind in ENDINGS.items() if words in rows[name][2])
+        for name in FAULTS
+    } | BETTER
+    visit.page.goto(server.url)
+    found = visit.evaluate(ASK_ALL, [list(FAULTS), SAID])
+    if found[EITHER]["kind"] == "complete":
+        expected[EITHER] = "complete"
+    assert {name: outcome["kind"] for name, outcome in found.items()} == expected
+
+    for name, outcome in found.items():
+        kind, text = outcome["kind"], outcome["text"]
+        assert outcome["shown"] == text, name
+        if kind == "error":
+            assert outcome["wording"].startswith("error: "), name
+        else:
+            assert outcome["wording"] == WORDS[kind], name
+        if kind == "complete" and name not in ("invalid-utf8", "duplicate"):
+            assert text == SAID, name
+        elif kind != "complete":
+            assert SAID.startswith(text), name
+            assert text or name == "hang" or kind != "stopped", name
+
+
+# the settings, the ending, its words
+ENDS = {
+    "complete": ({}, ""),
+    "cut": ({"fault": "clean-cut"}, "cut off"),
+    "error": ({"fault": "429"}, "error: ")
+}
+
+
+@pytest.mark.parametrize("kind", ENDS)
+def test_ending(kind: str, visit: Visit, server: RunningServer) -> None:
+    """On the page, with the settings that its form would make."""
+    settings, words = ENDS[kind]
+    visit.open(server.url, model="echo", **settings)
+    message = visit.ask(SAID)
+    expect(message).to_have_attribute("data-ending", kind)
+    expect(message.locator(".ending")).to_contain_text(words)
+    expect(message.locator(".stats")).to_contain_text("req_")
+
+
+def test_length_limit(visit: Visit, server: RunningServer) -> None:
+    """A model that had to stop early: `lorem` ends so when the request has a limit, and the page
+    sets none; so the answer is changed on its way."""
+
+    def limited(route: Any) -> None:
+        body = route.request.post_data_json | {"max_tokens": 3}
+        route.continue_(post_data=body)
+
+    visit.page.route("**/v1/chat/completions", limited)
+    visit.open(server.url, model="lorem")
+    message = visit.ask(SAID)
+    expect(message).to_have_attribute("data-ending", "length")
+    shows(message.locator(".ending"), "length limit")
+    shows(message.locator(".answer"), "Lorem ipsum dolor")

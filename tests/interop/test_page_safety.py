@@ -1,0 +1,110 @@
+"""What a model may say to the chat page, and what the page says to everybody: no script runs, no
+text is lost, and a screen reader finds its way."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from servers.llm.texts import TORTURE
+
+from .hostile_markdown import HOSTILE
+from .peers import ROOT, SAFETY, RunningServer, running, unavailable
+from .test_node_clients import INSTALL
+from .visiting import MILLISECONDS, Visit
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RunningServer]:
+    with running("servers.chat", "--profile", "instant") as server:
+        yield server
+
+
+# ---- What a model may say
+
+
+def test_hostile_text_in_chromium(visit: Visit, server: RunningServer) -> None:
+    """All of it in one answer: no script runs, nothing is loaded, nothing leaves for elsewhere,
+    and no element comes that is not on the list."""
+    visit.open(server.url, model="echo")
+    visit.page.on("dialog", lambda dialog: visit.problems.append("a dialog"))
+    message = visit.ask("\n\n".join(HOSTILE))
+    expect(message).to_have_attribute("data-ending", "complete")
+    tags = message.locator(".answer *").evaluate_all("all => all.map(e => e.localName)")
+    allowed = "p h1 h2 ul ol li blockquote hr div pre code table tr th td span button a em strong"
+    assert set(tags) <= set(f"{allowed} del br".split())
+    attributes = message.locator(".answer *").evaluate_all(
+        "all => all.flatMap(e => e.getAttributeNames())"
+    )
+    assert set(attributes) <= {"class", "dir", "href", "rel", "start", "tabindex", "target", "type"}
+    links = message.locator(".answer a").evaluate_all("all => all.map(e => e.protocol)")
+    assert set(links) <= {"http:", "https:", "mailto:"}
+    expect(message.locator(".answer")).to_contain_text("<script>alert(1)</script>")
+    assert {url[: len(server.url) + 1] for url in visit.requested} == {f"{server.url}/"}
+    assert visit.problems == []
+    policy = visit.page.request.get(server.url, headers={"accept": "text/html"}).headers[
+        "content-security-policy"
+    ]
+    assert "unsafe" not in policy
+
+
+WHOLE = """async ([text]) => {
+    const { MarkdownView } = await import("/page/render.js");
+    const element = document.createElement("div");
+    const view = new MarkdownView(element);
+    view.append(text);
+    view.end();
+    return element.innerHTML;
+}"""
+
+
+def test_the_torture_text(visit: Visit, server: RunningServer) -> None:
+    """Streamed, it is in the end as if it had come whole."""
+    visit.open(server.url, model="torture")
+    message = visit.ask("Hi")
+    expect(message).to_have_attribute("data-ending", "complete")
+    assert message.locator(".answer").inner_html() == visit.evaluate(WHOLE, [TORTURE])
+
+
+# ---- For everybody
+
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+LOOKS = {
+    "light": {"color_scheme": "light"},
+    "dark": {"color_scheme": "dark"},
+    "narrow": {"viewport": {"width": 375, "height": 700}},
+}
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_accessibility(look: str, browser: Browser, server: RunningServer) -> None:
+    """axe-core finds nothing serious: at the beginning, with an answer of everything, in the
+    settings and the history."""
+    if not AXE.is_file():
+        unavailable(f"axe-core missing in node_modules: {INSTALL}")
+
+    def check(page: Page) -> None:
+        found = page.evaluate("() => axe.run()")["violations"]
+        assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found
+                if each["impact"] in ("serious", "critical")] == []  # fmt: skip
+
+    with browser.new_context(locale="en-US", **LOOKS[look]) as context:  # type: ignore[arg-type]
+        context.set_default_timeout(SAFETY * MILLISECONDS)
+        visit = Visit(context.new_page())
+        visit.open(server.url, model="sim-1")
+        page = visit.page
+        page.evaluate(Path(AXE).read_text(encoding="utf-8"))
+        check(page)
+        visit.ask("你好")
+        expect(page.locator("[data-ending]")).to_have_count(1)
+        page.get_by_role("button", name="Settings").click()
+        page.locator("[name=model]").select_option("torture")
+        check(page)
+        page.get_by_role("button", name="Done").click()
+        page.locator("summary").click()
+        visit.ask("Everything")
+        expect(page.locator("[data-ending]")).to_have_count(2)
+        page.get_by_role("button", name="History").click()
+        expect(page.locator("#history li")).to_have_count(1)
+        check(page)

@@ -1,0 +1,316 @@
+"""What a reader does with the chat page, and where: keys, scrolling, history, settings, languages,
+other windows, the proxy, a screen reader, no script at all."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from servers.chat import PAGE
+from servers.llm.faults import FAULTS
+from servers.pace import PROFILES
+
+from .held import Held
+from .peers import SAFETY, RunningServer, need, running
+from .test_proxy import proxy_before
+from .visiting import FLAGS, MILLISECONDS, Visit, shows
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RunningServer]:
+    with running("servers.chat", "--profile", "instant") as server:
+        yield server
+
+
+# ---- The page as it is sent
+
+
+def test_weight(visit: Visit, server: RunningServer) -> None:
+    """All that a browser loads to show the page. The wire pane comes with the first answer that is
+    recorded."""
+    visit.page.goto(server.url)
+    expect(visit.page.locator("#prompt")).to_have_attribute("placeholder", "Your message")
+    names = {url.removeprefix(f"{server.url}/").removeprefix("page/") for url in visit.requested}
+    assert {"", "style.css", "chat.js", "sse.js"} <= names
+    assert "wire.js" not in names
+    assert sum((PAGE / (name or "index.html")).stat().st_size for name in names) < 60_000
+
+
+def test_first_paint_needs_no_script(visit: Visit, server: RunningServer) -> None:
+    """The words are there and look right before any script has come."""
+    visit.page.route("**/*.js", lambda route: route.abort())
+    visit.page.goto(server.url)
+    expect(visit.page.locator("h1")).to_be_visible()
+    shows(visit.page.locator("#send"), "Send")
+    assert visit.page.evaluate("getComputedStyle(document.body).marginTop") == "0px"
+    assert "curl -N" in (PAGE / "index.html").read_text(encoding="utf-8").partition("noscript")[2]
+
+
+@pytest.mark.parametrize(("locale", "word"), [("en-US", "Send"), ("zh-TW", "发送")])
+def test_languages(locale: str, word: str, browser: Browser, server: RunningServer) -> None:
+    """Every word that stands in the page has its translation."""
+    with browser.new_context(locale=locale) as context:
+        page = context.new_page()
+        page.goto(server.url)
+        shows(page.locator("#send"), word)
+        named = page.locator("[data-word]").evaluate_all("all => all.map(e => e.dataset.word)")
+        words = page.evaluate("async () => (await import('/page/words.js')).page")
+        assert not words or words.keys() == set(named)
+        assert page.evaluate("document.documentElement.lang") == ("zh-CN" if words else "en")
+
+
+def test_both_languages_say_the_same() -> None:
+    source = (PAGE / "words.js").read_text(encoding="utf-8")
+    english, chinese = (
+        [line.split(":")[0] for line in source.partition(f"const {name} = {{")[2].split("};")[0]
+         .splitlines() if line.startswith("  ") and ":" in line]
+        for name in ("english", "chinese")
+    )  # fmt: skip
+    assert english == chinese
+    assert len(english) > 15
+
+
+# ---- Keys
+
+
+def test_keys(visit: Visit, held: Held) -> None:
+    """Enter sends, Shift+Enter does not, Esc stops, / goes to the message, Alt+N begins anew."""
+    visit.open(held.url, model="echo")
+    page = visit.page
+    page.keyboard.type("one")
+    page.keyboard.press("Shift+Enter")
+    page.keyboard.type("two")
+    page.keyboard.press("Enter")
+    shows(page.locator("[data-role=user]"), "one\ntwo")
+    held.release()
+    message = page.locator("[data-role=assistant]")
+    shows(message.locator(".answer"), "one")
+    page.keyboard.press("Escape")
+    expect(message).to_have_attribute("data-ending", "stopped")
+    shows(page.locator("#announcer"), "stopped by you")
+
+    page.locator("h1").evaluate("() => document.activeElement.blur()")
+    page.keyboard.press("/")
+    expect(page.locator("#prompt")).to_be_focused()
+    shows(page.locator("#prompt"), "")
+    page.keyboard.press("Alt+n")
+    expect(page.locator("[data-role]")).to_have_count(0)
+    expect(page.locator("#intro")).to_be_visible()
+
+
+# ---- Scrolling
+
+
+def test_it_follows_only_who_is_at_the_bottom(visit: Visit, held: Held) -> None:
+    """Who scrolls up is left alone and told of new text; the pill, or the end, brings back."""
+    visit.open(held.url, model="lorem")
+    page = visit.page
+    page.set_viewport_size({"width": 400, "height": 400})
+    message = visit.ask("Hi")
+    pill = page.locator("#pill")
+    held.release(120)
+    expect(message.locator(".stats")).to_contain_text("120 tokens")
+    expect(message.locator(".stats")).to_be_in_viewport()
+
+    page.mouse.move(200, 150)
+    page.mouse.wheel(0, -150)
+    expect(message.locator(".stats")).not_to_be_in_viewport()
+    before = page.evaluate("scrollY")
+    expect(pill).to_be_hidden()
+    held.release(80)
+    expect(pill).to_be_visible()
+    assert page.evaluate("scrollY") == before
+
+    pill.click()
+    expect(message.locator(".stats")).to_be_in_viewport()
+    expect(pill).to_be_hidden()
+    held.release(40)
+    expect(message.locator(".stats")).to_contain_text("240 tokens")
+    expect(message.locator(".stats")).to_be_in_viewport()
+    page.mouse.wheel(0, -150)
+    expect(message.locator(".stats")).not_to_be_in_viewport()
+    held.release(1000)
+    expect(message).to_have_attribute("data-state", "done")
+    expect(message.locator(".stats")).not_to_be_in_viewport()
+    expect(visit.ask("And again").locator(".stats")).to_be_in_viewport()
+
+
+# ---- History
+
+
+def test_history(visit: Visit, server: RunningServer) -> None:
+    """A conversation is there after a reload, as it was, and goes on; it can be deleted."""
+    visit.open(server.url)
+    page = visit.page
+    message = visit.ask("What is kept?")
+    expect(message).to_have_attribute("data-ending", "complete")
+    answer, stats = message.locator(".answer").inner_html(), message.locator(".stats").inner_text()
+
+    page.reload()
+    expect(page.locator("[data-role]")).to_have_count(0)
+    page.get_by_role("button", name="History").click()
+    page.get_by_role("button", name="What is kept?", exact=True).click()
+    assert message.locator(".answer").inner_html() == answer
+    shows(message.locator(".stats"), stats)
+    expect(message.locator("summary")).to_contain_text("Thought for")
+    with page.expect_request("**/v1/chat/completions") as asked:
+        visit.ask("And then?")
+    sent = asked.value.post_data_json or {}
+    assert [turn["role"] for turn in sent["messages"]] == ["user", "assistant", "user"]
+    expect(page.locator("[data-role=assistant]").last).to_have_attribute("data-ending", "complete")
+
+    page.get_by_role("button", name="History").click()
+    page.get_by_role("button", name="Delete: What is kept?").click()
+    expect(page.locator("#history p")).to_be_visible()
+    expect(page.locator("[data-role]")).to_have_count(0)
+    page.reload()
+    assert json.loads(page.evaluate("localStorage['workshop.chats']")) == []
+    assert visit.problems == []
+
+
+# Each save is of 100,000 characters; `room` is how many the storage takes.
+SAVE = """async ([count, room]) => {
+    const { listChats, saveChat } = await import("/page/store.js");
+    if (room !== null) {
+        const storage = {};
+        Object.defineProperty(window, "localStorage", { get: () => new Proxy(storage, {
+            set(target, name, value) {
+                if (value.length > room) throw new DOMException("full", "QuotaExceededError");
+                return Reflect.set(target, name, value);
+            },
+        }) });
+    }
+    for (let id = 1; id <= count; id += 1) {
+        saveChat({ id, title: "", messages: [{ role: "user", content: "x".repeat(100_000) }] });
+    }
+    return listChats().map(({ id }) => id);
+}"""
+
+
+@pytest.mark.parametrize(
+    ("room", "kept"),
+    [(None, [*range(12, 3, -1)]), (350_000, [12, 11, 10]), (0, [*range(12, 3, -1)])],
+    ids=["enough", "little", "none"],
+)
+def test_history_has_a_limit(
+    room: int | None, kept: list[int], visit: Visit, server: RunningServer
+) -> None:
+    """The oldest go first, at our limit or the browser's; with storage off it lasts as the page."""
+    visit.page.goto(server.url)
+    assert visit.evaluate(SAVE, [12, room]) == kept
+
+
+# ---- Settings
+
+
+def test_settings(visit: Visit, server: RunningServer) -> None:
+    """They offer what the server has, are sent with the next question, and are kept."""
+    visit.page.goto(server.url)
+    page = visit.page
+    page.get_by_role("button", name="Settings").click()
+    page.locator("[name=model]").select_option("echo")
+    page.get_by_label("Speed").select_option("fast-api")
+    page.locator("[name=fault]").fill("no-done")
+    page.get_by_label("System prompt").fill("Be brief.")
+    paces = page.locator("[name=pace] option").all_inner_texts()
+    assert paces[1:] == list(PROFILES)
+    offered = page.locator("datalist option")
+    expect(offered).to_have_count(len(FAULTS))
+    assert offered.evaluate_all("all => all.map(e => [e.value, e.label])") == [
+        [name, fault.line] for name, fault in FAULTS.items()
+    ]
+    page.get_by_role("button", name="Done").click()
+    for _ in range(2):
+        with page.expect_request("**/v1/chat/completions") as asked:
+            message = visit.ask("Hi")
+        headers, body = asked.value.headers, asked.value.post_data_json or {}
+        assert (headers["x-pace"], headers["x-fault"]) == ("fast-api", "no-done")
+        assert (body["model"], body["messages"][0]) == (
+            "echo", {"role": "system", "content": "Be brief."},
+        )  # fmt: skip
+        expect(message).to_have_attribute("data-ending", "complete")
+        page.reload()
+
+
+def test_the_answer_again(visit: Visit, server: RunningServer) -> None:
+    """And a copy of it in the clipboard: the Markdown; of code the code alone."""
+    visit.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    visit.open(server.url, model="echo")
+    page = visit.page
+    question = "```py\na < b\n```\n\n**end**"
+    message = visit.ask(question)
+    for name, copied in ((".copy-answer", question), (".code .copy", "a < b\n")):
+        message.locator(name).click()
+        shows(message.locator(name), "Copied")
+        assert page.evaluate("navigator.clipboard.readText()") == copied
+    with page.expect_request("**/v1/chat/completions") as asked:
+        message.locator(".again").click()
+    assert len((asked.value.post_data_json or {})["messages"]) == 1
+    expect(page.locator("[data-ending=complete]")).to_have_count(1)
+    expect(page.locator("[data-role]")).to_have_count(2)
+
+
+# ---- Other servers, other windows
+
+
+def test_the_proxy(browser: Browser, server: RunningServer) -> None:
+    """The page may ask port 8005 of this machine, and sends it nothing that is only ours."""
+    with proxy_before(server, "--cors", server.url) as base_url:
+        port = base_url.removesuffix("/v1").rpartition(":")[2]
+        rules = f"--host-resolver-rules=MAP localhost:8005 127.0.0.1:{port} , "
+        rules += "MAP localhost 127.0.0.1 , MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"
+        path = need("chromium", "chromium", "chromium-browser")
+        other = browser.browser_type.launch(executable_path=path, args=[*FLAGS[:-1], rules])
+        with other, other.new_context(locale="en-US") as context:
+            context.set_default_timeout(SAFETY * MILLISECONDS)
+            visit = Visit(context.new_page())
+            visit.open(server.url, server="http://localhost:8005", model="sim-1", fault="rst")
+            with visit.page.expect_request("**/v1/chat/completions") as asked:
+                message = visit.ask("Hi")
+            assert asked.value.url == "http://localhost:8005/v1/chat/completions"
+            assert not {"x-fault", "x-pace", "x-wire"} & asked.value.headers.keys()
+            expect(message).to_have_attribute("data-ending", "complete")
+            expect(message.locator(".stats")).to_contain_text("req_")
+            assert visit.problems == []
+
+
+def test_no_proxy_there(visit: Visit, server: RunningServer) -> None:
+    """The error says who has not answered."""
+    visit.page.route("http://localhost:8005/**", lambda route: route.abort("connectionrefused"))
+    visit.open(server.url, server="http://localhost:8005")
+    message = visit.ask("Hi")
+    shows(message.locator(".ending"), "error: no reply from http://localhost:8005")
+
+
+SUBMIT = """() => {
+    document.querySelector("#prompt").value = "Hi";
+    document.querySelector("#composer").requestSubmit();
+}"""
+
+
+def test_the_seventh_window_says_why_it_waits(browser: Browser) -> None:
+    """A browser opens six connections to a server; and when one is free, the window goes on. When
+    Chromium lets go of one is its own affair; the heartbeat finds out."""
+    silent = running("servers.chat", "--ttft", "3600", "--heartbeat", "0.2")
+    with silent as server, browser.new_context(locale="en-US") as context:
+        context.set_default_timeout(SAFETY * MILLISECONDS)
+        context.clock.install(time=0)
+        windows = [Visit(context.new_page()) for _ in range(8)]
+        for visit in windows:
+            visit.page.goto(server.url)
+        context.clock.pause_at(MILLISECONDS)
+        for visit in windows:  # a click in a window behind others would take its time
+            visit.evaluate(SUBMIT)
+        stats = [visit.page.locator(".stats") for visit in windows]
+        for each in stats[:6]:
+            expect(each).to_contain_text("req_")
+        context.clock.run_for(6 * MILLISECONDS)
+        for each in stats:
+            expect(each).to_contain_text("nothing came for 6 s")
+        hints = ["six connections" in each.inner_text() for each in stats]
+        assert hints == [False] * 6 + [True] * 2
+        for visit in windows[:2]:
+            visit.page.close()
+        for each in stats[6:]:
+            expect(each).to_contain_text("req_")

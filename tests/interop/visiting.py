@@ -1,0 +1,78 @@
+"""A window of Chromium on the chat page, from the reader's side.
+
+    visit.open(server.url, model="torture")     with these settings, as if chosen before
+    message = visit.ask("你好")                  the answer's place on the page
+    shows(message.locator(".answer"), "…")      waits for it
+
+A wait is always for a text or an attribute of the page. `wait_for_function` would need `eval`,
+which the page's Content-Security-Policy forbids.
+"""
+
+from dataclasses import dataclass, field
+from json import dumps
+from typing import Any
+
+from playwright.sync_api import ConsoleMessage, Locator, Page, expect
+
+__all__ = ["FLAGS", "MILLISECONDS", "Visit", "shows"]
+
+FLAGS = [
+    "--no-sandbox",  # for root, as in a container
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-proxy-server",
+    # Nothing outside of this machine has an address.
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE localhost",
+]
+
+MILLISECONDS = 1000
+
+
+@dataclass
+class Visit:
+    """A page that is open, and what the browser had to say about it.
+
+    Attributes:
+        problems: errors and warnings of the console (there a violation of the
+            Content-Security-Policy is told, too), and exceptions nobody caught.
+        requested: all URLs.
+    """
+
+    page: Page
+    problems: list[str] = field(default_factory=list)
+    requested: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.page.on("console", self._note)
+        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
+        self.page.on("request", lambda request: self.requested.append(request.url))
+
+    def _note(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.problems.append(message.text)
+
+    def open(self, url: str, **settings: str) -> None:
+        """Go there, with these settings as if they had been chosen before."""
+        if settings:
+            kept = dumps(dumps(settings))
+            self.page.add_init_script(f"localStorage['workshop.settings'] = {kept}")
+        self.page.goto(url)
+
+    def ask(self, prompt: str) -> Locator:
+        """Type a question and send it. Returns the answer's place on the page."""
+        self.page.locator("#prompt").fill(prompt)
+        self.page.locator("#send").click()
+        return self.page.locator("[data-role=assistant]").last
+
+    def evaluate(self, script: str, *argument: Any) -> Any:
+        """What a function in JavaScript returns; it may import the page's modules."""
+        return self.page.evaluate(script, *argument)
+
+
+def shows(element: Locator, text: str) -> None:
+    """Wait until an element has exactly this text: spaces and line ends count."""
+    expect(element).to_have_js_property("textContent", text)
