@@ -53,8 +53,8 @@ class Span(NamedTuple):
     """Some neighbouring bytes of one kind.
 
     Args:
-        label: "head"; of the chunked coding "chunk-size", "chunk-ext", "CRLF", "last-chunk", and
-            of its trailer section "field-name" and "field-value"; of an event stream "BOM",
+        label: "head"; of the chunked coding "chunk-size", "chunk-ext", "CRLF", "last-chunk" and
+            "trailer"; of an event stream "BOM",
             "comment", "field-name", ":", "space", "field-value", "end-of-line", "blank-line";
             of an event's data "json" and "token", the text inside it; "data" for a body of another
             type; "after-end" for what follows the end of the body; "unfinished", "unreadable".
@@ -204,6 +204,8 @@ class ResponseAnatomy:
             else:
                 # last-chunk = 1*("0") [ chunk-ext ] CRLF (RFC 9112 §7.1)
                 self._chunk, label = 0, "last-chunk"
+        elif label.startswith("field-"):
+            label = "trailer"
         self._name(label, start, end, self._chunk)
         self._framed = end
 

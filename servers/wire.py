@@ -155,13 +155,15 @@ class Recording:
         number = place = 0  # of the send to come
         while True:
             index = number - self._forgotten
-            if index < 0:
-                yield _event("missing", Missing(-index, self._start - place))
-                number, place = self._forgotten, self._start
-            elif index < len(self._events):
+            if 0 <= index < len(self._events):
                 number += 1
                 event, place = self._events[index]
                 yield event
+            elif self._notes and not self._events:
+                self._describe()
+            elif index < 0:
+                yield _event("missing", Missing(-index, self._start - place))
+                number, place = self._forgotten, self._start
             elif self._notes:
                 self._describe()
             elif self.ended is not None:
