@@ -54,10 +54,10 @@ class Span(NamedTuple):
 
     Args:
         label: "head"; of the chunked coding "chunk-size", "chunk-ext", "CRLF", "last-chunk" and
-            "trailer"; of an event stream "BOM",
-            "comment", "field-name", ":", "space", "field-value", "end-of-line", "blank-line";
-            of an event's data "json" and "token", the text inside it; "data" for a body of another
-            type; "after-end" for what follows the end of the body; "unfinished", "unreadable".
+            "trailer"; of an event stream "BOM", "comment", "field-name", ":", "space",
+            "field-value", "end-of-line", "blank-line"; of an event's data "json" and "token", the
+            text inside it; "data" for a body of another type; "after-end" for what follows the
+            end of the body; "unfinished", "unreadable".
         start, end: offsets from the response's first byte.
         chunk: its number, from 1; 0 outside of all chunks with data.
         event: the number of the block of lines that dispatches an event, from 1; 0 outside.
@@ -83,7 +83,7 @@ class ResponseAnatomy:
         error: why the rest is unreadable or unfinished, or "".
         chunks, events, tokens: how many there have been. An event that brings text is a token.
         body_size: bytes of the body, without its framing.
-        text_size: bytes of all tokens.
+        text_size: bytes of all tokens, or of a body that is no event stream.
     """
 
     def __init__(self, method: str = "GET", *, max_line_size: int = 8 << 20) -> None:
@@ -227,6 +227,7 @@ class ResponseAnatomy:
         self.body_size += end - start
         if self._parser is None:
             self._name(self._label, start, end, self._chunk)
+            self.text_size += end - start if self._label == "data" else 0
             return
         self._lines.append((start, end, self._chunk))
         try:

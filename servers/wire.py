@@ -9,10 +9,10 @@
     GET /wire/req_5f… HTTP/1.1                 replays the recording from its start, and follows it
 
     event: sent
-    data: {"at":412.3,"offset":301,"body":25,"bytes":"MTkN…","spans":[["head",0,301,0,0,0],…]}
+    data: {"sends":2,"chunks":1,…,"at":412.3,"bytes":"MTkN…","spans":[["CRLF",303,305,1,0,0],…]}
 
     event: done
-    data: {"how":"done","at":613.9,"sends":7,"chunks":5,…}
+    data: {"sends":7,"chunks":5,…,"at":613.9,"how":"done",…}
 
 The rules this file keeps:
 
@@ -38,23 +38,38 @@ from protocol.sse import ServerSentEvent, encode_event
 from .body import Outlet
 from .reply import EventStream, Handler, Last, Reply, Request, StreamingReply
 
-__all__ = ["Done", "Missing", "Recording", "Recordings", "Sent"]
+__all__ = ["Done", "Missing", "Recording", "Recordings", "Sent", "Totals"]
 
 
-class Sent(msgspec.Struct, frozen=True):
+class Totals(msgspec.Struct, frozen=True, kw_only=True):
+    """What there has been of everything, with this event.
+
+    Args:
+        sends, chunks, events, tokens: how many.
+        size, body, text: bytes in all, of the body without its framing, of its text.
+    """
+
+    sends: int
+    chunks: int
+    events: int
+    tokens: int
+    size: int
+    body: int
+    text: int
+
+
+class Sent(Totals, frozen=True, kw_only=True):
     """The data of a `sent` event: one write, as far as the kernel took it.
 
     Args:
         at: milliseconds since the request was there.
         offset: of its first byte in the response.
-        body: how many bytes of the body, without framing, have been sent with it.
         bytes: in base64.
         spans: what is known by now, see `Span`; of a torn line's bytes, when its end has come.
     """
 
     at: float
     offset: int
-    body: int
     bytes: bytes
     spans: list[Span]
 
@@ -71,29 +86,20 @@ class Missing(msgspec.Struct, frozen=True):
     bytes: int
 
 
-class Done(msgspec.Struct, frozen=True, kw_only=True):
+class Done(Totals, frozen=True, kw_only=True):
     """The data of the `done` event, the last: the reply has ended.
 
     Args:
-        how: "done", "cut off", "cut off on purpose", "reset" or "the client left".
         at: milliseconds since the request was there.
+        how: "done", "cut off", "cut off on purpose", "reset" or "the client left".
         error: why a client could not read all of it, or "".
         spans: names for all that had none yet.
-        sends, chunks, events, tokens: how many there were.
-        size, body, text: bytes in all, of the body, and of its tokens.
     """
 
-    how: str
     at: float
+    how: str
     error: str
     spans: list[Span]
-    sends: int
-    chunks: int
-    events: int
-    tokens: int
-    size: int
-    body: int
-    text: int
 
 
 class Recording:
@@ -178,7 +184,8 @@ class Recording:
         offset = self._described
         self._described += len(data)
         spans = self._anatomy.receive_data(data)
-        sent = Sent(self._since(time), offset, self._anatomy.body_size, data, spans)
+        totals = self._totals(self._forgotten + len(self._events) + 1)
+        sent = Sent(at=self._since(time), offset=offset, bytes=data, spans=spans, **totals)
         event = _event("sent", sent)
         self._events.append((event, self._described))
         self._size += len(event) - len(data)
@@ -200,22 +207,23 @@ class Recording:
 
     def _describe_end(self, sends: int, time: float) -> bytes:
         if not self._last:
-            anatomy = self._anatomy
-            done = Done(
-                how=self._how,
-                at=self._since(time),
-                spans=anatomy.receive_eof(),
-                error=anatomy.error,
-                sends=sends,
-                chunks=anatomy.chunks,
-                events=anatomy.events,
-                tokens=anatomy.tokens,
-                size=self._described,
-                body=anatomy.body_size,
-                text=anatomy.text_size,
-            )
+            at, spans = self._since(time), self._anatomy.receive_eof()
+            error, totals = self._anatomy.error, self._totals(sends)
+            done = Done(at=at, how=self._how, error=error, spans=spans, **totals)
             self._last = _event("done", done)
         return self._last
+
+    def _totals(self, sends: int) -> dict[str, int]:
+        anatomy = self._anatomy
+        return {
+            "sends": sends,
+            "chunks": anatomy.chunks,
+            "events": anatomy.events,
+            "tokens": anatomy.tokens,
+            "size": self._described,
+            "body": anatomy.body_size,
+            "text": anatomy.text_size,
+        }
 
     def _since(self, time: float) -> float:
         return round((time - self._began) * 1000, 3)

@@ -1,0 +1,186 @@
+/*
+ * The wire pane: the bytes of the running answer, which no chat page shows. The server records
+ * what it sends and tells it as an event stream; the page adds when it got each read.
+ *
+ *     start() -> opened(response, askedAt) -> received(bytes, at) … -> ended(kind)
+ *                GET /wire/{id} -> sent, sent, sent … done
+ *
+ * Drawn once a frame, however much came. Works in any page that has style.css.
+ */
+
+import { readEvents } from "./sse.js";
+import { GapChart, svg } from "./wire-gaps.js";
+import { LAYERS, Rows, layerOf, make } from "./wire-rows.js";
+import { wire as words } from "./words.js";
+
+const MAX_KEPT = 2 ** 24; // characters of the export: some 20,000 tokens
+
+export class WirePane {
+  #element;
+  #details = make("details", "");
+  #cost = make("p", "cost");
+  #bar = svg("svg", { viewBox: "0 0 1 1", preserveAspectRatio: "none", "aria-hidden": "true" });
+  #legend = make("ul", "layers");
+  #counts = make("p", "soft");
+  #note = make("p", "soft");
+  #list = make("ol", "sends");
+  #chart = new GapChart();
+  #rows;
+  #answer;
+  #frame = 0;
+
+  /** @param {HTMLElement} element an empty one, hidden until there is something to show */
+  constructor(element) {
+    this.#element = element;
+    for (const layer of LAYERS) {
+      this.#bar.append(svg("rect", { class: layer, height: 1 }));
+      this.#legend.append(make("li", "", make("b", layer, words[layer]), make("span", "soft")));
+    }
+    this.#list.tabIndex = 0;
+    this.#list.ariaLabel = words.sends;
+    const save = make("button", "", words.save);
+    save.type = "button";
+    save.addEventListener("click", () => this.#save());
+    const title = make("summary", "", make("h2", "", words.title));
+    this.#details.append(title, this.#cost, this.#bar, this.#legend, this.#counts);
+    this.#details.append(this.#chart.element, this.#note, this.#list, save);
+    this.#details.open = true;
+    this.#details.addEventListener("toggle", () => this.#follow());
+    element.classList.add("wire");
+    element.append(this.#details);
+    this.start();
+  }
+
+  /** A new answer begins. */
+  start() {
+    this.#answer?.reading.abort();
+    this.#element.hidden = true;
+    this.#list.replaceChildren();
+    this.#rows = new Rows(this.#list);
+    this.#chart.clear();
+    this.#answer = {
+      reading: new AbortController(),
+      url: null,
+      askedAt: 0,
+      lines: [],
+      kept: 0,
+      total: { sends: 0, chunks: 0, events: 0, tokens: 0, size: 0 },
+      bytes: Object.fromEntries(LAYERS.map((layer) => [layer, 0])),
+      notes: {},
+    };
+  }
+
+  /** @param {Response} response @param {number} askedAt performance.now() of the request */
+  opened(response, askedAt) {
+    const path = response.headers.get("X-Wire");
+    if (!path) return;
+    this.#answer.url = new URL(path, response.url);
+    this.#answer.askedAt = askedAt;
+    this.#element.hidden = false;
+    this.#follow();
+  }
+
+  /** @param {Uint8Array} bytes one read of the body @param {number} at performance.now() */
+  received(bytes, at) {
+    if (!this.#answer.url) return;
+    const time = at - this.#answer.askedAt;
+    this.#keep("read", `{"at":${time.toFixed(3)},"size":${bytes.length}}`);
+    this.#rows.read(bytes.length, time);
+    this.#chart.received.push(time);
+    this.#drawSoon();
+  }
+
+  /** @param {string} kind how the answer ended, to the page */
+  ended(kind) {
+    this.#answer.notes.page = `${words.page}: ${kind}`;
+    this.#drawSoon();
+  }
+
+  /** Read the recording, but not for a closed pane: it takes one of the browser's connections. */
+  async #follow() {
+    const answer = this.#answer;
+    if (!answer.url || answer.followed || !this.#details.open) return;
+    answer.followed = true;
+    const { signal } = answer.reading;
+    try {
+      const response = await fetch(answer.url, { signal });
+      if (!response.ok) throw new Error(`HTTP ${response.status}`);
+      for await (const { event, data } of readEvents(response.body)) {
+        if (signal.aborted) return;
+        this.#keep(event, data);
+        this.#receive(event, JSON.parse(data));
+      }
+    } catch (error) {
+      answer.notes.failure = `${words.failure}: ${error.message}`;
+    }
+    if (!signal.aborted) this.#drawSoon();
+  }
+
+  #receive(event, told) {
+    const { total, bytes, notes } = this.#answer;
+    const spans = told.spans ?? [];
+    if (event === "missing") notes.missing = words.missing(told.sends);
+    if (event === "sent") {
+      const isFirst = !bytes.text && spans.some(([label]) => layerOf(label) === "text");
+      total.sends += 1;
+      total.size = this.#rows.add(total.sends, told, isFirst);
+      if (isFirst) this.#chart.firstToken = told.at;
+      if (told.body) this.#chart.sent.push(told.at);
+    }
+    for (const [label, start, end, ...numbers] of spans) {
+      bytes[layerOf(label)] += end - start;
+      ["chunks", "events", "tokens"].forEach((name, index) => {
+        total[name] = Math.max(total[name], numbers[index]);
+      });
+    }
+    this.#rows.name(spans);
+    if (event === "done") {
+      Object.assign(total, told);
+      notes.server = `${words.server}: ${told.how}, ${told.at.toFixed()} ms`;
+      notes.error = told.error;
+    }
+    this.#drawSoon();
+  }
+
+  #drawSoon() {
+    this.#frame ||= requestAnimationFrame(() => this.#draw());
+  }
+
+  #draw() {
+    this.#frame = 0;
+    const { total, bytes, notes } = this.#answer;
+    this.#cost.textContent = bytes.text ? words.cost(bytes.text, total.size) : "";
+    this.#counts.textContent = words.counts(total);
+    let x = 0;
+    LAYERS.forEach((layer, index) => {
+      const width = bytes[layer] / (total.size || 1);
+      const [rect, item] = [this.#bar.children[index], this.#legend.children[index]];
+      rect.setAttribute("x", x);
+      rect.setAttribute("width", width);
+      x += width;
+      item.hidden = !width;
+      item.lastChild.textContent = words.bytes(bytes[layer]);
+    });
+    this.#rows.draw();
+    notes.folded = this.#rows.folded && words.folded(this.#rows.folded);
+    this.#note.textContent = Object.values(notes).filter(Boolean).join(" · ");
+    this.#chart.draw();
+  }
+
+  /** For the export: JSON lines, in the order in which the page heard of them. */
+  #keep(type, json) {
+    const answer = this.#answer;
+    if (answer.kept > MAX_KEPT) return;
+    answer.kept += json.length;
+    const isFull = answer.kept > MAX_KEPT;
+    answer.lines.push(isFull ? '{"type":"full"}\n' : `{"type":"${type}",${json.slice(1)}\n`);
+  }
+
+  #save() {
+    const link = make("a", "");
+    link.href = URL.createObjectURL(new Blob(this.#answer.lines));
+    link.download = `${this.#answer.url.pathname.slice("/wire/".length)}.jsonl`;
+    link.click();
+    URL.revokeObjectURL(link.href);
+  }
+}
