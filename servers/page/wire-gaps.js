@@ -19,32 +19,30 @@ export function svg(tag, attributes) {
 
 export class GapChart {
   #paths = ["first", "sent", "received"].map((name) => svg("path", { class: name }));
-  #caption = make("figcaption", "soft");
-  element = make("figure", "");
+  #caption = make("figcaption");
+  element = make("figure");
 
   constructor() {
     const viewBox = `0 0 ${WIDTH} ${2 * HALF}`;
     const chart = svg("svg", { viewBox, preserveAspectRatio: "none", "aria-hidden": "true" });
     chart.append(svg("path", { d: `M0 ${HALF}h${WIDTH}` }), ...this.#paths);
-    this.element.append(chart, this.#caption); // which says the same
+    this.element.append(chart, this.#caption); // which says it in words
   }
 
   /** Push times to `sent` and `received`: milliseconds since the request. */
   clear() {
-    this.sent = [];
-    this.received = [];
-    this.firstToken = 0;
+    Object.assign(this, { sent: [], received: [], firstToken: 0 });
   }
 
   draw() {
     const both = [this.sent, this.received];
     for (const times of both) times.splice(0, times.length - MAX_TIMES);
     const end = Math.max(1, ...both.map((times) => times.at(-1) ?? 0));
-    const gaps = both.map((times) => largestGaps(times, end));
-    const [sent, received] = gaps.map((heights) => Math.max(...heights));
+    const [up, down] = both.map((times) => largestGaps(times, end));
+    const [sent, received] = [Math.max(...up), Math.max(...down)];
     const scale = HALF / Math.max(sent, received, 1);
     const first = `M${(this.firstToken / end) * WIDTH} 0v${2 * HALF}`;
-    const lines = [first, bars(gaps[0], -scale), bars(gaps[1], scale)];
+    const lines = [first, bars(up, -scale), bars(down, scale)];
     lines.forEach((line, index) => this.#paths[index].setAttribute("d", line));
     this.#caption.textContent = words.gaps(sent, received, this.firstToken, end);
   }
@@ -52,16 +50,14 @@ export class GapChart {
 
 /** In each column of the chart, the largest gap that ends there. */
 function largestGaps(times, end) {
-  const heights = new Float64Array(WIDTH + 1);
+  const gaps = Array(WIDTH + 1).fill(0);
   times.forEach((time, index) => {
     const column = Math.round((Math.max(0, time) / end) * WIDTH);
-    heights[column] = Math.max(heights[column], time - (times[index - 1] ?? time), 0.5);
+    gaps[column] = Math.max(gaps[column], time - (times[index - 1] ?? time), 0.5);
   });
-  return heights;
+  return gaps;
 }
 
-function bars(heights, scale) {
-  return Array.from(heights, (height, x) => height && `M${x} ${HALF}v${height * scale}`)
-    .filter(Boolean)
-    .join("");
+function bars(gaps, scale) {
+  return gaps.map((gap, x) => (gap ? `M${x} ${HALF}v${gap * scale}` : "")).join("");
 }

@@ -1,7 +1,7 @@
 /*
  * One row for each send of the server, with each of its bytes once:
  *
- *     #7   612.3 ms  +50.1   byte 1203, 257 B   read 6 at 613.0 ms
+ *     #7  612.3 ms  +50.1  byte 1,203, 257 B  read 6 at 613.0 ms
  *     ⟦c6 fb\r\n⟨e7 data: {"id":…"content":"你"}…\n\n⟩\r\n⟧
  *
  * ⟦ ⟧ are the borders of a chunk, ⟨ ⟩ of an event; ⚠ stands where an event goes on in the next
@@ -27,17 +27,15 @@ export function layerOf(label) {
   return LAYERS.find((layer) => LABELS[layer]?.includes(label)) ?? "sse";
 }
 
-export function make(tag, className, ...children) {
+export function make(tag, className = "", ...children) {
   const element = document.createElement(tag);
   element.className = className;
   element.append(...children);
   return element;
 }
 
-// Half a character is none: it is shown in hexadecimal.
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const MAX_SHOWN = 1500; // bytes of one span
-const CONTROLS = { "\r": "\\r", "\n": "\\n", "\t": "\\t" };
 
 export class Rows {
   /** How many are shown no more. */
@@ -54,25 +52,24 @@ export class Rows {
     this.#max = max;
   }
 
-  /** Returns where it ends in the response. */
-  add(number, { at, offset, body, bytes }, isFirst) {
-    bytes = Uint8Array.from(atob(bytes), (letter) => letter.charCodeAt(0));
-    const [gap, start, end] = [at - this.#last.at, this.#last.body, offset + bytes.length];
-    const row = { number, at, gap, offset, end, start, body, bytes, isFirst, spans: [] };
+  /** @param {object} sent the event's data @param {boolean} isFirst with the first token */
+  add(sent, isFirst) {
+    const bytes = Uint8Array.from(atob(sent.bytes), (letter) => letter.charCodeAt(0));
+    const [gap, start] = [sent.at - this.#last.at, this.#last.body];
+    const row = { ...sent, bytes, isFirst, gap, start, spans: [] };
     this.#last = row;
     this.#rows.push(row);
     if (this.#rows.length > this.#max) {
       this.#rows.shift().element?.remove();
       this.folded += 1;
     }
-    return end;
   }
 
   /** Names for bytes, of earlier rows too: a line is understood when it has ended. */
   name(spans) {
     for (const [label, start, end, ...numbers] of spans) {
-      for (const row of this.#rows.filter((row) => row.offset < end && start < row.end)) {
-        row.spans.push([label, Math.max(start, row.offset), Math.min(end, row.end), ...numbers]);
+      for (const row of this.#rows.filter((row) => row.offset < end && start < row.size)) {
+        row.spans.push([label, Math.max(start, row.offset), Math.min(end, row.size), ...numbers]);
         row.isDrawn = false;
       }
     }
@@ -87,41 +84,40 @@ export class Rows {
     const { scrollTop, scrollHeight, clientHeight } = this.#list;
     let before = { event: 0, label: "" };
     for (const row of this.#rows) {
-      // Until the page has read its last byte, its reads may change.
+      // Until the page has read its last byte, more reads may come.
       if (!row.isDrawn || (row.body > row.start && !row.isRead)) {
-        const element = make("li", "", this.#drawMeta(row), drawBytes(row, before));
+        const element = make("li", "", this.#drawFacts(row), drawBytes(row, before));
         if (row.element) row.element.replaceWith(element);
         else this.#list.append(element);
-        row.element = element;
-        row.isDrawn = true;
+        Object.assign(row, { element, isDrawn: true });
       }
       before = row.after;
     }
-    const follows = scrollHeight - scrollTop - clientHeight < 40;
-    if (follows) this.#list.scrollTop = this.#list.scrollHeight;
+    // Only while the reader is at the end.
+    if (scrollHeight - scrollTop - clientHeight < 40) this.#list.scrollTop = scrollHeight * 2;
   }
 
-  #drawMeta(row) {
-    const { number, at, gap, offset, bytes, start, body } = row;
-    const facts = [`${at.toFixed(1)} ms`, `+${gap.toFixed(1)}`, words.place(offset, bytes.length)];
+  #drawFacts(row) {
+    const { at, gap, offset, size, start, body } = row;
+    const facts = [`${at.toFixed(1)} ms`, `+${gap.toFixed(1)}`, words.place(offset, size - offset)];
     const first = this.#reads.findIndex((read) => read.end > start);
     let last = this.#reads.findIndex((read) => read.end >= body);
     row.isRead = last > 0;
     if (last < 0) last = this.#reads.length - 1;
     if (body > start && first > 0) facts.push(words.read(first, last, this.#reads[last].at));
-    const meta = make("p", "soft", make("strong", "", `#${number}`));
-    meta.append(...facts.map((fact) => make("span", "", fact)));
-    if (row.isFirst) meta.append(make("em", "", words.first));
-    if (row.spans.some(([label]) => label === "comment")) meta.append(make("em", "", words.beat));
-    return meta;
+    const line = make("p", "", make("strong", "", `#${row.sends}`));
+    line.append(...facts.map((fact) => make("span", "", fact)));
+    if (row.isFirst) line.append(make("em", "", words.first));
+    if (row.spans.some(([label]) => label === "comment")) line.append(make("em", "", words.beat));
+    return line;
   }
 }
 
 function drawBytes(row, before) {
-  const code = make("code", "");
+  const code = make("code");
   let place = row.offset;
-  // What has no name yet stands there without.
-  for (const span of [...row.spans.sort((a, b) => a[1] - b[1]), ["", row.end, row.end]]) {
+  for (const span of [...row.spans.sort((a, b) => a[1] - b[1]), ["", row.size, row.size]]) {
+    // What has no name yet stands there without.
     if (place < span[1]) code.append(drawSpan(row, ["", place, span[1]], before));
     if (span[1] < span[2]) code.append(drawSpan(row, span, before));
     before = { event: span[4] || before.event, label: span[0] || before.label };
@@ -136,9 +132,9 @@ function drawSpan({ offset, bytes }, [label, start, end, chunk, event, token], b
   const part = make("span", label && layerOf(label), show(own));
   part.title = `${label} ${start}–${end - 1}`;
   if (token) part.title += ` · token ${token} · ${hex(own)}`;
-  const size = /chunk-|-chunk/;
-  if (size.test(label) && !size.test(before.label)) part.dataset.open = `⟦c${chunk || ""} `;
-  if (label === "CRLF" && !size.test(before.label)) part.dataset.close = "⟧";
+  const inSizeLine = /chunk/.test(before.label);
+  if (/chunk/.test(label) && !inSizeLine) part.dataset.open = `⟦${chunk ? `c${chunk}` : ""} `;
+  if (label === "CRLF" && !inSizeLine) part.dataset.close = "⟧";
   if (event && event !== before.event) part.dataset.open = `⟨e${event} `;
   else if (event && before.label === "CRLF") part.dataset.torn = `⚠ …e${event} `;
   if (event && label === "blank-line") part.dataset.close = "⟩";
@@ -147,14 +143,12 @@ function drawSpan({ offset, bytes }, [label, start, end, chunk, event, token], b
 
 function show(bytes) {
   const shown = bytes.subarray(0, MAX_SHOWN);
-  let text;
+  const more = bytes.length - shown.length;
+  let text = `‹${hex(shown)}›`; // half a character is none
   try {
-    text = utf8.decode(shown);
-  } catch {
-    text = `‹${hex(shown)}›`;
-  }
-  text = text.replace(/[\r\n\t]/g, (sign) => CONTROLS[sign]).replaceAll("\\r\\n", "\\r\\n\u200b");
-  return text + (shown.length < bytes.length ? ` … +${bytes.length - MAX_SHOWN} ` : "");
+    text = utf8.decode(shown).replaceAll("\r", "\\r").replaceAll("\n", "\\n");
+  } catch {}
+  return more ? `${text} … +${more}` : text;
 }
 
 function hex(bytes) {

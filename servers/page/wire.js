@@ -17,14 +17,14 @@ const MAX_KEPT = 2 ** 24; // characters of the export: some 20,000 tokens
 
 export class WirePane {
   #element;
-  #details = make("details", "");
+  #details = make("details");
   #cost = make("p", "cost");
   #bar = svg("svg", { viewBox: "0 0 1 1", preserveAspectRatio: "none", "aria-hidden": "true" });
-  #legend = make("ul", "layers");
-  #counts = make("p", "soft");
-  #note = make("p", "soft");
-  #list = make("ol", "sends");
+  #legend = make("ul");
+  #counts = make("p");
   #chart = new GapChart();
+  #note = make("p");
+  #list = make("ol");
   #rows;
   #answer;
   #frame = 0;
@@ -34,12 +34,11 @@ export class WirePane {
     this.#element = element;
     for (const layer of LAYERS) {
       this.#bar.append(svg("rect", { class: layer, height: 1 }));
-      this.#legend.append(make("li", "", make("b", layer, words[layer]), make("span", "soft")));
+      this.#legend.append(make("li", "", make("b", layer, words[layer]), make("span")));
     }
     this.#list.tabIndex = 0;
     this.#list.ariaLabel = words.sends;
     const save = make("button", "", words.save);
-    save.type = "button";
     save.addEventListener("click", () => this.#save());
     const title = make("summary", "", make("h2", "", words.title));
     this.#details.append(title, this.#cost, this.#bar, this.#legend, this.#counts);
@@ -58,24 +57,15 @@ export class WirePane {
     this.#list.replaceChildren();
     this.#rows = new Rows(this.#list);
     this.#chart.clear();
-    this.#answer = {
-      reading: new AbortController(),
-      url: null,
-      askedAt: 0,
-      lines: [],
-      kept: 0,
-      total: { sends: 0, chunks: 0, events: 0, tokens: 0, size: 0 },
-      bytes: Object.fromEntries(LAYERS.map((layer) => [layer, 0])),
-      notes: {},
-    };
+    const bytes = Object.fromEntries(LAYERS.map((layer) => [layer, 0]));
+    this.#answer = { reading: new AbortController(), lines: [], kept: 0, bytes, notes: {} };
   }
 
   /** @param {Response} response @param {number} askedAt performance.now() of the request */
   opened(response, askedAt) {
     const path = response.headers.get("X-Wire");
     if (!path) return;
-    this.#answer.url = new URL(path, response.url);
-    this.#answer.askedAt = askedAt;
+    Object.assign(this.#answer, { url: new URL(path, response.url), askedAt });
     this.#element.hidden = false;
     this.#follow();
   }
@@ -99,8 +89,8 @@ export class WirePane {
   /** Read the recording, but not for a closed pane: it takes one of the browser's connections. */
   async #follow() {
     const answer = this.#answer;
-    if (!answer.url || answer.followed || !this.#details.open) return;
-    answer.followed = true;
+    if (!answer.url || answer.isRead || !this.#details.open) return;
+    answer.isRead = true;
     const { signal } = answer.reading;
     try {
       const response = await fetch(answer.url, { signal });
@@ -117,29 +107,21 @@ export class WirePane {
   }
 
   #receive(event, told) {
-    const { total, bytes, notes } = this.#answer;
-    const spans = told.spans ?? [];
-    if (event === "missing") notes.missing = words.missing(told.sends);
-    if (event === "sent") {
-      const isFirst = !bytes.text && spans.some(([label]) => layerOf(label) === "text");
-      total.sends += 1;
-      total.size = this.#rows.add(total.sends, told, isFirst);
-      if (isFirst) this.#chart.firstToken = told.at;
-      if (told.body) this.#chart.sent.push(told.at);
-    }
-    for (const [label, start, end, ...numbers] of spans) {
-      bytes[layerOf(label)] += end - start;
-      ["chunks", "events", "tokens"].forEach((name, index) => {
-        total[name] = Math.max(total[name], numbers[index]);
-      });
-    }
-    this.#rows.name(spans);
-    if (event === "done") {
-      Object.assign(total, told);
-      notes.server = `${words.server}: ${told.how}, ${told.at.toFixed()} ms`;
-      notes.error = told.error;
-    }
+    const { bytes, notes } = this.#answer;
     this.#drawSoon();
+    if (event === "missing") {
+      notes.missing = words.missing(told.sends);
+      return;
+    }
+    const isFirst = told.text > 0 && !this.#answer.total?.text;
+    this.#answer.total = told;
+    if (isFirst) this.#chart.firstToken = told.at;
+    if (event === "sent") this.#rows.add(told, isFirst);
+    if (event === "sent" && told.body) this.#chart.sent.push(told.at);
+    this.#rows.name(told.spans);
+    for (const [label, start, end] of told.spans) bytes[layerOf(label)] += end - start;
+    if (event === "done") notes.server = words.done(told.how, told.at);
+    notes.error = told.error;
   }
 
   #drawSoon() {
@@ -149,11 +131,12 @@ export class WirePane {
   #draw() {
     this.#frame = 0;
     const { total, bytes, notes } = this.#answer;
-    this.#cost.textContent = bytes.text ? words.cost(bytes.text, total.size) : "";
+    if (!total) return;
+    this.#cost.textContent = total.text ? words.cost(total.text, total.size) : "";
     this.#counts.textContent = words.counts(total);
     let x = 0;
     LAYERS.forEach((layer, index) => {
-      const width = bytes[layer] / (total.size || 1);
+      const width = bytes[layer] / total.size;
       const [rect, item] = [this.#bar.children[index], this.#legend.children[index]];
       rect.setAttribute("x", x);
       rect.setAttribute("width", width);
@@ -177,7 +160,7 @@ export class WirePane {
   }
 
   #save() {
-    const link = make("a", "");
+    const link = make("a");
     link.href = URL.createObjectURL(new Blob(this.#answer.lines));
     link.download = `${this.#answer.url.pathname.slice("/wire/".length)}.jsonl`;
     link.click();

@@ -66,7 +66,6 @@ const englishWire = {
   beat: "♥ comment",
   bad: "unreadable",
   save: "Export as JSON lines",
-  server: "server",
   page: "page",
   failure: "no recording",
   first: "first token",
@@ -84,6 +83,7 @@ const englishWire = {
     `¦ first token ${ms(first)} · → ${ms(end)}`,
   folded: (count) => `${number(count)} earlier sends are folded away, the export has them`,
   missing: (count) => `${number(count)} sends are missing: the server keeps a limited number`,
+  done: (how, at) => `server: ${how}, ${ms(at)}`,
 };
 
 const chineseWire = {
@@ -97,7 +97,6 @@ const chineseWire = {
   beat: "♥ 注释",
   bad: "无法解读",
   save: "导出为 JSON Lines",
-  server: "服务器",
   page: "页面",
   failure: "没有记录",
   first: "首个 token",
@@ -113,6 +112,7 @@ const chineseWire = {
     `间隔 ↑ 发送，最大 ${ms(sent)} · ↓ 接收，最大 ${ms(received)} · ¦ 首个 token ${ms(first)} · → ${ms(end)}`,
   folded: (count) => `较早的 ${number(count)} 次发送已折叠，导出文件中有`,
   missing: (count) => `缺少 ${number(count)} 次发送：服务器保留的数量有限`,
+  done: (how, at) => `服务器: ${how}, ${ms(at)}`,
 };
 
 export const wire = isChinese ? chineseWire : englishWire;
