@@ -117,10 +117,9 @@ def explain(error: BaseException, path: Path) -> Failure:
         line = (error.text or "").strip()
         return Failure("syntax", f"line {error.lineno} is not Python: {error.msg}\n    {line}")
     if isinstance(error, NotImplementedError):
-        return Failure(
-            "not-begun",
-            f"nothing is written yet: {error}" if str(error) else "nothing is written yet",
-        )
+        return Failure("not-begun", "it is not written yet" + (str(error) and f": {error}"))
+    if isinstance(error, AttributeError) and getattr(error.obj, "__file__", "") == str(path):
+        return Failure("missing", f"the file has no {error.name!r}")
     kind = type(error).__name__
     what = f"{kind}: {error}" if str(error) else kind
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]

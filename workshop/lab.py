@@ -24,6 +24,7 @@ The rules this file keeps:
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import KW_ONLY, dataclass
 
 import trio
 
@@ -35,6 +36,7 @@ __all__ = ["DEADLINE", "Failure", "Lab", "Tokens", "first_difference"]
 DEADLINE = 2.0  # seconds that one wait may take
 
 
+@dataclass(eq=False)
 class Failure(Exception):
     """The exercise does not do what it should.
 
@@ -48,25 +50,17 @@ class Failure(Exception):
         redo: a command that shows the same by hand.
     """
 
-    def __init__(
-        self,
-        name: str,
-        message: str,
-        *,
-        sent: bytes = b"",
-        received: bytes = b"",
-        at: int | None = None,
-        rule: str = "",
-        redo: str = "",
-    ) -> None:
-        super().__init__(message)
-        self.name = name
-        self.message = message
-        self.sent = sent
-        self.received = received
-        self.at = at
-        self.rule = rule
-        self.redo = redo
+    name: str
+    message: str
+    _: KW_ONLY
+    sent: bytes = b""
+    received: bytes = b""
+    at: int | None = None
+    rule: str = ""
+    redo: str = ""
+
+    def __str__(self) -> str:
+        return self.message
 
 
 def first_difference(received: bytes, expected: bytes) -> int:
@@ -111,16 +105,24 @@ class Tokens:
             self.release()
             yield token
 
+    async def until_closed(self) -> None:
+        """Wait until the exercise has closed the stream, or read it to its end."""
+        while not self.closed:
+            await self._change.park()
+
     def __iter__(self) -> Generator[str, None, None]:
         try:
             for number, token in enumerate(self._tokens, 1):
                 if number > self.released:
-                    held = f"before the bytes of {self} came" if self.released else "unasked"
-                    raise Failure(self._name, f"asked for token {number} {held}")
+                    too_early = (
+                        f"the bytes of {self}, came" if self.released else "anybody wanted it"
+                    )
+                    raise Failure(self._name, f"asked for token {number} before {too_early}")
                 self.made = number
                 yield token
         finally:
             self.closed = True
+            self._change.unpark_all()
 
     async def __aiter__(self) -> AsyncGenerator[str, None]:
         try:
@@ -132,6 +134,7 @@ class Tokens:
                 yield token
         finally:
             self.closed = True
+            self._change.unpark_all()
 
 
 class Lab:

@@ -58,7 +58,7 @@ def compare(token: str, chunk: bytes, got: bytes) -> None:
     elif size == b"%d" % len(data):
         name = "decimal-size"
         message = f"size {len(data)} is decimal: in hexadecimal it is {len(data):x}"
-    elif b"\r\n" not in got.replace(data, b""):
+    elif b"\n" in got and b"\r\n" not in got.replace(data, b""):
         name, message, rule = "bare-lf", "a line ends in LF alone", LINES
     at = first_difference(got, chunk)
     raise Failure(name, message, sent=data, received=got, at=at, rule=rule, redo=REDO)
