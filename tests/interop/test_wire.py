@@ -14,7 +14,6 @@ from playwright.sync_api import Locator, Page, expect
 
 from servers import chat
 from servers.llm.tokens import tokenize
-from servers.pace import Pace
 
 from .held import Held
 from .peers import RunningServer
