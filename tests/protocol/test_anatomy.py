@@ -145,6 +145,16 @@ CASES: dict[str, tuple[bytes, list[Part], str]] = {
         ],
         "",
     ),
+    "a blank line that ends in CR, then a line that ends in LF": (
+        EVENTS + b"\r\n\rid\n",
+        [
+            head(EVENTS + b"\r\n"),
+            ("blank-line", b"\r", 0, 0, 0),
+            ("field-name", b"id", 0, 1, 0),
+            ("end-of-line", b"\n", 0, 1, 0),
+        ],
+        "",
+    ),
     "a body that is no event stream": (
         TEXT + CHUNKED + b"\r\n2\r\nhi\r\n0\r\n\r\n",
         [
