@@ -7,6 +7,7 @@
 
 import { AnswerView, showQuestion } from "./message.js";
 import { CutOffError, streamAnswer } from "./openai.js";
+import { WirePane } from "./wire.js";
 import { page, words } from "./words.js";
 
 const find = (selector) => document.querySelector(selector);
@@ -14,6 +15,7 @@ const conversation = find("#conversation");
 const prompt = find("#prompt");
 const send = find("#send");
 const halt = find("#halt");
+const wire = new WirePane(find("#wire"));
 
 /** @type {import("./openai.js").Message[]} the conversation so far */
 const messages = [];
@@ -30,7 +32,9 @@ async function ask(question) {
   following = true;
   setRunning(new AbortController(), words.answering);
 
+  wire.start();
   const [kind, wording] = await receiveAnswer(view, running.signal);
+  wire.ended(kind);
   view.end(kind, wording);
   // Stopped or cut, what was said was said. Thoughts are not sent back.
   if (view.text) messages.push({ role: "assistant", content: view.text });
@@ -41,7 +45,7 @@ async function ask(question) {
 async function receiveAnswer(view, signal) {
   let reason = "stop";
   try {
-    for await (const delta of streamAnswer(messages, signal)) {
+    for await (const delta of streamAnswer(messages, signal, wire)) {
       view.receive(delta);
       reason = delta.finishReason ?? reason;
     }

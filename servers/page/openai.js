@@ -25,11 +25,19 @@ export class CutOffError extends Error {}
  * @returns {AsyncGenerator<Delta>}
  * @throws {CutOffError} on an unfinished answer; {Error} on what the server reports
  */
-export async function* streamAnswer(messages, signal) {
+export async function* streamAnswer(messages, signal, wire) {
   let finished = false;
   try {
+    const askedAt = performance.now();
     const response = await request(messages, signal);
-    for await (const event of readEvents(response.body)) {
+    wire.opened(response, askedAt);
+    const noting = new TransformStream({
+      transform(bytes, controller) {
+        wire.received(bytes, performance.now());
+        controller.enqueue(bytes);
+      },
+    });
+    for await (const event of readEvents(response.body.pipeThrough(noting))) {
       if (event.data.startsWith("[DONE]")) return;
       const delta = readDelta(event.data);
       finished ||= delta.finishReason !== null;
@@ -46,7 +54,7 @@ export async function* streamAnswer(messages, signal) {
 async function request(messages, signal) {
   const response = await fetch("/v1/chat/completions", {
     method: "POST",
-    headers: { "Content-Type": "application/json" },
+    headers: { "Content-Type": "application/json", "X-Wire": "1" },
     body: JSON.stringify({ model: "sim-1", stream: true, messages }),
     signal,
   });
