@@ -47,7 +47,7 @@ export class Rows {
   #reads = [{ end: 0, at: 0 }]; // where each ended in the body
 
   /** @param {HTMLElement} list @param {number} [max] rows that stay */
-  constructor(list, max = 60) {
+  constructor(list, max = 40) {
     this.#list = list;
     this.#max = max;
   }
@@ -100,11 +100,13 @@ export class Rows {
   #drawFacts(row) {
     const { at, gap, offset, size, start, body } = row;
     const facts = [`${at.toFixed(1)} ms`, `+${gap.toFixed(1)}`, words.place(offset, size - offset)];
-    const first = this.#reads.findIndex((read) => read.end > start);
-    let last = this.#reads.findIndex((read) => read.end >= body);
-    row.isRead = last > 0;
-    if (last < 0) last = this.#reads.length - 1;
-    if (body > start && first > 0) facts.push(words.read(first, last, this.#reads[last].at));
+    // From the end, where the rows are.
+    const count = this.#reads.length;
+    const first = this.#reads.findLastIndex((read) => read.end <= start) + 1;
+    const next = this.#reads.findLastIndex((read) => read.end < body) + 1;
+    row.isRead = next < count;
+    const last = Math.min(next, count - 1);
+    if (body > start && first < count) facts.push(words.read(first, last, this.#reads[last].at));
     const line = make("p", "", make("strong", "", `#${row.sends}`));
     line.append(...facts.map((fact) => make("span", "", fact)));
     if (row.isFirst) line.append(make("em", "", words.first));
