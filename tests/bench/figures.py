@@ -16,7 +16,7 @@ from rich.text import Text
 
 from . import table
 
-__all__ = ["Figure", "Goal", "Result", "Run", "Verdict", "judge", "show", "to_json"]
+__all__ = ["Figure", "Found", "Goal", "Result", "Run", "Verdict", "judge", "show", "to_json"]
 
 OURS = "ours"
 
@@ -88,6 +88,7 @@ class Verdict:
 
 
 Results = Mapping[str, Result]
+Found = list[tuple[Figure, dict[str, Result]]]
 
 
 def judge(figure: Figure, goal: Goal, results: Results) -> Verdict | None:

@@ -22,7 +22,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 PROMPT = "hi"
-START_SECONDS = 20.0
+START_SECONDS = 60.0  # LiteLLM loads for a quarter of that
 TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 ROOT = Path(__file__).parents[3]
 ADDRESS = re.compile(rb"http://[^/\s:]+:(\d+)")
@@ -181,8 +181,14 @@ class NotStarted(Exception):
 
 
 @contextmanager
-def serving(peer: Peer, setting: Setting, core: int) -> Iterator[Server]:
-    """Start a server; end it, and nothing else, by its pid."""
+def serving(
+    peer: Peer, setting: Setting, core: int, *, wake: bool = True
+) -> Iterator[Server]:
+    """Start a server; end it, and nothing else, by its pid.
+
+    Args:
+        wake: wait until it has begun to answer a request.
+    """
     with tempfile.TemporaryDirectory() as name, open(Path(name) / "output", "w+b") as output:
         command = peer.command(setting, Path(name))
         with pinned(core):
@@ -191,7 +197,8 @@ def serving(peer: Peer, setting: Setting, core: int) -> Iterator[Server]:
             )
         try:
             server = Server(process.pid, _port(peer, process, Path(output.name)))
-            _wake(server, setting)
+            if wake:
+                _wake(server, setting)
             yield server
         finally:
             process.terminate()
@@ -213,9 +220,20 @@ def _port(peer: Peer, process: "subprocess.Popen[bytes]", output: Path) -> int:
 
 def _wake(server: Server, setting: Setting) -> None:
     """Wait for the first byte of a first answer: an address may be told before all is ready."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=START_SECONDS) as client:
+    with _connected(server.port) as client:
         client.sendall(setting.request)
         client.recv(1)
+
+
+def _connected(port: int) -> socket.socket:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            return socket.create_connection(("127.0.0.1", port), timeout=START_SECONDS)
+        except ConnectionRefusedError:  # it did not tell its address by itself, and is not there yet
+            if time.monotonic() > deadline:
+                raise NotStarted(f"nobody listens on port {port}") from None
+            time.sleep(0.02)
 
 
 def versions() -> dict[str, str]:
