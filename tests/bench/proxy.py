@@ -203,9 +203,7 @@ FIGURES_OF = {
     False: _figures("plain", has_goals=True),
     True: _figures("TLS", has_goals=False),
 }
-WRITE = Figure(
-    "TLS write of one event", "µs", (Goal(tls_write.TRIO, 0.3),), ("writes",), digits=1
-)
+WRITE = Figure("TLS write of one event", "µs", (Goal(tls_write.TRIO, 0.3),), ("writes",), digits=1)
 FIGURES = [
     figure
     for figures in FIGURES_OF.values()

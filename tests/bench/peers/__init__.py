@@ -181,9 +181,7 @@ class NotStarted(Exception):
 
 
 @contextmanager
-def serving(
-    peer: Peer, setting: Setting, core: int, *, wake: bool = True
-) -> Iterator[Server]:
+def serving(peer: Peer, setting: Setting, core: int, *, wake: bool = True) -> Iterator[Server]:
     """Start a server; end it, and nothing else, by its pid.
 
     Args:
@@ -210,30 +208,28 @@ def serving(
 
 
 def _port(peer: Peer, process: "subprocess.Popen[bytes]", output: Path) -> int:
+    """The port of the address that it tells, once somebody listens there."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
-        if found := ADDRESS.search(output.read_bytes()):
+        if (found := ADDRESS.search(output.read_bytes())) and _listens(int(found[1])):
             return int(found[1])
         time.sleep(0.02)
     raise NotStarted(f"{peer.name}: {output.read_text(errors='replace')[-500:] or 'no address'}")
 
 
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=START_SECONDS).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
 def _wake(server: Server, setting: Setting) -> None:
-    """Wait for the first byte of a first answer: an address may be told before all is ready."""
-    with _connected(server.port) as client:
+    """Wait for the first byte of a first answer: it may listen before all is ready."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=START_SECONDS) as client:
         client.sendall(setting.request)
         client.recv(1)
-
-
-def _connected(port: int) -> socket.socket:
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            return socket.create_connection(("127.0.0.1", port), timeout=START_SECONDS)
-        except ConnectionRefusedError:  # it did not tell its address by itself, and is not there yet
-            if time.monotonic() > deadline:
-                raise NotStarted(f"nobody listens on port {port}") from None
-            time.sleep(0.02)
 
 
 def versions() -> dict[str, str]:

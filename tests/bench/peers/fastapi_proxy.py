@@ -23,7 +23,7 @@ def main() -> None:
     options = parser.parse_args()
     client = httpx.AsyncClient(
         verify=options.ca_file or True,
-        timeout=None,  # noqa: S113 - as proxies of streams have it
+        timeout=None,
         limits=httpx.Limits(max_connections=None),
         trust_env=False,
     )

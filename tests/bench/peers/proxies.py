@@ -21,6 +21,8 @@ __all__ = ["DIRECT", "FASTAPI", "HAPROXY", "LITELLM", "NGINX", "OURS", "Behind",
 OURS, FASTAPI, LITELLM, NGINX, HAPROXY = "ours", "FastAPI + httpx", "LiteLLM", "nginx", "HAProxy"
 DIRECT = "no proxy"
 
+Command = Callable[[Setting, Path], list[str]]
+
 KEY = "sk-of-the-proxy"
 
 
@@ -71,7 +73,7 @@ NGINX_TLS = (
 HAPROXY_CFG = """
 global
   nbthread 1
-  maxconn 10000
+  maxconn 4000
 defaults
   mode http
   option http-no-delay
@@ -129,7 +131,11 @@ def litellm(behind: Behind, folder: Path) -> list[str]:
     model = {"model": "openai/lorem", "api_base": f"{behind.url}/v1", "api_key": "sk-of-the-proxy"}
     models = [{"model_name": "lorem", "litellm_params": model}]
     settings = {"ssl_verify": str(behind.ca_file)} if behind.ca_file else {}
-    config = {"model_list": models, "litellm_settings": {"telemetry": False, **settings}}
+    config = {
+        "model_list": models,
+        "litellm_settings": {"telemetry": False, **settings},
+        "general_settings": {"dangerously_permit_weak_or_unset_master_key": True},
+    }
     file.write_text(json.dumps(config), encoding="utf-8")
     flags = ["--config", str(file), "--host", "127.0.0.1", "--port", str(port)]
     return saying(port, ["litellm", *flags, "--num_workers", "1"])
@@ -138,7 +144,7 @@ def litellm(behind: Behind, folder: Path) -> list[str]:
 def proxies(behind: Behind) -> list[Peer]:
     """All of them, before this API."""
 
-    def before(command: Callable[[Behind, Path], list[str]]) -> Callable[[Setting, Path], list[str]]:
+    def before(command: Callable[[Behind, Path], list[str]]) -> Command:
         return lambda setting, folder: command(behind, folder)
 
     environment = "pip install 'litellm[proxy]' into an environment of its own, on the PATH"

@@ -101,7 +101,11 @@ class Loop:
         sock, _ = self.listener.accept()
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        stream = self.open(sock)
+        try:
+            stream = self.open(sock)
+        except OSError:  # it only wanted to know whether anybody listens
+            sock.close()
+            return
         self.streams[stream.sock.fileno()] = stream
         self.epoll.register(stream.sock.fileno(), select.EPOLLIN)
 
