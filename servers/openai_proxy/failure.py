@@ -59,7 +59,8 @@ class Failure(msgspec.Struct, frozen=True):
     @classmethod
     def late(cls, clock: str, seconds: float) -> "Failure":
         """Of a clock that has run down."""
-        message = f"The API behind this proxy was silent for {seconds:g} s ({clock} clock)."
+        said = "was not done after" if clock == "total" else "was silent for"
+        message = f"The API behind this proxy {said} {seconds:g} s ({clock} clock)."
         return cls(504, f"upstream_{clock}_timeout", message)
 
 

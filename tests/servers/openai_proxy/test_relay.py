@@ -351,5 +351,5 @@ async def test_the_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     async with behind(EVENTS, chunked(data) + END) as api, proxied(api.port) as proxy:
         await proxy.ask(post())
     (line,) = [r.getMessage() for r in caplog.records if "gpt-4o-mini" in r.getMessage()]
-    assert line.startswith("gpt-4o-mini 3 events 12 tokens ttft ")
+    assert line.startswith("200 gpt-4o-mini 3 events 12 tokens ttft ")
     assert line.endswith(" ms done")
