@@ -1,6 +1,6 @@
 """The canary: a key that the tests would know anywhere, and where it must not be found.
 
-In no log of any level, no traceback, no error's body, no metric, no `repr`; only in the one field of
+In no log of any level, no traceback, no error, no metric, no `repr`; only in the one field of
 the request to the API behind.
 """
 
