@@ -37,13 +37,15 @@ from servers.command import raise_file_limit
 
 from . import tls_write
 from .figures import Figure, Found, Goal, Result, Run
-from .peers import Peer, Server, Setting, pinned, python, serving
+from .peers import NotStarted, Peer, Server, Setting, pinned, python, serving
 from .peers.check import SETTING, check
 from .peers.client import Client, LoadFailed, built, cores
 from .peers.proxies import DIRECT, FASTAPI, OURS, Behind, proxies
+from .table import DifferentWork
 
 __all__ = ["FIGURES", "FULL", "QUICK", "Scale", "measure", "names", "steps"]
 
+PEERS = proxies(Behind(0))  # for their names, and whether they are here
 TTFT, ITL = 0.2, 0.05  # 20 events/s
 OPENED_PER_SECOND = 400
 
@@ -227,15 +229,15 @@ def _races(only: str) -> Iterator[tuple[bool, Measure, list[Figure]]]:
                 yield tls, run, chosen
 
 
-def _racers(measure: Measure, scale: Scale) -> list[str]:
-    everyone = [peer.name for peer in proxies(Behind(0))]
-    names = everyone if scale.everyone else [OURS, FASTAPI]
-    return [*names, DIRECT] if measure is _relay else names
+def _racers(measure: Measure, scale: Scale, *, tls: bool) -> list[str]:
+    names = [peer.name for peer in PEERS] if scale.everyone else [OURS, FASTAPI]
+    # The load client speaks no TLS.
+    return [*names, DIRECT] if measure is _relay and not tls else names
 
 
 def steps(scale: Scale, only: str) -> int:
     """How many measurements there will be."""
-    races = sum(len(_racers(run, scale)) for _, run, _ in _races(only))
+    races = sum(len(_racers(run, scale, tls=tls)) for tls, run, _ in _races(only))
     return scale.rounds * (races + (WRITE.name in names(only)))
 
 
@@ -249,8 +251,8 @@ def measure(
         step: called before each measurement with what it is.
 
     Raises:
-        DifferentWork: a proxy's answer is not what the API behind said.
-        NotStarted: a proxy did not come up.
+        DifferentWork: our answer, or FastAPI's, is not what the API behind said.
+        NotStarted: one of these two did not come up.
     """
     raise_file_limit()
     proxy_core, client_core = cores()
@@ -265,8 +267,12 @@ def measure(
     with pinned(client_core), built(compiler) as program, certified() as certificate:
         plain = Bench(scale, Client(program, client_core), proxy_core)
         secure = Bench(scale, plain.client, proxy_core, certificate)
+        failed: dict[bool, dict[str, str]] = {}
         for tls, run, figures in _races(only):
-            results = _race(secure if tls else plain, run, figures, step)
+            setup = secure if tls else plain
+            if tls not in failed:
+                failed[tls] = _failures(setup, _racers(run, scale, tls=tls))
+            results = _race(setup, run, figures, failed[tls], step)
             found |= {figure.name: results[figure] for figure in figures}
         if WRITE.name in names(only):
             with pinned(proxy_core):
@@ -276,23 +282,18 @@ def measure(
 
 
 def _race(
-    bench: Bench, run: Measure, figures: list[Figure], step: Callable[[str], object]
+    bench: Bench,
+    run: Measure,
+    figures: list[Figure],
+    failed: dict[str, str],
+    step: Callable[[str], object],
 ) -> dict[Figure, dict[str, Result]]:
-    """Every figure of every proxy, taking turns."""
-    absences = {peer.name: peer.absence for peer in proxies(Behind(0))}
-    names = _racers(run, bench.scale)
+    """Every figure of every proxy that has not failed, taking turns."""
+    names = _racers(run, bench.scale, tls=bench.certificate is not None)
     results = {
-        figure: {
-            name: Result(absent=absences.get(name, ""))
-            for name in names
-            if name != DIRECT or "way" in figure.name
-        }
+        figure: {name: Result() for name in names if name != DIRECT or "way" in figure.name}
         for figure in figures
     }
-    failed = {name: absence for name, absence in absences.items() if absence}
-    for name in names:
-        if name != DIRECT and name not in failed:
-            _check(bench, name)
     for number in range(bench.scale.rounds):
         first = number % len(names)
         for name in [*names[first:], *names[:first]]:
@@ -315,11 +316,25 @@ def _race(
     return results
 
 
+def _failures(bench: Bench, names: list[str]) -> dict[str, str]:
+    """Who is not here, or does not relay what the others relay, event by event; and why."""
+    failed = {peer.name: peer.absence for peer in PEERS if peer.absence}
+    for name in names:
+        if name == DIRECT or name in failed:
+            continue
+        try:
+            _check(bench, name)
+        except (DifferentWork, NotStarted) as error:
+            if name in (OURS, FASTAPI):
+                raise
+            failed[name] = f"failed, {error}"  # a race without it is still one
+    return failed
+
+
 def _check(bench: Bench, name: str) -> None:
-    """Does it relay what the others relay, event by event?"""
     with _behind(bench, SETTING) as (_, behind):
         (peer,) = (peer for peer in proxies(behind) if peer.name == name)
-        check(peer, bench.core)
+        check(peer, bench.core, relays=True)
 
 
 def _write(

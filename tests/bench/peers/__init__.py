@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -232,10 +232,10 @@ def _wake(server: Server, setting: Setting) -> None:
         client.recv(1)
 
 
-def versions() -> dict[str, str]:
+def versions(peers: Iterable[Peer]) -> dict[str, str]:
     """Of the peers' packages that are here, and of node."""
     found: dict[str, str] = {}
-    for package in (package for peer in PEERS for package in peer.packages):
+    for package in (package for peer in peers for package in peer.packages):
         try:
             found[package] = version(package)
         except PackageNotFoundError:
