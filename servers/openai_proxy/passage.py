@@ -38,13 +38,13 @@ class Passage:
 
     Attributes:
         heard: when the API last said something that counts: an event with data, or any piece of
-            another body; 0 before. Comments do not count: behind them a stalled API looks alive.
+            another body; None before. Comments do not count: behind them a stalled API looks alive.
     """
 
     def __init__(
         self, response: Response, body: Body, record: Record, *, is_events: bool, now: float
     ) -> None:
-        self.heard = 0.0 if is_events else now
+        self.heard: float | None = None if is_events else now
         self._response = response
         self._body = body
         self._record = record
@@ -99,7 +99,7 @@ class Passage:
         if self._full:
             await self._body.flush()
             self._full = False
-            if self.heard:
+            if self.heard is not None:
                 self.heard = trio.current_time()  # a slow client is not the API's fault
         return True
 

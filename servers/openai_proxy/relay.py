@@ -120,7 +120,7 @@ class Exchange:
         self._began = trio.current_time()
         self._finished = finished
         self._open = AsyncExitStack()
-        self._left = 0.0  # when it was known that the client has
+        self._left: float | None = None  # when it was known that the client has
 
     async def begin(self) -> Response:
         """Send the request, and wait for the head of the response.
@@ -167,7 +167,7 @@ class Exchange:
     async def aclose(self) -> None:
         """Let the connection go: closed, unless the response was read whole."""
         await self._open.aclose()
-        if self._left:
+        if self._left is not None:
             self.record.closed_after = trio.current_time() - self._left
         finished, self._finished = self._finished, None
         if finished is not None:
@@ -194,9 +194,9 @@ class Exchange:
     async def _in_time(self, waiting: Awaitable[T]) -> T:
         """What comes of this, unless the first clock runs down before."""
         try:
-            with trio.move_on_at(self._clock(0)[0]):
+            with trio.move_on_at(self._clock()[0]):
                 return await waiting
-            failure = self._late(0)
+            failure = self._late()
         except RequestError as error:
             failure = Failure.of(error)
         except BaseException:
@@ -205,19 +205,19 @@ class Exchange:
         self.record.status, self.record.ending = failure.status, failure.code
         raise RelayFailed(failure)
 
-    def _clock(self, heard: float) -> tuple[float, str, float]:
+    def _clock(self, heard: float | None = None) -> tuple[float, str, float]:
         """The clock that runs down next: when, its name, its seconds.
 
         Args:
-            heard: when the API last said something that counts; 0 if it has not.
+            heard: when the API last said something that counts; None if it has not.
         """
         clocks = self._clocks
         running = (self._began + clocks.first_event, "first_event", clocks.first_event)
-        if heard:
+        if heard is not None:
             running = (heard + clocks.idle, "idle", clocks.idle)
         return min(running, (self._began + clocks.total, "total", clocks.total))
 
-    def _late(self, heard: float) -> Failure:
+    def _late(self, heard: float | None = None) -> Failure:
         _, name, seconds = self._clock(heard)
         return Failure.late(name, seconds)
 
