@@ -1,6 +1,7 @@
 """What sends requests: byte streams, an HTTP client, a netcat.
 
     stream.py    one end of a TCP connection, without a framework
+    memory.py    the same in memory, for tests and for the checks of exercises
     tls.py       the same inside TLS, by hand
     tunnel.py    out through a proxy: CONNECT
     arrivals.py  many streams that one task reads

@@ -1,7 +1,7 @@
 """8000: home, the chat page, and the simulated LLM.
 
     GET  /                       a greeting in chunks; to a browser, the chat page
-    GET  /chat/{text}            an answer as an event stream: thinking, message, done
+    GET  /chat/{text}            an answer as an event stream (llm/named_events.py)
     POST /v1/chat/completions    the OpenAI API (llm/api.py), streaming and not
     POST /v1/responses           its newer form
     GET  /v1/models, /v1/models/{id}
@@ -10,35 +10,27 @@
 
     $ curl -N http://localhost:8000/chat/你好
     event: thinking
+    id: 0-1
+    retry: 1000
     data: {"text":"The"}
     …
-    data: {"text":"#"}
-    …
     event: done
+    id: 0-end
     data: {"finish_reason":"stop"}
 """
 
 import argparse
 import sys
-from collections.abc import AsyncGenerator, Iterator
-from collections.abc import Sequence as Items
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
-from urllib.parse import parse_qs
-
-import msgspec
-
-from protocol.chat_completions import FinishReason
-from protocol.openai import InvalidRequest
-from protocol.sse import ServerSentEvent, encode_event
 
 from .access import Access
 from .command import arguments, run
-from .llm import flags
+from .llm import flags, named_events
 from .llm.api import API, Settings, identified
-from .llm.conversation import Answer, Question, Turn
 from .llm.engine import Engine
 from .llm.faults import listing
-from .llm.model import MODEL, Model
+from .llm.model import Model
 from .llm.tokens import tokenize
 from .metrics import Metrics
 from .pace import Pace
@@ -75,45 +67,6 @@ PAGE_HEADERS = (
     ("Cache-Control", "no-cache"),
     ("Referrer-Policy", "no-referrer"),
 )
-
-
-class Text(msgspec.Struct, frozen=True):
-    """The data of a `thinking` or `message` event."""
-
-    text: str
-
-
-class Done(msgspec.Struct, frozen=True):
-    """The data of the `done` event."""
-
-    finish_reason: FinishReason
-
-
-class NamedEvents:
-    """Writes an answer as the events of `GET /chat/{text}`, for `EventSource` in a browser."""
-
-    opening = b""
-
-    def __init__(self, answers: Items[Answer], prompt_tokens: int) -> None:
-        (self._answer,) = answers
-
-    def steps(self) -> Iterator[bytes]:
-        """The bytes of each step of the engine."""
-        for name, tokens in (("thinking", self._answer.thinking), ("message", self._answer.text)):
-            for token in tokens:
-                yield _event(name, Text(token))
-
-    @property
-    def last(self) -> bytes:
-        """What leaves with the end of the body."""
-        return _event("done", self.whole())
-
-    def whole(self) -> Done:
-        return Done(self._answer.finish_reason)
-
-
-def _event(name: str, data: msgspec.Struct) -> bytes:
-    return encode_event(ServerSentEvent(name, msgspec.json.encode(data).decode()))
 
 
 def routes(
@@ -157,19 +110,6 @@ def routes(
             return Reply("404 Not Found\n\nThe page has no such file.\n", 404)
         return page_file(request.params["name"])
 
-    async def chat(request: Request) -> Reply | StreamingReply:
-        # An EventSource can send no header: what a program would put there stands in the query.
-        wishes = {name: values[-1] for name, values in parse_qs(request.query).items()}
-        turns = [Turn("user", request.params["text"])]
-        question = Question(model=wishes.get("model", MODEL), turns=turns)
-        fault = wishes.get("fault", "")
-        try:
-            return await api.answer(
-                request, question, NamedEvents, route="GET /chat/{text}", stream=True, fault=fault
-            )
-        except InvalidRequest as error:
-            return Reply(f"400 Bad Request\n\n{error}\n", 400)
-
     async def faults(request: Request) -> Reply:
         return Reply(listing())
 
@@ -182,7 +122,7 @@ def routes(
     table: dict[str, Handler] = {
         "GET /": home,
         "GET /page/{name}": page,
-        "GET /chat/{text}": chat,
+        named_events.ROUTE: named_events.handler(api),
         "GET /faults": faults,
         "GET /metrics": metrics,
         "GET /health": health,
@@ -207,7 +147,7 @@ def from_flags(options: argparse.Namespace) -> Routes:
     )
 
 
-def main(argv: Items[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the server alone."""
     parser = arguments("servers.chat", "The chat page and the simulated LLM.", 8000)
     flags.add_flags(parser)

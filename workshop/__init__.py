@@ -6,5 +6,12 @@
     doctor.py      what this machine has
     bench.py       benchmarks
     lesson.py      what lessons with a server share: start it, name its bytes
+    learn.py       the exercises, one after the other, checked on save
+    commands.py    the same as plain commands: list, check, hint, solution, reset
+    exercises.py   where the exercises are, and what their checks say
+    lab.py         what the checks share: tokens that a check releases, waits that end
+    checking.py    a check in a process of its own
+    telling.py     what a check found, with a caret under the wrong byte
+    progress.py    the learner's own folder
     NN_name/       a lesson: README.md to read, __main__.py to run and to read
 """

@@ -1,7 +1,7 @@
 """The command: `workshop`, or `python -m workshop` in a clone.
 
-Each subcommand is a module with a `main(argv)`, imported when it is asked for: `aha` and `doctor`
-run on a bare Python, with nothing installed.
+Each subcommand is a function of a module, `main(argv)` where none is named, imported when it is
+asked for: `aha` and `doctor` run on a bare Python, with nothing installed.
 """
 
 from __future__ import annotations  # an old Python must get as far as being told so
@@ -15,6 +15,12 @@ from importlib import import_module
 COMMANDS = {
     "serve": ("workshop.serve", "all servers on this machine, and the map (the default)"),
     "aha": ("workshop.aha", "ten seconds: the same answer three ways, byte for byte"),
+    "learn": ("workshop.learn", "the exercises, one after the other, checked when you save"),
+    "list": ("workshop.commands:list_lessons", "the exercises, and how far you have come"),
+    "check": ("workshop.commands:check", "check an exercise: check 3, or check --all"),
+    "hint": ("workshop.commands:hint", "a hint for an exercise; there are three, one at a time"),
+    "solution": ("workshop.commands:solution", "the solution, once yours passes"),
+    "reset": ("workshop.commands:reset", "begin an exercise anew; yours is kept beside it"),
     "nc": ("clients.nc", "netcat: bytes between a connection and this terminal"),
     "doctor": ("workshop.doctor", "what this machine has, and what to do about the rest"),
     "bench": ("workshop.bench", "how fast the codecs are here (needs the clone)"),
@@ -28,7 +34,8 @@ Every byte of a streamed AI answer, from `yield` to the pixel.
 commands:
 {commands}
 
-`workshop COMMAND --help` says more. The course begins in workshop/01_generator_basics.
+`workshop COMMAND --help` says more. The course begins with `workshop learn`, and
+in workshop/01_generator_basics.
 """
 
 
@@ -51,8 +58,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         version = ".".join(map(str, sys.version_info[:3]))
         print(f"The workshop needs Python 3.11 or newer; this is {version}.", file=sys.stderr)
         return 1
+    module, _, function = COMMANDS[name][0].partition(":")
     try:
-        command = import_module(COMMANDS[name][0])
+        command = getattr(import_module(module), function or "main")
     except ModuleNotFoundError as missing:
         if missing.name is None or missing.name.partition(".")[0] in PARTS:
             raise
@@ -63,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         return 1
     try:
-        exit_code: int = command.main(rest)
+        exit_code: int = command(rest)
     except KeyboardInterrupt:
         return 130  # what a shell reports of a program ended by SIGINT: 128 + 2
     except BrokenPipeError:  # `workshop doctor | head`: Python would complain again at its end

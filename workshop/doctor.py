@@ -36,6 +36,9 @@ PACKAGES = {
     "msgspec": (0, 19),
     "prometheus-client": (0, 20),
     "rich": (13,),
+    "watchfiles": (0, 21),
+    "markdown-it-py": (3,),
+    "pygments": (2, 17),
 }
 PORTS = {
     8000: "servers.chat",
@@ -100,7 +103,7 @@ def python() -> Iterator[Finding]:
 
 def packages() -> Iterator[Finding]:
     for name, oldest in PACKAGES.items():
-        module = name.replace("-", "_")
+        module = name.removesuffix("-py").replace("-", "_")  # markdown-it-py
         try:
             importlib.import_module(module)
             version = metadata.version(name)

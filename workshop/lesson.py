@@ -17,17 +17,13 @@ from servers.pace import Pace
 from servers.routes import Routes
 from servers.server import PortBusyError, Server, listen
 
+from .telling import visible
+
 __all__ = ["Names", "main", "visible"]
 
 INTERRUPTED = 130  # what a shell reports of a program ended by SIGINT: 128 + 2
 PUNCTUATION = {"CRLF", "end-of-line", ":", "space"}
 COLOURS = dict.fromkeys(PUNCTUATION, "2") | {"chunk-size": "33", "field-name": "36"}
-
-
-def visible(data: bytes) -> str:
-    """Bytes as text that hides nothing: ␍ for CR, ␊ for LF, and \\x… for half a character."""
-    text = data.decode("utf-8", "backslashreplace")
-    return text.replace("\r", "␍").replace("\n", "␊")
 
 
 class Names:
@@ -94,18 +90,19 @@ def main(
     parser = argparse.ArgumentParser(description=lesson)
     parser.add_argument("--port", type=port_number, default=port, help="default: %(default)s")
     parser.add_argument("--fast", action="store_true", help="do not wait between words")
+    parser.add_argument(
+        "--client", action="store_true", help="serve nothing: the server is you, with a netcat"
+    )
     parser.add_argument("--once", action="store_true", help="stop after the first answer")
     options = parser.parse_args(argv)
     show_log(quiet=True)
+    if options.client:
+        return _interruptible(_ask, options.port, watch)
     pace = Pace(0, 0) if options.fast else Pace(0.2, 0.2)
     try:
         sockets = listen("localhost", options.port)
     except PortBusyError as busy:
-        try:
-            exit_code = trio.run(_use_running_server, options.port, busy, watch)
-        except* KeyboardInterrupt:
-            exit_code = INTERRUPTED
-        return exit_code
+        return _interruptible(_use_running_server, options.port, busy, watch)
 
     server = Server(make_routes(pace))
     port = sockets[0].getsockname()[1]
@@ -138,6 +135,25 @@ def main(
     return trio.run(run)
 
 
+def _interruptible(run: Callable[..., Awaitable[int]], *arguments: object) -> int:
+    """The exit code of a client, which ^C may end."""
+    exit_code = INTERRUPTED
+    try:
+        exit_code = trio.run(run, *arguments)
+    except* KeyboardInterrupt:
+        pass
+    return exit_code
+
+
+async def _ask(port: int, watch: Callable[[int], Awaitable[None]]) -> int:
+    """Show what whoever listens there answers."""
+    try:
+        return 0 if await _watch(watch, port) else 1
+    except OSError:
+        print(f"nobody listens on port {port}. In another terminal:  workshop nc -l -C {port}")
+        return 1
+
+
 async def _use_running_server(
     port: int, busy: PortBusyError, watch: Callable[[int], Awaitable[None]]
 ) -> int:
@@ -163,6 +179,6 @@ async def _watch(watch: Callable[[int], Awaitable[None]], port: int) -> bool:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return False
     except (h11.RemoteProtocolError, trio.BrokenResourceError) as error:  # the server was stopped
-        print(f"the stream was cut off: {error}")
+        print(f"the stream broke off: {error}")
         return False
     return True

@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from functools import partial
-from itertools import repeat
+from itertools import islice, repeat
 from typing import Literal, Protocol, TypeVar
 
 import msgspec
@@ -120,6 +120,11 @@ class API:
         self._chance = random.Random(settings.seed)
 
     @property
+    def seed(self) -> int:
+        """The model's own: what is said is a function of it and of the question."""
+        return self._model.seed
+
+    @property
     def table(self) -> dict[str, Handler]:
         """For `Routes`."""
         handlers: dict[str, Handler] = {
@@ -199,6 +204,7 @@ class API:
         route: str,
         stream: bool,
         fault: str = "",
+        after: int = 0,
     ) -> Reply | StreamingReply:
         """Answer a question.
 
@@ -207,6 +213,7 @@ class API:
             route: for the metrics.
             stream: as events, token by token; else in one piece.
             fault: what shall happen to it, if the request does not say.
+            after: how many tokens the client has already, and the writer leaves out.
 
         Raises:
             InvalidRequest: there is no such model or fault, or the question is too long.
@@ -226,6 +233,8 @@ class API:
             disturbance = self._take(answers[0].fault, request)
         seed = self._model.seed_of(question)
         gaps, prefill = self._pace.gaps(seed), self._pace.prefill(prompt_tokens, seed)
+        if after := min(after, answers[0].completion_tokens):
+            gaps, prefill = islice(gaps, after, None), 0.0
         writer = make_writer(answers, prompt_tokens)
         reply: Reply | StreamingReply
         if stream:

@@ -43,7 +43,7 @@ class Model:
     """
 
     def __init__(self, seed: int = 0, scripts: Scripts | None = None) -> None:
-        self._seed = seed
+        self.seed = seed
         self._scripts = scripts or Scripts({}, cut)
 
     @property
@@ -85,7 +85,7 @@ class Model:
 
     def seed_of(self, question: Question, index: int = 0) -> int:
         """What decides of the text and the pace of one answer."""
-        return self._seed + (question.seed or 0) + index + _crc(question.prompt)
+        return self.seed + (question.seed or 0) + index + _crc(question.prompt)
 
 
 MAX_OUTPUT = 100_000

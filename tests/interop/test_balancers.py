@@ -15,12 +15,16 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 from openai import APIError, OpenAI, Stream
 from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
 
+from protocol.sse import EventStreamParser, ServerSentEvent
 from servers import chat
 from servers.body import Body
+from servers.llm.conversation import Question, Turn
+from servers.llm.model import MODEL, Model
 from servers.pace import Pace
 from servers.reply import CutOff, Reply, Request, StreamingReply
 from servers.routes import Routes
@@ -280,3 +284,33 @@ def test_a_body_over_the_limit(balance: Balance) -> None:
             with socket.create_connection(("127.0.0.1", front.port), SAFETY) as sock:
                 sock.sendall(f"{head}Expect: 100-continue\r\n\r\n".encode())
                 assert sock.recv(100).startswith(b"HTTP/1.1 %b " % status), size
+
+
+def test_an_answer_is_resumed_on_the_other_replica(balance: Balance) -> None:
+    """Each connection is cut off after some events. The replicas do not know each other, and by
+    themselves would say different words: the last event ID tells all."""
+    flags = ("servers.chat", "--ttft", "0", "--itl", "0", "--seed")
+    with running(*flags, "1") as one, running(*flags, "2") as two:
+        url = f"http://127.0.0.1:{balance(one, two).port}/chat/hi?fault=rst*2@30"
+        events: list[ServerSentEvent] = []
+        last_event_id, status = "", 200
+        while status == 200:
+            parser = EventStreamParser(last_event_id)
+            headers = {"Last-Event-ID": last_event_id}
+            try:
+                with httpx.stream("GET", url, headers=headers, timeout=SAFETY) as response:
+                    status = response.status_code
+                    for piece in response.iter_raw():
+                        events += parser.receive_data(piece)
+            except httpx.TransportError:
+                pass
+            assert status == 204 or parser.last_event_id != last_event_id, "each brings it on"
+            last_event_id = parser.last_event_id
+        for replica in (one, two):
+            metrics = httpx.get(f"{replica.url}/metrics").text
+            assert 'workshop_requests_total{reason="cut off",route="GET /chat/{text}"}' in metrics
+    seed = int(str(events[0].id).partition("-")[0])
+    (said,) = Model(seed).answers(Question(model=MODEL, turns=[Turn("user", "hi")]))
+    *tokens, done = [msgspec.json.decode(event.data) for event in events]
+    assert [token["text"] for token in tokens] == [*said.thinking, *said.text]
+    assert done == {"finish_reason": "stop"}

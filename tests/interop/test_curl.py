@@ -51,6 +51,7 @@ def curl(*arguments: str, given: bytes = b"") -> tuple[bytes, str]:
 # ---- while the stream runs
 
 EVENT = [b"\n\n"]
+THINKING = b'event: thinking\nid: 0-1\nretry: 1000\ndata: {"text":"The"}\n\n'
 # the routes, the path, how pieces end
 STREAMS: dict[str, tuple[Callable[[Pace], Routes], str, list[bytes]]] = {
     "home": (chat.routes, "/", [t.encode() for t in tokenize(chat.GREETING)]),
@@ -77,7 +78,7 @@ def test_no_buffer_prints_each_token_before_the_next_exists(stream: str) -> None
 
 @pytest.mark.parametrize(
     ("path", "first"),
-    [("/", b"Hello"), ("/chat/hello", b'event: thinking\ndata: {"text":"The"}\n\n')],
+    [("/", b"Hello"), ("/chat/hello", THINKING)],
     ids=["home", "chat"],
 )
 def test_the_second_token_is_an_hour_away(path: str, first: bytes) -> None:

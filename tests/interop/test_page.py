@@ -204,13 +204,13 @@ def test_a_stream_in_the_address_bar(place: str, visit: Visit) -> None:
         expect(visit.page.locator("pre")).to_contain_text(text)
 
 
-# EventSource asks again 2 s after any end; readyState 2 (CLOSED) means that it has given up.
-LISTEN = """safety => new Promise((resolve, reject) => {
+# EventSource asks again 1 or 2 s after any end; readyState 2 (CLOSED) means that it has given up.
+LISTEN = """([path, safety]) => new Promise((resolve, reject) => {
     setTimeout(() => reject(new Error("EventSource did not stop")), safety);
-    const source = new EventSource("/");
+    const source = new EventSource(path);
     const events = [];
     const note = event => events.push([event.type, event.lastEventId, event.data]);
-    for (const type of ["message", "word", "done"]) source.addEventListener(type, note);
+    for (const type of ["message", "thinking", "word", "done"]) source.addEventListener(type, note);
     source.addEventListener("error", () => {
         if (source.readyState === EventSource.CLOSED) resolve(events);
     });
@@ -221,9 +221,23 @@ def test_event_source(visit: Visit, sse_server: RunningServer) -> None:
     """The browser's own client of lesson 4's server: it gets each word once, asks again after the
     end with the last id, and stops at the 204."""
     visit.page.goto(f"{sse_server.url}/none")  # a 404 of the same origin, and without a policy
-    *words, done = visit.page.evaluate(LISTEN, SAFETY * MILLISECONDS)
+    *words, done = visit.page.evaluate(LISTEN, ["/", SAFETY * MILLISECONDS])
 
     numbered = [[str(number), word] for number, word in enumerate(tokenize(TEXT), 1)]
     assert [[i, loads(data)["text"]] for _, i, data in words] == numbered
     assert {event for event, _, _ in words} == {"word"}
     assert done[:2] == ["done", "end"]
+
+
+def test_event_source_resumes_an_answer(visit: Visit, chat_server: RunningServer) -> None:
+    """Cut off twice, it ends with every token once, and with the 204 after `done`."""
+    visit.page.goto(f"{chat_server.url}/none")
+    said = answer("hi")
+    path = "/chat/hi?fault=rst*2@30"
+    *tokens, done = visit.page.evaluate(LISTEN, [path, SAFETY * MILLISECONDS])
+
+    named = [["thinking", token] for token in said.thinking]
+    named += [["message", token] for token in said.text]
+    assert [[kind, loads(data)["text"]] for kind, _, data in tokens] == named
+    assert [i for _, i, _ in tokens] == [f"0-{number}" for number in range(1, len(named) + 1)]
+    assert done == ["done", "0-end", '{"finish_reason":"stop"}']

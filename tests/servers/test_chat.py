@@ -1,4 +1,5 @@
-"""The chat server: home, page files, `/chat/{text}`, what it tells about itself: byte for byte."""
+"""The chat server: home, page files, what it tells about itself: byte for byte. What
+`/chat/{text}` says stands in llm/test_named_events.py."""
 
 import re
 
@@ -18,11 +19,6 @@ from .driving import TEXT as PLAIN
 
 ROUTES = routes(Pace(1, 0.5))
 AT_ONCE = routes(Pace(0, 0))
-EVENTS = (
-    b"Content-Type: text/event-stream; charset=utf-8\r\n",
-    b"Cache-Control: no-cache, no-transform\r\n",
-    b"X-Accel-Buffering: no\r\n",
-)
 
 
 def body_of(reply: bytes) -> bytes:
@@ -106,23 +102,6 @@ async def test_path_traversal(path: str) -> None:
     """A name is looked up among the files there are; no path is ever built from it."""
     expected = text(b"404 Not Found\n\nThe page has no such file.\n", status=404)
     assert await ask(AT_ONCE, get(path)) == expected
-
-
-async def test_chat(autojump_clock: MockClock) -> None:
-    """thinking, message, done: each token an event, each when it is due."""
-    received, events = await timed(ROUTES, get("/chat/%E4%BD%A0%E5%A5%BD"))
-    assert received == head(200, *EVENTS, CHUNKED)
-    said = answer("你好")
-    expected = [
-        # "message" is the default event type and is not written (WHATWG HTML §9.2.6)
-        name + b"data: %b\n\n" % msgspec.json.encode({"text": token})
-        for name, tokens in ((b"event: thinking\n", said.thinking), (b"", said.text))
-        for token in tokens
-    ]
-    assert expected[0] == b'event: thinking\ndata: {"text":"The"}\n\n'
-    assert expected[len(said.thinking)] == b'data: {"text":"#"}\n\n'
-    expected.append(b'event: done\ndata: {"finish_reason":"stop"}\n\n')  # a step like the others
-    assert events == {1 + 0.5 * n: event for n, event in enumerate(expected)}
 
 
 async def test_chat_with_control_characters() -> None:

@@ -38,7 +38,10 @@ async def watch(port: int) -> None:
     head = None
     reader = HeadReader(is_request=False)
     while head is None:
-        head = reader.receive_data(await stream.receive_some())
+        data = await stream.receive_some()
+        if not data:
+            reader.receive_eof()  # raises: a head without its end was cut off
+        head = reader.receive_data(data)
     for field_line in head.raw.splitlines(keepends=True):
         print(f"head      {lesson.visible(field_line)}")
     print("There is no Content-Length: the server does not know it yet.\n")
@@ -60,8 +63,9 @@ async def watch(port: int) -> None:
             decoder.receive_eof()  # raises: a body without its last chunk was cut off
     stream.close()
 
-    print(f"\nThe body, freed of its framing: {len(text)} bytes, {len(text.decode())} characters")
-    print(f"  {text.decode()}", end="")
+    characters = text.decode(errors="replace")  # for in lesson 3 you may be the server
+    print(f"\nThe body, freed of its framing: {len(text)} bytes, {len(characters)} characters")
+    print("  " + characters.rstrip("\n"))
     print("你 is one character and three bytes: e4 bd a0. The chunk-size counts bytes.")
 
 

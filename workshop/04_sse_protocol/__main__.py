@@ -41,7 +41,10 @@ async def watch(port: int) -> None:
     head = None
     reader = HeadReader(is_request=False)
     while head is None:
-        head = reader.receive_data(await stream.receive_some())
+        data = await stream.receive_some()
+        if not data:
+            reader.receive_eof()  # raises: a head without its end was cut off
+        head = reader.receive_data(data)
     body = reader.trailing_data
     first = TwoLayers()
     first.receive_data(body)

@@ -46,7 +46,7 @@ def log() -> Iterator[io.StringIO]:
 async def test_whatever_the_api_says(log: io.StringIO, caplog: pytest.LogCaptureFixture) -> None:
     """Also where it quotes the key. The log holds none even without its formatter."""
     caplog.set_level(logging.DEBUG)
-    words = b'{"error":{"message":"Incorrect API key: bad key"}}'
+    words = b'{"error":{"message":"Incorrect API key: %b"}}' % KEY.encode()
     quoting = [sent for sent, _, _ in REPLIES.values()]
     quoting += [whole(words, status, JSON) for status in ("400 Bad Request", "403 Forbidden")]
     quoting += [EVENTS + chunked(b"data: 1\n\n"), EVENTS + b"bad key", b"HTTP/1.1 bad key\r\n\r\n"]

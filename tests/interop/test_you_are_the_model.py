@@ -1,0 +1,99 @@
+"""Lesson 3's best part: the learner types the answer into a netcat, and the lesson is the client.
+
+A line typed is a line that ends in LF; `-C` makes it CR LF, or does not: what the README says of
+each netcat is tried here.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from ..conftest import ROOT, limited
+from ..terminal import Screen, terminal
+from .peers import free_port, need
+
+LESSON = [sys.executable, "workshop/03_http_chunked", "--client", "--port"]
+
+# name: the program, its package, the line to type
+LISTENERS = {
+    "ours": ("python3", "python3", f"{sys.executable} -m workshop nc -l -C {{}}"),
+    "openbsd": ("nc.openbsd", "netcat-openbsd", "nc.openbsd -l -C {}"),
+    "traditional": ("nc.traditional", "netcat-traditional", "nc.traditional -l -C -p {}"),
+    "ncat": ("ncat", "ncat", "ncat -l -C {}"),
+    "busybox": ("busybox", "busybox", "busybox nc -l -p {}"),
+}
+HEAD = b"HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n"
+
+
+@contextmanager
+def typing(name: str) -> Iterator[tuple[Screen, Screen]]:
+    """The terminal of a netcat, and what the lesson at its other end shows."""
+    program, package, line = LISTENERS[name]
+    need(program, package)
+    port = free_port()
+    with terminal(*line.format(port).split()) as (model, netcat):
+        while True:  # until it listens
+            with (
+                subprocess.Popen(
+                    [*LESSON, str(port)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+                ) as lesson,
+                limited(lesson),
+            ):
+                assert lesson.stdout is not None
+                client = Screen(lesson.stdout.fileno())
+                if client.until("\n").startswith("we send"):
+                    # The request is on the model's screen before anything is typed.
+                    model.until("Connection: close")
+                    yield model, client
+                    netcat.kill()
+                    return
+
+
+@pytest.mark.parametrize("netcat", ["ours", "openbsd", "traditional", "ncat"])
+def test_each_chunk_is_there_when_it_is_typed(netcat: str) -> None:
+    with typing(netcat) as (model, client):
+        model.press(HEAD)
+        client.until("There is no Content-Length")
+        for typed, shown in [("6\n你好\n", "chunk-data 你好"), ("1\n!\n", "chunk-data !")]:
+            model.press(typed.encode())
+            client.until(shown)
+        model.press(b"0\n\n")
+        client.until("freed of its framing: 7 bytes, 3 characters\n  你好!\n")
+
+
+def test_a_size_in_characters() -> None:
+    """The second time, with 2 in front of 你好: B stops, and says at which byte."""
+    with typing("ours") as (model, client):
+        model.press(HEAD + "2\n你好\n".encode())
+        client.until(
+            "the stream broke off: expected CRLF after the chunk-data, not b'\\xa0' (at byte 5)"
+        )
+
+
+def test_no_last_chunk() -> None:
+    """The third time, with ^C in place of the 0: what came was not all."""
+    with typing("ours") as (model, client):
+        model.press(HEAD + "6\n你好\n".encode())
+        client.until("chunk-data 你好")
+        model.press(b"\x03")
+        client.until("the stream broke off: ")
+
+
+def test_a_netcat_without_c() -> None:
+    """As the README says of BusyBox: take ours there."""
+    with typing("busybox") as (model, client):
+        model.press(HEAD)
+        client.until("a line that ends in LF alone: HTTP lines end in CR LF.")
+
+
+def test_nobody_listens() -> None:
+    """1, and the line that makes somebody listen."""
+    port = free_port()
+    done = subprocess.run([*LESSON, str(port)], cwd=ROOT, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (1, b"")
+    assert done.stdout.decode() == (
+        f"nobody listens on port {port}. In another terminal:  workshop nc -l -C {port}\n"
+    )

@@ -1,0 +1,124 @@
+"""What checks share: tokens one at a time, waits that end, and all bytes kept."""
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from workshop.exercises import leaves
+from workshop.lab import Failure, Lab, first_difference
+
+
+async def test_the_example_of_the_module(autojump_clock: MockClock) -> None:
+    """Lock-step: the second token is made when the first has come."""
+    lab = Lab()
+    source = lab.tokens("你", "好")
+    ours, theirs = lab.connection()
+
+    async def respond() -> None:
+        async for token in source:
+            await theirs.send_all(token.encode())
+
+    async with lab.running(respond):
+        for token in source.release_each():
+            made = source.made
+            await lab.receive_until(ours, token.encode(), f"the bytes of {source}")
+            assert source.made == made + 1
+    assert lab.received == "你好".encode()
+    assert source.closed
+
+
+async def test_an_answer_that_holds_back(autojump_clock: MockClock) -> None:
+    """It is told what did not come, with what did; the clock jumps over the wait."""
+    lab = Lab()
+    source = lab.tokens("你", "好", "!")
+    ours, theirs = lab.connection()
+
+    async def hold_back() -> None:
+        held = b""
+        async for token in source:
+            await theirs.send_all(held)
+            held = token.encode()
+
+    async def check() -> None:
+        async with lab.running(hold_back):
+            for token in source.release_each():
+                await lab.receive_until(ours, token.encode(), f"the bytes of {source}")
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await check()
+    (failure,) = leaves(caught.value)
+    assert isinstance(failure, Failure)
+    assert str(failure) == "waited 2 s for the bytes of token 1, '你': the answer holds them back"
+    assert failure.name == "held-back"
+
+
+async def test_a_stream_that_ends_too_early(autojump_clock: MockClock) -> None:
+    lab = Lab()
+    ours, theirs = lab.connection()
+    await lab.send(theirs, b"ab")
+    theirs.close()
+    with pytest.raises(Failure, match="the stream ended before the answer came") as caught:
+        await lab.receive_until(ours, b"abc", "the answer")
+    assert (caught.value.name, caught.value.sent, caught.value.received) == (
+        "cut-off",
+        b"ab",
+        b"ab",
+    )
+
+
+async def test_a_reader_that_does_not_read(autojump_clock: MockClock) -> None:
+    lab = Lab()
+    ours, _ = lab.connection(size=3)
+    with pytest.raises(Failure, match="waited 2 s for a reader") as caught:
+        await lab.send(ours, b"four")
+    assert caught.value.name == "does-not-read"
+
+
+async def test_real_sockets() -> None:
+    lab = Lab()
+    ours, theirs = lab.socket_pair()
+    await theirs.send_all(b"6\r\n")
+    assert await lab.receive_until(ours, b"\r\n", "a line") == b"6\r\n"
+    ours.close()
+    theirs.close()
+
+
+def test_a_plain_generator_may_not_be_asked_too_early() -> None:
+    source = Lab().tokens("a", "b", name="reads-ahead")
+    tokens = iter(source)
+    with pytest.raises(Failure, match="asked for token 1 before anybody wanted it"):
+        next(tokens)
+
+    tokens = iter(source)
+    source.release()
+    assert next(tokens) == "a"
+    with pytest.raises(Failure, match="asked for token 2 before the bytes of token 1, 'a', came"):
+        next(tokens)
+
+
+def test_closing_a_plain_generator() -> None:
+    source = Lab().tokens("a", "b")
+    source.release(5)
+    tokens = iter(source)
+    assert (next(tokens), source.made, source.released, source.closed) == ("a", 1, 2, False)
+    tokens.close()
+    assert source.closed
+
+
+async def test_waiting_for_the_end_of_a_stream(autojump_clock: MockClock) -> None:
+    source = Lab().tokens("a", "b")
+    source.release()
+    stream = aiter(source)
+    assert await anext(stream) == "a"
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(source.until_closed)
+        await trio.testing.wait_all_tasks_blocked()
+        await stream.aclose()
+
+
+@pytest.mark.parametrize(
+    ("received", "expected", "offset"),
+    [(b"", b"", 0), (b"ab", b"ab", 2), (b"ab", b"abc", 2), (b"abc", b"ab", 2), (b"ax", b"ab", 1)],
+)
+def test_first_difference(received: bytes, expected: bytes, offset: int) -> None:
+    assert first_difference(received, expected) == offset

@@ -1,0 +1,69 @@
+"""Check 1: the model makes what the reader takes, and is closed when the reader leaves."""
+
+from collections.abc import Generator
+from itertools import cycle
+from types import ModuleType
+
+from workshop.lab import Failure, Lab
+
+HINTS = (
+    "How many tokens has the model made when the reader has taken one? Who asks it for them?",
+    """A `for` loop with a `yield` in it takes one and gives one. But it does not close what it
+loops over: `close()` raises GeneratorExit at your `yield`, and there you may do something.""",
+    "`with contextlib.closing(model):` around the loop, and `if token: yield token` inside.",
+)
+TOKENS = ("你", "", "好", "", "", " ", "🌍", "!")
+MANY = 1000  # tokens that nobody asked for: now it is clear that they are all wanted at once
+LAZY = "a generator runs to its next `yield` and no further (Python reference, yield expressions)"
+BY_HAND = "python workshop/01_generator_basics"
+
+
+class Model:
+    """An endless model that counts, and knows whether it was closed."""
+
+    def __init__(self) -> None:
+        self.made = 0
+        self.closed = False
+
+    def tokens(self) -> Generator[str, None, None]:
+        try:
+            for token in cycle(TOKENS):
+                if self.made == MANY:
+                    message = f"the model has made {MANY} tokens, and the reader has none of them"
+                    raise Failure("list-first", message, rule=LAZY, redo=BY_HAND)
+                self.made += 1
+                yield token
+        finally:
+            self.closed = True
+
+
+async def check(exercise: ModuleType, lab: Lab) -> None:
+    model = Model()
+    source = model.tokens()
+    stream = exercise.tokens(source)
+    if model.made:
+        message = f"nobody has taken a token yet, and the model has made {model.made}"
+        raise Failure("too-eager", message, rule=LAZY)
+    for taken, due in enumerate([1, 3, 6, 7, 8, 9, 11], 1):
+        lab.give(TOKENS[(due - 1) % len(TOKENS)].encode())
+        token = next(stream, None)
+        if token is None:
+            raise Failure("ends", f"the stream ended after {taken - 1} tokens; the model has more")
+        lab.take(token.encode())
+        if not token:
+            raise Failure("keeps-empty", "an empty token came out", rule="yield what holds text")
+        if model.made != due:
+            message = (
+                f"the reader took token {taken}, and the model made {model.made - due} too many"
+            )
+            raise Failure("reads-ahead", message, rule=LAZY, redo=BY_HAND)
+        if token != TOKENS[(due - 1) % len(TOKENS)]:
+            raise Failure(
+                "wrong-token", f"token {taken} came as {token!r}", received=token.encode()
+            )
+    if close := getattr(stream, "close", None):
+        close()
+    if not model.closed:
+        message = "the reader has closed the stream, and the model runs on"
+        rule = "a loop does not close what it reads from (lesson 1, part 4)"
+        raise Failure("no-cleanup", message, rule=rule, redo=BY_HAND)

@@ -1,0 +1,10 @@
+"""Wrong: an answer, not a stream. All tokens are to be there before the first is handed on."""
+
+from collections.abc import Generator
+from contextlib import closing
+
+
+def tokens(model: Generator[str, None, None]) -> Generator[str, None, None]:
+    with closing(model):
+        everything = [token for token in model if token]
+        yield from everything

@@ -1,0 +1,73 @@
+"""Check 2: each stream goes on while the other waits, and is closed when its reader leaves."""
+
+from types import ModuleType
+
+import trio
+
+from workshop.lab import Failure, Lab
+
+HINTS = (
+    "Who runs while `first` has nothing to say? And who closes a stream that was left by `break`?",
+    """Two tasks, so a nursery: `async with trio.open_nursery()`. In each of them a loop that shows
+a token before it asks for the next, and around the loop what closes the stream on each way out.""",
+    "`async with aclosing(stream):`, in it `async for token in stream:`.",
+)
+PAUSE = 0.02  # seconds
+CLOSING = "whoever reads an async generator closes it (PEP 525; lesson 2, part 3)"
+
+
+async def check(exercise: ModuleType, lab: Lab) -> None:
+    a, b = lab.tokens("A1", "A2", "STOP", "A4"), lab.tokens("B1", "B2", "B3", "STOP", "B5")
+    first, second = aiter(a), aiter(b)  # kept here, so that no garbage collector closes them
+    shown: list[str] = []
+    times: list[float] = []
+    change = trio.lowlevel.ParkingLot()
+    done = trio.Event()
+
+    def show(token: str) -> None:
+        lab.take(token.encode())
+        shown.append(token)
+        times.append(trio.current_time())
+        change.unpark_all()
+
+    async def until_shown(token: str, name: str, why: str) -> None:
+        lab.give(token.encode())
+        with lab.deadline(f"{token} to be shown", name=name, why=why):
+            while token not in shown:
+                await change.park()
+
+    async def read_both() -> None:
+        await exercise.read_both(first, second, show)
+        done.set()
+
+    async with lab.running(read_both):
+        a.release()
+        await until_shown("A1", "collects-first", "show a token before you ask for the next")
+        b.release()
+        await until_shown(
+            "B1", "one-after-the-other", "the other stream is silent, and has the word"
+        )
+        a.release()
+        await until_shown("A2", "collects-first", "show a token before you ask for the next")
+        b.release()
+        await until_shown("B2", "collects-first", "show a token before you ask for the next")
+        if times[shown.index("B2")] - times[shown.index("B1")] < PAUSE:
+            raise Failure(
+                "blocks-the-loop",
+                "between B1 and B2 no other task could run: there is no `await trio.sleep(PAUSE)`",
+                rule="only an `await` gives the thread away; time.sleep holds up every task",
+            )
+        a.release()
+        waiting = "the first stream to be closed, after its STOP"
+        with lab.deadline(waiting, name="forgets-aclosing", why="break does not close"):
+            await a.until_closed()
+        b.release()
+        await until_shown("B3", "ends-early", "the other stream has ended, and this one has not")
+        b.release()
+        with lab.deadline("read_both to return, after both STOPs", name="goes-on"):
+            await done.wait()
+    if not b.closed:
+        message = "read_both has returned, and the second stream is not closed"
+        raise Failure("forgets-aclosing", message, rule=CLOSING)
+    if "STOP" in shown:
+        raise Failure("shows-stop", "STOP was shown", received=lab.received)

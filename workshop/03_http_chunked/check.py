@@ -1,0 +1,119 @@
+"""Check 3: chunks are counted in bytes and in hexadecimal, leave at once, and have an end."""
+
+from collections.abc import Iterator
+from types import ModuleType
+
+from workshop.lab import Failure, Lab, first_difference
+
+HINTS = (
+    "How long is 你 on the wire: what does `len` say of the text, and what of its bytes?",
+    """Encode the token first, then count, and write the number with `%x`. To decode, keep what has
+come in a buffer: first a line up to CR LF, then as many bytes as it says, then CR LF again.""",
+    """A chunk is b"%x\\r\\n%s\\r\\n" % (len(data), data). The number of a size line is
+int(digits, 16), but only after re.fullmatch(rb"[0-9A-Fa-f]+", digits).""",
+)
+TOKENS = ("你", "好", " ", "a line of 26 letters, made", "\r\n", "🌊")
+CHUNKS = tuple(b"%x\r\n%s\r\n" % (len(t.encode()), t.encode()) for t in TOKENS)
+LAST_CHUNK = b"0\r\n\r\n"
+LINES = "each line ends in CR LF, and so does the data (RFC 9112 §7.1)"
+COUNTS = "chunk-size counts the bytes of the data, in hexadecimal (RFC 9112 §7.1)"
+REDO = "curl -sN --raw http://localhost:8003/ | head -n 4"
+
+
+async def check(exercise: ModuleType, lab: Lab) -> None:
+    check_encode(exercise, lab)
+    for size in (1, 2, 3, 1000):
+        check_decode(exercise, lab, size)
+    check_refusals(exercise, lab)
+
+
+def check_encode(exercise: ModuleType, lab: Lab) -> None:
+    source = lab.tokens(*TOKENS, name="buffers-all")
+    chunks = exercise.encode(iter(source))
+    for token, chunk in zip(source.release_each(), CHUNKS, strict=True):
+        lab.give(token.encode())
+        compare(token, chunk, lab.take(next(chunks, b"")))
+    end = b"".join(map(lab.take, chunks))
+    if end != LAST_CHUNK:
+        raise Failure(
+            "no-last-chunk",
+            f"the body ends with {end!r}: nothing says that it is whole",
+            received=lab.received,
+            at=len(lab.received),
+            rule="the last chunk has size 0, then an empty line (RFC 9112 §7.1)",
+            redo="curl -sN --raw http://localhost:8003/ | tail -n 2",
+        )
+
+
+def compare(token: str, chunk: bytes, got: bytes) -> None:
+    """Fail with the name of the mistake that makes this of the token."""
+    if got == chunk:
+        return
+    data = token.encode()
+    size = got.partition(b"\r\n")[0]
+    name, message, rule = "no-chunk", f"{token!r} should be the chunk {chunk!r}", COUNTS
+    if len(data) != len(token) and size == b"%x" % len(token):
+        name = "characters-not-bytes"
+        message = f"size {len(token)} counts characters: {token!r} is {len(data)} bytes"
+    elif size == b"%d" % len(data):
+        name = "decimal-size"
+        message = f"size {len(data)} is decimal: in hexadecimal it is {len(data):x}"
+    elif b"\n" in got and b"\r\n" not in got.replace(data, b""):
+        name, message, rule = "bare-lf", "a line ends in LF alone", LINES
+    at = first_difference(got, chunk)
+    raise Failure(name, message, sent=data, received=got, at=at, rule=rule, redo=REDO)
+
+
+def check_decode(exercise: ModuleType, lab: Lab, size: int) -> None:
+    """Feed the body `size` bytes at a time, each chunk only after the one before has come out."""
+    body = b"".join(CHUNKS) + LAST_CHUNK
+    got, due = b"", 0  # what has come out; where the chunk ends that must come out now
+
+    def pieces() -> Iterator[bytes]:
+        for start in range(0, len(body), size):
+            if start >= due:
+                held = "a chunk has come whole, and decode asks for more before it gives its data"
+                raise Failure("buffers-all", held, sent=body[:start], received=got)
+            yield lab.give(body[start : start + size])
+
+    decoded = exercise.decode(pieces())
+    expected = b""
+    for token, chunk in zip(TOKENS, CHUNKS, strict=True):
+        due += len(chunk)
+        expected += token.encode()
+        while len(got) < len(expected) and (piece := next(decoded, None)) is not None:
+            got += lab.take(piece)
+        if got[: len(expected)] != expected:
+            message = f"{token!r}, read {size} bytes at a time, comes out wrong"
+            at = first_difference(got, expected)
+            raise Failure("wrong-data", message, sent=body[:due], received=got, at=at, rule=COUNTS)
+    due = len(body)
+    got += b"".join(map(lab.take, decoded))
+    if got != expected:
+        message = "more comes out than the chunks hold"
+        at = len(expected)
+        raise Failure("wrong-data", message, sent=body, received=got, at=at, rule=COUNTS)
+
+
+REFUSED = [
+    ("no-last-chunk", b"3\r\nabc\r\n", "the body is cut off after its first chunk"),
+    ("bare-lf", b"3\nabc\n0\n\n", "the lines end in LF alone"),
+    ("bare-lf", b"3\r\nabcXX0\r\n\r\n", "XX stands where the line end of the data should"),
+    ("lenient-size", b"0x3\r\nabc\r\n0\r\n\r\n", "0x3 is no size: hexadecimal digits alone are"),
+    ("lenient-size", b"+3\r\nabc\r\n0\r\n\r\n", "+3 is no size: hexadecimal digits alone are"),
+]
+
+
+def check_refusals(exercise: ModuleType, lab: Lab) -> None:
+    for name, body, why in REFUSED:
+        try:
+            got = b"".join(map(lab.take, exercise.decode(iter([lab.give(body)]))))
+        except ValueError:
+            continue
+        raise Failure(
+            name,
+            f"{why}, and decode takes it for a whole body",
+            sent=body,
+            received=got,
+            rule="what the grammar does not allow is an error (RFC 9112 §7.1)",
+        )

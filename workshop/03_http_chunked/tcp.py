@@ -1,0 +1,63 @@
+"""Lesson 3, first part: TCP is bytes, not messages.
+
+    send "TCP"  send " has"  send " no" …       what a program does: eight sends
+    54 43 50 20 68 61 73 20 6e 6f …             what goes over the wire: 32 bytes
+    recv "TCP has no"  recv …                   what the other program gets: as it comes
+
+Where one send ended and the next began is not on the wire, so nobody can receive it. Run it with
+`python workshop/03_http_chunked/tcp.py`; then the lesson shows what does mark the borders.
+"""
+
+import socket
+import sys
+from collections.abc import Iterator
+
+TOKENS = ("TCP", " has", " no", " messages", ":", " 你", "好", " 🌊")
+SIZE = sum(len(token.encode()) for token in TOKENS)
+
+
+def connected() -> tuple[socket.socket, socket.socket]:
+    """Both ends of one TCP connection, through the kernel."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        sender = socket.create_connection(listener.getsockname())
+        sender.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # no send waits for another
+        return sender, listener.accept()[0]
+
+
+def in_turns() -> Iterator[bytes]:
+    """A receiver that waits for each send: luck, and on your own machine it looks like a rule."""
+    sender, receiver = connected()
+    with sender, receiver:
+        for token in TOKENS:
+            sender.sendall(token.encode())
+            yield receiver.recv(65536)
+
+
+def afterwards(size: int) -> Iterator[bytes]:
+    """A receiver that was busy, and then takes `size` bytes at most."""
+    sender, receiver = connected()
+    with sender, receiver:
+        for token in TOKENS:
+            sender.sendall(token.encode())
+        received = 0
+        while received < SIZE:
+            piece = receiver.recv(size)
+            received += len(piece)
+            yield piece
+
+
+def show(reader: str, pieces: Iterator[bytes]) -> None:
+    texts = [piece.decode("utf-8", "backslashreplace") for piece in pieces]
+    print(f"{reader:28} {len(texts)} receives  {' | '.join(texts)}")
+
+
+def main() -> int:
+    print(f"{len(TOKENS)} sends, {SIZE} bytes")
+    show("a receiver that keeps up", in_turns())
+    show("one that was busy", afterwards(65536))
+    show("one that takes 11 at a time", afterwards(11))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,10 @@
+"""Wrong: lines end in LF alone."""
+
+from collections.abc import Iterable, Iterator
+
+
+def encode(tokens: Iterable[str]) -> Iterator[bytes]:
+    for token in tokens:
+        if data := token.encode():  # an empty chunk would end the body
+            yield b"%x\n%s\n" % (len(data), data)
+    yield b"0\r\n\r\n"

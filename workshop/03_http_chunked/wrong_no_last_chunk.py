@@ -1,0 +1,9 @@
+"""Wrong: the body has no end mark."""
+
+from collections.abc import Iterable, Iterator
+
+
+def encode(tokens: Iterable[str]) -> Iterator[bytes]:
+    for token in tokens:
+        if data := token.encode():  # an empty chunk would end the body
+            yield b"%x\r\n%s\r\n" % (len(data), data)

@@ -1,0 +1,140 @@
+"""Check 4: the same events however the bytes are cut, each as soon as its blank line has come."""
+
+from types import ModuleType
+from typing import NamedTuple
+
+from workshop.lab import Failure, Lab, first_difference
+
+HINTS = (
+    "What have you got when a piece ends inside 你, or between CR and LF? What do you keep of it?",
+    """An incremental decoder keeps the beginning of a character; keep the beginning of a line the
+same way, and take only whole lines out of it. Which ends a line may have is a list of three.""",
+    """codecs.getincrementaldecoder("utf-8-sig")("replace"), re.split("\\r\\n|\\n|\\r", text),
+and remember that the text ended in CR, for an LF that comes next belongs to it.""",
+)
+
+
+class Case(NamedTuple):
+    """A stream and its events, and what it shows who gets others."""
+
+    name: str
+    rule: str
+    stream: str
+    events: list[tuple[str, str]]
+
+
+STANDARD = "WHATWG HTML §9.2.6"
+BY_HAND = "curl -sN http://localhost:8004/ | head -n 8"
+
+
+CASES = [
+    Case(
+        "no-event",
+        "a data line and a blank line are an event",
+        "data: one\n\ndata:two\n\n",
+        [("message", "one"), ("message", "two")],
+    ),
+    Case(
+        "decodes-each-piece",
+        "a character that is cut between two pieces is one character",
+        "data: 你好 🌊\n\n",
+        [("message", "你好 🌊")],
+    ),
+    Case(
+        "event-sticks",
+        "`event` names one event, not those after it",
+        "event: word\ndata: a\n\ndata: b\n\n",
+        [("word", "a"), ("message", "b")],
+    ),
+    Case(
+        "drops-multi-data",
+        "data lines are joined with LF",
+        "data: a\ndata\ndata: b\n\n",
+        [("message", "a\n\nb")],
+    ),
+    Case(
+        "strips-all-spaces",
+        "one leading space is dropped, not two, and none at the end",
+        "data:  a \n\n",
+        [("message", " a ")],
+    ),
+    Case(
+        "ignores-cr",
+        "CR alone ends a line",
+        "data: a\rdata: b\r\r",
+        [("message", "a\nb")],
+    ),
+    Case(
+        "crlf-is-two",
+        "CRLF is one line end, also when it is cut in two",
+        "data: a\r\ndata: b\r\n\r\n",
+        [("message", "a\nb")],
+    ),
+    Case(
+        "splitlines",
+        "U+2028 and U+0085 are data: only CR, LF and CRLF end a line",
+        "data: a\u2028b\u0085c\x0bd\n\n",
+        [("message", "a\u2028b\u0085c\x0bd")],
+    ),
+    Case(
+        "keeps-bom",
+        "a byte order mark at the start is no part of the first line",
+        "\ufeffdata: a\n\ndata: \ufeffb\n\n",
+        [("message", "a"), ("message", "\ufeffb")],
+    ),
+    Case(
+        "sends-without-data",
+        "without a data line a blank line sends nothing",
+        ": ping\n\nevent: x\n\n\n\nid: 7\nretry: 9\n\ndata: a\n\n",
+        [("message", "a")],
+    ),
+    Case(
+        "dispatches-at-eof",
+        "an event without its blank line was cut off: it is lost",
+        "data: a\n\ndata: cut",
+        [("message", "a")],
+    ),
+    Case(
+        "dispatches-at-eof",
+        "an event without its blank line was cut off: it is lost",
+        "data: a\n\ndata: cut\n",
+        [("message", "a")],
+    ),
+]
+
+
+async def check(exercise: ModuleType, lab: Lab) -> None:
+    for case in CASES:
+        for size in (1000, 1, 2, 3):
+            check_case(exercise, lab, case, size)
+    check_at_once(exercise, lab)
+
+
+def check_case(exercise: ModuleType, lab: Lab, case: Case, size: int) -> None:
+    """Feed a stream, `size` bytes at a time."""
+    stream = case.stream.encode()
+    pieces = [stream[start : start + size] for start in range(0, len(stream), size)]
+    got = repr(list(exercise.parse(map(lab.give, pieces))))
+    expected = repr(case.events)
+    lab.take(got.encode())
+    if got != expected:
+        cut = "in one piece" if size >= len(stream) else f"{size} bytes at a time"
+        raise Failure(
+            case.name,
+            f"{case.rule}; read {cut}, this should be {expected}",
+            sent=stream,
+            received=got.encode(),
+            at=first_difference(got.encode(), expected.encode()),
+            rule=STANDARD,
+            redo=BY_HAND,
+        )
+
+
+def check_at_once(exercise: ModuleType, lab: Lab) -> None:
+    """Release the next event only when the one before has come out."""
+    source = lab.tokens(*(f"data: {word}\n\n" for word in ("one", "two", "three")))
+    events = exercise.parse(lab.give(token.encode()) for token in source)
+    for word, _ in zip(("one", "two", "three"), source.release_each(), strict=True):
+        event = next(events, None)
+        if event != ("message", word):
+            raise Failure("no-event", f"{source} gives {event!r}", sent=lab.sent)

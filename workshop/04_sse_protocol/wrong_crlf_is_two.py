@@ -1,0 +1,25 @@
+"""Wrong: a CRLF that is cut in two counts as two line ends, and sends the event early."""
+
+import codecs
+import re
+from collections.abc import Iterable, Iterator
+
+
+def parse(pieces: Iterable[bytes]) -> Iterator[tuple[str, str]]:
+    """Yield (event, data) of each event, as soon as its blank line has come."""
+    decoder = codecs.getincrementaldecoder("utf-8-sig")(errors="replace")  # which drops the BOM
+    line = ""
+    event, data = "", list[str]()
+    for piece in pieces:
+        text = decoder.decode(piece)
+        *lines, line = re.split("\r\n|\n|\r", line + text)
+        for whole in lines:
+            name, _, value = whole.partition(":")
+            if name == "data":
+                data.append(value.removeprefix(" "))
+            elif name == "event":
+                event = value.removeprefix(" ")
+            elif not whole:
+                if data:
+                    yield event or "message", "\n".join(data)
+                event, data = "", []

@@ -1,0 +1,108 @@
+"""Check 7: a silent model, a FIN, and two readers who leave: in silence, and in mid-answer."""
+
+from types import ModuleType
+
+import trio
+import trio.testing
+
+from workshop.lab import Failure, Lab
+
+HINTS = (
+    "What tells you that the reader has gone: something you read, or something you write?",
+    """Let a second task write a heartbeat when nothing was written for a while. When a write raises
+BrokenResourceError, both tasks end, and the generator is closed: aclosing.""",
+    """Do not put move_on_after around anext(tokens): it cancels the generator itself. Open a
+nursery, start the task that beats in it, loop over the tokens beside it; around all of that,
+`except* trio.BrokenResourceError`.""",
+)
+HEARTBEAT = 0.5  # seconds
+BEAT = b": keep-alive\n"
+RULE = "one write after a close succeeds, and the next one fails: only writing tells"
+
+
+async def check(exercise: ModuleType, lab: Lab) -> None:
+    await Call(exercise, lab).whole()
+    await Call(exercise, lab).after_a_fin()
+    await Call(exercise, lab).gone_in_silence()
+    await Call(exercise, lab).gone_in_mid_answer()
+
+
+class Call:
+    """One call of `answer`, its model and its reader."""
+
+    def __init__(self, exercise: ModuleType, lab: Lab) -> None:
+        self._answer = exercise.answer
+        self._lab = lab
+        self._model = lab.tokens("one", "two", "three", "four", "five", "six")
+        self._tokens = aiter(self._model)  # kept here: what nobody refers to is closed by chance
+        self._released = self._model.release_each()
+        self._reader, self._stream = lab.connection()
+        self._returned = trio.Event()
+
+    async def run(self) -> None:
+        try:
+            await self._answer(self._stream, self._tokens, HEARTBEAT)
+        except* trio.BrokenResourceError:
+            message = "the reader left, and trio.BrokenResourceError came out of answer"
+            raise Failure("lets-the-error-out", message, rule=RULE) from None
+        self._returned.set()
+
+    async def event(self, name: str) -> None:
+        """Release a token, and wait for its event."""
+        token = next(self._released)
+        event = b"data: %b\n\n" % token.encode()
+        waiting_for = f"the event of {self._model}"
+        await self._lab.receive_until(self._reader, event, waiting_for, name=name)
+
+    async def beat(self) -> None:
+        silence = f"{BEAT!r} after {HEARTBEAT:g} s of silence"
+        await self._lab.receive_until(self._reader, BEAT, silence, name="no-heartbeat")
+
+    async def stopped(self, when: str) -> None:
+        """The reader has gone: `answer` returns, and has closed its model."""
+        with self._lab.deadline(
+            f"answer to return: {when}", name="goes-on-talking", why="it goes on, to nobody"
+        ):
+            await self._returned.wait()
+        if not self._model.closed:
+            message = f"{when}: answer has returned, and its model still waits to be asked"
+            raise Failure("leaves-the-model-open", message, rule="async with aclosing(tokens)")
+
+    async def whole(self) -> None:
+        """Token, silence, token: all of it comes, and the end is the end."""
+        async with self._lab.running(self.run):
+            await self.event("held-back")
+            await self.beat()
+            await self.event("cancels-the-model")
+            await self.beat()
+            for _ in self._released:
+                pass
+            with self._lab.deadline("answer to return: all tokens are made", name="no-end"):
+                await self._returned.wait()
+
+    async def after_a_fin(self) -> None:
+        """`printf … | nc`: it has said everything, and reads on."""
+        async with self._lab.running(self.run):
+            await self.event("held-back")
+            await self._reader.send_eof()
+            await self.event("takes-fin-for-leaving")
+            await self.beat()
+            await self.event("takes-fin-for-leaving")
+
+    async def gone_in_silence(self) -> None:
+        """One heartbeat draws the RST, the next one fails."""
+        async with self._lab.running(self.run):
+            await self.event("held-back")
+            self._reader.close()
+            await self.stopped("its reader left while the model was silent")
+
+    async def gone_in_mid_answer(self) -> None:
+        async with self._lab.running(self.run):
+            await self.event("held-back")
+            self._reader.close()
+            for _ in self._released:
+                pass
+            await self.stopped("its reader left in mid-answer")
+        if self._model.made > 3:
+            message = f"the reader left after token 1, and the model made {self._model.made}"
+            raise Failure("goes-on-talking", message, rule=RULE)

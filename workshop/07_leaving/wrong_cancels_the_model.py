@@ -1,0 +1,23 @@
+"""A time limit around the next token cancels the generator that makes it: it has ended."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+import trio
+
+from clients.stream import ByteStream
+
+
+async def answer(
+    stream: ByteStream, tokens: AsyncGenerator[str, None], heartbeat_seconds: float
+) -> None:
+    try:
+        async with aclosing(tokens):
+            while True:
+                with trio.move_on_after(heartbeat_seconds):
+                    token = await anext(tokens)
+                    await stream.send_all(b"data: %b\n\n" % token.encode())
+                    continue
+                await stream.send_all(b": keep-alive\n")
+    except (trio.BrokenResourceError, StopAsyncIteration):
+        pass

@@ -1,0 +1,19 @@
+"""Without a heartbeat a silent model never finds out that nobody listens."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+import trio
+
+from clients.stream import ByteStream
+
+
+async def answer(
+    stream: ByteStream, tokens: AsyncGenerator[str, None], heartbeat_seconds: float
+) -> None:
+    try:
+        async with aclosing(tokens):
+            async for token in tokens:
+                await stream.send_all(b"data: %b\n\n" % token.encode())
+    except trio.BrokenResourceError:
+        pass

@@ -1,0 +1,183 @@
+"""Lesson 8: back-pressure. A slow reader slows its own model, and nothing piles up between them.
+
+`send` returns at once, although nobody has read anything: the kernel keeps the bytes. When its
+buffers are full, `send` waits. That wait is not a fault. It is the reader saying "not so fast", and
+a program has to pass it on, hop by hop, to whoever makes the bytes:
+
+    model  ->  queue of 5  ->  send  ->  the kernel's buffers  ->  a slow reader
+      waits      is full      waits          are full              reads on
+
+A queue without a limit takes the wait away, and puts memory in its place.
+
+Run this file; then read it, and `servers/body.py`, where our servers wait.
+"""
+
+import argparse
+import os
+import socket
+import sys
+from contextlib import ExitStack
+from math import inf
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # so that it runs in a clone
+try:
+    import trio
+    import trio.testing
+
+    from protocol.sse import ServerSentEvent, encode_event
+except ModuleNotFoundError as missing:
+    sys.exit(f"{missing.name} is not installed here. Activate it:  . .venv/bin/activate")
+
+EVENT = encode_event(ServerSentEvent(data='{"text":"a token of an answer"}'))
+MAKES = 100  # tokens a second, by the model
+READS = 10  # tokens a second, by the slow reader
+SECONDS = 3
+SIZE = 5  # of the queue that has a limit
+
+
+# --- 1. Nobody reads, and yet it was sent ---------------------------------------------------
+# `send` is not "the reader has it" but "the kernel has taken it". How much it takes is the sum of
+# two buffers: the sender's, and the receiver's at the other end.
+
+
+def send_until_full(buffer_size: int | None) -> int:
+    """Send events on a connection whose other end reads nothing, until `send` would wait.
+
+    Args:
+        buffer_size: of each of the two buffers, in bytes; None for what the system gives.
+
+    Returns:
+        The number of bytes that the kernel has taken.
+    """
+    with ExitStack() as sockets:
+        listener = sockets.enter_context(socket.socket())
+        sender = sockets.enter_context(socket.socket())
+        if buffer_size is not None:
+            # Before they are connected: TCP tells the other side then how much it may send.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_size)
+            sender.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer_size)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        sender.connect(listener.getsockname())
+        sockets.enter_context(listener.accept()[0])  # the reader, who never reads
+        sender.setblocking(False)
+        taken = 0
+        try:
+            while True:
+                taken += sender.send(EVENT)
+        except BlockingIOError:  # here a patient `send` would wait
+            return taken
+
+
+def nobody_reads() -> None:
+    print("1. Nobody reads. How much was sent before `send` had to wait?")
+    for name, size in (("the system's buffers", None), ("buffers of 4 KiB", 4096)):
+        taken = send_until_full(size)
+        print(f"   {name:22}{taken:>10,} bytes, or {taken // len(EVENT):>7,} events")
+
+
+# --- 2. A queue between model and reader ----------------------------------------------------
+# The model makes 100 tokens a second, the reader takes 10. Where are the other 90?
+
+
+async def slow_reader_behind(queue_size: float) -> None:
+    """Print, each second, what the model has made, the reader has, and what waits between them."""
+    made = taken = 0
+    to_reader, from_model = trio.open_memory_channel[bytes](queue_size)
+
+    async def model() -> None:
+        nonlocal made
+        while True:
+            await trio.sleep(1 / MAKES)
+            await to_reader.send(EVENT)  # with a full queue the model stands still here
+            made += 1
+
+    async def reader() -> None:
+        nonlocal taken
+        while True:
+            await trio.sleep(1 / READS)
+            await from_model.receive()
+            taken += 1
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(model)
+        nursery.start_soon(reader)
+        for second in range(1, SECONDS + 1):
+            await trio.sleep(1)
+            waiting = made - taken
+            print(f"   +{second} s  made {made:3}  read {taken:2}  waiting {waiting:3}", flush=True)
+        nursery.cancel_scope.cancel()
+
+
+async def queues() -> None:
+    print(f"\n2. The model makes {MAKES} tokens a second, the reader takes {READS}")
+    print("   a queue without a limit")
+    await slow_reader_behind(inf)
+    print(f"   a queue of {SIZE}")
+    await slow_reader_behind(SIZE)
+
+
+# --- 3. Whose wait is it? -------------------------------------------------------------------
+# Back-pressure belongs to one reader. One loop that sends to all of them hands the wait of the
+# slowest to everybody; a task for each keeps it where it arises.
+
+GAPS = {"fast": 0.01, "slow": 0.2}  # seconds that each reader takes for a token
+TOKENS = 10
+
+
+async def one_loop() -> None:
+    start = trio.current_time()
+    for number in range(1, TOKENS + 1):
+        for name, gap in GAPS.items():
+            await trio.sleep(gap)  # `await send_all` to this reader
+            if number == TOKENS:
+                tell(name, start)
+
+
+async def task_for_each() -> None:
+    start = trio.current_time()
+
+    async def send_to(name: str, gap: float) -> None:
+        for _ in range(TOKENS):
+            await trio.sleep(gap)
+        tell(name, start)
+
+    async with trio.open_nursery() as nursery:
+        for name, gap in GAPS.items():
+            nursery.start_soon(send_to, name, gap)
+
+
+def tell(name: str, start: float) -> None:
+    print(f"      the {name} reader has all after {trio.current_time() - start:.1f} s", flush=True)
+
+
+async def two_readers() -> None:
+    print(f"\n3. {TOKENS} tokens to two readers")
+    for title, way in (("one loop sends to both", one_loop), ("a task for each", task_for_each)):
+        print(f"   {title}")
+        await way()
+
+
+async def show() -> None:
+    nobody_reads()
+    await queues()
+    await two_readers()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--fast", action="store_true", help="on a clock that jumps: do not wait")
+    options = parser.parse_args()
+    exit_code = 0
+    try:
+        trio.run(show, clock=trio.testing.MockClock(0, 0) if options.fast else None)
+    except* KeyboardInterrupt:
+        exit_code = 130
+    except* BrokenPipeError:  # `| head` has seen enough; nor may Python flush to it at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,80 @@
+"""Check 8: two answers at once; one of the readers does not read for a while."""
+
+from types import ModuleType
+
+import trio.testing
+
+from clients.memory import MemoryStream
+from workshop.lab import Failure, Lab, first_difference
+
+HINTS = (
+    "Who has to stand still when a reader does not read: the task that sends, the model, or both?",
+    """Two tasks for each reader: one takes tokens from the model, one sends them to the stream.
+Between them a queue that makes the first wait when it is full.""",
+    """to_stream, from_model = trio.open_memory_channel(size), for each reader. The model's task has
+`async with to_stream:` around its loop, so that the other one's `async for` ends.""",
+)
+SIZE = 3  # of the queue
+WORDS = tuple(f"word{number:02} " for number in range(40))
+WORD_SIZE = len(WORDS[0])
+PIPE_SIZE = 2 * WORD_SIZE  # bytes that a connection holds: two words
+# One is being sent and one is in the model's hand; the others wait in the queue and in the pipe.
+MOST_AHEAD = SIZE + PIPE_SIZE // WORD_SIZE + 2
+LEAST_AHEAD = SIZE + PIPE_SIZE // WORD_SIZE
+RULE = "a slow reader slows its own model, and nobody else's"
+
+
+async def check(exercise: ModuleType, lab: Lab) -> None:
+    slow, to_slow = lab.connection(PIPE_SIZE)
+    fast, to_fast = lab.connection(PIPE_SIZE)
+    models = (lab.tokens(*WORDS), lab.tokens(*WORDS))
+    answers = [aiter(model) for model in models]
+    async with lab.running(exercise.serve, answers, [to_slow, to_fast], SIZE):
+        models[0].release(len(WORDS))  # it could say all of it at once, but nobody reads
+        # The other one token by token, each only when the one before has come.
+        for word in models[1].release_each():
+            await lab.receive_until(
+                fast,
+                word.encode(),
+                f"{models[1]}, for the fast reader, while the slow one does not read",
+                name="one-slow-stalls-all",
+            )
+        await trio.testing.wait_all_tasks_blocked()
+        made = models[0].made
+        await read_all(slow, lab)
+        check_ahead(made)
+
+
+async def read_all(reader: MemoryStream, lab: Lab) -> None:
+    """The slow reader goes on: all of it comes, in order."""
+    expected = "".join(WORDS).encode()
+    received = b""
+    while received != expected:
+        with lab.deadline(
+            f"the rest of {len(expected)} bytes ({len(received)} have come)",
+            name="drops-tokens",
+            why="tokens were lost on the way",
+        ):
+            received += lab.take(await reader.receive_some(WORD_SIZE))
+        if not expected.startswith(received):
+            at = first_difference(received, expected)
+            message = "the slow reader does not get the answer that its model gave"
+            raise Failure("drops-tokens", message, sent=expected, received=received, at=at)
+
+
+def check_ahead(made: int) -> None:
+    """How far the model had come while its reader read nothing."""
+    if made > MOST_AHEAD:
+        raise Failure(
+            "unbounded-queue",
+            f"the reader read nothing, and its model made {made} tokens: {MOST_AHEAD} at most with "
+            f"a queue of {SIZE} ({PIPE_SIZE} bytes fit into the connection)",
+            rule=RULE,
+        )
+    if made < LEAST_AHEAD:
+        raise Failure(
+            "no-queue",
+            f"the reader read nothing, and its model stopped at {made} tokens: with a queue of "
+            f"{SIZE} it is {LEAST_AHEAD} ahead or more",
+            rule=RULE,
+        )
