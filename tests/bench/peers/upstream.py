@@ -6,10 +6,14 @@ The load client subtracts, and what is left is how long the event was on its way
 proxy, and two connections. With `--certificate` the loop speaks TLS.
 """
 
+import json
 import socket
 import ssl
 import time
 from collections.abc import Iterator
+
+from protocol.head import HeadReader
+from protocol.http1 import body_decoder, request_framing
 
 from .answer import Pace, start
 from .send_loop import Loop, Stream
@@ -18,6 +22,20 @@ HANDSHAKE_SECONDS = 5.0
 
 
 class StampedStream(Stream):
+    def request(self, data: bytes) -> bool:
+        """Any proxy's: some send the body in chunks."""
+        self.received += data
+        reader = HeadReader()
+        if (head := reader.receive_data(self.received)) is None:
+            return False
+        decoder = body_decoder(request_framing(head))
+        body = b"".join(decoder.receive_data(reader.trailing_data))
+        if decoder.complete:
+            self.received = b""
+            asked = json.loads(body)
+            self.events = self.answer(asked["model"], asked["max_tokens"])
+        return decoder.complete
+
     def tokens(self, count: int) -> Iterator[str]:
         for _ in range(count):
             yield f"{time.monotonic():.6f}"
