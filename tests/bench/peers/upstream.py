@@ -19,11 +19,12 @@ from .answer import Pace, start
 from .send_loop import Loop, Stream
 
 HANDSHAKE_SECONDS = 5.0
+NOT_FOUND = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
 
 
 class StampedStream(Stream):
     def request(self, data: bytes) -> bool:
-        """Any proxy's: some send the body in chunks."""
+        """Any proxy's: some send the body in chunks, some ask for other things before."""
         self.received += data
         reader = HeadReader()
         if (head := reader.receive_data(self.received)) is None:
@@ -32,8 +33,10 @@ class StampedStream(Stream):
         body = b"".join(decoder.receive_data(reader.trailing_data))
         if decoder.complete:
             self.received = b""
-            asked = json.loads(body)
-            self.events = self.answer(asked["model"], asked["max_tokens"])
+            self.events = iter((NOT_FOUND,))
+            if body:
+                asked = json.loads(body)
+                self.events = self.answer(asked["model"], asked["max_tokens"])
         return decoder.complete
 
     def tokens(self, count: int) -> Iterator[str]:
