@@ -242,3 +242,20 @@ async def test_one_byte_per_segment_in_both_directions(monkeypatch: pytest.Monke
     decoder = ChunkedDecoder()
     assert b"".join(decoder.receive_data(parts(received)[1])) == text * 5 + DONE
     assert decoder.complete
+
+
+@pytest.mark.parametrize("before", [b"", chunked(EVENT)], ids=["alone", "behind an event"])
+async def test_bad_framing_is_told_at_once(
+    before: bytes, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing more need come, and no clock run down, for it to be known."""
+    async with between(monkeypatch) as proxy:
+        api = await asked(proxy)
+        await api.send_all(EVENTS)
+        await wait_all_tasks_blocked()
+        await api.send_all(before + b"xyz\r\n")
+        with trio.fail_after(1):
+            data, complete = decoded(parts(await receive_all(proxy.client))[1])
+    assert b'"code":"upstream_bad_response"' in data
+    assert data.startswith(EVENT if before else b'data: {"error"')
+    assert not complete
