@@ -3,7 +3,7 @@
     6\\r\\n              chunk-size: bytes, not characters, in hexadecimal
     你好\\r\\n            chunk-data, exactly that many bytes, and a CRLF that is not part of it
     0\\r\\n              last-chunk: no more data
-    \\r\\n              an empty trailer section: the body is complete
+    \\r\\n               an empty trailer section: the body is complete
 
 Each chunk carries its own length, so a server can send the first word of an answer before the
 model has thought of the second. Chunk borders carry no meaning: any hop may cut them anew.

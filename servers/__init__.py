@@ -16,6 +16,7 @@
     chat.py        8000: home, chat page, simulated LLM
     redact.py      keys kept out of sight
     openai_proxy/  8005: a relay to the real OpenAI API; the key stays here
+    badproxy.py    8009: a hop that buffers, compresses, cuts: on purpose
     page/          the chat page
     balancers/     HAProxy and nginx in front of several chat servers
 """

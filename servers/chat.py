@@ -21,7 +21,7 @@
 
 import argparse
 import sys
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
 
 from .access import Access
@@ -75,6 +75,7 @@ def routes(
     model: Model | None = None,
     settings: Settings | None = None,
     access: Access | None = None,
+    pages: Mapping[str, Handler] = {},
 ) -> Routes:
     """All routes of this server.
 
@@ -84,6 +85,7 @@ def routes(
         model: knows what to say.
         settings: of the OpenAI API.
         access: who may use it; by default any program, and no page of another origin.
+        pages: more routes, such as those of the course.
     """
     engine = engine or Engine()
     api = API(pace, engine, model or Model(), settings or Settings())
@@ -126,14 +128,15 @@ def routes(
         "GET /faults": faults,
         "GET /metrics": metrics,
         "GET /health": health,
+        **pages,
     }
     guarded = (access or Access()).guard(api.table)
     table |= {key: identified(handler) for key, handler in guarded.items()}
     return Routes(table, tasks=[engine.run])
 
 
-def from_flags(options: argparse.Namespace) -> Routes:
-    """The routes that these flags ask for.
+def from_flags(options: argparse.Namespace, pages: Mapping[str, Handler] = {}) -> Routes:
+    """The routes that these flags ask for, and these pages.
 
     Raises:
         OSError, ValueError: a file that one of them names cannot be used.
@@ -144,6 +147,7 @@ def from_flags(options: argparse.Namespace) -> Routes:
         flags.model_of(options),
         flags.settings_of(options),
         flags.access_of(options),
+        pages,
     )
 
 

@@ -292,8 +292,8 @@ class Connection:
                 fields.append(("Content-Length", str(len(reply.body))))
         fields += reply.headers
         if isinstance(reply, StreamingReply):
-            if is_http10:
-                self._closing = True  # it cannot read chunks: the body ends with the connection
+            if is_http10 or reply.until_close:
+                self._closing = True  # no chunks: the body ends with the connection
             else:
                 fields.append(("Transfer-Encoding", "chunked"))
         if self._closing:

@@ -145,6 +145,7 @@ class StreamingReply:
         self.headers = headers
         # What is sent in place of the right head: for those who test clients with a wrong one.
         self.edit_head: Callable[[bytes], bytes] = bytes
+        self.until_close = False  # no chunks: the body ends with the connection, as in HTTP/1.0
 
     async def send_to(self, body: Body) -> None:
         """Send all of it, and the end."""

@@ -12,12 +12,14 @@ import contextlib
 import errno
 import logging
 import socket
+import ssl
 from collections.abc import Iterable
 
 import trio
 from trio.lowlevel import wait_readable
 
-from clients.stream import SocketStream
+from clients.stream import ByteStream, SocketStream
+from clients.tls import TLSStream
 
 from .connection import Connection, Limits, encode_error
 from .routes import Routes
@@ -96,6 +98,7 @@ class Server:
         limits: of each connection.
         max_connections: one more is answered 503 and closed.
         grace_seconds: how long running replies may go on after `stop`.
+        tls: its certificate; each connection begins with a handshake then.
     """
 
     def __init__(
@@ -105,8 +108,10 @@ class Server:
         limits: Limits | None = None,
         max_connections: int = 10_000,
         grace_seconds: float = 5.0,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._routes = routes
+        self._tls = tls
         self._limits = limits or Limits()
         self._max_connections = max_connections
         self._grace_seconds = grace_seconds
@@ -181,29 +186,49 @@ class Server:
     def _welcome(self, sock: socket.socket, serving: trio.Nursery) -> None:
         """Serve a client, or turn it away."""
         try:
-            stream = SocketStream(sock)
+            stream: ByteStream = SocketStream(sock)
         except OSError:  # macOS: the client has left already
             sock.close()
             return
         if len(self._connections) >= self._max_connections:
-            if self._turning_away < MAX_TURNING_AWAY:
+            if self._turning_away < MAX_TURNING_AWAY and self._tls is None:
                 serving.start_soon(self._turn_away, stream)
             else:
                 stream.close()
             return
+        # region tls
+        tls = None
+        if self._tls is not None:
+            stream = tls = TLSStream(stream, self._tls, server_side=True)
         connection = Connection(stream, self._routes, self._watch, self._limits)
+        # endregion
         self._connections.add(connection)
-        serving.start_soon(self._serve_connection, connection)
+        serving.start_soon(self._serve_connection, connection, tls)
 
-    async def _serve_connection(self, connection: Connection) -> None:
+    async def _serve_connection(self, connection: Connection, tls: TLSStream | None) -> None:
         try:
-            await connection.serve()
+            if tls is None or await self._shake_hands(tls):
+                await connection.serve()
         except Exception:
             log.exception("a connection failed: a bug of this server")
         finally:
             self._connections.discard(connection)
 
-    async def _turn_away(self, stream: SocketStream) -> None:
+    async def _shake_hands(self, stream: TLSStream) -> bool:
+        """Returns whether the client speaks TLS, and trusts us. If not, it is closed."""
+        done = False
+        try:
+            with trio.move_on_after(self._limits.head_seconds):
+                await stream.handshake()
+                done = True
+        except OSError as error:  # clients.errors.TLSError is one
+            log.info("no TLS: %s", error)
+        finally:
+            if not done:
+                stream.close()
+        return done
+
+    async def _turn_away(self, stream: ByteStream) -> None:
         message = f"This server has its {self._max_connections} connections. Try again later."
         self._turning_away += 1
         try:

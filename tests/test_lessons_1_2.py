@@ -120,3 +120,13 @@ def test_ctrl_c_ends_it_with_130(lesson: str) -> None:
         running.send_signal(signal.SIGINT)
         _, errors = running.communicate(timeout=30)
     assert (running.returncode, errors) == (130, "")
+
+
+@pytest.mark.parametrize(
+    "program", [*(f"{lesson} --fast" for lesson in LESSONS), "03_http_chunked/tcp.py"]
+)
+def test_a_reader_that_has_seen_enough(program: str) -> None:
+    """`| head -n 1`: no traceback."""
+    done = run(f"python -u workshop/{program} | head -n 1")
+    assert done.stdout.count("\n") == 1
+    assert done.stderr == ""

@@ -34,6 +34,7 @@ SERVERS = {
     8003: ["servers.chunked", "--itl", "0"],
     8004: ["servers.sse", "--itl", "0"],
     8005: ["servers.openai_proxy", "--base-url", "http://localhost:8000/v1"],
+    8009: ["servers.badproxy", "--to", "http://localhost:8003", "--mode", "truncate=30"],
 }
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -81,6 +82,8 @@ def test_transcript(page: str, transcript: str, ports: dict[int, int]) -> None:
     command = with_ports(prompt.removeprefix("$ "), ports)
     if "curl" in command:
         need("curl", "curl")
+    if "09_proxies" in command:
+        need("nginx", "nginx-light", "/usr/sbin/nginx")
     if command.startswith("python "):
         command += " --fast" if any(n in command for n in WITHOUT_SERVER) else " --fast --port 0"
     command = re.sub(r"(^|\| |&& )workshop ", r"\1python -m workshop ", command)
@@ -128,7 +131,7 @@ def test_links_lead_somewhere() -> None:
     for page in PAGES:
         for target in re.findall(r"\]\(([^)]+)\)", (ROOT / page).read_text()):
             if not target.startswith(("http://", "https://")):
-                path = target.partition("#")[0]
+                path = target.partition("#")[0]  # of fragments, course/test_links.py
                 assert ((ROOT / page).parent / path).exists(), f"{page}: {target}"
 
 

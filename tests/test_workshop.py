@@ -125,9 +125,7 @@ def test_map(shown: list[str]) -> None:
     ]
     for place, title in zip(places, titles, strict=True):
         assert re.fullmatch(rf"http://localhost:[0-9]+/   {title}", place)
-    assert shown[-1] == (
-        "Ctrl-C stops. New here? Read workshop/01_generator_basics/README.md first."
-    )
+    assert shown[-1] == f"Ctrl-C stops. New here? Read {places[0].split()[0]}course/ first."
     tries = [line for line in shown if line.startswith("  ")]
     assert len(tries) == 11 if shutil.which("curl") else 3
     assert sum("printf" in line for line in tries) == 3

@@ -5,6 +5,7 @@
     aha.py         ten seconds, standard library only
     doctor.py      what this machine has
     bench.py       benchmarks
+    course/        the lessons and the annotated source as pages
     lesson.py      what lessons with a server share: start it, name its bytes
     learn.py       the exercises, one after the other, checked on save
     commands.py    the same as plain commands: list, check, hint, solution, reset
@@ -13,5 +14,6 @@
     checking.py    a check in a process of its own
     telling.py     what a check found, with a caret under the wrong byte
     progress.py    the learner's own folder
+    certificate.py a certificate for localhost, made on the spot
     NN_name/       a lesson: README.md to read, __main__.py to run and to read
 """

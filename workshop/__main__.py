@@ -21,6 +21,7 @@ COMMANDS = {
     "hint": ("workshop.commands:hint", "a hint for an exercise; there are three, one at a time"),
     "solution": ("workshop.commands:solution", "the solution, once yours passes"),
     "reset": ("workshop.commands:reset", "begin an exercise anew; yours is kept beside it"),
+    "course": ("workshop.course.build", "the lessons and the annotated source, as web pages"),
     "nc": ("clients.nc", "netcat: bytes between a connection and this terminal"),
     "doctor": ("workshop.doctor", "what this machine has, and what to do about the rest"),
     "bench": ("workshop.bench", "how fast the codecs are here (needs the clone)"),

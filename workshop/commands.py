@@ -55,7 +55,7 @@ def _check_all(desk: Desk, timeout: float) -> int:
     """A line for each exercise; later lessons may have changed what a learner knows of earlier."""
     failed = 0
     for lesson in lessons():
-        path = desk.folder / lesson.name / "exercise.py"
+        path = desk.path(lesson)
         if not begun(lesson, path):
             say([Text(f"– {lesson.number:2}  not begun")])
             continue
@@ -126,7 +126,8 @@ def list_lessons(argv: Sequence[str] | None = None) -> int:
 
 
 def _list(desk: Desk, lesson: Lesson, options: argparse.Namespace) -> int:
-    say(overview(desk.read(), lesson))
+    progress = desk.read()
+    say([*overview(progress, lesson), Text(), bar(progress)])
     say([Text(), Text(f"Yours are in {desk.folder}", "dim")])
     return 0
 
@@ -135,15 +136,13 @@ def _list(desk: Desk, lesson: Lesson, options: argparse.Namespace) -> int:
 
 
 def overview(progress: Progress, current: Lesson) -> Iterable[Text]:
-    """All exercises, a line each, and the bar."""
+    """All exercises, a line each."""
     for lesson in lessons():
         mark = "✓" if lesson.number in progress.passed else " "
         line = Text.assemble("  ", (mark, "green"), f" {lesson.number:2}  {lesson.title}")
         if lesson.number == current.number:
             line.append("  ← here", "cyan")
         yield line
-    yield Text()
-    yield bar(progress)
 
 
 def bar(progress: Progress) -> Text:

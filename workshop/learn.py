@@ -117,7 +117,11 @@ class Session:
     def _handle(self, event: str) -> None:
         """A key, or a file that was saved."""
         if event == SAVED:
-            if self._desk.exercise(self.lesson).read_bytes() != self._text:
+            try:
+                saved = self._desk.path(self.lesson).read_bytes()
+            except FileNotFoundError:
+                return  # an editor is about to put another in its place
+            if saved != self._text:
                 self.start_check()  # else an editor has written the same twice
             return
         question, self._question = self._question, None

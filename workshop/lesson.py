@@ -4,6 +4,7 @@ import argparse
 import io
 import os
 import signal
+import ssl
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -72,6 +73,8 @@ def main(
     watch: Callable[[int], Awaitable[None]],
     tries: Sequence[tuple[str, str]],
     argv: Sequence[str] | None = None,
+    *,
+    tls: ssl.SSLContext | None = None,
 ) -> int:
     """Run a lesson: its server, a client that shows the bytes, and then the learner's own tries.
 
@@ -81,6 +84,7 @@ def main(
         make_routes: of the server, given how fast it speaks.
         watch: connects to a port of localhost and shows what comes.
         tries: what to see, and the line to paste, with {port} in it.
+        tls: the server speaks TLS, with this certificate.
 
     Returns:
         The exit code: 0, or 1 when the port is taken by something else.
@@ -104,7 +108,7 @@ def main(
     except PortBusyError as busy:
         return _interruptible(_use_running_server, options.port, busy, watch)
 
-    server = Server(make_routes(pace))
+    server = Server(make_routes(pace), tls=tls)
     port = sockets[0].getsockname()[1]
 
     shown = False
@@ -115,10 +119,9 @@ def main(
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(server.serve, sockets)
                 nursery.start_soon(show, nursery)
-                if not options.once:
-                    await anext(signals)
-                    exit_code = 0 if shown else INTERRUPTED
-                    nursery.cancel_scope.cancel()
+                await anext(signals)
+                exit_code = 0 if shown else INTERRUPTED
+                nursery.cancel_scope.cancel()
         return exit_code
 
     async def show(nursery: trio.Nursery) -> None:

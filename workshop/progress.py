@@ -55,9 +55,13 @@ class Desk:
         self.folder = folder
         self._file = folder / "progress.json"
 
+    def path(self, lesson: Lesson) -> Path:
+        """Where the learner's file is, if it is there."""
+        return self.folder / lesson.name / "exercise.py"
+
     def exercise(self, lesson: Lesson) -> Path:
         """The learner's file, copied from the lesson if they have none."""
-        path = self.folder / lesson.name / "exercise.py"
+        path = self.path(lesson)
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(lesson.folder / "exercise.py", path)

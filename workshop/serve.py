@@ -29,6 +29,7 @@ from servers.redact import Secret
 from servers.routes import Routes
 from servers.server import PortBusyError, Server, listen
 
+from .course.routes import course_routes
 from .doctor import netcats
 
 __all__ = ["main"]
@@ -78,7 +79,7 @@ PLACES = [
         "chat",
         8000,
         "home, chat page, simulated LLM",
-        chat.from_flags,
+        lambda options: chat.from_flags(options, course_routes()),
         [
             "curl -N {url}",
             "curl -N {url}chat/你好",
@@ -135,6 +136,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     limits = flags.limits_of(options)
     servers: list[tuple[Server, list[socket.socket]]] = []
     lines: list[str] = []
+    course = "workshop/01_generator_basics/README.md"
     for place in PLACES:
         try:
             sockets = listen(options.host, getattr(options, f"{place.name}_port"))
@@ -152,9 +154,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         own = msgspec.structs.replace(limits, fin_is_leaving=place.fin_is_leaving)
         servers.append((Server(routes, limits=own), sockets))
         lines += _describe(place, options.host, port)
+        if place.name == "chat":
+            course = f"{url(options.host, port)}course/"
     if not servers:
         return 1
-    lines.append("Ctrl-C stops. New here? Read workshop/01_generator_basics/README.md first.")
+    lines.append(f"Ctrl-C stops. New here? Read {course} first.")
     trio.run(serve_until_signal, servers, lambda: print("\n".join(lines), flush=True))
     return 0
 

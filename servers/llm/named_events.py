@@ -131,7 +131,7 @@ def _event(name: str, data: msgspec.Struct, place: Place, retry: int | None = No
     return encode_event(ServerSentEvent(name, text, str(place), retry))
 
 
-def handler(api: API) -> Handler:
+def handler(api: API, make_writer: type[NamedEvents] = NamedEvents) -> Handler:
     """Answers `GET /chat/{text}`, from the beginning or from a `Last-Event-ID`."""
 
     async def chat(request: Request) -> Reply | StreamingReply:
@@ -149,7 +149,7 @@ def handler(api: API) -> Handler:
             return await api.answer(
                 request,
                 question,
-                partial(NamedEvents, after=place),
+                partial(make_writer, after=place),
                 route=ROUTE,
                 stream=True,
                 fault=wishes.get("fault", ""),

@@ -16,7 +16,9 @@ from servers.llm.tokens import tokenize
 from servers.pace import Pace
 from servers.routes import Routes
 from servers.sse import TEXT
+from workshop.exercises import load
 
+from ..conftest import ROOT
 from ..saying import answer
 from .held import Held, hold
 from .peers import SAFETY, RunningServer, need, running
@@ -241,3 +243,34 @@ def test_event_source_resumes_an_answer(visit: Visit, chat_server: RunningServer
     assert [[kind, loads(data)["text"]] for kind, _, data in tokens] == named
     assert [i for _, i, _ in tokens] == [f"0-{number}" for number in range(1, len(named) + 1)]
     assert done == ["done", "0-end", '{"finish_reason":"stop"}']
+
+
+SEAM = load(ROOT / "workshop/11_reconnect_and_resume/__main__.py")
+
+
+def test_lesson_11_shows_the_seam(visit: Visit) -> None:
+    """Three cuts of its own: four connections, four colours, and the text is that of one."""
+    said = answer("你好")
+    with hold(SEAM.routes(Pace(0, 0))) as held:
+        visit.page.goto(held.url)
+        held.release(10_000)
+        visit.page.locator("#start").click()
+        verdict = "4 connections, one answer. The same as in one piece: yes"
+        expect(visit.page.locator("#verdict")).to_have_text(verdict)
+        words = visit.page.locator("#answer span")
+        assert "".join(words.all_text_contents()) == "".join([*said.thinking, *said.text])
+        colours = [word.get_attribute("class") for word in words.all()[::24]]
+        assert {colour.partition(" ")[0] for colour in colours if colour} == {
+            "c0",
+            "c1",
+            "c2",
+            "c3",
+        }
+        last = visit.page.locator("#connections tr").last
+        expect(last).to_contain_text("0-end")
+
+        visit.page.locator("#ids").uncheck()
+        visit.page.locator("#start").click()
+        expect(visit.page.locator("#verdict")).to_contain_text("Stopped by this page")
+        assert len(visit.page.locator("#connections tr").all()) == 4
+    assert all("ERR_CONNECTION_RESET" in problem for problem in visit.problems)

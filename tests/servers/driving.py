@@ -8,6 +8,7 @@
 """
 
 import os
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -185,10 +186,15 @@ async def running(
     *,
     max_connections: int = 10_000,
     grace_seconds: float = 5.0,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Running]:
     """Serve on 127.0.0.1; in the end the server is stopped at once."""
     server = Server(
-        routes, limits=limits, max_connections=max_connections, grace_seconds=grace_seconds
+        routes,
+        limits=limits,
+        max_connections=max_connections,
+        grace_seconds=grace_seconds,
+        tls=tls,
     )
     sockets = listen("127.0.0.1", 0)
     port = sockets[0].getsockname()[1]

@@ -14,6 +14,7 @@ Run it with `python workshop/01_generator_basics`. Five steps, and the last one 
 import argparse
 import itertools
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -129,6 +130,8 @@ def read_a_pipe(gap: float) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="01_generator_basics", description="A stream is lazy.")
     parser.add_argument("--fast", action="store_true", help="20 milliseconds a token")
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` may leave: no traceback
     gap = 0.02 if parser.parse_args().fast else 0.2
     try:
         take_turns()

@@ -12,6 +12,7 @@ the rule that follows.
 """
 
 import argparse
+import signal
 import sys
 import warnings
 from collections.abc import AsyncGenerator, Callable
@@ -126,6 +127,8 @@ async def main() -> None:
 def run() -> int:
     parser = argparse.ArgumentParser(prog="02_async_generator", description="Wait, and close.")
     parser.add_argument("--fast", action="store_true", help="on a clock that skips all waiting")
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` may leave: no traceback
     # trio's test clock jumps ahead when every task sleeps: the same order, the same times, at once.
     fast = parser.parse_args().fast
     clock = trio.testing.MockClock(autojump_threshold=0) if fast else None

@@ -1,0 +1,399 @@
+"""8009: a proxy that misbehaves on purpose, as real hops do without telling.
+
+    $ python -m servers.badproxy --mode buffer
+    $ curl -N http://localhost:8009/chat/hello           …silence, and then all of it at once
+
+    server          data: {"text":"你"}          data: {"text":"好"}          0
+    buffer                                                                  data: … data: … 0
+    rechunk=32                                data: {"text":"你"}␊␊data: {"t     …the rest, 0
+    gzip-nosync     1f 8b 08 …                                              73 49 2c … 0
+    truncate=30     data: {"text":"你"}          data: {"t ✂
+
+Each fault of a body is a small machine between two hops (`receive_data`, `receive_eof`), and they
+can be combined: `--mode strip-no-transform,gzip`. The rules this file keeps in every mode:
+
+1. It confesses: the `Via` of a response names the mode. Real hops do not.
+2. What it does not spoil it passes on properly: fields, a slow reader, a client that leaves.
+3. A stream that is cut off behind it is cut off before it. Only `http10` cannot say so: there a
+   body ends with its connection, and nothing tells a cut from the end.
+"""
+
+import argparse
+import logging
+import math
+import re
+import sys
+import zlib
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from http import HTTPStatus
+from urllib.parse import quote, urlsplit
+
+import msgspec
+import trio
+
+import clients.http
+from clients.errors import RequestError
+from clients.http import Response
+
+from .body import Body
+from .command import arguments, run, seconds
+from .reply import CutOff, Handler, Headers, Reply, Request, StreamingReply
+from .routes import Routes
+
+__all__ = ["Modes", "modes", "routes"]
+
+log = logging.getLogger("servers")
+
+MAX_HELD = 16 << 20  # bytes that `buffer` holds: a buffer that is full is passed on
+HALF_SECONDS = 0.01  # between the halves of a character, or a reader would get both in one read
+MAX_HOPS = 10  # of these proxies in a row: more are a circle (RFC 9110 §7.6.3)
+
+ABOUT = {
+    "none": "nothing: it passes on what comes, when it comes",
+    "buffer": "holds the body until it has all of it (nginx, unless told otherwise)",
+    "rechunk=N": "passes on full pieces of N bytes (a buffered writer)",
+    "gzip": "compresses, with a sync flush after each piece: this one is fine",
+    "gzip-nosync": "compresses without: the compressor waits for more",
+    "idle=S": "cuts a connection that is silent for S seconds; a heartbeat keeps it",
+    "http10": "answers in HTTP/1.0: no chunks, and a body cut short looks whole",
+    "strip-accel": "drops X-Accel-Buffering, so that an nginx before it buffers",
+    "strip-no-transform": "drops Cache-Control, so that a compressor may compress",
+    "split-utf8": "cuts chunks inside characters (legal, and it breaks who decodes by chunk)",
+    "truncate=N": "ends after N bytes of body, without a last chunk",
+}
+
+
+class Modes(msgspec.Struct, frozen=True):
+    """What is done to each response.
+
+    Args:
+        text: as given to `--mode`.
+        gather: bytes passed on together; 0 for each piece as it comes.
+        gzip: compress for clients that accept it, unless the response says no-transform.
+        sync: flush the compressor after each piece.
+        idle: seconds of silence after which the connection is cut.
+        http10: answer in HTTP/1.0.
+        strip_accel, strip_no_transform: drop the field that would prevent a fault.
+        split_utf8: cut inside characters.
+        truncate: bytes of body after which the connection is cut.
+    """
+
+    text: str = "none"
+    gather: int = 0
+    gzip: bool = False
+    sync: bool = False
+    idle: float = math.inf
+    http10: bool = False
+    strip_accel: bool = False
+    strip_no_transform: bool = False
+    split_utf8: bool = False
+    truncate: float = math.inf
+
+
+def modes(text: str) -> Modes:
+    """The type of `--mode`: names from the list, with commas between them.
+
+    Raises:
+        argparse.ArgumentTypeError: no such name, a bad number, or two that contradict each other.
+    """
+    chosen: dict[str, object] = {}
+    for word in text.split(","):
+        fields = _fields_of(word)
+        if fields.keys() & chosen.keys():
+            raise argparse.ArgumentTypeError(f"{word} contradicts a mode before it: {text}")
+        chosen |= fields
+    return msgspec.convert({"text": text, **chosen}, Modes)
+
+
+def _fields_of(word: str) -> dict[str, object]:
+    name, equals, value = word.partition("=")
+    match name if re.fullmatch("[a-z0-9.=-]+", word) else "":  # it will stand in a Via
+        case "rechunk" if equals:
+            return {"gather": _count(value, 1)}
+        case "idle" if equals:
+            return {"idle": seconds(value)}
+        case "truncate" if equals:
+            return {"truncate": _count(value, 0)}
+        case "none" if not equals:
+            return {}
+        case "buffer" if not equals:
+            return {"gather": MAX_HELD}
+        case "gzip" | "gzip-nosync" if not equals:
+            return {"gzip": True, "sync": name == "gzip"}
+        case "http10" | "strip-accel" | "strip-no-transform" | "split-utf8" if not equals:
+            return {name.replace("-", "_"): True}
+    raise argparse.ArgumentTypeError(f"not a mode: {word!r}; there are {', '.join(ABOUT)}")
+
+
+def _count(text: str, least: int) -> int:
+    if not re.fullmatch("[0-9]{1,8}", text) or not least <= int(text) <= MAX_HELD:
+        raise argparse.ArgumentTypeError(f"not a number of bytes ({least} to {MAX_HELD}): {text}")
+    return int(text)
+
+
+# ---- What a mode does to a body: bytes in, pieces out
+
+
+class Gather:
+    """`buffer` and `rechunk`: nothing leaves but full pieces, until the end."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._held = bytearray()
+
+    def receive_data(self, data: bytes) -> list[bytes]:
+        self._held += data
+        full = len(self._held) // self._size * self._size
+        pieces = [bytes(self._held[at : at + self._size]) for at in range(0, full, self._size)]
+        del self._held[:full]
+        return pieces
+
+    def receive_eof(self) -> list[bytes]:
+        return [bytes(self._held)] if self._held else []
+
+
+class SplitCharacters:
+    """`split-utf8`: each piece in two, the border inside its first character of several bytes."""
+
+    # Between the first byte of a character and its second (RFC 3629 §4).
+    INSIDE = re.compile(rb"(?<=[\xc2-\xf4])(?=[\x80-\xbf])")
+
+    def receive_data(self, data: bytes) -> list[bytes]:
+        return self.INSIDE.split(data, maxsplit=1)
+
+    def receive_eof(self) -> list[bytes]:
+        return []
+
+
+# region flush
+class Compress:
+    """`gzip` and `gzip-nosync`: the difference is one call.
+
+    A compressor waits for more, for the more it has seen the shorter it can say it. A sync flush
+    makes it say what it has: up to here everything can be read (RFC 1951 §3.2.4, an empty block).
+    """
+
+    def __init__(self, sync: bool) -> None:
+        self._sync = sync
+        self._compressor = zlib.compressobj(wbits=31)  # 31: in the format of gzip (RFC 1952)
+
+    def receive_data(self, data: bytes) -> list[bytes]:
+        compressed = self._compressor.compress(data)
+        if self._sync:
+            compressed += self._compressor.flush(zlib.Z_SYNC_FLUSH)
+        return [compressed] if compressed else []
+
+    def receive_eof(self) -> list[bytes]:
+        return [self._compressor.flush()]
+# endregion
+
+
+Stage = Gather | SplitCharacters | Compress
+
+
+def through(stages: Sequence[Stage], data: bytes) -> list[bytes]:
+    """What leaves the last stage when the first gets these bytes."""
+    pieces = [data]
+    for stage in stages:
+        pieces = [out for piece in pieces for out in stage.receive_data(piece)]
+    return pieces
+
+
+def rest(stages: Sequence[Stage]) -> list[bytes]:
+    """What leaves the last stage when no more comes."""
+    return [
+        piece
+        for number, stage in enumerate(stages, 1)
+        for held in stage.receive_eof()
+        for piece in through(stages[number:], held)
+    ]
+
+
+# ---- The fields of a message
+
+# What belongs to one connection; what Connection names goes too (RFC 9110 §7.6.1).
+HOP_BY_HOP = re.compile(
+    r"connection|content-length|host|keep-alive|te|trailer|transfer-encoding|upgrade|proxy-.+"
+)
+# Each server of this project writes these itself.
+OURS = {"content-type", "date", "server", "x-content-type-options"}
+
+
+def end_to_end(headers: Headers) -> Headers:
+    """The fields that a proxy passes on; of them, those in ASCII."""
+    options = ",".join(value for name, value in headers if name == "connection")
+    named = options.lower().replace(" ", "").split(",")
+    return tuple(
+        (name, value)
+        for name, value in headers
+        if not HOP_BY_HOP.fullmatch(name) and name not in named and value.isascii()
+    )
+
+
+def _may_compress(request: Request, headers: Headers) -> bool:
+    """Whether the client accepts gzip (RFC 9110 §12.5.3), and the response may be changed: one
+    that says no-transform may not (RFC 9111 §5.2.2.6)."""
+    members = (request.header("accept-encoding") or "").lower().replace(" ", "").split(",")
+    codings = [member.partition(";") for member in members]
+    accepted = any(name == "gzip" and weight.strip("0.") != "q=" for name, _, weight in codings)
+    return accepted and not any(
+        name == "content-encoding" or (name == "cache-control" and "no-transform" in value.lower())
+        for name, value in headers
+    )
+
+
+# ---- The proxy
+
+
+def routes(to: str, how: Modes) -> Routes:
+    """All there is at the server of this base URL, passed on in these modes."""
+    return BadProxy(to.rstrip("/"), how)
+
+
+class BadProxy(Routes):
+    """A table of routes with one handler in it, for any method and path."""
+
+    def __init__(self, to: str, how: Modes) -> None:
+        super().__init__({})
+        self._to, self._how = to, how
+
+    def find(self, method: str, path: str) -> tuple[Handler | Reply, dict[str, str]]:
+        return super().find(method, path) if path == "*" else (self._pass_on, {})
+
+    async def _pass_on(self, request: Request) -> Reply | StreamingReply:
+        hops = sum(value.count("badproxy") for name, value in request.headers if name == "via")
+        if hops >= MAX_HOPS:
+            return Reply(f"508 Loop Detected\n\n{hops} bad proxies in a row\n", 508)
+        url = self._to + quote(request.path, safe="/:@!$&'()*+,;=~")
+        if request.query:
+            url += "?" + request.query
+        fields = (*end_to_end(request.headers), ("Via", "1.1 badproxy"))
+        async with AsyncExitStack() as connection:
+            try:
+                with trio.move_on_after(self._how.idle):
+                    asking = clients.http.request(request.method, url, fields, request.body)
+                    response = await connection.enter_async_context(asking)
+                    headers = self._headers(response)
+                    if response.status not in {*map(int, HTTPStatus)}:
+                        return Reply(f"502 Bad Gateway\n\na status {response.status}\n", 502)
+                    if response.status in (204, 304):  # which have no body
+                        return Reply(b"", response.status, headers=headers)
+                    return Passed(request, response, headers, self._how, connection.pop_all())
+            except RequestError as error:
+                return Reply(f"502 Bad Gateway\n\n{error}\n", 502)
+        silence = f"The server behind was silent for {self._how.idle:g} s."
+        return Reply(f"504 Gateway Timeout\n\n{silence}\n", 504)
+
+    def _headers(self, response: Response) -> Headers:
+        """Its fields, those that a mode drops left out, and the confession."""
+        dropped = {"x-accel-buffering"} if self._how.strip_accel else set()
+        dropped |= {"cache-control"} if self._how.strip_no_transform else set()
+        kept = (field for field in end_to_end(response.headers) if field[0] not in dropped | OURS)
+        version = "1.0" if response.head.is_http10 else "1.1"
+        return (*kept, ("Via", f"{version} badproxy ({self._how.text.replace(',', ' ')})"))
+
+
+class Passed(StreamingReply):
+    """A response of the server behind, whose head has come, on its way.
+
+    Args:
+        headers: of it, for the client.
+        how: what is done to it.
+        connection: to the server behind; closed in the end.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        response: Response,
+        headers: Headers,
+        how: Modes,
+        connection: AsyncExitStack,
+    ) -> None:
+        self._response = response
+        self._how = how
+        self._connection = connection
+        self._left = how.truncate  # bytes until it is cut
+        self._stages: list[Stage] = []
+        if how.gather:
+            self._stages.append(Gather(how.gather))
+        if how.split_utf8:
+            self._stages.append(SplitCharacters())
+        if how.gzip and _may_compress(request, headers):
+            self._stages.append(Compress(how.sync))
+            headers += (("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding"))
+        kind = dict(end_to_end(response.headers)).get("content-type", "application/octet-stream")
+        super().__init__(self, response.status, kind, headers)
+        if how.http10:
+            self.until_close = True
+            self.edit_head = lambda head: head.replace(b"HTTP/1.1", b"HTTP/1.0", 1)
+
+    async def send_to(self, body: Body) -> None:
+        """Send all of it, and the end; or what came of it, and no end."""
+        whole = await self._pass_pieces(body)
+        await self._send(body, rest(self._stages))
+        if not whole and not self._how.http10:
+            raise CutOff
+        await body.end()
+
+    async def _pass_pieces(self, body: Body) -> bool:
+        """Returns whether the body has come whole."""
+        try:
+            while True:
+                with trio.move_on_after(self._how.idle) as waiting:
+                    piece = await anext(self._response, b"")
+                if waiting.cancelled_caught:
+                    log.info("cut: the server behind was silent for %g s", self._how.idle)
+                    return False
+                if not piece:
+                    return True
+                await self._send(body, through(self._stages, piece))
+        except RequestError as error:
+            log.info("cut behind: %s", error)
+            return False
+
+    async def _send(self, body: Body, pieces: Sequence[bytes]) -> None:
+        for number, piece in enumerate(pieces):
+            if number and self._how.split_utf8:
+                await trio.sleep(HALF_SECONDS)
+            if len(piece) >= self._left:
+                await body.send(piece[: int(self._left)])
+                raise CutOff
+            self._left -= len(piece)
+            await body.send(piece)
+
+    async def aclose(self) -> None:
+        await self._connection.aclose()
+
+
+def base_url(text: str) -> str:
+    """The type of `--to`."""
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is no number
+        good = False
+    if not good or not text.isascii() or parts.query or parts.fragment:
+        raise argparse.ArgumentTypeError(f"not a base URL such as http://localhost:8000: {text}")
+    return text
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the server alone."""
+    parser = arguments("servers.badproxy", "A proxy that misbehaves on purpose.", 8009)
+    here = "http://localhost:8000"
+    about = "the server behind (default: %(default)s)"
+    parser.add_argument("--to", type=base_url, default=here, metavar="URL", help=about)
+    about = "what it does to each response (default: none)"
+    parser.add_argument("--mode", type=modes, default=Modes(), metavar="MODE[,MODE…]", help=about)
+    parser.epilog = "modes:\n" + "\n".join(f"  {name:20}{about}" for name, about in ABOUT.items())
+    options = parser.parse_args(argv)
+    return run(options, "servers.badproxy", routes(options.to, options.mode))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
+
+
+# What this file does not do: pass on trailers, upgrades or a request's body before it is whole.

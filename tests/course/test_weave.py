@@ -1,0 +1,286 @@
+"""A Python file taken apart: nothing is lost, and what is prose the grammar decides."""
+
+import ast
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from workshop.course.colours import highlight
+from workshop.course.tree import ROOT, Tree
+from workshop.course.weave import Block, Kind, Span, Woven, read_docstring, split_lines, weave
+
+TREE = Tree()
+PYTHON = [name for name in TREE.names if name.endswith(".py")]
+
+
+def joined(woven: Woven) -> str:
+    return "".join(
+        line for section in woven.sections for block in section.blocks for line in block.lines
+    )
+
+
+def code_alone(woven: Woven) -> str:
+    """The file with a blank line for each comment, and `...` for each docstring."""
+    lines = []
+    for section in woven.sections:
+        for block in section.blocks:
+            if block.kind is Kind.CODE:
+                lines += [line.rstrip("\r\n") for line in block.lines]
+            elif block.kind is Kind.DOCSTRING:
+                margin = block.lines[0][: -len(block.lines[0].lstrip())]
+                lines += [f"{margin}...", *[""] * (len(block.lines) - 1)]
+            else:
+                lines += [""] * len(block.lines)
+    return "\n".join(lines).removeprefix("\ufeff") + "\n"
+
+
+class Bare(ast.NodeTransformer):
+    """Leaves no strings that are statements."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST:
+        string = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        return ast.Expr(ast.Constant(...)) if string else node
+
+
+def meaning(source: str) -> str:
+    return ast.dump(Bare().visit(ast.parse(source)))
+
+
+def check(text: str) -> None:
+    """Rule 1; rule 2: the code means what the file means; and each line has its number."""
+    woven = weave(text)
+    assert joined(woven) == text
+    number = 1
+    for section in woven.sections:
+        for block in section.blocks:
+            assert block.first == number
+            number += len(block.lines)
+    plain = "".join(line.rstrip("\r\n") + "\n" for line in split_lines(text))
+    try:
+        whole = meaning(plain.removeprefix("\ufeff"))
+    except (SyntaxError, ValueError):
+        kinds = {block.kind for section in woven.sections for block in section.blocks}
+        assert kinds <= {Kind.CODE}
+    else:
+        assert meaning(code_alone(woven)) == whole
+
+
+def test_weaving_loses_nothing() -> None:
+    """Each module of the project; and a part of them, read again, means what it meant."""
+    assert len(PYTHON) > 100
+    for number, name in enumerate(PYTHON):
+        text = (ROOT / name).read_bytes().decode()
+        if number % 4:
+            assert joined(weave(text)) == text
+        else:
+            check(text)
+
+
+NASTY = [
+    "x = 'a # no comment'",
+    '"""a string with # in it\n# and a line that looks like a comment\n"""',
+    'b"""bytes\n# not prose\n"""',
+    'r"""raw \\d"""',
+    'f"""{x} # {1}"""',
+    '"""one""" "two"',
+    "'''nested \"\"\" quotes'''",
+    '"""tail"""; y = 1',
+    '"""tail"""  # said',
+    '("""in brackets""")',
+    '(\n"""in brackets"""\n)',
+    '"""it goes on""" \\\n    "here"',
+    "# a comment",
+    "    # an indented comment",
+    "\t# after a tab",
+    "\f# after a form feed",
+    "# ---- A title",
+    "#no space",
+    "#",
+    "# noqa: F401",
+    "#!/usr/bin/env python3",
+    "# region here",
+    "# endregion",
+    "@property\ndef f(self):",
+    "@decorate(  # why\n    1,\n)\nclass A:",
+    "def f():",
+    'def g(): """on the line"""',
+    'class B: "too"',
+    "    pass",
+    '    """a docstring"""',
+    "    '''a docstring\n\n    of three lines\n    '''",
+    "    x: int = 1",
+    "async def h(): ...",
+    "if True:",
+    "else:",
+    "x = [\n    # inside\n    1,  # beside\n]",
+    "x = 1 + \\\n    2",
+    "x = '\u2028'",
+    "x = 你好",
+    "",
+    "   ",
+    "\x00",
+    "\ufeff",
+    "(",
+]
+
+
+@settings(max_examples=250, deadline=None)
+@given(
+    st.lists(st.sampled_from(NASTY), max_size=9),
+    st.sampled_from(["\n", "\r\n", "\r"]),
+    st.booleans(),
+)
+def test_weaving_nasty_files(lines: list[str], end: str, last: bool) -> None:
+    """Strings that look like comments, docstrings that look like code, any line end."""
+    text = end.join(lines).replace("\n", end)
+    check(text + end if last else text)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(alphabet="#\"'\\ \n\r\fbf()x:=@é", max_size=40))
+def test_weaving_any_text(text: str) -> None:
+    check(text)
+
+
+def test_lines_are_python_s() -> None:
+    """A form feed and U+2028 end none; each of the three line ends does, and CRLF is one."""
+    lines = ["a\fb\n", "'\u2028\x85'\r\n", "\r", "c"]
+    assert split_lines("".join(lines)) == lines
+    section = weave("x = '\u2028'\n\f# said\n").sections[1]
+    assert section.blocks == [Block(Kind.COMMENT, 2, ("\f# said\n",), "said")]
+
+
+SAMPLE = '''\
+"""The module."""
+
+import re
+
+# About the limit,
+# in two lines.
+LIMIT = 1
+"""What it limits."""
+
+NAME = b"""not prose"""
+
+
+# ---- The machine
+class Machine:
+    """It runs."""
+
+    # region start
+    @property
+    def start(self) -> None:
+        """Begin.
+
+        Args:
+            none: at all.
+        """
+        # First.
+        re.x()
+
+        def inner() -> None: ...
+
+    # endregion
+
+    @start.setter
+    def start(self) -> None:
+        if self:
+            # Inside.
+            return
+'''
+
+
+def test_sections() -> None:
+    """A section begins with a comment, a class or function, a region, or a documented name."""
+    woven = weave(SAMPLE)
+    found = [
+        (
+            section.first,
+            section.name,
+            section.title,
+            [block.text for block in section.blocks if block.text],
+        )
+        for section in woven.sections
+        if not section.is_empty
+    ]
+    assert found == [
+        (1, "", "", ["The module."]),
+        (2, "", "", []),
+        (5, "", "", ["About the limit,\nin two lines.", "What it limits."]),
+        (10, "", "", []),
+        (13, "Machine", "The machine", ["It runs."]),
+        (17, "Machine.start", "", ["Begin.\n\nArgs:\n    none: at all.", "First."]),
+        (31, "", "", []),
+        (35, "", "", ["Inside."]),
+    ]
+    assert woven.regions == {"start": Span(18, 29)}
+    assert woven.marks == {17, 30}
+    assert woven.definitions == {
+        "Machine": Span(14, 36),
+        "Machine.start": Span(18, 28),
+        "Machine.start.inner": Span(28, 28),
+    }
+    assert woven.problems == []
+
+
+@pytest.mark.parametrize(
+    ("text", "problems"),
+    [
+        ("# region a\nx = 1\n", ["line 1: region a has no endregion"]),
+        ("x = 1\n# endregion\n", ["line 2: endregion without a region"]),
+        ("# region a\n# endregion\n", ["line 1: region a is empty"]),
+        (
+            "# region a\nx = 1\n# endregion\n# region a\ny = 1\n# endregion\n",
+            ["line 4: another region a"],
+        ),
+        ("# region a\n# region b\nx = 1\n# endregion\n# endregion\n", []),
+        ("x = '''\n# region a\n'''\n# region of memory\n", []),
+        ("x = [  # region a\n]\n", []),
+    ],
+)
+def test_regions(text: str, problems: list[str]) -> None:
+    """In comments of their own, and nowhere else."""
+    assert weave(text).problems == problems
+
+
+def test_what_does_not_parse_is_code() -> None:
+    (section,) = weave("# said\ndef f(:\n").sections
+    assert [block.kind for block in section.blocks] == [Kind.CODE]
+    assert weave("").sections == []
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('# x\n\nr"""a\\d"""\n', "a\\d"),
+        ('"""a\\\\r\n\n    b"""', "a\\r\n\nb"),
+        ("import x\n'''no'''\n", ""),
+        ("b'no'", ""),
+        ("", ""),
+        ("'open", ""),
+        ("(", ""),
+    ],
+)
+def test_docstring_of_a_module(text: str, said: str) -> None:
+    assert read_docstring(text) == said
+
+
+def test_docstrings_are_python_s() -> None:
+    for name in PYTHON[::3]:
+        said = ast.get_docstring(ast.parse((ROOT / name).read_text(encoding="utf-8")))
+        assert read_docstring(TREE.text(name)) == (said or "")
+
+
+@pytest.mark.parametrize("name", [n for n in TREE.names if not n.startswith("tests/")][::9])
+def test_a_coloured_line_for_each_line(name: str) -> None:
+    language = Path(name).suffix.removeprefix(".")
+    for text in (TREE.text(name), "\n\n  x\n\n", "x", ""):
+        assert len(highlight(text, language)) == len(split_lines(text))
+
+
+def test_code_is_escaped() -> None:
+    hostile = "<script>alert('&')</script>"
+    for language in ("python", "html", "console", "no such language"):
+        assert "<script" not in "".join(highlight(hostile, language))

@@ -1,0 +1,135 @@
+"""The bad proxy among real peers: what curl shows while the answer is held, what nginx makes of
+fields that are missing and of ends that never came."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from servers import chat
+from servers.pace import Pace
+from workshop.exercises import load
+
+from .held import Held, hold
+from .peers import (
+    ROOT,
+    SAFETY,
+    Address,
+    free_port,
+    listens,
+    need,
+    read_until,
+    running,
+    shell,
+    started,
+    wait_until,
+)
+
+MODES_THAT_STREAM = ["none", "strip-no-transform,gzip", "split-utf8", "http10"]
+
+
+@pytest.mark.parametrize("mode", MODES_THAT_STREAM)
+def test_each_token_before_the_next_exists(mode: str) -> None:
+    """The server behind says nothing more until curl has shown the token before."""
+    need("curl", "curl")
+    with (
+        hold(chat.routes(Pace(0, 0))) as held,
+        running("servers.badproxy", "--to", held.url, "--mode", mode) as hop,
+    ):
+        each_token_before_the_next(held, hop)
+
+
+def each_token_before_the_next(held: Held, front: Address) -> None:
+    curl = f"exec curl -sgN --compressed --max-time {SAFETY}"
+    with started(f"{curl} '{front.url}/chat/a,你,b?model=echo'") as (_, output):
+        for token in ("a", ",", "你", ",", "b"):
+            held.release()
+            read_until(output, f'data: {{"text":"{token}"}}\n\n'.encode())
+        held.release()
+        read_until(output, b'data: {"finish_reason":"stop"}\n\n')
+
+
+@pytest.fixture(scope="module")
+def chunked() -> Iterator[Address]:
+    with running("servers.chunked", "--itl", "0") as server:
+        yield server
+
+
+# What curl says of an end: 0 is whole, 18 is "transfer closed with outstanding read data".
+ENDS = {"none": 0, "truncate=30": 18, "buffer,truncate=30": 18, "http10,truncate=30": 0}
+
+
+@pytest.mark.parametrize("mode", ENDS)
+def test_what_curl_makes_of_the_end(mode: str, chunked: Address) -> None:
+    need("curl", "curl")
+    with running("servers.badproxy", "--to", chunked.url, "--mode", mode) as hop:
+        output = shell(f"curl -sN {hop.url}; echo ' and' $?")
+    text, _, code = output.decode(errors="replace").rpartition(" and ")
+    assert int(code) == ENDS[mode]
+    assert (len(text.encode()) == 30) == ("truncate" in mode)
+
+
+# ---- nginx, as lesson 9 runs it
+
+
+@contextmanager
+def nginx_before(behind: Address, folder: Path, settings: str = "") -> Iterator[Address]:
+    program = need("nginx", "nginx-light", "/usr/sbin/nginx")
+    lesson = load(ROOT / "workshop/09_proxies_and_buffering/__main__.py")
+    front = Address(free_port())
+    url = f"http://127.0.0.1:{behind.port}"
+    server = lesson.SERVER.format(own=front.port, behind=url, settings=settings)
+    (folder / "nginx.conf").write_text(lesson.NGINX.format(servers=server), encoding="utf-8")
+    command = [program, "-e", "stderr", "-p", str(folder), "-c", "nginx.conf"]
+    with subprocess.Popen(command) as process:
+        try:
+            wait_until(process, lambda: listens(front.port))
+            yield front
+        finally:
+            process.terminate()
+
+
+def test_nginx_streams_what_asks_for_it(tmp_path: Path) -> None:
+    """With its settings as they come: the field X-Accel-Buffering is all it needs."""
+    need("curl", "curl")
+    with hold(chat.routes(Pace(0, 0))) as held, nginx_before(held, tmp_path) as front:
+        each_token_before_the_next(held, front)
+
+
+def test_nginx_streams_what_it_is_told_to(tmp_path: Path) -> None:
+    """The field is gone, and `proxy_buffering off` does the same."""
+    need("curl", "curl")
+    with (
+        hold(chat.routes(Pace(0, 0))) as held,
+        running("servers.badproxy", "--to", held.url, "--mode", "strip-accel") as hop,
+        nginx_before(hop, tmp_path, "proxy_buffering off;") as front,
+    ):
+        each_token_before_the_next(held, front)
+
+
+@pytest.mark.parametrize(
+    ("settings", "passed"), [("", False), ("proxy_pass_header X-Accel-Buffering;", True)]
+)
+def test_nginx_keeps_the_field_to_itself(settings: str, passed: bool, tmp_path: Path) -> None:
+    need("curl", "curl")
+    with (
+        running("servers.sse", "--itl", "0") as server,
+        nginx_before(server, tmp_path, settings) as front,
+    ):
+        head = shell(f"curl -sI {front.url}")
+    assert (b"\r\nx-accel-buffering: no\r\n" in head.lower()) == passed
+
+
+@pytest.mark.parametrize(("version", "code"), [("1.0", 0), ("1.1", 18)])
+def test_nginx_speaks_http10_and_takes_a_cut_for_the_end(
+    version: str, code: int, chunked: Address, tmp_path: Path
+) -> None:
+    need("curl", "curl")
+    with (
+        running("servers.badproxy", "--to", chunked.url, "--mode", "truncate=30") as hop,
+        nginx_before(hop, tmp_path, f"proxy_http_version {version};") as front,
+    ):
+        ended = shell(f"curl -sN {front.url}; echo ' and' $?")
+    assert ended.endswith(b" and %d\n" % code)

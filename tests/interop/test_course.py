@@ -1,0 +1,127 @@
+"""The course's pages in Chromium: nothing to complain of, on a wide window and on a phone, and a
+lesson's panel that shows what the server sends when it sends it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from servers import chat
+from servers.chat import GREETING
+from servers.llm.tokens import tokenize
+from servers.pace import Pace
+from workshop.course.routes import course_routes
+from workshop.course.tree import Tree
+
+from ..course.test_pages import TREE
+from ..test_laws import plant
+from .held import Held, hold
+from .test_page import Visit, browser, shows, visit
+
+__all__ = ["browser", "visit"]  # fixtures
+
+LESSON = "/course/workshop/03_http_chunked/README.md.html"
+
+
+@pytest.fixture(scope="module")
+def course() -> Iterator[Held]:
+    with hold(chat.routes(Pace(0, 0), pages=course_routes())) as server:
+        yield server
+
+
+@pytest.mark.parametrize("width", [375, 1280])
+@pytest.mark.parametrize("path", ["/course/", "/course/protocol/chunked.py.html", LESSON])
+def test_pages_fit_their_window(path: str, width: int, visit: Visit, course: Held) -> None:
+    """No horizontal scrolling but inside a box of code, no problem in the console, nothing from
+    elsewhere."""
+    visit.page.set_viewport_size({"width": width, "height": 812})
+    visit.page.goto(course.url + path, wait_until="networkidle")
+    for scheme in ("light", "dark"):
+        visit.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        assert visit.page.evaluate("document.documentElement.scrollWidth") == width
+    visit.page.emulate_media(media="print")
+    assert visit.page.evaluate("document.documentElement.scrollWidth") == width
+    assert visit.problems == []
+    assert {url[: len(course.url) + 1] for url in visit.requested} == {f"{course.url}/"}
+
+
+def test_keyboard(visit: Visit, course: Held) -> None:
+    """The first Tab leads past the frame; prose and code stand side by side."""
+    visit.page.goto(f"{course.url}/course/protocol/chunked.py.html#ChunkedDecoder.receive_data")
+    section = visit.page.locator('[id="ChunkedDecoder.receive_data"]')
+    expect(section).to_be_in_viewport()
+    prose, code = section.locator(".prose"), section.locator(".code")
+    expect(prose).to_contain_text("Take bytes as they arrive, cut anywhere.")
+    expect(code).to_contain_text("def receive_data(self, data: bytes) -> list[bytes]:")
+    left, right = prose.bounding_box(), code.bounding_box()
+    assert left
+    assert right
+    assert left["x"] + left["width"] <= right["x"]
+
+    visit.page.goto(course.url + LESSON)
+    visit.page.keyboard.press("Tab")
+    expect(visit.page.locator(".skip")).to_be_focused()
+    visit.page.keyboard.press("Enter")
+    assert visit.page.url.endswith("#-main")
+
+
+def test_the_panel_shows_what_comes(visit: Visit, course: Held) -> None:
+    """Each piece before the next one exists; Stop ends it; what stands there can be asked again."""
+    visit.page.goto(course.url + LESSON)
+    received, status = visit.page.locator(".came"), visit.page.locator(".status")
+    button = visit.page.locator(".live form button")
+    words = [*tokenize(GREETING)]
+    button.click()
+    for count in (1, 2, 3):
+        course.release()
+        shows(received, "".join(words[:count]))
+    size = len("".join(words[:3]).encode())
+    expect(status).to_contain_text(f"200: {size} bytes in 3 reads")
+    expect(button).to_have_text("Stop")
+    button.click()
+    expect(status).to_contain_text("stopped")
+    expect(button).to_have_text("Run")
+
+    course.release(1000)
+    visit.page.locator(".live select").select_option("POST /v1/chat/completions")
+    button.click()
+    expect(status).to_contain_text("complete")
+    expect(received).to_contain_text("data: [DONE]")
+    visit.page.locator(".live select").select_option("GET /chat/hello?fault=rst@5")
+    button.click()
+    expect(status).to_contain_text("cut off")
+    assert [line for line in visit.problems if "net::" not in line] == []
+
+
+PANE = """
+export class WirePane {
+  constructor(element) { this.element = element; }
+  note(text) { this.element.append(text + "; "); }
+  start() { this.element.replaceChildren(); this.note("start"); }
+  opened(response, at) { this.element.hidden = false; this.note(`opened ${response.status}`); }
+  received(bytes, at) { this.note(`received ${new TextDecoder().decode(bytes)}`); }
+  ended(kind) { this.note(`ended ${kind}`); }
+}
+"""
+
+
+def test_the_panel_tells_the_wire_pane(visit: Visit, tmp_path: Path) -> None:
+    """All that the pane must know, in order; and where it shows the bytes, no text does."""
+    style = {"servers/page/style.css": "/* ---- The wire */", "servers/page/wire.js": PANE}
+    plant(tmp_path, TREE | style)
+    visit.page.route(
+        "**/page/wire.js", lambda route: route.fulfill(body=PANE, content_type="text/javascript")
+    )
+    with hold(chat.routes(Pace(0, 0), pages=course_routes(Tree(tmp_path)))) as server:
+        visit.page.goto(f"{server.url}/course/workshop/03_chunks/README.md.html")
+        visit.page.locator(".live form button").click()
+        told = "start; opened 200; "
+        for word in list(tokenize(GREETING))[:3]:
+            server.release()
+            told += f"received {word}; "
+            shows(visit.page.locator(".pane"), told)
+        expect(visit.page.locator(".came")).to_be_hidden()
+        server.release(1000)
+        expect(visit.page.locator(".pane")).to_contain_text("; ended complete; ")
+    assert visit.problems == []

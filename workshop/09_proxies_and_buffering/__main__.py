@@ -1,0 +1,364 @@
+"""Lesson 9: between the server and you stand hops, and each of them may hold the stream back.
+
+The server writes a token when it has one. Then come a compressor, a proxy, a balancer, perhaps a
+company's firewall: each reads bytes here and writes them there, and may write them later, in other
+pieces, or not at all. None of that is against HTTP. So when a stream comes late, the first question
+is not "what" but "where": listen before and behind each hop, and compare.
+
+    server ──A── hop 1 ──B── hop 2 ──C── hop 3 ──D── you        A to D: taps, which only listen
+
+Run this file; then read it, and `servers/badproxy.py`, which is what the guilty hops are.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import zlib
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from shutil import which
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # so that it runs in a clone
+try:
+    import trio
+    from h11 import RemoteProtocolError
+
+    from clients.errors import RequestError
+    from clients.http import request
+    from protocol.errors import DecodeError
+    from protocol.head import HeadReader
+    from protocol.http1 import BodyDecoder, body_decoder, response_framing
+    from protocol.sse import EventStreamParser, ServerSentEvent, encode_event
+    from servers import badproxy, sse
+    from servers.pace import Pace
+    from servers.reply import EventStream, Request
+    from servers.routes import Routes
+    from servers.server import Server, listen
+    from workshop import lesson
+except ModuleNotFoundError as missing:
+    sys.exit(f"{missing.name} is not installed here. Activate it:  . .venv/bin/activate")
+
+LOOPBACK = "127.0.0.1"
+
+# The end of lesson 4's text: ten words and `done`. A browser, too, would accept gzip.
+ASK = (("Last-Event-ID", "11"), ("Accept-Encoding", "gzip"))
+
+
+# --- A tap ----------------------------------------------------------------------------------
+# It passes every byte on as it came, and reads along with the decoders of lessons 3 and 4. An
+# event has passed when its last byte can be read: in a compressed body that may be much later
+# than when its bytes went in.
+
+
+class Tap:
+    """What was heard at one place of the chain.
+
+    Attributes:
+        times: when each event could be read here, in seconds.
+        whole: the body has ended as its framing says that it must.
+    """
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+        self.whole = False
+        self._head = HeadReader(is_request=False)
+        self._body: BodyDecoder | None = None
+        self._unzip: Callable[[bytes], bytes] = bytes
+        self._events = EventStreamParser()
+        self._change = trio.Event()
+
+    def receive_data(self, data: bytes) -> None:
+        if self._body is None:
+            head = self._head.receive_data(data)
+            if head is None:
+                return
+            self._body = body_decoder(response_framing(head, "GET"))
+            if head.values(b"content-encoding") == [b"gzip"]:
+                self._unzip = zlib.decompressobj(wbits=31).decompress
+            data = self._head.trailing_data
+        for piece in self._body.receive_data(data):
+            for _ in self._events.receive_data(self._unzip(piece)):
+                self.times.append(trio.current_time())
+                self._change.set()
+                self._change = trio.Event()
+        self.whole = self._body.complete
+
+    def receive_eof(self) -> None:
+        try:
+            if self._body is not None:
+                self._body.receive_eof()
+                self.whole = True
+        except DecodeError:
+            self.whole = False
+
+    async def has(self, count: int) -> None:
+        """Wait until so many events could be read here."""
+        while len(self.times) < count:
+            await self._change.wait()
+
+    async def serve(self, port: int, client: trio.SocketStream) -> None:
+        """Stand between this client and the port behind."""
+        async with (
+            client,
+            await trio.open_tcp_stream(LOOPBACK, port) as server,
+            trio.open_nursery() as nursery,
+        ):
+            nursery.start_soon(copy, client, server)
+            try:
+                async for data in server:
+                    self.receive_data(bytes(data))
+                    await client.send_all(data)
+                self.receive_eof()
+            except trio.BrokenResourceError:
+                pass  # one side was cut off
+            nursery.cancel_scope.cancel()
+
+
+async def copy(source: trio.SocketStream, target: trio.SocketStream) -> None:
+    try:
+        async for data in source:
+            await target.send_all(data)
+    except trio.BrokenResourceError:
+        pass
+
+
+# --- The chain ------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def chain(port: int, modes: Sequence[str]) -> AsyncIterator[tuple[int, list[Tap]]]:
+    """Hops in these modes, the first of them before this port, with a tap before and behind each.
+
+    Yields the port of the last tap, and all taps.
+    """
+    async with trio.open_nursery() as nursery:
+        taps = [Tap()]
+        port = await nursery.start(serve_tap, taps[0], port)
+        for mode in modes:
+            port = start_hop(nursery, port, mode)
+            taps.append(Tap())
+            port = await nursery.start(serve_tap, taps[-1], port)
+        yield port, taps
+        nursery.cancel_scope.cancel()
+
+
+async def serve_tap(
+    tap: Tap, port: int, task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED
+) -> None:
+    (listener,) = await trio.open_tcp_listeners(0, host=LOOPBACK)
+    task_status.started(listener.socket.getsockname()[1])
+    await trio.serve_listeners(partial(tap.serve, port), [listener])
+
+
+def start_hop(nursery: trio.Nursery, port: int, mode: str) -> int:
+    """Start a proxy before this port. Returns its own."""
+    url = f"http://{LOOPBACK}:{port}"
+    return start_server(nursery, badproxy.routes(url, badproxy.modes(mode)))
+
+
+def start_server(nursery: trio.Nursery, routes: Routes) -> int:
+    sockets = listen(LOOPBACK, 0)
+    nursery.start_soon(Server(routes).serve, sockets)
+    own: int = sockets[0].getsockname()[1]
+    return own
+
+
+async def ask(port: int) -> None:
+    """Ask as you would, and read to the end, or to where it was cut."""
+    try:
+        async with request("GET", f"http://{LOOPBACK}:{port}/", ASK) as response:
+            async for _ in response:
+                pass
+    except RequestError:
+        pass
+
+
+# --- 1. Which hop is it? --------------------------------------------------------------------
+
+ROUNDS = [
+    ("none", "buffer", "none"),
+    ("rechunk=200", "none", "none"),
+    ("none", "none", "strip-no-transform,gzip-nosync"),
+]
+
+
+async def find_the_hop(number: int, port: int, modes: Sequence[str]) -> None:
+    print(f"Round {number}: when each event passed, in seconds after the request")
+    start = trio.current_time()
+    async with chain(port, modes) as (front, taps):
+        await ask(front)
+    if not taps[-1].whole:
+        raise RemoteProtocolError("the server ended it")
+    print("  server ──A── hop 1 ──B── hop 2 ──C── hop 3 ──D── you")
+    print("  event       " + "      ".join("ABCD"))
+    for row, times in enumerate(zip(*(tap.times for tap in taps), strict=True), 1):
+        print(f"  {row:5}  " + "".join(f"{time - start:7.2f}" for time in times), flush=True)
+    held = [held_for(before, behind) for before, behind in pairwise(taps)]
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        print("  Which hop is it, 1, 2 or 3? ", end="", flush=True)
+        # Not `readline`: after Ctrl-C the thread would hold a lock that Python's end waits for.
+        await trio.to_thread.run_sync(os.read, sys.stdin.fileno(), 1024, abandon_on_cancel=True)
+    for hop, seconds in enumerate(held, 1):
+        print(f"  hop {hop} held an event for {seconds:.2f} s on average")
+    guilty = next(hop for hop, mode in enumerate(modes, 1) if mode != "none")
+    print(f"It is hop {guilty}: --mode {modes[guilty - 1]}\n", flush=True)
+
+
+# region held
+def held_for(before: Tap, behind: Tap) -> float:
+    """For how long the hop between two taps held an event, on average, in seconds."""
+    pairs = list(zip(before.times, behind.times, strict=False))
+    return sum(left - came for came, left in pairs) / max(1, len(pairs))
+# endregion
+
+
+# --- 2. Which hop has cut it? ---------------------------------------------------------------
+# A chunked body says when it is complete. One that ends with its connection does not, and the
+# next hop makes a clean end of it.
+
+
+async def find_the_cut(port: int, mode: str) -> None:
+    async with chain(port, ["none", mode, "none"]) as (front, taps):
+        await ask(front)
+    print(f"Hop 2 cuts the body after 300 bytes (--mode {mode})")
+    for letter, tap in zip("ABCD", taps, strict=True):
+        end = "whole" if tap.whole else "cut off: no last chunk"
+        print(f"  {letter}  {len(tap.times):2} events, {end}", flush=True)
+
+
+# --- 3. A real one --------------------------------------------------------------------------
+# nginx holds a small answer back until it is whole, unless the response or its own file says
+# otherwise; and to the server it speaks HTTP/1.0, unless told otherwise.
+#
+# Here no clock decides. This server makes an event only when the one before has come to you, so
+# through a hop that holds the first there is no second.
+
+PATIENCE = 1.0  # seconds
+COUNT = 3
+
+
+def one_by_one(reader: Tap) -> Routes:
+    async def events() -> AsyncGenerator[bytes, None]:
+        for number in range(1, COUNT + 1):
+            yield encode_event(ServerSentEvent(data=str(number)))
+            with trio.move_on_after(PATIENCE) as waiting:
+                await reader.has(number)
+            if waiting.cancelled_caught:
+                return
+
+    async def stream(request: Request) -> EventStream:
+        return EventStream(events())
+
+    return Routes({"GET /": stream})
+
+
+NGINX = """
+daemon off; master_process off; pid nginx.pid; error_log stderr crit;
+events {{ }}
+http {{
+    access_log off;
+    client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;
+    uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+    {servers}
+}}
+"""
+SERVER = "server {{ listen 127.0.0.1:{own}; location / {{ proxy_pass {behind}; {settings} }} }}"
+
+ASKED = "X-Accel-Buffering: no from the server"
+HTTP11 = 'proxy_http_version 1.1; proxy_set_header Connection "";'
+
+STREAMS = [  # the settings of each nginx, the one next to the server first; a hop behind them
+    ("as it comes", [""], "strip-accel"),
+    ("proxy_buffering off;", ["proxy_buffering off;"], "strip-accel"),
+    (ASKED, [""], "none"),
+    (f"{ASKED}, and two nginx", ["", ""], "none"),
+    ("the first with proxy_pass_header", ["proxy_pass_header X-Accel-Buffering;", ""], "none"),
+]
+ENDS = [
+    ("as it comes", ["proxy_buffering off;"], "truncate=300"),
+    ("proxy_http_version 1.1;", ["proxy_buffering off;" + HTTP11], "truncate=300"),
+]
+
+
+async def real_ones(port: int) -> None:
+    program = which("nginx") or which("/usr/sbin/nginx")
+    if program is None:
+        print("\nnginx is not installed here: the third part is skipped")
+        return
+    async with trio.open_nursery() as nursery:
+        rows, servers = [], []
+        for number, (about, settings, mode) in enumerate([*STREAMS, *ENDS]):
+            reader = Tap()
+            server = start_server(nursery, one_by_one(reader)) if number < len(STREAMS) else port
+            at = start_hop(nursery, server, mode)
+            for setting in settings:
+                own = free_port()
+                url = f"http://{LOOPBACK}:{at}"
+                servers.append(SERVER.format(own=own, behind=url, settings=setting))
+                at = own
+            rows.append((about, reader, await nursery.start(serve_tap, reader, at)))
+        with tempfile.TemporaryDirectory() as folder:
+            config = NGINX.format(servers="\n    ".join(servers))
+            (Path(folder) / "nginx.conf").write_text(config, encoding="utf-8")
+            command = [program, "-e", "stderr", "-p", folder, "-c", "nginx.conf"]
+            with subprocess.Popen(command, start_new_session=True) as nginx:  # noqa: ASYNC220
+                try:
+                    await until_it_listens(at)
+                    async with trio.open_nursery() as asking:
+                        for *_, front in rows:
+                            asking.start_soon(ask, front)
+                finally:
+                    nginx.terminate()
+        nursery.cancel_scope.cancel()
+    print("\nnginx between the server and you: does an event pass before the next is there?")
+    for about, reader, _ in rows[: len(STREAMS)]:
+        print(f"  {about:54}{'streams' if len(reader.times) == COUNT else 'holds them'}")
+    print("\nnginx before a server that dies in the middle: what does it tell you?")
+    for about, reader, _ in rows[len(STREAMS) :]:
+        print(f"  {about:54}{'a whole answer' if reader.whole else 'cut off'}", flush=True)
+
+
+async def until_it_listens(port: int) -> None:
+    with trio.fail_after(10):
+        while True:
+            try:
+                await (await trio.open_tcp_stream(LOOPBACK, port)).aclose()
+                return
+            except OSError:
+                await trio.sleep(0.02)
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind((LOOPBACK, 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+async def watch(port: int) -> None:
+    """Find the guilty hops before this server."""
+    for number, modes in enumerate(ROUNDS, 1):
+        await find_the_hop(number, port, modes)
+    for mode in ("truncate=300", "http10,truncate=300"):
+        await find_the_cut(port, mode)
+    await real_ones(port)
+
+
+def routes(pace: Pace) -> Routes:
+    """Lesson 4's server. Events without any time between them would hide who holds them."""
+    return sse.routes(pace if pace.itl else Pace(0.03, 0.03))
+
+
+TRIES = [
+    ("A hop before it", "python -m servers.badproxy --to http://localhost:{port} --mode buffer"),
+    ("and the answer through it, from another terminal", "curl -N http://localhost:8009/"),
+    ("All that a hop can do", "python -m servers.badproxy --help"),
+]
+
+if __name__ == "__main__":
+    sys.exit(lesson.main(__doc__.partition("\n")[0], 8004, routes, watch, TRIES))

@@ -1,0 +1,134 @@
+"""Check 9: each piece passes before the next exists, unchanged; and so does the way it ends."""
+
+from collections.abc import AsyncIterator
+from types import ModuleType
+
+import trio
+
+from clients.memory import MemoryStream
+from protocol.chunked import ChunkedDecoder
+from protocol.errors import DecodeError
+from workshop.lab import Failure, Lab, first_difference
+
+HINTS = (
+    "Which line of the relay has to wait for the end of the answer before it can run?",
+    """Send inside the loop, each piece as one chunk. A piece is bytes: may it end in the middle of
+a character? And who should hear of it when `pieces` raises?""",
+    """In the loop: await send(b"%x\\r\\n%b\\r\\n" % (len(piece), piece)). After the loop, and only
+there, the last chunk; no `try` at all.""",
+)
+PIECES = [b"data: {1}\n\n", b"data: {2", b"}\n", b"\n"]
+PIECES += [b"data: \xe4\xbd", b"\xa0\xe5", b"\xa5\xbd\n\n"]  # 你好, cut inside both
+STREAMS = "a hop may cut a body anew, but what has come must leave (RFC 9112 §7.1, RFC 9110 §7.6)"
+RULE = {
+    "decodes-and-breaks-utf8": "a hop passes bytes on, not text (RFC 9110 §7.7)",
+    "swallows-the-end": "the last chunk says that a body is whole (RFC 9112 §8)",
+    "no-last-chunk": "a body without its last chunk is not whole (RFC 9112 §8)",
+}
+MODE = {
+    "decodes-and-breaks-utf8": "split-utf8",
+    "swallows-the-end": "http10,truncate=300",
+    "no-last-chunk": "truncate=300",
+}
+
+
+async def check(exercise: ModuleType, lab: Lab) -> None:
+    await Client(exercise, lab).see_it_through()
+    await Client(exercise, lab).see_it_cut_off()
+
+
+class Client:
+    """The client of one relay, and the server behind it."""
+
+    def __init__(self, exercise: ModuleType, lab: Lab) -> None:
+        self._exercise = exercise
+        self._lab = lab
+        self._before = len(lab.received)  # by the client before this one
+        self._decoder = ChunkedDecoder()
+        self._body = b""
+        self._expected = b""
+        self._server, self._pieces = trio.open_memory_channel[bytes](0)
+        self._cut = False
+
+    async def see_it_through(self) -> None:
+        ours, theirs = self._lab.connection()
+        async with self._lab.running(self._relay, theirs):
+            for number, piece in enumerate(PIECES, 1):
+                await self._pass(ours, number, piece)
+            self._server.close()
+            await self._receive_to_the_end(ours)
+        if not self._decoder.complete:
+            raise self._failure("no-last-chunk", "the server said all, and the client cannot know")
+
+    async def see_it_cut_off(self) -> None:
+        self._cut = True
+        ours, theirs = self._lab.connection()
+        async with self._lab.running(self._relay, theirs):
+            for number, piece in enumerate(PIECES[:2], 1):
+                await self._pass(ours, number, piece)
+            self._server.close()
+            await self._receive_to_the_end(ours)
+        if self._decoder.complete:
+            message = "the server was cut off, and the client is told that its answer is whole"
+            raise self._failure("swallows-the-end", message)
+
+    async def _relay(self, client: MemoryStream) -> None:
+        async def pieces() -> AsyncIterator[bytes]:
+            async for piece in self._pieces:
+                yield piece
+            if self._cut:
+                raise ConnectionError("the connection is broken")
+
+        try:
+            await self._exercise.relay(pieces(), client.send_all)
+        except ConnectionError:
+            pass  # the server that runs it would cut the client off
+        client.close()
+
+    async def _pass(self, ours: MemoryStream, number: int, piece: bytes) -> None:
+        """Let the server say one piece, and wait until the client has it."""
+        with self._lab.deadline(f"somebody to take piece {number}", name="does-not-read"):
+            await self._server.send(self._lab.give(piece))
+        self._expected += piece
+        if number == 1:
+            name, why = "flushes-at-end", "the relay waits for more before it says anything"
+        elif not self._expected.endswith(b"\n") and b"data: {" in piece:
+            name, why = "gathers-lines", "the line is not whole, and the relay waits for its end"
+        else:
+            name, why = "held-back", "the relay waits for more"
+        try:
+            with self._lab.deadline(f"piece {number}, {piece!r}", name=name, why=why):
+                while len(self._body) < len(self._expected) and await self._receive(ours):
+                    pass
+        except Failure as held:
+            raise self._failure(held.name, held.message) from None
+        if self._body != self._expected:
+            at = first_difference(self._body, self._expected)
+            message = f"piece {number} was {piece!r}, and the client reads {self._body[-9:]!r}"
+            name = "decodes-and-breaks-utf8" if "�".encode() in self._body else "wrong-data"
+            raise self._failure(name, message, at)
+
+    async def _receive_to_the_end(self, ours: MemoryStream) -> None:
+        with self._lab.deadline("the relay to end", name="does-not-end"):
+            while await self._receive(ours):
+                pass
+
+    async def _receive(self, ours: MemoryStream) -> bytes:
+        data = self._lab.take(await ours.receive_some())
+        try:
+            self._body += b"".join(self._decoder.receive_data(data))
+        except DecodeError as error:
+            raise self._failure("no-chunk", f"not the chunked coding: {error}") from error
+        return data
+
+    def _failure(self, name: str, message: str, at: int | None = None) -> Failure:
+        return Failure(
+            name,
+            message,
+            sent=self._expected,
+            received=self._lab.received[self._before :] if at is None else self._body,
+            at=at,
+            rule=RULE.get(name, STREAMS),
+            redo="python -m servers.badproxy --to http://localhost:8004 --mode "
+            + MODE.get(name, "buffer"),
+        )

@@ -1,0 +1,14 @@
+"""It passes on whole lines: half of one waits for the rest, and so does its reader."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+
+async def relay(pieces: AsyncIterator[bytes], send: Callable[[bytes], Awaitable[None]]) -> None:
+    held = b""
+    async for piece in pieces:
+        *lines, held = (held + piece).split(b"\n")
+        for line in lines:
+            await send(b"%x\r\n%b\n\r\n" % (len(line) + 1, line))
+    if held:
+        await send(b"%x\r\n%b\r\n" % (len(held), held))
+    await send(b"0\r\n\r\n")

@@ -1,0 +1,238 @@
+"""Lesson 10: TLS is another pipe: the same protocol inside, and a listener who reads lengths.
+
+Nothing of lessons 3 and 4 changes: the server writes the same bytes, into a stream that encrypts
+them (`clients/tls.py`) in place of one that does not. On the way there are records: five bytes that
+say how long the rest is, and the rest, which nobody can read.
+
+    17 03 03 00 3b  9c 41 e0 …         type 23 (application data), TLS, 59 bytes
+    42 bytes of plaintext + 1 byte that hides the real type + 16 bytes that prove nobody changed it
+
+A server that streams writes each token when it has one, so each token has a record of its own; and
+who sees the records go by sees how long each word of the answer is.
+
+Run this file; then read it, and `clients/tls.py`, where OpenSSL is a machine between two buffers.
+"""
+
+import socket
+import ssl
+import sys
+import tempfile
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # so that it runs in a clone
+try:
+    import msgspec
+    import trio
+    from h11 import RemoteProtocolError
+
+    from clients.exchange import exchange
+    from clients.stream import READ_SIZE, SocketStream
+    from clients.tls import TLSStream, client_context
+    from protocol.chunked import encode_chunk
+    from protocol.sse import EventStreamParser, ServerSentEvent, encode_comment, encode_event
+    from servers import sse
+    from servers.pace import Pace
+    from servers.reply import EventStream, Last, Reply, Request, StreamingReply
+    from servers.routes import Routes
+    from workshop import certificate, lesson
+except ModuleNotFoundError as missing:
+    sys.exit(f"{missing.name} is not installed here. Activate it:  . .venv/bin/activate")
+
+HEADERS = (("Host", "localhost"), ("Last-Event-ID", "11"))  # the end of the text: ten words
+
+
+# --- The server: lesson 4's, and nothing in it knows of TLS -----------------------------------
+
+
+def routes(pace: Pace) -> Routes:
+    """Lesson 4's events at `/`; the same, all of one length, at `/padded`."""
+    plain, _ = sse.routes(pace).find("GET", "/")
+    assert not isinstance(plain, Reply)
+
+    async def padded(request: Request) -> StreamingReply | Reply:
+        reply = await plain(request)
+        if not isinstance(reply, EventStream):
+            return reply
+        return EventStream(pad_events(reply))
+
+    return Routes({"GET /": plain, "GET /padded": padded})
+
+
+# region pad
+async def pad_events(reply: EventStream) -> AsyncGenerator[bytes | Last, None]:
+    """Each event, with a comment before it that makes all of them equally long."""
+    assert isinstance(reply.source, AsyncGenerator)
+    async for piece in reply.source:
+        if isinstance(piece, Last):  # it leaves with the end of the body: `0␍␊␍␊`
+            yield Last(pad(piece.piece, PADDED - 5))
+        else:
+            yield pad(piece, PADDED)
+
+
+def pad(event: bytes, size: int) -> bytes:
+    return encode_comment("." * (size - len(event) - len(encode_comment()))) + event
+# endregion
+
+
+PADDED = 96  # bytes
+
+
+# --- The listener: somebody on the way --------------------------------------------------------
+# It cannot change a byte unnoticed, and cannot read one. It can count them, and it can cut.
+
+
+class Tapped(SocketStream):
+    """The client's connection, with somebody who listens to what the server says.
+
+    Attributes:
+        heard: the ciphertext so far.
+        cut_after: bytes of it, after which the listener cuts in and says FIN for the server.
+    """
+
+    __slots__ = ("cut_after", "heard")
+
+    def __init__(self, sock: socket.socket, cut_after: int = 1 << 30) -> None:
+        super().__init__(sock)
+        self.heard = b""
+        self.cut_after = cut_after
+
+    async def receive_some(self, max_bytes: int = READ_SIZE) -> bytes:
+        data = await super().receive_some(max_bytes)
+        data = data[: self.cut_after - len(self.heard)]
+        self.heard += data
+        return data
+
+
+def records(ciphertext: bytes) -> list[tuple[bytes, bytes]]:
+    """(the five bytes before a record, the record), of those that have come whole."""
+    found = []
+    while len(ciphertext) >= (end := 5 + int.from_bytes(ciphertext[3:5])):
+        found.append((ciphertext[:5], ciphertext[5:end]))
+        ciphertext = ciphertext[end:]
+    return found
+
+
+# "The length … is the sum of the lengths of the content and the padding, plus one for the inner
+# content type, plus any expansion added by the AEAD algorithm" (RFC 8446 §5.2): 1 + 16.
+OVERHEAD = 17
+
+# The listener has read the manual: what is around a token is the same for each.
+AROUND = len(encode_chunk(encode_event(ServerSentEvent("word", '{"text":""}', "12"))))
+
+
+class Word(msgspec.Struct):
+    text: str
+
+
+# --- The client -------------------------------------------------------------------------------
+
+
+async def connect(port: int, context: ssl.SSLContext, cut_after: int = 1 << 30) -> "Connected":
+    opened = await trio.open_tcp_stream("localhost", port)
+    tapped = Tapped(socket.socket(fileno=opened.socket.detach()))
+    tls = TLSStream(tapped, context, server_hostname="localhost")
+    await tls.handshake()
+    tapped.heard = b""  # what follows is the answer
+    tapped.cut_after = cut_after
+    return Connected(tapped, tls)
+
+
+class Connected:
+    """A pipe, and who listens to it."""
+
+    def __init__(self, tapped: Tapped, tls: TLSStream) -> None:
+        self.tapped = tapped
+        self.tls = tls
+
+    async def events(self, target: str, *, show: bool = False) -> list[ServerSentEvent]:
+        """Ask, and read the whole answer: with the very client of `http://`."""
+        events: list[ServerSentEvent] = []
+        parser = EventStreamParser()
+        shown = 0
+        try:
+            response = await exchange(self.tls, "GET", target, HEADERS)
+            async for piece in response:
+                events += parser.receive_data(piece)
+                heard = records(self.tapped.heard)
+                for header, record in heard[shown:] if show else ():
+                    content = f"{len(record):4} bytes  {record[:8].hex(' ')} …"
+                    print(f"  {header.hex(' ')}  {content}", flush=True)
+                shown = len(heard)
+        finally:
+            self.tls.close()
+        return events
+
+
+async def read_lengths(port: int, context: ssl.SSLContext) -> None:
+    print("1. On the way: five bytes that anybody can read, and then none\n")
+    pipe = await connect(port, context)
+    events = await pipe.events("/", show=True)
+    sizes = [len(record) for _, record in records(pipe.tapped.heard)]
+    words = [event for event in events if event.event == "word"]
+    texts = [msgspec.json.decode(word.data, type=Word).text for word in words]
+    # The head, the line `retry`, the words, and `done` with the end of the body.
+    guess = [size - OVERHEAD - AROUND for size in sizes[2 : 2 + len(words)]]
+    truth = [len(text.encode()) for text in texts]
+    print(f"\n  the listener's guess   {guess}")
+    print(f"  the tokens, in bytes   {truth}")
+    print(f"  the same: {guess == truth}   {texts}", flush=True)
+
+
+async def read_padded(port: int, context: ssl.SSLContext) -> None:
+    print("\n2. The same events, each padded to one length\n")
+    pipe = await connect(port, context)
+    await pipe.events("/padded")
+    sizes = [len(record) for _, record in records(pipe.tapped.heard)]
+    print(f"  the listener hears     {sizes[1:]}")
+
+
+async def cut(port: int, context: ssl.SSLContext) -> None:
+    print("\n3. Somebody cuts in and says FIN for the server: who notices?\n")
+    for what, cut_after in (("nobody cuts", 1 << 30), ("cut", 800)):
+        pipe = await connect(port, context, cut_after)
+        try:
+            await pipe.events("/")
+            chunked = "the last chunk has come"
+        except RemoteProtocolError as error:
+            chunked = str(error)
+        print(f"  {what:13}HTTP/1.1  {chunked}")
+        pipe = await connect(port, context, cut_after)
+        await pipe.tls.send_all(b"GET / HTTP/1.0\r\nHost: localhost\r\nLast-Event-ID: 11\r\n\r\n")
+        while await pipe.tls.receive_some():
+            pass
+        goodbye = "no close_notify" if pipe.tls.truncated else "close_notify has come"
+        print(f"  {'':13}HTTP/1.0  {goodbye}", flush=True)
+        pipe.tls.close()
+
+
+def main() -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        public, key = certificate.make(Path(folder))
+
+        async def watch(port: int) -> None:
+            trusting = client_context(str(public))
+            await read_lengths(port, trusting)
+            await read_padded(port, trusting)
+            await cut(port, trusting)
+
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(public, key)
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context.num_tickets = 0  # they would be records too, and are for another day
+        tries = [(what, line.replace("{certificate}", str(public))) for what, line in TRIES]
+        about = __doc__.partition("\n")[0]
+        return lesson.main(about, 8443, routes, watch, tries, tls=context)
+
+
+GET = r"printf 'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'"
+CLIENT = "openssl s_client -quiet -CAfile {certificate} -connect localhost:{port}"
+TRIES = [
+    ("The events", "curl -N --cacert {certificate} https://localhost:{port}/"),
+    ("Without the certificate: nobody vouches for this server", "curl https://localhost:{port}/"),
+    ("netcat for TLS", f"{GET} | {CLIENT}"),
+    ("The records, as they come", f"{GET} | {CLIENT} -msg | grep --line-buffered -A1 RecordHeader"),
+]
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+"""Check 10: the listener knows each length as soon as five bytes are there, however they came."""
+
+from types import ModuleType
+
+from workshop.lab import Failure, Lab
+
+HINTS = (
+    "What does the listener have to remember between two reads?",
+    """Two things: how many bytes of this record are still to come, and what has come of the next
+one's five bytes. Take away the first from what was heard, then fill up the second.""",
+    """When the five are there: int.from_bytes(header[3:]) bytes are still to come, and if header[0]
+is 23, that many less 17 are plaintext.""",
+)
+OVERHEAD = 17
+RULE = "length counts the plaintext, 1 byte of type and 16 of tag (RFC 8446 §5.2)"
+REDO = "python workshop/10_tls --once"
+
+
+def record(kind: int, size: int) -> bytes:
+    """A record of this type, so long behind its header, with the beginnings of others in it."""
+    content = (b"\x17\x03\x03\x00\x05" * (size // 5 + 1))[:size]
+    return bytes([kind, 3, 3]) + size.to_bytes(2) + content
+
+
+HANDSHAKE = [record(22, 122), record(20, 1)]
+SIZES = [0, 3, 42, 1, 300, 16384, 6]
+RECORDS = [record(23, size + OVERHEAD) for size in SIZES]
+
+
+async def check(exercise: ModuleType, lab: Lab) -> None:
+    check_one_by_one(exercise, lab)
+    check_together(exercise, lab)
+    for step in (1, 2, 7, 1000):
+        check_cut(exercise, lab, step)
+
+
+def check_one_by_one(exercise: ModuleType, lab: Lab) -> None:
+    """Records come alone and whole: is each length the right one?"""
+    listener = exercise.Listener()
+    for heard in HANDSHAKE:
+        if found := listener.receive_data(lab.give(heard)):
+            message = f"a record of type {heard[0]} is not application data, and got {found}"
+            raise Failure("counts-the-handshake", message, sent=heard, rule=RULE)
+    for size, heard in zip(SIZES, RECORDS, strict=True):
+        found = listener.receive_data(lab.give(heard))
+        if found != [size]:
+            length = size + OVERHEAD
+            wrong = {
+                (length,): ("forgets-the-tag", "counts the tag and the hidden type as plaintext"),
+                (size + 5,): ("counts-header", "counts the five bytes as if they were inside"),
+            }
+            name, what = wrong.get(tuple(found), ("wrong-length", f"should be [{size}]"))
+            message = f"a record of length {length}: {found} {what}"
+            raise Failure(name, message, sent=heard[:5], rule=RULE, redo=REDO)
+
+
+def check_together(exercise: ModuleType, lab: Lab) -> None:
+    """A read may bring many."""
+    found = exercise.Listener().receive_data(lab.give(b"".join(HANDSHAKE + RECORDS)))
+    if found != SIZES:
+        message = f"{len(RECORDS)} records in one read are {SIZES}, not {found}"
+        raise Failure("assumes-one-record", message, sent=lab.sent[-80:], rule=RULE)
+
+
+def check_cut(exercise: ModuleType, lab: Lab, step: int) -> None:
+    """So many bytes at a time. The rest of a record comes when its length was told."""
+    listener = exercise.Listener()
+    stream = b"".join(HANDSHAKE + RECORDS)
+    told: list[tuple[int, int]] = []  # (a length, after how many bytes it was told)
+    for start in range(0, len(stream), step):
+        heard = stream[start : start + step]
+        told += [(size, start + len(heard)) for size in listener.receive_data(lab.give(heard))]
+    if [size for size, _ in told] != SIZES:
+        message = f"heard {step} bytes at a time: {[size for size, _ in told]}, not {SIZES}"
+        rule = "a record may come in any number of reads, and so may its five bytes"
+        raise Failure("assumes-whole-records", message, sent=stream[:40], rule=rule)
+    at = sum(map(len, HANDSHAKE))
+    for (size, when), heard in zip(told, RECORDS, strict=True):
+        if when >= at + 5 + step:
+            message = f"{size} was told {when - at - 5} bytes after the header that says it"
+            raise Failure("waits-for-the-rest", message, sent=heard[:5], rule=RULE)
+        at += len(heard)

@@ -1,0 +1,44 @@
+"""One way to do it. What an event is made of is forgotten with its connection; the id is not."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass
+
+import trio
+
+
+@dataclass
+class Response:
+    """What came back."""
+
+    status: int
+    lines: AsyncGenerator[str, None]
+
+
+Ask = Callable[[str], Awaitable[Response]]
+
+
+async def read(ask: Ask) -> AsyncGenerator[str, None]:
+    """Yield the data of each event once, as soon as it is complete, until the server says 204."""
+    last_event_id, retry = "", 3000
+    while True:
+        try:
+            response = await ask(last_event_id)
+            if response.status == 204:
+                return
+            event_id, data = last_event_id, None
+            async for line in response.lines:
+                field, _, value = line.partition(": ")
+                if line == "":
+                    last_event_id = event_id
+                    if data is not None:
+                        yield data
+                    data = None
+                elif field == "id":
+                    event_id = value
+                elif field == "data":
+                    data = value
+                elif field == "retry":
+                    retry = int(value)
+        except ConnectionError:
+            pass
+        await trio.sleep(retry / 1000)

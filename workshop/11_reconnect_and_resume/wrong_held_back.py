@@ -1,0 +1,46 @@
+"""Wrong: it reads all of a connection before it gives any."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass
+
+import trio
+
+
+@dataclass
+class Response:
+    """What came back."""
+
+    status: int
+    lines: AsyncGenerator[str, None]
+
+
+Ask = Callable[[str], Awaitable[Response]]
+
+
+async def read(ask: Ask) -> AsyncGenerator[str, None]:
+    """Yield the data of each event once, as soon as it is complete, until the server says 204."""
+    last_event_id, retry = "", 3000
+    while True:
+        try:
+            response = await ask(last_event_id)
+            if response.status == 204:
+                return
+            event_id, data, tokens = last_event_id, None, list[str]()
+            async for line in response.lines:
+                field, _, value = line.partition(": ")
+                if line == "":
+                    last_event_id = event_id
+                    if data is not None:
+                        tokens.append(data)
+                    data = None
+                elif field == "id":
+                    event_id = value
+                elif field == "data":
+                    data = value
+                elif field == "retry":
+                    retry = int(value)
+            for token in tokens:
+                yield token
+        except ConnectionError:
+            pass
+        await trio.sleep(retry / 1000)

@@ -1,0 +1,173 @@
+"""Check 12: an engine on a clock that jumps: every time is exact, and an hour takes no time."""
+
+from collections.abc import Callable, Sequence
+from types import ModuleType
+
+import trio
+import trio.testing
+
+from workshop.lab import Failure, Lab
+
+HINTS = (
+    "Which sequence is next, and until when may the engine sleep if a new one can come meanwhile?",
+    """Keep (when due, a number, step) in a heap: heapq.heappush, heapq.heappop. Sleep with
+`with trio.move_on_at(due): await event.wait()`, and let `submit` set that event.""",
+    """After `gap = step()`, with an `except Exception` around it: push (due + gap, …), and not
+(trio.current_time() + gap, …). Count the steps, and await trio.lowlevel.checkpoint() at 64.""",
+)
+MOST = 64  # steps without a turn of the others
+Trace = list[tuple[float, str]]
+
+
+async def check(exercise: ModuleType, lab: Lab) -> None:
+    await Run(exercise, lab).due_times()
+    await Run(exercise, lab).one_task()
+    await Run(exercise, lab).no_drift()
+    await Run(exercise, lab).a_new_one_wakes_it()
+    await Run(exercise, lab).a_full_batch_queues()
+    await Run(exercise, lab).one_fails()
+    await Run(exercise, lab).others_have_turns()
+
+
+class Run:
+    """One engine, and when it stepped whom."""
+
+    def __init__(self, exercise: ModuleType, lab: Lab) -> None:
+        self._exercise = exercise
+        self._lab = lab
+        self._start = trio.current_time()
+        self._before = len(lab.received)  # by the runs before this one
+        self._trace: Trace = []
+        self._steps = 0
+        self._error: Exception | None = None
+
+    @property
+    def now(self) -> float:
+        """Seconds since the start, to a twentieth: an engine may keep its time in slots."""
+        return round((trio.current_time() - self._start) * 20) / 20
+
+    def sequence(
+        self, name: str, gaps: Sequence[float], then: Callable[[int], None] = lambda number: None
+    ) -> Callable[[], float | None]:
+        """Tokens with these gaps between them. `then` is called at each, with its number."""
+        made = 0
+
+        def step() -> float | None:
+            nonlocal made
+            made += 1
+            self._steps += 1
+            self._trace.append((self.now, name))
+            self._lab.take(f"{self.now:g} s  {name}\n".encode())
+            then(made)
+            return gaps[made - 1] if made <= len(gaps) else None
+
+        return step
+
+    async def run(
+        self, steps: Sequence[Callable[[], float | None]], seconds: float, max_batch: int = 1000
+    ) -> None:
+        """Run an engine with these sequences for so many seconds."""
+        engine = self._exercise.Engine(max_batch)
+        for step in steps:
+            engine.submit(step)
+        async with self._lab.running(self._run, engine):
+            await trio.sleep(seconds)
+
+    async def _run(self, engine: object) -> None:
+        try:
+            await engine.run()  # type: ignore[attr-defined]
+        except Exception as error:
+            self._error = error
+
+    def expect(self, expected: Trace, name: str, message: str, rule: str) -> None:
+        """Compare what was stepped when; within one moment the order is free."""
+        if self._error is not None and not isinstance(self._error, Surprise):
+            raise self._error
+        for who in dict.fromkeys(who for _, who in expected):
+            due, came = times(expected, who), times(self._trace, who)
+            if due != came:
+                message += f": {who} was due at {due} s, and stepped at {came or 'no time'}"
+                raise Failure(name, message, received=self._lab.received[self._before :], rule=rule)
+
+    async def due_times(self) -> None:
+        await self.run([self.sequence("a", [1, 1]), self.sequence("b", [0.5, 2])], 10)
+        expected = [(0.0, "a"), (0.0, "b"), (0.5, "b"), (1.0, "a"), (2.0, "a"), (2.5, "b")]
+        message = "not every token came when it was due"
+        self.expect(expected, "wrong-times", message, "a step's gap says when the next one is due")
+
+    async def one_task(self) -> None:
+        most = before = trio.lowlevel.current_statistics().tasks_living
+
+        def count(number: int) -> None:
+            nonlocal most
+            most = max(most, trio.lowlevel.current_statistics().tasks_living)
+
+        await self.run([self.sequence("a", [1.0], count) for _ in range(50)], 10)
+        if most > before + 25:
+            message = f"50 sequences, and {most - before} tasks more than before"
+            raise Failure("one-task-each", message, rule="one task steps them all")
+
+    async def no_drift(self) -> None:
+        def busy(number: int) -> None:
+            if number == 2:  # the machine had something else to do: half a second is lost
+                clock = trio.lowlevel.current_clock()
+                assert isinstance(clock, trio.testing.MockClock)
+                clock.jump(0.5)
+
+        await self.run([self.sequence("a", [1, 1, 1], busy), self.sequence("b", [1.25, 1, 1])], 10)
+        expected = [(0.0, "a"), (1.0, "a"), (2.0, "a"), (3.0, "a")]
+        expected += [(0.0, "b"), (1.5, "b"), (2.25, "b"), (3.25, "b")]
+        message = "the machine was busy for half a second, and what was late then stays late"
+        self.expect(expected, "drifts", message, "the next is due a gap after this one was due")
+
+    async def a_new_one_wakes_it(self) -> None:
+        engine = self._exercise.Engine(1000)
+        engine.submit(self.sequence("slow", [1000.0]))
+        async with self._lab.running(self._run, engine):
+            await trio.sleep(1)
+            engine.submit(self.sequence("new", [1.0]))
+            await trio.sleep(10)
+        expected = [(0.0, "slow"), (1.0, "new"), (2.0, "new")]
+        message = "a sequence was submitted after 1 s, while nothing was due"
+        self.expect(expected, "sleeps-through", message, "submit wakes the engine")
+
+    async def a_full_batch_queues(self) -> None:
+        await self.run([self.sequence(name, [1.0]) for name in "abcde"], 10, max_batch=2)
+        expected = [(0.0, "a"), (0.0, "b"), (1.0, "a"), (1.0, "b")]
+        expected += [(1.0, "c"), (1.0, "d"), (2.0, "c"), (2.0, "d"), (2.0, "e"), (3.0, "e")]
+        message = "of five sequences no more than two may run at once, in their order"
+        self.expect(expected, "ignores-the-batch", message, "a full batch queues")
+
+    async def one_fails(self) -> None:
+        def fail(number: int) -> None:
+            if number == 2:
+                raise Surprise("this sequence has failed, on purpose")
+
+        await self.run([self.sequence("a", [1, 1], fail), self.sequence("b", [1.5, 1.5])], 10)
+        expected = [(0.0, "a"), (0.0, "b"), (1.0, "a"), (1.5, "b"), (3.0, "b")]
+        message = "a's second step raised an error, and b must not feel it"
+        self.expect(expected, "stops-all-on-error", message, "a step that raises ends its sequence")
+
+    async def others_have_turns(self) -> None:
+        last = most = 0
+
+        async def bystander() -> None:
+            nonlocal last, most
+            while self._steps < 1000:
+                most, last = max(most, self._steps - last), self._steps
+                await trio.lowlevel.checkpoint()
+            most = max(most, self._steps - last)
+
+        async with self._lab.running(bystander):
+            await self.run([self.sequence("a", [0.0] * 9) for _ in range(100)], 10)
+        if most > 2 * MOST:
+            message = f"1000 tokens were due at once, and another task waited for {most} of them"
+            raise Failure("never-yields", message, rule=f"let others run after {MOST} steps")
+
+
+def times(trace: Trace, name: str) -> str:
+    return ", ".join(f"{when:g}" for when, who in trace if who == name)
+
+
+class Surprise(Exception):
+    """What a step raises."""

@@ -1,0 +1,54 @@
+"""`workshop course`: where the course's pages are, or all of them as files.
+
+$ workshop course --build DIR
+212 pages in DIR: open DIR/index.html
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from .pages import Pages
+from .routes import FILES
+from .tree import Tree
+
+__all__ = ["build", "main"]
+
+
+def build(folder: Path, tree: Tree | None = None) -> int:
+    """Write all pages under a folder, over what is there. Returns how many.
+
+    Raises:
+        OSError: it cannot be written to.
+    """
+    pages = Pages(tree or Tree(), live=False)
+    for name in pages.names:
+        path = folder / f"{name}.html"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(pages.page(name) or "", encoding="utf-8")
+    for name, file in FILES.items():
+        if name != "panel.js":  # no server, no panel
+            (folder / name).write_bytes(file.read_bytes())
+    return len(pages.names)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="workshop course", description="The lessons and the annotated source, as web pages."
+    )
+    parser.add_argument("--build", metavar="DIR", help="write them to this folder, as HTML")
+    options = parser.parse_args(argv)
+    if options.build is None:
+        print("`workshop` serves the course at http://localhost:8000/course/")
+        print("To have it as files: workshop course --build DIR")
+        return 0
+    folder = Path(options.build)
+    try:
+        number = build(folder)
+    except OSError as error:
+        print(f"workshop course: {error}", file=sys.stderr)
+        return 1
+    print(f"{number} pages in {folder}: open {folder / 'index.html'}")
+    return 0

@@ -1,0 +1,295 @@
+"""Prose as HTML: Markdown pages, docstrings and comments, with their links.
+
+    # Lesson 3: a chunk …       an `h1`, and a line in the page's table of contents
+    [it](../a.py#receive)       a link; alone in its paragraph, that code itself
+    RFC 9112 §7.1               a link to the RFC's section
+        6\\r\\n                   an indented sample is code
+
+The rules this file keeps:
+
+1. Nothing that a file says becomes markup: HTML in Markdown is text, an address that is not
+   http(s) is no link, and a picture is a link to it, for a page loads nothing from elsewhere.
+2. Prose in code is not Markdown by profession: `*` and `_` are themselves there, and so is `\\`.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from typing import Any
+
+import msgspec
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+from markdown_it.utils import OptionsDict
+
+from .colours import highlight, language_of
+from .links import WORD, Links, Standard, Target
+from .weave import Span, split_lines
+
+__all__ = ["Heading", "Prose", "code_lines", "slug"]
+
+# Google's form of docstring, as this project writes it.
+FIELDS = re.compile(
+    r"^(Args|Attributes|Returns|Raises|Yields):\n((?:[ ]{4}.*(?:\n|\Z)|[ ]*\n)+)", re.MULTILINE
+)
+FIELD = re.compile(
+    r"^ {4}(?! )(?:([\w.`*, ]+): )?(.*(?:\n(?: {5,}.*|[ ]*(?=\n {5})))*)", re.MULTILINE
+)
+
+
+class Heading(msgspec.Struct, frozen=True):
+    """A line of a page's table of contents."""
+
+    anchor: str
+    text: str
+    is_code: bool = False
+
+
+class State(msgspec.Struct):
+    """What the renderer knows while it writes one passage."""
+
+    page: str
+    standard: Standard
+    headings: list[Heading] = []
+    open_links: list[str] = []  # the end tags of the links that are open
+
+
+class Prose:
+    """Writes the prose of a tree's pages."""
+
+    def __init__(self, links: Links) -> None:
+        self.links = links
+        self._pages = self._parser()
+        self._comments = self._parser().disable(["emphasis", "escape", "entity", "lheading"])
+
+    def page(self, name: str) -> tuple[str, list[Heading]]:
+        """A Markdown file as HTML, and its headings but the first."""
+        state = State(name, Standard())
+        tokens = self._pages.parse(self.links.tree.text(name), {"state": state})
+        tokens = list(self._with_code(tokens, state))
+        return self._render(self._pages, tokens, state), state.headings
+
+    def comment(self, page: str, text: str, context: str = "") -> str:
+        """What docstrings and comments say, as HTML.
+
+        Args:
+            page: the file that they stand in.
+            text: as `Block.text` has it.
+            context: the module's docstring, for a section of the standard that it is about.
+        """
+        state = State(page, Standard(context))
+        html, end = "", 0
+        for fields in FIELDS.finditer(text):
+            html += self._markdown(text[end : fields.start()], state)
+            html += self._fields(fields[1], fields[2], state)
+            end = fields.end()
+        return html + self._markdown(text[end:], state)
+
+    def inline(self, page: str, text: str) -> str:
+        """One line of prose, as HTML without a paragraph."""
+        return self._inline(text, State(page, Standard()))
+
+    def excerpt(self, page: str, target: Target, caption: str) -> str | None:
+        """The code that a link means, with its place; None if there is none.
+
+        Args:
+            caption: HTML.
+        """
+        tree = self.links.tree
+        span = tree.span(target.page, target.fragment)
+        if span is None:
+            return None
+        lines = highlight(tree.text(target.page), language_of(target.page))
+        marks = tree.woven(target.page).marks
+        numbers = [number for number in range(span.first, span.last + 1) if number not in marks]
+        code = split_lines(tree.text(target.page))
+        # The margin that all of it has is left out, also where it stands inside a string's span.
+        margin = min(
+            (len(line) - len(line.lstrip(" ")) for n in numbers if (line := code[n - 1]).strip()),
+            default=0,
+        )
+        indented = re.compile(rf"^((?:<[^>]*>)*) {{{margin}}}")
+        shown = [(number, indented.sub(r"\1", lines[number - 1])) for number in numbers]
+        href = escape(self.links.href(page, target))
+        return (
+            f'<figure class="excerpt"><figcaption>{caption} <a href="{href}">'
+            f"<code>{escape(target.page)}</code>, {_lines(span)}</a></figcaption>\n"
+            f"{code_lines(shown)}</figure>\n"
+        )
+
+    # ---- Markdown
+
+    def _parser(self) -> MarkdownIt:
+        parser = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
+        rules = {
+            "text": self._text,
+            "code_inline": self._code_inline,
+            "code_block": self._sample,
+            "fence": self._fence,
+            "heading_open": self._heading,
+            "link_open": self._link_open,
+            "link_close": self._link_close,
+            "table_open": lambda token, state: '<div class="table"><table>\n',
+            "table_close": lambda token, state: "</table></div>\n",
+            "th_open": self._cell,
+            "td_open": self._cell,
+            "excerpt": lambda token, state: token.content,
+        }
+        for name, rule in rules.items():
+            parser.add_render_rule(name, _method(rule))
+        return parser
+
+    def _render(self, parser: MarkdownIt, tokens: Sequence[Token], state: State) -> str:
+        html: str = parser.renderer.render(tokens, parser.options, {"state": state})
+        return html
+
+    def _markdown(self, text: str, state: State) -> str:
+        tokens = self._comments.parse(_indent_samples(text), {"state": state})
+        return self._render(self._comments, tokens, state)
+
+    def _inline(self, text: str, state: State) -> str:
+        return self._render(self._comments, self._comments.parseInline(text, {}), state)
+
+    def _fields(self, title: str, text: str, state: State) -> str:
+        """`Args:` and the like: a list of names and what each of them is."""
+        html = f'<p class="label">{title}</p>\n<dl>\n'
+        for name, what in FIELD.findall(text):
+            names = ", ".join(f"<code>{escape(each)}</code>" for each in name.split(", ") if each)
+            html += f"<dt>{names}</dt>" if names else ""
+            html += f"<dd>{self._inline(' '.join(what.split()), state)}</dd>\n"
+        return html + "</dl>\n"
+
+    def _with_code(self, tokens: Sequence[Token], state: State) -> Iterator[Token]:
+        """A paragraph that is one link to a piece of code becomes that code."""
+        skip = 0
+        for index, token in enumerate(tokens):
+            if skip:
+                skip -= 1
+            elif token.type == "paragraph_open" and (
+                html := self._code_instead(tokens[index + 1].children or [], state)
+            ):
+                yield Token("excerpt", "", 0, content=html)
+                skip = 2  # the paragraph's inline token, and its end
+            else:
+                yield token
+
+    def _code_instead(self, paragraph: Sequence[Token], state: State) -> str | None:
+        links = [token for token in paragraph if token.type in ("link_open", "link_close")]
+        if len(links) != 2 or links != [paragraph[0], paragraph[-1]]:
+            return None
+        target = self.links.resolve(state.page, str(paragraph[0].attrs["href"]))
+        if target is None or not target.fragment or target.page.endswith(".md"):
+            return None
+        words = Token("inline", "", 0, children=list(paragraph[1:-1]))
+        state.open_links.append("")  # these words stand in a link
+        caption = self._render(self._pages, [words], state)
+        state.open_links.pop()
+        return self.excerpt(state.page, target, caption)
+
+    # ---- One rule for each kind of token that is not written as usual
+
+    def _words(self, text: str, state: State) -> str:
+        """A text with the links that its words are."""
+        html, end = "", 0
+        for match in WORD.finditer(text):
+            url = self.links.word(state.page, match, state.standard)
+            if url and not state.open_links:
+                html += escape(text[end : match.start()])
+                html += f'<a href="{escape(url)}">{escape(match[0])}</a>'
+                end = match.end()
+        return html + escape(text[end:])
+
+    def _text(self, token: Token, state: State) -> str:
+        return self._words(token.content, state)
+
+    def _code_inline(self, token: Token, state: State) -> str:
+        html = f"<code>{escape(token.content)}</code>"
+        match = WORD.fullmatch(token.content)
+        if match is None or state.open_links or not (match["file"] or match["test"]):
+            return html
+        url = self.links.word(state.page, match, state.standard)
+        return f'<a href="{escape(url)}">{html}</a>' if url else html
+
+    def _sample(self, token: Token, state: State) -> str:
+        return f"<pre><code>{self._words(token.content, state)}</code></pre>\n"
+
+    def _fence(self, token: Token, state: State) -> str:
+        html = "\n".join(highlight(token.content, token.info.strip() or "text"))
+        return f"<pre><code>{html}\n</code></pre>\n"
+
+    def _heading(self, token: Token, state: State) -> str:
+        if token.tag == "h1":
+            return "<h1>"
+        taken = {heading.anchor for heading in state.headings}
+        text = re.sub(r"[`*]|\]\([^)]*\)|\[", "", token.meta["text"])
+        anchor = name = slug(text)
+        while anchor in taken:
+            anchor = f"{name}-{sum(each.startswith(name) for each in taken)}"
+        state.headings.append(Heading(anchor, text))
+        return f'<{token.tag} id="{escape(anchor)}">'
+
+    def _link_open(self, token: Token, state: State) -> str:
+        href = str(token.attrs["href"])
+        if not re.match(r"https?://", href):
+            target = None if re.match(r"[\w.+-]*:", href) else self.links.resolve(state.page, href)
+            href = self.links.href(state.page, target) if target else ""
+        state.open_links.append("</a>" if href else "</span>")
+        return f'<a href="{escape(href)}">' if href else "<span>"
+
+    def _link_close(self, token: Token, state: State) -> str:
+        return state.open_links.pop()
+
+    def _cell(self, token: Token, state: State) -> str:
+        # Markdown-it would write a style attribute, which the policy forbids.
+        right = "text-align:right" in str(token.attrs.get("style", ""))
+        return f'<{token.tag} class="right">' if right else f"<{token.tag}>"
+
+
+def _method(rule: Any) -> Any:
+    """A rule as the renderer calls it: as a method of itself, with more than a rule here needs."""
+
+    def render(
+        renderer: Any, tokens: Sequence[Token], index: int, options: OptionsDict, env: Any
+    ) -> str:
+        token = tokens[index]
+        if token.type == "heading_open":
+            token.meta["text"] = tokens[index + 1].content
+        html: str = rule(token, env["state"])
+        return html
+
+    return render
+
+
+def _indent_samples(text: str) -> str:
+    """Paragraphs that are indented a little, as samples in comments are, indented enough."""
+    return re.sub(
+        r"(?:(?<=\n\n)|\A)(?: {2,3}\S.*(?:\n|\Z)(?: +.*(?:\n|\Z))*)",
+        lambda sample: re.sub(r"(?m)^", "    ", sample[0].rstrip("\n")) + "\n",
+        text,
+    )
+
+
+def _lines(span: Span) -> str:
+    if span.first == span.last:
+        return f"line {span.first}"
+    return f"lines {span.first}–{span.last}"
+
+
+def slug(text: str) -> str:
+    """A heading's anchor, as GitHub makes it."""
+    return re.sub(r"[^\w\- ]", "", text.lower()).strip().replace(" ", "-")
+
+
+def code_lines(lines: Sequence[tuple[int, str]], anchors: Mapping[int, str] | None = None) -> str:
+    """Highlighted lines as a box of code, each with its number.
+
+    Args:
+        lines: (number, HTML).
+        anchors: where other anchors than `L12` are to stand; None for no anchors at all.
+    """
+    html = ""
+    for number, line in lines:
+        place = "" if anchors is None else f' id="L{number}" href="#L{number}" tabindex="-1"'
+        extra = (anchors or {}).get(number, "")
+        html += f'<a class="n"{place} data-n="{number}"></a>{extra}{line}\n'
+    return f'<pre class="lines"><code>{html}</code></pre>'

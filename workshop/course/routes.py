@@ -1,0 +1,70 @@
+"""The handlers of `/course/`, for a server that takes them as an argument.
+
+    pages = course.routes.pages()
+    servers.chat.routes(…, pages=pages)      GET /course/protocol/chunked.py.html
+
+A page is written when it is asked for, in a thread: taking a file apart takes a while, and the
+server's other streams go on meanwhile. It is written again when any file has changed.
+"""
+
+from pathlib import Path, PurePosixPath
+
+import trio
+
+from servers.chat import CONTENT_SECURITY_POLICY, CONTENT_TYPES, PAGE
+from servers.reply import Handler, Reply, Request
+
+from .links import INDEX
+from .live import wire_style
+from .pages import Pages
+from .tree import Tree
+
+__all__ = ["FILES", "course_routes"]
+
+HERE = Path(__file__).parent
+
+HEADERS = (
+    ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
+    ("Cache-Control", "no-cache"),
+    ("Referrer-Policy", "no-referrer"),
+)
+
+FILES = {path.name: path for path in (HERE / "style.css", HERE / "panel.js", PAGE / "icon.svg")}
+"""What the pages load, by name."""
+
+WIRE_CSS = "wire.css"
+
+
+def course_routes(tree: Tree | None = None) -> dict[str, Handler]:
+    """The routes of the course.
+
+    Args:
+        tree: the files that have pages; by default this project's.
+    """
+    pages: Pages | None = None
+    one_at_a_time = trio.CapacityLimiter(1)
+
+    def write(path: str) -> str | None:
+        nonlocal pages
+        if pages is None:
+            pages = Pages(tree or Tree(), live=True)
+        pages.refresh()
+        return wire_style(pages.tree) if path == WIRE_CSS else pages.page(path[: -len(".html")])
+
+    async def course(request: Request) -> Reply:
+        path = request.params.get("path", f"{INDEX}.html")
+        if path in FILES:
+            file = FILES[path]
+            return Reply(file.read_bytes(), 200, CONTENT_TYPES[file.suffix], HEADERS)
+        suffix = PurePosixPath(path).suffix
+        text = None
+        if suffix == ".html" or path == WIRE_CSS:
+            text = await trio.to_thread.run_sync(write, path, limiter=one_at_a_time)
+        if text is None:
+            return Reply("404 Not Found\n\nThe course has no such page: see /course/\n", 404)
+        return Reply(text, 200, CONTENT_TYPES[suffix], HEADERS)
+
+    async def slash(request: Request) -> Reply:
+        return Reply("The course is at /course/\n", 308, headers=(("Location", "/course/"),))
+
+    return {"GET /course": slash, "GET /course/": course, "GET /course/{path}": course}

@@ -1,0 +1,175 @@
+"""The page of a Python module: what it says on the left, what it does on the right.
+
+A row is a section of the file (weave.py). Its prose names the class or function that begins there,
+says which lessons show it, and then what the docstring and the comments say. Its code has the
+numbers of the file, each an anchor: `#L120`. So have classes and functions
+(`#ChunkedDecoder.receive_data`), regions, and the titles that comments give (`#the-request`).
+"""
+
+import posixpath
+from collections.abc import Sequence
+from html import escape
+
+from .colours import highlight, language_of
+from .links import Links, Target
+from .prose import Heading, Prose, code_lines, slug
+from .shell import contents, crumbs, link
+from .weave import Kind, Section, Woven
+
+__all__ = ["file_page", "source_page"]
+
+
+def source_page(name: str, links: Links, prose: Prose) -> str:
+    """The `main` element of a Python module's page."""
+    woven = links.tree.woven(name)
+    sections = [section for section in woven.sections if not section.is_empty]
+    intro = said = ""
+    for block in sections[0].blocks if sections and not sections[0].has_code else ():
+        said += block.text + "\n\n"
+    if said.strip():
+        intro = prose.comment(name, said)
+        del sections[0]
+    page = _SourcePage(name, links, prose, woven, sections, said)
+    rows = "".join(map(page.row, sections))
+    facts = "".join(f"<li>{fact}</li>\n" for fact in _facts(name, links))
+    return (
+        f'<main id="-main" class="source">\n<div class="intro">\n{crumbs(links, name)}'
+        f'<div class="prose">{intro}</div>\n<ul class="facts">\n{facts}</ul>\n'
+        f'{contents(page.headings)}</div>\n<div class="woven">\n{rows}</div>\n</main>'
+    )
+
+
+def file_page(name: str, links: Links) -> str:
+    """The `main` element of any other file's page: its lines."""
+    lines = highlight(links.tree.text(name), language_of(name))
+    regions = links.tree.woven(name).regions
+    anchors = {span.first: _anchor(region) for region, span in regions.items()}
+    facts = "".join(f"<li>{fact}</li>\n" for fact in _facts(name, links))
+    return (
+        f'<main id="-main" class="source">\n<div class="intro">\n{crumbs(links, name)}'
+        f'<ul class="facts">\n{facts}</ul>\n</div>\n'
+        f'<div class="whole">{code_lines(list(enumerate(lines, 1)), anchors)}</div>\n</main>'
+    )
+
+
+class _SourcePage:
+    """Writes the rows of one page; no anchor twice.
+
+    Args:
+        context: what the module's docstring says.
+
+    Attributes:
+        headings: of the table of contents: titles, and what is public.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        links: Links,
+        prose: Prose,
+        woven: Woven,
+        sections: Sequence[Section],
+        context: str,
+    ) -> None:
+        self._name = name
+        self._links = links
+        self._prose = prose
+        self._context = context
+        self._lines = highlight(woven.text, "python")
+        rows = {section.name for section in sections}
+        inner = {
+            name: span
+            for name, span in (woven.regions | woven.definitions).items()
+            if name not in rows
+        }
+        self._anchors: dict[int, str] = {}
+        for inner_name, span in inner.items():
+            before = self._anchors.get(span.first, "")
+            self._anchors[span.first] = before + _anchor(inner_name)
+        self._taken = {*woven.regions, *woven.definitions}
+        self.headings: list[Heading] = []
+
+    def row(self, section: Section) -> str:
+        said = self._title(section) + self._heading(section)
+        shown: list[tuple[int, str]] = []
+        for block in section.blocks:
+            if block.kind is Kind.CODE:
+                numbers = range(block.first, block.first + len(block.lines))
+                shown += [(number, self._lines[number - 1]) for number in numbers]
+            elif block.text:
+                said += self._prose.comment(self._name, block.text, self._context)
+        while shown and not shown[0][1].strip():
+            del shown[0]
+        while shown and not shown[-1][1].strip():
+            shown.pop()
+        anchor = f' id="{escape(section.name)}"' if section.name else ""
+        code = code_lines(shown, self._anchors) if shown else ""
+        return (
+            f'<section{anchor}>\n<div class="prose">{said}</div>\n'
+            f'<div class="code">{code}</div>\n</section>\n'
+        )
+
+    def _title(self, section: Section) -> str:
+        if not section.title:
+            return ""
+        anchor = slug(section.title)
+        while anchor in self._taken:
+            anchor += "-"
+        self._taken.add(anchor)
+        self.headings.append(Heading(anchor, section.title))
+        return f'<h2 id="{escape(anchor)}">{escape(section.title)}</h2>\n'
+
+    def _heading(self, section: Section) -> str:
+        """The name of what begins here, and the lessons that show a part of this section."""
+        html = ""
+        if name := section.name:
+            parent, _, short = name.rpartition(".")
+            if not name.startswith("_") and "._" not in name:
+                self.headings.append(Heading(name, f".{short}" if parent else short, is_code=True))
+            html = f'<a href="#{escape(name)}"><code>{escape(short)}</code></a>'
+        lessons = {}
+        for lesson, fragment in self._links.lessons.get(self._name, ()):
+            span = self._links.tree.span(self._name, fragment)
+            if span is not None and section.first <= span.first <= section.last:
+                lessons[lesson] = fragment
+        html += "".join(
+            f' <span class="used">{_lesson(self._links, self._name, each)}</span>'
+            for each in lessons
+        )
+        return f'<p class="name">{html}</p>\n' if html else ""
+
+
+def _facts(name: str, links: Links) -> list[str]:
+    """What a file has to do with others."""
+    facts = [f"{links.tree.text(name).count(chr(10))} lines"]
+    lessons = dict.fromkeys(lesson for lesson, _ in links.lessons.get(name, ()))
+    if lessons:
+        facts.append("Read in " + ", ".join(_lesson(links, name, each) for each in lessons))
+    importers = links.importers.get(name, [])
+    stem = posixpath.splitext(posixpath.basename(name))[0]
+    tests = [each for each in importers if posixpath.basename(each).startswith("test_")]
+    users = [each for each in importers if not each.startswith("tests/")]
+    is_test = name.startswith("tests/")
+    for what, names in [
+        ("Tests" if is_test else "Uses", links.imports.get(name, [])),
+        ("Used by", importers if is_test else users),
+        ("Tested by", [each for each in tests if f"test_{stem}" in each] or tests),
+    ]:
+        if names and not (is_test and what == "Tested by"):
+            facts.append(f"{what} " + ", ".join(_file(links, name, each) for each in names))
+    return facts
+
+
+def _lesson(links: Links, page: str, lesson: str) -> str:
+    return link(links, page, Target(lesson), f"lesson {links.tree.lesson(lesson)}")
+
+
+def _file(links: Links, page: str, name: str) -> str:
+    """A file by the shortest name that is clear: its own, beside the page, else its path."""
+    beside = posixpath.dirname(page) == posixpath.dirname(name)
+    shown = posixpath.basename(name) if beside else name
+    return link(links, page, Target(name), f"<code>{escape(shown)}</code>")
+
+
+def _anchor(name: str) -> str:
+    return f'<span id="{escape(name)}"></span>'

@@ -1,0 +1,143 @@
+"""The files that have a page, and what is in them now.
+
+    README.md                                   workshop/READING.md
+    workshop/03_http_chunked/README.md          protocol/chunked.py
+    servers/page/sse.js                         tests/protocol/test_chunked.py
+
+A page's name is the file's path in the clone. The names are a table made by looking through the
+five folders; a request is looked up in it, and no path is ever built from a request.
+"""
+
+import os
+import posixpath
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from .weave import Span, Woven, find_regions, read_docstring, split_lines, weave
+
+__all__ = ["ROOT", "Tree"]
+
+ROOT = Path(__file__).parent.parent.parent
+
+FOLDERS = ("workshop", "protocol", "servers", "clients")
+IN_A_CLONE = ("README.md", "LICENSE", "pyproject.toml", ".ci/run")
+SUFFIXES = {".py", ".md", ".js", ".mjs", ".css", ".html", ".json", ".c", ".cfg", ".conf"}
+MAX_SIZE = 60_000
+"""Bytes. A larger file has no page: it is data."""
+
+# `workshop solution` shows it to whoever has found one.
+SPOILER = re.compile(r"workshop/\d\d_\w+/(?:solution|wrong_\w+)\.py")
+LESSON = re.compile(r"workshop/(\d\d)_\w+/README\.md")
+HEADING = re.compile(r"^# +(.+)$", re.MULTILINE)
+FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+
+
+class Stamp(NamedTuple):
+    """Tells one state of a file from another."""
+
+    mtime_ns: int
+    size: int
+
+
+class Tree:
+    """The files under a root folder.
+
+    Args:
+        root: a clone, or the folder that the packages are installed in.
+    """
+
+    def __init__(self, root: Path = ROOT) -> None:
+        self.root = root
+        self._stamps: dict[str, Stamp] = {}
+        self._texts: dict[str, str] = {}
+        self._woven: dict[str, Woven] = {}
+        self.refresh()
+
+    @property
+    def names(self) -> list[str]:
+        """All pages, in the order of the folders, and by name in each."""
+        return list(self._stamps)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._stamps
+
+    def refresh(self) -> bool:
+        """Look at the files again. Returns whether anything has changed."""
+        stamps = dict(self._look())
+        changed = stamps.items() ^ self._stamps.items()
+        for name, _ in changed:
+            self._texts.pop(name, None)
+            self._woven.pop(name, None)
+        self._stamps = stamps
+        return bool(changed)
+
+    def text(self, name: str) -> str:
+        """What is in a file, its line ends as they are."""
+        if name not in self._texts:
+            data = (self.root / name).read_bytes()
+            self._texts[name] = data.decode(errors="backslashreplace")
+        return self._texts[name]
+
+    def woven(self, name: str) -> Woven:
+        """A file taken apart. One that is not Python has regions (`// region NAME`) at most."""
+        if name not in self._woven:
+            text = self.text(name)
+            if name.endswith(".py"):
+                woven = weave(text)
+            else:
+                woven = Woven(text)
+                lines = (line.strip() for line in split_lines(text))
+                comments = {n: line for n, line in enumerate(lines, 1) if line.startswith("//")}
+                find_regions(woven, comments)
+            self._woven[name] = woven
+        return self._woven[name]
+
+    def span(self, name: str, fragment: str) -> Span | None:
+        """The lines that a link's fragment means: a region, a class or function, or `L12`."""
+        woven = self.woven(name)
+        line = re.fullmatch(r"L([1-9][0-9]{0,5})", fragment)
+        if line and int(line[1]) <= len(split_lines(woven.text)):
+            return Span(int(line[1]), int(line[1]))
+        return woven.regions.get(fragment) or woven.definitions.get(fragment)
+
+    def title(self, name: str) -> str:
+        """A Markdown page's heading; of any other file, its name."""
+        if name.endswith(".md") and (heading := HEADING.search(FENCE.sub("", self.text(name)))):
+            return re.sub(r"[`*]", "", heading[1])
+        return name
+
+    def summary(self, name: str) -> str:
+        """The first paragraph of a module's docstring."""
+        said = read_docstring(self.text(name)) if name.endswith(".py") else ""
+        return said.partition("\n\n")[0]
+
+    def lesson(self, name: str) -> int | None:
+        """The number of the lesson whose README this is."""
+        match = LESSON.fullmatch(name)
+        return int(match[1]) if match else None
+
+    @property
+    def lessons(self) -> list[str]:
+        return [name for name in self.names if self.lesson(name)]
+
+    def _look(self) -> Iterator[tuple[str, Stamp]]:
+        in_a_clone = (self.root / "pyproject.toml").is_file()
+        for name in IN_A_CLONE if in_a_clone else ():
+            yield from self._stamp(name)
+        for top in (*FOLDERS, *(("tests",) if in_a_clone else ())):
+            for path, folders, files in os.walk(self.root / top):
+                folders[:] = sorted(set(folders) - {"__pycache__"})
+                folder = Path(path).relative_to(self.root).as_posix()
+                for file in sorted(files):
+                    if posixpath.splitext(file)[1] in SUFFIXES:
+                        yield from self._stamp(f"{folder}/{file}")
+
+    def _stamp(self, name: str) -> Iterator[tuple[str, Stamp]]:
+        try:
+            status = os.stat(f"{self.root}/{name}")
+        except OSError:  # it has just gone
+            return
+        if 0 < status.st_size <= MAX_SIZE and not SPOILER.fullmatch(name):
+            yield name, Stamp(status.st_mtime_ns, status.st_size)
