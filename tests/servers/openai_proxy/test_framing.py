@@ -147,7 +147,8 @@ async def test_head_and_options() -> None:
 async def test_two_requests_on_one_connection() -> None:
     """Each is a request of its own, on the API's side too."""
     first = post(body=b"{}").replace(b"Connection: close\r\n", b"")
-    async with behind(OK) as api, proxied(api.port) as proxy:
+    once = whole(b"{}", "200 OK", JSON, "Connection: close")
+    async with behind(once) as api, proxied(api.port) as proxy:
         client = await proxy.connect()
         with trio.fail_after(10):
             await client.send_all(first + post())
