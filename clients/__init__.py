@@ -1,4 +1,4 @@
-"""What sends requests: byte streams, an HTTP client, a netcat.
+"""What sends requests: byte streams, an HTTP client, a chat client, a netcat.
 
     stream.py    one end of a TCP connection, without a framework
     memory.py    the same in memory, for tests and for the checks of exercises
@@ -8,6 +8,8 @@
     exchange.py  one request and its response, on a connection that is open
     pool.py      connections that wait for their next request
     http.py      from a URL to a response that arrives piece by piece
+    tap.py       what passes through a connection, shown to somebody who looks on
+    chat.py      a streamed answer of an OpenAI-compatible API, delta by delta
     errors.py    what can go wrong with a request, by how far it came
     nc.py        netcat: bytes between a connection and a terminal
 """

@@ -21,7 +21,6 @@ from protocol.http1 import Coding, body_decoder, keeps_alive, read_response, res
 
 from .errors import DisconnectedError, ResponseError
 from .stream import ByteStream
-from .tls import TLSStream
 
 __all__ = ["Headers", "Response", "exchange"]
 
@@ -159,7 +158,7 @@ class Response:
 
     def _check_goodbye(self) -> None:
         """A body that ends with the connection is whole if TLS says so (RFC 9112 §9.8)."""
-        if isinstance(self.stream, TLSStream) and self.stream.truncated:
+        if getattr(self.stream, "truncated", False):
             raise DecodeError("the connection ended without close_notify, so the body may too", 0)
 
     async def read(self, limit: int = MAX_BODY_SIZE) -> bytes:

@@ -28,6 +28,7 @@ from .errors import ConnectError, ConnectTimeoutError, DisconnectedError
 from .exchange import Headers, Response, exchange
 from .pool import Pool
 from .stream import ByteStream, connect
+from .tap import Observer, Tap
 from .tls import TLSStream, client_context
 from .tunnel import Proxy, open_tunnel, proxy_for
 
@@ -68,7 +69,13 @@ class Place:
 
 @asynccontextmanager
 async def request(
-    method: str, url: str, headers: Headers = (), body: bytes = b"", *, ca_file: str | None = None
+    method: str,
+    url: str,
+    headers: Headers = (),
+    body: bytes = b"",
+    *,
+    ca_file: str | None = None,
+    observer: Observer | None = None,
 ) -> AsyncGenerator[Response, None]:
     """Send a request on a connection of its own, and receive the head of its response.
 
@@ -79,13 +86,15 @@ async def request(
         headers: more of them. Host, Connection and Content-Length are written here.
         body: of the request.
         ca_file: certificates (PEM) to trust in place of the system's.
+        observer: sees what passes.
 
     Raises:
         ValueError: not such a URL, or not such a file.
         clients.errors.RequestError: which of its kinds says how far the request came.
     """
     place = Place.of(url)
-    stream = await _open(place, client_context(ca_file) if place.scheme == "https" else None)
+    context = client_context(ca_file) if place.scheme == "https" else None
+    stream = await _open(place, context, observer)
     try:
         all_headers = (("Host", place.authority), ("Connection", "close"), *headers)
         yield await exchange(stream, method, place.target, all_headers, body)
@@ -172,17 +181,30 @@ class Client:
         )
 
 
-async def _open(place: Place, context: ssl.SSLContext | None) -> ByteStream:
+async def _open(
+    place: Place, context: ssl.SSLContext | None, observer: Observer | None = None
+) -> ByteStream:
     """A connection to the place, with TLS if its scheme says so."""
-    if place.scheme == "http" or context is None:
-        return await _reach(place, None)
-    stream = await _reach(place, proxy_for(place.host, place.port))
+    secure = context if place.scheme == "https" else None
+    stream = await _reach(place, proxy_for(place.host, place.port) if secure else None)
+    if observer is not None:
+        stream = Tap(stream, observer, "tcp")
+    if secure is not None:
+        stream = await _secure(stream, secure, place.host, observer)
+    return stream if observer is None else Tap(stream, observer, "http")
+
+
+async def _secure(
+    stream: ByteStream, context: ssl.SSLContext, host: str, observer: Observer | None
+) -> ByteStream:
     try:
-        tls = TLSStream(stream, context, server_hostname=place.host)
+        tls = TLSStream(stream, context, server_hostname=host)
         await tls.handshake()
     except BaseException:
         stream.close()
         raise
+    if observer is not None:
+        observer.secured(tls.session)
     return tls
 
 

@@ -19,13 +19,15 @@ them to a byte stream and back, and is a byte stream itself. The rules it keeps:
 """
 
 import ssl
+from dataclasses import dataclass
+from typing import Any
 
 import trio
 
 from .errors import TLSError
 from .stream import LINGER_SECONDS, READ_SIZE, ByteStream
 
-__all__ = ["TLSStream", "client_context"]
+__all__ = ["Session", "TLSStream", "client_context"]
 
 PROTOCOL = "http/1.1"  # its name in ALPN (RFC 7301 §6)
 
@@ -56,6 +58,24 @@ def client_context(ca_file: str | None = None) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols([PROTOCOL])
     return context
+
+
+@dataclass(frozen=True)
+class Session:
+    """What a handshake has agreed on, and whom it has found.
+
+    Args:
+        version: such as "TLSv1.3".
+        cipher: such as "TLS_AES_256_GCM_SHA384".
+        protocol: by ALPN, or None if the peer said nothing.
+        subject, issuer: of the peer's certificate: who it is, and who vouches for that.
+    """
+
+    version: str
+    cipher: str
+    protocol: str | None
+    subject: str
+    issuer: str
 
 
 class TLSStream:
@@ -124,6 +144,19 @@ class TLSStream:
         # A server may answer ALPN with silence; with another protocol it would speak that one.
         if (chosen := self._tls.selected_alpn_protocol()) not in (None, PROTOCOL):
             raise TLSError(f"{self._peer} chose to speak {chosen}, not {PROTOCOL}")
+
+    @property
+    def session(self) -> Session:
+        """What was agreed, after `handshake`."""
+        certificate = self._tls.getpeercert() or {}
+        cipher = self._tls.cipher()
+        return Session(
+            self._tls.version() or "",
+            cipher[0] if cipher else "",
+            self._tls.selected_alpn_protocol(),
+            _name(certificate.get("subject") or [certificate.get("subjectAltName", ())]),
+            _name(certificate.get("issuer", ())),
+        )
 
     def _shake_hands(self) -> bool:
         """One step. False: the peer's answer is needed."""
@@ -301,6 +334,16 @@ class TLSStream:
             pass  # close_notify is in the outgoing BIO; the peer's own is not waited for
 
 
+# How certificates are usually written (RFC 4514 §3).
+SHORT = {
+    "commonName": "CN",
+    "organizationName": "O",
+    "organizationalUnitName": "OU",
+    "countryName": "C",
+    "stateOrProvinceName": "ST",
+    "localityName": "L",
+}
+
 # What OpenSSL found wrong in a certificate (x509_vfy.h), and what to do.
 NO_ROOT = "it is signed by no CA that is trusted here ({}); --ca-file names one of your own"
 OTHER_NAME = "it is for another name ({})"
@@ -310,6 +353,11 @@ CERTIFICATE_FAULTS = {
     **dict.fromkeys((2, 18, 19, 20, 21), NO_ROOT),
     **dict.fromkeys((62, 64), OTHER_NAME),
 }
+
+
+def _name(parts: Any) -> str:
+    """A distinguished name, of the form that `getpeercert` gives: CN=example.com, O=…"""
+    return ", ".join(f"{SHORT.get(key, key)}={value}" for part in parts for key, value in part)
 
 
 def _explain(error: ssl.SSLError, peer: str) -> str:

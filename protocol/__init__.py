@@ -6,11 +6,13 @@
     chunked.py   the chunked transfer coding (RFC 9112 §7.1)
     sse.py       Server-Sent Events (WHATWG HTML §9.2)
     errors.py    the one error that says at which byte a peer went wrong
+    secret.py    keys kept out of sight
 
 and the JSON of the OpenAI API:
 
     openai.py             what its routes share: bodies read, errors, objects as events
     chat_completions.py   POST /v1/chat/completions
+    deltas.py             what its stream adds to the answer, event by event, for who reads it
     responses.py          POST /v1/responses: its request and its objects
     response_events.py    the events of its stream
 """

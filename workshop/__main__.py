@@ -22,6 +22,7 @@ COMMANDS = {
     "solution": ("workshop.commands:solution", "the solution, once yours passes"),
     "reset": ("workshop.commands:reset", "begin an exercise anew; yours is kept beside it"),
     "course": ("workshop.course.build", "the lessons and the annotated source, as web pages"),
+    "chat": ("workshop.chat", "talk to the simulated LLM, or to any OpenAI-compatible API"),
     "nc": ("clients.nc", "netcat: bytes between a connection and this terminal"),
     "doctor": ("workshop.doctor", "what this machine has, and what to do about the rest"),
     "bench": ("workshop.bench", "how fast the codecs are here (needs the clone)"),
@@ -59,9 +60,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         version = ".".join(map(str, sys.version_info[:3]))
         print(f"The workshop needs Python 3.11 or newer; this is {version}.", file=sys.stderr)
         return 1
-    module, _, function = COMMANDS[name][0].partition(":")
     try:
-        command = getattr(import_module(module), function or "main")
+        return _run(COMMANDS[name][0], rest)
+    except KeyboardInterrupt:
+        return 130  # what a shell reports of a program ended by SIGINT: 128 + 2
+    except BrokenPipeError:  # `workshop doctor | head`: Python would complain again at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141  # ended by SIGPIPE: 128 + 13
+
+
+def _run(command: str, arguments: Sequence[str]) -> int:
+    """Import what a command is, MODULE or MODULE:FUNCTION, and call it."""
+    module, _, function = command.partition(":")
+    try:
+        run = getattr(import_module(module), function or "main")
     except ModuleNotFoundError as missing:
         if missing.name is None or missing.name.partition(".")[0] in PARTS:
             raise
@@ -71,13 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
-    try:
-        exit_code: int = command(rest)
-    except KeyboardInterrupt:
-        return 130  # what a shell reports of a program ended by SIGINT: 128 + 2
-    except BrokenPipeError:  # `workshop doctor | head`: Python would complain again at its end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141  # ended by SIGPIPE: 128 + 13
+    exit_code: int = run(arguments)
     return exit_code
 
 

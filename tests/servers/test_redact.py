@@ -1,34 +1,11 @@
-"""Keys kept out of sight."""
+"""Keys kept out of the logs."""
 
 import io
 import logging
 
-import pytest
-
-from servers.redact import RedactingFormatter, Secret, redact
+from servers.redact import RedactingFormatter, Secret
 
 KEY = Secret("a-key-of-no-known-form")
-
-
-def test_a_secret_shows_nothing() -> None:
-    for shown in (repr(KEY), str(KEY), f"{KEY}", f"{[KEY]}"):
-        assert KEY.reveal() not in shown
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("nothing here", "nothing here"),
-        (f"no such key: {KEY.reveal()}!", "no such key: [redacted]!"),
-        ("Incorrect API key: sk-proj-abc_123.", "Incorrect API key: [redacted]."),
-        ("Authorization: Bearer abc.def", "Authorization: Bearer [redacted]"),
-        ("proxy-authorization: basic bWU6eA==", "proxy-authorization: basic [redacted]"),
-        ("http://me:pw@proxy:3128", "http://[redacted]@proxy:3128"),
-        ("a task-force, risk-averse", "a task-force, risk-averse"),
-    ],
-)
-def test_redact(text: str, shown: str) -> None:
-    assert redact(text) == shown
 
 
 def test_a_log_with_a_traceback() -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import trio
 
-from clients.stream import SocketStream
+from clients.stream import ByteStream, SocketStream
 from protocol.head import HeadReader
 from servers.connection import Limits
 from servers.openai_proxy.handlers import Upstream, routes
@@ -83,7 +83,7 @@ class Behind:
             stream.close()
 
 
-async def read_request(stream: SocketStream) -> bytes:
+async def read_request(stream: ByteStream) -> bytes:
     data = b""
     while b"\r\n\r\n" not in data:
         data += await stream.receive_some()

@@ -19,7 +19,7 @@ from clients.stream import ByteStream
 from servers.connection import Connection, Limits
 from servers.openai_proxy.handlers import Upstream, routes
 from servers.openai_proxy.relay import Clocks
-from servers.redact import Secret
+from protocol.secret import Secret
 
 from ...streams import MemoryStream, memory_pair
 from ..driving import connected

@@ -1,0 +1,304 @@
+"""Lesson 5: one token in a JSON envelope.
+
+`POST /v1/chat/completions` with `"stream": true`: the answer is an event stream (lesson 4) in
+chunks (lesson 3), an event for each token. `choices[0].delta.content` is what it adds to the text;
+everything else is envelope. This lesson asks for one answer and shows each byte of it: from the
+real API or any other that speaks so, or from the simulated one; then through the proxy.
+
+    python workshop/05_openai_stream --simulate     no key, no network
+    python workshop/05_openai_stream                with the key in OPENAI_API_KEY
+
+Run this file; then read it, and `clients/chat.py`, which is the client it uses.
+"""
+
+import argparse
+import io
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # so that it runs in a clone
+try:
+    import msgspec
+    import trio
+
+    from clients.chat import ChatError, stream_chat
+    from clients.errors import RequestError
+    from clients.tap import Observer
+    from clients.tls import Session, client_context
+    from protocol.chat_completions import ChatRequest, RequestMessage, StreamOptions
+    from protocol.chunked import ChunkedDecoder
+    from protocol.deltas import read_delta
+    from protocol.head import HeadReader
+    from protocol.http1 import Coding, response_framing
+    from protocol.secret import redact
+    from protocol.sse import ServerSentEvent
+    from servers import chat
+    from servers.command import port_number, show_log
+    from servers.openai_proxy.__main__ import base_url, upstream_of
+    from servers.openai_proxy.handlers import Upstream, routes
+    from servers.pace import Pace
+    from servers.server import PortBusyError, Server, listen
+    from workshop.chat.markdown import escape
+    from workshop.lesson import INTERRUPTED, Names, visible
+except ModuleNotFoundError as missing:
+    sys.exit(f"{missing.name} is not installed here. Activate it:  . .venv/bin/activate")
+
+NO_KEY = """\
+There are two ways to run this lesson:
+  python workshop/05_openai_stream --simulate        a simulated LLM on this machine, no key
+  OPENAI_API_KEY=… python workshop/05_openai_stream  the real API; --base-url for another one"""
+
+
+class Layers(Observer):
+    """Shows an answer while it comes: a line for each event, or (`raw`) for each layer of it."""
+
+    def __init__(self, raw: bool, loud: bool = True) -> None:
+        self._raw = raw
+        self._loud = loud
+        self._start = trio.current_time()
+        self._secure = False
+        self._read = 0  # bytes of the wire since the last event
+        self._head = HeadReader(is_request=False)
+        self._names = Names()
+        self._chunks: ChunkedDecoder | None = None
+        self._in_body = False
+        self.wire = 0  # bytes received, with TLS records, heads and all
+        self.events: list[bytes] = []
+
+    def secured(self, session: Session) -> None:
+        self._secure = True
+        say(f"TLS       {session.version}, {session.cipher}, ALPN {session.protocol}")
+        say(f"TLS       certificate of {session.subject}")
+        say(f"TLS       vouched for by {session.issuer}\n")
+
+    def sent(self, layer: str, data: bytes) -> None:
+        if layer == "http" and self._loud:
+            for line in lines_of(data):
+                say(f"we send   {line}")
+
+    def received(self, layer: str, data: bytes) -> None:
+        if layer == "tcp":
+            self.wire += len(data)
+            self._read += len(data)
+            if self._raw and self._secure and data:
+                say(f"records   {len(data)} bytes: {data[:12].hex(' ')} …")
+            return
+        if not self._in_body:
+            head = self._head.receive_data(data)
+            if head is None:
+                return
+            self._in_body = True
+            data = self._head.trailing_data
+            if self._raw and response_framing(head, "POST").coding is Coding.CHUNKED:
+                self._chunks = ChunkedDecoder(observer=self._names)
+            for line in lines_of(head.raw):
+                if self._loud or line.lower().startswith(("http/", "via")):
+                    say(f"head      {line}")
+            if self._loud:
+                print("\n    time     wire  event  what is in choices[0]")
+            self._read = len(data)
+        if self._chunks is not None and not self._chunks.complete:
+            self._chunks.receive_data(data)
+            for line in self._names.lines(data):
+                say(f"chunks    {line}")
+
+    def event(self, event: ServerSentEvent) -> None:
+        size = len(event.data.encode()) + len("data: \n\n")
+        if event.data != "[DONE]":
+            self.events.append(event.data.encode())
+        if self._loud:
+            now = trio.current_time() - self._start
+            wire = f"{self._read:5} B" if self._read else " " * 7
+            say(f"+{now:5.2f} s  {wire}  {size:3} B  {inside(event.data)}")
+        self._read = 0
+
+
+def say(text: str) -> None:
+    """A line for the screen: no key in it, and nothing that a terminal would obey."""
+    print(redact(escape(text)), flush=True)
+
+
+def lines_of(data: bytes) -> list[str]:
+    return visible(data).replace("␊", "␊\n").removesuffix("\n").split("\n")
+
+
+def inside(data: str) -> str:
+    """What of an event is not the same in all of them."""
+    try:
+        chunk = msgspec.json.decode(data)
+        choices, usage = chunk.get("choices"), chunk.get("usage")
+    except (msgspec.DecodeError, AttributeError):
+        return data  # [DONE] is no JSON
+    if not choices:
+        return f"no choice; usage {usage}" if usage else data
+    end = choices[0].get("finish_reason")
+    delta = msgspec.json.encode(choices[0].get("delta")).decode()
+    return f'delta {delta}  finish_reason "{end}"' if end else f"delta {delta}"
+
+
+async def ask(upstream: Upstream, model: str, question: str, layers: Layers) -> str:
+    """The heart of it: ask, and join what the deltas add."""
+    request = ChatRequest(
+        model,
+        [RequestMessage("user", question)],
+        stream_options=StreamOptions(include_usage=True),  # else nobody says what it cost
+    )
+    text = ""
+    # region live
+    async with stream_chat(
+        upstream.base_url, request, key=upstream.key, ca_file=upstream.ca_file, observer=layers
+    ) as answer:
+        async for delta in answer:
+            text += delta.text  # a program for people would show it now
+    # endregion
+    return text
+
+
+async def show(upstream: Upstream, proxy: str, options: argparse.Namespace) -> None:
+    """The lesson, from the first byte to the errors."""
+    model, question = options.model, options.question
+    print(f"1. One answer of {upstream.base_url}\n")
+    layers = Layers(options.raw)
+    text = await ask(upstream, model, question, layers)
+
+    size, events = len(text.encode()), b"".join(layers.events)
+    say(f"\n2. What it cost\n\nthe text       {text!r}: {size} bytes")
+    print(f"its events     {len(layers.events)}, {len(events)} bytes of JSON")
+    print(f"on the wire    {layers.wire} bytes, with the head and all framing")
+    print(f"the envelope   {layers.wire / max(size, 1):.0f} bytes on the wire for one of text")
+    # Not counting the role, the end and the usage: what the words themselves weigh.
+    words = [event for event in layers.events if getattr(read_delta(event), "text", "")]
+    if words:
+        each, share = sum(map(len, words)) / len(words), size / len(words)
+        print(f"an event       {each:.0f} bytes of JSON for {share:.1f} of text, on average")
+
+    print(f"\n3. The same question through the proxy, {proxy}, without a key\n")
+    relayed = Layers(raw=False, loud=False)
+    again = await ask(Upstream(proxy), model, question, relayed)
+    print(f"{len(relayed.events)} events; the same text: {again == text}")
+
+    if options.simulate:
+        print("\n4. Errors after a 200: the status was sent long ago\n")
+        for fault in ("error-nested@3", "clean-cut@3"):
+            try:
+                await ask(upstream, f"fault-{fault}", question, Layers(raw=False, loud=False))
+            except ChatError as error:
+                say(f"          {type(error).__name__}: {error}\n")
+
+
+TRY = """\
+Now you: the proxy goes on. In another terminal:
+
+The events alone:
+  curl -N {proxy}/chat/completions -d '{body}'
+
+A conversation:
+  workshop chat --base-url {proxy} --model {model}
+
+Ctrl-C stops."""
+
+
+def main() -> int:
+    """Run the lesson. Returns the exit code: 1 when there is no answer, 130 after Ctrl-C."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a screen without ␍ gets \\u240d
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    add = parser.add_argument
+    add("question", nargs="?", default="你好, world 🌊", help="default: %(default)s")
+    add("--simulate", action="store_true", help="ask a simulated LLM on this machine: no key")
+    add("--base-url", type=base_url, help="another API; its key is in OPENAI_API_KEY, if any")
+    add("--key-file", type=Path, metavar="FILE", help="or in a file")
+    add("--ca-file", metavar="FILE", help="certificates (PEM) to trust in place of the system's")
+    add("--model", help="default: echo of the simulated LLM, else gpt-4o-mini")
+    add("--raw", action="store_true", help="show every layer: TLS records, chunks, events")
+    add("--port", type=port_number, default=8005, help="of the proxy (default: %(default)s)")
+    add("--fast", action="store_true", help="do not wait between words")
+    add("--once", action="store_true", help="stop after the lesson")
+    options = parser.parse_args()
+    options.model = options.model or ("echo" if options.simulate else "gpt-4o-mini")
+    show_log(quiet=True)
+    try:
+        servers, upstream = simulated(options.fast) if options.simulate else real(options)
+        client_context(upstream.ca_file)
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
+    if not upstream.base_url:
+        print(NO_KEY)
+        return 2
+    try:
+        sockets = listen("localhost", options.port)
+    except PortBusyError as busy:
+        print(f"{busy.strerror} (by `workshop`?): the proxy of this lesson takes a free one\n")
+        sockets = listen("localhost", 0)
+    proxy = f"http://localhost:{sockets[0].getsockname()[1]}/v1"
+    servers.append((Server(routes(upstream)), sockets))
+    try:
+        return trio.run(run, servers, upstream, proxy, options)
+    except* BrokenPipeError:  # `| head` has seen enough; nor may Python flush to it at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+Servers = list[tuple[Server, list[socket.socket]]]
+
+
+def simulated(fast: bool) -> tuple[Servers, Upstream]:
+    """An LLM of ours, on a free port."""
+    sockets = listen("localhost", 0)
+    server = Server(chat.routes(Pace(0, 0) if fast else Pace(0.5, 0.3)))
+    port = sockets[0].getsockname()[1]
+    return [(server, sockets)], Upstream(f"http://localhost:{port}/v1")
+
+
+def real(options: argparse.Namespace) -> tuple[Servers, Upstream]:
+    """The API that the flags or the environment name; without a base URL if there is no key."""
+    elsewhere = options.base_url or os.environ.get("OPENAI_BASE_URL")
+    if not (elsewhere or options.key_file or os.environ.get("OPENAI_API_KEY", "").strip()):
+        return [], Upstream("")
+    usual = base_url(elsewhere or Upstream().base_url)
+    clocks = {f"{name}_timeout": 60.0 for name in ("connect", "first_event", "idle", "total")}
+    return [], upstream_of(argparse.Namespace(**vars(options) | clocks | {"base_url": usual}))
+
+
+async def run(servers: Servers, upstream: Upstream, proxy: str, options: argparse.Namespace) -> int:
+    """Serve, show, and unless `--once` go on serving until Ctrl-C."""
+    exit_code = 0
+
+    async def lesson(nursery: trio.Nursery) -> None:
+        nonlocal exit_code
+        try:
+            await show(upstream, proxy, options)
+        except (ChatError, RequestError) as error:
+            say(f"no answer: {error}")
+            exit_code = 1
+        if options.once or exit_code:
+            nursery.cancel_scope.cancel()
+        else:
+            body = f'{{"model":"{options.model}","stream":true,"messages":['
+            body += f'{{"role":"user","content":"{options.question}"}}]}}'
+            print("\n" + TRY.format(proxy=proxy, model=options.model, body=body), flush=True)
+            exit_code = 0
+            shown.set()
+
+    shown = trio.Event()
+    with trio.open_signal_receiver(signal.SIGINT) as signals:
+        async with trio.open_nursery() as nursery:
+
+            async def obey() -> None:
+                nonlocal exit_code
+                await anext(signals)
+                exit_code = 0 if shown.is_set() else INTERRUPTED
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(obey)
+            for server, sockets in servers:
+                nursery.start_soon(server.serve, sockets)
+            nursery.start_soon(lesson, nursery)
+    return exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,130 @@
+"""Check 5: text as soon as its event is whole, and every end of a stream by its name."""
+
+import json
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from types import ModuleType
+
+from workshop.lab import Failure, Lab, first_difference
+
+HINTS = (
+    "A piece may end inside 你. Which part of what has come can be decoded already?",
+    """Keep bytes, cut at b"\\n", and leave what is behind the last one for the next piece. Of each
+whole line that begins with `data: ` read the JSON, unless it is [DONE]. `choices` may be empty.""",
+    """*lines, rest = (rest + piece).split(b"\\n")   and after the loop over the pieces:
+if not finished: raise CutOffError(…)   where finished is set by a finish_reason.""",
+)
+REDO = "python workshop/05_openai_stream --simulate --once --raw"
+TEXTS = ("你好", ",", " world", " 🌊")
+
+
+def event(delta: dict[str, str | None], finish_reason: str | None = None) -> bytes:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
+    return data(json.dumps({"id": "1", "choices": [choice]}, ensure_ascii=False))
+
+
+def data(text: str) -> bytes:
+    return f"data: {text}\n\n".encode()
+
+
+ROLE = event({"role": "assistant", "content": ""})
+THINKING = event({"content": None, "reasoning_content": "hm"})
+HEARTBEAT = b": waiting\n"
+WORDS = [event({"content": text}) for text in TEXTS]
+STOP = event({}, "stop")
+USAGE = data('{"id":"1","choices":[],"usage":{"completion_tokens":4}}')
+DONE = data("[DONE]")
+ERROR = data('{"error":{"message":"The model is overloaded.","code":null}}')
+
+
+async def check(exercise: ModuleType, lab: Lab) -> None:
+    events = [ROLE, THINKING, HEARTBEAT, *WORDS, STOP, DONE]
+    for size in (1000, 1, 2, 3, 7):
+        expect(lab, await run(exercise, lab, events, size), None, "a whole answer")
+    with_usage = [*WORDS, STOP, USAGE, DONE]
+    expect(lab, await run(exercise, lab, with_usage, 1000), None, "an answer with its usage")
+    no_done = [*WORDS, STOP]
+    expect(lab, await run(exercise, lab, no_done, 50), None, "a finish_reason without [DONE]")
+    for end in (b"", STOP[:-3]):
+        error = await run(exercise, lab, [*WORDS, end], 50)
+        expect(lab, error, exercise.CutOffError, "a stream that was cut off")
+    error = await run(exercise, lab, [*WORDS, ERROR], 50)
+    expect(lab, error, exercise.APIError, "an error event")
+    if "The model is overloaded." not in str(error):
+        raise Failure("ignores-the-error", f"the error says {str(error)!r}", sent=ERROR)
+
+
+async def run(
+    exercise: ModuleType, lab: Lab, events: Sequence[bytes], size: int
+) -> Exception | None:
+    """Feed a body `size` bytes at a time; the next piece only when the text due has come.
+
+    Returns:
+        What the exercise raised.
+    """
+    body = b"".join(events)
+    ends = [len(b"".join(events[: place + 1])) for place in range(len(events))]
+    words = [
+        (end, TEXTS[WORDS.index(one)])
+        for end, one in zip(ends, events, strict=True)
+        if one in WORDS
+    ]
+    said = "".join(text for _, text in words)
+    got = ""
+    lab.log.clear()
+
+    async def pieces() -> AsyncGenerator[bytes, None]:
+        for start in range(0, len(body), size):
+            compare(lab, got, "".join(text for end, text in words if end <= start), said)
+            if DONE in body[:start]:
+                raise Failure("reads-on", "after [DONE] it asks for more", sent=lab.sent)
+            yield lab.give(body[start : start + size])
+
+    with lab.deadline("the end of the answer"):
+        try:
+            async with aclosing(pieces()) as given, aclosing(exercise.deltas(given)) as answer:
+                async for text in answer:
+                    lab.take(text.encode(errors="replace"))
+                    got += text
+        except (Failure, NotImplementedError):
+            raise
+        except Exception as error:
+            return error
+    compare(lab, got, said, said)
+    return None
+
+
+def compare(lab: Lab, got: str, due: str, said: str) -> None:
+    """Fail unless all that is due has come. More may have: a line is whole before its event is."""
+    if got.startswith(due) and said.startswith(got):
+        return
+    at = first_difference(got.encode(), said.encode())
+    name, message, rule = "wrong-text", f"{got!r} came, and {said!r} was said", ""
+    if "\ufffd" in got:
+        name, message = "decodes-each-piece", f"{got!r} has lost a character that two pieces share"
+        rule = "UTF-8 is decoded when the line is whole (WHATWG HTML §9.2.6)"
+    elif due.startswith(got):
+        name, message = "held-back", f"{due[len(got) :]!r} has come, and nobody was told"
+        rule = "an event is dispatched at its blank line (WHATWG HTML §9.2.6)"
+    raise Failure(name, message, sent=lab.sent, received=lab.received, at=at, rule=rule, redo=REDO)
+
+
+NAMES = {"APIError": "ignores-the-error", "CutOffError": "cut-off-looks-whole"}
+
+
+def expect(lab: Lab, error: Exception | None, kind: type[Exception] | None, what: str) -> None:
+    """Fail unless this kind of error came, or none."""
+    if (type(error) if error else None) is kind:
+        return
+    came = f"raises {type(error).__name__}: {error}" if error else "ends as if it were whole"
+    name = NAMES[kind.__name__] if kind else "raises"
+    if kind is None and USAGE in lab.sent:
+        name, what = "no-choice-no-answer", "the event with the usage, whose choices is empty,"
+    raise Failure(
+        name,
+        f"{what} {came}" + (f"; it should raise {kind.__name__}" if kind else ""),
+        sent=lab.sent,
+        received=lab.received,
+        rule="a stream is whole with [DONE] or a finish_reason; an error comes as an event",
+        redo=REDO,
+    )

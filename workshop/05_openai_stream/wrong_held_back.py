@@ -1,0 +1,34 @@
+"""Wrong: all is read before anything is given."""
+
+import json
+from collections.abc import AsyncIterator
+
+
+class APIError(Exception):
+    """The server gave up: `{"error":{"message":…}}`. The message is the argument."""
+
+
+class CutOffError(Exception):
+    """The pieces ended, and there was neither a `[DONE]` nor a `finish_reason`."""
+
+
+async def deltas(pieces: AsyncIterator[bytes]) -> AsyncIterator[str]:
+    """Yield each piece of text, `choices[0].delta.content`, as soon as its event has come."""
+    finished = False
+    body = b"".join([piece async for piece in pieces])
+    for rest in [body]:
+        for line in rest.split(b"\n"):
+            if not line.startswith(b"data: "):
+                continue  # blank, or a heartbeat
+            data = line.decode().removeprefix("data: ")  # a whole line has whole characters
+            if data == "[DONE]":
+                return
+            chunk = json.loads(data)
+            if "error" in chunk:
+                raise APIError(chunk["error"]["message"])
+            for choice in chunk["choices"]:
+                finished = finished or choice["finish_reason"] is not None
+                if text := choice["delta"].get("content"):
+                    yield text
+    if not finished:
+        raise CutOffError("neither [DONE] nor a finish_reason")

@@ -1,0 +1,131 @@
+"""Check 6: each event at once, an error that is told and not hidden, a reader who leaves."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from types import ModuleType
+
+from protocol.deltas import ChatDelta, read_delta
+from protocol.openai import ErrorBody
+from protocol.sse import EventStreamParser, ServerSentEvent
+from workshop.lab import Failure, Lab
+
+HINTS = (
+    "Who notices first that the reader has gone, and how does the model learn of it?",
+    """`async for` does not close what it loops over: contextlib.aclosing(tokens) does, however the
+block is left. An exception of the model arrives inside the loop: yield there, then raise again.""",
+    """async with aclosing(tokens): … try: async for token in tokens: yield … except Exception:
+yield the error event; raise. (`except Exception` does not catch GeneratorExit, and must not.)""",
+)
+TOKENS = ("你", '"quoted"', "a\nline", "好")
+SECRET = "CUDA error 2 in /srv/models/secret.gguf"
+REDO = """curl -sN http://localhost:8000/v1/chat/completions -d \
+  '{"model":"fault-error-nested","stream":true,"messages":[{"role":"user","content":"hi"}]}'"""
+
+
+class Reader:
+    """Reads the events that the exercise yields."""
+
+    def __init__(self, lab: Lab, answer: AsyncGenerator[bytes, None]) -> None:
+        self.ended = False
+        self._lab = lab
+        self._answer = answer
+        self._parser = EventStreamParser()
+        self._events: list[ServerSentEvent] = []
+
+    async def next(self) -> str:
+        """The data of the next event; "" at the end."""
+        while not self._events and not self.ended:
+            try:
+                self._events = self._parser.receive_data(self._lab.take(await anext(self._answer)))
+            except StopAsyncIteration:
+                self.ended = True
+        return self._events.pop(0).data if self._events else ""
+
+    async def delta(self) -> ChatDelta | ErrorBody:
+        """What it says. An end, or [DONE], is an empty delta here."""
+        data = await self.next()
+        if not data or data == "[DONE]":
+            return ChatDelta()
+        try:
+            return read_delta(data)
+        except ValueError as error:
+            message = f"no client can read the event {data!r}: {error}"
+            rule = "a quote or a newline in a JSON text is escaped (RFC 8259 §7)"
+            raise self.failure("json-by-hand", message, rule) from None
+
+    def failure(self, name: str, message: str, rule: str = "") -> Failure:
+        lab = self._lab
+        return Failure(name, message, sent=lab.sent, received=lab.received, rule=rule, redo=REDO)
+
+
+async def check(exercise: ModuleType, lab: Lab) -> None:
+    await check_answer(exercise, lab)
+    await check_leaving(exercise, lab)
+    await check_error(exercise, lab)
+
+
+async def check_answer(exercise: ModuleType, lab: Lab) -> None:
+    """The next token exists only when the event of the one before has come."""
+    source = lab.tokens(*TOKENS)
+    async with aclosing(aiter(source)) as tokens, aclosing(exercise.answer(tokens)) as answer:
+        reader = Reader(lab, answer)
+        with lab.deadline("the role", name="no-role", why="it waits for the first token"):
+            first = await reader.next()
+        if '"role"' not in first:
+            raise reader.failure("no-role", f"the first event has no role: {first!r}")
+        for token in source.release_each():
+            lab.give(token.encode())
+            with lab.deadline(f"the event of {source}", why="the answer holds it back"):
+                delta = await reader.delta()
+            if not isinstance(delta, ChatDelta) or delta.text != token:
+                raise reader.failure("wrong-text", f"the event of {source} says {delta}")
+        with lab.deadline("the end"):
+            end, done, more = await reader.delta(), await reader.next(), await reader.next()
+        if not isinstance(end, ChatDelta) or end.finish_reason != "stop":
+            raise reader.failure("no-finish-reason", f'no finish_reason "stop", but {end}')
+        if done != "[DONE]" or more:
+            raise reader.failure("no-done", f"the last event is {more or done!r}, not [DONE]")
+
+
+async def check_leaving(exercise: ModuleType, lab: Lab) -> None:
+    source = lab.tokens(*TOKENS)
+    source.release(2)
+    async with aclosing(aiter(source)) as tokens:
+        answer = exercise.answer(tokens)
+        reader = Reader(lab, answer)
+        with lab.deadline("the first two tokens"):
+            while await reader.delta() != ChatDelta(TOKENS[1]):
+                pass
+        with lab.deadline("the end, after the reader has left", name="leaves-the-model-running"):
+            await answer.aclose()
+        if not source.closed:
+            message = "the reader has left, and the model's generator is still open"
+            rule = "who opens a stream closes it; `async for` does not"
+            raise reader.failure("leaves-the-model-running", message, rule)
+
+
+async def check_error(exercise: ModuleType, lab: Lab) -> None:
+    async def broken() -> AsyncGenerator[str, None]:
+        yield TOKENS[0]
+        raise RuntimeError(SECRET)
+
+    lab.log.clear()
+    async with aclosing(broken()) as tokens, aclosing(exercise.answer(tokens)) as answer:
+        reader = Reader(lab, answer)
+        told: ErrorBody | None = None
+        with lab.deadline("the end, after the model has failed"):
+            try:
+                while not reader.ended:
+                    delta = await reader.delta()
+                    told = delta if isinstance(delta, ErrorBody) else told
+            except RuntimeError:
+                pass
+    rule = "after a 200, an error is an event, and the stream does not end cleanly"
+    if told is None:
+        raise reader.failure("silent-error", "the model has failed, and no event says so", rule)
+    if SECRET in told.message:
+        message = f"the reader is told {told.message!r}: paths and versions are for the log"
+        raise reader.failure("tells-the-reader-what-broke", message)
+    if reader.ended:
+        message = "the model has failed, and the stream ends as if it were whole"
+        raise reader.failure("error-looks-whole", message, rule)

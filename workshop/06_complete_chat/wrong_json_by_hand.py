@@ -1,0 +1,28 @@
+"""Wrong: a JSON text put together by hand, until a token has a quote in it."""
+
+import json
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+
+def event(value: object) -> bytes:
+    return f"data: {json.dumps(value, ensure_ascii=False)}\n\n".encode()
+
+
+def chunk(delta: dict[str, str], finish_reason: str | None = None) -> bytes:
+    return event({"choices": [{"index": 0, "delta": delta, "finish_reason": finish_reason}]})
+
+
+async def answer(tokens: AsyncGenerator[str, None]) -> AsyncGenerator[bytes, None]:
+    """Yield the role before anything else, each token's event as soon as there is one, the end."""
+    async with aclosing(tokens):
+        yield chunk({"role": "assistant", "content": ""})
+        try:
+            async for token in tokens:
+                text = 'data: {"choices":[{"index":0,"delta":{"content":"%s"}}]}\n\n'
+                yield (text % token).encode()
+        except Exception:
+            yield event({"error": {"message": "The model failed. Please ask again."}})
+            raise
+        yield chunk({}, "stop")
+        yield b"data: [DONE]\n\n"

@@ -1,0 +1,98 @@
+"""`workshop chat`: talk to the simulated LLM, or to any OpenAI-compatible API, in the terminal.
+
+    $ workshop chat                        a conversation; /help says more
+    $ workshop chat "What is SSE?"         one question, one answer
+    $ echo 你好 | workshop chat             the same on a pipe: the text and nothing else
+
+The exit code of one question says how its answer ended: 0 complete, 1 error, 3 cut off, 4 length
+limit, 130 stopped by you (Ctrl-C). In a conversation Ctrl-C stops the answer and not the program.
+"""
+
+import argparse
+import io
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from rich.console import Console
+
+from clients.tls import client_context
+from protocol.secret import Secret
+from servers.access import read_keys
+
+from .answer import HERE, Conversation, Ending, Place
+from .markdown import escape
+from .run import answer_now
+from .session import Session
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command. Returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="workshop chat",
+        description="Talk to the simulated LLM, or to any OpenAI-compatible API.",
+        epilog="One question's exit code: 0 complete, 1 error, 3 cut off, 4 length limit, "
+        "130 stopped by you.",
+    )
+    add = parser.add_argument
+    add("question", nargs="*", help="one question; without it, standard input or a conversation")
+    add("--base-url", type=base_url, default=HERE, metavar="URL", help="default: %(default)s")
+    add("--model", help="default: sim-1 on this machine, else gpt-4o-mini")
+    add("--system", default="", metavar="TEXT", help="the system prompt")
+    add("--key-file", type=Path, metavar="FILE", help="default for https: OPENAI_API_KEY")
+    add("--ca-file", metavar="FILE", help="certificates (PEM) to trust in place of the system's")
+    add("--raw", action="store_true", help="show the wire")
+    add("--no-usage", action="store_true", help="do not ask for the number of tokens")
+    options = parser.parse_args(argv)
+    try:
+        client_context(options.ca_file)  # a file that is none is told now
+        place = Place(options.base_url, key_of(options), options.ca_file, not options.no_usage)
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
+    for stream in (sys.stdin, sys.stdout):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace" if stream is sys.stdin else "backslashreplace")
+    conversation = Conversation(options.model or usual_model(options.base_url), options.system)
+    console = Console(highlight=False, force_terminal=sys.stdout.isatty())
+    if not options.question and sys.stdin.isatty():
+        if not sys.stdout.isatty():
+            parser.error("no question: give it as an argument, or on standard input")
+        return Session(console, place, conversation, options.raw).run()
+    question = " ".join(options.question) or sys.stdin.read()
+    question = question.encode("utf-8", "replace").decode().strip()
+    if not question:
+        parser.error("no question")
+    answer = answer_now(console, place, conversation, question, raw=options.raw)
+    if answer.ending is not Ending.COMPLETE:
+        print(f"workshop chat: {escape(answer.how)}", file=sys.stderr)
+    return answer.ending.exit_code
+
+
+def base_url(text: str) -> str:
+    """The type of `--base-url`."""
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
+        raise argparse.ArgumentTypeError("not a base URL such as http://localhost:8000/v1")
+    return text.rstrip("/")
+
+
+def usual_model(base_url: str) -> str:
+    return "sim-1" if urlsplit(base_url).hostname in ("localhost", "127.0.0.1") else "gpt-4o-mini"
+
+
+def key_of(options: argparse.Namespace) -> Secret | None:
+    """The key in the file, or for https that of the environment.
+
+    A key for a real API is nobody's business on this machine's own servers.
+
+    Raises:
+        OSError, ValueError: the file cannot be used.
+    """
+    if options.key_file:
+        return Secret(read_keys(options.key_file)[0])
+    key = os.environ.get("OPENAI_API_KEY", "").strip()
+    return Secret(key) if key and options.base_url.startswith("https://") else None

@@ -1,0 +1,179 @@
+"""One answer, from the question to how it ended: what it said, and what it took.
+
+TTFT 0.31 s · 34 tokens · 41.2 tokens/s · req_426b… · complete
+"""
+
+import time
+from enum import Enum
+from typing import Protocol
+
+import msgspec
+import trio
+
+from clients.chat import APIError, ChatError, CutOffError, stream_chat
+from clients.errors import ConnectError, RequestError
+from clients.tap import Observer
+from protocol.chat_completions import ChatRequest, RequestMessage, StreamOptions
+from protocol.deltas import ChatDelta
+from protocol.secret import Secret
+
+__all__ = ["HERE", "Answer", "Conversation", "Ending", "Place", "Screen", "ask"]
+
+HERE = "http://localhost:8000/v1"  # `workshop` serves it
+
+
+class Ending(Enum):
+    """How an answer ended, in words; the value of each is also the exit code of one question."""
+
+    COMPLETE = "complete", 0
+    ERROR = "error", 1
+    CUT_OFF = "cut off", 3
+    LENGTH = "length limit", 4
+    STOPPED = "stopped by you", 130
+
+    @property
+    def exit_code(self) -> int:
+        return self.value[1]
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Whom to ask.
+
+    Args:
+        base_url: of an OpenAI-compatible API.
+        key: for it, or None.
+        ca_file: certificates (PEM) to trust in place of the system's.
+        count: ask for the number of tokens, which a few servers refuse.
+    """
+
+    base_url: str
+    key: Secret | None = None
+    ca_file: str | None = None
+    count: bool = True
+
+
+class Conversation(msgspec.Struct):
+    """What goes to the server with each question: it remembers nothing."""
+
+    model: str
+    system: str = ""
+    messages: list[RequestMessage] = []
+
+    def request(self, question: str, count: bool) -> ChatRequest:
+        system = [RequestMessage("system", self.system)] if self.system else []
+        messages = [*system, *self.messages, RequestMessage("user", question)]
+        options = StreamOptions(include_usage=True) if count else None
+        return ChatRequest(self.model, messages, stream_options=options)
+
+    def add(self, question: str, answer: str) -> None:
+        """Keep a question and what was answered. Without an answer it may be asked again."""
+        if answer:
+            self.messages += [RequestMessage("user", question), RequestMessage("assistant", answer)]
+
+
+class Answer(msgspec.Struct):
+    """What came, and what it took.
+
+    Attributes:
+        pieces: deltas with text or thinking.
+        tokens: as the server counts them, or None.
+        first, last: seconds from the question to the first and the last of them.
+        reason: behind the ending: an error, or a rare `finish_reason`.
+    """
+
+    text: str = ""
+    pieces: int = 0
+    tokens: int | None = None
+    first: float = 0.0
+    last: float = 0.0
+    request_id: str | None = None
+    ending: Ending = Ending.COMPLETE
+    reason: str = ""
+
+    def stats(self) -> str:
+        """The line below an answer."""
+        words = []
+        if self.pieces:
+            words.append(f"TTFT {self.first:.2f} s")
+            many = self.pieces if self.tokens is None else self.tokens
+            name = "piece" if self.tokens is None else "token"
+            words.append(f"{many} {name}{'' if many == 1 else 's'}")
+            if self.pieces > 1 and self.last > self.first:
+                # n tokens have n - 1 gaps.
+                words.append(f"{(many - 1) / (self.last - self.first):.1f}/s")
+        if self.request_id:
+            words.append(self.request_id)
+        return " · ".join([*words, self.how])
+
+    @property
+    def how(self) -> str:
+        """How it ended, in words."""
+        return self.ending.value[0] + (f": {self.reason}" if self.reason else "")
+
+
+class Screen(Protocol):
+    """Shows an answer while it comes."""
+
+    def thinking(self, piece: str) -> None: ...
+    def text(self, piece: str) -> None: ...
+
+
+async def ask(
+    place: Place,
+    request: ChatRequest,
+    screen: Screen,
+    stop: trio.CancelScope,
+    observer: Observer | None = None,
+) -> Answer:
+    """Ask, show what comes, and say how it ended.
+
+    Args:
+        stop: cancelled when whoever asked has read enough.
+    """
+    answer = Answer(ending=Ending.STOPPED)
+    asked = time.perf_counter()
+    with stop:
+        try:
+            async with stream_chat(
+                place.base_url, request, key=place.key, ca_file=place.ca_file, observer=observer
+            ) as stream:
+                answer.request_id = stream.request_id
+                async for delta in stream:
+                    _add(answer, delta, time.perf_counter() - asked)
+                    if delta.thinking:
+                        screen.thinking(delta.thinking)
+                    if delta.text:
+                        screen.text(delta.text)
+                answer.ending, answer.reason = _ending(stream.finish_reason)
+        except CutOffError as error:
+            answer.ending, answer.reason = Ending.CUT_OFF, str(error)
+        except APIError as error:
+            wait = f"; try again in {error.retry_after} s" if error.retry_after else ""
+            answer.ending, answer.reason = Ending.ERROR, str(error) + wait
+            answer.request_id = error.request_id
+        except (ChatError, RequestError, ValueError) as error:
+            answer.ending, answer.reason = Ending.ERROR, str(error)
+            if isinstance(error, ConnectError) and place.base_url == HERE:
+                answer.reason = f"nothing listens at {HERE}; start it with: workshop"
+    return answer
+
+
+def _add(answer: Answer, delta: ChatDelta, now: float) -> None:
+    if delta.usage:
+        answer.tokens = delta.usage.completion_tokens
+    if delta.text or delta.thinking:
+        answer.text += delta.text
+        answer.pieces += 1
+        answer.last = now
+        if answer.pieces == 1:
+            answer.first = now
+
+
+def _ending(finish_reason: str | None) -> tuple[Ending, str]:
+    match finish_reason:
+        case "length":
+            return Ending.LENGTH, ""
+        case None | "stop":
+            return Ending.COMPLETE, ""
+        case other:
+            return Ending.COMPLETE, other

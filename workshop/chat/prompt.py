@@ -1,0 +1,97 @@
+"""Where the questions are typed: lines, kept for the next time in a file of one's own."""
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+try:
+    import readline
+    import termios
+except ModuleNotFoundError:  # Windows; its console has a history itself
+    readline = termios = None  # type: ignore[assignment]
+
+__all__ = ["history", "history_file", "no_echo", "read_question"]
+
+MAX_LINES = 1000
+
+
+def history_file() -> Path:
+    """XDG_STATE_HOME/streaming-workshop/chat_history."""
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(state) / "streaming-workshop" / "chat_history"
+
+
+@contextlib.contextmanager
+def history() -> Iterator[None]:
+    """The lines of the last time are there (arrow up), and those of this time the next.
+
+    What is asked may be private: nobody else can read the file. Without one, as on a disk that is
+    full, everything else works.
+    """
+    if readline is None:
+        yield
+        return
+    path = history_file()
+    readline.set_history_length(MAX_LINES)
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT, 0o600))
+        path.chmod(0o600)
+        readline.read_history_file(path)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            readline.write_history_file(path)
+
+
+def read_question(prompt: str) -> str:
+    """One question: a line, or several that end in a backslash but the last.
+
+    Ctrl-C leaves what was typed, if anything was: that is an empty question.
+
+    Raises:
+        EOFError: Ctrl-D.
+        KeyboardInterrupt: Ctrl-C at an empty line.
+    """
+    lines: list[str] = []
+    before = signal.signal(signal.SIGINT, _interrupt)
+    try:
+        lines.append(input(prompt))
+        while lines[-1].endswith("\\"):
+            lines[-1] = lines[-1][:-1]
+            lines.append(input("… "))
+    except KeyboardInterrupt as interrupt:
+        if lines or any(interrupt.args):
+            print()
+            return ""
+        raise
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return "\n".join(lines).strip()
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    # Now, for when `input` has raised, readline has forgotten the line.
+    raise KeyboardInterrupt(readline.get_line_buffer() if readline else "")
+
+
+@contextlib.contextmanager
+def no_echo() -> Iterator[None]:
+    """What is typed while an answer comes is not shown now, in the middle of it, but at the next
+    prompt; and Ctrl-C shows no ^C."""
+    if termios is None or not sys.stdin.isatty():
+        yield
+        return
+    before = termios.tcgetattr(sys.stdin)
+    quiet = termios.tcgetattr(sys.stdin)
+    quiet[3] &= ~termios.ECHO
+    termios.tcsetattr(sys.stdin, termios.TCSANOW, quiet)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSANOW, before)

@@ -1,0 +1,166 @@
+"""How an answer looks while it comes: on a terminal, on a pipe, and as the bytes it came in.
+
+Terminal    Markdown that grows, thinking dimmed before it
+Pipe        the text and nothing else, each piece at once
+Wire        what was sent and received, before anybody has interpreted it
+"""
+
+import sys
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from types import TracebackType
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from clients.tap import Observer
+from clients.tls import Session
+from protocol.secret import redact
+
+from ..lesson import visible
+from .markdown import Blocks, Lines, escape
+
+__all__ = ["Pipe", "Terminal", "Wire"]
+
+DIM = "dim italic"
+
+
+class Pipe:
+    """The text as it is, flushed piece by piece: what reads a pipe may want to show it too.
+
+    Args:
+        to_terminal: escape it, for a terminal that cannot move its cursor.
+        shows: or nothing.
+    """
+
+    def __init__(self, to_terminal: bool = False, shows: bool = True) -> None:
+        self._to_terminal = to_terminal
+        self._shows = shows
+        self._in_line = False
+
+    def thinking(self, piece: str) -> None:
+        pass
+
+    def text(self, piece: str) -> None:
+        if self._shows:
+            sys.stdout.write(escape(piece) if self._to_terminal else piece)
+            sys.stdout.flush()
+            self._in_line = not piece.endswith("\n")
+
+    def end(self) -> None:
+        """A last line end, if the text has none."""
+        if self._in_line:
+            print(flush=True)
+
+
+class Terminal(AbstractContextManager["Terminal"]):
+    """Final blocks are printed and scroll away; below them the tail is drawn again.
+
+    Args:
+        console: of rich.
+        keep_thinking: leave it on the screen, above the answer.
+        changed: called when there is something to `paint`.
+    """
+
+    def __init__(
+        self, console: Console, keep_thinking: bool, changed: Callable[[], None] = lambda: None
+    ) -> None:
+        self._console = console
+        self._changed = changed
+        self._keep_thinking = keep_thinking
+        self._live = Live(
+            console=console,
+            auto_refresh=False,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        self._thought = ""
+        self._blocks = Blocks()
+        self._final: list[str] = []
+        self._printed = False  # something stands above: the next block wants a blank line
+
+    def __enter__(self) -> "Terminal":
+        self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        where: TracebackType | None,
+    ) -> None:
+        """Print what was still growing, as it is."""
+        self._final.append(self._blocks.tail)
+        self._end_thinking()
+        self._print_final()
+        self._live.stop()
+
+    def thinking(self, piece: str) -> None:
+        self._thought += escape(piece)
+        self._changed()
+
+    def text(self, piece: str) -> None:
+        self._final += self._blocks.feed(escape(piece))
+        self._changed()
+
+    def paint(self) -> None:
+        """Bring the screen up to date."""
+        height, width = max(self._console.height - 2, 1), self._console.width
+        tail = self._blocks.tail_end(height, width)
+        if tail.strip() or self._final:
+            self._end_thinking()
+            self._print_final()
+            space = [Text()] if self._printed else []
+            self._live.update(Group(*space, Lines(tail, height)), refresh=True)
+        elif self._thought:
+            end = self._thought[-height * width // 2 :]
+            lines = Text(end, DIM).wrap(self._console, width)[-height:]
+            self._live.update(Text("\n").join(lines), refresh=True)
+
+    def _end_thinking(self) -> None:
+        if self._thought.strip() and self._keep_thinking:
+            self._console.print(Text(self._thought.strip(), DIM))
+            self._printed = True
+        self._thought = ""
+
+    def _print_final(self) -> None:
+        final, self._final = self._final, []
+        self._live.update(Text(), refresh=bool(final))
+        for block in final:
+            if block.strip():
+                if self._printed:
+                    self._console.print()
+                self._console.print(Lines(block))
+                self._printed = True
+
+
+class Wire(Observer):
+    """Prints what passes, with its line ends to be seen, and no key."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._asked = time.perf_counter()
+
+    def secured(self, session: Session) -> None:
+        who = f"{session.version} {session.cipher} {session.protocol} · {session.subject}"
+        self._say(f"TLS       {who}", "cyan")
+
+    def sent(self, layer: str, data: bytes) -> None:
+        self._show(layer, ">", data, "dim")
+
+    def received(self, layer: str, data: bytes) -> None:
+        self._show(layer, "<", data, "none")
+
+    def _show(self, layer: str, direction: str, data: bytes, style: str) -> None:
+        if layer != "http":
+            return
+        now = time.perf_counter() - self._asked
+        self._say(f"+{now:6.3f} s  {direction} {len(data)} bytes", "cyan")
+        for line in visible(data).replace("␊", "␊\n").removesuffix("\n").split("\n"):
+            self._say(f"  {line}", style)
+
+    def _say(self, text: str, style: str) -> None:
+        self._console.print(Text(redact(escape(text)), style), soft_wrap=True)
