@@ -16,10 +16,10 @@ import pytest
 import trio
 
 from clients.stream import ByteStream
+from protocol.secret import Secret
 from servers.connection import Connection, Limits
 from servers.openai_proxy.handlers import Upstream, routes
 from servers.openai_proxy.relay import Clocks
-from protocol.secret import Secret
 
 from ...streams import MemoryStream, memory_pair
 from ..driving import connected
