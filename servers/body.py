@@ -33,6 +33,7 @@ class Body:
 
     Attributes:
         pieces, size: what the handler has sent so far, in pieces and in bytes before framing.
+        beats: heartbeats sent so far.
         ended: everything, with the end of the body, is in the kernel's hands.
     """
 
@@ -43,6 +44,7 @@ class Body:
         "_outlet",
         "_sending",
         "_unsent",
+        "beats",
         "ended",
         "heartbeat",
         "pieces",
@@ -52,6 +54,7 @@ class Body:
     def __init__(self, outlet: Outlet, *, chunked: bool, heartbeat: bytes = b"") -> None:
         self.pieces = 0
         self.size = 0
+        self.beats = 0
         self.ended = False
         self._outlet = outlet
         self._frame: Callable[[bytes], bytes] = encode_chunk if chunked else bytes
@@ -120,6 +123,7 @@ class Body:
         silent = not self._sending and now - self._last_write >= interval
         if self.heartbeat and silent and not self.ended:
             frame = self._unsent or self._frame(self.heartbeat)
+            self.beats += 1
             self._unsent = frame[self._outlet.send_now(frame) :]
             self._last_write = now
 
