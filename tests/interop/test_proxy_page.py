@@ -14,8 +14,8 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from .peers import SAFETY, RunningServer, need, running
-from .test_page import FLAGS, MILLISECONDS
 from .test_proxy import proxy_before
+from .visiting import FLAGS, MILLISECONDS
 
 PAGE = "http://localhost:8000"  # the chat page's usual place
 OTHER = "http://evil.example:8000"
