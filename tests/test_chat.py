@@ -241,9 +241,10 @@ def test_whose_key(monkeypatch: pytest.MonkeyPatch) -> None:
     assert usual_model("https://example.com/v1") == "gpt-4o-mini"
 
 
-def test_a_reader_that_has_seen_enough(llm: Held, start: Start) -> None:
+@pytest.mark.parametrize("flags", [[], ["--raw"]])
+def test_a_reader_that_has_seen_enough(llm: Held, start: Start, flags: list[str]) -> None:
     """`workshop chat hi | head -c 1`: no traceback."""
-    process = start("-m", "workshop", "chat", "--base-url", f"{llm.url}/v1", "你好")
+    process = start("-m", "workshop", "chat", *flags, "--base-url", f"{llm.url}/v1", "你好")
     assert process.stdout is not None
     process.stdout.close()
     process.stdout = None

@@ -25,7 +25,7 @@ COMMANDS = {
     "chat": ("workshop.chat", "talk to the simulated LLM, or to any OpenAI-compatible API"),
     "nc": ("clients.nc", "netcat: bytes between a connection and this terminal"),
     "doctor": ("workshop.doctor", "what this machine has, and what to do about the rest"),
-    "bench": ("workshop.bench", "how fast the codecs are here (needs the clone)"),
+    "bench": ("workshop.bench", "how fast all of this is here (needs the clone)"),
 }
 
 USAGE = """\

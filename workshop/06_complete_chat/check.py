@@ -19,7 +19,7 @@ yield the error event; raise. (`except Exception` does not catch GeneratorExit, 
 TOKENS = ("你", '"quoted"', "a\nline", "好")
 SECRET = "CUDA error 2 in /srv/models/secret.gguf"
 REDO = """curl -sN http://localhost:8000/v1/chat/completions -d \
-  '{"model":"fault-error-nested","stream":true,"messages":[{"role":"user","content":"hi"}]}'"""
+'{"model":"fault-error-nested","stream":true,"messages":[{"role":"user","content":"hi"}]}'"""
 
 
 class Reader:

@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace" if stream is sys.stdin else "backslashreplace")
     conversation = Conversation(options.model or usual_model(options.base_url), options.system)
-    console = Console(highlight=False, force_terminal=sys.stdout.isatty())
+    console = Output(highlight=False, force_terminal=sys.stdout.isatty())
     if not options.question and sys.stdin.isatty():
         if not sys.stdout.isatty():
             parser.error("no question: give it as an argument, or on standard input")
@@ -70,6 +70,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     if answer.ending is not Ending.COMPLETE:
         print(f"workshop chat: {escape(answer.how)}", file=sys.stderr)
     return answer.ending.exit_code
+
+
+class Output(Console):
+    """Our standard output. Rich would call `sys.exit` where its reader has left, in any task."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
 
 
 def base_url(text: str) -> str:
