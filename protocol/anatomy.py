@@ -56,8 +56,8 @@ class Span(NamedTuple):
         label: "head"; of the chunked coding "chunk-size", "chunk-ext", "CRLF", "last-chunk" and
             "trailer"; of an event stream "BOM", "comment", "field-name", ":", "space",
             "field-value", "end-of-line", "blank-line"; of an event's data "json" and "token", the
-            text inside it; "data" for a body of another type; "after-end" for what follows the
-            end of the body; "unfinished", "unreadable".
+            text inside it; "json" for a body of that type, "data" for one of another;
+            "after-end" for what follows the end of the body; "unfinished", "unreadable".
         start, end: offsets from the response's first byte.
         chunk: its number, from 1; 0 outside of all chunks with data.
         event: the number of the block of lines that dispatches an event, from 1; 0 outside.
@@ -83,7 +83,7 @@ class ResponseAnatomy:
         error: why the rest is unreadable or unfinished, or "".
         chunks, events, tokens: how many there have been. An event that brings text is a token.
         body_size: bytes of the body, without its framing.
-        text_size: bytes of all tokens, or of a body that is no event stream.
+        text_size: bytes of all tokens, or of a body that is neither events nor JSON.
     """
 
     def __init__(self, method: str = "GET", *, max_line_size: int = 8 << 20) -> None:
@@ -172,7 +172,10 @@ class ResponseAnatomy:
         self._read_body(self._decoder, rest)
 
     def _expect_body(self, head: Head) -> None:
-        if any(value.startswith(b"text/event-stream") for value in head.values(b"content-type")):
+        types = head.values(b"content-type")
+        if any(value.startswith(b"application/json") for value in types):
+            self._label = "json"  # an error, or a whole answer: nothing of it is a token
+        if any(value.startswith(b"text/event-stream") for value in types):
             self._parser = EventStreamParser(
                 max_line_size=self._max_line_size, observer=self._hear_line
             )

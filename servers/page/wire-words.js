@@ -6,6 +6,7 @@ import { isChinese } from "./words.js";
 
 const number = new Intl.NumberFormat(isChinese ? "zh-CN" : "en").format;
 const ms = (time) => `${number(Math.round(time))} ms`;
+const some = (count, thing) => `${number(count)} ${thing}${count === 1 ? "" : "s"}`;
 
 const english = {
   title: "The wire",
@@ -18,24 +19,35 @@ const english = {
   beat: "♥ comment",
   bad: "unreadable",
   save: "Export as JSON lines",
-  page: "page",
+  page: (kind) => `page: ${kind}`,
   failure: "no recording",
   first: "first token",
   bytes: (count) => `${number(count)} B`,
   cost: (text, size) =>
     `${number(text)} bytes of text cost ${number(size)} on the wire (×${number(Math.round(size / text))})`,
   counts: (total) =>
-    `${number(total.sends)} sends · ${number(total.chunks)} chunks · ` +
-    `${number(total.events)} events · ${number(total.tokens)} tokens`,
+    `${some(total.sends, "send")} · ${some(total.chunks, "chunk")} · ` +
+    `${some(total.events, "event")} · ${some(total.tokens, "token")}`,
   place: (offset, size) => `byte ${number(offset)}, ${number(size)} B`,
   read: (first, last, at) =>
     `${first === last ? `read ${first}` : `reads ${first}–${last}`} at ${at.toFixed(1)} ms`,
   gaps: (sent, received, first, end) =>
     `Gaps ↑ sent, at most ${ms(sent)} · ↓ received, at most ${ms(received)} · ` +
     `¦ first token ${ms(first)} · → ${ms(end)}`,
-  folded: (count) => `${number(count)} earlier sends are folded away, the export has them`,
-  missing: (count) => `${number(count)} sends are missing: the server keeps a limited number`,
+  folded: (count) => `${some(count, "earlier send")} folded away: the export has all of them`,
+  missing: (count) => `${some(count, "send")} missing: the server keeps a limited number`,
   done: (how, at) => `server: ${how}, ${ms(at)}`,
+};
+
+/** How an answer ended, to the page and to the server. */
+const ends = {
+  complete: "完整",
+  stopped: "已停止",
+  cut: "连接中断",
+  length: "达到长度上限",
+  error: "错误",
+  done: "已完成",
+  "the client left": "客户端已离开",
 };
 
 const chinese = {
@@ -49,7 +61,7 @@ const chinese = {
   beat: "♥ 注释",
   bad: "无法解读",
   save: "导出为 JSON Lines",
-  page: "页面",
+  page: (kind) => `页面：${ends[kind] ?? kind}`,
   failure: "没有记录",
   first: "首个 token",
   bytes: (count) => `${number(count)} B`,
@@ -64,7 +76,7 @@ const chinese = {
     `间隔 ↑ 发送，最大 ${ms(sent)} · ↓ 接收，最大 ${ms(received)} · ¦ 首个 token ${ms(first)} · → ${ms(end)}`,
   folded: (count) => `较早的 ${number(count)} 次发送已折叠，导出文件中有`,
   missing: (count) => `缺少 ${number(count)} 次发送：服务器保留的数量有限`,
-  done: (how, at) => `服务器: ${how}, ${ms(at)}`,
+  done: (how, at) => `服务器：${ends[how] ?? how}，${ms(at)}`,
 };
 
 export const words = isChinese ? chinese : english;

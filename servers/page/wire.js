@@ -91,7 +91,7 @@ export class WirePane {
 
   /** @param {string} kind how the answer ended, to the page */
   ended(kind) {
-    this.#answer.notes.page = `${words.page}: ${kind}`;
+    this.#answer.notes.page = words.page(kind);
     this.#drawSoon();
   }
 

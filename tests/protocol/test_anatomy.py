@@ -14,6 +14,7 @@ EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
 STREAM = EVENTS + CHUNKED + b"\r\n"
 TEXT = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
+JSON = b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\n"
 
 # What a span says, with its bytes in the place of its offsets.
 Part = tuple[str, bytes, int, int, int]
@@ -165,6 +166,14 @@ CASES: dict[str, tuple[bytes, list[Part], str]] = {
             ("CRLF", b"\r\n", 1, 0, 0),
             ("last-chunk", b"0", 0, 0, 0),
             ("CRLF", b"\r\n\r\n", 0, 0, 0),
+        ],
+        "",
+    ),
+    "JSON, and nothing in it is a token": (
+        JSON + b'Content-Length: 16\r\n\r\n{"content":"hi"}',
+        [
+            head(JSON + b"Content-Length: 16\r\n\r\n"),
+            ("json", b'{"content":"hi"}', 0, 0, 0),
         ],
         "",
     ),
