@@ -163,9 +163,9 @@ export class AnswerView {
   #showStats() {
     const stats = [this.#requestId];
     if (this.#tokens) {
-      // n tokens have n - 1 gaps.
+      // n tokens have n - 1 gaps, which may be 0.
       const rate = (this.#tokens - 1) / ((this.#lastToken - this.#firstToken) / 1000);
-      if (this.#tokens > 1) stats.unshift(words.rate(rate.toFixed(1)));
+      if (rate < Infinity) stats.unshift(words.rate(Math.round(rate)));
       const wait = (this.#firstToken - this.#asked) / 1000;
       stats.unshift(words.firstToken(wait.toFixed(2)), words.tokens(this.#tokens));
     }

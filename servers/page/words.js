@@ -50,7 +50,7 @@ const chinese = {
 
 const chinesePage = {
   title: "看见每一个 token",
-  lead: "这里的回答来自一个模拟模型：先思考，再逐个 token 抵达。",
+  lead: "这里的回答来自一个模拟模型：它先思考，然后 token 逐个到达。",
   label: "你的消息",
   send: "发送",
   halt: "停止",
@@ -68,7 +68,7 @@ const chinesePage = {
   fault: "线路故障",
   system: "系统提示词",
   close: "完成",
-  keys: "按键",
+  keys: "快捷键",
   line: "换行",
 };
 
