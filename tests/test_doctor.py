@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from servers import sse
+from servers.pace import Pace
+from tests.interop.held import hold
 from tests.test_aha import REQUEST, bare, run_on_a_terminal
 from workshop import aha, doctor
 
@@ -177,11 +180,21 @@ def test_a_busy_port_is_named_with_the_way_around_it(
     with socket.create_server((host, 0), family=family) as listener:
         port = listener.getsockname()[1]
         monkeypatch.setattr(doctor, "PORTS", {port: "servers.sse"})
+        monkeypatch.setattr(doctor, "is_ours", lambda host, port: False)
         _, finding = doctor.network()
     assert (finding.mark, finding.what) == ("–", "busy")
     assert finding.todo == "stop what runs there, or: python -m servers.sse --port 0"
     _, finding = doctor.network()
     assert finding == doctor.Finding("✓", f"port {port}", "free")
+
+
+def test_a_port_that_the_workshop_serves_is_no_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
+    with hold(sse.routes(Pace(0, 0))) as held:
+        monkeypatch.setattr(doctor, "PORTS", {held.port: "servers.sse"})
+        _, finding = doctor.network()
+    assert (finding.mark, finding.todo) == ("✓", "")
+    assert finding.what == "served by the workshop, in another terminal"
+    assert not doctor.is_ours("localhost", held.port)
 
 
 def test_a_machine_without_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import http.client
 import importlib
 import io
 import os
@@ -188,12 +189,26 @@ def can_bind(host: str, port: int) -> str:
     return ""
 
 
+def is_ours(host: str, port: int) -> bool:
+    """Whether the workshop itself answers there, from another terminal."""
+    connection = http.client.HTTPConnection(host, port, timeout=1)
+    try:
+        connection.request("HEAD", "/")
+        return connection.getresponse().getheader("Server") == "streaming-workshop"
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
 def network() -> Iterator[Finding]:
     no_ipv6 = can_bind("::1", 0)
     yield Finding("–" if no_ipv6 else "✓", "IPv6 loopback", no_ipv6 or "::1")
     for port, module in PORTS.items():
         problem = can_bind("127.0.0.1", port) or ("" if no_ipv6 else can_bind("::1", port))
-        if problem:
+        if problem == "busy" and is_ours("localhost", port):
+            yield Finding("✓", f"port {port}", "served by the workshop, in another terminal")
+        elif problem:
             todo = f"stop what runs there, or: python -m {module} --port 0"
             yield Finding("–", f"port {port}", problem, todo)
         else:
