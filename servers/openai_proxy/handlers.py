@@ -208,6 +208,9 @@ def routes(upstream: Upstream, access: Access | None = None) -> Routes:
     metrics = Metrics()
     relay = Relay(upstream, metrics)
 
+    async def home(request: Request) -> Reply:
+        return Reply("A proxy of the OpenAI API, no page: a client's base URL is /v1 here.\n")
+
     async def numbers(request: Request) -> Reply:
         return Reply(metrics.render(), content_type=Metrics.CONTENT_TYPE)
 
@@ -216,4 +219,5 @@ def routes(upstream: Upstream, access: Access | None = None) -> Routes:
 
     guarded = access.guard({route: relay.handler(route) for route in RELAYED})
     table = {route: identified(handler) for route, handler in guarded.items()}
-    return Routes(table | {"GET /metrics": numbers, "GET /health": health}, tasks=[relay.run])
+    table |= {"GET /": home, "GET /metrics": numbers, "GET /health": health}
+    return Routes(table, tasks=[relay.run])

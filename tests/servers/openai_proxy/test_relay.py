@@ -305,6 +305,15 @@ async def test_connections_are_used_again() -> None:
         assert not api.gone.is_set()
 
 
+async def test_a_browser_at_its_address() -> None:
+    """`workshop` prints it: a 404 there would look as if nothing ran."""
+    async with behind() as api, proxied(api.port) as proxy:
+        answer = await proxy.ask(get("/", "Connection: close"))
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert answer.endswith(b"a client's base URL is /v1 here.\n")
+    assert api.requests == []
+
+
 async def test_the_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     usage = b'data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":12}}\n\n'
