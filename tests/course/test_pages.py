@@ -323,6 +323,12 @@ async def test_headers(path: str, kind: bytes, served: Routes) -> None:
     assert body
 
 
+async def test_a_files_own_name_leads_to_its_page(served: Routes) -> None:
+    answer = await ask(served, get("/course/protocol/codec.py"))
+    assert answer.startswith(b"HTTP/1.1 308 Permanent Redirect\r\n")
+    assert b"\r\nLocation: /course/protocol/codec.py.html\r\n" in answer
+
+
 async def test_the_slash_at_the_end(served: Routes) -> None:
     answer = await ask(served, get("/course"))
     assert answer.startswith(b"HTTP/1.1 308 Permanent Redirect\r\n")

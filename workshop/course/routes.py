@@ -8,6 +8,7 @@ server's other streams go on meanwhile. It is written again when any file has ch
 """
 
 from pathlib import Path, PurePosixPath
+from urllib.parse import quote
 
 import trio
 
@@ -57,11 +58,17 @@ def course_routes(tree: Tree | None = None) -> dict[str, Handler]:
         text = None
         if suffix == ".html":
             text = await trio.to_thread.run_sync(write, path, limiter=one_at_a_time)
+        elif await trio.to_thread.run_sync(write, f"{path}.html", limiter=one_at_a_time):
+            # A file's own name, as somebody types it.
+            return moved(f"/course/{quote(path)}.html")
         if text is None:
             return Reply("404 Not Found\n\nThe course has no such page: see /course/\n", 404)
         return Reply(text, 200, CONTENT_TYPES[suffix], HEADERS)
 
+    def moved(target: str) -> Reply:
+        return Reply(f"It is at {target}\n", 308, headers=(("Location", target),))
+
     async def slash(request: Request) -> Reply:
-        return Reply("The course is at /course/\n", 308, headers=(("Location", "/course/"),))
+        return moved("/course/")
 
     return {"GET /course": slash, "GET /course/": course, "GET /course/{path}": course}
