@@ -91,7 +91,8 @@ def main(
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a screen without ␍ gets \\u240d
-    parser = argparse.ArgumentParser(description=lesson)
+    name = os.path.basename(sys.argv[0].rstrip("/"))  # a folder, as a shell completes it
+    parser = argparse.ArgumentParser(prog=name, description=lesson)
     parser.add_argument("--port", type=port_number, default=port, help="default: %(default)s")
     parser.add_argument("--fast", action="store_true", help="do not wait between words")
     parser.add_argument(

@@ -205,7 +205,8 @@ def main() -> int:
     """Run the lesson. Returns the exit code: 1 when there is no answer, 130 after Ctrl-C."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a screen without ␍ gets \\u240d
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    about = __doc__.partition("\n")[0]
+    parser = argparse.ArgumentParser(prog="05_openai_stream", description=about)
     add = parser.add_argument
     add("question", nargs="?", default="你好, world 🌊", help="default: %(default)s")
     add("--simulate", action="store_true", help="ask a simulated LLM on this machine: no key")

@@ -165,7 +165,8 @@ async def show(patience: float) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    about = __doc__.partition("\n")[0]
+    parser = argparse.ArgumentParser(prog="07_leaving", description=about)
     parser.add_argument("--fast", action="store_true", help="be less patient")
     options = parser.parse_args()
     show_log(quiet=True)

@@ -166,7 +166,8 @@ async def show() -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    about = __doc__.partition("\n")[0]
+    parser = argparse.ArgumentParser(prog="08_back_pressure", description=about)
     parser.add_argument("--fast", action="store_true", help="on a clock that jumps: do not wait")
     options = parser.parse_args()
     exit_code = 0

@@ -197,7 +197,8 @@ def number_of_streams(text: str) -> int:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    about = __doc__.partition("\n")[0]
+    parser = argparse.ArgumentParser(prog="12_ten_thousand_streams", description=about)
     parser.add_argument("--fast", action="store_true", help="100 streams of 5 tokens")
     parser.add_argument("--streams", type=number_of_streams, metavar="N", help="default: 2000")
     options = parser.parse_args()
