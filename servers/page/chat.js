@@ -62,9 +62,8 @@ async function ask(question) {
     .map(({ role, content }) => ({ role, content }));
   const ending = await receiveAnswer(view, asked, controller.signal, wire);
   messages.push({ ...view.record, ending });
-  if (running !== controller) return; // the reader has left this conversation
-  saveChat(asking);
-  setRunning(null, ending[1] || words.complete);
+  if (listChats().some(({ id }) => id === asking.id)) saveChat(asking); // else it was deleted
+  if (running === controller) setRunning(null, ending[1] || words.complete);
 }
 
 function setRunning(controller, news) {

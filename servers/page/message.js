@@ -175,7 +175,7 @@ export class AnswerView {
   #tellSilence() {
     const seconds = Math.round((performance.now() - (this.#lastToken || this.#asked)) / 1000);
     if (seconds < SILENCE) return;
-    // Without a head the request may still wait to leave, and nothing else tells so.
+    // Without a head the request may still wait to leave.
     this.#stats.textContent = words.silence(seconds) + (this.#requestId ? "" : words.connections);
   }
 

@@ -9,7 +9,7 @@ import { words } from "./words.js";
 const form = document.querySelector("#settings");
 const { server, model, fault, pace } = form.elements;
 
-// The page's Content-Security-Policy names these two; it cannot name [::1].
+// The Content-Security-Policy names these two; it cannot name [::1].
 const host = location.hostname === "127.0.0.1" ? "127.0.0.1" : "localhost";
 server.options[1].value = `http://${host}:8005`;
 

@@ -169,6 +169,20 @@ def test_history(visit: Visit, server: RunningServer) -> None:
     assert visit.problems == []
 
 
+def test_an_answer_that_was_left_is_kept(visit: Visit, held: Held) -> None:
+    """What had come of it, when the reader went to another conversation."""
+    visit.open(held.url, model="echo")
+    message = visit.ask("one two three")
+    held.release(2)
+    shows(message.locator(".answer"), "one two")
+    visit.page.keyboard.press("Alt+n")
+    expect(message).to_have_count(0)
+    visit.page.locator("[popovertarget=history]").click()
+    visit.page.locator("#history li button").first.click()
+    shows(message.locator(".answer"), "one two")
+    shows(message.locator(".ending"), "stopped by you")
+
+
 # Each save is of 100,000 characters; `room` is how many the storage takes.
 SAVE = """async ([count, room]) => {
     const { listChats, saveChat } = await import("/page/store.js");
