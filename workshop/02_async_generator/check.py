@@ -45,7 +45,7 @@ async def check(exercise: ModuleType, lab: Lab) -> None:
         await until_shown("A1", "collects-first", "show a token before you ask for the next")
         b.release()
         await until_shown(
-            "B1", "one-after-the-other", "the other stream is silent, and has the word"
+            "B1", "one-after-the-other", "it is there, and the first stream has nothing to say yet"
         )
         a.release()
         await until_shown("A2", "collects-first", "show a token before you ask for the next")
