@@ -3,7 +3,7 @@
 The server writes a token when it has one. Then come a compressor, a proxy, a balancer, perhaps a
 company's firewall: each reads bytes here and writes them there, and may write them later, in other
 pieces, or not at all. None of that is against HTTP. So when a stream comes late, the first question
-is not "what" but "where": listen before and behind each hop, and compare.
+is not "what" but "where": listen on both sides of each hop, and compare.
 
     server ──A── hop 1 ──B── hop 2 ──C── hop 3 ──D── you        A to D: taps, which only listen
 
@@ -132,7 +132,7 @@ async def copy(source: trio.SocketStream, target: trio.SocketStream) -> None:
 
 @asynccontextmanager
 async def chain(port: int, modes: Sequence[str]) -> AsyncIterator[tuple[int, list[Tap]]]:
-    """Hops in these modes, the first of them before this port, with a tap before and behind each.
+    """Hops in these modes, the first of them before this port, with a tap on both sides of each.
 
     Yields the port of the last tap, and all taps.
     """
