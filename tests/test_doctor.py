@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from servers.connection import SERVER
+from tests.interop.peers import running
 from tests.test_aha import REQUEST, bare, run_on_a_terminal
 from workshop import aha, doctor
 
@@ -167,12 +169,27 @@ def test_an_old_python(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
 # --- network --------------------------------------------------------------------------------
 
 
+def test_a_port_where_the_workshop_runs_is_no_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert doctor.OURS == SERVER
+    with running("servers.sse") as server:
+        monkeypatch.setattr(doctor, "PORTS", {server.port: "servers.sse"})
+        _, finding = doctor.network()
+    assert (finding.mark, finding.what, finding.todo) == ("✓", "the workshop runs there", "")
+
+
+def test_a_port_that_says_nothing_is_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "ASK_SECONDS", 0.01)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        assert doctor.answering_on(silent.getsockname()[1]) == ""
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_a_busy_port_is_named_with_the_way_around_it(
     host: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if doctor.can_bind(host, 0):
         pytest.skip(f"this machine has no {host}")
+    monkeypatch.setattr(doctor, "answering_on", lambda port: "")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, 0), family=family) as listener:
         port = listener.getsockname()[1]

@@ -233,7 +233,7 @@ async def find_the_cut(port: int, mode: str) -> None:
 
 # --- 3. A real one --------------------------------------------------------------------------
 # nginx holds a small answer back until it is whole, unless the response or its own file says
-# otherwise; and to the server it speaks HTTP/1.0, unless told otherwise.
+# otherwise; and to the server it spoke HTTP/1.0 until 1.29.7, unless told otherwise.
 #
 # Here no clock decides. This server makes an event only when the one before has come to you, so
 # through a hop that holds the first there is no second.
@@ -280,7 +280,7 @@ STREAMS = [  # the settings of each nginx, the one next to the server first; a h
     ("the first with proxy_pass_header", ["proxy_pass_header X-Accel-Buffering;", ""], "none"),
 ]
 ENDS = [
-    ("as it comes", ["proxy_buffering off;"], "truncate=300"),
+    ("proxy_http_version 1.0;", ["proxy_buffering off; proxy_http_version 1.0;"], "truncate=300"),
     ("proxy_http_version 1.1;", ["proxy_buffering off;" + HTTP11], "truncate=300"),
 ]
 
