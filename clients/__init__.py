@@ -4,6 +4,7 @@
     memory.py    the same in memory, for tests and for the checks of exercises
     tls.py       the same inside TLS, by hand
     tunnel.py    out through a proxy: CONNECT
+    arrivals.py  many streams that one task reads
     exchange.py  one request and its response, on a connection that is open
     pool.py      connections that wait for their next request
     http.py      from a URL to a response that arrives piece by piece

@@ -40,6 +40,7 @@ class Response:
         status: RFC 9110 §15.
         headers: (name in lower case, value), in order.
         head: the same as bytes.
+        stream: the connection, for who waits for many.
         unread: what came behind the head, in the same read, until the body is asked for.
     """
 
@@ -49,7 +50,7 @@ class Response:
             (name.decode(), value.decode("latin-1")) for name, value in head.fields
         )
         self.head = head
-        self._stream = stream
+        self.stream = stream
         self._framing = response_framing(head, method)
         self._decoder = body_decoder(self._framing)
         self.unread = unread
@@ -64,6 +65,11 @@ class Response:
     def complete(self) -> bool:
         """The body has been read whole, and given out."""
         return self._decoder.complete and not self._pieces and self._error is None
+
+    @property
+    def settled(self) -> bool:
+        """Nothing more need come: the body is complete, or it is known why it will not be."""
+        return self._decoder.complete or self._error is not None
 
     @property
     def reusable(self) -> bool:
@@ -90,12 +96,10 @@ class Response:
             ResponseError: the body is broken, or was cut off before its end.
             DisconnectedError: the connection was reset.
         """
-        while not self._pieces:
-            if self._error is not None:
-                raise ResponseError(str(self._error)) from self._error
-            if self._decoder.complete:
-                raise StopAsyncIteration
+        if not self._pieces:
             await self._receive()
+        if not self._pieces:
+            raise StopAsyncIteration
         return self._pieces.pop(0)
 
     async def receive_some(self) -> bytes:
@@ -104,20 +108,41 @@ class Response:
         Raises:
             ResponseError, DisconnectedError: as in `__anext__`.
         """
-        try:
-            first = await anext(self)
-        except StopAsyncIteration:
-            return b""
-        rest, self._pieces = self._pieces, []
-        return b"".join([first, *rest])
+        if not self._pieces:
+            await self._receive()
+        return self.receive_now() or b""
+
+    def receive_now(self) -> bytes | None:
+        """The same without waiting: None if nothing of the body has come.
+
+        Raises:
+            ResponseError, DisconnectedError: as in `__anext__`.
+        """
+        if not self._pieces and not self._receive_now():
+            return None
+        pieces, self._pieces = self._pieces, []
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     async def _receive(self) -> None:
-        """Decode what the next read brings: pieces, an error, or the end."""
+        """Wait for pieces, an error, or the end."""
+        await trio.lowlevel.checkpoint()
+        while not self._receive_now():
+            await self.stream.wait_readable()
+
+    def _receive_now(self) -> bool:
+        """Decode what has come. False: more of it is needed for a piece, or the end."""
+        if self._error is not None:
+            raise ResponseError(str(self._error)) from self._error
+        if self._decoder.complete:
+            return True
+        data: bytes | None
         data, self.unread = self.unread, b""
         try:
-            data = data or await self._stream.receive_some()
+            data = data or self.stream.receive_now()
         except trio.BrokenResourceError as error:
             raise DisconnectedError(str(error), sent=True) from error
+        if data is None:
+            return False
         try:
             if data:
                 self._pieces = self._decoder.receive_data(data)
@@ -128,10 +153,12 @@ class Response:
             # What was good before the bad byte is delivered first.
             self._error = error
             self._pieces = [piece for piece in error.decoded if isinstance(piece, bytes)]
+            return bool(self._pieces) or self._receive_now()
+        return bool(self._pieces) or self._decoder.complete
 
     def _check_goodbye(self) -> None:
         """A body that ends with the connection is whole if TLS says so (RFC 9112 §9.8)."""
-        if getattr(self._stream, "truncated", False):
+        if getattr(self.stream, "truncated", False):
             raise DecodeError("the connection ended without close_notify, so the body may too", 0)
 
     async def read(self, limit: int = MAX_BODY_SIZE) -> bytes:

@@ -92,22 +92,33 @@ class MemoryStream:
         gone = self.closed or self._wire.broken or there.finished or there.abandoned
         return gone or len(there.buffer) < there.size
 
+    def receive_now(self, max_bytes: int = READ_SIZE) -> bytes | None:
+        if self.closed:
+            raise trio.ClosedResourceError("this stream was closed")
+        buffer = self._incoming.buffer
+        if buffer:
+            data = bytes(buffer[:max_bytes])
+            del buffer[:max_bytes]
+            self._wire.waiting.unpark_all()
+            return data
+        if self._wire.broken:
+            raise trio.BrokenResourceError("the connection is broken")
+        return b"" if self._incoming.finished else None
+
+    async def wait_readable(self) -> None:
+        while not self._readable():
+            await self._wire.waiting.park()
+
+    def _readable(self) -> bool:
+        """`receive_now` would give something, or raise."""
+        there = self._incoming
+        return self.closed or self._wire.broken or there.finished or bool(there.buffer)
+
     async def receive_some(self, max_bytes: int = READ_SIZE) -> bytes:
         await trio.lowlevel.checkpoint()
-        buffer = self._incoming.buffer
-        while True:
-            if self.closed:
-                raise trio.ClosedResourceError("this stream was closed")
-            if buffer:
-                data = bytes(buffer[:max_bytes])
-                del buffer[:max_bytes]
-                self._wire.waiting.unpark_all()
-                return data
-            if self._wire.broken:
-                raise trio.BrokenResourceError("the connection is broken")
-            if self._incoming.finished:
-                return b""
-            await self._wire.waiting.park()
+        while (data := self.receive_now(max_bytes)) is None:
+            await self.wait_readable()
+        return data
 
     async def send_eof(self) -> None:
         await trio.lowlevel.checkpoint()

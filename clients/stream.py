@@ -3,6 +3,7 @@
     send_now(b"6\\r\\n")     what leaves at once, without a task switch: 3 bytes, or fewer, or 0
     send_all(b"6\\r\\n")     all of it, waiting while the kernel's buffer is full
     receive_some()         b"6\\r" and then b"\\n": TCP is bytes, not messages; b"" is the end
+    receive_now()          what has come, without a wait: b"6\\r", or None for nothing
     send_eof()             "I have said everything": the peer may still talk
     aclose()               a goodbye that loses nothing; close() and reset() lose what they may
 
@@ -33,6 +34,8 @@ class ByteStream(Protocol):
     def send_now(self, data: bytes) -> int: ...
     async def wait_writable(self) -> None: ...
     async def send_all(self, data: bytes) -> None: ...
+    def receive_now(self, max_bytes: int = READ_SIZE) -> bytes | None: ...
+    async def wait_readable(self) -> None: ...
     async def receive_some(self, max_bytes: int = READ_SIZE) -> bytes: ...
     async def send_eof(self) -> None: ...
     async def aclose(self) -> None: ...
@@ -94,22 +97,30 @@ class SocketStream:
         """Wait until `send_now` would take something, or find the connection broken."""
         await wait_writable(self._sock)
 
+    def receive_now(self, max_bytes: int = READ_SIZE) -> bytes | None:
+        """What has come, without a task switch: None if nothing has, b"" as in `receive_some`."""
+        try:
+            return self._sock.recv(max_bytes)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            raise self._explain(error) from error
+
+    async def wait_readable(self) -> None:
+        """Wait until `receive_now` would not give None."""
+        await wait_readable(self._sock)
+
     async def receive_some(self, max_bytes: int = READ_SIZE) -> bytes:
         """Wait for bytes; b"" when the peer has finished sending."""
         await trio.lowlevel.checkpoint_if_cancelled()
-        waited = False
-        while True:
-            try:
-                data = self._sock.recv(max_bytes)
-            except BlockingIOError:
-                await wait_readable(self._sock)
-                waited = True
-            except OSError as error:
-                raise self._explain(error) from error
-            else:
-                if not waited:  # else the others have had their turn meanwhile
-                    await trio.lowlevel.cancel_shielded_checkpoint()
-                return data
+        data = self.receive_now(max_bytes)
+        if data is not None:  # else the others have their turn while this one waits
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            return data
+        while data is None:
+            await self.wait_readable()
+            data = self.receive_now(max_bytes)
+        return data
 
     async def send_eof(self) -> None:
         """Half a goodbye: FIN. The other direction stays open."""

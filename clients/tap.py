@@ -67,6 +67,15 @@ class Tap:
         if data:
             self._observer.sent(self._layer, data)
 
+    def receive_now(self, max_bytes: int = READ_SIZE) -> bytes | None:
+        data = self._stream.receive_now(max_bytes)
+        if data is not None:
+            self._observer.received(self._layer, data)
+        return data
+
+    async def wait_readable(self) -> None:
+        await self._stream.wait_readable()
+
     async def receive_some(self, max_bytes: int = READ_SIZE) -> bytes:
         data = await self._stream.receive_some(max_bytes)
         self._observer.received(self._layer, data)

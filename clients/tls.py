@@ -234,24 +234,38 @@ class TLSStream:
 
     # ---- Records in, plaintext out
 
-    async def receive_some(self, max_bytes: int = READ_SIZE) -> bytes:
-        """Wait for plaintext; b"" when no more will come: see `truncated`."""
+    def receive_now(self, max_bytes: int = READ_SIZE) -> bytes | None:
+        """The plaintext that has come: None if none has, b"" as in `receive_some`.
+
+        If all of it was asked for, what comes next is announced by the stream below.
+        """
         if self._closed:
             raise trio.ClosedResourceError("this stream was closed")
-        if self._plaintext or self._ended:
-            await trio.lowlevel.checkpoint()
         while not self._plaintext:
             if self._broken:
                 raise trio.BrokenResourceError(self._broken)
             if self._ended:
                 return b""
-            ciphertext = await self._stream.receive_some()
+            ciphertext = self._stream.receive_now()
+            if ciphertext is None:
+                return None
             self._incoming.write(ciphertext)
             if not ciphertext:
                 self._ended = self.truncated = True
             self._decrypt()
         data = self._plaintext[:max_bytes]
         self._plaintext = self._plaintext[max_bytes:]
+        return data
+
+    async def wait_readable(self) -> None:
+        """Wait until something has come: perhaps a part of a record, which is no plaintext yet."""
+        await self._stream.wait_readable()
+
+    async def receive_some(self, max_bytes: int = READ_SIZE) -> bytes:
+        """Wait for plaintext; b"" when no more will come: see `truncated`."""
+        await trio.lowlevel.checkpoint()
+        while (data := self.receive_now(max_bytes)) is None:
+            await self.wait_readable()
         return data
 
     def _decrypt(self) -> None:

@@ -42,7 +42,7 @@ from protocol.openai import ErrorBody, ErrorResponse
 
 from .reply import Handler, Headers, Reply, Request, StreamingReply
 
-__all__ = ["Access", "read_keys"]
+__all__ = ["Access", "key_of_environment", "read_keys"]
 
 log = logging.getLogger("servers")
 
@@ -220,6 +220,18 @@ def read_keys(path: str | Path) -> list[str]:
     if os.name == "posix" and path.stat().st_mode & stat.S_IROTH:
         log.warning("every user of this machine can read the keys: chmod o-r %s", path)
     return keys
+
+
+def key_of_environment(name: str = "OPENAI_API_KEY") -> str:
+    """The key in a variable of the environment, or "".
+
+    Raises:
+        ValueError: what is there can be no key. It is not shown, for it may be one with a slip.
+    """
+    key = os.environ.get(name, "").strip()
+    if key and not KEY.fullmatch(key):
+        raise ValueError(f"{name} is not a key: letters, digits and signs of ASCII, no space")
+    return key
 
 
 def _digest(key: str) -> bytes:

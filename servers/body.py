@@ -6,25 +6,34 @@
 """
 
 from collections.abc import Callable
+from typing import Protocol
 
 import trio
 
-from clients.stream import SEND_SIZE, ByteStream
+from clients.stream import SEND_SIZE
 from protocol.chunked import encode_chunk, encode_last_chunk
 
-__all__ = ["Body"]
+__all__ = ["Body", "Outlet"]
+
+
+class Outlet(Protocol):
+    """What a body is sent to: a `ByteStream`, or what stands before one and passes bytes on."""
+
+    def send_now(self, data: bytes) -> int: ...
+    async def wait_writable(self) -> None: ...
 
 
 class Body:
     """The sending side of one streamed body.
 
     Args:
-        stream: where to.
+        outlet: where to.
         chunked: frame each piece as a chunk; else the body ends with the connection.
         heartbeat: what `beat` sends, as a piece of its own; b"" for nothing.
 
     Attributes:
         pieces, size: what the handler has sent so far, in pieces and in bytes before framing.
+        beats: heartbeats sent so far.
         ended: everything, with the end of the body, is in the kernel's hands.
     """
 
@@ -32,20 +41,22 @@ class Body:
         "_end",
         "_frame",
         "_last_write",
+        "_outlet",
         "_sending",
-        "_stream",
         "_unsent",
+        "beats",
         "ended",
         "heartbeat",
         "pieces",
         "size",
     )
 
-    def __init__(self, stream: ByteStream, *, chunked: bool, heartbeat: bytes = b"") -> None:
+    def __init__(self, outlet: Outlet, *, chunked: bool, heartbeat: bytes = b"") -> None:
         self.pieces = 0
         self.size = 0
+        self.beats = 0
         self.ended = False
-        self._stream = stream
+        self._outlet = outlet
         self._frame: Callable[[bytes], bytes] = encode_chunk if chunked else bytes
         self._end = encode_last_chunk() if chunked else b""
         self.heartbeat = heartbeat
@@ -83,7 +94,7 @@ class Body:
         frame = self._frame(piece)
         if self._unsent:
             frame = self._unsent + frame
-        sent = self._stream.send_now(frame)
+        sent = self._outlet.send_now(frame)
         self.pieces += 1
         self.size += len(piece)
         self._last_write = now
@@ -112,7 +123,8 @@ class Body:
         silent = not self._sending and now - self._last_write >= interval
         if self.heartbeat and silent and not self.ended:
             frame = self._unsent or self._frame(self.heartbeat)
-            self._unsent = frame[self._stream.send_now(frame) :]
+            self.beats += 1
+            self._unsent = frame[self._outlet.send_now(frame) :]
             self._last_write = now
 
     def stalled_for(self, now: float) -> float:
@@ -125,12 +137,12 @@ class Body:
         self._sending = True
         self._last_write = trio.current_time()
         # First what the kernel takes at once, then the others' turn: nothing waits for them.
-        sent = self._stream.send_now(data)
+        sent = self._outlet.send_now(data)
         if give_turn:
             await trio.lowlevel.checkpoint()
         while sent < len(data):
-            await self._stream.wait_writable()
-            taken = self._stream.send_now(data[sent : sent + SEND_SIZE])
+            await self._outlet.wait_writable()
+            taken = self._outlet.send_now(data[sent : sent + SEND_SIZE])
             if taken:
                 self._last_write = trio.current_time()
             sent += taken

@@ -6,6 +6,7 @@
     POST /v1/responses           its newer form
     GET  /v1/models, /v1/models/{id}
     GET  /faults                 what can go wrong on the wire, on demand
+    GET  /wire/{id}              the bytes of an answer whose request has said X-Wire: 1 (wire.py)
     GET  /metrics, /health
 
     $ curl -N http://localhost:8000/chat/你好
@@ -36,6 +37,7 @@ from .metrics import Metrics
 from .pace import Pace
 from .reply import Handler, Last, Reply, Request, StreamingReply
 from .routes import Routes
+from .wire import Recordings
 
 __all__ = ["from_flags", "main", "routes"]
 
@@ -90,6 +92,7 @@ def routes(
     """
     engine = engine or Engine()
     api = API(pace, engine, model or Model(), settings or Settings())
+    recordings = Recordings()
     files = {path.name: path for path in PAGE.iterdir() if path.suffix in CONTENT_TYPES}
 
     def page_file(name: str) -> Reply:
@@ -123,17 +126,20 @@ def routes(
         return Reply(b'{"status":"ok"}', content_type="application/json")
 
     table: dict[str, Handler] = {
-        "GET /": home,
+        "GET /": recordings.recorded(home),
         "GET /page/{name}": page,
-        named_events.ROUTE: named_events.handler(api),
+        named_events.ROUTE: recordings.recorded(named_events.handler(api)),
         "GET /faults": faults,
         "GET /metrics": metrics,
         "GET /health": health,
         **pages,
     }
-    guarded = (access or Access()).guard(api.table)
-    table |= {key: identified(handler) for key, handler in guarded.items()}
-    return Routes(table, tasks=[engine.run])
+    guarded = (access or Access()).guard(api.table | {"GET /wire/{id}": recordings.replay})
+    for key, handler in guarded.items():
+        table[key] = identified(handler)
+        if key.startswith("POST"):
+            table[key] = recordings.recorded(table[key])
+    return Routes(table, tasks=[engine.run, recordings.run])
 
 
 def from_flags(options: argparse.Namespace, pages: Mapping[str, Handler] = {}) -> Routes:

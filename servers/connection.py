@@ -305,7 +305,9 @@ class Connection:
         head_only = self._head_only
         chunked = b"\r\nTransfer-Encoding: chunked\r\n" in head
         heartbeat = reply.heartbeat if isinstance(reply, StreamingReply) else b""
-        self._body = body = Body(self._stream, chunked=chunked, heartbeat=heartbeat)
+        recorder = reply.recorder
+        outlet = recorder.through(self._stream) if recorder else self._stream
+        self._body = body = Body(outlet, chunked=chunked, heartbeat=heartbeat)
         ending, reset = "the client left", False
         try:
             if isinstance(reply, Reply):
@@ -329,6 +331,8 @@ class Connection:
             self._closing = True
             await self._wait_for_goodbye()
         finally:
+            if recorder:
+                recorder.end("reset" if reset else ending)
             if isinstance(reply, StreamingReply):
                 await reply.aclose()
             self._body = None

@@ -22,13 +22,14 @@ from typing import ClassVar, Protocol
 
 import msgspec
 
-from .body import Body
+from .body import Body, Outlet
 
 __all__ = [
     "CutOff",
     "EventStream",
     "Handler",
     "Last",
+    "Recorder",
     "Reply",
     "Request",
     "Source",
@@ -62,6 +63,16 @@ class Request(msgspec.Struct, frozen=True):
         return next((value for key, value in self.headers if key == name), None)
 
 
+class Recorder(Protocol):
+    """Watches a reply leave: see `Recordings` in wire.py."""
+
+    def through(self, outlet: Outlet) -> Outlet:
+        """What takes the reply's bytes in the place of this outlet, and passes them on."""
+
+    def end(self, how: str) -> None:
+        """The reply has ended, in this way."""
+
+
 class Reply:
     """A reply whose length is known when it begins.
 
@@ -71,6 +82,8 @@ class Reply:
         content_type: of the body.
         headers: more of them. Framing, Date and Connection are the connection's to write.
     """
+
+    recorder: Recorder | None = None
 
     def __init__(
         self,
@@ -132,6 +145,8 @@ class StreamingReply:
     # silent connection, and it is the probe that finds out that the client has left.
     heartbeat: ClassVar[bytes] = b""
 
+    recorder: Recorder | None = None
+
     def __init__(
         self,
         source: Pieces | Source,
@@ -159,7 +174,6 @@ class StreamingReply:
                     return
                 await body.send(piece)
         await body.end()
-
 
     async def aclose(self) -> None:
         """Called in the end, however much was sent: nothing at all, if the client has left."""

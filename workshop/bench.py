@@ -4,10 +4,11 @@
     workshop bench codecs --only sse   the rows whose name contains "sse"
     workshop bench streams             the simulated LLM beside FastAPI, aiohttp, Node's http
     workshop bench streams --quick     the same in about a minute
+    workshop bench proxy               the OpenAI proxy beside FastAPI with httpx, nginx, HAProxy
 
-What is measured, and how, stands in `tests/bench/codecs.py` and `tests/bench/streams.py`; this file
-reads the flags, draws the progress bar and prints the result. The benchmarks are not part of the
-installed package: they need the clone.
+What is measured, and how, stands in `tests/bench/`, in `codecs.py`, `streams.py` and `proxy.py`;
+this file reads the flags, draws the progress bar and prints the result. The benchmarks are not part
+of the installed package: they need the clone.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -76,36 +78,48 @@ def run_codecs(options: argparse.Namespace) -> int:
 
 
 def run_streams(options: argparse.Namespace) -> int:
+    from tests.bench import streams
+
+    return run_servers(options, streams)
+
+
+def run_proxy(options: argparse.Namespace) -> int:
+    from tests.bench import proxy
+
+    return run_servers(options, proxy)
+
+
+def run_servers(options: argparse.Namespace, race: Any) -> int:
+    """A race of servers, each a process of its own: `tests.bench.streams` or `.proxy`."""
+    name = f"workshop bench {options.bench}"
     if not sys.platform.startswith("linux"):
-        print(
-            "workshop bench streams needs Linux: epoll, /proc and cores to pin to.", file=sys.stderr
-        )
+        print(f"{name} needs Linux: epoll, /proc and cores to pin to.", file=sys.stderr)
         return 2
-    from tests.bench import figures, peers, streams, table
+    from tests.bench import figures, peers, table
     from tests.bench.peers.client import compiler
 
-    if not streams.names(options.only):
-        return no_such(options.only, streams.names())
+    if not race.names(options.only):
+        return no_such(options.only, race.names())
     if not (cc := compiler()):
         print("the load client needs a C compiler: install gcc", file=sys.stderr)
         return 2
-    for peer in peers.PEERS:
+    for peer in race.PEERS:
         if peer.absence:
             print(f"{peer.name} is marked as absent: {peer.absence}", file=sys.stderr)
 
     given = {"seconds": options.seconds, "rounds": options.rounds}
-    scale = streams.QUICK if options.quick else streams.FULL
+    scale = race.QUICK if options.quick else race.FULL
     scale = replace(scale, **{name: value for name, value in given.items() if value})
-    with progress_bar(streams.steps(scale, options.only)) as step:
+    with progress_bar(race.steps(scale, options.only)) as step:
         try:
-            found, settings = streams.measure(cc, scale, options.only, step)
+            found, settings = race.measure(cc, scale, options.only, step)
         except (table.DifferentWork, peers.NotStarted) as error:
             print(f"not timed: {error}", file=sys.stderr)
             return 1
 
     figures.show(found, settings, console())
-    write_json(options.json, figures.to_json(found, settings, peers.versions()))
-    return 0 if all(results[peers.OURS.name].runs for _, results in found) else 1
+    write_json(options.json, figures.to_json(found, settings, peers.versions(race.PEERS)))
+    return 0 if all(results[figures.OURS].runs for _, results in found) else 1
 
 
 def no_such(only: str, names: list[str]) -> int:
@@ -157,14 +171,19 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--only", default="", metavar="SUBSTRING", help="only rows with this in their name")
     codecs.set_defaults(run=run_codecs)
 
-    streams = benches.add_parser("streams", help="the simulated LLM beside other servers")
-    add = streams.add_argument
-    add("--quick", action="store_true", help="once, shorter, and only those with a goal")
-    add("--rounds", type=positive, metavar="N", help="of each measurement [3; 1]")
-    add("--seconds", type=positive_seconds, metavar="S", help="of each window [4; 1.5]")
-    add("--json", type=Path, metavar="FILE", help="also write every run")
-    add("--only", default="", metavar="SUBSTRING", help="only figures with this in their name")
-    streams.set_defaults(run=run_streams)
+    races = {
+        "streams": (run_streams, "the simulated LLM beside other servers"),
+        "proxy": (run_proxy, "the OpenAI proxy beside other proxies"),
+    }
+    for name, (run, about) in races.items():
+        race = benches.add_parser(name, help=about)
+        add = race.add_argument
+        add("--quick", action="store_true", help="once, shorter, and only those with a goal")
+        add("--rounds", type=positive, metavar="N", help="of each measurement [3; 1]")
+        add("--seconds", type=positive_seconds, metavar="S", help="of each window [4; less]")
+        add("--json", type=Path, metavar="FILE", help="also write every run")
+        add("--only", default="", metavar="SUBSTRING", help="only figures with this in their name")
+        race.set_defaults(run=run)
     return parser.parse_args(argv)
 
 

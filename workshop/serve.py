@@ -19,6 +19,7 @@ import msgspec
 import trio
 
 from servers import chat, chunked, sse
+from servers.access import key_of_environment
 from servers.command import port_number, serve_until_signal, show_log, url
 from servers.llm import flags
 from servers.openai_proxy import handlers as openai_proxy
@@ -62,7 +63,7 @@ ASK = """'{{"model":"sim-1","stream":true,"messages":[{{"role":"user","content":
 
 def proxy_routes(options: argparse.Namespace) -> Routes:
     """To the real API if there is a key for it, else to the simulated LLM of the same map."""
-    key = os.environ.get("OPENAI_API_KEY", "").strip()
+    key = key_of_environment()
     host = "127.0.0.1" if options.host == "localhost" else options.host
     here = url(host, options.chat_port) + "v1"
     upstream = Upstream(key=Secret(key)) if key else Upstream(here)

@@ -326,7 +326,8 @@ def identified(handler: Handler) -> Handler:
 
     async def with_id(request: Request) -> Reply | StreamingReply:
         reply = copy(await handler(request))
-        reply.headers += (("x-request-id", f"req_{secrets.token_hex(12)}"),)
+        if all(name != "x-request-id" for name, _ in reply.headers):  # a relayed reply has one
+            reply.headers += (("x-request-id", f"req_{secrets.token_hex(12)}"),)
         return reply
 
     return with_id

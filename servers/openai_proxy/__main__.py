@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from clients.tls import client_context
 
-from ..access import Access, read_keys
+from ..access import Access, key_of_environment, read_keys
 from ..command import arguments, run, seconds
 from ..connection import Limits
 from ..redact import Secret
@@ -120,7 +120,7 @@ def upstream_of(options: argparse.Namespace) -> Upstream:
     if options.key_file:
         (key,) = read_keys(options.key_file)[:1]
     else:
-        key = os.environ.get("OPENAI_API_KEY", "").strip()
+        key = key_of_environment()
     if not key and options.base_url.startswith("https://"):
         raise ValueError("no key: set OPENAI_API_KEY, or write it to a file for --key-file")
     clocks = Clocks(
@@ -160,4 +160,3 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 if __name__ == "__main__":
     sys.exit(main())
-

@@ -1,12 +1,12 @@
 """The proxy's routes: which requests are relayed, and what an unusable reply becomes.
 
-    the API behind                          the client
-    200, JSON or an event stream       >    the same
-    4xx, 5xx                           >    the same status and words, without any key in them
-    401                                >    502: it is our key that was refused, not the client's
-    3xx, a compressed body, HTML       >    502
-    no connection, TLS, a bad head     >    502
-    a clock that ran down              >    504
+the API behind                          the client
+200, JSON or an event stream       >    the same
+4xx, 5xx                           >    the same status and words, without any key in them
+401                                >    502: it is our key that was refused, not the client's
+3xx, a compressed body, HTML       >    502
+no connection, TLS, a bad head     >    502
+a clock that ran down              >    504
 """
 
 import logging
@@ -15,6 +15,7 @@ from urllib.parse import quote
 import msgspec
 import trio
 
+from clients.arrivals import Arrivals
 from clients.http import Client, Response, open_client
 from protocol.openai import ErrorResponse
 
@@ -24,8 +25,9 @@ from ..metrics import Metrics
 from ..redact import Secret, redact
 from ..reply import Handler, Reply, Request, StreamingReply
 from ..routes import Routes
-from .record import Record
-from .relay import Clocks, Exchange, Failure, RelayedReply, RelayFailed, fields_to_api
+from .failure import Failure, RelayFailed
+from .record import CLIENT_GONE, Record
+from .relay import Clocks, Exchange, RelayedReply, fields_to_api
 
 __all__ = ["HOSTS", "PAGES", "Upstream", "routes"]
 
@@ -73,6 +75,7 @@ class Relay:
         self._upstream = upstream
         self._metrics = metrics
         self._client: Client | None = None
+        self._arrivals = Arrivals()
         self._ready = trio.Event()
         self.running = 0
         self.waiting = 0
@@ -86,7 +89,7 @@ class Relay:
         ) as client:
             self._client = client
             self._ready.set()
-            await trio.sleep_forever()
+            await self._arrivals.run()
 
     def handler(self, route: str) -> Handler:
         """Relays the requests of one route."""
@@ -118,11 +121,11 @@ class Relay:
         record = Record(_model_of(request), trio.current_time())
         self.running += 1
 
-        def finished(exchange: Exchange) -> None:
+        def finished(record: Record) -> None:
             self.running -= 1
-            self._count(exchange, route)
+            self._count(record, route)
 
-        return Exchange(asking, self._upstream.clocks, record, finished)
+        return Exchange(asking, self._arrivals, self._upstream.clocks, record, finished)
 
     async def _reply(
         self, request: Request, response: Response, exchange: Exchange
@@ -151,18 +154,21 @@ class Relay:
     async def _error(self, reply: RelayedReply, response: Response, exchange: Exchange) -> Reply:
         """An error of the API behind: the same status and words, without a key in them."""
         text = redact((await exchange.read(response, MAX_ERROR)).decode("utf-8", "replace"))
-        exchange.ending = f"status {response.status}"
+        exchange.record.ending = "the API's error"
         await exchange.aclose()
         return Reply(text, response.status, reply.content_type, reply.headers)
 
-    def _count(self, exchange: Exchange, route: str) -> None:
-        record = exchange.record
-        self._metrics.end(route, exchange.ending)
+    def _count(self, record: Record, route: str) -> None:
+        metrics = self._metrics
+        metrics.end(route, record.ending)
+        metrics.body_bytes += record.size
+        metrics.cancelled += record.ending == CLIENT_GONE
         if record.events:
-            self._metrics.first_token.add(record.first - record.began)
+            metrics.first_token.add(record.first - record.began)
         for gap in record.gaps:
-            self._metrics.gap.add(gap)
-        log.info("%s", redact(record.line(exchange.ending)))
+            metrics.gap.add(gap)
+        metrics.settle()
+        log.info("%s", redact(record.line()))
 
 
 def _path_behind(request: Request, route: str) -> str:

@@ -1,20 +1,23 @@
 """What one exchange came to: the line in the log that a person reads.
 
-    gpt-4o-mini 137 events 812 tokens ttft 412 ms gap p50 21 ms done
-    gpt-4o-mini 17 events ttft 380 ms gap p50 20 ms client gone
+200 gpt-4o-mini 137 events 812 tokens ttft 412 ms gap p50 21 ms done
+200 gpt-4o-mini ttft 380 ms gap p50 20 ms client gone after 17 events, upstream closed in 0.2 ms
+502 gpt-4o-mini upstream_tls_error
 """
 
 import re
+from array import array
 
 import msgspec
 
 from protocol.sse import ServerSentEvent
 
-__all__ = ["Record"]
+__all__ = ["CLIENT_GONE", "Record"]
 
 MAX_GAPS = 10_000
 TERMINAL = {"response.completed", "response.incomplete", "response.failed"}
 USAGE = re.compile(r'"(?:completion|output)_tokens": ?([0-9]{1,15})\b')
+CLIENT_GONE = "client gone"
 
 
 class Record(msgspec.Struct):
@@ -23,21 +26,29 @@ class Record(msgspec.Struct):
     Attributes:
         model: that was asked for.
         began: when the request came, by trio's clock.
+        status: of the reply, or 0 while there is none.
+        size: of the body so far, in bytes.
         events: with data, so far.
         first, last: when they came; 0 before there is any.
         gaps: the seconds between them, of the first MAX_GAPS.
         tokens: as the usage says, or None.
         whole: the end mark has come.
+        ending: how it ended, in a word or two for the metrics.
+        closed_after: seconds from the client's leave to the API's connection closed.
     """
 
     model: str
     began: float
+    status: int = 0
+    size: int = 0
     events: int = 0
     first: float = 0.0
     last: float = 0.0
-    gaps: list[float] = []
+    gaps: "array[float]" = msgspec.field(default_factory=lambda: array("d"))
     tokens: int | None = None
     whole: bool = False
+    ending: str = CLIENT_GONE
+    closed_after: float = 0.0
 
     def see(self, event: ServerSentEvent, now: float) -> None:
         """Count one event with data."""
@@ -48,18 +59,28 @@ class Record(msgspec.Struct):
             self.gaps.append(now - self.last)
         self.last = now
         # Both marks are what a client looks for: `[DONE]`, or a terminal event of a response.
-        if event.data.startswith("[DONE]") or event.event in TERMINAL:
+        data = event.data
+        if data.startswith("[DONE]") or event.event in TERMINAL:
             self.whole = True
-        if '"usage":{' in event.data and (usage := USAGE.search(event.data)):
+        if '"usage"' in data and (usage := USAGE.search(data)):
             self.tokens = int(usage[1])
 
-    def line(self, ending: str) -> str:
-        """Such as "gpt-4o-mini 137 events 812 tokens ttft 412 ms gap p50 21 ms done"."""
-        words = [self.model, f"{self.events} events"]
+    def line(self) -> str:
+        """Such as "200 gpt-4o-mini 137 events 812 tokens ttft 412 ms gap p50 21 ms done"."""
+        gone = self.ending == CLIENT_GONE
+        words = [str(self.status or "-"), self.model]
+        if self.events and not gone:
+            words.append(f"{self.events} events")
+        elif self.size and not gone:
+            words.append(f"{self.size} bytes")
         if self.tokens is not None:
             words.append(f"{self.tokens} tokens")
         if self.events:
             words.append(f"ttft {1000 * (self.first - self.began):.0f} ms")
         if self.gaps:
             words.append(f"gap p50 {1000 * sorted(self.gaps)[len(self.gaps) // 2]:.0f} ms")
-        return " ".join([*words, ending])
+        words.append(self.ending)
+        if gone:
+            closed = 1000 * self.closed_after
+            words.append(f"after {self.events} events, upstream closed in {closed:.1f} ms")
+        return " ".join(words)

@@ -10,7 +10,7 @@ The rules this file keeps:
 
 1. Only the fields on a list pass, in both directions; the framing is each connection's own.
 2. A piece is sent the moment it comes, and the next is read when it has been taken: a slow reader
-   slows the API behind, and nothing piles up here.
+   slows the API behind, and nothing piles up here (passage.py).
 3. A parser looks at a copy. It sees the first event, the usage and the end mark; and where an event
    ends, for only there may a heartbeat stand.
 4. Never a clean end to an unclean stream: what is cut off on one side is cut off on the other,
@@ -21,40 +21,27 @@ The rules this file keeps:
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import TypeVar
 
 import msgspec
 import trio
 
-from clients.errors import (
-    ConnectError,
-    ConnectTimeoutError,
-    DisconnectedError,
-    ProxyError,
-    RequestError,
-    ResponseError,
-    TLSError,
-)
+from clients.arrivals import Arrivals
+from clients.errors import RequestError
 from clients.http import Response
-from protocol.errors import DecodeError
-from protocol.openai import ErrorBody, ErrorResponse, encode_data
-from protocol.sse import EventStreamParser, ServerSentEvent, encode_event
 
 from ..body import Body
-from ..redact import Secret, redact
+from ..redact import Secret
 from ..reply import CutOff, EventStream, Headers, Request, StreamingReply
+from .failure import Failure, RelayFailed
+from .passage import Passage
 from .record import Record
 
-__all__ = [
-    "Clocks",
-    "Exchange",
-    "Failure",
-    "RelayFailed",
-    "RelayedReply",
-    "fields_to_api",
-    "fields_to_client",
-]
+__all__ = ["Clocks", "Exchange", "RelayedReply", "fields_to_api", "fields_to_client"]
+
+T = TypeVar("T")
 
 # What a request may bring along. Not on the list, on purpose: cookies, the client's own key,
 # Accept-Encoding (a compressor holds events back), and all that is between two hops
@@ -68,27 +55,26 @@ TO_CLIENT = re.compile(
     r"|openai-(version|organization|processing-ms|model)|x-ratelimit-[a-z0-9-]{1,64}"
 )
 
-# A line that outgrows this is still relayed, but no longer looked at.
-MAX_OBSERVED = 1 << 20
-
 VIA = ("Via", "1.1 streaming-workshop")
 
 
 def fields_to_api(request: Request, key: Secret | None) -> Headers:
     """The header of the request to the API behind, but for Host and Content-Length."""
-    kept = tuple((name, value) for name, value in request.headers if TO_API.fullmatch(name))
+    kept = _kept(TO_API, request.headers)
     ours = (("Authorization", f"Bearer {key.reveal()}"),) if key else ()
     return (*kept, *ours, ("Accept-Encoding", "identity"), VIA)
 
 
 def fields_to_client(response: Response) -> Headers:
     """What of its response's header the client gets, but for Content-Type and framing."""
-    kept = tuple(
-        (name, value)
-        for name, value in response.headers
-        if TO_CLIENT.fullmatch(name) and value.isascii()
+    return (*_kept(TO_CLIENT, response.headers), VIA)
+
+
+def _kept(names: re.Pattern[str], headers: Headers) -> Headers:
+    """Those on the list. A value that is not ASCII has no meaning that two hops agree on."""
+    return tuple(
+        (name, value) for name, value in headers if names.fullmatch(name) and value.isascii()
     )
-    return (*kept, VIA)
 
 
 class Clocks(msgspec.Struct, frozen=True):
@@ -108,66 +94,12 @@ class Clocks(msgspec.Struct, frozen=True):
     total: float = math.inf
 
 
-class Failure(msgspec.Struct, frozen=True):
-    """Why there is no reply from the API behind, or not all of it.
-
-    Args:
-        status: of the reply that says so, while there is still one to give.
-        code: for programs.
-        message: for people.
-    """
-
-    status: int
-    code: str
-    message: str
-
-    @property
-    def error(self) -> ErrorBody:
-        return ErrorBody(redact(self.message), "upstream_error", None, self.code)
-
-    def event(self, route: str) -> bytes:
-        """As an event, in the form of this route's stream."""
-        if not route.endswith("/responses"):
-            return encode_data(ErrorResponse(self.error))
-        data = msgspec.json.encode({"type": "error", "error": self.error}).decode()
-        return encode_event(ServerSentEvent("error", data))
-
-    @classmethod
-    def of(cls, error: RequestError) -> "Failure":
-        """Of a request that failed on the way."""
-        status = 504 if isinstance(error, ConnectTimeoutError) else 502
-        return cls(status, CODES[type(error)], f"The API behind this proxy: {error}")
-
-    @classmethod
-    def late(cls, clock: str, seconds: float) -> "Failure":
-        """Of a clock that has run down."""
-        message = f"The API behind this proxy was silent for {seconds:g} s ({clock} clock)."
-        return cls(504, f"upstream_{clock}_timeout", message)
-
-
-CODES: dict[type[RequestError], str] = {
-    ConnectError: "upstream_unreachable",
-    ConnectTimeoutError: "upstream_connect_timeout",
-    ProxyError: "upstream_proxy_error",
-    TLSError: "upstream_tls_error",
-    DisconnectedError: "upstream_disconnected",
-    ResponseError: "upstream_bad_response",
-}
-
-
-class RelayFailed(Exception):
-    """There is no reply from the API behind."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.message)
-        self.failure = failure
-
-
 class Exchange:
     """One request to the API behind, from its first byte to the last byte of its reply.
 
     Args:
         asking: sends it, and holds its connection.
+        arrivals: tells when something of its reply has come.
         clocks: how long it may take.
         record: what it comes to.
         finished: called once, when it is over.
@@ -176,19 +108,19 @@ class Exchange:
     def __init__(
         self,
         asking: AbstractAsyncContextManager[Response],
+        arrivals: Arrivals,
         clocks: Clocks,
         record: Record,
-        finished: "Callable[[Exchange], None] | None" = None,
+        finished: Callable[[Record], None] | None = None,
     ) -> None:
         self.record = record
-        self.ending = "client gone"
-        self._finished = finished
         self._asking = asking
-        self._open = AsyncExitStack()
+        self._arrivals = arrivals
         self._clocks = clocks
-        self._end = trio.current_time() + clocks.total
-        self._scope = trio.CancelScope()
-        self._wind("first_event", clocks.first_event)
+        self._began = trio.current_time()
+        self._finished = finished
+        self._open = AsyncExitStack()
+        self._left: float | None = None  # when it was known that the client has
 
     async def begin(self) -> Response:
         """Send the request, and wait for the head of the response.
@@ -196,37 +128,9 @@ class Exchange:
         Raises:
             RelayFailed: there is none.
         """
-        try:
-            with self._watched():
-                return await self._open.enter_async_context(self._asking)
-            failure = self._late()
-        except RequestError as error:
-            failure = Failure.of(error)
-        self.ending = failure.code
-        raise RelayFailed(failure)
-
-    async def relay(self, response: Response, body: Body, is_events: bool, route: str) -> None:
-        """Pass the body on, and the end; or say why there is none, and cut it off.
-
-        Raises:
-            CutOff: the client must not take what it has for the whole.
-        """
-        parser = EventStreamParser(max_line_size=MAX_OBSERVED, max_event_size=MAX_OBSERVED)
-        try:
-            with self._watched():
-                await self._pass_on(response, body, parser if is_events else None)
-                self.ending = "done" if self.record.whole or not is_events else "no end mark"
-                return
-            failure = self._late()
-        except RequestError as error:
-            failure = Failure.of(error)
-        self.ending = failure.code
-        if not is_events:
-            raise CutOff(reset=True)
-        # An event that is not whole is ended, or its line would swallow ours.
-        border = b"" if parser.at_event_border else b"\n\n"
-        await body.send(border + failure.event(route))
-        raise CutOff(goodbye=True)
+        response = await self._in_time(self._open.enter_async_context(self._asking))
+        self.record.status = response.status
+        return response
 
     async def read(self, response: Response, limit: int) -> bytes:
         """The whole body of a response, of so many bytes at most.
@@ -234,68 +138,88 @@ class Exchange:
         Raises:
             RelayFailed: it does not come.
         """
+        return await self._in_time(response.read(limit))
+
+    async def relay(self, response: Response, body: Body, is_events: bool, route: str) -> None:
+        """Pass the body on, and the end; or say why there is none, and cut it off.
+
+        Raises:
+            CutOff: the client must not take what it has for the whole.
+        """
+        record = self.record
+        passage = Passage(response, body, record, is_events=is_events, now=trio.current_time())
         try:
-            with self._watched():
-                return await response.read(limit)
-            failure = self._late()
+            if await self._carry(passage):
+                record.ending = "done" if record.whole or not is_events else "no end mark"
+                return
+            failure = self._late(passage.heard)
         except RequestError as error:
             failure = Failure.of(error)
-        self.ending = failure.code
-        raise RelayFailed(failure)
+        except BaseException:
+            self._left = trio.current_time()
+            raise
+        record.ending = failure.code
+        if not is_events:
+            raise CutOff(reset=True)
+        await body.send(passage.border + failure.event(route))
+        raise CutOff(goodbye=True)
 
     async def aclose(self) -> None:
         """Let the connection go: closed, unless the response was read whole."""
         await self._open.aclose()
+        if self._left is not None:
+            self.record.closed_after = trio.current_time() - self._left
         finished, self._finished = self._finished, None
         if finished is not None:
-            finished(self)
+            finished(self.record)
 
-    async def _pass_on(
-        self, response: Response, body: Body, parser: EventStreamParser | None
-    ) -> None:
-        if parser is None:
-            self._wind("idle", self._clocks.idle)
-        body.heartbeat = EventStream.heartbeat if parser is not None else b""
-        while piece := await response.receive_some():
-            now = trio.current_time()
-            if response.complete:
-                await body.end(piece)
-            elif not body.send_now(piece, now):
-                # A slow client is not the API's fault: no clock runs.
-                self._scope.deadline = math.inf
-                await body.flush()
-                now = trio.current_time()
-                self._scope.deadline = self._until
-            if parser is None or self._observe(parser, piece, now):
-                self._wind("idle", self._clocks.idle)
-            if parser is not None:
-                body.heartbeat = EventStream.heartbeat if parser.at_event_border else b""
-        if not body.ended:
-            await body.end()
+    async def _carry(self, passage: Passage) -> bool:
+        """Take all of it through. Returns False if a clock ran down before the end."""
+        while True:
+            if passage.take(trio.current_time()) and not await self._more_came(passage):
+                return False
+            if not await passage.go_on():
+                return True
 
-    def _observe(self, parser: EventStreamParser, piece: bytes, now: float) -> bool:
-        """Whether there was an event with data in it."""
+    async def _more_came(self, passage: Passage) -> bool:
+        """Let `take` take what comes, while that is all there is to do."""
+        while True:
+            with trio.move_on_at(self._clock(passage.heard)[0]):
+                await self._arrivals.each(passage.stream, passage.take)
+                return True
+            # Was the clock wound up since? That is asked once in its time, not for each event.
+            if self._clock(passage.heard)[0] <= trio.current_time():
+                return False
+
+    async def _in_time(self, waiting: Awaitable[T]) -> T:
+        """What comes of this, unless the first clock runs down before."""
         try:
-            events = parser.receive_data(piece)
-        except DecodeError:  # a line of a megabyte: it is relayed, and no longer looked at
-            return True
-        for event in events:
-            self.record.see(event, now)
-        return bool(events)
+            with trio.move_on_at(self._clock()[0]):
+                return await waiting
+            failure = self._late()
+        except RequestError as error:
+            failure = Failure.of(error)
+        except BaseException:
+            self._left = trio.current_time()
+            raise
+        self.record.status, self.record.ending = failure.status, failure.code
+        raise RelayFailed(failure)
 
-    def _wind(self, clock: str, seconds: float) -> None:
-        self._clock, self._seconds = clock, seconds
-        self._until = trio.current_time() + seconds
-        if self._end < self._until:
-            self._clock, self._seconds, self._until = "total", self._clocks.total, self._end
-        self._scope.deadline = self._until
+    def _clock(self, heard: float | None = None) -> tuple[float, str, float]:
+        """The clock that runs down next: when, its name, its seconds.
 
-    def _watched(self) -> trio.CancelScope:
-        self._scope = trio.CancelScope(deadline=self._until)
-        return self._scope
+        Args:
+            heard: when the API last said something that counts; None if it has not.
+        """
+        clocks = self._clocks
+        running = (self._began + clocks.first_event, "first_event", clocks.first_event)
+        if heard is not None:
+            running = (heard + clocks.idle, "idle", clocks.idle)
+        return min(running, (self._began + clocks.total, "total", clocks.total))
 
-    def _late(self) -> Failure:
-        return Failure.late(self._clock, self._seconds)
+    def _late(self, heard: float | None = None) -> Failure:
+        _, name, seconds = self._clock(heard)
+        return Failure.late(name, seconds)
 
 
 class RelayedReply(StreamingReply):

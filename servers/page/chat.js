@@ -26,8 +26,6 @@ const wire = {
   start: () => tell("start"),
   opened(response, askedAt) {
     if (response.headers.get("X-Wire") && !pane) {
-      const style = { rel: "stylesheet", href: "/page/wire.css" };
-      document.head.append(Object.assign(document.createElement("link"), style));
       pane = import("./wire.js").then(({ WirePane }) => new WirePane(find("#wire")));
       tell("start");
     }

@@ -16,7 +16,18 @@ from rich.text import Text
 
 from . import table
 
-__all__ = ["Figure", "Goal", "Result", "Run", "Verdict", "judge", "show", "to_json"]
+__all__ = [
+    "OURS",
+    "Figure",
+    "Found",
+    "Goal",
+    "Result",
+    "Run",
+    "Verdict",
+    "judge",
+    "show",
+    "to_json",
+]
 
 OURS = "ours"
 
@@ -88,6 +99,7 @@ class Verdict:
 
 
 Results = Mapping[str, Result]
+Found = list[tuple[Figure, dict[str, Result]]]
 
 
 def judge(figure: Figure, goal: Goal, results: Results) -> Verdict | None:
@@ -139,7 +151,9 @@ def show(
         console.print(_table(figure, results, letters))
     absences = {name: r.absent for _, results in found for name, r in results.items() if r.absent}
     for name, reason in absences.items():
-        console.print(f"{name} is absent: {reason}", style="yellow", highlight=False)
+        # No markup: '[proxy]' is part of a command.
+        said = f"{name} is absent: {reason}"
+        console.print(said, style="yellow", highlight=False, markup=False)
     facts = [*table.machine().values(), *(f"{name} {value}" for name, value in settings.items())]
     console.print(" · ".join(map(str, facts)).translate(letters), style="dim", highlight=False)
 

@@ -18,6 +18,8 @@
    keeps being behind; tokens that drift get later and later; a burst is as late as its first
    tokens waited. A token that is due and has not come when the window closes counts as late as it
    is then, so a server cannot look punctual by sending nothing.
+   Age. A token that is a number is the time at which it was made, by CLOCK_MONOTONIC: its age is how
+   long it was on its way here, through whatever proxy.
    Lag. lag = base - (request sent + TTFT): how far the whole schedule stands behind what was
    promised. A server that moves its streams into step shows here, not in the lateness.
 
@@ -72,7 +74,7 @@ static size_t request_size;
 static bool counting;
 
 static size_t tokens, bytes, requests, failures;
-static struct numbers late, lag, first_byte, first_token;
+static struct numbers late, lag, first_byte, first_token, age;
 
 static void give_up(const char *what, const char *detail) {
     fprintf(stderr, "%s: %s\n", what, detail);
@@ -162,6 +164,8 @@ static void end_of_event_line(struct stream *s, double time) {
     if (strncmp(text, "data: [DONE]", 12) == 0) s->done = true;
     const char *found = strncmp(text, "data: ", 6) == 0 ? strstr(text, content) : NULL;
     if (!found || found[sizeof content - 1] == '"') return; /* "content":"" is no token */
+    double made = strtod(found + sizeof content - 1, NULL);
+    if (made > 0 && counting) push(&age, time - made);
     if (itl > 0) push(&s->own, time - (double)s->tokens * itl);
     if (s->tokens++ == 0 && counting && s->sent >= begins) push(&first_token, time - s->sent);
     tokens += counting;
@@ -326,6 +330,7 @@ int main(int argc, char **argv) {
     print_numbers("lag", &lag);
     print_numbers("first_byte", &first_byte);
     print_numbers("first_token", &first_token);
+    print_numbers("age", &age);
     printf("\"tokens\":%zu,\"bytes\":%zu,\"answers\":%zu,\"failures\":%zu,\"client_cpu\":%.4f,"
            "\"seconds\":%.6f}\n", tokens, bytes, requests, failures, used, ends - begins);
     return 0;

@@ -29,7 +29,7 @@ from typing import Any
 
 from servers.command import raise_file_limit
 
-from .figures import Figure, Goal, Result, Run
+from .figures import Figure, Found, Goal, Result, Run
 from .peers import (
     FASTAPI,
     NODE,
@@ -275,9 +275,6 @@ def steps(scale: Scale, only: str) -> int:
         len(racers(figure, scale)) * (scale.rounds if FIGURES[figure] else scale.part)
         for figure in _chosen(only)
     )
-
-
-Found = list[tuple[Figure, dict[str, Result]]]
 
 
 def measure(

@@ -18,7 +18,6 @@ from servers.routes import Routes
 from workshop.course import prose, source
 from workshop.course.build import build, main
 from workshop.course.links import INDEX
-from workshop.course.live import wire_style
 from workshop.course.pages import Pages
 from workshop.course.routes import course_routes
 from workshop.course.tree import Tree
@@ -118,7 +117,7 @@ async def test_every_link_leads_somewhere(monkeypatch: pytest.MonkeyPatch) -> No
                 waiting.append(normpath(join(dirname(path), target)))
     assert list(dead_links(written)) == []
     names = {f"{name}.html" for name in (INDEX, *Tree().names)}
-    assert set(written) - {"wire.css"} == names | {"style.css", "icon.svg", "panel.js"}
+    assert set(written) == names | {"style.css", "icon.svg", "panel.js"}
 
 
 def test_a_dead_link_is_told() -> None:
@@ -226,23 +225,6 @@ def test_a_page_follows_its_file(tmp_path: Path) -> None:
     assert pages.page("protocol/new.py") is None
 
 
-def test_the_wire_pane_is_borrowed(tmp_path: Path) -> None:
-    """From the chat page, where it has one: its script, and its part of the style sheet."""
-    lesson = "workshop/03_chunks/README.md"
-    style = "a {}\n/* ---- The wire */\n.wire { color: red; }\n/* ---- More */\nb {}\n"
-    plant(tmp_path, TREE | {"servers/page/style.css": style})
-    pages = Pages(Tree(tmp_path), live=True)
-    assert "wire.css" not in page(pages, lesson)
-    assert "data-wire" not in page(pages, lesson)
-    plant(tmp_path, {"servers/page/wire.js": "//"})
-    pages.refresh()
-    assert wire_style(pages.tree) == "/* ---- The wire */\n.wire { color: red; }\n"
-    assert 'data-wire="/page/wire.js"' in page(pages, lesson)
-    assert '<link rel="stylesheet" href="../../wire.css">' in page(pages, lesson)
-    real = Tree()
-    assert bool(wire_style(real)) == ("servers/page/wire.js" in real)
-
-
 # ---- nothing that a file says becomes markup
 
 EVIL = "<script>alert(1)</script><img src=http://evil.example/ onerror='x'>\"'&amp;"
@@ -279,7 +261,7 @@ def test_hostile_files(tmp_path: Path) -> None:
             if tag in {"script", "link"}:
                 source = attributes.get("src") or attributes.get("href") or ""
                 assert re.fullmatch(
-                    r"(\.\.?/)*(\.?/)?(panel\.js|style\.css|wire\.css|icon\.svg)", source
+                    r"(\.\.?/)*(\.?/)?(panel\.js|style\.css|icon\.svg)", source
                 )
             for href in filter(None, [attributes.get("href")]):
                 assert not re.match(r"(?!https?:)[A-Za-z]+:|//", href)

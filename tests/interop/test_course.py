@@ -106,8 +106,7 @@ export class WirePane {
 
 def test_the_panel_tells_the_wire_pane(visit: Visit, tmp_path: Path) -> None:
     """All that the pane must know, in order; and where it shows the bytes, no text does."""
-    style = {"servers/page/style.css": "/* ---- The wire */", "servers/page/wire.js": PANE}
-    plant(tmp_path, TREE | style)
+    plant(tmp_path, TREE)
     visit.page.route(
         "**/page/wire.js", lambda route: route.fulfill(body=PANE, content_type="text/javascript")
     )

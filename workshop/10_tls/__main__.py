@@ -97,10 +97,11 @@ class Tapped(SocketStream):
         self.heard = b""
         self.cut_after = cut_after
 
-    async def receive_some(self, max_bytes: int = READ_SIZE) -> bytes:
-        data = await super().receive_some(max_bytes)
-        data = data[: self.cut_after - len(self.heard)]
-        self.heard += data
+    def receive_now(self, max_bytes: int = READ_SIZE) -> bytes | None:
+        data = super().receive_now(max_bytes)
+        if data is not None:
+            data = data[: self.cut_after - len(self.heard)]
+            self.heard += data
         return data
 
 

@@ -4,16 +4,12 @@
     200: 1843 bytes in 74 reads, 2.41 s, complete
     (the wire pane: what the server sent, byte by byte, and what came)
 
-`panel.js` does it. The wire pane is the chat page's own: its script is imported where it is, and of
-its style sheet the part about the wire is served with the course.
+`panel.js` does it, with the chat page's own wire pane.
 """
 
-import re
 from html import escape
 
-from .tree import Tree
-
-__all__ = ["NO_PANEL", "panel", "wire_style"]
+__all__ = ["NO_PANEL", "panel"]
 
 # Each is a route of servers.chat; a POST has a body.
 CHUNKED, EVENTS, COMPLETION = "GET /", "GET /chat/你好", "POST /v1/chat/completions"
@@ -34,36 +30,20 @@ NO_PANEL = HEAD + (
 )
 """In its place on a page that no server brings."""
 
-WIRE_STYLE = re.compile(r"/\* -+ The wire \*/.*?(?=/\* ---|\Z)", re.DOTALL)
 
-
-def panel(lesson: int, wire: bool) -> str:
-    """The panel of a lesson.
-
-    Args:
-        lesson: its number.
-        wire: there is a wire pane. Said here, so that the page need not ask for what may not be.
-    """
+def panel(lesson: int) -> str:
+    """The panel of a lesson, by its number."""
     first = FIRST_REQUEST.get(lesson, EVENTS)
     options = "".join(
         f'<option value="{escape(request)}" data-body="{escape(body)}"'
         f"{' selected' if request == first else ''}>{escape(request)}</option>"
         for request, body in REQUESTS.items()
     )
-    data = ' data-wire="/page/wire.js"' if wire else ""
     return (
         f"{HEAD}<p>Ask the server that brought you this page, and see what it answers, as it comes."
         '</p>\n<noscript><p class="note">This needs JavaScript; the commands above do not.</p>'
-        f'</noscript>\n<form{data}>\n<label for="-request">Request</label> '
+        '</noscript>\n<form>\n<label for="-request">Request</label> '
         f'<select id="-request">{options}</select>\n<button>Run</button>\n</form>\n'
         '<p class="status" role="status"></p>\n<section class="pane" hidden></section>\n'
         '<pre class="came" tabindex="0" aria-label="What came" hidden></pre>\n</section>\n'
     )
-
-
-def wire_style(tree: Tree) -> str:
-    """What the chat page's style sheet says of its wire pane; nothing, if there is none."""
-    if "servers/page/wire.js" not in tree:
-        return ""
-    style = WIRE_STYLE.search(tree.text("servers/page/style.css"))
-    return style[0] if style else ""

@@ -13,7 +13,7 @@ import posixpath
 from html import escape
 
 from .links import INDEX, Links, Target
-from .live import NO_PANEL, panel, wire_style
+from .live import NO_PANEL, panel
 from .prose import Heading, Prose
 from .shell import TITLE, article, link, shell
 from .source import file_page, source_page
@@ -70,11 +70,10 @@ class Pages:
         elif name.endswith(".md"):
             html, headings = self._prose.page(name)
             if lesson := self.tree.lesson(name):
-                wire = bool(wire_style(self.tree))
-                html += panel(lesson, wire) if self._live else NO_PANEL
+                html += panel(lesson) if self._live else NO_PANEL
                 headings.append(Heading("-live", "Live"))
                 if self._live:
-                    files += ["panel.js", "wire.css"] if wire else ["panel.js"]
+                    files.append("panel.js")
             main = article(html, headings)
         elif name.endswith(".py"):
             main = source_page(name, self.links, self._prose)

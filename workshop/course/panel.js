@@ -4,9 +4,11 @@
  *
  *     fetch -> opened(response) -> received(bytes), received(bytes), ... -> ended(kind)
  *
- * Where the wire pane is there (/page/wire.js), it shows the bytes by their layers; else they are
- * shown as text. A character cut in two by a read waits for its other half.
+ * What the server has recorded, the wire pane shows by its layers; else the bytes are shown as
+ * text. A character cut in two by a read waits for its other half.
  */
+
+import { WirePane } from "/page/wire.js";
 
 const find = (selector) => document.querySelector(selector);
 const form = find(".live form");
@@ -16,14 +18,9 @@ const received = find(".live .came");
 // Longer text makes a slow page, and nobody reads it here.
 const MAX_SHOWN = 200_000;
 
-const pane = form.dataset.wire ? await wirePane(form.dataset.wire) : null;
+const pane = new WirePane(find(".live .pane"));
 /** @type {AbortController | null} the answer that is running */
 let running = null;
-
-async function wirePane(path) {
-  const { WirePane } = await import(path);
-  return new WirePane(find(".live .pane"));
-}
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
@@ -43,7 +40,7 @@ async function run() {
   } catch (error) {
     kind = signal.aborted ? "stopped" : "cut";
   }
-  pane?.ended(kind);
+  pane.ended(kind);
   say(`${find(".live .status").textContent}, ${kind === "cut" ? "cut off" : kind}`);
   button.textContent = "Run";
   running = null;
@@ -55,11 +52,11 @@ async function ask(option, signal) {
   const body = option.dataset.body || undefined;
   const askedAt = performance.now();
   say("asked");
-  pane?.start();
+  pane.start();
   const headers = { "X-Wire": "1" };
   if (body) headers["Content-Type"] = "application/json";
   const response = await fetch(path, { method, headers, body, signal, cache: "no-store" });
-  pane?.opened(response, askedAt);
+  pane.opened(response, askedAt);
   received.hidden = !find(".live .pane").hidden;
 
   const decoder = new TextDecoder();
@@ -69,7 +66,7 @@ async function ask(option, signal) {
     const now = performance.now();
     reads += 1;
     bytes += piece.length;
-    pane?.received(piece, now);
+    pane.received(piece, now);
     const text = decoder.decode(piece, { stream: true });
     if (received.textContent.length < MAX_SHOWN) received.append(text);
     const seconds = ((now - askedAt) / 1000).toFixed(2);

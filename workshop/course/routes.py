@@ -15,7 +15,6 @@ from servers.chat import CONTENT_SECURITY_POLICY, CONTENT_TYPES, PAGE
 from servers.reply import Handler, Reply, Request
 
 from .links import INDEX
-from .live import wire_style
 from .pages import Pages
 from .tree import Tree
 
@@ -32,8 +31,6 @@ HEADERS = (
 FILES = {path.name: path for path in (HERE / "style.css", HERE / "panel.js", PAGE / "icon.svg")}
 """What the pages load, by name."""
 
-WIRE_CSS = "wire.css"
-
 
 def course_routes(tree: Tree | None = None) -> dict[str, Handler]:
     """The routes of the course.
@@ -49,7 +46,7 @@ def course_routes(tree: Tree | None = None) -> dict[str, Handler]:
         if pages is None:
             pages = Pages(tree or Tree(), live=True)
         pages.refresh()
-        return wire_style(pages.tree) if path == WIRE_CSS else pages.page(path[: -len(".html")])
+        return pages.page(path[: -len(".html")])
 
     async def course(request: Request) -> Reply:
         path = request.params.get("path", f"{INDEX}.html")
@@ -58,7 +55,7 @@ def course_routes(tree: Tree | None = None) -> dict[str, Handler]:
             return Reply(file.read_bytes(), 200, CONTENT_TYPES[file.suffix], HEADERS)
         suffix = PurePosixPath(path).suffix
         text = None
-        if suffix == ".html" or path == WIRE_CSS:
+        if suffix == ".html":
             text = await trio.to_thread.run_sync(write, path, limiter=one_at_a_time)
         if text is None:
             return Reply("404 Not Found\n\nThe course has no such page: see /course/\n", 404)

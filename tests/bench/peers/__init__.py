@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -22,7 +22,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 PROMPT = "hi"
-START_SECONDS = 20.0
+START_SECONDS = 120.0  # LiteLLM loads for 15, on a machine that does nothing else
 TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 ROOT = Path(__file__).parents[3]
 ADDRESS = re.compile(rb"http://[^/\s:]+:(\d+)")
@@ -181,8 +181,12 @@ class NotStarted(Exception):
 
 
 @contextmanager
-def serving(peer: Peer, setting: Setting, core: int) -> Iterator[Server]:
-    """Start a server; end it, and nothing else, by its pid."""
+def serving(peer: Peer, setting: Setting, core: int, *, wake: bool = True) -> Iterator[Server]:
+    """Start a server; end it, and nothing else, by its pid.
+
+    Args:
+        wake: wait until it has begun to answer a request.
+    """
     with tempfile.TemporaryDirectory() as name, open(Path(name) / "output", "w+b") as output:
         command = peer.command(setting, Path(name))
         with pinned(core):
@@ -191,7 +195,8 @@ def serving(peer: Peer, setting: Setting, core: int) -> Iterator[Server]:
             )
         try:
             server = Server(process.pid, _port(peer, process, Path(output.name)))
-            _wake(server, setting)
+            if wake:
+                _wake(server, setting)
             yield server
         finally:
             process.terminate()
@@ -203,25 +208,34 @@ def serving(peer: Peer, setting: Setting, core: int) -> Iterator[Server]:
 
 
 def _port(peer: Peer, process: "subprocess.Popen[bytes]", output: Path) -> int:
+    """The port of the address that it tells, once somebody listens there."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
-        if found := ADDRESS.search(output.read_bytes()):
+        if (found := ADDRESS.search(output.read_bytes())) and _listens(int(found[1])):
             return int(found[1])
         time.sleep(0.02)
     raise NotStarted(f"{peer.name}: {output.read_text(errors='replace')[-500:] or 'no address'}")
 
 
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=START_SECONDS).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
 def _wake(server: Server, setting: Setting) -> None:
-    """Wait for the first byte of a first answer: an address may be told before all is ready."""
+    """Wait for the first byte of a first answer: it may listen before all is ready."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=START_SECONDS) as client:
         client.sendall(setting.request)
         client.recv(1)
 
 
-def versions() -> dict[str, str]:
+def versions(peers: Iterable[Peer]) -> dict[str, str]:
     """Of the peers' packages that are here, and of node."""
     found: dict[str, str] = {}
-    for package in (package for peer in PEERS for package in peer.packages):
+    for package in (package for peer in peers for package in peer.packages):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

@@ -70,11 +70,12 @@ class Completion:
 
 
 class Pace:
-    """The flags --ttft and --itl, in seconds."""
+    """The flags --ttft and --itl, in seconds; and --certificate, of a server that speaks TLS."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.ttft: float = options.ttft
         self.itl: float = options.itl
+        self.certificate: str = options.certificate
 
     async def answer(self, model: str, count: int) -> AsyncGenerator[bytes, None]:
         """The events of one answer, each when it is due, on any asyncio loop."""
@@ -95,6 +96,7 @@ def start() -> tuple[socket.socket, Pace]:
     parser = argparse.ArgumentParser()
     parser.add_argument("--ttft", type=float, default=0.2)
     parser.add_argument("--itl", type=float, default=0.03)
+    parser.add_argument("--certificate", default="")
     options = parser.parse_args()
     listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
     print(f"listens on http://127.0.0.1:{listener.getsockname()[1]}/", flush=True)

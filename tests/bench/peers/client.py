@@ -60,7 +60,7 @@ class Client:
 
     def __init__(self, program: Path, core: int) -> None:
         self._program = program
-        self._core = core
+        self.core = core
 
     def drive(
         self,
@@ -90,7 +90,7 @@ class Client:
         numbers = [server.port, streams, setting.ttft, setting.itl, setting.tokens]
         command = [str(self._program), *map(str, [*numbers, spread, warm, seconds]), setting.body]
         pipe = subprocess.PIPE
-        with pinned(self._core):
+        with pinned(self.core):
             client = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True)
         with client:
             assert client.stdout is not None

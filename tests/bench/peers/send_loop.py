@@ -9,11 +9,14 @@ import heapq
 import json
 import select
 import socket
+import ssl
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from .answer import CONTENT_TYPE, DONE, HEADERS, Completion, Pace, start, tokens
+
+FULL = (BlockingIOError, ssl.SSLWantWriteError)  # the kernel's buffer
 
 BETWEEN_POLLS = 64  # tokens: how many may leave before new requests are looked for
 
@@ -51,11 +54,14 @@ class Stream:
         self.events = self.answer(asked["model"], asked["max_tokens"])
         return True
 
+    def tokens(self, count: int) -> Iterable[str]:
+        return tokens(count)
+
     def answer(self, model: str, count: int) -> Iterator[bytes]:
         completion = Completion(model)
         role = completion.event({"role": "assistant", "content": "", "refusal": None})
         yield head() + b"%x\r\n%b\r\n" % (len(role), role)
-        for token in tokens(count):
+        for token in self.tokens(count):
             event = completion.event({"content": token})
             yield b"%x\r\n%b\r\n" % (len(event), event)
         end = completion.event({}, "stop")
@@ -66,7 +72,7 @@ class Stream:
         data = self.unsent + data
         try:
             sent = self.sock.send(data)
-        except BlockingIOError:
+        except FULL:
             sent = 0
         self.unsent = data[sent:]
 
@@ -95,12 +101,22 @@ class Loop:
         sock, _ = self.listener.accept()
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.streams[sock.fileno()] = Stream(sock)
-        self.epoll.register(sock.fileno(), select.EPOLLIN)
+        try:
+            stream = self.open(sock)
+        except OSError:  # it only wanted to know whether anybody listens
+            sock.close()
+            return
+        self.streams[stream.sock.fileno()] = stream
+        self.epoll.register(stream.sock.fileno(), select.EPOLLIN)
+
+    def open(self, sock: socket.socket) -> Stream:
+        return Stream(sock)
 
     def receive(self, stream: Stream) -> None:
         try:
             data = stream.sock.recv(65536)
+        except ssl.SSLWantReadError:
+            return  # not a whole record
         except OSError:
             data = b""
         if not data:

@@ -1,9 +1,9 @@
 """An API behind the proxy that says what the test has written, and tells what it was asked.
 
-    async with behind(HEAD, b"data: 1\\n\\n") as api:      each piece is a write of its own
-        async with proxied(api) as proxy:
-            await proxy.ask(post(stream=True))
-    api.requests                                          the bytes of every request
+async with behind(HEAD, b"data: 1\\n\\n") as api:      each piece is a write of its own
+    async with proxied(api) as proxy:
+        await proxy.ask(post(stream=True))
+api.requests                                          the bytes of every request
 """
 
 from collections.abc import AsyncIterator, Sequence

@@ -1,32 +1,27 @@
 """An API behind the proxy that is reached over TLS: who is refused, and what is cut."""
 
 import ssl
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 import msgspec
 import pytest
+import trio
 import trustme
 
 from clients.tls import TLSStream
+from protocol.sse import EventStreamParser
 from servers.openai_proxy.handlers import Upstream, routes
 from servers.redact import Secret
 
-from ...clients.test_https import Server, serving
-from ...clients.tls_peers import CA, certificate, server_context
+from ...clients.test_https import EXPIRED, Server, plain, serving
+from ...clients.tls_peers import certificate, server_context
 from ..driving import running
 from .behind import END, EVENTS, KEY, chunked
 from .test_relay import BODY, decoded, parts, post
 
 EVENT = chunked(b'data: {"choices":[]}\n\n')
 DONE = chunked(b"data: [DONE]\n\n")
-
-
-@pytest.fixture
-def ca_file(tmp_path: Path) -> str:
-    path = tmp_path / "ca.pem"
-    CA.cert_pem.write_to_path(str(path))
-    return str(path)
+RESET = b"reset"
 
 
 async def read_request(stream: TLSStream) -> bytes:
@@ -36,11 +31,14 @@ async def read_request(stream: TLSStream) -> bytes:
     return data
 
 
-async def ask_through(server: Server, ca_file: str | None) -> bytes:
-    """What a client of the proxy gets."""
-    upstream = Upstream(f"https://localhost:{server.port}/v1", Secret(KEY), ca_file)
+async def ask_through(port: int, ca_file: str | None) -> bytes:
+    """What a client of the proxy gets; RESET if that ends in one."""
+    upstream = Upstream(f"https://localhost:{port}/v1", Secret(KEY), ca_file)
     async with running(routes(upstream)) as proxy:
-        return await proxy.ask(post())
+        try:
+            return await proxy.ask(post())
+        except trio.BrokenResourceError:
+            return RESET
 
 
 async def test_an_answer(ca_file: str) -> None:
@@ -51,7 +49,7 @@ async def test_an_answer(ca_file: str) -> None:
         await stream.send_eof()
 
     async with serving(serve) as server:
-        body = parts(await ask_through(server, ca_file))[1]
+        body = parts(await ask_through(server.port, ca_file))[1]
     assert decoded(body) == (b'data: {"choices":[]}\n\ndata: [DONE]\n\n', True)
     assert b"\r\nAuthorization: Bearer " + KEY.encode() in server.requests[0][0]
 
@@ -59,46 +57,105 @@ async def test_an_answer(ca_file: str) -> None:
 REFUSED: dict[str, tuple[Callable[[], ssl.SSLContext], str]] = {
     "another name": (
         lambda: server_context(certificate("other.example")),
-        "it is for another name",
+        "the certificate of localhost is refused: it is for another name",
     ),
     "an unknown CA": (
         lambda: server_context(trustme.CA().issue_cert("localhost")),
-        "it is signed by no CA that is trusted here",
+        "the certificate of localhost is refused: it is signed by no CA that is trusted here",
+    ),
+    "expired": (
+        lambda: server_context(EXPIRED),
+        "the certificate of localhost is refused: it has expired, or this machine's clock is wrong",
     ),
 }
+
+
+def error_of(reply: bytes) -> str:
+    """The message of a 502 for TLS, in which there is no key."""
+    head, body = parts(reply)
+    assert head.startswith(b"HTTP/1.1 502 ")
+    assert KEY.encode() not in reply
+    error = msgspec.json.decode(body)["error"]
+    assert (error["type"], error["code"]) == ("upstream_error", "upstream_tls_error")
+    message: str = error["message"]
+    return message
 
 
 @pytest.mark.parametrize(("context", "reason"), REFUSED.values(), ids=REFUSED)
 async def test_who_is_refused(
     context: Callable[[], ssl.SSLContext], reason: str, ca_file: str
 ) -> None:
-    """502 that says what is wrong, and the key has not left."""
+    """502 that says what is wrong, and nothing of the request has left."""
     async with serving(context=context()) as server:
-        head, body = parts(await ask_through(server, ca_file))
-    assert head.startswith(b"HTTP/1.1 502 ")
-    error = msgspec.json.decode(body)["error"]
-    assert error["code"] == "upstream_tls_error"
-    assert reason in error["message"]
+        assert reason in error_of(await ask_through(server.port, ca_file))
     assert server.requests == [[]]
 
 
-@pytest.mark.parametrize("count", range(4))
-async def test_truncated_behind_each_record(count: int, ca_file: str) -> None:
-    """A FIN without close_notify: a 502 while there is no head, then an error event; never a clean
-    end."""
+async def test_a_port_without_tls(ca_file: str) -> None:
+    async with plain(b"HTTP/1.1 400 Bad Request\r\n\r\n") as port:
+        message = error_of(await ask_through(port, ca_file))
+    assert "localhost speaks no TLS: its first byte is b'H', as from a port for plain" in message
+
+
+async def cut_behind(pieces: Sequence[bytes], ca_file: str, *, resets: bool = False) -> bytes:
+    """What a client gets if the API's connection ends behind these records, without a goodbye."""
 
     async def serve(server: Server, stream: TLSStream) -> None:
         await read_request(stream)
-        for piece in [EVENTS, EVENT, DONE][:count]:
+        for piece in pieces:
             await stream.send_all(piece)
+        if resets:
+            stream.reset()
+            return
         await stream._stream.send_eof()
         await stream._stream.receive_some()
 
     async with serving(serve) as server:
-        head, body = parts(await ask_through(server, ca_file))
-    if count == 0:
+        return await ask_through(server.port, ca_file)
+
+
+STREAM = (EVENTS[:40], EVENTS[40:], EVENT, EVENT[:20], EVENT[20:], DONE)
+
+
+@pytest.mark.parametrize("resets", [False, True], ids=["FIN", "RST"])
+@pytest.mark.parametrize("count", range(len(STREAM) + 1))
+async def test_a_stream_truncated_behind_each_record(
+    count: int, resets: bool, ca_file: str
+) -> None:
+    """A 502 while there is no head, then an error event; never a clean end."""
+    head, body = parts(await cut_behind(STREAM[:count], ca_file, resets=resets))
+    if count < 2:
         assert head.startswith(b"HTTP/1.1 502 ")
         return
     data, complete = decoded(body)
     assert not complete
-    assert b'"code":"upstream_bad_response"' in data
+    *_, last = EventStreamParser().receive_data(data)
+    code = msgspec.json.decode(last.data)["error"]["code"]
+    assert code in ("upstream_bad_response", "upstream_disconnected")
+
+
+ANSWER = b'{"choices":[]}'
+FRAMED = {
+    "with a length": b"Content-Length: 14\r\n\r\n" + ANSWER,
+    "in chunks": b"Transfer-Encoding: chunked\r\n\r\n" + chunked(ANSWER) + END,
+    "to the end of the connection": b"\r\n" + ANSWER,
+}
+JSON_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+
+
+@pytest.mark.parametrize("framed", FRAMED.values(), ids=FRAMED)
+async def test_json_truncated_behind_each_record(framed: bytes, ca_file: str) -> None:
+    """A 502 while there is no head, then a connection that is reset; never a whole body.
+
+    Records of ten bytes. The last one may be missing only where its end is that of the connection:
+    and there close_notify is.
+    """
+    pieces = [JSON_HEAD, *(framed[start : start + 10] for start in range(0, len(framed), 10))]
+    headless = sum(b"\r\n\r\n" not in b"".join(pieces[:count]) for count in range(len(pieces) + 1))
+    until_close = framed.startswith(b"\r\n")
+    for count in range(len(pieces) + until_close):
+        reply = await cut_behind(pieces[:count], ca_file)
+        if count < headless:
+            assert reply.startswith(b"HTTP/1.1 502 ")
+        else:
+            assert reply == RESET, count

@@ -231,29 +231,6 @@ async def test_silence_after_events(clocks: Clocks, code: str) -> None:
         await api.gone.wait()
 
 
-CHAT = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
-SMUGGLED = {
-    "both framings": CHAT + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-    "two lengths": CHAT + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
-    "an unknown coding": CHAT + b"Transfer-Encoding: xchunked\r\n\r\n",
-    "a folded line": CHAT + b"X: a\r\n b\r\n\r\n",
-    "a path upwards": b"POST /v1/../admin HTTP/1.1\r\nHost: localhost\r\n\r\n",
-    "another path": b"GET /v1/files HTTP/1.1\r\nHost: localhost\r\n\r\n",
-    "another host": CHAT.replace(b"localhost", b"evil.example") + b"\r\n",
-    "another origin": CHAT + b"Origin: https://evil.example\r\n\r\n",
-}
-
-
-@pytest.mark.parametrize("request_", SMUGGLED.values(), ids=SMUGGLED)
-async def test_nothing_of_these_goes_on(request_: bytes) -> None:
-    async with behind(whole(b"{}", "200 OK", JSON)) as api, proxied(api.port) as proxy:
-        client = await proxy.connect()
-        await client.send_all(request_)
-        await client.send_eof()
-        assert (await receive_all(client))[9:10] in b"45"
-    assert api.requests == []
-
-
 async def test_the_id_of_a_model_cannot_lead_elsewhere() -> None:
     """It is one segment of a path when it leaves, whatever it decodes to."""
     async with behind(whole(b"{}", "200 OK", JSON)) as api, proxied(api.port) as proxy:
@@ -320,22 +297,6 @@ async def test_a_slow_reader_slows_the_api() -> None:
         assert len(await read()) > 59_000_000
 
 
-async def test_the_key_is_nowhere(caplog: pytest.LogCaptureFixture) -> None:
-    """In no log at any level, no error, no metric, no header to the client."""
-    caplog.set_level(logging.DEBUG)
-    seen = b""
-    for sent, _, _ in [*REPLIES.values(), (EVENTS + chunked(b"data: 1\n\n"), 0, "")]:
-        quoting = sent.replace(b"bad key", KEY.encode())
-        async with behind(quoting) as api, proxied(api.port) as proxy:
-            seen += await proxy.ask(post("Authorization: Bearer the-clients-own"))
-            seen += await proxy.ask(get("/metrics", "Connection: close"))
-            assert KEY.encode() in api.requests[0]
-            assert b"the-clients-own" not in api.requests[0]
-    assert KEY.encode() not in seen
-    assert KEY not in caplog.text
-    assert "Bearer" not in caplog.text
-
-
 async def test_connections_are_used_again() -> None:
     """A second request on the same one, when the first reply was read whole."""
     sent = whole(b"{}", "200 OK", JSON)
@@ -351,5 +312,5 @@ async def test_the_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     async with behind(EVENTS, chunked(data) + END) as api, proxied(api.port) as proxy:
         await proxy.ask(post())
     (line,) = [r.getMessage() for r in caplog.records if "gpt-4o-mini" in r.getMessage()]
-    assert line.startswith("gpt-4o-mini 3 events 12 tokens ttft ")
+    assert line.startswith("200 gpt-4o-mini 3 events 12 tokens ttft ")
     assert line.endswith(" ms done")

@@ -1,18 +1,24 @@
 """For any answer, cut anywhere on its way here, the client gets the same bytes."""
 
 from contextlib import nullcontext
+from functools import partial
+from typing import Any
 
 import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clients.arrivals import Arrivals
 from clients.exchange import Response
 from protocol.chunked import ChunkedDecoder, encode_chunk
 from protocol.head import HeadReader
 from servers.body import Body
 from servers.openai_proxy.record import Record
 from servers.openai_proxy.relay import Clocks, Exchange
+from servers.reply import CutOff
 
+from ...clients.test_stream import in_memory as pair_in_memory
+from ...clients.test_stream import on_loopback
 from ...streams import memory_pair, receive_all
 from .behind import END, EVENTS
 
@@ -21,13 +27,21 @@ LINES = [b"data: {}\n\n", b": ping\n", b"data: [DONE]\n\n", b"\r\n", b"data: \xf
 lines = st.sampled_from(LINES)
 
 
-async def relayed(pieces: list[bytes], size: int) -> bytes:
-    """What a client reads of a body that comes in these pieces."""
+async def relayed(pieces: list[bytes], size: int, *, in_memory: bool = True) -> tuple[bytes, bool]:
+    """What a client reads of a body that comes in these pieces, and whether it was cut off.
+
+    Args:
+        size: how many unread bytes the client's connection holds.
+        in_memory: the API behind is; else it is on a real socket, with others' arrivals.
+    """
     head = HeadReader(is_request=False).receive_data(EVENTS)
     assert head is not None
-    (api, behind), (client, downstream) = memory_pair(), memory_pair(size)
-    exchange = Exchange(nullcontext(), Clocks(), Record("m", 0))  # type: ignore[arg-type]
-    received: list[bytes] = []
+    api, behind = await (pair_in_memory() if in_memory else on_loopback())
+    client, downstream = memory_pair(size)
+    arrivals = Arrivals()
+    asking: Any = nullcontext()
+    exchange = Exchange(asking, arrivals, Clocks(), Record("m", 0))
+    received, cut_off = b"", False
 
     async def send() -> None:
         for piece in pieces:
@@ -35,17 +49,24 @@ async def relayed(pieces: list[bytes], size: int) -> bytes:
         await behind.send_eof()
 
     async def relay() -> None:
+        nonlocal cut_off
         body = Body(downstream, chunked=True)
-        await exchange.relay(Response(api, "POST", head, b""), body, True, "/v1/responses")
+        try:
+            await exchange.relay(Response(api, "POST", head, b""), body, True, "/v1/responses")
+        except CutOff:
+            cut_off = True
         await downstream.send_eof()
 
-    async def receive() -> None:
-        received.append(await receive_all(client))
-
-    async with trio.open_nursery() as nursery:
-        for task in (send, relay, receive):
-            nursery.start_soon(task)
-    return received[0]
+    async with trio.open_nursery() as serving:
+        serving.start_soon(arrivals.run)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(send)
+            nursery.start_soon(relay)
+            received = await receive_all(client)
+        serving.cancel_scope.cancel()
+    api.close()
+    behind.close()
+    return received, cut_off
 
 
 @settings(deadline=None, max_examples=60)
@@ -54,8 +75,9 @@ def test_any_split(data: list[bytes], cut: int, size: int) -> None:
     stream = b"".join(encode_chunk(piece) for piece in data) + END
     pieces = [stream[start : start + cut] for start in range(0, len(stream), cut)]
     decoder = ChunkedDecoder()
-    body = b"".join(decoder.receive_data(trio.run(relayed, pieces, size)))
-    assert body == b"".join(data)
+    received, cut_off = trio.run(relayed, pieces, size)
+    assert not cut_off
+    assert b"".join(decoder.receive_data(received)) == b"".join(data)
     assert decoder.complete
     assert decoder.trailing_data == b""
 
@@ -67,5 +89,27 @@ def test_two_megabytes_of_emoji_in_single_bytes_at_the_borders() -> None:
     pieces = [stream[start : start + 4099] for start in range(0, len(stream), 4099)]
     pieces = [part for piece in pieces for part in (piece[:1], piece[1:]) if part]
     decoder = ChunkedDecoder()
-    body = b"".join(decoder.receive_data(trio.run(relayed, pieces, 1 << 16)))
-    assert body == emoji * count
+    received, _ = trio.run(relayed, pieces, 1 << 16)
+    assert b"".join(decoder.receive_data(received)) == emoji * count
+    assert decoder.complete
+
+
+def whole(received: bytes) -> tuple[bytes, bool]:
+    decoder = ChunkedDecoder()
+    return b"".join(decoder.receive_data(received)), decoder.complete
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.lists(texts | lines, max_size=8),
+    st.integers(1, 60),
+    st.sampled_from([7, 4096]),
+    st.integers(0, 400),
+)
+def test_both_ways_are_the_same(data: list[bytes], cut: int, size: int, length: int) -> None:
+    """One task that reads for all streams, and each stream's own: for any cut, whole or cut off."""
+    stream = (b"".join(encode_chunk(piece) for piece in data) + END)[:length]
+    pieces = [stream[start : start + cut] for start in range(0, len(stream), cut)]
+    by_itself, by_itself_cut = trio.run(relayed, pieces, size)
+    together, together_cut = trio.run(partial(relayed, pieces, size, in_memory=False))
+    assert (whole(together), together_cut) == (whole(by_itself), by_itself_cut)

@@ -1,0 +1,208 @@
+"""The wire pane in Chromium: each send of the server, its bytes once, while the answer runs."""
+
+import base64
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from servers import chat
+from servers.llm.tokens import tokenize
+
+from .held import Held
+from .peers import RunningServer
+from .visiting import Visit
+
+# The pane in a page of ours that knows nothing of it, driven as a chat page drives it.
+DRIVE = """([path, init]) => {
+    const run = async () => {
+        const { WirePane } = await import("/page/wire.js");
+        const element = document.createElement("section");
+        element.id = "pane";
+        document.querySelector("main").append(element);
+        const pane = new WirePane(element);
+        pane.start();
+        const askedAt = performance.now();
+        const response = await fetch(path, init);
+        pane.opened(response, askedAt);
+        try {
+            for await (const bytes of response.body) pane.received(bytes, performance.now());
+            pane.ended("complete");
+        } catch {
+            pane.ended("cut");
+        }
+    };
+    run();
+}"""
+QUESTION = """\
+{"model":"sim-1","stream":true,"max_tokens":12,"messages":[{"role":"user","content":"你好"}]}
+"""
+
+
+def drive(page: Page, url: str, path: str, **init: Any) -> Locator:
+    """Ask, with the pane at work. Returns its place."""
+    page.goto(url)
+    init.setdefault("headers", {})["X-Wire"] = "1"
+    page.evaluate(DRIVE, [path, init])
+    return page.locator("#pane")
+
+
+def ask(page: Page, url: str, **headers: str) -> Locator:
+    """The same for a chat completion."""
+    path = "/v1/chat/completions"
+    return drive(page, url, path, method="POST", body=QUESTION, headers=dict(headers))
+
+
+def test_each_send_is_shown_while_the_answer_runs(visit: Visit, held: Held) -> None:
+    """A send is on the page before the next exists, with its chunk, its text and its read."""
+    pane = drive(visit.page, held.url, "/")
+    rows = pane.locator("ol > li")
+    expect(rows).to_have_count(1)
+    expect(rows.first.locator(".head")).to_contain_text("HTTP/1.1 200 OK\\r\\n")
+    for count, word in enumerate(tokenize(chat.GREETING)[:4], 1):
+        held.release()
+        expect(rows).to_have_count(count + 1)
+        shown = word.replace("\n", "\\n")
+        expect(rows.nth(count).locator(".text")).to_have_js_property("textContent", shown)
+        size = rows.nth(count).locator("[data-open]")
+        expect(size).to_have_attribute("data-open", f"⟦c{count} ")
+        expect(size).to_have_js_property("textContent", f"{len(word.encode()):x}")
+        expect(rows.nth(count)).to_contain_text(f"read {count} at ")
+    expect(rows.nth(1)).to_contain_text("first token")
+    expect(pane).not_to_contain_text("server: done")
+
+    held.release(1000)
+    expect(pane).to_contain_text("server: done")
+    expect(pane).to_contain_text("page: complete")
+    text = len(chat.GREETING.encode())
+    expect(pane.locator(".cost")).to_contain_text(f"{text} bytes of text cost ")
+    assert visit.problems == []
+
+
+class Tap:
+    """Passes bytes between a browser and a server, and keeps what the server has sent.
+
+    Attributes:
+        streams: what came from the server, by connection.
+    """
+
+    def __init__(self, port: int) -> None:
+        self.streams: list[bytearray] = []
+        self._port = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._sockets = [self._listener]
+        Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        try:
+            while True:
+                client, _ = self._listener.accept()
+                server = socket.create_connection(("127.0.0.1", self._port))
+                self._sockets += [client, server]
+                self.streams.append(bytearray())
+                Thread(target=pump, args=(client, server, bytearray()), daemon=True).start()
+                Thread(target=pump, args=(server, client, self.streams[-1]), daemon=True).start()
+        except OSError:
+            pass  # closed
+
+    def close(self) -> None:
+        for sock in self._sockets:
+            sock.close()
+
+
+def pump(source: socket.socket, target: socket.socket, kept: bytearray) -> None:
+    try:
+        while data := source.recv(65536):
+            kept += data
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass
+
+
+@contextmanager
+def tapped(server: RunningServer) -> Iterator[Tap]:
+    tap = Tap(server.port)
+    try:
+        yield tap
+    finally:
+        tap.close()
+
+
+def export(page: Page, pane: Locator, folder: Path) -> list[dict[str, Any]]:
+    """Click, and read what was saved."""
+    with page.expect_download() as started:
+        pane.locator("button").click()
+    path = folder / "wire.jsonl"
+    started.value.save_as(path)
+    assert started.value.suggested_filename.startswith("req_")
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_the_export_is_what_was_on_the_wire(
+    visit: Visit, chat_server: RunningServer, tmp_path: Path
+) -> None:
+    """Byte for byte what a socket between them has seen; the page's reads add up to the body."""
+    with tapped(chat_server) as tap:
+        pane = ask(visit.page, tap.url)
+        expect(pane).to_contain_text("server: done")
+        expect(pane).to_contain_text("page: complete")
+        lines = export(visit.page, pane, tmp_path)
+        sent = [line for line in lines if line["type"] == "sent"]
+        raw = b"".join(base64.b64decode(line["bytes"]) for line in sent)
+        assert raw.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert raw.endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n")
+        assert any(raw in stream for stream in tap.streams)
+        (done,) = [line for line in lines if line["type"] == "done"]
+        assert (done["size"], done["tokens"]) == (len(raw), 12)
+        assert sum(line["size"] for line in lines if line["type"] == "read") == done["body"]
+    # Allowed by the page's policy; and no HTML from strings, no style from attributes.
+    assert visit.problems == []
+
+
+FAULTS = {
+    "split-utf8-chunks": "⚠ …e",
+    "bad-chunk-size": "expected a hex digit of the chunk-size, not b'x'",
+    "fin-mid-chunk": "server: cut off on purpose",
+    "id-comment": "♥ comment",
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_is_wrong_can_be_seen(fault: str, visit: Visit, chat_server: RunningServer) -> None:
+    pane = ask(visit.page, chat_server.url, **{"X-Fault": fault})
+    expect(pane).to_contain_text("server: ")
+    if fault == "split-utf8-chunks":
+        expect(pane.locator("[data-torn^='⚠ …e']").first).to_be_attached()
+        expect(pane.locator(".text").get_by_text("‹").first).to_be_attached()
+    else:
+        expect(pane).to_contain_text(FAULTS[fault])
+    bad = pane.locator("ol .bad")
+    if fault == "id-comment":
+        expect(bad).to_have_count(0)
+    elif fault != "split-utf8-chunks":
+        expect(bad.first).to_be_attached()
+
+
+def test_a_server_without_a_wire(visit: Visit, chat_server: RunningServer) -> None:
+    """A reply without X-Wire: the pane stays hidden, and asks for nothing."""
+    pane = drive(visit.page, chat_server.url, "/health")
+    expect(pane).to_be_hidden()
+    visit.page.evaluate(DRIVE, ["/faults", {}])
+    assert not [url for url in visit.requested if "/wire/" in url]
+
+
+def test_a_narrow_screen_and_a_closed_pane(visit: Visit, chat_server: RunningServer) -> None:
+    """Nothing sticks out; closed, it takes none of the browser's connections until it is opened."""
+    visit.page.set_viewport_size({"width": 340, "height": 700})
+    pane = ask(visit.page, chat_server.url)
+    expect(pane).to_contain_text("server: done")
+    width = "document.documentElement.scrollWidth"
+    assert visit.page.evaluate(width) == 340

@@ -1,0 +1,14 @@
+"""The certificate authority that the API behind is trusted by, where it speaks TLS."""
+
+from pathlib import Path
+
+import pytest
+
+from ...clients.tls_peers import CA
+
+
+@pytest.fixture
+def ca_file(tmp_path: Path) -> str:
+    path = tmp_path / "ca.pem"
+    CA.cert_pem.write_to_path(str(path))
+    return str(path)

@@ -1,0 +1,157 @@
+"""Each connection has a framing of its own: nothing of one is seen on the other."""
+
+import pytest
+import trio
+
+from ...streams import receive_all
+from ..driving import get
+from .behind import END, EVENTS, KEY, Behind, behind, chunked, proxied, whole
+from .test_relay import BODY, JSON, decoded, parts, post
+
+OK = whole(b"{}", "200 OK", JSON)
+CHAT = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
+SMUGGLED = {
+    "both framings": CHAT + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "two lengths": CHAT + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
+    "an unknown coding": CHAT + b"Transfer-Encoding: xchunked\r\n\r\n",
+    "a folded line": CHAT + b"X: a\r\n b\r\n\r\n",
+    "a path upwards": b"POST /v1/../admin HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "another path": b"GET /v1/files HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "another host": CHAT.replace(b"localhost", b"evil.example") + b"\r\n",
+    "another origin": CHAT + b"Origin: https://evil.example\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("request_", SMUGGLED.values(), ids=SMUGGLED)
+async def test_nothing_of_these_goes_on(request_: bytes) -> None:
+    async with behind(OK) as api, proxied(api.port) as proxy:
+        client = await proxy.connect()
+        await client.send_all(request_)
+        await client.send_eof()
+        assert (await receive_all(client))[9:10] in b"45"
+    assert api.requests == []
+
+
+def forwarded(api: Behind, body: bytes, method: bytes = b"POST /v1/chat/completions") -> bytes:
+    """A request as the API gets it, whatever the client's looked like."""
+    length = b"Content-Length: %d\r\n" % len(body) if body else b""
+    return (
+        b"%b HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAuthorization: Bearer %b\r\n"
+        b"Accept-Encoding: identity\r\nVia: 1.1 streaming-workshop\r\n%b\r\n%b"
+        % (method, api.port, KEY.encode(), length, body)
+    )
+
+
+SECOND = b"POST /v1/files HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
+HIDING = {
+    "a second request in the body": (
+        CHAT + b"Content-Length: %d\r\n\r\n" % len(SECOND) + SECOND,
+        SECOND,
+    ),
+    "a second request in a chunk": (
+        CHAT + b"Transfer-Encoding: chunked\r\n\r\n" + chunked(SECOND) + END,
+        SECOND,
+    ),
+    "a second request behind the body": (
+        CHAT + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY + SECOND,
+        BODY,
+    ),
+    "chunk extensions and trailers": (
+        CHAT
+        + b'Transfer-Encoding: chunked\r\nTrailer: X-A\r\n\r\n%x;a="b"\r\n' % len(BODY)
+        + BODY
+        + b"\r\n0\r\nX-A: b\r\nAuthorization: Bearer other\r\n\r\n",
+        BODY,
+    ),
+    "fields that Connection names": (
+        CHAT + b"Connection: close, Accept\r\nUpgrade: h2c\r\nProxy-Authorization: Basic YQ==\r\n"
+        b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY,
+        BODY,
+    ),
+    "a field that is not ASCII": (
+        CHAT + "User-Agent: Köln\r\n".encode() + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY,
+        BODY,
+    ),
+}
+
+
+@pytest.mark.parametrize(("request_", "body"), HIDING.values(), ids=HIDING)
+async def test_one_request_goes_on(request_: bytes, body: bytes) -> None:
+    """Byte for byte the same request, however its body was framed, and nothing behind it."""
+    async with behind(OK) as api, proxied(api.port, fin_is_leaving=False) as proxy:
+        client = await proxy.connect()
+        await client.send_all(request_)
+        await client.send_eof()
+        replies = await receive_all(client)
+    assert replies.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert api.requests == [forwarded(api, body)]
+
+
+async def test_expect_is_answered_here() -> None:
+    """The API gets the body with the head, and is not asked whether it wants it."""
+    head, body = parts(post("Expect: 100-continue"))
+    async with behind(OK) as api, proxied(api.port) as proxy:
+        client = await proxy.connect()
+        await client.send_all(head + b"\r\n\r\n")
+        assert await client.receive_some() == b"HTTP/1.1 100 Continue\r\n\r\n"
+        assert api.requests == []
+        await client.send_all(body)
+        assert (await receive_all(client)).startswith(b"HTTP/1.1 200 OK\r\n")
+    assert api.requests == [forwarded(api, BODY)]
+
+
+async def test_informational_responses_and_trailers_end_here() -> None:
+    early = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+    last = b"0\r\nX-Request-Id: other\r\nSet-Cookie: a=b\r\n\r\n"
+    data = b"data: [DONE]\n\n"
+    async with (
+        behind(early + early, EVENTS, chunked(data), last) as api,
+        proxied(api.port) as proxy,
+    ):
+        reply = await proxy.ask(post())
+    assert reply.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert reply.endswith(END)
+    assert decoded(parts(reply)[1]) == (data, True)
+    assert reply.count(b"HTTP/1.1") == 1
+    assert b"Cookie" not in reply
+
+
+async def test_a_request_id_is_there_once() -> None:
+    """The API's own; ours where it gives none."""
+    async with behind(EVENTS, chunked(b"data: [DONE]\n\n"), END) as api, proxied(api.port) as proxy:
+        head, _ = parts(await proxy.ask(post()))
+        assert head.lower().count(b"\r\nx-request-id: ") == 1
+        assert b"\r\nx-request-id: req_behind" in head
+    async with behind(OK) as api, proxied(api.port) as proxy:
+        head, _ = parts(await proxy.ask(post()))
+        assert head.lower().count(b"\r\nx-request-id: req_") == 1
+
+
+async def test_head_and_options() -> None:
+    """HEAD asks the API for as much as it wants to know; OPTIONS is answered here."""
+    none = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n"
+    async with behind(none) as api, proxied(api.port) as proxy:
+        asked = get("/v1/models", "Connection: close").replace(b"Host: a", b"Host: localhost")
+        head, body = parts(await proxy.ask(asked.replace(b"GET", b"HEAD")))
+        assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert body == b""
+        assert api.requests == [forwarded(api, b"", b"HEAD /v1/models")]
+        for path in ("/v1/models", "/v1/chat/completions"):
+            head, body = parts(
+                await proxy.ask(asked.replace(b"GET /v1/models", f"OPTIONS {path}".encode()))
+            )
+            assert head.startswith(b"HTTP/1.1 204 ")
+        assert len(api.requests) == 1
+
+
+async def test_two_requests_on_one_connection() -> None:
+    """Each is a request of its own, on the API's side too."""
+    first = post(body=b"{}").replace(b"Connection: close\r\n", b"")
+    once = whole(b"{}", "200 OK", JSON, "Connection: close")
+    async with behind(once) as api, proxied(api.port) as proxy:
+        client = await proxy.connect()
+        with trio.fail_after(10):
+            await client.send_all(first + post())
+            replies = await receive_all(client)
+    assert replies.count(b"HTTP/1.1 200 OK") == 2
+    assert api.requests == [forwarded(api, b"{}"), forwarded(api, BODY)]
