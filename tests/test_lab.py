@@ -92,7 +92,8 @@ def test_a_plain_generator_may_not_be_asked_too_early() -> None:
     tokens = iter(source)
     source.release()
     assert next(tokens) == "a"
-    with pytest.raises(Failure, match="token 2 was asked for before the bytes of token 1, 'a', came"):
+    early = "token 2 was asked for before the bytes of token 1, 'a', came"
+    with pytest.raises(Failure, match=early):
         next(tokens)
 
 
