@@ -26,7 +26,8 @@ const wire = {
   start: () => tell("start"),
   opened(response, askedAt) {
     if (response.headers.get("X-Wire") && !pane) {
-      pane = import("./wire.js").then(({ WirePane }) => new WirePane(find("#wire")));
+      const isWide = matchMedia("(min-width: 80rem)").matches; // it has room beside the words
+      pane = import("./wire.js").then(({ WirePane }) => new WirePane(find("#wire"), isWide));
       tell("start");
     }
     tell("opened", response, askedAt);

@@ -34,8 +34,11 @@ export class WirePane {
   #frame = 0;
   #drawnAt = 0;
 
-  /** @param {HTMLElement} element an empty one, hidden until there is something to show */
-  constructor(element) {
+  /**
+   * @param {HTMLElement} element an empty one, hidden until there is something to show
+   * @param {boolean} isOpen at first; the reader opens and closes it
+   */
+  constructor(element, isOpen = true) {
     this.#element = element;
     for (const layer of LAYERS) {
       this.#bar.append(svg("rect", { class: layer, height: 1 }));
@@ -48,8 +51,9 @@ export class WirePane {
     const title = make("summary", "", make("h2", "", words.title));
     this.#details.append(title, this.#cost, this.#bar, this.#legend, this.#counts);
     this.#details.append(this.#chart.element, this.#note, this.#list, save);
-    this.#details.open = true;
+    this.#details.open = isOpen;
     this.#details.addEventListener("toggle", () => this.#follow());
+    document.addEventListener("visibilitychange", () => this.#follow());
     element.classList.add("wire");
     element.append(this.#details);
     this.start();
@@ -91,10 +95,10 @@ export class WirePane {
     this.#drawSoon();
   }
 
-  /** Read the recording, but not for a closed pane: it takes one of the browser's connections. */
+  /** Read the recording, once somebody looks: it takes one of the browser's six connections. */
   async #follow() {
     const answer = this.#answer;
-    if (!answer.url || answer.isRead || !this.#details.open) return;
+    if (!answer.url || answer.isRead || !this.#details.open || document.hidden) return;
     answer.isRead = true;
     const { signal } = answer.reading;
     try {

@@ -102,7 +102,7 @@ def test_accessibility(look: str, browser: Browser, server: RunningServer) -> No
         page.locator("[name=model]").select_option("torture")
         check(page)
         page.get_by_role("button", name="Done").click()
-        page.locator("summary").click()
+        page.locator(".thinking summary").click()
         visit.ask("Everything")
         expect(page.locator("[data-ending]")).to_have_count(2)
         page.get_by_role("button", name="History").click()
