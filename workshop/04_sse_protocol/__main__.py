@@ -2,7 +2,8 @@
 
 Chunks carry bytes and mean nothing. To say "this is one event, of this kind, number 7", a stream
 needs a format inside the body: lines of `name: value`, and a blank line that sends what was
-gathered (WHATWG HTML §9.2). It is what a browser's EventSource reads, and every LLM API writes.
+gathered (WHATWG HTML §9.2). It is what a browser's EventSource reads, and nearly every LLM API
+writes.
 
 This lesson decodes the same bytes twice: as they came, and then 16 at a time, so that a piece ends
 anywhere, now and then even where an event does. The events are the same.
