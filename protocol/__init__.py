@@ -5,6 +5,7 @@
     grammar.py   the grammar that both obey, as regular expressions and as a table
     chunked.py   the chunked transfer coding (RFC 9112 §7.1)
     sse.py       Server-Sent Events (WHATWG HTML §9.2)
+    anatomy.py   every byte of a response by its name: what the three decoders tell an observer
     errors.py    the one error that says at which byte a peer went wrong
     secret.py    keys kept out of sight
 

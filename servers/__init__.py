@@ -10,6 +10,7 @@
     pace.py        how fast a model speaks
     access.py      who may use an API: keys, and pages of other origins
     metrics.py     what a server tells Prometheus
+    wire.py        the bytes of a reply, recorded and told as they leave
     llm/           the simulated LLM
     chunked.py     8003: lesson 3, chunked coding
     sse.py         8004: lesson 4, Server-Sent Events

@@ -65,7 +65,8 @@ TOLD = {
     "an answer of another kind": (
         "def answer(n): return 3",
         "raised",
-        "the check got AttributeError: 'int' object has no attribute 'encode'",
+        """the check cannot use what the file gave: \
+AttributeError: 'int' object has no attribute 'encode'""",
     ),
     "not Python": (
         "x = 1\ny = (\n",

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from servers import sse
-from servers.pace import Pace
-from tests.interop.held import hold
+from servers.connection import SERVER
+from tests.interop.peers import running
 from tests.test_aha import REQUEST, bare, run_on_a_terminal
 from workshop import aha, doctor
 
@@ -170,31 +169,36 @@ def test_an_old_python(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
 # --- network --------------------------------------------------------------------------------
 
 
+def test_a_port_where_the_workshop_runs_is_no_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert doctor.OURS == SERVER
+    with running("servers.sse") as server:
+        monkeypatch.setattr(doctor, "PORTS", {server.port: "servers.sse"})
+        _, finding = doctor.network()
+    assert (finding.mark, finding.what, finding.todo) == ("✓", "the workshop runs there", "")
+
+
+def test_a_port_that_says_nothing_is_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "ASK_SECONDS", 0.01)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        assert doctor.answering_on(silent.getsockname()[1]) == ""
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_a_busy_port_is_named_with_the_way_around_it(
     host: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if doctor.can_bind(host, 0):
         pytest.skip(f"this machine has no {host}")
+    monkeypatch.setattr(doctor, "answering_on", lambda port: "")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, 0), family=family) as listener:
         port = listener.getsockname()[1]
         monkeypatch.setattr(doctor, "PORTS", {port: "servers.sse"})
-        monkeypatch.setattr(doctor, "is_ours", lambda host, port: False)
         _, finding = doctor.network()
     assert (finding.mark, finding.what) == ("–", "busy")
     assert finding.todo == "stop what runs there, or: python -m servers.sse --port 0"
     _, finding = doctor.network()
     assert finding == doctor.Finding("✓", f"port {port}", "free")
-
-
-def test_a_port_that_the_workshop_serves_is_no_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
-    with hold(sse.routes(Pace(0, 0))) as held:
-        monkeypatch.setattr(doctor, "PORTS", {held.port: "servers.sse"})
-        _, finding = doctor.network()
-    assert (finding.mark, finding.todo) == ("✓", "")
-    assert finding.what == "served by the workshop, in another terminal"
-    assert not doctor.is_ours("localhost", held.port)
 
 
 def test_a_machine_without_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:

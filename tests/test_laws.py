@@ -15,6 +15,7 @@ import fnmatch
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -60,14 +61,18 @@ def imports(module: str, path: Path) -> Iterator[tuple[int, str, str]]:
                 yield node.lineno, base, alias.name
 
 
-def project_imports(root: Path) -> Iterator[tuple[str, str, str]]:
+@cache
+def project_imports(root: Path) -> list[tuple[str, str, str]]:
     """(importing module, imported module, place): `from clients import tls` is `clients.tls`."""
     files = python_files(root)
+    found = []
     for module, path in files.items():
         for line, base, name in imports(module, path):
             inner = f"{base}.{name}" if name else base
-            place = f"{path.relative_to(root)}:{line}"
-            yield module, inner if inner in files else base, place
+            found.append(
+                (module, inner if inner in files else base, f"{path.relative_to(root)}:{line}")
+            )
+    return found
 
 
 # ---- the laws

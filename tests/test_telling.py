@@ -1,6 +1,7 @@
 """How a verdict looks: the caret stands under the byte, whatever stands before it."""
 
 import io
+import re
 
 import pytest
 from rich.console import Console
@@ -93,7 +94,16 @@ def test_long_bytes_are_cut_around_the_caret() -> None:
     assert len(text) < 60
 
 
+def test_an_escape_is_never_cut() -> None:
+    for size in range(40, 50):
+        text, _ = window(b"a" * (50 - size) + b"\0" * size, 50)
+        assert re.fullmatch(r"…(\\x00)+", text), text
+        text, _ = window(b"\0" * size + b"a" * (50 - size), 0)
+        assert re.fullmatch(r"(\\x00)+…", text), text
+
+
 def test_bytes_seen() -> None:
-    report = Report(log=[("sent", b"a\r\n"), ("received", "你".encode()), ("received", b"")])
-    assert [line.plain for line in bytes_seen(report)] == ["  → a␍␊", "  ← 你", "  ← (nothing)"]
+    report = Report(log=[("sent", b"a\r\n"), ("received", "你 ".encode()), ("received", b"")])
+    assert [line.plain for line in bytes_seen(report)] == ["  → a␍␊", "  ← 你 ", "  ← (nothing)"]
+    assert [line.plain for line in bytes_seen(Report(log=[("sent", b"  ")]))] == ["  → ␠␠"]
     assert len(list(bytes_seen(Report()))) == 1

@@ -5,6 +5,7 @@
     aha.py         ten seconds, standard library only
     doctor.py      what this machine has
     bench.py       benchmarks
+    chat/          the terminal chat
     course/        the lessons and the annotated source as pages
     lesson.py      what lessons with a server share: start it, name its bytes
     learn.py       the exercises, one after the other, checked on save

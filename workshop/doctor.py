@@ -47,6 +47,8 @@ PORTS = {
     8004: "servers.sse",
     8005: "servers.openai_proxy",
 }
+OURS = "streaming-workshop"  # servers.connection.SERVER, which cannot be imported without packages
+ASK_SECONDS = 1.0
 OPTIONAL = {  # for the tests with real peers
     "Chromium": ("--version", ["chromium", "chromium-browser", "google-chrome"]),
     "nginx": ("-v", ["nginx"]),
@@ -189,14 +191,14 @@ def can_bind(host: str, port: int) -> str:
     return ""
 
 
-def is_ours(host: str, port: int) -> bool:
-    """Whether the workshop itself answers there, from another terminal."""
-    connection = http.client.HTTPConnection(host, port, timeout=1)
+def answering_on(port: int) -> str:
+    """What the server on a port calls itself, "" if it does not say so soon."""
+    connection = http.client.HTTPConnection("localhost", port, timeout=ASK_SECONDS)
     try:
         connection.request("HEAD", "/")
-        return connection.getresponse().getheader("Server") == "streaming-workshop"
+        return connection.getresponse().getheader("Server") or ""
     except (OSError, http.client.HTTPException):
-        return False
+        return ""
     finally:
         connection.close()
 
@@ -206,8 +208,8 @@ def network() -> Iterator[Finding]:
     yield Finding("–" if no_ipv6 else "✓", "IPv6 loopback", no_ipv6 or "::1")
     for port, module in PORTS.items():
         problem = can_bind("127.0.0.1", port) or ("" if no_ipv6 else can_bind("::1", port))
-        if problem == "busy" and is_ours("localhost", port):
-            yield Finding("✓", f"port {port}", "served by the workshop, in another terminal")
+        if problem == "busy" and answering_on(port) == OURS:
+            yield Finding("✓", f"port {port}", "the workshop runs there")
         elif problem:
             todo = f"stop what runs there, or: python -m {module} --port 0"
             yield Finding("–", f"port {port}", problem, todo)

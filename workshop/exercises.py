@@ -124,5 +124,5 @@ def explain(error: BaseException, path: Path) -> Failure:
     what = f"{kind}: {error}" if str(error) else kind
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
     if not frames:
-        return Failure("raised", f"the check got {what}")
+        return Failure("raised", f"the check cannot use what the file gave: {what}")
     return Failure("raised", f"line {frames[-1].lineno} raised {what}\n    {frames[-1].line}")

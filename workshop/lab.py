@@ -117,7 +117,8 @@ class Tokens:
                     too_early = (
                         f"the bytes of {self}, came" if self.released else "anybody wanted it"
                     )
-                    raise Failure(self._name, f"asked for token {number} before {too_early}")
+                    early = f"token {number} was asked for before {too_early}"
+                    raise Failure(self._name, early)
                 self.made = number
                 yield token
         finally:

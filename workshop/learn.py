@@ -95,7 +95,8 @@ class Session:
         self.start_check()
 
     def start_check(self) -> None:
-        """Check the file as it is now, instead of as it was."""
+        """Check the file as it is now, instead of as it was. What was asked before, lapses."""
+        self._question = None
         self._text = self._desk.exercise(self.lesson).read_bytes()
         self._checking.cancel()
         self._checking, self._idle = trio.CancelScope(), trio.Event()

@@ -95,9 +95,11 @@ def main(
     parser = argparse.ArgumentParser(prog=name, description=lesson)
     parser.add_argument("--port", type=port_number, default=port, help="default: %(default)s")
     parser.add_argument("--fast", action="store_true", help="do not wait between words")
-    parser.add_argument(
-        "--client", action="store_true", help="serve nothing: the server is you, with a netcat"
-    )
+    if tls is None:  # which nobody types
+        parser.add_argument(
+            "--client", action="store_true", help="serve nothing: the server is you, with a netcat"
+        )
+    parser.set_defaults(client=False)
     parser.add_argument("--once", action="store_true", help="stop after the first answer")
     options = parser.parse_args(argv)
     show_log(quiet=True)

@@ -13,6 +13,7 @@ look of its own (a byte that is no UTF-8, U+2028, a BOM, ESC). The caret counts 
 characters: 你 and 🌊 are two wide.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 
 from rich.cells import cell_len
@@ -25,6 +26,8 @@ __all__ = ["bytes_seen", "verdict", "visible"]
 
 BEFORE, AFTER = 40, 24  # cells that are shown of the bytes before the caret, and from it on
 LAST_LINES = 12  # of what the file printed
+SIGN = re.compile(r"\\x[0-9a-f]{2}|\\u[0-9a-f]{4}|\\U[0-9a-f]{8}|.")  # an escape is not cut
+LONGEST = len(r"\U0001f30a")
 
 
 def visible(data: bytes) -> str:
@@ -85,15 +88,15 @@ def window(data: bytes, at: int) -> tuple[str, int]:
         at -= 1  # inside a character: its first byte is where it is seen
     after = whole[len(before) :]
     if cell_len(before) > BEFORE:
-        before = before[-BEFORE:]
-        while cell_len(before) >= BEFORE:
-            before = before[1:]
-        before = "…" + before
+        kept = SIGN.findall(before[-BEFORE - LONGEST :])
+        while cell_len("".join(kept)) >= BEFORE:
+            del kept[0]
+        before = "…" + "".join(kept)
     if cell_len(after) > AFTER:
-        after = after[:AFTER]
-        while cell_len(after) >= AFTER:
-            after = after[:-1]
-        after += "…"
+        kept = SIGN.findall(after[: AFTER + LONGEST])
+        while cell_len("".join(kept)) >= AFTER:
+            del kept[-1]
+        after = "".join(kept) + "…"
     return before + after, cell_len(before)
 
 
@@ -103,4 +106,7 @@ def bytes_seen(report: Report) -> Iterator[Text]:
         yield Text("No byte has gone to the exercise or come from it.")
     for way, data in report.log:
         arrow, style = ("→", "cyan") if way == "sent" else ("←", "green")
-        yield Text.assemble((f"  {arrow} ", "dim"), (visible(data) or "(nothing)", style))
+        text = visible(data)
+        if not text.strip(" "):
+            text = "␠" * len(text) or "(nothing)"
+        yield Text.assemble((f"  {arrow} ", "dim"), (text, style))

@@ -52,15 +52,14 @@ async def check(exercise: ModuleType, lab: Lab) -> None:
         lab.take(token.encode())
         if not token:
             raise Failure("keeps-empty", "an empty token came out", rule="yield what holds text")
+        if token != (expected := TOKENS[(due - 1) % len(TOKENS)]):
+            message = f"token {taken} is {token!r}, and should be {expected!r}"
+            raise Failure("wrong-token", message, received=token.encode())
         if model.made != due:
             message = (
                 f"the reader took token {taken}, and the model made {model.made - due} too many"
             )
             raise Failure("reads-ahead", message, rule=LAZY, redo=BY_HAND)
-        if token != TOKENS[(due - 1) % len(TOKENS)]:
-            raise Failure(
-                "wrong-token", f"token {taken} came as {token!r}", received=token.encode()
-            )
     if close := getattr(stream, "close", None):
         close()
     if not model.closed:

@@ -8,7 +8,7 @@ from collections.abc import Generator
 
 
 def tokens(model: Generator[str, None, None]) -> Generator[str, None, None]:
-    """Yield the tokens of the model, without those that are empty.
+    """Yield the tokens of the model, without those that are empty. A space is a token.
 
     A reader that takes one token lets the model make one token (and the empty ones before it). A
     reader that calls `close()` closes the model, at once.

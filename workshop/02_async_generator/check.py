@@ -41,11 +41,15 @@ async def check(exercise: ModuleType, lab: Lab) -> None:
         done.set()
 
     async with lab.running(read_both):
+        released = trio.current_time()
         a.release()
         await until_shown("A1", "collects-first", "show a token before you ask for the next")
+        if times[0] > released:
+            message = f"A1 was shown {times[0] - released:g} s after it came: show it, then pause"
+            raise Failure("pauses-first", message, rule="a token is shown the moment it comes")
         b.release()
         await until_shown(
-            "B1", "one-after-the-other", "the other stream is silent, and has the word"
+            "B1", "one-after-the-other", "it is there, and the first stream has nothing to say yet"
         )
         a.release()
         await until_shown("A2", "collects-first", "show a token before you ask for the next")

@@ -1,7 +1,8 @@
 """Exercise 2: read two streams at once, and close each as soon as you leave it.
 
 A reader shows each token the moment it comes, takes `PAUSE` seconds to look at it, and leaves at
-the token "STOP". While it waits or looks, the other reader must go on. Check: `workshop check 2`.
+the token "STOP". While it waits or looks, the other reader must go on. Use trio.
+Check: `workshop check 2`.
 """
 
 from collections.abc import AsyncGenerator, Callable

@@ -3,7 +3,8 @@
 An ordinary response begins with its length: `Content-Length: 72`. A server that makes its answer
 word by word does not know it yet. HTTP/1.1 lets it promise something else: "I will send pieces,
 each with its own length in front, and a piece of length 0 when I have finished"
-(RFC 9112 §7.1). This is the coding under every streamed answer, whatever is in the body.
+(RFC 9112 §7.1). This is the coding under nearly every streamed answer, whatever is in
+the body. (HTTP/2 and 3 have frames of their own in its place.)
 
 Run this file; then read it, and `protocol/chunked.py`, which reads and writes the coding.
 """

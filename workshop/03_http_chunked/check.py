@@ -43,6 +43,15 @@ def check_encode(exercise: ModuleType, lab: Lab) -> None:
             rule="the last chunk has size 0, then an empty line (RFC 9112 §7.1)",
             redo="curl -sN --raw http://localhost:8003/ | tail -n 2",
         )
+    body = b"".join(map(lab.take, exercise.encode(iter(("a", "", "b")))))
+    if body != b"1\r\na\r\n1\r\nb\r\n0\r\n\r\n":
+        raise Failure(
+            "empty-chunk",
+            "of the tokens 'a', '' and 'b' a reader gets the first: an empty chunk is the last one",
+            received=body,
+            at=first_difference(body, b"1\r\na\r\n1"),
+            rule="last-chunk = 1*(\"0\") CRLF: size 0 says that the body ends (RFC 9112 §7.1)",
+        )
 
 
 def compare(token: str, chunk: bytes, got: bytes) -> None:
@@ -112,7 +121,7 @@ def check_refusals(exercise: ModuleType, lab: Lab) -> None:
             continue
         raise Failure(
             name,
-            f"{why}, and decode takes it for a whole body",
+            f"decode takes this for a whole body: {why}",
             sent=body,
             received=got,
             rule="what the grammar does not allow is an error (RFC 9112 §7.1)",

@@ -10,7 +10,10 @@ from collections.abc import Iterable, Iterator
 
 
 def encode(tokens: Iterable[str]) -> Iterator[bytes]:
-    """Yield each token as one chunk as soon as it is there, and in the end the last chunk."""
+    """Yield each token as one chunk as soon as it is there, and in the end the last chunk.
+
+    Models now and then make an empty token: no chunk, for it would be the last one.
+    """
     raise NotImplementedError("encode")
     yield b""
 

@@ -2,10 +2,11 @@
 
 Chunks carry bytes and mean nothing. To say "this is one event, of this kind, number 7", a stream
 needs a format inside the body: lines of `name: value`, and a blank line that sends what was
-gathered (WHATWG HTML §9.2). It is what a browser's EventSource reads, and every LLM API writes.
+gathered (WHATWG HTML §9.2). It is what a browser's EventSource reads, and nearly every LLM API
+writes.
 
-This lesson decodes the same bytes twice: as they came, and then 16 at a time, so that no piece ends
-where an event ends. The events are the same.
+This lesson decodes the same bytes twice: as they came, and then 16 at a time, so that a piece ends
+anywhere, now and then even where an event does. The events are the same.
 
 Run this file; then read it, and `protocol/sse.py`, which reads and writes the format.
 """
@@ -56,7 +57,7 @@ async def watch(port: int) -> None:
         first.receive_data(data)
     stream.close()
 
-    print("\n2. The same bytes, 16 at a time: no piece ends where an event ends.\n")
+    print("\n2. The same bytes, 16 at a time: a piece ends anywhere.\n")
     second = TwoLayers()
     for start in range(0, len(body), 16):
         second.receive_data(body[start : start + 16])

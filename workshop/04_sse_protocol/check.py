@@ -31,8 +31,14 @@ CASES = [
     Case(
         "no-event",
         "a data line and a blank line are an event",
-        "data: one\n\ndata:two\n\n",
+        "data: one\n\ndata: two\n\n",
         [("message", "one"), ("message", "two")],
+    ),
+    Case(
+        "needs-a-space",
+        "the space after the colon may be missing",
+        "data:one\n\n",
+        [("message", "one")],
     ),
     Case(
         "decodes-each-piece",

@@ -5,7 +5,7 @@ Ctrl-C. What the server's kernel hears of that depends on how it was done:
 
     close()        FIN     the same bytes as "I have said everything, and go on reading"
     shutdown(WR)   FIN     which is what `printf … | nc` means
-    a crash        RST     unmistakable
+    reset          RST     unmistakable: a close with unread bytes is one too
 
 So a FIN proves nothing. The first write after a close succeeds, for nobody has told the kernel yet;
 it draws an RST from the other side, and only the second write fails. A model that thinks for a
@@ -47,7 +47,7 @@ def close(client: socket.socket) -> None:
 
 
 def reset(client: socket.socket) -> None:
-    # Linger for 0 seconds: no FIN, an RST. A process that is killed with unread bytes does it too.
+    # Linger for 0 seconds: no FIN, an RST.
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     client.close()
 

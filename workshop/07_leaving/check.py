@@ -1,19 +1,19 @@
-"""Check 7: a silent model, a FIN, and two readers who leave: in silence, and in mid-answer."""
+"""Check 7: a silent model, a FIN, a slow reader, and two who leave: in silence, in mid-answer."""
 
 from types import ModuleType
 
 import trio
 import trio.testing
 
-from workshop.lab import Failure, Lab
+from workshop.lab import Failure, Lab, first_difference
 
 HINTS = (
     "What tells you that the reader has gone: something you read, or something you write?",
     """Let a second task write a heartbeat when nothing was written for a while. When a write raises
 BrokenResourceError, both tasks end, and the generator is closed: aclosing.""",
     """Do not put move_on_after around anext(tokens): it cancels the generator itself. Open a
-nursery, start the task that beats in it, loop over the tokens beside it; around all of that,
-`except* trio.BrokenResourceError`.""",
+nursery, start the task that beats in it, loop over the tokens beside it; around each write a
+`trio.Lock`, around all of it `except* trio.BrokenResourceError`.""",
 )
 HEARTBEAT = 0.5  # seconds
 BEAT = b": keep-alive\n"
@@ -23,6 +23,7 @@ RULE = "one write after a close succeeds, and the next one fails: only writing t
 async def check(exercise: ModuleType, lab: Lab) -> None:
     await Call(exercise, lab).whole()
     await Call(exercise, lab).after_a_fin()
+    await Call(exercise, lab, size=4).read_slowly()
     await Call(exercise, lab).gone_in_silence()
     await Call(exercise, lab).gone_in_mid_answer()
 
@@ -30,13 +31,13 @@ async def check(exercise: ModuleType, lab: Lab) -> None:
 class Call:
     """One call of `answer`, its model and its reader."""
 
-    def __init__(self, exercise: ModuleType, lab: Lab) -> None:
+    def __init__(self, exercise: ModuleType, lab: Lab, size: int = 1024) -> None:
         self._answer = exercise.answer
         self._lab = lab
         self._model = lab.tokens("one", "two", "three", "four", "five", "six")
         self._tokens = aiter(self._model)  # kept here: what nobody refers to is closed by chance
         self._released = self._model.release_each()
-        self._reader, self._stream = lab.connection()
+        self._reader, self._stream = lab.connection(size)
         self._returned = trio.Event()
 
     async def run(self) -> None:
@@ -89,6 +90,23 @@ class Call:
             await self.beat()
             await self.event("takes-fin-for-leaving")
 
+    async def read_slowly(self) -> None:
+        """Half an event is on its way when a heartbeat is due: it has to wait."""
+        async with self._lab.running(self.run):
+            token = next(self._released)
+            event = b"data: %b\n\n" % token.encode()
+            await trio.sleep(2 * HEARTBEAT)
+            waiting_for = f"the event of {self._model}, read slowly"
+            got = await self._lab.receive_until(self._reader, b"\n\n", waiting_for)
+            if not got.startswith(event):
+                raise Failure(
+                    "beats-inside-an-event",
+                    "a heartbeat stands inside an event: the reader was slow, and two tasks wrote",
+                    received=got,
+                    at=first_difference(got, event),
+                    rule="a heartbeat is a line of its own, between two events",
+                )
+
     async def gone_in_silence(self) -> None:
         """One heartbeat draws the RST, the next one fails."""
         async with self._lab.running(self.run):
@@ -103,6 +121,6 @@ class Call:
             for _ in self._released:
                 pass
             await self.stopped("its reader left in mid-answer")
-        if self._model.made > 3:
+        if self._model.made > 4:  # 2 and 3 were written, and 4 may be in the hand of a second task
             message = f"the reader left after token 1, and the model made {self._model.made}"
             raise Failure("goes-on-talking", message, rule=RULE)

@@ -1,7 +1,8 @@
 """Exercise 7: stop when the reader has gone, and not before.
 
     token          data: token, and a blank line
-    silence        : keep-alive, and one newline, after `heartbeat_seconds` without any byte
+    silence        : keep-alive, and one newline, after `heartbeat_seconds` without any byte;
+                   never inside an event, however slowly the reader reads
     FIN            nothing: it may still read
     a failed write the reader has gone: the model is closed
 

@@ -2,6 +2,7 @@
 
 from types import ModuleType
 
+import trio
 import trio.testing
 
 from clients.memory import MemoryStream
@@ -29,7 +30,13 @@ async def check(exercise: ModuleType, lab: Lab) -> None:
     fast, to_fast = lab.connection(PIPE_SIZE)
     models = (lab.tokens(*WORDS), lab.tokens(*WORDS))
     answers = [aiter(model) for model in models]
-    async with lab.running(exercise.serve, answers, [to_slow, to_fast], SIZE):
+    returned = trio.Event()
+
+    async def serve() -> None:
+        await exercise.serve(answers, [to_slow, to_fast], SIZE)
+        returned.set()
+
+    async with lab.running(serve):
         models[0].release(len(WORDS))  # it could say all of it at once, but nobody reads
         # The other one token by token, each only when the one before has come.
         for word in models[1].release_each():
@@ -43,6 +50,9 @@ async def check(exercise: ModuleType, lab: Lab) -> None:
         made = models[0].made
         await read_all(slow, lab)
         check_ahead(made)
+        why = "a task still waits for a token, and none will come"
+        with lab.deadline("serve to return: all is sent", name="no-end", why=why):
+            await returned.wait()
 
 
 async def read_all(reader: MemoryStream, lab: Lab) -> None:

@@ -17,7 +17,8 @@ async def serve(
     """Send each answer to the stream at the same place, all of it and in order.
 
     A model is asked for its next token while its reader still reads, but no more than `size` tokens
-    may wait for one reader: then its model waits too. No reader waits for another.
+    may wait for one reader: then its model waits too. No reader waits for another. Returns when all
+    is sent.
 
     Args:
         answers: what the models say, as many as there are streams; each ends.

@@ -3,7 +3,7 @@
 The server writes a token when it has one. Then come a compressor, a proxy, a balancer, perhaps a
 company's firewall: each reads bytes here and writes them there, and may write them later, in other
 pieces, or not at all. None of that is against HTTP. So when a stream comes late, the first question
-is not "what" but "where": listen before and behind each hop, and compare.
+is not "what" but "where": listen on both sides of each hop, and compare.
 
     server ──A── hop 1 ──B── hop 2 ──C── hop 3 ──D── you        A to D: taps, which only listen
 
@@ -132,7 +132,7 @@ async def copy(source: trio.SocketStream, target: trio.SocketStream) -> None:
 
 @asynccontextmanager
 async def chain(port: int, modes: Sequence[str]) -> AsyncIterator[tuple[int, list[Tap]]]:
-    """Hops in these modes, the first of them before this port, with a tap before and behind each.
+    """Hops in these modes, the first of them before this port, with a tap on both sides of each.
 
     Yields the port of the last tap, and all taps.
     """
@@ -233,7 +233,7 @@ async def find_the_cut(port: int, mode: str) -> None:
 
 # --- 3. A real one --------------------------------------------------------------------------
 # nginx holds a small answer back until it is whole, unless the response or its own file says
-# otherwise; and to the server it speaks HTTP/1.0, unless told otherwise.
+# otherwise; and to the server it spoke HTTP/1.0 until 1.29.7, unless told otherwise.
 #
 # Here no clock decides. This server makes an event only when the one before has come to you, so
 # through a hop that holds the first there is no second.
@@ -280,7 +280,7 @@ STREAMS = [  # the settings of each nginx, the one next to the server first; a h
     ("the first with proxy_pass_header", ["proxy_pass_header X-Accel-Buffering;", ""], "none"),
 ]
 ENDS = [
-    ("as it comes", ["proxy_buffering off;"], "truncate=300"),
+    ("proxy_http_version 1.0;", ["proxy_buffering off; proxy_http_version 1.0;"], "truncate=300"),
     ("proxy_http_version 1.1;", ["proxy_buffering off;" + HTTP11], "truncate=300"),
 ]
 

@@ -39,7 +39,7 @@ def check_one_by_one(exercise: ModuleType, lab: Lab) -> None:
     listener = exercise.Listener()
     for heard in HANDSHAKE:
         if found := listener.receive_data(lab.give(heard)):
-            message = f"a record of type {heard[0]} is not application data, and got {found}"
+            message = f"a record of type {heard[0]} is no application data: {found} should be []"
             raise Failure("counts-the-handshake", message, sent=heard, rule=RULE)
     for size, heard in zip(SIZES, RECORDS, strict=True):
         found = listener.receive_data(lab.give(heard))
@@ -77,6 +77,7 @@ def check_cut(exercise: ModuleType, lab: Lab, step: int) -> None:
     at = sum(map(len, HANDSHAKE))
     for (size, when), heard in zip(told, RECORDS, strict=True):
         if when >= at + 5 + step:
-            message = f"{size} was told {when - at - 5} bytes after the header that says it"
+            late = when - at - 5
+            message = f"the length {size} is told {late} bytes after the five bytes that say it"
             raise Failure("waits-for-the-rest", message, sent=heard[:5], rule=RULE)
         at += len(heard)

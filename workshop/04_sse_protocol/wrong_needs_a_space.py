@@ -1,0 +1,29 @@
+"""Wrong: the space after the colon belongs to the format, and it may be missing."""
+
+import codecs
+import re
+from collections.abc import Iterable, Iterator
+
+
+def parse(pieces: Iterable[bytes]) -> Iterator[tuple[str, str]]:
+    """Yield (event, data) of each event, as soon as its blank line has come."""
+    decoder = codecs.getincrementaldecoder("utf-8-sig")(errors="replace")  # which drops the BOM
+    line, after_cr = "", False
+    event, data = "", list[str]()
+    for piece in pieces:
+        text = decoder.decode(piece)
+        if after_cr and text:  # the CR has ended its line; an LF would be the rest of that end
+            text = text.removeprefix("\n")
+            after_cr = False
+        after_cr = after_cr or text.endswith("\r")
+        *lines, line = re.split("\r\n|\n|\r", line + text)
+        for whole in lines:
+            name, _, value = whole.partition(": ")
+            if name == "data":
+                data.append(value)
+            elif name == "event":
+                event = value
+            elif not whole:
+                if data:
+                    yield event or "message", "\n".join(data)
+                event, data = "", []
