@@ -130,8 +130,7 @@ export class WirePane {
     this.#rows.name(told.spans);
     for (const [label, start, end] of told.spans) bytes[layerOf(label)] += end - start;
     if (event === "done") notes.server = words.done(told.how, told.at);
-    // A body that its reader has left is unfinished: that is no error.
-    if (told.how !== "the client left") notes.error = told.error;
+    notes.error = told.error;
   }
 
   #drawSoon() {
