@@ -164,7 +164,9 @@ export class MarkdownParser {
     }
     if ((match = HEADING.exec(rest))) {
       const heading = this.#add(path, block("heading", { level: match[1].length }));
-      this.#write(heading, lineEnd ? withoutClosing(match[2]) : match[2]);
+      // In steps: one pattern takes cubic time.
+      const text = match[2].trimEnd().replace(/(?:^| )#*$/, "").trimEnd();
+      this.#write(heading, lineEnd ? text : match[2]);
       if (lineEnd) this.#close(heading);
       return true;
     }
@@ -267,11 +269,6 @@ function continueContainer(node, line) {
   if (node.type === "quote") return QUOTE.test(line) ? line.replace(QUOTE, "") : null;
   if (isBlank(line)) return node.children.length ? "" : null;
   return indentOf(line) < node.width ? null : line.slice(node.width);
-}
-
-/** A heading's text without "a closing sequence", in steps: one pattern for both took cubic time. */
-function withoutClosing(text) {
-  return text.trimEnd().replace(/(?:^| )#*$/, "").trimEnd();
 }
 
 function cellsOf(row) {
