@@ -68,8 +68,10 @@ class Response:
 
     @property
     def settled(self) -> bool:
-        """Nothing more need come: the body is complete, or it is known why it will not be."""
-        return self._decoder.complete or self._error is not None
+        """Nothing more need come: the body is complete, or it is known why it will not be, or the
+        stream has its end already (`TLSStream.ended`)."""
+        known = self._decoder.complete or self._error is not None
+        return known or getattr(self.stream, "ended", False)
 
     @property
     def reusable(self) -> bool:

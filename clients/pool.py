@@ -72,8 +72,11 @@ class Pool:
                 except trio.Cancelled:
                     idle.stream.close()
                     raise
-                # It may have heard something in its last moment.
-                return idle.stream if idle.wanted else await self.take(origin)
+                # It may have heard something in its last moment, or had no turn to listen at all.
+                if idle.wanted and _is_silent(idle.stream):
+                    return idle.stream
+                idle.stream.close()
+                return await self.take(origin)
         return None
 
     async def _listen(self, idle: Idle) -> None:
@@ -89,6 +92,14 @@ class Pool:
             if not idle.wanted:
                 idle.stream.close()
             idle.left.set()
+
+
+def _is_silent(stream: ByteStream) -> bool:
+    """Whether nothing has come: not a goodbye, not the answer to a request that is not sent yet."""
+    try:
+        return stream.receive_now() is None
+    except trio.BrokenResourceError:
+        return False
 
 
 # What this file does not do: limit connections that are in use, or open any.

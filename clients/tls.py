@@ -34,6 +34,10 @@ PROTOCOL = "http/1.1"  # its name in ALPN (RFC 7301 §6)
 # "The length [of plaintext in a record] MUST NOT exceed 2^14 bytes." (RFC 8446 §5.1)
 RECORD_SIZE = 1 << 14
 
+# So much ciphertext is read at a time that its plaintext, with that of a record whose beginning
+# came before (2^14 + 256 bytes at most, in TLS 1.2 2^14 + 2048: §5.2), is no more than READ_SIZE.
+CIPHERTEXT_SIZE = READ_SIZE - (RECORD_SIZE + 2048 + 5)
+
 # How much a peer that does not read can make us say, such as answers to its key updates.
 MAX_UNSENT = 64 << 10
 
@@ -146,6 +150,11 @@ class TLSStream:
             raise TLSError(f"{self._peer} chose to speak {chosen}, not {PROTOCOL}")
 
     @property
+    def ended(self) -> bool:
+        """All that will come has come. A goodbye needs no FIN, so nothing else may announce it."""
+        return self._ended
+
+    @property
     def session(self) -> Session:
         """What was agreed, after `handshake`."""
         certificate = self._tls.getpeercert() or {}
@@ -237,7 +246,8 @@ class TLSStream:
     def receive_now(self, max_bytes: int = READ_SIZE) -> bytes | None:
         """The plaintext that has come: None if none has, b"" as in `receive_some`.
 
-        If all of it was asked for, what comes next is announced by the stream below.
+        If READ_SIZE was asked for, what comes next is announced by the stream below, but for the
+        end: see `ended`.
         """
         if self._closed:
             raise trio.ClosedResourceError("this stream was closed")
@@ -246,7 +256,7 @@ class TLSStream:
                 raise trio.BrokenResourceError(self._broken)
             if self._ended:
                 return b""
-            ciphertext = self._stream.receive_now()
+            ciphertext = self._stream.receive_now(CIPHERTEXT_SIZE)
             if ciphertext is None:
                 return None
             self._incoming.write(ciphertext)

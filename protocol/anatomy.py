@@ -151,16 +151,14 @@ class ResponseAnatomy:
     def _read_head(self, reader: HeadReader, data: bytes) -> None:
         try:
             head = reader.receive_data(data)
+            while head is not None and head.start_line[9:10] == b"1":
+                # `103 Early Hints`: the reply's own head follows (RFC 9110 §15.2).
+                rest = self._end_head(reader)
+                self._reader = reader = HeadReader(is_request=False)
+                head = reader.receive_data(rest)
             if head is None:
                 return
-            rest = reader.trailing_data
-            self._name("head", self._framed, self._end - len(rest))
-            self._framed = self._origin = self._end - len(rest)
-            if head.start_line[9:10] == b"1":
-                # `103 Early Hints`: the reply's own head follows (RFC 9110 §15.2).
-                self._reader = HeadReader(is_request=False)
-                self._read_head(self._reader, rest)
-                return
+            rest = self._end_head(reader)
             self._reader = None
             framing = response_framing(head, self._method)
         except DecodeError as error:
@@ -170,6 +168,13 @@ class ResponseAnatomy:
         self._decoder = ChunkedDecoder(observer=self._hear) if chunked else body_decoder(framing)
         self._expect_body(head)
         self._read_body(self._decoder, rest)
+
+    def _end_head(self, reader: HeadReader) -> bytes:
+        """Name a head that is whole. Returns what is behind it."""
+        rest = reader.trailing_data
+        self._name("head", self._framed, self._end - len(rest))
+        self._framed = self._origin = self._end - len(rest)
+        return rest
 
     def _expect_body(self, head: Head) -> None:
         types = head.values(b"content-type")

@@ -204,11 +204,14 @@ class Connection:
             return None
         self._watch.add_stream(fileno, self, fin_is_leaving=self._limits.fin_is_leaving)
         line = f"{request.method} {_printable(request.path)}"
+        reply: Reply | StreamingReply | None = None
         try:
             reply = handler if isinstance(handler, Reply) else await handler(request)
             reply_head = self._encode_head(head.is_http10, reply)
         except Exception:
             log.exception("500 %s: the handler failed", line)
+            if isinstance(reply, StreamingReply):
+                await reply.aclose()  # its head cannot be written, so nobody asks for the rest
             await self._send_error(500, "The server's log says why.")
             return None
         return Prepared(reply_head, reply, f"{reply.status} {line}")

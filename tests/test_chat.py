@@ -91,6 +91,7 @@ def test_the_end_of_it() -> None:
     [
         ("a\tb\n你🌊", "a\tb\n你🌊"),
         ("\x1b]0;title\x07", "␛]0;title␇"),
+        ("\u202emoc.live\u202c \u200fשלום", "\ufffdmoc.live\u202c \u200fשלום"),
         ("a\r\nb\rc", "a\nb␍c"),
         ("\x9b31m\x7f\x00", "�31m␡␀"),
     ],

@@ -48,6 +48,12 @@ def test_nothing_received_and_a_caret() -> None:
     )
 
 
+def test_what_the_file_has_raised() -> None:
+    """Its words steer no terminal: not by its window's title, not by its colours."""
+    told = printed(Report(Failure("raised", "line 1 raised \x1b]0;x\x07\n    a\x9b31m")))
+    assert told == "✗ line 1 raised \\x1b]0;x\\x07\n    a\\x9b31m\n"
+
+
 def test_success_and_what_the_file_printed() -> None:
     """The last lines, and no escape of theirs reaches the terminal."""
     output = "".join(f"line {n}\n" for n in range(50)) + "\x1b[2Jmine\n"

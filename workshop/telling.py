@@ -37,6 +37,11 @@ def visible(data: bytes) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
+def seen(line: str) -> str:
+    """A line of the file's own words, of which nothing steers the terminal."""
+    return visible(line.encode(errors="backslashreplace"))
+
+
 def verdict(report: Report) -> Iterator[Text]:
     """The lines that tell what a check found.
 
@@ -47,7 +52,8 @@ def verdict(report: Report) -> Iterator[Text]:
     if failure is None:
         yield Text("✓ passes", "bold green")
     else:
-        message, *more = failure.message.split("\n")
+        # It may quote what the file has raised.
+        message, *more = (seen(line) for line in failure.message.split("\n"))
         yield Text.assemble(("✗ ", "bold red"), (message, "bold"))
         for line in more:
             yield Text(line)
@@ -55,7 +61,7 @@ def verdict(report: Report) -> Iterator[Text]:
     if report.output.strip():
         yield Text("\nyour file printed", "dim")
         for line in report.output.rstrip().split("\n")[-LAST_LINES:]:
-            yield Text(f"    {visible(line.encode(errors='backslashreplace'))}")
+            yield Text(f"    {seen(line)}")
 
 
 def evidence(failure: Failure) -> Iterator[tuple[str, Text]]:

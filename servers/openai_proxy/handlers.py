@@ -2,6 +2,7 @@
 
 the API behind                          the client
 200, JSON or an event stream       >    the same
+204, 206, 299                      >    502: that is no answer, or nobody knows what it is
 4xx, 5xx                           >    the same status and words, without any key in them
 401                                >    502: it is our key that was refused, not the client's
 3xx, a compressed body, HTML       >    502
@@ -10,6 +11,7 @@ a clock that ran down              >    504
 """
 
 import logging
+from http import HTTPStatus
 from urllib.parse import quote
 
 import msgspec
@@ -43,6 +45,9 @@ RELAYED = (
 
 HOSTS = ("localhost", "127.0.0.1", "[::1]")
 PAGES = tuple(f"http://{host}:8000" for host in HOSTS)  # the chat page
+
+# No content, a part of it, or a meaning that only its inventor knows: none of these is an answer.
+STATUSES = frozenset(HTTPStatus) - {204, 205, 206, 208, 226}
 
 MAX_ERROR = 1 << 20  # bytes of an error's body, which is read whole and searched for keys
 
@@ -138,8 +143,13 @@ class Relay:
         if 300 <= response.status < 400:
             message = "The API behind this proxy redirects, and redirects are not followed."
             raise RelayFailed(Failure(502, "upstream_redirect", message))
-        coding = (response.header("content-encoding") or "identity").lower()
-        if coding != "identity":
+        if response.status not in STATUSES:
+            message = f"The API behind this proxy sends status {response.status}: no answer."
+            raise RelayFailed(Failure(502, "upstream_status", message))
+        # Said twice is said together (RFC 9110 §5.2): "identity" may be followed by another.
+        said = b", ".join(response.head.values(b"content-encoding"))
+        coding = redact(said.decode("latin-1")).lower()
+        if coding not in ("", "identity"):
             message = f"The API behind this proxy sends {coding[:40]!r}, though asked not to."
             raise RelayFailed(Failure(502, "upstream_content_encoding", message))
         reply = RelayedReply(exchange, response, request.path)

@@ -33,7 +33,7 @@ from clients.errors import RequestError
 from clients.http import Response
 
 from ..body import Body
-from ..redact import Secret
+from ..redact import Secret, redact
 from ..reply import CutOff, EventStream, Headers, Request, StreamingReply
 from .failure import Failure, RelayFailed
 from .passage import Passage
@@ -67,7 +67,8 @@ def fields_to_api(request: Request, key: Secret | None) -> Headers:
 
 def fields_to_client(response: Response) -> Headers:
     """What of its response's header the client gets, but for Content-Type and framing."""
-    return (*_kept(TO_CLIENT, response.headers), VIA)
+    kept = _kept(TO_CLIENT, response.headers)
+    return (*((name, redact(value)) for name, value in kept), VIA)
 
 
 def _kept(names: re.Pattern[str], headers: Headers) -> Headers:
@@ -232,7 +233,9 @@ class RelayedReply(StreamingReply):
     """
 
     def __init__(self, exchange: Exchange, response: Response, path: str) -> None:
-        kind = response.header("content-type") or "application/octet-stream"
+        kind = redact(response.header("content-type") or "")
+        if not kind.isascii() or not kind:
+            kind = "application/octet-stream"
         self._is_events = kind.lower().startswith("text/event-stream")
         headers = fields_to_client(response) + (EventStream.HEADERS if self._is_events else ())
         super().__init__(self, response.status, kind, headers)

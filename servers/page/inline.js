@@ -17,7 +17,7 @@ const SIGNS = { amp: "&", lt: "<", gt: ">", quot: '"', nbsp: "\u00a0" };
 // No two alternatives begin with the same character, so that no text is tried twice.
 const INSIDE = String.raw`(?:\\[^]|\`[^\`]*\`|[^\\\`])+?`;
 const INSIDE_EM = String.raw`(?:\\[^]|\`[^\`]*\`|\*\*[^*]+\*\*|[^\\\`*])+?`;
-const LABEL = String.raw`(?:\\[^]|\`[^\`]*\`|\[[^\]]{0,300}\](?:\([^()\s]*\))?|[^\\\`[\]])*`;
+const LABEL = String.raw`(?:\\[^]|\`[^\`]*\`|\[[^\]]{0,300}\]|[^\\\`[\]])*`;
 const ADDRESS = String.raw`<?(?<href>(?:\\[^]|\([^()\s]*\)|[^\s()<>\\])+)>?`;
 
 const MARK = new RegExp(

@@ -93,7 +93,8 @@ function readDelta(data) {
     // DeepSeek says reasoning_content; OpenRouter and newer vLLM, reasoning.
     thinking: textOf(delta.reasoning_content) || textOf(delta.reasoning),
     text: textOf(delta.content),
-    finishReason: choice?.finish_reason ?? null,
+    // Some say "" until there is one.
+    finishReason: textOf(choice?.finish_reason) || null,
   };
 }
 

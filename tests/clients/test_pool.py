@@ -116,3 +116,17 @@ async def test_what_is_taken_is_not_lost(autojump_clock: MockClock) -> None:
             await pool.take(ORIGIN)
         await wait_all_tasks_blocked()
         assert await is_closed(peer)
+
+
+@pytest.mark.parametrize("said", [b"HTTP/1.1 200 OK\r\n", b""], ids=["an answer", "a goodbye"])
+async def test_what_lies_there_already(said: bytes, autojump_clock: MockClock) -> None:
+    """Taken before its task had a turn to listen: the next request must not get this answer."""
+    stream, peer = memory_pair()
+    if said:
+        await peer.send_all(said)
+    else:
+        await peer.send_eof()
+    async with pool_of() as pool:
+        pool.put(ORIGIN, stream)
+        assert await pool.take(ORIGIN) is None
+        assert await is_closed(peer)

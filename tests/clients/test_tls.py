@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from clients.errors import TLSError
+from clients.stream import READ_SIZE
 from clients.tls import MAX_UNSENT, RECORD_SIZE, TLSStream
 
 from ..streams import MemoryStream, memory_pair, receive_all, receive_until
@@ -317,3 +318,33 @@ async def test_a_server_that_chooses_another_protocol() -> None:
             await shake_hands(client, server)
         with pytest.raises(TLSError, match="chose to speak h2"):
             await client.handshake()
+
+
+async def test_nothing_stays_behind_a_read() -> None:
+    """Who waits for the socket would wait for ever. The begun record is as long as can be."""
+    near, far = memory_pair(1 << 20)
+    client, server = await tls_over(near, far)
+    sizes = [RECORD_SIZE] * 4 + [16295]  # 81,941 bytes of ciphertext, 65,536 of them the last
+    for size in sizes:
+        server.send_now(bytes(size))
+    wire = near.receive_now(1 << 20)
+    assert wire is not None
+    received = []
+    for part in (wire[:-READ_SIZE], wire[-READ_SIZE:]):
+        await far.send_all(part)
+        while near._readable():
+            received.append(client.receive_now())
+    assert sum(len(piece or b"") for piece in received) == sum(sizes)
+
+
+async def test_a_goodbye_behind_the_last_words() -> None:
+    """In one read with them: no FIN need come, so nothing but `ended` tells."""
+    near, far = memory_pair()
+    client, server = await tls_over(near, far)
+    server.send_now(b"hello")
+    server._say_goodbye()
+    server._flush_now()
+    assert not client.ended
+    assert client.receive_now() == b"hello"
+    assert client.ended
+    assert client.receive_now() == b""

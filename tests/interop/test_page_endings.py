@@ -143,3 +143,29 @@ def test_length_limit(visit: Visit, server: RunningServer) -> None:
     expect(message).to_have_attribute("data-ending", "length")
     shows(message.locator(".ending"), "length limit")
     shows(message.locator(".answer"), "Lorem ipsum dolor")
+
+
+# Finish reasons before [DONE] or in place of it, as no server should say them.
+ASK_ODD = """async (reasons) => {
+    const { AnswerView, receiveAnswer } = await import("/page/message.js");
+    const wire = { start() {}, opened() {}, received() {}, ended() {} };
+    const headers = { "Content-Type": "text/event-stream" };
+    const endings = [];
+    for (const finish_reason of reasons) {
+        const data = { choices: [{ delta: { content: "x" }, finish_reason }] };
+        const body = `data: ${JSON.stringify(data)}\\n\\n`;
+        globalThis.fetch = async () => new Response(body, { headers });
+        const view = new AnswerView(document.querySelector("#conversation"));
+        const { signal } = new AbortController();
+        endings.push(await receiveAnswer(view, { server: "" }, signal, wire));
+    }
+    return endings;
+}"""
+
+
+def test_what_is_no_finish_reason(visit: Visit, server: RunningServer) -> None:
+    """Such an answer is not whole; and an object that is no text does not stop the page."""
+    visit.page.goto(server.url)
+    reasons = ["", {"toString": 1, "valueOf": 1}, 0, None, "tool_calls"]
+    found = [kind for kind, _ in visit.evaluate(ASK_ODD, reasons)]
+    assert found == ["cut", "cut", "cut", "cut", "other"]

@@ -166,3 +166,14 @@ def test_cost_is_linear() -> None:
     work = markdown("work", texts)
     ratios = zip(ENDLESS, work[::2], work[1::2], strict=True)
     assert {name: long / short for name, short, long in ratios if long / short > 2.2} == {}
+
+
+PATIENCE = [
+    "[" + "[x](y)" * 400,  # each inner link in two ways: 2^400
+    ("# a" + " " * 1900 + "x\n") * 60,  # the closing sequence of a heading, in cubic time
+]
+
+
+def test_no_text_is_tried_in_many_ways() -> None:
+    """A pattern that tries again what it has tried needs longer than `SAFETY`."""
+    assert len(markdown("render", PATIENCE)) == 2

@@ -337,3 +337,12 @@ def test_any_body_any_cut(start: bytes, body: bytes, splits: list[int]) -> None:
 @given(st.binary(max_size=80))
 def test_any_bytes(data: bytes) -> None:
     covers(dissect(bytewise(data)), len(data))
+
+
+def test_heads_without_end() -> None:
+    """Each announces the reply. No stack grows with them."""
+    announced = b"HTTP/1.1 103 Early Hints\r\n\r\n" * 2000
+    data = announced + TEXT + b"Content-Length: 2\r\n\r\nok"
+    spans = dissect([data])
+    covers(spans, len(data))
+    assert [span.label for span in spans] == ["head", "data"]

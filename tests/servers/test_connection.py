@@ -297,6 +297,24 @@ async def test_handler_that_raises(caplog: pytest.LogCaptureFixture) -> None:
     assert "KeyError: 'secret'" in caplog.text
 
 
+async def test_a_stream_whose_head_cannot_be_written() -> None:
+    """What it holds, such as a connection to an API behind, is let go."""
+    let_go = []
+
+    class Holding(StreamingReply):
+        async def aclose(self) -> None:
+            let_go.append(self)
+
+    async def nothing() -> AsyncGenerator[bytes | Last, None]:
+        yield b""
+
+    async def handler(request: Request) -> StreamingReply:
+        return Holding(nothing(), status=999)
+
+    assert (await ask(Routes({"GET /": handler}), get("/")))[9:12] == b"500"
+    assert len(let_go) == 1
+
+
 async def test_headers_reach_the_handler() -> None:
     async def show(request: Request) -> Reply:
         assert request.header("x") == "é 1"

@@ -20,6 +20,9 @@ __all__ = ["Blocks", "Lines", "escape"]
 # not move the cursor, rename the window or reach the clipboard.
 CONTROLS = {code: 0x2400 + code for code in range(0x20) if code not in (0x09, 0x0A)}
 CONTROLS |= {0x7F: 0x2421} | dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
+# LRO and RLO write all that follows in one direction: an address would be read backwards. The other
+# marks of direction belong to the scripts that need them (UAX #9).
+CONTROLS |= dict.fromkeys((0x202D, 0x202E), 0xFFFD)
 
 # A fence may stand in a list item. One in a quotation ends with it, and no blank line is in there.
 FENCE = re.compile(r"[ \t]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*(`{3,}(?!.*`)|~{3,})")

@@ -159,3 +159,17 @@ async def test_json_truncated_behind_each_record(framed: bytes, ca_file: str) ->
             assert reply.startswith(b"HTTP/1.1 502 ")
         else:
             assert reply == RESET, count
+
+
+async def test_a_goodbye_without_fin(ca_file: str) -> None:
+    """The body ends with close_notify. Its server waits for ours before it sends FIN."""
+
+    async def serve(server: Server, stream: TLSStream) -> None:
+        await read_request(stream)
+        stream._encrypt(JSON_HEAD + b"\r\n" + ANSWER)
+        stream._say_goodbye()
+        await stream._flush()
+        await stream._stream.receive_some()
+
+    async with serving(serve) as server:
+        assert decoded(parts(await ask_through(server.port, ca_file))[1]) == (ANSWER, True)

@@ -169,6 +169,16 @@ REPLIES = {
     "redirect": (whole(b"", "307 Temporary Redirect", "Location: http://evil/"), 502, "redirect"),
     "html": (whole(b"<html>", "200 OK", "Content-Type: text/html"), 502, "content_type"),
     "gzip": (whole(b"x", "200 OK", JSON, "Content-Encoding: gzip"), 502, "content_encoding"),
+    "gzip said second": (
+        whole(b"x", "200 OK", JSON, "Content-Encoding: identity", "Content-Encoding: gzip"),
+        502,
+        "content_encoding",
+    ),
+    "no content": (b"HTTP/1.1 204 No Content\r\n" + JSON.encode() + b"\r\n\r\n", 502, "status"),
+    "a part": (whole(b"{}", "206 Partial Content", JSON), 502, "status"),
+    "a status of its own": (whole(b"{}", "299 Odd", JSON), 502, "status"),
+    "an error of its own": (whole(b"{}", "999 Odd", JSON), 502, "status"),
+    "a type outside ASCII": (whole(b"{}", "200 OK", JSON + "; x=é"), 502, "content_type"),
     "no reply": (b"", 502, "disconnected"),
     "half a head": (b"HTTP/1.1 200 OK\r\nContent-", 502, "bad_response"),
     "no HTTP": (b"SSH-2.0-OpenSSH\r\n\r\n", 502, "bad_response"),
@@ -197,6 +207,22 @@ async def test_errors_of_the_api_pass() -> None:
     assert b"\r\nretry-after: 3\r\n" in head
     assert b"\r\nx-ratelimit-limit-tokens: 9\r\n" in head
     assert body == b'{"error":{"message":"slow down, [redacted]"}}'
+
+
+async def test_a_key_in_the_head_of_an_error() -> None:
+    fields = [f"Content-Type: text/plain; x={KEY}", f"x-request-id: {KEY}"]
+    async with behind(whole(b"no", "400 Bad Request", *fields)) as api, proxied(api.port) as proxy:
+        head = parts(await proxy.ask(post()))[0]
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert b"\r\nx-request-id: [redacted]\r\n" in head
+    assert KEY.encode() not in head
+
+
+async def test_an_error_of_a_type_outside_ascii() -> None:
+    sent = whole(b"no", "400 Bad Request", "Content-Type: text/plain; x=é")
+    async with behind(sent) as api, proxied(api.port) as proxy:
+        head, body = parts(await proxy.ask(post()))
+    assert (head[9:12], body) == (b"400", b"no")
 
 
 async def test_nobody_listens() -> None:
