@@ -19,14 +19,14 @@ const follow = followText(conversation, find("#pill"));
 let chat = newChat();
 let running = null; // the AbortController of an answer
 
-// The wire pane is loaded with the first answer that is recorded. Its calls keep their order.
+// The wire pane is loaded with the first recorded answer. Its calls keep their order.
 let pane = null;
 const tell = (name, ...values) => pane?.then((loaded) => loaded[name](...values));
 const wire = {
   start: () => tell("start"),
   opened(response, askedAt) {
     if (response.headers.get("X-Wire") && !pane) {
-      const isWide = matchMedia("(min-width: 80rem)").matches; // it has room beside the words
+      const isWide = matchMedia("(min-width: 80rem)").matches; // room beside the words
       pane = import("./wire.js").then(({ WirePane }) => new WirePane(find("#wire"), isWide));
       tell("start");
     }
@@ -43,7 +43,7 @@ function newChat() {
 // ---- One question and its answer
 
 async function ask(question) {
-  const asking = chat; // another one may be open when the answer ends
+  const asking = chat; // another may be open when the answer ends
   const { messages } = asking;
   find("#intro").hidden = true;
   asking.title ||= question.slice(0, 80);

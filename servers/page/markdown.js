@@ -16,7 +16,7 @@
 import { work } from "./inline.js";
 
 const MAX_NESTING = 24;
-const LONG_LINE = 2000; // its beginning says what it is; the rest goes where that went
+const LONG_LINE = 2000; // its beginning says what it is, the rest follows it
 const PART = 2000;
 const MAX_PART = 3000; // where nothing to cut at comes
 

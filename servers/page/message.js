@@ -12,7 +12,7 @@ import { CutOffError, NoReplyError, streamAnswer } from "./openai.js";
 import { MarkdownView } from "./render.js";
 import { words } from "./words.js";
 
-const SILENCE = 5; // seconds without a token, after which the reader is told
+const SILENCE = 5; // seconds without a token, and the reader is told
 
 export function showQuestion(conversation, question) {
   const message = copyTemplate("#user-message");
@@ -79,7 +79,7 @@ export class AnswerView {
     const button = this.#find(".copy-answer");
     button.textContent = words.copy;
     button.addEventListener("click", () => copy(button, this.text));
-    // Not `toggle`: that event also fires when we open or close it ourselves.
+    // Not `toggle`: it fires for our own opening too.
     this.#summary.addEventListener("click", () => (this.#userToggled = true));
     conversation.append(this.#message);
   }
@@ -163,7 +163,7 @@ export class AnswerView {
   #showStats() {
     const stats = [this.#requestId];
     if (this.#tokens) {
-      // n tokens have n - 1 gaps, which may be 0.
+      // n tokens have n - 1 gaps, perhaps of 0.
       const rate = (this.#tokens - 1) / ((this.#lastToken - this.#firstToken) / 1000);
       if (rate < Infinity) stats.unshift(words.rate(Math.round(rate)));
       const wait = (this.#firstToken - this.#asked) / 1000;

@@ -1,5 +1,5 @@
 /*
- * The settings: a form that is kept. What there is to choose its server tells when it is opened.
+ * The settings: a form that is kept. Its server tells what there is to choose.
  */
 
 import { listFaults, listModels } from "./openai.js";
@@ -17,7 +17,7 @@ for (const [name, value] of Object.entries({ model: "sim-1", ...load("settings")
   if (name === "model") model.add(new Option(value));
   if (form.elements[name]) form.elements[name].value = value;
 }
-if (server.selectedIndex < 0) server.selectedIndex = 0; // kept under another name of this host
+if (server.selectedIndex < 0) server.selectedIndex = 0; // of another name of this host
 switchFields();
 
 export function settings() {
