@@ -17,6 +17,12 @@ ROOT = Path(__file__).parent.parent
 for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
     os.environ.pop(name, None)
 
+
+def pytest_xdist_auto_num_workers() -> int:
+    """`-n auto`: two for each core, for half of the time a test waits for another process."""
+    return 2 * (os.cpu_count() or 1)
+
+
 Process = subprocess.Popen[bytes]
 Start = Callable[..., Process]
 

@@ -1,5 +1,6 @@
 """Check 7: a silent model, a FIN, a slow reader, and two who leave: in silence, in mid-answer."""
 
+from collections.abc import Sequence
 from types import ModuleType
 
 import trio
@@ -17,13 +18,17 @@ nursery, start the task that beats in it, loop over the tokens beside it; around
 )
 HEARTBEAT = 0.5  # seconds
 BEAT = b": keep-alive\n"
+WORDS = ("one", "two", "three", "four", "five", "six")
+# Who may write first when the reader has made room is chance: through so many small reads, an event
+# that two tasks write at stays whole by chance once in 2**50.
+LONG_WORDS = ("a long token, " * 20,)
 RULE = "one write after a close succeeds, and the next one fails: only writing tells"
 
 
 async def check(exercise: ModuleType, lab: Lab) -> None:
     await Call(exercise, lab).whole()
     await Call(exercise, lab).after_a_fin()
-    await Call(exercise, lab, size=4).read_slowly()
+    await Call(exercise, lab, size=4, words=LONG_WORDS).read_slowly()
     await Call(exercise, lab).gone_in_silence()
     await Call(exercise, lab).gone_in_mid_answer()
 
@@ -31,10 +36,12 @@ async def check(exercise: ModuleType, lab: Lab) -> None:
 class Call:
     """One call of `answer`, its model and its reader."""
 
-    def __init__(self, exercise: ModuleType, lab: Lab, size: int = 1024) -> None:
+    def __init__(
+        self, exercise: ModuleType, lab: Lab, size: int = 1024, words: Sequence[str] = WORDS
+    ) -> None:
         self._answer = exercise.answer
         self._lab = lab
-        self._model = lab.tokens("one", "two", "three", "four", "five", "six")
+        self._model = lab.tokens(*words)
         self._tokens = aiter(self._model)  # kept here: what nobody refers to is closed by chance
         self._released = self._model.release_each()
         self._reader, self._stream = lab.connection(size)
