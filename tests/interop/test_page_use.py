@@ -303,7 +303,7 @@ SUBMIT = """() => {
 }"""
 
 
-NARROW: ViewportSize = {"width": 800, "height": 700}
+NARROW: ViewportSize = {"width": 400, "height": 300}
 
 
 def test_the_seventh_window_says_why_it_waits(browser: Browser) -> None:
