@@ -3,33 +3,33 @@
  * a function that follows from now on.
  */
 export function followText(conversation, pill) {
-  const { documentElement: page } = document;
-  let following = true;
-  let lastScroll = 0;
-  let height = 0;
+	const { documentElement: page } = document;
+	let following = true;
+	let lastScroll = 0;
+	let height = 0;
 
-  const follow = () => {
-    following = pill.hidden = true;
-    scrollTo(0, page.scrollHeight);
-  };
-  pill.addEventListener("click", follow);
-  addEventListener("scroll", () => {
-    const below = page.scrollHeight - page.clientHeight - scrollY;
-    // Only the reader moves upwards. Downwards, near the end counts.
-    following = scrollY < lastScroll ? below < 2 : following || below < 100;
-    lastScroll = scrollY;
-    pill.hidden ||= following;
-  });
-  // Who opens the thoughts wants to read them.
-  conversation.addEventListener("click", ({ target }) => {
-    if (target.closest("summary")) following = false;
-  });
-  // Once a frame after layout, not once a token.
-  new ResizeObserver(([{ contentRect }]) => {
-    if (following) scrollTo(0, page.scrollHeight);
-    else if (contentRect.height > height) pill.hidden = false;
-    height = contentRect.height;
-    lastScroll = scrollY;
-  }).observe(conversation);
-  return follow;
+	const follow = () => {
+		following = pill.hidden = true;
+		scrollTo(0, page.scrollHeight);
+	};
+	pill.onclick = follow;
+	window.onscroll = () => {
+		const below = page.scrollHeight - page.clientHeight - scrollY;
+		// Only the reader moves upwards. Downwards, near the end counts.
+		following = scrollY < lastScroll ? below < 2 : following || below < 100;
+		lastScroll = scrollY;
+		pill.hidden ||= following;
+	};
+	// Who opens the thoughts wants to read them.
+	conversation.addEventListener("click", ({ target }) => {
+		if (target.closest("summary")) following = false;
+	});
+	// Once a frame after layout, not once a token.
+	new ResizeObserver(([{ contentRect }]) => {
+		if (following) scrollTo(0, page.scrollHeight);
+		else if (contentRect.height > height) pill.hidden = false;
+		height = contentRect.height;
+		lastScroll = scrollY;
+	}).observe(conversation);
+	return follow;
 }

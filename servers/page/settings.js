@@ -4,54 +4,53 @@
 
 import { listFaults, listModels } from "./openai.js";
 import { load, save } from "./store.js";
-import { words } from "./words.js";
+import { noReply } from "./words.js";
 
 const form = document.querySelector("#settings");
-const { server, model, fault, pace } = form.elements;
+const { server, model, fault, pace, note } = form.elements;
 
 // The Content-Security-Policy names these two; it cannot name [::1].
 const host = location.hostname === "127.0.0.1" ? "127.0.0.1" : "localhost";
 server.options[1].value = `http://${host}:8005`;
 
 for (const [name, value] of Object.entries({ model: "sim-1", ...load("settings") })) {
-  if (name === "model") model.add(new Option(value));
-  if (form.elements[name]) form.elements[name].value = value;
+	if (name === "model") model.add(new Option(value));
+	if (form.elements[name]) form.elements[name].value = value;
 }
 if (server.selectedIndex < 0) server.selectedIndex = 0; // of another name of this host
 switchFields();
 
 export function settings() {
-  return Object.fromEntries(new FormData(form));
+	return Object.fromEntries(new FormData(form));
 }
 
 /** The proxy knows nothing of what belongs to the simulated LLM. */
 function switchFields() {
-  fault.disabled = pace.disabled = server.value !== "";
+	fault.disabled = pace.disabled = server.value !== "";
 }
 
 async function fill() {
-  const note = form.querySelector("output");
-  try {
-    const names = await listModels(server.value);
-    const chosen = names.includes(model.value) ? model.value : names[0];
-    model.replaceChildren(...names.map((name) => new Option(name, name, false, name === chosen)));
-    note.value = "";
-  } catch {
-    note.value = words.noReply(server.value);
-  }
-  const list = form.querySelector("datalist");
-  if (!list.options.length) {
-    list.append(...(await listFaults()).map(([name, line]) => new Option(line, name)));
-  }
+	try {
+		const names = await listModels(server.value);
+		const chosen = names.includes(model.value) ? model.value : names[0];
+		model.replaceChildren(...names.map((name) => new Option(name, name, false, name === chosen)));
+		note.value = "";
+	} catch {
+		note.value = noReply(server.value);
+	}
+	const { list } = fault;
+	if (!list.options.length) {
+		list.append(...(await listFaults()).map(([name, line]) => new Option(line, name)));
+	}
 }
 
-form.addEventListener("toggle", ({ newState }) => newState === "open" && fill());
-form.addEventListener("submit", (event) => {
-  event.preventDefault();
-  form.hidePopover();
-});
-form.addEventListener("change", async ({ target }) => {
-  switchFields();
-  if (target === server) await fill();
-  save("settings", settings());
-});
+form.ontoggle = ({ newState }) => newState === "open" && fill();
+form.onsubmit = (event) => {
+	event.preventDefault();
+	form.hidePopover();
+};
+form.onchange = async ({ target }) => {
+	switchFields();
+	if (target === server) await fill();
+	save("settings", settings());
+};

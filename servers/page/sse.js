@@ -14,134 +14,134 @@ const LINE_END = /\r\n|\n|\r/;
 
 /** An event outgrew the limit; `decoded` has the events before it. */
 export class EventStreamError extends Error {
-  constructor(limit, decoded) {
-    super(`event longer than ${limit} characters`);
-    this.decoded = decoded;
-  }
+	constructor(limit, decoded) {
+		super(`event longer than ${limit} characters`);
+		this.decoded = decoded;
+	}
 }
 
 export class EventStreamParser {
-  // It keeps half a character until its other bytes come; the BOM is dropped below.
-  #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-  #atStart = true;
-  #afterCarriageReturn = false;
-  #line = "";
-  #data = "";
-  #eventType = "";
-  #idBuffer;
-  #maxEventSize;
+	// It keeps half a character until its other bytes come; the BOM is dropped below.
+	#decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+	#atStart = true;
+	#afterCarriageReturn = false;
+	#line = "";
+	#data = "";
+	#eventType = "";
+	#idBuffer;
+	#maxEventSize;
 
-  /** The size is that of a line, and of an event's data, in characters. */
-  constructor(lastEventId = "", maxEventSize = 2 ** 24) {
-    this.lastEventId = this.#idBuffer = lastEventId;
-    /** Milliseconds; null until a `retry` line sets it. */
-    this.reconnectionTime = null;
-    this.#maxEventSize = maxEventSize;
-  }
+	/** The size is that of a line, and of an event's data, in characters. */
+	constructor(lastEventId = "", maxEventSize = 2 ** 24) {
+		this.lastEventId = this.#idBuffer = lastEventId;
+		/** Milliseconds; null until a `retry` line sets it. */
+		this.reconnectionTime = null;
+		this.#maxEventSize = maxEventSize;
+	}
 
-  /**
-   * Takes bytes as read, or text; returns the events that they completed. The end of the stream
-   * needs no call: "Any pending data must be discarded".
-   *
-   * @throws {EventStreamError} now and at every later call
-   */
-  receiveData(data) {
-    const text = typeof data === "string" ? data : this.#decoder.decode(data, { stream: true });
-    const lines = this.#splitLines(text);
-    const unfinished = lines.pop();
-    const events = [];
-    for (const line of lines) {
-      this.#extendLine(line, events);
-      this.#receiveLine(this.#line, events);
-      this.#line = "";
-    }
-    this.#extendLine(unfinished, events);
-    return events;
-  }
+	/**
+	 * Takes bytes as read, or text; returns the events that they completed. The end of the stream
+	 * needs no call: "Any pending data must be discarded".
+	 *
+	 * @throws {EventStreamError} now and at every later call
+	 */
+	receiveData(data) {
+		const text = typeof data === "string" ? data : this.#decoder.decode(data, { stream: true });
+		const lines = this.#splitLines(text);
+		const unfinished = lines.pop();
+		const events = [];
+		for (const line of lines) {
+			this.#extendLine(line, events);
+			this.#receiveLine(this.#line, events);
+			this.#line = "";
+		}
+		this.#extendLine(unfinished, events);
+		return events;
+	}
 
-  #splitLines(text) {
-    // An empty read, or half a character, is no start yet.
-    if (text === "") return [""];
-    // "strips one leading UTF-8 Byte Order Mark"
-    if (this.#atStart && text.startsWith("\uFEFF")) text = text.slice(1);
-    this.#atStart = false;
-    // The CR at the end of the last piece ended its line. This LF is its other half.
-    if (this.#afterCarriageReturn && text.startsWith("\n")) text = text.slice(1);
-    this.#afterCarriageReturn = text.endsWith("\r");
-    return text.split(LINE_END);
-  }
+	#splitLines(text) {
+		// An empty read, or half a character, is no start yet.
+		if (text === "") return [""];
+		// "strips one leading UTF-8 Byte Order Mark"
+		if (this.#atStart && text.startsWith("\uFEFF")) text = text.slice(1);
+		this.#atStart = false;
+		// The CR at the end of the last piece ended its line. This LF is its other half.
+		if (this.#afterCarriageReturn && text.startsWith("\n")) text = text.slice(1);
+		this.#afterCarriageReturn = text.endsWith("\r");
+		return text.split(LINE_END);
+	}
 
-  /** Never looks back: a long line in small pieces stays linear. */
-  #extendLine(piece, events) {
-    this.#line += piece;
-    if (Math.max(this.#line.length, this.#data.length) > this.#maxEventSize) {
-      throw new EventStreamError(this.#maxEventSize, events);
-    }
-  }
+	/** Never looks back: a long line in small pieces stays linear. */
+	#extendLine(piece, events) {
+		this.#line += piece;
+		if (Math.max(this.#line.length, this.#data.length) > this.#maxEventSize) {
+			throw new EventStreamError(this.#maxEventSize, events);
+		}
+	}
 
-  #receiveLine(line, events) {
-    if (line === "") return this.#dispatch(events);
-    const colon = line.indexOf(":");
-    if (colon === 0) return; // a comment
-    if (colon === -1) return this.#receiveField(line, "");
-    // "If value starts with a U+0020 SPACE character, remove it from value." One only.
-    const start = line[colon + 1] === " " ? colon + 2 : colon + 1;
-    this.#receiveField(line.slice(0, colon), line.slice(start));
-  }
+	#receiveLine(line, events) {
+		if (line === "") return this.#dispatch(events);
+		const colon = line.indexOf(":");
+		if (colon === 0) return; // a comment
+		if (colon === -1) return this.#receiveField(line, "");
+		// "If value starts with a U+0020 SPACE character, remove it from value." One only.
+		const start = line[colon + 1] === " " ? colon + 2 : colon + 1;
+		this.#receiveField(line.slice(0, colon), line.slice(start));
+	}
 
-  // "Field names must be compared literally, with no case folding performed."
-  #receiveField(name, value) {
-    switch (name) {
-      case "event":
-        this.#eventType = value;
-        break;
-      case "data":
-        // "Append the field value to the data buffer, then [...] a single [LF]"
-        this.#data += value + "\n";
-        break;
-      case "id":
-        // "If the field value does not contain U+0000 NULL"
-        if (!value.includes("\0")) this.#idBuffer = value;
-        break;
-      case "retry":
-        // "If the field value consists of only ASCII digits"
-        if (/^[0-9]+$/.test(value)) this.reconnectionTime = Number(value);
-        break;
-    }
-  }
+	// "Field names must be compared literally, with no case folding performed."
+	#receiveField(name, value) {
+		switch (name) {
+			case "event":
+				this.#eventType = value;
+				break;
+			case "data":
+				// "Append the field value to the data buffer, then [...] a single [LF]"
+				this.#data += value + "\n";
+				break;
+			case "id":
+				// "If the field value does not contain U+0000 NULL"
+				if (!value.includes("\0")) this.#idBuffer = value;
+				break;
+			case "retry":
+				// "If the field value consists of only ASCII digits"
+				if (/^[0-9]+$/.test(value)) this.reconnectionTime = Number(value);
+				break;
+		}
+	}
 
-  #dispatch(events) {
-    // "The buffer does not get reset": an id holds for later events.
-    this.lastEventId = this.#idBuffer;
-    // "If the data buffer is an empty string, [...] return"; one empty `data` line makes it "\n".
-    if (this.#data !== "") {
-      events.push({
-        event: this.#eventType || "message",
-        data: this.#data.slice(0, -1), // without the last LF
-        id: this.lastEventId,
-      });
-    }
-    this.#data = "";
-    this.#eventType = "";
-  }
+	#dispatch(events) {
+		// "The buffer does not get reset": an id holds for later events.
+		this.lastEventId = this.#idBuffer;
+		// "If the data buffer is an empty string, [...] return"; one empty `data` line makes it "\n".
+		if (this.#data !== "") {
+			events.push({
+				event: this.#eventType || "message",
+				data: this.#data.slice(0, -1), // without the last LF
+				id: this.lastEventId,
+			});
+		}
+		this.#data = "";
+		this.#eventType = "";
+	}
 }
 
-/** Yields each event as soon as it is complete; `onRead` is told of each read, and when it came. */
-export async function* readEvents(body, onRead = () => {}) {
-  const parser = new EventStreamParser();
-  const reader = body.getReader();
-  try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      onRead(value, performance.now());
-      yield* parser.receiveData(value);
-    }
-  } catch (error) {
-    if (error instanceof EventStreamError) yield* error.decoded;
-    throw error;
-  } finally {
-    // Leaving early closes the connection.
-    reader.cancel().catch(() => {});
-  }
+/** Yields each event as soon as it is complete; `tell` hears of each read, and when it came. */
+export async function* readEvents(body, tell = () => {}) {
+	const parser = new EventStreamParser();
+	const reader = body.getReader();
+	try {
+		for (;;) {
+			const { done, value } = await reader.read();
+			if (done) return;
+			tell("received", value, performance.now());
+			yield* parser.receiveData(value);
+		}
+	} catch (error) {
+		if (error instanceof EventStreamError) yield* error.decoded;
+		throw error;
+	} finally {
+		// Leaving early closes the connection.
+		reader.cancel().catch(() => {});
+	}
 }

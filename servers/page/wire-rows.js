@@ -8,151 +8,154 @@
  * chunk. The borders of sends, chunks, events and reads need not meet.
  */
 
-import { words } from "./wire-words.js";
+import { make } from "./dom.js";
+import { say, words } from "./words.js";
 
-/** The layers, from the outside in. */
-export const LAYERS = ["head", "chunk", "sse", "json", "text", "beat", "bad"];
-
+/** The layers, from the outside in, and how protocol/anatomy.py calls their bytes. */
 const LABELS = {
-  head: ["head"],
-  chunk: ["chunk-size", "chunk-ext", "CRLF", "last-chunk", "trailer"],
-  json: ["json"],
-  text: ["token", "data"],
-  beat: ["comment"],
-  bad: ["after-end", "unreadable", "unfinished"],
+	head: /head/,
+	chunk: /chunk|CRLF|trailer/,
+	sse: /BOM|field|:|space|line/,
+	json: /json/,
+	text: /token|data/,
+	beat: /comment/,
+	bad: /un|after/,
 };
+export const LAYERS = Object.keys(LABELS);
 
-/** @param {string} label of a span: protocol/anatomy.py has them all */
-export function layerOf(label) {
-  return LAYERS.find((layer) => LABELS[layer]?.includes(label)) ?? "sse";
-}
-
-export function make(tag, className = "", ...children) {
-  const element = document.createElement(tag);
-  element.className = className;
-  element.append(...children);
-  return element;
-}
+export const layerOf = (label) => LAYERS.find((layer) => LABELS[layer].test(label));
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const MAX_ROWS = 40; // that stay
+const AT_ONCE = 8; // as many as can be seen are drawn at a time
 const MAX_SHOWN = 1500; // bytes of one span
 
-export class Rows {
-  /** How many are shown no more. */
-  folded = 0;
-  #list;
-  #max;
-  #rows = [];
-  #last = { at: 0, body: 0 };
-  #reads = [{ end: 0, at: 0 }]; // where each ended in the body
+/** Scrolls with its end while the reader is there. */
+export function sendRows() {
+	const list = make("ol");
+	const element = make("section", { tabIndex: 0, ariaLabel: words.sends }, list);
+	let rows, folded, reads;
 
-  /** @param {HTMLElement} list @param {number} [max] rows that stay */
-  constructor(list, max = 40) {
-    this.#list = list;
-    this.#max = max;
-  }
+	function clear() {
+		list.replaceChildren();
+		rows = [];
+		folded = 0;
+		reads = [{ end: 0, at: 0 }]; // where each ended in the body
+	}
 
-  /** @param {object} sent the event's data @param {boolean} isFirst with the first token */
-  add(sent, isFirst) {
-    const bytes = Uint8Array.from(atob(sent.bytes), (letter) => letter.charCodeAt(0));
-    const [gap, start] = [sent.at - this.#last.at, this.#last.body];
-    const row = { ...sent, bytes, isFirst, gap, start, spans: [] };
-    this.#last = row;
-    this.#rows.push(row);
-    if (this.#rows.length > this.#max) {
-      this.#rows.shift().element?.remove();
-      this.folded += 1;
-    }
-  }
+	/** @param {object} sent the event's data @param {boolean} isFirst with the first token */
+	function add(sent, isFirst) {
+		const last = rows.at(-1) ?? { at: 0, body: 0 };
+		rows.push({ ...sent, isFirst, gap: sent.at - last.at, start: last.body, spans: [] });
+		if (rows.length <= MAX_ROWS) return;
+		rows.shift().element?.remove();
+		folded += 1;
+	}
 
-  /** Names for bytes, of earlier rows too: a line is understood when it has ended. */
-  name(spans) {
-    for (const [label, start, end, ...numbers] of spans) {
-      for (const row of this.#rows.filter((row) => row.offset < end && start < row.size)) {
-        row.spans.push([label, Math.max(start, row.offset), Math.min(end, row.size), ...numbers]);
-        row.isDrawn = false;
-      }
-    }
-  }
+	/** Names for bytes, of earlier rows too: a line is understood when it has ended. */
+	function name(spans) {
+		for (const [label, start, end, ...numbers] of spans) {
+			for (const row of rows.filter((row) => row.offset < end && start < row.size)) {
+				row.spans.push([label, Math.max(start, row.offset), Math.min(end, row.size), ...numbers]);
+				row.spans.sort((one, other) => one[1] - other[1]);
+				row.isDrawn = false;
+			}
+		}
+	}
 
-  /** The page has read so much more of the body. */
-  read(size, at) {
-    this.#reads.push({ end: this.#reads.at(-1).end + size, at });
-  }
+	/** The page has read so much more of the body. */
+	function read(size, at) {
+		reads.push({ end: reads.at(-1).end + size, at });
+	}
 
-  draw() {
-    const { scrollTop, scrollHeight, clientHeight } = this.#list;
-    let before = { event: 0, label: "" };
-    for (const row of this.#rows) {
-      // Until the page has read its last byte, more reads may come.
-      if (!row.isDrawn || (row.body > row.start && !row.isRead)) {
-        const element = make("li", "", this.#drawFacts(row), drawBytes(row, before));
-        if (row.element) row.element.replaceWith(element);
-        else this.#list.append(element);
-        Object.assign(row, { element, isDrawn: true });
-      }
-      before = row.after;
-    }
-    // Only while the reader is at the end.
-    if (scrollHeight - scrollTop - clientHeight < 40) this.#list.scrollTop = scrollHeight * 2;
-  }
+	/** The newest first, for the others may wait. Returns whether some do, and how many are gone. */
+	function draw() {
+		let before = { label: "", event: 0 };
+		for (const row of rows) {
+			row.before = before;
+			before = row.spans.reduce(pass, before);
+		}
+		let drawn = 0;
+		let next = null;
+		for (const row of rows.toReversed()) {
+			const isStale = !row.isDrawn || (!row.isRead && row.reads < reads.length);
+			if (isStale && (drawn += 1) <= AT_ONCE) {
+				row.element?.remove();
+				row.element = make("li", {}, drawFacts(row), drawBytes(row));
+				list.insertBefore(row.element, next);
+				Object.assign(row, { isDrawn: true, reads: reads.length });
+			}
+			next = row.element ?? next;
+		}
+		return { folded, areWaiting: drawn > AT_ONCE };
+	}
 
-  #drawFacts(row) {
-    const { at, gap, offset, size, start, body } = row;
-    const facts = [`${at.toFixed(1)} ms`, `+${gap.toFixed(1)}`, words.place(offset, size - offset)];
-    // From the end, where the rows are.
-    const count = this.#reads.length;
-    const first = this.#reads.findLastIndex((read) => read.end <= start) + 1;
-    const next = this.#reads.findLastIndex((read) => read.end < body) + 1;
-    row.isRead = next < count;
-    const last = Math.min(next, count - 1);
-    if (body > start && first < count) facts.push(words.read(first, last, this.#reads[last].at));
-    const line = make("p", "", make("strong", "", `#${row.sends}`));
-    line.append(...facts.map((fact) => make("span", "", fact)));
-    if (row.isFirst) line.append(make("em", "", words.first));
-    if (row.spans.some(([label]) => label === "comment")) line.append(make("em", "", words.beat));
-    return line;
-  }
+	function drawFacts(row) {
+		const { at, gap, offset, size, start, body } = row;
+		const facts = [`${at.toFixed(1)} ms`, `+${gap.toFixed(1)}`, say("place", offset, size - offset)];
+		// From the end, where the rows are.
+		const first = reads.findLastIndex((read) => read.end <= start) + 1;
+		const next = reads.findLastIndex((read) => read.end < body) + 1;
+		const last = Math.min(next, reads.length - 1);
+		row.isRead = body === start || next < reads.length; // else more reads may come
+		if (body > start && first <= last) {
+			const which = first < last ? `${first}–${last}` : first;
+			facts.push(say("read", which, reads[last].at.toFixed(1)));
+		}
+		const line = make("p", {}, make("strong", {}, `#${row.sends}`));
+		line.append(...facts.map((fact) => make("span", {}, fact)));
+		if (row.isFirst) line.append(make("em", {}, words.first));
+		if (row.spans.some(([label]) => label === "comment")) line.append(make("em", {}, words.beat));
+		return line;
+	}
+
+	return { element, clear, add, name, read, draw };
 }
 
-function drawBytes(row, before) {
-  const code = make("code");
-  let place = row.offset;
-  for (const span of [...row.spans.sort((a, b) => a[1] - b[1]), ["", row.size, row.size]]) {
-    // What has no name yet stands there without.
-    if (place < span[1]) code.append(drawSpan(row, ["", place, span[1]], before));
-    if (span[1] < span[2]) code.append(drawSpan(row, span, before));
-    before = { event: span[4] || before.event, label: span[0] || before.label };
-    place = span[2];
-  }
-  row.after = before;
-  return code;
+/** What a span leaves to the next: the last label, and the number of the last event. */
+function pass(before, [label, , , , event]) {
+	return { label: label || before.label, event: event || before.event };
 }
 
-function drawSpan({ offset, bytes }, [label, start, end, chunk, event, token], before) {
-  const own = bytes.subarray(start - offset, end - offset);
-  const part = make("span", label && layerOf(label), show(own));
-  part.title = `${label} ${start}–${end - 1}`;
-  if (token) part.title += ` · token ${token} · ${hex(own)}`;
-  const inSizeLine = /chunk/.test(before.label);
-  if (/chunk/.test(label) && !inSizeLine) part.dataset.open = `⟦${chunk ? `c${chunk}` : ""} `;
-  if (label === "CRLF" && !inSizeLine) part.dataset.close = "⟧";
-  if (event && event !== before.event) part.dataset.open = `⟨e${event} `;
-  else if (event && before.label === "CRLF") part.dataset.torn = `⚠ …e${event} `;
-  if (event && label === "blank-line") part.dataset.close = "⟩";
-  return part;
+function drawBytes(row) {
+	const code = make("code");
+	const bytes = Uint8Array.from(atob(row.bytes), (letter) => letter.charCodeAt(0));
+	let { before, offset: place } = row;
+	for (const span of [...row.spans, ["", row.size, row.size]]) {
+		for (const part of [["", place, span[1]], span]) {
+			// What has no name yet stands there without.
+			const own = bytes.subarray(part[1] - row.offset, part[2] - row.offset);
+			if (own.length) code.append(drawSpan(own, part, before));
+		}
+		before = pass(before, span);
+		place = span[2];
+	}
+	return code;
+}
+
+function drawSpan(bytes, [label, start, end, chunk, event, token], before) {
+	const part = make("span", label && layerOf(label), show(bytes));
+	part.title = `${label} ${start}–${end - 1}`;
+	if (token) part.title += ` · token ${token} · ${hex(bytes)}`;
+	const inSizeLine = /chunk/.test(before.label);
+	if (/chunk/.test(label) && !inSizeLine) part.dataset.open = `⟦${chunk ? `c${chunk}` : ""} `;
+	if (label === "CRLF" && !inSizeLine) part.dataset.close = "⟧";
+	if (event && event !== before.event) part.dataset.open = `⟨e${event} `;
+	else if (event && before.label === "CRLF") part.dataset.torn = `⚠ …e${event} `;
+	if (event && label === "blank-line") part.dataset.close = "⟩";
+	return part;
 }
 
 function show(bytes) {
-  const shown = bytes.subarray(0, MAX_SHOWN);
-  const more = bytes.length - shown.length;
-  let text = `‹${hex(shown)}›`; // half a character is none
-  try {
-    text = utf8.decode(shown).replaceAll("\r", "\\r").replaceAll("\n", "\\n");
-  } catch {}
-  return more ? `${text} … +${more}` : text;
+	const shown = bytes.subarray(0, MAX_SHOWN);
+	const more = bytes.length - shown.length;
+	let text = `‹${hex(shown)}›`; // half a character is none
+	try {
+		text = utf8.decode(shown).replaceAll("\r", "\\r").replaceAll("\n", "\\n");
+	} catch {}
+	return more ? `${text} … +${more}` : text;
 }
 
 function hex(bytes) {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(" ");
+	return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(" ");
 }

@@ -1,15 +1,16 @@
 """What a long answer costs the chat page: `python -m tests.bench.page`.
 
-For 25,000 and 50,000 tokens: seconds of script and of all work (Chromium's own counters), how many
-times more the second costs, and the longest task: over 50 ms a reader feels it.
+For 25,000 and 50,000 tokens, with the wire pane closed and open: seconds of script and of all work
+(Chromium's own counters), how many times more the second costs, and the longest task: over 50 ms a
+reader feels it.
 """
 
 import sys
 from collections.abc import Iterator
-from itertools import cycle, islice
+from itertools import cycle, islice, product
 from typing import Any
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, ViewportSize, sync_playwright
 
 from servers.llm.texts import LOREM, TEXTS
 from servers.llm.tokens import tokenize
@@ -18,6 +19,7 @@ from ..interop.peers import need, running
 from ..interop.visiting import FLAGS, Visit
 
 COUNTS = (25_000, 50_000)
+WIDTHS = {"closed": 1000, "open": 1400}  # of the window: in a wide one the wire pane is open
 KINDS = {
     "Markdown": "\n".join(TEXTS),
     "one paragraph": LOREM + " ",
@@ -30,9 +32,9 @@ new PerformanceObserver((list) => {
 }).observe({ type: "longtask" });"""
 
 
-def costs(browser: Browser, url: str, text: str) -> dict[str, float]:
+def costs(browser: Browser, url: str, text: str, width: int) -> dict[str, float]:
     """Shows an answer, and returns the counters and the longest of the tasks over 50 ms, or 0."""
-    with browser.new_context() as context:
+    with browser.new_context(viewport=ViewportSize(width=width, height=800)) as context:
         context.set_default_timeout(300_000)
         visit = Visit(context.new_page())
         visit.page.add_init_script(WATCH)
@@ -65,15 +67,16 @@ def main() -> int:
     path = need("chromium", "chromium", "chromium-browser")
     with sync_playwright() as playwright, running("servers.chat", *flags) as server:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        for kind, text in KINDS.items():
+        for (kind, text), (pane, width) in product(KINDS.items(), WIDTHS.items()):
             tokens = tokenize(text)
             before: dict[str, float] = {}
             for count in COUNTS:
                 answer = "".join(islice(cycle(tokens), count))
                 if kind == "one block of code":
                     answer = "```\n" + answer
-                found = costs(browser, server.url, answer)
-                line = f"{kind}, {count:,} tokens: {found['ScriptDuration']:.2f} s of script"
+                found = costs(browser, server.url, answer, width)
+                line = f"{kind}, wire pane {pane}, {count:,} tokens: "
+                line += f"{found['ScriptDuration']:.2f} s of script"
                 line += f", {found['TaskDuration']:.2f} s of work"
                 line += f", longest task {found['longest']:.0f} ms"
                 if before:

@@ -12,7 +12,7 @@ import { readFileSync } from "node:fs";
 import { FakeElement, load } from "./page_modules.mjs";
 
 const [command, folder] = process.argv.slice(2);
-const { MarkdownView } = await load(folder, "render.js");
+const { markdownView } = await load(folder, "render.js");
 const { work } = await load(folder, "inline.js");
 
 const TAGS =
@@ -22,7 +22,7 @@ const ATTRIBUTES = "class dir href rel start tabindex target type";
 /** Shows the text after each piece, looks at what is shown, and returns it in the end. */
 function render(pieces, look = () => {}) {
   const root = new FakeElement("x");
-  const view = new MarkdownView(root);
+  const view = markdownView(root);
   for (const piece of pieces) {
     view.append(piece);
     view.show();

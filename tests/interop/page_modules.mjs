@@ -1,7 +1,7 @@
 /*
  * The chat page's modules under Node, with as much of a document as they need.
  *
- *     const { MarkdownView } = await load("servers/page", "render.js");
+ *     const { markdownView } = await load("servers/page", "render.js");
  *     const root = new FakeElement("div");
  *     …
  *     root.outerHTML
@@ -23,8 +23,8 @@ function address(folder, name) {
   const path = join(folder, name);
   if (!addresses.has(path)) {
     const source = readFileSync(path, "utf8").replace(
-      /from "\.\/(\w+\.js)"/g,
-      (_, other) => `from "${address(folder, other)}"`,
+      /"\.\/(\w+\.js)"/g,
+      (_, other) => `"${address(folder, other)}"`,
     );
     const encoded = Buffer.from(source).toString("base64");
     addresses.set(path, `data:text/javascript;base64,${encoded}`);

@@ -93,13 +93,14 @@ def test_the_panel_shows_what_comes(visit: Visit, course: Held) -> None:
 
 
 PANE = """
-export class WirePane {
-  constructor(element) { this.element = element; }
-  note(text) { this.element.append(text + "; "); }
-  start() { this.element.replaceChildren(); this.note("start"); }
-  opened(response, at) { this.element.hidden = false; this.note(`opened ${response.status}`); }
-  received(bytes, at) { this.note(`received ${new TextDecoder().decode(bytes)}`); }
-  ended(kind) { this.note(`ended ${kind}`); }
+export function wirePane(element) {
+  const note = (text) => element.append(text + "; ");
+  return {
+    start() { element.replaceChildren(); note("start"); },
+    opened(response, at) { element.hidden = false; note(`opened ${response.status}`); },
+    received(bytes, at) { note(`received ${new TextDecoder().decode(bytes)}`); },
+    ended(kind) { note(`ended ${kind}`); },
+  };
 }
 """
 

@@ -37,7 +37,7 @@ def test_an_answer_appears_token_by_token(visit: Visit, held: Held) -> None:
         held.release()
         shows(thought, "".join(SAID.thinking[:count]))
         shows(message.locator(".answer"), "")
-        expect(message).to_have_attribute("data-state", "streaming")
+        expect(message).to_have_attribute("aria-busy", "true")
     expect(message.locator(".thinking")).to_have_attribute("open", "")
 
     held.release(len(SAID.thinking) - 5)
@@ -45,10 +45,10 @@ def test_an_answer_appears_token_by_token(visit: Visit, held: Held) -> None:
     held.release(5)
     expect(message.locator("h2")).to_be_visible()
     expect(message.locator(".thinking")).not_to_have_attribute("open", "")
-    expect(message).to_have_attribute("data-state", "streaming")
+    expect(message).to_have_attribute("aria-busy", "true")
 
     held.release(1000)
-    expect(message).to_have_attribute("data-state", "done")
+    expect(message).to_have_attribute("aria-busy", "false")
     expect(message).to_have_attribute("data-ending", "complete")
     shows(thought, THINKING)
     shows(visit.page.locator("[data-role=user]"), PROMPT)
@@ -68,7 +68,7 @@ def test_a_text_appears_token_by_token(visit: Visit, held: Held) -> None:
     for count in range(1, len(WORDS) + 1):
         held.release()
         shows(message.locator(".answer"), "".join(WORDS[:count]))
-        expect(message).to_have_attribute("data-state", "streaming")
+        expect(message).to_have_attribute("aria-busy", "true")
     held.release(1)
     expect(message).to_have_attribute("data-ending", "complete")
     assert visit.problems == []
@@ -119,7 +119,7 @@ def test_a_server_that_dies_is_told(visit: Visit) -> None:
         visit.page.goto(server.url)
         message = visit.ask(PROMPT)
         shows(message.locator(".thought"), SAID.thinking[0])
-        expect(message).to_have_attribute("data-state", "streaming")
+        expect(message).to_have_attribute("aria-busy", "true")
         server.process.kill()
         expect(message).to_have_attribute("data-ending", "cut")
         shows(message.locator(".ending"), "cut off")

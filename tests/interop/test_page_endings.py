@@ -43,13 +43,12 @@ SAID = "one two three 你好 👩🏽‍🚀 مرحبا é"
 
 # All at once but six at a time, each with a view of its own. One that stands still is stopped.
 ASK_ALL = """async ([names, said]) => {
-    const { AnswerView, receiveAnswer } = await import("/page/message.js");
-    const wire = { start() {}, opened() {}, received() {}, ended() {} };
+    const { receiveAnswer, showAnswer } = await import("/page/message.js");
     const conversation = document.querySelector("#conversation");
     document.querySelector("#intro").hidden = true;
 
     async function ask(name) {
-        const view = new AnswerView(conversation);
+        const view = showAnswer(conversation);
         const article = conversation.lastElementChild;
         const controller = new AbortController();
         const silent = ["half-chunk", "stall", "stall-heartbeat", "drip", "hang"];
@@ -61,9 +60,9 @@ ASK_ALL = """async ([names, said]) => {
             else new MutationObserver(stop).observe(
                 article.querySelector(".answer"), { childList: true });
         }
-        const [kind, wording] = await receiveAnswer(view, asked, controller.signal, wire);
+        const [kind, wording] = await receiveAnswer(view, asked, controller.signal, () => {});
         const shown = article.querySelector(".answer").textContent;
-        return { kind, wording, text: view.text, shown };
+        return { kind, wording, text: view.record.content, shown };
     }
 
     const left = [...names];
@@ -147,17 +146,16 @@ def test_length_limit(visit: Visit, server: RunningServer) -> None:
 
 # Finish reasons before [DONE] or in place of it, as no server should say them.
 ASK_ODD = """async (reasons) => {
-    const { AnswerView, receiveAnswer } = await import("/page/message.js");
-    const wire = { start() {}, opened() {}, received() {}, ended() {} };
+    const { receiveAnswer, showAnswer } = await import("/page/message.js");
     const headers = { "Content-Type": "text/event-stream" };
     const endings = [];
     for (const finish_reason of reasons) {
         const data = { choices: [{ delta: { content: "x" }, finish_reason }] };
         const body = `data: ${JSON.stringify(data)}\\n\\n`;
         globalThis.fetch = async () => new Response(body, { headers });
-        const view = new AnswerView(document.querySelector("#conversation"));
+        const view = showAnswer(document.querySelector("#conversation"));
         const { signal } = new AbortController();
-        endings.push(await receiveAnswer(view, { server: "" }, signal, wire));
+        endings.push(await receiveAnswer(view, { server: "" }, signal, () => {}));
     }
     return endings;
 }"""

@@ -30,7 +30,7 @@ def markdown(command: str, texts: list[str]) -> Any:
 LINK = '<a href="{0}" rel="noopener noreferrer" target="_blank">{1}</a>'
 URL = "https://example.org/"
 CODE = (
-    '<div class="code"><div class="bar">{0}<button class="copy" type="button">Copy</button></div>'
+    '<div class="code"><div class="bar">{0}<button class="copy">Copy</button></div>'
     '<pre dir="ltr" tabindex="0"><code>{1}</code></pre></div>'
 )
 TABLE = '<div class="table" tabindex="0"><table>{0}</table></div>'

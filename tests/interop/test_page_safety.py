@@ -50,9 +50,9 @@ def test_hostile_text_in_chromium(visit: Visit, server: RunningServer) -> None:
 
 
 WHOLE = """async ([text]) => {
-    const { MarkdownView } = await import("/page/render.js");
+    const { markdownView } = await import("/page/render.js");
     const element = document.createElement("div");
-    const view = new MarkdownView(element);
+    const view = markdownView(element);
     view.append(text);
     view.end();
     return element.innerHTML;

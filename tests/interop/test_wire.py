@@ -22,11 +22,11 @@ from .visiting import Visit
 # The pane in a page of ours that knows nothing of it, driven as a chat page drives it.
 DRIVE = """([path, init]) => {
     const run = async () => {
-        const { WirePane } = await import("/page/wire.js");
+        const { wirePane } = await import("/page/wire.js");
         const element = document.createElement("section");
         element.id = "pane";
         document.querySelector("main").append(element);
-        const pane = new WirePane(element);
+        const pane = wirePane(element);
         pane.start();
         const askedAt = performance.now();
         const response = await fetch(path, init);

@@ -61,6 +61,7 @@ class Visit:
             kept = dumps(dumps(settings))
             self.page.add_init_script(f"localStorage['workshop.settings'] = {kept}")
         self.page.goto(url)
+        expect(self.page.locator("#send")).to_be_enabled()
 
     def ask(self, prompt: str) -> Locator:
         """Type a question and send it. Returns the answer's place on the page."""

@@ -8,7 +8,7 @@
  * text. A character cut in two by a read waits for its other half.
  */
 
-import { WirePane } from "/page/wire.js";
+import { wirePane } from "/page/wire.js";
 
 const find = (selector) => document.querySelector(selector);
 const form = find(".live form");
@@ -18,7 +18,7 @@ const received = find(".live .came");
 // Longer text makes a slow page, and nobody reads it here.
 const MAX_SHOWN = 200_000;
 
-const pane = new WirePane(find(".live .pane"));
+const pane = wirePane(find(".live .pane"));
 /** @type {AbortController | null} the answer that is running */
 let running = null;
 

@@ -1,0 +1,13 @@
+/*
+ * Elements. They are made by name and filled with text: nothing is ever parsed as HTML.
+ */
+
+export const find = (selector, root = document) => root.querySelector(selector);
+
+/** @param {object | string} properties a string is the class */
+export function make(tag, properties = {}, ...children) {
+	const given = typeof properties === "string" ? { className: properties } : properties;
+	const element = Object.assign(document.createElement(tag), given);
+	element.append(...children);
+	return element;
+}
