@@ -157,7 +157,7 @@ def test_history(visit: Visit, server: RunningServer) -> None:
     expect(message).to_have_attribute("data-ending", "complete")
     answer, stats = message.locator(".answer").inner_html(), message.locator(".stats").inner_text()
 
-    page.reload()
+    visit.reload()
     expect(page.locator("[data-role]")).to_have_count(0)
     page.get_by_role("button", name="History").click()
     page.get_by_role("button", name="What is kept?", exact=True).click()
@@ -174,9 +174,25 @@ def test_history(visit: Visit, server: RunningServer) -> None:
     page.get_by_role("button", name="Delete: What is kept?").click()
     expect(page.locator("#history p")).to_be_visible()
     expect(page.locator("[data-role]")).to_have_count(0)
-    page.reload()
+    visit.reload()
     assert json.loads(page.evaluate("localStorage['workshop.chats']")) == []
     assert visit.problems == []
+
+
+def test_an_answer_on_its_way_is_kept(visit: Visit, held: Held) -> None:
+    """What had come of it, when the reader closed the window."""
+    visit.open(held.url, model="echo")
+    message = visit.ask("one two three")
+    held.release(2)
+    shows(message.locator(".answer"), "one two")
+    visit.page.close()
+    later = Visit(visit.page.context.new_page())
+    later.open(held.url)
+    later.page.locator("[popovertarget=history]").click()
+    later.page.locator("#history li button").first.click()
+    message = later.page.locator("[data-role=assistant]")
+    shows(message.locator(".answer"), "one two")
+    shows(message.locator(".ending"), "cut off")
 
 
 def test_an_answer_that_was_left_is_kept(visit: Visit, held: Held) -> None:
@@ -230,7 +246,7 @@ def test_history_has_a_limit(
 
 def test_settings(visit: Visit, server: RunningServer) -> None:
     """They offer what the server has, are sent with the next question, and are kept."""
-    visit.page.goto(server.url)
+    visit.open(server.url)
     page = visit.page
     page.get_by_role("button", name="Settings").click()
     page.locator("[name=model]").select_option("echo")
@@ -254,7 +270,7 @@ def test_settings(visit: Visit, server: RunningServer) -> None:
             "echo", {"role": "system", "content": "Be brief."},
         )  # fmt: skip
         expect(message).to_have_attribute("data-ending", "complete")
-        page.reload()
+        visit.reload()
 
 
 def test_the_answer_again(visit: Visit, server: RunningServer) -> None:
@@ -326,7 +342,7 @@ def test_the_seventh_window_says_why_it_waits(browser: Browser) -> None:
         context.clock.install(time=0)
         windows = [Visit(context.new_page()) for _ in range(8)]
         for visit in windows:
-            visit.page.goto(server.url)
+            visit.open(server.url)
         context.clock.pause_at(MILLISECONDS)
         for visit in windows:  # a click in a window behind others would take its time
             visit.evaluate(SUBMIT)

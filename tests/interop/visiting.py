@@ -61,6 +61,14 @@ class Visit:
             kept = dumps(dumps(settings))
             self.page.add_init_script(f"localStorage['workshop.settings'] = {kept}")
         self.page.goto(url)
+        self.is_ready()
+
+    def reload(self) -> None:
+        self.page.reload()
+        self.is_ready()
+
+    def is_ready(self) -> None:
+        """Wait until the page's scripts have run."""
         expect(self.page.locator("#send")).to_be_enabled()
 
     def ask(self, prompt: str) -> Locator:
