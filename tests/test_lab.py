@@ -1,5 +1,7 @@
 """What checks share: tokens one at a time, waits that end, and all bytes kept."""
 
+from typing import Any
+
 import pytest
 import trio
 from trio.testing import MockClock
@@ -115,6 +117,16 @@ async def test_waiting_for_the_end_of_a_stream(autojump_clock: MockClock) -> Non
         nursery.start_soon(source.until_closed)
         await trio.testing.wait_all_tasks_blocked()
         await stream.aclose()
+
+
+@pytest.mark.parametrize("answer", ["你好", None])
+def test_an_answer_that_is_no_bytes(answer: Any) -> None:
+    """It is told at once; in the log, the report of the check could not be written."""
+    lab = Lab()
+    with pytest.raises(Failure, match=f"bytes were due, .*: {answer!r}") as caught:
+        lab.take(answer)
+    assert (caught.value.name, lab.log) == ("no-bytes", [])
+    assert lab.take(bytearray(b"3")) == lab.received == b"3"
 
 
 @pytest.mark.parametrize(

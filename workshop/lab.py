@@ -161,10 +161,17 @@ class Lab:
         self.log.append(("sent", data))
         return data
 
-    def take(self, data: bytes) -> bytes:
-        """Note what the exercise answered; returns it."""
-        self.log.append(("received", data))
-        return data
+    def take(self, data: bytes | bytearray) -> bytes:
+        """Note what the exercise answered; returns it.
+
+        Raises:
+            Failure: "no-bytes", for anything else; the log of it could not be written either.
+        """
+        if not isinstance(data, bytes | bytearray):
+            message = f"bytes were due, and this came, of type {type(data).__name__}: {data!r:.40}"
+            raise Failure("no-bytes", message)
+        self.log.append(("received", bytes(data)))
+        return bytes(data)
 
     def tokens(self, *tokens: str, name: str = "held-back") -> Tokens:
         """A model's answer, of which nothing is released yet.
