@@ -7,7 +7,7 @@ import trio
 from trio.testing import MockClock
 
 from workshop.exercises import leaves
-from workshop.lab import Failure, Lab, first_difference
+from workshop.lab import Failure, Lab, at_a_time, first_difference
 
 
 async def test_the_example_of_the_module(autojump_clock: MockClock) -> None:
@@ -135,3 +135,7 @@ def test_an_answer_that_is_no_bytes(answer: Any) -> None:
 )
 def test_first_difference(received: bytes, expected: bytes, offset: int) -> None:
     assert first_difference(received, expected) == offset
+
+
+def test_how_a_stream_was_cut() -> None:
+    assert [at_a_time(size) for size in (1, 2)] == ["one byte at a time", "2 bytes at a time"]

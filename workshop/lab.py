@@ -31,7 +31,7 @@ import trio
 from clients.memory import MemoryStream, memory_pair
 from clients.stream import ByteStream, SocketStream
 
-__all__ = ["DEADLINE", "Failure", "Lab", "Tokens", "first_difference"]
+__all__ = ["DEADLINE", "Failure", "Lab", "Tokens", "at_a_time", "first_difference"]
 
 DEADLINE = 2.0  # seconds that one wait may take
 
@@ -68,6 +68,11 @@ def first_difference(received: bytes, expected: bytes) -> int:
     pairs = zip(received, expected, strict=False)
     shorter = min(len(received), len(expected))
     return next((at for at, (one, other) in enumerate(pairs) if one != other), shorter)
+
+
+def at_a_time(size: int) -> str:
+    """How a stream was cut, in words: "2 bytes at a time"."""
+    return f"{size} bytes at a time" if size > 1 else "one byte at a time"
 
 
 class Tokens:
