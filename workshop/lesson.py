@@ -102,6 +102,7 @@ def main(
     watch: Callable[[int], Awaitable[None]],
     tries: Sequence[tuple[str, str]],
     *,
+    by_hand: bool = False,
     tls: ssl.SSLContext | None = None,
 ) -> int:
     """Run a lesson: its server, a client that shows the bytes, and then the learner's own tries.
@@ -112,6 +113,7 @@ def main(
         make_routes: of the server, given how fast it speaks.
         watch: connects to a port of localhost and shows what comes.
         tries: what to see, and the line to paste, with {port} in it.
+        by_hand: whoever learns may be the server, with a netcat.
         tls: the server speaks TLS, with this certificate.
 
     Returns:
@@ -122,7 +124,7 @@ def main(
     parser = argparse.ArgumentParser(prog=name, description=lesson)
     parser.add_argument("--port", type=port_number, default=port, help="default: %(default)s")
     parser.add_argument("--fast", action="store_true", help="do not wait between words")
-    if tls is None:  # which nobody types
+    if by_hand:
         parser.add_argument(
             "--client", action="store_true", help="serve nothing: the server is you, with a netcat"
         )
