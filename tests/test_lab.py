@@ -76,15 +76,6 @@ async def test_a_reader_that_does_not_read(autojump_clock: MockClock) -> None:
     assert caught.value.name == "does-not-read"
 
 
-async def test_real_sockets() -> None:
-    lab = Lab()
-    ours, theirs = lab.socket_pair()
-    await theirs.send_all(b"6\r\n")
-    assert await lab.receive_until(ours, b"\r\n", "a line") == b"6\r\n"
-    ours.close()
-    theirs.close()
-
-
 def test_a_plain_generator_may_not_be_asked_too_early() -> None:
     source = Lab().tokens("a", "b", name="reads-ahead")
     tokens = iter(source)

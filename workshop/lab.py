@@ -21,7 +21,6 @@ The rules this file keeps:
    passes costs no time. So a check keeps to one thread: no processes, no `trio.to_thread`.
 """
 
-import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import KW_ONLY, dataclass
@@ -29,7 +28,7 @@ from dataclasses import KW_ONLY, dataclass
 import trio
 
 from clients.memory import MemoryStream, memory_pair
-from clients.stream import ByteStream, SocketStream
+from clients.stream import ByteStream
 
 __all__ = ["DEADLINE", "Failure", "Lab", "Tokens", "at_a_time", "first_difference"]
 
@@ -189,12 +188,6 @@ class Lab:
     def connection(self, size: int = 64 << 10) -> tuple[MemoryStream, MemoryStream]:
         """Our end and theirs of a connection in memory, which holds `size` bytes each way."""
         return memory_pair(size)
-
-    def socket_pair(self) -> tuple[SocketStream, SocketStream]:
-        """Our end and theirs of a real TCP connection, through the kernel and its buffers."""
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            ours = socket.create_connection(listener.getsockname())
-            return SocketStream(ours), SocketStream(listener.accept()[0])
 
     @asynccontextmanager
     async def running(
