@@ -68,6 +68,13 @@ TOLD = {
         """the check cannot use what the file gave: \
 AttributeError: 'int' object has no attribute 'encode'""",
     ),
+    "no answer": (
+        "def answer(n): pass",
+        "raised",
+        """the check cannot use what the file gave: \
+AttributeError: 'NoneType' object has no attribute 'encode' \
+(does a function end without `return` or `yield`?)""",
+    ),
     "not Python": (
         "x = 1\ny = (\n",
         "syntax",
@@ -101,8 +108,15 @@ def test_what_is_told(lesson: Lesson, text: str, name: str, message: str) -> Non
     assert (failure.name, failure.message) == (name, message)
 
 
-# These end a process, or would: only a child may run them.
+# These end a process, or would, or leave a warning: only a child may run them.
 HARMFUL = {
+    "no generator": (
+        "async def answer(n): pass",
+        "raised",
+        """the check cannot use what the file gave: \
+AttributeError: 'coroutine' object has no attribute 'encode' \
+(does an `async def` have no `yield`?)""",
+    ),
     "a failure": ("def answer(n): return 'four'", "wrong", "that is not three"),
     "os._exit": ("import os\nos._exit(0)", "ended", "the file ended its process, with exit code 0"),
     "a signal": (

@@ -1,11 +1,13 @@
 """What checks share: tokens one at a time, waits that end, and all bytes kept."""
 
+from typing import Any
+
 import pytest
 import trio
 from trio.testing import MockClock
 
 from workshop.exercises import leaves
-from workshop.lab import Failure, Lab, first_difference
+from workshop.lab import Failure, Lab, at_a_time, first_difference
 
 
 async def test_the_example_of_the_module(autojump_clock: MockClock) -> None:
@@ -74,15 +76,6 @@ async def test_a_reader_that_does_not_read(autojump_clock: MockClock) -> None:
     assert caught.value.name == "does-not-read"
 
 
-async def test_real_sockets() -> None:
-    lab = Lab()
-    ours, theirs = lab.socket_pair()
-    await theirs.send_all(b"6\r\n")
-    assert await lab.receive_until(ours, b"\r\n", "a line") == b"6\r\n"
-    ours.close()
-    theirs.close()
-
-
 def test_a_plain_generator_may_not_be_asked_too_early() -> None:
     source = Lab().tokens("a", "b", name="reads-ahead")
     tokens = iter(source)
@@ -117,9 +110,23 @@ async def test_waiting_for_the_end_of_a_stream(autojump_clock: MockClock) -> Non
         await stream.aclose()
 
 
+@pytest.mark.parametrize("answer", ["你好", None])
+def test_an_answer_that_is_no_bytes(answer: Any) -> None:
+    """It is told at once; in the log, the report of the check could not be written."""
+    lab = Lab()
+    with pytest.raises(Failure, match=f"bytes were due, .*: {answer!r}") as caught:
+        lab.take(answer)
+    assert (caught.value.name, lab.log) == ("no-bytes", [])
+    assert lab.take(bytearray(b"3")) == lab.received == b"3"
+
+
 @pytest.mark.parametrize(
     ("received", "expected", "offset"),
     [(b"", b"", 0), (b"ab", b"ab", 2), (b"ab", b"abc", 2), (b"abc", b"ab", 2), (b"ax", b"ab", 1)],
 )
 def test_first_difference(received: bytes, expected: bytes, offset: int) -> None:
     assert first_difference(received, expected) == offset
+
+
+def test_how_a_stream_was_cut() -> None:
+    assert [at_a_time(size) for size in (1, 2)] == ["one byte at a time", "2 bytes at a time"]

@@ -1,6 +1,8 @@
 """Lesson 11: its server's two models, its page's files, and its switch that cuts. What the program
 prints stands in its README, which test_transcripts.py replays; test_page.py opens the page."""
 
+from pathlib import Path
+
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
@@ -10,7 +12,7 @@ from servers.pace import Pace
 from tests.conftest import ROOT
 from tests.interop.peers import Answer
 from tests.servers.driving import ask, connected, get
-from workshop.exercises import load
+from workshop.exercises import judge, lessons, load
 
 LESSON = load(ROOT / "workshop/11_reconnect_and_resume/__main__.py")
 AT_ONCE = LESSON.routes(Pace(0, 0))
@@ -66,3 +68,12 @@ async def test_the_page_and_its_files() -> None:
         assert policy in reply
     for path in ("/page/none", "/page/../README.md", "/page/%2e%2e/README.md"):
         assert (await ask(AT_ONCE, get(path))).startswith(b"HTTP/1.1 404 ")
+
+
+def test_a_client_that_ends_is_told_at_what(tmp_path: Path) -> None:
+    """At the first connection that is cut, long before the one that nobody answers."""
+    lesson = lessons()[10]
+    text = (lesson.folder / "solution.py").read_text()
+    (tmp_path / "exercise.py").write_text(text.replace("except ConnectionError:", "finally:"))
+    failure = judge(lesson, tmp_path / "exercise.py")
+    assert str(failure) == "the connection was reset, and the client has ended"

@@ -130,3 +130,17 @@ def test_a_reader_that_has_seen_enough(program: str) -> None:
     done = run(f"python -u workshop/{program} | head -n 1")
     assert done.stdout.count("\n") == 1
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        *(f"{lesson} --fast" for lesson in LESSONS),
+        "03_http_chunked/tcp.py",
+        "12_ten_thousand_streams --fast",
+    ],
+)
+def test_a_screen_that_has_few_letters(program: str) -> None:
+    done = run(f"PYTHONIOENCODING=ascii python workshop/{program}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\\" in done.stdout

@@ -51,6 +51,14 @@ def test_ctrl_c_in_the_middle_is_quiet(lesson: str, start: Start) -> None:
     assert (code, error) == (130, "")
 
 
+@pytest.mark.parametrize("lesson", [HOPS, TLS])
+def test_only_in_lesson_3_you_are_the_server(lesson: str, start: Start) -> None:
+    """Of a server that is somebody else's, lesson 9 would call a hop guilty that held nothing."""
+    code, _, error = outputs(start(lesson, "--client", "--once", "--port", "0"))
+    assert code == 2
+    assert "unrecognized arguments: --client" in error
+
+
 # ---- Lesson 9
 
 

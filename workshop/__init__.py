@@ -7,7 +7,7 @@
     bench.py       benchmarks
     chat/          the terminal chat
     course/        the lessons and the annotated source as pages
-    lesson.py      what lessons with a server share: start it, name its bytes
+    lesson.py      what lessons share: their server, names for its bytes, a quiet end
     learn.py       the exercises, one after the other, checked on save
     commands.py    the same as plain commands: list, check, hint, solution, reset
     exercises.py   where the exercises are, and what their checks say

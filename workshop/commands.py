@@ -146,7 +146,7 @@ def overview(progress: Progress, current: Lesson) -> Iterable[Text]:
 
 
 def bar(progress: Progress) -> Text:
-    """[####------]  4/12"""
+    """[########----------------]  4/12"""
     numbers = [lesson.number for lesson in lessons()]
     done = sum(number in progress.passed for number in numbers)
     width = 2 * len(numbers)

@@ -27,6 +27,10 @@ from .lab import Failure, Lab
 __all__ = ["Lesson", "judge", "lessons", "load"]
 
 Check = Callable[[ModuleType, Lab], Awaitable[None]]
+OFTEN = {  # in what Python says of it: what to ask oneself
+    "'NoneType'": "does a function end without `return` or `yield`?",
+    "'coroutine'": "does an `async def` have no `yield`?",
+}
 HERE = Path(__file__).parent
 
 
@@ -124,5 +128,6 @@ def explain(error: BaseException, path: Path) -> Failure:
     what = f"{kind}: {error}" if str(error) else kind
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
     if not frames:
-        return Failure("raised", f"the check cannot use what the file gave: {what}")
+        often = "".join(f" ({ask})" for kind, ask in OFTEN.items() if kind in what)
+        return Failure("raised", f"the check cannot use what the file gave: {what}{often}")
     return Failure("raised", f"line {frames[-1].lineno} raised {what}\n    {frames[-1].line}")

@@ -21,7 +21,6 @@ The rules this file keeps:
    passes costs no time. So a check keeps to one thread: no processes, no `trio.to_thread`.
 """
 
-import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import KW_ONLY, dataclass
@@ -29,9 +28,9 @@ from dataclasses import KW_ONLY, dataclass
 import trio
 
 from clients.memory import MemoryStream, memory_pair
-from clients.stream import ByteStream, SocketStream
+from clients.stream import ByteStream
 
-__all__ = ["DEADLINE", "Failure", "Lab", "Tokens", "first_difference"]
+__all__ = ["DEADLINE", "Failure", "Lab", "Tokens", "at_a_time", "first_difference"]
 
 DEADLINE = 2.0  # seconds that one wait may take
 
@@ -68,6 +67,11 @@ def first_difference(received: bytes, expected: bytes) -> int:
     pairs = zip(received, expected, strict=False)
     shorter = min(len(received), len(expected))
     return next((at for at, (one, other) in enumerate(pairs) if one != other), shorter)
+
+
+def at_a_time(size: int) -> str:
+    """How a stream was cut, in words: "2 bytes at a time"."""
+    return f"{size} bytes at a time" if size > 1 else "one byte at a time"
 
 
 class Tokens:
@@ -161,10 +165,17 @@ class Lab:
         self.log.append(("sent", data))
         return data
 
-    def take(self, data: bytes) -> bytes:
-        """Note what the exercise answered; returns it."""
-        self.log.append(("received", data))
-        return data
+    def take(self, data: bytes | bytearray) -> bytes:
+        """Note what the exercise answered; returns it.
+
+        Raises:
+            Failure: "no-bytes", for anything else; the log of it could not be written either.
+        """
+        if not isinstance(data, bytes | bytearray):
+            message = f"bytes were due, and this came, of type {type(data).__name__}: {data!r:.40}"
+            raise Failure("no-bytes", message)
+        self.log.append(("received", bytes(data)))
+        return bytes(data)
 
     def tokens(self, *tokens: str, name: str = "held-back") -> Tokens:
         """A model's answer, of which nothing is released yet.
@@ -177,12 +188,6 @@ class Lab:
     def connection(self, size: int = 64 << 10) -> tuple[MemoryStream, MemoryStream]:
         """Our end and theirs of a connection in memory, which holds `size` bytes each way."""
         return memory_pair(size)
-
-    def socket_pair(self) -> tuple[SocketStream, SocketStream]:
-        """Our end and theirs of a real TCP connection, through the kernel and its buffers."""
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            ours = socket.create_connection(listener.getsockname())
-            return SocketStream(ours), SocketStream(listener.accept()[0])
 
     @asynccontextmanager
     async def running(

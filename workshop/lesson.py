@@ -1,15 +1,17 @@
-"""What the lessons with a server share: start it, or find it running; name the bytes it sends."""
+"""What lessons share: their server, started or found running, names for its bytes, a quiet end."""
 
 import argparse
 import io
 import os
 import signal
+import socket
 import ssl
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 
 import h11
 import trio
+from trio.abc import Clock
 
 from clients.http import request
 from servers.command import port_number, show_log
@@ -20,7 +22,7 @@ from servers.server import PortBusyError, Server, listen
 
 from .telling import visible
 
-__all__ = ["Names", "main", "visible"]
+__all__ = ["Names", "any_screen", "leave_unread", "main", "run", "visible"]
 
 INTERRUPTED = 130  # what a shell reports of a program ended by SIGINT: 128 + 2
 PUNCTUATION = {"CRLF", "end-of-line", ":", "space"}
@@ -66,14 +68,41 @@ def _element(label: str, text: str) -> str:
     return shown
 
 
+def any_screen() -> None:
+    r"""Let a screen that has no ␍ or 你 get `\u240d` and `\u4f60`, and no error."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def run(
+    show: Callable[..., Awaitable[int | None]], *arguments: object, clock: Clock | None = None
+) -> int:
+    """Run what shows a lesson. Returns its exit code; without one 0, and 130 after Ctrl-C."""
+    any_screen()
+    exit_code = INTERRUPTED
+    try:
+        exit_code = trio.run(show, *arguments, clock=clock) or 0
+    except* KeyboardInterrupt:
+        pass
+    except* BrokenPipeError:
+        exit_code = 0
+        leave_unread()
+    return exit_code
+
+
+def leave_unread() -> None:
+    """`| head` has seen enough; nor may Python flush to it at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def main(
     lesson: str,
     port: int,
     make_routes: Callable[[Pace], Routes],
     watch: Callable[[int], Awaitable[None]],
     tries: Sequence[tuple[str, str]],
-    argv: Sequence[str] | None = None,
     *,
+    by_hand: bool = False,
     tls: ssl.SSLContext | None = None,
 ) -> int:
     """Run a lesson: its server, a client that shows the bytes, and then the learner's own tries.
@@ -84,53 +113,53 @@ def main(
         make_routes: of the server, given how fast it speaks.
         watch: connects to a port of localhost and shows what comes.
         tries: what to see, and the line to paste, with {port} in it.
+        by_hand: whoever learns may be the server, with a netcat.
         tls: the server speaks TLS, with this certificate.
 
     Returns:
         The exit code: 0, or 1 when the port is taken by something else.
     """
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a screen without ␍ gets \\u240d
+    any_screen()
     name = os.path.basename(sys.argv[0].rstrip("/"))  # a folder, as a shell completes it
     parser = argparse.ArgumentParser(prog=name, description=lesson)
     parser.add_argument("--port", type=port_number, default=port, help="default: %(default)s")
     parser.add_argument("--fast", action="store_true", help="do not wait between words")
-    if tls is None:  # which nobody types
+    if by_hand:
         parser.add_argument(
             "--client", action="store_true", help="serve nothing: the server is you, with a netcat"
         )
     parser.set_defaults(client=False)
     parser.add_argument("--once", action="store_true", help="stop after the first answer")
-    options = parser.parse_args(argv)
+    options = parser.parse_args()
     show_log(quiet=True)
     if options.client:
-        return _interruptible(_ask, options.port, watch)
+        return run(_ask, options.port, watch)
     pace = Pace(0, 0) if options.fast else Pace(0.2, 0.2)
     try:
         sockets = listen("localhost", options.port)
     except PortBusyError as busy:
-        return _interruptible(_use_running_server, options.port, busy, watch)
+        return run(_use_running_server, options.port, busy, watch)
 
     server = Server(make_routes(pace), tls=tls)
+    return trio.run(_serve, server, sockets, watch, tries, options.once)
+
+
+async def _serve(
+    server: Server,
+    sockets: list[socket.socket],
+    watch: Callable[[int], Awaitable[None]],
+    tries: Sequence[tuple[str, str]],
+    once: bool,
+) -> int:
+    """Serve, show the lesson, and unless `once` go on serving until Ctrl-C."""
     port = sockets[0].getsockname()[1]
-
     shown = False
+    exit_code = 0
 
-    async def run() -> int:
-        exit_code = 0
-        with trio.open_signal_receiver(signal.SIGINT) as signals:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(server.serve, sockets)
-                nursery.start_soon(show, nursery)
-                await anext(signals)
-                exit_code = 0 if shown else INTERRUPTED
-                nursery.cancel_scope.cancel()
-        return exit_code
-
-    async def show(nursery: trio.Nursery) -> None:
+    async def show() -> None:
         nonlocal shown
         shown = await _watch(watch, port)
-        if options.once or not shown:
+        if once or not shown:
             nursery.cancel_scope.cancel()
             return
         print("\nNow you: the server goes on. In another terminal:")
@@ -138,16 +167,13 @@ def main(
             print(f"\n{what}:\n  {line.format(port=port)}")
         print("\nCtrl-C stops.", flush=True)
 
-    return trio.run(run)
-
-
-def _interruptible(run: Callable[..., Awaitable[int]], *arguments: object) -> int:
-    """The exit code of a client, which ^C may end."""
-    exit_code = INTERRUPTED
-    try:
-        exit_code = trio.run(run, *arguments)
-    except* KeyboardInterrupt:
-        pass
+    with trio.open_signal_receiver(signal.SIGINT) as signals:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(server.serve, sockets)
+            nursery.start_soon(show)
+            await anext(signals)
+            exit_code = 0 if shown else INTERRUPTED
+            nursery.cancel_scope.cancel()
     return exit_code
 
 
@@ -181,8 +207,8 @@ async def _watch(watch: Callable[[int], Awaitable[None]], port: int) -> bool:
     """Show the lesson. Returns whether it came to its end."""
     try:
         await watch(port)
-    except BrokenPipeError:  # `| head` has seen enough; nor may Python flush to it at its end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:
+        leave_unread()
         return False
     except (h11.RemoteProtocolError, trio.BrokenResourceError) as error:  # the server was stopped
         print(f"the stream broke off: {error}")

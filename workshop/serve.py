@@ -2,7 +2,6 @@
 
     $ workshop
     http://localhost:8000/   home, chat page, simulated LLM
-      open it in a browser
       curl -N http://localhost:8000/
       …
 """
@@ -58,7 +57,6 @@ class Place(msgspec.Struct):
 GET = r"printf 'GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' | {{nc}}"
 
 ASK = """'{{"model":"sim-1","stream":true,"messages":[{{"role":"user","content":"你好"}}]}}'"""
-
 
 
 def proxy_routes(options: argparse.Namespace) -> Routes:

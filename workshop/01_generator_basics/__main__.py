@@ -12,6 +12,7 @@ Run it with `python workshop/01_generator_basics`. Five steps, and the last one 
 """
 
 import argparse
+import io
 import itertools
 import os
 import signal
@@ -132,6 +133,8 @@ def main() -> int:
     parser.add_argument("--fast", action="store_true", help="20 milliseconds a token")
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` may leave: no traceback
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a screen without 你 gets \\u4f60
     gap = 0.02 if parser.parse_args().fast else 0.2
     try:
         take_turns()

@@ -12,6 +12,7 @@ the rule that follows.
 """
 
 import argparse
+import io
 import signal
 import sys
 import warnings
@@ -129,6 +130,8 @@ def run() -> int:
     parser.add_argument("--fast", action="store_true", help="on a clock that skips all waiting")
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` may leave: no traceback
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a screen without 你 gets \\u4f60
     # trio's test clock jumps ahead when every task sleeps: the same order, the same times, at once.
     fast = parser.parse_args().fast
     clock = trio.testing.MockClock(autojump_threshold=0) if fast else None

@@ -77,4 +77,5 @@ TRIES = [
 ]
 
 if __name__ == "__main__":
-    sys.exit(lesson.main(__doc__.partition("\n")[0], 8003, routes, watch, TRIES))
+    about = __doc__.partition("\n")[0]
+    sys.exit(lesson.main(about, 8003, routes, watch, TRIES, by_hand=True))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from types import ModuleType
 
-from workshop.lab import Failure, Lab, first_difference
+from workshop.lab import Failure, Lab, at_a_time, first_difference
 
 HINTS = (
     "How long is 你 on the wire: what does `len` say of the text, and what of its bytes?",
@@ -93,7 +93,7 @@ def check_decode(exercise: ModuleType, lab: Lab, size: int) -> None:
         while len(got) < len(expected) and (piece := next(decoded, None)) is not None:
             got += lab.take(piece)
         if got[: len(expected)] != expected:
-            message = f"{token!r}, read {size} bytes at a time, comes out wrong"
+            message = f"{token!r}, read {at_a_time(size)}, comes out wrong"
             at = first_difference(got, expected)
             raise Failure("wrong-data", message, sent=body[:due], received=got, at=at, rule=COUNTS)
     due = len(body)

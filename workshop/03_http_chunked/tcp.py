@@ -8,6 +8,7 @@ Where one send ended and the next began is not on the wire, so nobody can receiv
 `python workshop/03_http_chunked/tcp.py`; then the lesson shows what does mark the borders.
 """
 
+import io
 import signal
 import socket
 import sys
@@ -55,6 +56,8 @@ def show(reader: str, pieces: Iterator[bytes]) -> None:
 def main() -> int:
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` may leave: no traceback
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a screen without 你 gets \\u4f60
     print(f"{len(TOKENS)} sends, {SIZE} bytes")
     show("a receiver that keeps up", in_turns())
     show("one that was busy", afterwards(65536))

@@ -3,7 +3,7 @@
 from types import ModuleType
 from typing import NamedTuple
 
-from workshop.lab import Failure, Lab, first_difference
+from workshop.lab import Failure, Lab, at_a_time, first_difference
 
 HINTS = (
     "What have you got when a piece ends inside 你, or between CR and LF? What do you keep of it?",
@@ -124,7 +124,7 @@ def check_case(exercise: ModuleType, lab: Lab, case: Case, size: int) -> None:
     expected = repr(case.events)
     lab.take(got.encode())
     if got != expected:
-        cut = "in one piece" if size >= len(stream) else f"{size} bytes at a time"
+        cut = "in one piece" if size >= len(stream) else at_a_time(size)
         raise Failure(
             case.name,
             f"{case.rule}; read {cut}, this should be {expected}",

@@ -12,7 +12,6 @@ Run this file; then read it, and `clients/chat.py`, which is the client it uses.
 """
 
 import argparse
-import io
 import os
 import signal
 import socket
@@ -42,7 +41,7 @@ try:
     from servers.pace import Pace
     from servers.server import PortBusyError, Server, listen
     from workshop.chat.markdown import escape
-    from workshop.lesson import INTERRUPTED, Names, visible
+    from workshop.lesson import INTERRUPTED, Names, any_screen, leave_unread, visible
 except ModuleNotFoundError as missing:
     sys.exit(f"{missing.name} is not installed here. Activate it:  . .venv/bin/activate")
 
@@ -203,8 +202,7 @@ Ctrl-C stops."""
 
 def main() -> int:
     """Run the lesson. Returns the exit code: 1 when there is no answer, 130 after Ctrl-C."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a screen without ␍ gets \\u240d
+    any_screen()
     about = __doc__.partition("\n")[0]
     parser = argparse.ArgumentParser(prog="05_openai_stream", description=about)
     add = parser.add_argument
@@ -238,8 +236,8 @@ def main() -> int:
     servers.append((Server(routes(upstream)), sockets))
     try:
         return trio.run(run, servers, upstream, proxy, options)
-    except* BrokenPipeError:  # `| head` has seen enough; nor may Python flush to it at its end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except* BrokenPipeError:
+        leave_unread()
     return 0
 
 

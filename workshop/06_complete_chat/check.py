@@ -1,7 +1,7 @@
 """Check 6: each event at once, an error that is told and not hidden, a reader who leaves."""
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, contextmanager
 from types import ModuleType
 
 from protocol.deltas import ChatDelta, read_delta
@@ -53,6 +53,22 @@ class Reader:
             rule = "a quote or a newline in a JSON text is escaped (RFC 8259 §7)"
             raise self.failure("json-by-hand", message, rule) from None
 
+    @contextmanager
+    def due(self, what: str, *, name: str = "held-back", why: str = "") -> Iterator[None]:
+        """As `Lab.deadline`, and an event that has come without its blank line is called that."""
+        try:
+            with self._lab.deadline(what, name=name, why=why):
+                yield
+        except Failure:
+            self.check_border()
+            raise
+
+    def check_border(self) -> None:
+        if not self._parser.at_event_border:
+            message = "half an event has come, and no blank line behind it"
+            rule = "a blank line sends an event (WHATWG HTML §9.2.6)"
+            raise self.failure("no-blank-line", message, rule) from None
+
     def failure(self, name: str, message: str, rule: str = "") -> Failure:
         lab = self._lab
         return Failure(name, message, sent=lab.sent, received=lab.received, rule=rule, redo=REDO)
@@ -69,22 +85,23 @@ async def check_answer(exercise: ModuleType, lab: Lab) -> None:
     source = lab.tokens(*TOKENS)
     async with aclosing(aiter(source)) as tokens, aclosing(exercise.answer(tokens)) as answer:
         reader = Reader(lab, answer)
-        with lab.deadline("the role", name="no-role", why="it waits for the first token"):
+        with reader.due("the role", name="no-role", why="it waits for the first token"):
             first = await reader.next()
         if '"role"' not in first:
             raise reader.failure("no-role", f"the first event has no role: {first!r}")
         for token in source.release_each():
             lab.give(token.encode())
-            with lab.deadline(f"the event of {source}", why="the answer holds it back"):
+            with reader.due(f"the event of {source}", why="the answer holds it back"):
                 delta = await reader.delta()
             if not isinstance(delta, ChatDelta) or delta.text != token:
                 raise reader.failure("wrong-text", f"the event of {source} says {delta}")
-        with lab.deadline("the end"):
+        with reader.due("the end"):
             end, done, more = await reader.delta(), await reader.next(), await reader.next()
         if not isinstance(end, ChatDelta) or end.finish_reason != "stop":
             raise reader.failure("no-finish-reason", f'no finish_reason "stop", but {end}')
         if done != "[DONE]" or more:
             raise reader.failure("no-done", f"the last event is {more or done!r}, not [DONE]")
+        reader.check_border()
 
 
 async def check_leaving(exercise: ModuleType, lab: Lab) -> None:
@@ -97,7 +114,12 @@ async def check_leaving(exercise: ModuleType, lab: Lab) -> None:
             while await reader.delta() != ChatDelta(TOKENS[1]):
                 pass
         with lab.deadline("the end, after the reader has left", name="leaves-the-model-running"):
-            await answer.aclose()
+            try:
+                await answer.aclose()
+            except RuntimeError as error:
+                message = "the reader has left, and one more event is yielded to nobody"
+                rule = "at its `yield` a generator that is closed gets GeneratorExit, and must end"
+                raise reader.failure("yields-to-nobody", message, rule) from error
         if not source.closed:
             message = "the reader has left, and the model's generator is still open"
             rule = "who opens a stream closes it; `async for` does not"

@@ -15,7 +15,6 @@ Run this file; then read it, and `servers/watch.py`, which asks the kernel for a
 """
 
 import argparse
-import os
 import select
 import socket
 import struct
@@ -32,6 +31,7 @@ try:
     from servers.reply import EventStream, Last, Request
     from servers.routes import Routes
     from servers.server import Server, listen
+    from workshop import lesson
 except ModuleNotFoundError as missing:
     sys.exit(f"{missing.name} is not installed here. Activate it:  . .venv/bin/activate")
 
@@ -170,14 +170,7 @@ def main() -> int:
     parser.add_argument("--fast", action="store_true", help="be less patient")
     options = parser.parse_args()
     show_log(quiet=True)
-    exit_code = 0
-    try:
-        trio.run(show, 2.0 if options.fast else 5.0)
-    except* KeyboardInterrupt:
-        exit_code = 130
-    except* BrokenPipeError:  # `| head` has seen enough; nor may Python flush to it at its end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return exit_code
+    return lesson.run(show, 2.0 if options.fast else 5.0)
 
 
 if __name__ == "__main__":

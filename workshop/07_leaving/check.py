@@ -60,11 +60,20 @@ class Call:
         token = next(self._released)
         event = b"data: %b\n\n" % token.encode()
         waiting_for = f"the event of {self._model}"
-        await self._lab.receive_until(self._reader, event, waiting_for, name=name)
+        got = await self._lab.receive_until(self._reader, event, waiting_for, name=name)
+        if got not in (event, BEAT + event):
+            raise not_what_was_due(got, event)
 
     async def beat(self) -> None:
         silence = f"{BEAT!r} after {HEARTBEAT:g} s of silence"
-        await self._lab.receive_until(self._reader, BEAT, silence, name="no-heartbeat")
+        began = trio.current_time()
+        got = await self._lab.receive_until(self._reader, BEAT, silence, name="no-heartbeat")
+        if (waited := trio.current_time() - began) < HEARTBEAT / 2:
+            message = f"a heartbeat came {waited:g} s after what was written before it"
+            rule = f"one is due after {HEARTBEAT:g} s of silence, and a heartbeat ends the silence"
+            raise Failure("beats-without-pause", message, received=got, rule=rule)
+        if got != BEAT:
+            raise not_what_was_due(got, BEAT)
 
     async def stopped(self, when: str) -> None:
         """The reader has gone: `answer` returns, and has closed its model."""
@@ -77,11 +86,12 @@ class Call:
             raise Failure("leaves-the-model-open", message, rule="async with aclosing(tokens)")
 
     async def whole(self) -> None:
-        """Token, silence, token: all of it comes, and the end is the end."""
+        """Token, silence, token, a long silence: all of it comes, and the end is the end."""
         async with self._lab.running(self.run):
             await self.event("held-back")
             await self.beat()
             await self.event("cancels-the-model")
+            await self.beat()
             await self.beat()
             for _ in self._released:
                 pass
@@ -131,3 +141,13 @@ class Call:
         if self._model.made > 4:  # 2 and 3 were written, and 4 may be in the hand of a second task
             message = f"the reader left after token 1, and the model made {self._model.made}"
             raise Failure("goes-on-talking", message, rule=RULE)
+
+
+def not_what_was_due(got: bytes, due: bytes) -> Failure:
+    """All of it has come, and something else with it."""
+    name, message, rule = "wrong-bytes", f"{got!r} came, and {due!r} was due", ""
+    if BEAT + b"\n" in got:
+        name = "blank-line-behind-a-heartbeat"
+        message = "a blank line stands behind a heartbeat: some clients take that for an event"
+        rule = "a comment is one line, and ends in one newline (WHATWG HTML §9.2.6)"
+    return Failure(name, message, received=got, at=first_difference(got, due), rule=rule)

@@ -13,7 +13,6 @@ Run this file; then read it, and `servers/body.py`, where our servers wait.
 """
 
 import argparse
-import os
 import socket
 import sys
 from contextlib import ExitStack
@@ -26,6 +25,7 @@ try:
     import trio.testing
 
     from protocol.sse import ServerSentEvent, encode_event
+    from workshop import lesson
 except ModuleNotFoundError as missing:
     sys.exit(f"{missing.name} is not installed here. Activate it:  . .venv/bin/activate")
 
@@ -170,14 +170,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="08_back_pressure", description=about)
     parser.add_argument("--fast", action="store_true", help="on a clock that jumps: do not wait")
     options = parser.parse_args()
-    exit_code = 0
-    try:
-        trio.run(show, clock=trio.testing.MockClock(0, 0) if options.fast else None)
-    except* KeyboardInterrupt:
-        exit_code = 130
-    except* BrokenPipeError:  # `| head` has seen enough; nor may Python flush to it at its end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return exit_code
+    clock = trio.testing.MockClock(autojump_threshold=0) if options.fast else None
+    return lesson.run(show, clock=clock)
 
 
 if __name__ == "__main__":

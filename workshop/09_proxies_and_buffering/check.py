@@ -23,12 +23,14 @@ STREAMS = "a hop may cut a body anew, but what has come must leave (RFC 9112 §7
 RULE = {
     "decodes-and-breaks-utf8": "a hop passes bytes on, not text (RFC 9110 §7.7)",
     "swallows-the-end": "the last chunk says that a body is whole (RFC 9112 §8)",
+    "bytes-behind-the-end": "a body ends with the empty line behind its last chunk (RFC 9112 §7.1)",
     "no-last-chunk": "a body without its last chunk is not whole (RFC 9112 §8)",
 }
 MODE = {
     "decodes-and-breaks-utf8": "split-utf8",
     "swallows-the-end": "http10,truncate=300",
     "no-last-chunk": "truncate=300",
+    "bytes-behind-the-end": "none",
 }
 
 
@@ -59,6 +61,9 @@ class Client:
             await self._receive_to_the_end(ours)
         if not self._decoder.complete:
             raise self._failure("no-last-chunk", "the server said all, and the client cannot know")
+        if behind := self._decoder.trailing_data:
+            message = f"{behind!r} stands behind the last chunk, where the next response begins"
+            raise self._failure("bytes-behind-the-end", message)
 
     async def see_it_cut_off(self) -> None:
         self._cut = True

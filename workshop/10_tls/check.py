@@ -2,7 +2,7 @@
 
 from types import ModuleType
 
-from workshop.lab import Failure, Lab
+from workshop.lab import Failure, Lab, at_a_time
 
 HINTS = (
     "What does the listener have to remember between two reads?",
@@ -71,7 +71,7 @@ def check_cut(exercise: ModuleType, lab: Lab, step: int) -> None:
         heard = stream[start : start + step]
         told += [(size, start + len(heard)) for size in listener.receive_data(lab.give(heard))]
     if [size for size, _ in told] != SIZES:
-        message = f"heard {step} bytes at a time: {[size for size, _ in told]}, not {SIZES}"
+        message = f"heard {at_a_time(step)}: {[size for size, _ in told]}, not {SIZES}"
         rule = "a record may come in any number of reads, and so may its five bytes"
         raise Failure("assumes-whole-records", message, sent=stream[:40], rule=rule)
     at = sum(map(len, HANDSHAKE))

@@ -19,7 +19,7 @@ Ask = Callable[[str], Awaitable[Response]]
 
 async def read(ask: Ask) -> AsyncGenerator[str, None]:
     """Yield the data of each event once, as soon as it is complete, until the server says 204."""
-    last_event_id, retry, data = "", 3000, ""
+    last_event_id, retry, data = "", 3000, None
     while True:
         try:
             response = await ask(last_event_id)
@@ -30,13 +30,13 @@ async def read(ask: Ask) -> AsyncGenerator[str, None]:
                 field, _, value = line.partition(": ")
                 if line == "":
                     last_event_id = event_id
-                    if data:
+                    if data is not None:
                         yield data
-                    data = ""
+                    data = None
                 elif field == "id":
                     event_id = value
                 elif field == "data":
-                    data += value
+                    data = value
                 elif field == "retry":
                     retry = int(value)
         except ConnectionError:

@@ -13,7 +13,6 @@ Run this file; then read it, and `servers/llm/engine.py`, which is the same loop
 """
 
 import argparse
-import os
 import socket
 import sys
 import time
@@ -29,6 +28,7 @@ try:
     from protocol.chunked import encode_chunk
     from protocol.sse import ServerSentEvent, encode_event
     from servers.command import raise_file_limit
+    from workshop import lesson
 except ModuleNotFoundError as missing:
     sys.exit(f"{missing.name} is not installed here. Activate it:  . .venv/bin/activate")
 
@@ -204,17 +204,11 @@ def main() -> int:
     options = parser.parse_args()
     count, tokens = (100, 5) if options.fast else (2000, 20)
     raise_file_limit()
-    exit_code = 0
     try:
-        trio.run(show, options.streams or count, tokens)
-    except* KeyboardInterrupt:
-        exit_code = 130
-    except* BrokenPipeError:  # `| head` has seen enough; nor may Python flush to it at its end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return lesson.run(show, options.streams or count, tokens)
     except* OSError as errors:
         print(f"too much for this machine: {errors.exceptions[0]}; try fewer --streams")
-        exit_code = 1
-    return exit_code
+    return 1
 
 
 # What this lesson does not do: slow readers, a queue, answers that fail. The exercise does.

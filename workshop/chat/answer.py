@@ -1,6 +1,6 @@
 """One answer, from the question to how it ended: what it said, and what it took.
 
-TTFT 0.31 s · 34 tokens · 41.2 tokens/s · req_426b… · complete
+TTFT 0.31 s · 34 tokens · 41.2/s · req_426b… · complete
 """
 
 import time

@@ -19,7 +19,7 @@ from clients.tap import Observer
 from clients.tls import Session
 from protocol.secret import redact
 
-from ..lesson import visible
+from ..telling import visible
 from .markdown import Blocks, Lines, escape
 
 __all__ = ["Pipe", "Terminal", "Wire"]

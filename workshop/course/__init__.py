@@ -2,7 +2,7 @@
 
 weave.py     a Python file, taken apart into prose and code
 tree.py      the files that have a page
-links.py     what leads where, and what is wrong with it
+links.py     what leads where
 colours.py   code as lines of HTML
 prose.py     Markdown, docstrings and comments as HTML
 shell.py     what all pages share

@@ -19,7 +19,7 @@ import msgspec
 
 from .tree import FENCE, Tree
 
-__all__ = ["INDEX", "Links", "Standard", "Target", "check"]
+__all__ = ["INDEX", "Links", "Standard", "Target"]
 
 INDEX = "index"
 """The name of the page of contents, which is no file."""
@@ -196,32 +196,3 @@ class Links:
         return next(
             (name for name in (f"{path}.py", f"{path}/__init__.py") if name in self.tree), None
         )
-
-
-def check(links: Links) -> list[str]:
-    """What is wrong with the regions of a tree and the links to them, a line each.
-
-    Whatever Markdown page links to a fragment of a file that is not Markdown must find it; each
-    region must be shown by a page; each must begin and end.
-    """
-    tree = links.tree
-    found, used = [], set()
-    for page in tree.names:
-        if not page.endswith(".md"):
-            continue
-        for href, target in links.written(page):
-            if target is None or target.page == INDEX or target.page.endswith(".md"):
-                continue
-            used.add(target)
-            if target.fragment and tree.span(target.page, target.fragment) is None:
-                found.append(f"{page}: nothing is called {target.fragment} in {href}")
-    for name in tree.names:
-        if name.endswith(".md"):
-            continue
-        woven = tree.woven(name) if "region" in tree.text(name) else None
-        for problem in woven.problems if woven else ():
-            found.append(f"{name}: {problem}")
-        for region in woven.regions if woven else ():
-            if Target(name, region) not in used:
-                found.append(f"{name}: no page shows region {region}")
-    return found

@@ -1,7 +1,6 @@
 """The handlers of `/course/`, for a server that takes them as an argument.
 
-    pages = course.routes.pages()
-    servers.chat.routes(…, pages=pages)      GET /course/protocol/chunked.py.html
+    servers.chat.routes(…, pages=course_routes())    GET /course/protocol/chunked.py.html
 
 A page is written when it is asked for, in a thread: taking a file apart takes a while, and the
 server's other streams go on meanwhile. It is written again when any file has changed.

@@ -1,0 +1,27 @@
+"""Wrong: a reader who leaves is taken for a model that fails, and is sent an error."""
+
+import json
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+
+def event(value: object) -> bytes:
+    return f"data: {json.dumps(value, ensure_ascii=False)}\n\n".encode()
+
+
+def chunk(delta: dict[str, str], finish_reason: str | None = None) -> bytes:
+    return event({"choices": [{"index": 0, "delta": delta, "finish_reason": finish_reason}]})
+
+
+async def answer(tokens: AsyncGenerator[str, None]) -> AsyncGenerator[bytes, None]:
+    """Yield the role before anything else, each token's event as soon as there is one, the end."""
+    async with aclosing(tokens):
+        yield chunk({"role": "assistant", "content": ""})
+        try:
+            async for token in tokens:
+                yield chunk({"content": token})
+        except BaseException:
+            yield event({"error": {"message": "The model failed. Please ask again."}})
+            raise
+        yield chunk({}, "stop")
+        yield b"data: [DONE]\n\n"
