@@ -191,9 +191,9 @@ def can_bind(host: str, port: int) -> str:
     return ""
 
 
-def answering_on(port: int) -> str:
+def answering_on(port: int, host: str = "localhost") -> str:
     """What the server on a port calls itself, "" if it does not say so soon."""
-    connection = http.client.HTTPConnection("localhost", port, timeout=ASK_SECONDS)
+    connection = http.client.HTTPConnection(host, port, timeout=ASK_SECONDS)
     try:
         connection.request("HEAD", "/")
         return connection.getresponse().getheader("Server") or ""

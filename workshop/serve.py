@@ -1,10 +1,10 @@
 """All servers of the workshop in one process, and the map: what runs where, what to paste.
 
-    $ workshop
-    http://localhost:8000/   home, chat page, simulated LLM
-      open it in a browser
-      curl -N http://localhost:8000/
-      …
+$ workshop
+http://localhost:8000/   home, chat page, simulated LLM
+  open it in a browser
+  curl -N http://localhost:8000/
+  …
 """
 
 import argparse
@@ -30,7 +30,7 @@ from servers.routes import Routes
 from servers.server import PortBusyError, Server, listen
 
 from .course.routes import course_routes
-from .doctor import netcats
+from .doctor import OURS, answering_on, netcats
 
 __all__ = ["main"]
 
@@ -58,7 +58,6 @@ class Place(msgspec.Struct):
 GET = r"printf 'GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' | {{nc}}"
 
 ASK = """'{{"model":"sim-1","stream":true,"messages":[{{"role":"user","content":"你好"}}]}}'"""
-
 
 
 def proxy_routes(options: argparse.Namespace) -> Routes:
@@ -136,14 +135,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     limits = flags.limits_of(options)
     servers: list[tuple[Server, list[socket.socket]]] = []
     lines: list[str] = []
+    problems: list[str] = []
+    running = 0  # of these servers, in a workshop that was started before
     course = "workshop/01_generator_basics/README.md"
     for place in PLACES:
+        port = getattr(options, f"{place.name}_port")
         try:
-            sockets = listen(options.host, getattr(options, f"{place.name}_port"))
+            sockets = listen(options.host, port)
         except OSError as error:
             reason = error.strerror if isinstance(error, PortBusyError) else error
+            if isinstance(error, PortBusyError) and answering_on(port, options.host) == OURS:
+                reason = f"port {port} is already served by the workshop"
+                running += 1
             flag = f"choose another with --{place.name}-port N"
-            print(f"{place.title}: {reason}; {flag}", file=sys.stderr)
+            problems.append(f"{place.title}: {reason}; {flag}")
             continue
         port = sockets[0].getsockname()[1]
         setattr(options, f"{place.name}_port", port)
@@ -156,6 +161,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         lines += _describe(place, options.host, port)
         if place.name == "chat":
             course = f"{url(options.host, port)}course/"
+    if running == len(PLACES):
+        here, free = url(options.host, options.chat_port), [f"--{p.name}-port 0" for p in PLACES]
+        problems = [f"The workshop already runs: open {here} (one more: workshop {' '.join(free)})"]
+    for problem in problems:
+        print(problem, file=sys.stderr)
     if not servers:
         return 1
     lines.append(f"Ctrl-C stops. New here? Read {course} first.")
