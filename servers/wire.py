@@ -36,7 +36,7 @@ from protocol.anatomy import ResponseAnatomy, Span
 from protocol.sse import ServerSentEvent, encode_event
 
 from .body import Outlet
-from .reply import EventStream, Handler, Last, Reply, Request, StreamingReply
+from .reply import LEFT, EventStream, Handler, Last, Reply, Request, StreamingReply
 
 __all__ = ["Done", "Missing", "Recording", "Recordings", "Sent", "Totals"]
 
@@ -92,7 +92,7 @@ class Done(Totals, frozen=True, kw_only=True):
     Args:
         at: milliseconds since the request was there.
         how: "done", "cut off", "cut off on purpose", "reset" or "the client left".
-        error: why a client could not read all of it, or "".
+        error: why a client that has waited for the end could not read all of it, or "".
         spans: names for all that had none yet.
     """
 
@@ -207,8 +207,11 @@ class Recording:
 
     def _describe_end(self, sends: int, time: float) -> bytes:
         if not self._last:
+            error = self._anatomy.error  # of bytes that were sent
             at, spans = self._since(time), self._anatomy.receive_eof()
-            error, totals = self._anatomy.error, self._totals(sends)
+            if self._how != LEFT:  # whoever has left did not want what is missing
+                error = self._anatomy.error
+            totals = self._totals(sends)
             done = Done(at=at, how=self._how, error=error, spans=spans, **totals)
             self._last = _event("done", done)
         return self._last
