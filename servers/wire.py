@@ -22,11 +22,13 @@ The rules this file keeps:
 3. A recording holds a conversation. It stays in memory, for a bounded time; a recording, and how
    many there are, have limits; who has not its id, which nobody can guess, cannot read it.
 4. What a limit took away is told: `missing`.
+5. Who could not read a recording makes none, and an error reply is none: neither pushes another
+   out.
 """
 
 import secrets
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from copy import copy
 
 import msgspec
@@ -251,6 +253,7 @@ class Recordings:
     """The recordings of a server.
 
     Args:
+        may_read: whether a recording of the reply to this request could be read by its client.
         max_recordings: how many are kept at a time. The oldest that has ended makes room for a
             new one; while all run, a reply is not recorded.
         max_seconds: how long one is kept after its reply has ended.
@@ -259,12 +262,14 @@ class Recordings:
 
     def __init__(
         self,
+        may_read: Callable[[Request], bool] = lambda request: True,
         *,
         max_recordings: int = 16,
         max_seconds: float = 600.0,
         max_sends: int = 20_000,
         max_size: int = 4 << 20,
     ) -> None:
+        self._may_read = may_read
         self._max_recordings = max_recordings
         self._max_seconds = max_seconds
         self._max_sends = max_sends
@@ -275,11 +280,11 @@ class Recordings:
         """The same handler, whose reply to a request with `X-Wire: 1` is recorded."""
 
         async def handle(request: Request) -> Reply | StreamingReply:
-            if request.header("x-wire") != "1":
+            if request.header("x-wire") != "1" or not self._may_read(request):
                 return await handler(request)
             began = trio.current_time()
             reply = copy(await handler(request))
-            if self._make_room():
+            if reply.status < 400 and self._make_room():
                 id = dict(reply.headers).get("x-request-id") or f"req_{secrets.token_hex(12)}"
                 reply.headers += (("X-Wire", f"/wire/{id}"),)
                 reply.recorder = self._recordings[id] = Recording(

@@ -179,9 +179,9 @@ async def test_an_unrecorded_reply_pays_nothing(monkeypatch: pytest.MonkeyPatch)
 class Held:
     """A reply that says what the test says, and its recording."""
 
-    def __init__(self, **limits: int) -> None:
+    def __init__(self, max_recordings: int = 16) -> None:
         self.words, self._heard = trio.open_memory_channel[bytes](100)
-        recordings = Recordings(**limits)
+        recordings = Recordings(max_recordings=max_recordings)
         self.table = Routes(
             {
                 "GET /": recordings.recorded(streaming(self._pieces)),
