@@ -20,6 +20,7 @@ from servers import chat, chunked, sse
 from servers.llm.faults import listing
 from servers.llm.tokens import tokenize
 from workshop.__main__ import COMMANDS, main
+from workshop.doctor import typed
 from workshop.serve import PLACES, _describe
 
 from .conftest import ROOT, Start, foreign, line_of, outputs, serving
@@ -184,9 +185,9 @@ def test_map_without_any_netcat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     place = PLACES[1]
     with monkeypatch.context() as patch:
         with_path(tmp_path, patch)
-        patch.setattr("sys.argv", ["x/__main__.py"])
+        patch.setattr("sys.argv", ["workshop/__main__.py"])
         lines = _describe(place, "localhost", 1234)
-        assert lines[1:] == [f"  {REQUEST} | python -m workshop nc localhost 1234", ""]
+        assert lines[1:] == [f"  {REQUEST} | {sys.executable} -m workshop nc localhost 1234", ""]
         patch.setattr("sys.argv", ["/a b/workshop"])
         lines = _describe(place, "localhost", 1234)
         assert lines[1:] == [f"  {REQUEST} | '/a b/workshop' nc localhost 1234", ""]
@@ -229,8 +230,8 @@ def test_a_second_workshop(shown: list[str], start: Start) -> None:
     code, out, error = outputs(start(*WORKSHOP, *ports))
     assert (code, out) == (1, "")
     here = f"http://localhost:{ports[1]}/"
-    free = " ".join(PORTS_0)
-    assert error == f"The workshop already runs: open {here} (one more: workshop {free})\n"
+    again = " ".join([typed(sys.executable), *WORKSHOP, *PORTS_0])
+    assert error == f"The workshop already runs: open {here} (one more: {again})\n"
 
 
 def test_one_server_of_the_workshop_runs(shown: list[str]) -> None:

@@ -9,7 +9,6 @@ http://localhost:8000/   home, chat page, simulated LLM
 
 import argparse
 import os
-import shlex
 import shutil
 import socket
 import sys
@@ -30,7 +29,7 @@ from servers.routes import Routes
 from servers.server import PortBusyError, Server, listen
 
 from .course.routes import course_routes
-from .doctor import OURS, answering_on, netcats
+from .doctor import OURS, answering_on, netcats, this_command
 
 __all__ = ["main"]
 
@@ -163,7 +162,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             course = f"{url(options.host, port)}course/"
     if running == len(PLACES):
         here, free = url(options.host, options.chat_port), [f"--{p.name}-port 0" for p in PLACES]
-        problems = [f"The workshop already runs: open {here} (one more: workshop {' '.join(free)})"]
+        again = " ".join([this_command(), *free])
+        problems = [f"The workshop already runs: open {here} (one more: {again})"]
     for problem in problems:
         print(problem, file=sys.stderr)
     if not servers:
@@ -187,12 +187,7 @@ def _describe(place: Place, host: str, port: int) -> list[str]:
 
 def _netcat() -> str:
     """The netcat of this machine with its flags, talking to localhost 8000; ours if it has none."""
-    line = next(iter(netcats())).todo.rpartition(" | ")[2]
-    if line.startswith("workshop"):
-        # As it was started, for it may not be on the PATH.
-        started = sys.argv[0] if os.path.basename(sys.argv[0]) == "workshop" else ""
-        line = (shlex.quote(started) if started else "python -m workshop") + line[len("workshop") :]
-    return line
+    return next(iter(netcats())).todo.rpartition(" | ")[2]
 
 
 def _colours() -> bool:
