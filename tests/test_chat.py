@@ -3,7 +3,7 @@
 import io
 import re
 import tracemalloc
-from argparse import Namespace
+from argparse import ArgumentTypeError, Namespace
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -260,6 +260,12 @@ def test_whose_key(monkeypatch: pytest.MonkeyPatch) -> None:
     assert key.reveal() == "sk-canary-chat"
     assert base_url("https://example.com/v1/") == "https://example.com/v1"
     assert usual_model("https://example.com/v1") == "gpt-4o-mini"
+
+
+@pytest.mark.parametrize("place", ["localhost", "localhost:x", "localhost:99999", "[::1", "a/?b"])
+def test_what_is_no_base_url(place: str) -> None:
+    with pytest.raises(ArgumentTypeError, match=r"not a base URL such as http://localhost:8000/v1"):
+        base_url(place if place == "localhost" else f"http://{place}")
 
 
 @pytest.mark.parametrize("flags", [[], ["--raw"]])

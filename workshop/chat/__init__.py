@@ -81,8 +81,12 @@ class Output(Console):
 
 def base_url(text: str) -> str:
     """The type of `--base-url`."""
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # "http://[::1/v1"; a port is looked at when it is asked for
+        good = False
+    if not good or parts.query:
         raise argparse.ArgumentTypeError("not a base URL such as http://localhost:8000/v1")
     return text.rstrip("/")
 
