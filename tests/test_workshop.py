@@ -1,5 +1,6 @@
 """The `workshop` command, as a learner starts it."""
 
+import argparse
 import json
 import os
 import re
@@ -10,7 +11,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
+from runpy import run_module, run_path
 
 import pytest
 
@@ -28,6 +31,8 @@ from .saying import answer
 
 WORKSHOP = ("-m", "workshop")
 REQUEST = r"printf 'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'"
+SERVERS = ("chat", "chunked", "sse", "openai_proxy", "badproxy")
+BENCHES = ("codecs", "streams", "proxy")
 PORTS_0 = ("--chat-port", "0", "--chunked-port", "0", "--sse-port", "0", "--proxy-port", "0")
 
 
@@ -48,6 +53,31 @@ def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -
         main([name, "--help"])
     assert ended.value.code == 0
     assert capsys.readouterr().out.startswith(f"usage: workshop {name} ")
+
+
+PROGRAMS = {
+    **{name: partial(main, [name, "--help"]) for name in COMMANDS},
+    **{f"bench {name}": partial(main, ["bench", name, "--help"]) for name in BENCHES},
+    **{f"servers.{name}": partial(run_module, f"servers.{name}") for name in SERVERS},
+    **{path.name: partial(run_path, str(path)) for path in ROOT.glob("workshop/[0-9][0-9]_*")},
+}
+
+
+@pytest.mark.parametrize("program", PROGRAMS.values(), ids=PROGRAMS)
+@pytest.mark.filterwarnings("ignore:.* found in sys.modules")
+def test_help_says_what_each_argument_is(
+    program: partial[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In words of its own, before what it is by default."""
+    parsers: list[argparse.ArgumentParser] = []
+    monkeypatch.setattr(argparse.ArgumentParser, "print_help", lambda self: parsers.append(self))
+    monkeypatch.setattr("sys.argv", ["program", "--help"])
+    with pytest.raises(SystemExit):
+        program() if program.func is main else program(run_name="__main__")
+    (parser,) = parsers
+    for action in parser._actions:
+        if not isinstance(action, argparse._SubParsersAction):
+            assert re.match(r"(?!default: )", action.help or "default: "), action.dest
 
 
 def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:

@@ -232,7 +232,7 @@ def folder_parser(name: str, description: str) -> argparse.ArgumentParser:
 def lesson_parser(name: str, description: str) -> argparse.ArgumentParser:
     parser = folder_parser(name, description)
     parser.add_argument(
-        "lesson", nargs="?", type=lesson_number, metavar="N", help="default: where you are"
+        "lesson", nargs="?", type=lesson_number, metavar="N", help="which; default: where you are"
     )
     return parser
 

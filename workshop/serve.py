@@ -114,7 +114,9 @@ PLACES = [
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until Ctrl-C. Returns the exit code: 0, or 1 when nothing could be served."""
     parser = argparse.ArgumentParser(
-        prog="workshop serve", description="Serve everything on this machine and print the map."
+        prog="workshop serve",
+        description="Serve everything on this machine and print the map.",
+        epilog="From --profile on, they are for the simulated LLM, as in python -m servers.chat.",
     )
     parser.add_argument(
         "--host", default="localhost", help="name or address to listen on (default: %(default)s)"

@@ -201,7 +201,9 @@ def main() -> int:
     about = __doc__.partition("\n")[0]
     parser = argparse.ArgumentParser(prog="12_ten_thousand_streams", description=about)
     parser.add_argument("--fast", action="store_true", help="100 streams of 5 tokens")
-    parser.add_argument("--streams", type=number_of_streams, metavar="N", help="default: 2000")
+    parser.add_argument(
+        "--streams", type=number_of_streams, metavar="N", help="how many; default: 2000"
+    )
     options = parser.parse_args()
     count, tokens = (100, 5) if options.fast else (2000, 20)
     count = options.streams or count

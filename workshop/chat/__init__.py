@@ -40,12 +40,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     add = parser.add_argument
     add("question", nargs="*", help="one question; without it, standard input or a conversation")
-    add("--base-url", type=base_url, default=HERE, metavar="URL", help="default: %(default)s")
-    add("--model", help="default: sim-1 on this machine, else gpt-4o-mini")
+    add("--base-url", type=base_url, default=HERE, metavar="URL", help="API; default: %(default)s")
+    add("--model", help="whom to ask; default: sim-1 on this machine, else gpt-4o-mini")
     add("--system", default="", metavar="TEXT", help="the system prompt")
-    add("--key-file", type=Path, metavar="FILE", help="default for https: OPENAI_API_KEY")
+    add("--key-file", type=Path, metavar="FILE", help="its key; else, for https, OPENAI_API_KEY")
     add("--ca-file", metavar="FILE", help="certificates (PEM) to trust in place of the system's")
-    add("--raw", action="store_true", help="show the wire")
+    add("--raw", action="store_true", help="show the bytes, as they were sent and received")
     add("--no-usage", action="store_true", help="do not ask for the number of tokens")
     options = parser.parse_args(argv)
     try:
