@@ -88,6 +88,14 @@ def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert (out, error) == ("", f"workshop: no command 'sreve'. There are: {names}\n")
 
 
+def test_without_standard_input(tmp_path: Path) -> None:
+    """`<&-`, as some that start programs have it: as if it had ended."""
+    line = f"{sys.executable} -m workshop reset 1 --dir {tmp_path} <&-"
+    done = subprocess.run(["sh", "-c", line], cwd=ROOT, capture_output=True, text=True)
+    question = "Begin exercise 1 anew? Nobody can be asked here: add --yes\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", question)
+
+
 def test_flags_alone_are_for_serve(capsys: pytest.CaptureFixture[str]) -> None:
     """`workshop --chat-port x` is `workshop serve --chat-port x`."""
     with pytest.raises(SystemExit) as ended:
