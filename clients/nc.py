@@ -133,9 +133,11 @@ def main(argv: Sequence[str] | None = None) -> int:
   workshop nc -l -C 8000            be the server, for one client""",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("host", nargs="?", default="localhost", help="default: %(default)s")
-    parser.add_argument("port", type=int)
-    parser.add_argument("-l", "--listen", action="store_true", help="wait for one client")
+    parser.add_argument(
+        "host", nargs="?", default="localhost", help="name or address; default: %(default)s"
+    )
+    parser.add_argument("port", type=int, help="its number")
+    parser.add_argument("-l", "--listen", action="store_true", help="wait there for one client")
     parser.add_argument("-C", "--crlf", action="store_true", help="send CR LF for each LF")
     parser.add_argument(
         "-N",

@@ -143,9 +143,10 @@ class Access:
             if origin is not None and not self._origins & {origin, "*"}:
                 message = f"Pages of {origin[:80]!r} may not use this server: see --cors."
                 return _forbidden("origin_not_allowed", message)
-        return None if self._admits(request) else _unauthorized(request)
+        return None if self.admits(request) else _unauthorized(request)
 
-    def _admits(self, request: Request) -> bool:
+    def admits(self, request: Request) -> bool:
+        """Whether it has one of the keys, or needs none."""
         if not self._digests:
             return True
         sent = [value for name, value in request.headers if name == "authorization"]

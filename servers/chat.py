@@ -102,7 +102,8 @@ def routes(
     """
     engine = engine or Engine()
     api = API(pace, engine, model or Model(), settings or Settings())
-    recordings = Recordings()
+    access = access or Access()
+    recordings = Recordings(access.admits)
     files = {path.name: path for path in PAGE.iterdir() if path.suffix in CONTENT_TYPES}
 
     def page_file(name: str) -> Reply:
@@ -145,7 +146,7 @@ def routes(
         "GET /health": health,
         **pages,
     }
-    guarded = (access or Access()).guard(api.table | {"GET /wire/{id}": recordings.replay})
+    guarded = access.guard(api.table | {"GET /wire/{id}": recordings.replay})
     for key, handler in guarded.items():
         table[key] = identified(handler)
         if key.startswith("POST"):

@@ -98,18 +98,20 @@ def run(
     return 0
 
 
-def raise_file_limit() -> None:
-    """Let this process have as many sockets as the system allows it.
+def raise_file_limit() -> float:
+    """Let this process have as many sockets as the system allows it. Returns how many files.
 
     The usual soft limit of 1,024 files is there for programs that use `select`.
     """
     try:
         import resource
     except ModuleNotFoundError:  # not a POSIX system: there is no such limit
-        return
+        return math.inf
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):  # macOS refuses "unlimited"
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return math.inf if limit == resource.RLIM_INFINITY else limit
 
 
 def url(host: str, port: int) -> str:

@@ -46,7 +46,7 @@ from protocol.http1 import (
 )
 
 from .body import Body
-from .reply import CutOff, Handler, Reply, Request, StreamingReply
+from .reply import LEFT, CutOff, Handler, Reply, Request, StreamingReply
 from .routes import Routes, decode_path
 from .watch import Watch
 
@@ -311,7 +311,7 @@ class Connection:
         recorder = reply.recorder
         outlet = recorder.through(self._stream) if recorder else self._stream
         self._body = body = Body(outlet, chunked=chunked, heartbeat=heartbeat)
-        ending, reset = "the client left", False
+        ending, reset = LEFT, False
         try:
             if isinstance(reply, Reply):
                 await body.begin(head if head_only else head + reply.body)

@@ -25,6 +25,7 @@ import msgspec
 from .body import Body, Outlet
 
 __all__ = [
+    "LEFT",
     "CutOff",
     "EventStream",
     "Handler",
@@ -37,6 +38,9 @@ __all__ = [
 ]
 
 Headers = tuple[tuple[str, str], ...]
+
+LEFT = "the client left"
+"""How a reply ended whose reader did not wait for its end: see `Recorder`."""
 
 
 class Request(msgspec.Struct, frozen=True):

@@ -22,11 +22,12 @@ The rules this file keeps:
 3. A recording holds a conversation. It stays in memory, for a bounded time; a recording, and how
    many there are, have limits; who has not its id, which nobody can guess, cannot read it.
 4. What a limit took away is told: `missing`.
+5. Who could not read a recording makes none: it would push another out.
 """
 
 import secrets
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from copy import copy
 
 import msgspec
@@ -36,7 +37,7 @@ from protocol.anatomy import ResponseAnatomy, Span
 from protocol.sse import ServerSentEvent, encode_event
 
 from .body import Outlet
-from .reply import EventStream, Handler, Last, Reply, Request, StreamingReply
+from .reply import LEFT, EventStream, Handler, Last, Reply, Request, StreamingReply
 
 __all__ = ["Done", "Missing", "Recording", "Recordings", "Sent", "Totals"]
 
@@ -92,7 +93,7 @@ class Done(Totals, frozen=True, kw_only=True):
     Args:
         at: milliseconds since the request was there.
         how: "done", "cut off", "cut off on purpose", "reset" or "the client left".
-        error: why a client could not read all of it, or "".
+        error: why a client that has waited for the end could not read all of it, or "".
         spans: names for all that had none yet.
     """
 
@@ -207,8 +208,11 @@ class Recording:
 
     def _describe_end(self, sends: int, time: float) -> bytes:
         if not self._last:
+            error = self._anatomy.error  # of bytes that were sent
             at, spans = self._since(time), self._anatomy.receive_eof()
-            error, totals = self._anatomy.error, self._totals(sends)
+            if self._how != LEFT:  # whoever has left did not want what is missing
+                error = self._anatomy.error
+            totals = self._totals(sends)
             done = Done(at=at, how=self._how, error=error, spans=spans, **totals)
             self._last = _event("done", done)
         return self._last
@@ -248,6 +252,7 @@ class Recordings:
     """The recordings of a server.
 
     Args:
+        may_read: whether a recording of the reply to this request could be read by its client.
         max_recordings: how many are kept at a time. The oldest that has ended makes room for a
             new one; while all run, a reply is not recorded.
         max_seconds: how long one is kept after its reply has ended.
@@ -256,12 +261,14 @@ class Recordings:
 
     def __init__(
         self,
+        may_read: Callable[[Request], bool] = lambda request: True,
         *,
         max_recordings: int = 16,
         max_seconds: float = 600.0,
         max_sends: int = 20_000,
         max_size: int = 4 << 20,
     ) -> None:
+        self._may_read = may_read
         self._max_recordings = max_recordings
         self._max_seconds = max_seconds
         self._max_sends = max_sends
@@ -272,7 +279,7 @@ class Recordings:
         """The same handler, whose reply to a request with `X-Wire: 1` is recorded."""
 
         async def handle(request: Request) -> Reply | StreamingReply:
-            if request.header("x-wire") != "1":
+            if request.header("x-wire") != "1" or not self._may_read(request):
                 return await handler(request)
             began = trio.current_time()
             reply = copy(await handler(request))

@@ -1,6 +1,7 @@
 """Programs of this project as processes, and what of them the tests need."""
 
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -31,7 +32,6 @@ Start = Callable[..., Process]
 def start() -> Iterator[Start]:
     """Start `python ARGUMENTS…` in the clone, with pipes; killed if the test leaves it running."""
     with ExitStack() as processes:
-
         # A line that is not flushed must not come: no switch of this shell may hide that.
         environment = {key: os.environ[key] for key in os.environ if key != "PYTHONUNBUFFERED"}
 
@@ -74,3 +74,47 @@ def outputs(process: Process) -> tuple[int, str, str]:
     """The exit code of a process that ends by itself, and all it still says on both outputs."""
     out, error = process.communicate(timeout=20)
     return process.returncode, out.decode(), error.decode()
+
+
+@contextmanager
+def serving(*arguments: str) -> Iterator[tuple[Process, list[str]]]:
+    """`python ARGUMENTS…`, and what it prints until it says how to stop it."""
+    with (
+        subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+        ) as process,
+        limited(process, 120),
+    ):
+        lines = [line_of(process.stdout)]
+        while lines[-1] and not lines[-1].startswith("Ctrl-C stops."):
+            lines.append(line_of(process.stdout))
+        yield process, [line.rstrip("\n") for line in lines]
+
+
+@contextmanager
+def foreign(answer: bytes) -> Iterator[int]:
+    """A program that is not ours: it says this to whoever connects to its port, and closes."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            try:
+                while True:
+                    client, _ = listener.accept()
+                    with client:
+                        client.sendall(answer)
+                        client.shutdown(socket.SHUT_WR)
+                        client.recv(65536)
+            except OSError:
+                pass  # the listener was shut down
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()

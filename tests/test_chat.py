@@ -2,7 +2,8 @@
 
 import io
 import re
-from argparse import Namespace
+import tracemalloc
+from argparse import ArgumentTypeError, Namespace
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,6 +56,25 @@ def test_the_tail_stays_short() -> None:
     blocks = Blocks()
     blocks.feed("x" * 1_000_000)
     assert blocks.tail_end(20, 80) == "x" * 1600
+    blocks.feed("\ny")
+    assert blocks.tail_end(20, 80) == "x" * 1598 + "\ny"
+
+
+def test_a_long_line_is_not_copied_for_each_piece() -> None:
+    """What a piece takes, in bytes, after a line of 1 MB: or n pieces would copy n² of them."""
+    blocks = Blocks()
+    blocks.feed("x" * 1_000_000)
+    tracemalloc.start()
+    try:
+        for piece in ("y", "z"):
+            blocks.feed(piece)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 10_000
+    assert blocks.tail_end(1, 4) == "xxyz"
+    assert blocks.feed("\n") == []
+    assert len(blocks.tail) == 1_000_003
 
 
 def shown(*texts: str, last: int | None = None) -> list[str]:
@@ -240,6 +260,12 @@ def test_whose_key(monkeypatch: pytest.MonkeyPatch) -> None:
     assert key.reveal() == "sk-canary-chat"
     assert base_url("https://example.com/v1/") == "https://example.com/v1"
     assert usual_model("https://example.com/v1") == "gpt-4o-mini"
+
+
+@pytest.mark.parametrize("place", ["localhost", "localhost:x", "localhost:99999", "[::1", "a/?b"])
+def test_what_is_no_base_url(place: str) -> None:
+    with pytest.raises(ArgumentTypeError, match=r"not a base URL such as http://localhost:8000/v1"):
+        base_url(place if place == "localhost" else f"http://{place}")
 
 
 @pytest.mark.parametrize("flags", [[], ["--raw"]])

@@ -3,7 +3,7 @@
 import stat
 import subprocess
 import sys
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 import pytest
@@ -18,10 +18,10 @@ CTRL_C, CTRL_D = b"\x03", b"\x04"
 
 
 def chatting(
-    state: Path, *arguments: str
+    state: Path, *arguments: str, **more: str
 ) -> AbstractContextManager[tuple[Screen, subprocess.Popen[bytes]]]:
     command = [sys.executable, "-m", "workshop", "chat", *arguments]
-    return terminal(*command, XDG_STATE_HOME=str(state))
+    return terminal(*command, XDG_STATE_HOME=str(state), **more)
 
 
 def interrupt_prompt(screen: Screen, process: subprocess.Popen[bytes]) -> None:
@@ -92,6 +92,33 @@ def test_a_conversation(tmp_path: Path) -> None:
     kept = tmp_path / "streaming-workshop" / "chat_history"
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     assert kept.read_text().partition(" end\n")[2].startswith("/model sim-1\n你好\n/save ")
+
+
+def test_a_conversation_outlives_what_fails(tmp_path: Path) -> None:
+    """In a locale without 你, where nothing can be saved, and when the server has gone."""
+    saved = tmp_path / "saved.md"
+    with ExitStack() as server:
+        held = server.enter_context(hold(chat.routes(Pace(0, 0))))
+        held.release(50)
+        echo = ("--base-url", f"{held.url}/v1", "--model", "echo")
+        with chatting(tmp_path, *echo, LC_ALL="C") as (screen, process):
+            screen.until("> ")
+            screen.press("你好\n".encode())
+            screen.until("complete")
+            screen.until("> ")
+            screen.press("/save ~no-such-user/你\n".encode())
+            screen.until("~no-such-user/你: No such file or directory")
+            screen.until("> ")
+            server.close()
+            screen.press(b"again\n")
+            screen.until("Connection refused")
+            screen.until("> ")
+            screen.press(f"/save {saved}\n".encode())
+            screen.until("saved: ")
+            screen.until("> ")
+            screen.press(CTRL_D)
+            assert process.wait(SAFETY) == 0
+    assert saved.read_text() == "## user\n\n你好\n\n## assistant\n\n你好\n"
 
 
 def test_leaving(tmp_path: Path) -> None:

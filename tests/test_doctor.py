@@ -169,6 +169,20 @@ def test_an_old_python(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
 # --- network --------------------------------------------------------------------------------
 
 
+def test_a_program_is_named_as_a_shell_finds_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its name where the environment is active, else by its path."""
+    program = tmp_path / "a b" / "workshop"
+    program.parent.mkdir()
+    program.touch(0o755)
+    monkeypatch.setattr("sys.argv", [str(program)])
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert doctor.this_command() == f"'{program}'"
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert doctor.this_command() == "workshop"
+
+
 def test_a_port_where_the_workshop_runs_is_no_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     assert doctor.OURS == SERVER
     with running("servers.sse") as server:

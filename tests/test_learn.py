@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from workshop.__main__ import main
+from workshop.doctor import typed
 from workshop.exercises import Lesson, lessons
 from workshop.progress import Desk, Progress, default_folder
 
@@ -19,6 +20,7 @@ from .terminal import SAFETY, Lifeline, terminal
 
 LESSONS = {lesson.number: lesson for lesson in lessons()}
 THIRD = LESSONS[3]
+PYTHON = Path(sys.executable)
 
 
 def put(folder: Path, lesson: Lesson, name: str) -> Path:
@@ -71,7 +73,27 @@ def test_a_check_shows_the_bytes(folder: Path, capsys: pytest.CaptureFixture[str
         "              ^\n"
         "    rule      chunk-size counts the bytes of the data, in hexadecimal (RFC 9112 §7.1)\n"
         "    by hand   curl -sN --raw http://localhost:8003/ | head -n 4\n\n"
-        "Stuck? workshop hint 3\n"
+        f"Stuck? workshop hint 3 --dir {folder}\n"
+    )
+
+
+@pytest.mark.parametrize("command", [f"{PYTHON} -m workshop", f"{PYTHON.parent}/workshop"])
+def test_what_is_suggested_can_be_pasted(command: str, tmp_path: Path) -> None:
+    """As it was started, whatever the folder is called."""
+    folder = f"--dir '{tmp_path / 'my exercises'}'"
+
+    def last_line(pasted: str) -> str:
+        line = f"cd {ROOT} && PATH={os.defpath} {pasted}"
+        return subprocess.getoutput(line).splitlines()[-1]
+
+    hint = last_line(f"{command} check 3 {folder}").removeprefix("Stuck? ")
+    assert hint == f"{command} hint 3 {folder}"
+    for _ in range(3):
+        solution = last_line(hint).removeprefix("That was the last. The solution: ")
+    assert solution == f"{command} solution 3 {folder}"
+    assert (
+        last_line(f"{solution} --yes")
+        == THIRD.folder.joinpath("solution.py").read_text().splitlines()[-1]
     )
 
 
@@ -79,7 +101,10 @@ def test_a_pass_is_remembered(folder: Path, capsys: pytest.CaptureFixture[str]) 
     """0, the solution is free, and `list` has a tick; a failure takes it away again."""
     put(folder, THIRD, "solution.py")
     assert main(["check", "3", "--dir", str(folder)]) == 0
-    assert "✓ passes\n\nCompare: workshop solution 3\n" in capsys.readouterr().out
+    assert capsys.readouterr().out.endswith(
+        f"✓ passes\n\nCompare: workshop solution 3 --dir {folder}\n"
+        f"Next: workshop check 4 --dir {folder}\n"
+    )
     assert main(["list", "--dir", str(folder)]) == 0
     assert "  ✓  3  a chunk says how long it is  ← here\n" in capsys.readouterr().out
     assert main(["solution", "--dir", str(folder)]) == 0
@@ -112,13 +137,14 @@ def test_hints_come_one_at_a_time_and_then_the_solution(
     where = ["3", "--dir", str(folder)]
     assert main(["solution", *where]) == 1
     assert capsys.readouterr().err == (
-        "Exercise 3 has not passed yet; workshop hint 3 first: you have seen 0 of 3 hints.\n"
+        "Exercise 3 has not passed yet: you have seen 0 of 3 hints. "
+        f"First: workshop hint 3 --dir {folder}\n"
     )
     for seen in (1, 2, 3, 3):
         assert main(["hint", *where]) == 0
         out = capsys.readouterr().out
         assert [hint in out for hint in THIRD.hints] == [n < seen for n in range(3)]
-    assert out.endswith("That was the last. workshop solution 3 shows one.\n")
+    assert out.endswith(f"That was the last. The solution: workshop solution 3 --dir {folder}\n")
     assert main(["solution", *where, "--yes"]) == 0
     assert "def decode" in capsys.readouterr().out
 
@@ -244,7 +270,8 @@ def test_without_any_input(folder: Path, start: Start) -> None:
     process = start(*learn(folder))
     code, out, error = outputs(process)
     assert (code, error) == (0, "")
-    assert "✓ passes\nn goes on; workshop solution 3 is ours, to compare\n" in out
+    again = f"{typed(sys.executable)} -m workshop solution 3 --dir {folder}"
+    assert f"✓ passes\nn goes on. Ours, to compare: {again}\n" in out
     assert progress(folder) == Progress(current=3, passed={3})
 
 

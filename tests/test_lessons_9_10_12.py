@@ -177,9 +177,11 @@ def test_what_it_says_is_so(start: Start) -> None:
 
 
 def test_more_streams_than_files(start: Start) -> None:
+    """What could not be foreseen: here, that most of them are taken."""
     limit = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))"
+    taken = "taken = [open('/dev/null') for _ in range(70)]"
     run = f"import runpy; runpy.run_path({STREAMS!r}, run_name='__main__')"
-    code, out, error = outputs(start("-c", f"{limit}; {run}", "--fast"))
+    code, out, error = outputs(start("-c", f"{limit}; {taken}; {run}", "--fast", "--streams", "40"))
     assert (code, error) == (1, "")
     last = "too much for this machine: [Errno 24] Too many open files; try fewer --streams\n"
     assert out.endswith(last)
@@ -191,3 +193,23 @@ def test_not_a_number_of_streams(number: str) -> None:
     with pytest.raises(ArgumentTypeError) as error:
         lesson.number_of_streams(number)
     assert str(error.value) == f"not a number of streams (1 to 50000): {number}"
+
+
+def test_too_few_open_files() -> None:
+    """It is told before anything is shown, with a line to paste; and that is enough."""
+    lesson = f"{sys.executable} {STREAMS} --fast --streams"
+
+    def run(shell: str, streams: int) -> tuple[int, str]:
+        line = f"{shell} && {lesson} {streams}"
+        done = subprocess.run(["sh", "-c", line], capture_output=True, cwd=ROOT, check=False)
+        return done.returncode, done.stdout.decode() + done.stderr.decode()
+
+    code, said = run("ulimit -n 100", 100)
+    match = re.fullmatch(r"100 streams need (\d+) open files; .* are (\d+)\. (.+)\n", said)
+    assert match, said
+    needed, here, todo = match.groups()
+    assert (code, here) == (1, "100")
+    assert todo == f"Raise it, as root if need be: ulimit -n {needed}; or take fewer: --streams 40"
+    assert run(f"ulimit -n {needed}", 100)[0] == 0
+    assert run("ulimit -n 100", 40)[0] == 0
+    assert run("ulimit -S -n 100", 100)[0] == 0  # it raises the soft limit itself

@@ -1,5 +1,6 @@
-"""The `workshop` command and the lessons with a server, as a learner starts them."""
+"""The `workshop` command, as a learner starts it."""
 
+import argparse
 import json
 import os
 import re
@@ -8,10 +9,11 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
+from runpy import run_module, run_path
 
 import pytest
 
@@ -21,15 +23,17 @@ from servers import chat, chunked, sse
 from servers.llm.faults import listing
 from servers.llm.tokens import tokenize
 from workshop.__main__ import COMMANDS, main
+from workshop.doctor import typed
 from workshop.serve import PLACES, _describe
 
-from .conftest import ROOT, Process, Start, limited, line_of, outputs
+from .conftest import ROOT, Start, foreign, line_of, outputs, serving
 from .saying import answer
 
 WORKSHOP = ("-m", "workshop")
 REQUEST = r"printf 'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'"
+SERVERS = ("chat", "chunked", "sse", "openai_proxy", "badproxy")
+BENCHES = ("codecs", "streams", "proxy")
 PORTS_0 = ("--chat-port", "0", "--chunked-port", "0", "--sse-port", "0", "--proxy-port", "0")
-LESSONS = {3: "workshop/03_http_chunked", 4: "workshop/04_sse_protocol"}
 
 
 @pytest.mark.parametrize("flag", ["-h", "--help", "help"])
@@ -51,12 +55,45 @@ def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().out.startswith(f"usage: workshop {name} ")
 
 
+PROGRAMS = {
+    **{name: partial(main, [name, "--help"]) for name in COMMANDS},
+    **{f"bench {name}": partial(main, ["bench", name, "--help"]) for name in BENCHES},
+    **{f"servers.{name}": partial(run_module, f"servers.{name}") for name in SERVERS},
+    **{path.name: partial(run_path, str(path)) for path in ROOT.glob("workshop/[0-9][0-9]_*")},
+}
+
+
+@pytest.mark.parametrize("program", PROGRAMS.values(), ids=PROGRAMS)
+@pytest.mark.filterwarnings("ignore:.* found in sys.modules")
+def test_help_says_what_each_argument_is(
+    program: partial[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In words of its own, before what it is by default."""
+    parsers: list[argparse.ArgumentParser] = []
+    monkeypatch.setattr(argparse.ArgumentParser, "print_help", lambda self: parsers.append(self))
+    monkeypatch.setattr("sys.argv", ["program", "--help"])
+    with pytest.raises(SystemExit):
+        program() if program.func is main else program(run_name="__main__")
+    (parser,) = parsers
+    for action in parser._actions:
+        if not isinstance(action, argparse._SubParsersAction):
+            assert re.match(r"(?!default: )", action.help or "default: "), action.dest
+
+
 def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
     """Exit code 2, and what there is."""
     assert main(["sreve"]) == 2
     out, error = capsys.readouterr()
     names = ", ".join(COMMANDS)
     assert (out, error) == ("", f"workshop: no command 'sreve'. There are: {names}\n")
+
+
+def test_without_standard_input(tmp_path: Path) -> None:
+    """`<&-`, as some that start programs have it: as if it had ended."""
+    line = f"{sys.executable} -m workshop reset 1 --dir {tmp_path} <&-"
+    done = subprocess.run(["sh", "-c", line], cwd=ROOT, capture_output=True, text=True)
+    question = "Begin exercise 1 anew? Nobody can be asked here: add --yes\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", question)
 
 
 def test_flags_alone_are_for_serve(capsys: pytest.CaptureFixture[str]) -> None:
@@ -78,33 +115,6 @@ def test_missing_package(command: tuple[str, ...], start: Start) -> None:
     missing, make = error.splitlines(keepends=True)
     assert missing.endswith(ACTIVATE)
     assert make == "or make it:  python3 -m venv .venv && .venv/bin/pip install -e .\n"
-
-
-@pytest.mark.parametrize("lesson", LESSONS.values())
-def test_missing_package_in_a_lesson(lesson: str, start: Start) -> None:
-    code, out, error = outputs(start("-S", lesson))
-    assert (code, out) == (1, "")
-    assert error.endswith(ACTIVATE)
-    assert error.count("\n") == 1
-
-
-@contextmanager
-def serving(*arguments: str) -> Iterator[tuple[Process, list[str]]]:
-    """`python ARGUMENTS…`, and what it prints until it says how to stop it."""
-    with (
-        subprocess.Popen(
-            [sys.executable, *arguments],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-        ) as process,
-        limited(process, 120),
-    ):
-        lines = [line_of(process.stdout)]
-        while lines[-1] and not lines[-1].startswith("Ctrl-C stops."):
-            lines.append(line_of(process.stdout))
-        yield process, [line.rstrip("\n") for line in lines]
 
 
 @pytest.fixture(scope="module")
@@ -213,9 +223,9 @@ def test_map_without_any_netcat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     place = PLACES[1]
     with monkeypatch.context() as patch:
         with_path(tmp_path, patch)
-        patch.setattr("sys.argv", ["x/__main__.py"])
+        patch.setattr("sys.argv", ["workshop/__main__.py"])
         lines = _describe(place, "localhost", 1234)
-        assert lines[1:] == [f"  {REQUEST} | python -m workshop nc localhost 1234", ""]
+        assert lines[1:] == [f"  {REQUEST} | {sys.executable} -m workshop nc localhost 1234", ""]
         patch.setattr("sys.argv", ["/a b/workshop"])
         lines = _describe(place, "localhost", 1234)
         assert lines[1:] == [f"  {REQUEST} | '/a b/workshop' nc localhost 1234", ""]
@@ -225,31 +235,6 @@ def test_map_with_socat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     with_path(tmp_path, monkeypatch, "socat")
     lines = _describe(PLACES[1], "127.0.0.1", 1234)
     assert lines[1:] == [f"  {REQUEST} | socat -t 30 - TCP:127.0.0.1:1234", ""]
-
-
-@contextmanager
-def foreign(answer: bytes) -> Iterator[int]:
-    """A program that is not ours: it says this to whoever connects to its port, and closes."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def serve() -> None:
-            try:
-                while True:
-                    client, _ = listener.accept()
-                    with client:
-                        client.sendall(answer)
-                        client.shutdown(socket.SHUT_WR)
-                        client.recv(65536)
-            except OSError:
-                pass  # the listener was shut down
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            yield listener.getsockname()[1]
-        finally:
-            listener.shutdown(socket.SHUT_RDWR)
-            thread.join()
 
 
 def test_busy_port_does_not_stop_the_others() -> None:
@@ -269,6 +254,35 @@ def test_busy_port_does_not_stop_the_others() -> None:
             ]
             process.send_signal(signal.SIGINT)
             assert outputs(process) == (0, "", "")
+
+
+def ports_of(lines: list[str]) -> list[str]:
+    """The ports on a map, in its order."""
+    return [line.split(":")[2].split("/")[0] for line in lines if line.startswith("http")]
+
+
+def test_a_second_workshop(shown: list[str], start: Start) -> None:
+    """One line: it runs already, and where; the rest of it starts one more."""
+    flags = [f"--{place.name}-port" for place in PLACES]
+    ports = [part for pair in zip(flags, ports_of(shown), strict=True) for part in pair]
+    code, out, error = outputs(start(*WORKSHOP, *ports))
+    assert (code, out) == (1, "")
+    here = f"http://localhost:{ports[1]}/"
+    again = " ".join([typed(sys.executable), *WORKSHOP, *PORTS_0])
+    assert error == f"The workshop already runs: open {here} (one more: {again})\n"
+
+
+def test_one_server_of_the_workshop_runs(shown: list[str]) -> None:
+    """A lesson in another terminal: its port is named as ours, and the others are served."""
+    port = ports_of(shown)[1]
+    with serving(*WORKSHOP, *PORTS_0, "--chunked-port", port) as (process, lines):
+        assert line_of(process.stderr) == (
+            f"lesson 3: chunked coding: port {port} is already served by the workshop; "
+            "choose another with --chunked-port N\n"
+        )
+        assert len(ports_of(lines)) == 3
+        process.send_signal(signal.SIGINT)
+        assert outputs(process)[:2] == (0, "")
 
 
 def test_all_ports_busy(start: Start) -> None:
@@ -302,94 +316,3 @@ def test_signal_ends_the_workshop(number: signal.Signals) -> None:
     stopping, done = error.splitlines()
     assert stopping == "stopping: 1 still connected (again: at once)"
     assert re.search(r"200 GET / 5 pieces, [0-9]+ bytes, done$", done)
-
-
-# ---- the lessons
-
-
-def test_lesson_3(start: Start) -> None:
-    """Its own server, a client that names every byte, and the end."""
-    code, out, error = outputs(start(LESSONS[3], "--once", "--fast", "--port", "0"))
-    assert (code, error) == (0, "")
-    lines = out.splitlines()
-    assert lines[0] == ("we send   GET / HTTP/1.1␍␊Host: localhost␍␊Connection: close␍␊␍␊")
-    assert lines[1] == "head      HTTP/1.1 200 OK␍␊"
-    assert "chunk-size 6  ␍␊  chunk-data Chunks  ␍␊" in out
-    assert "chunk-size 3  ␍␊  chunk-data 你  ␍␊" in out
-    assert "chunk-size 0  ␍␊" in out
-    assert "The body, freed of its framing: 72 bytes, 65 characters" in out
-    assert "Chunks say how long they are: 你好 is 6 bytes, not 2 characters. 🌊" in out
-
-
-def test_lesson_4(start: Start) -> None:
-    """The same stream, cut in two ways, gives the same events."""
-    code, out, error = outputs(start(LESSONS[4], "--once", "--fast", "--port", "0"))
-    assert (code, error) == (0, "")
-    assert out.count('     => word 18: {"text":" one"}') == 2
-    assert out.count('     => done end: {"words":21}') == 2
-    assert "\n5 events and 5 events; the same: True\n" in out
-
-
-@pytest.mark.parametrize(("number", "tries"), [(3, 3), (4, 4)])
-def test_lesson_goes_on_until_ctrl_c(number: int, tries: int) -> None:
-    """Lines to paste, with the port it found; then Ctrl-C ends it like a program that has done."""
-    with serving(LESSONS[number], "--fast", "--port", "0") as (process, lines):
-        begin = lines.index("Now you: the server goes on. In another terminal:")
-        pasted = [line for line in lines[begin:] if line.startswith("  curl ")]
-        assert len(pasted) == tries
-        match = re.search(r"http://localhost:([0-9]+)/", pasted[0])
-        assert match
-        with socket.create_connection(("127.0.0.1", int(match[1])), 20) as client:
-            client.sendall(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n")
-            assert client.recv(65536).startswith(b"HTTP/1.1 200 OK\r\n")
-        process.send_signal(signal.SIGINT)
-        code, out, error = outputs(process)
-    assert (code, out) == (0, "")
-    assert "Traceback" not in error
-
-
-@pytest.mark.parametrize(("number", "module"), [(3, "servers.chunked"), (4, "servers.sse")])
-def test_lesson_uses_a_running_server(number: int, module: str, start: Start) -> None:
-    """`workshop` runs in another terminal: the lesson says so and shows the same."""
-    server = start("-m", module, "--port", "0", "--itl", "0", "--quiet")
-    port = line_of(server.stdout).rpartition(":")[2].strip("/\n")
-    lesson = start(LESSONS[number], "--once", "--fast", "--port", port)
-    code, out, error = outputs(lesson)
-    assert (code, error) == (0, "")
-    first, blank, *lines = out.splitlines()
-    assert first == f"port {port} is already served by the workshop: this lesson uses that server"
-    assert blank == ""
-    assert any("chunk-size" in line for line in lines)
-    server.send_signal(signal.SIGTERM)
-    assert outputs(server) == (0, "", "")
-
-
-FOREIGN = {
-    "SMTP": b"220 mail ESMTP\r\n",
-    "another web server": b"HTTP/1.1 200 OK\r\nServer: other\r\nContent-Length: 0\r\n\r\n",
-    "one without a name": b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
-    "one that closes": b"",
-}
-
-
-@pytest.mark.parametrize("answer", FOREIGN.values(), ids=FOREIGN)
-def test_lesson_and_a_foreign_program(answer: bytes, start: Start) -> None:
-    """Exit code 1 and what to do: it asks first, and only once."""
-    with foreign(answer) as port:
-        code, out, error = outputs(start(LESSONS[3], "--once", "--port", str(port)))
-    assert (code, error) == (1, "")
-    assert out == (
-        f"port {port} is in use, and not by the workshop: choose another with --port N\n"
-    )
-
-
-def test_lesson_whose_reader_has_seen_enough(start: Start) -> None:
-    """`python workshop/03_http_chunked | head -1`: no traceback."""
-    lesson = start(LESSONS[3], "--port", "0")  # four seconds of words
-    assert line_of(lesson.stdout).startswith("we send")
-    assert lesson.stdout is not None
-    lesson.stdout.close()
-    lesson.stdout = None
-    assert lesson.wait(20) == 0
-    assert lesson.stderr is not None
-    assert lesson.stderr.read() == b""

@@ -44,6 +44,8 @@ in workshop/01_generator_basics.
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a subcommand. Returns the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if sys.stdin is None:  # `<&-`
+        sys.stdin = os.fdopen(os.open(os.devnull, os.O_RDONLY))
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a screen without 你 gets \\u4f60
     if arguments[:1] in (["-h"], ["--help"], ["help"]):

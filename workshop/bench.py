@@ -165,8 +165,8 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     benches = parser.add_subparsers(dest="bench", required=True, metavar="BENCH")
     codecs = benches.add_parser("codecs", help="SSE and chunked coding beside their peers")
     add = codecs.add_argument
-    add("--events", type=positive, default=50_000, metavar="N", help="[%(default)s]")
-    add("--rounds", type=positive, default=7, metavar="N", help="[%(default)s]")
+    add("--events", type=positive, default=50_000, metavar="N", help="how many [%(default)s]")
+    add("--rounds", type=positive, default=7, metavar="N", help="how many [%(default)s]")
     add("--json", type=Path, metavar="FILE", help="also write the seconds of every round")
     add("--only", default="", metavar="SUBSTRING", help="only rows with this in their name")
     codecs.set_defaults(run=run_codecs)
@@ -179,8 +179,8 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         race = benches.add_parser(name, help=about)
         add = race.add_argument
         add("--quick", action="store_true", help="once, shorter, and only those with a goal")
-        add("--rounds", type=positive, metavar="N", help="of each measurement [3; 1]")
-        add("--seconds", type=positive_seconds, metavar="S", help="of each window [4; less]")
+        add("--rounds", type=positive, metavar="N", help="how many [3; quick: 1]")
+        add("--seconds", type=positive_seconds, metavar="S", help="of each [4; quick: less]")
         add("--json", type=Path, metavar="FILE", help="also write every run")
         add("--only", default="", metavar="SUBSTRING", help="only figures with this in their name")
         race.set_defaults(run=run)

@@ -45,9 +45,9 @@ def _check(desk: Desk, lesson: Lesson, options: argparse.Namespace) -> int:
     desk.checked(lesson, passed=report.failure is None)
     say([heading(lesson), Text(str(path), "dim"), Text(), *verdict(report), Text()])
     if report.failure:
-        say([Text(f"Stuck? workshop hint {lesson.number}")])
+        say([Text(f"Stuck? {desk.command('hint', lesson)}")])
         return 1
-    say([Text(f"Compare: workshop solution {lesson.number}"), *what_next(desk, lesson)])
+    say([Text(f"Compare: {desk.command('solution', lesson)}"), *what_next(desk, lesson)])
     return 0
 
 
@@ -76,8 +76,7 @@ def hint(argv: Sequence[str] | None = None) -> int:
 
 
 def _hint(desk: Desk, lesson: Lesson, options: argparse.Namespace) -> int:
-    seen = desk.next_hint(lesson)
-    say([heading(lesson), *hints_seen(lesson, seen)])
+    say([heading(lesson), *next_hint(desk, lesson)])
     return 0
 
 
@@ -93,8 +92,11 @@ def _solution(desk: Desk, lesson: Lesson, options: argparse.Namespace) -> int:
     if lesson.number not in progress.passed:
         seen = progress.hints.get(lesson.number, 0)
         if seen < HINTS:
-            first = f"workshop hint {lesson.number} first: you have seen {seen} of {HINTS} hints"
-            print(f"Exercise {lesson.number} has not passed yet; {first}.", file=sys.stderr)
+            print(
+                f"Exercise {lesson.number} has not passed yet: you have seen {seen} of {HINTS} "
+                f"hints. First: {desk.command('hint', lesson)}",
+                file=sys.stderr,
+            )
             return 1
         if not options.yes and not confirmed(f"Show the solution of exercise {lesson.number}?"):
             return 1
@@ -157,22 +159,24 @@ def heading(lesson: Lesson) -> Text:
     return Text(f"Lesson {lesson.number} · {lesson.title}", "bold")
 
 
-def hints_seen(lesson: Lesson, seen: int) -> Iterable[Text]:
-    """The first hints of a lesson."""
+def next_hint(desk: Desk, lesson: Lesson) -> Iterable[Text]:
+    """The hints that have been seen of a lesson, and one more."""
+    seen = desk.next_hint(lesson)
     for number, text in enumerate(lesson.hints[:seen], 1):
         yield Text(f"\nHint {number} of {HINTS}", "yellow")
         yield Text(text)
     if seen == HINTS:
-        yield Text(f"\nThat was the last. workshop solution {lesson.number} shows one.", "dim")
+        line = desk.command("solution", lesson)
+        yield Text(f"\nThat was the last. The solution: {line}", "dim")
 
 
 def what_next(desk: Desk, lesson: Lesson) -> Iterable[Text]:
     """Where to go from an exercise that passes."""
-    number = following(lesson, desk.read())
-    if number is None:
+    other = following(lesson, desk.read())
+    if other is None:
         yield Text("That was the last one: every exercise passes. 🎉", "bold green")
     else:
-        yield Text(f"Next: workshop check {number.number}")
+        yield Text(f"Next: {desk.command('check', other)}")
 
 
 def following(lesson: Lesson, progress: Progress) -> Lesson | None:
@@ -228,7 +232,7 @@ def folder_parser(name: str, description: str) -> argparse.ArgumentParser:
 def lesson_parser(name: str, description: str) -> argparse.ArgumentParser:
     parser = folder_parser(name, description)
     parser.add_argument(
-        "lesson", nargs="?", type=lesson_number, metavar="N", help="default: where you are"
+        "lesson", nargs="?", type=lesson_number, metavar="N", help="which; default: where you are"
     )
     return parser
 

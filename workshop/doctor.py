@@ -21,6 +21,7 @@ import importlib
 import io
 import os
 import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -83,6 +84,22 @@ class Finding:
     name: str
     what: str
     todo: str = ""  # a line to paste
+
+
+def this_command() -> str:
+    """What to type for the workshop: as it was started, for it may not be on the PATH."""
+    started = sys.argv[0]
+    if os.path.basename(started) == "workshop":
+        return typed(started)
+    if started.endswith(os.path.join("workshop", "__main__.py")):
+        return typed(sys.executable) + " -m workshop"
+    return "workshop"
+
+
+def typed(program: str) -> str:
+    """A program's name if a shell finds it by that, else where it is."""
+    name = os.path.basename(program)
+    return name if shutil.which(name) == program else shlex.quote(program)
 
 
 def install_line() -> str:
@@ -151,7 +168,9 @@ def curl() -> Iterator[Finding]:
         line = "curl -N http://localhost:8000/"
         yield Finding("✓", "curl", version_in(answer_of("curl", "--version")), line)
     else:
-        yield Finding("–", "curl", "missing", "install curl, or use: workshop nc localhost 8000")
+        yield Finding(
+            "–", "curl", "missing", f"install curl, or use: {this_command()} nc localhost 8000"
+        )
 
 
 def netcats() -> Iterator[Finding]:
@@ -175,7 +194,7 @@ def netcats() -> Iterator[Finding]:
                 yield Finding("✓", command, what, f"{REQUEST} | {keys}")
                 break
     if not seen:
-        yield Finding("–", "netcat", "none", f"{REQUEST} | workshop nc localhost 8000")
+        yield Finding("–", "netcat", "none", f"{REQUEST} | {this_command()} nc localhost 8000")
 
 
 def can_bind(host: str, port: int) -> str:
@@ -191,9 +210,9 @@ def can_bind(host: str, port: int) -> str:
     return ""
 
 
-def answering_on(port: int) -> str:
+def answering_on(port: int, host: str = "localhost") -> str:
     """What the server on a port calls itself, "" if it does not say so soon."""
-    connection = http.client.HTTPConnection("localhost", port, timeout=ASK_SECONDS)
+    connection = http.client.HTTPConnection(host, port, timeout=ASK_SECONDS)
     try:
         connection.request("HEAD", "/")
         return connection.getresponse().getheader("Server") or ""
@@ -247,5 +266,5 @@ def main(argv: list[str] | None = None) -> int:
             if finding.todo and finding.todo != last_todo:  # the same cure is named once
                 print(f"{'':20}{finding.todo}")
             last_todo = finding.todo
-    print("\nThe workshop can run: workshop" if ready else "\nNot yet: see each ✗ above.")
+    print(f"\nThe workshop can run: {this_command()}" if ready else "\nNot yet: see each ✗ above.")
     return 0 if ready else 1

@@ -28,7 +28,7 @@ from .commands import (
     check_parser,
     following,
     heading,
-    hints_seen,
+    next_hint,
     overview,
     run,
     say,
@@ -111,7 +111,8 @@ class Session:
             self._desk.checked(lesson, passed)
             say(verdict(self.report))
             if passed:
-                say([Text(f"n goes on; workshop solution {lesson.number} is ours, to compare")])
+                line = self._desk.command("solution", lesson)
+                say([Text(f"n goes on. Ours, to compare: {line}")])
             self._show_keys()
         idle.set()
 
@@ -133,7 +134,7 @@ class Session:
                 say([Text("no")])
                 self._show_keys()
             case "h":
-                say(hints_seen(self.lesson, self._desk.next_hint(self.lesson)))
+                say(next_hint(self._desk, self.lesson))
                 self._show_keys()
             case "s":
                 say([Text(), *bytes_seen(self.report)])

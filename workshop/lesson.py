@@ -122,7 +122,8 @@ def main(
     any_screen()
     name = os.path.basename(sys.argv[0].rstrip("/"))  # a folder, as a shell completes it
     parser = argparse.ArgumentParser(prog=name, description=lesson)
-    parser.add_argument("--port", type=port_number, default=port, help="default: %(default)s")
+    about = "of its server; default: %(default)s"
+    parser.add_argument("--port", type=port_number, default=port, help=about)
     parser.add_argument("--fast", action="store_true", help="do not wait between words")
     if by_hand:
         parser.add_argument(

@@ -10,12 +10,14 @@ there as `exercise.old.py`.
 """
 
 import os
+import shlex
 import shutil
 import sys
 from pathlib import Path
 
 import msgspec
 
+from .doctor import this_command
 from .exercises import Lesson
 
 __all__ = ["Desk", "Progress", "default_folder"]
@@ -54,6 +56,13 @@ class Desk:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._file = folder / "progress.json"
+
+    def command(self, name: str, lesson: Lesson) -> str:
+        """The line to paste for a lesson of this folder: workshop hint 3"""
+        line = f"{this_command()} {name} {lesson.number}"
+        if self.folder != default_folder():
+            line += f" --dir {shlex.quote(str(self.folder))}"
+        return line
 
     def path(self, lesson: Lesson) -> Path:
         """Where the learner's file is, if it is there."""

@@ -8,7 +8,6 @@
 
 import argparse
 import os
-import shlex
 import shutil
 import socket
 import sys
@@ -29,7 +28,7 @@ from servers.routes import Routes
 from servers.server import PortBusyError, Server, listen
 
 from .course.routes import course_routes
-from .doctor import netcats
+from .doctor import OURS, answering_on, netcats, this_command
 
 __all__ = ["main"]
 
@@ -114,7 +113,9 @@ PLACES = [
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until Ctrl-C. Returns the exit code: 0, or 1 when nothing could be served."""
     parser = argparse.ArgumentParser(
-        prog="workshop serve", description="Serve everything on this machine and print the map."
+        prog="workshop serve",
+        description="Serve everything on this machine and print the map.",
+        epilog="From --profile on, they are for the simulated LLM, as in python -m servers.chat.",
     )
     parser.add_argument(
         "--host", default="localhost", help="name or address to listen on (default: %(default)s)"
@@ -134,14 +135,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     limits = flags.limits_of(options)
     servers: list[tuple[Server, list[socket.socket]]] = []
     lines: list[str] = []
+    problems: list[str] = []
+    running = 0  # of these servers, in a workshop that was started before
     course = "workshop/01_generator_basics/README.md"
     for place in PLACES:
+        port = getattr(options, f"{place.name}_port")
         try:
-            sockets = listen(options.host, getattr(options, f"{place.name}_port"))
+            sockets = listen(options.host, port)
         except OSError as error:
             reason = error.strerror if isinstance(error, PortBusyError) else error
+            if isinstance(error, PortBusyError) and answering_on(port, options.host) == OURS:
+                reason = f"port {port} is already served by the workshop"
+                running += 1
             flag = f"choose another with --{place.name}-port N"
-            print(f"{place.title}: {reason}; {flag}", file=sys.stderr)
+            problems.append(f"{place.title}: {reason}; {flag}")
             continue
         port = sockets[0].getsockname()[1]
         setattr(options, f"{place.name}_port", port)
@@ -154,6 +161,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         lines += _describe(place, options.host, port)
         if place.name == "chat":
             course = f"{url(options.host, port)}course/"
+    if running == len(PLACES):
+        here, free = url(options.host, options.chat_port), [f"--{p.name}-port 0" for p in PLACES]
+        again = " ".join([this_command(), *free])
+        problems = [f"The workshop already runs: open {here} (one more: {again})"]
+    for problem in problems:
+        print(problem, file=sys.stderr)
     if not servers:
         return 1
     lines.append(f"Ctrl-C stops. New here? Read {course} first.")
@@ -175,12 +188,7 @@ def _describe(place: Place, host: str, port: int) -> list[str]:
 
 def _netcat() -> str:
     """The netcat of this machine with its flags, talking to localhost 8000; ours if it has none."""
-    line = next(iter(netcats())).todo.rpartition(" | ")[2]
-    if line.startswith("workshop"):
-        # As it was started, for it may not be on the PATH.
-        started = sys.argv[0] if os.path.basename(sys.argv[0]) == "workshop" else ""
-        line = (shlex.quote(started) if started else "python -m workshop") + line[len("workshop") :]
-    return line
+    return next(iter(netcats())).todo.rpartition(" | ")[2]
 
 
 def _colours() -> bool:

@@ -43,27 +43,27 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         type=seconds,
         default=clocks.connect,
         metavar="S",
-        help="for a connection to it, with TLS (default: %(default)s)",
+        help="seconds for a connection to it, with TLS (default: %(default)s)",
     )
     add(
         "--first-event-timeout",
         type=seconds,
         default=clocks.first_event,
         metavar="S",
-        help="from the request to the first event with data (default: %(default)s)",
+        help="seconds from the request to the first event with data (default: %(default)s)",
     )
     add(
         "--idle-timeout",
         type=seconds,
         default=clocks.idle,
         metavar="S",
-        help="from one event with data to the next; comments do not count (default: %(default)s)",
+        help="seconds between two events with data; comments are none (default: %(default)s)",
     )
     add(
         "--total-timeout",
         type=seconds,
         metavar="S",
-        help="for a whole answer (default: no limit)",
+        help="seconds for a whole answer (default: no limit)",
     )
 
     add = parser.add_argument_group("who may use it").add_argument

@@ -15,9 +15,9 @@ from servers.access import Access
 from servers.body import Outlet
 from servers.chat import routes
 from servers.pace import Pace
-from servers.reply import Handler, Last, Reply, Request, StreamingReply
+from servers.reply import LEFT, Handler, Last, Reply, Request, StreamingReply
 from servers.routes import Routes
-from servers.wire import Done, Missing, Recordings, Sent
+from servers.wire import Done, Missing, Recording, Recordings, Sent
 
 from ..protocol.test_anatomy import covers
 from ..saying import answer
@@ -179,9 +179,9 @@ async def test_an_unrecorded_reply_pays_nothing(monkeypatch: pytest.MonkeyPatch)
 class Held:
     """A reply that says what the test says, and its recording."""
 
-    def __init__(self, **limits: int) -> None:
+    def __init__(self, max_recordings: int = 16) -> None:
         self.words, self._heard = trio.open_memory_channel[bytes](100)
-        recordings = Recordings(**limits)
+        recordings = Recordings(max_recordings=max_recordings)
         self.table = Routes(
             {
                 "GET /": recordings.recorded(streaming(self._pieces)),
@@ -257,8 +257,33 @@ async def test_a_client_that_left_is_told() -> None:
         reading = Reading(wire)
         events = [await reading.next() for _ in range(3)]
         assert isinstance(events[2], Done)
-        assert events[2].how == "the client left"
-        assert events[2].error.endswith("ended early: expected a hex digit of the chunk-size")
+        assert events[2].how == LEFT
+        assert events[2].error == ""
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+UNFINISHED = "the chunked body ended early: expected a hex digit of the chunk-size"
+MALFORMED = "expected a hex digit of the chunk-size, not b'x'"
+
+
+@pytest.mark.parametrize(
+    ("sent", "how", "error"),
+    [
+        (b"1\r\na\r\n", LEFT, ""),
+        (b"1\r\na\r\n", "cut off", UNFINISHED),
+        (b"1\r\na\r\n", "reset", UNFINISHED),
+        (b"xyz\r\n", LEFT, MALFORMED),
+        (b"xyz\r\n", "done", MALFORMED),
+    ],
+)
+async def test_whose_doing_an_end_is(sent: bytes, how: str, error: str) -> None:
+    """A client that leaves makes no error; a server that cuts off does, and so do wrong bytes."""
+    recording = Recording()
+    recording.note(HEAD + sent)
+    recording.end(how)
+    done = (await collect(recording.replay()))[-1]
+    assert isinstance(done, Done)
+    assert (done.how, done.error) == (how, error)
 
 
 async def test_a_reader_that_does_not_read_slows_nobody() -> None:

@@ -4,17 +4,30 @@ import base64
 from contextlib import aclosing
 
 import msgspec
+import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from protocol.anatomy import Span
+from servers.access import Access
 from servers.chat import routes
 from servers.pace import Pace
 from servers.wire import Done, Missing, Recording, Sent
 
 from ..streams import memory_pair, receive_until
-from .driving import Memory, connected, get
-from .test_wire import WIRE, Held, all_spans, collect, decode, wire, wire_of
+from .driving import Memory, ask, connected, get
+from .test_wire import (
+    QUESTION,
+    WIRE,
+    Held,
+    all_spans,
+    collect,
+    decode,
+    post,
+    wire,
+    wire_of,
+    written,
+)
 
 
 async def test_a_recording_over_its_limit_tells_what_is_missing() -> None:
@@ -96,6 +109,24 @@ async def test_recordings_are_few() -> None:
             path = await open_recording(held, third)
             assert path not in ("", running)
             assert not await exists(running)
+
+
+KEY = "Authorization: Bearer sesame"
+NOTHING = {
+    "no key": get("/", WIRE),
+    "no key for a question": post("/v1/chat/completions", QUESTION, WIRE),
+    "the wrong key": get("/chat/hi", WIRE, KEY.replace("sesame", "open")),
+}
+
+
+@pytest.mark.parametrize("hostile", NOTHING.values(), ids=NOTHING)
+async def test_who_gets_nothing_pushes_no_recording_out(hostile: bytes) -> None:
+    """It could not read a recording of its own."""
+    table = routes(Pace(0, 0), access=Access(["sesame"]))
+    kept = wire_of(await written(table, post("/v1/chat/completions", QUESTION, WIRE, KEY)))
+    for _ in range(17):
+        assert wire_of(await written(table, hostile)) == ""
+    assert (await ask(table, get(kept, KEY))).startswith(b"HTTP/1.1 200 ")
 
 
 async def test_a_recording_is_forgotten(autojump_clock: MockClock) -> None:

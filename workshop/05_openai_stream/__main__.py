@@ -206,14 +206,19 @@ def main() -> int:
     about = __doc__.partition("\n")[0]
     parser = argparse.ArgumentParser(prog="05_openai_stream", description=about)
     add = parser.add_argument
-    add("question", nargs="?", default="你好, world 🌊", help="default: %(default)s")
+    add("question", nargs="?", default="你好, world 🌊", help="what to ask; default: %(default)s")
     add("--simulate", action="store_true", help="ask a simulated LLM on this machine: no key")
-    add("--base-url", type=base_url, help="another API; its key is in OPENAI_API_KEY, if any")
-    add("--key-file", type=Path, metavar="FILE", help="or in a file")
+    add(
+        "--base-url",
+        type=base_url,
+        metavar="URL",
+        help="another API, with OPENAI_API_KEY if there is one",
+    )
+    add("--key-file", type=Path, metavar="FILE", help="its key, in place of OPENAI_API_KEY")
     add("--ca-file", metavar="FILE", help="certificates (PEM) to trust in place of the system's")
-    add("--model", help="default: echo of the simulated LLM, else gpt-4o-mini")
+    add("--model", help="whom to ask; default: echo of the simulated LLM, else gpt-4o-mini")
     add("--raw", action="store_true", help="show every layer: TLS records, chunks, events")
-    add("--port", type=port_number, default=8005, help="of the proxy (default: %(default)s)")
+    add("--port", type=port_number, default=8005, help="of its proxy; default: %(default)s")
     add("--fast", action="store_true", help="do not wait between words")
     add("--once", action="store_true", help="stop after the lesson")
     options = parser.parse_args()

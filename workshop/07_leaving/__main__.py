@@ -167,7 +167,7 @@ async def show(patience: float) -> None:
 def main() -> int:
     about = __doc__.partition("\n")[0]
     parser = argparse.ArgumentParser(prog="07_leaving", description=about)
-    parser.add_argument("--fast", action="store_true", help="be less patient")
+    parser.add_argument("--fast", action="store_true", help="wait 2 s for a silent model, not 5")
     options = parser.parse_args()
     show_log(quiet=True)
     return lesson.run(show, 2.0 if options.fast else 5.0)

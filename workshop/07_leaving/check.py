@@ -1,4 +1,4 @@
-"""Check 7: a silent model, a FIN, a slow reader, and two who leave: in silence, in mid-answer."""
+"""Check 7: a model silent or not, a FIN, a slow reader, and two who leave, one in silence."""
 
 from collections.abc import Sequence
 from types import ModuleType
@@ -27,6 +27,7 @@ RULE = "one write after a close succeeds, and the next one fails: only writing t
 
 async def check(exercise: ModuleType, lab: Lab) -> None:
     await Call(exercise, lab).whole()
+    await Call(exercise, lab).never_silent()
     await Call(exercise, lab).after_a_fin()
     await Call(exercise, lab, size=4, words=LONG_WORDS).read_slowly()
     await Call(exercise, lab).gone_in_silence()
@@ -55,14 +56,15 @@ class Call:
             raise Failure("lets-the-error-out", message, rule=RULE) from None
         self._returned.set()
 
-    async def event(self, name: str) -> None:
-        """Release a token, and wait for its event."""
+    async def event(self, name: str) -> bytes:
+        """Release a token, and wait for its event. Returns all that has come."""
         token = next(self._released)
         event = b"data: %b\n\n" % token.encode()
         waiting_for = f"the event of {self._model}"
         got = await self._lab.receive_until(self._reader, event, waiting_for, name=name)
         if got not in (event, BEAT + event):
             raise not_what_was_due(got, event)
+        return got
 
     async def beat(self) -> None:
         silence = f"{BEAT!r} after {HEARTBEAT:g} s of silence"
@@ -97,6 +99,21 @@ class Call:
                 pass
             with self._lab.deadline("answer to return: all tokens are made", name="no-end"):
                 await self._returned.wait()
+
+    async def never_silent(self) -> None:
+        """A token each 0.3 s: there is always one before a heartbeat is due."""
+        async with self._lab.running(self.run):
+            for _ in WORDS[1:]:
+                got = await self.event("held-back")
+                if BEAT in got:
+                    raise Failure(
+                        "beats-without-silence",
+                        "a heartbeat among tokens 0.3 s apart: it is due after 0.5 s of silence",
+                        received=got,
+                        at=got.index(BEAT),
+                        rule="each byte begins the silence anew, that of an event too",
+                    )
+                await trio.sleep(0.6 * HEARTBEAT)
 
     async def after_a_fin(self) -> None:
         """`printf … | nc`: it has said everything, and reads on."""

@@ -35,6 +35,7 @@ except ModuleNotFoundError as missing:
 GAP = 0.05  # seconds from token to token: 20 a second
 SLOT = 0.005
 YIELD_AFTER = 64
+OTHER_FILES = 20  # open in this process beside two sockets for each stream
 
 
 class Stream:
@@ -200,12 +201,22 @@ def main() -> int:
     about = __doc__.partition("\n")[0]
     parser = argparse.ArgumentParser(prog="12_ten_thousand_streams", description=about)
     parser.add_argument("--fast", action="store_true", help="100 streams of 5 tokens")
-    parser.add_argument("--streams", type=number_of_streams, metavar="N", help="default: 2000")
+    parser.add_argument(
+        "--streams", type=number_of_streams, metavar="N", help="how many; default: 2000"
+    )
     options = parser.parse_args()
     count, tokens = (100, 5) if options.fast else (2000, 20)
-    raise_file_limit()
+    count = options.streams or count
+    allowed, needed = raise_file_limit(), 2 * count + OTHER_FILES
+    if allowed < needed:
+        fewer = max(int(allowed) - OTHER_FILES, 2) // 2
+        print(
+            f"{count:,} streams need {needed} open files; all that may be here are {allowed}. "
+            f"Raise it, as root if need be: ulimit -n {needed}; or take fewer: --streams {fewer}"
+        )
+        return 1
     try:
-        return lesson.run(show, options.streams or count, tokens)
+        return lesson.run(show, count, tokens)
     except* OSError as errors:
         print(f"too much for this machine: {errors.exceptions[0]}; try fewer --streams")
     return 1

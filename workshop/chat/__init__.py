@@ -40,12 +40,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     add = parser.add_argument
     add("question", nargs="*", help="one question; without it, standard input or a conversation")
-    add("--base-url", type=base_url, default=HERE, metavar="URL", help="default: %(default)s")
-    add("--model", help="default: sim-1 on this machine, else gpt-4o-mini")
+    add("--base-url", type=base_url, default=HERE, metavar="URL", help="API; default: %(default)s")
+    add("--model", help="whom to ask; default: sim-1 on this machine, else gpt-4o-mini")
     add("--system", default="", metavar="TEXT", help="the system prompt")
-    add("--key-file", type=Path, metavar="FILE", help="default for https: OPENAI_API_KEY")
+    add("--key-file", type=Path, metavar="FILE", help="its key; else, for https, OPENAI_API_KEY")
     add("--ca-file", metavar="FILE", help="certificates (PEM) to trust in place of the system's")
-    add("--raw", action="store_true", help="show the wire")
+    add("--raw", action="store_true", help="show the bytes, as they were sent and received")
     add("--no-usage", action="store_true", help="do not ask for the number of tokens")
     options = parser.parse_args(argv)
     try:
@@ -81,8 +81,12 @@ class Output(Console):
 
 def base_url(text: str) -> str:
     """The type of `--base-url`."""
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # "http://[::1/v1"; a port is looked at when it is asked for
+        good = False
+    if not good or parts.query:
         raise argparse.ArgumentTypeError("not a base URL such as http://localhost:8000/v1")
     return text.rstrip("/")
 

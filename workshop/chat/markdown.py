@@ -47,7 +47,7 @@ class Blocks:
 
     def __init__(self) -> None:
         self._lines: list[str] = []  # whole ones, of the block under way
-        self._rest = ""  # the last line, not yet whole
+        self._rest: list[str] = []  # the pieces of the last line, not yet whole
         self._fence = ""  # how the open one began
         self._opening = ""  # its line
         self._after_blank = False
@@ -55,30 +55,36 @@ class Blocks:
     @property
     def tail(self) -> str:
         """What is not final."""
-        return "".join(self._lines) + self._rest
+        return "".join([*self._lines, *self._rest])
 
     def tail_end(self, lines: int, width: int) -> str:
         """The end of the tail, for so many lines of a screen; of an open fence, still code."""
-        end = "".join([*self._lines[-lines:], self._rest[-lines * width :]])
+        size = lines * width
+        end = "".join([*self._lines[-lines:], *self._rest[-size:]])[-size:]
         return self._opening + end if self._fence and len(self._lines) > lines else end
 
     def feed(self, text: str) -> list[str]:
         """Take more text. Returns the blocks that are final now."""
         final: list[str] = []
-        *lines, self._rest = (self._rest + text).split("\n")
-        for line in lines:
-            self._cut_before(line, final)
-            self._take(line)
-        self._cut_before(self._rest, final)
+        first, *others = text.split("\n")
+        self._add(first, final)
+        for piece in others:
+            self._end_line()
+            self._add(piece, final)
         return final
 
-    def _cut_before(self, line: str, final: list[str]) -> None:
-        if self._after_blank and line.strip() and not line[0].isspace():
+    def _add(self, piece: str, final: list[str]) -> None:
+        """A piece of a line; the first of it tells whether a block has ended before."""
+        if self._after_blank and not self._rest and piece[:1].strip():
             final.append("".join(self._lines))
             self._lines = []
             self._after_blank = False
+        if piece:
+            self._rest.append(piece)
 
-    def _take(self, line: str) -> None:
+    def _end_line(self) -> None:
+        line = "".join(self._rest)
+        self._rest = []
         self._lines.append(line + "\n")
         if self._fence:
             mark = line.strip()

@@ -37,6 +37,8 @@ def history() -> Iterator[None]:
         return
     path = history_file()
     readline.set_history_length(MAX_LINES)
+    # In a locale without UTF-8 (LC_ALL=C) the bytes of 你 would be commands of the editor.
+    readline.parse_and_bind("set convert-meta off")
     with contextlib.suppress(OSError):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT, 0o600))

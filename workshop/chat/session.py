@@ -6,8 +6,8 @@
 > ^D                      leaves
 """
 
+import os
 from collections.abc import Callable
-from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
@@ -123,10 +123,12 @@ class Session:
             return "nothing was said yet"
         text = "\n".join(f"## {role}\n\n{text.rstrip()}\n" for role, text in parts)
         try:
-            with Path(name).expanduser().open("x", encoding="utf-8", errors="replace") as file:
+            with open(os.path.expanduser(name), "x", encoding="utf-8", errors="replace") as file:
                 file.write(text)
         except OSError as error:
             return f"{name}: {error.strerror}"
+        except ValueError as error:  # a name that this system's encoding of them cannot say
+            return f"{name}: {error}"
         return f"saved: {name}"
 
     def _new(self, _: str) -> str:

@@ -1,0 +1,32 @@
+"""A clock that never looks at what was written: heartbeats among words that come all the time."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+import trio
+
+from clients.stream import ByteStream
+
+
+async def answer(
+    stream: ByteStream, tokens: AsyncGenerator[str, None], heartbeat_seconds: float
+) -> None:
+    turn = trio.Lock()  # a heartbeat never stands inside an event
+
+    async def send(data: bytes) -> None:
+        async with turn:
+            await stream.send_all(data)
+
+    async def beat() -> None:
+        while True:
+            await trio.sleep(heartbeat_seconds)
+            await send(b": keep-alive\n")
+
+    try:
+        async with aclosing(tokens), trio.open_nursery() as nursery:
+            nursery.start_soon(beat)
+            async for token in tokens:
+                await send(b"data: %b\n\n" % token.encode())
+            nursery.cancel_scope.cancel()
+    except* trio.BrokenResourceError:
+        pass  # the reader has gone: nobody is left to tell
