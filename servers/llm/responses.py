@@ -16,6 +16,8 @@ What opens an item leaves with its first token, and what closes it with the firs
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Literal
 
 import msgspec
@@ -96,13 +98,13 @@ def question_of(asked: ResponsesRequest) -> Question:
 
 def _turns(asked: ResponsesRequest) -> list[Turn]:
     turns = [Turn("system", asked.instructions)] if asked.instructions else []
-    for item in asked.items:
-        role = _role(item)
-        if role == "assistant" and turns and turns[-1].role == role:
+    said = [(role, item.text) for item in asked.items if (role := _role(item))]
+    for role, together in groupby(said, key=itemgetter(0)):
+        texts = [text for _, text in together]
+        if role == "assistant":
             # A message and the calls after it are several items, and one turn of the model.
-            turns[-1] = Turn(role, turns[-1].text + item.text)
-        elif role:
-            turns.append(Turn(role, item.text))
+            texts = ["".join(texts)]
+        turns += [Turn(role, text) for text in texts]
     return turns
 
 

@@ -363,3 +363,18 @@ def test_the_turns_of_a_conversation() -> None:
         Turn("tool", "4 °C"),
         Turn("tool", "rain"),
     ]
+
+
+def test_a_long_answer_in_many_items_is_joined_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client chooses how many: joined one by one, a body of 10 MB would take half a minute."""
+    written = 0
+
+    def counting(role: str, text: str) -> Turn:
+        nonlocal written
+        written += len(text)
+        return Turn(role, text)
+
+    monkeypatch.setattr("servers.llm.responses.Turn", counting)
+    items = [{"role": "assistant", "content": "a word, "}] * 100
+    assert question_of(asked(input=items)).turns == [Turn("assistant", "a word, " * 100)]
+    assert written == 800
