@@ -260,8 +260,12 @@ class API:
             tokens = [answer.completion_tokens for answer in answers]
             steps = repeat(b"", max(tokens))
             sequence = Running(steps, gaps, prefill, write=lambda piece, now: True)
-            await self._engine.drive(sequence, flush=trio.lowlevel.checkpoint)
-            self._engine.metrics.end(route, "done")
+            reason = "cancelled"
+            try:
+                await self._engine.drive(sequence, flush=trio.lowlevel.checkpoint)
+                reason = "done"
+            finally:
+                self._engine.metrics.end(route, reason)
             is_large = sum(tokens) > LARGE_ANSWER
             reply = await self._compute(lambda: _json(writer.whole()), apart=is_large)
         return _disturbed(reply, disturbance) if disturbance else reply
