@@ -27,7 +27,7 @@ import zlib
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from http import HTTPStatus
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import msgspec
 import trio
@@ -37,7 +37,7 @@ from clients.errors import RequestError
 from clients.http import Response
 
 from .body import Body
-from .command import arguments, run, seconds
+from .command import arguments, base_url, run, seconds
 from .reply import CutOff, Handler, Headers, Reply, Request, StreamingReply
 from .routes import Routes
 
@@ -365,18 +365,6 @@ class Passed(StreamingReply):
 
     async def aclose(self) -> None:
         await self._connection.aclose()
-
-
-def base_url(text: str) -> str:
-    """The type of `--to`."""
-    try:
-        parts = urlsplit(text)
-        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # a port that is no number
-        good = False
-    if not good or not text.isascii() or parts.query or parts.fragment:
-        raise argparse.ArgumentTypeError(f"not a base URL such as http://localhost:8000: {text}")
-    return text
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -12,7 +12,7 @@ from rich.console import Console
 from servers import chat as server
 from servers.llm.texts import TORTURE
 from servers.pace import Pace
-from workshop.chat import base_url, key_of, main, usual_model
+from workshop.chat import key_of, main, usual_model
 from workshop.chat.answer import Answer, Conversation, Ending, _ending
 from workshop.chat.markdown import Blocks, Lines, escape
 from workshop.chat.screen import Terminal
@@ -238,7 +238,6 @@ def test_whose_key(monkeypatch: pytest.MonkeyPatch) -> None:
     key = key_of(Namespace(key_file=None, base_url="https://example.com/v1"))
     assert key is not None
     assert key.reveal() == "sk-canary-chat"
-    assert base_url("https://example.com/v1/") == "https://example.com/v1"
     assert usual_model("https://example.com/v1") == "gpt-4o-mini"
 
 

@@ -21,6 +21,7 @@ from rich.console import Console
 from clients.tls import client_context
 from protocol.secret import Secret
 from servers.access import read_keys
+from servers.command import base_url
 
 from .answer import HERE, Conversation, Ending, Place
 from .markdown import escape
@@ -77,14 +78,6 @@ class Output(Console):
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError
-
-
-def base_url(text: str) -> str:
-    """The type of `--base-url`."""
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
-        raise argparse.ArgumentTypeError("not a base URL such as http://localhost:8000/v1")
-    return text.rstrip("/")
 
 
 def usual_model(base_url: str) -> str:
