@@ -188,14 +188,14 @@ def _path_behind(request: Request, route: str) -> str:
     return path.replace("{id}", quote(id, safe="") if id.strip(".") else "%2E")
 
 
+class _Named(msgspec.Struct):
+    model: str = "-"
+
+
 def _model_of(request: Request) -> str:
     """For the log: what the request says, if it can be read."""
-
-    class Named(msgspec.Struct):
-        model: str = "-"
-
     try:
-        name = msgspec.json.decode(request.body, type=Named).model if request.body else "-"
+        name = msgspec.json.decode(request.body, type=_Named).model if request.body else "-"
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return "?"
     return "".join(letter if letter.isprintable() else "?" for letter in name[:80])
