@@ -159,6 +159,8 @@ class Relay:
         if not kind.startswith(("application/json", "text/event-stream")):
             message = f"The API behind this proxy sends {kind[:80]!r} in place of an answer."
             raise RelayFailed(Failure(502, "upstream_content_type", message))
+        if request.method == "HEAD":  # no body will be relayed, and nobody has left
+            exchange.record.ending = "head only"
         return reply
 
     async def _error(self, reply: RelayedReply, response: Response, exchange: Exchange) -> Reply:
