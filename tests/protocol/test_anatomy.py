@@ -13,6 +13,7 @@ from .feeding import bytewise, cut, damaged, feedings, joined, offsets
 EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n"
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
 STREAM = EVENTS + CHUNKED + b"\r\n"
+CAPITALS = b"HTTP/1.1 200 OK\r\nContent-Type: Text/Event-Stream\r\nContent-Length: 2\r\n\r\n"
 TEXT = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
 JSON = b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\n"
 
@@ -166,6 +167,15 @@ CASES: dict[str, tuple[bytes, list[Part], str]] = {
             ("CRLF", b"\r\n", 1, 0, 0),
             ("last-chunk", b"0", 0, 0, 0),
             ("CRLF", b"\r\n\r\n", 0, 0, 0),
+        ],
+        "",
+    ),
+    "types in other letters (RFC 9110 §8.3.1)": (
+        CAPITALS + b":\n",
+        [
+            head(CAPITALS),
+            ("comment", b":", 0, 0, 0),
+            ("end-of-line", b"\n", 0, 0, 0),
         ],
         "",
     ),
