@@ -241,7 +241,7 @@ CASES: dict[str, tuple[bytes, list[Part], str]] = {
     "no response": (
         b"\x16\x03",
         [("unreadable", b"\x16\x03", 0, 0, 0)],
-        "a TLS handshake: this port speaks plain HTTP, use http://",
+        "a TLS record: that port speaks TLS, use https://",
     ),
     "two lengths": (
         TEXT + CHUNKED + b"Content-Length: 5\r\n\r\n2\r\nhi",
