@@ -27,7 +27,6 @@ from msgspec.structs import replace
 from protocol.response_events import (
     ContentPartAdded,
     ContentPartDone,
-    ErrorEvent,
     EventTemplate,
     FunctionCallArgumentsDelta,
     FunctionCallArgumentsDone,
@@ -42,7 +41,6 @@ from protocol.response_events import (
     ResponseCompleted,
     ResponseCreated,
     ResponseEvent,
-    ResponseFailed,
     ResponseIncomplete,
     ResponseInProgress,
     encode_response_event,
@@ -60,7 +58,6 @@ from protocol.responses import (
     Reasoning,
     ReasoningItem,
     Response,
-    ResponseError,
     ResponsesRequest,
     ResponseUsage,
     SummaryText,
@@ -185,18 +182,6 @@ class ResponsesWriter:
     def whole(self) -> Response:
         """The same answer in one piece."""
         return self._whole
-
-    def failed(self, message: str, sequence_number: int) -> bytes:
-        """The end of a run that breaks off.
-
-        Args:
-            message: what clients show.
-            sequence_number: how many events have been sent.
-        """
-        error = ResponseError("server_error", message)
-        response = replace(self._begun, status="failed", error=error)
-        events = [ErrorEvent(code=error.code, message=message), ResponseFailed(response=response)]
-        return _encode(events, sequence_number)
 
 
 INCOMPLETE = {

@@ -190,14 +190,6 @@ def test_an_answer_without_a_token() -> None:
     assert written.last == event(2, "completed", response("completed", "", usage(0, 0)))
 
 
-def test_a_run_that_fails() -> None:
-    error = '"code":"server_error","message":"Broken."'
-    failed = response("failed").replace('"error":null', f'"error":{{{error}}}')
-    assert writer(Answer((), ["a"])).failed("Broken.", 7) == (
-        f'event: error\ndata: {{"type":"error","sequence_number":7,{error},"param":null}}\n\n'
-    ).encode() + event(8, "failed", failed)
-
-
 def test_what_was_asked_is_said_again() -> None:
     """In the first events as in the last."""
     fields = {
