@@ -125,6 +125,9 @@ BAD_FLAGS = {
     ("--itl", "nan"): "not a number of seconds (0 to 3600): nan",
     ("--ttft", "-1"): "not a number of seconds (0 to 3600): -1",
     ("--ttft", "soon"): "not a number of seconds (0 to 3600): soon",
+    ("--max-batch", "0"): "not a whole number from 1: 0",
+    ("--max-batch", "1000000000999"): "not a whole number from 1: 1000000000999",
+    ("--queue", "٣"): "not a whole number from 0: ٣",
     ("--ports", "80"): "unrecognized arguments: --ports 80",
 }
 
