@@ -384,4 +384,5 @@ if __name__ == "__main__":
     sys.exit(main())
 
 
-# What this file does not do: pass on trailers, upgrades or a request's body before it is whole.
+# What this file does not do: pass on trailers, upgrades or a request's body before it is whole;
+# tell a percent-encoded slash in a path from any other.
