@@ -46,7 +46,7 @@ class ConnectTimeoutError(ConnectError):
 
 
 class ProxyError(ConnectError):
-    """The proxy refused, or what it said is no answer to CONNECT."""
+    """The proxy refused, what it said is no answer to CONNECT, or nobody knows which it is."""
 
 
 class TLSError(ConnectError):

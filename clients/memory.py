@@ -16,11 +16,9 @@ sockets:
 
 import trio
 
-from .stream import READ_SIZE
+from .stream import LINGER_SECONDS, READ_SIZE
 
 __all__ = ["MemoryStream", "memory_pair"]
-
-LINGER_SECONDS = 2.0
 
 
 class Direction:

@@ -44,25 +44,25 @@ def proxy_for(host: str, port: int, environment: Mapping[str, str] = os.environ)
     """The proxy on the way to an https:// host, or None.
 
     Raises:
-        ValueError: HTTPS_PROXY is no http:// URL.
+        ProxyError: HTTPS_PROXY is no http:// URL.
     """
     url = environment.get("https_proxy") or environment.get("HTTPS_PROXY") or ""
     exceptions = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
     if not url or any(_matches(rule.strip(), host, port) for rule in exceptions.split(",")):
         return None
-    parts = urlsplit(url if "://" in url else f"http://{url}")
     try:
-        number = parts.port
-    except ValueError:
-        number = -1
-    if parts.scheme != "http" or not parts.hostname or number == -1:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        name, number = parts.hostname if parts.scheme == "http" else None, parts.port
+    except ValueError:  # a port that is no number; half an IPv6 address
+        name = None
+    if not name:
         # Not quoted: there may be a password in it.
-        raise ValueError("HTTPS_PROXY must look like http://host:port or http://user:pw@host:port")
+        raise ProxyError("HTTPS_PROXY must look like http://host:port, or user:password@host:port")
     authorization = ""
     if parts.username is not None:
         userinfo = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         authorization = "Basic " + base64.b64encode(userinfo.encode()).decode()
-    return Proxy(parts.hostname, number or 80, authorization)
+    return Proxy(name, number or 80, authorization)
 
 
 def _matches(rule: str, host: str, port: int) -> bool:

@@ -177,7 +177,8 @@ class ResponseAnatomy:
         return rest
 
     def _expect_body(self, head: Head) -> None:
-        types = head.values(b"content-type")
+        # "The type and subtype tokens are case-insensitive." (RFC 9110 §8.3.1)
+        types = [value.lower() for value in head.values(b"content-type")]
         if any(value.startswith(b"application/json") for value in types):
             self._label = "json"  # an error, or a whole answer: nothing of it is a token
         if any(value.startswith(b"text/event-stream") for value in types):

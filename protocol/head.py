@@ -169,8 +169,10 @@ class HeadReader:
             raise min(errors, key=lambda error: error.offset)
 
     def _bad_byte(self, index: int, found: bytes) -> DecodeError:
-        if index == 0 and found == b"\x16":
+        if index == 0 and found == b"\x16" and self._is_request:
             return self._error_at(0, "a TLS handshake: this port speaks plain HTTP, use http://")
+        if index == 0 and found in (b"\x15", b"\x16") and not self._is_request:
+            return self._error_at(0, "a TLS record: that port speaks TLS, use https://")
         if found == b"\n":
             return self._error_at(
                 index,

@@ -43,6 +43,6 @@ class Secret:
 
 def redact(text: str) -> str:
     """The same text without what is a key, or looks like one."""
-    for secret in Secret.known:
+    for secret in sorted(Secret.known, key=len, reverse=True):  # one may begin with another
         text = text.replace(secret, REDACTED)
     return SUSPECTS.sub(REDACTED, text)

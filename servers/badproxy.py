@@ -27,7 +27,7 @@ import zlib
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from http import HTTPStatus
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import msgspec
 import trio
@@ -37,7 +37,7 @@ from clients.errors import RequestError
 from clients.http import Response
 
 from .body import Body
-from .command import arguments, run, seconds
+from .command import arguments, base_url, run, seconds
 from .reply import CutOff, Handler, Headers, Reply, Request, StreamingReply
 from .routes import Routes
 
@@ -367,18 +367,6 @@ class Passed(StreamingReply):
         await self._connection.aclose()
 
 
-def base_url(text: str) -> str:
-    """The type of `--to`."""
-    try:
-        parts = urlsplit(text)
-        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # a port that is no number
-        good = False
-    if not good or not text.isascii() or parts.query or parts.fragment:
-        raise argparse.ArgumentTypeError(f"not a base URL such as http://localhost:8000: {text}")
-    return text
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the server alone."""
     parser = arguments("servers.badproxy", "A proxy that misbehaves on purpose.", 8009)
@@ -396,4 +384,5 @@ if __name__ == "__main__":
     sys.exit(main())
 
 
-# What this file does not do: pass on trailers, upgrades or a request's body before it is whole.
+# What this file does not do: pass on trailers, upgrades or a request's body before it is whole;
+# tell a percent-encoded slash in a path from any other.

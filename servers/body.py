@@ -70,7 +70,7 @@ class Body:
         await self._send(data, give_turn=False)
 
     async def send_raw(self, data: bytes) -> None:
-        """Send bytes as they are, in no frame: the head before the body, or a whole response."""
+        """Send bytes as they are, in no frame: what a fault sends in place of a chunk."""
         await self._send(data)
 
     async def send(self, piece: bytes) -> None:

@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from urllib.parse import urlsplit
 
 import trio
 
@@ -21,7 +22,16 @@ from .redact import RedactingFormatter
 from .routes import Routes
 from .server import PortBusyError, Server, listen
 
-__all__ = ["arguments", "port_number", "run", "seconds", "serve_until_signal", "show_log", "url"]
+__all__ = [
+    "arguments",
+    "base_url",
+    "port_number",
+    "run",
+    "seconds",
+    "serve_until_signal",
+    "show_log",
+    "url",
+]
 
 
 def arguments(name: str, description: str, port: int) -> argparse.ArgumentParser:
@@ -69,6 +79,21 @@ def seconds(text: str) -> float:
     if not 0 <= value <= 3600:
         raise argparse.ArgumentTypeError(f"not a number of seconds (0 to 3600): {text}")
     return value
+
+
+def base_url(text: str) -> str:
+    """The type of flags that name an API or a server; the slash at its end is dropped.
+
+    What is no such URL is not shown, for it may have a password in it: we would send none.
+    """
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is no number, or over 65535; half an IPv6 address
+        good = False
+    if not good or not text.isascii() or "@" in parts.netloc or parts.query or parts.fragment:
+        raise argparse.ArgumentTypeError("not a base URL such as http://localhost:8000/v1")
+    return text.rstrip("/")
 
 
 def run(

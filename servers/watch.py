@@ -11,7 +11,8 @@ How a server learns that a client has gone:
     RST            at once                 EPOLLERR or EPOLLHUP, without any write
     close          after our next write    that write draws an RST: as above
     FIN            "half-closed"           nothing: it may still read, so we go on
-    silence        never                   the heartbeat is the write that draws it out
+    silence        not by itself           the heartbeat is the write that draws it out; where there
+                                           is none, a probe of TCP's keep-alive is (server.py)
 """
 
 import select

@@ -3,7 +3,7 @@
 import io
 import re
 import tracemalloc
-from argparse import ArgumentTypeError, Namespace
+from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from rich.console import Console
 from servers import chat as server
 from servers.llm.texts import TORTURE
 from servers.pace import Pace
-from workshop.chat import base_url, key_of, main, usual_model
+from workshop.chat import key_of, main, usual_model
 from workshop.chat.answer import Answer, Conversation, Ending, _ending
 from workshop.chat.markdown import Blocks, Lines, escape
 from workshop.chat.screen import Terminal
@@ -258,14 +258,7 @@ def test_whose_key(monkeypatch: pytest.MonkeyPatch) -> None:
     key = key_of(Namespace(key_file=None, base_url="https://example.com/v1"))
     assert key is not None
     assert key.reveal() == "sk-canary-chat"
-    assert base_url("https://example.com/v1/") == "https://example.com/v1"
     assert usual_model("https://example.com/v1") == "gpt-4o-mini"
-
-
-@pytest.mark.parametrize("place", ["localhost", "localhost:x", "localhost:99999", "[::1", "a/?b"])
-def test_what_is_no_base_url(place: str) -> None:
-    with pytest.raises(ArgumentTypeError, match=r"not a base URL such as http://localhost:8000/v1"):
-        base_url(place if place == "localhost" else f"http://{place}")
 
 
 @pytest.mark.parametrize("flags", [[], ["--raw"]])

@@ -43,8 +43,9 @@ __all__ = ["API", "Settings", "Writer", "identified"]
 CHAT_COMPLETIONS = "POST /v1/chat/completions"
 RESPONSES = "POST /v1/responses"
 
-# A body of so many bytes is counted in a thread, for a megabyte would stop every other stream, and
-# so would a hostile JSON Schema of any size; an answer of so many tokens is written in one.
+# A body of so many bytes is read and counted in a thread, for a megabyte would stop every other
+# stream. So would a hostile JSON Schema of any size, and looking for four stop sequences in 100,000
+# tokens; an answer of so many tokens is written in one.
 LARGE_BODY = 16 << 10
 LARGE_ANSWER = 2_000
 
@@ -140,7 +141,7 @@ class API:
     # ---- The routes
 
     async def _chat_completions(self, request: Request) -> Reply | StreamingReply:
-        asked = read_chat_request(request.body)
+        asked, question = await self._read(request, read_chat_request, chat_completions.question_of)
         make_writer = partial(
             ChatWriter,
             asked,
@@ -148,20 +149,32 @@ class API:
             created=int(time.time()),
             reasoning_field=self._settings.reasoning_field,
         )
-        question = chat_completions.question_of(asked)
         return await self.answer(
             request, question, make_writer, route=CHAT_COMPLETIONS, stream=bool(asked.stream)
         )
 
     async def _responses(self, request: Request) -> Reply | StreamingReply:
-        asked = read_responses_request(request.body)
+        asked, question = await self._read(request, read_responses_request, responses.question_of)
         make_writer = partial(
             ResponsesWriter, asked, id=f"resp_{secrets.token_hex(24)}", created=int(time.time())
         )
-        question = responses.question_of(asked)
         return await self.answer(
             request, question, make_writer, route=RESPONSES, stream=bool(asked.stream)
         )
+
+    async def _read(
+        self,
+        request: Request,
+        read: Callable[[bytes], T],
+        question_of: Callable[[T], Question],
+    ) -> tuple[T, Question]:
+        """A request's body, and what it asks of the model."""
+
+        def both() -> tuple[T, Question]:
+            asked = read(request.body)
+            return asked, question_of(asked)
+
+        return await self._compute(both, apart=len(request.body) > LARGE_BODY)
 
     async def _list_models(self, request: Request) -> Reply:
         return _json(ModelList(data=[ModelObject(name) for name in self._model.names]))
@@ -247,8 +260,12 @@ class API:
             tokens = [answer.completion_tokens for answer in answers]
             steps = repeat(b"", max(tokens))
             sequence = Running(steps, gaps, prefill, write=lambda piece, now: True)
-            await self._engine.drive(sequence, flush=trio.lowlevel.checkpoint)
-            self._engine.metrics.end(route, "done")
+            reason = "cancelled"
+            try:
+                await self._engine.drive(sequence, flush=trio.lowlevel.checkpoint)
+                reason = "done"
+            finally:
+                self._engine.metrics.end(route, reason)
             is_large = sum(tokens) > LARGE_ANSWER
             reply = await self._compute(lambda: _json(writer.whole()), apart=is_large)
         return _disturbed(reply, disturbance) if disturbance else reply
@@ -275,8 +292,8 @@ class API:
             tokens = sum(count_tokens(turn.text) for turn in question.turns)
             return self._model.answers(question), tokens
 
-        is_large = size > LARGE_BODY or bool(question.tools) or question.schema is not None
-        return await self._compute(think, apart=is_large)
+        costs = question.tools or question.stop or question.schema is not None
+        return await self._compute(think, apart=bool(costs) or size > LARGE_BODY)
 
     async def _compute(self, function: Callable[[], T], *, apart: bool) -> T:
         """Call a function, in a thread if it would stop every other stream."""

@@ -38,6 +38,10 @@ YIELD_AFTER = 64
 also when the engine is late: one that did not yield while it was behind stalled everything."""
 
 
+# What a write raises that finds it out. If the watch does first, the sequence is cancelled.
+CLIENT_GONE = (trio.BrokenResourceError, trio.ClosedResourceError)
+
+
 class Sequence:
     """One answer under way.
 
@@ -227,8 +231,8 @@ class Engine:
 
     def _remove(self, sequence: Sequence) -> None:
         """Forget a sequence: it has finished, or nobody wants it any more."""
-        if not sequence.finished and sequence.error is None:
-            self.metrics.cancelled += 1
+        failed = sequence.error is not None and not isinstance(sequence.error, CLIENT_GONE)
+        self.metrics.cancelled += not (sequence.finished or failed)
         if not sequence.running:
             self._queue.remove(sequence)
             return
@@ -324,8 +328,8 @@ class TokenSource:
         except CutOff:
             reason = "cut off"
             raise
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            raise  # the client has left
+        except CLIENT_GONE:
+            raise
         except Exception:
             reason = "failed"
             raise

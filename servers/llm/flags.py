@@ -5,6 +5,7 @@
 
 import argparse
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
@@ -194,10 +195,10 @@ def number(least: float, most: float) -> Callable[[str], float]:
 
 
 def whole_number(least: int) -> Callable[[str], int]:
-    """The type of a flag that takes a whole number."""
+    """The type of a flag that takes a whole number, a billion at most."""
 
     def read(text: str) -> int:
-        if not text.isascii() or not text.isdigit() or not least <= int(text[:10]) <= 10**9:
+        if not re.fullmatch("[0-9]{1,10}", text) or not least <= int(text) <= 10**9:
             raise argparse.ArgumentTypeError(f"not a whole number from {least}: {text}")
         return int(text)
 

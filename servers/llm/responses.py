@@ -16,6 +16,8 @@ What opens an item leaves with its first token, and what closes it with the firs
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Literal
 
 import msgspec
@@ -25,7 +27,6 @@ from msgspec.structs import replace
 from protocol.response_events import (
     ContentPartAdded,
     ContentPartDone,
-    ErrorEvent,
     EventTemplate,
     FunctionCallArgumentsDelta,
     FunctionCallArgumentsDone,
@@ -40,7 +41,6 @@ from protocol.response_events import (
     ResponseCompleted,
     ResponseCreated,
     ResponseEvent,
-    ResponseFailed,
     ResponseIncomplete,
     ResponseInProgress,
     encode_response_event,
@@ -58,7 +58,6 @@ from protocol.responses import (
     Reasoning,
     ReasoningItem,
     Response,
-    ResponseError,
     ResponsesRequest,
     ResponseUsage,
     SummaryText,
@@ -96,13 +95,13 @@ def question_of(asked: ResponsesRequest) -> Question:
 
 def _turns(asked: ResponsesRequest) -> list[Turn]:
     turns = [Turn("system", asked.instructions)] if asked.instructions else []
-    for item in asked.items:
-        role = _role(item)
-        if role == "assistant" and turns and turns[-1].role == role:
+    said = [(role, item.text) for item in asked.items if (role := _role(item))]
+    for role, together in groupby(said, key=itemgetter(0)):
+        texts = [text for _, text in together]
+        if role == "assistant":
             # A message and the calls after it are several items, and one turn of the model.
-            turns[-1] = Turn(role, turns[-1].text + item.text)
-        elif role:
-            turns.append(Turn(role, item.text))
+            texts = ["".join(texts)]
+        turns += [Turn(role, text) for text in texts]
     return turns
 
 
@@ -183,18 +182,6 @@ class ResponsesWriter:
     def whole(self) -> Response:
         """The same answer in one piece."""
         return self._whole
-
-    def failed(self, message: str, sequence_number: int) -> bytes:
-        """The end of a run that breaks off.
-
-        Args:
-            message: what clients show.
-            sequence_number: how many events have been sent.
-        """
-        error = ResponseError("server_error", message)
-        response = replace(self._begun, status="failed", error=error)
-        events = [ErrorEvent(code=error.code, message=message), ResponseFailed(response=response)]
-        return _encode(events, sequence_number)
 
 
 INCOMPLETE = {

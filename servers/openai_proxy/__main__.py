@@ -6,18 +6,17 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
 
+from clients.chat import is_private
 from clients.tls import client_context
 
+from .. import command
 from ..access import Access, key_of_environment, read_keys
 from ..command import arguments, run, seconds
 from ..connection import Limits
 from ..redact import Secret
 from .handlers import HOSTS, PAGES, Upstream, routes
 from .relay import Clocks
-
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -106,13 +105,10 @@ def base_url(text: str) -> str:
 
     Plain http is for this machine only: over a network everybody on the way would read the key.
     """
-    parts = urlsplit(text)
-    plain = parts.scheme == "http" and parts.hostname in LOOPBACK
-    if not parts.hostname or parts.query or parts.fragment or parts.username:
-        raise argparse.ArgumentTypeError("not a base URL such as https://api.openai.com/v1")
-    if parts.scheme != "https" and not plain:
-        raise argparse.ArgumentTypeError(f"not https: {text} (http is for this machine only)")
-    return text.rstrip("/")
+    url = command.base_url(text)
+    if not is_private(url):
+        raise argparse.ArgumentTypeError(f"not https: {url} (http is for this machine only)")
+    return url
 
 
 def upstream_of(options: argparse.Namespace) -> Upstream:

@@ -159,6 +159,8 @@ class Relay:
         if not kind.startswith(("application/json", "text/event-stream")):
             message = f"The API behind this proxy sends {kind[:80]!r} in place of an answer."
             raise RelayFailed(Failure(502, "upstream_content_type", message))
+        if request.method == "HEAD":  # no body will be relayed, and nobody has left
+            exchange.record.ending = "head only"
         return reply
 
     async def _error(self, reply: RelayedReply, response: Response, exchange: Exchange) -> Reply:
@@ -188,14 +190,14 @@ def _path_behind(request: Request, route: str) -> str:
     return path.replace("{id}", quote(id, safe="") if id.strip(".") else "%2E")
 
 
+class _Named(msgspec.Struct):
+    model: str = "-"
+
+
 def _model_of(request: Request) -> str:
     """For the log: what the request says, if it can be read."""
-
-    class Named(msgspec.Struct):
-        model: str = "-"
-
     try:
-        name = msgspec.json.decode(request.body, type=Named).model if request.body else "-"
+        name = msgspec.json.decode(request.body, type=_Named).model if request.body else "-"
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return "?"
     return "".join(letter if letter.isprintable() else "?" for letter in name[:80])

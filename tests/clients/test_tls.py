@@ -236,7 +236,7 @@ async def test_half_close_with_bytes_unread(version: ssl.TLSVersion) -> None:
     await client.send_eof()
     assert await server.receive_some() == b""
     await server.send_all(b"answer")
-    await server.aclose_soon() if hasattr(server, "aclose_soon") else server.close()
+    server.close()
     assert await receive_all(client) == EVENT[1:] + EVENT + b"answer"
 
 
@@ -250,8 +250,6 @@ async def test_aclose_of_a_peer_that_reads_nothing(autojump_clock: MockClock) ->
 
 async def test_close_without_a_handshake() -> None:
     """No goodbye where nobody was greeted."""
-    from .tls_peers import HOST, trusting_context
-
     left, right = memory_pair()
     client = TLSStream(left, trusting_context(), server_hostname=HOST)
     client.close()

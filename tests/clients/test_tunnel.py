@@ -32,10 +32,13 @@ def test_the_proxy_on_the_way(environment: dict[str, str], proxy: Proxy | None) 
     assert proxy_for(*HOST, environment) == proxy
 
 
-@pytest.mark.parametrize("url", ["https://p:1", "socks5://p:1", "http://", "http://me:secret@p:x"])
+NO_PROXIES = ["https://p:1", "socks5://p:1", "http://", "http://me:secret@p:x", "http://["]
+
+
+@pytest.mark.parametrize("url", NO_PROXIES)
 def test_no_proxy_url(url: str) -> None:
     """The message does not quote it: there may be a password in it."""
-    with pytest.raises(ValueError, match="HTTPS_PROXY must look like") as caught:
+    with pytest.raises(ProxyError, match="HTTPS_PROXY must look like") as caught:
         proxy_for(*HOST, {"HTTPS_PROXY": url})
     assert "secret" not in str(caught.value)
 

@@ -17,8 +17,9 @@ import msgspec
 import openai
 import trio
 
+from servers import connection
 from servers.connection import Limits
-from servers.llm.faults import FAULTS, parse, wire
+from servers.llm.faults import FAULTS, parse
 from servers.reply import EventStream, Last, Reply, Request, StreamingReply
 from servers.routes import Routes
 from servers.server import Server, listen
@@ -169,11 +170,11 @@ def _serving() -> Iterator[int]:
     thread.start()
     token = tokens.get(timeout=SAFETY)
     # An error event is to be read before the end comes, also on a machine that is busy.
-    before, wire.GOODBYE_SECONDS = wire.GOODBYE_SECONDS, 1.5
+    before, connection.GOODBYE_SECONDS = connection.GOODBYE_SECONDS, 1.5
     try:
         yield port
     finally:
-        wire.GOODBYE_SECONDS = before
+        connection.GOODBYE_SECONDS = before
         trio.from_thread.run_sync(server.abort, trio_token=token)
         thread.join()
 

@@ -13,6 +13,7 @@ from .feeding import bytewise, cut, damaged, feedings, joined, offsets
 EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n"
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
 STREAM = EVENTS + CHUNKED + b"\r\n"
+CAPITALS = b"HTTP/1.1 200 OK\r\nContent-Type: Text/Event-Stream\r\nContent-Length: 2\r\n\r\n"
 TEXT = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
 JSON = b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\n"
 
@@ -169,6 +170,15 @@ CASES: dict[str, tuple[bytes, list[Part], str]] = {
         ],
         "",
     ),
+    "types in other letters (RFC 9110 §8.3.1)": (
+        CAPITALS + b":\n",
+        [
+            head(CAPITALS),
+            ("comment", b":", 0, 0, 0),
+            ("end-of-line", b"\n", 0, 0, 0),
+        ],
+        "",
+    ),
     "JSON, and nothing in it is a token": (
         JSON + b'Content-Length: 16\r\n\r\n{"content":"hi"}',
         [
@@ -231,7 +241,7 @@ CASES: dict[str, tuple[bytes, list[Part], str]] = {
     "no response": (
         b"\x16\x03",
         [("unreadable", b"\x16\x03", 0, 0, 0)],
-        "a TLS handshake: this port speaks plain HTTP, use http://",
+        "a TLS record: that port speaks TLS, use https://",
     ),
     "two lengths": (
         TEXT + CHUNKED + b"Content-Length: 5\r\n\r\n2\r\nhi",

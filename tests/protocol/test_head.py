@@ -309,6 +309,15 @@ def test_not_a_status_line(line: bytes) -> None:
         assert failure.text == f"not an HTTP/1 status-line: {line!r} (at byte 0)"
 
 
+def test_a_response_in_tls() -> None:
+    """An alert (RFC 8446 §6) or a handshake: the request went to a port that speaks TLS."""
+    for record in (b"\x15\x03\x01\x00\x02\x02\x46", TLS_HELLO):
+        for pieces in feedings(record):
+            failure = read_head(pieces, HeadReader(is_request=False)).failure
+            assert failure is not None
+            assert failure.text == "a TLS record: that port speaks TLS, use https:// (at byte 0)"
+
+
 # ---- limits
 
 HEAD = b"GET / HTTP/1.1\r\nA: b\r\nC: d\r\n\r\n"

@@ -12,6 +12,15 @@ def test_a_secret_shows_nothing() -> None:
         assert KEY.reveal() not in shown
 
 
+@pytest.mark.parametrize("names", [("a-key", "a-key-too"), ("a-key-too", "a-key")])
+def test_one_that_begins_with_another(
+    names: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No end of the longer one is left, in whatever order they are known."""
+    monkeypatch.setattr(Secret, "known", dict.fromkeys(names))
+    assert redact("a-key, a-key-too") == "[redacted], [redacted]"
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [

@@ -208,7 +208,7 @@ def test_default_limits() -> None:
 
 
 def test_one_long_line_in_small_pieces() -> None:
-    text = "你好" * (1 << 20 // 3)
+    text = "你好" * ((1 << 20) // 3)
     data = f"data: {text}\n\n".encode()
     assert read_stream(cut(data, range(0, len(data), 64))).events == [said(text)]
 

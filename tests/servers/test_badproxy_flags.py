@@ -41,10 +41,8 @@ def test_bad_modes(text: str, told: str) -> None:
     assert told in str(error.value)
 
 
-@pytest.mark.parametrize(
-    "url", ["", "localhost:8000", "ftp://a", "http://", "http://a:b", "http://a/?q", "http://ü"]
-)
-def test_bad_urls(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_url(capsys: pytest.CaptureFixture[str]) -> None:
+    """Which there are: test_programs.py."""
     with pytest.raises(SystemExit):
-        badproxy.main(["--to", url])
+        badproxy.main(["--to", "ftp://a"])
     assert "not a base URL such as http://localhost:8000" in capsys.readouterr().err

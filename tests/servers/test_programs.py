@@ -1,10 +1,15 @@
 """The servers as programs: what a script, a shell and a person at Ctrl-C rely on."""
 
+import argparse
 import re
 import signal
 import socket
+from collections.abc import Callable
 
 import pytest
+
+from servers.command import base_url
+from servers.openai_proxy.__main__ import base_url as api_behind
 
 from ..conftest import Process, Start, line_of, outputs
 
@@ -120,6 +125,9 @@ BAD_FLAGS = {
     ("--itl", "nan"): "not a number of seconds (0 to 3600): nan",
     ("--ttft", "-1"): "not a number of seconds (0 to 3600): -1",
     ("--ttft", "soon"): "not a number of seconds (0 to 3600): soon",
+    ("--max-batch", "0"): "not a whole number from 1: 0",
+    ("--max-batch", "1000000000999"): "not a whole number from 1: 1000000000999",
+    ("--queue", "٣"): "not a whole number from 0: ٣",
     ("--ports", "80"): "unrecognized arguments: --ports 80",
 }
 
@@ -135,6 +143,29 @@ def test_bad_flags(flags: tuple[str, str], capsys: pytest.CaptureFixture[str]) -
     out, error = capsys.readouterr()
     assert out == ""
     assert BAD_FLAGS[flags] in error
+
+
+NO_BASE_URLS = ["", "localhost:8000", "ftp://a", "http://", "http:///v1", "http://a:b", "http://["]
+NO_BASE_URLS += ["http://a:65536", "http://a:0", "http://a/?q", "http://a/#f", "http://ü"]
+NO_BASE_URLS += ["http://me:secret@a", "http://:secret@a"]
+
+
+@pytest.mark.parametrize("url", NO_BASE_URLS)
+@pytest.mark.parametrize("kind", [base_url, api_behind])
+def test_bad_base_urls(kind: Callable[[str], str], url: str) -> None:
+    """What could not be asked for is refused at the start, not at each request; nothing is shown
+    of it, for there may be a password in it."""
+    with pytest.raises(argparse.ArgumentTypeError) as error:
+        kind(url)
+    assert str(error.value) == "not a base URL such as http://localhost:8000/v1"
+
+
+def test_base_urls() -> None:
+    for url in ("http://localhost:8000/v1", "https://api.openai.com/v1", "http://[::1]:1"):
+        assert base_url(url + "/") == api_behind(url) == url
+    assert base_url("http://example.com/") == "http://example.com"
+    with pytest.raises(argparse.ArgumentTypeError, match="not https: http:"):
+        api_behind("http://example.com/")
 
 
 def test_help(start: Start) -> None:

@@ -21,6 +21,7 @@ from rich.console import Console
 from clients.tls import client_context
 from protocol.secret import Secret
 from servers.access import read_keys
+from servers.command import base_url
 
 from .answer import HERE, Conversation, Ending, Place
 from .markdown import escape
@@ -77,18 +78,6 @@ class Output(Console):
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError
-
-
-def base_url(text: str) -> str:
-    """The type of `--base-url`."""
-    try:
-        parts = urlsplit(text)
-        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # "http://[::1/v1"; a port is looked at when it is asked for
-        good = False
-    if not good or parts.query:
-        raise argparse.ArgumentTypeError("not a base URL such as http://localhost:8000/v1")
-    return text.rstrip("/")
 
 
 def usual_model(base_url: str) -> str:

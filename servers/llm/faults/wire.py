@@ -27,10 +27,6 @@ __all__ = ["Disturbance", "OnePiece", "Place", "Strike", "Unit", "Way", "Wire"]
 HOLD_SECONDS = 3600.0
 """How long a silent connection stays open, if its client does not leave."""
 
-GOODBYE_SECONDS = 0.3
-"""Between a last word and the FIN. A browser that sees the connection end inside a body throws
-away what its page has not yet read."""
-
 
 class Unit(Enum):
     """What a place is counted in."""
@@ -99,8 +95,7 @@ class Wire:
     async def last_words(self, data: bytes) -> NoReturn:
         """Send a chunk, let it be read, and close without the last chunk."""
         await self.chunk(data)
-        await trio.sleep(GOODBYE_SECONDS)
-        raise CutOff
+        raise CutOff(goodbye=True)
 
     def half(self, event: bytes) -> bytes:
         """An event up to the byte that was asked for, else its first half."""

@@ -102,6 +102,7 @@ async def test_how_a_stream_ended(
     (family, *_) = engine.metrics.collect()
     ended = [(sample.labels, sample.value) for sample in family.samples]
     assert ended == [({"route": "GET /x", "reason": reason}, 1)]
+    assert engine.metrics.cancelled == (reason == "cancelled")
     assert engine.metrics.body_bytes == body.size == (8 if error is None else 5)
 
 

@@ -62,6 +62,19 @@ async def test_a_client_that_closes_before_the_first_token_is_found_by_a_heartbe
         assert requests_ended(engine) == {"cancelled": 1}
 
 
+async def test_a_client_that_leaves_an_answer_in_one_piece() -> None:
+    """It is counted as one that leaves a stream."""
+    engine = Engine()
+    async with connected(routes(Pace(3600, 0.02), engine)) as memory:
+        await memory.client.send_all(post(model="lorem"))
+        await trio.testing.wait_all_tasks_blocked()
+        assert engine.running == 1
+        memory.connection.client_has_left()
+        await memory.done.wait()
+    assert requests_ended(engine) == {"cancelled": 1}
+    assert engine.metrics.cancelled == 1
+
+
 async def test_a_client_that_leaves_the_queue() -> None:
     """It never ran; the one behind it takes its place."""
     engine = Engine(max_batch=1)

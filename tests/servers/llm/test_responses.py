@@ -190,14 +190,6 @@ def test_an_answer_without_a_token() -> None:
     assert written.last == event(2, "completed", response("completed", "", usage(0, 0)))
 
 
-def test_a_run_that_fails() -> None:
-    error = '"code":"server_error","message":"Broken."'
-    failed = response("failed").replace('"error":null', f'"error":{{{error}}}')
-    assert writer(Answer((), ["a"])).failed("Broken.", 7) == (
-        f'event: error\ndata: {{"type":"error","sequence_number":7,{error},"param":null}}\n\n'
-    ).encode() + event(8, "failed", failed)
-
-
 def test_what_was_asked_is_said_again() -> None:
     """In the first events as in the last."""
     fields = {
@@ -363,3 +355,18 @@ def test_the_turns_of_a_conversation() -> None:
         Turn("tool", "4 °C"),
         Turn("tool", "rain"),
     ]
+
+
+def test_a_long_answer_in_many_items_is_joined_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client chooses how many: joined one by one, a body of 10 MB would take half a minute."""
+    written = 0
+
+    def counting(role: str, text: str) -> Turn:
+        nonlocal written
+        written += len(text)
+        return Turn(role, text)
+
+    monkeypatch.setattr("servers.llm.responses.Turn", counting)
+    items = [{"role": "assistant", "content": "a word, "}] * 100
+    assert question_of(asked(input=items)).turns == [Turn("assistant", "a word, " * 100)]
+    assert written == 800

@@ -1,5 +1,7 @@
 """Each connection has a framing of its own: nothing of one is seen on the other."""
 
+import logging
+
 import pytest
 import trio
 
@@ -127,8 +129,9 @@ async def test_a_request_id_is_there_once() -> None:
         assert head.lower().count(b"\r\nx-request-id: req_") == 1
 
 
-async def test_head_and_options() -> None:
+async def test_head_and_options(caplog: pytest.LogCaptureFixture) -> None:
     """HEAD asks the API for as much as it wants to know; OPTIONS is answered here."""
+    caplog.set_level(logging.INFO)
     none = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n"
     async with behind(none) as api, proxied(api.port) as proxy:
         asked = get("/v1/models", "Connection: close").replace(b"Host: a", b"Host: localhost")
@@ -136,6 +139,7 @@ async def test_head_and_options() -> None:
         assert head.startswith(b"HTTP/1.1 200 OK\r\n")
         assert body == b""
         assert api.requests == [forwarded(api, b"", b"HEAD /v1/models")]
+        assert "200 - head only" in caplog.messages  # and not that the client has gone
         for path in ("/v1/models", "/v1/chat/completions"):
             head, body = parts(
                 await proxy.ask(asked.replace(b"GET /v1/models", f"OPTIONS {path}".encode()))

@@ -97,6 +97,19 @@ async def test_a_port_without_tls(ca_file: str) -> None:
     assert "localhost speaks no TLS: its first byte is b'H', as from a port for plain" in message
 
 
+async def test_a_proxy_on_the_way_that_is_none(
+    ca_file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A 502 that says which setting to mend, as of any other connection that cannot be made."""
+    monkeypatch.setenv("https_proxy", "socks5://me:secret@localhost:1")
+    monkeypatch.setenv("no_proxy", "")
+    head, body = parts(await ask_through(443, ca_file))
+    assert head.startswith(b"HTTP/1.1 502 ")
+    error = msgspec.json.decode(body)["error"]
+    assert error["code"] == "upstream_proxy_error"
+    assert error["message"].endswith("like http://host:port, or user:password@host:port")
+
+
 async def cut_behind(pieces: Sequence[bytes], ca_file: str, *, resets: bool = False) -> bytes:
     """What a client gets if the API's connection ends behind these records, without a goodbye."""
 
