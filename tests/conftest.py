@@ -11,12 +11,18 @@ from pathlib import Path
 from typing import IO
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).parent.parent
 
 # No test may spend anybody's money, or say something else where there is a key.
 for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
     os.environ.pop(name, None)
+
+
+# A busy machine is not a failure.
+settings.register_profile("workshop", deadline=None)
+settings.load_profile("workshop")
 
 
 def pytest_xdist_auto_num_workers() -> int:
