@@ -154,7 +154,7 @@ class ChunkedDecoder:
     def _take_chunks(self, data: bytes, position: int, pieces: list[bytes]) -> int:
         """Take whole chunks at the speed of `re` and slices; leave the rest to the table.
 
-        One match per chunk in place of one table step per byte: 20 times faster for a token
+        One match per chunk in place of one table step per byte: five times faster for a token
         stream, and the same in every outcome (test_fast_path_equals_table).
         """
         while line := PLAIN_SIZE_LINE(data, position):

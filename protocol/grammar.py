@@ -17,6 +17,8 @@ FIELD_VALUE = re.compile(rb"(?:[\x21-\x7e\x80-\xff]+(?:[\t ]+[\x21-\x7e\x80-\xff
 class State(Enum):
     """A place in the grammar. Its value says, for the error message, what may come next."""
 
+    __hash__ = object.__hash__  # Enum's own is Python, and each byte of a line looks up two
+
     SIZE_START = "a hex digit of the chunk-size"
     SIZE = "a hex digit, ';' or CRLF after the chunk-size"
     EXT_BWS = "';' and a chunk-ext-name"

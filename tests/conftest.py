@@ -19,6 +19,11 @@ ROOT = Path(__file__).parent.parent
 for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
     os.environ.pop(name, None)
 
+# Whatever this shell says, bytecode is kept: else every worker compiles every test, and every
+# program it starts compiles itself.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 
 # A busy machine is not a failure.
 settings.register_profile("workshop", deadline=None)

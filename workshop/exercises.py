@@ -20,7 +20,6 @@ from types import ModuleType
 from typing import cast
 
 import trio
-import trio.testing
 
 from .lab import Failure, Lab
 
@@ -93,11 +92,14 @@ def judge(lesson: Lesson, path: Path, lab: Lab | None = None) -> Failure | None:
     Args:
         lab: keeps the bytes that went to and fro, for the caller to show.
     """
+    # Where pytest is installed this loads all of it, and who only lists or shows needs none of it.
+    from trio.testing import MockClock
+
     lab = lab or Lab()
     check = cast(Check, load(lesson.folder / "check.py").check)
     try:
         exercise = load(path)
-        trio.run(check, exercise, lab, clock=trio.testing.MockClock(autojump_threshold=0))
+        trio.run(check, exercise, lab, clock=MockClock(autojump_threshold=0))
     except (KeyboardInterrupt, trio.TrioInternalError):
         raise
     except BaseException as error:  # SystemExit too: the file may call sys.exit

@@ -100,6 +100,8 @@ async def test_every_link_leads_somewhere(monkeypatch: pytest.MonkeyPatch) -> No
     """From the contents on, through the handlers, to all pages there are."""
     for module in (prose, source):  # colours lead nowhere, and cost as much as all the rest
         monkeypatch.setattr(module, "highlight", lambda text, _: [*map(escape, split_lines(text))])
+    # No file changes meanwhile: to look at all of them for each page is a quarter of the work.
+    monkeypatch.setattr(Pages, "refresh", lambda pages: None)
     handler = course_routes()["GET /course/{path}"]
     written: dict[str, str] = {}
     waiting = ["index.html"]

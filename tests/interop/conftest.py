@@ -4,6 +4,7 @@ Chromium."""
 from collections.abc import Iterator
 
 import pytest
+import trustme
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from servers import chat
@@ -15,11 +16,16 @@ from .visiting import FLAGS, MILLISECONDS, Visit
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _no_proxy() -> Iterator[None]:
-    """A proxy that this machine may have for the world is none for our loopback servers."""
+def _no_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A proxy that this machine may have for the world is none for our loopback servers, and one
+    authority stands for all those of the world: to read them is most of the work of a short-lived
+    client, 40 ms of it."""
+    authority = tmp_path_factory.mktemp("world") / "authority.pem"
+    trustme.CA().cert_pem.write_to_path(str(authority))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("no_proxy", "*")
         patch.setenv("NO_PROXY", "*")
+        patch.setenv("SSL_CERT_FILE", str(authority))
         yield
 
 

@@ -2,7 +2,7 @@
 
 import re
 
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol.sse import EventStreamParser, ServerSentEvent, encode_comment, encode_event
@@ -166,11 +166,11 @@ def test_round_trip(sent: list[ServerSentEvent | str], places: list[int]) -> Non
 
 
 @settings(max_examples=300)
-@given(streams, st.integers(0, 1 << 12), plain)
-def test_a_heartbeat_at_an_event_border_changes_nothing(data: bytes, at: int, text: str) -> None:
-    at %= len(data) + 1
-    assume(read_stream([data[:at]]).at_event_border)
-    # A BOM is one only at the very start: who sends a heartbeat first must drop it.
-    assume(at > 0 or not data.startswith(b"\xef\xbb\xbf"))
-    with_heartbeat = data[:at] + encode_comment(text) + data[at:]
-    assert read_stream([with_heartbeat]) == read_stream([data])
+@given(streams, plain)
+def test_a_heartbeat_at_an_event_border_changes_nothing(data: bytes, text: str) -> None:
+    """At any of them; but a BOM is one only at the very start, so before it is none."""
+    stream = read_stream([data])
+    for at in range(1 if data.startswith(b"\xef\xbb\xbf") else 0, len(data) + 1):
+        if read_stream([data[:at]]).at_event_border:
+            with_heartbeat = data[:at] + encode_comment(text) + data[at:]
+            assert read_stream([with_heartbeat]) == stream
