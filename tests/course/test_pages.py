@@ -19,7 +19,7 @@ from workshop.course import prose, source
 from workshop.course.build import build, main
 from workshop.course.links import INDEX
 from workshop.course.pages import Pages
-from workshop.course.routes import course_routes
+from workshop.course.routes import FILES, course_routes
 from workshop.course.tree import Tree
 from workshop.course.weave import split_lines
 
@@ -335,6 +335,18 @@ async def test_the_slash_at_the_end(served: Routes) -> None:
     answer = await ask(served, get("/course"))
     assert answer.startswith(b"HTTP/1.1 308 Permanent Redirect\r\n")
     assert b"\r\nLocation: /course/\r\n" in answer
+
+
+def test_the_wire_pane_has_its_colours_here_too() -> None:
+    """What wire.css takes for granted, the chat page's style sheet and the course's both define."""
+    wire, page, course = (
+        path.read_text(encoding="utf-8")
+        for path in (chat.PAGE / "wire.css", chat.PAGE / "style.css", FILES["style.css"])
+    )
+    needed = set(re.findall(r"var\((--\w+)\)", wire)) - set(re.findall(r"(--\w+):", wire))
+    assert "--accent" in needed
+    for sheet in (page, course):
+        assert needed <= set(re.findall(r"^\s+(--\w+):", sheet, re.MULTILINE))
 
 
 # ---- the command
