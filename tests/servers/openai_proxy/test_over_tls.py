@@ -102,7 +102,8 @@ async def test_a_proxy_on_the_way_that_is_none(
 ) -> None:
     """A 502 that says which setting to mend, as of any other connection that cannot be made."""
     monkeypatch.setenv("https_proxy", "socks5://me:secret@localhost:1")
-    monkeypatch.setenv("no_proxy", "")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, "")
     head, body = parts(await ask_through(443, ca_file))
     assert head.startswith(b"HTTP/1.1 502 ")
     error = msgspec.json.decode(body)["error"]
