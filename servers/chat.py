@@ -59,10 +59,10 @@ CONTENT_TYPES = {
 }
 
 # The page may load its own files, talk to its own server and to the OpenAI proxy, and nothing else:
-# what a model says can never become a script. (The grammar of a policy has no IPv6 address.)
+# what a model says can never become a script.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-    "connect-src 'self' http://localhost:8005 http://127.0.0.1:8005; "
+    "connect-src 'self' http://localhost:8005; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 PAGE_HEADERS = (

@@ -136,7 +136,7 @@ window.onkeydown = (event) => {
 window.onpagehide = () => running && saveChat(chat);
 halt.onclick = () => running.abort();
 find("#new").onclick = () => open(newChat());
-find("#history").ontoggle = ({ newState }) => newState === "open" && showHistory();
+find("#history").ontoggle = showHistory;
 conversation.onclick = ({ target }) => {
 	if (target.matches(".again") && !running) askAgain();
 	if (target.matches(".copy")) copy(target, find("code", target.closest(".code")).textContent);

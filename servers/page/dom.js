@@ -6,8 +6,8 @@ export const find = (selector, root = document) => root.querySelector(selector);
 
 /** @param {object | string} properties a string is the class */
 export function make(tag, properties = {}, ...children) {
-	const given = typeof properties === "string" ? { className: properties } : properties;
-	const element = Object.assign(document.createElement(tag), given);
+	if (typeof properties === "string") properties = { className: properties };
+	const element = Object.assign(document.createElement(tag), properties);
 	element.append(...children);
 	return element;
 }

@@ -8,7 +8,7 @@ export const words = {
 	remove: "Delete: {}",
 	thinking: "Thinking…",
 	thought: "Thought for {} s",
-	firstToken: "{} s to first token",
+	firstToken: "{} ms to first token",
 	tokens: "{} token(s)",
 	rate: "{} tokens/s",
 	silence: "nothing came for {} s",

@@ -64,20 +64,21 @@ export function markdownParser() {
 		unfinished = rest.slice(at);
 	}
 
-	/** Calls `show` as if the unfinished line were a whole one. */
+	/** Calls `show` as if the unfinished line were a whole one, and returns what that does. */
 	function look(show) {
 		if (UNDECIDED.test(unfinished.trim())) return show();
 		const saved = openPath().map((node) => [node, { ...node }, node.children.length]);
 		const wasBlank = afterBlank;
 		isLook = true;
 		readLine(unfinished);
-		show();
+		const shown = show();
 		isLook = false;
 		afterBlank = wasBlank;
 		for (const [node, copy, length] of saved) {
 			Object.assign(node, copy);
 			node.children.length = length;
 		}
+		return shown;
 	}
 
 	function end() {
@@ -229,7 +230,8 @@ export function markdownParser() {
 	}
 
 	function close(node) {
-		for (const child of node.children.slice(-1)) if (child.isOpen) close(child);
+		const last = node.children.at(-1);
+		if (last?.isOpen) close(last);
 		node.isOpen = false;
 		node.done = !isLook; // what a look closes is open again after it
 		return false;

@@ -60,12 +60,14 @@ export function showAnswer(conversation) {
 	);
 	const thought = markdownView(find(".thought", message));
 	const answer = markdownView(find(".answer", message));
-	const record = { role: "assistant", content: "", thinking: "", seconds: "0", stats: "" };
+	const record = { role: "assistant", content: "", thinking: "", seconds: 0, stats: "" };
 	const asked = performance.now();
 	const clock = setInterval(tellSilence, 1000);
 	let [firstToken, lastToken, tokens, frame] = [0, 0, 0, 0];
 	let requestId = "";
 	let userToggled = false;
+	let isThinking = false;
+	let cursor = null; // the element behind whose last letter it stands
 
 	message.ariaLabel = words.model;
 	find(".again", message).textContent = words.again;
@@ -74,6 +76,7 @@ export function showAnswer(conversation) {
 	// Not `ontoggle`: it is called for our own opening too.
 	summary.onclick = () => (userToggled = true);
 	conversation.append(message);
+	moveCursor(find(".answer", message));
 
 	function opened(response) {
 		requestId = response.headers.get("X-Request-Id") ?? "–";
@@ -89,8 +92,7 @@ export function showAnswer(conversation) {
 		addText(text);
 		frame ||= requestAnimationFrame(() => {
 			frame = 0;
-			thought.show();
-			answer.show();
+			moveCursor((isThinking ? thought : answer).show());
 			showStats();
 		});
 	}
@@ -101,10 +103,11 @@ export function showAnswer(conversation) {
 		clearInterval(clock);
 		endThinking();
 		answer.end();
+		moveCursor(null);
 		showStats();
 		find(".ending", message).textContent = wording;
 		copyButton.hidden = !record.content;
-		Object.assign(message.dataset, { ending: kind, phase: "done" });
+		message.dataset.ending = kind;
 		message.ariaBusy = "false";
 	}
 
@@ -121,7 +124,7 @@ export function showAnswer(conversation) {
 			details.hidden = false;
 			details.open = true;
 			summary.textContent = words.thinking;
-			message.dataset.phase = "thinking";
+			isThinking = true;
 		}
 		record.thinking += piece;
 		thought.append(piece);
@@ -138,11 +141,17 @@ export function showAnswer(conversation) {
 
 	/** At the answer's first word, or at an end without one: then the thoughts stay open. */
 	function endThinking() {
-		if (message.dataset.phase !== "thinking") return;
-		message.dataset.phase = "answering";
-		record.seconds = ((performance.now() - firstToken) / 1000).toFixed(1);
+		if (!isThinking) return;
+		isThinking = false;
+		record.seconds = (performance.now() - firstToken) / 1000;
 		summary.textContent = say("thought", record.seconds);
 		thought.end();
+	}
+
+	function moveCursor(to) {
+		cursor?.toggleAttribute("data-cursor");
+		to?.toggleAttribute("data-cursor");
+		cursor = to;
 	}
 
 	function showStats() {
@@ -151,8 +160,7 @@ export function showAnswer(conversation) {
 			// n tokens have n - 1 gaps, perhaps of 0.
 			const rate = (tokens - 1) / ((lastToken - firstToken) / 1000);
 			if (rate < Infinity) facts.unshift(say("rate", Math.round(rate)));
-			const wait = (firstToken - asked) / 1000;
-			facts.unshift(say("firstToken", wait.toFixed(2)), say("tokens", tokens));
+			facts.unshift(say("firstToken", Math.round(firstToken - asked)), say("tokens", tokens));
 		}
 		stats.textContent = record.stats = facts.join(" · ");
 	}

@@ -10,10 +10,19 @@ import { parseInline } from "./inline.js";
 import { markdownParser } from "./markdown.js";
 import { words } from "./words.js";
 
+// A layout looks at each neighbour of what has grown: so many blocks of a document have one box.
+const GROUP = 50;
+
+/** `show` returns the element that the last letter is in. */
 export function markdownView(element) {
 	const { tree, append, look, end } = markdownParser();
 	const root = viewOf(tree, element);
-	const show = () => sync(root, tree);
+	const show = () => {
+		sync(root, tree);
+		let last = root;
+		while (last.children.length) last = last.children.at(-1);
+		return last.box;
+	};
 	const finish = () => {
 		end();
 		show();
@@ -42,13 +51,19 @@ function sync(view, node) {
 		if (shown?.kind !== kindOf(child)) {
 			const made = build(child, view);
 			if (shown) shown.element.replaceWith(made.element);
-			else view.box.append(made.element);
+			else (node.type === "document" ? groupOf(view.box, index) : view.box).append(made.element);
 			view.children[index] = shown = made;
 		}
 		sync(shown, child);
 		if (child.done && view.settled === index) view.settled += 1;
 	}
 	for (const { element } of view.children.splice(node.children.length)) element.remove();
+}
+
+function groupOf(box, index) {
+	const group = Math.floor(index / GROUP);
+	if (!box.childNodes[group]) box.append(make("div"));
+	return box.childNodes[group];
 }
 
 /** What is as it was stays: a reader may have selected it. */
@@ -106,6 +121,5 @@ function elementsOf({ type, start, isHead, align, level }) {
 function toDom(node) {
 	if (typeof node === "string") return document.createTextNode(node);
 	const { href, tag } = node;
-	const link = href && { href, target: "_blank", rel: "noopener noreferrer" };
-	return make(tag, link, ...node.children.map(toDom));
+	return make(tag, href && { href, target: "_blank" }, ...node.children.map(toDom));
 }

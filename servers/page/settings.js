@@ -9,15 +9,10 @@ import { noReply } from "./words.js";
 const form = document.querySelector("#settings");
 const { server, model, fault, pace, note } = form.elements;
 
-// The Content-Security-Policy names these two; it cannot name [::1].
-const host = location.hostname === "127.0.0.1" ? "127.0.0.1" : "localhost";
-server.options[1].value = `http://${host}:8005`;
-
 for (const [name, value] of Object.entries({ model: "sim-1", ...load("settings") })) {
 	if (name === "model") model.add(new Option(value));
 	if (form.elements[name]) form.elements[name].value = value;
 }
-if (server.selectedIndex < 0) server.selectedIndex = 0; // of another name of this host
 switchFields();
 
 export function settings() {

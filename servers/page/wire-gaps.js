@@ -9,7 +9,6 @@ import { say } from "./words.js";
 
 const WIDTH = 600;
 const HALF = 40;
-const MAX_TIMES = 20_000;
 
 function svg(tag, attributes, ...children) {
 	const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
@@ -21,41 +20,47 @@ function svg(tag, attributes, ...children) {
 /** Times are milliseconds since the request. */
 export function gapChart() {
 	const lines = ["axis", "first", "sent", "received"].map((name) => svg("path", { class: name }));
-	const viewBox = `0 0 ${WIDTH} ${2 * HALF}`;
-	const box = { viewBox, preserveAspectRatio: "none", "aria-hidden": "true" };
+	const chart = svg("svg", { preserveAspectRatio: "none", "aria-hidden": "true" }, ...lines);
 	const caption = make("figcaption"); // says it in words
-	let times, first;
+	let gaps; // the largest in each column, of what was sent and of what was received
+	let span; // of all columns, in milliseconds
+	let latest, first;
+
+	function clear() {
+		gaps = [0, 1].map(() => Array(WIDTH).fill(0));
+		[span, latest, first] = [1000, [0, 0], 0];
+	}
+
+	function add(side, time) {
+		// Where it ends, two columns become one.
+		for (; time >= span; span *= 2) {
+			gaps = gaps.map((all) => all.map((_, x) => Math.max(all[2 * x] ?? 0, all[2 * x + 1] ?? 0)));
+		}
+		const column = Math.floor((time / span) * WIDTH);
+		gaps[side][column] = Math.max(gaps[side][column], time - (latest[side] || time), 0.5);
+		latest[side] = time;
+	}
 
 	function draw() {
-		for (const each of times) each.splice(0, each.length - MAX_TIMES);
-		const end = Math.max(1, ...times.map((each) => each.at(-1) ?? 0));
-		const [up, down] = times.map((each) => largestGaps(each, end));
-		const [sent, received] = [Math.max(...up), Math.max(...down)];
+		const end = Math.max(1, ...latest);
+		const [x, width] = [first, end].map((time) => (time / span) * WIDTH);
+		const [sent, received] = gaps.map((all) => Math.max(...all));
 		const scale = HALF / Math.max(sent, received, 1);
-		const marks = [`M0 ${HALF}h${WIDTH}`, `M${(first / end) * WIDTH} 0v${2 * HALF}`];
-		const drawn = [...marks, bars(up, -scale), bars(down, scale)];
+		const marks = [`M0 ${HALF}h${width}`, `M${x} 0v${2 * HALF}`];
+		const drawn = [...marks, bars(gaps[0], -scale), bars(gaps[1], scale)];
 		drawn.forEach((d, index) => lines[index].setAttribute("d", d));
+		chart.setAttribute("viewBox", `0 0 ${width} ${2 * HALF}`);
 		caption.textContent = say("gaps", ...[sent, received, first, end].map(Math.round));
 	}
 
 	return {
-		element: make("figure", {}, svg("svg", box, ...lines), caption),
-		clear: () => ([times, first] = [[[], []], 0]),
-		sent: (at) => times[0].push(at),
-		received: (at) => times[1].push(at),
+		element: make("figure", {}, chart, caption),
+		clear,
+		sent: (at) => add(0, at),
+		received: (at) => add(1, at),
 		firstToken: (at) => (first = at),
 		draw,
 	};
-}
-
-/** In each column of the chart, the largest gap that ends there. */
-function largestGaps(times, end) {
-	const gaps = Array(WIDTH + 1).fill(0);
-	times.forEach((time, index) => {
-		const column = Math.round((time / end) * WIDTH);
-		gaps[column] = Math.max(gaps[column], time - (times[index - 1] ?? time), 0.5);
-	});
-	return gaps;
 }
 
 function bars(gaps, scale) {

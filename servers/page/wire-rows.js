@@ -27,7 +27,7 @@ export const layerOf = (label) => LAYERS.find((layer) => LABELS[layer].test(labe
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const MAX_ROWS = 40; // that stay
-const AT_ONCE = 8; // as many as can be seen are drawn at a time
+const AT_ONCE = 4; // of them are drawn at a time
 const MAX_SHOWN = 1500; // bytes of one span
 
 /** Scrolls with its end while the reader is there. */
@@ -100,7 +100,7 @@ export function sendRows() {
 		row.isRead = body === start || next < reads.length; // else more reads may come
 		if (body > start && first <= last) {
 			const which = first < last ? `${first}–${last}` : first;
-			facts.push(say("read", which, reads[last].at.toFixed(1)));
+			facts.push(say("read", which, reads[last].at));
 		}
 		const line = make("p", {}, make("strong", {}, `#${row.sends}`));
 		line.append(...facts.map((fact) => make("span", {}, fact)));

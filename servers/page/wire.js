@@ -35,8 +35,8 @@ export function wirePane(element, isOpen = true) {
 	const rows = sendRows();
 	const title = make("summary", {}, make("h2", {}, words.wire));
 	const save = make("button", { onclick: exportLines }, words.save);
-	const parts = [title, cost, bar, legend, counts, chart.element, note, rows.element, save];
-	const details = make("details", { open: isOpen, ontoggle: follow }, ...parts);
+	const details = make("details", { open: isOpen, ontoggle: follow }, title, cost, bar, legend);
+	details.append(counts, chart.element, note, rows.element, save);
 	let [frame, drawnAt] = [0, 0];
 	let answer = null;
 

@@ -4,7 +4,8 @@
  */
 
 const isChinese = /^zh/i.test(navigator.language);
-const number = new Intl.NumberFormat(isChinese ? "zh-CN" : "en").format;
+const locale = isChinese ? "zh-CN" : "en";
+const number = new Intl.NumberFormat(locale, { maximumFractionDigits: 1 }).format;
 
 export const { words, page = {} } = await import(isChinese ? "./chinese.js" : "./english.js");
 

@@ -17,7 +17,7 @@ const { work } = await load(folder, "inline.js");
 
 const TAGS =
   "p h1 h2 h3 h4 h5 h6 ul ol li blockquote hr div pre code table tr th td span button a em strong del br";
-const ATTRIBUTES = "class dir href rel start tabindex target type";
+const ATTRIBUTES = "class dir href start tabindex target";
 
 /** Shows the text after each piece, looks at what is shown, and returns it in the end. */
 function render(pieces, look = () => {}) {
@@ -30,7 +30,7 @@ function render(pieces, look = () => {}) {
   }
   view.end();
   look(root);
-  return root.innerHTML;
+  return root.childNodes.map((group) => group.innerHTML).join("");
 }
 
 /** Only elements and attributes of these lists, and only addresses of these schemes. */

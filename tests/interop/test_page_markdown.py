@@ -27,7 +27,7 @@ def markdown(command: str, texts: list[str]) -> Any:
     return json.loads(done.stdout)
 
 
-LINK = '<a href="{0}" rel="noopener noreferrer" target="_blank">{1}</a>'
+LINK = '<a href="{0}" target="_blank">{1}</a>'
 URL = "https://example.org/"
 CODE = (
     '<div class="code"><div class="bar">{0}<button class="copy">Copy</button></div>'

@@ -34,7 +34,7 @@ async def test_home_streams_to_a_program(autojump_clock: MockClock) -> None:
 PAGE_FIELDS = (
     b"Vary: Accept\r\n"
     b"Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; "
-    b"img-src 'self'; connect-src 'self' http://localhost:8005 http://127.0.0.1:8005; "
+    b"img-src 'self'; connect-src 'self' http://localhost:8005; "
     b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n"
     b"Cache-Control: no-cache\r\n"
     b"Referrer-Policy: no-referrer\r\n"
