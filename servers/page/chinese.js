@@ -64,7 +64,7 @@ export const page = {
 	proxy: "OpenAI 代理（8005）",
 	model: "模型",
 	pace: "速度",
-	asStarted: "服务器默认",
+	asStarted: "默认",
 	fault: "线路故障",
 	system: "系统提示词",
 	close: "完成",
