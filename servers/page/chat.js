@@ -71,6 +71,7 @@ function setRunning(controller, news) {
 }
 
 function askAgain() {
+	prompt.focus();
 	const [question] = chat.messages.splice(-2);
 	conversation.lastElementChild.remove();
 	conversation.lastElementChild.remove();
@@ -98,12 +99,13 @@ function showHistory() {
 		const remove = make("button", { ariaLabel: say("remove", old.title) }, "✕");
 		title.onclick = () => {
 			find("#history").hidePopover();
-			open(old);
+			if (old.id !== chat.id) open(old); // else it is open, and perhaps running
 		};
 		remove.onclick = () => {
 			removeChat(old.id);
 			if (old.id === chat.id) open(newChat());
 			showHistory();
+			find("#history button")?.focus();
 		};
 		return make("li", {}, title, remove);
 	});

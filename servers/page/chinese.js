@@ -7,7 +7,7 @@ export const words = {
 	again: "重新回答",
 	remove: "删除：{}",
 	thinking: "思考中…",
-	thought: "思考了 {} 秒",
+	thought: "思考 {} 秒",
 	firstToken: "首 token {} ms",
 	tokens: "{} 个 token",
 	rate: "{} token/秒",
@@ -34,7 +34,7 @@ export const words = {
 	bad: "无法解读",
 	save: "导出 JSON Lines",
 	page: "页面：{}",
-	failure: "没有记录：{}",
+	failure: "无记录：{}",
 	first: "首个 token",
 	bytes: "{} B",
 	cost: "{} 字节文本在线路上占 {} 字节（×{}）",
@@ -43,7 +43,7 @@ export const words = {
 	read: "读取 {}，{} ms",
 	gaps: "间隔 ↑ 发送，最大 {} ms · ↓ 接收，最大 {} ms · ¦ 首个 token {} ms · → {} ms",
 	folded: "较早 {} 次发送已折叠，见导出",
-	missing: "缺少 {} 次发送：服务器只保留一部分",
+	missing: "缺少 {} 次发送：服务器只保留部分",
 	done: "服务器：{}，{} ms",
 };
 

@@ -114,13 +114,14 @@ export function showAnswer(conversation) {
 	function restore(old) {
 		addThinking(old.thinking);
 		addText(old.content);
-		end(...old.ending);
+		end(...(old.ending ?? []));
 		summary.textContent = say("thought", old.seconds);
 		stats.textContent = old.stats;
 	}
 
 	function addThinking(piece) {
-		if (piece && !record.thinking) {
+		if (!piece) return;
+		if (!record.thinking) {
 			details.hidden = false;
 			details.open = true;
 			summary.textContent = words.thinking;
@@ -131,7 +132,8 @@ export function showAnswer(conversation) {
 	}
 
 	function addText(piece) {
-		if (piece && !record.content) {
+		if (!piece) return;
+		if (!record.content) {
 			endThinking();
 			if (!userToggled) details.open = false;
 		}

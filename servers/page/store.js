@@ -29,7 +29,7 @@ export function save(name, value) {
 /** Each is {id, title, messages}. */
 export function listChats() {
 	const chats = load("chats", []);
-	return Array.isArray(chats) ? chats : [];
+	return Array.isArray(chats) ? chats.filter((chat) => chat?.messages) : [];
 }
 
 /** As the newest. What is too much for all is forgotten, oldest first. */

@@ -19,7 +19,7 @@ function svg(tag, attributes, ...children) {
 
 /** Times are milliseconds since the request. */
 export function gapChart() {
-	const lines = ["axis", "first", "sent", "received"].map((name) => svg("path", { class: name }));
+	const lines = ["first", "sent", "received"].map((name) => svg("path", { class: name }));
 	const chart = svg("svg", { preserveAspectRatio: "none", "aria-hidden": "true" }, ...lines);
 	const caption = make("figcaption"); // says it in words
 	let gaps; // the largest in each column, of what was sent and of what was received
@@ -46,8 +46,7 @@ export function gapChart() {
 		const [x, width] = [first, end].map((time) => (time / span) * WIDTH);
 		const [sent, received] = gaps.map((all) => Math.max(...all));
 		const scale = HALF / Math.max(sent, received, 1);
-		const marks = [`M0 ${HALF}h${width}`, `M${x} 0v${2 * HALF}`];
-		const drawn = [...marks, bars(gaps[0], -scale), bars(gaps[1], scale)];
+		const drawn = [`M${x} 0v${2 * HALF}`, bars(gaps[0], -scale), bars(gaps[1], scale)];
 		drawn.forEach((d, index) => lines[index].setAttribute("d", d));
 		chart.setAttribute("viewBox", `0 0 ${width} ${2 * HALF}`);
 		caption.textContent = say("gaps", ...[sent, received, first, end].map(Math.round));

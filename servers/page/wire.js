@@ -18,6 +18,7 @@ import { say, words } from "./words.js";
 const href = new URL("wire.css", import.meta.url);
 document.head.append(make("link", { rel: "stylesheet", href }));
 
+const NOTHING = { sends: 0, chunks: 0, events: 0, tokens: 0, size: 0, text: 0 };
 const MAX_LINES = 50_000; // of the export: some 20,000 tokens
 
 /**
@@ -52,7 +53,8 @@ export function wirePane(element, isOpen = true) {
 		rows.clear();
 		chart.clear();
 		const bytes = Object.fromEntries(LAYERS.map((layer) => [layer, 0]));
-		answer = { reading: new AbortController(), lines: [], bytes, notes: {} };
+		answer = { reading: new AbortController(), lines: [], bytes, notes: {}, total: NOTHING };
+		drawSoon();
 	}
 
 	/** @param {Response} response @param {number} askedAt performance.now() of the request */
@@ -107,7 +109,7 @@ export function wirePane(element, isOpen = true) {
 			notes.missing = say("missing", told.sends);
 			return;
 		}
-		const isFirst = told.text > 0 && !total?.text;
+		const isFirst = told.text > 0 && !total.text;
 		answer.total = told;
 		if (isFirst) chart.firstToken(told.at);
 		if (event === "sent") rows.add(told, isFirst);
@@ -126,9 +128,8 @@ export function wirePane(element, isOpen = true) {
 		frame = 0;
 		if (now - drawnAt < 100) return drawSoon(); // ten times a second is live enough
 		drawnAt = now;
-		const { total, bytes, notes } = answer;
-		if (!total) return;
-		const { sends, chunks, events, tokens, size, text } = total;
+		const { bytes, notes } = answer;
+		const { sends, chunks, events, tokens, size, text } = answer.total;
 		cost.textContent = text ? say("cost", text, size, Math.round(size / text)) : "";
 		counts.textContent = say("counts", sends, chunks, events, tokens);
 		LAYERS.forEach((layer, index) => {

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, ViewportSize, expect
+from playwright.sync_api import Browser, FloatRect, Response, ViewportSize, expect
 
 from servers.chat import PAGE
 from servers.llm.faults import FAULTS
@@ -33,17 +33,18 @@ def test_weight(locale: str, browser: Browser, server: RunningServer) -> None:
     wide = ViewportSize(width=1400, height=800)
     with browser.new_context(locale=locale, viewport=wide) as context:
         page = context.new_page()
-        loaded: dict[str, int] = {}
-        page.on("response", lambda response: loaded.update({response.url: len(response.body())}))
+        weights: dict[str, int] = {}
+
+        def weigh(response: Response) -> None:
+            path = response.url.removeprefix(server.url)
+            if path == "/" or path.startswith("/page/"):
+                weights[path] = len(response.body())
+
+        page.on("response", weigh)
         page.goto(server.url)
         visit = Visit(page)
         expect(visit.ask("Hi")).to_have_attribute("data-ending", "complete")
         expect(page.locator("#wire")).to_contain_text("server: " if locale == "en" else "服务器：")
-        weights = {
-            url.removeprefix(server.url): weight
-            for url, weight in loaded.items()
-            if "/v1/" not in url and "/wire/" not in url
-        }
         other = {"en": "chinese.js", "zh": "english.js"}[locale]
         files = {path.name for path in PAGE.iterdir()} - {"index.html", other}
         assert weights.keys() == {"/", *(f"/page/{name}" for name in files)}
@@ -171,7 +172,7 @@ def test_history(visit: Visit, server: RunningServer) -> None:
     expect(page.locator("[data-role=assistant]").last).to_have_attribute("data-ending", "complete")
 
     page.get_by_role("button", name="History").click()
-    page.get_by_role("button", name="Delete: What is kept?").click()
+    page.get_by_role("button", name="Delete: What is kept?").press("Enter")
     expect(page.locator("#history p")).to_be_visible()
     expect(page.locator("[data-role]")).to_have_count(0)
     visit.reload()
@@ -193,6 +194,34 @@ def test_an_answer_on_its_way_is_kept(visit: Visit, held: Held) -> None:
     message = later.page.locator("[data-role=assistant]")
     shows(message.locator(".answer"), "one two")
     shows(message.locator(".ending"), "cut off")
+
+
+def test_the_running_conversation_in_the_history(visit: Visit, held: Held) -> None:
+    """It is open already: the answer goes on."""
+    visit.open(held.url, model="echo")
+    message = visit.ask("one two three")
+    held.release(2)
+    shows(message.locator(".answer"), "one two")
+    visit.page.locator("[popovertarget=history]").click()
+    visit.page.locator("#history li button").first.click()
+    held.release(100)
+    expect(message).to_have_attribute("data-ending", "complete")
+    shows(message.locator(".answer"), "one two three")
+
+
+DAMAGED = [None, {"id": 1}, {"id": 2, "title": "old", "messages": [{"role": "assistant"}]}]
+
+
+def test_a_damaged_history(visit: Visit, server: RunningServer) -> None:
+    """What another program has left there stops nobody."""
+    kept = json.dumps(json.dumps(DAMAGED))
+    visit.page.add_init_script(f"localStorage['workshop.chats'] ??= {kept}")
+    visit.open(server.url)
+    visit.page.locator("[popovertarget=history]").click()
+    visit.page.get_by_role("button", name="old", exact=True).click()
+    expect(visit.page.locator("[data-role]")).to_have_count(1)
+    expect(visit.ask("Hi")).to_have_attribute("data-ending", "complete")
+    assert visit.problems == []
 
 
 def test_an_answer_that_was_left_is_kept(visit: Visit, held: Held) -> None:
@@ -285,10 +314,30 @@ def test_the_answer_again(visit: Visit, server: RunningServer) -> None:
         shows(message.locator(name), "Copied")
         assert page.evaluate("navigator.clipboard.readText()") == copied
     with page.expect_request("**/v1/chat/completions") as asked:
-        message.locator(".again").click()
+        message.locator(".again").press("Enter")
+    expect(page.locator("#prompt")).to_be_focused()
     assert len((asked.value.post_data_json or {})["messages"]) == 1
     expect(page.locator("[data-ending=complete]")).to_have_count(1)
     expect(page.locator("[data-role]")).to_have_count(2)
+
+    page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(); }")
+    message.locator(".copy-answer").click()
+    shows(message.locator(".copy-answer"), "Not permitted")
+    assert visit.problems == []
+
+
+def test_the_numbers_of_a_list_are_whole(visit: Visit, server: RunningServer) -> None:
+    """They stand left of their group, which is not painted beyond its border while it is unseen."""
+    visit.open(server.url, model="echo")
+    message = visit.ask("\n".join(f"{number}. item" for number in range(1000, 1003)))
+    expect(message).to_have_attribute("data-ending", "complete")
+    box = message.locator("ol").bounding_box()
+    assert box
+    left = FloatRect(x=box["x"] - 60, y=box["y"], width=100, height=box["height"])
+    painted = visit.page.screenshot(clip=left)
+    group = message.locator(".answer > div")
+    group.evaluate("group => { group.style.contentVisibility = 'visible'; }")
+    assert visit.page.screenshot(clip=left) == painted
 
 
 # ---- Other servers, other windows

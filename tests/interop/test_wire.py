@@ -199,6 +199,22 @@ def test_a_server_without_a_wire(visit: Visit, chat_server: RunningServer) -> No
     assert not [url for url in visit.requested if "/wire/" in url]
 
 
+def test_a_recording_that_cannot_be_read(visit: Visit, chat_server: RunningServer) -> None:
+    """It says so, and nothing is left of the answer before."""
+    visit.page.set_viewport_size({"width": 1400, "height": 800})
+    visit.open(chat_server.url, model="echo")
+    pane = visit.page.locator("#wire")
+    visit.ask("one two three")
+    expect(pane).to_contain_text("server: done")
+    expect(pane).to_contain_text("3 tokens")
+    visit.page.route("**/wire/*", lambda route: route.fulfill(status=404))
+    visit.ask("one two")
+    expect(pane).to_contain_text("no recording: HTTP 404")
+    expect(pane).to_contain_text("0 tokens")
+    expect(pane.locator(".cost")).to_be_empty()
+    expect(pane).not_to_contain_text("server: done")
+
+
 def test_a_narrow_screen_and_a_closed_pane(visit: Visit, chat_server: RunningServer) -> None:
     """Nothing sticks out; closed, it takes none of the browser's connections until it is opened."""
     visit.page.set_viewport_size({"width": 340, "height": 700})
