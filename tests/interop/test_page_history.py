@@ -1,0 +1,137 @@
+"""What the chat page keeps of conversations: while they run, afterwards, and if it is damaged."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import expect
+
+from .held import Held
+from .peers import RunningServer, running
+from .visiting import Visit, shows
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RunningServer]:
+    with running("servers.chat", "--profile", "instant") as server:
+        yield server
+
+
+def test_history(visit: Visit, server: RunningServer) -> None:
+    """A conversation is there after a reload, as it was, and goes on; it can be deleted."""
+    visit.open(server.url)
+    page = visit.page
+    message = visit.ask("What is kept?")
+    expect(message).to_have_attribute("data-ending", "complete")
+    answer, stats = message.locator(".answer").inner_html(), message.locator(".stats").inner_text()
+
+    visit.reload()
+    expect(page.locator("[data-role]")).to_have_count(0)
+    page.get_by_role("button", name="History").click()
+    page.get_by_role("button", name="What is kept?", exact=True).click()
+    assert message.locator(".answer").inner_html() == answer
+    shows(message.locator(".stats"), stats)
+    expect(message.locator("summary")).to_contain_text("Thought for")
+    with page.expect_request("**/v1/chat/completions") as asked:
+        visit.ask("And then?")
+    sent = asked.value.post_data_json or {}
+    assert [turn["role"] for turn in sent["messages"]] == ["user", "assistant", "user"]
+    expect(page.locator("[data-role=assistant]").last).to_have_attribute("data-ending", "complete")
+
+    page.get_by_role("button", name="History").click()
+    page.get_by_role("button", name="Delete: What is kept?").press("Enter")
+    expect(page.locator("#history p")).to_be_visible()
+    expect(page.locator("[data-role]")).to_have_count(0)
+    visit.reload()
+    assert json.loads(page.evaluate("localStorage['workshop.chats']")) == []
+    assert visit.problems == []
+
+
+def test_an_answer_on_its_way_is_kept(visit: Visit, held: Held) -> None:
+    """What had come of it, when the reader closed the window."""
+    visit.open(held.url, model="echo")
+    message = visit.ask("one two three")
+    held.release(2)
+    shows(message.locator(".answer"), "one two")
+    visit.page.close()
+    later = Visit(visit.page.context.new_page())
+    later.open(held.url)
+    later.page.locator("[popovertarget=history]").click()
+    later.page.locator("#history li button").first.click()
+    message = later.page.locator("[data-role=assistant]")
+    shows(message.locator(".answer"), "one two")
+    shows(message.locator(".ending"), "cut off")
+
+
+def test_the_running_conversation_in_the_history(visit: Visit, held: Held) -> None:
+    """It is open already: the answer goes on."""
+    visit.open(held.url, model="echo")
+    message = visit.ask("one two three")
+    held.release(2)
+    shows(message.locator(".answer"), "one two")
+    visit.page.locator("[popovertarget=history]").click()
+    visit.page.locator("#history li button").first.click()
+    held.release(100)
+    expect(message).to_have_attribute("data-ending", "complete")
+    shows(message.locator(".answer"), "one two three")
+
+
+DAMAGED = [None, {"id": 1}, {"id": 2, "title": "old", "messages": [{"role": "assistant"}]}]
+
+
+def test_a_damaged_history(visit: Visit, server: RunningServer) -> None:
+    """What another program has left there stops nobody."""
+    kept = json.dumps(json.dumps(DAMAGED))
+    visit.page.add_init_script(f"localStorage['workshop.chats'] ??= {kept}")
+    visit.open(server.url)
+    visit.page.locator("[popovertarget=history]").click()
+    visit.page.get_by_role("button", name="old", exact=True).click()
+    expect(visit.page.locator("[data-role]")).to_have_count(1)
+    expect(visit.ask("Hi")).to_have_attribute("data-ending", "complete")
+    assert visit.problems == []
+
+
+def test_an_answer_that_was_left_is_kept(visit: Visit, held: Held) -> None:
+    """What had come of it, when the reader went to another conversation."""
+    visit.open(held.url, model="echo")
+    message = visit.ask("one two three")
+    held.release(2)
+    shows(message.locator(".answer"), "one two")
+    visit.page.keyboard.press("Alt+n")
+    expect(message).to_have_count(0)
+    visit.page.locator("[popovertarget=history]").click()
+    visit.page.locator("#history li button").first.click()
+    shows(message.locator(".answer"), "one two")
+    shows(message.locator(".ending"), "stopped by you")
+
+
+# Each save is of 100,000 characters; `room` is how many the storage takes.
+SAVE = """async ([count, room]) => {
+    const { listChats, saveChat } = await import("/page/store.js");
+    if (room !== null) {
+        const storage = {};
+        Object.defineProperty(window, "localStorage", { get: () => new Proxy(storage, {
+            set(target, name, value) {
+                if (value.length > room) throw new DOMException("full", "QuotaExceededError");
+                return Reflect.set(target, name, value);
+            },
+        }) });
+    }
+    for (let id = 1; id <= count; id += 1) {
+        saveChat({ id, title: "", messages: [{ role: "user", content: "x".repeat(100_000) }] });
+    }
+    return listChats().map(({ id }) => id);
+}"""
+
+
+@pytest.mark.parametrize(
+    ("room", "kept"),
+    [(None, [*range(12, 3, -1)]), (350_000, [12, 11, 10]), (0, [*range(12, 3, -1)])],
+    ids=["enough", "little", "none"],
+)
+def test_history_has_a_limit(
+    room: int | None, kept: list[int], visit: Visit, server: RunningServer
+) -> None:
+    """The oldest go first, at our limit or the browser's; with storage off it lasts as the page."""
+    visit.page.goto(server.url)
+    assert visit.evaluate(SAVE, [12, room]) == kept
