@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 from .held import Held
 from .peers import RunningServer, running
@@ -15,6 +15,15 @@ from .visiting import Visit, shows
 def server() -> Iterator[RunningServer]:
     with running("servers.chat", "--profile", "instant") as server:
         yield server
+
+
+def half_answered(visit: Visit, held: Held) -> Locator:
+    """A conversation whose answer has got two of three words. Returns the answer's place."""
+    visit.open(held.url, model="echo")
+    message = visit.ask("one two three")
+    held.release(2)
+    shows(message.locator(".answer"), "one two")
+    return message
 
 
 def test_history(visit: Visit, server: RunningServer) -> None:
@@ -49,10 +58,7 @@ def test_history(visit: Visit, server: RunningServer) -> None:
 
 def test_an_answer_on_its_way_is_kept(visit: Visit, held: Held) -> None:
     """What had come of it, when the reader closed the window."""
-    visit.open(held.url, model="echo")
-    message = visit.ask("one two three")
-    held.release(2)
-    shows(message.locator(".answer"), "one two")
+    message = half_answered(visit, held)
     visit.page.close()
     later = Visit(visit.page.context.new_page())
     later.open(held.url)
@@ -65,10 +71,7 @@ def test_an_answer_on_its_way_is_kept(visit: Visit, held: Held) -> None:
 
 def test_the_running_conversation_in_the_history(visit: Visit, held: Held) -> None:
     """It is open already: the answer goes on."""
-    visit.open(held.url, model="echo")
-    message = visit.ask("one two three")
-    held.release(2)
-    shows(message.locator(".answer"), "one two")
+    message = half_answered(visit, held)
     visit.page.locator("[popovertarget=history]").click()
     visit.page.locator("#history li button").first.click()
     held.release(100)
@@ -93,10 +96,7 @@ def test_a_damaged_history(visit: Visit, server: RunningServer) -> None:
 
 def test_an_answer_that_was_left_is_kept(visit: Visit, held: Held) -> None:
     """What had come of it, when the reader went to another conversation."""
-    visit.open(held.url, model="echo")
-    message = visit.ask("one two three")
-    held.release(2)
-    shows(message.locator(".answer"), "one two")
+    message = half_answered(visit, held)
     visit.page.keyboard.press("Alt+n")
     expect(message).to_have_count(0)
     visit.page.locator("[popovertarget=history]").click()
