@@ -218,6 +218,39 @@ def test_a_replica_is_killed(balance: Balance) -> None:
             ask_for_one_token(client)
 
 
+def test_a_replica_that_was_down_takes_all_requests_when_the_other_dies(
+    balance: Balance,
+) -> None:
+    """A balancer may be careful with a replica that failed, but not once it serves again.
+
+    nginx with `max_fails=1` gave it one request in `fail_timeout`, for as long as its streams ran:
+    502 for all others.
+    """
+    silent = ("servers.chat", "--ttft", "0", "--itl", "3600")
+    with ExitStack() as stack:
+        two = stack.enter_context(running(*silent))
+        with running(*silent) as one:
+            client = balance(one, two).client
+        client.models.list()  # the balancer meets the dead one
+        one = stack.enter_context(running(*silent, "--port", str(one.port)))
+        streams: list[Stream[ChatCompletionChunk]] = []
+
+        def serves_again() -> bool:
+            chunks = stream(client)
+            next(chunks)
+            if "workshop_active_streams 0.0" in httpx.get(f"{one.url}/metrics").text:
+                chunks.close()
+                return False
+            streams.append(chunks)  # it runs on: no request of this replica has ended since
+            return True
+
+        wait_until(two.process, serves_again)
+        two.process.kill()
+        for _ in range(6):
+            streams.append(stream(client))
+            next(streams[-1])
+
+
 def test_a_replica_stops(balance: Balance, start: Start) -> None:
     """SIGTERM: its stream runs to its end, and who comes next gets the other."""
     flags = ("-m", "servers.chat", "--port", "0", "--quiet", "--ttft", "0", "--itl", "0.01")
