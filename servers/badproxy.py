@@ -51,14 +51,14 @@ MAX_HOPS = 10  # of these proxies in a row: more are a circle (RFC 9110 §7.6.3)
 
 ABOUT = {
     "none": "nothing: it passes on what comes, when it comes",
-    "buffer": "holds the body until it has all of it (nginx, unless told otherwise)",
+    "buffer": "holds the body until it has all of it (a relay that reads it whole)",
     "rechunk=N": "passes on full pieces of N bytes (a buffered writer)",
     "gzip": "compresses, with a sync flush after each piece: this one is fine",
     "gzip-nosync": "compresses without: the compressor waits for more",
     "idle=S": "cuts a connection that is silent for S seconds; a heartbeat keeps it",
     "http10": "answers in HTTP/1.0: no chunks, and a body cut short looks whole",
-    "strip-accel": "drops X-Accel-Buffering, so that an nginx before it buffers",
-    "strip-no-transform": "drops Cache-Control, so that a compressor may compress",
+    "strip-accel": "drops X-Accel-Buffering, so that nginx as the next hop buffers",
+    "strip-no-transform": "drops Cache-Control, so that every compressor may compress",
     "split-utf8": "cuts chunks inside characters (legal, and it breaks who decodes by chunk)",
     "truncate=N": "ends after N bytes of body, without a last chunk",
 }

@@ -195,8 +195,9 @@ class EventStream(StreamingReply):
 
     heartbeat = b": keep-alive\n"
 
-    # No cache may hold an answer back, no proxy compress it (a compressor waits for more), and
-    # nginx may not buffer it.
+    # No cache may hold an answer back and no proxy may compress it, because a compressor waits for
+    # more. (HAProxy 2.6 obeys no-transform; nginx 1.22 does not, but flushes each event where it
+    # may not buffer.) The second field tells nginx not to buffer.
     HEADERS: ClassVar[Headers] = (
         ("Cache-Control", "no-cache, no-transform"),
         ("X-Accel-Buffering", "no"),

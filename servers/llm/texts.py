@@ -81,8 +81,8 @@ A chunk's size counts *bytes*, in hexadecimal: `6`, not `2`. 数错了，连接�
 
 If the words come *all at once*, somebody between us keeps them:
 
-- a proxy that buffers: `X-Accel-Buffering: no`
-- a compressor that waits for more: `Cache-Control: no-transform`
+- nginx that buffers: `X-Accel-Buffering: no`
+- a compressor that waits for more: a flush after each event
 - a pipe on your own machine: `curl -N`
 
 流式输出，一路上每一站都要放行。 🚦

@@ -1,4 +1,4 @@
-"""Lesson 7: leaving. A server learns that its reader has gone by writing, and by nothing else.
+"""Lesson 7: leaving. A FIN does not say that the reader has gone: a write finds out, or an RST.
 
 A reader may leave at any moment: a tab is closed, a phone loses its network, somebody presses
 Ctrl-C. What the server's kernel hears of that depends on how it was done:

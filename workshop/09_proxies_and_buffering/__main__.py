@@ -232,8 +232,10 @@ async def find_the_cut(port: int, mode: str) -> None:
 
 
 # --- 3. A real one --------------------------------------------------------------------------
-# nginx holds a small answer back until it is whole, unless the response or its own file says
-# otherwise; and to the server it spoke HTTP/1.0 until 1.29.7, unless told otherwise.
+# What nginx does depends on the version of HTTP that it speaks to the server. Over 1.0 a body has
+# no chunks, and nginx gathers a buffer of it; over 1.1 it passes each chunk on. Its compressor
+# does not read `Cache-Control: no-transform`. (Seen with nginx 1.22.1; this program asks the one
+# that is installed here.)
 #
 # Here no clock decides. This server makes an event only when the one before has come to you, so
 # through a hop that holds the first there is no second.
@@ -269,19 +271,28 @@ http {{
 """
 SERVER = "server {{ listen 127.0.0.1:{own}; location / {{ proxy_pass {behind}; {settings} }} }}"
 
+HTTP10 = "proxy_http_version 1.0; "  # what nginx spoke to a server before 1.29.7
+HTTP11 = 'proxy_http_version 1.1; proxy_set_header Connection ""; '
+GZIP = "gzip on; gzip_types text/event-stream; "
 ASKED = "X-Accel-Buffering: no from the server"
-HTTP11 = 'proxy_http_version 1.1; proxy_set_header Connection "";'
 
-STREAMS = [  # the settings of each nginx, the one next to the server first; a hop behind them
-    ("as it comes", [""], "strip-accel"),
-    ("proxy_buffering off;", ["proxy_buffering off;"], "strip-accel"),
-    (ASKED, [""], "none"),
-    (f"{ASKED}, and two nginx", ["", ""], "none"),
-    ("the first with proxy_pass_header", ["proxy_pass_header X-Accel-Buffering;", ""], "none"),
+STREAMS = [  # the settings of each nginx, the one next to the server first; a hop at the server
+    ("proxy_http_version 1.0;", [HTTP10], "strip-accel"),
+    ("  and proxy_buffering off;", [HTTP10 + "proxy_buffering off;"], "strip-accel"),
+    (f"  and {ASKED}", [HTTP10], "none"),
+    ("  and that through two nginx", [HTTP10, HTTP10], "none"),
+    (
+        "  the first with proxy_pass_header",
+        [HTTP10 + "proxy_pass_header X-Accel-Buffering;", HTTP10],
+        "none",
+    ),
+    ("proxy_http_version 1.1;", [HTTP11], "strip-accel"),
+    ("  and gzip, asked not to: no-transform", [HTTP11 + GZIP], "strip-accel"),
+    ("  and gzip and proxy_buffering off;", [HTTP11 + GZIP + "proxy_buffering off;"], "strip-accel"),
 ]
 ENDS = [
-    ("proxy_http_version 1.0;", ["proxy_buffering off; proxy_http_version 1.0;"], "truncate=300"),
-    ("proxy_http_version 1.1;", ["proxy_buffering off;" + HTTP11], "truncate=300"),
+    ("proxy_http_version 1.0;", [HTTP10 + "proxy_buffering off;"], "truncate=300"),
+    ("proxy_http_version 1.1;", [HTTP11 + "proxy_buffering off;"], "truncate=300"),
 ]
 
 
