@@ -288,7 +288,11 @@ STREAMS = [  # the settings of each nginx, the one next to the server first; a h
     ),
     ("proxy_http_version 1.1;", [HTTP11], "strip-accel"),
     ("  and gzip, asked not to: no-transform", [HTTP11 + GZIP], "strip-accel"),
-    ("  and gzip and proxy_buffering off;", [HTTP11 + GZIP + "proxy_buffering off;"], "strip-accel"),
+    (
+        "  and gzip and proxy_buffering off;",
+        [HTTP11 + GZIP + "proxy_buffering off;"],
+        "strip-accel",
+    ),
 ]
 ENDS = [
     ("proxy_http_version 1.0;", [HTTP10 + "proxy_buffering off;"], "truncate=300"),
