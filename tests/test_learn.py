@@ -73,8 +73,13 @@ def test_a_check_shows_the_bytes(folder: Path, capsys: pytest.CaptureFixture[str
         "              ^\n"
         "    rule      chunk-size counts the bytes of the data, in hexadecimal (RFC 9112 §7.1)\n"
         "    by hand   curl -sN --raw http://localhost:8003/ | head -n 4\n\n"
+        f"The bytes: workshop check 3 --dir {folder} --bytes\n"
         f"Stuck? workshop hint 3 --dir {folder}\n"
     )
+    assert main(["check", "3", "--bytes", "--dir", str(folder)]) == 1
+    shown = capsys.readouterr().out
+    assert "  ← 26␍␊a line of 26 letters, made␍␊\n" in shown
+    assert "The bytes:" not in shown
 
 
 @pytest.mark.parametrize("command", [f"{PYTHON} -m workshop", f"{PYTHON.parent}/workshop"])
@@ -113,6 +118,24 @@ def test_a_pass_is_remembered(folder: Path, capsys: pytest.CaptureFixture[str]) 
     put(folder, THIRD, "wrong_bare_lf.py")
     assert main(["check", "3", "--dir", str(folder)]) == 1
     assert progress(folder) == Progress(current=3)
+
+
+def test_check_without_a_number_goes_on_after_a_pass(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(folder, THIRD, "solution.py")
+    assert main(["check", "3", "--dir", str(folder)]) == 0
+    assert main(["check", "--dir", str(folder)]) == 1
+    assert "\nLesson 4 · " in capsys.readouterr().out
+
+
+def test_only_the_stub_is_not_written_yet(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Code of the learner's that raises the same error is told its line."""
+    path = put(folder, THIRD, "solution.py")
+    text = path.read_text()
+    path.write_text(text.replace('"""', 'raise NotImplementedError("later")\n"""', 1))
+    assert main(["check", "3", "--dir", str(folder)]) == 1
+    assert "✗ line 1 raised NotImplementedError: later\n" in capsys.readouterr().out
 
 
 def test_check_all(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,7 +22,7 @@ from rich.text import Text
 from . import checking
 from .exercises import Lesson, lessons
 from .progress import HINTS, Desk, Progress, default_folder
-from .telling import verdict
+from .telling import bytes_seen, verdict
 
 __all__ = ["check", "hint", "list_lessons", "reset", "solution"]
 
@@ -34,17 +34,27 @@ def check(argv: Sequence[str] | None = None) -> int:
     """`workshop check [N | --all]`. Returns 0, or 1 when an exercise fails."""
     parser = check_parser("check", "Check an exercise. Exit code: 0 it passes, 1 it does not.")
     parser.add_argument("--all", action="store_true", help="every exercise that you have begun")
+    parser.add_argument(
+        "--bytes", action="store_true", help="show what went to the exercise and came from it"
+    )
     return run(parser, argv, _check)
 
 
 def _check(desk: Desk, lesson: Lesson, options: argparse.Namespace) -> int:
     if options.all:
         return _check_all(desk, options.timeout)
+    progress = desk.read()
+    if options.lesson is None and lesson.number in progress.passed:
+        lesson = following(lesson, progress) or lesson
     path = desk.exercise(lesson)
     report = checking.check(lesson, path, options.timeout)
     desk.checked(lesson, passed=report.failure is None)
     say([heading(lesson), Text(str(path), "dim"), Text(), *verdict(report), Text()])
+    if options.bytes:
+        say([*bytes_seen(report), Text()])
     if report.failure:
+        if report.log and report.failure.name != "not-begun" and not options.bytes:
+            say([Text(f"The bytes: {desk.command('check', lesson)} --bytes")])
         say([Text(f"Stuck? {desk.command('hint', lesson)}")])
         return 1
     say([Text(f"Compare: {desk.command('solution', lesson)}"), *what_next(desk, lesson)])

@@ -58,6 +58,12 @@ class Lesson:
         return cast(tuple[str, str, str], load(self.folder / "check.py").HINTS)
 
     @property
+    def stubs(self) -> set[str]:
+        """The lines of `exercise.py` that stand for what is not written yet."""
+        text = (self.folder / "exercise.py").read_text(encoding="utf-8")
+        return {line.strip() for line in text.splitlines() if "raise NotImplementedError" in line}
+
+    @property
     def wrong(self) -> list[Path]:
         """The files that make a mistake on purpose."""
         return sorted(self.folder.glob("wrong_*.py"))
@@ -104,7 +110,7 @@ def judge(lesson: Lesson, path: Path, lab: Lab | None = None) -> Failure | None:
         raise
     except BaseException as error:  # SystemExit too: the file may call sys.exit
         failures = [inner for inner in leaves(error) if isinstance(inner, Failure)]
-        return failures[0] if failures else explain(next(leaves(error)), path)
+        return failures[0] if failures else explain(next(leaves(error)), path, lesson)
     return None
 
 
@@ -117,18 +123,19 @@ def leaves(error: BaseException) -> Iterator[BaseException]:
         yield error
 
 
-def explain(error: BaseException, path: Path) -> Failure:
+def explain(error: BaseException, path: Path, lesson: Lesson) -> Failure:
     """An error that came out of the learner's file, with the line there, and no line of ours."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
     if isinstance(error, SyntaxError) and error.filename == str(path):
         line = (error.text or "").strip()
         return Failure("syntax", f"line {error.lineno} is not Python: {error.msg}\n    {line}")
-    if isinstance(error, NotImplementedError):
+    # Only the line that the exercise was given with: code of the learner's may raise it, too.
+    if isinstance(error, NotImplementedError) and frames and frames[-1].line in lesson.stubs:
         return Failure("not-begun", "it is not written yet" + (str(error) and f": {error}"))
     if isinstance(error, AttributeError) and getattr(error.obj, "__file__", "") == str(path):
         return Failure("missing", f"the file has no {error.name!r}")
     kind = type(error).__name__
     what = f"{kind}: {error}" if str(error) else kind
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
     if not frames:
         often = "".join(f" ({ask})" for kind, ask in OFTEN.items() if kind in what)
         return Failure("raised", f"the check cannot use what the file gave: {what}{often}")

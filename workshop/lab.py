@@ -21,7 +21,15 @@ The rules this file keeps:
    passes costs no time. So a check keeps to one thread: no processes, no `trio.to_thread`.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterator,
+    Sequence,
+)
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import KW_ONLY, dataclass
 
@@ -30,7 +38,7 @@ import trio
 from clients.memory import MemoryStream, memory_pair
 from clients.stream import ByteStream
 
-__all__ = ["DEADLINE", "Failure", "Lab", "Tokens", "at_a_time", "first_difference"]
+__all__ = ["DEADLINE", "Failure", "Lab", "Tokens", "at_a_time", "few", "first_difference"]
 
 DEADLINE = 2.0  # seconds that one wait may take
 
@@ -67,6 +75,13 @@ def first_difference(received: bytes, expected: bytes) -> int:
     pairs = zip(received, expected, strict=False)
     shorter = min(len(received), len(expected))
     return next((at for at, (one, other) in enumerate(pairs) if one != other), shorter)
+
+
+def few(values: Sequence[object], most: int = 10) -> str:
+    """A list for a message, which shows its first values: "[0, 3, 42, … 1200 in all]"."""
+    if len(values) <= most:
+        return str(list(values))
+    return f"[{', '.join(map(repr, values[:most]))}, … {len(values)} in all]"
 
 
 def at_a_time(size: int) -> str:
@@ -223,7 +238,13 @@ class Lab:
             await stream.send_all(self.give(data))
 
     async def receive_until(
-        self, stream: ByteStream, end: bytes, waiting_for: str, *, name: str = "held-back"
+        self,
+        stream: ByteStream,
+        end: bytes,
+        waiting_for: str,
+        *,
+        name: str = "held-back",
+        why: str = "the answer holds them back",
     ) -> bytes:
         """Receive from the exercise until what came in this call contains `end`.
 
@@ -231,12 +252,13 @@ class Lab:
             end: the bytes that must come.
             waiting_for: their name: "the bytes of token 2, '好'".
             name: of the failure when they do not come in time.
+            why: what that failure adds after a colon.
 
         Raises:
             Failure: `name`, or "cut-off" when the stream ended first.
         """
         data = b""
-        with self.deadline(waiting_for, name=name, why="the answer holds them back"):
+        with self.deadline(waiting_for, name=name, why=why):
             while end not in data:
                 more = self.take(await stream.receive_some())
                 if not more:

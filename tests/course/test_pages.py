@@ -20,7 +20,7 @@ from workshop.course.build import build, main
 from workshop.course.links import INDEX
 from workshop.course.pages import Pages
 from workshop.course.routes import FILES, course_routes
-from workshop.course.tree import Tree
+from workshop.course.tree import ROOT, Tree
 from workshop.course.weave import split_lines
 
 from ..servers.driving import ask, get
@@ -262,9 +262,7 @@ def test_hostile_files(tmp_path: Path) -> None:
             assert not any(key.startswith("on") or key in {"style", "action"} for key in attributes)
             if tag in {"script", "link"}:
                 source = attributes.get("src") or attributes.get("href") or ""
-                assert re.fullmatch(
-                    r"(\.\.?/)*(\.?/)?(panel\.js|style\.css|icon\.svg)", source
-                )
+                assert re.fullmatch(r"(\.\.?/)*(\.?/)?(panel\.js|style\.css|icon\.svg)", source)
             for href in filter(None, [attributes.get("href")]):
                 assert not re.match(r"(?!https?:)[A-Za-z]+:|//", href)
         if name not in (INDEX, "servers/page/<b>&\"'.css"):
@@ -361,3 +359,34 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert out == ""
     assert error.startswith("workshop course: ")
     assert error.count("\n") == 1
+
+
+# ---- lessons
+
+
+def test_the_live_panel_stands_before_what_to_read_next() -> None:
+    html = page(Pages(Tree(), live=False), "workshop/04_sse_protocol/README.md")
+    assert html.index('id="-live"') < html.index('<h2 id="read-on">')
+    assert html.index('href="#-live"') < html.index('href="#read-on"')
+
+
+def test_a_prompt_is_not_copied_with_its_command() -> None:
+    pages = Pages(Tree(), live=False)
+    html = page(pages, "workshop/04_sse_protocol/README.md")
+    assert '<pre class="console"><code><span class="p">$ </span>python' in html
+    style = (ROOT / "workshop/course/style.css").read_text()
+    assert re.search(r"^\.p \{[^}]*user-select: none", style, re.MULTILINE)
+
+
+@pytest.mark.parametrize("lesson", Tree().lessons)
+def test_a_prediction_is_answered_after_the_experiment(lesson: str) -> None:
+    text = (ROOT / lesson).read_text()
+    headings = re.findall(
+        r"^(?:## (Predict first|Run|Why)$|\*\*(Your prediction)\.\*\* )", text, re.M
+    )
+    assert [one or other for one, other in headings] == [
+        "Predict first",
+        "Run",
+        "Why",
+        "Your prediction",
+    ]

@@ -28,6 +28,7 @@ except ModuleNotFoundError as missing:
 
 # `Last-Event-ID` is how a client that lost its connection says what it has. We ask for the end of
 # the text only, to keep the page short.
+SEEN = 17
 REQUEST = (
     b"GET / HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n"
     b"Last-Event-ID: %d\r\nConnection: close\r\n\r\n"
@@ -36,9 +37,10 @@ REQUEST = (
 
 async def watch(port: int) -> None:
     """Receive the stream, and decode it twice, cut in two ways."""
+    print(f"We ask for what follows word {SEEN} (Last-Event-ID: {SEEN}), to keep this short.\n")
     print("1. As the server wrote it: each chunk holds one event.\n")
     stream = await connect("localhost", port)
-    await stream.send_all(REQUEST % 17)
+    await stream.send_all(REQUEST % SEEN)
     head = None
     reader = HeadReader(is_request=False)
     while head is None:

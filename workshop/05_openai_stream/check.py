@@ -75,7 +75,7 @@ async def run(
 
     async def pieces() -> AsyncGenerator[bytes, None]:
         for start in range(0, len(body), size):
-            compare(lab, got, "".join(text for end, text in words if end <= start), said)
+            compare(lab, got, [text for end, text in words if end <= start], said)
             if DONE in body[:start]:
                 raise Failure("reads-on", "after [DONE] it asks for more", sent=lab.sent)
             yield lab.give(body[start : start + size])
@@ -84,18 +84,23 @@ async def run(
         try:
             async with aclosing(pieces()) as given, aclosing(exercise.deltas(given)) as answer:
                 async for text in answer:
+                    if not isinstance(text, str):
+                        message = f"text was due, and {text!r:.40} came: not every delta has some"
+                        raise Failure("gives-no-text", message, sent=lab.sent)
                     lab.take(text.encode(errors="replace"))
                     got += text
         except (Failure, NotImplementedError):
             raise
         except Exception as error:
             return error
-    compare(lab, got, said, said)
+    compare(lab, got, [text for _, text in words], said)
     return None
 
 
-def compare(lab: Lab, got: str, due: str, said: str) -> None:
-    """Fail unless all that is due has come. More may have: a line is whole before its event is."""
+def compare(lab: Lab, got: str, texts: Sequence[str], said: str) -> None:
+    """Fail unless the texts that are due have come. More may have: a line is whole before its
+    event is."""
+    due = "".join(texts)
     if got.startswith(due) and said.startswith(got):
         return
     at = first_difference(got.encode(), said.encode())
@@ -106,7 +111,14 @@ def compare(lab: Lab, got: str, due: str, said: str) -> None:
     elif due.startswith(got):
         name, message = "held-back", f"{due[len(got) :]!r} has come, and nobody was told"
         rule = "an event is dispatched at its blank line (WHATWG HTML §9.2.6)"
-    raise Failure(name, message, sent=lab.sent, received=lab.received, at=at, rule=rule, redo=REDO)
+    told, sent = "", lab.sent
+    for text in texts:  # show the event that went wrong, not those that came after it
+        told += text
+        if not got.startswith(told):
+            event = WORDS[TEXTS.index(text)]
+            sent = sent[: sent.index(event) + len(event)]
+            break
+    raise Failure(name, message, sent=sent, received=lab.received, at=at, rule=rule, redo=REDO)
 
 
 NAMES = {"APIError": "ignores-the-error", "CutOffError": "cut-off-looks-whole"}
@@ -117,13 +129,14 @@ def expect(lab: Lab, error: Exception | None, kind: type[Exception] | None, what
     if (type(error) if error else None) is kind:
         return
     came = f"raises {type(error).__name__}: {error}" if error else "ends as if it were whole"
-    name = NAMES[kind.__name__] if kind else "raises"
-    if kind is None and USAGE in lab.sent:
+    name, sent = NAMES[kind.__name__] if kind else "raises", lab.sent
+    if kind is None and USAGE in sent:
         name, what = "no-choice-no-answer", "the event with the usage, whose choices is empty,"
+        sent = sent[: sent.index(USAGE) + len(USAGE)]
     raise Failure(
         name,
         f"{what} {came}" + (f"; it should raise {kind.__name__}" if kind else ""),
-        sent=lab.sent,
+        sent=sent,
         received=lab.received,
         rule="a stream is whole with [DONE] or a finish_reason; an error comes as an event",
         redo=REDO,

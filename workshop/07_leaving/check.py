@@ -22,6 +22,11 @@ WORDS = ("one", "two", "three", "four", "five", "six")
 # Who may write first when the reader has made room is chance: through so many small reads, an event
 # that two tasks write at stays whole by chance once in 2**50.
 LONG_WORDS = ("a long token, " * 20,)
+WHY = {  # what a failure adds: the event that does not come has more than one cause
+    "held-back": "the answer holds it back",
+    "cancels-the-model": "a time limit around anext(tokens) cancels the generator and ends it",
+    "takes-fin-for-leaving": "the reader sent a FIN and still reads",
+}
 RULE = "one write after a close succeeds, and the next one fails: only writing tells"
 
 
@@ -61,7 +66,9 @@ class Call:
         token = next(self._released)
         event = b"data: %b\n\n" % token.encode()
         waiting_for = f"the event of {self._model}"
-        got = await self._lab.receive_until(self._reader, event, waiting_for, name=name)
+        got = await self._lab.receive_until(
+            self._reader, event, waiting_for, name=name, why=WHY[name]
+        )
         if got not in (event, BEAT + event):
             raise not_what_was_due(got, event)
         return got
@@ -69,7 +76,9 @@ class Call:
     async def beat(self) -> None:
         silence = f"{BEAT!r} after {HEARTBEAT:g} s of silence"
         began = trio.current_time()
-        got = await self._lab.receive_until(self._reader, BEAT, silence, name="no-heartbeat")
+        got = await self._lab.receive_until(
+            self._reader, BEAT, silence, name="no-heartbeat", why="it has not come"
+        )
         if (waited := trio.current_time() - began) < HEARTBEAT / 2:
             message = f"a heartbeat came {waited:g} s after what was written before it"
             rule = f"one is due after {HEARTBEAT:g} s of silence, and a heartbeat ends the silence"

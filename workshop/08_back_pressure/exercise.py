@@ -3,6 +3,7 @@
     answers[0]  ->  a queue of `size`  ->  streams[0], a slow reader
     answers[1]  ->  a queue of `size`  ->  streams[1], a fast one
 
+A token is sent as its UTF-8 bytes and nothing else: `token.encode()`.
 Use trio. A stream has `await stream.send_all(data)`, which waits while the reader does not read.
 """
 

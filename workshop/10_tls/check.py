@@ -2,7 +2,7 @@
 
 from types import ModuleType
 
-from workshop.lab import Failure, Lab, at_a_time
+from workshop.lab import Failure, Lab, at_a_time, few
 
 HINTS = (
     "What does the listener have to remember between two reads?",
@@ -39,7 +39,9 @@ def check_one_by_one(exercise: ModuleType, lab: Lab) -> None:
     listener = exercise.Listener()
     for heard in HANDSHAKE:
         if found := listener.receive_data(lab.give(heard)):
-            message = f"a record of type {heard[0]} is no application data: {found} should be []"
+            message = (
+                f"a record of type {heard[0]} is not application data: {few(found)} should be []"
+            )
             raise Failure("counts-the-handshake", message, sent=heard, rule=RULE)
     for size, heard in zip(SIZES, RECORDS, strict=True):
         found = listener.receive_data(lab.give(heard))
@@ -50,7 +52,7 @@ def check_one_by_one(exercise: ModuleType, lab: Lab) -> None:
                 (size + 5,): ("counts-header", "counts the five bytes as if they were inside"),
             }
             name, what = wrong.get(tuple(found), ("wrong-length", f"should be [{size}]"))
-            message = f"a record of length {length}: {found} {what}"
+            message = f"a record of length {length}: {few(found)} {what}"
             raise Failure(name, message, sent=heard[:5], rule=RULE, redo=REDO)
 
 
@@ -58,7 +60,7 @@ def check_together(exercise: ModuleType, lab: Lab) -> None:
     """A read may bring many."""
     found = exercise.Listener().receive_data(lab.give(b"".join(HANDSHAKE + RECORDS)))
     if found != SIZES:
-        message = f"{len(RECORDS)} records in one read are {SIZES}, not {found}"
+        message = f"{len(RECORDS)} records in one read are {SIZES}, not {few(found)}"
         raise Failure("assumes-one-record", message, sent=lab.sent[-80:], rule=RULE)
 
 
@@ -71,7 +73,7 @@ def check_cut(exercise: ModuleType, lab: Lab, step: int) -> None:
         heard = stream[start : start + step]
         told += [(size, start + len(heard)) for size in listener.receive_data(lab.give(heard))]
     if [size for size, _ in told] != SIZES:
-        message = f"heard {at_a_time(step)}: {[size for size, _ in told]}, not {SIZES}"
+        message = f"heard {at_a_time(step)}: {few([size for size, _ in told])}, not {SIZES}"
         rule = "a record may come in any number of reads, and so may its five bytes"
         raise Failure("assumes-whole-records", message, sent=stream[:40], rule=rule)
     at = sum(map(len, HANDSHAKE))

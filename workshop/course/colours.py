@@ -33,7 +33,7 @@ CLASSES = {
     Name.Class: "f",
     Name.Tag: "k",
     Name.Decorator: "d",
-    Generic.Prompt: "c",
+    Generic.Prompt: "p",
     Generic.Output: "o",
 }
 

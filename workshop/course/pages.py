@@ -25,6 +25,10 @@ ORDER = "workshop/READING.md"
 """Read the source in this order: its links say which page comes after which."""
 
 
+END = "read-on"
+"""The heading with which a lesson ends."""
+
+
 class Pages:
     """Writes the pages of a tree.
 
@@ -70,8 +74,8 @@ class Pages:
         elif name.endswith(".md"):
             html, headings = self._prose.page(name)
             if lesson := self.tree.lesson(name):
-                html += panel(lesson) if self._live else NO_PANEL
-                headings.append(Heading("-live", "Live"))
+                live = panel(lesson) if self._live else NO_PANEL
+                html, headings = _before_the_end(html, headings, live)
                 if self._live:
                     files.append("panel.js")
             main = article(html, headings)
@@ -164,6 +168,14 @@ class Pages:
 
     def _link(self, name: str, text: str) -> str:
         return link(self.links, INDEX, Target(name), escape(text))
+
+
+def _before_the_end(html: str, headings: list[Heading], live: str) -> tuple[str, list[Heading]]:
+    """A lesson with its live panel, which stands before what to read next."""
+    last = next((n for n, each in enumerate(headings) if each.anchor == END), len(headings))
+    before, heading, after = html.partition(f'<h2 id="{END}">')
+    headings = [*headings[:last], Heading("-live", "Live"), *headings[last:]]
+    return before + live + heading + after, headings
 
 
 def _idea(title: str) -> str:

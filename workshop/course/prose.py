@@ -214,8 +214,10 @@ class Prose:
         return f"<pre><code>{self._words(token.content, state)}</code></pre>\n"
 
     def _fence(self, token: Token, state: State) -> str:
-        html = "\n".join(highlight(token.content, token.info.strip() or "text"))
-        return f"<pre><code>{html}\n</code></pre>\n"
+        language = token.info.strip() or "text"
+        html = "\n".join(highlight(token.content, language))
+        kind = ' class="console"' if language == "console" else ""
+        return f"<pre{kind}><code>{html}\n</code></pre>\n"
 
     def _heading(self, token: Token, state: State) -> str:
         if token.tag == "h1":

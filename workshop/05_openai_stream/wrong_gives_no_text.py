@@ -1,0 +1,34 @@
+"""Wrong: yields None for each delta that has no text."""
+
+import json
+from collections.abc import AsyncIterator
+
+
+class APIError(Exception):
+    """The server gave up: `{"error":{"message":…}}`. The message is the argument."""
+
+
+class CutOffError(Exception):
+    """The pieces ended, and there was neither a `[DONE]` nor a `finish_reason`."""
+
+
+async def deltas(pieces: AsyncIterator[bytes]) -> AsyncIterator[str | None]:
+    """Yield each piece of text, `choices[0].delta.content`, as soon as its event has come."""
+    rest = b""
+    finished = False
+    async for piece in pieces:
+        *lines, rest = (rest + piece).split(b"\n")  # whole lines, and the beginning of one
+        for line in lines:
+            if not line.startswith(b"data: "):
+                continue  # blank, or a heartbeat
+            data = line.decode().removeprefix("data: ")  # a whole line has whole characters
+            if data == "[DONE]":
+                return
+            chunk = json.loads(data)
+            if "error" in chunk:
+                raise APIError(chunk["error"]["message"])
+            for choice in chunk["choices"]:
+                finished = finished or choice["finish_reason"] is not None
+                yield choice["delta"].get("content")
+    if not finished:
+        raise CutOffError("neither [DONE] nor a finish_reason")
