@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import trio
 
-from .stream import ByteStream
+from .stream import CLOSING, ByteStream
 
 __all__ = ["Arrivals", "Take"]
 
@@ -42,6 +42,7 @@ class Arrivals:
         self._waiters: dict[int, Waiter] = {}
         # macOS has no epoll; there, and in memory, every task waits for itself.
         self._epoll = select.epoll() if hasattr(select, "epoll") else None
+        CLOSING.add(self._closing)
 
     async def run(self) -> None:
         """Call them until cancelled."""
@@ -52,6 +53,7 @@ class Arrivals:
         finally:
             self._epoll.close()
             self._epoll = None
+            CLOSING.discard(self._closing)
 
     async def _run(self, epoll: "select.epoll") -> None:
         while True:
@@ -80,6 +82,7 @@ class Arrivals:
             take: takes all that `receive_now` gives, and does not wait.
 
         Raises:
+            trio.ClosedResourceError: another task closed the stream.
             whatever `take` raises.
         """
         fileno = stream.fileno()
@@ -96,6 +99,13 @@ class Arrivals:
         await trio.lowlevel.wait_task_rescheduled(abort)
         if waiter.error is not None:
             raise waiter.error
+
+    def _closing(self, fileno: int) -> None:
+        """Another task closes a stream: an epoll forgets a closed file without a word."""
+        if (waiter := self._waiters.get(fileno)) is not None:
+            waiter.error = trio.ClosedResourceError("this stream was closed")
+            self._remove(fileno)
+            trio.lowlevel.reschedule(waiter.task)
 
     def _remove(self, fileno: int) -> None:
         del self._waiters[fileno]

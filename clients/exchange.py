@@ -6,8 +6,9 @@
     Transfer-Encoding: chunked\\r\\n\\r\\n        <
     6\\r\\nhello \\r\\n                           <   a piece: `async for` goes round once
 
-A piece is what one read brought, freed of its framing: not a chunk, not an event. The framing also
-says whether the body is whole; a connection that ends before it does is an error, always.
+A piece is a part of the body without its framing: of a chunked body one chunk, or what one read
+brought of it. Its borders mean nothing, because a hop may cut chunks anew. The framing also says
+whether the body is whole; a connection that ends before the body does is always an error.
 """
 
 from collections.abc import AsyncIterator
@@ -42,9 +43,11 @@ class Response:
         head: the same as bytes.
         stream: the connection, for who waits for many.
         unread: what came behind the head, in the same read, until the body is asked for.
+        refused_early: it came before the request had left whole, and the rest was not sent.
     """
 
     def __init__(self, stream: ByteStream, method: str, head: Head, unread: bytes) -> None:
+        self.refused_early = False
         self.status = int(head.start_line[9:12])
         self.headers: Headers = tuple(
             (name.decode(), value.decode("latin-1")) for name, value in head.fields
@@ -82,6 +85,7 @@ class Response:
         """
         return (
             self._decoder.complete
+            and not self.refused_early
             and self._framing.coding is not Coding.UNTIL_CLOSE
             and keeps_alive(self.head)
             and not self.unread
@@ -203,11 +207,9 @@ async def exchange(
     except trio.BrokenResourceError as error:
         raise DisconnectedError(str(error), sent=False) from error
     try:
-        await stream.send_all(request[sent:])
-    except trio.BrokenResourceError:
-        pass  # who refuses a long body may close before its end; the response says why
-    try:
-        return await _receive_head(stream, connection, method)
+        if sent == len(request):
+            return await _receive_head(stream, connection, method)
+        return await _send_and_receive_head(stream, request[sent:], connection, method)
     except trio.BrokenResourceError as error:
         raise DisconnectedError(str(error), sent=True) from error
     except h11.RemoteProtocolError as error:
@@ -228,6 +230,39 @@ def _request_head(
     raise h11.LocalProtocolError(
         f"the request cannot be sent: look at the method, the target, and these headers: {names}"
     )
+
+
+async def _send_and_receive_head(
+    stream: ByteStream, rest: bytes, connection: h11.Connection, method: str
+) -> Response:
+    """Send the rest of a request, and listen meanwhile.
+
+    "A client sending a message body SHOULD monitor the network connection for an error response";
+    if it sees one, it stops sending (RFC 9110 §15.5, RFC 9112 §9.5).
+    """
+    outcome: Response | Exception | None = None
+    sent = False
+
+    async def send() -> None:
+        nonlocal sent
+        try:
+            await stream.send_all(rest)
+            sent = True
+        except trio.BrokenResourceError:
+            pass  # whoever refuses a long body may close before its end; the response says why
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(send)
+        try:
+            outcome = await _receive_head(stream, connection, method)
+        except (trio.BrokenResourceError, h11.RemoteProtocolError) as error:
+            outcome = error
+        if isinstance(outcome, Exception) or outcome.status >= 400:
+            nursery.cancel_scope.cancel()
+    if isinstance(outcome, Exception):
+        raise outcome
+    outcome.refused_early = not sent
+    return outcome
 
 
 async def _receive_head(stream: ByteStream, connection: h11.Connection, method: str) -> Response:

@@ -122,9 +122,15 @@ async def open_client(
         ValueError: not such a file.
     """
     context = client_context(ca_file)
+    raised: Exception | None = None
     async with trio.open_nursery() as nursery:
-        yield Client(context, Pool(nursery, max_idle, idle_seconds), connect_seconds)
+        try:
+            yield Client(context, Pool(nursery, max_idle, idle_seconds), connect_seconds)
+        except Exception as error:  # the nursery would wrap it in an ExceptionGroup
+            raised = error
         nursery.cancel_scope.cancel()
+    if raised is not None:
+        raise raised
 
 
 class Client:

@@ -14,6 +14,7 @@ The socket is Python's own, set non-blocking, with trio waiting for it: `trio.So
 
 import socket
 import struct
+from collections.abc import Callable
 from typing import Protocol
 
 import trio
@@ -23,9 +24,14 @@ __all__ = ["READ_SIZE", "ByteStream", "SocketStream", "connect"]
 
 READ_SIZE = SEND_SIZE = 64 << 10
 
-# How long, and for how many bytes, `aclose` listens after its goodbye.
+# How long `aclose` waits for more after its FIN: for the next bytes, and in all. And how many bytes
+# it drops: those of an upload that was refused, whose sender reads the refusal at its end.
 LINGER_SECONDS = 2.0
-LINGER_SIZE = 1 << 20
+LINGER_TOTAL_SECONDS = 30.0
+LINGER_SIZE = 64 << 20
+
+CLOSING: set[Callable[[int], None]] = set()
+"""Called with the file number of a socket before it is closed, as `notify_closing` tells trio."""
 
 
 class ByteStream(Protocol):
@@ -130,27 +136,36 @@ class SocketStream:
         except OSError as error:
             raise self._explain(error) from error
 
-    async def aclose(self) -> None:
-        """Say goodbye, listen until the peer has said it too, close.
+    async def aclose(self, size: int = LINGER_SIZE) -> None:
+        """Send FIN, read and drop what the peer still sends until its FIN, close.
 
         A plain close while bytes of the peer lie unread sends RST, and RST throws away what the
-        peer has not read yet: the end of a long answer. So the rest is read and dropped, for a
-        bounded time.
+        peer has not read yet: the end of a long answer, or the 413 to an upload that is under way.
+        So the rest is read, while it keeps coming, for a bounded time.
+
+        Args:
+            size: how much is read, in bytes; a peer that sends more gets the RST.
         """
-        with trio.move_on_after(LINGER_SECONDS, shield=True):
-            try:
+        try:
+            with trio.move_on_after(LINGER_SECONDS, shield=True) as waiting:
+                begun = trio.current_time()
                 await self.send_eof()
-                drained = 0
-                while drained < LINGER_SIZE and (data := await self.receive_some()):
-                    drained += len(data)
-            except (trio.BrokenResourceError, trio.ClosedResourceError):
-                pass
-        self.close()
+                while size > 0 and (data := await self.receive_some()):
+                    size -= len(data)
+                    now = trio.current_time()
+                    waiting.deadline = min(now, begun + LINGER_TOTAL_SECONDS) + LINGER_SECONDS
+                    waiting.shield = now < begun + LINGER_SECONDS  # whoever cancels waits no longer
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            pass
+        finally:
+            self.close()
 
     def close(self) -> None:
         """Close at once. A task that waits on the socket gets `trio.ClosedResourceError`."""
         if self._sock.fileno() >= 0:
             notify_closing(self._sock)  # else the waiter would hang for ever
+            for tell in tuple(CLOSING):
+                tell(self._sock.fileno())
             self._sock.close()
 
     def reset(self) -> None:

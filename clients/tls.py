@@ -25,7 +25,7 @@ from typing import Any
 import trio
 
 from .errors import TLSError
-from .stream import LINGER_SECONDS, READ_SIZE, ByteStream
+from .stream import LINGER_SECONDS, READ_SIZE, SEND_SIZE, ByteStream
 
 __all__ = ["Session", "TLSStream", "client_context"]
 
@@ -61,6 +61,8 @@ def client_context(ca_file: str | None = None) -> ssl.SSLContext:
         raise ValueError(f"the CA file {ca_file}: {reason}") from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols([PROTOCOL])
+    # "The Common Name RDN MUST NOT be used to identify a service" (RFC 9525 §2)
+    context.hostname_checks_common_name = False
     return context
 
 
@@ -209,7 +211,8 @@ class TLSStream:
         sent = self.send_now(data)
         while sent < len(data):
             await self.wait_writable()
-            sent += self.send_now(data[sent:])
+            # A slice, or a long text would be copied for each of its records.
+            sent += self.send_now(data[sent : sent + SEND_SIZE])
 
     async def wait_writable(self) -> None:
         """Send what waits here, until `send_now` would take something."""

@@ -13,9 +13,11 @@ The environment names the proxy, as for curl: `HTTPS_PROXY=http://user:password@
 import base64
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import unquote, urlsplit
+
+from protocol.secret import Secret, quoted
 
 from .errors import ProxyError, RequestError
 from .exchange import exchange
@@ -32,12 +34,12 @@ class Proxy:
 
     Args:
         host, port: where it listens.
-        authorization: for Proxy-Authorization, or "".
+        authorization: for Proxy-Authorization, if the proxy wants one.
     """
 
     host: str
     port: int
-    authorization: str = field(default="", repr=False)  # a password in base64
+    authorization: Secret | None = None
 
 
 def proxy_for(host: str, port: int, environment: Mapping[str, str] = os.environ) -> Proxy | None:
@@ -58,10 +60,11 @@ def proxy_for(host: str, port: int, environment: Mapping[str, str] = os.environ)
     if not name:
         # Not quoted: there may be a password in it.
         raise ProxyError("HTTPS_PROXY must look like http://host:port, or user:password@host:port")
-    authorization = ""
+    authorization = None
     if parts.username is not None:
-        userinfo = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        authorization = "Basic " + base64.b64encode(userinfo.encode()).decode()
+        password = Secret(unquote(parts.password or ""))
+        userinfo = f"{unquote(parts.username)}:{password.reveal()}"
+        authorization = Secret("Basic " + base64.b64encode(userinfo.encode()).decode())
     return Proxy(name, number or 80, authorization)
 
 
@@ -116,7 +119,7 @@ async def _ask_for_tunnel(stream: ByteStream, proxy: Proxy, host: str, port: int
     target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     headers: tuple[tuple[str, str], ...] = (("Host", target),)
     if proxy.authorization:
-        headers += (("Proxy-Authorization", proxy.authorization),)
+        headers += (("Proxy-Authorization", proxy.authorization.reveal()),)
     name = f"the proxy {proxy.host}:{proxy.port}"
     try:
         response = await exchange(stream, "CONNECT", target, headers)
@@ -130,7 +133,7 @@ async def _ask_for_tunnel(stream: ByteStream, proxy: Proxy, host: str, port: int
         raise ProxyError(f"{name} opened no tunnel to {target}: status {response.status}")
     if response.unread:
         # In TLS the client speaks first, so this is not the host's.
-        raise ProxyError(f"{name} sent {response.unread[:20]!r} behind its answer to CONNECT")
+        raise ProxyError(f"{name} sent {quoted(response.unread, 20)} after its answer to CONNECT")
 
 
 # What this file does not do: a proxy that is spoken to in TLS, SOCKS, plain http:// through a

@@ -26,6 +26,7 @@ import msgspec
 
 from .errors import DecodeError
 from .grammar import TOKEN
+from .secret import quoted
 
 __all__ = ["Head", "HeadReader"]
 
@@ -174,11 +175,10 @@ class HeadReader:
         if index == 0 and found in (b"\x15", b"\x16") and not self._is_request:
             return self._error_at(0, "a TLS record: that port speaks TLS, use https://")
         if found == b"\n":
-            return self._error_at(
-                index,
-                "a line that ends in LF alone: HTTP lines end in CR LF. "
-                f"Use `nc -C` (or `workshop nc -C`), or {PRINTF_FORM}",
-            )
+            message = "a line that ends in LF alone: HTTP lines end in CR LF"
+            if self._is_request:  # a person may have typed it
+                message += f". Use `nc -C` (or `workshop nc -C`), or {PRINTF_FORM}"
+            return self._error_at(index, message)
         if found[:1] == b"\r":
             return self._error_at(index, f"a CR without LF after it, but {found[1:]!r}")
         return self._error_at(index, f"a control character in the head: {found!r}")
@@ -188,7 +188,7 @@ class HeadReader:
         if self._is_request:
             self._check_request_line(start_line)
         elif not (status := STATUS_LINE.fullmatch(start_line)) or status[1] != b"1":
-            raise self._error_at(0, f"not an HTTP/1 status-line: {start_line[:80]!r}")
+            raise self._error_at(0, f"not an HTTP/1 status-line: {quoted(start_line)}")
         if len(lines) > self._max_fields:
             raise self._error_at(0, f"a head of over {self._max_fields} field lines", 431)
         fields = []
@@ -204,7 +204,7 @@ class HeadReader:
             if match[3] != b"1":
                 raise self._error_at(len(line) - 3, "only HTTP/1.1 and HTTP/1.0 here", 505)
             return
-        message = f"not a request-line: {line[:80]!r}. One looks like this: GET / HTTP/1.1"
+        message = f"not a request-line: {quoted(line)}. One looks like this: GET / HTTP/1.1"
         if typed := TYPED_LINE.fullmatch(line):
             # b"GET /chat/\xe4\xbd\xa0 HTTP/1.1": a request-target is ASCII (RFC 9112 §3.2).
             target = quote_from_bytes(typed[2], safe="/?&=:;,@!$'()*+%~[]")
@@ -220,10 +220,10 @@ class HeadReader:
             raise self._error_at(place, "a folded field line, or space before the first one")
         name, colon, value = line.partition(b":")
         if not colon:
-            raise self._error_at(place, f"a field line without a colon: {line[:80]!r}")
+            raise self._error_at(place, f"a field line without a colon: {quoted(line)}")
         if not TOKEN.fullmatch(name):
             # "No whitespace is allowed between the field name and colon." (§5.1)
-            raise self._error_at(place, f"not a field-name: {name[:80]!r}")
+            raise self._error_at(place, f"not a field-name: {quoted(name)}")
         return name.lower(), value.strip(b" \t")
 
     def _error_at(self, index: int, message: str, status: int = 400) -> DecodeError:

@@ -148,3 +148,41 @@ async def test_a_stream_without_a_socket_waits_for_itself() -> None:
             await wait_all_tasks_blocked()
             far.send_now(b"x")
     assert taken == [b"x", b"x"]
+
+
+@pytest.mark.parametrize("other", ["nothing", "a new connection with the same number"])
+async def test_another_task_closes_the_stream(tcp_pair: Open, other: str) -> None:
+    """Whoever waits hears of it at once, as everywhere: an epoll does not say so."""
+    near, _ = await tcp_pair()
+    async with running() as (arrivals, nursery):
+        ended = trio.Event()
+
+        async def wait() -> None:
+            with pytest.raises(trio.ClosedResourceError):
+                await arrivals.each(near, lambda now: True)
+            ended.set()
+
+        nursery.start_soon(wait)
+        await wait_all_tasks_blocked()
+        near.close()
+        if other != "nothing":
+            await tcp_pair()
+        await ended.wait()
+
+
+async def test_a_wait_can_be_cancelled_when_the_stream_is_closed_in_the_same_turn(
+    tcp_pair: Open,
+) -> None:
+    near, _ = await tcp_pair()
+    async with running() as (arrivals, _):
+        with trio.CancelScope() as scope:
+            async with trio.open_nursery() as nursery:
+
+                async def close() -> None:
+                    await wait_all_tasks_blocked()
+                    near.close()
+                    scope.cancel()
+
+                nursery.start_soon(close)
+                with pytest.raises(trio.ClosedResourceError):
+                    await arrivals.each(near, lambda now: True)

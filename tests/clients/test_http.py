@@ -368,3 +368,11 @@ async def test_leaving_the_block_ends_the_stream() -> None:
 async def test_informational_responses_without_end() -> None:
     with pytest.raises(h11.RemoteProtocolError, match="20 responses, and none of them final"):
         await answered(b"HTTP/1.1 100 Continue\r\n\r\n" * 20 + HEAD)
+
+
+async def test_what_a_server_did_wrong_is_not_called_typed() -> None:
+    with pytest.raises(h11.RemoteProtocolError) as caught:
+        await answered(b"HTTP/1.1 200 OK\nContent-Length: 0\n\n")
+    assert str(caught.value) == (
+        "a line that ends in LF alone: HTTP lines end in CR LF (at byte 15)"
+    )

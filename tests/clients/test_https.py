@@ -137,6 +137,11 @@ REFUSED = {
         lambda: server_context(certificate("other.example")),
         "the certificate of localhost is refused: it is for another name",
     ),
+    # "The Common Name RDN MUST NOT be used to identify a service" (RFC 9525 §2)
+    "the name as common name alone": (
+        lambda: server_context(CA.issue_cert(common_name="localhost")),
+        "the certificate of localhost is refused: it is for another name",
+    ),
 }
 
 

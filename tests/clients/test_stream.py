@@ -164,7 +164,7 @@ async def test_aclose_waits_for_the_goodbye_of_a_silent_peer(
 
 
 async def test_aclose_does_not_drain_for_ever() -> None:
-    """A peer that never stops sending is not listened to for two seconds, but for a megabyte."""
+    """A peer that never stops sending is listened to for so many bytes, and no more."""
     left, right = await on_loopback()
     sent = 0
 
@@ -179,8 +179,49 @@ async def test_aclose_does_not_drain_for_ever() -> None:
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(flood)
-        await left.aclose()
+        assert isinstance(left, SocketStream)
+        await left.aclose(1 << 20)
     assert sent < 32 << 20
+
+
+async def test_an_upload_that_was_refused_is_read_to_its_end() -> None:
+    """A client that sends 12 MB before it reads finds the refusal, not a broken connection."""
+    server, client = await on_loopback()
+    refusal: list[bytes] = []
+
+    async def upload() -> None:
+        await client.send_all(bytes(12 << 20))
+        await client.send_eof()
+        refusal.append(await client.receive_some())
+        client.close()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(upload)
+        await server.receive_some()
+        await server.send_all(b"HTTP/1.1 413 Content Too Large\r\n\r\n")
+        await server.aclose()
+    assert refusal == [b"HTTP/1.1 413 Content Too Large\r\n\r\n"]
+
+
+async def test_a_cancelled_aclose_waits_two_seconds_at_most(autojump_clock: MockClock) -> None:
+    """A peer that sends on and on holds nobody up who has to stop."""
+    left, right = await on_loopback()
+    begun = trio.current_time()
+
+    async def trickle() -> None:
+        try:
+            while True:
+                await right.send_all(b"x")
+                await trio.sleep(0.1)
+        except trio.BrokenResourceError:
+            right.close()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(trickle)
+        with trio.move_on_after(1) as scope:
+            await left.aclose()
+    assert scope.cancelled_caught
+    assert trio.current_time() < begun + 2.5
 
 
 async def test_aclose_of_a_broken_stream_is_quiet(pair: Pair) -> None:

@@ -9,6 +9,7 @@ import trio
 from clients.errors import ProxyError
 from clients.stream import SocketStream
 from clients.tunnel import Proxy, open_tunnel, proxy_for
+from protocol.secret import Secret
 
 from ..streams import receive_until
 
@@ -25,11 +26,18 @@ HOST = ("api.example.com", 443)
         ({"HTTPS_PROXY": "p:3128"}, Proxy("p", 3128)),
         ({"https_proxy": "http://q:1", "HTTPS_PROXY": "http://p:2"}, Proxy("q", 1)),
         ({"HTTPS_PROXY": "http://[::1]:3128/"}, Proxy("::1", 3128)),
-        ({"HTTPS_PROXY": "http://me:a%20b@p:1"}, Proxy("p", 1, "Basic bWU6YSBi")),
     ],
 )
 def test_the_proxy_on_the_way(environment: dict[str, str], proxy: Proxy | None) -> None:
     assert proxy_for(*HOST, environment) == proxy
+
+
+def test_a_proxy_with_a_password() -> None:
+    proxy = proxy_for(*HOST, {"HTTPS_PROXY": "http://me:a%20b@p:1"})
+    assert proxy is not None
+    assert (proxy.host, proxy.port) == ("p", 1)
+    assert proxy.authorization is not None
+    assert proxy.authorization.reveal() == "Basic bWU6YSBi"
 
 
 NO_PROXIES = ["https://p:1", "socks5://p:1", "http://", "http://me:secret@p:x", "http://["]
@@ -69,7 +77,7 @@ def test_who_is_reached_without(rules: str, host: str, without: bool) -> None:
 
 
 def test_a_password_is_not_shown() -> None:
-    assert "bWU6" not in repr(Proxy("p", 1, "Basic bWU6YSBi"))
+    assert "bWU6" not in repr(Proxy("p", 1, Secret("Basic bWU6YSBi")))
 
 
 @asynccontextmanager
@@ -99,9 +107,9 @@ async def proxy_that_says(answer: bytes) -> AsyncIterator[tuple[int, list[bytes]
 
 @pytest.mark.parametrize(
     ("authorization", "field"),
-    [("", b""), ("Basic bWU6YSBi", b"Proxy-Authorization: Basic bWU6YSBi\r\n")],
+    [(None, b""), (Secret("Basic bWU6YSBi"), b"Proxy-Authorization: Basic bWU6YSBi\r\n")],
 )
-async def test_a_tunnel(authorization: str, field: bytes) -> None:
+async def test_a_tunnel(authorization: Secret | None, field: bytes) -> None:
     """The request has the authority for its target; behind the answer the connection is ours."""
     async with proxy_that_says(b"HTTP/1.1 200 Connection established\r\n\r\n") as (port, asked):
         stream = await open_tunnel(Proxy("127.0.0.1", port, authorization), *HOST)
@@ -117,7 +125,7 @@ REFUSALS = {
     "403": (b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n", "opened no tunnel .* status 403"),
     "no HTTP": (b"SSH-2.0\r\n\r\n", "gave no answer to CONNECT"),
     "nothing": (b"", "gave no answer to CONNECT"),
-    "words": (b"HTTP/1.1 200 OK\r\n\r\n\x16\x03", "behind its answer to CONNECT"),
+    "words": (b"HTTP/1.1 200 OK\r\n\r\n\x16\x03", "after its answer to CONNECT"),
     "a long head": (b"HTTP/1.1 200 OK\r\nA: " + b"x" * 70_000, "gave no answer to CONNECT"),
 }
 
@@ -133,5 +141,5 @@ async def test_no_tunnel(answer: bytes, message: str) -> None:
 async def test_a_password_that_is_refused_is_not_told() -> None:
     async with proxy_that_says(REFUSALS["407"][0]) as (port, _):
         with pytest.raises(ProxyError, match="wants another name or password") as caught:
-            await open_tunnel(Proxy("127.0.0.1", port, "Basic bWU6YSBi"), *HOST)
+            await open_tunnel(Proxy("127.0.0.1", port, Secret("Basic bWU6YSBi")), *HOST)
     assert "bWU6" not in str(caught.value)
