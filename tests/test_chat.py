@@ -16,7 +16,7 @@ from servers.pace import Pace
 from workshop.chat import key_of, main, usual_model
 from workshop.chat.answer import Answer, Conversation, Ending, _ending
 from workshop.chat.markdown import Blocks, Lines, escape
-from workshop.chat.screen import Terminal
+from workshop.chat.screen import Pipe, Terminal
 
 from .conftest import Start
 from .interop.held import Held, hold
@@ -86,12 +86,64 @@ def shown(*texts: str, last: int | None = None) -> list[str]:
 
 
 def test_block_by_block_as_the_whole() -> None:
-    """The torture text, but for a link whose address a later block has."""
-    text = TORTURE.replace("[by reference][there], [there],", "")
     blocks = Blocks()
-    final = [block for letter in text for block in blocks.feed(letter)]
+    final = [block for letter in TORTURE for block in blocks.feed(letter)]
     assert len(final) > 20
-    assert shown(*final, blocks.tail) == shown(text)
+    assert shown(*final, blocks.tail) == shown(TORTURE)
+
+
+def test_lines_that_define_a_link_are_seen() -> None:
+    """Models write their sources so, and warnings."""
+    text = (
+        "See [1] and [two][2].\n\n[1]: https://a.example/one\n[2]: /two 'Two'\n\n[Warning]: do-not"
+    )
+    assert shown(text) == [
+        "See [1] and [two][2].",
+        "[1]: https://a.example/one [2]: /two 'Two'",
+        "[Warning]: do-not",
+    ]
+
+
+CUT = "# A\r\n\r\n```py\r\nx = 1\r\n```\r\n\r\nafter **b**\rand c\r\r- d\r\n- 😀\r\n"
+
+
+def drawn(pieces: list[str]) -> str:
+    file = io.StringIO()
+    console = Console(file=file, width=60, height=10)
+    with Terminal(console, keep_thinking=True) as screen:
+        for piece in pieces:
+            screen.thinking(piece)
+        for piece in pieces:
+            screen.text(piece)
+            screen.paint()
+    return file.getvalue()
+
+
+def test_a_text_cut_anywhere_looks_the_same() -> None:
+    """CR LF is one line end, also where a piece ends between the two; and so is a CR alone."""
+    whole = drawn([CUT])
+    assert "␍" not in whole
+    assert "after b and c" in whole
+    assert drawn([CUT.replace("\r\n", "\n").replace("\r", "\n")]) == whole
+    assert drawn(list(CUT)) == whole
+    for cut in range(len(CUT)):
+        assert drawn([CUT[:cut], CUT[cut:]]) == whole
+
+
+def test_a_pipe_to_a_terminal_that_cannot_move_its_cursor(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for pieces in (["a\r\nb\x1b"], list("a\r\nb\x1b")):
+        pipe = Pipe(to_terminal=True)
+        for piece in pieces:
+            pipe.text(piece)
+        pipe.end()
+        assert capsys.readouterr().out == "a\nb␛\n"
+    pipe = Pipe(to_terminal=True)
+    for piece in ("a\r\n", "\r"):
+        pipe.text(piece)
+    pipe.end()
+    assert capsys.readouterr().out == "a\n"
 
 
 def test_nothing_is_left_out() -> None:
@@ -283,6 +335,7 @@ def test_a_reader_that_has_seen_enough(llm: Held, start: Start, flags: list[str]
         (None, Ending.COMPLETE, "complete"),
         ("length", Ending.LENGTH, "length limit"),
         ("content_filter", Ending.COMPLETE, "complete: content_filter"),
+        ("error", Ending.ERROR, "error: the server says no more than error"),
     ],
 )
 def test_ending(reason: str | None, ending: Ending, words: str) -> None:

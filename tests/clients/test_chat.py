@@ -23,33 +23,10 @@ from servers.pace import Pace
 
 from ..servers.driving import running
 from ..servers.openai_proxy.behind import END, EVENTS, Behind, behind, chunked, read_request, whole
+from .asking import ASK, DONE, JSON, STOP, event, told
 from .tls_peers import CA, server_context
 
 KEY = Secret("sk-canary-of-the-chat-client")
-ASK = ChatRequest("sim-1", [RequestMessage("user", "你好")])
-
-
-def event(text: str, finish_reason: str = "null") -> bytes:
-    choice = f'{{"index":0,"delta":{{"content":"{text}"}},"finish_reason":{finish_reason}}}'
-    return f'data: {{"choices":[{choice}]}}\n\n'.encode()
-
-
-STOP = event("", '"stop"')
-DONE = b"data: [DONE]\n\n"
-
-
-async def told(port: int, key: Secret | None = None) -> tuple[str, ChatError | None]:
-    """All the text, and what it ended with."""
-    text = ""
-    try:
-        async with stream_chat(f"http://127.0.0.1:{port}/v1", ASK, key=key) as answer:
-            async for delta in answer:
-                text += delta.text
-            with pytest.raises(StopAsyncIteration):
-                await anext(answer)
-    except ChatError as error:
-        return text, error
-    return text, None
 
 
 async def test_request() -> None:
@@ -129,47 +106,6 @@ async def test_reset() -> None:
     async with behind(EVENTS + TEXT, resets=True) as api:
         _, error = await told(api.port)
     assert isinstance(error, CutOffError)
-
-
-LIMITED = b'{"error":{"message":"Slow down, sk-proj-abcdef","code":"rate_limit"}}'
-JSON, HTML = "Content-Type: application/json", "Content-Type: text/html"
-REFUSALS = {
-    "429": (
-        whole(LIMITED, "429 Too Many Requests", JSON, "Retry-After: 7", "X-Request-Id: r"),
-        APIError,
-        "Slow down, [redacted] (status 429)",
-    ),
-    "HTML": (
-        whole(b"<p>", "502 No", HTML),
-        APIError,
-        "text/html in place of an answer (status 502)",
-    ),
-    "cut off": (
-        b"HTTP/1.1 500 No\r\nContent-Length: 9\r\n\r\n",
-        APIError,
-        "no content type in place of an answer (status 500)",
-    ),
-    "an error of 200": (whole(LIMITED, "200 OK", JSON), APIError, "Slow down, [redacted]"),
-    "JSON": (
-        whole(b"{}", "200 OK", JSON),
-        UnreadableError,
-        "application/json in place of an event stream",
-    ),
-    "a login": (
-        whole(b"<p>", "200 OK", HTML),
-        UnreadableError,
-        "text/html in place of an event stream",
-    ),
-}
-
-
-@pytest.mark.parametrize(("response", "kind", "message"), REFUSALS.values(), ids=REFUSALS)
-async def test_refusal(response: bytes, kind: type[ChatError], message: str) -> None:
-    async with behind(response) as api:
-        _, error = await told(api.port)
-    assert (type(error), str(error)) == (kind, message)
-    if isinstance(error, APIError) and error.status == 429:
-        assert (error.code, error.retry_after, error.request_id) == ("rate_limit", "7", "r")
 
 
 async def test_nobody_listens() -> None:

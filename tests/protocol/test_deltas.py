@@ -1,75 +1,101 @@
-"""What a chat stream's reader takes from each event, also from servers that are not OpenAI's."""
+"""What a reader takes from each event of a chat stream, whoever's server it is from."""
+
+import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from protocol.deltas import ChatDelta, TokenCount, ToolCallPiece, read_delta
+from protocol.deltas import ChatDelta, DeltaReader, TokenCount, read_delta, read_failure
 from protocol.openai import ErrorBody
 
-
-def of(delta: str, rest: str = "") -> str:
-    return f'{{"id":"1","choices":[{{"index":0,"delta":{delta}{rest}}}]}}'
-
-
-DELTAS = {
-    "text": (of('{"content":"你"}'), ChatDelta("你")),
-    "role": (of('{"role":"assistant","content":"","refusal":null}'), ChatDelta()),
-    "refusal": (of('{"content":null,"refusal":"No."}'), ChatDelta("No.")),
-    "thinking": (of('{"content":null,"reasoning_content":"hm"}'), ChatDelta(thinking="hm")),
-    "thinking elsewhere": (of('{"reasoning":"hm"}'), ChatDelta(thinking="hm")),
-    "the end": (of("{}", ',"finish_reason":"stop"'), ChatDelta(finish_reason="stop")),
-    "no delta": (of("null", ',"finish_reason":"length"'), ChatDelta(finish_reason="length")),
-    "usage": (
-        '{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":34,"more":{}}}',
-        ChatDelta(usage=TokenCount(34, 1)),
-    ),
-    "usage of null": (
-        '{"choices":[],"usage":{"prompt_tokens":null}}',
-        ChatDelta(usage=TokenCount()),
-    ),
-    "no usage yet": ('{"choices":[],"usage":null}', ChatDelta()),
-    "no choices": ('{"choices":null,"x":1}', ChatDelta()),
-    "a second answer": ('{"choices":[{"index":1,"delta":{"content":"b"}}]}', ChatDelta()),
-    "both answers": (
-        '{"choices":[{"index":1,"delta":{"content":"b"}},{"delta":{"content":"a"}}]}',
-        ChatDelta("a"),
-    ),
-    "a call": (
-        of('{"tool_calls":[{"index":1,"id":"c","function":{"name":"f","arguments":""}}]}'),
-        ChatDelta(tool_calls=(ToolCallPiece(1, "c", "f"),)),
-    ),
-    "its arguments": (
-        of('{"tool_calls":[{"index":null,"function":{"arguments":"{\\"a\\""}},{}]}'),
-        ChatDelta(tool_calls=(ToolCallPiece(arguments='{"a"'), ToolCallPiece())),
-    ),
-}
+VECTORS = Path(__file__).parents[1] / "vectors" / "deltas.json"
+CASES: list[dict[str, Any]] = json.loads(VECTORS.read_text("utf-8"))
 
 
-@pytest.mark.parametrize(("data", "delta"), DELTAS.values(), ids=DELTAS)
-def test_delta(data: str, delta: ChatDelta) -> None:
-    assert read_delta(data) == delta
+def told(error: ErrorBody | None) -> dict[str, Any]:
+    if error is None:
+        return {}
+    fields = {"message": error.message, "type": error.type, "code": error.code}
+    return {"error": {name: value for name, value in fields.items() if value}}
 
 
-ERRORS = {
-    "nested": (
-        '{"error":{"message":"full","type":"server_error","code":"overloaded"}}',
-        ErrorBody("full", "server_error", None, "overloaded"),
-    ),
-    "a number for the code": ('{"error":{"message":"full","code":503}}', ErrorBody("full", "")),
-    "a text": ('{"error":"full"}', ErrorBody("full", "")),
-    "something else": ('{"error":{"detail":[1]}}', ErrorBody('{"detail":[1]}', "")),
-    "flat": ('{"code":"c","message":"full"}', ErrorBody("full", "", None, "c")),
-    "beside choices": ('{"choices":[],"error":"full"}', ErrorBody("full", "")),
-}
+def read(events: list[Any]) -> dict[str, Any]:
+    """All that they add, in the shape of a vector's `expect`."""
+    reader = DeltaReader()
+    deltas = []
+    for one in events:
+        event = one if isinstance(one, dict) else {"event": "message", "data": one}
+        deltas.append(reader.read(event["data"], event["event"]))
+    error = next((delta.error for delta in deltas if delta.error), None)
+    deltas.append(reader.end())
+    found: dict[str, Any] = {
+        name: "".join(getattr(delta, name) for delta in deltas)
+        for name in ("text", "thinking", "refusal")
+    }
+    for delta in deltas:
+        found["finish_reason"] = delta.finish_reason or found.get("finish_reason")
+        if delta.usage:
+            found["usage"] = {
+                "completion_tokens": delta.usage.completion_tokens,
+                "prompt_tokens": delta.usage.prompt_tokens,
+            }
+    found["tool_calls"] = [
+        (piece.index, piece.id, piece.name, piece.arguments)
+        for delta in deltas
+        for piece in delta.tool_calls
+    ]
+    return {name: value for name, value in found.items() if value} | told(error)
 
 
-@pytest.mark.parametrize(("data", "error"), ERRORS.values(), ids=ERRORS)
-def test_error(data: str, error: ErrorBody) -> None:
-    assert read_delta(data) == error
+def wanted(expect: dict[str, Any]) -> dict[str, Any]:
+    calls = [
+        (call["index"], call.get("id", ""), call.get("name", ""), call.get("arguments", ""))
+        for call in expect.get("tool_calls", [])
+    ]
+    return expect | ({"tool_calls": calls} if calls else {})
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["id"] for case in CASES])
+def test_vector(case: dict[str, Any]) -> None:
+    if "body" in case:
+        assert told(read_failure(case["body"].encode())) == case["expect"]
+        assert told(read_failure(case["body"])) == case["expect"]
+    else:
+        assert read(case["events"]) == wanted(case["expect"])
+
+
+def test_enough_vectors() -> None:
+    """Each kind has its cases, and most of them were seen at somebody's server."""
+    assert len({case["id"] for case in CASES}) == len(CASES)
+    seen = [case for case in CASES if case["source"] != "constructed"]
+    assert len(seen) >= 60
+
+
+def test_one_event_by_itself() -> None:
+    """Half a character stays half a character: U+FFFD."""
+    half = '{"choices":[{"index":2,"delta":{"content":"a\\ud83d"}}],"usage":{"input_tokens":1}}'
+    assert read_delta(half) == ChatDelta("a\ufffd", usage=TokenCount(0, 1), index=2)
+    assert read_delta('{"choices":[{"delta":{"content":"你"}}]}'.encode()) == ChatDelta("你")
+    assert read_delta("full", "error").error == ErrorBody("full", "")
+    assert read_delta("<p>", "error").error == ErrorBody("error", "")
+
+
+def test_what_a_person_reads() -> None:
+    assert ChatDelta("a", "b", "c").said == "ac"
 
 
 @pytest.mark.parametrize(
-    "data", ["", "{", "[]", of('{"content":1}'), b"\xff", "[" * 100_000, '{"choices":{}}']
-)
-def test_unreadable(data: str | bytes) -> None:
+    "data",
+    ["", "{", "[DONE]", '{"a":NaN}', "[-Infinity]", b"\xff", "[" * 100_000, '{"a":"\n"}', "}" * 99,
+     '{"a":"\\ud83d","b":}', '{"a":1,}', '"' + '\\"' * 1000, "[" * 70 + "]" * 69,
+     "]" * 70 + "[" * 70],
+)  # fmt: skip
+def test_no_json(data: str | bytes) -> None:
     with pytest.raises(ValueError, match=r"^no delta: "):
         read_delta(data)
+
+
+def test_bytes_that_are_not_utf_8() -> None:
+    """As the event stream's own decoding does it."""
+    assert read_delta(b'{"choices":[{"delta":{"content":"a\xffb"}}]}') == ChatDelta("a\ufffdb")

@@ -20,7 +20,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # so that it runs in a clone
 try:
-    import msgspec
     import trio
 
     from clients.chat import ChatError, stream_chat
@@ -32,6 +31,7 @@ try:
     from protocol.deltas import read_delta
     from protocol.head import HeadReader
     from protocol.http1 import Coding, response_framing
+    from protocol.lenient import as_json, as_list, as_object, read_json
     from protocol.secret import redact
     from protocol.sse import ServerSentEvent
     from servers import chat
@@ -127,14 +127,14 @@ def lines_of(data: bytes) -> list[str]:
 def inside(data: str) -> str:
     """What of an event is not the same in all of them."""
     try:
-        chunk = msgspec.json.decode(data)
-        choices, usage = chunk.get("choices"), chunk.get("usage")
-    except (msgspec.DecodeError, AttributeError):
+        chunk = as_object(read_json(data))
+    except ValueError:
         return data  # [DONE] is no JSON
+    choices, usage = as_list(chunk.get("choices")), chunk.get("usage")
     if not choices:
         return f"no choice; usage {usage}" if usage else data
-    end = choices[0].get("finish_reason")
-    delta = msgspec.json.encode(choices[0].get("delta")).decode()
+    choice = as_object(choices[0])
+    end, delta = choice.get("finish_reason"), as_json(choice.get("delta"))
     return f'delta {delta}  finish_reason "{end}"' if end else f"delta {delta}"
 
 
@@ -169,7 +169,7 @@ async def show(upstream: Upstream, proxy: str, options: argparse.Namespace) -> N
     print(f"on the wire    {layers.wire} bytes, with the head and all framing")
     print(f"the envelope   {layers.wire / max(size, 1):.0f} bytes on the wire for one of text")
     # Not counting the role, the end and the usage: what the words themselves weigh.
-    words = [event for event in layers.events if getattr(read_delta(event), "text", "")]
+    words = [event for event in layers.events if read_delta(event).text]
     if words:
         each, share = sum(map(len, words)) / len(words), size / len(words)
         print(f"an event       {each:.0f} bytes of JSON for {share:.1f} of text, on average")

@@ -85,7 +85,7 @@ def path_of(picked: int, reads: list[bytes]) -> list[tuple[str, str, str]]:
         for piece in pieces:
             for found in parser.receive_data(piece):
                 delta = read_delta(found.data) if found.data.startswith("{") else ChatDelta()
-                if isinstance(delta, ChatDelta) and delta.text == token and not chunk:
+                if delta.text == token and not chunk:
                     chunk, event = piece, found
                     the_read = f"a read of {len(read)} bytes, chunks in it: {len(pieces)}"
     framed = len(b"%x\r\n%b\r\n" % (len(chunk), chunk))

@@ -41,7 +41,7 @@ class Reader:
                 self.ended = True
         return self._events.pop(0).data if self._events else ""
 
-    async def delta(self) -> ChatDelta | ErrorBody:
+    async def delta(self) -> ChatDelta:
         """What it says. An end, or [DONE], is an empty delta here."""
         data = await self.next()
         if not data or data == "[DONE]":
@@ -93,11 +93,11 @@ async def check_answer(exercise: ModuleType, lab: Lab) -> None:
             lab.give(token.encode())
             with reader.due(f"the event of {source}", why="the answer holds it back"):
                 delta = await reader.delta()
-            if not isinstance(delta, ChatDelta) or delta.text != token:
+            if delta.text != token:
                 raise reader.failure("wrong-text", f"the event of {source} says {delta}")
         with reader.due("the end"):
             end, done, more = await reader.delta(), await reader.next(), await reader.next()
-        if not isinstance(end, ChatDelta) or end.finish_reason != "stop":
+        if end.finish_reason != "stop":
             raise reader.failure("no-finish-reason", f'no finish_reason "stop", but {end}')
         if done != "[DONE]" or more:
             raise reader.failure("no-done", f"the last event is {more or done!r}, not [DONE]")
@@ -138,8 +138,7 @@ async def check_error(exercise: ModuleType, lab: Lab) -> None:
         with lab.deadline("the end, after the model has failed"):
             try:
                 while not reader.ended:
-                    delta = await reader.delta()
-                    told = delta if isinstance(delta, ErrorBody) else told
+                    told = (await reader.delta()).error or told
             except RuntimeError:
                 pass
     rule = "after a 200, an error is an event, and the stream does not end cleanly"

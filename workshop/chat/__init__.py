@@ -18,10 +18,11 @@ from urllib.parse import urlsplit
 
 from rich.console import Console
 
+from clients.chat import SILENCE
 from clients.tls import client_context
 from protocol.secret import Secret
 from servers.access import read_keys
-from servers.command import base_url
+from servers.command import base_url, seconds
 
 from .answer import HERE, Conversation, Ending, Place
 from .markdown import escape
@@ -46,12 +47,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--system", default="", metavar="TEXT", help="the system prompt")
     add("--key-file", type=Path, metavar="FILE", help="its key; else, for https, OPENAI_API_KEY")
     add("--ca-file", metavar="FILE", help="certificates (PEM) to trust in place of the system's")
+    add(
+        "--timeout",
+        type=seconds,
+        default=SILENCE,
+        metavar="SECONDS",
+        help="give up when nothing came for so long; default: %(default)g",
+    )
     add("--raw", action="store_true", help="show the bytes, as they were sent and received")
     add("--no-usage", action="store_true", help="do not ask for the number of tokens")
     options = parser.parse_args(argv)
     try:
         client_context(options.ca_file)  # a file that is none is told now
-        place = Place(options.base_url, key_of(options), options.ca_file, not options.no_usage)
+        place = Place(
+            options.base_url,
+            key_of(options),
+            options.ca_file,
+            not options.no_usage,
+            options.timeout,
+        )
     except (OSError, ValueError) as error:
         parser.error(str(error))
     for stream in (sys.stdin, sys.stdout):

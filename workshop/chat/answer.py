@@ -10,7 +10,7 @@ from typing import Protocol
 import msgspec
 import trio
 
-from clients.chat import APIError, ChatError, CutOffError, stream_chat
+from clients.chat import SILENCE, APIError, ChatError, CutOffError, stream_chat
 from clients.errors import ConnectError, RequestError
 from clients.tap import Observer
 from protocol.chat_completions import ChatRequest, RequestMessage, StreamOptions
@@ -44,12 +44,14 @@ class Place(msgspec.Struct, frozen=True):
         key: for it, or None.
         ca_file: certificates (PEM) to trust in place of the system's.
         count: ask for the number of tokens, which a few servers refuse.
+        silence: seconds without an event before giving up.
     """
 
     base_url: str
     key: Secret | None = None
     ca_file: str | None = None
     count: bool = True
+    silence: float = SILENCE
 
 
 class Conversation(msgspec.Struct):
@@ -135,15 +137,20 @@ async def ask(
     with stop:
         try:
             async with stream_chat(
-                place.base_url, request, key=place.key, ca_file=place.ca_file, observer=observer
+                place.base_url,
+                request,
+                key=place.key,
+                ca_file=place.ca_file,
+                observer=observer,
+                silence=place.silence,
             ) as stream:
                 answer.request_id = stream.request_id
                 async for delta in stream:
                     _add(answer, delta, time.perf_counter() - asked)
                     if delta.thinking:
                         screen.thinking(delta.thinking)
-                    if delta.text:
-                        screen.text(delta.text)
+                    if delta.said:
+                        screen.text(delta.said)
                 answer.ending, answer.reason = _ending(stream.finish_reason)
         except CutOffError as error:
             answer.ending, answer.reason = Ending.CUT_OFF, str(error)
@@ -161,8 +168,8 @@ async def ask(
 def _add(answer: Answer, delta: ChatDelta, now: float) -> None:
     if delta.usage:
         answer.tokens = delta.usage.completion_tokens
-    if delta.text or delta.thinking:
-        answer.text += delta.text
+    if delta.said or delta.thinking:
+        answer.text += delta.said
         answer.pieces += 1
         answer.last = now
         if answer.pieces == 1:
@@ -175,5 +182,7 @@ def _ending(finish_reason: str | None) -> tuple[Ending, str]:
             return Ending.LENGTH, ""
         case None | "stop":
             return Ending.COMPLETE, ""
+        case "error" | "network_error":  # a gateway whose upstream has failed
+            return Ending.ERROR, f"the server says no more than {finish_reason}"
         case other:
             return Ending.COMPLETE, other

@@ -29,7 +29,9 @@ FENCE = re.compile(r"[ \t]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*(`{3,}(?!.*`)|~{3,})"
 
 # HTML is shown as text: rich would leave it out. So are pictures, which it would move about.
 PARSER = MarkdownIt("commonmark", {"html": False})
-PARSER.enable(["strikethrough", "table"]).disable("image")
+# So are the lines that say where a link leads, `[1]: https://…`: models write their sources so, and
+# what such a line defines may stand in a block that has been drawn long ago.
+PARSER.enable(["strikethrough", "table"]).disable(["image", "reference"])
 
 
 def escape(text: str) -> str:
@@ -124,4 +126,4 @@ def _is_blank(line: list[Segment]) -> bool:
     return not "".join(segment.text for segment in line).strip()
 
 
-# What this file does not do: know a link's definition that another block has.
+# What this file does not do: make a link of `[text][1]`, whose address another line has.

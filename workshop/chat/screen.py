@@ -5,6 +5,7 @@ Pipe        the text and nothing else, each piece at once
 Wire        what was sent and received, before anybody has interpreted it
 """
 
+import io
 import sys
 import time
 from collections.abc import Callable
@@ -27,6 +28,12 @@ __all__ = ["Pipe", "Terminal", "Wire"]
 DIM = "dim italic"
 
 
+def line_ends() -> io.IncrementalNewlineDecoder:
+    """Makes LF of CR LF and of CR, as CommonMark has it (§2.1). A CR at the end of a piece waits
+    for the next one, which may begin with its LF."""
+    return io.IncrementalNewlineDecoder(None, translate=True)
+
+
 class Pipe:
     """The text as it is, flushed piece by piece: what reads a pipe may want to show it too.
 
@@ -37,6 +44,7 @@ class Pipe:
 
     def __init__(self, to_terminal: bool = False, shows: bool = True) -> None:
         self._to_terminal = to_terminal
+        self._lines = line_ends()
         self._shows = shows
         self._in_line = False
 
@@ -45,9 +53,11 @@ class Pipe:
 
     def text(self, piece: str) -> None:
         if self._shows:
-            sys.stdout.write(escape(piece) if self._to_terminal else piece)
+            if self._to_terminal:
+                piece = escape(self._lines.decode(piece))
+            sys.stdout.write(piece)
             sys.stdout.flush()
-            self._in_line = not piece.endswith("\n")
+            self._in_line = not piece.endswith("\n") if piece else self._in_line
 
     def end(self) -> None:
         """A last line end, if the text has none."""
@@ -78,6 +88,7 @@ class Terminal(AbstractContextManager["Terminal"]):
             redirect_stderr=False,
         )
         self._thought = ""
+        self._thought_lines, self._text_lines = line_ends(), line_ends()
         self._blocks = Blocks()
         self._final: list[str] = []
         self._printed = False  # something stands above: the next block wants a blank line
@@ -99,11 +110,11 @@ class Terminal(AbstractContextManager["Terminal"]):
         self._live.stop()
 
     def thinking(self, piece: str) -> None:
-        self._thought += escape(piece)
+        self._thought += escape(self._thought_lines.decode(piece))
         self._changed()
 
     def text(self, piece: str) -> None:
-        self._final += self._blocks.feed(escape(piece))
+        self._final += self._blocks.feed(escape(self._text_lines.decode(piece)))
         self._changed()
 
     def paint(self) -> None:

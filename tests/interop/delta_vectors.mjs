@@ -1,0 +1,35 @@
+/*
+ * What the chat page makes of each vector, in the shape of its `expect`:
+ *
+ *     node delta_vectors.mjs servers/page tests/vectors/deltas.json
+ */
+
+import { readFileSync } from "node:fs";
+import { load } from "./page_modules.mjs";
+
+const [folder, vectors] = process.argv.slice(2);
+const { readDelta, readFailure } = await load(folder, "deltas.js");
+
+function read({ body, events }) {
+  if (body !== undefined) return { error: readFailure(body) };
+  const found = { text: "", thinking: "", finishReason: "", error: "" };
+  for (const one of events) {
+    const { event, data } = typeof one === "string" ? { data: one } : one;
+    const { text, thinking, finishReason, error } = readDelta(data, event);
+    found.text += text;
+    found.thinking += thinking;
+    found.finishReason = finishReason || found.finishReason;
+    found.error ||= error;
+  }
+  return found;
+}
+
+/** As a page shows it: U+FFFD for half a character. */
+function shown(found) {
+  return Object.fromEntries(
+    Object.entries(found).map(([name, value]) => [name, value.replace(/\p{Surrogate}/gu, "\ufffd")]),
+  );
+}
+
+const cases = JSON.parse(readFileSync(vectors));
+console.log(JSON.stringify(cases.map((one) => [one.id, shown(read(one))])));
