@@ -17,6 +17,7 @@ export const words = {
 	complete: "已完成",
 	stopped: "你已停止",
 	cut: "连接中断",
+	cutSilent: "连接中断：{} 秒没有收到内容",
 	length: "长度上限",
 	otherEnd: "结束：{}",
 	error: "错误：{}",

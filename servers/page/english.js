@@ -17,6 +17,7 @@ export const words = {
 	complete: "Answer complete",
 	stopped: "stopped by you",
 	cut: "cut off",
+	cutSilent: "cut off: nothing came for {} s",
 	length: "length limit",
 	otherEnd: "ended: {}",
 	error: "error: {}",

@@ -43,7 +43,9 @@ async function receiveDeltas(view, asked, signal, tell) {
 		}
 	} catch (error) {
 		if (signal.aborted) return ["stopped", words.stopped];
-		if (error instanceof CutOffError) return ["cut", words.cut];
+		if (error instanceof CutOffError) {
+			return ["cut", error.seconds ? say("cutSilent", error.seconds) : words.cut];
+		}
 		const isSilent = error instanceof NoReplyError;
 		return ["error", say("error", isSilent ? noReply(asked.server) : error.message)];
 	}

@@ -9,12 +9,25 @@
  * An error is an HTTP status before the stream, or {"error":{...}} inside it.
  */
 
+import { readDelta, readFailure } from "./deltas.js";
 import { readEvents } from "./sse.js";
 
-/** @typedef {{thinking: string, text: string, finishReason: string}} Delta */
+// Seconds: a model may think for minutes, and a queue before it is long.
+const SILENCE = 300;
+// Seconds in which [DONE] follows a finish_reason; and for the words of an error.
+const AFTER_THE_END = 2;
+const ERROR_SECONDS = 5;
 
-/** The stream ended, or the network broke, too early; or before any byte came. */
-export class CutOffError extends Error {}
+/**
+ * The stream ended, or the network broke, too early; or the server fell silent for `seconds`. Or
+ * that happened before any byte came.
+ */
+export class CutOffError extends Error {
+	constructor(seconds = 0) {
+		super();
+		this.seconds = seconds;
+	}
+}
 export class NoReplyError extends Error {}
 
 /**
@@ -26,22 +39,63 @@ export class NoReplyError extends Error {}
  * @throws {NoReplyError | CutOffError} on no or an unfinished answer; {Error} on what is reported
  */
 export async function* streamAnswer(asked, signal, tell) {
-	const response = await request(asked, signal, tell);
+	const patience = deadline(signal);
 	let finished = false;
 	try {
+		patience.restart(SILENCE);
+		const response = await request(asked, patience.signal, tell);
+		const type = response.headers.get("Content-Type") ?? "";
+		if (!response.ok || !/^text\/event-stream/i.test(type)) {
+			if (!response.ok) patience.restart(ERROR_SECONDS);
+			return yield await readWhole(response, type);
+		}
 		for await (const event of readEvents(response.body, tell)) {
-			if (event.data.startsWith("[DONE]")) return;
-			if (event.data === "") continue; // some send one as a heartbeat
-			const delta = readDelta(event.data);
+			if (event.data.trim().startsWith("[DONE]")) return;
+			if (event.data.trim() === "") continue; // some send one as a heartbeat
+			const delta = readDelta(event.data, event.event);
 			finished ||= delta.finishReason !== "";
+			// Some go on with events in which there is nothing; some say "stop" with each word.
+			if (!finished) patience.restart(SILENCE);
+			else if (delta.text || delta.thinking || delta.finishReason) patience.restart(AFTER_THE_END);
 			yield delta;
+			if (delta.error) throw new Error(delta.error);
 		}
 	} catch (error) {
+		if (patience.isOver && error.name === "AbortError") {
+			if (!finished) throw new CutOffError(SILENCE);
+		}
 		// Fetch reports a broken network as a TypeError.
-		if (!(error instanceof TypeError)) throw error;
+		else if (!(error instanceof TypeError)) throw error;
+	} finally {
+		patience.end();
 	}
 	// A body can end cleanly and yet too early.
 	if (!finished) throw new CutOffError();
+}
+
+/** A signal that also aborts when its time is over. */
+function deadline(signal) {
+	const controller = new AbortController();
+	const abort = () => controller.abort();
+	let timer;
+	const patience = {
+		signal: controller.signal,
+		isOver: false,
+		restart(seconds) {
+			clearTimeout(timer);
+			timer = setTimeout(() => {
+				patience.isOver = true;
+				abort();
+			}, 1000 * seconds);
+		},
+		end() {
+			clearTimeout(timer);
+			signal.removeEventListener("abort", abort);
+		},
+	};
+	signal.addEventListener("abort", abort);
+	if (signal.aborted) abort();
+	return patience;
 }
 
 async function request({ server, model, pace, fault, messages }, signal, tell) {
@@ -51,50 +105,42 @@ async function request({ server, model, pace, fault, messages }, signal, tell) {
 		if (pace) headers["X-Pace"] = pace;
 		if (fault) headers["X-Fault"] = fault;
 	}
-	const body = JSON.stringify({ model, stream: true, messages });
+	const body = JSON.stringify({ model, stream: true, messages }, wellFormed);
 	const askedAt = performance.now();
 	const url = `${server}/v1/chat/completions`;
 	const response = await fetch(url, { method: "POST", headers, body, signal }).catch((error) => {
 		throw error instanceof TypeError ? new NoReplyError() : error;
 	});
 	tell("opened", response, askedAt);
-	const type = response.headers.get("Content-Type") ?? "";
+	return response;
+}
+
+/** Half a character, as a model may say it, is no JSON to many a server. */
+function wellFormed(_, value) {
+	return typeof value === "string" ? value.replace(/\p{Surrogate}/gu, "\uFFFD") : value;
+}
+
+/**
+ * The answer of a server that does not stream.
+ *
+ * @throws {Error} there is none: the server's own words, where a person could read them
+ */
+async function readWhole(response, type) {
 	// HTML with status 200 holds no event: it would look like an empty answer.
-	if (response.ok && /^text\/event-stream/i.test(type)) return response;
-	throw new Error(await describeFailure(response, type));
-}
-
-/** The server's own words where the body has OpenAI's shape. */
-async function describeFailure(response, type) {
 	const status = response.ok ? `not an event stream: ${type}` : `HTTP ${response.status}`;
+	const body = await response.text().catch((error) => {
+		if (response.ok) throw error;
+		return ""; // the status says enough
+	});
+	let words = readFailure(body);
 	try {
-		return `${errorMessage((await response.json()).error)} (${status})`;
+		const whole = readDelta(body);
+		if (response.ok && !whole.error && (whole.text || whole.thinking)) return whole;
+		words = whole.error || words;
 	} catch {
-		return status;
+		// Text, or a page of HTML.
 	}
-}
-
-function errorMessage(error) {
-	return typeof error?.message === "string" ? error.message : JSON.stringify(error);
-}
-
-function textOf(value) {
-	return typeof value === "string" ? value : "";
-}
-
-function readDelta(data) {
-	const chunk = Object(JSON.parse(data));
-	if (chunk.error) throw new Error(errorMessage(chunk.error));
-	// The usage chunk has no choices either.
-	if (!chunk.choices && chunk.message) throw new Error(errorMessage(chunk));
-	const choice = chunk.choices?.[0];
-	const delta = choice?.delta ?? {};
-	return {
-		// DeepSeek says reasoning_content; OpenRouter and newer vLLM, reasoning.
-		thinking: textOf(delta.reasoning_content) || textOf(delta.reasoning),
-		text: textOf(delta.content),
-		finishReason: textOf(choice?.finish_reason),
-	};
+	throw new Error(words ? `${words} (${status})` : status);
 }
 
 export async function listModels(server) {

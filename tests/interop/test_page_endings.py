@@ -13,7 +13,7 @@ from .peers import RunningServer, running
 from .visiting import Visit, shows
 
 # What servers/FAULTS.md says of `browser fetch`, and how the page ends then. What is left open by
-# its server is stopped by the reader: the page itself has no time limit.
+# its server is stopped by the reader here: the page itself waits for minutes.
 ENDINGS = {
     ": all": "complete",
     ": **wrong text**": "complete",  # which nobody can know

@@ -1,0 +1,111 @@
+/*
+ * How long the chat page waits, and what it makes of answers of all kinds, under Node:
+ *
+ *     echo '[{"status":200,"type":"text/event-stream","pieces":[[0,"data: …"]]}]'
+ *         | node page_answers.mjs servers/page        [{"text":"…","ending":"complete","at":2}]
+ *
+ * A piece is its text, and how many seconds after the one before it comes; `then` comes for ever. A
+ * piece of null ends the body. No time passes: the clock jumps when nothing else is left to do.
+ */
+
+import { readFileSync } from "node:fs";
+import { load } from "./page_modules.mjs";
+
+const { CutOffError, NoReplyError, streamAnswer } = await load(process.argv[2], "openai.js");
+
+// ---- The clock
+
+let now = 0;
+let timers = [];
+globalThis.setTimeout = (call, milliseconds) => {
+  const timer = { call, at: now + milliseconds };
+  timers.push(timer);
+  return timer;
+};
+globalThis.clearTimeout = (timer) => {
+  timers = timers.filter((one) => one !== timer);
+};
+
+const turn = () => new Promise((done) => setImmediate(done));
+
+/** Runs until this is settled. */
+async function settle(promise) {
+  let result;
+  promise.then((value) => (result = { value }));
+  for (;;) {
+    for (let turns = 0; turns < 20 && !result; turns += 1) await turn();
+    if (result) return result.value;
+    timers.sort((one, other) => one.at - other.at);
+    const next = timers.shift();
+    if (!next) throw new Error("everybody waits, and nothing will come");
+    now = next.at;
+    next.call();
+  }
+}
+
+// ---- The server
+
+function respond({ status = 200, type = "text/event-stream", pieces = [], then }, signal) {
+  const body = new ReadableStream({
+    start(controller) {
+      let closed = false;
+      signal.addEventListener("abort", () => {
+        closed = true;
+        controller.error(new DOMException("aborted", "AbortError"));
+      });
+      const left = [...pieces];
+      const next = () => {
+        const [seconds, text] = left.shift() ?? then ?? [];
+        if (seconds === undefined) return;
+        setTimeout(() => {
+          if (closed) return;
+          if (text === null) return controller.close();
+          controller.enqueue(new TextEncoder().encode(text));
+          next();
+        }, 1000 * seconds);
+      };
+      next();
+    },
+  });
+  return new Response(body, { status, headers: { "Content-Type": type } });
+}
+
+function serve(answer) {
+  globalThis.fetch = (_, { body, signal }) => {
+    answer.asked = body;
+    if (answer.pieces) return Promise.resolve(respond(answer, signal));
+    if (answer.refused) return Promise.reject(new TypeError("failed to fetch"));
+    return new Promise((_, reject) => {
+      signal.addEventListener("abort", () => reject(new DOMException("aborted", "AbortError")));
+    });
+  };
+}
+
+// ---- The page
+
+async function ask(answer) {
+  serve(answer);
+  const found = { text: "", thinking: "", ending: "complete" };
+  const began = now;
+  const reader = new AbortController();
+  if (answer.stop !== undefined) setTimeout(() => reader.abort(), 1000 * answer.stop);
+  const messages = [{ role: "user", content: answer.question ?? "hi" }];
+  try {
+    for await (const delta of streamAnswer({ server: "", messages }, reader.signal, () => {})) {
+      found.text += delta.text;
+      found.thinking += delta.thinking;
+    }
+  } catch (error) {
+    if (error instanceof CutOffError) found.ending = `cut ${error.seconds}`;
+    else if (error instanceof NoReplyError) found.ending = "no reply";
+    else found.ending = reader.signal.aborted ? "stopped" : error.message;
+  }
+  return { ...found, at: (now - began) / 1000, asked: JSON.parse(answer.asked).messages[0].content };
+}
+
+const outcomes = [];
+for (const answer of JSON.parse(readFileSync(0))) {
+  timers = [];
+  outcomes.push(await settle(ask(answer)));
+}
+console.log(JSON.stringify(outcomes));

@@ -1,0 +1,115 @@
+"""What the chat page makes of servers that answer in their own way, or not at all, under Node."""
+
+import json
+import subprocess
+from typing import Any
+
+import pytest
+
+from .peers import ROOT, SAFETY, need
+
+RUNNER = ROOT / "tests" / "interop" / "page_answers.mjs"
+
+
+def says(text: str, reason: str | None = None) -> str:
+    choice = {"delta": {"content": text}, "finish_reason": reason}
+    return f"data: {json.dumps({'choices': [choice]})}\n\n"
+
+
+STOP = says("", "stop")
+EMPTY = 'data: {"choices":[]}\n\n'
+JSON, TEXT = "application/json", "text/plain"
+WHOLE = '{"choices":[{"message":{"content":"whole","reasoning":"hm"},"finish_reason":"stop"}]}'
+
+
+def answer(*pieces: tuple[float, str | None], **more: Any) -> dict[str, Any]:
+    return {"pieces": pieces, **more}
+
+
+def whole(body: str, status: int = 200, type: str = JSON) -> dict[str, Any]:
+    return answer((0, body), (0, None), status=status, type=type)
+
+
+# the server, the text, how it ends, after how many seconds
+ANSWERS: dict[str, tuple[dict[str, Any], str, str, float]] = {
+    "[DONE]": (answer((0, says("a") + STOP + "data: [DONE]\n\n")), "a", "complete", 0),
+    "nothing after the end": (answer((0, says("a") + STOP)), "a", "complete", 2),
+    "comments after the end": (answer((0, STOP), then=(1, ": \n\n")), "", "complete", 2),
+    "empty events after the end": (answer((0, STOP), then=(1, EMPTY)), "", "complete", 2),
+    "stop with each word": (answer(*[(1.5, says("a", "stop"))] * 4), "aaaa", "complete", 8),
+    "an end without a reason": (answer((0, says("a")), (1, None)), "a", "cut 0", 1),
+    "no head": ({}, "", "cut 300", 300),
+    "nobody": ({"refused": True}, "", "no reply", 0),
+    "no event": (answer(), "", "cut 300", 300),
+    "comments only": (answer(then=(10, ": \n\n")), "", "cut 300", 300),
+    "silence": (answer((1, says("a"))), "a", "cut 300", 301),
+    "slow events": (answer(*[(299, says("a"))] * 3, (299, STOP)), "aaa", "complete", 1198),
+    "stopped": (answer((1, says("a")), stop=5), "a", "stopped", 5),
+    "stopped before the head": ({"stop": 5}, "", "stopped", 5),
+    "data of spaces": (
+        answer((0, "data:  \n\n" + says("a") + "data: [DONE]\n\n")),
+        "a",
+        "complete",
+        0,
+    ),
+    "null": (
+        answer((0, "data: null\n\ndata: []\n\n" + says("a", "stop")), (0, None)),
+        "a",
+        "complete",
+        0,
+    ),
+    "201": (answer((0, says("a", "stop")), (0, None), status=201), "a", "complete", 0),
+    "all at once": (whole(WHOLE), "whole", "complete", 0),
+    "all at once, later": (answer((200, WHOLE), (0, None), type=JSON), "whole", "complete", 200),
+    "words beside an error": (
+        answer((0, 'data: {"choices":[{"delta":{"content":"a"}}],"error":"full"}\n\n')),
+        "a",
+        "full",
+        0,
+    ),
+    "an event of the type error": (answer((0, "event: error\ndata: full\n\n")), "", "full", 0),
+    "a detail": (whole('{"detail":"No."}', 422), "", "No. (HTTP 422)", 0),
+    "flat": (whole('{"object":"error","message":"No."}', 400), "", "No. (HTTP 400)", 0),
+    "a list": (whole('[{"error":{"message":"No."}}]', 400), "", "No. (HTTP 400)", 0),
+    "text": (whole("No.\n", 503, TEXT), "", "No. (HTTP 503)", 0),
+    "HTML": (
+        whole("<title>502 Bad Gateway</title>", 502, "text/html"),
+        "",
+        "502 Bad Gateway (HTTP 502)",
+        0,
+    ),
+    "null in place of an error": (whole("null", 500), "", "HTTP 500", 0),
+    "an error without an end": (answer((0, "No."), status=500, type=TEXT), "", "HTTP 500", 5),
+    "an answer with a status of an error": (whole(WHOLE, 500), "", f"{WHOLE} (HTTP 500)", 0),
+    "a login": (whole("<p>", 200, "text/html"), "", "not an event stream: text/html", 0),
+    "JSON of no known shape": (whole("{}"), "", f"not an event stream: {JSON}", 0),
+}
+
+
+@pytest.fixture(scope="module")
+def found() -> dict[str, dict[str, Any]]:
+    done = subprocess.run(
+        [need("node", "nodejs"), RUNNER, ROOT / "servers" / "page"],
+        input=json.dumps([server for server, *_ in ANSWERS.values()] + [HALF]),
+        capture_output=True,
+        timeout=SAFETY,
+        encoding="utf-8",
+    )
+    assert (done.returncode, done.stderr[-500:]) == (0, "")
+    return dict(zip([*ANSWERS, "half"], json.loads(done.stdout), strict=True))
+
+
+HALF = whole(WHOLE) | {"question": "a\ud83d 😀"}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_answer(name: str, found: dict[str, dict[str, Any]]) -> None:
+    _, text, ending, seconds = ANSWERS[name]
+    one = found[name]
+    assert (one["text"], one["ending"], one["at"]) == (text, ending, seconds)
+
+
+def test_half_a_character_is_not_sent(found: dict[str, dict[str, Any]]) -> None:
+    """A model may have said it; to many a server it is no JSON."""
+    assert found["half"]["asked"] == "a\ufffd 😀"
+    assert found["half"]["thinking"] == "hm"
