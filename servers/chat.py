@@ -73,7 +73,7 @@ PAGE_HEADERS = (
 )
 
 # Whole lines, and the end of a line; a "//" inside a string is followed by the quote that ends it.
-COMMENT = re.compile(rb"^\t*(?://.*|/\*(?s:.*?)\*/)$| // [^\n\"'`]*$", re.MULTILINE)
+COMMENT = re.compile(rb"^\t*(?://.*|/\*(?:(?!\*/)(?s:.))*\*/)$| // [^\n\"'`]*$", re.MULTILINE)
 
 
 def without_comments(source: bytes) -> bytes:

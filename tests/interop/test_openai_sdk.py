@@ -128,6 +128,7 @@ def test_usage_when_asked_for(client: OpenAI) -> None:
 
 def test_no_usage_when_not_asked_for(client: OpenAI) -> None:
     chunks = list(client.chat.completions.create(model=MODEL, messages=HELLO, stream=True))
+    assert chunks
     assert all(chunk.usage is None and chunk.choices for chunk in chunks)
 
 
