@@ -2,6 +2,7 @@
 
 200 gpt-4o-mini 137 events 812 tokens ttft 412 ms gap p50 21 ms done
 200 gpt-4o-mini ttft 380 ms gap p50 20 ms client gone after 17 events, upstream closed in 0.2 ms
+200 gpt-4o-mini 138 events ttft 412 ms gap p50 21 ms finish_reason came, no end mark
 502 gpt-4o-mini upstream_tls_error
 """
 
@@ -17,6 +18,8 @@ __all__ = ["CLIENT_GONE", "Record"]
 MAX_GAPS = 10_000
 TERMINAL = {"response.completed", "response.incomplete", "response.failed"}
 USAGE = re.compile(r'"(?:completion|output)_tokens": ?([0-9]{1,15})\b')
+# Within a text the quotes would be escaped.
+FINISHED = re.compile(r'"finish_reason"\s*:\s*"')
 CLIENT_GONE = "client gone"
 
 
@@ -33,6 +36,7 @@ class Record(msgspec.Struct):
         gaps: the seconds between them, of the first MAX_GAPS.
         tokens: as the usage says, or None.
         whole: the end mark has come.
+        finished: a finish_reason has come: a client may take the answer for whole, and go.
         ending: how it ended, in a word or two for the metrics.
         closed_after: seconds from the client's leave to the API's connection closed.
     """
@@ -47,6 +51,7 @@ class Record(msgspec.Struct):
     gaps: "array[float]" = msgspec.field(default_factory=lambda: array("d"))
     tokens: int | None = None
     whole: bool = False
+    finished: bool = False
     ending: str = CLIENT_GONE
     closed_after: float = 0.0
 
@@ -62,6 +67,8 @@ class Record(msgspec.Struct):
         data = event.data
         if data.startswith("[DONE]") or event.event in TERMINAL:
             self.whole = True
+        if not self.finished and FINISHED.search(data):
+            self.finished = True
         if '"usage"' in data and (usage := USAGE.search(data)):
             self.tokens = int(usage[1])
 
@@ -79,6 +86,8 @@ class Record(msgspec.Struct):
             words.append(f"ttft {1000 * (self.first - self.began):.0f} ms")
         if self.gaps:
             words.append(f"gap p50 {1000 * sorted(self.gaps)[len(self.gaps) // 2]:.0f} ms")
+        if self.finished and not self.whole:
+            words.append("finish_reason came,")
         words.append(self.ending)
         if gone:
             closed = 1000 * self.closed_after
