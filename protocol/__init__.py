@@ -8,6 +8,7 @@
     anatomy.py   every byte of a response by its name: what the three decoders tell an observer
     errors.py    the one error that says at which byte a peer went wrong
     secret.py    keys kept out of sight
+    lenient.py   JSON of a server that nobody has checked: any value in, the wanted type out
 
 and the JSON of the OpenAI API:
 

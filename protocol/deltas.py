@@ -155,7 +155,9 @@ def _read(data: str | bytes, event: str) -> ChatDelta:
     choice = _choice(chunk)
     delta = choice.get("delta")
     if delta is None:
-        delta = choice.get("message", choice.get("text"))  # "text": of the API before chat
+        delta = choice.get("message")
+    if delta is None:
+        delta = choice.get("text")  # of the API before chat
     fields = as_object(delta) or {"content": delta}
     text, thinking, refusal = _words(fields.get("content"))
     for name in THINKING:
@@ -243,7 +245,9 @@ def _pieces(fields: dict[str, object]) -> tuple[ToolCallPiece, ...]:
 
 def _piece(position: int, call: dict[str, object]) -> ToolCallPiece:
     function = as_object(call.get("function") or call.get("custom"))
-    arguments = function.get("arguments", function.get("input"))
+    arguments = function.get("arguments")
+    if arguments is None:
+        arguments = function.get("input")
     if arguments is not None and not isinstance(arguments, str):
         arguments = as_json(arguments)
     # Some leave the index out where a call is the only one, or whole.
@@ -264,8 +268,9 @@ def _reason(value: object) -> str | None:
 def _count(value: object) -> TokenCount | None:
     """Under the names of chat, or of the Responses API."""
     usage = as_object(value)
-    completion = usage.get("completion_tokens", usage.get("output_tokens"))
-    prompt = usage.get("prompt_tokens", usage.get("input_tokens"))
+    completion, prompt = usage.get("completion_tokens"), usage.get("prompt_tokens")
+    if completion is None and prompt is None:
+        completion, prompt = usage.get("output_tokens"), usage.get("input_tokens")
     if completion is None and prompt is None:
         return None
     return TokenCount(as_count(completion), as_count(prompt))

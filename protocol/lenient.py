@@ -13,7 +13,8 @@ The rules this file keeps:
    that was asked for, and nothing is raised.
 2. It reads what a browser's `JSON.parse` reads (ECMA-262 §25.5.1): also half a surrogate pair
    (RFC 8259 §8.2), numbers of any size, and any depth. Of two equal names the last one counts.
-3. What lies deeper than MAX_DEPTH is read as null: nothing that a reader looks for lies there.
+3. Of a text too deep for the parser, what lies deeper than MAX_DEPTH is read as null: nothing that
+   a reader looks for lies there.
 
 servers/page/deltas.js has the same functions for the browser.
 """
@@ -46,7 +47,14 @@ def read_json(data: str | bytes) -> object:
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         pass  # half a character, a number or a depth that it does not take; or no JSON
     text = data if isinstance(data, str) else data.decode("utf-8-sig", "replace")
-    return json.loads(_shallow(text), parse_int=_number, parse_constant=_refuse)
+    try:
+        return _loads(text)
+    except RecursionError:
+        return _loads(_shallow(text))
+
+
+def _loads(text: str) -> object:
+    return json.loads(text, parse_int=_number, parse_constant=_refuse)
 
 
 def _shallow(text: str) -> str:

@@ -2,6 +2,7 @@
 
 import io
 import re
+import socket
 import tracemalloc
 from argparse import Namespace
 from collections.abc import Iterator
@@ -262,6 +263,18 @@ def test_nobody_listens(
     )
 
 
+def test_a_server_that_says_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It has accepted the connection."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/v1"
+        asked = ("--base-url", url, "--timeout", "0.01", "hi")
+        code, out, error = run(monkeypatch, capsys, *asked)
+    assert (code, out) == (1, "")
+    assert error == f"workshop chat: error: no answer from {url} in 0.01 s\n"
+
+
 def test_the_wire(
     llm: Held,
     tmp_path: Path,
@@ -287,6 +300,7 @@ USAGE = {
     "no question": ([], "no question"),
     "no URL": (["--base-url", "localhost:8000", "hi"], "not a base URL"),
     "no such file": (["--key-file", "/no/such", "hi"], "No such file"),
+    "no time": (["--timeout", "soon", "hi"], "not a number of seconds"),
     "no CA": (["--ca-file", "/no/such", "hi"], "the CA file /no/such"),
 }
 

@@ -24,8 +24,8 @@ const DEPTH = 8; // levels of parts in parts
 
 const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
 const asObject = (value) => (isObject(value) ? value : {});
-const asList = (value) => (isObject(value) ? [value] : Array.isArray(value) ? value : []);
-const asText = (value) => (["string", "number"].includes(typeof value) ? String(value) : "");
+export const asList = (value) => (isObject(value) ? [value] : Array.isArray(value) ? value : []);
+export const asText = (value) => (["string", "number"].includes(typeof value) ? String(value) : "");
 /** Whether it says anything: not null, false, 0, or empty. */
 const says = (value) => Boolean(typeof value === "object" ? Object.keys(value ?? {}).length : value);
 const firstObject = (value) => asList(value).find(isObject) ?? {};

@@ -9,7 +9,7 @@
  * An error is an HTTP status before the stream, or {"error":{...}} inside it.
  */
 
-import { readDelta, readFailure } from "./deltas.js";
+import { asList, asText, readDelta, readFailure } from "./deltas.js";
 import { readEvents } from "./sse.js";
 
 // Seconds: a model may think for minutes, and a queue before it is long.
@@ -143,9 +143,13 @@ async function readWhole(response, type) {
 	throw new Error(words ? `${words} (${status})` : status);
 }
 
+/** The names of a server's models. */
 export async function listModels(server) {
-	const { data } = await (await fetch(`${server}/v1/models`)).json();
-	return data.map(({ id }) => String(id));
+	const said = await (await fetch(`${server}/v1/models`)).json();
+	const models = asList(said?.data ?? said?.models ?? said);
+	const names = models.map((model) => asText(model?.id ?? model?.name ?? model)).filter(Boolean);
+	if (!names.length) throw new Error("no models");
+	return names;
 }
 
 /** The names of the faults that our own server knows, and what they do. */

@@ -1,8 +1,8 @@
 /*
  * How long the chat page waits, and what it makes of answers of all kinds, under Node:
  *
- *     echo '[{"status":200,"type":"text/event-stream","pieces":[[0,"data: …"]]}]'
- *         | node page_answers.mjs servers/page        [{"text":"…","ending":"complete","at":2}]
+ *     echo '{"answers":[{"status":200,"type":"text/event-stream","pieces":[[0,"data: …"]]}],"models":[]}'
+ *         | node page_answers.mjs servers/page        {"answers":[{"text":"…","ending":"complete",…
  *
  * A piece is its text, and how many seconds after the one before it comes; `then` comes for ever. A
  * piece of null ends the body. No time passes: the clock jumps when nothing else is left to do.
@@ -11,7 +11,7 @@
 import { readFileSync } from "node:fs";
 import { load } from "./page_modules.mjs";
 
-const { CutOffError, NoReplyError, streamAnswer } = await load(process.argv[2], "openai.js");
+const { CutOffError, NoReplyError, listModels, streamAnswer } = await load(process.argv[2], "openai.js");
 
 // ---- The clock
 
@@ -103,9 +103,14 @@ async function ask(answer) {
   return { ...found, at: (now - began) / 1000, asked: JSON.parse(answer.asked).messages[0].content };
 }
 
-const outcomes = [];
-for (const answer of JSON.parse(readFileSync(0))) {
+const { answers, models } = JSON.parse(readFileSync(0));
+const found = { answers: [], models: [] };
+for (const answer of answers) {
   timers = [];
-  outcomes.push(await settle(ask(answer)));
+  found.answers.push(await settle(ask(answer)));
 }
-console.log(JSON.stringify(outcomes));
+for (const body of models) {
+  globalThis.fetch = async () => new Response(body);
+  found.models.push(await listModels("").catch((error) => error.message));
+}
+console.log(JSON.stringify(found));

@@ -1,13 +1,29 @@
 """The chat page's own reader of a chat stream, under Node: the same as the Python one."""
 
 import json
+import random
 import subprocess
+from pathlib import Path
 from typing import Any
+
+from protocol.deltas import read_delta
 
 from .peers import ROOT, SAFETY, need
 
 VECTORS = ROOT / "tests" / "vectors" / "deltas.json"
 RUNNER = ROOT / "tests" / "interop" / "delta_vectors.mjs"
+
+
+def read(vectors: Path) -> dict[str, Any]:
+    """What the page makes of each case, by its id."""
+    done = subprocess.run(
+        [need("node", "nodejs"), RUNNER, ROOT / "servers" / "page", vectors],
+        capture_output=True,
+        timeout=SAFETY,
+        encoding="utf-8",
+    )
+    assert (done.returncode, done.stderr[-500:]) == (0, "")
+    return dict(json.loads(done.stdout))
 
 
 def shown(case: dict[str, Any]) -> dict[str, str]:
@@ -25,12 +41,69 @@ def shown(case: dict[str, Any]) -> dict[str, str]:
 
 
 def test_vectors() -> None:
-    done = subprocess.run(
-        [need("node", "nodejs"), RUNNER, ROOT / "servers" / "page", VECTORS],
-        capture_output=True,
-        timeout=SAFETY,
-        encoding="utf-8",
-    )
-    assert (done.returncode, done.stderr[-500:]) == (0, "")
     cases = json.loads(VECTORS.read_text("utf-8"))
-    assert dict(json.loads(done.stdout)) == {case["id"]: shown(case) for case in cases}
+    assert read(VECTORS) == {case["id"]: shown(case) for case in cases}
+
+
+WHERE = ["choices", "choices", "delta", "delta", "message", "content", "text", "error", "error"]
+NAMES = [
+    *[*WHERE, "index", "object", "type", "finish_reason", "audio", "transcript", "value"],
+    *["reasoning", "refusal", "reasoning_content", "reasoning_details", "thinking", "summary"],
+    *[
+        "thinking_blocks",
+        "code",
+        "detail",
+        "details",
+        "msg",
+        "loc",
+        "title",
+        "errors",
+        "tool_calls",
+    ],
+]
+SCALARS = [
+    *[None, True, False, 0, 1, 7, -1, 2.5, 1e300, "", "a", "b ", "\n", "你", "😀", "1", "0", "nan"],
+    *["error", "thinking", "reasoning.text", "text", "refusal", "stop", "null"],
+]
+
+
+def anything(chance: random.Random, depth: int) -> Any:
+    """JSON of the names that a reader looks for, each with a value of any type."""
+    kind = chance.random()
+    if depth and kind < 0.5:
+        return {chance.choice(NAMES): anything(chance, depth - 1) for _ in range(3)}
+    if depth and kind < 0.75:
+        return [anything(chance, depth - 1) for _ in range(chance.randrange(4))]
+    return chance.choice(SCALARS)
+
+
+def event(chance: random.Random) -> Any:
+    """Half of them have words in their place, among anything else."""
+    if chance.random() < 0.5:
+        return anything(chance, 7)
+    choice = {chance.choice(["delta", "delta", "message", "text"]): anything(chance, 5)}
+    more = {chance.choice(NAMES): anything(chance, 3) for _ in range(2)}
+    return {**more, "choices": [{**choice, chance.choice(NAMES): anything(chance, 3)}]}
+
+
+def test_any_json(tmp_path: Path) -> None:
+    """Neither is stopped by anything, and both read the same."""
+    chance = random.Random(1)
+    events = [json.dumps(event(chance)) for _ in range(5000)]
+    cases = [{"id": str(n), "events": [data]} for n, data in enumerate(events)]
+    vectors = tmp_path / "any.json"
+    vectors.write_text(json.dumps(cases))
+    found = read(vectors)
+    said = failed = 0
+    for case, data in zip(cases, events, strict=True):
+        delta = read_delta(data)
+        said += bool(delta.said or delta.thinking)
+        failed += delta.error is not None
+        assert found[str(case["id"])] == {
+            "text": delta.said,
+            "thinking": delta.thinking,
+            "finishReason": delta.finish_reason or "",
+            "error": delta.error.message if delta.error else "",
+        }, data
+    assert said > 1000
+    assert failed > 500

@@ -87,18 +87,34 @@ ANSWERS: dict[str, tuple[dict[str, Any], str, str, float]] = {
 
 
 @pytest.fixture(scope="module")
-def found() -> dict[str, dict[str, Any]]:
+def said() -> dict[str, list[Any]]:
+    servers = [server for server, *_ in ANSWERS.values()]
     done = subprocess.run(
         [need("node", "nodejs"), RUNNER, ROOT / "servers" / "page"],
-        input=json.dumps([server for server, *_ in ANSWERS.values()] + [HALF]),
+        input=json.dumps({"answers": [*servers, HALF], "models": list(MODELS)}),
         capture_output=True,
         timeout=SAFETY,
         encoding="utf-8",
     )
     assert (done.returncode, done.stderr[-500:]) == (0, "")
-    return dict(zip([*ANSWERS, "half"], json.loads(done.stdout), strict=True))
+    found: dict[str, list[Any]] = json.loads(done.stdout)
+    return found
 
 
+@pytest.fixture(scope="module")
+def found(said: dict[str, list[Any]]) -> dict[str, dict[str, Any]]:
+    return dict(zip([*ANSWERS, "half"], said["answers"], strict=True))
+
+
+MODELS: dict[str, Any] = {
+    '{"object":"list","data":[{"id":"a"},{"id":"b"}]}': ["a", "b"],
+    '{"data":[null,{"id":7},{},{"id":null,"name":"b"},"c"]}': ["7", "b", "c"],
+    '{"models":[{"name":"a"}]}': ["a"],
+    '["a",{"id":"b"}]': ["a", "b"],
+    '{"error":{"message":"no key"}}': "no models",
+    '{"data":null}': "no models",
+    "null": "no models",
+}
 HALF = whole(WHOLE) | {"question": "a\ud83d 😀"}
 
 
@@ -113,3 +129,8 @@ def test_half_a_character_is_not_sent(found: dict[str, dict[str, Any]]) -> None:
     """A model may have said it; to many a server it is no JSON."""
     assert found["half"]["asked"] == "a\ufffd 😀"
     assert found["half"]["thinking"] == "hm"
+
+
+def test_models(said: dict[str, list[Any]]) -> None:
+    """Of a list of any shape."""
+    assert dict(zip(MODELS, said["models"], strict=True)) == MODELS
