@@ -160,9 +160,10 @@ def _read(data: str | bytes, event: str) -> ChatDelta:
         delta = choice.get("text")  # of the API before chat
     fields = as_object(delta) or {"content": delta}
     text, thinking, refusal = _words(fields.get("content"))
-    for name in THINKING:
-        if name in fields and not thinking:
-            thinking = "".join(_words(fields[name]))
+    if not IS_THINKING.isdisjoint(fields):
+        for name in THINKING:
+            if name in fields and not thinking:
+                thinking = "".join(_words(fields[name]))
     if "audio" in fields and not text:
         text = as_text(as_object(fields["audio"]).get("transcript"))
     calls = "tool_calls" in fields or "function_call" in fields
@@ -170,7 +171,7 @@ def _read(data: str | bytes, event: str) -> ChatDelta:
     return ChatDelta(
         text,
         thinking,
-        refusal or as_text(fields.get("refusal")),
+        refusal or (as_text(fields["refusal"]) if "refusal" in fields else ""),
         _pieces(fields) if calls else (),
         _reason(choice.get("finish_reason")),
         _count(usage) if usage else None,
@@ -201,6 +202,7 @@ def _choice(chunk: dict[str, object]) -> dict[str, object]:
 
 # Names of thinking: of DeepSeek; OpenRouter and newer vLLM; OpenRouter; Ollama; LiteLLM.
 THINKING = ("reasoning_content", "reasoning", "reasoning_details", "thinking", "thinking_blocks")
+IS_THINKING = frozenset(THINKING)
 # Where a part has its words, or more parts.
 WORDS = ("text", "value", "content", "refusal", "thinking", "reasoning", "summary")
 MAX_PARTS = 8  # levels of parts in parts
@@ -212,10 +214,10 @@ def _words(value: object, kind: str = "text", depth: int = MAX_PARTS) -> tuple[s
     Args:
         kind: which of the three a plain text is, or the type of the part around it.
     """
+    if isinstance(value, str) and kind == "text":  # nearly always
+        return value, "", ""
     if isinstance(value, str | int | float):
         said = as_text(value)
-        if kind == "text":
-            return said, "", ""
         if "thinking" in kind or "reasoning" in kind:
             return "", said, ""
         return ("", "", said) if kind == "refusal" else (said, "", "")
