@@ -1,4 +1,4 @@
-"""`POST /v1/chat/completions`: its request, and its answer whole or as events.
+"""The answer of `POST /v1/chat/completions`, whole or as events.
 
     data: {"id":"chatcmpl-1","object":"chat.completion.chunk",…,"choices":[{"index":0,
           "delta":{"role":"assistant","content":"","refusal":null},…,"finish_reason":null}]}
@@ -14,12 +14,13 @@ that is not JSON ends the stream. Two bytes of text cost about two hundred on th
 of the fields is that of the API's recorded bytes.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Literal
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, UnsetType
 
-from .openai import encode_data, read_json
+from .chat_request import ChatRequest, RequestMessage, StreamOptions, read_chat_request
+from .openai import encode_data
 
 __all__ = [
     "ChatCompletion",
@@ -27,12 +28,15 @@ __all__ = [
     "ChatRequest",
     "Choice",
     "ChunkChoice",
+    "CustomCall",
     "Delta",
     "DeltaTemplate",
     "FinishReason",
     "FunctionCall",
     "Logprobs",
     "Message",
+    "RequestMessage",
+    "StreamOptions",
     "TokenLogprob",
     "ToolCall",
     "Usage",
@@ -40,114 +44,6 @@ __all__ = [
 ]
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
-
-
-# ---- The request
-
-
-class ContentPart(msgspec.Struct, frozen=True):
-    """A part of a message: only text parts say anything to a model that cannot see."""
-
-    type: str
-    text: str = ""
-
-
-class RequestMessage(msgspec.Struct, frozen=True):
-    """One turn of the conversation."""
-
-    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: str | list[ContentPart] | None = None
-
-    @property
-    def text(self) -> str:
-        match self.content:
-            case None:
-                return ""
-            case str(text):
-                return text
-            case parts:
-                return "".join(part.text for part in parts)
-
-
-class StreamOptions(msgspec.Struct, frozen=True):
-    include_usage: bool | None = None
-
-
-class Function(msgspec.Struct, frozen=True):
-    """A function that the model may call; `parameters` is a JSON Schema."""
-
-    name: Annotated[str, Meta(pattern="^[a-zA-Z0-9_-]{1,64}$")]
-    parameters: dict[str, Any] | None = None
-
-
-class RequestTool(msgspec.Struct, frozen=True):
-    type: Literal["function"]
-    function: Function
-
-
-class ChosenFunction(msgspec.Struct, frozen=True):
-    name: str
-
-
-class ChosenTool(msgspec.Struct, frozen=True):
-    type: Literal["function"]
-    function: ChosenFunction
-
-
-class JSONSchema(msgspec.Struct, frozen=True):
-    name: str = ""
-    schema: dict[str, Any] = {}
-
-
-class ResponseFormat(msgspec.Struct, frozen=True):
-    type: Literal["text", "json_object", "json_schema"]
-    json_schema: JSONSchema | None = None
-
-
-StopSequence = Annotated[str, Meta(min_length=1, max_length=1024)]
-Penalty = Annotated[float, Meta(ge=-2, le=2)]
-
-
-class ChatRequest(msgspec.Struct, frozen=True):
-    """The body of the request: the fields that change an answer here, or that have limits."""
-
-    model: Annotated[str, Meta(max_length=256)]  # it is written into every event
-    messages: Annotated[list[RequestMessage], Meta(min_length=1)]
-    stream: bool | None = None
-    stream_options: StreamOptions | None = None
-    max_tokens: Annotated[int, Meta(ge=1)] | None = None
-    max_completion_tokens: Annotated[int, Meta(ge=1)] | None = None
-    n: Annotated[int, Meta(ge=1, le=128)] | None = None
-    stop: StopSequence | Annotated[list[StopSequence], Meta(max_length=4)] | None = None
-    seed: int | None = None
-    logprobs: bool | None = None
-    top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
-    tools: Annotated[list[RequestTool], Meta(max_length=128)] | None = None
-    tool_choice: Literal["none", "auto", "required"] | ChosenTool | None = None
-    parallel_tool_calls: bool | None = None
-    response_format: ResponseFormat | None = None
-    reasoning_effort: str | None = None
-    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
-    presence_penalty: Penalty | None = None
-    frequency_penalty: Penalty | None = None
-
-    @property
-    def includes_usage(self) -> bool:
-        return bool(self.stream_options and self.stream_options.include_usage)
-
-    @property
-    def token_limit(self) -> int | None:
-        return self.max_completion_tokens or self.max_tokens
-
-
-def read_chat_request(body: bytes) -> ChatRequest:
-    """Read and validate a request body.
-
-    Raises:
-        InvalidRequest: it is not JSON, or a field has the wrong type or value.
-    """
-    return read_json(body, ChatRequest)
 
 
 # ---- What both forms of the answer hold
@@ -198,13 +94,23 @@ class FunctionCall(msgspec.Struct, frozen=True, kw_only=True):
     arguments: str
 
 
+class CustomCall(msgspec.Struct, frozen=True, kw_only=True):
+    """The same of a custom tool: its `input` is any text."""
+
+    name: str | UnsetType = UNSET
+    input: str
+
+
 class ToolCall(msgspec.Struct, frozen=True, kw_only=True):
-    """A call; in a delta, a piece of one, and `index` says of which."""
+    """A call; in a delta, a piece of one, and `index` says of which. It is either of a function or
+    of a custom tool. (The API's schema leaves custom tools out of its deltas; the API sends them.)
+    """
 
     index: int | UnsetType = UNSET
     id: str | UnsetType = UNSET
-    type: Literal["function"] | UnsetType = UNSET
-    function: FunctionCall
+    type: Literal["function", "custom"] | UnsetType = UNSET
+    function: FunctionCall | UnsetType = UNSET
+    custom: CustomCall | UnsetType = UNSET
 
 
 # ---- The answer as events
@@ -310,4 +216,5 @@ class ChatCompletion(msgspec.Struct, frozen=True, kw_only=True):
     system_fingerprint: str
 
 
-# What this file does not do: call an API (clients), or invent an answer (servers.llm.model).
+# What this file does not do: read a request (chat_request.py), call an API (clients), or invent an
+# answer (servers.llm.model).

@@ -9,6 +9,7 @@ are written; a field that is UNSET is left out, where null is sent.
 """
 
 import re
+from collections.abc import Mapping
 from typing import TypeVar
 
 import h11
@@ -16,7 +17,16 @@ import msgspec
 
 from .sse import ServerSentEvent, encode_event
 
-__all__ = ["DONE", "ErrorBody", "ErrorResponse", "InvalidRequest", "encode_data", "read_json"]
+__all__ = [
+    "DONE",
+    "ErrorBody",
+    "ErrorResponse",
+    "InvalidRequest",
+    "encode_data",
+    "missing",
+    "read_json",
+    "refuse_unsupported",
+]
 
 DONE = b"data: [DONE]\n\n"
 """The end marker of a chat stream. It leaves in one write with the last chunk: a client that is
@@ -31,12 +41,46 @@ class InvalidRequest(ValueError):
     Args:
         param: the field, or None.
         code: the API's short name for it, or None.
+        status: of the response.
     """
 
-    def __init__(self, message: str, param: str | None = None, code: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        param: str | None = None,
+        code: str | None = None,
+        status: int = 400,
+    ) -> None:
         super().__init__(message)
         self.param = param
         self.code = code
+        self.status = status
+
+
+def missing(path: str) -> InvalidRequest:
+    """The refusal of a request that lacks a field.
+
+    Args:
+        path: of the field, as in "messages[0].role".
+    """
+    message = f"Object missing required field `{path.rpartition('.')[2]}`"
+    return InvalidRequest(message, path, "missing_required_parameter")
+
+
+def refuse_unsupported(request: msgspec.Struct, fields: Mapping[str, str]) -> None:
+    """Refuse what the API can do and this simulator cannot: it would change the answer, so a client
+    must not believe that it was obeyed.
+
+    Args:
+        fields: names of the request's fields, each with a sentence that says what to do instead.
+
+    Raises:
+        InvalidRequest: one of them has a value that asks for something.
+    """
+    for name, instead in fields.items():
+        if getattr(request, name) not in (None, False):
+            message = f"This simulator does not support `{name}`. {instead}"
+            raise InvalidRequest(message, name, "unsupported_parameter")
 
 
 # msgspec says: "Expected `str`, got `int` - at `$.messages[0].role`", and of an absent field
@@ -98,5 +142,5 @@ def encode_data(value: msgspec.Struct) -> bytes:
     return encode_event(ServerSentEvent(data=data))
 
 
-# What this file does not do: say what a request or an answer holds. Each route has a file for
-# that: chat_completions.py and responses.py.
+# What this file does not do: say what a request or an answer holds. Each route has files for
+# that: chat_request.py and chat_completions.py, responses_request.py and responses.py.

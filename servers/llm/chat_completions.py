@@ -18,14 +18,14 @@ from itertools import zip_longest
 from typing import Any, Literal
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from protocol.chat_completions import (
     ChatCompletion,
     ChatCompletionChunk,
-    ChatRequest,
     Choice,
-    ChosenTool,
     ChunkChoice,
+    CustomCall,
     Delta,
     DeltaTemplate,
     FinishReason,
@@ -37,8 +37,17 @@ from protocol.chat_completions import (
     ToolCall,
     Usage,
 )
+from protocol.chat_request import (
+    ChatRequest,
+    ChosenAmong,
+    ChosenCustom,
+    ChosenFunction,
+    FunctionTool,
+    RequestTool,
+)
 from protocol.openai import DONE, InvalidRequest, encode_data
 
+from . import conversation
 from .conversation import Answer, Question, Tool, Turn
 
 __all__ = ["ChatWriter", "ReasoningField", "question_of"]
@@ -54,16 +63,25 @@ ROLES = {"developer": "system", "function": "tool"}  # the same by another name
 
 def question_of(asked: ChatRequest) -> Question:
     """What a request asks of the model."""
-    tools = [Tool(tool.function.name, tool.function.parameters or {}) for tool in asked.tools or ()]
-    choice, wanted = asked.tool_choice, asked.response_format
+    tools = [_tool(tool) for tool in asked.tools or ()]
+    wanted = asked.response_format
     schema = None
+    match asked.tool_choice:
+        case ChosenAmong(allowed_tools=allowed):
+            names = {choice.name for choice in allowed.tools}
+            tools = [tool for tool in tools if tool.name in names]
+            choice: str = allowed.mode
+        case ChosenFunction(name=name) | ChosenCustom(name=name):
+            choice = name
+        case other:
+            choice = other or "auto"
     if wanted is not None and wanted.type != "text":
         schema = wanted.json_schema.schema if wanted.json_schema else {}
     return Question(
         model=asked.model,
         turns=[Turn(ROLES.get(m.role, m.role), m.text) for m in asked.messages],
         tools=tools,
-        tool_choice=choice.function.name if isinstance(choice, ChosenTool) else choice or "auto",
+        tool_choice=choice,
         parallel_tool_calls=asked.parallel_tool_calls is not False,
         schema=schema,
         max_tokens=asked.token_limit,
@@ -72,6 +90,12 @@ def question_of(asked: ChatRequest) -> Question:
         n=asked.n or 1,
         thinks=asked.reasoning_effort != "none",
     )
+
+
+def _tool(tool: RequestTool) -> Tool:
+    if isinstance(tool, FunctionTool):
+        return Tool(tool.name, tool.function.parameters or {})
+    return Tool(tool.name, None)
 
 
 class ChatWriter:
@@ -180,13 +204,14 @@ class ChatWriter:
                 yield before + piece
                 before = b""
         for number, call in enumerate(answer.calls):
-            opened = FunctionCall(name=call.name, arguments="")
-            id = self._call_id(index, number)
-            before += self._event(index, Delta(tool_calls=[
-                ToolCall(index=number, id=id, type="function", function=opened)
-            ]))  # fmt: skip
-            piece_of = ToolCall(index=number, function=FunctionCall(arguments=""))
-            arguments = self._template(index, Delta(tool_calls=[piece_of]), "arguments")
+            opened = replace(self._call(index, number, call, ""), index=number)
+            before += self._event(index, Delta(tool_calls=[opened]))
+            if call.is_custom:
+                piece_of = ToolCall(index=number, custom=CustomCall(input=""))
+            else:
+                piece_of = ToolCall(index=number, function=FunctionCall(arguments=""))
+            field = "input" if call.is_custom else "arguments"
+            arguments = self._template(index, Delta(tool_calls=[piece_of]), field)
             for token in call.arguments:
                 yield before + arguments.encode(token)
                 before = b""
@@ -196,17 +221,17 @@ class ChatWriter:
     def _reasoning(self, text: str) -> dict[str, Any]:
         return dict.fromkeys(self._fields, text)
 
-    def _call_id(self, index: int, number: int) -> str:
-        return f"call_{self._id.removeprefix('chatcmpl-')[:20]}{index:02}{number:02}"
+    def _call(self, index: int, number: int, call: conversation.ToolCall, said: str) -> ToolCall:
+        id = f"call_{self._id.removeprefix('chatcmpl-')[:20]}{index:02}{number:02}"
+        if call.is_custom:
+            return ToolCall(id=id, type="custom", custom=CustomCall(name=call.name, input=said))
+        function = FunctionCall(name=call.name, arguments=said)
+        return ToolCall(id=id, type="function", function=function)
 
     def _message(self, index: int, answer: Answer) -> Message:
         thinking = "".join(answer.thinking)
         calls = [
-            ToolCall(
-                id=self._call_id(index, number),
-                type="function",
-                function=FunctionCall(name=call.name, arguments="".join(call.arguments)),
-            )
+            self._call(index, number, call, "".join(call.arguments))
             for number, call in enumerate(answer.calls)
         ]
         return Message(

@@ -26,10 +26,11 @@ class Turn(msgspec.Struct, frozen=True):
 
 
 class Tool(msgspec.Struct, frozen=True):
-    """A function that the model may call; `parameters` is a JSON Schema."""
+    """A tool that the model may call: a function, whose `parameters` are a JSON Schema, or a custom
+    tool, which takes any text and has None there."""
 
     name: str
-    parameters: dict[str, Any] = {}
+    parameters: dict[str, Any] | None = {}
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,10 +70,12 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ToolCall(msgspec.Struct, frozen=True):
-    """A call of a tool; the tokens of `arguments` join to a JSON text."""
+    """A call of a tool; the tokens of `arguments` join to a JSON text, or for a custom tool to any
+    text."""
 
     name: str
     arguments: Sequence[str]
+    is_custom: bool = False
 
 
 class Answer(msgspec.Struct, frozen=True):

@@ -121,10 +121,7 @@ def _think_and_answer(question: Question, seed: int) -> Answer:
     prompt = question.prompt
     thinking = _thoughts(" ".join(prompt[:2000].split())) if question.thinks else ()
     if tools := _tools_to_call(question):
-        calls = [
-            ToolCall(tool.name, cut(_fill(tool.parameters, seed, prompt, "tools"), seed))
-            for tool in tools
-        ]
+        calls = [_call(tool, seed, prompt) for tool in tools]
         return Answer(thinking, (), calls, "tool_calls")
     if question.schema is not None:
         schema = question.schema or {"properties": {"answer": {"const": prompt}}}
@@ -132,6 +129,12 @@ def _think_and_answer(question: Question, seed: int) -> Answer:
     if results := _results(question):
         return Answer(thinking, tokenize("".join(f"The tool says: {each}\n" for each in results)))
     return Answer(thinking, _tokens(TEXTS[seed % len(TEXTS)]))
+
+
+def _call(tool: Tool, seed: int, prompt: str) -> ToolCall:
+    if tool.parameters is None:  # a custom tool gets what the user said
+        return ToolCall(tool.name, tokenize(prompt), is_custom=True)
+    return ToolCall(tool.name, cut(_fill(tool.parameters, seed, prompt, "tools"), seed))
 
 
 def _fill(schema: dict[str, Any], seed: int, hint: str, param: str) -> str:
@@ -196,7 +199,7 @@ def _limit(answer: Answer, limit: int) -> Answer:
     calls = []
     for call in answer.calls:
         if limit:
-            calls.append(ToolCall(call.name, call.arguments[:limit]))
+            calls.append(msgspec.structs.replace(call, arguments=call.arguments[:limit]))
             limit -= len(calls[-1].arguments)
     return Answer(thinking, text, calls, "length", answer.fault)
 

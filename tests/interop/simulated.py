@@ -31,6 +31,15 @@ def response(request: dict[str, Any]) -> Answer:
     return answer
 
 
+def called(result: str) -> list[dict[str, Any]]:
+    """Two messages of a chat: the model called a tool, and this came of it."""
+    call = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    return [
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "call_1", "content": result},
+    ]
+
+
 def text(answer: Answer) -> str:
     return "".join(answer.text)
 

@@ -22,7 +22,7 @@ from servers.llm.model import MODEL
 
 from .held import Held
 from .peers import SAFETY, RunningServer, read_until, running, unavailable
-from .simulated import answers, calls, text
+from .simulated import answers, called, calls, text
 
 PROMPT = "你好 👋🏽"
 RESULT = "rain ☔"
@@ -42,7 +42,7 @@ FORMAT = {
 }
 
 
-def chat(*messages: dict[str, str], **more: Any) -> dict[str, Any]:
+def chat(*messages: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"model": MODEL, "messages": [{"role": "user", "content": PROMPT}, *messages], **more}
 
 
@@ -111,13 +111,12 @@ def test_langchain_tools(model: Any) -> None:
     (asked,) = answers(chat(tools=[TOOL]))
     model = model.bind_tools([Weather])
     message = model.invoke(PROMPT)
-    called = [(call["name"], json.dumps(call["args"])) for call in message.tool_calls]
-    assert called == [(name, json.dumps(json.loads(each))) for name, each in calls(asked)]
+    made = [(call["name"], json.dumps(call["args"])) for call in message.tool_calls]
+    assert made == [(name, json.dumps(json.loads(each))) for name, each in calls(asked)]
 
-    result = {"role": "tool", "content": RESULT}
-    (said,) = answers(chat({"role": "assistant"}, result, tools=[TOOL]))
+    (said,) = answers(chat(*called(RESULT), tools=[TOOL]))
     (call,) = message.tool_calls
-    history = [("user", PROMPT), message, {**result, "tool_call_id": call["id"]}]
+    history = [("user", PROMPT), message, called(RESULT)[1] | {"tool_call_id": call["id"]}]
     assert model.invoke(history).text == text(said)
 
 

@@ -13,7 +13,7 @@ from servers.llm.model import MODEL
 
 from .held import Held
 from .peers import ROOT, SAFETY, RunningServer, need, read_until, running, unavailable
-from .simulated import answers, calls, text
+from .simulated import answers, called, calls, text
 
 INSTALL = (
     "npm install --prefix . --no-save --no-package-lock "
@@ -63,7 +63,7 @@ def told(name: str, url: str, **more: Any) -> dict[str, Any]:
     return said
 
 
-def chat(*messages: dict[str, str], **more: Any) -> dict[str, Any]:
+def chat(*messages: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"model": MODEL, "messages": [{"role": "user", "content": HELLO}, *messages], **more}
 
 
@@ -115,8 +115,7 @@ def test_run_tools(server: RunningServer, stream: bool) -> None:
     """The runner calls the function that the model asked for, and reads what comes of it."""
     (asked,) = answers(chat(tools=[CHAT_TOOL]))
     ((_, arguments),) = calls(asked)
-    result = {"role": "tool", "content": RESULT}
-    (said,) = answers(chat({"role": "assistant"}, result, tools=[CHAT_TOOL]))
+    (said,) = answers(chat(*called(RESULT), tools=[CHAT_TOOL]))
     assert told("openaiTools", server.url, stream=stream) == {
         "called": [json.loads(arguments)],
         "text": text(said),
@@ -128,8 +127,7 @@ def test_tools_in_two_steps(server: RunningServer, name: str) -> None:
     """`streamText` goes on by itself: the call, its result, and the text in one stream."""
     request = chat(tools=[CHAT_TOOL])
     (asked,) = answers(request)
-    result = {"role": "tool", "content": RESULT}
-    (said,) = answers(chat({"role": "assistant"}, result, tools=[CHAT_TOOL]))
+    (said,) = answers(chat(*called(RESULT), tools=[CHAT_TOOL]))
     ((_, arguments),) = calls(asked)
     assert told(name, server.url) == {
         "thoughts": [*asked.thinking, *said.thinking],

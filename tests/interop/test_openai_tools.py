@@ -118,6 +118,34 @@ def test_tool_choice(client: OpenAI, streaming: bool) -> None:
     assert said_by(client, request, streaming) == (text(answers(request)[0]), [])
 
 
+@pytest.mark.parametrize("streaming", [True, False])
+def test_allowed_tools(client: OpenAI, streaming: bool) -> None:
+    """The prompt names both tools; the one that is not allowed is not called."""
+    allowed = {"mode": "required", "tools": [CLOCK]}
+    choice = {"type": "allowed_tools", "allowed_tools": allowed}
+    request = ask("weather, clock", tools=[WEATHER, CLOCK], tool_choice=choice)
+    assert [name for name, _ in calls(answers(request)[0])] == ["clock"]
+    assert said_by(client, request, streaming) == ("", calls(answers(request)[0]))
+
+
+def test_a_custom_tool(client: OpenAI) -> None:
+    """It is called with a text, whole and in pieces; then its result is read."""
+    request = ask("run it", tools=[{"type": "custom", "custom": {"name": "code"}}])
+    message = client.chat.completions.create(**request).choices[0].message
+    (call,) = message.tool_calls
+    assert (call.type, call.custom.name, call.custom.input) == ("custom", "code", "run it")
+
+    text_ = ""
+    for chunk in client.chat.completions.create(**request, stream=True):
+        for piece in chunk.choices[0].delta.tool_calls or ():
+            text_ += piece.to_dict()["custom"]["input"]
+    assert text_ == "run it"
+
+    result = {"role": "tool", "tool_call_id": call.id, "content": "done ☔"}
+    request["messages"] += [message.model_dump(exclude_none=True), result]
+    assert "done ☔" in client.chat.completions.create(**request).choices[0].message.content
+
+
 def said_by(client: OpenAI, request: dict[str, Any], streaming: bool) -> tuple[str, Any]:
     """The text and the calls of an answer, in either form."""
     if streaming:

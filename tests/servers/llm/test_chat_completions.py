@@ -95,6 +95,23 @@ def test_tool_calls() -> None:
     assert written.last == event("{}", '"tool_calls"') + DONE
 
 
+def test_a_call_of_a_custom_tool() -> None:
+    """In both forms; its input is a text, not JSON."""
+    written = writer(Answer((), (), [ToolCall("g", ["x = ", '"1"'], is_custom=True)], "tool_calls"))
+    opened = '{"index":0,"id":"call_10000","type":"custom","custom":{"name":"g","input":""}}'
+    pieces = ['{"index":0,"custom":{"input":"x = "}}', '{"index":0,"custom":{"input":"\\"1\\""}}']
+    first, second = [event(f'{{"tool_calls":[{piece}]}}') for piece in pieces]
+    assert list(written.steps()) == [
+        event(CALLS) + event(f'{{"tool_calls":[{opened}]}}') + first,
+        second,
+    ]
+    message = msgspec.to_builtins(written.whole().choices[0].message)
+    assert message["content"] is None
+    assert message["tool_calls"] == [
+        {"id": "call_10000", "type": "custom", "custom": {"name": "g", "input": 'x = "1"'}}
+    ]
+
+
 def test_several_answers_take_their_steps_together() -> None:
     """`n` > 1: a token of each, then all the ends, and one end marker."""
     written = writer(Answer((), ["a"]), Answer((), ["b", "c"], finish_reason="length"), n=2)
@@ -107,7 +124,8 @@ def test_several_answers_take_their_steps_together() -> None:
 
 
 def test_usage_is_null_until_the_last_chunk() -> None:
-    written = writer(Answer(["Hm"], ["a"]), stream_options={"include_usage": True})
+    options = {"include_usage": True}
+    written = writer(Answer(["Hm"], ["a"]), stream=True, stream_options=options)
     null = ',"usage":null'
     assert list(written.steps()) == [
         event(ROLE, usage=null) + event('{"reasoning_content":"Hm"}', usage=null),
@@ -221,6 +239,19 @@ def test_the_question() -> None:
     assert question_of(asked(response_format={"type": "json_object"})).schema == {}
     assert question_of(asked(response_format={"type": "text"})).schema is None
     assert question_of(asked(stop=["a", "b"])).stop == ["a", "b"]
+
+
+def test_the_tools_that_may_be_called() -> None:
+    """`allowed_tools` leaves the model with those; a custom tool has no parameters."""
+    function, custom = {"type": "function", "function": {"name": "f"}}, {"type": "custom"}
+    tools = [function, custom | {"custom": {"name": "g"}}, custom | {"custom": {"name": "h"}}]
+    allowed = {"mode": "required", "tools": [tools[2], tools[0]]}
+    some = question_of(
+        asked(tools=tools, tool_choice={"type": "allowed_tools", "allowed_tools": allowed})
+    )
+    assert (some.tools, some.tool_choice) == ([Tool("f"), Tool("h", None)], "required")
+    one = question_of(asked(tools=tools, tool_choice=tools[1]))
+    assert (one.tools, one.tool_choice) == ([Tool("f"), Tool("g", None), Tool("h", None)], "g")
 
 
 def test_log_probabilities_of_a_large_answer() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.openai import InvalidRequest
-from servers.llm.conversation import Answer, Question, Tool, Turn
+from servers.llm.conversation import Answer, Question, Tool, ToolCall, Turn
 from servers.llm.model import MODEL, Model, count_tokens
 from servers.llm.texts import TEXTS, TORTURE
 from servers.llm.tokens import tokenize
@@ -239,3 +239,14 @@ def test_so_many_tools_at_once() -> None:
     tools = [Tool(f"tool_{number}") for number in range(20)]
     names = called(asked(" ".join(tool.name for tool in tools), tools=tools))
     assert names == [tool.name for tool in tools[:8]]
+
+
+def test_a_custom_tool_gets_what_the_user_said() -> None:
+    """Any text, not JSON; cut to `max_tokens` it is still the call of a custom tool."""
+    question = msgspec.structs.replace(asked("run it now"), tools=[Tool("code", None)])
+    (answer,) = Model().answers(question)
+    (call,) = answer.calls
+    assert ("".join(call.arguments), call.is_custom) == ("run it now", True)
+    limit = len(answer.thinking) + 1
+    (cut,) = Model().answers(msgspec.structs.replace(question, max_tokens=limit))
+    assert cut.calls == [ToolCall("code", call.arguments[:1], is_custom=True)]
