@@ -13,8 +13,11 @@
 and the JSON of the OpenAI API:
 
     openai.py             what its routes share: bodies read, errors, objects as events
-    chat_completions.py   POST /v1/chat/completions
+    chat_request.py       POST /v1/chat/completions: what it asks
+    chat_completions.py   what it answers
     deltas.py             what its stream adds to the answer, event by event, for who reads it
-    responses.py          POST /v1/responses: its request and its objects
+    responses_request.py  POST /v1/responses: what it asks
+    responses.py          what it answers
     response_events.py    the events of its stream
+    encrypted_content.py  what a model thought, kept by the client for the next request
 """

@@ -33,6 +33,8 @@ from .responses import OutputItem, OutputText, Response, SummaryText
 __all__ = [
     "ContentPartAdded",
     "ContentPartDone",
+    "CustomToolCallInputDelta",
+    "CustomToolCallInputDone",
     "ErrorEvent",
     "EventTemplate",
     "FunctionCallArgumentsDelta",
@@ -124,6 +126,16 @@ class FunctionCallArgumentsDone(
 ):
     arguments: str
     name: str
+
+
+class CustomToolCallInputDelta(
+    ItemEvent, kw_only=True, tag="response.custom_tool_call_input.delta"
+):
+    delta: str
+
+
+class CustomToolCallInputDone(ItemEvent, kw_only=True, tag="response.custom_tool_call_input.done"):
+    input: str
 
 
 # ---- A message has content parts; here it has one, of text

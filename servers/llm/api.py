@@ -170,6 +170,12 @@ class API:
     ) -> tuple[T, Question]:
         """A request's body, and what it asks of the model."""
 
+        # RFC 9110 §15.5.16: 415 "might be due to the request's indicated Content-Encoding".
+        coding = request.header("content-encoding") or "identity"
+        if coding.strip().lower() != "identity":
+            message = f"The body must come as it is, without Content-Encoding: {coding[:80]}"
+            raise InvalidRequest(message, None, "unsupported_content_encoding", status=415)
+
         def both() -> tuple[T, Question]:
             asked = read(request.body)
             return asked, question_of(asked)
@@ -195,14 +201,16 @@ class API:
         async def answered(request: Request) -> Reply | StreamingReply:
             try:
                 return await handler(request)
-            except InvalidRequest as error:
-                refusal = error
+            except InvalidRequest as invalid:
+                refusal = invalid
             except RecursionError:  # a schema of a thousand levels can be read, but not walked
                 refusal = InvalidRequest("The body is nested too deeply.")
             self._engine.metrics.end(route, "invalid")
-            status = 404 if refusal.code == "model_not_found" else 400
             kind = "invalid_request_error"
-            return _error(status, ErrorBody(str(refusal), kind, refusal.param, refusal.code))
+            error = ErrorBody(str(refusal), kind, refusal.param, refusal.code)
+            # RFC 9110 §12.5.3: a 415 for the sake of a coding "ought to" say which are accepted.
+            accepted = (("Accept-Encoding", "identity"),) if refusal.status == 415 else ()
+            return _error(refusal.status, error, accepted)
 
         return answered
 
@@ -253,7 +261,13 @@ class API:
         reply: Reply | StreamingReply
         if stream:
             source = TokenSource(
-                self._engine, writer.steps(), gaps, prefill, writer.last, route, writer.opening
+                self._engine,
+                writer.steps(),
+                gaps,
+                prefill,
+                lambda: writer.last,
+                route,
+                writer.opening,
             )
             reply = EventStream(source)
         else:
@@ -275,7 +289,7 @@ class API:
         if not known and (self._settings.strict_models or name.startswith("script:")):
             there_are = ", ".join(self._model.names)
             message = f"The model {name[:80]!r} does not exist. There are: {there_are}"
-            raise InvalidRequest(message, "model", "model_not_found")
+            raise InvalidRequest(message, "model", "model_not_found", status=404)
 
     def _pace_of(self, request: Request) -> Pace:
         """The profile that its header `X-Pace` names, or that of the server."""

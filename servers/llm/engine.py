@@ -292,7 +292,7 @@ class TokenSource:
         tokens: yields the bytes to send for each.
         gaps: yields the seconds between them.
         prefill: seconds to the first.
-        last: what leaves in one write with the end of the body.
+        last: called at the end: what leaves in one write with the end of the body.
         route: whose request it answers, for the engine's metrics.
         opening: what leaves at once, before the first token.
     """
@@ -303,7 +303,7 @@ class TokenSource:
         tokens: Iterator[bytes],
         gaps: Iterator[float],
         prefill: float,
-        last: bytes,
+        last: Callable[[], bytes],
         route: str = "",
         opening: bytes = b"",
     ) -> None:
@@ -323,7 +323,7 @@ class TokenSource:
                 await body.send(self._opening)
             sequence = Sequence(self._tokens, self._gaps, self._prefill, body.send_now)
             await self._engine.drive(sequence, body.flush)
-            await body.end(self._last)
+            await body.end(self._last())
             reason = "done"
         except CutOff:
             reason = "cut off"

@@ -14,6 +14,7 @@
 What opens an item leaves with its first token, and what closes it with the first of the next.
 """
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import groupby
@@ -24,9 +25,12 @@ import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from protocol.encrypted_content import seal
 from protocol.response_events import (
     ContentPartAdded,
     ContentPartDone,
+    CustomToolCallInputDelta,
+    CustomToolCallInputDone,
     EventTemplate,
     FunctionCallArgumentsDelta,
     FunctionCallArgumentsDone,
@@ -46,21 +50,27 @@ from protocol.response_events import (
     encode_response_event,
 )
 from protocol.responses import (
+    CustomToolCallItem,
     FunctionCallItem,
-    FunctionChoice,
     IncompleteDetails,
-    InputItem,
-    JSONObjectFormat,
-    JSONSchemaFormat,
     MessageItem,
     OutputItem,
     OutputText,
-    Reasoning,
     ReasoningItem,
     Response,
-    ResponsesRequest,
     ResponseUsage,
     SummaryText,
+)
+from protocol.responses_request import (
+    AllowedChoice,
+    CustomChoice,
+    CustomTool,
+    FunctionChoice,
+    InputItem,
+    JSONObjectFormat,
+    JSONSchemaFormat,
+    Reasoning,
+    ResponsesRequest,
     TextConfig,
 )
 
@@ -74,7 +84,19 @@ __all__ = ["ResponsesWriter", "question_of"]
 
 def question_of(asked: ResponsesRequest) -> Question:
     """What a request asks of the model."""
-    choice = asked.tool_choice
+    tools = [
+        Tool(tool.name, None if isinstance(tool, CustomTool) else tool.parameters or {})
+        for tool in asked.tools or ()
+    ]
+    match asked.tool_choice:
+        case AllowedChoice(mode=mode, tools=allowed):
+            names = {each.name for each in allowed}
+            tools = [tool for tool in tools if tool.name in names]
+            choice: str = mode
+        case FunctionChoice(name=name) | CustomChoice(name=name):
+            choice = name
+        case other:
+            choice = other or "auto"
     schema: dict[str, Any] | None = None
     match asked.text and asked.text.format:
         case JSONSchemaFormat(schema=wanted):
@@ -84,8 +106,8 @@ def question_of(asked: ResponsesRequest) -> Question:
     return Question(
         model=asked.model,
         turns=_turns(asked),
-        tools=[Tool(tool.name or "", tool.parameters or {}) for tool in asked.functions],
-        tool_choice=choice.name if isinstance(choice, FunctionChoice) else choice or "auto",
+        tools=tools,
+        tool_choice=choice,
         parallel_tool_calls=asked.parallel_tool_calls is not False,
         schema=schema,
         max_tokens=asked.max_output_tokens,
@@ -108,7 +130,15 @@ def _turns(asked: ResponsesRequest) -> list[Turn]:
 def _role(item: InputItem) -> str | None:
     if item.is_message:
         return "system" if item.role == "developer" else item.role
-    return {"function_call": "assistant", "function_call_output": "tool"}.get(item.type or "")
+    return ROLES.get(item.type or "")
+
+
+ROLES = {
+    "function_call": "assistant",
+    "custom_tool_call": "assistant",
+    "function_call_output": "tool",
+    "custom_tool_call_output": "tool",
+}
 
 
 # ---- How the answer is written
@@ -123,6 +153,7 @@ class ResponsesWriter:
         prompt_tokens: of the request.
         id: of the response: "resp_…". Those of its items are made of it.
         created: seconds since 1970.
+        now: tells the same when the answer is done.
     """
 
     def __init__(
@@ -133,9 +164,11 @@ class ResponsesWriter:
         *,
         id: str,
         created: int,
+        now: Callable[[], float] = time.time,
     ) -> None:
         (answer,) = answers
         reason = INCOMPLETE.get(answer.finish_reason)
+        self._now = now
         self._begun = _begun(asked, id, created)
         self._items = _items(answer, id.removeprefix("resp_"), cut_short=reason is not None)
         self._whole = replace(
@@ -172,7 +205,7 @@ class ResponsesWriter:
     @property
     def last(self) -> bytes:
         """What leaves in one write with the end of the body."""
-        whole = self._whole
+        whole = self.whole()
         completed = whole.status == "completed"
         end = ResponseCompleted(response=whole) if completed else ResponseIncomplete(response=whole)
         closing = self._items[-1].closing if self._items else []
@@ -181,7 +214,9 @@ class ResponsesWriter:
 
     def whole(self) -> Response:
         """The same answer in one piece."""
-        return self._whole
+        if self._whole.status != "completed":
+            return self._whole
+        return replace(self._whole, completed_at=int(self._now()))
 
 
 INCOMPLETE = {
@@ -195,17 +230,20 @@ def _begun(asked: ResponsesRequest, id: str, created: int) -> Response:
         id=id,
         created_at=created,
         status="in_progress",
+        frequency_penalty=asked.frequency_penalty or 0.0,
         instructions=asked.instructions,
         max_output_tokens=asked.max_output_tokens,
+        max_tool_calls=asked.max_tool_calls,
         model=asked.model,
         parallel_tool_calls=asked.parallel_tool_calls is not False,
+        presence_penalty=asked.presence_penalty or 0.0,
         prompt_cache_key=asked.prompt_cache_key,
         reasoning=asked.reasoning or Reasoning(),
         safety_identifier=asked.safety_identifier,
         temperature=1.0 if asked.temperature is None else asked.temperature,
         text=asked.text or TextConfig(),
         tool_choice=asked.tool_choice or "auto",
-        tools=asked.functions,
+        tools=asked.tools or [],
         top_p=1.0 if asked.top_p is None else asked.top_p,
         truncation=asked.truncation or "disabled",
         user=asked.user,
@@ -249,7 +287,8 @@ def _items(answer: Answer, suffix: str, *, cut_short: bool) -> list[Item]:
     if answer.text:
         parts.append(partial(_message, f"msg_{suffix}", answer.text))
     for number, call in enumerate(answer.calls):
-        parts.append(partial(_call, f"{suffix}{number:02}", call))
+        write = _custom_call if call.is_custom else _call
+        parts.append(partial(write, f"{suffix}{number:02}", call))
     last = len(parts) - 1
     return [
         part(index, "incomplete" if cut_short and index == last else "completed")
@@ -261,7 +300,8 @@ def _reasoning(id: str, tokens: Sequence[str], index: int, end: End) -> Item:
     text = "".join(tokens)
     status = end if end == "incomplete" else UNSET
     begun = ReasoningItem(id=id, summary=[])
-    whole = ReasoningItem(id=id, summary=[SummaryText(text)], status=status)
+    summary = [SummaryText(text)]
+    whole = ReasoningItem(id=id, encrypted_content=seal(text), summary=summary, status=status)
     place: dict[str, Any] = {"item_id": id, "output_index": index}
     return Item(
         whole,
@@ -318,6 +358,29 @@ def _call(suffix: str, call: ToolCall, index: int, end: End) -> Item:
         FunctionCallArgumentsDelta(**place, delta=""),
         [
             FunctionCallArgumentsDone(**place, arguments=arguments, name=call.name),
+            OutputItemDone(output_index=index, item=whole),
+        ],
+    )
+
+
+def _custom_call(suffix: str, call: ToolCall, index: int, end: End) -> Item:
+    input = "".join(call.arguments)
+    begun = CustomToolCallItem(
+        id=f"ctc_{suffix}",
+        status="in_progress",
+        call_id=f"call_{suffix}",
+        input="",
+        name=call.name,
+    )
+    whole = replace(begun, status=end, input=input)
+    place: dict[str, Any] = {"item_id": begun.id, "output_index": index}
+    return Item(
+        whole,
+        call.arguments or [""],
+        [OutputItemAdded(output_index=index, item=begun)],
+        CustomToolCallInputDelta(**place, delta=""),
+        [
+            CustomToolCallInputDone(**place, input=input),
             OutputItemDone(output_index=index, item=whole),
         ],
     )

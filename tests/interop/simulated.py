@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from protocol.chat_completions import read_chat_request
-from protocol.responses import read_responses_request
+from protocol.chat_request import read_chat_request
+from protocol.responses_request import read_responses_request
 from servers.llm import chat_completions, responses
 from servers.llm.conversation import Answer
 from servers.llm.model import Model

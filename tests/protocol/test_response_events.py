@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from protocol.response_events import (
     ContentPartAdded,
     ContentPartDone,
+    CustomToolCallInputDelta,
+    CustomToolCallInputDone,
     ErrorEvent,
     EventTemplate,
     FunctionCallArgumentsDelta,
@@ -32,18 +34,18 @@ from protocol.response_events import (
     encode_response_event,
 )
 from protocol.responses import (
+    CustomToolCallItem,
     FunctionCallItem,
     IncompleteDetails,
     MessageItem,
     OutputText,
-    Reasoning,
     ReasoningItem,
     Response,
     ResponseError,
     ResponseUsage,
     SummaryText,
-    TextConfig,
 )
+from protocol.responses_request import Reasoning, TextConfig
 from protocol.sse import EventStreamParser
 
 RESPONSE = Response(
@@ -71,6 +73,7 @@ RESPONSE = Response(
 def response(
     status: str,
     *,
+    completed: str = "null",
     error: str = "null",
     incomplete: str = "null",
     output: str = "[]",
@@ -78,9 +81,11 @@ def response(
 ) -> str:
     return (
         '{"id":"resp_1","object":"response","created_at":1756752811,'
-        f'"status":"{status}","background":false,"error":{error},"incomplete_details":{incomplete},'
+        f'"status":"{status}","background":false,"completed_at":{completed},"error":{error},'
+        f'"frequency_penalty":0.0,"incomplete_details":{incomplete},'
         '"instructions":null,"max_output_tokens":null,"max_tool_calls":null,"model":"o4-mini",'
-        f'"output":{output},"parallel_tool_calls":true,"previous_response_id":null,'
+        f'"output":{output},"parallel_tool_calls":true,"presence_penalty":0.0,'
+        '"previous_response_id":null,'
         '"prompt_cache_key":null,"reasoning":{"effort":"low","summary":"detailed"},'
         '"safety_identifier":null,"service_tier":"default","store":false,"temperature":1.0,'
         '"text":{"format":{"type":"text"},"verbosity":"medium"},"tool_choice":"auto","tools":[],'
@@ -102,13 +107,19 @@ CALL = (
     '{"id":"fc_1","type":"function_call","status":"in_progress","arguments":"",'
     '"call_id":"call_1","name":"weather"}'
 )
-thought = ReasoningItem(id="rs_1", summary=[SummaryText("Hm.")])
-THOUGHT = '{"id":"rs_1","type":"reasoning","summary":[{"type":"summary_text","text":"Hm."}]}'
+custom = CustomToolCallItem(
+    id="ctc_1", status="completed", call_id="call_1", input='a = "1"', name="code"
+)
+thought = ReasoningItem(id="rs_1", encrypted_content="gA==", summary=[SummaryText("Hm.")])
+THOUGHT = (
+    '{"id":"rs_1","type":"reasoning","encrypted_content":"gA==",'
+    '"summary":[{"type":"summary_text","text":"Hm."}]}'
+)
 USAGE = (
     '{"input_tokens":17,"input_tokens_details":{"cached_tokens":0,"cache_write_tokens":0},'
     '"output_tokens":122,"output_tokens_details":{"reasoning_tokens":64},"total_tokens":139}'
 )
-DONE = response("completed", output=f"[{THOUGHT},{MESSAGE}]", usage=USAGE)
+DONE = response("completed", completed="1756752899", output=f"[{THOUGHT},{MESSAGE}]", usage=USAGE)
 CUT = response("incomplete", incomplete='{"reason":"content_filter"}')
 FAILED = response("failed", error='{"code":"server_error","message":"Broken."}')
 
@@ -133,6 +144,7 @@ EVENTS: list[tuple[ResponseEvent, str, str]] = [
             response=replace(
                 RESPONSE,
                 status="completed",
+                completed_at=1756752899,
                 output=[thought, message],
                 usage=ResponseUsage.of(17, 122, 64),
             )
@@ -241,6 +253,24 @@ EVENTS: list[tuple[ResponseEvent, str, str]] = [
         FunctionCallArgumentsDone(item_id="fc_1", output_index=2, arguments="{}", name="f"),
         "response.function_call_arguments.done",
         '"item_id":"fc_1","output_index":2,"arguments":"{}","name":"f"',
+    ),
+    (
+        OutputItemDone(output_index=2, item=custom),
+        "response.output_item.done",
+        (
+            '"output_index":2,"item":{"id":"ctc_1","type":"custom_tool_call","status":"completed",'
+            '"call_id":"call_1","input":"a = \\"1\\"","name":"code"}'
+        ),
+    ),
+    (
+        CustomToolCallInputDelta(item_id="ctc_1", output_index=2, delta="a ="),
+        "response.custom_tool_call_input.delta",
+        '"item_id":"ctc_1","output_index":2,"delta":"a ="',
+    ),
+    (
+        CustomToolCallInputDone(item_id="ctc_1", output_index=2, input="a = 1"),
+        "response.custom_tool_call_input.done",
+        '"item_id":"ctc_1","output_index":2,"input":"a = 1"',
     ),
 ]
 

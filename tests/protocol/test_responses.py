@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.openai import InvalidRequest
-from protocol.responses import (
+from protocol.responses_request import (
     FunctionChoice,
     FunctionTool,
     InputItem,
@@ -25,12 +25,12 @@ def body(**fields: object) -> bytes:
 
 def test_the_smallest_request() -> None:
     request = read_responses_request(body())
-    assert (request.model, request.stream, request.functions) == ("m", None, [])
+    assert (request.model, request.stream, request.tools) == ("m", None, None)
     assert request.items == [InputItem(role="user", content="Hi")]
 
 
 def test_fields_that_are_not_here_are_ignored() -> None:
-    ignored = {"store": True, "include": ["x"], "stream_options": {"include_obfuscation": False}}
+    ignored = {"store": True, "top_k": 5, "stream_options": {"include_obfuscation": False}}
     assert read_responses_request(body(**ignored, stream=True)).stream is True
 
 
@@ -59,21 +59,13 @@ TEXTS: list[tuple[dict[str, object], str]] = [
         },
         "a",
     ),
-    (
-        {"type": "function_call", "call_id": "call_1", "name": "f", "arguments": '{"a":1}'},
-        '{"a":1}',
-    ),
-    ({"type": "function_call_output", "call_id": "call_1", "output": "4 °C"}, "4 °C"),
-    (
-        {"type": "function_call_output", "output": [{"type": "input_text", "text": "4 °C"}]},
-        "4 °C",
-    ),
-    ({"type": "function_call_output"}, ""),
     ({"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "a"}]}, ""),
+    ({"type": "reasoning", "content": [{"type": "reasoning_text", "text": "a"}]}, ""),
     ({"type": "item_reference", "id": "msg_1"}, ""),
-    ({"type": "computer_call_output", "output": {"type": "computer_screenshot"}}, ""),
-    ({"type": "shell_call_output", "output": [{"stdout": "a", "stderr": ""}]}, ""),
-    ({"type": "tool_search_call", "arguments": {"query": "a"}}, ""),
+    (
+        {"role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]},
+        "",
+    ),
 ]
 
 
@@ -83,14 +75,30 @@ def test_the_text_of_an_item(item: dict[str, object], text: str) -> None:
     assert read.text == text
 
 
-def test_a_tool_that_is_not_a_function_is_not_called() -> None:
-    tools = [
-        {"type": "web_search", "filters": {}},
-        {"type": "function", "name": "f", "parameters": {"type": "object"}},
-        {"type": "mcp", "server_label": "x"},
-    ]
-    request = read_responses_request(body(tools=tools))
-    assert request.functions == [FunctionTool("function", None, "f", {"type": "object"}, True)]
+CALLS: list[tuple[dict[str, object], dict[str, object], list[str]]] = [
+    (
+        {"type": "function_call", "call_id": "call_1", "name": "f", "arguments": '{"a":1}'},
+        {"type": "function_call_output", "call_id": "call_1", "output": "4 °C"},
+        ['{"a":1}', "4 °C"],
+    ),
+    (
+        {"type": "custom_tool_call", "call_id": "call_1", "name": "f", "input": "a = 1"},
+        {
+            "type": "custom_tool_call_output",
+            "call_id": "call_1",
+            "output": [{"type": "input_text", "text": "4 °C"}],
+        },
+        ["a = 1", "4 °C"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("call", "result", "texts"), CALLS)
+def test_the_texts_of_a_call_and_of_its_result(
+    call: dict[str, object], result: dict[str, object], texts: list[str]
+) -> None:
+    request = read_responses_request(body(input=[call, result]))
+    assert [item.text for item in request.items] == texts
 
 
 def test_the_named_function() -> None:
@@ -98,8 +106,8 @@ def test_the_named_function() -> None:
     request = read_responses_request(
         body(tools=[{"type": "function", "name": "f"}], tool_choice=choice)
     )
+    assert request.tools == [FunctionTool(name="f")]
     assert request.tool_choice == FunctionChoice("f")
-    assert read_responses_request(body(tool_choice="required")).tool_choice == "required"
 
 
 FORMATS: list[tuple[dict[str, object], object]] = [
@@ -131,21 +139,19 @@ BAD: list[tuple[bytes, str, str | None]] = [
     (body(input=["Hi"]), "Expected `object`, got `str`", "input[0]"),
     (body(input=[{}]), "Object missing required field `role`", "input[0].role"),
     (body(input=[{"role": "me"}]), "Invalid enum value 'me'", "input[0].role"),
-    (body(input=[{"role": "user"}]), "Expected `str | array`", "input[0].content"),
     (
-        body(input=[{"type": "reasoning"}, {"type": "message", "role": "user", "content": {}}]),
-        "Expected `str | array`",
-        "input[1].content",
+        body(input=[{"role": "user"}]),
+        "Object missing required field `content`",
+        "input[0].content",
     ),
     (
-        body(input=[{"role": "user", "content": [{"text": 5}]}]),
+        body(input=[{"role": "user", "content": [{"type": "input_text", "text": 5}]}]),
         "Expected `str`, got `int`",
         "input[0].content[0].text",
     ),
     (body(instructions=5), "Expected `str | null`, got `int`", "instructions"),
     (body(stream="yes"), "Expected `bool | null`, got `str`", "stream"),
     (body(max_output_tokens=0), "Expected `int` >= 1", "max_output_tokens"),
-    (body(tools=[{}]), "Object missing required field `type`", "tools[0].type"),
     (
         body(tools=[function, {"type": "function"}]),
         "Object missing required field `name`",
@@ -221,6 +227,6 @@ def test_what_the_request_said_is_in_the_response() -> None:
             },
         )
     )
-    assert msgspec.json.encode(asked.functions).decode() == f"[{tool}]"
+    assert msgspec.json.encode(asked.tools).decode() == f"[{tool}]"
     assert msgspec.json.encode(asked.tool_choice) == b'{"type":"function","name":"f"}'
     assert msgspec.json.encode(asked.text).decode() == f'{{"format":{schema},"verbosity":"medium"}}'

@@ -93,7 +93,7 @@ async def test_how_a_stream_ended(
     engine = Engine()
     stream, _ = memory_pair()
     body = Body(stream, chunked=True)
-    source = TokenSource(engine, iter(Raising(error)), repeat(0.5), 0, b"end", "GET /x")
+    source = TokenSource(engine, iter(Raising(error)), repeat(0.5), 0, lambda: b"end", "GET /x")
     async with trio.open_nursery() as nursery:
         nursery.start_soon(engine.run)
         with pytest.raises(type(error)) if error else nullcontext():
@@ -108,7 +108,7 @@ async def test_how_a_stream_ended(
 
 async def test_a_stream_that_was_cancelled(autojump_clock: MockClock) -> None:
     engine = Engine()
-    source = TokenSource(engine, iter([b"a", b"b"]), repeat(0.5), 10, b"")
+    source = TokenSource(engine, iter([b"a", b"b"]), repeat(0.5), 10, bytes)
     with trio.move_on_after(1):
         await source.send_to(Body(memory_pair()[0], chunked=True))
     assert b'workshop_requests_total{reason="cancelled",route=""} 1.0' in engine.metrics.render()

@@ -314,7 +314,7 @@ async def test_a_client_that_leaves_a_held_connection(name: str, autojump_clock:
         yield from EVENTS[:4]
 
     async def stream(request: Request) -> Reply | StreamingReply:
-        source = TokenSource(engine, tokens(), repeat(0.01), 0.01, EVENTS[4])
+        source = TokenSource(engine, tokens(), repeat(0.01), 0.01, lambda: EVENTS[4])
         return parse(name).apply(EventStream(source))
 
     async with connected(Routes({"GET /": stream}, tasks=[engine.run])) as memory:
@@ -332,7 +332,7 @@ async def test_the_engine_is_told(name: str, autojump_clock: MockClock) -> None:
     engine = Engine()
 
     async def stream(request: Request) -> Reply | StreamingReply:
-        source = TokenSource(engine, iter(EVENTS[:4]), repeat(0.01), 0.01, EVENTS[4])
+        source = TokenSource(engine, iter(EVENTS[:4]), repeat(0.01), 0.01, lambda: EVENTS[4])
         return parse(name).apply(EventStream(source))
 
     async with connected(Routes({"GET /": stream}, tasks=[engine.run])) as memory:

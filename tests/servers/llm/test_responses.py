@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.responses import ResponseStreamEvent
 
-from protocol.responses import ResponsesRequest, read_responses_request
+from protocol.encrypted_content import seal
+from protocol.responses_request import ResponsesRequest, read_responses_request
 from protocol.sse import EventStreamParser
-from servers.llm.conversation import Answer, Question, Tool, ToolCall, Turn
-from servers.llm.responses import ResponsesWriter, question_of
+from servers.llm.conversation import Answer, ToolCall
+from servers.llm.responses import ResponsesWriter
 
 
 def asked(**fields: object) -> ResponsesRequest:
@@ -25,7 +26,7 @@ def asked(**fields: object) -> ResponsesRequest:
 
 
 def writer(answer: Answer, **fields: object) -> ResponsesWriter:
-    return ResponsesWriter(asked(**fields), [answer], 3, id="resp_1", created=5)
+    return ResponsesWriter(asked(**fields), [answer], 3, id="resp_1", created=5, now=lambda: 9.5)
 
 
 def event(number: int, name: str, fields: str) -> bytes:
@@ -35,11 +36,14 @@ def event(number: int, name: str, fields: str) -> bytes:
 
 def response(status: str, output: str = "", usage: str = "null", reason: str = "") -> str:
     details = f'{{"reason":"{reason}"}}' if reason else "null"
+    completed = "9" if status == "completed" else "null"
     return (
         f'"response":{{"id":"resp_1","object":"response","created_at":5,"status":"{status}",'
-        f'"background":false,"error":null,"incomplete_details":{details},"instructions":null,'
+        f'"background":false,"completed_at":{completed},"error":null,"frequency_penalty":0.0,'
+        f'"incomplete_details":{details},"instructions":null,'
         f'"max_output_tokens":null,"max_tool_calls":null,"model":"m","output":[{output}],'
-        '"parallel_tool_calls":true,"previous_response_id":null,"prompt_cache_key":null,'
+        '"parallel_tool_calls":true,"presence_penalty":0.0,'
+        '"previous_response_id":null,"prompt_cache_key":null,'
         '"reasoning":{"effort":null,"summary":null},"safety_identifier":null,'
         '"service_tier":"default","store":false,"temperature":1.0,'
         '"text":{"format":{"type":"text"},"verbosity":"medium"},"tool_choice":"auto","tools":[],'
@@ -65,7 +69,8 @@ def summary_part(text: str) -> str:
 
 def reasoning(text: str, status: str = "") -> str:
     summary = f'{{"type":"summary_text","text":"{text}"}}'
-    return f'{{"id":"rs_1","type":"reasoning","summary":[{summary}]{status}}}'
+    sealed = f'"encrypted_content":"{seal(text)}"'
+    return f'{{"id":"rs_1","type":"reasoning",{sealed},"summary":[{summary}]{status}}}'
 
 
 def text_part(text: str) -> str:
@@ -155,6 +160,27 @@ def test_tool_calls() -> None:
 CALLED = '{"a":1}'
 
 
+def test_a_call_of_a_custom_tool() -> None:
+    written = writer(Answer((), (), [ToolCall("g", ["a =", " 1"], is_custom=True)]))
+    place = '"item_id":"ctc_100","output_index":0'
+
+    def item(status: str, input: str) -> str:
+        return (
+            f'"output_index":0,"item":{{"id":"ctc_100","type":"custom_tool_call","status":"{status}",'
+            f'"call_id":"call_100","input":"{input}","name":"g"}}'
+        )
+
+    assert list(written.steps()) == [
+        event(2, "output_item.added", item("in_progress", ""))
+        + event(3, "custom_tool_call_input.delta", f'{place},"delta":"a ="'),
+        event(4, "custom_tool_call_input.delta", f'{place},"delta":" 1"'),
+    ]
+    assert written.last.startswith(
+        event(5, "custom_tool_call_input.done", f'{place},"input":"a = 1"')
+        + event(6, "output_item.done", item("completed", "a = 1"))
+    )
+
+
 @pytest.mark.parametrize(
     ("finish_reason", "reason"),
     [("length", "max_output_tokens"), ("content_filter", "content_filter")],
@@ -194,7 +220,10 @@ def test_what_was_asked_is_said_again() -> None:
     """In the first events as in the last."""
     fields = {
         "instructions": "Be brief.",
+        "frequency_penalty": 0.5,
         "max_output_tokens": 9,
+        "max_tool_calls": 3,
+        "presence_penalty": -0.5,
         "parallel_tool_calls": False,
         "prompt_cache_key": "k",
         "reasoning": {"effort": "low", "summary": "auto"},
@@ -208,19 +237,23 @@ def test_what_was_asked_is_said_again() -> None:
         "metadata": {"a": "b"},
     }
     function = {"type": "function", "name": "f", "parameters": {}, "strict": False}
-    written = writer(Answer((), ["a"]), **fields, tools=[{"type": "web_search"}, function])
+    custom = {"type": "custom", "name": "g"}
+    written = writer(Answer((), ["a"]), **fields, tools=[function, custom])
     for wire in (written.opening, written.last):
         for each in EventStreamParser().receive_data(wire):
             said = json.loads(each.data).get("response")
             if said is not None:
                 assert {name: said[name] for name in fields} == fields
-                assert said["tools"] == [{**function, "description": None}]
+                assert said["tools"] == [
+                    {**function, "description": None},
+                    {**custom, "description": None, "format": {"type": "text"}},
+                ]
 
 
 # ---- Both forms say the same
 
 texts = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=5), max_size=5)
-calls = st.builds(ToolCall, st.sampled_from("fg"), texts)
+calls = st.builds(ToolCall, st.sampled_from("fg"), texts, st.booleans())
 reasons = st.sampled_from(["stop", "length", "tool_calls", "content_filter"])
 answers = st.builds(Answer, texts, texts, st.lists(calls, max_size=3), reasons)
 EVENT: pydantic.TypeAdapter[ResponseStreamEvent] = pydantic.TypeAdapter(ResponseStreamEvent)
@@ -285,6 +318,10 @@ INSIDE = {
         "response.function_call_arguments.delta",
         "response.function_call_arguments.done",
     ],
+    "custom_tool_call": [
+        "response.custom_tool_call_input.delta",
+        "response.custom_tool_call_input.done",
+    ],
 }
 
 
@@ -293,80 +330,9 @@ def said_by(value: dict[str, Any]) -> str:
     match value:
         case {"text": str(text)} | {"arguments": str(text)} | {"part": {"text": str(text)}}:
             return text
+        case {"input": str(text)}:
+            return text
         case {"summary": [{"text": str(text)}]} | {"content": [{"text": str(text)}]}:
             return text
         case _:
             raise AssertionError(value)
-
-
-# ---- The question
-
-
-def test_the_question() -> None:
-    """What of a request reaches the model, by default and in full."""
-    assert question_of(asked()) == Question(model="m", turns=[Turn("user", "Hi")], tools=[])
-    schema = {"type": "json_schema", "name": "x", "schema": {"a": 1}}
-    everything = asked(
-        instructions="Be brief.",
-        tools=[
-            {"type": "function", "name": "f", "parameters": {"type": "object"}},
-            {"type": "function", "name": "g"},
-            {"type": "web_search"},
-        ],
-        tool_choice={"type": "function", "name": "f"},
-        parallel_tool_calls=False,
-        text={"format": schema},
-        max_output_tokens=7,
-        reasoning={"effort": "none"},
-    )
-    assert question_of(everything) == Question(
-        model="m",
-        turns=[Turn("system", "Be brief."), Turn("user", "Hi")],
-        tools=[Tool("f", {"type": "object"}), Tool("g")],
-        tool_choice="f",
-        parallel_tool_calls=False,
-        schema={"a": 1},
-        max_tokens=7,
-        thinks=False,
-    )
-    assert question_of(asked(text={"format": {"type": "json_object"}})).schema == {}
-    assert question_of(asked(text={"format": {"type": "text"}})).schema is None
-    assert question_of(asked(tool_choice="required")).tool_choice == "required"
-    assert question_of(asked(reasoning={"summary": "auto"})).thinks is True
-
-
-def test_the_turns_of_a_conversation() -> None:
-    """The items of one answer, a message and two calls, are one turn; reasoning says nothing."""
-    conversation = [
-        {"role": "developer", "content": "Be brief."},
-        {"role": "user", "content": [{"type": "input_text", "text": "Weather?"}]},
-        {"type": "reasoning", "id": "rs_1", "summary": []},
-        {"type": "message", "role": "assistant", "content": "Let me see. "},
-        {"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "{}"},
-        {"type": "function_call", "call_id": "call_2", "name": "g", "arguments": "{}"},
-        {"type": "function_call_output", "call_id": "call_1", "output": "4 °C"},
-        {"type": "function_call_output", "call_id": "call_2", "output": "rain"},
-        {"type": "item_reference", "id": "msg_1"},
-    ]
-    assert question_of(asked(input=conversation)).turns == [
-        Turn("system", "Be brief."),
-        Turn("user", "Weather?"),
-        Turn("assistant", "Let me see. {}{}"),
-        Turn("tool", "4 °C"),
-        Turn("tool", "rain"),
-    ]
-
-
-def test_a_long_answer_in_many_items_is_joined_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A client chooses how many: joined one by one, a body of 10 MB would take half a minute."""
-    written = 0
-
-    def counting(role: str, text: str) -> Turn:
-        nonlocal written
-        written += len(text)
-        return Turn(role, text)
-
-    monkeypatch.setattr("servers.llm.responses.Turn", counting)
-    items = [{"role": "assistant", "content": "a word, "}] * 100
-    assert question_of(asked(input=items)).turns == [Turn("assistant", "a word, " * 100)]
-    assert written == 800

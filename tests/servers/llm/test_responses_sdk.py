@@ -11,7 +11,7 @@ import pytest
 from openai import OpenAI, pydantic_function_tool
 from openai.types.responses import ResponseInputParam
 
-from protocol.responses import read_responses_request
+from protocol.responses_request import read_responses_request
 from servers.llm.conversation import Answer, ToolCall
 from servers.llm.responses import ResponsesWriter
 
