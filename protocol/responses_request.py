@@ -190,7 +190,7 @@ class JSONSchemaFormat(
     description: str | None = None
     name: Name
     schema: dict[str, Any]
-    strict: bool | None = None
+    strict: bool | None = False
 
 
 class TextConfig(msgspec.Struct, frozen=True):

@@ -1,0 +1,82 @@
+"""The answers of the Responses API against the schema of Open Responses, whole and event by event:
+what several servers have agreed on. The official client is less strict: it takes what comes."""
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+import msgspec
+import pytest
+
+from protocol.responses_request import read_responses_request
+from protocol.sse import EventStreamParser
+from servers.llm.conversation import Answer, ToolCall
+from servers.llm.responses import ResponsesWriter
+
+from .peers import unavailable
+
+THOUGHT, TEXT = ["Hm", "."], ["你", "", "好"]
+CALL = ToolCall("f", ['{"city', '":"北京"}'])
+ANSWERS = {
+    "thinking and text": Answer(THOUGHT, TEXT),
+    "text cut short": Answer((), TEXT, finish_reason="length"),
+    "thinking cut short": Answer(THOUGHT, finish_reason="length"),
+    "filtered": Answer(THOUGHT, TEXT, finish_reason="content_filter"),
+    "calls": Answer(THOUGHT, (), [CALL, ToolCall("f", ())], "tool_calls"),
+    "nothing": Answer(),
+}
+FUNCTION = {"type": "function", "name": "f", "parameters": {"type": "object"}}
+REQUESTS: dict[str, dict[str, Any]] = {
+    "the smallest": {},
+    "with all there is to repeat": {
+        "instructions": "Be brief.",
+        "max_output_tokens": 16,
+        "max_tool_calls": 1,
+        "metadata": {"a": "b"},
+        "frequency_penalty": 0.5,
+        "presence_penalty": 0.5,
+        "prompt_cache_key": "key",
+        "reasoning": {"effort": "low", "summary": "auto"},
+        "safety_identifier": "id",
+        "temperature": 0,
+        # Not json_schema: their type for it has no room for the schema, which OpenAI repeats.
+        "text": {"format": {"type": "json_object"}, "verbosity": "low"},
+        "tool_choice": {"type": "function", "name": "f"},
+        "tools": [FUNCTION],
+        "truncation": "auto",
+    },
+    "with allowed tools": {
+        "tools": [FUNCTION],
+        "tool_choice": {"type": "allowed_tools", "mode": "auto", "tools": [FUNCTION]},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def schema() -> Any:
+    if not find_spec("openresponses_types"):
+        unavailable("openresponses-types is missing: pip install -e '.[clients]'")
+    return import_module("openresponses_types")
+
+
+def writer(answer: Answer, request: dict[str, Any]) -> ResponsesWriter:
+    asked = read_responses_request(msgspec.json.encode({"model": "m", "input": "Hi"} | request))
+    return ResponsesWriter(asked, [answer], 3, id="resp_1", created=5)
+
+
+@pytest.mark.parametrize("request_", REQUESTS.values(), ids=REQUESTS)
+@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
+def test_the_whole_answer(schema: Any, answer: Answer, request_: dict[str, Any]) -> None:
+    whole = msgspec.json.encode(writer(answer, request_).whole())
+    schema.ResponseResource.model_validate_json(whole)
+
+
+@pytest.mark.parametrize("request_", REQUESTS.values(), ids=REQUESTS)
+@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
+def test_each_event(schema: Any, answer: Answer, request_: dict[str, Any]) -> None:
+    events = [kind for name, kind in vars(schema).items() if name.endswith("StreamingEvent")]
+    by_type = {next(iter(kind.model_fields["type"].annotation)): kind for kind in events}
+    written = writer(answer, request_)
+    wire = b"".join([written.opening, *written.steps(), written.last])
+    for event in EventStreamParser().receive_data(wire):
+        by_type[event.event].model_validate_json(event.data)
