@@ -10,9 +10,12 @@ import pytest
 
 from protocol.responses_request import read_responses_request
 from protocol.sse import EventStreamParser
+from servers.chat import routes
 from servers.llm.conversation import Answer, ToolCall
 from servers.llm.responses import ResponsesWriter
+from servers.pace import Pace
 
+from ..servers.llm.asking import response_events
 from .peers import unavailable
 
 THOUGHT, TEXT = ["Hm", "."], ["你", "", "好"]
@@ -80,3 +83,9 @@ def test_each_event(schema: Any, answer: Answer, request_: dict[str, Any]) -> No
     wire = b"".join([written.opening, *written.steps(), written.last])
     for event in EventStreamParser().receive_data(wire):
         by_type[event.event].model_validate_json(event.data)
+
+
+async def test_its_error_event(schema: Any) -> None:
+    """The fault `error-nested`; the event of OpenAI's own type is `error-flat`."""
+    (*_, last) = await response_events(routes(Pace(0, 0)), "error-nested")
+    schema.ErrorStreamingEvent.model_validate_json(last.data)

@@ -31,8 +31,8 @@ __all__ = ["FAULTS", "Fault", "Faults", "listing", "parse"]
 FAULTS = WAYS | STATUSES
 """All there are, by name."""
 
-# name, how many times, place
-SPEC = re.compile(r"([a-z0-9-]+)(?:\*([0-9]{1,6}))?(?:@ *(.+))?")
+PARTS = re.compile("(?=[@*])")  # a place begins with "@", how many times with "*"
+TIMES = re.compile("[0-9]{1,6}")
 COUNT = re.compile(r"(event|byte)?[ =]*([0-9]{1,12})")
 SECONDS = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)s|([0-9]{1,6}\.[0-9]{1,6})")
 
@@ -46,6 +46,7 @@ NAME@byte 200           at byte 200 of the event stream, before chunks are made 
 NAME@1.5s               at the first event 1.5 seconds after the head, or at once if it needs none
 NAME@last               at the last event, which is also where a place behind the end is
 NAME*2                  to the first 2 requests; the next succeeds, and then it begins again
+NAME*2@5, NAME@5*2      both
 """
 
 
@@ -82,22 +83,48 @@ class Fault(msgspec.Struct, frozen=True):
 
 
 def parse(text: str) -> Fault:
-    """Read `NAME[*TIMES][@PLACE]`, as in "fin", "429*2", "rst@5", "fin@byte 200", "stall@1.5s".
+    """Read `NAME[*TIMES][@PLACE]`, as in "fin", "429*2", "rst@5", "fin@byte 200", "stall@1.5s"; the
+    place may come first, as in "rst@5*2".
 
     Raises:
-        ValueError: there is no such fault, or no such place. The message says what there is.
+        ValueError: there is no such fault, place or number. The message says what there is.
     """
-    match = SPEC.fullmatch(text.strip().lower())
-    if match is None:
-        raise ValueError(f"not a fault: {text!r}. Say NAME, NAME@PLACE or NAME*TIMES")
-    name, times, place = match.groups()
+    name, *parts = (part.strip() for part in PARTS.split(text.strip().lower()))
     if name not in FAULTS:
-        close = get_close_matches(name, FAULTS, n=1)
-        hint = f"Did you mean {close[0]!r}? " if close else ""
-        raise ValueError(f"no such fault: {name!r}. {hint}There are {', '.join(FAULTS)}")
-    if place and FAULTS[name].place is None:
-        raise ValueError(f"the fault {name!r} takes no place: say it without @{place}")
-    return Fault(name, _place(place) if place else None, int(times or 0))
+        raise ValueError(_unknown(name))
+    place: Place | None = None
+    times = 0
+    for part in parts:
+        if part[0] == "*":
+            if times:
+                raise ValueError(f"two numbers of requests: {text[:80]!r}. Say one, as in {name}*2")
+            times = _times(name, part[1:].strip())
+        elif FAULTS[name].place is None:
+            raise ValueError(f"the fault {name!r} takes no place: say it without {part[:80]}")
+        elif place:
+            raise ValueError(f"two places: {text[:80]!r}. Say one, as in {name}@5")
+        else:
+            place = _place(part[1:].strip())
+    return Fault(name, place, times)
+
+
+def _unknown(name: str) -> str:
+    before, equals, _ = name.partition("=")
+    if equals and before in FAULTS:
+        return (
+            f"{name[:80]!r} has a rate, which is for the flag --fault of the server. "
+            f"Say {before}, or {before}*2 for the first 2 requests"
+        )
+    close = get_close_matches(name[:80], FAULTS, n=1)
+    hint = f"Did you mean {close[0]!r}? " if close else ""
+    return f"no such fault: {name[:80]!r}. {hint}There are {', '.join(FAULTS)}"
+
+
+def _times(name: str, text: str) -> int:
+    if TIMES.fullmatch(text) and int(text) > 0:
+        return int(text)
+    message = f"Say {name}*2 for the first 2 requests, up to *999999, or {name} for all"
+    raise ValueError(f"not a number of requests: {text[:80]!r}. {message}")
 
 
 def _place(text: str) -> Place:
@@ -108,7 +135,7 @@ def _place(text: str) -> Place:
     if (match := COUNT.fullmatch(text)) and int(match[2]) > 0:
         return Place(Unit(match[1] or "event"), int(match[2]))
     message = "Say @5 or @event 5, @byte 200, @1.5s or @last; events and bytes count from 1"
-    raise ValueError(f"no such place: {text!r}. {message}")
+    raise ValueError(f"no such place: {text[:80]!r}. {message}")
 
 
 class Faults:

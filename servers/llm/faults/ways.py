@@ -139,13 +139,13 @@ async def after_end(wire: Wire, event: bytes) -> None:
 
 @on_events()
 async def error_nested(wire: Wire, event: bytes) -> None:
-    """An error event, {"error":{"message":…}}, then FIN."""
+    """An error event, {"error":{"message":…}}, on /v1/responses that of Open Responses, then FIN."""
     await wire.last_words(_error_event(wire, event, {"error": ERROR}))
 
 
 @on_events()
 async def error_flat(wire: Wire, event: bytes) -> None:
-    """An error event with its fields at the top, {"code":…,"message":…}, then FIN."""
+    """An error event, {"code":…,"message":…}, on /v1/responses that of OpenAI, then FIN."""
     fields = dict[str, object](code=ERROR.code, message=ERROR.message, param=ERROR.param)
     await wire.last_words(_error_event(wire, event, fields, named=True))
 

@@ -1,8 +1,14 @@
-"""Requests to the chat completions route, and what of its replies the tests look at."""
+"""Requests to the API's routes, and what of their replies the tests look at."""
 
 from typing import Any
 
 import msgspec
+
+from protocol.chunked import ChunkedDecoder
+from protocol.sse import EventStreamParser, ServerSentEvent
+from servers.routes import Routes
+
+from ..driving import ask
 
 
 def post(**fields: object) -> bytes:
@@ -23,3 +29,11 @@ def body_of(reply: bytes) -> bytes:
 
 def error_of(reply: bytes) -> tuple[int, dict[str, Any]]:
     return int(reply[9:12]), msgspec.json.decode(body_of(reply))["error"]
+
+
+async def response_events(served: Routes, fault: str) -> list[ServerSentEvent]:
+    """What comes of a stream of the Responses API with this fault."""
+    body = msgspec.json.encode({"model": f"fault-{fault}", "input": "Hi", "stream": True})
+    head = b"POST /v1/responses HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body)
+    chunks = body_of(await ask(served, head + body))
+    return EventStreamParser().receive_data(b"".join(ChunkedDecoder().receive_data(chunks)))

@@ -2,6 +2,7 @@
 
 import pytest
 import trio
+from openai.types.responses import ResponseErrorEvent
 from trio.testing import MockClock
 
 from servers.chat import routes
@@ -12,7 +13,7 @@ from servers.pace import Pace
 
 from ...streams import receive_all
 from ..driving import ask, connected, timed
-from .asking import error_of, post
+from .asking import error_of, post, response_events
 
 AT_ONCE = routes(Pace(0, 0))
 
@@ -83,3 +84,12 @@ async def test_a_fault_keeps_the_pace(autojump_clock: MockClock) -> None:
     _, broken = await timed(routes(Pace(1, 0.5)), post(**asked | {"model": "fault-duplicate@3"}))
     assert list(healthy) == [1, 1.5, 2, 2.5, 3, 3.5]
     assert list(broken) == list(healthy)
+
+
+async def test_the_error_event_of_openai() -> None:
+    """`error-flat` on /v1/responses is what the official client's own type reads."""
+    before, last = (await response_events(AT_ONCE, "error-flat"))[-2:]
+    assert (before.event, last.event) == ("response.in_progress", "error")
+    error = ResponseErrorEvent.model_validate_json(last.data, strict=True)
+    assert (error.message, error.code) == ("The model failed: a simulated fault.", "simulated")
+    assert error.sequence_number == 2

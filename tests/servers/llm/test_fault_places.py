@@ -37,13 +37,28 @@ SPECS = {
     "rst@last": Fault("rst", Place(Unit.LAST)),
     "429*2": Fault("429", None, 2),
     "rst*1@5": Fault("rst", Place(Unit.EVENT, 5), 1),
+    "rst@9*3": Fault("rst", Place(Unit.EVENT, 9), 3),
+    "rst@byte 200*3": Fault("rst", Place(Unit.BYTE, 200), 3),
+    "rst @ event=9 * 3": Fault("rst", Place(Unit.EVENT, 9), 3),
+    "rst@1.5s*999999": Fault("rst", Place(Unit.SECOND, 1.5), 999_999),
 }
 
 NO_PLACE = "Say @5 or @event 5, @byte 200, @1.5s or @last; events and bytes count from 1"
+NO_TIMES = "Say fin*2 for the first 2 requests, up to *999999, or fin for all"
 NO_SPECS = {
-    "": "not a fault: ''. Say NAME, NAME@PLACE or NAME*TIMES",
-    "fin@": "not a fault: 'fin@'. Say NAME, NAME@PLACE or NAME*TIMES",
-    "fin*x": "not a fault: 'fin*x'. Say NAME, NAME@PLACE or NAME*TIMES",
+    "": f"no such fault: ''. There are {', '.join(FAULTS)}",
+    "*2": f"no such fault: ''. There are {', '.join(FAULTS)}",
+    "fin 2": f"no such fault: 'fin 2'. Did you mean 'fin'? There are {', '.join(FAULTS)}",
+    "fin=0.1": "'fin=0.1' has a rate, which is for the flag --fault of the server. "
+    "Say fin, or fin*2 for the first 2 requests",
+    "fin@": f"no such place: ''. {NO_PLACE}",
+    "fin@9@3": "two places: 'fin@9@3'. Say one, as in fin@5",
+    "fin*9*3": "two numbers of requests: 'fin*9*3'. Say one, as in fin*2",
+    "fin*x": f"not a number of requests: 'x'. {NO_TIMES}",
+    "fin@5*": f"not a number of requests: ''. {NO_TIMES}",
+    "fin*0": f"not a number of requests: '0'. {NO_TIMES}",
+    "fin*1000000": f"not a number of requests: '1000000'. {NO_TIMES}",
+    "429*2@5": "the fault '429' takes no place: say it without @5",
     "rst-mid-chnk": f"no such fault: 'rst-mid-chnk'. Did you mean 'rst-mid-chunk'? "
     f"There are {', '.join(FAULTS)}",
     "xyz": f"no such fault: 'xyz'. There are {', '.join(FAULTS)}",
