@@ -89,7 +89,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=SHIPPED,
         metavar="FILE",
-        help="JSON file of the models script:NAME (default: a small example)",
+        help='JSON file of the models script:NAME: {"NAME": {"turns": [{"when": {"contains": '
+        '"hi"}, "text": "Hello"}, …]}}; servers/SCRIPTS.md has all of it (default: an example)',
     )
     add(
         "--strict-models",

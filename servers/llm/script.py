@@ -1,4 +1,4 @@
-"""Scripts: what a model says, written in a file by who runs it.
+"""Scripts: what a model says, written in a file by who runs it (servers/SCRIPTS.md, for users).
 
     {"weather": {"turns": [
         {"when": {"role": "tool"}, "text": "The tool says: {tool}."},

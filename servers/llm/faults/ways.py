@@ -139,7 +139,7 @@ async def after_end(wire: Wire, event: bytes) -> None:
 
 @on_events()
 async def error_nested(wire: Wire, event: bytes) -> None:
-    """An error event, {"error":{"message":…}}, on /v1/responses that of Open Responses, then FIN."""
+    """An error event, {"error":{…}}, on /v1/responses that of Open Responses, then FIN."""
     await wire.last_words(_error_event(wire, event, {"error": ERROR}))
 
 
