@@ -28,6 +28,7 @@ WEATHER: dict[str, Any] = {
     "strict": True,
 }
 CLOCK = {**WEATHER, "name": "clock"}
+SEALED = "reasoning.encrypted_content"
 
 
 class Weather(BaseModel):
@@ -127,6 +128,71 @@ def test_tools(client: OpenAI) -> None:
     said = response(plain)
     assert "☔ clock" in text(said)
     assert client.responses.create(**request).output_text == text(said)
+
+
+@pytest.mark.parametrize("options", [{}, {"store": False}, {"include": [SEALED]}])
+def test_reasoning_that_the_client_keeps(client: OpenAI, options: dict[str, Any]) -> None:
+    """A stateless client sends the reasoning back with the call it led to. Once it was changed it
+    is refused, with OpenAI's code."""
+    request = {**HELLO, **options, "tools": [WEATHER]}
+    thought, call = client.responses.create(**request).output
+    assert thought.encrypted_content
+    *_, streamed = client.responses.create(**request, stream=True)
+    assert streamed.response.output[0].encrypted_content == thought.encrypted_content
+
+    result = {"type": "function_call_output", "call_id": call.call_id, "output": "☔"}
+    request["input"] = [{"role": "user", "content": "Weather?"}, thought, call, result]
+    assert "☔" in client.responses.create(**request).output_text
+
+    request["input"][1] = {**thought.to_dict(), "encrypted_content": thought.encrypted_content[4:]}
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.responses.create(**request)
+    assert (caught.value.code, caught.value.param) == (
+        "invalid_encrypted_content",
+        "input[1].encrypted_content",
+    )
+
+
+def test_a_custom_tool(client: OpenAI) -> None:
+    """It is called with a text, whole and in pieces; then its result is read."""
+    request: dict[str, Any] = {**HELLO, "tools": [{"type": "custom", "name": "code"}]}
+    request["input"] = [{"role": "user", "content": "run it"}]
+    with client.responses.stream(**request) as stream:
+        events: list[Any] = list(stream)
+        output: Any = stream.get_final_response().output
+    _, call = output
+    name = "response.custom_tool_call_input.delta"
+    assert "".join(event.delta for event in events if event.type == name) == "run it"
+    assert (call.type, call.name, call.input) == ("custom_tool_call", "code", "run it")
+    result = {"type": "custom_tool_call_output", "call_id": call.call_id, "output": "done ☔"}
+    request["input"] += [call, result]
+    assert "done ☔" in client.responses.create(**request).output_text
+
+
+def test_allowed_tools(client: OpenAI) -> None:
+    """The prompt names both; the one that is not allowed is not called."""
+    clock = {"type": "function", "name": "clock"}
+    choice = {"type": "allowed_tools", "mode": "required", "tools": [clock]}
+    request = {**HELLO, "input": "weather, clock", "tools": [WEATHER, CLOCK], "tool_choice": choice}
+    whole = client.responses.create(**request)
+    assert [item.name for item in whole.output if item.type == "function_call"] == ["clock"]
+    assert whole.to_dict()["tool_choice"] == choice
+
+
+@pytest.mark.parametrize(
+    ("field", "param"),
+    [
+        ({"background": True}, "background"),
+        ({"conversation": "conv_1"}, "conversation"),
+        ({"prompt": {"id": "pmpt_1"}}, "prompt"),
+        ({"tools": [{"type": "web_search"}]}, "tools[0].type"),
+    ],
+)
+def test_what_the_simulator_cannot_do(client: OpenAI, field: dict[str, Any], param: str) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.responses.create(**HELLO, **field)
+    assert caught.value.param == param
+    assert "imulator" in caught.value.message
 
 
 def as_json(item: Any) -> Any:
