@@ -284,9 +284,12 @@ NO_GRAMMAR = "This simulator cannot write text of a grammar: the format may be `
 
 
 def _check_tools(request: ChatRequest) -> None:
-    for name in ("tool_choice", "parallel_tool_calls"):
-        if request.tools is None and getattr(request, name) is not None:
-            raise InvalidRequest(f"`{name}` needs `tools`.", name)
+    if request.tools is None:
+        # "`none` is the default when no tools are present", so it may be said.
+        if request.tool_choice not in (None, "none"):
+            raise InvalidRequest("`tool_choice` needs `tools`.", "tool_choice")
+        if request.parallel_tool_calls is not None:
+            raise InvalidRequest("`parallel_tool_calls` needs `tools`.", "parallel_tool_calls")
     tools = request.tools or []
     for index, tool in enumerate(tools):
         match tool:

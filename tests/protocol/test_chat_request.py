@@ -46,6 +46,7 @@ TAKEN: dict[str, dict[str, Any]] = {
     },
     "options of a stream": {"stream": True, "stream_options": {"include_obfuscation": False}},
     "top_logprobs with logprobs": {"logprobs": True, "top_logprobs": 0},
+    "no tool of no tools": {"tool_choice": "none"},
     "text only": {"modalities": ["text"]},
     "a schema": {"response_format": {"type": "json_schema", "json_schema": {"name": "x"}}},
     "custom tools": {"tools": [CUSTOM, {"type": "custom", "custom": {"name": "h", "format": {
@@ -137,6 +138,11 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "a choice of no tools": (
         {"tool_choice": "required"},
+        "`tool_choice` needs `tools`.",
+        "tool_choice",
+    ),
+    "any choice of no tools": (
+        {"tool_choice": "auto"},
         "`tool_choice` needs `tools`.",
         "tool_choice",
     ),
