@@ -79,6 +79,11 @@ def test_allowed_tools() -> None:
     assert request.tool_choice == expected
 
 
+def test_an_item_is_a_message_if_it_does_not_say_otherwise() -> None:
+    request = read_responses_request(body(input=[HI, {**HI, "type": "message"}, CALL, RESULT]))
+    assert [item.is_message for item in request.items] == [True, True, False, False]
+
+
 NO_TOOL_OF_OURS = (
     "A tool is a `function` or `custom`, which the client runs: this simulator has none of its own."
 )
