@@ -10,8 +10,8 @@ and must not keep them either. The rules this file keeps:
 1. The parser gets each event up to MAX_EVENT bytes whole.
 2. Of a line that outgrows it, it gets the beginning, where an event's type stands, and the end,
    where the usage does.
-3. A line that begins when the event is already too long becomes an empty comment. Every line end
-   is kept, so where an event ends is known as before.
+3. A line that begins when the event is already too long becomes an empty comment. No line is lost,
+   so where an event ends is known as before.
 """
 
 from protocol.sse import LINE_END, EventStreamParser, ServerSentEvent
@@ -35,21 +35,29 @@ class Observer:
         self._size = 0  # bytes that the parser got since it last stood between two events
         self._in_line = False  # and the last of them are of a line that has not ended
         self._tail = b""  # the end of a line under way, if not all of it was given to the parser
+        self._after_cr = False  # a LF that comes now belongs to it
         self.is_cutting = False
 
     @property
     def at_event_border(self) -> bool:
-        """An event or a comment of ours may be sent here."""
-        return self._parser.at_event_border and not self._tail
+        """An event or a comment of ours may be sent here. Not between CR and LF."""
+        return self._parser.at_event_border and not self._tail and not self._after_cr
 
     def receive_data(self, data: bytes) -> list[ServerSentEvent]:
         """The events that these bytes end. They may be cut anywhere."""
+        if self._after_cr and data:
+            data = data.removeprefix(b"\n")
+            self._after_cr = False
+        if data.endswith(b"\r"):
+            # The parser gets LF: after a CR it could not say whether it stands between two events.
+            data = data[:-1] + b"\n"
+            self._after_cr = True
         if self.is_cutting or self._size + len(data) > MAX_EVENT:
             return self._by_line(data)
         # The usual case, and as fast as the parser is: whatever is in these bytes, it is not long.
         events = self._parser.receive_data(data)
         self._size = 0 if self._parser.at_event_border else self._size + len(data)
-        self._in_line = not data.endswith((b"\n", b"\r"))
+        self._in_line = not data.endswith(b"\n") if data else self._in_line
         return events
 
     def _by_line(self, data: bytes) -> list[ServerSentEvent]:
@@ -58,7 +66,7 @@ class Observer:
         start = 0
         for match in LINE_END.finditer(data):
             self._take(data[start : match.start()])
-            events += self._end_line(match[0])
+            events += self._end_line()
             start = match.end()
         self._take(data[start:])
         return events
@@ -75,10 +83,10 @@ class Observer:
             self.is_cutting = True
             self._tail = (self._tail + rest)[-TAIL:]
 
-    def _end_line(self, end: bytes) -> list[ServerSentEvent]:
+    def _end_line(self) -> list[ServerSentEvent]:
         rest = self._tail if self._in_line or not self._tail else b":"
         self._in_line, self._tail = False, b""
-        events = self._parser.receive_data(rest + end)
+        events = self._parser.receive_data(rest + b"\n")
         if self._parser.at_event_border:
             self._size, self.is_cutting = 0, False
         return events
