@@ -224,17 +224,26 @@ async def test_nobody_listens() -> None:
 # ---- who leaves
 
 
+PIECES = {
+    "before the head": (),
+    "mid-stream": (EVENTS, chunked(b"data: 1\n\n")),
+    "in a whole answer": (whole(b'{"a":"data: 1"}', "200 OK", JSON)[:-2],),
+}
+
+
 @pytest.mark.parametrize("how", ["close", "reset", "send_eof"])
-@pytest.mark.parametrize("when", ["before the head", "mid-stream"])
+@pytest.mark.parametrize("when", PIECES)
 async def test_a_client_that_leaves_takes_the_api_along(how: str, when: str) -> None:
-    """FIN too: who waits for an answer and does not read it pays for it."""
-    pieces = [EVENTS, chunked(b"data: 1\n\n")] if when == "mid-stream" else []
+    """FIN too: who waits for an answer and does not read it pays for it. Also where the answer is
+    to come whole, on a connection that would be kept."""
+    pieces = PIECES[when]
     async with behind(*pieces, stays=True) as api, proxied(api.port) as proxy:
         client = await proxy.connect()
-        await client.send_all(post())
+        asking = post() if when == "mid-stream" else post(body=b'{"model":"m"}')
+        await client.send_all(asking.replace(b"Connection: close\r\n", b""))
         if pieces:
             seen = b""
-            while b"data: 1\n\n" not in seen:
+            while b"data: 1" not in seen:
                 seen += await client.receive_some()
         else:
             await until(lambda: bool(api.requests))
