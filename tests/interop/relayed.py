@@ -262,7 +262,7 @@ INTRODUCTION = """\
 A relay never makes a failure worse: through it the official client raises what it raises without
 it, or an error that is nearer to the truth. These tables were measured with openai {0} for
 Python, by `python -m tests.interop.relayed --write`, and a test measures them again. The proxy
-waits {1:.0f} seconds for an event, the client {2:.0f} for a byte. The client does not try again here.
+waits {1:.0f} seconds for an event, the client {2:.0f} for a byte, and does not try again.
 [FAULTS.md](../FAULTS.md) says what each fault is.
 
 - Where the client alone sees an `APIConnectionError`, the proxy may give an `APIError` or an
