@@ -18,7 +18,7 @@ from protocol.sse import LINE_END, EventStreamParser, ServerSentEvent
 
 __all__ = ["MAX_EVENT", "Observer"]
 
-MAX_EVENT = 256 << 10  # bytes of an event that are kept until its blank line comes
+MAX_EVENT = 128 << 10  # bytes of an event that are kept in any case; twice as many at most
 TAIL = 16 << 10  # bytes of the end of a long line, kept beside them
 
 
@@ -30,10 +30,13 @@ class Observer:
     """
 
     def __init__(self) -> None:
-        limit = MAX_EVENT + 2 * TAIL  # never reached: less than that is kept of an event
+        limit = 2 * (MAX_EVENT + TAIL)  # never reached: less than that is kept of an event
         self._parser = EventStreamParser(max_line_size=limit, max_event_size=limit)
-        self._size = 0  # bytes that the parser got since it last stood between two events
-        self._in_line = False  # and the last of them are of a line that has not ended
+        # Bytes that the parser got since it stood between two events. As far as it was looked at
+        # only behind each read it may be too many, so from MAX_EVENT on it is counted by line.
+        self._size = 0
+        self._by_line = False
+        self._in_line = False  # the last bytes are of a line that has not ended
         self._tail = b""  # the end of a line under way, if not all of it was given to the parser
         self._after_cr = False  # a LF that comes now belongs to it
         self.is_cutting = False
@@ -50,19 +53,23 @@ class Observer:
             self._after_cr = False
         if data.endswith(b"\r"):
             # The parser gets LF: after a CR it could not say whether it stands between two events.
-            data = data[:-1] + b"\n"
+            # For b"\r\r" it gets two, because CR LF would be one line end.
+            kept = data.rstrip(b"\r")
+            data = kept + b"\n" * (len(data) - len(kept))
             self._after_cr = True
-        if self.is_cutting or self._size + len(data) > MAX_EVENT:
-            return self._by_line(data)
+        if not self._by_line and self._size + len(data) > MAX_EVENT:
+            self._by_line, self._size = True, 0
+        if self._by_line:
+            return self._take_lines(data)
         # The usual case, and as fast as the parser is: whatever is in these bytes, it is not long.
         events = self._parser.receive_data(data)
         self._size = 0 if self._parser.at_event_border else self._size + len(data)
         self._in_line = not data.endswith(b"\n") if data else self._in_line
         return events
 
-    def _by_line(self, data: bytes) -> list[ServerSentEvent]:
+    def _take_lines(self, data: bytes) -> list[ServerSentEvent]:
         """The same for bytes that may be too many (test_by_line_is_the_same)."""
-        events = []
+        events: list[ServerSentEvent] = []
         start = 0
         for match in LINE_END.finditer(data):
             self._take(data[start : match.start()])
@@ -88,7 +95,7 @@ class Observer:
         self._in_line, self._tail = False, b""
         events = self._parser.receive_data(rest + b"\n")
         if self._parser.at_event_border:
-            self._size, self.is_cutting = 0, False
+            self._size, self._by_line, self.is_cutting = 0, False, False
         return events
 
 
