@@ -17,6 +17,7 @@ nobody wants the rest.
 import math
 import os
 import ssl
+import string
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -55,9 +56,10 @@ class Place:
             raise ValueError(f"not an http:// or https:// URL: {url!r}")
         if not authority.isascii():
             raise ValueError(f"a host outside ASCII: write it as xn--…: {authority!r}")
-        target = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~")
-        if parts.query:
-            target += "?" + quote(parts.query, safe="/%:@!$&'()*+,;=~?")
+        # What is ASCII stays as it is: a relay passes its client's target on through here.
+        target = quote(parts.path or "/", safe=string.punctuation)
+        if "?" in url.partition("#")[0]:
+            target += "?" + quote(parts.query, safe=string.punctuation)
         port = PORTS[parts.scheme] if parts.port is None else parts.port
         return cls(parts.scheme, parts.hostname, port, authority, target)
 
@@ -81,8 +83,8 @@ async def request(
 
     Args:
         method: in capitals.
-        url: `http://host[:port]/path` or `https://…`; what is not ASCII in its path and query is
-            percent-encoded.
+        url: `http://host[:port]/path` or `https://…`; spaces and what is not ASCII in its path
+            and query are percent-encoded, and nothing else is changed.
         headers: more of them. Host, Connection and Content-Length are written here.
         body: of the request.
         ca_file: certificates (PEM) to trust in place of the system's.

@@ -26,6 +26,7 @@ from .grammar import FIELD_VALUE, TOKEN
 from .head import Head
 
 __all__ = [
+    "STATUSES",
     "BodyDecoder",
     "Coding",
     "ContentLengthDecoder",
@@ -262,20 +263,24 @@ def read_response(
     return response
 
 
-def encode_response_head(status: int, fields: Iterable[tuple[str, str]]) -> bytes:
+def encode_response_head(
+    status: int, fields: Iterable[tuple[str, str]], reason: str | None = None
+) -> bytes:
     """A response's head, as h11 would write it (test_a_response_head_is_h11s).
 
     Nothing is left for h11 to decide here, and it takes ten times as long: as much as reading the
     whole request.
 
     Args:
-        status: RFC 9110 §15.
+        status: 100 to 599, registered or not (RFC 9110 §15).
         fields: (field-name, field-value), in order, those that say where the body ends included.
+        reason: the reason-phrase; None for the registered one, which is empty for a status that is
+            not registered.
 
     Raises:
-        h11.LocalProtocolError: a field that would break its line.
+        h11.LocalProtocolError: a status, a field or a reason that cannot be sent.
     """
-    lines = [_STATUS_LINES[status]]
+    lines = [_status_line(status, reason)]
     for name, value in fields:
         # h11 takes ASCII only, and so do we: what other bytes mean, no two programs agree on.
         legal = name.isascii() and value.isascii()
@@ -287,9 +292,27 @@ def encode_response_head(status: int, fields: Iterable[tuple[str, str]]) -> byte
     return b"".join(lines)
 
 
-# status-line = HTTP-version SP status-code SP [ reason-phrase ] (RFC 9112 §4)
+def _status_line(status: int, reason: str | None) -> bytes:
+    # "Values outside the range 100..599 are invalid." (RFC 9110 §15)
+    if status not in STATUSES:
+        raise h11.LocalProtocolError(f"not a status code: {status}")
+    if reason is None:
+        return _STATUS_LINES[status]
+    # reason-phrase = 1*( HTAB / SP / VCHAR / obs-text ); ASCII only, as in a field's value.
+    if not REASON_PHRASE.fullmatch(reason):
+        raise h11.LocalProtocolError(f"not a reason-phrase: {reason!r}")
+    return f"HTTP/1.1 {status} {reason}\r\n".encode()
+
+
+STATUSES = range(100, 600)
+
+REASON_PHRASE = re.compile(r"[\t -~]*")
+
+# status-line = HTTP-version SP status-code SP [ reason-phrase ] (RFC 9112 §4). The space stands
+# there also where no phrase follows: b"HTTP/1.1 529 \r\n".
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
 _STATUS_LINES = {
-    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
+    status: f"HTTP/1.1 {status} {_PHRASES.get(status, '')}\r\n".encode() for status in STATUSES
 }
 
 

@@ -26,8 +26,6 @@ import sys
 import zlib
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from http import HTTPStatus
-from urllib.parse import quote
 
 import msgspec
 import trio
@@ -38,6 +36,7 @@ from clients.http import Response
 
 from .body import Body
 from .command import arguments, base_url, run, seconds
+from .relaying import end_to_end, status_of, target_of
 from .reply import CutOff, Handler, Headers, Reply, Request, StreamingReply
 from .routes import Routes
 
@@ -212,23 +211,8 @@ def rest(stages: Sequence[Stage]) -> list[bytes]:
 
 # ---- The fields of a message
 
-# What belongs to one connection; what Connection names goes too (RFC 9110 §7.6.1).
-HOP_BY_HOP = re.compile(
-    r"connection|content-length|host|keep-alive|te|trailer|transfer-encoding|upgrade|proxy-.+"
-)
 # Each server of this project writes these itself.
 OURS = {"content-type", "date", "server", "x-content-type-options"}
-
-
-def end_to_end(headers: Headers) -> Headers:
-    """The fields that a proxy passes on; of them, those in ASCII."""
-    options = ",".join(value for name, value in headers if name == "connection")
-    named = options.lower().replace(" ", "").split(",")
-    return tuple(
-        (name, value)
-        for name, value in headers
-        if not HOP_BY_HOP.fullmatch(name) and name not in named and value.isascii()
-    )
 
 
 def _may_compress(request: Request, headers: Headers) -> bool:
@@ -265,9 +249,7 @@ class BadProxy(Routes):
         hops = sum(value.count("badproxy") for name, value in request.headers if name == "via")
         if hops >= MAX_HOPS:
             return Reply(f"508 Loop Detected\n\n{hops} bad proxies in a row\n", 508)
-        url = self._to + quote(request.path, safe="/:@!$&'()*+,;=~")
-        if request.query:
-            url += "?" + request.query
+        url = self._to + target_of(request)
         fields = (*end_to_end(request.headers), ("Via", "1.1 badproxy"))
         async with AsyncExitStack() as connection:
             try:
@@ -275,10 +257,11 @@ class BadProxy(Routes):
                     asking = clients.http.request(request.method, url, fields, request.body)
                     response = await connection.enter_async_context(asking)
                     headers = self._headers(response)
-                    if response.status not in {*map(int, HTTPStatus)}:
-                        return Reply(f"502 Bad Gateway\n\na status {response.status}\n", 502)
-                    if response.status in (204, 304):  # which have no body
-                        return Reply(b"", response.status, headers=headers)
+                    status, reason = status_of(response.head)
+                    if status in (204, 304):  # which have no body
+                        empty = Reply(b"", status, headers=headers)
+                        empty.reason = reason
+                        return empty
                     return Passed(request, response, headers, self._how, connection.pop_all())
             except RequestError as error:
                 return Reply(f"502 Bad Gateway\n\n{error}\n", 502)
@@ -324,7 +307,8 @@ class Passed(StreamingReply):
             self._stages.append(Compress(how.sync))
             headers += (("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding"))
         kind = dict(end_to_end(response.headers)).get("content-type", "application/octet-stream")
-        super().__init__(self, response.status, kind, headers)
+        status, self.reason = status_of(response.head)
+        super().__init__(self, status, kind, headers)
         if how.http10:
             self.until_close = True
             self.edit_head = lambda head: head.replace(b"HTTP/1.1", b"HTTP/1.0", 1)
@@ -384,5 +368,4 @@ if __name__ == "__main__":
     sys.exit(main())
 
 
-# What this file does not do: pass on trailers, upgrades or a request's body before it is whole;
-# tell a percent-encoded slash in a path from any other.
+# What this file does not do: pass on trailers, upgrades or a request's body before it is whole.

@@ -251,7 +251,8 @@ class Connection:
         _, message = read_request(head)
         self._closing |= not keeps_alive(head)
         method = message.method.decode("ascii")
-        path, query = decode_path(message.target.decode("ascii"))
+        target = message.target.decode("ascii")
+        path, query = decode_path(target)
         handler, params = self._routes.find(method, path)
         body = b""
         if not isinstance(handler, Reply):
@@ -260,7 +261,7 @@ class Connection:
             self._closing = True  # its body stays unread, so what follows it cannot be found
         self._set_deadline(math.inf)
         headers = tuple((name.decode(), value.decode("latin-1")) for name, value in message.headers)
-        return Request(method, path, query, headers, body, params), handler
+        return Request(method, path, query, headers, body, params, target), handler
 
     async def _read_body(self, head: Head) -> bytes:
         framing = request_framing(head)
@@ -301,7 +302,7 @@ class Connection:
                 fields.append(("Transfer-Encoding", "chunked"))
         if self._closing:
             fields.append(("Connection", "close"))
-        return encode_response_head(reply.status, fields)
+        return encode_response_head(reply.status, fields, reply.reason)
 
     async def _send_reply(self, head: bytes, reply: Reply | StreamingReply, line: str) -> None:
         """Send the head, and the body in the form that the head has promised."""

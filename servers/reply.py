@@ -53,6 +53,7 @@ class Request(msgspec.Struct, frozen=True):
         headers: (name in lower case, value), in order.
         body: all of it, decoded from its framing.
         params: what the `{name}` of the route's pattern stands for.
+        target: the request-target as it was sent: for a proxy, which passes it on unchanged.
     """
 
     method: str
@@ -61,6 +62,7 @@ class Request(msgspec.Struct, frozen=True):
     headers: Headers = ()
     body: bytes = b""
     params: dict[str, str] = {}
+    target: str = ""
 
     def header(self, name: str) -> str | None:
         """The first value of a header (lower-case name), or None."""
@@ -88,6 +90,9 @@ class Reply:
     """
 
     recorder: Recorder | None = None
+
+    reason: str | None = None
+    """The reason-phrase; None for the one that is registered with the status."""
 
     def __init__(
         self,
@@ -150,6 +155,9 @@ class StreamingReply:
     heartbeat: ClassVar[bytes] = b""
 
     recorder: Recorder | None = None
+
+    reason: str | None = None
+    """The reason-phrase; None for the one that is registered with the status."""
 
     def __init__(
         self,

@@ -13,6 +13,8 @@ names (Host), and a page must be of an origin that is allowed (Origin).
     handlers.py    which requests are relayed, and what an unusable reply becomes
     relay.py       one exchange: a request goes on, its reply comes back, in time or not
     passage.py     the body of a reply on its way through, piece by piece
+    observer.py    a copy of its events, looked at in a memory of fixed size
+    words.py       the body of an error, without a key in it
     failure.py     why there is no reply, and how the client is told
     record.py      what it came to, in a line for the log
     __main__.py    the flags

@@ -33,11 +33,13 @@ class Failure(msgspec.Struct, frozen=True):
         status: of the reply that says so, while there is still one to give.
         code: for programs.
         message: for people.
+        may_retry: the same request may succeed another time.
     """
 
     status: int
     code: str
     message: str
+    may_retry: bool = True
 
     @property
     def error(self) -> ErrorBody:

@@ -1,35 +1,38 @@
 """The proxy's routes: which requests are relayed, and what an unusable reply becomes.
 
 the API behind                          the client
-200, JSON or an event stream       >    the same
-204, 206, 299                      >    502: that is no answer, or nobody knows what it is
-4xx, 5xx                           >    the same status and words, without any key in them
+2xx, JSON or an event stream       >    the same
+204, 206                           >    502: that is no answer, or a part of one
+4xx, 5xx, registered or not        >    the same status and words, without any key in them
 401                                >    502: it is our key that was refused, not the client's
-3xx, a compressed body, HTML       >    502
+3xx; 2xx compressed, or HTML       >    502
 no connection, TLS, a bad head     >    502
 a clock that ran down              >    504
 """
 
 import logging
-from http import HTTPStatus
-from urllib.parse import quote
+import re
+from urllib.parse import urlsplit
 
 import msgspec
 import trio
 
 from clients.arrivals import Arrivals
+from clients.chat import LOOPBACK
 from clients.http import Client, Response, open_client
-from protocol.openai import ErrorResponse
+from protocol.openai import ErrorBody, ErrorResponse
 
 from ..access import Access
 from ..llm.api import identified
 from ..metrics import Metrics
 from ..redact import Secret, redact
+from ..relaying import target_of
 from ..reply import Handler, Reply, Request, StreamingReply
 from ..routes import Routes
 from .failure import Failure, RelayFailed
 from .record import CLIENT_GONE, Record
-from .relay import Clocks, Exchange, RelayedReply, fields_to_api
+from .relay import TO_SIMULATOR, Clocks, Exchange, RelayedReply, fields_to_api
+from .words import words_of
 
 __all__ = ["HOSTS", "PAGES", "Upstream", "routes"]
 
@@ -46,8 +49,15 @@ RELAYED = (
 HOSTS = ("localhost", "127.0.0.1", "[::1]")
 PAGES = tuple(f"http://{host}:8000" for host in HOSTS)  # the chat page
 
-# No content, a part of it, or a meaning that only its inventor knows: none of these is an answer.
-STATUSES = frozenset(HTTPStatus) - {204, 205, 206, 208, 226}
+# The id of a model, once decoded: `gpt-4o`, `ft:gpt-4o:org::id`, `meta-llama/Llama-3.1-8B`. What an
+# upstream could decode to another path is not one, however often it decodes: `..%2ffiles`,
+# `%252e%252e/files`, `..\\files`, `..;/files`.
+SEGMENT = r"(?!\.+(?:/|\Z))[\w.:@+~,=-]+"  # not of dots alone
+MODEL_ID = re.compile(rf"{SEGMENT}(?:/{SEGMENT})*", re.ASCII)
+
+# No content, a part of it, or what only WebDAV and delta encoding have: none of these is an answer.
+# Any other 2xx is one: "a client MUST understand the class of any status code" (RFC 9110 §15).
+NO_ANSWER = {204, 205, 206, 207, 208, 226}
 
 MAX_ERROR = 1 << 20  # bytes of an error's body, which is read whole and searched for keys
 
@@ -66,6 +76,11 @@ class Upstream(msgspec.Struct, frozen=True):
     key: Secret | None = None
     ca_file: str | None = None
     clocks: Clocks = Clocks()
+
+    @property
+    def is_local(self) -> bool:
+        """It is on this machine, so it may be the simulator."""
+        return urlsplit(self.base_url).hostname in LOOPBACK
 
 
 class Relay:
@@ -100,26 +115,41 @@ class Relay:
         """Relays the requests of one route."""
 
         async def relay(request: Request) -> Reply | StreamingReply:
+            if refusal := self._refusal(request):
+                return refusal
             await self._ready.wait()
             exchange = self._exchange(request, route)
             try:
                 response = await exchange.begin()
                 return await self._reply(request, response, exchange)
             except RelayFailed as failed:
+                failure = failed.failure
+                exchange.record.status, exchange.record.ending = failure.status, failure.code
                 await exchange.aclose()
-                return _failed(failed.failure)
+                return _failed(failure)
             except BaseException:
                 await exchange.aclose()
                 raise
 
         return relay
 
+    def _refusal(self, request: Request) -> Reply | None:
+        """What to say of a request that cannot be passed on as it was meant."""
+        if "id" in request.params and not MODEL_ID.fullmatch(request.params["id"]):
+            return _refused("invalid_model_id", "This is not the id of a model.")
+        if not self._upstream.is_local:
+            for name, _ in request.headers:
+                if TO_SIMULATOR.fullmatch(name):
+                    message = f"{name} is for a simulated model, and the API behind this proxy "
+                    return _refused("field_not_relayed", message + "is not on this machine.")
+        return None
+
     def _exchange(self, request: Request, route: str) -> Exchange:
         assert self._client is not None
         key = self._upstream.key
         asking = self._client.request(
             request.method,
-            self._upstream.base_url + _path_behind(request, route),
+            self._upstream.base_url + _target_behind(request, route),
             fields_to_api(request, key),
             request.body,
         )
@@ -136,25 +166,25 @@ class Relay:
         self, request: Request, response: Response, exchange: Exchange
     ) -> Reply | StreamingReply:
         """The reply to the client, by what the API behind has said so far."""
-        if response.status == 401:
+        reply = RelayedReply(exchange, response, request.path)
+        status = exchange.record.status = reply.status
+        if status == 401:
             log.warning("the API behind refuses our key: %s", self._upstream.base_url)
-            message = "The API behind this proxy refuses the proxy's own key."
-            raise RelayFailed(Failure(502, "upstream_refused_key", message))
-        if 300 <= response.status < 400:
+            raise RelayFailed(self._refused_key())
+        if 300 <= status < 400:
             message = "The API behind this proxy redirects, and redirects are not followed."
             raise RelayFailed(Failure(502, "upstream_redirect", message))
-        if response.status not in STATUSES:
-            message = f"The API behind this proxy sends status {response.status}: no answer."
+        if status in NO_ANSWER:
+            message = f"The API behind this proxy sends status {status}: no answer."
             raise RelayFailed(Failure(502, "upstream_status", message))
         # Said twice is said together (RFC 9110 §5.2): "identity" may be followed by another.
         said = b", ".join(response.head.values(b"content-encoding"))
         coding = redact(said.decode("latin-1")).lower()
+        if status >= 400:
+            return await self._error(reply, response, coding, exchange)
         if coding not in ("", "identity"):
             message = f"The API behind this proxy sends {coding[:40]!r}, though asked not to."
             raise RelayFailed(Failure(502, "upstream_content_encoding", message))
-        reply = RelayedReply(exchange, response, request.path)
-        if response.status >= 400:
-            return await self._error(reply, response, exchange)
         kind = reply.content_type.lower()
         if not kind.startswith(("application/json", "text/event-stream")):
             message = f"The API behind this proxy sends {kind[:80]!r} in place of an answer."
@@ -163,12 +193,30 @@ class Relay:
             exchange.record.ending = "head only"
         return reply
 
-    async def _error(self, reply: RelayedReply, response: Response, exchange: Exchange) -> Reply:
+    async def _error(
+        self, reply: RelayedReply, response: Response, coding: str, exchange: Exchange
+    ) -> Reply:
         """An error of the API behind: the same status and words, without a key in them."""
-        text = redact((await exchange.read(response, MAX_ERROR)).decode("utf-8", "replace"))
+        body, is_whole = await exchange.read(response, MAX_ERROR)
         exchange.record.ending = "the API's error"
         await exchange.aclose()
-        return Reply(text, response.status, reply.content_type, reply.headers)
+        kind = reply.content_type
+        words = words_of(body, coding, MAX_ERROR, is_whole=is_whole)
+        if words is None:
+            message = f"The API behind this proxy sends status {reply.status}, and its words "
+            message += f"in {coding[:40]!r}, though asked not to."
+            error = ErrorBody(message, "upstream_error", None, "upstream_content_encoding")
+            words, kind = msgspec.json.encode(ErrorResponse(error)), "application/json"
+        error_reply = Reply(words, reply.status, kind, reply.headers)
+        error_reply.reason = reply.reason
+        return error_reply
+
+    def _refused_key(self) -> Failure:
+        if self._upstream.key is None:
+            message = "The API behind this proxy asks for a key, and the proxy has none."
+        else:
+            message = "The API behind this proxy refuses the proxy's own key."
+        return Failure(502, "upstream_refused_key", message, may_retry=False)
 
     def _count(self, record: Record, route: str) -> None:
         metrics = self._metrics
@@ -183,11 +231,13 @@ class Relay:
         log.info("%s", redact(record.line()))
 
 
-def _path_behind(request: Request, route: str) -> str:
-    """Behind the base URL. An id is one segment of it, whatever it decodes to."""
-    path = route.partition(" ")[2].removeprefix("/v1")
-    id = request.params.get("id", "")
-    return path.replace("{id}", quote(id, safe="") if id.strip(".") else "%2E")
+def _target_behind(request: Request, route: str) -> str:
+    """What stands behind the base URL: path and query as they came."""
+    path, mark, query = target_of(request).partition("?")
+    pattern = route.partition(" ")[2].partition("{")[0]
+    if not path.startswith(pattern):  # b"GET /v1/%6dodels/echo": our own path, and no other
+        path = pattern + request.params.get("id", "")
+    return path.removeprefix("/v1") + mark + query
 
 
 class _Named(msgspec.Struct):
@@ -206,7 +256,14 @@ def _model_of(request: Request) -> str:
 def _failed(failure: Failure) -> Reply:
     log.warning("%d %s: %s", failure.status, failure.code, redact(failure.message))
     body = msgspec.json.encode(ErrorResponse(failure.error))
-    return Reply(body, failure.status, "application/json")
+    # The official clients try any 5xx again, unless they are told not to.
+    fields = () if failure.may_retry else (("X-Should-Retry", "false"),)
+    return Reply(body, failure.status, "application/json", fields)
+
+
+def _refused(code: str, message: str) -> Reply:
+    error = ErrorBody(message, "invalid_request_error", None, code)
+    return Reply(msgspec.json.encode(ErrorResponse(error)), 400, "application/json")
 
 
 def routes(upstream: Upstream, access: Access | None = None) -> Routes:

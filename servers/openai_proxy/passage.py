@@ -13,17 +13,14 @@ import trio
 
 from clients.exchange import Response
 from clients.stream import ByteStream
-from protocol.errors import DecodeError
-from protocol.sse import BOM, EventStreamParser
+from protocol.sse import BOM
 
 from ..body import Body
 from ..reply import EventStream
+from .observer import Observer
 from .record import Record
 
 __all__ = ["Passage"]
-
-# A line that outgrows this is still relayed, but no longer looked at.
-MAX_OBSERVED = 1 << 20
 
 
 class Passage:
@@ -48,14 +45,11 @@ class Passage:
         self._response = response
         self._body = body
         self._record = record
-        self._parser: EventStreamParser | None = None
+        self._observer = Observer() if is_events else None
         self._last = b""  # the piece that leaves with the end of the body
         self._full = False  # the client's kernel has not taken all
         self._bom = b""  # of an event stream, while it may be a BOM that must not go on
         if is_events:
-            self._parser = EventStreamParser(
-                max_line_size=MAX_OBSERVED, max_event_size=MAX_OBSERVED
-            )
             body.heartbeat = EventStream.heartbeat
 
     @property
@@ -64,9 +58,9 @@ class Passage:
         return self._response.stream
 
     @property
-    def border(self) -> bytes:
-        """What must stand before an event of ours, or an unfinished line would swallow it."""
-        return b"" if self._parser is None or self._parser.at_event_border else b"\n\n"
+    def at_event_border(self) -> bool:
+        """The client has whole events, so that one of ours may follow."""
+        return self._observer is not None and self._observer.at_event_border
 
     def take(self, now: float) -> bool:
         """Pass on what has come.
@@ -105,19 +99,16 @@ class Passage:
 
     def _look_at(self, piece: bytes, now: float) -> None:
         self._record.size += len(piece)
-        parser = self._parser
-        if parser is None:
+        observer = self._observer
+        if observer is None:
             self.heard = now
             return
-        try:
-            events = parser.receive_data(piece)
-        except DecodeError:  # a line of a megabyte
-            self.heard = now
-            events = []
+        events = observer.receive_data(piece)
         for event in events:
             self._record.see(event, now)
+        if events or observer.is_cutting:  # a long event counts while it comes
             self.heard = now
-        self._body.heartbeat = EventStream.heartbeat if parser.at_event_border else b""
+        self._body.heartbeat = EventStream.heartbeat if observer.at_event_border else b""
 
     def _without_bom(self, piece: bytes) -> bytes:
         """A heartbeat went first, so a BOM would no longer be the first of the stream: the client

@@ -17,6 +17,9 @@ __all__ = ["CLIENT_GONE", "Record"]
 
 MAX_GAPS = 10_000
 TERMINAL = {"response.completed", "response.incomplete", "response.failed"}
+# The same in an event without a name, as some servers send it. Within a text the quotes would be
+# escaped; a long event is cut in the middle, so it may be no JSON any more (observer.py).
+TYPED = re.compile(r'\s*\{\s*"type"\s*:\s*"([a-z_.]{1,40})"')
 USAGE = re.compile(r'"(?:completion|output)_tokens": ?([0-9]{1,15})\b')
 # Within a text the quotes would be escaped.
 FINISHED = re.compile(r'"finish_reason"\s*:\s*"')
@@ -65,7 +68,7 @@ class Record(msgspec.Struct):
         self.last = now
         # Both marks are what a client looks for: `[DONE]`, or a terminal event of a response.
         data = event.data
-        if data.startswith("[DONE]") or event.event in TERMINAL:
+        if data.startswith("[DONE]") or event.event in TERMINAL or _type_in(data) in TERMINAL:
             self.whole = True
         if not self.finished and FINISHED.search(data):
             self.finished = True
@@ -93,3 +96,19 @@ class Record(msgspec.Struct):
             closed = 1000 * self.closed_after
             words.append(f"after {self.events} events, upstream closed in {closed:.1f} ms")
         return " ".join(words)
+
+
+class _Typed(msgspec.Struct):
+    type: str = ""
+
+
+def _type_in(data: str) -> str:
+    """The type of an event of a response, as its data say."""
+    if '"response.' not in data:
+        return ""
+    if match := TYPED.match(data):
+        return match[1]
+    try:  # it stands behind another member
+        return msgspec.json.decode(data, type=_Typed).type
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        return ""

@@ -13,8 +13,9 @@ The rules this file keeps:
    slows the API behind, and nothing piles up here (passage.py).
 3. A parser looks at a copy. It sees the first event, the usage and the end mark; and where an event
    ends, for only there may a heartbeat stand.
-4. Never a clean end to an unclean stream: what is cut off on one side is cut off on the other,
-   after an error event that says why.
+4. Never a clean end to an unclean stream: if the upstream's body is cut off, so is the client's.
+   Between two events an error event says why. Inside one nothing can be said: any line end of
+   ours could complete the half event, and the client would read half of its JSON.
 5. Four clocks, each with its name. Comments do not wind them: behind heartbeats a stalled API
    looks alive.
 """
@@ -34,6 +35,7 @@ from clients.http import Response
 
 from ..body import Body
 from ..redact import Secret, redact
+from ..relaying import end_to_end, status_of
 from ..reply import CutOff, EventStream, Headers, Request, StreamingReply
 from .failure import Failure, RelayFailed
 from .passage import Passage
@@ -47,12 +49,13 @@ T = TypeVar("T")
 # Accept-Encoding (a compressor holds events back), and all that is between two hops
 # (RFC 9110 §7.6.1).
 TO_API = re.compile(
-    r"accept|content-type|user-agent|openai-(organization|project|beta)"
+    r"accept|content-type|content-encoding|user-agent|openai-(organization|project|beta)"
     r"|x-client-request-id|idempotency-key|x-stainless-[a-z0-9-]{1,64}"
 )
+TO_SIMULATOR = re.compile(r"x-fault|x-pace")  # for an upstream on this machine
 TO_CLIENT = re.compile(
-    r"x-request-id|request-id|retry-after|retry-after-ms|x-should-retry"
-    r"|openai-(version|organization|processing-ms|model)|x-ratelimit-[a-z0-9-]{1,64}"
+    r"x-request-id|request-id|retry-after|retry-after-ms|x-should-retry|allow"
+    r"|openai-[a-z0-9-]{1,64}|x-ratelimit-[a-z0-9-]{1,64}"
 )
 
 VIA = ("Via", "1.1 streaming-workshop")
@@ -60,7 +63,7 @@ VIA = ("Via", "1.1 streaming-workshop")
 
 def fields_to_api(request: Request, key: Secret | None) -> Headers:
     """The header of the request to the API behind, but for Host and Content-Length."""
-    kept = _kept(TO_API, request.headers)
+    kept = _kept(TO_API, request.headers) + _kept(TO_SIMULATOR, request.headers)
     ours = (("Authorization", f"Bearer {key.reveal()}"),) if key else ()
     return (*kept, *ours, ("Accept-Encoding", "identity"), VIA)
 
@@ -72,9 +75,9 @@ def fields_to_client(response: Response) -> Headers:
 
 
 def _kept(names: re.Pattern[str], headers: Headers) -> Headers:
-    """Those on the list. A value that is not ASCII has no meaning that two hops agree on."""
+    """Those on the list, if they are not between two hops: Connection may name any field."""
     return tuple(
-        (name, value) for name, value in headers if names.fullmatch(name) and value.isascii()
+        (name, value) for name, value in end_to_end(headers) if names.fullmatch(name)
     )
 
 
@@ -133,13 +136,28 @@ class Exchange:
         self.record.status = response.status
         return response
 
-    async def read(self, response: Response, limit: int) -> bytes:
-        """The whole body of a response, of so many bytes at most.
+    async def read(self, response: Response, limit: int) -> tuple[bytes, bool]:
+        """The body of a response, as far as it comes within the idle clock.
 
-        Raises:
-            RelayFailed: it does not come.
+        It is for an error, whose status and first words are worth more than its last byte.
+
+        Args:
+            limit: in bytes.
+
+        Returns:
+            The body, and whether that is all of it.
         """
-        return await self._in_time(response.read(limit))
+        body = bytearray()
+        try:
+            with trio.move_on_at(self._clock(trio.current_time())[0]):
+                while len(body) <= limit and (piece := await response.receive_some()):
+                    body += piece
+        except RequestError:
+            pass
+        except BaseException:
+            self._left = trio.current_time()
+            raise
+        return bytes(body[:limit]), response.complete and len(body) <= limit
 
     async def relay(self, response: Response, body: Body, is_events: bool, route: str) -> None:
         """Pass the body on, and the end; or say why there is none, and cut it off.
@@ -162,7 +180,8 @@ class Exchange:
         record.ending = failure.code
         if not is_events:
             raise CutOff(reset=True)
-        await body.send(passage.border + failure.event(route))
+        if passage.at_event_border:
+            await body.send(failure.event(route))
         raise CutOff(goodbye=True)
 
     async def aclose(self) -> None:
@@ -185,10 +204,12 @@ class Exchange:
     async def _more_came(self, passage: Passage) -> bool:
         """Let `take` take what comes, while that is all there is to do."""
         while True:
-            with trio.move_on_at(self._clock(passage.heard)[0]):
+            # An event moves the deadline: it is looked at again when it expires, not for each
+            # event. The first event may move it nearer, by no more than the idle clock.
+            look = trio.current_time() + self._clocks.idle
+            with trio.move_on_at(min(look, self._clock(passage.heard)[0])):
                 await self._arrivals.each(passage.stream, passage.take)
                 return True
-            # Was the clock wound up since? That is asked once in its time, not for each event.
             if self._clock(passage.heard)[0] <= trio.current_time():
                 return False
 
@@ -203,7 +224,6 @@ class Exchange:
         except BaseException:
             self._left = trio.current_time()
             raise
-        self.record.status, self.record.ending = failure.status, failure.code
         raise RelayFailed(failure)
 
     def _clock(self, heard: float | None = None) -> tuple[float, str, float]:
@@ -238,7 +258,9 @@ class RelayedReply(StreamingReply):
             kind = "application/octet-stream"
         self._is_events = kind.lower().startswith("text/event-stream")
         headers = fields_to_client(response) + (EventStream.HEADERS if self._is_events else ())
-        super().__init__(self, response.status, kind, headers)
+        status, reason = status_of(response.head)
+        self.reason = reason and redact(reason)
+        super().__init__(self, status, kind, headers)
         self._exchange = exchange
         self._response = response
         self._path = path

@@ -35,7 +35,7 @@ from .fault_clients import (
 )
 from .peers import ROOT, SAFETY, need
 
-__all__ = ["COLUMNS", "NONE", "PAGE", "Page", "main", "measure"]
+__all__ = ["COLUMNS", "DONE", "EVENTS", "NONE", "PAGE", "Page", "answers", "main", "measure"]
 
 PAGE = ROOT / "servers" / "FAULTS.md"
 
@@ -114,7 +114,7 @@ EVENTS = [
 DONE = b"data: [DONE]\n\n"
 
 
-def _routes() -> Routes:
+def answers() -> Routes:
     """The answer with the fault that `X-Fault` names. With `X-Held: NAME` each event but the
     first waits until `POST /seen/NAME` has told of one more that was seen."""
     seen: dict[str, trio.Semaphore] = {}
@@ -157,7 +157,7 @@ def _routes() -> Routes:
 @contextmanager
 def _serving() -> Iterator[int]:
     """Serve in a thread, and in the end cut all connections off. Gives the port."""
-    server = Server(_routes(), limits=Limits(heartbeat_seconds=3600))
+    server = Server(answers(), limits=Limits(heartbeat_seconds=3600))
     sockets = listen("localhost", 0)
     tokens: SimpleQueue[trio.lowlevel.TrioToken] = SimpleQueue()
 

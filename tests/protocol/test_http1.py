@@ -341,6 +341,34 @@ def test_a_response_head_is_h11s(
 
 
 @pytest.mark.parametrize(
+    ("status", "reason", "line"),
+    [
+        (404, None, b"HTTP/1.1 404 Not Found\r\n\r\n"),
+        (404, "Gone\tfishing", b"HTTP/1.1 404 Gone\tfishing\r\n\r\n"),
+        (404, "", b"HTTP/1.1 404 \r\n\r\n"),
+        (529, None, b"HTTP/1.1 529 \r\n\r\n"),
+        (529, "Overloaded", b"HTTP/1.1 529 Overloaded\r\n\r\n"),
+        (599, None, b"HTTP/1.1 599 \r\n\r\n"),
+    ],
+)
+def test_any_status_can_be_sent(status: int, reason: str | None, line: bytes) -> None:
+    """Registered or not: a relay has to pass on what it gets."""
+    assert encode_response_head(status, [], reason) == line
+
+
+@pytest.mark.parametrize("status", [-1, 0, 99, 600, 999, 1000])
+def test_what_is_no_status(status: int) -> None:
+    with pytest.raises(h11.LocalProtocolError, match=f"not a status code: {status}"):
+        encode_response_head(status, [])
+
+
+@pytest.mark.parametrize("reason", ["a\r\nb: c", "a\n", "\0", "Köln", "\x7f"])
+def test_a_reason_that_would_break_its_line(reason: str) -> None:
+    with pytest.raises(h11.LocalProtocolError, match="not a reason-phrase: "):
+        encode_response_head(200, [], reason)
+
+
+@pytest.mark.parametrize(
     "field",
     [
         ("", "x"),

@@ -18,7 +18,7 @@ import trio
 from clients.stream import ByteStream
 from protocol.secret import Secret
 from servers.connection import Connection, Limits
-from servers.openai_proxy.handlers import Upstream, routes
+from servers.openai_proxy.handlers import Relay, Upstream, routes
 from servers.openai_proxy.relay import Clocks
 
 from ...streams import MemoryStream, memory_pair
@@ -37,12 +37,16 @@ class Between:
         connection: the proxy's side of it.
         done: set when it has ended.
         opened: the API's ends of the connections that the proxy has opened.
+        ours: the proxy's ends of the same.
+        relay: what relays.
     """
 
     client: MemoryStream
     connection: Connection
     done: trio.Event
     opened: list[MemoryStream]
+    ours: list[MemoryStream]
+    relay: Relay
     came: trio.Event = field(default_factory=trio.Event)
 
     async def connected(self) -> MemoryStream:
@@ -78,14 +82,19 @@ async def between(
     """
     upstream = Upstream(base_url, Secret(KEY), ca_file, clocks or Clocks())
     opened: list[MemoryStream] = []
+    ours: list[MemoryStream] = []
     came = trio.Event()
 
     async def connect(host: str, port: int) -> MemoryStream:
         near, far = memory_pair(size)
         opened.append(far)
+        ours.append(near)
         came.set()
         return near
 
     monkeypatch.setattr("clients.http.connect", connect)
-    async with connected(routes(upstream), limits, size) as memory:
-        yield Between(memory.client, memory.connection, memory.done, opened, came)
+    table = routes(upstream)
+    (run,) = table.tasks
+    relay = getattr(run, "__self__")  # noqa: B009 - mypy knows no bound methods
+    async with connected(table, limits, size) as memory:
+        yield Between(memory.client, memory.connection, memory.done, opened, ours, relay, came)

@@ -118,6 +118,29 @@ async def test_informational_responses_and_trailers_end_here() -> None:
     assert b"Cookie" not in reply
 
 
+DATA = b"data: [DONE]\n\n"
+EVENTS_HEAD = b"200 OK\r\nContent-Type: text/event-stream\r\n"
+FRAMED = {
+    "chunk extensions": EVENTS + b'%x;a="b";c\r\n%b\r\n0;d\r\n\r\n' % (len(DATA), DATA),
+    "a length": b"HTTP/1.1 %bContent-Length: %d\r\n\r\n%b" % (EVENTS_HEAD, len(DATA), DATA),
+    "the end of the connection": b"HTTP/1.1 " + EVENTS_HEAD + b"\r\n" + DATA,
+    "HTTP/1.0": b"HTTP/1.0 " + EVENTS_HEAD + b"\r\n" + DATA,
+    "HTTP/1.0 with a length": b"HTTP/1.0 %bContent-Length: 14\r\n\r\n%b" % (EVENTS_HEAD, DATA),
+    "bytes behind the end": b"HTTP/1.1 %bContent-Length: 14\r\n\r\n" % EVENTS_HEAD + DATA + DATA,
+}
+
+
+@pytest.mark.parametrize("sent", FRAMED.values(), ids=FRAMED)
+async def test_a_response_framed_in_any_way(sent: bytes) -> None:
+    """To the client it is chunked, and holds what is within the API's framing."""
+    async with behind(sent) as api, proxied(api.port) as proxy:
+        head, body = parts(await proxy.ask(post()))
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert head.lower().count(b"\r\ntransfer-encoding: chunked") == 1
+    assert b"content-length" not in head.lower()
+    assert decoded(body) == (DATA, True)
+
+
 async def test_a_request_id_is_there_once() -> None:
     """The API's own; ours where it gives none."""
     async with behind(EVENTS, chunked(b"data: [DONE]\n\n"), END) as api, proxied(api.port) as proxy:

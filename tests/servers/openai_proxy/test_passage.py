@@ -208,6 +208,43 @@ async def test_each_event_winds_the_idle_clock(
     assert b'"code":"upstream_idle_timeout"' in data
 
 
+@pytest.mark.parametrize("sent", [b"", EVENTS, EVENTS + chunked(b": still here\n\n")])
+async def test_no_first_event(
+    sent: bytes, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Comments do not count: behind heartbeats a stalled API looks alive."""
+    async with between(monkeypatch, clocks=Clocks(first_event=20, idle=5)) as proxy:
+        api = await asked(proxy)
+        since = trio.current_time()
+        if sent:
+            await api.send_all(sent)
+        reply = await receive_all(proxy.client)
+        assert 20 <= trio.current_time() - since <= 20.5  # with a moment for the goodbye
+    assert reply.startswith(b"HTTP/1.1 200 " if sent else b"HTTP/1.1 504 ")
+    assert b'"code":"upstream_first_event_timeout"' in reply
+    assert not reply.endswith(END)
+
+
+@pytest.mark.parametrize("first_event", [300, 120, 10, 5])
+@pytest.mark.parametrize("after", [0, 1, 4.5])
+async def test_silence_behind_the_first_event(
+    first_event: float, after: float, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The idle clock begins there, however long the first event might have taken."""
+    clocks, limits = Clocks(first_event=first_event, idle=5), Limits(heartbeat_seconds=3600)
+    async with between(monkeypatch, clocks=clocks, limits=limits) as proxy:
+        api = await asked(proxy)
+        await api.send_all(EVENTS)
+        await trio.sleep(after)
+        await api.send_all(chunked(EVENT))
+        since = trio.current_time()
+        data, complete = decoded(parts(await receive_all(proxy.client))[1])
+        assert 5 <= trio.current_time() - since <= 5.5  # with a moment for the goodbye
+    assert data.startswith(EVENT + b'data: {"error"')
+    assert b'"code":"upstream_idle_timeout"' in data
+    assert not complete
+
+
 async def test_the_total_clock_runs_whatever_comes(
     autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

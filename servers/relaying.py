@@ -1,0 +1,79 @@
+"""What every relay of this project passes on in the same way: the target, the fields, the status.
+
+    client                            relay                       upstream
+    GET /v1/a%2Fb?x=1+2 HTTP/1.1  >   the target, unchanged   >   GET /base/v1/a%2Fb?x=1+2 HTTP/1.1
+    Connection: close, X-Hop          dropped, X-Hop too
+    HTTP/1.1 529 Overloaded       <   status and reason       <   HTTP/1.1 529 Overloaded
+    Retry-After: 7                <   the fields              <   Retry-After: 7
+
+The rules this file keeps:
+
+1. A target is passed on as it was sent. A path that was decoded cannot be encoded again: nobody
+   knows any more whether `a/b` came as `a%2Fb`.
+2. A status is passed on whether it is registered or not, with the reason that came with it.
+3. The fields of one connection end with it (RFC 9110 §7.6.1).
+"""
+
+import re
+
+from protocol.head import Head
+from protocol.http1 import STATUSES
+
+from .reply import Headers, Request
+
+__all__ = ["end_to_end", "status_of", "target_of"]
+
+# absolute-form = absolute-URI (RFC 9112 §3.2.2): of it, path and query go on.
+ABSOLUTE_FORM = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
+
+HOP_BY_HOP = re.compile(
+    r"connection|content-length|host|keep-alive|te|trailer|transfer-encoding|upgrade|proxy-.+"
+)
+
+
+def target_of(request: Request) -> str:
+    """Path and query as the client sent them, to be added to a base URL.
+
+    A raw "#" is sent as `%23`: no target may have one (RFC 9112 §3.2), and in the URL that a
+    target becomes here it would hide the rest.
+    """
+    target = ABSOLUTE_FORM.sub("", request.target, count=1).replace("#", "%23")
+    return target if target.startswith("/") else "/" + target
+
+
+def end_to_end(headers: Headers) -> Headers:
+    """The fields that a relay passes on; of them, those in ASCII.
+
+    A value of other bytes has no meaning that two hops agree on.
+    """
+    options = ",".join(value for name, value in headers if name == "connection")
+    # "Intermediaries MUST parse a received Connection header field before a message is forwarded
+    # and, for each connection-option in this field, remove any header … field(s) from the message
+    # with the same name as the connection-option" (RFC 9110 §7.6.1)
+    named = options.lower().replace(" ", "").replace("\t", "").split(",")
+    return tuple(
+        (name, value)
+        for name, value in headers
+        if not HOP_BY_HOP.fullmatch(name) and name not in named and value.isascii()
+    )
+
+
+def status_of(head: Head) -> tuple[int, str | None]:
+    """The status to pass on, and its reason-phrase.
+
+    Args:
+        head: of the upstream's response.
+
+    Returns:
+        The phrase is the upstream's; "" if it sent none, or one that is not ASCII.
+    """
+    status = int(head.start_line[9:12])
+    if status not in STATUSES:
+        # "A client that receives a response with an invalid status code SHOULD process the
+        # response as if it had a 5xx (Server Error) status code." (RFC 9110 §15)
+        return 502, None
+    reason = head.start_line[13:]
+    return status, reason.decode() if reason.isascii() else ""
+
+
+# What this file does not do: read a body, or decide which requests are relayed.

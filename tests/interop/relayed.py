@@ -1,0 +1,322 @@
+"""What the official client makes of each failure, without the proxy and through it.
+
+python -m tests.interop.relayed            prints the page
+python -m tests.interop.relayed --write    writes it
+
+The client, the proxy and the API behind it are one thread, on real sockets. For the faults it has
+trio's autojump clock: what one of them has written another can read at once, so that time passes
+only when all wait for it.
+"""
+
+import gc
+import logging
+import sys
+import warnings
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from itertools import groupby
+
+import msgspec
+import openai
+import trio
+import trio.testing
+
+from servers import connection
+from servers.connection import Limits
+from servers.llm.faults import FAULTS
+from servers.openai_proxy.handlers import Upstream, routes
+from servers.openai_proxy.relay import Clocks
+from servers.routes import Routes
+from servers.server import Server, listen
+
+from .fault_clients import TEXT, Seen
+from .faults import DONE, NONE, answers
+from .peers import ROOT
+
+__all__ = ["PAGE", "Both", "Cell", "Measured", "main", "measure", "page"]
+
+PAGE = ROOT / "servers" / "openai_proxy" / "FAULTS.md"
+
+SILENCE = 2.0
+"""Seconds without an event, after which the proxy gives up; the client waits twice as long for a
+byte."""
+
+PATIENCE = 3 * SILENCE
+"""Seconds after which it is said that a client waits."""
+
+WHEN_ALL_WAIT = 0.05
+"""Real seconds in which nothing happens before the clock jumps. The kernel hands a write over at
+once: this is for a busy machine, where it may be later."""
+
+WAITS = "waits"
+
+
+class Cell(msgspec.Struct, frozen=True):
+    """What came of one request.
+
+    Args:
+        came: what was there before the end, in words.
+        end: the name of the exception; "" if there was none.
+        told: the status, the words and the Retry-After that the exception carries.
+    """
+
+    came: str
+    end: str
+    told: tuple[int, object, str | None] | None = None
+
+    def __str__(self) -> str:
+        return ", then ".join(filter(None, (self.came, self.end)))
+
+    @property
+    def truth(self) -> int:
+        """How near it is to the truth: a failure that nobody notices; an error that is not the
+        client's own; one of the connection; one that says what has failed."""
+        kind = getattr(openai, self.end, None)
+        if self.end in ("", WAITS):
+            return 0
+        if kind is None:
+            return 1
+        return 2 if issubclass(kind, openai.APIConnectionError) else 3
+
+
+Both = tuple[Cell, Cell]
+"""Without the proxy, and through it."""
+
+
+class Measured(msgspec.Struct):
+    """What comes of each failure."""
+
+    faults: dict[str, Both]
+    statuses: dict[str, Both]
+    cuts: dict[str, Both]
+
+
+# ---- The API behind
+
+WORDS = b'{"error":{"message":"busy"}}'
+JSON = b"Content-Type: application/json\r\n"
+
+
+def framed(body: bytes) -> bytes:
+    return b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+
+
+def chunks(*pieces: bytes) -> bytes:
+    body = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
+    return b"Transfer-Encoding: chunked\r\n\r\n" + body + b"0\r\n\r\n"
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+ANSWER = b'{"choices":[{"message":{"content":"%b"}}]}' % TEXT.encode()
+DELTA = b'"index":0,"delta":{"content":"%b"},"finish_reason":"stop"' % TEXT.encode()
+EVENT = b'data: {"choices":[{%b}]}\n\n' % DELTA
+CUT = {
+    "a stream": OK + b"Content-Type: text/event-stream\r\n" + chunks(EVENT, DONE),
+    "an answer with its length": OK + JSON + framed(ANSWER),
+    "an answer in chunks": OK + JSON + chunks(ANSWER),
+    "an error": b"HTTP/1.1 429 Slow Down\r\nRetry-After: 7\r\n" + JSON + framed(WORDS),
+}
+
+
+class Api:
+    """Answers each request with the same bytes, and closes or resets."""
+
+    sent = b""
+    resets = False
+
+    async def serve(self, stream: trio.SocketStream) -> None:
+        seen = b""
+        while not seen.endswith(b"}"):  # of the request's body
+            seen += await stream.receive_some()
+        if self.sent:
+            await stream.send_all(self.sent)
+        if self.resets:
+            linger = b"\x01\0\0\0\0\0\0\0"  # struct linger: on, 0 seconds
+            stream.socket.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_LINGER, linger)
+        else:
+            await stream.send_eof()
+            await stream.receive_some()
+        await stream.aclose()
+
+
+@asynccontextmanager
+async def served(table: Routes) -> AsyncIterator[int]:
+    """A server of ours, and its port."""
+    server = Server(table, limits=Limits(heartbeat_seconds=3600))
+    sockets = listen("127.0.0.1", 0)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.serve, sockets)
+        yield sockets[0].getsockname()[1]
+        nursery.cancel_scope.cancel()
+
+
+def proxy_of(port: int) -> Routes:
+    clocks = Clocks(first_event=SILENCE, idle=SILENCE)
+    return routes(Upstream(f"http://127.0.0.1:{port}/v1", clocks=clocks))
+
+
+# ---- The client
+
+
+class Asker:
+    """Asks an API at one port and its proxy at another."""
+
+    def __init__(self, http: openai.DefaultAsyncHttpxClient, ports: Sequence[int]) -> None:
+        self._clients = [
+            openai.AsyncOpenAI(
+                base_url=f"http://127.0.0.1:{port}/v1",
+                api_key="none",
+                max_retries=0,
+                timeout=2 * SILENCE,
+                default_headers={"Connection": "close"},  # some faults spoil the next request
+                http_client=http,
+            )
+            for port in ports
+        ]
+
+    async def ask(self, fault: str = NONE, *, stream: bool = True) -> Both:
+        direct, through = [await self._ask(one, fault, stream) for one in self._clients]
+        return direct, through
+
+    async def _ask(self, client: openai.AsyncOpenAI, fault: str, stream: bool) -> Cell:
+        seen = Seen()
+        told = None
+        end = WAITS
+        with trio.move_on_after(PATIENCE):
+            try:
+                await self._receive(client, fault, stream, seen)
+                end = ""
+            except openai.APIStatusError as error:
+                end = type(error).__name__
+                told = (error.status_code, error.body, error.response.headers.get("retry-after"))
+            except Exception as error:
+                end = type(error).__name__
+        came = "" if told else seen.then(end).partition(", then ")[0]
+        return Cell(came, end, told)
+
+    async def _receive(
+        self, client: openai.AsyncOpenAI, fault: str, stream: bool, seen: Seen
+    ) -> None:
+        create = client.chat.completions.create
+        headers = {"X-Fault": fault}
+        if not stream:
+            whole = await create(model="m", messages=[], extra_headers=headers)
+            delta = {"content": whole.choices[0].message.content}
+            seen.add({"choices": [{"delta": delta, "finish_reason": "stop"}]})
+            return
+        events = await create(model="m", messages=[], stream=True, extra_headers=headers)
+        async for chunk in events:
+            seen.add(chunk.to_dict())
+
+
+async def _faults() -> dict[str, Both]:
+    http = openai.DefaultAsyncHttpxClient(trust_env=False)
+    async with served(answers()) as port, served(proxy_of(port)) as proxy, http:
+        asker = Asker(http, (port, proxy))
+        return {name: await asker.ask(name) for name in (NONE, *FAULTS)}
+
+
+async def _statuses_and_cuts() -> tuple[dict[str, Both], dict[str, Both]]:
+    api = Api()
+    statuses, cuts = {}, {}
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    port = listener.socket.getsockname()[1]
+    http = openai.DefaultAsyncHttpxClient(trust_env=False)
+    async with served(proxy_of(port)) as proxy, http, trio.open_nursery() as nursery:
+        nursery.start_soon(trio.serve_listeners, api.serve, [listener])
+        asker = Asker(http, (port, proxy))
+        for status in range(400, 600):
+            line = b"HTTP/1.1 %d \r\nRetry-After: 7\r\n" % status
+            api.sent = line + JSON + framed(WORDS)
+            statuses[str(status)] = await asker.ask()
+        for name, sent in CUT.items():
+            for size in range(len(sent) + 1):
+                api.sent, api.resets = sent[:size], size % 2 == 1
+                cuts[f"{name}, {size}"] = await asker.ask(stream=name == "a stream")
+        nursery.cancel_scope.cancel()
+    return statuses, cuts
+
+
+def measure() -> Measured:
+    """Ask for everything, both ways."""
+    clock = trio.testing.MockClock(autojump_threshold=WHEN_ALL_WAIT)
+    # The moment for a browser that shows what came before a cut; this client needs none.
+    before = connection.GOODBYE_SECONDS
+    with warnings.catch_warnings():
+        # After an error the client leaves its generators to the garbage collector.
+        warnings.simplefilter("ignore", ResourceWarning)
+        try:
+            faults = trio.run(_faults, clock=clock)
+            connection.GOODBYE_SECONDS = 0
+            return Measured(faults, *trio.run(_statuses_and_cuts))
+        finally:
+            connection.GOODBYE_SECONDS = before
+            gc.collect()
+
+
+# ---- The page
+
+INTRODUCTION = """\
+# What the proxy makes of a failure
+
+A relay never makes a failure worse: through it the official client raises what it raises without
+it, or an error that is nearer to the truth. These tables were measured with openai {0} for
+Python, by `python -m tests.interop.relayed --write`, and a test measures them again. The proxy
+waits {1:.0f} seconds for an event, the client {2:.0f} for a byte, and does not try again.
+[FAULTS.md](../FAULTS.md) says what each fault is.
+
+- Where the client alone sees an `APIConnectionError`, the proxy may give an `APIError` or an
+  `InternalServerError`, whose words say what happened between it and the API behind it.
+- 401 becomes 502, with `X-Should-Retry: false`: the API has refused the proxy's key, which the
+  client does not have.
+- The last table cuts off four responses after each of their bytes: with a FIN after an even
+  number, with an RST after an odd one.
+- Inside an event nothing can be said, or the client would take the half for a whole: the proxy cuts
+  off its own response, too.
+- `length-and-chunked` is refused: two hops that read it differently would disagree on where the
+  next response begins.
+"""
+
+
+def page(measured: Measured) -> str:
+    """The table."""
+    lines = [INTRODUCTION.format(openai.__version__, SILENCE, 2 * SILENCE)]
+    for title, rows in (
+        ("fault", {f"`{name}`": both for name, both in measured.faults.items()}),
+        ("status", together(measured.statuses)),
+        ("cut after bytes", together(measured.cuts)),
+    ):
+        lines += [f"| {title} | without the proxy | through it |", "|---" * 3 + "|"]
+        lines += [f"| {name} | {one} | {two} |" for name, (one, two) in rows.items()]
+        lines.append("")
+    return "\n".join(lines[:-1]) + "\n"
+
+
+def together(rows: dict[str, Both]) -> dict[str, Both]:
+    """Neighbours of which the same came are one row: "a stream, 80 to 84"."""
+    merged = {}
+    for (kind, *_), group in groupby(rows.items(), key=_alike):
+        names, cells = zip(*group, strict=True)
+        last = names[-1].removeprefix(kind)
+        merged[names[0] if len(names) == 1 else f"{names[0]} to {last}"] = cells[0]
+    return merged
+
+
+def _alike(row: tuple[str, Both]) -> tuple[str, str, str]:
+    name, (direct, through) = row
+    return name.rstrip("0123456789"), str(direct), str(through)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Print the page, or write it."""
+    logging.disable()
+    text = page(measure())
+    if "--write" in argv:
+        PAGE.write_text(text, encoding="utf-8")
+    else:
+        print(text, end="")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

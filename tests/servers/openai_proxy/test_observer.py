@@ -1,0 +1,176 @@
+"""Events of any size are relayed, and looked at in a memory of fixed size."""
+
+import logging
+import tracemalloc
+
+import pytest
+import trio
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from protocol.sse import EventStreamParser, ServerSentEvent
+from servers.openai_proxy import observer
+from servers.openai_proxy.observer import MAX_EVENT, TAIL, Observer
+from servers.openai_proxy.record import Record
+
+from ...streams import receive_until
+from .behind import END, EVENTS, chunked
+from .in_memory import between
+from .test_relay import BODY, decoded, parts, post
+
+USAGE = b'data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":12}}\n\n'
+DONE = b"data: [DONE]\n\n"
+
+lines = st.sampled_from(
+    [b"data: {}", b"data: " + b"x" * 40, b": ping", b"event: e", b"id: 1", b"data", b"", b""]
+)
+ends = st.sampled_from([b"\n", b"\r", b"\r\n"])
+streams = st.lists(st.tuples(lines, ends).map(b"".join), max_size=20).map(b"".join)
+
+
+def cut(stream: bytes, size: int) -> list[bytes]:
+    return [stream[start : start + size] for start in range(0, len(stream), size)]
+
+
+@example(b"data: {}\r\r", 2)
+@example(b"data: {}\r\r\n", 9)
+@given(streams, st.integers(1, 50))
+def test_by_line_is_the_same(stream: bytes, size: int) -> None:
+    """As the parser itself, in events and borders: while nothing is long, and while it is."""
+    parser, plain, by_line = EventStreamParser(), Observer(), Observer()
+    for piece in cut(stream, size):
+        expected = parser.receive_data(piece)
+        assert plain.receive_data(piece) == expected
+        by_line._by_line = True
+        assert by_line.receive_data(piece) == expected
+        assert plain.at_event_border == parser.at_event_border == by_line.at_event_border
+
+
+@example(b": ping\ndata: {}\n", 2)
+@given(streams, st.integers(1, 50))
+def test_borders_behind_a_long_event(stream: bytes, size: int) -> None:
+    """They are where they are, however much of an event is left out."""
+    parser, cutting = EventStreamParser(), Observer()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(observer, "MAX_EVENT", 10)
+        patch.setattr(observer, "TAIL", 3)
+        for piece in cut(stream, size):
+            expected = [event.event for event in parser.receive_data(piece)]
+            assert len(cutting.receive_data(piece)) <= len(expected)
+            assert cutting.at_event_border == parser.at_event_border
+
+
+@pytest.mark.parametrize("size", [11, 13, 1 << 16])
+@pytest.mark.parametrize("ping", [b"", b": still here\n", b"event: a\n"])
+def test_many_short_events(ping: bytes, size: int) -> None:
+    """Not one is taken for a part of a long one, wherever the reads end."""
+    count = 4 * MAX_EVENT // len(USAGE)
+    seen = Observer()
+    pieces = cut((ping + USAGE) * count, size)
+    assert sum(len(seen.receive_data(piece)) for piece in pieces) == count
+    many = cut(b": still here\n" * (MAX_EVENT // 6) + USAGE, 13 * 5 + 3)
+    assert [event.data for piece in many for event in seen.receive_data(piece)] == [
+        USAGE[6:-2].decode()
+    ]
+
+
+LONG = b"x" * (2 << 20)
+STREAMS = {
+    "a line": b"data: " + LONG + b"\n\n",
+    "a line with CR": b"data: " + LONG + b"\r\r",
+    "a line with CR LF": b"data: " + LONG + b"\r\n\r\n",
+    "many lines": b"data: 0123456789\n" * (1 << 16) + b"\n",
+    "many lines with CR": b"data: 0123456789\r" * (1 << 16) + b"\r",
+    "a comment": b":" + LONG + b"\n",
+    "many comments with CR": b": still here\r" * (1 << 16),
+    "many comments": b": still here\n" * (1 << 16),
+    "many fields without data": b"foo: still here\n" * (1 << 16),
+    "a name": LONG + b"\n\n",
+    "lines, then a long one": b"data: 1\n" * 9000 + b"data: " + LONG + b"\n\n",
+}
+
+
+@pytest.mark.parametrize("size", [1000, 1 << 16, 1 << 30])
+@pytest.mark.parametrize("long", STREAMS.values(), ids=STREAMS)
+def test_what_follows_is_seen(long: bytes, size: int) -> None:
+    seen = Observer()
+    events: list[ServerSentEvent] = []
+    for piece in cut(long + USAGE + long + DONE, size):
+        events += seen.receive_data(piece)
+    texts = [event.data for event in events if len(event.data) < 100]
+    assert texts == [USAGE[6:-2].decode(), "[DONE]"]
+    assert all(len(event.data) <= 2 * MAX_EVENT + TAIL for event in events)
+    assert seen.at_event_border
+    assert not seen.is_cutting
+
+
+@pytest.mark.parametrize("long", STREAMS.values(), ids=STREAMS)
+def test_the_memory_is_of_a_fixed_size(long: bytes) -> None:
+    """What is kept, some times over: in pieces, joined, decoded, and split into lines."""
+    pieces = cut(long, 1 << 16)
+    seen = Observer()
+    tracemalloc.start()
+    try:
+        for piece in pieces:
+            seen.receive_data(piece)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 20 * MAX_EVENT
+
+
+def test_the_end_of_a_long_line_is_seen() -> None:
+    """There a response says what it has used."""
+    head = b'event: response.completed\ndata: {"type":"response.completed","response":{"output":"'
+    tail = b'","usage":{"input_tokens":7,"output_tokens":9}}}\n\n'
+    record = Record("m", 0)
+    seen = Observer()
+    for piece in cut(head + LONG + tail, 1 << 16):
+        for event in seen.receive_data(piece):
+            record.see(event, 0)
+    assert (record.events, record.tokens, record.whole) == (1, 9, True)
+
+
+COMPLETED = {
+    "named": ("response.completed", "{}", True),
+    "typed": ("message", '{"type":"response.completed","response":{}}', True),
+    "typed with spaces": ("message", ' { "type" : "response.failed" }', True),
+    "typed behind": ("message", '{"sequence_number":3,"type":"response.incomplete"}', True),
+    "cut in the middle": ("message", '{"type":"response.completed","response":{"out', True),
+    "another type": ("message", '{"type":"response.created"}', False),
+    "within another": ("message", '{"type":"x","a":{"type":"response.completed"}}', False),
+    "within, and behind": ("message", '{"a":{"type":"response.completed"},"type":"x"}', False),
+    "in a text": ("message", '{"a":"\\"type\\":\\"response.completed\\""}', False),
+    "of another kind": ("message", '{"a":"response.","type":3}', False),
+    "no JSON": ("message", '"response.completed', False),
+    "too deep": ("message", '{"a":"response.","b":' + "[" * 100_000, False),
+    "the end mark": ("message", "[DONE]", True),
+}
+
+
+@pytest.mark.parametrize(("name", "data", "whole"), COMPLETED.values(), ids=COMPLETED)
+def test_the_end_of_a_response(name: str, data: str, whole: bool) -> None:
+    """By the event's name, or by the type in its data: some servers send no names."""
+    record = Record("m", 0)
+    record.see(ServerSentEvent(name, data), 0)
+    assert record.whole is whole
+
+
+@pytest.mark.parametrize("long", [STREAMS["a line"], STREAMS["many lines"]])
+async def test_the_line_in_the_log(
+    long: bytes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    stream = long + USAGE + long + DONE
+    received = bytearray()
+    async with between(monkeypatch, size=1 << 20) as proxy, trio.open_nursery() as nursery:
+        await proxy.client.send_all(post())
+        api = await proxy.connected()
+        await receive_until(api, BODY)
+        nursery.start_soon(api.send_all, EVENTS + chunked(stream) + END)
+        while data := await proxy.client.receive_some(1 << 20):
+            received += data
+    assert decoded(parts(bytes(received))[1]) == (stream, True)
+    (line,) = [line for line in caplog.messages if "gpt-4o-mini" in line]
+    assert line.startswith("200 gpt-4o-mini 4 events 12 tokens ")
+    assert line.endswith(" done")
