@@ -229,6 +229,8 @@ class Connection:
         self._head_only = False
         self._set_deadline(LAST_REQUEST_SECONDS if self._closing else self._limits.idle_seconds)
         data, self._unread = self._unread, b""
+        if data:  # a pipelined request, for which nothing is waited: the others have their turn
+            await trio.lowlevel.checkpoint()
         while True:
             if data:
                 head = reader.receive_data(data)
