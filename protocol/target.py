@@ -1,0 +1,148 @@
+"""What a request is for: its request-target and its Host, read once for everybody (RFC 9112 §3.2).
+
+    GET /chat/%E4%BD%A0?q=1 HTTP/1.1            origin-form: the path; the host is in Host
+    GET http://localhost:8000/chat/hi HTTP/1.1  absolute-form: the host is in the target itself
+    OPTIONS * HTTP/1.1                          asterisk-form: the server as a whole
+    CONNECT localhost:443 HTTP/1.1              authority-form: a tunnel, which we do not open
+    Host: localhost:8000
+
+Routing takes the path and access control takes the host from here, so that they never see two
+requests in one.
+
+The rules this file keeps:
+
+1. Host is checked in every request, whether it decides or not.
+2. In absolute-form the target's host decides, and Host is ignored.
+3. A host is compared as it is normalized here: lower case, without its port, an IPv6 address in
+   its shortest form.
+"""
+
+import re
+from ipaddress import AddressValueError, IPv6Address
+from urllib.parse import unquote, unquote_to_bytes
+
+import msgspec
+
+from .errors import DecodeError
+from .head import Head
+
+__all__ = ["Target", "path_of", "read_host", "read_target"]
+
+# reg-name = *( unreserved / pct-encoded / sub-delims ) (RFC 3986 §3.2.2): an IPv4address too.
+REG_NAME = r"(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*"
+# IP-literal = "[" ( IPv6address / IPvFuture ) "]"; ipaddress knows what an IPv6address is.
+IP_LITERAL = r"\[(?:[0-9A-Fa-f:.]+|[vV][0-9A-Fa-f]+\.[A-Za-z0-9\-._~!$&'()*+,;=:]+)\]"
+# Host = uri-host [ ":" port ], port = *DIGIT (RFC 9110 §7.2, RFC 3986 §3.2.3): no userinfo.
+PORT = r"0*([0-9]{1,5})"
+AUTHORITY = re.compile(rf"({IP_LITERAL}|{REG_NAME})(?::(?:{PORT})?)?")
+
+MAX_PORT = 65535
+
+# absolute-form = absolute-URI (RFC 9112 §3.2.2), of a scheme that is HTTP.
+ABSOLUTE = re.compile(r"https?://([^/?#]*)([^#]*)(?:#.*)?", re.IGNORECASE)
+
+
+class Target(msgspec.Struct, frozen=True):
+    """What a request is for.
+
+    Args:
+        path: percent-decoded, without the query; "*" for the server as a whole.
+        query: what follows the first "?", raw.
+        host: whose it is, normalized (rule 3); "" if the client does not say.
+    """
+
+    path: str
+    query: str = ""
+    host: str = ""
+
+
+def read_target(head: Head) -> Target:
+    """What the request with this head is for.
+
+    Raises:
+        DecodeError: the target or Host breaks its grammar, or Host is missing or comes twice: 400;
+            a tunnel is asked for: 501.
+    """
+    host = _host_of(head)
+    method, target, _ = head.start_line.decode("ascii").split(" ")
+    if method == "CONNECT":
+        # §3.2.3: only CONNECT has the authority-form, and it has no other.
+        if read_host(target) and target[-1] in "0123456789" and ":" in target:
+            raise _bad("CONNECT: this server opens no tunnels", 501)
+        raise _bad(f"CONNECT asks for host:port, not for {target[:80]!r}")
+    if absolute := ABSOLUTE.fullmatch(target):
+        # "the origin server MUST ignore the received Host header field (if any) and instead use
+        # the host information of the request-target" (§3.2.2)
+        host = read_host(absolute[1])
+        if not host:
+            # "A recipient that processes such a URI reference MUST reject it as invalid."
+            # (RFC 9110 §4.2.1)
+            raise _bad(f"a URL without a host: {target[:80]!r}")
+        target = absolute[2] if absolute[2].startswith("/") else "/" + absolute[2]
+    elif target == "*":
+        # "The "asterisk-form" of request-target is only used for a server-wide OPTIONS request"
+        # (§3.2.4)
+        if method != "OPTIONS":
+            raise _bad(f"{method} *: only OPTIONS is for the server as a whole")
+        return Target("*", "", host)
+    elif not target.startswith("/"):
+        raise _bad(f"not a request-target for this server: {target[:80]!r}")
+    raw_path, _, query = target.partition("?")
+    try:
+        return Target(unquote_to_bytes(raw_path).decode(), query, host)
+    except UnicodeDecodeError as error:
+        raise _bad("the path is not UTF-8 once percent-decoded") from error
+
+
+def read_host(authority: str) -> str:
+    """The host of `host` or `host:port`, normalized: "localhost" of "LOCALHOST:8000".
+
+    Raises:
+        DecodeError: not an authority without userinfo (RFC 9110 §4.2.4): 400.
+    """
+    found = AUTHORITY.fullmatch(authority)
+    if found is None or int(found[2] or "0") > MAX_PORT:
+        raise _bad(f"not a host: {authority[:80]!r}")
+    host = found[1].lower()
+    if host.startswith("[") and not host.startswith("[v"):
+        try:
+            return f"[{IPv6Address(host[1:-1]).compressed}]"
+        except AddressValueError as error:
+            raise _bad(f"not an IPv6 address: {host[:80]!r}") from error
+    return host
+
+
+def path_of(start_line: bytes) -> str:
+    """The path in a request-line that is perhaps bad or not whole, for the reply that says so.
+
+    Returns:
+        "" where there is none.
+    """
+    target = b" ".join(start_line.split(b" ")[1:2]).decode("latin-1")
+    if absolute := ABSOLUTE.fullmatch(target):
+        target = absolute[2]
+    return unquote(target.partition("?")[0])
+
+
+def _host_of(head: Head) -> str:
+    """What Host says, "" if it is empty: the client does not know, and that is legal.
+
+    "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that
+    lacks a Host header field and to any request message that contains more than one Host header
+    field line or a Host header field with an invalid field value." (§3.2)
+    """
+    values = head.values(b"host")
+    if len(values) > 1:
+        raise _bad("more than one Host")
+    if not values:
+        if head.is_http10:
+            return ""
+        raise _bad("no Host, which HTTP/1.1 requires: Host: localhost")
+    return read_host(values[0].decode("latin-1"))
+
+
+def _bad(message: str, status: int = 400) -> DecodeError:
+    return DecodeError(message, 0, error_status_hint=status)
+
+
+# What this file does not do: look the host up, or say which hosts are ours (servers/access.py).
