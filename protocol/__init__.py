@@ -1,6 +1,7 @@
 """Bytes <-> events. No sockets, no clock, no trio: pure functions and small state machines.
 
     head.py      the bytes before the body: checked raw, then read through h11
+    target.py    what a request is for: its request-target and its Host (RFC 9112 §3.2)
     http1.py     where the body ends (RFC 9112 §6.3), and who decodes it
     grammar.py   the grammar that both obey, as regular expressions and as a table
     chunked.py   the chunked transfer coding (RFC 9112 §7.1)

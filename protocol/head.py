@@ -100,7 +100,13 @@ class HeadReader:
         self._max_fields = max_fields
         self._buffer = bytearray()
         self._skipped = 0  # the size of the empty line before the start-line
+        self._start_line = b""
         self._error: DecodeError | None = None
+
+    @property
+    def start_line(self) -> bytes:
+        """As much of it as has come, unchecked: for the reply to a head that is bad."""
+        return self._start_line or bytes(self._buffer[: self._max_start_line_size]).split(b"\r")[0]
 
     @property
     def started(self) -> bool:
@@ -150,10 +156,11 @@ class HeadReader:
         self._check_bytes(max(0, checked - 1), stop)
         if end <= 3:
             return None
-        raw = bytes(self._buffer[:end])
+        head = self._check(bytes(self._buffer[:end]))
         self.trailing_data = bytes(self._buffer[end:])
+        self._start_line = head.start_line
         self._buffer.clear()
-        return self._check(raw)
+        return head
 
     def _check_bytes(self, start: int, stop: int) -> None:
         """Raise for the first byte that breaks a limit or may not stand in any head."""

@@ -4,11 +4,13 @@
     server.py      listening sockets, and the life of a server until its last stream
     connection.py  one connection: request after request
     routes.py      which handler answers which request
+    head.py        the head of a reply: the fields that are ours
     reply.py       what a handler gets and what it gives back: Request, Reply, EventStream
     body.py        the bytes after a streaming reply's head
     watch.py       the clocks of all connections, and who has left
     pace.py        how fast a model speaks
     access.py      who may use an API: keys, and pages of other origins
+    api_errors.py  refusals in the shape of the OpenAI API
     metrics.py     what a server tells Prometheus
     wire.py        the bytes of a reply, recorded and told as they leave
     llm/           the simulated LLM

@@ -21,9 +21,9 @@ The rules this file keeps:
    them a page learns only that "the network failed".
 5. Never `Access-Control-Allow-Credentials`: a page shows its key, not a cookie of its user.
 6. Where a request alone does harm, for it spends money, CORS is no protection: a browser sends a
-   simple POST of any page and only hides the reply, and a name that was rebound to 127.0.0.1 is
-   no other site to it. There, `hosts` names the only names (Host) and `origins` the only pages
-   (Origin) for which anything is done.
+   simple POST of any page, an image's GET too, and only hides the reply; and the browser treats a
+   name that was rebound to 127.0.0.1 as the same origin. There, `hosts` lists the only names
+   (Host), and `origins` the only pages (Origin, Sec-Fetch-Site), for which anything is done.
 """
 
 import hmac
@@ -46,8 +46,6 @@ __all__ = ["Access", "key_of_environment", "read_keys"]
 
 log = logging.getLogger("servers")
 
-PORT = re.compile(r":[0-9]*$")
-
 KEY = re.compile(r"[\x21-\x7e]+")
 
 # credentials = "Bearer" 1*SP b64token (RFC 6750 §2.1; a scheme in any case, RFC 9110 §11.1)
@@ -57,6 +55,11 @@ CREDENTIALS = re.compile(r"bearer +([\x21-\x7e]+)", re.IGNORECASE)
 # Punycode, no default port. "null" is that of a file or a sandboxed frame: of anybody's.
 ORIGIN = re.compile(r"\*|null|[a-z][a-z0-9+.-]*://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]+)?")
 DEFAULT_PORT = re.compile(r"http://.*:80|https://.*:443")
+
+# What Sec-Fetch-Site says of a request of a server's own page, or of one that a person has typed
+# (Fetch Metadata, §2.2). The others are "cross-site" and "same-site": the latter is another port of
+# localhost, so anybody's page. Programs such as curl and the SDKs send no such field.
+FROM_NO_OTHER_PAGE = ("same-origin", "none")
 
 # What a page may send beyond the fields that every page may. A wildcard would not cover
 # `Authorization`. The SDKs for JavaScript add many x-stainless-… of their own.
@@ -90,8 +93,8 @@ class Access:
         keys: any of them opens every route. None: no key is asked for.
         origins: whose pages may call, each as `https://host` or `http://host:port`; "*" for all
             pages; "null" for files and sandboxed frames. None: no CORS field is ever sent.
-        hosts: by what names the server may be called, without a port. None: by any. With names,
-            nothing is done for a page that is not of `origins`: see rule 6.
+        hosts: by what names the server may be called, as protocol/target.py normalizes them. None:
+            by any. With names, nothing is done for a page that is not of `origins`: see rule 6.
 
     Raises:
         ValueError: not an origin.
@@ -136,13 +139,19 @@ class Access:
 
     def _refusal(self, request: Request) -> Reply | None:
         if self._hosts:
-            host = PORT.sub("", request.header("host") or "").lower()
-            if host not in self._hosts:
-                return _forbidden("host_not_allowed", f"This server is not called {host[:80]!r}.")
+            if request.host not in self._hosts:
+                message = f"This server is not called {request.host[:80]!r}."
+                return _forbidden("host_not_allowed", message)
             origin = request.header("origin")
-            if origin is not None and not self._origins & {origin, "*"}:
-                message = f"Pages of {origin[:80]!r} may not use this server: see --cors."
-                return _forbidden("origin_not_allowed", message)
+            if not self._origins & {origin, "*"}:
+                if origin is not None:
+                    message = f"Pages of {origin[:80]!r} may not use this server: see --cors."
+                    return _forbidden("origin_not_allowed", message)
+                # An image or a script of any page: a browser names no origin for a GET without
+                # CORS, but says whether it is of another one.
+                if request.header("sec-fetch-site") not in (None, *FROM_NO_OTHER_PAGE):
+                    message = "Pages may not embed this server: they may only fetch(), see --cors."
+                    return _forbidden("origin_not_allowed", message)
         return None if self.admits(request) else _unauthorized(request)
 
     def admits(self, request: Request) -> bool:
@@ -257,4 +266,5 @@ def _unauthorized(request: Request) -> Reply:
 
 
 # What this file does not do: add CORS fields to replies that the connection writes (404, 405, 413,
-# 500).
+# 500); or know the pages of a browser that sends no Sec-Fetch-Site. Browsers send it to https and
+# to this machine only: a server that is called over plain http by another name needs a key.

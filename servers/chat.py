@@ -27,6 +27,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
 
 from .access import Access
+from .api_errors import refuse
 from .command import arguments, run
 from .llm import flags, named_events
 from .llm.api import API, Settings, identified
@@ -151,7 +152,7 @@ def routes(
         table[key] = identified(handler)
         if key.startswith("POST"):
             table[key] = recordings.recorded(table[key])
-    return Routes(table, tasks=[engine.run, recordings.run])
+    return Routes(table, tasks=[engine.run, recordings.run], refuse=refuse)
 
 
 def from_flags(options: argparse.Namespace, pages: Mapping[str, Handler] = {}) -> Routes:

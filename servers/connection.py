@@ -22,10 +22,6 @@ The rules this file keeps:
 
 import logging
 import math
-import time
-from email.utils import formatdate
-from functools import lru_cache
-from http import HTTPStatus
 from typing import NamedTuple
 
 import h11
@@ -38,19 +34,20 @@ from protocol.head import Head, HeadReader
 from protocol.http1 import (
     Coding,
     body_decoder,
-    encode_response_head,
     expects_continue,
     keeps_alive,
     read_request,
     request_framing,
 )
+from protocol.target import path_of, read_target
 
 from .body import Body
-from .reply import LEFT, CutOff, Handler, Reply, Request, StreamingReply
-from .routes import Routes, decode_path
+from .head import encode_head, encode_reply
+from .reply import CutOff, Ending, Handler, Reply, Request, StreamingReply
+from .routes import Routes
 from .watch import Watch
 
-__all__ = ["SERVER", "Connection", "Limits", "encode_error"]
+__all__ = ["Connection", "Limits"]
 
 log = logging.getLogger("servers")
 
@@ -59,9 +56,6 @@ GOODBYE_SECONDS = 0.3
 # When the server stops, a request may be on its way on a connection that looks idle. It is answered
 # if it comes before the first look at the clocks after this time (watch.TICK).
 LAST_REQUEST_SECONDS = 0.1
-
-SERVER = "streaming-workshop"
-"""The `Server` field (RFC 9110 §10.2.4): how a lesson knows that a port is already served."""
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -121,8 +115,9 @@ class Connection:
         self._deadline = math.inf
         self._deadline_message = ""  # what the client is told when it passes; "" for nothing
         self._timed_out = False
-        self._head_only = False  # the request was HEAD: no response to it has a body
+        self._start_line = b""  # of the request under way, as much of it as has come
         self._incomplete = False  # a body that ends with the connection was not sent whole
+        self._ending = Ending.STOPPED  # of a reply that is cancelled now: the server's doing
 
     async def serve(self) -> None:
         """Answer requests until the connection is done. Never raises for what a peer does."""
@@ -134,7 +129,7 @@ class Connection:
                     await self._serve_request()
                 said_all = True
             if self._timed_out and self._deadline_message:
-                self._stream.send_now(self._encode_error(408, self._deadline_message))
+                self._stream.send_now(self._encode_refusal(408, self._deadline_message))
                 said_all = True
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass  # the client has gone: nobody is left to tell
@@ -159,7 +154,16 @@ class Connection:
 
     def client_has_left(self) -> None:
         """Called by the watch: stop the handler, nobody listens."""
+        self._cancel(Ending.DISCONNECTED)
+
+    def _cancel(self, ending: Ending) -> None:
+        self._ending = ending
         self._scope.cancel()
+
+    @property
+    def _head_only(self) -> bool:
+        """No response to HEAD has a body (RFC 9110 §9.3.2)."""
+        return self._start_line.startswith(b"HEAD ")
 
     def check_clocks(self, now: float) -> None:
         """Called by the watch: stop what takes too long, send the heartbeat that is due."""
@@ -168,11 +172,11 @@ class Connection:
             self._scope.cancel()
         elif self._body is not None:
             if self._body.stalled_for(now) >= self._limits.stall_seconds:
-                self._scope.cancel()
+                self._cancel(Ending.STALLED)
             try:
                 self._body.beat(now, self._limits.heartbeat_seconds)
             except trio.BrokenResourceError:
-                self._scope.cancel()
+                self._cancel(Ending.DISCONNECTED)
 
     def _set_deadline(self, seconds: float, message: str = "") -> None:
         self._deadline = trio.current_time() + seconds
@@ -220,27 +224,29 @@ class Connection:
         """Say what is wrong, within the time of a stalled reader, and close."""
         self._closing = True
         self._set_deadline(self._limits.stall_seconds)
-        await self._stream.send_all(self._encode_error(status, message))
+        await self._stream.send_all(self._encode_refusal(status, message))
 
     async def _read_head(self) -> Head | None:
         """The next request's head, or None when the client has no more."""
         reader = HeadReader()
         self._idle = True
-        self._head_only = False
+        self._start_line = b""
         self._set_deadline(LAST_REQUEST_SECONDS if self._closing else self._limits.idle_seconds)
         data, self._unread = self._unread, b""
         if data:  # a pipelined request, for which nothing is waited: the others have their turn
             await trio.lowlevel.checkpoint()
         while True:
             if data:
-                head = reader.receive_data(data)
+                try:
+                    head = reader.receive_data(data)
+                finally:
+                    self._start_line = reader.start_line
                 if self._idle and (head or reader.started):
                     self._idle = False
                     message = "The request's head did not end in time."
                     self._set_deadline(self._limits.head_seconds, message)
                 if head:
                     self._unread = reader.trailing_data
-                    self._head_only = head.start_line.startswith(b"HEAD ")
                     return head
             data = await self._stream.receive_some()
             if not data:
@@ -249,13 +255,12 @@ class Connection:
 
     async def _read_request(self, head: Head) -> tuple[Request, Handler | Reply]:
         """The whole request, and who answers it."""
+        target = read_target(head)
         framing = request_framing(head)
         _, message = read_request(head)
         self._closing |= not keeps_alive(head)
         method = message.method.decode("ascii")
-        target = message.target.decode("ascii")
-        path, query = decode_path(target)
-        handler, params = self._routes.find(method, path)
+        handler, params = self._routes.find(method, target.path)
         body = b""
         if not isinstance(handler, Reply):
             body = await self._read_body(head)
@@ -263,7 +268,9 @@ class Connection:
             self._closing = True  # its body stays unread, so what follows it cannot be found
         self._set_deadline(math.inf)
         headers = tuple((name.decode(), value.decode("latin-1")) for name, value in message.headers)
-        return Request(method, path, query, headers, body, params, target), handler
+        path, query, host = target.path, target.query, target.host
+        raw = message.target.decode("ascii")
+        return Request(method, path, query, headers, body, params, raw, host), handler
 
     async def _read_body(self, head: Head) -> bytes:
         framing = request_framing(head)
@@ -291,20 +298,11 @@ class Connection:
         return bytes(body)
 
     def _encode_head(self, is_http10: bool, reply: Reply | StreamingReply) -> bytes:
-        fields = _own_fields()
-        if reply.status != 204:
-            fields.append(("Content-Type", reply.content_type))
-            if isinstance(reply, Reply):
-                fields.append(("Content-Length", str(len(reply.body))))
-        fields += reply.headers
-        if isinstance(reply, StreamingReply):
-            if is_http10 or reply.until_close:
-                self._closing = True  # no chunks: the body ends with the connection
-            else:
-                fields.append(("Transfer-Encoding", "chunked"))
-        if self._closing:
-            fields.append(("Connection", "close"))
-        return encode_response_head(reply.status, fields, reply.reason)
+        streams = isinstance(reply, StreamingReply)
+        # Without chunks the body ends with the connection.
+        until_close = isinstance(reply, StreamingReply) and (is_http10 or reply.until_close)
+        self._closing |= until_close
+        return encode_head(reply, chunked=streams and not until_close, close=self._closing)
 
     async def _send_reply(self, head: bytes, reply: Reply | StreamingReply, line: str) -> None:
         """Send the head, and the body in the form that the head has promised."""
@@ -314,7 +312,7 @@ class Connection:
         recorder = reply.recorder
         outlet = recorder.through(self._stream) if recorder else self._stream
         self._body = body = Body(outlet, chunked=chunked, heartbeat=heartbeat)
-        ending, reset = LEFT, False
+        ending = None
         try:
             if isinstance(reply, Reply):
                 await body.begin(head if head_only else head + reply.body)
@@ -323,33 +321,37 @@ class Connection:
                 await body.begin(reply.edit_head(head))
                 if not head_only:
                     await reply.send_to(body)
-            ending = "done"
+            ending = Ending.DONE
         except (trio.BrokenResourceError, trio.ClosedResourceError):
+            ending = Ending.DISCONNECTED
             raise
         except CutOff as cut:
-            ending, reset, self._closing = str(cut), cut.reset, True
+            ending = Ending.RESET if cut.reset else Ending.CUT_OFF
+            self._closing = True
             if cut.goodbye:
                 await self._wait_for_goodbye()
             body.ended = True
         except Exception:
             log.exception("%s: failed after its head, so it is cut off", line)
-            ending = "cut off"
+            ending = Ending.FAILED
             self._closing = True
             await self._wait_for_goodbye()
         finally:
+            ending = ending or self._ending
             if recorder:
-                recorder.end("reset" if reset else ending)
+                recorder.end(ending)
             if isinstance(reply, StreamingReply):
                 await reply.aclose()
             self._body = None
             streams = isinstance(reply, StreamingReply) and not head_only
-            self._incomplete = reset or (streams and not (chunked or body.ended))
+            self._incomplete = ending is Ending.RESET or (streams and not (chunked or body.ended))
             if head_only:
                 log.info("%s head only", line)
             elif isinstance(reply, Reply):
-                log.info("%s %d bytes", line, len(reply.body))
+                unless_done = "" if ending is Ending.DONE else f", {ending.value}"
+                log.info("%s %d bytes%s", line, len(reply.body), unless_done)
             else:
-                log.info("%s %d pieces, %d bytes, %s", line, body.pieces, body.size, ending)
+                log.info("%s %d pieces, %d bytes, %s", line, body.pieces, body.size, ending.value)
 
     async def _wait_for_goodbye(self) -> None:
         """Give the client of a body that is cut off a moment to leave first.
@@ -360,40 +362,15 @@ class Connection:
         with trio.move_on_after(GOODBYE_SECONDS):
             await self._stream.receive_some()
 
-    def _encode_error(self, status: int, message: str) -> bytes:
-        response = encode_error(status, message)
-        return response[: response.index(b"\r\n\r\n") + 4] if self._head_only else response
+    def _encode_refusal(self, status: int, message: str) -> bytes:
+        """A response where no handler has made one, in the form of the application."""
+        refusal = self._routes.refuse(path_of(self._start_line), status, message)
+        return encode_head(refusal, close=True) if self._head_only else encode_reply(refusal)
 
 
 def _printable(text: str) -> str:
     """A peer's text for a log line: nothing in it can end the line or steer a terminal."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-
-
-def _own_fields() -> list[tuple[str, str]]:
-    return [
-        ("Date", _date(int(time.time()))),
-        ("Server", SERVER),
-        # A browser that guesses the type of a text waits for 1 KB of it first.
-        ("X-Content-Type-Options", "nosniff"),
-    ]
-
-
-@lru_cache(maxsize=1)  # it changes once a second
-def _date(seconds: int) -> str:
-    return formatdate(seconds, usegmt=True)
-
-
-def encode_error(status: int, message: str) -> bytes:
-    """A whole response where no request was read."""
-    body = f"{status} {HTTPStatus(status).phrase}\n\n{message.rstrip()}\n".encode()
-    fields = [
-        *_own_fields(),
-        ("Content-Type", "text/plain; charset=utf-8"),
-        ("Content-Length", str(len(body))),
-        ("Connection", "close"),
-    ]
-    return encode_response_head(status, fields) + body
 
 
 # What this file does not do: read while it streams a reply (a pipelined request waits its turn),

@@ -18,6 +18,7 @@ client leaves, the generator is closed where it stands: its `finally` runs at on
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from enum import Enum
 from typing import ClassVar, Protocol
 
 import msgspec
@@ -25,8 +26,8 @@ import msgspec
 from .body import Body, Outlet
 
 __all__ = [
-    "LEFT",
     "CutOff",
+    "Ending",
     "EventStream",
     "Handler",
     "Last",
@@ -39,8 +40,17 @@ __all__ = [
 
 Headers = tuple[tuple[str, str], ...]
 
-LEFT = "the client left"
-"""How a reply ended whose reader did not wait for its end: see `Recorder`."""
+
+class Ending(Enum):
+    """How a reply ended, in the words of the log and of its recording."""
+
+    DONE = "done"
+    FAILED = "cut off"  # by an error after its head
+    CUT_OFF = "cut off on purpose"
+    RESET = "reset"  # on purpose, with an RST
+    DISCONNECTED = "the client disconnected"
+    STALLED = "the reader stalled"
+    STOPPED = "the server stopped"
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -54,6 +64,8 @@ class Request(msgspec.Struct, frozen=True):
         body: all of it, decoded from its framing.
         params: what the `{name}` of the route's pattern stands for.
         target: the request-target as it was sent: for a proxy, which passes it on unchanged.
+        host: the host that is asked, in lower case and without a port (protocol/target.py); access
+            is decided by it and not by the header.
     """
 
     method: str
@@ -63,6 +75,7 @@ class Request(msgspec.Struct, frozen=True):
     body: bytes = b""
     params: dict[str, str] = {}
     target: str = ""
+    host: str = ""
 
     def header(self, name: str) -> str | None:
         """The first value of a header (lower-case name), or None."""
@@ -75,7 +88,7 @@ class Recorder(Protocol):
     def through(self, outlet: Outlet) -> Outlet:
         """What takes the reply's bytes in the place of this outlet, and passes them on."""
 
-    def end(self, how: str) -> None:
+    def end(self, how: Ending) -> None:
         """The reply has ended, in this way."""
 
 
@@ -123,7 +136,7 @@ class CutOff(Exception):
     """
 
     def __init__(self, *, reset: bool = False, goodbye: bool = False) -> None:
-        super().__init__("cut off on purpose")
+        super().__init__(Ending.CUT_OFF.value)
         self.reset = reset
         self.goodbye = goodbye
 

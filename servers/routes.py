@@ -12,13 +12,20 @@ unknown path is a 404, a known one with another method a 405 that says which met
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from urllib.parse import unquote_to_bytes, urlsplit
-
-from h11 import RemoteProtocolError
+from http import HTTPStatus
 
 from .reply import Handler, Reply
 
-__all__ = ["Routes", "decode_path"]
+__all__ = ["Refuse", "Routes", "as_text"]
+
+Refuse = Callable[[str, int, str], Reply]
+"""How an application writes a refusal that is not its own, such as 404, 408 or 413: it is given the
+path ("" where none was read), the status and the reason."""
+
+
+def as_text(path: str, status: int, message: str) -> Reply:
+    """A refusal for people."""
+    return Reply(f"{status} {HTTPStatus(status).phrase}\n\n{message.rstrip()}\n", status)
 
 
 class Routes:
@@ -27,12 +34,17 @@ class Routes:
     Args:
         table: `{name}` may stand at the end of a path only, for one character or more.
         tasks: what the handlers need running beside them, such as an engine.
+        refuse: writes the refusals that no handler writes.
     """
 
     def __init__(
-        self, table: Mapping[str, Handler], tasks: Sequence[Callable[[], Awaitable[None]]] = ()
+        self,
+        table: Mapping[str, Handler],
+        tasks: Sequence[Callable[[], Awaitable[None]]] = (),
+        refuse: Refuse = as_text,
     ) -> None:
         self.tasks = tasks
+        self.refuse = refuse
         self._exact: dict[str, dict[str, Handler]] = {}
         self._prefix: dict[str, tuple[str, dict[str, Handler]]] = {}
         for key, handler in table.items():
@@ -48,14 +60,15 @@ class Routes:
         """The handler for a request, or the reply that says why there is none, and its params."""
         methods, params = self._methods(path)
         if methods is None and path != "*":
-            return Reply(f"404 Not Found\n\nThere is nothing at {path}\n", 404), {}
+            return self.refuse(path, 404, f"There is nothing at {path}"), {}
         allowed = ", ".join(self._allowed(methods))
         handler = (methods or {}).get("GET" if method == "HEAD" else method)
         if handler is None and method == "OPTIONS":
             return Reply(status=204, headers=(("Allow", allowed),)), params
         if handler is None:
-            text = f"405 Method Not Allowed\n\n{path} answers {allowed}, not {method}\n"
-            return Reply(text, 405, headers=(("Allow", allowed),)), params
+            refusal = self.refuse(path, 405, f"{path} answers {allowed}, not {method}")
+            refusal.headers += (("Allow", allowed),)
+            return refusal, params
         return handler, params
 
     def _methods(self, path: str) -> tuple[dict[str, Handler] | None, dict[str, str]]:
@@ -73,29 +86,3 @@ class Routes:
             tables = [*self._exact.values(), *(table for _, table in self._prefix.values())]
             methods = {method: handler for table in tables for method, handler in table.items()}
         return sorted({*methods, "OPTIONS"} | ({"HEAD"} if "GET" in methods else set()))
-
-
-def decode_path(target: str) -> tuple[str, str]:
-    """A request-target's path, percent-decoded, and its raw query (RFC 9112 §3.2).
-
-    Args:
-        target: "/path?query"; "http://host/path", as sent to proxies, which every server must
-            take too (§3.2.2); or "*".
-
-    Raises:
-        h11.RemoteProtocolError: neither of them, or the decoded path is not UTF-8.
-    """
-    if target.lower().startswith(("http://", "https://")):
-        try:
-            url = urlsplit(target, allow_fragments=False)
-        except ValueError as error:  # b"GET http://[ HTTP/1.1"
-            raise RemoteProtocolError(f"not a URL: {target[:80]!r}") from error
-        target = (url.path or "/") + ("?" + url.query if url.query else "")
-    if not target.startswith("/") and target != "*":
-        raise RemoteProtocolError(f"not a request-target for this server: {target[:80]!r}")
-    raw_path, _, query = target.partition("?")
-    try:
-        return unquote_to_bytes(raw_path).decode(), query
-    except UnicodeDecodeError as error:
-        message = f"the path is not UTF-8 once percent-decoded: {raw_path[:80]!r}"
-        raise RemoteProtocolError(message) from error

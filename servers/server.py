@@ -21,7 +21,8 @@ from trio.lowlevel import wait_readable
 from clients.stream import ByteStream, SocketStream
 from clients.tls import TLSStream
 
-from .connection import Connection, Limits, encode_error
+from .connection import Connection, Limits
+from .head import encode_reply
 from .routes import Routes
 from .watch import Watch
 
@@ -242,7 +243,7 @@ class Server:
         message = f"This server has its {self._max_connections} connections. Try again later."
         self._turning_away += 1
         try:
-            stream.send_now(encode_error(503, message))
+            stream.send_now(encode_reply(self._routes.refuse("", 503, message)))
             await stream.aclose()
         except trio.BrokenResourceError:
             stream.close()

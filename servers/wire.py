@@ -37,7 +37,7 @@ from protocol.anatomy import ResponseAnatomy, Span
 from protocol.sse import ServerSentEvent, encode_event
 
 from .body import Outlet
-from .reply import LEFT, EventStream, Handler, Last, Reply, Request, StreamingReply
+from .reply import Ending, EventStream, Handler, Last, Reply, Request, StreamingReply
 
 __all__ = ["Done", "Missing", "Recording", "Recordings", "Sent", "Totals"]
 
@@ -92,7 +92,7 @@ class Done(Totals, frozen=True, kw_only=True):
 
     Args:
         at: milliseconds since the request was there.
-        how: "done", "cut off", "cut off on purpose", "reset" or "the client left".
+        how: the words of an `Ending`.
         error: why a client that has waited for the end could not read all of it, or "".
         spans: names for all that had none yet.
     """
@@ -135,7 +135,7 @@ class Recording:
         self._forgotten = 0  # sends, all before those in `_events`
         self._start = 0  # where the oldest kept send begins
         self._described = 0  # the bytes that the anatomy has seen
-        self._how = ""
+        self._how = Ending.DONE
         self._last = b""
         self._news = trio.lowlevel.ParkingLot()
 
@@ -151,7 +151,7 @@ class Recording:
         self._forget_oldest()
         self._news.unpark_all()
 
-    def end(self, how: str) -> None:
+    def end(self, how: Ending) -> None:
         """The reply has ended."""
         self.ended = trio.current_time()
         self._how = how
@@ -210,10 +210,11 @@ class Recording:
         if not self._last:
             error = self._anatomy.error  # of bytes that were sent
             at, spans = self._since(time), self._anatomy.receive_eof()
-            if self._how != LEFT:  # whoever has left did not want what is missing
+            # A client that has disconnected did not want what is missing.
+            if self._how is not Ending.DISCONNECTED:
                 error = self._anatomy.error
             totals = self._totals(sends)
-            done = Done(at=at, how=self._how, error=error, spans=spans, **totals)
+            done = Done(at=at, how=self._how.value, error=error, spans=spans, **totals)
             self._last = _event("done", done)
         return self._last
 

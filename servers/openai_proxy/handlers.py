@@ -23,6 +23,7 @@ from clients.http import Client, Response, open_client
 from protocol.openai import ErrorBody, ErrorResponse
 
 from ..access import Access
+from ..api_errors import refuse
 from ..llm.api import identified
 from ..metrics import Metrics
 from ..redact import Secret, redact
@@ -289,4 +290,4 @@ def routes(upstream: Upstream, access: Access | None = None) -> Routes:
     guarded = access.guard({route: relay.handler(route) for route in RELAYED})
     table = {route: identified(handler) for route, handler in guarded.items()}
     table |= {"GET /": home, "GET /metrics": numbers, "GET /health": health}
-    return Routes(table, tasks=[relay.run])
+    return Routes(table, tasks=[relay.run], refuse=refuse)

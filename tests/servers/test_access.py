@@ -229,6 +229,22 @@ def test_read_keys_that_everybody_can_read(
 LOCAL = Access(origins=["http://localhost:8000"], hosts=["localhost", "127.0.0.1", "[::1]"])
 
 
+async def refused(access: Access, request: str) -> str:
+    """The code of the refusal, or "" if the handler was called."""
+    called = []
+
+    async def handler(request: Request) -> Reply:
+        called.append(request.path)
+        return Reply("done")
+
+    reply = await ask(Routes(access.guard({"GET /": handler})), request.encode())
+    assert called == (["/"] if reply.startswith(b"HTTP/1.1 200 ") else [])
+    if called:
+        return ""
+    assert reply.startswith(b"HTTP/1.1 403 ")
+    return reply.partition(b'"code":"')[2].partition(b'"')[0].decode()
+
+
 @pytest.mark.parametrize(
     ("host", "origin", "code"),
     [
@@ -249,15 +265,50 @@ LOCAL = Access(origins=["http://localhost:8000"], hosts=["localhost", "127.0.0.1
 )
 async def test_hosts_and_origins(host: str, origin: str | None, code: str | None) -> None:
     """A rebound name, or a page of another site, gets nothing done: the handler is not called."""
-    called = []
-
-    async def handler(request: Request) -> Reply:
-        called.append(request.path)
-        return Reply("done")
-
     fields = f"Host: {host}\r\n" + (f"Origin: {origin}\r\n" if origin is not None else "")
-    request = f"GET / HTTP/1.1\r\n{fields}\r\n".encode()
-    reply = await ask(Routes(LOCAL.guard({"GET /": handler})), request)
-    assert reply.startswith(b"HTTP/1.1 403 " if code else b"HTTP/1.1 200 ")
-    assert called == ([] if code else ["/"])
-    assert (code or "done").encode() in reply
+    assert await refused(LOCAL, f"GET / HTTP/1.1\r\n{fields}\r\n") == (code or "")
+
+
+@pytest.mark.parametrize(
+    ("target", "host", "code"),
+    [
+        ("http://localhost:8005/", "localhost", ""),
+        ("http://localhost/", "evil.example", ""),  # Host is ignored
+        ("http://[0:0::1]/", "localhost", ""),
+        ("http://evil.example/", "localhost", "host_not_allowed"),
+        ("https://evil.example:8005", "localhost:8005", "host_not_allowed"),
+    ],
+)
+async def test_the_host_of_an_absolute_target_decides(target: str, host: str, code: str) -> None:
+    """As it does for routing (RFC 9112 §3.2.2)."""
+    assert await refused(LOCAL, f"GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n") == code
+
+
+@pytest.mark.parametrize(
+    ("site", "origin", "code"),
+    [
+        (None, None, ""),  # a program
+        ("none", None, ""),  # typed into the address bar
+        ("same-origin", None, ""),
+        ("same-site", "http://localhost:8000", ""),  # the chat page, through CORS
+        ("cross-site", "http://localhost:8000", ""),  # the same, and this server is 127.0.0.1
+        ("same-site", None, "origin_not_allowed"),  # any page at another port of localhost
+        ("cross-site", None, "origin_not_allowed"),
+        ("cross-site", "null", "origin_not_allowed"),
+        ("same-origin", "http://localhost:8001", "origin_not_allowed"),
+        ("of-tomorrow", None, "origin_not_allowed"),
+        ("", None, "origin_not_allowed"),
+    ],
+)
+async def test_who_embeds(site: str | None, origin: str | None, code: str) -> None:
+    """An image, a script or a form of a page names no Origin, but Sec-Fetch-Site tells it."""
+    said = {"Host": "localhost", "Sec-Fetch-Site": site, "Origin": origin}
+    fields = "".join(f"{name}: {value}\r\n" for name, value in said.items() if value is not None)
+    assert await refused(LOCAL, f"GET / HTTP/1.1\r\n{fields}\r\n") == code
+
+
+async def test_pages_of_all_origins_may_embed() -> None:
+    """Where the operator has opened the server to every page, or has not closed it to any."""
+    fields = "Host: localhost\r\nSec-Fetch-Site: cross-site\r\n"
+    for access in (Access(origins=["*"], hosts=["localhost"]), Access()):
+        assert await refused(access, f"GET / HTTP/1.1\r\n{fields}\r\n") == ""

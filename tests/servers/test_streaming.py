@@ -239,7 +239,7 @@ async def test_client_leaves_between_two_pieces(caplog: pytest.LogCaptureFixture
         assert endless.made == 1
         assert memory.server.closed
     (record,) = caplog.records
-    assert record.getMessage() == "200 GET / 0 pieces, 0 bytes, the client left"
+    assert record.getMessage() == "200 GET / 0 pieces, 0 bytes, the client disconnected"
 
 
 async def test_client_leaves_while_a_piece_waits() -> None:

@@ -15,7 +15,7 @@ from servers.access import Access
 from servers.body import Outlet
 from servers.chat import routes
 from servers.pace import Pace
-from servers.reply import LEFT, Handler, Last, Reply, Request, StreamingReply
+from servers.reply import Ending, Handler, Last, Reply, Request, StreamingReply
 from servers.routes import Routes
 from servers.wire import Done, Missing, Recording, Recordings, Sent
 
@@ -257,7 +257,7 @@ async def test_a_client_that_left_is_told() -> None:
         reading = Reading(wire)
         events = [await reading.next() for _ in range(3)]
         assert isinstance(events[2], Done)
-        assert events[2].how == LEFT
+        assert events[2].how == Ending.DISCONNECTED.value
         assert events[2].error == ""
 
 
@@ -269,21 +269,21 @@ MALFORMED = "expected a hex digit of the chunk-size, not b'x'"
 @pytest.mark.parametrize(
     ("sent", "how", "error"),
     [
-        (b"1\r\na\r\n", LEFT, ""),
-        (b"1\r\na\r\n", "cut off", UNFINISHED),
-        (b"1\r\na\r\n", "reset", UNFINISHED),
-        (b"xyz\r\n", LEFT, MALFORMED),
-        (b"xyz\r\n", "done", MALFORMED),
+        (b"1\r\na\r\n", Ending.DISCONNECTED, ""),
+        (b"1\r\na\r\n", Ending.FAILED, UNFINISHED),
+        (b"1\r\na\r\n", Ending.RESET, UNFINISHED),
+        (b"xyz\r\n", Ending.DISCONNECTED, MALFORMED),
+        (b"xyz\r\n", Ending.DONE, MALFORMED),
     ],
 )
-async def test_whose_doing_an_end_is(sent: bytes, how: str, error: str) -> None:
+async def test_whose_doing_an_end_is(sent: bytes, how: Ending, error: str) -> None:
     """A client that leaves makes no error; a server that cuts off does, and so do wrong bytes."""
     recording = Recording()
     recording.note(HEAD + sent)
     recording.end(how)
     done = (await collect(recording.replay()))[-1]
     assert isinstance(done, Done)
-    assert (done.how, done.error) == (how, error)
+    assert (done.how, done.error) == (how.value, error)
 
 
 async def test_a_reader_that_does_not_read_slows_nobody() -> None:

@@ -12,6 +12,7 @@ from protocol.anatomy import Span
 from servers.access import Access
 from servers.chat import routes
 from servers.pace import Pace
+from servers.reply import Ending
 from servers.wire import Done, Missing, Recording, Sent
 
 from ..streams import memory_pair, receive_until
@@ -38,7 +39,7 @@ async def test_a_recording_over_its_limit_tells_what_is_missing() -> None:
         head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
         for data in (head, b"3\r\nabc", b"\r\n2\r\n", b"hi\r\n", b"0\r\n\r\n"):
             recording.note(data)
-        recording.end("done")
+        recording.end(Ending.DONE)
         if max_sends == 3:
             missing, *sent, done = await collect(recording.replay())
             assert missing == Missing(2, len(head) + 6)
@@ -147,7 +148,7 @@ async def test_what_the_kernel_did_not_take_is_not_recorded() -> None:
     outlet = recording.through(server)
     assert outlet.send_now(b"HTTP/1.1") == 4
     assert outlet.send_now(b"/1.1") == 0
-    recording.end("cut off")
+    recording.end(Ending.FAILED)
     sent, done = await collect(recording.replay())
     assert isinstance(sent, Sent)
     assert sent.bytes == b"HTTP"
