@@ -4,7 +4,7 @@
     server.py      listening sockets, and the life of a server until its last stream
     connection.py  one connection: request after request
     routes.py      which handler answers which request
-    head.py        the head of a reply: the fields that are ours
+    reply_head.py  the head of a reply: the fields that are ours
     reply.py       what a handler gets and what it gives back: Request, Reply, EventStream
     body.py        the bytes after a streaming reply's head
     watch.py       the clocks of all connections, and who has left

@@ -42,7 +42,7 @@ from protocol.http1 import (
 from protocol.target import path_of, read_target
 
 from .body import Body
-from .head import encode_head, encode_reply
+from .reply_head import encode_head, encode_reply
 from .reply import CutOff, Ending, Handler, Reply, Request, StreamingReply
 from .routes import Routes
 from .watch import Watch

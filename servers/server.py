@@ -22,7 +22,7 @@ from clients.stream import ByteStream, SocketStream
 from clients.tls import TLSStream
 
 from .connection import Connection, Limits
-from .head import encode_reply
+from .reply_head import encode_reply
 from .routes import Routes
 from .watch import Watch
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from servers.head import SERVER
+from servers.reply_head import SERVER
 from tests.interop.peers import running
 from tests.test_aha import REQUEST, bare, run_on_a_terminal
 from workshop import aha, doctor

@@ -14,14 +14,14 @@ import pytest
 from servers.llm.faults import FAULTS
 
 from ..saying import answer
-from .peers import ROOT, RunningServer, read_until, running
+from .peers import ROOT, Address, RunningServer, read_until, running
 
 # These never end by themselves: without the proxy the client would wait for ever.
 ENDLESS = {"hang", "stall-heartbeat", "drip"}
 
 
 @contextmanager
-def proxy_before(server: RunningServer, *flags: str) -> Iterator[str]:
+def proxy_before(server: Address, *flags: str) -> Iterator[str]:
     """`python -m servers.openai_proxy` before the simulated LLM; yields its base URL."""
     command = [sys.executable, "-m", "servers.openai_proxy", "--port", "0", "--quiet"]
     command += ["--base-url", f"{server.url}/v1", *flags]
