@@ -17,6 +17,7 @@
     chunked.py     8003: lesson 3, chunked coding
     sse.py         8004: lesson 4, Server-Sent Events
     chat.py        8000: home, chat page, simulated LLM
+    log.py         the log, written by a thread: nobody waits for its reader
     redact.py      keys kept out of the log
     openai_proxy/  8005: a relay to the real OpenAI API; the key stays here
     badproxy.py    8009: a hop that buffers, compresses, cuts: on purpose

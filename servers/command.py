@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import logging
 import math
+import os
 import signal
 import socket
 import sys
@@ -18,7 +19,7 @@ from urllib.parse import urlsplit
 import trio
 
 from .connection import Limits
-from .redact import RedactingFormatter
+from .log import show_log, tell
 from .routes import Routes
 from .server import PortBusyError, Server, listen
 
@@ -32,6 +33,8 @@ __all__ = [
     "show_log",
     "url",
 ]
+
+log = logging.getLogger("servers")
 
 
 def arguments(name: str, description: str, port: int) -> argparse.ArgumentParser:
@@ -144,14 +147,6 @@ def url(host: str, port: int) -> str:
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
-def show_log(quiet: bool) -> None:
-    """Send the servers' log to standard error."""
-    level = logging.WARNING if quiet else logging.INFO
-    handler = logging.StreamHandler()
-    handler.setFormatter(RedactingFormatter("%(asctime)s %(message)s", "%H:%M:%S"))
-    logging.basicConfig(handlers=[handler], level=level)
-
-
 async def serve_until_signal(
     servers: Sequence[tuple[Server, list[socket.socket]]], announce: Callable[[], None]
 ) -> None:
@@ -165,7 +160,12 @@ async def serve_until_signal(
     raise_file_limit()
     async with trio.open_nursery() as nursery:
         await nursery.start(_obey_signals, [server for server, _ in servers])
-        announce()
+        try:
+            announce()
+        except OSError as error:  # >/dev/full, or a reader that has gone: no reason not to serve
+            log.warning("cannot write to standard output: %s", error.strerror)
+            # What is left in its buffer would fail once more at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         async with trio.open_nursery() as serving:
             for server, sockets in servers:
                 serving.start_soon(server.serve, sockets)
@@ -181,7 +181,7 @@ async def _obey_signals(
         for server in servers:
             server.stop()
         if connected := sum(server.connection_count for server in servers):
-            print(f"stopping: {connected} still connected (again: at once)", file=sys.stderr)
+            tell(f"stopping: {connected} still connected (again: at once)")
         await anext(signals)
         for server in servers:
             server.abort()

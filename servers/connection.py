@@ -42,8 +42,8 @@ from protocol.http1 import (
 from protocol.target import path_of, read_target
 
 from .body import Body
-from .reply_head import encode_head, encode_reply
 from .reply import CutOff, Ending, Handler, Reply, Request, StreamingReply
+from .reply_head import encode_head, encode_reply
 from .routes import Routes
 from .watch import Watch
 

@@ -15,8 +15,8 @@ from trio.abc import Clock
 
 from clients.http import request
 from servers.command import port_number, show_log
-from servers.reply_head import SERVER
 from servers.pace import Pace
+from servers.reply_head import SERVER
 from servers.routes import Routes
 from servers.server import PortBusyError, Server, listen
 
