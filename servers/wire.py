@@ -17,7 +17,8 @@
 The rules this file keeps:
 
 1. The answer pays for a note of the time and the bytes, and only if its request has asked. What
-   the bytes are (protocol/anatomy.py) is found out when somebody looks, at the reader's expense.
+   the bytes are (protocol/anatomy.py) is found out when somebody looks, at the reader's expense,
+   some of them at a time: a large write keeps nobody waiting.
 2. A slow reader of a recording, or one that has left, slows nobody.
 3. A recording holds a conversation. It stays in memory, for a bounded time; a recording, and how
    many there are, have limits; who has not its id, which nobody can guess, cannot read it.
@@ -33,6 +34,7 @@ from copy import copy
 import msgspec
 import trio
 
+from clients.stream import SEND_SIZE
 from protocol.anatomy import ResponseAnatomy, Span
 from protocol.sse import ServerSentEvent, encode_event
 
@@ -41,12 +43,16 @@ from .reply import Ending, EventStream, Handler, Last, Reply, Request, Streaming
 
 __all__ = ["Done", "Missing", "Recording", "Recordings", "Sent", "Totals"]
 
+DESCRIBED_AT_ONCE = 8 << 10
+"""Bytes whose anatomy a reader finds out in one turn, in some milliseconds."""
+
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True):
     """What there has been of everything, with this event.
 
     Args:
-        sends, chunks, events, tokens: how many.
+        sends: how many.
+        chunks, events, tokens: how many, of those that were recorded.
         size, body, text: bytes in all, of the body without its framing, of its text.
     """
 
@@ -79,7 +85,7 @@ class Missing(msgspec.Struct, frozen=True):
     """The data of a `missing` event: the recording was longer than its limit.
 
     Args:
-        sends: how many writes were forgotten between the event before and the next.
+        sends: how many writes are missing between the event before and the next.
         bytes: theirs.
     """
 
@@ -109,7 +115,9 @@ class Recording:
     Args:
         method: of the request.
         began: when it was there.
-        max_sends: how many are kept; then the oldest is forgotten for each that comes.
+        max_sends: how many are kept. For each that comes, the oldest is forgotten if it was
+            described. Where none was, the rest of the reply is not recorded: to go on after a gap,
+            the sender would have to find out what is in it.
         max_size: of what is kept, in bytes.
 
     Attributes:
@@ -135,6 +143,9 @@ class Recording:
         self._forgotten = 0  # sends, all before those in `_events`
         self._start = 0  # where the oldest kept send begins
         self._described = 0  # the bytes that the anatomy has seen
+        self._start_of_note = 0  # where the oldest note begins
+        self._spans: list[Span] = []  # of the oldest note, as far as it was seen
+        self._unrecorded = Missing(0, 0)  # at the end
         self._how = Ending.DONE
         self._last = b""
         self._news = trio.lowlevel.ParkingLot()
@@ -146,10 +157,13 @@ class Recording:
 
     def note(self, data: bytes) -> None:
         """The kernel has taken these bytes."""
-        self._notes.append((trio.current_time(), data))
-        self._size += len(data)
-        self._forget_oldest()
-        self._news.unpark_all()
+        if not self._unrecorded.sends and self._make_room(len(data)):
+            self._notes.append((trio.current_time(), data))
+            self._size += len(data)
+            self._news.unpark_all()
+        else:
+            sends, size = self._unrecorded.sends, self._unrecorded.bytes
+            self._unrecorded = Missing(sends + 1, size + len(data))
 
     def end(self, how: Ending) -> None:
         """The reply has ended."""
@@ -167,53 +181,64 @@ class Recording:
                 event, place = self._events[index]
                 yield event
             elif self._notes and not self._events:
-                self._describe()
+                await self._describe()
             elif index < 0:
                 yield _event("missing", Missing(-index, self._start - place))
                 number, place = self._forgotten, self._start
             elif self._notes:
-                self._describe()
+                await self._describe()
             elif self.ended is not None:
-                yield Last(self._describe_end(number, self.ended))
+                if self._unrecorded.sends:
+                    yield _event("missing", self._unrecorded)
+                yield Last(self._describe_end(self.ended))
                 return
             else:
                 await self._news.park()
 
-    def _describe(self) -> None:
-        """Say what the bytes of the oldest note are."""
-        time, data = self._notes.popleft()
-        offset = self._described
-        self._described += len(data)
-        spans = self._anatomy.receive_data(data)
-        totals = self._totals(self._forgotten + len(self._events) + 1)
-        sent = Sent(at=self._since(time), offset=offset, bytes=data, spans=spans, **totals)
-        event = _event("sent", sent)
-        self._events.append((event, self._described))
-        self._size += len(event) - len(data)
-        self._forget_oldest()
+    async def _describe(self) -> None:
+        """Say what some bytes of the oldest note are, and give the others their turn.
 
-    def _forget_oldest(self) -> None:
-        """Keep to the limits."""
-        while self._size > self._max_size or len(self._notes) + len(self._events) > self._max_sends:
-            if self._events:
-                forgotten, self._start = self._events.popleft()
-            else:
-                # Nobody has looked at it, but what it was decides what comes after it.
-                _, forgotten = self._notes.popleft()
-                self._anatomy.receive_data(forgotten)
-                self._described += len(forgotten)
-                self._start = self._described
+        Whichever reader comes next goes on where this one has stopped.
+        """
+        time, data = self._notes[0]
+        start = self._start_of_note
+        piece = data[self._described - start :][:DESCRIBED_AT_ONCE]
+        self._spans += self._anatomy.receive_data(piece)
+        self._described += len(piece)
+        if self._described == start + len(data):
+            self._notes.popleft()
+            totals = self._totals(self._forgotten + len(self._events) + 1)
+            sent = Sent(at=self._since(time), offset=start, bytes=data, spans=self._spans, **totals)
+            event = _event("sent", sent)
+            self._size -= len(data)
+            self._spans, self._start_of_note = [], self._described
+            self._events.append((event, self._described))
+            self._size += len(event)
+            self._make_room(0)
+        await trio.lowlevel.checkpoint()
+
+    def _make_room(self, size: int) -> bool:
+        """Whether so many bytes more would be within the limits, now that what was described is
+        forgotten as far as needed."""
+        sends = len(self._notes) + (size > 0)
+        while (
+            self._size + size > self._max_size or sends + len(self._events) > self._max_sends
+        ) and self._events:
+            forgotten, self._start = self._events.popleft()
             self._size -= len(forgotten)
             self._forgotten += 1
+        return self._size + size <= self._max_size and sends <= self._max_sends
 
-    def _describe_end(self, sends: int, time: float) -> bytes:
+    def _describe_end(self, time: float) -> bytes:
         if not self._last:
             error = self._anatomy.error  # of bytes that were sent
             at, spans = self._since(time), self._anatomy.receive_eof()
             # A client that has disconnected did not want what is missing.
-            if self._how is not Ending.DISCONNECTED:
+            if self._how is not Ending.DISCONNECTED and not self._unrecorded.sends:
                 error = self._anatomy.error
+            sends = self._forgotten + len(self._events) + self._unrecorded.sends
             totals = self._totals(sends)
+            totals["size"] += self._unrecorded.bytes
             done = Done(at=at, how=self._how.value, error=error, spans=spans, **totals)
             self._last = _event("done", done)
         return self._last
@@ -235,7 +260,8 @@ class Recording:
 
 
 class RecordedOutlet:
-    """Passes bytes on to a connection, and notes those that were taken."""
+    """Passes bytes on to a connection, and notes those that were taken: a large write in parts,
+    because a reader will have to encode a note in one turn."""
 
     def __init__(self, outlet: Outlet, recording: Recording) -> None:
         self._outlet = outlet
@@ -243,7 +269,7 @@ class RecordedOutlet:
         self.wait_writable = outlet.wait_writable
 
     def send_now(self, data: bytes) -> int:
-        sent = self._outlet.send_now(data)
+        sent = self._outlet.send_now(data[:SEND_SIZE])
         if sent:
             self._recording.note(data[:sent])
         return sent

@@ -8,7 +8,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from protocol.anatomy import Span
+from protocol.anatomy import ResponseAnatomy, Span
 from servers.access import Access
 from servers.chat import routes
 from servers.pace import Pace
@@ -29,36 +29,64 @@ from .test_wire import (
     wire_of,
     written,
 )
+from .turns import counted_turns
+
+HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+SENDS = (HEAD, b"3\r\nabc", b"\r\n2\r\n", b"hi\r\n", b"0\r\n\r\n")
 
 
-async def test_a_recording_over_its_limit_tells_what_is_missing() -> None:
-    """The oldest goes; what follows is described as if all were there."""
-    for max_sends, max_size in ((3, 1000), (100, 15)):
-        recording = Recording(max_sends=max_sends, max_size=max_size)
-        recording.through(memory_pair()[0])
-        head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-        for data in (head, b"3\r\nabc", b"\r\n2\r\n", b"hi\r\n", b"0\r\n\r\n"):
+@pytest.mark.parametrize(
+    ("max_sends", "max_size", "kept"), [(3, 1000, 3), (100, len(HEAD) + 6, 2), (100, 15, 0)]
+)
+async def test_a_recording_that_nobody_read_keeps_its_beginning(
+    max_sends: int, max_size: int, kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sender, whom all streams wait for, never finds out what the bytes are."""
+    recording = Recording(max_sends=max_sends, max_size=max_size)
+    recording.through(memory_pair()[0])
+    with monkeypatch.context() as patch:
+        patch.setattr(ResponseAnatomy, "receive_data", None)
+        for data in SENDS:
             recording.note(data)
         recording.end(Ending.DONE)
-        if max_sends == 3:
-            missing, *sent, done = await collect(recording.replay())
-            assert missing == Missing(2, len(head) + 6)
-            assert [event.bytes for event in sent if isinstance(event, Sent)] == [
-                b"\r\n2\r\n",
-                b"hi\r\n",
-                b"0\r\n\r\n",
-            ]
-            start = len(head) + 6
-            assert all_spans(sent)[:3] == [
-                Span("CRLF", start, start + 2, 1),
-                Span("chunk-size", start + 2, start + 3, 2),
-                Span("CRLF", start + 3, start + 5, 2),
-            ]
-        else:  # each description is larger than that
-            missing, done = await collect(recording.replay())
-            assert missing == Missing(5, len(head) + 6 + 5 + 4 + 5)
-        assert isinstance(done, Done)
-        assert (done.sends, done.chunks, done.size) == (5, 2, len(head) + 6 + 5 + 4 + 5)
+    monkeypatch.setattr(recording, "_max_size", 10_000)  # a description is larger than its bytes
+    *sent, missing, done = await collect(recording.replay())
+    assert [event.bytes for event in sent if isinstance(event, Sent)] == list(SENDS[:kept])
+    assert missing == Missing(5 - kept, len(b"".join(SENDS[kept:])))
+    assert isinstance(done, Done)
+    assert (done.sends, done.size, done.error) == (5, len(b"".join(SENDS)), "")
+    assert done.chunks == {3: 2, 2: 1, 0: 0}[kept]
+
+
+async def test_what_was_described_makes_room() -> None:
+    """The oldest goes; what follows is described as if all were there."""
+    recording = Recording(max_sends=2)
+    recording.through(memory_pair()[0])
+    async with aclosing(recording.replay()) as pieces:
+        for data in SENDS:
+            recording.note(data)
+            (sent,) = decode(await anext(pieces))  # type: ignore[arg-type]
+            assert isinstance(sent, Sent)
+            assert sent.bytes == data
+        recording.end(Ending.DONE)
+    missing, *after, done = await collect(recording.replay())
+    start = len(b"".join(SENDS[:3]))
+    assert missing == Missing(3, start)
+    assert [event.offset for event in after if isinstance(event, Sent)] == [start, start + 4]
+    assert all_spans(after)[0] == Span("data", start, start + 2, 2)
+    assert isinstance(done, Done)
+    assert (done.sends, done.chunks, done.size) == (5, 2, start + 9)
+
+
+async def test_a_description_over_the_limit_is_forgotten() -> None:
+    recording = Recording(max_size=60)
+    recording.through(memory_pair()[0])
+    recording.note(HEAD)
+    recording.end(Ending.DISCONNECTED)
+    missing, done = await collect(recording.replay())
+    assert missing == Missing(1, len(HEAD))
+    assert isinstance(done, Done)
+    assert (done.sends, done.size) == (1, len(HEAD))
 
 
 async def test_a_reader_that_is_too_slow_is_told_what_it_missed() -> None:
@@ -67,13 +95,50 @@ async def test_a_reader_that_is_too_slow_is_told_what_it_missed() -> None:
     async with aclosing(recording.replay()) as pieces:
         recording.note(b"a")
         (first,) = decode(await anext(pieces))  # type: ignore[arg-type]
-        for data in (b"b", b"c", b"d"):
+        for data in (b"b", b"c", b"d", b"e"):
             recording.note(data)
-        (missing,) = decode(await anext(pieces))  # type: ignore[arg-type]
-        assert (isinstance(first, Sent), missing) == (True, Missing(1, 1))
-        (third,) = decode(await anext(pieces))  # type: ignore[arg-type]
-        assert isinstance(third, Sent)
-        assert (third.bytes, third.offset) == (b"c", 2)
+        recording.end(Ending.DISCONNECTED)
+        assert isinstance(first, Sent)
+        for data, offset in ((b"b", 1), (b"c", 2)):
+            (sent,) = decode(await anext(pieces))  # type: ignore[arg-type]
+            assert isinstance(sent, Sent)
+            assert (sent.bytes, sent.offset) == (data, offset)
+        assert decode(await anext(pieces)) == [Missing(2, 2)]  # type: ignore[arg-type]
+
+
+async def test_a_large_write_is_described_in_many_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By whichever of its readers has its turn, each byte once; one leaves in the middle."""
+    body = b"".join(b"data: %d\n\n" % number for number in range(20_000))
+    recording = Recording(max_size=100 << 20)
+    recording.through(memory_pair()[0])
+    head = HEAD[:-2] + b"Content-Type: text/event-stream\r\n\r\n"
+    recording.note(head + b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body))
+    recording.end(Ending.DONE)
+    receive_data = ResponseAnatomy.receive_data
+    with counted_turns() as turns:
+
+        def counted(anatomy: ResponseAnatomy, data: bytes) -> list[Span]:
+            turns.did(len(data))
+            return receive_data(anatomy, data)
+
+        monkeypatch.setattr(ResponseAnatomy, "receive_data", counted)
+        read: list[list[object]] = []
+
+        async def reader() -> None:
+            read.append([*await collect(recording.replay())])
+
+        async with trio.open_nursery() as nursery:
+            with trio.move_on_after(0):  # cancelled at its first checkpoint
+                await reader()
+            nursery.start_soon(reader)
+            nursery.start_soon(reader)
+    assert turns.most <= 8 << 10
+    assert read[0] == read[1]
+    sent, done = read[0]
+    assert isinstance(sent, Sent)
+    assert isinstance(done, Done)
+    assert (sent.events, done.error, done.how) == (20_000, "", "done")
+    assert turns.total == sent.size
 
 
 def test_bytes_are_base64() -> None:
@@ -154,3 +219,15 @@ async def test_what_the_kernel_did_not_take_is_not_recorded() -> None:
     assert sent.bytes == b"HTTP"
     assert isinstance(done, Done)
     assert (done.size, done.sends) == (4, 1)
+
+
+async def test_a_large_write_is_recorded_in_parts() -> None:
+    """What a recorded reply hands to the kernel at once is what a reader encodes in one turn."""
+    held = Held()
+    async with connected(held.table, size=1 << 20) as chat:
+        await chat.client.send_all(get("/", WIRE))
+        await receive_until(chat.client, b"\r\n\r\n")
+        await held.words.send(b"x" * 300_000)
+        await receive_until(chat.client, b"x\r\n")
+        assert max(map(len, chat.server.writes)) == 64 << 10
+        assert b"".join(chat.server.writes).endswith(b"\r\n493e0\r\n" + b"x" * 300_000 + b"\r\n")
