@@ -3,6 +3,7 @@
     command.py     a server as a program: flags, log, signals
     server.py      listening sockets, and the life of a server until its last stream
     connection.py  one connection: request after request
+    limits.py      what a connection may take, and all of them together
     routes.py      which handler answers which request
     reply_head.py  the head of a reply: the fields that are ours
     reply.py       what a handler gets and what it gives back: Request, Reply, EventStream

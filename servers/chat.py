@@ -141,12 +141,13 @@ def routes(
     table: dict[str, Handler] = {
         "GET /": recordings.recorded(home),
         "GET /page/{name}": page,
-        named_events.ROUTE: recordings.recorded(named_events.handler(api)),
         "GET /faults": faults,
         "GET /metrics": metrics,
         "GET /health": health,
         **pages,
     }
+    named = access.guard({named_events.ROUTE: named_events.handler(api)})
+    table |= {key: recordings.recorded(handler) for key, handler in named.items()}
     guarded = access.guard(api.table | {"GET /wire/{id}": recordings.replay})
     for key, handler in guarded.items():
         table[key] = identified(handler)

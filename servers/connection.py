@@ -25,7 +25,6 @@ import math
 from typing import NamedTuple
 
 import h11
-import msgspec
 import trio
 
 from clients.stream import ByteStream
@@ -42,6 +41,7 @@ from protocol.http1 import (
 from protocol.target import path_of, read_target
 
 from .body import Body
+from .limits import Budget, Limits
 from .reply import CutOff, Ending, Handler, Reply, Request, StreamingReply
 from .reply_head import encode_head, encode_reply
 from .routes import Routes
@@ -56,30 +56,6 @@ GOODBYE_SECONDS = 0.3
 # When the server stops, a request may be on its way on a connection that looks idle. It is answered
 # if it comes before the first look at the clocks after this time (watch.TICK).
 LAST_REQUEST_SECONDS = 0.1
-
-
-class Limits(msgspec.Struct, frozen=True):
-    """What one connection may take: bytes, fields and seconds.
-
-    Args:
-        head_seconds: from a head's first byte to its last. Generous, for people type heads.
-        idle_seconds: waiting for a head's first byte.
-        body_seconds: between two reads of a request's body.
-        body_total_seconds: for all of it.
-        stall_seconds: how long a reader may take nothing of a reply.
-        heartbeat_seconds: of silence in an event stream before a comment is sent.
-        max_body_size: of a request, in bytes.
-        fin_is_leaving: a client that sends FIN has left (rule 2 is for those who type).
-    """
-
-    head_seconds: float = 60.0
-    idle_seconds: float = 75.0
-    body_seconds: float = 30.0
-    body_total_seconds: float = 300.0
-    stall_seconds: float = 120.0
-    heartbeat_seconds: float = 15.0
-    max_body_size: int = 10 << 20
-    fin_is_leaving: bool = False
 
 
 class Prepared(NamedTuple):
@@ -98,15 +74,23 @@ class Connection:
         routes: who answers what.
         watch: keeps this connection's clocks and tells when the client has gone.
         limits: see there.
+        bodies: what all connections may hold of requests; by default what this one may.
     """
 
     def __init__(
-        self, stream: ByteStream, routes: Routes, watch: Watch, limits: Limits | None = None
+        self,
+        stream: ByteStream,
+        routes: Routes,
+        watch: Watch,
+        limits: Limits | None = None,
+        bodies: Budget | None = None,
     ) -> None:
         self._stream = stream
         self._routes = routes
         self._watch = watch
         self._limits = limits or Limits()
+        self._bodies = bodies or Budget(self._limits.max_body_size)
+        self._held = 0  # bytes of it, by the request under way
         self._unread = b""  # what came with this request and belongs to the next
         self._idle = True  # between two requests
         self._closing = False  # no further request
@@ -191,6 +175,7 @@ class Connection:
             if prepared is not None:
                 await self._send_reply(*prepared)
         finally:
+            self._give_back()
             self._watch.remove_stream(fileno)
 
     async def _prepare(self, fileno: int) -> Prepared | None:
@@ -207,7 +192,7 @@ class Connection:
             await self._send_error(error.error_status_hint, reason)
             return None
         self._watch.add_stream(fileno, self, fin_is_leaving=self._limits.fin_is_leaving)
-        line = f"{request.method} {_printable(request.path)}"
+        line = f"{request.method} {_printable(_pattern(request))}"
         reply: Reply | StreamingReply | None = None
         try:
             reply = handler if isinstance(handler, Reply) else await handler(request)
@@ -218,6 +203,7 @@ class Connection:
                 await reply.aclose()  # its head cannot be written, so nobody asks for the rest
             await self._send_error(500, "The server's log says why.")
             return None
+        self._give_back()
         return Prepared(reply_head, reply, f"{reply.status} {line}")
 
     async def _send_error(self, status: int, message: str) -> None:
@@ -275,27 +261,40 @@ class Connection:
     async def _read_body(self, head: Head) -> bytes:
         framing = request_framing(head)
         limit = self._limits.max_body_size
-        too_large = DecodeError(f"a request body over {limit} bytes", limit, (), 413)
         if framing.length > limit:
-            raise too_large
+            raise _too_large(limit)
         decoder = body_decoder(framing, max_chunk_size=limit)
-        body = bytearray(b"".join(decoder.receive_data(self._unread)))
+        body = bytearray()
+        self._hold(body, decoder.receive_data(self._unread))
         if expects_continue(head) and not self._unread and not decoder.complete:
             # "Send me the body": the client waits for this before it does (RFC 9110 §10.1.1).
             await self._stream.send_all(b"HTTP/1.1 100 Continue\r\n\r\n")
         last = trio.current_time() + self._limits.body_total_seconds
-        while not decoder.complete and len(body) <= limit:
+        while not decoder.complete:
             message = "The request's body did not come in time."
             self._set_deadline(self._limits.body_seconds, message)
             self._deadline = min(self._deadline, last)
             data = await self._stream.receive_some()
             if not data:
                 decoder.receive_eof()
-            body += b"".join(decoder.receive_data(data))
-        if len(body) > limit:
-            raise too_large
+            self._hold(body, decoder.receive_data(data))
         self._unread = decoder.trailing_data
         return bytes(body)
+
+    def _hold(self, body: bytearray, pieces: list[bytes]) -> None:
+        """Add to a body what is within its limit, and within the budget of all."""
+        size = sum(map(len, pieces))
+        if len(body) + size > self._limits.max_body_size:
+            raise _too_large(self._limits.max_body_size)
+        if not self._bodies.take(size):
+            message = "this server holds as many request bodies as it can: try again later"
+            raise DecodeError(message, len(body), (), 503)
+        self._held += size
+        body += b"".join(pieces)
+
+    def _give_back(self) -> None:
+        self._bodies.give_back(self._held)
+        self._held = 0
 
     def _encode_head(self, is_http10: bool, reply: Reply | StreamingReply) -> bytes:
         streams = isinstance(reply, StreamingReply)
@@ -366,6 +365,19 @@ class Connection:
         """A response where no handler has made one, in the form of the application."""
         refusal = self._routes.refuse(path_of(self._start_line), status, message)
         return encode_head(refusal, close=True) if self._head_only else encode_reply(refusal)
+
+
+def _too_large(limit: int) -> DecodeError:
+    return DecodeError(f"a request body over {limit} bytes", limit, (), 413)
+
+
+def _pattern(request: Request) -> str:
+    """The route that was asked. What stands for its `{name}` is not for the log: it may be a
+    prompt, or the id by which a recording can be read."""
+    path = request.path
+    for name, value in request.params.items():  # at the end of the path, if there is one
+        path = f"{path.removesuffix(value)}{{{name}}}"
+    return path
 
 
 def _printable(text: str) -> str:

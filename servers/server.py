@@ -21,7 +21,8 @@ from trio.lowlevel import wait_readable
 from clients.stream import ByteStream, SocketStream
 from clients.tls import TLSStream
 
-from .connection import Connection, Limits
+from .connection import Connection
+from .limits import Budget, Limits
 from .reply_head import encode_reply
 from .routes import Routes
 from .watch import Watch
@@ -108,6 +109,8 @@ class Server:
         routes: who answers what.
         limits: of each connection.
         max_connections: one more is answered 503 and closed.
+        max_bodies_size: bytes of request bodies that are held at a time, of all connections; a
+            request that brings more is answered 503.
         grace_seconds: how long running replies may go on after `stop`.
         tls: its certificate; each connection begins with a handshake then.
     """
@@ -118,6 +121,7 @@ class Server:
         *,
         limits: Limits | None = None,
         max_connections: int = 10_000,
+        max_bodies_size: int = 64 << 20,
         grace_seconds: float = 5.0,
         tls: ssl.SSLContext | None = None,
     ) -> None:
@@ -127,6 +131,7 @@ class Server:
         self._max_connections = max_connections
         self._grace_seconds = grace_seconds
         self._watch = Watch()
+        self._bodies = Budget(max_bodies_size)
         self._connections: set[Connection] = set()
         self._turning_away = 0
         self._stopping = trio.Event()
@@ -211,7 +216,9 @@ class Server:
         tls = None
         if self._tls is not None:
             stream = tls = TLSStream(stream, self._tls, server_side=True)
-        connection = Connection(stream, self._routes, self._watch, self._limits)
+        connection = Connection(
+            stream, self._routes, self._watch, self._limits, self._bodies
+        )
         # endregion
         self._connections.add(connection)
         serving.start_soon(self._serve_connection, connection, tls)

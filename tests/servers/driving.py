@@ -185,6 +185,7 @@ async def running(
     limits: Limits | None = None,
     *,
     max_connections: int = 10_000,
+    max_bodies_size: int = 64 << 20,
     grace_seconds: float = 5.0,
     tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Running]:
@@ -193,6 +194,7 @@ async def running(
         routes,
         limits=limits,
         max_connections=max_connections,
+        max_bodies_size=max_bodies_size,
         grace_seconds=grace_seconds,
         tls=tls,
     )

@@ -8,6 +8,7 @@ import pytest
 from trio.testing import MockClock
 
 from protocol.sse import EventStreamParser
+from servers.access import Access
 from servers.chat import GREETING, PAGE, routes, without_comments
 from servers.llm.faults import listing
 from servers.llm.tokens import tokenize
@@ -185,3 +186,41 @@ async def test_metrics() -> None:
     assert counts == ['workshop_requests_total{reason="done",route="GET /chat/{text}"} 1.0']
     tokens = len(answer("hi").thinking) + len(answer("hi").text)
     assert f"workshop_tokens_total {tokens}.0" in metrics
+
+
+KEY = "Authorization: Bearer sesame"
+
+
+@pytest.mark.parametrize("path", ["/chat/hi", "/v1/models", "/wire/req_1"])
+async def test_a_key_opens_the_model_by_every_route(path: str) -> None:
+    """`--api-key-file`: the model speaks on no route without one; home and health stay open."""
+    guarded = routes(Pace(0, 0), access=Access(["sesame"], ["https://app.example"]))
+    assert (await ask(guarded, get(path))).startswith(b"HTTP/1.1 401 ")
+    assert not (await ask(guarded, get(path, KEY))).startswith(b"HTTP/1.1 401 ")
+    for open_to_all in ("/", "/health"):
+        assert (await ask(guarded, get(open_to_all))).startswith(b"HTTP/1.1 200 ")
+    asking = get(path, "Origin: https://app.example").replace(b"GET", b"OPTIONS", 1)
+    assert b"Access-Control-Allow-Origin: https://app.example" in await ask(guarded, asking)
+
+
+@pytest.mark.parametrize(
+    ("request_", "line"),
+    [
+        (get("/chat/my%20secret"), "200 GET /chat/{text} "),
+        (get("/chat/my%20secret/%0A"), "200 GET /chat/{text} "),
+        (get("/chat/secret%ff"), "400 the path is not UTF-8 once percent-decoded"),
+        (get("/v1/models/secret"), "200 GET /v1/models/{id} "),
+        (get("/wire/secret"), "404 GET /wire/{id} "),
+        (b"PUT /chat/secret HTTP/1.1\r\nHost: a\r\n\r\n", "405 PUT /chat/{text} "),
+        (get("/chat/chat/secret"), "200 GET /chat/{text} "),
+    ],
+)
+async def test_no_prompt_in_the_log(
+    request_: bytes, line: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A route's pattern stands for its path."""
+    caplog.set_level("INFO", "servers")
+    await ask(AT_ONCE, request_)
+    (record,) = caplog.records
+    assert record.getMessage().startswith(line)
+    assert "secret" not in record.getMessage()
