@@ -6,6 +6,7 @@
 """
 
 from collections.abc import Callable
+from enum import Enum
 from typing import Protocol
 
 import trio
@@ -13,7 +14,7 @@ import trio
 from clients.stream import SEND_SIZE
 from protocol.chunked import encode_chunk, encode_last_chunk
 
-__all__ = ["Body", "Outlet"]
+__all__ = ["Body", "Ending", "Outlet"]
 
 
 class Outlet(Protocol):
@@ -21,6 +22,18 @@ class Outlet(Protocol):
 
     def send_now(self, data: bytes) -> int: ...
     async def wait_writable(self) -> None: ...
+
+
+class Ending(Enum):
+    """How a reply ended, in the words of the log, of its recording and of the metrics."""
+
+    DONE = "done"
+    FAILED = "cut off"  # by an error after its head
+    CUT_OFF = "cut off on purpose"
+    RESET = "reset"  # on purpose, with an RST
+    DISCONNECTED = "the client disconnected"
+    STALLED = "the reader stalled"
+    STOPPED = "the server stopped"
 
 
 class Body:
@@ -34,6 +47,7 @@ class Body:
     Attributes:
         pieces, size: what the handler has sent so far, in pieces and in bytes before framing.
         beats: heartbeats sent so far.
+        ending: how it ends if its sending is cancelled now.
         ended: everything, with the end of the body, is in the kernel's hands.
     """
 
@@ -46,6 +60,7 @@ class Body:
         "_unsent",
         "beats",
         "ended",
+        "ending",
         "heartbeat",
         "pieces",
         "size",
@@ -56,6 +71,7 @@ class Body:
         self.size = 0
         self.beats = 0
         self.ended = False
+        self.ending = Ending.STOPPED  # unless the connection knows better
         self._outlet = outlet
         self._frame: Callable[[bytes], bytes] = encode_chunk if chunked else bytes
         self._end = encode_last_chunk() if chunked else b""

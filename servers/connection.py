@@ -101,7 +101,6 @@ class Connection:
         self._timed_out = False
         self._start_line = b""  # of the request under way, as much of it as has come
         self._incomplete = False  # a body that ends with the connection was not sent whole
-        self._ending = Ending.STOPPED  # of a reply that is cancelled now: the server's doing
 
     async def serve(self) -> None:
         """Answer requests until the connection is done. Never raises for what a peer does."""
@@ -141,7 +140,8 @@ class Connection:
         self._cancel(Ending.DISCONNECTED)
 
     def _cancel(self, ending: Ending) -> None:
-        self._ending = ending
+        if self._body is not None:
+            self._body.ending = ending
         self._scope.cancel()
 
     @property
@@ -336,7 +336,7 @@ class Connection:
             self._closing = True
             await self._wait_for_goodbye()
         finally:
-            ending = ending or self._ending
+            ending = ending or body.ending
             if recorder:
                 recorder.end(ending)
             if isinstance(reply, StreamingReply):

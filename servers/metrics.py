@@ -113,7 +113,8 @@ class Metrics(Collector):
 
         Args:
             route: its pattern, never its path: a series is kept for each, for ever.
-            reason: "done", "cancelled", "failed", "cut off" or the like.
+            reason: the words of an `Ending`; "cancelled" for an answer in one piece, before any of
+                it was sent; or why nothing was begun: "invalid", "rejected".
         """
         self._ends[route, reason] += 1
 

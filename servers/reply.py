@@ -18,12 +18,11 @@ client leaves, the generator is closed where it stands: its `finally` runs at on
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from enum import Enum
 from typing import ClassVar, Protocol
 
 import msgspec
 
-from .body import Body, Outlet
+from .body import Body, Ending, Outlet
 
 __all__ = [
     "CutOff",
@@ -39,18 +38,6 @@ __all__ = [
 ]
 
 Headers = tuple[tuple[str, str], ...]
-
-
-class Ending(Enum):
-    """How a reply ended, in the words of the log and of its recording."""
-
-    DONE = "done"
-    FAILED = "cut off"  # by an error after its head
-    CUT_OFF = "cut off on purpose"
-    RESET = "reset"  # on purpose, with an RST
-    DISCONNECTED = "the client disconnected"
-    STALLED = "the reader stalled"
-    STOPPED = "the server stopped"
 
 
 class Request(msgspec.Struct, frozen=True):

@@ -23,7 +23,7 @@ from typing import NoReturn
 
 import trio
 
-from ..body import Body
+from ..body import Body, Ending
 from ..metrics import Histogram, Metrics
 from ..reply import CutOff
 
@@ -317,22 +317,23 @@ class TokenSource:
 
     async def send_to(self, body: Body) -> None:
         """Send all of it, and the end; count how it ended."""
-        reason = "cancelled"
+        ending = None
         try:
             if self._opening:
                 await body.send(self._opening)
             sequence = Sequence(self._tokens, self._gaps, self._prefill, body.send_now)
             await self._engine.drive(sequence, body.flush)
             await body.end(self._last())
-            reason = "done"
-        except CutOff:
-            reason = "cut off"
+            ending = Ending.DONE
+        except CutOff as cut:
+            ending = Ending.RESET if cut.reset else Ending.CUT_OFF
             raise
         except CLIENT_GONE:
+            ending = Ending.DISCONNECTED
             raise
         except Exception:
-            reason = "failed"
+            ending = Ending.FAILED
             raise
         finally:
-            self._engine.metrics.end(self._route, reason)
+            self._engine.metrics.end(self._route, (ending or body.ending).value)
             self._engine.metrics.body_bytes += body.size

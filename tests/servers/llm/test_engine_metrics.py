@@ -10,7 +10,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from servers.body import Body
 from servers.llm.engine import Engine, Sequence, TokenSource
-from servers.reply import CutOff
+from servers.reply import CutOff, Ending
 
 from ...streams import memory_pair
 from .test_engine import never, numbers, sequence
@@ -78,17 +78,18 @@ class Raising:
 
 
 @pytest.mark.parametrize(
-    ("error", "reason"),
+    ("error", "ending"),
     [
-        (None, "done"),
-        (CutOff(), "cut off"),
-        (ValueError("a bug"), "failed"),
-        (trio.BrokenResourceError("the client has gone"), "cancelled"),
+        (None, Ending.DONE),
+        (CutOff(), Ending.CUT_OFF),
+        (CutOff(reset=True), Ending.RESET),
+        (ValueError("a bug"), Ending.FAILED),
+        (trio.BrokenResourceError("the client has gone"), Ending.DISCONNECTED),
     ],
-    ids=["done", "cut off", "failed", "left"],
+    ids=["done", "cut off", "reset", "failed", "left"],
 )
 async def test_how_a_stream_ended(
-    error: Exception | None, reason: str, autojump_clock: MockClock
+    error: Exception | None, ending: Ending, autojump_clock: MockClock
 ) -> None:
     engine = Engine()
     stream, _ = memory_pair()
@@ -101,15 +102,20 @@ async def test_how_a_stream_ended(
         nursery.cancel_scope.cancel()
     (family, *_) = engine.metrics.collect()
     ended = [(sample.labels, sample.value) for sample in family.samples]
-    assert ended == [({"route": "GET /x", "reason": reason}, 1)]
-    assert engine.metrics.cancelled == (reason == "cancelled")
+    assert ended == [({"route": "GET /x", "reason": ending.value}, 1)]
+    assert engine.metrics.cancelled == (ending is Ending.DISCONNECTED)
     assert engine.metrics.body_bytes == body.size == (8 if error is None else 5)
 
 
-async def test_a_stream_that_was_cancelled(autojump_clock: MockClock) -> None:
+@pytest.mark.parametrize("ending", [Ending.STOPPED, Ending.STALLED, Ending.DISCONNECTED])
+async def test_a_stream_that_was_cancelled(ending: Ending, autojump_clock: MockClock) -> None:
+    """For the reason that its connection knows."""
     engine = Engine()
     source = TokenSource(engine, iter([b"a", b"b"]), repeat(0.5), 10, bytes)
+    body = Body(memory_pair()[0], chunked=True)
+    body.ending = ending
     with trio.move_on_after(1):
-        await source.send_to(Body(memory_pair()[0], chunked=True))
-    assert b'workshop_requests_total{reason="cancelled",route=""} 1.0' in engine.metrics.render()
+        await source.send_to(body)
+    sample = f'workshop_requests_total{{reason="{ending.value}",route=""}} 1.0'
+    assert sample.encode() in engine.metrics.render()
     assert b"workshop_active_streams 0.0" in engine.metrics.render()

@@ -44,7 +44,7 @@ async def test_a_client_that_closes_stops_its_sequence_within_two_writes() -> No
         tokens = engine.metrics.tokens
         await until(lambda: engine.running == 0)
         assert engine.metrics.tokens <= tokens + 2
-        assert requests_ended(engine) == {"cancelled": 1}
+        assert requests_ended(engine) == {"the client disconnected": 1}
         assert engine.metrics.cancelled == 1
 
 
@@ -59,11 +59,11 @@ async def test_a_client_that_closes_before_the_first_token_is_found_by_a_heartbe
         client.close()
         await until(lambda: engine.running == 0)
         assert engine.metrics.tokens == 0
-        assert requests_ended(engine) == {"cancelled": 1}
+        assert requests_ended(engine) == {"the client disconnected": 1}
 
 
 async def test_a_client_that_leaves_an_answer_in_one_piece() -> None:
-    """It is counted as one that leaves a stream."""
+    """Its sequence leaves the batch as that of a stream does."""
     engine = Engine()
     async with connected(routes(Pace(3600, 0.02), engine)) as memory:
         await memory.client.send_all(post(model="lorem"))
