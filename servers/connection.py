@@ -18,6 +18,7 @@ The rules this file keeps:
 3. A reply that fails after its head is cut off without the last chunk, so that no client takes
    it for whole.
 4. Every wait has a limit, and every limit its place in `Limits`.
+5. Each request takes a turn of its own, also one for which nothing has to be waited.
 """
 
 import logging
