@@ -385,3 +385,10 @@ def test_h11_reads_what_we_accept_and_reads_the_same(data: bytes) -> None:
         return  # it may be stricter still, as about Host
     assert head.start_line.split(b" ")[:2] == [request.method, request.target]
     assert list(request.headers) == head.fields
+
+
+def test_nobody_types_a_response() -> None:
+    """A bare LF in one is a fault of a server's: no advice about netcat."""
+    with pytest.raises(DecodeError) as caught:
+        HeadReader(is_request=False).receive_data(b"HTTP/1.1 200 OK\n")
+    assert caught.value.reason == "a line that ends in LF alone: HTTP lines end in CR LF"

@@ -1,5 +1,7 @@
 """What a request is for: request-target and Host, by the grammar of RFC 9112 §3.2 and RFC 3986."""
 
+import contextlib
+
 import pytest
 
 from protocol.errors import DecodeError
@@ -171,3 +173,19 @@ PATHS = {
 @pytest.mark.parametrize(("line", "path"), PATHS.items())
 def test_the_path_of_a_bad_request(line: bytes, path: str) -> None:
     assert path_of(line) == path
+
+
+@pytest.mark.parametrize("rest", [b"", b"Host: a\r\n", b"Host: a\r\n\r\n", b"bad\r\n\r\n", b"\0"])
+def test_the_start_line_as_far_as_it_has_come(rest: bytes) -> None:
+    """For the reply to a head that is bad or not whole; a limit holds for it too."""
+    reader = HeadReader(max_start_line_size=14)
+    assert reader.start_line == b""
+    reader.receive_data(b"\r\nGET /")
+    assert reader.start_line == b"GET /"
+    with contextlib.suppress(DecodeError):
+        reader.receive_data(b" HTTP/1.1\r\n" + rest)
+    assert reader.start_line == b"GET / HTTP/1.1"
+    reader = HeadReader(max_start_line_size=3)
+    with pytest.raises(DecodeError):
+        reader.receive_data(b"GET / HTTP/1.1")
+    assert reader.start_line == b"GET"
