@@ -47,7 +47,7 @@ class Body:
     Attributes:
         pieces, size: what the handler has sent so far, in pieces and in bytes before framing.
         beats: heartbeats sent so far.
-        ending: how it ends if its sending is cancelled now.
+        cause: why its sending is cancelled, if it is cancelled now: the connection says so.
         ended: everything, with the end of the body, is in the kernel's hands.
     """
 
@@ -59,8 +59,8 @@ class Body:
         "_sending",
         "_unsent",
         "beats",
+        "cause",
         "ended",
-        "ending",
         "heartbeat",
         "pieces",
         "size",
@@ -71,7 +71,7 @@ class Body:
         self.size = 0
         self.beats = 0
         self.ended = False
-        self.ending = Ending.STOPPED  # unless the connection knows better
+        self.cause = Ending.STOPPED  # unless the connection knows better
         self._outlet = outlet
         self._frame: Callable[[bytes], bytes] = encode_chunk if chunked else bytes
         self._end = encode_last_chunk() if chunked else b""
@@ -79,6 +79,11 @@ class Body:
         self._last_write = trio.current_time()
         self._sending = False  # a frame waits for the reader to take all of it
         self._unsent = b""  # the rest of a frame that `send_now` or `beat` could not send whole
+
+    @property
+    def ending(self) -> Ending:
+        """How it ended, to be asked by a source whose sending was cancelled."""
+        return self.cause
 
     async def begin(self, data: bytes) -> None:
         """Send the head, or a whole response. The others' turn comes with what follows: a turn

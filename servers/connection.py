@@ -142,7 +142,7 @@ class Connection:
 
     def _cancel(self, ending: Ending) -> None:
         if self._body is not None:
-            self._body.ending = ending
+            self._body.cause = ending
         self._scope.cancel()
 
     @property

@@ -18,7 +18,7 @@ from threading import Event, Thread
 
 import trio
 
-from servers.body import Body
+from servers.body import Body, Ending
 from servers.connection import Limits
 from servers.reply import Handler, Reply, Request, Source, StreamingReply
 from servers.routes import Routes
@@ -37,6 +37,7 @@ class HeldRoutes(Routes):
 
     def __init__(self, routes: Routes) -> None:
         self.tasks = routes.tasks
+        self.refuse = routes.refuse
         self.permits = trio.Semaphore(0)
         self.ended: SimpleQueue[int] = SimpleQueue()
         self._routes = routes
@@ -89,6 +90,10 @@ class HeldBody(Body):
         self._body = body
         self._permits = permits
         self._waiting = b""
+
+    @property
+    def ending(self) -> Ending:
+        return self._body.ending
 
     async def send(self, piece: bytes) -> None:
         await self._take(piece)

@@ -19,7 +19,7 @@ from typing import NoReturn
 import msgspec
 import trio
 
-from ...body import Body
+from ...body import Body, Ending
 from ...reply import CutOff, StreamingReply
 
 __all__ = ["Disturbance", "OnePiece", "Place", "Strike", "Unit", "Way", "Wire"]
@@ -174,6 +174,10 @@ class DisturbedBody(Body):
         self._place = place
         self._waiting = b""
         self._struck = False
+
+    @property
+    def ending(self) -> Ending:
+        return self._body.ending
 
     async def send(self, piece: bytes) -> None:
         for event in split_events(piece):

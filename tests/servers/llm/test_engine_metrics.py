@@ -113,7 +113,7 @@ async def test_a_stream_that_was_cancelled(ending: Ending, autojump_clock: MockC
     engine = Engine()
     source = TokenSource(engine, iter([b"a", b"b"]), repeat(0.5), 10, bytes)
     body = Body(memory_pair()[0], chunked=True)
-    body.ending = ending
+    body.cause = ending
     with trio.move_on_after(1):
         await source.send_to(body)
     sample = f'workshop_requests_total{{reason="{ending.value}",route=""}} 1.0'

@@ -62,6 +62,23 @@ async def test_a_client_that_closes_before_the_first_token_is_found_by_a_heartbe
         assert requests_ended(engine) == {"the client disconnected": 1}
 
 
+async def test_how_an_answer_with_a_fault_to_come_ended() -> None:
+    """The fault stands between the answer and its connection, which knows why it ended."""
+    asked = post(**LONG).replace(b"Host: a\r\n", b"Host: a\r\nX-Fault: rst@5\r\n")
+    for leave, reason in (
+        ("client_has_left", "the client disconnected"),
+        ("abort", "the server stopped"),
+    ):
+        engine = Engine()
+        async with connected(routes(Pace(0, 3600), engine)) as memory:
+            await memory.client.send_all(asked)
+            await see(memory.client, b"\r\n\r\n")
+            await trio.testing.wait_all_tasks_blocked()
+            getattr(memory.connection, leave)()
+            await memory.done.wait()
+        assert requests_ended(engine) == {reason: 1}
+
+
 async def test_a_client_that_leaves_an_answer_in_one_piece() -> None:
     """Its sequence leaves the batch as that of a stream does."""
     engine = Engine()
