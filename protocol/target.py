@@ -39,7 +39,7 @@ AUTHORITY = re.compile(rf"({IP_LITERAL}|{REG_NAME})(?::(?:{PORT})?)?")
 MAX_PORT = 65535
 
 # absolute-form = absolute-URI (RFC 9112 §3.2.2), of a scheme that is HTTP.
-ABSOLUTE = re.compile(r"https?://([^/?#]*)([^#]*)(?:#.*)?", re.IGNORECASE)
+ABSOLUTE = re.compile(r"https?://([^/?#]*)(.*)", re.IGNORECASE)
 
 
 class Target(msgspec.Struct, frozen=True):

@@ -90,8 +90,9 @@ async def test_the_id_of_a_model_cannot_lead_elsewhere(name: str) -> None:
     async with behind(OK) as api, proxied(api.port) as proxy:
         head, body = parts(await proxy.ask(asking(f"/v1/models/{name}")))
     assert head.startswith(b"HTTP/1.1 400 ")
-    if b"text/plain" not in head:  # a path that is not UTF-8 does not come so far
-        assert msgspec.json.decode(body)["error"]["code"] == "invalid_model_id"
+    # A path that is not UTF-8 does not come so far.
+    code = None if name == "..%c0%affiles" else "invalid_model_id"
+    assert msgspec.json.decode(body)["error"]["code"] == code
     assert api.requests == []
 
 
