@@ -36,8 +36,9 @@ LINGER_SIZE = 64 << 20
 STALL_SECONDS = 120.0
 MAX_STALL_SECONDS = 86_400.0  # the kernel counts probes' seconds in 15 bits
 
-CLOSING: set[Callable[[int], None]] = set()
-"""Called with the file number of a socket before it is closed, as `notify_closing` tells trio."""
+CLOSING: dict[int, Callable[[], None]] = {}
+"""By file number: what is called before that socket is closed, as `notify_closing` tells trio. It
+is for a task that waits on an epoll of its own (arrivals.py): an epoll forgets a closed file."""
 
 
 class ByteStream(Protocol):
@@ -184,8 +185,8 @@ class SocketStream:
         """Close at once. A task that waits on the socket gets `trio.ClosedResourceError`."""
         if self._sock.fileno() >= 0:
             notify_closing(self._sock)  # else the waiter would hang for ever
-            for tell in tuple(CLOSING):
-                tell(self._sock.fileno())
+            if tell := CLOSING.get(self._sock.fileno()):
+                tell()
             self._sock.close()
 
     def reset(self) -> None:
@@ -209,5 +210,8 @@ async def connect(host: str, port: int, *, stall_seconds: float = STALL_SECONDS)
     Raises:
         OSError: nobody listens there, or there is no such host.
     """
-    opened = await trio.open_tcp_stream(host, port)
+    try:
+        opened = await trio.open_tcp_stream(host, port)
+    except UnicodeError:  # "a..b": it cannot be encoded as the DNS wants it
+        raise OSError(f"not the name of a host: {host!r}") from None
     return SocketStream.adopt(opened, stall_seconds=stall_seconds)
