@@ -33,6 +33,7 @@ class Waiter:
         self.take = take
         self.task = trio.lowlevel.current_task()
         self.error: Exception | None = None
+        self.done = False  # it was called, and not to be called again
 
 
 class Arrivals:
@@ -42,7 +43,6 @@ class Arrivals:
         self._waiters: dict[int, Waiter] = {}
         # macOS has no epoll; there, and in memory, every task waits for itself.
         self._epoll = select.epoll() if hasattr(select, "epoll") else None
-        CLOSING.add(self._closing)
 
     async def run(self) -> None:
         """Call them until cancelled."""
@@ -53,7 +53,8 @@ class Arrivals:
         finally:
             self._epoll.close()
             self._epoll = None
-            CLOSING.discard(self._closing)
+            for fileno in list(self._waiters):
+                self._wake(fileno)  # from now on each waits for itself
 
     async def _run(self, epoll: "select.epoll") -> None:
         while True:
@@ -71,8 +72,9 @@ class Arrivals:
                 return
         except Exception as error:
             waiter.error = error  # it belongs to that task
-        self._remove(fileno)
-        trio.lowlevel.reschedule(waiter.task)
+        waiter.done = True
+        if self._waiters.get(fileno) is waiter:  # else it has closed its own stream
+            self._wake(fileno)
 
     async def each(self, stream: ByteStream, take: Take) -> None:
         """Call `take` each time something has come, until it returns False.
@@ -83,14 +85,18 @@ class Arrivals:
 
         Raises:
             trio.ClosedResourceError: another task closed the stream.
+            trio.BusyResourceError: another task waits for it.
             whatever `take` raises.
         """
         fileno = stream.fileno()
         if self._epoll is None or fileno < 0:
             await _each(stream, take)
             return
+        if fileno in self._waiters:
+            raise trio.BusyResourceError("another task waits for this stream")
         waiter = self._waiters[fileno] = Waiter(take)
         self._epoll.register(fileno, select.EPOLLIN)
+        CLOSING[fileno] = lambda: self._close(fileno)
 
         def abort(raise_cancel: object) -> trio.lowlevel.Abort:
             self._remove(fileno)
@@ -99,16 +105,22 @@ class Arrivals:
         await trio.lowlevel.wait_task_rescheduled(abort)
         if waiter.error is not None:
             raise waiter.error
+        if not waiter.done:
+            await _each(stream, take)
 
-    def _closing(self, fileno: int) -> None:
-        """Another task closes a stream: an epoll forgets a closed file without a word."""
-        if (waiter := self._waiters.get(fileno)) is not None:
-            waiter.error = trio.ClosedResourceError("this stream was closed")
-            self._remove(fileno)
-            trio.lowlevel.reschedule(waiter.task)
+    def _close(self, fileno: int) -> None:
+        """Another task closes the stream."""
+        self._waiters[fileno].error = trio.ClosedResourceError("this stream was closed")
+        self._wake(fileno)
+
+    def _wake(self, fileno: int) -> None:
+        task = self._waiters[fileno].task
+        self._remove(fileno)
+        trio.lowlevel.reschedule(task)
 
     def _remove(self, fileno: int) -> None:
         del self._waiters[fileno]
+        del CLOSING[fileno]
         if self._epoll is not None:
             self._epoll.unregister(fileno)
 

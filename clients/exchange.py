@@ -237,8 +237,9 @@ async def _send_and_receive_head(
 ) -> Response:
     """Send the rest of a request, and listen meanwhile.
 
-    "A client sending a message body SHOULD monitor the network connection for an error response";
-    if it sees one, it stops sending (RFC 9110 §15.5, RFC 9112 §9.5).
+    "A client sending a message body SHOULD monitor the connection for an error response while it is
+    transmitting the request"; if it sees one, it stops sending (RFC 9112 §9.5). So it does at a
+    redirect: whoever sends that does not read the body either.
     """
     outcome: Response | Exception | None = None
     sent = False
@@ -248,16 +249,16 @@ async def _send_and_receive_head(
         try:
             await stream.send_all(rest)
             sent = True
-        except trio.BrokenResourceError:
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass  # whoever refuses a long body may close before its end; the response says why
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(send)
         try:
             outcome = await _receive_head(stream, connection, method)
-        except (trio.BrokenResourceError, h11.RemoteProtocolError) as error:
+        except Exception as error:  # the nursery would wrap it in an ExceptionGroup
             outcome = error
-        if isinstance(outcome, Exception) or outcome.status >= 400:
+        if isinstance(outcome, Exception) or outcome.status >= 300:
             nursery.cancel_scope.cancel()
     if isinstance(outcome, Exception):
         raise outcome

@@ -50,17 +50,23 @@ class Place:
 
     @classmethod
     def of(cls, url: str) -> "Place":
-        parts = urlsplit(url)
+        # Not quoted if there may be a password in it.
+        shown = "…, with a name and password" if "@" in url else repr(url)
+        try:
+            parts = urlsplit(url)
+            number = parts.port
+        except ValueError:  # a port that is not a number; half an IPv6 address
+            raise ValueError(f"not an http:// or https:// URL: {shown}") from None
         authority = parts.netloc.rpartition("@")[2]
         if parts.scheme not in PORTS or not parts.hostname:
-            raise ValueError(f"not an http:// or https:// URL: {url!r}")
+            raise ValueError(f"not an http:// or https:// URL: {shown}")
         if not authority.isascii():
             raise ValueError(f"a host outside ASCII: write it as xn--…: {authority!r}")
         # What is ASCII stays as it is: a relay passes its client's target on through here.
         target = quote(parts.path or "/", safe=string.punctuation)
         if "?" in url.partition("#")[0]:
             target += "?" + quote(parts.query, safe=string.punctuation)
-        port = PORTS[parts.scheme] if parts.port is None else parts.port
+        port = PORTS[parts.scheme] if number is None else number
         return cls(parts.scheme, parts.hostname, port, authority, target)
 
     @property

@@ -30,8 +30,15 @@ LINGER_SECONDS = 2.0
 LINGER_TOTAL_SECONDS = 30.0
 LINGER_SIZE = 64 << 20
 
-CLOSING: set[Callable[[int], None]] = set()
-"""Called with the file number of a socket before it is closed, as `notify_closing` tells trio."""
+# A peer may vanish without FIN or RST: a pulled cable, a lost route. Then the kernel gives up what
+# is not acknowledged (TCP_USER_TIMEOUT, RFC 5482), or asks a silent peer whether it is still there
+# (keep-alive, RFC 9293 §3.8.4): first after a quarter of the stall time, and again after an eighth.
+STALL_SECONDS = 120.0
+MAX_STALL_SECONDS = 86_400.0  # the kernel counts probes' seconds in 15 bits
+
+CLOSING: dict[int, Callable[[], None]] = {}
+"""By file number: what is called before that socket is closed, as `notify_closing` tells trio. It
+is for a task that waits on an epoll of its own (arrivals.py): an epoll forgets a closed file."""
 
 
 class ByteStream(Protocol):
@@ -58,11 +65,13 @@ class SocketStream:
 
     Args:
         sock: connected; it belongs to the stream from now on.
+        stall_seconds: how long the peer may acknowledge nothing, neither bytes nor a probe, before
+            the connection is broken. Linux keeps to it; elsewhere the kernel takes its own time.
     """
 
     __slots__ = ("_sock",)
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, *, stall_seconds: float = STALL_SECONDS) -> None:
         self._sock = sock
         sock.setblocking(False)
         # A token is a small write. Without TCP_NODELAY Nagle's algorithm holds it back until the
@@ -72,11 +81,23 @@ class SocketStream:
         # after 16 KiB of unsent bytes, not after megabytes.
         if hasattr(socket, "TCP_NOTSENT_LOWAT"):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, 16 << 10)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            seconds = min(max(stall_seconds, 1.0), MAX_STALL_SECONDS)
+            for option, value in (
+                (socket.TCP_USER_TIMEOUT, round(1000 * seconds)),
+                (socket.TCP_KEEPIDLE, max(1, int(seconds / 4))),
+                (socket.TCP_KEEPINTVL, max(1, int(seconds / 8))),
+            ):
+                sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
     @classmethod
-    def adopt(cls, opened: trio.SocketStream) -> "SocketStream":
+    def adopt(
+        cls, opened: trio.SocketStream, *, stall_seconds: float = STALL_SECONDS
+    ) -> "SocketStream":
         """Take the socket out of a stream that trio has opened."""
-        return cls(socket.socket(fileno=opened.socket.detach()))
+        sock = socket.socket(fileno=opened.socket.detach())
+        return cls(sock, stall_seconds=stall_seconds)
 
     def fileno(self) -> int:
         return self._sock.fileno()
@@ -164,8 +185,8 @@ class SocketStream:
         """Close at once. A task that waits on the socket gets `trio.ClosedResourceError`."""
         if self._sock.fileno() >= 0:
             notify_closing(self._sock)  # else the waiter would hang for ever
-            for tell in tuple(CLOSING):
-                tell(self._sock.fileno())
+            if tell := CLOSING.get(self._sock.fileno()):
+                tell()
             self._sock.close()
 
     def reset(self) -> None:
@@ -180,10 +201,17 @@ class SocketStream:
         return trio.BrokenResourceError(f"the connection is broken: {error}")
 
 
-async def connect(host: str, port: int) -> SocketStream:
+async def connect(host: str, port: int, *, stall_seconds: float = STALL_SECONDS) -> SocketStream:
     """Open a connection, trying all addresses of the host (RFC 8305).
+
+    Args:
+        stall_seconds: see `SocketStream`.
 
     Raises:
         OSError: nobody listens there, or there is no such host.
     """
-    return SocketStream.adopt(await trio.open_tcp_stream(host, port))
+    try:
+        opened = await trio.open_tcp_stream(host, port)
+    except UnicodeError:  # "a..b": it cannot be encoded as the DNS wants it
+        raise OSError(f"not the name of a host: {host!r}") from None
+    return SocketStream.adopt(opened, stall_seconds=stall_seconds)

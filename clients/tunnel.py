@@ -14,7 +14,7 @@ import base64
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import unquote, urlsplit
 
 from protocol.secret import Secret, quoted
@@ -50,7 +50,8 @@ def proxy_for(host: str, port: int, environment: Mapping[str, str] = os.environ)
     """
     url = environment.get("https_proxy") or environment.get("HTTPS_PROXY") or ""
     exceptions = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
-    if not url or any(_matches(rule.strip(), host, port) for rule in exceptions.split(",")):
+    rules = exceptions.replace(",", " ").split()
+    if not url or any(_matches(rule, host, port) for rule in rules):
         return None
     try:
         parts = urlsplit(url if "://" in url else f"http://{url}")
@@ -62,17 +63,21 @@ def proxy_for(host: str, port: int, environment: Mapping[str, str] = os.environ)
         raise ProxyError("HTTPS_PROXY must look like http://host:port, or user:password@host:port")
     authorization = None
     if parts.username is not None:
-        password = Secret(unquote(parts.password or ""))
-        userinfo = f"{unquote(parts.username)}:{password.reveal()}"
-        authorization = Secret("Basic " + base64.b64encode(userinfo.encode()).decode())
+        name_of_user, password = unquote(parts.username), unquote(parts.password or "")
+        userinfo = f"{name_of_user}:{password}".encode("utf-8", "surrogateescape")
+        token = base64.b64encode(userinfo).decode()
+        # A proxy may quote any of them; a token of one part has no password.
+        for secret in (password or name_of_user, token):
+            Secret(secret)
+        authorization = Secret(f"Basic {token}")
     return Proxy(name, number or 80, authorization)
 
 
 def _matches(rule: str, host: str, port: int) -> bool:
     """Whether a rule of NO_PROXY names this host.
 
-    `*` is all; `example.com` and `.example.com` are that domain and all below it, an IP address is
-    itself; with `:port` only that port of it.
+    `*` is all; `example.com`, `.example.com` and `*.example.com` are that domain and all below it,
+    an IP address is itself, however it is written; with `:port` only that port of it.
     """
     if rule == "*":
         return True
@@ -81,18 +86,18 @@ def _matches(rule: str, host: str, port: int) -> bool:
         if int(number) != port:
             return False
         rule = name
-    rule = rule.strip("[]").strip(".").lower()
+    rule = rule.removeprefix("*.").strip("[]").strip(".").lower()
     host = host.rstrip(".").lower()
-    return bool(rule) and (host == rule or (not _is_address(host) and host.endswith("." + rule)))
+    if (address := _address(host)) is not None:  # 10.0.0.1 is not below 0.0.1
+        return address == _address(rule)
+    return bool(rule) and (host == rule or host.endswith("." + rule))
 
 
-def _is_address(host: str) -> bool:
-    """10.0.0.1 is not below 0.0.1."""
+def _address(text: str) -> IPv4Address | IPv6Address | None:
     try:
-        ip_address(host)
+        return ip_address(text)
     except ValueError:
-        return False
-    return True
+        return None
 
 
 async def open_tunnel(proxy: Proxy, host: str, port: int) -> ByteStream:

@@ -24,6 +24,7 @@ from .chunked import ChunkedDecoder
 from .errors import DecodeError
 from .grammar import FIELD_VALUE, TOKEN
 from .head import Head
+from .secret import quoted
 
 __all__ = [
     "STATUSES",
@@ -88,14 +89,15 @@ def request_framing(head: Head) -> Framing:
         # coding is not the final encoding, the message body length cannot be determined
         # reliably; the server MUST respond with the 400 (Bad Request) status code".
         members = _list_members(codings)
-        if members[-1] != b"chunked":
-            raise _bad(f"a final transfer coding that is not chunked: {members[-1]!r}")
-        if b"chunked" in members[:-1]:
+        names = [member.lower() for member in members]
+        if names[-1] != b"chunked":
+            raise _bad(f"a final transfer coding that is not chunked: {quoted(members[-1])}")
+        if b"chunked" in names[:-1]:
             raise _bad("the chunked coding applied twice")
         if len(members) > 1:
             # "A server that receives a request message with a transfer coding it does not
             # understand SHOULD respond with 501 (Not Implemented)." (§6.1)
-            raise _bad(f"a transfer coding we do not have: {members[0]!r}", 501)
+            raise _bad(f"a transfer coding we do not have: {quoted(members[0])}", 501)
         return Framing(Coding.CHUNKED)
     length = _content_length(head)
     # 7. "If this is a request message and none of the above are true, then the message body
@@ -142,16 +144,16 @@ def _content_length(head: Head) -> int | None:
         raise _bad("more than one Content-Length")
     match = CONTENT_LENGTH.fullmatch(values[0])
     if match is None:
-        raise _bad(f"not a Content-Length: {values[0][:40]!r}")
+        raise _bad(f"not a Content-Length: {quoted(values[0])}")
     return int(match[1])
 
 
 def _list_members(values: list[bytes]) -> list[bytes]:
-    """The members of a list field, lower case: "a, b" on one line or on two (RFC 9110 §5.6.1)."""
-    members = [member.strip(b" \t").lower() for member in b",".join(values).split(b",")]
+    """The members of a list field: "a, b" on one line or on two (RFC 9110 §5.6.1)."""
+    members = [member.strip(b" \t") for member in b",".join(values).split(b",")]
     if not all(members):
         # Empty members "MUST" be ignored; refusing them is safe, and nobody sends them honestly.
-        raise _bad(f"an empty member in Transfer-Encoding: {b','.join(values)!r}")
+        raise _bad(f"an empty member in Transfer-Encoding: {quoted(b','.join(values))}")
     return members
 
 

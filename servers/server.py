@@ -37,11 +37,6 @@ EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
 # A machine without IPv6 has no ::1. That is no reason not to serve.
 NO_SUCH_ADDRESS = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 
-# While we write nothing, nothing tells that a client has closed. So the kernel asks it (RFC 9293
-# §3.8.4) after so many seconds, again after so many, and so many times: who has closed answers with
-# an RST, on Linux from a minute after the close; who has only sent a FIN answers that it is there.
-KEEP_ALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
-
 # So many clients over the limit get a 503 and a goodbye at a time; more are closed without.
 MAX_TURNING_AWAY = 100
 
@@ -86,11 +81,6 @@ def _listen_on(family: int, address: tuple[object, ...]) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Accepted sockets have this from the listening one.
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for option, value in KEEP_ALIVE.items():
-            if hasattr(socket, option):  # macOS names the first one otherwise
-                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind(address)
@@ -202,7 +192,8 @@ class Server:
     def _welcome(self, sock: socket.socket, serving: trio.Nursery) -> None:
         """Serve a client, or turn it away."""
         try:
-            stream: ByteStream = SocketStream(sock)
+            stall = self._limits.stall_seconds
+            stream: ByteStream = SocketStream(sock, stall_seconds=stall)
         except OSError:  # macOS: the client has left already
             sock.close()
             return

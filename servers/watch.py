@@ -11,8 +11,10 @@ How a server learns that a client has gone:
     RST            at once                 EPOLLERR or EPOLLHUP, without any write
     close          after our next write    that write draws an RST: as above
     FIN            "half-closed"           nothing: it may still read, so we go on
+    vanishes       when nothing is         EPOLLERR, after Limits.stall_seconds: our bytes or a
+                   acknowledged            probe of keep-alive were not answered (stream.py)
     silence        not by itself           the heartbeat is the write that draws it out; where there
-                                           is none, a probe of TCP's keep-alive is (server.py)
+                                           is none, a probe of TCP's keep-alive is (stream.py)
 """
 
 import select
@@ -80,15 +82,23 @@ class Watch:
     async def _watch_clocks(self) -> None:
         while True:
             await trio.sleep(TICK)
-            now = trio.current_time()
-            for connection in list(self.connections):
-                connection.check_clocks(now)
+            self._check_clocks()
 
     async def _watch_departures(self, epoll: "select.epoll") -> None:
         while True:
             # An epoll is readable when one of its files has something to report.
             await trio.lowlevel.wait_readable(epoll.fileno())
             for fileno, _ in epoll.poll(0):
-                connection = self._streaming[fileno]
-                self.remove_stream(fileno)
-                connection.client_has_left()
+                self._tell(fileno)
+
+    # Functions of their own, so that a task which waits keeps no connection that has ended.
+
+    def _check_clocks(self) -> None:
+        now = trio.current_time()
+        for connection in list(self.connections):
+            connection.check_clocks(now)
+
+    def _tell(self, fileno: int) -> None:
+        connection = self._streaming[fileno]
+        self.remove_stream(fileno)
+        connection.client_has_left()

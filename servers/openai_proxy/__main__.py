@@ -9,6 +9,7 @@ from pathlib import Path
 
 from clients.chat import is_private
 from clients.tls import client_context
+from protocol.secret import MIN_SIZE
 
 from .. import command
 from ..access import Access, key_of_environment, read_keys
@@ -119,6 +120,9 @@ def upstream_of(options: argparse.Namespace) -> Upstream:
         key = key_of_environment()
     if not key and options.base_url.startswith("https://"):
         raise ValueError("no key: set OPENAI_API_KEY, or write it to a file for --key-file")
+    if key and len(key) < MIN_SIZE and options.base_url.startswith("https://"):
+        # Nor could it be kept out of a log: an `x` stands in every line.
+        raise ValueError(f"the key is too short to be one: fewer than {MIN_SIZE} characters")
     clocks = Clocks(
         options.connect_timeout,
         options.first_event_timeout,

@@ -9,7 +9,7 @@ import trio.lowlevel
 from trio.testing import wait_all_tasks_blocked
 
 from clients.arrivals import Arrivals
-from clients.stream import ByteStream
+from clients.stream import CLOSING, ByteStream
 
 from ..streams import memory_pair
 from .test_stream import Pair, on_loopback
@@ -186,3 +186,53 @@ async def test_a_wait_can_be_cancelled_when_the_stream_is_closed_in_the_same_tur
                 nursery.start_soon(close)
                 with pytest.raises(trio.ClosedResourceError):
                     await arrivals.each(near, lambda now: True)
+
+
+async def test_one_that_closes_its_own_stream(tcp_pair: Open) -> None:
+    near, far = await tcp_pair()
+
+    def take(now: float) -> bool:
+        near.close()
+        return False
+
+    async with running() as (arrivals, _):
+        await far.send_all(b"x")
+        with pytest.raises(trio.ClosedResourceError):
+            await arrivals.each(near, take)
+    assert not CLOSING
+
+
+async def test_two_tasks_cannot_wait_for_one_stream(tcp_pair: Open) -> None:
+    """And the first of them goes on waiting."""
+    near, far = await tcp_pair()
+    async with running() as (arrivals, _), trio.open_nursery() as nursery:
+        nursery.start_soon(arrivals.each, near, lambda now: False)
+        await wait_all_tasks_blocked()
+        with pytest.raises(trio.BusyResourceError):
+            await arrivals.each(near, lambda now: False)
+        await far.send_all(b"x")
+
+
+async def test_when_nobody_calls_any_more_each_waits_for_itself(tcp_pair: Open) -> None:
+    near, far = await tcp_pair()
+    with trio.fail_after(20):
+        async with trio.open_nursery() as nursery:
+            arrivals = Arrivals()
+            scope = trio.CancelScope()
+
+            async def run() -> None:
+                with scope:
+                    await arrivals.run()
+
+            nursery.start_soon(run)
+            nursery.start_soon(arrivals.each, near, lambda now: False)
+            await wait_all_tasks_blocked()
+            scope.cancel()
+            await wait_all_tasks_blocked()
+            await far.send_all(b"x")
+
+
+def test_one_that_never_runs_is_not_kept() -> None:
+    """Every proxy makes one: only a stream that is waited for is in the list of those to tell."""
+    Arrivals()
+    assert not CLOSING

@@ -311,16 +311,6 @@ async def test_request_body(method: str, body: bytes, length: bytes) -> None:
     assert client.writes == [head + length + b"\r\n\r\n" + body]
 
 
-NO_URLS = ["", "localhost:8000", "wss://localhost/", "ftp://a/", "http://", "http:///a", "//a/b"]
-
-
-@pytest.mark.parametrize("url", NO_URLS)
-async def test_not_an_http_url(url: str) -> None:
-    with pytest.raises(ValueError, match="not an http:// or https:// URL"):
-        async with request("GET", url):
-            pass
-
-
 async def test_nobody_listens() -> None:
     (sock,) = listen("127.0.0.1", 0)
     port = sock.getsockname()[1]

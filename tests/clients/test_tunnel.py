@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from urllib.parse import unquote
 
 import pytest
 import trio
@@ -9,7 +10,7 @@ import trio
 from clients.errors import ProxyError
 from clients.stream import SocketStream
 from clients.tunnel import Proxy, open_tunnel, proxy_for
-from protocol.secret import Secret
+from protocol.secret import MIN_SIZE, Secret, redact
 
 from ..streams import receive_until
 
@@ -40,6 +41,27 @@ def test_a_proxy_with_a_password() -> None:
     assert proxy.authorization.reveal() == "Basic bWU6YSBi"
 
 
+@pytest.mark.parametrize("userinfo", ["me:short", "me:a%20longer%20password", "only-a-token"])
+def test_what_a_proxy_quotes_of_a_password(userinfo: str) -> None:
+    """The header's value alone, without its scheme; and what it was made of."""
+    proxy = proxy_for(*HOST, {"HTTPS_PROXY": f"http://{userinfo}@p:1"})
+    assert proxy is not None
+    assert proxy.authorization is not None
+    token = proxy.authorization.reveal().removeprefix("Basic ")
+    assert redact(f"refused: {token}!") == "refused: [redacted]!"
+    secret = unquote(userinfo.rpartition(":")[2])
+    if len(secret) >= MIN_SIZE:
+        assert redact(f"refused: {secret}!") == "refused: [redacted]!"
+
+
+def test_a_password_that_is_not_utf_8() -> None:
+    """As the environment gives it to Python: with surrogates for its bytes."""
+    proxy = proxy_for(*HOST, {"HTTPS_PROXY": "http://me:p\udcffw@p:1"})
+    assert proxy is not None
+    assert proxy.authorization is not None
+    assert proxy.authorization.reveal() == "Basic bWU6cP93"
+
+
 NO_PROXIES = ["https://p:1", "socks5://p:1", "http://", "http://me:secret@p:x", "http://["]
 
 
@@ -67,6 +89,14 @@ def test_no_proxy_url(url: str) -> None:
         ("0.0.1", "10.0.0.1", False),
         ("::1", "::1", True),
         ("[::1]:443", "::1", True),
+        ("*.example.com", "api.example.com", True),
+        ("localhost example.com", "api.example.com", True),
+        ("0:0:0:0:0:0:0:1", "::1", True),
+        ("[::1]:80", "::1", False),
+        ("::2", "::1", False),
+        ("example.com.", "api.example.com.", True),
+        (":443", "api.example.com", False),
+        (".", "api.example.com", False),
         ("", "api.example.com", False),
         (",", "api.example.com", False),
     ],

@@ -1,6 +1,8 @@
 """Requests larger than a connection takes at once; responses that come before they have left."""
 
+import pytest
 import trio
+import trio.testing
 
 from clients.errors import ConnectError, RequestError
 from clients.exchange import exchange
@@ -9,7 +11,8 @@ from clients.http import open_client
 from ..streams import memory_pair
 
 
-async def test_a_refusal_is_read_while_the_upload_runs() -> None:
+@pytest.mark.parametrize("status", [307, 401, 413, 503])
+async def test_a_refusal_is_read_while_the_upload_runs(status: int) -> None:
     """The server says 413, reads no more and keeps the connection: nobody waits for it."""
     client, server = memory_pair(16 << 10)
     with trio.fail_after(5):
@@ -17,13 +20,11 @@ async def test_a_refusal_is_read_while_the_upload_runs() -> None:
 
             async def refuse() -> None:
                 await server.receive_some()
-                await server.send_all(
-                    b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\n\r\nno"
-                )
+                await server.send_all(b"HTTP/1.1 %d No\r\nContent-Length: 2\r\n\r\nno" % status)
 
             nursery.start_soon(refuse)
             response = await exchange(client, "POST", "/", (("Host", "h"),), bytes(1 << 20))
-    assert (response.status, await response.read()) == (413, b"no")
+    assert (response.status, await response.read()) == (status, b"no")
     assert not response.reusable, "the request was not sent whole"
 
 
@@ -46,6 +47,21 @@ async def test_an_early_success_does_not_end_the_upload() -> None:
     assert received.endswith(body)
     assert (response.status, await response.read()) == (200, b"ok")
     assert response.reusable
+
+
+async def test_a_connection_closed_here_while_the_upload_runs() -> None:
+    """Its error is no ExceptionGroup either."""
+    client, _ = memory_pair(16 << 10)
+    with trio.fail_after(5):
+        async with trio.open_nursery() as nursery:
+
+            async def close() -> None:
+                await trio.testing.wait_all_tasks_blocked()
+                client.close()
+
+            nursery.start_soon(close)
+            with pytest.raises(trio.ClosedResourceError):
+                await exchange(client, "POST", "/", (("Host", "h"),), bytes(1 << 20))
 
 
 async def test_an_error_leaves_a_client_as_it_is() -> None:

@@ -1,7 +1,7 @@
 """What the tests of TLS need: a CA that nobody trusts but they, certificates, and two ends.
 
-client, server = await tls_pair()              after the handshake, over a connection in memory
-server_context(certificate("wrong.example"))   for a server that has this certificate
+    client, server = await tls_pair()              after the handshake, over a connection in memory
+    server_context(certificate("wrong.example"))   for a server that has this certificate
 """
 
 import ssl

@@ -106,7 +106,7 @@ REFUSED = [
     ([CL + "5 5"], 400, "not a Content-Length: b'5 5'"),
     ([CL + "\xb2"], 400, "not a Content-Length: b'\\xb2'"),
     ([CL + "1" + "0" * 18], 400, "not a Content-Length: b'1000000000000000000'"),
-    ([CL + "9" * 5000], 400, f"not a Content-Length: {b'9' * 40!r}"),
+    ([CL + "9" * 5000], 400, f"not a Content-Length: b'{'9' * 78}…"),
 ]
 
 

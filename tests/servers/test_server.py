@@ -112,20 +112,6 @@ async def test_both_loopbacks_are_served() -> None:
             server.stop()
 
 
-@pytest.mark.skipif(not hasattr(socket, "TCP_KEEPIDLE"), reason="another system's names")
-def test_the_kernel_asks_who_is_still_there() -> None:
-    """A client that closes while we are silent, as in the fault `hang`, is not kept for ever."""
-    (listener,) = listen("127.0.0.1", 0)
-    with listener, socket.create_connection(listener.getsockname()):
-        accepted, _ = listener.accept()
-        with accepted:
-            assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
-            names = ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT")
-            options = [getattr(socket, name) for name in names]
-            asked = [accepted.getsockopt(socket.IPPROTO_TCP, option) for option in options]
-            assert asked == [30, 15, 4]
-
-
 FULL = refusal(503, "This server has its 2 connections. Try again later.")
 
 

@@ -1,0 +1,36 @@
+"""A peer that vanishes: from now on its machine hears nothing and says nothing, not even an ACK.
+
+    vanish(client)      as after a pulled cable, a lost route, a laptop that was shut
+
+The kernel is told to drop all that arrives for one socket, by a packet filter of one instruction
+(socket(7), SO_ATTACH_FILTER). That needs no rights and touches no other connection. The socket must
+stay open and send nothing, because a vanished peer sends neither FIN nor RST.
+"""
+
+import ctypes
+import os
+import socket
+import struct
+import sys
+
+import pytest
+
+from clients.stream import ByteStream
+
+__all__ = ["needs_vanishing", "vanish"]
+
+SO_ATTACH_FILTER = 26  # asm-generic/socket.h; Python's `socket` does not name it
+RETURN_CONSTANT = 0x06  # BPF_RET | BPF_K (linux/bpf_common.h): how many bytes of a packet to keep
+
+needs_vanishing = pytest.mark.skipif(
+    sys.platform != "linux" or not hasattr(socket, "TCP_USER_TIMEOUT"),
+    reason="no packet filter on a socket, or no TCP_USER_TIMEOUT: Linux has both",
+)
+
+
+def vanish(stream: ByteStream) -> None:
+    """Let nothing reach this end of a connection any more."""
+    keep_nothing = ctypes.create_string_buffer(struct.pack("HBBI", RETURN_CONSTANT, 0, 0, 0))
+    program = struct.pack("HP", 1, ctypes.addressof(keep_nothing))
+    with socket.socket(fileno=os.dup(stream.fileno())) as sock:  # another name of the same socket
+        sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
