@@ -59,7 +59,7 @@ def test_a_missing_peer_is_marked(
     assert bench.main([*TINY, "--only", "per chunk"]) == 0
     captured = capsys.readouterr()
     assert "httptools" in captured.err
-    assert "pip install -e '.[bench]'" in captured.err
+    assert "pip install -c .ci/locked.txt -e '.[bench]'" in captured.err
     line = next(line for line in captured.out.splitlines() if "httptools" in line)
     assert line.split() == ["httptools", "absent"]
     assert "httptools is absent: " in captured.out

@@ -174,7 +174,7 @@ def test_bad_numbers(flags: list[str]) -> None:
 def test_a_missing_peer_says_how_to_add_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "uvloop", None)
     assert "uvloop" in peers.FASTAPI.absence
-    assert "pip install -e '.[bench]'" in peers.FASTAPI.absence
+    assert "pip install -c .ci/locked.txt -e '.[bench]'" in peers.FASTAPI.absence
     monkeypatch.setenv("PATH", "")
     assert "llmock" in peers.AIMOCK.absence
     assert "npm install" in peers.AIMOCK.absence

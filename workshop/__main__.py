@@ -81,7 +81,7 @@ def _run(command: str, arguments: Sequence[str]) -> int:
             raise
         print(
             f"{missing.name} is not installed here. Activate it:  . .venv/bin/activate\n"
-            "or make it:  python3 -m venv .venv && .venv/bin/pip install -e .",
+            "or make it:  python3 -m venv .venv && .venv/bin/pip install -c .ci/locked.txt -e .",
             file=sys.stderr,
         )
         return 1

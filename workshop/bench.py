@@ -27,7 +27,7 @@ NEEDS_CLONE = (
     "workshop bench needs the clone, which has tests/bench: "
     "run `python -m workshop bench` in its top folder."
 )
-INSTALL = "pip install -e '.[bench]'"
+INSTALL = "pip install -c .ci/locked.txt -e '.[bench]'"
 PIPE_WIDTH = 110  # columns, where there is no terminal to ask
 
 

@@ -105,10 +105,13 @@ def typed(program: str) -> str:
 def install_line() -> str:
     root = Path(__file__).parent.parent
     if sys.prefix != sys.base_prefix:
-        return "python -m pip install -e ."
+        return "python -m pip install -c .ci/locked.txt -e ."
     if (root / ".venv/bin/activate").exists():
         return ". .venv/bin/activate"
-    return "python3 -m venv .venv && .venv/bin/pip install -e . && . .venv/bin/activate"
+    return (
+        "python3 -m venv .venv && .venv/bin/pip install -c .ci/locked.txt -e . "
+        "&& . .venv/bin/activate"
+    )
 
 
 def python() -> Iterator[Finding]:

@@ -25,7 +25,8 @@ try:
 except ModuleNotFoundError as missing:
     sys.exit(
         f"This lesson needs the package {missing.name}. Activate the environment: "
-        ". .venv/bin/activate (made by: python3 -m venv .venv && .venv/bin/pip install -e .)"
+        ". .venv/bin/activate (made by: "
+        "python3 -m venv .venv && .venv/bin/pip install -c .ci/locked.txt -e .)"
     )
 
 GAP = 0.2  # seconds the model computes for one token

@@ -70,7 +70,7 @@ class Peer:
     command: Callable[[Setting, Path], list[str]]
     modules: tuple[str, ...] = ()
     programs: tuple[str, ...] = ()
-    install: str = "pip install -e '.[bench]'"
+    install: str = "pip install -c .ci/locked.txt -e '.[bench]'"
     packages: tuple[str, ...] = ()
 
     @property
