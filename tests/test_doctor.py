@@ -20,6 +20,7 @@ ROOT = Path(__file__).parent.parent
 PRINTF = r"printf 'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'"
 
 # The first lines of what each program prints when it is asked for help.
+MAKE = "python3 -m venv .venv && .venv/bin/pip install -c .ci/locked.txt -e ."
 OPENBSD = "OpenBSD netcat (Debian patchlevel 1.219-1)\nusage: nc [-46CDdFhklNnrStUuvZz]"
 TRADITIONAL = "[v1.10-47]\nconnect to somewhere:\tnc [-options] hostname port[s] [ports] ..."
 NCAT = "Ncat 7.93 ( https://nmap.org/ncat )\nUsage: ncat [options] [hostname] [port]"
@@ -133,8 +134,7 @@ def test_a_package_that_is_missing_too_old_or_broken(
         (
             False,
             False,
-            "python3 -m venv .venv && .venv/bin/pip install -c .ci/locked.txt -e . "
-            "&& . .venv/bin/activate",
+            f"{MAKE} && . .venv/bin/activate",
         ),
         (False, True, ". .venv/bin/activate"),
         (True, True, "python -m pip install -c .ci/locked.txt -e ."),

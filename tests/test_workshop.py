@@ -114,7 +114,8 @@ def test_missing_package(command: tuple[str, ...], start: Start) -> None:
     assert (code, out) == (1, "")
     missing, make = error.splitlines(keepends=True)
     assert missing.endswith(ACTIVATE)
-    assert make == "or make it:  python3 -m venv .venv && .venv/bin/pip install -c .ci/locked.txt -e .\n"
+    line = "python3 -m venv .venv && .venv/bin/pip install -c .ci/locked.txt -e ."
+    assert make == f"or make it:  {line}\n"
 
 
 @pytest.fixture(scope="module")
