@@ -35,7 +35,7 @@ PYTHON = (3, 11)
 PACKAGES = {
     "h11": (0, 16),
     "trio": (0, 27),
-    "msgspec": (0, 19),
+    "msgspec": (0, 21),
     "prometheus-client": (0, 20),
     "rich": (13,),
     "watchfiles": (0, 21),
