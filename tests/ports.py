@@ -1,4 +1,4 @@
-"""Ports for programs that cannot pick one. It needs no package, so that the benchmarks can use it."""
+"""Ports for programs that cannot pick one. Standard library only: the benchmarks use it too."""
 
 import socket
 

@@ -92,6 +92,18 @@ def test_no_such_row(capsys: pytest.CaptureFixture[str]) -> None:
     assert "SSE parse, per event" in capsys.readouterr().err
 
 
+def test_progress_without_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A line for the first step, and for those that come half a minute after the last line."""
+    now = 0.0
+    monkeypatch.setattr("workshop.bench.time.monotonic", lambda: now)
+    with bench.progress_bar(4) as step:
+        for now, name in [(0.0, "a"), (29.0, "b"), (30.0, "c"), (59.0, "d")]:  # noqa: B007
+            step(name)
+    assert capsys.readouterr().err == "1/4 a\n3/4 c\n"
+
+
 @pytest.mark.parametrize("flags", [["--events", "0"], ["--rounds", "-1"], ["--events", "x"]])
 def test_bad_numbers(flags: list[str]) -> None:
     with pytest.raises(SystemExit) as stop:
