@@ -34,10 +34,10 @@ from pathlib import Path
 PYTHON = (3, 11)
 PACKAGES = {
     "h11": (0, 16),
-    "trio": (0, 27),
+    "trio": (0, 31),
     "msgspec": (0, 21),
     "prometheus-client": (0, 20),
-    "rich": (13,),
+    "rich": (13, 5),
     "watchfiles": (0, 21),
     "markdown-it-py": (3,),
     "pygments": (2, 17),

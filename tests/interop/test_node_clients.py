@@ -71,7 +71,7 @@ CHAT_FORMAT = {"type": "json_schema", "json_schema": {"name": "wanted", "schema"
 
 def test_install_line() -> None:
     """CI installs what a skip tells a reader to install."""
-    assert INSTALL in (ROOT / ".ci" / "run").read_text("utf-8")
+    assert INSTALL in (ROOT / ".ci" / "machine").read_text("utf-8")
 
 
 @pytest.mark.parametrize("name", ["openaiStream", "aiText", "aiResponses"])

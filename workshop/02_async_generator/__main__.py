@@ -28,6 +28,8 @@ except ModuleNotFoundError as missing:
         ". .venv/bin/activate (made by: "
         "python3 -m venv .venv && .venv/bin/pip install -c .ci/locked.txt -e .)"
     )
+except KeyboardInterrupt:
+    sys.exit(130)
 
 GAP = 0.2  # seconds the model computes for one token
 Note = Callable[[str], None]
