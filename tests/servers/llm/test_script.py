@@ -16,6 +16,8 @@ from servers.llm.conversation import Answer, Question, ToolCall, Turn
 from servers.llm.schema import cut
 from servers.llm.script import MAX_FILE, SHIPPED, Script, Scripts, load_scripts
 
+from ...saying import says
+
 
 def question(*turns: str, **options: Any) -> Question:
     """A conversation: "role: text", or the text of a user."""
@@ -225,12 +227,6 @@ def test_who_cuts_the_arguments(tmp_path: Path) -> None:
 
 
 THEIRS = "…"  # the words of msgspec, of Python's json and its codecs: that there are some is enough
-
-
-def says(told: str, message: str) -> bool:
-    """Whether this is the message; after one that ends in "…" come words that are not ours."""
-    ours = message.removesuffix("…")
-    return told.startswith(ours) and (told != ours) == message.endswith("…")
 
 
 WRONG_FILES: dict[str, tuple[str | bytes, str]] = {
