@@ -14,9 +14,23 @@
     nc.py        netcat: bytes between a connection and a terminal
 """
 
+import signal
 import sys
 
 if sys.argv[0] == "-m":  # Python is looking for the module of `python -m clients.NAME`
+    # Until nc obeys signals, Ctrl-C ends it as it ends any program: without a traceback.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    from importlib.util import find_spec
+    from pathlib import Path
+
+    found = find_spec("protocol")
+    if found and Path(found.origin or "").parents[1] != Path(__file__).parents[1]:
+        sys.exit(
+            f"Another package named protocol hides the one of the workshop: {found.origin}\n"
+            "Start it in another folder, or in an environment of its own."
+        )
     try:
         import h11  # noqa: F401
         import msgspec  # noqa: F401

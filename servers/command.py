@@ -47,6 +47,7 @@ def arguments(name: str, description: str, port: int) -> argparse.ArgumentParser
     """
     parser = argparse.ArgumentParser(
         prog=f"python -m {name}",
+        usage="%(prog)s [FLAGS]  (--help lists them)",
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

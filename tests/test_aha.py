@@ -172,7 +172,10 @@ def test_a_bare_clone_runs_it_and_a_pipe_gets_no_escape_codes() -> None:
 def test_the_lines_to_paste() -> None:
     text = subprocess.run(bare("aha", "--fast"), capture_output=True, check=True).stdout.decode()
     assert "\n  A  workshop\n  B  curl -N http://localhost:8000/\n" in text
-    assert "python3 -m venv .venv && .venv/bin/pip install -e . && .venv/bin/workshop" in text
+    assert (
+        "python3 -m venv .venv && .venv/bin/pip install -c .ci/locked.txt -e . "
+        "&& .venv/bin/workshop"
+    ) in text
     (command,) = re.findall(r"^ +(printf .*) \| nc localhost 8000$", text, re.M)
     assert subprocess.run(["sh", "-c", command], capture_output=True, check=True).stdout == REQUEST
 

@@ -59,7 +59,7 @@ def test_a_missing_peer_is_marked(
     assert bench.main([*TINY, "--only", "per chunk"]) == 0
     captured = capsys.readouterr()
     assert "httptools" in captured.err
-    assert "pip install -e '.[bench]'" in captured.err
+    assert "pip install -c .ci/locked.txt -e '.[bench]'" in captured.err
     line = next(line for line in captured.out.splitlines() if "httptools" in line)
     assert line.split() == ["httptools", "absent"]
     assert "httptools is absent: " in captured.out
@@ -90,6 +90,18 @@ def test_without_the_clone(
 def test_no_such_row(capsys: pytest.CaptureFixture[str]) -> None:
     assert bench.main([*TINY, "--only", "nonsense"]) == 2
     assert "SSE parse, per event" in capsys.readouterr().err
+
+
+def test_progress_without_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A line for the first step, and for those that come half a minute after the last line."""
+    now = 0.0
+    monkeypatch.setattr("workshop.bench.time.monotonic", lambda: now)
+    with bench.progress_bar(4) as step:
+        for now, name in [(0.0, "a"), (29.0, "b"), (30.0, "c"), (59.0, "d")]:  # noqa: B007
+            step(name)
+    assert capsys.readouterr().err == "1/4 a\n3/4 c\n"
 
 
 @pytest.mark.parametrize("flags", [["--events", "0"], ["--rounds", "-1"], ["--events", "x"]])

@@ -174,8 +174,24 @@ def test_bad_numbers(flags: list[str]) -> None:
 def test_a_missing_peer_says_how_to_add_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "uvloop", None)
     assert "uvloop" in peers.FASTAPI.absence
-    assert "pip install -e '.[bench]'" in peers.FASTAPI.absence
+    assert "pip install -c .ci/locked.txt -e '.[bench]'" in peers.FASTAPI.absence
     monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("NPM_CONFIG_CACHE", "/nowhere")
+    monkeypatch.setattr(peers, "ROOT", Path("/nowhere"))
     assert "llmock" in peers.AIMOCK.absence
     assert "npm install" in peers.AIMOCK.absence
     assert peers.OURS.absence == ""
+
+
+@pytest.mark.parametrize("where", ["clone/node_modules/.bin", "npm/_npx/5f/node_modules/.bin"])
+def test_a_peer_is_found_where_npm_puts_it(
+    where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / where / "llmock"
+    program.parent.mkdir(parents=True)
+    program.touch(mode=0o755)
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("NPM_CONFIG_CACHE", str(tmp_path / "npm"))
+    monkeypatch.setattr(peers, "ROOT", tmp_path / "clone")
+    assert peers.AIMOCK.absence == ""
+    assert peers.aimock(peers.Setting(0, 0, 1), tmp_path)[0] == str(program)

@@ -1,6 +1,8 @@
 """`workshop chat`, but for its life on a terminal (test_chat_terminal.py)."""
 
+import errno
 import io
+import os
 import re
 import socket
 import tracemalloc
@@ -299,7 +301,7 @@ def test_the_wire(
 USAGE = {
     "no question": ([], "no question"),
     "no URL": (["--base-url", "localhost:8000", "hi"], "not a base URL"),
-    "no such file": (["--key-file", "/no/such", "hi"], "No such file"),
+    "no such file": (["--key-file", "/no/such", "hi"], os.strerror(errno.ENOENT)),
     "no time": (["--timeout", "soon", "hi"], "not a number of seconds"),
     "no CA": (["--ca-file", "/no/such", "hi"], "the CA file /no/such"),
 }

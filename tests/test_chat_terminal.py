@@ -1,5 +1,7 @@
 """`workshop chat` on a terminal: a pseudo-terminal, as a person has it, with Ctrl-C."""
 
+import errno
+import os
 import stat
 import subprocess
 import sys
@@ -107,11 +109,11 @@ def test_a_conversation_outlives_what_fails(tmp_path: Path) -> None:
             screen.until("complete")
             screen.until("> ")
             screen.press("/save ~no-such-user/你\n".encode())
-            screen.until("~no-such-user/你: No such file or directory")
+            screen.until(f"~no-such-user/你: {os.strerror(errno.ENOENT)}")
             screen.until("> ")
             server.close()
             screen.press(b"again\n")
-            screen.until("Connection refused")
+            screen.until(os.strerror(errno.ECONNREFUSED))
             screen.until("> ")
             screen.press(f"/save {saved}\n".encode())
             screen.until("saved: ")

@@ -102,8 +102,12 @@ def test_without_packages(lesson: str) -> None:
         assert ". .venv/bin/activate" in done.stderr
 
 
-@pytest.mark.parametrize("lesson", LESSONS)
-def test_ctrl_c_ends_it_with_130(lesson: str) -> None:
+@pytest.mark.parametrize(
+    ("lesson", "line"),
+    [*((name, "") for name in LESSONS), (LESSONS[0], "5. The surprise: print(token, flush")],
+)
+def test_ctrl_c_ends_it_with_130(lesson: str, line: str) -> None:
+    """At its first line, and while lesson 1's child writes, which ends with it and says nothing."""
     program = (
         "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
         f"runpy.run_path('workshop/{lesson}', run_name='__main__')"
@@ -116,7 +120,10 @@ def test_ctrl_c_ends_it_with_130(lesson: str) -> None:
         cwd=ROOT,
     ) as running:
         assert running.stdout is not None
-        running.stdout.readline()  # it is past its imports
+        while not running.stdout.readline().startswith(line):  # the first: it is past its imports
+            pass
+        if line:
+            running.stdout.readline()  # the child has written a token, and has four more
         running.send_signal(signal.SIGINT)
         _, errors = running.communicate(timeout=30)
     assert (running.returncode, errors) == (130, "")

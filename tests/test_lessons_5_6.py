@@ -1,5 +1,7 @@
 """Lessons 5 and 6: what they show of a real stream, and how they end."""
 
+import errno
+import os
 import re
 from pathlib import Path
 
@@ -74,7 +76,8 @@ def test_lesson_5_nobody_there(
     where = ("--base-url", "http://127.0.0.1:1/v1", "--once", "--port", "0")
     code, out, error = lesson_5(monkeypatch, capsys, *where)
     assert (code, error) == (1, "")
-    assert out.endswith("no answer: no connection to 127.0.0.1:1: Connection refused\n")
+    refused = os.strerror(errno.ECONNREFUSED)
+    assert out.endswith(f"no answer: no connection to 127.0.0.1:1: {refused}\n")
 
 
 async def test_lesson_5_over_tls(tmp_path: Path, start: Start) -> None:

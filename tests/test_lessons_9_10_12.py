@@ -56,7 +56,7 @@ def test_only_in_lesson_3_you_are_the_server(lesson: str, start: Start) -> None:
     """Of a server that is somebody else's, lesson 9 would call a hop guilty that held nothing."""
     code, _, error = outputs(start(lesson, "--client", "--once", "--port", "0"))
     assert code == 2
-    assert "unrecognized arguments: --client" in error
+    assert "--client" in error.splitlines()[-1]
 
 
 # ---- Lesson 9
@@ -183,8 +183,9 @@ def test_more_streams_than_files(start: Start) -> None:
     run = f"import runpy; runpy.run_path({STREAMS!r}, run_name='__main__')"
     code, out, error = outputs(start("-c", f"{limit}; {taken}; {run}", "--fast", "--streams", "40"))
     assert (code, error) == (1, "")
-    last = "too much for this machine: [Errno 24] Too many open files; try fewer --streams\n"
-    assert out.endswith(last)
+    last = out.splitlines()[-1]
+    assert last.startswith("too much for this machine: ")
+    assert last.endswith("; try fewer --streams")
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "many", "50001", "１"])

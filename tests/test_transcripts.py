@@ -117,7 +117,8 @@ def test_python_example(page: str, program: str, ports: dict[int, int]) -> None:
 def test_shell_fences_are_the_two_commands() -> None:
     """The first is tried by hand from a fresh clone; the second is what .ci/run runs."""
     run, test = (text.strip() for _, text in fences("sh"))
-    assert run == "python3 -m venv .venv && .venv/bin/pip install -e . && .venv/bin/workshop"
+    install = "python3 -m venv .venv && .venv/bin/pip install -c .ci/locked.txt -e ."
+    assert run == f"{install} && .venv/bin/workshop"
     checks = (ROOT / ".ci/run").read_text()
     assert all(part in checks for part in test.split(" && "))
 

@@ -80,14 +80,6 @@ def test_help_says_what_each_argument_is(
             assert re.match(r"(?!default: )", action.help or "default: "), action.dest
 
 
-def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
-    """Exit code 2, and what there is."""
-    assert main(["sreve"]) == 2
-    out, error = capsys.readouterr()
-    names = ", ".join(COMMANDS)
-    assert (out, error) == ("", f"workshop: no command 'sreve'. There are: {names}\n")
-
-
 def test_without_standard_input(tmp_path: Path) -> None:
     """`<&-`, as some that start programs have it: as if it had ended."""
     line = f"{sys.executable} -m workshop reset 1 --dir {tmp_path} <&-"
@@ -114,7 +106,8 @@ def test_missing_package(command: tuple[str, ...], start: Start) -> None:
     assert (code, out) == (1, "")
     missing, make = error.splitlines(keepends=True)
     assert missing.endswith(ACTIVATE)
-    assert make == "or make it:  python3 -m venv .venv && .venv/bin/pip install -e .\n"
+    line = "python3 -m venv .venv && .venv/bin/pip install -c .ci/locked.txt -e ."
+    assert make == f"or make it:  {line}\n"
 
 
 @pytest.fixture(scope="module")

@@ -18,3 +18,15 @@
     certificate.py a certificate for localhost, made on the spot
     NN_name/       a lesson: README.md to read, __main__.py to run and to read
 """
+
+import signal
+import sys
+
+__version__ = "0.1.0"
+
+# The command is being imported: until it runs, Ctrl-C ends it as it ends any program, without a
+# traceback. `workshop` is the console script, "-m" Python while it looks for a module.
+if (
+    sys.argv[0] == "-m" or sys.argv[0].endswith("workshop")
+) and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

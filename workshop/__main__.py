@@ -8,9 +8,16 @@ from __future__ import annotations  # an old Python must get as far as being tol
 
 import io
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from importlib.util import find_spec
+
+from . import __version__
+
+ROOT = os.path.dirname(os.path.dirname(__file__))
+PARTS = {"workshop", "protocol", "servers", "clients"}
 
 COMMANDS = {
     "serve": ("workshop.serve", "all servers on this machine, and the map (the default)"),
@@ -48,6 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdin = os.fdopen(os.open(os.devnull, os.O_RDONLY))
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a screen without 你 gets \\u4f60
+    if arguments == ["--version"]:
+        print(f"workshop {__version__}")
+        return 0
     if arguments[:1] in (["-h"], ["--help"], ["help"]):
         lines = [f"  {name:10}{text}" for name, (_, text) in COMMANDS.items()]
         print(USAGE.format(commands="\n".join(lines)), end="")
@@ -56,7 +66,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments.insert(0, "serve")
     name, *rest = arguments
     if name not in COMMANDS:
-        print(f"workshop: no command {name!r}. There are: {', '.join(COMMANDS)}", file=sys.stderr)
+        import difflib
+
+        near = difflib.get_close_matches(name, COMMANDS, n=1)
+        hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(COMMANDS)}"
+        print(f"workshop: no command {name!r}. {hint}", file=sys.stderr)
         return 2
     if sys.version_info < (3, 11) and name != "doctor":
         version = ".".join(map(str, sys.version_info[:3]))
@@ -74,22 +88,31 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(command: str, arguments: Sequence[str]) -> int:
     """Import what a command is, MODULE or MODULE:FUNCTION, and call it."""
     module, _, function = command.partition(":")
+    for name in sorted(PARTS):
+        found = find_spec(name)
+        if found and os.path.dirname(os.path.dirname(found.origin or "")) != ROOT:
+            print(
+                f"Another package named {name} hides the one of the workshop: {found.origin}\n"
+                "Start it in another folder, or in an environment of its own.",
+                file=sys.stderr,
+            )
+            return 1
     try:
         run = getattr(import_module(module), function or "main")
     except ModuleNotFoundError as missing:
         if missing.name is None or missing.name.partition(".")[0] in PARTS:
-            raise
+            raise  # a bug
         print(
             f"{missing.name} is not installed here. Activate it:  . .venv/bin/activate\n"
-            "or make it:  python3 -m venv .venv && .venv/bin/pip install -e .",
+            "or make it:  python3 -m venv .venv && .venv/bin/pip install -c .ci/locked.txt -e .",
             file=sys.stderr,
         )
         return 1
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # by workshop/__init__.py
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     exit_code: int = run(arguments)
     return exit_code
 
-
-PARTS = {"workshop", "protocol", "servers", "clients"}
 
 if __name__ == "__main__":
     sys.exit(main())

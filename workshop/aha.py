@@ -183,7 +183,8 @@ them. No look into the server finds that. A look at the bytes does. In two termi
   B  curl -N http://localhost:8000/
      printf 'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' | nc localhost 8000
 
-The first time, A is: python3 -m venv .venv && .venv/bin/pip install -e . && .venv/bin/workshop
+The first time, A is:
+     python3 -m venv .venv && .venv/bin/pip install -c .ci/locked.txt -e . && .venv/bin/workshop
 What this machine has, and the line for its netcat: python3 -m workshop doctor"""
 
 

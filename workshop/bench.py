@@ -14,6 +14,7 @@ of the installed package: they need the clone.
 import argparse
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -27,8 +28,9 @@ NEEDS_CLONE = (
     "workshop bench needs the clone, which has tests/bench: "
     "run `python -m workshop bench` in its top folder."
 )
-INSTALL = "pip install -e '.[bench]'"
+INSTALL = "pip install -c .ci/locked.txt -e '.[bench]'"
 PIPE_WIDTH = 110  # columns, where there is no terminal to ask
+QUIET_SECONDS = 30.0  # where there is no terminal: progress is a line, this often at most
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -130,7 +132,8 @@ def no_such(only: str, names: list[str]) -> int:
 
 @contextmanager
 def progress_bar(total: int) -> Iterator[Callable[[str], None]]:
-    """A bar that is `total` steps long; what it yields moves it on by one, with a name."""
+    """A bar that is `total` steps long; what it yields moves it on by one, with a name. Where there
+    is no terminal, a line now and then: a benchmark may take a quarter of an hour."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     # Redrawn between the timed runs only: a thread that redraws would take part in the race.
@@ -143,8 +146,15 @@ def progress_bar(total: int) -> Iterator[Callable[[str], None]]:
     ) as progress:
         task = progress.add_task("", total=total)
 
+        next_line = time.monotonic()
+
         def step(name: str) -> None:
+            nonlocal next_line
             progress.update(task, advance=1, description=name, refresh=True)
+            if not console.is_terminal and time.monotonic() >= next_line:
+                done = progress.tasks[task].completed
+                print(f"{done:.0f}/{total} {name}", file=sys.stderr, flush=True)
+                next_line = time.monotonic() + QUIET_SECONDS
 
         yield step
 

@@ -34,10 +34,10 @@ from pathlib import Path
 PYTHON = (3, 11)
 PACKAGES = {
     "h11": (0, 16),
-    "trio": (0, 27),
-    "msgspec": (0, 19),
+    "trio": (0, 31),
+    "msgspec": (0, 21),
     "prometheus-client": (0, 20),
-    "rich": (13,),
+    "rich": (13, 5),
     "watchfiles": (0, 21),
     "markdown-it-py": (3,),
     "pygments": (2, 17),
@@ -105,10 +105,13 @@ def typed(program: str) -> str:
 def install_line() -> str:
     root = Path(__file__).parent.parent
     if sys.prefix != sys.base_prefix:
-        return "python -m pip install -e ."
+        return "python -m pip install -c .ci/locked.txt -e ."
     if (root / ".venv/bin/activate").exists():
         return ". .venv/bin/activate"
-    return "python3 -m venv .venv && .venv/bin/pip install -e . && . .venv/bin/activate"
+    return (
+        "python3 -m venv .venv && .venv/bin/pip install -c .ci/locked.txt -e . "
+        "&& . .venv/bin/activate"
+    )
 
 
 def python() -> Iterator[Finding]:

@@ -114,6 +114,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Serve until Ctrl-C. Returns the exit code: 0, or 1 when nothing could be served."""
     parser = argparse.ArgumentParser(
         prog="workshop serve",
+        usage="%(prog)s [FLAGS]  (--help lists them)",
         description="Serve everything on this machine and print the map.",
         epilog="From --profile on, they are for the simulated LLM, as in python -m servers.chat.",
     )

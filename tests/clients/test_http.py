@@ -1,5 +1,7 @@
 """The HTTP client: bytes of a response in, pieces of its body out; a cut body is never whole."""
 
+import errno
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -315,7 +317,8 @@ async def test_nobody_listens() -> None:
     (sock,) = listen("127.0.0.1", 0)
     port = sock.getsockname()[1]
     sock.close()
-    with pytest.raises(ConnectError, match=r"^no connection to .*:\d+: Connection refused$"):
+    refused = os.strerror(errno.ECONNREFUSED)
+    with pytest.raises(ConnectError, match=rf"^no connection to .*:\d+: {refused}$"):
         async with request("GET", f"http://127.0.0.1:{port}/"):
             pass
 

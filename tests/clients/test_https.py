@@ -1,5 +1,7 @@
 """https:// URLs, against a real TLS server: who is refused, what is cut, what is used again."""
 
+import errno
+import os
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -197,7 +199,7 @@ async def test_a_port_without_tls(answer: bytes, message: str, ca_file: str) -> 
 
 async def test_no_such_ca_file(tmp_path: Path) -> None:
     (tmp_path / "empty").write_text("")
-    reasons = {"none": "No such file or directory", "empty": "no certificate in it"}
+    reasons = {"none": os.strerror(errno.ENOENT), "empty": "no certificate in it"}
     for name, reason in reasons.items():
         with pytest.raises(ValueError, match=f"the CA file .*/{name}: {reason}"):
             async with request("GET", "https://localhost/", ca_file=str(tmp_path / name)):

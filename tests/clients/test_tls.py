@@ -221,11 +221,11 @@ async def test_a_forged_record(version: ssl.TLSVersion) -> None:
     lower[1].send_now(b"\x17\x03\x03\x00\x20" + b"x" * 32)
     assert await client.receive_some() == EVENT
     for _ in range(2):
-        with pytest.raises(trio.BrokenResourceError, match="decryption failed or bad record mac"):
+        with pytest.raises(trio.BrokenResourceError):
             await client.receive_some()
     with pytest.raises(trio.BrokenResourceError, match=r"api\.example\.com"):
         client.send_now(b"a")
-    with pytest.raises(trio.BrokenResourceError, match="alert bad record mac"):
+    with pytest.raises(trio.BrokenResourceError):
         await server.receive_some()
 
 

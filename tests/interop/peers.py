@@ -30,6 +30,8 @@ from protocol.head import HeadReader
 from protocol.http1 import body_decoder, response_framing
 from protocol.sse import EventStreamParser, ServerSentEvent
 
+from ..ports import free_port as free_port
+
 SAFETY = 30.0  # seconds
 ROOT = Path(__file__).parent.parent.parent
 
@@ -151,14 +153,6 @@ def read_until(pipe: IO[bytes], end: bytes) -> bytes:
         assert more, f"the end came after {data!r}, before {end!r}"
         data += more
     return data
-
-
-def free_port() -> int:
-    """One that nobody listens on now."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 def listens(port: int) -> bool:

@@ -1,7 +1,7 @@
 """What people put before the OpenAI API, with nothing changed but its address: LangChain's
 `ChatOpenAI`, and `llm`, the command.
 
-    pip install -e '.[clients]'
+    pip install -c .ci/locked.txt -e '.[clients]'
 """
 
 import asyncio
@@ -57,7 +57,7 @@ def server() -> Iterator[RunningServer]:
 
 def need_extra(module: str) -> None:
     if not find_spec(module):
-        unavailable(f"{module} is missing: pip install -e '.[clients]'")
+        unavailable(f"{module} is missing: pip install -c .ci/locked.txt -e '.[clients]'")
 
 
 # ---- LangChain

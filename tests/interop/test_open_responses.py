@@ -58,7 +58,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
 @pytest.fixture(scope="module")
 def schema() -> Any:
     if not find_spec("openresponses_types"):
-        unavailable("openresponses-types is missing: pip install -e '.[clients]'")
+        unavailable("openresponses-types is missing: pip install -c .ci/locked.txt -e '.[clients]'")
     return import_module("openresponses_types")
 
 

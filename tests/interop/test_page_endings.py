@@ -18,11 +18,11 @@ ENDINGS = {
     ": all": "complete",
     ": **wrong text**": "complete",  # which nobody can know
     "silent loss": "cut",
-    "TypeError: network error": "cut",
+    "0 chunks, then TypeError": "error",
+    "TypeError": "cut",
     "TimeoutError": "stopped",
     "an error event": "error",
     "SyntaxError": "error",
-    "TypeError: Failed to fetch": "error",
     "no stream but": "error",
     "status ": "error",
 }

@@ -46,7 +46,7 @@ async def test_a_request_through_it(log: Path, tmp_path: Path) -> None:
         assert await response.read() == b"ok"
     assert server.requests[0][0].startswith(b"GET /secret HTTP/1.1\r\nHost: localhost:")
     logged = log.read_text()  # noqa: ASYNC240
-    assert f"CONNECT localhost:{server.port}" in logged
+    assert f"localhost:{server.port}" in logged
     assert "secret" not in logged
 
 

@@ -241,65 +241,69 @@ def test_token_limit(limits: dict[str, object], expected: int | None) -> None:
     assert read_chat_request(body(**limits)).token_limit == expected
 
 
-BAD: list[tuple[bytes, str, str | None]] = [
-    (b"", "The body is not JSON: Input data was truncated", None),
-    (b"{", "The body is not JSON: Input data was truncated", None),
-    (b"model=m", "The body is not JSON: JSON is malformed: invalid character (byte 0)", None),
-    (body() + b"x", "The body is not JSON: JSON is malformed: trailing characters (byte 6", None),
-    (b'{"model":"\xff"}', "The body is not JSON: 'utf-8' codec can't decode byte 0xff", None),
-    (b'{"model":"\\ud800 but not two"}', "The body is not JSON: JSON is malformed: ", None),
-    (b"[]", "Expected `object`, got `array`", None),
-    (b"{}", "Object missing required field `model`", "model"),
-    (b'{"model":"m"}', "Object missing required field `messages`", "messages"),
-    (body(model=5), "Expected `str`, got `int`", "model"),
-    (body(messages="Hi"), "Expected `array`, got `str`", "messages"),
-    (body(messages=[]), "Expected `array` of length >= 1", "messages"),
-    (body(messages=["Hi"]), "Expected `object`, got `str`", "messages[0]"),
-    (body(messages=[{}]), "Object missing required field `role`", "messages[0].role"),
+THEIRS = None  # the words of msgspec: that there are some is enough
+BAD: list[tuple[bytes, str | None, str | None]] = [
+    (b"", "The body is not JSON: ", None),
+    (b"{", "The body is not JSON: ", None),
+    (b"model=m", "The body is not JSON: ", None),
+    (body() + b"x", "The body is not JSON: ", None),
+    (b'{"model":"\xff"}', "The body is not JSON: ", None),
+    (b'{"model":"\\ud800 but not two"}', "The body is not JSON: ", None),
+    (b"[]", THEIRS, None),
+    (b"{}", THEIRS, "model"),
+    (b'{"model":"m"}', THEIRS, "messages"),
+    (body(model=5), THEIRS, "model"),
+    (body(messages="Hi"), THEIRS, "messages"),
+    (body(messages=[]), THEIRS, "messages"),
+    (body(messages=["Hi"]), THEIRS, "messages[0]"),
+    (body(messages=[{}]), THEIRS, "messages[0].role"),
     (
         body(messages=[{"role": "user"}, {"role": "me"}]),
-        "Invalid enum value 'me'",
+        THEIRS,
         "messages[1].role",
     ),
     (
         body(messages=[{"role": "user", "content": 5}]),
-        "Expected `str | array | null`, got `int`",
+        THEIRS,
         "messages[0].content",
     ),
     (
         body(messages=[{"role": "user", "content": [{"text": "x"}]}]),
-        "Object missing required field `type`",
+        THEIRS,
         "messages[0].content[0].type",
     ),
-    (body(stream="yes"), "Expected `bool | null`, got `str`", "stream"),
+    (body(stream="yes"), THEIRS, "stream"),
     (
         body(stream_options={"include_usage": 1}),
-        "Expected `bool | null`, got `int`",
+        THEIRS,
         "stream_options.include_usage",
     ),
-    (body(max_tokens=0), "Expected `int` >= 1", "max_tokens"),
-    (body(max_tokens=1.5), "Expected `int | null`, got `float`", "max_tokens"),
-    (body()[:-1] + b',"n":' + b"9" * 5000 + b"}", "Integer value out of range", "n"),
-    (body(n=129), "Expected `int` <= 128", "n"),
-    (body(temperature=3), "Expected `float` <= 2.0", "temperature"),
-    (body(top_logprobs=21), "Expected `int` <= 20", "top_logprobs"),
-    (body(stop=["a", ""]), "Expected `str` of length >= 1", "stop[1]"),
-    (body(stop=list("abcde")), "Expected `array` of length <= 4", "stop"),
+    (body(max_tokens=0), THEIRS, "max_tokens"),
+    (body(max_tokens=1.5), THEIRS, "max_tokens"),
+    (body()[:-1] + b',"n":' + b"9" * 5000 + b"}", THEIRS, "n"),
+    (body(n=129), THEIRS, "n"),
+    (body(temperature=3), THEIRS, "temperature"),
+    (body(top_logprobs=21), THEIRS, "top_logprobs"),
+    (body(stop=["a", ""]), THEIRS, "stop[1]"),
+    (body(stop=list("abcde")), THEIRS, "stop"),
     (
         body(tools=[{"type": "function", "function": {"name": "my tool"}}]),
-        "Expected `str` matching regex",
+        THEIRS,
         "tools[0].function.name",
     ),
-    (body(tool_choice="f"), "Invalid enum value 'f'", "tool_choice"),
-    (body(response_format={"type": "xml"}), "Invalid enum value 'xml'", "response_format.type"),
+    (body(tool_choice="f"), THEIRS, "tool_choice"),
+    (body(response_format={"type": "xml"}), THEIRS, "response_format.type"),
 ]
 
 
 @pytest.mark.parametrize(("data", "message", "param"), BAD)
-def test_a_bad_request_is_told_why_and_where(data: bytes, message: str, param: str | None) -> None:
+def test_a_bad_request_is_told_why_and_where(
+    data: bytes, message: str | None, param: str | None
+) -> None:
     with pytest.raises(InvalidRequest) as caught:
         read_chat_request(data)
-    assert str(caught.value).startswith(message)
+    told = str(caught.value)
+    assert told.startswith(message) if message else told
     assert " - at `" not in str(caught.value)
     assert caught.value.param == param
 

@@ -341,9 +341,9 @@ def test_nothing_injects_a_line(event: ServerSentEvent, message: str) -> None:
     ],
 )
 def test_half_a_character_is_refused(event: ServerSentEvent) -> None:
-    with pytest.raises(h11.LocalProtocolError, match=r"an event that is not UTF-8: .*surrogates"):
+    with pytest.raises(h11.LocalProtocolError, match=r"^an event that is not UTF-8: "):
         encode_event(event)
-    with pytest.raises(h11.LocalProtocolError, match=r"a comment that is not UTF-8: .*surrogates"):
+    with pytest.raises(h11.LocalProtocolError, match=r"^a comment that is not UTF-8: "):
         encode_comment("\ud83d")
 
 

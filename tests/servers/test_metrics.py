@@ -84,19 +84,17 @@ def test_ends_by_route_and_reason() -> None:
     }
 
 
-def test_the_bytes() -> None:
+def test_what_the_series_say_of_themselves() -> None:
     metrics = Metrics()
     metrics.gap.add(0.05)
     metrics.end("GET /", "done")
-    lines = metrics.render().decode().splitlines()
-    assert lines[:3] == [
-        "# HELP workshop_requests_total Requests ended, by route and reason.",
-        "# TYPE workshop_requests_total counter",
-        'workshop_requests_total{reason="done",route="GET /"} 1.0',
-    ]
-    assert "# HELP workshop_tokens_total Tokens sent." in lines
-    assert "# TYPE workshop_inter_token_seconds histogram" in lines
-    assert "workshop_tokens_total 1.0" in lines
+    families = {
+        family.name: (family.type, family.documentation)
+        for family in text_string_to_metric_families(metrics.render().decode())
+    }
+    assert families["workshop_requests"] == ("counter", "Requests ended, by route and reason.")
+    assert families["workshop_tokens"] == ("counter", "Tokens sent.")
+    assert families["workshop_inter_token_seconds"][0] == "histogram"
     assert Metrics.CONTENT_TYPE.startswith("text/plain; version=")
 
 

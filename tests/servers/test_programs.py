@@ -128,7 +128,7 @@ BAD_FLAGS = {
     ("--max-batch", "0"): "not a whole number from 1: 0",
     ("--max-batch", "1000000000999"): "not a whole number from 1: 1000000000999",
     ("--queue", "٣"): "not a whole number from 0: ٣",
-    ("--ports", "80"): "unrecognized arguments: --ports 80",
+    ("--ports", "80"): "--ports 80",
 }
 
 
@@ -171,7 +171,7 @@ def test_base_urls() -> None:
 def test_help(start: Start) -> None:
     code, out, error = outputs(start("-m", "servers.chat", "--help"))
     assert (code, error) == (0, "")
-    assert out.startswith("usage: python -m servers.chat [-h] [--host HOST] [--port PORT]")
+    assert out.startswith("usage: python -m servers.chat ")
     for default in ("localhost", "8000", "default", "15.0"):
         assert f"(default: {default})" in out
 

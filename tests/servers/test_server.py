@@ -188,7 +188,7 @@ async def test_stop_lets_a_stream_end() -> None:
         await talk.begun.wait()
         server.server.stop()
         assert await receive_all(idle) == b""
-        with pytest.raises(OSError, match="all attempts to connect"):
+        with pytest.raises(OSError):  # noqa: PT011 (the words are trio's)
             await server.connect()
         assert not talk.closed
         talk.may_end.set()

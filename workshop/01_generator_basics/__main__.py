@@ -113,8 +113,11 @@ def arrivals(program: str) -> Iterator[tuple[float, bytes]]:
         start_new_session=True,  # ^C is meant for this lesson, not for its child
     ) as child:
         assert child.stdout is not None
-        while piece := os.read(child.stdout.fileno(), 65536):  # b"" at the end of the stream
-            yield time.perf_counter() - start, piece
+        try:
+            while piece := os.read(child.stdout.fileno(), 65536):  # b"" at the end of the stream
+                yield time.perf_counter() - start, piece
+        finally:
+            child.kill()  # after ^C it would write into a pipe that nobody reads, and complain
 
 
 def read_a_pipe(gap: float) -> None:

@@ -25,8 +25,11 @@ try:
 except ModuleNotFoundError as missing:
     sys.exit(
         f"This lesson needs the package {missing.name}. Activate the environment: "
-        ". .venv/bin/activate (made by: python3 -m venv .venv && .venv/bin/pip install -e .)"
+        ". .venv/bin/activate (made by: "
+        "python3 -m venv .venv && .venv/bin/pip install -c .ci/locked.txt -e .)"
     )
+except KeyboardInterrupt:
+    sys.exit(130)
 
 GAP = 0.2  # seconds the model computes for one token
 Note = Callable[[str], None]

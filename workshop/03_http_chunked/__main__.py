@@ -23,6 +23,8 @@ try:
     from workshop import lesson
 except ModuleNotFoundError as missing:
     sys.exit(f"{missing.name} is not installed here. Activate it:  . .venv/bin/activate")
+except KeyboardInterrupt:
+    sys.exit(130)
 
 # A request, as anybody can type it. Every line ends in CR LF; the empty one ends the head.
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"

@@ -25,6 +25,8 @@ try:
     from workshop import lesson
 except ModuleNotFoundError as missing:
     sys.exit(f"{missing.name} is not installed here. Activate it:  . .venv/bin/activate")
+except KeyboardInterrupt:
+    sys.exit(130)
 
 # `Last-Event-ID` is how a client that lost its connection says what it has. We ask for the end of
 # the text only, to keep the page short.

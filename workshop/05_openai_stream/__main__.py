@@ -44,6 +44,8 @@ try:
     from workshop.lesson import INTERRUPTED, Names, any_screen, leave_unread, visible
 except ModuleNotFoundError as missing:
     sys.exit(f"{missing.name} is not installed here. Activate it:  . .venv/bin/activate")
+except KeyboardInterrupt:
+    sys.exit(130)
 
 NO_KEY = """\
 There are two ways to run this lesson:

@@ -28,6 +28,8 @@ try:
     from workshop import lesson
 except ModuleNotFoundError as missing:
     sys.exit(f"{missing.name} is not installed here. Activate it:  . .venv/bin/activate")
+except KeyboardInterrupt:
+    sys.exit(130)
 
 QUESTION = "你好 from the model 🌊"
 PICKED = 1  # 好, whose event travels alone: the first token shares its chunk with the role

@@ -34,6 +34,8 @@ try:
     from workshop import lesson
 except ModuleNotFoundError as missing:
     sys.exit(f"{missing.name} is not installed here. Activate it:  . .venv/bin/activate")
+except KeyboardInterrupt:
+    sys.exit(130)
 
 # --- 1. What the kernel says ----------------------------------------------------------------
 

@@ -28,6 +28,8 @@ try:
     from workshop import lesson
 except ModuleNotFoundError as missing:
     sys.exit(f"{missing.name} is not installed here. Activate it:  . .venv/bin/activate")
+except KeyboardInterrupt:
+    sys.exit(130)
 
 EVENT = encode_event(ServerSentEvent(data='{"text":"a token of an answer"}'))
 MAKES = 100  # tokens a second, by the model

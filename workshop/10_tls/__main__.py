@@ -38,6 +38,8 @@ try:
     from workshop import certificate, lesson
 except ModuleNotFoundError as missing:
     sys.exit(f"{missing.name} is not installed here. Activate it:  . .venv/bin/activate")
+except KeyboardInterrupt:
+    sys.exit(130)
 
 HEADERS = (("Host", "localhost"), ("Last-Event-ID", "11"))  # the end of the text: ten words
 

@@ -43,6 +43,8 @@ try:
     from workshop import lesson
 except ModuleNotFoundError as missing:
     sys.exit(f"{missing.name} is not installed here. Activate it:  . .venv/bin/activate")
+except KeyboardInterrupt:
+    sys.exit(130)
 
 PAGE = Path(__file__).parent / "page"
 TEXT = "A stream that breaks is no answer. 你好！ One that goes on where it broke is one. 🌊"

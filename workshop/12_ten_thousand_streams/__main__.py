@@ -31,6 +31,8 @@ try:
     from workshop import lesson
 except ModuleNotFoundError as missing:
     sys.exit(f"{missing.name} is not installed here. Activate it:  . .venv/bin/activate")
+except KeyboardInterrupt:
+    sys.exit(130)
 
 GAP = 0.05  # seconds from token to token: 20 a second
 SLOT = 0.005

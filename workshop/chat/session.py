@@ -123,7 +123,10 @@ class Session:
             return "nothing was said yet"
         text = "\n".join(f"## {role}\n\n{text.rstrip()}\n" for role, text in parts)
         try:
-            with open(os.path.expanduser(name), "x", encoding="utf-8", errors="replace") as file:
+            # As the history: nobody else on this machine may read what was said.
+            path, flags = os.path.expanduser(name), os.O_WRONLY | os.O_CREAT | os.O_EXCL
+            number = os.open(path, flags, 0o600)
+            with open(number, "w", encoding="utf-8", errors="replace") as file:
                 file.write(text)
         except OSError as error:
             return f"{name}: {error.strerror}"

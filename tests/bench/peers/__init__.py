@@ -70,14 +70,14 @@ class Peer:
     command: Callable[[Setting, Path], list[str]]
     modules: tuple[str, ...] = ()
     programs: tuple[str, ...] = ()
-    install: str = "pip install -e '.[bench]'"
+    install: str = "pip install -c .ci/locked.txt -e '.[bench]'"
     packages: tuple[str, ...] = ()
 
     @property
     def absence(self) -> str:
         """Why it cannot be started here, and what would add it; "" when it can."""
         missing = [name for name in self.modules if not _is_here(name)]
-        missing += [name for name in self.programs if not shutil.which(name)]
+        missing += [name for name in self.programs if not found(name)]
         return f"without {', '.join(missing)}; to add: {self.install}" if missing else ""
 
 
@@ -86,6 +86,14 @@ def _is_here(module: str) -> bool:
         return find_spec(module) is not None
     except ValueError:  # a test has put None in its place
         return False
+
+
+def found(program: str) -> str | None:
+    """Where a program is: on the PATH, or where npm puts those of a package: in the clone or, for
+    `npx`, in its cache."""
+    cache = Path(os.environ.get("NPM_CONFIG_CACHE") or Path.home() / ".npm")
+    folders = [ROOT / "node_modules/.bin", *sorted(cache.glob("_npx/*/node_modules/.bin"))]
+    return shutil.which(program) or shutil.which(program, path=os.pathsep.join(map(str, folders)))
 
 
 def ours(setting: Setting, folder: Path) -> list[str]:
@@ -112,7 +120,7 @@ def aimock(setting: Setting, folder: Path) -> list[str]:
     fixture = {"match": {"userMessage": PROMPT}, "response": {"content": content}}
     (folder / "fixture.json").write_text(json.dumps({"fixtures": [fixture]}), encoding="utf-8")
     flags = ["-p", "0", "-f", str(folder), "-c", "4", "-l", f"{1000 * setting.itl:g}"]
-    return ["llmock", *flags]
+    return [found("llmock") or "llmock", *flags]
 
 
 UVICORN = ("uvicorn", "uvloop", "httptools")

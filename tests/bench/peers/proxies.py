@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.interop.peers import free_port
+from tests.ports import free_port
 
 from . import UVICORN, Peer, Setting
 

@@ -207,22 +207,19 @@ async def test_the_prompt_is_what_the_user_said_last() -> None:
 
 GOOD = b'{"model":"m","messages":[{"role":"user","content":"x"}]'
 ERRORS = {
-    b"": ("The body is not JSON: Input data was truncated", None),
-    b"hi": ("The body is not JSON: JSON is malformed: invalid character (byte 0)", None),
-    b'{"model":"\xff"}': (None, None),
-    b"[]": ("Expected `object`, got `array`", None),
-    b"{}": ("Object missing required field `model`", "model"),
-    b'{"model":"m"}': ("Object missing required field `messages`", "messages"),
-    b'{"model":1,"messages":[]}': ("Expected `str`, got `int`", "model"),
-    b'{"model":"m","messages":[]}': ("Expected `array` of length >= 1", "messages"),
-    b'{"model":"m","messages":[{}]}': ("Object missing required field `role`", "messages[0].role"),
-    b'{"model":"m","messages":[{"role":"boss"}]}': (
-        "Invalid enum value 'boss'",
-        "messages[0].role",
-    ),
-    GOOD + b',"n":129}': ("Expected `int` <= 128", "n"),
-    GOOD + b',"max_tokens":0}': ("Expected `int` >= 1", "max_tokens"),
-    GOOD + b',"stream":"yes"}': ("Expected `bool | null`, got `str`", "stream"),
+    b"": None,
+    b"hi": None,
+    b'{"model":"\xff"}': None,
+    b"[]": None,
+    b"{}": "model",
+    b'{"model":"m"}': "messages",
+    b'{"model":1,"messages":[]}': "model",
+    b'{"model":"m","messages":[]}': "messages",
+    b'{"model":"m","messages":[{}]}': "messages[0].role",
+    b'{"model":"m","messages":[{"role":"boss"}]}': "messages[0].role",
+    GOOD + b',"n":129}': "n",
+    GOOD + b',"max_tokens":0}': "max_tokens",
+    GOOD + b',"stream":"yes"}': "stream",
 }
 
 
@@ -230,13 +227,12 @@ ERRORS = {
 async def test_errors(body: bytes) -> None:
     """400, and the API's error object, with the field at fault in `param`."""
     reply = await ask(AT_ONCE, post_raw(body))
-    message, param = ERRORS[body]
     error = msgspec.json.decode(body_of(reply))
     assert list(error) == ["error"]
     assert list(error["error"].items()) == [
-        ("message", message or error["error"]["message"]),
+        ("message", error["error"]["message"]),
         ("type", "invalid_request_error"),
-        ("param", param),
+        ("param", ERRORS[body]),
         ("code", None),
     ]
     assert reply.startswith(b"HTTP/1.1 400 Bad Request\r\n")

@@ -1,6 +1,8 @@
 """Scripts: which turn answers, what is filled in, and what is said of a file that is wrong."""
 
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ import servers.llm.script
 from servers.llm.conversation import Answer, Question, ToolCall, Turn
 from servers.llm.schema import cut
 from servers.llm.script import MAX_FILE, SHIPPED, Script, Scripts, load_scripts
+
+from ...saying import says
 
 
 def question(*turns: str, **options: Any) -> Question:
@@ -222,26 +226,20 @@ def test_who_cuts_the_arguments(tmp_path: Path) -> None:
     assert answer.calls == [ToolCall("f", [*"[10,2]", "#0"])]
 
 
+THEIRS = "…"  # the words of msgspec, of Python's json and its codecs: that there are some is enough
+
+
 WRONG_FILES: dict[str, tuple[str | bytes, str]] = {
-    "nothing": ("", "Expecting value: line 1 column 1 (char 0)"),
-    "no colon": ('{\n  "a" {"turns": []}}', "Expecting ':' delimiter: line 2 column 7 (char 8)"),
-    "two values": ("{} {}", "Extra data: line 1 column 4 (char 3)"),
-    "not UTF-8": (
-        b'{"\xff": 1}',
-        "'utf-8' codec can't decode byte 0xff in position 2: invalid start byte",
-    ),
-    "a list": ("[]", "Expected `object`, got `array`"),
+    "nothing": ("", THEIRS),
+    "no colon": ('{\n  "a" {"turns": []}}', THEIRS),
+    "two values": ("{} {}", THEIRS),
+    "not UTF-8": (b'{"\xff": 1}', THEIRS),
+    "a list": ("[]", THEIRS),
     "no script": ("{}", 'there is no script in it: {"NAME": {"turns": [{"text": "…"}]}}'),
-    "a script that is a list": ('{"a": []}', "script 'a': Expected `object`, got `array`"),
-    "no turns": ('{"a": {}}', "script 'a': Object missing required field `turns`"),
-    "empty turns": (
-        '{"b": {"turns": [{}]}, "a": {"turns": []}}',
-        "script 'a': Expected `array` of length >= 1 - at `$.turns`",
-    ),
-    "an unknown field": (
-        '{"a": {"turns": [{}], "model": "x"}}',
-        "script 'a': Object contains unknown field `model`",
-    ),
+    "a script that is a list": ('{"a": []}', "script 'a': …"),
+    "no turns": ('{"a": {}}', "script 'a': …"),
+    "empty turns": ('{"b": {"turns": [{}]}, "a": {"turns": []}}', "script 'a': …"),
+    "an unknown field": ('{"a": {"turns": [{}], "model": "x"}}', "script 'a': …"),
     "a name twice": ('{"a": {"turns": [{}]}, "a": 1}', "'a' stands twice in one object"),
     "NaN": (
         '{"a": {"turns": [{"calls": [{"name": "f", "arguments": NaN}]}]}}',
@@ -258,36 +256,28 @@ def test_a_wrong_file(tmp_path: Path, content: str | bytes, message: str) -> Non
     path = written(tmp_path, content)
     with pytest.raises(ValueError, match="json: ") as info:
         load_scripts(path)
-    assert str(info.value) == f"{path}: {message}"
+    assert says(str(info.value), f"{path}: {message}")
 
 
-NOT_REGULAR = "`matches` is not a regular expression: "
+NOT_REGULAR = "`matches` is not a regular expression: …"
 
 WRONG_TURNS = {
-    '{"txt": "x"}': "Object contains unknown field `txt` - at `$.turns[1]`",
-    '{"text": 7}': "Expected `str`, got `int` - at `$.turns[1].text`",
-    '{"when": {"says": "x"}}': "Object contains unknown field `says` - at `$.turns[1].when`",
-    '{"when": {"turn": 0}}': "Expected `int` >= 1 - at `$.turns[1].when.turn`",
-    '{"calls": [{}]}': "Object missing required field `name` - at `$.turns[1].calls[0]`",
-    '{"calls": [{"name": "f", "args": {}}]}': (
-        "Object contains unknown field `args` - at `$.turns[1].calls[0]`"
-    ),
+    '{"txt": "x"}': THEIRS,
+    '{"text": 7}': THEIRS,
+    '{"when": {"says": "x"}}': THEIRS,
+    '{"when": {"turn": 0}}': THEIRS,
+    '{"calls": [{}]}': THEIRS,
+    '{"calls": [{"name": "f", "args": {}}]}': THEIRS,
     '{"when": {"role": "bot"}}': (
-        "`role` is one of system, user, assistant, tool, not 'bot' - at `$.turns[1].when`"
+        "`role` is one of system, user, assistant, tool, not 'bot'…"
     ),
     '{"finish_reason": "stop\\n"}': (
         "`finish_reason` is one of stop, length, tool_calls, content_filter, "
-        "not 'stop\\n' - at `$.turns[1]`"
+        "not 'stop\\n'…"
     ),
-    '{"when": {"matches": "("}}': (
-        NOT_REGULAR + "missing ), unterminated subpattern at position 0 - at `$.turns[1].when`"
-    ),
-    '{"when": {"matches": "a{99999999999999}"}}': (
-        NOT_REGULAR + "the repetition number is too large - at `$.turns[1].when`"
-    ),
-    '{"text": "\\ud83d"}': (
-        "'utf-8' codec can't encode character '\\ud83d' in position 0: surrogates not allowed"
-    ),
+    '{"when": {"matches": "("}}': NOT_REGULAR,
+    '{"when": {"matches": "a{99999999999999}"}}': NOT_REGULAR,
+    '{"text": "\\ud83d"}': THEIRS,
 }
 
 
@@ -296,13 +286,13 @@ def test_a_wrong_turn(tmp_path: Path, turn: str, message: str) -> None:
     path = written(tmp_path, f'{{"a": {{"turns": [{{}}, {turn}]}}}}')
     with pytest.raises(ValueError, match="json: ") as info:
         load_scripts(path)
-    assert str(info.value) == f"{path}: script 'a': {message}"
+    assert says(str(info.value), f"{path}: script 'a': {message}")
 
 
 def test_a_regular_expression_of_too_many_groups(tmp_path: Path) -> None:
     pattern = "(" * 5000 + ")" * 5000
     path = written(tmp_path, f'{{"a": {{"turns": [{{"when": {{"matches": "{pattern}"}}}}]}}}}')
-    with pytest.raises(ValueError, match=NOT_REGULAR + "maximum recursion"):
+    with pytest.raises(ValueError, match=NOT_REGULAR[:-1]):
         load_scripts(path)
 
 
@@ -319,7 +309,7 @@ def test_many_names_of_which_one_stands_twice(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "why"), [("no", "No such file or directory"), ("", "Is a directory")]
+    ("name", "why"), [("no", os.strerror(errno.ENOENT)), ("", os.strerror(errno.EISDIR))]
 )
 def test_no_file(tmp_path: Path, name: str, why: str) -> None:
     with pytest.raises(ValueError, match=why) as info:
