@@ -75,6 +75,7 @@ def test_a_conversation(tmp_path: Path) -> None:
         screen.until("> ")
         screen.press(f"/save {saved}\n".encode())
         screen.until("saved: ")
+        assert saved.stat().st_mode & 0o777 == 0o600, "others may not read it"
         screen.press(b"/save\n")
         screen.until("to which file?")
         screen.press(b"/system be brief\n")
