@@ -13,7 +13,6 @@ All routes share everything but their reader and their writer.
 import random
 import secrets
 import time
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from functools import partial
@@ -337,7 +336,7 @@ class API:
         if not spec:
             return None
         try:
-            return self._faults.take(spec, f"{request.path} {zlib.crc32(request.body)}")
+            return self._faults.take(spec, (request.path, request.body))
         except ValueError as error:
             raise InvalidRequest(str(error), "x-fault", "unknown_fault") from error
 
