@@ -10,7 +10,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from servers.body import Body
 from servers.llm.engine import Engine, Sequence, TokenSource
-from servers.reply import CutOff
+from servers.reply import CutOff, Reply, Request, StreamingReply
 
 from ...streams import memory_pair
 from .test_engine import never, numbers, sequence
@@ -77,6 +77,17 @@ class Raising:
             raise self.error
 
 
+async def held(engine: Engine, source: TokenSource) -> StreamingReply:
+    """A reply that has a place in the engine."""
+
+    async def handler(request: Request) -> StreamingReply:
+        return StreamingReply(source)
+
+    reply = await engine.admission.guard("GET /x", handler, Reply)(Request("GET", "/x"))
+    assert isinstance(reply, StreamingReply)
+    return reply
+
+
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
@@ -93,11 +104,12 @@ async def test_how_a_stream_ended(
     engine = Engine()
     stream, _ = memory_pair()
     body = Body(stream, chunked=True)
-    source = TokenSource(engine, iter(Raising(error)), repeat(0.5), 0, lambda: b"end", "GET /x")
+    source = TokenSource(engine, iter(Raising(error)), repeat(0.5), 0, lambda: b"end")
+    reply = await held(engine, source)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(engine.run)
         with pytest.raises(type(error)) if error else nullcontext():
-            await source.send_to(body)
+            await reply.send_to(body)
         nursery.cancel_scope.cancel()
     (family, *_) = engine.metrics.collect()
     ended = [(sample.labels, sample.value) for sample in family.samples]
@@ -109,7 +121,9 @@ async def test_how_a_stream_ended(
 async def test_a_stream_that_was_cancelled(autojump_clock: MockClock) -> None:
     engine = Engine()
     source = TokenSource(engine, iter([b"a", b"b"]), repeat(0.5), 10, bytes)
+    reply = await held(engine, source)
     with trio.move_on_after(1):
-        await source.send_to(Body(memory_pair()[0], chunked=True))
-    assert b'workshop_requests_total{reason="cancelled",route=""} 1.0' in engine.metrics.render()
-    assert b"workshop_active_streams 0.0" in engine.metrics.render()
+        await reply.send_to(Body(memory_pair()[0], chunked=True))
+    rendered = engine.metrics.render()
+    assert b'workshop_requests_total{reason="cancelled",route="GET /x"} 1.0' in rendered
+    assert b"workshop_active_streams 0.0" in rendered

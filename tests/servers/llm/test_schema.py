@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from servers.llm.schema import MAX_STEPS, fill
+from servers.llm.schema import MAX_STEPS
+
+from .filling import fill
 
 
 def test_the_documentation() -> None:
