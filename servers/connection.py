@@ -14,7 +14,7 @@ The rules this file keeps:
 1. Bad input gets the right status, and the connection is closed: after a framing error nobody
    knows where the next request begins.
 2. A FIN from the client may be half a goodbye (`printf … | nc`): the reply goes on. Only a write
-   tells whether anybody reads (watch.py).
+   tells whether anybody reads (watch.py), or before the first one its lateness (`gave_up`).
 3. A reply that fails after its head is cut off without the last chunk, so that no client takes
    it for whole.
 4. Every wait has a limit, and every limit its place in `Limits`.
@@ -48,7 +48,7 @@ from protocol.http1 import (
 from .body import Body
 from .reply import LEFT, CutOff, Handler, Reply, Request, StreamingReply
 from .routes import Routes, decode_path
-from .watch import Watch
+from .watch import Watch, gave_up
 
 __all__ = ["SERVER", "Connection", "Limits", "encode_error"]
 
@@ -161,6 +161,11 @@ class Connection:
         """Called by the watch: stop the handler, nobody listens."""
         self._scope.cancel()
 
+    def fin_is_leaving(self, asked: float) -> bool:
+        """Called by the watch when a client that asked then has sent a FIN: has it left?"""
+        waits = self._body is None and not self._closing
+        return self._limits.fin_is_leaving or (waits and gave_up(asked))
+
     def check_clocks(self, now: float) -> None:
         """Called by the watch: stop what takes too long, send the heartbeat that is due."""
         if now >= self._deadline:
@@ -202,7 +207,7 @@ class Connection:
             log.info("%d %s", error.error_status_hint, reason.partition("\n")[0])
             await self._send_error(error.error_status_hint, reason)
             return None
-        self._watch.add_stream(fileno, self, fin_is_leaving=self._limits.fin_is_leaving)
+        self._watch.add_stream(fileno, self)
         line = f"{request.method} {_printable(request.path)}"
         reply: Reply | StreamingReply | None = None
         try:
@@ -350,11 +355,9 @@ class Connection:
                 log.info("%s %d pieces, %d bytes, %s", line, body.pieces, body.size, ending)
 
     async def _wait_for_goodbye(self) -> None:
-        """Give the client of a body that is cut off a moment to leave first.
-
-        A browser that sees the connection end inside a body throws away what it has not yet
-        shown: the error event that says why.
-        """
+        """Give the client of a body that is cut off a moment to leave first. A browser that sees
+        the connection end inside a body throws away what it has not yet shown: the error event that
+        says why."""
         with trio.move_on_after(GOODBYE_SECONDS):
             await self._stream.receive_some()
 
