@@ -355,8 +355,8 @@ class Connection:
                 log.info("%s %d pieces, %d bytes, %s", line, body.pieces, body.size, ending)
 
     async def _wait_for_goodbye(self) -> None:
-        """Give the client of a body that is cut off a moment to leave first: a browser that sees the
-        end inside a body throws away what it has not yet shown, the error event that says why."""
+        """Give the client of a body that is cut off a moment to leave first: a browser that sees
+        an end inside a body throws away what it has not shown: the error event that says why."""
         with trio.move_on_after(GOODBYE_SECONDS):
             await self._stream.receive_some()
 

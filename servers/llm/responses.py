@@ -26,7 +26,6 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from protocol.encrypted_content import seal
-from protocol.openai import InvalidRequest
 from protocol.response_events import (
     ContentPartAdded,
     ContentPartDone,
@@ -76,6 +75,7 @@ from protocol.responses_request import (
 )
 
 from .conversation import Answer, Question, Tool, ToolCall, Turn
+from .saying import check_repeated
 from .turns import ALONE, Work
 
 __all__ = ["ResponsesWriter", "question_of"]
@@ -145,9 +145,6 @@ ROLES = {
 
 # ---- How the answer is written
 
-MAX_REPEATED = 256 << 10
-"""Bytes. The first two events of a stream and its last hold all of it, each once more."""
-
 
 class ResponsesWriter:
     """Writes the answer to one request.
@@ -178,9 +175,7 @@ class ResponsesWriter:
         reason = INCOMPLETE.get(answer.finish_reason)
         self._now = now
         self._begun = _begun(asked, id, created)
-        if len(msgspec.json.encode(self._begun)) > MAX_REPEATED:
-            message = f"what the answer repeats (`instructions`, `tools`, …) is over {MAX_REPEATED}"
-            raise InvalidRequest(f"{message} bytes", "instructions")
+        check_repeated(self._begun)
         self._items = _items(answer, id.removeprefix("resp_"), cut_short=reason is not None)
         self._whole = replace(
             self._begun,

@@ -11,17 +11,25 @@ hundred streams of them would be a gigabyte.
 from collections.abc import Iterable, Sequence
 from itertools import chain
 
+import msgspec
+
+from protocol.openai import InvalidRequest
+
 from .conversation import Answer, Question
 from .tokens import tokenized
 from .turns import Work
 
-__all__ = ["MAX_SAID", "collect", "say"]
+__all__ = ["MAX_SAID", "check_repeated", "collect", "say"]
 
 MAX_SAID = 128 << 10
 """Bytes of UTF-8 of a text made for one question. Its tokens take up to 4 MB of memory."""
 
 MAX_SENT = 1 << 20
 """Bytes of all answers to one question together."""
+
+MAX_REPEATED = 256 << 10
+"""Bytes of a request that its answer holds. The first two events of a stream of the Responses API
+and its last hold all of them, each once more."""
 
 TOKEN_COSTS = 4  # characters, in turns
 
@@ -37,6 +45,17 @@ async def say(
     """
     tokens, whole = await collect(chain.from_iterable(tokenized(text)), question, work)
     return Answer(thinking, tokens, finish_reason="stop" if whole else "length")
+
+
+def check_repeated(repeated: msgspec.Struct) -> None:
+    """Refuse to repeat so much of a request.
+
+    Raises:
+        InvalidRequest: what the answer holds of the request has more than `MAX_REPEATED` bytes.
+    """
+    if len(msgspec.json.encode(repeated)) > MAX_REPEATED:
+        message = f"what the answer repeats (`instructions`, `tools`, …) is over {MAX_REPEATED}"
+        raise InvalidRequest(f"{message} bytes", "instructions")
 
 
 async def collect(
