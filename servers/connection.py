@@ -14,7 +14,7 @@ The rules this file keeps:
 1. Bad input gets the right status, and the connection is closed: after a framing error nobody
    knows where the next request begins.
 2. A FIN from the client may be half a goodbye (`printf … | nc`): the reply goes on. Only a write
-   tells whether anybody reads (watch.py).
+   tells whether anybody reads (watch.py), or before the first one its lateness (`gave_up`).
 3. A reply that fails after its head is cut off without the last chunk, so that no client takes
    it for whole.
 4. Every wait has a limit, and every limit its place in `Limits`.
@@ -46,7 +46,7 @@ from .limits import Budget, Limits
 from .reply import CutOff, Ending, Handler, Reply, Request, StreamingReply
 from .reply_head import encode_head, encode_reply
 from .routes import Routes
-from .watch import Watch
+from .watch import Watch, gave_up
 
 __all__ = ["Connection", "Limits"]
 
@@ -150,6 +150,11 @@ class Connection:
         """No response to HEAD has a body (RFC 9110 §9.3.2)."""
         return self._start_line.startswith(b"HEAD ")
 
+    def fin_is_leaving(self, asked: float) -> bool:
+        """Called by the watch when a client that asked then has sent a FIN: has it left?"""
+        waits = self._body is None and not self._closing
+        return self._limits.fin_is_leaving or (waits and gave_up(asked))
+
     def check_clocks(self, now: float) -> None:
         """Called by the watch: stop what takes too long, send the heartbeat that is due."""
         if now >= self._deadline:
@@ -192,7 +197,7 @@ class Connection:
             log.info("%d %s", error.error_status_hint, reason.partition("\n")[0])
             await self._send_error(error.error_status_hint, reason)
             return None
-        self._watch.add_stream(fileno, self, fin_is_leaving=self._limits.fin_is_leaving)
+        self._watch.add_stream(fileno, self)
         line = f"{request.method} {_printable(_pattern(request))}"
         reply: Reply | StreamingReply | None = None
         try:
@@ -354,11 +359,8 @@ class Connection:
                 log.info("%s %d pieces, %d bytes, %s", line, body.pieces, body.size, ending.value)
 
     async def _wait_for_goodbye(self) -> None:
-        """Give the client of a body that is cut off a moment to leave first.
-
-        A browser that sees the connection end inside a body throws away what it has not yet
-        shown: the error event that says why.
-        """
+        """Give the client of a body that is cut off a moment to leave first: a browser that sees
+        an end inside a body throws away what it has not shown: the error event that says why."""
         with trio.move_on_after(GOODBYE_SECONDS):
             await self._stream.receive_some()
 

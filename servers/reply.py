@@ -132,7 +132,8 @@ Pieces = AsyncGenerator[bytes | Last, None]
 
 
 class Source(Protocol):
-    """What fills a body, if it is not a generator."""
+    """What fills a body, if it is not a generator. If it has an `aclose`, that is called in the
+    end, as of a generator."""
 
     async def send_to(self, body: Body) -> None:
         """Send all of it, and the end."""
@@ -189,8 +190,8 @@ class StreamingReply:
 
     async def aclose(self) -> None:
         """Called in the end, however much was sent: nothing at all, if the client has left."""
-        if isinstance(self.source, AsyncGenerator):
-            await self.source.aclose()
+        if (close := getattr(self.source, "aclose", None)) is not None:
+            await close()
 
 
 class EventStream(StreamingReply):

@@ -10,7 +10,8 @@ How a server learns that a client has gone:
     ------------   ---------------------   -----------------------------------------
     RST            at once                 EPOLLERR or EPOLLHUP, without any write
     close          after our next write    that write draws an RST: as above
-    FIN            "half-closed"           nothing: it may still read, so we go on
+    FIN            "half-closed"           nothing: it may still read, so we go on, unless the
+                                           client has given up its reply
     vanishes       when nothing is         EPOLLERR, after Limits.stall_seconds: our bytes or a
                    acknowledged            probe of keep-alive were not answered (stream.py)
     silence        not by itself           the heartbeat is the write that draws it out; where there
@@ -22,10 +23,28 @@ from typing import Protocol
 
 import trio
 
-__all__ = ["TICK", "Watch", "Watched"]
+__all__ = ["PIPE_SECONDS", "TICK", "Watch", "Watched", "gave_up"]
 
 TICK = 0.5
 """Seconds between two looks at the clocks: how late a time limit may fire."""
+
+
+PIPE_SECONDS = 0.25
+
+
+def gave_up(asked: float) -> bool:
+    """Whether a client that sends FIN has given up a reply that has not begun.
+
+    A FIN is half a goodbye for who types: `printf` has ended, so the pipe's FIN comes right behind
+    the request. One that comes later is of a client that has waited, and waits no more: its read
+    time-out is a second or so. A write would tell, but there is none before all the work is done.
+    Two kinds of clients are not asked: whoever speaks HTTP/1.0 or says `Connection: close` has no
+    more to send (RFC 9112 §9.6), and whoever gets a reply already is found out by writing.
+
+    Args:
+        asked: when the request was whole.
+    """
+    return trio.current_time() - asked > PIPE_SECONDS
 
 
 class Watched(Protocol):
@@ -33,6 +52,7 @@ class Watched(Protocol):
 
     def check_clocks(self, now: float) -> None: ...
     def client_has_left(self) -> None: ...
+    def fin_is_leaving(self, asked: float) -> bool: ...
 
 
 class Watch:
@@ -44,9 +64,10 @@ class Watch:
 
     def __init__(self) -> None:
         self.connections: set[Watched] = set()
-        self._streaming: dict[int, Watched] = {}
+        self._streaming: dict[int, tuple[Watched, float]] = {}
         # A private epoll with mask 0 reports errors and hang-ups and nothing else: unread bytes
-        # or a half-close do not wake it. macOS has no epoll; there, writing alone finds out.
+        # or a half-close do not wake it. With EPOLLRDHUP it reports a half-close too. macOS has no
+        # epoll; there, writing alone finds out.
         self._epoll = select.epoll() if hasattr(select, "epoll") else None
 
     async def run(self) -> None:
@@ -61,18 +82,16 @@ class Watch:
         if self._epoll is not None:
             self._epoll.close()
 
-    def add_stream(
-        self, fileno: int, connection: Watched, *, fin_is_leaving: bool = False
-    ) -> None:
-        """Tell this connection when its client has gone for good.
+    def add_stream(self, fileno: int, connection: Watched) -> None:
+        """Tell this connection when its client has gone for good: its request is whole now. What a
+        FIN means, it is asked.
 
         Args:
             fileno: of its socket, or -1 for a stream that has none.
-            fin_is_leaving: a FIN tells it too.
         """
         if self._epoll is not None and fileno >= 0:
-            self._epoll.register(fileno, select.EPOLLRDHUP if fin_is_leaving else 0)
-            self._streaming[fileno] = connection
+            self._epoll.register(fileno, select.EPOLLRDHUP)
+            self._streaming[fileno] = connection, trio.current_time()
 
     def remove_stream(self, fileno: int) -> None:
         """To be called before the socket is closed: the kernel gives its number away again."""
@@ -88,8 +107,8 @@ class Watch:
         while True:
             # An epoll is readable when one of its files has something to report.
             await trio.lowlevel.wait_readable(epoll.fileno())
-            for fileno, _ in epoll.poll(0):
-                self._tell(fileno)
+            for fileno, events in epoll.poll(0):
+                self._tell(epoll, fileno, events)
 
     # Functions of their own, so that a task which waits keeps no connection that has ended.
 
@@ -98,7 +117,10 @@ class Watch:
         for connection in list(self.connections):
             connection.check_clocks(now)
 
-    def _tell(self, fileno: int) -> None:
-        connection = self._streaming[fileno]
+    def _tell(self, epoll: "select.epoll", fileno: int, events: int) -> None:
+        connection, asked = self._streaming[fileno]
+        if events == select.EPOLLRDHUP and not connection.fin_is_leaving(asked):
+            epoll.modify(fileno, 0)  # half a goodbye: it will not say that again
+            return
         self.remove_stream(fileno)
         connection.client_has_left()

@@ -4,10 +4,12 @@ what an error says, as far as the words are ours."""
 from servers.llm.conversation import Answer, Question, Turn
 from servers.llm.model import MODEL, Model
 
+from .at_once import at_once
+
 
 def answer(prompt: str) -> Answer:
     """The answer of `sim-1` where nothing else is asked for."""
-    (said,) = Model().answers(Question(model=MODEL, turns=[Turn("user", prompt)]))
+    (said,) = at_once(Model().answers(Question(model=MODEL, turns=[Turn("user", prompt)])))
     return said
 
 

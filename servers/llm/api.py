@@ -13,7 +13,6 @@ All routes share everything but their reader and their writer.
 import random
 import secrets
 import time
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from functools import partial
@@ -35,19 +34,21 @@ from .conversation import Answer, Question
 from .engine import Engine, TokenSource
 from .engine import Sequence as Running
 from .faults import Fault, Faults
+from .json_size import check_size
 from .model import Model, count_tokens
 from .responses import ResponsesWriter
+from .turns import Turns, Work
 
 __all__ = ["API", "Settings", "Writer", "identified"]
 
 CHAT_COMPLETIONS = "POST /v1/chat/completions"
 RESPONSES = "POST /v1/responses"
 
-# A body of so many bytes is read and counted in a thread, for a megabyte would stop every other
-# stream. So would a hostile JSON Schema of any size, and looking for four stop sequences in 100,000
-# tokens; an answer of so many tokens is written in one.
+# A body of so many bytes is looked at before it is read, and read in a turn of its own.
 LARGE_BODY = 16 << 10
-LARGE_ANSWER = 2_000
+
+# What JSON costs in turns (turns.py): a megabyte is read in the time of 16,000 characters.
+JSON_BYTES = 64
 
 T = TypeVar("T")
 
@@ -85,7 +86,7 @@ class Writer(Protocol):
     def last(self) -> bytes:
         """What leaves in one write with the end of the body."""
 
-    def whole(self) -> msgspec.Struct:
+    async def whole(self, work: Work) -> msgspec.Struct:
         """The same answers in one piece."""
 
 
@@ -116,7 +117,7 @@ class API:
         self._engine = engine
         self._model = model
         self._settings = settings
-        self._threads = trio.CapacityLimiter(2)
+        self._turns = Turns()
         self._faults = Faults()
         self._chance = random.Random(settings.seed)
 
@@ -128,15 +129,23 @@ class API:
     @property
     def table(self) -> dict[str, Handler]:
         """For `Routes`."""
-        handlers: dict[str, Handler] = {
-            CHAT_COMPLETIONS: self._chat_completions,
-            RESPONSES: self._responses,
-            "GET /v1/models": self._list_models,
-            "GET /v1/models/{id}": self._show_model,
-            "GET /v1/{path}": self._no_such_route,
-            "POST /v1/{path}": self._no_such_route,
+        return {
+            CHAT_COMPLETIONS: self.admitted(CHAT_COMPLETIONS, _refusing(self._chat_completions)),
+            RESPONSES: self.admitted(RESPONSES, _refusing(self._responses)),
+        } | {
+            route: self._engine.admission.guard(route, _refusing(handler))
+            for route, handler in {
+                "GET /v1/models": self._list_models,
+                "GET /v1/models/{id}": self._show_model,
+                "GET /v1/{path}": self._no_such_route,
+                "POST /v1/{path}": self._no_such_route,
+            }.items()
         }
-        return {route: self._refusing(route, handler) for route, handler in handlers.items()}
+
+    def admitted(self, route: str, handler: Handler) -> Handler:
+        """The same handler, for as many requests at a time as the engine has places for. Whoever
+        calls `answer` must have been admitted."""
+        return self._engine.admission.guard(route, handler, _busy)
 
     # ---- The routes
 
@@ -149,18 +158,14 @@ class API:
             created=int(time.time()),
             reasoning_field=self._settings.reasoning_field,
         )
-        return await self.answer(
-            request, question, make_writer, route=CHAT_COMPLETIONS, stream=bool(asked.stream)
-        )
+        return await self.answer(request, question, make_writer, stream=bool(asked.stream))
 
     async def _responses(self, request: Request) -> Reply | StreamingReply:
         asked, question = await self._read(request, read_responses_request, responses.question_of)
         make_writer = partial(
             ResponsesWriter, asked, id=f"resp_{secrets.token_hex(24)}", created=int(time.time())
         )
-        return await self.answer(
-            request, question, make_writer, route=RESPONSES, stream=bool(asked.stream)
-        )
+        return await self.answer(request, question, make_writer, stream=bool(asked.stream))
 
     async def _read(
         self,
@@ -169,18 +174,17 @@ class API:
         question_of: Callable[[T], Question],
     ) -> tuple[T, Question]:
         """A request's body, and what it asks of the model."""
-
         # RFC 9110 §15.5.16: 415 "might be due to the request's indicated Content-Encoding".
         coding = request.header("content-encoding") or "identity"
         if coding.strip().lower() != "identity":
             message = f"The body must come as it is, without Content-Encoding: {coding[:80]}"
             raise InvalidRequest(message, None, "unsupported_content_encoding", status=415)
-
-        def both() -> tuple[T, Question]:
+        with self._turns.work() as work:
+            if len(request.body) > LARGE_BODY:
+                await check_size(request.body, work)
+            await work.spend(len(request.body) // JSON_BYTES)
             asked = read(request.body)
             return asked, question_of(asked)
-
-        return await self._compute(both, apart=len(request.body) > LARGE_BODY)
 
     async def _list_models(self, request: Request) -> Reply:
         return _json(ModelList(data=[ModelObject(name) for name in self._model.names]))
@@ -195,25 +199,6 @@ class API:
         message += f"{RESPONSES}, GET /v1/models, GET /v1/models/{{id}}"
         return _error(404, ErrorBody(message, "invalid_request_error", None, "unknown_url"))
 
-    def _refusing(self, route: str, handler: Handler) -> Handler:
-        """The same handler, whose refusals are errors in the API's shape."""
-
-        async def answered(request: Request) -> Reply | StreamingReply:
-            try:
-                return await handler(request)
-            except InvalidRequest as invalid:
-                refusal = invalid
-            except RecursionError:  # a schema of a thousand levels can be read, but not walked
-                refusal = InvalidRequest("The body is nested too deeply.")
-            self._engine.metrics.end(route, "invalid")
-            kind = "invalid_request_error"
-            error = ErrorBody(str(refusal), kind, refusal.param, refusal.code)
-            # RFC 9110 §12.5.3: a 415 for the sake of a coding "ought to" say which are accepted.
-            accepted = (("Accept-Encoding", "identity"),) if refusal.status == 415 else ()
-            return _error(refusal.status, error, accepted)
-
-        return answered
-
     # ---- One answer
 
     async def answer(
@@ -222,7 +207,6 @@ class API:
         question: Question,
         make_writer: Callable[[Sequence[Answer], int], Writer],
         *,
-        route: str,
         stream: bool,
         fault: str = "",
         after: int = 0,
@@ -231,7 +215,6 @@ class API:
 
         Args:
             make_writer: called with the answers and the number of the prompt's tokens.
-            route: for the metrics.
             stream: as events, token by token; else in one piece.
             fault: what shall happen to it, if the request does not say.
             after: how many tokens the client has already, and the writer leaves out.
@@ -248,16 +231,19 @@ class API:
         disturbance = self._take(spec, request)
         if disturbance and disturbance.replaces:
             return disturbance.apply(Reply())
-        if self._engine.is_full:
-            return self._busy(route)
-        answers, prompt_tokens = await self._think(question, len(request.body))
+        with self._turns.work() as work:
+            prompt_tokens = 0
+            for turn in question.turns:
+                prompt_tokens += await count_tokens(turn.text, work)
+            answers = await self._model.answers(question, work)
+            await work.spend(len(request.body) // JSON_BYTES)
+            writer = make_writer(answers, prompt_tokens)
         if not disturbance and answers[0].fault:
             disturbance = self._take(answers[0].fault, request)
         seed = self._model.seed_of(question)
         gaps, prefill = pace.gaps(seed), pace.prefill(prompt_tokens, seed)
         if after := min(after, answers[0].completion_tokens):
             gaps, prefill = islice(gaps, after, None), 0.0
-        writer = make_writer(answers, prompt_tokens)
         reply: Reply | StreamingReply
         if stream:
             source = TokenSource(
@@ -266,22 +252,15 @@ class API:
                 gaps,
                 prefill,
                 lambda: writer.last,
-                route,
                 writer.opening,
             )
             reply = EventStream(source)
         else:
-            tokens = [answer.completion_tokens for answer in answers]
-            steps = repeat(b"", max(tokens))
+            steps = repeat(b"", max(answer.completion_tokens for answer in answers))
             sequence = Running(steps, gaps, prefill, write=lambda piece, now: True)
-            reason = "cancelled"
-            try:
-                await self._engine.drive(sequence, flush=trio.lowlevel.checkpoint)
-                reason = "done"
-            finally:
-                self._engine.metrics.end(route, reason)
-            is_large = sum(tokens) > LARGE_ANSWER
-            reply = await self._compute(lambda: _json(writer.whole()), apart=is_large)
+            await self._engine.drive(sequence, flush=trio.lowlevel.checkpoint)
+            with self._turns.work() as work:
+                reply = _json(await writer.whole(work))
         return _disturbed(reply, disturbance) if disturbance else reply
 
     def _check_model(self, name: str) -> None:
@@ -299,29 +278,6 @@ class API:
             raise InvalidRequest(message, "x-pace", "unknown_pace")
         return PROFILES[name] if name else self._pace
 
-    async def _think(self, question: Question, size: int) -> tuple[list[Answer], int]:
-        """The answers, and the number of the prompt's tokens."""
-
-        def think() -> tuple[list[Answer], int]:
-            tokens = sum(count_tokens(turn.text) for turn in question.turns)
-            return self._model.answers(question), tokens
-
-        costs = question.tools or question.stop or question.schema is not None
-        return await self._compute(think, apart=bool(costs) or size > LARGE_BODY)
-
-    async def _compute(self, function: Callable[[], T], *, apart: bool) -> T:
-        """Call a function, in a thread if it would stop every other stream."""
-        if not apart:
-            return function()
-        return await trio.to_thread.run_sync(
-            function, abandon_on_cancel=True, limiter=self._threads
-        )
-
-    def _busy(self, route: str) -> Reply:
-        self._engine.metrics.end(route, "rejected")
-        error = ErrorBody("The model's batch and its queue are full.", "server_error")
-        return _error(503, error, (("Retry-After", "1"),))
-
     # ---- Faults
 
     def _fault_of(self, model: str) -> str:
@@ -337,7 +293,7 @@ class API:
         if not spec:
             return None
         try:
-            return self._faults.take(spec, f"{request.path} {zlib.crc32(request.body)}")
+            return self._faults.take(spec, (request.path, request.body))
         except ValueError as error:
             raise InvalidRequest(str(error), "x-fault", "unknown_fault") from error
 
@@ -362,6 +318,30 @@ def identified(handler: Handler) -> Handler:
         return reply
 
     return with_id
+
+
+def _refusing(handler: Handler) -> Handler:
+    """The same handler, whose refusals are errors in the API's shape."""
+
+    async def answered(request: Request) -> Reply | StreamingReply:
+        try:
+            return await handler(request)
+        except InvalidRequest as invalid:
+            refusal = invalid
+        except RecursionError:  # a schema of a thousand levels can be read, but not walked
+            refusal = InvalidRequest("The body is nested too deeply.")
+        kind = "invalid_request_error"
+        error = ErrorBody(str(refusal), kind, refusal.param, refusal.code)
+        # RFC 9110 §12.5.3: a 415 for the sake of a coding "ought to" say which are accepted.
+        accepted = (("Accept-Encoding", "identity"),) if refusal.status == 415 else ()
+        return _error(refusal.status, error, accepted)
+
+    return answered
+
+
+def _busy() -> Reply:
+    error = ErrorBody("The model's batch and its queue are full.", "server_error")
+    return _error(503, error, (("Retry-After", "1"),))
 
 
 def _json(value: object, status: int = 200, headers: tuple[tuple[str, str], ...] = ()) -> Reply:

@@ -14,9 +14,11 @@ With `n` > 1 one step makes a token of each answer, and they leave together.
 
 import zlib
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import zip_longest
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
+import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
@@ -49,6 +51,7 @@ from protocol.openai import DONE, InvalidRequest, encode_data
 
 from . import conversation
 from .conversation import Answer, Question, Tool, Turn
+from .turns import ALONE, Work
 
 __all__ = ["ChatWriter", "ReasoningField", "question_of"]
 
@@ -56,7 +59,8 @@ ReasoningField = Literal["reasoning_content", "reasoning", "both"]
 
 FINGERPRINT = "fp_sim_1"
 
-MAX_WITH_LOGPROBS = 5_000  # tokens of a whole answer: each may have twenty others beside it
+MAX_WITH_LOGPROBS = 2_000  # tokens of a whole answer: each has up to 3 KB, 6 MB of them together
+LOGPROB_COSTS = 64  # characters, in turns (turns.py)
 
 ROLES = {"developer": "system", "function": "tool"}  # the same by another name
 
@@ -163,21 +167,25 @@ class ChatWriter:
             ends.append(encode_data(self._chunk([], self._usage)))
         return b"".join([*ends, DONE])
 
-    def whole(self) -> ChatCompletion:
+    async def whole(self, work: Work = ALONE) -> ChatCompletion:
         """The same answers in one piece."""
+        choices = []
+        for index, answer in enumerate(self._answers):
+            await work.spend(answer.completion_tokens)
+            logprobs = None
+            if self._likely is not None:
+                likely = []
+                for token in filter(None, answer.text):
+                    await work.spend(LOGPROB_COSTS)
+                    likely.append(msgspec.Raw(encode_logprob(token, self._likely)))
+                logprobs = Logprobs(cast(list[TokenLogprob], likely))
+            message = self._message(index, answer)
+            choices.append(Choice(index, message, logprobs, answer.finish_reason))
         return ChatCompletion(
             id=self._id,
             created=self._created,
             model=self._model,
-            choices=[
-                Choice(
-                    index,
-                    self._message(index, answer),
-                    self._logprobs(answer.text),
-                    answer.finish_reason,
-                )
-                for index, answer in enumerate(self._answers)
-            ],
+            choices=choices,
             usage=self._usage,
             system_fingerprint=FINGERPRINT,
         )
@@ -186,21 +194,21 @@ class ChatWriter:
         # The role comes with the first token: it is not one.
         content = None if answer.calls and not answer.text else ""
         role = Delta(role="assistant", content=content, refusal=None)
-        before = self._event(index, role, logprobs=self._logprobs(()))
+        no_logprobs = None if self._likely is None else Logprobs([])
+        before = self._event(index, role, logprobs=no_logprobs)
         if answer.thinking:
             thought = self._template(index, Delta(**self._reasoning("")), *self._fields)
             for token in answer.thinking:
                 yield before + thought.encode(token)
                 before = b""
         if answer.text:
-            text = self._template(index, Delta(content=""), "content")
+            text = self._template(index, Delta(content=""), "content", logprobs=no_logprobs)
             for token in answer.text:
-                if self._likely is not None and token:
-                    piece = self._event(
-                        index, Delta(content=token), logprobs=self._logprobs([token])
-                    )
-                else:
-                    piece = text.encode(token) if token else b""
+                piece = text.encode(token) if token else b""
+                # No token holds these bytes: JSON escapes its quotes.
+                if piece and self._likely is not None:
+                    likely = NO_LOGPROBS + encode_logprob(token, self._likely)
+                    piece = piece.replace(NO_LOGPROBS, likely, 1)
                 yield before + piece
                 before = b""
         for number, call in enumerate(answer.calls):
@@ -241,13 +249,10 @@ class ChatWriter:
             **(self._reasoning(thinking) if thinking else {}),
         )
 
-    def _logprobs(self, tokens: Sequence[str]) -> Logprobs | None:
-        if self._likely is None:
-            return None
-        return Logprobs([_logprob(token, self._likely) for token in tokens if token])
-
-    def _template(self, index: int, delta: Delta, *fields: str) -> DeltaTemplate:
-        return DeltaTemplate(self._chunk([ChunkChoice(index, delta)]), *fields)
+    def _template(
+        self, index: int, delta: Delta, *fields: str, logprobs: Logprobs | None = None
+    ) -> DeltaTemplate:
+        return DeltaTemplate(self._chunk([ChunkChoice(index, delta, logprobs)]), *fields)
 
     def _event(
         self,
@@ -278,15 +283,46 @@ ALTERNATIVES = [" the", " a", " to", ",", ".", " and", " of", " in", " is", " it
 ALTERNATIVES += ["的", "是", "了", "我", " that", " for", " on", " with", " as"]
 
 
-def _logprob(token: str, count: int) -> TokenLogprob:
-    chosen = -(zlib.crc32(token.encode("utf-8", "replace")) % 1000) / 1000
-    others = [other for other in ALTERNATIVES if other != token]
-    likely = [token, *others][:count]
-    top = [
-        Logprob(each, chosen - 1.5 * rank, list(each.encode("utf-8", "replace")))
-        for rank, each in enumerate(likely)
-    ]
-    return TokenLogprob(token, chosen, list(token.encode("utf-8", "replace")), top)
+NO_LOGPROBS = b'"logprobs":{"content":['
+
+# Each alternative, as it stands before and after its number: the same for every token.
+AROUND = {
+    other: msgspec.json.encode(Logprob(other, 0.5, list(other.encode()))).split(b"0.5")
+    for other in ALTERNATIVES
+}
+
+
+def encode_logprob(token: str, count: int) -> bytes:
+    """A `TokenLogprob` with this many tokens in its `top_logprobs`, as JSON.
+
+    A stream of 128 answers writes 128 of these with 20 each in one step, so the parts that are the
+    same each time are encoded once: a fifth of the work, and the same bytes
+    (test_a_logprob_equals_its_struct).
+    """
+    raw = token.encode("utf-8", "replace")
+    rank = zlib.crc32(raw) % 1000
+    own = b'{"token":%b,"logprob":%b,"bytes":%b' % (
+        msgspec.json.encode(token),
+        _value(rank, 0),
+        msgspec.json.encode(list(raw)),
+    )
+    others = _others(rank, count, token if token in AROUND else "")
+    top = own + b"}" + others if count else b""
+    return b'%b,"top_logprobs":[%b]}' % (own, top)
+
+
+def _value(rank: int, place: int) -> bytes:
+    return msgspec.json.encode(-rank / 1000 - 1.5 * place)
+
+
+@lru_cache(maxsize=1000)  # 1.2 KB each
+def _others(rank: int, count: int, without: str) -> bytes:
+    """All but the first of `top_logprobs`, each after a comma."""
+    likely = [around for other, around in AROUND.items() if other != without][: max(count - 1, 0)]
+    return b"".join(
+        b",%b%b%b" % (before, _value(rank, place), after)
+        for place, (before, after) in enumerate(likely, 1)
+    )
 
 
 # What this file does not do: decide what is said (model.py), or when (engine.py).

@@ -11,7 +11,10 @@ import msgspec
 
 from protocol.chat_completions import FinishReason
 
-__all__ = ["Answer", "Question", "Tool", "ToolCall", "Turn"]
+__all__ = ["MAX_OUTPUT", "Answer", "Question", "Tool", "ToolCall", "Turn"]
+
+MAX_OUTPUT = 100_000
+"""Tokens of all answers to one question together."""
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -62,6 +65,11 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     def prompt(self) -> str:
         """What the user said last."""
         return next((turn.text for turn in reversed(self.turns) if turn.role == "user"), "")
+
+    @property
+    def token_limit(self) -> int:
+        """The most tokens that each answer may have."""
+        return min(self.max_tokens or MAX_OUTPUT, MAX_OUTPUT // self.n)
 
     @property
     def size(self) -> int:

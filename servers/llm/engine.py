@@ -13,6 +13,10 @@ then, which costs a fifth of waking a task for it.
 The wheel's slots are 5 ms wide: sequences due within one are stepped together, and the engine
 sleeps to the next slot that holds any. A sequence keeps the time its token was due, not the time
 it was made, so that lateness does not add up.
+
+Two kinds of sequences could take all the time there is: those that have no gaps, and those whose
+tokens are large. They are ready whenever they are due, and are stepped in turn, for `TURN` bytes,
+after the tokens of all others that are due. So they slow each other, and nobody else.
 """
 
 from collections import deque
@@ -23,9 +27,9 @@ from typing import NoReturn
 
 import trio
 
-from ..body import Body, Ending
+from ..body import Body
 from ..metrics import Histogram, Metrics
-from ..reply import CutOff
+from .admission import CLIENT_GONE, Admission
 
 __all__ = ["SLOT", "Engine", "Sequence", "TokenSource"]
 
@@ -33,13 +37,16 @@ SLOT = 0.005
 """Seconds. Twice as much saves a twentieth of the CPU, for waking up is dear, and makes tokens 5 ms
 later."""
 
-YIELD_AFTER = 64
-"""Sequences stepped without letting other tasks run. New clients wait for no more than these,
-also when the engine is late: one that did not yield while it was behind stalled everything."""
+TURN = 80_000
+"""Bytes written without letting other tasks run; a step costs as much as `STEP` of them beside its
+own. That is a millisecond: 64 ordinary tokens, or one of a request for 128 answers with all their
+log probabilities. Others wait for no more than this, also when the engine is late: one that did not
+yield while it was behind stalled everything."""
 
+STEP = 1000
 
-# What a write raises that finds it out. If the watch does first, the sequence is cancelled.
-CLIENT_GONE = (trio.BrokenResourceError, trio.ClosedResourceError)
+LARGE = 4096
+"""Bytes. A token of more does not keep the time: it is made when all others that are due are."""
 
 
 class Sequence:
@@ -96,17 +103,22 @@ class Sequence:
         self._write = write
         self._task: trio.lowlevel.Task | None = None  # who waits until it is left
 
-    def step(self, now: float, stretch: float, gap_histogram: Histogram) -> bool:
-        """Make one token and write it. Returns whether the engine should go on with it.
+    def step(self, now: float, stretch: float, gap_histogram: Histogram) -> int:
+        """Make one token and write it. If it is not `left` then, the engine goes on with it.
 
         Args:
             stretch: what its gaps are multiplied by.
+
+        Returns:
+            The size of the token, in bytes.
         """
+        size = 0
         try:
             token = next(self._tokens, None)
             if token is None:
                 self.finished = True
             else:
+                size = len(token)
                 taken = self._write(token, now)
                 self.measured.add(now - self.since)
                 self.measured, self.since = gap_histogram, now
@@ -114,14 +126,14 @@ class Sequence:
                 gap = next(self._gaps)
                 self.due = self.due + gap * stretch if gap else now
                 if taken:
-                    return True
+                    return size
         except Exception as error:  # its own task is told; the batch goes on
             self.error = error
         self.left = True
         if self._task is not None:
             trio.lowlevel.reschedule(self._task)
             self._task = None
-        return False
+        return size
 
     async def wait_until_left(self) -> None:
         """Wait for the engine. A `trio.Event` would do the same, and hold 0.7 KB for it."""
@@ -141,10 +153,13 @@ class Engine:
 
     Args:
         max_batch: how many run at once; the others wait in the queue.
-        max_queue: how many may wait before `is_full` says so.
+        max_queue: how many may wait.
         slow_down: how much slower the model is with a full batch: a prefill or a gap that begins
             while n sequences run is 1 + slow_down * n / max_batch times as long.
         metrics: where it counts.
+
+    Attributes:
+        admission: has a place for each that may run or wait. Who drives a sequence has one.
     """
 
     def __init__(
@@ -156,14 +171,15 @@ class Engine:
     ) -> None:
         self.metrics = metrics or Metrics()
         self.metrics.engines.append(self)
+        self.admission = Admission(max_batch + max_queue, self.metrics)
         self._max_batch = max_batch
-        self._max_queue = max_queue
         self._slow_down = slow_down
         self._stretch = 1.0  # what gaps are multiplied by
         self._running = 0
         self._queue: deque[Sequence] = deque()
-        self._wheel: dict[int, list[Sequence]] = {}
-        self._slots: list[int] = []  # the wheel's keys, as a heap
+        self._wheel: dict[float, list[Sequence]] = {}  # large ones half a slot behind the others
+        self._slots: list[float] = []  # the wheel's keys, as a heap
+        self._ready: deque[Sequence] = deque()  # due, but behind all that keep the time
         self._alarm: trio.CancelScope | None = None  # around the sleep to the first slot
 
     @property
@@ -175,11 +191,6 @@ class Engine:
     def waiting(self) -> int:
         """How many wait in the queue."""
         return len(self._queue)
-
-    @property
-    def is_full(self) -> bool:
-        """A new request should be told to come back later."""
-        return len(self._queue) >= self._max_queue and self._running >= self._max_batch
 
     async def drive(self, sequence: Sequence, flush: Callable[[], Awaitable[None]]) -> None:
         """Run a sequence to its end. If this is cancelled, the sequence leaves the batch.
@@ -219,15 +230,16 @@ class Engine:
         self._count(1)
         sequence.due = now + sequence.prefill * self._stretch
         # What is due at once is made at once: the first slot may be 5 ms away.
-        if sequence.prefill or sequence.step(now, self._stretch, self.metrics.gap):
-            self._place(sequence, now)
+        size = 0 if sequence.prefill else sequence.step(now, self._stretch, self.metrics.gap)
+        if not sequence.left:
+            self._place(sequence, now, size)
 
     def _resume(self, sequence: Sequence) -> None:
         """Go on with a sequence whose reader has caught up: with its next token, if that is due."""
         now = trio.current_time()
         sequence.left = False
         sequence.due = max(sequence.due, now)
-        self._place(sequence, now)
+        self._place(sequence, now, 0)
 
     def _remove(self, sequence: Sequence) -> None:
         """Forget a sequence: it has finished, or nobody wants it any more."""
@@ -245,10 +257,18 @@ class Engine:
         self._running += change
         self._stretch = 1 + self._slow_down * self._running / self._max_batch
 
-    def _place(self, sequence: Sequence, now: float) -> None:
-        """Put a sequence into its slot: one that is due already, behind those that wait."""
-        due = sequence.due
-        slot = ceil(due / SLOT) if due > now else int(now / SLOT)
+    def _place(self, sequence: Sequence, now: float, size: int) -> None:
+        """Put a sequence into its slot, or behind those that are ready if it is due already.
+
+        Args:
+            size: of its last token. The next will be as large.
+        """
+        if sequence.due <= now:
+            self._ready.append(sequence)
+            if self._alarm is not None:
+                self._alarm.deadline = -inf
+            return
+        slot = ceil(sequence.due / SLOT) + (0.5 if size > LARGE else 0)
         try:
             self._wheel[slot].append(sequence)
         except KeyError:
@@ -263,23 +283,39 @@ class Engine:
         while True:
             await self._sleep()
             now = trio.current_time()
-            count = 0
+            work = 0
             # All slots that are due, for when others have kept the processor there are several.
             while self._slots and self._slots[0] * SLOT <= now:
-                for sequence in self._wheel.pop(heappop(self._slots)):
-                    if sequence.running and sequence.step(now, self._stretch, gaps):
-                        self._place(sequence, now)
-                    count += 1
-                    if not count % YIELD_AFTER:
+                slot = heappop(self._slots)
+                if slot % 1:
+                    self._ready += self._wheel.pop(slot)
+                    continue
+                for sequence in self._wheel.pop(slot):
+                    if sequence.running:
+                        size = sequence.step(now, self._stretch, gaps)
+                        if not sequence.left:
+                            self._place(sequence, now, size)
+                        work += size
+                    work += STEP
+                    if work > TURN:
                         self.metrics.settle()
                         await trio.lowlevel.checkpoint()
                         now = trio.current_time()
+                        work = 0
+            while self._ready and work <= TURN:
+                sequence = self._ready.popleft()
+                if sequence.running:
+                    size = sequence.step(now, self._stretch, gaps)
+                    if not sequence.left:
+                        self._place(sequence, now, size)
+                    work += size
+                work += STEP
             self.metrics.settle()
 
     async def _sleep(self) -> None:
         """Sleep to the first slot that holds a sequence; always let other tasks run."""
         deadline = self._slots[0] * SLOT if self._slots else inf
-        with trio.CancelScope(deadline=deadline) as self._alarm:
+        with trio.CancelScope(deadline=-inf if self._ready else deadline) as self._alarm:
             await trio.sleep_forever()
         self._alarm = None
 
@@ -293,7 +329,6 @@ class TokenSource:
         gaps: yields the seconds between them.
         prefill: seconds to the first.
         last: called at the end: what leaves in one write with the end of the body.
-        route: whose request it answers, for the engine's metrics.
         opening: what leaves at once, before the first token.
     """
 
@@ -304,7 +339,6 @@ class TokenSource:
         gaps: Iterator[float],
         prefill: float,
         last: Callable[[], bytes],
-        route: str = "",
         opening: bytes = b"",
     ) -> None:
         self._engine = engine
@@ -312,28 +346,15 @@ class TokenSource:
         self._gaps = gaps
         self._prefill = prefill
         self._last = last
-        self._route = route
         self._opening = opening
 
     async def send_to(self, body: Body) -> None:
-        """Send all of it, and the end; count how it ended."""
-        ending = None
+        """Send all of it, and the end."""
         try:
             if self._opening:
                 await body.send(self._opening)
             sequence = Sequence(self._tokens, self._gaps, self._prefill, body.send_now)
             await self._engine.drive(sequence, body.flush)
             await body.end(self._last())
-            ending = Ending.DONE
-        except CutOff as cut:
-            ending = Ending.RESET if cut.reset else Ending.CUT_OFF
-            raise
-        except CLIENT_GONE:
-            ending = Ending.DISCONNECTED
-            raise
-        except Exception:
-            ending = Ending.FAILED
-            raise
         finally:
-            self._engine.metrics.end(self._route, (ending or body.ending).value)
             self._engine.metrics.body_bytes += body.size

@@ -21,12 +21,14 @@ import msgspec
 
 from protocol.openai import InvalidRequest
 
-from .conversation import Answer, Question, Tool, ToolCall
+from .conversation import MAX_OUTPUT, Answer, Question, Tool, ToolCall
+from .saying import collect, say
 from .schema import cut, fill
 from .script import Scripts
 from .stop import cut_at_stop
 from .texts import TEXTS, TORTURE, lorem
-from .tokens import clusters, tokenize
+from .tokens import PIECE, clusters, tokenize, tokenized
+from .turns import ALONE, TURN, Work
 
 __all__ = ["MODEL", "Model", "count_tokens"]
 
@@ -51,55 +53,73 @@ class Model:
         """The models there are."""
         return [*SOURCES, *(f"script:{name}" for name in self._scripts.scripts)]
 
-    def answers(self, question: Question) -> list[Answer]:
+    async def answers(self, question: Question, work: Work = ALONE) -> list[Answer]:
         """The answers to a question, as many as it wants.
+
+        Args:
+            work: gives others their turn.
 
         Raises:
             InvalidRequest: there is no such script, or it has nothing to say to this; no such tool
                 as the one that must be called; a JSON Schema that cannot be obeyed.
         """
+        first = self.seed_of(question)
         if _is_small_talk(question):
-            return [self._answer(question, index) for index in range(question.n)]
-        return [self._answer(question, 0)] * question.n
+            return [
+                await _end_early(_small_talk(question, first + index), question, work)
+                for index in range(question.n)
+            ]
+        return [await _end_early(await self._answer(question, first, work), question, work)] * (
+            question.n
+        )
 
-    def _answer(self, question: Question, index: int) -> Answer:
-        seed = self.seed_of(question, index)
+    async def _answer(self, question: Question, seed: int, work: Work) -> Answer:
         source, _, name = question.model.partition(":")
         match source:
             case "script" if name:
                 try:
-                    answer = self._scripts.answer(name, question)
+                    return await self._scripts.answer(name, question, work)
                 except LookupError as error:
                     raise InvalidRequest(str(error.args[0]), "model") from error
             case "echo":
-                answer = Answer(text=tokenize(question.prompt))
+                return await say(question, question.prompt, work)
             case "lorem":
                 answer = Answer(text=lorem(min(question.max_tokens or 256, MAX_OUTPUT)))
                 if question.max_tokens:
                     answer = msgspec.structs.replace(answer, finish_reason="length")
+                return answer
             case "torture":
-                answer = Answer(text=_tokens(TORTURE))
+                return Answer(text=_tokens(TORTURE))
             case _:
-                answer = _think_and_answer(question, seed)
-        return _end_early(answer, question)
+                return await _think_and_answer(question, seed, work)
 
-    def seed_of(self, question: Question, index: int = 0) -> int:
-        """What decides of the text and the pace of one answer."""
-        return self.seed + (question.seed or 0) + index + _crc(question.prompt)
+    def seed_of(self, question: Question) -> int:
+        """What decides of the text and the pace of the first answer; of the next it is one more."""
+        return self.seed + (question.seed or 0) + _crc(question.prompt)
 
-
-MAX_OUTPUT = 100_000
-"""Tokens of all answers to one question together."""
 
 MAX_CALLS = 8
 """Tools called at once."""
 
+MAX_SCHEMA = 256 << 10
+"""Bytes of a JSON Schema. OpenAI's have 120,000 characters at most in their names and values."""
+
+# The characters of a prompt in which a tool's name is looked for.
+NAMES_WITHIN = 64 << 10
+
 _tokens = lru_cache(maxsize=16)(tokenize)  # of texts that come again and again
 
 
-def count_tokens(text: str) -> int:
+async def count_tokens(text: str, work: Work = ALONE) -> int:
     """How many tokens a text has, by the tokenizer of this model."""
-    return _count_short(text) if len(text) <= 1000 else len(tokenize(text))
+    await work.spend(min(len(text), PIECE))
+    if len(text) <= 1000:
+        return _count_short(text)
+    count = 0
+    for tokens in tokenized(text):
+        count += len(tokens)
+        await work.spend(PIECE)
+    return count
 
 
 @lru_cache(maxsize=256)
@@ -110,37 +130,53 @@ def _count_short(text: str) -> int:
 def _is_small_talk(question: Question) -> bool:
     """It is answered from the corpus. All else is made once, whatever `n` is: it may be large."""
     other = question.model.partition(":")[0] in ("script", *SOURCES[1:])
-    return not (other or question.tools or question.schema is not None or _results(question))
+    tools = question.tools or question.tool_choice not in ("auto", "none")
+    return not (other or tools or question.schema is not None or _results(question))
 
 
 def _crc(text: str) -> int:
     return zlib.crc32(text.encode("utf-8", "replace"))
 
 
-def _think_and_answer(question: Question, seed: int) -> Answer:
-    prompt = question.prompt
-    thinking = _thoughts(" ".join(prompt[:2000].split())) if question.thinks else ()
+def _thinking(question: Question) -> Sequence[str]:
+    return _thoughts(" ".join(question.prompt[:2000].split())) if question.thinks else ()
+
+
+def _small_talk(question: Question, seed: int) -> Answer:
+    return Answer(_thinking(question), _tokens(TEXTS[seed % len(TEXTS)]))
+
+
+async def _think_and_answer(question: Question, seed: int, work: Work) -> Answer:
+    """What has to do with tools or with a schema."""
+    thinking = _thinking(question)
     if tools := _tools_to_call(question):
-        calls = [_call(tool, seed, prompt) for tool in tools]
+        calls = [await _call(tool, question, seed, work) for tool in tools]
         return Answer(thinking, (), calls, "tool_calls")
     if question.schema is not None:
-        schema = question.schema or {"properties": {"answer": {"const": prompt}}}
-        return Answer(thinking, tokenize(_fill(schema, seed, prompt, "response_format")))
-    if results := _results(question):
-        return Answer(thinking, tokenize("".join(f"The tool says: {each}\n" for each in results)))
-    return Answer(thinking, _tokens(TEXTS[seed % len(TEXTS)]))
+        schema = question.schema or {"properties": {"answer": {"const": question.prompt[:10_000]}}}
+        text = await _fill(schema, seed, question.prompt, "response_format", work)
+    elif results := _results(question):
+        text = "".join(f"The tool says: {each}\n" for each in results)
+    else:
+        return _small_talk(question, seed)
+    return await say(question, text, work, thinking)
 
 
-def _call(tool: Tool, seed: int, prompt: str) -> ToolCall:
+async def _call(tool: Tool, question: Question, seed: int, work: Work) -> ToolCall:
     if tool.parameters is None:  # a custom tool gets what the user said
-        return ToolCall(tool.name, tokenize(prompt), is_custom=True)
-    return ToolCall(tool.name, cut(_fill(tool.parameters, seed, prompt, "tools"), seed))
+        said = await say(question, question.prompt, work)
+        return ToolCall(tool.name, said.text, is_custom=True)
+    arguments = await _fill(tool.parameters, seed, question.prompt, "tools", work)
+    return ToolCall(tool.name, (await collect(cut(arguments, seed), question, work))[0])
 
 
-def _fill(schema: dict[str, Any], seed: int, hint: str, param: str) -> str:
+async def _fill(schema: dict[str, Any], seed: int, hint: str, param: str, work: Work) -> str:
     """A JSON text for a schema; one that does not say so is of an object, as the API has it."""
+    await work.spend(TURN)  # to find out how large it is
+    if len(msgspec.json.encode(schema)) > MAX_SCHEMA:
+        raise InvalidRequest(f"a JSON Schema of more than {MAX_SCHEMA} bytes", param)
     try:
-        value = fill({"type": "object", **schema}, seed, hint)
+        value = await fill({"type": "object", **schema}, seed, hint, work)
     except ValueError as error:
         raise InvalidRequest(f"a JSON Schema that cannot be obeyed: {error}", param) from error
     return msgspec.json.encode(value).decode()
@@ -175,17 +211,18 @@ def _tools_to_call(question: Question) -> Sequence[Tool]:
         return wanted
     if choice == "auto" and _results(question):
         return ()
-    named = [tool for tool in tools if tool.name in question.prompt] or tools[:1]
+    beginning = question.prompt[:NAMES_WITHIN]
+    named = [tool for tool in tools if tool.name in beginning] or tools[:1]
     return named[: MAX_CALLS if question.parallel_tool_calls else 1]
 
 
-def _end_early(answer: Answer, question: Question) -> Answer:
+async def _end_early(answer: Answer, question: Question, work: Work) -> Answer:
     """Cut to `max_tokens`, and at the first `stop` sequence."""
-    limit = min(question.max_tokens or MAX_OUTPUT, MAX_OUTPUT // question.n)
+    limit = question.token_limit
     if limit < answer.completion_tokens:
         answer = _limit(answer, limit)
     if question.stop:
-        text, stopped = cut_at_stop(answer.text, question.stop)
+        text, stopped = await cut_at_stop(answer.text, question.stop, work)
         calls, reason = ((), "stop") if stopped else (answer.calls, answer.finish_reason)
         answer = Answer(answer.thinking, text, calls, reason, answer.fault)
     return answer

@@ -46,6 +46,7 @@ from ..reply import Handler, Reply, Request, StreamingReply
 from .api import API
 from .conversation import Answer, Question, Turn
 from .model import MODEL
+from .turns import Work
 
 __all__ = ["ROUTE", "NamedEvents", "Place", "handler"]
 
@@ -120,9 +121,13 @@ class NamedEvents:
     @property
     def last(self) -> bytes:
         """What leaves with the end of the body."""
-        return _event("done", self.whole(), Place(self._after.seed, None))
+        return _event("done", self._done, Place(self._after.seed, None))
 
-    def whole(self) -> Done:
+    async def whole(self, work: Work) -> Done:
+        return self._done
+
+    @property
+    def _done(self) -> Done:
         return Done(self._answer.finish_reason)
 
 
@@ -150,7 +155,6 @@ def handler(api: API, make_writer: type[NamedEvents] = NamedEvents) -> Handler:
                 request,
                 question,
                 partial(make_writer, after=place),
-                route=ROUTE,
                 stream=True,
                 fault=wishes.get("fault", ""),
                 after=place.position,
@@ -158,4 +162,4 @@ def handler(api: API, make_writer: type[NamedEvents] = NamedEvents) -> Handler:
         except InvalidRequest as error:
             return Reply(f"400 Bad Request\n\n{error}\n", 400)
 
-    return chat
+    return api.admitted(ROUTE, chat)

@@ -75,6 +75,8 @@ from protocol.responses_request import (
 )
 
 from .conversation import Answer, Question, Tool, ToolCall, Turn
+from .saying import check_repeated
+from .turns import ALONE, Work
 
 __all__ = ["ResponsesWriter", "question_of"]
 
@@ -154,6 +156,9 @@ class ResponsesWriter:
         id: of the response: "resp_…". Those of its items are made of it.
         created: seconds since 1970.
         now: tells the same when the answer is done.
+
+    Raises:
+        InvalidRequest: what the answer repeats of the request would be too large.
     """
 
     def __init__(
@@ -170,6 +175,7 @@ class ResponsesWriter:
         reason = INCOMPLETE.get(answer.finish_reason)
         self._now = now
         self._begun = _begun(asked, id, created)
+        check_repeated(self._begun)
         self._items = _items(answer, id.removeprefix("resp_"), cut_short=reason is not None)
         self._whole = replace(
             self._begun,
@@ -205,15 +211,19 @@ class ResponsesWriter:
     @property
     def last(self) -> bytes:
         """What leaves in one write with the end of the body."""
-        whole = self.whole()
+        whole = self._ended
         completed = whole.status == "completed"
         end = ResponseCompleted(response=whole) if completed else ResponseIncomplete(response=whole)
         closing = self._items[-1].closing if self._items else []
         before = 2 + sum(item.events for item in self._items)
         return _encode([*closing, end], before - len(closing))
 
-    def whole(self) -> Response:
+    async def whole(self, work: Work = ALONE) -> Response:
         """The same answer in one piece."""
+        return self._ended
+
+    @property
+    def _ended(self) -> Response:
         if self._whole.status != "completed":
             return self._whole
         return replace(self._whole, completed_at=int(self._now()))

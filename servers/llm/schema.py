@@ -25,7 +25,7 @@ looked at from outside, type and bounds: if it is an object, its properties may 
 
 import contextlib
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from functools import partial
 from random import Random
 from typing import Any
@@ -48,11 +48,14 @@ from .keywords import (
     text_of,
 )
 from .scalars import number, string
+from .turns import ALONE, Work
 
 __all__ = ["cut", "fill"]
 
 MAX_STEPS = 12_000
-"""Schemas read, values made, 64 characters each: so many take a fifth of a second."""
+"""Schemas read, values made, 64 characters each: so many take a fifth of a second, in turns."""
+
+STEP_COSTS = 128  # characters, in turns (turns.py)
 
 LEAN_STEPS, LEAN_DEPTH = 4_000, 24
 """From here on, only what is required is made."""
@@ -62,50 +65,53 @@ MAX_OPENINGS = 2
 TRIES = 32  # for each item that must differ from the others
 
 
-def fill(schema: dict[str, Any] | bool, seed: str | int = 0, hint: str = "") -> object:
+async def fill(
+    schema: dict[str, Any] | bool, seed: str | int = 0, hint: str = "", work: Work = ALONE
+) -> object:
     """Make a JSON value that satisfies a JSON Schema: for one seed always the same.
 
     Args:
         hint: a text whose words the strings say, such as the user's question; without it, they
             say the name of their property.
+        work: gives others their turn.
 
     Raises:
         ValueError: it is not a schema, or nothing satisfies it, or it asks for too much. The
             message begins with the place in the schema: "#/properties/age: …".
     """
-    return _Filler(schema, Random(f"fill {seed}"), hint).value([Place(schema, "#")], "text")
+    filler = _Filler(schema, Random(f"fill {seed}"), hint, work)
+    return await filler.value([Place(schema, "#")], "text")
 
 
-def cut(text: str, seed: str | int = 0) -> list[str]:
+def cut(text: str, seed: str | int = 0) -> Iterator[str]:
     """Cut a JSON text into tokens of one to six characters, anywhere: within a name, a number, an
     escape. Clients must not care. For one seed always the same."""
     random = Random(f"cut {seed}")
-    tokens = []
     start = 0
     while start < len(text):
         end = start + random.randint(1, 6)
-        tokens.append(text[start:end])
+        yield text[start:end]
         start = end
-    return tokens
 
 
 class _Filler:
-    def __init__(self, root: Any, random: Random, hint: str) -> None:
+    def __init__(self, root: Any, random: Random, hint: str, work: Work) -> None:
+        self._work = work
         self._root = root
         self._random = random
         self._hint = re.findall(r"\w+", hint[:2000])
         self._steps = 0
 
-    def value(self, places: Iterable[Place], name: str, depth: int = 0) -> object:
+    async def value(self, places: Iterable[Place], name: str, depth: int = 0) -> object:
         """A value that satisfies all of these.
 
         Args:
             name: of the property, for a string to say.
             depth: how many values and choices it stands within.
         """
-        return self._choose(*self._collect(places), name, depth)
+        return await self._choose(*await self._collect(places), name, depth)
 
-    def _collect(self, places: Iterable[Place]) -> tuple[list[Part], list[list[Place]]]:
+    async def _collect(self, places: Iterable[Place]) -> tuple[list[Part], list[list[Place]]]:
         """All schemas that must be satisfied together, and the choices that are left."""
         parts = []
         choices = []
@@ -116,7 +122,9 @@ class _Filler:
             if place.schema is True:
                 continue
             part = read(place)
-            self._spend(_size(place.schema))
+            size = _size(place.schema)
+            self._spend(size)
+            await self._work.spend(size * STEP_COSTS)
             parts.append(part)
             if part.keywords.ref is not None:
                 todo.append(self._open(part.keywords.ref, place))
@@ -147,32 +155,37 @@ class _Filler:
     def _is_lean(self, depth: int) -> bool:
         return depth > LEAN_DEPTH or self._steps > LEAN_STEPS
 
-    def _choose(
+    async def _choose(
         self, parts: list[Part], choices: list[list[Place]], name: str, depth: int
     ) -> object:
         if depth > MAX_DEPTH:
             raise NothingSatisfies(f"{path_of(parts)}: nested more than {MAX_DEPTH} deep")
         if not choices:
-            return self._make(parts, name, depth)
+            return await self._make(parts, name, depth)
         first, *others = choices
 
-        def take(branch: Place) -> object:
-            more, inner = self._collect([branch])
-            return self._choose(parts + more, others + inner, name, depth + 1)
+        async def take(branch: Place) -> object:
+            more, inner = await self._collect([branch])
+            return await self._choose(parts + more, others + inner, name, depth + 1)
 
         self._random.shuffle(first)
-        return _first(parts, (partial(take, branch) for branch in sorted(first, key=_resort)))
+        return await _first(parts, (partial(take, branch) for branch in sorted(first, key=_resort)))
 
-    def _make(self, parts: list[Part], name: str, depth: int) -> object:
+    async def _make(self, parts: list[Part], name: str, depth: int) -> object:
         self._spend(len(parts))
-        if values := self._named_values(parts):
-            return self._random.choice(values)
+        await self._work.spend(STEP_COSTS)
+        if values := await self._named_values(parts):
+            value = self._random.choice(values)
+            if isinstance(value, str | list | dict):  # it may be large, and come again and again
+                self._spend(len(text_of(value)) // 64)
+            return value
         possible = kinds(parts)
         self._random.shuffle(possible)
         possible.sort(key=lambda kind: kind == "null")
-        return _first(parts, (partial(self._of_kind, k, parts, name, depth) for k in possible))
+        makers = (partial(self._of_kind, kind, parts, name, depth) for kind in possible)
+        return await _first(parts, makers)
 
-    def _of_kind(self, kind: Kind, parts: list[Part], name: str, depth: int) -> object:
+    async def _of_kind(self, kind: Kind, parts: list[Part], name: str, depth: int) -> object:
         match kind:
             case "null":
                 return None
@@ -183,11 +196,11 @@ class _Filler:
             case "string":
                 return self._string(parts, name)
             case "array":
-                return self._array(parts, name, depth)
+                return await self._array(parts, name, depth)
             case "object":
-                return self._object(parts, depth)
+                return await self._object(parts, depth)
 
-    def _named_values(self, parts: list[Part]) -> list[Any]:
+    async def _named_values(self, parts: list[Part]) -> list[Any]:
         """What the schema itself says the value is; else what it says the value may be."""
         allowed = [keywords.enum for keywords, _ in parts if keywords.enum is not UNSET]
         allowed += [[keywords.const] for keywords, _ in parts if keywords.const is not UNSET]
@@ -195,11 +208,18 @@ class _Filler:
             proposed = [each for k, _ in parts for each in [*k.examples, k.default]]
             return [v for v in proposed if isinstance(v, str | int | float) and fits(v, parts)]
         self._spend(sum(map(len, allowed)) // 16 + len(allowed[0]) * len(parts) // 16)
-        values = allowed[0]
+        texts: list[set[str]] = []
         for others in allowed[1:]:
-            texts = set(map(text_of, others))
-            values = [value for value in values if text_of(value) in texts]
-        values = [value for value in values if fits(value, parts)]
+            texts.append(set())
+            for value in others:
+                await self._work.spend(STEP_COSTS // 16)
+                texts[-1].add(text_of(value))
+        values = []
+        for value in allowed[0]:
+            await self._work.spend(STEP_COSTS // 16)
+            text = text_of(value) if texts else ""
+            if all(text in each for each in texts) and fits(value, parts):
+                values.append(value)
         if not values:
             raise NothingSatisfies(f"{path_of(parts)}: none of its values is allowed")
         return values
@@ -212,7 +232,7 @@ class _Filler:
             text = " ".join(self._hint[start : start + 3])
         return string(parts, self._random, text)
 
-    def _array(self, parts: list[Part], name: str, depth: int) -> list[object]:
+    async def _array(self, parts: list[Part], name: str, depth: int) -> list[object]:
         least, most = narrowest((k.min_items, k.max_items) for k, _ in parts)
         self._spend(least)
         if least > most:
@@ -228,7 +248,7 @@ class _Filler:
                 break
             try:
                 place = len(made)
-                each = self.value(item(parts, place), f"{name} {place + 1}", depth + 1)
+                each = await self.value(item(parts, place), f"{name} {place + 1}", depth + 1)
             except NothingSatisfies:
                 if len(made) < least:
                     raise
@@ -238,7 +258,7 @@ class _Filler:
             raise NothingSatisfies(f"{path_of(parts)}: there are not so many different items")
         return list(made.values())
 
-    def _object(self, parts: list[Part], depth: int) -> dict[str, object]:
+    async def _object(self, parts: list[Part], depth: int) -> dict[str, object]:
         least, most = narrowest((k.min_properties, k.max_properties) for k, _ in parts)
         self._spend(least)
         declared = dict.fromkeys(name for keywords, _ in parts for name in keywords.properties)
@@ -248,43 +268,44 @@ class _Filler:
         made: dict[str, object] = {}
         left_out = len(required)
         for name in declared | required:
+            self._spend(len(name) // 64)
             if name in required:
-                made[name] = self.value(member(parts, name), name, depth + 1)
+                made[name] = await self.value(member(parts, name), name, depth + 1)
                 left_out -= 1
             elif len(made) + left_out < most and not self._is_lean(depth):
                 with contextlib.suppress(NothingSatisfies):
-                    made[name] = self.value(member(parts, name), name, depth + 1)
+                    made[name] = await self.value(member(parts, name), name, depth + 1)
         wanted = least
         if not made and not self._is_lean(depth) and _describes_others(parts):
             wanted = min(max(least, 2), most)
-        for name in self._other_names(parts, wanted, depth):
+        for count in range(1, wanted * TRIES):
             if len(made) >= wanted:
                 break
+            name = await self._other_name(parts, count, depth)
             if name not in made:
+                self._spend(len(name) // 64)
                 with contextlib.suppress(NothingSatisfies):
-                    made[name] = self.value(member(parts, name), name, depth + 1)
+                    made[name] = await self.value(member(parts, name), name, depth + 1)
         if len(made) < least:
             raise NothingSatisfies(f"{path_of(parts)}: no more properties are possible")
         return made
 
-    def _other_names(self, parts: list[Part], wanted: int, depth: int) -> Iterator[str]:
-        """Names for properties that the schema does not name. Some may be the same."""
+    async def _other_name(self, parts: list[Part], count: int, depth: int) -> str:
+        """A name for a property that the schema does not name. It may be one that is there."""
         key = "propertyNames"
         places = [place.below(key) for _, place in parts if key in place.schema]
-        for count in range(1, wanted * TRIES):
-            if places:
-                string = Place({"type": "string"}, path_of(parts))
-                yield str(self.value([string, *places], f"name {count}", depth + 1))
-            else:
-                yield str(count)  # pydantic describes dict[int, …] and dict[str, …] alike
+        if not places:
+            return str(count)  # pydantic describes dict[int, …] and dict[str, …] alike
+        string = Place({"type": "string"}, path_of(parts))
+        return str(await self.value([string, *places], f"name {count}", depth + 1))
 
 
-def _first(parts: list[Part], makers: Iterable[Callable[[], object]]) -> object:
+async def _first(parts: list[Part], makers: Iterable[Callable[[], Awaitable[object]]]) -> object:
     """What the first makes that can make something."""
     failure = None
     for make in makers:
         try:
-            return make()
+            return await make()
         except NothingSatisfies as error:
             failure = failure or error
     raise failure or NothingSatisfies(f"{path_of(parts)}: no type satisfies all of it")

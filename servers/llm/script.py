@@ -20,7 +20,7 @@ What this does not do: a script says what it says, whatever tools or schema the 
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from textwrap import shorten
 from typing import Annotated, Any, Literal, cast, get_args
@@ -30,8 +30,10 @@ import msgspec
 from protocol.chat_completions import FinishReason
 
 from .conversation import Answer, Question, ToolCall, Turn
+from .saying import collect, say
 from .schema import cut
-from .tokens import tokenize
+from .tokens import PIECE
+from .turns import ALONE, Work
 
 __all__ = ["SHIPPED", "Call", "Script", "ScriptTurn", "Scripts", "When", "load_scripts"]
 
@@ -40,7 +42,10 @@ SHIPPED = Path(__file__).with_name("scripts.json")
 
 MAX_FILE = 10 * 1024 * 1024  # bytes
 
-Cut = Callable[[str, int], Sequence[str]]
+MAX_TEXT = 64 << 10
+"""Characters of a message that conditions look at, and that are filled in: its beginning."""
+
+Cut = Callable[[str, int], Iterable[str]]
 """Cuts a JSON text into tokens that join to it again; the number is the request's seed."""
 
 
@@ -53,6 +58,8 @@ class When(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         contains: stands in the last message, in capitals or not.
         matches: a regular expression found in the last message (`re.search`). It is the operator's
             own: one that takes long holds up every stream, and clients choose what it reads.
+
+    Both look at the first `MAX_TEXT` characters of the message.
     """
 
     turn: Annotated[int, msgspec.Meta(ge=1)] | None = None
@@ -70,11 +77,12 @@ class When(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def holds(self, question: Question) -> bool:
         """Whether the conversation is one that the turn is for."""
         last = _last(question)
+        text = last.text[:MAX_TEXT]
         return (
             self.turn in (None, _turn(question))
             and self.role in (None, last.role)
-            and self.contains.casefold() in last.text.casefold()
-            and re.search(self.matches, last.text) is not None
+            and (not self.contains or self.contains.casefold() in text.casefold())
+            and re.search(self.matches, text) is not None
         )
 
 
@@ -104,22 +112,25 @@ class ScriptTurn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         _check_one_of("finish_reason", self.finish_reason, FinishReason)
 
-    def answer(self, question: Question, cut: Cut) -> Answer:
+    async def answer(self, question: Question, cut: Cut, work: Work = ALONE) -> Answer:
         """What it says, with what the conversation fills in."""
         values = {"prompt": question.prompt, "tool": _last_text(question, "tool")}
+        values = {key: value[:MAX_TEXT] for key, value in values.items()}
         # Inside a JSON string `"` is \" and a line end \n: what is filled in stays in its string.
         escaped = {key: _json(value)[1:-1] for key, value in values.items()}
         reason = self.finish_reason or ("tool_calls" if self.calls else "stop")
-        return Answer(
-            thinking=tokenize(_fill(self.thinking, values)) if question.thinks else (),
-            text=tokenize(_fill(self.text, values)),
-            calls=[
-                ToolCall(call.name, cut(_fill(_json(call.arguments), escaped), question.seed or 0))
-                for call in self.calls
-            ],
-            finish_reason=cast(FinishReason, reason),
-            fault=self.fault,
-        )
+        said = await say(question, _fill(self.text, values), work)
+        thinking: Sequence[str] = ()
+        if question.thinks:
+            thought = await say(question, _fill(self.thinking, values), work)
+            thinking = thought.text
+        calls = []
+        for call in self.calls:
+            tokens = cut(_fill(_json(call.arguments), escaped), question.seed or 0)
+            calls.append(ToolCall(call.name, (await collect(tokens, question, work))[0]))
+        if said.finish_reason == "length":
+            reason = "length"
+        return Answer(thinking, said.text, calls, cast(FinishReason, reason), self.fault)
 
 
 class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -141,7 +152,7 @@ class Scripts:
         self._cut = cut
         self._names = shorten(", ".join(scripts), 500, placeholder=", …")
 
-    def answer(self, name: str, question: Question) -> Answer:
+    async def answer(self, name: str, question: Question, work: Work = ALONE) -> Answer:
         """What the script `name` answers.
 
         Raises:
@@ -151,8 +162,9 @@ class Scripts:
         if script is None:
             raise LookupError(f"there is no script {name!r}; there are: {self._names}")
         for turn in script.turns:
+            await work.spend(PIECE)
             if turn.when.holds(question):
-                return turn.answer(question, self._cut)
+                return await turn.answer(question, self._cut, work)
         raise LookupError(
             f"the script {name!r} has no answer to turn {_turn(question)}, "
             f"a message of role {_last(question).role!r}: give it a last turn without `when`"

@@ -21,6 +21,8 @@ The rules, named again where a test enforces them:
 import sys
 from collections.abc import Sequence
 
+from .turns import ALONE, Work
+
 __all__ = ["StopSequences", "cut_at_stop"]
 
 
@@ -78,8 +80,13 @@ class StopSequences:
         return self._beginning[:count]
 
 
-def cut_at_stop(tokens: Sequence[str], stops: Sequence[str]) -> tuple[list[str], bool]:
+async def cut_at_stop(
+    tokens: Sequence[str], stops: Sequence[str], work: Work = ALONE
+) -> tuple[list[str], bool]:
     """What each step of the engine shows.
+
+    Args:
+        work: gives others their turn.
 
     Returns:
         An item for each token, "" where all of it is held back, up to the one that completes a
@@ -88,9 +95,11 @@ def cut_at_stop(tokens: Sequence[str], stops: Sequence[str]) -> tuple[list[str],
     Raises:
         ValueError: a stop sequence is empty.
     """
+    await work.spend(sum(map(len, stops)))
     sequences = StopSequences(stops)
     shown = []
     for token in tokens:
+        await work.spend(len(token) * len(stops))
         shown.append(sequences.feed(token))
         if sequences.stopped:
             return shown, True

@@ -17,17 +17,19 @@ from servers.llm import chat_completions, responses
 from servers.llm.conversation import Answer
 from servers.llm.model import Model
 
+from ..at_once import at_once
+
 
 def answers(request: dict[str, Any]) -> list[Answer]:
     """To a body of `POST /v1/chat/completions`: as many as its `n`."""
     asked = read_chat_request(msgspec.json.encode(request))
-    return Model().answers(chat_completions.question_of(asked))
+    return at_once(Model().answers(chat_completions.question_of(asked)))
 
 
 def response(request: dict[str, Any]) -> Answer:
     """To a body of `POST /v1/responses`."""
     asked = read_responses_request(msgspec.json.encode(request))
-    (answer,) = Model().answers(responses.question_of(asked))
+    (answer,) = at_once(Model().answers(responses.question_of(asked)))
     return answer
 
 

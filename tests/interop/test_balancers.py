@@ -29,6 +29,7 @@ from servers.pace import Pace
 from servers.reply import CutOff, Reply, Request, StreamingReply
 from servers.routes import Routes
 
+from ..at_once import at_once
 from ..conftest import Start, line_of
 from .held import hold
 from .peers import (
@@ -343,7 +344,7 @@ def test_an_answer_is_resumed_on_the_other_replica(balance: Balance) -> None:
             metrics = httpx.get(f"{replica.url}/metrics").text
             assert 'workshop_requests_total{reason="cut off",route="GET /chat/{text}"}' in metrics
     seed = int(str(events[0].id).partition("-")[0])
-    (said,) = Model(seed).answers(Question(model=MODEL, turns=[Turn("user", "hi")]))
+    (said,) = at_once(Model(seed).answers(Question(model=MODEL, turns=[Turn("user", "hi")])))
     *tokens, done = [msgspec.json.decode(event.data) for event in events]
     assert [token["text"] for token in tokens] == [*said.thinking, *said.text]
     assert done == {"finish_reason": "stop"}

@@ -15,6 +15,7 @@ from servers.llm.conversation import Answer, ToolCall
 from servers.llm.responses import ResponsesWriter
 from servers.pace import Pace
 
+from ..at_once import at_once
 from ..servers.llm.asking import response_events
 from .peers import unavailable
 
@@ -70,7 +71,7 @@ def writer(answer: Answer, request: dict[str, Any]) -> ResponsesWriter:
 @pytest.mark.parametrize("request_", REQUESTS.values(), ids=REQUESTS)
 @pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
 def test_the_whole_answer(schema: Any, answer: Answer, request_: dict[str, Any]) -> None:
-    whole = msgspec.json.encode(writer(answer, request_).whole())
+    whole = msgspec.json.encode(at_once(writer(answer, request_).whole()))
     schema.ResponseResource.model_validate_json(whole)
 
 

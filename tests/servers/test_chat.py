@@ -183,7 +183,10 @@ async def test_metrics() -> None:
     await ask(served, get("/chat/hi?fault=x"))
     metrics = body_of(await ask(served, get("/metrics"))).decode()
     counts = [line for line in metrics.splitlines() if line.startswith("workshop_requests_total")]
-    assert counts == ['workshop_requests_total{reason="done",route="GET /chat/{text}"} 1.0']
+    assert counts == [
+        'workshop_requests_total{reason="done",route="GET /chat/{text}"} 1.0',
+        'workshop_requests_total{reason="invalid",route="GET /chat/{text}"} 1.0',
+    ]
     tokens = len(answer("hi").thinking) + len(answer("hi").text)
     assert f"workshop_tokens_total {tokens}.0" in metrics
 

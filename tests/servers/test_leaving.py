@@ -9,6 +9,7 @@
 Nothing here waits for a time: each step waits for what the step before has caused.
 """
 
+import math
 import random
 import select
 import socket
@@ -18,7 +19,7 @@ import pytest
 import trio
 
 from clients.stream import SocketStream
-from servers.connection import Limits
+from servers.connection import Connection, Limits
 from servers.reply import EventStream, Last, Reply, Request, StreamingReply
 from servers.routes import Routes
 
@@ -327,3 +328,52 @@ async def test_a_client_that_leaves_before_the_reply_begins() -> None:
         client.reset()
         with trio.fail_after(10):
             await stopped.wait()
+
+
+GIVING_UP = {
+    "later": (get(), -1.0, True),
+    "with its request": (get(), math.inf, False),
+    "later, but it has said so": (get("/", "Connection: close"), -1.0, False),
+    "later, in HTTP/1.0": (b"GET / HTTP/1.0\r\n\r\n", -1.0, False),
+}
+
+
+@needs_epoll
+@pytest.mark.parametrize(("request_", "pipe", "stops"), GIVING_UP.values(), ids=GIVING_UP)
+async def test_fin_before_the_reply_begins(
+    request_: bytes, pipe: float, stops: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who waits for a reply on a connection that was to be kept, and sends FIN, has given up; not
+    if the FIN belongs to the request, as a pipe's does, or if there was nothing more to send."""
+    monkeypatch.setattr("servers.watch.PIPE_SECONDS", pipe)
+    begun, asked, stopped, go = trio.Event(), trio.Event(), trio.Event(), trio.Event()
+    means = Connection.fin_is_leaving
+
+    def asking(connection: Connection, since: float) -> bool:
+        asked.set()
+        return means(connection, since)
+
+    monkeypatch.setattr(Connection, "fin_is_leaving", asking)
+
+    async def handler(request: Request) -> Reply:
+        begun.set()
+        try:
+            await go.wait()
+        except trio.Cancelled:
+            stopped.set()
+            raise
+        return Reply("the answer")
+
+    async with running(Routes({"GET /": handler})) as server:
+        client = await server.connect()
+        await client.send_all(request_)
+        await begun.wait()
+        await client.send_eof()
+        with trio.fail_after(10):
+            await asked.wait()
+            if stops:
+                await stopped.wait()
+            go.set()
+            reply = await receive_all(client)
+    assert reply.endswith(b"\r\n\r\nthe answer") != stops
+    assert (reply == b"") == stops

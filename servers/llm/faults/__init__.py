@@ -16,6 +16,7 @@ What clients in use make of each fault is measured in `servers/FAULTS.md`.
 """
 
 import re
+from collections.abc import Hashable
 from difflib import get_close_matches
 
 import msgspec
@@ -30,6 +31,9 @@ __all__ = ["FAULTS", "Fault", "Faults", "listing", "parse"]
 
 FAULTS = WAYS | STATUSES
 """All there are, by name."""
+
+MAX_SPEC = 100
+"""Characters of a request for a fault. The longest that means something has half of them."""
 
 PARTS = re.compile("(?=[@*])")  # a place begins with "@", how many times with "*"
 TIMES = re.compile("[0-9]{1,6}")
@@ -89,6 +93,8 @@ def parse(text: str) -> Fault:
     Raises:
         ValueError: there is no such fault, place or number. The message says what there is.
     """
+    if len(text) > MAX_SPEC:
+        raise ValueError(f"not a fault: it has more than {MAX_SPEC} characters")
     name, *parts = (part.strip() for part in PARTS.split(text.strip().lower()))
     if name not in FAULTS:
         raise ValueError(_unknown(name))
@@ -142,29 +148,33 @@ class Faults:
     """Counts how often a fault has happened, for those that happen so many times.
 
     Args:
-        max_keys: how many counts are kept; then the oldest is forgotten.
+        max_keys: how many counts are kept; then the oldest is evicted. Each is of a fault that
+            can be said in `MAX_SPEC` characters and of a hash: a megabyte or two for all of them,
+            whatever clients send.
     """
 
     def __init__(self, max_keys: int = 10_000) -> None:
         self._max_keys = max_keys
-        self._failed: dict[tuple[str, str], int] = {}
+        self._failed: dict[tuple[Fault, int], int] = {}
 
-    def take(self, spec: str, key: str) -> Fault | None:
+    def take(self, spec: str, key: Hashable) -> Fault | None:
         """The fault that happens to this request, or None: its turn to succeed has come.
 
         Args:
             spec: see `parse`.
-            key: of the requests that are counted together.
+            key: of the requests that are counted together. Its hash is kept, and not it: of two
+                keys with one hash, which is a chance of one in 10^15, one takes the other's turn.
 
         Raises:
             ValueError: see `parse`.
         """
         fault = parse(spec)
         if fault.times:
-            failed = self._failed.pop((spec, key), 0)
+            counted = fault, hash(key)
+            failed = self._failed.pop(counted, 0)
             if failed == fault.times:
                 return None
-            self._failed[spec, key] = failed + 1
+            self._failed[counted] = failed + 1
             if len(self._failed) > self._max_keys:
                 del self._failed[next(iter(self._failed))]
         return fault

@@ -157,6 +157,10 @@ class Disturbance:
         except EnoughSaid:
             pass
 
+    async def aclose(self) -> None:
+        """The healthy reply has ended with this one."""
+        await self._reply.aclose()
+
 
 class DisturbedBody(Body):
     """The body that the source of the healthy reply writes to.

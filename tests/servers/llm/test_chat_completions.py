@@ -15,6 +15,8 @@ from protocol.sse import EventStreamParser
 from servers.llm.chat_completions import ChatWriter, ReasoningField, question_of
 from servers.llm.conversation import Answer, Question, Tool, ToolCall, Turn
 
+from ...at_once import at_once
+
 
 def asked(**fields: object) -> ChatRequest:
     whole: dict[str, object] = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
@@ -79,7 +81,7 @@ def test_each_step() -> None:
 def test_the_name_of_thinking(field: ReasoningField, delta: str) -> None:
     written = writer(Answer(["Hm"], []), field=field)
     assert list(written.steps()) == [event(ROLE) + event(delta)]
-    message = msgspec.json.encode(written.whole().choices[0].message).decode()
+    message = msgspec.json.encode(at_once(written.whole()).choices[0].message).decode()
     assert message == '{"role":"assistant","content":"","refusal":null,' + delta[1:]
 
 
@@ -105,7 +107,7 @@ def test_a_call_of_a_custom_tool() -> None:
         event(CALLS) + event(f'{{"tool_calls":[{opened}]}}') + first,
         second,
     ]
-    message = msgspec.to_builtins(written.whole().choices[0].message)
+    message = msgspec.to_builtins(at_once(written.whole()).choices[0].message)
     assert message["content"] is None
     assert message["tool_calls"] == [
         {"id": "call_10000", "type": "custom", "custom": {"name": "g", "input": 'x = "1"'}}
@@ -151,7 +153,8 @@ def test_log_probabilities() -> None:
         event(ROLE, logprobs=nothing) + event('{"content":"a"}', logprobs=logprobs),
         b"",
     ]
-    assert msgspec.json.encode(written.whole().choices[0].logprobs).decode() == logprobs
+    whole = at_once(written.whole())
+    assert msgspec.json.encode(whole.choices[0].logprobs).decode() == logprobs
 
 
 @pytest.mark.parametrize(
@@ -193,7 +196,7 @@ def test_both_forms_say_the_same(said: Sequence[Answer]) -> None:
     events = EventStreamParser().receive_data(b"".join(written.steps()) + written.last)
     assert events.pop().data == "[DONE]"
     chunks = [choice for event in events for choice in json.loads(event.data)["choices"]]
-    for choice in written.whole().choices:
+    for choice in at_once(written.whole()).choices:
         mine = [each for each in chunks if each["index"] == choice.index]
         assert mine[0]["delta"]["role"] == "assistant"
         assert [each["finish_reason"] for each in mine if each["finish_reason"]] == ["stop"]

@@ -1,13 +1,13 @@
 """The engine: each token when it is due, a full batch queues, and one sequence harms no other."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice, repeat
 
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from servers.llm.engine import SLOT, YIELD_AFTER, Engine, Sequence
+from servers.llm.engine import LARGE, SLOT, STEP, TURN, Engine, Sequence
 
 Written = list[tuple[float, bytes]]
 
@@ -122,19 +122,6 @@ async def test_a_full_batch_queues(autojump_clock: MockClock) -> None:
     assert sorted(written[0][0] for written in outputs) == [1.0, 1.0, 3.5]
 
 
-async def test_a_full_queue_says_so(autojump_clock: MockClock) -> None:
-    engine = Engine(max_batch=1, max_queue=1)
-    async with trio.open_nursery() as nursery:
-        for _ in range(2):
-            assert not engine.is_full
-            nursery.start_soon(engine.drive, sequence([]), never)
-            await wait_all_tasks_blocked()
-        assert (engine.running, engine.waiting) == (1, 1)
-        assert engine.is_full
-        nursery.cancel_scope.cancel()
-    assert (engine.running, engine.waiting) == (0, 0)
-
-
 async def test_a_slow_reader_pauses_its_own_sequence_only(autojump_clock: MockClock) -> None:
     """What was not taken is flushed by its own task; then its next token is due at once."""
     fast: Written = []
@@ -218,7 +205,7 @@ async def test_an_earlier_token_wakes_the_engine(autojump_clock: MockClock) -> N
 
 
 async def test_a_late_engine_lets_others_run(autojump_clock: MockClock) -> None:
-    """However many are due at once, other tasks run after every YIELD_AFTER of them.
+    """However many are due at once, other tasks run after every TURN.
 
     Twice as many may stand in a row: trio shuffles the order of tasks in each round.
     """
@@ -236,14 +223,14 @@ async def test_a_late_engine_lets_others_run(autojump_clock: MockClock) -> None:
     engine = Engine()
     async with trio.open_nursery() as running:
         async with trio.open_nursery() as nursery:
-            for _ in range(5 * YIELD_AFTER):
+            for _ in range(5 * TURN // STEP):
                 each = Sequence(numbers(1), repeat(0.0), SLOT, write)
                 nursery.start_soon(engine.drive, each, never)
             await trio.sleep(1)  # nobody steps them meanwhile
             running.start_soon(engine.run)
             running.start_soon(other)
         running.cancel_scope.cancel()
-    assert longest_run(turns, "token") <= 2 * YIELD_AFTER
+    assert longest_run(turns, "token") <= 2 * TURN / STEP
 
 
 def longest_run(turns: list[str], of: str) -> int:
@@ -337,3 +324,70 @@ async def test_no_gap_does_not_starve_a_newcomer(autojump_clock: MockClock) -> N
             await trio.lowlevel.checkpoint()
         nursery.cancel_scope.cancel()
     assert len(newcomer) == 3
+
+
+async def test_a_turn_is_counted_in_bytes(autojump_clock: MockClock) -> None:
+    """Of large tokens, with a gap or without, one is written between two turns of the others."""
+    between: list[int] = []
+    engine = Engine()
+
+    def write(piece: bytes, now: float) -> bool:
+        between[-1] += len(piece)
+        return True
+
+    async def other() -> None:
+        while True:
+            between.append(0)
+            autojump_clock.jump(SLOT)
+            await trio.lowlevel.checkpoint()
+
+    large = b"x" * (TURN + 1)
+    async with trio.open_nursery() as running:
+        running.start_soon(other)
+        await trio.lowlevel.checkpoint()
+        async with trio.open_nursery() as nursery:
+            for gap in (0.0, SLOT):
+                for _ in range(10):
+                    each = Sequence(iter([large] * 5), repeat(gap), SLOT, write)
+                    nursery.start_soon(engine.drive, each, never)
+            running.start_soon(engine.run)
+        running.cancel_scope.cancel()
+    assert sum(between) == 100 * len(large)
+    # Two may stand in a row: trio shuffles the order of tasks in each round.
+    assert max(between) <= 2 * len(large)
+
+
+@pytest.mark.parametrize("gap", [0.0, SLOT], ids=["no gap", "a gap"])
+async def test_large_tokens_make_no_other_late(gap: float, autojump_clock: MockClock) -> None:
+    """A hundred sequences of large tokens are due at each moment: whatever is due beside them is
+    written before any of theirs but one."""
+    order: list[str] = []
+    engine = Engine()
+
+    def writing(name: str) -> Callable[[bytes, float], bool]:
+        def write(piece: bytes, now: float) -> bool:
+            order.append(name)
+            return True
+
+        return write
+
+    large = [b"x" * (LARGE + 1)] * 20
+    async with trio.open_nursery() as running:
+        async with trio.open_nursery() as nursery:
+            for _ in range(100):
+                each = Sequence(iter(large), repeat(gap), SLOT, writing("large"))
+                nursery.start_soon(engine.drive, each, never)
+            await wait_all_tasks_blocked()
+            for number in range(2, 12):
+                small = Sequence(iter([b"x"]), repeat(0.5), number * SLOT, writing("small"))
+                nursery.start_soon(engine.drive, small, never)
+            await wait_all_tasks_blocked()
+            autojump_clock.jump(SLOT)
+            running.start_soon(engine.run)
+            await trio.testing.wait_all_tasks_blocked()
+            order.clear()  # the first step of each: nobody knew that they are large
+            autojump_clock.jump(1)  # nobody steps them meanwhile
+        running.cancel_scope.cancel()
+    assert order.index("small") <= 1 + TURN // LARGE
+    first = order.index("small")
+    assert order[first : first + 10] == ["small"] * 10

@@ -10,7 +10,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from servers.body import Body
 from servers.llm.engine import Engine, Sequence, TokenSource
-from servers.reply import CutOff, Ending
+from servers.reply import CutOff, Ending, Reply, Request, StreamingReply
 
 from ...streams import memory_pair
 from .test_engine import never, numbers, sequence
@@ -77,6 +77,17 @@ class Raising:
             raise self.error
 
 
+async def held(engine: Engine, source: TokenSource) -> StreamingReply:
+    """A reply that has a place in the engine."""
+
+    async def handler(request: Request) -> StreamingReply:
+        return StreamingReply(source)
+
+    reply = await engine.admission.guard("GET /x", handler, Reply)(Request("GET", "/x"))
+    assert isinstance(reply, StreamingReply)
+    return reply
+
+
 @pytest.mark.parametrize(
     ("error", "ending"),
     [
@@ -94,11 +105,12 @@ async def test_how_a_stream_ended(
     engine = Engine()
     stream, _ = memory_pair()
     body = Body(stream, chunked=True)
-    source = TokenSource(engine, iter(Raising(error)), repeat(0.5), 0, lambda: b"end", "GET /x")
+    source = TokenSource(engine, iter(Raising(error)), repeat(0.5), 0, lambda: b"end")
+    reply = await held(engine, source)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(engine.run)
         with pytest.raises(type(error)) if error else nullcontext():
-            await source.send_to(body)
+            await reply.send_to(body)
         nursery.cancel_scope.cancel()
     (family, *_) = engine.metrics.collect()
     ended = [(sample.labels, sample.value) for sample in family.samples]
@@ -112,10 +124,11 @@ async def test_a_stream_that_was_cancelled(ending: Ending, autojump_clock: MockC
     """For the reason that its connection knows."""
     engine = Engine()
     source = TokenSource(engine, iter([b"a", b"b"]), repeat(0.5), 10, bytes)
+    reply = await held(engine, source)
     body = Body(memory_pair()[0], chunked=True)
     body.cause = ending
     with trio.move_on_after(1):
-        await source.send_to(body)
-    sample = f'workshop_requests_total{{reason="{ending.value}",route=""}} 1.0'
+        await reply.send_to(body)
+    sample = f'workshop_requests_total{{reason="{ending.value}",route="GET /x"}} 1.0'
     assert sample.encode() in engine.metrics.render()
     assert b"workshop_active_streams 0.0" in engine.metrics.render()

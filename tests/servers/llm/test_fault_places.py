@@ -1,5 +1,6 @@
 """How a fault is asked for, where it strikes, how often, and what is left behind."""
 
+import sys
 from collections.abc import AsyncGenerator, Iterator
 from itertools import repeat
 
@@ -308,6 +309,23 @@ def test_the_oldest_count_is_forgotten() -> None:
     assert outcomes(faults, "429*1", *"abc") == [429] * 3
     assert outcomes(faults, "429*1", *"cb") == [200] * 2
     assert outcomes(faults, "429*1", "a") == [429]
+
+
+def test_a_count_holds_nothing_of_a_client() -> None:
+    """Ten thousand are kept: of what a client sends, however long, no reference stays."""
+    faults = Faults()
+    key, spec = "k" * 60_000, "rst*9@event" + " " * 80 + "5"
+    references = sys.getrefcount(key), sys.getrefcount(spec)
+    assert faults.take(spec, key) == parse("rst*9@event 5")
+    assert (sys.getrefcount(key), sys.getrefcount(spec)) == references
+
+
+def test_a_spec_has_a_limit() -> None:
+    message = "^not a fault: it has more than 100 characters$"
+    assert parse("rst@event" + "=" * 90 + "5") == parse("rst@5")
+    for spec in ("rst@event" + "=" * 91 + "5", "x" * 60_000):
+        with pytest.raises(ValueError, match=message):
+            parse(spec)
 
 
 def test_a_fault_that_leaves_nothing_needs_no_answer() -> None:

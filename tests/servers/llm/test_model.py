@@ -14,6 +14,7 @@ from servers.llm.model import MODEL, Model, count_tokens
 from servers.llm.texts import TEXTS, TORTURE
 from servers.llm.tokens import tokenize
 
+from ...at_once import at_once
 from ...saying import answer
 
 
@@ -23,7 +24,7 @@ def asked(prompt: str = "hi", model: str = MODEL, **more: Any) -> Question:
 
 def said(question: Question, seed: int = 0) -> Answer:
     """The only answer."""
-    (only,) = Model(seed).answers(question)
+    (only,) = at_once(Model(seed).answers(question))
     return only
 
 
@@ -109,7 +110,7 @@ def test_the_seeds_decide() -> None:
 
 
 def test_several_answers_differ() -> None:
-    answers = Model().answers(asked(n=3))
+    answers = at_once(Model().answers(asked(n=3)))
     assert len({text(each) for each in answers}) == 3
     assert answers[0] == answer("hi")
 
@@ -222,13 +223,13 @@ def test_stop_sequences(prompt: str, stops: list[str], limit: int | None) -> Non
 
 def test_counting() -> None:
     for words in ("", "one two", "你好" * 2000):
-        assert count_tokens(words) == len(tokenize(words))
+        assert at_once(count_tokens(words)) == len(tokenize(words))
 
 
 def test_large_answers_are_made_once() -> None:
     """`n` is the client's to choose: a hundred and twenty-eight copies of a megabyte are one."""
     long = asked("你" * 300_000, "echo", n=128)
-    answers = Model().answers(long)
+    answers = at_once(Model().answers(long))
     assert len(answers) == 128
     assert all(each is answers[0] for each in answers)
     assert sum(len(each.text) for each in answers) <= 100_000
@@ -244,9 +245,9 @@ def test_so_many_tools_at_once() -> None:
 def test_a_custom_tool_gets_what_the_user_said() -> None:
     """Any text, not JSON; cut to `max_tokens` it is still the call of a custom tool."""
     question = msgspec.structs.replace(asked("run it now"), tools=[Tool("code", None)])
-    (answer,) = Model().answers(question)
+    (answer,) = at_once(Model().answers(question))
     (call,) = answer.calls
     assert ("".join(call.arguments), call.is_custom) == ("run it now", True)
     limit = len(answer.thinking) + 1
-    (cut,) = Model().answers(msgspec.structs.replace(question, max_tokens=limit))
+    (cut,) = at_once(Model().answers(msgspec.structs.replace(question, max_tokens=limit)))
     assert cut.calls == [ToolCall("code", call.arguments[:1], is_custom=True)]

@@ -20,6 +20,8 @@ from protocol.sse import EventStreamParser
 from servers.llm.conversation import Answer, ToolCall
 from servers.llm.responses import ResponsesWriter
 
+from ...at_once import at_once
+
 
 def asked(**fields: object) -> ResponsesRequest:
     return read_responses_request(json.dumps({"model": "m", "input": "Hi", **fields}).encode())
@@ -278,7 +280,7 @@ def test_the_order_of_the_events(answer: Answer) -> None:
     cut_short = answer.finish_reason in ("length", "content_filter")
     terminal = ("response.completed", "response.incomplete")
     assert [each["type"] for each in data if each["type"] in terminal] == [terminal[cut_short]]
-    assert data[-1]["response"] == msgspec.to_builtins(written.whole())
+    assert data[-1]["response"] == msgspec.to_builtins(at_once(written.whole()))
     assert data[-1]["response"]["output"] == list(items_of(data[2:-1]))
 
 

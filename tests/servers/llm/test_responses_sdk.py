@@ -15,6 +15,8 @@ from protocol.responses_request import read_responses_request
 from servers.llm.conversation import Answer, ToolCall
 from servers.llm.responses import ResponsesWriter
 
+from ...at_once import at_once
+
 
 class City(pydantic.BaseModel):
     name: str
@@ -43,7 +45,7 @@ class Handler(BaseHTTPRequestHandler):
             reply = b"".join([written.opening, *written.steps(), written.last])
         else:
             self.send_header("Content-Type", "application/json")
-            reply = msgspec.json.encode(written.whole())
+            reply = msgspec.json.encode(at_once(written.whole()))
         self.end_headers()
         self.wfile.write(reply)
 

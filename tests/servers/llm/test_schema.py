@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from servers.llm.schema import MAX_STEPS, fill
+from servers.llm.schema import MAX_STEPS
 
 from ...saying import says
+from .filling import fill
 
 
 def test_the_documentation() -> None:

@@ -12,8 +12,7 @@ import pytest
 from openai.lib._pydantic import to_strict_json_schema
 from pydantic import AnyUrl, BaseModel, Field, IPvAnyAddress
 
-from servers.llm.schema import fill
-
+from .filling import fill
 from .satisfies import satisfies
 
 

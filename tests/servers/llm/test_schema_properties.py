@@ -8,8 +8,8 @@ from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
 from servers.llm.keywords import Keywords
-from servers.llm.schema import cut, fill
 
+from .filling import cut, fill
 from .satisfies import TYPES, satisfies
 
 

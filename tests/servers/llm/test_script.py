@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 import servers.llm.script
 from servers.llm.conversation import Answer, Question, ToolCall, Turn
 from servers.llm.schema import cut
-from servers.llm.script import MAX_FILE, SHIPPED, Script, Scripts, load_scripts
+from servers.llm.script import MAX_FILE, Script, Scripts, load_scripts
 
+from ...at_once import at_once
 from ...saying import says
 
 
@@ -37,6 +38,11 @@ def scripts(*turns: dict[str, Any]) -> Scripts:
 
 def said(answer: Answer) -> str:
     return "".join(answer.text)
+
+
+def shown(answer: Answer) -> str:
+    calls = [f"{call.name}({''.join(call.arguments)})" for call in answer.calls]
+    return " ".join([said(answer), *calls, answer.finish_reason, answer.fault]).strip()
 
 
 # ---- which turn answers
@@ -68,7 +74,7 @@ CONDITIONS = {
 def test_conditions(when: dict[str, Any], turns: list[str], holds: bool) -> None:
     """All that are given must hold; those on text and role look at the last message."""
     script = scripts({"when": when, "text": "yes"}, {"text": "no"})
-    assert said(script.answer("a", question(*turns))) == ("yes" if holds else "no")
+    assert said(at_once(script.answer("a", question(*turns)))) == ("yes" if holds else "no")
 
 
 # ---- what it answers
@@ -82,7 +88,7 @@ def test_an_answer_in_full() -> None:
         "finish_reason": "content_filter",
         "fault": "rst@5",
     }
-    assert scripts(turn).answer("a", question("hi", seed=7)) == Answer(
+    assert at_once(scripts(turn).answer("a", question("hi", seed=7))) == Answer(
         thinking=["think", " first"],
         text=["say", " then"],
         calls=[
@@ -95,22 +101,23 @@ def test_an_answer_in_full() -> None:
 
 
 def test_an_empty_turn_is_an_empty_answer() -> None:
-    assert scripts({}).answer("a", question("hi")) == Answer([], [], [], "stop", "")
+    assert at_once(scripts({}).answer("a", question("hi"))) == Answer([], [], [], "stop", "")
 
 
 def test_calls_finish_with_tool_calls() -> None:
     """Unless the script says otherwise; and without a seed the seed is 0."""
     call = {"name": "f", "arguments": 1}
-    answer = scripts({"text": "wait", "calls": [call]}).answer("a", question("hi"))
+    answer = at_once(scripts({"text": "wait", "calls": [call]}).answer("a", question("hi")))
     assert answer.finish_reason == "tool_calls"
     assert answer.calls == [ToolCall("f", ["1", "#0"])]
-    answer = scripts({"calls": [call], "finish_reason": "stop"}).answer("a", question("hi"))
+    ended = scripts({"calls": [call], "finish_reason": "stop"})
+    answer = at_once(ended.answer("a", question("hi")))
     assert answer.finish_reason == "stop"
 
 
 def test_a_model_that_must_not_think() -> None:
     script = scripts({"thinking": "hm", "text": "yes"})
-    assert script.answer("a", question("hi", thinks=False)) == Answer((), ["yes"], [])
+    assert at_once(script.answer("a", question("hi", thinks=False))) == Answer((), ["yes"], [])
 
 
 FILLED = {
@@ -126,19 +133,19 @@ FILLED = {
 def test_placeholders(text: str, filled: str | None) -> None:
     """Two of them; all other braces stay as they are."""
     turns = ["one", "assistant: ", "tool: 6", "tool: 7", "assistant: 7.", "two"]
-    answer = scripts({"text": text, "thinking": text}).answer("a", question(*turns))
+    answer = at_once(scripts({"text": text, "thinking": text}).answer("a", question(*turns)))
     assert said(answer) == (filled or text)
     assert "".join(answer.thinking) == (filled or text)
 
 
 def test_nothing_to_fill_in() -> None:
-    assert said(scripts({"text": "[{prompt}{tool}]"}).answer("a", question())) == "[]"
+    assert said(at_once(scripts({"text": "[{prompt}{tool}]"}).answer("a", question()))) == "[]"
 
 
 def test_what_is_filled_in_is_not_filled_again() -> None:
     """A client writes {tool}: it gets {tool}."""
     turns = ["{tool} \\g<0>", "assistant: ", "tool: {prompt}"]
-    answer = scripts({"text": "{prompt} {tool}"}).answer("a", question(*turns))
+    answer = at_once(scripts({"text": "{prompt} {tool}"}).answer("a", question(*turns)))
     assert said(answer) == "{tool} \\g<0> {prompt}"
 
 
@@ -153,7 +160,7 @@ json_values = st.recursive(
 def test_arguments_are_compact_json(value: Any) -> None:
     """Whatever they are, they come back from the JSON that is sent."""
     turn = {"calls": [{"name": "f", "arguments": value}]}
-    tokens = scripts(turn).answer("a", question("")).calls[0].arguments
+    tokens = at_once(scripts(turn).answer("a", question(""))).calls[0].arguments
     text = "".join(tokens[:-1])
     assert json.loads(text) == value
     assert text == json.dumps(value, ensure_ascii=False, separators=(",", ":"))
@@ -165,7 +172,7 @@ def test_a_prompt_stays_in_its_string(prompt: str) -> None:
     """Quotes and line ends in what is filled in do not break out of the arguments."""
     turn = {"calls": [{"name": "f", "arguments": {"q": "<{prompt}>", "{prompt}": [1]}}]}
     asked = Question(model="script:a", turns=[Turn("user", prompt)])
-    tokens = scripts(turn).answer("a", asked).calls[0].arguments
+    tokens = at_once(scripts(turn).answer("a", asked)).calls[0].arguments
     assert json.loads("".join(tokens[:-1])) == {"q": f"<{prompt}>"} | {prompt: [1]}
 
 
@@ -174,8 +181,9 @@ def test_a_prompt_stays_in_its_string(prompt: str) -> None:
 
 def test_an_unknown_name() -> None:
     script = msgspec.convert({"turns": [{}]}, Script)
+    both = Scripts({"weather": script, "flaky": script}, letters)
     with pytest.raises(LookupError) as info:
-        Scripts({"weather": script, "flaky": script}, letters).answer("wether", question("hi"))
+        at_once(both.answer("wether", question("hi")))
     assert str(info.value) == "there is no script 'wether'; there are: weather, flaky"
 
 
@@ -184,14 +192,14 @@ def test_an_unknown_name_among_very_many() -> None:
     script = msgspec.convert({"turns": [{}]}, Script)
     many = Scripts({f"name{number}": script for number in range(1000)}, letters)
     with pytest.raises(LookupError, match=r"there are: name0, name1, .*, …$") as info:
-        many.answer("x", question("hi"))
+        at_once(many.answer("x", question("hi")))
     assert len(str(info.value)) < 550
 
 
 def test_no_turn_fits() -> None:
     script = scripts({"when": {"turn": 1}}, {"when": {"role": "tool"}})
     with pytest.raises(LookupError) as info:
-        script.answer("a", question("hi", "assistant: yes?", "so"))
+        at_once(script.answer("a", question("hi", "assistant: yes?", "so")))
     assert str(info.value) == (
         "the script 'a' has no answer to turn 2, a message of role 'user': "
         "give it a last turn without `when`"
@@ -214,15 +222,15 @@ def test_a_file(tmp_path: Path) -> None:
     )
     loaded = load_scripts(path)
     assert list(loaded.scripts) == ["a", "b"]
-    assert loaded.answer("a", question("hi")).text == ["x", " y"]
+    assert at_once(loaded.answer("a", question("hi"))).text == ["x", " y"]
 
 
 def test_who_cuts_the_arguments(tmp_path: Path) -> None:
     """The one that cuts all arguments, if no other is named."""
     path = written(tmp_path, '{"a": {"turns": [{"calls": [{"name": "f", "arguments": [10, 2]}]}]}}')
-    answer = load_scripts(path).answer("a", question("hi", seed=3))
-    assert answer.calls == [ToolCall("f", cut("[10,2]", 3))]
-    answer = load_scripts(path, letters).answer("a", question("hi"))
+    answer = at_once(load_scripts(path).answer("a", question("hi", seed=3)))
+    assert answer.calls == [ToolCall("f", list(cut("[10,2]", 3)))]
+    answer = at_once(load_scripts(path, letters).answer("a", question("hi")))
     assert answer.calls == [ToolCall("f", [*"[10,2]", "#0"])]
 
 
@@ -317,73 +325,13 @@ def test_no_file(tmp_path: Path, name: str, why: str) -> None:
     assert str(info.value) == f"{tmp_path / name}: {why}"
 
 
-# ---- the file that comes with the project
-
-
-@pytest.fixture(scope="module")
-def shipped() -> Scripts:
-    return load_scripts(SHIPPED)
-
-
-ASKED = "assistant: ?"
-
-SHIPPED_TURNS = {
-    ("weather", 0): ["weather?", "assistant: ", 'tool: {"sky":"rain"}'],
-    ("weather", 1): ["Do I need an UMBRELLA?"],
-    ("weather", 2): ["Hi!"],
-    ("support", 0): ["help", ASKED, "Thanks!"],
-    ("support", 1): ["help"],
-    ("support", 2): ["help", ASKED, "All at once"],
-    ("support", 3): ["help", ASKED, "It stops"],
-    ("support", 4): ["help", ASKED, "It stops", ASKED, "Yes, 60"],
-    ("support", 5): ["help", ASKED, "no idea"],
-    ("flaky", 0): ["A story, please"],
-    ("flaky", 1): ["A story"],
-    ("refusal", 0): ["How?"],
-}
-
-
-@pytest.mark.parametrize(("name", "number"), SHIPPED_TURNS)
-def test_shipped(shipped: Scripts, name: str, number: int) -> None:
-    """Which turn answers which conversation."""
-    asked = question(*SHIPPED_TURNS[name, number])
-    expected = shipped.scripts[name].turns[number].answer(asked, cut)
-    assert shipped.answer(name, asked) == expected
-    assert expected.text or expected.calls
-
-
-def test_every_turn_that_is_shipped_answers_above(shipped: Scripts) -> None:
-    turns = {
-        (name, n) for name, script in shipped.scripts.items() for n in range(len(script.turns))
-    }
-    assert turns == set(SHIPPED_TURNS)
-
-
-def shown(answer: Answer) -> str:
-    calls = [f"{call.name}({''.join(call.arguments)})" for call in answer.calls]
-    return " ".join([said(answer), *calls, answer.finish_reason, answer.fault]).strip()
-
-
-SHIPPED_ANSWERS = {
-    ("weather", 0): 'The weather station says `{"sky":"rain"}`. 雨也是一种流。 ☔ stop',
-    ("weather", 1): 'get_weather({"city":"Paris","unit":"celsius"}) tool_calls',
-    ("flaky", 1): "I will tell you everything, and it begins like this: once upon a stop rst@5",
-    ("refusal", 0): "To hold back a stream so that nobody notices, first content_filter",
-}
-
-
-@pytest.mark.parametrize(("key", "expected"), SHIPPED_ANSWERS.items())
-def test_what_is_shipped(shipped: Scripts, key: tuple[str, int], expected: str) -> None:
-    assert shown(shipped.answer(key[0], question(*SHIPPED_TURNS[key]))) == expected
-
-
 def test_the_example_above_the_code(tmp_path: Path) -> None:
     """The module begins with a file that works."""
     text = str(servers.llm.script.__doc__)
     path = written(tmp_path, text[text.index("{") : text.index("\n\nThis is the model")])
     example = load_scripts(path)
-    called = shown(example.answer("weather", question("Weather?")))
+    called = shown(at_once(example.answer("weather", question("Weather?"))))
     assert called == 'get_weather({"city":"Paris"}) tool_calls'
     told = question("Weather?", "assistant: ", "tool: 18")
-    assert shown(example.answer("weather", told)) == "The tool says: 18. stop"
-    assert said(example.answer("weather", question("Hi"))) == "Ask me about the weather."
+    assert shown(at_once(example.answer("weather", told))) == "The tool says: 18. stop"
+    assert said(at_once(example.answer("weather", question("Hi")))) == "Ask me about the weather."

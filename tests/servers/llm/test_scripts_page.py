@@ -14,6 +14,7 @@ from servers.llm.conversation import Question, Turn
 from servers.llm.flags import add_flags, model_of
 from servers.llm.script import MAX_FILE, SHIPPED, Call, ScriptTurn, When, load_scripts
 
+from ...at_once import at_once
 from ...interop.peers import RunningServer, need, running
 from ...test_transcripts import FENCE, matches
 
@@ -39,7 +40,8 @@ def rows(heading: str) -> list[list[str]]:
 def test_the_example(file: Path, conversation: str, answer: str) -> None:
     turns = [Turn(*said.strip().split(":", 1)) for said in conversation.split(" / ")]
     turns = [Turn(turn.role, turn.text.strip()) for turn in turns]
-    said = load_scripts(file).answer("barista", Question(model="script:barista", turns=turns))
+    question = Question(model="script:barista", turns=turns)
+    said = at_once(load_scripts(file).answer("barista", question))
     called = [f"calls `{each.name}` with `{''.join(each.arguments)}`" for each in said.calls]
     assert ["".join(said.text)] * (not called) + called == [answer]
 

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from servers.llm.stop import StopSequences, cut_at_stop
 
+from ...at_once import at_once
+
 
 def up_to_stop(text: str, stops: list[str]) -> str:
     """The rule, said in another way: the text up to where the first of them starts."""
@@ -53,7 +55,7 @@ TABLE: dict[str, tuple[list[str], list[str], list[str], bool]] = {
 
 @pytest.mark.parametrize(("tokens", "stops", "shown", "found"), TABLE.values(), ids=TABLE)
 def test_table(tokens: list[str], stops: list[str], shown: list[str], found: bool) -> None:
-    assert cut_at_stop(tokens, stops) == (shown, found)
+    assert at_once(cut_at_stop(tokens, stops)) == (shown, found)
     assert "".join(shown) == up_to_stop("".join(tokens), stops)
 
 
@@ -75,13 +77,13 @@ def test_an_empty_stop_sequence() -> None:
     with pytest.raises(ValueError, match=r"^a stop sequence has at least one character$"):
         StopSequences(["a", ""])
     with pytest.raises(ValueError, match=r"^a stop sequence has at least one character$"):
-        cut_at_stop([], [""])
+        at_once(cut_at_stop([], [""]))
 
 
 def test_a_step_ends_with_the_text_it_completes() -> None:
     """The list has as many items as there were steps."""
-    assert cut_at_stop(["a", "b", "cd", "e"], ["bc"]) == (["a", "", ""], True)
-    assert cut_at_stop(["a", "b", "x", "e"], ["bc"]) == (["a", "", "bx", "e"], False)
+    assert at_once(cut_at_stop(["a", "b", "cd", "e"], ["bc"])) == (["a", "", ""], True)
+    assert at_once(cut_at_stop(["a", "b", "x", "e"], ["bc"])) == (["a", "", "bx", "e"], False)
 
 
 class CountingStop(str):
@@ -139,7 +141,7 @@ def test_any_text_in_any_tokens(tokens: list[str], stops: list[str]) -> None:
     assert sequences.stopped == any(stop in fed for stop in stops)
     assert sequences.flush() == ""
 
-    steps, found = cut_at_stop(tokens, stops)
+    steps, found = at_once(cut_at_stop(tokens, stops))
     assert ("".join(steps), found) == (shown if tokens else "", sequences.stopped)
     assert len(steps) <= len(tokens)
     assert found or len(steps) == len(tokens)
@@ -149,6 +151,6 @@ def test_any_text_in_any_tokens(tokens: list[str], stops: list[str]) -> None:
 def test_the_cut_does_not_matter(text: str, stops: list[str]) -> None:
     """Whole, and one character at a time."""
     for tokens in ([text], list(text)):
-        steps, found = cut_at_stop(tokens, stops)
+        steps, found = at_once(cut_at_stop(tokens, stops))
         assert "".join(steps) == up_to_stop(text, stops)
         assert found == any(stop in text for stop in stops)

@@ -1,13 +1,15 @@
 """How text is cut into tokens."""
 
-import time
+import sys
 import unicodedata
+from collections.abc import Iterator
+from itertools import groupby
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from servers.llm.tokens import tokenize
+from servers.llm.tokens import MAX_TOKEN, clusters, tokenize, tokenized
 
 TOKENS = {
     "": [],
@@ -102,12 +104,97 @@ def test_no_cluster_is_cut(clusters: list[str]) -> None:
         place += len(token)
 
 
-def seconds_for(text: str) -> float:
-    start = time.perf_counter()
-    tokenize(text)
-    return time.perf_counter() - start
+# ---- The same by the rules of UAX #29, one character after the other
 
 
-def test_a_long_word_costs_no_more_than_many_short_ones() -> None:
-    """A prompt is the client's to choose, and no other stream moves while it is counted."""
-    assert seconds_for("a" * 400_000) < 5 * seconds_for("a " * 200_000)
+EXTENDS = {"\u200d", *map(chr, [*range(0x1F3FB, 0x1F400), *range(0xE0020, 0xE0080)])}
+REGIONAL_INDICATORS = {chr(code) for code in range(0x1F1E6, 0x1F200)}
+
+
+def joins(cluster: str, character: str) -> bool:
+    """Whether a character belongs to the cluster before it: rules GB3, GB6 to GB9, GB11, GB12."""
+    if character.isascii():
+        return cluster == "\r" and character == "\n"
+    return (
+        character in EXTENDS
+        or unicodedata.category(character).startswith("M")
+        or cluster.endswith("\u200d")
+        or (character in REGIONAL_INDICATORS and cluster in REGIONAL_INDICATORS)
+        or ("\u1160" <= character <= "\u11ff" and "HANGUL" in unicodedata.name(cluster[-1], ""))
+    )
+
+
+def clusters_by_rule(text: str) -> Iterator[str]:
+    cluster = ""
+    for character in text:
+        if cluster and not joins(cluster, character):
+            yield cluster
+            cluster = ""
+        cluster += character
+    if cluster:
+        yield cluster
+
+
+def tokenize_by_rule(text: str) -> list[str]:
+    tokens: list[str] = []
+    is_letter = lambda cluster: cluster.isascii() and cluster.isalnum()  # noqa: E731
+    for is_word, run in groupby(clusters_by_rule(text), key=is_letter):
+        if not is_word:
+            tokens += run
+        elif tokens and tokens[-1] == " ":
+            tokens[-1] += "".join(run)
+        else:
+            tokens.append("".join(run))
+    return tokens
+
+
+difficult = st.text(
+    "aab \r\n.你é가\u1161\u11a8한\u302e\u3131😀👩🏽🇩🇪\u0301\u200d\ufe0f\U000e0067\U00011000"
+)
+
+
+@settings(deadline=None)
+@given(difficult | st.text(max_size=20))
+def test_the_expression_equals_the_rules(text: str) -> None:
+    assert tokenize(text) == tokenize_by_rule(text)
+    assert list(clusters(text)) == list(clusters_by_rule(text))
+
+
+@pytest.mark.parametrize("before", ["a", "가", "\u200d", "🇩"])
+def test_every_character_by_the_rules(before: str) -> None:
+    """The expression names the marks by planes: none has been forgotten, whatever Unicode this
+    Python knows. Of letters alone there are too many; one of each thousand speaks for them."""
+    for code in range(0x80, sys.maxunicode + 1):
+        text = before + chr(code)
+        if code % 1024 == 0 or unicodedata.category(chr(code))[0] not in "LC":
+            assert tokenize(text) == tokenize_by_rule(text), hex(code)
+
+
+# ---- What a token may be
+
+
+LONG = {
+    "a word": "a" * 100_000,
+    "accents": "a" + "\u0301" * 100_000,
+    "a family": "👩" + "\u200d👩" * 50_000,
+    "Hangul": "가" + "\u1161" * 100_000,
+}
+
+
+@pytest.mark.parametrize("text", LONG.values(), ids=LONG)
+def test_a_token_has_a_limit(text: str) -> None:
+    """A limit in tokens is one in bytes, for any text."""
+    tokens = tokenize(text)
+    assert "".join(tokens) == text
+    assert max(map(len, tokens)) <= MAX_TOKEN
+    assert len(tokens) > len(text) / MAX_TOKEN
+
+
+@settings(deadline=None)
+@given(difficult.map(lambda text: text * 20) | st.text(), st.integers(MAX_TOKEN + 1, 99))
+@example("a" * 1000, MAX_TOKEN + 1)
+def test_piece_by_piece(text: str, size: int) -> None:
+    """Where the text is cut for a while changes no token, and no piece is longer than asked for."""
+    pieces = list(tokenized(text, size))
+    assert [token for piece in pieces for token in piece] == tokenize(text)
+    assert all(len("".join(piece)) <= size for piece in pieces)

@@ -1,0 +1,22 @@
+"""Work that gives no turns needs no event loop: a plain call for plain tests.
+
+    (answer,) = at_once(Model().answers(question))
+"""
+
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+__all__ = ["at_once"]
+
+T = TypeVar("T")
+
+
+def at_once(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine that never waits, and return its result."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    work.close()
+    raise AssertionError("it waits")
