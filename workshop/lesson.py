@@ -181,10 +181,12 @@ async def _serve(
 async def _ask(port: int, watch: Callable[[int], Awaitable[None]]) -> int:
     """Show what whoever listens there answers."""
     try:
-        return 0 if await _watch(watch, port) else 1
+        if await _watch(watch, port):
+            return 0
+        print(f"Was it typed? Enter must send CR LF:  workshop nc -l -C {port}")
     except OSError:
         print(f"nobody listens on port {port}. In another terminal:  workshop nc -l -C {port}")
-        return 1
+    return 1
 
 
 async def _use_running_server(

@@ -342,7 +342,7 @@ def test_an_answer_is_resumed_on_the_other_replica(balance: Balance) -> None:
             last_event_id = parser.last_event_id
         for replica in (one, two):
             metrics = httpx.get(f"{replica.url}/metrics").text
-            assert 'workshop_requests_total{reason="cut off",route="GET /chat/{text}"}' in metrics
+            assert 'workshop_requests_total{reason="reset",route="GET /chat/{text}"}' in metrics
     seed = int(str(events[0].id).partition("-")[0])
     (said,) = at_once(Model(seed).answers(Question(model=MODEL, turns=[Turn("user", "hi")])))
     *tokens, done = [msgspec.json.decode(event.data) for event in events]

@@ -86,7 +86,8 @@ def test_a_netcat_without_c() -> None:
     """As the README says of BusyBox: take ours there."""
     with typing("busybox") as (model, client):
         model.press(HEAD)
-        client.until("a line that ends in LF alone: HTTP lines end in CR LF.")
+        client.until("a line that ends in LF alone: HTTP lines end in CR LF")
+        client.until("Was it typed? Enter must send CR LF:  workshop nc -l -C ")
 
 
 def test_nobody_listens() -> None:
