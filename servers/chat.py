@@ -21,7 +21,6 @@
 """
 
 import argparse
-import re
 import sys
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
@@ -73,15 +72,6 @@ PAGE_HEADERS = (
     ("Referrer-Policy", "no-referrer"),
 )
 
-# Whole lines, and the end of a line; a "//" inside a string is followed by the quote that ends it.
-COMMENT = re.compile(rb"^\t*(?://.*|/\*(?:(?!\*/)(?s:.))*\*/)$| // [^\n\"'`]*$", re.MULTILINE)
-
-
-def without_comments(source: bytes) -> bytes:
-    """A script or a style sheet as a browser gets it. The comments are for those who read the file;
-    their lines stay, empty, so that the others keep their numbers."""
-    return COMMENT.sub(lambda comment: b"\n" * comment[0].count(b"\n"), source)
-
 
 def routes(
     pace: Pace,
@@ -109,8 +99,7 @@ def routes(
 
     def page_file(name: str) -> Reply:
         path = files[name]
-        content = without_comments(path.read_bytes())
-        return Reply(content, 200, CONTENT_TYPES[path.suffix], PAGE_HEADERS)
+        return Reply(path.read_bytes(), 200, CONTENT_TYPES[path.suffix], PAGE_HEADERS)
 
     async def home(request: Request) -> Reply | StreamingReply:
         if "text/html" in (request.header("accept") or ""):

@@ -72,10 +72,11 @@ function setRunning(controller, news) {
 
 function askAgain() {
 	prompt.focus();
-	const [question] = chat.messages.splice(-2);
-	conversation.lastElementChild.remove();
-	conversation.lastElementChild.remove();
-	ask(question.content);
+	const at = chat.messages.findLastIndex(({ role }) => role === "user");
+	if (at < 0) return; // an answer alone, in a damaged history
+	const removed = chat.messages.splice(at);
+	for (const _ of removed) conversation.lastElementChild.remove();
+	ask(removed[0].content);
 }
 
 function open(opened) {

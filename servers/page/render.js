@@ -91,7 +91,12 @@ function build(node, parent) {
 	return { ...viewOf(node, element, box), isCode: parent.isCode || node.type === "code" };
 }
 
-/** A block's element, and the one inside it that has its text. */
+/**
+ * A block's element, and the one inside it that has its text.
+ *
+ * Only what has text of its own gets a direction. `dir="auto"` passes over descendants that have a
+ * `dir` (HTML §3.2.6.4), so on a list it finds nothing, and searches all its items for each new one.
+ */
 function elementsOf({ type, start, isHead, align, level }) {
 	const dir = "auto";
 	switch (type) {
@@ -103,12 +108,14 @@ function elementsOf({ type, start, isHead, align, level }) {
 		}
 		case "table": {
 			const box = make("table");
-			return [make("div", { className: "table", tabIndex: 0, dir }, box), box];
+			return [make("div", { className: "table", tabIndex: 0 }, box), box];
 		}
 		case "list":
-			return [start ? make("ol", { dir, start: Number(start) }) : make("ul", { dir })];
+			return [start ? make("ol", { start: Number(start) }) : make("ul")];
 		case "cell":
 			return [make(isHead ? "th" : "td", { dir, className: align })];
+		case "quote":
+		case "item":
 		case "rule":
 		case "row":
 		case "part":

@@ -9,9 +9,13 @@ import { noReply } from "./words.js";
 const form = document.querySelector("#settings");
 const { server, model, fault, pace, note } = form.elements;
 
-for (const [name, value] of Object.entries({ model: "sim-1", ...load("settings") })) {
-	if (name === "model") model.add(new Option(value));
-	if (form.elements[name]) form.elements[name].value = value;
+// Only what is a text goes into a field, and only what a choice offers is chosen.
+const kept = Object(load("settings"));
+model.add(new Option(typeof kept.model === "string" ? kept.model : "sim-1"));
+for (const field of form.elements) {
+	if (!field.name || typeof kept[field.name] !== "string") continue;
+	field.value = kept[field.name];
+	if (field.selectedIndex < 0) field.selectedIndex = 0;
 }
 switchFields();
 

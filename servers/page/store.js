@@ -1,17 +1,21 @@
 /*
  * What the browser keeps in localStorage: the settings, and what was said, newest conversation
  * first. Where storage is off, it lasts as long as the page.
+ *
+ * Any page of this origin can have written there, so nothing that comes from there is trusted: what
+ * has another type than ours is left out.
  */
 
 const LIMIT = 1_000_000; // of all conversations together, in UTF-16 code units of their JSON
 
 const kept = {};
 
-export function load(name, otherwise) {
+/** @returns {any} any JSON, or undefined */
+export function load(name) {
 	try {
-		return JSON.parse(localStorage[`workshop.${name}`]) ?? otherwise;
+		return JSON.parse(localStorage[`workshop.${name}`]);
 	} catch {
-		return kept[name] ?? otherwise;
+		return kept[name];
 	}
 }
 
@@ -26,11 +30,33 @@ export function save(name, value) {
 	}
 }
 
-/** Each is {id, title, messages}. */
+/** Each is {id, title, messages}: whatever has been stored, these are of the right types. */
 export function listChats() {
-	const chats = load("chats", []);
-	return Array.isArray(chats) ? chats.filter((chat) => chat?.messages) : [];
+	return arrayOf(load("chats")).flatMap(readChat);
 }
+
+function readChat(stored) {
+	const { id, title, messages } = Object(stored);
+	if (typeof id !== "number" || !Array.isArray(messages)) return [];
+	return [{ id, title: textOf(title) || "…", messages: messages.flatMap(readMessage) }];
+}
+
+function readMessage(stored) {
+	const { role, content, thinking, ending, seconds, stats } = Object(stored);
+	if (role === "user") return [{ role, content: textOf(content) }];
+	if (role !== "assistant") return [];
+	return [{
+		role,
+		content: textOf(content),
+		thinking: textOf(thinking),
+		ending: [0, 1].map((index) => textOf(arrayOf(ending)[index])),
+		seconds: Number.isFinite(seconds) ? seconds : 0,
+		stats: textOf(stats),
+	}];
+}
+
+const arrayOf = (value) => (Array.isArray(value) ? value : []);
+const textOf = (value) => (typeof value === "string" ? value : "");
 
 /** As the newest. What is too much for all is forgotten, oldest first. */
 export function saveChat(chat) {

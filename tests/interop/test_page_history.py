@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, expect
@@ -57,14 +58,13 @@ def test_history(visit: Visit, server: RunningServer) -> None:
 
 
 def test_an_answer_on_its_way_is_kept(visit: Visit, held: Held) -> None:
-    """What had come of it, when the reader closed the window."""
+    """What had come of it, when the reader left the page. (A reload runs the old page's `pagehide`
+    before the new page; a window that is closed may run it afterwards.)"""
     message = half_answered(visit, held)
-    visit.page.close()
-    later = Visit(visit.page.context.new_page())
-    later.open(held.url)
-    later.page.locator("[popovertarget=history]").click()
-    later.page.locator("#history li button").first.click()
-    message = later.page.locator("[data-role=assistant]")
+    visit.reload()
+    expect(message).to_have_count(0)
+    visit.page.locator("[popovertarget=history]").click()
+    visit.page.locator("#history li button").first.click()
     shows(message.locator(".answer"), "one two")
     shows(message.locator(".ending"), "cut off")
 
@@ -79,17 +79,108 @@ def test_the_running_conversation_in_the_history(visit: Visit, held: Held) -> No
     shows(message.locator(".answer"), "one two three")
 
 
-DAMAGED = [None, {"id": 1}, {"id": 2, "title": "old", "messages": [{"role": "assistant"}]}]
+ODD: list[Any] = [None, True, 7, -1.5, "", "text", [], [[]], {}, {"length": 1}, {"toString": 1}]
+FIELDS = ["role", "content", "thinking", "ending", "seconds", "stats"]
+FORM = ["server", "model", "pace", "fault", "system"]
+WHOLE = {
+    **dict.fromkeys(FIELDS, "said"),
+    "role": "assistant",
+    "seconds": 1,
+    "ending": ["complete", ""],
+}
+QUESTION = {"role": "user", "content": "asked"}
+
+# Each is what another program has left there as settings, and as one conversation of the history.
+DAMAGED_SETTINGS: list[Any] = [
+    *ODD,
+    *({name: odd} for name in FORM for odd in ODD),
+    *({name: "x"} for name in ("elements", "length", "name", "note", "onsubmit", "__proto__")),
+]
+DAMAGED_CHATS: list[Any] = [
+    *ODD,
+    *({"id": odd, "title": "t", "messages": [WHOLE]} for odd in ODD),
+    *({"id": 1, "title": odd, "messages": [WHOLE]} for odd in ODD),
+    *({"id": 1, "title": "t", "messages": odd} for odd in ODD),
+    *({"id": 1, "title": "t", "messages": [odd]} for odd in ODD),
+    *(
+        {"id": 1, "title": "t", "messages": [message | {name: odd}]}
+        for message in (WHOLE, QUESTION)
+        for name in FIELDS
+        for odd in [*ODD, [1, None], [{}, {}]]
+    ),
+    {"id": 1, "title": "t", "messages": [QUESTION, QUESTION, WHOLE, WHOLE]},
+]
+
+# A module of another query is another module: it reads the settings anew.
+READ_SETTINGS = """async (all) => {
+    const found = [];
+    for (const [index, kept] of all.entries()) {
+        localStorage["workshop.settings"] = JSON.stringify(kept);
+        document.querySelector("#settings").reset();
+        document.querySelector("[name=model]").replaceChildren();
+        const { settings } = await import(`/page/settings.js?${index}`);
+        found.push(settings());
+    }
+    return found;
+}"""
+# As a reader does: opens the history, and its first conversation in place of a new one.
+OPEN_CHATS = """async (all) => {
+    const history = document.querySelector("#history");
+    const opened = [];
+    for (const kept of all) {
+        localStorage["workshop.chats"] = JSON.stringify(kept);
+        history.ontoggle();
+        const title = history.querySelector("li button");
+        if (title) {
+            document.querySelector("#new").click();
+            title.click();
+        }
+        opened.push(title ? document.querySelectorAll("[data-role]").length : -1);
+    }
+    return opened;
+}"""
+
+
+def test_damaged_settings(visit: Visit, server: RunningServer) -> None:
+    """Whatever was stored, each setting is a text, and a choice is one of those offered."""
+    visit.open(server.url)
+    plain = {"server": "", "model": "sim-1", "pace": "", "fault": "", "system": ""}
+    free = ("model", "fault", "system")  # anything may be written there
+    all_found = visit.evaluate(READ_SETTINGS, DAMAGED_SETTINGS)
+    for kept, found in zip(DAMAGED_SETTINGS, all_found, strict=True):
+        fields = kept if isinstance(kept, dict) else {}
+        texts = {name: fields[name] for name in free if isinstance(fields.get(name), str)}
+        assert found == plain | texts, kept
+    assert visit.problems == []
 
 
 def test_a_damaged_history(visit: Visit, server: RunningServer) -> None:
-    """What another program has left there stops nobody."""
-    kept = json.dumps(json.dumps(DAMAGED))
-    visit.page.add_init_script(f"localStorage['workshop.chats'] ??= {kept}")
+    """Whatever was stored, it is listed and opened, or it is not there."""
+    visit.open(server.url)
+    for each in (DAMAGED_CHATS, [[chat] for chat in DAMAGED_CHATS]):
+        opened = visit.evaluate(OPEN_CHATS, each)
+        assert len(opened) == len(each)
+    assert max(opened) == 4
+    assert -1 in opened
+    assert visit.problems == []
+
+
+@pytest.mark.parametrize("messages", [[WHOLE], [QUESTION, QUESTION, WHOLE, WHOLE], [QUESTION]])
+def test_the_page_goes_on_with_a_damaged_storage(
+    messages: list[Any], visit: Visit, server: RunningServer
+) -> None:
+    """Send works, an odd conversation goes on, and its last answer can be asked for again."""
+    stored = {"settings": {"length": 1}, "chats": [{"id": 1, "title": "old", "messages": messages}]}
+    for name, kept in stored.items():
+        text = json.dumps(json.dumps(kept))
+        visit.page.add_init_script(f"localStorage['workshop.{name}'] ??= {text}")
     visit.open(server.url)
     visit.page.locator("[popovertarget=history]").click()
     visit.page.get_by_role("button", name="old", exact=True).click()
-    expect(visit.page.locator("[data-role]")).to_have_count(1)
+    expect(visit.page.locator("[data-role]")).to_have_count(len(messages))
+    again = visit.page.locator(".again:visible")
+    if again.count():
+        again.click()
     expect(visit.ask("Hi")).to_have_attribute("data-ending", "complete")
     assert visit.problems == []
 

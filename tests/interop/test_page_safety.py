@@ -1,5 +1,5 @@
 """What a model may say to the chat page, and what the page says to everybody: no script runs, no
-text is lost, and a screen reader finds its way."""
+text is lost, no length of it stops the browser, and a screen reader finds its way."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,6 +65,49 @@ def test_the_torture_text(visit: Visit, server: RunningServer) -> None:
     message = visit.ask("Hi")
     expect(message).to_have_attribute("data-ending", "complete")
     assert message.locator(".answer").inner_html() == visit.evaluate(WHOLE, [TORTURE])
+
+
+# An opening, and what can follow it many times. None of them has a letter, because the first letter
+# ends the search for a text's direction.
+LONG = {
+    "rows of a table": ("|1|2|\n|-|-|\n", "|1|2|\n"),
+    "items": ("", "- 1\n"),
+    "numbered items": ("", "1. 1\n"),
+    "a quotation": ("", "> 1\n>\n"),
+    "items in a quotation": ("", "> - 1\n"),
+}
+SHOW = """async ([text]) => {
+    const { markdownView } = await import("/page/render.js");
+    const element = document.createElement("div");
+    element.className = "markdown";
+    document.querySelector("#conversation").replaceChildren(element);
+    const view = markdownView(element);
+    view.append(text);
+    view.end();
+    for (let frame = 0; frame < 2; frame += 1) await new Promise(requestAnimationFrame);
+}"""
+
+
+@pytest.mark.parametrize("kind", LONG)
+def test_the_browsers_own_work_is_linear(kind: str, visit: Visit, server: RunningServer) -> None:
+    """Four times as many blocks cost four times as much, not sixteen: at most six. The processor
+    time of Chromium's main thread is compared, because other programs do not lengthen it."""
+    opening, piece = LONG[kind]
+    visit.open(server.url)
+    devtools = visit.page.context.new_cdp_session(visit.page)
+    devtools.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def cost(count: int) -> float:
+        def spent() -> float:
+            metrics = devtools.send("Performance.getMetrics")["metrics"]
+            return float(next(one["value"] for one in metrics if one["name"] == "TaskDuration"))
+
+        before = spent()
+        visit.evaluate(SHOW, [opening + piece * count])
+        return spent() - before
+
+    cost(100)  # scripts are compiled
+    assert cost(12_000) < 6 * cost(3_000)
 
 
 # ---- For everybody

@@ -1,11 +1,12 @@
 """What a reader does with the chat page, and where: keys, scrolling, settings, languages, other
 windows, the proxy, no script at all. Its history: test_page_history.py."""
 
+import gzip
 import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, FloatRect, Response, ViewportSize, expect
+from playwright.sync_api import Browser, FloatRect, Request, ViewportSize, expect
 
 from servers.chat import PAGE
 from servers.llm.faults import FAULTS
@@ -26,28 +27,48 @@ def server() -> Iterator[RunningServer]:
 # ---- The page as it is sent
 
 
+# Bytes as `gzip -9` leaves each file: what it is, and one in twenty more.
+MAX_CHAT = 28_700
+MAX_PANE = 7_800  # loaded with the first recorded answer
+
+
 @pytest.mark.parametrize("locale", ["en", "zh"])
 def test_weight(locale: str, browser: Browser, server: RunningServer) -> None:
-    """All that a browser loads for the page and for the wire pane of a recorded answer."""
+    """All files that a browser loads for the chat and for the wire pane of a recorded answer, and
+    no other. They are weighed compressed: comments are for the reader and cost little."""
+    other = {"en": "chinese.js", "zh": "english.js"}[locale]
+    needed = {"/", *(f"/page/{path.name}" for path in PAGE.iterdir())}
+    needed -= {"/page/index.html", f"/page/{other}"}
     wide = ViewportSize(width=1400, height=800)
     with browser.new_context(locale=locale, viewport=wide) as context:
+        context.set_default_timeout(SAFETY * MILLISECONDS)
         page = context.new_page()
-        weights: dict[str, int] = {}
+        loaded: dict[str, Request] = {}
 
-        def weigh(response: Response) -> None:
-            path = response.url.removeprefix(server.url)
+        def note(request: Request) -> None:
+            path = request.url.removeprefix(server.url)
             if path == "/" or path.startswith("/page/"):
-                weights[path] = len(response.body())
+                loaded[path] = request
 
-        page.on("response", weigh)
+        page.on("requestfinished", note)
         page.goto(server.url)
-        visit = Visit(page)
-        expect(visit.ask("Hi")).to_have_attribute("data-ending", "complete")
+        expect(Visit(page).ask("Hi")).to_have_attribute("data-ending", "complete")
         expect(page.locator("#wire")).to_contain_text("server: " if locale == "en" else "服务器：")
-        other = {"en": "chinese.js", "zh": "english.js"}[locale]
-        files = {path.name for path in PAGE.iterdir()} - {"index.html", other}
-        assert weights.keys() == {"/", *(f"/page/{name}" for name in files)}
-        assert sum(weights.values()) < 60_000
+        # The pane's style sheet may come after its words.
+        while not needed <= loaded.keys():
+            page.wait_for_event("requestfinished")
+        assert loaded.keys() == needed
+        chat = pane = 0
+        for path, request in loaded.items():
+            reply = request.response()
+            assert reply
+            weight = len(gzip.compress(reply.body(), 9, mtime=0))
+            if path.startswith("/page/wire"):
+                pane += weight
+            else:
+                chat += weight
+        assert chat < MAX_CHAT
+        assert pane < MAX_PANE
 
 
 def test_first_paint_needs_no_script(visit: Visit, server: RunningServer) -> None:
@@ -88,6 +109,7 @@ def test_keys(visit: Visit, held: Held) -> None:
     """Enter sends, Shift+Enter does not, Esc stops, / goes to the message, Alt+N begins anew."""
     visit.open(held.url, model="echo")
     page = visit.page
+    expect(page.locator("#prompt")).to_be_focused()
     page.keyboard.type("one")
     page.keyboard.press("Shift+Enter")
     page.keyboard.type("two")
@@ -103,7 +125,7 @@ def test_keys(visit: Visit, held: Held) -> None:
     page.locator("h1").evaluate("() => document.activeElement.blur()")
     page.keyboard.press("/")
     expect(page.locator("#prompt")).to_be_focused()
-    shows(page.locator("#prompt"), "")
+    expect(page.locator("#prompt")).to_have_value("")
     page.keyboard.press("Alt+n")
     expect(page.locator("[data-role]")).to_have_count(0)
     expect(page.locator("#intro")).to_be_visible()
@@ -178,17 +200,26 @@ def test_settings(visit: Visit, server: RunningServer) -> None:
         visit.reload()
 
 
+HOUR = 3600 * MILLISECONDS
+
+
 def test_the_answer_again(visit: Visit, server: RunningServer) -> None:
     """And a copy of it in the clipboard: the Markdown; of code the code alone."""
-    visit.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    visit.open(server.url, model="echo")
     page = visit.page
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.clock.install(time=0)
+    visit.open(server.url, model="echo")
     question = "```py\na < b\n```\n\n**end**"
     message = visit.ask(question)
+    expect(message).to_have_attribute("data-ending", "complete")
+    page.clock.pause_at(HOUR)  # "Copied" stands there for 1.5 s
     for name, copied in ((".copy-answer", question), (".code .copy", "a < b\n")):
         message.locator(name).click()
         shows(message.locator(name), "Copied")
         assert page.evaluate("navigator.clipboard.readText()") == copied
+        page.clock.run_for(1500)
+        shows(message.locator(name), "Copy")
+    page.clock.resume()
     with page.expect_request("**/v1/chat/completions") as asked:
         message.locator(".again").press("Enter")
     expect(page.locator("#prompt")).to_be_focused()

@@ -38,7 +38,7 @@ DRIVE = """([path, init]) => {
             pane.ended("cut");
         }
     };
-    run();
+    globalThis.driven = run();
 }"""
 QUESTION = """\
 {"model":"sim-1","stream":true,"max_tokens":12,"messages":[{"role":"user","content":"你好"}]}
@@ -194,8 +194,10 @@ def test_what_is_wrong_can_be_seen(fault: str, visit: Visit, chat_server: Runnin
 def test_a_server_without_a_wire(visit: Visit, chat_server: RunningServer) -> None:
     """A reply without X-Wire: the pane stays hidden, and asks for nothing."""
     pane = drive(visit.page, chat_server.url, "/health")
+    visit.page.evaluate("() => driven")
     expect(pane).to_be_hidden()
     visit.page.evaluate(DRIVE, ["/faults", {}])
+    visit.page.evaluate("() => driven")
     assert not [url for url in visit.requested if "/wire/" in url]
 
 

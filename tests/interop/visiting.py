@@ -40,6 +40,7 @@ DISABLED = [
 FLAGS = [
     "--no-sandbox",  # for root, as in a container
     "--disable-gpu",
+    "--disable-smooth-scrolling",  # a turn of the wheel is one step, seen whole or not at all
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",

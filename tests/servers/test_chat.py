@@ -9,7 +9,7 @@ from trio.testing import MockClock
 
 from protocol.sse import EventStreamParser
 from servers.access import Access
-from servers.chat import GREETING, PAGE, routes, without_comments
+from servers.chat import GREETING, PAGE, routes
 from servers.llm.faults import listing
 from servers.llm.tokens import tokenize
 from servers.pace import Pace
@@ -49,7 +49,7 @@ TYPES = {
 
 
 def page_reply(name: str) -> bytes:
-    content = without_comments((PAGE / name).read_bytes())
+    content = (PAGE / name).read_bytes()
     return head(
         200,
         b"Content-Type: %b\r\n" % TYPES[(PAGE / name).suffix],
@@ -65,44 +65,9 @@ async def test_home_is_the_page_to_a_browser(accept: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(path.name for path in PAGE.iterdir() if path.is_file()))
 async def test_page_files(name: str) -> None:
-    """Each with its type, for `nosniff` is said too, and the policy that lets nothing in."""
+    """Each as it lies in the repository, comments too, because the source is read in the browser;
+    with its type, because `nosniff` is sent; and with the policy that lets nothing in."""
     assert await ask(AT_ONCE, get(f"/page/{name}")) == page_reply(name)
-
-
-SCRIPT = b"""\
-/*
- * A file's own comment.
- */
-
-let url = "https://example.org/"; // it's kept: only a guess says that no string ends here
-\tlet text = "a // b";
-\tlet more = 1; // gone
-\t// gone
-\t/** gone */
-/* kept */ let first = 1;
-let last = 2; /* kept */
-let regex = /[/*]/;
-"""
-
-
-def test_comments_stay_here() -> None:
-    """Of a script a browser gets the code, on the same lines."""
-    left = SCRIPT.replace(b"/*\n * A file's own comment.\n */", b"\n\n")
-    left = left.replace(b" // gone\n\t// gone\n\t/** gone */", b"\n\n")
-    assert without_comments(SCRIPT) == left
-    for path in PAGE.iterdir():
-        source, sent = path.read_bytes(), without_comments(path.read_bytes())
-        in_comment = False
-        for line, kept in zip(source.split(b"\n"), sent.split(b"\n"), strict=True):
-            words = line.strip()
-            in_comment = in_comment or (words.startswith(b"/*") and path.suffix in (".js", ".css"))
-            if in_comment or (words.startswith(b"//") and path.suffix == ".js"):
-                assert kept == b"", (path.name, line)
-            else:
-                behind = line.removeprefix(kept)
-                assert kept.strip() or not words, (path.name, line)
-                assert not behind or behind.startswith(b" // "), (path.name, line)
-            in_comment = in_comment and b"*/" not in words
 
 
 def test_the_page_loads_its_own_files_only() -> None:
