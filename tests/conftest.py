@@ -64,7 +64,7 @@ def start() -> Iterator[Start]:
 
 
 @contextmanager
-def limited(process: Process, seconds: float = 30) -> Iterator[None]:
+def limited(process: Process, seconds: float = 60) -> Iterator[None]:
     """Kill a process in the end, and before if that does not come: no test waits for ever."""
     timer = threading.Timer(seconds, process.kill)
     timer.start()
@@ -83,7 +83,7 @@ def line_of(stream: IO[bytes] | None) -> str:
 
 def outputs(process: Process) -> tuple[int, str, str]:
     """The exit code of a process that ends by itself, and all it still says on both outputs."""
-    out, error = process.communicate(timeout=20)
+    out, error = process.communicate(timeout=60)
     return process.returncode, out.decode(), error.decode()
 
 

@@ -3,7 +3,13 @@
 from clients.memory import MemoryStream, memory_pair
 from clients.stream import ByteStream
 
-__all__ = ["MemoryStream", "memory_pair", "receive_all", "receive_until"]
+__all__ = ["SAFETY", "MemoryStream", "memory_pair", "receive_all", "receive_until"]
+
+SAFETY = 60.0
+"""Seconds after which what must happen is called a failure, on the real clock.
+
+It decides nothing: what is waited for takes milliseconds, the start of a process a second, and
+a few times as long on a machine that other programs keep busy."""
 
 
 async def receive_until(stream: ByteStream, end: bytes) -> bytes:

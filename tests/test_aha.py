@@ -89,7 +89,7 @@ def test_chunked_sends_each_token_before_the_next_is_made(
             arrived.release()
 
     def pace(token: str) -> None:  # a token is made only when the piece before it has arrived
-        if not arrived.acquire(timeout=10):
+        if not arrived.acquire(timeout=60):
             held_up.append(token)
 
     monkeypatch.setattr(aha, "say", say)

@@ -11,7 +11,7 @@ from trio.testing import wait_all_tasks_blocked
 from clients.arrivals import Arrivals
 from clients.stream import CLOSING, ByteStream
 
-from ..streams import memory_pair
+from ..streams import SAFETY, memory_pair
 from .test_stream import Pair, on_loopback
 
 Open = Callable[[], Awaitable[Pair]]
@@ -35,7 +35,7 @@ async def tcp_pair() -> AsyncIterator[Open]:
 @asynccontextmanager
 async def running() -> AsyncIterator[tuple[Arrivals, trio.Nursery]]:
     arrivals = Arrivals()
-    with trio.fail_after(20):
+    with trio.fail_after(SAFETY):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(arrivals.run)
             yield arrivals, nursery
@@ -97,8 +97,11 @@ async def test_cancelled_means_never_called_again(tcp_pair: Open) -> None:
         return True
 
     async with running() as (arrivals, _):
-        with trio.move_on_after(0.01):
-            await arrivals.each(near, take)
+        with trio.CancelScope() as scope:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(arrivals.each, near, take)
+                await wait_all_tasks_blocked()
+                scope.cancel()
         await far.send_all(b"x")
         await wait_all_tasks_blocked(0.01)
         assert calls == 0
@@ -215,7 +218,7 @@ async def test_two_tasks_cannot_wait_for_one_stream(tcp_pair: Open) -> None:
 
 async def test_when_nobody_calls_any_more_each_waits_for_itself(tcp_pair: Open) -> None:
     near, far = await tcp_pair()
-    with trio.fail_after(20):
+    with trio.fail_after(SAFETY):
         async with trio.open_nursery() as nursery:
             arrivals = Arrivals()
             scope = trio.CancelScope()

@@ -13,6 +13,7 @@ from clients.http import Client, open_client, request
 from clients.tunnel import Proxy, open_tunnel
 
 from ..cancelling import at_each_await
+from ..streams import SAFETY
 from .tls_peers import CA, server_context
 
 ANSWER = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"
@@ -61,7 +62,7 @@ class Peer:
                 data = b""
 
     async def until_none_is_open(self) -> None:
-        with trio.fail_after(30):
+        with trio.fail_after(SAFETY):
             while self.connections:
                 await self._change.wait()
 
@@ -100,7 +101,7 @@ async def test_a_client_and_its_pool() -> None:
             with cancelled:
                 await whole_answer(client, peer)
             await wait_all_tasks_blocked()
-            with trio.fail_after(30):
+            with trio.fail_after(SAFETY):
                 while peer.connections > len(client._pool):
                     await trio.lowlevel.checkpoint()
             assert len(client._pool) <= 1

@@ -23,6 +23,7 @@ from servers.pace import Pace
 
 from ..servers.driving import running
 from ..servers.openai_proxy.behind import END, EVENTS, Behind, behind, chunked, read_request, whole
+from ..streams import SAFETY
 from .asking import ASK, DONE, JSON, STOP, event, told
 from .tls_peers import CA, server_context
 
@@ -54,7 +55,7 @@ async def test_each_delta_when_it_comes() -> None:
         async with stream_chat(f"http://127.0.0.1:{api.port}/v1", ASK) as answer:
             for word in "abc":
                 api.go.release()
-                with trio.fail_after(20):
+                with trio.fail_after(SAFETY):
                     assert (await anext(answer)).text == word
             api.go.release()
             assert [delta.finish_reason async for delta in answer] == ["stop"]
@@ -64,7 +65,7 @@ async def test_leaving_the_block_stops_it() -> None:
     async with behind(EVENTS + chunked(event("a")), stays=True) as api:
         async with stream_chat(f"http://127.0.0.1:{api.port}/v1", ASK) as answer:
             assert (await anext(answer)).text == "a"
-        with trio.fail_after(20):
+        with trio.fail_after(SAFETY):
             await api.gone.wait()
 
 

@@ -18,7 +18,7 @@ from servers.llm.tokens import tokenize
 from servers.pace import Pace
 from servers.server import Server, listen
 
-from ..streams import memory_pair, receive_until
+from ..streams import SAFETY, memory_pair, receive_until
 
 ASKED = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
 HEAD = b"HTTP/1.1 200 OK\r\n"
@@ -43,7 +43,7 @@ async def pieces_of(response: Response) -> tuple[list[bytes], str]:
     """All pieces, and the error after them."""
     pieces = []
     try:
-        with trio.fail_after(5):
+        with trio.fail_after(SAFETY):
             async for piece in response:
                 pieces.append(piece)
     except h11.RemoteProtocolError as error:
@@ -92,7 +92,7 @@ async def test_head_has_no_body() -> None:
     """Whatever its Content-Length says: it is what GET would have brought (RFC 9110 §9.3.2)."""
     response = await answered(HEAD + b"Content-Length: 5\r\n\r\n", method="HEAD", close=False)
     assert response.header("content-length") == "5"
-    with trio.fail_after(5):
+    with trio.fail_after(SAFETY):
         assert await response.read() == b""
 
 
@@ -103,7 +103,7 @@ async def test_a_body_ends_without_a_close() -> None:
         b"Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
     ):
         response = await answered(HEAD + sent, close=False)
-        with trio.fail_after(5):
+        with trio.fail_after(SAFETY):
             assert await response.read() == b"a"
             assert await response.read() == b""
 
@@ -257,7 +257,7 @@ async def serving(
             stream.close()
 
         nursery.start_soon(accept)
-        with trio.fail_after(10):
+        with trio.fail_after(SAFETY):
             yield listener.socket.getsockname()[1], requests
         nursery.cancel_scope.cancel()
 
@@ -328,7 +328,7 @@ async def test_a_real_server() -> None:
     sockets = listen("localhost", 0)
     port = sockets[0].getsockname()[1]
     server = Server(routes(Pace(0, 0)))
-    with trio.fail_after(10):
+    with trio.fail_after(SAFETY):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(server.serve, sockets)
             async with request("GET", f"http://localhost:{port}/") as response:
@@ -348,7 +348,7 @@ async def test_leaving_the_block_ends_the_stream() -> None:
     sockets = listen("127.0.0.1", 0)
     port = sockets[0].getsockname()[1]
     server = Server(routes(Pace(0, 0.02)))
-    with trio.fail_after(10):
+    with trio.fail_after(SAFETY):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(server.serve, sockets)
             async with request("GET", f"http://127.0.0.1:{port}/") as response:

@@ -24,6 +24,7 @@ from clients.http import open_client, request
 from clients.stream import SocketStream
 from clients.tls import TLSStream
 
+from ..streams import SAFETY
 from .tls_peers import CA, PAST, certificate, server_context
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -85,7 +86,7 @@ async def serving(
     server = Server(port, serve, context or server_context())
     async with trio.open_nursery() as nursery:
         nursery.start_soon(trio.serve_listeners, server.handle, [listener])
-        with trio.fail_after(20):
+        with trio.fail_after(SAFETY):
             yield server
         nursery.cancel_scope.cancel()
 

@@ -10,7 +10,7 @@ from trio.testing import MockClock
 
 from clients.stream import ByteStream, SocketStream, connect
 
-from ..streams import memory_pair, receive_all
+from ..streams import SAFETY, memory_pair, receive_all
 
 Pair = tuple[ByteStream, ByteStream]
 MUCH = b"x" * (12 << 20)  # more than any kernel buffers for one connection by itself
@@ -130,7 +130,7 @@ async def test_reset_wakes_a_waiting_writer(pair: Pair) -> None:
         with pytest.raises(trio.BrokenResourceError):
             await left.send_all(b"more")
 
-    with trio.fail_after(5):
+    with trio.fail_after(SAFETY):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(write)
             await trio.testing.wait_all_tasks_blocked()
@@ -239,7 +239,7 @@ async def test_close_wakes_who_waits_here(pair: Pair) -> None:
         with pytest.raises(trio.ClosedResourceError):
             await left.receive_some()
 
-    with trio.fail_after(5):
+    with trio.fail_after(SAFETY):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(read)
             await trio.testing.wait_all_tasks_blocked()

@@ -12,7 +12,7 @@ from clients.stream import SocketStream
 from clients.tunnel import Proxy, open_tunnel, proxy_for
 from protocol.secret import MIN_SIZE, Secret, redact
 
-from ..streams import receive_until
+from ..streams import SAFETY, receive_until
 
 HOST = ("api.example.com", 443)
 
@@ -130,7 +130,7 @@ async def proxy_that_says(answer: bytes) -> AsyncIterator[tuple[int, list[bytes]
     (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
     async with trio.open_nursery() as nursery:
         nursery.start_soon(trio.serve_listeners, serve, [listener])
-        with trio.fail_after(20):
+        with trio.fail_after(SAFETY):
             yield listener.socket.getsockname()[1], asked
         nursery.cancel_scope.cancel()
 

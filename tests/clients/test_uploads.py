@@ -8,14 +8,14 @@ from clients.errors import ConnectError, RequestError
 from clients.exchange import exchange
 from clients.http import open_client
 
-from ..streams import memory_pair
+from ..streams import SAFETY, memory_pair
 
 
 @pytest.mark.parametrize("status", [307, 401, 413, 503])
 async def test_a_refusal_is_read_while_the_upload_runs(status: int) -> None:
     """The server says 413, reads no more and keeps the connection: nobody waits for it."""
     client, server = memory_pair(16 << 10)
-    with trio.fail_after(5):
+    with trio.fail_after(SAFETY):
         async with trio.open_nursery() as nursery:
 
             async def refuse() -> None:
@@ -33,7 +33,7 @@ async def test_an_early_success_does_not_end_the_upload() -> None:
     client, server = memory_pair(16 << 10)
     body = bytes(1 << 20)
     size = len(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1048576\r\n\r\n") + len(body)
-    with trio.fail_after(5):
+    with trio.fail_after(SAFETY):
         async with trio.open_nursery() as nursery:
             received = bytearray()
 
@@ -52,7 +52,7 @@ async def test_an_early_success_does_not_end_the_upload() -> None:
 async def test_a_connection_closed_here_while_the_upload_runs() -> None:
     """Its error is no ExceptionGroup either."""
     client, _ = memory_pair(16 << 10)
-    with trio.fail_after(5):
+    with trio.fail_after(SAFETY):
         async with trio.open_nursery() as nursery:
 
             async def close() -> None:

@@ -25,7 +25,7 @@ from servers.routes import Routes
 from servers.server import Server, listen
 from servers.watch import Watch
 
-from ..streams import MemoryStream, memory_pair, receive_all
+from ..streams import SAFETY, MemoryStream, memory_pair, receive_all
 
 # What the servers' clock says in these tests (conftest.py), and the fields of every response.
 DATE = "Mon, 23 Nov 2026 08:00:00 GMT"
@@ -120,7 +120,7 @@ async def connected(
 
     virtual = isinstance(trio.lowlevel.current_clock(), trio.testing.MockClock)
     try:
-        with trio.fail_after(10_000 if virtual else 20):
+        with trio.fail_after(10_000 if virtual else SAFETY):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(watch.run)
                 for task in routes.tasks:
@@ -172,7 +172,7 @@ class Running:
         """All that the server answers, until it closes."""
         client = await self.connect()
         try:
-            with trio.fail_after(10):
+            with trio.fail_after(SAFETY):
                 await client.send_all(request)
                 return await receive_all(client)
         finally:
@@ -200,7 +200,7 @@ async def running(
     )
     sockets = listen("127.0.0.1", 0)
     port = sockets[0].getsockname()[1]
-    with trio.fail_after(60):
+    with trio.fail_after(SAFETY):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(server.serve, sockets)
             clients: list[SocketStream] = []
@@ -214,7 +214,7 @@ async def running(
 
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for what no event announces, such as the kernel's side of a close."""
-    with trio.fail_after(10):
+    with trio.fail_after(SAFETY):
         while not condition():  # noqa: ASYNC110 - there is no event
             await trio.sleep(0.001)
 

@@ -12,7 +12,7 @@ from servers.connection import Limits
 from servers.reply import Reply
 from servers.routes import Routes
 
-from ..streams import receive_all
+from ..streams import SAFETY, receive_all
 from .driving import CLOSE, echo, get, open_files, replying, running, text, until
 from .hostile import ATTACKS, CHUNKED, MAX_BODY, Attack
 
@@ -30,7 +30,7 @@ async def attack(client: SocketStream, row: Attack, step: int) -> bytes:
         nonlocal received
         received = await receive_all(client)
 
-    with trio.fail_after(10):
+    with trio.fail_after(SAFETY):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(receive)
             try:

@@ -23,7 +23,7 @@ from servers.connection import Connection, Limits
 from servers.reply import EventStream, Last, Reply, Request, StreamingReply
 from servers.routes import Routes
 
-from ..streams import receive_all, receive_until
+from ..streams import SAFETY, receive_all, receive_until
 from .driving import Running, get, open_files, running, until
 
 needs_epoll = pytest.mark.skipif(
@@ -63,7 +63,7 @@ class Source:
 
     async def speak(self) -> None:
         """Make a piece. Raises `trio.BrokenResourceError` when nobody asks for one any more."""
-        with trio.fail_after(10):
+        with trio.fail_after(SAFETY):
             await self._go.send(None)
 
     async def speak_until_closed(self) -> None:
@@ -107,7 +107,7 @@ async def test_reset_in_silence() -> None:
     async with running(Routes({"GET /": source.handler})) as server:
         client = await listener_of(server, source)
         client.reset()
-        with trio.fail_after(5):
+        with trio.fail_after(SAFETY):
             await source.ended.wait()
         assert source.made == 1
         await until(lambda: server.server.connection_count == 0)
@@ -132,7 +132,7 @@ async def test_close_in_silence_is_noticed_at_the_heartbeat() -> None:
     async with running(Routes({"GET /": source.handler}), limits) as server:
         client = await listener_of(server, source)
         client.close()
-        with trio.fail_after(5):
+        with trio.fail_after(SAFETY):
             await source.ended.wait()
         assert source.made == 1
 
@@ -146,7 +146,7 @@ async def test_fin_is_half_a_goodbye() -> None:
         for _ in range(20):
             await source.speak()
         source.finish()
-        with trio.fail_after(5):
+        with trio.fail_after(SAFETY):
             assert await receive_all(client) == b"9\r\ndata: x\n\n\r\n" * 20 + b"0\r\n\r\n"
         client.close()
         await until(lambda: server.server.connection_count == 0)
@@ -223,7 +223,7 @@ async def test_a_slow_reader_slows_nobody_else() -> None:
         fast = await server.connect()
         await fast.send_all(get("/?fast"))
         size = 0
-        with trio.fail_after(30):
+        with trio.fail_after(SAFETY):
             tail = b""
             while not tail.endswith(b"\r\n0\r\n\r\n"):
                 data = await fast.receive_some()
@@ -326,7 +326,7 @@ async def test_a_client_that_leaves_before_the_reply_begins() -> None:
         await client.send_all(get())
         await begun.wait()
         client.reset()
-        with trio.fail_after(10):
+        with trio.fail_after(SAFETY):
             await stopped.wait()
 
 
@@ -369,7 +369,7 @@ async def test_fin_before_the_reply_begins(
         await client.send_all(request_)
         await begun.wait()
         await client.send_eof()
-        with trio.fail_after(10):
+        with trio.fail_after(SAFETY):
             await asked.wait()
             if stops:
                 await stopped.wait()

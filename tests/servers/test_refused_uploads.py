@@ -5,6 +5,7 @@ import trio
 
 from servers.routes import Routes
 
+from ..streams import SAFETY
 from .driving import echo, running
 
 SIZE = 12_000_000  # more than the kernel holds for a connection, and than a body may have
@@ -15,6 +16,6 @@ async def test_a_refusal_is_read_by_a_client_that_sends_first(path: str, status:
     request = f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {SIZE}\r\n\r\n".encode()
     async with running(Routes({"POST /echo": echo})) as server:
         client = await server.connect()
-        with trio.fail_after(60):
+        with trio.fail_after(SAFETY):
             await client.send_all(request + bytes(SIZE))
             assert (await client.receive_some()).startswith(b"HTTP/1.1 " + status)

@@ -16,7 +16,7 @@ from servers.routes import Routes
 from servers.server import PortBusyError, Server, listen
 from servers.watch import TICK
 
-from ..streams import receive_all, receive_until
+from ..streams import SAFETY, receive_all, receive_until
 from .driving import CLOSE, get, open_files, refusal, replying, running, text, until
 
 ROUTES = Routes({"GET /": replying(Reply("hello\n"))})
@@ -101,7 +101,7 @@ async def test_both_loopbacks_are_served() -> None:
     sockets = listen("localhost", 0)
     port = sockets[0].getsockname()[1]
     server = Server(ROUTES)
-    with trio.fail_after(10):
+    with trio.fail_after(SAFETY):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(server.serve, sockets)
             for host in ["127.0.0.1", "::1"][: len(sockets)]:
@@ -152,7 +152,7 @@ async def test_few_are_turned_away_at_a_time(monkeypatch: pytest.MonkeyPatch) ->
         for client in waiting:
             client.close()
         # As soon as the server has seen them go, there is room for a word again.
-        with trio.fail_after(5):
+        with trio.fail_after(SAFETY):
             while not await server.ask(b""):
                 pass
 
@@ -200,7 +200,7 @@ async def test_stop_without_clients() -> None:
     sockets = listen("127.0.0.1", 0)
     server = Server(ROUTES)
     server.stop()
-    with trio.fail_after(5):
+    with trio.fail_after(SAFETY):
         await server.serve(sockets)
     assert [sock.fileno() for sock in sockets] == [-1]
 
@@ -217,7 +217,7 @@ async def test_cut(how: str, caplog: pytest.LogCaptureFixture) -> None:
             server.server.abort()
         else:
             server.server.stop()
-        with trio.fail_after(5):
+        with trio.fail_after(SAFETY):
             received = await receive_all(client)
         assert received.endswith(b"5\r\nbegun\r\n")
         assert talk.closed
@@ -248,7 +248,7 @@ async def test_abort_after_stop() -> None:
         await talk.begun.wait()
         server.server.stop()
         server.server.abort()
-        with trio.fail_after(5):
+        with trio.fail_after(SAFETY):
             assert (await receive_all(client)).endswith(b"begun\r\n")
 
 
@@ -319,7 +319,7 @@ async def serving_on(listener: Listener) -> AsyncIterator[int]:
     listener.listen()
     listener.setblocking(False)
     server = Server(ROUTES)
-    with trio.fail_after(20):
+    with trio.fail_after(SAFETY):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(server.serve, [listener])
             yield listener.getsockname()[1]

@@ -5,7 +5,7 @@ import logging
 import pytest
 import trio
 
-from ...streams import receive_all
+from ...streams import SAFETY, receive_all
 from ..driving import get
 from .behind import END, EVENTS, KEY, Behind, behind, chunked, proxied, whole
 from .test_relay import BODY, JSON, decoded, parts, post
@@ -177,7 +177,7 @@ async def test_two_requests_on_one_connection() -> None:
     once = whole(b"{}", "200 OK", JSON, "Connection: close")
     async with behind(once) as api, proxied(api.port) as proxy:
         client = await proxy.connect()
-        with trio.fail_after(10):
+        with trio.fail_after(SAFETY):
             await client.send_all(first + post())
             replies = await receive_all(client)
     assert replies.count(b"HTTP/1.1 200 OK") == 2
