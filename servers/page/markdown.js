@@ -4,35 +4,39 @@
  *     - **one**     list > item > paragraph > part "**one**"
  *     - two              > item > paragraph > part "two"
  *
- * CommonMark 0.31 §4 and §5, with GitHub's tables and task lists. A line is read once, when its end
+ * CommonMark 0.31.2 §4 and §5, with GitHub's tables and task lists. A line is read once, when its end
  * is there; the unfinished last one is read for a look, and then what it did is undone. How the text
- * was cut never matters, and cost is linear, also for one endless line: text is held in `part`s, cut
- * where the text alone decides, and only the last grows.
+ * was cut never matters, and cost is linear, also for one endless line: text is held in parts
+ * (parts.js). Only the last part grows; the others change when emphasis that began in them ends.
  *
  * What it does not do: HTML (it is text), references, footnotes; code by indentation and headings by
  * underlines, which in a model's answer are accidents.
  */
 
-import { work } from "./inline.js";
+import { addRun } from "./emphasis.js";
+import { copyOf, newText, read, unescaped, work } from "./inline.js";
+import { fillPart, newPart } from "./parts.js";
 
 const MAX_NESTING = 24;
-const LONG_LINE = 2000; // its beginning says what it is, the rest follows it
-const PART = 2000;
-const MAX_PART = 3000; // where nothing to cut at comes
+const LONG_LINE = 2000; // its beginning says what it is, the rest follows it; no head of a table
 
-const HEADING = /^ {0,3}(#{1,6})(?: +|$)(.*)$/;
-const RULE = /^ {0,3}(?:(?:\* *){3,}|(?:- *){3,}|(?:_ *){3,})$/;
-const FENCE = /^( {0,3})(`{3,}(?=[^`]*$)|~{3,})(.*)$/;
+// "A line is a sequence of zero or more characters other than line feed or carriage return": so not a
+// dot, which U+2028 does not match either.
+const HEADING = /^ {0,3}(#{1,6})(?:[ \t]+|$)([^]*)$/;
+const RULE = /^ {0,3}(?:(?:\*[ \t]*){3,}|(?:-[ \t]*){3,}|(?:_[ \t]*){3,})$/;
+const FENCE = /^( {0,3})(`{3,}(?=[^`]*$)|~{3,})([^]*)$/;
 const QUOTE = /^ {0,3}> ?/;
-const ITEM = /^( {0,3})([-+*]|(\d{1,9})[.)])( +|$)(.*)$/;
-const TASK = /^\[([ xX])\] +/;
-const DELIMITERS = /^ {0,3}\|? *:?-+:? *(?:\| *:?-+:? *)*\|? *$/;
+const ITEM = /^( {0,3})([-+*]|(\d{1,9})[.)])([ \t]+|$)([^]*)$/;
+const TASK = /^\[([ xX])\][ \t]+/;
+const DELIMITERS = /^ {0,3}\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?$/;
 // An unfinished line of marks may become anything: it is not looked at yet.
-const UNDECIDED = /^(?:[-=*_+#>|`~:. ]*|\d{1,9}[.)]) *$/;
+const UNDECIDED = /^(?:[-=*_+#>|`~:. \t]*|\d{1,9}[.)]) *$/;
 
 const isContainer = ({ type }) => ["document", "quote", "list", "item"].includes(type);
-const isBlank = (line) => !/[^ ]/.test(line);
+const isBlank = (line) => !/[^ \t]/.test(line);
 const indentOf = (line) => line.search(/[^ ]|$/);
+// "Spaces or tabs" are nothing there; other white space, such as U+3000, is text.
+const trimStart = (text) => text.slice(text.search(/[^ \t]|$/));
 
 export function markdownParser() {
 	const tree = block("document");
@@ -40,11 +44,16 @@ export function markdownParser() {
 	let isLong = false; // its beginning has been read
 	let isLook = false;
 	let afterBlank = false;
+	let isAfterCR = false;
+	let shownMarks = []; // of a look: each list that got a mark, its leaf, and its first part there
 
 	/** @param {string} text cut anywhere */
 	function append(text) {
-		// Without CR every line ends in LF, however CR LF was cut.
-		const rest = unfinished + text.replaceAll("\r", "");
+		// "A line ending is a line feed, a carriage return not followed by a line feed, or [both]".
+		const lines = isAfterCR && text[0] === "\n" ? text.slice(1) : text;
+		if (text) isAfterCR = text.endsWith("\r");
+		// "For security reasons, the Unicode character U+0000 must be replaced".
+		const rest = unfinished + lines.replace(/\r\n?/g, "\n").replaceAll("\0", "\ufffd");
 		let at = 0;
 		for (;;) {
 			const end = rest.indexOf("\n", at);
@@ -64,20 +73,26 @@ export function markdownParser() {
 		unfinished = rest.slice(at);
 	}
 
-	/** Calls `show` as if the unfinished line were a whole one, and returns what that does. */
+	/** Calls `show` as if nothing came after the unfinished line, and returns what that does. */
 	function look(show) {
-		if (UNDECIDED.test(unfinished.trim())) return show();
 		const saved = openPath().map((node) => [node, { ...node }, node.children.length]);
+		for (const [node] of saved) if (node.text) node.text = copyOf(node.text);
 		const wasBlank = afterBlank;
 		isLook = true;
-		readLine(unfinished);
+		if (!UNDECIDED.test(unfinished.trim())) readLine(unfinished);
+		close(tree);
 		const shown = show();
 		isLook = false;
 		afterBlank = wasBlank;
 		for (const [node, copy, length] of saved) {
-			Object.assign(node, copy);
+			Object.assign(node, copy, { changed: undefined });
 			node.children.length = length;
 		}
+		for (const [marks, leaf, index] of shownMarks.reverse()) {
+			marks.pop();
+			noteChange(leaf, index);
+		}
+		shownMarks = [];
 		return shown;
 	}
 
@@ -86,6 +101,11 @@ export function markdownParser() {
 		else if (unfinished) readLine(unfinished);
 		unfinished = "";
 		close(tree);
+	}
+
+	/** From this child on a leaf must be shown again. */
+	function noteChange(leaf, index) {
+		leaf.changed = Math.min(leaf.changed ?? index, index);
 	}
 
 	/** The document, its last child if that is open, that one's last child, … */
@@ -140,7 +160,9 @@ export function markdownParser() {
 		}
 		const item = RULE.test(rest) ? null : ITEM.exec(rest);
 		if (!item) return null;
-		const [, indent, mark, number = "", space, content] = item;
+		const [, indent, mark, number = "", tabs, content] = item;
+		const before = " ".repeat(indent.length + mark.length);
+		const space = expandTabs(before + tabs).slice(before.length);
 		// "In order for a list item to interrupt a paragraph, it must not be empty", and begin at 1.
 		if (leaf?.type === "paragraph" && (!content || (number && number !== "1"))) return null;
 		const list = path.at(-1);
@@ -149,7 +171,7 @@ export function markdownParser() {
 		const task = TASK.exec(content);
 		const padding = content && space.length < 5 ? space.length : 1;
 		add(path, block("item", {
-			width: indent.length + mark.length + padding,
+			width: before.length + padding,
 			task: task ? (task[1] === " " ? "todo" : "done") : "",
 		}));
 		afterBlank = false;
@@ -158,13 +180,11 @@ export function markdownParser() {
 
 	function readText(path, rest, leaf, lazy, lineEnd) {
 		let match;
-		if (leaf?.type === "paragraph" && DELIMITERS.test(rest) && startTable(path, leaf, rest)) {
-			return false;
-		}
+		if (leaf?.type === "paragraph" && startTable(path, leaf, trimEnd(rest))) return false;
 		if ((match = HEADING.exec(rest))) {
-			const heading = add(path, block("heading", { level: match[1].length }));
+			const heading = add(path, block("heading", { level: match[1].length, text: newText() }));
 			// In steps: one pattern takes cubic time.
-			const text = match[2].trimEnd().replace(/(?:^| )#*$/, "").trimEnd();
+			const text = trimEnd(match[2]).replace(/(?:^|[ \t])#*$/, "");
 			write(heading, lineEnd ? text : match[2]);
 			if (lineEnd) close(heading);
 			return true;
@@ -172,18 +192,26 @@ export function markdownParser() {
 		if (RULE.test(rest)) return close(add(path, block("rule")));
 		if ((match = FENCE.exec(rest))) {
 			const [, indent, fence, info] = match;
-			const language = info.trim().split(" ")[0];
+			const language = unescaped(trimStart(info).split(/[ \t]/)[0]);
 			add(path, block("code", { language, fence, indent: indent.length }));
 			return false;
 		}
-		if (leaf?.type === "table") return addRow(leaf, cellsOf(rest));
-		const paragraph = leaf ?? lazy ?? add(path, block("paragraph"));
-		write(paragraph, (paragraph.children.length ? "\n" : "") + rest.trimStart());
+		if (leaf?.type === "table") {
+			const row = block("row", newRow(leaf.align));
+			leaf.children.push(row);
+			writeRow(row, rest);
+			return lineEnd ? close(row) : true;
+		}
+		const paragraph = leaf ?? lazy ?? add(path, block("paragraph", { text: newText(), line: null }));
+		const line = (paragraph.line === null ? "" : "\n") + trimStart(rest);
+		write(paragraph, paragraph.line ?? "");
+		paragraph.line = lineEnd ? line : "";
+		if (!lineEnd) write(paragraph, line);
 		return true;
 	}
 
 	function readCode(code, rest, lineEnd) {
-		const mark = rest.trim();
+		const mark = trimEnd(trimStart(rest));
 		const isEnd = mark.startsWith(code.fence) && !mark.replaceAll(code.fence[0], "");
 		if (isEnd && indentOf(rest) < 4) return close(code);
 		write(code, rest.slice(Math.min(indentOf(rest), code.indent)) + lineEnd);
@@ -192,28 +220,51 @@ export function markdownParser() {
 
 	/** The row of dashes is there: the line before it, a paragraph until now, is the head. */
 	function startTable(path, paragraph, rest) {
-		const part = paragraph.children.at(-1);
-		const start = part.text.lastIndexOf("\n") + 1;
-		const head = cellsOf(part.text.slice(start));
-		const align = cellsOf(rest).map((cell) => (!cell.endsWith(":") ? "" : cell[0] === ":" ? "center" : "end"));
-		if (head.length !== align.length || (head.length < 2 && !rest.includes("|"))) return false;
-		part.text = part.text.slice(0, Math.max(0, start - 1));
-		if (!part.text && paragraph.children.length === 1) path.at(-1).children.pop();
-		addRow(add(path, block("table", { align })), head);
+		if (!DELIMITERS.test(rest) || !paragraph.line) return false;
+		const dashes = rest.match(/:?-+:?/g);
+		const align = dashes.map((cell) => (!cell.endsWith(":") ? "" : cell[0] === ":" ? "center" : "end"));
+		const head = block("row", newRow(align, Infinity));
+		const isAlone = paragraph.line[0] !== "\n";
+		writeRow(head, isAlone ? paragraph.line : paragraph.line.slice(1));
+		close(head);
+		const { length } = head.children;
+		if (length !== align.length || (length < 2 && !rest.includes("|"))) return false;
+		paragraph.line = "";
+		if (isAlone) path.at(-1).children.pop();
+		add(path, block("table", { align })).children.push(head);
 		return true;
 	}
 
-	function addRow(table, texts) {
-		const isHead = table.children.length === 0;
-		while (texts.length < table.align.length) texts.push("");
-		const row = block("row");
-		texts.forEach((text, index) => {
-			const cell = block("cell", { isHead, align: table.align[index] ?? "" });
-			write(cell, text);
-			row.children.push(cell);
-		});
-		table.children.push(row);
-		return close(row);
+	/** Adds text of the same line, cut anywhere. */
+	function writeRow(row, text) {
+		const source = row.rest + text;
+		const tokens = source.match(/\\[^]|\||[^\\|]+/g) ?? [];
+		for (const token of tokens) writeCell(row, token);
+		row.rest = source.slice(tokens.join("").length); // half of an escape
+	}
+
+	function writeCell(row, token) {
+		let cell = row.children.at(-1);
+		if (isBlank(token) && !cell?.isOpen) return;
+		const isOuter = !row.isStarted && token === "|";
+		row.isStarted = true;
+		if (isOuter) return;
+		const text = token === "|" ? "" : token.replace("\\|", "|");
+		if (cell?.isOpen) write(cell, text);
+		else {
+			// GFM §4.10: "If there are greater, the excess is ignored."
+			if (row.children.length === row.columns) return;
+			cell = addCell(row);
+			write(cell, trimStart(text));
+		}
+		if (token === "|") close(cell);
+	}
+
+	function addCell(row) {
+		const align = row.align[row.children.length] ?? "";
+		const cell = block("cell", { isHead: row.isHead, align, text: newText() });
+		row.children.push(cell);
+		return cell;
 	}
 
 	/** Adds a block to the deepest container of the path, and closes what is open there. */
@@ -230,26 +281,54 @@ export function markdownParser() {
 	}
 
 	function close(node) {
+		if (node.text) put(node, read(node.text, node.line ?? "", true, isLook));
+		if (node.rest) writeCell(node, node.rest);
 		const last = node.children.at(-1);
 		if (last?.isOpen) close(last);
+		// "If there are a number of cells fewer […], empty cells are inserted."
+		while (node.columns < Infinity && node.children.length < node.columns) close(addCell(node));
 		node.isOpen = false;
 		node.done = !isLook; // what a look closes is open again after it
 		return false;
 	}
 
-	/** Adds to a leaf's text. A part ends behind the first space, or line of code, after `PART`. */
 	function write(leaf, text) {
-		for (let rest = text, part; rest || !part; ) {
-			part = leaf.children.at(-1);
-			if (!part?.isOpen) leaf.children.push((part = block("part", { text: "" })));
-			const whole = part.text + rest;
-			const from = Math.max(PART, part.text.length);
-			const place = whole.slice(from, MAX_PART).search(leaf.type === "code" ? /\n/ : /\s/) + 1;
-			const end = place ? from + place : MAX_PART;
-			part.text = whole.slice(0, end);
-			rest = whole.slice(end);
-			if (place || rest) close(part);
+		if (leaf.type === "table") writeRow(leaf.children.at(-1), text);
+		else put(leaf, leaf.text ? read(leaf.text, text) : [{ at: 0, text }]);
+	}
+
+	function put(leaf, tokens) {
+		const space = leaf.type === "code" ? /\n/ : /\s/;
+		for (let token of tokens) {
+			while (token) {
+				const part = openPart(leaf);
+				const { added, later, isFull } = fillPart(part, token, space);
+				if (added?.run) addMarks(leaf, added);
+				if (isFull) close(part);
+				token = later;
+			}
 		}
+	}
+
+	function openPart(leaf) {
+		const last = leaf.children.at(-1);
+		if (last?.isOpen) return last;
+		leaf.children.push(block("part", newPart()));
+		return leaf.children.at(-1);
+	}
+
+	/** A run may end emphasis that began in an earlier part. */
+	function addMarks(leaf, { at, run }) {
+		const part = leaf.children.length - 1;
+		addRun(leaf.text.runs, { ...run, at, part }, (mark, first) => {
+			// A look would show a long text anew each time: the mark waits until its end is certain.
+			if (isLook && first < part - 1) return;
+			for (const { marks } of leaf.children.slice(first)) {
+				marks.push(mark);
+				if (isLook) shownMarks.push([marks, leaf, first]);
+			}
+			noteChange(leaf, first);
+		});
 	}
 
 	function endLongLine() {
@@ -257,6 +336,7 @@ export function markdownParser() {
 		const leaf = openLeaf();
 		if (leaf.type === "code") write(leaf, "\n");
 		if (leaf.type === "heading") close(leaf);
+		if (leaf.type === "table") close(leaf.children.at(-1));
 	}
 
 	return { tree, append, look, end };
@@ -274,9 +354,15 @@ function continueContainer(node, line) {
 	return indentOf(line) < node.width ? null : line.slice(node.width);
 }
 
-function cellsOf(row) {
-	const cells = row.trim().replace(/^\|/, "").match(/(?:\\.|[^\\|])+(?=\||$)|(?<=^|\|)(?=\|)/g) ?? [];
-	return cells.map((cell) => cell.trim().replaceAll("\\|", "|"));
+/** Each of its cells is written when its text comes. */
+function newRow(align, columns = align.length) {
+	return { align, columns, isHead: columns === Infinity, isStarted: false, rest: "" };
+}
+
+function trimEnd(text) {
+	let end = text.length;
+	while (" \t".includes(text[end - 1] ?? "x")) end -= 1;
+	return text.slice(0, end);
 }
 
 /** Tabs in front: "a tab stop of 4 characters". */

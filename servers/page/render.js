@@ -6,8 +6,9 @@
  */
 
 import { make } from "./dom.js";
-import { parseInline } from "./inline.js";
+import { work } from "./inline.js";
 import { markdownParser } from "./markdown.js";
+import { nodesOf } from "./parts.js";
 import { words } from "./words.js";
 
 // A layout looks at each neighbour of what has grown: so many blocks of a document have one box.
@@ -41,15 +42,17 @@ function kindOf({ type, level, start, kind, isHead, align }) {
 }
 
 function sync(view, node) {
-	if (node.type === "part") return syncText(view, node.text);
+	if (node.type === "part") return syncText(view, node);
 	if (node.type === "list") view.element.className = node.isLoose ? "loose" : "";
 	if (node.type === "item") view.element.className = node.task;
 	if (node.type === "code") view.element.firstChild.firstChild.data = node.language;
-	for (let index = view.settled; index < node.children.length; index += 1) {
+	const first = Math.min(view.settled, node.changed ?? Infinity);
+	node.changed = undefined;
+	for (let index = first; index < node.children.length; index += 1) {
 		const child = node.children[index];
 		let shown = view.children[index];
 		if (shown?.kind !== kindOf(child)) {
-			const made = build(child, view);
+			const made = build(child);
 			if (shown) shown.element.replaceWith(made.element);
 			else (node.type === "document" ? groupOf(view.box, index) : view.box).append(made.element);
 			view.children[index] = shown = made;
@@ -67,8 +70,9 @@ function groupOf(box, index) {
 }
 
 /** What is as it was stays: a reader may have selected it. */
-function syncText(view, text) {
-	const nodes = view.isCode ? [text] : parseInline(text);
+function syncText(view, part) {
+	work.characters += part.size;
+	const nodes = nodesOf(part);
 	const isSame = (node, index) => JSON.stringify(node) === JSON.stringify(nodes[index]);
 	let same = view.shown.findIndex((node, index) => !isSame(node, index));
 	if (same < 0) same = view.shown.length;
@@ -86,9 +90,9 @@ function syncText(view, text) {
 
 const TAGS = { paragraph: "p", quote: "blockquote", item: "li", rule: "hr", row: "tr", part: "span" };
 
-function build(node, parent) {
+function build(node) {
 	const [element, box = element] = elementsOf(node);
-	return { ...viewOf(node, element, box), isCode: parent.isCode || node.type === "code" };
+	return viewOf(node, element, box);
 }
 
 /**

@@ -3,9 +3,10 @@
  *
  *     echo '["a **b**"]' | node markdown.mjs render servers/page    ["<p>…</p>"]
  *     … cuts …      each text cut in two at many places, and character by character: all the same?
+ *     … long …      the same at fewer places
  *     … hostile …   the same at every place, and each time a look at all elements there are
  *     … fuzz …      the same as `cuts` of texts made at random of these pieces
- *     … work …      how many characters were looked at, for 80 characters shown at a time
+ *     … work …      how many characters were looked at, for 160 characters shown at a time
  */
 
 import { readFileSync } from "node:fs";
@@ -73,6 +74,7 @@ const random = (below) => {
 const commands = {
   render: (texts) => texts.map((text) => render([text])),
   cuts: (texts) => differing(texts, 100),
+  long: (texts) => differing(texts, 5),
   hostile: (texts) => differing(texts, 1e6, inspect),
   fuzz: (pieces) => {
     const make = () => pieces[random(pieces.length)];
@@ -82,7 +84,7 @@ const commands = {
   work: (texts) =>
     texts.map((text) => {
       const before = work.characters;
-      render(text.match(/[^]{1,80}/g));
+      render(text.match(/[^]{1,160}/g));
       return work.characters - before;
     }),
 };

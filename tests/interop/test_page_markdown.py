@@ -75,10 +75,35 @@ BLOCKS = {
     "a\r\n\r\nb": "<p>a</p><p>b</p>",
     "\tcode by a tab": "<p>code by a tab</p>",
     "<b>\n<!-- -->": "<p>&lt;b&gt;\n&lt;!-- --&gt;</p>",
+    # tabs where spaces may be
+    "##\ta\t##\n*\t*\t*\n-\tb\n\n\tc\n1.\t[x]\td": (
+        '<h2>a</h2><hr><ul class="loose"><li><p>b</p><p>c</p></li></ul>'
+        '<ol start="1"><li class="done"><p>d</p></li></ol>'
+    ),
+    "a|b\n|-\t|\t-|\t\n1\t|\t2": TABLE.format(
+        "<tr><th>a</th><th>b</th></tr><tr><td>1</td><td>2</td></tr>"
+    ),
+    # line endings; what is none, and no space
+    "# a\rb\r\rc\r\nd": "<h1>a</h1><p>b</p><p>c\nd</p>",
+    "# a\u2028b\n- c\u2029d\n\x00": "<h1>a\u2028b</h1><ul><li><p>c\u2029d\n\ufffd</p></li></ul>",
+    "\u3000\u3000a\u3000\n\n#\u3000b\n\n\xa0c\n\n# \u3000d\u3000": (
+        "<p>\u3000\u3000a\u3000</p><p>#\u3000b</p><p>\xa0c</p><h1>\u3000d\u3000</h1>"
+    ),
+    # cells
+    "|a|b|\n|-|-|\n|1|2|3|4\n||2|\n|\n|1\\|2\\": TABLE.format(
+        "<tr><th>a</th><th>b</th></tr><tr><td>1</td><td>2</td></tr><tr><td></td><td>2</td></tr>"
+        "<tr><td></td><td></td></tr><tr><td>1|2\\</td><td></td></tr>"
+    ),
+    "|\u3000a|\n|-|\n|\u3000b\u3000|": TABLE.format(
+        "<tr><th>\u3000a</th></tr><tr><td>\u3000b\u3000</td></tr>"
+    ),
+    "*a\n| b* |\n|---|\n| c |": "<p>*a</p>"
+    + TABLE.format("<tr><th>b*</th></tr><tr><td>c</td></tr>"),
+    "``` a\\+b&ouml;\n```": CODE.format("a+bö", ""),
 }
 INLINES = {
     "*a* **b** ***c*** _d_ __e__ ~~f~~": (
-        "<em>a</em> <strong>b</strong> <strong><em>c</em></strong> <em>d</em> <strong>e</strong> "
+        "<em>a</em> <strong>b</strong> <em><strong>c</strong></em> <em>d</em> <strong>e</strong> "
         "<del>f</del>"
     ),
     "**a *b* c** *a **b** c*": (
@@ -96,26 +121,114 @@ INLINES = {
     f"![a picture]({URL}x.png)": LINK.format(f"{URL}x.png", "a picture"),
     f"[![a](https://x.org/)]({URL})": LINK.format(URL, "a"),
     f"(see {URL}b_c_d). <{URL}>": (
-        f"(see {LINK.format(f'{URL}b_c_d', f'{URL}b_c_d')}). &lt;{LINK.format(URL, URL)}&gt;"
+        f"(see {LINK.format(f'{URL}b_c_d', f'{URL}b_c_d')}). {LINK.format(URL, URL)}"
     ),
     f"看{URL}，好": f"看{LINK.format(URL, URL)}，好",
     "[mail](mailto:a@example.org)": LINK.format("mailto:a@example.org", "mail"),
     "[a](/b) [a](#b) [a]() [a][b] [a]": "[a](/b) [a](#b) [a]() [a][b] [a]",
     "[a](javascript:alert(1)) [b](JAVASCRIPT:x)": "[a](javascript:alert(1)) [b](JAVASCRIPT:x)",
+    # words of any alphabet, punctuation of any: §6.2
+    "变量_名字_测试 имя_файла__тут é_x_é é__x__é": "变量_名字_测试 имя_файла__тут é_x_é é__x__é",
+    "_имя_ _é_. «_a_» (__变量__)": (
+        "<em>имя</em> <em>é</em>. «<em>a</em>» (<strong>变量</strong>)"
+    ),
+    "a*“b”*c *£*d **€**e": "a*“b”*c *£*d **€**e",
+    "名**“好”**。 **好。**名 👩🏽‍🚀*a*👩🏽‍🚀": (
+        "名<strong>“好”</strong>。 <strong>好。</strong>名 👩🏽‍🚀<em>a</em>👩🏽‍🚀"
+    ),
+    # runs that end in parts
+    "***a:** b* ***c* d** **e*f*": (
+        "<em><strong>a:</strong> b</em> <strong><em>c</em> d</strong> **e<em>f</em>"
+    ),
+    "*a **b* c** *d**e*": "<em>a <em><em>b</em> c</em></em> <em>d**e</em>",
+    "*a~~b* c~~ ~~~d~~~ ~e~": "<em>a~~b</em> c~~ ~~~d~~~ ~e~",
+    # code is stronger, a backtick alone is not
+    "**a ` b**": "<strong>a ` b</strong>",
+    "*a `*` b* *``a` b*": "<em>a <code>*</code> b</em> <em>``a` b</em>",
+    # entities, not in code, and never marks
+    "It&#39;s &copy; &rarr; &mdash; &#x4F60;&#0;&#xD800;&#99999999; `&copy;` &#42;a&#42;": (
+        "It's © → — 你\ufffd\ufffd&amp;#99999999; <code>&amp;copy;</code> *a*"
+    ),
+    # links
+    f"*a [b*]({URL}) *c [d]({URL})*": (
+        f"*a {LINK.format(URL, 'b*')} <em>c {LINK.format(URL, 'd')}</em>"
+    ),
+    f"[a]({URL}b_(c_(d))) [a]({URL}b\\)c)": (
+        f"{LINK.format(f'{URL}b_(c_(d))', 'a')} {LINK.format(f'{URL}b)c', 'a')}"
+    ),
+    f"[a](<{URL}b c>) [a](<{URL}b)c> 'd')": (
+        f"{LINK.format(f'{URL}b%20c', 'a')} {LINK.format(f'{URL}b)c', 'a')}"
+    ),
+    f"[a]({URL} (b)) [a]( {URL}\n'b\nc' ) [a]({URL}&auml;)": (
+        f"{LINK.format(URL, 'a')} {LINK.format(URL, 'a')} {LINK.format(f'{URL}ä', 'a')}"
+    ),
+    f"[a [b]({URL}b) c]({URL}c": (
+        f"[a {LINK.format(f'{URL}b', 'b')} c]({LINK.format(f'{URL}c', f'{URL}c')}"
+    ),
+    f"[`]({URL})` [a\\]({URL}b": (
+        f"[<code>]({URL})</code> [a]({LINK.format(f'{URL}b', f'{URL}b')}"
+    ),
+    f"[]({URL}) [[a]]({URL})": f"{LINK.format(URL, URL)} {LINK.format(URL, '[a]')}",
+    f"<a@b.org> <ftp://x> <{URL}*b*> <javascript:x>": (
+        f"{LINK.format('mailto:a@b.org', 'a@b.org')} &lt;ftp://x&gt; "
+        f"{LINK.format(f'{URL}*b*', f'{URL}*b*')} &lt;javascript:x&gt;"
+    ),
+    f"({URL}a_(b)) {URL}(a) {URL}a). _{URL}_": (
+        f"({LINK.format(f'{URL}a_(b)', f'{URL}a_(b)')}) {LINK.format(f'{URL}(a)', f'{URL}(a)')} "
+        f"{LINK.format(f'{URL}a', f'{URL}a')}). <em>{LINK.format(URL, URL)}</em>"
+    ),
+}
+
+# Marks, links and rows that stand across the limits of what is read or shown at a time.
+W, LINE = "word ", "a line\n"
+LONG = {
+    f"{W * 398}**one two three** end": f"<p>{W * 398}<strong>one two three</strong> end</p>",
+    f"{W * 398}[a *b* c]({URL}) `d e f g` end": (
+        f"<p>{W * 398}{LINK.format(URL, 'a <em>b</em> c')} <code>d e f g</code> end</p>"
+    ),
+    f"{'w' * 1990}**{'好' * 30}**": f"<p>{'w' * 1990}<strong>{'好' * 30}</strong></p>",
+    f"**{W * 2000}*a* b** c": f"<p><strong>{W * 2000}<em>a</em> b</strong> c</p>",
+    f"**{LINE * 2000}b** c": f"<p><strong>{LINE * 2000}b</strong> c</p>",
+    f"# *{W * 700}a*": f"<h1><em>{W * 700}a</em></h1>",
+    f"|a|b|\n|-|-|\n| {'x' * 2400} | *{W * 1000}y* |\n| c \\| | {'z' * 2000}": TABLE.format(
+        f"<tr><th>a</th><th>b</th></tr><tr><td>{'x' * 2400}</td>"
+        f"<td><em>{W * 1000}y</em></td></tr><tr><td>c |</td><td>{'z' * 2000}</td></tr>"
+    ),
+    "👩🏽‍🚀" * 1000: f"<p>{'👩🏽‍🚀' * 1000}</p>",
+    f"a{'👩' * 4000}": f"<p>a{'👩' * 4000}</p>",
+    # A limit is a limit: what is longer is text.
+    f"`{'w' * 2001}`": f"<p>`{'w' * 2001}`</p>",
+    f"[{'w' * 2001}]({URL})": f"<p>[{'w' * 2001}]({LINK.format(URL, URL)})</p>",
+    f"{'*' * 101}a{'*' * 101}": f"<p>{'*' * 101}a{'*' * 101}</p>",
 }
 
 
 def test_what_it_becomes() -> None:
     """A table of Markdown and HTML, without what all elements have."""
     table = BLOCKS | {text: f"<p>{inner}</p>" for text, inner in INLINES.items()}
-    found = markdown("render", list(table))
-    plain = [re.sub(r' dir="auto"|</?span>', "", html) for html in found]
-    assert dict(zip(table, plain, strict=True)) == table
+    assert dict(zip(table, plain(list(table)), strict=True)) == table
+
+
+def plain(texts: list[str]) -> list[str]:
+    """Their HTML without directions and parts. A mark that a part's end cuts is whole here."""
+    bare = [re.sub(r' dir="auto"|</?span>', "", html) for html in markdown("render", texts)]
+    return [re.sub(r"</(strong|em)><\1>", "", html) for html in bare]
+
+
+def test_what_is_long() -> None:
+    """The same, however far a mark's ends are from each other."""
+    for text, found in zip(LONG, plain(list(LONG)), strict=True):
+        assert found == LONG[text], text[:20] + "…" + text[-20:]
 
 
 def test_cuts() -> None:
     """Shown at any two moments, or after each character: it ends as if it had come whole."""
     assert markdown("cuts", [*BLOCKS, *INLINES, *TEXTS, TORTURE]) == []
+
+
+def test_cuts_of_what_is_long() -> None:
+    """At a few places, because each text is long."""
+    assert markdown("long", list(LONG)) == []
 
 
 def test_hostile_text_stays_text() -> None:
@@ -127,7 +240,8 @@ def test_hostile_text_stays_text() -> None:
 PIECES = [
     *"\n *_`~[]()#>-+|:!<&\\1.",
     *("\n\n", "\n- ", "\n1. ", "\n> ", "\n```\n", "\n| a | b |\n|---|:-:|\n", "**", "  \n"),
-    *("word", "你好", "👩🏽‍🚀", "مرحبا", URL, "[a](https://b.org)", "\t", "\r\n", " [x] "),
+    *("word", "你好", "👩🏽‍🚀", "مرحبا", URL, "[a](https://b.org)", "\t", "\r\n", " [x] ", "\r"),
+    *("](https://c.org)", "![", "***", "~~", "&amp;", "<a@b.org>", "\\|", "“", "”", "\u3000"),
     *("\n    ", "w" * 1500, "w " * 600),
 ]
 
@@ -145,6 +259,21 @@ ENDLESS = {
     "Chinese": ("", "你好，世界。"),
     "open marks": ("", "**a "),
     "open brackets": ("", "["),
+    "closed marks": ("", "**a** "),
+    "marks that only open and only close": ("", "*a b* "),
+    "marks of two kinds": ("", "*a _b "),
+    "marks that do both": ("", "*a*"),
+    "one mark": ("**", "word "),
+    "marks in marks": ("", "*a **b c** d* "),
+    "links": ("", f"[a]({URL}) "),
+    "marks that end in a link": ("**a ", f"[b** c]({URL}) "),
+    "links that do not end": ("", f"[a]({URL} "),
+    "parentheses": ("", "[a]((((("),
+    "backticks": ("", "`a ``b ```c "),
+    "spaces": ("a", " "),
+    "escapes": ("", "\\"),
+    "an address": ("https://e.org/", "w"),
+    "a long row": ("|a|b|\n|-|-|\n|", "word "),
     "a list": ("", "- an item\n"),
     "a quotation": ("", "> a line\n"),
     "a table": ("| a | b |\n|---|---|\n", "| 1 | 2 |\n"),
