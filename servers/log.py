@@ -10,7 +10,7 @@ event loop that wait would stop every stream of the server.
 
 The rules this file keeps:
 
-1. Who logs never waits.
+1. Code that logs never waits.
 2. Lines keep their order. The queue has a limit; lines beyond it are lost and counted, and the
    count stands where they would have stood.
 3. At exit the queue is written out, if it is read within a second.

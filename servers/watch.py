@@ -35,7 +35,7 @@ PIPE_SECONDS = 0.25
 def gave_up(asked: float) -> bool:
     """Whether a client that sends FIN has given up a reply that has not begun.
 
-    A FIN is half a goodbye for who types: `printf` has ended, so the pipe's FIN comes right behind
+    For a person who types, a FIN is a half-close: `printf` has ended, so its FIN comes right after
     the request. One that comes later is of a client that has waited, and waits no more: its read
     time-out is a second or so. A write would tell, but there is none before all the work is done.
     Two kinds of clients are not asked: whoever speaks HTTP/1.0 or says `Connection: close` has no
@@ -120,7 +120,7 @@ class Watch:
     def _tell(self, epoll: "select.epoll", fileno: int, events: int) -> None:
         connection, asked = self._streaming[fileno]
         if events == select.EPOLLRDHUP and not connection.fin_is_leaving(asked):
-            epoll.modify(fileno, 0)  # half a goodbye: it will not say that again
+            epoll.modify(fileno, 0)  # a half-close, which is reported once
             return
         self.remove_stream(fileno)
         connection.client_has_left()

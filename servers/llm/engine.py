@@ -159,7 +159,7 @@ class Engine:
         metrics: where it counts.
 
     Attributes:
-        admission: has a place for each that may run or wait. Who drives a sequence has one.
+        admission: has a place for each that may run or wait. Whoever drives a sequence holds one.
     """
 
     def __init__(

@@ -13,7 +13,7 @@ The rules this file keeps:
 
 1. Small work does not wait: the first turn is everybody's own.
 2. Of all large work in the process one piece is done between two looks at the sockets, however many
-   clients have asked for some. Who has had a turn queues again, behind the others.
+   clients have asked for some. Work that has had its turn queues again, after the others.
 3. Work is counted in characters cut into tokens. What costs more, or less, is counted as so many.
 """
 

@@ -266,7 +266,7 @@ waits {1:.0f} seconds for an event, the client {2:.0f} for a byte, and does not 
 [FAULTS.md](../FAULTS.md) says what each fault is.
 
 - Where the client alone sees an `APIConnectionError`, the proxy may give an `APIError` or an
-  `InternalServerError`, whose words say what happened between it and the API behind it.
+  `InternalServerError`, whose words say what happened between the proxy and its upstream.
 - 401 becomes 502, with `X-Should-Retry: false`: the API has refused the proxy's key, which the
   client does not have.
 - The last table cuts off four responses after each of their bytes: with a FIN after an even
