@@ -19,7 +19,7 @@ class Limits(msgspec.Struct, frozen=True):
     """What one connection may take: bytes, fields and seconds.
 
     Args:
-        head_seconds: from a head's first byte to its last. Generous, because people type heads by hand.
+        head_seconds: from a head's first byte to its last: long, because people type heads.
         idle_seconds: waiting for a head's first byte.
         body_seconds: between two reads of a request's body.
         body_total_seconds: for all of it.

@@ -8,7 +8,8 @@ The rules this file keeps:
 
 1. A place is taken in the same step in which it is looked for. Between a look and a later step
    other requests come: twenty that are still being read would all find the queue empty.
-2. There are as many places as the engine can run and queue. A request that gets none is refused at once.
+2. There are as many places as the engine can run and queue; a request without one is refused at
+   once.
 3. A place is given back however its request ends: answered, refused, failed, or left by its client,
    also between the handler's reply and its first byte.
 4. Every request is counted once, when it ends.
