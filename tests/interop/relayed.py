@@ -3,7 +3,7 @@
 python -m tests.interop.relayed            prints the page
 python -m tests.interop.relayed --write    writes it
 
-The client, the proxy and the API behind it are one thread, on real sockets. For the faults it has
+The client, the proxy and its upstream are one thread, on real sockets. For the faults it has
 trio's autojump clock: what one of them has written another can read at once, so that time passes
 only when all wait for it.
 """

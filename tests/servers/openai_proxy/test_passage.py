@@ -219,7 +219,7 @@ async def test_no_first_event(
         if sent:
             await api.send_all(sent)
         reply = await receive_all(proxy.client)
-        assert 20 <= trio.current_time() - since <= 20.5  # with a moment for the goodbye
+        assert 20 <= trio.current_time() - since <= 20.5  # with a moment for the final wait
     assert reply.startswith(b"HTTP/1.1 200 " if sent else b"HTTP/1.1 504 ")
     assert b'"code":"upstream_first_event_timeout"' in reply
     assert not reply.endswith(END)
@@ -239,7 +239,7 @@ async def test_silence_behind_the_first_event(
         await api.send_all(chunked(EVENT))
         since = trio.current_time()
         data, complete = decoded(parts(await receive_all(proxy.client))[1])
-        assert 5 <= trio.current_time() - since <= 5.5  # with a moment for the goodbye
+        assert 5 <= trio.current_time() - since <= 5.5  # with a moment for the final wait
     assert data.startswith(EVENT + b'data: {"error"')
     assert b'"code":"upstream_idle_timeout"' in data
     assert not complete
