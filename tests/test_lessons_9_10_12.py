@@ -72,12 +72,13 @@ def test_without_nginx_the_rest_is_shown(
 
 
 def test_on_a_terminal_it_asks_first() -> None:
-    with terminal(sys.executable, HOPS, "--once", *SERVES) as (screen, _):
+    with terminal(sys.executable, HOPS, "--once", *SERVES) as (screen, process):
         for hop, answer in (("2", b"2\n"), ("1", b"\n"), ("3", b"\x04")):  # Ctrl-D is one too
             assert "It is hop" not in screen.until("Which hop is it, 1, 2 or 3? ")
             screen.press(answer)
             screen.until(f"It is hop {hop}: --mode ")
         screen.until("6 events, whole")
+    assert process.returncode == 0
 
 
 @pytest.mark.parametrize("flags", [("--once",), ()])

@@ -9,6 +9,7 @@ Nothing here sleeps or measures time. `SAFETY` is how long a test waits for what
 before it calls it a failure: long, for a busy machine is not a bug.
 """
 
+import contextlib
 import os
 import select
 import shutil
@@ -141,6 +142,15 @@ def kill_group(process: subprocess.Popen[bytes]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:
         pass
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """SIGTERM, and again until it has ended: nginx (1.22.1) does not notice one that comes just
+    before it waits for events; once in 20,000 times, on a busy machine."""
+    while process.poll() is None:
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(1)
 
 
 def read_until(pipe: IO[bytes], end: bytes) -> bytes:

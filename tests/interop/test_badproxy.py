@@ -17,6 +17,7 @@ from .peers import (
     ROOT,
     SAFETY,
     Address,
+    end,
     free_port,
     listens,
     need,
@@ -88,7 +89,7 @@ def nginx_before(behind: Address, folder: Path, settings: str = "") -> Iterator[
             wait_until(process, lambda: listens(front.port))
             yield front
         finally:
-            process.terminate()
+            end(process)
 
 
 def test_nginx_streams_what_asks_for_it(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ from .peers import (
     ROOT,
     SAFETY,
     Address,
+    end,
     free_port,
     listens,
     need,
@@ -98,7 +99,7 @@ def balancing(name: str, folder: Path, replicas: list[int]) -> Iterator[Balancer
             wait_until(process, lambda: listens(front))
             yield Balancer(front)
         finally:
-            process.terminate()
+            end(process)
 
 
 def stream(client: OpenAI) -> Stream[ChatCompletionChunk]:

@@ -11,13 +11,14 @@ Run this file; then read it, and `servers/badproxy.py`, which is what the guilty
 """
 
 import os
+import random
 import socket
 import subprocess
 import sys
 import tempfile
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -330,7 +331,7 @@ async def real_ones(port: int) -> None:
                         for *_, front in rows:
                             asking.start_soon(ask, front)
                 finally:
-                    nginx.terminate()
+                    nginx.kill()  # a SIGTERM just before it waits for events is not noticed
         nursery.cancel_scope.cancel()
     print("\nnginx between the server and you: does an event pass before the next is there?")
     for about, reader, _ in rows[: len(STREAMS)]:
@@ -351,10 +352,12 @@ async def until_it_listens(port: int) -> None:
 
 
 def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind((LOOPBACK, 0))
-        port: int = sock.getsockname()[1]
-        return port
+    """A free port below those that systems give out for port 0: nobody is given it meanwhile."""
+    while True:
+        port = random.randrange(20000, 32768)
+        with socket.socket() as sock, suppress(OSError):
+            sock.bind((LOOPBACK, port))
+            return port
 
 
 async def watch(port: int) -> None:
