@@ -24,7 +24,7 @@ ROOT = Path(__file__).parent.parent
 FOLDERS = ("workshop", "protocol", "servers", "clients", "tests")
 TOP_LEVEL = {*FOLDERS, "README.md", "pyproject.toml", "LICENSE"}
 MAX_LINES = 400
-BYTE_STREAMS = {"clients.stream", "clients.tls"}
+BYTE_STREAMS = {"clients.streams.tcp", "clients.streams.tls"}
 PROXIES = {"servers.openai_proxy", "servers.badproxy"}
 NO_IO = {"trio", "ssl", "socket", "time"}
 Law = Callable[[Path], list[str]]
@@ -63,7 +63,7 @@ def imports(module: str, path: Path) -> Iterator[tuple[int, str, str]]:
 
 @cache
 def project_imports(root: Path) -> list[tuple[str, str, str]]:
-    """(importing module, imported module, place): `from clients import tls` is `clients.tls`."""
+    """(importing module, imported module, place): `from clients import nc` is `clients.nc`."""
     files = python_files(root)
     found = []
     for module, path in files.items():
@@ -211,14 +211,14 @@ GOOD = {
     "protocol/deep/__init__.py": "from ..sse import x\nfrom .inner import y\n",
     "protocol/deep/inner.py": "from protocol import sse\n",
     "clients/__init__.py": "",
-    "clients/stream.py": "import trio\nfrom protocol.sse import x\n",
-    "clients/tls.py": "import ssl\nfrom .stream import x\n",
-    "clients/http.py": "from . import stream, tls\n",
-    "servers/chat.py": "import rich\nfrom clients import stream\nfrom clients.tls import x\n",
-    "servers/openai_proxy.py": "from clients.http import x\nimport clients\n",
-    "servers/badproxy/__main__.py": "import clients.http\n",
+    "clients/streams/tcp.py": "import trio\nfrom protocol.sse import x\n",
+    "clients/streams/tls.py": "import ssl\nfrom .stream import x\n",
+    "clients/http/client.py": "from . import stream, tls\n",
+    "servers/chat.py": "import rich\nfrom clients import stream\nfrom clients.streams.tls import x\n",
+    "servers/openai_proxy.py": "from clients.http.client import x\nimport clients\n",
+    "servers/badproxy/__main__.py": "import clients.http.client\n",
     "servers/page/page.js": "\n" * 400,
-    "workshop/__main__.py": "import servers.chat, clients.http, protocol.sse\n",
+    "workshop/__main__.py": "import servers.chat, clients.http.client, protocol.sse\n",
     "workshop/bench.py": "from tests.bench import table\n",
     "workshop/01_first/__main__.py": "import trio\nfrom workshop import __main__\n",
     "tests/bench/table.py": "import workshop.__main__\n",
@@ -235,7 +235,7 @@ BROKEN: list[tuple[Law, str, str, list[str]]] = [
     (protocol_is_pure, "protocol/x.py", "from ssl import SSLContext as C", ["ssl"]),
     (protocol_is_pure, "protocol/x.py", "import re, socket", ["socket"]),
     (protocol_is_pure, "protocol/deep/x.py", "from rich import print", ["rich"]),
-    (protocol_is_pure, "protocol/x.py", "from clients import stream", ["clients.stream"]),
+    (protocol_is_pure, "protocol/x.py", "from clients import stream", ["clients.streams.tcp"]),
     (
         protocol_is_pure,
         "protocol/x.py",
@@ -250,12 +250,12 @@ BROKEN: list[tuple[Law, str, str, list[str]]] = [
         "import clients",
         ["servers.x imports clients"],
     ),
-    (servers_know_byte_streams_only, "servers/x.py", "from clients import http", ["clients.http"]),
+    (servers_know_byte_streams_only, "servers/x.py", "from clients import http", ["clients.http.client"]),
     (
         servers_know_byte_streams_only,
         "servers/x.py",
-        "from clients.http import x",
-        ["clients.http"],
+        "from clients.http.client import x",
+        ["clients.http.client"],
     ),
     (servers_know_byte_streams_only, "servers/x.py", "import workshop.bench", ["workshop.bench"]),
     (nothing_imports_workshop, "clients/x.py", "from workshop import bench", ["workshop.bench"]),
@@ -273,7 +273,7 @@ BROKEN: list[tuple[Law, str, str, list[str]]] = [
         "def f():\n    from .deep.inner import y",
         ["protocol.deep.inner imports protocol.sse", "protocol.sse imports protocol.deep.inner"],
     ),
-    (no_import_circle, "clients/stream.py", "from . import tls", ["stream imports", "tls imports"]),
+    (no_import_circle, "clients/streams/tcp.py", "from . import tls", ["stream imports", "tls imports"]),
     (no_long_file, "servers/page/x.css", "\n" * 401, ["servers/page/x.css: 401 lines"]),
     (no_long_file, "tests/x.py", "\n" * 401, ["tests/x.py: 401 lines"]),
     (top_level, "setup.cfg", "", ["setup.cfg does not belong there"]),

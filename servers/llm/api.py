@@ -22,22 +22,22 @@ from typing import Literal, Protocol, TypeVar
 import msgspec
 import trio
 
-from protocol.chat_completions import read_chat_request
-from protocol.openai import ErrorBody, ErrorResponse, InvalidRequest
-from protocol.responses import read_responses_request
+from protocol.openai.chat_completions import read_chat_request
+from protocol.openai.common import ErrorBody, ErrorResponse, InvalidRequest
+from protocol.openai.responses import read_responses_request
 
-from ..pace import PROFILES, Pace
-from ..reply import EventStream, Handler, Reply, Request, StreamingReply
-from . import chat_completions, responses
-from .chat_completions import ChatWriter, ReasoningField
-from .conversation import Answer, Question
+from ..http.reply import EventStream, Handler, Reply, Request, StreamingReply
 from .engine import Engine, TokenSource
 from .engine import Sequence as Running
 from .faults import Fault, Faults
 from .json_size import check_size
-from .model import Model, count_tokens
-from .responses import ResponsesWriter
+from .model.conversation import Answer, Question
+from .model.models import Model, count_tokens
+from .pace import PROFILES, Pace
 from .turns import Turns, Work
+from .writers import chat_completions, responses
+from .writers.chat_completions import ChatWriter, ReasoningField
+from .writers.responses import ResponsesWriter
 
 __all__ = ["API", "Settings", "Writer", "identified"]
 

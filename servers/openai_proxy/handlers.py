@@ -17,23 +17,23 @@ from urllib.parse import urlsplit
 import msgspec
 import trio
 
-from clients.arrivals import Arrivals
 from clients.chat import LOOPBACK
-from clients.http import Client, Response, open_client
-from protocol.openai import ErrorBody, ErrorResponse
+from clients.http.client import Client, Response, open_client
+from clients.streams.poller import Arrivals
+from protocol.openai.common import ErrorBody, ErrorResponse
 
-from ..access import Access
-from ..api_errors import refuse
+from ..http.access import Access
+from ..http.api_errors import refuse
+from ..http.forwarding import target_of
+from ..http.metrics import Metrics
+from ..http.redact import Secret, redact
+from ..http.reply import Handler, Reply, Request, StreamingReply
+from ..http.routes import Routes
 from ..llm.api import identified
-from ..metrics import Metrics
-from ..redact import Secret, redact
-from ..relaying import target_of
-from ..reply import Handler, Reply, Request, StreamingReply
-from ..routes import Routes
+from .error_body import words_of
 from .failure import Failure, RelayFailed
-from .record import CLIENT_GONE, Record
+from .log_record import CLIENT_GONE, Record
 from .relay import TO_SIMULATOR, Clocks, Exchange, RelayedReply, fields_to_api
-from .words import words_of
 
 __all__ = ["HOSTS", "PAGES", "Upstream", "routes"]
 

@@ -1,6 +1,6 @@
 """Solution 6: the server's side of a chat.
 
-`servers/llm/chat_completions.py` is the real one; it says more in each event, and encodes what
+`servers/llm/writers/chat_completions.py` is the real one; it says more in each event, and encodes what
 never changes only once.
 """
 
