@@ -6,7 +6,7 @@
     POST /v1/responses           its newer form
     GET  /v1/models, /v1/models/{id}
     GET  /faults                 what can go wrong on the wire, on demand
-    GET  /wire/{id}              the bytes of an answer whose request has said X-Wire: 1 (recordings.py)
+    GET  /wire/{id}              the bytes of an answer whose request said X-Wire: 1
     GET  /metrics, /health
 
     $ curl -N http://localhost:8000/chat/你好
@@ -26,14 +26,14 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
 
 from .http.access import Access
-from .http.api_errors import refuse
+from .http.api_replies import identified, refuse
 from .http.command import arguments, run
 from .http.metrics import Metrics
 from .http.recordings import Recordings
 from .http.reply import Handler, Last, Reply, Request, StreamingReply
 from .http.routes import Routes
 from .llm import flags
-from .llm.api import API, Settings, identified
+from .llm.api import API, Settings
 from .llm.engine import Engine
 from .llm.faults import listing
 from .llm.model.models import Model

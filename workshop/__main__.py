@@ -25,7 +25,7 @@ COMMANDS = {
     "learn": ("workshop.runner.learn", "the exercises, one after the other, checked when you save"),
     "list": ("workshop.runner.commands:list_lessons", "the exercises, and how far you have come"),
     "check": ("workshop.runner.commands:check", "check an exercise: check 3, or check --all"),
-    "hint": ("workshop.runner.commands:hint", "a hint for an exercise; there are three, one at a time"),
+    "hint": ("workshop.runner.commands:hint", "the next hint for an exercise; there are three"),
     "solution": ("workshop.runner.commands:solution", "the solution, once yours passes"),
     "reset": ("workshop.runner.commands:reset", "begin an exercise anew; yours is kept beside it"),
     "course": ("workshop.course.build", "the lessons and the annotated source, as web pages"),

@@ -26,9 +26,9 @@ from urllib.parse import quote, urlsplit
 import trio
 
 from ..streams.tcp import ByteStream, connect
-from ..streams.tls import TLSStream, client_context
+from ..streams.tls import HandshakeError, TLSStream, client_context
 from ..tap import Observer, Tap
-from .errors import ConnectError, ConnectTimeoutError, DisconnectedError
+from .errors import ConnectError, ConnectTimeoutError, DisconnectedError, TLSError
 from .exchange import Headers, Response, exchange
 from .pool import Pool
 from .tunnel import Proxy, open_tunnel, proxy_for
@@ -214,8 +214,10 @@ async def _secure(
     try:
         tls = TLSStream(stream, context, server_hostname=host)
         await tls.handshake()
-    except BaseException:
+    except BaseException as error:
         stream.close()
+        if isinstance(error, HandshakeError):
+            raise TLSError(str(error)) from error
         raise
     if observer is not None:
         observer.secured(tls.session)

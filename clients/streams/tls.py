@@ -24,10 +24,9 @@ from typing import Any
 
 import trio
 
-from ..http.errors import TLSError
 from .tcp import LINGER_SECONDS, READ_SIZE, SEND_SIZE, ByteStream
 
-__all__ = ["Session", "TLSStream", "client_context"]
+__all__ = ["HandshakeError", "Session", "TLSStream", "client_context"]
 
 PROTOCOL = "http/1.1"  # its name in ALPN (RFC 7301 §6)
 
@@ -43,6 +42,10 @@ MAX_UNSENT = 64 << 10
 
 # A TLS peer begins with a record of type alert (21) or handshake (22).
 FIRST_BYTES = (0x15, 0x16)
+
+
+class HandshakeError(Exception):
+    """The TLS handshake failed: the peer is not who it should be, or does not speak TLS."""
 
 
 def client_context(ca_file: str | None = None) -> ssl.SSLContext:
@@ -127,7 +130,8 @@ class TLSStream:
         """Agree on keys, and learn who the peer is.
 
         Raises:
-            TLSError: it is not who it should be, speaks no TLS, or left. Close the stream then.
+            HandshakeError: the peer is not who it should be, does not speak TLS, or closed.
+                Close the stream then.
         """
         begun = False
         try:
@@ -135,9 +139,11 @@ class TLSStream:
                 await self._flush()
                 data = await self._stream.receive_some()
                 if not data:
-                    raise TLSError(f"{self._peer} closed the connection in the TLS handshake")
+                    raise HandshakeError(
+                        f"{self._peer} closed the connection in the TLS handshake"
+                    )
                 if not begun and data[0] not in FIRST_BYTES:
-                    raise TLSError(
+                    raise HandshakeError(
                         f"{self._peer} speaks no TLS: its first byte is {data[:1]!r}, "
                         "as from a port for plain http://"
                     )
@@ -146,10 +152,10 @@ class TLSStream:
             await self._flush()
             self._decrypt()  # the peer's first words may have come with its last of the handshake
         except trio.BrokenResourceError as error:
-            raise TLSError(f"{self._peer} broke off the TLS handshake: {error}") from error
+            raise HandshakeError(f"{self._peer} broke off the TLS handshake: {error}") from error
         # A server may answer ALPN with silence; with another protocol it would speak that one.
         if (chosen := self._tls.selected_alpn_protocol()) not in (None, PROTOCOL):
-            raise TLSError(f"{self._peer} chose to speak {chosen}, not {PROTOCOL}")
+            raise HandshakeError(f"{self._peer} chose to speak {chosen}, not {PROTOCOL}")
 
     @property
     def ended(self) -> bool:
@@ -177,7 +183,7 @@ class TLSStream:
             return False
         except ssl.SSLError as error:
             self._flush_now()  # an alert tells the peer why
-            raise TLSError(_explain(error, self._peer)) from error
+            raise HandshakeError(_explain(error, self._peer)) from error
         return True
 
     # ---- Plaintext in, records out

@@ -10,7 +10,7 @@
     body.py         the bytes after the head of a streaming reply
     watch.py        the timeouts of all connections, and which clients have disconnected
     access.py       who may use an API: keys, and pages of other origins
-    api_errors.py   errors in the shape of the OpenAI API
+    api_replies.py  what all replies of an API share: the shape of errors, a request id
     forwarding.py   what a proxy passes on, and what it must not (RFC 9110 §7.6)
     metrics.py      what a server tells Prometheus
     recordings.py   the bytes of a reply, recorded and described as they are sent

@@ -36,10 +36,9 @@ from copy import copy
 from hashlib import sha256
 from pathlib import Path
 
-import msgspec
+from protocol.openai.common import ErrorBody
 
-from protocol.openai.common import ErrorBody, ErrorResponse
-
+from .api_replies import error_reply
 from .reply import Handler, Headers, Reply, Request, StreamingReply
 
 __all__ = ["Access", "key_of_environment", "read_keys"]
@@ -250,8 +249,7 @@ def _digest(key: str) -> bytes:
 
 
 def _forbidden(code: str, message: str) -> Reply:
-    error = ErrorBody(message, "invalid_request_error", None, code)
-    return Reply(msgspec.json.encode(ErrorResponse(error)), 403, "application/json")
+    return error_reply(403, ErrorBody(message, "invalid_request_error", None, code))
 
 
 def _unauthorized(request: Request) -> Reply:
@@ -262,7 +260,7 @@ def _unauthorized(request: Request) -> Reply:
     error = ErrorBody(message, "invalid_request_error", None, "invalid_api_key")
     # Bearer alone is no challenge: an auth-param must follow (RFC 6750 §3).
     challenge = ("WWW-Authenticate", 'Bearer realm="api"')
-    return Reply(msgspec.json.encode(ErrorResponse(error)), 401, "application/json", (challenge,))
+    return error_reply(401, error, (challenge,))
 
 
 # What this file does not do: add CORS fields to replies that the connection writes (404, 405, 413,

@@ -19,7 +19,7 @@ import trio
 from trio.lowlevel import wait_readable
 
 from clients.streams.tcp import ByteStream, SocketStream
-from clients.streams.tls import TLSStream
+from clients.streams.tls import HandshakeError, TLSStream
 
 from .connection import Connection
 from .limits import Budget, Limits
@@ -230,7 +230,7 @@ class Server:
             with trio.move_on_after(self._limits.head_seconds):
                 await stream.handshake()
                 done = True
-        except OSError as error:  # clients.http.errors.TLSError is one
+        except HandshakeError as error:
             log.info("no TLS: %s", error)
         finally:
             if not done:

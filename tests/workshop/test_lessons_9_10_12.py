@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from clients.http.errors import TLSError
-from clients.streams.tls import TLSStream, client_context
+from clients.streams.tls import HandshakeError, TLSStream, client_context
 from workshop.certificate import make
 from workshop.runner.exercises import load
 
@@ -127,7 +126,7 @@ async def shake_hands(certificate: Path, key: Path, host: str) -> None:
     async def serve() -> None:
         try:
             await server.handshake()
-        except TLSError:
+        except HandshakeError:
             pass  # the client will say why
 
     async with trio.open_nursery() as nursery:

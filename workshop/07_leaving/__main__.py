@@ -11,7 +11,8 @@ So a FIN proves nothing. The first write after a close succeeds, for nobody has 
 it draws an RST from the other side, and only the second write fails. A model that thinks for a
 minute writes nothing for a minute: it would compute for nobody. Hence the heartbeat.
 
-Run this file; then read it, and `servers/http/watch.py`, which asks the kernel for all streams at once.
+Run this file; then read it, and `servers/http/watch.py`, which asks the kernel for all streams at
+once.
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """Lesson 10: TLS is another pipe: the same protocol inside, and a listener who reads lengths.
 
 Nothing of lessons 3 and 4 changes: the server writes the same bytes, into a stream that encrypts
-them (`clients/streams/tls.py`) in place of one that does not. On the way there are records: five bytes that
-say how long the rest is, and the rest, which nobody can read.
+them (`clients/streams/tls.py`) in place of one that does not. On the way there are records: five
+bytes that say how long the rest is, and the rest, which nobody can read.
 
     17 03 03 00 3b  9c 41 e0 …         type 23 (application data), TLS, 59 bytes
     42 bytes of plaintext + 1 byte that hides the real type + 16 bytes that prove nobody changed it
@@ -10,7 +10,8 @@ say how long the rest is, and the rest, which nobody can read.
 A server that streams writes each token when it has one, so each token has a record of its own; and
 who sees the records go by sees how long each word of the answer is.
 
-Run this file; then read it, and `clients/streams/tls.py`, where OpenSSL is a machine between two buffers.
+Run this file; then read it, and `clients/streams/tls.py`, where OpenSSL is a machine between two
+buffers.
 """
 
 import socket

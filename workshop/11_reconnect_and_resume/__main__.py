@@ -10,7 +10,8 @@ an `id` on each event the client can say where it stands, and the server can go 
 This lesson cuts connections with an RST, and shows which words came over which. In a browser it has
 a page for it, with a button that cuts.
 
-Run this file; then read it, and `servers/llm/writers/named_events.py`, which gives the ids their meaning.
+Run this file; then read it, and `servers/llm/writers/named_events.py`, which gives the ids their
+meaning.
 """
 
 import re

@@ -14,10 +14,9 @@ Clients retry 408, 409, 429 and all from 500 on, and show `message` of the other
 import re
 from http import HTTPStatus
 
-import msgspec
+from protocol.openai.common import ErrorBody
 
-from protocol.openai.common import ErrorBody, ErrorResponse
-
+from ...http.api_replies import error_reply
 from ...http.reply import Reply
 from .catalogue import AnyReply, Kind
 
@@ -67,11 +66,10 @@ ERRORS = {
 
 
 def _kind(status: int) -> Kind:
-    body = msgspec.json.encode(ErrorResponse(ERRORS[status]))
     more = HEADERS.get(status, ())
 
     def apply(reply: AnyReply, place: object) -> Reply:
-        return Reply(body, status, "application/json", reply.headers + more)
+        return error_reply(status, ERRORS[status], reply.headers + more)
 
     line = f"{HTTPStatus(status).phrase}, as an error in JSON"
     if more:

@@ -22,7 +22,7 @@ from clients.http.errors import (
     TLSError,
 )
 from clients.streams.tcp import SocketStream
-from clients.streams.tls import TLSStream
+from clients.streams.tls import HandshakeError, TLSStream
 
 from ...streams import SAFETY
 from ..streams.tls_peers import CA, PAST, certificate, server_context
@@ -55,7 +55,7 @@ class Server:
         try:
             await stream.handshake()
             await self.serve(self, stream)
-        except (TLSError, trio.BrokenResourceError):
+        except (HandshakeError, trio.BrokenResourceError):
             pass
         finally:
             stream.close()

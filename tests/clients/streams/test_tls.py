@@ -9,9 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from clients.http.errors import TLSError
 from clients.streams.tcp import READ_SIZE
-from clients.streams.tls import MAX_UNSENT, RECORD_SIZE, TLSStream
+from clients.streams.tls import MAX_UNSENT, RECORD_SIZE, HandshakeError, TLSStream
 
 from ...streams import MemoryStream, memory_pair, receive_all, receive_until
 from .tls_peers import (
@@ -316,7 +315,7 @@ async def test_a_server_that_chooses_another_protocol() -> None:
             continue
         with pytest.raises(ExceptionGroup):
             await shake_hands(client, server)
-        with pytest.raises(TLSError, match="chose to speak h2"):
+        with pytest.raises(HandshakeError, match="chose to speak h2"):
             await client.handshake()
 
 

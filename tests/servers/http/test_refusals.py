@@ -7,7 +7,7 @@ from trio.testing import MockClock
 
 from protocol.openai.common import ErrorResponse
 from servers import chat
-from servers.http import api_errors
+from servers.http import api_replies
 from servers.http.connection import Limits
 from servers.http.reply import Reply, Request
 from servers.http.routes import Routes
@@ -23,7 +23,7 @@ async def broken(request: Request) -> Reply:
     raise KeyError("secret")
 
 
-ROUTES = Routes({"POST /v1/echo": echo, "GET /v1/broken": broken}, refuse=api_errors.refuse)
+ROUTES = Routes({"POST /v1/echo": echo, "GET /v1/broken": broken}, refuse=api_replies.refuse)
 LIMITS = Limits(max_body_size=10)
 POST = b"POST /v1/echo HTTP/1.1\r\nHost: a\r\n"
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n"
@@ -69,7 +69,7 @@ async def test_a_refusal_has_the_shape_of_the_api(request_: bytes, status: int) 
 @pytest.mark.parametrize(("request_", "status"), REFUSED.values(), ids=REFUSED)
 async def test_a_refusal_of_another_path_is_text(request_: bytes, status: int) -> None:
     """The same requests, of a path that is not the API's."""
-    routes = Routes({"POST /v2/echo": echo, "GET /v2/broken": broken}, refuse=api_errors.refuse)
+    routes = Routes({"POST /v2/echo": echo, "GET /v2/broken": broken}, refuse=api_replies.refuse)
     reply = await ask(routes, request_.replace(b"/v1/", b"/v2/"), limits=LIMITS)
     assert reply.startswith(b"HTTP/1.1 %d " % status)
     assert b"\r\nContent-Type: text/plain; charset=utf-8\r\n" in reply
