@@ -12,7 +12,7 @@ from workshop.runner.exercises import Lesson, judge, lessons
 from ...terminal import Lifeline
 
 CHECK = """
-from workshop.lab import Failure
+from workshop.runner.check_kit import Failure
 HINTS = ("", "", "")
 async def check(exercise, lab):
     lab.give(b"3")
