@@ -1,17 +1,10 @@
-"""What sends requests: byte streams, an HTTP client, a chat client, a netcat.
+"""The side that asks, and the byte streams that both sides use.
 
-    stream.py    one end of a TCP connection, without a framework
-    memory.py    the same in memory, for tests and for the checks of exercises
-    tls.py       the same inside TLS, by hand
-    tunnel.py    out through a proxy: CONNECT
-    arrivals.py  many streams that one task reads
-    exchange.py  one request and its response, on a connection that is open
-    pool.py      connections that wait for their next request
-    http.py      from a URL to a response that arrives piece by piece
-    tap.py       what passes through a connection, shown to somebody who looks on
-    chat.py      a streamed answer of an OpenAI-compatible API, delta by delta
-    errors.py    what can go wrong with a request, by how far it came
-    nc.py        netcat: bytes between a connection and a terminal
+    streams/   one end of a connection: TCP, TLS, memory
+    http/      an HTTP client: from a URL to a response that arrives piece by piece
+    chat.py    a streamed answer of an OpenAI-compatible API, delta by delta
+    nc.py      netcat: bytes between a connection and a terminal
+    tap.py     shows an observer the bytes that pass through a connection
 """
 
 import signal

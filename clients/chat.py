@@ -28,16 +28,16 @@ from urllib.parse import urlsplit
 import msgspec
 import trio
 
-from protocol.chat_completions import ChatRequest
-from protocol.deltas import ChatDelta, DeltaReader, read_delta, read_failure
 from protocol.errors import DecodeError
-from protocol.openai import ErrorBody
+from protocol.openai.chat_completions import ChatRequest
+from protocol.openai.common import ErrorBody
+from protocol.openai.deltas import ChatDelta, DeltaReader, read_delta, read_failure
 from protocol.secret import Secret, redact
 from protocol.sse import EventStreamParser, ServerSentEvent
 
-from .errors import RequestError
-from .exchange import Headers, Response
-from .http import request
+from .http.client import request
+from .http.errors import RequestError
+from .http.exchange import Headers, Response
 from .tap import Observer
 
 __all__ = [
@@ -65,7 +65,7 @@ MAX_MESSAGE = 2000  # characters of what a server says in an error
 
 
 class ChatError(Exception):
-    """No answer, or not all of it. (No connection is a `clients.errors.RequestError`.)"""
+    """No answer, or not all of it. (No connection is a `clients.http.errors.RequestError`.)"""
 
 
 class APIError(ChatError):
@@ -130,7 +130,7 @@ async def stream_chat(
 
     Raises:
         ValueError: not such a URL or file, or a key that everybody on the way could read.
-        clients.errors.RequestError: no connection, or no response.
+        clients.http.errors.RequestError: no connection, or no response.
         APIError, NoAnswerError, UnreadableError: no answer.
     """
     if key is not None and not is_private(base_url):

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 import trio
 
-from .stream import READ_SIZE, SocketStream, connect
+from .streams.tcp import READ_SIZE, SocketStream, connect
 
 __all__ = ["main"]
 

@@ -15,8 +15,8 @@ A look changes nothing: the same bytes, calls and errors, with a `Tap` between o
 
 from protocol.sse import ServerSentEvent
 
-from .stream import READ_SIZE, ByteStream
-from .tls import Session
+from .streams.tcp import READ_SIZE, ByteStream
+from .streams.tls import Session
 
 __all__ = ["Observer", "Tap"]
 

@@ -339,4 +339,5 @@ def text_spans(data: bytes) -> Iterator[tuple[int, int]]:
     return (match.span(1) for match in pattern.finditer(data))
 
 
-# What this file does not do: undo JSON's escapes, or know when the bytes came (servers/wire.py).
+# What this file does not do: undo JSON's escapes, or know when the bytes came
+# (servers/http/recordings.py).

@@ -6,7 +6,7 @@
 
 A key is wrapped where it is read, and unwrapped only where the header is written that carries it.
 Any other text that may quote a key (an upstream's error message, an exception) goes through
-`redact`, and so does every line of every log (servers/redact.py).
+`redact`, and so does every line of every log (servers/http/redact.py).
 
 The rules this file keeps:
 

@@ -397,4 +397,4 @@ def _split_lines(text: str) -> list[str]:
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
-# What this file does not do: reconnect (clients do), or read JSON out of the data (openai.py).
+# What this file does not do: reconnect (clients do), or read JSON out of the data (openai/).

@@ -145,4 +145,5 @@ def _bad(message: str, status: int = 400) -> DecodeError:
     return DecodeError(message, 0, error_status_hint=status)
 
 
-# What this file does not do: look the host up, or say which hosts are ours (servers/access.py).
+# What this file does not do: look the host up, or say which hosts are ours
+# (servers/http/access.py).

@@ -30,15 +30,15 @@ from contextlib import AsyncExitStack
 import msgspec
 import trio
 
-import clients.http
-from clients.errors import RequestError
-from clients.http import Response
+import clients.http.client
+from clients.http.client import Response
+from clients.http.errors import RequestError
 
-from .body import Body
-from .command import arguments, base_url, run, seconds
-from .relaying import end_to_end, status_of, target_of
-from .reply import CutOff, Handler, Headers, Reply, Request, StreamingReply
-from .routes import Routes
+from .http.body import Body
+from .http.command import arguments, base_url, run, seconds
+from .http.forwarding import end_to_end, status_of, target_of
+from .http.reply import CutOff, Handler, Headers, Reply, Request, StreamingReply
+from .http.routes import Routes
 
 __all__ = ["Modes", "modes", "routes"]
 
@@ -254,7 +254,7 @@ class BadProxy(Routes):
         async with AsyncExitStack() as connection:
             try:
                 with trio.move_on_after(self._how.idle):
-                    asking = clients.http.request(request.method, url, fields, request.body)
+                    asking = clients.http.client.request(request.method, url, fields, request.body)
                     response = await connection.enter_async_context(asking)
                     headers = self._headers(response)
                     status, reason = status_of(response.head)

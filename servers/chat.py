@@ -6,7 +6,7 @@
     POST /v1/responses           its newer form
     GET  /v1/models, /v1/models/{id}
     GET  /faults                 what can go wrong on the wire, on demand
-    GET  /wire/{id}              the bytes of an answer whose request has said X-Wire: 1 (wire.py)
+    GET  /wire/{id}              the bytes of an answer whose request said X-Wire: 1
     GET  /metrics, /health
 
     $ curl -N http://localhost:8000/chat/你好
@@ -25,20 +25,21 @@ import sys
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
 
-from .access import Access
-from .api_errors import refuse
-from .command import arguments, run
-from .llm import flags, named_events
-from .llm.api import API, Settings, identified
+from .http.access import Access
+from .http.api_replies import identified, refuse
+from .http.command import arguments, run
+from .http.metrics import Metrics
+from .http.recordings import Recordings
+from .http.reply import Handler, Last, Reply, Request, StreamingReply
+from .http.routes import Routes
+from .llm import flags
+from .llm.api import API, Settings
 from .llm.engine import Engine
 from .llm.faults import listing
-from .llm.model import Model
-from .llm.tokens import tokenize
-from .metrics import Metrics
-from .pace import Pace
-from .reply import Handler, Last, Reply, Request, StreamingReply
-from .routes import Routes
-from .wire import Recordings
+from .llm.model.models import Model
+from .llm.model.tokens import tokenize
+from .llm.pace import Pace
+from .llm.writers import named_events
 
 __all__ = ["from_flags", "main", "routes"]
 

@@ -15,11 +15,11 @@ Content-Length: the same bytes, and the reader waits for the last before seeing 
 import sys
 from collections.abc import AsyncGenerator, Sequence
 
-from .command import arguments, run, seconds
-from .llm.tokens import tokenize
-from .pace import Pace
-from .reply import Last, Reply, Request, StreamingReply
-from .routes import Routes
+from .http.command import arguments, run, seconds
+from .http.reply import Last, Reply, Request, StreamingReply
+from .http.routes import Routes
+from .llm.model.tokens import tokenize
+from .llm.pace import Pace
 
 TEXT = "Chunks say how long they are: 你好 is 6 bytes, not 2 characters. 🌊\n"
 

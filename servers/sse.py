@@ -26,11 +26,11 @@ import msgspec
 
 from protocol.sse import ServerSentEvent, encode_comment, encode_event
 
-from .command import arguments, run, seconds
-from .llm.tokens import tokenize
-from .pace import Pace
-from .reply import EventStream, Last, Reply, Request
-from .routes import Routes
+from .http.command import arguments, run, seconds
+from .http.reply import EventStream, Last, Reply, Request
+from .http.routes import Routes
+from .llm.model.tokens import tokenize
+from .llm.pace import Pace
 
 TEXT = "Events are lines with names. 你好，世界！ A blank line sends one. 🌊"
 END = "end"

@@ -1,8 +1,8 @@
 """What the simulated model says to a prompt, asked of its own code: what servers must deliver; and
 what an error says, as far as the words are ours."""
 
-from servers.llm.conversation import Answer, Question, Turn
-from servers.llm.model import MODEL, Model
+from servers.llm.model.conversation import Answer, Question, Turn
+from servers.llm.model.models import MODEL, Model
 
 from .at_once import at_once
 

@@ -1,7 +1,7 @@
 """What the tests do with a connection in memory, or with any other."""
 
-from clients.memory import MemoryStream, memory_pair
-from clients.stream import ByteStream
+from clients.streams.memory import MemoryStream, memory_pair
+from clients.streams.tcp import ByteStream
 
 __all__ = ["SAFETY", "MemoryStream", "memory_pair", "receive_all", "receive_until"]
 

@@ -15,7 +15,7 @@ import sys
 
 import pytest
 
-from clients.stream import ByteStream
+from clients.streams.tcp import ByteStream
 
 __all__ = ["needs_vanishing", "vanish"]
 

@@ -48,7 +48,7 @@ PORTS = {
     8004: "servers.sse",
     8005: "servers.openai_proxy",
 }
-OURS = "streaming-workshop"  # servers.reply_head.SERVER, which cannot be imported without packages
+OURS = "streaming-workshop"  # SERVER of servers/http/reply_head.py, which needs packages
 ASK_SECONDS = 1.0
 OPTIONAL = {  # for the tests with real peers
     "Chromium": ("--version", ["chromium", "chromium-browser", "google-chrome"]),

@@ -17,15 +17,15 @@ import msgspec
 import trio
 
 from servers import chat, chunked, sse
-from servers.access import key_of_environment
-from servers.command import port_number, serve_until_signal, show_log, url
+from servers.http.access import key_of_environment
+from servers.http.command import port_number, serve_until_signal, show_log, url
+from servers.http.redact import Secret
+from servers.http.routes import Routes
+from servers.http.server import PortBusyError, Server, listen
 from servers.llm import flags
+from servers.llm.pace import Pace
 from servers.openai_proxy import handlers as openai_proxy
 from servers.openai_proxy.handlers import Upstream
-from servers.pace import Pace
-from servers.redact import Secret
-from servers.routes import Routes
-from servers.server import PortBusyError, Server, listen
 
 from .course.routes import course_routes
 from .doctor import OURS, answering_on, netcats, this_command

@@ -1,18 +1,14 @@
 """The simulated LLM: what an inference server does, without the GPU.
 
-    flags.py             what its operator can choose
-    api.py               the routes of the OpenAI API
-    chat_completions.py  an answer as chat completions, one piece of bytes for each token
-    responses.py         the same for the Responses API
-    conversation.py      a question, and an answer in tokens
-    model.py             what the model says
-    texts.py             its words
-    script.py            words written by the operator: turns, conditions, tool calls
-    schema.py            JSON that satisfies a schema: tool arguments, structured outputs
-    keywords.py          what the schemas of one value ask of it, all together
-    scalars.py           numbers, strings and formats that satisfy them
-    stop.py              where a text ends before a stop sequence
-    tokens.py            text cut into tokens
-    engine.py            one clock for all tokens: steps every running answer
-    faults/              how streams break, on purpose
+    flags.py      what its operator can choose
+    api.py        the routes of the OpenAI API
+    admission.py  limits how many requests are in work: the next one gets a 503
+    engine.py     one clock for all tokens: it steps every running answer
+    pace.py       how fast the model speaks
+    turns.py      large work in small steps, so that no stream waits for it
+    json_size.py  how many values a JSON text has, counted before it is parsed
+
+    model/        what is said
+    writers/      how each route writes it
+    faults/       how streams break, on purpose
 """

@@ -20,9 +20,9 @@ from copy import copy
 
 import trio
 
-from ..body import Body, Ending
-from ..metrics import Metrics
-from ..reply import CutOff, Handler, Reply, Request, StreamingReply
+from ..http.body import Body, Ending
+from ..http.metrics import Metrics
+from ..http.reply import CutOff, Handler, Reply, Request, StreamingReply
 
 __all__ = ["CLIENT_GONE", "Admission"]
 

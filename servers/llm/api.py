@@ -14,7 +14,6 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from copy import copy
 from functools import partial
 from itertools import islice, repeat
 from typing import Literal, Protocol, TypeVar
@@ -22,24 +21,25 @@ from typing import Literal, Protocol, TypeVar
 import msgspec
 import trio
 
-from protocol.chat_completions import read_chat_request
-from protocol.openai import ErrorBody, ErrorResponse, InvalidRequest
-from protocol.responses import read_responses_request
+from protocol.openai.chat_completions import read_chat_request
+from protocol.openai.common import ErrorBody, InvalidRequest
+from protocol.openai.responses import read_responses_request
 
-from ..pace import PROFILES, Pace
-from ..reply import EventStream, Handler, Reply, Request, StreamingReply
-from . import chat_completions, responses
-from .chat_completions import ChatWriter, ReasoningField
-from .conversation import Answer, Question
+from ..http.api_replies import error_reply, json_reply
+from ..http.reply import EventStream, Handler, Reply, Request, StreamingReply
 from .engine import Engine, TokenSource
 from .engine import Sequence as Running
 from .faults import Fault, Faults
 from .json_size import check_size
-from .model import Model, count_tokens
-from .responses import ResponsesWriter
+from .model.conversation import Answer, Question
+from .model.models import Model, count_tokens
+from .pace import PROFILES, Pace
 from .turns import Turns, Work
+from .writers import chat_completions, responses
+from .writers.chat_completions import ChatWriter, ReasoningField
+from .writers.responses import ResponsesWriter
 
-__all__ = ["API", "Settings", "Writer", "identified"]
+__all__ = ["API", "Settings", "Writer"]
 
 CHAT_COMPLETIONS = "POST /v1/chat/completions"
 RESPONSES = "POST /v1/responses"
@@ -187,17 +187,17 @@ class API:
             return asked, question_of(asked)
 
     async def _list_models(self, request: Request) -> Reply:
-        return _json(ModelList(data=[ModelObject(name) for name in self._model.names]))
+        return json_reply(ModelList(data=[ModelObject(name) for name in self._model.names]))
 
     async def _show_model(self, request: Request) -> Reply:
         name = request.params["id"]
         self._check_model(name)
-        return _json(ModelObject(name))
+        return json_reply(ModelObject(name))
 
     async def _no_such_route(self, request: Request) -> Reply:
         message = f"There is nothing at {request.path[:80]}. There are: {CHAT_COMPLETIONS}, "
         message += f"{RESPONSES}, GET /v1/models, GET /v1/models/{{id}}"
-        return _error(404, ErrorBody(message, "invalid_request_error", None, "unknown_url"))
+        return error_reply(404, ErrorBody(message, "invalid_request_error", None, "unknown_url"))
 
     # ---- One answer
 
@@ -260,7 +260,7 @@ class API:
             sequence = Running(steps, gaps, prefill, write=lambda piece, now: True)
             await self._engine.drive(sequence, flush=trio.lowlevel.checkpoint)
             with self._turns.work() as work:
-                reply = _json(await writer.whole(work))
+                reply = json_reply(await writer.whole(work))
         return _disturbed(reply, disturbance) if disturbance else reply
 
     def _check_model(self, name: str) -> None:
@@ -308,18 +308,6 @@ def _disturbed(reply: Reply | StreamingReply, fault: Fault) -> Reply | Streaming
         raise InvalidRequest(str(error), "x-fault") from error
 
 
-def identified(handler: Handler) -> Handler:
-    """The same handler, each of whose replies has a request id of its own."""
-
-    async def with_id(request: Request) -> Reply | StreamingReply:
-        reply = copy(await handler(request))
-        if all(name != "x-request-id" for name, _ in reply.headers):  # a relayed reply has one
-            reply.headers += (("x-request-id", f"req_{secrets.token_hex(12)}"),)
-        return reply
-
-    return with_id
-
-
 def _refusing(handler: Handler) -> Handler:
     """The same handler, whose refusals are errors in the API's shape."""
 
@@ -334,19 +322,11 @@ def _refusing(handler: Handler) -> Handler:
         error = ErrorBody(str(refusal), kind, refusal.param, refusal.code)
         # RFC 9110 §12.5.3: a 415 for the sake of a coding "ought to" say which are accepted.
         accepted = (("Accept-Encoding", "identity"),) if refusal.status == 415 else ()
-        return _error(refusal.status, error, accepted)
+        return error_reply(refusal.status, error, accepted)
 
     return answered
 
 
 def _busy() -> Reply:
     error = ErrorBody("The model's batch and its queue are full.", "server_error")
-    return _error(503, error, (("Retry-After", "1"),))
-
-
-def _json(value: object, status: int = 200, headers: tuple[tuple[str, str], ...] = ()) -> Reply:
-    return Reply(msgspec.json.encode(value), status, "application/json", headers)
-
-
-def _error(status: int, error: ErrorBody, headers: tuple[tuple[str, str], ...] = ()) -> Reply:
-    return _json(ErrorResponse(error), status, headers)
+    return error_reply(503, error, (("Retry-After", "1"),))

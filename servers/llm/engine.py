@@ -27,8 +27,8 @@ from typing import NoReturn
 
 import trio
 
-from ..body import Body
-from ..metrics import Histogram, Metrics
+from ..http.body import Body
+from ..http.metrics import Histogram, Metrics
 from .admission import CLIENT_GONE, Admission
 
 __all__ = ["SLOT", "Engine", "Sequence", "TokenSource"]

@@ -12,17 +12,17 @@ from typing import get_args
 
 import msgspec
 
-from ..access import Access, read_keys
-from ..command import seconds
-from ..connection import Limits
-from ..pace import PROFILES, SPREADS, Pace
+from ..http.access import Access, read_keys
+from ..http.command import seconds
+from ..http.connection import Limits
 from .api import Settings
-from .chat_completions import ReasoningField
 from .engine import Engine
 from .faults import parse
-from .model import Model
-from .schema import cut
-from .script import SHIPPED, load_scripts
+from .model.models import Model
+from .model.schema import cut
+from .model.script import SHIPPED, load_scripts
+from .pace import PROFILES, SPREADS, Pace
+from .writers.chat_completions import ReasoningField
 
 __all__ = [
     "access_of",

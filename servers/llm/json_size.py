@@ -13,7 +13,7 @@ What this file does not do: find out whether it is JSON at all. Whoever reads it
 
 import re
 
-from protocol.openai import InvalidRequest
+from protocol.openai.common import InvalidRequest
 
 from .turns import Work
 

@@ -11,12 +11,12 @@ A web page on another site cannot spend the key: a request must be for this serv
 names (Host), and a page must be of an origin that is allowed (Origin).
 
     handlers.py    which requests are relayed, and what an unusable reply becomes
-    relay.py       one exchange: a request goes on, its reply comes back, in time or not
-    passage.py     the body of a reply on its way through, piece by piece
-    observer.py    a copy of its events, looked at in a memory of fixed size
-    words.py       the body of an error, without a key in it
+    relay.py       one exchange: a request is passed on, its reply comes back, in time or not
+    body_relay.py  the body of a reply, passed on piece by piece
+    observer.py    reads a copy of its events, in a memory of fixed size
+    error_body.py  the body of an upstream's error, without a key in it
     failure.py     why there is no reply, and how the client is told
-    record.py      what it came to, in a line for the log
+    log_record.py  what an exchange came to, in one line for the log
     __main__.py    the flags
 
 What it does not do: retry (the client does), follow redirects, cache, or speak HTTP/2.

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from clients.chat import is_private
-from clients.tls import client_context
+from clients.streams.tls import client_context
 from protocol.secret import MIN_SIZE
 
-from .. import command
-from ..access import Access, key_of_environment, read_keys
-from ..command import arguments, run, seconds
-from ..connection import Limits
-from ..redact import Secret
+from ..http import command
+from ..http.access import Access, key_of_environment, read_keys
+from ..http.command import arguments, run, seconds
+from ..http.connection import Limits
+from ..http.redact import Secret
 from .handlers import HOSTS, PAGES, Upstream, routes
 from .relay import Clocks
 

@@ -9,7 +9,7 @@ The code is for programs, the message for people: it names hosts and reasons, an
 
 import msgspec
 
-from clients.errors import (
+from clients.http.errors import (
     ConnectError,
     ConnectTimeoutError,
     DisconnectedError,
@@ -18,10 +18,10 @@ from clients.errors import (
     ResponseError,
     TLSError,
 )
-from protocol.openai import ErrorBody, ErrorResponse, encode_data
+from protocol.openai.common import ErrorBody, ErrorResponse, encode_data
 from protocol.sse import ServerSentEvent, encode_event
 
-from ..redact import redact
+from ..http.redact import redact
 
 __all__ = ["Failure", "RelayFailed"]
 

@@ -17,23 +17,22 @@ from urllib.parse import urlsplit
 import msgspec
 import trio
 
-from clients.arrivals import Arrivals
 from clients.chat import LOOPBACK
-from clients.http import Client, Response, open_client
-from protocol.openai import ErrorBody, ErrorResponse
+from clients.http.client import Client, Response, open_client
+from clients.streams.poller import Arrivals
+from protocol.openai.common import ErrorBody
 
-from ..access import Access
-from ..api_errors import refuse
-from ..llm.api import identified
-from ..metrics import Metrics
-from ..redact import Secret, redact
-from ..relaying import target_of
-from ..reply import Handler, Reply, Request, StreamingReply
-from ..routes import Routes
+from ..http.access import Access
+from ..http.api_replies import error_reply, identified, refuse
+from ..http.forwarding import target_of
+from ..http.metrics import Metrics
+from ..http.redact import Secret, redact
+from ..http.reply import Handler, Reply, Request, StreamingReply
+from ..http.routes import Routes
+from .error_body import words_of
 from .failure import Failure, RelayFailed
-from .record import CLIENT_GONE, Record
+from .log_record import CLIENT_GONE, Record
 from .relay import TO_SIMULATOR, Clocks, Exchange, RelayedReply, fields_to_api
-from .words import words_of
 
 __all__ = ["HOSTS", "PAGES", "Upstream", "routes"]
 
@@ -201,16 +200,16 @@ class Relay:
         body, is_whole = await exchange.read(response, MAX_ERROR)
         exchange.record.ending = "the API's error"
         await exchange.aclose()
-        kind = reply.content_type
         words = words_of(body, coding, MAX_ERROR, is_whole=is_whole)
         if words is None:
             message = f"The API behind this proxy sends status {reply.status}, and its words "
             message += f"in {coding[:40]!r}, though asked not to."
             error = ErrorBody(message, "upstream_error", None, "upstream_content_encoding")
-            words, kind = msgspec.json.encode(ErrorResponse(error)), "application/json"
-        error_reply = Reply(words, reply.status, kind, reply.headers)
-        error_reply.reason = reply.reason
-        return error_reply
+            readable = error_reply(reply.status, error, reply.headers)
+        else:
+            readable = Reply(words, reply.status, reply.content_type, reply.headers)
+        readable.reason = reply.reason
+        return readable
 
     def _refused_key(self) -> Failure:
         if self._upstream.key is None:
@@ -256,15 +255,13 @@ def _model_of(request: Request) -> str:
 
 def _failed(failure: Failure) -> Reply:
     log.warning("%d %s: %s", failure.status, failure.code, redact(failure.message))
-    body = msgspec.json.encode(ErrorResponse(failure.error))
     # The official clients try any 5xx again, unless they are told not to.
     fields = () if failure.may_retry else (("X-Should-Retry", "false"),)
-    return Reply(body, failure.status, "application/json", fields)
+    return error_reply(failure.status, failure.error, fields)
 
 
 def _refused(code: str, message: str) -> Reply:
-    error = ErrorBody(message, "invalid_request_error", None, code)
-    return Reply(msgspec.json.encode(ErrorResponse(error)), 400, "application/json")
+    return error_reply(400, ErrorBody(message, "invalid_request_error", None, code))
 
 
 def routes(upstream: Upstream, access: Access | None = None) -> Routes:

@@ -99,5 +99,5 @@ class Observer:
         return events
 
 
-# What this file does not do: change what is relayed (passage.py), or keep what it has seen
-# (record.py).
+# What this file does not do: change what is relayed (body_relay.py), or keep what it has seen
+# (log_record.py).

@@ -10,7 +10,7 @@ The rules this file keeps:
 
 1. Only the fields on a list pass, in both directions; the framing is each connection's own.
 2. A piece is sent the moment it comes, and the next is read when it has been taken: a slow reader
-   slows the API behind, and nothing piles up here (passage.py).
+   slows the API behind, and nothing piles up here (body_relay.py).
 3. A parser looks at a copy. It sees the first event, the usage and the end mark; and where an event
    ends, for only there may a heartbeat stand.
 4. Never a clean end to an unclean stream: if the upstream's body is cut off, so is the client's.
@@ -29,17 +29,17 @@ from typing import TypeVar
 import msgspec
 import trio
 
-from clients.arrivals import Arrivals
-from clients.errors import RequestError
-from clients.http import Response
+from clients.http.client import Response
+from clients.http.errors import RequestError
+from clients.streams.poller import Arrivals
 
-from ..body import Body
-from ..redact import Secret, redact
-from ..relaying import end_to_end, status_of
-from ..reply import CutOff, EventStream, Headers, Request, StreamingReply
+from ..http.body import Body
+from ..http.forwarding import end_to_end, status_of
+from ..http.redact import Secret, redact
+from ..http.reply import CutOff, EventStream, Headers, Request, StreamingReply
+from .body_relay import Passage
 from .failure import Failure, RelayFailed
-from .passage import Passage
-from .record import Record
+from .log_record import Record
 
 __all__ = ["Clocks", "Exchange", "RelayedReply", "fields_to_api", "fields_to_client"]
 

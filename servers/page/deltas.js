@@ -5,7 +5,7 @@
  *     {"error":{"message":"overloaded"}}                        ->  {error: "overloaded", ...}
  *
  * Any JSON is read, whoever's server it is from: what has another type, is null, is missing or
- * unknown adds nothing, and what stands beside it is read all the same. protocol/deltas.py does the
+ * unknown adds nothing, and what stands beside it is read all the same. protocol/openai/deltas.py does the
  * same for Python, and tests/vectors/deltas.json is for both.
  */
 

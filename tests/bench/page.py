@@ -12,8 +12,8 @@ from typing import Any
 
 from playwright.sync_api import Browser, ViewportSize, sync_playwright
 
-from servers.llm.texts import LOREM, TEXTS
-from servers.llm.tokens import tokenize
+from servers.llm.model.texts import LOREM, TEXTS
+from servers.llm.model.tokens import tokenize
 
 from ..interop.peers import need, running
 from ..interop.visiting import FLAGS, Visit

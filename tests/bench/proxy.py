@@ -32,8 +32,8 @@ from typing import Any
 
 import trustme
 
-from clients.tls import client_context
-from servers.command import raise_file_limit
+from clients.streams.tls import client_context
+from servers.http.command import raise_file_limit
 
 from . import tls_write
 from .figures import Figure, Found, Goal, Result, Run

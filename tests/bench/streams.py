@@ -27,7 +27,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-from servers.command import raise_file_limit
+from servers.http.command import raise_file_limit
 
 from .figures import Figure, Found, Goal, Result, Run
 from .peers import (

@@ -15,8 +15,8 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
-from clients.stream import SocketStream
-from clients.tls import TLSStream
+from clients.streams.tcp import SocketStream
+from clients.streams.tls import TLSStream
 
 __all__ = ["OURS", "TRIO", "seconds_per_write"]
 

@@ -9,23 +9,23 @@ import pytest
 import trio
 
 from clients.chat import APIError, ChatError, CutOffError, UnreadableError, stream_chat
-from clients.errors import ConnectError, RequestError
-from clients.stream import SocketStream
+from clients.http.errors import ConnectError, RequestError
+from clients.streams.tcp import SocketStream
+from clients.streams.tls import Session, TLSStream
 from clients.tap import Observer
-from clients.tls import Session, TLSStream
-from protocol.chat_completions import ChatRequest, RequestMessage, StreamOptions
-from protocol.deltas import ChatDelta, TokenCount
+from protocol.openai.chat_completions import ChatRequest, RequestMessage, StreamOptions
+from protocol.openai.deltas import ChatDelta, TokenCount
 from protocol.secret import Secret
 from protocol.sse import EventStreamParser, ServerSentEvent
 from servers import chat
 from servers.llm.faults.catalogue import WAYS
-from servers.pace import Pace
+from servers.llm.pace import Pace
 
 from ..servers.driving import running
 from ..servers.openai_proxy.behind import END, EVENTS, Behind, behind, chunked, read_request, whole
 from ..streams import SAFETY
-from .asking import ASK, DONE, JSON, STOP, event, told
-from .tls_peers import CA, server_context
+from .http.asking import ASK, DONE, JSON, STOP, event, told
+from .streams.tls_peers import CA, server_context
 
 KEY = Secret("sk-canary-of-the-chat-client")
 

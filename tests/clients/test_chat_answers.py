@@ -3,11 +3,11 @@
 import pytest
 
 from clients.chat import APIError, ChatError, CutOffError, UnreadableError, stream_chat
-from protocol.chat_completions import ChatRequest
-from protocol.deltas import ChatDelta
+from protocol.openai.chat_completions import ChatRequest
+from protocol.openai.deltas import ChatDelta
 
 from ..servers.openai_proxy.behind import END, EVENTS, behind, chunked, whole
-from .asking import ASK, DONE, JSON, STOP, event, told
+from .http.asking import ASK, DONE, JSON, STOP, event, told
 
 LIMITED = b'{"error":{"message":"Slow down, sk-proj-abcdef","code":"rate_limit"}}'
 HTML = "Content-Type: text/html"

@@ -8,9 +8,9 @@ import trio
 from trio.testing import MockClock
 
 from clients.chat import APIError, ChatError, CutOffError, NoAnswerError, stream_chat
-from clients.exchange import Headers, Response, exchange
-from clients.memory import MemoryStream, memory_pair
-from protocol.chat_completions import ChatRequest, RequestMessage
+from clients.http.exchange import Headers, Response, exchange
+from clients.streams.memory import MemoryStream, memory_pair
+from protocol.openai.chat_completions import ChatRequest, RequestMessage
 
 ASK = ChatRequest("sim-1", [RequestMessage("user", "hi")])
 STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
@@ -35,7 +35,7 @@ class Server:
         self._then = then
 
     def open(self, nursery: trio.Nursery) -> Callable[..., AbstractAsyncContextManager[Response]]:
-        """What stands in for `clients.http.request`."""
+        """What stands in for `clients.http.client.request`."""
 
         @asynccontextmanager
         async def request(

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 import trio
 
-from clients.http import request
+from clients.http.client import request
 from clients.nc import main
 
 from ..conftest import Process, Start, line_of, outputs

@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable
 import pytest
 import trio
 
-from clients.errors import DisconnectedError
-from clients.exchange import exchange
-from clients.pool import Pool
-from clients.stream import SocketStream, connect
+from clients.http.errors import DisconnectedError
+from clients.http.exchange import exchange
+from clients.http.pool import Pool
+from clients.streams.tcp import SocketStream, connect
 
 from ..vanishing import needs_vanishing, vanish
 

@@ -8,7 +8,7 @@ import trustme
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from servers import chat
-from servers.pace import Pace
+from servers.llm.pace import Pace
 
 from .held import Held, hold
 from .peers import SAFETY, RunningServer, need, running

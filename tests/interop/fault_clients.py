@@ -20,7 +20,7 @@ import trio
 from openai import OpenAI
 from playwright.sync_api import sync_playwright
 
-from clients.http import request
+from clients.http.client import request
 from protocol.sse import EventStreamParser
 
 from .peers import SAFETY, need
@@ -166,7 +166,7 @@ def with_curl(port: int, name: str, seen: Seen) -> str:
 
 
 def with_ours(port: int, names: Sequence[str]) -> Outcomes:
-    """`clients/http.py`, on the decoders of `protocol/`."""
+    """`clients/http/client.py`, on the decoders of `protocol/`."""
     outcomes: Outcomes = {}
 
     async def ask(name: str) -> None:

@@ -17,12 +17,12 @@ import msgspec
 import openai
 import trio
 
-from servers import connection
-from servers.connection import Limits
+from servers.http import connection
+from servers.http.connection import Limits
+from servers.http.reply import EventStream, Last, Reply, Request, StreamingReply
+from servers.http.routes import Routes
+from servers.http.server import Server, listen
 from servers.llm.faults import FAULTS, parse
-from servers.reply import EventStream, Last, Reply, Request, StreamingReply
-from servers.routes import Routes
-from servers.server import Server, listen
 
 from .fault_clients import (
     PATIENCE,

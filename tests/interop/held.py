@@ -18,11 +18,11 @@ from threading import Event, Thread
 
 import trio
 
-from servers.body import Body, Ending
-from servers.connection import Limits
-from servers.reply import Handler, Reply, Request, Source, StreamingReply
-from servers.routes import Routes
-from servers.server import Server, listen
+from servers.http.body import Body, Ending
+from servers.http.connection import Limits
+from servers.http.reply import Handler, Reply, Request, Source, StreamingReply
+from servers.http.routes import Routes
+from servers.http.server import Server, listen
 
 from .peers import SAFETY, Address
 
@@ -49,7 +49,7 @@ class HeldRoutes(Routes):
 
         async def held(request: Request) -> Reply | StreamingReply:
             reply = await handler(request)
-            # What tells of a reply (servers/wire.py) is as quick as ever.
+            # What tells of a reply (servers/http/recordings.py) is as quick as ever.
             if isinstance(reply, StreamingReply) and not path.startswith("/wire/"):
                 reply.source = HeldSource(self, StreamingReply(reply.source))
             return reply

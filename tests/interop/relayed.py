@@ -21,13 +21,13 @@ import openai
 import trio
 import trio.testing
 
-from servers import connection
-from servers.connection import Limits
+from servers.http import connection
+from servers.http.connection import Limits
+from servers.http.routes import Routes
+from servers.http.server import Server, listen
 from servers.llm.faults import FAULTS
 from servers.openai_proxy.handlers import Upstream, routes
 from servers.openai_proxy.relay import Clocks
-from servers.routes import Routes
-from servers.server import Server, listen
 
 from .fault_clients import TEXT, Seen
 from .faults import DONE, NONE, answers

@@ -11,11 +11,11 @@ from typing import Any
 
 import msgspec
 
-from protocol.chat_request import read_chat_request
-from protocol.responses_request import read_responses_request
-from servers.llm import chat_completions, responses
-from servers.llm.conversation import Answer
-from servers.llm.model import Model
+from protocol.openai.chat_request import read_chat_request
+from protocol.openai.responses_request import read_responses_request
+from servers.llm.model.conversation import Answer
+from servers.llm.model.models import Model
+from servers.llm.writers import chat_completions, responses
 
 from ..at_once import at_once
 

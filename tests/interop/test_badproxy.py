@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from servers import chat
-from servers.pace import Pace
-from workshop.exercises import load
+from servers.llm.pace import Pace
+from workshop.runner.exercises import load
 
 from .held import Held, hold
 from .peers import (

@@ -22,12 +22,12 @@ from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
 
 from protocol.sse import EventStreamParser, ServerSentEvent
 from servers import chat
-from servers.body import Body
-from servers.llm.conversation import Question, Turn
-from servers.llm.model import MODEL, Model
-from servers.pace import Pace
-from servers.reply import CutOff, Reply, Request, StreamingReply
-from servers.routes import Routes
+from servers.http.body import Body
+from servers.http.reply import CutOff, Reply, Request, StreamingReply
+from servers.http.routes import Routes
+from servers.llm.model.conversation import Question, Turn
+from servers.llm.model.models import MODEL, Model
+from servers.llm.pace import Pace
 
 from ..at_once import at_once
 from ..conftest import Start, line_of

@@ -18,7 +18,7 @@ import pytest
 from openai import DefaultAsyncHttpxClient, pydantic_function_tool
 from pydantic import BaseModel
 
-from servers.llm.model import MODEL
+from servers.llm.model.models import MODEL
 
 from .held import Held
 from .peers import SAFETY, RunningServer, read_until, running, unavailable

@@ -9,13 +9,13 @@ from playwright.sync_api import expect
 
 from servers import chat
 from servers.chat import GREETING
-from servers.llm.tokens import tokenize
-from servers.pace import Pace
+from servers.llm.model.tokens import tokenize
+from servers.llm.pace import Pace
 from workshop.course.routes import course_routes
 from workshop.course.tree import Tree
 
-from ..course.test_pages import TREE
 from ..test_laws import plant
+from ..workshop.course.test_pages import TREE
 from .held import Held, hold
 from .visiting import Visit, shows
 

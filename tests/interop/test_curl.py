@@ -10,9 +10,9 @@ import pytest
 
 from protocol.chunked import encode_chunk, encode_last_chunk
 from servers import chat, chunked, sse
-from servers.llm.tokens import tokenize
-from servers.pace import Pace
-from servers.routes import Routes
+from servers.http.routes import Routes
+from servers.llm.model.tokens import tokenize
+from servers.llm.pace import Pace
 
 from ..saying import answer
 from .held import Held, hold

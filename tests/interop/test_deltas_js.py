@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from protocol.deltas import read_delta
+from protocol.openai.deltas import read_delta
 
 from .peers import ROOT, SAFETY, need
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import pytest
 
 from servers import chat, chunked, sse
-from servers.llm.tokens import tokenize
+from servers.llm.model.tokens import tokenize
 
 from ..saying import answer
 from .held import Held

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from servers.llm.model import MODEL
+from servers.llm.model.models import MODEL
 
 from .held import Held
 from .peers import ROOT, SAFETY, RunningServer, need, read_until, running, unavailable

@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from protocol.responses_request import read_responses_request
+from protocol.openai.responses_request import read_responses_request
 from protocol.sse import EventStreamParser
 from servers.chat import routes
-from servers.llm.conversation import Answer, ToolCall
-from servers.llm.responses import ResponsesWriter
-from servers.pace import Pace
+from servers.llm.model.conversation import Answer, ToolCall
+from servers.llm.pace import Pace
+from servers.llm.writers.responses import ResponsesWriter
 
 from ..at_once import at_once
 from ..servers.llm.asking import response_events

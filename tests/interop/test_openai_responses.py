@@ -9,7 +9,7 @@ import pytest
 from openai import OpenAI
 from pydantic import BaseModel
 
-from servers.llm.model import MODEL
+from servers.llm.model.models import MODEL
 
 from .peers import RunningServer, running
 from .simulated import calls, response, text

@@ -10,7 +10,7 @@ import pytest
 from openai import AsyncOpenAI, OpenAI
 from openai.types.chat import ChatCompletionMessageParam
 
-from servers.llm.model import MODEL
+from servers.llm.model.models import MODEL
 
 from ..saying import answer
 from .held import Held

@@ -13,7 +13,7 @@ from openai.lib.streaming.chat import ChatCompletionStreamEvent
 from openai.types.chat import ParsedChatCompletion
 from pydantic import BaseModel
 
-from servers.llm.model import MODEL
+from servers.llm.model.models import MODEL
 
 from .peers import RunningServer, running
 from .simulated import answers, calls, text

@@ -7,11 +7,11 @@ import pytest
 from playwright.sync_api import expect
 
 from servers import chat, chunked
-from servers.llm.tokens import tokenize
-from servers.pace import Pace
-from servers.routes import Routes
+from servers.http.routes import Routes
+from servers.llm.model.tokens import tokenize
+from servers.llm.pace import Pace
 from servers.sse import TEXT
-from workshop.exercises import load
+from workshop.runner.exercises import load
 
 from ..conftest import ROOT
 from ..saying import answer

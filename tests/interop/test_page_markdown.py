@@ -5,7 +5,7 @@ import re
 import subprocess
 from typing import Any
 
-from servers.llm.texts import TEXTS, TORTURE
+from servers.llm.model.texts import TEXTS, TORTURE
 
 from .hostile_markdown import HOSTILE
 from .peers import ROOT, SAFETY, need

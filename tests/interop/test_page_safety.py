@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from servers.llm.texts import TORTURE
+from servers.llm.model.texts import TORTURE
 
 from .hostile_markdown import HOSTILE
 from .peers import ROOT, SAFETY, RunningServer, running, unavailable

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, FloatRect, Request, ViewportSize, expec
 
 from servers.chat import PAGE
 from servers.llm.faults import FAULTS
-from servers.pace import PROFILES
+from servers.llm.pace import PROFILES
 
 from .held import Held
 from .peers import SAFETY, RunningServer, need, running

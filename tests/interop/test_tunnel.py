@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from clients.errors import ProxyError
-from clients.http import request
+from clients.http.client import request
+from clients.http.errors import ProxyError
 
-from ..clients.test_https import serving
-from ..clients.tls_peers import CA
+from ..clients.http.test_https import serving
+from ..clients.streams.tls_peers import CA
 from .peers import free_port, listens, need, wait_until
 
 

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from servers import chat
-from servers.llm.tokens import tokenize
+from servers.llm.model.tokens import tokenize
 
 from .held import Held
 from .peers import RunningServer

@@ -99,7 +99,7 @@ ESCAPED: dict[str, Callable[[str], str]] = {
     "HTML, each in hex": each_as("&#x{:02X};"),
 }
 escapes = st.sampled_from(sorted(ESCAPED))
-# A key is printable ASCII (servers/access.py), and some of it is what escapes are made of.
+# A key is printable ASCII (servers/http/access.py), and some of it is what escapes are made of.
 keys = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=12, max_size=30)
 nasty = st.text(st.sampled_from("\\'\"%&;/<x41u0abz"), min_size=12, max_size=30)
 

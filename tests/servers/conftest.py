@@ -7,4 +7,4 @@ from .driving import DATE
 
 @pytest.fixture(autouse=True)
 def fixed_date(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("servers.reply_head._date", lambda seconds: DATE)
+    monkeypatch.setattr("servers.http.reply_head._date", lambda seconds: DATE)

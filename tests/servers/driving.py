@@ -17,13 +17,13 @@ from http import HTTPStatus
 import trio
 import trio.testing
 
-from clients.stream import SocketStream, connect
+from clients.streams.tcp import SocketStream, connect
 from protocol.chunked import ChunkedDecoder
-from servers.connection import Connection, Limits
-from servers.reply import Handler, Last, Reply, Request, StreamingReply
-from servers.routes import Routes
-from servers.server import Server, listen
-from servers.watch import Watch
+from servers.http.connection import Connection, Limits
+from servers.http.reply import Handler, Last, Reply, Request, StreamingReply
+from servers.http.routes import Routes
+from servers.http.server import Server, listen
+from servers.http.watch import Watch
 
 from ..streams import SAFETY, MemoryStream, memory_pair, receive_all
 

@@ -15,14 +15,14 @@ import trio
 from protocol.chunked import ChunkedDecoder, encode_chunk
 from servers import badproxy
 from servers.badproxy import MAX_HELD, MAX_HOPS, Modes, modes
-from servers.connection import Connection, Limits
-from servers.reply import CutOff, EventStream, Handler, Reply, Request, StreamingReply
-from servers.routes import Routes
-from servers.watch import Watch
+from servers.http.connection import Connection, Limits
+from servers.http.reply import CutOff, EventStream, Handler, Reply, Request, StreamingReply
+from servers.http.routes import Routes
+from servers.http.watch import Watch
 
 from ..streams import MemoryStream, memory_pair, receive_all, receive_until
 from .driving import Memory, Pieces, arrivals, ask, connected, get, replying, streaming
-from .hostile import ATTACKS
+from .http.hostile import ATTACKS
 
 EVENTS = [f'data: {{"text":"{word}"}}\n\n'.encode() for word in ("你", "be", "好")]
 BODY = b"".join(EVENTS)
@@ -61,7 +61,7 @@ async def hop(
             return ours
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("clients.http.connect", reach)
+            patch.setattr("clients.http.client.connect", reach)
             async with connected(badproxy.routes("http://origin/base/", modes(mode))) as memory:
                 yield memory
         nursery.cancel_scope.cancel()

@@ -8,11 +8,11 @@ import pytest
 from trio.testing import MockClock
 
 from protocol.sse import EventStreamParser
-from servers.access import Access
 from servers.chat import GREETING, PAGE, routes
+from servers.http.access import Access
 from servers.llm.faults import listing
-from servers.llm.tokens import tokenize
-from servers.pace import Pace
+from servers.llm.model.tokens import tokenize
+from servers.llm.pace import Pace
 
 from ..saying import answer
 from .driving import CHUNKED, ask, get, head, text, timed

@@ -3,8 +3,8 @@
 from trio.testing import MockClock
 
 from servers.chunked import TEXT, routes
-from servers.llm.tokens import tokenize
-from servers.pace import Pace
+from servers.llm.model.tokens import tokenize
+from servers.llm.pace import Pace
 
 from .driving import CHUNKED, ask, get, head, text, timed
 from .driving import TEXT as PLAIN

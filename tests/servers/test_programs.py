@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from servers.command import base_url
+from servers.http.command import base_url
 from servers.openai_proxy.__main__ import base_url as api_behind
 
 from ..conftest import Process, Start, line_of, outputs

@@ -4,8 +4,8 @@ import pytest
 from trio.testing import MockClock
 
 from protocol.sse import EventStreamParser, ServerSentEvent
-from servers.llm.tokens import tokenize
-from servers.pace import Pace
+from servers.llm.model.tokens import tokenize
+from servers.llm.pace import Pace
 from servers.sse import TEXT, routes
 
 from .driving import CHUNKED, ask, get, head, timed

@@ -4,7 +4,7 @@ from collections.abc import Generator
 from itertools import cycle
 from types import ModuleType
 
-from workshop.lab import Failure, Lab
+from workshop.runner.check_kit import Failure, Lab
 
 HINTS = (
     "How many tokens has the model made when the reader has taken one? Who asks it for them?",

@@ -4,7 +4,7 @@ from types import ModuleType
 
 import trio
 
-from workshop.lab import Failure, Lab
+from workshop.runner.check_kit import Failure, Lab
 
 HINTS = (
     "Who runs while `first` has nothing to say? And who closes a stream that was left by `break`?",

@@ -16,11 +16,11 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # so that it runs in a clone
 try:
     import trio
 
-    from clients.stream import connect
+    from clients.streams.tcp import connect
     from protocol.chunked import ChunkedDecoder
     from protocol.head import HeadReader
     from servers.chunked import routes
-    from workshop import lesson
+    from workshop.runner import lesson
 except ModuleNotFoundError as missing:
     sys.exit(f"{missing.name} is not installed here. Activate it:  . .venv/bin/activate")
 except KeyboardInterrupt:

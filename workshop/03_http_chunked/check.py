@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from types import ModuleType
 
-from workshop.lab import Failure, Lab, at_a_time, first_difference
+from workshop.runner.check_kit import Failure, Lab, at_a_time, first_difference
 
 HINTS = (
     "How long is 你 on the wire: what does `len` say of the text, and what of its bytes?",

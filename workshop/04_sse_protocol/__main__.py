@@ -17,12 +17,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # so that it runs in a clone
 try:
-    from clients.stream import connect
+    from clients.streams.tcp import connect
     from protocol.chunked import ChunkedDecoder
     from protocol.head import HeadReader
     from protocol.sse import EventStreamParser, ServerSentEvent
     from servers.sse import routes
-    from workshop import lesson
+    from workshop.runner import lesson
 except ModuleNotFoundError as missing:
     sys.exit(f"{missing.name} is not installed here. Activate it:  . .venv/bin/activate")
 except KeyboardInterrupt:

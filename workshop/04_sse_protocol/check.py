@@ -3,7 +3,7 @@
 from types import ModuleType
 from typing import NamedTuple
 
-from workshop.lab import Failure, Lab, at_a_time, first_difference
+from workshop.runner.check_kit import Failure, Lab, at_a_time, first_difference
 
 HINTS = (
     "What have you got when a piece ends inside 你, or between CR and LF? What do you keep of it?",

@@ -23,25 +23,25 @@ try:
     import trio
 
     from clients.chat import ChatError, stream_chat
-    from clients.errors import RequestError
+    from clients.http.errors import RequestError
+    from clients.streams.tls import Session, client_context
     from clients.tap import Observer
-    from clients.tls import Session, client_context
-    from protocol.chat_completions import ChatRequest, RequestMessage, StreamOptions
     from protocol.chunked import ChunkedDecoder
-    from protocol.deltas import read_delta
     from protocol.head import HeadReader
     from protocol.http1 import Coding, response_framing
-    from protocol.lenient import as_json, as_list, as_object, read_json
+    from protocol.openai.chat_completions import ChatRequest, RequestMessage, StreamOptions
+    from protocol.openai.deltas import read_delta
+    from protocol.openai.lenient import as_json, as_list, as_object, read_json
     from protocol.secret import redact
     from protocol.sse import ServerSentEvent
     from servers import chat
-    from servers.command import port_number, show_log
+    from servers.http.command import port_number, show_log
+    from servers.http.server import PortBusyError, Server, listen
+    from servers.llm.pace import Pace
     from servers.openai_proxy.__main__ import base_url, upstream_of
     from servers.openai_proxy.handlers import Upstream, routes
-    from servers.pace import Pace
-    from servers.server import PortBusyError, Server, listen
     from workshop.chat.markdown import escape
-    from workshop.lesson import INTERRUPTED, Names, any_screen, leave_unread, visible
+    from workshop.runner.lesson import INTERRUPTED, Names, any_screen, leave_unread, visible
 except ModuleNotFoundError as missing:
     sys.exit(f"{missing.name} is not installed here. Activate it:  . .venv/bin/activate")
 except KeyboardInterrupt:

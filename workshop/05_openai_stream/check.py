@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from types import ModuleType
 
-from workshop.lab import Failure, Lab, first_difference
+from workshop.runner.check_kit import Failure, Lab, first_difference
 
 HINTS = (
     "A piece may end inside 你. Which part of what has come can be decoded already?",

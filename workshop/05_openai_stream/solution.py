@@ -1,6 +1,6 @@
 """Solution 5: read the stream of an LLM API, down to the text.
 
-`protocol/sse.py` reads any event stream, `protocol/deltas.py` any server's events, and
+`protocol/sse.py` reads any event stream, `protocol/openai/deltas.py` any server's events, and
 `clients/chat.py` puts the two together.
 """
 

@@ -18,14 +18,14 @@ try:
 
     from clients.chat import stream_chat
     from clients.tap import Observer
-    from protocol.chat_completions import ChatRequest, RequestMessage
     from protocol.chunked import ChunkedDecoder
-    from protocol.deltas import ChatDelta, read_delta
     from protocol.head import HeadReader
+    from protocol.openai.chat_completions import ChatRequest, RequestMessage
+    from protocol.openai.deltas import ChatDelta, read_delta
     from protocol.sse import EventStreamParser, ServerSentEvent
     from servers.chat import routes
-    from servers.llm.tokens import tokenize
-    from workshop import lesson
+    from servers.llm.model.tokens import tokenize
+    from workshop.runner import lesson
 except ModuleNotFoundError as missing:
     sys.exit(f"{missing.name} is not installed here. Activate it:  . .venv/bin/activate")
 except KeyboardInterrupt:
@@ -94,16 +94,16 @@ def path_of(picked: int, reads: list[bytes]) -> list[tuple[str, str, str]]:
     short = f'data: {{…"{token}"…}}\n\n'
     number = f"token {picked + 1} of {len(tokenize(QUESTION))}"
     return [
-        ("generator", f"{token!r}: {number}", "servers/llm/tokens.py"),
+        ("generator", f"{token!r}: {number}", "servers/llm/model/tokens.py"),
         ("sequence", "one step of the engine takes it", "servers/llm/engine.py"),
-        ("event", f"{short} {len(chunk)} bytes", "servers/llm/chat_completions.py"),
-        ("chunk", f"{len(chunk):x}\r\n{short}\r\n {framed} bytes", "servers/body.py"),
-        ("socket", "one send, without a task switch", "servers/connection.py"),
+        ("event", f"{short} {len(chunk)} bytes", "servers/llm/writers/chat_completions.py"),
+        ("chunk", f"{len(chunk):x}\r\n{short}\r\n {framed} bytes", "servers/http/body.py"),
+        ("socket", "one send, without a task switch", "servers/http/connection.py"),
         ("", "…the kernel, the network, the kernel…", ""),
-        ("socket", the_read, "clients/stream.py"),
+        ("socket", the_read, "clients/streams/tcp.py"),
         ("chunk", f"its {len(chunk)} bytes, freed of the framing", "protocol/chunked.py"),
         ("event", f"its data, {len(event.data.encode())} bytes of JSON", "protocol/sse.py"),
-        ("delta", f"text {token!r}, {len(token.encode())} bytes", "protocol/deltas.py"),
+        ("delta", f"text {token!r}, {len(token.encode())} bytes", "protocol/openai/deltas.py"),
         ("text", "appended to what is there", "clients/chat.py"),
         ("pixel", "and in a browser", "servers/page/message.js"),
     ]

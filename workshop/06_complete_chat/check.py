@@ -4,10 +4,10 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
 from types import ModuleType
 
-from protocol.deltas import ChatDelta, read_delta
-from protocol.openai import ErrorBody
+from protocol.openai.common import ErrorBody
+from protocol.openai.deltas import ChatDelta, read_delta
 from protocol.sse import EventStreamParser, ServerSentEvent
-from workshop.lab import Failure, Lab
+from workshop.runner.check_kit import Failure, Lab
 
 HINTS = (
     "Who notices first that the reader has gone, and how does the model learn of it?",

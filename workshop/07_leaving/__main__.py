@@ -11,7 +11,8 @@ So a FIN proves nothing. The first write after a close succeeds, for nobody has 
 it draws an RST from the other side, and only the second write fails. A model that thinks for a
 minute writes nothing for a minute: it would compute for nobody. Hence the heartbeat.
 
-Run this file; then read it, and `servers/watch.py`, which asks the kernel for all streams at once.
+Run this file; then read it, and `servers/http/watch.py`, which asks the kernel for all streams at
+once.
 """
 
 import argparse
@@ -26,12 +27,12 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # so that it runs in a clone
 try:
     import trio
 
-    from servers.command import show_log
-    from servers.connection import Limits
-    from servers.reply import EventStream, Last, Request
-    from servers.routes import Routes
-    from servers.server import Server, listen
-    from workshop import lesson
+    from servers.http.command import show_log
+    from servers.http.connection import Limits
+    from servers.http.reply import EventStream, Last, Request
+    from servers.http.routes import Routes
+    from servers.http.server import Server, listen
+    from workshop.runner import lesson
 except ModuleNotFoundError as missing:
     sys.exit(f"{missing.name} is not installed here. Activate it:  . .venv/bin/activate")
 except KeyboardInterrupt:
@@ -72,7 +73,7 @@ def what_the_kernel_says(goodbye: Callable[[socket.socket], None]) -> list[str]:
         said = [told(lambda: server.recv(100)), told(lambda: server.send(b"token 1"))]
         if goodbye is close:
             # The answer to that write is an RST, on its way. A poll for no event at all returns
-            # when the connection is broken: servers/watch.py does the same for thousands.
+            # when the connection is broken: servers/http/watch.py does the same for thousands.
             poll = select.poll()
             poll.register(server, 0)
             poll.poll(5000)

@@ -6,7 +6,7 @@ from types import ModuleType
 import trio
 import trio.testing
 
-from workshop.lab import Failure, Lab, first_difference
+from workshop.runner.check_kit import Failure, Lab, first_difference
 
 HINTS = (
     "What tells you that the reader has gone: something you read, or something you write?",

@@ -11,7 +11,7 @@ Use trio. `stream.send_all` raises trio.BrokenResourceError when the reader has 
 
 from collections.abc import AsyncGenerator
 
-from clients.stream import ByteStream
+from clients.streams.tcp import ByteStream
 
 
 async def answer(

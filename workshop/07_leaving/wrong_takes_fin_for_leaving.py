@@ -5,7 +5,7 @@ from contextlib import aclosing
 
 import trio
 
-from clients.stream import ByteStream
+from clients.streams.tcp import ByteStream
 
 
 async def answer(

@@ -9,7 +9,7 @@ a program has to pass it on, hop by hop, to whoever makes the bytes:
 
 A queue without a limit takes the wait away, and puts memory in its place.
 
-Run this file; then read it, and `servers/body.py`, where our servers wait.
+Run this file; then read it, and `servers/http/body.py`, where our servers wait.
 """
 
 import argparse
@@ -25,7 +25,7 @@ try:
     import trio.testing
 
     from protocol.sse import ServerSentEvent, encode_event
-    from workshop import lesson
+    from workshop.runner import lesson
 except ModuleNotFoundError as missing:
     sys.exit(f"{missing.name} is not installed here. Activate it:  . .venv/bin/activate")
 except KeyboardInterrupt:

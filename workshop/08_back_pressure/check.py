@@ -5,8 +5,8 @@ from types import ModuleType
 import trio
 import trio.testing
 
-from clients.memory import MemoryStream
-from workshop.lab import Failure, Lab, first_difference
+from clients.streams.memory import MemoryStream
+from workshop.runner.check_kit import Failure, Lab, first_difference
 
 HINTS = (
     "Who has to stand still when a reader does not read: the task that sends, the model, or both?",

@@ -9,7 +9,7 @@ Use trio. A stream has `await stream.send_all(data)`, which waits while the read
 
 from collections.abc import AsyncIterator, Sequence
 
-from clients.stream import ByteStream
+from clients.streams.tcp import ByteStream
 
 
 async def serve(

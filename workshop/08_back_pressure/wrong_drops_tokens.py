@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import trio
 
-from clients.stream import ByteStream
+from clients.streams.tcp import ByteStream
 
 
 async def serve(

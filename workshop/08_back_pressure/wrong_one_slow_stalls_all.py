@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 
-from clients.stream import ByteStream
+from clients.streams.tcp import ByteStream
 
 
 async def serve(

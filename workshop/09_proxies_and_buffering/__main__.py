@@ -29,18 +29,18 @@ try:
     import trio
     from h11 import RemoteProtocolError
 
-    from clients.errors import RequestError
-    from clients.http import request
+    from clients.http.client import request
+    from clients.http.errors import RequestError
     from protocol.errors import DecodeError
     from protocol.head import HeadReader
     from protocol.http1 import BodyDecoder, body_decoder, response_framing
     from protocol.sse import EventStreamParser, ServerSentEvent, encode_event
     from servers import badproxy, sse
-    from servers.pace import Pace
-    from servers.reply import EventStream, Request
-    from servers.routes import Routes
-    from servers.server import Server, listen
-    from workshop import lesson
+    from servers.http.reply import EventStream, Request
+    from servers.http.routes import Routes
+    from servers.http.server import Server, listen
+    from servers.llm.pace import Pace
+    from workshop.runner import lesson
 except ModuleNotFoundError as missing:
     sys.exit(f"{missing.name} is not installed here. Activate it:  . .venv/bin/activate")
 except KeyboardInterrupt:

@@ -5,10 +5,10 @@ from types import ModuleType
 
 import trio
 
-from clients.memory import MemoryStream
+from clients.streams.memory import MemoryStream
 from protocol.chunked import ChunkedDecoder
 from protocol.errors import DecodeError
-from workshop.lab import Failure, Lab, first_difference
+from workshop.runner.check_kit import Failure, Lab, first_difference
 
 HINTS = (
     "Which line of the relay has to wait for the end of the answer before it can run?",

@@ -1,8 +1,8 @@
 """Lesson 10: TLS is another pipe: the same protocol inside, and a listener who reads lengths.
 
 Nothing of lessons 3 and 4 changes: the server writes the same bytes, into a stream that encrypts
-them (`clients/tls.py`) in place of one that does not. On the way there are records: five bytes that
-say how long the rest is, and the rest, which nobody can read.
+them (`clients/streams/tls.py`) in place of one that does not. On the way there are records: five
+bytes that say how long the rest is, and the rest, which nobody can read.
 
     17 03 03 00 3b  9c 41 e0 …         type 23 (application data), TLS, 59 bytes
     42 bytes of plaintext + 1 byte that hides the real type + 16 bytes that prove nobody changed it
@@ -10,7 +10,8 @@ say how long the rest is, and the rest, which nobody can read.
 A server that streams writes each token when it has one, so each token has a record of its own; and
 who sees the records go by sees how long each word of the answer is.
 
-Run this file; then read it, and `clients/tls.py`, where OpenSSL is a machine between two buffers.
+Run this file; then read it, and `clients/streams/tls.py`, where OpenSSL is a machine between two
+buffers.
 """
 
 import socket
@@ -26,16 +27,17 @@ try:
     import trio
     from h11 import RemoteProtocolError
 
-    from clients.exchange import exchange
-    from clients.stream import READ_SIZE, SocketStream
-    from clients.tls import TLSStream, client_context
+    from clients.http.exchange import exchange
+    from clients.streams.tcp import READ_SIZE, SocketStream
+    from clients.streams.tls import TLSStream, client_context
     from protocol.chunked import encode_chunk
     from protocol.sse import EventStreamParser, ServerSentEvent, encode_comment, encode_event
     from servers import sse
-    from servers.pace import Pace
-    from servers.reply import EventStream, Last, Reply, Request, StreamingReply
-    from servers.routes import Routes
-    from workshop import certificate, lesson
+    from servers.http.reply import EventStream, Last, Reply, Request, StreamingReply
+    from servers.http.routes import Routes
+    from servers.llm.pace import Pace
+    from workshop import certificate
+    from workshop.runner import lesson
 except ModuleNotFoundError as missing:
     sys.exit(f"{missing.name} is not installed here. Activate it:  . .venv/bin/activate")
 except KeyboardInterrupt:

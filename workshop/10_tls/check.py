@@ -2,7 +2,7 @@
 
 from types import ModuleType
 
-from workshop.lab import Failure, Lab, at_a_time, few
+from workshop.runner.check_kit import Failure, Lab, at_a_time, few
 
 HINTS = (
     "What does the listener have to remember between two reads?",

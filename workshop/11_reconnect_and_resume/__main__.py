@@ -10,7 +10,8 @@ an `id` on each event the client can say where it stands, and the server can go 
 This lesson cuts connections with an RST, and shows which words came over which. In a browser it has
 a page for it, with a button that cuts.
 
-Run this file; then read it, and `servers/llm/named_events.py`, which gives the ids their meaning.
+Run this file; then read it, and `servers/llm/writers/named_events.py`, which gives the ids their
+meaning.
 """
 
 import re
@@ -27,20 +28,20 @@ try:
     import trio
     from h11 import RemoteProtocolError
 
-    from clients.http import request
+    from clients.http.client import request
     from protocol.sse import EventStreamParser, ServerSentEvent
-    from servers.body import Body
     from servers.chat import CONTENT_TYPES, PAGE_HEADERS
     from servers.chat import PAGE as CHAT_PAGE
-    from servers.llm import named_events
+    from servers.http.body import Body
+    from servers.http.reply import CutOff, Handler, Reply, Request, StreamingReply
+    from servers.http.routes import Routes
     from servers.llm.api import API, Settings
     from servers.llm.engine import Engine
-    from servers.llm.model import Model
-    from servers.llm.named_events import NamedEvents
-    from servers.pace import Pace
-    from servers.reply import CutOff, Handler, Reply, Request, StreamingReply
-    from servers.routes import Routes
-    from workshop import lesson
+    from servers.llm.model.models import Model
+    from servers.llm.pace import Pace
+    from servers.llm.writers import named_events
+    from servers.llm.writers.named_events import NamedEvents
+    from workshop.runner import lesson
 except ModuleNotFoundError as missing:
     sys.exit(f"{missing.name} is not installed here. Activate it:  . .venv/bin/activate")
 except KeyboardInterrupt:

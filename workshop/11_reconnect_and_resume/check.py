@@ -6,7 +6,7 @@ from types import ModuleType
 
 import trio
 
-from workshop.lab import Failure, Lab
+from workshop.runner.check_kit import Failure, Lab
 
 HINTS = (
     "When half an event has come and the connection breaks: which id does the client have?",

@@ -27,8 +27,8 @@ try:
 
     from protocol.chunked import encode_chunk
     from protocol.sse import ServerSentEvent, encode_event
-    from servers.command import raise_file_limit
-    from workshop import lesson
+    from servers.http.command import raise_file_limit
+    from workshop.runner import lesson
 except ModuleNotFoundError as missing:
     sys.exit(f"{missing.name} is not installed here. Activate it:  . .venv/bin/activate")
 except KeyboardInterrupt:

@@ -6,7 +6,7 @@ from types import ModuleType
 import trio
 import trio.testing
 
-from workshop.lab import Failure, Lab
+from workshop.runner.check_kit import Failure, Lab
 
 HINTS = (
     "Which sequence is next, and until when may the engine sleep if a new one can come meanwhile?",

@@ -19,10 +19,10 @@ from urllib.parse import urlsplit
 from rich.console import Console
 
 from clients.chat import SILENCE
-from clients.tls import client_context
+from clients.streams.tls import client_context
 from protocol.secret import Secret
-from servers.access import read_keys
-from servers.command import base_url, seconds
+from servers.http.access import read_keys
+from servers.http.command import base_url, seconds
 
 from .answer import HERE, Conversation, Ending, Place
 from .markdown import escape

@@ -11,10 +11,10 @@ import msgspec
 import trio
 
 from clients.chat import SILENCE, APIError, ChatError, CutOffError, stream_chat
-from clients.errors import ConnectError, RequestError
+from clients.http.errors import ConnectError, RequestError
 from clients.tap import Observer
-from protocol.chat_completions import ChatRequest, RequestMessage, StreamOptions
-from protocol.deltas import ChatDelta
+from protocol.openai.chat_completions import ChatRequest, RequestMessage, StreamOptions
+from protocol.openai.deltas import ChatDelta
 from protocol.secret import Secret
 
 __all__ = ["HERE", "Answer", "Conversation", "Ending", "Place", "Screen", "ask"]

@@ -16,11 +16,11 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from clients.streams.tls import Session
 from clients.tap import Observer
-from clients.tls import Session
 from protocol.secret import redact
 
-from ..telling import visible
+from ..runner.verdict import visible
 from .markdown import Blocks, Lines, escape
 
 __all__ = ["Pipe", "Terminal", "Wire"]

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import trio
 
 from servers.chat import CONTENT_SECURITY_POLICY, CONTENT_TYPES, PAGE
-from servers.reply import Handler, Reply, Request
+from servers.http.reply import Handler, Reply, Request
 
 from .links import INDEX
 from .pages import Pages

@@ -7,10 +7,10 @@
 A fault takes a healthy reply and returns the disturbed one. It knows nothing about how answers
 are made, and they nothing about it.
 
-    ways.py         how streams break: a few lines each, with their bytes
-    statuses.py     errors in place of an answer
-    catalogue.py    what is known of each, by its name
-    wire.py         what stands between an answer and its connection
+    stream_faults.py  how streams break: a few lines each, with their bytes
+    status_faults.py  errors in place of an answer
+    catalogue.py      all faults by name, and what is known of each
+    injection.py      puts a fault between an answer and its connection
 
 What clients in use make of each fault is measured in `servers/FAULTS.md`.
 """
@@ -21,11 +21,11 @@ from difflib import get_close_matches
 
 import msgspec
 
-from ...reply import EventStream
+from ...http.reply import EventStream
 from .catalogue import AnyReply
-from .statuses import STATUSES
-from .ways import WAYS
-from .wire import Place, Unit
+from .injection import Place, Unit
+from .status_faults import STATUSES
+from .stream_faults import WAYS
 
 __all__ = ["FAULTS", "Fault", "Faults", "listing", "parse"]
 

@@ -14,8 +14,8 @@ from copy import copy
 import msgspec
 from msgspec.structs import replace
 
-from ...reply import Reply, StreamingReply
-from .wire import Disturbance, OnePiece, Place, Strike, Unit, Way
+from ...http.reply import Reply, StreamingReply
+from .injection import Disturbance, OnePiece, Place, Strike, Unit, Way
 
 __all__ = [
     "FIRST",

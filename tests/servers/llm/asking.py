@@ -6,7 +6,7 @@ import msgspec
 
 from protocol.chunked import ChunkedDecoder
 from protocol.sse import EventStreamParser, ServerSentEvent
-from servers.routes import Routes
+from servers.http.routes import Routes
 
 from ..driving import ask
 

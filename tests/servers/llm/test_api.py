@@ -8,13 +8,13 @@ import pytest
 from trio.testing import MockClock
 
 from protocol.sse import EventStreamParser
-from servers.access import Access
 from servers.chat import routes
+from servers.http.access import Access
 from servers.llm.api import Settings
-from servers.llm.conversation import Answer
 from servers.llm.engine import Engine
-from servers.llm.model import Model
-from servers.pace import PROFILES, Lognormal, Pace
+from servers.llm.model.conversation import Answer
+from servers.llm.model.models import Model
+from servers.llm.pace import PROFILES, Lognormal, Pace
 
 from ...streams import receive_until
 from ..driving import CHUNKED, ask, connected, get, head, timed
@@ -33,8 +33,8 @@ EVENTS = (
 def said(monkeypatch: pytest.MonkeyPatch) -> None:
     """A short answer, and ids and a clock that stand still."""
     short = Answer(["Hm"], ["你", " go"])
-    monkeypatch.setattr("servers.llm.model._small_talk", lambda question, seed: short)
-    monkeypatch.setattr("servers.llm.api.secrets", SimpleNamespace(token_hex=lambda n: "0f" * n))
+    monkeypatch.setattr("servers.llm.model.models._small_talk", lambda question, seed: short)
+    monkeypatch.setattr("secrets.token_hex", lambda n: "0f" * n)
     monkeypatch.setattr("servers.llm.api.time", SimpleNamespace(time=lambda: 1e9 + 0.9))
 
 

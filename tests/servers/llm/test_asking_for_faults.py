@@ -7,9 +7,9 @@ from trio.testing import MockClock
 
 from servers.chat import routes
 from servers.llm.api import Settings
-from servers.llm.model import Model
-from servers.llm.script import SHIPPED, load_scripts
-from servers.pace import Pace
+from servers.llm.model.models import Model
+from servers.llm.model.script import SHIPPED, load_scripts
+from servers.llm.pace import Pace
 
 from ...streams import receive_all
 from ..driving import ask, connected, timed

@@ -8,9 +8,9 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from servers.body import Body
+from servers.http.body import Body
+from servers.http.reply import CutOff, Ending, Reply, Request, StreamingReply
 from servers.llm.engine import Engine, Sequence, TokenSource
-from servers.reply import CutOff, Ending, Reply, Request, StreamingReply
 
 from ...streams import memory_pair
 from .test_engine import never, numbers, sequence

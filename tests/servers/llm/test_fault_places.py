@@ -12,11 +12,11 @@ from trio.testing import MockClock
 
 from protocol.chunked import ChunkedDecoder
 from protocol.sse import EventStreamParser
+from servers.http.reply import EventStream, Last, Reply, Request, StreamingReply
+from servers.http.routes import Routes
 from servers.llm.engine import Engine, TokenSource
 from servers.llm.faults import FAULTS, Fault, Faults, parse
-from servers.llm.faults.wire import Place, Unit
-from servers.reply import EventStream, Last, Reply, Request, StreamingReply
-from servers.routes import Routes
+from servers.llm.faults.injection import Place, Unit
 
 from ...streams import receive_all
 from ..driving import CHUNKED, connected, get, head

@@ -12,10 +12,10 @@ import trio
 from trio.testing import MockClock
 
 from protocol.chunked import encode_chunk
-from protocol.openai import ErrorResponse
+from protocol.openai.common import ErrorResponse
+from servers.http.reply import EventStream, Last, Reply, Request, StreamingReply
+from servers.http.routes import Routes
 from servers.llm.faults import FAULTS, Fault, listing, parse
-from servers.reply import EventStream, Last, Reply, Request, StreamingReply
-from servers.routes import Routes
 
 from ...streams import MemoryStream, receive_until
 from ..driving import CHUNKED, connected, get, head, text

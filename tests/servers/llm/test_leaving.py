@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 import trio
 
-from clients.stream import ByteStream, SocketStream
+from clients.streams.tcp import ByteStream, SocketStream
 from servers.chat import routes
-from servers.connection import Limits
+from servers.http.connection import Limits
 from servers.llm.engine import Engine
-from servers.pace import Pace
+from servers.llm.pace import Pace
 
 from ..driving import Running, connected, open_files, running, until
 from .asking import post

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from servers.chat import routes
-from servers.pace import Pace
+from servers.llm.pace import Pace
 
 from ..driving import ask
 from .asking import error_of

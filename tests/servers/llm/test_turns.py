@@ -12,13 +12,14 @@ import pytest
 import trio
 
 from servers.chat import routes
-from servers.llm import chat_completions, schema, tokens
-from servers.llm.chat_completions import LOGPROB_COSTS
 from servers.llm.json_size import MAX_VALUES
-from servers.llm.schema import STEP_COSTS
-from servers.llm.stop import StopSequences
+from servers.llm.model import schema, tokens
+from servers.llm.model.schema import STEP_COSTS
+from servers.llm.model.stop import StopSequences
+from servers.llm.pace import Pace
 from servers.llm.turns import TURN, Turns
-from servers.pace import Pace
+from servers.llm.writers import chat_completions
+from servers.llm.writers.chat_completions import LOGPROB_COSTS
 
 from ..driving import ask
 from .asking import error_of, post, post_raw

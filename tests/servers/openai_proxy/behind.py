@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 
 import trio
 
-from clients.stream import ByteStream, SocketStream
+from clients.streams.tcp import ByteStream, SocketStream
 from protocol.head import HeadReader
-from servers.connection import Limits
+from servers.http.connection import Limits
+from servers.http.redact import Secret
 from servers.openai_proxy.handlers import Upstream, routes
 from servers.openai_proxy.relay import Clocks
-from servers.redact import Secret
 
 from ..driving import Running, running
 

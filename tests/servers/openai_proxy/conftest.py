@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ...clients.tls_peers import CA
+from ...clients.streams.tls_peers import CA
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 import pytest
 import trio
 
-from clients.stream import ByteStream
+from clients.streams.tcp import ByteStream
 from protocol.secret import Secret
-from servers.connection import Connection, Limits
+from servers.http.connection import Connection, Limits
 from servers.openai_proxy.handlers import Relay, Upstream, routes
 from servers.openai_proxy.relay import Clocks
 
@@ -92,7 +92,7 @@ async def between(
         came.set()
         return near
 
-    monkeypatch.setattr("clients.http.connect", connect)
+    monkeypatch.setattr("clients.http.client.connect", connect)
     table = routes(upstream)
     (run,) = table.tasks
     relay = getattr(run, "__self__")  # noqa: B009 - mypy knows no bound methods

@@ -11,11 +11,11 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from clients.tls import TLSStream
-from servers.connection import Limits
-from servers.watch import TICK
+from clients.streams.tls import TLSStream
+from servers.http.connection import Limits
+from servers.http.watch import TICK
 
-from ...clients.tls_peers import server_context
+from ...clients.streams.tls_peers import server_context
 from ...streams import MemoryStream, receive_until
 from .behind import EVENTS, KEY, chunked, whole
 from .in_memory import WITHIN, Between, between
@@ -35,7 +35,7 @@ async def test_at_connect(autojump_clock: MockClock, monkeypatch: pytest.MonkeyP
             cancelled.append(trio.current_time())
 
     async with between(monkeypatch) as proxy:
-        monkeypatch.setattr("clients.http.connect", never)
+        monkeypatch.setattr("clients.http.client.connect", never)
         await proxy.client.send_all(post())
         await wait_all_tasks_blocked()
         knew = trio.current_time()

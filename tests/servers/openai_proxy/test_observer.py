@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from protocol.sse import EventStreamParser, ServerSentEvent
 from servers.openai_proxy import observer
+from servers.openai_proxy.log_record import Record
 from servers.openai_proxy.observer import MAX_EVENT, TAIL, Observer
-from servers.openai_proxy.record import Record
 
 from ...streams import receive_until
 from .behind import END, EVENTS, chunked

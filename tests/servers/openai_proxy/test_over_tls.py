@@ -8,13 +8,13 @@ import pytest
 import trio
 import trustme
 
-from clients.tls import TLSStream
+from clients.streams.tls import TLSStream
 from protocol.sse import EventStreamParser
+from servers.http.redact import Secret
 from servers.openai_proxy.handlers import Upstream, routes
-from servers.redact import Secret
 
-from ...clients.test_https import EXPIRED, Server, plain, serving
-from ...clients.tls_peers import certificate, server_context
+from ...clients.http.test_https import EXPIRED, Server, plain, serving
+from ...clients.streams.tls_peers import certificate, server_context
 from ..driving import running
 from .behind import END, EVENTS, KEY, chunked
 from .test_relay import BODY, decoded, parts, post

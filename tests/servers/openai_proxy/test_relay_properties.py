@@ -8,17 +8,17 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clients.arrivals import Arrivals
-from clients.exchange import Response
+from clients.http.exchange import Response
+from clients.streams.poller import Arrivals
 from protocol.chunked import ChunkedDecoder, encode_chunk
 from protocol.head import HeadReader
-from servers.body import Body
-from servers.openai_proxy.record import Record
+from servers.http.body import Body
+from servers.http.reply import CutOff
+from servers.openai_proxy.log_record import Record
 from servers.openai_proxy.relay import Clocks, Exchange
-from servers.reply import CutOff
 
-from ...clients.test_stream import in_memory as pair_in_memory
-from ...clients.test_stream import on_loopback
+from ...clients.streams.test_tcp import in_memory as pair_in_memory
+from ...clients.streams.test_tcp import on_loopback
 from ...streams import memory_pair, receive_all
 from .behind import END, EVENTS
 

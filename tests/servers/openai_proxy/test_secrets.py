@@ -15,11 +15,11 @@ import pytest
 import trio
 import trio.lowlevel
 
-from clients.exchange import Headers, Response
-from clients.stream import ByteStream
+from clients.http.exchange import Headers, Response
+from clients.streams.tcp import ByteStream
+from servers.http.redact import RedactingFormatter, Secret
 from servers.openai_proxy.__main__ import main
 from servers.openai_proxy.handlers import Upstream
-from servers.redact import RedactingFormatter, Secret
 
 from ...conftest import Start, line_of, outputs
 from ..driving import get
@@ -74,7 +74,7 @@ async def test_a_bug_of_ours(log: io.StringIO, monkeypatch: pytest.MonkeyPatch) 
     ) -> Response:
         raise RuntimeError(f"cannot send {headers}")
 
-    monkeypatch.setattr("clients.http.exchange", broken)
+    monkeypatch.setattr("clients.http.client.exchange", broken)
     async with behind() as api, proxied(api.port) as proxy:
         reply = await proxy.ask(post())
         await trio.lowlevel.checkpoint()

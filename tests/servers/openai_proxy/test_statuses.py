@@ -10,9 +10,9 @@ import trio
 from trio.testing import MockClock
 
 from protocol.secret import Secret
+from servers.openai_proxy.error_body import words_of
 from servers.openai_proxy.handlers import MAX_ERROR, Upstream, routes
 from servers.openai_proxy.relay import Clocks
-from servers.openai_proxy.words import words_of
 
 from ...streams import MemoryStream, receive_all, receive_until
 from ..driving import get, running

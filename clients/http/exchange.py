@@ -1,0 +1,287 @@
+"""One request and its response, on a connection that is open.
+
+    GET /chat/hello HTTP/1.1\\r\\n               >   the head in one write, with any body
+    Host: localhost:8000\\r\\n\\r\\n              >
+    HTTP/1.1 200 OK\\r\\n                       <   the head of the response: `exchange` returns
+    Transfer-Encoding: chunked\\r\\n\\r\\n        <
+    6\\r\\nhello \\r\\n                           <   a piece: `async for` goes round once
+
+A piece is a part of the body without its framing: of a chunked body one chunk, or what one read
+brought of it. Its borders mean nothing, because a hop may cut chunks anew. The framing also says
+whether the body is whole; a connection that ends before the body does is always an error.
+"""
+
+from collections.abc import AsyncIterator
+
+import h11
+import trio
+
+from protocol.errors import DecodeError
+from protocol.head import Head, HeadReader
+from protocol.http1 import Coding, body_decoder, keeps_alive, read_response, response_framing
+
+from ..streams.tcp import ByteStream
+from .errors import DisconnectedError, ResponseError
+
+__all__ = ["Headers", "Response", "exchange"]
+
+Headers = tuple[tuple[str, str], ...]
+
+MAX_RESPONSES = 20  # with the informational ones
+MAX_BODY_SIZE = 16 << 20
+
+# What a TLS record holds: of a first write that fails, nothing has left.
+FIRST_WRITE = 16 << 10
+
+
+class Response:
+    """A response whose head has come and whose body is coming.
+
+    Attributes:
+        status: RFC 9110 §15.
+        headers: (name in lower case, value), in order.
+        head: the same as bytes.
+        stream: the connection, for who waits for many.
+        unread: what came behind the head, in the same read, until the body is asked for.
+        refused_early: it came before the request had left whole, and the rest was not sent.
+    """
+
+    def __init__(self, stream: ByteStream, method: str, head: Head, unread: bytes) -> None:
+        self.refused_early = False
+        self.status = int(head.start_line[9:12])
+        self.headers: Headers = tuple(
+            (name.decode(), value.decode("latin-1")) for name, value in head.fields
+        )
+        self.head = head
+        self.stream = stream
+        self._framing = response_framing(head, method)
+        self._decoder = body_decoder(self._framing)
+        self.unread = unread
+        self._pieces: list[bytes] = []
+        self._error: DecodeError | None = None
+
+    def header(self, name: str) -> str | None:
+        """The first value of a header (lower-case name), or None."""
+        return next((value for key, value in self.headers if key == name), None)
+
+    @property
+    def complete(self) -> bool:
+        """The body has been read whole, and given out."""
+        return self._decoder.complete and not self._pieces and self._error is None
+
+    @property
+    def settled(self) -> bool:
+        """Nothing more need come: the body is complete, or it is known why it will not be, or the
+        stream has its end already (`TLSStream.ended`)."""
+        known = self._decoder.complete or self._error is not None
+        return known or getattr(self.stream, "ended", False)
+
+    @property
+    def reusable(self) -> bool:
+        """The connection may carry another request (RFC 9112 §9.3).
+
+        The body was read whole, the server keeps the connection, and it has said nothing more:
+        bytes after the body are an answer to a question that nobody asked.
+        """
+        return (
+            self._decoder.complete
+            and not self.refused_early
+            and self._framing.coding is not Coding.UNTIL_CLOSE
+            and keeps_alive(self.head)
+            and not self.unread
+            and not self._decoder.trailing_data
+        )
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        """The next piece of the body.
+
+        Raises:
+            ResponseError: the body is broken, or was cut off before its end.
+            DisconnectedError: the connection was reset.
+        """
+        if not self._pieces:
+            await self._receive()
+        if not self._pieces:
+            raise StopAsyncIteration
+        return self._pieces.pop(0)
+
+    async def receive_some(self) -> bytes:
+        """All that the next read brings; b"" at the end of the body.
+
+        Raises:
+            ResponseError, DisconnectedError: as in `__anext__`.
+        """
+        if not self._pieces:
+            await self._receive()
+        return self.receive_now() or b""
+
+    def receive_now(self) -> bytes | None:
+        """The same without waiting: None if nothing of the body has come.
+
+        Raises:
+            ResponseError, DisconnectedError: as in `__anext__`.
+        """
+        if not self._pieces and not self._receive_now():
+            return None
+        pieces, self._pieces = self._pieces, []
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    async def _receive(self) -> None:
+        """Wait for pieces, an error, or the end."""
+        await trio.lowlevel.checkpoint()
+        while not self._receive_now():
+            await self.stream.wait_readable()
+
+    def _receive_now(self) -> bool:
+        """Decode what has come. False: more of it is needed for a piece, or the end."""
+        if self._error is not None:
+            raise ResponseError(str(self._error)) from self._error
+        if self._decoder.complete:
+            return True
+        data: bytes | None
+        data, self.unread = self.unread, b""
+        try:
+            data = data or self.stream.receive_now()
+        except trio.BrokenResourceError as error:
+            raise DisconnectedError(str(error), sent=True) from error
+        if data is None:
+            return False
+        try:
+            if data:
+                self._pieces = self._decoder.receive_data(data)
+            else:
+                self._decoder.receive_eof()
+                self._check_goodbye()
+        except DecodeError as error:
+            # What was good before the bad byte is delivered first.
+            self._error = error
+            self._pieces = [piece for piece in error.decoded if isinstance(piece, bytes)]
+            return bool(self._pieces) or self._receive_now()
+        return bool(self._pieces) or self._decoder.complete
+
+    def _check_goodbye(self) -> None:
+        """A body that ends with the connection is whole if TLS says so (RFC 9112 §9.8)."""
+        if getattr(self.stream, "truncated", False):
+            raise DecodeError("the connection ended without close_notify, so the body may too", 0)
+
+    async def read(self, limit: int = MAX_BODY_SIZE) -> bytes:
+        """The whole body.
+
+        Args:
+            limit: of its size, in bytes.
+
+        Raises:
+            ResponseError: it is larger, or as in `__anext__`.
+        """
+        body = bytearray()
+        async for piece in self:
+            body += piece
+            if len(body) > limit:
+                raise ResponseError(f"a body over {limit} bytes")
+        return bytes(body)
+
+
+async def exchange(
+    stream: ByteStream, method: str, target: str, headers: Headers, body: bytes = b""
+) -> Response:
+    """Send one request on an open connection, and read the head of its final response.
+
+    Args:
+        stream: the connection.
+        method, target: as they stand in the request-line.
+        headers: all but Content-Length.
+        body: of the request.
+
+    Raises:
+        h11.LocalProtocolError: a header cannot be sent, such as one with a line end in it.
+        DisconnectedError: no response came; it knows whether the request had left.
+        ResponseError: what came is not HTTP/1.1, or its head is over 64 KiB or 100 fields.
+    """
+    connection = h11.Connection(h11.CLIENT)
+    request = _request_head(connection, method, target, headers, body) + body
+    try:
+        sent = stream.send_now(request[:FIRST_WRITE])
+    except trio.BrokenResourceError as error:
+        raise DisconnectedError(str(error), sent=False) from error
+    try:
+        if sent == len(request):
+            return await _receive_head(stream, connection, method)
+        return await _send_and_receive_head(stream, request[sent:], connection, method)
+    except trio.BrokenResourceError as error:
+        raise DisconnectedError(str(error), sent=True) from error
+    except h11.RemoteProtocolError as error:
+        raise ResponseError(str(error)) from error
+
+
+def _request_head(
+    connection: h11.Connection, method: str, target: str, headers: Headers, body: bytes
+) -> bytes:
+    length = (("Content-Length", str(len(body))),) if body or method in ("POST", "PUT") else ()
+    try:
+        request = h11.Request(method=method, target=target, headers=[*headers, *length])
+        return connection.send(request)
+    except (h11.LocalProtocolError, UnicodeEncodeError):
+        # The error would quote the header: a key with a newline behind it, read from a file.
+        pass
+    names = ", ".join(name for name, _ in headers)
+    raise h11.LocalProtocolError(
+        f"the request cannot be sent: look at the method, the target, and these headers: {names}"
+    )
+
+
+async def _send_and_receive_head(
+    stream: ByteStream, rest: bytes, connection: h11.Connection, method: str
+) -> Response:
+    """Send the rest of a request, and listen meanwhile.
+
+    "A client sending a message body SHOULD monitor the connection for an error response while it is
+    transmitting the request"; if it sees one, it stops sending (RFC 9112 §9.5). So it does at a
+    redirect: whoever sends that does not read the body either.
+    """
+    outcome: Response | Exception | None = None
+    sent = False
+
+    async def send() -> None:
+        nonlocal sent
+        try:
+            await stream.send_all(rest)
+            sent = True
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            pass  # whoever refuses a long body may close before its end; the response says why
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(send)
+        try:
+            outcome = await _receive_head(stream, connection, method)
+        except Exception as error:  # the nursery would wrap it in an ExceptionGroup
+            outcome = error
+        if isinstance(outcome, Exception) or outcome.status >= 300:
+            nursery.cancel_scope.cancel()
+    if isinstance(outcome, Exception):
+        raise outcome
+    outcome.refused_early = not sent
+    return outcome
+
+
+async def _receive_head(stream: ByteStream, connection: h11.Connection, method: str) -> Response:
+    unread = b""
+    for _ in range(MAX_RESPONSES):
+        reader = HeadReader(is_request=False)
+        head = reader.receive_data(unread)
+        while head is None:
+            data = await stream.receive_some()
+            if not data:
+                reader.receive_eof()
+                raise trio.BrokenResourceError("the server closed the connection without a reply")
+            head = reader.receive_data(data)
+        unread = reader.trailing_data
+        # 1xx responses only announce the final one (RFC 9110 §15.2).
+        if isinstance(read_response(connection, head), h11.Response):
+            return Response(stream, method, head, unread)
+    raise h11.RemoteProtocolError(f"{MAX_RESPONSES} responses, and none of them final")
+
+
+# What this file does not do: redirects, cookies, compression, request bodies that are streamed.

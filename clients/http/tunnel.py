@@ -1,0 +1,145 @@
+"""Out through a proxy: CONNECT, and from then on its connection is ours (RFC 9110 §9.3.6).
+
+    CONNECT api.openai.com:443 HTTP/1.1\\r\\n    >
+    Host: api.openai.com:443\\r\\n\\r\\n           >
+    HTTP/1.1 200 Connection established\\r\\n    <
+    \\r\\n                                      <
+    16 03 01 …                                TLS with api.openai.com: the proxy sees records
+
+The environment names the proxy, as for curl: `HTTPS_PROXY=http://user:password@host:port`, and
+`NO_PROXY=localhost,.example.com` says who is reached without it. Lower-case names are read first.
+"""
+
+import base64
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from urllib.parse import unquote, urlsplit
+
+from protocol.secret import Secret, quoted
+
+from ..streams.tcp import ByteStream, connect
+from .errors import ProxyError, RequestError
+from .exchange import exchange
+
+__all__ = ["Proxy", "open_tunnel", "proxy_for"]
+
+PROXY_AUTHENTICATION_REQUIRED = 407
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """A proxy that knows CONNECT.
+
+    Args:
+        host, port: where it listens.
+        authorization: for Proxy-Authorization, if the proxy wants one.
+    """
+
+    host: str
+    port: int
+    authorization: Secret | None = None
+
+
+def proxy_for(host: str, port: int, environment: Mapping[str, str] = os.environ) -> Proxy | None:
+    """The proxy on the way to an https:// host, or None.
+
+    Raises:
+        ProxyError: HTTPS_PROXY is no http:// URL.
+    """
+    url = environment.get("https_proxy") or environment.get("HTTPS_PROXY") or ""
+    exceptions = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
+    rules = exceptions.replace(",", " ").split()
+    if not url or any(_matches(rule, host, port) for rule in rules):
+        return None
+    try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        name, number = parts.hostname if parts.scheme == "http" else None, parts.port
+    except ValueError:  # a port that is no number; half an IPv6 address
+        name = None
+    if not name:
+        # Not quoted: there may be a password in it.
+        raise ProxyError("HTTPS_PROXY must look like http://host:port, or user:password@host:port")
+    authorization = None
+    if parts.username is not None:
+        name_of_user, password = unquote(parts.username), unquote(parts.password or "")
+        userinfo = f"{name_of_user}:{password}".encode("utf-8", "surrogateescape")
+        token = base64.b64encode(userinfo).decode()
+        # A proxy may quote any of them; a token of one part has no password.
+        for secret in (password or name_of_user, token):
+            Secret(secret)
+        authorization = Secret(f"Basic {token}")
+    return Proxy(name, number or 80, authorization)
+
+
+def _matches(rule: str, host: str, port: int) -> bool:
+    """Whether a rule of NO_PROXY names this host.
+
+    `*` is all; `example.com`, `.example.com` and `*.example.com` are that domain and all below it,
+    an IP address is itself, however it is written; with `:port` only that port of it.
+    """
+    if rule == "*":
+        return True
+    name, colon, number = rule.rpartition(":")
+    if colon and number.isdecimal() and (name.endswith("]") or ":" not in name):
+        if int(number) != port:
+            return False
+        rule = name
+    rule = rule.removeprefix("*.").strip("[]").strip(".").lower()
+    host = host.rstrip(".").lower()
+    if (address := _address(host)) is not None:  # 10.0.0.1 is not below 0.0.1
+        return address == _address(rule)
+    return bool(rule) and (host == rule or host.endswith("." + rule))
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(text)
+    except ValueError:
+        return None
+
+
+async def open_tunnel(proxy: Proxy, host: str, port: int) -> ByteStream:
+    """Connect to the proxy, and through it to a host.
+
+    Returns:
+        The connection: what is sent from now on reaches the host.
+
+    Raises:
+        OSError: the proxy cannot be reached.
+        ProxyError: it refuses, or what it says is no HTTP.
+    """
+    stream = await connect(proxy.host, proxy.port)
+    try:
+        await _ask_for_tunnel(stream, proxy, host, port)
+    except BaseException:
+        stream.close()
+        raise
+    return stream
+
+
+async def _ask_for_tunnel(stream: ByteStream, proxy: Proxy, host: str, port: int) -> None:
+    # authority-form = uri-host ":" port: the one request-target without a path (RFC 9112 §3.2.3)
+    target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    headers: tuple[tuple[str, str], ...] = (("Host", target),)
+    if proxy.authorization:
+        headers += (("Proxy-Authorization", proxy.authorization.reveal()),)
+    name = f"the proxy {proxy.host}:{proxy.port}"
+    try:
+        response = await exchange(stream, "CONNECT", target, headers)
+    except RequestError as error:
+        raise ProxyError(f"{name} gave no answer to CONNECT {target}: {error}") from error
+    if response.status == PROXY_AUTHENTICATION_REQUIRED:
+        advice = "a name and password in HTTPS_PROXY (http://user:pw@host:port)"
+        advice = "another name or password" if proxy.authorization else advice
+        raise ProxyError(f"{name} wants {advice} (407)")
+    if not 200 <= response.status < 300:
+        raise ProxyError(f"{name} opened no tunnel to {target}: status {response.status}")
+    if response.unread:
+        # In TLS the client speaks first, so this is not the host's.
+        raise ProxyError(f"{name} sent {quoted(response.unread, 20)} after its answer to CONNECT")
+
+
+# What this file does not do: a proxy that is spoken to in TLS, SOCKS, plain http:// through a
+# proxy, ALL_PROXY, address ranges (10.0.0.0/8) in NO_PROXY, other ways to authenticate than Basic.

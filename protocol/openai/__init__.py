@@ -1,0 +1,14 @@
+"""The JSON of the OpenAI API: two routes, what a client may ask and what a server answers.
+
+    common.py             shared by both: bodies read, errors, objects as events
+
+    chat_request.py       POST /v1/chat/completions: the request
+    chat_completions.py   its answer, whole and streamed
+    deltas.py             what each event of a stream adds to the answer, from any server
+    lenient.py            JSON that nobody has checked: any value in, the wanted type out
+
+    responses_request.py  POST /v1/responses: the request
+    responses.py          its answer
+    response_events.py    the events of its stream
+    encrypted_content.py  a model's reasoning, kept by the client for the next request
+"""

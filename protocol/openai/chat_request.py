@@ -1,0 +1,350 @@
+"""The request of `POST /v1/chat/completions`: its fields, and what is refused.
+
+    {"model":"sim-1","stream":true,"stream_options":{"include_usage":true},"messages":[
+      {"role":"user","content":"Weather in 北京?"},
+      {"role":"assistant","content":null,"tool_calls":[{"id":"call_1","type":"function",…}]},
+      {"role":"tool","tool_call_id":"call_1","content":"4 °C"}]}
+
+The rules this file keeps:
+
+1. What OpenAI's API refuses is refused here, with status 400 and the same `param`: a client that
+   works here works there.
+2. A field that asks for something this simulator cannot do is refused, never ignored.
+3. A field that the API does not have is ignored: clients of other servers send theirs.
+"""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from .common import InvalidRequest, missing, read_json, refuse_unsupported
+
+__all__ = [
+    "ChatRequest",
+    "ChosenAmong",
+    "ChosenCustom",
+    "ChosenFunction",
+    "CustomTool",
+    "FunctionTool",
+    "RequestMessage",
+    "RequestTool",
+    "StreamOptions",
+    "read_chat_request",
+]
+
+
+# ---- Messages
+
+
+class ContentPart(msgspec.Struct, frozen=True):
+    """A part of a message: only text parts say anything to a model that cannot see."""
+
+    type: Literal["text", "image_url", "input_audio", "file", "refusal"]
+    text: str = ""
+
+
+class CalledTool(msgspec.Struct, frozen=True):
+    """A call that the model made in an earlier turn: its result bears the same id."""
+
+    id: str
+
+
+class RequestMessage(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One turn of the conversation.
+
+    Args:
+        tool_call_id: of a "tool" message: the call whose result it is.
+        tool_calls, function_call, refusal, audio: of an "assistant" message: what it may have in
+            place of content.
+    """
+
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+    content: str | list[ContentPart] | None = None
+    tool_call_id: str | None = None
+    tool_calls: Annotated[list[CalledTool], Meta(min_length=1)] | None = None
+    function_call: dict[str, Any] | None = None
+    refusal: str | None = None
+    audio: dict[str, Any] | None = None
+
+    @property
+    def text(self) -> str:
+        match self.content:
+            case None:
+                return ""
+            case str(text):
+                return text
+            case parts:
+                return "".join(part.text for part in parts)
+
+    @property
+    def may_be_empty(self) -> bool:
+        """Whether it may lack content."""
+        if self.role == "assistant":
+            others = (self.tool_calls, self.function_call, self.refusal, self.audio)
+            return any(other is not None for other in others)
+        return self.role == "function"
+
+
+class StreamOptions(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is added to a stream: its usage; `obfuscation`, random text that hides the length of a
+    token from those who watch the encrypted stream, is not written here."""
+
+    include_usage: bool | None = None
+    include_obfuscation: bool | None = None
+
+
+# ---- Tools
+
+Name = Annotated[str, Meta(pattern="^[a-zA-Z0-9_-]{1,64}$")]
+
+
+class Function(msgspec.Struct, frozen=True):
+    """A function that the model may call; `parameters` is a JSON Schema."""
+
+    name: Name
+    parameters: dict[str, Any] | None = None
+
+
+class FunctionTool(msgspec.Struct, frozen=True, tag_field="type", tag="function"):
+    function: Function
+
+    @property
+    def name(self) -> str:
+        return self.function.name
+
+
+class CustomFormat(msgspec.Struct, frozen=True):
+    type: Literal["text", "grammar"]
+
+
+class Custom(msgspec.Struct, frozen=True):
+    """A tool that takes any text."""
+
+    name: Name
+    format: CustomFormat | None = None
+
+
+class CustomTool(msgspec.Struct, frozen=True, tag_field="type", tag="custom"):
+    custom: Custom
+
+    @property
+    def name(self) -> str:
+        return self.custom.name
+
+
+RequestTool = FunctionTool | CustomTool
+
+
+class Named(msgspec.Struct, frozen=True):
+    name: str
+
+
+class ChosenFunction(msgspec.Struct, frozen=True, tag_field="type", tag="function"):
+    """The function that must be called."""
+
+    function: Named
+
+    @property
+    def name(self) -> str:
+        return self.function.name
+
+
+class ChosenCustom(msgspec.Struct, frozen=True, tag_field="type", tag="custom"):
+    """The custom tool that must be called."""
+
+    custom: Named
+
+    @property
+    def name(self) -> str:
+        return self.custom.name
+
+
+class AllowedTools(msgspec.Struct, frozen=True):
+    mode: Literal["auto", "required"]
+    tools: Annotated[list[ChosenFunction | ChosenCustom], Meta(min_length=1)]
+
+
+class ChosenAmong(msgspec.Struct, frozen=True, tag_field="type", tag="allowed_tools"):
+    """The tools that may be called, of all that the request names."""
+
+    allowed_tools: AllowedTools
+
+
+ToolChoice = Literal["none", "auto", "required"] | ChosenFunction | ChosenCustom | ChosenAmong
+
+
+# ---- The whole
+
+
+class JSONSchema(msgspec.Struct, frozen=True):
+    name: Name
+    schema: dict[str, Any] = {}
+
+
+class ResponseFormat(msgspec.Struct, frozen=True):
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: JSONSchema | None = None
+
+
+StopSequence = Annotated[str, Meta(min_length=1, max_length=1024)]
+Penalty = Annotated[float, Meta(ge=-2, le=2)]
+
+
+class ChatRequest(msgspec.Struct, frozen=True):
+    """The body of the request: the fields that change an answer here, or that have limits."""
+
+    model: Annotated[str, Meta(max_length=256)]  # it is written into every event
+    messages: Annotated[list[RequestMessage], Meta(min_length=1)]
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    max_tokens: Annotated[int, Meta(ge=1)] | None = None
+    max_completion_tokens: Annotated[int, Meta(ge=1)] | None = None
+    n: Annotated[int, Meta(ge=1, le=128)] | None = None
+    stop: StopSequence | Annotated[list[StopSequence], Meta(max_length=4)] | None = None
+    seed: int | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
+    tools: Annotated[list[RequestTool], Meta(min_length=1, max_length=128)] | None = None
+    tool_choice: ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: ResponseFormat | None = None
+    reasoning_effort: str | None = None
+    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    presence_penalty: Penalty | None = None
+    frequency_penalty: Penalty | None = None
+    modalities: list[str] | None = None
+    functions: Any = None
+    function_call: Any = None
+    audio: Any = None
+    moderation: Any = None
+    web_search_options: Any = None
+
+    @property
+    def includes_usage(self) -> bool:
+        return bool(self.stream_options and self.stream_options.include_usage)
+
+    @property
+    def token_limit(self) -> int | None:
+        return self.max_completion_tokens or self.max_tokens
+
+
+UNSUPPORTED = {
+    "functions": "They are deprecated: say `tools`.",
+    "function_call": "It is deprecated: say `tool_choice`.",
+    "audio": "Its model does not speak.",
+    "moderation": "It checks no content.",
+    "web_search_options": "It does not search.",
+}
+
+
+def read_chat_request(body: bytes) -> ChatRequest:
+    """Read and validate a request body.
+
+    Raises:
+        InvalidRequest: it is not JSON, or a field has the wrong type or value, or does not go with
+            the others, or asks for something that this simulator cannot do.
+    """
+    request = read_json(body, ChatRequest)
+    refuse_unsupported(request, UNSUPPORTED)
+    if "audio" in (request.modalities or ()):
+        message = "This simulator's model does not speak: `modalities` may only name `text`."
+        raise InvalidRequest(message, "modalities", "unsupported_value")
+    _check_pairs(request)
+    _check_tools(request)
+    _check_messages(request.messages)
+    return request
+
+
+# ---- Fields that need each other
+
+
+def _check_pairs(request: ChatRequest) -> None:
+    """https://platform.openai.com/docs/api-reference/chat/create: "Only set this when you set
+    `stream: true`", "`logprobs` must be set to `true` if this parameter is used"."""
+    if request.stream_options is not None:
+        if not request.stream:
+            raise InvalidRequest("`stream_options` needs `stream: true`.", "stream_options")
+        if request.stream_options.include_obfuscation:
+            message = "This simulator does not obfuscate its streams."
+            param = "stream_options.include_obfuscation"
+            raise InvalidRequest(message, param, "unsupported_parameter")
+    if request.top_logprobs is not None and not request.logprobs:
+        raise InvalidRequest("`top_logprobs` needs `logprobs: true`.", "top_logprobs")
+    if request.max_tokens is not None and request.max_completion_tokens is not None:
+        message = "`max_tokens` is the old name of `max_completion_tokens`: set one of them."
+        raise InvalidRequest(message, "max_tokens", "invalid_parameter_combination")
+    wanted = request.response_format
+    if wanted is not None and wanted.type == "json_schema" and wanted.json_schema is None:
+        raise missing("response_format.json_schema")
+
+
+NO_GRAMMAR = "This simulator cannot write text of a grammar: the format may be `text`."
+
+
+def _check_tools(request: ChatRequest) -> None:
+    if request.tools is None:
+        # "`none` is the default when no tools are present", so it may be said.
+        if request.tool_choice not in (None, "none"):
+            raise InvalidRequest("`tool_choice` needs `tools`.", "tool_choice")
+        if request.parallel_tool_calls is not None:
+            raise InvalidRequest("`parallel_tool_calls` needs `tools`.", "parallel_tool_calls")
+    tools = request.tools or []
+    for index, tool in enumerate(tools):
+        match tool:
+            case CustomTool(custom=Custom(format=CustomFormat(type="grammar"))):
+                param = f"tools[{index}].custom.format.type"
+                raise InvalidRequest(NO_GRAMMAR, param, "unsupported_value")
+    chosen: list[ChosenFunction | ChosenCustom] = []
+    match request.tool_choice:
+        case ChosenFunction() | ChosenCustom() as choice:
+            chosen = [choice]
+        case ChosenAmong(allowed_tools=allowed):
+            chosen = allowed.tools
+    there_are = {(isinstance(tool, CustomTool), tool.name) for tool in tools}
+    for choice in chosen:
+        if (isinstance(choice, ChosenCustom), choice.name) not in there_are:
+            kind = "custom tool" if isinstance(choice, ChosenCustom) else "function"
+            raise InvalidRequest(f"`tools` has no {kind} {choice.name[:80]!r}", "tool_choice")
+
+
+# ---- Messages that need each other
+
+
+def _check_messages(messages: list[RequestMessage]) -> None:
+    """A call is followed by its result, and a result follows its call."""
+    called: set[str] = set()
+    unanswered: set[str] = set()
+    caller = 0
+    for index, message in enumerate(messages):
+        place = f"messages[{index}]"
+        # "Required unless `tool_calls` or `function_call` is specified", of an assistant's message.
+        if message.content is None and not message.may_be_empty:
+            raise InvalidRequest("Expected `str | array`", f"{place}.content")
+        if message.role == "tool":
+            _check_result(message, called, place)
+            unanswered.discard(message.tool_call_id or "")
+            continue
+        if unanswered:
+            break
+        called = {call.id for call in message.tool_calls or ()}
+        unanswered, caller = set(called), index
+    if unanswered:
+        names = ", ".join(sorted(unanswered))[:200]
+        reason = f"Each of these calls needs a message of role `tool` after it: {names}"
+        raise InvalidRequest(reason, f"messages[{caller}].tool_calls")
+
+
+def _check_result(message: RequestMessage, called: set[str], place: str) -> None:
+    if not called:
+        reason = "A message of role `tool` must follow one with the `tool_calls` it answers."
+        raise InvalidRequest(reason, f"{place}.role")
+    if message.tool_call_id is None:
+        raise missing(f"{place}.tool_call_id")
+    if message.tool_call_id not in called:
+        reason = f"The `tool_calls` before it have no id {message.tool_call_id[:80]!r}"
+        raise InvalidRequest(reason, f"{place}.tool_call_id")
+
+
+# What this file does not do: the answer (chat_completions.py).

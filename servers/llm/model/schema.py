@@ -1,0 +1,337 @@
+"""JSON that satisfies a JSON Schema: the arguments of a tool call, and structured outputs.
+
+    {"type": "object",                              fill(schema, hint="How warm is Paris?")
+     "properties": {                            ->  {"city": "is Paris",
+       "city": {"type": "string"},                   "days": 42,
+       "days": {"type": "integer"},                  "unit": "celsius"}
+       "unit": {"enum": ["celsius", "kelvin"]}}}
+
+A value may have to satisfy several schemas at once: those of an `allOf`, the one that a `$ref`
+names, one of each `anyOf`. All are collected before it is made. Where a choice leads nowhere
+(`false`, a minimum over a maximum, a reference without end) the next is tried.
+
+The rules, named again where a test enforces them:
+
+- All properties are there, the optional ones too: except where a reference would stand within
+  itself a third time, and when the value has become large. Null comes where nothing else can.
+- A schema comes from the client. What it can cost is limited, whatever it looks like.
+
+What this does not do: `pattern` and `patternProperties` are ignored (but `examples`, or a
+`default`, are what a string says); `oneOf` is read as `anyOf`; `not`, `if`, `contains`,
+`dependent…` and `unevaluated…` are ignored; a `$ref` leads to a place in the same schema, by JSON
+Pointer (RFC 6901), and nowhere else. A value that the schema names itself (`enum`, `const`) is
+looked at from outside, type and bounds: if it is an object, its properties may be wrong.
+"""
+
+import contextlib
+import re
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from functools import partial
+from random import Random
+from typing import Any
+from urllib.parse import unquote
+
+from msgspec import UNSET
+
+from ..turns import ALONE, Work
+from .keywords import (
+    Kind,
+    NothingSatisfies,
+    Part,
+    Place,
+    fits,
+    item,
+    kinds,
+    member,
+    narrowest,
+    path_of,
+    read,
+    text_of,
+)
+from .scalars import number, string
+
+__all__ = ["cut", "fill"]
+
+MAX_STEPS = 12_000
+"""Schemas read, values made, 64 characters each: so many take a fifth of a second, in turns."""
+
+STEP_COSTS = 128  # characters, in turns (turns.py)
+
+LEAN_STEPS, LEAN_DEPTH = 4_000, 24
+"""From here on, only what is required is made."""
+
+MAX_DEPTH = 64
+MAX_OPENINGS = 2
+TRIES = 32  # for each item that must differ from the others
+
+
+async def fill(
+    schema: dict[str, Any] | bool, seed: str | int = 0, hint: str = "", work: Work = ALONE
+) -> object:
+    """Make a JSON value that satisfies a JSON Schema: for one seed always the same.
+
+    Args:
+        hint: a text whose words the strings say, such as the user's question; without it, they
+            say the name of their property.
+        work: gives others their turn.
+
+    Raises:
+        ValueError: it is not a schema, or nothing satisfies it, or it asks for too much. The
+            message begins with the place in the schema: "#/properties/age: …".
+    """
+    filler = _Filler(schema, Random(f"fill {seed}"), hint, work)
+    return await filler.value([Place(schema, "#")], "text")
+
+
+def cut(text: str, seed: str | int = 0) -> Iterator[str]:
+    """Cut a JSON text into tokens of one to six characters, anywhere: within a name, a number, an
+    escape. Clients must not care. For one seed always the same."""
+    random = Random(f"cut {seed}")
+    start = 0
+    while start < len(text):
+        end = start + random.randint(1, 6)
+        yield text[start:end]
+        start = end
+
+
+class _Filler:
+    def __init__(self, root: Any, random: Random, hint: str, work: Work) -> None:
+        self._work = work
+        self._root = root
+        self._random = random
+        self._hint = re.findall(r"\w+", hint[:2000])
+        self._steps = 0
+
+    async def value(self, places: Iterable[Place], name: str, depth: int = 0) -> object:
+        """A value that satisfies all of these.
+
+        Args:
+            name: of the property, for a string to say.
+            depth: how many values and choices it stands within.
+        """
+        return await self._choose(*await self._collect(places), name, depth)
+
+    async def _collect(self, places: Iterable[Place]) -> tuple[list[Part], list[list[Place]]]:
+        """All schemas that must be satisfied together, and the choices that are left."""
+        parts = []
+        choices = []
+        todo = list(places)
+        for place in todo:  # it grows
+            if place.schema is False:
+                raise NothingSatisfies(f"{place.path}: nothing satisfies false")
+            if place.schema is True:
+                continue
+            part = read(place)
+            size = _size(place.schema)
+            self._spend(size)
+            await self._work.spend(size * STEP_COSTS)
+            parts.append(part)
+            if part.keywords.ref is not None:
+                todo.append(self._open(part.keywords.ref, place))
+            todo += _branches(place, "allOf")
+            choices += [_branches(place, key) for key in ("anyOf", "oneOf") if key in place.schema]
+        return parts, choices
+
+    def _open(self, reference: str, place: Place) -> Place:
+        if place.opened.count(reference) == MAX_OPENINGS:
+            raise NothingSatisfies(f"{place.path}: {reference} stands within itself without end")
+        start, *keys = unquote(reference).split("/")
+        if start != "#":
+            raise ValueError(f"{place.path}: a reference begins with '#/', not {reference!r}")
+        schema = self._root
+        for key in keys:
+            key = key.replace("~1", "/").replace("~0", "~")
+            try:
+                schema = schema[int(key)] if isinstance(schema, list) else schema[key]
+            except (LookupError, TypeError, ValueError):
+                raise ValueError(f"{place.path}: there is no {reference}") from None
+        return Place(schema, reference, (*place.opened, reference))
+
+    def _spend(self, steps: int) -> None:
+        self._steps += steps
+        if self._steps > MAX_STEPS:
+            raise ValueError("#: the schema is too large, or asks for too large a value")
+
+    def _is_lean(self, depth: int) -> bool:
+        return depth > LEAN_DEPTH or self._steps > LEAN_STEPS
+
+    async def _choose(
+        self, parts: list[Part], choices: list[list[Place]], name: str, depth: int
+    ) -> object:
+        if depth > MAX_DEPTH:
+            raise NothingSatisfies(f"{path_of(parts)}: nested more than {MAX_DEPTH} deep")
+        if not choices:
+            return await self._make(parts, name, depth)
+        first, *others = choices
+
+        async def take(branch: Place) -> object:
+            more, inner = await self._collect([branch])
+            return await self._choose(parts + more, others + inner, name, depth + 1)
+
+        self._random.shuffle(first)
+        return await _first(parts, (partial(take, branch) for branch in sorted(first, key=_resort)))
+
+    async def _make(self, parts: list[Part], name: str, depth: int) -> object:
+        self._spend(len(parts))
+        await self._work.spend(STEP_COSTS)
+        if values := await self._named_values(parts):
+            value = self._random.choice(values)
+            if isinstance(value, str | list | dict):  # it may be large, and come again and again
+                self._spend(len(text_of(value)) // 64)
+            return value
+        possible = kinds(parts)
+        self._random.shuffle(possible)
+        possible.sort(key=lambda kind: kind == "null")
+        makers = (partial(self._of_kind, kind, parts, name, depth) for kind in possible)
+        return await _first(parts, makers)
+
+    async def _of_kind(self, kind: Kind, parts: list[Part], name: str, depth: int) -> object:
+        match kind:
+            case "null":
+                return None
+            case "boolean":
+                return self._random.random() < 0.5
+            case "integer" | "number":
+                return number(parts, self._random, whole=kind == "integer")
+            case "string":
+                return self._string(parts, name)
+            case "array":
+                return await self._array(parts, name, depth)
+            case "object":
+                return await self._object(parts, depth)
+
+    async def _named_values(self, parts: list[Part]) -> list[Any]:
+        """What the schema itself says the value is; else what it says the value may be."""
+        allowed = [keywords.enum for keywords, _ in parts if keywords.enum is not UNSET]
+        allowed += [[keywords.const] for keywords, _ in parts if keywords.const is not UNSET]
+        if not allowed:
+            proposed = [each for k, _ in parts for each in [*k.examples, k.default]]
+            return [v for v in proposed if isinstance(v, str | int | float) and fits(v, parts)]
+        self._spend(sum(map(len, allowed)) // 16 + len(allowed[0]) * len(parts) // 16)
+        texts: list[set[str]] = []
+        for others in allowed[1:]:
+            texts.append(set())
+            for value in others:
+                await self._work.spend(STEP_COSTS // 16)
+                texts[-1].add(text_of(value))
+        values = []
+        for value in allowed[0]:
+            await self._work.spend(STEP_COSTS // 16)
+            text = text_of(value) if texts else ""
+            if all(text in each for each in texts) and fits(value, parts):
+                values.append(value)
+        if not values:
+            raise NothingSatisfies(f"{path_of(parts)}: none of its values is allowed")
+        return values
+
+    def _string(self, parts: list[Part], name: str) -> str:
+        self._spend(max((keywords.min_length for keywords, _ in parts), default=0) // 64)
+        text = name.replace("_", " ")
+        if self._hint:
+            start = self._random.randrange(len(self._hint))
+            text = " ".join(self._hint[start : start + 3])
+        return string(parts, self._random, text)
+
+    async def _array(self, parts: list[Part], name: str, depth: int) -> list[object]:
+        least, most = narrowest((k.min_items, k.max_items) for k, _ in parts)
+        self._spend(least)
+        if least > most:
+            raise NothingSatisfies(f"{path_of(parts)}: minItems is over maxItems")
+        wanted = least
+        if not self._is_lean(depth):
+            tuple_length = max(len(keywords.prefix_items) for keywords, _ in parts)
+            wanted = min(max(least, tuple_length or self._random.randint(1, 3)), most)
+        unique = any(keywords.unique_items for keywords, _ in parts)
+        made: dict[str, object] = {}
+        for tried in range(wanted * TRIES):
+            if len(made) == wanted:
+                break
+            try:
+                place = len(made)
+                each = await self.value(item(parts, place), f"{name} {place + 1}", depth + 1)
+            except NothingSatisfies:
+                if len(made) < least:
+                    raise
+                break
+            made.setdefault(text_of(each) if unique else str(tried), each)
+        if len(made) < least:
+            raise NothingSatisfies(f"{path_of(parts)}: there are not so many different items")
+        return list(made.values())
+
+    async def _object(self, parts: list[Part], depth: int) -> dict[str, object]:
+        least, most = narrowest((k.min_properties, k.max_properties) for k, _ in parts)
+        self._spend(least)
+        declared = dict.fromkeys(name for keywords, _ in parts for name in keywords.properties)
+        required = dict.fromkeys(name for keywords, _ in parts for name in keywords.required)
+        if max(least, len(required)) > most:
+            raise NothingSatisfies(f"{path_of(parts)}: maxProperties is too small")
+        made: dict[str, object] = {}
+        left_out = len(required)
+        for name in declared | required:
+            self._spend(len(name) // 64)
+            if name in required:
+                made[name] = await self.value(member(parts, name), name, depth + 1)
+                left_out -= 1
+            elif len(made) + left_out < most and not self._is_lean(depth):
+                with contextlib.suppress(NothingSatisfies):
+                    made[name] = await self.value(member(parts, name), name, depth + 1)
+        wanted = least
+        if not made and not self._is_lean(depth) and _describes_others(parts):
+            wanted = min(max(least, 2), most)
+        for count in range(1, wanted * TRIES):
+            if len(made) >= wanted:
+                break
+            name = await self._other_name(parts, count, depth)
+            if name not in made:
+                self._spend(len(name) // 64)
+                with contextlib.suppress(NothingSatisfies):
+                    made[name] = await self.value(member(parts, name), name, depth + 1)
+        if len(made) < least:
+            raise NothingSatisfies(f"{path_of(parts)}: no more properties are possible")
+        return made
+
+    async def _other_name(self, parts: list[Part], count: int, depth: int) -> str:
+        """A name for a property that the schema does not name. It may be one that is there."""
+        key = "propertyNames"
+        places = [place.below(key) for _, place in parts if key in place.schema]
+        if not places:
+            return str(count)  # pydantic describes dict[int, …] and dict[str, …] alike
+        string = Place({"type": "string"}, path_of(parts))
+        return str(await self.value([string, *places], f"name {count}", depth + 1))
+
+
+async def _first(parts: list[Part], makers: Iterable[Callable[[], Awaitable[object]]]) -> object:
+    """What the first makes that can make something."""
+    failure = None
+    for make in makers:
+        try:
+            return await make()
+        except NothingSatisfies as error:
+            failure = failure or error
+    raise failure or NothingSatisfies(f"{path_of(parts)}: no type satisfies all of it")
+
+
+def _resort(place: Place) -> int:
+    """How late to try a schema: null last, and before it a string about which nothing is said, for
+    there may be more to it (pydantic's `Decimal` is a number, or some strings)."""
+    match place.schema:
+        case {"type": "null"}:
+            return 2
+        case {"type": "string", **others} if not others.keys() & {"enum", "const", "format"}:
+            return 1
+    return 0
+
+
+def _branches(place: Place, keyword: str) -> list[Place]:
+    return [place.below(keyword, index) for index in range(len(place.schema.get(keyword, ())))]
+
+
+def _size(schema: dict[str, Any]) -> int:
+    """The steps that reading it costs."""
+    inside = sum(len(each) for each in schema.values() if isinstance(each, list | dict))
+    return 1 + (len(schema) + inside) // 32
+
+
+def _describes_others(parts: list[Part]) -> bool:
+    """Whether a schema says what the properties look like that it does not name."""
+    return any(isinstance(keywords.additional_properties, dict) for keywords, _ in parts)

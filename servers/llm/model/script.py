@@ -1,0 +1,252 @@
+"""Scripts: what a model says, written in a file by who runs it (servers/SCRIPTS.md, for users).
+
+    {"weather": {"turns": [
+        {"when": {"role": "tool"}, "text": "The tool says: {tool}."},
+        {"when": {"turn": 1, "contains": "weather"},
+         "calls": [{"name": "get_weather", "arguments": {"city": "Paris"}}]},
+        {"text": "Ask me about the weather."}]}}
+
+This is the model `script:weather`. Of its turns the first whose `when` holds answers. The server
+remembers nothing: the conversation that each request brings along decides, as with a real model.
+
+A turn's text, its thinking and the strings in its arguments may say `{prompt}`, what the user said
+last, and `{tool}`, the last result of a tool. Other braces mean nothing, and neither do braces in
+what was filled in.
+
+What this does not do: a script says what it says, whatever tools or schema the request names;
+`max_tokens` and `stop` are applied to any answer, and so later.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from textwrap import shorten
+from typing import Annotated, Any, Literal, cast, get_args
+
+import msgspec
+
+from protocol.openai.chat_completions import FinishReason
+
+from ..turns import ALONE, Work
+from .conversation import Answer, Question, ToolCall, Turn
+from .request_text import collect, say
+from .schema import cut
+from .tokens import PIECE
+
+__all__ = ["SHIPPED", "Call", "Script", "ScriptTurn", "Scripts", "When", "load_scripts"]
+
+SHIPPED = Path(__file__).with_name("scripts.json")
+"""The example: weather, support, flaky, refusal."""
+
+MAX_FILE = 10 * 1024 * 1024  # bytes
+
+MAX_TEXT = 64 << 10
+"""Characters of a message that conditions look at, and that are filled in: its beginning."""
+
+Cut = Callable[[str, int], Iterable[str]]
+"""Cuts a JSON text into tokens that join to it again; the number is the request's seed."""
+
+
+class When(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The conditions of a turn: all that are given must hold.
+
+    Args:
+        turn: 1 if the model has not spoken yet in this conversation, 2 if once, …
+        role: of the last message: "system", "user", "assistant" or "tool".
+        contains: stands in the last message, in capitals or not.
+        matches: a regular expression found in the last message (`re.search`). It is the operator's
+            own: one that takes long holds up every stream, and clients choose what it reads.
+
+    Both look at the first `MAX_TEXT` characters of the message.
+    """
+
+    turn: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    role: str | None = None
+    contains: str = ""
+    matches: str = ""
+
+    def __post_init__(self) -> None:
+        _check_one_of("role", self.role, Literal["system", "user", "assistant", "tool"])
+        try:
+            re.compile(self.matches)
+        except (re.error, OverflowError, RecursionError) as error:
+            raise ValueError(f"`matches` is not a regular expression: {error}") from error
+
+    def holds(self, question: Question) -> bool:
+        """Whether the conversation is one that the turn is for."""
+        last = _last(question)
+        text = last.text[:MAX_TEXT]
+        return (
+            self.turn in (None, _turn(question))
+            and self.role in (None, last.role)
+            and (not self.contains or self.contains.casefold() in text.casefold())
+            and re.search(self.matches, text) is not None
+        )
+
+
+class Call(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A call of a tool. `arguments` may be any JSON value and are sent as compact JSON."""
+
+    name: str
+    arguments: Any = {}
+
+
+class ScriptTurn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the model says, and when.
+
+    Args:
+        when: without conditions it always holds.
+        finish_reason: "tool_calls" if there are calls, else "stop", unless it is given.
+        fault: how the answer breaks on the wire, such as "rst@5", or "".
+    """
+
+    when: When = msgspec.field(default_factory=When)
+    thinking: str = ""
+    text: str = ""
+    calls: tuple[Call, ...] = ()
+    finish_reason: str | None = None
+    fault: str = ""
+
+    def __post_init__(self) -> None:
+        _check_one_of("finish_reason", self.finish_reason, FinishReason)
+
+    async def answer(self, question: Question, cut: Cut, work: Work = ALONE) -> Answer:
+        """What it says, with what the conversation fills in."""
+        values = {"prompt": question.prompt, "tool": _last_text(question, "tool")}
+        values = {key: value[:MAX_TEXT] for key, value in values.items()}
+        # Inside a JSON string `"` is \" and a line end \n: what is filled in stays in its string.
+        escaped = {key: _json(value)[1:-1] for key, value in values.items()}
+        reason = self.finish_reason or ("tool_calls" if self.calls else "stop")
+        said = await say(question, _fill(self.text, values), work)
+        thinking: Sequence[str] = ()
+        if question.thinks:
+            thought = await say(question, _fill(self.thinking, values), work)
+            thinking = thought.text
+        calls = []
+        for call in self.calls:
+            tokens = cut(_fill(_json(call.arguments), escaped), question.seed or 0)
+            calls.append(ToolCall(call.name, (await collect(tokens, question, work))[0]))
+        if said.finish_reason == "length":
+            reason = "length"
+        return Answer(thinking, said.text, calls, cast(FinishReason, reason), self.fault)
+
+
+class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All that a model says; the first turn that fits answers."""
+
+    turns: Annotated[tuple[ScriptTurn, ...], msgspec.Meta(min_length=1)]
+
+
+class Scripts:
+    """Scripts by their names.
+
+    Args:
+        scripts: "weather" is asked for as the model `script:weather`.
+        cut: makes tokens of the arguments of calls.
+    """
+
+    def __init__(self, scripts: Mapping[str, Script], cut: Cut) -> None:
+        self.scripts = scripts
+        self._cut = cut
+        self._names = shorten(", ".join(scripts), 500, placeholder=", …")
+
+    async def answer(self, name: str, question: Question, work: Work = ALONE) -> Answer:
+        """What the script `name` answers.
+
+        Raises:
+            LookupError: there is no such script, or none of its turns fits the conversation.
+        """
+        script = self.scripts.get(name)
+        if script is None:
+            raise LookupError(f"there is no script {name!r}; there are: {self._names}")
+        for turn in script.turns:
+            await work.spend(PIECE)
+            if turn.when.holds(question):
+                return await turn.answer(question, self._cut, work)
+        raise LookupError(
+            f"the script {name!r} has no answer to turn {_turn(question)}, "
+            f"a message of role {_last(question).role!r}: give it a last turn without `when`"
+        )
+
+
+def load_scripts(path: Path, cut: Cut = cut) -> Scripts:
+    """Read a file of scripts.
+
+    Args:
+        path: a JSON file in UTF-8, up to 10 MiB.
+        cut: makes tokens of the arguments of calls.
+
+    Raises:
+        ValueError: the file cannot be read or is not one of scripts: names the file, the script,
+            the place in it, and what is wrong. What a `fault` may be is not checked here.
+    """
+    try:
+        return Scripts(_read(path), cut)
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror}") from error
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    except RecursionError as error:
+        raise ValueError(f"{path}: its arrays or objects are nested too deeply") from error
+
+
+def _read(path: Path) -> dict[str, Script]:
+    with path.open("rb") as file:
+        data = file.read(MAX_FILE + 1)
+    if len(data) > MAX_FILE:
+        raise ValueError(f"a file of scripts has at most {MAX_FILE:,} bytes")
+    # Of two libraries the one that counts lines, and that shows a name which stands there twice.
+    values = json.loads(
+        data.decode("utf-8-sig"), object_pairs_hook=_object, parse_constant=_constant
+    )
+    scripts = {}
+    for name, value in msgspec.convert(values, dict[str, Any]).items():
+        try:
+            scripts[name] = msgspec.convert(value, Script)
+            msgspec.json.encode({name: value})  # "\ud83d", half an emoji, has no UTF-8 form
+        except ValueError as error:
+            raise ValueError(f"script {name!r}: {error}") from error
+    if not scripts:
+        raise ValueError('there is no script in it: {"NAME": {"turns": [{"text": "…"}]}}')
+    return scripts
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
+        raise ValueError(f"{twice!r} stands twice in one object")
+    return values
+
+
+def _constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _check_one_of(field: str, value: str | None, literal: Any) -> None:
+    allowed = get_args(literal)
+    if value is not None and value not in allowed:
+        raise ValueError(f"`{field}` is one of {', '.join(allowed)}, not {value!r}")
+
+
+def _turn(question: Question) -> int:
+    """Which turn of the model this is: one more than it has taken."""
+    return 1 + sum(turn.role == "assistant" for turn in question.turns)
+
+
+def _last(question: Question) -> Turn:
+    return question.turns[-1] if question.turns else Turn("user", "")
+
+
+def _last_text(question: Question, role: str) -> str:
+    return next((turn.text for turn in reversed(question.turns) if turn.role == role), "")
+
+
+def _fill(text: str, values: Mapping[str, str]) -> str:
+    return re.sub(r"\{(prompt|tool)\}", lambda found: values[found[1]], text)
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()

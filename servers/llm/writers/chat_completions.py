@@ -1,0 +1,328 @@
+"""An answer in the form of `POST /v1/chat/completions`, one piece of bytes for each token.
+
+    step 1    data: {…"delta":{"role":"assistant","content":"","refusal":null}…}
+              data: {…"delta":{"reasoning_content":"The"}…}
+    step 2    data: {…"delta":{"reasoning_content":" user"}…}
+    …
+    step n    data: {…"delta":{"content":"你"}…}
+    the end   data: {…"delta":{},…"finish_reason":"stop"}
+              data: {…"choices":[],"usage":{…}}             if asked for
+              data: [DONE]
+
+With `n` > 1 one step makes a token of each answer, and they leave together.
+"""
+
+import zlib
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import zip_longest
+from typing import Any, Literal, cast
+
+import msgspec
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from protocol.openai.chat_completions import (
+    ChatCompletion,
+    ChatCompletionChunk,
+    Choice,
+    ChunkChoice,
+    CustomCall,
+    Delta,
+    DeltaTemplate,
+    FinishReason,
+    FunctionCall,
+    Logprob,
+    Logprobs,
+    Message,
+    TokenLogprob,
+    ToolCall,
+    Usage,
+)
+from protocol.openai.chat_request import (
+    ChatRequest,
+    ChosenAmong,
+    ChosenCustom,
+    ChosenFunction,
+    FunctionTool,
+    RequestTool,
+)
+from protocol.openai.common import DONE, InvalidRequest, encode_data
+
+from ..model import conversation
+from ..model.conversation import Answer, Question, Tool, Turn
+from ..turns import ALONE, Work
+
+__all__ = ["ChatWriter", "ReasoningField", "question_of"]
+
+ReasoningField = Literal["reasoning_content", "reasoning", "both"]
+
+FINGERPRINT = "fp_sim_1"
+
+MAX_WITH_LOGPROBS = 2_000  # tokens of a whole answer: each has up to 3 KB, 6 MB of them together
+LOGPROB_COSTS = 64  # characters, in turns (turns.py)
+
+ROLES = {"developer": "system", "function": "tool"}  # the same by another name
+
+
+def question_of(asked: ChatRequest) -> Question:
+    """What a request asks of the model."""
+    tools = [_tool(tool) for tool in asked.tools or ()]
+    wanted = asked.response_format
+    schema = None
+    match asked.tool_choice:
+        case ChosenAmong(allowed_tools=allowed):
+            names = {choice.name for choice in allowed.tools}
+            tools = [tool for tool in tools if tool.name in names]
+            choice: str = allowed.mode
+        case ChosenFunction(name=name) | ChosenCustom(name=name):
+            choice = name
+        case other:
+            choice = other or "auto"
+    if wanted is not None and wanted.type != "text":
+        schema = wanted.json_schema.schema if wanted.json_schema else {}
+    return Question(
+        model=asked.model,
+        turns=[Turn(ROLES.get(m.role, m.role), m.text) for m in asked.messages],
+        tools=tools,
+        tool_choice=choice,
+        parallel_tool_calls=asked.parallel_tool_calls is not False,
+        schema=schema,
+        max_tokens=asked.token_limit,
+        stop=[asked.stop] if isinstance(asked.stop, str) else asked.stop or (),
+        seed=asked.seed,
+        n=asked.n or 1,
+        thinks=asked.reasoning_effort != "none",
+    )
+
+
+def _tool(tool: RequestTool) -> Tool:
+    if isinstance(tool, FunctionTool):
+        return Tool(tool.name, tool.function.parameters or {})
+    return Tool(tool.name, None)
+
+
+class ChatWriter:
+    """Writes the answers to one request.
+
+    Args:
+        asked: the request.
+        answers: as many as it wants.
+        prompt_tokens: of the request.
+        id: of the answer: "chatcmpl-…".
+        created: seconds since 1970.
+        reasoning_field: where the thinking goes: which name is right depends on the client.
+
+    Raises:
+        InvalidRequest: the log probabilities of a whole answer would be too large.
+    """
+
+    opening = b""  # nothing leaves before the first token
+
+    def __init__(
+        self,
+        asked: ChatRequest,
+        answers: Sequence[Answer],
+        prompt_tokens: int,
+        *,
+        id: str,
+        created: int,
+        reasoning_field: ReasoningField = "reasoning_content",
+    ) -> None:
+        # Not the request itself: its messages may be megabytes, and the answer may wait its turn.
+        self._model = asked.model
+        self._includes_usage = asked.includes_usage
+        self._likely = (asked.top_logprobs or 0) if asked.logprobs else None
+        self._answers = answers
+        self._id = id
+        self._created = created
+        self._fields: tuple[str, ...] = (reasoning_field,)
+        if reasoning_field == "both":
+            self._fields = ("reasoning_content", "reasoning")
+        tokens = sum(answer.completion_tokens for answer in answers)
+        if self._likely is not None and not asked.stream and tokens > MAX_WITH_LOGPROBS:
+            message = f"{tokens} tokens with `logprobs` are too many for one body: ask for a stream"
+            raise InvalidRequest(message, "logprobs")
+        self._usage = Usage.of(
+            prompt_tokens,
+            tokens,
+            sum(len(answer.thinking) for answer in answers),
+        )
+
+    def steps(self) -> Iterator[bytes]:
+        """The bytes of each step of the engine."""
+        choices = [self._steps_of(index, answer) for index, answer in enumerate(self._answers)]
+        if len(choices) == 1:
+            return choices[0]
+        return map(b"".join, zip_longest(*choices, fillvalue=b""))
+
+    @property
+    def last(self) -> bytes:
+        """What leaves in one write with the end of the body."""
+        ends = [
+            self._event(index, Delta(), answer.finish_reason)
+            for index, answer in enumerate(self._answers)
+        ]
+        if self._includes_usage:
+            ends.append(encode_data(self._chunk([], self._usage)))
+        return b"".join([*ends, DONE])
+
+    async def whole(self, work: Work = ALONE) -> ChatCompletion:
+        """The same answers in one piece."""
+        choices = []
+        for index, answer in enumerate(self._answers):
+            await work.spend(answer.completion_tokens)
+            logprobs = None
+            if self._likely is not None:
+                likely = []
+                for token in filter(None, answer.text):
+                    await work.spend(LOGPROB_COSTS)
+                    likely.append(msgspec.Raw(encode_logprob(token, self._likely)))
+                logprobs = Logprobs(cast(list[TokenLogprob], likely))
+            message = self._message(index, answer)
+            choices.append(Choice(index, message, logprobs, answer.finish_reason))
+        return ChatCompletion(
+            id=self._id,
+            created=self._created,
+            model=self._model,
+            choices=choices,
+            usage=self._usage,
+            system_fingerprint=FINGERPRINT,
+        )
+
+    def _steps_of(self, index: int, answer: Answer) -> Iterator[bytes]:
+        # The role comes with the first token: it is not one.
+        content = None if answer.calls and not answer.text else ""
+        role = Delta(role="assistant", content=content, refusal=None)
+        no_logprobs = None if self._likely is None else Logprobs([])
+        before = self._event(index, role, logprobs=no_logprobs)
+        if answer.thinking:
+            thought = self._template(index, Delta(**self._reasoning("")), *self._fields)
+            for token in answer.thinking:
+                yield before + thought.encode(token)
+                before = b""
+        if answer.text:
+            text = self._template(index, Delta(content=""), "content", logprobs=no_logprobs)
+            for token in answer.text:
+                piece = text.encode(token) if token else b""
+                # No token holds these bytes: JSON escapes its quotes.
+                if piece and self._likely is not None:
+                    likely = NO_LOGPROBS + encode_logprob(token, self._likely)
+                    piece = piece.replace(NO_LOGPROBS, likely, 1)
+                yield before + piece
+                before = b""
+        for number, call in enumerate(answer.calls):
+            opened = replace(self._call(index, number, call, ""), index=number)
+            before += self._event(index, Delta(tool_calls=[opened]))
+            if call.is_custom:
+                piece_of = ToolCall(index=number, custom=CustomCall(input=""))
+            else:
+                piece_of = ToolCall(index=number, function=FunctionCall(arguments=""))
+            field = "input" if call.is_custom else "arguments"
+            arguments = self._template(index, Delta(tool_calls=[piece_of]), field)
+            for token in call.arguments:
+                yield before + arguments.encode(token)
+                before = b""
+        if before:  # an answer without a token, or a call without an argument's
+            yield before
+
+    def _reasoning(self, text: str) -> dict[str, Any]:
+        return dict.fromkeys(self._fields, text)
+
+    def _call(self, index: int, number: int, call: conversation.ToolCall, said: str) -> ToolCall:
+        id = f"call_{self._id.removeprefix('chatcmpl-')[:20]}{index:02}{number:02}"
+        if call.is_custom:
+            return ToolCall(id=id, type="custom", custom=CustomCall(name=call.name, input=said))
+        function = FunctionCall(name=call.name, arguments=said)
+        return ToolCall(id=id, type="function", function=function)
+
+    def _message(self, index: int, answer: Answer) -> Message:
+        thinking = "".join(answer.thinking)
+        calls = [
+            self._call(index, number, call, "".join(call.arguments))
+            for number, call in enumerate(answer.calls)
+        ]
+        return Message(
+            role="assistant",
+            content="".join(answer.text) if answer.text or not calls else None,
+            tool_calls=calls or UNSET,
+            **(self._reasoning(thinking) if thinking else {}),
+        )
+
+    def _template(
+        self, index: int, delta: Delta, *fields: str, logprobs: Logprobs | None = None
+    ) -> DeltaTemplate:
+        return DeltaTemplate(self._chunk([ChunkChoice(index, delta, logprobs)]), *fields)
+
+    def _event(
+        self,
+        index: int,
+        delta: Delta,
+        finish_reason: FinishReason | None = None,
+        logprobs: Logprobs | None = None,
+    ) -> bytes:
+        return encode_data(self._chunk([ChunkChoice(index, delta, logprobs, finish_reason)]))
+
+    def _chunk(
+        self, choices: list[ChunkChoice], usage: Usage | None = None
+    ) -> ChatCompletionChunk:
+        return ChatCompletionChunk(
+            id=self._id,
+            created=self._created,
+            model=self._model,
+            system_fingerprint=FINGERPRINT,
+            choices=choices,
+            # `usage` stands in the chunks only if it was asked for: null until the last.
+            usage=usage if self._includes_usage else UNSET,
+        )
+
+
+# A real model has a probability for every token of its vocabulary. This one makes up plausible
+# numbers, the same for the same token.
+ALTERNATIVES = [" the", " a", " to", ",", ".", " and", " of", " in", " is", " it", " you", "\n"]
+ALTERNATIVES += ["的", "是", "了", "我", " that", " for", " on", " with", " as"]
+
+
+NO_LOGPROBS = b'"logprobs":{"content":['
+
+# Each alternative, as it stands before and after its number: the same for every token.
+AROUND = {
+    other: msgspec.json.encode(Logprob(other, 0.5, list(other.encode()))).split(b"0.5")
+    for other in ALTERNATIVES
+}
+
+
+def encode_logprob(token: str, count: int) -> bytes:
+    """A `TokenLogprob` with this many tokens in its `top_logprobs`, as JSON.
+
+    A stream of 128 answers writes 128 of these with 20 each in one step, so the parts that are the
+    same each time are encoded once: a fifth of the work, and the same bytes
+    (test_a_logprob_equals_its_struct).
+    """
+    raw = token.encode("utf-8", "replace")
+    rank = zlib.crc32(raw) % 1000
+    own = b'{"token":%b,"logprob":%b,"bytes":%b' % (
+        msgspec.json.encode(token),
+        _value(rank, 0),
+        msgspec.json.encode(list(raw)),
+    )
+    others = _others(rank, count, token if token in AROUND else "")
+    top = own + b"}" + others if count else b""
+    return b'%b,"top_logprobs":[%b]}' % (own, top)
+
+
+def _value(rank: int, place: int) -> bytes:
+    return msgspec.json.encode(-rank / 1000 - 1.5 * place)
+
+
+@lru_cache(maxsize=1000)  # 1.2 KB each
+def _others(rank: int, count: int, without: str) -> bytes:
+    """All but the first of `top_logprobs`, each after a comma."""
+    likely = [around for other, around in AROUND.items() if other != without][: max(count - 1, 0)]
+    return b"".join(
+        b",%b%b%b" % (before, _value(rank, place), after)
+        for place, (before, after) in enumerate(likely, 1)
+    )
+
+
+# What this file does not do: decide what is said (models.py), or when (engine.py).

@@ -1,0 +1,158 @@
+"""How a reply ended is said as what it is: in the log, and to what records it."""
+
+from collections.abc import Callable
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from servers.http.body import Outlet
+from servers.http.connection import Limits
+from servers.http.reply import CutOff, Ending, EventStream, Reply, Request, StreamingReply
+from servers.http.routes import Routes
+
+from ...streams import receive_until
+from ..driving import Memory, Pieces, connected, get, running, until
+
+STALL = Limits(stall_seconds=10)
+
+
+class Ends:
+    """A recorder that keeps how its reply ended."""
+
+    def __init__(self) -> None:
+        self.how: list[Ending] = []
+
+    def through(self, outlet: Outlet) -> Outlet:
+        return outlet
+
+    def end(self, how: Ending) -> None:
+        self.how.append(how)
+
+
+class Ruled:
+    """A reply that does what a test wants after its first piece."""
+
+    def __init__(self, piece: bytes = b"one") -> None:
+        self.ends = Ends()
+        self._piece = piece
+        self._send, self._receive = trio.open_memory_channel[Exception | None](1)
+        self.then = self._send.send_nowait
+        self.routes = Routes({"GET /": self._stream, "GET /whole": self._whole})
+
+    async def _stream(self, request: Request) -> StreamingReply:
+        async def pieces() -> Pieces:
+            yield self._piece
+            if error := await self._receive.receive():
+                raise error
+            yield b"two"
+
+        reply = StreamingReply(pieces())
+        reply.recorder = self.ends
+        return reply
+
+    async def _whole(self, request: Request) -> Reply:
+        reply = Reply(self._piece)
+        reply.recorder = self.ends
+        return reply
+
+
+def of_the_client(memory: Memory, ruled: Ruled) -> None:
+    memory.client.reset()
+    ruled.then(None)  # the write that finds out
+
+
+DOINGS: dict[str, tuple[Ending, Callable[[Memory, Ruled], None]]] = {
+    "it is whole": (Ending.DONE, lambda memory, ruled: ruled.then(None)),
+    "its source fails": (Ending.FAILED, lambda memory, ruled: ruled.then(KeyError("x"))),
+    "a cut on purpose": (Ending.CUT_OFF, lambda memory, ruled: ruled.then(CutOff())),
+    "an RST on purpose": (Ending.RESET, lambda memory, ruled: ruled.then(CutOff(reset=True))),
+    "a write finds the client gone": (Ending.DISCONNECTED, of_the_client),
+    "the kernel tells that the client has gone": (
+        Ending.DISCONNECTED,
+        lambda memory, ruled: memory.connection.client_has_left(),
+    ),
+    "the server stops": (Ending.STOPPED, lambda memory, ruled: memory.connection.abort()),
+}
+
+
+@pytest.mark.parametrize(("ending", "do"), DOINGS.values(), ids=DOINGS)
+async def test_a_stream_ends(
+    ending: Ending,
+    do: Callable[[Memory, Ruled], None],
+    autojump_clock: MockClock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO", "servers")
+    ruled = Ruled()
+    async with connected(ruled.routes) as memory:
+        await memory.client.send_all(get("/", "Connection: close"))
+        await receive_until(memory.client, b"one\r\n")
+        do(memory, ruled)
+        await memory.done.wait()
+    assert ruled.ends.how == [ending]
+    assert caplog.records[-1].getMessage().endswith(f" bytes, {ending.value}")
+
+
+@pytest.mark.parametrize("path", ["/", "/whole"])
+async def test_a_reader_that_takes_nothing_has_stalled(
+    path: str, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is connected still, so it has not left."""
+    caplog.set_level("INFO", "servers")
+    ruled = Ruled(b"x" * 1000)
+    async with connected(ruled.routes, STALL, size=300) as memory:
+        await memory.client.send_all(get(path))
+        await memory.done.wait()
+    assert ruled.ends.how == [Ending.STALLED]
+    assert caplog.records[-1].getMessage().endswith(" bytes, the reader stalled")
+
+
+@pytest.mark.parametrize("path", ["/", "/whole"])
+async def test_a_reader_that_breaks_a_write_off(
+    path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "servers")
+    ruled = Ruled(b"x" * 1000)
+    async with connected(ruled.routes, size=300) as memory:
+        await memory.client.send_all(get(path))
+        await wait_all_tasks_blocked()
+        memory.client.reset()
+        await memory.done.wait()
+    assert ruled.ends.how == [Ending.DISCONNECTED]
+    assert caplog.records[-1].getMessage().endswith(" bytes, the client disconnected")
+
+
+async def test_a_heartbeat_that_finds_nobody(autojump_clock: MockClock) -> None:
+    ends = Ends()
+
+    async def silent(request: Request) -> StreamingReply:
+        async def pieces() -> Pieces:
+            await trio.sleep_forever()
+            yield b""
+
+        reply = EventStream(pieces())
+        reply.recorder = ends
+        return reply
+
+    async with connected(Routes({"GET /": silent}), Limits(heartbeat_seconds=5)) as memory:
+        await memory.client.send_all(get())
+        await receive_until(memory.client, b"\r\n\r\n")
+        memory.client.reset()
+        await memory.done.wait()
+    assert ends.how == [Ending.DISCONNECTED]
+
+
+@pytest.mark.parametrize("grace", [0.0, 3600.0])
+async def test_a_server_that_stops(grace: float) -> None:
+    """At the end of the grace time, or at once: it is the server's doing, not the client's."""
+    ruled = Ruled()
+    async with running(ruled.routes, grace_seconds=grace) as server:
+        client = await server.connect()
+        await client.send_all(get())
+        await receive_until(client, b"one\r\n")
+        server.server.stop()
+        if grace:
+            server.server.abort()
+        await until(lambda: bool(ruled.ends.how))
+    assert ruled.ends.how == [Ending.STOPPED]

@@ -1,0 +1,298 @@
+"""What happens between two pieces: heartbeats, slow readers, clocks, the smallest segments."""
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from clients.streams.tcp import READ_SIZE
+from protocol.chunked import ChunkedDecoder, encode_chunk
+from protocol.sse import BOM, EventStreamParser
+from servers.http.connection import Limits
+from servers.openai_proxy.relay import Clocks
+
+from ...streams import MemoryStream, receive_all, receive_until
+from .behind import END, EVENTS, chunked, whole
+from .in_memory import Between, between
+from .test_relay import BODY, JSON, decoded, parts, post
+
+BEAT = b": keep-alive\n"
+LIMITS = Limits(heartbeat_seconds=10)
+EVENT = b'data: {"n":1}\n\n'
+DONE = b"data: [DONE]\n\n"
+
+
+async def asked(proxy: Between) -> MemoryStream:
+    """The API's end, after the request has come."""
+    await proxy.client.send_all(post())
+    api = await proxy.connected()
+    await receive_until(api, BODY)
+    return api
+
+
+async def finished(proxy: Between, api: MemoryStream) -> tuple[bytes, bool]:
+    """The body that the client has got, once the API has ended it."""
+    await api.send_all(chunked(DONE) + END)
+    return decoded(parts(await receive_all(proxy.client))[1])
+
+
+# ---- heartbeats
+
+
+async def test_heartbeats_while_the_api_is_silent(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with between(monkeypatch, limits=LIMITS) as proxy:
+        api = await asked(proxy)
+        await trio.sleep(25)  # no head, no status: nothing can be sent
+        await api.send_all(EVENTS)
+        await trio.sleep(25)
+        await api.send_all(chunked(EVENT))
+        await trio.sleep(15)
+        assert await finished(proxy, api) == (BEAT * 2 + EVENT + BEAT + DONE, True)
+
+
+INSIDE = {
+    "an event": [b'data: {"n"', b":1}\n\n"],
+    "two lines": [b"event: x\n", b"data: 1\n\n"],
+    "before the blank line": [b"data: 1\n", b"\n"],
+    "a character": [b"data: \xe4\xbd", b"\xa0\n\n"],
+    "a comment": [b": hel", b"lo\n"],
+    "CR and LF": [b"data: 1\r\n\r", b"\n"],
+}
+
+
+@pytest.mark.parametrize("pieces", INSIDE.values(), ids=INSIDE)
+async def test_no_heartbeat_inside(
+    pieces: list[bytes], autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would end up in the middle of somebody's line, or between the two bytes of one end."""
+    async with between(monkeypatch, limits=LIMITS) as proxy:
+        api = await asked(proxy)
+        await api.send_all(EVENTS)
+        for piece in pieces:
+            await api.send_all(chunked(piece))
+            await wait_all_tasks_blocked()
+            if piece is not pieces[-1]:
+                await trio.sleep(25)
+        await trio.sleep(15)
+        assert await finished(proxy, api) == (b"".join(pieces) + BEAT + DONE, True)
+
+
+async def test_no_heartbeat_in_json(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = whole(b'{"choices":[]}', "200 OK", JSON)
+    async with between(monkeypatch, limits=LIMITS) as proxy:
+        api = await asked(proxy)
+        await api.send_all(answer[:-5])
+        await trio.sleep(60)
+        await api.send_all(answer[-5:])
+        body = parts(await receive_all(proxy.client))[1]
+        assert decoded(body) == (b'{"choices":[]}', True)
+
+
+@pytest.mark.parametrize("cut", [1, 2, 3, 4])
+@pytest.mark.parametrize("beats", [False, True])
+async def test_a_byte_order_mark_behind_a_heartbeat(
+    cut: int, beats: bool, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is dropped, or the client's parser would miss the first event; else it is the API's."""
+    first = BOM + EVENT
+    async with between(monkeypatch, limits=LIMITS) as proxy:
+        api = await asked(proxy)
+        await api.send_all(EVENTS)
+        await trio.sleep(15 if beats else 1)
+        for piece in (first[:cut], first[cut:]):
+            await api.send_all(chunked(piece))
+            await wait_all_tasks_blocked()
+        body, complete = await finished(proxy, api)
+    assert body == (BEAT + EVENT + DONE if beats else BOM + EVENT + DONE)
+    assert complete
+    assert [event.data for event in EventStreamParser().receive_data(body)] == ['{"n":1}', "[DONE]"]
+
+
+async def test_what_looks_like_the_beginning_of_a_mark(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And is none: not a byte of it is lost."""
+    async with between(monkeypatch, limits=LIMITS) as proxy:
+        api = await asked(proxy)
+        await api.send_all(EVENTS)
+        await trio.sleep(15)
+        for piece in (BOM[:2], b"\xbe: x\n", EVENT):
+            await api.send_all(chunked(piece))
+            await wait_all_tasks_blocked()
+        body, _ = await finished(proxy, api)
+    assert body == BEAT + BOM[:2] + b"\xbe: x\n" + EVENT + DONE
+
+
+# ---- slow readers
+
+
+SIZE = 8 << 10  # what each direction of each connection holds
+SECONDS = 60
+
+
+async def test_a_slow_reader_pauses_the_api(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """1 KiB/s is read, and an API that would send megabytes gets rid of what was read and of what
+    the two connections and one read of ours hold; after a minute not a byte more."""
+    events = chunked(b"data: " + b"x" * 242 + b"\n\n") * 100
+    sent = 0
+
+    async def pour(api: MemoryStream) -> None:
+        nonlocal sent
+        while True:
+            await api.wait_writable()
+            sent += api.send_now(events[sent % len(events) :])
+
+    async with between(monkeypatch, size=SIZE) as proxy, trio.open_nursery() as nursery:
+        api = await asked(proxy)
+        await api.send_all(EVENTS)
+        nursery.start_soon(pour, api)
+        read = 0
+        for _ in range(SECONDS):
+            read += len(await proxy.client.receive_some(1 << 10))
+            await trio.sleep(1)
+            assert sent <= read + 2 * SIZE + READ_SIZE
+        assert read > (SECONDS - 2) << 10  # the first read may hold the head alone
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_slow_reader_is_not_the_apis_fault(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The API may not speak while nobody reads: its clock begins anew behind the stall."""
+    clocks = Clocks(idle=5)
+    long = b"data: " + b"x" * 6000
+    async with between(monkeypatch, clocks=clocks, size=4096) as proxy:
+        api = await asked(proxy)
+        await api.send_all(EVENTS + chunked(EVENT))
+        await api.send_all(chunked(long))
+        await trio.sleep(60)  # the client reads nothing
+        received = await proxy.client.receive_some()
+        received += await proxy.client.receive_some()
+        await trio.sleep(4)
+        await api.send_all(chunked(b"\n\n") + chunked(DONE) + END)
+        received += await receive_all(proxy.client)
+    assert decoded(parts(received)[1]) == (EVENT + long + b"\n\n" + DONE, True)
+
+
+# ---- clocks
+
+
+async def test_each_event_winds_the_idle_clock(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Comments do not; and the error says which clock it was, and how long it ran."""
+    clocks, limits = Clocks(first_event=20, idle=5), Limits(heartbeat_seconds=3600)
+    async with between(monkeypatch, clocks=clocks, limits=limits) as proxy:
+        api = await asked(proxy)
+        await api.send_all(EVENTS)
+        await trio.sleep(19)
+        for _ in range(10):
+            await api.send_all(chunked(EVENT))
+            await trio.sleep(4)
+        await api.send_all(chunked(b": still here\n"))
+        since = trio.current_time()
+        with trio.fail_after(2):
+            body = parts(await receive_all(proxy.client))[1]
+        assert trio.current_time() - since <= 1.5  # 1 s was left, and a moment for the goodbye
+        proxy.client.close()
+        await proxy.api_sees_the_end(api)
+    data, complete = decoded(body)
+    assert not complete
+    assert data.startswith(EVENT * 10 + b": still here\n")
+    assert b"was silent for 5 s (idle clock)" in data
+    assert b'"code":"upstream_idle_timeout"' in data
+
+
+@pytest.mark.parametrize("sent", [b"", EVENTS, EVENTS + chunked(b": still here\n\n")])
+async def test_no_first_event(
+    sent: bytes, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Comments do not count: behind heartbeats a stalled API looks alive."""
+    async with between(monkeypatch, clocks=Clocks(first_event=20, idle=5)) as proxy:
+        api = await asked(proxy)
+        since = trio.current_time()
+        if sent:
+            await api.send_all(sent)
+        reply = await receive_all(proxy.client)
+        assert 20 <= trio.current_time() - since <= 20.5  # with a moment for the final wait
+    assert reply.startswith(b"HTTP/1.1 200 " if sent else b"HTTP/1.1 504 ")
+    assert b'"code":"upstream_first_event_timeout"' in reply
+    assert not reply.endswith(END)
+
+
+@pytest.mark.parametrize("first_event", [300, 120, 10, 5])
+@pytest.mark.parametrize("after", [0, 1, 4.5])
+async def test_silence_behind_the_first_event(
+    first_event: float, after: float, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The idle clock begins there, however long the first event might have taken."""
+    clocks, limits = Clocks(first_event=first_event, idle=5), Limits(heartbeat_seconds=3600)
+    async with between(monkeypatch, clocks=clocks, limits=limits) as proxy:
+        api = await asked(proxy)
+        await api.send_all(EVENTS)
+        await trio.sleep(after)
+        await api.send_all(chunked(EVENT))
+        since = trio.current_time()
+        data, complete = decoded(parts(await receive_all(proxy.client))[1])
+        assert 5 <= trio.current_time() - since <= 5.5  # with a moment for the final wait
+    assert data.startswith(EVENT + b'data: {"error"')
+    assert b'"code":"upstream_idle_timeout"' in data
+    assert not complete
+
+
+async def test_the_total_clock_runs_whatever_comes(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with between(monkeypatch, clocks=Clocks(total=10)) as proxy:
+        api = await asked(proxy)
+        await api.send_all(EVENTS)
+        for _ in range(10):
+            await trio.sleep(0.9)
+            await api.send_all(chunked(EVENT))
+        data, complete = decoded(parts(await receive_all(proxy.client))[1])
+    assert not complete
+    assert b"was not done after 10 s (total clock)" in data
+    assert b'"code":"upstream_total_timeout"' in data
+
+
+# ---- the smallest segments
+
+
+async def test_one_byte_per_segment_in_both_directions(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "data: 👩🏽‍🚀 你好\n\n".encode()
+    stream = encode_chunk(text) * 5 + encode_chunk(DONE) + END
+    received = b""
+
+    async def read(client: MemoryStream) -> None:
+        nonlocal received
+        received = await receive_all(client)
+
+    async with between(monkeypatch, size=1) as proxy, trio.open_nursery() as nursery:
+        nursery.start_soon(read, proxy.client)
+        api = await asked(proxy)
+        await api.send_all(EVENTS + stream)
+    decoder = ChunkedDecoder()
+    assert b"".join(decoder.receive_data(parts(received)[1])) == text * 5 + DONE
+    assert decoder.complete
+
+
+@pytest.mark.parametrize("before", [b"", chunked(EVENT)], ids=["alone", "behind an event"])
+async def test_bad_framing_is_told_at_once(
+    before: bytes, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing more need come, and no clock run down, for it to be known."""
+    async with between(monkeypatch) as proxy:
+        api = await asked(proxy)
+        await api.send_all(EVENTS)
+        await wait_all_tasks_blocked()
+        await api.send_all(before + b"xyz\r\n")
+        with trio.fail_after(1):
+            data, complete = decoded(parts(await receive_all(proxy.client))[1])
+    assert b'"code":"upstream_bad_response"' in data
+    assert data.startswith(EVENT if before else b'data: {"error"')
+    assert not complete

@@ -1,0 +1,39 @@
+"""The line in the log: what an answer was when it ended."""
+
+import pytest
+
+from protocol.sse import ServerSentEvent
+from servers.openai_proxy.log_record import CLIENT_GONE, Record
+
+TEXT = r'{"choices":[{"delta":{"content":"\"finish_reason\": \"a"},"finish_reason":null}]}'
+STOP = '{"choices":[{"delta":{},"finish_reason": "stop"}]}'
+
+LINES = {
+    "whole": ([TEXT, STOP, "[DONE]"], "done", "200 m 3 events ttft 0 ms gap p50 0 ms done"),
+    "no end mark": (
+        [TEXT, STOP],
+        "no end mark",
+        "200 m 2 events ttft 0 ms gap p50 0 ms finish_reason came, no end mark",
+    ),
+    "no end": (
+        [STOP],
+        "idle_timeout",
+        "200 m 1 events ttft 0 ms finish_reason came, idle_timeout",
+    ),
+    "a client that waits no longer": (
+        [STOP],
+        CLIENT_GONE,
+        "200 m ttft 0 ms finish_reason came, client gone after 1 events, upstream closed in 0.0 ms",
+    ),
+    "too early": ([TEXT], "no end mark", "200 m 1 events ttft 0 ms no end mark"),
+}
+
+
+@pytest.mark.parametrize(("events", "ending", "line"), LINES.values(), ids=LINES)
+def test_line(events: list[str], ending: str, line: str) -> None:
+    """Whether the answer was finished when it ended; the model may speak of finish_reason, too."""
+    record = Record("m", 0.0, 200)
+    for data in events:
+        record.see(ServerSentEvent(data=data), 0.0)
+    record.ending = ending
+    assert record.line() == line

@@ -1,0 +1,392 @@
+"""The course's pages: every link leads somewhere, nothing that a file says becomes markup, and no
+path is built from a request."""
+
+import re
+from collections.abc import Iterator
+from html import escape
+from pathlib import Path
+from posixpath import dirname, join, normpath
+from urllib.parse import unquote
+
+import pytest
+
+from servers import chat
+from servers.chat import CONTENT_SECURITY_POLICY
+from servers.http.reply import Reply, Request
+from servers.http.routes import Routes
+from servers.llm.pace import Pace
+from workshop.course import prose, source
+from workshop.course.build import build, main
+from workshop.course.links import INDEX
+from workshop.course.pages import Pages
+from workshop.course.routes import FILES, course_routes
+from workshop.course.tree import ROOT, Tree
+from workshop.course.weave import split_lines
+
+from ...servers.driving import ask, get
+from ...test_laws import plant
+from .reading import Elements
+
+TREE = {
+    "pyproject.toml": "",
+    "README.md": "# A tree\n\n[lessons](workshop) [data](tests/vectors) [x](tests/test_codec.py)\n",
+    "workshop/03_chunks/README.md": (
+        "# Lesson 3: `chunks` & more\n\n"
+        "## Why\n\nRFC 9112 §7.1, and §6.3 too.\n\n"
+        "[The loop](../../protocol/codec.py#the-loop)\n\n"
+        "[Not alone](../../protocol/codec.py#Decoder.feed), so it is a link.\n\n"
+        "## Why\n\n| a | b |\n|---|--:|\n| 1 | [Why](#why) |\n"
+    ),
+    "workshop/03_chunks/__main__.py": "import protocol.codec\n",
+    "protocol/__init__.py": '"""The codecs.\n\n    codec.py    bytes in\n"""\n',
+    "protocol/codec.py": (
+        '"""Reads chunks (RFC 9112 §7.1).\n\n    a\\\\r\\\\n    a size\n"""\n\n\n'
+        "class Decoder:\n"
+        '    """§7.1.3, as test_codec says, and test_feed; see `__init__.py`.\n\n'
+        '    Args:\n        limit: in bytes, *all* of __them__.\n    """\n\n'
+        "    def feed(self) -> None:\n"
+        "        # region the-loop\n"
+        "        while True:\n"
+        "            break\n"
+        "        # endregion\n"
+    ),
+    "servers/page/a.js": "// region script\nlet x = '<';\n// endregion\n",
+    "workshop/03_chunks/solution.py": "# What a learner is to find.\n",
+    "workshop/03_chunks/wrong_by_one.py": "# Or not.\n",
+    "tests/test_codec.py": "from protocol.codec import Decoder\n\n\ndef test_feed() -> None: ...\n",
+    "tests/vectors/x.json": "{}",
+}
+
+
+@pytest.fixture
+def pages(tmp_path: Path) -> Pages:
+    plant(tmp_path, TREE)
+    return Pages(Tree(tmp_path), live=True)
+
+
+def page(pages: Pages, name: str) -> str:
+    html = pages.page(name)
+    assert html is not None
+    return html
+
+
+# ---- links
+
+
+def links_of(html: str) -> set[str]:
+    return set(re.findall(r' (?:href|src)="([^"]*)"', html))
+
+
+def dead_links(written: dict[str, str]) -> Iterator[str]:
+    """Links between pages that lead nowhere.
+
+    Args:
+        written: pages and other files by their paths.
+    """
+    anchors = {path: re.findall(r' id="([^"]*)"', html) for path, html in written.items()}
+    for path, html in written.items():
+        if len(anchors[path]) != len(set(anchors[path])):
+            yield f"{path}: an anchor twice"
+        for href in links_of(html) if path.endswith(".html") else ():
+            if re.match("https?:", href) or href == "/":
+                continue
+            target, _, fragment = unquote(href).partition("#")
+            target = normpath(join(dirname(path), target)) if target else path
+            if target not in written or (fragment and fragment not in anchors[target]):
+                yield f"{path}: {href}"
+
+
+async def test_every_link_leads_somewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the contents on, through the handlers, to all pages there are."""
+    for module in (prose, source):  # colours lead nowhere, and cost as much as all the rest
+        monkeypatch.setattr(module, "highlight", lambda text, _: [*map(escape, split_lines(text))])
+    # No file changes meanwhile: to look at all of them for each page is a quarter of the work.
+    monkeypatch.setattr(Pages, "refresh", lambda pages: None)
+    handler = course_routes()["GET /course/{path}"]
+    written: dict[str, str] = {}
+    waiting = ["index.html"]
+    while waiting:
+        path = waiting.pop()
+        if path in written:
+            continue
+        reply = await handler(Request("GET", f"/course/{path}", params={"path": path}))
+        assert isinstance(reply, Reply)
+        assert (reply.status, path) == (200, path)
+        written[path] = reply.body.decode()
+        for href in links_of(written[path]) if path.endswith(".html") else ():
+            target = unquote(href).partition("#")[0]
+            if target not in ("", "/") and not re.match("https?:", target):
+                waiting.append(normpath(join(dirname(path), target)))
+    assert list(dead_links(written)) == []
+    names = {f"{name}.html" for name in (INDEX, *Tree().names)}
+    assert set(written) == names | {"style.css", "icon.svg", "panel.js"}
+
+
+def test_a_dead_link_is_told() -> None:
+    """The test above can fail."""
+    told = dead_links({
+        "a.html": '<p id="x"><a href="b.html#y"></a><a href="#x"></a><a href="#z"></a>',
+        "b.html": '<p id="y"><p id="y"><a href="c.html"></a>',
+    })  # fmt: skip
+    assert sorted(told) == ["a.html: #z", "b.html: an anchor twice", "b.html: c.html"]
+
+
+def test_files_of_a_build_lead_to_each_other(tmp_path: Path) -> None:
+    """No server: no panel, nothing at `/`."""
+    plant(tmp_path / "tree", TREE)
+    number = build(tmp_path / "out", Tree(tmp_path / "tree"))
+    written = {
+        path.relative_to(tmp_path / "out").as_posix(): path.read_text(encoding="utf-8")
+        for path in (tmp_path / "out").rglob("*")
+        if path.is_file()
+    }
+    # An empty file and what gives the exercise away have no page; the contents are one.
+    assert number == len(TREE) - 3 + 1
+    assert not any("What a learner" in html or "Or not" in html for html in written.values())
+    assert list(dead_links(written)) == []
+    lesson = written["workshop/03_chunks/README.md.html"]
+    assert "<form" not in lesson
+    assert "<script" not in lesson
+    assert "Start <code>workshop</code>" in lesson
+    assert not any('href="/' in html for html in written.values())
+
+
+# ---- what a page says
+
+
+def test_code_stands_where_a_link_to_it_stands_alone(pages: Pages) -> None:
+    lesson = Elements.of(page(pages, "workshop/03_chunks/README.md"))
+    assert "The loop protocol/codec.py, lines 16–17\nwhile True:\n    break\n" in (lesson.text)
+    assert "region" not in lesson.text
+    assert lesson.attributes("data-n") == ["16", "17"]
+    hrefs = lesson.attributes("href")
+    assert hrefs.count("../../protocol/codec.py.html#the-loop") == 1
+    assert "../../protocol/codec.py.html#Decoder.feed" in hrefs
+
+
+def test_the_code_s_page_names_the_lesson(pages: Pages) -> None:
+    source = page(pages, "protocol/codec.py")
+    lesson = '<a href="../workshop/03_chunks/README.md.html">lesson 3</a>'
+    assert source.count(f'<span class="used">{lesson}</span>') == 2
+    assert f"<li>Read in {lesson}</li>" in source
+    for anchor in ("Decoder", "Decoder.feed", "the-loop", "L16"):
+        assert f' id="{anchor}"' in source
+
+
+def test_words_are_links(pages: Pages) -> None:
+    """Standards with their sections, tests, modules; and the module says nothing of them twice."""
+    rfc = "https://www.rfc-editor.org/rfc/rfc9112#section-"
+    source = page(pages, "protocol/codec.py")
+    assert f'<a href="{rfc}7.1">RFC 9112 §7.1</a>' in source
+    assert f'<a href="{rfc}7.1.3">§7.1.3</a>' in source
+    assert '<a href="../tests/test_codec.py.html">test_codec</a>' in source
+    assert '<a href="../tests/test_codec.py.html#test_feed">test_feed</a>' in source
+    assert '<a href="__init__.py.html"><code>__init__.py</code></a>' in source
+    assert f'<a href="{rfc}6.3">§6.3</a>' in page(pages, "workshop/03_chunks/README.md")
+    assert '<a href="codec.py.html">codec.py</a>    bytes in' in page(pages, "protocol/__init__.py")
+
+
+def test_files_name_each_other(pages: Pages) -> None:
+    source = Elements.of(page(pages, "protocol/codec.py")).text
+    assert "Used by workshop/03_chunks/__main__.py\nTested by tests/test_codec.py\n" in source
+    assert "Tests protocol/codec.py\n" in Elements.of(page(pages, "tests/test_codec.py")).text
+
+
+def test_prose_in_code_is_not_all_markdown(pages: Pages) -> None:
+    source = Elements.of(page(pages, "protocol/codec.py"))
+    assert "limit\nin bytes, *all* of __them__." in source.text.replace("limitin", "limit\nin")
+    assert "a\\r\\n    a size" in source.text
+
+
+def test_links_to_folders(pages: Pages) -> None:
+    """A folder's place in the contents."""
+    hrefs = Elements.of(page(pages, "README.md")).attributes("href")
+    assert {"index.html#workshop", "index.html#tests/vectors"} <= set(hrefs)
+
+
+def test_headings_twice_and_tables_on_the_right(pages: Pages) -> None:
+    lesson = Elements.of(page(pages, "workshop/03_chunks/README.md"))
+    assert {"why", "why-1"} <= set(lesson.attributes("id"))
+    assert ("td", {"class": "right"}) in lesson.tags
+    assert lesson.attributes("style") == []
+
+
+def test_a_page_follows_its_file(tmp_path: Path) -> None:
+    """What is changed is shown at the next look, also where another page shows it."""
+    plant(tmp_path, TREE)
+    pages = Pages(Tree(tmp_path), live=True)
+    lesson = "workshop/03_chunks/README.md"
+    assert "while" in page(pages, lesson)
+    changed = TREE["protocol/codec.py"].replace("while True", "while 'at last'")
+    plant(tmp_path, {"protocol/codec.py": changed, "protocol/new.py": "x = 1\n"})
+    pages.refresh()
+    assert "at last" in Elements.of(page(pages, lesson)).text
+    assert pages.page("protocol/new.py") is not None
+    (tmp_path / "protocol/new.py").unlink()
+    pages.refresh()
+    assert pages.page("protocol/new.py") is None
+
+
+# ---- nothing that a file says becomes markup
+
+EVIL = "<script>alert(1)</script><img src=http://evil.example/ onerror='x'>\"'&amp;"
+HOSTILE = {
+    "pyproject.toml": EVIL,
+    "README.md": (
+        f"# {EVIL}\n\n{EVIL}\n\n## {EVIL}\n\n```{EVIL}\n{EVIL}\n```\n\n    {EVIL}\n\n`{EVIL}`\n\n"
+        "[a](javascript:alert(1)) [b](data:text/html,x) [c](//evil.example) [d](vbscript:x)\n"
+        "![pixel](http://evil.example/pixel.png) <http://evil.example/> [e](<../../etc/passwd>)\n"
+        f"[f](protocol/a.py#\"><script>) [g](x:y) [h](JAVASCRIPT:x 'onclick=1')\n\n"
+        f"| {EVIL} |\n|--:|\n| {EVIL} |\n"
+    ),
+    "workshop/01_x/README.md": f"# Lesson 1: {EVIL}\n\n[{EVIL}](../../protocol/a.py#f)\n",
+    "protocol/a.py": (
+        f'"""{EVIL}\n\n    {EVIL}\n\nArgs:\n    {EVIL}: {EVIL}\n"""\n\n# ---- {EVIL}\n'
+        f"# {EVIL}\n# RFC 9112 §7.1{EVIL}\n"
+        f'def f(x="""{EVIL}"""):\n    """[x](javascript:y) {EVIL}"""\n    {EVIL!r}  # {EVIL}\n'
+    ),
+    "protocol/broken.py": f"def (:\n# {EVIL}\n",
+    "servers/page/x.js": f"// {EVIL}\n",
+    "servers/page/x.html": EVIL,
+    "servers/page/<b>&\"'.css": EVIL,
+}
+
+
+def test_hostile_files(tmp_path: Path) -> None:
+    plant(tmp_path, HOSTILE)
+    pages = Pages(Tree(tmp_path), live=True)
+    for name in pages.names:
+        elements = Elements.of(page(pages, name))
+        for tag, attributes in elements.tags:
+            assert tag not in {"img", "iframe", "object", "style", "base", "b"}
+            assert not any(key.startswith("on") or key in {"style", "action"} for key in attributes)
+            if tag in {"script", "link"}:
+                source = attributes.get("src") or attributes.get("href") or ""
+                assert re.fullmatch(r"(\.\.?/)*(\.?/)?(panel\.js|style\.css|icon\.svg)", source)
+            for href in filter(None, [attributes.get("href")]):
+                assert not re.match(r"(?!https?:)[A-Za-z]+:|//", href)
+        if name not in (INDEX, "servers/page/<b>&\"'.css"):
+            assert "<script>alert(1)</script>" in elements.text
+
+
+# ---- the handlers
+
+TRAVERSALS = [
+    "/course/../pyproject.toml",
+    "/course/..%2fpyproject.toml.html",
+    "/course/%2e%2e/%2e%2e/etc/passwd.html",
+    "/course/protocol/../protocol/sse.py.html",
+    "/course/protocol//sse.py.html",
+    "/course//protocol/sse.py.html",
+    "/course/%2fetc%2fpasswd.html",
+    "/course/protocol/sse.py",
+    "/course/protocol/sse.py.html/",
+    "/course/protocol/sse.py.html%00",
+    "/course/protocol/SSE.py.html",
+    "/course/protocol.html",
+    "/course/.git/config.html",
+    "/course/.html",
+    "/course/routes.py",
+]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Routes:
+    root = tmp_path_factory.mktemp("tree")
+    plant(root, TREE)
+    return chat.routes(Pace(0, 0), pages=course_routes(Tree(root)))
+
+
+@pytest.mark.parametrize("path", TRAVERSALS)
+async def test_path_traversal(path: str, served: Routes) -> None:
+    """A name is looked up among the pages there are; no path is ever built from it."""
+    answer = await ask(served, get(path))
+    assert answer.startswith(b"HTTP/1.1 404 Not Found\r\n")
+    assert answer.endswith(b"\r\n\r\n404 Not Found\n\nThe course has no such page: see /course/\n")
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/course/", b"text/html; charset=utf-8"),
+        ("/course/protocol/codec.py.html", b"text/html; charset=utf-8"),
+        ("/course/style.css", b"text/css; charset=utf-8"),
+        ("/course/panel.js", b"text/javascript; charset=utf-8"),
+    ],
+)
+async def test_headers(path: str, kind: bytes, served: Routes) -> None:
+    """The policy is the chat page's: no style and no script but the server's own files."""
+    head, _, body = (await ask(served, get(path))).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"\r\nContent-Type: " + kind in head
+    assert b"\r\nContent-Security-Policy: " + CONTENT_SECURITY_POLICY.encode() in head
+    assert body
+
+
+async def test_a_files_own_name_leads_to_its_page(served: Routes) -> None:
+    answer = await ask(served, get("/course/protocol/codec.py"))
+    assert answer.startswith(b"HTTP/1.1 308 Permanent Redirect\r\n")
+    assert b"\r\nLocation: /course/protocol/codec.py.html\r\n" in answer
+
+
+async def test_the_slash_at_the_end(served: Routes) -> None:
+    answer = await ask(served, get("/course"))
+    assert answer.startswith(b"HTTP/1.1 308 Permanent Redirect\r\n")
+    assert b"\r\nLocation: /course/\r\n" in answer
+
+
+def test_the_wire_pane_has_its_colours_here_too() -> None:
+    """What wire.css takes for granted, the chat page's style sheet and the course's both define."""
+    wire, page, course = (
+        path.read_text(encoding="utf-8")
+        for path in (chat.PAGE / "wire.css", chat.PAGE / "style.css", FILES["style.css"])
+    )
+    needed = set(re.findall(r"var\((--\w+)\)", wire)) - set(re.findall(r"(--\w+):", wire))
+    assert "--accent" in needed
+    for sheet in (page, course):
+        assert needed <= set(re.findall(r"^\s+(--\w+):", sheet, re.MULTILINE))
+
+
+# ---- the command
+
+
+def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    assert "http://localhost:8000/course/" in capsys.readouterr().out
+    (tmp_path / "file").write_text("")
+    assert main(["--build", str(tmp_path / "file")]) == 1
+    out, error = capsys.readouterr()
+    assert out == ""
+    assert error.startswith("workshop course: ")
+    assert error.count("\n") == 1
+
+
+# ---- lessons
+
+
+def test_the_live_panel_stands_before_what_to_read_next() -> None:
+    html = page(Pages(Tree(), live=False), "workshop/04_sse_protocol/README.md")
+    assert html.index('id="-live"') < html.index('<h2 id="read-on">')
+    assert html.index('href="#-live"') < html.index('href="#read-on"')
+
+
+def test_a_prompt_is_not_copied_with_its_command() -> None:
+    pages = Pages(Tree(), live=False)
+    html = page(pages, "workshop/04_sse_protocol/README.md")
+    assert '<pre class="console"><code><span class="p">$ </span>python' in html
+    style = (ROOT / "workshop/course/style.css").read_text()
+    assert re.search(r"^\.p \{[^}]*user-select: none", style, re.MULTILINE)
+
+
+@pytest.mark.parametrize("lesson", Tree().lessons)
+def test_a_prediction_is_answered_after_the_experiment(lesson: str) -> None:
+    text = (ROOT / lesson).read_text()
+    headings = re.findall(
+        r"^(?:## (Predict first|Run|Why)$|\*\*(Your prediction)\.\*\* )", text, re.M
+    )
+    assert [one or other for one, other in headings] == [
+        "Predict first",
+        "Run",
+        "Why",
+        "Your prediction",
+    ]

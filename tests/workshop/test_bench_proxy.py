@@ -1,0 +1,81 @@
+"""`workshop bench proxy` runs, shows every figure, writes its JSON. No test looks at a speed."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.bench import proxy, table, tls_write
+from tests.bench.peers import Peer, client
+from tests.bench.peers.proxies import DIRECT, FASTAPI, LITELLM, OURS
+from tests.interop.peers import need
+from tests.workshop.test_bench_streams import pytestmark  # noqa: F401 - Linux only
+from workshop import bench
+
+TINY = proxy.Scale(streams=4, memory=4, writes=100, seconds=0.2, rounds=1)
+
+
+@pytest.fixture(autouse=True)
+def _compiler() -> None:
+    need("cc", "gcc and libc6-dev", "gcc")
+
+
+def absence(peer: Peer) -> str:
+    return "" if peer.name == OURS else "without it; to add: install [it]"
+
+
+def test_every_figure_is_shown_and_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over TLS: plain is the same race on the other kind of connection."""
+    monkeypatch.setattr(proxy, "FULL", TINY)
+    monkeypatch.setattr(Peer, "absence", property(absence))
+    file = tmp_path / "proxy.json"
+    assert bench.main(["proxy", "--only", "TLS", "--json", str(file)]) == 0
+    captured = capsys.readouterr()
+    report = json.loads(file.read_text(encoding="utf-8"))
+    *figures, write = report["figures"]
+    assert [figure["name"] for figure in report["figures"]] == proxy.names("TLS")
+    assert list(write["servers"]) == [tls_write.OURS, tls_write.TRIO]
+    for figure in figures:
+        assert figure["name"] in captured.out
+        assert list(figure["servers"]) == [peer.name for peer in proxy.PEERS]
+        for name, server in figure["servers"].items():
+            assert "absent" in server if name != OURS else server["runs"], figure["name"]
+    assert f"{FASTAPI} is absent: without it; to add: install [it]" in captured.out
+    assert report["settings"]["streams"] == 4
+
+
+PRESENT = [peer.name for peer in proxy.PEERS if not peer.absence and peer.name != LITELLM]
+
+
+@pytest.mark.parametrize(("name", "secure"), [(OURS, False), *((name, True) for name in PRESENT)])
+def test_proxies_do_the_same_work(name: str, secure: bool) -> None:
+    """An answer through each that can be started here, but for LiteLLM, which loads for long."""
+    core = client.cores()[0]
+    with proxy.certified() as certificate:
+        unused = client.Client(Path(), core)
+        setup = proxy.Bench(TINY, unused, core, certificate if secure else None)
+        proxy._check(setup, name)
+
+
+def test_who_relays_something_else_is_not_timed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ours stops the race; another one is left out of it, with the reason."""
+
+    def other(setup: proxy.Bench, name: str) -> None:
+        raise table.DifferentWork(f"{name}: 2 tokens in one chunk")
+
+    monkeypatch.setattr(proxy, "_check", other)
+    assert bench.main(["proxy", "--quick", "--only", "CPU per relayed event, plain"]) == 1
+    assert "not timed: ours: 2 tokens in one chunk" in capsys.readouterr().err
+
+
+def test_a_token_that_is_a_time_tells_its_age() -> None:
+    """Straight from the API: events were made before they came, and lately."""
+    with client.built(client.compiler() or "") as program:
+        core = client.cores()[0]
+        setup = proxy.Bench(TINY, client.Client(program, core), core)
+        (run,) = proxy._relay(setup, DIRECT).values()
+    assert 0 < run.value <= run.facts["p99"] <= run.facts["max"] < 10_000

@@ -1,0 +1,115 @@
+"""The first minute: a mistyped command, Ctrl-C too early, another package of our name."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from workshop import __version__
+from workshop.__main__ import COMMANDS, main
+
+from ..conftest import ROOT, Start, outputs
+
+
+def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 2, and what there is."""
+    for wrong, hint in [
+        ("chek", "Did you mean check?"),
+        ("sreve", "Did you mean serve?"),
+        ("nonsense", f"There are: {', '.join(COMMANDS)}"),
+    ]:
+        assert main([wrong]) == 2
+        out, error = capsys.readouterr()
+        assert (out, error) == ("", f"workshop: no command {wrong!r}. {hint}\n")
+
+
+def test_version(capsys: pytest.CaptureFixture[str], start: Start) -> None:
+    """In a bare clone too."""
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"workshop {__version__}\n"
+    bare = start("-S", "-m", "workshop", "--version")
+    assert outputs(bare) == (0, f"workshop {__version__}\n", "")
+
+
+@pytest.mark.parametrize("module", ["workshop", "servers.chat"])
+def test_a_wrong_flag_is_not_buried(module: str, start: Start) -> None:
+    """One line that says how to learn more, and one that says what is wrong."""
+    code, out, error = outputs(start("-m", module, "--nonsense"))
+    assert (code, out, error.count("\n")) == (2, "", 2)
+    assert "--help" in error.splitlines()[0]
+    assert "--nonsense" in error.splitlines()[1]
+
+
+HIDDEN = {
+    ("workshop",): ("clients", "protocol", "servers"),
+    ("servers.chat",): ("clients", "protocol"),
+    ("clients.nc", "1"): ("protocol",),
+}
+
+
+@pytest.mark.parametrize(
+    ("command", "package"),
+    [(command, package) for command, packages in HIDDEN.items() for package in packages],
+)
+@pytest.mark.parametrize("form", ["{}/__init__.py", "{}.py"])
+def test_another_package_of_our_name(
+    command: tuple[str, ...], package: str, form: str, tmp_path: Path
+) -> None:
+    """In a folder that has one, Python finds that one first: it is said which, and what to do."""
+    other = tmp_path / form.format(package)
+    other.parent.mkdir(exist_ok=True)
+    other.touch()
+    line = [sys.executable, "-m", *command]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
+    said = f"Another package named {package} hides the one of the workshop: {other}\n"
+    said += "Start it in another folder, or in an environment of its own.\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", said)
+
+
+def test_a_folder_without_code_hides_nothing(tmp_path: Path) -> None:
+    """`clients/` with notes in it."""
+    (tmp_path / "clients").mkdir()
+    line = [sys.executable, "-m", "servers.chat", "--help"]
+    assert subprocess.run(line, cwd=tmp_path, capture_output=True, check=False).returncode == 0
+
+
+INTERRUPTED_BY = """
+import os, signal, sys
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == {at!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # some shells let a program ignore it
+sys.meta_path.insert(0, Interrupt())
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "at"),
+    [
+        (["-m", "workshop"], "trio"),
+        (["-m", "workshop"], "servers.http.server"),
+        (["-m", "servers.chat"], "trio"),
+        (["-m", "servers.chat"], "servers.llm.engine"),
+        (["-m", "servers.openai_proxy"], "clients.http.client"),
+        (["-m", "clients.nc", "1"], "trio"),
+        (["workshop/03_http_chunked"], "trio"),
+        (["workshop/12_ten_thousand_streams"], "workshop.runner.lesson"),
+    ],
+    ids=lambda part: " ".join(part) if isinstance(part, list) else part,
+)
+def test_ctrl_c_while_python_imports(command: list[str], at: str, tmp_path: Path) -> None:
+    """It ends, as any program does, and says nothing. The signal comes at an import, not a time."""
+    (tmp_path / "sitecustomize.py").write_text(INTERRUPTED_BY.format(at=at))
+    done = subprocess.run(
+        [sys.executable, *command],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == (b"", b"")
+    assert done.returncode in (130, -signal.SIGINT)  # a shell reports 130 in both cases

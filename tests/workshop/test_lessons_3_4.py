@@ -1,0 +1,108 @@
+"""Lessons 3 and 4, those with a server of their own, as a learner starts them."""
+
+import re
+import signal
+import socket
+
+import pytest
+
+from ..conftest import Start, foreign, line_of, outputs, serving
+from .test_workshop import ACTIVATE
+
+LESSONS = {3: "workshop/03_http_chunked", 4: "workshop/04_sse_protocol"}
+
+
+@pytest.mark.parametrize("lesson", LESSONS.values())
+def test_missing_package_in_a_lesson(lesson: str, start: Start) -> None:
+    code, out, error = outputs(start("-S", lesson))
+    assert (code, out) == (1, "")
+    assert error.endswith(ACTIVATE)
+    assert error.count("\n") == 1
+
+
+def test_lesson_3(start: Start) -> None:
+    """Its own server, a client that names every byte, and the end."""
+    code, out, error = outputs(start(LESSONS[3], "--once", "--fast", "--port", "0"))
+    assert (code, error) == (0, "")
+    lines = out.splitlines()
+    assert lines[0] == ("we send   GET / HTTP/1.1␍␊Host: localhost␍␊Connection: close␍␊␍␊")
+    assert lines[1] == "head      HTTP/1.1 200 OK␍␊"
+    assert "chunk-size 6  ␍␊  chunk-data Chunks  ␍␊" in out
+    assert "chunk-size 3  ␍␊  chunk-data 你  ␍␊" in out
+    assert "chunk-size 0  ␍␊" in out
+    assert "The body, freed of its framing: 72 bytes, 65 characters" in out
+    assert "Chunks say how long they are: 你好 is 6 bytes, not 2 characters. 🌊" in out
+
+
+def test_lesson_4(start: Start) -> None:
+    """The same stream, cut in two ways, gives the same events."""
+    code, out, error = outputs(start(LESSONS[4], "--once", "--fast", "--port", "0"))
+    assert (code, error) == (0, "")
+    assert out.count('     => word 18: {"text":" one"}') == 2
+    assert out.count('     => done end: {"words":21}') == 2
+    assert "\n5 events and 5 events; the same: True\n" in out
+
+
+@pytest.mark.parametrize(("number", "tries"), [(3, 3), (4, 4)])
+def test_lesson_goes_on_until_ctrl_c(number: int, tries: int) -> None:
+    """Lines to paste, with the port it found; then Ctrl-C ends it like a program that has done."""
+    with serving(LESSONS[number], "--fast", "--port", "0") as (process, lines):
+        begin = lines.index("Now you: the server goes on. In another terminal:")
+        pasted = [line for line in lines[begin:] if line.startswith("  curl ")]
+        assert len(pasted) == tries
+        match = re.search(r"http://localhost:([0-9]+)/", pasted[0])
+        assert match
+        with socket.create_connection(("127.0.0.1", int(match[1])), 20) as client:
+            client.sendall(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert client.recv(65536).startswith(b"HTTP/1.1 200 OK\r\n")
+        process.send_signal(signal.SIGINT)
+        code, out, error = outputs(process)
+    assert (code, out) == (0, "")
+    assert "Traceback" not in error
+
+
+@pytest.mark.parametrize(("number", "module"), [(3, "servers.chunked"), (4, "servers.sse")])
+def test_lesson_uses_a_running_server(number: int, module: str, start: Start) -> None:
+    """`workshop` runs in another terminal: the lesson says so and shows the same."""
+    server = start("-m", module, "--port", "0", "--itl", "0", "--quiet")
+    port = line_of(server.stdout).rpartition(":")[2].strip("/\n")
+    lesson = start(LESSONS[number], "--once", "--fast", "--port", port)
+    code, out, error = outputs(lesson)
+    assert (code, error) == (0, "")
+    first, blank, *lines = out.splitlines()
+    assert first == f"port {port} is already served by the workshop: this lesson uses that server"
+    assert blank == ""
+    assert any("chunk-size" in line for line in lines)
+    server.send_signal(signal.SIGTERM)
+    assert outputs(server) == (0, "", "")
+
+
+FOREIGN = {
+    "SMTP": b"220 mail ESMTP\r\n",
+    "another web server": b"HTTP/1.1 200 OK\r\nServer: other\r\nContent-Length: 0\r\n\r\n",
+    "one without a name": b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+    "one that closes": b"",
+}
+
+
+@pytest.mark.parametrize("answer", FOREIGN.values(), ids=FOREIGN)
+def test_lesson_and_a_foreign_program(answer: bytes, start: Start) -> None:
+    """Exit code 1 and what to do: it asks first, and only once."""
+    with foreign(answer) as port:
+        code, out, error = outputs(start(LESSONS[3], "--once", "--port", str(port)))
+    assert (code, error) == (1, "")
+    assert out == (
+        f"port {port} is in use, and not by the workshop: choose another with --port N\n"
+    )
+
+
+def test_lesson_whose_reader_has_seen_enough(start: Start) -> None:
+    """`python workshop/03_http_chunked | head -1`: no traceback."""
+    lesson = start(LESSONS[3], "--port", "0")  # four seconds of words
+    assert line_of(lesson.stdout).startswith("we send")
+    assert lesson.stdout is not None
+    lesson.stdout.close()
+    lesson.stdout = None
+    assert lesson.wait(20) == 0
+    assert lesson.stderr is not None
+    assert lesson.stderr.read() == b""
