@@ -154,7 +154,7 @@ def _memory(bench: Bench, name: str) -> dict[Figure, Run]:
 
     with _proxy(bench, name, setting) as server:
         drive(server, min(100, streams))
-        time.sleep(0.5)  # let it see that they have left
+        time.sleep(min(0.5, seconds))  # let it see that they have left
         before = server.resident_kib()
         counted = drive(server, streams)
     facts = {"MiB at 0": before / 1024, "MiB then": counted["kib"] / 1024}

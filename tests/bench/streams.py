@@ -155,7 +155,7 @@ def _memory(bench: Bench, peer: Peer) -> Run:
     drive = partial(bench.client.drive, setting=setting, warm=seconds / 2, seconds=seconds)
     with serving(peer, setting, bench.core) as server:
         drive(server, streams=min(100, streams), spread=0.1)
-        time.sleep(0.5)  # let it see that they have left
+        time.sleep(min(0.5, seconds))  # let it see that they have left
         before = server.resident_kib()
         counted = drive(server, streams=streams, spread=streams / OPENED_PER_SECOND)
     facts = {"MiB at 0": before / 1024, "MiB then": counted["kib"] / 1024}

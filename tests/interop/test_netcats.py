@@ -9,6 +9,7 @@ A server that takes FIN for a whole goodbye sends the second kind nothing at all
 """
 
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
@@ -80,16 +81,23 @@ def test_each_token_is_printed_before_the_next_exists(netcat: str, held: Held) -
 
 
 @pytest.fixture(scope="module")
-def slow_server() -> Iterator[RunningServer]:
-    """Silent for longer than socat's own half second."""
-    with running("servers.chat", "--ttft", "0.8", "--itl", "0") as server:
-        yield server
+def late() -> Iterator[dict[str, Future[bytes]]]:
+    """What each prints of an answer whose first token comes after more than socat's own half
+    second; they wait for it side by side."""
+    with (
+        running("servers.chat", "--ttft", "0.8", "--itl", "0") as server,
+        ThreadPoolExecutor(len(NETCATS)) as pool,
+    ):
+        yield {
+            netcat: pool.submit(lambda netcat: shell(asks(netcat, server.port)), netcat)
+            for netcat in NETCATS
+        }
 
 
 @pytest.mark.parametrize("netcat", NETCATS)
-def test_a_late_first_token_is_waited_for(netcat: str, slow_server: RunningServer) -> None:
+def test_a_late_first_token_is_waited_for(netcat: str, late: dict[str, Future[bytes]]) -> None:
     """What socat needs its `-t 30` for: it counts the silence since its own FIN."""
-    reply = Answer.of(shell(asks(netcat, slow_server.port)))
+    reply = Answer.of(late[netcat].result())
     assert reply.tokens == [*HELLO.thinking, *HELLO.text]
 
 

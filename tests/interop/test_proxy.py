@@ -14,7 +14,7 @@ import pytest
 from servers.llm.faults import FAULTS
 
 from ..saying import answer
-from .peers import ROOT, Address, RunningServer, read_until, running
+from .peers import ROOT, SAFETY, Address, RunningServer, read_until, running
 
 # These never end by themselves: without the proxy the client would wait for ever.
 ENDLESS = {"hang", "stall-heartbeat", "drip"}
@@ -41,23 +41,27 @@ def proxy_before(server: Address, *flags: str) -> Iterator[str]:
 
 
 def client_of(base_url: str) -> openai.OpenAI:
-    return openai.OpenAI(base_url=base_url, api_key="any", max_retries=0, timeout=4)
+    """A new connection for each request: some faults spoil the next one."""
+    return openai.OpenAI(
+        base_url=base_url,
+        api_key="any",
+        max_retries=0,
+        timeout=SAFETY,
+        default_headers={"Connection": "close"},
+    )
 
 
-def ask(base_url: str, model: str, stream: bool = True) -> tuple[str, str]:
+def ask(client: openai.OpenAI, model: str, stream: bool = True) -> tuple[str, str]:
     """What the client got, and how it ended: the name of an exception, or ""."""
     said = ""
     try:
-        with client_of(base_url) as client:
-            create = client.chat.completions.create
-            if not stream:
-                whole = create(model=model, messages=[{"role": "user", "content": "hi"}])
-                return whole.choices[0].message.content or "", ""
-            for chunk in create(
-                model=model, messages=[{"role": "user", "content": "hi"}], stream=True
-            ):
-                for choice in getattr(chunk, "choices", None) or ():
-                    said += choice.delta.content or ""
+        create = client.chat.completions.create
+        if not stream:
+            whole = create(model=model, messages=[{"role": "user", "content": "hi"}])
+            return whole.choices[0].message.content or "", ""
+        for chunk in create(model=model, messages=[{"role": "user", "content": "hi"}], stream=True):
+            for choice in getattr(chunk, "choices", None) or ():
+                said += choice.delta.content or ""
     except Exception as error:
         return said, type(error).__name__
     return said, ""
@@ -69,34 +73,38 @@ def simulated() -> Iterator[RunningServer]:
         yield server
 
 
-def test_answers_are_the_same(simulated: RunningServer) -> None:
-    expected = "".join(answer("hi").text)
-    with proxy_before(simulated) as url:
-        assert ask(url, "sim-1") == (expected, "")
-        assert ask(url, "sim-1", stream=False) == (expected, "")
-        with client_of(url) as client:
-            assert [model.id for model in client.models.list()][:2] == ["sim-1", "echo"]
-            assert client.models.retrieve("echo").id == "echo"
-            response = client.responses.create(model="echo", input="Hi 你好")
-            assert response.output_text == "Hi 你好"
-            with client.responses.stream(model="echo", input="Hi 你好") as stream:
-                assert stream.get_final_response().output_text == "Hi 你好"
-
-
-def test_no_fault_becomes_a_success(simulated: RunningServer) -> None:
-    """Each is an error, or the data are those that come without the proxy."""
-    names = list(FAULTS)
+@pytest.fixture(scope="module")
+def proxy(simulated: RunningServer) -> Iterator[str]:
     flags = ["--first-event-timeout", "2", "--idle-timeout", "2"]
-    with proxy_before(simulated, *flags) as url, ThreadPoolExecutor(8) as pool:
-        models = [f"fault-{name}" for name in names]
-        through = dict(zip(names, pool.map(lambda model: ask(url, model), models), strict=True))
-        ending = [name for name in names if name not in ENDLESS]
-        asked = pool.map(lambda name: ask(f"{simulated.url}/v1", f"fault-{name}"), ending)
-        direct = dict(zip(ending, asked, strict=True))
-    for name, (said, error) in through.items():
-        if error:
-            continue
-        assert name in direct, f"{name}: through the proxy it ended as if it were whole"
-        assert direct[name] == (said, ""), f"{name}: {direct[name]} became a success"
+    with proxy_before(simulated, *flags) as url:
+        yield url
+
+
+def test_answers_are_the_same(proxy: str) -> None:
+    expected = "".join(answer("hi").text)
+    with client_of(proxy) as client:
+        assert ask(client, "sim-1") == (expected, "")
+        assert ask(client, "sim-1", stream=False) == (expected, "")
+        assert [model.id for model in client.models.list()][:2] == ["sim-1", "echo"]
+        assert client.models.retrieve("echo").id == "echo"
+        response = client.responses.create(model="echo", input="Hi 你好")
+        assert response.output_text == "Hi 你好"
+        with client.responses.stream(model="echo", input="Hi 你好") as stream:
+            assert stream.get_final_response().output_text == "Hi 你好"
+
+
+def test_no_fault_becomes_a_success(simulated: RunningServer, proxy: str) -> None:
+    """Each is an error, or the data are those that come without the proxy."""
+    with (
+        client_of(proxy) as before,
+        client_of(f"{simulated.url}/v1") as behind,
+        ThreadPoolExecutor(len(FAULTS)) as pool,
+    ):
+        asked = pool.map(lambda name: ask(before, f"fault-{name}"), FAULTS)
+        through = dict(zip(FAULTS, asked, strict=True))
+        whole = {name for name, (_, error) in through.items() if not error}
+        assert not whole & ENDLESS, "through the proxy they ended as if they were whole"
+        asked = pool.map(lambda name: ask(behind, f"fault-{name}"), whole)
+        assert dict(zip(whole, asked, strict=True)) == {name: through[name] for name in whole}
     for name in ("fin", "rst", "bad-chunk-size", "half-chunk", "stall", *ENDLESS):
         assert through[name][1], name

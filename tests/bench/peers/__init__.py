@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -208,6 +209,7 @@ def serving(peer: Peer, setting: Setting, core: int, *, wake: bool = True) -> It
             yield server
         finally:
             process.terminate()
+            process.send_signal(signal.SIGINT)  # a second one, for all that let a stream end first
             try:
                 process.wait(1)
             except subprocess.TimeoutExpired:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from servers.llm.model.tokens import MAX_TOKEN, clusters, tokenize, tokenized
+from servers.llm.model.tokens import MARKS, MAX_TOKEN, clusters, tokenize, tokenized
 
 TOKENS = {
     "": [],
@@ -30,6 +30,12 @@ TOKENS = {
 def test_tokenize(text: str, tokens: list[str]) -> None:
     """Words with the space before them; anything else one character at a time."""
     assert tokenize(text) == tokens
+
+
+def test_no_mark_is_where_none_is_looked_for() -> None:
+    codes = range(0x300, 0xE01F0)
+    marks = [code for code in codes if unicodedata.category(chr(code))[0] == "M"]
+    assert marks == MARKS
 
 
 # One character to a reader (UAX #29), several code points: cut, it would fall apart on a screen.
