@@ -56,7 +56,7 @@ async def hop(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(watch.run)
 
-        async def reach(host: str, port: int) -> MemoryStream:
+        async def reach(host: str, port: int, *, stall_seconds: float) -> MemoryStream:
             ours, theirs = memory_pair()
             nursery.start_soon(Connection(theirs, routes, watch, limits).serve)
             return ours

@@ -3,10 +3,10 @@
 import json
 
 import pytest
-
-from servers.openai_proxy.handlers import MAX_MODEL, Upstream, _model_of
 from servers.redact import Secret
 from servers.reply import Request
+
+from servers.openai_proxy.handlers import MAX_MODEL, Upstream, _model_of
 
 from .behind import KEY
 
