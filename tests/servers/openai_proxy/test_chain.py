@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 import pytest
 
 from clients.chat import APIError, CutOffError, stream_chat
-from protocol.chat_completions import ChatRequest, RequestMessage
+from protocol.openai.chat_completions import ChatRequest, RequestMessage
 from servers import badproxy, chat
-from servers.pace import Pace
+from servers.llm.pace import Pace
 
 from ..driving import Running, running
 from .behind import proxied
@@ -19,16 +19,17 @@ from .test_relay import decoded, parts, post
 
 WORDS = "one two three four"
 ASKED = ChatRequest("echo", [RequestMessage("user", WORDS)])
-BODY = b'{"model":"echo","stream":true,"messages":[{"role":"user","content":"%b"}]}' % WORDS.encode()
+SAID = b'[{"role":"user","content":"%b"}]' % WORDS.encode()
+BODY = b'{"model":"echo","stream":true,"messages":%b}' % SAID
 
 
 @asynccontextmanager
 async def chain(mode: str) -> AsyncIterator[Running]:
     async with running(chat.routes(Pace(0, 0))) as model:
         origin = f"http://127.0.0.1:{model.port}"
-        async with running(badproxy.routes(origin, badproxy.modes(mode))) as hop:
-            async with proxied(hop.port) as proxy:
-                yield proxy
+        cutting = badproxy.routes(origin, badproxy.modes(mode))
+        async with running(cutting) as hop, proxied(hop.port) as proxy:
+            yield proxy
 
 
 async def body_of(proxy: Running) -> tuple[bytes, bool]:

@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from servers.redact import Secret
-from servers.reply import Request
 
+from servers.http.redact import Secret
+from servers.http.reply import Request
 from servers.openai_proxy.handlers import MAX_MODEL, Upstream, _model_of
 
 from .behind import KEY

@@ -8,14 +8,14 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from clients.stream import SocketStream
+from clients.streams.tcp import SocketStream
 from protocol.sse import EventStreamParser
 from servers.openai_proxy.relay import Clocks
 
 from ...streams import receive_all
 from ...vanishing import needs_vanishing, vanish
 from ..driving import until
-from ..test_vanished import in_use
+from ..http.test_vanished import in_use
 from .behind import EVENTS, chunked, proxied, read_request
 from .test_relay import decoded, error_of, parts, post
 

@@ -2,7 +2,7 @@
 
 import gc
 
-from servers.command import serve_until_signal
+from servers.http.command import serve_until_signal
 
 
 async def test_what_was_loaded_is_frozen_while_a_server_runs() -> None:
