@@ -31,7 +31,7 @@ async def test_one_error_a_turn(coding: str, monkeypatch: pytest.MonkeyPatch) ->
             turns.did(len(text))
             return redact(text)
 
-        monkeypatch.setattr("servers.openai_proxy.words.redact", counting)
+        monkeypatch.setattr("servers.openai_proxy.error_body.redact", counting)
         sent = whole(body, "429 Too Many Requests", JSON, f"Content-Encoding: {coding}")
         async with behind(sent) as api, proxied(api.port) as proxy, trio.open_nursery() as nursery:
 
