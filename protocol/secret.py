@@ -23,6 +23,7 @@ import re
 from base64 import b64encode, urlsafe_b64encode
 from bisect import bisect_right
 from functools import lru_cache
+from itertools import accumulate
 from typing import ClassVar
 
 __all__ = ["MIN_SIZE", "Secret", "quoted", "redact"]
@@ -42,8 +43,8 @@ SUSPECTS = (
 
 # One character in more than one: \u003c and \" (JSON, repr), %3C (RFC 3986 §2.1), &lt; (HTML).
 ESCAPE = re.compile(
-    r"""\\(?:u00|x)[0-9a-fA-F]{2}|\\[\\"'/]|%[0-9a-fA-F]{2}"""
-    r"|&(?:#[xX]0{0,6}[0-9a-fA-F]{2}|#0{0,6}[0-9]{2,3}|amp|lt|gt|quot|apos);"
+    r"""(\\(?:u00|x)[0-9a-fA-F]{2}|\\[\\"'/]|%[0-9a-fA-F]{2}"""
+    r"|&(?:#[xX]0{0,6}[0-9a-fA-F]{2}|#0{0,6}[0-9]{2,3}|amp|lt|gt|quot|apos);)"
 )
 ENTITIES = {"&amp;": "&", "&lt;": "<", "&gt;": ">", "&quot;": '"', "&apos;": "'"}
 
@@ -117,9 +118,11 @@ def _spans(text: str, forms: Forms, depth: int) -> list[Span]:
             spans.append((start, end))
             start = text.find(beginning, end)
     if depth and forms:
-        undone = ESCAPE.sub(_undo, text)
-        if len(undone) < len(text) and (found := _spans(undone, forms, depth - 1)):
-            spans += _outside(text, found)
+        parts = ESCAPE.split(text)  # stretches without an escape, and escapes, in turn
+        if len(parts) > 1:
+            undone = _undone(parts)
+            found = _spans("".join(undone), forms, depth - 1)
+            spans += _outside(parts, undone, found) if found else []
     return spans
 
 
@@ -133,31 +136,30 @@ def _common_size(one: str, other: str) -> int:
     return size
 
 
-def _outside(text: str, spans: list[Span]) -> list[Span]:
+def _outside(parts: list[str], undone: list[str], spans: list[Span]) -> list[Span]:
     """Where spans of a text with its escapes undone stand in the text itself."""
-    # Stretches without an escape, and escapes, in turn: where each begins, and where it begins
-    # once the escapes are undone, when each of them is one character.
-    begins, undone = [0], [0]
-    for escape in ESCAPE.finditer(text):
-        stretch = escape.start() - begins[-1]
-        begins += escape.span()
-        undone += [undone[-1] + stretch, undone[-1] + stretch + 1]
-
-    def outside(place: int) -> int:
-        index = bisect_right(undone, place) - 1
-        return begins[index] + place - undone[index]
-
-    # The end is that of the last character: it may be an escape.
-    ends = [*begins, len(text)]
+    # Where each part ends, before and after.
+    ends = list(accumulate(map(len, parts)))
+    undone_ends = list(accumulate(map(len, undone)))
     found = []
     for start, end in spans:
-        last = bisect_right(undone, end - 1) - 1
-        found.append((outside(start), ends[last + 1] if last % 2 else outside(end - 1) + 1))
+        first = bisect_right(undone_ends, start)  # the part that the first character is in
+        last = bisect_right(undone_ends, end - 1)
+        # An escape is in the span whole; of a stretch, what is.
+        begins = len(parts[first]) if first % 2 else undone_ends[first] - start
+        beyond = 0 if last % 2 else undone_ends[last] - end
+        found.append((ends[first] - begins, ends[last] - beyond))
     return found
 
 
-def _undo(escape: re.Match[str]) -> str:
-    return _character(escape[0])
+def _undone(parts: list[str]) -> list[str]:
+    """The same parts, with a character in place of each escape.
+
+    Neither this nor `_outside` runs a line of Python for an escape: a text may be nothing else.
+    """
+    undone = parts.copy()
+    undone[1::2] = map(_character, parts[1::2])
+    return undone
 
 
 @lru_cache(maxsize=4096)
@@ -198,7 +200,7 @@ def _forms(secrets: frozenset[str]) -> Forms:
     # Where a key has %41 or \\ in it, undoing the escapes of a text changes the key there, too.
     for form in tuple(forms):
         for _ in range(DEPTH):
-            form = ESCAPE.sub(_undo, form)
+            form = "".join(_undone(ESCAPE.split(form)))
             forms.add(form)
     return tuple(form for form in forms if len(form) >= MIN_SIZE)
 

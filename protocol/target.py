@@ -69,7 +69,7 @@ def read_target(head: Head) -> Target:
         # §3.2.3: only CONNECT has the authority-form, and it has no other.
         if read_host(target) and target[-1] in "0123456789" and ":" in target:
             raise _bad("CONNECT: this server opens no tunnels", 501)
-        raise _bad(f"CONNECT asks for host:port, not for {target[:80]!r}")
+        raise _bad(f"CONNECT asks for host:port, not for {_shown(target)}")
     if absolute := ABSOLUTE.fullmatch(target):
         # "the origin server MUST ignore the received Host header field (if any) and instead use
         # the host information of the request-target" (§3.2.2)
@@ -77,7 +77,7 @@ def read_target(head: Head) -> Target:
         if not host:
             # "A recipient that processes such a URI reference MUST reject it as invalid."
             # (RFC 9110 §4.2.1)
-            raise _bad(f"a URL without a host: {target[:80]!r}")
+            raise _bad(f"a URL without a host: {_shown(target)}")
         target = absolute[2] if absolute[2].startswith("/") else "/" + absolute[2]
     elif target == "*":
         # "The "asterisk-form" of request-target is only used for a server-wide OPTIONS request"
@@ -86,7 +86,7 @@ def read_target(head: Head) -> Target:
             raise _bad(f"{method} *: only OPTIONS is for the server as a whole")
         return Target("*", "", host)
     elif not target.startswith("/"):
-        raise _bad(f"not a request-target for this server: {target[:80]!r}")
+        raise _bad(f"not a request-target for this server: {_shown(target)}")
     raw_path, _, query = target.partition("?")
     try:
         return Target(unquote_to_bytes(raw_path).decode(), query, host)
@@ -102,7 +102,7 @@ def read_host(authority: str) -> str:
     """
     found = AUTHORITY.fullmatch(authority)
     if found is None or int(found[2] or "0") > MAX_PORT:
-        raise _bad(f"not a host: {authority[:80]!r}")
+        raise _bad(f"not a host: {_shown(authority)}")
     host = found[1].lower()
     if host.startswith("[") and not host.startswith("[v"):
         try:
@@ -122,6 +122,14 @@ def path_of(start_line: bytes) -> str:
     if absolute := ABSOLUTE.fullmatch(target):
         target = absolute[2]
     return unquote(target.partition("?")[0])
+
+
+def _shown(target: str) -> str:
+    """A bad target for an error message, which is logged: without query and userinfo, for there may
+    be a key in them; and not all of a long one."""
+    before, mark, _ = target.partition("?")
+    _, at, place = before.rpartition("@")
+    return repr("…@" * bool(at) + place[:80] + "?…" * bool(mark))
 
 
 def _host_of(head: Head) -> str:

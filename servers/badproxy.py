@@ -243,7 +243,10 @@ class BadProxy(Routes):
         self._to, self._how = to, how
 
     def find(self, method: str, path: str) -> tuple[Handler | Reply, dict[str, str]]:
-        return super().find(method, path) if path == "*" else (self._pass_on, {})
+        if path == "*":
+            return super().find(method, path)
+        # As of a route with a name in it: a path may be a prompt, and the log shows "/{path}".
+        return self._pass_on, {"path": path[1:]}
 
     async def _pass_on(self, request: Request) -> Reply | StreamingReply:
         hops = sum(value.count("badproxy") for name, value in request.headers if name == "via")

@@ -25,7 +25,7 @@ from urllib.parse import quote, urlsplit
 
 import trio
 
-from ..streams.tcp import ByteStream, connect
+from ..streams.tcp import STALL_SECONDS, ByteStream, connect
 from ..streams.tls import HandshakeError, TLSStream, client_context
 from ..tap import Observer, Tap
 from .errors import ConnectError, ConnectTimeoutError, DisconnectedError, TLSError
@@ -84,6 +84,7 @@ async def request(
     *,
     ca_file: str | None = None,
     observer: Observer | None = None,
+    stall_seconds: float = STALL_SECONDS,
 ) -> AsyncGenerator[Response, None]:
     """Send a request on a connection of its own, and receive the head of its response.
 
@@ -95,6 +96,8 @@ async def request(
         body: of the request.
         ca_file: certificates (PEM) to trust in place of the system's.
         observer: sees what passes.
+        stall_seconds: how long the server may acknowledge nothing, neither bytes nor a probe, or
+            take nothing of what is sent, before the connection is broken (see `SocketStream`).
 
     Raises:
         ValueError: not such a URL, or not such a file.
@@ -102,7 +105,7 @@ async def request(
     """
     place = Place.of(url)
     context = client_context(ca_file) if place.scheme == "https" else None
-    stream = await _open(place, context, observer)
+    stream = await _open(place, context, stall_seconds, observer)
     try:
         all_headers = (("Host", place.authority), ("Connection", "close"), *headers)
         yield await exchange(stream, method, place.target, all_headers, body)
@@ -117,6 +120,7 @@ async def open_client(
     connect_seconds: float = math.inf,
     max_idle: int = 20,
     idle_seconds: float = 30.0,
+    stall_seconds: float = STALL_SECONDS,
 ) -> AsyncGenerator["Client", None]:
     """A client whose connections are used again, and closed at the end of the block.
 
@@ -125,6 +129,7 @@ async def open_client(
         connect_seconds: for a new connection: DNS, TCP, proxy and TLS together.
         max_idle: connections that are kept without a request.
         idle_seconds: for how long.
+        stall_seconds: as of `request`, for each connection.
 
     Raises:
         ValueError: not such a file.
@@ -133,7 +138,8 @@ async def open_client(
     raised: Exception | None = None
     async with trio.open_nursery() as nursery:
         try:
-            yield Client(context, Pool(nursery, max_idle, idle_seconds), connect_seconds)
+            pool = Pool(nursery, max_idle, idle_seconds)
+            yield Client(context, pool, connect_seconds, stall_seconds)
         except Exception as error:  # the nursery would wrap it in an ExceptionGroup
             raised = error
         nursery.cancel_scope.cancel()
@@ -144,10 +150,13 @@ async def open_client(
 class Client:
     """See `open_client`."""
 
-    def __init__(self, context: ssl.SSLContext, pool: Pool, connect_seconds: float) -> None:
+    def __init__(
+        self, context: ssl.SSLContext, pool: Pool, connect_seconds: float, stall_seconds: float
+    ) -> None:
         self._context = context
         self._pool = pool
         self._connect_seconds = connect_seconds
+        self._stall_seconds = stall_seconds
 
     @asynccontextmanager
     async def request(
@@ -189,18 +198,22 @@ class Client:
 
     async def _connect(self, place: Place) -> ByteStream:
         with trio.move_on_after(self._connect_seconds):
-            return await _open(place, self._context)
+            return await _open(place, self._context, self._stall_seconds)
         raise ConnectTimeoutError(
             f"no connection to {place.host} port {place.port} in {self._connect_seconds:g} s"
         )
 
 
 async def _open(
-    place: Place, context: ssl.SSLContext | None, observer: Observer | None = None
+    place: Place,
+    context: ssl.SSLContext | None,
+    stall_seconds: float,
+    observer: Observer | None = None,
 ) -> ByteStream:
     """A connection to the place, with TLS if its scheme says so."""
     secure = context if place.scheme == "https" else None
-    stream = await _reach(place, proxy_for(place.host, place.port) if secure else None)
+    proxy = proxy_for(place.host, place.port) if secure else None
+    stream = await _reach(place, proxy, stall_seconds)
     if observer is not None:
         stream = Tap(stream, observer, "tcp")
     if secure is not None:
@@ -224,11 +237,11 @@ async def _secure(
     return tls
 
 
-async def _reach(place: Place, proxy: Proxy | None) -> ByteStream:
+async def _reach(place: Place, proxy: Proxy | None, stall_seconds: float) -> ByteStream:
     try:
         if proxy is not None:
-            return await open_tunnel(proxy, place.host, place.port)
-        return await connect(place.host, place.port)
+            return await open_tunnel(proxy, place.host, place.port, stall_seconds=stall_seconds)
+        return await connect(place.host, place.port, stall_seconds=stall_seconds)
     except ConnectError:
         raise
     except OSError as error:

@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 
 from protocol.secret import Secret, quoted
 
-from ..streams.tcp import ByteStream, connect
+from ..streams.tcp import STALL_SECONDS, ByteStream, connect
 from .errors import ProxyError, RequestError
 from .exchange import exchange
 
@@ -100,8 +100,13 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
         return None
 
 
-async def open_tunnel(proxy: Proxy, host: str, port: int) -> ByteStream:
+async def open_tunnel(
+    proxy: Proxy, host: str, port: int, *, stall_seconds: float = STALL_SECONDS
+) -> ByteStream:
     """Connect to the proxy, and through it to a host.
+
+    Args:
+        stall_seconds: how long the proxy may acknowledge nothing (stream.py).
 
     Returns:
         The connection: what is sent from now on reaches the host.
@@ -110,7 +115,7 @@ async def open_tunnel(proxy: Proxy, host: str, port: int) -> ByteStream:
         OSError: the proxy cannot be reached.
         ProxyError: it refuses, or what it says is no HTTP.
     """
-    stream = await connect(proxy.host, proxy.port)
+    stream = await connect(proxy.host, proxy.port, stall_seconds=stall_seconds)
     try:
         await _ask_for_tunnel(stream, proxy, host, port)
     except BaseException:

@@ -20,7 +20,7 @@ from typing import Protocol
 import trio
 from trio.lowlevel import notify_closing, wait_readable, wait_writable
 
-__all__ = ["READ_SIZE", "ByteStream", "SocketStream", "connect"]
+__all__ = ["READ_SIZE", "STALL_SECONDS", "ByteStream", "SocketStream", "connect"]
 
 READ_SIZE = SEND_SIZE = 64 << 10
 

@@ -180,6 +180,7 @@ class Engine:
         self._wheel: dict[float, list[Sequence]] = {}  # large ones half a slot behind the others
         self._slots: list[float] = []  # the wheel's keys, as a heap
         self._ready: deque[Sequence] = deque()  # due, but behind all that keep the time
+        self._begun = 0  # of a turn, by first tokens, since `run` has had its own
         self._alarm: trio.CancelScope | None = None  # around the sleep to the first slot
 
     @property
@@ -229,8 +230,13 @@ class Engine:
         sequence.running = True
         self._count(1)
         sequence.due = now + sequence.prefill * self._stretch
-        # What is due at once is made at once: the first slot may be 5 ms away.
-        size = 0 if sequence.prefill else sequence.step(now, self._stretch, self.metrics.gap)
+        # What is due at once is made at once: the first slot may be 5 ms away. Not more than a
+        # turn of it, for many may come at once; the others are ready, and get their first token
+        # from `run`.
+        size = 0
+        if not sequence.prefill and self._begun <= TURN:
+            size = sequence.step(now, self._stretch, self.metrics.gap)
+            self._begun += size + STEP
         if not sequence.left:
             self._place(sequence, now, size)
 
@@ -283,7 +289,7 @@ class Engine:
         while True:
             await self._sleep()
             now = trio.current_time()
-            work = 0
+            work = self._begun = 0
             # All slots that are due, for when others have kept the processor there are several.
             while self._slots and self._slots[0] * SLOT <= now:
                 slot = heappop(self._slots)

@@ -12,6 +12,7 @@ a clock that ran down              >    504
 
 import logging
 import re
+from typing import Annotated
 from urllib.parse import urlsplit
 
 import msgspec
@@ -59,7 +60,12 @@ MODEL_ID = re.compile(rf"{SEGMENT}(?:/{SEGMENT})*", re.ASCII)
 # Any other 2xx is one: "a client MUST understand the class of any status code" (RFC 9110 §15).
 NO_ANSWER = {204, 205, 206, 207, 208, 226}
 
-MAX_ERROR = 1 << 20  # bytes of an error's body, which is read whole and searched for keys
+MAX_ERROR = 32 << 10
+"""Bytes of an error's body that pass on; the rest is cut off. They are searched for keys in one
+step, in which all streams wait: 15 ms for the worst of texts."""
+
+MAX_MODEL = 1024  # characters of a model's name: a longer one is not shown in the log
+MAX_SHOWN = 80  # of them, in the log
 
 
 class Upstream(msgspec.Struct, frozen=True):
@@ -97,6 +103,7 @@ class Relay:
         self._client: Client | None = None
         self._arrivals = Arrivals()
         self._ready = trio.Event()
+        self._searching = trio.Lock()
         self.running = 0
         self.waiting = 0
         metrics.engines.append(self)
@@ -200,7 +207,8 @@ class Relay:
         body, is_whole = await exchange.read(response, MAX_ERROR)
         exchange.record.ending = "the API's error"
         await exchange.aclose()
-        words = words_of(body, coding, MAX_ERROR, is_whole=is_whole)
+        async with self._searching:  # one error at a time; then the others have their turn
+            words = words_of(body, coding, MAX_ERROR, is_whole=is_whole)
         if words is None:
             message = f"The API behind this proxy sends status {reply.status}, and its words "
             message += f"in {coding[:40]!r}, though asked not to."
@@ -241,16 +249,17 @@ def _target_behind(request: Request, route: str) -> str:
 
 
 class _Named(msgspec.Struct):
-    model: str = "-"
+    model: Annotated[str, msgspec.Meta(max_length=MAX_MODEL)] = "-"
 
 
 def _model_of(request: Request) -> str:
-    """For the log: what the request says, if it can be read."""
+    """For the log: what the request says, if it can be read. Redacted first, and then cut."""
     try:
         name = msgspec.json.decode(request.body, type=_Named).model if request.body else "-"
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return "?"
-    return "".join(letter if letter.isprintable() else "?" for letter in name[:80])
+    shown = redact(name)[:MAX_SHOWN]
+    return "".join(letter if letter.isprintable() else "?" for letter in shown)
 
 
 def _failed(failure: Failure) -> Reply:

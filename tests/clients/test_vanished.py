@@ -3,10 +3,12 @@
 import math
 import socket
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import pytest
 import trio
 
+from clients.http.client import open_client, request
 from clients.http.errors import DisconnectedError
 from clients.http.exchange import exchange
 from clients.http.pool import Pool
@@ -68,6 +70,35 @@ async def test_whatever_a_client_is_doing() -> None:
         async with trio.open_nursery() as nursery:
             for do in (reads_a_body, waits_for_a_head, uploads, keeps_a_connection):
                 nursery.start_soon(run, do)
+
+
+@needs_vanishing
+@pytest.mark.parametrize("has_vanished", [True, False])
+async def test_an_upload_that_stalls(has_vanished: bool) -> None:
+    """To a server that has vanished, or is there and reads nothing: a client has its own time."""
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    url = f"http://127.0.0.1:{listener.socket.getsockname()[1]}/"
+
+    async def serve(opened: trio.SocketStream) -> None:
+        server = SocketStream.adopt(opened)
+        try:
+            await server.receive_some(1)
+            if has_vanished:
+                vanish(server)
+            await trio.sleep_forever()
+        finally:
+            server.close()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(trio.serve_listeners, serve, [listener])
+        with trio.fail_after(10 * (STALL + 1)):
+            async with open_client(stall_seconds=STALL) as client:
+                for asking in (client.request, partial(request, stall_seconds=STALL)):
+                    with pytest.raises(DisconnectedError) as caught:
+                        async with asking("POST", url, body=bytes(12 << 20)):
+                            pass
+                    assert caught.value.sent
+        nursery.cancel_scope.cancel()
 
 
 @needs_vanishing

@@ -5,6 +5,7 @@
 On trio's autojump clock each time is exact, and what has not come by then did not leave.
 """
 
+import logging
 import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -42,7 +43,7 @@ class Origin(Routes):
             self.asked.append(request)
             return await self._handler(request)
 
-        return noted, {}
+        return noted, {"path": path[1:]}
 
 
 @asynccontextmanager
@@ -55,7 +56,7 @@ async def hop(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(watch.run)
 
-        async def reach(host: str, port: int) -> MemoryStream:
+        async def reach(host: str, port: int, *, stall_seconds: float) -> MemoryStream:
             ours, theirs = memory_pair()
             nursery.start_soon(Connection(theirs, routes, watch, limits).serve)
             return ours
@@ -353,3 +354,15 @@ async def test_hostile_clients_do_not_reach_the_server_behind() -> None:
                 b"HTTP/1.1 %d " % row.statuses[0]
             ), row.name
     assert origin.asked == []
+
+
+@pytest.mark.parametrize("path", ["/", "/chat/a-secret", "//a-secret", "/a?key=a-secret"])
+async def test_no_path_in_the_log(path: str, caplog: pytest.LogCaptureFixture) -> None:
+    """It may be a prompt, or the id by which a recording can be read. An absolute target, too."""
+    caplog.set_level(logging.DEBUG)
+    for target in (path, f"http://a-secret:pw@origin{path}"):
+        async with hop(replying(Reply("hello\n"))) as memory:
+            await memory.client.send_all(get(target, "Connection: close"))
+            await receive_all(memory.client)
+    assert caplog.messages.count("200 GET /{path} 1 pieces, 6 bytes, done") == 1
+    assert "secret" not in caplog.text

@@ -21,20 +21,27 @@ class Turns(trio.abc.Instrument):
 
     Attributes:
         most: the most work that was done in one turn of any task.
+        most_in_pass: the most that all tasks did together between two looks at the sockets.
         total: all work.
     """
 
     def __init__(self) -> None:
         self.most = self.total = self._now = 0
+        self.most_in_pass = self._pass = 0
 
     def did(self, amount: int = 1) -> None:
         """Called where the work is done, in units of the test's choice."""
         self.total += amount
         self._now += amount
+        self._pass += amount
         self.most = max(self.most, self._now)
+        self.most_in_pass = max(self.most_in_pass, self._pass)
 
     def before_task_step(self, task: trio.lowlevel.Task) -> None:
         self._now = 0
+
+    def before_io_wait(self, timeout: float) -> None:
+        self._pass = 0
 
 
 @contextmanager

@@ -298,7 +298,7 @@ async def test_a_request_is_never_sent_twice(ca_file: str) -> None:
 async def test_no_connection_in_time(autojump_clock: object) -> None:
     """Somebody takes the connection and says nothing: in memory, for the time must pass."""
 
-    async def never(*args: object) -> None:
+    async def never(*args: object, **options: object) -> None:
         await trio.sleep_forever()
 
     with pytest.MonkeyPatch.context() as patch:

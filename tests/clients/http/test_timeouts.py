@@ -21,7 +21,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[MemoryStream]:
     """The servers' ends of all connections, in order."""
     servers: list[MemoryStream] = []
 
-    async def connect(host: str, port: int) -> MemoryStream:
+    async def connect(host: str, port: int, *, stall_seconds: float) -> MemoryStream:
         near, far = memory_pair()
         servers.append(far)
         return near

@@ -85,7 +85,7 @@ async def between(
     ours: list[MemoryStream] = []
     came = trio.Event()
 
-    async def connect(host: str, port: int) -> MemoryStream:
+    async def connect(host: str, port: int, *, stall_seconds: float) -> MemoryStream:
         near, far = memory_pair(size)
         opened.append(far)
         ours.append(near)

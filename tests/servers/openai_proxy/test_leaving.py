@@ -28,7 +28,7 @@ async def test_at_connect(autojump_clock: MockClock, monkeypatch: pytest.MonkeyP
     """The attempt is given up, and what was opened by then is closed."""
     cancelled: list[float] = []
 
-    async def never(host: str, port: int) -> None:
+    async def never(host: str, port: int, *, stall_seconds: float) -> None:
         try:
             await trio.sleep_forever()
         finally:

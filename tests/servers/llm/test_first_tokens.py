@@ -1,0 +1,30 @@
+"""Many answers that begin at once: no more of their first tokens in one pass than a turn."""
+
+from collections.abc import Iterator
+from itertools import repeat
+
+from servers.llm.engine import STEP, TURN, Engine, Sequence
+
+from ..turns import Turns, counted_turns
+from .test_engine import drive_all
+
+SIZE = TURN // 2  # bytes of a token, as of a request for 128 answers
+
+
+def tokens(turns: Turns) -> Iterator[bytes]:
+    for _ in range(2):
+        turns.did(SIZE + STEP)
+        yield bytes(SIZE)
+
+
+async def test_first_tokens_are_no_more_than_a_turn() -> None:
+    """However many begin at once, each with a large token that is due at once."""
+    engine = Engine()
+    with counted_turns() as turns:
+        sequences = [
+            Sequence(tokens(turns), repeat(0.0), 0, lambda piece, now: True) for _ in range(40)
+        ]
+        await drive_all(engine, sequences)
+    assert turns.total == 80 * (SIZE + STEP)
+    # Those that begin, and `run`: each a turn, and the token that makes it full.
+    assert turns.most_in_pass <= 2 * (TURN + SIZE + STEP)
