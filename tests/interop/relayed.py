@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import groupby
 
+import httpx
 import msgspec
 import openai
 import trio
@@ -70,13 +71,14 @@ class Cell(msgspec.Struct, frozen=True):
     @property
     def truth(self) -> int:
         """How near it is to the truth: a failure that nobody notices; an error that is not the
-        client's own; one of the connection; one that says what has failed."""
-        kind = getattr(openai, self.end, None)
+        client's own; one of the connection (an older client lets those of its HTTP library
+        through); one that says what has failed."""
         if self.end in ("", WAITS):
             return 0
+        kind = getattr(openai, self.end, None) or getattr(httpx, self.end, None)
         if kind is None:
             return 1
-        return 2 if issubclass(kind, openai.APIConnectionError) else 3
+        return 2 if issubclass(kind, (openai.APIConnectionError, httpx.TransportError)) else 3
 
 
 Both = tuple[Cell, Cell]
