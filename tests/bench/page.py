@@ -15,8 +15,8 @@ from playwright.sync_api import Browser, ViewportSize, sync_playwright
 from servers.llm.model.texts import LOREM, TEXTS
 from servers.llm.model.tokens import tokenize
 
-from ..interop.peers import need, running
-from ..interop.visiting import FLAGS, Visit
+from ..interop.peers import running
+from ..interop.visiting import Visit, chromium, flags
 
 COUNTS = (25_000, 50_000)
 WIDTHS = {"closed": 1000, "open": 1400}  # of the window: in a wide one the wire pane is open
@@ -63,10 +63,9 @@ def metrics(counters: Any) -> Iterator[tuple[str, float]]:
 
 
 def main() -> int:
-    flags = ("--ttft", "0.1", "--itl", "0.0005")
-    path = need("chromium", "chromium", "chromium-browser")
-    with sync_playwright() as playwright, running("servers.chat", *flags) as server:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+    pace = ("--ttft", "0.1", "--itl", "0.0005")
+    with sync_playwright() as playwright, running("servers.chat", *pace) as server:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=flags())
         for (kind, text), (pane, width) in product(KINDS.items(), WIDTHS.items()):
             tokens = tokenize(text)
             before: dict[str, float] = {}

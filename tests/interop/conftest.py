@@ -11,8 +11,8 @@ from servers import chat
 from servers.llm.pace import Pace
 
 from .held import Held, hold
-from .peers import SAFETY, RunningServer, need, running
-from .visiting import FLAGS, MILLISECONDS, Visit
+from .peers import SAFETY, RunningServer, running
+from .visiting import MILLISECONDS, Visit, chromium, flags
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -66,10 +66,9 @@ def held() -> Iterator[Held]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    path = need("chromium", "chromium", "chromium-browser")
     expect.set_options(timeout=SAFETY * MILLISECONDS)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=chromium(), args=flags())
         yield browser
         browser.close()
 

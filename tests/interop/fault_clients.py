@@ -23,7 +23,8 @@ from playwright.sync_api import sync_playwright
 from clients.http.client import request
 from protocol.sse import EventStreamParser
 
-from .peers import SAFETY, need
+from .peers import SAFETY
+from .visiting import chromium, flags
 
 __all__ = [
     "PATIENCE",
@@ -202,15 +203,6 @@ def with_ours(port: int, names: Sequence[str]) -> Outcomes:
 
 # ---- The browser
 
-FLAGS = [
-    "--no-sandbox",  # for root, as in a container
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--no-proxy-server",
-    # Nothing outside of this machine has an address.
-    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE localhost",
-]
-
 # The page tells 127.0.0.1 what it has seen: a browser has six connections to a host, and those to
 # localhost may all be waiting.
 FETCH = """async ([names, patience, seenUrl]) => {
@@ -252,9 +244,8 @@ FETCH = """async ([names, patience, seenUrl]) => {
 
 def with_browser(port: int, names: Sequence[str]) -> tuple[Outcomes, str]:
     """`fetch` on a page in Chromium, with an `AbortSignal`; and Chromium's version."""
-    path = need("chromium", "chromium", "chromium-browser")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=chromium(), args=flags())
         page = browser.new_page()
         page.goto(f"http://localhost:{port}/")
         seen_url = f"http://127.0.0.1:{port}/seen"

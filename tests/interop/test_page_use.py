@@ -13,9 +13,9 @@ from servers.llm.faults import FAULTS
 from servers.llm.pace import PROFILES
 
 from .held import Held
-from .peers import SAFETY, RunningServer, need, running
+from .peers import SAFETY, RunningServer, running
 from .test_proxy import proxy_before
-from .visiting import FLAGS, MILLISECONDS, Visit, shows
+from .visiting import MILLISECONDS, Visit, chromium, flags, shows
 
 
 @pytest.fixture(scope="module")
@@ -253,10 +253,9 @@ def test_the_proxy(browser: Browser, server: RunningServer) -> None:
     """The page may ask port 8005 of this machine, and sends it nothing that is only ours."""
     with proxy_before(server, "--cors", server.url) as base_url:
         port = base_url.removesuffix("/v1").rpartition(":")[2]
-        rules = f"--host-resolver-rules=MAP localhost:8005 127.0.0.1:{port} , "
+        rules = f"MAP localhost:8005 127.0.0.1:{port} , "
         rules += "MAP localhost 127.0.0.1 , MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"
-        path = need("chromium", "chromium", "chromium-browser")
-        other = browser.browser_type.launch(executable_path=path, args=[*FLAGS[:-1], rules])
+        other = browser.browser_type.launch(executable_path=chromium(), args=flags(rules))
         with other, other.new_context(locale="en-US") as context:
             context.set_default_timeout(SAFETY * MILLISECONDS)
             visit = Visit(context.new_page())

@@ -13,9 +13,9 @@ from urllib.request import urlopen
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from .peers import SAFETY, RunningServer, need, running
+from .peers import SAFETY, RunningServer, running
 from .test_proxy import proxy_before
-from .visiting import FLAGS, MILLISECONDS
+from .visiting import MILLISECONDS, chromium, flags
 
 PAGE = "http://localhost:8000"  # the chat page's usual place
 OTHER = "http://evil.example:8000"
@@ -61,13 +61,11 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
-    path = need("chromium", "chromium", "chromium-browser")
     with running("servers.chat", "--profile", "instant") as api, proxy_before(api) as url:
         hosts = (f"MAP {name}:8000 127.0.0.1:{api.port}" for name in ("localhost", "evil.example"))
-        rules = f"--host-resolver-rules={', '.join(hosts)} , MAP rebound.example 127.0.0.1"
-        flags = [flag for flag in FLAGS if not flag.startswith("--host-resolver-rules")]
+        rules = f"{', '.join(hosts)} , MAP rebound.example 127.0.0.1"
         with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=path, args=[*flags, rules])
+            browser = playwright.chromium.launch(executable_path=chromium(), args=flags(rules))
             yield Site(browser, api, url)
             browser.close()
 

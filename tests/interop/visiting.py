@@ -8,13 +8,16 @@ A wait is always for a text or an attribute of the page. `wait_for_function` wou
 which the page's Content-Security-Policy forbids.
 """
 
+import shutil
 from dataclasses import dataclass, field
 from json import dumps
 from typing import Any
 
 from playwright.sync_api import ConsoleMessage, Locator, Page, expect
 
-__all__ = ["FLAGS", "MILLISECONDS", "Visit", "shows"]
+from .peers import need
+
+__all__ = ["MILLISECONDS", "Visit", "chromium", "flags", "shows"]
 
 # What the browser does around the page, for nobody here. The first two are a page of its own that
 # each window loads for its address bar, which was more than half of the work of a short test. The
@@ -37,6 +40,9 @@ DISABLED = [
     "ThirdPartyStoragePartitioning",
 ]
 
+# Nothing outside of this machine has an address.
+THIS_MACHINE = "MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE localhost"
+
 FLAGS = [
     "--no-sandbox",  # for root, as in a container
     "--disable-gpu",
@@ -48,11 +54,26 @@ FLAGS = [
     "--disable-sync",
     "--no-proxy-server",
     f"--disable-features={','.join(DISABLED)}",
-    # Nothing outside of this machine has an address.
-    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE localhost",
 ]
 
 MILLISECONDS = 1000
+
+
+def chromium() -> str:
+    """Where the browser is; without one the test is skipped. The headless shell is the same engine
+    without windows and tabs, and takes half of the work."""
+    return shutil.which("chromium-headless-shell") or need(
+        "chromium", "chromium", "chromium-browser"
+    )
+
+
+def flags(hosts: str = THIS_MACHINE) -> list[str]:
+    """For the browser's command line.
+
+    Args:
+        hosts: which names have an address, as Chromium's --host-resolver-rules.
+    """
+    return [*FLAGS, f"--host-resolver-rules={hosts}"]
 
 
 @dataclass
