@@ -41,6 +41,7 @@ PACKAGES = {
     "watchfiles": (0, 21),
     "markdown-it-py": (3,),
     "pygments": (2, 17),
+    "trustme": (1, 2),
 }
 PORTS = {
     8000: "servers.chat",
