@@ -154,11 +154,11 @@ def test_too_few_open_files() -> None:
         return done.returncode, done.stdout.decode() + done.stderr.decode()
 
     code, said = run("ulimit -n 100", 100)
-    match = re.fullmatch(r"100 streams need (\d+) open files; .* are (\d+)\. (.+)\n", said)
+    match = re.fullmatch(r"100 streams need (\d+) open files, .* allows (\d+)\. (.+)\n", said)
     assert match, said
     needed, here, todo = match.groups()
     assert (code, here) == (1, "100")
-    assert todo == f"Raise it, as root if need be: ulimit -n {needed}; or take fewer: --streams 40"
+    assert todo == f"Raise the limit (perhaps as root): ulimit -n {needed}; or use --streams 40"
     assert run(f"ulimit -n {needed}", 100)[0] == 0
     assert run("ulimit -n 100", 40)[0] == 0
     assert run("ulimit -S -n 100", 100)[0] == 0  # it raises the soft limit itself
