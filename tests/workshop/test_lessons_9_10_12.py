@@ -71,7 +71,7 @@ def test_on_a_terminal_it_asks_first() -> None:
             assert "It is hop" not in screen.until("Which hop is it, 1, 2 or 3? ")
             screen.press(answer)
             screen.until(f"It is hop {hop}: --mode ")
-        screen.until("6 events, whole")
+        screen.until("6 events, complete")
     assert process.returncode == 0
 
 

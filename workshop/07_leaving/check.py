@@ -31,15 +31,15 @@ RULE = "after a close one write succeeds and the next one fails: only a write sh
 
 
 async def check(exercise: ModuleType, lab: Lab) -> None:
-    await Call(exercise, lab).whole()
-    await Call(exercise, lab).never_silent()
-    await Call(exercise, lab).after_a_fin()
-    await Call(exercise, lab, size=4, words=LONG_WORDS).read_slowly()
-    await Call(exercise, lab).disconnect_in_silence()
-    await Call(exercise, lab).disconnect_in_mid_answer()
+    await AnswerCall(exercise, lab).whole()
+    await AnswerCall(exercise, lab).never_silent()
+    await AnswerCall(exercise, lab).after_a_fin()
+    await AnswerCall(exercise, lab, size=4, words=LONG_WORDS).read_slowly()
+    await AnswerCall(exercise, lab).disconnect_in_silence()
+    await AnswerCall(exercise, lab).disconnect_in_mid_answer()
 
 
-class Call:
+class AnswerCall:
     """One call of `answer`, its model and its reader."""
 
     def __init__(

@@ -58,17 +58,17 @@ ASK = (("Last-Event-ID", "11"), ("Accept-Encoding", "gzip"))
 # than when the server wrote it.
 
 
-class Tap:
+class HopTap:
     """A listener between two hops.
 
     Attributes:
         times: When each event could be decoded here, in seconds of trio's clock.
-        whole: The body is complete by its own framing.
+        complete: The body has ended as its framing says.
     """
 
     def __init__(self) -> None:
         self.times: list[float] = []
-        self.whole = False
+        self.complete = False
         self._head = HeadReader(is_request=False)
         self._body: BodyDecoder | None = None
         self._unzip: Callable[[bytes], bytes] = bytes
@@ -89,15 +89,15 @@ class Tap:
                 self.times.append(trio.current_time())
                 self._change.set()
                 self._change = trio.Event()
-        self.whole = self._body.complete
+        self.complete = self._body.complete
 
     def receive_eof(self) -> None:
         try:
             if self._body is not None:
                 self._body.receive_eof()
-                self.whole = True
+                self.complete = True
         except DecodeError:
-            self.whole = False
+            self.complete = False
 
     async def has(self, count: int) -> None:
         """Wait until `count` events have passed here."""
@@ -134,7 +134,7 @@ async def copy(source: trio.SocketStream, target: trio.SocketStream) -> None:
 
 
 @asynccontextmanager
-async def chain(port: int, modes: Sequence[str]) -> AsyncIterator[tuple[int, list[Tap]]]:
+async def chain(port: int, modes: Sequence[str]) -> AsyncIterator[tuple[int, list[HopTap]]]:
     """Start a hop in each of these modes, with a tap on both sides of each.
 
     Args:
@@ -145,18 +145,18 @@ async def chain(port: int, modes: Sequence[str]) -> AsyncIterator[tuple[int, lis
         The port of the last tap, and all taps.
     """
     async with trio.open_nursery() as nursery:
-        taps = [Tap()]
+        taps = [HopTap()]
         port = await nursery.start(serve_tap, taps[0], port)
         for mode in modes:
             port = start_hop(nursery, port, mode)
-            taps.append(Tap())
+            taps.append(HopTap())
             port = await nursery.start(serve_tap, taps[-1], port)
         yield port, taps
         nursery.cancel_scope.cancel()
 
 
 async def serve_tap(
-    tap: Tap, port: int, task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED
+    tap: HopTap, port: int, task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED
 ) -> None:
     (listener,) = await trio.open_tcp_listeners(0, host=LOOPBACK)
     task_status.started(listener.socket.getsockname()[1])
@@ -200,7 +200,7 @@ async def find_the_hop(number: int, port: int, modes: Sequence[str]) -> None:
     start = trio.current_time()
     async with chain(port, modes) as (last, taps):
         await ask(last)
-    if not taps[-1].whole:
+    if not taps[-1].complete:
         raise RemoteProtocolError("the server truncated the answer")
     print("  server ──A── hop 1 ──B── hop 2 ──C── hop 3 ──D── you")
     print("  event       " + "      ".join("ABCD"))
@@ -218,7 +218,7 @@ async def find_the_hop(number: int, port: int, modes: Sequence[str]) -> None:
 
 
 # region held
-def held_for(upstream: Tap, downstream: Tap) -> float:
+def held_for(upstream: HopTap, downstream: HopTap) -> float:
     """Average time for which the hop between two taps held an event, in seconds."""
     pairs = list(zip(upstream.times, downstream.times, strict=False))
     return sum(left - came for came, left in pairs) / max(1, len(pairs))
@@ -235,7 +235,7 @@ async def find_the_cut(port: int, mode: str) -> None:
         await ask(last)
     print(f"Hop 2 cuts the body after 300 bytes (--mode {mode})")
     for letter, tap in zip("ABCD", taps, strict=True):
-        end = "whole" if tap.whole else "truncated: no last chunk"
+        end = "complete" if tap.complete else "truncated: no last chunk"
         print(f"  {letter}  {len(tap.times):2} events, {end}", flush=True)
 
 
@@ -252,7 +252,7 @@ WAIT_SECONDS = 1.0  # for one event
 COUNT = 3
 
 
-def one_by_one(reader: Tap) -> Routes:
+def one_by_one(reader: HopTap) -> Routes:
     async def events() -> AsyncGenerator[bytes, None]:
         for number in range(1, COUNT + 1):
             yield encode_event(ServerSentEvent(data=str(number)))
@@ -318,7 +318,7 @@ async def real_ones(port: int) -> None:
     async with trio.open_nursery() as nursery:
         rows, servers = [], []
         for number, (about, settings, mode) in enumerate([*STREAMS, *ENDS]):
-            reader = Tap()
+            reader = HopTap()
             server = start_server(nursery, one_by_one(reader)) if number < len(STREAMS) else port
             at = start_hop(nursery, server, mode)
             for setting in settings:
@@ -345,8 +345,8 @@ async def real_ones(port: int) -> None:
         print(f"  {about:54}{'streams' if len(reader.times) == COUNT else 'holds them'}")
     print("\nnginx, and a server that dies in the middle: what do you get?")
     for about, reader, _ in rows[len(STREAMS) :]:
-        whole = "a whole answer" if reader.whole else "a truncated answer"
-        print(f"  {about:54}{whole}", flush=True)
+        answer = "a complete answer" if reader.complete else "a truncated answer"
+        print(f"  {about:54}{answer}", flush=True)
 
 
 async def until_it_listens(port: int) -> None:

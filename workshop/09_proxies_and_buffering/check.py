@@ -35,11 +35,11 @@ MODE = {
 
 
 async def check(exercise: ModuleType, lab: Lab) -> None:
-    await Client(exercise, lab).see_it_through()
-    await Client(exercise, lab).see_it_cut_off()
+    await RelayRun(exercise, lab).see_it_through()
+    await RelayRun(exercise, lab).see_it_cut_off()
 
 
-class Client:
+class RelayRun:
     """The client of one relay, and its upstream."""
 
     def __init__(self, exercise: ModuleType, lab: Lab) -> None:

@@ -88,7 +88,7 @@ PADDED = 96  # bytes
 # connection.
 
 
-class Tapped(SocketStream):
+class TappedStream(SocketStream):
     """The client's connection, with a listener on what the server sends.
 
     Attributes:
@@ -135,20 +135,20 @@ class Word(msgspec.Struct):
 # --- The client -------------------------------------------------------------------------------
 
 
-async def connect(port: int, context: ssl.SSLContext, cut_after: int = 1 << 30) -> "Connected":
+async def connect(port: int, context: ssl.SSLContext, cut_after: int = 1 << 30) -> "Pipe":
     opened = await trio.open_tcp_stream("localhost", port)
-    tapped = Tapped(socket.socket(fileno=opened.socket.detach()))
+    tapped = TappedStream(socket.socket(fileno=opened.socket.detach()))
     tls = TLSStream(tapped, context, server_hostname="localhost")
     await tls.handshake()
     tapped.heard = b""  # drop the handshake: the answer follows
     tapped.cut_after = cut_after
-    return Connected(tapped, tls)
+    return Pipe(tapped, tls)
 
 
-class Connected:
+class Pipe:
     """An encrypted connection, and the listener on it."""
 
-    def __init__(self, tapped: Tapped, tls: TLSStream) -> None:
+    def __init__(self, tapped: TappedStream, tls: TLSStream) -> None:
         self.tapped = tapped
         self.tls = tls
 

@@ -68,16 +68,16 @@ def check_cut(exercise: ModuleType, lab: Lab, step: int) -> None:
     """`step` bytes in each read: is each length returned before the rest of its record comes?"""
     listener = exercise.Listener()
     stream = b"".join(HANDSHAKE + RECORDS)
-    told: list[tuple[int, int]] = []  # (length, bytes given when it was returned)
+    returned: list[tuple[int, int]] = []  # (length, bytes given when it was returned)
     for start in range(0, len(stream), step):
         heard = stream[start : start + step]
-        told += [(size, start + len(heard)) for size in listener.receive_data(lab.give(heard))]
-    if [size for size, _ in told] != SIZES:
-        message = f"heard {at_a_time(step)}: {few([size for size, _ in told])}, not {SIZES}"
+        returned += [(size, start + len(heard)) for size in listener.receive_data(lab.give(heard))]
+    if [size for size, _ in returned] != SIZES:
+        message = f"heard {at_a_time(step)}: {few([size for size, _ in returned])}, not {SIZES}"
         rule = "a record may come in any number of reads, and so may its five bytes"
         raise Failure("assumes-whole-records", message, sent=stream[:40], rule=rule)
     at = sum(map(len, HANDSHAKE))
-    for (size, when), heard in zip(told, RECORDS, strict=True):
+    for (size, when), heard in zip(returned, RECORDS, strict=True):
         if when >= at + 5 + step:
             late = when - at - 5
             message = f"the length {size} is returned {late} bytes after the five bytes that say it"

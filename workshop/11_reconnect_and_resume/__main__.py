@@ -130,7 +130,7 @@ def routes(pace: Pace) -> Routes:
 # --- The client: what an EventSource does ------------------------------------------------------
 
 
-class Connection(msgspec.Struct):
+class ConnectionRecord(msgspec.Struct):
     """One of the connections over which an answer comes.
 
     Attributes:
@@ -152,11 +152,11 @@ class Connection(msgspec.Struct):
 
 
 # region reconnect
-async def connections(url: str, seconds_per_ms: float) -> AsyncGenerator[Connection, None]:
+async def connections(url: str, seconds_per_ms: float) -> AsyncGenerator[ConnectionRecord, None]:
     """Ask, and after each end of a connection ask again with the last id, until a 204."""
     last_event_id, retry = "", 3000
     while True:
-        connection = Connection(last_event_id)
+        connection = ConnectionRecord(last_event_id)
         headers = (("Last-Event-ID", last_event_id),) if last_event_id else ()
         async with request("GET", url, headers) as response:
             connection.status = response.status
@@ -199,7 +199,7 @@ async def watch(port: int, seconds_per_ms: float) -> None:
     print(f"  the whole text: {text == TEXT}   each event once: {len(set(ids)) == len(ids)}")
 
 
-def show(number: int, connection: Connection) -> None:
+def show(number: int, connection: ConnectionRecord) -> None:
     asked = f"Last-Event-ID: {connection.asked}" if connection.asked else ""
     what = connection.text + (" ✂" if connection.cut else "")
     if connection.status == 204:

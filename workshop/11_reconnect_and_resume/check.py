@@ -42,7 +42,7 @@ CONNECTIONS: list[tuple[int, float, list[str] | None]] = [
 ]
 
 
-class Server:
+class ScriptedServer:
     """Sends the answers of CONNECTIONS, and checks each request and its time.
 
     Attributes:
@@ -75,7 +75,7 @@ class Server:
             raise self.failure("ignores-retry", message, "`retry` is the reconnection time, in ms")
         self._ended = trio.current_time()
         if lines is None:
-            raise ConnectionError("nobody answered")
+            raise ConnectionError("the server did not answer")
         self.bodies.append(self._send(lines))
         return self._exercise.Response(200 if lines else 204, self.bodies[-1])
 
@@ -125,7 +125,7 @@ class Server:
 
 
 async def check(exercise: ModuleType, lab: Lab) -> None:
-    server = Server(exercise, lab)
+    server = ScriptedServer(exercise, lab)
     try:
         async with aclosing(exercise.read(server.ask)) as tokens:
             async for token in tokens:

@@ -20,16 +20,16 @@ Trace = list[tuple[float, str]]
 
 
 async def check(exercise: ModuleType, lab: Lab) -> None:
-    await Run(exercise, lab).due_times()
-    await Run(exercise, lab).one_task()
-    await Run(exercise, lab).no_drift()
-    await Run(exercise, lab).a_new_one_wakes_it()
-    await Run(exercise, lab).a_full_batch_queues()
-    await Run(exercise, lab).one_fails()
-    await Run(exercise, lab).others_may_run()
+    await EngineRun(exercise, lab).due_times()
+    await EngineRun(exercise, lab).one_task()
+    await EngineRun(exercise, lab).no_drift()
+    await EngineRun(exercise, lab).a_new_one_wakes_it()
+    await EngineRun(exercise, lab).a_full_batch_queues()
+    await EngineRun(exercise, lab).one_fails()
+    await EngineRun(exercise, lab).others_may_run()
 
 
-class Run:
+class EngineRun:
     """One engine, and a record of each step and its time."""
 
     def __init__(self, exercise: ModuleType, lab: Lab) -> None:

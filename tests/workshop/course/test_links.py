@@ -54,7 +54,7 @@ LESSON = "workshop/03_chunks/README.md"
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "told"),
+    ("name", "text", "expected"),
     [
         (LESSON, "[x](../../protocol/codec.py#the-loop)\n", []),
         (LESSON, "# Nothing\n", ["protocol/codec.py: no page shows region the-loop"]),
@@ -85,11 +85,11 @@ LESSON = "workshop/03_chunks/README.md"
         ),
     ],
 )
-def test_a_broken_link_is_found(name: str, text: str, told: list[str], tmp_path: Path) -> None:
+def test_a_broken_link_is_found(name: str, text: str, expected: list[str], tmp_path: Path) -> None:
     plant(tmp_path, TREE | {"servers/page/a.js": "let x;\n"} | {name: text})
     found = wrong(Links(Tree(tmp_path)))
-    assert len(found) == len(told)
-    for line, beginning in zip(sorted(found), sorted(told), strict=True):
+    assert len(found) == len(expected)
+    for line, beginning in zip(sorted(found), sorted(expected), strict=True):
         assert line.startswith(beginning)
 
 
