@@ -1,4 +1,4 @@
-"""Lesson 7: disconnects. A FIN does not say that the reader has gone; a failed write does.
+"""Lesson 7: a FIN is not a disconnect. A failed write proves one, and so does an RST.
 
 A reader may disconnect at any moment: it closes a tab, loses its network, or presses Ctrl-C. What
 the server's kernel receives depends on how the client closed:

@@ -35,8 +35,8 @@ MODE = {
 
 
 async def check(exercise: ModuleType, lab: Lab) -> None:
-    await RelayRun(exercise, lab).see_it_through()
-    await RelayRun(exercise, lab).see_it_cut_off()
+    await RelayRun(exercise, lab).whole_answer()
+    await RelayRun(exercise, lab).broken_upstream()
 
 
 class RelayRun:
@@ -52,7 +52,7 @@ class RelayRun:
         self._server, self._pieces = trio.open_memory_channel[bytes](0)
         self._cut = False
 
-    async def see_it_through(self) -> None:
+    async def whole_answer(self) -> None:
         ours, theirs = self._lab.connection()
         async with self._lab.running(self._relay, theirs):
             for number, piece in enumerate(PIECES, 1):
@@ -65,7 +65,7 @@ class RelayRun:
             message = f"{trailing!r} follows the last chunk, where the next response begins"
             raise self._failure("bytes-after-the-end", message)
 
-    async def see_it_cut_off(self) -> None:
+    async def broken_upstream(self) -> None:
         self._cut = True
         ours, theirs = self._lab.connection()
         async with self._lab.running(self._relay, theirs):

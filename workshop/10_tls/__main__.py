@@ -135,17 +135,17 @@ class Word(msgspec.Struct):
 # --- The client -------------------------------------------------------------------------------
 
 
-async def connect(port: int, context: ssl.SSLContext, cut_after: int = 1 << 30) -> "Pipe":
+async def connect(port: int, context: ssl.SSLContext, cut_after: int = 1 << 30) -> "TLSPipe":
     opened = await trio.open_tcp_stream("localhost", port)
     tapped = TappedStream(socket.socket(fileno=opened.socket.detach()))
     tls = TLSStream(tapped, context, server_hostname="localhost")
     await tls.handshake()
     tapped.heard = b""  # drop the handshake: the answer follows
     tapped.cut_after = cut_after
-    return Pipe(tapped, tls)
+    return TLSPipe(tapped, tls)
 
 
-class Pipe:
+class TLSPipe:
     """An encrypted connection, and the listener on it."""
 
     def __init__(self, tapped: TappedStream, tls: TLSStream) -> None:
