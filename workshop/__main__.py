@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if sys.stdin is None:  # `<&-`
         sys.stdin = os.fdopen(os.open(os.devnull, os.O_RDONLY))
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a screen without 你 gets \\u4f60
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal without 你 gets \\u4f60
     if arguments == ["--version"]:
         print(f"workshop {__version__}")
         return 0

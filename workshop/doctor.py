@@ -258,7 +258,7 @@ def main(argv: list[str] | None = None) -> int:
     description = "What is installed on this machine, and how to get the rest."
     argparse.ArgumentParser(prog="workshop doctor", description=description).parse_args(argv)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a screen without ✓ gets \\u2713
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal without ✓ gets \\u2713
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     ready, last_todo = True, ""
     for section in SECTIONS:

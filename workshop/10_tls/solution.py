@@ -8,8 +8,8 @@ class Listener:
     """Reads the ciphertext of one direction of a connection."""
 
     def __init__(self) -> None:
-        self._header = b""  # of the next record: the bytes that have come
-        self._remaining = 0  # bytes of this record that are still to come
+        self._header = b""  # the bytes of the next header that have come
+        self._remaining = 0  # bytes of this record still to come
 
     def receive_data(self, data: bytes) -> list[int]:
         """Take the ciphertext of one read, cut anywhere."""
