@@ -20,7 +20,7 @@ HEARTBEAT_SECONDS = 0.5
 HEARTBEAT = b": keep-alive\n"
 WORDS = ("one", "two", "three", "four", "five", "six")
 # When the reader has made room, chance decides which of two waiting tasks writes first. Without a
-# lock, an event stays whole through so many small reads only once in 2**50.
+# lock, an event stays intact through so many small reads only once in 2**50.
 LONG_WORDS = ("a long token, " * 20,)
 WHY = {  # the cause named by a failure, because a missing event has more than one possible cause
     "held-back": "the handler holds it back",

@@ -124,7 +124,7 @@ def records(ciphertext: bytes) -> list[tuple[bytes, bytes]]:
 # content type, plus any expansion added by the AEAD algorithm" (RFC 8446 §5.2): 1 + 16.
 OVERHEAD = 17
 
-# The listener knows our documentation: the bytes around each token are always the same.
+# The listener knows our documentation: the number of bytes around a token is always the same.
 AROUND = len(encode_chunk(encode_event(ServerSentEvent("word", '{"text":""}', "12"))))
 
 
