@@ -1,9 +1,9 @@
 """The course: the `workshop` command, one folder per lesson.
 
     __main__.py   the command and its subcommands
-    serve.py      all servers at once, and the map of what runs where
-    aha.py        ten seconds, standard library only
-    doctor.py     what this machine has
+    serve.py      all servers at once, and a map of their addresses
+    aha.py        a demonstration of ten seconds, standard library only
+    doctor.py     what is installed on this machine
     bench.py      benchmarks
 
     runner/       the exercises: learn, check, hint, solution
@@ -17,8 +17,8 @@ import sys
 
 __version__ = "0.1.0"
 
-# The command is being imported: until it runs, Ctrl-C ends it as it ends any program, without a
-# traceback. `workshop` is the console script, "-m" Python while it looks for a module.
+# While Python still imports the command, Ctrl-C must end it without a traceback. sys.argv[0] ends
+# with `workshop` in the console script, and is "-m" while Python looks for the module.
 if (
     sys.argv[0] == "-m" or sys.argv[0].endswith("workshop")
 ) and signal.getsignal(signal.SIGINT) is signal.default_int_handler:

@@ -1,10 +1,11 @@
 """The command: `workshop`, or `python -m workshop` in a clone.
 
-Each subcommand is a function of a module, `main(argv)` where none is named, imported when it is
-asked for: `aha` and `doctor` run on a bare Python, with nothing installed.
+Each subcommand is a function in a module, `main(argv)` unless another one is named. The module is
+imported only when its command is used, so `aha` and `doctor` run on a bare Python, with nothing
+installed.
 """
 
-from __future__ import annotations  # an old Python must get as far as being told so
+from __future__ import annotations  # so that an old Python gets as far as our message
 
 import io
 import os
@@ -21,18 +22,18 @@ PARTS = {"workshop", "protocol", "servers", "clients"}
 
 COMMANDS = {
     "serve": ("workshop.serve", "all servers on this machine, and the map (the default)"),
-    "aha": ("workshop.aha", "ten seconds: the same answer three ways, byte for byte"),
-    "learn": ("workshop.runner.learn", "the exercises, one after the other, checked when you save"),
-    "list": ("workshop.runner.commands:list_lessons", "the exercises, and how far you have come"),
+    "aha": ("workshop.aha", "ten seconds: the same answer in three ways, byte for byte"),
+    "learn": ("workshop.runner.learn", "the exercises, one after the other, checked on each save"),
+    "list": ("workshop.runner.commands:list_lessons", "the exercises, and your progress"),
     "check": ("workshop.runner.commands:check", "check an exercise: check 3, or check --all"),
     "hint": ("workshop.runner.commands:hint", "the next hint for an exercise; there are three"),
     "solution": ("workshop.runner.commands:solution", "the solution, once yours passes"),
-    "reset": ("workshop.runner.commands:reset", "begin an exercise anew; yours is kept beside it"),
+    "reset": ("workshop.runner.commands:reset", "start an exercise again; your file is kept"),
     "course": ("workshop.course.build", "the lessons and the annotated source, as web pages"),
     "chat": ("workshop.chat", "talk to the simulated LLM, or to any OpenAI-compatible API"),
     "nc": ("clients.nc", "netcat: bytes between a connection and this terminal"),
-    "doctor": ("workshop.doctor", "what this machine has, and what to do about the rest"),
-    "bench": ("workshop.bench", "how fast all of this is here (needs the clone)"),
+    "doctor": ("workshop.doctor", "what is installed on this machine, and how to get the rest"),
+    "bench": ("workshop.bench", "measure this project on your machine (needs the clone)"),
 }
 
 USAGE = """\
@@ -43,8 +44,8 @@ Every byte of a streamed AI answer, from `yield` to the pixel.
 commands:
 {commands}
 
-`workshop COMMAND --help` says more. The course begins with `workshop learn`, and
-in workshop/01_generator_basics.
+`workshop COMMAND --help` says more. Start the course with `workshop learn`, and read
+workshop/01_generator_basics.
 """
 
 
@@ -54,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if sys.stdin is None:  # `<&-`
         sys.stdin = os.fdopen(os.open(os.devnull, os.O_RDONLY))
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a screen without 你 gets \\u4f60
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal without 你 gets \\u4f60
     if arguments == ["--version"]:
         print(f"workshop {__version__}")
         return 0
@@ -79,14 +80,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(COMMANDS[name][0], rest)
     except KeyboardInterrupt:
-        return 130  # what a shell reports of a program ended by SIGINT: 128 + 2
-    except BrokenPipeError:  # `workshop doctor | head`: Python would complain again at its end
+        return 130  # as a shell reports an end by SIGINT: 128 + 2
+    except BrokenPipeError:  # `workshop doctor | head`: else Python reports it at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141  # ended by SIGPIPE: 128 + 13
+        return 141  # an end by SIGPIPE: 128 + 13
 
 
 def _run(command: str, arguments: Sequence[str]) -> int:
-    """Import what a command is, MODULE or MODULE:FUNCTION, and call it."""
+    """Import MODULE or MODULE:FUNCTION, and call it."""
     module, _, function = command.partition(":")
     for name in sorted(PARTS):
         found = find_spec(name)

@@ -1,4 +1,4 @@
-"""The command `workshop bench`: how fast this project is, measured on your machine.
+"""The command `workshop bench`: measures this project on your machine.
 
     workshop bench codecs              the codecs beside httpx-sse, the openai SDK, h11, httptools
     workshop bench codecs --only sse   the rows whose name contains "sse"
@@ -6,9 +6,9 @@
     workshop bench streams --quick     the same in about a minute
     workshop bench proxy               the OpenAI proxy beside FastAPI with httpx, nginx, HAProxy
 
-What is measured, and how, stands in `tests/bench/`, in `codecs.py`, `streams.py` and `proxy.py`;
-this file reads the flags, draws the progress bar and prints the result. The benchmarks are not part
-of the installed package: they need the clone.
+`codecs.py`, `streams.py` and `proxy.py` in `tests/bench/` say what they measure and how. This file
+reads the flags, draws the progress bar and prints the result. The benchmarks are not part of the
+installed package: they need the clone.
 """
 
 import argparse
@@ -29,18 +29,18 @@ NEEDS_CLONE = (
     "run `python -m workshop bench` in its top folder."
 )
 INSTALL = "pip install -c .ci/locked.txt -e '.[bench]'"
-PIPE_WIDTH = 110  # columns, where there is no terminal to ask
-QUIET_SECONDS = 30.0  # where there is no terminal: progress is a line, this often at most
+PIPE_WIDTH = 110  # columns of the output if it is not a terminal
+QUIET_SECONDS = 30.0  # least time between two lines of progress if there is no terminal
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one benchmark and print it.
 
     Args:
-        argv: the arguments after `workshop bench`.
+        argv: The arguments after `workshop bench`; None for those of this process.
 
     Returns:
-        0; 1 when a contestant's output is wrong; 2 when there is nothing to run.
+        The exit code: 0; 1 if a contestant's output is wrong; 2 if there is nothing to run.
     """
     options = parse(argv)
     try:
@@ -63,7 +63,7 @@ def run_codecs(options: argparse.Namespace) -> int:
     missing = codecs.load_peers()[1]
     if missing:
         absent = ", ".join(missing)
-        print(f"not here, so marked as absent: {absent}. To add: {INSTALL}", file=sys.stderr)
+        print(f"not installed, so marked as absent: {absent}. To add: {INSTALL}", file=sys.stderr)
 
     with progress_bar(len(names) * (options.rounds + 1)) as step:
         try:
@@ -71,7 +71,7 @@ def run_codecs(options: argparse.Namespace) -> int:
                 events=options.events, rounds=options.rounds, only=options.only, step=step
             )
         except table.DifferentWork as error:
-            print(f"not timed, the work is not the same: {error}", file=sys.stderr)
+            print(f"not timed, because the work differs: {error}", file=sys.stderr)
             return 1
 
     table.show(report, console())
@@ -92,7 +92,7 @@ def run_proxy(options: argparse.Namespace) -> int:
 
 
 def run_servers(options: argparse.Namespace, race: Any) -> int:
-    """A race of servers, each a process of its own: `tests.bench.streams` or `.proxy`."""
+    """Run a race of servers, each in its own process: `tests.bench.streams` or `.proxy`."""
     name = f"workshop bench {options.bench}"
     if not sys.platform.startswith("linux"):
         print(f"{name} needs Linux: epoll, /proc and cores to pin to.", file=sys.stderr)
@@ -132,11 +132,13 @@ def no_such(only: str, names: list[str]) -> int:
 
 @contextmanager
 def progress_bar(total: int) -> Iterator[Callable[[str], None]]:
-    """A bar that is `total` steps long; what it yields moves it on by one, with a name. Where there
-    is no terminal, a line now and then: a benchmark may take a quarter of an hour."""
+    """Show a progress bar. Yields a function that advances it by one of `total` steps, with a name.
+
+    Without a terminal it prints a line now and then, because a benchmark may take 15 minutes.
+    """
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    # Redrawn between the timed runs only: a thread that redraws would take part in the race.
+    # Redrawn only between the timed runs, because a thread that redraws would disturb them.
     with Progress(
         *columns,
         console=console,
@@ -173,12 +175,12 @@ def write_json(file: Path | None, report: dict[str, object]) -> None:
 def parse(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="workshop bench", description="Measure this project.")
     benches = parser.add_subparsers(dest="bench", required=True, metavar="BENCH")
-    codecs = benches.add_parser("codecs", help="SSE and chunked coding beside their peers")
+    codecs = benches.add_parser("codecs", help="our SSE and chunked coding beside other libraries")
     add = codecs.add_argument
-    add("--events", type=positive, default=50_000, metavar="N", help="how many [%(default)s]")
-    add("--rounds", type=positive, default=7, metavar="N", help="how many [%(default)s]")
-    add("--json", type=Path, metavar="FILE", help="also write the seconds of every round")
-    add("--only", default="", metavar="SUBSTRING", help="only rows with this in their name")
+    add("--events", type=positive, default=50_000, metavar="N", help="events [%(default)s]")
+    add("--rounds", type=positive, default=7, metavar="N", help="rounds [%(default)s]")
+    add("--json", type=Path, metavar="FILE", help="also write the seconds of each round to FILE")
+    add("--only", default="", metavar="SUBSTRING", help="only rows whose name contains this")
     codecs.set_defaults(run=run_codecs)
 
     races = {
@@ -188,11 +190,11 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     for name, (run, about) in races.items():
         race = benches.add_parser(name, help=about)
         add = race.add_argument
-        add("--quick", action="store_true", help="once, shorter, and only those with a goal")
-        add("--rounds", type=positive, metavar="N", help="how many [3; quick: 1]")
-        add("--seconds", type=positive_seconds, metavar="S", help="of each [4; quick: less]")
-        add("--json", type=Path, metavar="FILE", help="also write every run")
-        add("--only", default="", metavar="SUBSTRING", help="only figures with this in their name")
+        add("--quick", action="store_true", help="one short round of the figures that have a goal")
+        add("--rounds", type=positive, metavar="N", help="rounds [3; quick: 1]")
+        add("--seconds", type=positive_seconds, metavar="S", help="seconds a run [4; quick: less]")
+        add("--json", type=Path, metavar="FILE", help="also write each run to FILE")
+        add("--only", default="", metavar="SUBSTRING", help="only figures whose name contains this")
         race.set_defaults(run=run)
     return parser.parse_args(argv)
 
@@ -207,7 +209,7 @@ def positive(text: str) -> int:
 def positive_seconds(text: str) -> float:
     value = float(text)
     if not 0 < value <= 60:
-        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds, 60 at most")
+        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds up to 60")
     return value
 
 

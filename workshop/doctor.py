@@ -1,15 +1,16 @@
-"""What this machine has: `workshop doctor`, or `python3 -m workshop doctor` in a bare clone.
+"""What is installed here: `workshop doctor`, or `python3 -m workshop doctor` in a bare clone.
 
-One line for each thing the workshop uses, and what to do where something is missing. ✓ is here,
-✗ must come before the workshop can run, – is good to have. Standard library only, and no syntax
-newer than Python 3.8, so that even a Python that is too old can read this file and say so.
+One line for each thing that the workshop uses, and for each missing one a line that gets it.
+✓ is installed, ✗ is missing and required, – is missing and optional. This file uses the standard
+library only, and no syntax newer than Python 3.8, so that a Python that is too old can still run it
+and say so.
 
-Netcats share a name and little else: each is asked for its own help text, because `nc` may be any
-of them. What differs is the end of the input, which a pipe reaches at once:
+Netcats share a name and little else. `nc` may be any of them, so each is asked for its help text.
+They differ in what they do at the end of their input, which a pipe reaches at once:
 
     OpenBSD, traditional    wait until the server closes
-    Ncat, BusyBox           send FIN at once and wait; many servers take that for a goodbye
-    socat                   sends FIN at once and leaves after half a silent second, or -t seconds
+    Ncat, BusyBox           send a FIN at once and wait; many servers take that for a disconnect
+    socat                   sends a FIN at once, and closes after 0.5 s of silence, or -t seconds
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ PACKAGES = {
     "watchfiles": (0, 21),
     "markdown-it-py": (3,),
     "pygments": (2, 17),
+    "trustme": (1, 2),
 }
 PORTS = {
     8000: "servers.chat",
@@ -50,14 +52,14 @@ PORTS = {
 }
 OURS = "streaming-workshop"  # SERVER of servers/http/reply_head.py, which needs packages
 ASK_SECONDS = 1.0
-OPTIONAL = {  # for the tests with real peers
+OPTIONAL = {  # used by tests with other programs
     "Chromium": ("--version", ["chromium", "chromium-browser", "google-chrome"]),
     "nginx": ("-v", ["nginx"]),
     "HAProxy": ("-v", ["haproxy"]),
 }
 
 REQUEST = r"printf 'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'"
-HELP = {  # how to ask each command what it is, without opening a connection
+HELP = {  # arguments that make each command say what it is, without opening a connection
     "nc": ["-h"],
     "netcat": ["-h"],
     "ncat": ["-h"],
@@ -66,10 +68,10 @@ HELP = {  # how to ask each command what it is, without opening a connection
     "socat": ["-V"],
     "busybox": ["nc", "--help"],
 }
-HALF_CLOSE = "half-closes at once; our servers go on"
-NETCATS = [  # how its help text shows it, its name, what to type after the pipe, a note
+HALF_CLOSE = "half-closes at once; our servers still answer"
+NETCATS = [  # (a pattern of its help text, its name, the command after the pipe, a note)
     (r"OpenBSD netcat", "OpenBSD netcat", "{} localhost 8000", ""),
-    (r"\[v1\.\d+", "traditional netcat", "{} localhost 8000", "-q 0 or -q 1 would hang up early"),
+    (r"\[v1\.\d+", "traditional netcat", "{} localhost 8000", "-q 0 or -q 1 would close too early"),
     (r"Ncat \d", "Ncat", "{} localhost 8000", HALF_CLOSE),
     (r"socat version", "socat", "{} -t 30 - TCP:localhost:8000", HALF_CLOSE),
     (r"BusyBox v[\s\S]*Usage: nc", "BusyBox nc", "{} localhost 8000", HALF_CLOSE),
@@ -80,14 +82,14 @@ NETCATS = [  # how its help text shows it, its name, what to type after the pipe
 
 @dataclass(frozen=True)
 class Finding:
-    mark: str  # ✓ here, ✗ needed and missing, – good to have and missing
+    mark: str  # ✓ installed, ✗ missing and required, – missing and optional
     name: str
     what: str
     todo: str = ""  # a line to paste
 
 
 def this_command() -> str:
-    """What to type for the workshop: as it was started, for it may not be on the PATH."""
+    """The command that started the workshop, because `workshop` may not be on the PATH."""
     started = sys.argv[0]
     if os.path.basename(started) == "workshop":
         return typed(started)
@@ -97,7 +99,7 @@ def this_command() -> str:
 
 
 def typed(program: str) -> str:
-    """A program's name if a shell finds it by that, else where it is."""
+    """A program's name if a shell finds it by that name, else its path."""
     name = os.path.basename(program)
     return name if shutil.which(name) == program else shlex.quote(program)
 
@@ -130,7 +132,7 @@ def packages() -> Iterator[Finding]:
         try:
             importlib.import_module(module)
             version = metadata.version(name)
-        except Exception as problem:  # missing, or there and broken: both are told, none is raised
+        except Exception as problem:  # missing, or installed and broken: both are reported
             missing = isinstance(problem, ModuleNotFoundError) and problem.name == module
             yield Finding("✗", name, "missing" if missing else f"broken: {problem}", install_line())
             continue
@@ -141,7 +143,7 @@ def packages() -> Iterator[Finding]:
 
 
 def answer_of(*command: str) -> str:
-    """What a command prints on both its outputs; empty where it cannot be run."""
+    """What a command prints to stdout and stderr; "" if it cannot run or does not end in 5 s."""
     try:
         done = subprocess.run(
             command,
@@ -156,7 +158,7 @@ def answer_of(*command: str) -> str:
 
 
 def find(command: str) -> str | None:
-    """Where a command is; servers live in sbin, which a user's PATH may not have."""
+    """The path of a command. Servers are in sbin, which a user's PATH may not have."""
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
     return shutil.which(command, path=path)
 
@@ -180,7 +182,7 @@ def netcats() -> Iterator[Finding]:
     seen = set()
     for command, arguments in HELP.items():
         path = find(command)
-        program = os.path.realpath(path) if path else ""  # as /etc/alternatives has it
+        program = os.path.realpath(path) if path else ""  # /etc/alternatives has symbolic links
         if not path or program in seen:
             continue
         help_text = answer_of(path, *arguments)
@@ -201,11 +203,11 @@ def netcats() -> Iterator[Finding]:
 
 
 def can_bind(host: str, port: int) -> str:
-    """Empty when a server could listen there; else why not."""
+    """Why a server cannot listen there; "" if it can."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_STREAM) as sock:
-            if os.name == "posix":  # as servers do, so that a port just left counts as free
+            if os.name == "posix":  # as servers do, so that a port closed just now counts as free
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind((host, port))
     except OSError as problem:
@@ -214,7 +216,7 @@ def can_bind(host: str, port: int) -> str:
 
 
 def answering_on(port: int, host: str = "localhost") -> str:
-    """What the server on a port calls itself, "" if it does not say so soon."""
+    """The `Server` field of the server on this port; "" if there is none in ASK_SECONDS."""
     connection = http.client.HTTPConnection(host, port, timeout=ASK_SECONDS)
     try:
         connection.request("HEAD", "/")
@@ -231,9 +233,9 @@ def network() -> Iterator[Finding]:
     for port, module in PORTS.items():
         problem = can_bind("127.0.0.1", port) or ("" if no_ipv6 else can_bind("::1", port))
         if problem == "busy" and answering_on(port) == OURS:
-            yield Finding("✓", f"port {port}", "the workshop runs there")
+            yield Finding("✓", f"port {port}", "the workshop is running there")
         elif problem:
-            todo = f"stop what runs there, or: python -m {module} --port 0"
+            todo = f"stop the program that uses it, or: python -m {module} --port 0"
             yield Finding("–", f"port {port}", problem, todo)
         else:
             yield Finding("✓", f"port {port}", "free")
@@ -253,10 +255,10 @@ COLOURS = {"✓": "32", "✗": "31", "–": "33"}
 
 
 def main(argv: list[str] | None = None) -> int:
-    description = "What this machine has, and what to do about the rest."
+    description = "What is installed on this machine, and how to get the rest."
     argparse.ArgumentParser(prog="workshop doctor", description=description).parse_args(argv)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a screen without ✓ gets \\u2713
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal without ✓ gets \\u2713
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     ready, last_todo = True, ""
     for section in SECTIONS:
@@ -266,8 +268,8 @@ def main(argv: list[str] | None = None) -> int:
             if colour:
                 mark = f"\x1b[{COLOURS[mark]}m{mark}\x1b[0m"
             print(f"{mark} {finding.name:18}{finding.what}".rstrip())
-            if finding.todo and finding.todo != last_todo:  # the same cure is named once
+            if finding.todo and finding.todo != last_todo:  # print the same line once
                 print(f"{'':20}{finding.todo}")
             last_todo = finding.todo
-    print(f"\nThe workshop can run: {this_command()}" if ready else "\nNot yet: see each ✗ above.")
+    print(f"\nThe workshop can run: {this_command()}" if ready else "\nNot ready yet: see each ✗.")
     return 0 if ready else 1

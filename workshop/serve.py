@@ -1,4 +1,4 @@
-"""All servers of the workshop in one process, and the map: what runs where, what to paste.
+"""All servers of the workshop in one process, and the map: each address, with lines to paste.
 
     $ workshop
     http://localhost:8000/   home, chat page, simulated LLM
@@ -33,15 +33,16 @@ from .doctor import OURS, answering_on, netcats, this_command
 __all__ = ["main"]
 
 
-class Place(msgspec.Struct):
+class MapEntry(msgspec.Struct):
     """One server on the map.
 
     Args:
-        name: of its `--NAME-port` flag.
-        port: the usual one.
-        title: what it is.
-        make_routes: what it answers, by the flags; the ports of those before it are known then.
-        tries: lines to paste; {url} is its address, {host} and {port} its parts, {nc} a netcat.
+        name: The name in its `--NAME-port` flag.
+        port: Default port.
+        title: What the map says about it.
+        make_routes: Makes its routes from the flags, which then hold the ports of the entries
+            above it.
+        tries: Lines to paste. {url} is the server's address, {nc} a netcat with its arguments.
         fin_is_leaving: see `Limits`.
     """
 
@@ -59,7 +60,7 @@ ASK = """'{{"model":"sim-1","stream":true,"messages":[{{"role":"user","content":
 
 
 def proxy_routes(options: argparse.Namespace) -> Routes:
-    """To the real API if there is a key for it, else to the simulated LLM of the same map."""
+    """Forward to the real API if there is a key for it, else to the simulated LLM on this map."""
     key = key_of_environment()
     host = "127.0.0.1" if options.host == "localhost" else options.host
     here = url(host, options.chat_port) + "v1"
@@ -67,12 +68,12 @@ def proxy_routes(options: argparse.Namespace) -> Routes:
     return openai_proxy.routes(upstream)
 
 
-PROXY = "OpenAI proxy, before " + (
+PROXY = "OpenAI proxy, forwards to " + (
     "the real API" if os.environ.get("OPENAI_API_KEY") else "the simulated LLM (no OPENAI_API_KEY)"
 )
 
-PLACES = [
-    Place(
+ENTRIES = [
+    MapEntry(
         "chat",
         8000,
         "home, chat page, simulated LLM",
@@ -85,21 +86,21 @@ PLACES = [
             "curl {url}faults",
         ],
     ),
-    Place(
+    MapEntry(
         "chunked",
         8003,
         "lesson 3: chunked coding",
         lambda options: chunked.routes(Pace(0.2, 0.2)),
         ["curl -N --raw {url}", GET.format(path="/")],
     ),
-    Place(
+    MapEntry(
         "sse",
         8004,
         "lesson 4: Server-Sent Events",
         lambda options: sse.routes(Pace(0.2, 0.2)),
         ["curl -N {url}", "curl -N -H 'Last-Event-ID: 7' {url}", GET.format(path="/")],
     ),
-    Place(
+    MapEntry(
         "proxy",
         8005,
         PROXY,
@@ -111,25 +112,25 @@ PLACES = [
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Serve until Ctrl-C. Returns the exit code: 0, or 1 when nothing could be served."""
+    """Serve until Ctrl-C. Returns the exit code: 0, or 1 if no server could start."""
     parser = argparse.ArgumentParser(
         prog="workshop serve",
         usage="%(prog)s [FLAGS]  (--help lists them)",
         description="Serve everything on this machine and print the map.",
-        epilog="From --profile on, they are for the simulated LLM, as in python -m servers.chat.",
+        epilog="--profile and what follows it set the simulated LLM, as in python -m servers.chat.",
     )
     parser.add_argument(
         "--host", default="localhost", help="name or address to listen on (default: %(default)s)"
     )
-    for place in PLACES:
+    for entry in ENTRIES:
         parser.add_argument(
-            f"--{place.name}-port",
+            f"--{entry.name}-port",
             type=port_number,
-            default=place.port,
+            default=entry.port,
             metavar="N",
-            help=f"port of {place.title}; 0 picks a free one (default: %(default)s)",
+            help=f"port of {entry.title}; 0 picks a free one (default: %(default)s)",
         )
-    parser.add_argument("--quiet", action="store_true", help="no line for each request")
+    parser.add_argument("--quiet", action="store_true", help="do not log each request")
     flags.add_flags(parser)
     options = parser.parse_args(argv)
     show_log(options.quiet)
@@ -137,10 +138,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     servers: list[tuple[Server, list[socket.socket]]] = []
     lines: list[str] = []
     problems: list[str] = []
-    running = 0  # of these servers, in a workshop that was started before
+    running = 0  # servers on this map that a workshop started earlier serves
     course = "workshop/01_generator_basics/README.md"
-    for place in PLACES:
-        port = getattr(options, f"{place.name}_port")
+    for entry in ENTRIES:
+        port = getattr(options, f"{entry.name}_port")
         try:
             sockets = listen(options.host, port)
         except OSError as error:
@@ -148,24 +149,24 @@ def main(argv: Sequence[str] | None = None) -> int:
             if isinstance(error, PortBusyError) and answering_on(port, options.host) == OURS:
                 reason = f"port {port} is already served by the workshop"
                 running += 1
-            flag = f"choose another with --{place.name}-port N"
-            problems.append(f"{place.title}: {reason}; {flag}")
+            flag = f"choose another with --{entry.name}-port N"
+            problems.append(f"{entry.title}: {reason}; {flag}")
             continue
         port = sockets[0].getsockname()[1]
-        setattr(options, f"{place.name}_port", port)
+        setattr(options, f"{entry.name}_port", port)
         try:
-            routes = place.make_routes(options)
+            routes = entry.make_routes(options)
         except (OSError, ValueError) as error:
             parser.error(str(error))
-        own = msgspec.structs.replace(limits, fin_is_leaving=place.fin_is_leaving)
+        own = msgspec.structs.replace(limits, fin_is_leaving=entry.fin_is_leaving)
         servers.append((Server(routes, limits=own), sockets))
-        lines += _describe(place, options.host, port)
-        if place.name == "chat":
+        lines += _describe(entry, options.host, port)
+        if entry.name == "chat":
             course = f"{url(options.host, port)}course/"
-    if running == len(PLACES):
-        here, free = url(options.host, options.chat_port), [f"--{p.name}-port 0" for p in PLACES]
+    if running == len(ENTRIES):
+        here, free = url(options.host, options.chat_port), [f"--{p.name}-port 0" for p in ENTRIES]
         again = " ".join([this_command(), *free])
-        problems = [f"The workshop already runs: open {here} (one more: {again})"]
+        problems = [f"The workshop is already running: open {here} (to start another: {again})"]
     for problem in problems:
         print(problem, file=sys.stderr)
     if not servers:
@@ -175,20 +176,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _describe(place: Place, host: str, port: int) -> list[str]:
-    """The lines of the map for one server: each can be pasted as it is."""
+def _describe(entry: MapEntry, host: str, port: int) -> list[str]:
+    """The lines of the map for one server. Each try can be pasted as it is."""
     address = url(host, port)
     bold, plain = ("\x1b[1m", "\x1b[0m") if _colours() else ("", "")
     nc = _netcat().replace("localhost 8000", f"{host} {port}")
     nc = nc.replace("localhost:8000", f"{host}:{port}")
-    tries = [line.format(url=address, nc=nc) for line in place.tries]
+    tries = [line.format(url=address, nc=nc) for line in entry.tries]
     if shutil.which("curl") is None:
         tries = [line for line in tries if not line.startswith("curl")]
-    return [f"{bold}{address}{plain}   {place.title}", *(f"  {line}" for line in tries), ""]
+    return [f"{bold}{address}{plain}   {entry.title}", *(f"  {line}" for line in tries), ""]
 
 
 def _netcat() -> str:
-    """The netcat of this machine with its flags, talking to localhost 8000; ours if it has none."""
+    """A netcat of this machine, with arguments for localhost 8000; our own if there is none."""
     return next(iter(netcats())).todo.rpartition(" | ")[2]
 
 

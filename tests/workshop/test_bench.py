@@ -1,4 +1,4 @@
-"""`workshop bench` runs, shows every row and writes its JSON. No test here looks at a time."""
+"""`workshop bench codecs` shows each row and writes its JSON. No test here checks a time."""
 
 import gc
 import json
@@ -17,7 +17,7 @@ TINY = ["codecs", "--events", "40", "--rounds", "1"]
 
 @pytest.fixture(autouse=True, scope="module")
 def small_heap() -> Iterator[None]:
-    """A benchmark collects garbage before each round: not that of all tests before it."""
+    """A benchmark collects garbage before each round. Leave out the objects of earlier tests."""
     gc.freeze()
     yield
     gc.unfreeze()
@@ -40,16 +40,16 @@ def test_every_row_is_shown_and_written(tmp_path: Path, capsys: pytest.CaptureFi
     assert {"processor", "cores", "python"} <= report["machine"].keys()
 
 
-def test_peers_do_the_same_work() -> None:
-    """check() raises where a peer's events differ; here, that the peers at hand took part."""
+def test_installed_peers_take_part() -> None:
+    """check() raises if a peer's events differ; this test checks that the peers ran."""
     report = codecs.measure(events=40, rounds=1, only="16 B", step=lambda name: None)
     (row,) = report.rows
     assert row.facts["count"] == 40
-    who = {timing.name: timing for timing in row.timings}
-    assert set(who) == {"ours", "httpx-sse", "openai"}
-    assert who["ours"].seconds
-    assert all(bool(timing.seconds) != bool(timing.absent) for timing in who.values())
-    assert who["openai"].ratio or not find_spec("openai")
+    timings = {timing.name: timing for timing in row.timings}
+    assert set(timings) == {"ours", "httpx-sse", "openai"}
+    assert timings["ours"].seconds
+    assert all(bool(timing.seconds) != bool(timing.absent) for timing in row.timings)
+    assert timings["openai"].ratio or not find_spec("openai")
 
 
 def test_a_missing_peer_is_marked(
@@ -69,10 +69,10 @@ def test_a_missing_peer_is_marked(
 def test_different_work_is_not_timed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def forgetful(pieces: codecs.Pieces, take: table.Take) -> None:
+    def drops_the_first(pieces: codecs.Pieces, take: table.Take) -> None:
         codecs.sse_ours(pieces[1:], take)
 
-    monkeypatch.setitem(codecs.LOADERS, "openai", lambda: forgetful)
+    monkeypatch.setitem(codecs.LOADERS, "openai", lambda: drops_the_first)
     assert bench.main([*TINY, "--only", "per event"]) == 1
     captured = capsys.readouterr()
     assert "openai produced (39, " in captured.err
@@ -95,7 +95,7 @@ def test_no_such_row(capsys: pytest.CaptureFixture[str]) -> None:
 def test_progress_without_a_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A line for the first step, and for those that come half a minute after the last line."""
+    """A line for the first step, and for each step half a minute after the last line."""
     now = 0.0
     monkeypatch.setattr("workshop.bench.time.monotonic", lambda: now)
     with bench.progress_bar(4) as step:

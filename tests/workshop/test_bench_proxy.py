@@ -1,4 +1,4 @@
-"""`workshop bench proxy` runs, shows every figure, writes its JSON. No test looks at a speed."""
+"""`workshop bench proxy` shows each figure and writes its JSON. No test checks a speed."""
 
 import json
 from pathlib import Path
@@ -27,7 +27,7 @@ def absence(peer: Peer) -> str:
 def test_every_figure_is_shown_and_written(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Over TLS: plain is the same race on the other kind of connection."""
+    """Only over TLS, because the plain race differs only in its connections."""
     monkeypatch.setattr(proxy, "FULL", TINY)
     monkeypatch.setattr(Peer, "absence", property(absence))
     file = tmp_path / "proxy.json"
@@ -51,7 +51,7 @@ PRESENT = [peer.name for peer in proxy.PEERS if not peer.absence and peer.name !
 
 @pytest.mark.parametrize(("name", "secure"), [(OURS, False), *((name, True) for name in PRESENT)])
 def test_proxies_do_the_same_work(name: str, secure: bool) -> None:
-    """An answer through each that can be started here, but for LiteLLM, which loads for long."""
+    """One answer through each installed proxy, except LiteLLM, which takes long to load."""
     core = client.cores()[0]
     with proxy.certified() as certificate:
         unused = client.Client(Path(), core)
@@ -59,10 +59,10 @@ def test_proxies_do_the_same_work(name: str, secure: bool) -> None:
         proxy._check(setup, name)
 
 
-def test_who_relays_something_else_is_not_timed(
+def test_a_proxy_that_changes_the_answer_is_not_timed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Ours stops the race; another one is left out of it, with the reason."""
+    """If it is ours, the race stops; another proxy is left out, with the reason."""
 
     def other(setup: proxy.Bench, name: str) -> None:
         raise table.DifferentWork(f"{name}: 2 tokens in one chunk")
@@ -72,8 +72,8 @@ def test_who_relays_something_else_is_not_timed(
     assert "not timed: ours: 2 tokens in one chunk" in capsys.readouterr().err
 
 
-def test_a_token_that_is_a_time_tells_its_age() -> None:
-    """Straight from the API: events were made before they came, and lately."""
+def test_a_timestamp_in_a_token_gives_its_age() -> None:
+    """Without a proxy the age is more than nothing and less than 10 s."""
     with client.built(client.compiler() or "") as program:
         core = client.cores()[0]
         setup = proxy.Bench(TINY, client.Client(program, core), core)

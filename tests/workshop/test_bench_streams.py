@@ -1,4 +1,4 @@
-"""`workshop bench streams` runs, shows every figure, writes its JSON. No test looks at a speed."""
+"""`workshop bench streams` shows each figure and writes its JSON. No test checks a speed."""
 
 import json
 import subprocess
@@ -32,7 +32,7 @@ def program() -> Iterator[Path]:
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch, program: Path) -> None:
-    """A few streams for a moment, ours beside the one peer that needs nothing."""
+    """A few short streams, ours beside the one peer that needs no installation."""
     monkeypatch.setattr(streams, "FULL", TINY)
     monkeypatch.setattr(streams, "PEERS", (peers.OURS, peers.FASTAPI, peers.SEND))
     monkeypatch.setattr(peers.Peer, "absence", property(absence))
@@ -67,7 +67,7 @@ PRESENT = [peer for peer in peers.PEERS if not peer.absence]
 
 @pytest.mark.parametrize("peer", PRESENT, ids=lambda peer: peer.name)
 def test_peers_do_the_same_work(peer: peers.Peer) -> None:
-    """An answer of each server that can be started here."""
+    """One answer of each installed server."""
     found = check(peer, client.cores()[0])
     assert found["tokens"] == 12 or peer is peers.OURS
     assert round(found["bytes"]) in range(180, 330)
@@ -76,18 +76,18 @@ def test_peers_do_the_same_work(peer: peers.Peer) -> None:
 @pytest.mark.parametrize(
     ("arrivals", "late", "lag"),
     [
-        ([0.25, 0.30, 0.35, 0.40], [0, 0, 0, 0], 0.05),  # the whole schedule stands behind
+        ([0.25, 0.30, 0.35, 0.40], [0, 0, 0, 0], 0.05),  # the whole schedule is late by `lag`
         ([0.20, 0.25, 0.33, 0.35], [0, 0, 0.03, 0], 0.0),  # one late token delays no other
         ([0.20, 0.26, 0.32, 0.38], [0, 0.01, 0.02, 0.03], 0.0),  # a drift adds up
-        ([0.35, 0.35, 0.35, 0.35], [0.15, 0.10, 0.05, 0], 0.0),  # a burst: as late as they waited
-        ([0.20, 0.25, 0.30], [0, 0, 0, 0.05], 0.0),  # due and not there: late as it is by now
-        ([], [0.20, 0.15, 0.10, 0.05], None),  # nothing at all is not punctual
+        ([0.35, 0.35, 0.35, 0.35], [0.15, 0.10, 0.05, 0], 0.0),  # a burst: late by the wait
+        ([0.20, 0.25, 0.30], [0, 0, 0, 0.05], 0.0),  # missing: late by the time since it was due
+        ([], [0.20, 0.15, 0.10, 0.05], None),  # without any token all are late
     ],
 )
 def test_lateness(
     program: Path, arrivals: list[float], late: list[float], lag: float | None
 ) -> None:
-    """ITL 0.05 s, four tokens, the first promised for 0.20 s; the window closes at 0.40 s."""
+    """ITL 0.05 s, four tokens, the first due at 0.20 s; the measurement ends at 0.40 s."""
     answer = subprocess.run(
         [str(program), "lateness", "0.05", "0.20", "0.40", "4"],
         input=" ".join(map(str, arrivals)),
@@ -95,9 +95,9 @@ def test_lateness(
         text=True,
         check=True,
     )
-    numbers, _, behind = answer.stdout.partition("|")
+    numbers, _, schedule = answer.stdout.partition("|")
     assert [float(number) for number in numbers.split()] == pytest.approx(late, abs=1e-5)
-    assert [float(number) for number in behind.split()] == pytest.approx(
+    assert [float(number) for number in schedule.split()] == pytest.approx(
         [] if lag is None else [lag], abs=1e-5
     )
 
@@ -140,7 +140,7 @@ def test_goals() -> None:
     assert figures.judge(figure, Goal("gone", 1), results) is None
 
 
-def test_another_answer_is_not_timed(
+def test_a_server_with_another_answer_is_not_timed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], program: Path
 ) -> None:
     def other(peer: peers.Peer, core: int) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""`workshop doctor`: told what a machine has, it says what is so and what to do."""
+"""`workshop doctor`: what it says about a machine, and the lines that get what is missing."""
 
 import ast
 import re
@@ -19,8 +19,8 @@ from workshop import aha, doctor
 ROOT = Path(__file__).parents[2]
 PRINTF = r"printf 'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'"
 
-# The first lines of what each program prints when it is asked for help.
 MAKE = "python3 -m venv .venv && .venv/bin/pip install -c .ci/locked.txt -e ."
+# The first lines of each netcat's help text.
 OPENBSD = "OpenBSD netcat (Debian patchlevel 1.219-1)\nusage: nc [-46CDdFhklNnrStUuvZz]"
 TRADITIONAL = "[v1.10-47]\nconnect to somewhere:\tnc [-options] hostname port[s] [ports] ..."
 NCAT = "Ncat 7.93 ( https://nmap.org/ncat )\nUsage: ncat [options] [hostname] [port]"
@@ -32,7 +32,7 @@ MACOS = "usage: nc [-46AacCDdEFhklMnOortUuvz] [-K tc] [-b boundif] [-i interval]
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """A machine with nothing but these commands, each with its help text."""
+    """A machine that has only these commands, each with its help text."""
     commands: dict[str, str] = {}
     monkeypatch.setattr(doctor, "find", lambda c: str(tmp_path / c) if c in commands else None)
     monkeypatch.setattr(doctor, "answer_of", lambda path, *_: commands.get(Path(path).name, ""))
@@ -63,7 +63,7 @@ def test_a_netcat_is_known_by_its_help_text(
 
 
 @pytest.mark.parametrize("commands", [{}, {"busybox": BUSYBOX_WITHOUT_NC}, {"nc": "who knows"}])
-def test_without_a_netcat_there_is_ours(machine: dict[str, str], commands: dict[str, str]) -> None:
+def test_without_a_netcat_it_names_ours(machine: dict[str, str], commands: dict[str, str]) -> None:
     machine.update(commands)
     (finding,) = doctor.netcats()
     assert finding == doctor.Finding(
@@ -71,7 +71,7 @@ def test_without_a_netcat_there_is_ours(machine: dict[str, str], commands: dict[
     )
 
 
-def test_alternatives_are_followed_and_a_program_is_listed_once(
+def test_it_follows_symbolic_links_and_lists_a_program_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = tmp_path / "nc.openbsd"
@@ -96,7 +96,7 @@ def test_every_line_to_paste_gets_the_whole_answer() -> None:
             assert done.stdout.endswith(b"\r\n6\r\n hello\r\n0\r\n\r\n"), (line, done)
 
 
-def test_the_request_is_what_it_looks_like() -> None:
+def test_printf_writes_the_request() -> None:
     done = subprocess.run(["sh", "-c", doctor.REQUEST], capture_output=True, check=True)
     assert done.stdout == REQUEST
 
@@ -104,13 +104,13 @@ def test_the_request_is_what_it_looks_like() -> None:
 # --- packages and Python --------------------------------------------------------------------
 
 
-def test_the_packages_are_those_the_project_declares() -> None:
+def test_packages_are_those_of_pyproject() -> None:
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     listed = [f"{n}>={'.'.join(map(str, oldest))}" for n, oldest in doctor.PACKAGES.items()]
     assert listed == declared
 
 
-def test_a_package_that_is_here() -> None:
+def test_an_installed_package() -> None:
     assert [f.mark for f in doctor.packages()] == ["✓"] * len(doctor.PACKAGES)
 
 
@@ -140,7 +140,7 @@ def test_a_package_that_is_missing_too_old_or_broken(
         (True, True, "python -m pip install -c .ci/locked.txt -e ."),
     ],
 )
-def test_the_line_that_helps_depends_on_how_far_you_are(
+def test_install_line_depends_on_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_venv: bool, made: bool, line: str
 ) -> None:
     monkeypatch.setattr(doctor, "__file__", str(tmp_path / "workshop/doctor.py"))
@@ -151,7 +151,7 @@ def test_the_line_that_helps_depends_on_how_far_you_are(
     assert doctor.install_line() == line
 
 
-def test_a_python_that_is_too_old_can_read_the_file() -> None:
+def test_an_old_python_can_parse_the_file() -> None:
     ast.parse(Path(doctor.__file__).read_text(), feature_version=(3, 8))
 
 
@@ -163,7 +163,7 @@ def test_an_old_python(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     assert capsys.readouterr().out == (
         f"✗ Python            {version}, older than 9.99\n"
         "                    install Python 9.99 or newer, then: python9.99 -m workshop doctor\n"
-        "\nNot yet: see each ✗ above.\n"
+        "\nNot ready yet: see each ✗.\n"
     )
 
 
@@ -173,7 +173,7 @@ def test_an_old_python(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
 def test_a_program_is_named_as_a_shell_finds_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By its name where the environment is active, else by its path."""
+    """By its name if the environment is active, else by its path."""
     program = tmp_path / "a b" / "workshop"
     program.parent.mkdir()
     program.touch(0o755)
@@ -184,22 +184,22 @@ def test_a_program_is_named_as_a_shell_finds_it(
     assert doctor.this_command() == "workshop"
 
 
-def test_a_port_where_the_workshop_runs_is_no_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_port_where_the_workshop_runs_is_fine(monkeypatch: pytest.MonkeyPatch) -> None:
     assert doctor.OURS == SERVER
     with running("servers.sse") as server:
         monkeypatch.setattr(doctor, "PORTS", {server.port: "servers.sse"})
         _, finding = doctor.network()
-    assert (finding.mark, finding.what, finding.todo) == ("✓", "the workshop runs there", "")
+    assert (finding.mark, finding.what, finding.todo) == ("✓", "the workshop is running there", "")
 
 
-def test_a_port_that_says_nothing_is_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_server_is_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "ASK_SECONDS", 0.01)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         assert doctor.answering_on(silent.getsockname()[1]) == ""
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-def test_a_busy_port_is_named_with_the_way_around_it(
+def test_a_busy_port_comes_with_a_line_that_avoids_it(
     host: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if doctor.can_bind(host, 0):
@@ -211,7 +211,7 @@ def test_a_busy_port_is_named_with_the_way_around_it(
         monkeypatch.setattr(doctor, "PORTS", {port: "servers.sse"})
         _, finding = doctor.network()
     assert (finding.mark, finding.what) == ("–", "busy")
-    assert finding.todo == "stop what runs there, or: python -m servers.sse --port 0"
+    assert finding.todo == "stop the program that uses it, or: python -m servers.sse --port 0"
     _, finding = doctor.network()
     assert finding == doctor.Finding("✓", f"port {port}", "free")
 
@@ -223,10 +223,10 @@ def test_a_machine_without_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [p.mark for p in ports] == ["✓"] * len(doctor.PORTS)
 
 
-# --- the rest, and the command --------------------------------------------------------------
+# --- other programs, and the command --------------------------------------------------------
 
 
-def test_what_the_tests_like_to_have(machine: dict[str, str]) -> None:
+def test_programs_that_only_tests_use(machine: dict[str, str]) -> None:
     machine["nginx"] = "nginx version: nginx/1.22.1\n"
     machine["google-chrome"] = "sh: 9: [: 25276502016: unexpected operator\nChromium 150.0.80.79"
     chromium, nginx, haproxy = doctor.optional()
@@ -253,7 +253,7 @@ def test_a_command_that_cannot_run_or_does_not_end(monkeypatch: pytest.MonkeyPat
     assert doctor.answer_of("nc", "-h") == ""
 
 
-def test_only_what_is_needed_decides_the_exit_code(
+def test_only_required_things_change_the_exit_code(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     busy = doctor.Finding("–", "port 8000", "busy")
@@ -263,7 +263,7 @@ def test_only_what_is_needed_decides_the_exit_code(
     assert out == "– port 8000         busy\n\nThe workshop can run: workshop\n"
 
 
-def test_a_bare_clone_is_told_what_to_install() -> None:
+def test_in_a_bare_clone_it_says_what_to_install() -> None:
     done = subprocess.run(bare("doctor"), capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (1, b"")
     assert b"\x1b" not in done.stdout
@@ -274,20 +274,20 @@ def test_a_bare_clone_is_told_what_to_install() -> None:
     assert sum(" -e ." in line or "activate" in line for line in lines) == 1
     marked = [line for line in lines if line[:1] in ("✓", "✗", "–")]
     assert len(marked) >= 14
-    for line in marked:  # the third column starts in one place
+    for line in marked:  # the third column starts at the same position in all lines
         assert line[19] == " "
         assert line[20] != " "
 
 
-def test_a_terminal_gets_colours_unless_it_does_not_want_them() -> None:
+def test_a_terminal_gets_colours_unless_no_color_is_set() -> None:
     text = run_on_a_terminal(bare("doctor"))
     assert "\x1b[32m✓\x1b[0m Python" in text
     assert "\x1b[31m✗\x1b[0m h11" in text
     assert "\x1b" not in run_on_a_terminal(bare("doctor"), NO_COLOR="1")
 
 
-def test_a_reader_that_leaves() -> None:
-    """`workshop doctor | head`: no traceback, neither then nor at the end."""
+def test_a_reader_that_closes_the_pipe() -> None:
+    """`workshop doctor | head` prints no traceback, not even at exit."""
     line = f"{sys.executable} -m workshop doctor | true"
     done = subprocess.run(["sh", "-c", line], cwd=ROOT, capture_output=True, timeout=60)
     assert done.stderr == b""

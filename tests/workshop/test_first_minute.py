@@ -15,7 +15,7 @@ from ..conftest import ROOT, Start, outputs
 
 
 def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
-    """Exit code 2, and what there is."""
+    """Exit code 2, and the commands that exist."""
     for wrong, hint in [
         ("chek", "Did you mean check?"),
         ("sreve", "Did you mean serve?"),
@@ -27,7 +27,7 @@ def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_version(capsys: pytest.CaptureFixture[str], start: Start) -> None:
-    """In a bare clone too."""
+    """It works in a bare clone too."""
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"workshop {__version__}\n"
     bare = start("-S", "-m", "workshop", "--version")
@@ -35,7 +35,7 @@ def test_version(capsys: pytest.CaptureFixture[str], start: Start) -> None:
 
 
 @pytest.mark.parametrize("module", ["workshop", "servers.chat"])
-def test_a_wrong_flag_is_not_buried(module: str, start: Start) -> None:
+def test_a_wrong_flag_prints_two_lines(module: str, start: Start) -> None:
     """One line that says how to learn more, and one that says what is wrong."""
     code, out, error = outputs(start("-m", module, "--nonsense"))
     assert (code, out, error.count("\n")) == (2, "", 2)
@@ -58,7 +58,7 @@ HIDDEN = {
 def test_another_package_of_our_name(
     command: tuple[str, ...], package: str, form: str, tmp_path: Path
 ) -> None:
-    """In a folder that has one, Python finds that one first: it is said which, and what to do."""
+    """Python finds one in the current folder first: the command says so, and what to do."""
     other = tmp_path / form.format(package)
     other.parent.mkdir(exist_ok=True)
     other.touch()
@@ -70,7 +70,7 @@ def test_another_package_of_our_name(
 
 
 def test_a_folder_without_code_hides_nothing(tmp_path: Path) -> None:
-    """`clients/` with notes in it."""
+    """`clients/` holds only notes."""
     (tmp_path / "clients").mkdir()
     line = [sys.executable, "-m", "servers.chat", "--help"]
     assert subprocess.run(line, cwd=tmp_path, capture_output=True, check=False).returncode == 0
@@ -102,7 +102,7 @@ sys.meta_path.insert(0, Interrupt())
     ids=lambda part: " ".join(part) if isinstance(part, list) else part,
 )
 def test_ctrl_c_while_python_imports(command: list[str], at: str, tmp_path: Path) -> None:
-    """It ends, as any program does, and says nothing. The signal comes at an import, not a time."""
+    """It ends and prints nothing. The signal comes at an import, not after a time."""
     (tmp_path / "sitecustomize.py").write_text(INTERRUPTED_BY.format(at=at))
     done = subprocess.run(
         [sys.executable, *command],

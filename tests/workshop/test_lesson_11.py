@@ -1,5 +1,8 @@
-"""Lesson 11: its server's two models, its page's files, and its switch that cuts. What the program
-prints stands in its README, which test_transcripts.py replays; test_page.py opens the page."""
+"""Lesson 11's server: its two models, the files of its page, and the route that cuts connections.
+
+Its README shows the program's output, and test_transcripts.py replays it; test_page.py opens the
+page.
+"""
 
 from pathlib import Path
 
@@ -19,7 +22,7 @@ AT_ONCE = LESSON.routes(Pace(0, 0))
 ONE_TWO = "one,two?model=echo"
 
 
-async def test_without_ids_an_answer_begins_anew() -> None:
+async def test_without_ids_an_answer_starts_again() -> None:
     reply = await ask(AT_ONCE, get(f"/forgetful/{ONE_TWO}"))
     assert Answer.of(reply).pieces == [
         b'retry: 1000\ndata: {"text":"one"}\n\n',
@@ -30,12 +33,12 @@ async def test_without_ids_an_answer_begins_anew() -> None:
 
 
 @pytest.mark.parametrize("route", ["chat", "resuming"])
-async def test_with_ids_it_goes_on(route: str) -> None:
+async def test_with_ids_an_answer_resumes(route: str) -> None:
     reply = await ask(AT_ONCE, get(f"/{route}/{ONE_TWO}", "Last-Event-ID: 0-2"))
     assert Answer.of(reply).tokens == ["two"]
 
 
-async def test_the_switch_cuts_what_runs_and_spares_what_is_to_be_compared(
+async def test_the_cut_route_resets_both_models_but_not_the_chat_route(
     autojump_clock: MockClock,
 ) -> None:
     slow = LESSON.routes(Pace(0, 4))
@@ -60,7 +63,7 @@ async def test_the_switch_cuts_what_runs_and_spares_what_is_to_be_compared(
                 assert rest.endswith(b"0\r\n\r\n")
 
 
-async def test_the_page_and_its_files() -> None:
+async def test_the_page_and_its_files_are_served() -> None:
     policy = f"Content-Security-Policy: {CONTENT_SECURITY_POLICY}\r\n".encode()
     for path in ("/", "/page/seam.js", "/page/seam.css", "/page/icon.svg"):
         reply = await ask(AT_ONCE, get(path))
@@ -70,8 +73,8 @@ async def test_the_page_and_its_files() -> None:
         assert (await ask(AT_ONCE, get(path))).startswith(b"HTTP/1.1 404 ")
 
 
-def test_a_client_that_ends_is_told_at_what(tmp_path: Path) -> None:
-    """At the first connection that is cut, long before the one that nobody answers."""
+def test_check_names_the_error_at_which_a_client_ended(tmp_path: Path) -> None:
+    """It is that of the first cut, long before the request that gets no answer."""
     lesson = lessons()[10]
     text = (lesson.folder / "solution.py").read_text()
     (tmp_path / "exercise.py").write_text(text.replace("except ConnectionError:", "finally:"))

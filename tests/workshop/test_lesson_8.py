@@ -1,4 +1,4 @@
-"""Lesson 8's program: what it measures, and what it says of queues and readers."""
+"""Lesson 8's program: the numbers that it prints for buffers, queues and readers."""
 
 import re
 import subprocess
@@ -14,7 +14,7 @@ def shown() -> str:
     return done.stdout
 
 
-def test_what_waits_where() -> None:
+def test_only_the_queue_without_a_limit_grows() -> None:
     output = shown()
     taken = [int(n.replace(",", "")) for n in re.findall(r"([\d,]+) bytes", output)]
     by_default, with_small_buffers = taken
@@ -34,7 +34,7 @@ def test_what_waits_where() -> None:
     assert read[limited][-1] in range(28, 32)
 
 
-def test_whose_wait_it_is() -> None:
+def test_with_a_task_for_each_reader_the_fast_one_does_not_wait() -> None:
     fast = re.findall(r"the fast reader has all after (\d\.\d) s", shown())
     slow = re.findall(r"the slow reader has all after (\d\.\d) s", shown())
     assert fast == ["1.9", "0.1"]

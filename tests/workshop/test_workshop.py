@@ -24,7 +24,7 @@ from servers.llm.faults import listing
 from servers.llm.model.tokens import tokenize
 from workshop.__main__ import COMMANDS, main
 from workshop.doctor import typed
-from workshop.serve import PLACES, _describe
+from workshop.serve import ENTRIES, _describe
 
 from ..conftest import ROOT, Start, foreign, line_of, outputs, serving
 from ..saying import answer
@@ -38,7 +38,7 @@ PORTS_0 = ("--chat-port", "0", "--chunked-port", "0", "--sse-port", "0", "--prox
 
 @pytest.mark.parametrize("flag", ["-h", "--help", "help"])
 def test_help(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Every command with what it does, and where the course begins."""
+    """It lists every command with a description, and says where the course begins."""
     assert main([flag]) == 0
     shown = capsys.readouterr().out
     assert shown.startswith("usage: workshop [COMMAND] [ARGUMENTS]\n")
@@ -65,10 +65,10 @@ PROGRAMS = {
 
 @pytest.mark.parametrize("program", PROGRAMS.values(), ids=PROGRAMS)
 @pytest.mark.filterwarnings("ignore:.* found in sys.modules")
-def test_help_says_what_each_argument_is(
+def test_help_describes_each_argument(
     program: partial[object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In words of its own, before what it is by default."""
+    """In words, before the default."""
     parsers: list[argparse.ArgumentParser] = []
     monkeypatch.setattr(argparse.ArgumentParser, "print_help", lambda self: parsers.append(self))
     monkeypatch.setattr("sys.argv", ["program", "--help"])
@@ -81,14 +81,14 @@ def test_help_says_what_each_argument_is(
 
 
 def test_without_standard_input(tmp_path: Path) -> None:
-    """`<&-`, as some that start programs have it: as if it had ended."""
+    """`<&-`, as some programs start others: the same as at its end."""
     line = f"{sys.executable} -m workshop reset 1 --dir {tmp_path} <&-"
     done = subprocess.run(["sh", "-c", line], cwd=ROOT, capture_output=True, text=True)
     question = "Begin exercise 1 anew? Nobody can be asked here: add --yes\n"
     assert (done.returncode, done.stdout, done.stderr) == (1, "", question)
 
 
-def test_flags_alone_are_for_serve(capsys: pytest.CaptureFixture[str]) -> None:
+def test_flags_without_a_command_are_for_serve(capsys: pytest.CaptureFixture[str]) -> None:
     """`workshop --chat-port x` is `workshop serve --chat-port x`."""
     with pytest.raises(SystemExit) as ended:
         main(["--chat-port", "x"])
@@ -101,7 +101,7 @@ ACTIVATE = "is not installed here. Activate it:  . .venv/bin/activate\n"
 
 @pytest.mark.parametrize("command", [(), ("serve",), ("nc", "1")], ids=["map", "serve", "nc"])
 def test_missing_package(command: tuple[str, ...], start: Start) -> None:
-    """Outside the environment: what to do, and no traceback."""
+    """Outside the environment it says what to do, without a traceback."""
     code, out, error = outputs(start("-S", *WORKSHOP, *command))
     assert (code, out) == (1, "")
     missing, make = error.splitlines(keepends=True)
@@ -112,7 +112,7 @@ def test_missing_package(command: tuple[str, ...], start: Start) -> None:
 
 @pytest.fixture(scope="module")
 def shown() -> Iterator[list[str]]:
-    """The map of a `workshop` on free ports, which serves while this module's tests run."""
+    """The map of a `workshop` on free ports that runs during the tests of this module."""
     with serving(*WORKSHOP, *PORTS_0, "--quiet") as (_, lines):
         yield lines
 
@@ -124,7 +124,7 @@ def test_map(shown: list[str]) -> None:
         "home, chat page, simulated LLM",
         "lesson 3: chunked coding",
         "lesson 4: Server-Sent Events",
-        r"OpenAI proxy, before the simulated LLM \(no OPENAI_API_KEY\)",
+        r"OpenAI proxy, forwards to the simulated LLM \(no OPENAI_API_KEY\)",
     ]
     for place, title in zip(places, titles, strict=True):
         assert re.fullmatch(rf"http://localhost:[0-9]+/   {title}", place)
@@ -135,8 +135,8 @@ def test_map(shown: list[str]) -> None:
 
 
 def text_of(line: str, output: bytes) -> str:
-    """The text that a pasted line has brought, freed of all framing."""
-    if line.startswith("printf"):  # a netcat shows the head as well
+    """The text that a pasted line printed, without framing."""
+    if line.startswith("printf"):  # a netcat prints the head too
         output = output.partition(b"\r\n\r\n")[2]
     if line.startswith("printf") or "--raw" in line:
         decoder = ChunkedDecoder()
@@ -156,7 +156,7 @@ def text_of(line: str, output: bytes) -> str:
 
 
 def test_every_line_of_the_map_can_be_pasted(shown: list[str]) -> None:
-    """Each is run by the shell, all at the same time, and the text comes."""
+    """A shell runs all lines at the same time, and each prints the expected text."""
 
     def said(prompt: str) -> str:
         return "".join([*answer(prompt).thinking, *answer(prompt).text])
@@ -201,7 +201,7 @@ def test_every_line_of_the_map_can_be_pasted(shown: list[str]) -> None:
 
 
 def with_path(directory: Path, monkeypatch: pytest.MonkeyPatch, *programs: str) -> None:
-    """As if this machine had these programs and no other."""
+    """Make this machine look as if it had only these programs."""
     for name in programs:
         path = shutil.which(name)
         if path is None:
@@ -212,26 +212,26 @@ def with_path(directory: Path, monkeypatch: pytest.MonkeyPatch, *programs: str) 
 
 
 def test_map_without_any_netcat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And without curl: ours takes their place, started as it can be here."""
-    place = PLACES[1]
+    """And without curl: the map names our netcat, as it can be started here."""
+    entry = ENTRIES[1]
     with monkeypatch.context() as patch:
         with_path(tmp_path, patch)
         patch.setattr("sys.argv", ["workshop/__main__.py"])
-        lines = _describe(place, "localhost", 1234)
+        lines = _describe(entry, "localhost", 1234)
         assert lines[1:] == [f"  {REQUEST} | {sys.executable} -m workshop nc localhost 1234", ""]
         patch.setattr("sys.argv", ["/a b/workshop"])
-        lines = _describe(place, "localhost", 1234)
+        lines = _describe(entry, "localhost", 1234)
         assert lines[1:] == [f"  {REQUEST} | '/a b/workshop' nc localhost 1234", ""]
 
 
 def test_map_with_socat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with_path(tmp_path, monkeypatch, "socat")
-    lines = _describe(PLACES[1], "127.0.0.1", 1234)
+    lines = _describe(ENTRIES[1], "127.0.0.1", 1234)
     assert lines[1:] == [f"  {REQUEST} | socat -t 30 - TCP:127.0.0.1:1234", ""]
 
 
 def test_busy_port_does_not_stop_the_others() -> None:
-    """It is named with the flag that changes it."""
+    """The message names the flag that changes the port."""
     with foreign(b"") as port:
         flags = [flag if flag != "0" else str(port) for flag in PORTS_0[2:4]]
         with serving(*WORKSHOP, *PORTS_0, *flags) as (process, lines):
@@ -243,7 +243,7 @@ def test_busy_port_does_not_stop_the_others() -> None:
             assert [line.partition("   ")[2] for line in lines if line.startswith("http")] == [
                 "home, chat page, simulated LLM",
                 "lesson 4: Server-Sent Events",
-                "OpenAI proxy, before the simulated LLM (no OPENAI_API_KEY)",
+                "OpenAI proxy, forwards to the simulated LLM (no OPENAI_API_KEY)",
             ]
             process.send_signal(signal.SIGINT)
             assert outputs(process) == (0, "", "")
@@ -255,18 +255,18 @@ def ports_of(lines: list[str]) -> list[str]:
 
 
 def test_a_second_workshop(shown: list[str], start: Start) -> None:
-    """One line: it runs already, and where; the rest of it starts one more."""
-    flags = [f"--{place.name}-port" for place in PLACES]
+    """It prints one line: the address of the first one, and how to start another."""
+    flags = [f"--{entry.name}-port" for entry in ENTRIES]
     ports = [part for pair in zip(flags, ports_of(shown), strict=True) for part in pair]
     code, out, error = outputs(start(*WORKSHOP, *ports))
     assert (code, out) == (1, "")
     here = f"http://localhost:{ports[1]}/"
     again = " ".join([typed(sys.executable), *WORKSHOP, *PORTS_0])
-    assert error == f"The workshop already runs: open {here} (one more: {again})\n"
+    assert error == f"The workshop is already running: open {here} (to start another: {again})\n"
 
 
 def test_one_server_of_the_workshop_runs(shown: list[str]) -> None:
-    """A lesson in another terminal: its port is named as ours, and the others are served."""
+    """A lesson runs in another terminal: the map names its port as ours, and serves the others."""
     port = ports_of(shown)[1]
     with serving(*WORKSHOP, *PORTS_0, "--chunked-port", port) as (process, lines):
         assert line_of(process.stderr) == (
@@ -279,7 +279,7 @@ def test_one_server_of_the_workshop_runs(shown: list[str]) -> None:
 
 
 def test_all_ports_busy(start: Start) -> None:
-    """Exit code 1, a line for each."""
+    """Exit code 1, and a line for each port."""
     with foreign(b"") as port:
         names = ("chat", "chunked", "sse", "proxy")
         flags = [part for name in names for part in (f"--{name}-port", str(port))]
@@ -292,7 +292,7 @@ def test_all_ports_busy(start: Start) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signal_ends_the_workshop(number: signal.Signals) -> None:
-    """A stream under way comes to its end first; then 0, and no traceback."""
+    """It finishes the running stream first; then it exits with 0, without a traceback."""
     with serving(*WORKSHOP, *PORTS_0) as (process, lines):
         place = next(line for line in lines if line.endswith("lesson 4: Server-Sent Events"))
         match = re.search(r":([0-9]+)/", place)

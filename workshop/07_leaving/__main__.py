@@ -1,18 +1,19 @@
-"""Lesson 7: leaving. A FIN does not say that the reader has gone: a write finds out, or an RST.
+"""Lesson 7: a FIN is not a disconnect. A failed write proves one, and so does an RST.
 
-A reader may leave at any moment: a tab is closed, a phone loses its network, somebody presses
-Ctrl-C. What the server's kernel hears of that depends on how it was done:
+A reader may disconnect at any moment: it closes a tab, loses its network, or presses Ctrl-C. What
+the server's kernel receives depends on how the client closed:
 
-    close()        FIN     the same bytes as "I have said everything, and go on reading"
+    close()        FIN     the same bytes as "I have sent everything, and go on reading"
     shutdown(WR)   FIN     which is what `printf … | nc` means
-    reset          RST     unmistakable: a close with unread bytes is one too
+    reset          RST     unmistakable; a close with unread bytes sends one too
 
-So a FIN proves nothing. The first write after a close succeeds, for nobody has told the kernel yet;
-it draws an RST from the other side, and only the second write fails. A model that thinks for a
-minute writes nothing for a minute: it would compute for nobody. Hence the heartbeat.
+So a FIN proves nothing. The first write after a close succeeds, because the server's kernel does
+not know of the close yet. The client's kernel answers with an RST, and only the second write fails.
+A model that thinks for a minute writes nothing for a minute, and would compute although nobody
+reads. Hence the heartbeat.
 
-Run this file; then read it, and `servers/http/watch.py`, which asks the kernel for all streams at
-once.
+Run this file; then read it, and `servers/http/watch.py`, which asks the kernel about all
+connections at once.
 """
 
 import argparse
@@ -38,7 +39,7 @@ except ModuleNotFoundError as missing:
 except KeyboardInterrupt:
     sys.exit(130)
 
-# --- 1. What the kernel says ----------------------------------------------------------------
+# --- 1. What the server gets from its kernel ------------------------------------------------
 
 
 def half_close(client: socket.socket) -> None:
@@ -50,57 +51,62 @@ def close(client: socket.socket) -> None:
 
 
 def reset(client: socket.socket) -> None:
-    # Linger for 0 seconds: no FIN, an RST.
+    # Linger for 0 seconds: close with an RST in place of a FIN.
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     client.close()
 
 
-GOODBYES: dict[str, Callable[[socket.socket], None]] = {
+WAYS_TO_CLOSE: dict[str, Callable[[socket.socket], None]] = {
     "shutdown(WR), reads on": half_close,
     "close()": close,
     "RST": reset,
 }
 
 
-def what_the_kernel_says(goodbye: Callable[[socket.socket], None]) -> list[str]:
-    """What `recv`, a first `send` and a second `send` give the server after this goodbye."""
+def server_calls(close_client: Callable[[socket.socket], None]) -> list[str]:
+    """Close a client. Returns the results of the server's next `recv`, `send` and `send`."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         client = socket.create_connection(listener.getsockname())
         server, _ = listener.accept()
     with client, server:
         server.settimeout(5)
-        goodbye(client)
-        said = [told(lambda: server.recv(100)), told(lambda: server.send(b"token 1"))]
-        if goodbye is close:
-            # The answer to that write is an RST, on its way. A poll for no event at all returns
-            # when the connection is broken: servers/http/watch.py does the same for thousands.
+        close_client(client)
+        results = [result(lambda: server.recv(100)), result(lambda: server.send(b"token 1"))]
+        if close_client is close:
+            # The client's kernel answers that write with an RST. A poll for no event at all returns
+            # when the RST has come: servers/http/watch.py does the same for thousands.
             poll = select.poll()
             poll.register(server, 0)
             poll.poll(5000)
-        return [*said, told(lambda: server.send(b"token 2"))]
+        return [*results, result(lambda: server.send(b"token 2"))]
 
 
-def told(call: Callable[[], bytes | int]) -> str:
+def result(call: Callable[[], bytes | int]) -> str:
     try:
-        result = call()
+        returned = call()
     except OSError as error:
         return type(error).__name__
-    return f"{result} bytes" if isinstance(result, int) else repr(result)
+    return f"{returned} bytes" if isinstance(returned, int) else repr(returned)
 
 
 def kernel() -> None:
-    print("1. The client says goodbye. What does its server get?")
+    print("1. Three ways to close a connection. What does the server get?")
     print(f"   {'the client did':26}{'recv':24}{'send token 1':18}send token 2")
-    for name, goodbye in GOODBYES.items():
-        received, first, second = what_the_kernel_says(goodbye)
+    for name, close_client in WAYS_TO_CLOSE.items():
+        received, first, second = server_calls(close_client)
         print(f"   {name:26}{received:24}{first:18}{second}")
 
 
-# --- 2. What a server of ours makes of it ---------------------------------------------------
+# --- 2. When one of our servers stops its model ---------------------------------------------
 
 
 class Thinking:
-    """A model that thinks for ever, and says when it was stopped."""
+    """A model that thinks for ever.
+
+    Attributes:
+        begun: set when the server has asked for the first token.
+        stopped: set when the server has stopped the model.
+    """
 
     def __init__(self) -> None:
         self.begun = trio.Event()
@@ -118,13 +124,13 @@ class Thinking:
             self.stopped.set()
 
 
-async def leave_a_silent_model(
-    goodbye: Callable[[socket.socket], None], heartbeat_seconds: float, patience: float
+async def disconnect_in_silence(
+    close_client: Callable[[socket.socket], None], heartbeat_seconds: float, wait_seconds: float
 ) -> float | None:
-    """Ask a model that says nothing, and leave.
+    """Ask a model that says nothing, and disconnect.
 
     Returns:
-        After how many seconds it was stopped; None if it still thought after `patience`.
+        Seconds until the model was stopped; None if it still thinks after `wait_seconds`.
     """
     model = Thinking()
     limits = Limits(heartbeat_seconds=heartbeat_seconds)
@@ -136,35 +142,35 @@ async def leave_a_silent_model(
         with socket.create_connection(sockets[0].getsockname()) as client:
             client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
             await model.begun.wait()
-            client.recv(4096)  # the head; nothing else will come
+            client.recv(4096)  # the head; no body follows
             began = trio.current_time()
-            goodbye(client)
-            with trio.move_on_after(patience):
+            close_client(client)
+            with trio.move_on_after(wait_seconds):
                 await model.stopped.wait()
                 stopped_after = trio.current_time() - began
         server.abort()
     return stopped_after
 
 
-async def silence(patience: float) -> None:
-    print("\n2. A model thinks in silence, and its reader leaves. When does it stop?")
+async def silence(wait_seconds: float) -> None:
+    print("\n2. A model thinks in silence, and its reader disconnects. When does the model stop?")
     cases = [
         ("close(), no heartbeat", close, 3600.0),
         ("close(), a heartbeat each 0.5 s", close, 0.5),
         ("RST, no heartbeat", reset, 3600.0),
     ]
-    for name, goodbye, heartbeat in cases:
-        seconds = await leave_a_silent_model(goodbye, heartbeat, patience)
+    for name, close_client, heartbeat in cases:
+        seconds = await disconnect_in_silence(close_client, heartbeat, wait_seconds)
         if seconds is None:
-            told = f"after {patience:g} s it is still thinking"
+            outcome = f"after {wait_seconds:g} s it is still thinking"
         else:
-            told = f"stopped after {1000 * seconds:.0f} ms"
-        print(f"   {name:34}{told}", flush=True)
+            outcome = f"stopped after {1000 * seconds:.0f} ms"
+        print(f"   {name:34}{outcome}", flush=True)
 
 
-async def show(patience: float) -> None:
+async def show(wait_seconds: float) -> None:
     kernel()
-    await silence(patience)
+    await silence(wait_seconds)
 
 
 def main() -> int:

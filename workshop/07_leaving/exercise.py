@@ -1,12 +1,13 @@
-"""Exercise 7: stop when the reader has gone, and not before.
+"""Exercise 7: stop when the reader has disconnected, and not before.
 
-    token          data: token, and a blank line
-    silence        : keep-alive, and one newline, after `heartbeat_seconds` without any byte;
-                   never inside an event, however slowly the reader reads
-    FIN            nothing: it may still read
-    a failed write the reader has gone: the model is closed
+    what happens       what to do
+    a token comes      send `data: token` and a blank line
+    silence            send `: keep-alive` and one newline, after `heartbeat_seconds` without any
+                       byte; never inside an event, even if the reader reads slowly
+    a FIN comes        nothing: the reader may still read
+    a write fails      close the model: the reader has disconnected
 
-Use trio. `stream.send_all` raises trio.BrokenResourceError when the reader has gone.
+Use trio. `stream.send_all` raises trio.BrokenResourceError when the reader has disconnected.
 """
 
 from collections.abc import AsyncGenerator
@@ -17,9 +18,9 @@ from clients.streams.tcp import ByteStream
 async def answer(
     stream: ByteStream, tokens: AsyncGenerator[str, None], heartbeat_seconds: float
 ) -> None:
-    """Send each token as an event as soon as it is there, and heartbeats into the silence between.
+    """Send each token as an event as soon as the model has made it, and heartbeats in silence.
 
-    Returns when the tokens have ended or the reader has gone; `tokens` is closed then. It raises
-    nothing for what a reader does. Leave the stream open.
+    Return when the tokens have ended or the reader has disconnected. Close `tokens` before, and
+    leave `stream` open. A disconnect does not raise an exception.
     """
     raise NotImplementedError("answer")

@@ -1,4 +1,4 @@
-"""Solution 7: a second task beats; whichever write fails first ends both."""
+"""Solution 7: a second task sends heartbeats; the first write that fails ends both tasks."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -12,7 +12,7 @@ async def answer(
     stream: ByteStream, tokens: AsyncGenerator[str, None], heartbeat_seconds: float
 ) -> None:
     last_write = trio.current_time()
-    turn = trio.Lock()  # a heartbeat never stands inside an event
+    turn = trio.Lock()  # one write at a time: no heartbeat inside an event
 
     async def send(data: bytes) -> None:
         nonlocal last_write
@@ -20,7 +20,7 @@ async def answer(
             await stream.send_all(data)
             last_write = trio.current_time()
 
-    async def beat() -> None:
+    async def heartbeat() -> None:
         while True:
             await trio.sleep_until(last_write + heartbeat_seconds)
             if trio.current_time() >= last_write + heartbeat_seconds:
@@ -28,9 +28,9 @@ async def answer(
 
     try:
         async with aclosing(tokens), trio.open_nursery() as nursery:
-            nursery.start_soon(beat)
+            nursery.start_soon(heartbeat)
             async for token in tokens:
                 await send(b"data: %b\n\n" % token.encode())
             nursery.cancel_scope.cancel()
     except* trio.BrokenResourceError:
-        pass  # the reader has gone: nobody is left to tell
+        pass  # the reader has disconnected

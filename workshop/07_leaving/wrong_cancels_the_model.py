@@ -1,4 +1,4 @@
-"""A time limit around the next token cancels the generator that makes it: it has ended."""
+"""A timeout around the next token cancels the generator, and that ends it."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing

@@ -1,4 +1,4 @@
-"""Without a heartbeat a silent model never finds out that nobody listens."""
+"""Without a heartbeat the server of a silent model never notices a disconnect."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing

@@ -1,13 +1,13 @@
-"""Lesson 8: back-pressure. A slow reader slows its own model, and nothing piles up between them.
+"""Lesson 8: back pressure. A slow reader slows its own model, and nothing piles up between them.
 
 `send` returns at once, although nobody has read anything: the kernel keeps the bytes. When its
 buffers are full, `send` waits. That wait is not a fault. It is the reader saying "not so fast", and
-a program has to pass it on, hop by hop, to whoever makes the bytes:
+every part of the chain has to pass it on, back to the model that makes the tokens:
 
     model  ->  queue of 5  ->  send  ->  the kernel's buffers  ->  a slow reader
       waits      is full      waits          are full              reads on
 
-A queue without a limit takes the wait away, and puts memory in its place.
+With a queue without a limit the model never waits, and the queue fills the memory.
 
 Run this file; then read it, and `servers/http/body.py`, where our servers wait.
 """
@@ -35,19 +35,19 @@ EVENT = encode_event(ServerSentEvent(data='{"text":"a token of an answer"}'))
 MAKES = 100  # tokens a second, by the model
 READS = 10  # tokens a second, by the slow reader
 SECONDS = 3
-SIZE = 5  # of the queue that has a limit
+SIZE = 5  # tokens, the limit of the queue
 
 
-# --- 1. Nobody reads, and yet it was sent ---------------------------------------------------
-# `send` is not "the reader has it" but "the kernel has taken it". How much it takes is the sum of
-# two buffers: the sender's, and the receiver's at the other end.
+# --- 1. Bytes that are sent although nobody reads -------------------------------------------
+# After `send` the kernel has the bytes; the reader may not have them. Two buffers limit what the
+# kernel takes: the sender's, and the receiver's at the other end.
 
 
 def send_until_full(buffer_size: int | None) -> int:
     """Send events on a connection whose other end reads nothing, until `send` would wait.
 
     Args:
-        buffer_size: of each of the two buffers, in bytes; None for what the system gives.
+        buffer_size: Size of each of the two buffers in bytes; None for the system's default.
 
     Returns:
         The number of bytes that the kernel has taken.
@@ -56,19 +56,19 @@ def send_until_full(buffer_size: int | None) -> int:
         listener = sockets.enter_context(socket.socket())
         sender = sockets.enter_context(socket.socket())
         if buffer_size is not None:
-            # Before they are connected: TCP tells the other side then how much it may send.
+            # Before connecting, because TCP then announces how much the other side may send.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_size)
             sender.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer_size)
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         sender.connect(listener.getsockname())
-        sockets.enter_context(listener.accept()[0])  # the reader, who never reads
+        sockets.enter_context(listener.accept()[0])  # the reader, which never reads
         sender.setblocking(False)
         taken = 0
         try:
             while True:
                 taken += sender.send(EVENT)
-        except BlockingIOError:  # here a patient `send` would wait
+        except BlockingIOError:  # a blocking socket would wait here
             return taken
 
 
@@ -83,8 +83,8 @@ def nobody_reads() -> None:
 # The model makes 100 tokens a second, the reader takes 10. Where are the other 90?
 
 
-async def slow_reader_behind(queue_size: float) -> None:
-    """Print, each second, what the model has made, the reader has, and what waits between them."""
+async def model_and_slow_reader(queue_size: float) -> None:
+    """Print each second how many tokens were made, were read, and wait between the two."""
     made = taken = 0
     to_reader, from_model = trio.open_memory_channel[bytes](queue_size)
 
@@ -92,7 +92,7 @@ async def slow_reader_behind(queue_size: float) -> None:
         nonlocal made
         while True:
             await trio.sleep(1 / MAKES)
-            await to_reader.send(EVENT)  # with a full queue the model stands still here
+            await to_reader.send(EVENT)  # if the queue is full, the model waits here
             made += 1
 
     async def reader() -> None:
@@ -115,16 +115,16 @@ async def slow_reader_behind(queue_size: float) -> None:
 async def queues() -> None:
     print(f"\n2. The model makes {MAKES} tokens a second, the reader takes {READS}")
     print("   a queue without a limit")
-    await slow_reader_behind(inf)
+    await model_and_slow_reader(inf)
     print(f"   a queue of {SIZE}")
-    await slow_reader_behind(SIZE)
+    await model_and_slow_reader(SIZE)
 
 
 # --- 3. Whose wait is it? -------------------------------------------------------------------
-# Back-pressure belongs to one reader. One loop that sends to all of them hands the wait of the
-# slowest to everybody; a task for each keeps it where it arises.
+# Back pressure should slow one reader's model only. If one loop sends to all readers, all of them
+# wait for the slowest; with a task for each, the others do not wait.
 
-GAPS = {"fast": 0.01, "slow": 0.2}  # seconds that each reader takes for a token
+GAPS = {"fast": 0.01, "slow": 0.2}  # seconds that each reader needs for a token
 TOKENS = 10
 
 
@@ -134,7 +134,7 @@ async def one_loop() -> None:
         for name, gap in GAPS.items():
             await trio.sleep(gap)  # `await send_all` to this reader
             if number == TOKENS:
-                tell(name, start)
+                print_time(name, start)
 
 
 async def task_for_each() -> None:
@@ -143,22 +143,22 @@ async def task_for_each() -> None:
     async def send_to(name: str, gap: float) -> None:
         for _ in range(TOKENS):
             await trio.sleep(gap)
-        tell(name, start)
+        print_time(name, start)
 
     async with trio.open_nursery() as nursery:
         for name, gap in GAPS.items():
             nursery.start_soon(send_to, name, gap)
 
 
-def tell(name: str, start: float) -> None:
+def print_time(name: str, start: float) -> None:
     print(f"      the {name} reader has all after {trio.current_time() - start:.1f} s", flush=True)
 
 
 async def two_readers() -> None:
     print(f"\n3. {TOKENS} tokens to two readers")
-    for title, way in (("one loop sends to both", one_loop), ("a task for each", task_for_each)):
+    for title, send in (("one loop sends to both", one_loop), ("a task for each", task_for_each)):
         print(f"   {title}")
-        await way()
+        await send()
 
 
 async def show() -> None:
@@ -170,7 +170,7 @@ async def show() -> None:
 def main() -> int:
     about = __doc__.partition("\n")[0]
     parser = argparse.ArgumentParser(prog="08_back_pressure", description=about)
-    parser.add_argument("--fast", action="store_true", help="on a clock that jumps: do not wait")
+    parser.add_argument("--fast", action="store_true", help="skip the waits, on a simulated clock")
     options = parser.parse_args()
     clock = trio.testing.MockClock(autojump_threshold=0) if options.fast else None
     return lesson.run(show, clock=clock)

@@ -1,4 +1,4 @@
-"""Check 8: two answers at once; one of the readers does not read for a while."""
+"""Check 8: two answers at once; one of the two readers does not read for a while."""
 
 from types import ModuleType
 
@@ -9,20 +9,20 @@ from clients.streams.memory import MemoryStream
 from workshop.runner.check_kit import Failure, Lab, first_difference
 
 HINTS = (
-    "Who has to stand still when a reader does not read: the task that sends, the model, or both?",
+    "Which has to wait when a reader does not read: the task that sends, the model, or both?",
     """Two tasks for each reader: one takes tokens from the model, one sends them to the stream.
-Between them a queue that makes the first wait when it is full.""",
-    """to_stream, from_model = trio.open_memory_channel(size), for each reader. The model's task has
-`async with to_stream:` around its loop, so that the other one's `async for` ends.""",
+Between them put a queue that makes the first task wait when it is full.""",
+    """to_stream, from_model = trio.open_memory_channel(size), for each reader. The first task has
+`async with to_stream:` around its loop, so that the `async for` of the second one ends.""",
 )
-SIZE = 3  # of the queue
+SIZE = 3  # tokens in a queue
 WORDS = tuple(f"word{number:02} " for number in range(40))
 WORD_SIZE = len(WORDS[0])
 PIPE_SIZE = 2 * WORD_SIZE  # bytes that a connection holds: two words
-# One is being sent and one is in the model's hand; the others wait in the queue and in the pipe.
+# One token is being sent and one waits for the queue; the rest are in the queue and in the pipe.
 MOST_AHEAD = SIZE + PIPE_SIZE // WORD_SIZE + 2
 LEAST_AHEAD = SIZE + PIPE_SIZE // WORD_SIZE
-RULE = "a slow reader slows its own model, and nobody else's"
+RULE = "a slow reader slows its own model, and no other"
 
 
 async def check(exercise: ModuleType, lab: Lab) -> None:
@@ -37,8 +37,8 @@ async def check(exercise: ModuleType, lab: Lab) -> None:
         returned.set()
 
     async with lab.running(serve):
-        models[0].release(len(WORDS))  # it could say all of it at once, but nobody reads
-        # The other one token by token, each only when the one before has come.
+        models[0].release(len(WORDS))  # it could make all tokens at once, but nobody reads
+        # The other model makes a token only when the one before has come.
         for word in models[1].release_each():
             await lab.receive_until(
                 fast,
@@ -56,7 +56,7 @@ async def check(exercise: ModuleType, lab: Lab) -> None:
 
 
 async def read_all(reader: MemoryStream, lab: Lab) -> None:
-    """The slow reader goes on: all of it comes, in order."""
+    """The slow reader reads again: does it get all tokens in order?"""
     expected = "".join(WORDS).encode()
     received = b""
     while received != expected:
@@ -68,12 +68,12 @@ async def read_all(reader: MemoryStream, lab: Lab) -> None:
             received += lab.take(await reader.receive_some(WORD_SIZE))
         if not expected.startswith(received):
             at = first_difference(received, expected)
-            message = "the slow reader does not get the answer that its model gave"
+            message = "the slow reader does not get the answer that its model made"
             raise Failure("drops-tokens", message, sent=expected, received=received, at=at)
 
 
 def check_ahead(made: int) -> None:
-    """How far the model had come while its reader read nothing."""
+    """Is the number of tokens made while the reader read nothing within the limits?"""
     if made > MOST_AHEAD:
         raise Failure(
             "unbounded-queue",
@@ -85,6 +85,6 @@ def check_ahead(made: int) -> None:
         raise Failure(
             "no-queue",
             f"the reader read nothing, and its model stopped at {made} tokens: with a queue of "
-            f"{SIZE} it is {LEAST_AHEAD} ahead or more",
+            f"{SIZE} it gets {LEAST_AHEAD} ahead or more",
             rule=RULE,
         )

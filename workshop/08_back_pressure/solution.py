@@ -1,4 +1,4 @@
-"""Solution 8: a queue with a limit for each reader, and two tasks that know only the queue."""
+"""Solution 8: for each reader a queue with a limit, and one task at each end of it."""
 
 from collections.abc import AsyncIterator, Sequence
 
@@ -12,7 +12,7 @@ async def serve(
 ) -> None:
     async with trio.open_nursery() as nursery:
         for answer, stream in zip(answers, streams, strict=True):
-            # A full queue makes `send` wait, and with it the model: that is the back-pressure.
+            # If the queue is full, its `send` waits, and so does the model: this is back pressure.
             to_stream, from_model = trio.open_memory_channel[str](size)
             nursery.start_soon(take, answer, to_stream)
             nursery.start_soon(send, from_model, stream)

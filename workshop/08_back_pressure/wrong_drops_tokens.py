@@ -1,4 +1,4 @@
-"""A full queue loses what comes next: no wait, and no whole answer."""
+"""When the queue is full, it drops the next token instead of waiting."""
 
 from collections.abc import AsyncIterator, Sequence
 
@@ -12,7 +12,6 @@ async def serve(
 ) -> None:
     async with trio.open_nursery() as nursery:
         for answer, stream in zip(answers, streams, strict=True):
-            # A full queue makes `send` wait, and with it the model: that is the back-pressure.
             to_stream, from_model = trio.open_memory_channel[str](size)
             nursery.start_soon(take, answer, to_stream)
             nursery.start_soon(send, from_model, stream)

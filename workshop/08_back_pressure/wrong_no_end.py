@@ -1,4 +1,4 @@
-"""Nobody closes the queue, so the task that sends waits for a token after the last."""
+"""It does not close the queue, so the task that sends waits for another token for ever."""
 
 from collections.abc import AsyncIterator, Sequence
 

@@ -1,4 +1,4 @@
-"""Read, write, read, write: the model stands still whenever its reader does."""
+"""Without a queue the model waits for each write, and is never ahead of its reader."""
 
 from collections.abc import AsyncIterator, Sequence
 

@@ -1,4 +1,4 @@
-"""A queue without a limit: it never waits, and neither does the model."""
+"""A queue without a limit never makes the model wait."""
 
 import math
 from collections.abc import AsyncIterator, Sequence

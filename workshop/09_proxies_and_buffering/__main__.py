@@ -1,13 +1,13 @@
-"""Lesson 9: between the server and you stand hops, and each of them may hold the stream back.
+"""Lesson 9: between the server and you are hops, and each of them may hold the stream back.
 
-The server writes a token when it has one. Then come a compressor, a proxy, a balancer, perhaps a
-company's firewall: each reads bytes here and writes them there, and may write them later, in other
-pieces, or not at all. None of that is against HTTP. So when a stream comes late, the first question
-is not "what" but "where": listen on both sides of each hop, and compare.
+The server writes each token when it is made. Then come a compressor, a proxy, a balancer, perhaps a
+company's firewall. Each hop reads bytes on one side and writes them on the other, and may write
+them later, in other pieces, or not at all. HTTP allows all of that. So when a stream comes late,
+the first question is not "what" but "where": listen on both sides of each hop, and compare.
 
     server ──A── hop 1 ──B── hop 2 ──C── hop 3 ──D── you        A to D: taps, which only listen
 
-Run this file; then read it, and `servers/badproxy.py`, which is what the guilty hops are.
+Run this file; then read it, and `servers/badproxy.py`, which makes the faulty hops.
 """
 
 import os
@@ -48,27 +48,27 @@ except KeyboardInterrupt:
 
 LOOPBACK = "127.0.0.1"
 
-# The end of lesson 4's text: ten words and `done`. A browser, too, would accept gzip.
+# The last ten words of lesson 4's text, and `done`. Like a browser, the client accepts gzip.
 ASK = (("Last-Event-ID", "11"), ("Accept-Encoding", "gzip"))
 
 
 # --- A tap ----------------------------------------------------------------------------------
-# It passes every byte on as it came, and reads along with the decoders of lessons 3 and 4. An
-# event has passed when its last byte can be read: in a compressed body that may be much later
-# than when its bytes went in.
+# It passes every byte on unchanged, and decodes a copy with the decoders of lessons 3 and 4. An
+# event has passed when its last byte can be decoded. In a compressed body that may be much later
+# than when the server wrote it.
 
 
-class Tap:
-    """What was heard at one place of the chain.
+class HopTap:
+    """A listener between two hops.
 
     Attributes:
-        times: when each event could be read here, in seconds.
-        whole: the body has ended as its framing says that it must.
+        times: When each event could be decoded here, in seconds of trio's clock.
+        complete: The body has ended as its framing says.
     """
 
     def __init__(self) -> None:
         self.times: list[float] = []
-        self.whole = False
+        self.complete = False
         self._head = HeadReader(is_request=False)
         self._body: BodyDecoder | None = None
         self._unzip: Callable[[bytes], bytes] = bytes
@@ -89,23 +89,23 @@ class Tap:
                 self.times.append(trio.current_time())
                 self._change.set()
                 self._change = trio.Event()
-        self.whole = self._body.complete
+        self.complete = self._body.complete
 
     def receive_eof(self) -> None:
         try:
             if self._body is not None:
                 self._body.receive_eof()
-                self.whole = True
+                self.complete = True
         except DecodeError:
-            self.whole = False
+            self.complete = False
 
     async def has(self, count: int) -> None:
-        """Wait until so many events could be read here."""
+        """Wait until `count` events have passed here."""
         while len(self.times) < count:
             await self._change.wait()
 
     async def serve(self, port: int, client: trio.SocketStream) -> None:
-        """Stand between this client and the port behind."""
+        """Relay between this client and the upstream's port."""
         async with (
             client,
             await trio.open_tcp_stream(LOOPBACK, port) as server,
@@ -118,7 +118,7 @@ class Tap:
                     await client.send_all(data)
                 self.receive_eof()
             except trio.BrokenResourceError:
-                pass  # one side was cut off
+                pass  # one side has closed its connection
             nursery.cancel_scope.cancel()
 
 
@@ -134,24 +134,29 @@ async def copy(source: trio.SocketStream, target: trio.SocketStream) -> None:
 
 
 @asynccontextmanager
-async def chain(port: int, modes: Sequence[str]) -> AsyncIterator[tuple[int, list[Tap]]]:
-    """Hops in these modes, the first of them before this port, with a tap on both sides of each.
+async def chain(port: int, modes: Sequence[str]) -> AsyncIterator[tuple[int, list[HopTap]]]:
+    """Start a hop in each of these modes, with a tap on both sides of each.
 
-    Yields the port of the last tap, and all taps.
+    Args:
+        port: The server's port, the upstream of the first hop.
+        modes: A mode of `servers.badproxy` for each hop.
+
+    Yields:
+        The port of the last tap, and all taps.
     """
     async with trio.open_nursery() as nursery:
-        taps = [Tap()]
+        taps = [HopTap()]
         port = await nursery.start(serve_tap, taps[0], port)
         for mode in modes:
             port = start_hop(nursery, port, mode)
-            taps.append(Tap())
+            taps.append(HopTap())
             port = await nursery.start(serve_tap, taps[-1], port)
         yield port, taps
         nursery.cancel_scope.cancel()
 
 
 async def serve_tap(
-    tap: Tap, port: int, task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED
+    tap: HopTap, port: int, task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED
 ) -> None:
     (listener,) = await trio.open_tcp_listeners(0, host=LOOPBACK)
     task_status.started(listener.socket.getsockname()[1])
@@ -159,7 +164,7 @@ async def serve_tap(
 
 
 def start_hop(nursery: trio.Nursery, port: int, mode: str) -> int:
-    """Start a proxy before this port. Returns its own."""
+    """Start a hop that forwards to this port. Returns its own port."""
     url = f"http://{LOOPBACK}:{port}"
     return start_server(nursery, badproxy.routes(url, badproxy.modes(mode)))
 
@@ -172,7 +177,7 @@ def start_server(nursery: trio.Nursery, routes: Routes) -> int:
 
 
 async def ask(port: int) -> None:
-    """Ask as you would, and read to the end, or to where it was cut."""
+    """Ask as a reader does, and read until the body ends or breaks off."""
     try:
         async with request("GET", f"http://{LOOPBACK}:{port}/", ASK) as response:
             async for _ in response:
@@ -193,65 +198,65 @@ ROUNDS = [
 async def find_the_hop(number: int, port: int, modes: Sequence[str]) -> None:
     print(f"Round {number}: when each event passed, in seconds after the request")
     start = trio.current_time()
-    async with chain(port, modes) as (front, taps):
-        await ask(front)
-    if not taps[-1].whole:
-        raise RemoteProtocolError("the server ended it")
+    async with chain(port, modes) as (last, taps):
+        await ask(last)
+    if not taps[-1].complete:
+        raise RemoteProtocolError("the server truncated the answer")
     print("  server ──A── hop 1 ──B── hop 2 ──C── hop 3 ──D── you")
     print("  event       " + "      ".join("ABCD"))
     for row, times in enumerate(zip(*(tap.times for tap in taps), strict=True), 1):
         print(f"  {row:5}  " + "".join(f"{time - start:7.2f}" for time in times), flush=True)
-    held = [held_for(before, behind) for before, behind in pairwise(taps)]
+    held = [held_for(upstream, downstream) for upstream, downstream in pairwise(taps)]
     if sys.stdin.isatty() and sys.stdout.isatty():
         print("  Which hop is it, 1, 2 or 3? ", end="", flush=True)
-        # Not `readline`: after Ctrl-C the thread would hold a lock that Python's end waits for.
+        # Not `readline`: after Ctrl-C its thread holds a lock, and Python waits for it at exit.
         await trio.to_thread.run_sync(os.read, sys.stdin.fileno(), 1024, abandon_on_cancel=True)
     for hop, seconds in enumerate(held, 1):
         print(f"  hop {hop} held an event for {seconds:.2f} s on average")
-    guilty = next(hop for hop, mode in enumerate(modes, 1) if mode != "none")
-    print(f"It is hop {guilty}: --mode {modes[guilty - 1]}\n", flush=True)
+    faulty = next(hop for hop, mode in enumerate(modes, 1) if mode != "none")
+    print(f"It is hop {faulty}: --mode {modes[faulty - 1]}\n", flush=True)
 
 
 # region held
-def held_for(before: Tap, behind: Tap) -> float:
-    """For how long the hop between two taps held an event, on average, in seconds."""
-    pairs = list(zip(before.times, behind.times, strict=False))
+def held_for(upstream: HopTap, downstream: HopTap) -> float:
+    """Average time for which the hop between two taps held an event, in seconds."""
+    pairs = list(zip(upstream.times, downstream.times, strict=False))
     return sum(left - came for came, left in pairs) / max(1, len(pairs))
 # endregion
 
 
-# --- 2. Which hop has cut it? ---------------------------------------------------------------
-# A chunked body says when it is complete. One that ends with its connection does not, and the
-# next hop makes a clean end of it.
+# --- 2. Which hop has cut the body? ---------------------------------------------------------
+# A chunked body says when it is complete. A body that ends with its connection does not, and the
+# next hop writes a clean end after it.
 
 
 async def find_the_cut(port: int, mode: str) -> None:
-    async with chain(port, ["none", mode, "none"]) as (front, taps):
-        await ask(front)
+    async with chain(port, ["none", mode, "none"]) as (last, taps):
+        await ask(last)
     print(f"Hop 2 cuts the body after 300 bytes (--mode {mode})")
     for letter, tap in zip("ABCD", taps, strict=True):
-        end = "whole" if tap.whole else "cut off: no last chunk"
+        end = "complete" if tap.complete else "truncated: no last chunk"
         print(f"  {letter}  {len(tap.times):2} events, {end}", flush=True)
 
 
-# --- 3. A real one --------------------------------------------------------------------------
+# --- 3. A real hop --------------------------------------------------------------------------
 # What nginx does depends on the version of HTTP that it speaks to the server. Over 1.0 a body has
-# no chunks, and nginx gathers a buffer of it; over 1.1 it passes each chunk on. Its compressor
-# does not read `Cache-Control: no-transform`. (Seen with nginx 1.22.1; this program asks the one
+# no chunks, and nginx fills a buffer with it; over 1.1 it passes each chunk on. Its compressor
+# does not read `Cache-Control: no-transform`. (Seen with nginx 1.22.1; this program asks the nginx
 # that is installed here.)
 #
-# Here no clock decides. This server makes an event only when the one before has come to you, so
-# through a hop that holds the first there is no second.
+# This test does not compare times. The server makes an event only when you have the one before, so
+# if a hop holds the first event, the server makes no second one.
 
-PATIENCE = 1.0  # seconds
+WAIT_SECONDS = 1.0  # for one event
 COUNT = 3
 
 
-def one_by_one(reader: Tap) -> Routes:
+def one_by_one(reader: HopTap) -> Routes:
     async def events() -> AsyncGenerator[bytes, None]:
         for number in range(1, COUNT + 1):
             yield encode_event(ServerSentEvent(data=str(number)))
-            with trio.move_on_after(PATIENCE) as waiting:
+            with trio.move_on_after(WAIT_SECONDS) as waiting:
                 await reader.has(number)
             if waiting.cancelled_caught:
                 return
@@ -272,25 +277,27 @@ http {{
     {servers}
 }}
 """
-SERVER = "server {{ listen 127.0.0.1:{own}; location / {{ proxy_pass {behind}; {settings} }} }}"
+SERVER = "server {{ listen 127.0.0.1:{own}; location / {{ proxy_pass {upstream}; {settings} }} }}"
 
-HTTP10 = "proxy_http_version 1.0; "  # what nginx spoke to a server before 1.29.7
+HTTP10 = "proxy_http_version 1.0; "  # the default of nginx before 1.29.7
 HTTP11 = 'proxy_http_version 1.1; proxy_set_header Connection ""; '
 GZIP = "gzip on; gzip_types text/event-stream; "
 ASKED = "X-Accel-Buffering: no from the server"
 
-STREAMS = [  # the settings of each nginx, the one next to the server first; a hop at the server
+# (the line to print, the settings of each nginx, the mode of a hop between the server and nginx);
+# the nginx next to the server comes first.
+STREAMS = [
     ("proxy_http_version 1.0;", [HTTP10], "strip-accel"),
     ("  and proxy_buffering off;", [HTTP10 + "proxy_buffering off;"], "strip-accel"),
     (f"  and {ASKED}", [HTTP10], "none"),
-    ("  and that through two nginx", [HTTP10, HTTP10], "none"),
+    ("  and a second nginx", [HTTP10, HTTP10], "none"),
     (
-        "  the first with proxy_pass_header",
+        "  and the first with proxy_pass_header",
         [HTTP10 + "proxy_pass_header X-Accel-Buffering;", HTTP10],
         "none",
     ),
     ("proxy_http_version 1.1;", [HTTP11], "strip-accel"),
-    ("  and gzip, asked not to: no-transform", [HTTP11 + GZIP], "strip-accel"),
+    ("  and gzip, against no-transform", [HTTP11 + GZIP], "strip-accel"),
     (
         "  and gzip and proxy_buffering off;",
         [HTTP11 + GZIP + "proxy_buffering off;"],
@@ -311,13 +318,13 @@ async def real_ones(port: int) -> None:
     async with trio.open_nursery() as nursery:
         rows, servers = [], []
         for number, (about, settings, mode) in enumerate([*STREAMS, *ENDS]):
-            reader = Tap()
+            reader = HopTap()
             server = start_server(nursery, one_by_one(reader)) if number < len(STREAMS) else port
             at = start_hop(nursery, server, mode)
             for setting in settings:
                 own = free_port()
                 url = f"http://{LOOPBACK}:{at}"
-                servers.append(SERVER.format(own=own, behind=url, settings=setting))
+                servers.append(SERVER.format(own=own, upstream=url, settings=setting))
                 at = own
             rows.append((about, reader, await nursery.start(serve_tap, reader, at)))
         with tempfile.TemporaryDirectory() as folder:
@@ -328,17 +335,18 @@ async def real_ones(port: int) -> None:
                 try:
                     await until_it_listens(at)
                     async with trio.open_nursery() as asking:
-                        for *_, front in rows:
-                            asking.start_soon(ask, front)
+                        for *_, last in rows:
+                            asking.start_soon(ask, last)
                 finally:
-                    nginx.kill()  # a SIGTERM just before it waits for events is not noticed
+                    nginx.kill()  # nginx may miss a SIGTERM just before it waits for events
         nursery.cancel_scope.cancel()
-    print("\nnginx between the server and you: does an event pass before the next is there?")
+    print("\nnginx between the server and you: does an event pass before the next one is made?")
     for about, reader, _ in rows[: len(STREAMS)]:
         print(f"  {about:54}{'streams' if len(reader.times) == COUNT else 'holds them'}")
-    print("\nnginx before a server that dies in the middle: what does it tell you?")
+    print("\nnginx, and a server that dies in the middle: what do you get?")
     for about, reader, _ in rows[len(STREAMS) :]:
-        print(f"  {about:54}{'a whole answer' if reader.whole else 'cut off'}", flush=True)
+        answer = "a complete answer" if reader.complete else "a truncated answer"
+        print(f"  {about:54}{answer}", flush=True)
 
 
 async def until_it_listens(port: int) -> None:
@@ -352,7 +360,7 @@ async def until_it_listens(port: int) -> None:
 
 
 def free_port() -> int:
-    """A free port below those that systems give out for port 0: nobody is given it meanwhile."""
+    """A free port below the range for port 0, so that no other program is given it meanwhile."""
     while True:
         port = random.randrange(20000, 32768)
         with socket.socket() as sock, suppress(OSError):
@@ -361,7 +369,7 @@ def free_port() -> int:
 
 
 async def watch(port: int) -> None:
-    """Find the guilty hops before this server."""
+    """Find the faulty hops between this server and the reader."""
     for number, modes in enumerate(ROUNDS, 1):
         await find_the_hop(number, port, modes)
     for mode in ("truncate=300", "http10,truncate=300"):
@@ -370,14 +378,14 @@ async def watch(port: int) -> None:
 
 
 def routes(pace: Pace) -> Routes:
-    """Lesson 4's server. Events without any time between them would hide who holds them."""
+    """Lesson 4's server. Without time between the events, a hop that holds them is not visible."""
     return sse.routes(pace if pace.itl else Pace(0.03, 0.03))
 
 
 TRIES = [
-    ("A hop before it", "python -m servers.badproxy --to http://localhost:{port} --mode buffer"),
-    ("and the answer through it, from another terminal", "curl -N http://localhost:8009/"),
-    ("All that a hop can do", "python -m servers.badproxy --help"),
+    ("A faulty hop", "python -m servers.badproxy --to http://localhost:{port} --mode buffer"),
+    ("The answer through that hop, in another terminal", "curl -N http://localhost:8009/"),
+    ("All faults that a hop can have", "python -m servers.badproxy --help"),
 ]
 
 if __name__ == "__main__":

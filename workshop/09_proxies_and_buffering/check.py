@@ -1,4 +1,4 @@
-"""Check 9: each piece passes before the next exists, unchanged; and so does the way it ends."""
+"""Check 9: each piece passes before the next one exists, unchanged, and the end is the true one."""
 
 from collections.abc import AsyncIterator
 from types import ModuleType
@@ -13,46 +13,46 @@ from workshop.runner.check_kit import Failure, Lab, first_difference
 HINTS = (
     "Which line of the relay has to wait for the end of the answer before it can run?",
     """Send inside the loop, each piece as one chunk. A piece is bytes: may it end in the middle of
-a character? And who should hear of it when `pieces` raises?""",
-    """In the loop: await send(b"%x\\r\\n%b\\r\\n" % (len(piece), piece)). After the loop, and only
-there, the last chunk; no `try` at all.""",
+a character? And which side must learn of it when `pieces` raises?""",
+    """In the loop: await send(b"%x\\r\\n%b\\r\\n" % (len(piece), piece)). Send the last chunk only
+after the loop, and use no `try`.""",
 )
 PIECES = [b"data: {1}\n\n", b"data: {2", b"}\n", b"\n"]
-PIECES += [b"data: \xe4\xbd", b"\xa0\xe5", b"\xa5\xbd\n\n"]  # 你好, cut inside both
-STREAMS = "a hop may cut a body anew, but what has come must leave (RFC 9112 §7.1, RFC 9110 §7.6)"
+PIECES += [b"data: \xe4\xbd", b"\xa0\xe5", b"\xa5\xbd\n\n"]  # 你好, cut inside both characters
+STREAMS = "a hop may change the chunks, but must not wait for more (RFC 9112 §7.1, RFC 9110 §7.6)"
 RULE = {
     "decodes-and-breaks-utf8": "a hop passes bytes on, not text (RFC 9110 §7.7)",
-    "swallows-the-end": "the last chunk says that a body is whole (RFC 9112 §8)",
-    "bytes-behind-the-end": "a body ends with the empty line behind its last chunk (RFC 9112 §7.1)",
-    "no-last-chunk": "a body without its last chunk is not whole (RFC 9112 §8)",
+    "swallows-the-end": "the last chunk says that a body is complete (RFC 9112 §8)",
+    "bytes-after-the-end": "a body ends with the empty line after its last chunk (RFC 9112 §7.1)",
+    "no-last-chunk": "a body without its last chunk is not complete (RFC 9112 §8)",
 }
 MODE = {
     "decodes-and-breaks-utf8": "split-utf8",
     "swallows-the-end": "http10,truncate=300",
     "no-last-chunk": "truncate=300",
-    "bytes-behind-the-end": "none",
+    "bytes-after-the-end": "none",
 }
 
 
 async def check(exercise: ModuleType, lab: Lab) -> None:
-    await Client(exercise, lab).see_it_through()
-    await Client(exercise, lab).see_it_cut_off()
+    await RelayRun(exercise, lab).whole_answer()
+    await RelayRun(exercise, lab).broken_upstream()
 
 
-class Client:
-    """The client of one relay, and the server behind it."""
+class RelayRun:
+    """The client of one relay, and its upstream."""
 
     def __init__(self, exercise: ModuleType, lab: Lab) -> None:
         self._exercise = exercise
         self._lab = lab
-        self._before = len(lab.received)  # by the client before this one
+        self._before = len(lab.received)  # bytes received by the clients before this one
         self._decoder = ChunkedDecoder()
         self._body = b""
         self._expected = b""
         self._server, self._pieces = trio.open_memory_channel[bytes](0)
         self._cut = False
 
-    async def see_it_through(self) -> None:
+    async def whole_answer(self) -> None:
         ours, theirs = self._lab.connection()
         async with self._lab.running(self._relay, theirs):
             for number, piece in enumerate(PIECES, 1):
@@ -60,12 +60,12 @@ class Client:
             self._server.close()
             await self._receive_to_the_end(ours)
         if not self._decoder.complete:
-            raise self._failure("no-last-chunk", "the server said all, and the client cannot know")
-        if behind := self._decoder.trailing_data:
-            message = f"{behind!r} stands behind the last chunk, where the next response begins"
-            raise self._failure("bytes-behind-the-end", message)
+            raise self._failure("no-last-chunk", "the client cannot know that it is complete")
+        if trailing := self._decoder.trailing_data:
+            message = f"{trailing!r} follows the last chunk, where the next response begins"
+            raise self._failure("bytes-after-the-end", message)
 
-    async def see_it_cut_off(self) -> None:
+    async def broken_upstream(self) -> None:
         self._cut = True
         ours, theirs = self._lab.connection()
         async with self._lab.running(self._relay, theirs):
@@ -74,7 +74,7 @@ class Client:
             self._server.close()
             await self._receive_to_the_end(ours)
         if self._decoder.complete:
-            message = "the server was cut off, and the client is told that its answer is whole"
+            message = "the upstream broke, and the client is told that the answer is complete"
             raise self._failure("swallows-the-end", message)
 
     async def _relay(self, client: MemoryStream) -> None:
@@ -87,18 +87,18 @@ class Client:
         try:
             await self._exercise.relay(pieces(), client.send_all)
         except ConnectionError:
-            pass  # the server that runs it would cut the client off
+            pass  # a real server would reset the client's connection here
         client.close()
 
     async def _pass(self, ours: MemoryStream, number: int, piece: bytes) -> None:
-        """Let the server say one piece, and wait until the client has it."""
-        with self._lab.deadline(f"somebody to take piece {number}", name="does-not-read"):
+        """Let the server send one piece, and wait until the client has it."""
+        with self._lab.deadline(f"the relay to take piece {number}", name="does-not-read"):
             await self._server.send(self._lab.give(piece))
         self._expected += piece
         if number == 1:
-            name, why = "flushes-at-end", "the relay waits for more before it says anything"
+            name, why = "flushes-at-end", "the relay waits for more before it sends anything"
         elif not self._expected.endswith(b"\n") and b"data: {" in piece:
-            name, why = "gathers-lines", "the line is not whole, and the relay waits for its end"
+            name, why = "gathers-lines", "the line is not complete, and the relay waits for its end"
         else:
             name, why = "held-back", "the relay waits for more"
         try:

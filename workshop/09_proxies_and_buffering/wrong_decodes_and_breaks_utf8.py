@@ -1,4 +1,4 @@
-"""It makes text of each piece: a character that is cut between two of them is lost in both."""
+"""It decodes each piece by itself, and loses a character that is cut between two pieces."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 

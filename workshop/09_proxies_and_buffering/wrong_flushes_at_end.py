@@ -1,4 +1,4 @@
-"""It buffers: the client gets everything when there is nothing more to wait for."""
+"""It buffers, and the client gets nothing before the end."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 

@@ -1,4 +1,4 @@
-"""It handles the error: to the client half an answer looks like a whole one."""
+"""It catches the error, so half an answer looks complete to the client."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -8,5 +8,5 @@ async def relay(pieces: AsyncIterator[bytes], send: Callable[[bytes], Awaitable[
         async for piece in pieces:
             await send(b"%x\r\n%b\r\n" % (len(piece), piece))
     except ConnectionError as error:
-        print(f"the server behind has gone: {error}")
+        print(f"the upstream broke: {error}")
     await send(b"0\r\n\r\n")

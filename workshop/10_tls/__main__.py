@@ -1,14 +1,15 @@
-"""Lesson 10: TLS is another pipe: the same protocol inside, and a listener who reads lengths.
+"""Lesson 10: TLS is another pipe: the same protocol inside, and an eavesdropper who reads lengths.
 
-Nothing of lessons 3 and 4 changes: the server writes the same bytes, into a stream that encrypts
-them (`clients/streams/tls.py`) in place of one that does not. On the way there are records: five
-bytes that say how long the rest is, and the rest, which nobody can read.
+Nothing of lessons 3 and 4 changes: the server writes the same bytes, but into a stream that
+encrypts them (`clients/streams/tls.py`). The network carries them as records: a header of five
+bytes, which says how long the rest is, and the rest, which only the two ends can read.
 
     17 03 03 00 3b  9c 41 e0 …         type 23 (application data), TLS, 59 bytes
-    42 bytes of plaintext + 1 byte that hides the real type + 16 bytes that prove nobody changed it
+    42 bytes of plaintext + 1 byte, the real type + 16 bytes, the tag, which proves that nobody
+                                                    changed them
 
-A server that streams writes each token when it has one, so each token has a record of its own; and
-who sees the records go by sees how long each word of the answer is.
+A server that streams writes each token as soon as the model has made it, so each token has a record
+of its own. Anybody who sees the records pass sees how long each token of the answer is.
 
 Run this file; then read it, and `clients/streams/tls.py`, where OpenSSL is a machine between two
 buffers.
@@ -25,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # so that it runs in a clone
 try:
     import msgspec
     import trio
+    import trustme
     from h11 import RemoteProtocolError
 
     from clients.http.exchange import exchange
@@ -36,21 +38,20 @@ try:
     from servers.http.reply import EventStream, Last, Reply, Request, StreamingReply
     from servers.http.routes import Routes
     from servers.llm.pace import Pace
-    from workshop import certificate
     from workshop.runner import lesson
 except ModuleNotFoundError as missing:
     sys.exit(f"{missing.name} is not installed here. Activate it:  . .venv/bin/activate")
 except KeyboardInterrupt:
     sys.exit(130)
 
-HEADERS = (("Host", "localhost"), ("Last-Event-ID", "11"))  # the end of the text: ten words
+HEADERS = (("Host", "localhost"), ("Last-Event-ID", "11"))  # the last ten words of the text
 
 
-# --- The server: lesson 4's, and nothing in it knows of TLS -----------------------------------
+# --- The server of lesson 4, which does not know of TLS ---------------------------------------
 
 
 def routes(pace: Pace) -> Routes:
-    """Lesson 4's events at `/`; the same, all of one length, at `/padded`."""
+    """Lesson 4's events at `/`; the same events, padded to one length, at `/padded`."""
     plain, _ = sse.routes(pace).find("GET", "/")
     assert not isinstance(plain, Reply)
 
@@ -65,10 +66,10 @@ def routes(pace: Pace) -> Routes:
 
 # region pad
 async def pad_events(reply: EventStream) -> AsyncGenerator[bytes | Last, None]:
-    """Each event, with a comment before it that makes all of them equally long."""
+    """Put a comment before each event, so that all of them are equally long."""
     assert isinstance(reply.source, AsyncGenerator)
     async for piece in reply.source:
-        if isinstance(piece, Last):  # it leaves with the end of the body: `0␍␊␍␊`
+        if isinstance(piece, Last):  # written together with the last chunk, `0␍␊␍␊`
             yield Last(pad(piece.piece, PADDED - 5))
         else:
             yield pad(piece, PADDED)
@@ -82,16 +83,17 @@ def pad(event: bytes, size: int) -> bytes:
 PADDED = 96  # bytes
 
 
-# --- The listener: somebody on the way --------------------------------------------------------
-# It cannot change a byte unnoticed, and cannot read one. It can count them, and it can cut.
+# --- The listener: an eavesdropper on the network ---------------------------------------------
+# It cannot read the bytes, and a change would be noticed. It can count them, and it can cut the
+# connection.
 
 
-class Tapped(SocketStream):
-    """The client's connection, with somebody who listens to what the server says.
+class TappedStream(SocketStream):
+    """The client's connection, with a listener on what the server sends.
 
     Attributes:
-        heard: the ciphertext so far.
-        cut_after: bytes of it, after which the listener cuts in and says FIN for the server.
+        heard: the ciphertext that the server has sent so far.
+        cut_after: after so many bytes of ciphertext the listener sends a FIN in the server's name.
     """
 
     __slots__ = ("cut_after", "heard")
@@ -110,7 +112,7 @@ class Tapped(SocketStream):
 
 
 def records(ciphertext: bytes) -> list[tuple[bytes, bytes]]:
-    """(the five bytes before a record, the record), of those that have come whole."""
+    """Split ciphertext into (header, content) of each complete record."""
     found = []
     while len(ciphertext) >= (end := 5 + int.from_bytes(ciphertext[3:5])):
         found.append((ciphertext[:5], ciphertext[5:end]))
@@ -122,7 +124,7 @@ def records(ciphertext: bytes) -> list[tuple[bytes, bytes]]:
 # content type, plus any expansion added by the AEAD algorithm" (RFC 8446 §5.2): 1 + 16.
 OVERHEAD = 17
 
-# The listener has read the manual: what is around a token is the same for each.
+# The listener knows our documentation: the number of bytes around a token is always the same.
 AROUND = len(encode_chunk(encode_event(ServerSentEvent("word", '{"text":""}', "12"))))
 
 
@@ -133,25 +135,25 @@ class Word(msgspec.Struct):
 # --- The client -------------------------------------------------------------------------------
 
 
-async def connect(port: int, context: ssl.SSLContext, cut_after: int = 1 << 30) -> "Connected":
+async def connect(port: int, context: ssl.SSLContext, cut_after: int = 1 << 30) -> "TLSPipe":
     opened = await trio.open_tcp_stream("localhost", port)
-    tapped = Tapped(socket.socket(fileno=opened.socket.detach()))
+    tapped = TappedStream(socket.socket(fileno=opened.socket.detach()))
     tls = TLSStream(tapped, context, server_hostname="localhost")
     await tls.handshake()
-    tapped.heard = b""  # what follows is the answer
+    tapped.heard = b""  # drop the handshake: the answer follows
     tapped.cut_after = cut_after
-    return Connected(tapped, tls)
+    return TLSPipe(tapped, tls)
 
 
-class Connected:
-    """A pipe, and who listens to it."""
+class TLSPipe:
+    """An encrypted connection, and the listener on it."""
 
-    def __init__(self, tapped: Tapped, tls: TLSStream) -> None:
+    def __init__(self, tapped: TappedStream, tls: TLSStream) -> None:
         self.tapped = tapped
         self.tls = tls
 
     async def events(self, target: str, *, show: bool = False) -> list[ServerSentEvent]:
-        """Ask, and read the whole answer: with the very client of `http://`."""
+        """Ask, and read the whole answer with the same client as for `http://`."""
         events: list[ServerSentEvent] = []
         parser = EventStreamParser()
         shown = 0
@@ -170,13 +172,13 @@ class Connected:
 
 
 async def read_lengths(port: int, context: ssl.SSLContext) -> None:
-    print("1. On the way: five bytes that anybody can read, and then none\n")
+    print("1. Each record on the network: only its first five bytes are readable\n")
     pipe = await connect(port, context)
     events = await pipe.events("/", show=True)
     sizes = [len(record) for _, record in records(pipe.tapped.heard)]
     words = [event for event in events if event.event == "word"]
     texts = [msgspec.json.decode(word.data, type=Word).text for word in words]
-    # The head, the line `retry`, the words, and `done` with the end of the body.
+    # Records: the head, the line `retry`, one for each word, and `done` with the last chunk.
     guess = [size - OVERHEAD - AROUND for size in sizes[2 : 2 + len(words)]]
     truth = [len(text.encode()) for text in texts]
     print(f"\n  the listener's guess   {guess}")
@@ -193,8 +195,8 @@ async def read_padded(port: int, context: ssl.SSLContext) -> None:
 
 
 async def cut(port: int, context: ssl.SSLContext) -> None:
-    print("\n3. Somebody cuts in and says FIN for the server: who notices?\n")
-    for what, cut_after in (("nobody cuts", 1 << 30), ("cut", 800)):
+    print("\n3. An attacker sends a FIN in the server's name: which client notices?\n")
+    for what, cut_after in (("not cut", 1 << 30), ("cut", 800)):
         pipe = await connect(port, context, cut_after)
         try:
             await pipe.events("/")
@@ -206,14 +208,16 @@ async def cut(port: int, context: ssl.SSLContext) -> None:
         await pipe.tls.send_all(b"GET / HTTP/1.0\r\nHost: localhost\r\nLast-Event-ID: 11\r\n\r\n")
         while await pipe.tls.receive_some():
             pass
-        goodbye = "no close_notify" if pipe.tls.truncated else "close_notify has come"
-        print(f"  {'':13}HTTP/1.0  {goodbye}", flush=True)
+        closed = "no close_notify" if pipe.tls.truncated else "close_notify has come"
+        print(f"  {'':13}HTTP/1.0  {closed}", flush=True)
         pipe.tls.close()
 
 
 def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
-        public, key = certificate.make(Path(folder))
+        authority = trustme.CA()
+        public = Path(folder) / "ca.pem"
+        authority.cert_pem.write_to_path(str(public))
 
         async def watch(port: int) -> None:
             trusting = client_context(str(public))
@@ -222,19 +226,19 @@ def main() -> int:
             await cut(port, trusting)
 
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(public, key)
+        authority.issue_cert("localhost", "127.0.0.1", "::1").configure_cert(context)
         context.minimum_version = ssl.TLSVersion.TLSv1_3
-        context.num_tickets = 0  # they would be records too, and are for another day
-        tries = [(what, line.replace("{certificate}", str(public))) for what, line in TRIES]
+        context.num_tickets = 0  # session tickets would be records too
+        tries = [(what, line.replace("{ca}", str(public))) for what, line in TRIES]
         about = __doc__.partition("\n")[0]
         return lesson.main(about, 8443, routes, watch, tries, tls=context)
 
 
 GET = r"printf 'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'"
-CLIENT = "openssl s_client -quiet -CAfile {certificate} -connect localhost:{port}"
+CLIENT = "openssl s_client -quiet -CAfile {ca} -connect localhost:{port}"
 TRIES = [
-    ("The events", "curl -N --cacert {certificate} https://localhost:{port}/"),
-    ("Without the certificate: nobody vouches for this server", "curl https://localhost:{port}/"),
+    ("The events", "curl -N --cacert {ca} https://localhost:{port}/"),
+    ("Without the CA: curl refuses the server", "curl https://localhost:{port}/"),
     ("netcat for TLS", f"{GET} | {CLIENT}"),
     ("The records, as they come", f"{GET} | {CLIENT} -msg | grep --line-buffered -A1 RecordHeader"),
 ]

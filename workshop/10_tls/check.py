@@ -1,4 +1,4 @@
-"""Check 10: the listener knows each length as soon as five bytes are there, however they came."""
+"""Check 10: the listener returns each length once its five bytes are there, however they came."""
 
 from types import ModuleType
 
@@ -6,10 +6,10 @@ from workshop.runner.check_kit import Failure, Lab, at_a_time, few
 
 HINTS = (
     "What does the listener have to remember between two reads?",
-    """Two things: how many bytes of this record are still to come, and what has come of the next
-one's five bytes. Take away the first from what was heard, then fill up the second.""",
-    """When the five are there: int.from_bytes(header[3:]) bytes are still to come, and if header[0]
-is 23, that many less 17 are plaintext.""",
+    """Two things: how many bytes of this record are still to come, and the part of the next
+record's five bytes that has come. Skip the first in the new data, then complete the second.""",
+    """When all five are there, int.from_bytes(header[3:]) bytes are still to come. If header[0] is
+23, that number minus 17 is the length of the plaintext.""",
 )
 OVERHEAD = 17
 RULE = "length counts the plaintext, 1 byte of type and 16 of tag (RFC 8446 §5.2)"
@@ -17,7 +17,7 @@ REDO = "python workshop/10_tls --once"
 
 
 def record(kind: int, size: int) -> bytes:
-    """A record of this type, so long behind its header, with the beginnings of others in it."""
+    """A record of this type. Its content, `size` bytes, looks like headers of other records."""
     content = (b"\x17\x03\x03\x00\x05" * (size // 5 + 1))[:size]
     return bytes([kind, 3, 3]) + size.to_bytes(2) + content
 
@@ -35,7 +35,7 @@ async def check(exercise: ModuleType, lab: Lab) -> None:
 
 
 def check_one_by_one(exercise: ModuleType, lab: Lab) -> None:
-    """Records come alone and whole: is each length the right one?"""
+    """Each read brings one whole record: is its length right?"""
     listener = exercise.Listener()
     for heard in HANDSHAKE:
         if found := listener.receive_data(lab.give(heard)):
@@ -49,7 +49,7 @@ def check_one_by_one(exercise: ModuleType, lab: Lab) -> None:
             length = size + OVERHEAD
             wrong = {
                 (length,): ("forgets-the-tag", "counts the tag and the hidden type as plaintext"),
-                (size + 5,): ("counts-header", "counts the five bytes as if they were inside"),
+                (size + 5,): ("counts-header", "counts the five bytes of the header"),
             }
             name, what = wrong.get(tuple(found), ("wrong-length", f"should be [{size}]"))
             message = f"a record of length {length}: {few(found)} {what}"
@@ -57,7 +57,7 @@ def check_one_by_one(exercise: ModuleType, lab: Lab) -> None:
 
 
 def check_together(exercise: ModuleType, lab: Lab) -> None:
-    """A read may bring many."""
+    """One read brings all records."""
     found = exercise.Listener().receive_data(lab.give(b"".join(HANDSHAKE + RECORDS)))
     if found != SIZES:
         message = f"{len(RECORDS)} records in one read are {SIZES}, not {few(found)}"
@@ -65,21 +65,21 @@ def check_together(exercise: ModuleType, lab: Lab) -> None:
 
 
 def check_cut(exercise: ModuleType, lab: Lab, step: int) -> None:
-    """So many bytes at a time. The rest of a record comes when its length was told."""
+    """`step` bytes in each read: is each length returned before the rest of its record comes?"""
     listener = exercise.Listener()
     stream = b"".join(HANDSHAKE + RECORDS)
-    told: list[tuple[int, int]] = []  # (a length, after how many bytes it was told)
+    returned: list[tuple[int, int]] = []  # (length, bytes given when it was returned)
     for start in range(0, len(stream), step):
         heard = stream[start : start + step]
-        told += [(size, start + len(heard)) for size in listener.receive_data(lab.give(heard))]
-    if [size for size, _ in told] != SIZES:
-        message = f"heard {at_a_time(step)}: {few([size for size, _ in told])}, not {SIZES}"
+        returned += [(size, start + len(heard)) for size in listener.receive_data(lab.give(heard))]
+    if [size for size, _ in returned] != SIZES:
+        message = f"heard {at_a_time(step)}: {few([size for size, _ in returned])}, not {SIZES}"
         rule = "a record may come in any number of reads, and so may its five bytes"
         raise Failure("assumes-whole-records", message, sent=stream[:40], rule=rule)
     at = sum(map(len, HANDSHAKE))
-    for (size, when), heard in zip(told, RECORDS, strict=True):
+    for (size, when), heard in zip(returned, RECORDS, strict=True):
         if when >= at + 5 + step:
             late = when - at - 5
-            message = f"the length {size} is told {late} bytes after the five bytes that say it"
+            message = f"the length {size} is returned {late} bytes after the five bytes that say it"
             raise Failure("waits-for-the-rest", message, sent=heard[:5], rule=RULE)
         at += len(heard)

@@ -1,18 +1,18 @@
 """Solution 10: remember where in a record the last read ended."""
 
 APPLICATION_DATA = 23
-OVERHEAD = 1 + 16  # the hidden type, and the tag
+OVERHEAD = 1 + 16  # the real type, and the tag
 
 
 class Listener:
-    """Hears one direction of a connection."""
+    """Reads the ciphertext of one direction of a connection."""
 
     def __init__(self) -> None:
-        self._header = b""  # of the next record, as far as it has come
-        self._remaining = 0  # bytes of this one that are still to come
+        self._header = b""  # the bytes of the next header that have come
+        self._remaining = 0  # bytes of this record still to come
 
     def receive_data(self, data: bytes) -> list[int]:
-        """Take what was heard, cut anywhere."""
+        """Take the ciphertext of one read, cut anywhere."""
         sizes = []
         while data:
             skipped = data[: self._remaining]

@@ -1,4 +1,4 @@
-"""It takes each read for whole records: TCP is bytes, not records."""
+"""It expects whole records in each read, but TCP may cut them anywhere."""
 
 
 class Listener:

@@ -1,4 +1,4 @@
-"""The length in a record does not count the five bytes in front of it."""
+"""It adds the five bytes of the header, which the length in a record does not count."""
 
 
 class Listener:

@@ -1,4 +1,4 @@
-"""Not all that is encrypted was said: a tag proves it, and a byte hides its type."""
+"""It counts the tag and the byte of the real type as plaintext."""
 
 
 class Listener:

@@ -1,4 +1,4 @@
-"""It waits for bytes that it cannot read, to tell what it knew from the first five."""
+"""It waits for the whole record, but the first five bytes already say the length."""
 
 
 class Listener:

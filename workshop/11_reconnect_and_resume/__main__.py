@@ -1,17 +1,16 @@
-"""Lesson 11: a stream that breaks is no loss, if its events have names.
+"""Lesson 11: if each event has an id, a broken stream can resume.
 
-A browser's EventSource asks again by itself when its connection breaks. What it gets then is the
-server's business: a model that knows nothing of the first connection begins a second answer. With
-an `id` on each event the client can say where it stands, and the server can go on behind it:
+When its connection breaks, a browser's EventSource asks again by itself. The server decides what it
+gets then: a model that does not know of the first connection starts a second answer. With an `id`
+on each event the client can tell its position, and the server continues with the next event:
 
     id: 0-6                     GET /chat/… HTTP/1.1
     data: {"text":" no"}        Last-Event-ID: 0-6
 
-This lesson cuts connections with an RST, and shows which words came over which. In a browser it has
-a page for it, with a button that cuts.
+This lesson cuts connections with an RST, and shows which words came over which connection. It also
+serves a page for a browser, with a button that cuts.
 
-Run this file; then read it, and `servers/llm/writers/named_events.py`, which gives the ids their
-meaning.
+Run this file; then read it, and `servers/llm/writers/named_events.py`, which says what an id means.
 """
 
 import re
@@ -48,17 +47,16 @@ except KeyboardInterrupt:
     sys.exit(130)
 
 PAGE = Path(__file__).parent / "page"
-TEXT = "A stream that breaks is no answer. 你好！ One that goes on where it broke is one. 🌊"
-# The model repeats the text. An RST comes in place of event 8: always, or three times and not a
-# fourth.
+TEXT = "A broken stream is half an answer. 你好！ A stream that resumes where it broke is whole. 🌊"
+# The model repeats the text. The server sends an RST in place of event 8, always or three times.
 ALWAYS, THREE_TIMES = "?model=echo&fault=rst@8", "?model=echo&fault=rst*3@8"
 
 
-# --- The server: the answer with ids, the same without, and a switch that cuts -----------------
+# --- The server: an answer with ids, the same without, and a route that cuts both --------------
 
 
 class Forgetful(NamedEvents):
-    """Writes the same events, without their ids."""
+    """Writes the same events without their ids."""
 
     def steps(self) -> Iterator[bytes]:
         for event in super().steps():
@@ -70,7 +68,7 @@ class Forgetful(NamedEvents):
 
 
 class Cuttable:
-    """A source that can be cut: its connection is reset in the middle of the answer."""
+    """A source whose connection can be reset in the middle of the answer."""
 
     def __init__(self, reply: StreamingReply, running: set[trio.CancelScope]) -> None:
         self._whole = StreamingReply(reply.source)
@@ -88,7 +86,7 @@ class Cuttable:
 
 
 def routes(pace: Pace) -> Routes:
-    """The page, its files and its two models."""
+    """The page, its files, the two models, and the route that cuts their connections."""
     engine, running = Engine(), set[trio.CancelScope]()
     api = API(Pace(pace.ttft, pace.itl / 4), engine, Model(), Settings())
     files = {path.name: path for path in (*PAGE.iterdir(), CHAT_PAGE / "icon.svg")}
@@ -132,14 +130,14 @@ def routes(pace: Pace) -> Routes:
 # --- The client: what an EventSource does ------------------------------------------------------
 
 
-class Connection(msgspec.Struct):
-    """One of the connections that an answer takes.
+class ConnectionRecord(msgspec.Struct):
+    """One of the connections over which an answer comes.
 
     Attributes:
-        asked: the Last-Event-ID that the client sent.
-        status: 200, or 204 for "ask no more".
-        events: what it brought.
-        cut: it ended before its body did.
+        asked: The Last-Event-ID that the client sent, or "".
+        status: 200, or 204: the client must not ask again.
+        events: All events that came over this connection.
+        cut: The connection ended before the body was complete.
     """
 
     asked: str
@@ -154,11 +152,11 @@ class Connection(msgspec.Struct):
 
 
 # region reconnect
-async def connections(url: str, seconds_per_ms: float) -> AsyncGenerator[Connection, None]:
-    """Ask, and ask again with the last id whenever the connection has ended, until a 204."""
+async def connections(url: str, seconds_per_ms: float) -> AsyncGenerator[ConnectionRecord, None]:
+    """Ask, and after each end of a connection ask again with the last id, until a 204."""
     last_event_id, retry = "", 3000
     while True:
-        connection = Connection(last_event_id)
+        connection = ConnectionRecord(last_event_id)
         headers = (("Last-Event-ID", last_event_id),) if last_event_id else ()
         async with request("GET", url, headers) as response:
             connection.status = response.status
@@ -167,7 +165,7 @@ async def connections(url: str, seconds_per_ms: float) -> AsyncGenerator[Connect
                 async for piece in response:
                     connection.events += parser.receive_data(piece)
             except (RemoteProtocolError, trio.BrokenResourceError):
-                connection.cut = True  # half an event may have come: nobody has seen it
+                connection.cut = True  # the parser drops an event that is not complete
         yield connection
         if connection.status == 204:
             return
@@ -181,13 +179,13 @@ async def connections(url: str, seconds_per_ms: float) -> AsyncGenerator[Connect
 
 
 async def watch(port: int, seconds_per_ms: float) -> None:
-    """Let both models be cut, and show the seams."""
+    """Let the server cut the answers of both models, and show what each connection brought."""
     print("1. A model whose events have no id: every connection brings a new answer\n")
     url = f"http://localhost:{port}/forgetful/{quote(TEXT)}{ALWAYS}"
     async with aclosing(connections(url, seconds_per_ms)) as forgetful:
         for number in (1, 2, 3):
             show(number, await anext(forgetful))
-    print("  …  for ever: the client waits and asks, and the model begins anew")
+    print("  …  for ever: the client asks again, and the model starts again")
 
     print("\n2. The same model, and each event has an id\n")
     url = f"http://localhost:{port}/resuming/{quote(TEXT)}{THREE_TIMES}"
@@ -201,11 +199,11 @@ async def watch(port: int, seconds_per_ms: float) -> None:
     print(f"  the whole text: {text == TEXT}   each event once: {len(set(ids)) == len(ids)}")
 
 
-def show(number: int, connection: Connection) -> None:
+def show(number: int, connection: ConnectionRecord) -> None:
     asked = f"Last-Event-ID: {connection.asked}" if connection.asked else ""
     what = connection.text + (" ✂" if connection.cut else "")
     if connection.status == 204:
-        what = "204 No Content: ask no more"
+        what = "204 No Content: do not ask again"
     print(f"  connection {number}   {asked:20}   {what}", flush=True)
 
 
@@ -225,10 +223,10 @@ def main() -> int:
 
 
 TRIES = [
-    ("The page that shows the seam, in a browser", "http://localhost:{port}/"),
+    ("The page that shows the seams, in a browser", "http://localhost:{port}/"),
     ("The events and their ids", "curl -N 'http://localhost:{port}/chat/one,two?model=echo'"),
     (
-        "What follows the first",
+        "The events after the first one",
         "curl -N -H 'Last-Event-ID: 0-1' 'http://localhost:{port}/chat/one,two?model=echo'",
     ),
     (

@@ -1,4 +1,4 @@
-"""Check 11: an answer over four connections, one of them cut inside an event."""
+"""Check 11: an answer over four connections, one of which is cut inside an event."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -9,11 +9,11 @@ import trio
 from workshop.runner.check_kit import Failure, Lab
 
 HINTS = (
-    "When half an event has come and the connection breaks: which id does the client have?",
-    """Two ids: that of the event under way, and that of the last one whose blank line has come. The
-second alone goes back to the server. What else was gathered goes with its connection.""",
-    """A loop for ever. In it, `try`: ask, return at a 204, read the lines. `except ConnectionError:
-pass`. Then, on every way out, `await trio.sleep(retry / 1000)`.""",
+    "Half an event has come, and the connection breaks: which id must the client send?",
+    """Keep two ids: that of the event that is being read, and that of the last event whose blank
+line has come. Send only the second one to the server. Start each connection without old lines.""",
+    """An endless loop. In it, `try`: ask, return at a 204, read the lines. `except ConnectionError:
+pass`. After both, `await trio.sleep(retry / 1000)`.""",
 )
 TOKENS = ("He", " said", ": ", "你好", "!", " And", " went", ".")
 RULE = "the id becomes the last event ID when the event is dispatched (WHATWG HTML §9.2.6)"
@@ -28,28 +28,28 @@ def event(number: int, *, retry: str = "") -> list[str]:
     return [f"id: {id_of(number)}", *([retry] if retry else []), f"data: {TOKENS[number - 1]}", ""]
 
 
-# For each request: the events that are there already, the seconds to wait before it, and its lines;
-# "cut" is where the connection breaks.
+# For each request: the number of events that the client has, the seconds that it must wait before
+# it, and the lines of the answer. The connection breaks at "cut".
 CUT = "cut"
 CONNECTIONS: list[tuple[int, float, list[str] | None]] = [
     (0, 0, [*event(1, retry="retry: 2000"), *event(2), CUT]),
-    (2, 2.0, [*event(3), ": keep-alive", *event(4)[:-1], CUT]),  # all of event 4 but its end
-    (3, 2.0, None),  # nobody answers
-    # Its first blank line would send the half of event 4, if that was kept.
+    (2, 2.0, [*event(3), ": keep-alive", *event(4)[:-1], CUT]),  # event 4 without its blank line
+    (3, 2.0, None),  # the server does not answer
+    # If the client has kept the half of event 4, the first blank line here would dispatch it.
     (3, 2.0, ["retry: 500", "", *event(4), *event(5), "id: k3f9-6", CUT]),
     (5, 0.5, [*event(6), *event(7), *event(8)]),
     (8, 0.5, []),  # 204
 ]
 
 
-class Server:
-    """Answers as planned, and looks at what is asked for and when.
+class ScriptedServer:
+    """Sends the answers of CONNECTIONS, and checks each request and its time.
 
     Attributes:
-        received: the tokens that the client has given.
-        complete: blank lines that have gone out.
-        asked: requests so far.
-        bodies: that it began to send.
+        received: The tokens that the client has returned.
+        complete: Number of blank lines that were sent.
+        asked: Number of requests so far.
+        bodies: The bodies that the server began to send.
     """
 
     def __init__(self, exercise: ModuleType, lab: Lab) -> None:
@@ -65,17 +65,17 @@ class Server:
         await trio.lowlevel.checkpoint()
         self._lab.take(f"Last-Event-ID: {last_event_id}\n".encode())
         if self.asked == len(CONNECTIONS):
-            raise self.failure("ignores-204", "asked again after the 204", "204 tells it to stop")
+            raise self.failure("ignores-204", "asked again after the 204", "204 means: stop")
         has, wait, lines = CONNECTIONS[self.asked]
         self.asked += 1
         self._check_id(last_event_id, has)
         waited = trio.current_time() - self._ended
         if abs(waited - wait) > 0.01:
-            message = f"request {self.asked} came {waited:g} s after the loss, not {wait:g} s"
+            message = f"request {self.asked} came {waited:g} s after the cut, not {wait:g} s"
             raise self.failure("ignores-retry", message, "`retry` is the reconnection time, in ms")
         self._ended = trio.current_time()
         if lines is None:
-            raise ConnectionError("nobody answered")
+            raise ConnectionError("the server did not answer")
         self.bodies.append(self._send(lines))
         return self._exercise.Response(200 if lines else 204, self.bodies[-1])
 
@@ -86,7 +86,7 @@ class Server:
         if last_event_id == id_of(has + 1):
             name, what = "undispatched-id", f"the blank line of {last_event_id!r} never came"
         elif not last_event_id:
-            name, what = "starts-again", "asked without Last-Event-ID: the answer begins anew"
+            name, what = "starts-again", "asked without Last-Event-ID: the answer starts again"
         raise self.failure(name, what, RULE)
 
     async def _send(self, lines: list[str]) -> AsyncGenerator[str, None]:
@@ -98,25 +98,25 @@ class Server:
             self._lab.give(f"{line}\n".encode())
             yield line
             self.complete += not line
-            # Before the first cut nothing can be missing, unless it is kept.
+            # Before the first cut a token can be missing only if the client holds it back.
             if self.asked == 1 and len(self.received) < self.complete:
-                message = f"{id_of(self.complete)!r} has come whole, and its data was not given"
+                message = f"event {id_of(self.complete)!r} is complete, its data was not returned"
                 raise self.failure("held-back", message, "a blank line dispatches the event")
 
     def check_received(self) -> None:
-        """What the client has given is what has come whole, in order."""
+        """Has the client returned the data of the complete events, in order?"""
         expected = list(TOKENS[: len(self.received)])
         if self.received == expected:
             return
         last = self.received[-1]
         at = len(self.received) - 1
         if at >= len(TOKENS):
-            raise self.failure("repeats-at-the-seam", f"{last!r} was given after the end", RULE)
-        name, what = "wrong-data", f"{last!r} was given, and the event was {TOKENS[at]!r}"
+            raise self.failure("repeats-at-the-seam", f"{last!r} was returned after the end", RULE)
+        name, what = "wrong-data", f"{last!r} was returned, and the event was {TOKENS[at]!r}"
         if last in TOKENS[at + 1 :]:
             name, what = "loses-at-the-seam", f"after a cut {TOKENS[at]!r} is missing"
         elif last in (TOKENS[at] * 2, TOKENS[at - 1]):
-            name, what = "repeats-at-the-seam", f"after a cut {last!r} was given: twice the same"
+            name, what = "repeats-at-the-seam", f"after a cut {last!r} was returned twice"
         raise self.failure(name, what, "an event without its blank line is discarded (§9.2.6)")
 
     def failure(self, name: str, message: str, rule: str) -> Failure:
@@ -125,7 +125,7 @@ class Server:
 
 
 async def check(exercise: ModuleType, lab: Lab) -> None:
-    server = Server(exercise, lab)
+    server = ScriptedServer(exercise, lab)
     try:
         async with aclosing(exercise.read(server.ask)) as tokens:
             async for token in tokens:
@@ -134,10 +134,10 @@ async def check(exercise: ModuleType, lab: Lab) -> None:
                 server.check_received()
     except ConnectionError as error:
         message = f"{error}, and the client has ended"
-        raise server.failure("gives-up", message, "a client asks until it is told 204") from None
+        raise server.failure("gives-up", message, "a client asks until it gets a 204") from None
     finally:
         for body in server.bodies:
             await body.aclose()
     if server.received != list(TOKENS) or server.asked < len(CONNECTIONS):
         message = f"ended with {server.received}, and the answer is {list(TOKENS)}"
-        raise server.failure("ends-early", message, "the end of a body is not the end: 204 is")
+        raise server.failure("ends-early", message, "only a 204 ends the answer, not a body")

@@ -1,18 +1,18 @@
-"""Exercise 11: the client that loses its connection and not a word.
+"""Exercise 11: a client that loses its connection, and does not lose a word.
 
     async for token in read(ask):
         print(token, end="")
 
-    id: k3f9-1          from this line on, the id is k3f9-1 …
+    id: k3f9-1          the id of the event that is being read
     retry: 2000         from now on, wait 2,000 milliseconds before you ask again
-    data: He            … and the event that it belongs to is complete at the blank line, not before
-
+    data: He            the data of this event
+                        a blank line: only now the event is complete, and its id is valid
     : keep-alive        a comment
 
-`await ask("k3f9-1")` sends a request with `Last-Event-ID: k3f9-1` (`""`: without one) and returns
-the `Response`. When its lines end, or break off, wait and ask for what follows the last event that
-was complete; so too when `ask` itself raises. A response of status 204 means: ask no more. Until a
-`retry` line comes, wait 3 seconds. Every event here has one data line.
+`await ask("k3f9-1")` sends a request with `Last-Event-ID: k3f9-1` (`ask("")`: without that field)
+and returns the `Response`. When its lines end or break off, or when `ask` itself raises, wait and
+ask for the events after the last complete one. A response with status 204 means: do not ask again.
+Until a `retry` line comes, wait 3 seconds. Every event here has one data line.
 Use `trio.sleep` and the standard library.
 """
 
@@ -22,12 +22,12 @@ from dataclasses import dataclass
 
 @dataclass
 class Response:
-    """What came back.
+    """The response to one request.
 
     Attributes:
         status: 200, or 204 without any lines.
-        lines: each line of the event stream as soon as it has come whole, without its line end.
-            They end when the body has, and raise ConnectionError when the connection is lost.
+        lines: Each line of the event stream as soon as it is complete, without its line end. It
+            ends with the body, and raises ConnectionError when the connection is lost.
     """
 
     status: int
@@ -35,7 +35,7 @@ class Response:
 
 
 Ask = Callable[[str], Awaitable[Response]]
-"""It raises ConnectionError when nobody answers."""
+"""Sends a request. Raises ConnectionError if the server does not answer."""
 
 
 async def read(ask: Ask) -> AsyncGenerator[str, None]:

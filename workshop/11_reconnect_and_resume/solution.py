@@ -1,4 +1,4 @@
-"""One way to do it. What an event is made of is forgotten with its connection; the id is not."""
+"""Solution 11: keep the last id over all connections; drop half an event with its connection."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import trio
 
 @dataclass
 class Response:
-    """What came back."""
+    """The response to one request."""
 
     status: int
     lines: AsyncGenerator[str, None]

@@ -1,4 +1,4 @@
-"""Wrong: nobody answers for a moment, and it ends."""
+"""It ends when the server does not answer once."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import trio
 
 @dataclass
 class Response:
-    """What came back."""
+    """The response to one request."""
 
     status: int
     lines: AsyncGenerator[str, None]

@@ -1,4 +1,4 @@
-"""Wrong: it always waits 3 seconds."""
+"""It always waits 3 seconds."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import trio
 
 @dataclass
 class Response:
-    """What came back."""
+    """The response to one request."""
 
     status: int
     lines: AsyncGenerator[str, None]

@@ -1,4 +1,4 @@
-"""Wrong: it takes the first event of a new connection for one that it has."""
+"""It drops the first event of each new connection, as if it had it already."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import trio
 
 @dataclass
 class Response:
-    """What came back."""
+    """The response to one request."""
 
     status: int
     lines: AsyncGenerator[str, None]

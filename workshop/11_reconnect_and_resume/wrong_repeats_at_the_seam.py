@@ -1,4 +1,4 @@
-"""Wrong: half an event outlives its connection."""
+"""It keeps half an event when its connection breaks."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import trio
 
 @dataclass
 class Response:
-    """What came back."""
+    """The response to one request."""
 
     status: int
     lines: AsyncGenerator[str, None]

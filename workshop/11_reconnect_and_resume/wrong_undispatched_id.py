@@ -1,4 +1,4 @@
-"""Wrong: it notes an id when its line comes, though its event never may."""
+"""It keeps an id as soon as its line comes, before its event is complete."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import trio
 
 @dataclass
 class Response:
-    """What came back."""
+    """The response to one request."""
 
     status: int
     lines: AsyncGenerator[str, None]

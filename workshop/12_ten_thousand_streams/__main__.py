@@ -1,15 +1,15 @@
-"""Lesson 12: ten thousand streams, one clock.
+"""Lesson 12: ten thousand streams, one loop.
 
-A stream that sleeps until its next token is the obvious code, and a task for each stream is the
-obvious server. It works, and most of what it costs is waking up: a timer set, a task scheduled, a
-task switched to, for a write of 200 bytes. An inference engine does not do that, with a GPU even
-less: it holds a batch of sequences and steps them all, again and again. One loop, one clock.
+The obvious server has a task for each stream, and each task sleeps until the next token is due. It
+works, but waking tasks is most of its cost: a timer set, a task scheduled, a task switched to, for
+a write of 200 bytes. An inference engine has one loop: it holds a batch of sequences, and makes a
+token of each that is due, again and again.
 
-    slot 1041: a, c       the wheel: which streams have a token due, in slots of 5 ms
-    slot 1043: b          sleep to the first slot that holds any; step each; put it where it is
-    slot 1050: d          due next
+    slot 1041: a, c       the wheel: for each slot of 5 ms, the streams that have a token due
+    slot 1043: b          sleep until the first slot; make a token of each stream in it; put the
+    slot 1050: d          stream into the slot where its next token is due
 
-Run this file; then read it, and `servers/llm/engine.py`, which is the same loop in earnest.
+Run this file; then read it, and `servers/llm/engine.py`, which is the same loop in a real server.
 """
 
 import argparse
@@ -35,19 +35,19 @@ except KeyboardInterrupt:
     sys.exit(130)
 
 GAP = 0.05  # seconds from token to token: 20 a second
-SLOT = 0.005
-YIELD_AFTER = 64
-OTHER_FILES = 20  # open in this process beside two sockets for each stream
+SLOT = 0.005  # seconds
+YIELD_AFTER = 64  # tokens
+OTHER_FILES = 20  # that this process has open, besides two sockets for each stream
 
 
 class Stream:
-    """One answer under way, into a socket of its own.
+    """One answer that is being written to its own socket.
 
     Attributes:
-        due: when its next token should be made. It is the time that it should be, not the time
-            that it was: a token that comes late does not delay those after it.
-        left: tokens still to come.
-        late: by how many seconds each token was.
+        due: When the next token should be made, in seconds of trio's clock. It is counted from when
+            the last token was due, so one late token does not delay those after it.
+        left: Number of tokens still to come.
+        late: How late each token was made, in seconds.
     """
 
     def __init__(self, sock: socket.socket, due: float, gap: float, tokens: int) -> None:
@@ -58,7 +58,7 @@ class Stream:
         self._gap = gap
 
     def token(self) -> bytes:
-        """Make the token that is due: the same work, whoever asks for it."""
+        """Make the token that is due. Both programs call this, so they do the same work."""
         data = f'{{"choices":[{{"index":0,"delta":{{"content":" word{self.left}"}}}}]}}'
         self.late.append(trio.current_time() - self.due)
         self.left -= 1
@@ -99,7 +99,7 @@ async def one_task(streams: Sequence[Stream], yield_after: float = YIELD_AFTER) 
         if slot * SLOT > trio.current_time():
             await trio.sleep_until(slot * SLOT)
         for stream in wheel.pop(slot):
-            stream.sock.send(stream.token())  # it takes all: nobody here is a slow reader
+            stream.sock.send(stream.token())  # it takes all bytes, because no reader here is slow
             if stream.left:
                 place(stream)
             steps += 1
@@ -109,20 +109,19 @@ async def one_task(streams: Sequence[Stream], yield_after: float = YIELD_AFTER) 
 
 
 async def one_task_that_never_yields(streams: Sequence[Stream]) -> None:
-    """The same without the last line. While it is behind it does not sleep, so it never waits; and
-    who never waits lets nobody else run."""
+    """The same without the last line. While it is late, no other task runs."""
     await one_task(streams, yield_after=inf)
 
 
 # --- What they cost ---------------------------------------------------------------------------
 
-Way = Callable[[Sequence[Stream]], Awaitable[None]]
+Loop = Callable[[Sequence[Stream]], Awaitable[None]]
 
 
 def open_streams(
     stack: ExitStack, count: int, gap: float, tokens: int, spread: float
 ) -> list[Stream]:
-    """So many streams, whose first tokens are due within `spread` seconds from now."""
+    """Open `count` streams, whose first tokens are due within `spread` seconds from now."""
     streams = []
     for number in range(count):
         ours, theirs = socket.socketpair()
@@ -134,19 +133,21 @@ def open_streams(
     return streams
 
 
-async def cost(way: Way, count: int, tokens: int) -> tuple[float, list[float]]:
-    """Processor time for a token, in seconds, and by how much each token was late, sorted."""
+async def cost(loop: Loop, count: int, tokens: int) -> tuple[float, list[float]]:
+    """Returns the processor time for a token, and how late each token was, sorted; in seconds."""
     with ExitStack() as stack:
         streams = open_streams(stack, count, GAP, tokens, spread=GAP)
         before = time.process_time()
-        await way(streams)
+        await loop(streams)
         seconds = time.process_time() - before
     return seconds / (count * tokens), sorted(late for stream in streams for late in stream.late)
 
 
-async def longest_wait(way: Way, count: int, tokens: int) -> float:
-    """For how long another task was kept from running, while all tokens were due at once: in
-    seconds of this program's own processor time, whatever else the machine does."""
+async def longest_wait(loop: Loop, count: int, tokens: int) -> float:
+    """Returns the longest time for which another task could not run, while all tokens were due.
+
+    It is in seconds of this program's processor time, which other programs do not change.
+    """
     longest = 0.0
 
     async def bystander() -> None:
@@ -161,9 +162,9 @@ async def longest_wait(way: Way, count: int, tokens: int) -> float:
         streams = open_streams(stack, count, 0.0, tokens, spread=0.0)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(bystander)
-            await trio.sleep(0.03)  # now all of it is due
-            await way(streams)
-            for _ in range(2):  # so that the bystander has had a turn, whoever is first in each
+            await trio.sleep(0.03)  # now all tokens are due
+            await loop(streams)
+            for _ in range(2):  # the bystander gets a turn, whichever task runs first in a round
                 await trio.lowlevel.checkpoint()
             nursery.cancel_scope.cancel()
     return longest
@@ -174,22 +175,23 @@ async def show(count: int, tokens: int) -> None:
     print("                            processor time      late    late")
     print("                               for a token    median     p99")
     costs = []
-    ways: dict[str, Way] = {"a task for each stream": task_for_each, "one task for all": one_task}
-    for name, way in ways.items():
-        seconds, late = await cost(way, count, tokens)
+    loops: dict[str, Loop] = {"a task for each stream": task_for_each, "one task for all": one_task}
+    for name, loop in loops.items():
+        seconds, late = await cost(loop, count, tokens)
         median, p99 = late[len(late) // 2], late[len(late) * 99 // 100]
         costs.append(seconds)
         figures = f"{seconds * 1e6:11.1f} µs {median * 1e3:6.1f} ms {p99 * 1e3:4.0f} ms"
         print(f"   {name:25}{figures}", flush=True)
     print(f"   {costs[0] / costs[1]:.1f} times as much for a task each\n")
 
-    print(f"2. The engine is behind: {count * tokens:,} tokens are due at once, and somebody waits")
-    ways = {
+    due = f"{count * tokens:,} tokens are due at once"
+    print(f"2. The engine is late: {due}. How long must another task wait?")
+    loops = {
         "a loop that never yields": one_task_that_never_yields,
         f"one that yields every {YIELD_AFTER}": one_task,
     }
-    for name, way in ways.items():
-        seconds = await longest_wait(way, count, tokens)
+    for name, loop in loops.items():
+        seconds = await longest_wait(loop, count, tokens)
         print(f"   {name:25}{seconds * 1e3:11.1f} ms", flush=True)
 
 
@@ -204,7 +206,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="12_ten_thousand_streams", description=about)
     parser.add_argument("--fast", action="store_true", help="100 streams of 5 tokens")
     parser.add_argument(
-        "--streams", type=number_of_streams, metavar="N", help="how many; default: 2000"
+        "--streams", type=number_of_streams, metavar="N", help="number of streams; default: 2000"
     )
     options = parser.parse_args()
     count, tokens = (100, 5) if options.fast else (2000, 20)
@@ -213,8 +215,8 @@ def main() -> int:
     if allowed < needed:
         fewer = max(int(allowed) - OTHER_FILES, 2) // 2
         print(
-            f"{count:,} streams need {needed} open files; all that may be here are {allowed}. "
-            f"Raise it, as root if need be: ulimit -n {needed}; or take fewer: --streams {fewer}"
+            f"{count:,} streams need {needed} open files, and this system allows {allowed}. "
+            f"Raise the limit (perhaps as root): ulimit -n {needed}; or use --streams {fewer}"
         )
         return 1
     try:
@@ -224,7 +226,7 @@ def main() -> int:
     return 1
 
 
-# What this lesson does not do: slow readers, a queue, answers that fail. The exercise does.
+# What this lesson does not do: slow readers, a queue, answers that fail. The exercise has them.
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,4 +1,4 @@
-"""Check 12: an engine on a clock that jumps: every time is exact, and an hour takes no time."""
+"""Check 12: an engine on a simulated clock: every time is exact, and an hour takes no time."""
 
 from collections.abc import Callable, Sequence
 from types import ModuleType
@@ -9,28 +9,28 @@ import trio.testing
 from workshop.runner.check_kit import Failure, Lab
 
 HINTS = (
-    "Which sequence is next, and until when may the engine sleep if a new one can come meanwhile?",
-    """Keep (when due, a number, step) in a heap: heapq.heappush, heapq.heappop. Sleep with
+    "Which sequence is next? How long may the engine sleep, if a new sequence can come meanwhile?",
+    """Keep (due time, a number, step) in a heap: heapq.heappush, heapq.heappop. Sleep with
 `with trio.move_on_at(due): await event.wait()`, and let `submit` set that event.""",
-    """After `gap = step()`, with an `except Exception` around it: push (due + gap, …), and not
+    """Put an `except Exception` around `gap = step()`. Then push (due + gap, …), and not
 (trio.current_time() + gap, …). Count the steps, and await trio.lowlevel.checkpoint() at 64.""",
 )
-MOST = 64  # steps without a turn of the others
+MOST = 64  # steps without letting other tasks run
 Trace = list[tuple[float, str]]
 
 
 async def check(exercise: ModuleType, lab: Lab) -> None:
-    await Run(exercise, lab).due_times()
-    await Run(exercise, lab).one_task()
-    await Run(exercise, lab).no_drift()
-    await Run(exercise, lab).a_new_one_wakes_it()
-    await Run(exercise, lab).a_full_batch_queues()
-    await Run(exercise, lab).one_fails()
-    await Run(exercise, lab).others_have_turns()
+    await EngineRun(exercise, lab).due_times()
+    await EngineRun(exercise, lab).one_task()
+    await EngineRun(exercise, lab).no_drift()
+    await EngineRun(exercise, lab).a_new_one_wakes_it()
+    await EngineRun(exercise, lab).a_full_batch_queues()
+    await EngineRun(exercise, lab).one_fails()
+    await EngineRun(exercise, lab).others_may_run()
 
 
-class Run:
-    """One engine, and when it stepped whom."""
+class EngineRun:
+    """One engine, and a record of each step and its time."""
 
     def __init__(self, exercise: ModuleType, lab: Lab) -> None:
         self._exercise = exercise
@@ -43,13 +43,13 @@ class Run:
 
     @property
     def now(self) -> float:
-        """Seconds since the start, to a twentieth: an engine may keep its time in slots."""
+        """Seconds since the start, rounded to 0.05: an engine may keep its due times in slots."""
         return round((trio.current_time() - self._start) * 20) / 20
 
     def sequence(
         self, name: str, gaps: Sequence[float], then: Callable[[int], None] = lambda number: None
     ) -> Callable[[], float | None]:
-        """Tokens with these gaps between them. `then` is called at each, with its number."""
+        """A sequence with these gaps between its tokens. It calls `then(number)` at each token."""
         made = 0
 
         def step() -> float | None:
@@ -66,7 +66,7 @@ class Run:
     async def run(
         self, steps: Sequence[Callable[[], float | None]], seconds: float, max_batch: int = 1000
     ) -> None:
-        """Run an engine with these sequences for so many seconds."""
+        """Run an engine with these sequences for this many seconds."""
         engine = self._exercise.Engine(max_batch)
         for step in steps:
             engine.submit(step)
@@ -80,13 +80,13 @@ class Run:
             self._error = error
 
     def expect(self, expected: Trace, name: str, message: str, rule: str) -> None:
-        """Compare what was stepped when; within one moment the order is free."""
-        if self._error is not None and not isinstance(self._error, Surprise):
+        """Compare the times of the steps. Steps at the same time may come in any order."""
+        if self._error is not None and not isinstance(self._error, StepError):
             raise self._error
-        for who in dict.fromkeys(who for _, who in expected):
-            due, came = times(expected, who), times(self._trace, who)
+        for sequence in dict.fromkeys(sequence for _, sequence in expected):
+            due, came = times(expected, sequence), times(self._trace, sequence)
             if due != came:
-                message += f": {who} was due at {due} s, and stepped at {came or 'no time'}"
+                message += f": {sequence} was due at {due} s, and stepped at {came or 'no time'}"
                 raise Failure(name, message, received=self._lab.received[self._before :], rule=rule)
 
     async def due_times(self) -> None:
@@ -105,11 +105,11 @@ class Run:
         await self.run([self.sequence("a", [1.0], count) for _ in range(50)], 10)
         if most > before + 25:
             message = f"50 sequences, and {most - before} tasks more than before"
-            raise Failure("one-task-each", message, rule="one task steps them all")
+            raise Failure("one-task-each", message, rule="one task steps all sequences")
 
     async def no_drift(self) -> None:
         def busy(number: int) -> None:
-            if number == 2:  # the machine had something else to do: half a second is lost
+            if number == 2:  # the machine was busy with something else
                 clock = trio.lowlevel.current_clock()
                 assert isinstance(clock, trio.testing.MockClock)
                 clock.jump(0.5)
@@ -117,7 +117,7 @@ class Run:
         await self.run([self.sequence("a", [1, 1, 1], busy), self.sequence("b", [1.25, 1, 1])], 10)
         expected = [(0.0, "a"), (1.0, "a"), (2.0, "a"), (3.0, "a")]
         expected += [(0.0, "b"), (1.5, "b"), (2.25, "b"), (3.25, "b")]
-        message = "the machine was busy for half a second, and what was late then stays late"
+        message = "the machine was busy for half a second, and tokens after that stay late"
         self.expect(expected, "drifts", message, "the next is due a gap after this one was due")
 
     async def a_new_one_wakes_it(self) -> None:
@@ -135,20 +135,20 @@ class Run:
         await self.run([self.sequence(name, [1.0]) for name in "abcde"], 10, max_batch=2)
         expected = [(0.0, "a"), (0.0, "b"), (1.0, "a"), (1.0, "b")]
         expected += [(1.0, "c"), (1.0, "d"), (2.0, "c"), (2.0, "d"), (2.0, "e"), (3.0, "e")]
-        message = "of five sequences no more than two may run at once, in their order"
-        self.expect(expected, "ignores-the-batch", message, "a full batch queues")
+        message = "of five sequences only two may run at once, in their order"
+        self.expect(expected, "ignores-the-batch", message, "if the batch is full, sequences queue")
 
     async def one_fails(self) -> None:
         def fail(number: int) -> None:
             if number == 2:
-                raise Surprise("this sequence has failed, on purpose")
+                raise StepError("this step fails on purpose")
 
         await self.run([self.sequence("a", [1, 1], fail), self.sequence("b", [1.5, 1.5])], 10)
         expected = [(0.0, "a"), (0.0, "b"), (1.0, "a"), (1.5, "b"), (3.0, "b")]
-        message = "a's second step raised an error, and b must not feel it"
+        message = "the second step of a raised an error, which must not affect b"
         self.expect(expected, "stops-all-on-error", message, "a step that raises ends its sequence")
 
-    async def others_have_turns(self) -> None:
+    async def others_may_run(self) -> None:
         last = most = 0
 
         async def bystander() -> None:
@@ -162,12 +162,12 @@ class Run:
             await self.run([self.sequence("a", [0.0] * 9) for _ in range(100)], 10)
         if most > 2 * MOST:
             message = f"1000 tokens were due at once, and another task waited for {most} of them"
-            raise Failure("never-yields", message, rule=f"let others run after {MOST} steps")
+            raise Failure("never-yields", message, rule=f"let other tasks run after {MOST} steps")
 
 
 def times(trace: Trace, name: str) -> str:
-    return ", ".join(f"{when:g}" for when, who in trace if who == name)
+    return ", ".join(f"{when:g}" for when, sequence in trace if sequence == name)
 
 
-class Surprise(Exception):
-    """What a step raises."""
+class StepError(Exception):
+    """Raised on purpose by a step."""

@@ -1,4 +1,4 @@
-"""Solution 12: a heap of due times, and an alarm for whoever comes meanwhile."""
+"""Solution 12: a heap of due times, and an event that a new sequence sets."""
 
 import heapq
 from collections import deque
@@ -18,14 +18,14 @@ class Engine:
     def __init__(self, max_batch: int) -> None:
         self._max_batch = max_batch
         self._queue: deque[Step] = deque()
-        self._batch: list[tuple[float, int, Step]] = []  # a heap: when due, who was first, what
+        self._batch: list[tuple[float, int, Step]] = []  # a heap: (due, order, step)
         self._order = count()
-        self._alarm = trio.Event()
+        self._submitted = trio.Event()
 
     def submit(self, step: Step) -> None:
-        """Take a sequence in. If the engine sleeps, this wakes it."""
+        """Add a sequence. If the engine sleeps, this wakes it."""
         self._queue.append(step)
-        self._alarm.set()
+        self._submitted.set()
 
     async def run(self) -> None:
         """Step sequences until cancelled, without a task for each."""
@@ -36,8 +36,8 @@ class Engine:
             if due > trio.current_time():
                 steps = 0
                 with trio.move_on_at(due):
-                    await self._alarm.wait()
-                self._alarm = trio.Event()
+                    await self._submitted.wait()
+                self._submitted = trio.Event()
                 continue
             self._step()
             steps += 1
@@ -51,7 +51,7 @@ class Engine:
             heapq.heappush(self._batch, entry)
 
     def _step(self) -> None:
-        """Step the sequence that has been due for longest."""
+        """Step the sequence that was due first."""
         due, _, step = heapq.heappop(self._batch)
         try:
             gap = step()

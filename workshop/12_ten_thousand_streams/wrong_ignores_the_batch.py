@@ -1,4 +1,4 @@
-"""Everybody runs at once: with more than the machine can do, nobody gets anything done."""
+"""It runs all sequences at once, and never queues any."""
 
 from collections.abc import Callable
 from heapq import heappop, heappush
@@ -14,17 +14,17 @@ class Engine:
     def __init__(self, max_batch: int) -> None:
         self._batch: list[tuple[float, int, Step]] = []
         self._order = count()
-        self._alarm = trio.Event()
+        self._submitted = trio.Event()
 
     def submit(self, step: Step) -> None:
         heappush(self._batch, (trio.current_time(), next(self._order), step))
-        self._alarm.set()
+        self._submitted.set()
 
     async def run(self) -> None:
         while True:
             with trio.move_on_at(self._batch[0][0] if self._batch else inf):
-                await self._alarm.wait()
-            self._alarm = trio.Event()
+                await self._submitted.wait()
+            self._submitted = trio.Event()
             while self._batch and self._batch[0][0] <= trio.current_time():
                 due, _, step = heappop(self._batch)
                 gap = step()

@@ -1,4 +1,4 @@
-"""It never lets go while something is due: nobody else runs, not even a new client."""
+"""While a token is due it never yields, so no other task runs."""
 
 import heapq
 from collections import deque
@@ -17,14 +17,14 @@ class Engine:
     def __init__(self, max_batch: int) -> None:
         self._max_batch = max_batch
         self._queue: deque[Step] = deque()
-        self._batch: list[tuple[float, int, Step]] = []  # a heap: when due, who was first, what
+        self._batch: list[tuple[float, int, Step]] = []  # a heap: (due, order, step)
         self._order = count()
-        self._alarm = trio.Event()
+        self._submitted = trio.Event()
 
     def submit(self, step: Step) -> None:
-        """Take a sequence in. If the engine sleeps, this wakes it."""
+        """Add a sequence. If the engine sleeps, this wakes it."""
         self._queue.append(step)
-        self._alarm.set()
+        self._submitted.set()
 
     async def run(self) -> None:
         """Step sequences until cancelled, without a task for each."""
@@ -33,8 +33,8 @@ class Engine:
             due = self._batch[0][0] if self._batch else inf
             if due > trio.current_time():
                 with trio.move_on_at(due):
-                    await self._alarm.wait()
-                self._alarm = trio.Event()
+                    await self._submitted.wait()
+                self._submitted = trio.Event()
                 continue
             self._step()
 
@@ -44,7 +44,7 @@ class Engine:
             heapq.heappush(self._batch, entry)
 
     def _step(self) -> None:
-        """Step the sequence that has been due for longest."""
+        """Step the sequence that was due first."""
         due, _, step = heapq.heappop(self._batch)
         try:
             gap = step()

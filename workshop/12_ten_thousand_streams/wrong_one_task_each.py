@@ -1,4 +1,4 @@
-"""A task for each sequence does all of it right, and costs a wake-up for each token."""
+"""A task for each sequence: all times are right, but each token costs a wake-up."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""It sleeps until the next token it knows of: who comes meanwhile is not one of them."""
+"""It sleeps until the next due token, even if a new sequence comes meanwhile."""
 
 from collections.abc import Callable
 from heapq import heappop, heappush

@@ -1,4 +1,4 @@
-"""The lessons' links to code, the regions in it, and the page that says in which order to read."""
+"""The lessons' links to code, the regions in the code, and the page with the reading order."""
 
 import re
 from pathlib import Path
@@ -6,21 +6,21 @@ from pathlib import Path
 import pytest
 
 from workshop.course.links import INDEX, WORD, Links, Standard, Target
-from workshop.course.pages import ORDER
-from workshop.course.tree import ROOT, Tree
+from workshop.course.tree import Tree
 from workshop.course.weave import Kind
 
 from ...test_laws import plant
+from . import reading_lengths
 from .test_pages import TREE
 
 LINKS = Links(Tree())
 
 
 def wrong(links: Links) -> list[str]:
-    """What is wrong with the regions of a tree and the links to them, a line each.
+    """What is wrong with the regions of a tree and the links to them: a line for each mistake.
 
-    Whatever Markdown page links to a fragment of a file that is not Markdown must find it; each
-    region must be shown by a page; each must begin and end.
+    If a Markdown page links to a fragment of another kind of file, the fragment must exist. Each
+    region must have a beginning and an end, and a page must link to it.
     """
     tree = links.tree
     found, used = [], set()
@@ -46,7 +46,7 @@ def wrong(links: Links) -> list[str]:
 
 
 def test_regions_and_the_links_to_them() -> None:
-    """Every piece of code that a page links to is there; every region is shown by a page."""
+    """Every piece of code that a page links to exists, and a page shows every region."""
     assert wrong(LINKS) == []
 
 
@@ -54,7 +54,7 @@ LESSON = "workshop/03_chunks/README.md"
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "told"),
+    ("name", "text", "expected"),
     [
         (LESSON, "[x](../../protocol/codec.py#the-loop)\n", []),
         (LESSON, "# Nothing\n", ["protocol/codec.py: no page shows region the-loop"]),
@@ -85,11 +85,11 @@ LESSON = "workshop/03_chunks/README.md"
         ),
     ],
 )
-def test_a_broken_link_is_told(name: str, text: str, told: list[str], tmp_path: Path) -> None:
+def test_a_broken_link_is_found(name: str, text: str, expected: list[str], tmp_path: Path) -> None:
     plant(tmp_path, TREE | {"servers/page/a.js": "let x;\n"} | {name: text})
     found = wrong(Links(Tree(tmp_path)))
-    assert len(found) == len(told)
-    for line, beginning in zip(sorted(found), sorted(told), strict=True):
+    assert len(found) == len(expected)
+    for line, beginning in zip(sorted(found), sorted(expected), strict=True):
         assert line.startswith(beginning)
 
 
@@ -112,13 +112,13 @@ def test_a_broken_link_is_told(name: str, text: str, told: list[str], tmp_path: 
     ],
 )
 def test_sections_of_standards(said: str, text: str, urls: list[str | None]) -> None:
-    """A section alone is of the standard named last, or of the only one that the module names."""
+    """A section alone belongs to the standard named last, or to the only one in the module."""
     standard = Standard(said)
     assert [standard.url(match) for match in WORD.finditer(text)] == urls
 
 
 def test_modules_are_found_as_a_reader_would() -> None:
-    """Beside the page, else above it, else wherever the only one is."""
+    """Beside the page, else above it, else the only file of that name."""
     assert LINKS.file("servers/http/connection.py", "body.py") == "servers/http/body.py"
     assert LINKS.file("servers/http/connection.py", "head.py") == "protocol/head.py"
     assert LINKS.file("servers/llm/api.py", "llm/api.py") == "servers/llm/api.py"
@@ -127,22 +127,32 @@ def test_modules_are_found_as_a_reader_would() -> None:
     assert LINKS.file("README.md", "../../etc/passwd.py") is None
 
 
-def test_the_reading_order_tells_how_long_it_is() -> None:
-    """Rounded, and within a tenth, so that a file may change and the page remain true."""
-    page = (ROOT / ORDER).read_text(encoding="utf-8")
-    rows = re.findall(r"^\| (\d+) \| \[([^]]+)\]\(\.\./([^)]+)\) \|", page, re.MULTILINE)
-    assert len(rows) > 20
-    total = prose = lines = 0
-    for said, name, target in rows:
-        assert name == target
-        real = LINKS.tree.text(name).count("\n")
-        assert abs(int(said) - real) <= 10 + real // 10, f"{name} has {real} lines, not {said}"
-        total += int(said)
+def test_the_reading_order_says_how_long_each_file_is() -> None:
+    page = reading_lengths.PAGE.read_text(encoding="utf-8")
+    rows = page.count("\n| ") - page.count("\n| lines |")
+    assert len(reading_lengths.names(page)) == rows
+    found = list(reading_lengths.mistakes(page, LINKS.tree))
+    assert not found, f"{found}: {reading_lengths.WRITE}"
+
+
+def test_a_wrong_length_is_found_and_mended() -> None:
+    page = reading_lengths.PAGE.read_text(encoding="utf-8")
+    name = reading_lengths.names(page)[0]
+    wrong_page = re.sub(r"\| \d+ \| \[", "| 999 | [", page, count=1)
+    (mistake,) = reading_lengths.mistakes(wrong_page, LINKS.tree)
+    assert mistake.startswith(f"{name}: ")
+    mended = reading_lengths.generated(wrong_page, LINKS.tree)
+    assert mended == reading_lengths.generated(page, LINKS.tree)
+    assert list(reading_lengths.mistakes(mended, LINKS.tree)) == []
+
+
+def test_more_than_a_quarter_of_what_is_read_is_prose() -> None:
+    page = reading_lengths.PAGE.read_text(encoding="utf-8")
+    prose = lines = 0
+    for name in reading_lengths.names(page):
         for section in LINKS.tree.woven(name).sections:
             for block in section.blocks:
                 written = sum(1 for line in block.lines if line.strip())
                 lines += written
                 prose += written if block.kind is not Kind.CODE else 0
-    (about,) = re.findall(r"about ([\d,]+) lines, more than a quarter of them prose", page)
-    assert abs(int(about.replace(",", "")) - total) < 100
     assert prose / lines > 0.25

@@ -1,22 +1,22 @@
 /*
- * The browser's own EventSource, and nothing that helps it: it loses its connection, waits as long
- * as `retry` said, and asks again with the id of the last event it dispatched.
+ * The browser's own EventSource, without any help: when it loses its connection, it waits as long as
+ * `retry` said, and asks again with the id of the last event that it dispatched.
  *
- *     error, readyState CONNECTING    the connection is gone, it will ask again     ✂
+ *     error, readyState CONNECTING    the connection is lost, it will ask again     ✂
  *     open                            a new connection                              a new colour
- *     error, readyState CLOSED        204: it asks no more                          the end
+ *     error, readyState CLOSED        204: it will not ask again                    the end
  *
- * A second EventSource gets the same answer in one piece, to compare.
+ * A second EventSource gets the same answer over one connection, to compare.
  */
 
 const COLOURS = 6;
-const ENOUGH = 4; // connections without ids: it would go on for ever
+const ENOUGH = 4; // connections without ids, which would go on for ever
 
 const find = (id) => document.getElementById(id);
 const make = (name, className, text) =>
   Object.assign(document.createElement(name), { className, textContent: text });
 
-/** The answer on the page: its words, its seams, its connections. */
+/** The answer on the page: its words, its seams and its connections. */
 class Seam {
   #source;
   #asked = "";
@@ -76,15 +76,15 @@ class Seam {
 
   #lost() {
     if (this.#source.readyState === EventSource.CLOSED) return this.#ended();
-    if (this.#row === null) return; // it was cut before it had opened
-    const cut = this.#row.cells[3].textContent === "…"; // else it was done, and is asked again
+    if (this.#row === null) return; // it was cut before it was open
+    const cut = this.#row.cells[3].textContent === "…"; // else the answer was complete, and the browser asks again
     if (cut) this.#note("✂ cut");
     this.#asked = this.#lastEventId;
     this.#row = null;
     find("answer").append(make("b", "seam", `${cut ? "✂" : "↻"} ${this.#asked || "no id"} `));
     if (!this.ids && this.#connections === ENOUGH) {
       this.stop();
-      this.#say("Stopped by this page: the client would ask for ever, and the model begin anew.");
+      this.#say("Stopped by this page: the client would ask for ever, and the model start again each time.");
     }
   }
 
@@ -95,7 +95,7 @@ class Seam {
   async #ended() {
     this.stop();
     const row = make("tr", "", "");
-    const cells = ["", this.#asked, 0, "204: ask no more"];
+    const cells = ["", this.#asked, 0, "204: it will not ask again"];
     row.append(...cells.map((text) => make("td", "", text)));
     find("connections").append(row);
     const same = this.#text === (await this.#whole);
@@ -107,7 +107,7 @@ class Seam {
   }
 }
 
-/** The same answer, over a connection that nobody cuts. */
+/** The same answer, over a connection that the server does not cut. */
 function wholeAnswer(url) {
   return new Promise((resolve) => {
     const source = new EventSource(url);

@@ -1,4 +1,4 @@
-"""Wrong: one line end too many behind the last chunk."""
+"""It writes one line end too many after the last chunk."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -7,5 +7,4 @@ async def relay(pieces: AsyncIterator[bytes], send: Callable[[bytes], Awaitable[
     """Pass a body on, in the chunked coding (RFC 9112 §7.1)."""
     async for piece in pieces:
         await send(b"%x\r\n%b\r\n" % (len(piece), piece))
-    # Not in a `finally`: who does not come here was cut off, and so must the client be.
     await send(b"0\r\n\r\n\r\n")
