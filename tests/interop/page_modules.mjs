@@ -72,12 +72,6 @@ export class FakeElement extends FakeNode {
   constructor(tag) {
     super();
     this.tag = tag;
-    for (const name of ["className", "dir", "tabIndex", "href", "target", "rel", "start", "type"]) {
-      Object.defineProperty(this, name, {
-        get: () => this.attributes[name] ?? "",
-        set: (value) => (this.attributes[name] = String(value)),
-      });
-    }
     Object.preventExtensions(this);
   }
 
@@ -107,6 +101,17 @@ export class FakeElement extends FakeNode {
   get innerHTML() {
     return this.childNodes.map((child) => child.outerHTML).join("");
   }
+}
+
+for (const name of ["className", "dir", "tabIndex", "href", "target", "rel", "start", "type"]) {
+  Object.defineProperty(FakeElement.prototype, name, {
+    get() {
+      return this.attributes[name] ?? "";
+    },
+    set(value) {
+      this.attributes[name] = String(value);
+    },
+  });
 }
 
 globalThis.document = {

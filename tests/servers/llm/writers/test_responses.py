@@ -258,7 +258,10 @@ texts = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=5), 
 calls = st.builds(ToolCall, st.sampled_from("fg"), texts, st.booleans())
 reasons = st.sampled_from(["stop", "length", "tool_calls", "content_filter"])
 answers = st.builds(Answer, texts, texts, st.lists(calls, max_size=3), reasons)
-EVENT: pydantic.TypeAdapter[ResponseStreamEvent] = pydantic.TypeAdapter(ResponseStreamEvent)
+# Built by the first test that needs it, not by each worker.
+EVENT: pydantic.TypeAdapter[ResponseStreamEvent] = pydantic.TypeAdapter(
+    ResponseStreamEvent, config=pydantic.ConfigDict(defer_build=True)
+)
 
 
 @given(answers)
