@@ -10,8 +10,10 @@ not judged. Each pattern stands beside what to write in its place.
 
 import ast
 import io
+import random
 import re
 import subprocess
+import sys
 import tokenize
 from collections.abc import Iterator
 from pathlib import Path
@@ -200,9 +202,26 @@ def test_what_is_read(tmp_path: Path) -> None:
     ]
 
 
-if __name__ == "__main__":  # python -m tests.test_words [PART OF A NAME]
-    import sys
+def drawn(seed: int, count: int = 60) -> list[str]:
+    """Sentences of the product, to be read without their place: at most 3 of 60 need a second
+    reading."""
+    sentences = [
+        f"{name}:{line}: {sentence}"
+        for name in files()
+        if not name.startswith("tests/")
+        for line, text in prose(ROOT / name)
+        for sentence in re.split(r"(?<=[.!?]) ", text)
+        if len(sentence.split()) > 5 and sentence.endswith(".") and "|" not in sentence
+    ]
+    return random.Random(seed).sample(sentences, count)
 
-    for name in files():
-        if all(part in name for part in sys.argv[1:]):
-            print(*faults(name), sep="\n")
+
+if __name__ == "__main__":
+    # python -m tests.test_words [PART OF A NAME]…     what patterns find in these files
+    # python -m tests.test_words --draw SEED           60 sentences to read with fresh eyes
+    if sys.argv[1:2] == ["--draw"]:
+        print(*drawn(int(sys.argv[2])), sep="\n")
+    else:
+        for name in files():
+            if all(part in name for part in sys.argv[1:]) and (found := faults(name)):
+                print(*found, sep="\n")
