@@ -261,12 +261,12 @@ def simulated(fast: bool) -> tuple[Servers, Upstream]:
 
 def real(options: argparse.Namespace) -> tuple[Servers, Upstream]:
     """Returns the API named by the flags or the environment. Its URL is "" if a key is missing."""
-    elsewhere = options.base_url or os.environ.get("OPENAI_BASE_URL")
-    if not (elsewhere or options.key_file or os.environ.get("OPENAI_API_KEY", "").strip()):
+    configured = options.base_url or os.environ.get("OPENAI_BASE_URL")
+    if not (configured or options.key_file or os.environ.get("OPENAI_API_KEY", "").strip()):
         return [], Upstream("")
-    usual = base_url(elsewhere or Upstream().base_url)
-    clocks = {f"{name}_timeout": 60.0 for name in ("connect", "first_event", "idle", "total")}
-    return [], upstream_of(argparse.Namespace(**vars(options) | clocks | {"base_url": usual}))
+    url = base_url(configured or Upstream().base_url)
+    timeouts = {f"{name}_timeout": 60.0 for name in ("connect", "first_event", "idle", "total")}
+    return [], upstream_of(argparse.Namespace(**vars(options) | timeouts | {"base_url": url}))
 
 
 async def run(servers: Servers, upstream: Upstream, proxy: str, options: argparse.Namespace) -> int:
@@ -293,13 +293,13 @@ async def run(servers: Servers, upstream: Upstream, proxy: str, options: argpars
     with trio.open_signal_receiver(signal.SIGINT) as signals:
         async with trio.open_nursery() as nursery:
 
-            async def obey() -> None:
+            async def stop_on_signal() -> None:
                 nonlocal exit_code
                 await anext(signals)
                 exit_code = 0 if shown.is_set() else INTERRUPTED
                 nursery.cancel_scope.cancel()
 
-            nursery.start_soon(obey)
+            nursery.start_soon(stop_on_signal)
             for server, sockets in servers:
                 nursery.start_soon(server.serve, sockets)
             nursery.start_soon(lesson, nursery)
