@@ -50,8 +50,7 @@ async def watch(port: int) -> None:
     print("There is no Content-Length: the server does not know it yet.\n")
 
     # Then the body: a line for each chunk. Here a read returns one chunk, because the server writes
-    # one at a time; on a busy network it may return three, or half of one. To the decoder it is
-    # all the same.
+    # one at a time. On a busy network it may return three, or half of one; the decoder allows both.
     names = lesson.Names()
     decoder = ChunkedDecoder(observer=names)
     text = b""

@@ -10,8 +10,7 @@ from workshop.runner.check_kit import Failure, Lab, first_difference
 HINTS = (
     "A piece may end inside 你. Which part of the bytes so far can be decoded already?",
     """Keep bytes and split them at b"\\n"; the part after the last one belongs to the next piece.
-In each whole line that begins with `data: `, read the JSON, except for [DONE]. `choices` may be
-empty.""",
+In each whole line that begins with `data: `, read the JSON, except [DONE]. `choices` can be [].""",
     """*lines, rest = (rest + piece).split(b"\\n")   and after the loop over the pieces:
 if not finished: raise CutOffError(…)   where finished is set by a finish_reason.""",
 )

@@ -1,10 +1,9 @@
 """Lesson 6: the complete chat application: one token, from the model's `yield` to the pixel.
 
-Nothing in it is new. A generator (lessons 1 and 2) makes tokens. Each token is put into a JSON
-object in an event (lessons 4 and 5), the event into a chunk (lesson 3), and the chunk is written to
-a socket. On the other side each layer is removed again, until a page appends a few letters to a
-text. This lesson asks the server a question, picks one token of the answer, and shows it in each
-layer.
+Nothing in it is new. A generator (lessons 1 and 2) makes tokens. Each is put into a JSON object in
+an event (lessons 4 and 5), the event into a chunk (lesson 3), the chunk into a socket. On the other
+side each layer is removed again, until a page appends a few letters to a text. This lesson asks the
+server a question, picks one token of the answer, and shows it in each layer.
 
 Run this file, and open the page; then read the files that it names.
 """
