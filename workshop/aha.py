@@ -1,11 +1,11 @@
 r"""Ten seconds, the standard library, one surprise: `python3 -m workshop aha`.
 
-A little server gives the same answer three ways. Whatever the client's `recv()` returns is
-printed as it comes, byte for byte, with the time since the request. A chunk, letter by letter:
+A small server gives the same answer in three ways. The client prints every byte that its `recv()`
+returns as soon as it comes, with the time since the request. A chunk, letter by letter:
 
     6\r\n          chunk-size: how many bytes follow, in hexadecimal
     你好\r\n        chunk-data: two characters, six bytes of UTF-8, and the end of the chunk
-    0\r\n\r\n       the last chunk: size zero, then an empty line: the answer is whole
+    0\r\n\r\n       the last chunk: size zero, then an empty line: the answer is complete
 
 Read on from top to bottom: the model, the server, a hop, the client, and what you see.
 """
@@ -25,7 +25,7 @@ from functools import partial
 ANSWER = ("你好", ", ", "世界", " 🌍", " hello")
 LOOPBACK = "127.0.0.1"
 READ_SIZE = 65536
-Pace = Callable[[str], None]  # called with each token before it exists: here the model computes
+Pace = Callable[[str], None]  # called before each token is made; stands for the computing
 
 
 # --- the model ------------------------------------------------------------------------------
@@ -39,7 +39,7 @@ def tokens(pace: Pace) -> Iterator[bytes]:
 
 
 # --- the server -----------------------------------------------------------------------------
-# HTTP/1.1 can say in two ways where a body ends. The choice decides when the body can leave.
+# HTTP/1.1 can mark the end of a body in two ways. The choice decides when the body can be sent.
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"
 
@@ -50,11 +50,11 @@ def serve(client: socket.socket, pace: Pace) -> None:
         while request.readline() not in (b"\r\n", b""):
             pass  # header fields, until the empty line that ends the head
     if request_line.startswith(b"GET /content-length "):
-        # The length stands in front of the body, so the body must be finished first.
+        # The length is in front of the body, so the body must be finished first.
         body = b"".join(tokens(pace))
         client.sendall(HEAD + b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
     else:
-        # Each chunk carries its own length, so each token leaves the moment it is made.
+        # Each chunk has its own length, so each token is sent the moment it is made.
         client.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
         for token in tokens(pace):
             client.sendall(b"%x\r\n%s\r\n" % (len(token), token))
@@ -62,9 +62,9 @@ def serve(client: socket.socket, pace: Pace) -> None:
 
 
 # --- a hop ----------------------------------------------------------------------------------
-# Something always stands between server and reader: a proxy, a compressor, a pipe. This one
-# collects 8 KiB before it passes anything on, as `grep` does into a pipe and as a reverse proxy
-# does with its buffers on. It loses nothing and changes nothing. It only waits.
+# There is always a hop between server and reader: a proxy, a compressor, a pipe. This one collects
+# 8 KiB before it passes anything on, as `grep` does into a pipe, and as a reverse proxy does when
+# buffering is on. It loses nothing and changes nothing. It only waits.
 
 
 def relay(client: socket.socket, server_port: int) -> None:
@@ -72,19 +72,19 @@ def relay(client: socket.socket, server_port: int) -> None:
         server.sendall(client.recv(READ_SIZE))
         with client.makefile("wb", buffering=8192) as to_client:  # the whole fault is this line
             while piece := server.recv(READ_SIZE):
-                to_client.write(piece)  # the cure would be one more: to_client.flush()
+                to_client.write(piece)  # one more repairs it: to_client.flush()
 
 
 @contextmanager
 def listening(talk: Callable[[socket.socket], None]) -> Iterator[int]:
-    """Let a thread `talk` to one client on a free loopback port; gives the port number."""
+    """Call `talk` in a thread with one client of a free loopback port; yield the port."""
 
     def accept_one() -> None:
         try:
             with listener.accept()[0] as client:
                 talk(client)
         except OSError:
-            pass  # the client left in mid-answer (^C), as any client may
+            pass  # the client disconnected in the middle of the answer (Ctrl-C)
 
     with socket.create_server((LOOPBACK, 0)) as listener:
         thread = threading.Thread(target=accept_one, daemon=True)
@@ -106,7 +106,7 @@ def ask(port: int, target: str) -> Iterator[bytes]:
 
 
 def show(target: str, hop: bool, pace: Pace) -> tuple[float, float]:
-    """Ask once, say what is made and what comes; return when the first and the last text came."""
+    """Ask once, print what is made and what comes; return (first, last) arrival in seconds."""
     start = time.perf_counter()
     response, first, last = b"", 0.0, 0.0
 
@@ -123,7 +123,7 @@ def show(target: str, hop: bool, pace: Pace) -> tuple[float, float]:
             lines = paint(response + piece, seen=len(response))
             say(f"  +{seconds:.2f} s  came  " + f"\n{'':17}".join(lines))
             response += piece
-            if response.partition(b"\r\n\r\n")[2]:  # something follows the head by now
+            if response.partition(b"\r\n\r\n")[2]:  # part of the body has come
                 first, last = first or seconds, seconds
     return first, last
 
@@ -135,7 +135,7 @@ CHUNK_SIZE = re.compile(rb"([0-9a-f]+)(\r\n)")
 
 
 def rows(response: bytes) -> Iterator[list[tuple[str, bytes]]]:
-    """Every byte of a response, or of as much as has come, with its layer; one row a line."""
+    """Yield rows of (layer, bytes) that cover every byte of the response so far, one row a line."""
     top, empty_line, body = response.partition(b"\r\n\r\n")
     *lines, unfinished = (top + empty_line).split(b"\r\n")
     for line in lines:
@@ -149,7 +149,7 @@ def rows(response: bytes) -> Iterator[list[tuple[str, bytes]]]:
 
 
 def paint(response: bytes, seen: int) -> list[str]:
-    """The bytes after the first `seen` as lines for the screen, with CR LF visible as ␍␊."""
+    """Return the bytes after the first `seen` as lines for the screen, with CR LF as ␍␊."""
     lines, offset = [], 0
     for row in rows(response):
         lines.append("")
@@ -166,26 +166,26 @@ def tint(layer: str, text: str) -> str:
 
 
 def say(line: str) -> None:
-    print(line + "\n", end="", flush=True)  # one write a line: the server's thread says too
+    print(line + "\n", end="", flush=True)  # one write a line: two threads print
 
 
-WAYS = (
-    ("/content-length", False, "Content-Length", "the length goes first, so the text goes last"),
-    ("/chunked", False, "chunked", "every token goes as soon as it is made"),
-    ("/chunked", True, "chunked, through a hop", "the same server, and something between"),
+RESPONSES = (
+    ("/content-length", False, "Content-Length", "the length comes first, so the text must wait"),
+    ("/chunked", False, "chunked", "every token is sent as soon as it is made"),
+    ("/chunked", True, "chunked, through a hop", "the same server, with a hop between"),
 )
 
 PUNCH_LINE = r"""
-In 3 the server did nothing wrong. It sent the bytes of 2 at the moments of 2; the hop sat on
-them. No look into the server finds that. A look at the bytes does. In two terminals:
+In 3 the server did nothing wrong. It sent the same bytes at the same times as in 2; the hop held
+them back. You cannot see that in the server. You can see it in the bytes. In two terminals:
 
   A  workshop
   B  curl -N http://localhost:8000/
      printf 'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' | nc localhost 8000
 
-The first time, A is:
+The first time, use this line for A:
      python3 -m venv .venv && .venv/bin/pip install -c .ci/locked.txt -e . && .venv/bin/workshop
-What this machine has, and the line for its netcat: python3 -m workshop doctor"""
+To see what this machine has, and how to call its netcat: python3 -m workshop doctor"""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -195,10 +195,10 @@ def main(argv: list[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a screen that has no 你 gets \u4f60
     try:
-        say(f"The same {len(ANSWER)} tokens, three ways: when is each one made, when does it come?")
+        say(f"The same {len(ANSWER)} tokens in three ways: when is each made, when does it come?")
         say("Layers: " + " · ".join(tint(layer, layer) for layer in COLOURS if layer != "dim"))
         table = f"\n{'':30}first text  last text"
-        for number, (target, hop, name, why) in enumerate(WAYS, 1):
+        for number, (target, hop, name, why) in enumerate(RESPONSES, 1):
             time.sleep(pause)
             say(f"\n{number}  {name}: {why}\n")
             first, last = show(target, hop, pace=lambda token: time.sleep(token_gap))
@@ -207,7 +207,7 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print()
         return 130
-    except BrokenPipeError:  # `workshop aha | head`: whoever read us has left
+    except BrokenPipeError:  # `workshop aha | head`: the reader closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return 0

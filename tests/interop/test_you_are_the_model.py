@@ -61,7 +61,7 @@ def test_each_chunk_is_there_when_it_is_typed(netcat: str) -> None:
             model.press(typed.encode())
             client.until(shown)
         model.press(b"0\n\n")
-        client.until("freed of its framing: 7 bytes, 3 characters\n  你好!\n")
+        client.until("without its framing: 7 bytes, 3 characters\n  你好!\n")
 
 
 def test_a_size_in_characters() -> None:

@@ -1,4 +1,4 @@
-"""`workshop aha`: what arrives is checked against what has been made, never against a clock."""
+"""`workshop aha`: the order of tokens made and pieces received is checked, never their times."""
 
 import os
 import re
@@ -28,7 +28,7 @@ CHUNKED = HEAD + (
 # No site-packages, no user site, no PYTHON* variables: the clone and the standard library.
 BARE = """\
 import signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores ^C for its `&` jobs
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores Ctrl-C for its `&` jobs
 sys.path.insert(0, {root!r})
 from workshop import {module}
 sys.exit({module}.main({argv!r}))
@@ -41,7 +41,7 @@ def bare(module: str, *argv: str) -> list[str]:
 
 
 def run_on_a_terminal(command: list[str], **environment: str) -> str:
-    """What a command writes when its stdout is a terminal."""
+    """Returns the output of a command whose stdout is a terminal."""
     ours, theirs = os.openpty()
     with subprocess.Popen(command, stdout=theirs, env={**clean(), **environment}):
         os.close(theirs)
@@ -60,19 +60,19 @@ def clean() -> dict[str, str]:
     return {k: v for k, v in os.environ.items() if k != "NO_COLOR"}
 
 
-# --- what leaves when -----------------------------------------------------------------------
+# --- what is sent when ----------------------------------------------------------------------
 
 
 @pytest.fixture
 def trace(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Every line on the screen, without its time."""
+    """Returns a list of all lines on the screen, without their times."""
     lines: list[str] = []
     monkeypatch.setattr(aha, "say", lambda line: lines.append(re.sub(r"\+\d+\.\d\d s", "", line)))
     return lines
 
 
 def in_order(trace: list[str]) -> str:
-    """m for each token made, c for each piece that came."""
+    """Returns m for each token made, c for each piece that came."""
     return "".join(line.split()[0][0] for line in trace)
 
 
@@ -88,14 +88,14 @@ def test_chunked_sends_each_token_before_the_next_is_made(
         if "came" in line:
             arrived.release()
 
-    def pace(token: str) -> None:  # a token is made only when the piece before it has arrived
+    def pace(token: str) -> None:  # make a token only when the piece before it has come
         if not arrived.acquire(timeout=60):
             held_up.append(token)
 
     monkeypatch.setattr(aha, "say", say)
     aha.show("/chunked", hop=False, pace=pace)
     assert held_up == []
-    assert re.fullmatch("cmcmcmcmcmcc?", in_order(trace))  # the last chunk may come by itself
+    assert re.fullmatch("cmcmcmcmcmcc?", in_order(trace))  # the last chunk may come alone
     assert trace[2] == "    came  6␍␊你好␍␊"
 
 
@@ -137,7 +137,7 @@ def test_every_byte_gets_its_layer() -> None:
         ("chunk-data", "你好".encode()),
         ("CRLF", b"\r\n"),
     ]
-    assert second == [("chunk-data", b"2")]  # not known to be a size before its CRLF has come
+    assert second == [("chunk-data", b"2")]  # a size only when its CRLF has come
 
 
 def test_no_byte_is_lost_or_shown_twice_wherever_the_answer_is_cut() -> None:
@@ -145,7 +145,7 @@ def test_no_byte_is_lost_or_shown_twice_wherever_the_answer_is_cut() -> None:
     assert shown.startswith("HTTP/1.1 200 OK␍␊Content-Type")
     assert shown.endswith("5␍␊ 🌍␍␊6␍␊ hello␍␊0␍␊␍␊")
     for cut in range(len(CHUNKED)):
-        if CHUNKED[cut] & 0xC0 != 0x80:  # inside a character each half is shown as its bytes
+        if CHUNKED[cut] & 0xC0 != 0x80:  # inside a character, each half is shown as bytes
             parts = [*aha.paint(CHUNKED[:cut], seen=0), *aha.paint(CHUNKED, seen=cut)]
             assert "".join(parts) == shown
 
@@ -180,14 +180,14 @@ def test_the_lines_to_paste() -> None:
     assert subprocess.run(["sh", "-c", command], capture_output=True, check=True).stdout == REQUEST
 
 
-def test_a_terminal_gets_colours_unless_it_does_not_want_them() -> None:
+def test_a_terminal_gets_colours_unless_no_color_is_set() -> None:
     text = run_on_a_terminal(bare("aha", "--fast"))
     assert "\x1b[1;33m6\x1b[0m\x1b[35m␍␊\x1b[0m\x1b[1;32m你好\x1b[0m\x1b[35m␍␊\x1b[0m" in text
     assert "\x1b[36mHTTP/1.1 200 OK\x1b[0m" in text
     assert "\x1b" not in run_on_a_terminal(bare("aha", "--fast"), NO_COLOR="1")
 
 
-def test_an_old_terminal_gets_escapes_for_what_it_cannot_show() -> None:
+def test_output_without_unicode() -> None:
     command = [sys.executable, "-c", "from workshop import aha; aha.main(['--fast'])"]
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     done = subprocess.run(command, capture_output=True, cwd=ROOT, env=environment, check=False)
@@ -200,7 +200,7 @@ def test_ctrl_c_ends_it_with_130() -> None:
         bare("aha"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as running:
         assert running.stdout is not None
-        running.stdout.readline()  # it is past its imports
+        running.stdout.readline()  # now it is past its imports
         running.send_signal(signal.SIGINT)
         _, errors = running.communicate(timeout=30)
     assert (running.returncode, errors) == (130, "")
@@ -216,7 +216,7 @@ def test_ctrl_c_in_the_middle_of_an_answer(monkeypatch: pytest.MonkeyPatch) -> N
     assert aha.main(["--fast"]) == 130
 
 
-def test_a_client_that_hangs_up_does_not_make_the_server_cry() -> None:
+def test_a_client_that_disconnects_is_not_an_error_of_the_server() -> None:
     gone = threading.Event()
 
     def wait(token: str) -> None:
@@ -228,10 +228,10 @@ def test_a_client_that_hangs_up_does_not_make_the_server_cry() -> None:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         client.close()  # with a reset, so the very first write of the server fails
         gone.set()
-    # An error that leaves the server's thread is a warning to pytest, and warnings are errors.
+    # pytest warns of an exception that a thread does not catch, and warnings are errors.
 
 
-def test_a_reader_that_leaves_early_is_no_traceback() -> None:
+def test_closed_pipe_is_no_traceback() -> None:
     with subprocess.Popen(
         bare("aha", "--fast"), stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as running:

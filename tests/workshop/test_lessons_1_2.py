@@ -16,7 +16,7 @@ LESSONS = ["01_generator_basics", "02_async_generator"]
 
 
 def transcripts(lesson: str) -> list[tuple[str, str]]:
-    """Every `$ command` of a README's console fences with the output that follows it."""
+    """Each `$ command` in a README's console fences, with the output shown for it."""
     text = (ROOT / "workshop" / lesson / "README.md").read_text()
     fences = re.findall(r"^```console\n(.*?)^```$", text, re.M | re.S)
     found = [re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", fence, re.M) for fence in fences]
@@ -27,7 +27,7 @@ def run(command: str) -> "subprocess.CompletedProcess[str]":
     environment = {
         **os.environ,
         "PATH": os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"],
-        "PYTHONUNBUFFERED": "1",  # lesson 1 must not be spoilt by it
+        "PYTHONUNBUFFERED": "1",  # lesson 1 must remove it for its child
     }
     return subprocess.run(
         ["sh", "-c", command],
@@ -52,8 +52,7 @@ def test_the_readme_shows_what_the_lesson_prints(lesson: str) -> None:
 
 
 def one_piece(text: str) -> str:
-    """What came through a flushed pipe, as one piece: on a busy machine two of them may meet there,
-    and are read together."""
+    """Join what came through the flushed pipe: on a busy machine one read may return two tokens."""
     before, flushed, pieces = text.partition("flush=True) into a pipe\n")
     return before + flushed + "".join(re.findall("'(.*)'", pieces)) if flushed else text
 
@@ -71,7 +70,7 @@ def test_a_generator_is_small() -> None:
     assert as_generator < 1_000
 
 
-def test_the_pipe_holds_everything_back_without_flush_and_loses_nothing_with_it() -> None:
+def test_without_flush_the_pipe_holds_everything_back_and_with_flush_nothing_is_lost() -> None:
     _, held, flushed = run_fast(LESSONS[0]).split("5. The surprise: ")
     tokens = "'你好\\n, \\n世界\\n🌍\\nhello\\n'"
     assert re.findall("'.*'", held) == [tokens]
@@ -122,7 +121,7 @@ def test_without_packages(lesson: str) -> None:
     [*((name, "") for name in LESSONS), (LESSONS[0], "5. The surprise: print(token, flush")],
 )
 def test_ctrl_c_ends_it_with_130(lesson: str, line: str) -> None:
-    """At its first line, and while lesson 1's child writes, which ends with it and says nothing."""
+    """At the first line, and while lesson 1's child writes: the child ends quietly too."""
     program = (
         "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
         f"runpy.run_path('workshop/{lesson}', run_name='__main__')"
@@ -135,10 +134,10 @@ def test_ctrl_c_ends_it_with_130(lesson: str, line: str) -> None:
         cwd=ROOT,
     ) as running:
         assert running.stdout is not None
-        while not running.stdout.readline().startswith(line):  # the first: it is past its imports
+        while not running.stdout.readline().startswith(line):  # now it is past its imports
             pass
         if line:
-            running.stdout.readline()  # the child has written a token, and has four more
+            running.stdout.readline()  # the child has written one token of five
         running.send_signal(signal.SIGINT)
         _, errors = running.communicate(timeout=30)
     assert (running.returncode, errors) == (130, "")
@@ -147,8 +146,8 @@ def test_ctrl_c_ends_it_with_130(lesson: str, line: str) -> None:
 @pytest.mark.parametrize(
     "program", [*(f"{lesson} --fast" for lesson in LESSONS), "03_http_chunked/tcp.py"]
 )
-def test_a_reader_that_has_seen_enough(program: str) -> None:
-    """`| head -n 1`: no traceback."""
+def test_closed_pipe_is_no_traceback(program: str) -> None:
+    """As `| head -n 1` does it."""
     done = run(f"python -u workshop/{program} | head -n 1")
     assert done.stdout.count("\n") == 1
     assert done.stderr == ""
@@ -162,7 +161,7 @@ def test_a_reader_that_has_seen_enough(program: str) -> None:
         "12_ten_thousand_streams --fast",
     ],
 )
-def test_a_screen_that_has_few_letters(program: str) -> None:
+def test_output_without_unicode(program: str) -> None:
     done = run(f"PYTHONIOENCODING=ascii python workshop/{program}")
     assert (done.returncode, done.stderr) == (0, "")
     assert "\\" in done.stdout

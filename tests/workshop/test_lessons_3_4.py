@@ -1,4 +1,4 @@
-"""Lessons 3 and 4, those with a server of their own, as a learner starts them."""
+"""Lessons 3 and 4, which have a server of their own, run as a learner runs them."""
 
 import re
 import signal
@@ -21,7 +21,7 @@ def test_missing_package_in_a_lesson(lesson: str, start: Start) -> None:
 
 
 def test_lesson_3(start: Start) -> None:
-    """Its own server, a client that names every byte, and the end."""
+    """Its server, and its client that names every byte, until the end."""
     code, out, error = outputs(start(LESSONS[3], "--once", "--fast", "--port", "0"))
     assert (code, error) == (0, "")
     lines = out.splitlines()
@@ -30,12 +30,12 @@ def test_lesson_3(start: Start) -> None:
     assert "chunk-size 6  ␍␊  chunk-data Chunks  ␍␊" in out
     assert "chunk-size 3  ␍␊  chunk-data 你  ␍␊" in out
     assert "chunk-size 0  ␍␊" in out
-    assert "The body, freed of its framing: 72 bytes, 65 characters" in out
+    assert "The body, without its framing: 72 bytes, 65 characters" in out
     assert "Chunks say how long they are: 你好 is 6 bytes, not 2 characters. 🌊" in out
 
 
 def test_lesson_4(start: Start) -> None:
-    """The same stream, cut in two ways, gives the same events."""
+    """The same stream with different cuts gives the same events."""
     code, out, error = outputs(start(LESSONS[4], "--once", "--fast", "--port", "0"))
     assert (code, error) == (0, "")
     assert out.count('     => word 18: {"text":" one"}') == 2
@@ -45,7 +45,7 @@ def test_lesson_4(start: Start) -> None:
 
 @pytest.mark.parametrize(("number", "tries"), [(3, 3), (4, 4)])
 def test_lesson_goes_on_until_ctrl_c(number: int, tries: int) -> None:
-    """Lines to paste, with the port it found; then Ctrl-C ends it like a program that has done."""
+    """It prints lines to paste, with its port; then Ctrl-C ends it with exit code 0."""
     with serving(LESSONS[number], "--fast", "--port", "0") as (process, lines):
         begin = lines.index("Now you: the server goes on. In another terminal:")
         pasted = [line for line in lines[begin:] if line.startswith("  curl ")]
@@ -63,7 +63,7 @@ def test_lesson_goes_on_until_ctrl_c(number: int, tries: int) -> None:
 
 @pytest.mark.parametrize(("number", "module"), [(3, "servers.chunked"), (4, "servers.sse")])
 def test_lesson_uses_a_running_server(number: int, module: str, start: Start) -> None:
-    """`workshop` runs in another terminal: the lesson says so and shows the same."""
+    """If `workshop` runs in another terminal, the lesson says so and uses its server."""
     server = start("-m", module, "--port", "0", "--itl", "0", "--quiet")
     port = line_of(server.stdout).rpartition(":")[2].strip("/\n")
     lesson = start(LESSONS[number], "--once", "--fast", "--port", port)
@@ -87,7 +87,7 @@ FOREIGN = {
 
 @pytest.mark.parametrize("answer", FOREIGN.values(), ids=FOREIGN)
 def test_lesson_and_a_foreign_program(answer: bytes, start: Start) -> None:
-    """Exit code 1 and what to do: it asks first, and only once."""
+    """Exit code 1, and what to do. The lesson asks that program once, and for nothing else."""
     with foreign(answer) as port:
         code, out, error = outputs(start(LESSONS[3], "--once", "--port", str(port)))
     assert (code, error) == (1, "")
@@ -96,8 +96,8 @@ def test_lesson_and_a_foreign_program(answer: bytes, start: Start) -> None:
     )
 
 
-def test_lesson_whose_reader_has_seen_enough(start: Start) -> None:
-    """`python workshop/03_http_chunked | head -1`: no traceback."""
+def test_closed_pipe_is_no_traceback(start: Start) -> None:
+    """As `python workshop/03_http_chunked | head -1` does it."""
     lesson = start(LESSONS[3], "--port", "0")  # four seconds of words
     assert line_of(lesson.stdout).startswith("we send")
     assert lesson.stdout is not None

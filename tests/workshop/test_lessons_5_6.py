@@ -1,4 +1,4 @@
-"""Lessons 5 and 6: what they show of a real stream, and how they end."""
+"""Lessons 5 and 6: the output for a real stream, and the exit codes."""
 
 import errno
 import os
@@ -25,7 +25,7 @@ KEY = "sk-canary-of-lesson-five"
 
 
 def test_lesson_5_every_layer(start: Start) -> None:
-    """`--raw`: the chunks around the events, their borders unrelated."""
+    """With `--raw` it shows the chunks around the events."""
     code, out, error = outputs(
         start(LESSON_5, "--simulate", "--raw", "--once", "--fast", "--port", "0", "你好")
     )
@@ -41,7 +41,7 @@ def test_lesson_5_every_layer(start: Start) -> None:
 def lesson_5(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str
 ) -> tuple[int, str, str]:
-    """The lesson in this process, for what ends before there is anything to see."""
+    """Run the lesson in this process, for cases that end before it shows a stream."""
     monkeypatch.setattr("sys.argv", [LESSON_5, *arguments])
     try:
         code = load(ROOT / LESSON_5 / "__main__.py").main()
@@ -54,7 +54,7 @@ def lesson_5(
 def test_lesson_5_without_a_key(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Both ways, and no more."""
+    """It names both ways to run the lesson, and exits with 2."""
     code, out, error = lesson_5(monkeypatch, capsys)
     assert (code, error) == (2, "")
     assert "--simulate" in out
@@ -70,7 +70,7 @@ def test_lesson_5_sends_a_key_over_tls_only(
     assert "argument --base-url: not " in error
 
 
-def test_lesson_5_nobody_there(
+def test_lesson_5_connection_refused(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     where = ("--base-url", "http://127.0.0.1:1/v1", "--once", "--port", "0")
@@ -81,7 +81,7 @@ def test_lesson_5_nobody_there(
 
 
 async def test_lesson_5_over_tls(tmp_path: Path, start: Start) -> None:
-    """The handshake is shown; the key, which the server gets twice, is not."""
+    """It shows the handshake but not the key, which the server gets in both requests."""
     (tmp_path / "key").write_text(KEY + "\n")
     (tmp_path / "key").chmod(0o600)
     CA.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
@@ -121,7 +121,7 @@ async def test_lesson_5_over_tls(tmp_path: Path, start: Start) -> None:
 
 
 async def test_lesson_5_goes_on_until_ctrl_c(start: Start) -> None:
-    """The proxy that it has started can be asked."""
+    """Its proxy answers requests."""
     lesson = start(LESSON_5, "--simulate", "--fast", "--port", "0")
     lines = [""]
     while not lines[-1].startswith("Ctrl-C stops."):
@@ -135,8 +135,8 @@ async def test_lesson_5_goes_on_until_ctrl_c(start: Start) -> None:
 
 
 @pytest.mark.parametrize("lesson", [LESSON_5, LESSON_6])
-def test_a_reader_that_has_seen_enough(lesson: str, start: Start) -> None:
-    """`| head -1`: no traceback."""
+def test_closed_pipe_is_no_traceback(lesson: str, start: Start) -> None:
+    """As `| head -1` does it."""
     arguments = ["--simulate"] if lesson == LESSON_5 else []
     process = start(lesson, *arguments, "--port", "0")
     assert line_of(process.stdout).startswith("1. ")
@@ -148,7 +148,7 @@ def test_a_reader_that_has_seen_enough(lesson: str, start: Start) -> None:
     assert process.stderr.read() == b""
 
 
-def test_lesson_6_names_files_that_are_there(start: Start) -> None:
+def test_lesson_6_names_existing_files(start: Start) -> None:
     code, out, error = outputs(start(LESSON_6, "--once", "--fast", "--port", "0"))
     assert (code, error) == (0, "")
     files = re.findall(r"\S+\.(?:py|js)$", out, re.MULTILINE)

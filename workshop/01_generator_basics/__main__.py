@@ -1,11 +1,11 @@
 """Lesson 1. A generator is a stream.
 
-A list is an answer: all of it is there before anybody reads a word. A generator is a stream: it
-makes one token, hands it over, and stands still until somebody asks for the next. Streaming, from
-here to the browser, is this one idea carried through ever more layers:
+A list is an answer: all of it exists before anybody reads a word. A generator is a stream: it
+makes one token, hands it over, and pauses until somebody asks for the next. Streaming, from here
+to the browser, is this one idea, carried through more and more layers:
 
     def tokens():
-        yield "你好"        # <- stands still here until the consumer wants more
+        yield "你好"        # <- pauses here until the consumer asks for more
         yield "世界"
 
 Run it with `python workshop/01_generator_basics`. Five steps, and the last one is the surprise.
@@ -22,8 +22,8 @@ import time
 from collections.abc import Generator, Iterator
 
 # --- 1. Lazy: producer and consumer take turns ----------------------------------------------
-# Calling tokens() runs not one line of it. next(), or a for loop, runs it up to the next
-# `yield` and no further. Nobody schedules anything: the consumer's asking is the clock.
+# A call of tokens() does not run a single line of it. next(), or a `for` loop, runs it up to the
+# next `yield` and no further. Nothing is scheduled: the consumer sets the pace by asking.
 
 
 def tokens() -> Generator[str, None, None]:
@@ -44,8 +44,8 @@ def take_turns() -> None:
 
 
 # --- 2. Endless: a stream needs no end ------------------------------------------------------
-# `while True` in a function that returns a list never returns. In a generator it is harmless:
-# what nobody asks for is never made. islice() asks for three.
+# A function that fills a list with `while True` never returns. In a generator `while True` is
+# harmless: it makes only the tokens that somebody asks for. islice() asks for three.
 
 
 def endless() -> Iterator[str]:
@@ -59,7 +59,7 @@ def take_three() -> None:
 
 
 # --- 3. Small: the size of a stream does not depend on its length ---------------------------
-# The list holds every token at once. The generator holds where it stands: one frame.
+# The list holds every token at once. The generator holds one frame: its position and its variables.
 
 
 def weigh() -> None:
@@ -71,10 +71,10 @@ def weigh() -> None:
 
 
 # --- 4. Leaving: close() runs the finally ---------------------------------------------------
-# A reader may leave in the middle. close() raises GeneratorExit at the `yield` where the producer
-# stands, so its `finally` runs now: here a line of text, in a server the sequence that frees the
-# GPU. (A `for` loop left by `break` does not call close(): CPython does, when the last reference
-# goes. That is luck, not a promise, and lesson 2 takes it away.)
+# A reader may stop in the middle. close() raises GeneratorExit at the `yield` where the producer
+# pauses, so its `finally` runs now. Here it prints a line; in a server it frees the GPU. (A `for`
+# loop that ends by `break` does not call close(). CPython calls it when the last reference to the
+# generator is gone. The language does not promise that, and lesson 2 shows a case without it.)
 
 
 def leave_early() -> None:
@@ -86,11 +86,11 @@ def leave_early() -> None:
 
 
 # --- 5. The surprise: stdout is your first buffering proxy ----------------------------------
-# So each token leaves as soon as it is made? Here is a program that prints five of them, one
-# every fifth of a second, and here is what the other end of a pipe sees of it. On a terminal
-# Python writes after every line. Into a pipe it first collects some kilobytes: these five tokens
-# are far less than that, so they wait for the end of the program. The generator did its part,
-# and so did the reader. What stands between them decides.
+# So is each token sent as soon as it is made? Here a program prints five tokens, one every fifth
+# of a second, and the lesson prints each read at the other end of the pipe. On a terminal Python
+# writes after every line. Into a pipe it first collects some kilobytes. These five tokens are far
+# less than that, so they wait for the end of the program. The generator did its part, and so did
+# the reader. The buffer between them decides.
 
 PRINTER = """\
 import sys, time
@@ -101,7 +101,7 @@ for token in ("你好", ", ", "世界", "🌍", "hello"):
 
 
 def arrivals(program: str) -> Iterator[tuple[float, bytes]]:
-    """Run a program and yield what each read of its output returns, and when (seconds)."""
+    """Run a program; yield (seconds since its start, bytes) for each read of its output."""
     # PYTHONUNBUFFERED would hide the surprise; a pipe must carry UTF-8 on every machine.
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
     environment["PYTHONIOENCODING"] = "utf-8"
@@ -110,14 +110,14 @@ def arrivals(program: str) -> Iterator[tuple[float, bytes]]:
         [sys.executable, "-c", program],
         stdout=subprocess.PIPE,
         env=environment,
-        start_new_session=True,  # ^C is meant for this lesson, not for its child
+        start_new_session=True,  # Ctrl-C is meant for this lesson, not for its child
     ) as child:
         assert child.stdout is not None
         try:
             while piece := os.read(child.stdout.fileno(), 65536):  # b"" at the end of the stream
                 yield time.perf_counter() - start, piece
         finally:
-            child.kill()  # after ^C it would write into a pipe that nobody reads, and complain
+            child.kill()  # after Ctrl-C it would write into a closed pipe and print a traceback
 
 
 def read_a_pipe(gap: float) -> None:
@@ -127,7 +127,7 @@ def read_a_pipe(gap: float) -> None:
             print(f"    +{seconds:.2f} s  {len(piece):2} bytes  {piece.decode(errors='replace')!r}")
 
 
-# What this lesson does not do: wait for two streams at once. A generator that sleeps holds up the
+# What this lesson does not do: wait for two streams at once. A generator that sleeps blocks the
 # whole thread; lesson 2 makes it wait without blocking.
 
 
@@ -135,7 +135,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="01_generator_basics", description="A stream is lazy.")
     parser.add_argument("--fast", action="store_true", help="20 milliseconds a token")
     if hasattr(signal, "SIGPIPE"):
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` may leave: no traceback
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # no traceback when `| head` closes the pipe
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a screen without 你 gets \\u4f60
     gap = 0.02 if parser.parse_args().fast else 0.2

@@ -1,4 +1,4 @@
-"""Check 1: the model makes what the reader takes, and is closed when the reader leaves."""
+"""Check 1: the model makes one token for each that the reader takes, and is closed in the end."""
 
 from collections.abc import Generator
 from itertools import cycle
@@ -7,19 +7,19 @@ from types import ModuleType
 from workshop.runner.check_kit import Failure, Lab
 
 HINTS = (
-    "How many tokens has the model made when the reader has taken one? Who asks it for them?",
-    """A `for` loop with a `yield` in it takes one and gives one. But it does not close what it
-loops over: `close()` raises GeneratorExit at your `yield`, and there you may do something.""",
+    "When the reader has taken one token, how many has the model made? Who asks for them?",
+    """A `for` loop with a `yield` in it takes one token and gives one. But the loop does not close
+the model. `close()` raises GeneratorExit at your `yield`: there you can close it yourself.""",
     "`with contextlib.closing(model):` around the loop, and `if token: yield token` inside.",
 )
 TOKENS = ("你", "", "好", "", "", " ", "🌍", "!")
-MANY = 1000  # tokens that nobody asked for: now it is clear that they are all wanted at once
+MANY = 1000  # tokens made and none given out: the exercise is collecting them all
 LAZY = "a generator runs to its next `yield` and no further (Python reference, yield expressions)"
 BY_HAND = "python workshop/01_generator_basics"
 
 
 class Model:
-    """An endless model that counts, and knows whether it was closed."""
+    """An endless model that counts its tokens and notes when it is closed."""
 
     def __init__(self) -> None:
         self.made = 0
@@ -29,7 +29,7 @@ class Model:
         try:
             for token in cycle(TOKENS):
                 if self.made == MANY:
-                    message = f"the model has made {MANY} tokens, and the reader has none of them"
+                    message = f"the model has made {MANY} tokens, and the reader has received none"
                     raise Failure("list-first", message, rule=LAZY, redo=BY_HAND)
                 self.made += 1
                 yield token
@@ -42,7 +42,7 @@ async def check(exercise: ModuleType, lab: Lab) -> None:
     source = model.tokens()
     stream = exercise.tokens(source)
     if model.made:
-        message = f"nobody has taken a token yet, and the model has made {model.made}"
+        message = f"nobody has asked for a token yet, and the model has made {model.made}"
         raise Failure("too-eager", message, rule=LAZY)
     for taken, due in enumerate([1, 3, 6, 7, 8, 9, 11], 1):
         lab.give(TOKENS[(due - 1) % len(TOKENS)].encode())
@@ -51,9 +51,9 @@ async def check(exercise: ModuleType, lab: Lab) -> None:
             raise Failure("ends", f"the stream ended after {taken - 1} tokens; the model has more")
         lab.take(token.encode())
         if not token:
-            raise Failure("keeps-empty", "an empty token came out", rule="yield what holds text")
+            raise Failure("keeps-empty", "an empty token came out", rule="yield only text")
         if token != (expected := TOKENS[(due - 1) % len(TOKENS)]):
-            message = f"token {taken} is {token!r}, and should be {expected!r}"
+            message = f"token {taken} is {token!r}; it should be {expected!r}"
             raise Failure("wrong-token", message, received=token.encode())
         if model.made != due:
             message = (
@@ -63,6 +63,6 @@ async def check(exercise: ModuleType, lab: Lab) -> None:
     if close := getattr(stream, "close", None):
         close()
     if not model.closed:
-        message = "the reader has closed the stream, and the model runs on"
+        message = "the reader has closed the stream, and the model is still open"
         rule = "a loop does not close what it reads from (lesson 1, part 4)"
         raise Failure("no-cleanup", message, rule=rule, redo=BY_HAND)

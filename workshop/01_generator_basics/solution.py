@@ -1,4 +1,4 @@
-"""Solution 1: a generator over a generator, and who closes the inner one."""
+"""Solution 1: a generator that reads a generator, and closes it."""
 
 from collections.abc import Generator
 from contextlib import closing
@@ -6,7 +6,7 @@ from contextlib import closing
 
 def tokens(model: Generator[str, None, None]) -> Generator[str, None, None]:
     """Yield the tokens of the model, without those that are empty."""
-    with closing(model):  # on every way out: the end, an error, and GeneratorExit at the `yield`
+    with closing(model):  # however the block ends: the last token, an error, GeneratorExit
         for token in model:
             if token:
                 yield token

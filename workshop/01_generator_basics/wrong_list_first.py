@@ -1,4 +1,4 @@
-"""Wrong: an answer, not a stream. All tokens are to be there before the first is handed on."""
+"""Wrong: an answer, not a stream. It waits for all tokens before it passes on the first."""
 
 from collections.abc import Generator
 from contextlib import closing

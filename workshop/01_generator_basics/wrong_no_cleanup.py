@@ -1,4 +1,4 @@
-"""Wrong: a loop does not close what it reads from. The model computes on for nobody."""
+"""Wrong: a loop does not close the generator that it reads. The model computes for nobody."""
 
 from collections.abc import Generator
 

@@ -1,4 +1,4 @@
-"""Wrong: one token is always held, to know whether it is the last. So each comes one too late."""
+"""Wrong: one token is always held back, to know whether it is the last. Each comes one too late."""
 
 from collections.abc import Generator
 from contextlib import closing

@@ -1,11 +1,11 @@
 """Lesson 2. An async generator waits without blocking, and it must be closed.
 
-A plain generator that waits for a model holds up its whole thread. An async generator gives the
-thread away at every `await`, so one thread carries many streams:
+A plain generator that waits for a model blocks its whole thread. An async generator gives the
+thread back at every `await`, so one thread carries many streams:
 
     async def answer():
-        await trio.sleep(0.2)    # <- the thread is free here, others run
-        yield "你好"              # <- stands still here until the consumer wants more
+        await trio.sleep(0.2)    # <- the thread is free here, other tasks run
+        yield "你好"              # <- pauses here until the consumer asks for more
 
 Run it with `python workshop/02_async_generator`. Part 1 is the idea, part 2 the surprise, part 3
 the rule that follows.
@@ -36,13 +36,13 @@ Note = Callable[[str], None]
 
 
 def stopwatch() -> Note:
-    """A function that prints a line with the seconds since now."""
+    """Returns a function that prints a line with the seconds since this call."""
     start = trio.current_time()
     return lambda text: print(f"    +{trio.current_time() - start:.1f} s  {text}")
 
 
 async def answer(note: Note, *tokens: str) -> AsyncGenerator[str, None]:
-    """The model of all three parts. Its finally has work to do that takes time, as real ones do."""
+    """The model of all three parts. Its clean-up takes time, as that of real ones does."""
     try:
         for token in tokens:
             await trio.sleep(GAP)
@@ -55,8 +55,8 @@ async def answer(note: Note, *tokens: str) -> AsyncGenerator[str, None]:
 
 # --- 1. Waiting without blocking ------------------------------------------------------------
 # Two readers, two streams, one thread, no locks. B starts half a gap after A, so they take turns.
-# `async for` is an `await` in disguise: while A waits for its model, B runs. Put time.sleep(GAP)
-# in the place of trio.sleep(GAP) and nobody runs while anybody waits.
+# Each step of `async for` is an `await`: while A waits for its model, B runs. Replace
+# trio.sleep(GAP) by time.sleep(GAP), and nothing else runs while one of them waits.
 
 
 async def two_at_once() -> None:
@@ -74,13 +74,13 @@ async def two_at_once() -> None:
 
 
 # --- 2. The surprise: break does not close --------------------------------------------------
-# Leave a `for` loop by `break` and CPython closes the generator as soon as its last reference
-# goes, there and then. An async generator cannot be closed there and then: its `finally` may
-# await, and a garbage collector cannot. So `break` only stops asking. Here the reader keeps the
-# stream in a variable, as programs do, and goes on to other things for three gaps: all this time
-# the model holds its GPU. Then the variable goes, trio finds the generator in the rubbish, warns,
-# and closes it a little later in a task that is cancelled already. The `finally` begins late, and
-# its first `await` is where it dies: look for the line that is missing.
+# When a `for` loop ends by `break`, CPython closes the generator as soon as its last reference is
+# gone. It cannot do that with an async generator: the `finally` may await, and a garbage collector
+# cannot. So `break` only stops asking. Here the reader keeps the stream in a variable, as programs
+# do, and does other things for three gaps; all this time the model holds its GPU. Then the reader
+# deletes the variable. Trio learns of it from the garbage collector, warns, and closes the
+# generator a little later in a task that is already cancelled. The `finally` begins late, and it
+# ends at its first `await`: look for the line that is missing.
 
 
 async def leave_by_break() -> None:
@@ -104,8 +104,8 @@ async def leave_by_break() -> None:
 
 # --- 3. The rule: async with aclosing -------------------------------------------------------
 # aclosing() awaits stream.aclose() on every way out of its block: break, return, exception. The
-# `finally` runs here, in this task, to its end, before the next line. Whoever calls an async
-# generator closes it; a loop over a bare one is right only if it always runs to the end.
+# `finally` runs here, in this task, to its end, before the next line. The caller of an async
+# generator must close it; a loop without aclosing() is correct only if it always runs to the end.
 
 
 async def leave_by_aclosing() -> None:
@@ -118,8 +118,8 @@ async def leave_by_aclosing() -> None:
     note("reader: left the block, and the GPU is free")
 
 
-# What this lesson does not do: put the tokens on a wire. That is lesson 3. And it leaves only
-# from a `yield`: a reader that is cancelled while the model computes is a story of its own.
+# What this lesson does not do: send the tokens over a network; that is lesson 3. And its reader
+# stops only at a `yield`; it is not cancelled while the model computes.
 
 
 async def main() -> None:
@@ -130,9 +130,9 @@ async def main() -> None:
 
 def run() -> int:
     parser = argparse.ArgumentParser(prog="02_async_generator", description="Wait, and close.")
-    parser.add_argument("--fast", action="store_true", help="on a clock that skips all waiting")
+    parser.add_argument("--fast", action="store_true", help="use a clock that skips all waiting")
     if hasattr(signal, "SIGPIPE"):
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` may leave: no traceback
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # no traceback when `| head` closes the pipe
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a screen without 你 gets \\u4f60
     # trio's test clock jumps ahead when every task sleeps: the same order, the same times, at once.
@@ -141,7 +141,7 @@ def run() -> int:
     exit_code = 0
     try:
         trio.run(main, clock=clock)
-    except* KeyboardInterrupt:  # bare, or in the group a nursery makes of it
+    except* KeyboardInterrupt:  # alone, or in the exception group of a nursery
         exit_code = 130
     return exit_code
 

@@ -1,4 +1,4 @@
-"""Check 2: each stream goes on while the other waits, and is closed when its reader leaves."""
+"""Check 2: each stream goes on while the other waits, and is closed when its reader stops."""
 
 from types import ModuleType
 
@@ -7,13 +7,13 @@ import trio
 from workshop.runner.check_kit import Failure, Lab
 
 HINTS = (
-    "Who runs while `first` has nothing to say? And who closes a stream that was left by `break`?",
-    """Two tasks, so a nursery: `async with trio.open_nursery()`. In each of them a loop that shows
-a token before it asks for the next, and around the loop what closes the stream on each way out.""",
+    "What runs while `first` is silent? And what closes a stream after a `break`?",
+    """Two tasks need a nursery: `async with trio.open_nursery()`. Each task is a loop that shows a
+token before it asks for the next. Around the loop, something must close the stream in any case.""",
     "`async with aclosing(stream):`, in it `async for token in stream:`.",
 )
 PAUSE = 0.02  # seconds
-CLOSING = "whoever reads an async generator closes it (PEP 525; lesson 2, part 3)"
+CLOSING = "the reader of an async generator closes it (PEP 525; lesson 2, part 3)"
 
 
 async def check(exercise: ModuleType, lab: Lab) -> None:
@@ -49,7 +49,7 @@ async def check(exercise: ModuleType, lab: Lab) -> None:
             raise Failure("pauses-first", message, rule="a token is shown the moment it comes")
         b.release()
         await until_shown(
-            "B1", "one-after-the-other", "it is there, and the first stream has nothing to say yet"
+            "B1", "one-after-the-other", "it has come, and the first stream is silent"
         )
         a.release()
         await until_shown("A2", "collects-first", "show a token before you ask for the next")
@@ -58,8 +58,8 @@ async def check(exercise: ModuleType, lab: Lab) -> None:
         if times[shown.index("B2")] - times[shown.index("B1")] < PAUSE:
             raise Failure(
                 "blocks-the-loop",
-                "between B1 and B2 no other task could run: there is no `await trio.sleep(PAUSE)`",
-                rule="only an `await` gives the thread away; time.sleep holds up every task",
+                "between B1 and B2 no other task could run: `await trio.sleep(PAUSE)` is missing",
+                rule="only an `await` lets other tasks run; time.sleep blocks all of them",
             )
         a.release()
         waiting = "the first stream to be closed, after its STOP"

@@ -1,7 +1,7 @@
-"""Exercise 2: read two streams at once, and close each as soon as you leave it.
+"""Exercise 2: read two streams at the same time, and close each as soon as its reader stops.
 
-A reader shows each token the moment it comes, takes `PAUSE` seconds to look at it, and leaves at
-the token "STOP". While it waits or looks, the other reader must go on. Use trio.
+A reader shows each token the moment it comes, pauses for `PAUSE` seconds, and stops at the token
+"STOP". While one reader waits or pauses, the other must go on. Use trio.
 Check: `workshop check 2`.
 """
 
@@ -13,7 +13,7 @@ Show = Callable[[str], None]
 
 
 async def read(stream: AsyncGenerator[str, None], show: Show) -> None:
-    """Show each token as it comes, and pause after it. At "STOP", which is not shown, leave.
+    """Show each token as it comes, and pause after it. Stop at "STOP", which is not shown.
 
     When this returns, the stream is closed.
     """

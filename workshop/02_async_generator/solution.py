@@ -11,7 +11,7 @@ Show = Callable[[str], None]
 
 
 async def read(stream: AsyncGenerator[str, None], show: Show) -> None:
-    """Show each token as it comes, and pause after it. At "STOP", which is not shown, leave."""
+    """Show each token as it comes, and pause after it. Stop at "STOP", which is not shown."""
     async with aclosing(stream):
         async for token in stream:
             if token == "STOP":

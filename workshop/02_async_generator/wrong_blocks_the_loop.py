@@ -1,4 +1,4 @@
-"""Wrong: time.sleep does not give the thread away. While one reader looks, nobody runs."""
+"""Wrong: time.sleep does not give the thread back. While one reader pauses, nothing else runs."""
 
 import time
 from collections.abc import AsyncGenerator, Callable
@@ -12,7 +12,7 @@ Show = Callable[[str], None]
 
 
 async def read(stream: AsyncGenerator[str, None], show: Show) -> None:
-    """Show each token as it comes, and pause after it. At "STOP", which is not shown, leave."""
+    """Show each token as it comes, and pause after it. Stop at "STOP", which is not shown."""
     async with aclosing(stream):
         async for token in stream:
             if token == "STOP":

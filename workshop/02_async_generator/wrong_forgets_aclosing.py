@@ -1,4 +1,4 @@
-"""Wrong: `break` leaves the loop, and nothing closes the stream."""
+"""Wrong: `break` ends the loop, and nothing closes the stream."""
 
 from collections.abc import AsyncGenerator, Callable
 
@@ -10,7 +10,7 @@ Show = Callable[[str], None]
 
 
 async def read(stream: AsyncGenerator[str, None], show: Show) -> None:
-    """Show each token as it comes, and pause after it. At "STOP", which is not shown, leave."""
+    """Show each token as it comes, and pause after it. Stop at "STOP", which is not shown."""
     async for token in stream:
         if token == "STOP":
             break

@@ -1,4 +1,4 @@
-"""Wrong: the pause comes first, so each token is shown when it is old."""
+"""Wrong: the pause comes first, so each token is shown late."""
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
@@ -11,7 +11,7 @@ Show = Callable[[str], None]
 
 
 async def read(stream: AsyncGenerator[str, None], show: Show) -> None:
-    """Show each token as it comes, and pause after it. At "STOP", which is not shown, leave."""
+    """Show each token as it comes, and pause after it. Stop at "STOP", which is not shown."""
     async with aclosing(stream):
         async for token in stream:
             if token == "STOP":

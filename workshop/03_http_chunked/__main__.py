@@ -1,10 +1,10 @@
 """Lesson 3: a chunk says how long it is, in bytes, in hexadecimal.
 
-An ordinary response begins with its length: `Content-Length: 72`. A server that makes its answer
-word by word does not know it yet. HTTP/1.1 lets it promise something else: "I will send pieces,
-each with its own length in front, and a piece of length 0 when I have finished"
-(RFC 9112 §7.1). This is the coding under nearly every streamed answer, whatever is in
-the body. (HTTP/2 and 3 have frames of their own in its place.)
+The head of an ordinary response says how long its body is: `Content-Length: 72`. A server that
+makes its answer word by word does not know that yet. In HTTP/1.1 it can send chunks: pieces that
+begin with their own length, and a piece of length 0 at the end (RFC 9112 §7.1). Nearly every
+streamed answer uses this coding, whatever its body is. (HTTP/2 and HTTP/3 have frames of their own
+in its place.)
 
 Run this file; then read it, and `protocol/chunked.py`, which reads and writes the coding.
 """
@@ -26,7 +26,7 @@ except ModuleNotFoundError as missing:
 except KeyboardInterrupt:
     sys.exit(130)
 
-# A request, as anybody can type it. Every line ends in CR LF; the empty one ends the head.
+# A request that anybody can type. Every line ends in CR LF; the empty line ends the head.
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
 
@@ -37,20 +37,20 @@ async def watch(port: int) -> None:
     await stream.send_all(REQUEST)
     start = trio.current_time()
 
-    # First the head. TCP is bytes, not messages: a read may bring half of it, or more than it.
+    # First the head. TCP carries bytes, not messages: a read may return half of it, or more.
     head = None
     reader = HeadReader(is_request=False)
     while head is None:
         data = await stream.receive_some()
         if not data:
-            reader.receive_eof()  # raises: a head without its end was cut off
+            reader.receive_eof()  # raises: the head was truncated
         head = reader.receive_data(data)
     for field_line in head.raw.splitlines(keepends=True):
         print(f"head      {lesson.visible(field_line)}")
     print("There is no Content-Length: the server does not know it yet.\n")
 
-    # Then the body: a line for each chunk. Here a read brings one chunk, for the server writes one
-    # at a time; on a busy network it may bring three, or half of one. The decoder does not care.
+    # Then the body: a line for each chunk. Here a read returns one chunk, because the server writes
+    # one at a time. On a busy network it may return three, or half of one; the decoder allows both.
     names = lesson.Names()
     decoder = ChunkedDecoder(observer=names)
     text = b""
@@ -63,11 +63,11 @@ async def watch(port: int) -> None:
             break
         data = await stream.receive_some()
         if not data:
-            decoder.receive_eof()  # raises: a body without its last chunk was cut off
+            decoder.receive_eof()  # raises: the body was truncated
     stream.close()
 
-    characters = text.decode(errors="replace")  # for in lesson 3 you may be the server
-    print(f"\nThe body, freed of its framing: {len(text)} bytes, {len(characters)} characters")
+    characters = text.decode(errors="replace")  # with --client, you type the bytes
+    print(f"\nThe body, without its framing: {len(text)} bytes, {len(characters)} characters")
     print("  " + characters.rstrip("\n"))
     print("你 is one character and three bytes: e4 bd a0. The chunk-size counts bytes.")
 

@@ -1,4 +1,4 @@
-"""Check 3: chunks are counted in bytes and in hexadecimal, leave at once, and have an end."""
+"""Check 3: sizes count bytes, in hexadecimal; each chunk is sent at once; the body has an end."""
 
 from collections.abc import Iterator
 from types import ModuleType
@@ -6,9 +6,9 @@ from types import ModuleType
 from workshop.runner.check_kit import Failure, Lab, at_a_time, first_difference
 
 HINTS = (
-    "How long is 你 on the wire: what does `len` say of the text, and what of its bytes?",
-    """Encode the token first, then count, and write the number with `%x`. To decode, keep what has
-come in a buffer: first a line up to CR LF, then as many bytes as it says, then CR LF again.""",
+    "How long is 你 on the wire? What is the `len` of the text, and of its bytes?",
+    """Encode the token first, then count its bytes, and write the number with `%x`. To decode, keep
+the bytes in a buffer: first a line up to CR LF, then as many bytes as it says, then CR LF.""",
     """A chunk is b"%x\\r\\n%s\\r\\n" % (len(data), data). The number of a size line is
 int(digits, 16), but only after re.fullmatch(rb"[0-9A-Fa-f]+", digits).""",
 )
@@ -37,7 +37,7 @@ def check_encode(exercise: ModuleType, lab: Lab) -> None:
     if end != LAST_CHUNK:
         raise Failure(
             "no-last-chunk",
-            f"the body ends with {end!r}: nothing says that it is whole",
+            f"the body ends with {end!r}: nothing says that it is complete",
             received=lab.received,
             at=len(lab.received),
             rule="the last chunk has size 0, then an empty line (RFC 9112 §7.1)",
@@ -47,7 +47,7 @@ def check_encode(exercise: ModuleType, lab: Lab) -> None:
     if body != b"1\r\na\r\n1\r\nb\r\n0\r\n\r\n":
         raise Failure(
             "empty-chunk",
-            "of the tokens 'a', '' and 'b' a reader gets the first: an empty chunk is the last one",
+            "of 'a', '' and 'b' a reader gets only 'a': an empty chunk ends the body",
             received=body,
             at=first_difference(body, b"1\r\na\r\n1"),
             rule="last-chunk = 1*(\"0\") CRLF: size 0 says that the body ends (RFC 9112 §7.1)",
@@ -55,7 +55,7 @@ def check_encode(exercise: ModuleType, lab: Lab) -> None:
 
 
 def compare(token: str, chunk: bytes, got: bytes) -> None:
-    """Fail with the name of the mistake that makes this of the token."""
+    """Fail, with the name of the mistake that turns this token into these bytes."""
     if got == chunk:
         return
     data = token.encode()
@@ -74,14 +74,14 @@ def compare(token: str, chunk: bytes, got: bytes) -> None:
 
 
 def check_decode(exercise: ModuleType, lab: Lab, size: int) -> None:
-    """Feed the body `size` bytes at a time, each chunk only after the one before has come out."""
+    """Feed the body `size` bytes at a time, and expect each chunk's data before the next chunk."""
     body = b"".join(CHUNKS) + LAST_CHUNK
-    got, due = b"", 0  # what has come out; where the chunk ends that must come out now
+    got, due = b"", 0  # decoded so far; the offset where the chunk that is due now ends
 
     def pieces() -> Iterator[bytes]:
         for start in range(0, len(body), size):
             if start >= due:
-                held = "a chunk has come whole, and decode asks for more before it gives its data"
+                held = "a whole chunk has come, but decode asks for more before it gives the data"
                 raise Failure("buffers-all", held, sent=body[:start], received=got)
             yield lab.give(body[start : start + size])
 
@@ -93,23 +93,23 @@ def check_decode(exercise: ModuleType, lab: Lab, size: int) -> None:
         while len(got) < len(expected) and (piece := next(decoded, None)) is not None:
             got += lab.take(piece)
         if got[: len(expected)] != expected:
-            message = f"{token!r}, read {at_a_time(size)}, comes out wrong"
+            message = f"{token!r}, read {at_a_time(size)}, is decoded wrongly"
             at = first_difference(got, expected)
             raise Failure("wrong-data", message, sent=body[:due], received=got, at=at, rule=COUNTS)
     due = len(body)
     got += b"".join(map(lab.take, decoded))
     if got != expected:
-        message = "more comes out than the chunks hold"
+        message = "decode gives more bytes than the chunks hold"
         at = len(expected)
         raise Failure("wrong-data", message, sent=body, received=got, at=at, rule=COUNTS)
 
 
 REFUSED = [
-    ("no-last-chunk", b"3\r\nabc\r\n", "the body is cut off after its first chunk"),
+    ("no-last-chunk", b"3\r\nabc\r\n", "the body is truncated after its first chunk"),
     ("bare-lf", b"3\nabc\n0\n\n", "the lines end in LF alone"),
-    ("bare-lf", b"3\r\nabcXX0\r\n\r\n", "XX stands where the line end of the data should"),
-    ("lenient-size", b"0x3\r\nabc\r\n0\r\n\r\n", "0x3 is no size: hexadecimal digits alone are"),
-    ("lenient-size", b"+3\r\nabc\r\n0\r\n\r\n", "+3 is no size: hexadecimal digits alone are"),
+    ("bare-lf", b"3\r\nabcXX0\r\n\r\n", "XX is in place of the line end after the data"),
+    ("lenient-size", b"0x3\r\nabc\r\n0\r\n\r\n", "0x3 is not a size: only hexadecimal digits are"),
+    ("lenient-size", b"+3\r\nabc\r\n0\r\n\r\n", "+3 is not a size: only hexadecimal digits are"),
 ]
 
 
@@ -121,8 +121,8 @@ def check_refusals(exercise: ModuleType, lab: Lab) -> None:
             continue
         raise Failure(
             name,
-            f"decode takes this for a whole body: {why}",
+            f"decode takes this for a complete body: {why}",
             sent=body,
             received=got,
-            rule="what the grammar does not allow is an error (RFC 9112 §7.1)",
+            rule="everything that the grammar does not allow is an error (RFC 9112 §7.1)",
         )

@@ -1,11 +1,11 @@
-"""Solution 3: the chunked coding, both ways. `protocol/chunked.py` is the one with all rules."""
+"""Solution 3: chunked coding, both ways. `protocol/chunked.py` implements all of the rules."""
 
 import re
 from collections.abc import Iterable, Iterator
 
 
 def encode(tokens: Iterable[str]) -> Iterator[bytes]:
-    """Yield each token as one chunk as soon as it is there, and in the end the last chunk."""
+    """Yield each token as one chunk as soon as it is made, and at the end the last chunk."""
     for token in tokens:
         if data := token.encode():  # an empty chunk would end the body
             yield b"%x\r\n%s\r\n" % (len(data), data)
@@ -15,7 +15,7 @@ def encode(tokens: Iterable[str]) -> Iterator[bytes]:
 def decode(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """Yield the bytes of the body as soon as they have come."""
     buffer = b""
-    remaining = None  # bytes of the chunk that are still to come; None: its size is
+    remaining = None  # bytes missing from this chunk; None: its size line is missing
     for piece in pieces:
         buffer += piece
         while True:

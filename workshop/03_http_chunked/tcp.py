@@ -1,10 +1,10 @@
-"""Lesson 3, first part: TCP is bytes, not messages.
+"""Lesson 3, first part: TCP carries bytes, not messages.
 
     send "TCP"  send " has"  send " no" …       what a program does: eight sends
     54 43 50 20 68 61 73 20 6e 6f …             what goes over the wire: 32 bytes
-    recv "TCP has no"  recv …                   what the other program gets: as it comes
+    recv "TCP has no"  recv …                   what the other program gets: any pieces
 
-Where one send ended and the next began is not on the wire, so nobody can receive it. Run it with
+The border between two sends is not on the wire, so a receiver cannot see it. Run this with
 `python workshop/03_http_chunked/tcp.py`; then the lesson shows what does mark the borders.
 """
 
@@ -27,7 +27,7 @@ def connected() -> tuple[socket.socket, socket.socket]:
 
 
 def in_turns() -> Iterator[bytes]:
-    """A receiver that waits for each send: luck, and on your own machine it looks like a rule."""
+    """A receiver that waits for each send: on your own machine this luck looks like a rule."""
     sender, receiver = connected()
     with sender, receiver:
         for token in TOKENS:
@@ -36,7 +36,7 @@ def in_turns() -> Iterator[bytes]:
 
 
 def afterwards(size: int) -> Iterator[bytes]:
-    """A receiver that was busy, and then takes `size` bytes at most."""
+    """A receiver that was busy during the sends, and now reads at most `size` bytes at a time."""
     sender, receiver = connected()
     with sender, receiver:
         for token in TOKENS:
@@ -55,7 +55,7 @@ def show(reader: str, pieces: Iterator[bytes]) -> None:
 
 def main() -> int:
     if hasattr(signal, "SIGPIPE"):
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` may leave: no traceback
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # no traceback when `| head` closes the pipe
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a screen without 你 gets \\u4f60
     print(f"{len(TOKENS)} sends, {SIZE} bytes")

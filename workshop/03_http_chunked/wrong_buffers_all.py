@@ -1,4 +1,4 @@
-"""Wrong: decode reads all of the body before it gives any of it."""
+"""Wrong: decode reads the whole body before it yields any of it."""
 
 from collections.abc import Iterable, Iterator
 

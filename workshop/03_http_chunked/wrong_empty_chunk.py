@@ -1,11 +1,11 @@
-"""An empty token becomes a chunk of size 0, and that is the end of the body."""
+"""Wrong: an empty token becomes a chunk of size 0, and that ends the body."""
 
 import re
 from collections.abc import Iterable, Iterator
 
 
 def encode(tokens: Iterable[str]) -> Iterator[bytes]:
-    """Yield each token as one chunk as soon as it is there, and in the end the last chunk."""
+    """Yield each token as one chunk as soon as it is made, and at the end the last chunk."""
     for token in tokens:
         data = token.encode()
         yield b"%x\r\n%s\r\n" % (len(data), data)
@@ -15,7 +15,7 @@ def encode(tokens: Iterable[str]) -> Iterator[bytes]:
 def decode(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """Yield the bytes of the body as soon as they have come."""
     buffer = b""
-    remaining = None  # bytes of the chunk that are still to come; None: its size is
+    remaining = None  # bytes missing from this chunk; None: its size line is missing
     for piece in pieces:
         buffer += piece
         while True:

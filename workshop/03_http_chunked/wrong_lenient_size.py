@@ -1,4 +1,4 @@
-"""Wrong: int() takes 0x3, +3, 3_0 and spaces for sizes; another reader of the body does not."""
+"""Wrong: int() accepts 0x3, +3, 3_0 and spaces as sizes; other decoders do not."""
 
 from collections.abc import Iterable, Iterator
 
@@ -12,7 +12,7 @@ def encode(tokens: Iterable[str]) -> Iterator[bytes]:
 
 def decode(pieces: Iterable[bytes]) -> Iterator[bytes]:
     buffer = b""
-    remaining = None  # bytes of the chunk that are still to come; None: its size is
+    remaining = None  # bytes missing from this chunk; None: its size line is missing
     for piece in pieces:
         buffer += piece
         while True:

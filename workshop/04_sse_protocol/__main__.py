@@ -1,12 +1,12 @@
-"""Lesson 4: Server-Sent Events ride inside chunks, and their borders are unrelated.
+"""Lesson 4: Server-Sent Events travel inside chunks, and their borders are unrelated.
 
-Chunks carry bytes and mean nothing. To say "this is one event, of this kind, number 7", a stream
-needs a format inside the body: lines of `name: value`, and a blank line that sends what was
-gathered (WHATWG HTML §9.2). It is what a browser's EventSource reads, and nearly every LLM API
-writes.
+Chunks carry bytes, and say nothing about their meaning. To say "this is one event, of this kind,
+number 7", a stream needs a format inside the body: lines of `name: value`, and a blank line that
+ends the event (WHATWG HTML §9.2). A browser's EventSource reads this format, and nearly every LLM
+API writes it.
 
-This lesson decodes the same bytes twice: as they came, and then 16 at a time, so that a piece ends
-anywhere, now and then even where an event does. The events are the same.
+This lesson decodes the same bytes twice: as they came, and then 16 at a time, so that a piece can
+end anywhere, sometimes even at the end of an event. The events are the same.
 
 Run this file; then read it, and `protocol/sse.py`, which reads and writes the format.
 """
@@ -28,8 +28,8 @@ except ModuleNotFoundError as missing:
 except KeyboardInterrupt:
     sys.exit(130)
 
-# `Last-Event-ID` is how a client that lost its connection says what it has. We ask for the end of
-# the text only, to keep the page short.
+# A client that lost its connection sends the id of its last event as `Last-Event-ID`. We ask only
+# for the end of the text, to keep the output short.
 SEEN = 17
 REQUEST = (
     b"GET / HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n"
@@ -38,7 +38,7 @@ REQUEST = (
 
 
 async def watch(port: int) -> None:
-    """Receive the stream, and decode it twice, cut in two ways."""
+    """Receive the stream, and decode it twice, with different cuts."""
     print(f"We ask for what follows word {SEEN} (Last-Event-ID: {SEEN}), to keep this short.\n")
     print("1. As the server wrote it: each chunk holds one event.\n")
     stream = await connect("localhost", port)
@@ -48,7 +48,7 @@ async def watch(port: int) -> None:
     while head is None:
         data = await stream.receive_some()
         if not data:
-            reader.receive_eof()  # raises: a head without its end was cut off
+            reader.receive_eof()  # raises: the head was truncated
         head = reader.receive_data(data)
     body = reader.trailing_data
     first = TwoLayers()
@@ -56,7 +56,7 @@ async def watch(port: int) -> None:
     while not first.complete:
         data = await stream.receive_some()
         if not data:
-            first.receive_eof()  # raises: a body without its last chunk was cut off
+            first.receive_eof()  # raises: the body was truncated
         body += data
         first.receive_data(data)
     stream.close()
@@ -68,11 +68,11 @@ async def watch(port: int) -> None:
 
     same = first.events == second.events
     print(f"\n{len(first.events)} events and {len(second.events)} events; the same: {same}")
-    print("The retry line is no event: a block without data sends nothing.")
+    print("The retry line is not an event: a block without data dispatches nothing.")
 
 
 class TwoLayers:
-    """Two decoders, one inside the other: what the first sets free is what the second reads."""
+    """Two decoders: the chunk decoder gives its data to the event parser."""
 
     def __init__(self) -> None:
         self.events: list[ServerSentEvent] = []
@@ -85,7 +85,7 @@ class TwoLayers:
         return self._chunks.complete
 
     def receive_data(self, data: bytes) -> None:
-        """Decode, and print each chunk with the events in it."""
+        """Decode the bytes, and print each chunk with the events in it."""
         pieces = self._chunks.receive_data(data)
         for line, piece in zip_longest(self._chunk_names.lines(data), pieces):
             print(f"chunks  {line}")

@@ -1,4 +1,4 @@
-"""Check 4: the same events however the bytes are cut, each as soon as its blank line has come."""
+"""Check 4: the events do not depend on the cuts; each comes as soon as its blank line has come."""
 
 from types import ModuleType
 from typing import NamedTuple
@@ -6,16 +6,16 @@ from typing import NamedTuple
 from workshop.runner.check_kit import Failure, Lab, at_a_time, first_difference
 
 HINTS = (
-    "What have you got when a piece ends inside 你, or between CR and LF? What do you keep of it?",
-    """An incremental decoder keeps the beginning of a character; keep the beginning of a line the
-same way, and take only whole lines out of it. Which ends a line may have is a list of three.""",
+    "What do you have when a piece ends inside 你, or between CR and LF? Which part must you keep?",
+    """An incremental decoder keeps the beginning of a character. Keep the beginning of a line
+the same way, and take only whole lines out of it. A line can end in three ways.""",
     """codecs.getincrementaldecoder("utf-8-sig")("replace"), re.split("\\r\\n|\\n|\\r", text),
-and remember that the text ended in CR, for an LF that comes next belongs to it.""",
+and remember that the text ended in CR, because an LF that comes next belongs to it.""",
 )
 
 
 class Case(NamedTuple):
-    """A stream and its events, and what it shows who gets others."""
+    """A stream and its events; the mistake (name) and the rule that other events would break."""
 
     name: str
     rule: str
@@ -42,13 +42,13 @@ CASES = [
     ),
     Case(
         "decodes-each-piece",
-        "a character that is cut between two pieces is one character",
+        "a character cut between two pieces is one character",
         "data: 你好 🌊\n\n",
         [("message", "你好 🌊")],
     ),
     Case(
         "event-sticks",
-        "`event` names one event, not those after it",
+        "`event` names one event, and not the next ones",
         "event: word\ndata: a\n\ndata: b\n\n",
         [("word", "a"), ("message", "b")],
     ),
@@ -72,7 +72,7 @@ CASES = [
     ),
     Case(
         "crlf-is-two",
-        "CRLF is one line end, also when it is cut in two",
+        "CRLF is one line end, even when it is cut in two",
         "data: a\r\ndata: b\r\n\r\n",
         [("message", "a\nb")],
     ),
@@ -84,13 +84,13 @@ CASES = [
     ),
     Case(
         "keeps-bom",
-        "a byte order mark at the start is no part of the first line",
+        "a byte order mark at the start is not part of the first line",
         "\ufeffdata: a\n\ndata: \ufeffb\n\n",
         [("message", "a"), ("message", "\ufeffb")],
     ),
     Case(
         "sends-without-data",
-        "without a data line a blank line sends nothing",
+        "without a data line, a blank line dispatches nothing",
         ": ping\n\nevent: x\n\n\n\nid: 7\nretry: 9\n\ndata: a\n\n",
         [("message", "a")],
     ),
@@ -117,7 +117,7 @@ async def check(exercise: ModuleType, lab: Lab) -> None:
 
 
 def check_case(exercise: ModuleType, lab: Lab, case: Case, size: int) -> None:
-    """Feed a stream, `size` bytes at a time."""
+    """Feed a stream `size` bytes at a time, and compare the events."""
     stream = case.stream.encode()
     pieces = [stream[start : start + size] for start in range(0, len(stream), size)]
     got = repr(list(exercise.parse(map(lab.give, pieces))))
@@ -137,7 +137,7 @@ def check_case(exercise: ModuleType, lab: Lab, case: Case, size: int) -> None:
 
 
 def check_at_once(exercise: ModuleType, lab: Lab) -> None:
-    """Release the next event only when the one before has come out."""
+    """Release the next event only when the exercise has yielded the one before."""
     source = lab.tokens(*(f"data: {word}\n\n" for word in ("one", "two", "three")))
     events = exercise.parse(lab.give(token.encode()) for token in source)
     for word, _ in zip(("one", "two", "three"), source.release_each(), strict=True):

@@ -4,8 +4,8 @@
     data: {"text":"你"}\\n
     \\n
 
-A line ends in LF, CR or CRLF, and in nothing else. A blank line sends the event, if it has a `data`
-line. Check: `workshop check 4`.
+A line ends in LF, CR or CRLF, and in nothing else. A blank line dispatches the event, if it has a
+`data` line. Check: `workshop check 4`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,13 +14,13 @@ from collections.abc import Iterable, Iterator
 def parse(pieces: Iterable[bytes]) -> Iterator[tuple[str, str]]:
     """Yield (event, data) of each event, as soon as its blank line has come.
 
-    Of the fields, `event` and `data` matter here; without `event` it is "message". One leading
+    Only the fields `event` and `data` matter here; without `event` it is "message". One leading
     space of a value is dropped. Several `data` lines are joined with LF. A line that begins with a
-    colon is a comment. A byte order mark at the start of the stream is dropped, and an event that
-    has no blank line when the stream ends is lost.
+    colon is a comment. A byte order mark at the start of the stream is dropped. An event that has
+    no blank line when the stream ends is lost.
 
     Args:
-        pieces: what each read returned; cut anywhere, inside a line, inside CRLF, inside 你.
+        pieces: The bytes of each read, cut anywhere: inside a line, inside CRLF, inside 你.
     """
     raise NotImplementedError("parse")
     yield "", ""

@@ -1,4 +1,4 @@
-"""Solution 4: an event stream. `protocol/sse.py` is the one with ids, limits and exact offsets."""
+"""Solution 4: an event stream parser. `protocol/sse.py` adds ids, limits and exact offsets."""
 
 import codecs
 import re
@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 
 def parse(pieces: Iterable[bytes]) -> Iterator[tuple[str, str]]:
     """Yield (event, data) of each event, as soon as its blank line has come."""
-    decoder = codecs.getincrementaldecoder("utf-8-sig")(errors="replace")  # which drops the BOM
+    decoder = codecs.getincrementaldecoder("utf-8-sig")(errors="replace")  # drops the BOM
     line, after_cr = "", False
     event, data = "", list[str]()
     for piece in pieces:
         text = decoder.decode(piece)
-        if after_cr and text:  # the CR has ended its line; an LF would be the rest of that end
+        if after_cr and text:  # the CR ended its line; an LF here belongs to it
             text = text.removeprefix("\n")
             after_cr = False
         after_cr = after_cr or text.endswith("\r")

@@ -1,4 +1,4 @@
-"""Wrong: a piece may end inside a character, and each is decoded alone."""
+"""Wrong: each piece is decoded alone, though it may end inside a character."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -10,7 +10,7 @@ def parse(pieces: Iterable[bytes]) -> Iterator[tuple[str, str]]:
     event, data = "", list[str]()
     for piece in pieces:
         text = piece.decode("utf-8-sig", errors="replace")
-        if after_cr and text:  # the CR has ended its line; an LF would be the rest of that end
+        if after_cr and text:  # the CR ended its line; an LF here belongs to it
             text = text.removeprefix("\n")
             after_cr = False
         after_cr = after_cr or text.endswith("\r")

@@ -1,4 +1,4 @@
-"""Wrong: the byte order mark becomes a part of the first field's name."""
+"""Wrong: the byte order mark becomes part of the first field's name."""
 
 import codecs
 import re
@@ -12,7 +12,7 @@ def parse(pieces: Iterable[bytes]) -> Iterator[tuple[str, str]]:
     event, data = "", list[str]()
     for piece in pieces:
         text = decoder.decode(piece)
-        if after_cr and text:  # the CR has ended its line; an LF would be the rest of that end
+        if after_cr and text:  # the CR ended its line; an LF here belongs to it
             text = text.removeprefix("\n")
             after_cr = False
         after_cr = after_cr or text.endswith("\r")

@@ -1,9 +1,9 @@
 """Lesson 5: one token in a JSON envelope.
 
-`POST /v1/chat/completions` with `"stream": true`: the answer is an event stream (lesson 4) in
-chunks (lesson 3), an event for each token. `choices[0].delta.content` is what it adds to the text;
-everything else is envelope. This lesson asks for one answer and shows each byte of it: from the
-real API or any other that speaks so, or from the simulated one; then through the proxy.
+The answer to `POST /v1/chat/completions` with `"stream": true` is an event stream (lesson 4) in
+chunks (lesson 3), with an event for each token. `choices[0].delta.content` is what the event adds
+to the text; everything else is envelope. This lesson asks for one answer and shows each byte of it:
+from the real API, a compatible one, or the simulated one; then through the proxy.
 
     python workshop/05_openai_stream --simulate     no key, no network
     python workshop/05_openai_stream                with the key in OPENAI_API_KEY
@@ -54,19 +54,19 @@ There are two ways to run this lesson:
 
 
 class Layers(Observer):
-    """Shows an answer while it comes: a line for each event, or (`raw`) for each layer of it."""
+    """Shows an answer while it comes: a line for each event, or (`raw`) for each layer."""
 
     def __init__(self, raw: bool, loud: bool = True) -> None:
         self._raw = raw
         self._loud = loud
         self._start = trio.current_time()
         self._secure = False
-        self._read = 0  # bytes of the wire since the last event
+        self._read = 0  # bytes received since the last event
         self._head = HeadReader(is_request=False)
         self._names = Names()
         self._chunks: ChunkedDecoder | None = None
         self._in_body = False
-        self.wire = 0  # bytes received, with TLS records, heads and all
+        self.wire = 0  # bytes received, including TLS records and heads
         self.events: list[bytes] = []
 
     def secured(self, session: Session) -> None:
@@ -118,7 +118,7 @@ class Layers(Observer):
 
 
 def say(text: str) -> None:
-    """A line for the screen: no key in it, and nothing that a terminal would obey."""
+    """Print a line without keys, and without codes that a terminal would obey."""
     print(redact(escape(text)), flush=True)
 
 
@@ -127,11 +127,11 @@ def lines_of(data: bytes) -> list[str]:
 
 
 def inside(data: str) -> str:
-    """What of an event is not the same in all of them."""
+    """Returns the part of an event that differs from the others."""
     try:
         chunk = as_object(read_json(data))
     except ValueError:
-        return data  # [DONE] is no JSON
+        return data  # [DONE] is not JSON
     choices, usage = as_list(chunk.get("choices")), chunk.get("usage")
     if not choices:
         return f"no choice; usage {usage}" if usage else data
@@ -141,11 +141,11 @@ def inside(data: str) -> str:
 
 
 async def ask(upstream: Upstream, model: str, question: str, layers: Layers) -> str:
-    """The heart of it: ask, and join what the deltas add."""
+    """Ask the question, and join the texts of the deltas. This is the core of the lesson."""
     request = ChatRequest(
         model,
         [RequestMessage("user", question)],
-        stream_options=StreamOptions(include_usage=True),  # else nobody says what it cost
+        stream_options=StreamOptions(include_usage=True),  # without it, no event has the usage
     )
     text = ""
     # region live
@@ -153,13 +153,13 @@ async def ask(upstream: Upstream, model: str, question: str, layers: Layers) -> 
         upstream.base_url, request, key=upstream.key, ca_file=upstream.ca_file, observer=layers
     ) as answer:
         async for delta in answer:
-            text += delta.text  # a program for people would show it now
+            text += delta.text  # a chat program would show it now
     # endregion
     return text
 
 
 async def show(upstream: Upstream, proxy: str, options: argparse.Namespace) -> None:
-    """The lesson, from the first byte to the errors."""
+    """Show the whole lesson, from the first byte to the errors."""
     model, question = options.model, options.question
     print(f"1. One answer of {upstream.base_url}\n")
     layers = Layers(options.raw)
@@ -170,7 +170,7 @@ async def show(upstream: Upstream, proxy: str, options: argparse.Namespace) -> N
     print(f"its events     {len(layers.events)}, {len(events)} bytes of JSON")
     print(f"on the wire    {layers.wire} bytes, with the head and all framing")
     print(f"the envelope   {layers.wire / max(size, 1):.0f} bytes on the wire for one of text")
-    # Not counting the role, the end and the usage: what the words themselves weigh.
+    # The average of the events that have text, without the role, the end and the usage.
     words = [event for event in layers.events if read_delta(event).text]
     if words:
         each, share = sum(map(len, words)) / len(words), size / len(words)
@@ -203,7 +203,7 @@ Ctrl-C stops."""
 
 
 def main() -> int:
-    """Run the lesson. Returns the exit code: 1 when there is no answer, 130 after Ctrl-C."""
+    """Run the lesson. Returns the exit code: 1 if the API did not answer, 130 after Ctrl-C."""
     any_screen()
     about = __doc__.partition("\n")[0]
     parser = argparse.ArgumentParser(prog="05_openai_stream", description=about)
@@ -214,13 +214,13 @@ def main() -> int:
         "--base-url",
         type=base_url,
         metavar="URL",
-        help="another API, with OPENAI_API_KEY if there is one",
+        help="ask this API, with OPENAI_API_KEY if that is set",
     )
-    add("--key-file", type=Path, metavar="FILE", help="its key, in place of OPENAI_API_KEY")
+    add("--key-file", type=Path, metavar="FILE", help="file of the key; default: OPENAI_API_KEY")
     add("--ca-file", metavar="FILE", help="certificates (PEM) to trust in place of the system's")
-    add("--model", help="whom to ask; default: echo of the simulated LLM, else gpt-4o-mini")
+    add("--model", help="model to ask; default: echo with --simulate, else gpt-4o-mini")
     add("--raw", action="store_true", help="show every layer: TLS records, chunks, events")
-    add("--port", type=port_number, default=8005, help="of its proxy; default: %(default)s")
+    add("--port", type=port_number, default=8005, help="port of the proxy; default: %(default)s")
     add("--fast", action="store_true", help="do not wait between words")
     add("--once", action="store_true", help="stop after the lesson")
     options = parser.parse_args()
@@ -252,7 +252,7 @@ Servers = list[tuple[Server, list[socket.socket]]]
 
 
 def simulated(fast: bool) -> tuple[Servers, Upstream]:
-    """An LLM of ours, on a free port."""
+    """Returns the simulated LLM, on a free port."""
     sockets = listen("localhost", 0)
     server = Server(chat.routes(Pace(0, 0) if fast else Pace(0.5, 0.3)))
     port = sockets[0].getsockname()[1]
@@ -260,17 +260,17 @@ def simulated(fast: bool) -> tuple[Servers, Upstream]:
 
 
 def real(options: argparse.Namespace) -> tuple[Servers, Upstream]:
-    """The API that the flags or the environment name; without a base URL if there is no key."""
-    elsewhere = options.base_url or os.environ.get("OPENAI_BASE_URL")
-    if not (elsewhere or options.key_file or os.environ.get("OPENAI_API_KEY", "").strip()):
+    """Returns the API named by the flags or the environment. Its URL is "" if a key is missing."""
+    configured = options.base_url or os.environ.get("OPENAI_BASE_URL")
+    if not (configured or options.key_file or os.environ.get("OPENAI_API_KEY", "").strip()):
         return [], Upstream("")
-    usual = base_url(elsewhere or Upstream().base_url)
-    clocks = {f"{name}_timeout": 60.0 for name in ("connect", "first_event", "idle", "total")}
-    return [], upstream_of(argparse.Namespace(**vars(options) | clocks | {"base_url": usual}))
+    url = base_url(configured or Upstream().base_url)
+    timeouts = {f"{name}_timeout": 60.0 for name in ("connect", "first_event", "idle", "total")}
+    return [], upstream_of(argparse.Namespace(**vars(options) | timeouts | {"base_url": url}))
 
 
 async def run(servers: Servers, upstream: Upstream, proxy: str, options: argparse.Namespace) -> int:
-    """Serve, show, and unless `--once` go on serving until Ctrl-C."""
+    """Serve, show the lesson, and without `--once` go on serving until Ctrl-C."""
     exit_code = 0
 
     async def lesson(nursery: trio.Nursery) -> None:
@@ -293,13 +293,13 @@ async def run(servers: Servers, upstream: Upstream, proxy: str, options: argpars
     with trio.open_signal_receiver(signal.SIGINT) as signals:
         async with trio.open_nursery() as nursery:
 
-            async def obey() -> None:
+            async def stop_on_signal() -> None:
                 nonlocal exit_code
                 await anext(signals)
                 exit_code = 0 if shown.is_set() else INTERRUPTED
                 nursery.cancel_scope.cancel()
 
-            nursery.start_soon(obey)
+            nursery.start_soon(stop_on_signal)
             for server, sockets in servers:
                 nursery.start_soon(server.serve, sockets)
             nursery.start_soon(lesson, nursery)

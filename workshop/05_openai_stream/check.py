@@ -1,4 +1,4 @@
-"""Check 5: text as soon as its event is whole, and every end of a stream by its name."""
+"""Check 5: each text as soon as its event is complete, and the right exception for each end."""
 
 import json
 from collections.abc import AsyncGenerator, Sequence
@@ -8,9 +8,9 @@ from types import ModuleType
 from workshop.runner.check_kit import Failure, Lab, first_difference
 
 HINTS = (
-    "A piece may end inside 你. Which part of what has come can be decoded already?",
-    """Keep bytes, cut at b"\\n", and leave what is behind the last one for the next piece. Of each
-whole line that begins with `data: ` read the JSON, unless it is [DONE]. `choices` may be empty.""",
+    "A piece may end inside 你. Which part of the bytes so far can be decoded already?",
+    """Keep bytes and split them at b"\\n"; the part after the last one belongs to the next piece.
+In each whole line that begins with `data: `, read the JSON, except [DONE]. `choices` can be [].""",
     """*lines, rest = (rest + piece).split(b"\\n")   and after the loop over the pieces:
 if not finished: raise CutOffError(…)   where finished is set by a finish_reason.""",
 )
@@ -40,14 +40,14 @@ ERROR = data('{"error":{"message":"The model is overloaded.","code":null}}')
 async def check(exercise: ModuleType, lab: Lab) -> None:
     events = [ROLE, THINKING, HEARTBEAT, *WORDS, STOP, DONE]
     for size in (1000, 1, 2, 3, 7):
-        expect(lab, await run(exercise, lab, events, size), None, "a whole answer")
+        expect(lab, await run(exercise, lab, events, size), None, "a complete answer")
     with_usage = [*WORDS, STOP, USAGE, DONE]
     expect(lab, await run(exercise, lab, with_usage, 1000), None, "an answer with its usage")
     no_done = [*WORDS, STOP]
     expect(lab, await run(exercise, lab, no_done, 50), None, "a finish_reason without [DONE]")
     for end in (b"", STOP[:-3]):
         error = await run(exercise, lab, [*WORDS, end], 50)
-        expect(lab, error, exercise.CutOffError, "a stream that was cut off")
+        expect(lab, error, exercise.CutOffError, "a truncated stream")
     error = await run(exercise, lab, [*WORDS, ERROR], 50)
     expect(lab, error, exercise.APIError, "an error event")
     if "The model is overloaded." not in str(error):
@@ -57,10 +57,10 @@ async def check(exercise: ModuleType, lab: Lab) -> None:
 async def run(
     exercise: ModuleType, lab: Lab, events: Sequence[bytes], size: int
 ) -> Exception | None:
-    """Feed a body `size` bytes at a time; the next piece only when the text due has come.
+    """Feed a body `size` bytes at a time; each piece only when all text that is due has come.
 
     Returns:
-        What the exercise raised.
+        The exception that the exercise raised, if any.
     """
     body = b"".join(events)
     ends = [len(b"".join(events[: place + 1])) for place in range(len(events))]
@@ -85,7 +85,7 @@ async def run(
             async with aclosing(pieces()) as given, aclosing(exercise.deltas(given)) as answer:
                 async for text in answer:
                     if not isinstance(text, str):
-                        message = f"text was due, and {text!r:.40} came: not every delta has some"
+                        message = f"{text!r:.40} came in place of text: not every delta has text"
                         raise Failure("gives-no-text", message, sent=lab.sent)
                     lab.take(text.encode(errors="replace"))
                     got += text
@@ -98,21 +98,21 @@ async def run(
 
 
 def compare(lab: Lab, got: str, texts: Sequence[str], said: str) -> None:
-    """Fail unless the texts that are due have come. More may have: a line is whole before its
-    event is."""
+    """Fail unless the texts that are due have come. More may come: an exercise may use a line
+    before the blank line after it."""
     due = "".join(texts)
     if got.startswith(due) and said.startswith(got):
         return
     at = first_difference(got.encode(), said.encode())
-    name, message, rule = "wrong-text", f"{got!r} came, and {said!r} was said", ""
+    name, message, rule = "wrong-text", f"{got!r} came; the model said {said!r}", ""
     if "\ufffd" in got:
-        name, message = "decodes-each-piece", f"{got!r} has lost a character that two pieces share"
-        rule = "UTF-8 is decoded when the line is whole (WHATWG HTML §9.2.6)"
+        name, message = "decodes-each-piece", f"{got!r}: a character cut by two pieces is lost"
+        rule = "decode UTF-8 when the whole line has come (WHATWG HTML §9.2.6)"
     elif due.startswith(got):
-        name, message = "held-back", f"{due[len(got) :]!r} has come, and nobody was told"
+        name, message = "held-back", f"{due[len(got) :]!r} has come, but was not yielded"
         rule = "an event is dispatched at its blank line (WHATWG HTML §9.2.6)"
     told, sent = "", lab.sent
-    for text in texts:  # show the event that went wrong, not those that came after it
+    for text in texts:  # show the first wrong event, not those after it
         told += text
         if not got.startswith(told):
             event = WORDS[TEXTS.index(text)]
@@ -125,19 +125,19 @@ NAMES = {"APIError": "ignores-the-error", "CutOffError": "cut-off-looks-whole"}
 
 
 def expect(lab: Lab, error: Exception | None, kind: type[Exception] | None, what: str) -> None:
-    """Fail unless this kind of error came, or none."""
+    """Fail unless the exercise raised this kind of error, or (None) no error."""
     if (type(error) if error else None) is kind:
         return
-    came = f"raises {type(error).__name__}: {error}" if error else "ends as if it were whole"
+    came = f"raises {type(error).__name__}: {error}" if error else "ends as if it were complete"
     name, sent = NAMES[kind.__name__] if kind else "raises", lab.sent
     if kind is None and USAGE in sent:
-        name, what = "no-choice-no-answer", "the event with the usage, whose choices is empty,"
+        name, what = "no-choice-no-answer", "the event with the usage, whose choices are empty,"
         sent = sent[: sent.index(USAGE) + len(USAGE)]
     raise Failure(
         name,
         f"{what} {came}" + (f"; it should raise {kind.__name__}" if kind else ""),
         sent=sent,
         received=lab.received,
-        rule="a stream is whole with [DONE] or a finish_reason; an error comes as an event",
+        rule="a stream is complete with [DONE] or a finish_reason; an error comes as an event",
         redo=REDO,
     )

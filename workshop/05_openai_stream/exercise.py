@@ -6,29 +6,29 @@
     \\n
 
 Here every event is one `data: ` line and a blank line, lines end in LF, and a line that begins with
-a colon is a heartbeat. The body comes freed of its chunks, in pieces that end anywhere, also inside
-你. Use the standard library alone.
+a colon is a heartbeat. The chunked coding is already removed. The body comes in pieces that end
+anywhere, even inside 你. Use only the standard library.
 """
 
 from collections.abc import AsyncIterator
 
 
 class APIError(Exception):
-    """The server gave up: `{"error":{"message":…}}`. The message is the argument."""
+    """The server sent `{"error":{"message":…}}`. The argument is that message."""
 
 
 class CutOffError(Exception):
-    """The pieces ended, and there was neither a `[DONE]` nor a `finish_reason`."""
+    """The pieces ended without a `[DONE]` and without a `finish_reason`."""
 
 
 async def deltas(pieces: AsyncIterator[bytes]) -> AsyncIterator[str]:
-    """Yield each piece of text, `choices[0].delta.content`, as soon as its event has come.
+    """Yield each text, `choices[0].delta.content`, as soon as its event has come.
 
-    Some events have no text: the first (a role), thinking, the last (a `finish_reason`), and one
-    with the usage, whose `choices` is empty. After `[DONE]` ask for no more pieces.
+    Some events have no text: the first (a role), thinking, the last (a `finish_reason`), and the
+    one with the usage, whose `choices` are empty. After `[DONE]`, do not ask for more pieces.
 
     Raises:
-        APIError, CutOffError: see there; what came before has been yielded.
+        APIError, CutOffError: See there. Yield the text before the error first.
     """
     raise NotImplementedError("deltas")
     yield ""

@@ -1,7 +1,7 @@
 """Solution 5: read the stream of an LLM API, down to the text.
 
-`protocol/sse.py` reads any event stream, `protocol/openai/deltas.py` any server's events, and
-`clients/chat.py` puts the two together.
+`protocol/sse.py` reads any event stream, `protocol/openai/deltas.py` reads the events of any
+server, and `clients/chat.py` combines the two.
 """
 
 import json
@@ -9,15 +9,15 @@ from collections.abc import AsyncIterator
 
 
 class APIError(Exception):
-    """The server gave up: `{"error":{"message":…}}`. The message is the argument."""
+    """The server sent `{"error":{"message":…}}`. The argument is that message."""
 
 
 class CutOffError(Exception):
-    """The pieces ended, and there was neither a `[DONE]` nor a `finish_reason`."""
+    """The pieces ended without a `[DONE]` and without a `finish_reason`."""
 
 
 async def deltas(pieces: AsyncIterator[bytes]) -> AsyncIterator[str]:
-    """Yield each piece of text, `choices[0].delta.content`, as soon as its event has come."""
+    """Yield each text, `choices[0].delta.content`, as soon as its event has come."""
     rest = b""
     finished = False
     async for piece in pieces:

@@ -1,19 +1,19 @@
-"""Wrong: an event without choices is skipped, and the error event is one."""
+"""Wrong: it skips events without choices, and the error event has none."""
 
 import json
 from collections.abc import AsyncIterator
 
 
 class APIError(Exception):
-    """The server gave up: `{"error":{"message":…}}`. The message is the argument."""
+    """The server sent `{"error":{"message":…}}`. The argument is that message."""
 
 
 class CutOffError(Exception):
-    """The pieces ended, and there was neither a `[DONE]` nor a `finish_reason`."""
+    """The pieces ended without a `[DONE]` and without a `finish_reason`."""
 
 
 async def deltas(pieces: AsyncIterator[bytes]) -> AsyncIterator[str]:
-    """Yield each piece of text, `choices[0].delta.content`, as soon as its event has come."""
+    """Yield each text, `choices[0].delta.content`, as soon as its event has come."""
     rest = b""
     finished = False
     async for piece in pieces:

@@ -1,9 +1,9 @@
 """Lesson 6: the complete chat application: one token, from the model's `yield` to the pixel.
 
-Nothing new is in it. A generator (lessons 1 and 2) makes tokens; each is put into a JSON object in
-an event (lessons 4 and 5), the event into a chunk (lesson 3), the chunk into a socket; and on the
-other side each layer is taken off again, until a page appends a few letters to a text. This lesson
-asks the server a question, picks one token of the answer, and looks where it was on its way.
+Nothing in it is new. A generator (lessons 1 and 2) makes tokens. Each is put into a JSON object in
+an event (lessons 4 and 5), the event into a chunk (lesson 3), the chunk into a socket. On the other
+side each layer is removed again, until a page appends a few letters to a text. This lesson asks the
+server a question, picks one token of the answer, and shows it in each layer.
 
 Run this file, and open the page; then read the files that it names.
 """
@@ -32,11 +32,11 @@ except KeyboardInterrupt:
     sys.exit(130)
 
 QUESTION = "你好 from the model 🌊"
-PICKED = 1  # 好, whose event travels alone: the first token shares its chunk with the role
+PICKED = 1  # 好: its event is alone in its chunk; the first token shares one with the role
 
 
 class Reads(Observer):
-    """Remembers what each read of the socket has brought, and when."""
+    """Stores the bytes of each read from the socket."""
 
     def __init__(self) -> None:
         self.start = trio.current_time()
@@ -52,8 +52,8 @@ class Reads(Observer):
 
 
 async def watch(port: int) -> None:
-    """Ask, show the answer as it comes, and then where one token of it was."""
-    # The model `echo` says what it was asked. The stream is closed when the block is left.
+    """Ask, show the answer as it comes, and then one token of it in each layer."""
+    # The model `echo` repeats the question. The stream is closed when the block ends.
     request = ChatRequest("echo", [RequestMessage("user", QUESTION)])
     reads = Reads()
     text = ""
@@ -71,9 +71,9 @@ async def watch(port: int) -> None:
 
 
 def path_of(picked: int, reads: list[bytes]) -> list[tuple[str, str, str]]:
-    """What the token was in each layer, and the file where it became that.
+    """Returns (layer, form of the token, file) for each layer.
 
-    The bytes of the socket are decoded here once more, read by read, with the same decoders.
+    It decodes the bytes of the socket again, read by read, with the same decoders.
     """
     token = tokenize(QUESTION)[picked]
     reader, parser = HeadReader(is_request=False), EventStreamParser()
@@ -101,7 +101,7 @@ def path_of(picked: int, reads: list[bytes]) -> list[tuple[str, str, str]]:
         ("socket", "one send, without a task switch", "servers/http/connection.py"),
         ("", "…the kernel, the network, the kernel…", ""),
         ("socket", the_read, "clients/streams/tcp.py"),
-        ("chunk", f"its {len(chunk)} bytes, freed of the framing", "protocol/chunked.py"),
+        ("chunk", f"its {len(chunk)} bytes, without the framing", "protocol/chunked.py"),
         ("event", f"its data, {len(event.data.encode())} bytes of JSON", "protocol/sse.py"),
         ("delta", f"text {token!r}, {len(token.encode())} bytes", "protocol/openai/deltas.py"),
         ("text", "appended to what is there", "clients/chat.py"),

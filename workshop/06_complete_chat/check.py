@@ -1,4 +1,4 @@
-"""Check 6: each event at once, an error that is told and not hidden, a reader who leaves."""
+"""Check 6: each event at once, an error that is reported, a reader that disconnects."""
 
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
@@ -10,9 +10,9 @@ from protocol.sse import EventStreamParser, ServerSentEvent
 from workshop.runner.check_kit import Failure, Lab
 
 HINTS = (
-    "Who notices first that the reader has gone, and how does the model learn of it?",
-    """`async for` does not close what it loops over: contextlib.aclosing(tokens) does, however the
-block is left. An exception of the model arrives inside the loop: yield there, then raise again.""",
+    "What notices first that the reader has disconnected? How does the model learn of it?",
+    """`async for` does not close `tokens`; contextlib.aclosing(tokens) does, however the block
+ends. An exception of the model is raised inside the loop: yield there, then raise it again.""",
     """async with aclosing(tokens): … try: async for token in tokens: yield … except Exception:
 yield the error event; raise. (`except Exception` does not catch GeneratorExit, and must not.)""",
 )
@@ -33,7 +33,7 @@ class Reader:
         self._events: list[ServerSentEvent] = []
 
     async def next(self) -> str:
-        """The data of the next event; "" at the end."""
+        """Returns the data of the next event; "" at the end."""
         while not self._events and not self.ended:
             try:
                 self._events = self._parser.receive_data(self._lab.take(await anext(self._answer)))
@@ -42,7 +42,7 @@ class Reader:
         return self._events.pop(0).data if self._events else ""
 
     async def delta(self) -> ChatDelta:
-        """What it says. An end, or [DONE], is an empty delta here."""
+        """Returns the delta of the next event. The end and [DONE] give an empty delta."""
         data = await self.next()
         if not data or data == "[DONE]":
             return ChatDelta()
@@ -65,8 +65,8 @@ class Reader:
 
     def check_border(self) -> None:
         if not self._parser.at_event_border:
-            message = "half an event has come, and no blank line behind it"
-            rule = "a blank line sends an event (WHATWG HTML §9.2.6)"
+            message = "half an event has come, without the blank line after it"
+            rule = "a blank line dispatches an event (WHATWG HTML §9.2.6)"
             raise self.failure("no-blank-line", message, rule) from None
 
     def failure(self, name: str, message: str, rule: str = "") -> Failure:
@@ -81,7 +81,7 @@ async def check(exercise: ModuleType, lab: Lab) -> None:
 
 
 async def check_answer(exercise: ModuleType, lab: Lab) -> None:
-    """The next token exists only when the event of the one before has come."""
+    """Release each token only when the event of the one before has come."""
     source = lab.tokens(*TOKENS)
     async with aclosing(aiter(source)) as tokens, aclosing(exercise.answer(tokens)) as answer:
         reader = Reader(lab, answer)
@@ -113,16 +113,16 @@ async def check_leaving(exercise: ModuleType, lab: Lab) -> None:
         with lab.deadline("the first two tokens"):
             while await reader.delta() != ChatDelta(TOKENS[1]):
                 pass
-        with lab.deadline("the end, after the reader has left", name="leaves-the-model-running"):
+        with lab.deadline("the end, after a disconnect", name="leaves-the-model-running"):
             try:
                 await answer.aclose()
             except RuntimeError as error:
-                message = "the reader has left, and one more event is yielded to nobody"
-                rule = "at its `yield` a generator that is closed gets GeneratorExit, and must end"
+                message = "the reader has disconnected, and one more event is yielded"
+                rule = "aclose() raises GeneratorExit at the `yield`; the generator must then end"
                 raise reader.failure("yields-to-nobody", message, rule) from error
         if not source.closed:
-            message = "the reader has left, and the model's generator is still open"
-            rule = "who opens a stream closes it; `async for` does not"
+            message = "the reader has disconnected, and the model's generator is still open"
+            rule = "the reader of a stream closes it; `async for` does not"
             raise reader.failure("leaves-the-model-running", message, rule)
 
 
@@ -141,12 +141,12 @@ async def check_error(exercise: ModuleType, lab: Lab) -> None:
                     told = (await reader.delta()).error or told
             except RuntimeError:
                 pass
-    rule = "after a 200, an error is an event, and the stream does not end cleanly"
+    rule = "after a 200, an error is an event, and the stream must not end cleanly"
     if told is None:
-        raise reader.failure("silent-error", "the model has failed, and no event says so", rule)
+        raise reader.failure("silent-error", "the model has failed, but no event says so", rule)
     if SECRET in told.message:
-        message = f"the reader is told {told.message!r}: paths and versions are for the log"
+        message = f"the reader is told {told.message!r}: paths belong in the log"
         raise reader.failure("tells-the-reader-what-broke", message)
     if reader.ended:
-        message = "the model has failed, and the stream ends as if it were whole"
+        message = "the model has failed, but the stream ends as if it were complete"
         raise reader.failure("error-looks-whole", message, rule)

@@ -1,4 +1,4 @@
-"""Wrong: the answer is made whole before it is sent."""
+"""Wrong: the whole answer is made before any of it is sent."""
 
 import json
 from collections.abc import AsyncGenerator
@@ -14,7 +14,7 @@ def chunk(delta: dict[str, str], finish_reason: str | None = None) -> bytes:
 
 
 async def answer(tokens: AsyncGenerator[str, None]) -> AsyncGenerator[bytes, None]:
-    """Yield the role before anything else, each token's event as soon as there is one, the end."""
+    """Yield the role first, then each token's event as soon as the token comes, then the end."""
     async with aclosing(tokens):
         yield chunk({"role": "assistant", "content": ""})
         try:

@@ -1,4 +1,4 @@
-"""Wrong: nobody closes the model's generator when the reader leaves."""
+"""Wrong: nothing closes the model's generator when the reader disconnects."""
 
 import json
 from collections.abc import AsyncGenerator
@@ -13,7 +13,7 @@ def chunk(delta: dict[str, str], finish_reason: str | None = None) -> bytes:
 
 
 async def answer(tokens: AsyncGenerator[str, None]) -> AsyncGenerator[bytes, None]:
-    """Yield the role before anything else, each token's event as soon as there is one, the end."""
+    """Yield the role first, then each token's event as soon as the token comes, then the end."""
     yield chunk({"role": "assistant", "content": ""})
     try:
         async for token in tokens:

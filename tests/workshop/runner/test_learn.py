@@ -348,7 +348,7 @@ def test_keys_while_a_check_never_ends(folder: Path) -> None:
         screen.press(b"h")
         assert "Hint 1 of 3" in screen.until(KEYS)
         put(folder, THIRD, "wrong_no_last_chunk.py")
-        assert "nothing says that it is whole" in screen.until(KEYS)
+        assert "nothing says that it is complete" in screen.until(KEYS)
         lifeline.ended()
         screen.press(b"x")
         screen.until("y/n")
