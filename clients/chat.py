@@ -38,7 +38,7 @@ from protocol.sse import EventStreamParser, ServerSentEvent
 from .http.client import request
 from .http.errors import RequestError
 from .http.exchange import Headers, Response
-from .tap import Observer
+from .tap import WireObserver
 
 __all__ = [
     "SILENCE",
@@ -114,7 +114,7 @@ async def stream_chat(
     *,
     key: Secret | None = None,
     ca_file: str | None = None,
-    observer: Observer | None = None,
+    observer: WireObserver | None = None,
     silence: float = SILENCE,
 ) -> AsyncGenerator["ChatStream", None]:
     """Ask, and receive the answer while it is made. Leaving the block stops it.
@@ -188,7 +188,7 @@ class ChatStream:
         self,
         response: Response,
         chat: ChatRequest,
-        observer: Observer | None,
+        observer: WireObserver | None,
         silence: float,
         whole: ChatDelta | None = None,
     ) -> None:
@@ -196,7 +196,7 @@ class ChatStream:
         self.request_id = response.header("x-request-id")
         self.finish_reason: str | None = None
         self._several = (chat.n or 1) > 1
-        self._observer = observer or Observer()
+        self._observer = observer or WireObserver()
         self._silence = silence
         self._patience = silence  # seconds that are left of it, or of AFTER_THE_END
         self._parser = EventStreamParser()

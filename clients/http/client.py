@@ -27,7 +27,7 @@ import trio
 
 from ..streams.tcp import STALL_SECONDS, ByteStream, connect
 from ..streams.tls import HandshakeError, TLSStream, client_context
-from ..tap import Observer, Tap
+from ..tap import ObservedStream, WireObserver
 from .errors import ConnectError, ConnectTimeoutError, DisconnectedError, TLSError
 from .exchange import Headers, Response, exchange
 from .pool import Pool
@@ -83,7 +83,7 @@ async def request(
     body: bytes = b"",
     *,
     ca_file: str | None = None,
-    observer: Observer | None = None,
+    observer: WireObserver | None = None,
     stall_seconds: float = STALL_SECONDS,
 ) -> AsyncGenerator[Response, None]:
     """Send a request on a connection of its own, and receive the head of its response.
@@ -208,21 +208,21 @@ async def _open(
     place: Place,
     context: ssl.SSLContext | None,
     stall_seconds: float,
-    observer: Observer | None = None,
+    observer: WireObserver | None = None,
 ) -> ByteStream:
     """A connection to the place, with TLS if its scheme says so."""
     secure = context if place.scheme == "https" else None
     proxy = proxy_for(place.host, place.port) if secure else None
     stream = await _reach(place, proxy, stall_seconds)
     if observer is not None:
-        stream = Tap(stream, observer, "tcp")
+        stream = ObservedStream(stream, observer, "tcp")
     if secure is not None:
         stream = await _secure(stream, secure, place.host, observer)
-    return stream if observer is None else Tap(stream, observer, "http")
+    return stream if observer is None else ObservedStream(stream, observer, "http")
 
 
 async def _secure(
-    stream: ByteStream, context: ssl.SSLContext, host: str, observer: Observer | None
+    stream: ByteStream, context: ssl.SSLContext, host: str, observer: WireObserver | None
 ) -> ByteStream:
     try:
         tls = TLSStream(stream, context, server_hostname=host)
@@ -233,7 +233,7 @@ async def _secure(
             raise TLSError(str(error)) from error
         raise
     if observer is not None:
-        observer.secured(tls.session)
+        observer.secured(tls.parameters)
     return tls
 
 

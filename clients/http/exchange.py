@@ -74,7 +74,7 @@ class Response:
         """Nothing more need come: the body is complete, or it is known why it will not be, or the
         stream has its end already (`TLSStream.ended`)."""
         known = self._decoder.complete or self._error is not None
-        return known or getattr(self.stream, "ended", False)
+        return known or self.stream.ended
 
     @property
     def reusable(self) -> bool:
@@ -164,7 +164,7 @@ class Response:
 
     def _check_goodbye(self) -> None:
         """A body that ends with the connection is whole if TLS says so (RFC 9112 §9.8)."""
-        if getattr(self.stream, "truncated", False):
+        if self.stream.truncated:
             raise DecodeError("the connection ended without close_notify, so the body may too", 0)
 
     async def read(self, limit: int = MAX_BODY_SIZE) -> bytes:

@@ -11,8 +11,8 @@ import trio
 from clients.chat import APIError, ChatError, CutOffError, UnreadableError, stream_chat
 from clients.http.errors import ConnectError, RequestError
 from clients.streams.tcp import SocketStream
-from clients.streams.tls import Session, TLSStream
-from clients.tap import Observer
+from clients.streams.tls import TLSParameters, TLSStream
+from clients.tap import WireObserver
 from protocol.openai.chat_completions import ChatRequest, RequestMessage, StreamOptions
 from protocol.openai.deltas import ChatDelta, TokenCount
 from protocol.secret import Secret
@@ -141,16 +141,16 @@ async def test_the_key_is_in_no_error() -> None:
 # ---- Seen by an observer
 
 
-class Log(Observer):
+class Log(WireObserver):
     """All that it is told, but for what was sent."""
 
     def __init__(self) -> None:
-        self.session: Session | None = None
+        self.session: TLSParameters | None = None
         self.bytes = {"tcp": b"", "http": b""}
         self.requests = {"tcp": b"", "http": b""}
         self.events: list[ServerSentEvent] = []
 
-    def secured(self, session: Session) -> None:
+    def secured(self, session: TLSParameters) -> None:
         self.session = session
 
     def sent(self, layer: str, data: bytes) -> None:

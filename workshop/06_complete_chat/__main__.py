@@ -17,7 +17,7 @@ try:
     from rich.cells import cell_len
 
     from clients.chat import stream_chat
-    from clients.tap import Observer
+    from clients.tap import WireObserver
     from protocol.chunked import ChunkedDecoder
     from protocol.head import HeadReader
     from protocol.openai.chat_completions import ChatRequest, RequestMessage
@@ -35,7 +35,7 @@ QUESTION = "你好 from the model 🌊"
 PICKED = 1  # 好, whose event travels alone: the first token shares its chunk with the role
 
 
-class Reads(Observer):
+class Reads(WireObserver):
     """Remembers what each read of the socket has brought, and when."""
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ import trio
 
 from clients.chat import SILENCE, APIError, ChatError, CutOffError, stream_chat
 from clients.http.errors import ConnectError, RequestError
-from clients.tap import Observer
+from clients.tap import WireObserver
 from protocol.openai.chat_completions import ChatRequest, RequestMessage, StreamOptions
 from protocol.openai.deltas import ChatDelta
 from protocol.secret import Secret
@@ -125,7 +125,7 @@ async def ask(
     request: ChatRequest,
     screen: Screen,
     stop: trio.CancelScope,
-    observer: Observer | None = None,
+    observer: WireObserver | None = None,
 ) -> Answer:
     """Ask, show what comes, and say how it ended.
 

@@ -16,8 +16,8 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from clients.streams.tls import Session
-from clients.tap import Observer
+from clients.streams.tls import TLSParameters
+from clients.tap import WireObserver
 from protocol.secret import redact
 
 from ..runner.verdict import visible
@@ -148,14 +148,14 @@ class Terminal(AbstractContextManager["Terminal"]):
                 self._printed = True
 
 
-class Wire(Observer):
+class Wire(WireObserver):
     """Prints what passes, with its line ends to be seen, and no key."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._asked = time.perf_counter()
 
-    def secured(self, session: Session) -> None:
+    def secured(self, session: TLSParameters) -> None:
         who = f"{session.version} {session.cipher} {session.protocol} · {session.subject}"
         self._say(f"TLS       {who}", "cyan")
 
