@@ -20,7 +20,7 @@ import trio
 
 from clients.chat import LOOPBACK
 from clients.http.client import Client, Response, open_client
-from clients.streams.poller import Arrivals
+from clients.streams.poller import Poller
 from protocol.openai.common import ErrorBody
 
 from ..http.access import Access
@@ -101,7 +101,7 @@ class Relay:
         self._upstream = upstream
         self._metrics = metrics
         self._client: Client | None = None
-        self._arrivals = Arrivals()
+        self._arrivals = Poller()
         self._ready = trio.Event()
         self._searching = trio.Lock()
         self.running = 0
