@@ -359,7 +359,7 @@ async def test_leaving_the_block_ends_the_stream() -> None:
 
 
 async def test_informational_responses_without_end() -> None:
-    with pytest.raises(h11.RemoteProtocolError, match="20 responses, and none of them final"):
+    with pytest.raises(h11.RemoteProtocolError, match="20 responses, and none of them is final"):
         await answered(b"HTTP/1.1 100 Continue\r\n\r\n" * 20 + HEAD)
 
 
