@@ -39,6 +39,7 @@ from protocol.sse import EventStreamParser, ServerSentEvent
 from .http.client import request
 from .http.errors import RequestError
 from .http.exchange import Headers, Response
+from .streams.tcp import Connect, connect
 from .tap import WireObserver
 
 __all__ = [
@@ -66,7 +67,7 @@ MAX_MESSAGE = 2000  # characters of a server's error message
 
 
 class ChatError(Exception):
-    """There is no answer, or only part of one. (A failed request: `clients.http.errors`.)"""
+    """The answer is missing or incomplete. (A failed request: `clients.http.errors`.)"""
 
 
 class APIError(ChatError):
@@ -117,6 +118,7 @@ async def stream_chat(
     ca_file: str | None = None,
     observer: WireObserver | None = None,
     silence: float = SILENCE,
+    connect: Connect = connect,
 ) -> AsyncGenerator["ChatStream", None]:
     """Send a request, and receive the answer while it is generated. Leaving the block cancels it.
 
@@ -128,11 +130,12 @@ async def stream_chat(
         observer: Sees the bytes and the events.
         silence: Seconds to wait for the head, for the first event and between two events.
             Comments do not count: a proxy sends them even if its model has stalled.
+        connect: Opens the connection, by default over TCP.
 
     Raises:
         ValueError: The URL or the file is not usable, or the key would be sent in plain text.
         clients.http.errors.RequestError: There is no connection, or no response.
-        APIError, NoAnswerError, UnreadableError: There is no answer.
+        APIError, NoAnswerError, UnreadableError: The server gave no answer.
     """
     if key is not None and not is_private(base_url):
         raise ValueError(f"a key over plain http:// can be read on the way: {base_url}")
@@ -148,7 +151,9 @@ async def stream_chat(
     async with AsyncExitStack() as opened:
         answer = None
         with trio.move_on_after(silence):
-            asking = request("POST", url, headers, body, ca_file=ca_file, observer=observer)
+            asking = request(
+                "POST", url, headers, body, ca_file=ca_file, observer=observer, connect=connect
+            )
             response = await opened.enter_async_context(asking)
             kind = response.header("content-type") or "no content type"
             is_stream = is_good(response) and kind.lower().startswith("text/event-stream")
@@ -292,7 +297,7 @@ async def _answer(response: Response, kind: str) -> ChatDelta:
     """Read a response that is not a stream. Returns the whole answer.
 
     Raises:
-        APIError, CutOffError, UnreadableError: There is no answer in it.
+        APIError, CutOffError, UnreadableError: It contains no answer.
     """
     body = await _body(response)
     try:

@@ -12,20 +12,23 @@ The environment names the proxy, as for curl: `HTTPS_PROXY=http://user:password@
 
 import base64
 import os
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import unquote, urlsplit
 
 from protocol.secret import Secret, quoted
 
-from ..streams.tcp import STALL_SECONDS, ByteStream, connect
+from ..streams.tcp import ByteStream, connect
 from .errors import ProxyError, RequestError
 from .exchange import exchange
 
-__all__ = ["Proxy", "open_tunnel", "proxy_for"]
+__all__ = ["Dial", "Proxy", "open_tunnel", "proxy_for"]
 
 PROXY_AUTHENTICATION_REQUIRED = 407
+
+Dial = Callable[[str, int], Awaitable[ByteStream]]
+"""Opens a connection to a host and a port."""
 
 
 @dataclass(frozen=True)
@@ -104,13 +107,13 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
         return None
 
 
-async def open_tunnel(
-    proxy: Proxy, host: str, port: int, *, stall_seconds: float = STALL_SECONDS
-) -> ByteStream:
+async def open_tunnel(proxy: Proxy, host: str, port: int, dial: Dial = connect) -> ByteStream:
     """Connect to the proxy, and through it to a host.
 
     Args:
-        stall_seconds: how long the proxy may acknowledge nothing (stream.py).
+        proxy: The proxy to connect to.
+        host, port: The host to reach through it.
+        dial: Opens the connection to the proxy.
 
     Returns:
         The connection. Bytes sent from now on reach the host.
@@ -119,7 +122,7 @@ async def open_tunnel(
         OSError: The proxy cannot be reached.
         ProxyError: The proxy refuses, or its answer is not HTTP.
     """
-    stream = await connect(proxy.host, proxy.port, stall_seconds=stall_seconds)
+    stream = await dial(proxy.host, proxy.port)
     try:
         await _request_tunnel(stream, proxy, host, port)
     except BaseException:

@@ -20,7 +20,7 @@ from typing import Protocol
 import trio
 from trio.lowlevel import notify_closing, wait_readable, wait_writable
 
-__all__ = ["READ_SIZE", "STALL_SECONDS", "ByteStream", "SocketStream", "connect"]
+__all__ = ["READ_SIZE", "STALL_SECONDS", "ByteStream", "Connect", "SocketStream", "connect"]
 
 READ_SIZE = SEND_SIZE = 64 << 10
 
@@ -224,6 +224,12 @@ class SocketStream(ByteStream):
         if self._sock.fileno() < 0:
             return trio.ClosedResourceError("this stream was closed")
         return trio.BrokenResourceError(f"the connection is broken: {error}")
+
+
+class Connect(Protocol):
+    """Opens a connection: `connect`, or a function of a test that returns a stream in memory."""
+
+    async def __call__(self, host: str, port: int, *, stall_seconds: float) -> ByteStream: ...
 
 
 async def connect(host: str, port: int, *, stall_seconds: float = STALL_SECONDS) -> SocketStream:

@@ -1,4 +1,4 @@
-"""What the chat client makes of servers that answer in their own way."""
+"""How the chat client reads servers that answer in ways of their own."""
 
 import pytest
 
@@ -107,7 +107,7 @@ SHAPES = {
 
 @pytest.mark.parametrize(("data", "text"), SHAPES.values(), ids=SHAPES)
 async def test_shapes(data: str, text: str) -> None:
-    """Nothing is lost, and the answer goes on; more of them are in tests/vectors/deltas.json."""
+    """No text is lost, and the answer goes on. tests/vectors/deltas.json has more of them."""
     events = f"data: {data}\n\n".encode() + event("好") + DONE
     async with (
         behind(EVENTS + chunked(events) + END) as api,
@@ -126,7 +126,7 @@ async def test_half_a_character_at_the_end() -> None:
         assert text in ("a\ufffd", "a\ufffda\ufffd")
 
 
-async def test_words_beside_an_error() -> None:
+async def test_text_in_the_event_of_an_error() -> None:
     last = b'data: {"choices":[{"delta":{"content":"!"}}],"error":"full"}\n\n'
     async with behind(EVENTS + chunked(event("a") + last + event("b")) + END) as api:
         text, error = await told(api.port)
@@ -134,7 +134,7 @@ async def test_words_beside_an_error() -> None:
 
 
 async def test_one_of_several_answers() -> None:
-    """Who asks for two gets the first of them, however they are mixed."""
+    """A client that asks for two answers gets the first, however they are mixed."""
     mixed = b"".join(
         f'data: {{"choices":[{{"index":{n},"delta":{{"content":"{n}"}}}}]}}\n\n'.encode()
         for n in (1, 0, 1, 0)

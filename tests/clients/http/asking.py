@@ -1,4 +1,4 @@
-"""A question of the chat client's, and the events of which an API behind makes its answer."""
+"""A request for the chat client, and the events from which a fake upstream makes its answer."""
 
 import pytest
 
@@ -22,7 +22,7 @@ DONE = b"data: [DONE]\n\n"
 
 
 async def told(port: int, key: Secret | None = None) -> tuple[str, ChatError | None]:
-    """All the text, and what it ended with."""
+    """Ask the server at this port. Returns the text, and the error that ended it."""
     text = ""
     try:
         async with stream_chat(f"http://127.0.0.1:{port}/v1", ASK, key=key) as answer:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import pytest
 import trio
 
-from clients.streams.tcp import ByteStream
+from clients.streams.tcp import ByteStream, Connect
 from protocol.secret import Secret
 from servers.http.connection import Connection, Limits
 from servers.openai_proxy.handlers import Relay, Upstream, routes
@@ -74,11 +74,13 @@ async def between(
     size: int = 64 << 10,
     base_url: str = "http://127.0.0.1/v1",
     ca_file: str | None = None,
+    open_upstream: Connect | None = None,
 ) -> AsyncIterator[Between]:
     """A proxy with one client.
 
     Args:
         size: how many unread bytes each direction of each connection holds.
+        open_upstream: Opens a connection to the upstream; by default one in memory.
     """
     upstream = Upstream(base_url, Secret(KEY), ca_file, clocks or Clocks())
     opened: list[MemoryStream] = []
@@ -92,8 +94,7 @@ async def between(
         came.set()
         return near
 
-    monkeypatch.setattr("clients.http.client.connect", connect)
-    table = routes(upstream)
+    table = routes(upstream, connect=open_upstream or connect)
     (run,) = table.tasks
     relay = getattr(run, "__self__")  # noqa: B009 - mypy knows no bound methods
     async with connected(table, limits, size) as memory:

@@ -28,14 +28,14 @@ async def test_at_connect(autojump_clock: MockClock, monkeypatch: pytest.MonkeyP
     """The attempt is given up, and what was opened by then is closed."""
     cancelled: list[float] = []
 
-    async def never(host: str, port: int, *, stall_seconds: float) -> None:
+    async def never(host: str, port: int, *, stall_seconds: float) -> MemoryStream:
         try:
             await trio.sleep_forever()
+            raise AssertionError("it sleeps for ever")
         finally:
             cancelled.append(trio.current_time())
 
-    async with between(monkeypatch) as proxy:
-        monkeypatch.setattr("clients.http.client.connect", never)
+    async with between(monkeypatch, open_upstream=never) as proxy:
         await proxy.client.send_all(post())
         await wait_all_tasks_blocked()
         knew = trio.current_time()
