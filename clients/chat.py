@@ -17,7 +17,7 @@ The rules this file keeps:
 3. An error may come as a status, or as an event after a 200: both raise an `APIError`.
 4. A server may send the whole answer in one body instead of a stream. It is read, too.
 5. Every wait has a timeout: for the next event, and after a `finish_reason` for `[DONE]`.
-6. The key stands in one header, sent over TLS or to this machine, and in no error message.
+6. The key is sent in one header, over TLS or to this machine, and no error message contains it.
 """
 
 import math
@@ -76,7 +76,7 @@ class APIError(ChatError):
     Attributes:
         message, code: The server's words. Keys in the message are redacted.
         status: The status of the response: 200 if the error came as an event of the stream.
-        retry_after: The header of that name, or None.
+        retry_after: The value of the Retry-After header, or None.
         request_id: The server's id of this request, or None. Its operator can look it up.
     """
 
@@ -86,7 +86,7 @@ class APIError(ChatError):
         self.status = response.status
         self.retry_after = response.header("retry-after")
         self.request_id = response.header("x-request-id")
-        status = "" if is_good(response) else f" (status {self.status})"
+        status = "" if is_success(response) else f" (status {self.status})"
         super().__init__(self.message + status)
 
 
@@ -156,7 +156,7 @@ async def stream_chat(
             )
             response = await opened.enter_async_context(asking)
             kind = response.header("content-type") or "no content type"
-            is_stream = is_good(response) and kind.lower().startswith("text/event-stream")
+            is_stream = is_success(response) and kind.lower().startswith("text/event-stream")
             whole = None if is_stream else await _answer(response, kind)
             answer = ChatStream(response, chat, observer, silence, whole)
         if answer is None:
@@ -170,7 +170,7 @@ def is_private(base_url: str) -> bool:
     return parts.scheme == "https" or parts.hostname in LOOPBACK
 
 
-def is_good(response: Response) -> bool:
+def is_success(response: Response) -> bool:
     """Return whether the status is 2xx: some servers stream after a 201 or 202 (RFC 9110 §15.3)."""
     return 200 <= response.status < 300
 
@@ -304,7 +304,7 @@ async def _answer(response: Response, kind: str) -> ChatDelta:
         whole = read_delta(body)
     except ValueError:  # text, or a page of HTML
         whole = ChatDelta()
-    if is_good(response) and whole.error is None:
+    if is_success(response) and whole.error is None:
         if whole.said or whole.thinking or whole.tool_calls:
             return whole
         said = read_failure(body)
@@ -318,13 +318,13 @@ async def _body(response: Response) -> bytes:
     """Read all of a body; of an error only what comes soon, because its status says enough."""
     body = bytearray()
     try:
-        with trio.move_on_after(math.inf if is_good(response) else ERROR_SECONDS):
+        with trio.move_on_after(math.inf if is_success(response) else ERROR_SECONDS):
             async for piece in response:
                 body += piece
                 if len(body) > MAX_BODY:
                     break
     except RequestError as error:
-        if is_good(response):
+        if is_success(response):
             raise CutOffError(str(error)) from error
     return bytes(body)
 

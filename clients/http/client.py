@@ -63,7 +63,7 @@ class URLParts:
             raise ValueError(f"not an http:// or https:// URL: {shown}")
         if not authority.isascii():
             raise ValueError(f"a host outside ASCII: write it as xn--…: {authority!r}")
-        # ASCII stays as it is: a proxy sends the target of its client through here.
+        # ASCII stays as it is, because our proxies pass the target of a client's request here.
         target = quote(split.path or "/", safe=string.punctuation)
         if "?" in url.partition("#")[0]:
             target += "?" + quote(split.query, safe=string.punctuation)
@@ -72,7 +72,7 @@ class URLParts:
 
     @property
     def origin(self) -> str:
-        """The origin (RFC 6454): a connection can be reused for the same one."""
+        """The origin (RFC 6454). A connection can be reused for requests to the same one."""
         return f"{self.scheme}://{self.host}:{self.port}"
 
 
