@@ -1,6 +1,6 @@
 """The proxy between two connections in memory: for trio's autojump clock, and for exact causes.
 
-async with between(monkeypatch) as proxy:
+async with between() as proxy:
     await proxy.client.send_all(post())            the client's end
     api = await proxy.connected()                  the API's end of the connection to it
     await api.send_all(EVENTS)
@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-import pytest
 import trio
 
 from clients.streams.tcp import ByteStream, Connect
@@ -67,7 +66,6 @@ class Between:
 
 @asynccontextmanager
 async def between(
-    monkeypatch: pytest.MonkeyPatch,
     *,
     clocks: Clocks | None = None,
     limits: Limits | None = None,
