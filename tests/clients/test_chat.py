@@ -24,7 +24,7 @@ from servers.llm.pace import Pace
 from ..servers.driving import running
 from ..servers.openai_proxy.behind import END, EVENTS, Behind, behind, chunked, read_request, whole
 from ..streams import SAFETY
-from .http.asking import ASK, DONE, JSON, STOP, event, told
+from .http.asking import ASK, DONE, JSON, STOP, ask, event
 from .streams.tls_peers import CA, server_context
 
 KEY = Secret("sk-canary-of-the-chat-client")
@@ -89,7 +89,7 @@ ENDINGS = {
 async def test_ending(body: bytes, kind: type[ChatError] | None) -> None:
     """All deltas before the end are delivered first."""
     async with behind(EVENTS + body) as api:
-        text, error = await told(api.port)
+        text, error = await ask(api.port)
     assert (text, type(error)) == ("你好", kind or type(None))
 
 
@@ -99,13 +99,13 @@ async def test_an_endless_line(monkeypatch: pytest.MonkeyPatch) -> None:
         "clients.chat.EventStreamParser", lambda: EventStreamParser(max_line_size=100)
     )
     async with behind(EVENTS + chunked(event("a") + b"x" * 200)) as api:
-        text, error = await told(api.port)
+        text, error = await ask(api.port)
     assert (text, str(error)) == ("a", "a line of the event stream is over 100 bytes (at byte 178)")
 
 
 async def test_reset() -> None:
     async with behind(EVENTS + TEXT, resets=True) as api:
-        _, error = await told(api.port)
+        _, error = await ask(api.port)
     assert isinstance(error, CutOffError)
 
 
@@ -114,7 +114,7 @@ async def test_nobody_listens() -> None:
     port = listener.socket.getsockname()[1]
     await listener.aclose()
     with pytest.raises(ConnectError):
-        await told(port)
+        await ask(port)
 
 
 async def test_a_key_is_not_sent_over_a_network_in_plain_text() -> None:
@@ -130,7 +130,7 @@ async def test_the_key_is_in_no_error() -> None:
     async with behind(whole(quoted, "401 Unauthorized", JSON)) as api:
         for secret in (KEY, key):
             try:
-                _, error = await told(api.port, secret)
+                _, error = await ask(api.port, secret)
                 assert isinstance(error, APIError)
                 raise error
             except Exception as error:

@@ -6,7 +6,7 @@ from clients.chat import ChatError, stream_chat
 from protocol.openai.chat_completions import ChatRequest, RequestMessage
 from protocol.secret import Secret
 
-__all__ = ["ASK", "DONE", "JSON", "STOP", "event", "told"]
+__all__ = ["ASK", "DONE", "JSON", "STOP", "ask", "event"]
 
 ASK = ChatRequest("sim-1", [RequestMessage("user", "你好")])
 JSON = "Content-Type: application/json"
@@ -21,7 +21,7 @@ STOP = event("", '"stop"')
 DONE = b"data: [DONE]\n\n"
 
 
-async def told(port: int, key: Secret | None = None) -> tuple[str, ChatError | None]:
+async def ask(port: int, key: Secret | None = None) -> tuple[str, ChatError | None]:
     """Ask the server at this port. Returns the text, and the error that ended it."""
     text = ""
     try:
