@@ -1,17 +1,17 @@
-"""The side that asks, and the byte streams that both sides use.
+"""Clients, and the byte streams that clients and servers use.
 
     streams/   one end of a connection: TCP, TLS, memory
     http/      an HTTP client: from a URL to a response that arrives piece by piece
     chat.py    a streamed answer of an OpenAI-compatible API, delta by delta
     nc.py      netcat: bytes between a connection and a terminal
-    tap.py     shows an observer the bytes that pass through a connection
+    tap.py     an observer for the bytes on a connection
 """
 
 import signal
 import sys
 
 if sys.argv[0] == "-m":  # Python is looking for the module of `python -m clients.NAME`
-    # Until nc obeys signals, Ctrl-C ends it as it ends any program: without a traceback.
+    # Until nc handles signals itself, Ctrl-C ends it without a traceback.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 

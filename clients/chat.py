@@ -11,16 +11,17 @@
 
 The rules this file keeps:
 
-1. A delta is given out the moment its event is whole; nothing is read ahead of whoever asks.
-2. Only an answer with a `finish_reason` or a `[DONE]` is whole. Any other end is a `CutOffError`,
-   and it comes after everything that came before it.
-3. An error may come as a status, or after a 200 as an event: both are an `APIError`.
-4. A server that sends the whole answer where a stream was asked for is read, too.
-5. No wait is without end: for the server's next words, and once its answer is whole, for `[DONE]`.
-6. The key is in one header, over TLS or to this machine, and in no message of an error.
+1. The caller gets a delta as soon as its event is complete. Nothing is read before it is asked for.
+2. An answer is complete only with a `finish_reason` or a `[DONE]`. Any other end raises a
+   `CutOffError`, after all deltas that came before it.
+3. An error may come as a status, or as an event after a 200: both raise an `APIError`.
+4. A server may send the whole answer in one body instead of a stream. It is read, too.
+5. Every wait has a timeout: for the next event, and after a `finish_reason` for `[DONE]`.
+6. The key is sent in one header, over TLS or to this machine, and no error message contains it.
 """
 
 import math
+from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from urllib.parse import urlsplit
@@ -38,7 +39,8 @@ from protocol.sse import EventStreamParser, ServerSentEvent
 from .http.client import request
 from .http.errors import RequestError
 from .http.exchange import Headers, Response
-from .tap import Observer
+from .streams.tcp import Connect, connect
+from .tap import WireObserver
 
 __all__ = [
     "SILENCE",
@@ -54,28 +56,28 @@ __all__ = [
 ]
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
-SILENCE = 300.0  # seconds: a model may think for minutes, and a queue before it is long
-AFTER_THE_END = 2.0  # seconds in which the usage and [DONE] follow a finish_reason
-ERROR_SECONDS = 5.0  # for the body of an error
-MAX_BODY = 16 << 20  # bytes of a body that is no stream
-MAX_MESSAGE = 2000  # characters of what a server says in an error
+SILENCE = 300.0  # seconds: a model may think for minutes, and a request may queue first
+AFTER_THE_END = 2.0  # seconds to wait after a finish_reason for the usage and [DONE]
+ERROR_SECONDS = 5.0  # to wait for the body of an error
+MAX_BODY = 16 << 20  # bytes of a body that is not a stream
+MAX_MESSAGE = 2000  # characters of a server's error message
 
 
 # ---- What goes wrong
 
 
 class ChatError(Exception):
-    """No answer, or not all of it. (No connection is a `clients.http.errors.RequestError`.)"""
+    """The answer is missing or incomplete. (A failed request: `clients.http.errors`.)"""
 
 
 class APIError(ChatError):
-    """The server says why not.
+    """The server answered with an error.
 
     Attributes:
-        message, code: its own words, without any key.
-        status: 200 if it said so in the stream, after a good head.
-        retry_after: the header of that name, or None.
-        request_id: for whoever runs the server, or None.
+        message, code: The server's words. Keys in the message are redacted.
+        status: The status of the response: 200 if the error came as an event of the stream.
+        retry_after: The value of the Retry-After header, or None.
+        request_id: The server's id of this request, or None. Its operator can look it up.
     """
 
     def __init__(self, error: ErrorBody, response: Response) -> None:
@@ -84,20 +86,20 @@ class APIError(ChatError):
         self.status = response.status
         self.retry_after = response.header("retry-after")
         self.request_id = response.header("x-request-id")
-        status = "" if is_good(response) else f" (status {self.status})"
+        status = "" if is_success(response) else f" (status {self.status})"
         super().__init__(self.message + status)
 
 
 class NoAnswerError(ChatError):
-    """The server has accepted the connection, and said nothing for too long."""
+    """The server accepted the connection, and then sent nothing for too long."""
 
 
 class CutOffError(ChatError):
-    """The stream ended before the answer did. What came before has been given out."""
+    """The stream ended before the answer was complete. The caller has all that came before."""
 
 
 class UnreadableError(ChatError):
-    """What came is no chat stream: a page of HTML, or an event that is no JSON."""
+    """The response is not a chat stream: a page of HTML, or an event that is not JSON."""
 
 
 def _shortened(message: str) -> str:
@@ -114,24 +116,26 @@ async def stream_chat(
     *,
     key: Secret | None = None,
     ca_file: str | None = None,
-    observer: Observer | None = None,
+    observer: WireObserver | None = None,
     silence: float = SILENCE,
+    connect: Connect = connect,
 ) -> AsyncGenerator["ChatStream", None]:
-    """Ask, and receive the answer while it is made. Leaving the block stops it.
+    """Send a request, and receive the answer while it is generated. Leaving the block cancels it.
 
     Args:
-        base_url: `https://api.openai.com/v1`, or of any compatible API.
-        chat: what to ask; `stream` is set here.
-        key: for the Authorization header.
-        ca_file: certificates (PEM) to trust in place of the system's.
-        observer: sees the bytes and the events.
-        silence: seconds to wait for the head, for the first event and from one event to the next.
-            Comments do not count: they also come from a proxy whose model has stalled.
+        base_url: The URL of an API, such as `https://api.openai.com/v1`.
+        chat: The request. Its `stream` is always sent as true.
+        key: The key for the Authorization header.
+        ca_file: A file of certificates (PEM) to trust in place of the system's.
+        observer: Sees the bytes and the events.
+        silence: Seconds to wait for the head, for the first event and between two events.
+            Comments do not count: a proxy sends them even if its model has stalled.
+        connect: Opens the connection, by default over TCP.
 
     Raises:
-        ValueError: not such a URL or file, or a key that everybody on the way could read.
-        clients.http.errors.RequestError: no connection, or no response.
-        APIError, NoAnswerError, UnreadableError: no answer.
+        ValueError: The URL or the file is not usable, or the key would be sent in plain text.
+        clients.http.errors.RequestError: There is no connection, or no response.
+        APIError, NoAnswerError, UnreadableError: The server gave no answer.
     """
     if key is not None and not is_private(base_url):
         raise ValueError(f"a key over plain http:// can be read on the way: {base_url}")
@@ -147,10 +151,12 @@ async def stream_chat(
     async with AsyncExitStack() as opened:
         answer = None
         with trio.move_on_after(silence):
-            asking = request("POST", url, headers, body, ca_file=ca_file, observer=observer)
+            asking = request(
+                "POST", url, headers, body, ca_file=ca_file, observer=observer, connect=connect
+            )
             response = await opened.enter_async_context(asking)
             kind = response.header("content-type") or "no content type"
-            is_stream = is_good(response) and kind.lower().startswith("text/event-stream")
+            is_stream = is_success(response) and kind.lower().startswith("text/event-stream")
             whole = None if is_stream else await _answer(response, kind)
             answer = ChatStream(response, chat, observer, silence, whole)
         if answer is None:
@@ -159,36 +165,36 @@ async def stream_chat(
 
 
 def is_private(base_url: str) -> bool:
-    """Whether nobody on the way can read what is sent there: TLS, or no way at all."""
+    """Return whether nobody on the network can read what is sent there: TLS, or this machine."""
     parts = urlsplit(base_url)
     return parts.scheme == "https" or parts.hostname in LOOPBACK
 
 
-def is_good(response: Response) -> bool:
-    """Whether the status says so: some answer 201 or 202 with a stream (RFC 9110 §15.3)."""
+def is_success(response: Response) -> bool:
+    """Return whether the status is 2xx: some servers stream after a 201 or 202 (RFC 9110 §15.3)."""
     return 200 <= response.status < 300
 
 
 def encode_request(chat: ChatRequest) -> bytes:
-    """The request's body. What is None is left out: not every server takes null for absent."""
+    """Return the request's body, without fields that are None: some servers refuse null."""
     fields = msgspec.structs.asdict(chat) | {"stream": True}
     return msgspec.json.encode({name: fields[name] for name in fields if fields[name] is not None})
 
 
 class ChatStream:
-    """An answer that is on its way: iterate over its deltas.
+    """An answer that is still arriving: iterate over its deltas.
 
     Attributes:
-        response: its head has come.
-        request_id: the server's name for this exchange, or None.
-        finish_reason: once it has come.
+        response: The response, whose head has come.
+        request_id: The server's id of this request, or None.
+        finish_reason: None until it has come.
     """
 
     def __init__(
         self,
         response: Response,
         chat: ChatRequest,
-        observer: Observer | None,
+        observer: WireObserver | None,
         silence: float,
         whole: ChatDelta | None = None,
     ) -> None:
@@ -196,13 +202,13 @@ class ChatStream:
         self.request_id = response.header("x-request-id")
         self.finish_reason: str | None = None
         self._several = (chat.n or 1) > 1
-        self._observer = observer or Observer()
+        self._observer = observer or WireObserver()
         self._silence = silence
-        self._patience = silence  # seconds that are left of it, or of AFTER_THE_END
+        self._timeout = silence  # seconds left of it, or of AFTER_THE_END
         self._parser = EventStreamParser()
         self._reader = DeltaReader()
-        self._events: list[ServerSentEvent] = []
-        # What is raised when all that came before it has been given out.
+        self._events: deque[ServerSentEvent] = deque()
+        # Raised when the caller has all that came before it.
         self._ending: Exception | None = StopAsyncIteration() if whole else None
         self._rest = whole
 
@@ -211,18 +217,18 @@ class ChatStream:
 
     # region one-delta
     async def __anext__(self) -> ChatDelta:
-        """The next delta.
+        """Wait for the next delta.
 
         Raises:
-            CutOffError: the stream ended too early, the connection broke, or nothing came.
-            APIError: the server gave up, and says why.
-            UnreadableError: an event that is no delta.
+            CutOffError: The stream ended too early, the connection broke, or nothing came.
+            APIError: The server gave up, and says why.
+            UnreadableError: An event is not a delta.
         """
         while self._events or self._ending is None:
             if not self._events:
                 await self._receive()
                 continue
-            event = self._events.pop(0)
+            event = self._events.popleft()
             self._observer.event(event)
             data = event.data.strip()
             if data.startswith("[DONE]"):
@@ -240,7 +246,7 @@ class ChatStream:
     # endregion
 
     def _read(self, event: ServerSentEvent) -> ChatDelta | None:
-        """What an event adds; None if it is an error and nothing more."""
+        """Return the delta of an event, or None if the event is only an error."""
         try:
             delta = self._reader.read(event.data, event.event)
         except ValueError as error:
@@ -251,54 +257,54 @@ class ChatStream:
             return delta if delta.said or delta.thinking else None
         if self._several and delta.index:
             delta = ChatDelta(usage=delta.usage)
-        # What follows a finish_reason follows at once. But some servers say "stop" with each word,
-        # and some go on with events in which there is nothing.
+        # After a finish_reason the rest follows at once. But some servers say "stop" in each event,
+        # and some go on to send empty events.
         self.finish_reason = delta.finish_reason or self.finish_reason
         if self.finish_reason is None:
-            self._patience = self._silence
+            self._timeout = self._silence
         elif delta != ChatDelta():
-            self._patience = AFTER_THE_END
+            self._timeout = AFTER_THE_END
         return delta
 
     async def _receive(self) -> None:
-        """What the next read brings: events, perhaps none yet, or the end."""
+        """Wait for one read: it brings events, perhaps none yet, or the end."""
         began = trio.current_time()
         try:
-            with trio.move_on_after(self._patience):
+            with trio.move_on_after(self._timeout):
                 piece = await self.response.receive_some()
-                self._patience -= trio.current_time() - began
-                self._events = self._parser.receive_data(piece)
+                self._timeout -= trio.current_time() - began
+                self._events.extend(self._parser.receive_data(piece))
                 if not piece:
-                    # A proxy that loses its upstream may end the body cleanly: that proves nothing.
+                    # A clean end proves nothing: it may come from a proxy that lost its upstream.
                     self._end_early("the stream ended without a finish_reason and without [DONE]")
                 return
             self._end_early(f"nothing came for {self._silence:g} s")
         except RequestError as error:
             self._end(CutOffError(str(error)))
-        except DecodeError as error:  # a line over 16 MiB; what was good before it comes first
+        except DecodeError as error:  # a line over 16 MiB; the events before it come first
             self._end(UnreadableError(str(error)))
-            self._events = [one for one in error.decoded if isinstance(one, ServerSentEvent)]
+            self._events.extend(one for one in error.decoded if isinstance(one, ServerSentEvent))
 
     def _end_early(self, why: str) -> None:
         self._end(CutOffError(why) if self.finish_reason is None else StopAsyncIteration())
 
     def _end(self, ending: Exception) -> None:
-        self._events = []
+        self._events.clear()
         self._ending = ending
 
 
 async def _answer(response: Response, kind: str) -> ChatDelta:
-    """What a response that is no stream says: all of the answer, or why there is none.
+    """Read a response that is not a stream. Returns the whole answer.
 
     Raises:
-        APIError, CutOffError, UnreadableError: there is none.
+        APIError, CutOffError, UnreadableError: It contains no answer.
     """
     body = await _body(response)
     try:
         whole = read_delta(body)
     except ValueError:  # text, or a page of HTML
         whole = ChatDelta()
-    if is_good(response) and whole.error is None:
+    if is_success(response) and whole.error is None:
         if whole.said or whole.thinking or whole.tool_calls:
             return whole
         said = read_failure(body)
@@ -309,18 +315,18 @@ async def _answer(response: Response, kind: str) -> ChatDelta:
 
 
 async def _body(response: Response) -> bytes:
-    """All of it. Of an error no more than comes soon: its status says the most."""
+    """Read all of a body; of an error only what comes soon, because its status says enough."""
     body = bytearray()
     try:
-        with trio.move_on_after(math.inf if is_good(response) else ERROR_SECONDS):
+        with trio.move_on_after(math.inf if is_success(response) else ERROR_SECONDS):
             async for piece in response:
                 body += piece
                 if len(body) > MAX_BODY:
                     break
     except RequestError as error:
-        if is_good(response):
+        if is_success(response):
             raise CutOffError(str(error)) from error
     return bytes(body)
 
 
-# What this file does not do: remember a conversation (workshop/chat), try again, run tools.
+# What this file does not do: remember a conversation (workshop/chat), retry, run tools.

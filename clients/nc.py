@@ -4,9 +4,9 @@
     $ workshop nc -C localhost 8000          type a request; Enter sends CR LF
     $ workshop nc -l -C 8000                 you are the server: type the response
 
-Every netcat is different about the end of its input. This one, like OpenBSD's, goes on printing
-what comes and ends when the peer closes (a listener: when its own input ends). With `--half-close`
-it says at the end of its input that it has finished (a FIN), as ncat, socat and busybox do.
+Netcats differ in what they do at the end of their input. This one does as OpenBSD's: it goes on
+printing what comes, and ends when the peer closes (a listener: when its own input ends). With
+`--half-close` it sends a FIN at the end of its input, as ncat, socat and busybox do.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from .streams.tcp import READ_SIZE, SocketStream, connect
 
 __all__ = ["main"]
 
-INTERRUPTED = 130  # what a shell reports of a program ended by SIGINT: 128 + 2
+INTERRUPTED = 130  # what a shell reports for a program ended by SIGINT: 128 + 2
 
 
 async def _run(options: argparse.Namespace) -> int:
@@ -73,8 +73,8 @@ async def _accept(options: argparse.Namespace) -> SocketStream:
 async def _copy(stream: SocketStream, options: argparse.Namespace) -> None:
     """Copy standard input to the stream and the stream to standard output.
 
-    A client ends when the peer closes. A listener's peer may only have finished its request, so
-    a listener ends when its own input does.
+    A client ends when the peer closes. A listener ends when its own input does, because its peer
+    may have finished only its request.
     """
     async with trio.open_nursery() as nursery:
 
@@ -89,13 +89,13 @@ async def _copy(stream: SocketStream, options: argparse.Namespace) -> None:
         nursery.start_soon(send)
         try:
             while data := await stream.receive_some():
-                # At once and raw: a buffer here would hide what this program is to show.
+                # At once and raw: a buffer here would hide what this program must show.
                 await trio.to_thread.run_sync(_write, data, abandon_on_cancel=True)
         except trio.BrokenResourceError as error:
             print(f"nc: {error}", file=sys.stderr)
             nursery.cancel_scope.cancel()
         except BrokenPipeError:
-            nursery.cancel_scope.cancel()  # `| head` has seen enough
+            nursery.cancel_scope.cancel()  # the reader of our output has closed it: `| head`
         if not options.listen:
             nursery.cancel_scope.cancel()
 
@@ -123,7 +123,7 @@ def _write(data: bytes) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command. Returns the exit code: 0, 1 when there was no connection, 130 for Ctrl-C."""
+    """Run the command. Returns the exit code: 0, 1 for no connection, 130 for Ctrl-C."""
     parser = argparse.ArgumentParser(
         prog="workshop nc",
         description="Copy bytes between a TCP connection and this terminal.",
@@ -136,14 +136,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "host", nargs="?", default="localhost", help="name or address; default: %(default)s"
     )
-    parser.add_argument("port", type=int, help="its number")
-    parser.add_argument("-l", "--listen", action="store_true", help="wait there for one client")
+    parser.add_argument("port", type=int, help="port number")
+    parser.add_argument("-l", "--listen", action="store_true", help="listen, and accept one client")
     parser.add_argument("-C", "--crlf", action="store_true", help="send CR LF for each LF")
     parser.add_argument(
         "-N",
         "--half-close",
         action="store_true",
-        help="say FIN when the input ends (ncat, socat and busybox nc always do)",
+        help="send a FIN when the input ends (ncat, socat and busybox nc always do)",
     )
     options = parser.parse_args(argv)
     if not 0 <= options.port <= 65535:

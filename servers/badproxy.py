@@ -33,6 +33,7 @@ import trio
 import clients.http.client
 from clients.http.client import Response
 from clients.http.errors import RequestError
+from clients.streams.tcp import Connect, connect
 
 from .http.body import Body
 from .http.command import arguments, base_url, run, seconds
@@ -230,17 +231,17 @@ def _may_compress(request: Request, headers: Headers) -> bool:
 # ---- The proxy
 
 
-def routes(to: str, how: Modes) -> Routes:
+def routes(to: str, how: Modes, connect: Connect = connect) -> Routes:
     """All there is at the server of this base URL, passed on in these modes."""
-    return BadProxy(to.rstrip("/"), how)
+    return BadProxy(to.rstrip("/"), how, connect)
 
 
 class BadProxy(Routes):
     """A table of routes with one handler in it, for any method and path."""
 
-    def __init__(self, to: str, how: Modes) -> None:
+    def __init__(self, to: str, how: Modes, connect: Connect) -> None:
         super().__init__({})
-        self._to, self._how = to, how
+        self._to, self._how, self._connect = to, how, connect
 
     def find(self, method: str, path: str) -> tuple[Handler | Reply, dict[str, str]]:
         if path == "*":
@@ -257,7 +258,9 @@ class BadProxy(Routes):
         async with AsyncExitStack() as connection:
             try:
                 with trio.move_on_after(self._how.idle):
-                    asking = clients.http.client.request(request.method, url, fields, request.body)
+                    asking = clients.http.client.request(
+                        request.method, url, fields, request.body, connect=self._connect
+                    )
                     response = await connection.enter_async_context(asking)
                     headers = self._headers(response)
                     status, reason = status_of(response.head)

@@ -1,4 +1,4 @@
-"""Work that gives no turns needs no event loop: a plain call for plain tests.
+"""A coroutine that never waits needs no event loop: call it from a plain test.
 
     (answer,) = at_once(Model().answers(question))
 """
@@ -19,4 +19,4 @@ def at_once(work: Coroutine[Any, Any, T]) -> T:
         result: T = done.value
         return result
     work.close()
-    raise AssertionError("it waits")
+    raise AssertionError("the coroutine waits")

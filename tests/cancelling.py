@@ -1,14 +1,14 @@
-"""Cancel an operation at each of its awaits in turn, until it is not cancelled any more.
+"""Cancel an operation at each of its awaits in turn.
 
     for cancelled in at_each_await():
         near, far = memory_pair()
         with cancelled:
             await exchange(near, "GET", "/", HEADERS)
-        assert near.closed                       whatever was under way
+        assert near.closed                       wherever it was cancelled
 
-The loop runs once for each await: the first run is cancelled while the operation waits for the
-first time, the second run while it waits for the second time, and so on. The last run is not
-cancelled. Awaits of tasks that the operation starts in nurseries of its own count too.
+The loop runs once for each await. The first run is cancelled at the first await, the second run at
+the second, and so on. The last run is not cancelled. Awaits of tasks that the operation starts in
+its own nurseries count too.
 """
 
 from collections.abc import Iterator
@@ -23,11 +23,11 @@ class Cancelled(trio.abc.Instrument):
     """A block that is cancelled at one of its awaits. It swallows the cancellation.
 
     Args:
-        number: which one; the first is 1. Counted are the moments at which a task of the block
-            lets others run: a cancellation comes from another task, so it comes at these only.
+        number: The number of the await; the first is 1. An await counts if it lets other tasks
+            run: a cancellation comes from another task, so it can come only there.
 
     Attributes:
-        happened: the block had so many awaits, and was cancelled at this one.
+        happened: The block had so many awaits, and was cancelled at the last of them.
     """
 
     def __init__(self, number: int) -> None:
@@ -53,7 +53,7 @@ class Cancelled(trio.abc.Instrument):
         return self._scope.__exit__(kind, error, traceback)
 
     def after_task_step(self, task: trio.lowlevel.Task) -> None:
-        """Called by trio when a task has come to an await, or to its end."""
+        """Called by trio when a task has reached an await, or its end."""
         if self._is_within(task):
             self._awaits += 1
             if self._awaits == self._number:
@@ -61,7 +61,7 @@ class Cancelled(trio.abc.Instrument):
                 self._scope.cancel()
 
     def _is_within(self, task: trio.lowlevel.Task) -> bool:
-        """It runs the block, or was started by what runs it."""
+        """Return whether the task runs the block, or was started inside it."""
         while task is not self._task:
             nursery = task.parent_nursery
             if nursery is None or nursery in self._others:
@@ -71,13 +71,13 @@ class Cancelled(trio.abc.Instrument):
 
 
 def at_each_await(limit: int = 1000) -> Iterator[Cancelled]:
-    """A block for each await of an operation: see above.
+    """Yield a block for each await of an operation, and one that is not cancelled.
 
     Args:
-        limit: how many awaits the operation may have.
+        limit: Most awaits that the operation may have.
 
     Raises:
-        AssertionError: it has more.
+        AssertionError: It has more.
     """
     for number in range(1, limit + 1):
         cancelled = Cancelled(number)

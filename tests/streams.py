@@ -1,4 +1,4 @@
-"""What the tests do with a connection in memory, or with any other."""
+"""Helpers for tests that read from a byte stream."""
 
 from clients.streams.memory import MemoryStream, memory_pair
 from clients.streams.tcp import ByteStream
@@ -6,14 +6,14 @@ from clients.streams.tcp import ByteStream
 __all__ = ["SAFETY", "MemoryStream", "memory_pair", "receive_all", "receive_until"]
 
 SAFETY = 60.0
-"""Seconds after which what must happen is called a failure, on the real clock.
+"""Seconds of real time after which a test gives up.
 
-It decides nothing: what is waited for takes milliseconds, the start of a process a second, and
-a few times as long on a machine that other programs keep busy."""
+No result depends on it: what tests wait for takes milliseconds, the start of a process a second,
+and a few times as long on a busy machine."""
 
 
 async def receive_until(stream: ByteStream, end: bytes) -> bytes:
-    """Receive until what came ends with these bytes; fail at the end of the stream."""
+    """Receive until the bytes end with `end`. Fail if the stream ends first."""
     data = b""
     while not data.endswith(end):
         more = await stream.receive_some()

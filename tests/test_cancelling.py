@@ -1,4 +1,4 @@
-"""What cancels the operations of other tests: at every await, once, and at no other task's."""
+"""`at_each_await` cancels an operation once at each of its own awaits, and at no other task's."""
 
 import pytest
 import trio
@@ -6,7 +6,7 @@ import trio
 from .cancelling import at_each_await
 
 
-async def test_each_await_in_turn() -> None:
+async def test_it_cancels_at_each_await_in_turn() -> None:
     came_to = []
     for cancelled in at_each_await():
         steps = []
@@ -18,8 +18,8 @@ async def test_each_await_in_turn() -> None:
     assert came_to == [[], [0], [0, 1], [0, 1, 2]]
 
 
-async def test_the_awaits_of_its_own_tasks() -> None:
-    """Two tasks with an await each, and the end of both: the nursery waits for them."""
+async def test_awaits_of_tasks_of_the_operation_count() -> None:
+    """Two tasks with one await each; the nursery waits for the end of both."""
 
     async def step() -> None:
         await trio.lowlevel.checkpoint()
@@ -39,7 +39,7 @@ async def test_the_awaits_of_its_own_tasks() -> None:
     assert came_to[-1] == ["step", "step", "all"]
 
 
-async def test_the_awaits_of_others_do_not_count() -> None:
+async def test_awaits_of_other_tasks_do_not_count() -> None:
     async def runs_beside() -> None:
         while True:
             await trio.lowlevel.checkpoint()
@@ -55,7 +55,7 @@ async def test_the_awaits_of_others_do_not_count() -> None:
     assert runs == 2
 
 
-async def test_an_error_comes_out() -> None:
+async def test_an_error_of_the_operation_is_raised() -> None:
     async def fail() -> None:
         for cancelled in at_each_await():
             with cancelled:
@@ -66,7 +66,7 @@ async def test_an_error_comes_out() -> None:
         await fail()
 
 
-async def test_an_operation_without_an_end() -> None:
+async def test_an_endless_operation() -> None:
     async def go_on() -> None:
         for cancelled in at_each_await(10):
             with cancelled:

@@ -1,10 +1,10 @@
-"""A peer that vanishes: from now on its machine hears nothing and says nothing, not even an ACK.
+"""A peer that vanishes: its machine receives nothing and sends nothing any more, not even an ACK.
 
     vanish(client)      as after a pulled cable, a lost route, a laptop that was shut
 
-The kernel is told to drop all that arrives for one socket, by a packet filter of one instruction
-(socket(7), SO_ATTACH_FILTER). That needs no rights and touches no other connection. The socket must
-stay open and send nothing, because a vanished peer sends neither FIN nor RST.
+A packet filter of one instruction makes the kernel drop all packets that arrive for one socket
+(socket(7), SO_ATTACH_FILTER). It needs no privileges and affects no other connection. The socket
+must stay open and send nothing, because a vanished peer sends neither FIN nor RST.
 """
 
 import ctypes
@@ -29,8 +29,8 @@ needs_vanishing = pytest.mark.skipif(
 
 
 def vanish(stream: ByteStream) -> None:
-    """Let nothing reach this end of a connection any more."""
+    """Drop all packets that arrive at this end of a connection from now on."""
     keep_nothing = ctypes.create_string_buffer(struct.pack("HBBI", RETURN_CONSTANT, 0, 0, 0))
     program = struct.pack("HP", 1, ctypes.addressof(keep_nothing))
-    with socket.socket(fileno=os.dup(stream.fileno())) as sock:  # another name of the same socket
+    with socket.socket(fileno=os.dup(stream.fileno())) as sock:  # a second number of it
         sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)

@@ -1,17 +1,17 @@
-"""An HTTP client that shows a body while it arrives: from a URL to a response.
+"""An HTTP client that gives out a body while it arrives: from a URL to a response.
 
     async with request("GET", "http://localhost:8000/chat/hello") as response:
         async for piece in response:
             print(piece)              b"event: thinking\\ndata: {…}\\n\\n"
 
-    async with open_client() as client:      the same, and connections are used again
+    async with open_client() as client:      the same, and connections are reused
         async with client.request("POST", "https://api.openai.com/v1/…", headers, body) as response:
 
-    https://host/path     DNS and TCP (tcp.py) · perhaps a proxy (tunnel.py) · TLS (tls.py)
+    https://host/path     DNS and TCP (tcp.py) · a forward proxy if any (tunnel.py) · TLS (tls.py)
     http://host/path      DNS and TCP
 
-Leaving the block before the body has ended closes the connection: the server's only notice that
-nobody wants the rest.
+Leaving the block before the body has ended closes the connection. HTTP/1.1 has no other way to
+tell the server that nobody wants the rest.
 """
 
 import math
@@ -21,17 +21,18 @@ import string
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import quote, urlsplit
 
 import trio
 
-from ..streams.tcp import STALL_SECONDS, ByteStream, connect
+from ..streams.tcp import STALL_SECONDS, ByteStream, Connect, connect
 from ..streams.tls import HandshakeError, TLSStream, client_context
-from ..tap import Observer, Tap
+from ..tap import ObservedStream, WireObserver
 from .errors import ConnectError, ConnectTimeoutError, DisconnectedError, TLSError
 from .exchange import Headers, Response, exchange
 from .pool import Pool
-from .tunnel import Proxy, open_tunnel, proxy_for
+from .tunnel import Dial, Proxy, open_tunnel, proxy_for
 
 __all__ = ["Client", "Response", "exchange", "open_client", "request"]
 
@@ -39,8 +40,8 @@ PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True)
-class Place:
-    """What a URL says: where to connect, and what to ask for there."""
+class URLParts:
+    """The parts of a URL: where to connect, and the target to request there."""
 
     scheme: str
     host: str
@@ -49,29 +50,29 @@ class Place:
     target: str
 
     @classmethod
-    def of(cls, url: str) -> "Place":
-        # Not quoted if there may be a password in it.
+    def parse(cls, url: str) -> "URLParts":
+        # The URL is not quoted in an error if it may contain a password.
         shown = "…, with a name and password" if "@" in url else repr(url)
         try:
-            parts = urlsplit(url)
-            number = parts.port
+            split = urlsplit(url)
+            number = split.port
         except ValueError:  # a port that is not a number; half an IPv6 address
             raise ValueError(f"not an http:// or https:// URL: {shown}") from None
-        authority = parts.netloc.rpartition("@")[2]
-        if parts.scheme not in PORTS or not parts.hostname:
+        authority = split.netloc.rpartition("@")[2]
+        if split.scheme not in PORTS or not split.hostname:
             raise ValueError(f"not an http:// or https:// URL: {shown}")
         if not authority.isascii():
             raise ValueError(f"a host outside ASCII: write it as xn--…: {authority!r}")
-        # What is ASCII stays as it is: a relay passes its client's target on through here.
-        target = quote(parts.path or "/", safe=string.punctuation)
+        # ASCII stays as it is, because our proxies pass the target of a client's request here.
+        target = quote(split.path or "/", safe=string.punctuation)
         if "?" in url.partition("#")[0]:
-            target += "?" + quote(parts.query, safe=string.punctuation)
-        port = PORTS[parts.scheme] if number is None else number
-        return cls(parts.scheme, parts.hostname, port, authority, target)
+            target += "?" + quote(split.query, safe=string.punctuation)
+        port = PORTS[split.scheme] if number is None else number
+        return cls(split.scheme, split.hostname, port, authority, target)
 
     @property
     def origin(self) -> str:
-        """What a connection is for (RFC 6454)."""
+        """The origin (RFC 6454). A connection can be reused for requests to the same one."""
         return f"{self.scheme}://{self.host}:{self.port}"
 
 
@@ -83,32 +84,35 @@ async def request(
     body: bytes = b"",
     *,
     ca_file: str | None = None,
-    observer: Observer | None = None,
+    observer: WireObserver | None = None,
     stall_seconds: float = STALL_SECONDS,
+    connect: Connect = connect,
 ) -> AsyncGenerator[Response, None]:
     """Send a request on a connection of its own, and receive the head of its response.
 
     Args:
-        method: in capitals.
-        url: `http://host[:port]/path` or `https://…`; spaces and what is not ASCII in its path
-            and query are percent-encoded, and nothing else is changed.
-        headers: more of them. Host, Connection and Content-Length are written here.
-        body: of the request.
-        ca_file: certificates (PEM) to trust in place of the system's.
-        observer: sees what passes.
-        stall_seconds: how long the server may acknowledge nothing, neither bytes nor a probe, or
-            take nothing of what is sent, before the connection is broken (see `SocketStream`).
+        method: The method in capitals.
+        url: `http://host[:port]/path` or `https://…`. Spaces and characters outside ASCII in its
+            path and query are percent-encoded; nothing else is changed.
+        headers: Headers to send besides Host, Connection and Content-Length.
+        body: The body of the request.
+        ca_file: A file of certificates (PEM) to trust in place of the system's.
+        observer: Sees the bytes that pass.
+        stall_seconds: Seconds after which the connection is broken if the server acknowledges
+            nothing, neither bytes nor a probe, or takes none of the bytes sent (`SocketStream`).
+        connect: Opens the connection, by default over TCP.
 
     Raises:
-        ValueError: not such a URL, or not such a file.
-        clients.http.errors.RequestError: which of its kinds says how far the request came.
+        ValueError: The URL or the file is not usable.
+        clients.http.errors.RequestError: The request failed. The class says at which stage.
     """
-    place = Place.of(url)
-    context = client_context(ca_file) if place.scheme == "https" else None
-    stream = await _open(place, context, stall_seconds, observer)
+    parts = URLParts.parse(url)
+    context = client_context(ca_file) if parts.scheme == "https" else None
+    dial = partial(connect, stall_seconds=stall_seconds)
+    stream = await _open(parts, context, dial, observer)
     try:
-        all_headers = (("Host", place.authority), ("Connection", "close"), *headers)
-        yield await exchange(stream, method, place.target, all_headers, body)
+        all_headers = (("Host", parts.authority), ("Connection", "close"), *headers)
+        yield await exchange(stream, method, parts.target, all_headers, body)
     finally:
         stream.close()
 
@@ -121,25 +125,27 @@ async def open_client(
     max_idle: int = 20,
     idle_seconds: float = 30.0,
     stall_seconds: float = STALL_SECONDS,
+    connect: Connect = connect,
 ) -> AsyncGenerator["Client", None]:
-    """A client whose connections are used again, and closed at the end of the block.
+    """Open a client that reuses its connections. They are closed at the end of the block.
 
     Args:
-        ca_file: certificates (PEM) to trust in place of the system's.
-        connect_seconds: for a new connection: DNS, TCP, proxy and TLS together.
-        max_idle: connections that are kept without a request.
-        idle_seconds: for how long.
-        stall_seconds: as of `request`, for each connection.
+        ca_file: A file of certificates (PEM) to trust in place of the system's.
+        connect_seconds: Seconds to open a connection: DNS, TCP, proxy and TLS together.
+        max_idle: Most connections kept without a request.
+        idle_seconds: Seconds that such a connection is kept.
+        stall_seconds, connect: See `request`.
 
     Raises:
-        ValueError: not such a file.
+        ValueError: The file is not usable.
     """
     context = client_context(ca_file)
     raised: Exception | None = None
     async with trio.open_nursery() as nursery:
         try:
             pool = Pool(nursery, max_idle, idle_seconds)
-            yield Client(context, pool, connect_seconds, stall_seconds)
+            dial = partial(connect, stall_seconds=stall_seconds)
+            yield Client(context, pool, dial, connect_seconds)
         except Exception as error:  # the nursery would wrap it in an ExceptionGroup
             raised = error
         nursery.cancel_scope.cancel()
@@ -151,42 +157,42 @@ class Client:
     """See `open_client`."""
 
     def __init__(
-        self, context: ssl.SSLContext, pool: Pool, connect_seconds: float, stall_seconds: float
+        self, context: ssl.SSLContext, pool: Pool, dial: Dial, connect_seconds: float
     ) -> None:
         self._context = context
         self._pool = pool
+        self._dial = dial
         self._connect_seconds = connect_seconds
-        self._stall_seconds = stall_seconds
 
     @asynccontextmanager
     async def request(
         self, method: str, url: str, headers: Headers = (), body: bytes = b""
     ) -> AsyncGenerator[Response, None]:
-        """Send a request, and receive the head of its response: as the function `request` does.
+        """Send a request, and receive the head of its response, as the function `request` does.
 
-        A request is sent a second time only if nothing of it can have left the first time: the
-        connection was used before, and has refused the first write.
+        A request is sent a second time only if no byte of it can have been sent the first time:
+        the connection was a reused one, and its first write failed.
         """
-        place = Place.of(url)
-        stream, response = await self._ask(place, method, headers, body)
+        parts = URLParts.parse(url)
+        stream, response = await self._send(parts, method, headers, body)
         try:
             yield response
         finally:
             if response.reusable:
-                self._pool.put(place.origin, stream)
+                self._pool.put(parts.origin, stream)
             else:
                 stream.close()
 
-    async def _ask(
-        self, place: Place, method: str, headers: Headers, body: bytes
+    async def _send(
+        self, parts: URLParts, method: str, headers: Headers, body: bytes
     ) -> tuple[ByteStream, Response]:
-        all_headers = (("Host", place.authority), *headers)
-        stream = await self._pool.take(place.origin)
+        all_headers = (("Host", parts.authority), *headers)
+        stream = await self._pool.take(parts.origin)
         is_new = stream is None
         while True:
-            stream = stream or await self._connect(place)
+            stream = stream or await self._connect(parts)
             try:
-                return stream, await exchange(stream, method, place.target, all_headers, body)
+                return stream, await exchange(stream, method, parts.target, all_headers, body)
             except DisconnectedError as error:
                 stream.close()
                 if error.sent or is_new:
@@ -196,33 +202,33 @@ class Client:
                 stream.close()
                 raise
 
-    async def _connect(self, place: Place) -> ByteStream:
+    async def _connect(self, parts: URLParts) -> ByteStream:
         with trio.move_on_after(self._connect_seconds):
-            return await _open(place, self._context, self._stall_seconds)
+            return await _open(parts, self._context, self._dial)
         raise ConnectTimeoutError(
-            f"no connection to {place.host} port {place.port} in {self._connect_seconds:g} s"
+            f"no connection to {parts.host} port {parts.port} in {self._connect_seconds:g} s"
         )
 
 
 async def _open(
-    place: Place,
+    parts: URLParts,
     context: ssl.SSLContext | None,
-    stall_seconds: float,
-    observer: Observer | None = None,
+    dial: Dial,
+    observer: WireObserver | None = None,
 ) -> ByteStream:
-    """A connection to the place, with TLS if its scheme says so."""
-    secure = context if place.scheme == "https" else None
-    proxy = proxy_for(place.host, place.port) if secure else None
-    stream = await _reach(place, proxy, stall_seconds)
+    """Connect to the host of a URL, with TLS if the scheme is https."""
+    secure = context if parts.scheme == "https" else None
+    proxy = proxy_for(parts.host, parts.port) if secure else None
+    stream = await _connect(parts, proxy, dial)
     if observer is not None:
-        stream = Tap(stream, observer, "tcp")
+        stream = ObservedStream(stream, observer, "tcp")
     if secure is not None:
-        stream = await _secure(stream, secure, place.host, observer)
-    return stream if observer is None else Tap(stream, observer, "http")
+        stream = await _secure(stream, secure, parts.host, observer)
+    return stream if observer is None else ObservedStream(stream, observer, "http")
 
 
 async def _secure(
-    stream: ByteStream, context: ssl.SSLContext, host: str, observer: Observer | None
+    stream: ByteStream, context: ssl.SSLContext, host: str, observer: WireObserver | None
 ) -> ByteStream:
     try:
         tls = TLSStream(stream, context, server_hostname=host)
@@ -233,24 +239,24 @@ async def _secure(
             raise TLSError(str(error)) from error
         raise
     if observer is not None:
-        observer.secured(tls.session)
+        observer.secured(tls.parameters)
     return tls
 
 
-async def _reach(place: Place, proxy: Proxy | None, stall_seconds: float) -> ByteStream:
+async def _connect(parts: URLParts, proxy: Proxy | None, dial: Dial) -> ByteStream:
     try:
         if proxy is not None:
-            return await open_tunnel(proxy, place.host, place.port, stall_seconds=stall_seconds)
-        return await connect(place.host, place.port, stall_seconds=stall_seconds)
+            return await open_tunnel(proxy, parts.host, parts.port, dial)
+        return await dial(parts.host, parts.port)
     except ConnectError:
         raise
     except OSError as error:
-        way = f"the proxy {proxy.host} port {proxy.port}" if proxy else place.authority
-        raise ConnectError(f"no connection to {way}: {_why(error)}") from error
+        peer = f"the proxy {proxy.host} port {proxy.port}" if proxy else parts.authority
+        raise ConnectError(f"no connection to {peer}: {_reasons(error)}") from error
 
 
-def _why(error: OSError) -> str:
-    """The reasons of the kernel: trio has tried every address of the host."""
+def _reasons(error: OSError) -> str:
+    """List the kernel's reasons: trio has tried every address of the host."""
     cause = error.__cause__
     tried = cause.exceptions if isinstance(cause, BaseExceptionGroup) else (cause or error,)
     # A name without an address has a negative errno, and its reason is in the text.

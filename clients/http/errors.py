@@ -1,16 +1,16 @@
-"""What can go wrong with a request, by how far it came.
+"""What can go wrong with a request, by the stage it had reached.
 
     RequestError
       ConnectError             no connection: no such host, nobody listens     nothing was sent
-        ConnectTimeoutError    it took too long
-        ProxyError             the proxy on the way did not open a tunnel
-        TLSError               the handshake failed: a certificate, a plain port
-      DisconnectedError        closed or reset before the response was whole
-      ResponseError            the response breaks the grammar, a limit, or ended too early
+        ConnectTimeoutError    connecting took too long
+        ProxyError             the forward proxy did not open a tunnel
+        TLSError               the handshake failed: a bad certificate, a port without TLS
+      DisconnectedError        closed or reset before the response was complete
+      ResponseError            the response is malformed, too large, or ended too early
 
 Each is also an error of the layer that found it (`OSError`, `trio.BrokenResourceError`,
-`h11.RemoteProtocolError`), so a caller who cares for one layer catches that. A message names hosts,
-never a field of the request: no key can be in it.
+`h11.RemoteProtocolError`), so a caller can catch the errors of one layer. A message names hosts and
+never quotes a header of the request, so it cannot contain a key.
 """
 
 import h11
@@ -28,25 +28,25 @@ __all__ = [
 
 
 class RequestError(Exception):
-    """A request without a whole response.
+    """A request failed to get a complete response.
 
     Attributes:
-        sent: a byte of the request may have left. If not, another try can do no harm.
+        sent: A byte of the request may have been sent. If not, it is safe to try again.
     """
 
     sent = False
 
 
 class ConnectError(RequestError, OSError):
-    """There is no connection to send the request on."""
+    """The client could not connect, so nothing was sent."""
 
 
 class ConnectTimeoutError(ConnectError):
-    """There is none yet, and the time for it is over."""
+    """The client could not connect within its time limit."""
 
 
 class ProxyError(ConnectError):
-    """The proxy refused, what it said is no answer to CONNECT, or nobody knows which it is."""
+    """The proxy refused the tunnel, its answer to CONNECT is malformed, or its URL is wrong."""
 
 
 class TLSError(ConnectError):
@@ -54,7 +54,7 @@ class TLSError(ConnectError):
 
 
 class DisconnectedError(RequestError, trio.BrokenResourceError):
-    """The connection was closed without a response, or reset."""
+    """The server closed the connection without a response, or the connection broke."""
 
     def __init__(self, message: str, *, sent: bool) -> None:
         super().__init__(message)
@@ -62,6 +62,6 @@ class DisconnectedError(RequestError, trio.BrokenResourceError):
 
 
 class ResponseError(RequestError, h11.RemoteProtocolError):
-    """What came is not a whole response within our limits."""
+    """The response is malformed, incomplete, or larger than our limits."""
 
     sent = True

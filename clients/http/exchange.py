@@ -1,16 +1,17 @@
-"""One request and its response, on a connection that is open.
+"""One request and its response, on an open connection.
 
-    GET /chat/hello HTTP/1.1\\r\\n               >   the head in one write, with any body
+    GET /chat/hello HTTP/1.1\\r\\n               >   head and body in one write, if they fit
     Host: localhost:8000\\r\\n\\r\\n              >
     HTTP/1.1 200 OK\\r\\n                       <   the head of the response: `exchange` returns
     Transfer-Encoding: chunked\\r\\n\\r\\n        <
-    6\\r\\nhello \\r\\n                           <   a piece: `async for` goes round once
+    6\\r\\nhello \\r\\n                           <   a piece: one round of `async for`
 
-A piece is a part of the body without its framing: of a chunked body one chunk, or what one read
-brought of it. Its borders mean nothing, because a hop may cut chunks anew. The framing also says
-whether the body is whole; a connection that ends before the body does is always an error.
+A piece is a part of the body without its framing: one chunk of a chunked body, or the part of it
+that one read brought. Its boundaries mean nothing, because a hop may cut chunks anew. The framing
+also says whether the body is complete: a connection that ends too early is always an error.
 """
 
+from collections import deque
 from collections.abc import AsyncIterator
 
 import h11
@@ -27,23 +28,23 @@ __all__ = ["Headers", "Response", "exchange"]
 
 Headers = tuple[tuple[str, str], ...]
 
-MAX_RESPONSES = 20  # with the informational ones
+MAX_RESPONSES = 20  # informational ones included
 MAX_BODY_SIZE = 16 << 20
 
-# What a TLS record holds: of a first write that fails, nothing has left.
+# One TLS record's worth: if this first write fails, nothing was sent.
 FIRST_WRITE = 16 << 10
 
 
 class Response:
-    """A response whose head has come and whose body is coming.
+    """A response whose head has come and whose body is still arriving.
 
     Attributes:
-        status: RFC 9110 §15.
-        headers: (name in lower case, value), in order.
-        head: the same as bytes.
-        stream: the connection, for who waits for many.
-        unread: what came behind the head, in the same read, until the body is asked for.
-        refused_early: it came before the request had left whole, and the rest was not sent.
+        status: The status code (RFC 9110 §15).
+        headers: Pairs of a name in lower case and a value, in order.
+        head: The same as bytes.
+        stream: The connection, for a caller that polls many.
+        unread: Bytes that came after the head in the same read, until the body is read.
+        refused_early: The response came before the whole request was sent; the rest was not sent.
     """
 
     def __init__(self, stream: ByteStream, method: str, head: Head, unread: bytes) -> None:
@@ -57,31 +58,31 @@ class Response:
         self._framing = response_framing(head, method)
         self._decoder = body_decoder(self._framing)
         self.unread = unread
-        self._pieces: list[bytes] = []
+        self._pieces: deque[bytes] = deque()
         self._error: DecodeError | None = None
 
     def header(self, name: str) -> str | None:
-        """The first value of a header (lower-case name), or None."""
+        """Return the first value of a header (lower-case name), or None."""
         return next((value for key, value in self.headers if key == name), None)
 
     @property
     def complete(self) -> bool:
-        """The body has been read whole, and given out."""
+        """The caller has received the whole body."""
         return self._decoder.complete and not self._pieces and self._error is None
 
     @property
     def settled(self) -> bool:
-        """Nothing more need come: the body is complete, or it is known why it will not be, or the
-        stream has its end already (`TLSStream.ended`)."""
+        """No more bytes are needed: the body is complete or broken, or the end of the stream has
+        come already (`ByteStream.ended`)."""
         known = self._decoder.complete or self._error is not None
-        return known or getattr(self.stream, "ended", False)
+        return known or self.stream.ended
 
     @property
     def reusable(self) -> bool:
         """The connection may carry another request (RFC 9112 §9.3).
 
-        The body was read whole, the server keeps the connection, and it has said nothing more:
-        bytes after the body are an answer to a question that nobody asked.
+        The body was read to its end, the server keeps the connection, and it has sent nothing more:
+        bytes after the body would answer a request that nobody made.
         """
         return (
             self._decoder.complete
@@ -96,47 +97,47 @@ class Response:
         return self
 
     async def __anext__(self) -> bytes:
-        """The next piece of the body.
+        """Wait for the next piece of the body.
 
         Raises:
-            ResponseError: the body is broken, or was cut off before its end.
-            DisconnectedError: the connection was reset.
+            ResponseError: The body is broken or truncated.
+            DisconnectedError: The connection was reset.
         """
         if not self._pieces:
             await self._receive()
         if not self._pieces:
             raise StopAsyncIteration
-        return self._pieces.pop(0)
+        return self._pieces.popleft()
 
     async def receive_some(self) -> bytes:
-        """All that the next read brings; b"" at the end of the body.
+        """Wait for all that the next read brings; b"" is the end of the body.
 
         Raises:
-            ResponseError, DisconnectedError: as in `__anext__`.
+            ResponseError, DisconnectedError: As in `__anext__`.
         """
         if not self._pieces:
             await self._receive()
         return self.receive_now() or b""
 
     def receive_now(self) -> bytes | None:
-        """The same without waiting: None if nothing of the body has come.
+        """Do the same without waiting. Returns None if nothing of the body has come.
 
         Raises:
-            ResponseError, DisconnectedError: as in `__anext__`.
+            ResponseError, DisconnectedError: As in `__anext__`.
         """
         if not self._pieces and not self._receive_now():
             return None
-        pieces, self._pieces = self._pieces, []
+        pieces, self._pieces = self._pieces, deque()
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     async def _receive(self) -> None:
-        """Wait for pieces, an error, or the end."""
+        """Wait for pieces, an error or the end."""
         await trio.lowlevel.checkpoint()
         while not self._receive_now():
             await self.stream.wait_readable()
 
     def _receive_now(self) -> bool:
-        """Decode what has come. False: more of it is needed for a piece, or the end."""
+        """Decode what has come. Returns False if that is neither a piece nor the end."""
         if self._error is not None:
             raise ResponseError(str(self._error)) from self._error
         if self._decoder.complete:
@@ -151,30 +152,31 @@ class Response:
             return False
         try:
             if data:
-                self._pieces = self._decoder.receive_data(data)
+                self._pieces.extend(self._decoder.receive_data(data))
             else:
                 self._decoder.receive_eof()
-                self._check_goodbye()
+                self._check_truncation()
         except DecodeError as error:
-            # What was good before the bad byte is delivered first.
+            # The pieces before the bad byte are delivered first.
             self._error = error
-            self._pieces = [piece for piece in error.decoded if isinstance(piece, bytes)]
+            self._pieces.extend(one for one in error.decoded if isinstance(one, bytes))
             return bool(self._pieces) or self._receive_now()
         return bool(self._pieces) or self._decoder.complete
 
-    def _check_goodbye(self) -> None:
-        """A body that ends with the connection is whole if TLS says so (RFC 9112 §9.8)."""
-        if getattr(self.stream, "truncated", False):
+    def _check_truncation(self) -> None:
+        """Inside TLS, a body that ends with the connection needs close_notify (RFC 9112 §9.8)."""
+        if self.stream.truncated:
             raise DecodeError("the connection ended without close_notify, so the body may too", 0)
 
     async def read(self, limit: int = MAX_BODY_SIZE) -> bytes:
-        """The whole body.
+        """Wait for the whole body.
 
         Args:
-            limit: of its size, in bytes.
+            limit: Largest body accepted, in bytes.
 
         Raises:
-            ResponseError: it is larger, or as in `__anext__`.
+            ResponseError: The body is larger, or as in `__anext__`.
+            DisconnectedError: As in `__anext__`.
         """
         body = bytearray()
         async for piece in self:
@@ -190,15 +192,15 @@ async def exchange(
     """Send one request on an open connection, and read the head of its final response.
 
     Args:
-        stream: the connection.
-        method, target: as they stand in the request-line.
-        headers: all but Content-Length.
-        body: of the request.
+        stream: The connection.
+        method, target: The first two words of the request-line.
+        headers: All headers except Content-Length.
+        body: The body of the request.
 
     Raises:
-        h11.LocalProtocolError: a header cannot be sent, such as one with a line end in it.
-        DisconnectedError: no response came; it knows whether the request had left.
-        ResponseError: what came is not HTTP/1.1, or its head is over 64 KiB or 100 fields.
+        h11.LocalProtocolError: A header cannot be sent, such as one with a line end in it.
+        DisconnectedError: No response came. Its `sent` says whether a byte may have been sent.
+        ResponseError: The response is not HTTP/1.1, or its head is over 64 KiB or 100 fields.
     """
     connection = h11.Connection(h11.CLIENT)
     request = _request_head(connection, method, target, headers, body) + body
@@ -224,7 +226,7 @@ def _request_head(
         request = h11.Request(method=method, target=target, headers=[*headers, *length])
         return connection.send(request)
     except (h11.LocalProtocolError, UnicodeEncodeError):
-        # The error would quote the header: a key with a newline behind it, read from a file.
+        # Its text would quote the header: perhaps a key read from a file, with a newline after it.
         pass
     names = ", ".join(name for name, _ in headers)
     raise h11.LocalProtocolError(
@@ -235,11 +237,11 @@ def _request_head(
 async def _send_and_receive_head(
     stream: ByteStream, rest: bytes, connection: h11.Connection, method: str
 ) -> Response:
-    """Send the rest of a request, and listen meanwhile.
+    """Send the rest of a request, and read the response meanwhile.
 
     "A client sending a message body SHOULD monitor the connection for an error response while it is
-    transmitting the request"; if it sees one, it stops sending (RFC 9112 §9.5). So it does at a
-    redirect: whoever sends that does not read the body either.
+    transmitting the request"; if it sees one, it stops sending (RFC 9112 §9.5). We stop at a
+    redirect too, because a server that redirects does not read the body either.
     """
     outcome: Response | Exception | None = None
     sent = False
@@ -250,7 +252,7 @@ async def _send_and_receive_head(
             await stream.send_all(rest)
             sent = True
         except (trio.BrokenResourceError, trio.ClosedResourceError):
-            pass  # whoever refuses a long body may close before its end; the response says why
+            pass  # a server that refuses a long body may close early; its response says why
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(send)
@@ -281,7 +283,7 @@ async def _receive_head(stream: ByteStream, connection: h11.Connection, method: 
         # 1xx responses only announce the final one (RFC 9110 §15.2).
         if isinstance(read_response(connection, head), h11.Response):
             return Response(stream, method, head, unread)
-    raise h11.RemoteProtocolError(f"{MAX_RESPONSES} responses, and none of them final")
+    raise h11.RemoteProtocolError(f"{MAX_RESPONSES} responses, and none of them is final")
 
 
-# What this file does not do: redirects, cookies, compression, request bodies that are streamed.
+# What this file does not do: redirects, cookies, compression, streaming a request body.

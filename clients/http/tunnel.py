@@ -1,40 +1,43 @@
-"""Out through a proxy: CONNECT, and from then on its connection is ours (RFC 9110 §9.3.6).
+"""Through a forward proxy: CONNECT turns its connection into a tunnel (RFC 9110 §9.3.6).
 
     CONNECT api.openai.com:443 HTTP/1.1\\r\\n    >
     Host: api.openai.com:443\\r\\n\\r\\n           >
     HTTP/1.1 200 Connection established\\r\\n    <
     \\r\\n                                      <
-    16 03 01 …                                TLS with api.openai.com: the proxy sees records
+    16 03 01 …                                TLS with api.openai.com: the proxy sees only records
 
 The environment names the proxy, as for curl: `HTTPS_PROXY=http://user:password@host:port`, and
-`NO_PROXY=localhost,.example.com` says who is reached without it. Lower-case names are read first.
+`NO_PROXY=localhost,.example.com` lists hosts to connect to directly. Lower-case names win.
 """
 
 import base64
 import os
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import unquote, urlsplit
 
 from protocol.secret import Secret, quoted
 
-from ..streams.tcp import STALL_SECONDS, ByteStream, connect
+from ..streams.tcp import ByteStream, connect
 from .errors import ProxyError, RequestError
 from .exchange import exchange
 
-__all__ = ["Proxy", "open_tunnel", "proxy_for"]
+__all__ = ["Dial", "Proxy", "open_tunnel", "proxy_for"]
 
 PROXY_AUTHENTICATION_REQUIRED = 407
+
+Dial = Callable[[str, int], Awaitable[ByteStream]]
+"""Opens a connection to a host and a port."""
 
 
 @dataclass(frozen=True)
 class Proxy:
-    """A proxy that knows CONNECT.
+    """A proxy that supports CONNECT.
 
     Args:
-        host, port: where it listens.
-        authorization: for Proxy-Authorization, if the proxy wants one.
+        host, port: The address where it listens.
+        authorization: The value of Proxy-Authorization, or None.
     """
 
     host: str
@@ -43,10 +46,14 @@ class Proxy:
 
 
 def proxy_for(host: str, port: int, environment: Mapping[str, str] = os.environ) -> Proxy | None:
-    """The proxy on the way to an https:// host, or None.
+    """Return the proxy to use for an https:// host, or None.
+
+    Args:
+        host, port: The host to connect to.
+        environment: Names and values of the variables.
 
     Raises:
-        ProxyError: HTTPS_PROXY is no http:// URL.
+        ProxyError: HTTPS_PROXY is not an http:// URL.
     """
     url = environment.get("https_proxy") or environment.get("HTTPS_PROXY") or ""
     exceptions = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
@@ -56,17 +63,17 @@ def proxy_for(host: str, port: int, environment: Mapping[str, str] = os.environ)
     try:
         parts = urlsplit(url if "://" in url else f"http://{url}")
         name, number = parts.hostname if parts.scheme == "http" else None, parts.port
-    except ValueError:  # a port that is no number; half an IPv6 address
+    except ValueError:  # a port that is not a number; half an IPv6 address
         name = None
     if not name:
-        # Not quoted: there may be a password in it.
+        # The URL is not quoted: it may contain a password.
         raise ProxyError("HTTPS_PROXY must look like http://host:port, or user:password@host:port")
     authorization = None
     if parts.username is not None:
         name_of_user, password = unquote(parts.username), unquote(parts.password or "")
         userinfo = f"{name_of_user}:{password}".encode("utf-8", "surrogateescape")
         token = base64.b64encode(userinfo).decode()
-        # A proxy may quote any of them; a token of one part has no password.
+        # A proxy may quote any of them. Userinfo without a colon is a token, and secret itself.
         for secret in (password or name_of_user, token):
             Secret(secret)
         authorization = Secret(f"Basic {token}")
@@ -74,10 +81,10 @@ def proxy_for(host: str, port: int, environment: Mapping[str, str] = os.environ)
 
 
 def _matches(rule: str, host: str, port: int) -> bool:
-    """Whether a rule of NO_PROXY names this host.
+    """Return whether a rule of NO_PROXY names this host.
 
-    `*` is all; `example.com`, `.example.com` and `*.example.com` are that domain and all below it,
-    an IP address is itself, however it is written; with `:port` only that port of it.
+    `*` names every host. `example.com`, `.example.com` and `*.example.com` name that domain and its
+    subdomains. An IP address may be written in any form. With `:port` a rule names only that port.
     """
     if rule == "*":
         return True
@@ -88,7 +95,7 @@ def _matches(rule: str, host: str, port: int) -> bool:
         rule = name
     rule = rule.removeprefix("*.").strip("[]").strip(".").lower()
     host = host.rstrip(".").lower()
-    if (address := _address(host)) is not None:  # 10.0.0.1 is not below 0.0.1
+    if (address := _address(host)) is not None:  # 10.0.0.1 is not a subdomain of 0.0.1
         return address == _address(rule)
     return bool(rule) and (host == rule or host.endswith("." + rule))
 
@@ -100,32 +107,32 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
         return None
 
 
-async def open_tunnel(
-    proxy: Proxy, host: str, port: int, *, stall_seconds: float = STALL_SECONDS
-) -> ByteStream:
+async def open_tunnel(proxy: Proxy, host: str, port: int, dial: Dial = connect) -> ByteStream:
     """Connect to the proxy, and through it to a host.
 
     Args:
-        stall_seconds: how long the proxy may acknowledge nothing (stream.py).
+        proxy: The proxy to connect to.
+        host, port: The host to reach through it.
+        dial: Opens the connection to the proxy.
 
     Returns:
-        The connection: what is sent from now on reaches the host.
+        The connection. Bytes sent from now on reach the host.
 
     Raises:
-        OSError: the proxy cannot be reached.
-        ProxyError: it refuses, or what it says is no HTTP.
+        OSError: The proxy cannot be reached.
+        ProxyError: The proxy refuses, or its answer is not HTTP.
     """
-    stream = await connect(proxy.host, proxy.port, stall_seconds=stall_seconds)
+    stream = await dial(proxy.host, proxy.port)
     try:
-        await _ask_for_tunnel(stream, proxy, host, port)
+        await _request_tunnel(stream, proxy, host, port)
     except BaseException:
         stream.close()
         raise
     return stream
 
 
-async def _ask_for_tunnel(stream: ByteStream, proxy: Proxy, host: str, port: int) -> None:
-    # authority-form = uri-host ":" port: the one request-target without a path (RFC 9112 §3.2.3)
+async def _request_tunnel(stream: ByteStream, proxy: Proxy, host: str, port: int) -> None:
+    # authority-form = uri-host ":" port: the request-target of CONNECT only (RFC 9112 §3.2.3)
     target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     headers: tuple[tuple[str, str], ...] = (("Host", target),)
     if proxy.authorization:
@@ -142,9 +149,9 @@ async def _ask_for_tunnel(stream: ByteStream, proxy: Proxy, host: str, port: int
     if not 200 <= response.status < 300:
         raise ProxyError(f"{name} opened no tunnel to {target}: status {response.status}")
     if response.unread:
-        # In TLS the client speaks first, so this is not the host's.
+        # In TLS the client sends first, so these bytes do not come from the host.
         raise ProxyError(f"{name} sent {quoted(response.unread, 20)} after its answer to CONNECT")
 
 
-# What this file does not do: a proxy that is spoken to in TLS, SOCKS, plain http:// through a
-# proxy, ALL_PROXY, address ranges (10.0.0.0/8) in NO_PROXY, other ways to authenticate than Basic.
+# What this file does not do: TLS to the proxy itself, SOCKS, plain http:// through a proxy,
+# ALL_PROXY, address ranges (10.0.0.0/8) in NO_PROXY, authentication other than Basic.

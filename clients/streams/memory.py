@@ -1,28 +1,27 @@
-"""A connection in memory: two byte streams that behave as two ends of a TCP connection.
+"""A connection in memory: two byte streams that behave like the two ends of a TCP connection.
 
-    client, server = memory_pair(size=64)      each direction holds 64 bytes, no more
+    client, server = memory_pair(size=64)      each direction holds at most 64 bytes
     await client.send_all(b"GET / …")          waits while the direction is full
     server.send_now(b"…")                      takes what fits: perhaps fewer bytes, perhaps 0
-    server.writes                              what each write handed over, in order
+    server.writes                              the bytes of each write, in order
 
-Tests and the checks of exercises talk over it. The kernel's rules that the servers rely on hold
-here too, and `tests/clients/streams/test_tcp.py` runs one contract over these streams and over real
-sockets:
+Tests and the checks of exercises use it. It follows the kernel's rules that the servers rely on,
+and `tests/clients/streams/test_tcp.py` runs the same tests over these streams and real sockets:
 
-1. A FIN ends one direction; the other goes on.
-2. After a close the peer's next write succeeds and draws an RST; the one after it fails.
+1. A FIN ends one direction; the other stays open.
+2. After a close, the peer's next write succeeds and causes an RST; the write after that fails.
 3. A close with unread bytes is an RST at once, and so is `reset`.
 """
 
 import trio
 
-from .tcp import LINGER_SECONDS, READ_SIZE
+from .tcp import READ_SIZE, ByteStream
 
 __all__ = ["MemoryStream", "memory_pair"]
 
 
 class Direction:
-    """Bytes from one end to the other, in order, a bounded number at a time."""
+    """Bytes from one end to the other, in order, at most `size` of them unread."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -32,26 +31,26 @@ class Direction:
         self.abandoned = False  # the reader has closed
 
 
-class Wire:
-    """What both ends share: whether it is broken, and who waits for a change."""
+class Link:
+    """What both ends share: the broken state, and the tasks that wait for a change."""
 
     def __init__(self) -> None:
         self.broken = False
         self.waiting = trio.lowlevel.ParkingLot()
 
 
-class MemoryStream:
-    """One end. It keeps the contract of `clients.streams.tcp.ByteStream`.
+class MemoryStream(ByteStream):
+    """One end.
 
     Attributes:
-        writes: what each write of this end handed over at once, none empty.
-        closed: this end was closed, here.
+        writes: The bytes that each write of this end handed over, none empty.
+        closed: This end was closed by its owner.
     """
 
-    def __init__(self, wire: Wire, incoming: Direction, outgoing: Direction) -> None:
+    def __init__(self, link: Link, incoming: Direction, outgoing: Direction) -> None:
         self.closed = False
         self.writes = outgoing.writes
-        self._wire = wire
+        self._link = link
         self._incoming = incoming
         self._outgoing = outgoing
 
@@ -59,83 +58,57 @@ class MemoryStream:
         return -1  # nothing for an epoll to watch
 
     def send_now(self, data: bytes) -> int:
-        if self.closed:
-            raise trio.ClosedResourceError("this stream was closed")
-        if self._wire.broken or self._outgoing.finished:
+        self._check_open()
+        if self._link.broken or self._outgoing.finished:
             raise trio.BrokenResourceError("the connection is broken")
         if self._outgoing.abandoned:
-            self._break()  # nobody is there: the answer to this write is an RST
+            self._break()  # the peer has closed: its answer to this write is an RST
             return len(data)
         taken = data[: self._outgoing.size - len(self._outgoing.buffer)]
         if taken:
             self._outgoing.buffer += taken
             self.writes.append(bytes(taken))
-            self._wire.waiting.unpark_all()
+            self._link.waiting.unpark_all()
         return len(taken)
-
-    async def send_all(self, data: bytes) -> None:
-        await trio.lowlevel.checkpoint()
-        sent = self.send_now(data)
-        while sent < len(data):
-            await self.wait_writable()
-            sent += self.send_now(data[sent : sent + self._outgoing.size])
 
     async def wait_writable(self) -> None:
         while not self._writable():
-            await self._wire.waiting.park()
+            await self._link.waiting.park()
 
     def _writable(self) -> bool:
         """`send_now` would take a byte, or raise."""
-        there = self._outgoing
-        gone = self.closed or self._wire.broken or there.finished or there.abandoned
-        return gone or len(there.buffer) < there.size
+        outgoing = self._outgoing
+        dead = self.closed or self._link.broken or outgoing.finished or outgoing.abandoned
+        return dead or len(outgoing.buffer) < outgoing.size
 
     def receive_now(self, max_bytes: int = READ_SIZE) -> bytes | None:
-        if self.closed:
-            raise trio.ClosedResourceError("this stream was closed")
+        self._check_open()
         buffer = self._incoming.buffer
         if buffer:
             data = bytes(buffer[:max_bytes])
             del buffer[:max_bytes]
-            self._wire.waiting.unpark_all()
+            self._link.waiting.unpark_all()
             return data
-        if self._wire.broken:
+        if self._link.broken:
             raise trio.BrokenResourceError("the connection is broken")
         return b"" if self._incoming.finished else None
 
     async def wait_readable(self) -> None:
         while not self._readable():
-            await self._wire.waiting.park()
+            await self._link.waiting.park()
 
     def _readable(self) -> bool:
-        """`receive_now` would give something, or raise."""
-        there = self._incoming
-        return self.closed or self._wire.broken or there.finished or bool(there.buffer)
-
-    async def receive_some(self, max_bytes: int = READ_SIZE) -> bytes:
-        await trio.lowlevel.checkpoint()
-        while (data := self.receive_now(max_bytes)) is None:
-            await self.wait_readable()
-        return data
+        """`receive_now` would return bytes, or raise."""
+        incoming = self._incoming
+        return self.closed or self._link.broken or incoming.finished or bool(incoming.buffer)
 
     async def send_eof(self) -> None:
         await trio.lowlevel.checkpoint()
-        if self.closed:
-            raise trio.ClosedResourceError("this stream was closed")
-        if self._wire.broken:
+        self._check_open()
+        if self._link.broken:
             raise trio.BrokenResourceError("the connection is broken")
         self._outgoing.finished = True
-        self._wire.waiting.unpark_all()
-
-    async def aclose(self) -> None:
-        with trio.move_on_after(LINGER_SECONDS, shield=True):
-            try:
-                await self.send_eof()
-                while await self.receive_some():
-                    pass
-            except (trio.BrokenResourceError, trio.ClosedResourceError):
-                pass
-        self.close()
+        self._link.waiting.unpark_all()
 
     def close(self) -> None:
         if not self.closed:
@@ -144,23 +117,26 @@ class MemoryStream:
             self._incoming.abandoned = True
             if self._incoming.buffer:
                 self._break()
-            self._wire.waiting.unpark_all()
+            self._link.waiting.unpark_all()
 
     def reset(self) -> None:
-        """Close with an RST, as a process that is killed may."""
         self._break()
         self.close()
 
+    def _check_open(self) -> None:
+        if self.closed:
+            raise trio.ClosedResourceError("this stream was closed")
+
     def _break(self) -> None:
-        self._wire.broken = True
-        self._wire.waiting.unpark_all()
+        self._link.broken = True
+        self._link.waiting.unpark_all()
 
 
 def memory_pair(size: int = 64 << 10) -> tuple[MemoryStream, MemoryStream]:
-    """Two ends of one connection.
+    """Return the two ends of one connection.
 
     Args:
-        size: how many unread bytes each direction holds.
+        size: Most unread bytes that each direction holds.
     """
-    wire, there, back = Wire(), Direction(size), Direction(size)
-    return MemoryStream(wire, back, there), MemoryStream(wire, there, back)
+    link, there, back = Link(), Direction(size), Direction(size)
+    return MemoryStream(link, back, there), MemoryStream(link, there, back)

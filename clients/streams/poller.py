@@ -1,13 +1,13 @@
-"""Many streams that one task reads: each is called when something has come for it.
+"""One task polls many streams and calls a function for each readable one.
 
-    await arrivals.each(stream, take)        in the task of one stream
-        take(now) -> True                    what has come was taken: wait for more
-        take(now) -> False                   this task goes on, for it must wait for something else
+    await poller.poll(stream, callback)      in the task that owns the stream
+        callback(now) -> True                it has read what had come: call it again for more
+        callback(now) -> False               this task goes on: it must wait for something else
 
-A task that waits for its own socket is woken for every event: the kernel is told anew what it waits
-for, the scheduler finds it, it reads, finds nothing more, and waits again. That is three quarters
-of the price of relaying a token. Here one task asks the kernel about all sockets at once and calls
-whoever has bytes, a plain function; a stream's own task sleeps until there is more to do than that.
+A task that waits for its own socket is woken for every event: it tells the kernel what it waits
+for, trio's scheduler finds it, it reads, finds nothing more, and waits again. That is three
+quarters of the cost of relaying a token. Here one task asks the kernel about all sockets at once
+and calls a plain function for each readable one. The task that owns the stream sleeps meanwhile.
 """
 
 import select
@@ -17,35 +17,34 @@ import trio
 
 from .tcp import CLOSING, ByteStream
 
-__all__ = ["Arrivals", "Take"]
+__all__ = ["Callback", "Poller"]
 
-Take = Callable[[float], bool]
-"""Is called with the time by trio's clock, and returns whether to call it again."""
+Callback = Callable[[float], bool]
+"""Called with the time by trio's clock. Returns whether to call it again."""
 
-# After so many the other tasks have their turn.
-AT_ONCE = 64
+MAX_EVENTS = 64  # callbacks in one turn; then the other tasks run
 
 
 class Waiter:
     """One stream whose task sleeps."""
 
-    def __init__(self, take: Take) -> None:
-        self.take = take
+    def __init__(self, callback: Callback) -> None:
+        self.callback = callback
         self.task = trio.lowlevel.current_task()
         self.error: Exception | None = None
-        self.done = False  # it was called, and not to be called again
+        self.done = False  # the callback has returned False, or raised
 
 
-class Arrivals:
-    """Calls those for whom something has come, while `run` runs."""
+class Poller:
+    """Calls the callbacks of readable streams while `run` runs."""
 
     def __init__(self) -> None:
         self._waiters: dict[int, Waiter] = {}
-        # macOS has no epoll; there, and in memory, every task waits for itself.
+        # macOS has no epoll. There, and in memory, every task waits for its own stream.
         self._epoll = select.epoll() if hasattr(select, "epoll") else None
 
     async def run(self) -> None:
-        """Call them until cancelled."""
+        """Poll until cancelled."""
         if self._epoll is None:
             await trio.sleep_forever()
         try:
@@ -54,49 +53,49 @@ class Arrivals:
             self._epoll.close()
             self._epoll = None
             for fileno in list(self._waiters):
-                self._wake(fileno)  # from now on each waits for itself
+                self._wake(fileno)  # from now on each task waits for its own stream
 
     async def _run(self, epoll: "select.epoll") -> None:
         while True:
             # An epoll is readable when one of its files has something to report.
             await trio.lowlevel.wait_readable(epoll.fileno())
             now = trio.current_time()
-            for fileno, _ in epoll.poll(0, AT_ONCE):
-                # One that was called before it in this round may have ended its task.
+            for fileno, _ in epoll.poll(0, MAX_EVENTS):
+                # An earlier callback of this round may have ended this one's task.
                 if (waiter := self._waiters.get(fileno)) is not None:
                     self._call(fileno, waiter, now)
 
     def _call(self, fileno: int, waiter: Waiter, now: float) -> None:
         try:
-            if waiter.take(now):
+            if waiter.callback(now):
                 return
         except Exception as error:
-            waiter.error = error  # it belongs to that task
+            waiter.error = error  # it is raised in that task
         waiter.done = True
-        if self._waiters.get(fileno) is waiter:  # else it has closed its own stream
+        if self._waiters.get(fileno) is waiter:  # else the callback has closed its own stream
             self._wake(fileno)
 
-    async def each(self, stream: ByteStream, take: Take) -> None:
-        """Call `take` each time something has come, until it returns False.
+    async def poll(self, stream: ByteStream, callback: Callback) -> None:
+        """Call `callback` each time the stream is readable, until it returns False.
 
         Args:
-            stream: nobody else receives on it, and what came before has been taken.
-            take: takes all that `receive_now` gives, and does not wait.
+            stream: No other task may receive on it, and what came before must have been read.
+            callback: Reads all that `receive_now` returns, and does not wait.
 
         Raises:
-            trio.ClosedResourceError: another task closed the stream.
-            trio.BusyResourceError: another task waits for it.
-            whatever `take` raises.
+            trio.ClosedResourceError: Another task closed the stream.
+            trio.BusyResourceError: Another task waits for it.
+            Exception: Whatever `callback` raised.
         """
         fileno = stream.fileno()
         if self._epoll is None or fileno < 0:
-            await _each(stream, take)
+            await _poll_alone(stream, callback)
             return
         if fileno in self._waiters:
             raise trio.BusyResourceError("another task waits for this stream")
-        waiter = self._waiters[fileno] = Waiter(take)
+        waiter = self._waiters[fileno] = Waiter(callback)
         self._epoll.register(fileno, select.EPOLLIN)
-        CLOSING[fileno] = lambda: self._close(fileno)
+        CLOSING[fileno] = lambda: self._stream_closes(fileno)
 
         def abort(raise_cancel: object) -> trio.lowlevel.Abort:
             self._remove(fileno)
@@ -106,9 +105,9 @@ class Arrivals:
         if waiter.error is not None:
             raise waiter.error
         if not waiter.done:
-            await _each(stream, take)
+            await _poll_alone(stream, callback)
 
-    def _close(self, fileno: int) -> None:
+    def _stream_closes(self, fileno: int) -> None:
         """Another task closes the stream."""
         self._waiters[fileno].error = trio.ClosedResourceError("this stream was closed")
         self._wake(fileno)
@@ -125,11 +124,11 @@ class Arrivals:
             self._epoll.unregister(fileno)
 
 
-async def _each(stream: ByteStream, take: Take) -> None:
-    """The same, for one that waits for itself (test_both_ways_are_the_same)."""
+async def _poll_alone(stream: ByteStream, callback: Callback) -> None:
+    """Do the same for one stream, in its own task (test_both_ways_are_the_same)."""
     await stream.wait_readable()
-    while take(trio.current_time()):
+    while callback(trio.current_time()):
         await stream.wait_readable()
 
 
-# What this file does not do: writing. A reader that is slow is waited for by its own task.
+# What this file does not do: writing. A task that sends to a slow reader waits by itself.

@@ -1,15 +1,15 @@
 """One end of a TCP connection: bytes out, bytes in, nothing about what they mean.
 
-    send_now(b"6\\r\\n")     what leaves at once, without a task switch: 3 bytes, or fewer, or 0
+    send_now(b"6\\r\\n")     what the kernel takes at once, without a task switch: 3, 2, 1 or 0
     send_all(b"6\\r\\n")     all of it, waiting while the kernel's buffer is full
     receive_some()         b"6\\r" and then b"\\n": TCP is bytes, not messages; b"" is the end
     receive_now()          what has come, without a wait: b"6\\r", or None for nothing
-    send_eof()             "I have said everything": the peer may still talk
-    aclose()               a goodbye that loses nothing; close() and reset() lose what they may
+    send_eof()             a FIN: we have sent everything, and the peer may still send
+    aclose()               closes and loses nothing; close() and reset() may lose bytes
 
-Servers and clients stand on these calls, and so do the tests' streams in memory.
-The socket is Python's own, set non-blocking, with trio waiting for it: `trio.SocketStream`'s
-`send_all` costs four times as much for one event, and has no way to send without a task switch.
+Servers and clients use these calls on sockets, inside TLS (tls.py) and in memory (memory.py).
+The socket is Python's own, set non-blocking, and trio waits for it. `trio.SocketStream.send_all`
+costs four times as much per event, and trio has no way to send without a task switch.
 """
 
 import socket
@@ -20,53 +20,130 @@ from typing import Protocol
 import trio
 from trio.lowlevel import notify_closing, wait_readable, wait_writable
 
-__all__ = ["READ_SIZE", "STALL_SECONDS", "ByteStream", "SocketStream", "connect"]
+__all__ = ["READ_SIZE", "STALL_SECONDS", "ByteStream", "Connect", "SocketStream", "connect"]
 
 READ_SIZE = SEND_SIZE = 64 << 10
 
-# How long `aclose` waits for more after its FIN: for the next bytes, and in all. And how many bytes
-# it drops: those of an upload that was refused, whose sender reads the refusal at its end.
+# Limits on `aclose`: seconds of silence after our FIN, seconds in all, and bytes that are dropped.
+# Those bytes belong to an upload that was refused: its sender reads the refusal only at the end.
 LINGER_SECONDS = 2.0
 LINGER_TOTAL_SECONDS = 30.0
 LINGER_SIZE = 64 << 20
 
-# A peer may vanish without FIN or RST: a pulled cable, a lost route. Then the kernel gives up what
-# is not acknowledged (TCP_USER_TIMEOUT, RFC 5482), or asks a silent peer whether it is still there
-# (keep-alive, RFC 9293 §3.8.4): first after a quarter of the stall time, and again after an eighth.
+# A peer may vanish without FIN or RST: a pulled cable, a lost route. So the kernel breaks the
+# connection when sent bytes stay unacknowledged (TCP_USER_TIMEOUT, RFC 5482), and it probes a
+# silent peer (keep-alive, RFC 9293 §3.8.4) after a quarter of the stall time, then every eighth.
 STALL_SECONDS = 120.0
 MAX_STALL_SECONDS = 86_400.0  # the kernel counts probes' seconds in 15 bits
 
 CLOSING: dict[int, Callable[[], None]] = {}
-"""By file number: what is called before that socket is closed, as `notify_closing` tells trio. It
-is for a task that waits on an epoll of its own (poller.py): an epoll forgets a closed file."""
+"""By file number: a function to call before that socket is closed, as `notify_closing` tells trio.
+The poller (poller.py) needs it: an epoll of its own silently drops a file that is closed."""
 
 
 class ByteStream(Protocol):
-    """The stream seam: what a connection can do."""
+    """One end of a connection. A stream defines the primitives; the rest is written once, here.
 
-    def send_now(self, data: bytes) -> int: ...
-    async def wait_writable(self) -> None: ...
-    async def send_all(self, data: bytes) -> None: ...
-    def receive_now(self, max_bytes: int = READ_SIZE) -> bytes | None: ...
-    async def wait_readable(self) -> None: ...
-    async def receive_some(self, max_bytes: int = READ_SIZE) -> bytes: ...
-    async def send_eof(self) -> None: ...
-    async def aclose(self) -> None: ...
-    def close(self) -> None: ...
-    def reset(self) -> None: ...
-    def fileno(self) -> int: ...
+    One task may receive while another sends. Every method raises `trio.BrokenResourceError` if
+    the connection is broken and `trio.ClosedResourceError` after this end was closed.
+    """
+
+    __slots__ = ()
+
+    # ---- Primitives
+
+    def send_now(self, data: bytes) -> int:
+        """Send what can be sent at once. Returns that number of bytes, perhaps 0."""
+        ...
+
+    async def wait_writable(self) -> None:
+        """Wait until `send_now` would take a byte, or find the connection broken."""
+
+    def receive_now(self, max_bytes: int = READ_SIZE) -> bytes | None:
+        """Return what has come, without a task switch: None for nothing, b"" for the end."""
+        ...
+
+    async def wait_readable(self) -> None:
+        """Wait until `receive_now` would not return None."""
+
+    async def send_eof(self) -> None:
+        """End our direction (a FIN). The other direction stays open."""
+
+    def close(self) -> None:
+        """Close at once. A task that waits on the stream gets `trio.ClosedResourceError`."""
+
+    def reset(self) -> None:
+        """Close with an RST, which no peer can take for the end of the message."""
+
+    def fileno(self) -> int:
+        """The number of the socket, for an epoll; -1 if there is none, or it is closed."""
+        ...
+
+    @property
+    def truncated(self) -> bool:
+        """The connection ended without its own end mark (`TLSStream`); TCP has only the FIN."""
+        return False
+
+    @property
+    def ended(self) -> bool:
+        """The end has come, and the socket below need not become readable to announce it."""
+        return False
+
+    # ---- Written once
+
+    async def send_all(self, data: bytes) -> None:
+        """Send all of it. After a cancellation, nobody knows how much was sent."""
+        await trio.lowlevel.checkpoint()
+        sent = self.send_now(data)
+        while sent < len(data):
+            await self.wait_writable()
+            # A slice of fixed size, or all the rest would be copied for each call.
+            sent += self.send_now(data[sent : sent + SEND_SIZE])
+
+    async def receive_some(self, max_bytes: int = READ_SIZE) -> bytes:
+        """Wait for bytes. Returns b"" when the peer has finished sending."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        data = self.receive_now(max_bytes)
+        if data is not None:  # else the other tasks run while this one waits
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            return data
+        while data is None:
+            await self.wait_readable()
+            data = self.receive_now(max_bytes)
+        return data
+
+    async def aclose(self, size: int = LINGER_SIZE) -> None:
+        """Send FIN, read and drop what the peer still sends until its FIN, close.
+
+        A plain close with unread bytes sends an RST, and an RST discards what the peer has not
+        read yet: the end of a long answer, or the 413 to an upload that is still running. So we
+        read the rest while it keeps coming, for a limited time.
+
+        Args:
+            size: Most bytes to read. A peer that sends more gets the RST.
+        """
+        try:
+            with trio.move_on_after(LINGER_SECONDS, shield=True) as waiting:
+                begun = trio.current_time()
+                await self.send_eof()
+                while size > 0 and (data := await self.receive_some()):
+                    size -= len(data)
+                    now = trio.current_time()
+                    waiting.deadline = min(now, begun + LINGER_TOTAL_SECONDS) + LINGER_SECONDS
+                    waiting.shield = now < begun + LINGER_SECONDS  # then a cancellation may end it
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            pass
+        finally:
+            self.close()
 
 
-class SocketStream:
+class SocketStream(ByteStream):
     """A connected TCP socket.
 
-    One task may receive while another sends. All methods raise `trio.BrokenResourceError` when
-    the connection is broken and `trio.ClosedResourceError` after it was closed here.
-
     Args:
-        sock: connected; it belongs to the stream from now on.
-        stall_seconds: how long the peer may acknowledge nothing, neither bytes nor a probe, before
-            the connection is broken. Linux keeps to it; elsewhere the kernel takes its own time.
+        sock: The connected socket. The stream owns it from now on.
+        stall_seconds: Seconds after which the connection is broken if the peer acknowledges
+            nothing, neither bytes nor a probe. Linux obeys it; other kernels use their own time.
     """
 
     __slots__ = ("_sock",)
@@ -74,10 +151,10 @@ class SocketStream:
     def __init__(self, sock: socket.socket, *, stall_seconds: float = STALL_SECONDS) -> None:
         self._sock = sock
         sock.setblocking(False)
-        # A token is a small write. Without TCP_NODELAY Nagle's algorithm holds it back until the
-        # one before is acknowledged: the 40 ms stutter.
+        # A token is a small write. Without TCP_NODELAY, Nagle's algorithm holds it back until the
+        # previous one is acknowledged: the 40 ms stutter.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        # What the kernel has not sent yet waits in the program instead: back-pressure is felt
+        # What the kernel has not sent yet waits in the program instead: back pressure is felt
         # after 16 KiB of unsent bytes, not after megabytes.
         if hasattr(socket, "TCP_NOTSENT_LOWAT"):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, 16 << 10)
@@ -103,7 +180,6 @@ class SocketStream:
         return self._sock.fileno()
 
     def send_now(self, data: bytes) -> int:
-        """Hand to the kernel what it takes at once. Returns that number of bytes, perhaps 0."""
         try:
             return self._sock.send(data)
         except BlockingIOError:
@@ -111,21 +187,10 @@ class SocketStream:
         except OSError as error:
             raise self._explain(error) from error
 
-    async def send_all(self, data: bytes) -> None:
-        """Send all of it. If cancelled, an unknown part has left."""
-        await trio.lowlevel.checkpoint()
-        sent = self.send_now(data)
-        while sent < len(data):
-            await self.wait_writable()
-            # `send` may take less than it was given: the rest is ours to send again.
-            sent += self.send_now(data[sent : sent + SEND_SIZE])
-
     async def wait_writable(self) -> None:
-        """Wait until `send_now` would take something, or find the connection broken."""
         await wait_writable(self._sock)
 
     def receive_now(self, max_bytes: int = READ_SIZE) -> bytes | None:
-        """What has come, without a task switch: None if nothing has, b"" as in `receive_some`."""
         try:
             return self._sock.recv(max_bytes)
         except BlockingIOError:
@@ -134,63 +199,23 @@ class SocketStream:
             raise self._explain(error) from error
 
     async def wait_readable(self) -> None:
-        """Wait until `receive_now` would not give None."""
         await wait_readable(self._sock)
 
-    async def receive_some(self, max_bytes: int = READ_SIZE) -> bytes:
-        """Wait for bytes; b"" when the peer has finished sending."""
-        await trio.lowlevel.checkpoint_if_cancelled()
-        data = self.receive_now(max_bytes)
-        if data is not None:  # else the others have their turn while this one waits
-            await trio.lowlevel.cancel_shielded_checkpoint()
-            return data
-        while data is None:
-            await self.wait_readable()
-            data = self.receive_now(max_bytes)
-        return data
-
     async def send_eof(self) -> None:
-        """Half a goodbye: FIN. The other direction stays open."""
         await trio.lowlevel.checkpoint()
         try:
             self._sock.shutdown(socket.SHUT_WR)
         except OSError as error:
             raise self._explain(error) from error
 
-    async def aclose(self, size: int = LINGER_SIZE) -> None:
-        """Send FIN, read and drop what the peer still sends until its FIN, close.
-
-        A plain close while bytes of the peer lie unread sends RST, and RST throws away what the
-        peer has not read yet: the end of a long answer, or the 413 to an upload that is under way.
-        So the rest is read, while it keeps coming, for a bounded time.
-
-        Args:
-            size: how much is read, in bytes; a peer that sends more gets the RST.
-        """
-        try:
-            with trio.move_on_after(LINGER_SECONDS, shield=True) as waiting:
-                begun = trio.current_time()
-                await self.send_eof()
-                while size > 0 and (data := await self.receive_some()):
-                    size -= len(data)
-                    now = trio.current_time()
-                    waiting.deadline = min(now, begun + LINGER_TOTAL_SECONDS) + LINGER_SECONDS
-                    waiting.shield = now < begun + LINGER_SECONDS  # whoever cancels waits no longer
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            pass
-        finally:
-            self.close()
-
     def close(self) -> None:
-        """Close at once. A task that waits on the socket gets `trio.ClosedResourceError`."""
         if self._sock.fileno() >= 0:
-            notify_closing(self._sock)  # else the waiter would hang for ever
+            notify_closing(self._sock)  # else a waiting task would hang for ever
             if tell := CLOSING.get(self._sock.fileno()):
                 tell()
             self._sock.close()
 
     def reset(self) -> None:
-        """Close with an RST, which no peer can take for the end of what was said."""
         if self._sock.fileno() >= 0:
             self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.close()
@@ -201,14 +226,21 @@ class SocketStream:
         return trio.BrokenResourceError(f"the connection is broken: {error}")
 
 
+class Connect(Protocol):
+    """Opens a connection: `connect`, or a function of a test that returns a stream in memory."""
+
+    async def __call__(self, host: str, port: int, *, stall_seconds: float) -> ByteStream: ...
+
+
 async def connect(host: str, port: int, *, stall_seconds: float = STALL_SECONDS) -> SocketStream:
     """Open a connection, trying all addresses of the host (RFC 8305).
 
     Args:
-        stall_seconds: see `SocketStream`.
+        host, port: A name or an address, and the number of a port.
+        stall_seconds: See `SocketStream`.
 
     Raises:
-        OSError: nobody listens there, or there is no such host.
+        OSError: Nobody listens there, or there is no such host.
     """
     try:
         opened = await trio.open_tcp_stream(host, port)

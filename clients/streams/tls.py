@@ -5,17 +5,18 @@
     17 03 03 00 13  e0 07 …                 an alert in disguise: close_notify, "I have finished"
     type version length
 
-Every record has these five bytes before it, and only they can be read on the way: who listens
-learns how long each piece is, not what it says.
+Every record begins with these five bytes, and an eavesdropper can read only them: the length of
+each record, not its content.
 
-OpenSSL does the cryptography and knows no socket: an `ssl.SSLObject` between two `MemoryBIO`s is a
-machine that takes bytes and gives bytes, as the decoders of `protocol/` are. `TLSStream` carries
-them to a byte stream and back, and is a byte stream itself. The rules it keeps:
+OpenSSL does the cryptography and knows no socket. An `ssl.SSLObject` between two `MemoryBIO`s takes
+bytes and gives bytes, as the decoders of `protocol/` do. `TLSStream` carries them to a byte stream
+and back, and is a byte stream itself. The rules it keeps:
 
-1. What was counted as sent is in the kernel's hands, whole records of it. Of what waits, no more
-   than one record was made.
-2. Who leaves says close_notify; who does not was cut off, and `truncated` tells.
-3. The handshake proves who answers: a certificate of a known CA, for this host, in its time.
+1. `send_now` counts only bytes whose whole records the stream below has taken. At most one record
+   is encrypted ahead of that.
+2. A clean close sends close_notify; without it the stream was truncated, and `truncated` says so.
+3. The handshake proves who the peer is: its certificate is signed by a trusted CA, names this host
+   and has not expired.
 """
 
 import ssl
@@ -24,20 +25,20 @@ from typing import Any
 
 import trio
 
-from .tcp import LINGER_SECONDS, READ_SIZE, SEND_SIZE, ByteStream
+from .tcp import LINGER_SECONDS, LINGER_SIZE, READ_SIZE, ByteStream
 
-__all__ = ["HandshakeError", "Session", "TLSStream", "client_context"]
+__all__ = ["HandshakeError", "TLSParameters", "TLSStream", "client_context"]
 
 PROTOCOL = "http/1.1"  # its name in ALPN (RFC 7301 §6)
 
 # "The length [of plaintext in a record] MUST NOT exceed 2^14 bytes." (RFC 8446 §5.1)
 RECORD_SIZE = 1 << 14
 
-# So much ciphertext is read at a time that its plaintext, with that of a record whose beginning
-# came before (2^14 + 256 bytes at most, in TLS 1.2 2^14 + 2048: §5.2), is no more than READ_SIZE.
+# Ciphertext per read. Its plaintext, together with that of one record that began in an earlier read
+# (2^14 + 256 bytes at most, in TLS 1.2 2^14 + 2048: §5.2), is never longer than READ_SIZE.
 CIPHERTEXT_SIZE = READ_SIZE - (RECORD_SIZE + 2048 + 5)
 
-# How much a peer that does not read can make us say, such as answers to its key updates.
+# Limit on output queued for a peer that is not reading, such as answers to its key updates.
 MAX_UNSENT = 64 << 10
 
 # A TLS peer begins with a record of type alert (21) or handshake (22).
@@ -49,13 +50,13 @@ class HandshakeError(Exception):
 
 
 def client_context(ca_file: str | None = None) -> ssl.SSLContext:
-    """How a client of this project speaks TLS: 1.2 or newer, HTTP/1.1, no stranger trusted.
+    """Return the TLS settings of this project's clients: 1.2 or newer, HTTP/1.1, checked names.
 
     Args:
-        ca_file: certificates (PEM) to trust in place of the system's.
+        ca_file: A file of certificates (PEM) to trust in place of the system's.
 
     Raises:
-        ValueError: the file cannot be read, or holds no certificate.
+        ValueError: The file cannot be read, or holds no certificate.
     """
     try:
         context = ssl.create_default_context(cafile=ca_file)
@@ -70,14 +71,15 @@ def client_context(ca_file: str | None = None) -> ssl.SSLContext:
 
 
 @dataclass(frozen=True)
-class Session:
-    """What a handshake has agreed on, and whom it has found.
+class TLSParameters:
+    """What a handshake agreed on, and the names in the peer's certificate.
 
     Args:
-        version: such as "TLSv1.3".
-        cipher: such as "TLS_AES_256_GCM_SHA384".
-        protocol: by ALPN, or None if the peer said nothing.
-        subject, issuer: of the peer's certificate: who it is, and who vouches for that.
+        version: Such as "TLSv1.3".
+        cipher: Such as "TLS_AES_256_GCM_SHA384".
+        protocol: The protocol chosen by ALPN, or None if the peer chose none.
+        subject: The name of the peer.
+        issuer: The name of the CA that signed its certificate.
     """
 
     version: str
@@ -87,21 +89,25 @@ class Session:
     issuer: str
 
 
-class TLSStream:
+class TLSStream(ByteStream):
     """A byte stream inside TLS. Await `handshake` before anything else.
 
-    One task may receive while another sends. Errors are those of `SocketStream`.
-
     Args:
-        stream: the connection; it belongs to this one from now on.
-        context: for a client from `client_context`; for a server one with a certificate.
-        server_hostname: whom a client wants: told to the server (SNI), checked in its certificate.
-        server_side: this end is the server.
+        stream: The connection below. This stream owns it from now on.
+        context: A client's comes from `client_context`; a server's holds a certificate.
+        server_hostname: The host a client wants: sent to the server (SNI) and checked in its
+            certificate.
+        server_side: True if this end is the server.
 
     Attributes:
-        truncated: the connection has ended without close_notify. TLS cannot say whether something
-            is missing; whoever knows where the message ends must.
+        truncated: The connection ended without close_notify. TLS cannot know whether bytes are
+            missing: the reader of the message must decide.
+        ended: No more plaintext will come. A close_notify may come without a FIN, so the socket
+            below need not become readable to announce it.
     """
+
+    truncated = False
+    ended = False
 
     def __init__(
         self,
@@ -111,7 +117,6 @@ class TLSStream:
         server_hostname: str | None = None,
         server_side: bool = False,
     ) -> None:
-        self.truncated = False
         self._stream = stream
         self._peer = server_hostname or "the peer"
         self._incoming = ssl.MemoryBIO()  # ciphertext that has come
@@ -119,19 +124,18 @@ class TLSStream:
         self._tls = context.wrap_bio(
             self._incoming, self._outgoing, server_side=server_side, server_hostname=server_hostname
         )
-        self._plaintext = b""  # received and not yet asked for
-        self._ended = False  # no more of it will come
-        self._broken = ""  # why it cannot come
-        self._record = b""  # plaintext in records that the stream has not taken whole
-        self._unsent = b""  # what it has not taken of them
+        self._plaintext = b""  # received, and not yet returned to the caller
+        self._broken = ""  # the error that ends it, or ""
+        self._record = b""  # plaintext of a record that the stream below has not taken whole
+        self._unsent = b""  # ciphertext that it has not taken
         self._closed = False
 
     async def handshake(self) -> None:
-        """Agree on keys, and learn who the peer is.
+        """Agree on keys, and check who the peer is.
 
         Raises:
-            HandshakeError: the peer is not who it should be, does not speak TLS, or closed.
-                Close the stream then.
+            HandshakeError: The peer is not who it should be, does not speak TLS, or closed.
+                The caller must close the stream then.
         """
         begun = False
         try:
@@ -139,35 +143,28 @@ class TLSStream:
                 await self._flush()
                 data = await self._stream.receive_some()
                 if not data:
-                    raise HandshakeError(
-                        f"{self._peer} closed the connection in the TLS handshake"
-                    )
+                    raise HandshakeError(f"{self._peer} closed the connection in the TLS handshake")
                 if not begun and data[0] not in FIRST_BYTES:
                     raise HandshakeError(
-                        f"{self._peer} speaks no TLS: its first byte is {data[:1]!r}, "
+                        f"{self._peer} does not speak TLS: its first byte is {data[:1]!r}, "
                         "as from a port for plain http://"
                     )
                 begun = True
                 self._incoming.write(data)
             await self._flush()
-            self._decrypt()  # the peer's first words may have come with its last of the handshake
+            self._decrypt()  # the peer's first data may have come with its last handshake message
         except trio.BrokenResourceError as error:
             raise HandshakeError(f"{self._peer} broke off the TLS handshake: {error}") from error
-        # A server may answer ALPN with silence; with another protocol it would speak that one.
+        # A server may ignore ALPN. If it chose another protocol, it would speak that one.
         if (chosen := self._tls.selected_alpn_protocol()) not in (None, PROTOCOL):
             raise HandshakeError(f"{self._peer} chose to speak {chosen}, not {PROTOCOL}")
 
     @property
-    def ended(self) -> bool:
-        """All that will come has come. A goodbye needs no FIN, so nothing else may announce it."""
-        return self._ended
-
-    @property
-    def session(self) -> Session:
-        """What was agreed, after `handshake`."""
+    def parameters(self) -> TLSParameters:
+        """What `handshake` agreed on."""
         certificate = self._tls.getpeercert() or {}
         cipher = self._tls.cipher()
-        return Session(
+        return TLSParameters(
             self._tls.version() or "",
             cipher[0] if cipher else "",
             self._tls.selected_alpn_protocol(),
@@ -176,28 +173,28 @@ class TLSStream:
         )
 
     def _shake_hands(self) -> bool:
-        """One step. False: the peer's answer is needed."""
+        """Take one step. Returns False if the peer must answer first."""
         try:
             self._tls.do_handshake()
         except ssl.SSLWantReadError:
             return False
         except ssl.SSLError as error:
-            self._flush_now()  # an alert tells the peer why
+            self._flush_now()  # an alert tells the peer the reason
             raise HandshakeError(_explain(error, self._peer)) from error
         return True
 
     # ---- Plaintext in, records out
 
     def send_now(self, data: bytes) -> int:
-        """Encrypt, and hand to the stream what it takes at once.
+        """Encrypt, and hand to the stream below what it takes at once.
 
         Returns:
-            How many bytes of `data` have left in whole records, perhaps 0. A record that was not
-            taken whole waits here, and is not counted before it was: so the next call must begin
-            with the bytes after those counted, as any caller does who still has them to send.
+            The number of bytes of `data` sent in whole records, perhaps 0. A record that was taken
+            only in part waits here and is not counted yet. So the next call must begin with the
+            bytes after those counted.
 
         Raises:
-            ValueError: it begins with others.
+            ValueError: The call begins with other bytes.
         """
         sent = 0
         while sent < len(data):
@@ -211,22 +208,13 @@ class TLSStream:
             self._record = b""
         return sent
 
-    async def send_all(self, data: bytes) -> None:
-        """Send all of it. If cancelled, an unknown part has left."""
-        await trio.lowlevel.checkpoint()
-        sent = self.send_now(data)
-        while sent < len(data):
-            await self.wait_writable()
-            # A slice, or a long text would be copied for each of its records.
-            sent += self.send_now(data[sent : sent + SEND_SIZE])
-
     async def wait_writable(self) -> None:
-        """Send what waits here, until `send_now` would take something."""
+        """Send the ciphertext that waits here; then `send_now` can take bytes."""
         await self._stream.wait_writable()
         await self._flush()
 
     def _encrypt(self, piece: bytes) -> bytes:
-        """Put one record into the outgoing BIO. Returns the plaintext that fitted into it."""
+        """Put one record into the outgoing BIO. Returns the plaintext that it holds."""
         try:
             return piece[: self._tls.write(piece)]
         except ssl.SSLError as error:
@@ -236,13 +224,13 @@ class TLSStream:
             raise trio.BrokenResourceError(f"the connection is broken: {reason}") from error
 
     def _flush_now(self) -> bool:
-        """Hand over ciphertext. Returns whether the stream has all there is."""
+        """Hand ciphertext to the stream below. Returns whether it has taken all."""
         ciphertext = self._outgoing.read()
         if self._unsent:
             ciphertext = self._unsent + ciphertext
         if not ciphertext:
             return True
-        self._unsent = ciphertext  # still, if sending fails
+        self._unsent = ciphertext  # kept if sending fails
         self._unsent = ciphertext[self._stream.send_now(ciphertext) :]
         return not self._unsent
 
@@ -253,85 +241,77 @@ class TLSStream:
     # ---- Records in, plaintext out
 
     def receive_now(self, max_bytes: int = READ_SIZE) -> bytes | None:
-        """The plaintext that has come: None if none has, b"" as in `receive_some`.
+        """Return the plaintext that has come: None for nothing, b"" for the end.
 
-        If READ_SIZE was asked for, what comes next is announced by the stream below, but for the
-        end: see `ended`.
+        After a call that asks for READ_SIZE, no plaintext is left here: the stream below becomes
+        readable before more can be returned, except for the end (see `ended`).
         """
         if self._closed:
             raise trio.ClosedResourceError("this stream was closed")
         while not self._plaintext:
             if self._broken:
                 raise trio.BrokenResourceError(self._broken)
-            if self._ended:
+            if self.ended:
                 return b""
             ciphertext = self._stream.receive_now(CIPHERTEXT_SIZE)
             if ciphertext is None:
                 return None
             self._incoming.write(ciphertext)
             if not ciphertext:
-                self._ended = self.truncated = True
+                self.ended = self.truncated = True
             self._decrypt()
         data = self._plaintext[:max_bytes]
         self._plaintext = self._plaintext[max_bytes:]
         return data
 
     async def wait_readable(self) -> None:
-        """Wait until something has come: perhaps a part of a record, which is no plaintext yet."""
+        """Wait until ciphertext has come: perhaps part of a record, which gives no plaintext."""
         await self._stream.wait_readable()
 
-    async def receive_some(self, max_bytes: int = READ_SIZE) -> bytes:
-        """Wait for plaintext; b"" when no more will come: see `truncated`."""
-        await trio.lowlevel.checkpoint()
-        while (data := self.receive_now(max_bytes)) is None:
-            await self.wait_readable()
-        return data
-
     def _decrypt(self) -> None:
-        """Decrypt all that has come, at once: after a goodbye of ours (`send_eof`) OpenSSL would
-        drop it."""
+        """Decrypt at once all that has come: OpenSSL would drop it after our close_notify."""
         try:
-            while not self._ended and (self._incoming.pending or self._tls.pending()):
+            while not self.ended and (self._incoming.pending or self._tls.pending()):
                 piece = self._tls.read(READ_SIZE)
-                self._ended = not piece  # close_notify
+                self.ended = not piece  # close_notify
                 self._plaintext += piece
         except ssl.SSLWantReadError:
             pass  # a part of a record, or one that was not application data
         except ssl.SSLZeroReturnError:
-            self._ended = True  # close_notify, after our own
+            self.ended = True  # close_notify, after our own
         except ssl.SSLError as error:
-            self._ended = True
+            self.ended = True
             self._broken = f"the connection is broken: {_explain(error, self._peer)}"
-        # Reading may call for an answer, such as an alert, or new keys for a peer that changed its.
+        # Reading may produce an answer, such as an alert, or new keys if the peer changed its own.
         if self._outgoing.pending:
             self._flush_now()
             if len(self._unsent) > MAX_UNSENT:
-                raise trio.BrokenResourceError(f"{self._peer} asks much and reads nothing")
+                raise trio.BrokenResourceError(f"{self._peer} asks for answers and does not read")
 
     # ---- The end
 
     async def send_eof(self) -> None:
-        """Half a goodbye: close_notify, and FIN. The other direction stays open."""
-        self._say_goodbye()
+        """End our direction: close_notify and FIN. The other direction stays open."""
+        self._send_close_notify()
         await self._flush()
         await self._stream.send_eof()
 
-    async def aclose(self) -> None:
-        """Say goodbye, listen until the peer has said it too, close."""
+    async def aclose(self, size: int = LINGER_SIZE) -> None:
+        """Send close_notify and FIN, read and drop until the peer's FIN, close."""
         with trio.move_on_after(LINGER_SECONDS, shield=True):
             try:
-                self._say_goodbye()
+                self._send_close_notify()
                 await self._flush()
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 pass
         self._closed = True
-        await self._stream.aclose()
+        await self._stream.aclose(size)
 
     def close(self) -> None:
-        """Say close_notify if it can leave at once, and close."""
+        """Send close_notify if the stream below takes it at once, and close."""
         if not self._closed:
             self._closed = True
-            self._say_goodbye()
+            self._send_close_notify()
             try:
                 self._flush_now()
             except trio.BrokenResourceError:
@@ -339,21 +319,21 @@ class TLSStream:
             self._stream.close()
 
     def reset(self) -> None:
-        """Close with an RST and without close_notify: the peer shall see that it was cut off."""
+        """Close with an RST and without close_notify: the peer must see a truncated stream."""
         self._closed = True
         self._stream.reset()
 
     def fileno(self) -> int:
         return self._stream.fileno()
 
-    def _say_goodbye(self) -> None:
+    def _send_close_notify(self) -> None:
         try:
             self._tls.unwrap()
         except ssl.SSLError:
-            pass  # close_notify is in the outgoing BIO; the peer's own is not waited for
+            pass  # close_notify is in the outgoing BIO; we do not wait for the peer's
 
 
-# How certificates are usually written (RFC 4514 §3).
+# The usual short names of the parts of a distinguished name (RFC 4514 §3).
 SHORT = {
     "commonName": "CN",
     "organizationName": "O",
@@ -363,8 +343,8 @@ SHORT = {
     "localityName": "L",
 }
 
-# What OpenSSL found wrong in a certificate (x509_vfy.h), and what to do.
-NO_ROOT = "it is signed by no CA that is trusted here ({}); --ca-file names one of your own"
+# OpenSSL's codes for a bad certificate (x509_vfy.h), and what a person can do about it.
+NO_ROOT = "no CA that is trusted here signed it ({}); --ca-file names one of your own"
 OTHER_NAME = "it is for another name ({})"
 CERTIFICATE_FAULTS = {
     9: "it is not valid yet, or this machine's clock is wrong",
@@ -375,12 +355,12 @@ CERTIFICATE_FAULTS = {
 
 
 def _name(parts: Any) -> str:
-    """A distinguished name, of the form that `getpeercert` gives: CN=example.com, O=…"""
+    """Write a distinguished name, as `getpeercert` returns it: CN=example.com, O=…"""
     return ", ".join(f"{SHORT.get(key, key)}={value}" for part in parts for key, value in part)
 
 
 def _explain(error: ssl.SSLError, peer: str) -> str:
-    """What a person can act on."""
+    """Return a reason that a person can act on."""
     if isinstance(error, ssl.SSLCertVerificationError):
         fault = CERTIFICATE_FAULTS.get(error.verify_code, "{}").format(error.verify_message)
         return f"the certificate of {peer} is refused: {fault}"

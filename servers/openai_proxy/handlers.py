@@ -20,7 +20,8 @@ import trio
 
 from clients.chat import LOOPBACK
 from clients.http.client import Client, Response, open_client
-from clients.streams.poller import Arrivals
+from clients.streams.poller import Poller
+from clients.streams.tcp import Connect, connect
 from protocol.openai.common import ErrorBody
 
 from ..http.access import Access
@@ -95,13 +96,17 @@ class Relay:
     Args:
         upstream: the API behind.
         metrics: where exchanges are counted.
+        connect: Opens a connection to the upstream.
     """
 
-    def __init__(self, upstream: Upstream, metrics: Metrics) -> None:
+    def __init__(
+        self, upstream: Upstream, metrics: Metrics, connect: Connect = connect
+    ) -> None:
         self._upstream = upstream
+        self._connect = connect
         self._metrics = metrics
         self._client: Client | None = None
-        self._arrivals = Arrivals()
+        self._arrivals = Poller()
         self._ready = trio.Event()
         self._searching = trio.Lock()
         self.running = 0
@@ -112,7 +117,7 @@ class Relay:
         """Hold the connections to the API behind, until cancelled."""
         clocks = self._upstream.clocks
         async with open_client(
-            ca_file=self._upstream.ca_file, connect_seconds=clocks.connect
+            ca_file=self._upstream.ca_file, connect_seconds=clocks.connect, connect=self._connect
         ) as client:
             self._client = client
             self._ready.set()
@@ -273,16 +278,19 @@ def _refused(code: str, message: str) -> Reply:
     return error_reply(400, ErrorBody(message, "invalid_request_error", None, code))
 
 
-def routes(upstream: Upstream, access: Access | None = None) -> Routes:
+def routes(
+    upstream: Upstream, access: Access | None = None, connect: Connect = connect
+) -> Routes:
     """All routes of this server.
 
     Args:
         upstream: the API behind.
         access: who may use it; by default programs on this machine, and the chat page.
+        connect: Opens a connection to the upstream, by default over TCP.
     """
     access = access or Access(origins=PAGES, hosts=HOSTS)
     metrics = Metrics()
-    relay = Relay(upstream, metrics)
+    relay = Relay(upstream, metrics, connect)
 
     async def home(request: Request) -> Reply:
         return Reply("A proxy of the OpenAI API, no page: a client's base URL is /v1 here.\n")

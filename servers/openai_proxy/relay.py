@@ -31,7 +31,7 @@ import trio
 
 from clients.http.client import Response
 from clients.http.errors import RequestError
-from clients.streams.poller import Arrivals
+from clients.streams.poller import Poller
 
 from ..http.body import Body
 from ..http.forwarding import end_to_end, status_of
@@ -112,7 +112,7 @@ class Exchange:
     def __init__(
         self,
         asking: AbstractAsyncContextManager[Response],
-        arrivals: Arrivals,
+        arrivals: Poller,
         clocks: Clocks,
         record: Record,
         finished: Callable[[Record], None] | None = None,
@@ -208,7 +208,7 @@ class Exchange:
             # event. The first event may move it nearer, by no more than the idle clock.
             look = trio.current_time() + self._clocks.idle
             with trio.move_on_at(min(look, self._clock(passage.heard)[0])):
-                await self._arrivals.each(passage.stream, passage.take)
+                await self._arrivals.poll(passage.stream, passage.take)
                 return True
             if self._clock(passage.heard)[0] <= trio.current_time():
                 return False

@@ -1,4 +1,4 @@
-"""The chat client: every delta when it comes, and every end by its name."""
+"""The chat client: each delta as soon as it comes, and the right error for each bad end."""
 
 import traceback
 from collections.abc import AsyncIterator
@@ -11,8 +11,8 @@ import trio
 from clients.chat import APIError, ChatError, CutOffError, UnreadableError, stream_chat
 from clients.http.errors import ConnectError, RequestError
 from clients.streams.tcp import SocketStream
-from clients.streams.tls import Session, TLSStream
-from clients.tap import Observer
+from clients.streams.tls import TLSParameters, TLSStream
+from clients.tap import WireObserver
 from protocol.openai.chat_completions import ChatRequest, RequestMessage, StreamOptions
 from protocol.openai.deltas import ChatDelta, TokenCount
 from protocol.secret import Secret
@@ -24,14 +24,14 @@ from servers.llm.pace import Pace
 from ..servers.driving import running
 from ..servers.openai_proxy.behind import END, EVENTS, Behind, behind, chunked, read_request, whole
 from ..streams import SAFETY
-from .http.asking import ASK, DONE, JSON, STOP, event, told
+from .http.asking import ASK, DONE, JSON, STOP, ask, event
 from .streams.tls_peers import CA, server_context
 
 KEY = Secret("sk-canary-of-the-chat-client")
 
 
 async def test_request() -> None:
-    """What is None is left out, and the stream is asked for."""
+    """Fields that are None are left out, and `stream` is true."""
     async with behind(EVENTS + chunked(STOP + DONE) + END) as api:
         asked = ChatRequest("m", [RequestMessage("user", "你")], stream_options=StreamOptions(True))
         url = f"http://localhost:{api.port}/v1/"
@@ -47,8 +47,8 @@ async def test_request() -> None:
     )
 
 
-async def test_each_delta_when_it_comes() -> None:
-    """The next does not exist before this one was seen."""
+async def test_each_delta_is_delivered_as_soon_as_it_comes() -> None:
+    """The server sends the next one only after the test has read this one."""
     pieces = [EVENTS, *(chunked(event(word)) for word in "abc"), chunked(STOP + DONE) + END]
     async with behind(*pieces, held=True) as api:
         api.go.release()
@@ -61,7 +61,7 @@ async def test_each_delta_when_it_comes() -> None:
             assert [delta.finish_reason async for delta in answer] == ["stop"]
 
 
-async def test_leaving_the_block_stops_it() -> None:
+async def test_leaving_the_block_closes_the_connection() -> None:
     async with behind(EVENTS + chunked(event("a")), stays=True) as api:
         async with stream_chat(f"http://127.0.0.1:{api.port}/v1", ASK) as answer:
             assert (await anext(answer)).text == "a"
@@ -87,25 +87,25 @@ ENDINGS = {
 
 @pytest.mark.parametrize(("body", "kind"), ENDINGS.values(), ids=ENDINGS)
 async def test_ending(body: bytes, kind: type[ChatError] | None) -> None:
-    """All that came before is given out first."""
+    """All deltas before the end are delivered first."""
     async with behind(EVENTS + body) as api:
-        text, error = await told(api.port)
+        text, error = await ask(api.port)
     assert (text, type(error)) == ("你好", kind or type(None))
 
 
-async def test_a_line_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The limit is the parser's; what was good before it is given out."""
+async def test_an_endless_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit is the parser's. The deltas before that line are delivered."""
     monkeypatch.setattr(
         "clients.chat.EventStreamParser", lambda: EventStreamParser(max_line_size=100)
     )
     async with behind(EVENTS + chunked(event("a") + b"x" * 200)) as api:
-        text, error = await told(api.port)
+        text, error = await ask(api.port)
     assert (text, str(error)) == ("a", "a line of the event stream is over 100 bytes (at byte 178)")
 
 
 async def test_reset() -> None:
     async with behind(EVENTS + TEXT, resets=True) as api:
-        _, error = await told(api.port)
+        _, error = await ask(api.port)
     assert isinstance(error, CutOffError)
 
 
@@ -114,23 +114,23 @@ async def test_nobody_listens() -> None:
     port = listener.socket.getsockname()[1]
     await listener.aclose()
     with pytest.raises(ConnectError):
-        await told(port)
+        await ask(port)
 
 
-async def test_a_key_goes_over_no_network_in_the_clear() -> None:
+async def test_a_key_is_not_sent_over_a_network_in_plain_text() -> None:
     with pytest.raises(ValueError, match=r"^a key over plain http:// .*: http://example\.com/v1$"):
         async with stream_chat("http://example.com/v1", ASK, key=KEY):
             pass
 
 
 async def test_the_key_is_in_no_error() -> None:
-    """Not when the server quotes it, nor when it cannot be sent."""
+    """Neither if the server quotes it, nor if it cannot be sent."""
     key = Secret("a-key-of-no-form\n")
     quoted = b'{"error":{"message":"bad key: %b"}}' % KEY.reveal().encode()
     async with behind(whole(quoted, "401 Unauthorized", JSON)) as api:
         for secret in (KEY, key):
             try:
-                _, error = await told(api.port, secret)
+                _, error = await ask(api.port, secret)
                 assert isinstance(error, APIError)
                 raise error
             except Exception as error:
@@ -141,17 +141,17 @@ async def test_the_key_is_in_no_error() -> None:
 # ---- Seen by an observer
 
 
-class Log(Observer):
-    """All that it is told, but for what was sent."""
+class Log(WireObserver):
+    """Records all calls."""
 
     def __init__(self) -> None:
-        self.session: Session | None = None
+        self.parameters: TLSParameters | None = None
         self.bytes = {"tcp": b"", "http": b""}
         self.requests = {"tcp": b"", "http": b""}
         self.events: list[ServerSentEvent] = []
 
-    def secured(self, session: Session) -> None:
-        self.session = session
+    def secured(self, parameters: TLSParameters) -> None:
+        self.parameters = parameters
 
     def sent(self, layer: str, data: bytes) -> None:
         self.requests[layer] += data
@@ -164,8 +164,8 @@ class Log(Observer):
 
 
 async def test_observed() -> None:
-    """All bytes of both layers, the same without TLS; and each event."""
-    sent = EVENTS + TEXT + chunked(STOP + DONE)  # the last chunk is not waited for
+    """It sees each event, and the bytes of both layers, which are the same without TLS."""
+    sent = EVENTS + TEXT + chunked(STOP + DONE)  # the client does not wait for the last chunk
     log = Log()
     async with (
         behind(sent) as api,
@@ -175,11 +175,11 @@ async def test_observed() -> None:
     assert log.bytes == {"tcp": sent, "http": sent}
     assert log.requests == dict.fromkeys(("tcp", "http"), api.requests[0])
     assert [event.data[:7] for event in log.events] == ['{"choic'] * 3 + ["[DONE]"]
-    assert log.session is None
+    assert log.parameters is None
 
 
 @asynccontextmanager
-async def secure_api(body: bytes, goodbye: bool = True) -> AsyncIterator[Behind]:
+async def secure_api(body: bytes, close_notify: bool = True) -> AsyncIterator[Behind]:
     (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
     api = Behind(listener.socket.getsockname()[1], [])
 
@@ -189,7 +189,7 @@ async def secure_api(body: bytes, goodbye: bool = True) -> AsyncIterator[Behind]
         await stream.handshake()
         api.requests.append(await read_request(stream))
         await stream.send_all(body)
-        await (stream if goodbye else sock).aclose()
+        await (stream if close_notify else sock).aclose()
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(trio.serve_listeners, serve, [listener])
@@ -198,7 +198,7 @@ async def secure_api(body: bytes, goodbye: bool = True) -> AsyncIterator[Behind]
 
 
 async def test_observed_over_tls(tmp_path: Path) -> None:
-    """Records outside, HTTP inside, and who it was."""
+    """It sees records, the HTTP inside them, and the TLS parameters."""
     ca_file = str(tmp_path / "ca.pem")
     CA.cert_pem.write_to_path(ca_file)
     sent = EVENTS + TEXT + chunked(STOP + DONE) + END
@@ -211,24 +211,24 @@ async def test_observed_over_tls(tmp_path: Path) -> None:
     assert log.requests["http"] == api.requests[0]
     assert KEY.reveal().encode() not in log.requests["tcp"]
     assert len(log.bytes["tcp"]) > len(sent)
-    assert log.session is not None
-    assert (log.session.version, log.session.protocol) == ("TLSv1.3", "http/1.1")
-    assert log.session.cipher.startswith("TLS_")
-    assert "O=trustme" in log.session.subject
-    assert "O=trustme" in log.session.issuer
+    assert log.parameters is not None
+    assert (log.parameters.version, log.parameters.protocol) == ("TLSv1.3", "http/1.1")
+    assert log.parameters.cipher.startswith("TLS_")
+    assert "O=trustme" in log.parameters.subject
+    assert "O=trustme" in log.parameters.issuer
 
 
-@pytest.mark.parametrize("goodbye", [True, False])
-async def test_a_body_that_ends_with_a_tls_connection(goodbye: bool, tmp_path: Path) -> None:
-    """Behind a tap as without: who ends without close_notify was cut off."""
+@pytest.mark.parametrize("close_notify", [True, False])
+async def test_a_body_that_ends_with_a_tls_connection(close_notify: bool, tmp_path: Path) -> None:
+    """Without close_notify it is truncated, and an observed stream tells that too."""
     ca_file = str(tmp_path / "ca.pem")
     CA.cert_pem.write_to_path(ca_file)
     until_close = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + STOP
-    async with secure_api(until_close, goodbye) as api:
+    async with secure_api(until_close, close_notify) as api:
         url = f"https://localhost:{api.port}/v1"
         async with stream_chat(url, ASK, ca_file=ca_file, observer=Log()) as answer:
             assert (await anext(answer)).finish_reason == "stop"
-            with pytest.raises(StopAsyncIteration if goodbye else CutOffError):
+            with pytest.raises(StopAsyncIteration if close_notify else CutOffError):
                 await anext(answer)
 
 
@@ -236,7 +236,7 @@ async def test_a_body_that_ends_with_a_tls_connection(goodbye: bool, tmp_path: P
 
 
 async def test_the_simulated_model() -> None:
-    """Thinking, text, the end, the usage."""
+    """Its thinking, text, finish_reason and usage."""
     async with running(chat.routes(Pace(0, 0))) as server:
         asked = ChatRequest("echo", ASK.messages, stream_options=StreamOptions(True))
         async with stream_chat(f"http://127.0.0.1:{server.port}/v1", asked) as answer:
@@ -251,12 +251,12 @@ async def test_the_simulated_model() -> None:
 
 
 WAITING = {"half-chunk", "stall", "stall-heartbeat", "drip", "hang"}
-TWICE = {"duplicate", "invalid-utf8"}  # another text, of which nobody can know
+TWICE = {"duplicate", "invalid-utf8"}  # they change the text, and no client can notice
 
 
 @pytest.mark.parametrize("fault", sorted(set(WAYS) - WAITING - TWICE))
 async def test_no_fault_looks_like_success(fault: str) -> None:
-    """All of the text, or an error; never a part of it as if it were whole."""
+    """The client gives all of the text or an error, never a part that looks complete."""
     async with running(chat.routes(Pace(0, 0))) as server:
         asked = ChatRequest(f"fault-{fault}", ASK.messages)
         text, error = "", ""

@@ -1,4 +1,4 @@
-"""What the chat client makes of servers that answer in their own way."""
+"""How the chat client reads servers that answer in ways of their own."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from protocol.openai.chat_completions import ChatRequest
 from protocol.openai.deltas import ChatDelta
 
 from ..servers.openai_proxy.behind import END, EVENTS, behind, chunked, whole
-from .http.asking import ASK, DONE, JSON, STOP, event, told
+from .http.asking import ASK, DONE, JSON, STOP, ask, event
 
 LIMITED = b'{"error":{"message":"Slow down, sk-proj-abcdef","code":"rate_limit"}}'
 HTML = "Content-Type: text/html"
@@ -70,7 +70,7 @@ REFUSALS = {
 @pytest.mark.parametrize(("response", "kind", "message"), REFUSALS.values(), ids=REFUSALS)
 async def test_refusal(response: bytes, kind: type[ChatError], message: str) -> None:
     async with behind(response) as api:
-        _, error = await told(api.port)
+        _, error = await ask(api.port)
     assert (type(error), str(error)) == (kind, message)
     if isinstance(error, APIError) and error.status == 429:
         assert (error.code, error.retry_after, error.request_id) == ("rate_limit", "7", "r")
@@ -107,7 +107,7 @@ SHAPES = {
 
 @pytest.mark.parametrize(("data", "text"), SHAPES.values(), ids=SHAPES)
 async def test_shapes(data: str, text: str) -> None:
-    """Nothing is lost, and the answer goes on; more of them are in tests/vectors/deltas.json."""
+    """No text is lost, and the answer goes on. tests/vectors/deltas.json has more of them."""
     events = f"data: {data}\n\n".encode() + event("好") + DONE
     async with (
         behind(EVENTS + chunked(events) + END) as api,
@@ -122,19 +122,19 @@ async def test_half_a_character_at_the_end() -> None:
     half = b'data: {"choices":[{"delta":{"content":"a\\ud83d"}}]}\n\n'
     for end in (DONE, STOP, half + b'data: {"error":"full"}\n\n'):
         async with behind(EVENTS + chunked(half + end) + END) as api:
-            text, _ = await told(api.port)
+            text, _ = await ask(api.port)
         assert text in ("a\ufffd", "a\ufffda\ufffd")
 
 
-async def test_words_beside_an_error() -> None:
+async def test_text_in_the_event_of_an_error() -> None:
     last = b'data: {"choices":[{"delta":{"content":"!"}}],"error":"full"}\n\n'
     async with behind(EVENTS + chunked(event("a") + last + event("b")) + END) as api:
-        text, error = await told(api.port)
+        text, error = await ask(api.port)
     assert (text, str(error)) == ("a!", "full")
 
 
 async def test_one_of_several_answers() -> None:
-    """Who asks for two gets the first of them, however they are mixed."""
+    """A client that asks for two answers gets the first, however they are mixed."""
     mixed = b"".join(
         f'data: {{"choices":[{{"index":{n},"delta":{{"content":"{n}"}}}}]}}\n\n'.encode()
         for n in (1, 0, 1, 0)

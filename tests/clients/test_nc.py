@@ -1,4 +1,4 @@
-"""Our netcat as a program: pipes, a terminal's Ctrl-C, and a peer that is a socket of the test."""
+"""Our netcat as a program: pipes, Ctrl-C, and a socket of the test as its peer."""
 
 import signal
 import socket
@@ -26,7 +26,7 @@ def listener() -> Iterator[socket.socket]:
 
 
 def start_nc(start: Start, listener: socket.socket, *flags: str) -> tuple[Process, socket.socket]:
-    """nc as a client, and the other end of its connection."""
+    """Start nc as a client. Returns it, and the other end of its connection."""
     host, port = listener.getsockname()
     process = start(*NC, *flags, host, str(port))
     peer, _ = listener.accept()
@@ -42,11 +42,11 @@ def send(process: Process, data: bytes) -> None:
 def end_input(process: Process) -> None:
     assert process.stdin is not None
     process.stdin.close()
-    process.stdin = None  # else `communicate` would look at it
+    process.stdin = None  # else `communicate` would use it
 
 
 def receive(peer: socket.socket, size: int) -> bytes:
-    """Exactly so many bytes, or fewer if that is the end."""
+    """Receive exactly so many bytes, or fewer if the end comes first."""
     data = b""
     while len(data) < size and (more := peer.recv(size - len(data))):
         data += more
@@ -62,7 +62,7 @@ def read(process: Process, size: int) -> bytes:
 
 
 def test_pipe(start: Start, listener: socket.socket) -> None:
-    """Bytes both ways, nothing added; it ends when the peer closes, with 0."""
+    """Bytes pass both ways unchanged. When the peer closes, it exits with 0."""
     process, peer = start_nc(start, listener)
     with peer:
         send(process, b"GET /\n\r\0\xff")
@@ -73,8 +73,8 @@ def test_pipe(start: Start, listener: socket.socket) -> None:
     assert outputs(process) == (0, "", "")
 
 
-def test_the_end_of_input_is_no_goodbye(start: Start, listener: socket.socket) -> None:
-    """Like OpenBSD's: it goes on printing and says no FIN, which some servers take for one."""
+def test_the_end_of_input_sends_no_fin(start: Start, listener: socket.socket) -> None:
+    """Like OpenBSD's it goes on printing. A FIN would look like a disconnect to some servers."""
     process, peer = start_nc(start, listener)
     with peer:
         send(process, b"ask")
@@ -115,7 +115,7 @@ CRLF = {
 def test_crlf(
     typed: list[bytes], sent: list[bytes], monkeypatch: pytest.MonkeyPatch, listener: socket.socket
 ) -> None:
-    """`-C`: each LF leaves as CR LF (RFC 9112 §2.2), however the input was cut."""
+    """`-C`: each LF is sent as CR LF (RFC 9112 §2.2), however the input was cut."""
     reads = iter([*typed, b""])
     monkeypatch.setattr("clients.nc._read_input", lambda: next(reads))
     host, port = listener.getsockname()
@@ -134,7 +134,7 @@ def test_crlf(
 
 
 def test_crlf_as_typed(start: Start, listener: socket.socket) -> None:
-    """Line by line, each at once: this is how a request is typed."""
+    """Each line is sent at once: a person types a request line by line."""
     process, peer = start_nc(start, listener, "-C")
     with peer:
         for line in (b"GET / HTTP/1.1", b"Host: a", b""):
@@ -142,8 +142,8 @@ def test_crlf_as_typed(start: Start, listener: socket.socket) -> None:
             assert receive(peer, len(line) + 2) == line + b"\r\n"
 
 
-def test_much(start: Start, listener: socket.socket) -> None:
-    """A megabyte out and back, through buffers that are smaller."""
+def test_a_megabyte_both_ways(start: Start, listener: socket.socket) -> None:
+    """Through buffers that are smaller."""
     process, peer = start_nc(start, listener, "-N")
     much = bytes(range(256)) * 4096
 
@@ -161,7 +161,7 @@ def test_much(start: Start, listener: socket.socket) -> None:
 
 
 def start_listener(start: Start, *flags: str) -> tuple[Process, int]:
-    """nc as a server, and its port."""
+    """Start nc as a server. Returns it, and its port."""
     process = start(*NC, "-l", *flags, "127.0.0.1", "0")
     line = line_of(process.stderr)
     assert line.startswith("listening on 127.0.0.1 port ")
@@ -169,11 +169,11 @@ def start_listener(start: Start, *flags: str) -> tuple[Process, int]:
 
 
 def test_listen(start: Start) -> None:
-    """One client; the end of the input ends it, with a FIN."""
+    """It serves one client. The end of its input sends a FIN and ends it."""
     process, port = start_listener(start)
     with socket.create_connection(("127.0.0.1", port), SECONDS) as client:
         client.sendall(b"question")
-        client.shutdown(socket.SHUT_WR)  # half a goodbye: the answer is still to come
+        client.shutdown(socket.SHUT_WR)  # a FIN: the answer is still to come
         assert read(process, 8) == b"question"
         send(process, b"answer")
         assert receive(client, 6) == b"answer"
@@ -183,7 +183,7 @@ def test_listen(start: Start) -> None:
 
 
 def test_listen_serves_a_real_client(start: Start) -> None:
-    """Type the response, and be a server."""
+    """The response is typed on its standard input."""
     process, port = start_listener(start, "-C")
     send(process, b"HTTP/1.1 200 OK\nContent-Length: 3\n\nhi\n")
 
@@ -198,8 +198,8 @@ def test_listen_serves_a_real_client(start: Start) -> None:
     assert asked == f"GET /a HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n"
 
 
-def test_listen_ends_a_body_by_its_fin(start: Start) -> None:
-    """The client waits for the end of the connection: it comes with the end of the input."""
+def test_listen_ends_a_body_with_its_fin(start: Start) -> None:
+    """The client waits for the end of the connection, which comes at the end of the input."""
     process, port = start_listener(start, "-C")
     send(process, b"HTTP/1.0 200 OK\n\nhi\n")
     end_input(process)
@@ -225,7 +225,7 @@ def test_listen_on_a_busy_port(start: Start, listener: socket.socket) -> None:
 def test_no_connection(
     host: str, listener: socket.socket, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Exit code 1 and one line that says what was tried."""
+    """Exit code 1, and one line that names the host and the port."""
     port = listener.getsockname()[1]
     listener.close()
     assert main([host, str(port)]) == 1
@@ -244,7 +244,7 @@ def test_bad_port(port: str, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_peer_resets(start: Start, listener: socket.socket) -> None:
-    """What came is printed, and then why there is no more."""
+    """It prints what came, and then the reason of the end."""
     process, peer = start_nc(start, listener)
     peer.sendall(b"half")
     assert read(process, 4) == b"half"
@@ -257,15 +257,15 @@ def test_peer_resets(start: Start, listener: socket.socket) -> None:
 
 
 def test_peer_closes_while_we_still_send(start: Start, listener: socket.socket) -> None:
-    """What it said before is printed; the broken pipe on our side is no news."""
+    """It prints what came, and no error: our broken pipe only repeats that the peer closed."""
     process, peer = start_nc(start, listener)
     with peer:
         peer.sendall(b"enough")
     assert outputs(process) == (0, "enough", "")
 
 
-def test_head_has_seen_enough(start: Start, listener: socket.socket) -> None:
-    """`workshop nc … | head -1`: its end is quiet."""
+def test_the_reader_of_our_output_closes(start: Start, listener: socket.socket) -> None:
+    """`workshop nc … | head -1` ends without an error."""
     process, peer = start_nc(start, listener)
     with peer:
         peer.sendall(b"first\n")

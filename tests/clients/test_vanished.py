@@ -1,4 +1,4 @@
-"""Servers that vanish without FIN or RST: who reads, who sends and who waits is told in time."""
+"""Servers that vanish without FIN or RST: each wait of a client ends in time with an error."""
 
 import math
 import socket
@@ -48,15 +48,15 @@ async def uploads(client: SocketStream, server: SocketStream) -> None:
 
 async def keeps_a_connection(client: SocketStream, server: SocketStream) -> None:
     vanish(server)
-    async with trio.open_nursery() as nursery:  # it waits for the task that listens
+    async with trio.open_nursery() as nursery:  # its end waits for the listening task
         pool = Pool(nursery, idle_seconds=1000)
         pool.put("http://h:80", client)
     assert (len(pool), client.fileno()) == (0, -1)
 
 
 @needs_vanishing
-async def test_whatever_a_client_is_doing() -> None:
-    """All at once, because each takes the stall time."""
+async def test_a_server_vanishes_at_each_stage_of_a_client() -> None:
+    """All stages run at once, because each takes the stall time."""
 
     async def run(do: Client) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -75,7 +75,7 @@ async def test_whatever_a_client_is_doing() -> None:
 @needs_vanishing
 @pytest.mark.parametrize("has_vanished", [True, False])
 async def test_an_upload_that_stalls(has_vanished: bool) -> None:
-    """To a server that has vanished, or is there and reads nothing: a client has its own time."""
+    """The server has vanished, or reads nothing: the client's `stall_seconds` ends the upload."""
     (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
     url = f"http://127.0.0.1:{listener.socket.getsockname()[1]}/"
 
@@ -111,8 +111,8 @@ async def test_an_upload_that_stalls(has_vanished: bool) -> None:
         (math.inf, [86_400_000, 21_600, 10_800]),
     ],
 )
-async def test_what_the_kernel_is_told(stall_seconds: float, options: list[int]) -> None:
-    """Milliseconds until it gives up; seconds of silence until it asks, and asks again."""
+async def test_socket_options(stall_seconds: float, options: list[int]) -> None:
+    """Milliseconds to give up; seconds of silence to the first probe, and between probes."""
     near, far = _pair()
     with near, far:
         SocketStream(near, stall_seconds=stall_seconds)

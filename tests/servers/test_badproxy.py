@@ -61,10 +61,9 @@ async def hop(
             nursery.start_soon(Connection(theirs, routes, watch, limits).serve)
             return ours
 
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("clients.http.client.connect", reach)
-            async with connected(badproxy.routes("http://origin/base/", modes(mode))) as memory:
-                yield memory
+        served = badproxy.routes("http://origin/base/", modes(mode), reach)
+        async with connected(served) as memory:
+            yield memory
         nursery.cancel_scope.cancel()
     watch.close()
 

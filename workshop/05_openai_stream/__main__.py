@@ -24,8 +24,8 @@ try:
 
     from clients.chat import ChatError, stream_chat
     from clients.http.errors import RequestError
-    from clients.streams.tls import Session, client_context
-    from clients.tap import Observer
+    from clients.streams.tls import TLSParameters, client_context
+    from clients.tap import WireObserver
     from protocol.chunked import ChunkedDecoder
     from protocol.head import HeadReader
     from protocol.http1 import Coding, response_framing
@@ -53,8 +53,13 @@ There are two ways to run this lesson:
   OPENAI_API_KEY=… python workshop/05_openai_stream  the real API; --base-url for another one"""
 
 
+<<<<<<< HEAD
 class Layers(Observer):
     """Shows an answer while it comes: a line for each event, or (`raw`) for each layer."""
+=======
+class Layers(WireObserver):
+    """Shows an answer while it comes: a line for each event, or (`raw`) for each layer of it."""
+>>>>>>> wt-cli
 
     def __init__(self, raw: bool, loud: bool = True) -> None:
         self._raw = raw
@@ -69,7 +74,7 @@ class Layers(Observer):
         self.wire = 0  # bytes received, including TLS records and heads
         self.events: list[bytes] = []
 
-    def secured(self, session: Session) -> None:
+    def secured(self, session: TLSParameters) -> None:
         self._secure = True
         say(f"TLS       {session.version}, {session.cipher}, ALPN {session.protocol}")
         say(f"TLS       certificate of {session.subject}")

@@ -17,7 +17,7 @@ try:
     from rich.cells import cell_len
 
     from clients.chat import stream_chat
-    from clients.tap import Observer
+    from clients.tap import WireObserver
     from protocol.chunked import ChunkedDecoder
     from protocol.head import HeadReader
     from protocol.openai.chat_completions import ChatRequest, RequestMessage
@@ -35,8 +35,13 @@ QUESTION = "你好 from the model 🌊"
 PICKED = 1  # 好: its event is alone in its chunk; the first token shares one with the role
 
 
+<<<<<<< HEAD
 class Reads(Observer):
     """Stores the bytes of each read from the socket."""
+=======
+class Reads(WireObserver):
+    """Remembers what each read of the socket has brought, and when."""
+>>>>>>> wt-cli
 
     def __init__(self) -> None:
         self.start = trio.current_time()

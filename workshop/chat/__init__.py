@@ -1,11 +1,11 @@
 """`workshop chat`: talk to the simulated LLM, or to any OpenAI-compatible API, in the terminal.
 
-    $ workshop chat                        a conversation; /help says more
+    $ workshop chat                        a conversation; /help lists its commands
     $ workshop chat "What is SSE?"         one question, one answer
     $ echo 你好 | workshop chat             the same on a pipe: the text and nothing else
 
 The exit code of one question says how its answer ended: 0 complete, 1 error, 3 cut off, 4 length
-limit, 130 stopped by you (Ctrl-C). In a conversation Ctrl-C stops the answer and not the program.
+limit, 130 stopped by you (Ctrl-C). In a conversation Ctrl-C stops the answer, not the program.
 """
 
 import argparse
@@ -24,16 +24,16 @@ from protocol.secret import Secret
 from servers.http.access import read_keys
 from servers.http.command import base_url, seconds
 
-from .answer import HERE, Conversation, Ending, Place
+from .answer import LOCAL_URL, ChatAPI, Conversation, Ending
 from .markdown import escape
 from .run import answer_now
-from .session import Session
+from .session import ChatSession
 
 __all__ = ["main"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command. Returns the exit code."""
+    """Run the command. Returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="workshop chat",
         description="Talk to the simulated LLM, or to any OpenAI-compatible API.",
@@ -42,24 +42,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     add = parser.add_argument
     add("question", nargs="*", help="one question; without it, standard input or a conversation")
-    add("--base-url", type=base_url, default=HERE, metavar="URL", help="API; default: %(default)s")
-    add("--model", help="whom to ask; default: sim-1 on this machine, else gpt-4o-mini")
+    url = "base URL of an API; default: %(default)s"
+    add("--base-url", type=base_url, default=LOCAL_URL, metavar="URL", help=url)
+    add("--model", help="model to ask; default: sim-1 on this machine, else gpt-4o-mini")
     add("--system", default="", metavar="TEXT", help="the system prompt")
-    add("--key-file", type=Path, metavar="FILE", help="its key; else, for https, OPENAI_API_KEY")
+    add("--key-file", type=Path, metavar="FILE", help="API key; for https else OPENAI_API_KEY")
     add("--ca-file", metavar="FILE", help="certificates (PEM) to trust in place of the system's")
     add(
         "--timeout",
         type=seconds,
         default=SILENCE,
         metavar="SECONDS",
-        help="give up when nothing came for so long; default: %(default)g",
+        help="give up after so many seconds without an event; default: %(default)g",
     )
-    add("--raw", action="store_true", help="show the bytes, as they were sent and received")
+    add("--raw", action="store_true", help="show the bytes sent and received")
     add("--no-usage", action="store_true", help="do not ask for the number of tokens")
     options = parser.parse_args(argv)
     try:
-        client_context(options.ca_file)  # a file that is none is told now
-        place = Place(
+        client_context(options.ca_file)  # a bad file is reported now
+        api = ChatAPI(
             options.base_url,
             key_of(options),
             options.ca_file,
@@ -76,19 +77,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not options.question and sys.stdin.isatty():
         if not sys.stdout.isatty():
             parser.error("no question: give it as an argument, or on standard input")
-        return Session(console, place, conversation, options.raw).run()
+        return ChatSession(console, api, conversation, options.raw).run()
     question = " ".join(options.question) or sys.stdin.read()
     question = question.encode("utf-8", "replace").decode().strip()
     if not question:
         parser.error("no question")
-    answer = answer_now(console, place, conversation, question, raw=options.raw)
+    answer = answer_now(console, api, conversation, question, raw=options.raw)
     if answer.ending is not Ending.COMPLETE:
-        print(f"workshop chat: {escape(answer.how)}", file=sys.stderr)
+        print(f"workshop chat: {escape(answer.outcome)}", file=sys.stderr)
     return answer.ending.exit_code
 
 
 class Output(Console):
-    """Our standard output. Rich would call `sys.exit` where its reader has left, in any task."""
+    """Our standard output. If its reader has closed it, rich would call `sys.exit` in any task."""
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError
@@ -99,12 +100,12 @@ def usual_model(base_url: str) -> str:
 
 
 def key_of(options: argparse.Namespace) -> Secret | None:
-    """The key in the file, or for https that of the environment.
+    """Return the key in the file, or for https the key in the environment.
 
-    A key for a real API is nobody's business on this machine's own servers.
+    The key of a real API is not sent to a server on this machine.
 
     Raises:
-        OSError, ValueError: the file cannot be used.
+        OSError, ValueError: The file cannot be used.
     """
     if options.key_file:
         return Secret(read_keys(options.key_file)[0])

@@ -1,6 +1,6 @@
-"""One answer, from the question to how it ended: what it said, and what it took.
+"""One answer, from the question to its end, with its text and its statistics.
 
-TTFT 0.31 s · 34 tokens · 41.2/s · req_426b… · complete
+    TTFT 0.31 s · 34 tokens · 41.2/s · req_426b… · complete
 """
 
 import time
@@ -12,18 +12,18 @@ import trio
 
 from clients.chat import SILENCE, APIError, ChatError, CutOffError, stream_chat
 from clients.http.errors import ConnectError, RequestError
-from clients.tap import Observer
+from clients.tap import WireObserver
 from protocol.openai.chat_completions import ChatRequest, RequestMessage, StreamOptions
 from protocol.openai.deltas import ChatDelta
 from protocol.secret import Secret
 
-__all__ = ["HERE", "Answer", "Conversation", "Ending", "Place", "Screen", "ask"]
+__all__ = ["LOCAL_URL", "Answer", "AnswerView", "ChatAPI", "Conversation", "Ending", "ask"]
 
-HERE = "http://localhost:8000/v1"  # `workshop` serves it
+LOCAL_URL = "http://localhost:8000/v1"  # `workshop` serves it
 
 
 class Ending(Enum):
-    """How an answer ended, in words; the value of each is also the exit code of one question."""
+    """How an answer ended: the words for it, and the exit code of one question."""
 
     COMPLETE = "complete", 0
     ERROR = "error", 1
@@ -36,51 +36,51 @@ class Ending(Enum):
         return self.value[1]
 
 
-class Place(msgspec.Struct, frozen=True):
-    """Whom to ask.
+class ChatAPI(msgspec.Struct, frozen=True):
+    """The API to ask.
 
     Args:
-        base_url: of an OpenAI-compatible API.
-        key: for it, or None.
-        ca_file: certificates (PEM) to trust in place of the system's.
-        count: ask for the number of tokens, which a few servers refuse.
-        silence: seconds without an event before giving up.
+        base_url: Base URL of an OpenAI-compatible API.
+        key: Its key, or None.
+        ca_file: A file of certificates (PEM) to trust in place of the system's.
+        include_usage: Ask for the number of tokens. A few servers refuse that.
+        silence: Seconds without an event before giving up.
     """
 
     base_url: str
     key: Secret | None = None
     ca_file: str | None = None
-    count: bool = True
+    include_usage: bool = True
     silence: float = SILENCE
 
 
 class Conversation(msgspec.Struct):
-    """What goes to the server with each question: it remembers nothing."""
+    """The messages sent with each question, because the server remembers nothing."""
 
     model: str
     system: str = ""
     messages: list[RequestMessage] = []
 
-    def request(self, question: str, count: bool) -> ChatRequest:
+    def request(self, question: str, include_usage: bool) -> ChatRequest:
         system = [RequestMessage("system", self.system)] if self.system else []
         messages = [*system, *self.messages, RequestMessage("user", question)]
-        options = StreamOptions(include_usage=True) if count else None
+        options = StreamOptions(include_usage=True) if include_usage else None
         return ChatRequest(self.model, messages, stream_options=options)
 
     def add(self, question: str, answer: str) -> None:
-        """Keep a question and what was answered. Without an answer it may be asked again."""
+        """Keep a question and its answer. A question without an answer is not kept."""
         if answer:
             self.messages += [RequestMessage("user", question), RequestMessage("assistant", answer)]
 
 
 class Answer(msgspec.Struct):
-    """What came, and what it took.
+    """The text of an answer, and its statistics.
 
     Attributes:
-        pieces: deltas with text or thinking.
-        tokens: as the server counts them, or None.
-        first, last: seconds from the question to the first and the last of them.
-        reason: behind the ending: an error, or a rare `finish_reason`.
+        pieces: Number of deltas with text or thinking.
+        tokens: Number of tokens as the server counts them, or None.
+        first, last: Seconds from the question to the first and to the last such delta.
+        reason: Reason of the ending: an error, or a rare `finish_reason`.
     """
 
     text: str = ""
@@ -93,7 +93,7 @@ class Answer(msgspec.Struct):
     reason: str = ""
 
     def stats(self) -> str:
-        """The line below an answer."""
+        """Return the line below an answer."""
         words = []
         if self.pieces:
             words.append(f"TTFT {self.first:.2f} s")
@@ -105,52 +105,56 @@ class Answer(msgspec.Struct):
                 words.append(f"{(many - 1) / (self.last - self.first):.1f}/s")
         if self.request_id:
             words.append(self.request_id)
-        return " · ".join([*words, self.how])
+        return " · ".join([*words, self.outcome])
 
     @property
-    def how(self) -> str:
+    def outcome(self) -> str:
         """How it ended, in words."""
         return self.ending.value[0] + (f": {self.reason}" if self.reason else "")
 
 
-class Screen(Protocol):
-    """Shows an answer while it comes."""
+class AnswerView(Protocol):
+    """Shows an answer while it arrives."""
 
     def thinking(self, piece: str) -> None: ...
     def text(self, piece: str) -> None: ...
 
 
 async def ask(
-    place: Place,
+    api: ChatAPI,
     request: ChatRequest,
-    screen: Screen,
+    view: AnswerView,
     stop: trio.CancelScope,
-    observer: Observer | None = None,
+    observer: WireObserver | None = None,
 ) -> Answer:
-    """Ask, show what comes, and say how it ended.
+    """Ask, show the answer while it arrives, and return it.
 
     Args:
-        stop: cancelled when whoever asked has read enough.
+        api: The API to ask.
+        request: The request to send.
+        view: Shows the answer.
+        stop: Its cancellation stops the answer.
+        observer: Sees the bytes and the events.
     """
     answer = Answer(ending=Ending.STOPPED)
     asked = time.perf_counter()
     with stop:
         try:
             async with stream_chat(
-                place.base_url,
+                api.base_url,
                 request,
-                key=place.key,
-                ca_file=place.ca_file,
+                key=api.key,
+                ca_file=api.ca_file,
                 observer=observer,
-                silence=place.silence,
+                silence=api.silence,
             ) as stream:
                 answer.request_id = stream.request_id
                 async for delta in stream:
                     _add(answer, delta, time.perf_counter() - asked)
                     if delta.thinking:
-                        screen.thinking(delta.thinking)
+                        view.thinking(delta.thinking)
                     if delta.said:
-                        screen.text(delta.said)
+                        view.text(delta.said)
                 answer.ending, answer.reason = _ending(stream.finish_reason)
         except CutOffError as error:
             answer.ending, answer.reason = Ending.CUT_OFF, str(error)
@@ -160,8 +164,8 @@ async def ask(
             answer.request_id = error.request_id
         except (ChatError, RequestError, ValueError) as error:
             answer.ending, answer.reason = Ending.ERROR, str(error)
-            if isinstance(error, ConnectError) and place.base_url == HERE:
-                answer.reason = f"nothing listens at {HERE}; start it with: workshop"
+            if isinstance(error, ConnectError) and api.base_url == LOCAL_URL:
+                answer.reason = f"nothing listens at {LOCAL_URL}; start it with: workshop"
     return answer
 
 
@@ -183,6 +187,6 @@ def _ending(finish_reason: str | None) -> tuple[Ending, str]:
         case None | "stop":
             return Ending.COMPLETE, ""
         case "error" | "network_error":  # a gateway whose upstream has failed
-            return Ending.ERROR, f"the server says no more than {finish_reason}"
+            return Ending.ERROR, f"the server only says {finish_reason}"
         case other:
             return Ending.COMPLETE, other

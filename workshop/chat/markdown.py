@@ -1,10 +1,10 @@
-"""Markdown that is not finished: which part of it will not change any more, and how it looks.
+"""Markdown that is still growing: which part of it is final, and how it looks.
 
     "# One\\n\\nTwo, thr"      >  the block "# One\\n\\n" is final; the tail "Two, thr" may grow
-    "```py\\nx = 1\\n\\ny"     >  nothing is: a blank line in a fence ends no block
+    "```py\\nx = 1\\n\\ny"     >  nothing is final: a blank line in a fence does not end a block
 
-A final block is drawn once. The tail is drawn again and again while it grows, so it must stay
-short, or an answer of n tokens would cost n² of work: that is what makes chat programs stutter.
+A final block is drawn once. The tail is redrawn while it grows, so it must stay short: else an
+answer of n tokens would cost n² of work, which makes chat programs stutter.
 """
 
 import re
@@ -16,57 +16,57 @@ from rich.segment import Segment
 
 __all__ = ["Blocks", "Lines", "escape"]
 
-# What a terminal obeys: C0 without tab and newline, DEL, and C1 (ECMA-48). A model's words must
-# not move the cursor, rename the window or reach the clipboard.
+# Characters that control a terminal: C0 except tab and newline, DEL, and C1 (ECMA-48). A model's
+# text must not move the cursor, rename the window or reach the clipboard.
 CONTROLS = {code: 0x2400 + code for code in range(0x20) if code not in (0x09, 0x0A)}
 CONTROLS |= {0x7F: 0x2421} | dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
-# LRO and RLO write all that follows in one direction: an address would be read backwards. The other
-# marks of direction belong to the scripts that need them (UAX #9).
+# LRO and RLO force one direction on all text after them: an address could be shown backwards. The
+# other direction marks stay, because some scripts need them (UAX #9).
 CONTROLS |= dict.fromkeys((0x202D, 0x202E), 0xFFFD)
 
-# A fence may stand in a list item. One in a quotation ends with it, and no blank line is in there.
+# A fence may stand in a list item. One in a block quote ends with the quote, at a blank line.
 FENCE = re.compile(r"[ \t]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*(`{3,}(?!.*`)|~{3,})")
 
-# HTML is shown as text: rich would leave it out. So are pictures, which it would move about.
+# HTML and pictures are shown as text: rich would drop the first and move the second.
 PARSER = MarkdownIt("commonmark", {"html": False})
-# So are the lines that say where a link leads, `[1]: https://…`: models write their sources so, and
-# what such a line defines may stand in a block that has been drawn long ago.
+# Link definitions, `[1]: https://…`, are shown as text too: models list their sources so, and the
+# link itself may stand in a block that was drawn long ago.
 PARSER.enable(["strikethrough", "table"]).disable(["image", "reference"])
 
 
 def escape(text: str) -> str:
-    """The same text with control characters to be seen in place of obeyed: ␛ for ESC."""
+    """Return the text with visible signs in place of control characters: ␛ for ESC."""
     return text.replace("\r\n", "\n").translate(CONTROLS)
 
 
 class Blocks:
     """Cuts growing Markdown into blocks.
 
-    A block ends at a blank line outside a fence, when a line follows that is not indented: an
-    indented one may belong to an item of a list. (A loose list is so cut between its items: each
-    has its own number in it.)
+    A block ends at a blank line outside a fence if the next line is not indented: an indented line
+    may belong to a list item. (So a loose list is cut between its items. Each item keeps its own
+    number.)
     """
 
     def __init__(self) -> None:
-        self._lines: list[str] = []  # whole ones, of the block under way
-        self._rest: list[str] = []  # the pieces of the last line, not yet whole
-        self._fence = ""  # how the open one began
-        self._opening = ""  # its line
+        self._lines: list[str] = []  # complete lines of the current block
+        self._rest: list[str] = []  # pieces of the last, incomplete line
+        self._fence = ""  # the mark of the open fence
+        self._opening = ""  # the first line of the open fence
         self._after_blank = False
 
     @property
     def tail(self) -> str:
-        """What is not final."""
+        """The text that is not final."""
         return "".join([*self._lines, *self._rest])
 
     def tail_end(self, lines: int, width: int) -> str:
-        """The end of the tail, for so many lines of a screen; of an open fence, still code."""
+        """Return the end of the tail that fits a screen; the end of an open fence is still code."""
         size = lines * width
         end = "".join([*self._lines[-lines:], *self._rest[-size:]])[-size:]
         return self._opening + end if self._fence and len(self._lines) > lines else end
 
     def feed(self, text: str) -> list[str]:
-        """Take more text. Returns the blocks that are final now."""
+        """Add text. Returns the blocks that are final now."""
         final: list[str] = []
         first, *others = text.split("\n")
         self._add(first, final)
@@ -76,7 +76,7 @@ class Blocks:
         return final
 
     def _add(self, piece: str, final: list[str]) -> None:
-        """A piece of a line; the first of it tells whether a block has ended before."""
+        """Add a piece of a line. The first piece shows whether a block has ended before it."""
         if self._after_blank and not self._rest and piece[:1].strip():
             final.append("".join(self._lines))
             self._lines = []
@@ -98,15 +98,15 @@ class Blocks:
 
 
 class Lines:
-    """Rendered Markdown without the blank lines around it, or the end of it.
+    """Rendered Markdown without the blank lines around it.
 
     Args:
         text: Markdown.
-        last: so many lines at most, for a screen that is not higher; None for all.
+        last: Most lines to show, counted from the end; None for all.
     """
 
     def __init__(self, text: str, last: int | None = None) -> None:
-        # A link shows where it leads: what a model calls it is no proof.
+        # A link shows its address, because a model may give it a misleading name.
         self._markdown = Markdown("", hyperlinks=False, code_theme="ansi_dark")
         self._markdown.parsed = PARSER.parse(text)
         self._last = last
@@ -126,4 +126,4 @@ def _is_blank(line: list[Segment]) -> bool:
     return not "".join(segment.text for segment in line).strip()
 
 
-# What this file does not do: make a link of `[text][1]`, whose address another line has.
+# What this file does not do: make a link of `[text][1]`, whose address is on another line.

@@ -1,4 +1,4 @@
-"""Where the questions are typed: lines, kept for the next time in a file of one's own."""
+"""The prompt: reads questions, and keeps them in a private history file."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ from types import FrameType
 try:
     import readline
     import termios
-except ModuleNotFoundError:  # Windows; its console has a history itself
+except ModuleNotFoundError:  # Windows, whose console has its own history
     readline = termios = None  # type: ignore[assignment]
 
 __all__ = ["history", "history_file", "no_echo", "read_question"]
@@ -20,17 +20,17 @@ MAX_LINES = 1000
 
 
 def history_file() -> Path:
-    """XDG_STATE_HOME/streaming-workshop/chat_history."""
+    """Return the path XDG_STATE_HOME/streaming-workshop/chat_history."""
     state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return Path(state) / "streaming-workshop" / "chat_history"
 
 
 @contextlib.contextmanager
 def history() -> Iterator[None]:
-    """The lines of the last time are there (arrow up), and those of this time the next.
+    """Load the lines of earlier runs (arrow up), and save those of this run.
 
-    What is asked may be private: nobody else can read the file. Without one, as on a disk that is
-    full, everything else works.
+    Questions may be private, so no other user can read the file. If it cannot be used, as on a full
+    disk, everything else works.
     """
     if readline is None:
         yield
@@ -52,13 +52,13 @@ def history() -> Iterator[None]:
 
 
 def read_question(prompt: str) -> str:
-    """One question: a line, or several that end in a backslash but the last.
+    """Read one question. A line that ends in a backslash is continued on the next line.
 
-    Ctrl-C leaves what was typed, if anything was: that is an empty question.
+    Ctrl-C drops what was typed, and an empty question is returned.
 
     Raises:
-        EOFError: Ctrl-D.
-        KeyboardInterrupt: Ctrl-C at an empty line.
+        EOFError: The user pressed Ctrl-D.
+        KeyboardInterrupt: The user pressed Ctrl-C at an empty line.
     """
     lines: list[str] = []
     before = signal.signal(signal.SIGINT, _interrupt)
@@ -78,14 +78,13 @@ def read_question(prompt: str) -> str:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    # Now, for when `input` has raised, readline has forgotten the line.
+    # Ask for the line now: once `input` has raised, readline has forgotten it.
     raise KeyboardInterrupt(readline.get_line_buffer() if readline else "")
 
 
 @contextlib.contextmanager
 def no_echo() -> Iterator[None]:
-    """What is typed while an answer comes is not shown now, in the middle of it, but at the next
-    prompt; and Ctrl-C shows no ^C."""
+    """Do not echo keys while an answer arrives: the next prompt shows them. Ctrl-C shows no ^C."""
     if termios is None or not sys.stdin.isatty():
         yield
         return

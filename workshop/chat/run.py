@@ -1,4 +1,4 @@
-"""An answer on the screen, and Ctrl-C: it stops the answer, and with it the server's work."""
+"""An answer on the screen, and Ctrl-C, which stops the answer and the server's work."""
 
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -6,34 +6,38 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import trio
 from rich.console import Console
 
-from .answer import Answer, Conversation, Place, ask
+from .answer import Answer, ChatAPI, Conversation, ask
 from .prompt import no_echo
-from .screen import Pipe, Terminal, Wire
+from .screen import PipeView, RawView, TerminalView
 
 __all__ = ["answer_now"]
 
-FRAME = 0.05  # seconds: so long a picture stands, however many tokens come
+FRAME = 0.05  # seconds from one repaint to the next, however many tokens come
 
 
 def answer_now(
     console: Console,
-    place: Place,
+    api: ChatAPI,
     conversation: Conversation,
     question: str,
     *,
     raw: bool = False,
     keep_thinking: bool = False,
 ) -> Answer:
-    """Ask, and show the answer while it comes. The conversation has it afterwards.
+    """Ask, show the answer while it arrives, and add it to the conversation.
 
     Args:
-        raw: show the wire.
-        keep_thinking: leave it on the screen, above the answer.
+        console: The terminal.
+        api: The API to ask.
+        conversation: The messages so far.
+        question: The next message.
+        raw: Show the bytes on the connection.
+        keep_thinking: Leave the thinking on the screen, above the answer.
 
     Raises:
-        BrokenPipeError: whoever reads our output has left.
+        BrokenPipeError: The reader of our output has closed it.
     """
-    request = conversation.request(question, place.count)
+    request = conversation.request(question, api.include_usage)
 
     async def on_terminal(stop: trio.CancelScope) -> Answer:
         changed = trio.Event()
@@ -43,53 +47,53 @@ def answer_now(
             while True:
                 await changed.wait()
                 changed = trio.Event()
-                screen.paint()
+                view.paint()
                 await trio.sleep(FRAME)
 
         async with trio.open_nursery() as nursery:
-            with Terminal(console, keep_thinking, lambda: changed.set()) as screen:
+            with TerminalView(console, keep_thinking, lambda: changed.set()) as view:
                 nursery.start_soon(paint)
-                answer = await ask(place, request, screen, stop)
+                answer = await ask(api, request, view, stop)
                 nursery.cancel_scope.cancel()
         return answer
 
     async def on_pipe(stop: trio.CancelScope) -> Answer:
-        screen = Pipe(to_terminal=console.is_terminal)
-        answer = await ask(place, request, screen, stop)
-        screen.end()
+        view = PipeView(to_terminal=console.is_terminal)
+        answer = await ask(api, request, view, stop)
+        view.end()
         return answer
 
-    async def on_wire(stop: trio.CancelScope) -> Answer:
-        answer = await ask(place, request, Pipe(shows=False), stop, Wire(console))
+    async def as_bytes(stop: trio.CancelScope) -> Answer:
+        answer = await ask(api, request, PipeView(shows=False), stop, RawView(console))
         if console.is_terminal:
-            with Terminal(console, keep_thinking) as screen:
-                screen.text(answer.text)
+            with TerminalView(console, keep_thinking) as view:
+                view.text(answer.text)
         return answer
 
     show = on_pipe if not console.is_terminal or console.is_dumb_terminal else on_terminal
     with no_echo():
-        answer = trio.run(_stoppable, on_wire if raw else show)
+        answer = trio.run(_stoppable, as_bytes if raw else show)
     conversation.add(question, answer.text)
     return answer
 
 
 async def _stoppable(show: Callable[[trio.CancelScope], Awaitable[Answer]]) -> Answer:
-    """Run with a scope that the first Ctrl-C cancels. There is no second: what follows is quick."""
+    """Run with a scope that Ctrl-C cancels. What follows is quick and needs no second Ctrl-C."""
     stop = trio.CancelScope()
-    reader_left: BrokenPipeError | None = None
+    pipe_closed: BrokenPipeError | None = None
 
-    async def obey(signals: AsyncIterator[int]) -> None:
+    async def stop_on_signal(signals: AsyncIterator[int]) -> None:
         async for _ in signals:
             stop.cancel()
 
     with trio.open_signal_receiver(signal.SIGINT) as signals:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(obey, signals)
+            nursery.start_soon(stop_on_signal, signals)
             try:
                 answer = await show(stop)
             except BrokenPipeError as error:
-                reader_left = error
+                pipe_closed = error
             nursery.cancel_scope.cancel()
-    if reader_left is not None:
-        raise reader_left
+    if pipe_closed is not None:
+        raise pipe_closed
     return answer

@@ -1,8 +1,8 @@
-"""How an answer looks while it comes: on a terminal, on a pipe, and as the bytes it came in.
+"""How an answer looks while it arrives: on a terminal, on a pipe, and as bytes.
 
-Terminal    Markdown that grows, thinking dimmed before it
-Pipe        the text and nothing else, each piece at once
-Wire        what was sent and received, before anybody has interpreted it
+    TerminalView    Markdown that grows, with dimmed thinking above it
+    PipeView        the text and nothing else, each piece at once
+    RawView         the bytes sent and received, before they are interpreted
 """
 
 import io
@@ -16,30 +16,30 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from clients.streams.tls import Session
-from clients.tap import Observer
+from clients.streams.tls import TLSParameters
+from clients.tap import WireObserver
 from protocol.secret import redact
 
 from ..runner.verdict import visible
 from .markdown import Blocks, Lines, escape
 
-__all__ = ["Pipe", "Terminal", "Wire"]
+__all__ = ["PipeView", "RawView", "TerminalView"]
 
 DIM = "dim italic"
 
 
 def line_ends() -> io.IncrementalNewlineDecoder:
-    """Makes LF of CR LF and of CR, as CommonMark has it (§2.1). A CR at the end of a piece waits
-    for the next one, which may begin with its LF."""
+    """Turn CR LF and CR into LF, the line endings of CommonMark (§2.1). A CR at the end of a piece
+    waits for the next piece, which may begin with its LF."""
     return io.IncrementalNewlineDecoder(None, translate=True)
 
 
-class Pipe:
-    """The text as it is, flushed piece by piece: what reads a pipe may want to show it too.
+class PipeView:
+    """The text as it is, flushed piece by piece: the reader of the pipe may show it at once.
 
     Args:
-        to_terminal: escape it, for a terminal that cannot move its cursor.
-        shows: or nothing.
+        to_terminal: Escape control characters: the output is a terminal without cursor movement.
+        shows: False to write nothing.
     """
 
     def __init__(self, to_terminal: bool = False, shows: bool = True) -> None:
@@ -60,18 +60,18 @@ class Pipe:
             self._in_line = not piece.endswith("\n") if piece else self._in_line
 
     def end(self) -> None:
-        """A last line end, if the text has none."""
+        """Write a last line end, if the text has none."""
         if self._in_line:
             print(flush=True)
 
 
-class Terminal(AbstractContextManager["Terminal"]):
-    """Final blocks are printed and scroll away; below them the tail is drawn again.
+class TerminalView(AbstractContextManager["TerminalView"]):
+    """Prints final blocks, which scroll away, and redraws the growing tail below them.
 
     Args:
-        console: of rich.
-        keep_thinking: leave it on the screen, above the answer.
-        changed: called when there is something to `paint`.
+        console: The terminal.
+        keep_thinking: Leave the thinking on the screen, above the answer.
+        changed: Called when there is something to `paint`.
     """
 
     def __init__(
@@ -91,9 +91,9 @@ class Terminal(AbstractContextManager["Terminal"]):
         self._thought_lines, self._text_lines = line_ends(), line_ends()
         self._blocks = Blocks()
         self._final: list[str] = []
-        self._printed = False  # something stands above: the next block wants a blank line
+        self._printed = False  # there is text above: the next block needs a blank line before it
 
-    def __enter__(self) -> "Terminal":
+    def __enter__(self) -> "TerminalView":
         self._live.start()
         return self
 
@@ -103,7 +103,7 @@ class Terminal(AbstractContextManager["Terminal"]):
         error: BaseException | None,
         where: TracebackType | None,
     ) -> None:
-        """Print what was still growing, as it is."""
+        """Print the unfinished tail as it is."""
         self._final.append(self._blocks.tail)
         self._end_thinking()
         self._print_final()
@@ -118,7 +118,7 @@ class Terminal(AbstractContextManager["Terminal"]):
         self._changed()
 
     def paint(self) -> None:
-        """Bring the screen up to date."""
+        """Update the screen."""
         height, width = max(self._console.height - 2, 1), self._console.width
         tail = self._blocks.tail_end(height, width)
         if tail.strip() or self._final:
@@ -148,16 +148,16 @@ class Terminal(AbstractContextManager["Terminal"]):
                 self._printed = True
 
 
-class Wire(Observer):
-    """Prints what passes, with its line ends to be seen, and no key."""
+class RawView(WireObserver):
+    """Prints the bytes that pass, with visible line ends and redacted keys."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._asked = time.perf_counter()
+        self._began = time.perf_counter()
 
-    def secured(self, session: Session) -> None:
-        who = f"{session.version} {session.cipher} {session.protocol} · {session.subject}"
-        self._say(f"TLS       {who}", "cyan")
+    def secured(self, parameters: TLSParameters) -> None:
+        agreed = f"{parameters.version} {parameters.cipher} {parameters.protocol}"
+        self._print(f"TLS       {agreed} · {parameters.subject}", "cyan")
 
     def sent(self, layer: str, data: bytes) -> None:
         self._show(layer, ">", data, "dim")
@@ -168,10 +168,10 @@ class Wire(Observer):
     def _show(self, layer: str, direction: str, data: bytes, style: str) -> None:
         if layer != "http":
             return
-        now = time.perf_counter() - self._asked
-        self._say(f"+{now:6.3f} s  {direction} {len(data)} bytes", "cyan")
+        now = time.perf_counter() - self._began
+        self._print(f"+{now:6.3f} s  {direction} {len(data)} bytes", "cyan")
         for line in visible(data).replace("␊", "␊\n").removesuffix("\n").split("\n"):
-            self._say(f"  {line}", style)
+            self._print(f"  {line}", style)
 
-    def _say(self, text: str, style: str) -> None:
+    def _print(self, text: str, style: str) -> None:
         self._console.print(Text(redact(escape(text)), style), soft_wrap=True)

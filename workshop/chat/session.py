@@ -1,9 +1,9 @@
 """A conversation in the terminal: questions, commands, answers.
 
-> What is SSE?            a question; a backslash at the end of a line continues it
-> /model lorem            a command
-> ^C                      leaves the line; stops an answer; twice at an empty line, leaves
-> ^D                      leaves
+    > What is SSE?            a question; a backslash at the end of a line continues it
+    > /model lorem            a command
+    > ^C                      clears the line, or stops an answer; twice at an empty line: quits
+    > ^D                      quits
 """
 
 import os
@@ -12,43 +12,43 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.text import Text
 
-from .answer import Conversation, Ending, Place
+from .answer import ChatAPI, Conversation, Ending
 from .markdown import escape
 from .prompt import history, read_question
 from .run import answer_now
 
-__all__ = ["Session"]
+__all__ = ["ChatSession"]
 
 HELP = """\
-/model NAME    ask this model from now on; without a name, say which
-/system TEXT   the system prompt; without a text, none
-/raw           show the wire, or no longer
+/model NAME    ask this model from now on; without a name, show the current one
+/system TEXT   set the system prompt; without a text, remove it
+/raw           show the bytes on the connection, or hide them again
 /save FILE     write the conversation to a new file, as Markdown
-/new           a new conversation
-/quit          leave, as Ctrl-D does
+/new           start a new conversation
+/quit          quit, as Ctrl-D does
 
-Ctrl-C stops an answer, and the conversation has what came of it.
-A backslash at the end of a line continues it. Arrow up: what you asked before."""
+Ctrl-C stops an answer; the conversation keeps what came of it.
+A backslash at the end of a line continues it. Arrow up: your earlier questions."""
 
 
-class Session:
-    """One conversation after the other, until whoever asks has had enough.
+class ChatSession:
+    """One conversation after the other, until the user quits.
 
     Args:
-        console: the terminal.
-        place: whom to ask.
-        conversation: a new one.
-        raw: show the wire from the start.
+        console: The terminal.
+        api: The API to ask.
+        conversation: A new conversation.
+        raw: Show the bytes on the connection from the start.
     """
 
     def __init__(
-        self, console: Console, place: Place, conversation: Conversation, raw: bool = False
+        self, console: Console, api: ChatAPI, conversation: Conversation, raw: bool = False
     ) -> None:
         self._console = console
-        self._place = place
+        self._api = api
         self._conversation = conversation
         self._raw = raw
-        self._leaving = False
+        self._quitting = False
         self._commands: dict[str, Callable[[str], str]] = {
             "/model": self._model,
             "/system": self._system,
@@ -60,30 +60,30 @@ class Session:
         }
 
     def run(self) -> int:
-        """Returns the exit code."""
-        self._say(f"{self._conversation.model} at {self._place.base_url} · /help · Ctrl-D leaves")
+        """Ask until the user quits. Returns the exit code."""
+        self._say(f"{self._conversation.model} at {self._api.base_url} · /help · Ctrl-D quits")
         interrupts = 0
         with history():
-            while not self._leaving and interrupts < 2:
+            while not self._quitting and interrupts < 2:
                 try:
                     question = read_question("\n> ")
                     interrupts = 0
                     if question:
-                        self._take(question)
+                        self._handle(question)
                 except KeyboardInterrupt:
                     interrupts += 1
-                    print("" if interrupts == 2 else "\n(Ctrl-C again or Ctrl-D leaves)")
+                    print("" if interrupts == 2 else "\n(Ctrl-C again or Ctrl-D quits)")
                 except EOFError:
                     print()
                     break
         return 0
 
-    def _take(self, question: str) -> None:
+    def _handle(self, question: str) -> None:
         name, _, rest = question.partition(" ")
         if name in self._commands:
             self._say(self._commands[name](rest.strip()))
         elif name.startswith("/") and name.count("/") == 1:
-            self._say(f"no command {name}; /help lists them")
+            self._say(f"no command {name}; /help lists all commands")
         else:
             self._ask(question)
 
@@ -91,7 +91,7 @@ class Session:
         self._console.print()
         answer = answer_now(
             self._console,
-            self._place,
+            self._api,
             self._conversation,
             question,
             raw=self._raw,
@@ -100,7 +100,7 @@ class Session:
         style = "dim" if answer.ending is Ending.COMPLETE else "yellow"
         self._console.print(Text("\n" * bool(answer.pieces) + escape(answer.stats()), style))
 
-    # ---- Commands: each returns what to say
+    # ---- Commands: each returns a message
 
     def _model(self, name: str) -> str:
         self._conversation.model = name or self._conversation.model
@@ -112,7 +112,7 @@ class Session:
 
     def _toggle_raw(self, _: str) -> str:
         self._raw = not self._raw
-        return "the wire is shown" if self._raw else "the wire is not shown"
+        return "the bytes are shown" if self._raw else "the bytes are hidden"
 
     def _save(self, name: str) -> str:
         if not name:
@@ -120,17 +120,17 @@ class Session:
         parts = [("system", self._conversation.system)] if self._conversation.system else []
         parts += [(message.role, message.text) for message in self._conversation.messages]
         if not parts:
-            return "nothing was said yet"
+            return "the conversation is empty"
         text = "\n".join(f"## {role}\n\n{text.rstrip()}\n" for role, text in parts)
         try:
-            # As the history: nobody else on this machine may read what was said.
+            # Private, as the history: no other user of this machine may read the conversation.
             path, flags = os.path.expanduser(name), os.O_WRONLY | os.O_CREAT | os.O_EXCL
             number = os.open(path, flags, 0o600)
             with open(number, "w", encoding="utf-8", errors="replace") as file:
                 file.write(text)
         except OSError as error:
             return f"{name}: {error.strerror}"
-        except ValueError as error:  # a name that this system's encoding of them cannot say
+        except ValueError as error:  # the system cannot encode this file name
             return f"{name}: {error}"
         return f"saved: {name}"
 
@@ -139,11 +139,11 @@ class Session:
         return "a new conversation"
 
     def _quit(self, _: str) -> str:
-        self._leaving = True
+        self._quitting = True
         return "bye"
 
     def _say(self, text: str) -> None:
         self._console.print(Text(escape(text), "dim"))
 
 
-# What this file does not do: run an answer (run.py), or draw one (screen.py).
+# What this file does not do: receive an answer (run.py), or draw one (screen.py).

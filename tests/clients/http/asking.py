@@ -1,4 +1,4 @@
-"""A question of the chat client's, and the events of which an API behind makes its answer."""
+"""A request for the chat client, and the events from which a fake upstream makes its answer."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from clients.chat import ChatError, stream_chat
 from protocol.openai.chat_completions import ChatRequest, RequestMessage
 from protocol.secret import Secret
 
-__all__ = ["ASK", "DONE", "JSON", "STOP", "event", "told"]
+__all__ = ["ASK", "DONE", "JSON", "STOP", "ask", "event"]
 
 ASK = ChatRequest("sim-1", [RequestMessage("user", "你好")])
 JSON = "Content-Type: application/json"
@@ -21,8 +21,8 @@ STOP = event("", '"stop"')
 DONE = b"data: [DONE]\n\n"
 
 
-async def told(port: int, key: Secret | None = None) -> tuple[str, ChatError | None]:
-    """All the text, and what it ended with."""
+async def ask(port: int, key: Secret | None = None) -> tuple[str, ChatError | None]:
+    """Ask the server at this port. Returns the text, and the error that ended it."""
     text = ""
     try:
         async with stream_chat(f"http://127.0.0.1:{port}/v1", ASK, key=key) as answer:

@@ -1,4 +1,4 @@
-"""A request, the pool and the tunnel, cancelled at every await: nothing is in use afterwards."""
+"""A request, the pool and the tunnel, cancelled at every await: no connection stays open."""
 
 import ssl
 from collections.abc import AsyncIterator
@@ -19,11 +19,11 @@ from ..streams.tls_peers import CA, server_context
 ANSWER = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"
 REST = b"3\r\ndef\r\n0\r\n\r\n"
 TUNNEL = b"HTTP/1.1 200 Connection established\r\n\r\n"
-BODY = b"x" * (1 << 20)  # more than a connection takes at once
+BODY = b"x" * (1 << 20)  # more than one write takes
 
 
 class Peer:
-    """A server that knows how many connections are open."""
+    """A server that counts its open connections."""
 
     def __init__(self, context: ssl.SSLContext | None = None) -> None:
         self.port = 0
@@ -95,7 +95,7 @@ async def test_a_request(scheme: str, method: str, tmp_path: Path) -> None:
 
 
 async def test_a_client_and_its_pool() -> None:
-    """What is not used again is closed; what waits in the pool is whole, and there at most once."""
+    """Afterwards each open connection is in the pool, at most one, and it can be reused."""
     async with listening() as peer, open_client() as client:
         for cancelled in at_each_await():
             with cancelled:
@@ -105,7 +105,7 @@ async def test_a_client_and_its_pool() -> None:
                 while peer.connections > len(client._pool):
                     await trio.lowlevel.checkpoint()
             assert len(client._pool) <= 1
-            await whole_answer(client, peer)  # whatever was left there can be used
+            await whole_answer(client, peer)  # a connection in the pool can be used
             assert len(client._pool) == 1
 
 

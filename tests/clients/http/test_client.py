@@ -1,4 +1,4 @@
-"""The HTTP client: bytes of a response in, pieces of its body out; a cut body is never whole."""
+"""The HTTP client: response bytes in, pieces of the body out; a cut body is never complete."""
 
 import errno
 import os
@@ -27,7 +27,7 @@ HEAD = b"HTTP/1.1 200 OK\r\n"
 async def answered(
     *writes: bytes, method: str = "GET", close: bool = True, bytewise: bool = False
 ) -> Response:
-    """The response to a request on a stream in memory, from a server that writes this."""
+    """Return the response to a request, from a server in memory that writes this."""
     client, server = memory_pair()
     if bytewise:
         receive = client.receive_now
@@ -40,7 +40,7 @@ async def answered(
 
 
 async def pieces_of(response: Response) -> tuple[list[bytes], str]:
-    """All pieces, and the error after them."""
+    """Return all pieces, and the error after them."""
     pieces = []
     try:
         with trio.fail_after(SAFETY):
@@ -83,13 +83,13 @@ BODIES = {
 
 @pytest.mark.parametrize(("sent", "body"), BODIES.values(), ids=BODIES)
 async def test_body(sent: bytes, body: bytes) -> None:
-    """Whole, and byte by byte (RFC 9112 §6.3 says where a body ends)."""
+    """In one read, and byte by byte (RFC 9112 §6.3 says where a body ends)."""
     assert await (await answered(sent)).read() == body
     assert await (await answered(sent, bytewise=True)).read() == body
 
 
-async def test_head_has_no_body() -> None:
-    """Whatever its Content-Length says: it is what GET would have brought (RFC 9110 §9.3.2)."""
+async def test_response_to_head_has_no_body() -> None:
+    """Its Content-Length is that of the response to GET (RFC 9110 §9.3.2)."""
     response = await answered(HEAD + b"Content-Length: 5\r\n\r\n", method="HEAD", close=False)
     assert response.header("content-length") == "5"
     with trio.fail_after(SAFETY):
@@ -97,7 +97,7 @@ async def test_head_has_no_body() -> None:
 
 
 async def test_a_body_ends_without_a_close() -> None:
-    """Its framing tells: nothing is read after it, for nothing more need come."""
+    """The framing shows the end: the client does not wait for more bytes."""
     for sent in (
         b"Content-Length: 1\r\n\r\na",
         b"Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
@@ -118,7 +118,7 @@ async def test_status_and_headers() -> None:
 
 
 async def test_pieces_come_as_they_arrive(autojump_clock: MockClock) -> None:
-    """Not at the end of a chunk, not at the end of the body: what a read brought."""
+    """A piece is what one read brought: it waits for no end of a chunk or of the body."""
     client, server = memory_pair()
     server.send_now(HEAD + b"Transfer-Encoding: chunked\r\n\r\n6\r\nabc")
     response = await exchange(client, "GET", "/a", (("Host", "h"),))
@@ -159,7 +159,7 @@ TRUNCATED = {
 
 @pytest.mark.parametrize(("fields", "sent", "message"), TRUNCATED.values(), ids=TRUNCATED)
 async def test_truncated(fields: bytes, sent: bytes, message: str) -> None:
-    """What came is delivered, and then the error: such a message is incomplete (RFC 9112 §8)."""
+    """The bytes that came are delivered, then the error: it is incomplete (RFC 9112 §8)."""
     response = await answered(HEAD + fields, sent)
     assert await pieces_of(response) == ([b"ab"], message)
 
@@ -169,7 +169,7 @@ MESSAGE = "expected a hex digit of the chunk-size, not b'X' (at byte 7)"
 
 
 async def test_broken_body(autojump_clock: MockClock) -> None:
-    """What was good before the bad byte is delivered first."""
+    """The pieces before the bad byte are delivered first."""
     client, server = memory_pair()
     server.send_now(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
     response = await exchange(client, "GET", "/a", (("Host", "h"),))
@@ -179,13 +179,13 @@ async def test_broken_body(autojump_clock: MockClock) -> None:
 
 
 async def test_broken_body_in_one_read_with_its_head() -> None:
-    """How the bytes were cut never matters."""
+    """The result does not depend on how the bytes are cut."""
     response = await answered(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + BROKEN)
     assert await pieces_of(response) == ([b"ab"], MESSAGE)
 
 
 async def test_broken_body_on_a_connection_that_stays_open(autojump_clock: MockClock) -> None:
-    """The error is known: it does not wait for more bytes."""
+    """The error is raised at once, without waiting for more bytes."""
     client, server = memory_pair()
     server.send_now(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
     response = await exchange(client, "GET", "/a", (("Host", "h"),))
@@ -245,7 +245,7 @@ async def test_no_response(sent: bytes) -> None:
 async def serving(
     serve: Callable[[SocketStream], Awaitable[None]],
 ) -> AsyncIterator[tuple[int, list[bytes]]]:
-    """A listener for one connection; yields its port, and the list of requests it will fill."""
+    """Serve one connection. Yields the port, and a list to which its request will be added."""
     requests: list[bytes] = []
     listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
     async with trio.open_nursery() as nursery, listeners[0] as listener:
@@ -280,7 +280,7 @@ TARGETS = {
 
 @pytest.mark.parametrize(("path", "target"), TARGETS.items())
 async def test_request_line(path: str, target: bytes) -> None:
-    """What is not ASCII is percent-encoded; the part after # stays here; no line can be added."""
+    """Non-ASCII is percent-encoded, the fragment is not sent, and no line can be injected."""
     async with serving(say_ok) as (port, requests):
         async with request("GET", f"http://127.0.0.1:{port}{path}", (("X-A", "b"),)) as response:
             assert await response.read() == b"ok"
@@ -291,7 +291,7 @@ async def test_request_line(path: str, target: bytes) -> None:
 
 
 async def test_host_without_the_name_and_password() -> None:
-    """They are not part of Host (RFC 9110 §4.2.4, §7.2)."""
+    """Host does not contain them (RFC 9110 §4.2.4, §7.2)."""
     async with serving(say_ok) as (port, requests):
         async with request("GET", f"http://me:secret@127.0.0.1:{port}/"):
             pass
@@ -305,7 +305,7 @@ async def test_host_without_the_name_and_password() -> None:
     [("POST", b"abc", b"3"), ("POST", b"", b"0"), ("PUT", b"", b"0"), ("PATCH", b"a", b"1")],
 )
 async def test_request_body(method: str, body: bytes, length: bytes) -> None:
-    """With its length; a POST without one says 0 (RFC 9110 §8.6)."""
+    """It is sent with its length. An empty POST sends length 0 (RFC 9110 §8.6)."""
     client, server = memory_pair()
     server.send_now(HEAD + b"Content-Length: 0\r\n\r\n")
     await exchange(client, method, "/a", (("Host", "h"),), body)
@@ -324,7 +324,7 @@ async def test_nobody_listens() -> None:
 
 
 async def test_a_real_server() -> None:
-    """Word by word from lesson 3's server, by name, and the connection is closed after it."""
+    """Lesson 3's server, reached by name: a chunked body, no body, and a body with a length."""
     sockets = listen("localhost", 0)
     port = sockets[0].getsockname()[1]
     server = Server(routes(Pace(0, 0)))
@@ -344,7 +344,7 @@ async def test_a_real_server() -> None:
 
 
 async def test_leaving_the_block_ends_the_stream() -> None:
-    """A client that has seen enough: the server's generator is closed."""
+    """The client disconnects, and the server closes its generator."""
     sockets = listen("127.0.0.1", 0)
     port = sockets[0].getsockname()[1]
     server = Server(routes(Pace(0, 0.02)))
@@ -358,12 +358,12 @@ async def test_leaving_the_block_ends_the_stream() -> None:
     assert server.connection_count == 0
 
 
-async def test_informational_responses_without_end() -> None:
-    with pytest.raises(h11.RemoteProtocolError, match="20 responses, and none of them final"):
+async def test_too_many_informational_responses() -> None:
+    with pytest.raises(h11.RemoteProtocolError, match="20 responses, and none of them is final"):
         await answered(b"HTTP/1.1 100 Continue\r\n\r\n" * 20 + HEAD)
 
 
-async def test_what_a_server_did_wrong_is_not_called_typed() -> None:
+async def test_the_error_of_a_servers_bare_lf_gives_no_advice_for_typing() -> None:
     with pytest.raises(h11.RemoteProtocolError) as caught:
         await answered(b"HTTP/1.1 200 OK\nContent-Length: 0\n\n")
     assert str(caught.value) == (

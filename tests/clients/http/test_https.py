@@ -1,4 +1,4 @@
-"""https:// URLs, against a real TLS server: who is refused, what is cut, what is used again."""
+"""https:// URLs, against a real TLS server: refused certificates, truncation, reuse."""
 
 import errno
 import os
@@ -21,7 +21,7 @@ from clients.http.errors import (
     ResponseError,
     TLSError,
 )
-from clients.streams.tcp import SocketStream
+from clients.streams.tcp import ByteStream, SocketStream
 from clients.streams.tls import HandshakeError, TLSStream
 
 from ...streams import SAFETY
@@ -36,8 +36,8 @@ class Server:
     """A TLS server.
 
     Attributes:
-        url: with the name that its certificate has.
-        requests: for each connection, the bytes of its requests.
+        url: Its URL, with the name that its certificate has.
+        requests: The bytes of the requests of each connection.
     """
 
     port: int
@@ -61,7 +61,7 @@ class Server:
             stream.close()
 
     async def next_request(self, stream: TLSStream) -> bytes:
-        """One request without a body; b"" when there is none."""
+        """Read one request without a body; b"" if the client has closed."""
         data = b""
         while not data.endswith(b"\r\n\r\n"):
             if not (more := await stream.receive_some()):
@@ -72,7 +72,7 @@ class Server:
 
 
 async def answering(server: Server, stream: TLSStream) -> None:
-    """Two bytes to each request, for as long as there are any."""
+    """Answer each request with two bytes, until the client closes."""
     while await server.next_request(stream):
         await stream.send_all(OK)
 
@@ -107,8 +107,8 @@ async def test_a_request(ca_file: str) -> None:
     ]
 
 
-async def test_each_piece_when_it_comes(ca_file: str) -> None:
-    """The second does not exist before the first was read."""
+async def test_each_piece_is_delivered_as_soon_as_it_comes(ca_file: str) -> None:
+    """The server sends the second one only after the test has read the first."""
     read = trio.Event()
 
     async def serve(server: Server, stream: TLSStream) -> None:
@@ -130,7 +130,7 @@ EXPIRED = CA.issue_cert("localhost", not_before=PAST, not_after=PAST + timedelta
 REFUSED = {
     "an unknown CA": (
         lambda: server_context(trustme.CA().issue_cert("localhost")),
-        "the certificate of localhost is refused: it is signed by no CA that is trusted here",
+        "the certificate of localhost is refused: no CA that is trusted here signed it",
     ),
     "expired": (
         lambda: server_context(EXPIRED),
@@ -149,7 +149,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("context", "message"), REFUSED.values(), ids=REFUSED)
-async def test_who_is_refused(
+async def test_a_refused_certificate(
     context: Callable[[], ssl.SSLContext], message: str, ca_file: str
 ) -> None:
     async with serving(context=context()) as server:
@@ -160,16 +160,16 @@ async def test_who_is_refused(
     assert server.requests == [[]]
 
 
-async def test_the_systems_cas_do_not_know_ours() -> None:
+async def test_without_ca_file_only_the_systems_cas_are_trusted() -> None:
     async with serving() as server:
-        with pytest.raises(TLSError, match="signed by no CA that is trusted here"):
+        with pytest.raises(TLSError, match="no CA that is trusted here signed it"):
             async with request("GET", server.url):
                 pass
 
 
 @asynccontextmanager
 async def plain(answer: bytes) -> AsyncIterator[int]:
-    """A TCP server that says this, whatever comes, and closes."""
+    """A TCP server that answers anything with this, and closes."""
 
     async def serve(stream: trio.SocketStream) -> None:
         await stream.receive_some()
@@ -187,7 +187,7 @@ async def plain(answer: bytes) -> AsyncIterator[int]:
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "speaks no TLS: its first byte is b'H'"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "does not speak TLS: its first byte is b'H'"),
         (b"", "closed the connection in the TLS handshake|broke off the TLS handshake"),
     ],
 )
@@ -218,7 +218,7 @@ CUTS = {
 
 @pytest.mark.parametrize("sent", CUTS.values(), ids=CUTS)
 async def test_truncated(sent: bytes, ca_file: str) -> None:
-    """Framing tells; and where the end of the connection is the framing, TLS does."""
+    """The framing shows it. If the end of the connection is the framing, close_notify does."""
 
     async def serve(server: Server, stream: TLSStream) -> None:
         await server.next_request(stream)
@@ -232,7 +232,7 @@ async def test_truncated(sent: bytes, ca_file: str) -> None:
                 await response.read()
 
 
-async def test_a_body_that_ends_with_a_goodbye(ca_file: str) -> None:
+async def test_a_body_that_ends_with_close_notify(ca_file: str) -> None:
     async def serve(server: Server, stream: TLSStream) -> None:
         await server.next_request(stream)
         await stream.send_all(b"HTTP/1.1 200 OK\r\n\r\nall of it")
@@ -242,10 +242,10 @@ async def test_a_body_that_ends_with_a_goodbye(ca_file: str) -> None:
         assert await response.read() == b"all of it"
 
 
-# ---- used again
+# ---- Reused connections
 
 
-async def test_a_connection_is_used_again(ca_file: str) -> None:
+async def test_a_connection_is_reused(ca_file: str) -> None:
     async with serving() as server, open_client(ca_file=ca_file) as client:
         for _ in range(3):
             async with client.request("GET", server.url) as response:
@@ -253,7 +253,7 @@ async def test_a_connection_is_used_again(ca_file: str) -> None:
     assert [len(requests) for requests in server.requests] == [3]
 
 
-async def test_a_body_that_was_not_read_ends_its_connection(ca_file: str) -> None:
+async def test_a_connection_whose_body_was_not_read_is_not_reused(ca_file: str) -> None:
     async with serving() as server, open_client(ca_file=ca_file) as client:
         for _ in range(2):
             async with client.request("GET", server.url) as response:
@@ -262,7 +262,7 @@ async def test_a_body_that_was_not_read_ends_its_connection(ca_file: str) -> Non
 
 
 async def test_a_server_that_closes_between_two_requests(ca_file: str) -> None:
-    """Its goodbye was heard: the second request goes out on a new connection at once."""
+    """The pool has seen its FIN: the second request opens a new connection at once."""
 
     async def once(server: Server, stream: TLSStream) -> None:
         await server.next_request(stream)
@@ -278,7 +278,7 @@ async def test_a_server_that_closes_between_two_requests(ca_file: str) -> None:
 
 
 async def test_a_request_is_never_sent_twice(ca_file: str) -> None:
-    """It may have been carried out, whatever became of the reply."""
+    """The server may have executed it, even if no reply came."""
 
     async def answer_once(server: Server, stream: TLSStream) -> None:
         await server.next_request(stream)
@@ -296,17 +296,15 @@ async def test_a_request_is_never_sent_twice(ca_file: str) -> None:
 
 
 async def test_no_connection_in_time(autojump_clock: object) -> None:
-    """Somebody takes the connection and says nothing: in memory, for the time must pass."""
 
-    async def never(*args: object, **options: object) -> None:
+    async def never(host: str, port: int, *, stall_seconds: float) -> ByteStream:
         await trio.sleep_forever()
+        raise AssertionError("it sleeps for ever")
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("clients.http.client.connect", never)
-        async with open_client(connect_seconds=10) as client:
-            with pytest.raises(ConnectTimeoutError, match="no connection to localhost port 443"):
-                async with client.request("GET", "https://localhost/"):
-                    pass
+    async with open_client(connect_seconds=10, connect=never) as client:
+        with pytest.raises(ConnectTimeoutError, match="no connection to localhost port 443"):
+            async with client.request("GET", "https://localhost/"):
+                pass
 
 
 async def test_no_such_host() -> None:

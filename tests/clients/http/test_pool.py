@@ -1,4 +1,4 @@
-"""Connections that are used again: which, how long, and never one that has been closed."""
+"""Reused connections: which one, for how long, and never one that the server has closed."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,7 +22,7 @@ async def pool_of(max_idle: int = 2, idle_seconds: float = 30) -> AsyncIterator[
 
 
 async def is_closed(peer: MemoryStream) -> bool:
-    """As the other end finds out."""
+    """Return whether the pool has closed its end."""
     with trio.move_on_after(0.01):
         try:
             return await peer.receive_some() == b""
@@ -31,7 +31,7 @@ async def is_closed(peer: MemoryStream) -> bool:
     return False
 
 
-async def test_taken_once() -> None:
+async def test_a_connection_is_taken_once() -> None:
     stream, _ = memory_pair()
     async with pool_of() as pool:
         assert await pool.take(ORIGIN) is None
@@ -43,7 +43,7 @@ async def test_taken_once() -> None:
 
 
 async def test_the_one_used_last_is_taken_first() -> None:
-    """The others grow old, and are closed in the end."""
+    """So the others become too old, and are closed."""
     (first, _), (second, _) = memory_pair(), memory_pair()
     async with pool_of() as pool:
         pool.put(ORIGIN, first)
@@ -52,7 +52,7 @@ async def test_the_one_used_last_is_taken_first() -> None:
         assert await pool.take(ORIGIN) is first
 
 
-async def test_too_many(autojump_clock: MockClock) -> None:
+async def test_one_too_many_evicts_the_oldest(autojump_clock: MockClock) -> None:
     pairs = [memory_pair() for _ in range(3)]
     async with pool_of(max_idle=2) as pool:
         for stream, _ in pairs:
@@ -62,7 +62,7 @@ async def test_too_many(autojump_clock: MockClock) -> None:
         assert [await is_closed(peer) for _, peer in pairs] == [True, False, False]
 
 
-async def test_none_is_kept_where_none_is_wanted(autojump_clock: MockClock) -> None:
+async def test_max_idle_0_keeps_no_connection(autojump_clock: MockClock) -> None:
     stream, peer = memory_pair()
     async with pool_of(max_idle=0) as pool:
         pool.put(ORIGIN, stream)
@@ -70,7 +70,7 @@ async def test_none_is_kept_where_none_is_wanted(autojump_clock: MockClock) -> N
         assert await is_closed(peer)
 
 
-async def test_too_old(autojump_clock: MockClock) -> None:
+async def test_a_connection_that_is_too_old_is_closed(autojump_clock: MockClock) -> None:
     stream, peer = memory_pair()
     async with pool_of(idle_seconds=30) as pool:
         pool.put(ORIGIN, stream)
@@ -81,16 +81,16 @@ async def test_too_old(autojump_clock: MockClock) -> None:
         assert await is_closed(peer)
 
 
-@pytest.mark.parametrize("said", ["goodbye", "words", "reset"])
-async def test_a_server_that_speaks_first(said: str, autojump_clock: MockClock) -> None:
-    """Whatever it says: an answer to a question that nobody asked cannot be one to the next."""
+@pytest.mark.parametrize("sent", ["FIN", "bytes", "reset"])
+async def test_a_server_that_sends_first(sent: str, autojump_clock: MockClock) -> None:
+    """Its connection is dropped: these bytes must not become the answer to the next request."""
     stream, peer = memory_pair()
     async with pool_of() as pool:
         pool.put(ORIGIN, stream)
         await wait_all_tasks_blocked()
-        if said == "goodbye":
+        if sent == "FIN":
             await peer.send_eof()
-        elif said == "words":
+        elif sent == "bytes":
             await peer.send_all(b"HTTP/1.1 408 Request Timeout\r\n\r\n")
         else:
             peer.reset()
@@ -99,15 +99,14 @@ async def test_a_server_that_speaks_first(said: str, autojump_clock: MockClock) 
         assert await pool.take(ORIGIN) is None
 
 
-async def test_all_are_closed_in_the_end(autojump_clock: MockClock) -> None:
+async def test_all_connections_are_closed_at_the_end(autojump_clock: MockClock) -> None:
     stream, peer = memory_pair()
     async with pool_of() as pool:
         pool.put(ORIGIN, stream)
     assert await is_closed(peer)
 
 
-async def test_what_is_taken_is_not_lost(autojump_clock: MockClock) -> None:
-    """Also where the taker is cancelled before it has it."""
+async def test_a_cancelled_take_closes_the_connection(autojump_clock: MockClock) -> None:
     stream, peer = memory_pair()
     async with pool_of() as pool:
         pool.put(ORIGIN, stream)
@@ -118,12 +117,12 @@ async def test_what_is_taken_is_not_lost(autojump_clock: MockClock) -> None:
         assert await is_closed(peer)
 
 
-@pytest.mark.parametrize("said", [b"HTTP/1.1 200 OK\r\n", b""], ids=["an answer", "a goodbye"])
-async def test_what_lies_there_already(said: bytes, autojump_clock: MockClock) -> None:
-    """Taken before its task had a turn to listen: the next request must not get this answer."""
+@pytest.mark.parametrize("sent", [b"HTTP/1.1 200 OK\r\n", b""], ids=["an answer", "a FIN"])
+async def test_bytes_before_the_task_listens(sent: bytes, autojump_clock: MockClock) -> None:
+    """Taken before the task had a turn: the next request must not get this answer."""
     stream, peer = memory_pair()
-    if said:
-        await peer.send_all(said)
+    if sent:
+        await peer.send_all(sent)
     else:
         await peer.send_eof()
     async with pool_of() as pool:

@@ -1,7 +1,7 @@
-"""A peer that falls silent while a connection is made: one timeout for all of its stages.
+"""A peer that falls silent while a client connects: one timeout for all stages.
 
-In memory, because the time must pass. For the head and the body a caller sets a timeout of its own
-(`trio.move_on_after`), and the connection is closed.
+For the head and the body a caller sets its own timeout (`trio.move_on_after`), and the client
+closes the connection. The connections are in memory, because trio's mock clock needs that.
 """
 
 import pytest
@@ -16,39 +16,45 @@ from ...streams import MemoryStream, memory_pair, receive_until
 TUNNEL = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
 
-@pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch) -> list[MemoryStream]:
-    """The servers' ends of all connections, in order."""
-    servers: list[MemoryStream] = []
+class Servers:
+    """Opens connections in memory.
 
-    async def connect(host: str, port: int, *, stall_seconds: float) -> MemoryStream:
+    Attributes:
+        opened: The servers' ends of all connections, in order.
+    """
+
+    def __init__(self) -> None:
+        self.opened: list[MemoryStream] = []
+
+    async def connect(self, host: str, port: int, *, stall_seconds: float) -> MemoryStream:
         near, far = memory_pair()
-        servers.append(far)
+        self.opened.append(far)
         return near
 
-    monkeypatch.setattr("clients.http.client.connect", connect)
-    monkeypatch.setattr("clients.http.tunnel.connect", connect)
+
+@pytest.fixture(autouse=True)
+def without_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
-    return servers
 
 
 @pytest.mark.parametrize("stage", ["TLS", "CONNECT", "TLS in the tunnel"])
 async def test_silence_while_connecting(
-    stage: str,
-    opened: list[MemoryStream],
-    monkeypatch: pytest.MonkeyPatch,
-    autojump_clock: MockClock,
+    stage: str, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
 ) -> None:
+    servers = Servers()
     if stage != "TLS":
         monkeypatch.setenv("HTTPS_PROXY", "http://p:1")
-    async with open_client(connect_seconds=10) as client, trio.open_nursery() as nursery:
+    async with (
+        open_client(connect_seconds=10, connect=servers.connect) as client,
+        trio.open_nursery() as nursery,
+    ):
 
         async def answer() -> None:
             await wait_all_tasks_blocked()
             if stage == "TLS in the tunnel":
-                await receive_until(opened[0], b"\r\n\r\n")
-                await opened[0].send_all(TUNNEL)
+                await receive_until(servers.opened[0], b"\r\n\r\n")
+                await servers.opened[0].send_all(TUNNEL)
 
         nursery.start_soon(answer)
         begun = trio.current_time()
@@ -59,31 +65,30 @@ async def test_silence_while_connecting(
                 pass
         assert trio.current_time() - begun == 10
     assert not late.value.sent
-    assert await is_closed(opened[0])
+    assert await is_closed(servers.opened[0])
 
 
 @pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200", b"HTTP/1.1 200 OK\r\n\r\nabc"])
-async def test_silence_after_it(
-    said: bytes, opened: list[MemoryStream], autojump_clock: MockClock
-) -> None:
+async def test_cancelled_in_a_silence_of_the_server(said: bytes, autojump_clock: MockClock) -> None:
     """In the head, and in the body."""
-    async with open_client() as client:
+    servers = Servers()
+    async with open_client(connect=servers.connect) as client:
         with trio.move_on_after(10) as scope:
             async with trio.open_nursery() as nursery:
 
                 async def answer() -> None:
                     await wait_all_tasks_blocked()
-                    await opened[0].send_all(said)
+                    await servers.opened[0].send_all(said)
 
                 nursery.start_soon(answer)
                 async with client.request("GET", "http://h/") as response:
                     await response.read()
         assert scope.cancelled_caught
-        assert await is_closed(opened[0])
+        assert await is_closed(servers.opened[0])
 
 
 async def is_closed(stream: MemoryStream) -> bool:
-    """The other end is: all that it sent is followed by the end."""
+    """Return whether the other end is closed: after its bytes comes the end."""
     with trio.move_on_after(1):
         try:
             while await stream.receive_some():

@@ -1,4 +1,4 @@
-"""Through a proxy: the bytes of CONNECT, what refuses it, and who is reached without one."""
+"""Forward proxies: the bytes of CONNECT, refusals, and hosts reached without a proxy."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -29,7 +29,7 @@ HOST = ("api.example.com", 443)
         ({"HTTPS_PROXY": "http://[::1]:3128/"}, Proxy("::1", 3128)),
     ],
 )
-def test_the_proxy_on_the_way(environment: dict[str, str], proxy: Proxy | None) -> None:
+def test_the_proxy_of_the_environment(environment: dict[str, str], proxy: Proxy | None) -> None:
     assert proxy_for(*HOST, environment) == proxy
 
 
@@ -42,8 +42,8 @@ def test_a_proxy_with_a_password() -> None:
 
 
 @pytest.mark.parametrize("userinfo", ["me:short", "me:a%20longer%20password", "only-a-token"])
-def test_what_a_proxy_quotes_of_a_password(userinfo: str) -> None:
-    """The header's value alone, without its scheme; and what it was made of."""
+def test_a_password_that_a_proxy_quotes_is_redacted(userinfo: str) -> None:
+    """Both the token in the header and the password that it was made of."""
     proxy = proxy_for(*HOST, {"HTTPS_PROXY": f"http://{userinfo}@p:1"})
     assert proxy is not None
     assert proxy.authorization is not None
@@ -55,19 +55,19 @@ def test_what_a_proxy_quotes_of_a_password(userinfo: str) -> None:
 
 
 def test_a_password_that_is_not_utf_8() -> None:
-    """As the environment gives it to Python: with surrogates for its bytes."""
+    """Python reads such bytes of the environment as surrogates."""
     proxy = proxy_for(*HOST, {"HTTPS_PROXY": "http://me:p\udcffw@p:1"})
     assert proxy is not None
     assert proxy.authorization is not None
     assert proxy.authorization.reveal() == "Basic bWU6cP93"
 
 
-NO_PROXIES = ["https://p:1", "socks5://p:1", "http://", "http://me:secret@p:x", "http://["]
+BAD_URLS = ["https://p:1", "socks5://p:1", "http://", "http://me:secret@p:x", "http://["]
 
 
-@pytest.mark.parametrize("url", NO_PROXIES)
-def test_no_proxy_url(url: str) -> None:
-    """The message does not quote it: there may be a password in it."""
+@pytest.mark.parametrize("url", BAD_URLS)
+def test_a_bad_proxy_url(url: str) -> None:
+    """The message does not quote it, because it may contain a password."""
     with pytest.raises(ProxyError, match="HTTPS_PROXY must look like") as caught:
         proxy_for(*HOST, {"HTTPS_PROXY": url})
     assert "secret" not in str(caught.value)
@@ -101,7 +101,7 @@ def test_no_proxy_url(url: str) -> None:
         (",", "api.example.com", False),
     ],
 )
-def test_who_is_reached_without(rules: str, host: str, without: bool) -> None:
+def test_hosts_reached_without_a_proxy(rules: str, host: str, without: bool) -> None:
     environment = {"HTTPS_PROXY": "http://p:1", "NO_PROXY": rules}
     assert (proxy_for(host, 443, environment) is None) == without
 
@@ -111,8 +111,8 @@ def test_a_password_is_not_shown() -> None:
 
 
 @asynccontextmanager
-async def proxy_that_says(answer: bytes) -> AsyncIterator[tuple[int, list[bytes]]]:
-    """A proxy, and the heads that it was sent. After its answer it gives back what comes."""
+async def proxy_that_sends(answer: bytes) -> AsyncIterator[tuple[int, list[bytes]]]:
+    """A proxy. Yields its port and the heads it receives. After its answer it echoes capitals."""
     asked: list[bytes] = []
 
     async def serve(opened: trio.SocketStream) -> None:
@@ -140,8 +140,8 @@ async def proxy_that_says(answer: bytes) -> AsyncIterator[tuple[int, list[bytes]
     [(None, b""), (Secret("Basic bWU6YSBi"), b"Proxy-Authorization: Basic bWU6YSBi\r\n")],
 )
 async def test_a_tunnel(authorization: Secret | None, field: bytes) -> None:
-    """The request has the authority for its target; behind the answer the connection is ours."""
-    async with proxy_that_says(b"HTTP/1.1 200 Connection established\r\n\r\n") as (port, asked):
+    """The target is the authority. After the answer the connection carries our bytes."""
+    async with proxy_that_sends(b"HTTP/1.1 200 Connection established\r\n\r\n") as (port, asked):
         stream = await open_tunnel(Proxy("127.0.0.1", port, authorization), *HOST)
         await stream.send_all(b"hello")
         assert await receive_until(stream, b"HELLO") == b"HELLO"
@@ -155,21 +155,21 @@ REFUSALS = {
     "403": (b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n", "opened no tunnel .* status 403"),
     "no HTTP": (b"SSH-2.0\r\n\r\n", "gave no answer to CONNECT"),
     "nothing": (b"", "gave no answer to CONNECT"),
-    "words": (b"HTTP/1.1 200 OK\r\n\r\n\x16\x03", "after its answer to CONNECT"),
+    "bytes after it": (b"HTTP/1.1 200 OK\r\n\r\n\x16\x03", "after its answer to CONNECT"),
     "a long head": (b"HTTP/1.1 200 OK\r\nA: " + b"x" * 70_000, "gave no answer to CONNECT"),
 }
 
 
 @pytest.mark.parametrize(("answer", "message"), REFUSALS.values(), ids=REFUSALS)
-async def test_no_tunnel(answer: bytes, message: str) -> None:
-    async with proxy_that_says(answer) as (port, _):
+async def test_a_refused_tunnel(answer: bytes, message: str) -> None:
+    async with proxy_that_sends(answer) as (port, _):
         with pytest.raises(ProxyError, match=message) as caught:
             await open_tunnel(Proxy("127.0.0.1", port), *HOST)
     assert not caught.value.sent
 
 
-async def test_a_password_that_is_refused_is_not_told() -> None:
-    async with proxy_that_says(REFUSALS["407"][0]) as (port, _):
+async def test_a_refused_password_is_not_in_the_error() -> None:
+    async with proxy_that_sends(REFUSALS["407"][0]) as (port, _):
         with pytest.raises(ProxyError, match="wants another name or password") as caught:
             await open_tunnel(Proxy("127.0.0.1", port, Secret("Basic bWU6YSBi")), *HOST)
     assert "bWU6" not in str(caught.value)

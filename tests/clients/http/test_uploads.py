@@ -1,4 +1,4 @@
-"""Requests larger than a connection takes at once; responses that come before they have left."""
+"""Requests larger than one write, and responses that come before the whole request was sent."""
 
 import pytest
 import trio
@@ -13,7 +13,7 @@ from ...streams import SAFETY, memory_pair
 
 @pytest.mark.parametrize("status", [307, 401, 413, 503])
 async def test_a_refusal_is_read_while_the_upload_runs(status: int) -> None:
-    """The server says 413, reads no more and keeps the connection: nobody waits for it."""
+    """The server sends 413, reads no more and keeps the connection: the client does not hang."""
     client, server = memory_pair(16 << 10)
     with trio.fail_after(SAFETY):
         async with trio.open_nursery() as nursery:
@@ -25,11 +25,11 @@ async def test_a_refusal_is_read_while_the_upload_runs(status: int) -> None:
             nursery.start_soon(refuse)
             response = await exchange(client, "POST", "/", (("Host", "h"),), bytes(1 << 20))
     assert (response.status, await response.read()) == (status, b"no")
-    assert not response.reusable, "the request was not sent whole"
+    assert not response.reusable, "the request was not sent completely"
 
 
 async def test_an_early_success_does_not_end_the_upload() -> None:
-    """A server may answer before it has read all, and read on (RFC 9110 §7.5)."""
+    """A server may answer before it has read the whole request (RFC 9110 §7.5)."""
     client, server = memory_pair(16 << 10)
     body = bytes(1 << 20)
     size = len(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1048576\r\n\r\n") + len(body)
@@ -50,7 +50,7 @@ async def test_an_early_success_does_not_end_the_upload() -> None:
 
 
 async def test_a_connection_closed_here_while_the_upload_runs() -> None:
-    """Its error is no ExceptionGroup either."""
+    """Its error is not an ExceptionGroup either."""
     client, _ = memory_pair(16 << 10)
     with trio.fail_after(SAFETY):
         async with trio.open_nursery() as nursery:
@@ -64,8 +64,8 @@ async def test_a_connection_closed_here_while_the_upload_runs() -> None:
                 await exchange(client, "POST", "/", (("Host", "h"),), bytes(1 << 20))
 
 
-async def test_an_error_leaves_a_client_as_it_is() -> None:
-    """Not in an ExceptionGroup: `except RequestError` around the block catches it."""
+async def test_an_error_is_not_wrapped_by_open_client() -> None:
+    """It is not an ExceptionGroup: `except RequestError` around the block catches it."""
     caught: Exception | None = None
     url = f"http://127.0.0.1:{await unused_port()}/"
     try:

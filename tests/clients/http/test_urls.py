@@ -1,4 +1,4 @@
-"""URLs that cannot be asked for: said before anything is sent, without a password of theirs."""
+"""URLs that cannot be requested: refused before anything is sent, without their passwords."""
 
 import traceback
 
@@ -35,7 +35,7 @@ async def test_a_bad_url_with_a_password_is_not_quoted(url: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["a..b", "x" * 70])
-async def test_what_cannot_be_the_name_of_a_host(host: str) -> None:
+async def test_not_the_name_of_a_host(host: str) -> None:
     with pytest.raises(ConnectError, match=f"^no connection to {host}: not the name of a host: "):
         async with request("GET", f"http://{host}/"):
             pass

@@ -1,16 +1,18 @@
-"""The contract of a byte stream, kept by real sockets and by the tests' streams in memory."""
+"""The contract of a byte stream: the same tests over real sockets and streams in memory."""
 
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, SupportsIndex
 
 import pytest
 import trio
 import trio.testing
 from trio.testing import MockClock
 
-from clients.streams.tcp import ByteStream, SocketStream, connect
+from clients.streams.tcp import SEND_SIZE, ByteStream, SocketStream, connect
 
 from ...streams import SAFETY, memory_pair, receive_all
+from .tls_peers import tls_pair
 
 Pair = tuple[ByteStream, ByteStream]
 MUCH = b"x" * (12 << 20)  # more than any kernel buffers for one connection by itself
@@ -35,8 +37,8 @@ async def pair(request: pytest.FixtureRequest) -> AsyncIterator[Pair]:
     right.close()
 
 
-async def test_bytes_arrive_in_order_without_borders(pair: Pair) -> None:
-    """TCP is bytes, not messages: two writes, read in other pieces."""
+async def test_bytes_arrive_in_order_without_boundaries(pair: Pair) -> None:
+    """TCP is bytes, not messages: two writes, and reads of other sizes."""
     left, right = pair
     await left.send_all(b"6\r\n")
     await left.send_all(b"hello\n\r\n")
@@ -62,7 +64,7 @@ async def test_both_directions_at_once(pair: Pair) -> None:
 
 
 async def test_send_now_takes_what_fits(pair: Pair) -> None:
-    """`send_now` returns at once: all bytes, then some, then 0 while nobody reads."""
+    """`send_now` returns at once: it takes all bytes, then some, then 0 while nobody reads."""
     left, right = pair
     assert left.send_now(b"abc") == 3
     sent = 3
@@ -76,15 +78,45 @@ async def test_send_now_takes_what_fits(pair: Pair) -> None:
 
 
 async def test_send_all_waits_for_the_reader(pair: Pair) -> None:
-    """Back-pressure: it returns when everything is handed over, not before the reader reads."""
+    """Back pressure: it returns only after the reader has read enough."""
     left, _ = pair
     with trio.move_on_after(0.05) as scope:
         await left.send_all(MUCH)
     assert scope.cancelled_caught
 
 
+class Sliced(bytes):
+    """Bytes that remember the largest copy that was made of a part of them."""
+
+    largest = 0
+
+    def __getitem__(self, index: SupportsIndex | slice) -> Any:
+        part = super().__getitem__(index)
+        if isinstance(part, bytes):
+            self.largest = max(self.largest, len(part))
+        return part
+
+
+@pytest.mark.parametrize("make", [in_memory, on_loopback, tls_pair])
+async def test_the_cost_of_a_large_send_is_linear(make: Callable[[], Awaitable[Pair]]) -> None:
+    """No call copies all the rest: that would be 1 GB for these 12 MB in pieces of 64 KiB."""
+    data = Sliced(MUCH)
+    left, right = await make()
+    async with trio.open_nursery() as nursery:
+
+        async def send() -> None:
+            await left.send_all(data)
+            await left.send_eof()
+
+        nursery.start_soon(send)
+        assert await receive_all(right) == MUCH
+    assert 0 < data.largest <= SEND_SIZE
+    left.close()
+    right.close()
+
+
 async def test_half_close(pair: Pair) -> None:
-    """A FIN ends one direction; the other still carries bytes."""
+    """A FIN ends one direction. The other still carries bytes."""
     left, right = pair
     await left.send_all(b"question")
     await left.send_eof()
@@ -96,8 +128,8 @@ async def test_half_close(pair: Pair) -> None:
         await left.send_all(b"more")
 
 
-async def test_close_is_noticed_by_the_second_write(pair: Pair) -> None:
-    """The first write after the peer's close succeeds: only its answer, an RST, tells."""
+async def test_second_write_after_the_peers_close_fails(pair: Pair) -> None:
+    """The first write after the peer's close succeeds. Only its answer, an RST, tells us."""
     left, right = pair
     right.close()
     assert await left.receive_some() == b""
@@ -114,7 +146,7 @@ async def test_close_with_unread_bytes_is_a_reset(pair: Pair) -> None:
         await left.receive_some()
 
 
-async def test_reset_is_noticed_at_once(pair: Pair) -> None:
+async def test_first_write_after_a_reset_fails(pair: Pair) -> None:
     left, right = pair
     right.reset()
     with pytest.raises(trio.BrokenResourceError):
@@ -138,7 +170,7 @@ async def test_reset_wakes_a_waiting_writer(pair: Pair) -> None:
 
 
 async def test_aclose_loses_nothing(pair: Pair) -> None:
-    """A goodbye while bytes of the peer lie unread: the peer still reads the whole answer."""
+    """It closes while bytes of the peer are unread: the peer still reads the whole answer."""
     left, right = pair
     await right.send_all(b"never read")
     async with trio.open_nursery() as nursery:
@@ -153,10 +185,9 @@ async def test_aclose_loses_nothing(pair: Pair) -> None:
     assert left.fileno() == -1
 
 
-async def test_aclose_waits_for_the_goodbye_of_a_silent_peer(
+async def test_aclose_waits_two_seconds_for_the_fin_of_a_silent_peer(
     pair: Pair, autojump_clock: MockClock
 ) -> None:
-    """For two seconds, no longer."""
     left, _ = pair
     await left.aclose()
     assert trio.current_time() == 2
@@ -164,7 +195,7 @@ async def test_aclose_waits_for_the_goodbye_of_a_silent_peer(
 
 
 async def test_aclose_does_not_drain_for_ever() -> None:
-    """A peer that never stops sending is listened to for so many bytes, and no more."""
+    """It reads a limited number of bytes from a peer that never stops sending."""
     left, right = await on_loopback()
     sent = 0
 
@@ -184,8 +215,8 @@ async def test_aclose_does_not_drain_for_ever() -> None:
     assert sent < 32 << 20
 
 
-async def test_an_upload_that_was_refused_is_read_to_its_end() -> None:
-    """A client that sends 12 MB before it reads finds the refusal, not a broken connection."""
+async def test_aclose_reads_a_refused_upload_to_its_end() -> None:
+    """A client that sends 12 MB before it reads gets the refusal, not a broken connection."""
     server, client = await on_loopback()
     refusal: list[bytes] = []
 
@@ -204,7 +235,7 @@ async def test_an_upload_that_was_refused_is_read_to_its_end() -> None:
 
 
 async def test_a_cancelled_aclose_waits_two_seconds_at_most(autojump_clock: MockClock) -> None:
-    """A peer that sends on and on holds nobody up who has to stop."""
+    """A peer that sends without end cannot delay a task that was cancelled."""
     left, right = await on_loopback()
     begun = trio.current_time()
 
@@ -232,7 +263,7 @@ async def test_aclose_of_a_broken_stream_is_quiet(pair: Pair) -> None:
         left.send_now(b"1")
 
 
-async def test_close_wakes_who_waits_here(pair: Pair) -> None:
+async def test_close_wakes_a_task_that_waits(pair: Pair) -> None:
     left, _ = pair
 
     async def read() -> None:
@@ -246,8 +277,8 @@ async def test_close_wakes_who_waits_here(pair: Pair) -> None:
             left.close()
 
 
-async def test_after_close_nothing_works(pair: Pair) -> None:
-    """Closing again does nothing, all else says that it is closed."""
+async def test_every_call_after_close_fails(pair: Pair) -> None:
+    """Only a second close is allowed, and does nothing."""
     left, _ = pair
     left.close()
     left.close()
@@ -260,7 +291,7 @@ async def test_after_close_nothing_works(pair: Pair) -> None:
 
 
 async def test_memory_stream_records_writes() -> None:
-    """What each write handed over at once: the test's own view of `send` calls."""
+    """`writes` lists the bytes that each call of `send_now` handed over."""
     client, server = memory_pair(size=4)
     assert server.send_now(b"ab") == 2
     async with trio.open_nursery() as nursery:
@@ -272,8 +303,8 @@ async def test_memory_stream_records_writes() -> None:
     assert server.writes == [b"ab", b"cd", b"efg", b"h"]
 
 
-async def test_sockets_do_not_wait_for_company() -> None:
-    """A token is a small write: Nagle's algorithm is off."""
+async def test_nagles_algorithm_is_off() -> None:
+    """A token is a small write, and must not wait for the next one."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         sock = socket.create_connection(listener.getsockname())
         stream = SocketStream(sock)

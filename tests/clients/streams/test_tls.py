@@ -1,6 +1,7 @@
-"""TLS by hand: whatever the cuts, the plaintext arrives; a cut-off end is never a goodbye."""
+"""TLS by hand: the plaintext arrives however it is cut; a truncated end is never a clean one."""
 
 import ssl
+from collections import deque
 
 import pytest
 import trio
@@ -34,11 +35,11 @@ def version(request: pytest.FixtureRequest) -> ssl.TLSVersion:
     return chosen
 
 
-# ---- records
+# ---- Records
 
 
 async def test_an_event_is_one_record(version: ssl.TLSVersion) -> None:
-    """One write, one record, and its length is all that shows."""
+    """One write is one record, and only its length can be read on the way."""
     lower = memory_pair()
     _, server = await tls_over(*lower, version=version)
     before = len(lower[1].writes)
@@ -50,7 +51,7 @@ async def test_an_event_is_one_record(version: ssl.TLSVersion) -> None:
     assert EVENT not in record
 
 
-async def test_a_long_piece_is_cut_at_the_size_of_a_record() -> None:
+async def test_a_long_write_is_cut_at_the_size_of_a_record() -> None:
     """2^14 bytes of plaintext (RFC 8446 §5.1)."""
     lower = memory_pair(1 << 20)
     client, server = await tls_over(*lower)
@@ -61,7 +62,7 @@ async def test_a_long_piece_is_cut_at_the_size_of_a_record() -> None:
     assert await client.receive_some(1 << 20) + await client.receive_some(1 << 20) == HELLO
 
 
-async def test_records_of_one_read_come_together() -> None:
+async def test_one_read_returns_all_records_that_have_come() -> None:
     client, server = await tls_pair()
     for _ in range(3):
         server.send_now(EVENT)
@@ -71,7 +72,7 @@ async def test_records_of_one_read_come_together() -> None:
     assert await client.receive_some() == EVENT[6:]
 
 
-async def test_nothing_is_sent_for_nothing() -> None:
+async def test_an_empty_write_sends_no_record() -> None:
     lower = memory_pair()
     _, server = await tls_over(*lower)
     before = len(lower[1].writes)
@@ -82,7 +83,7 @@ async def test_nothing_is_sent_for_nothing() -> None:
 
 @pytest.mark.parametrize("size", [1, 2, 5, 100])
 async def test_a_narrow_connection(size: int, version: ssl.TLSVersion) -> None:
-    """The handshake, both directions and the goodbye, in segments of so many bytes."""
+    """The handshake, both directions and the clean end, in segments of `size` bytes."""
     client, server = await tls_pair(size, version)
     async with trio.open_nursery() as nursery:
         for one, other in ((client, server), (server, client)):
@@ -99,18 +100,18 @@ async def test_a_narrow_connection(size: int, version: ssl.TLSVersion) -> None:
             nursery.start_soon(receive, other)
 
 
-# ---- the count of send_now
+# ---- The count of send_now
 
 
-async def test_what_is_counted_has_left() -> None:
-    """A record that was taken in part is not counted, and goes on where it was cut."""
+async def test_counted_bytes_were_sent() -> None:
+    """A record that was taken in part is not counted, and continues where it was cut."""
     client, server = await tls_pair(size=4000)
     piece = bytes(range(250))
     sent = 0
     while taken := server.send_now(piece):
         assert taken == 250
         sent += taken
-    assert sent == 14 * 250  # of 272 bytes each: the fifteenth was cut
+    assert sent == 14 * 250  # each record has 272 bytes: the fifteenth was cut
     for _ in range(3):
         assert server.send_now(piece) == 0
     received = await client.receive_some()
@@ -119,7 +120,7 @@ async def test_what_is_counted_has_left() -> None:
     assert await receive_until(client, b"more") == piece + b"more"
 
 
-async def test_wait_writable_sends_what_waits() -> None:
+async def test_wait_writable_sends_the_unsent_ciphertext() -> None:
     client, server = await tls_pair(size=100)
     got = b""
 
@@ -135,8 +136,8 @@ async def test_wait_writable_sends_what_waits() -> None:
     assert server.send_now(EVENT * 10) == len(EVENT * 10)
 
 
-async def test_other_bytes_than_those_that_wait() -> None:
-    """The record is made; another in its place would be a hole in the stream."""
+async def test_a_call_with_other_bytes_than_those_that_wait() -> None:
+    """The first record is already encrypted: without it the stream would have a hole."""
     client, server = await tls_pair(size=100)
     assert server.send_now(EVENT * 10) == 0
     async with trio.open_nursery() as nursery:
@@ -147,8 +148,8 @@ async def test_other_bytes_than_those_that_wait() -> None:
             server.send_now(other)
 
 
-async def test_of_what_waits_one_record_was_made() -> None:
-    """Back-pressure reaches who calls: a reader that stops stops the encryption too."""
+async def test_at_most_one_record_is_encrypted_ahead() -> None:
+    """Back pressure reaches the caller: if the reader stops, encryption stops too."""
     lower = memory_pair(size=1 << 10)
     _, server = await tls_over(*lower)
     for _ in range(100):
@@ -167,10 +168,10 @@ async def test_send_all_waits_for_the_reader(autojump_clock: MockClock) -> None:
     assert HELLO.startswith(received)
 
 
-# ---- the end
+# ---- The end
 
 
-async def test_close_notify_is_a_goodbye(version: ssl.TLSVersion) -> None:
+async def test_close_notify_is_a_clean_end(version: ssl.TLSVersion) -> None:
     lower = memory_pair()
     client, server = await tls_over(*lower, version=version)
     server.send_now(EVENT)
@@ -181,9 +182,9 @@ async def test_close_notify_is_a_goodbye(version: ssl.TLSVersion) -> None:
 
 
 async def test_truncated_at_every_byte(version: ssl.TLSVersion) -> None:
-    """Wherever the connection ends, whole records are delivered, and the end is no goodbye.
+    """Wherever the connection ends, whole records are delivered, and `truncated` is true.
 
-    Only after all of close_notify is it one.
+    It is false only after a whole close_notify.
     """
     for cut in (*range(60), *range(60, 200, 7), None):
         lower = memory_pair()
@@ -202,18 +203,18 @@ async def test_truncated_at_every_byte(version: ssl.TLSVersion) -> None:
 
 
 async def _replayed(client: TLSStream, lower: MemoryStream, sent: bytes) -> tuple[bytes, bool]:
-    """What the client makes of these bytes, byte by byte, in place of what was sent to it."""
-    waiting = [sent[i : i + 1] for i in range(len(sent))]
+    """Give the client these bytes, one per read. Returns its plaintext, and `truncated`."""
+    waiting = deque(sent[i : i + 1] for i in range(len(sent)))
 
     def receive_now(max_bytes: int = 0) -> bytes:
-        return waiting.pop(0) if waiting else b""
+        return waiting.popleft() if waiting else b""
 
     lower.receive_now = receive_now  # type: ignore[method-assign]
     return await receive_all(client), client.truncated
 
 
 async def test_a_forged_record(version: ssl.TLSVersion) -> None:
-    """What was good before it is delivered; then it is an error, and stays one."""
+    """The records before it are delivered. Then every call fails."""
     lower = memory_pair()
     client, server = await tls_over(*lower, version=version)
     server.send_now(EVENT)
@@ -229,7 +230,7 @@ async def test_a_forged_record(version: ssl.TLSVersion) -> None:
 
 
 async def test_half_close_with_bytes_unread(version: ssl.TLSVersion) -> None:
-    """OpenSSL drops what lies in it undecrypted when it says goodbye; here nothing does."""
+    """OpenSSL drops undecrypted bytes when it sends close_notify; here nothing is lost."""
     client, server = await tls_pair(version=version)
     server.send_now(EVENT)
     server.send_now(EVENT)
@@ -242,7 +243,7 @@ async def test_half_close_with_bytes_unread(version: ssl.TLSVersion) -> None:
 
 
 async def test_aclose_of_a_peer_that_reads_nothing(autojump_clock: MockClock) -> None:
-    """Two seconds for the goodbye to leave, two more for the peer's."""
+    """Two seconds to send close_notify, two more to wait for the peer's end."""
     _, server = await tls_pair(size=100)
     assert server.send_now(EVENT * 10) == 0
     await server.aclose()
@@ -250,7 +251,7 @@ async def test_aclose_of_a_peer_that_reads_nothing(autojump_clock: MockClock) ->
 
 
 async def test_close_without_a_handshake() -> None:
-    """No goodbye where nobody was greeted."""
+    """No close_notify is sent before a handshake."""
     left, right = memory_pair()
     client = TLSStream(left, trusting_context(), server_hostname=HOST)
     client.close()
@@ -259,16 +260,16 @@ async def test_close_without_a_handshake() -> None:
     assert left.writes == []
 
 
-async def test_a_peer_that_makes_us_talk() -> None:
-    """What it asks for and does not read is not kept without end."""
+async def test_a_peer_that_asks_for_answers_and_does_not_read() -> None:
+    """The output queued for it is limited."""
     client, server = await tls_pair(size=100)
     server._outgoing.write(bytes(MAX_UNSENT + 101))
     client.send_now(b"a")
-    with pytest.raises(trio.BrokenResourceError, match="the peer asks much and reads nothing"):
+    with pytest.raises(trio.BrokenResourceError, match="the peer asks for answers and does"):
         await server.receive_some()
 
 
-# ---- any cut
+# ---- Any cut
 
 
 @settings(max_examples=60, deadline=None)
@@ -277,8 +278,8 @@ async def test_a_peer_that_makes_us_talk() -> None:
     size=st.integers(1, 700),
     max_bytes=st.integers(1, 700),
 )
-def test_any_pieces_any_cut(pieces: list[bytes], size: int, max_bytes: int) -> None:
-    """Bytes in are bytes out, whatever each write gave and each read asked for."""
+def test_any_writes_any_cut(pieces: list[bytes], size: int, max_bytes: int) -> None:
+    """The same bytes come out, whatever the sizes of writes and reads."""
 
     async def main() -> bytes:
         client, server = await tls_pair()
@@ -301,7 +302,7 @@ def test_any_pieces_any_cut(pieces: list[bytes], size: int, max_bytes: int) -> N
 
 
 async def test_a_server_that_chooses_another_protocol() -> None:
-    """It would answer in HTTP/2; one that chooses nothing is taken at its word."""
+    """A server that chose HTTP/2 is refused. One that chose nothing speaks HTTP/1.1."""
     for offered, refused in ((["h2"], True), ([], False)):
         ours = trusting_context.__wrapped__()
         ours.set_alpn_protocols(["h2", "http/1.1"])
@@ -319,8 +320,8 @@ async def test_a_server_that_chooses_another_protocol() -> None:
             await client.handshake()
 
 
-async def test_nothing_stays_behind_a_read() -> None:
-    """Who waits for the socket would wait for ever. The begun record is as long as can be."""
+async def test_a_read_leaves_no_plaintext() -> None:
+    """A task that waits for the socket would hang. Here the begun record has the largest size."""
     near, far = memory_pair(1 << 20)
     client, server = await tls_over(near, far)
     sizes = [RECORD_SIZE] * 4 + [16295]  # 81,941 bytes of ciphertext, 65,536 of them the last
@@ -336,12 +337,12 @@ async def test_nothing_stays_behind_a_read() -> None:
     assert sum(len(piece or b"") for piece in received) == sum(sizes)
 
 
-async def test_a_goodbye_behind_the_last_words() -> None:
-    """In one read with them: no FIN need come, so nothing but `ended` tells."""
+async def test_close_notify_in_one_read_with_the_last_plaintext() -> None:
+    """The socket need not become readable again, so only `ended` announces the end."""
     near, far = memory_pair()
     client, server = await tls_over(near, far)
     server.send_now(b"hello")
-    server._say_goodbye()
+    server._send_close_notify()
     server._flush_now()
     assert not client.ended
     assert client.receive_now() == b"hello"

@@ -1,7 +1,7 @@
-"""What the tests of TLS need: a CA that nobody trusts but they, certificates, and two ends.
+"""Two ends of a TLS connection for tests, with certificates of a CA that only tests trust.
 
-    client, server = await tls_pair()              after the handshake, over a connection in memory
-    server_context(certificate("wrong.example"))   for a server that has this certificate
+    client, server = await tls_pair()              after the handshake, over memory streams
+    server_context(certificate("wrong.example"))   the context of a server with this certificate
 """
 
 import ssl
@@ -30,12 +30,12 @@ def certificate(*names: str) -> trustme.LeafCert:
 def server_context(
     leaf: trustme.LeafCert | None = None, version: ssl.TLSVersion | None = None
 ) -> ssl.SSLContext:
-    """A server's: a certificate for HOST and loopback unless another is given; ALPN http/1.1."""
+    """Return a server's context: ALPN http/1.1, by default a certificate for HOST and loopback."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     (leaf or certificate(HOST, "localhost", "127.0.0.1")).configure_cert(context)
     context.set_alpn_protocols(["http/1.1"])
-    # A server that waits for its tickets to leave, and a client that reads when it has something to
-    # read: over a connection that holds a byte they would wait for each other.
+    # Over a connection that holds one byte, a server that waits until its session tickets are sent
+    # and a client that does not read yet would wait for each other.
     context.num_tickets = 0
     if version is not None:
         context.maximum_version = context.minimum_version = version
@@ -44,7 +44,7 @@ def server_context(
 
 @cache
 def trusting_context() -> ssl.SSLContext:
-    """A client's that trusts the tests' CA."""
+    """Return a client's context that trusts the tests' CA."""
     context = client_context()
     CA.configure_trust(context)
     return context
@@ -59,7 +59,7 @@ async def shake_hands(client: TLSStream, server: TLSStream) -> None:
 async def tls_over(
     client: MemoryStream, server: MemoryStream, version: ssl.TLSVersion | None = None
 ) -> tuple[TLSStream, TLSStream]:
-    """TLS between two ends of a connection."""
+    """Put TLS over the two ends of a connection, and shake hands."""
     ends = (
         TLSStream(client, trusting_context(), server_hostname=HOST),
         TLSStream(server, server_context(version=version), server_side=True),
@@ -71,12 +71,12 @@ async def tls_over(
 async def tls_pair(
     size: int = 64 << 10, version: ssl.TLSVersion | None = None
 ) -> tuple[TLSStream, TLSStream]:
-    """A client and a server; `size` is how many bytes of ciphertext each direction holds."""
+    """Return a client and a server; each direction holds `size` bytes of ciphertext."""
     return await tls_over(*memory_pair(size), version=version)
 
 
 def records(ciphertext: bytes) -> list[bytes]:
-    """Ciphertext, cut where its records end: five bytes say how long each is."""
+    """Cut ciphertext where its records end: the first five bytes give the length of each."""
     cut = []
     while ciphertext:
         size = 5 + int.from_bytes(ciphertext[3:5], "big")

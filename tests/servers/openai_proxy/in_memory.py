@@ -1,6 +1,6 @@
 """The proxy between two connections in memory: for trio's autojump clock, and for exact causes.
 
-async with between(monkeypatch) as proxy:
+async with between() as proxy:
     await proxy.client.send_all(post())            the client's end
     api = await proxy.connected()                  the API's end of the connection to it
     await api.send_all(EVENTS)
@@ -12,10 +12,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-import pytest
 import trio
 
-from clients.streams.tcp import ByteStream
+from clients.streams.tcp import ByteStream, Connect
 from protocol.secret import Secret
 from servers.http.connection import Connection, Limits
 from servers.openai_proxy.handlers import Relay, Upstream, routes
@@ -67,18 +66,19 @@ class Between:
 
 @asynccontextmanager
 async def between(
-    monkeypatch: pytest.MonkeyPatch,
     *,
     clocks: Clocks | None = None,
     limits: Limits | None = None,
     size: int = 64 << 10,
     base_url: str = "http://127.0.0.1/v1",
     ca_file: str | None = None,
+    open_upstream: Connect | None = None,
 ) -> AsyncIterator[Between]:
     """A proxy with one client.
 
     Args:
         size: how many unread bytes each direction of each connection holds.
+        open_upstream: Opens a connection to the upstream; by default one in memory.
     """
     upstream = Upstream(base_url, Secret(KEY), ca_file, clocks or Clocks())
     opened: list[MemoryStream] = []
@@ -92,8 +92,7 @@ async def between(
         came.set()
         return near
 
-    monkeypatch.setattr("clients.http.client.connect", connect)
-    table = routes(upstream)
+    table = routes(upstream, connect=open_upstream or connect)
     (run,) = table.tasks
     relay = getattr(run, "__self__")  # noqa: B009 - mypy knows no bound methods
     async with connected(table, limits, size) as memory:

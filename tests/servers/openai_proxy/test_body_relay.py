@@ -38,10 +38,8 @@ async def finished(proxy: Between, api: MemoryStream) -> tuple[bytes, bool]:
 # ---- heartbeats
 
 
-async def test_heartbeats_while_the_api_is_silent(
-    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with between(monkeypatch, limits=LIMITS) as proxy:
+async def test_heartbeats_while_the_api_is_silent(autojump_clock: MockClock) -> None:
+    async with between(limits=LIMITS) as proxy:
         api = await asked(proxy)
         await trio.sleep(25)  # no head, no status: nothing can be sent
         await api.send_all(EVENTS)
@@ -62,11 +60,9 @@ INSIDE = {
 
 
 @pytest.mark.parametrize("pieces", INSIDE.values(), ids=INSIDE)
-async def test_no_heartbeat_inside(
-    pieces: list[bytes], autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_no_heartbeat_inside(pieces: list[bytes], autojump_clock: MockClock) -> None:
     """It would end up in the middle of somebody's line, or between the two bytes of one end."""
-    async with between(monkeypatch, limits=LIMITS) as proxy:
+    async with between(limits=LIMITS) as proxy:
         api = await asked(proxy)
         await api.send_all(EVENTS)
         for piece in pieces:
@@ -78,11 +74,9 @@ async def test_no_heartbeat_inside(
         assert await finished(proxy, api) == (b"".join(pieces) + BEAT + DONE, True)
 
 
-async def test_no_heartbeat_in_json(
-    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_no_heartbeat_in_json(autojump_clock: MockClock) -> None:
     answer = whole(b'{"choices":[]}', "200 OK", JSON)
-    async with between(monkeypatch, limits=LIMITS) as proxy:
+    async with between(limits=LIMITS) as proxy:
         api = await asked(proxy)
         await api.send_all(answer[:-5])
         await trio.sleep(60)
@@ -94,11 +88,11 @@ async def test_no_heartbeat_in_json(
 @pytest.mark.parametrize("cut", [1, 2, 3, 4])
 @pytest.mark.parametrize("beats", [False, True])
 async def test_a_byte_order_mark_behind_a_heartbeat(
-    cut: int, beats: bool, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+    cut: int, beats: bool, autojump_clock: MockClock
 ) -> None:
     """It is dropped, or the client's parser would miss the first event; else it is the API's."""
     first = BOM + EVENT
-    async with between(monkeypatch, limits=LIMITS) as proxy:
+    async with between(limits=LIMITS) as proxy:
         api = await asked(proxy)
         await api.send_all(EVENTS)
         await trio.sleep(15 if beats else 1)
@@ -111,11 +105,9 @@ async def test_a_byte_order_mark_behind_a_heartbeat(
     assert [event.data for event in EventStreamParser().receive_data(body)] == ['{"n":1}', "[DONE]"]
 
 
-async def test_what_looks_like_the_beginning_of_a_mark(
-    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_looks_like_the_beginning_of_a_mark(autojump_clock: MockClock) -> None:
     """And is none: not a byte of it is lost."""
-    async with between(monkeypatch, limits=LIMITS) as proxy:
+    async with between(limits=LIMITS) as proxy:
         api = await asked(proxy)
         await api.send_all(EVENTS)
         await trio.sleep(15)
@@ -133,9 +125,7 @@ SIZE = 8 << 10  # what each direction of each connection holds
 SECONDS = 60
 
 
-async def test_a_slow_reader_pauses_the_api(
-    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_slow_reader_pauses_the_api(autojump_clock: MockClock) -> None:
     """1 KiB/s is read, and an API that would send megabytes gets rid of what was read and of what
     the two connections and one read of ours hold; after a minute not a byte more."""
     events = chunked(b"data: " + b"x" * 242 + b"\n\n") * 100
@@ -147,7 +137,7 @@ async def test_a_slow_reader_pauses_the_api(
             await api.wait_writable()
             sent += api.send_now(events[sent % len(events) :])
 
-    async with between(monkeypatch, size=SIZE) as proxy, trio.open_nursery() as nursery:
+    async with between(size=SIZE) as proxy, trio.open_nursery() as nursery:
         api = await asked(proxy)
         await api.send_all(EVENTS)
         nursery.start_soon(pour, api)
@@ -160,13 +150,11 @@ async def test_a_slow_reader_pauses_the_api(
         nursery.cancel_scope.cancel()
 
 
-async def test_a_slow_reader_is_not_the_apis_fault(
-    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_slow_reader_is_not_the_apis_fault(autojump_clock: MockClock) -> None:
     """The API may not speak while nobody reads: its clock begins anew behind the stall."""
     clocks = Clocks(idle=5)
     long = b"data: " + b"x" * 6000
-    async with between(monkeypatch, clocks=clocks, size=4096) as proxy:
+    async with between(clocks=clocks, size=4096) as proxy:
         api = await asked(proxy)
         await api.send_all(EVENTS + chunked(EVENT))
         await api.send_all(chunked(long))
@@ -182,12 +170,10 @@ async def test_a_slow_reader_is_not_the_apis_fault(
 # ---- clocks
 
 
-async def test_each_event_winds_the_idle_clock(
-    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_each_event_winds_the_idle_clock(autojump_clock: MockClock) -> None:
     """Comments do not; and the error says which clock it was, and how long it ran."""
     clocks, limits = Clocks(first_event=20, idle=5), Limits(heartbeat_seconds=3600)
-    async with between(monkeypatch, clocks=clocks, limits=limits) as proxy:
+    async with between(clocks=clocks, limits=limits) as proxy:
         api = await asked(proxy)
         await api.send_all(EVENTS)
         await trio.sleep(19)
@@ -209,11 +195,9 @@ async def test_each_event_winds_the_idle_clock(
 
 
 @pytest.mark.parametrize("sent", [b"", EVENTS, EVENTS + chunked(b": still here\n\n")])
-async def test_no_first_event(
-    sent: bytes, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_no_first_event(sent: bytes, autojump_clock: MockClock) -> None:
     """Comments do not count: behind heartbeats a stalled API looks alive."""
-    async with between(monkeypatch, clocks=Clocks(first_event=20, idle=5)) as proxy:
+    async with between(clocks=Clocks(first_event=20, idle=5)) as proxy:
         api = await asked(proxy)
         since = trio.current_time()
         if sent:
@@ -228,11 +212,11 @@ async def test_no_first_event(
 @pytest.mark.parametrize("first_event", [300, 120, 10, 5])
 @pytest.mark.parametrize("after", [0, 1, 4.5])
 async def test_silence_behind_the_first_event(
-    first_event: float, after: float, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+    first_event: float, after: float, autojump_clock: MockClock
 ) -> None:
     """The idle clock begins there, however long the first event might have taken."""
     clocks, limits = Clocks(first_event=first_event, idle=5), Limits(heartbeat_seconds=3600)
-    async with between(monkeypatch, clocks=clocks, limits=limits) as proxy:
+    async with between(clocks=clocks, limits=limits) as proxy:
         api = await asked(proxy)
         await api.send_all(EVENTS)
         await trio.sleep(after)
@@ -245,10 +229,8 @@ async def test_silence_behind_the_first_event(
     assert not complete
 
 
-async def test_the_total_clock_runs_whatever_comes(
-    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with between(monkeypatch, clocks=Clocks(total=10)) as proxy:
+async def test_the_total_clock_runs_whatever_comes(autojump_clock: MockClock) -> None:
+    async with between(clocks=Clocks(total=10)) as proxy:
         api = await asked(proxy)
         await api.send_all(EVENTS)
         for _ in range(10):
@@ -263,7 +245,7 @@ async def test_the_total_clock_runs_whatever_comes(
 # ---- the smallest segments
 
 
-async def test_one_byte_per_segment_in_both_directions(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_one_byte_per_segment_in_both_directions() -> None:
     text = "data: 👩🏽‍🚀 你好\n\n".encode()
     stream = encode_chunk(text) * 5 + encode_chunk(DONE) + END
     received = b""
@@ -272,7 +254,7 @@ async def test_one_byte_per_segment_in_both_directions(monkeypatch: pytest.Monke
         nonlocal received
         received = await receive_all(client)
 
-    async with between(monkeypatch, size=1) as proxy, trio.open_nursery() as nursery:
+    async with between(size=1) as proxy, trio.open_nursery() as nursery:
         nursery.start_soon(read, proxy.client)
         api = await asked(proxy)
         await api.send_all(EVENTS + stream)
@@ -282,11 +264,9 @@ async def test_one_byte_per_segment_in_both_directions(monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("before", [b"", chunked(EVENT)], ids=["alone", "behind an event"])
-async def test_bad_framing_is_told_at_once(
-    before: bytes, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_bad_framing_is_told_at_once(before: bytes, autojump_clock: MockClock) -> None:
     """Nothing more need come, and no clock run down, for it to be known."""
-    async with between(monkeypatch) as proxy:
+    async with between() as proxy:
         api = await asked(proxy)
         await api.send_all(EVENTS)
         await wait_all_tasks_blocked()

@@ -123,7 +123,6 @@ async def test_at_every_await(
     does: Callable[[MemoryStream], Awaitable[None]],
     ca_file: str,
     autojump_clock: MockClock,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """In turn, until one is reached no more."""
     secure = does is speaks_tls
@@ -134,7 +133,6 @@ async def test_at_every_await(
     while reached >= number:
         number += 1
         async with between(
-            monkeypatch,
             clocks=Clocks(first_event=5, idle=2),
             size=4096,
             base_url=f"http{'s' if secure else ''}://localhost/v1",

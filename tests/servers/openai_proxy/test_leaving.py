@@ -24,18 +24,18 @@ from .test_relay import BODY, JSON, post
 EVENT = chunked(b'data: {"n":1}\n\n')
 
 
-async def test_at_connect(autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_at_connect(autojump_clock: MockClock) -> None:
     """The attempt is given up, and what was opened by then is closed."""
     cancelled: list[float] = []
 
-    async def never(host: str, port: int, *, stall_seconds: float) -> None:
+    async def never(host: str, port: int, *, stall_seconds: float) -> MemoryStream:
         try:
             await trio.sleep_forever()
+            raise AssertionError("it sleeps for ever")
         finally:
             cancelled.append(trio.current_time())
 
-    async with between(monkeypatch) as proxy:
-        monkeypatch.setattr("clients.http.client.connect", never)
+    async with between(open_upstream=never) as proxy:
         await proxy.client.send_all(post())
         await wait_all_tasks_blocked()
         knew = trio.current_time()
@@ -44,10 +44,8 @@ async def test_at_connect(autojump_clock: MockClock, monkeypatch: pytest.MonkeyP
     assert cancelled[0] - knew < WITHIN
 
 
-async def test_in_the_tls_handshake(
-    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with between(monkeypatch, base_url="https://localhost/v1") as proxy:
+async def test_in_the_tls_handshake(autojump_clock: MockClock) -> None:
+    async with between(base_url="https://localhost/v1") as proxy:
         await proxy.client.send_all(post())
         api = await proxy.connected()
         assert (await api.receive_some())[:1] == b"\x16"
@@ -77,20 +75,16 @@ STAGES = {
 
 
 @pytest.mark.parametrize("pieces", STAGES.values(), ids=STAGES)
-async def test_at_any_stage(
-    pieces: list[bytes], autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with between(monkeypatch) as proxy:
+async def test_at_any_stage(pieces: list[bytes], autojump_clock: MockClock) -> None:
+    async with between() as proxy:
         await sent_so_far(proxy, *pieces)
         api = await proxy.connected()
         proxy.connection.client_has_left()
         await proxy.api_sees_the_end(api)
 
 
-async def test_inside_tls(
-    ca_file: str, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with between(monkeypatch, base_url="https://localhost/v1", ca_file=ca_file) as proxy:
+async def test_inside_tls(ca_file: str, autojump_clock: MockClock) -> None:
+    async with between(base_url="https://localhost/v1", ca_file=ca_file) as proxy:
         await proxy.client.send_all(post())
         api = TLSStream(await proxy.connected(), server_context(), server_side=True)
         await api.handshake()
@@ -105,10 +99,8 @@ async def test_inside_tls(
 BIG = chunked(b"data: " + b"x" * 3000 + b"\n\n")
 
 
-async def test_in_a_stalled_write(
-    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with between(monkeypatch, size=4096) as proxy:
+async def test_in_a_stalled_write(autojump_clock: MockClock) -> None:
+    async with between(size=4096) as proxy:
         await sent_so_far(proxy, EVENTS, BIG)
         api = await proxy.connected()
         async with trio.open_nursery() as nursery:
@@ -123,12 +115,10 @@ async def broken_off(api: MemoryStream, data: bytes) -> None:
         await api.send_all(data)
 
 
-async def test_a_reader_who_takes_nothing_is_gone_in_time(
-    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_reader_who_takes_nothing_is_gone_in_time(autojump_clock: MockClock) -> None:
     """A stalled reader may not hold the API's connection for ever: the limit is ours."""
     limits = Limits(stall_seconds=30)
-    async with between(monkeypatch, limits=limits, size=4096) as proxy:
+    async with between(limits=limits, size=4096) as proxy:
         await sent_so_far(proxy, EVENTS, BIG, BIG[:3000])
         api = await proxy.connected()
         await trio.sleep(30 - TICK)
@@ -137,11 +127,9 @@ async def test_a_reader_who_takes_nothing_is_gone_in_time(
         await proxy.api_sees_the_end(api)
 
 
-async def test_a_close_is_found_out_by_the_second_write(
-    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_close_is_found_out_by_the_second_write(autojump_clock: MockClock) -> None:
     """Where no kernel tells: the first write after a close draws an RST, the second meets it."""
-    async with between(monkeypatch) as proxy:
+    async with between() as proxy:
         await sent_so_far(proxy, EVENTS, EVENT)
         api = await proxy.connected()
         proxy.client.close()
@@ -152,11 +140,11 @@ async def test_a_close_is_found_out_by_the_second_write(
 
 
 async def test_what_the_log_says(
-    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """After how many events, and how fast the API's connection was closed."""
     caplog.set_level(logging.INFO)
-    async with between(monkeypatch) as proxy:
+    async with between() as proxy:
         await sent_so_far(proxy, EVENTS, EVENT)
         api = await proxy.connected()
         await trio.sleep(2)
@@ -169,7 +157,7 @@ async def test_what_the_log_says(
         "upstream closed in 0.0 ms" in caplog.messages
     )
     caplog.clear()
-    async with between(monkeypatch) as proxy:
+    async with between() as proxy:
         await sent_so_far(proxy)
         proxy.connection.client_has_left()
         await proxy.done.wait()

@@ -157,13 +157,11 @@ def test_the_end_of_a_response(name: str, data: str, whole: bool) -> None:
 
 
 @pytest.mark.parametrize("long", [STREAMS["a line"], STREAMS["many lines"]])
-async def test_the_line_in_the_log(
-    long: bytes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_the_line_in_the_log(long: bytes, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     stream = long + USAGE + long + DONE
     received = bytearray()
-    async with between(monkeypatch, size=1 << 20) as proxy, trio.open_nursery() as nursery:
+    async with between(size=1 << 20) as proxy, trio.open_nursery() as nursery:
         await proxy.client.send_all(post())
         api = await proxy.connected()
         await receive_until(api, BODY)

@@ -61,7 +61,7 @@ REFUSED: dict[str, tuple[Callable[[], ssl.SSLContext], str]] = {
     ),
     "an unknown CA": (
         lambda: server_context(trustme.CA().issue_cert("localhost")),
-        "the certificate of localhost is refused: it is signed by no CA that is trusted here",
+        "the certificate of localhost is refused: no CA that is trusted here signed it",
     ),
     "expired": (
         lambda: server_context(EXPIRED),
@@ -94,7 +94,7 @@ async def test_who_is_refused(
 async def test_a_port_without_tls(ca_file: str) -> None:
     async with plain(b"HTTP/1.1 400 Bad Request\r\n\r\n") as port:
         message = error_of(await ask_through(port, ca_file))
-    assert "localhost speaks no TLS: its first byte is b'H', as from a port for plain" in message
+    assert "localhost does not speak TLS: its first byte is b'H', as from a port for" in message
 
 
 async def test_a_proxy_on_the_way_that_is_none(
@@ -187,7 +187,7 @@ async def test_a_goodbye_without_fin(ca_file: str) -> None:
     async def serve(server: Server, stream: TLSStream) -> None:
         await read_request(stream)
         stream._encrypt(JSON_HEAD + b"\r\n" + ANSWER)
-        stream._say_goodbye()
+        stream._send_close_notify()
         await stream._flush()
         await stream._stream.receive_some()
 

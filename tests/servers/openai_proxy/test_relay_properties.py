@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clients.http.exchange import Response
-from clients.streams.poller import Arrivals
+from clients.streams.poller import Poller
 from protocol.chunked import ChunkedDecoder, encode_chunk
 from protocol.head import HeadReader
 from servers.http.body import Body
@@ -38,7 +38,7 @@ async def relayed(pieces: list[bytes], size: int, *, in_memory: bool = True) -> 
     assert head is not None
     api, behind = await (pair_in_memory() if in_memory else on_loopback())
     client, downstream = memory_pair(size)
-    arrivals = Arrivals()
+    arrivals = Poller()
     asking: Any = nullcontext()
     exchange = Exchange(asking, arrivals, Clocks(), Record("m", 0))
     received, cut_off = b"", False

@@ -178,11 +178,9 @@ async def test_words_that_are_cut_off(resets: bool) -> None:
     assert body == WORDS[:-9] or (resets and WORDS.startswith(body))  # RST may take it along
 
 
-async def test_words_that_do_not_end(
-    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_words_that_do_not_end(autojump_clock: MockClock) -> None:
     """They have the idle clock, all of them together: a byte a second does not move it."""
-    async with between(monkeypatch, clocks=Clocks(first_event=300, idle=5)) as proxy:
+    async with between(clocks=Clocks(first_event=300, idle=5)) as proxy:
         await proxy.client.send_all(post())
         api = await proxy.connected()
         await receive_until(api, BODY)

@@ -1,4 +1,4 @@
-"""`workshop chat`, but for its life on a terminal (test_chat_terminal.py)."""
+"""`workshop chat` without a terminal (with one: test_terminal.py)."""
 
 import errno
 import io
@@ -19,13 +19,13 @@ from servers.llm.pace import Pace
 from workshop.chat import key_of, main, usual_model
 from workshop.chat.answer import Answer, Conversation, Ending, _ending
 from workshop.chat.markdown import Blocks, Lines, escape
-from workshop.chat.screen import Pipe, Terminal
+from workshop.chat.screen import PipeView, TerminalView
 
 from ...conftest import Start
 from ...interop.held import Held, hold
 from ...saying import answer
 
-# ---- Markdown that is not finished
+# ---- Markdown that is still growing
 
 BLOCKS = {
     "one line": ("Two, thr", [], "Two, thr"),
@@ -44,7 +44,7 @@ BLOCKS = {
 
 @pytest.mark.parametrize(("text", "final", "tail"), BLOCKS.values(), ids=BLOCKS)
 def test_blocks(text: str, final: list[str], tail: str) -> None:
-    """However it was cut."""
+    """The same blocks, however the text was cut."""
     for pieces in ([text], list(text)):
         blocks = Blocks()
         found = [block for piece in pieces for block in blocks.feed(piece)]
@@ -52,7 +52,7 @@ def test_blocks(text: str, final: list[str], tail: str) -> None:
 
 
 def test_the_tail_stays_short() -> None:
-    """A picture costs what a screen holds, also of a fence of 10,000 lines, or a line of 1 MB."""
+    """A repaint draws at most a screen, also in a fence of 10,000 lines or a line of 1 MB."""
     blocks = Blocks()
     blocks.feed("```py\n" + "x = 1\n" * 10_000)
     assert blocks.tail_end(20, 80) == "```py\n" + "x = 1\n" * 20
@@ -64,7 +64,7 @@ def test_the_tail_stays_short() -> None:
 
 
 def test_a_long_line_is_not_copied_for_each_piece() -> None:
-    """What a piece takes, in bytes, after a line of 1 MB: or n pieces would copy n² of them."""
+    """After a line of 1 MB a piece takes few bytes: else n pieces would copy n² bytes."""
     blocks = Blocks()
     blocks.feed("x" * 1_000_000)
     tracemalloc.start()
@@ -88,15 +88,15 @@ def shown(*texts: str, last: int | None = None) -> list[str]:
     return [line.rstrip() for line in console.file.getvalue().split("\n") if line.strip()]
 
 
-def test_block_by_block_as_the_whole() -> None:
+def test_blocks_look_the_same_as_the_whole_text() -> None:
     blocks = Blocks()
     final = [block for letter in TORTURE for block in blocks.feed(letter)]
     assert len(final) > 20
     assert shown(*final, blocks.tail) == shown(TORTURE)
 
 
-def test_lines_that_define_a_link_are_seen() -> None:
-    """Models write their sources so, and warnings."""
+def test_link_definitions_are_shown() -> None:
+    """Models write sources and warnings in this form."""
     text = (
         "See [1] and [two][2].\n\n[1]: https://a.example/one\n[2]: /two 'Two'\n\n[Warning]: do-not"
     )
@@ -113,7 +113,7 @@ CUT = "# A\r\n\r\n```py\r\nx = 1\r\n```\r\n\r\nafter **b**\rand c\r\r- d\r\n- �
 def drawn(pieces: list[str]) -> str:
     file = io.StringIO()
     console = Console(file=file, width=60, height=10)
-    with Terminal(console, keep_thinking=True) as screen:
+    with TerminalView(console, keep_thinking=True) as screen:
         for piece in pieces:
             screen.thinking(piece)
         for piece in pieces:
@@ -123,7 +123,7 @@ def drawn(pieces: list[str]) -> str:
 
 
 def test_a_text_cut_anywhere_looks_the_same() -> None:
-    """CR LF is one line end, also where a piece ends between the two; and so is a CR alone."""
+    """CR LF is one line end, even if a piece ends inside it. A CR alone is one, too."""
     whole = drawn([CUT])
     assert "␍" not in whole
     assert "after b and c" in whole
@@ -137,27 +137,27 @@ def test_a_pipe_to_a_terminal_that_cannot_move_its_cursor(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     for pieces in (["a\r\nb\x1b"], list("a\r\nb\x1b")):
-        pipe = Pipe(to_terminal=True)
+        pipe = PipeView(to_terminal=True)
         for piece in pieces:
             pipe.text(piece)
         pipe.end()
         assert capsys.readouterr().out == "a\nb␛\n"
-    pipe = Pipe(to_terminal=True)
+    pipe = PipeView(to_terminal=True)
     for piece in ("a\r\n", "\r"):
         pipe.text(piece)
     pipe.end()
     assert capsys.readouterr().out == "a\n"
 
 
-def test_nothing_is_left_out() -> None:
-    """HTML and pictures are text; a link shows where it leads."""
+def test_html_and_pictures_are_shown_as_text() -> None:
+    """A link shows its address."""
     assert shown("<b>x</b> ![p](q.png) [a](https://e.org/)\n\n<script>\ny") == [
         "<b>x</b> !p (q.png) a (https://e.org/)",
         "<script> y",
     ]
 
 
-def test_the_end_of_it() -> None:
+def test_the_last_lines() -> None:
     assert shown("1. a\n2. b\n3. c", last=2) == [" 2 b", " 3 c"]
 
 
@@ -180,11 +180,11 @@ HOSTILE = (
 )
 
 
-def test_a_models_words_do_not_steer_the_terminal() -> None:
-    """What rich writes itself is all there is: colours, and the cursor within the tail."""
+def test_a_models_text_does_not_control_the_terminal() -> None:
+    """The only escape sequences are rich's own: colours, and the cursor within the tail."""
     file = io.StringIO()
     console = Console(file=file, force_terminal=True, width=60, height=10)
-    with Terminal(console, keep_thinking=True) as screen:
+    with TerminalView(console, keep_thinking=True) as screen:
         for piece in HOSTILE:
             screen.thinking(piece)
             screen.paint()
@@ -201,7 +201,7 @@ def test_a_models_words_do_not_steer_the_terminal() -> None:
 
 @pytest.fixture(scope="module")
 def llm() -> Iterator[Held]:
-    """The simulated LLM, with as many pieces as anybody wants."""
+    """The simulated LLM, which is allowed to send 3,000 pieces."""
     with hold(server.routes(Pace(0, 0))) as held:
         held.release(3000)
         yield held
@@ -233,7 +233,7 @@ def test_a_pipe(
 def test_a_cut_off_answer(
     llm: Held, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What came is there; the exit code and a line on standard error say that it is not all."""
+    """The text that came is printed. Exit code and standard error say that it is incomplete."""
     code, out, error = run(
         monkeypatch, capsys, "--base-url", f"{llm.url}/v1", "--model", "fault-clean-cut@40", "你好"
     )
@@ -257,7 +257,7 @@ def test_a_refusal(
 def test_nobody_listens(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("workshop.chat.answer.HERE", "http://127.0.0.1:1/v1")
+    monkeypatch.setattr("workshop.chat.answer.LOCAL_URL", "http://127.0.0.1:1/v1")
     code, out, error = run(monkeypatch, capsys, "--base-url", "http://127.0.0.1:1/v1", "hi")
     assert (code, out) == (1, "")
     assert error == (
@@ -265,10 +265,10 @@ def test_nobody_listens(
     )
 
 
-def test_a_server_that_says_nothing(
+def test_a_server_that_sends_nothing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It has accepted the connection."""
+    """It accepts the connection."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/v1"
         asked = ("--base-url", url, "--timeout", "0.01", "hi")
@@ -277,13 +277,13 @@ def test_a_server_that_says_nothing(
     assert error == f"workshop chat: error: no answer from {url} in 0.01 s\n"
 
 
-def test_the_wire(
+def test_raw(
     llm: Held,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Both directions, line ends to be seen, and no key."""
+    """It shows both directions, with visible line ends, and no key."""
     key = tmp_path / "key"
     key.write_text("a-canary-of-no-form\n")
     key.chmod(0o600)
@@ -319,8 +319,8 @@ def test_usage(
     assert said in capsys.readouterr().err
 
 
-def test_whose_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment's goes to https only."""
+def test_the_key_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is sent over https only."""
     monkeypatch.setenv("OPENAI_API_KEY", "sk-canary-chat")
     assert key_of(Namespace(key_file=None, base_url="http://localhost:8000/v1")) is None
     key = key_of(Namespace(key_file=None, base_url="https://example.com/v1"))
@@ -330,8 +330,8 @@ def test_whose_key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("flags", [[], ["--raw"]])
-def test_a_reader_that_has_seen_enough(llm: Held, start: Start, flags: list[str]) -> None:
-    """`workshop chat hi | head -c 1`: no traceback."""
+def test_the_reader_of_our_output_closes_it(llm: Held, start: Start, flags: list[str]) -> None:
+    """`workshop chat hi | head -c 1` ends without a traceback."""
     process = start("-m", "workshop", "chat", *flags, "--base-url", f"{llm.url}/v1", "你好")
     assert process.stdout is not None
     process.stdout.close()
@@ -341,7 +341,7 @@ def test_a_reader_that_has_seen_enough(llm: Held, start: Start, flags: list[str]
     assert process.stderr.read() == b""
 
 
-# ---- What an answer took
+# ---- The end of an answer, and its statistics
 
 
 @pytest.mark.parametrize(
@@ -351,12 +351,12 @@ def test_a_reader_that_has_seen_enough(llm: Held, start: Start, flags: list[str]
         (None, Ending.COMPLETE, "complete"),
         ("length", Ending.LENGTH, "length limit"),
         ("content_filter", Ending.COMPLETE, "complete: content_filter"),
-        ("error", Ending.ERROR, "error: the server says no more than error"),
+        ("error", Ending.ERROR, "error: the server only says error"),
     ],
 )
 def test_ending(reason: str | None, ending: Ending, words: str) -> None:
     found, why = _ending(reason)
-    assert (found, Answer(ending=found, reason=why).how) == (ending, words)
+    assert (found, Answer(ending=found, reason=why).outcome) == (ending, words)
 
 
 def test_stats() -> None:
@@ -367,9 +367,9 @@ def test_stats() -> None:
     assert Answer(ending=Ending.ERROR, reason="no").stats() == "error: no"
 
 
-def test_what_was_not_answered_is_not_kept() -> None:
+def test_a_question_without_an_answer_is_not_kept() -> None:
     conversation = Conversation("m", "be brief")
     conversation.add("a", "")
     conversation.add("b", "B")
-    said = [(one.role, one.text) for one in conversation.request("c", count=False).messages]
+    said = [(one.role, one.text) for one in conversation.request("c", include_usage=False).messages]
     assert said == [("system", "be brief"), ("user", "b"), ("assistant", "B"), ("user", "c")]

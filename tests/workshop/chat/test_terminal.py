@@ -1,4 +1,4 @@
-"""`workshop chat` on a terminal: a pseudo-terminal, as a person has it, with Ctrl-C."""
+"""`workshop chat` on a pseudo-terminal, with Ctrl-C, as a person uses it."""
 
 import errno
 import os
@@ -27,8 +27,8 @@ def chatting(
 
 
 def interrupt_prompt(screen: Screen, process: subprocess.Popen[bytes]) -> None:
-    """Ctrl-C, once the program waits for a key: CPython notices one that comes on the way there
-    at the next key only."""
+    """Press Ctrl-C once the program waits for a key: CPython notices a Ctrl-C that comes just
+    before that only at the next key."""
     state = Path(f"/proc/{process.pid}/stat")
     if not state.exists():
         pytest.skip("no /proc here")
@@ -38,7 +38,7 @@ def interrupt_prompt(screen: Screen, process: subprocess.Popen[bytes]) -> None:
 
 
 def test_a_conversation(tmp_path: Path) -> None:
-    """Each token when it comes; Ctrl-C stops the answer, and the server's work, and no more."""
+    """Each token is shown at once. Ctrl-C stops the answer and the server's work, nothing else."""
     saved = tmp_path / "saved.md"
     with (
         hold(chat.routes(Pace(0, 0))) as held,
@@ -48,17 +48,17 @@ def test_a_conversation(tmp_path: Path) -> None:
         screen.until("> ")
         screen.press(b"one two" + 400 * b" more" + b" end\n")
         screen.until("end")
-        held.release()  # the first word, with the role: nothing after it exists
+        held.release()  # the first word, with the role: the rest is not sent yet
         screen.until("one")
         held.release()
         screen.until("two")
-        screen.press(b"typed meanwhile")  # and dropped by Ctrl-C, as a terminal does
+        screen.press(b"typed meanwhile")  # Ctrl-C makes the terminal drop it
         held.release()
         assert "typed" not in screen.until("more")
         screen.press(CTRL_C)
         screen.until("3 pieces")
         screen.until("stopped by you")
-        held.release(100)  # only a write tells the server
+        held.release(100)  # the server notices at a write
         assert held.wait_until_ended() < 100
 
         screen.until("> ")
@@ -97,8 +97,8 @@ def test_a_conversation(tmp_path: Path) -> None:
     assert kept.read_text().partition(" end\n")[2].startswith("/model sim-1\n你好\n/save ")
 
 
-def test_a_conversation_outlives_what_fails(tmp_path: Path) -> None:
-    """In a locale without 你, where nothing can be saved, and when the server has gone."""
+def test_a_conversation_goes_on_after_failures(tmp_path: Path) -> None:
+    """A locale without 你, a file that cannot be written, and a server that has stopped."""
     saved = tmp_path / "saved.md"
     with ExitStack() as server:
         held = server.enter_context(hold(chat.routes(Pace(0, 0))))
@@ -124,24 +124,24 @@ def test_a_conversation_outlives_what_fails(tmp_path: Path) -> None:
     assert saved.read_text() == "## user\n\n你好\n\n## assistant\n\n你好\n"
 
 
-def test_leaving(tmp_path: Path) -> None:
-    """Ctrl-C leaves a line; twice at an empty one, the program."""
+def test_quitting(tmp_path: Path) -> None:
+    """Ctrl-C clears a line; twice at an empty line it quits, and so does Ctrl-D."""
     with chatting(tmp_path) as (screen, process):
-        screen.until("Ctrl-D leaves")
+        screen.until("Ctrl-D quits")
         screen.until("> ")
         screen.press(b"abc")
         screen.until("abc")
         interrupt_prompt(screen, process)
         screen.until("> ")
         interrupt_prompt(screen, process)
-        screen.until("(Ctrl-C again or Ctrl-D leaves)")
+        screen.until("(Ctrl-C again or Ctrl-D quits)")
         screen.until("> ")
         interrupt_prompt(screen, process)
         assert process.wait(SAFETY) == 0
 
 
 def test_one_question(tmp_path: Path) -> None:
-    """Markdown without its marks, no thoughts, no numbers; Ctrl-C ends it with 130."""
+    """It shows Markdown without its marks, no thinking, no statistics. Ctrl-C: exit code 130."""
     with hold(chat.routes(Pace(0, 0))) as held:
         url = f"{held.url}/v1"
         long = ("--base-url", url, "--model", "lorem", "x")
