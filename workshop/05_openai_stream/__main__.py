@@ -53,13 +53,8 @@ There are two ways to run this lesson:
   OPENAI_API_KEY=… python workshop/05_openai_stream  the real API; --base-url for another one"""
 
 
-<<<<<<< HEAD
-class Layers(Observer):
-    """Shows an answer while it comes: a line for each event, or (`raw`) for each layer."""
-=======
 class Layers(WireObserver):
-    """Shows an answer while it comes: a line for each event, or (`raw`) for each layer of it."""
->>>>>>> wt-cli
+    """Shows an answer while it comes: a line for each event, or (`raw`) for each layer."""
 
     def __init__(self, raw: bool, loud: bool = True) -> None:
         self._raw = raw

@@ -35,13 +35,8 @@ QUESTION = "你好 from the model 🌊"
 PICKED = 1  # 好: its event is alone in its chunk; the first token shares one with the role
 
 
-<<<<<<< HEAD
-class Reads(Observer):
-    """Stores the bytes of each read from the socket."""
-=======
 class Reads(WireObserver):
-    """Remembers what each read of the socket has brought, and when."""
->>>>>>> wt-cli
+    """Stores the bytes of each read from the socket."""
 
     def __init__(self) -> None:
         self.start = trio.current_time()
