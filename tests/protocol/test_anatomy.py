@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.anatomy import ResponseAnatomy, Span, text_spans
+from protocol.anatomy import ByteSpan, ResponseAnatomy, text_spans
 
 from .feeding import bytewise, cut, damaged, feedings, joined, offsets
 
@@ -21,12 +21,12 @@ JSON = b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\n"
 Part = tuple[str, bytes, int, int, int]
 
 
-def dissect(pieces: Sequence[bytes], anatomy: ResponseAnatomy | None = None) -> list[Span]:
+def dissect(pieces: Sequence[bytes], anatomy: ResponseAnatomy | None = None) -> list[ByteSpan]:
     """All spans, in order; neighbours that say the same are one."""
     anatomy = anatomy or ResponseAnatomy()
     spans = [span for piece in pieces for span in anatomy.receive_data(piece)]
     spans += anatomy.receive_eof()
-    whole: list[Span] = []
+    whole: list[ByteSpan] = []
     for span in sorted(spans, key=lambda span: span.start):
         assert span.start < span.end
         if whole and whole[-1]._replace(start=0, end=0) == span._replace(start=0, end=0):
@@ -36,7 +36,7 @@ def dissect(pieces: Sequence[bytes], anatomy: ResponseAnatomy | None = None) -> 
     return whole
 
 
-def covers(spans: Sequence[Span], size: int) -> None:
+def covers(spans: Sequence[ByteSpan], size: int) -> None:
     """Each byte is in exactly one span."""
     place = 0
     for span in spans:
@@ -45,7 +45,7 @@ def covers(spans: Sequence[Span], size: int) -> None:
     assert place == size
 
 
-def parts(data: bytes, spans: Sequence[Span]) -> list[Part]:
+def parts(data: bytes, spans: Sequence[ByteSpan]) -> list[Part]:
     return [(label, data[start:end], *numbers) for label, start, end, *numbers in spans]  # type: ignore[misc]
 
 
@@ -69,9 +69,7 @@ def line(
 BLANK: Part = ("blank-line", b"\n", 1, 1, 0)
 HELLO = 'data: {"text":"你好"}\n\n'.encode()
 HELLO_PARTS = [
-    *line(
-        b"data", ("json", b'{"text":"', 0), ("token", "你好".encode(), 1), ("json", b'"}', 0)
-    ),
+    *line(b"data", ("json", b'{"text":"', 0), ("token", "你好".encode(), 1), ("json", b'"}', 0)),
     BLANK,
 ]
 
@@ -296,7 +294,7 @@ def test_a_line_over_the_limit() -> None:
     for pieces in feedings(EVENTS + b"\r\n: 1\ndata: 12345\ndata: 6"):
         anatomy = ResponseAnatomy(max_line_size=8)
         *_, last = dissect(pieces, anatomy)
-        assert last == Span("unreadable", last.end - 19, last.end)
+        assert last == ByteSpan("unreadable", last.end - 19, last.end)
         assert anatomy.error == "a line of the event stream is over 8 bytes"
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from protocol.errors import DecodeError
 from protocol.head import Head, HeadReader
-from protocol.target import Target, path_of, read_host, read_target
+from protocol.target import RequestTarget, path_of, read_host, read_target
 
 
 def head_of(line: str, *fields: str) -> Head:
@@ -16,38 +16,38 @@ def head_of(line: str, *fields: str) -> Head:
 
 
 TARGETS = {
-    "/": Target("/", "", "a"),
-    "/?": Target("/", "", "a"),
-    "/a?b?c": Target("/a", "b?c", "a"),
-    "/a?%41=%42": Target("/a", "%41=%42", "a"),
-    "/%E4%BD%A0%2f%3F": Target("/你/?", "", "a"),
-    "/%zz%": Target("/%zz%", "", "a"),
-    "/a+b": Target("/a+b", "", "a"),
-    "//evil.example/b": Target("//evil.example/b", "", "a"),
-    "/http://evil.example/b": Target("/http://evil.example/b", "", "a"),
-    "/../a": Target("/../a", "", "a"),
-    "/a#b": Target("/a#b", "", "a"),
+    "/": RequestTarget("/", "", "a"),
+    "/?": RequestTarget("/", "", "a"),
+    "/a?b?c": RequestTarget("/a", "b?c", "a"),
+    "/a?%41=%42": RequestTarget("/a", "%41=%42", "a"),
+    "/%E4%BD%A0%2f%3F": RequestTarget("/你/?", "", "a"),
+    "/%zz%": RequestTarget("/%zz%", "", "a"),
+    "/a+b": RequestTarget("/a+b", "", "a"),
+    "//evil.example/b": RequestTarget("//evil.example/b", "", "a"),
+    "/http://evil.example/b": RequestTarget("/http://evil.example/b", "", "a"),
+    "/../a": RequestTarget("/../a", "", "a"),
+    "/a#b": RequestTarget("/a#b", "", "a"),
     # absolute-form: its host decides
-    "http://evil.example/b?c": Target("/b", "c", "evil.example"),
-    "http://evil.example": Target("/", "", "evil.example"),
-    "http://evil.example?b": Target("/", "b", "evil.example"),
-    "http://evil.example/b#c": Target("/b#c", "", "evil.example"),
-    "http://evil.example#c": Target("/#c", "", "evil.example"),
-    "HTTPS://B:1/b": Target("/b", "", "b"),
-    "http://[0:0::1]:80/b%20c": Target("/b c", "", "[::1]"),
-    "http://b//c": Target("//c", "", "b"),
+    "http://evil.example/b?c": RequestTarget("/b", "c", "evil.example"),
+    "http://evil.example": RequestTarget("/", "", "evil.example"),
+    "http://evil.example?b": RequestTarget("/", "b", "evil.example"),
+    "http://evil.example/b#c": RequestTarget("/b#c", "", "evil.example"),
+    "http://evil.example#c": RequestTarget("/#c", "", "evil.example"),
+    "HTTPS://B:1/b": RequestTarget("/b", "", "b"),
+    "http://[0:0::1]:80/b%20c": RequestTarget("/b c", "", "[::1]"),
+    "http://b//c": RequestTarget("//c", "", "b"),
 }
 
 
 @pytest.mark.parametrize(("target", "read"), TARGETS.items())
-def test_target(target: str, read: Target) -> None:
+def test_target(target: str, read: RequestTarget) -> None:
     """origin-form and absolute-form, with `Host: a` beside them."""
     assert read_target(head_of(f"GET {target} HTTP/1.1", "Host: a")) == read
 
 
 def test_asterisk_form() -> None:
     """The server as a whole, for OPTIONS and nothing else (§3.2.4)."""
-    assert read_target(head_of("OPTIONS * HTTP/1.1", "Host: a")) == Target("*", "", "a")
+    assert read_target(head_of("OPTIONS * HTTP/1.1", "Host: a")) == RequestTarget("*", "", "a")
 
 
 REFUSED = {
