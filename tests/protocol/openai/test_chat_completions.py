@@ -26,7 +26,7 @@ from protocol.openai.chat_completions import (
     Usage,
     read_chat_request,
 )
-from protocol.openai.chat_request import ChosenFunction, FunctionTool
+from protocol.openai.chat_request import ChatFunctionTool, ChosenFunction
 from protocol.openai.common import DONE, ErrorBody, ErrorResponse, InvalidRequest, encode_data
 from protocol.sse import EventStreamParser
 
@@ -210,7 +210,7 @@ def test_tools() -> None:
     request = read_chat_request(body(tools=[TOOL], tool_choice="required"))
     assert request.tools is not None
     (tool,) = request.tools
-    assert isinstance(tool, FunctionTool)
+    assert isinstance(tool, ChatFunctionTool)
     assert (tool.name, tool.function.parameters) == ("f", {"type": "object"})
     assert request.tool_choice == "required"
     choice = {"type": "function", "function": {"name": "f"}}

@@ -6,7 +6,12 @@ from typing import Any
 
 import pytest
 
-from protocol.openai.chat_request import ChosenAmong, ChosenCustom, CustomTool, read_chat_request
+from protocol.openai.chat_request import (
+    AllowedToolsChoice,
+    ChatCustomTool,
+    ChosenCustom,
+    read_chat_request,
+)
 from protocol.openai.common import InvalidRequest
 
 HI = {"role": "user", "content": "Hi"}
@@ -89,7 +94,7 @@ def test_a_custom_tool_and_its_choice() -> None:
     choice = {"type": "custom", "custom": {"name": "g"}}
     request = read_chat_request(body(tools=[FUNCTION, CUSTOM], tool_choice=choice))
     assert request.tools is not None
-    assert [(tool.name, isinstance(tool, CustomTool)) for tool in request.tools] == [
+    assert [(tool.name, isinstance(tool, ChatCustomTool)) for tool in request.tools] == [
         ("f", False),
         ("g", True),
     ]
@@ -100,7 +105,7 @@ def test_a_custom_tool_and_its_choice() -> None:
 def test_allowed_tools() -> None:
     choice = among(CUSTOM, FUNCTION, mode="required")
     chosen = read_chat_request(body(tools=[FUNCTION, CUSTOM], tool_choice=choice)).tool_choice
-    assert isinstance(chosen, ChosenAmong)
+    assert isinstance(chosen, AllowedToolsChoice)
     assert chosen.allowed_tools.mode == "required"
     assert [each.name for each in chosen.allowed_tools.tools] == ["g", "f"]
 

@@ -7,14 +7,14 @@ import pytest
 from protocol.openai.lenient import (
     MAX_COUNT,
     MAX_DEPTH,
-    Joiner,
+    SurrogateJoiner,
     as_count,
     as_json,
     as_list,
     as_object,
     as_text,
     read_json,
-    whole,
+    well_formed,
 )
 
 ODD = [None, True, False, "", "a", [], [1], math.nan, math.inf, -math.inf, -1, -0.5, 10**400]
@@ -71,7 +71,7 @@ def test_numbers_of_any_size() -> None:
 
 
 def test_whole() -> None:
-    assert [whole(one) for one in ("a", "你", "\ud83d\ude00", "\ude00\ud83da")] == [
+    assert [well_formed(one) for one in ("a", "你", "\ud83d\ude00", "\ude00\ud83da")] == [
         "a", "你", "😀", "\ufffd\ufffda",
     ]  # fmt: skip
 
@@ -85,8 +85,8 @@ def test_halves_cut_anywhere() -> None:
         for unit in (data[at : at + 2] for at in range(0, len(data), 2))
     ]
     for cut in range(len(units) + 1):
-        joiner = Joiner()
+        joiner = SurrogateJoiner()
         pieces = ["".join(units[:cut]), "", "".join(units[cut:])]
         assert "".join([*map(joiner.join, pieces), joiner.end()]) == "a😀\ufffd你\ufffd😀"
-    joiner = Joiner()
+    joiner = SurrogateJoiner()
     assert "".join([*map(joiner.join, units), joiner.end(), joiner.end()]) == "a😀\ufffd你\ufffd😀"

@@ -40,15 +40,15 @@ from protocol.openai.responses import (
     MessageItem,
     OutputText,
     ReasoningItem,
-    Response,
     ResponseError,
+    ResponseObject,
     ResponseUsage,
     SummaryText,
 )
 from protocol.openai.responses_request import Reasoning, TextConfig
 from protocol.sse import EventStreamParser
 
-RESPONSE = Response(
+RESPONSE = ResponseObject(
     id="resp_1",
     created_at=1756752811,
     status="in_progress",

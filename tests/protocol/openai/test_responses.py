@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from protocol.openai.common import InvalidRequest
 from protocol.openai.responses_request import (
     FunctionChoice,
-    FunctionTool,
     InputItem,
     JSONObjectFormat,
     JSONSchemaFormat,
     PlainFormat,
+    ResponsesFunctionTool,
     read_responses_request,
 )
 
@@ -106,7 +106,7 @@ def test_the_named_function() -> None:
     request = read_responses_request(
         body(tools=[{"type": "function", "name": "f"}], tool_choice=choice)
     )
-    assert request.tools == [FunctionTool(name="f")]
+    assert request.tools == [ResponsesFunctionTool(name="f")]
     assert request.tool_choice == FunctionChoice("f")
 
 

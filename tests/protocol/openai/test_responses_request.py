@@ -13,8 +13,8 @@ from protocol.openai.encrypted_content import seal, unseal
 from protocol.openai.responses_request import (
     AllowedChoice,
     CustomChoice,
-    CustomTool,
     FunctionChoice,
+    ResponsesCustomTool,
     read_responses_request,
 )
 
@@ -68,7 +68,7 @@ def test_what_is_taken(fields: dict[str, Any]) -> None:
 def test_custom_tools_and_their_choice() -> None:
     text = {**CUSTOM, "name": "h", "format": {"type": "text"}}
     request = read_responses_request(body(tools=[CUSTOM, text], tool_choice=CUSTOM))
-    assert request.tools == [CustomTool(name="g"), CustomTool(name="h")]
+    assert request.tools == [ResponsesCustomTool(name="g"), ResponsesCustomTool(name="h")]
     assert request.tool_choice == CustomChoice("g")
 
 
