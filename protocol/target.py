@@ -135,11 +135,11 @@ def path_of(start_line: bytes) -> str:
 
 
 def _shown(target: str) -> str:
-    """A bad target for an error message, which is logged: without query and userinfo, for there may
-    be a key in them; and not all of a long one."""
+    """A bad target for an error message. Messages are logged, so query and userinfo are left out,
+    because they may hold a key; the rest is cut after 80 characters."""
     before, mark, _ = target.partition("?")
-    _, at, place = before.rpartition("@")
-    return repr("…@" * bool(at) + place[:80] + "?…" * bool(mark))
+    _, at, rest = before.rpartition("@")
+    return repr("…@" * bool(at) + rest[:80] + "?…" * bool(mark))
 
 
 def _host_of(head: Head) -> str:

@@ -1,5 +1,5 @@
-"""What a chat request may ask: fields that need each other, tools and their choice, calls and their
-results. What OpenAI's API refuses is refused, under the same field; what it takes is taken."""
+"""Chat requests: fields that need each other, tools and their choice, calls and their results. A
+request that OpenAI's API refuses is refused with the same field; all others are accepted."""
 
 import json
 from typing import Any
@@ -86,7 +86,7 @@ TAKEN: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("fields", TAKEN.values(), ids=TAKEN)
-def test_what_is_taken(fields: dict[str, Any]) -> None:
+def test_accepted_requests(fields: dict[str, Any]) -> None:
     read_chat_request(body(**fields))
 
 
@@ -255,14 +255,14 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
 
 
 @pytest.mark.parametrize(("fields", "message", "param"), REFUSED.values(), ids=REFUSED)
-def test_what_is_refused(fields: dict[str, Any], message: str, param: str) -> None:
+def test_refused_requests(fields: dict[str, Any], message: str, param: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         read_chat_request(body(**fields))
     assert (str(caught.value), caught.value.param) == (message, param)
     assert caught.value.status == 400
 
 
-# Refused by the types of the fields: the words are msgspec's, the place is ours.
+# Refused by the types of the fields: the message is from msgspec, the path is ours.
 PLACES: list[tuple[dict[str, Any], str]] = [
     ({"tools": []}, "tools"),
     ({"tools": [{"type": "web_search"}]}, "tools[0].type"),
@@ -279,7 +279,7 @@ PLACES: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("fields", "param"), PLACES)
-def test_where_a_wrong_value_stands(fields: dict[str, Any], param: str) -> None:
+def test_the_path_of_a_wrong_value(fields: dict[str, Any], param: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         read_chat_request(body(**fields))
     assert caught.value.param == param
@@ -295,7 +295,7 @@ CODES: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("fields", "code"), CODES)
 def test_codes(fields: dict[str, Any], code: str) -> None:
-    """Clients branch on them."""
+    """They are exact, because clients branch on them."""
     with pytest.raises(InvalidRequest) as caught:
         read_chat_request(body(**fields))
     assert caught.value.code == code

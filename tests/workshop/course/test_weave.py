@@ -1,4 +1,4 @@
-"""Python files split into prose and code: nothing is lost, and the grammar decides what is prose."""
+"""Python files split into prose and code: no byte is lost, and the grammar decides."""
 
 import ast
 import warnings
