@@ -140,7 +140,7 @@ class ChunkedDecoder:
             raise self._fail(DecodeError(message, self._offset))
 
     def _take_elements(self, data: bytes, position: int, pieces: list[bytes]) -> None:
-        """Take whatever comes, element by element."""
+        """Decode the data element by element, in any state."""
         if self._error is not None:
             raise self._error.again()
         try:

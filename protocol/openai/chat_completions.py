@@ -121,7 +121,7 @@ class ToolCall(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Delta(msgspec.Struct, frozen=True):
-    """What one chunk adds to the message."""
+    """The addition of one chunk to the message."""
 
     role: Literal["assistant"] | UnsetType = UNSET
     content: str | UnsetType | None = UNSET
