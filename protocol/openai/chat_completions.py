@@ -63,8 +63,7 @@ class Usage(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, prompt: int, completion: int, reasoning: int) -> "Usage":
-        """Args: the numbers of tokens in the prompt, in the answer, and in the answer's reasoning.
-        """
+        """Args: the numbers of tokens in the prompt, in the answer, and in its reasoning."""
         return cls(prompt, completion, prompt + completion, ReasoningDetails(reasoning))
 
 

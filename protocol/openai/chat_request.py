@@ -46,8 +46,7 @@ class ContentPart(msgspec.Struct, frozen=True):
 
 
 class CalledTool(msgspec.Struct, frozen=True):
-    """A call that the model made in an earlier turn; the message with its result has the same id.
-    """
+    """A call from an earlier turn of the model; the message with its result has the same id."""
 
     id: str
 
@@ -179,9 +178,8 @@ class AllowedToolsChoice(msgspec.Struct, frozen=True, tag_field="type", tag="all
     allowed_tools: AllowedTools
 
 
-ToolChoice = (
-    Literal["none", "auto", "required"] | ChosenFunction | ChosenCustom | AllowedToolsChoice
-)
+Mode = Literal["none", "auto", "required"]
+ToolChoice = Mode | ChosenFunction | ChosenCustom | AllowedToolsChoice
 
 
 # ---- The whole request

@@ -130,8 +130,7 @@ class ResponseUsage(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, prompt: int, output: int, reasoning: int) -> "ResponseUsage":
-        """Args: the numbers of tokens in the prompt, in the answer, and in the answer's reasoning.
-        """
+        """Args: the numbers of tokens in the prompt, in the answer, and in its reasoning."""
         details = OutputTokensDetails(reasoning)
         return cls(prompt, InputTokensDetails(), output, details, prompt + output)
 

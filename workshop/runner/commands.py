@@ -82,8 +82,7 @@ def _check_all(workspace: Workspace, timeout: float) -> int:
 
 def hint(argv: Sequence[str] | None = None) -> int:
     """`workshop hint [N]`. Each call shows one more hint."""
-    parser = lesson_parser("hint", "Show the hints for an exercise: one more each time.")
-    return run(parser, argv, _hint)
+    return run(lesson_parser("hint", "Show the hints: one more each time."), argv, _hint)
 
 
 def _hint(workspace: Workspace, lesson: Lesson, options: argparse.Namespace) -> int:
@@ -93,12 +92,8 @@ def _hint(workspace: Workspace, lesson: Lesson, options: argparse.Namespace) -> 
 
 def solution(argv: Sequence[str] | None = None) -> int:
     """`workshop solution [N]`. Returns 1 if it may not be shown yet, or if the answer is no."""
-    parser = lesson_parser(
-        "solution", "Show the solution, once yours passes or you have seen all hints."
-    )
-    parser.add_argument(
-        "-y", "--yes", action="store_true", help="after the third hint, show it without a question"
-    )
+    parser = lesson_parser("solution", "The solution, once yours passes or all hints are seen.")
+    parser.add_argument("-y", "--yes", action="store_true", help="do not ask, after the third hint")
     return run(parser, argv, _solution)
 
 
@@ -125,9 +120,7 @@ def _solution(workspace: Workspace, lesson: Lesson, options: argparse.Namespace)
 
 def reset(argv: Sequence[str] | None = None) -> int:
     """`workshop reset [N]`. Returns 1 if the answer is no."""
-    parser = lesson_parser(
-        "reset", "Start an exercise again. Your file is kept as exercise.old.py."
-    )
+    parser = lesson_parser("reset", "Start an exercise again; yours is kept as exercise.old.py.")
     parser.add_argument("-y", "--yes", action="store_true", help="do it without a question")
     return run(parser, argv, _reset)
 
@@ -249,11 +242,7 @@ def folder_parser(name: str, description: str) -> argparse.ArgumentParser:
 def lesson_parser(name: str, description: str) -> argparse.ArgumentParser:
     parser = folder_parser(name, description)
     parser.add_argument(
-        "lesson",
-        nargs="?",
-        type=lesson_number,
-        metavar="N",
-        help="number of the lesson; default: the current one",
+        "lesson", nargs="?", type=lesson_number, metavar="N", help="default: the current lesson"
     )
     return parser
 
