@@ -1,4 +1,4 @@
-"""What each byte of a streamed response is: all of them named, each once.
+"""A label for each byte of a streamed response.
 
     HTTP/1.1 200 OK\\r\\n …            head
     19\\r\\n                           chunk-size, CRLF
@@ -7,17 +7,18 @@
     \\r\\n                             CRLF: chunk 1 ends
     0\\r\\n\\r\\n                       last-chunk, CRLF, CRLF
 
-Four layers lie on the same bytes, and their borders need not meet: a chunk may hold half an event,
-a read two chunks, and a token may be torn between them. A `Span` says of some bytes what they are
-and to which chunk, event and token they belong.
+Four layers share the same bytes (reads, chunks, events, tokens), and their borders are independent:
+a chunk may hold half an event, a read may hold two chunks, and a token may be split between two
+chunks. A `ByteSpan` labels some bytes, and says to which chunk, event and token they belong.
 
 The rules this file keeps:
 
-1. No grammar is read a second time: `HeadReader`, `ChunkedDecoder` and `EventStreamParser` read,
-   and tell their observers what they have read.
-2. Each byte is named once, as soon as it is known what it is: a line of an event stream when it
-   has ended. So a span may name bytes that came with an earlier call.
-3. Bytes that break the grammar are not an error here, but "unreadable", with the reason beside.
+1. No grammar is implemented twice: `HeadReader`, `ChunkedDecoder` and `EventStreamParser` parse,
+   and report to their observers what they have parsed.
+2. Each byte is labelled once, as early as possible: a line of an event stream when the line has
+   ended. So a span may label bytes that arrived with an earlier call.
+3. Bytes that break the grammar raise nothing here: their label is "unreadable", and `error` holds
+   the reason.
 """
 
 import re
@@ -31,37 +32,42 @@ from .head import Head, HeadReader
 from .http1 import BodyDecoder, Coding, body_decoder, response_framing
 from .sse import EventStreamParser
 
-__all__ = ["ResponseAnatomy", "Span", "text_spans"]
+__all__ = ["ByteSpan", "ResponseAnatomy", "text_spans"]
 
 LF = b"\n"
 CR = b"\r"
 
-# "Otherwise: The field is ignored." (WHATWG HTML §9.2.6): a line with another name is in no event.
+# "Otherwise: The field is ignored." (WHATWG HTML §9.2.6): no other line is part of an event.
 FIELDS = frozenset([b"data", b"event", b"id", b"retry"])
 
-# Where an API puts a piece of text: the name of the JSON field, and a string that is not empty.
-# Inside a string a quote is escaped, so text that looks like such a field is not taken for one.
+# The JSON fields in which an API sends the text of its model, each with a string that is not empty.
+# Inside a JSON string each quote is escaped, so text that looks like such a field does not match.
 STRING = rb'": ?"((?:[^"\\]++|\\.)++)"'
 TEXT = re.compile(rb'"(?:content|reasoning_content|reasoning|text|arguments)' + STRING, re.DOTALL)
 
-# The Responses API says everything again when it is complete: there, only deltas bring new text.
+# The Responses API repeats all text in its final events: only its deltas bring new text.
 RESPONSES = re.compile(rb'\{"type": ?"response\.')
 DELTA = re.compile(rb'"delta' + STRING, re.DOTALL)
 
 
-class Span(NamedTuple):
-    """Some neighbouring bytes of one kind.
+class ByteSpan(NamedTuple):
+    """Consecutive bytes with the same label.
 
     Args:
-        label: "head"; of the chunked coding "chunk-size", "chunk-ext", "CRLF", "last-chunk" and
-            "trailer"; of an event stream "BOM", "comment", "field-name", ":", "space",
-            "field-value", "end-of-line", "blank-line"; of an event's data "json" and "token", the
-            text inside it; "json" for a body of that type, "data" for one of another;
-            "after-end" for what follows the end of the body; "unfinished", "unreadable".
+        label: one of
+
+            - "head": the status-line, the header fields and the empty line;
+            - "chunk-size", "chunk-ext", "CRLF", "last-chunk", "trailer": the chunked coding;
+            - "BOM", "comment", "field-name", ":", "space", "field-value", "end-of-line",
+              "blank-line": an event stream;
+            - "json", "token": the data of an event; a token is text of the model in that JSON;
+            - "json", "data": a body that is JSON, or that is neither JSON nor an event stream;
+            - "after-end": bytes after the end of the body;
+            - "unfinished", "unreadable".
         start, end: offsets from the response's first byte.
-        chunk: its number, from 1; 0 outside of all chunks with data.
-        event: the number of the block of lines that dispatches an event, from 1; 0 outside.
-        token: its number, from 1; 0 for all that is not text.
+        chunk: number of the chunk, from 1; 0 outside the chunks that carry data.
+        event: number of the block of lines that dispatches an event, from 1; 0 outside a block.
+        token: number of the token, from 1; 0 for bytes that are not text of the model.
     """
 
     label: str
@@ -73,17 +79,17 @@ class Span(NamedTuple):
 
 
 class ResponseAnatomy:
-    """Bytes of one response in, their names out.
+    """Bytes of one response in, labelled spans out.
 
     Args:
-        method: of the request: the response to HEAD has no body.
-        max_line_size: the longest line of an event stream, in bytes. A longer one is unreadable.
+        method: method of the request: a response to HEAD has no body.
+        max_line_size: longest line of an event stream, in bytes. A longer line is unreadable.
 
     Attributes:
         error: why the rest is unreadable or unfinished, or "".
-        chunks, events, tokens: how many there have been. An event that brings text is a token.
-        body_size: bytes of the body, without its framing.
-        text_size: bytes of all tokens, or of a body that is neither events nor JSON.
+        chunks, events, tokens: how many have arrived. An event that brings text counts as a token.
+        body_size: size of the body in bytes, without its framing.
+        text_size: size in bytes of all tokens, or of a body that is neither events nor JSON.
     """
 
     def __init__(self, method: str = "GET", *, max_line_size: int = 8 << 20) -> None:
@@ -92,31 +98,31 @@ class ResponseAnatomy:
         self.body_size = self.text_size = 0
         self._method = method
         self._max_line_size = max_line_size
-        self._spans: list[Span] = []  # what this call has named
-        self._bytes = bytearray()  # from the first byte without a name on
-        self._start = 0  # the offset of that byte
-        self._end = 0  # of all that has come
-        self._framed = 0  # up to here HTTP is read: what lies before is named, or in `_lines`
+        self._spans: list[ByteSpan] = []  # labelled in this call
+        self._bytes = bytearray()  # from the first byte without a label on
+        self._start = 0  # offset of that byte
+        self._end = 0  # bytes received so far
+        self._framed = 0  # HTTP is parsed up to here: bytes before it are labelled or in `_lines`
         self._reader: HeadReader | None = HeadReader(is_request=False)
         self._decoder: BodyDecoder | None = None
-        self._origin = 0  # where the body begins
-        self._chunk = 0  # the number of the chunk under way
-        self._label = "data"  # of a body that is no event stream
-        # The event stream, if it is one.
+        self._origin = 0  # offset at which the body begins
+        self._chunk = 0  # number of the chunk that is arriving
+        self._label = "data"  # for a body that is not an event stream
+        # The rest is used if the body is an event stream.
         self._parser: EventStreamParser | None = None
-        self._lines: deque[tuple[int, int, int]] = deque()  # its bytes without a name, by chunk
-        self._field = b""  # the name of the line's field
+        self._lines: deque[tuple[int, int, int]] = deque()  # (start, end, chunk) without a label
+        self._field = b""  # field-name of the current line
         self._line_is_empty = True
-        self._line_end = ("", 0)  # label and event of the CR that a LF may still follow
+        self._line_end = ("", 0)  # label and event of the last CR: a LF may still follow it
         self._block = 0
         self._in_block = False
-        self._token = 0  # the number of this event's token, once it has one
+        self._token = 0  # number of this event's token, once it has one
 
-    def receive_data(self, data: bytes) -> list[Span]:
-        """Take bytes as they arrive, cut anywhere. Never raises for what they are.
+    def receive_data(self, data: bytes) -> list[ByteSpan]:
+        """Take bytes as they arrive, cut anywhere. No bytes make it raise.
 
         Returns:
-            What is known now, in the order of the offsets.
+            The spans that can be labelled now, in the order of their offsets.
         """
         self._spans = []
         self._bytes += data
@@ -133,8 +139,8 @@ class ResponseAnatomy:
         self._start = first
         return sorted(self._spans, key=lambda span: span.start)
 
-    def receive_eof(self) -> list[Span]:
-        """Say that no more will come. Returns names for all that had none."""
+    def receive_eof(self) -> list[ByteSpan]:
+        """Say that the peer will send no more. Returns spans for all bytes without a label."""
         self._spans = []
         try:
             if self._reader is not None:
@@ -152,7 +158,7 @@ class ResponseAnatomy:
         try:
             head = reader.receive_data(data)
             while head is not None and head.start_line[9:10] == b"1":
-                # `103 Early Hints`: the reply's own head follows (RFC 9110 §15.2).
+                # 1xx, such as `103 Early Hints`: the final response follows (RFC 9110 §15.2).
                 rest = self._end_head(reader)
                 self._reader = reader = HeadReader(is_request=False)
                 head = reader.receive_data(rest)
@@ -165,12 +171,14 @@ class ResponseAnatomy:
             self._fail(error)
             return
         chunked = framing.coding is Coding.CHUNKED
-        self._decoder = ChunkedDecoder(observer=self._hear) if chunked else body_decoder(framing)
+        self._decoder = (
+            ChunkedDecoder(observer=self._observe_chunked) if chunked else body_decoder(framing)
+        )
         self._expect_body(head)
         self._read_body(self._decoder, rest)
 
     def _end_head(self, reader: HeadReader) -> bytes:
-        """Name a head that is whole. Returns what is behind it."""
+        """Label a complete head. Returns the bytes after it."""
         rest = reader.trailing_data
         self._name("head", self._framed, self._end - len(rest))
         self._framed = self._origin = self._end - len(rest)
@@ -180,10 +188,10 @@ class ResponseAnatomy:
         # "The type and subtype tokens are case-insensitive." (RFC 9110 §8.3.1)
         types = [value.lower() for value in head.values(b"content-type")]
         if any(value.startswith(b"application/json") for value in types):
-            self._label = "json"  # an error, or a whole answer: nothing of it is a token
+            self._label = "json"  # an error, or an answer in one piece: without tokens
         if any(value.startswith(b"text/event-stream") for value in types):
             self._parser = EventStreamParser(
-                max_line_size=self._max_line_size, observer=self._hear_line
+                max_line_size=self._max_line_size, observer=self._observe_line
             )
 
     def _read_body(self, decoder: BodyDecoder, data: bytes) -> None:
@@ -193,14 +201,14 @@ class ResponseAnatomy:
             except DecodeError as error:
                 self._fail(error)
                 return
-            if not isinstance(decoder, ChunkedDecoder):  # which tells its observer
+            if not isinstance(decoder, ChunkedDecoder):  # a ChunkedDecoder calls its observer
                 for piece in pieces:
                     self._take_body(self._framed, self._framed + len(piece))
         if decoder.complete:
             self._name("after-end", self._framed, self._end)
             self._framed = self._end
 
-    def _hear(self, label: str, start: int, end: int) -> None:
+    def _observe_chunked(self, label: str, start: int, end: int) -> None:
         """The observer of the chunked coding."""
         start, end = self._origin + start, self._origin + end
         if label == "chunk-data":
@@ -224,7 +232,7 @@ class ResponseAnatomy:
         self._reader = self._decoder = None
 
     def _give_up(self, label: str) -> None:
-        """Name what will not be understood any more."""
+        """Label the bytes that can no longer be parsed."""
         self._name_lines("unfinished", sum(end - start for start, end, _ in self._lines))
         self._name(label, self._framed, self._end)
         self._framed = self._end
@@ -247,11 +255,11 @@ class ResponseAnatomy:
             self._parser, self._label = None, "unreadable"
             self._name_lines("unreadable", sum(end - start for start, end, _ in self._lines))
 
-    def _hear_line(self, label: str, start: int, end: int) -> None:
-        """The observer of the event stream: it names every byte of it, in order."""
+    def _observe_line(self, label: str, start: int, end: int) -> None:
+        """The observer of the event stream: it is called for every byte, in order."""
         size = end - start
         if label == "end-of-line":
-            self._hear_line_end(size)
+            self._observe_line_end(size)
             return
         self._line_is_empty = label == "BOM" and self._line_is_empty
         self._line_end = ("", 0)
@@ -268,7 +276,7 @@ class ResponseAnatomy:
             self._name_lines(label, size, event)
 
     def _name_data(self, value: bytes, event: int) -> None:
-        """Tell the text in an event's data from its envelope."""
+        """Separate the model's text in an event's data from the JSON around it."""
         envelope = "json" if value.startswith(b"{") else "field-value"
         place = 0
         for start, end in text_spans(value):
@@ -281,8 +289,8 @@ class ResponseAnatomy:
             place = end
         self._name_lines(envelope, len(value) - place, event)
 
-    def _hear_line_end(self, size: int) -> None:
-        """CR and LF come one by one. A LF after a CR ends no line of its own."""
+    def _observe_line_end(self, size: int) -> None:
+        """CR and LF are reported one by one. A LF after a CR does not end another line."""
         byte = self._peek(1)
         label, event = self._line_end
         if byte != LF or not label:
@@ -294,16 +302,16 @@ class ResponseAnatomy:
         self._line_end = (label, event) if byte == CR else ("", 0)
         self._name_lines(label, size, event)
 
-    # ---- Names
+    # ---- Labels
 
     def _name(
         self, label: str, start: int, end: int, chunk: int = 0, event: int = 0, token: int = 0
     ) -> None:
         if start < end:
-            self._spans.append(Span(label, start, end, chunk, event, token))
+            self._spans.append(ByteSpan(label, start, end, chunk, event, token))
 
     def _name_lines(self, label: str, size: int, event: int = 0, token: int = 0) -> None:
-        """Name the next bytes of the event stream: a span in each chunk they lie in."""
+        """Label the next bytes of the event stream: one span for each chunk that holds them."""
         while size:
             start, end, chunk = self._lines.popleft()
             if end - start > size:
@@ -316,7 +324,7 @@ class ResponseAnatomy:
         return bytes(self._bytes[start - self._start : end - self._start])
 
     def _peek(self, size: int) -> bytes:
-        """The next bytes of the event stream that have no name."""
+        """The next bytes of the event stream that have no label."""
         pieces = []
         for start, end, _ in self._lines:
             if not size:
@@ -327,17 +335,19 @@ class ResponseAnatomy:
 
 
 def text_spans(data: bytes) -> Iterator[tuple[int, int]]:
-    """Where the model's own text stands in an event's data, as it is written in JSON.
+    """Find the model's text in the JSON of an event.
 
     Args:
-        data: of `POST /v1/chat/completions`, of `POST /v1/responses`, or {"text":"…"}.
+        data: the data of an event of `POST /v1/chat/completions` or of `POST /v1/responses`, or
+            {"text":"…"}.
 
     Returns:
-        (start, end) of each string's content, without its quotes; none is empty.
+        (start, end) of the content of each string, without its quotes and with its escapes: offsets
+        in `data`. No span is empty.
     """
     pattern = DELTA if RESPONSES.match(data) else TEXT
     return (match.span(1) for match in pattern.finditer(data))
 
 
-# What this file does not do: undo JSON's escapes, or know when the bytes came
+# What this file does not do: undo JSON's escapes, or record when the bytes arrived
 # (servers/http/recordings.py).

@@ -1,4 +1,4 @@
-"""The chunked transfer coding: a body whose length nobody knows yet (RFC 9112 §7.1).
+"""The chunked transfer coding: a body whose length is not known yet (RFC 9112 §7.1).
 
     6\\r\\n              chunk-size: bytes, not characters, in hexadecimal
     你好\\r\\n            chunk-data, exactly that many bytes, and a CRLF that is not part of it
@@ -6,16 +6,17 @@
     \\r\\n               an empty trailer section: the body is complete
 
 Each chunk carries its own length, so a server can send the first word of an answer before the
-model has thought of the second. Chunk borders carry no meaning: any hop may cut them anew.
+model has generated the second. Chunk borders carry no meaning: any hop may move them.
 
 The rules this file keeps:
 
-1. Strict. A size is hex digits and nothing else, a line ends in CRLF and nothing else, the two
-   bytes after chunk data are looked at. Two parsers that read one body differently are a
-   request-smuggling bug, so what the grammar does not allow is an error, at that very byte.
-2. How the bytes were cut never matters: same pieces in sum, same error, same offset.
-3. Everything that grows has a limit, and a size is compared with it before it becomes a number.
-4. An unfinished body is an error, never an end.
+1. The decoder is strict. A size consists of hex digits only, a line ends in CRLF only, and the two
+   bytes after chunk-data are checked. If two parsers read one body differently, requests can be
+   smuggled. So input that the grammar does not allow is an error, at the first such byte.
+2. It never matters how the bytes were cut: the same body, the same error, the same offset.
+3. Everything that grows has a limit. A size is compared with its limit before it is converted to a
+   number.
+4. A body that stops before its last chunk is an error, never a normal end.
 """
 
 import re
@@ -26,18 +27,19 @@ import h11
 from .errors import DecodeError
 from .grammar import FIELD_VALUE, LABEL, STEP, TOKEN, State
 
-__all__ = ["ChunkedDecoder", "Observer", "encode_chunk", "encode_last_chunk"]
+__all__ = ["ChunkedDecoder", "ElementObserver", "encode_chunk", "encode_last_chunk"]
 
-Observer = Callable[[str, int, int], None]
-"""Called with a label and the absolute offsets of the bytes it names: (label, start, end)."""
+ElementObserver = Callable[[str, int, int], None]
+"""Called as (label, start, end): the name of an element of the grammar, and the offsets of its
+bytes from the first byte that the decoder received."""
 
 
-# The chunk-size line as a server nearly always writes it: no extension, no zero in front, and few
-# digits (15 hold 2**60 - 1).
+# The chunk-size line as nearly all servers write it: without extensions and leading zeros, and with
+# few digits (15 digits hold 2**60 - 1).
 PLAIN_SIZE_LINE = re.compile(rb"([1-9A-Fa-f][0-9A-Fa-f]{0,14})\r\n").match
 CRLF = b"\r\n"
 
-# Looked up once: an Enum's members cost ten times a global's look-up in Python 3.11.
+# Looked up once: in Python 3.11 an Enum member takes ten times as long to look up as a global.
 DATA, SIZE_START, COMPLETE = State.DATA, State.SIZE_START, State.COMPLETE
 BODY_END = (State.END_LF, COMPLETE)
 
@@ -46,17 +48,18 @@ class ChunkedDecoder:
     """Bytes of a chunked body in, the body's own bytes out (RFC 9112 §7.1.3).
 
     Args:
-        max_chunk_size: the largest chunk-size accepted, in bytes.
-        max_line_size: the longest chunk-size line, in bytes with its extensions and CRLF.
-        max_extensions_size: all chunk extensions of the body together, with the zeros in front of
-            sizes, in bytes (RFC 9112 §7.1.1 asks for such a limit).
-        max_trailers_size: the trailer section, in bytes.
-        observer: told the place of each element; chunk-data piece by piece as it arrives, every
-            other element when it is whole. Each byte is named once.
+        max_chunk_size: Largest chunk-size accepted, in bytes.
+        max_line_size: Longest chunk-size line accepted, in bytes, with its extensions and CRLF.
+        max_extensions_size: Limit on all chunk extensions of the body together, leading zeros of
+            sizes included, in bytes (RFC 9112 §7.1.1 asks for such a limit).
+        max_trailers_size: Largest trailer section accepted, in bytes.
+        observer: Called for each element: for chunk-data once for each piece as it arrives, for
+            every other element when it is complete. Each byte is reported once.
 
     Attributes:
-        complete: the final CRLF has been seen.
-        trailers: (field-name, field-value) in the order received. Never merge them into the head.
+        complete: whether the final CRLF has been received.
+        trailers: (field-name, field-value) in the order received. They must not be merged into the
+            header fields (RFC 9110 §6.5.1).
     """
 
     def __init__(
@@ -66,7 +69,7 @@ class ChunkedDecoder:
         max_line_size: int = 32 << 10,
         max_extensions_size: int = 256 << 10,
         max_trailers_size: int = 32 << 10,
-        observer: Observer | None = None,
+        observer: ElementObserver | None = None,
     ) -> None:
         self.complete = False
         self.trailers: list[tuple[bytes, bytes]] = []
@@ -75,9 +78,9 @@ class ChunkedDecoder:
         self._max_extensions_size = max_extensions_size
         self._max_trailers_size = max_trailers_size
         self._observer = observer
-        self._fast = observer is None and max_line_size >= 17  # which a plain line never exceeds
+        self._fast = observer is None and max_line_size >= 17  # the longest plain size line
         self._state = State.SIZE_START
-        self._remaining = 0  # bytes of chunk-data still to come
+        self._remaining = 0  # bytes of this chunk's data that have not arrived yet
         self._line = bytearray()  # the unfinished chunk-size or trailer line
         self._line_limit = max_line_size
         self._line_name = "the chunk-size line"
@@ -90,20 +93,24 @@ class ChunkedDecoder:
 
     @property
     def trailing_data(self) -> bytes:
-        """The bytes after the body; they belong to the next message."""
+        """The bytes after the end of the body: they belong to the next message."""
         return bytes(self._trailing_data)
 
     def receive_data(self, data: bytes) -> list[bytes]:
         """Take bytes as they arrive, cut anywhere.
 
+        Args:
+            data: the bytes of one read, of any size. After `complete`, all of them go to
+                `trailing_data`.
+
         Returns:
-            The pieces of the body that they hold, in order, none empty.
+            The pieces of the body that they hold, in order. No piece is empty.
 
         Raises:
-            DecodeError: the bytes break the grammar or a limit. `error.decoded` holds the pieces
-                before the bad byte; every later call raises again.
+            DecodeError: the bytes break the grammar or exceed a limit. `error.decoded` holds the
+                pieces before the bad byte; every later call raises the same error.
         """
-        # Most reads lie inside one chunk: no state changes, no copy.
+        # Most reads lie inside one chunk: no state changes, and nothing is copied.
         if len(data) < self._remaining and self._observer is None:
             self._remaining -= len(data)
             self._offset += len(data)
@@ -133,7 +140,7 @@ class ChunkedDecoder:
             raise self._fail(DecodeError(message, self._offset))
 
     def _take_elements(self, data: bytes, position: int, pieces: list[bytes]) -> None:
-        """Take whatever comes, element by element."""
+        """Decode the data element by element, in any state."""
         if self._error is not None:
             raise self._error.again()
         try:
@@ -152,10 +159,10 @@ class ChunkedDecoder:
             raise self._fail(error) from None
 
     def _take_chunks(self, data: bytes, position: int, pieces: list[bytes]) -> int:
-        """Take whole chunks at the speed of `re` and slices; leave the rest to the table.
+        """Decode complete chunks with `re` and slices; the table decodes the rest.
 
-        One match per chunk in place of one table step per byte: five times faster for a token
-        stream, and the same in every outcome (test_fast_path_equals_table).
+        One match per chunk replaces one table step per byte. This is five times faster for a token
+        stream, with the same result for every input (test_fast_path_equals_table).
         """
         while line := PLAIN_SIZE_LINE(data, position):
             size = int(line[1], 16)
@@ -172,7 +179,7 @@ class ChunkedDecoder:
         return position
 
     def _take_data(self, data: bytes, position: int, pieces: list[bytes]) -> int:
-        """Take chunk-data, of which `_remaining` bytes are to come, perhaps with its CRLF."""
+        """Take up to `_remaining` bytes of chunk-data, and the CRLF if all of it is there."""
         stop = position + self._remaining
         piece = data[position:stop]
         pieces.append(piece)
@@ -188,7 +195,7 @@ class ChunkedDecoder:
         return position + len(piece)
 
     def _take_line(self, data: bytes, position: int) -> int:
-        """Step the grammar's table byte by byte, to the end of a line or of the data."""
+        """Step through the grammar's table byte by byte, to the end of a line or of the data."""
         for index in range(position, len(data)):
             byte = data[index]
             target = STEP[self._state].get(byte)
@@ -210,7 +217,7 @@ class ChunkedDecoder:
         return len(data)
 
     def _end_line(self, index: int) -> None:
-        """Act on the line that the LF at this index ended."""
+        """Process the line that ended with the LF at this index."""
         if self._state is State.DATA:
             self._begin_chunk(index)
         elif self._state is State.TRAILER_START:
@@ -222,14 +229,14 @@ class ChunkedDecoder:
         self._line.clear()
 
     def _begin_chunk(self, index: int) -> None:
-        """Read the chunk-size line: its size, and what its extensions cost."""
+        """Read the chunk-size line: the size, and the total length of extensions so far."""
         digits = bytes(self._line).partition(b";")[0].rstrip(b" \t\r\n")
-        # Zeros in front are grammatical, and like extensions they are work without data.
+        # The grammar allows leading zeros. Like extensions, they cost work and carry no data.
         digits = digits.lstrip(b"0") or b"0"
         self._extensions_size += len(self._line) - len(digits) - len(CRLF)
         if self._extensions_size > self._max_extensions_size:
             raise self._error_at(index, "the chunk extensions are longer than the limit")
-        # Compared as digits first: no arithmetic on a number of any length a peer likes to send.
+        # The number of digits is compared first: a peer may send any number of them.
         if len(digits) > len(b"%x" % self._max_chunk_size):
             raise self._error_at(index, "the chunk-size is larger than the limit", 413)
         size = int(digits, 16)
@@ -242,14 +249,14 @@ class ChunkedDecoder:
             self._line_name = "the trailer section"
 
     def _end_element(self, index: int) -> None:
-        """Tell the observer of the element that ends before this index."""
+        """Report the element that ends before this index to the observer."""
         if self._observer is not None and self._label:
             self._observer(self._label, self._element_start, self._offset + index)
         self._label = ""
 
     def _fail(self, error: DecodeError) -> DecodeError:
         self._error = error
-        self._remaining, self._fast = 0, False  # the short ways are closed
+        self._remaining, self._fast = 0, False  # so that every later call raises
         return error
 
     def _error_at(self, index: int, message: str, status: int = 400) -> DecodeError:
@@ -257,16 +264,19 @@ class ChunkedDecoder:
 
 
 def encode_chunk(data: bytes, extensions: Iterable[tuple[str, str | None]] = ()) -> bytes:
-    """One chunk: `b"6\\r\\n" + data + b"\\r\\n"` (RFC 9112 §7.1).
+    """Encode one chunk: `b"6\\r\\n" + data + b"\\r\\n"` (RFC 9112 §7.1).
 
     Args:
-        data: any bytes. Empty data encodes to nothing at all, for a chunk of size 0 would end
-            the body.
-        extensions: (name, value) pairs; None for a name without a value. A value that is not a
-            token is sent as a quoted-string.
+        data: Any bytes. Empty data encodes to `b""`, because a chunk of size 0 would end the body.
+        extensions: (name, value) pairs (RFC 9112 §7.1.1); a value of None stands for a name without
+            a value. A value that is not a token is sent as a quoted-string.
+
+    Returns:
+        The chunk-size line, the data and a CRLF.
 
     Raises:
-        h11.LocalProtocolError: an extension that would break the line.
+        h11.LocalProtocolError: an extension's name is not a token, or its value holds a character
+            that may not stand in a quoted-string.
     """
     if not data:
         return b""
@@ -277,11 +287,17 @@ def encode_chunk(data: bytes, extensions: Iterable[tuple[str, str | None]] = ())
 
 
 def encode_last_chunk(trailers: Iterable[tuple[bytes, bytes]] = ()) -> bytes:
-    """The end of the body: last-chunk, trailer section, CRLF (RFC 9112 §7.1.2).
+    """Encode the end of the body: last-chunk, trailer section, CRLF (RFC 9112 §7.1.2).
+
+    Args:
+        trailers: (field-name, field-value) pairs, sent in this order.
+
+    Returns:
+        `b"0\\r\\n\\r\\n"` without trailers.
 
     Raises:
-        h11.LocalProtocolError: a name that is not a token, a value that would break the line, or
-            a field that may not stand in a trailer section (RFC 9110 §6.5.1: framing, routing).
+        h11.LocalProtocolError: a name is not a token, a value is not a field-value, or the field
+            may not stand in a trailer section (RFC 9110 §6.5.1: fields for framing or routing).
     """
     if not trailers:
         return b"0\r\n\r\n"
@@ -321,6 +337,6 @@ def _encode_extension(name: str, value: str | None) -> bytes:
     return b';%b="%b"' % (key, text.replace(b"\\", b"\\\\").replace(b'"', b'\\"'))
 
 
-# What this file does not do: join pieces (chunk borders carry no meaning, so nobody should wait
-# for one), undo other transfer codings (http1.py answers 501), or act on extensions and
-# trailers, which a recipient may ignore.
+# What this file does not do: join the pieces of one chunk (chunk borders carry no meaning, so no
+# caller should wait for one), undo other transfer codings (http1.py refuses them with 501), or act
+# on extensions and trailers, which a recipient may ignore.

@@ -1,8 +1,8 @@
-"""The one error that says at which byte a peer went wrong.
+"""The error that all decoders raise: it names the first bad byte of a peer.
 
-h11 divides protocol errors by fault: `RemoteProtocolError` when the peer broke the rules,
+h11 has two protocol errors: `RemoteProtocolError` when the peer broke the rules,
 `LocalProtocolError` when we are about to. The decoders of this package raise a subclass of the
-first that adds where it happened and what was good before it:
+first. It adds the offset of the bad byte, and everything that was decoded before it:
 
     5;a=b\\r\\nhello\\r\\nXX
                       ^ offset 14, decoded == [b"hello"]
@@ -14,14 +14,17 @@ import h11
 
 
 class DecodeError(h11.RemoteProtocolError):
-    """A peer's bytes break the grammar, or a limit of ours.
+    """A peer's bytes break the grammar, or exceed one of our limits.
 
     Args:
-        message: what was expected and what came, without the offset.
-        offset: the first bad byte, counted from the first byte the decoder was given.
-        decoded: what the same call decoded before that byte, so that nothing good is lost and
-            feeding whole or byte by byte delivers the same.
-        error_status_hint: the status a server should answer with (RFC 9110 §15.5).
+        message: what was expected and what was received, without the offset.
+        offset: of the first bad byte, counted from the first byte that the decoder received.
+        decoded: everything the same call decoded before that byte. So no good data is lost, and
+            input fed whole or byte by byte gives the same result.
+        error_status_hint: the status with which a server should answer (RFC 9110 §15.5).
+
+    Attributes:
+        reason: the message without the offset.
     """
 
     def __init__(
@@ -37,5 +40,5 @@ class DecodeError(h11.RemoteProtocolError):
         self.decoded = list(decoded)
 
     def again(self) -> "DecodeError":
-        """The same error for a later call, which has decoded nothing."""
+        """The same error, to be raised by every later call; `decoded` is empty."""
         return DecodeError(self.reason, self.offset, (), self.error_status_hint)

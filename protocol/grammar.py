@@ -1,7 +1,7 @@
-"""The grammar of what the decoders read, as regular expressions and as a table.
+"""The grammar of chunked bodies and heads, as regular expressions and as a table.
 
-Names are those of the RFCs: a rule and its name can be looked up there. `chunked.py` steps the
-table byte by byte; `head.py` matches whole lines.
+Rules have the names that the RFCs give them. `chunked.py` steps through the table byte by byte;
+`head.py` matches whole lines.
 """
 
 import re
@@ -15,9 +15,9 @@ FIELD_VALUE = re.compile(rb"(?:[\x21-\x7e\x80-\xff]+(?:[\t ]+[\x21-\x7e\x80-\xff
 
 
 class State(Enum):
-    """A place in the grammar. Its value says, for the error message, what may come next."""
+    """A state of the chunked grammar. Its value says in error messages what may come next."""
 
-    __hash__ = object.__hash__  # Enum's own is Python, and each byte of a line looks up two
+    __hash__ = object.__hash__  # Enum's is slow Python code, and each byte needs two look-ups
 
     SIZE_START = "a hex digit of the chunk-size"
     SIZE = "a hex digit, ';' or CRLF after the chunk-size"
@@ -42,8 +42,8 @@ class State(Enum):
     COMPLETE = "nothing: the body is complete"
 
 
-# The terminals (RFC 9110 §5.6, RFC 5234), as classes of bytes that do not overlap: a hex digit is
-# also a tchar, so "tchar" below is spelled "ht". CTLs are in no class, so no rule allows them.
+# The terminals (RFC 9110 §5.6, RFC 5234), as classes of bytes that do not overlap. A hex digit is
+# also a tchar, so "tchar" is written "ht" below. CTLs are in no class: no rule allows them.
 BYTES: dict[str, bytes] = {
     "h": b"0123456789abcdefABCDEF",
     "t": b"ghijklmnopqrstuvwxyzGHIJKLMNOPQRSTUVWXYZ!#$%&'*+-.^_`|~",
@@ -55,7 +55,7 @@ BYTES: dict[str, bytes] = {
 # x: the rest of VCHAR, and obs-text.
 BYTES["x"] = bytes({*range(0x21, 0x7F), *range(0x80, 0x100)} - set(b"".join(BYTES.values())))
 
-# The grammar as a table: in this state, bytes of these classes lead to that state.
+# The grammar as a table: in a state, bytes of these classes lead to the next state.
 #
 #   chunk          = chunk-size [ chunk-ext ] CRLF chunk-data CRLF
 #   chunk-size     = 1*HEXDIG
@@ -65,10 +65,10 @@ BYTES["x"] = bytes({*range(0x21, 0x7F), *range(0x80, 0x100)} - set(b"".join(BYTE
 #   trailer-section = *( field-line CRLF )
 #   field-line     = field-name ":" OWS field-value OWS
 #
-# What is not in the table is an error at that byte. Some inputs that force a row, all read
-# otherwise by a parser in use: b"0x3a\r\n" and b"0_0\r\n" (Python's int() takes both),
-# b"5 \r\n" (h11), b"5;a\nb\r\n" (a bare LF ended the line in Go and Kestrel), b"5\r\r;a\r\n"
-# (a bare CR did in Node), b'5;a="b\r\n' (a quoted-string that runs over the line end).
+# A byte without an entry is an error. Some inputs that show why, each accepted by a parser in use:
+# b"0x3a\r\n" and b"0_0\r\n" (Python's int()), b"5 \r\n" (h11), b"5;a\nb\r\n" (in Go and Kestrel a
+# bare LF ended the line), b"5\r\r;a\r\n" (in Node a bare CR did), b'5;a="b\r\n' (a quoted-string
+# that continues after the line end).
 S = State
 GRAMMAR: dict[State, dict[str, State]] = {
     S.SIZE_START: {"h": S.SIZE},
@@ -102,7 +102,7 @@ STEP: dict[State, dict[int, State]] = {
     for state, row in GRAMMAR.items()
 }
 
-# The name an observer hears for a byte that leads to a state; CR and LF are always "CRLF".
+# The label that an observer gets for a byte that leads to a state; CR and LF are always "CRLF".
 LABEL: dict[State, str] = {
     State.SIZE: "chunk-size",
     **{state: "chunk-ext" for state in State if state.name.startswith("EXT_")},

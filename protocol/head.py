@@ -1,4 +1,4 @@
-"""The bytes before the body: a start-line, field lines, an empty line (RFC 9112 §2-§5).
+"""The head of a message: a start-line, field lines, an empty line (RFC 9112 §2-§5).
 
     GET /chat/hello HTTP/1.1\\r\\n
     Host: localhost:8000\\r\\n
@@ -6,17 +6,17 @@
     \\r\\n
 
 h11 reads and writes heads in this project, but it is lenient where two readers of the same bytes
-could disagree: it takes bare LF, joins folded lines and merges repeated lengths, and its events
-do not tell. So every head is checked raw, here, before h11 sees it.
+could disagree: it accepts a bare LF, joins folded lines and merges repeated lengths, and its events
+do not show that it did. So this file checks every head raw before h11 sees it.
 
 The rules this file keeps:
 
-1. A line ends in CRLF. A bare CR or LF is refused as soon as it is seen, as is any control
-   character, so a person who typed a request with the wrong line ends hears of it at once.
-2. No folded lines, no space before the colon, no field without a name.
+1. A line ends in CRLF. A bare CR or LF is refused as soon as it arrives, as is any control
+   character. So a person who types a request with wrong line ends gets the error at once.
+2. Folded lines, a space before the colon and a field without a name are refused.
 3. One empty line before the request-line is skipped (RFC 9112 §2.2), not two.
 4. The start-line, the head and the number of fields have limits: 414 and 431.
-5. How the bytes were cut never matters.
+5. It never matters how the bytes were cut.
 """
 
 import re
@@ -30,9 +30,9 @@ from .secret import quoted
 
 __all__ = ["Head", "HeadReader"]
 
-# "A recipient of such a bare CR MUST consider that element to be invalid" (RFC 9112 §2.2); a bare
-# LF it MAY take as a line end, and there the readings of two hops part: so we do not. A CR at the
-# end of what has come so far is not judged yet. Of the CTLs only HTAB may stand in a field.
+# "A recipient of such a bare CR MUST consider that element to be invalid" (RFC 9112 §2.2). It MAY
+# accept a bare LF as a line end; then two hops can read the same head differently, so we refuse it.
+# A CR that is the last byte so far is not checked yet. HTAB is the only CTL allowed in a field.
 BAD_BYTE = re.compile(rb"\r[^\n]|(?<!\r)\n|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", re.DOTALL)
 
 # request-line = method SP request-target SP HTTP-version (RFC 9112 §3)
@@ -41,18 +41,18 @@ REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) (\S+) HTTP/([0-9])\.
 # status-line = HTTP-version SP status-code SP [ reason-phrase ] (RFC 9112 §4)
 STATUS_LINE = re.compile(rb"HTTP/([0-9])\.([0-9]) ([1-9][0-9][0-9])(?: [^\r\n]*)?")
 
-# What a person meant who typed a space or a letter of their own language into the target.
+# A request-line typed by hand, with spaces or letters outside ASCII in the target.
 TYPED_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) (\S.*\S|\S) +(HTTP/1\.[01])")
 
 PRINTF_FORM = r"printf 'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' | nc …"
 
 
 class Head(msgspec.Struct, frozen=True):
-    """A head that has passed the rules above.
+    """A head that has passed the checks of this file.
 
     Args:
-        raw: its bytes, from the start-line to the empty line.
-        start_line: without its CRLF.
+        raw: all its bytes, from the start-line to the empty line.
+        start_line: the start-line without its CRLF.
         fields: (field-name in lower case, field-value without the space around it), in order.
     """
 
@@ -61,12 +61,16 @@ class Head(msgspec.Struct, frozen=True):
     fields: list[tuple[bytes, bytes]]
 
     def values(self, name: bytes) -> list[bytes]:
-        """The values of every field line of this (lower-case) name."""
+        """The values of all field lines with this name, in order.
+
+        Args:
+            name: a field-name in lower case.
+        """
         return [value for key, value in self.fields if key == name]
 
     @property
     def is_http10(self) -> bool:
-        """The message says HTTP/1.0, which has no chunked coding."""
+        """Whether the version of the message is HTTP/1.0, which has no chunked coding."""
         version = self.start_line if self.start_line.startswith(b"HTTP/") else self.start_line[-8:]
         return version.startswith(b"HTTP/1.0")
 
@@ -75,14 +79,15 @@ class HeadReader:
     """Bytes in, one checked head out.
 
     Args:
-        is_request: a request's head; else a response's.
-        max_start_line_size: in bytes without CRLF. Longer: 414 (RFC 9110 §15.5.15).
-        max_size: of the whole head in bytes. Longer: 431 (RFC 6585 §5).
-        max_fields: the number of field lines. More: 431.
+        is_request: Whether the head is that of a request; otherwise of a response.
+        max_start_line_size: Longest start-line, in bytes without CRLF. Above it the error has
+            status 414 (RFC 9110 §15.5.15).
+        max_size: Largest head, in bytes. Above it the error has status 431 (RFC 6585 §5).
+        max_fields: Largest number of field lines. Above it the error has status 431.
 
     Attributes:
-        started: a byte has come that was not part of a skipped empty line.
-        trailing_data: the bytes after the head: its body, or the next message.
+        started: whether a byte has arrived that is not part of the skipped empty line.
+        trailing_data: the bytes after the head: the body, or the next message.
     """
 
     def __init__(
@@ -99,13 +104,13 @@ class HeadReader:
         self._max_size = max_size
         self._max_fields = max_fields
         self._buffer = bytearray()
-        self._skipped = 0  # the size of the empty line before the start-line
+        self._skipped = 0  # size of the empty line before the start-line
         self._start_line = b""
         self._error: DecodeError | None = None
 
     @property
     def start_line(self) -> bytes:
-        """As much of it as has come, unchecked: for the reply to a head that is bad."""
+        """The part of the start-line that has arrived, unchecked: for the reply to a bad head."""
         return self._start_line or bytes(self._buffer[: self._max_start_line_size]).split(b"\r")[0]
 
     @property
@@ -116,10 +121,11 @@ class HeadReader:
         """Take bytes as they arrive, cut anywhere.
 
         Returns:
-            The head once it is complete, else None. Do not call again after that.
+            The head once it is complete, otherwise None. Do not call it again after a head.
 
         Raises:
-            DecodeError: with the status to answer in `error_status_hint`.
+            DecodeError: the head breaks the grammar or exceeds a limit. `error_status_hint` is the
+                status with which to answer; every later call raises the same error.
         """
         if self._error is not None:
             raise self._error.again()
@@ -133,7 +139,8 @@ class HeadReader:
         """Say that the peer will send no more.
 
         Raises:
-            DecodeError: in the middle of a head. Between two messages it is no error.
+            DecodeError: a head has begun and is not complete. Between two messages nothing is
+                raised.
         """
         if self._error is not None:
             raise self._error.again()
@@ -150,7 +157,7 @@ class HeadReader:
             self._skipped = 2
         if self._skipped and self._buffer.startswith(b"\r"):
             raise self._error_at(0, "an empty line in place of the start-line")
-        # Only the new bytes are searched, and the few before them that a line end may begin in.
+        # Only the new bytes are searched, and the last few old ones: a line end may begin there.
         end = self._buffer.find(b"\r\n\r\n", max(0, checked - 3)) + 4
         stop = end if end > 3 else len(self._buffer)
         self._check_bytes(max(0, checked - 1), stop)
@@ -163,7 +170,7 @@ class HeadReader:
         return head
 
     def _check_bytes(self, start: int, stop: int) -> None:
-        """Raise for the first byte that breaks a limit or may not stand in any head."""
+        """Raise for the first byte that exceeds a limit or that no head may contain."""
         errors = []
         limit = self._max_start_line_size
         if stop > limit and self._buffer.find(b"\r", 0, limit + 1) < 0:
@@ -183,7 +190,7 @@ class HeadReader:
             return self._error_at(0, "a TLS record: that port speaks TLS, use https://")
         if found == b"\n":
             message = "a line that ends in LF alone: HTTP lines end in CR LF"
-            if self._is_request:  # a person may have typed it
+            if self._is_request:  # perhaps typed by a person
                 message += f". Use `nc -C` (or `workshop nc -C`), or {PRINTF_FORM}"
             return self._error_at(index, message)
         if found[:1] == b"\r":
@@ -199,10 +206,10 @@ class HeadReader:
         if len(lines) > self._max_fields:
             raise self._error_at(0, f"a head of over {self._max_fields} field lines", 431)
         fields = []
-        place = len(start_line) + 2
+        offset = len(start_line) + 2
         for line in lines:
-            fields.append(self._check_field_line(line, place))
-            place += len(line) + 2
+            fields.append(self._check_field_line(line, offset))
+            offset += len(line) + 2
         return Head(raw, start_line, fields)
 
     def _check_request_line(self, line: bytes) -> None:
@@ -220,22 +227,22 @@ class HeadReader:
             message += typed[3].decode() + "\n\n"
         raise self._error_at(0, message)
 
-    def _check_field_line(self, line: bytes, place: int) -> tuple[bytes, bytes]:
+    def _check_field_line(self, line: bytes, offset: int) -> tuple[bytes, bytes]:
         """field-line = field-name ":" OWS field-value OWS (RFC 9112 §5)"""
         if line[:1] in (b" ", b"\t"):
             # "A server that receives an obs-fold … MUST either reject the message …" (§5.2)
-            raise self._error_at(place, "a folded field line, or space before the first one")
+            raise self._error_at(offset, "a folded field line, or space before the first one")
         name, colon, value = line.partition(b":")
         if not colon:
-            raise self._error_at(place, f"a field line without a colon: {quoted(line)}")
+            raise self._error_at(offset, f"a field line without a colon: {quoted(line)}")
         if not TOKEN.fullmatch(name):
             # "No whitespace is allowed between the field name and colon." (§5.1)
-            raise self._error_at(place, f"not a field-name: {quoted(name)}")
+            raise self._error_at(offset, f"not a field-name: {quoted(name)}")
         return name.lower(), value.strip(b" \t")
 
     def _error_at(self, index: int, message: str, status: int = 400) -> DecodeError:
         return DecodeError(message, self._skipped + index, error_status_hint=status)
 
 
-# What this file does not do: decide where the body ends (http1.py), know what any field means,
-# or accept what is easy to mend: a client that gets a clear 400 is mended by its author.
+# What this file does not do: decide where the body ends (http1.py), interpret fields, or repair a
+# head: a client that gets a clear 400 is repaired by its author.

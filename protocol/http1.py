@@ -1,14 +1,14 @@
-"""One HTTP/1.1 message: its head through h11, its body by our own decoders (RFC 9112 §6).
+"""One HTTP/1.1 message: h11 reads its head, our own decoders read its body (RFC 9112 §6).
 
     POST /v1/chat/completions HTTP/1.1      the head (head.py has checked it raw)
     Host: localhost
-    Content-Length: 15                      framing: what says where the body ends
+    Content-Length: 15                      framing: where the body ends
                                             an empty line
     {"stream":true}                         15 bytes of body
 
-Where a body ends is the one question on which two hops must never disagree. `request_framing`
-and `response_framing` answer it from the head alone, each branch in the order of RFC 9112 §6.3,
-and `body_decoder` gives the state machine that reads it.
+Two hops must never disagree about where a body ends. `request_framing` and `response_framing`
+derive it from the head alone, with the branches in the order of RFC 9112 §6.3, and `body_decoder`
+returns the state machine that reads the body.
 """
 
 import re
@@ -57,24 +57,28 @@ class Framing(msgspec.Struct, frozen=True):
     """Where a body ends.
 
     Args:
-        coding: how it is delimited.
-        length: in bytes, when a Content-Length says so.
+        coding: how the body is delimited.
+        length: size of the body in bytes, from Content-Length; 0 with any other coding.
     """
 
     coding: Coding
     length: int = 0
 
 
-# Content-Length = 1*DIGIT (RFC 9110 §8.6). int() alone would take "+5", "0_5", " 5" and "５".
+# Content-Length = 1*DIGIT (RFC 9110 §8.6). int() alone would accept "+5", "0_5", " 5" and "５".
 CONTENT_LENGTH = re.compile(rb"0*([0-9]{1,18})")
 
 
 def request_framing(head: Head) -> Framing:
-    """Where a request's body ends (RFC 9112 §6.3, items 3, 4, 5, 6 and 7).
+    """Find out where a request's body ends (RFC 9112 §6.3, items 3, 4, 5, 6 and 7).
+
+    Args:
+        head: the head of the request.
 
     Raises:
-        DecodeError: the head says two things, or something unknown: 400; a transfer coding we do
-            not have: 501. The connection must be closed after either.
+        DecodeError: the head contradicts itself, or its framing fields break their grammar (400);
+            or it names a transfer coding other than chunked (501). The connection must be closed
+            after either.
     """
     if codings := head.values(b"transfer-encoding"):
         # 3. "If a message is received with both a Transfer-Encoding and a Content-Length header
@@ -106,14 +110,15 @@ def request_framing(head: Head) -> Framing:
 
 
 def response_framing(head: Head, method: str) -> Framing:
-    """Where a response's body ends (RFC 9112 §6.3).
+    """Find out where a response's body ends (RFC 9112 §6.3).
 
     Args:
-        head: the response's.
-        method: of the request it answers.
+        head: the head of the response.
+        method: method of the request that it answers, in upper case.
 
     Raises:
-        DecodeError: the head says two things, or something unknown.
+        DecodeError: the head contradicts itself, its framing fields break their grammar, or it
+            names a transfer coding other than chunked.
     """
     status = head.start_line[9:12]
     # 1. "Any response to a HEAD request and any response with a 1xx (Informational), 204 (No
@@ -124,8 +129,8 @@ def response_framing(head: Head, method: str) -> Framing:
     # become a tunnel".
     if method == "CONNECT" and status.startswith(b"2"):
         return Framing(Coding.UNTIL_CLOSE)
-    # 3 to 5 hold for responses as they do for requests; we do not ask for other codings (no TE
-    # field), so one that comes is an error.
+    # Items 3 to 5 apply to responses as to requests. We never ask for other transfer codings (we
+    # send no TE field), so a response that uses one is an error.
     framing = request_framing(head)
     # 8. "Otherwise, this is a response message without a declared message body length, so the
     # message body length is determined by the number of octets received prior to the server
@@ -138,8 +143,8 @@ def _content_length(head: Head) -> int | None:
     if not values:
         return None
     # 5. "If a message is received without Transfer-Encoding and with an invalid Content-Length
-    # header field, then the message framing is invalid". Equal values in a list or on two lines
-    # may be merged by the RFC; we refuse them, for the hop behind us may merge them otherwise.
+    # header field, then the message framing is invalid". The RFC allows equal values, in a list or
+    # on two lines, to be merged. We refuse them, because the next hop may merge them differently.
     if len(values) > 1:
         raise _bad("more than one Content-Length")
     match = CONTENT_LENGTH.fullmatch(values[0])
@@ -152,7 +157,8 @@ def _list_members(values: list[bytes]) -> list[bytes]:
     """The members of a list field: "a, b" on one line or on two (RFC 9110 §5.6.1)."""
     members = [member.strip(b" \t") for member in b",".join(values).split(b",")]
     if not all(members):
-        # Empty members "MUST" be ignored; refusing them is safe, and nobody sends them honestly.
+        # The RFC says that empty members "MUST" be ignored. Refusing them is safe, because honest
+        # senders do not send them.
         raise _bad(f"an empty member in Transfer-Encoding: {quoted(b','.join(values))}")
     return members
 
@@ -162,7 +168,7 @@ def _bad(message: str, status: int = 400) -> DecodeError:
 
 
 class BodyDecoder(Protocol):
-    """What all body decoders have in common; see ChunkedDecoder for the words."""
+    """The interface of all body decoders; ChunkedDecoder documents each member."""
 
     @property
     def complete(self) -> bool: ...
@@ -173,7 +179,11 @@ class BodyDecoder(Protocol):
 
 
 class ContentLengthDecoder:
-    """A body of a known number of bytes (RFC 9112 §6.2)."""
+    """A body of a known size (RFC 9112 §6.2).
+
+    Args:
+        length: size of the body in bytes; 0 for a message without a body.
+    """
 
     def __init__(self, length: int) -> None:
         self.trailing_data = b""
@@ -192,7 +202,7 @@ class ContentLengthDecoder:
         return [piece] if piece else []
 
     def receive_eof(self) -> None:
-        """Raises DecodeError unless every byte has come (RFC 9112 §8)."""
+        """Raises DecodeError unless all bytes have arrived (RFC 9112 §8)."""
         if self._remaining:
             received = self._length - self._remaining
             raise DecodeError(f"the body ended after {received} of {self._length} bytes", received)
@@ -201,7 +211,7 @@ class ContentLengthDecoder:
 class UntilCloseDecoder:
     """A body that ends with the connection, as in HTTP/1.0 (RFC 9112 §6.3, item 8).
 
-    Nothing tells a cut body from a complete one: this is why the chunked coding was invented.
+    A truncated body looks the same as a complete one: this is why the chunked coding was invented.
     """
 
     trailing_data = b""
@@ -217,11 +227,11 @@ class UntilCloseDecoder:
 
 
 def body_decoder(framing: Framing, max_chunk_size: int = 1 << 30) -> BodyDecoder:
-    """The state machine that reads a body of this framing.
+    """Return the state machine that reads a body with this framing.
 
     Args:
-        framing: from `request_framing` or `response_framing`.
-        max_chunk_size: in bytes, if it is chunked.
+        framing: as returned by `request_framing` or `response_framing`.
+        max_chunk_size: Largest chunk-size accepted, in bytes, if the body is chunked.
     """
     match framing.coding:
         case Coding.CHUNKED:
@@ -235,12 +245,16 @@ def body_decoder(framing: Framing, max_chunk_size: int = 1 << 30) -> BodyDecoder
 def read_request(head: Head) -> tuple[h11.Connection, h11.Request]:
     """Read a checked request head through h11.
 
+    Args:
+        head: the head of the request.
+
     Returns:
-        The request, and the h11 connection that has read it and will write the response's head:
-        it knows the method and the version it answers.
+        The h11 connection that has read the request, and the request. The connection can write the
+        head of the response: it knows the request's method and version.
 
     Raises:
-        h11.RemoteProtocolError: what h11 refuses beyond head.py, such as a missing Host.
+        h11.RemoteProtocolError: h11 refuses a head that head.py accepts: for example, one without
+            Host.
     """
     connection = h11.Connection(h11.SERVER)
     connection.receive_data(head.raw)
@@ -253,10 +267,14 @@ def read_request(head: Head) -> tuple[h11.Connection, h11.Request]:
 def read_response(
     connection: h11.Connection, head: Head
 ) -> h11.Response | h11.InformationalResponse:
-    """Read a checked response head through the h11 connection that wrote the request's.
+    """Read a checked response head through the h11 connection that wrote the request's head.
+
+    Args:
+        connection: in the client's role; it has sent the request.
+        head: the head of the response, final or informational (1xx).
 
     Raises:
-        h11.RemoteProtocolError: what h11 refuses beyond head.py.
+        h11.RemoteProtocolError: h11 refuses a head that head.py accepts.
     """
     connection.receive_data(head.raw)
     response = connection.next_event()
@@ -268,23 +286,27 @@ def read_response(
 def encode_response_head(
     status: int, fields: Iterable[tuple[str, str]], reason: str | None = None
 ) -> bytes:
-    """A response's head, as h11 would write it (test_a_response_head_is_h11s).
+    """Encode a response's head, byte for byte as h11 would (test_a_response_head_is_h11s).
 
-    Nothing is left for h11 to decide here, and it takes ten times as long: as much as reading the
-    whole request.
+    h11 would take ten times as long, as much as to read the whole request, and here it has nothing
+    to decide.
 
     Args:
-        status: 100 to 599, registered or not (RFC 9110 §15).
-        fields: (field-name, field-value), in order, those that say where the body ends included.
-        reason: the reason-phrase; None for the registered one, which is empty for a status that is
+        status: status code from 100 to 599, registered or not (RFC 9110 §15).
+        fields: (field-name, field-value) pairs in order, with the fields for framing among them.
+        reason: reason-phrase. None stands for the registered one, which is empty if the status is
             not registered.
 
+    Returns:
+        The status-line, the field lines and the empty line (RFC 9112 §4, §5).
+
     Raises:
-        h11.LocalProtocolError: a status, a field or a reason that cannot be sent.
+        h11.LocalProtocolError: the status is out of range, or a field or the reason holds a
+            character that may not be sent.
     """
     lines = [_status_line(status, reason)]
     for name, value in fields:
-        # h11 takes ASCII only, and so do we: what other bytes mean, no two programs agree on.
+        # h11 accepts ASCII only, and so do we: programs disagree about the meaning of other bytes.
         legal = name.isascii() and value.isascii()
         key, text = name.encode(errors="replace"), value.encode(errors="replace")
         if not (legal and TOKEN.fullmatch(key) and FIELD_VALUE.fullmatch(text)):
@@ -300,7 +322,7 @@ def _status_line(status: int, reason: str | None) -> bytes:
         raise h11.LocalProtocolError(f"not a status code: {status}")
     if reason is None:
         return _STATUS_LINES[status]
-    # reason-phrase = 1*( HTAB / SP / VCHAR / obs-text ); ASCII only, as in a field's value.
+    # reason-phrase = 1*( HTAB / SP / VCHAR / obs-text ); ASCII only, as in field values.
     if not REASON_PHRASE.fullmatch(reason):
         raise h11.LocalProtocolError(f"not a reason-phrase: {reason!r}")
     return f"HTTP/1.1 {status} {reason}\r\n".encode()
@@ -310,8 +332,8 @@ STATUSES = range(100, 600)
 
 REASON_PHRASE = re.compile(r"[\t -~]*")
 
-# status-line = HTTP-version SP status-code SP [ reason-phrase ] (RFC 9112 §4). The space stands
-# there also where no phrase follows: b"HTTP/1.1 529 \r\n".
+# status-line = HTTP-version SP status-code SP [ reason-phrase ] (RFC 9112 §4). The second space is
+# sent even without a phrase: b"HTTP/1.1 529 \r\n".
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 _STATUS_LINES = {
     status: f"HTTP/1.1 {status} {_PHRASES.get(status, '')}\r\n".encode() for status in STATUSES
@@ -321,7 +343,8 @@ _STATUS_LINES = {
 def keeps_alive(head: Head) -> bool:
     """Whether the connection may carry another message after this one (RFC 9112 §9.3).
 
-    HTTP/1.1 unless a side says close; HTTP/1.0 never, for its keep-alive was never a standard.
+    True for HTTP/1.1 unless the head says `Connection: close`. False for HTTP/1.0, whose keep-alive
+    was never a standard.
     """
     tokens = b",".join(head.values(b"connection")).lower().split(b",")
     return not head.is_http10 and b"close" not in [token.strip(b" \t") for token in tokens]

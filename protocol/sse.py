@@ -1,22 +1,22 @@
-"""Server-Sent Events: named lines of text in a response that does not end (WHATWG HTML §9.2).
+"""Server-Sent Events: lines of named fields in a response that does not end (WHATWG HTML §9.2).
 
     : a comment, often a heartbeat\\n
     event: thinking\\n          a field: name, colon, one optional space, value
     data: {"text":"你好"}\\n
     \\n                         a blank line dispatches the event
 
-The format rides in any body, chunked or not, and its borders have nothing to do with chunks, TLS
-records or reads: an event may come in twenty pieces, twenty events in one.
+The format works in any body, chunked or not, and its borders are independent of chunks, TLS records
+and reads: one event may arrive in twenty pieces, or twenty events in one piece.
 
 The rules this file keeps:
 
 1. A line ends at CRLF, LF or CR and nothing else. U+2028 is data (`str.splitlines` cuts there).
-2. A CR ends its line at once; a LF that follows it, even in the next read, is part of it. So no
-   event waits for the byte after its blank line.
-3. Bytes are cut into lines first and decoded after: a character cut between two reads survives,
-   invalid UTF-8 becomes U+FFFD and never an exception.
-4. How the bytes were cut never matters, and the cost is linear in their number.
-5. No data line, no event; an unfinished event at the end is discarded.
+2. A CR ends its line at once; a LF after it, even in the next read, belongs to the same line end.
+   So no event waits for the byte after its blank line.
+3. Bytes are cut into lines, then decoded: a character that is split between two reads survives.
+   Invalid UTF-8 becomes U+FFFD, never an exception.
+4. It never matters how the bytes were cut, and the cost is linear in their number.
+5. An event needs at least one data line; an unfinished event at the end is discarded.
 """
 
 import re
@@ -25,21 +25,20 @@ from collections.abc import Iterator
 import h11
 import msgspec
 
-from .chunked import Observer
+from .chunked import ElementObserver
 from .errors import DecodeError
 
 __all__ = ["EventStreamParser", "ServerSentEvent", "encode_comment", "encode_event"]
 
 
 class ServerSentEvent(msgspec.Struct, frozen=True):
-    """One event, as sent or as dispatched.
+    """One event, to be sent or as received.
 
     Args:
-        event: the event type. "message" is the default and is not written.
-        data: any text; lines separated by LF.
-        id: the last event ID at dispatch, "" if there was none. For encoding, None writes no
-            `id` line and "" resets the receiver's.
-        retry: milliseconds to wait before reconnecting, if this block said so.
+        event: event type. "message" is the default and is not written.
+        data: any text; its lines are separated by LF.
+        id: the last event ID at dispatch ("" if none). To be sent: None writes no line, "" resets.
+        retry: reconnection time in milliseconds, or None if the event has no `retry` field.
     """
 
     event: str = "message"
@@ -57,7 +56,7 @@ BOM = b"\xef\xbb\xbf"
 CLOSED = -1
 WINDOW = 256 << 10
 
-# A reconnection time of more digits is nobody's; CPython refuses to read 4,300 of them.
+# No honest reconnection time has more digits; CPython refuses to read over 4,300 of them.
 MAX_RETRY_DIGITS = 100
 
 
@@ -65,11 +64,11 @@ class EventStreamParser:
     """Bytes of an event stream in, events out (WHATWG HTML §9.2.6).
 
     Args:
-        last_event_id: what an earlier connection ended with; events without an `id` carry it on.
-        max_line_size: the longest line, in bytes without its end.
-        max_event_size: the data of one event, in characters, one more for each line.
-        observer: told the place of each element ("BOM", "comment", "field-name", ":", "space",
-            "field-value", "end-of-line") when its line is complete. Each byte is named once.
+        last_event_id: of an earlier connection. Events have it until a new `id` arrives.
+        max_line_size: Longest line accepted, in bytes without its line end.
+        max_event_size: Largest data of one event accepted, in characters plus one for each line.
+        observer: Called for each element ("BOM", "comment", "field-name", ":", "space",
+            "field-value", "end-of-line") when its line is complete. Each byte is reported once.
 
     Attributes:
         last_event_id: of the last dispatched event; a reconnect sends it as `Last-Event-ID`.
@@ -82,7 +81,7 @@ class EventStreamParser:
         *,
         max_line_size: int = 16 << 20,
         max_event_size: int = 16 << 20,
-        observer: Observer | None = None,
+        observer: ElementObserver | None = None,
     ) -> None:
         self.last_event_id = last_event_id
         self.reconnection_time: int | None = None
@@ -90,26 +89,26 @@ class EventStreamParser:
         self._max_event_size = max_event_size
         self._small = min(max_line_size, max_event_size)
         self._observer = observer
-        self._offset = 0  # of the unfinished line's first byte
-        self._fragments: list[bytes] = []  # the unfinished line, as it came
-        self._room = max_line_size  # what it may still grow by; CLOSED when it may not go on
-        self._after_cr = False  # the last byte was a CR: a LF now belongs to it
-        self._in_first_line = True  # so a BOM may still come
+        self._offset = 0  # of the first byte of the unfinished line
+        self._fragments: list[bytes] = []  # pieces of the unfinished line, as they arrived
+        self._room = max_line_size  # bytes it may still grow by; CLOSED turns off the short path
+        self._after_cr = False  # the last byte was a CR: a LF after it belongs to the same line end
+        self._in_first_line = True  # a BOM may still arrive
         self._error: DecodeError | None = None
-        # The standard's buffers. A blank line empties all but the last event ID buffer.
+        # The standard's buffers. A blank line empties all of them but the last event ID buffer.
         self._data: list[str] = []
         self._data_size = 0
         self._event_type = ""
         self._retry: int | None = None
         self._id_buffer = last_event_id
-        self._in_event = False  # a field of the event under way has been seen
+        self._in_event = False  # a field of the unfinished event has been received
 
     @property
     def at_event_border(self) -> bool:
-        """A heartbeat may be inserted here: no line and no event is under way.
+        """Whether a relay may insert a heartbeat here: no line and no event is unfinished.
 
-        Not after a CR, whose LF may be the next byte. (After a heartbeat sent before the first
-        byte, a relay must drop a BOM.)
+        False after a CR, because its LF may be the next byte. (A relay that sends a heartbeat
+        before the first byte must drop a BOM.)
         """
         return self._room == self._max_line_size and not self._in_event
 
@@ -117,14 +116,14 @@ class EventStreamParser:
         """Take bytes as they arrive, cut anywhere.
 
         Returns:
-            The events that they complete, in order.
+            The events that these bytes complete, in order.
 
         Raises:
             DecodeError: a line or an event exceeds its limit; nothing else is an error in this
                 format. `error.decoded` holds the events before it; every later call raises again.
         """
-        # Inside a line, which is where most small reads end: keep the piece for later. (A number
-        # `in` bytes is one memchr; bytes `in` bytes takes six times as long.)
+        # Most small reads hold no line end: keep the piece. (To search bytes for a number is one
+        # memchr; to search them for bytes takes six times as long.)
         if LF not in data and CR not in data and len(data) <= self._room:
             self._room -= len(data)
             self._fragments.append(data)
@@ -144,7 +143,7 @@ class EventStreamParser:
     def receive_eof(self) -> None:
         """Say that the stream has ended: "any pending data must be discarded." (§9.2.6)
 
-        That is no error: whether the stream was whole is for the layer below to say.
+        Nothing is raised: only the layer below knows whether the stream was truncated.
         """
         self._fragments.clear()
         self._room = CLOSED if self._error else self._max_line_size
@@ -152,7 +151,7 @@ class EventStreamParser:
 
     def _receive_data(self, data: bytes, events: list[ServerSentEvent]) -> None:
         if len(data) > WINDOW:
-            # A window at a time, so that the copies made on the way stay in the cache.
+            # Parsed in windows, so that the copies made here stay in the CPU's cache.
             for start in range(0, len(data), WINDOW):
                 self._receive_data(data[start : start + WINDOW], events)
             return
@@ -164,7 +163,7 @@ class EventStreamParser:
             self._keep_fragment(data)
             return
         if self._fragments:
-            # Joined once a line, not once a read: a long line in small pieces stays linear.
+            # Joined once per line, not once per read: a long line in small pieces stays linear.
             self._fragments.append(data)
             data = b"".join(self._fragments)
             self._fragments.clear()
@@ -178,10 +177,10 @@ class EventStreamParser:
             self._parse_blocks(data, events)
         if data[-1] == CR:
             self._after_cr = True
-            self._room = CLOSED  # what comes next is looked at before it is kept
+            self._room = CLOSED  # the next read must be checked for a LF
 
     def _skip_lf(self, data: bytes) -> bytes:
-        """The CR that ended the read before has ended its line; its LF adds nothing."""
+        """Drop a LF that completes the CR at the end of the last read: its line has ended."""
         self._after_cr = False
         self._room = self._max_line_size
         if data[0] != LF:
@@ -192,7 +191,7 @@ class EventStreamParser:
         return data[1:]
 
     def _keep_fragment(self, data: bytes) -> None:
-        """Keep the beginning of a line whose end has not come yet."""
+        """Keep the beginning of a line whose end has not arrived yet."""
         self._check_line(self._max_line_size - self._room + len(data))
         self._fragments.append(data)
         self._room -= len(data)
@@ -203,7 +202,7 @@ class EventStreamParser:
             raise DecodeError(message, self._offset + self._max_line_size)
 
     def _parse_lines(self, data: bytes, events: list[ServerSentEvent], has_bom: bool) -> None:
-        """Take line by line, any line end, observed: the plain path."""
+        """The plain path: line by line, with any line end, and with an observer."""
         start = 0
         for match in LINE_END.finditer(data):
             line = data[start : match.start()]
@@ -224,16 +223,16 @@ class EventStreamParser:
             self._keep_fragment(data[start:])
 
     def _parse_blocks(self, data: bytes, events: list[ServerSentEvent]) -> None:
-        """Take whole events: a few splits in place of a step per line.
+        """The fast path: a few splits for many events, in place of a step per line.
 
-        An LLM's events are one data line each: 5 times faster than the plain path, and the same
-        in every outcome (test_fast_path_equals_plain_path).
+        The events of an LLM have one data line each. For these it is 5 times faster than the plain
+        path, with the same result for every input (test_fast_path_equals_plain_path).
         """
         self._offset += len(data)
         if CR in data:
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         if self._in_event:
-            # Its last line has been taken; with that line's LF put back, it ends like any other.
+            # Its last line has been interpreted. With that line's LF put back, it ends like others.
             event, blank, others = (b"\n" + data).partition(b"\n\n")
             if blank:
                 self._take_lines(event[1:].decode("utf-8", "replace") + "\n", events)
@@ -243,7 +242,7 @@ class EventStreamParser:
             text = blocks[6:].decode("utf-8", "replace")
             events.append(ServerSentEvent("message", text, self._id_buffer))
         elif blank:
-            # Cut where a block begins with data: what has no LF is the value of a whole event.
+            # Cut where a block begins with `data: `: a value without LF is a complete event.
             blocks_text = "\n\n" + blocks.decode("utf-8", "replace")
             first, *values = blocks_text.split("\n\ndata: ")
             if first:
@@ -271,8 +270,8 @@ class EventStreamParser:
             self._dispatch(events)
             return
         # "If the line starts with a U+003A COLON character (:), ignore the line." A comment is
-        # a field without a name, and so ignored below like any other unknown name.
-        # "If value starts with a U+0020 SPACE character, remove it from value": one, no more.
+        # a field with an empty name: it is ignored below like any other unknown name.
+        # "If value starts with a U+0020 SPACE character, remove it from value": only one.
         name, _, value = line.partition(":")
         value = value.removeprefix(" ")
         match name:
@@ -289,7 +288,7 @@ class EventStreamParser:
                 if "\0" not in value:
                     self._id_buffer = value
             case "retry":
-                # "… only ASCII digits": int() alone would take "+5", "1_000", " 5" and "٣".
+                # "… only ASCII digits": int() alone would accept "+5", "1_000", " 5" and "٣".
                 if value.isascii() and value.isdigit():
                     digits = value.lstrip("0") or "0"
                     if len(digits) <= MAX_RETRY_DIGITS:
@@ -315,15 +314,14 @@ class EventStreamParser:
         self._retry = None
         self._in_event = False
 
-    def _observe(self, observer: Observer, line: bytes, line_end_size: int) -> None:
-        """Name the elements of a complete line; CR and LF apart, for they may come apart."""
+    def _observe(self, observer: ElementObserver, line: bytes, line_end_size: int) -> None:
+        """Report the elements of a complete line; CR and LF one by one: a read may divide them."""
         start = self._offset
         end = start + len(line)
         name, colon, value = line.partition(b":")
         if colon and not name:
             observer("comment", start, end)
         elif line:
-            place = start
             for label, size in (
                 ("field-name", len(name)),
                 (":", len(colon)),
@@ -331,20 +329,20 @@ class EventStreamParser:
                 ("field-value", len(value) - int(value.startswith(b" "))),
             ):
                 if size:
-                    observer(label, place, place + size)
-                place += size
-        for place in range(end, end + line_end_size):
-            observer("end-of-line", place, place + 1)
+                    observer(label, start, start + size)
+                start += size
+        for offset in range(end, end + line_end_size):
+            observer("end-of-line", offset, offset + 1)
 
 
 def encode_event(event: ServerSentEvent) -> bytes:
-    """The lines of one event and the blank line that dispatches it.
+    """Encode one event: its lines, and the blank line that dispatches it (WHATWG HTML §9.2.5).
 
-    Data is split at CRLF, CR and LF, one `data` line each; "" gives one, so it is dispatched.
+    Data is split at CRLF, CR and LF into `data` lines; "" gives one line, so it is dispatched.
 
     Raises:
-        h11.LocalProtocolError: what would inject a line or cannot be written: CR, LF or NUL in
-            `event` or `id`, a `retry` that is not a whole number >= 0, a lone surrogate.
+        h11.LocalProtocolError: CR, LF or NUL in `event` or `id` (they would inject a line), a
+            `retry` that is not a whole number >= 0 or has over 100 digits, or a lone surrogate.
     """
     try:
         if event.event == "message" and event.id is None and event.retry is None:
@@ -357,12 +355,13 @@ def encode_event(event: ServerSentEvent) -> bytes:
 
 
 def encode_comment(text: str = "") -> bytes:
-    """A comment, which every receiver ignores: the heartbeat of a silent stream.
+    """Encode a comment, which every receiver ignores: the heartbeat of a silent stream.
 
-    It ends in ONE newline: at a blank line after it, clients in use dispatch an empty event.
+    Each line of the text becomes a comment line. They end in ONE newline: after a blank line, some
+    clients in use would dispatch an empty event.
 
     Raises:
-        h11.LocalProtocolError: a lone surrogate.
+        h11.LocalProtocolError: a lone surrogate in the text.
     """
     try:
         return "".join(f": {line}\n" if line else ":\n" for line in _split_lines(text)).encode()
@@ -376,7 +375,7 @@ def _event_lines(event: ServerSentEvent) -> Iterator[str]:
     if event.id is not None:
         yield _field("id", event.id)
     if event.retry is not None:
-        # bool is an int to Python, but `retry: True` is not a number to anybody.
+        # In Python a bool is an int, but `retry: True` is not a number.
         if type(event.retry) is not int or event.retry < 0:
             raise h11.LocalProtocolError(f"retry is not a whole number >= 0: {event.retry!r}")
         if event.retry >= 10**MAX_RETRY_DIGITS:
@@ -397,4 +396,4 @@ def _split_lines(text: str) -> list[str]:
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
-# What this file does not do: reconnect (clients do), or read JSON out of the data (openai/).
+# What this file does not do: reconnect (clients do), or parse JSON in the data (openai/).

@@ -1,4 +1,4 @@
-"""What a request is for: its request-target and its Host, read once for everybody (RFC 9112 §3.2).
+"""The target of a request: its request-target and its Host, read in one place (RFC 9112 §3.2).
 
     GET /chat/%E4%BD%A0?q=1 HTTP/1.1            origin-form: the path; the host is in Host
     GET http://localhost:8000/chat/hi HTTP/1.1  absolute-form: the host is in the target itself
@@ -6,15 +6,15 @@
     CONNECT localhost:443 HTTP/1.1              authority-form: a tunnel, which we do not open
     Host: localhost:8000
 
-Routing takes the path and access control takes the host from here, so that they never see two
-requests in one.
+Routing takes the path from here and access control takes the host, so that both always see the same
+request.
 
 The rules this file keeps:
 
-1. Host is checked in every request, whether it decides or not.
-2. In absolute-form the target's host decides, and Host is ignored.
-3. A host is compared as it is normalized here: lower case, without its port, an IPv6 address in
-   its shortest form.
+1. Host is checked in every request, even where the target names the host.
+2. In absolute-form the host of the target is used, and Host is ignored.
+3. A host is normalized here, and compared in that form: lower case, without its port, an IPv6
+   address in its shortest form.
 """
 
 import re
@@ -26,7 +26,7 @@ import msgspec
 from .errors import DecodeError
 from .head import Head
 
-__all__ = ["Target", "path_of", "read_host", "read_target"]
+__all__ = ["RequestTarget", "path_of", "read_host", "read_target"]
 
 # reg-name = *( unreserved / pct-encoded / sub-delims ) (RFC 3986 §3.2.2): an IPv4address too.
 REG_NAME = r"(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*"
@@ -38,17 +38,17 @@ AUTHORITY = re.compile(rf"({IP_LITERAL}|{REG_NAME})(?::(?:{PORT})?)?")
 
 MAX_PORT = 65535
 
-# absolute-form = absolute-URI (RFC 9112 §3.2.2), of a scheme that is HTTP.
+# absolute-form = absolute-URI (RFC 9112 §3.2.2), with the scheme http or https.
 ABSOLUTE = re.compile(r"https?://([^/?#]*)(.*)", re.IGNORECASE)
 
 
-class Target(msgspec.Struct, frozen=True):
-    """What a request is for.
+class RequestTarget(msgspec.Struct, frozen=True):
+    """The resource that a request asks for.
 
     Args:
-        path: percent-decoded, without the query; "*" for the server as a whole.
-        query: what follows the first "?", raw.
-        host: whose it is, normalized (rule 3); "" if the client does not say.
+        path: path, percent-decoded, without the query; "*" for the server as a whole.
+        query: everything after the first "?", not decoded.
+        host: host, normalized (rule 3); "" if the client does not name one.
     """
 
     path: str
@@ -56,17 +56,20 @@ class Target(msgspec.Struct, frozen=True):
     host: str = ""
 
 
-def read_target(head: Head) -> Target:
-    """What the request with this head is for.
+def read_target(head: Head) -> RequestTarget:
+    """Read the target of a request (RFC 9112 §3.2).
+
+    Args:
+        head: the head of the request.
 
     Raises:
-        DecodeError: the target or Host breaks its grammar, or Host is missing or comes twice: 400;
-            a tunnel is asked for: 501.
+        DecodeError: the target or Host breaks its grammar, or Host is missing or repeated (400);
+            or the client asks for a tunnel (501).
     """
     host = _host_of(head)
     method, target, _ = head.start_line.decode("ascii").split(" ")
     if method == "CONNECT":
-        # §3.2.3: only CONNECT has the authority-form, and it has no other.
+        # §3.2.3: CONNECT uses the authority-form, and no other method does.
         if read_host(target) and target[-1] in "0123456789" and ":" in target:
             raise _bad("CONNECT: this server opens no tunnels", 501)
         raise _bad(f"CONNECT asks for host:port, not for {_shown(target)}")
@@ -84,21 +87,25 @@ def read_target(head: Head) -> Target:
         # (§3.2.4)
         if method != "OPTIONS":
             raise _bad(f"{method} *: only OPTIONS is for the server as a whole")
-        return Target("*", "", host)
+        return RequestTarget("*", "", host)
     elif not target.startswith("/"):
         raise _bad(f"not a request-target for this server: {_shown(target)}")
     raw_path, _, query = target.partition("?")
     try:
-        return Target(unquote_to_bytes(raw_path).decode(), query, host)
+        return RequestTarget(unquote_to_bytes(raw_path).decode(), query, host)
     except UnicodeDecodeError as error:
         raise _bad("the path is not UTF-8 once percent-decoded") from error
 
 
 def read_host(authority: str) -> str:
-    """The host of `host` or `host:port`, normalized: "localhost" of "LOCALHOST:8000".
+    """Read the host of `host` or `host:port`, normalized: "LOCALHOST:8000" gives "localhost".
+
+    Args:
+        authority: a host, perhaps with a port (RFC 9110 §7.2). "" gives "".
 
     Raises:
-        DecodeError: not an authority without userinfo (RFC 9110 §4.2.4): 400.
+        DecodeError: the host or the port breaks its grammar, the port is over 65535, or there is
+            userinfo (RFC 9110 §4.2.4): 400.
     """
     found = AUTHORITY.fullmatch(authority)
     if found is None or int(found[2] or "0") > MAX_PORT:
@@ -113,10 +120,13 @@ def read_host(authority: str) -> str:
 
 
 def path_of(start_line: bytes) -> str:
-    """The path in a request-line that is perhaps bad or not whole, for the reply that says so.
+    """Find the path in a request-line that may be bad or incomplete, for the error reply.
+
+    Args:
+        start_line: the request-line without its CRLF, unchecked.
 
     Returns:
-        "" where there is none.
+        The path, percent-decoded; "" if there is none.
     """
     target = b" ".join(start_line.split(b" ")[1:2]).decode("latin-1")
     if absolute := ABSOLUTE.fullmatch(target):
@@ -125,15 +135,15 @@ def path_of(start_line: bytes) -> str:
 
 
 def _shown(target: str) -> str:
-    """A bad target for an error message, which is logged: without query and userinfo, for there may
-    be a key in them; and not all of a long one."""
+    """A bad target for an error message. Messages are logged, so query and userinfo are left out,
+    because they may hold a key; the rest is cut after 80 characters."""
     before, mark, _ = target.partition("?")
-    _, at, place = before.rpartition("@")
-    return repr("…@" * bool(at) + place[:80] + "?…" * bool(mark))
+    _, at, rest = before.rpartition("@")
+    return repr("…@" * bool(at) + rest[:80] + "?…" * bool(mark))
 
 
 def _host_of(head: Head) -> str:
-    """What Host says, "" if it is empty: the client does not know, and that is legal.
+    """The host in Host. It may be empty, for a target without an authority: "" is returned.
 
     "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that
     lacks a Host header field and to any request message that contains more than one Host header
@@ -153,5 +163,5 @@ def _bad(message: str, status: int = 400) -> DecodeError:
     return DecodeError(message, 0, error_status_hint=status)
 
 
-# What this file does not do: look the host up, or say which hosts are ours
+# What this file does not do: resolve the host's address, or decide which hosts are ours
 # (servers/http/access.py).

@@ -1,4 +1,4 @@
-"""Programs of this project as processes, and what of them the tests need."""
+"""Settings of all tests, and fixtures that start programs of this project as processes."""
 
 import gc
 import os
@@ -16,29 +16,29 @@ from hypothesis import settings
 
 ROOT = Path(__file__).parent.parent
 
-# No test may spend anybody's money, or say something else where there is a key.
+# A test must not spend money at an API, and its outcome must not depend on a key.
 for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
     os.environ.pop(name, None)
 
-# Whatever this shell says, bytecode is kept: else every worker compiles every test, and every
-# program it starts compiles itself.
+# Bytecode is written even if this shell forbids it: otherwise every worker would compile every
+# test, and every program that a test starts would compile itself.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 
-# A busy machine is not a failure.
+# A slow example on a busy machine is not a failure.
 settings.register_profile("workshop", deadline=None)
 settings.load_profile("workshop")
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """`-n auto`: two for each core, for half of the time a test waits for another process."""
+    """`-n auto`: two workers per core, because tests wait for processes half of the time."""
     return 2 * (os.cpu_count() or 1)
 
 
 def pytest_collection_finish() -> None:
-    """What is there before the first test stays to the end: the garbage collector need not look
-    through it again and again, and not at each 700 objects of a test."""
+    """Objects from before the first test stay to the end. So the garbage collector ignores them,
+    and it runs less often than at every 700 new objects."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000)
@@ -50,9 +50,9 @@ Start = Callable[..., Process]
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Start `python ARGUMENTS…` in the clone, with pipes; killed if the test leaves it running."""
+    """Start `python ARGUMENTS…` in the clone, with pipes. It is killed at the end of the test."""
     with ExitStack() as processes:
-        # A line that is not flushed must not come: no switch of this shell may hide that.
+        # PYTHONUNBUFFERED in this shell would hide that a program does not flush a line.
         environment = {key: os.environ[key] for key in os.environ if key != "PYTHONUNBUFFERED"}
 
         def start(*arguments: str) -> Process:
@@ -74,7 +74,8 @@ def start() -> Iterator[Start]:
 
 @contextmanager
 def limited(process: Process, seconds: float = 60) -> Iterator[None]:
-    """Kill a process in the end, and before if that does not come: no test waits for ever."""
+    """Kill a process at the end of the block, or after this many seconds, so that no test waits
+    forever."""
     timer = threading.Timer(seconds, process.kill)
     timer.start()
     try:
@@ -85,20 +86,20 @@ def limited(process: Process, seconds: float = 60) -> Iterator[None]:
 
 
 def line_of(stream: IO[bytes] | None) -> str:
-    """The next line of a process's output, in text."""
+    """The next line of a process's output, as text."""
     assert stream is not None
     return stream.readline().decode()
 
 
 def outputs(process: Process) -> tuple[int, str, str]:
-    """The exit code of a process that ends by itself, and all it still says on both outputs."""
+    """The exit code of a process that ends by itself, and the rest of its output and errors."""
     out, error = process.communicate(timeout=60)
     return process.returncode, out.decode(), error.decode()
 
 
 @contextmanager
 def serving(*arguments: str) -> Iterator[tuple[Process, list[str]]]:
-    """`python ARGUMENTS…`, and what it prints until it says how to stop it."""
+    """Run `python ARGUMENTS…`. Yields it with the lines it prints, up to "Ctrl-C stops."."""
     with (
         subprocess.Popen(
             [sys.executable, *arguments],
@@ -117,7 +118,8 @@ def serving(*arguments: str) -> Iterator[tuple[Process, list[str]]]:
 
 @contextmanager
 def foreign(answer: bytes) -> Iterator[int]:
-    """A program that is not ours: it says this to whoever connects to its port, and closes."""
+    """A server that is not ours: it sends this answer on every connection, and closes. Yields its
+    port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:

@@ -1,4 +1,4 @@
-"""Which versions are installed: the exact ones of `.ci`, from every line that installs."""
+"""Every installation command uses the exact versions in `.ci`."""
 
 import re
 import subprocess
@@ -21,7 +21,7 @@ REQUIRED: list[str] = [*PROJECT["dependencies"], *chain.from_iterable(EXTRAS.val
 
 
 def name_of(requirement: str) -> str:
-    """As package indexes compare names."""
+    """The normalized name of a package, in which package indexes compare names."""
     (name,) = re.findall(r"^[\w.-]+", requirement)
     return re.sub(r"[-_.]+", "-", name).lower()
 
@@ -43,11 +43,11 @@ def test_each_package_has_one_version_for_each_python() -> None:
         assert len(lines) == 1 or all(" ; " in line for line in lines)
 
 
-def test_the_file_says_how_it_is_made_and_so_does_the_course() -> None:
+def test_the_lock_file_and_the_course_show_the_same_command() -> None:
     command = LOCKED.read_text(encoding="utf-8").splitlines()[1].removeprefix("#").strip()
-    told = (ROOT / "workshop/CONTRIBUTING.md").read_text(encoding="utf-8")
+    page = (ROOT / "workshop/CONTRIBUTING.md").read_text(encoding="utf-8")
     assert command.startswith("uv pip compile pyproject.toml --universal ")
-    assert command in told.replace(" --upgrade", "")
+    assert command in page.replace(" --upgrade", "")
 
 
 def test_node_packages_are_exact() -> None:
@@ -60,8 +60,8 @@ def test_the_build_is_exact() -> None:
         assert re.fullmatch(r"[a-z-]+==[0-9.]+", requirement), requirement
 
 
-def test_each_range_begins_somewhere() -> None:
-    """Or the oldest version would be the first that anybody has ever published."""
+def test_each_requirement_has_an_oldest_version() -> None:
+    """Otherwise the oldest version would be the first one ever published."""
     for requirement in REQUIRED:
         assert re.match(r"[\w.-]+>=[0-9]", requirement), requirement
 
@@ -71,7 +71,7 @@ def test_the_doctor_knows_the_same_ranges() -> None:
     assert [f"{name}>={oldest}" for name, oldest in ranges.items()] == PROJECT["dependencies"]
 
 
-def test_every_line_that_installs_uses_the_exact_versions() -> None:
+def test_every_installation_command_uses_the_exact_versions() -> None:
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)
     if listed.returncode:
         pytest.skip("not a clone")

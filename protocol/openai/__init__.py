@@ -1,11 +1,11 @@
-"""The JSON of the OpenAI API: two routes, what a client may ask and what a server answers.
+"""The JSON of the OpenAI API: the requests and answers of two routes.
 
-    common.py             shared by both: bodies read, errors, objects as events
+    common.py             shared by both: reading of request bodies, errors, objects as events
 
     chat_request.py       POST /v1/chat/completions: the request
     chat_completions.py   its answer, whole and streamed
     deltas.py             what each event of a stream adds to the answer, from any server
-    lenient.py            JSON that nobody has checked: any value in, the wanted type out
+    lenient.py            unchecked JSON: a value of any type in, the expected type out
 
     responses_request.py  POST /v1/responses: the request
     responses.py          its answer

@@ -1,4 +1,4 @@
-"""The answer of `POST /v1/chat/completions`, whole or as events.
+"""The answer of `POST /v1/chat/completions`, in one piece or as events.
 
     data: {"id":"chatcmpl-1","object":"chat.completion.chunk",…,"choices":[{"index":0,
           "delta":{"role":"assistant","content":"","refusal":null},…,"finish_reason":null}]}
@@ -9,9 +9,9 @@
 
     data: [DONE]
 
-The first delta carries the role, every later one a piece of text, the last is empty; a marker
-that is not JSON ends the stream. Two bytes of text cost about two hundred on the wire. The order
-of the fields is that of the API's recorded bytes.
+The first delta carries the role, each later one a piece of text, and the last one is empty. A
+marker that is not JSON ends the stream. Two bytes of text cost about two hundred bytes on the wire.
+The fields are in the order in which the API sends them.
 """
 
 from typing import Literal
@@ -46,7 +46,7 @@ __all__ = [
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 
 
-# ---- What both forms of the answer hold
+# ---- Parts of both forms of the answer
 
 
 class ReasoningDetails(msgspec.Struct, frozen=True):
@@ -54,7 +54,7 @@ class ReasoningDetails(msgspec.Struct, frozen=True):
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """What the request cost, in tokens."""
+    """The size of the request and of its answer, in tokens."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -63,7 +63,7 @@ class Usage(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, prompt: int, completion: int, reasoning: int) -> "Usage":
-        """Args: tokens of the prompt, of the whole answer, and of the thinking in it."""
+        """Args: the numbers of tokens in the prompt, in the answer, and in its reasoning."""
         return cls(prompt, completion, prompt + completion, ReasoningDetails(reasoning))
 
 
@@ -74,7 +74,7 @@ class Logprob(msgspec.Struct, frozen=True):
 
 
 class TokenLogprob(msgspec.Struct, frozen=True):
-    """How likely a token was: its natural logarithm, and the most likely ones in its place."""
+    """A token, the natural logarithm of its probability, and the most likely alternatives."""
 
     token: str
     logprob: float
@@ -88,22 +88,25 @@ class Logprobs(msgspec.Struct, frozen=True):
 
 
 class FunctionCall(msgspec.Struct, frozen=True, kw_only=True):
-    """`arguments` is a JSON text; in a delta, a piece of one: the first comes with the name."""
+    """A function's name and its arguments, a JSON text. A delta holds a piece of the arguments, and
+    only the first delta of a call has the name."""
 
     name: str | UnsetType = UNSET
     arguments: str
 
 
 class CustomCall(msgspec.Struct, frozen=True, kw_only=True):
-    """The same of a custom tool: its `input` is any text."""
+    """The same for a custom tool, whose `input` may be any text."""
 
     name: str | UnsetType = UNSET
     input: str
 
 
 class ToolCall(msgspec.Struct, frozen=True, kw_only=True):
-    """A call; in a delta, a piece of one, and `index` says of which. It is either of a function or
-    of a custom tool. (The API's schema leaves custom tools out of its deltas; the API sends them.)
+    """A call of a function or of a custom tool.
+
+    A delta holds a piece of a call; `index` says of which one. (The API's schema of deltas has no
+    custom tools, but the API sends them.)
     """
 
     index: int | UnsetType = UNSET
@@ -117,20 +120,20 @@ class ToolCall(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Delta(msgspec.Struct, frozen=True):
-    """What one chunk adds to the message."""
+    """The addition of one chunk to the message."""
 
     role: Literal["assistant"] | UnsetType = UNSET
     content: str | UnsetType | None = UNSET
     refusal: str | UnsetType | None = UNSET
     tool_calls: list[ToolCall] | UnsetType = UNSET
-    # Not OpenAI's. DeepSeek, llama.cpp and SGLang put the model's thinking into the first,
-    # OpenRouter and newer vLLM into the second.
+    # Two fields for the model's reasoning that OpenAI does not have: DeepSeek, llama.cpp and SGLang
+    # use the first, OpenRouter and newer vLLM the second.
     reasoning_content: str | UnsetType = UNSET
     reasoning: str | UnsetType = UNSET
 
 
 class ChunkChoice(msgspec.Struct, frozen=True):
-    """One of the answers being streamed."""
+    """A piece of one of the answers (`n` asks for several)."""
 
     index: int
     delta: Delta
@@ -139,12 +142,12 @@ class ChunkChoice(msgspec.Struct, frozen=True):
 
 
 class ChatCompletionChunk(msgspec.Struct, frozen=True, kw_only=True):
-    """One event of a streamed answer; id, created and model are the same in all of them.
+    """One event of a streamed answer. All events have the same id, created and model.
 
     Args:
-        created: seconds since 1970.
-        usage: on the last chunk, when asked for by `stream_options.include_usage`, with no
-            choices beside it; null on those before it; else left out.
+        created: time of the answer, in seconds since 1970.
+        usage: left out unless `stream_options.include_usage` asks for it. Then the last chunk has
+            it, without any choices, and all others have null.
     """
 
     id: str
@@ -157,14 +160,18 @@ class ChatCompletionChunk(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeltaTemplate:
-    """Encodes the same event again and again, each time with another text in its delta.
+    """Encodes one event many times, each time with another text in its delta.
 
-    Nothing else changes from token to token, so the bytes around it are encoded once: a fifth of
-    the work of `encode_data`, and the same bytes (test_delta_template_equals_encode_data).
+    Only the text changes from token to token, so the bytes around it are encoded once. This takes a
+    fifth of the time of `encode_data`, with the same bytes as its result
+    (test_delta_template_equals_encode_data).
 
     Args:
-        chunk: with one choice, whose delta has "" for the text.
-        fields: the delta's fields that take the text, in their order on the wire.
+        chunk: a chunk with one choice, whose delta has "" in place of the text.
+        fields: names of the delta's fields that receive the text, in their order on the wire.
+
+    Raises:
+        ValueError: a field is not in the chunk, or is not "".
     """
 
     def __init__(self, chunk: ChatCompletionChunk, *fields: str) -> None:
@@ -177,7 +184,7 @@ class DeltaTemplate:
             self._around += [before + name, after]
 
     def encode(self, text: str) -> bytes:
-        """The event with this text in its delta."""
+        """Encode the event with this text in its delta."""
         return msgspec.json.encode(text).join(self._around)
 
 
@@ -185,7 +192,7 @@ class DeltaTemplate:
 
 
 class Message(msgspec.Struct, frozen=True):
-    """The whole answer of a request that does not stream."""
+    """The message of an answer that is not streamed."""
 
     role: Literal["assistant"]
     content: str | None
@@ -196,7 +203,7 @@ class Message(msgspec.Struct, frozen=True):
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """One whole answer."""
+    """One of the answers (`n` asks for several)."""
 
     index: int
     message: Message
@@ -205,7 +212,7 @@ class Choice(msgspec.Struct, frozen=True):
 
 
 class ChatCompletion(msgspec.Struct, frozen=True, kw_only=True):
-    """The body of an answer that is not streamed."""
+    """The response body of an answer that is not streamed; `created` is in seconds since 1970."""
 
     id: str
     object: Literal["chat.completion"] = "chat.completion"
@@ -216,5 +223,5 @@ class ChatCompletion(msgspec.Struct, frozen=True, kw_only=True):
     system_fingerprint: str
 
 
-# What this file does not do: read a request (chat_request.py), call an API (clients), or invent an
-# answer (servers.llm.model.models).
+# What this file does not do: read a request (chat_request.py), call an API (clients), or generate
+# an answer (servers.llm.model.models).

@@ -1,4 +1,4 @@
-"""The request of `POST /v1/chat/completions`: its fields, and what is refused.
+"""The request of `POST /v1/chat/completions`: its fields, and the values that are refused.
 
     {"model":"sim-1","stream":true,"stream_options":{"include_usage":true},"messages":[
       {"role":"user","content":"Weather in 北京?"},
@@ -7,10 +7,11 @@
 
 The rules this file keeps:
 
-1. What OpenAI's API refuses is refused here, with status 400 and the same `param`: a client that
-   works here works there.
+1. A request that OpenAI's API refuses is refused here, with status 400 and the same `param`. So a
+   client that works here works there too.
 2. A field that asks for something this simulator cannot do is refused, never ignored.
-3. A field that the API does not have is ignored: clients of other servers send theirs.
+3. A field that the API does not have is ignored, because other servers have fields of their own and
+   their clients send them.
 """
 
 from typing import Annotated, Any, Literal
@@ -21,12 +22,12 @@ from msgspec import Meta
 from .common import InvalidRequest, missing, read_json, refuse_unsupported
 
 __all__ = [
+    "AllowedToolsChoice",
+    "ChatCustomTool",
+    "ChatFunctionTool",
     "ChatRequest",
-    "ChosenAmong",
     "ChosenCustom",
     "ChosenFunction",
-    "CustomTool",
-    "FunctionTool",
     "RequestMessage",
     "RequestTool",
     "StreamOptions",
@@ -38,14 +39,14 @@ __all__ = [
 
 
 class ContentPart(msgspec.Struct, frozen=True):
-    """A part of a message: only text parts say anything to a model that cannot see."""
+    """A part of a message. The simulated model reads only parts with text."""
 
     type: Literal["text", "image_url", "input_audio", "file", "refusal"]
     text: str = ""
 
 
 class CalledTool(msgspec.Struct, frozen=True):
-    """A call that the model made in an earlier turn: its result bears the same id."""
+    """A call from an earlier turn of the model; the message with its result has the same id."""
 
     id: str
 
@@ -54,8 +55,8 @@ class RequestMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     """One turn of the conversation.
 
     Args:
-        tool_call_id: of a "tool" message: the call whose result it is.
-        tool_calls, function_call, refusal, audio: of an "assistant" message: what it may have in
+        tool_call_id: id of the call whose result this is; only in a message of role "tool".
+        tool_calls, function_call, refusal, audio: an "assistant" message may have one of these in
             place of content.
     """
 
@@ -69,6 +70,7 @@ class RequestMessage(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def text(self) -> str:
+        """The text of the content, with all parts joined."""
         match self.content:
             case None:
                 return ""
@@ -79,7 +81,7 @@ class RequestMessage(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def may_be_empty(self) -> bool:
-        """Whether it may lack content."""
+        """Whether the message may lack content."""
         if self.role == "assistant":
             others = (self.tool_calls, self.function_call, self.refusal, self.audio)
             return any(other is not None for other in others)
@@ -87,8 +89,13 @@ class RequestMessage(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class StreamOptions(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is added to a stream: its usage; `obfuscation`, random text that hides the length of a
-    token from those who watch the encrypted stream, is not written here."""
+    """Additions to a stream.
+
+    Args:
+        include_usage: whether a last chunk has the usage.
+        include_obfuscation: whether events have random text that hides the lengths of tokens from
+            an observer of the encrypted stream. This simulator does not support it.
+    """
 
     include_usage: bool | None = None
     include_obfuscation: bool | None = None
@@ -99,51 +106,51 @@ class StreamOptions(msgspec.Struct, frozen=True, omit_defaults=True):
 Name = Annotated[str, Meta(pattern="^[a-zA-Z0-9_-]{1,64}$")]
 
 
-class Function(msgspec.Struct, frozen=True):
+class FunctionDefinition(msgspec.Struct, frozen=True):
     """A function that the model may call; `parameters` is a JSON Schema."""
 
     name: Name
     parameters: dict[str, Any] | None = None
 
 
-class FunctionTool(msgspec.Struct, frozen=True, tag_field="type", tag="function"):
-    function: Function
+class ChatFunctionTool(msgspec.Struct, frozen=True, tag_field="type", tag="function"):
+    function: FunctionDefinition
 
     @property
     def name(self) -> str:
         return self.function.name
 
 
-class CustomFormat(msgspec.Struct, frozen=True):
+class ChatCustomFormat(msgspec.Struct, frozen=True):
     type: Literal["text", "grammar"]
 
 
-class Custom(msgspec.Struct, frozen=True):
-    """A tool that takes any text."""
+class CustomDefinition(msgspec.Struct, frozen=True):
+    """A tool whose input may be any text."""
 
     name: Name
-    format: CustomFormat | None = None
+    format: ChatCustomFormat | None = None
 
 
-class CustomTool(msgspec.Struct, frozen=True, tag_field="type", tag="custom"):
-    custom: Custom
+class ChatCustomTool(msgspec.Struct, frozen=True, tag_field="type", tag="custom"):
+    custom: CustomDefinition
 
     @property
     def name(self) -> str:
         return self.custom.name
 
 
-RequestTool = FunctionTool | CustomTool
+RequestTool = ChatFunctionTool | ChatCustomTool
 
 
-class Named(msgspec.Struct, frozen=True):
+class ToolName(msgspec.Struct, frozen=True):
     name: str
 
 
 class ChosenFunction(msgspec.Struct, frozen=True, tag_field="type", tag="function"):
-    """The function that must be called."""
+    """The function that the model must call."""
 
-    function: Named
+    function: ToolName
 
     @property
     def name(self) -> str:
@@ -151,9 +158,9 @@ class ChosenFunction(msgspec.Struct, frozen=True, tag_field="type", tag="functio
 
 
 class ChosenCustom(msgspec.Struct, frozen=True, tag_field="type", tag="custom"):
-    """The custom tool that must be called."""
+    """The custom tool that the model must call."""
 
-    custom: Named
+    custom: ToolName
 
     @property
     def name(self) -> str:
@@ -165,16 +172,17 @@ class AllowedTools(msgspec.Struct, frozen=True):
     tools: Annotated[list[ChosenFunction | ChosenCustom], Meta(min_length=1)]
 
 
-class ChosenAmong(msgspec.Struct, frozen=True, tag_field="type", tag="allowed_tools"):
-    """The tools that may be called, of all that the request names."""
+class AllowedToolsChoice(msgspec.Struct, frozen=True, tag_field="type", tag="allowed_tools"):
+    """Those of the request's tools that the model may call."""
 
     allowed_tools: AllowedTools
 
 
-ToolChoice = Literal["none", "auto", "required"] | ChosenFunction | ChosenCustom | ChosenAmong
+Mode = Literal["none", "auto", "required"]
+ToolChoice = Mode | ChosenFunction | ChosenCustom | AllowedToolsChoice
 
 
-# ---- The whole
+# ---- The whole request
 
 
 class JSONSchema(msgspec.Struct, frozen=True):
@@ -192,9 +200,10 @@ Penalty = Annotated[float, Meta(ge=-2, le=2)]
 
 
 class ChatRequest(msgspec.Struct, frozen=True):
-    """The body of the request: the fields that change an answer here, or that have limits."""
+    """The body of the request: all fields that change an answer of this simulator, or that have
+    limits. The limits are those of the API."""
 
-    model: Annotated[str, Meta(max_length=256)]  # it is written into every event
+    model: Annotated[str, Meta(max_length=256)]  # every event repeats it
     messages: Annotated[list[RequestMessage], Meta(min_length=1)]
     stream: bool | None = None
     stream_options: StreamOptions | None = None
@@ -223,10 +232,12 @@ class ChatRequest(msgspec.Struct, frozen=True):
 
     @property
     def includes_usage(self) -> bool:
+        """Whether a stream's last chunk has the usage."""
         return bool(self.stream_options and self.stream_options.include_usage)
 
     @property
     def token_limit(self) -> int | None:
+        """Largest number of tokens in an answer, or None."""
         return self.max_completion_tokens or self.max_tokens
 
 
@@ -243,8 +254,8 @@ def read_chat_request(body: bytes) -> ChatRequest:
     """Read and validate a request body.
 
     Raises:
-        InvalidRequest: it is not JSON, or a field has the wrong type or value, or does not go with
-            the others, or asks for something that this simulator cannot do.
+        InvalidRequest: the body is not JSON, or a field has the wrong type or value, contradicts
+            another field, or asks for something that this simulator cannot do.
     """
     request = read_json(body, ChatRequest)
     refuse_unsupported(request, UNSUPPORTED)
@@ -285,7 +296,7 @@ NO_GRAMMAR = "This simulator cannot write text of a grammar: the format may be `
 
 def _check_tools(request: ChatRequest) -> None:
     if request.tools is None:
-        # "`none` is the default when no tools are present", so it may be said.
+        # "`none` is the default when no tools are present", so a request may have it.
         if request.tool_choice not in (None, "none"):
             raise InvalidRequest("`tool_choice` needs `tools`.", "tool_choice")
         if request.parallel_tool_calls is not None:
@@ -293,18 +304,18 @@ def _check_tools(request: ChatRequest) -> None:
     tools = request.tools or []
     for index, tool in enumerate(tools):
         match tool:
-            case CustomTool(custom=Custom(format=CustomFormat(type="grammar"))):
+            case ChatCustomTool(custom=CustomDefinition(format=ChatCustomFormat(type="grammar"))):
                 param = f"tools[{index}].custom.format.type"
                 raise InvalidRequest(NO_GRAMMAR, param, "unsupported_value")
     chosen: list[ChosenFunction | ChosenCustom] = []
     match request.tool_choice:
         case ChosenFunction() | ChosenCustom() as choice:
             chosen = [choice]
-        case ChosenAmong(allowed_tools=allowed):
+        case AllowedToolsChoice(allowed_tools=allowed):
             chosen = allowed.tools
-    there_are = {(isinstance(tool, CustomTool), tool.name) for tool in tools}
+    available = {(isinstance(tool, ChatCustomTool), tool.name) for tool in tools}
     for choice in chosen:
-        if (isinstance(choice, ChosenCustom), choice.name) not in there_are:
+        if (isinstance(choice, ChosenCustom), choice.name) not in available:
             kind = "custom tool" if isinstance(choice, ChosenCustom) else "function"
             raise InvalidRequest(f"`tools` has no {kind} {choice.name[:80]!r}", "tool_choice")
 
@@ -313,17 +324,18 @@ def _check_tools(request: ChatRequest) -> None:
 
 
 def _check_messages(messages: list[RequestMessage]) -> None:
-    """A call is followed by its result, and a result follows its call."""
+    """Check that each call is followed by its result, and that each result follows its call."""
     called: set[str] = set()
     unanswered: set[str] = set()
     caller = 0
     for index, message in enumerate(messages):
-        place = f"messages[{index}]"
-        # "Required unless `tool_calls` or `function_call` is specified", of an assistant's message.
+        path = f"messages[{index}]"
+        # Content of an assistant's message: "Required unless `tool_calls` or `function_call` is
+        # specified".
         if message.content is None and not message.may_be_empty:
-            raise InvalidRequest("Expected `str | array`", f"{place}.content")
+            raise InvalidRequest("Expected `str | array`", f"{path}.content")
         if message.role == "tool":
-            _check_result(message, called, place)
+            _check_result(message, called, path)
             unanswered.discard(message.tool_call_id or "")
             continue
         if unanswered:
@@ -336,15 +348,15 @@ def _check_messages(messages: list[RequestMessage]) -> None:
         raise InvalidRequest(reason, f"messages[{caller}].tool_calls")
 
 
-def _check_result(message: RequestMessage, called: set[str], place: str) -> None:
+def _check_result(message: RequestMessage, called: set[str], path: str) -> None:
     if not called:
         reason = "A message of role `tool` must follow one with the `tool_calls` it answers."
-        raise InvalidRequest(reason, f"{place}.role")
+        raise InvalidRequest(reason, f"{path}.role")
     if message.tool_call_id is None:
-        raise missing(f"{place}.tool_call_id")
+        raise missing(f"{path}.tool_call_id")
     if message.tool_call_id not in called:
         reason = f"The `tool_calls` before it have no id {message.tool_call_id[:80]!r}"
-        raise InvalidRequest(reason, f"{place}.tool_call_id")
+        raise InvalidRequest(reason, f"{path}.tool_call_id")
 
 
-# What this file does not do: the answer (chat_completions.py).
+# What this file does not do: define the answer (chat_completions.py).

@@ -1,11 +1,11 @@
-"""What the routes of the OpenAI API share: request bodies read, errors, objects as events.
+"""Shared by all routes of the OpenAI API: reading of request bodies, errors, objects as events.
 
     data: {"id":"chatcmpl-1","object":"chat.completion.chunk",…}
 
     data: [DONE]
 
-Compact JSON in raw UTF-8, one object a `data:` line. A struct is encoded in the order its fields
-are written; a field that is UNSET is left out, where null is sent.
+An event is one object: compact JSON in UTF-8, on one `data:` line. The fields of a struct are
+encoded in the order of their definition. A field that is UNSET is left out; None is sent as null.
 """
 
 import re
@@ -29,19 +29,20 @@ __all__ = [
 ]
 
 DONE = b"data: [DONE]\n\n"
-"""The end marker of a chat stream. It leaves in one write with the last chunk: a client that is
-slow to see the body end gives up its connection."""
+"""The end marker of a chat stream. A server sends it in one write with the last chunk: a client
+that gets the marker without the end of the body may close its connection and not reuse it."""
 
 T = TypeVar("T", bound=msgspec.Struct)
 
 
 class InvalidRequest(ValueError):
-    """A request that is not what the API takes: `str()` says what.
+    """A request that the API does not accept.
 
     Args:
-        param: the field, or None.
-        code: the API's short name for it, or None.
-        status: of the response.
+        message: the reason, as the client will read it.
+        param: the field that is the cause, as in "messages[0].role", or None.
+        code: the API's short name for the reason, or None.
+        status: HTTP status of the response, 400 to 499.
     """
 
     def __init__(
@@ -58,24 +59,25 @@ class InvalidRequest(ValueError):
 
 
 def missing(path: str) -> InvalidRequest:
-    """The refusal of a request that lacks a field.
+    """The error for a request without a required field.
 
     Args:
-        path: of the field, as in "messages[0].role".
+        path: path of the field, as in "messages[0].role".
     """
     message = f"Object missing required field `{path.rpartition('.')[2]}`"
     return InvalidRequest(message, path, "missing_required_parameter")
 
 
 def refuse_unsupported(request: msgspec.Struct, fields: Mapping[str, str]) -> None:
-    """Refuse what the API can do and this simulator cannot: it would change the answer, so a client
-    must not believe that it was obeyed.
+    """Refuse fields that the API supports and this simulator does not. They would change the
+    answer, so a client must not believe that it was obeyed.
 
     Args:
-        fields: names of the request's fields, each with a sentence that says what to do instead.
+        request: the request, already validated.
+        fields: for each of these fields, a sentence that says what to do instead.
 
     Raises:
-        InvalidRequest: one of them has a value that asks for something.
+        InvalidRequest: one of the fields has a value other than null and false.
     """
     for name, instead in fields.items():
         if getattr(request, name) not in (None, False):
@@ -83,7 +85,7 @@ def refuse_unsupported(request: msgspec.Struct, fields: Mapping[str, str]) -> No
             raise InvalidRequest(message, name, "unsupported_parameter")
 
 
-# msgspec says: "Expected `str`, got `int` - at `$.messages[0].role`", and of an absent field
+# msgspec's messages: "Expected `str`, got `int` - at `$.messages[0].role`", and for a missing field
 # "Object missing required field `role` - at `$.messages[0]`".
 MISSING = re.compile(r"Object missing required field `(\w+)`")
 
@@ -92,16 +94,17 @@ def read_json(body: bytes, kind: type[T]) -> T:
     """Read and validate a request body.
 
     Args:
-        kind: the struct it must be. Fields that the struct has not are ignored, as clients expect
-            of a compatible server.
+        body: the bytes of the body.
+        kind: the struct to read. Fields that the struct does not have are ignored, as clients
+            expect from a compatible server.
 
     Raises:
-        InvalidRequest: it is not JSON, or a field has the wrong type or value.
+        InvalidRequest: the body is not JSON, or a field has the wrong type or value.
     """
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
-        # The last "at" is msgspec's: the reason may quote the client's own text.
+        # Only the last "at" is from msgspec: the reason may quote the client's own text.
         reason, at, place = str(error).rpartition(" - at `$")
         path = place.strip(".`") if at else ""
         if missing := MISSING.match(reason if at else place):
@@ -123,17 +126,19 @@ class ErrorBody(msgspec.Struct, frozen=True):
 
 
 class ErrorResponse(msgspec.Struct, frozen=True):
-    """An error as a body, or after a stream's head as an event: always under the key `error`,
-    for a client takes a flat object for an empty chunk."""
+    """An error as a response body, or as an event once the stream has begun.
+
+    It is always under the key `error`: clients read an object without it as an empty chunk.
+    """
 
     error: ErrorBody
 
 
 def encode_data(value: msgspec.Struct) -> bytes:
-    """One event whose data is this object: `data: {…}` and a blank line, nothing else.
+    """Encode one event whose data is this object: a line `data: {…}` and a blank line.
 
     Raises:
-        h11.LocalProtocolError: a lone surrogate in it.
+        h11.LocalProtocolError: a lone surrogate in a string of the object.
     """
     try:
         data = msgspec.json.encode(value).decode()
@@ -142,5 +147,5 @@ def encode_data(value: msgspec.Struct) -> bytes:
     return encode_event(ServerSentEvent(data=data))
 
 
-# What this file does not do: say what a request or an answer holds. Each route has files for
+# What this file does not do: define the fields of requests and answers. Each route has files for
 # that: chat_request.py and chat_completions.py, responses_request.py and responses.py.

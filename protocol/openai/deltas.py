@@ -1,4 +1,4 @@
-"""A chat stream as its reader needs it: the data of one event in, what it adds to the answer out.
+"""A chat stream for its readers: the data of an event in, its addition to the answer out.
 
     {…,"choices":[{"index":0,"delta":{"content":"你"},"finish_reason":null}]}
                                                           >  ChatDelta(text="你")
@@ -6,19 +6,19 @@
     {…,"choices":[],"usage":{"completion_tokens":34,…}}    >  ChatDelta(usage=TokenCount(34, …))
     {"error":{"message":"overloaded","code":null}}         >  ChatDelta(error=ErrorBody(…))
 
-chat_completions.py has the events as OpenAI sends them, to be written. Many servers speak this
-format, each a little differently, so a reader takes what it needs and does no harm with the rest.
+chat_completions.py writes these events as OpenAI does. Many servers send this format, each a little
+differently, so this reader takes the fields it needs and ignores the rest.
 The rules this file keeps:
 
-1. Any JSON is read. What has another type, is null, is missing or unknown adds nothing, and what
-   stands beside it is read all the same (lenient.py).
-2. Words are not lost. They are found in a text, in a list of parts, in a part of parts; in `delta`,
-   or in `message` of a server that answers all at once.
-3. What the model says, what it thinks and what it refuses are kept apart.
-4. An error is found in each place where servers put one, with the server's own words.
-5. A character of which two events bring a half each is one character (`DeltaReader`).
+1. Any JSON is accepted. A field that is missing, null, unknown or of another type adds nothing, and
+   the fields beside it are still read (lenient.py).
+2. No text is lost. It is found in a string, in a list of parts, and in parts of parts; in `delta`,
+   or in `message`, where servers that do not stream put it.
+3. Text, reasoning and refusals are kept apart.
+4. An error is found in every place where servers put one, and keeps the server's own message.
+5. A character whose halves arrive in two events is one character (`DeltaReader`).
 
-tests/vectors/deltas.json has what is read of what, for servers/page/deltas.js too.
+tests/vectors/deltas.json has inputs with their results, for servers/page/deltas.js too.
 """
 
 import re
@@ -26,13 +26,23 @@ import re
 import msgspec
 
 from .common import ErrorBody
-from .lenient import Joiner, as_count, as_json, as_list, as_object, as_text, read_json, whole
+from .lenient import (
+    SurrogateJoiner,
+    as_count,
+    as_json,
+    as_list,
+    as_object,
+    as_text,
+    read_json,
+    well_formed,
+)
 
 __all__ = ["ChatDelta", "DeltaReader", "TokenCount", "ToolCallPiece", "read_delta", "read_failure"]
 
 
 class ToolCallPiece(msgspec.Struct, frozen=True):
-    """A piece of a call: the first of each index has its id and name, all have arguments."""
+    """A piece of a tool call: the first piece with an `index` has the call's id and name, and each
+    piece has a part of its arguments."""
 
     index: int = 0
     id: str = ""
@@ -41,24 +51,24 @@ class ToolCallPiece(msgspec.Struct, frozen=True):
 
 
 class TokenCount(msgspec.Struct, frozen=True):
-    """What the request cost, if the server was asked to say so (`stream_options.include_usage`)."""
+    """The size of prompt and answer in tokens (`stream_options.include_usage` asks for it)."""
 
     completion_tokens: int = 0
     prompt_tokens: int = 0
 
 
 class ChatDelta(msgspec.Struct, frozen=True):
-    """What one event adds to the answer.
+    """The addition of one event to the answer.
 
     Args:
-        text: of the answer.
-        thinking: of what goes before it.
-        refusal: of what the model says in place of an answer.
-        tool_calls: pieces of calls.
-        finish_reason: on the last one: "stop", "length", "tool_calls", "content_filter".
-        usage: on the last one or after it.
-        error: after the rest of this event, the answer has failed.
-        index: of the answer, where several were asked for (`n`).
+        text: a piece of the answer's text.
+        thinking: a piece of the reasoning that comes before the answer.
+        refusal: a piece of the text in which the model refuses to answer.
+        tool_calls: pieces of tool calls.
+        finish_reason: in the last delta: "stop", "length", "tool_calls" or "content_filter".
+        usage: in the last delta, or in an event after it.
+        error: if not None, the answer has failed after the rest of this event.
+        index: number of the answer, from 0, if the request asked for several (`n`).
     """
 
     text: str = ""
@@ -72,42 +82,43 @@ class ChatDelta(msgspec.Struct, frozen=True):
 
     @property
     def said(self) -> str:
-        """What a person reads as the answer."""
+        """The text that a person reads as the answer: `text` and `refusal`."""
         return self.text + self.refusal
 
 
 # region read-delta
 def read_delta(data: str | bytes, event: str = "message") -> ChatDelta:
-    """Read one event by itself.
+    """Read one event, independently of all others.
 
     Args:
-        data: of the event.
-        event: its type. One of the type "error" is an error, whatever its data are.
+        data: data of the event.
+        event: type of the event. An event of type "error" is an error, whatever its data.
 
     Raises:
-        ValueError: it is not JSON.
+        ValueError: the data is not JSON, and the type is not "error".
     """
     delta = _read(data, event)
-    return _saying(delta, whole(delta.text), whole(delta.thinking), whole(delta.refusal))
+    text, thinking, refusal = delta.text, delta.thinking, delta.refusal
+    return _with_words(delta, well_formed(text), well_formed(thinking), well_formed(refusal))
 
 
 class DeltaReader:
-    """Reads the events of one answer, in turn."""
+    """Reads all events of one answer, in order."""
 
     def __init__(self) -> None:
-        self._joiners = (Joiner(), Joiner(), Joiner())
+        self._joiners = (SurrogateJoiner(), SurrogateJoiner(), SurrogateJoiner())
 
     def read(self, data: str | bytes, event: str = "message") -> ChatDelta:
-        """The next event, as `read_delta` does; but half a character at the end of its words waits
-        for the next event's."""
+        """Read the next event as `read_delta` does, but keep back half a character at the end of
+        its text until the next event."""
         delta = _read(data, event)
         text, thinking, refusal = self._joiners
-        return _saying(
+        return _with_words(
             delta, text.join(delta.text), thinking.join(delta.thinking), refusal.join(delta.refusal)
         )
 
     def end(self) -> ChatDelta:
-        """U+FFFD for each half whose other half has not come."""
+        """End the answer: U+FFFD for each half character that was kept back."""
         text, thinking, refusal = self._joiners
         return ChatDelta(text.end(), thinking.end(), refusal.end())
 
@@ -116,16 +127,16 @@ class DeltaReader:
 
 
 def read_failure(body: str | bytes) -> ErrorBody | None:
-    """What a server says in place of an answer, in its own words.
+    """Read the message of a server that sends an error in place of an answer.
 
     Args:
-        body: JSON of any shape, or what else came: text, a page of HTML.
+        body: body of the response: JSON of any shape, plain text, or an HTML page.
 
     Returns:
-        None if it says nothing that a person could read.
+        The error in the server's own words; None if the body holds nothing a person could read.
     """
     text = body if isinstance(body, str) else body.decode("utf-8", "replace")
-    text = text.strip("\ufeff \t\r\n").removeprefix("data:")  # an event stream of one event
+    text = text.strip("\ufeff \t\r\n").removeprefix("data:")  # an event stream with one event
     try:
         value = read_json(text)
     except ValueError:
@@ -136,15 +147,15 @@ def read_failure(body: str | bytes) -> ErrorBody | None:
     return _failure(value) if value else None
 
 
-def _saying(delta: ChatDelta, text: str, thinking: str, refusal: str) -> ChatDelta:
-    """The same with these words."""
+def _with_words(delta: ChatDelta, text: str, thinking: str, refusal: str) -> ChatDelta:
+    """The same delta with another text, reasoning and refusal."""
     if text is delta.text and thinking is delta.thinking and refusal is delta.refusal:
         return delta
     return msgspec.structs.replace(delta, text=text, thinking=thinking, refusal=refusal)
 
 
 def _read(data: str | bytes, event: str) -> ChatDelta:
-    """One event by itself, with halves of characters as they are."""
+    """Read one event; lone surrogates are not replaced."""
     try:
         value = read_json(data)
     except ValueError as error:
@@ -157,7 +168,7 @@ def _read(data: str | bytes, event: str) -> ChatDelta:
     if delta is None:
         delta = choice.get("message")
     if delta is None:
-        delta = choice.get("text")  # of the API before chat
+        delta = choice.get("text")  # the older API, `/v1/completions`
     fields = as_object(delta) or {"content": delta}
     text, thinking, refusal = _words(fields.get("content"))
     if not IS_THINKING.isdisjoint(fields):
@@ -181,14 +192,15 @@ def _read(data: str | bytes, event: str) -> ChatDelta:
 
 
 def _first_object(value: object) -> dict[str, object]:
-    """Some send an object in a list of one."""
+    """The value, or the first object in a list: some servers send a list of one object."""
     if isinstance(value, list):
         value = next((one for one in value if isinstance(one, dict)), None)
     return value if isinstance(value, dict) else {}
 
 
 def _choice(chunk: dict[str, object]) -> dict[str, object]:
-    """The one with index 0, or the first: some count from 1. An event with the usage has none."""
+    """The choice with index 0, or the first one: some servers count from 1. {} if there is none, as
+    in an event with the usage."""
     first: dict[str, object] = {}
     for choice in as_list(chunk.get("choices")):
         if isinstance(choice, dict):
@@ -200,21 +212,22 @@ def _choice(chunk: dict[str, object]) -> dict[str, object]:
 
 # ---- Words
 
-# Names of thinking: of DeepSeek; OpenRouter and newer vLLM; OpenRouter; Ollama; LiteLLM.
+# Fields for reasoning: DeepSeek; OpenRouter and newer vLLM; OpenRouter; Ollama; LiteLLM.
 THINKING = ("reasoning_content", "reasoning", "reasoning_details", "thinking", "thinking_blocks")
 IS_THINKING = frozenset(THINKING)
-# Where a part has its words, or more parts.
+# Fields in which a part has its text, or more parts.
 WORDS = ("text", "value", "content", "refusal", "thinking", "reasoning", "summary")
-MAX_PARTS = 8  # levels of parts in parts
+MAX_PARTS = 8  # levels of nested parts
 
 
 def _words(value: object, kind: str = "text", depth: int = MAX_PARTS) -> tuple[str, str, str]:
-    """The text, the thinking and the refusal in a text, a list of parts, or a part.
+    """Find the text, the reasoning and the refusal in a string, a part, or a list of parts.
 
     Args:
-        kind: which of the three a plain text is, or the type of the part around it.
+        kind: the type of the part around the value: it says which of the three a string is.
+        depth: how many more levels of nested parts are read.
     """
-    if isinstance(value, str) and kind == "text":  # nearly always
+    if isinstance(value, str) and kind == "text":  # the most frequent case
         return value, "", ""
     if isinstance(value, str | int | float):
         said = as_text(value)
@@ -235,11 +248,11 @@ def _words(value: object, kind: str = "text", depth: int = MAX_PARTS) -> tuple[s
     return text, thinking, refusal
 
 
-# ---- What else is read
+# ---- Tool calls, finish reason, usage
 
 
 def _pieces(fields: dict[str, object]) -> tuple[ToolCallPiece, ...]:
-    """Of `tool_calls`; and of `function_call`, which was there before them."""
+    """The pieces in `tool_calls`, and in `function_call`, its deprecated form."""
     before = [{"function": function} for function in as_list(fields.get("function_call"))]
     calls = [*as_list(fields.get("tool_calls")), *before]
     return tuple(_piece(n, call) for n, call in enumerate(calls) if isinstance(call, dict))
@@ -252,23 +265,23 @@ def _piece(position: int, call: dict[str, object]) -> ToolCallPiece:
         arguments = function.get("input")
     if arguments is not None and not isinstance(arguments, str):
         arguments = as_json(arguments)
-    # Some leave the index out where a call is the only one, or whole.
+    # Some servers leave the index out if a call is the only one, or complete.
     index = call.get("index")
     return ToolCallPiece(
         position if index is None else as_count(index),
-        whole(as_text(call.get("id"))),
-        whole(as_text(function.get("name"))),
-        whole(arguments or ""),
+        well_formed(as_text(call.get("id"))),
+        well_formed(as_text(function.get("name"))),
+        well_formed(arguments or ""),
     )
 
 
 def _reason(value: object) -> str | None:
-    """Some say "null" while they go on."""
-    return whole(value) if isinstance(value, str) and value not in ("", "null") else None
+    """The finish_reason; None for "null", which some servers send until the answer ends."""
+    return well_formed(value) if isinstance(value, str) and value not in ("", "null") else None
 
 
 def _count(value: object) -> TokenCount | None:
-    """Under the names of chat, or of the Responses API."""
+    """The usage, with the field names of the Chat Completions API or of the Responses API."""
     usage = as_object(value)
     completion, prompt = usage.get("completion_tokens"), usage.get("prompt_tokens")
     if completion is None and prompt is None:
@@ -280,7 +293,8 @@ def _count(value: object) -> TokenCount | None:
 
 # ---- Errors
 
-# Where an error has its words, the best first: OpenAI; FastAPI, RFC 9457; TGI; pydantic; OAuth.
+# Fields in which an error has its message, the best first: OpenAI; FastAPI, RFC 9457; TGI;
+# pydantic; OAuth.
 MESSAGES = (
     "message", "detail", "details", "msg", "error_description", "error", "errors", "title",
     "description", "reason",
@@ -291,7 +305,7 @@ TITLE = re.compile(r"<(?:title|message)[^<>]*>([^<]*)<", re.IGNORECASE)
 def _error(
     value: object, chunk: dict[str, object], choice: dict[str, object], event: str
 ) -> ErrorBody | None:
-    """An error among the fields of an event, or the event itself."""
+    """The error in an event's fields, or the event itself if it is an error."""
     if chunk.get("error"):
         return _failure(chunk)
     if choice.get("error"):
@@ -311,15 +325,15 @@ def _failure(value: object) -> ErrorBody:
         value, fields = nested, _first_object(nested)
     code = as_text(fields.get("code"))
     return ErrorBody(
-        whole(_message(value) or as_json(value)),
-        whole(as_text(fields.get("type"))),
+        well_formed(_message(value) or as_json(value)),
+        well_formed(as_text(fields.get("type"))),
         None,
-        whole(code) if code else None,
+        well_formed(code) if code else None,
     )
 
 
 def _message(value: object, depth: int = MAX_PARTS) -> str:
-    """The words of an error, wherever they are; "" if there are none."""
+    """Find the message of an error, at any depth up to MAX_PARTS; "" if there is none."""
     if isinstance(value, dict) and depth:
         found = (_message(value.get(name), depth - 1) for name in MESSAGES)
         message = next(filter(None, found), "")
@@ -331,5 +345,5 @@ def _message(value: object, depth: int = MAX_PARTS) -> str:
     return as_text(value).strip()
 
 
-# What this file does not do: put the pieces of a call together; read pictures or sound; or tell the
-# answers of one stream apart (`n`): each delta has its index.
+# What this file does not do: join the pieces of a call; read images or audio; or separate the
+# answers of one stream (`n`): each delta has the index of its answer.

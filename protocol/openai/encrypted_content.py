@@ -1,11 +1,12 @@
-"""The `encrypted_content` of a reasoning item: what a model thought, kept by the client because the
-server keeps nothing.
+"""The `encrypted_content` of a reasoning item: the model's reasoning, stored by the client because
+the server stores nothing.
 
     {"id":"rs_1","type":"reasoning","summary":[…],"encrypted_content":"6jVbtEhtLg=="}
 
-A client sends the item back as it came, with the results of the calls that the model made after it.
-OpenAI encrypts it. Here it is only sealed: base64 of a CRC-32 and of the text, which anybody can
-read. So a client that changes or cuts it is found out, as it would be there.
+A client sends the item back unchanged, with the results of the calls that the model made after it.
+OpenAI encrypts the content. Here it is only sealed: base64 of a CRC-32 and of the text, which
+anybody can decode. So this server detects a client that changes or cuts the content, as OpenAI's
+does.
 """
 
 import base64
@@ -17,17 +18,17 @@ CHECKSUM_SIZE = 4  # bytes
 
 
 def seal(text: str) -> str:
-    """The text with its checksum, in base64 as in URLs (RFC 4648 §5)."""
+    """Encode a text with its checksum, in the base64 alphabet for URLs (RFC 4648 §5)."""
     data = text.encode()
     checksum = zlib.crc32(data).to_bytes(CHECKSUM_SIZE, "big")
     return base64.urlsafe_b64encode(checksum + data).decode()
 
 
 def unseal(sealed: str) -> str:
-    """The text that was sealed.
+    """Decode a sealed text.
 
     Raises:
-        ValueError: it is not what `seal` returned.
+        ValueError: `seal` does not return this for any text.
     """
     text = base64.urlsafe_b64decode(sealed)[CHECKSUM_SIZE:].decode()
     if seal(text) != sealed:
@@ -35,4 +36,4 @@ def unseal(sealed: str) -> str:
     return text
 
 
-# What this file does not do: hide anything.
+# What this file does not do: hide the text.

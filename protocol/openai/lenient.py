@@ -1,20 +1,21 @@
-"""JSON from a server that nobody has checked: any value goes in, the type that is wanted comes out.
+"""Unchecked JSON from any server: a value of any type goes in, the expected type comes out.
 
     read_json('{"usage":{"total":"12"}}')       >  a dict, list, str, number, bool or None
-    as_list({"a": 1})                           >  [{"a": 1}]      one, where a list was expected
-    as_object("oops")                           >  {}              as if it had not been there
+    as_list({"a": 1})                           >  [{"a": 1}]      an object in place of a list
+    as_object("oops")                           >  {}              as if the field were missing
     as_count("12"), as_count(2.5)               >  12, 2
     as_text(429), as_text(None)                 >  "429", ""
-    whole("a\\ud83d")                            >  "a\\ufffd"       half a character has no meaning
+    well_formed("a\\ud83d")                      >  "a\\ufffd"       half of a surrogate pair
 
 The rules this file keeps:
 
-1. Only text that is not JSON is an error. Whatever else a value is, there is an answer of the type
-   that was asked for, and nothing is raised.
-2. It reads what a browser's `JSON.parse` reads (ECMA-262 §25.5.1): also half a surrogate pair
-   (RFC 8259 §8.2), numbers of any size, and any depth. Of two equal names the last one counts.
-3. Of a text too deep for the parser, what lies deeper than MAX_DEPTH is read as null: nothing that
-   a reader looks for lies there.
+1. Only text that is not JSON is an error. Every JSON value is converted to the type that the caller
+   asks for, and nothing is raised.
+2. `read_json` accepts everything that a browser's `JSON.parse` accepts (ECMA-262 §25.5.1), also
+   half of a surrogate pair (RFC 8259 §8.2), numbers of any size, and any depth. If an object has
+   two equal names, the last one counts.
+3. If a text is nested too deeply for the parser, values deeper than MAX_DEPTH are read as null: no
+   reader looks for anything there.
 
 servers/page/deltas.js has the same functions for the browser.
 """
@@ -25,27 +26,36 @@ import re
 
 import msgspec
 
-__all__ = ["Joiner", "as_count", "as_json", "as_list", "as_object", "as_text", "read_json", "whole"]
+__all__ = [
+    "SurrogateJoiner",
+    "as_count",
+    "as_json",
+    "as_list",
+    "as_object",
+    "as_text",
+    "read_json",
+    "well_formed",
+]
 
 MAX_DEPTH = 64
 MAX_COUNT = (1 << 53) - 1
-"""What is larger is not exact in every reader (RFC 8259 §6)."""
+"""The largest whole number up to which every reader of JSON is exact (RFC 8259 §6)."""
 
 SURROGATE = re.compile("[\ud800-\udfff]")
-# A string, perhaps without its end; or where something nested begins or ends.
+# A string, perhaps unfinished; or the beginning or end of an array or object.
 NESTING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[{]|[\]}]', re.DOTALL)
 
 
 def read_json(data: str | bytes) -> object:
-    """Any JSON text.
+    """Parse any JSON text.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the text is not JSON.
     """
     try:
         return msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
-        pass  # half a character, a number or a depth that it does not take; or no JSON
+        pass  # not JSON; or half a surrogate pair, a number or a depth that msgspec refuses
     text = data if isinstance(data, str) else data.decode("utf-8-sig", "replace")
     try:
         return _loads(text)
@@ -58,7 +68,7 @@ def _loads(text: str) -> object:
 
 
 def _shallow(text: str) -> str:
-    """The same text with null in place of what is too deep."""
+    """The same text, with null in place of everything deeper than MAX_DEPTH."""
     kept: list[str] = []
     depth = start = 0
     for mark in NESTING.finditer(text):
@@ -74,28 +84,29 @@ def _shallow(text: str) -> str:
 
 
 def _number(digits: str) -> float:
-    """Of any length: `int` refuses more than 4,300 digits."""
+    """A whole number of any length: `int` refuses more than 4,300 digits."""
     return int(digits) if len(digits) < 17 else float(digits)
 
 
 def _refuse(name: str) -> None:
-    """NaN and Infinity, which Python would take."""
+    """NaN and Infinity are not JSON, but Python would accept them."""
     raise ValueError(f"{name} is not JSON")
 
 
 def as_object(value: object) -> dict[str, object]:
+    """The value if it is an object, otherwise {}."""
     return value if isinstance(value, dict) else {}
 
 
 def as_list(value: object) -> list[object]:
-    """A list; or one object in place of a list of one."""
+    """The value if it is a list; a list of one if it is an object; otherwise []."""
     if isinstance(value, list):
         return value
     return [value] if isinstance(value, dict) else []
 
 
 def as_count(value: object) -> int:
-    """A whole number from 0 to MAX_COUNT; 0 for what is none."""
+    """The value, or the number in a string, rounded down: from 0 to MAX_COUNT. Otherwise 0."""
     if isinstance(value, int):
         return value if 0 <= value <= MAX_COUNT else 0
     if isinstance(value, str) and len(value) < 17:
@@ -109,48 +120,48 @@ def as_count(value: object) -> int:
 
 
 def as_text(value: object) -> str:
-    """A text; a number as its digits."""
+    """The value if it is a string; the digits of a number; otherwise ""."""
     if isinstance(value, str):
         return value
     if isinstance(value, float) and value.is_integer() and abs(value) <= MAX_COUNT:
-        value = int(value)  # JavaScript knows no 1.0
+        value = int(value)  # JavaScript writes 1.0 as 1
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
 
 
 def as_json(value: object) -> str:
-    """The value as compact JSON."""
+    """The value as compact JSON; "…" if it is nested too deeply."""
     try:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     except RecursionError:
         return "…"
 
 
-def whole(text: str) -> str:
-    """The same text, with two halves of a character joined and U+FFFD for one without the other."""
+def well_formed(text: str) -> str:
+    """Join surrogate pairs, and replace each lone surrogate by U+FFFD (ECMA-262 §22.1.3.33)."""
     if text.isascii() or not SURROGATE.search(text):
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-class Joiner:
-    """Joins the halves of a character (a surrogate pair) that two pieces of a text bring."""
+class SurrogateJoiner:
+    """Joins surrogate pairs whose halves arrive in two pieces of a text."""
 
     def __init__(self) -> None:
         self._half = ""
 
     def join(self, piece: str) -> str:
-        """The next piece; but the first half of a character at its end waits for the next one."""
+        """Take the next piece. A first half at its end is kept back until the next piece."""
         if not self._half and piece.isascii():
             return piece
         text, self._half = self._half + piece, ""
         if "\ud800" <= text[-1:] <= "\udbff":
             text, self._half = text[:-1], text[-1]
-        return whole(text)
+        return well_formed(text)
 
     def end(self) -> str:
-        """U+FFFD if a half waits."""
+        """End the text: returns U+FFFD if a half was kept back, otherwise ""."""
         half, self._half = self._half, ""
-        return whole(half)
+        return well_formed(half)
 
 
-# What this file does not do: know any name of the API's (deltas.py).
+# What this file does not do: know the API's field names (deltas.py).

@@ -4,8 +4,8 @@
     data: {"type":"response.output_text.delta","sequence_number":4,"item_id":"msg_1",
           "output_index":0,"content_index":0,"delta":"你好","logprobs":[]}
 
-Each item of the answer is opened by events, filled by deltas and closed by events that say all of
-it once more:
+Each item of the answer begins with events that open it, continues with deltas, and ends with events
+that repeat all of it:
 
     response.created
     response.in_progress
@@ -17,9 +17,9 @@ it once more:
       response.output_item.done
     response.completed
 
-Every event says its type twice, for readers of `event:` lines and of JSON, and its place in the
-stream: 0, 1, 2 and so on. Exactly one ends it: response.completed, .incomplete or .failed. There
-is no `[DONE]`.
+Every event has its type twice, for readers of `event:` lines and for readers of JSON, and its
+number in the stream: 0, 1, 2 and so on. Exactly one event ends the stream: response.completed,
+.incomplete or .failed. A `[DONE]` is not sent.
 """
 
 from typing import Any, Literal
@@ -28,7 +28,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from .common import encode_data
-from .responses import OutputItem, OutputText, Response, SummaryText
+from .responses import OutputItem, OutputText, ResponseObject, SummaryText
 
 __all__ = [
     "ContentPartAdded",
@@ -58,7 +58,11 @@ __all__ = [
 
 
 class ResponseEvent(msgspec.Struct, kw_only=True, tag_field="type"):
-    """An event; its type is the tag of its struct."""
+    """An event; its type is the tag of its struct.
+
+    Args:
+        sequence_number: number of the event in its stream, from 0.
+    """
 
     sequence_number: int = 0
 
@@ -67,28 +71,28 @@ class ResponseEvent(msgspec.Struct, kw_only=True, tag_field="type"):
 
 
 class ResponseCreated(ResponseEvent, kw_only=True, tag="response.created"):
-    response: Response
+    response: ResponseObject
 
 
 class ResponseInProgress(ResponseEvent, kw_only=True, tag="response.in_progress"):
-    response: Response
+    response: ResponseObject
 
 
 class ResponseCompleted(ResponseEvent, kw_only=True, tag="response.completed"):
-    response: Response
+    response: ResponseObject
 
 
 class ResponseIncomplete(ResponseEvent, kw_only=True, tag="response.incomplete"):
-    response: Response
+    response: ResponseObject
 
 
 class ResponseFailed(ResponseEvent, kw_only=True, tag="response.failed"):
-    response: Response
+    response: ResponseObject
 
 
 class ErrorEvent(ResponseEvent, kw_only=True, tag="error"):
-    """Why a stream breaks off. Flat, unlike an error of a chat stream: official clients hand it
-    on as an event, and raise nothing."""
+    """The reason why a stream breaks off. Its fields are not nested under `error` as in a chat
+    stream: official clients return it as an event, and raise nothing."""
 
     code: str | None
     message: str
@@ -109,7 +113,7 @@ class OutputItemDone(ResponseEvent, kw_only=True, tag="response.output_item.done
 
 
 class ItemEvent(ResponseEvent, kw_only=True):
-    """Something inside an item: `output_index` is its place in the response."""
+    """An event inside an item; `output_index` is the item's place in the response, from 0."""
 
     item_id: str
     output_index: int
@@ -138,7 +142,7 @@ class CustomToolCallInputDone(ItemEvent, kw_only=True, tag="response.custom_tool
     input: str
 
 
-# ---- A message has content parts; here it has one, of text
+# ---- A message has content parts; this server sends one part, of text
 
 
 class ContentEvent(ItemEvent, kw_only=True):
@@ -163,7 +167,7 @@ class ContentPartDone(ContentEvent, kw_only=True, tag="response.content_part.don
     part: OutputText
 
 
-# ---- Reasoning has summary parts; here it has one
+# ---- Reasoning has summary parts; this server sends one
 
 
 class SummaryEvent(ItemEvent, kw_only=True):
@@ -199,23 +203,26 @@ class ReasoningSummaryPartDone(
 
 
 def encode_response_event(event: ResponseEvent) -> bytes:
-    """The event's type, its JSON in one line, and a blank line.
+    """Encode the event's type, its JSON on one line, and a blank line.
 
     Raises:
-        h11.LocalProtocolError: a lone surrogate in it.
+        h11.LocalProtocolError: a lone surrogate in a string of the event.
     """
     return f"event: {event.__struct_config__.tag}\n".encode() + encode_data(event)
 
 
 class EventTemplate:
-    """Encodes the same delta event again and again, each time with another number and text.
+    """Encodes one delta event many times, each time with another number and text.
 
-    Nothing else changes from token to token, so the bytes around them are encoded once: a fifth
-    of the work of `encode_response_event`, and the same bytes
+    Only these two change from token to token, so the bytes around them are encoded once. This takes
+    a fifth of the time of `encode_response_event`, with the same bytes as its result
     (test_event_template_equals_encode_response_event).
 
     Args:
-        event: has sequence_number 0 and "" for its delta.
+        event: an event whose sequence_number is 0 and whose delta is "".
+
+    Raises:
+        ValueError: the number is not 0, or the delta is not "".
     """
 
     def __init__(self, event: ResponseEvent) -> None:
@@ -229,9 +236,9 @@ class EventTemplate:
         self._after = after
 
     def encode(self, sequence_number: int, delta: str) -> bytes:
-        """The event with this number and this delta."""
+        """Encode the event with this number and this delta."""
         text = msgspec.json.encode(delta)
         return b"%b%d%b%b%b" % (self._before, sequence_number, self._between, text, self._after)
 
 
-# What this file does not do: keep the order of the events, or their numbers (servers.llm).
+# What this file does not do: order or number the events (servers.llm).

@@ -4,10 +4,10 @@
       {"id":"rs_1","type":"reasoning","summary":[{"type":"summary_text","text":"A city."}]},
       {"id":"fc_1","type":"function_call",…,"call_id":"call_1","name":"weather"}],…}
 
-What goes in and what comes out are lists of items: messages, calls of tools and their results, and
-what the model thought. A client sends the whole list again each time, with the answer's own items
-in it. The order of the fields is that of the API's recorded bytes; the fields that the Open
-Responses schema requires are there, null where there is nothing to say.
+Input and output are lists of items: messages, tool calls and their results, and reasoning. With
+each request a client sends the whole list again, including the items of earlier answers. The fields
+are in the order in which the API sends them. Every field that the Open Responses schema requires is
+present, with null if it has no value.
 """
 
 from typing import Any, Literal
@@ -33,8 +33,8 @@ __all__ = [
     "OutputItem",
     "OutputText",
     "ReasoningItem",
-    "Response",
     "ResponseError",
+    "ResponseObject",
     "ResponseUsage",
     "ResponsesRequest",
     "SummaryText",
@@ -52,8 +52,8 @@ class SummaryText(msgspec.Struct, frozen=True, tag_field="type", tag="summary_te
 
 
 class ReasoningItem(msgspec.Struct, frozen=True, kw_only=True):
-    """What the model thought; with a status only if it was cut short, and with its content sealed
-    once it is whole (encrypted_content.py)."""
+    """The model's reasoning. It has a status only if it was cut short, and its sealed content once
+    it is complete (encrypted_content.py)."""
 
     id: str
     type: Literal["reasoning"] = "reasoning"
@@ -69,7 +69,7 @@ class OutputText(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", ta
 
 
 class MessageItem(msgspec.Struct, frozen=True, kw_only=True):
-    """What the model says."""
+    """A message from the model."""
 
     id: str
     type: Literal["message"] = "message"
@@ -79,7 +79,11 @@ class MessageItem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FunctionCallItem(msgspec.Struct, frozen=True, kw_only=True):
-    """A call for the client to make; it sends the result under the same `call_id`."""
+    """A function that the client must call; it sends the result with the same `call_id`.
+
+    Args:
+        arguments: the function's arguments, a JSON text.
+    """
 
     id: str
     type: Literal["function_call"] = "function_call"
@@ -90,7 +94,7 @@ class FunctionCallItem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CustomToolCallItem(msgspec.Struct, frozen=True, kw_only=True):
-    """The same for a custom tool, whose input is any text."""
+    """The same for a custom tool, whose input may be any text."""
 
     id: str
     type: Literal["custom_tool_call"] = "custom_tool_call"
@@ -116,7 +120,7 @@ class OutputTokensDetails(msgspec.Struct, frozen=True):
 
 
 class ResponseUsage(msgspec.Struct, frozen=True):
-    """What the request cost, in tokens."""
+    """The size of the request and of its answer, in tokens."""
 
     input_tokens: int
     input_tokens_details: InputTokensDetails
@@ -126,7 +130,7 @@ class ResponseUsage(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, prompt: int, output: int, reasoning: int) -> "ResponseUsage":
-        """Args: tokens of the prompt, of the whole answer, and of the thinking in it."""
+        """Args: the numbers of tokens in the prompt, in the answer, and in its reasoning."""
         details = OutputTokensDetails(reasoning)
         return cls(prompt, InputTokensDetails(), output, details, prompt + output)
 
@@ -140,12 +144,13 @@ class ResponseError(msgspec.Struct, frozen=True):
     message: str
 
 
-class Response(msgspec.Struct, frozen=True, kw_only=True):
-    """The body of an answer that is not streamed; a stream begins and ends with it.
+class ResponseObject(msgspec.Struct, frozen=True, kw_only=True):
+    """The response body of an answer that is not streamed; a stream begins and ends with it.
 
     Args:
-        created_at, completed_at: seconds since 1970; the second only of a completed response.
-        store: whether it can be asked for again.
+        created_at, completed_at: in seconds since 1970; completed_at only if the status is
+            "completed".
+        store: whether the server stores the response; here it never does.
     """
 
     id: str
@@ -182,5 +187,5 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, str]
 
 
-# What this file does not do: the request (responses_request.py), and the events of a stream
+# What this file does not do: define the request (responses_request.py) or the events of a stream
 # (response_events.py).

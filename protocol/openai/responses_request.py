@@ -1,4 +1,4 @@
-"""The request of `POST /v1/responses`: its fields, and what is refused.
+"""The request of `POST /v1/responses`: its fields, and the values that are refused.
 
     {"model":"sim-1","input":[
       {"role":"user","content":"Weather in 北京?"},
@@ -9,13 +9,13 @@
 
 The rules this file keeps:
 
-1. What OpenAI's API refuses is refused here, with status 400 and the same `param`: a client that
-   works here works there.
+1. A request that OpenAI's API refuses is refused here, with status 400 and the same `param`. So a
+   client that works here works there too.
 2. A field, a tool or an item that asks for something this simulator cannot do is refused by its
    name, never ignored.
-3. This server keeps no responses. `previous_response_id` is refused; an `item_reference` is read
-   and says nothing, because clients send one in place of each item that OpenAI would have stored.
-4. A field that the API does not have is ignored: clients of other servers send theirs.
+3. This server stores no responses. `previous_response_id` is refused. An `item_reference` is
+   accepted and adds nothing, because clients send one for each item that OpenAI has stored.
+4. A field that the API does not have is ignored, because other servers have fields of their own.
 """
 
 import re
@@ -30,14 +30,14 @@ from .encrypted_content import unseal
 __all__ = [
     "AllowedChoice",
     "CustomChoice",
-    "CustomTool",
     "FunctionChoice",
-    "FunctionTool",
     "InputItem",
     "JSONObjectFormat",
     "JSONSchemaFormat",
     "PlainFormat",
     "Reasoning",
+    "ResponsesCustomTool",
+    "ResponsesFunctionTool",
     "ResponsesRequest",
     "TextConfig",
     "Tool",
@@ -51,7 +51,7 @@ __all__ = [
 
 
 class InputPart(msgspec.Struct, frozen=True):
-    """A part of a message: only text parts say anything to a model that cannot see."""
+    """A part of a message. The simulated model reads only parts with text."""
 
     type: Literal[
         "input_text",
@@ -71,12 +71,13 @@ Content = str | list[InputPart] | None
 
 
 class InputItem(msgspec.Struct, frozen=True):
-    """One item of the conversation, a message if `type` does not say otherwise.
+    """One item of the conversation. Without a `type` it is a message.
 
     Args:
-        id: of the item: it was in the answer that this item comes from.
-        call_id: of a call, and of its result.
-        arguments, input: of a call: of a function in JSON, of a custom tool any text.
+        id: id of the item, as in the answer from which the client took it.
+        call_id: in a call and in its result, the id of the call.
+        arguments: in a call of a function, its arguments as JSON.
+        input: in a call of a custom tool, its input: any text.
     """
 
     type: str | None = None
@@ -96,7 +97,7 @@ class InputItem(msgspec.Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        """What a message, a call or the result of a call says."""
+        """The text of a message, of a call or of its result."""
         if self.type == "reasoning":
             return ""
         match self.content or self.arguments or self.input or self.output:
@@ -117,7 +118,7 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     **{call: ("call_id", "name", said) for call, said in CALLS.items()},
     **dict.fromkeys(RESULTS, ("call_id", "output")),
 }
-"""The types of items that are read, and the fields each must have."""
+"""The types of items that are accepted, and the fields that each must have."""
 
 
 # ---- Tools
@@ -125,7 +126,9 @@ REQUIRED: dict[str, tuple[str, ...]] = {
 Name = Annotated[str, Meta(pattern="^[a-zA-Z0-9_-]{1,64}$")]
 
 
-class FunctionTool(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="function"):
+class ResponsesFunctionTool(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="function"
+):
     """A function that the model may call; `parameters` is a JSON Schema."""
 
     description: str | None = None
@@ -134,35 +137,37 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", 
     strict: bool | None = True
 
 
-class CustomFormat(msgspec.Struct, frozen=True):
+class ResponsesCustomFormat(msgspec.Struct, frozen=True):
     type: Literal["text", "grammar"] = "text"
 
 
-class CustomTool(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="custom"):
-    """A tool that takes any text."""
+class ResponsesCustomTool(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="custom"
+):
+    """A tool whose input may be any text."""
 
     description: str | None = None
-    format: CustomFormat = CustomFormat()
+    format: ResponsesCustomFormat = ResponsesCustomFormat()
     name: Name
 
 
-Tool = FunctionTool | CustomTool
+Tool = ResponsesFunctionTool | ResponsesCustomTool
 
 
 class FunctionChoice(msgspec.Struct, frozen=True, tag_field="type", tag="function"):
-    """The function that must be called."""
+    """The function that the model must call."""
 
     name: str
 
 
 class CustomChoice(msgspec.Struct, frozen=True, tag_field="type", tag="custom"):
-    """The custom tool that must be called."""
+    """The custom tool that the model must call."""
 
     name: str
 
 
 class AllowedChoice(msgspec.Struct, frozen=True, tag_field="type", tag="allowed_tools"):
-    """The tools that may be called, of all that the request names."""
+    """Those of the request's tools that the model may call."""
 
     mode: Literal["auto", "required"]
     tools: Annotated[list[FunctionChoice | CustomChoice], Meta(min_length=1)]
@@ -171,7 +176,7 @@ class AllowedChoice(msgspec.Struct, frozen=True, tag_field="type", tag="allowed_
 ToolChoice = Literal["none", "auto", "required"] | FunctionChoice | CustomChoice | AllowedChoice
 
 
-# ---- The form of the text
+# ---- The format of the text
 
 
 class PlainFormat(msgspec.Struct, frozen=True, tag_field="type", tag="text"):
@@ -185,7 +190,7 @@ class JSONObjectFormat(msgspec.Struct, frozen=True, tag_field="type", tag="json_
 class JSONSchemaFormat(
     msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="json_schema"
 ):
-    """JSON of this schema."""
+    """JSON that is valid for this schema."""
 
     description: str | None = None
     name: Name
@@ -194,33 +199,33 @@ class JSONSchemaFormat(
 
 
 class TextConfig(msgspec.Struct, frozen=True):
-    """What the model's text must be."""
+    """The format of the model's text."""
 
     format: PlainFormat | JSONObjectFormat | JSONSchemaFormat | None = PlainFormat()
     verbosity: str | None = "medium"
 
 
 class Reasoning(msgspec.Struct, frozen=True):
-    """How much the model should think, and tell of it."""
+    """How long the model should reason, and whether it summarizes its reasoning."""
 
     effort: str | None = None
     summary: str | None = None
 
 
-# ---- The whole
+# ---- The whole request
 
 
-class StreamOptions(msgspec.Struct, frozen=True):
-    """Obfuscation is random text that hides the length of a token from those who watch the
-    encrypted stream."""
+class ResponsesStreamOptions(msgspec.Struct, frozen=True):
+    """Obfuscation is random text that hides the lengths of tokens from an observer of the encrypted
+    stream."""
 
     include_obfuscation: bool | None = None
 
 
 Include = Literal[
-    "reasoning.encrypted_content",  # it is always there
+    "reasoning.encrypted_content",  # always included
     "message.output_text.logprobs",
-    # What tools of the server's would add, and this one has none.
+    # Results of tools that run on the server; this server has none.
     "code_interpreter_call.outputs",
     "computer_call_output.output.image_url",
     "file_search_call.results",
@@ -235,16 +240,17 @@ Penalty = Annotated[float, Meta(ge=-2, le=2)]
 
 
 class ResponsesRequest(msgspec.Struct, frozen=True):
-    """The body of the request: the fields that change an answer here, or that it repeats."""
+    """The body of the request: all fields that change an answer of this simulator, or that the
+    answer repeats. The limits are those of the API."""
 
     model: Annotated[str, Meta(max_length=256)]
     input: str | Annotated[list[InputItem], Meta(min_length=1)]
     instructions: str | None = None
     stream: bool | None = None
-    stream_options: StreamOptions | None = None
+    stream_options: ResponsesStreamOptions | None = None
     include: list[Include] | None = None
     max_output_tokens: Annotated[int, Meta(ge=1)] | None = None
-    max_tool_calls: Annotated[int, Meta(ge=1)] | None = None  # of the server's own tools
+    max_tool_calls: Annotated[int, Meta(ge=1)] | None = None  # calls of tools on the server
     tools: Annotated[list[Tool], Meta(max_length=128)] | None = None
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: bool | None = None
@@ -269,7 +275,7 @@ class ResponsesRequest(msgspec.Struct, frozen=True):
 
     @property
     def items(self) -> list[InputItem]:
-        """The conversation; a string is what the user says."""
+        """The conversation; an input that is a string is one message from the user."""
         if isinstance(self.input, str):
             return [InputItem(role="user", content=self.input)]
         return self.input
@@ -289,8 +295,8 @@ def read_responses_request(body: bytes) -> ResponsesRequest:
     """Read and validate a request body.
 
     Raises:
-        InvalidRequest: it is not JSON, or a field has the wrong type or value, or does not go with
-            the others, or asks for something that this simulator cannot do.
+        InvalidRequest: the body is not JSON, or a field has the wrong type or value, contradicts
+            another field, or asks for something that this simulator cannot do.
     """
     try:
         request = read_json(body, ResponsesRequest)
@@ -326,14 +332,14 @@ def _check_tools(request: ResponsesRequest) -> None:
     tools = request.tools or []
     for index, tool in enumerate(tools):
         match tool:
-            case CustomTool(format=CustomFormat(type="grammar")):
+            case ResponsesCustomTool(format=ResponsesCustomFormat(type="grammar")):
                 message = "This simulator cannot write text of a grammar: the format may be `text`."
                 raise InvalidRequest(message, f"tools[{index}].format.type", "unsupported_value")
     choice = request.tool_choice
     if not tools and choice not in (None, "none", "auto"):
         raise InvalidRequest("A tool must be called, and there are no `tools`", "tool_choice")
-    functions = {tool.name for tool in tools if isinstance(tool, FunctionTool)}
-    customs = {tool.name for tool in tools if isinstance(tool, CustomTool)}
+    functions = {tool.name for tool in tools if isinstance(tool, ResponsesFunctionTool)}
+    customs = {tool.name for tool in tools if isinstance(tool, ResponsesCustomTool)}
     match choice:
         case AllowedChoice(tools=chosen):
             param = "tool_choice.tools"
@@ -349,13 +355,13 @@ def _check_tools(request: ResponsesRequest) -> None:
 
 
 def _check_items(items: list[InputItem]) -> None:
-    """Each item alone; then that a result follows its call, and that each call has one."""
+    """Check each item; then that each result follows its call, and that each call has a result."""
     called: dict[str, int] = {}
     answered: set[str] = set()
     refers = any(item.type == "item_reference" for item in items)  # perhaps to a call
     for index, item in enumerate(items):
-        place = f"input[{index}]"
-        _check_item(item, place)
+        path = f"input[{index}]"
+        _check_item(item, path)
         call_id = item.call_id or ""
         if item.type in CALLS:
             called[call_id] = index
@@ -363,29 +369,29 @@ def _check_items(items: list[InputItem]) -> None:
             answered.add(call_id)
             if call_id not in called and not refers:
                 reason = f"There is no call before this result of {call_id[:80]!r}"
-                raise InvalidRequest(reason, f"{place}.call_id")
+                raise InvalidRequest(reason, f"{path}.call_id")
     for call_id, index in called.items():
         if call_id not in answered:
             reason = f"There is no result of the call {call_id[:80]!r}"
             raise InvalidRequest(reason, f"input[{index}].call_id")
 
 
-def _check_item(item: InputItem, place: str) -> None:
+def _check_item(item: InputItem, path: str) -> None:
     kind = item.type or "message"
     if kind not in REQUIRED:
         message = f"This simulator reads no items of type {kind[:80]!r}: it knows "
         message += ", ".join(REQUIRED)
-        raise InvalidRequest(message, f"{place}.type", "unsupported_value")
+        raise InvalidRequest(message, f"{path}.type", "unsupported_value")
     for name in REQUIRED[kind]:
         if getattr(item, name) is None:
-            raise missing(f"{place}.{name}")
+            raise missing(f"{path}.{name}")
     if item.encrypted_content is not None:
         try:
             unseal(item.encrypted_content)
         except ValueError as error:
             message = "This is not the `encrypted_content` of an item that this simulator sent."
-            param = f"{place}.encrypted_content"
+            param = f"{path}.encrypted_content"
             raise InvalidRequest(message, param, "invalid_encrypted_content") from error
 
 
-# What this file does not do: the answer (responses.py).
+# What this file does not do: define the answer (responses.py).

@@ -35,7 +35,7 @@ import msgspec
 import trio
 
 from clients.streams.tcp import SEND_SIZE
-from protocol.anatomy import ResponseAnatomy, Span
+from protocol.anatomy import ByteSpan, ResponseAnatomy
 from protocol.sse import ServerSentEvent, encode_event
 
 from .body import Outlet
@@ -72,13 +72,13 @@ class Sent(Totals, frozen=True, kw_only=True):
         at: milliseconds since the request was there.
         offset: of its first byte in the response.
         bytes: in base64.
-        spans: what is known by now, see `Span`; of a torn line's bytes, when its end has come.
+        spans: what is known by now, see `ByteSpan`; of a torn line's bytes, when its end has come.
     """
 
     at: float
     offset: int
     bytes: bytes
-    spans: list[Span]
+    spans: list[ByteSpan]
 
 
 class Missing(msgspec.Struct, frozen=True):
@@ -106,7 +106,7 @@ class Done(Totals, frozen=True, kw_only=True):
     at: float
     how: str
     error: str
-    spans: list[Span]
+    spans: list[ByteSpan]
 
 
 class Recording:
@@ -144,7 +144,7 @@ class Recording:
         self._start = 0  # where the oldest kept send begins
         self._described = 0  # the bytes that the anatomy has seen
         self._start_of_note = 0  # where the oldest note begins
-        self._spans: list[Span] = []  # of the oldest note, as far as it was seen
+        self._spans: list[ByteSpan] = []  # of the oldest note, as far as it was seen
         self._unrecorded = Missing(0, 0)  # at the end
         self._how = Ending.DONE
         self._last = b""

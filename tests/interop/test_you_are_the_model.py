@@ -96,5 +96,5 @@ def test_nobody_listens() -> None:
     done = subprocess.run([*LESSON, str(port)], cwd=ROOT, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (1, b"")
     assert done.stdout.decode() == (
-        f"nobody listens on port {port}. In another terminal:  workshop nc -l -C {port}\n"
+        f"no server listens on port {port}. In another terminal:  workshop nc -l -C {port}\n"
     )

@@ -1,12 +1,12 @@
-"""How the bytes were cut never matters: the ways to cut them, and what came out.
+"""It never matters how the bytes were cut: all ways to cut them, and the outcomes to compare.
 
     whole       [b"5\\r\\nhello"]
     bytewise    [b"5", b"\\r", b"\\n", …]
     cut at 3    [b"5\\r\\n", b"hello"]
     splits      at the offsets of a vector; an offset named twice is an empty feed
 
-A test feeds one input in all these ways and demands one outcome. An outcome is everything that a
-decoder tells: what it decoded, what it kept, and which error it raised at which byte.
+A test feeds one input in all these ways and expects the same outcome each time. An outcome is
+everything that a decoder returns: the decoded data, its attributes, and the error with its offset.
 """
 
 import base64
@@ -27,7 +27,7 @@ from protocol.head import Head, HeadReader
 from protocol.sse import EventStreamParser, ServerSentEvent
 
 VECTORS = Path(__file__).parent.parent / "vectors"
-Span = tuple[str, int, int]
+ObservedSpan = tuple[str, int, int]
 MANY = 2048  # inputs over this size are cut in two at 300 offsets, not at every one
 
 
@@ -42,9 +42,9 @@ def unpack(text: str) -> bytes:
 
 
 def cut(data: bytes, offsets: Iterable[int]) -> list[bytes]:
-    """Cut at these offsets, taken modulo the length; one that repeats gives an empty piece."""
-    places = [0, *sorted(offset % (len(data) + 1) for offset in offsets), len(data)]
-    return [data[a:b] for a, b in pairwise(places)]
+    """Cut at these offsets, taken modulo the length; a repeated offset gives an empty piece."""
+    cuts = [0, *sorted(offset % (len(data) + 1) for offset in offsets), len(data)]
+    return [data[a:b] for a, b in pairwise(cuts)]
 
 
 def bytewise(data: bytes) -> list[bytes]:
@@ -73,7 +73,7 @@ def joined(fragments: Sequence[bytes], max_size: int = 12) -> st.SearchStrategy[
 
 @st.composite
 def damaged(draw: st.DrawFn, whole: st.SearchStrategy[bytes]) -> bytes:
-    """Valid bytes with one byte removed, put in or replaced: the errors that look right."""
+    """Valid bytes with one byte removed, inserted or replaced: errors that are hard to see."""
     data = draw(whole)
     place = draw(st.integers(0, len(data)))
     new = draw(st.sampled_from([b"", b"\r", b"\n", b"\r\n", b"\0", b" ", b";", b'"', b"0", b":"]))
@@ -82,7 +82,7 @@ def damaged(draw: st.DrawFn, whole: st.SearchStrategy[bytes]) -> bytes:
 
 @dataclass(frozen=True)
 class Failure:
-    """An error as the peer's author reads it: text, place, status."""
+    """An error as the author of the peer sees it: text, offset, status."""
 
     text: str
     offset: int
@@ -96,7 +96,7 @@ class Failure:
 
 
 def raised_again(call: Callable[[], object], first: DecodeError) -> None:
-    """ "every later call raises again": the same error, and nothing decoded twice."""
+    """Every later call raises the same error, and `decoded` is empty."""
     for _ in range(2):
         with pytest.raises(DecodeError) as later:
             call()
@@ -107,7 +107,7 @@ def raised_again(call: Callable[[], object], first: DecodeError) -> None:
 
 @dataclass(frozen=True)
 class Body:
-    """What a ChunkedDecoder made of a body."""
+    """The outcome of a ChunkedDecoder."""
 
     data: bytes
     complete: bool
@@ -117,7 +117,7 @@ class Body:
 
 
 def read_body(pieces: Iterable[bytes], decoder: ChunkedDecoder | None = None) -> Body:
-    """Feed a ChunkedDecoder, then say that the input has ended."""
+    """Feed a ChunkedDecoder, and then end its input."""
     decoder = decoder or ChunkedDecoder()
     found: list[bytes] = []
     failure = None
@@ -141,9 +141,9 @@ def read_body(pieces: Iterable[bytes], decoder: ChunkedDecoder | None = None) ->
     return Body(b"".join(found), decoder.complete, decoder.trailers, decoder.trailing_data, failure)
 
 
-def observe_body(pieces: Iterable[bytes]) -> tuple[Body, list[Span]]:
-    """The body and the spans that were named, the pieces of one chunk-data put together."""
-    spans: list[Span] = []
+def observe_body(pieces: Iterable[bytes]) -> tuple[Body, list[ObservedSpan]]:
+    """The body and the reported spans, with the pieces of one chunk-data joined."""
+    spans: list[ObservedSpan] = []
 
     def observer(label: str, start: int, end: int) -> None:
         assert start < end
@@ -157,7 +157,7 @@ def observe_body(pieces: Iterable[bytes]) -> tuple[Body, list[Span]]:
 
 @dataclass(frozen=True)
 class Stream:
-    """What an EventStreamParser made of a stream."""
+    """The outcome of an EventStreamParser."""
 
     events: list[ServerSentEvent]
     last_event_id: str
@@ -166,9 +166,9 @@ class Stream:
     failure: Failure | None
 
 
-def observe_stream(pieces: Iterable[bytes]) -> tuple[Stream, list[Span]]:
-    """The events and the spans that were named."""
-    spans: list[Span] = []
+def observe_stream(pieces: Iterable[bytes]) -> tuple[Stream, list[ObservedSpan]]:
+    """The events and the reported spans."""
+    spans: list[ObservedSpan] = []
 
     def observer(label: str, start: int, end: int) -> None:
         assert start < end
@@ -179,7 +179,7 @@ def observe_stream(pieces: Iterable[bytes]) -> tuple[Stream, list[Span]]:
 
 
 def read_stream(pieces: Iterable[bytes], parser: EventStreamParser | None = None) -> Stream:
-    """Feed an EventStreamParser. The end of input is left out: it adds no event."""
+    """Feed an EventStreamParser. Its input is not ended, because the end adds no event."""
     parser = parser or EventStreamParser()
     found: list[ServerSentEvent] = []
     failure = None
@@ -197,7 +197,7 @@ def read_stream(pieces: Iterable[bytes], parser: EventStreamParser | None = None
 
 @dataclass(frozen=True)
 class HeadRead:
-    """What a HeadReader made of a head: it, or an error, or neither yet."""
+    """The outcome of a HeadReader: a head, an error, or neither yet."""
 
     head: Head | None
     rest: bytes
@@ -205,7 +205,7 @@ class HeadRead:
 
 
 def read_head(pieces: Iterable[bytes], reader: HeadReader | None = None) -> HeadRead:
-    """Feed a HeadReader until its head is complete; the rest is what followed the head."""
+    """Feed a HeadReader until its head is complete; `rest` gets the bytes after the head."""
     reader = reader or HeadReader()
     head = None
     rest = b""

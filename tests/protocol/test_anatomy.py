@@ -1,4 +1,4 @@
-"""The anatomy of a response: every byte has one name, however the bytes came."""
+"""The anatomy of a response: every byte has exactly one label, however the bytes were cut."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.anatomy import ResponseAnatomy, Span, text_spans
+from protocol.anatomy import ByteSpan, ResponseAnatomy, text_spans
 
 from .feeding import bytewise, cut, damaged, feedings, joined, offsets
 
@@ -17,16 +17,16 @@ CAPITALS = b"HTTP/1.1 200 OK\r\nContent-Type: Text/Event-Stream\r\nContent-Lengt
 TEXT = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
 JSON = b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\n"
 
-# What a span says, with its bytes in the place of its offsets.
+# A span with its bytes in place of its offsets.
 Part = tuple[str, bytes, int, int, int]
 
 
-def dissect(pieces: Sequence[bytes], anatomy: ResponseAnatomy | None = None) -> list[Span]:
-    """All spans, in order; neighbours that say the same are one."""
+def dissect(pieces: Sequence[bytes], anatomy: ResponseAnatomy | None = None) -> list[ByteSpan]:
+    """All spans, in order; neighbours with the same label and numbers are joined."""
     anatomy = anatomy or ResponseAnatomy()
     spans = [span for piece in pieces for span in anatomy.receive_data(piece)]
     spans += anatomy.receive_eof()
-    whole: list[Span] = []
+    whole: list[ByteSpan] = []
     for span in sorted(spans, key=lambda span: span.start):
         assert span.start < span.end
         if whole and whole[-1]._replace(start=0, end=0) == span._replace(start=0, end=0):
@@ -36,16 +36,16 @@ def dissect(pieces: Sequence[bytes], anatomy: ResponseAnatomy | None = None) -> 
     return whole
 
 
-def covers(spans: Sequence[Span], size: int) -> None:
+def covers(spans: Sequence[ByteSpan], size: int) -> None:
     """Each byte is in exactly one span."""
-    place = 0
+    offset = 0
     for span in spans:
-        assert span.start == place
-        place = span.end
-    assert place == size
+        assert span.start == offset
+        offset = span.end
+    assert offset == size
 
 
-def parts(data: bytes, spans: Sequence[Span]) -> list[Part]:
+def parts(data: bytes, spans: Sequence[ByteSpan]) -> list[Part]:
     return [(label, data[start:end], *numbers) for label, start, end, *numbers in spans]  # type: ignore[misc]
 
 
@@ -56,7 +56,7 @@ def head(data: bytes) -> Part:
 def line(
     field: bytes, *value: tuple[str, bytes, int], chunk: int = 1, event: int = 1
 ) -> list[Part]:
-    """A field's line: its name, ": ", the parts of its value with their tokens, and LF."""
+    """The line of a field: its name, ": ", the parts of its value with their tokens, and LF."""
     return [
         ("field-name", field, chunk, event, 0),
         (":", b":", chunk, event, 0),
@@ -69,20 +69,18 @@ def line(
 BLANK: Part = ("blank-line", b"\n", 1, 1, 0)
 HELLO = 'data: {"text":"你好"}\n\n'.encode()
 HELLO_PARTS = [
-    *line(
-        b"data", ("json", b'{"text":"', 0), ("token", "你好".encode(), 1), ("json", b'"}', 0)
-    ),
+    *line(b"data", ("json", b'{"text":"', 0), ("token", "你好".encode(), 1), ("json", b'"}', 0)),
     BLANK,
 ]
 
 
 def plain(parts: Sequence[Part]) -> list[Part]:
-    """The same in no chunk."""
+    """The same parts outside all chunks."""
     return [(label, data, 0, event, token) for label, data, _, event, token in parts]
 
 
 CASES: dict[str, tuple[bytes, list[Part], str]] = {
-    "one event in one chunk, as in the module's own sample": (
+    "one event in one chunk, as in the module's docstring": (
         STREAM + b"19\r\n" + HELLO + b"\r\n0\r\n\r\n",
         [
             head(STREAM),
@@ -95,7 +93,7 @@ CASES: dict[str, tuple[bytes, list[Part], str]] = {
         ],
         "",
     ),
-    "a token torn between two chunks": (
+    "a token split between two chunks": (
         STREAM + b"10\r\n" + HELLO[:16] + b"\r\n9;a=b\r\n" + HELLO[16:] + b"\r\n0\r\nx: y\r\n\r\n",
         [
             head(STREAM),
@@ -123,7 +121,7 @@ CASES: dict[str, tuple[bytes, list[Part], str]] = {
         [head(EVENTS + b"\r\n"), *plain(HELLO_PARTS)],
         "",
     ),
-    "lines that end in CRLF and CR; a BOM, a comment, a blank line too many, an unknown field": (
+    "lines that end in CRLF and CR; a BOM, a comment, an extra blank line, an unknown field": (
         EVENTS + b"\r\n\xef\xbb\xbf: hi\r\n\r\nx: 1\rdata:[DONE]\r\n\r\nid\r\r",
         [
             head(EVENTS + b"\r\n"),
@@ -157,7 +155,7 @@ CASES: dict[str, tuple[bytes, list[Part], str]] = {
         ],
         "",
     ),
-    "a body that is no event stream": (
+    "a body that is not an event stream": (
         TEXT + CHUNKED + b"\r\n2\r\nhi\r\n0\r\n\r\n",
         [
             head(TEXT + CHUNKED + b"\r\n"),
@@ -170,7 +168,7 @@ CASES: dict[str, tuple[bytes, list[Part], str]] = {
         ],
         "",
     ),
-    "types in other letters (RFC 9110 §8.3.1)": (
+    "a type in capital letters (RFC 9110 §8.3.1)": (
         CAPITALS + b":\n",
         [
             head(CAPITALS),
@@ -179,7 +177,7 @@ CASES: dict[str, tuple[bytes, list[Part], str]] = {
         ],
         "",
     ),
-    "JSON, and nothing in it is a token": (
+    "JSON, without tokens": (
         JSON + b'Content-Length: 16\r\n\r\n{"content":"hi"}',
         [
             head(JSON + b"Content-Length: 16\r\n\r\n"),
@@ -187,7 +185,7 @@ CASES: dict[str, tuple[bytes, list[Part], str]] = {
         ],
         "",
     ),
-    "a length, and more than that": (
+    "more bytes than the length": (
         TEXT + b"Content-Length: 2\r\n\r\nhi!?",
         [
             head(TEXT + b"Content-Length: 2\r\n\r\n"),
@@ -196,7 +194,7 @@ CASES: dict[str, tuple[bytes, list[Part], str]] = {
         ],
         "",
     ),
-    "less than the length": (
+    "fewer bytes than the length": (
         TEXT + b"Content-Length: 3\r\n\r\nhi",
         [head(TEXT + b"Content-Length: 3\r\n\r\n"), ("data", b"hi", 0, 0, 0)],
         "the body ended after 2 of 3 bytes",
@@ -206,7 +204,7 @@ CASES: dict[str, tuple[bytes, list[Part], str]] = {
         [head(b"HTTP/1.1 103 Early Hints\r\n\r\n" + EVENTS + b"\r\n")],
         "",
     ),
-    "a chunk-size that is none": (
+    "an invalid chunk-size": (
         STREAM + b"19\r\n" + HELLO + b"\r\nxyz\r\nmore",
         [
             head(STREAM),
@@ -218,7 +216,7 @@ CASES: dict[str, tuple[bytes, list[Part], str]] = {
         ],
         "expected a hex digit of the chunk-size, not b'x'",
     ),
-    "cut off inside a line": (
+    "truncated inside a line": (
         STREAM + b"19\r\n" + HELLO[:5],
         [
             head(STREAM),
@@ -228,17 +226,17 @@ CASES: dict[str, tuple[bytes, list[Part], str]] = {
         ],
         "the chunked body ended early: expected chunk-data",
     ),
-    "cut off inside a chunk-size": (
+    "truncated inside a chunk-size": (
         STREAM + b"1",
         [head(STREAM), ("unfinished", b"1", 0, 0, 0)],
         "the chunked body ended early: expected a hex digit, ';' or CRLF after the chunk-size",
     ),
-    "cut off inside the head": (
+    "truncated inside the head": (
         b"HTTP/1.1 20",
         [("unfinished", b"HTTP/1.1 20", 0, 0, 0)],
         "the head ended before its empty line (CR LF CR LF)",
     ),
-    "no response": (
+    "TLS in place of a response": (
         b"\x16\x03",
         [("unreadable", b"\x16\x03", 0, 0, 0)],
         "a TLS record: that port speaks TLS, use https://",
@@ -256,7 +254,7 @@ CASES: dict[str, tuple[bytes, list[Part], str]] = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_parts(name: str) -> None:
-    """Whole, byte by byte, cut in two anywhere: the same names."""
+    """The spans are the same whole, byte by byte, and cut in two anywhere."""
     data, expected, error = CASES[name]
     for pieces in feedings(data):
         anatomy = ResponseAnatomy()
@@ -265,7 +263,7 @@ def test_parts(name: str) -> None:
 
 
 def test_numbers() -> None:
-    """What there was of everything: two events are no token, the second token is thought."""
+    """The counts: two events have no token, and the second token is reasoning."""
     events = [
         b'data: {"choices":[{"delta":{"role":"assistant","content":""}}]}\n\n',
         b'data: {"choices":[{"delta":{"content":"Hi"}}]}\n\n',
@@ -292,11 +290,11 @@ def test_a_response_to_head_has_no_body() -> None:
 
 
 def test_a_line_over_the_limit() -> None:
-    """It is unreadable, and all text after it; the chunks around it are not."""
+    """The line and all text after it are unreadable; the chunks are still read."""
     for pieces in feedings(EVENTS + b"\r\n: 1\ndata: 12345\ndata: 6"):
         anatomy = ResponseAnatomy(max_line_size=8)
         *_, last = dissect(pieces, anatomy)
-        assert last == Span("unreadable", last.end - 19, last.end)
+        assert last == ByteSpan("unreadable", last.end - 19, last.end)
         assert anatomy.error == "a line of the event stream is over 8 bytes"
 
 
@@ -349,8 +347,8 @@ def test_any_bytes(data: bytes) -> None:
     covers(dissect(bytewise(data)), len(data))
 
 
-def test_heads_without_end() -> None:
-    """Each announces the reply. No stack grows with them."""
+def test_many_informational_heads() -> None:
+    """However many there are, the stack does not grow."""
     announced = b"HTTP/1.1 103 Early Hints\r\n\r\n" * 2000
     data = announced + TEXT + b"Content-Length: 2\r\n\r\nok"
     spans = dissect([data])

@@ -1,4 +1,4 @@
-"""The chunked coding: every rule of `protocol/chunked.py`, and the bytes that try to break it."""
+"""The chunked coding: every rule of `protocol/chunked.py`, and inputs that try to break it."""
 
 from typing import Any, cast
 
@@ -35,7 +35,7 @@ def meets(body: Body, expect: dict[str, Any]) -> bool:
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_vector(case: dict[str, Any]) -> None:
-    """`expect` itself: no case of the chunked coding needs an `alt`."""
+    """Every case meets `expect`: the chunked coding needs no `alt`."""
     data = unpack(case.get("input_b64", ""))
     whole = read_body([data])
     assert meets(whole, case["expect"]), whole
@@ -46,7 +46,7 @@ def test_vector(case: dict[str, Any]) -> None:
 # ---- after the end, and after an error
 
 
-def test_after_the_end_of_input_everything_raises_again() -> None:
+def test_after_the_end_of_input_every_call_raises_again() -> None:
     decoder = ChunkedDecoder()
     assert decoder.receive_data(b"5\r\n") == []
     with pytest.raises(DecodeError, match="ended early"):
@@ -57,7 +57,7 @@ def test_after_the_end_of_input_everything_raises_again() -> None:
         decoder.receive_data(b"\r\nhello")
 
 
-def test_after_the_end_of_input_in_a_chunk_everything_raises_again() -> None:
+def test_after_the_end_of_input_in_a_chunk_every_call_raises_again() -> None:
     decoder = ChunkedDecoder()
     assert decoder.receive_data(b"5\r\nhe") == [b"he"]
     with pytest.raises(DecodeError, match="ended early"):
@@ -66,7 +66,7 @@ def test_after_the_end_of_input_in_a_chunk_everything_raises_again() -> None:
         decoder.receive_data(b"ll")
 
 
-def test_the_error_carries_what_came_before() -> None:
+def test_the_error_has_the_pieces_before_it() -> None:
     decoder = ChunkedDecoder()
     with pytest.raises(h11.RemoteProtocolError) as caught:
         decoder.receive_data(b"5\r\nhello\r\n1\r\n!\r\nZZ")
@@ -285,8 +285,8 @@ def test_every_field_that_may_not_be_a_trailer_is_tested() -> None:
     assert {name.encode() for name in FORBIDDEN} == NEVER_TRAILERS
 
 
-def test_zeros_in_front_of_sizes_are_counted() -> None:
-    """They mean nothing, so a body of them would be work without end and without data."""
+def test_leading_zeros_of_sizes_are_counted() -> None:
+    """They have no meaning, so a body full of them would cost endless work without any data."""
     chunk = b"0000000001\r\nx\r\n"
     for pieces in feedings(chunk * 3):
         read = read_body(pieces, ChunkedDecoder(max_extensions_size=18))

@@ -1,4 +1,4 @@
-"""The chunked coding, property by property: what hypothesis could not break."""
+"""Properties of the chunked coding, which hypothesis tries to break."""
 
 import http.client
 import io
@@ -56,7 +56,7 @@ def test_round_trip(
 @settings(max_examples=300)
 @given(bodies, offsets)
 def test_split_invariance(data: bytes, places: list[int]) -> None:
-    """Any bytes: a body or a RemoteProtocolError (all else would leave read_body), however cut."""
+    """Any bytes, cut anywhere, give a body or a RemoteProtocolError, and no other error."""
     whole = read_body([data])
     assert read_body(cut(data, places)) == whole
     assert read_body(bytewise(data)) == whole
@@ -65,7 +65,7 @@ def test_split_invariance(data: bytes, places: list[int]) -> None:
 @settings(max_examples=300)
 @given(bodies, offsets)
 def test_fast_path_equals_table(data: bytes, places: list[int]) -> None:
-    """An observer, even a deaf one, turns the fast paths off: every byte steps the table."""
+    """Any observer, even one that does nothing, turns the fast paths off: the table is used."""
     pieces = cut(data, places)
     table = read_body(pieces, ChunkedDecoder(observer=lambda *span: None))
     assert read_body(pieces) == read_body([data]) == table
@@ -102,7 +102,7 @@ TRAILER = re.compile(rb"(" + TOKEN + rb"):([\t \x21-\x7e\x80-\xff]*)\r\n")
 
 
 def by_the_abnf(data: bytes) -> Body | None:
-    """chunked-body = *chunk last-chunk trailer-section CRLF, read as a whole; None if it is not."""
+    """chunked-body = *chunk last-chunk trailer-section CRLF, matched as a whole, or None."""
     body, place, fields = b"", 0, []
     while line := SIZE_LINE.match(data, place):
         size = int(line[1], 16)
@@ -132,7 +132,7 @@ def test_complete_exactly_when_the_grammar_says_so(data: bytes) -> None:
 
 
 @given(extensions)
-def test_extensions_come_back(sent: list[tuple[str, str | None]]) -> None:
+def test_extensions_round_trip(sent: list[tuple[str, str | None]]) -> None:
     line = SIZE_LINE.match(encode_chunk(b"x", sent))
     assert line is not None
     received = [
@@ -143,7 +143,7 @@ def test_extensions_come_back(sent: list[tuple[str, str | None]]) -> None:
 
 
 def by_h11(data: bytes) -> Body | None:
-    """The same bytes as h11's client reads them; None where it refuses or waits."""
+    """The same bytes, read by h11's client; None if it refuses them or waits for more."""
     connection = h11.Connection(h11.CLIENT)
     connection.send(h11.Request(method="GET", target="/", headers=[("Host", "a")]))
     connection.send(h11.EndOfMessage())
@@ -173,7 +173,7 @@ def test_equals_h11_where_both_accept(data: bytes) -> None:
 
 
 class OneRead:
-    """As much of a socket as http.client asks for."""
+    """The part of a socket that http.client uses."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data

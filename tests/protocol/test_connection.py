@@ -1,12 +1,12 @@
-"""A whole keep-alive connection on the sans-IO pieces, driven by a machine that cuts it up.
+"""A whole keep-alive connection on the sans-IO parts, driven by hypothesis' state machine.
 
     HeadReader ──head──> request_framing, read_request ──> body_decoder
         ^                                                       │
         └──────────────────── trailing_data ────────────────────┘
 
-A model client appends requests to the stream of bytes, pipelined as it likes; slices of any size
-are delivered to the driver below. Whatever happens, method, target, body and trailers come out in
-order and nothing is left over.
+A simulated client appends requests to the stream of bytes, perhaps pipelined, and the driver below
+receives them in slices of any size. Every method, target, body and trailer must come out in order,
+and no byte may be left over.
 """
 
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ from .test_chunked_properties import chunks, trailers
 
 @dataclass
 class Exchange:
-    """A request as the driver has understood it so far."""
+    """A request, as far as the driver has read it."""
 
     method: bytes
     target: bytes
@@ -37,7 +37,7 @@ class Exchange:
 
 
 class ServerSide:
-    """The smallest correct driver: what a server does with what it reads, without the sockets."""
+    """The smallest correct driver: the reading half of a server, without sockets."""
 
     def __init__(self) -> None:
         self.exchanges: list[Exchange] = []
@@ -62,7 +62,7 @@ class ServerSide:
             exchange.complete = True
             if isinstance(self.decoder, ChunkedDecoder):
                 exchange.trailers = self.decoder.trailers
-            # The message is over: what follows it is the beginning of the next.
+            # The message has ended: the bytes after it begin the next one.
             data = self.decoder.trailing_data
             self.reader, self.decoder = HeadReader(), None
 
@@ -71,7 +71,7 @@ class ServerSide:
 
 
 paths = st.text("abc/?=&%20", max_size=8).map(lambda text: "/" + text)
-# Field lines that look like framing and are not.
+# Field lines that look like framing fields, but are not.
 fields = st.sampled_from(
     ["", "X-Note: Content-Length: 7\r\n", "X: \xe9\tchunked\r\n", "Content-Type: a/b\r\n"]
 )
@@ -122,17 +122,17 @@ class Connection(RuleBasedStateMachine):
     def deliver_everything(self) -> None:
         self.server.receive_data(self.in_flight)
         self.in_flight = b""
-        self.nothing_is_left()
+        self.everything_has_arrived()
 
     @rule()
     def deliver_bytewise(self) -> None:
         for byte in bytewise(self.in_flight):
             self.server.receive_data(byte)
         self.in_flight = b""
-        self.nothing_is_left()
+        self.everything_has_arrived()
 
     @invariant()
-    def what_has_come_is_what_was_sent(self) -> None:
+    def received_equals_sent(self) -> None:
         received = self.server.exchanges
         assert len(received) <= len(self.sent)
         for got, sent in zip(received, self.sent, strict=False):
@@ -143,7 +143,7 @@ class Connection(RuleBasedStateMachine):
                 assert got is received[-1]
                 assert sent.body.startswith(got.body)
 
-    def nothing_is_left(self) -> None:
+    def everything_has_arrived(self) -> None:
         assert len(self.server.exchanges) == len(self.sent)
         assert all(exchange.complete for exchange in self.server.exchanges)
         assert not self.server.reader.started
@@ -151,7 +151,7 @@ class Connection(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.deliver_everything()
-        self.what_has_come_is_what_was_sent()
+        self.received_equals_sent()
 
 
 TestConnection = Connection.TestCase

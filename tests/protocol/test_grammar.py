@@ -1,4 +1,4 @@
-"""The grammar of the chunked coding as a table: one row here for each row and each gap there."""
+"""The table of the chunked grammar: a case here for each of its rows and each of its gaps."""
 
 import re
 
@@ -8,7 +8,7 @@ from protocol.grammar import BYTES, FIELD_VALUE, GRAMMAR, STEP, TOKEN, State
 
 from .feeding import feedings, read_body
 
-# ---- one row for each rule: the bytes, and the exact words and place of the error
+# ---- one row for each rule: the bytes, and the exact message and offset of the error
 
 REFUSED = [
     # chunk-size = 1*HEXDIG, and Python's int() would take half of these
@@ -38,7 +38,7 @@ REFUSED = [
         "expected a character after the backslash of a quoted-pair, not b'\\x00' (at byte 6)",
     ),
     (b'5;a="b"c\r\n', "expected ';' or CRLF after the chunk-ext-val, not b'c' (at byte 7)"),
-    # the two bytes after chunk-data, which some parsers skip unread
+    # the two bytes after chunk-data, which some parsers skip without checking them
     (b"3\r\nabcXX1\r\n", "expected CRLF after the chunk-data, not b'X' (at byte 6)"),
     (b"3\r\nabc\n", "expected CRLF after the chunk-data, not b'\\n' (at byte 6)"),
     (b"3\r\nabc\rX", "expected LF after the CR that follows the chunk-data, not b'X' (at byte 7)"),
@@ -58,10 +58,10 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("data", "message"), REFUSED)
-def test_what_the_grammar_does_not_allow_is_refused_at_that_byte(data: bytes, message: str) -> None:
+def test_bytes_that_break_the_grammar_are_refused_at_once(data: bytes, message: str) -> None:
     good = b"2\r\nok\r\n" if data[:1] != b"0" else b""
-    place = int(message.rpartition(" ")[2].rstrip(")"))
-    later = message.replace(f"byte {place}", f"byte {place + len(good)}")
+    offset = int(message.rpartition(" ")[2].rstrip(")"))
+    later = message.replace(f"byte {offset}", f"byte {offset + len(good)}")
     for pieces in feedings(good + data + b"5\r\nhello\r\n0\r\n\r\n"):
         body = read_body(pieces)
         assert body.failure is not None
@@ -70,7 +70,7 @@ def test_what_the_grammar_does_not_allow_is_refused_at_that_byte(data: bytes, me
         assert (body.complete, body.trailing_data) == (False, b"")
 
 
-# Each prefix stops in one state, whose value says what should have come.
+# Each prefix ends in one state, whose value says what should have followed.
 UNFINISHED = [
     (b"", State.SIZE_START),
     (b"5", State.SIZE),
@@ -111,7 +111,7 @@ def test_every_state_has_its_unfinished_body() -> None:
     assert {state for _, state in UNFINISHED} == set(State) - {State.COMPLETE}
 
 
-# ---- the terminals, said twice: as regular expressions and as classes of bytes
+# ---- the terminals, written twice: as regular expressions and as classes of bytes
 
 CTLS = {*range(0x20), 0x7F}
 
@@ -119,7 +119,7 @@ CTLS = {*range(0x20), 0x7F}
 def test_the_classes_of_bytes_do_not_overlap_and_hold_no_control_character() -> None:
     every = b"".join(BYTES.values())
     assert len(every) == len(set(every))
-    # Of the CTLs only HTAB, CR and LF stand in a rule.
+    # Of the CTLs, only HTAB, CR and LF are in a rule.
     assert set(every) == set(range(256)) - CTLS | set(b"\t\r\n")
 
 
@@ -135,9 +135,9 @@ def test_the_table_and_the_expressions_agree() -> None:
         assert (STEP[State.TRAILER_VALUE].get(byte) is State.TRAILER_VALUE) == may_stand_in_a_value
 
 
-def test_every_state_has_a_row_and_a_way_in() -> None:
-    # DATA is not stepped but counted, and nothing comes after COMPLETE.
+def test_every_state_has_a_row_and_can_be_reached() -> None:
+    # In DATA, bytes are counted without the table; after COMPLETE there is no next state.
     assert set(GRAMMAR) == set(State) - {State.DATA, State.COMPLETE}
-    led_to = {to for row in GRAMMAR.values() for to in row.values()}
-    # When the chunk-data has been counted, DATA_CR follows.
-    assert led_to == set(State) - {State.DATA_CR}
+    reached = {to for row in GRAMMAR.values() for to in row.values()}
+    # DATA_CR is reached when all chunk-data has been counted.
+    assert reached == set(State) - {State.DATA_CR}

@@ -1,4 +1,4 @@
-"""The head, checked raw: which bytes are refused, with which status, in which words."""
+"""Raw checks of heads: the bytes that are refused, with the status and message of each error."""
 
 import codecs
 import re
@@ -30,8 +30,8 @@ from .feeding import vectors as load
 
 CASES = load("head")
 
-# Where the RFC leaves a choice and we take the other one: transfer codings that we do not have are
-# answered 501, and an empty member of Transfer-Encoding 400.
+# Cases in which the RFC permits two outcomes and we choose `alt`: unknown transfer codings are
+# refused with 501, and an empty member of Transfer-Encoding with 400.
 ALTERNATIVES = {"head-te-gzip-chunked", "head-te-two-lines", "head-te-lead-comma"}
 
 
@@ -101,16 +101,16 @@ def test_these_vectors_and_no_others_take_an_alternative() -> None:
     }
     assert taken == ALTERNATIVES
 
+
 LOOKS = ". One looks like this: GET / HTTP/1.1 (at byte 0)"
 
 
-
-# ---- one row for each rule: the bytes, the status, and the words that help
+# ---- one row for each rule: the bytes, the status, and the message
 
 HOST = b"Host: a\r\n"
 TLS_HELLO = bytes.fromhex("16030102000100 01fc0303") + bytes(40)
 REFUSED = [
-    # protocols that are not this one
+    # other protocols
     (TLS_HELLO, 400, "a TLS handshake: this port speaks plain HTTP, use http:// (at byte 0)"),
     (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505, "only HTTP/1.1 and HTTP/1.0 here (at byte 11)"),
     (b"GET / HTTP/0.9\r\n\r\n", 505, "only HTTP/1.1 and HTTP/1.0 here (at byte 11)"),
@@ -200,7 +200,7 @@ def test_of_the_control_characters_only_htab_may_stand_in_a_field(byte: int) -> 
     assert failure.text == f"a control character in the head: {bytes([byte])!r} (at byte 20)"
 
 
-def test_a_request_typed_with_bare_lf_is_told_at_once_how_to_type_it() -> None:
+def test_the_error_for_a_typed_bare_lf_comes_at_once_and_says_how_to_type_it() -> None:
     reader = HeadReader()
     for byte in bytewise(b"GET / HTTP/1.1"):
         assert reader.receive_data(byte) is None
@@ -214,7 +214,7 @@ def test_a_request_typed_with_bare_lf_is_told_at_once_how_to_type_it() -> None:
     )
 
 
-def test_the_lines_that_the_messages_show_are_requests() -> None:
+def test_the_request_lines_in_messages_are_accepted() -> None:
     typed = re.search("'(.*)'", PRINTF_FORM)
     assert typed is not None
     head = read_head([codecs.decode(typed[1], "unicode_escape").encode()]).head
@@ -240,7 +240,7 @@ def test_end_of_input_in_the_middle(data: bytes, offset: int) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"\r\n"])
-def test_end_of_input_between_messages_is_no_error(data: bytes) -> None:
+def test_end_of_input_between_messages_is_not_an_error(data: bytes) -> None:
     for pieces in feedings(data):
         assert read_head(pieces) == HeadRead(None, b"", None)
     reader = HeadReader()
@@ -250,7 +250,7 @@ def test_end_of_input_between_messages_is_no_error(data: bytes) -> None:
     assert reader.started
 
 
-# ---- what passes
+# ---- heads that are accepted
 
 ACCEPTED = [
     (b"GET / HTTP/1.1\r\n\r\n", True, b"GET / HTTP/1.1", []),
@@ -282,7 +282,7 @@ def test_accepted(
     reader.receive_eof()
 
 
-def test_what_a_head_tells() -> None:
+def test_the_attributes_of_a_head() -> None:
     head = read_head([ACCEPTED[2][0]]).head
     assert head is not None
     assert head.values(b"a") == [b"b:c", b"d\te \xe9"]
@@ -357,7 +357,7 @@ heads = joined(FRAGMENTS) | st.binary(max_size=40) | damaged(st.sampled_from([HE
 @settings(max_examples=300)
 @given(heads, offsets)
 def test_split_invariance(data: bytes, places: list[int]) -> None:
-    """Any bytes: a head or a RemoteProtocolError (all else would leave read_head), however cut."""
+    """Any bytes, cut anywhere, give a head or a RemoteProtocolError, and no other error."""
     whole = read_head([data])
     assert read_head(cut(data, places)) == whole
     assert read_head(bytewise(data)) == whole
@@ -387,8 +387,8 @@ def test_h11_reads_what_we_accept_and_reads_the_same(data: bytes) -> None:
     assert list(request.headers) == head.fields
 
 
-def test_nobody_types_a_response() -> None:
-    """A bare LF in one is a fault of a server's: no advice about netcat."""
+def test_a_bare_lf_in_a_response() -> None:
+    """A server has sent it, not a person: the message has no advice about netcat."""
     with pytest.raises(DecodeError) as caught:
         HeadReader(is_request=False).receive_data(b"HTTP/1.1 200 OK\n")
     assert caught.value.reason == "a line that ends in LF alone: HTTP lines end in CR LF"

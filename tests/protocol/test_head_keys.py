@@ -1,4 +1,4 @@
-"""Heads that are refused with a key in them: no message quotes it."""
+"""No error message quotes a key that is in a refused head."""
 
 import pytest
 
@@ -17,7 +17,7 @@ KEY = b"Canary-'of\\no-known-form"
 def test_no_message_quotes_a_key(
     is_request: bool, place: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Wherever it stands, and wherever the message is cut."""
+    """This holds wherever the key is, and wherever the message is cut."""
     monkeypatch.setattr(Secret, "known", {KEY.decode()})
     line = b"x" * place + KEY
     start = b"GET / HTTP/1.1\r\n" if is_request else b"HTTP/1.1 200 OK\r\n"

@@ -111,7 +111,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("fields", "status", "message"), REFUSED)
-def test_framing_that_is_refused(fields: list[str], status: int, message: str) -> None:
+def test_refused_framing(fields: list[str], status: int, message: str) -> None:
     for start_line, framing_of in (
         ("POST / HTTP/1.1", request_framing),
         ("HTTP/1.1 200 OK", lambda head: response_framing(head, "GET")),
@@ -236,7 +236,7 @@ def test_until_close_decoder() -> None:
         assert decoder.trailing_data == b""
 
 
-# ---- what else a head says
+# ---- connection and expectation
 
 
 @pytest.mark.parametrize(
@@ -309,8 +309,8 @@ def test_read_response() -> None:
     assert (response.status_code, response.reason) == (404, b"Not Found")
 
 
-def test_half_a_head_is_no_message() -> None:
-    """HeadReader never gives one; who builds a Head by hand hears of it."""
+def test_half_a_head_is_not_a_message() -> None:
+    """HeadReader never returns half a head, but a caller may build a Head by hand."""
     with pytest.raises(DecodeError, match=r"^not a request \(at byte 0\)$"):
         read_request(Head(b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1", []))
     with pytest.raises(DecodeError, match=r"^not a response \(at byte 0\)$"):
@@ -334,7 +334,7 @@ ENDS = [
 def test_a_response_head_is_h11s(
     status: HTTPStatus, fields: list[tuple[str, str]], end: list[tuple[str, str]]
 ) -> None:
-    """Byte for byte what h11 writes for the same fields."""
+    """It has the bytes that h11 writes for the same fields."""
     connection, _ = read_request(head_of("GET / HTTP/1.1", "Host: a"))
     response = h11.Response(status_code=status, headers=fields + end, reason=status.phrase)
     assert encode_response_head(status, fields + end) == connection.send(response)
@@ -352,12 +352,12 @@ def test_a_response_head_is_h11s(
     ],
 )
 def test_any_status_can_be_sent(status: int, reason: str | None, line: bytes) -> None:
-    """Registered or not: a relay has to pass on what it gets."""
+    """It need not be registered, because a relay must pass on any status."""
     assert encode_response_head(status, [], reason) == line
 
 
 @pytest.mark.parametrize("status", [-1, 0, 99, 600, 999, 1000])
-def test_what_is_no_status(status: int) -> None:
+def test_a_number_that_is_not_a_status(status: int) -> None:
     with pytest.raises(h11.LocalProtocolError, match=f"not a status code: {status}"):
         encode_response_head(status, [])
 

@@ -1,4 +1,4 @@
-"""Keys kept out of sight, in whatever form a program may write them down."""
+"""Keys are kept out of messages, in whatever form a program may write them."""
 
 import html
 import json
@@ -32,8 +32,8 @@ def test_a_secret_shows_nothing() -> None:
 
 
 @pytest.mark.parametrize("names", [("one-key-", "one-key-too"), ("one-key-too", "one-key-")])
-def test_one_that_begins_with_another(names: tuple[str, ...], known: set[str]) -> None:
-    """No end of the longer one is left, in whatever order they are known."""
+def test_a_key_that_begins_with_another(names: tuple[str, ...], known: set[str]) -> None:
+    """No end of the longer key is left, whatever the order of the known keys."""
     for name in names:
         Secret(name)
     assert redact("one-key-, one-key-too") == "[redacted], [redacted]"
@@ -41,8 +41,8 @@ def test_one_that_begins_with_another(names: tuple[str, ...], known: set[str]) -
 
 
 @pytest.mark.parametrize("size", [0, 1, MIN_SIZE - 1])
-def test_a_short_one_is_not_searched_for(size: int) -> None:
-    """An x would be found in every text, and nothing in none."""
+def test_a_short_key_is_not_searched_for(size: int) -> None:
+    """For example, "x" would be found in every text."""
     text = "xxxxxxxx, and x"
     assert Secret("x" * size).reveal() == "x" * size
     assert redact(text) == text
@@ -72,7 +72,7 @@ def test_redact(text: str, shown: str) -> None:
 
 
 def each_as(form: str) -> Callable[[str], str]:
-    """Every character as its number."""
+    """Writes every character as its number."""
     return lambda text: "".join(form.format(ord(letter)) for letter in text)
 
 
@@ -99,7 +99,7 @@ ESCAPED: dict[str, Callable[[str], str]] = {
     "HTML, each in hex": each_as("&#x{:02X};"),
 }
 escapes = st.sampled_from(sorted(ESCAPED))
-# A key is printable ASCII (servers/http/access.py), and some of it is what escapes are made of.
+# A key is printable ASCII (servers/http/access.py), and may hold the characters of escapes.
 keys = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=12, max_size=30)
 nasty = st.text(st.sampled_from("\\'\"%&;/<x41u0abz"), min_size=12, max_size=30)
 
@@ -109,8 +109,8 @@ nasty = st.text(st.sampled_from("\\'\"%&;/<x41u0abz"), min_size=12, max_size=30)
 @example(key=r"""key\of'all"kinds<&>/""", first="JSON", second="a query")
 @example(key=r"""key\of'all"kinds<&>/""", first="repr", second="JSON of Go")
 @example(key="percent%41and&lt;entity", first="a query", second="HTML")
-def test_however_it_is_escaped(key: str, first: str, second: str) -> None:
-    """Once or twice. What stands around it stays, so that JSON stays JSON."""
+def test_a_key_is_found_however_it_is_escaped(key: str, first: str, second: str) -> None:
+    """It may be escaped once or twice. The text around it is unchanged, so JSON stays JSON."""
     escaped = ESCAPED[second](ESCAPED[first](key))
     Secret.known.clear()
     Secret(key)
@@ -120,7 +120,7 @@ def test_however_it_is_escaped(key: str, first: str, second: str) -> None:
     assert redact(f"{escaped} {escaped}") == "[redacted] [redacted]"
 
 
-def test_three_times_and_no_more(known: set[str]) -> None:
+def test_a_key_may_be_escaped_three_times_at_most(known: set[str]) -> None:
     known.add('key"of all\\kinds')
     text = 'key"of all\\kinds'
     shown = []
@@ -131,8 +131,8 @@ def test_three_times_and_no_more(known: set[str]) -> None:
 
 
 @pytest.mark.parametrize("escape", ESCAPED)
-def test_one_that_ends_in_what_escapes(escape: str) -> None:
-    """Not more of it than that is left."""
+def test_a_key_that_ends_in_an_escape_character(escape: str) -> None:
+    """At most that last character is left."""
     key = "ends-with-a-\\"
     Secret(key)
     shown = redact(f'no: "{ESCAPED[escape](key)}"!')
@@ -149,8 +149,8 @@ def test_one_that_ends_in_what_escapes(escape: str) -> None:
 def test_in_base64(
     key: str, before: bytes, behind: bytes, encode: Callable[[bytes], bytes], escape: str
 ) -> None:
-    """At the beginning of any three bytes, and escaped once more. Of its own characters at most
-    one at each end is left: six bits with those of a neighbour."""
+    """The key may begin at any of three bytes, and the base64 may be escaped once more. At most one
+    character at each end is left: it shares its six bits with a neighbour of the key."""
     Secret.known.clear()
     Secret(key)
     whole = encode(before + key.encode() + behind).decode()
@@ -166,7 +166,7 @@ def test_in_hex(case: Callable[[str], str]) -> None:
 
 
 def test_a_password_that_is_not_ascii() -> None:
-    """As text, as UTF-8 that was read as Latin-1, and percent-encoded."""
+    """It is found as text, as UTF-8 that was read as Latin-1, and percent-encoded."""
     password = "pässwörd-你好"
     Secret(password)
     for form in (password, password.encode().decode("latin-1"), quote(password)):
@@ -179,7 +179,7 @@ def test_a_password_that_is_not_ascii() -> None:
 
 @pytest.mark.parametrize("escape", ESCAPED)
 def test_a_key_that_was_cut(escape: str) -> None:
-    """Fewer than MIN_CUT characters may be a word; more are a key, wherever it was cut."""
+    """Fewer than MIN_CUT characters may be a word; MIN_CUT or more are a key."""
     for size in range(len(KEY)):
         cut = ESCAPED[escape](KEY[:size])
         expected = "[redacted]" if size >= MIN_CUT else cut
@@ -205,8 +205,9 @@ def test_bytes_are_redacted_before_they_are_cut() -> None:
 
 @pytest.mark.parametrize("part", [KEY[:MIN_CUT], KEY, '\\"', "x"])
 def test_the_cost_is_linear(part: str) -> None:
-    """Be the text made of half keys alone. Sixteen times the text cost 16 to 25 times as much, and
-    250 times where each find copied the rest; processor time, so that no other process counts."""
+    """The text consists of halves of keys. Sixteen times the text cost 16 to 25 times as much, and
+    250 times if each find copied the rest. Processor time is measured, so that other processes do
+    not count."""
 
     def cost(size: int) -> float:
         text = part * (size // len(part))
@@ -214,5 +215,5 @@ def test_the_cost_is_linear(part: str) -> None:
         redact(text)
         return process_time() - begun
 
-    cost(1000)  # what is made once
+    cost(1000)  # fills the caches
     assert cost(16 << 14) < 100 * min(cost(1 << 14) for _ in range(5))

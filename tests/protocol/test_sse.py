@@ -23,7 +23,7 @@ CASES = load("sse")
 def said(
     data: str, event: str = "message", *, id: str = "", retry: int | None = None
 ) -> ServerSentEvent:
-    """An event as a parser dispatches it: `id` is a str, "" if there was none."""
+    """An event as a parser returns it: `id` is a str, "" if there was none."""
     return ServerSentEvent(event, data, id, retry)
 
 
@@ -43,7 +43,7 @@ def meets(stream: Stream, expect: dict[str, Any]) -> bool:
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_vector(case: dict[str, Any]) -> None:
-    """`expect` itself: no case of the event stream needs an `alt`."""
+    """Every case meets `expect`: the event stream needs no `alt`."""
     data = unpack(case.get("input_b64", ""))
 
     def read(pieces: list[bytes]) -> Stream:
@@ -63,13 +63,13 @@ RULES: list[tuple[str | bytes, list[ServerSentEvent]]] = [
     ("data:a\r\r", [said("a")]),
     ("data:a\r\n\r\n", [said("a")]),
     ("data:a\r\ndata:b\rdata:c\n\r\n", [said("a\nb\nc")]),
-    ("data:a\n\r", [said("a")]),  # at once: no LF need follow the CR
+    ("data:a\n\r", [said("a")]),  # dispatched at the CR, without waiting for a LF
     ("data:a\r\n\rdata:b\r\r\n", [said("a"), said("b")]),
     (
         "data:a\u2028b\u2029c\u0085d\v\f\x1c\x1d\x1ee\n\n",
         [said("a\u2028b\u2029c\u0085d\v\f\x1c\x1d\x1ee")],
     ),
-    # "If value starts with a U+0020 SPACE character, remove it from value": one, and no tab.
+    # "If value starts with a U+0020 SPACE character, remove it from value": only one, and no tab.
     ("data:  a\n\ndata:\ta \n\n", [said(" a"), said("\ta ")]),
     ("data: a: b\n\n", [said("a: b")]),
     # "If the data buffer is an empty string, set the data buffer and the event type buffer to the
@@ -85,7 +85,7 @@ RULES: list[tuple[str | bytes, list[ServerSentEvent]]] = [
     ("id: 7\n\ndata:b\n\n", [said("b", id="7")]),
     # "If the field value does not contain U+0000 NULL, then set the last event ID buffer".
     ("id: 7\nid: 8\0009\ndata:a\0\n\n", [said("a\0", id="7")]),
-    # "If the field value consists of only ASCII digits": int() would take most of these.
+    # "If the field value consists of only ASCII digits": int() would accept most of these.
     ("retry: 0010\ndata:a\n\ndata:b\n\n", [said("a", retry=10), said("b")]),
     ("retry: +5\nretry: 1_0\nretry:  5\nretry: 5 \nretry\ndata:a\n\n", [said("a")]),
     ("retry: ٣\nretry: ５\nretry: ²\ndata:a\n\n", [said("a")]),
@@ -118,7 +118,7 @@ def test_rule(data: str | bytes, events: list[ServerSentEvent]) -> None:
     for pieces in feedings(raw):
         assert read_stream(pieces).events == events
         if not raw.startswith(b"\xef\xbb\xbf"):
-            # As the first bytes, and as later ones: the first line, for its BOM, has its own path.
+            # As the first bytes and as later ones: the first line has its own path, for the BOM.
             assert read_stream([b":\n", *pieces]).events == events
 
 
@@ -131,7 +131,7 @@ def test_an_event_is_dispatched_as_soon_as_its_blank_line_begins() -> None:
     assert parser.receive_data(b"\n") == []  # it belongs to the CR
 
 
-def test_the_last_event_id_counts_from_the_blank_line_the_reconnection_time_at_once() -> None:
+def test_the_last_event_id_changes_at_the_blank_line_the_reconnection_time_at_once() -> None:
     parser = EventStreamParser("6")
     assert parser.receive_data(b"data: a\n\n") == [said("a", id="6")]
     assert parser.receive_data(b"retry: 40\nid: 7\ndata: b\n") == []
@@ -187,7 +187,7 @@ def test_at_the_limit_passes_and_one_over_fails(
         assert read(pieces, limit - 1) == failed
 
 
-def test_the_error_carries_the_events_before_it() -> None:
+def test_the_error_has_the_events_before_it() -> None:
     parser = EventStreamParser(max_event_size=4)
     with pytest.raises(h11.RemoteProtocolError) as caught:
         parser.receive_data(b"data: a\n\ndata: b\n\ndata: 1234\n\ndata: c\n\n")
@@ -213,7 +213,7 @@ def test_one_long_line_in_small_pieces() -> None:
     assert read_stream(cut(data, range(0, len(data), 64))).events == [said(text)]
 
 
-# ---- where a heartbeat may go
+# ---- where a heartbeat may be inserted
 
 BORDERS = [
     (b"", True),
@@ -232,7 +232,7 @@ BORDERS = [
     (b"event\n", False),
     (b"id: 1\n", False),
     (b"retry: soon\n", False),
-    (b"unknown: 1\n", True),  # ignored, so nothing is under way
+    (b"unknown: 1\n", True),  # ignored, so no event is unfinished
 ]
 
 
@@ -354,7 +354,7 @@ def test_a_retry_of_any_length_has_a_defined_error() -> None:
 
 @pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
 def test_a_very_large_read(end: str) -> None:
-    """It is taken a window at a time, whose border may fall anywhere: also inside CR LF."""
+    """It is parsed in windows, whose borders may be anywhere, also inside CR LF."""
     for shift in range(len("data: x") + 2 * len(end)):
         padding = ":" + "x" * shift + end
         data = (padding + f"data: x{end}{end}" * 60_000).encode()

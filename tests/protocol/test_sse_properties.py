@@ -1,4 +1,4 @@
-"""Server-Sent Events, property by property: what hypothesis could not break."""
+"""Properties of Server-Sent Events, which hypothesis tries to break."""
 
 import re
 
@@ -55,13 +55,13 @@ limits = st.integers(1, 24) | st.just(1 << 20)
 
 
 def by_the_standard(data: bytes) -> Stream:
-    """HTML §9.2.6 to the letter, for a stream that is all there: slow, short, and no states."""
-    text = data.decode("utf-8", "replace")  # of whole bytes: nothing is cut
+    """HTML §9.2.6 to the letter, for a complete stream: short and slow, without any state."""
+    text = data.decode("utf-8", "replace")  # all bytes at once, so no character is split
     lines = re.split("\r\n|\n|\r", text.removeprefix("\ufeff"))
     events = []
     data_buffer = type_buffer = id_buffer = last_event_id = ""
     retry = reconnection_time = None
-    for line in lines[:-1]:  # what no line end ends is discarded
+    for line in lines[:-1]:  # a line without its end is discarded
         if not line:
             last_event_id = id_buffer
             if data_buffer:
@@ -83,10 +83,10 @@ def by_the_standard(data: bytes) -> Stream:
 
 
 def is_border(data: bytes) -> bool:
-    """Never inside a line, an event with fields, or after a CR."""
+    """Whether a heartbeat may follow: not inside a line or an event with fields, nor after a CR."""
     *lines, rest = re.split(rb"\r\n|\n|\r", data.removeprefix(b"\xef\xbb\xbf"))
     names = [line.partition(b":")[0] for line in lines]
-    while b"" in lines:  # a blank line ends what was under way
+    while b"" in lines:  # a blank line ends the event
         del names[: lines.index(b"") + 1], lines[: lines.index(b"") + 1]
     fields = {b"event", b"data", b"id", b"retry"}.intersection(names)
     return not (rest or fields or data.endswith(b"\r") or data == b"\xef\xbb\xbf")
@@ -102,8 +102,8 @@ def test_equals_the_standard(data: bytes) -> None:
 @settings(max_examples=300)
 @given(streams, offsets, limits, limits)
 def test_split_invariance(data: bytes, places: list[int], line: int, event: int) -> None:
-    """Any bytes: events or a RemoteProtocolError (all else would leave read_stream), however
-    they are cut, whatever the limits."""
+    """Any bytes, cut anywhere, give events or a RemoteProtocolError, and no other error, whatever
+    the limits."""
 
     def read(pieces: list[bytes]) -> Stream:
         return read_stream(pieces, EventStreamParser(max_line_size=line, max_event_size=event))
@@ -116,7 +116,7 @@ def test_split_invariance(data: bytes, places: list[int], line: int, event: int)
 @settings(max_examples=300)
 @given(streams, offsets, limits)
 def test_fast_path_equals_plain_path(data: bytes, places: list[int], limit: int) -> None:
-    """An observer, even a deaf one, turns the fast path off; so does a BOM in the first line."""
+    """Any observer, even one that does nothing, turns the fast path off; so does a BOM."""
     pieces = [b":\n", *cut(data, places)]
     fast = EventStreamParser("0", max_event_size=limit)
     plain = EventStreamParser("0", max_event_size=limit, observer=lambda *span: None)
@@ -140,7 +140,7 @@ def test_observer_spans(data: bytes, places: list[int]) -> None:
         }[label]
         assert re.fullmatch(shape, data[start:end], re.DOTALL)
         named += data[start:end]
-    # All but the unfinished line.
+    # Everything except the unfinished line.
     assert data.startswith(named)
     assert not re.search(rb"[\r\n]", data[len(named) :])
 
@@ -148,8 +148,8 @@ def test_observer_spans(data: bytes, places: list[int]) -> None:
 @settings(max_examples=200)
 @given(st.lists(sent_events | texts, max_size=5), offsets)
 def test_round_trip(sent: list[ServerSentEvent | str], places: list[int]) -> None:
-    """Equal after CR and CRLF in data become LF, event "" becomes "message", and id becomes the
-    running last event ID. A comment in between changes nothing."""
+    """Events are equal, except that CR and CRLF in data become LF, event "" becomes "message", and
+    id becomes the last event ID. Comments between them change nothing."""
     wire, expected, running = b"", [], ""
     for item in sent:
         if isinstance(item, str):
@@ -168,7 +168,7 @@ def test_round_trip(sent: list[ServerSentEvent | str], places: list[int]) -> Non
 @settings(max_examples=300)
 @given(streams, plain)
 def test_a_heartbeat_at_an_event_border_changes_nothing(data: bytes, text: str) -> None:
-    """At any of them; but a BOM is one only at the very start, so before it is none."""
+    """This holds at all of them, except before a BOM, which must be at the very start."""
     stream = read_stream([data])
     for at in range(1 if data.startswith(b"\xef\xbb\xbf") else 0, len(data) + 1):
         if read_stream([data[:at]]).at_event_border:

@@ -1,4 +1,4 @@
-"""What a request is for: request-target and Host, by the grammar of RFC 9112 §3.2 and RFC 3986."""
+"""The target of a request: request-target and Host, by RFC 9112 §3.2 and RFC 3986."""
 
 import contextlib
 
@@ -6,7 +6,7 @@ import pytest
 
 from protocol.errors import DecodeError
 from protocol.head import Head, HeadReader
-from protocol.target import Target, path_of, read_host, read_target
+from protocol.target import RequestTarget, path_of, read_host, read_target
 
 
 def head_of(line: str, *fields: str) -> Head:
@@ -16,38 +16,38 @@ def head_of(line: str, *fields: str) -> Head:
 
 
 TARGETS = {
-    "/": Target("/", "", "a"),
-    "/?": Target("/", "", "a"),
-    "/a?b?c": Target("/a", "b?c", "a"),
-    "/a?%41=%42": Target("/a", "%41=%42", "a"),
-    "/%E4%BD%A0%2f%3F": Target("/你/?", "", "a"),
-    "/%zz%": Target("/%zz%", "", "a"),
-    "/a+b": Target("/a+b", "", "a"),
-    "//evil.example/b": Target("//evil.example/b", "", "a"),
-    "/http://evil.example/b": Target("/http://evil.example/b", "", "a"),
-    "/../a": Target("/../a", "", "a"),
-    "/a#b": Target("/a#b", "", "a"),
-    # absolute-form: its host decides
-    "http://evil.example/b?c": Target("/b", "c", "evil.example"),
-    "http://evil.example": Target("/", "", "evil.example"),
-    "http://evil.example?b": Target("/", "b", "evil.example"),
-    "http://evil.example/b#c": Target("/b#c", "", "evil.example"),
-    "http://evil.example#c": Target("/#c", "", "evil.example"),
-    "HTTPS://B:1/b": Target("/b", "", "b"),
-    "http://[0:0::1]:80/b%20c": Target("/b c", "", "[::1]"),
-    "http://b//c": Target("//c", "", "b"),
+    "/": RequestTarget("/", "", "a"),
+    "/?": RequestTarget("/", "", "a"),
+    "/a?b?c": RequestTarget("/a", "b?c", "a"),
+    "/a?%41=%42": RequestTarget("/a", "%41=%42", "a"),
+    "/%E4%BD%A0%2f%3F": RequestTarget("/你/?", "", "a"),
+    "/%zz%": RequestTarget("/%zz%", "", "a"),
+    "/a+b": RequestTarget("/a+b", "", "a"),
+    "//evil.example/b": RequestTarget("//evil.example/b", "", "a"),
+    "/http://evil.example/b": RequestTarget("/http://evil.example/b", "", "a"),
+    "/../a": RequestTarget("/../a", "", "a"),
+    "/a#b": RequestTarget("/a#b", "", "a"),
+    # absolute-form: its host is used
+    "http://evil.example/b?c": RequestTarget("/b", "c", "evil.example"),
+    "http://evil.example": RequestTarget("/", "", "evil.example"),
+    "http://evil.example?b": RequestTarget("/", "b", "evil.example"),
+    "http://evil.example/b#c": RequestTarget("/b#c", "", "evil.example"),
+    "http://evil.example#c": RequestTarget("/#c", "", "evil.example"),
+    "HTTPS://B:1/b": RequestTarget("/b", "", "b"),
+    "http://[0:0::1]:80/b%20c": RequestTarget("/b c", "", "[::1]"),
+    "http://b//c": RequestTarget("//c", "", "b"),
 }
 
 
 @pytest.mark.parametrize(("target", "read"), TARGETS.items())
-def test_target(target: str, read: Target) -> None:
+def test_target(target: str, read: RequestTarget) -> None:
     """origin-form and absolute-form, with `Host: a` beside them."""
     assert read_target(head_of(f"GET {target} HTTP/1.1", "Host: a")) == read
 
 
 def test_asterisk_form() -> None:
     """The server as a whole, for OPTIONS and nothing else (§3.2.4)."""
-    assert read_target(head_of("OPTIONS * HTTP/1.1", "Host: a")) == Target("*", "", "a")
+    assert read_target(head_of("OPTIONS * HTTP/1.1", "Host: a")) == RequestTarget("*", "", "a")
 
 
 REFUSED = {
@@ -62,10 +62,10 @@ REFUSED = {
     "GET http:/a": (400, "not a request-target for this server: 'http:/a'"),
     "GET http:///b": (400, "a URL without a host: 'http:///b'"),
     "GET http://:80/b": (400, "a URL without a host: 'http://:80/b'"),
-    # A user name before the host is a trick of those who phish (RFC 9110 §4.2.4).
+    # A user name before the host is a trick of phishing (RFC 9110 §4.2.4).
     "GET http://localhost@evil.example/": (400, "not a host: '…@evil.example'"),
     "GET http://a\\@b/": (400, "not a host: '…@b'"),
-    # The message is logged: no password, and nothing of a query.
+    # The message is logged, so it must not hold a password or a part of the query.
     "GET http://a:key@b/?key": (400, "not a host: '…@b'"),
     "GET ftp://a:key@b/?key": (400, "not a request-target for this server: '…@b/?…'"),
     "GET http:///b?key": (400, "a URL without a host: 'http:///b?…'"),
@@ -78,7 +78,7 @@ REFUSED = {
     "GET /%ff": (400, "the path is not UTF-8 once percent-decoded"),
     "GET /%ed%a0%80": (400, "the path is not UTF-8 once percent-decoded"),
     "GET /%c0%af": (400, "the path is not UTF-8 once percent-decoded"),
-    # authority-form (§3.2.3): understood, and not done (RFC 9110 §15.6.2)
+    # authority-form (§3.2.3): understood, but not implemented (RFC 9110 §15.6.2)
     "CONNECT a:443": (501, "CONNECT: this server opens no tunnels"),
     "CONNECT [::1]:443": (501, "CONNECT: this server opens no tunnels"),
     "CONNECT a": (400, "CONNECT asks for host:port, not for 'a'"),
@@ -109,7 +109,7 @@ HOSTS = {
     "localhost.": "localhost.",
     "127.0.0.1:80": "127.0.0.1",
     "a_b-c.d~e": "a_b-c.d~e",
-    "%6cocalhost": "%6cocalhost",  # equal to no name that an operator writes, so never let in
+    "%6cocalhost": "%6cocalhost",  # differs from every allowed name, so it is refused
     "a!$&'()*+,;=b": "a!$&'()*+,;=b",
     "[::1]": "[::1]",
     "[::1]:8000": "[::1]",
@@ -123,7 +123,7 @@ HOSTS = {
 
 @pytest.mark.parametrize(("said", "host"), HOSTS.items())
 def test_host(said: str, host: str) -> None:
-    """Host = uri-host [ ":" port ] (RFC 9110 §7.2); the empty one is legal, too."""
+    """Host = uri-host [ ":" port ] (RFC 9110 §7.2); an empty Host is legal, too."""
     assert read_host(said) == host
     assert read_target(head_of("GET / HTTP/1.1", f"Host: {said}")).host == host
 
@@ -141,14 +141,14 @@ def test_not_a_host(said: str) -> None:
     with pytest.raises(DecodeError) as caught:
         read_host(said)
     assert caught.value.error_status_hint == 400
-    for target in ("/", "http://localhost/"):  # rule 1: also where it does not decide
+    for target in ("/", "http://localhost/"):  # rule 1: also if the target names the host
         if said == said.strip() and said.isascii():
             with pytest.raises(DecodeError) as caught:
                 read_target(head_of(f"GET {target} HTTP/1.1", f"Host: {said}"))
             assert caught.value.error_status_hint == 400
 
 
-def test_how_often_host_comes() -> None:
+def test_the_number_of_hosts() -> None:
     """Once in HTTP/1.1, at most once in HTTP/1.0 (RFC 9112 §3.2)."""
     missing = "no Host, which HTTP/1.1 requires: Host: localhost"
     for target in ("/", "http://a/"):
@@ -182,8 +182,8 @@ def test_the_path_of_a_bad_request(line: bytes, path: str) -> None:
 
 
 @pytest.mark.parametrize("rest", [b"", b"Host: a\r\n", b"Host: a\r\n\r\n", b"bad\r\n\r\n", b"\0"])
-def test_the_start_line_as_far_as_it_has_come(rest: bytes) -> None:
-    """For the reply to a head that is bad or not whole; a limit holds for it too."""
+def test_an_unfinished_start_line(rest: bytes) -> None:
+    """The reply to a bad or incomplete head needs it; it has a limit, too."""
     reader = HeadReader(max_start_line_size=14)
     assert reader.start_line == b""
     reader.receive_data(b"\r\nGET /")

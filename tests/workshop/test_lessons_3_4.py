@@ -47,7 +47,7 @@ def test_lesson_4(start: Start) -> None:
 def test_lesson_goes_on_until_ctrl_c(number: int, tries: int) -> None:
     """It prints lines to paste, with its port; then Ctrl-C ends it with exit code 0."""
     with serving(LESSONS[number], "--fast", "--port", "0") as (process, lines):
-        begin = lines.index("Now you: the server goes on. In another terminal:")
+        begin = lines.index("Now you: the server is still running. In another terminal:")
         pasted = [line for line in lines[begin:] if line.startswith("  curl ")]
         assert len(pasted) == tries
         match = re.search(r"http://localhost:([0-9]+)/", pasted[0])

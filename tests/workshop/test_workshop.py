@@ -84,7 +84,7 @@ def test_without_standard_input(tmp_path: Path) -> None:
     """`<&-`, as some programs start others: the same as at its end."""
     line = f"{sys.executable} -m workshop reset 1 --dir {tmp_path} <&-"
     done = subprocess.run(["sh", "-c", line], cwd=ROOT, capture_output=True, text=True)
-    question = "Begin exercise 1 anew? Nobody can be asked here: add --yes\n"
+    question = "Start exercise 1 again? There is no terminal to ask on: add --yes\n"
     assert (done.returncode, done.stdout, done.stderr) == (1, "", question)
 
 

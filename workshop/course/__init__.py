@@ -1,11 +1,11 @@
 """The annotated source as pages, at `/course/` and as files.
 
-weave.py     a Python file, taken apart into prose and code
+weave.py     splits a Python file into prose and code
 tree.py      the files that have a page
-links.py     what leads where
+links.py     the targets of links, and of words such as "RFC 9112 §7.1"
 colours.py   code as lines of HTML
 prose.py     Markdown, docstrings and comments as HTML
-shell.py     what all pages share
+shell.py     the frame of every page
 source.py    the page of a module
 pages.py     all pages
 routes.py    the handlers of /course/

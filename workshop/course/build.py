@@ -1,4 +1,4 @@
-"""`workshop course`: where the course's pages are, or all of them as files.
+"""`workshop course`: print the address of the course's pages, or write them as files.
 
 $ workshop course --build DIR
 212 pages in DIR: open DIR/index.html
@@ -17,10 +17,14 @@ __all__ = ["build", "main"]
 
 
 def build(folder: Path, tree: Tree | None = None) -> int:
-    """Write all pages under a folder, over what is there. Returns how many.
+    """Write all pages into a folder; existing files are overwritten. Returns the number of pages.
+
+    Args:
+        folder: created if it does not exist.
+        tree: the files that have pages; by default this project's.
 
     Raises:
-        OSError: it cannot be written to.
+        OSError: a file cannot be written.
     """
     pages = Pages(tree or Tree(), live=False)
     for name in pages.names:
@@ -28,7 +32,7 @@ def build(folder: Path, tree: Tree | None = None) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(pages.page(name) or "", encoding="utf-8")
     for name, file in FILES.items():
-        if name != "panel.js":  # no server, no panel
+        if name != "panel.js":  # the panel needs a server
             (folder / name).write_bytes(file.read_bytes())
     return len(pages.names)
 
@@ -42,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     if options.build is None:
         print("`workshop` serves the course at http://localhost:8000/course/")
-        print("To have it as files: workshop course --build DIR")
+        print("To write it as files: workshop course --build DIR")
         return 0
     folder = Path(options.build)
     try:

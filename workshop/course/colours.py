@@ -2,8 +2,9 @@
 
     return b"0"   ->   <span class="k">return</span> <span class="s">b&quot;0&quot;</span>
 
-A few classes are enough, and names, operators and brackets have none: a page of code is calm when
-most of it is ink. Nothing here writes a style attribute; the pages' policy would not allow it.
+A few classes are enough. Names, operators and brackets have none: a page of code is calm if most of
+it has one colour. Style attributes are never written, because the pages' Content-Security-Policy
+forbids them.
 """
 
 from functools import cache
@@ -51,16 +52,16 @@ LANGUAGES = {
 
 
 def language_of(name: str) -> str:
-    """The language of a file, by its name."""
+    """The language of a file, as a Markdown fence names it."""
     return LANGUAGES.get(PurePosixPath(name).suffix, "text")
 
 
 def highlight(code: str, language: str) -> list[str]:
-    """One piece of HTML for each line of the code, without line ends.
+    """The code as HTML, one string for each line, without line ends.
 
     Args:
-        code: any text. Nothing in it can become markup.
-        language: as a Markdown fence names it; one that nobody knows is plain text.
+        code: any text; all of it is escaped.
+        language: as a Markdown fence names it; code in an unknown language is plain text.
     """
     source = "".join(line.rstrip("\r\n") + "\n" for line in split_lines(code))
     lines = [""]
@@ -77,7 +78,7 @@ def highlight(code: str, language: str) -> list[str]:
 
 @cache
 def _class(kind: Any) -> str:
-    """Of the kind of a token, or of the nearest that it is a kind of."""
+    """The CSS class of a token's kind, or of its nearest ancestor that has a class."""
     return next((CLASSES[each] for each in reversed(kind.split()) if each in CLASSES), "")
 
 

@@ -1,13 +1,13 @@
-"""What leads where: from a word in prose, from a link, from a file to those that speak of it.
+"""The targets of links: of words in prose, of Markdown links, and between files.
 
-    RFC 9112 §7.1              the standard's own text, at that section
-    §9.2.6                     of the standard that was named last
-    `routes.py`, head.py       the page of that module, as seen from the file that says so
-    test_fast_path             the test's page, at that function
+    RFC 9112 §7.1              the text of the standard, at that section
+    §9.2.6                     the same for the standard that was named last
+    `routes.py`, head.py       the page of that module, as seen from the file with the word
+    test_fast_path             the page of the test, at that function
     ../../protocol/sse.py#id   the page, at that region, class or function
 
-A lesson links to code, and the code's page says which lessons do; code names a test, and the test's
-page says which modules it imports: each way is found from the other.
+Links work in both directions. A lesson links to code, and the page of the code lists the lessons
+that link to it. Code names a test, and the page of the test lists the modules that it imports.
 """
 
 import posixpath
@@ -19,10 +19,10 @@ import msgspec
 
 from .tree import FENCE, Tree
 
-__all__ = ["INDEX", "Links", "Standard", "Target"]
+__all__ = ["INDEX", "LinkTarget", "Links", "Standard"]
 
 INDEX = "index"
-"""The name of the page of contents, which is no file."""
+"""The name of the page of contents, which is not made from a file."""
 
 WORD = re.compile(
     r"""
@@ -55,27 +55,28 @@ HTML_SECTIONS = {
 }
 
 
-class Target(msgspec.Struct, frozen=True):
-    """A place in the course: a page, and what of it."""
+class LinkTarget(msgspec.Struct, frozen=True):
+    """A page of the course, and perhaps an anchor on it."""
 
     page: str
     fragment: str = ""
 
 
 class Standard:
-    """Which standard a passage speaks of, so that a section alone (`§7.1`) leads somewhere.
+    """The standard that a passage is about, so that a section alone (`§7.1`) can be a link.
 
     Args:
-        said: the text that comes before it, such as the module's docstring. If that names one
-            standard and no other, the passage is about it.
+        context: text that comes before the passage, such as the module's docstring. If it names
+            exactly one standard, the passage is about that one.
     """
 
-    def __init__(self, said: str = "") -> None:
-        named = {match["rfc"] or "html" for match in WORD.finditer(said) if _names_standard(match)}
+    def __init__(self, context: str = "") -> None:
+        matches = filter(_names_standard, WORD.finditer(context))
+        named = {match["rfc"] or "html" for match in matches}
         self._last = named.pop() if len(named) == 1 else ""
 
     def url(self, match: re.Match[str]) -> str | None:
-        """Where a match of `WORD` leads, if it names a section or a standard."""
+        """The URL for a match of `WORD`; None if it names neither a section nor a standard."""
         if _names_standard(match):
             self._last = match["rfc"] or "html"
         section = match["rfc_section"] or match["html_section"] or match["section"]
@@ -92,7 +93,7 @@ def _names_standard(match: re.Match[str]) -> bool:
 
 
 class Links:
-    """The links of a tree, as it is now."""
+    """The links in the files of a tree, as the files are now."""
 
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
@@ -117,47 +118,49 @@ class Links:
                 if target is not None and not target.page.endswith(".md"):
                     self.lessons.setdefault(target.page, []).append((lesson, target.fragment))
 
-    def href(self, page: str, target: Target) -> str:
-        """The relative URL that leads from a page to a target."""
+    def href(self, page: str, target: LinkTarget) -> str:
+        """The relative URL from a page to a target."""
         if page == target.page and target.fragment:
             return "#" + quote(target.fragment)
         path = posixpath.relpath(target.page, posixpath.dirname(page) or ".") + ".html"
         return quote(path) + (f"#{quote(target.fragment)}" if target.fragment else "")
 
-    def resolve(self, page: str, href: str) -> Target | None:
-        """What a relative link in a file means: the page that it names, or a folder's."""
+    def resolve(self, page: str, href: str) -> LinkTarget | None:
+        """The target of a relative link in a file: a file's page, or a folder's README or entry in
+        the contents. None if there is no such file or folder."""
         path, _, fragment = unquote(href).partition("#")
         if not path:
-            return Target(page, fragment)
+            return LinkTarget(page, fragment)
         name = posixpath.normpath(posixpath.join(posixpath.dirname(page), path))
         if name in self.tree:
-            return Target(name, fragment)
+            return LinkTarget(name, fragment)
         readme = f"{name}/README.md"
         if readme in self.tree:
-            return Target(readme, fragment)
+            return LinkTarget(readme, fragment)
         if any(each.startswith(name + "/") for each in self.tree.names):
-            return Target(INDEX, name)
+            return LinkTarget(INDEX, name)
         return None
 
     def word(self, page: str, match: re.Match[str], standard: Standard) -> str | None:
-        """The URL that a match of `WORD` on a page leads to."""
+        """The URL for a match of `WORD` on a page, or None."""
         if test := match["test"]:
             target = self.test(test)
             return self.href(page, target) if target else None
         if file := match["file"]:
             name = self.file(page, file)
-            return self.href(page, Target(name)) if name and name != page else None
+            return self.href(page, LinkTarget(name)) if name and name != page else None
         return standard.url(match)
 
-    def test(self, name: str) -> Target | None:
-        """A test by its function's name, or by its file's without `.py`."""
+    def test(self, name: str) -> LinkTarget | None:
+        """A test, found by the name of its function, or of its file without `.py`."""
         if name in self._tests:
-            return Target(self._tests[name], name)
+            return LinkTarget(self._tests[name], name)
         files = self._by_basename.get(name + ".py", [])
-        return Target(files[0]) if len(files) == 1 else None
+        return LinkTarget(files[0]) if len(files) == 1 else None
 
     def file(self, page: str, path: str) -> str | None:
-        """A file that is named on a page: beside it, else above, else the only one so named."""
+        """A file that a page names: in the page's folder, in a folder above it, or otherwise
+        anywhere, if only one file has this name."""
         folder = posixpath.dirname(page)
         while True:
             name = posixpath.normpath(posixpath.join(folder, path))
@@ -173,14 +176,14 @@ class Links:
         ]
         return found[0] if len(found) == 1 else None
 
-    def written(self, page: str) -> Iterator[tuple[str, Target | None]]:
-        """The links in a Markdown file that do not leave the clone, and what they mean."""
+    def written(self, page: str) -> Iterator[tuple[str, LinkTarget | None]]:
+        """The relative links in a Markdown file, with their targets."""
         for href in LINK.findall(FENCE.sub("", self.tree.text(page))):
             if not re.match(r"[a-z]+:", href):
                 yield href, self.resolve(page, href)
 
     def _imports(self, name: str) -> Iterator[str]:
-        """The project's files that a module imports: `from .body import Body` is body.py."""
+        """The project's files that a module imports: `from .body import Body` imports body.py."""
         package = posixpath.dirname(name).split("/")
         for dots, module, names, plain in IMPORT.findall(self.tree.text(name)):
             base = package[: len(package) + 1 - len(dots)] if dots else []

@@ -1,17 +1,17 @@
-"""A lesson's live panel: press Run, and the server that brought the page answers.
+"""A lesson's live panel: press Run, and the server of this page answers a request.
 
     GET /chat/你好  [Run]
     200: 1843 bytes in 74 reads, 2.41 s, complete
-    (the wire pane: what the server sent, byte by byte, and what came)
+    (the wire pane: the bytes that the server sent, and the bytes that arrived)
 
-`panel.js` does it, with the chat page's own wire pane.
+`panel.js` sends the requests, and shows the answers in the chat page's wire pane.
 """
 
 from html import escape
 
 __all__ = ["NO_PANEL", "panel"]
 
-# Each is a route of servers.chat; a POST has a body.
+# Each is a route of servers.chat, with the body of its request.
 CHUNKED, EVENTS, COMPLETION = "GET /", "GET /chat/你好", "POST /v1/chat/completions"
 REQUESTS = {
     CHUNKED: "",
@@ -20,7 +20,7 @@ REQUESTS = {
     "GET /chat/hello?fault=rst@5": "",
 }
 FIRST_REQUEST = {1: CHUNKED, 2: CHUNKED, 3: CHUNKED, 5: COMPLETION, 6: COMPLETION, 12: COMPLETION}
-"""By lesson; the others begin with an event stream."""
+"""The request that a lesson's panel offers first; in all other lessons it is EVENTS."""
 
 HEAD = '<section id="-live" class="live">\n<h2>Live</h2>\n'
 
@@ -28,11 +28,15 @@ NO_PANEL = HEAD + (
     "<p>Start <code>workshop</code> and read this page at "
     "<code>http://localhost:8000/course/</code>: there it can ask the server.</p>\n</section>\n"
 )
-"""In its place on a page that no server brings."""
+"""The text in place of the panel on a page without a server."""
 
 
 def panel(lesson: int) -> str:
-    """The panel of a lesson, by its number."""
+    """The HTML of a lesson's panel.
+
+    Args:
+        lesson: number of the lesson.
+    """
     first = FIRST_REQUEST.get(lesson, EVENTS)
     options = "".join(
         f'<option value="{escape(request)}" data-body="{escape(body)}"'
@@ -40,10 +44,10 @@ def panel(lesson: int) -> str:
         for request, body in REQUESTS.items()
     )
     return (
-        f"{HEAD}<p>Ask the server that brought you this page, and see what it answers, as it comes."
+        f"{HEAD}<p>Send a request to the server of this page, and see each byte as it arrives."
         '</p>\n<noscript><p class="note">This needs JavaScript; the commands above do not.</p>'
         '</noscript>\n<form>\n<label for="-request">Request</label> '
         f'<select id="-request">{options}</select>\n<button>Run</button>\n</form>\n'
         '<p class="status" role="status"></p>\n<section class="pane" hidden></section>\n'
-        '<pre class="came" tabindex="0" aria-label="What came" hidden></pre>\n</section>\n'
+        '<pre class="came" tabindex="0" aria-label="Received" hidden></pre>\n</section>\n'
     )

@@ -1,18 +1,18 @@
 """The pages of the course as HTML.
 
-    index                        what there is
-    workshop/03_…/README.md      a lesson: prose, code where a link stands for it, a live panel
+    index                        the contents
+    workshop/03_…/README.md      a lesson: prose, excerpts of code, a live panel
     protocol/chunked.py          a module: prose on the left, code on the right (source.py)
     servers/page/style.css       any other file: its lines
 
-Links are relative, so the same pages are served at `/course/` and written to a folder. They load
-one stylesheet, a lesson also a script, and nothing from elsewhere.
+Links are relative, so the same pages can be served at `/course/` and written to a folder. A page
+loads one stylesheet, and a lesson also a script. Nothing is loaded from other sites.
 """
 
 import posixpath
 from html import escape
 
-from .links import INDEX, Links, Target
+from .links import INDEX, Links, LinkTarget
 from .live import NO_PANEL, panel
 from .prose import Heading, Prose
 from .shell import TITLE, article, link, shell
@@ -22,19 +22,19 @@ from .tree import Tree
 __all__ = ["ORDER", "Pages"]
 
 ORDER = "workshop/READING.md"
-"""Read the source in this order: its links say which page comes after which."""
+"""The reading order of the source: the order of this file's links is the order of the pages."""
 
 
 END = "read-on"
-"""The heading with which a lesson ends."""
+"""The anchor of the heading with which each lesson ends."""
 
 
 class Pages:
-    """Writes the pages of a tree.
+    """Makes the pages of a tree.
 
     Args:
         tree: the files.
-        live: the pages are served by the chat server, which answers their panels.
+        live: whether the chat server serves the pages, so that it can answer the live panels.
     """
 
     def __init__(self, tree: Tree, *, live: bool) -> None:
@@ -43,7 +43,8 @@ class Pages:
         self._read()
 
     def refresh(self) -> None:
-        """Look at the files again. A page may show parts of many, so all are written anew."""
+        """Look for changed files. If there are any, all pages are made again, because one page may
+        show parts of many files."""
         if self.tree.refresh():
             self._read()
 
@@ -55,11 +56,11 @@ class Pages:
 
     @property
     def names(self) -> list[str]:
-        """Of all pages."""
+        """The names of all pages."""
         return [INDEX, *self.tree.names]
 
     def page(self, name: str) -> str | None:
-        """A whole page, or None if there is none of that name."""
+        """The HTML of a page, or None if there is no page with that name."""
         if name not in self._written:
             if name != INDEX and name not in self.tree:
                 return None
@@ -83,22 +84,22 @@ class Pages:
             main = source_page(name, self.links, self._prose)
         else:
             main = file_page(name, self.links)
-        place = self._sequence.index(name)
-        beside = [("prev", self._sequence[place - 1])] if place else []
-        beside += [("next", each) for each in self._sequence[place + 1 : place + 2]]
+        index = self._sequence.index(name)
+        neighbours = [("prev", self._sequence[index - 1])] if index else []
+        neighbours += [("next", each) for each in self._sequence[index + 1 : index + 2]]
         return shell(
             self.links,
             name,
             title,
             main,
-            beside=beside,
+            neighbours=neighbours,
             order=ORDER if ORDER in self.tree else "",
             live=self._live,
             files=files,
         )
 
     def _in_order(self) -> list[str]:
-        """Contents, lessons, the reading order and what it names, then all the rest."""
+        """All pages: contents, lessons, the reading order, the files it names, all others."""
         order = [INDEX, *self.tree.lessons]
         if ORDER in self.tree:
             order.append(ORDER)
@@ -121,13 +122,13 @@ class Pages:
         html = (
             f"<h1>{TITLE}</h1>\n"
             '<p class="lead">From <code>yield</code> to the pixel: the lessons, and the annotated '
-            "source of all that they run, with prose on the left and code on the right.</p>\n"
+            "source of everything they run, with prose on the left and code on the right.</p>\n"
             f'<h2 id="lessons">Lessons</h2>\n<ol class="lessons">\n{lessons}</ol>\n'
             f'<h2 id="more">More to read</h2>\n<ul>\n{documents}</ul>\n'
         )
         headings = [Heading("lessons", "Lessons"), Heading("more", "More to read")]
         for folder, names in self._folders().items():
-            title = f"{folder}/" if folder else "beside them"
+            title = f"{folder}/" if folder else "at the top"
             depth = folder.count("/")
             if folder and not depth:
                 headings.append(Heading(folder, title, is_code=True))
@@ -139,7 +140,7 @@ class Pages:
         return article(html, headings)
 
     def _folders(self) -> dict[str, list[str]]:
-        """The files that are no Markdown, by folder; also folders that hold only folders."""
+        """The files other than Markdown, by folder; also folders that hold only folders."""
         folders: dict[str, list[str]] = {}
         for name in self.tree.names:
             folder = posixpath.dirname(name)
@@ -148,30 +149,30 @@ class Pages:
             files = folders.setdefault(posixpath.dirname(name), [])
             if not name.endswith(".md"):
                 files.append(name)
-        places = ["protocol", "servers", "clients", "workshop", "tests"]
+        order = ["protocol", "servers", "clients", "workshop", "tests"]
         return dict(
             sorted(
                 folders.items(),
                 key=lambda item: (
-                    places.index(item[0].split("/")[0]) if item[0].split("/")[0] in places else 9,
+                    order.index(item[0].split("/")[0]) if item[0].split("/")[0] in order else 9,
                     item[0],
                 ),
             )
         )
 
     def _row(self, name: str) -> str:
-        said = self._prose.inline(INDEX, self.tree.summary(name))
+        summary = self._prose.inline(INDEX, self.tree.summary(name))
         base = f"<code>{escape(posixpath.basename(name))}</code>"
         lines = self.tree.text(name).count("\n")
-        where = link(self.links, INDEX, Target(name), base)
-        return f"<dt>{where} <small>{lines}</small></dt><dd>{said}</dd>\n"
+        file = link(self.links, INDEX, LinkTarget(name), base)
+        return f"<dt>{file} <small>{lines}</small></dt><dd>{summary}</dd>\n"
 
     def _link(self, name: str, text: str) -> str:
-        return link(self.links, INDEX, Target(name), escape(text))
+        return link(self.links, INDEX, LinkTarget(name), escape(text))
 
 
 def _before_the_end(html: str, headings: list[Heading], live: str) -> tuple[str, list[Heading]]:
-    """A lesson with its live panel, which stands before what to read next."""
+    """A lesson with its live panel, inserted before the last section (what to read next)."""
     last = next((n for n, each in enumerate(headings) if each.anchor == END), len(headings))
     before, heading, after = html.partition(f'<h2 id="{END}">')
     headings = [*headings[:last], Heading("-live", "Live"), *headings[last:]]
@@ -179,6 +180,6 @@ def _before_the_end(html: str, headings: list[Heading], live: str) -> tuple[str,
 
 
 def _idea(title: str) -> str:
-    """A lesson's title without its number, which the list has."""
+    """A lesson's title without its number, because the list shows the number."""
     idea = title.partition(": ")[2] or title
     return idea[:1].upper() + idea[1:]

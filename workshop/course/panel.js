@@ -1,11 +1,11 @@
 /*
- * A lesson's live panel: the reader presses Run, the server that brought the page answers, and the
- * bytes are shown as each read of the body brings them.
+ * A lesson's live panel: the reader presses Run, the server of this page answers, and each read of
+ * the body is shown as it arrives.
  *
  *     fetch -> opened(response) -> received(bytes), received(bytes), ... -> ended(kind)
  *
- * What the server has recorded, the wire pane shows by its layers; else the bytes are shown as
- * text. A character cut in two by a read waits for its other half.
+ * If the server has recorded its answer, the wire pane shows the bytes by layer. Otherwise the bytes
+ * are shown as text, and half a character at the end of a read waits for its other half.
  */
 
 import { wirePane } from "/page/wire.js";
@@ -15,7 +15,7 @@ const form = find(".live form");
 const button = find(".live form button");
 const received = find(".live .came");
 
-// Longer text makes a slow page, and nobody reads it here.
+// Longer text would make the page slow, and nobody would read it here.
 const MAX_SHOWN = 200_000;
 
 const pane = wirePane(find(".live .pane"));
@@ -46,7 +46,7 @@ async function run() {
   running = null;
 }
 
-/** Resolves when the body is whole. */
+/** Resolves when the whole body has arrived. */
 async function ask(option, signal) {
   const [method, path] = option.value.split(" ");
   const body = option.dataset.body || undefined;
@@ -74,7 +74,7 @@ async function ask(option, signal) {
   }
 }
 
-/** Not every browser can iterate a stream. */
+/** Iterates a stream, also in browsers that cannot iterate one themselves. */
 async function* pieces(stream) {
   const reader = stream.getReader();
   for (;;) {

@@ -1,15 +1,15 @@
 """Prose as HTML: Markdown pages, docstrings and comments, with their links.
 
-    # Lesson 3: a chunk …       an `h1`, and a line in the page's table of contents
-    [it](../a.py#receive)       a link; alone in its paragraph, that code itself
+    # Lesson 3: a chunk …       an `h1`, and an entry in the page's table of contents
+    [it](../a.py#receive)       a link; alone in its paragraph, an excerpt of that code
     RFC 9112 §7.1               a link to the RFC's section
         6\\r\\n                   an indented sample is code
 
 The rules this file keeps:
 
-1. Nothing that a file says becomes markup: HTML in Markdown is text, an address that is not
-   http(s) is no link, and a picture is a link to it, for a page loads nothing from elsewhere.
-2. Prose in code is not Markdown by profession: `*` and `_` are themselves there, and so is `\\`.
+1. No text in a file becomes markup: HTML in Markdown is text, an address that is not http(s) is not
+   a link, and an image becomes a link to it, because a page loads nothing from other sites.
+2. Comments and docstrings are not full Markdown: `*`, `_` and `\\` have no special meaning in them.
 """
 
 import re
@@ -23,12 +23,12 @@ from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 
 from .colours import highlight, language_of
-from .links import WORD, Links, Standard, Target
-from .weave import Span, split_lines
+from .links import WORD, Links, LinkTarget, Standard
+from .weave import LineRange, split_lines
 
 __all__ = ["Heading", "Prose", "code_lines", "slug"]
 
-# Google's form of docstring, as this project writes it.
+# The sections of a docstring in Google's style, as this project writes them.
 FIELDS = re.compile(
     r"^(Args|Attributes|Returns|Raises|Yields):\n((?:[ ]{4}.*(?:\n|\Z)|[ ]*\n)+)", re.MULTILINE
 )
@@ -38,24 +38,24 @@ FIELD = re.compile(
 
 
 class Heading(msgspec.Struct, frozen=True):
-    """A line of a page's table of contents."""
+    """An entry of a page's table of contents."""
 
     anchor: str
     text: str
     is_code: bool = False
 
 
-class State(msgspec.Struct):
-    """What the renderer knows while it writes one passage."""
+class RenderState(msgspec.Struct):
+    """The state of the renderer for one passage."""
 
     page: str
     standard: Standard
     headings: list[Heading] = []
-    open_links: list[str] = []  # the end tags of the links that are open
+    open_links: list[str] = []  # end tags of the open links
 
 
 class Prose:
-    """Writes the prose of a tree's pages."""
+    """Renders the prose of a tree's pages."""
 
     def __init__(self, links: Links) -> None:
         self.links = links
@@ -63,21 +63,21 @@ class Prose:
         self._comments = self._parser().disable(["emphasis", "escape", "entity", "lheading"])
 
     def page(self, name: str) -> tuple[str, list[Heading]]:
-        """A Markdown file as HTML, and its headings but the first."""
-        state = State(name, Standard())
+        """A Markdown file as HTML, and its headings except the first."""
+        state = RenderState(name, Standard())
         tokens = self._pages.parse(self.links.tree.text(name), {"state": state})
         tokens = list(self._with_code(tokens, state))
         return self._render(self._pages, tokens, state), state.headings
 
     def comment(self, page: str, text: str, context: str = "") -> str:
-        """What docstrings and comments say, as HTML.
+        """A docstring or comment as HTML.
 
         Args:
-            page: the file that they stand in.
-            text: as `Block.text` has it.
-            context: the module's docstring, for a section of the standard that it is about.
+            page: the file that it is in.
+            text: its text, as in `Block.text`.
+            context: the module's docstring: it names the standard to which "§7.1" refers.
         """
-        state = State(page, Standard(context))
+        state = RenderState(page, Standard(context))
         html, end = "", 0
         for fields in FIELDS.finditer(text):
             html += self._markdown(text[end : fields.start()], state)
@@ -86,14 +86,16 @@ class Prose:
         return html + self._markdown(text[end:], state)
 
     def inline(self, page: str, text: str) -> str:
-        """One line of prose, as HTML without a paragraph."""
-        return self._inline(text, State(page, Standard()))
+        """One line of prose as HTML, without a `p` element."""
+        return self._inline(text, RenderState(page, Standard()))
 
-    def excerpt(self, page: str, target: Target, caption: str) -> str | None:
-        """The code that a link means, with its place; None if there is none.
+    def excerpt(self, page: str, target: LinkTarget, caption: str) -> str | None:
+        """The code at a link's target, with its file and lines; None if the target does not exist.
 
         Args:
-            caption: HTML.
+            page: the page that shows it.
+            target: a region, class, function or line.
+            caption: a caption, as HTML.
         """
         tree = self.links.tree
         span = tree.span(target.page, target.fragment)
@@ -103,7 +105,7 @@ class Prose:
         marks = tree.woven(target.page).marks
         numbers = [number for number in range(span.first, span.last + 1) if number not in marks]
         code = split_lines(tree.text(target.page))
-        # The margin that all of it has is left out, also where it stands inside a string's span.
+        # The common margin is removed, also if it is inside a `span` of a multi-line string.
         margin = min(
             (len(line) - len(line.lstrip(" ")) for n in numbers if (line := code[n - 1]).strip()),
             default=0,
@@ -139,19 +141,19 @@ class Prose:
             parser.add_render_rule(name, _method(rule))
         return parser
 
-    def _render(self, parser: MarkdownIt, tokens: Sequence[Token], state: State) -> str:
+    def _render(self, parser: MarkdownIt, tokens: Sequence[Token], state: RenderState) -> str:
         html: str = parser.renderer.render(tokens, parser.options, {"state": state})
         return html
 
-    def _markdown(self, text: str, state: State) -> str:
+    def _markdown(self, text: str, state: RenderState) -> str:
         tokens = self._comments.parse(_indent_samples(text), {"state": state})
         return self._render(self._comments, tokens, state)
 
-    def _inline(self, text: str, state: State) -> str:
+    def _inline(self, text: str, state: RenderState) -> str:
         return self._render(self._comments, self._comments.parseInline(text, {}), state)
 
-    def _fields(self, title: str, text: str, state: State) -> str:
-        """`Args:` and the like: a list of names and what each of them is."""
+    def _fields(self, title: str, text: str, state: RenderState) -> str:
+        """A section such as `Args:` as a list of names, each with its description."""
         html = f'<p class="label">{title}</p>\n<dl>\n'
         for name, what in FIELD.findall(text):
             names = ", ".join(f"<code>{escape(each)}</code>" for each in name.split(", ") if each)
@@ -159,8 +161,8 @@ class Prose:
             html += f"<dd>{self._inline(' '.join(what.split()), state)}</dd>\n"
         return html + "</dl>\n"
 
-    def _with_code(self, tokens: Sequence[Token], state: State) -> Iterator[Token]:
-        """A paragraph that is one link to a piece of code becomes that code."""
+    def _with_code(self, tokens: Sequence[Token], state: RenderState) -> Iterator[Token]:
+        """Replace each paragraph that consists of one link to code by that code."""
         skip = 0
         for index, token in enumerate(tokens):
             if skip:
@@ -173,7 +175,7 @@ class Prose:
             else:
                 yield token
 
-    def _code_instead(self, paragraph: Sequence[Token], state: State) -> str | None:
+    def _code_instead(self, paragraph: Sequence[Token], state: RenderState) -> str | None:
         links = [token for token in paragraph if token.type in ("link_open", "link_close")]
         if len(links) != 2 or links != [paragraph[0], paragraph[-1]]:
             return None
@@ -181,15 +183,15 @@ class Prose:
         if target is None or not target.fragment or target.page.endswith(".md"):
             return None
         words = Token("inline", "", 0, children=list(paragraph[1:-1]))
-        state.open_links.append("")  # these words stand in a link
+        state.open_links.append("")  # the caption is inside a link: its words must not become links
         caption = self._render(self._pages, [words], state)
         state.open_links.pop()
         return self.excerpt(state.page, target, caption)
 
-    # ---- One rule for each kind of token that is not written as usual
+    # ---- One rule for each kind of token that is not rendered in the default way
 
-    def _words(self, text: str, state: State) -> str:
-        """A text with the links that its words are."""
+    def _words(self, text: str, state: RenderState) -> str:
+        """A text as HTML, with links for words such as `RFC 9112` or a file's name."""
         html, end = "", 0
         for match in WORD.finditer(text):
             url = self.links.word(state.page, match, state.standard)
@@ -199,10 +201,10 @@ class Prose:
                 end = match.end()
         return html + escape(text[end:])
 
-    def _text(self, token: Token, state: State) -> str:
+    def _text(self, token: Token, state: RenderState) -> str:
         return self._words(token.content, state)
 
-    def _code_inline(self, token: Token, state: State) -> str:
+    def _code_inline(self, token: Token, state: RenderState) -> str:
         html = f"<code>{escape(token.content)}</code>"
         match = WORD.fullmatch(token.content)
         if match is None or state.open_links or not (match["file"] or match["test"]):
@@ -210,16 +212,16 @@ class Prose:
         url = self.links.word(state.page, match, state.standard)
         return f'<a href="{escape(url)}">{html}</a>' if url else html
 
-    def _sample(self, token: Token, state: State) -> str:
+    def _sample(self, token: Token, state: RenderState) -> str:
         return f"<pre><code>{self._words(token.content, state)}</code></pre>\n"
 
-    def _fence(self, token: Token, state: State) -> str:
+    def _fence(self, token: Token, state: RenderState) -> str:
         language = token.info.strip() or "text"
         html = "\n".join(highlight(token.content, language))
         kind = ' class="console"' if language == "console" else ""
         return f"<pre{kind}><code>{html}\n</code></pre>\n"
 
-    def _heading(self, token: Token, state: State) -> str:
+    def _heading(self, token: Token, state: RenderState) -> str:
         if token.tag == "h1":
             return "<h1>"
         taken = {heading.anchor for heading in state.headings}
@@ -230,7 +232,7 @@ class Prose:
         state.headings.append(Heading(anchor, text))
         return f'<{token.tag} id="{escape(anchor)}">'
 
-    def _link_open(self, token: Token, state: State) -> str:
+    def _link_open(self, token: Token, state: RenderState) -> str:
         href = str(token.attrs["href"])
         if not re.match(r"https?://", href):
             target = None if re.match(r"[\w.+-]*:", href) else self.links.resolve(state.page, href)
@@ -238,17 +240,17 @@ class Prose:
         state.open_links.append("</a>" if href else "</span>")
         return f'<a href="{escape(href)}">' if href else "<span>"
 
-    def _link_close(self, token: Token, state: State) -> str:
+    def _link_close(self, token: Token, state: RenderState) -> str:
         return state.open_links.pop()
 
-    def _cell(self, token: Token, state: State) -> str:
-        # Markdown-it would write a style attribute, which the policy forbids.
+    def _cell(self, token: Token, state: RenderState) -> str:
+        # By default a style attribute would be written, but the Content-Security-Policy forbids it.
         right = "text-align:right" in str(token.attrs.get("style", ""))
         return f'<{token.tag} class="right">' if right else f"<{token.tag}>"
 
 
 def _method(rule: Any) -> Any:
-    """A rule as the renderer calls it: as a method of itself, with more than a rule here needs."""
+    """Adapt a rule to the renderer, which passes itself and more arguments than a rule needs."""
 
     def render(
         renderer: Any, tokens: Sequence[Token], index: int, options: OptionsDict, env: Any
@@ -263,7 +265,7 @@ def _method(rule: Any) -> Any:
 
 
 def _indent_samples(text: str) -> str:
-    """Paragraphs that are indented a little, as samples in comments are, indented enough."""
+    """Indent samples far enough for Markdown: in comments they are indented by 2 or 3 spaces."""
     return re.sub(
         r"(?:(?<=\n\n)|\A)(?: {2,3}\S.*(?:\n|\Z)(?: +.*(?:\n|\Z))*)",
         lambda sample: re.sub(r"(?m)^", "    ", sample[0].rstrip("\n")) + "\n",
@@ -271,14 +273,14 @@ def _indent_samples(text: str) -> str:
     )
 
 
-def _lines(span: Span) -> str:
+def _lines(span: LineRange) -> str:
     if span.first == span.last:
         return f"line {span.first}"
     return f"lines {span.first}–{span.last}"
 
 
 def slug(text: str) -> str:
-    """A heading's anchor, as GitHub makes it."""
+    """The anchor of a heading, as GitHub makes it."""
     return re.sub(r"[^\w\- ]", "", text.lower()).strip().replace(" ", "-")
 
 
@@ -286,12 +288,12 @@ def code_lines(lines: Sequence[tuple[int, str]], anchors: Mapping[int, str] | No
     """Highlighted lines as a box of code, each with its number.
 
     Args:
-        lines: (number, HTML).
-        anchors: where other anchors than `L12` are to stand; None for no anchors at all.
+        lines: pairs of a line's number and its HTML.
+        anchors: the HTML of further anchors beside `L12`, by line number; None for no anchors.
     """
     html = ""
     for number, line in lines:
-        place = "" if anchors is None else f' id="L{number}" href="#L{number}" tabindex="-1"'
+        anchor = "" if anchors is None else f' id="L{number}" href="#L{number}" tabindex="-1"'
         extra = (anchors or {}).get(number, "")
-        html += f'<a class="n"{place} data-n="{number}"></a>{extra}{line}\n'
+        html += f'<a class="n"{anchor} data-n="{number}"></a>{extra}{line}\n'
     return f'<pre class="lines"><code>{html}</code></pre>'

@@ -2,8 +2,8 @@
 
     servers.chat.routes(…, pages=course_routes())    GET /course/protocol/chunked.py.html
 
-A page is written when it is asked for, in a thread: taking a file apart takes a while, and the
-server's other streams go on meanwhile. It is written again when any file has changed.
+A page is made when a client asks for it, in a thread, because to split a file takes some time and
+the server's other streams must not wait. It is made again after any file has changed.
 """
 
 from pathlib import Path, PurePosixPath
@@ -29,7 +29,7 @@ HEADERS = (
 )
 
 FILES = {path.name: path for path in (HERE / "style.css", HERE / "panel.js", PAGE / "icon.svg")}
-"""What the pages load, by name."""
+"""The files that the pages load, by name."""
 
 
 def course_routes(tree: Tree | None = None) -> dict[str, Handler]:
@@ -58,7 +58,7 @@ def course_routes(tree: Tree | None = None) -> dict[str, Handler]:
         if suffix == ".html":
             text = await trio.to_thread.run_sync(write, path, limiter=one_at_a_time)
         elif await trio.to_thread.run_sync(write, f"{path}.html", limiter=one_at_a_time):
-            # A file's own name, as somebody types it.
+            # The name of a file without .html, as a reader may type it.
             return moved(f"/course/{quote(path)}.html")
         if text is None:
             return Reply("404 Not Found\n\nThe course has no such page: see /course/\n", 404)

@@ -1,18 +1,18 @@
-"""What all pages share: the frame around them, links, and tables of contents.
+"""Shared by all pages: the frame around them, links, and tables of contents.
 
     skip link · the course · reading order · chat page
     the page
     ← before · after →
 
-Every text that comes from a file goes through `escape` on its way in here. The frame's own anchors
-begin with a dash, as no heading and no name in Python does.
+Every text from a file is escaped. The frame's own anchors begin with a dash, because no heading's
+anchor and no name in Python begins with one.
 """
 
 import posixpath
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from .links import INDEX, Links, Target
+from .links import INDEX, Links, LinkTarget
 from .prose import Heading
 
 __all__ = ["TITLE", "article", "contents", "crumbs", "link", "shell"]
@@ -20,13 +20,20 @@ __all__ = ["TITLE", "article", "contents", "crumbs", "link", "shell"]
 TITLE = "Every byte of a streamed answer"
 
 
-def link(links: Links, page: str, target: Target, html: str) -> str:
-    """A link from a page to another place of the course."""
+def link(links: Links, page: str, target: LinkTarget, html: str) -> str:
+    """A link from a page to another page of the course.
+
+    Args:
+        links: the links of the tree.
+        page: the page with the link.
+        target: the page and the anchor that it leads to.
+        html: the text of the link, as HTML.
+    """
     return f'<a href="{escape(links.href(page, target))}">{html}</a>'
 
 
 def contents(headings: Sequence[Heading]) -> str:
-    """A page's table of contents, if it has enough of them."""
+    """A page's table of contents; "" for fewer than two headings."""
     if len(headings) < 2:
         return ""
     items = "".join(
@@ -39,20 +46,26 @@ def contents(headings: Sequence[Heading]) -> str:
 
 
 def article(html: str, headings: Sequence[Heading]) -> str:
-    """A page of text, with its table of contents beside it where there is room."""
+    """A page of text, with its table of contents beside it if the window is wide enough."""
     return (
         f'<main id="-main" class="sheet">\n{contents(headings)}<article>\n{html}</article>\n</main>'
     )
 
 
 def crumbs(links: Links, page: str) -> str:
-    """A file's page begins with its path: each folder leads to its place in the contents."""
+    """The path of a file, as the head of its page; each folder links to its entry in the contents.
+
+    Args:
+        links: the links of the tree.
+        page: name of the page.
+    """
     html = ""
     folder = ""
     for part in posixpath.dirname(page).split("/"):
         folder = posixpath.join(folder, part)
         if part:
-            html += link(links, page, Target(INDEX, folder), f"<code>{escape(part)}</code>") + " / "
+            code = f"<code>{escape(part)}</code>"
+            html += link(links, page, LinkTarget(INDEX, folder), code) + " / "
     name = escape(posixpath.basename(page))
     return f'<p class="crumbs">{html}</p>\n<h1><code>{name}</code></h1>\n'
 
@@ -63,7 +76,7 @@ def shell(
     title: str,
     main: str,
     *,
-    beside: Iterable[tuple[str, str]],
+    neighbours: Iterable[tuple[str, str]],
     order: str,
     live: bool,
     files: Iterable[str],
@@ -71,22 +84,24 @@ def shell(
     """A whole page.
 
     Args:
-        page: its name.
-        title: of the window, as text.
-        main: its `main` element.
-        beside: (rel, page): the one before, and the one after.
-        order: the page that says in which order to read, or "".
-        live: it is served, with the chat page beside it.
-        files: scripts and style sheets that it loads.
+        links: the links of the tree.
+        page: name of the page.
+        title: title of the window, as text.
+        main: the `main` element, as HTML.
+        neighbours: the pages before and after it, as pairs of "prev" or "next" and a name.
+        order: name of the page with the reading order, or "".
+        live: whether a server serves the page, together with the chat page.
+        files: scripts and style sheets that the page loads.
     """
     top = posixpath.relpath(".", posixpath.dirname(page) or ".")
     language = "zh-CN" if page.endswith(".zh-CN.md") else "en"
-    places = link(links, page, Target(order), "Reading order") if order else ""
-    places += '<a href="/">Chat page</a>' if live else ""
+    others = link(links, page, LinkTarget(order), "Reading order") if order else ""
+    others += '<a href="/">Chat page</a>' if live else ""
+    home = link(links, page, LinkTarget(INDEX), TITLE)
     steps = "".join(
-        f'<a rel="{rel}" href="{escape(links.href(page, Target(other)))}">'
+        f'<a rel="{rel}" href="{escape(links.href(page, LinkTarget(other)))}">'
         f"{escape(_short_title(links, other))}</a>"
-        for rel, other in beside
+        for rel, other in neighbours
     )
     loads = "".join(
         f'<script type="module" src="{top}/{file}"></script>\n'
@@ -101,8 +116,8 @@ def shell(
         f'<link rel="icon" href="{top}/icon.svg">\n'
         f"{loads}</head>\n<body>\n"
         '<a class="skip" href="#-main">Skip to the text</a>\n'
-        f'<header>{link(links, page, Target(INDEX), TITLE)}<nav aria-label="Places">{places}</nav>'
-        f'</header>\n{main}\n<footer><nav aria-label="Before and after">{steps}</nav></footer>\n'
+        f'<header>{home}<nav aria-label="Places">{others}</nav></header>\n'
+        f'{main}\n<footer><nav aria-label="Before and after">{steps}</nav></footer>\n'
         "</body>\n</html>\n"
     )
 

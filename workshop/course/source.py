@@ -1,9 +1,9 @@
-"""The page of a Python module: what it says on the left, what it does on the right.
+"""The page of a Python module: its prose on the left, its code on the right.
 
-A row is a section of the file (weave.py). Its prose names the class or function that begins there,
-says which lessons show it, and then what the docstring and the comments say. Its code has the
-numbers of the file, each an anchor: `#L120`. So have classes and functions
-(`#ChunkedDecoder.receive_data`), regions, and the titles that comments give (`#the-request`).
+Each row is a section of the file (weave.py). On the left it has the name of the class or function
+that begins there, the lessons that show it, and its docstring and comments. On the right it has the
+code with the line numbers of the file, each an anchor: `#L120`. Classes and functions
+(`#ChunkedDecoder.receive_data`), regions, and titles in comments (`#the-request`) are anchors, too.
 """
 
 import posixpath
@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from html import escape
 
 from .colours import highlight, language_of
-from .links import Links, Target
+from .links import Links, LinkTarget
 from .prose import Heading, Prose, code_lines, slug
 from .shell import contents, crumbs, link
-from .weave import Kind, Section, Woven
+from .weave import LineKind, Section, Woven
 
 __all__ = ["file_page", "source_page"]
 
@@ -23,13 +23,13 @@ def source_page(name: str, links: Links, prose: Prose) -> str:
     """The `main` element of a Python module's page."""
     woven = links.tree.woven(name)
     sections = [section for section in woven.sections if not section.is_empty]
-    intro = said = ""
+    intro = docstring = ""
     for block in sections[0].blocks if sections and not sections[0].has_code else ():
-        said += block.text + "\n\n"
-    if said.strip():
-        intro = prose.comment(name, said)
+        docstring += block.text + "\n\n"
+    if docstring.strip():
+        intro = prose.comment(name, docstring)
         del sections[0]
-    page = _SourcePage(name, links, prose, woven, sections, said)
+    page = _SourcePage(name, links, prose, woven, sections, docstring)
     rows = "".join(map(page.row, sections))
     facts = "".join(f"<li>{fact}</li>\n" for fact in _facts(name, links))
     return (
@@ -40,7 +40,7 @@ def source_page(name: str, links: Links, prose: Prose) -> str:
 
 
 def file_page(name: str, links: Links) -> str:
-    """The `main` element of any other file's page: its lines."""
+    """The `main` element for any other file: its lines, highlighted."""
     lines = highlight(links.tree.text(name), language_of(name))
     regions = links.tree.woven(name).regions
     anchors = {span.first: _anchor(region) for region, span in regions.items()}
@@ -53,13 +53,13 @@ def file_page(name: str, links: Links) -> str:
 
 
 class _SourcePage:
-    """Writes the rows of one page; no anchor twice.
+    """Makes the rows of one page; no anchor is used twice.
 
     Args:
-        context: what the module's docstring says.
+        context: the module's docstring.
 
     Attributes:
-        headings: of the table of contents: titles, and what is public.
+        headings: entries of the table of contents: titles, and public names.
     """
 
     def __init__(
@@ -90,14 +90,14 @@ class _SourcePage:
         self.headings: list[Heading] = []
 
     def row(self, section: Section) -> str:
-        said = self._title(section) + self._heading(section)
+        prose = self._title(section) + self._heading(section)
         shown: list[tuple[int, str]] = []
         for block in section.blocks:
-            if block.kind is Kind.CODE:
+            if block.kind is LineKind.CODE:
                 numbers = range(block.first, block.first + len(block.lines))
                 shown += [(number, self._lines[number - 1]) for number in numbers]
             elif block.text:
-                said += self._prose.comment(self._name, block.text, self._context)
+                prose += self._prose.comment(self._name, block.text, self._context)
         while shown and not shown[0][1].strip():
             del shown[0]
         while shown and not shown[-1][1].strip():
@@ -105,7 +105,7 @@ class _SourcePage:
         anchor = f' id="{escape(section.name)}"' if section.name else ""
         code = code_lines(shown, self._anchors) if shown else ""
         return (
-            f'<section{anchor}>\n<div class="prose">{said}</div>\n'
+            f'<section{anchor}>\n<div class="prose">{prose}</div>\n'
             f'<div class="code">{code}</div>\n</section>\n'
         )
 
@@ -120,7 +120,8 @@ class _SourcePage:
         return f'<h2 id="{escape(anchor)}">{escape(section.title)}</h2>\n'
 
     def _heading(self, section: Section) -> str:
-        """The name of what begins here, and the lessons that show a part of this section."""
+        """The name of the class or function that begins here, and the lessons that show a part of
+        this section."""
         html = ""
         if name := section.name:
             parent, _, short = name.rpartition(".")
@@ -140,7 +141,7 @@ class _SourcePage:
 
 
 def _facts(name: str, links: Links) -> list[str]:
-    """What a file has to do with others."""
+    """The relations of a file to others: its lessons, imports, users and tests."""
     facts = [f"{links.tree.text(name).count(chr(10))} lines"]
     lessons = dict.fromkeys(lesson for lesson, _ in links.lessons.get(name, ()))
     if lessons:
@@ -161,14 +162,14 @@ def _facts(name: str, links: Links) -> list[str]:
 
 
 def _lesson(links: Links, page: str, lesson: str) -> str:
-    return link(links, page, Target(lesson), f"lesson {links.tree.lesson(lesson)}")
+    return link(links, page, LinkTarget(lesson), f"lesson {links.tree.lesson(lesson)}")
 
 
 def _file(links: Links, page: str, name: str) -> str:
-    """A file by the shortest name that is clear: its own, beside the page, else its path."""
+    """A link to a file: its name if it is in the page's folder, otherwise its path."""
     beside = posixpath.dirname(page) == posixpath.dirname(name)
     shown = posixpath.basename(name) if beside else name
-    return link(links, page, Target(name), f"<code>{escape(shown)}</code>")
+    return link(links, page, LinkTarget(name), f"<code>{escape(shown)}</code>")
 
 
 def _anchor(name: str) -> str:

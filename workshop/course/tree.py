@@ -1,11 +1,11 @@
-"""The files that have a page, and what is in them now.
+"""The files that have a page, and their current contents.
 
     README.md                                   workshop/READING.md
     workshop/03_http_chunked/README.md          protocol/chunked.py
     servers/page/sse.js                         tests/protocol/test_chunked.py
 
-A page's name is the file's path in the clone. The names are a table made by looking through the
-five folders; a request is looked up in it, and no path is ever built from a request.
+A page's name is the file's path in the clone. The names are collected from the five folders into a
+table. The path of a request is looked up in that table, and never used as a path of a file.
 """
 
 import os
@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from .weave import Span, Woven, find_regions, read_docstring, split_lines, weave
+from .weave import LineRange, Woven, find_regions, read_docstring, split_lines, weave
 
 __all__ = ["ROOT", "Tree"]
 
@@ -25,17 +25,17 @@ FOLDERS = ("workshop", "protocol", "servers", "clients")
 IN_A_CLONE = ("README.md", "LICENSE", "pyproject.toml", ".ci/run")
 SUFFIXES = {".py", ".md", ".js", ".mjs", ".css", ".html", ".json", ".c", ".cfg", ".conf"}
 MAX_SIZE = 60_000
-"""Bytes. A larger file has no page: it is data."""
+"""Bytes. A larger file is data, and has no page."""
 
-# `workshop solution` shows it to whoever has found one.
+# Solutions have no page: `workshop solution` shows one to learners who have finished an exercise.
 SPOILER = re.compile(r"workshop/\d\d_\w+/(?:solution|wrong_\w+)\.py")
 LESSON = re.compile(r"workshop/(\d\d)_\w+/README\.md")
 HEADING = re.compile(r"^# +(.+)$", re.MULTILINE)
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 
 
-class Stamp(NamedTuple):
-    """Tells one state of a file from another."""
+class FileVersion(NamedTuple):
+    """The version of a file: it differs after each change."""
 
     mtime_ns: int
     size: int
@@ -45,26 +45,26 @@ class Tree:
     """The files under a root folder.
 
     Args:
-        root: a clone, or the folder that the packages are installed in.
+        root: a clone, or the folder in which the packages are installed.
     """
 
     def __init__(self, root: Path = ROOT) -> None:
         self.root = root
-        self._stamps: dict[str, Stamp] = {}
+        self._stamps: dict[str, FileVersion] = {}
         self._texts: dict[str, str] = {}
         self._woven: dict[str, Woven] = {}
         self.refresh()
 
     @property
     def names(self) -> list[str]:
-        """All pages, in the order of the folders, and by name in each."""
+        """The names of all pages, in the order of the folders, sorted by name in each folder."""
         return list(self._stamps)
 
     def __contains__(self, name: object) -> bool:
         return name in self._stamps
 
     def refresh(self) -> bool:
-        """Look at the files again. Returns whether anything has changed."""
+        """Look for changed files. Returns whether any file has changed."""
         stamps = dict(self._look())
         changed = stamps.items() ^ self._stamps.items()
         for name, _ in changed:
@@ -74,14 +74,15 @@ class Tree:
         return bool(changed)
 
     def text(self, name: str) -> str:
-        """What is in a file, its line ends as they are."""
+        """The text of a file, with its own line ends."""
         if name not in self._texts:
             data = (self.root / name).read_bytes()
             self._texts[name] = data.decode(errors="backslashreplace")
         return self._texts[name]
 
     def woven(self, name: str) -> Woven:
-        """A file taken apart. One that is not Python has regions (`// region NAME`) at most."""
+        """A file, split into its sections. A file that is not Python has only regions
+        (`// region NAME`)."""
         if name not in self._woven:
             text = self.text(name)
             if name.endswith(".py"):
@@ -94,27 +95,27 @@ class Tree:
             self._woven[name] = woven
         return self._woven[name]
 
-    def span(self, name: str, fragment: str) -> Span | None:
-        """The lines that a link's fragment means: a region, a class or function, or `L12`."""
+    def span(self, name: str, fragment: str) -> LineRange | None:
+        """The lines for the fragment of a link: a region, a class or function, or `L12`."""
         woven = self.woven(name)
         line = re.fullmatch(r"L([1-9][0-9]{0,5})", fragment)
         if line and int(line[1]) <= len(split_lines(woven.text)):
-            return Span(int(line[1]), int(line[1]))
+            return LineRange(int(line[1]), int(line[1]))
         return woven.regions.get(fragment) or woven.definitions.get(fragment)
 
     def title(self, name: str) -> str:
-        """A Markdown page's heading; of any other file, its name."""
+        """The heading of a Markdown file; for any other file, its name."""
         if name.endswith(".md") and (heading := HEADING.search(FENCE.sub("", self.text(name)))):
             return re.sub(r"[`*]", "", heading[1])
         return name
 
     def summary(self, name: str) -> str:
         """The first paragraph of a module's docstring."""
-        said = read_docstring(self.text(name)) if name.endswith(".py") else ""
-        return said.partition("\n\n")[0]
+        docstring = read_docstring(self.text(name)) if name.endswith(".py") else ""
+        return docstring.partition("\n\n")[0]
 
     def lesson(self, name: str) -> int | None:
-        """The number of the lesson whose README this is."""
+        """The number of the lesson, if this file is a lesson's README; otherwise None."""
         match = LESSON.fullmatch(name)
         return int(match[1]) if match else None
 
@@ -122,7 +123,7 @@ class Tree:
     def lessons(self) -> list[str]:
         return [name for name in self.names if self.lesson(name)]
 
-    def _look(self) -> Iterator[tuple[str, Stamp]]:
+    def _look(self) -> Iterator[tuple[str, FileVersion]]:
         in_a_clone = (self.root / "pyproject.toml").is_file()
         for name in IN_A_CLONE if in_a_clone else ():
             yield from self._stamp(name)
@@ -134,10 +135,10 @@ class Tree:
                     if posixpath.splitext(file)[1] in SUFFIXES:
                         yield from self._stamp(f"{folder}/{file}")
 
-    def _stamp(self, name: str) -> Iterator[tuple[str, Stamp]]:
+    def _stamp(self, name: str) -> Iterator[tuple[str, FileVersion]]:
         try:
             status = os.stat(f"{self.root}/{name}")
-        except OSError:  # it has just gone
+        except OSError:  # it has just been deleted
             return
         if 0 < status.st_size <= MAX_SIZE and not SPOILER.fullmatch(name):
-            yield name, Stamp(status.st_mtime_ns, status.st_size)
+            yield name, FileVersion(status.st_mtime_ns, status.st_size)

@@ -1,19 +1,19 @@
-'''A Python file as a course page: prose on the left, code on the right, and not a byte lost.
+'''Splits a Python file into prose and code for its course page, without losing a byte.
 
     # A comment on lines of its own.        prose, and a new section
     def feed(data):                         code
-        """What a docstring says."""        prose, beside the function that it is about
-        # region name                       a mark: lessons pull what follows in by that name
+        """A docstring."""                  prose, beside its function
+        # region name                       a mark: lessons show the lines after it by that name
         return data + b"""not prose"""      code, whatever it looks like
         # endregion
 
 The rules this file keeps:
 
-1. Every line stands in exactly one block, in order: the blocks joined are the file
+1. Every line is in exactly one block, in order: the blocks together are the file
    (test_weaving_loses_nothing).
-2. What is prose the grammar decides (`ast`, `tokenize`), never how a line looks. A docstring or
-   comment that shares a line with code is code.
-3. A file that is no Python at the moment, for somebody is just writing it, is one block of code.
+2. Python's grammar (`ast`, `tokenize`) decides which lines are prose, never the look of a line. A
+   docstring or comment that shares a line with code is code.
+3. A file that is not valid Python (perhaps its author is editing it) is one block of code.
 '''
 
 import ast
@@ -29,9 +29,9 @@ import msgspec
 
 __all__ = [
     "Block",
-    "Kind",
+    "LineKind",
+    "LineRange",
     "Section",
-    "Span",
     "Woven",
     "find_regions",
     "read_docstring",
@@ -40,8 +40,8 @@ __all__ = [
 ]
 
 
-class Kind(enum.Enum):
-    """What a line is."""
+class LineKind(enum.Enum):
+    """The kind of a line."""
 
     CODE = "code"
     COMMENT = "comment"
@@ -50,28 +50,28 @@ class Kind(enum.Enum):
 
 
 class Block(msgspec.Struct, frozen=True):
-    """Lines of one kind that follow each other.
+    """Consecutive lines of one kind.
 
     Args:
-        kind: of all of them.
-        first: the number of the first line; a file begins with line 1.
-        lines: with their line ends, as they stand in the file.
-        text: what prose says, as Markdown, without quotes, escapes and number signs.
+        kind: the kind of all these lines.
+        first: number of the first line; a file begins with line 1.
+        lines: the lines as in the file, with their line ends.
+        text: the text of prose, as Markdown, without quotes, escapes and number signs.
     """
 
-    kind: Kind
+    kind: LineKind
     first: int
     lines: tuple[str, ...]
     text: str = ""
 
 
 class Section(msgspec.Struct):
-    """One row of a page: a piece of prose and the code that it is about.
+    """One row of a page: some prose, and the code that it is about.
 
     Args:
-        blocks: in the order of the file.
-        name: of the class or function that begins here, if one does.
-        title: a comment such as `# ---- The request` gives the passage one.
+        blocks: its blocks, in the order of the file.
+        name: name of the class or function that begins here, or "".
+        title: the words of a comment such as `# ---- The request`, or "".
     """
 
     blocks: list[Block] = []
@@ -88,45 +88,44 @@ class Section(msgspec.Struct):
 
     @property
     def has_code(self) -> bool:
-        return any(
-            block.kind is Kind.CODE and any(map(str.strip, block.lines)) for block in self.blocks
-        )
+        code = (block.lines for block in self.blocks if block.kind is LineKind.CODE)
+        return any(line.strip() for lines in code for line in lines)
 
     @property
     def is_empty(self) -> bool:
-        return not self.has_code and all(block.kind is Kind.CODE for block in self.blocks)
+        return not self.has_code and all(block.kind is LineKind.CODE for block in self.blocks)
 
 
-class Span(msgspec.Struct, frozen=True):
-    """The lines first to last of a file, both included."""
+class LineRange(msgspec.Struct, frozen=True):
+    """The lines of a file from `first` to `last`, both included."""
 
     first: int
     last: int
 
 
 class Woven(msgspec.Struct):
-    """A Python file, taken apart.
+    """A Python file, split into sections.
 
     Args:
-        text: all of it, as it is.
-        sections: in order.
-        definitions: classes and functions by their qualified names, with their decorators.
-        regions: what stands between `# region NAME` and `# endregion`, without these.
+        text: the whole text.
+        sections: its sections, in order.
+        definitions: the lines of classes and functions, with decorators, by qualified name.
+        regions: the lines between `# region NAME` and `# endregion`, by name.
         marks: the numbers of the lines that begin or end a region.
-        problems: what is wrong with the regions, a line each.
+        problems: mistakes in the marks of regions, one string each.
     """
 
     text: str
     sections: list[Section] = []
-    definitions: dict[str, Span] = {}
-    regions: dict[str, Span] = {}
+    definitions: dict[str, LineRange] = {}
+    regions: dict[str, LineRange] = {}
     marks: set[int] = set()
     problems: list[str] = []
 
 
 LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 
-# Comments for machines stay in the code. A title is `# ---- words`, perhaps with a rule after it.
+# Comments for tools are code. A title is `# ---- words`, perhaps with dashes after the words.
 DIRECTIVE = re.compile(r"#(?:!|\s*(?:noqa|type:|fmt:|pragma|ruff:|mypy:|-\*-))")
 TITLE = re.compile(r"-{3,} (.*?)[ -]*")
 MARK = re.compile(r"(?:#|//)\s*(?:region\s+([A-Za-z][\w-]*)|endregion)\s*")
@@ -137,7 +136,7 @@ ASSIGNMENT = (ast.Assign, ast.AnnAssign)
 
 
 def split_lines(text: str) -> list[str]:
-    r"""The lines as Python counts them, each with its end: \n, \r\n or \r, and nothing else.
+    r"""The lines as Python counts them, each with its end: only \n, \r\n and \r end a line.
 
     `str.splitlines` would also cut at a form feed, and at U+2028 inside a string.
     """
@@ -145,7 +144,7 @@ def split_lines(text: str) -> list[str]:
 
 
 def weave(text: str) -> Woven:
-    """Take a Python file apart. What does not parse is one block of code."""
+    """Split a Python file into sections. A file that cannot be parsed is one block of code."""
     lines = split_lines(text)
     plain = [line.rstrip("\r\n") for line in lines]
     if plain:
@@ -153,11 +152,11 @@ def weave(text: str) -> Woven:
     source = "".join(line + "\n" for line in plain)
     woven = Woven(text)
     try:
-        with warnings.catch_warnings(action="ignore"):  # "\d" is the author's to mend
+        with warnings.catch_warnings(action="ignore"):  # such as an invalid escape "\d"
             module = ast.parse(source)
         comments = _comments(source)
     except (SyntaxError, ValueError, RecursionError, tokenize.TokenError):
-        woven.sections = [Section([Block(Kind.CODE, 1, tuple(lines))])] if lines else []
+        woven.sections = [Section([Block(LineKind.CODE, 1, tuple(lines))])] if lines else []
         return woven
     starts = _find_definitions(module, woven.definitions)
     docstrings = _docstrings(module, plain, starts)
@@ -167,22 +166,23 @@ def weave(text: str) -> Woven:
 
 
 def read_docstring(text: str) -> str:
-    """The module's docstring, without reading further than that."""
+    """The module's docstring; the rest of the text is not read. "" if there is none."""
     tokens = tokenize.generate_tokens(io.StringIO(text.removeprefix("\ufeff")).readline)
     ignored = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE)
     try:
         first = next(token for token in tokens if token.type not in ignored)
-        said = ast.literal_eval(first.string) if first.type == tokenize.STRING else ""
+        value = ast.literal_eval(first.string) if first.type == tokenize.STRING else ""
     except (SyntaxError, ValueError, tokenize.TokenError):
         return ""
-    return inspect.cleandoc(said) if isinstance(said, str) else ""
+    return inspect.cleandoc(value) if isinstance(value, str) else ""
 
 
 def find_regions(woven: Woven, comments: Mapping[int, str]) -> None:
-    """Note the regions that comments mark, and what is wrong with them.
+    """Find the regions that comments mark, and mistakes in these marks.
 
     Args:
-        comments: those on lines of their own, by line number.
+        woven: gets the regions, the marks and the problems.
+        comments: the comments on lines of their own, by line number.
     """
     regions, problems = woven.regions, woven.problems
     opened: list[tuple[str, int]] = []
@@ -197,7 +197,7 @@ def find_regions(woven: Woven, comments: Mapping[int, str]) -> None:
             opened.append((name, number))
         elif opened:
             name, start = opened.pop()
-            regions.setdefault(name, Span(start + 1, number - 1))
+            regions.setdefault(name, LineRange(start + 1, number - 1))
             if number == start + 1:
                 problems.append(f"line {start}: region {name} is empty")
         else:
@@ -206,7 +206,7 @@ def find_regions(woven: Woven, comments: Mapping[int, str]) -> None:
 
 
 def _comments(source: str) -> dict[int, str]:
-    """The comments that have a line for themselves."""
+    """The comments on lines of their own, by line number."""
     return {
         token.start[0]: token.string
         for token in tokenize.generate_tokens(io.StringIO(source).readline)
@@ -216,10 +216,10 @@ def _comments(source: str) -> dict[int, str]:
     }
 
 
-def _find_definitions(module: ast.Module, found: dict[str, Span]) -> dict[int, str]:
-    """Note all classes and functions. Returns the lines at which a section begins, and its name.
+def _find_definitions(module: ast.Module, found: dict[str, LineRange]) -> dict[int, str]:
+    """Find all classes and functions. Returns the lines at which a section begins, with its name.
 
-    What is defined inside a function has a name, `routes.home`, and no section.
+    A definition inside a function has a name, such as `routes.home`, but not a section of its own.
     """
     starts: dict[int, str] = {}
 
@@ -231,8 +231,8 @@ def _find_definitions(module: ast.Module, found: dict[str, Span]) -> dict[int, s
                 continue
             name = prefix + node.name
             first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
-            new = name not in found  # a property's setter is not
-            found.setdefault(name, Span(first, node.end_lineno or first))
+            new = name not in found  # False for a property's setter
+            found.setdefault(name, LineRange(first, node.end_lineno or first))
             if not inside_function:
                 starts[first] = name if new else ""
             look(node, name + ".", inside_function or not isinstance(node, ast.ClassDef))
@@ -244,9 +244,9 @@ def _find_definitions(module: ast.Module, found: dict[str, Span]) -> dict[int, s
 def _docstrings(
     module: ast.Module, lines: list[str], starts: dict[int, str]
 ) -> dict[int, tuple[int, str]]:
-    """Docstrings that have their lines for themselves: {first line: (last line, text)}.
+    """Docstrings on lines of their own: {first line: (last line, text)}.
 
-    A string after an assignment in a module or class documents that: together they are a section.
+    A string after an assignment in a module or class documents it: both together are a section.
     """
     found: dict[int, tuple[int, str]] = {}
     for scope in ast.walk(module):
@@ -285,17 +285,18 @@ def _blocks(
         first = number
         if number in docstrings:
             last, text = docstrings[number]
-            yield Block(Kind.DOCSTRING, first, tuple(lines[first - 1 : last]), text)
+            yield Block(LineKind.DOCSTRING, first, tuple(lines[first - 1 : last]), text)
             number = last + 1
         elif number in comments and MARK.fullmatch(comments[number]):
-            yield Block(Kind.MARK, first, (lines[first - 1],))
+            yield Block(LineKind.MARK, first, (lines[first - 1],))
             number += 1
         elif number in comments:
-            said = []
+            words = []
             while (comment := comments.get(number)) and not MARK.fullmatch(comment):
-                said.append(comment[1:].removeprefix(" ").rstrip())
+                words.append(comment[1:].removeprefix(" ").rstrip())
                 number += 1
-            yield Block(Kind.COMMENT, first, tuple(lines[first - 1 : number - 1]), "\n".join(said))
+            text = "\n".join(words)
+            yield Block(LineKind.COMMENT, first, tuple(lines[first - 1 : number - 1]), text)
         else:
             number += 1
             while not (
@@ -305,32 +306,32 @@ def _blocks(
                 or number in docstrings
             ):
                 number += 1
-            yield Block(Kind.CODE, first, tuple(lines[first - 1 : number - 1]))
+            yield Block(LineKind.CODE, first, tuple(lines[first - 1 : number - 1]))
 
 
 def _sections(blocks: Iterator[Block], starts: dict[int, str]) -> list[Section]:
     sections = [Section()]
-    complete = False  # nothing more may be added to the last one
+    complete = False  # no more blocks may be added to the last section
     for block in blocks:
         title = TITLE.fullmatch(block.text.partition("\n")[0])
         section = sections[-1]
-        ends_region = block.kind is Kind.MARK and "endregion" in block.lines[0]
-        begins_region = block.kind is Kind.MARK and not ends_region
+        ends_region = block.kind is LineKind.MARK and "endregion" in block.lines[0]
+        begins_region = block.kind is LineKind.MARK and not ends_region
         before = section.blocks[-1].kind if section.blocks else None
         if section.blocks and (
             complete
-            or (section.has_code and block.kind is Kind.COMMENT and before is Kind.CODE)
+            or (section.has_code and block.kind is LineKind.COMMENT and before is LineKind.CODE)
             or (section.has_code and block.first in starts)
-            or (title and block.kind is Kind.COMMENT)
+            or (title and block.kind is LineKind.COMMENT)
             or (begins_region and not section.is_empty)
         ):
             section = Section()
             sections.append(section)
-        if title and block.kind is Kind.COMMENT:
+        if title and block.kind is LineKind.COMMENT:
             section.title = title[1]
             block = msgspec.structs.replace(block, text=block.text.partition("\n")[2])
         section.name = section.name or starts.get(block.first, "")
         section.blocks.append(block)
-        # A module's docstring stands alone; and what follows a region is not in it.
-        complete = ends_region or (block.kind is Kind.DOCSTRING and len(sections) == 1)
+        # A module's docstring is a section of its own, and a section ends where a region ends.
+        complete = ends_region or (block.kind is LineKind.DOCSTRING and len(sections) == 1)
     return sections if sections[0].blocks else []

@@ -1,11 +1,11 @@
-"""The exercises: found, checked, and judged in words.
+"""The exercise runner, and the code that the lessons' programs share.
 
-    learn.py      the exercises, one after the other, checked on each save
+    learn.py      `workshop learn`: the exercises in order, checked on each save
     commands.py   the same as plain commands: list, check, hint, solution, reset
-    exercises.py  where the exercises are, and what each one's check says
-    checking.py   a check in a process of its own
-    check_kit.py  what the checks share: tokens that a check releases, waits that end
-    verdict.py    what a check found, with a caret under the first wrong byte
+    exercises.py  finds the exercises, and runs the check of one
+    checking.py   runs a check in a process of its own
+    check_kit.py  tools for the checks: tokens that a check releases, waits with a deadline
+    verdict.py    prints the result of a check, with a caret under the first wrong byte
     progress.py   the learner's own folder
-    lesson.py     what the lessons' programs share: their server, names for its bytes, a quiet end
+    lesson.py     the lessons' programs: their server, labels for its bytes, a quiet end
 """

@@ -1,7 +1,8 @@
-"""What the checks of the exercises share: tokens that the check releases, and waits that end.
+"""Tools for the checks of the exercises: tokens that a check releases, and waits with a deadline.
 
-A check owns the model. It releases token 2 only when the bytes of token 1 have come, so an answer
-that holds bytes back cannot pass, however fast the machine is; nothing sleeps, nothing is timed:
+A check controls the model. It releases token 2 only when the bytes of token 1 have arrived, so an
+answer that holds bytes back cannot pass, however fast the machine is. No check sleeps, and none
+measures time:
 
     async def check(exercise: ModuleType, lab: Lab) -> None:
         source = lab.tokens("你", "好")
@@ -10,15 +11,17 @@ that holds bytes back cannot pass, however fast the machine is; nothing sleeps, 
             for token in source.release_each():
                 await lab.receive_until(ours, token.encode(), f"the bytes of {source}")
 
-A wait that takes longer than `DEADLINE` is a `Failure` that says what did not come: "waited 2 s for
-the bytes of token 2, '好': the answer holds them back".
+A wait longer than `DEADLINE` raises a `Failure` that names the missing bytes: "waited 2 s for the
+bytes of token 2, '好': the answer holds them back".
 
 The rules this file keeps:
 
-1. Whatever the exercise does, a check ends, in success or in a `Failure`.
-2. All bytes that went to the exercise and came from it are kept, for the learner to look at.
-3. A clock that jumps when every task waits (trio's autojump clock) runs the checks: a deadline that
-   passes costs no time. So a check keeps to one thread: no processes, no `trio.to_thread`.
+1. Whatever the exercise does, its check ends: it passes, or it raises a `Failure`.
+2. All bytes that the exercise was given and returned are kept, so that the learner can look at
+   them.
+3. The checks run on trio's autojump clock. It jumps to the next deadline when every task waits, so
+   a deadline that expires takes no real time. A check must use one thread only: neither processes
+   nor `trio.to_thread`.
 """
 
 from collections.abc import (
@@ -40,7 +43,7 @@ from clients.streams.tcp import ByteStream
 
 __all__ = ["DEADLINE", "Failure", "Lab", "Tokens", "at_a_time", "few", "first_difference"]
 
-DEADLINE = 2.0  # seconds that one wait may take
+DEADLINE = 2.0  # longest time of one wait, in seconds
 
 
 @dataclass(eq=False)
@@ -48,13 +51,14 @@ class Failure(Exception):
     """The exercise does not do what it should.
 
     Args:
-        name: of the mistake, as in the file `wrong_NAME.py`, with hyphens: "decimal-size".
-        message: one sentence, what is wrong.
-        sent: what the exercise was given.
-        received: what it answered.
-        at: offset in `received` of the first wrong byte, where the caret stands; None: no caret.
-        rule: what it breaks, and where that is written: "chunk-size counts bytes (RFC 9112 §7.1)".
-        redo: a command that shows the same by hand.
+        name: name of the mistake, as in the file `wrong_NAME.py`, with hyphens: "decimal-size".
+        message: one sentence that says what is wrong.
+        sent: the bytes that the exercise was given.
+        received: the bytes that it returned.
+        at: offset in `received` of the first wrong byte, where the caret is shown; None for no
+            caret.
+        rule: the broken rule and its source: "chunk-size counts bytes (RFC 9112 §7.1)".
+        redo: a command with which the learner can see the same by hand.
     """
 
     name: str
@@ -71,34 +75,34 @@ class Failure(Exception):
 
 
 def first_difference(received: bytes, expected: bytes) -> int:
-    """The offset of the first byte of `received` that is not the expected one."""
+    """The offset of the first byte at which `received` differs from `expected`."""
     pairs = zip(received, expected, strict=False)
     shorter = min(len(received), len(expected))
     return next((at for at, (one, other) in enumerate(pairs) if one != other), shorter)
 
 
 def few(values: Sequence[object], most: int = 10) -> str:
-    """A list for a message, which shows its first values: "[0, 3, 42, … 1200 in all]"."""
+    """A list for a message, shortened to its first values: "[0, 3, 42, … 1200 in all]"."""
     if len(values) <= most:
         return str(list(values))
     return f"[{', '.join(map(repr, values[:most]))}, … {len(values)} in all]"
 
 
 def at_a_time(size: int) -> str:
-    """How a stream was cut, in words: "2 bytes at a time"."""
+    """The size of a stream's pieces in words: "2 bytes at a time"."""
     return f"{size} bytes at a time" if size > 1 else "one byte at a time"
 
 
 class Tokens:
-    """A model that makes a token when the check has released it and the exercise asks for it.
+    """A model that generates a token when the check has released it and the exercise asks for it.
 
-    The exercise gets `iter(tokens)` or `aiter(tokens)`, which are generators as a model's answer
-    is one. The plain one fails when it is asked too early; the asynchronous one waits.
+    The exercise gets `iter(tokens)` or `aiter(tokens)`, generators like a model's answer. If the
+    exercise asks too early, the plain generator raises a `Failure`; the asynchronous one waits.
 
     Attributes:
-        released: how many tokens the exercise may take by now.
-        made: how many it has taken.
-        closed: a generator of it has ended, or was closed.
+        released: how many tokens the check has released so far.
+        made: how many tokens the exercise has taken.
+        closed: whether one of its generators has ended or was closed.
     """
 
     def __init__(self, tokens: tuple[str, ...], name: str) -> None:
@@ -110,16 +114,16 @@ class Tokens:
         self._change = trio.lowlevel.ParkingLot()
 
     def __str__(self) -> str:
-        """The token released last: "token 2, '好'"."""
+        """The last token released: "token 2, '好'"."""
         return f"token {self.released}, {self._tokens[self.released - 1]!r}"
 
     def release(self, count: int = 1) -> None:
-        """Let the exercise have so many more. The end needs no release."""
+        """Release this many more tokens. The end of the answer needs no release."""
         self.released = min(self.released + count, len(self._tokens))
         self._change.unpark_all()
 
     def release_each(self) -> Iterator[str]:
-        """Release one token at a time: the next when the caller asks for it."""
+        """Release one token at a time, each when the caller asks for it."""
         for token in self._tokens[self.released :]:
             self.release()
             yield token
@@ -134,7 +138,7 @@ class Tokens:
             for number, token in enumerate(self._tokens, 1):
                 if number > self.released:
                     too_early = (
-                        f"the bytes of {self}, came" if self.released else "anybody wanted it"
+                        f"the bytes of {self}, came" if self.released else "a reader needed it"
                     )
                     early = f"token {number} was asked for before {too_early}"
                     raise Failure(self._name, early)
@@ -161,7 +165,7 @@ class Lab:
     """One run of one check.
 
     Attributes:
-        log: all that was given to the exercise ("sent") and came from it ("received"), in order.
+        log: all bytes that the exercise was given ("sent") and returned ("received"), in order.
     """
 
     def __init__(self) -> None:
@@ -169,46 +173,51 @@ class Lab:
 
     @property
     def sent(self) -> bytes:
-        return b"".join(data for way, data in self.log if way == "sent")
+        return b"".join(data for direction, data in self.log if direction == "sent")
 
     @property
     def received(self) -> bytes:
-        return b"".join(data for way, data in self.log if way == "received")
+        return b"".join(data for direction, data in self.log if direction == "received")
 
     def give(self, data: bytes) -> bytes:
-        """Note what the exercise is given; returns it."""
+        """Record bytes that the exercise is given. Returns them."""
         self.log.append(("sent", data))
         return data
 
     def take(self, data: bytes | bytearray) -> bytes:
-        """Note what the exercise answered; returns it.
+        """Record bytes that the exercise has returned. Returns them.
 
         Raises:
-            Failure: "no-bytes", for anything else; the log of it could not be written either.
+            Failure: "no-bytes", if they are not bytes.
         """
         if not isinstance(data, bytes | bytearray):
-            message = f"bytes were due, and this came, of type {type(data).__name__}: {data!r:.40}"
+            message = f"expected bytes, but got {type(data).__name__}: {data!r:.40}"
             raise Failure("no-bytes", message)
         self.log.append(("received", bytes(data)))
         return bytes(data)
 
     def tokens(self, *tokens: str, name: str = "held-back") -> Tokens:
-        """A model's answer, of which nothing is released yet.
+        """A model's answer, of which no token is released yet.
 
         Args:
-            name: of the failure when a plain generator is asked for a token too early.
+            tokens: the tokens of the answer.
+            name: name of the failure if a plain generator is asked for a token too early.
         """
         return Tokens(tokens, name)
 
     def connection(self, size: int = 64 << 10) -> tuple[MemoryStream, MemoryStream]:
-        """Our end and theirs of a connection in memory, which holds `size` bytes each way."""
+        """A connection in memory: the check's end, and the exercise's end.
+
+        Args:
+            size: how many bytes each direction holds before a writer must wait.
+        """
         return memory_pair(size)
 
     @asynccontextmanager
     async def running(
         self, call: Callable[..., Awaitable[object]], *arguments: object
     ) -> AsyncIterator[None]:
-        """Run a function of the exercise beside the block, and stop it at the block's end."""
+        """Run a function of the exercise while the block runs; cancel it at the block's end."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(call, *arguments)
             yield
@@ -218,12 +227,15 @@ class Lab:
     def deadline(
         self, waiting_for: str, *, name: str = "held-back", why: str = ""
     ) -> Iterator[None]:
-        """The block must end within `DEADLINE`.
+        """Fail if the block does not end within `DEADLINE`.
 
         Args:
-            waiting_for: what the failure says of it: "waited 2 s for WAITING_FOR".
-            name: of the failure.
-            why: what the failure adds after a colon.
+            waiting_for: a part of the message: "waited 2 s for WAITING_FOR".
+            name: name of the failure.
+            why: an explanation that the message adds after a colon.
+
+        Raises:
+            Failure: `name`, at the deadline.
         """
         try:
             with trio.fail_after(DEADLINE):
@@ -246,16 +258,20 @@ class Lab:
         name: str = "held-back",
         why: str = "the answer holds them back",
     ) -> bytes:
-        """Receive from the exercise until what came in this call contains `end`.
+        """Receive from the exercise until the bytes received in this call contain `end`.
 
         Args:
-            end: the bytes that must come.
-            waiting_for: their name: "the bytes of token 2, '好'".
-            name: of the failure when they do not come in time.
-            why: what that failure adds after a colon.
+            stream: the check's end of the connection.
+            end: the bytes that must arrive.
+            waiting_for: their description: "the bytes of token 2, '好'".
+            name: name of the failure if they do not arrive in time.
+            why: an explanation that the failure's message adds after a colon.
+
+        Returns:
+            All bytes received in this call.
 
         Raises:
-            Failure: `name`, or "cut-off" when the stream ended first.
+            Failure: `name` at the deadline, or "cut-off" if the stream ends first.
         """
         data = b""
         with self.deadline(waiting_for, name=name, why=why):

@@ -1,14 +1,14 @@
 """The check of a learner's file, in a process of its own: `await run(lesson, path)`.
 
-A learner's file may print, loop for ever, call sys.exit, fill the memory or not be Python at all.
-None of that may harm or hold up the runner, so a child process takes the risk:
+A learner's file may print, loop forever, call sys.exit, fill the memory or not be Python at all.
+None of that may harm or delay the runner, so the check runs in a child process:
 
-    parent   python -P -m workshop.runner.checking 10.0 …/03_http_chunked/check.py …/exercise.py
-    child    its output is the report, one JSON object; what the file prints goes to its errors
-             a thread that Python cannot hold up ends it after 10 seconds, and says at which line
-    parent   kills it when it is cancelled (^C, a newer save), and all that it started
+    parent   python -P -m workshop.runner.checking 10.0 …/03_http_chunked …/exercise.py
+    child    writes the report, one JSON object, to its output; prints of the file go to its errors
+             after 10 seconds a C thread (faulthandler) ends it, and prints the line that is running
+    parent   when cancelled (^C, a newer save), kills the child and all processes it has started
 
-The child has ended, and its report is whole, or the parent says what happened to it instead.
+In the end the parent has the child's complete report, or makes one that says how the child ended.
 """
 
 import faulthandler
@@ -23,27 +23,27 @@ import msgspec
 import trio
 
 from .check_kit import Failure, Lab
-from .exercises import Lesson, judge, leaves
+from .exercises import Lesson, judge, leaf_errors
 
-__all__ = ["SECONDS", "Report", "check", "run"]
+__all__ = ["SECONDS", "CheckReport", "check", "run"]
 
-SECONDS = 10.0  # that one check may take, with the start of its process
-GRACE = 5.0  # more seconds after which the parent ends a child that has not ended itself
-MEMORY = 2 << 30  # bytes of address space: an endless list ends as MemoryError, not as swapping
-OUTPUT_SIZE = 4 << 10  # bytes of the file's own output that are shown: the last ones
+SECONDS = 10.0  # longest time of one check, including the start of its process
+GRACE = 5.0  # seconds after which the parent kills a child that should have ended by itself
+MEMORY = 2 << 30  # bytes of address space: an endless list raises MemoryError before it swaps
+OUTPUT_SIZE = 4 << 10  # how many of the last bytes of the file's own output are shown
 REPORT_SIZE = 16 << 20
-LOG_SIZE = 256 << 10  # bytes each way that `s` can show: the last ones
+LOG_SIZE = 256 << 10  # how many of the last bytes of the log are kept, both directions together
 
 ROOT = Path(__file__).parents[2]
 
 
-class Report(msgspec.Struct):
-    """What a check found.
+class CheckReport(msgspec.Struct):
+    """The result of a check.
 
     Attributes:
-        failure: None when the exercise passes.
-        log: all that went to the exercise ("sent") and came from it ("received").
-        output: what the file printed, its last lines.
+        failure: None if the exercise passes.
+        log: the bytes that the exercise was given ("sent") and returned ("received"), in order.
+        output: the last part of the text that the file has printed.
     """
 
     failure: Failure | None = None
@@ -54,59 +54,66 @@ class Report(msgspec.Struct):
 # ---- the parent
 
 
-async def run(lesson: Lesson, path: Path, seconds: float = SECONDS) -> Report:
-    """Run the lesson's check on a learner's file. Nothing that the file does can raise here.
+async def run(lesson: Lesson, path: Path, seconds: float = SECONDS) -> CheckReport:
+    """Run a lesson's check on a learner's file. Whatever the file does, this does not raise.
 
     Args:
-        seconds: how long it may take.
+        lesson: the lesson whose check is run.
+        path: the learner's file.
+        seconds: longest time of the check.
     """
-    said, printed = Tail(REPORT_SIZE), Tail(OUTPUT_SIZE)
+    answer, printed = PipeTail(REPORT_SIZE), PipeTail(OUTPUT_SIZE)
     command = [sys.executable, "-P", "-X", "utf8", "-m", __name__]
-    places = [*sys.path, str(ROOT)]  # also where the project is only a clone
+    folders = [*sys.path, str(ROOT)]  # ROOT: the project may not be installed
     process = await trio.lowlevel.open_process(
         [*command, str(seconds), str(lesson.folder), str(path)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=path.parent,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(place for place in places if place)},
-        start_new_session=True,  # ^C in the terminal is the parent's to handle
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, folders))},
+        start_new_session=True,  # only the parent handles ^C in the terminal
     )
     assert process.stdout is not None
     assert process.stderr is not None
     try:
         with trio.move_on_after(seconds + GRACE):
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(said.read, process.stdout)
+                nursery.start_soon(answer.read, process.stdout)
                 nursery.start_soon(printed.read, process.stderr)
                 await process.wait()
-                # Something that it has started may hold the pipes open.
+                # A process that the child has started may keep the pipes open.
                 nursery.cancel_scope.deadline = trio.current_time() + 0.5
     finally:
-        end(process)
+        kill(process)
         with trio.CancelScope(shield=True):
             await process.wait()
             await process.stdout.aclose()
             await process.stderr.aclose()
-    report = understood(bytes(said.data), process.returncode, path, seconds)
+    report = read_report(bytes(answer.data), process.returncode, path, seconds)
     report.output = printed.data.decode(errors="backslashreplace")
     return report
 
 
-def check(lesson: Lesson, path: Path, seconds: float = SECONDS) -> Report:
-    """`run` for a caller without trio.
+def check(lesson: Lesson, path: Path, seconds: float = SECONDS) -> CheckReport:
+    """The same as `run`, for a caller that does not run in trio.
 
     Raises:
-        KeyboardInterrupt: ^C; the child is gone.
+        KeyboardInterrupt: on ^C, after the child was killed.
     """
     try:
         return trio.run(run, lesson, path, seconds)
-    except BaseExceptionGroup as group:  # nurseries make one of it
-        raise next(leaves(group)) from None
+    except BaseExceptionGroup as group:  # a nursery wraps every error in a group
+        raise next(leaf_errors(group)) from None
 
 
-class Tail:
-    """The last bytes of a pipe. All of it is read, or a file that prints for ever would stand."""
+class PipeTail:
+    """Reads all of a pipe, and keeps its last bytes. (If it stopped reading, a file that prints
+    forever would block.)
+
+    Args:
+        size: how many bytes it keeps.
+    """
 
     def __init__(self, size: int) -> None:
         self.data = bytearray()
@@ -118,12 +125,12 @@ class Tail:
             del self.data[: -self._size]
 
 
-def end(process: trio.Process) -> None:
-    """Kill the child and whatever it has started."""
+def kill(process: trio.Process) -> None:
+    """Kill the child and all processes it has started."""
     if hasattr(os, "killpg"):
         try:
             os.killpg(process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):  # macOS says EPERM of a zombie
+        except (ProcessLookupError, PermissionError):  # on macOS, EPERM for a zombie
             pass
     else:
         process.kill()
@@ -132,39 +139,39 @@ def end(process: trio.Process) -> None:
 TIMEOUT = re.compile(r'  File "(.*)", line (\d+) in ')
 
 
-def understood(said: bytes, exit_code: int | None, path: Path, seconds: float) -> Report:
-    """The child's report, or what its silence means."""
+def read_report(answer: bytes, exit_code: int | None, path: Path, seconds: float) -> CheckReport:
+    """The child's report; if it has sent none, a report that says how the child ended."""
     try:
-        return msgspec.json.decode(said, type=Report)
+        return msgspec.json.decode(answer, type=CheckReport)
     except msgspec.DecodeError:
         pass
-    if b"Timeout (" in said:
-        frames = TIMEOUT.findall(said.decode(errors="replace"))
+    if b"Timeout (" in answer:
+        frames = TIMEOUT.findall(answer.decode(errors="replace"))
         lines = [line for file, line in frames if file == str(path)]
         where = f"line {lines[0]} was running" if lines else "a wait of the check was running"
-        message = f"no end after {seconds:g} s: {where}. Does a loop never end?"
-        return Report(Failure("endless", message))
+        message = f"it did not end within {seconds:g} s: {where}. Does a loop never end?"
+        return CheckReport(Failure("endless", message))
     if exit_code is not None and exit_code < 0:
-        return Report(Failure("ended", f"the process was ended by signal {-exit_code}"))
-    return Report(Failure("ended", f"the file ended its process, with exit code {exit_code}"))
+        return CheckReport(Failure("ended", f"signal {-exit_code} ended the process"))
+    return CheckReport(Failure("ended", f"the file ended its process, with exit code {exit_code}"))
 
 
 # ---- the child
 
 
 def main(seconds: float, folder: Path, path: Path) -> None:
-    """Judge, and write the report to what was standard output."""
+    """Run the check, and write the report to the original standard output."""
     with os.fdopen(os.dup(1), "wb") as report:
-        os.dup2(2, 1)  # from here on, what the file prints is no report
+        os.dup2(2, 1)  # from here on, prints of the file go to standard error
         faulthandler.dump_traceback_later(seconds, exit=True, file=report)
         limit_memory()
         lab = Lab()
         failure = judge(Lesson(folder), path, lab)
-        data = msgspec.json.encode(Report(failure, last(lab.log)))
+        data = msgspec.json.encode(CheckReport(failure, last_entries(lab.log)))
         faulthandler.cancel_dump_traceback_later()
         report.write(data)
     sys.stdout.flush()
-    os._exit(0)  # at once: threads and exit handlers of the file have no say
+    os._exit(0)  # at once, without the file's threads and exit handlers
 
 
 def limit_memory() -> None:
@@ -175,17 +182,17 @@ def limit_memory() -> None:
     try:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     except (ValueError, OSError):
-        pass  # a lower limit is set already, or the system has none
+        pass  # a lower limit is set already, or the system does not support it
 
 
-def last(log: list[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
-    """The last entries, together no longer than `LOG_SIZE`."""
+def last_entries(log: list[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+    """The last entries, with at most `LOG_SIZE` bytes together."""
     size, kept = 0, []
-    for way, data in reversed(log):
+    for direction, data in reversed(log):
         size += len(data)
         if size > LOG_SIZE:
             break
-        kept.append((way, data))
+        kept.append((direction, data))
     return kept[::-1]
 
 

@@ -1,13 +1,13 @@
-"""The exercises as plain commands, for scripts, screen readers, and terminals that can do nothing.
+"""The exercises as plain commands, for scripts, screen readers and simple terminals.
 
-    workshop list              the exercises, and how far you have come
-    workshop check 3           0 it passes, 1 it does not, 2 there is no such lesson
-    workshop hint 3            one more each time, three in all
+    workshop list              the exercises, and your progress
+    workshop check 3           exit code 0: it passes, 1: it does not, 2: there is no such lesson
+    workshop hint 3            one more hint each time, three in all
     workshop solution 3        once yours passes, or after the third hint
-    workshop reset 3           begin anew
+    workshop reset 3           start the exercise again
 
-Without a number the current lesson is meant. `workshop learn` (`learn.py`) does the same, key by
-key.
+Without a number, a command is about the current lesson. `workshop learn` (`learn.py`) does the same
+with single keys.
 """
 
 import argparse
@@ -21,58 +21,58 @@ from rich.text import Text
 
 from . import checking
 from .exercises import Lesson, lessons
-from .progress import HINTS, Desk, Progress, default_folder
-from .verdict import bytes_seen, verdict
+from .progress import HINTS, Progress, Workspace, default_folder
+from .verdict import exchanged_bytes, verdict
 
 __all__ = ["check", "hint", "list_lessons", "reset", "solution"]
 
 USAGE_ERROR = 2
-WINDOWS = "For Linux and macOS. It may run on Windows, where nobody has tested it."
+WINDOWS = "Made for Linux and macOS. It may run on Windows, but nobody has tested it there."
 
 
 def check(argv: Sequence[str] | None = None) -> int:
-    """`workshop check [N | --all]`. Returns 0, or 1 when an exercise fails."""
+    """`workshop check [N | --all]`. Returns 0, or 1 if an exercise fails."""
     parser = check_parser("check", "Check an exercise. Exit code: 0 it passes, 1 it does not.")
-    parser.add_argument("--all", action="store_true", help="every exercise that you have begun")
+    parser.add_argument("--all", action="store_true", help="check every exercise you have begun")
     parser.add_argument(
-        "--bytes", action="store_true", help="show what went to the exercise and came from it"
+        "--bytes", action="store_true", help="show the bytes the exercise was given and returned"
     )
     return run(parser, argv, _check)
 
 
-def _check(desk: Desk, lesson: Lesson, options: argparse.Namespace) -> int:
+def _check(workspace: Workspace, lesson: Lesson, options: argparse.Namespace) -> int:
     if options.all:
-        return _check_all(desk, options.timeout)
-    progress = desk.read()
+        return _check_all(workspace, options.timeout)
+    progress = workspace.read()
     if options.lesson is None and lesson.number in progress.passed:
         lesson = following(lesson, progress) or lesson
-    path = desk.exercise(lesson)
+    path = workspace.exercise(lesson)
     report = checking.check(lesson, path, options.timeout)
-    desk.checked(lesson, passed=report.failure is None)
+    workspace.checked(lesson, passed=report.failure is None)
     say([heading(lesson), Text(str(path), "dim"), Text(), *verdict(report), Text()])
     if options.bytes:
-        say([*bytes_seen(report), Text()])
+        say([*exchanged_bytes(report), Text()])
     if report.failure:
         if report.log and report.failure.name != "not-begun" and not options.bytes:
-            say([Text(f"The bytes: {desk.command('check', lesson)} --bytes")])
-        say([Text(f"Stuck? {desk.command('hint', lesson)}")])
+            say([Text(f"The bytes: {workspace.command('check', lesson)} --bytes")])
+        say([Text(f"Stuck? {workspace.command('hint', lesson)}")])
         return 1
-    say([Text(f"Compare: {desk.command('solution', lesson)}"), *what_next(desk, lesson)])
+    say([Text(f"Compare: {workspace.command('solution', lesson)}"), *what_next(workspace, lesson)])
     return 0
 
 
-def _check_all(desk: Desk, timeout: float) -> int:
-    """A line for each exercise; later lessons may have changed what a learner knows of earlier."""
+def _check_all(workspace: Workspace, timeout: float) -> int:
+    """Check all exercises that the learner has begun, with a line for each exercise."""
     failed = 0
     for lesson in lessons():
-        path = desk.path(lesson)
+        path = workspace.path(lesson)
         if not begun(lesson, path):
             say([Text(f"– {lesson.number:2}  not begun")])
             continue
         failure = checking.check(lesson, path, timeout).failure
-        progress = desk.read()
+        progress = workspace.read()
         (progress.passed.discard if failure else progress.passed.add)(lesson.number)
-        desk.write(progress)
+        workspace.write(progress)
         failed += failure is not None
         first = failure.message.partition("\n")[0] if failure else lesson.title
         mark = ("✗", "bold red") if failure else ("✓", "bold green")
@@ -81,30 +81,30 @@ def _check_all(desk: Desk, timeout: float) -> int:
 
 
 def hint(argv: Sequence[str] | None = None) -> int:
-    """`workshop hint [N]`. Shows one more than the last time."""
-    return run(lesson_parser("hint", "A hint for an exercise: one more each time."), argv, _hint)
+    """`workshop hint [N]`. Each call shows one more hint."""
+    return run(lesson_parser("hint", "Show the hints: one more each time."), argv, _hint)
 
 
-def _hint(desk: Desk, lesson: Lesson, options: argparse.Namespace) -> int:
-    say([heading(lesson), *next_hint(desk, lesson)])
+def _hint(workspace: Workspace, lesson: Lesson, options: argparse.Namespace) -> int:
+    say([heading(lesson), *next_hint(workspace, lesson)])
     return 0
 
 
 def solution(argv: Sequence[str] | None = None) -> int:
-    """`workshop solution [N]`. Returns 1 where it is too early."""
+    """`workshop solution [N]`. Returns 1 if it may not be shown yet, or if the answer is no."""
     parser = lesson_parser("solution", "The solution, once yours passes or all hints are seen.")
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask, after the third hint")
     return run(parser, argv, _solution)
 
 
-def _solution(desk: Desk, lesson: Lesson, options: argparse.Namespace) -> int:
-    progress = desk.read()
+def _solution(workspace: Workspace, lesson: Lesson, options: argparse.Namespace) -> int:
+    progress = workspace.read()
     if lesson.number not in progress.passed:
         seen = progress.hints.get(lesson.number, 0)
         if seen < HINTS:
             print(
                 f"Exercise {lesson.number} has not passed yet: you have seen {seen} of {HINTS} "
-                f"hints. First: {desk.command('hint', lesson)}",
+                f"hints. First: {workspace.command('hint', lesson)}",
                 file=sys.stderr,
             )
             return 1
@@ -119,36 +119,36 @@ def _solution(desk: Desk, lesson: Lesson, options: argparse.Namespace) -> int:
 
 
 def reset(argv: Sequence[str] | None = None) -> int:
-    """`workshop reset [N]`. Returns 1 when the answer is no."""
-    parser = lesson_parser("reset", "Begin an exercise anew. Yours is kept as exercise.old.py.")
-    parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
+    """`workshop reset [N]`. Returns 1 if the answer is no."""
+    parser = lesson_parser("reset", "Start an exercise again; yours is kept as exercise.old.py.")
+    parser.add_argument("-y", "--yes", action="store_true", help="do it without a question")
     return run(parser, argv, _reset)
 
 
-def _reset(desk: Desk, lesson: Lesson, options: argparse.Namespace) -> int:
-    if not options.yes and not confirmed(f"Begin exercise {lesson.number} anew?"):
+def _reset(workspace: Workspace, lesson: Lesson, options: argparse.Namespace) -> int:
+    if not options.yes and not confirmed(f"Start exercise {lesson.number} again?"):
         return 1
-    say([Text(f"Your file is now {desk.reset(lesson)}, and exercise.py is new.")])
+    say([Text(f"Your file is now {workspace.reset(lesson)}, and exercise.py is new.")])
     return 0
 
 
 def list_lessons(argv: Sequence[str] | None = None) -> int:
     """`workshop list`."""
-    return run(folder_parser("list", "The exercises, and how far you have come."), argv, _list)
+    return run(folder_parser("list", "List the exercises and your progress."), argv, _list)
 
 
-def _list(desk: Desk, lesson: Lesson, options: argparse.Namespace) -> int:
-    progress = desk.read()
+def _list(workspace: Workspace, lesson: Lesson, options: argparse.Namespace) -> int:
+    progress = workspace.read()
     say([*overview(progress, lesson), Text(), bar(progress)])
-    say([Text(), Text(f"Yours are in {desk.folder}", "dim")])
+    say([Text(), Text(f"Your files are in {workspace.folder}", "dim")])
     return 0
 
 
-# ---- what `learn` shares
+# ---- shared with learn.py
 
 
 def overview(progress: Progress, current: Lesson) -> Iterable[Text]:
-    """All exercises, a line each."""
+    """All exercises, one line each."""
     for lesson in lessons():
         mark = "✓" if lesson.number in progress.passed else " "
         line = Text.assemble("  ", (mark, "green"), f" {lesson.number:2}  {lesson.title}")
@@ -158,7 +158,7 @@ def overview(progress: Progress, current: Lesson) -> Iterable[Text]:
 
 
 def bar(progress: Progress) -> Text:
-    """[########----------------]  4/12"""
+    """A progress bar: [########----------------]  4/12"""
     numbers = [lesson.number for lesson in lessons()]
     done = sum(number in progress.passed for number in numbers)
     width = 2 * len(numbers)
@@ -169,35 +169,35 @@ def heading(lesson: Lesson) -> Text:
     return Text(f"Lesson {lesson.number} · {lesson.title}", "bold")
 
 
-def next_hint(desk: Desk, lesson: Lesson) -> Iterable[Text]:
-    """The hints that have been seen of a lesson, and one more."""
-    seen = desk.next_hint(lesson)
+def next_hint(workspace: Workspace, lesson: Lesson) -> Iterable[Text]:
+    """The hints of a lesson that the learner has seen, and one more."""
+    seen = workspace.next_hint(lesson)
     for number, text in enumerate(lesson.hints[:seen], 1):
         yield Text(f"\nHint {number} of {HINTS}", "yellow")
         yield Text(text)
     if seen == HINTS:
-        line = desk.command("solution", lesson)
-        yield Text(f"\nThat was the last. The solution: {line}", "dim")
+        line = workspace.command("solution", lesson)
+        yield Text(f"\nThat was the last hint. The solution: {line}", "dim")
 
 
-def what_next(desk: Desk, lesson: Lesson) -> Iterable[Text]:
-    """Where to go from an exercise that passes."""
-    other = following(lesson, desk.read())
+def what_next(workspace: Workspace, lesson: Lesson) -> Iterable[Text]:
+    """The command for the next exercise, after one that passes."""
+    other = following(lesson, workspace.read())
     if other is None:
-        yield Text("That was the last one: every exercise passes. 🎉", "bold green")
+        yield Text("Every exercise passes. 🎉", "bold green")
     else:
-        yield Text(f"Next: {desk.command('check', other)}")
+        yield Text(f"Next: {workspace.command('check', other)}")
 
 
 def following(lesson: Lesson, progress: Progress) -> Lesson | None:
-    """The next lesson that has not passed, after this one or else from the start."""
+    """The next lesson that has not passed: after this one, or otherwise from the start."""
     todo = [other for other in lessons() if other.number not in progress.passed]
     later = [other for other in todo if other.number > lesson.number]
     return next(iter(later or todo), None)
 
 
 def current_lesson(progress: Progress) -> Lesson:
-    """Where the learner is: the lesson they were at, or else the first that has not passed."""
+    """The learner's lesson: the one they were at, or otherwise the first that has not passed."""
     every = lessons()
     for lesson in every:
         if lesson.number == progress.current:
@@ -206,15 +206,15 @@ def current_lesson(progress: Progress) -> Lesson:
 
 
 def begun(lesson: Lesson, path: Path) -> bool:
-    """Whether there is a file of the learner's that differs from what they were given."""
+    """Whether the learner has changed the file that they were given."""
     given = (lesson.folder / "exercise.py").read_bytes()
     return path.exists() and path.read_bytes() != given
 
 
 def confirmed(question: str) -> bool:
-    """Ask on the terminal; without one the answer is no, and `--yes` is named."""
+    """Ask on the terminal. Without one the answer is no, and a message names `--yes`."""
     if not sys.stdin.isatty():
-        print(f"{question} Nobody can be asked here: add --yes", file=sys.stderr)
+        print(f"{question} There is no terminal to ask on: add --yes", file=sys.stderr)
         return False
     try:
         return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
@@ -242,7 +242,7 @@ def folder_parser(name: str, description: str) -> argparse.ArgumentParser:
 def lesson_parser(name: str, description: str) -> argparse.ArgumentParser:
     parser = folder_parser(name, description)
     parser.add_argument(
-        "lesson", nargs="?", type=lesson_number, metavar="N", help="which; default: where you are"
+        "lesson", nargs="?", type=lesson_number, metavar="N", help="default: the current lesson"
     )
     return parser
 
@@ -254,7 +254,7 @@ def check_parser(name: str, description: str) -> argparse.ArgumentParser:
         type=seconds,
         default=checking.SECONDS,
         metavar="SECONDS",
-        help="how long one check may take; default: %(default)s",
+        help="longest time of one check; default: %(default)s",
     )
     return parser
 
@@ -274,21 +274,21 @@ def seconds(text: str) -> float:
     return value
 
 
-Command = Callable[[Desk, Lesson, argparse.Namespace], int]
+Command = Callable[[Workspace, Lesson, argparse.Namespace], int]
 
 
 def run(parser: argparse.ArgumentParser, argv: Sequence[str] | None, command: Command) -> int:
-    """Parse the arguments and run a command with the learner's folder and the lesson meant."""
+    """Parse the arguments, and run a command with the learner's folder and the chosen lesson."""
     options = parser.parse_args(argv)
-    desk = Desk(options.dir.expanduser().absolute())
+    workspace = Workspace(options.dir.expanduser().absolute())
     try:
-        lesson = options.lesson or current_lesson(desk.read())
-        return command(desk, lesson, options)
+        lesson = options.lesson or current_lesson(workspace.read())
+        return command(workspace, lesson, options)
     except BrokenPipeError:
         raise
     except OSError as error:
         print(
-            f"{parser.prog}: {error.filename or desk.folder}: {error.strerror}. "
+            f"{parser.prog}: {error.filename or workspace.folder}: {error.strerror}. "
             "Another folder for your exercises: --dir FOLDER",
             file=sys.stderr,
         )
@@ -296,12 +296,12 @@ def run(parser: argparse.ArgumentParser, argv: Sequence[str] | None, command: Co
 
 
 def console() -> Console:
-    """The terminal, in colour if it is one (and NO_COLOR is not set); nothing is ever wrapped."""
+    """The output, in colour if it is a terminal and NO_COLOR is not set; lines are not wrapped."""
     return Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def say(lines: Iterable[Text]) -> None:
-    """Print lines, each when it is there."""
+    """Print lines, each as soon as it is ready."""
     terminal = console()
     for line in lines:
         terminal.print(line)

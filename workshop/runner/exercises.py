@@ -1,13 +1,13 @@
-"""The exercises: where they are, and what their checks say to a file.
+"""The exercises: find them, and run the check of one.
 
     workshop/03_http_chunked/
-        exercise.py       what the learner gets, in a folder of their own; it fails as it is
+        exercise.py       copied into the learner's own folder; it fails as it is
         solution.py       it passes
-        wrong_*.py        a mistake each, which the check calls by its name
+        wrong_*.py        one mistake each; the check must report it by its name
         check.py          HINTS, three of them, and `async def check(exercise, lab)`
 
-`judge` runs a check in this process, as the tests do. What a learner has written runs in a process
-of its own (`checking.py`), for it may do anything.
+`judge` runs a check in this process, as the tests do. A learner's file runs in a process of its own
+(`checking.py`), because it may do anything.
 """
 
 import importlib.util
@@ -26,7 +26,7 @@ from .check_kit import Failure, Lab
 __all__ = ["Lesson", "judge", "lessons", "load"]
 
 Check = Callable[[ModuleType, Lab], Awaitable[None]]
-OFTEN = {  # in what Python says of it: what to ask oneself
+LIKELY_CAUSES = {  # a part of Python's message: a question that leads to the cause
     "'NoneType'": "does a function end without `return` or `yield`?",
     "'coroutine'": "does an `async def` have no `yield`?",
 }
@@ -49,7 +49,7 @@ class Lesson:
 
     @property
     def title(self) -> str:
-        """The one idea, from the first line of its README: "# Lesson 3: a chunk says …"."""
+        """The lesson's one idea, from the first line of its README: "# Lesson 3: a chunk …"."""
         first = (self.folder / "README.md").read_text(encoding="utf-8").partition("\n")[0]
         return first.partition(":")[2].strip()
 
@@ -59,46 +59,52 @@ class Lesson:
 
     @property
     def stubs(self) -> set[str]:
-        """The lines of `exercise.py` that stand for what is not written yet."""
+        """The lines of `exercise.py` that the learner must replace."""
         text = (self.folder / "exercise.py").read_text(encoding="utf-8")
         return {line.strip() for line in text.splitlines() if "raise NotImplementedError" in line}
 
     @property
     def wrong(self) -> list[Path]:
-        """The files that make a mistake on purpose."""
+        """The files with a deliberate mistake."""
         return sorted(self.folder.glob("wrong_*.py"))
 
 
 def lessons(root: Path = HERE) -> list[Lesson]:
-    """All lessons with an exercise, in their order."""
+    """All lessons with an exercise, in order."""
     return [Lesson(check.parent) for check in sorted(root.glob("[0-9][0-9]_*/check.py"))]
 
 
 def load(path: Path) -> ModuleType:
-    """Run a Python file and return it as a module, a new one each time.
+    """Run a Python file. Returns it as a module, a new one each time.
 
     Raises:
-        Exception: whatever the file raises, `SyntaxError` and `SystemExit` too.
+        BaseException: anything that the file raises, also `SyntaxError` and `SystemExit`.
     """
     name = f"{path.parent.name}.{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise ImportError(f"{path} is no Python file")
+        raise ImportError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
-    # Bytecode of one second is taken for that of the next when the size is the same: compile anew.
+    # Python compares cached bytecode with a file by its size and its time in whole seconds. A file
+    # may be saved twice in a second, so it is compiled here without the cache.
     code = compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
-    sys.modules[name] = module  # dataclasses look their module up
+    sys.modules[name] = module  # dataclasses look up their module there
     exec(code, module.__dict__)
     return module
 
 
 def judge(lesson: Lesson, path: Path, lab: Lab | None = None) -> Failure | None:
-    """Run the lesson's check on a file. Returns what is wrong with it, or None.
+    """Run the lesson's check on a file.
 
     Args:
-        lab: keeps the bytes that went to and fro, for the caller to show.
+        lesson: the lesson whose check is run.
+        path: the file.
+        lab: keeps the bytes that the file was given and returned, for the caller to show.
+
+    Returns:
+        The failure, or None if the file passes.
     """
-    # Where pytest is installed this loads all of it, and who only lists or shows needs none of it.
+    # trio.testing imports all of pytest where it is installed, and most commands do not need it.
     from trio.testing import MockClock
 
     lab = lab or Lab()
@@ -109,27 +115,27 @@ def judge(lesson: Lesson, path: Path, lab: Lab | None = None) -> Failure | None:
     except (KeyboardInterrupt, trio.TrioInternalError):
         raise
     except BaseException as error:  # SystemExit too: the file may call sys.exit
-        failures = [inner for inner in leaves(error) if isinstance(inner, Failure)]
-        return failures[0] if failures else explain(next(leaves(error)), path, lesson)
+        failures = [inner for inner in leaf_errors(error) if isinstance(inner, Failure)]
+        return failures[0] if failures else explain(next(leaf_errors(error)), path, lesson)
     return None
 
 
-def leaves(error: BaseException) -> Iterator[BaseException]:
-    """The errors inside the groups that nurseries make of them."""
+def leaf_errors(error: BaseException) -> Iterator[BaseException]:
+    """The errors inside an exception group, at any depth; an error without a group is itself."""
     if isinstance(error, BaseExceptionGroup):
         for inner in error.exceptions:
-            yield from leaves(inner)
+            yield from leaf_errors(inner)
     else:
         yield error
 
 
 def explain(error: BaseException, path: Path, lesson: Lesson) -> Failure:
-    """An error that came out of the learner's file, with the line there, and no line of ours."""
+    """Describe an error that the learner's file has raised, with the line in that file only."""
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
     if isinstance(error, SyntaxError) and error.filename == str(path):
         line = (error.text or "").strip()
         return Failure("syntax", f"line {error.lineno} is not Python: {error.msg}\n    {line}")
-    # Only the line that the exercise was given with: code of the learner's may raise it, too.
+    # Only the original line of the exercise counts: a learner's code may raise the same error.
     if isinstance(error, NotImplementedError) and frames and frames[-1].line in lesson.stubs:
         return Failure("not-begun", "it is not written yet" + (str(error) and f": {error}"))
     if isinstance(error, AttributeError) and getattr(error.obj, "__file__", "") == str(path):
@@ -137,6 +143,6 @@ def explain(error: BaseException, path: Path, lesson: Lesson) -> Failure:
     kind = type(error).__name__
     what = f"{kind}: {error}" if str(error) else kind
     if not frames:
-        often = "".join(f" ({ask})" for kind, ask in OFTEN.items() if kind in what)
-        return Failure("raised", f"the check cannot use what the file gave: {what}{often}")
+        causes = "".join(f" ({ask})" for kind, ask in LIKELY_CAUSES.items() if kind in what)
+        return Failure("raised", f"the check cannot use the file's result: {what}{causes}")
     return Failure("raised", f"line {frames[-1].lineno} raised {what}\n    {frames[-1].line}")

@@ -1,14 +1,15 @@
-"""The exercises, one after the other: `workshop learn`.
+"""`workshop learn`: the exercises, one after the other.
 
     ✗ size 1 counts characters: '你' is 3 bytes
     …
     [####------]  2/5   h hint 0/3 · s bytes · n next · l list · x reset · ⏎ check · q quit
 
-It begins where the learner is, and checks the file whenever it is saved. It never goes on by
-itself: a file that is half edited may pass by accident, so `n` is the learner's to press.
+It begins with the learner's current lesson, and checks the file whenever it is saved. It never goes
+on by itself: a half-edited file may pass by accident, so the learner must press `n`.
 
-Three tasks: one waits for keys, one for saved files, and one, the check that is running, gives way
-to a newer one. Without a terminal the letters come a line each, and one after the other.
+There are three tasks: one waits for keys, one for saved files, and one runs the check; a newer
+check cancels it. Without a terminal, each line of the input gives one letter, and each is handled
+after the check has ended.
 """
 
 import argparse
@@ -33,44 +34,50 @@ from .commands import (
     run,
     say,
 )
-from .exercises import Lesson, leaves, lessons
-from .progress import HINTS, Desk
-from .verdict import bytes_seen, verdict
+from .exercises import Lesson, leaf_errors, lessons
+from .progress import HINTS, Workspace
+from .verdict import exchanged_bytes, verdict
 
 __all__ = ["main"]
 
 POLL_SECONDS = 0.3
-QUIT_MS = 200  # how long the end may take
+QUIT_MS = 200  # longest time that quitting may take
 SAVED, INPUT_ENDED = "saved", "input ended"
-PLAIN = "No terminal here. Type a letter and Enter, or use: workshop check, hint, list, solution."
+PLAIN = "No terminal. Type a letter and Enter, or use: workshop check, hint, list, solution."
 
 
-class Session:
-    """A learner at work.
+class LearnSession:
+    """One run of `workshop learn`.
 
     Args:
-        desk: their folder.
-        lesson: where they begin.
-        timeout: seconds that one check may take.
-        terminal: keys come as they are pressed, and a newer check ends an older one.
+        workspace: the learner's folder.
+        lesson: the first lesson.
+        timeout: longest time of one check, in seconds.
+        terminal: whether keys arrive as they are pressed. Then a newer check cancels an older one.
     """
 
-    def __init__(self, desk: Desk, lesson: Lesson, timeout: float, terminal: bool) -> None:
-        self.report = checking.Report()
+    def __init__(
+        self, workspace: Workspace, lesson: Lesson, timeout: float, terminal: bool
+    ) -> None:
+        self.report = checking.CheckReport()
         self.lesson = lesson
-        self._desk = desk
+        self._workspace = workspace
         self._timeout = timeout
         self._terminal = terminal
         self._checking = trio.CancelScope()
         self._idle = trio.Event()
         self._idle.set()
-        self._text = b""  # what was checked last
-        self._question: Callable[[], None] | None = None  # what a `y` does
+        self._text = b""  # the file as it was checked last
+        self._question: Callable[[], None] | None = None  # called if the answer is `y`
 
     async def run(self, poll: bool) -> None:
-        """Until `q`, or the end of the input."""
+        """Run until `q` or the end of the input.
+
+        Args:
+            poll: whether to look at the file at intervals, without waiting for events.
+        """
         for lesson in lessons():
-            self._desk.exercise(lesson)
+            self._workspace.exercise(lesson)
         async with trio.open_nursery() as nursery:
             send, receive = trio.open_memory_channel[str](0)
             nursery.start_soon(self._watch_keys, send)
@@ -88,16 +95,16 @@ class Session:
     def begin(self, lesson: Lesson) -> None:
         """Go to a lesson and check it."""
         self.lesson = lesson
-        self._desk.go_to(lesson)
-        path = self._desk.exercise(lesson)
+        self._workspace.go_to(lesson)
+        path = self._workspace.exercise(lesson)
         say([Text(), heading(lesson)])
         say([Text(f"read  {lesson.folder / 'README.md'}\nedit  {path}", "dim")])
         self.start_check()
 
     def start_check(self) -> None:
-        """Check the file as it is now, instead of as it was. What was asked before, lapses."""
+        """Check the file as it is now. This cancels a running check and an open question."""
         self._question = None
-        self._text = self._desk.exercise(self.lesson).read_bytes()
+        self._text = self._workspace.exercise(self.lesson).read_bytes()
         self._checking.cancel()
         self._checking, self._idle = trio.CancelScope(), trio.Event()
         self._nursery.start_soon(self._check, self.lesson, self._checking, self._idle)
@@ -105,26 +112,26 @@ class Session:
     async def _check(self, lesson: Lesson, scope: trio.CancelScope, idle: trio.Event) -> None:
         say([Text("\nchecking…", "dim")])
         with scope:
-            path = self._desk.exercise(lesson)
+            path = self._workspace.exercise(lesson)
             self.report = await checking.run(lesson, path, self._timeout)
             passed = self.report.failure is None
-            self._desk.checked(lesson, passed)
+            self._workspace.checked(lesson, passed)
             say(verdict(self.report))
             if passed:
-                line = self._desk.command("solution", lesson)
-                say([Text(f"n goes on. Ours, to compare: {line}")])
+                line = self._workspace.command("solution", lesson)
+                say([Text(f"n goes on. To compare with our solution: {line}")])
             self._show_keys()
         idle.set()
 
     def _handle(self, event: str) -> None:
-        """A key, or a file that was saved."""
+        """Handle a key, or a file that was saved."""
         if event == SAVED:
             try:
-                saved = self._desk.path(self.lesson).read_bytes()
+                saved = self._workspace.path(self.lesson).read_bytes()
             except FileNotFoundError:
-                return  # an editor is about to put another in its place
-            if saved != self._text:
-                self.start_check()  # else an editor has written the same twice
+                return  # an editor is about to replace it
+            if saved != self._text:  # an editor may write the same text twice
+                self.start_check()
             return
         question, self._question = self._question, None
         match event:
@@ -134,39 +141,39 @@ class Session:
                 say([Text("no")])
                 self._show_keys()
             case "h":
-                say(next_hint(self._desk, self.lesson))
+                say(next_hint(self._workspace, self.lesson))
                 self._show_keys()
             case "s":
-                say([Text(), *bytes_seen(self.report)])
+                say([Text(), *exchanged_bytes(self.report)])
                 self._show_keys()
             case "l":
-                say([Text(), *overview(self._desk.read(), self.lesson)])
+                say([Text(), *overview(self._workspace.read(), self.lesson)])
                 self._show_keys()
             case "n":
                 self._next()
             case "x":
-                self._ask(f"Begin exercise {self.lesson.number} anew?", self._reset)
+                self._ask(f"Start exercise {self.lesson.number} again?", self._reset)
             case "\n":
                 self.start_check()
             case _:
                 self._show_keys()
 
     def _next(self) -> None:
-        progress = self._desk.read()
+        progress = self._workspace.read()
         lesson = following(self.lesson, progress)
         if lesson is None:
             say([Text("\nEvery exercise passes. 🎉", "bold green")])
         elif self.lesson.number in progress.passed:
             self.begin(lesson)
         elif lesson.number == self.lesson.number:
-            say([Text("\nThis is the last one that does not pass.")])
+            say([Text("\nThis is the last exercise that does not pass.")])
         else:
-            question = f"Exercise {self.lesson.number} does not pass yet. Go on all the same?"
+            question = f"Exercise {self.lesson.number} does not pass yet. Go on anyway?"
             self._ask(question, lambda: self.begin(lesson))
 
     def _reset(self) -> None:
-        old = self._desk.reset(self.lesson)
-        say([Text(f"yours is now {old.name}")])
+        old = self._workspace.reset(self.lesson)
+        say([Text(f"your file is now {old.name}")])
         self.start_check()
 
     def _ask(self, question: str, action: Callable[[], None]) -> None:
@@ -174,7 +181,7 @@ class Session:
         say([Text(f"\n{question} y/n")])
 
     def _show_keys(self) -> None:
-        progress = self._desk.read()
+        progress = self._workspace.read()
         seen = progress.hints.get(self.lesson.number, 0)
         keys = f"h hint {seen}/{HINTS} · s bytes · n next · l list · x reset · ⏎ check · q quit"
         say([Text(), Text.assemble(bar(progress), (f"   {keys}", "dim"))])
@@ -187,13 +194,13 @@ class Session:
         await send.send(INPUT_ENDED)
 
     async def _watch_files(self, send: trio.MemorySendChannel[str], poll: bool) -> None:
-        """Say that a file may have been saved; `_handle` looks whether it is another now."""
+        """Report that a file may have been saved; `_handle` checks whether it has changed."""
         while poll:
             await trio.sleep(POLL_SECONDS)
             await send.send(SAVED)
-        # Editors write a file or put another in its place: watch the folders, not the files.
-        folders = [self._desk.exercise(lesson).parent for lesson in lessons()]
-        # Cancelled, it comes back when its thread does: at the end of this timeout.
+        # An editor may replace a file by a new one: watch the folders, not the files.
+        folders = [self._workspace.exercise(lesson).parent for lesson in lessons()]
+        # After cancellation it returns when its thread does: at the end of this timeout.
         async for _ in watchfiles.awatch(*folders, recursive=False, rust_timeout=QUIT_MS):
             await send.send(SAVED)
 
@@ -216,13 +223,13 @@ else:
     ESCAPE = re.compile(r"\x1b(?:[\[O][0-9;]*.)?")
 
     def read_keys() -> str:
-        """The keys pressed since the last call, at least one; an arrow (b"\\x1b[A") is none."""
+        """The keys pressed since the last call, at least one; " " for an arrow (b"\\x1b[A")."""
         pressed = os.read(sys.stdin.fileno(), 64).decode(errors="replace")
         return ESCAPE.sub(" ", pressed).replace("\x04", "q")  # ^D
 
     @contextmanager
     def single_keys() -> Iterator[None]:
-        """Let the terminal hand over each key at once, and not show it; ^C goes on working."""
+        """Make the terminal deliver each key at once and not echo it; ^C still works."""
         before = termios.tcgetattr(sys.stdin)
         tty.setcbreak(sys.stdin)
         try:
@@ -240,20 +247,20 @@ def read_letter() -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """`workshop learn`. Returns 0, or 2 when the folder cannot be written."""
+    """`workshop learn`. Returns 0, or 2 if the folder cannot be written."""
     parser = check_parser("learn", "The exercises, one after the other, checked when you save.")
     parser.add_argument(
         "--poll",
         action="store_true",
-        help="look at the file three times a second, where no saving is noticed: "
-        "on network drives, in some containers and virtual machines",
+        help="look at the file three times a second; for systems that do not report saved files: "
+        "network drives, some containers and virtual machines",
     )
     return run(parser, argv, _learn)
 
 
-def _learn(desk: Desk, lesson: Lesson, options: argparse.Namespace) -> int:
+def _learn(workspace: Workspace, lesson: Lesson, options: argparse.Namespace) -> int:
     terminal = sys.stdin.isatty()
-    session = Session(desk, lesson, options.timeout, terminal)
+    session = LearnSession(workspace, lesson, options.timeout, terminal)
     try:
         if terminal:
             with single_keys():
@@ -262,5 +269,5 @@ def _learn(desk: Desk, lesson: Lesson, options: argparse.Namespace) -> int:
             print(PLAIN, flush=True)
             trio.run(session.run, options.poll)
     except BaseExceptionGroup as group:
-        raise next(leaves(group)) from None
+        raise next(leaf_errors(group)) from None
     return 0

@@ -1,4 +1,4 @@
-"""What lessons share: their server, started or found running, names for its bytes, a quiet end."""
+"""The lessons' programs: start or find their server, label its bytes, end without a traceback."""
 
 import argparse
 import io
@@ -24,13 +24,13 @@ from .verdict import visible
 
 __all__ = ["Names", "any_screen", "leave_unread", "main", "run", "visible"]
 
-INTERRUPTED = 130  # what a shell reports of a program ended by SIGINT: 128 + 2
+INTERRUPTED = 130  # exit code in a shell for a program ended by SIGINT: 128 + 2
 PUNCTUATION = {"CRLF", "end-of-line", ":", "space"}
 COLOURS = dict.fromkeys(PUNCTUATION, "2") | {"chunk-size": "33", "field-name": "36"}
 
 
 class Names:
-    """An observer for a decoder: it remembers what each byte is called.
+    """An observer for a decoder: it keeps the label of each byte.
 
     names = Names()
     decoder = ChunkedDecoder(observer=names)
@@ -44,10 +44,10 @@ class Names:
         self._named.append((label, start, end))
 
     def lines(self, data: bytes) -> list[str]:
-        """What has been named since the last call, a line for each chunk (or part of one).
+        """The elements observed since the last call, one line for each chunk (or part of one).
 
         Args:
-            data: the bytes that the decoder has got since then.
+            data: the bytes that the decoder has received since then.
         """
         self._bytes += data
         lines: list[list[str]] = []
@@ -61,7 +61,7 @@ class Names:
 
 def _element(label: str, text: str) -> str:
     if not text.strip(" "):
-        text = "␠" * len(text)  # else nobody sees it
+        text = "␠" * len(text)  # a space would be invisible
     shown = text if label in PUNCTUATION else f"{label} {text}"
     if label in COLOURS and sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
         return f"\x1b[{COLOURS[label]}m{shown}\x1b[0m"
@@ -69,7 +69,7 @@ def _element(label: str, text: str) -> str:
 
 
 def any_screen() -> None:
-    r"""Let a screen that has no ␍ or 你 get `\u240d` and `\u4f60`, and no error."""
+    r"""On a screen whose encoding has no ␍ or 你, print `\u240d` and `\u4f60`; raise nothing."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 
@@ -77,7 +77,11 @@ def any_screen() -> None:
 def run(
     show: Callable[..., Awaitable[int | None]], *arguments: object, clock: Clock | None = None
 ) -> int:
-    """Run what shows a lesson. Returns its exit code; without one 0, and 130 after Ctrl-C."""
+    """Run the function that shows a lesson.
+
+    Returns:
+        Its exit code; 0 if it returns None, and 130 after Ctrl-C.
+    """
     any_screen()
     exit_code = INTERRUPTED
     try:
@@ -91,7 +95,8 @@ def run(
 
 
 def leave_unread() -> None:
-    """`| head` has seen enough; nor may Python flush to it at its end."""
+    """Discard all further output: its reader, such as `head`, has ended. (Otherwise Python would
+    flush to it on exit, and fail.)"""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -109,25 +114,25 @@ def main(
 
     Args:
         lesson: a sentence for `--help`.
-        port: where the lesson's server usually is.
-        make_routes: of the server, given how fast it speaks.
-        watch: connects to a port of localhost and shows what comes.
-        tries: what to see, and the line to paste, with {port} in it.
-        by_hand: whoever learns may be the server, with a netcat.
-        tls: the server speaks TLS, with this certificate.
+        port: the usual port of the lesson's server.
+        make_routes: called with the server's pace; returns its routes.
+        watch: connects to a port of localhost and shows the bytes that arrive.
+        tries: pairs of a description and a command line to paste, with {port} in it.
+        by_hand: whether the learner may be the server, with netcat (`--client`).
+        tls: if given, the server speaks TLS with this context.
 
     Returns:
-        The exit code: 0, or 1 when the port is taken by something else.
+        The exit code: 0, 1 if another program uses the port, or 130 after Ctrl-C.
     """
     any_screen()
-    name = os.path.basename(sys.argv[0].rstrip("/"))  # a folder, as a shell completes it
+    name = os.path.basename(sys.argv[0].rstrip("/"))  # shells complete a folder's name with a slash
     parser = argparse.ArgumentParser(prog=name, description=lesson)
-    about = "of its server; default: %(default)s"
+    about = "port of the lesson's server; default: %(default)s"
     parser.add_argument("--port", type=port_number, default=port, help=about)
     parser.add_argument("--fast", action="store_true", help="do not wait between words")
     if by_hand:
         parser.add_argument(
-            "--client", action="store_true", help="serve nothing: the server is you, with a netcat"
+            "--client", action="store_true", help="start no server: you are the server, with netcat"
         )
     parser.set_defaults(client=False)
     parser.add_argument("--once", action="store_true", help="stop after the first answer")
@@ -152,7 +157,7 @@ async def _serve(
     tries: Sequence[tuple[str, str]],
     once: bool,
 ) -> int:
-    """Serve, show the lesson, and unless `once` go on serving until Ctrl-C."""
+    """Serve and show the lesson; unless `once` is true, go on serving until Ctrl-C."""
     port = sockets[0].getsockname()[1]
     shown = False
     exit_code = 0
@@ -163,7 +168,7 @@ async def _serve(
         if once or not shown:
             nursery.cancel_scope.cancel()
             return
-        print("\nNow you: the server goes on. In another terminal:")
+        print("\nNow you: the server is still running. In another terminal:")
         for what, line in tries:
             print(f"\n{what}:\n  {line.format(port=port)}")
         print("\nCtrl-C stops.", flush=True)
@@ -179,20 +184,20 @@ async def _serve(
 
 
 async def _ask(port: int, watch: Callable[[int], Awaitable[None]]) -> int:
-    """Show what whoever listens there answers."""
+    """Show the answer of the server on this port, which the learner has started."""
     try:
         if await _watch(watch, port):
             return 0
         print(f"Was it typed? Enter must send CR LF:  workshop nc -l -C {port}")
     except OSError:
-        print(f"nobody listens on port {port}. In another terminal:  workshop nc -l -C {port}")
+        print(f"no server listens on port {port}. In another terminal:  workshop nc -l -C {port}")
     return 1
 
 
 async def _use_running_server(
     port: int, busy: PortBusyError, watch: Callable[[int], Awaitable[None]]
 ) -> int:
-    """If it is one of ours (`workshop` runs in another terminal), the lesson needs no other."""
+    """If the running server is one of ours (`workshop` in another terminal), use it."""
     try:
         with trio.fail_after(5):
             async with request("HEAD", f"http://localhost:{port}/") as response:
@@ -207,7 +212,7 @@ async def _use_running_server(
 
 
 async def _watch(watch: Callable[[int], Awaitable[None]], port: int) -> bool:
-    """Show the lesson. Returns whether it came to its end."""
+    """Show the lesson. Returns whether it ran to its end."""
     try:
         await watch(port)
     except BrokenPipeError:

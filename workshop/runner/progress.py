@@ -1,12 +1,12 @@
-"""The learner's own folder: their copies of the exercises, and how far they have come.
+"""The learner's own folder: their copies of the exercises, and their progress.
 
     ~/.local/share/streaming-workshop/          or $XDG_DATA_HOME, or --dir
-        01_generator_basics/exercise.py         copied once, then the learner's
+        01_generator_basics/exercise.py         copied once; the learner edits the copy
         03_http_chunked/exercise.py
         progress.json                           {"current":3,"passed":[1,2],"hints":{"3":1}}
 
-The clone is never written to. A file of the learner's is never overwritten: `reset` keeps what was
-there as `exercise.old.py`.
+The runner never writes into the clone. It never overwrites a file of the learner: `reset` keeps the
+old file as `exercise.old.py`.
 """
 
 import os
@@ -20,18 +20,18 @@ import msgspec
 from ..doctor import this_command
 from .exercises import Lesson
 
-__all__ = ["Desk", "Progress", "default_folder"]
+__all__ = ["Progress", "Workspace", "default_folder"]
 
 HINTS = 3
 
 
 class Progress(msgspec.Struct):
-    """How far a learner has come; lessons by their numbers.
+    """A learner's progress. A lesson is named by its number.
 
     Attributes:
-        current: where they are.
-        passed: the exercises that passed when they were checked last.
-        hints: how many hints they have seen.
+        current: the current lesson; 0 before the first one.
+        passed: the exercises that passed when they were last checked.
+        hints: for each lesson, how many hints the learner has seen.
     """
 
     current: int = 0
@@ -40,17 +40,18 @@ class Progress(msgspec.Struct):
 
 
 def default_folder() -> Path:
-    """Where the XDG Base Directory Specification wants a user's data; relative paths are void."""
+    """The place for a user's data in the XDG Base Directory Specification, which says to ignore a
+    relative path in $XDG_DATA_HOME."""
     data = os.environ.get("XDG_DATA_HOME", "")
     home = Path(data) if os.path.isabs(data) else Path.home() / ".local" / "share"
     return home / "streaming-workshop"
 
 
-class Desk:
-    """A learner's folder. Every method may raise `OSError`: the folder is not ours.
+class Workspace:
+    """A learner's folder. Every method may raise `OSError`, because the learner owns the folder.
 
     Args:
-        folder: made when it is needed.
+        folder: its path; the folder is created when it is needed.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -65,11 +66,11 @@ class Desk:
         return line
 
     def path(self, lesson: Lesson) -> Path:
-        """Where the learner's file is, if it is there."""
+        """The path of the learner's file, which may not exist yet."""
         return self.folder / lesson.name / "exercise.py"
 
     def exercise(self, lesson: Lesson) -> Path:
-        """The learner's file, copied from the lesson if they have none."""
+        """The path of the learner's file. If there is none, it is copied from the lesson."""
         path = self.path(lesson)
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -77,7 +78,7 @@ class Desk:
         return path
 
     def reset(self, lesson: Lesson) -> Path:
-        """Begin an exercise anew. Returns where the learner's file was moved to."""
+        """Start an exercise again. Returns the new path of the learner's old file."""
         path = self.exercise(lesson)
         old = path.with_name("exercise.old.py")
         os.replace(path, old)
@@ -89,7 +90,7 @@ class Desk:
         return old
 
     def read(self) -> Progress:
-        """The progress, or a new one; a file that is none of ours is kept as a backup."""
+        """The progress, or a new one. A file that cannot be read is kept as a backup."""
         try:
             return msgspec.json.decode(self._file.read_bytes(), type=Progress)
         except FileNotFoundError:
@@ -98,33 +99,34 @@ class Desk:
             backup = self._file.with_suffix(".json.bak")
             os.replace(self._file, backup)
             print(
-                f"{self._file} cannot be read ({error}): kept as {backup.name}, and begun anew",
+                f"{self._file} cannot be read ({error}): it is kept as {backup.name}, and your "
+                "progress starts again",
                 file=sys.stderr,
             )
             return Progress()
 
     def write(self, progress: Progress) -> None:
-        """Keep it, whole or not at all."""
+        """Save the progress: either all of it, or nothing if writing fails."""
         self.folder.mkdir(parents=True, exist_ok=True)
         draft = self._file.with_suffix(".json.new")
         draft.write_bytes(msgspec.json.encode(progress) + b"\n")
         os.replace(draft, self._file)
 
     def go_to(self, lesson: Lesson) -> None:
-        """Note where the learner is."""
+        """Save the learner's current lesson."""
         progress = self.read()
         progress.current = lesson.number
         self.write(progress)
 
     def checked(self, lesson: Lesson, passed: bool) -> None:
-        """Note what a check found."""
+        """Save the result of a check."""
         progress = self.read()
         progress.current = lesson.number
         (progress.passed.add if passed else progress.passed.discard)(lesson.number)
         self.write(progress)
 
     def next_hint(self, lesson: Lesson) -> int:
-        """Count one more hint as seen, three at most. Returns how many are now."""
+        """Count one more hint as seen, three at most. Returns the new count."""
         progress = self.read()
         seen = progress.hints[lesson.number] = min(HINTS, progress.hints.get(lesson.number, 0) + 1)
         self.write(progress)

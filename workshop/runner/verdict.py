@@ -1,4 +1,4 @@
-"""How a check's verdict looks: what is wrong, and a caret under the first wrong byte.
+"""The result of a check as text: the mistake, and a caret under the first wrong byte.
 
     ✗ size 1 counts characters: '你' is 3 bytes
 
@@ -8,9 +8,9 @@
         rule      chunk-size counts the bytes of the data, in hexadecimal (RFC 9112 §7.1)
         by hand   curl -sN --raw http://localhost:8003/ | head -n 4
 
-Bytes are shown on one line with nothing hidden: ␍ and ␊ for CR and LF, an escape for what has no
-look of its own (a byte that is no UTF-8, U+2028, a BOM, ESC). The caret counts cells, not
-characters: 你 and 🌊 are two wide.
+Bytes are shown on one line, and all of them are visible: ␍ and ␊ stand for CR and LF, an escape for
+everything else that cannot be seen (a byte that is not UTF-8, U+2028, a BOM, ESC). The caret's
+column counts terminal cells, not characters: 你 and 🌊 take two cells each.
 """
 
 import re
@@ -20,40 +20,36 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from .check_kit import Failure
-from .checking import Report
+from .checking import CheckReport
 
-__all__ = ["bytes_seen", "verdict", "visible"]
+__all__ = ["exchanged_bytes", "verdict", "visible"]
 
-BEFORE, AFTER = 40, 24  # cells that are shown of the bytes before the caret, and from it on
-LAST_LINES = 12  # of what the file printed
-SIGN = re.compile(r"\\x[0-9a-f]{2}|\\u[0-9a-f]{4}|\\U[0-9a-f]{8}|.")  # an escape is not cut
+BEFORE, AFTER = 40, 24  # cells shown before the caret, and from the caret on
+LAST_LINES = 12  # how many of the file's printed lines are shown
+SIGN = re.compile(r"\\x[0-9a-f]{2}|\\u[0-9a-f]{4}|\\U[0-9a-f]{8}|.")  # an escape stays in one piece
 LONGEST = len(r"\U0001f30a")
 
 
 def visible(data: bytes) -> str:
-    """Bytes as text that hides nothing: ␍ for CR, ␊ for LF, and \\x… for half a character."""
+    """Bytes as text in which each byte can be seen: ␍ for CR, ␊ for LF, \\x… for invalid UTF-8."""
     text = data.decode("utf-8", "backslashreplace")
     text = text.replace("\r", "␍").replace("\n", "␊")
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
-def seen(line: str) -> str:
-    """A line of the file's own words, of which nothing steers the terminal."""
+def without_controls(line: str) -> str:
+    """A line that the file has printed, without characters that control the terminal."""
     return visible(line.encode(errors="backslashreplace"))
 
 
-def verdict(report: Report) -> Iterator[Text]:
-    """The lines that tell what a check found.
-
-    Args:
-        report: of a check that has ended.
-    """
+def verdict(report: CheckReport) -> Iterator[Text]:
+    """The result of a check, line by line."""
     failure = report.failure
     if failure is None:
         yield Text("✓ passes", "bold green")
     else:
-        # It may quote what the file has raised.
-        message, *more = (seen(line) for line in failure.message.split("\n"))
+        # The message may quote an error that the file has raised.
+        message, *more = (without_controls(line) for line in failure.message.split("\n"))
         yield Text.assemble(("✗ ", "bold red"), (message, "bold"))
         for line in more:
             yield Text(line)
@@ -61,13 +57,13 @@ def verdict(report: Report) -> Iterator[Text]:
     if report.output.strip():
         yield Text("\nyour file printed", "dim")
         for line in report.output.rstrip().split("\n")[-LAST_LINES:]:
-            yield Text(f"    {seen(line)}")
+            yield Text(f"    {without_controls(line)}")
 
 
 def evidence(failure: Failure) -> Iterator[tuple[str, Text]]:
-    """Rows of a label and what it says; the caret is a row without a label."""
+    """Rows of a label and a text; the row of the caret has no label."""
     if failure.sent:
-        yield "sent", Text(window(failure.sent, len(failure.sent))[0])  # its end is what matters
+        yield "sent", Text(window(failure.sent, len(failure.sent))[0])  # the last bytes
     if failure.received or failure.at is not None:
         at = len(failure.received) if failure.at is None else failure.at
         text, column = window(failure.received, at)
@@ -91,7 +87,7 @@ def window(data: bytes, at: int) -> tuple[str, int]:
     """The bytes around an offset as text for one line, and the column of that offset in it."""
     whole = visible(data)
     while not whole.startswith(before := visible(data[:at])):
-        at -= 1  # inside a character: its first byte is where it is seen
+        at -= 1  # inside a character: go back to its first byte
     after = whole[len(before) :]
     if cell_len(before) > BEFORE:
         kept = SIGN.findall(before[-BEFORE - LONGEST :])
@@ -106,12 +102,12 @@ def window(data: bytes, at: int) -> tuple[str, int]:
     return before + after, cell_len(before)
 
 
-def bytes_seen(report: Report) -> Iterator[Text]:
-    """All that went to the exercise and came from it, as `s` shows it."""
+def exchanged_bytes(report: CheckReport) -> Iterator[Text]:
+    """All bytes that the exercise was given and returned, as the key `s` shows them."""
     if not report.log:
-        yield Text("No byte has gone to the exercise or come from it.")
-    for way, data in report.log:
-        arrow, style = ("→", "cyan") if way == "sent" else ("←", "green")
+        yield Text("The exercise was given no bytes and returned none.")
+    for direction, data in report.log:
+        arrow, style = ("→", "cyan") if direction == "sent" else ("←", "green")
         text = visible(data)
         if not text.strip(" "):
             text = "␠" * len(text) or "(nothing)"

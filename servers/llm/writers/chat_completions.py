@@ -40,11 +40,11 @@ from protocol.openai.chat_completions import (
     Usage,
 )
 from protocol.openai.chat_request import (
+    AllowedToolsChoice,
+    ChatFunctionTool,
     ChatRequest,
-    ChosenAmong,
     ChosenCustom,
     ChosenFunction,
-    FunctionTool,
     RequestTool,
 )
 from protocol.openai.common import DONE, InvalidRequest, encode_data
@@ -71,7 +71,7 @@ def question_of(asked: ChatRequest) -> Question:
     wanted = asked.response_format
     schema = None
     match asked.tool_choice:
-        case ChosenAmong(allowed_tools=allowed):
+        case AllowedToolsChoice(allowed_tools=allowed):
             names = {choice.name for choice in allowed.tools}
             tools = [tool for tool in tools if tool.name in names]
             choice: str = allowed.mode
@@ -97,7 +97,7 @@ def question_of(asked: ChatRequest) -> Question:
 
 
 def _tool(tool: RequestTool) -> Tool:
-    if isinstance(tool, FunctionTool):
+    if isinstance(tool, ChatFunctionTool):
         return Tool(tool.name, tool.function.parameters or {})
     return Tool(tool.name, None)
 

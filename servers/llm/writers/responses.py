@@ -57,19 +57,19 @@ from protocol.openai.responses import (
     OutputItem,
     OutputText,
     ReasoningItem,
-    Response,
+    ResponseObject,
     ResponseUsage,
     SummaryText,
 )
 from protocol.openai.responses_request import (
     AllowedChoice,
     CustomChoice,
-    CustomTool,
     FunctionChoice,
     InputItem,
     JSONObjectFormat,
     JSONSchemaFormat,
     Reasoning,
+    ResponsesCustomTool,
     ResponsesRequest,
     TextConfig,
 )
@@ -87,7 +87,7 @@ __all__ = ["ResponsesWriter", "question_of"]
 def question_of(asked: ResponsesRequest) -> Question:
     """What a request asks of the model."""
     tools = [
-        Tool(tool.name, None if isinstance(tool, CustomTool) else tool.parameters or {})
+        Tool(tool.name, None if isinstance(tool, ResponsesCustomTool) else tool.parameters or {})
         for tool in asked.tools or ()
     ]
     match asked.tool_choice:
@@ -218,12 +218,12 @@ class ResponsesWriter:
         before = 2 + sum(item.events for item in self._items)
         return _encode([*closing, end], before - len(closing))
 
-    async def whole(self, work: Work = ALONE) -> Response:
+    async def whole(self, work: Work = ALONE) -> ResponseObject:
         """The same answer in one piece."""
         return self._ended
 
     @property
-    def _ended(self) -> Response:
+    def _ended(self) -> ResponseObject:
         if self._whole.status != "completed":
             return self._whole
         return replace(self._whole, completed_at=int(self._now()))
@@ -235,8 +235,8 @@ INCOMPLETE = {
 }
 
 
-def _begun(asked: ResponsesRequest, id: str, created: int) -> Response:
-    return Response(
+def _begun(asked: ResponsesRequest, id: str, created: int) -> ResponseObject:
+    return ResponseObject(
         id=id,
         created_at=created,
         status="in_progress",

@@ -1,4 +1,4 @@
-"""Chat completions: the exact bytes of the wire, and what a bad request is told."""
+"""Chat completions: the exact bytes on the wire, and the error for each bad request."""
 
 import json
 from collections.abc import Callable
@@ -26,7 +26,7 @@ from protocol.openai.chat_completions import (
     Usage,
     read_chat_request,
 )
-from protocol.openai.chat_request import ChosenFunction, FunctionTool
+from protocol.openai.chat_request import ChatFunctionTool, ChosenFunction
 from protocol.openai.common import DONE, ErrorBody, ErrorResponse, InvalidRequest, encode_data
 from protocol.sse import EventStreamParser
 
@@ -42,7 +42,7 @@ def chunk(*deltas: Delta, finish: FinishReason | None = None) -> ChatCompletionC
 
 
 # Only `data:` lines, compact JSON, raw UTF-8. The first delta carries role, "" and null, the last
-# nothing but its finish_reason, the usage chunk no choice.
+# one only its finish_reason; the usage chunk has no choice.
 BEFORE = (
     'data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1727346169,'
     '"model":"gpt-4o","system_fingerprint":"fp_5","choices":['
@@ -127,7 +127,7 @@ def test_completion_on_the_wire() -> None:
     )
 
 
-def test_thinking_in_a_whole_answer() -> None:
+def test_reasoning_in_a_whole_answer() -> None:
     value = Message("assistant", "4", reasoning_content="2 and 2")
     assert msgspec.json.encode(value).decode() == (
         '{"role":"assistant","content":"4","refusal":null,"reasoning_content":"2 and 2"}'
@@ -154,7 +154,7 @@ def test_an_error_on_the_wire() -> None:
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_any_text_is_one_data_line(text: str) -> None:
-    """JSON escapes CR and LF, and U+2028 ends no line: what is sent is one line, one event."""
+    """JSON escapes CR and LF, and U+2028 does not end a line: a text is one line, one event."""
     wire = encode_data(chunk(Delta(content=text)))
     assert wire.count(b"\n") == 2
     assert b"\r" not in wire
@@ -210,7 +210,7 @@ def test_tools() -> None:
     request = read_chat_request(body(tools=[TOOL], tool_choice="required"))
     assert request.tools is not None
     (tool,) = request.tools
-    assert isinstance(tool, FunctionTool)
+    assert isinstance(tool, ChatFunctionTool)
     assert (tool.name, tool.function.parameters) == ("f", {"type": "object"})
     assert request.tool_choice == "required"
     choice = {"type": "function", "function": {"name": "f"}}
@@ -241,7 +241,7 @@ def test_token_limit(limits: dict[str, object], expected: int | None) -> None:
     assert read_chat_request(body(**limits)).token_limit == expected
 
 
-THEIRS = None  # the words of msgspec: that there are some is enough
+THEIRS = None  # a message from msgspec: it must only be there
 BAD: list[tuple[bytes, str | None, str | None]] = [
     (b"", "The body is not JSON: ", None),
     (b"{", "The body is not JSON: ", None),
@@ -297,7 +297,7 @@ BAD: list[tuple[bytes, str | None, str | None]] = [
 
 
 @pytest.mark.parametrize(("data", "message", "param"), BAD)
-def test_a_bad_request_is_told_why_and_where(
+def test_the_error_for_a_bad_request_has_a_reason_and_a_path(
     data: bytes, message: str | None, param: str | None
 ) -> None:
     with pytest.raises(InvalidRequest) as caught:
@@ -309,7 +309,7 @@ def test_a_bad_request_is_told_why_and_where(
 
 
 @given(st.binary(max_size=60) | st.integers(0, 90).map(lambda size: body(n=1)[:size]))
-def test_a_request_or_invalid_request_and_nothing_else(data: bytes) -> None:
+def test_any_bytes_give_a_request_or_an_invalid_request(data: bytes) -> None:
     try:
         read_chat_request(data)
     except InvalidRequest:
@@ -345,7 +345,7 @@ TEMPLATES: list[tuple[Callable[[str], Delta], tuple[str, ...]]] = [
 def test_delta_template_equals_encode_data(
     text: str, template: tuple[Callable[[str], Delta], tuple[str, ...]]
 ) -> None:
-    """The fast way to write one token gives the bytes of the plain way."""
+    """The fast path for one token writes the same bytes as the plain path."""
     delta, fields = template
     assert DeltaTemplate(chunk(delta("")), *fields).encode(text) == encode_data(chunk(delta(text)))
 
@@ -355,8 +355,8 @@ def test_delta_template_needs_a_place_for_the_text() -> None:
         DeltaTemplate(chunk(Delta(content="x")), "content")
 
 
-def test_the_place_of_an_error_is_not_the_clients_to_choose() -> None:
-    """The message quotes a value of the client, which may look like msgspec's own words."""
+def test_a_client_cannot_choose_the_path_of_an_error() -> None:
+    """The message quotes a value from the client, which may look like msgspec's own message."""
     body = b'{"model":"m","messages":[{"role":"x - at `$.evil` y","content":""}]}'
     with pytest.raises(InvalidRequest) as caught:
         read_chat_request(body)
@@ -364,7 +364,7 @@ def test_the_place_of_an_error_is_not_the_clients_to_choose() -> None:
 
 
 def test_the_model_name_has_a_limit() -> None:
-    """It is written into every event of the answer."""
+    """Every event of the answer repeats it."""
     body = '{{"model":"{}","messages":[{{"role":"user","content":""}}]}}'
     read_chat_request(body.format("m" * 256).encode())
     with pytest.raises(InvalidRequest) as caught:

@@ -1,12 +1,17 @@
-"""What a chat request may ask: fields that need each other, tools and their choice, calls and their
-results. What OpenAI's API refuses is refused, under the same field; what it takes is taken."""
+"""Chat requests: fields that need each other, tools and their choice, calls and their results. A
+request that OpenAI's API refuses is refused with the same field; all others are accepted."""
 
 import json
 from typing import Any
 
 import pytest
 
-from protocol.openai.chat_request import ChosenAmong, ChosenCustom, CustomTool, read_chat_request
+from protocol.openai.chat_request import (
+    AllowedToolsChoice,
+    ChatCustomTool,
+    ChosenCustom,
+    read_chat_request,
+)
 from protocol.openai.common import InvalidRequest
 
 HI = {"role": "user", "content": "Hi"}
@@ -81,7 +86,7 @@ TAKEN: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("fields", TAKEN.values(), ids=TAKEN)
-def test_what_is_taken(fields: dict[str, Any]) -> None:
+def test_accepted_requests(fields: dict[str, Any]) -> None:
     read_chat_request(body(**fields))
 
 
@@ -89,7 +94,7 @@ def test_a_custom_tool_and_its_choice() -> None:
     choice = {"type": "custom", "custom": {"name": "g"}}
     request = read_chat_request(body(tools=[FUNCTION, CUSTOM], tool_choice=choice))
     assert request.tools is not None
-    assert [(tool.name, isinstance(tool, CustomTool)) for tool in request.tools] == [
+    assert [(tool.name, isinstance(tool, ChatCustomTool)) for tool in request.tools] == [
         ("f", False),
         ("g", True),
     ]
@@ -100,7 +105,7 @@ def test_a_custom_tool_and_its_choice() -> None:
 def test_allowed_tools() -> None:
     choice = among(CUSTOM, FUNCTION, mode="required")
     chosen = read_chat_request(body(tools=[FUNCTION, CUSTOM], tool_choice=choice)).tool_choice
-    assert isinstance(chosen, ChosenAmong)
+    assert isinstance(chosen, AllowedToolsChoice)
     assert chosen.allowed_tools.mode == "required"
     assert [each.name for each in chosen.allowed_tools.tools] == ["g", "f"]
 
@@ -250,14 +255,14 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
 
 
 @pytest.mark.parametrize(("fields", "message", "param"), REFUSED.values(), ids=REFUSED)
-def test_what_is_refused(fields: dict[str, Any], message: str, param: str) -> None:
+def test_refused_requests(fields: dict[str, Any], message: str, param: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         read_chat_request(body(**fields))
     assert (str(caught.value), caught.value.param) == (message, param)
     assert caught.value.status == 400
 
 
-# Refused by the types of the fields: the words are msgspec's, the place is ours.
+# Refused by the types of the fields: the message is from msgspec, the path is ours.
 PLACES: list[tuple[dict[str, Any], str]] = [
     ({"tools": []}, "tools"),
     ({"tools": [{"type": "web_search"}]}, "tools[0].type"),
@@ -274,7 +279,7 @@ PLACES: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("fields", "param"), PLACES)
-def test_where_a_wrong_value_stands(fields: dict[str, Any], param: str) -> None:
+def test_the_path_of_a_wrong_value(fields: dict[str, Any], param: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         read_chat_request(body(**fields))
     assert caught.value.param == param
@@ -290,7 +295,7 @@ CODES: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("fields", "code"), CODES)
 def test_codes(fields: dict[str, Any], code: str) -> None:
-    """Clients branch on them."""
+    """They are exact, because clients branch on them."""
     with pytest.raises(InvalidRequest) as caught:
         read_chat_request(body(**fields))
     assert caught.value.code == code

@@ -1,4 +1,4 @@
-"""What a reader takes from each event of a chat stream, whoever's server it is from."""
+"""The deltas that are read from the events of chat streams, from any server."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ def told(error: ErrorBody | None) -> dict[str, Any]:
 
 
 def read(events: list[Any]) -> dict[str, Any]:
-    """All that they add, in the shape of a vector's `expect`."""
+    """The sum of the deltas, in the form of a vector's `expect`."""
     reader = DeltaReader()
     deltas = []
     for one in events:
@@ -66,14 +66,14 @@ def test_vector(case: dict[str, Any]) -> None:
 
 
 def test_enough_vectors() -> None:
-    """Each kind has its cases, and most of them were seen at somebody's server."""
+    """Each category has its cases, and most of them come from real servers."""
     assert len({case["id"] for case in CASES}) == len(CASES)
     seen = [case for case in CASES if case["source"] != "constructed"]
     assert len(seen) >= 60
 
 
 def test_one_event_by_itself() -> None:
-    """Half a character stays half a character: U+FFFD."""
+    """Half a character becomes U+FFFD."""
     half = '{"choices":[{"index":2,"delta":{"content":"a\\ud83d"}}],"usage":{"input_tokens":1}}'
     assert read_delta(half) == ChatDelta("a\ufffd", usage=TokenCount(0, 1), index=2)
     assert read_delta('{"choices":[{"delta":{"content":"你"}}]}'.encode()) == ChatDelta("你")
@@ -81,7 +81,7 @@ def test_one_event_by_itself() -> None:
     assert read_delta("<p>", "error").error == ErrorBody("error", "")
 
 
-def test_what_a_person_reads() -> None:
+def test_the_text_that_a_person_reads() -> None:
     assert ChatDelta("a", "b", "c").said == "ac"
 
 
@@ -91,11 +91,11 @@ def test_what_a_person_reads() -> None:
      '{"a":"\\ud83d","b":}', '{"a":1,}', '"' + '\\"' * 1000, "[" * 70 + "]" * 69,
      "]" * 70 + "[" * 70],
 )  # fmt: skip
-def test_no_json(data: str | bytes) -> None:
+def test_data_that_is_not_json(data: str | bytes) -> None:
     with pytest.raises(ValueError, match=r"^no delta: "):
         read_delta(data)
 
 
 def test_bytes_that_are_not_utf_8() -> None:
-    """As the event stream's own decoding does it."""
+    """They become U+FFFD, as in an event stream."""
     assert read_delta(b'{"choices":[{"delta":{"content":"a\xffb"}}]}') == ChatDelta("a\ufffdb")

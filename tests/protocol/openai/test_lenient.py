@@ -1,4 +1,4 @@
-"""Any JSON value, read as the type that is wanted."""
+"""Any JSON value, read as the type that the caller expects."""
 
 import math
 
@@ -7,21 +7,21 @@ import pytest
 from protocol.openai.lenient import (
     MAX_COUNT,
     MAX_DEPTH,
-    Joiner,
+    SurrogateJoiner,
     as_count,
     as_json,
     as_list,
     as_object,
     as_text,
     read_json,
-    whole,
+    well_formed,
 )
 
 ODD = [None, True, False, "", "a", [], [1], math.nan, math.inf, -math.inf, -1, -0.5, 10**400]
 
 
 @pytest.mark.parametrize("value", ODD)
-def test_what_is_no_count(value: object) -> None:
+def test_a_value_that_is_not_a_count(value: object) -> None:
     assert as_count(value) == int(value is True)
 
 
@@ -44,7 +44,7 @@ def test_list_and_object() -> None:
     assert [as_object(one) for one in ({"a": 1}, [1], "a", None)] == [{"a": 1}, {}, {}, {}]
 
 
-def test_what_is_deep_is_null() -> None:
+def test_deep_values_are_null() -> None:
     deep: object = read_json('["]}[\\"",' + "[" * 100_000 + '"\\"",{' + "}" + "]" * 100_000 + ",2]")
     assert isinstance(deep, list)
     assert (deep[0], deep[2]) == (']}["', 2)
@@ -56,7 +56,7 @@ def test_what_is_deep_is_null() -> None:
 
 
 def test_json_of_any_depth() -> None:
-    """Also of what was not read here."""
+    """This holds also for values that were not read here."""
     assert as_json({"a": [1, "你"]}) == '{"a":[1,"你"]}'
     deep: list[object] = []
     for _ in range(100_000):
@@ -70,14 +70,14 @@ def test_numbers_of_any_size() -> None:
     assert read_json(text.replace("{}", "12")) == [math.inf, -math.inf, 12, "\ud83d"]
 
 
-def test_whole() -> None:
-    assert [whole(one) for one in ("a", "你", "\ud83d\ude00", "\ude00\ud83da")] == [
+def test_well_formed() -> None:
+    assert [well_formed(one) for one in ("a", "你", "\ud83d\ude00", "\ude00\ud83da")] == [
         "a", "你", "😀", "\ufffd\ufffda",
     ]  # fmt: skip
 
 
 def test_halves_cut_anywhere() -> None:
-    """The same text, whichever way its UTF-16 was cut."""
+    """The text is the same, wherever its UTF-16 was cut."""
     text = "a😀\ud83d你\ude00😀"
     units = [
         unit.decode("utf-16-le", "surrogatepass")
@@ -85,8 +85,8 @@ def test_halves_cut_anywhere() -> None:
         for unit in (data[at : at + 2] for at in range(0, len(data), 2))
     ]
     for cut in range(len(units) + 1):
-        joiner = Joiner()
+        joiner = SurrogateJoiner()
         pieces = ["".join(units[:cut]), "", "".join(units[cut:])]
         assert "".join([*map(joiner.join, pieces), joiner.end()]) == "a😀\ufffd你\ufffd😀"
-    joiner = Joiner()
+    joiner = SurrogateJoiner()
     assert "".join([*map(joiner.join, units), joiner.end(), joiner.end()]) == "a😀\ufffd你\ufffd😀"

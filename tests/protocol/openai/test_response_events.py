@@ -40,15 +40,15 @@ from protocol.openai.responses import (
     MessageItem,
     OutputText,
     ReasoningItem,
-    Response,
     ResponseError,
+    ResponseObject,
     ResponseUsage,
     SummaryText,
 )
 from protocol.openai.responses_request import Reasoning, TextConfig
 from protocol.sse import EventStreamParser
 
-RESPONSE = Response(
+RESPONSE = ResponseObject(
     id="resp_1",
     created_at=1756752811,
     status="in_progress",
@@ -292,7 +292,7 @@ DELTAS: list[ResponseEvent] = [
 def test_event_template_equals_encode_response_event(
     event: ResponseEvent, number: int, text: str
 ) -> None:
-    """The fast way to write one token gives the bytes of the plain way: one event, in one line."""
+    """The fast path for one token writes the same bytes as the plain path: one event, one line."""
     wire = EventTemplate(event).encode(number, text)
     assert wire == encode_response_event(replace(event, sequence_number=number, delta=text))
     (parsed,) = EventStreamParser().receive_data(wire)
@@ -308,7 +308,7 @@ def test_event_template_equals_encode_response_event(
         OutputTextDone(item_id="msg_1", output_index=1, text=""),
     ],
 )
-def test_event_template_needs_places_for_both(event: ResponseEvent) -> None:
+def test_event_template_needs_an_empty_delta_and_number_0(event: ResponseEvent) -> None:
     with pytest.raises(ValueError, match="the event is not number 0 with an empty delta"):
         EventTemplate(event)
 

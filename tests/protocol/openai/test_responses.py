@@ -1,4 +1,4 @@
-"""The Responses API: what a request says, and what a bad one is told."""
+"""The Responses API: the fields of a request, and the error for each bad request."""
 
 import json
 
@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from protocol.openai.common import InvalidRequest
 from protocol.openai.responses_request import (
     FunctionChoice,
-    FunctionTool,
     InputItem,
     JSONObjectFormat,
     JSONSchemaFormat,
     PlainFormat,
+    ResponsesFunctionTool,
     read_responses_request,
 )
 
@@ -29,7 +29,7 @@ def test_the_smallest_request() -> None:
     assert request.items == [InputItem(role="user", content="Hi")]
 
 
-def test_fields_that_are_not_here_are_ignored() -> None:
+def test_unknown_fields_are_ignored() -> None:
     ignored = {"store": True, "top_k": 5, "stream_options": {"include_obfuscation": False}}
     assert read_responses_request(body(**ignored, stream=True)).stream is True
 
@@ -106,7 +106,7 @@ def test_the_named_function() -> None:
     request = read_responses_request(
         body(tools=[{"type": "function", "name": "f"}], tool_choice=choice)
     )
-    assert request.tools == [FunctionTool(name="f")]
+    assert request.tools == [ResponsesFunctionTool(name="f")]
     assert request.tool_choice == FunctionChoice("f")
 
 
@@ -128,7 +128,7 @@ def test_the_format_of_the_text(sent: dict[str, object], read: object) -> None:
 
 
 function = {"type": "function", "name": "f"}
-THEIRS = None  # the words of msgspec: that there are some is enough
+THEIRS = None  # a message from msgspec: it must only be there
 BAD: list[tuple[bytes, str | None, str | None]] = [
     (b"", "The body is not JSON: ", None),
     (b"[]", THEIRS, None),
@@ -194,7 +194,7 @@ BAD: list[tuple[bytes, str | None, str | None]] = [
 
 
 @pytest.mark.parametrize(("data", "message", "param"), BAD)
-def test_a_bad_request_is_told_why_and_where(
+def test_the_error_for_a_bad_request_has_a_reason_and_a_path(
     data: bytes, message: str | None, param: str | None
 ) -> None:
     with pytest.raises(InvalidRequest) as caught:
@@ -211,15 +211,15 @@ def test_an_earlier_response_has_the_code_of_the_api() -> None:
 
 
 @given(st.binary(max_size=60) | st.integers(0, 40).map(lambda size: body()[:size]))
-def test_a_request_or_invalid_request_and_nothing_else(data: bytes) -> None:
+def test_any_bytes_give_a_request_or_an_invalid_request(data: bytes) -> None:
     try:
         read_responses_request(data)
     except InvalidRequest:
         pass
 
 
-def test_what_the_request_said_is_in_the_response() -> None:
-    """A tool, a choice and a schema have the field order of the API, not that of the request."""
+def test_the_response_repeats_fields_of_the_request() -> None:
+    """A tool, a choice and a schema have the field order of the API, not of the request."""
     tool = '{"type":"function","description":"d","name":"f","parameters":{"a":1},"strict":true}'
     schema = '{"type":"json_schema","description":null,"name":"x","schema":{"a":1},"strict":true}'
     asked = read_responses_request(

@@ -1,5 +1,5 @@
-"""What a request to the Responses API may ask: items and tools that are read, fields and pairs that
-are refused by their name; and reasoning that comes back as it was sent."""
+"""Requests to the Responses API: items and tools that are accepted, fields and pairs that are
+refused by their name, and reasoning that a client sends back unchanged."""
 
 import json
 from typing import Any
@@ -13,8 +13,8 @@ from protocol.openai.encrypted_content import seal, unseal
 from protocol.openai.responses_request import (
     AllowedChoice,
     CustomChoice,
-    CustomTool,
     FunctionChoice,
+    ResponsesCustomTool,
     read_responses_request,
 )
 
@@ -61,14 +61,14 @@ TAKEN: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("fields", TAKEN.values(), ids=TAKEN)
-def test_what_is_taken(fields: dict[str, Any]) -> None:
+def test_accepted_requests(fields: dict[str, Any]) -> None:
     read_responses_request(body(**fields))
 
 
 def test_custom_tools_and_their_choice() -> None:
     text = {**CUSTOM, "name": "h", "format": {"type": "text"}}
     request = read_responses_request(body(tools=[CUSTOM, text], tool_choice=CUSTOM))
-    assert request.tools == [CustomTool(name="g"), CustomTool(name="h")]
+    assert request.tools == [ResponsesCustomTool(name="g"), ResponsesCustomTool(name="h")]
     assert request.tool_choice == CustomChoice("g")
 
 
@@ -79,7 +79,7 @@ def test_allowed_tools() -> None:
     assert request.tool_choice == expected
 
 
-def test_an_item_is_a_message_if_it_does_not_say_otherwise() -> None:
+def test_an_item_without_a_type_is_a_message() -> None:
     request = read_responses_request(body(input=[HI, {**HI, "type": "message"}, CALL, RESULT]))
     assert [item.is_message for item in request.items] == [True, True, False, False]
 
@@ -217,7 +217,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str, str | None]] = {
 
 
 @pytest.mark.parametrize(("fields", "message", "param", "code"), REFUSED.values(), ids=REFUSED)
-def test_what_is_refused(
+def test_refused_requests(
     fields: dict[str, Any], message: str, param: str, code: str | None
 ) -> None:
     with pytest.raises(InvalidRequest) as caught:
@@ -226,7 +226,7 @@ def test_what_is_refused(
     assert (str(error), error.param, error.code, error.status) == (message, param, code, 400)
 
 
-# Refused by the types of the fields: the words are msgspec's, the place is ours.
+# Refused by the types of the fields: the message is from msgspec, the path is ours.
 PLACES: list[tuple[dict[str, Any], str]] = [
     ({"include": ["everything"]}, "include[0]"),
     ({"tools": [{"type": "custom"}]}, "tools[0].name"),
@@ -238,7 +238,7 @@ PLACES: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("fields", "param"), PLACES)
-def test_where_a_wrong_value_stands(fields: dict[str, Any], param: str) -> None:
+def test_the_path_of_a_wrong_value(fields: dict[str, Any], param: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         read_responses_request(body(**fields))
     assert caught.value.param == param
@@ -248,7 +248,7 @@ def test_where_a_wrong_value_stands(fields: dict[str, Any], param: str) -> None:
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
-def test_what_is_sealed_is_unsealed(text: str) -> None:
+def test_unseal_undoes_seal(text: str) -> None:
     assert unseal(seal(text)) == text
 
 
@@ -257,7 +257,7 @@ BROKEN = ["", "a", "not base64", HM[:-4], HM + "=", HM + "\n", "AAAA" + HM, "é"
 
 
 @pytest.mark.parametrize("sealed", BROKEN)
-def test_what_was_not_sealed_here(sealed: str) -> None:
+def test_a_text_that_was_not_sealed_here(sealed: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011
         unseal(sealed)
 

@@ -8,7 +8,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from protocol.anatomy import ResponseAnatomy, Span
+from protocol.anatomy import ByteSpan, ResponseAnatomy
 from servers.chat import routes
 from servers.http.access import Access
 from servers.http.recordings import Done, Missing, Recording, Sent
@@ -73,7 +73,7 @@ async def test_what_was_described_makes_room() -> None:
     start = len(b"".join(SENDS[:3]))
     assert missing == Missing(3, start)
     assert [event.offset for event in after if isinstance(event, Sent)] == [start, start + 4]
-    assert all_spans(after)[0] == Span("data", start, start + 2, 2)
+    assert all_spans(after)[0] == ByteSpan("data", start, start + 2, 2)
     assert isinstance(done, Done)
     assert (done.sends, done.chunks, done.size) == (5, 2, start + 9)
 
@@ -117,7 +117,7 @@ async def test_a_large_write_is_described_in_many_turns(monkeypatch: pytest.Monk
     receive_data = ResponseAnatomy.receive_data
     with counted_turns() as turns:
 
-        def counted(anatomy: ResponseAnatomy, data: bytes) -> list[Span]:
+        def counted(anatomy: ResponseAnatomy, data: bytes) -> list[ByteSpan]:
             turns.did(len(data))
             return receive_data(anatomy, data)
 
@@ -143,7 +143,7 @@ async def test_a_large_write_is_described_in_many_turns(monkeypatch: pytest.Monk
 
 def test_bytes_are_base64() -> None:
     numbers = dict.fromkeys(("sends", "chunks", "events", "tokens", "size", "body", "text"), 1)
-    sent = Sent(at=1.5, offset=0, bytes=b"\xff", spans=[Span("head", 0, 1)], **numbers)
+    sent = Sent(at=1.5, offset=0, bytes=b"\xff", spans=[ByteSpan("head", 0, 1)], **numbers)
     data = msgspec.json.decode(msgspec.json.encode(sent))
     assert base64.b64decode(data["bytes"]) == b"\xff"
     assert data["spans"] == [["head", 0, 1, 0, 0, 0]]

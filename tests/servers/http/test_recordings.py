@@ -9,7 +9,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from protocol.anatomy import ResponseAnatomy, Span
+from protocol.anatomy import ByteSpan, ResponseAnatomy
 from protocol.sse import EventStreamParser, ServerSentEvent
 from servers.chat import routes
 from servers.http.access import Access
@@ -57,7 +57,7 @@ def post(path: str, body: bytes, *fields: str, version: str = "1.1") -> bytes:
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-def all_spans(events: Sequence[Event]) -> list[Span]:
+def all_spans(events: Sequence[Event]) -> list[ByteSpan]:
     spans = [span for event in events if not isinstance(event, Missing) for span in event.spans]
     return sorted(spans, key=lambda span: span.start)
 

@@ -1,4 +1,4 @@
-"""A page as a browser takes it: its elements, its anchors, what it loads and where it leads."""
+"""Parses a page as a browser does, for tests that look at its elements and attributes."""
 
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -8,11 +8,11 @@ VOID = {"meta", "link", "br", "hr", "img", "input"}
 
 @dataclass
 class Elements(HTMLParser):
-    """What is in a page. Elements that are not closed in order are an error.
+    """The contents of a page. Elements that are not closed in order are an error.
 
     Attributes:
-        tags: (name, attributes), in order.
-        text: all of it.
+        tags: pairs of an element's name and its attributes, in order.
+        text: all text of the page.
     """
 
     tags: list[tuple[str, dict[str, str | None]]] = field(default_factory=list)

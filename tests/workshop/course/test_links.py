@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from workshop.course.links import INDEX, WORD, Links, Standard, Target
+from workshop.course.links import INDEX, WORD, Links, LinkTarget, Standard
 from workshop.course.tree import Tree
-from workshop.course.weave import Kind
+from workshop.course.weave import LineKind
 
 from ...test_laws import plant
 from . import reading_lengths
@@ -40,7 +40,7 @@ def wrong(links: Links) -> list[str]:
         for problem in woven.problems if woven else ():
             found.append(f"{name}: {problem}")
         for region in woven.regions if woven else ():
-            if Target(name, region) not in used:
+            if LinkTarget(name, region) not in used:
                 found.append(f"{name}: no page shows region {region}")
     return found
 
@@ -154,5 +154,5 @@ def test_more_than_a_quarter_of_what_is_read_is_prose() -> None:
             for block in section.blocks:
                 written = sum(1 for line in block.lines if line.strip())
                 lines += written
-                prose += written if block.kind is not Kind.CODE else 0
+                prose += written if block.kind is not LineKind.CODE else 0
     assert prose / lines > 0.25

@@ -1,5 +1,5 @@
-"""The course's pages: every link leads somewhere, nothing that a file says becomes markup, and no
-path is built from a request."""
+"""The course's pages: every link has a target, no text in a file becomes markup, and no request can
+read another file."""
 
 import re
 from collections.abc import Iterator
@@ -78,10 +78,10 @@ def links_of(html: str) -> set[str]:
 
 
 def dead_links(written: dict[str, str]) -> Iterator[str]:
-    """Links between pages that lead nowhere.
+    """Links between pages without a target.
 
     Args:
-        written: pages and other files by their paths.
+        written: pages and other files, by path.
     """
     anchors = {path: re.findall(r' id="([^"]*)"', html) for path, html in written.items()}
     for path, html in written.items():
@@ -96,11 +96,11 @@ def dead_links(written: dict[str, str]) -> Iterator[str]:
                 yield f"{path}: {href}"
 
 
-async def test_every_link_leads_somewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """From the contents on, through the handlers, to all pages there are."""
-    for module in (prose, source):  # colours lead nowhere, and cost as much as all the rest
+async def test_every_link_has_a_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Follow all links through the handlers, from the contents to all pages."""
+    for module in (prose, source):  # colours have no links, and cost as much as all the rest
         monkeypatch.setattr(module, "highlight", lambda text, _: [*map(escape, split_lines(text))])
-    # No file changes meanwhile: to look at all of them for each page is a quarter of the work.
+    # No file changes during this test, and to look for changes is a quarter of the work.
     monkeypatch.setattr(Pages, "refresh", lambda pages: None)
     handler = course_routes()["GET /course/{path}"]
     written: dict[str, str] = {}
@@ -122,7 +122,7 @@ async def test_every_link_leads_somewhere(monkeypatch: pytest.MonkeyPatch) -> No
     assert set(written) == names | {"style.css", "icon.svg", "panel.js"}
 
 
-def test_a_dead_link_is_told() -> None:
+def test_a_dead_link_is_reported() -> None:
     """The test above can fail."""
     told = dead_links({
         "a.html": '<p id="x"><a href="b.html#y"></a><a href="#x"></a><a href="#z"></a>',
@@ -131,8 +131,8 @@ def test_a_dead_link_is_told() -> None:
     assert sorted(told) == ["a.html: #z", "b.html: an anchor twice", "b.html: c.html"]
 
 
-def test_files_of_a_build_lead_to_each_other(tmp_path: Path) -> None:
-    """No server: no panel, nothing at `/`."""
+def test_the_pages_of_a_build_have_no_dead_links(tmp_path: Path) -> None:
+    """Without a server there are no live panels, and no links to `/`."""
     plant(tmp_path / "tree", TREE)
     number = build(tmp_path / "out", Tree(tmp_path / "tree"))
     written = {
@@ -140,7 +140,7 @@ def test_files_of_a_build_lead_to_each_other(tmp_path: Path) -> None:
         for path in (tmp_path / "out").rglob("*")
         if path.is_file()
     }
-    # An empty file and what gives the exercise away have no page; the contents are one.
+    # An empty file and the two solutions have no page; the contents are a page.
     assert number == len(TREE) - 3 + 1
     assert not any("What a learner" in html or "Or not" in html for html in written.values())
     assert list(dead_links(written)) == []
@@ -151,10 +151,10 @@ def test_files_of_a_build_lead_to_each_other(tmp_path: Path) -> None:
     assert not any('href="/' in html for html in written.values())
 
 
-# ---- what a page says
+# ---- the contents of a page
 
 
-def test_code_stands_where_a_link_to_it_stands_alone(pages: Pages) -> None:
+def test_a_link_to_code_alone_in_its_paragraph_becomes_that_code(pages: Pages) -> None:
     lesson = Elements.of(page(pages, "workshop/03_chunks/README.md"))
     assert "The loop protocol/codec.py, lines 16–17\nwhile True:\n    break\n" in (lesson.text)
     assert "region" not in lesson.text
@@ -164,7 +164,7 @@ def test_code_stands_where_a_link_to_it_stands_alone(pages: Pages) -> None:
     assert "../../protocol/codec.py.html#Decoder.feed" in hrefs
 
 
-def test_the_code_s_page_names_the_lesson(pages: Pages) -> None:
+def test_the_page_of_the_code_names_the_lesson(pages: Pages) -> None:
     source = page(pages, "protocol/codec.py")
     lesson = '<a href="../workshop/03_chunks/README.md.html">lesson 3</a>'
     assert source.count(f'<span class="used">{lesson}</span>') == 2
@@ -174,7 +174,7 @@ def test_the_code_s_page_names_the_lesson(pages: Pages) -> None:
 
 
 def test_words_are_links(pages: Pages) -> None:
-    """Standards with their sections, tests, modules; and the module says nothing of them twice."""
+    """Standards with their sections, tests and modules become links."""
     rfc = "https://www.rfc-editor.org/rfc/rfc9112#section-"
     source = page(pages, "protocol/codec.py")
     assert f'<a href="{rfc}7.1">RFC 9112 §7.1</a>' in source
@@ -192,27 +192,27 @@ def test_files_name_each_other(pages: Pages) -> None:
     assert "Tests protocol/codec.py\n" in Elements.of(page(pages, "tests/test_codec.py")).text
 
 
-def test_prose_in_code_is_not_all_markdown(pages: Pages) -> None:
+def test_prose_in_code_is_not_full_markdown(pages: Pages) -> None:
     source = Elements.of(page(pages, "protocol/codec.py"))
     assert "limit\nin bytes, *all* of __them__." in source.text.replace("limitin", "limit\nin")
     assert "a\\r\\n    a size" in source.text
 
 
 def test_links_to_folders(pages: Pages) -> None:
-    """A folder's place in the contents."""
+    """They lead to the folder's entry in the contents."""
     hrefs = Elements.of(page(pages, "README.md")).attributes("href")
     assert {"index.html#workshop", "index.html#tests/vectors"} <= set(hrefs)
 
 
-def test_headings_twice_and_tables_on_the_right(pages: Pages) -> None:
+def test_equal_headings_and_right_aligned_tables(pages: Pages) -> None:
     lesson = Elements.of(page(pages, "workshop/03_chunks/README.md"))
     assert {"why", "why-1"} <= set(lesson.attributes("id"))
     assert ("td", {"class": "right"}) in lesson.tags
     assert lesson.attributes("style") == []
 
 
-def test_a_page_follows_its_file(tmp_path: Path) -> None:
-    """What is changed is shown at the next look, also where another page shows it."""
+def test_a_page_shows_the_current_file(tmp_path: Path) -> None:
+    """A change is visible after the next refresh, also on other pages that show the file."""
     plant(tmp_path, TREE)
     pages = Pages(Tree(tmp_path), live=True)
     lesson = "workshop/03_chunks/README.md"
@@ -227,7 +227,7 @@ def test_a_page_follows_its_file(tmp_path: Path) -> None:
     assert pages.page("protocol/new.py") is None
 
 
-# ---- nothing that a file says becomes markup
+# ---- no text in a file becomes markup
 
 EVIL = "<script>alert(1)</script><img src=http://evil.example/ onerror='x'>\"'&amp;"
 HOSTILE = {
@@ -299,7 +299,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Routes:
 
 @pytest.mark.parametrize("path", TRAVERSALS)
 async def test_path_traversal(path: str, served: Routes) -> None:
-    """A name is looked up among the pages there are; no path is ever built from it."""
+    """The name is looked up among the pages, and never used as a path of a file."""
     answer = await ask(served, get(path))
     assert answer.startswith(b"HTTP/1.1 404 Not Found\r\n")
     assert answer.endswith(b"\r\n\r\n404 Not Found\n\nThe course has no such page: see /course/\n")
@@ -315,7 +315,7 @@ async def test_path_traversal(path: str, served: Routes) -> None:
     ],
 )
 async def test_headers(path: str, kind: bytes, served: Routes) -> None:
-    """The policy is the chat page's: no style and no script but the server's own files."""
+    """The policy is that of the chat page: only styles and scripts from the server's own files."""
     head, _, body = (await ask(served, get(path))).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200 OK\r\n")
     assert b"\r\nContent-Type: " + kind in head
@@ -323,20 +323,20 @@ async def test_headers(path: str, kind: bytes, served: Routes) -> None:
     assert body
 
 
-async def test_a_files_own_name_leads_to_its_page(served: Routes) -> None:
+async def test_the_name_of_a_file_redirects_to_its_page(served: Routes) -> None:
     answer = await ask(served, get("/course/protocol/codec.py"))
     assert answer.startswith(b"HTTP/1.1 308 Permanent Redirect\r\n")
     assert b"\r\nLocation: /course/protocol/codec.py.html\r\n" in answer
 
 
-async def test_the_slash_at_the_end(served: Routes) -> None:
+async def test_the_path_without_its_last_slash_is_redirected(served: Routes) -> None:
     answer = await ask(served, get("/course"))
     assert answer.startswith(b"HTTP/1.1 308 Permanent Redirect\r\n")
     assert b"\r\nLocation: /course/\r\n" in answer
 
 
 def test_the_wire_pane_has_its_colours_here_too() -> None:
-    """What wire.css takes for granted, the chat page's style sheet and the course's both define."""
+    """The style sheets of the chat page and of the course define all variables wire.css uses."""
     wire, page, course = (
         path.read_text(encoding="utf-8")
         for path in (chat.PAGE / "wire.css", chat.PAGE / "style.css", FILES["style.css"])
@@ -364,7 +364,7 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 # ---- lessons
 
 
-def test_the_live_panel_stands_before_what_to_read_next() -> None:
+def test_the_live_panel_is_before_the_last_section() -> None:
     html = page(Pages(Tree(), live=False), "workshop/04_sse_protocol/README.md")
     assert html.index('id="-live"') < html.index('<h2 id="read-on">')
     assert html.index('href="#-live"') < html.index('href="#read-on"')

@@ -1,4 +1,4 @@
-"""A Python file taken apart: nothing is lost, and what is prose the grammar decides."""
+"""Python files split into prose and code: no byte is lost, and the grammar decides."""
 
 import ast
 import warnings
@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from workshop.course.colours import highlight
 from workshop.course.tree import ROOT, Tree
-from workshop.course.weave import Block, Kind, Span, Woven, read_docstring, split_lines, weave
+from workshop.course.weave import (
+    Block,
+    LineKind,
+    LineRange,
+    Woven,
+    read_docstring,
+    split_lines,
+    weave,
+)
 
 TREE = Tree()
 PYTHON = [name for name in TREE.names if name.endswith(".py")]
@@ -27,9 +35,9 @@ def code_alone(woven: Woven) -> str:
     lines = []
     for section in woven.sections:
         for block in section.blocks:
-            if block.kind is Kind.CODE:
+            if block.kind is LineKind.CODE:
                 lines += [line.rstrip("\r\n") for line in block.lines]
-            elif block.kind is Kind.DOCSTRING:
+            elif block.kind is LineKind.DOCSTRING:
                 margin = block.lines[0][: -len(block.lines[0].lstrip())]
                 lines += [f"{margin}...", *[""] * (len(block.lines) - 1)]
             else:
@@ -38,7 +46,7 @@ def code_alone(woven: Woven) -> str:
 
 
 class Bare(ast.NodeTransformer):
-    """Leaves no strings that are statements."""
+    """Replaces statements that are strings by `...`."""
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST:
         string = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
@@ -46,12 +54,12 @@ class Bare(ast.NodeTransformer):
 
 
 def meaning(source: str) -> str:
-    with warnings.catch_warnings(action="ignore"):  # an unknown escape is only warned of
+    with warnings.catch_warnings(action="ignore"):  # an unknown escape is only a warning
         return ast.dump(Bare().visit(ast.parse(source)))
 
 
 def check(text: str) -> None:
-    """Rule 1; rule 2: the code means what the file means; and each line has its number."""
+    """Rule 1; rule 2: the code alone has the file's meaning; and each line has its number."""
     woven = weave(text)
     assert joined(woven) == text
     number = 1
@@ -64,13 +72,13 @@ def check(text: str) -> None:
         whole = meaning(plain.removeprefix("\ufeff"))
     except (SyntaxError, ValueError):
         kinds = {block.kind for section in woven.sections for block in section.blocks}
-        assert kinds <= {Kind.CODE}
+        assert kinds <= {LineKind.CODE}
     else:
         assert meaning(code_alone(woven)) == whole
 
 
 def test_weaving_loses_nothing() -> None:
-    """Each module of the project; and a part of them, read again, means what it meant."""
+    """This holds for all modules of the project; a quarter of them are checked for rule 2, too."""
     assert len(PYTHON) > 100
     for number, name in enumerate(PYTHON):
         text = (ROOT / name).read_bytes().decode()
@@ -147,12 +155,12 @@ def test_weaving_any_text(text: str) -> None:
     check(text)
 
 
-def test_lines_are_python_s() -> None:
-    """A form feed and U+2028 end none; each of the three line ends does, and CRLF is one."""
+def test_lines_are_those_of_python() -> None:
+    """A form feed and U+2028 do not end a line; CRLF, LF and CR do."""
     lines = ["a\fb\n", "'\u2028\x85'\r\n", "\r", "c"]
     assert split_lines("".join(lines)) == lines
     section = weave("x = '\u2028'\n\f# said\n").sections[1]
-    assert section.blocks == [Block(Kind.COMMENT, 2, ("\f# said\n",), "said")]
+    assert section.blocks == [Block(LineKind.COMMENT, 2, ("\f# said\n",), "said")]
 
 
 SAMPLE = '''\
@@ -218,12 +226,12 @@ def test_sections() -> None:
         (31, "", "", []),
         (35, "", "", ["Inside."]),
     ]
-    assert woven.regions == {"start": Span(18, 29)}
+    assert woven.regions == {"start": LineRange(18, 29)}
     assert woven.marks == {17, 30}
     assert woven.definitions == {
-        "Machine": Span(14, 36),
-        "Machine.start": Span(18, 28),
-        "Machine.start.inner": Span(28, 28),
+        "Machine": LineRange(14, 36),
+        "Machine.start": LineRange(18, 28),
+        "Machine.start.inner": LineRange(28, 28),
     }
     assert woven.problems == []
 
@@ -244,13 +252,13 @@ def test_sections() -> None:
     ],
 )
 def test_regions(text: str, problems: list[str]) -> None:
-    """In comments of their own, and nowhere else."""
+    """Only comments on lines of their own mark regions."""
     assert weave(text).problems == problems
 
 
-def test_what_does_not_parse_is_code() -> None:
+def test_a_file_that_cannot_be_parsed_is_code() -> None:
     (section,) = weave("# said\ndef f(:\n").sections
-    assert [block.kind for block in section.blocks] == [Kind.CODE]
+    assert [block.kind for block in section.blocks] == [LineKind.CODE]
     assert weave("").sections == []
 
 
@@ -270,14 +278,14 @@ def test_docstring_of_a_module(text: str, said: str) -> None:
     assert read_docstring(text) == said
 
 
-def test_docstrings_are_python_s() -> None:
+def test_docstrings_are_those_of_python() -> None:
     for name in PYTHON[::3]:
         said = ast.get_docstring(ast.parse((ROOT / name).read_text(encoding="utf-8")))
         assert read_docstring(TREE.text(name)) == (said or "")
 
 
 @pytest.mark.parametrize("name", [n for n in TREE.names if not n.startswith("tests/")][::9])
-def test_a_coloured_line_for_each_line(name: str) -> None:
+def test_highlighting_keeps_the_number_of_lines(name: str) -> None:
     language = Path(name).suffix.removeprefix(".")
     for text in (TREE.text(name), "\n\n  x\n\n", "x", ""):
         assert len(highlight(text, language)) == len(split_lines(text))

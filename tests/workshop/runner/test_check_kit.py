@@ -1,4 +1,4 @@
-"""What checks share: tokens one at a time, waits that end, and all bytes kept."""
+"""The tools for checks: tokens one at a time, waits with a deadline, and all bytes kept."""
 
 from typing import Any
 
@@ -7,11 +7,11 @@ import trio
 from trio.testing import MockClock
 
 from workshop.runner.check_kit import Failure, Lab, at_a_time, first_difference
-from workshop.runner.exercises import leaves
+from workshop.runner.exercises import leaf_errors
 
 
 async def test_the_example_of_the_module(autojump_clock: MockClock) -> None:
-    """Lock-step: the second token is made when the first has come."""
+    """Lock-step: the second token is generated when the first has arrived."""
     lab = Lab()
     source = lab.tokens("你", "好")
     ours, theirs = lab.connection()
@@ -29,8 +29,8 @@ async def test_the_example_of_the_module(autojump_clock: MockClock) -> None:
     assert source.closed
 
 
-async def test_an_answer_that_holds_back(autojump_clock: MockClock) -> None:
-    """It is told what did not come, with what did; the clock jumps over the wait."""
+async def test_an_answer_that_holds_bytes_back(autojump_clock: MockClock) -> None:
+    """The failure names the missing bytes; the clock jumps over the wait."""
     lab = Lab()
     source = lab.tokens("你", "好", "!")
     ours, theirs = lab.connection()
@@ -48,7 +48,7 @@ async def test_an_answer_that_holds_back(autojump_clock: MockClock) -> None:
 
     with pytest.raises(ExceptionGroup) as caught:
         await check()
-    (failure,) = leaves(caught.value)
+    (failure,) = leaf_errors(caught.value)
     assert isinstance(failure, Failure)
     assert str(failure) == "waited 2 s for the bytes of token 1, '你': the answer holds them back"
     assert failure.name == "held-back"
@@ -68,7 +68,7 @@ async def test_a_stream_that_ends_too_early(autojump_clock: MockClock) -> None:
     )
 
 
-async def test_a_reader_that_does_not_read(autojump_clock: MockClock) -> None:
+async def test_an_exercise_that_does_not_read(autojump_clock: MockClock) -> None:
     lab = Lab()
     ours, _ = lab.connection(size=3)
     with pytest.raises(Failure, match="waited 2 s for a reader") as caught:
@@ -76,10 +76,10 @@ async def test_a_reader_that_does_not_read(autojump_clock: MockClock) -> None:
     assert caught.value.name == "does-not-read"
 
 
-def test_a_plain_generator_may_not_be_asked_too_early() -> None:
+def test_an_exercise_must_not_ask_a_plain_generator_too_early() -> None:
     source = Lab().tokens("a", "b", name="reads-ahead")
     tokens = iter(source)
-    with pytest.raises(Failure, match="token 1 was asked for before anybody wanted it"):
+    with pytest.raises(Failure, match="token 1 was asked for before a reader needed it"):
         next(tokens)
 
     tokens = iter(source)
@@ -111,10 +111,10 @@ async def test_waiting_for_the_end_of_a_stream(autojump_clock: MockClock) -> Non
 
 
 @pytest.mark.parametrize("answer", ["你好", None])
-def test_an_answer_that_is_no_bytes(answer: Any) -> None:
-    """It is told at once; in the log, the report of the check could not be written."""
+def test_an_answer_that_is_not_bytes(answer: Any) -> None:
+    """It fails at once, and is not logged: the report could not be encoded with it."""
     lab = Lab()
-    with pytest.raises(Failure, match=f"bytes were due, .*: {answer!r}") as caught:
+    with pytest.raises(Failure, match=f"expected bytes, but got .*: {answer!r}") as caught:
         lab.take(answer)
     assert (caught.value.name, lab.log) == ("no-bytes", [])
     assert lab.take(bytearray(b"3")) == lab.received == b"3"
@@ -128,5 +128,5 @@ def test_first_difference(received: bytes, expected: bytes, offset: int) -> None
     assert first_difference(received, expected) == offset
 
 
-def test_how_a_stream_was_cut() -> None:
+def test_the_size_of_pieces_in_words() -> None:
     assert [at_a_time(size) for size in (1, 2)] == ["one byte at a time", "2 bytes at a time"]

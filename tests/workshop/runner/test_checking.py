@@ -1,4 +1,4 @@
-"""A learner's file in a process of its own: whatever it does, the check ends and says why."""
+"""A learner's file in a process of its own: whatever it does, its check ends and gives a reason."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from workshop.runner import checking
-from workshop.runner.checking import Report
+from workshop.runner.checking import CheckReport
 from workshop.runner.exercises import Lesson, judge, lessons
 
 from ...terminal import Lifeline
@@ -31,20 +31,20 @@ def lesson(tmp_path: Path) -> Lesson:
     return Lesson(folder)
 
 
-def checked(lesson: Lesson, text: str, seconds: float = 20) -> Report:
+def checked(lesson: Lesson, text: str, seconds: float = 20) -> CheckReport:
     path = lesson.folder / "exercise.py"
     path.write_text(text)
     return checking.check(lesson, path, seconds)
 
 
 def test_it_passes(lesson: Lesson) -> None:
-    """With the bytes of both directions, and what it printed apart from them."""
+    """The report has the bytes of both directions, and apart from them the file's output."""
     report = checked(lesson, "print('你好')\n" + GOOD)
-    assert report == Report(None, [("sent", b"3"), ("received", b"three")], "你好\n")
+    assert report == CheckReport(None, [("sent", b"3"), ("received", b"three")], "你好\n")
 
 
-# What the file holds, the name of the failure, what it says. Run in this process: the same words.
-TOLD = {
+# The text of the file, and the name and message of the failure. These run in this process.
+FAILURES = {
     "another answer": ("def answer(n): return 'four'", "wrong", "that is not three"),
     "not begun": (
         "def answer(n):\n    raise NotImplementedError('answer')",
@@ -57,21 +57,21 @@ TOLD = {
         "raised",
         "line 4 raised ZeroDivisionError: division by zero\n    return n / 0",
     ),
-    "an error without words": (
+    "an error without a message": (
         "raise ValueError",
         "raised",
         "line 1 raised ValueError\n    raise ValueError",
     ),
-    "an answer of another kind": (
+    "an answer of another type": (
         "def answer(n): return 3",
         "raised",
-        """the check cannot use what the file gave: \
+        """the check cannot use the file's result: \
 AttributeError: 'int' object has no attribute 'encode'""",
     ),
     "no answer": (
         "def answer(n): pass",
         "raised",
-        """the check cannot use what the file gave: \
+        """the check cannot use the file's result: \
 AttributeError: 'NoneType' object has no attribute 'encode' \
 (does a function end without `return` or `yield`?)""",
     ),
@@ -99,8 +99,8 @@ AttributeError: 'NoneType' object has no attribute 'encode' \
 }
 
 
-@pytest.mark.parametrize(("text", "name", "message"), TOLD.values(), ids=TOLD)
-def test_what_is_told(lesson: Lesson, text: str, name: str, message: str) -> None:
+@pytest.mark.parametrize(("text", "name", "message"), FAILURES.values(), ids=FAILURES)
+def test_the_message_of_a_failure(lesson: Lesson, text: str, name: str, message: str) -> None:
     path = lesson.folder / "exercise.py"
     path.write_text(text)
     failure = judge(lesson, path)
@@ -108,12 +108,12 @@ def test_what_is_told(lesson: Lesson, text: str, name: str, message: str) -> Non
     assert (failure.name, failure.message) == (name, message)
 
 
-# These end a process, or would, or leave a warning: only a child may run them.
+# These may end a process or cause a warning: only a child process may run them.
 HARMFUL = {
-    "no generator": (
+    "not a generator": (
         "async def answer(n): pass",
         "raised",
-        """the check cannot use what the file gave: \
+        """the check cannot use the file's result: \
 AttributeError: 'coroutine' object has no attribute 'encode' \
 (does an `async def` have no `yield`?)""",
     ),
@@ -122,9 +122,9 @@ AttributeError: 'coroutine' object has no attribute 'encode' \
     "a signal": (
         "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)",
         "ended",
-        "the process was ended by signal 9",
+        "signal 9 ended the process",
     ),
-    "KeyboardInterrupt": ("raise KeyboardInterrupt", "ended", "the process was ended by signal 2"),
+    "KeyboardInterrupt": ("raise KeyboardInterrupt", "ended", "signal 2 ended the process"),
     "input": (
         "input()",
         "raised",
@@ -139,37 +139,37 @@ AttributeError: 'coroutine' object has no attribute 'encode' \
 
 
 @pytest.mark.parametrize(("text", "name", "message"), HARMFUL.values(), ids=HARMFUL)
-def test_what_may_end_a_process(lesson: Lesson, text: str, name: str, message: str) -> None:
+def test_a_file_may_end_its_process(lesson: Lesson, text: str, name: str, message: str) -> None:
     failure = checked(lesson, text).failure
     assert failure is not None
     assert (failure.name, failure.message) == (name, message)
 
 
-def test_a_loop_without_end(lesson: Lesson) -> None:
-    """The line is named, though Python never came to the end of it; what it printed is bounded."""
+def test_an_endless_loop(lesson: Lesson) -> None:
+    """The failure names the line that is running; the report has a part of the output only."""
     report = checked(lesson, "x = 0\nwhile True:\n    print('x' * 1000)\n", seconds=2)
     assert report.failure is not None
     assert report.failure.name == "endless"
     assert report.failure.message == (
-        "no end after 2 s: line 3 was running. Does a loop never end?"
+        "it did not end within 2 s: line 3 was running. Does a loop never end?"
     )
     assert len(report.output) <= checking.OUTPUT_SIZE
 
 
-def test_a_wait_without_end(lesson: Lesson) -> None:
-    """The check waits for something that never comes, and has no deadline of its own."""
+def test_an_endless_wait(lesson: Lesson) -> None:
+    """The check itself waits forever, without a deadline of its own."""
     (lesson.folder / "check.py").write_text(
         "import time\nasync def check(exercise, lab):\n    time.sleep(1000)\n"
     )
     failure = checked(lesson, GOOD, seconds=0.1).failure
     assert failure is not None
     assert failure.message == (
-        "no end after 0.1 s: a wait of the check was running. Does a loop never end?"
+        "it did not end within 0.1 s: a wait of the check was running. Does a loop never end?"
     )
 
 
-async def test_nothing_is_left_of_a_check_that_is_cancelled(lesson: Lesson) -> None:
-    """^C, or a newer save: the child goes, and what it has started."""
+async def test_a_cancelled_check_leaves_no_process(lesson: Lesson) -> None:
+    """After ^C or a newer save, the child is killed, and all processes it has started."""
     lifeline = Lifeline(lesson.folder)
     path = lesson.folder / "exercise.py"
     path.write_text(
@@ -184,15 +184,15 @@ async def test_nothing_is_left_of_a_check_that_is_cancelled(lesson: Lesson) -> N
     lifeline.ended()
 
 
-def test_the_process_of_a_real_lesson() -> None:
-    """Every check of the course can be made there, beginning to end."""
+def test_the_check_of_a_real_lesson() -> None:
+    """It runs in a child process, from beginning to end."""
     lesson = lessons()[0]
     report = checking.check(lesson, lesson.folder / "solution.py")
     assert report.failure is None
     assert report.log
 
 
-def test_what_is_kept_of_a_long_log() -> None:
+def test_only_the_end_of_a_long_log_is_kept() -> None:
     log = [("sent", b"a" * 10), ("sent", b"b" * checking.LOG_SIZE), ("received", b"c")]
-    assert checking.last(log) == [("received", b"c")]
-    assert checking.last(log[:1]) == log[:1]
+    assert checking.last_entries(log) == [("received", b"c")]
+    assert checking.last_entries(log[:1]) == log[:1]

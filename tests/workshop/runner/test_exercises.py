@@ -1,4 +1,4 @@
-"""Every exercise: untouched it fails, its solution passes, each mistake is called by its name."""
+"""Every exercise fails as it is, its solution passes, and each mistake is reported by its name."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ def name(value: Lesson | Path) -> str:
 
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=name)
-def test_untouched_it_fails(lesson: Lesson) -> None:
+def test_an_exercise_fails_as_it_is(lesson: Lesson) -> None:
     failure = judge(lesson, lesson.folder / "exercise.py")
     assert failure is not None
     assert failure.message
@@ -27,14 +27,14 @@ def test_the_solution_passes(lesson: Lesson) -> None:
 
 
 @pytest.mark.parametrize(("lesson", "wrong"), MISTAKES, ids=name)
-def test_a_mistake_is_called_by_its_name(lesson: Lesson, wrong: Path) -> None:
+def test_a_mistake_is_reported_by_its_name(lesson: Lesson, wrong: Path) -> None:
     failure = judge(lesson, wrong)
     assert failure is not None
     assert failure.name == wrong.stem.removeprefix("wrong_").replace("_", "-")
 
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=name)
-def test_what_every_exercise_has(lesson: Lesson) -> None:
+def test_every_exercise_has_hints_mistakes_and_a_title(lesson: Lesson) -> None:
     hints = lesson.hints
     assert len(hints) == 3
     assert all(hints)

@@ -1,4 +1,4 @@
-"""The runner as a learner meets it: plain commands, letters through a pipe, keys in a terminal."""
+"""The runner as a learner uses it: plain commands, letters through a pipe, keys in a terminal."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ import pytest
 from workshop.__main__ import main
 from workshop.doctor import typed
 from workshop.runner.exercises import Lesson, lessons
-from workshop.runner.progress import Desk, Progress, default_folder
+from workshop.runner.progress import Progress, Workspace, default_folder
 
 from ...conftest import ROOT, Start, outputs
 from ...terminal import SAFETY, Lifeline, terminal
@@ -24,7 +24,7 @@ PYTHON = Path(sys.executable)
 
 
 def put(folder: Path, lesson: Lesson, name: str) -> Path:
-    """Let a file of the lesson be the learner's, put in its place as editors do."""
+    """Replace the learner's file by a file of the lesson, in the way that editors do."""
     path = folder / lesson.name / "exercise.py"
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name("draft")
@@ -48,7 +48,7 @@ def folder(tmp_path: Path) -> Path:
 def test_from_a_clone_to_the_first_check(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`workshop check`: the first exercise is there, it fails kindly, and it says where it is."""
+    """`workshop check` copies the first exercise, and reports its path and a failure."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     assert main(["check"]) == 1
     path = tmp_path / "streaming-workshop" / "01_generator_basics" / "exercise.py"
@@ -83,8 +83,8 @@ def test_a_check_shows_the_bytes(folder: Path, capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.parametrize("command", [f"{PYTHON} -m workshop", f"{PYTHON.parent}/workshop"])
-def test_what_is_suggested_can_be_pasted(command: str, tmp_path: Path) -> None:
-    """As it was started, whatever the folder is called."""
+def test_suggested_commands_can_be_pasted(command: str, tmp_path: Path) -> None:
+    """They start `workshop` as it was started, and quote the folder's name."""
     folder = f"--dir '{tmp_path / 'my exercises'}'"
 
     def last_line(pasted: str) -> str:
@@ -94,7 +94,7 @@ def test_what_is_suggested_can_be_pasted(command: str, tmp_path: Path) -> None:
     hint = last_line(f"{command} check 3 {folder}").removeprefix("Stuck? ")
     assert hint == f"{command} hint 3 {folder}"
     for _ in range(3):
-        solution = last_line(hint).removeprefix("That was the last. The solution: ")
+        solution = last_line(hint).removeprefix("That was the last hint. The solution: ")
     assert solution == f"{command} solution 3 {folder}"
     assert (
         last_line(f"{solution} --yes")
@@ -103,7 +103,7 @@ def test_what_is_suggested_can_be_pasted(command: str, tmp_path: Path) -> None:
 
 
 def test_a_pass_is_remembered(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """0, the solution is free, and `list` has a tick; a failure takes it away again."""
+    """Exit code 0, the solution is shown, and `list` has a tick; a failure removes the tick."""
     put(folder, THIRD, "solution.py")
     assert main(["check", "3", "--dir", str(folder)]) == 0
     assert capsys.readouterr().out.endswith(
@@ -130,7 +130,7 @@ def test_check_without_a_number_goes_on_after_a_pass(
 
 
 def test_only_the_stub_is_not_written_yet(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Code of the learner's that raises the same error is told its line."""
+    """If the learner's own code raises the same error, the failure names its line."""
     path = put(folder, THIRD, "solution.py")
     text = path.read_text()
     path.write_text(text.replace('"""', 'raise NotImplementedError("later")\n"""', 1))
@@ -139,7 +139,7 @@ def test_only_the_stub_is_not_written_yet(folder: Path, capsys: pytest.CaptureFi
 
 
 def test_check_all(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Every exercise that was begun; 1 when one of them fails."""
+    """It checks every exercise that was begun, and returns 1 if one of them fails."""
     put(folder, LESSONS[1], "solution.py")
     assert main(["check", "--all", "--dir", str(folder)]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -167,28 +167,30 @@ def test_hints_come_one_at_a_time_and_then_the_solution(
         assert main(["hint", *where]) == 0
         out = capsys.readouterr().out
         assert [hint in out for hint in THIRD.hints] == [n < seen for n in range(3)]
-    assert out.endswith(f"That was the last. The solution: workshop solution 3 --dir {folder}\n")
+    assert out.endswith(
+        f"That was the last hint. The solution: workshop solution 3 --dir {folder}\n"
+    )
     assert main(["solution", *where, "--yes"]) == 0
     assert "def decode" in capsys.readouterr().out
 
 
-def test_a_question_needs_somebody_to_answer(folder: Path, start: Start) -> None:
-    """Without a terminal the answer is no, and --yes is named."""
+def test_a_question_without_a_terminal(folder: Path, start: Start) -> None:
+    """The answer is no, and a message names --yes."""
     path = put(folder, THIRD, "solution.py")
     command = ("-m", "workshop", "reset", "3", "--dir", str(folder))
     assert outputs(start(*command)) == (
         1,
         "",
-        "Begin exercise 3 anew? Nobody can be asked here: add --yes\n",
+        "Start exercise 3 again? There is no terminal to ask on: add --yes\n",
     )
     assert path.read_text() == (THIRD.folder / "solution.py").read_text()
 
 
-def test_reset_keeps_what_was_there(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_reset_keeps_the_old_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = put(folder, THIRD, "solution.py")
-    desk = Desk(folder)
-    desk.checked(THIRD, passed=True)
-    desk.next_hint(THIRD)
+    workspace = Workspace(folder)
+    workspace.checked(THIRD, passed=True)
+    workspace.next_hint(THIRD)
     assert main(["reset", "3", "--yes", "--dir", str(folder)]) == 0
     assert path.read_text() == (THIRD.folder / "exercise.py").read_text()
     old = path.with_name("exercise.old.py")
@@ -200,16 +202,16 @@ def test_reset_keeps_what_was_there(folder: Path, capsys: pytest.CaptureFixture[
 @pytest.mark.parametrize(
     "text", [b"", b"{", b"[]", b'{"passed": "x"}', b"\xff", b'{"hints":{"a":1}}']
 )
-def test_a_state_that_cannot_be_read(
+def test_progress_that_cannot_be_read(
     text: bytes, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is kept as a backup, told, and begun anew."""
+    """The file is kept as a backup, a message says so, and the progress starts again."""
     folder.mkdir()
     (folder / "progress.json").write_bytes(text)
     assert main(["list", "--dir", str(folder)]) == 0
     out, error = capsys.readouterr()
     assert error.startswith(f"{folder / 'progress.json'} cannot be read (")
-    assert error.endswith("): kept as progress.json.bak, and begun anew\n")
+    assert error.endswith("): it is kept as progress.json.bak, and your progress starts again\n")
     assert (folder / "progress.json.bak").read_bytes() == text
     assert f"0/{len(LESSONS)}" in out
 
@@ -218,7 +220,8 @@ def test_a_state_that_cannot_be_read(
 def test_a_folder_that_cannot_be_written(
     command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """2, why, and what to do. (A file stands there: root may write to a read-only folder.)"""
+    """Exit code 2, the reason, and what to do. (A file is in the folder's place, because root may
+    write to a read-only folder.)"""
     (tmp_path / "file").touch()
     assert main([*command.split(), "--dir", str(tmp_path / "file" / "mine")]) == 2
     error = capsys.readouterr().err
@@ -235,7 +238,7 @@ def test_no_such_lesson(number: str, capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_where_exercises_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A relative XDG_DATA_HOME is void, says the specification."""
+    """The specification says to ignore a relative XDG_DATA_HOME."""
     monkeypatch.setenv("HOME", "/home/me")
     home = Path("/home/me/.local/share/streaming-workshop")
     for value, expected in {"/data": Path("/data/streaming-workshop"), "": home, "x": home}.items():
@@ -243,8 +246,8 @@ def test_where_exercises_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
         assert default_folder() == expected
 
 
-def test_a_reader_that_has_seen_enough(folder: Path) -> None:
-    """`workshop list | head -1`: no traceback."""
+def test_a_reader_that_ends_early(folder: Path) -> None:
+    """`workshop list | head -1` prints no traceback."""
     done = subprocess.run(
         f"{sys.executable} -m workshop list --dir {folder} | head -n 1",
         shell=True,
@@ -264,7 +267,7 @@ def learn(folder: Path, *arguments: str) -> tuple[str, ...]:
 
 
 def test_without_a_terminal(folder: Path, start: Start) -> None:
-    """A letter a line, one after the other; no colours; the end of the input is the end."""
+    """It reads one letter per line, uses no colours, and ends with its input."""
     process = start(*learn(folder))
     assert process.stdin is not None
     process.stdin.write(b"h\ns\nl\nx\nn\nn\nnonsense\n")
@@ -273,28 +276,28 @@ def test_without_a_terminal(folder: Path, start: Start) -> None:
     code, out, error = outputs(process)
     assert (code, error) == (0, "")
     assert "\x1b" not in out
-    assert out.startswith("No terminal here.")
-    places = [
+    assert out.startswith("No terminal.")
+    parts = [
         "Lesson 3 · a chunk says how long it is\n",
         "checking…\n✗ it is not written yet: encode\n",
         f"Hint 1 of 3\n{THIRD.hints[0]}\n",
         "  → 你\n",
         "  3  a chunk says how long it is  ← here\n",
-        "Begin exercise 3 anew? y/n\nno\n",
-        "Exercise 3 does not pass yet. Go on all the same? y/n\nno\n",
+        "Start exercise 3 again? y/n\nno\n",
+        "Exercise 3 does not pass yet. Go on anyway? y/n\nno\n",
     ]
-    at = [out.index(place) for place in places]
+    at = [out.index(part) for part in parts]
     assert at == sorted(at)
 
 
 def test_without_any_input(folder: Path, start: Start) -> None:
-    """It checks once and says it."""
+    """It checks once and reports the result."""
     put(folder, THIRD, "solution.py")
     process = start(*learn(folder))
     code, out, error = outputs(process)
     assert (code, error) == (0, "")
     again = f"{typed(sys.executable)} -m workshop solution 3 --dir {folder}"
-    assert f"✓ passes\nn goes on. Ours, to compare: {again}\n" in out
+    assert f"✓ passes\nn goes on. To compare with our solution: {again}\n" in out
     assert progress(folder) == Progress(current=3, passed={3})
 
 
@@ -305,15 +308,15 @@ KEYS = "q quit"
 
 
 @pytest.mark.parametrize("poll", [(), ("--poll",)], ids=["notified", "polling"])
-def test_a_learner_at_work(poll: tuple[str, ...], folder: Path) -> None:
-    """Save, and the check has run; keys at once; nothing goes on by itself."""
+def test_keys_and_saved_files(poll: tuple[str, ...], folder: Path) -> None:
+    """A saved file is checked, keys work at once, and the next lesson begins only with `n`."""
     with terminal(sys.executable, *learn(folder, *poll)) as (screen, process):
         shown = screen.until(KEYS)
         assert "it is not written yet: encode" in shown
         assert f"0/{len(LESSONS)}" in shown
         screen.press(b"h")
         assert "Hint 1 of 3" in screen.until(KEYS)
-        os.remove(folder / THIRD.name / "exercise.py")  # as an editor may, before it writes anew
+        os.remove(folder / THIRD.name / "exercise.py")  # as an editor may, before it writes
         put(folder, THIRD, "wrong_characters_not_bytes.py")
         shown = screen.until(KEYS)
         assert "checking…" in shown
@@ -322,13 +325,13 @@ def test_a_learner_at_work(poll: tuple[str, ...], folder: Path) -> None:
         screen.press(b"s")
         assert "1␍␊你␍␊" in screen.until(KEYS)
         screen.press(b"n")
-        assert "Go on all the same?" in screen.until("y/n")
+        assert "Go on anyway?" in screen.until("y/n")
         put(folder, THIRD, "solution.py")
-        assert "passes" in screen.until(KEYS)  # so nobody waits for an answer any more
+        assert "passes" in screen.until(KEYS)  # the question is cancelled
         assert progress(folder).current == 3
         screen.press(b"l\x1b[A")
         assert "← here" in screen.until(KEYS)
-        screen.until(KEYS)  # an arrow is no key of ours: they are shown again
+        screen.until(KEYS)  # an arrow has no function: the keys are shown again
         screen.press(b"n")
         assert "Lesson 3" not in screen.until(KEYS)
         assert progress(folder).current != 3
@@ -336,8 +339,8 @@ def test_a_learner_at_work(poll: tuple[str, ...], folder: Path) -> None:
         assert process.wait(SAFETY) == 0
 
 
-def test_keys_while_a_check_never_ends(folder: Path) -> None:
-    """A hint, a newer save in place of the check, and ^C: 130, with nothing left over."""
+def test_keys_during_an_endless_check(folder: Path) -> None:
+    """A hint is shown, a newer save replaces the check, and ^C ends it all with exit code 130."""
     path = put(folder, THIRD, "solution.py")
     with terminal(sys.executable, *learn(folder), NO_COLOR="1") as (screen, process):
         assert "\x1b[3" not in screen.until(KEYS)
@@ -359,7 +362,7 @@ def test_keys_while_a_check_never_ends(folder: Path) -> None:
 
 
 def test_ctrl_c_while_a_check_runs(folder: Path, start: Start) -> None:
-    """`workshop check`: 130 and no traceback."""
+    """`workshop check` ends with exit code 130 and without a traceback."""
     path = put(folder, THIRD, "exercise.py")
     lifeline = Lifeline(path.parent)
     path.write_text(f"{lifeline.code}while True:\n    pass\n")

@@ -1,4 +1,4 @@
-"""How a verdict looks: the caret stands under the byte, whatever stands before it."""
+"""The result of a check as text: the caret is under the wrong byte, whatever comes before it."""
 
 import io
 import re
@@ -7,11 +7,11 @@ import pytest
 from rich.console import Console
 
 from workshop.runner.check_kit import Failure
-from workshop.runner.checking import Report
-from workshop.runner.verdict import bytes_seen, verdict, visible, window
+from workshop.runner.checking import CheckReport
+from workshop.runner.verdict import exchanged_bytes, verdict, visible, window
 
 
-def printed(report: Report) -> str:
+def printed(report: CheckReport) -> str:
     screen = Console(file=io.StringIO(), soft_wrap=True, highlight=False, width=80)
     for line in verdict(report):
         screen.print(line)
@@ -20,7 +20,7 @@ def printed(report: Report) -> str:
 
 
 def test_a_failure() -> None:
-    """All of it, as the module shows it; 你 is two cells wide."""
+    """All its rows, as in the module's docstring; 你 is two cells wide."""
     failure = Failure(
         "characters-not-bytes",
         "size 1 counts characters: '你' is 3 bytes",
@@ -30,7 +30,7 @@ def test_a_failure() -> None:
         rule="chunk-size counts bytes (RFC 9112 §7.1)",
         redo="curl -sN --raw http://localhost:8003/",
     )
-    assert printed(Report(failure)) == (
+    assert printed(CheckReport(failure)) == (
         "✗ size 1 counts characters: '你' is 3 bytes\n"
         "\n"
         "    sent      你\n"
@@ -42,22 +42,22 @@ def test_a_failure() -> None:
 
 
 def test_nothing_received_and_a_caret() -> None:
-    """An answer that is not there is shown where it should be."""
-    assert printed(Report(Failure("x", "nothing came", at=0))) == (
+    """The caret shows where the missing answer should begin."""
+    assert printed(CheckReport(Failure("x", "nothing came", at=0))) == (
         "✗ nothing came\n\n    received  \n              ^\n"
     )
 
 
-def test_what_the_file_has_raised() -> None:
-    """Its words steer no terminal: not by its window's title, not by its colours."""
-    told = printed(Report(Failure("raised", "line 1 raised \x1b]0;x\x07\n    a\x9b31m")))
+def test_an_error_that_the_file_has_raised() -> None:
+    """Its message cannot control the terminal: neither the window's title nor colours."""
+    told = printed(CheckReport(Failure("raised", "line 1 raised \x1b]0;x\x07\n    a\x9b31m")))
     assert told == "✗ line 1 raised \\x1b]0;x\\x07\n    a\\x9b31m\n"
 
 
-def test_success_and_what_the_file_printed() -> None:
-    """The last lines, and no escape of theirs reaches the terminal."""
+def test_success_and_the_output_of_the_file() -> None:
+    """Its last lines are shown, and no escape sequence reaches the terminal."""
     output = "".join(f"line {n}\n" for n in range(50)) + "\x1b[2Jmine\n"
-    told = printed(Report(output=output)).splitlines()
+    told = printed(CheckReport(output=output)).splitlines()
     assert told[:3] == ["✓ passes", "", "your file printed"]
     assert told[3:5] == ["    line 39", "    line 40"]
     assert told[-1] == "    \\x1b[2Jmine"
@@ -83,7 +83,7 @@ def test_visible(data: bytes, seen: str) -> None:
         (b"abc", 3, 3),
         (b"\r\nb", 2, 2),
         ("你b".encode(), 3, 2),
-        ("你b".encode(), 2, 0),  # inside 你: where it begins
+        ("你b".encode(), 2, 0),  # inside 你: the caret is at its beginning
         ("🌊🌊x".encode(), 8, 4),
         (b"\xe4\xbdx", 2, 8),  # two escapes of four cells
     ],
@@ -100,7 +100,7 @@ def test_long_bytes_are_cut_around_the_caret() -> None:
     assert len(text) < 60
 
 
-def test_an_escape_is_never_cut() -> None:
+def test_an_escape_stays_in_one_piece() -> None:
     for size in range(40, 50):
         text, _ = window(b"a" * (50 - size) + b"\0" * size, 50)
         assert re.fullmatch(r"…(\\x00)+", text), text
@@ -108,8 +108,14 @@ def test_an_escape_is_never_cut() -> None:
         assert re.fullmatch(r"(\\x00)+…", text), text
 
 
-def test_bytes_seen() -> None:
-    report = Report(log=[("sent", b"a\r\n"), ("received", "你 ".encode()), ("received", b"")])
-    assert [line.plain for line in bytes_seen(report)] == ["  → a␍␊", "  ← 你 ", "  ← (nothing)"]
-    assert [line.plain for line in bytes_seen(Report(log=[("sent", b"  ")]))] == ["  → ␠␠"]
-    assert len(list(bytes_seen(Report()))) == 1
+def test_exchanged_bytes() -> None:
+    report = CheckReport(log=[("sent", b"a\r\n"), ("received", "你 ".encode()), ("received", b"")])
+    assert [line.plain for line in exchanged_bytes(report)] == [
+        "  → a␍␊",
+        "  ← 你 ",
+        "  ← (nothing)",
+    ]
+    assert [line.plain for line in exchanged_bytes(CheckReport(log=[("sent", b"  ")]))] == [
+        "  → ␠␠"
+    ]
+    assert len(list(exchanged_bytes(CheckReport()))) == 1
