@@ -1,5 +1,6 @@
 """Check 6: each event at once, an error that is reported, a reader that disconnects."""
 
+from collections import deque
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
 from types import ModuleType
@@ -30,16 +31,17 @@ class Reader:
         self._lab = lab
         self._answer = answer
         self._parser = EventStreamParser()
-        self._events: list[ServerSentEvent] = []
+        self._events = deque[ServerSentEvent]()
 
     async def next(self) -> str:
         """Returns the data of the next event; "" at the end."""
         while not self._events and not self.ended:
             try:
-                self._events = self._parser.receive_data(self._lab.take(await anext(self._answer)))
+                data = self._lab.take(await anext(self._answer))
+                self._events.extend(self._parser.receive_data(data))
             except StopAsyncIteration:
                 self.ended = True
-        return self._events.pop(0).data if self._events else ""
+        return self._events.popleft().data if self._events else ""
 
     async def delta(self) -> ChatDelta:
         """Returns the delta of the next event. The end and [DONE] give an empty delta."""
