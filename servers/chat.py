@@ -29,7 +29,7 @@ from .http.access import Access
 from .http.api_replies import identified, refuse
 from .http.command import arguments, run
 from .http.metrics import Metrics
-from .http.recordings import Recordings
+from .http.recordings import RecordingStore
 from .http.reply import Handler, Last, Reply, Request, StreamingReply
 from .http.routes import Routes
 from .llm import flags
@@ -95,7 +95,7 @@ def routes(
     engine = engine or Engine()
     api = API(pace, engine, model or Model(), settings or Settings())
     access = access or Access()
-    recordings = Recordings(access.admits)
+    recordings = RecordingStore(access.admits)
     files = {path.name: path for path in PAGE.iterdir() if path.suffix in CONTENT_TYPES}
 
     def page_file(name: str) -> Reply:

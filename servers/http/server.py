@@ -38,7 +38,7 @@ EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
 NO_SUCH_ADDRESS = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 
 # So many clients over the limit get a 503 and a goodbye at a time; more are closed without.
-MAX_TURNING_AWAY = 100
+MAX_REFUSALS = 100
 
 
 class PortBusyError(OSError):
@@ -198,7 +198,7 @@ class Server:
             sock.close()
             return
         if len(self._connections) >= self._max_connections:
-            if self._turning_away < MAX_TURNING_AWAY and self._tls is None:
+            if self._turning_away < MAX_REFUSALS and self._tls is None:
                 serving.start_soon(self._turn_away, stream)
             else:
                 stream.close()

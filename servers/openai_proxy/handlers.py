@@ -110,8 +110,7 @@ class Relay:
         self._ready = trio.Event()
         self._searching = trio.Lock()
         self.running = 0
-        self.waiting = 0
-        metrics.engines.append(self)
+        metrics.active.append(lambda: self.running)
 
     async def run(self) -> None:
         """Hold the connections to the API behind, until cancelled."""

@@ -313,7 +313,7 @@ async def test_a_client_that_leaves_takes_its_request_along(autojump_clock: obje
     async with hop(streaming(endless), "buffer,idle=5") as memory:
         await memory.client.send_all(get())
         await receive_until(memory.client, b"\r\n\r\n")
-        memory.connection.client_has_left()  # as the watch says of a socket
+        memory.connection.client_disconnected()  # as the watch says of a socket
         await closed.wait()
 
 

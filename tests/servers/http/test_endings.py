@@ -18,12 +18,12 @@ STALL = Limits(stall_seconds=10)
 
 
 class Ends:
-    """A recorder that keeps how its reply ended."""
+    """An observer that keeps how its reply ended."""
 
     def __init__(self) -> None:
         self.how: list[Ending] = []
 
-    def through(self, outlet: Outlet) -> Outlet:
+    def wrap(self, outlet: Outlet) -> Outlet:
         return outlet
 
     def end(self, how: Ending) -> None:
@@ -48,12 +48,12 @@ class Ruled:
             yield b"two"
 
         reply = StreamingReply(pieces())
-        reply.recorder = self.ends
+        reply.observer = self.ends
         return reply
 
     async def _whole(self, request: Request) -> Reply:
         reply = Reply(self._piece)
-        reply.recorder = self.ends
+        reply.observer = self.ends
         return reply
 
 
@@ -70,7 +70,7 @@ DOINGS: dict[str, tuple[Ending, Callable[[Memory, Ruled], None]]] = {
     "a write finds the client gone": (Ending.DISCONNECTED, of_the_client),
     "the kernel tells that the client has gone": (
         Ending.DISCONNECTED,
-        lambda memory, ruled: memory.connection.client_has_left(),
+        lambda memory, ruled: memory.connection.client_disconnected(),
     ),
     "the server stops": (Ending.STOPPED, lambda memory, ruled: memory.connection.abort()),
 }
@@ -132,7 +132,7 @@ async def test_a_heartbeat_that_finds_nobody(autojump_clock: MockClock) -> None:
             yield b""
 
         reply = EventStream(pieces())
-        reply.recorder = ends
+        reply.observer = ends
         return reply
 
     async with connected(Routes({"GET /": silent}), Limits(heartbeat_seconds=5)) as memory:

@@ -347,13 +347,13 @@ async def test_fin_before_the_reply_begins(
     if the FIN belongs to the request, as a pipe's does, or if there was nothing more to send."""
     monkeypatch.setattr("servers.http.watch.PIPE_SECONDS", pipe)
     begun, asked, stopped, go = trio.Event(), trio.Event(), trio.Event(), trio.Event()
-    means = Connection.fin_is_leaving
+    means = Connection.fin_is_disconnect
 
     def asking(connection: Connection, since: float) -> bool:
         asked.set()
         return means(connection, since)
 
-    monkeypatch.setattr(Connection, "fin_is_leaving", asking)
+    monkeypatch.setattr(Connection, "fin_is_disconnect", asking)
 
     async def handler(request: Request) -> Reply:
         begun.set()

@@ -1,7 +1,6 @@
 """What stands in `/metrics`: read back with Prometheus' own parser, with the right numbers."""
 
 from bisect import bisect_right
-from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
@@ -42,15 +41,10 @@ def test_a_fresh_one_has_every_series_at_zero() -> None:
     }
 
 
-@dataclass
-class Busy:
-    running: int
-    waiting: int
-
-
 def test_the_numbers_are_those_that_were_added() -> None:
     metrics = Metrics()
-    metrics.engines += [Busy(3, 4), Busy(10, 0)]
+    metrics.active += [lambda: 3, lambda: 10]
+    metrics.queued += [lambda: 4]
     metrics.body_bytes = 1 << 40
     metrics.first_token.add(0.2)
     metrics.back_pressure, metrics.cancelled = 2.25, 5

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from servers.chat import routes
-from servers.http.recordings import Done, Missing, Sent
+from servers.http.recordings import Missing, ReplyDone, Sent
 from servers.llm.faults import FAULTS
 from servers.llm.pace import Pace
 
@@ -36,7 +36,7 @@ async def test_a_fault_is_recorded_as_it_was_sent(fault: str, autojump_clock: Mo
     request = post("/v1/chat/completions", QUESTION, WIRE, f"X-Fault: {fault}")
     writes, events = await record(table, request)
     *sent, done = events
-    assert isinstance(done, Done)
+    assert isinstance(done, ReplyDone)
     if fault == "giant-line":  # larger than all that is kept
         assert any(isinstance(event, Missing) for event in sent)
         return

@@ -11,7 +11,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from protocol.anatomy import ByteSpan, ResponseAnatomy
 from servers.chat import routes
 from servers.http.access import Access
-from servers.http.recordings import Done, Missing, Recording, Sent
+from servers.http.recordings import Missing, ReplyDone, ReplyRecording, Sent
 from servers.http.reply import Ending
 from servers.llm.pace import Pace
 
@@ -42,8 +42,8 @@ async def test_a_recording_that_nobody_read_keeps_its_beginning(
     max_sends: int, max_size: int, kept: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The sender, whom all streams wait for, never finds out what the bytes are."""
-    recording = Recording(max_sends=max_sends, max_size=max_size)
-    recording.through(memory_pair()[0])
+    recording = ReplyRecording(max_sends=max_sends, max_size=max_size)
+    recording.wrap(memory_pair()[0])
     with monkeypatch.context() as patch:
         patch.setattr(ResponseAnatomy, "receive_data", None)
         for data in SENDS:
@@ -53,15 +53,15 @@ async def test_a_recording_that_nobody_read_keeps_its_beginning(
     *sent, missing, done = await collect(recording.replay())
     assert [event.bytes for event in sent if isinstance(event, Sent)] == list(SENDS[:kept])
     assert missing == Missing(5 - kept, len(b"".join(SENDS[kept:])))
-    assert isinstance(done, Done)
+    assert isinstance(done, ReplyDone)
     assert (done.sends, done.size, done.error) == (5, len(b"".join(SENDS)), "")
     assert done.chunks == {3: 2, 2: 1, 0: 0}[kept]
 
 
 async def test_what_was_described_makes_room() -> None:
     """The oldest goes; what follows is described as if all were there."""
-    recording = Recording(max_sends=2)
-    recording.through(memory_pair()[0])
+    recording = ReplyRecording(max_sends=2)
+    recording.wrap(memory_pair()[0])
     async with aclosing(recording.replay()) as pieces:
         for data in SENDS:
             recording.note(data)
@@ -74,24 +74,24 @@ async def test_what_was_described_makes_room() -> None:
     assert missing == Missing(3, start)
     assert [event.offset for event in after if isinstance(event, Sent)] == [start, start + 4]
     assert all_spans(after)[0] == ByteSpan("data", start, start + 2, 2)
-    assert isinstance(done, Done)
+    assert isinstance(done, ReplyDone)
     assert (done.sends, done.chunks, done.size) == (5, 2, start + 9)
 
 
 async def test_a_description_over_the_limit_is_forgotten() -> None:
-    recording = Recording(max_size=60)
-    recording.through(memory_pair()[0])
+    recording = ReplyRecording(max_size=60)
+    recording.wrap(memory_pair()[0])
     recording.note(HEAD)
     recording.end(Ending.DISCONNECTED)
     missing, done = await collect(recording.replay())
     assert missing == Missing(1, len(HEAD))
-    assert isinstance(done, Done)
+    assert isinstance(done, ReplyDone)
     assert (done.sends, done.size) == (1, len(HEAD))
 
 
 async def test_a_reader_that_is_too_slow_is_told_what_it_missed() -> None:
-    recording = Recording(max_sends=2)
-    recording.through(memory_pair()[0])
+    recording = ReplyRecording(max_sends=2)
+    recording.wrap(memory_pair()[0])
     async with aclosing(recording.replay()) as pieces:
         recording.note(b"a")
         (first,) = decode(await anext(pieces))  # type: ignore[arg-type]
@@ -109,8 +109,8 @@ async def test_a_reader_that_is_too_slow_is_told_what_it_missed() -> None:
 async def test_a_large_write_is_described_in_many_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     """By whichever of its readers has its turn, each byte once; one leaves in the middle."""
     body = b"".join(b"data: %d\n\n" % number for number in range(20_000))
-    recording = Recording(max_size=100 << 20)
-    recording.through(memory_pair()[0])
+    recording = ReplyRecording(max_size=100 << 20)
+    recording.wrap(memory_pair()[0])
     head = HEAD[:-2] + b"Content-Type: text/event-stream\r\n\r\n"
     recording.note(head + b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body))
     recording.end(Ending.DONE)
@@ -136,7 +136,7 @@ async def test_a_large_write_is_described_in_many_turns(monkeypatch: pytest.Monk
     assert read[0] == read[1]
     sent, done = read[0]
     assert isinstance(sent, Sent)
-    assert isinstance(done, Done)
+    assert isinstance(done, ReplyDone)
     assert (sent.events, done.error, done.how) == (20_000, "", "done")
     assert turns.total == sent.size
 
@@ -208,16 +208,16 @@ async def test_a_recording_is_forgotten(autojump_clock: MockClock) -> None:
 
 async def test_what_the_kernel_did_not_take_is_not_recorded() -> None:
     """A write into a full buffer is noted in parts, as it left."""
-    recording = Recording()
+    recording = ReplyRecording()
     _, server = memory_pair(4)
-    outlet = recording.through(server)
+    outlet = recording.wrap(server)
     assert outlet.send_now(b"HTTP/1.1") == 4
     assert outlet.send_now(b"/1.1") == 0
     recording.end(Ending.FAILED)
     sent, done = await collect(recording.replay())
     assert isinstance(sent, Sent)
     assert sent.bytes == b"HTTP"
-    assert isinstance(done, Done)
+    assert isinstance(done, ReplyDone)
     assert (done.size, done.sends) == (4, 1)
 
 

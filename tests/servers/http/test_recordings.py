@@ -14,7 +14,7 @@ from protocol.sse import EventStreamParser, ServerSentEvent
 from servers.chat import routes
 from servers.http.access import Access
 from servers.http.body import Outlet
-from servers.http.recordings import Done, Missing, Recording, Recordings, Sent
+from servers.http.recordings import Missing, RecordingStore, ReplyDone, ReplyRecording, Sent
 from servers.http.reply import Ending, Handler, Last, Reply, Request, StreamingReply
 from servers.http.routes import Routes
 from servers.llm.pace import Pace
@@ -30,9 +30,9 @@ QUESTION = """\
 """.encode()
 IN_ONE_PIECE = QUESTION.replace(b"true", b"false")
 
-T = TypeVar("T", Sent, Missing, Done)
-Event = Sent | Missing | Done
-KINDS: dict[str, type[Event]] = {"sent": Sent, "missing": Missing, "done": Done}
+T = TypeVar("T", Sent, Missing, ReplyDone)
+Event = Sent | Missing | ReplyDone
+KINDS: dict[str, type[Event]] = {"sent": Sent, "missing": Missing, "done": ReplyDone}
 
 
 def read(event: ServerSentEvent) -> Event:
@@ -115,7 +115,7 @@ async def test_every_send_is_told_with_its_bytes(name: str, autojump_clock: Mock
     request, tokens = REQUESTS[name]
     writes, events = await record(routes(Pace(1, 0.5)), request)
     *sent, done = events
-    assert isinstance(done, Done)
+    assert isinstance(done, ReplyDone)
     place = 0
     for event, write in zip(sent, writes, strict=True):
         assert isinstance(event, Sent)
@@ -140,7 +140,7 @@ async def test_tokens_are_told_from_their_envelope() -> None:
     text = "".join([*said.thinking, *said.text])
     assert msgspec.json.decode(b'"%b"' % b"".join(tokens)) == text
     done = events[-1]
-    assert isinstance(done, Done)
+    assert isinstance(done, ReplyDone)
     assert done.text == sum(map(len, tokens))
     assert done.events == done.tokens + 1
 
@@ -165,7 +165,7 @@ async def test_an_unrecorded_reply_pays_nothing(monkeypatch: pytest.MonkeyPatch)
     async def nothing() -> AsyncGenerator[bytes, None]:
         yield b""
 
-    recordings = Recordings()
+    recordings = RecordingStore()
     table = Routes({"GET /": recordings.recorded(handler)})
     async with connected(table) as memory:
         await memory.client.send_all(get())
@@ -181,7 +181,7 @@ class Held:
 
     def __init__(self, max_recordings: int = 16) -> None:
         self.words, self._heard = trio.open_memory_channel[bytes](100)
-        recordings = Recordings(max_recordings=max_recordings)
+        recordings = RecordingStore(max_recordings=max_recordings)
         self.table = Routes(
             {
                 "GET /": recordings.recorded(streaming(self._pieces)),
@@ -239,7 +239,7 @@ async def test_a_send_is_told_before_the_next_exists() -> None:
             sent, done = await reading.next(), await reading.next()
             assert isinstance(sent, Sent)
             assert sent.bytes == b"0\r\n\r\n"
-            assert isinstance(done, Done)
+            assert isinstance(done, ReplyDone)
             assert done.how == "done"
 
 
@@ -256,7 +256,7 @@ async def test_a_client_that_left_is_told() -> None:
         await wire.client.send_all(get(wire_of([head])))
         reading = Reading(wire)
         events = [await reading.next() for _ in range(3)]
-        assert isinstance(events[2], Done)
+        assert isinstance(events[2], ReplyDone)
         assert events[2].how == Ending.DISCONNECTED.value
         assert events[2].error == ""
 
@@ -278,11 +278,11 @@ MALFORMED = "expected a hex digit of the chunk-size, not b'x'"
 )
 async def test_whose_doing_an_end_is(sent: bytes, how: Ending, error: str) -> None:
     """A client that leaves makes no error; a server that cuts off does, and so do wrong bytes."""
-    recording = Recording()
+    recording = ReplyRecording()
     recording.note(HEAD + sent)
     recording.end(how)
     done = (await collect(recording.replay()))[-1]
-    assert isinstance(done, Done)
+    assert isinstance(done, ReplyDone)
     assert (done.how, done.error) == (how.value, error)
 
 
@@ -308,7 +308,7 @@ async def test_a_reader_that_does_not_read_slows_nobody() -> None:
 async def test_no_such_recording() -> None:
     reply = await ask(routes(Pace(0, 0)), get("/wire/req_1"))
     assert reply.startswith(b"HTTP/1.1 404 ")
-    assert reply.endswith(b"recording: it was never made, or is forgotten by now.\n")
+    assert reply.endswith(b"recording: it was never made, or it has been evicted.\n")
 
 
 async def test_a_recording_is_guarded_as_the_api_is() -> None:
@@ -335,8 +335,8 @@ async def test_a_shared_reply_is_not_marked() -> None:
     async def handler(request: Request) -> Reply:
         return shared
 
-    recorded: Handler = Recordings().recorded(handler)
+    recorded: Handler = RecordingStore().recorded(handler)
     reply = await recorded(Request("GET", "/", headers=(("x-wire", "1"),)))
-    assert reply.recorder is not None
-    assert shared.recorder is None
+    assert reply.observer is not None
+    assert shared.observer is None
     assert shared.headers == ()

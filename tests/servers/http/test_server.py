@@ -143,7 +143,7 @@ async def test_turned_away_with_a_goodbye() -> None:
 
 async def test_few_are_turned_away_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """A goodbye is waited for; a crowd that does not say its own is closed without a word."""
-    monkeypatch.setattr("servers.http.server.MAX_TURNING_AWAY", 2)
+    monkeypatch.setattr("servers.http.server.MAX_REFUSALS", 2)
     async with running(ROUTES, max_connections=0) as server:
         waiting = [await server.connect() for _ in range(2)]
         for client in waiting:

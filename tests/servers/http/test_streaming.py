@@ -255,7 +255,7 @@ async def test_client_leaves_while_a_piece_waits() -> None:
         assert endless.closed.is_set()
 
 
-@pytest.mark.parametrize("how", ["client_has_left", "abort"])
+@pytest.mark.parametrize("how", ["client_disconnected", "abort"])
 async def test_silent_generator_is_closed_where_it_stands(how: str) -> None:
     """What the watch calls when the kernel knows, and a server that stops at once."""
     endless = Endless()
