@@ -106,8 +106,8 @@ class Metrics(Collector):
 
         Args:
             route: its pattern, not its path, because Prometheus keeps a series for each route.
-            reason: the words of an `Ending`; "cancelled" if the client disconnected before any of
-                an answer in one piece was sent; or why there is no answer: "invalid", "rejected".
+            reason: the words of an `Ending`; "cancelled" if the request was cancelled before its
+                reply began; or "invalid", "rejected" or "failed" if it got an error.
         """
         self._ends[route, reason] += 1
 

@@ -199,7 +199,7 @@ class ReplyRecording:
     async def _describe(self) -> None:
         """Describe some bytes of the oldest note, and give the other tasks a turn.
 
-        The next reader goes on where this one has stopped.
+        The next reader continues where this one has stopped.
         """
         time, data = self._notes[0]
         start = self._start_of_note

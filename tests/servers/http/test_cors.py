@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from servers.http.access import EXPOSED, SENT, Access
+from servers.http.access import ALLOWED_FIELDS, EXPOSED_FIELDS, Access
 from servers.http.reply import EventStream, Handler, Reply, Request
 from servers.http.routes import Routes
 
@@ -16,8 +16,8 @@ APP = "https://app.example"
 VARY = b"Vary: Origin\r\n"
 ALLOWED = b"Access-Control-Allow-Origin: https://app.example\r\n"
 ANY = b"Access-Control-Allow-Origin: *\r\n"
-READABLE = f"Access-Control-Expose-Headers: {EXPOSED}\r\n".encode()
-SENT_FIELDS = ", ".join(SENT)
+READABLE = f"Access-Control-Expose-Headers: {EXPOSED_FIELDS}\r\n".encode()
+SENT_FIELDS = ", ".join(ALLOWED_FIELDS)
 
 
 async def events(request: Request) -> EventStream:
