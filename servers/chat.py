@@ -59,7 +59,7 @@ CONTENT_TYPES = {
     ".svg": "image/svg+xml",
 }
 
-# The page may load its own files, and connect to its own server and to the OpenAI proxy, and nothing
+# The page may load its own files, connect to its own server and to the OpenAI proxy, and nothing
 # else: the text of a model can never become a script.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
