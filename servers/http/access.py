@@ -61,8 +61,8 @@ ORIGIN = re.compile(r"\*|null|[a-z][a-z0-9+.-]*://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\
 DEFAULT_PORT = re.compile(r"http://.*:80|https://.*:443")
 
 # The values of Sec-Fetch-Site for a request of the server's own page, and for a URL that a person
-# has typed (Fetch Metadata, §2.2). The other values are "cross-site" and "same-site". The latter may
-# be any page on another port of localhost. curl and the SDKs do not send this field.
+# has typed (Fetch Metadata, §2.2). The other values are "cross-site" and "same-site". The latter
+# may be any page on another port of localhost. curl and the SDKs do not send this field.
 OWN_PAGE_OR_TYPED = ("same-origin", "none")
 
 # Request fields that a page may send, beyond those that CORS always allows. A wildcard would not

@@ -42,7 +42,8 @@ class Histogram:
         bounds: the upper bounds of the buckets, ascending.
 
     Attributes:
-        add: adds one value to a list until `settle`, which takes a quarter of the time.
+        add: keeps one value in a list until `settle`; counting it at once would take four times
+            as long.
         counts: for each bound, the number of values up to it.
         count, sum: the number of all values, and their sum.
     """

@@ -299,7 +299,7 @@ async def test_a_head_request() -> None:
     assert answer.endswith(b"\r\n\r\n")
 
 
-async def test_a_client_that_disconnects_cancels_its_upstream_request(autojump_clock: object) -> None:
+async def test_a_disconnect_cancels_the_upstream_request(autojump_clock: object) -> None:
     closed = trio.Event()
 
     async def endless() -> Pieces:

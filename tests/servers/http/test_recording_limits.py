@@ -1,4 +1,4 @@
-"""The limits of recordings: how much, how many, how long; what is missing is told."""
+"""The limits of recordings: their size, number and age; and the events for missing bytes."""
 
 import base64
 from contextlib import aclosing
@@ -41,7 +41,7 @@ SENDS = (HEAD, b"3\r\nabc", b"\r\n2\r\n", b"hi\r\n", b"0\r\n\r\n")
 async def test_a_recording_that_nobody_read_keeps_its_beginning(
     max_sends: int, max_size: int, kept: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The sender, whom all streams wait for, never finds out what the bytes are."""
+    """The sender, for which all streams wait, never describes bytes."""
     recording = ReplyRecording(max_sends=max_sends, max_size=max_size)
     recording.wrap(memory_pair()[0])
     with monkeypatch.context() as patch:
@@ -58,8 +58,8 @@ async def test_a_recording_that_nobody_read_keeps_its_beginning(
     assert done.chunks == {3: 2, 2: 1, 0: 0}[kept]
 
 
-async def test_what_was_described_makes_room() -> None:
-    """The oldest goes; what follows is described as if all were there."""
+async def test_described_writes_are_evicted() -> None:
+    """The oldest is evicted; the following bytes are described as if all were kept."""
     recording = ReplyRecording(max_sends=2)
     recording.wrap(memory_pair()[0])
     async with aclosing(recording.replay()) as pieces:
@@ -78,7 +78,7 @@ async def test_what_was_described_makes_room() -> None:
     assert (done.sends, done.chunks, done.size) == (5, 2, start + 9)
 
 
-async def test_a_description_over_the_limit_is_forgotten() -> None:
+async def test_a_description_over_the_limit_is_evicted() -> None:
     recording = ReplyRecording(max_size=60)
     recording.wrap(memory_pair()[0])
     recording.note(HEAD)
@@ -107,7 +107,7 @@ async def test_a_reader_that_is_too_slow_is_told_what_it_missed() -> None:
 
 
 async def test_a_large_write_is_described_in_many_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By whichever of its readers has its turn, each byte once; one leaves in the middle."""
+    """Its readers describe it together, each byte once, also if one disconnects in the middle."""
     body = b"".join(b"data: %d\n\n" % number for number in range(20_000))
     recording = ReplyRecording(max_size=100 << 20)
     recording.wrap(memory_pair()[0])
@@ -155,7 +155,7 @@ async def open_recording(held: Held, chat: Memory) -> str:
 
 
 async def test_recordings_are_few() -> None:
-    """The oldest that has ended makes room; if none has, the reply is not recorded."""
+    """The oldest that has ended is evicted; if none has ended, the reply is not recorded."""
     held = Held(max_recordings=1)
 
     async def exists(path: str) -> bool:
@@ -186,8 +186,8 @@ NOTHING = {
 
 
 @pytest.mark.parametrize("hostile", NOTHING.values(), ids=NOTHING)
-async def test_who_gets_nothing_pushes_no_recording_out(hostile: bytes) -> None:
-    """It could not read a recording of its own."""
+async def test_a_refused_request_evicts_no_recording(hostile: bytes) -> None:
+    """Its client may not read recordings."""
     table = routes(Pace(0, 0), access=Access(["sesame"]))
     kept = wire_of(await written(table, post("/v1/chat/completions", QUESTION, WIRE, KEY)))
     for _ in range(17):
@@ -195,7 +195,7 @@ async def test_who_gets_nothing_pushes_no_recording_out(hostile: bytes) -> None:
     assert (await ask(table, get(kept, KEY))).startswith(b"HTTP/1.1 200 ")
 
 
-async def test_a_recording_is_forgotten(autojump_clock: MockClock) -> None:
+async def test_an_old_recording_is_evicted(autojump_clock: MockClock) -> None:
     table = routes(Pace(0, 0))
     async with connected(table) as memory:
         await memory.client.send_all(get("/chat/hi", WIRE))
@@ -207,7 +207,7 @@ async def test_a_recording_is_forgotten(autojump_clock: MockClock) -> None:
 
 
 async def test_what_the_kernel_did_not_take_is_not_recorded() -> None:
-    """A write into a full buffer is noted in parts, as it left."""
+    """A write into a full buffer is recorded in parts, as the kernel took it."""
     recording = ReplyRecording()
     _, server = memory_pair(4)
     outlet = recording.wrap(server)
@@ -222,7 +222,7 @@ async def test_what_the_kernel_did_not_take_is_not_recorded() -> None:
 
 
 async def test_a_large_write_is_recorded_in_parts() -> None:
-    """What a recorded reply hands to the kernel at once is what a reader encodes in one turn."""
+    """A recorded reply is written in parts, each small enough to be encoded in one turn."""
     held = Held()
     async with connected(held.table, size=1 << 20) as chat:
         await chat.client.send_all(get("/", WIRE))
