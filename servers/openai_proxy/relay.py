@@ -33,7 +33,7 @@ from clients.http.client import Response
 from clients.http.errors import RequestError
 from clients.streams.poller import Poller
 
-from ..http.body import BodyWriter
+from ..http.body import BodyWriter, Ending
 from ..http.forwarding import end_to_end, status_of
 from ..http.redact import Secret, redact
 from ..http.reply import CutOff, EventStream, Headers, Request, StreamingReply
@@ -269,7 +269,12 @@ class RelayedReply(StreamingReply):
 
     async def send_to(self, body: BodyWriter) -> None:
         """Send all of it, and the end."""
-        await self._exchange.relay(self._response, body, self._is_events, self._path)
+        try:
+            await self._exchange.relay(self._response, body, self._is_events, self._path)
+        except trio.Cancelled:
+            if body.ending is not Ending.DISCONNECTED:
+                self._exchange.record.ending = body.ending.value
+            raise
 
     async def aclose(self) -> None:
         """Let go of the API behind, however far it came."""
