@@ -57,7 +57,7 @@ def arguments(name: str, description: str, port: int) -> argparse.ArgumentParser
     parser.add_argument(
         "--port", type=port_number, default=port, help="0 picks a free one (default: %(default)s)"
     )
-    parser.add_argument("--quiet", action="store_true", help="log only warnings and errors")
+    parser.add_argument("--quiet", action="store_true", help="do not log each request")
     parser.add_argument(
         "--grace",
         type=seconds,
