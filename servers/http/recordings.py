@@ -72,8 +72,8 @@ class Sent(Totals, frozen=True, kw_only=True):
         at: time of the write, in milliseconds since the request was complete.
         offset: position of its first byte in the response.
         bytes: its bytes; base64 in JSON.
-        spans: the spans that became known with this write, see `ByteSpan`. A line that is split between
-            writes is known when its end is written.
+        spans: the spans that became known with this write, see `ByteSpan`. A line that is split
+            between writes is known when its end is written.
     """
 
     at: float
