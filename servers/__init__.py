@@ -1,6 +1,6 @@
-"""The side that answers: an HTTP server, and the programs that are built on it.
+"""The server side: an HTTP server, and the programs that are built on it.
 
-    http/           the HTTP server, with no application in it
+    http/           the HTTP server, without any application
     llm/            the simulated model
     page/           the chat page
     balancers/      HAProxy and nginx in front of several chat servers
@@ -8,15 +8,15 @@
     chat.py         8000: home, chat page, simulated LLM
     chunked.py      8003: lesson 3, chunked coding
     sse.py          8004: lesson 4, Server-Sent Events
-    openai_proxy/   8005: a proxy to the real OpenAI API, which alone has the key
-    badproxy.py     8009: a hop that buffers, compresses or truncates, on purpose
+    openai_proxy/   8005: a proxy to the real OpenAI API; only the proxy has the key
+    badproxy.py     8009: a faulty hop, which buffers, compresses or truncates on purpose
 """
 
 import signal
 import sys
 
 if sys.argv[0] == "-m":  # Python is looking for the module of `python -m servers.NAME`
-    # Until the server obeys signals, Ctrl-C ends it as it ends any program: without a traceback.
+    # Until the server handles signals, Ctrl-C ends it like any program: without a traceback.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 

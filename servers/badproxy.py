@@ -35,7 +35,7 @@ from clients.http.client import Response
 from clients.http.errors import RequestError
 from clients.streams.tcp import Connect, connect
 
-from .http.body import Body
+from .http.body import BodyWriter
 from .http.command import arguments, base_url, run, seconds
 from .http.forwarding import end_to_end, status_of, target_of
 from .http.reply import CutOff, Handler, Headers, Reply, Request, StreamingReply
@@ -319,7 +319,7 @@ class Passed(StreamingReply):
             self.until_close = True
             self.edit_head = lambda head: head.replace(b"HTTP/1.1", b"HTTP/1.0", 1)
 
-    async def send_to(self, body: Body) -> None:
+    async def send_to(self, body: BodyWriter) -> None:
         """Send all of it, and the end; or what came of it, and no end."""
         whole = await self._pass_pieces(body)
         await self._send(body, rest(self._stages))
@@ -327,7 +327,7 @@ class Passed(StreamingReply):
             raise CutOff
         await body.end()
 
-    async def _pass_pieces(self, body: Body) -> bool:
+    async def _pass_pieces(self, body: BodyWriter) -> bool:
         """Returns whether the body has come whole."""
         try:
             while True:
@@ -343,7 +343,7 @@ class Passed(StreamingReply):
             log.info("cut behind: %s", error)
             return False
 
-    async def _send(self, body: Body, pieces: Sequence[bytes]) -> None:
+    async def _send(self, body: BodyWriter, pieces: Sequence[bytes]) -> None:
         for number, piece in enumerate(pieces):
             if number and self._how.split_utf8:
                 await trio.sleep(HALF_SECONDS)

@@ -5,8 +5,8 @@
     POST /v1/chat/completions    the OpenAI API (llm/api.py), streaming and not
     POST /v1/responses           its newer form
     GET  /v1/models, /v1/models/{id}
-    GET  /faults                 what can go wrong on the wire, on demand
-    GET  /wire/{id}              the bytes of an answer whose request said X-Wire: 1
+    GET  /faults                 the list of faults that a request can ask for
+    GET  /wire/{id}              the recorded bytes of an answer whose request had X-Wire: 1
     GET  /metrics, /health
 
     $ curl -N http://localhost:8000/chat/你好
@@ -29,7 +29,7 @@ from .http.access import Access
 from .http.api_replies import identified, refuse
 from .http.command import arguments, run
 from .http.metrics import Metrics
-from .http.recordings import Recordings
+from .http.recordings import RecordingStore
 from .http.reply import Handler, Last, Reply, Request, StreamingReply
 from .http.routes import Routes
 from .llm import flags
@@ -59,15 +59,15 @@ CONTENT_TYPES = {
     ".svg": "image/svg+xml",
 }
 
-# The page may load its own files, talk to its own server and to the OpenAI proxy, and nothing else:
-# what a model says can never become a script.
+# The page may load its own files, connect to its own server and to the OpenAI proxy, and nothing
+# else: the text of a model can never become a script.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self' http://localhost:8005; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 PAGE_HEADERS = (
-    ("Vary", "Accept"),  # at "/" a program gets a text
+    ("Vary", "Accept"),  # "/" is the page for a browser, and a text for a program
     ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
     ("Cache-Control", "no-cache"),
     ("Referrer-Policy", "no-referrer"),
@@ -85,17 +85,17 @@ def routes(
     """All routes of this server.
 
     Args:
-        pace: how fast the model speaks.
-        engine: makes the tokens; by default one with room for 4,096 answers at a time.
-        model: knows what to say.
-        settings: of the OpenAI API.
-        access: who may use it; by default any program, and no page of another origin.
-        pages: more routes, such as those of the course.
+        pace: the speed of the model.
+        engine: makes the tokens; by default one that makes up to 4,096 answers at the same time.
+        model: makes the text of answers.
+        settings: options of the OpenAI API.
+        access: guards the API; by default any program may use it, and no page of another origin.
+        pages: further routes, such as those of the course.
     """
     engine = engine or Engine()
     api = API(pace, engine, model or Model(), settings or Settings())
     access = access or Access()
-    recordings = Recordings(access.admits)
+    recordings = RecordingStore(access.admits)
     files = {path.name: path for path in PAGE.iterdir() if path.suffix in CONTENT_TYPES}
 
     def page_file(name: str) -> Reply:
@@ -147,10 +147,10 @@ def routes(
 
 
 def from_flags(options: argparse.Namespace, pages: Mapping[str, Handler] = {}) -> Routes:
-    """The routes that these flags ask for, and these pages.
+    """The routes that these flags configure, and these pages.
 
     Raises:
-        OSError, ValueError: a file that one of them names cannot be used.
+        OSError, ValueError: a file that a flag names cannot be used.
     """
     return routes(
         flags.pace_of(options),

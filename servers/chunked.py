@@ -1,4 +1,4 @@
-"""8003, lesson 3: a text that comes a word at a time, in chunks (RFC 9112 §7.1).
+"""8003, lesson 3: a text that is sent word by word, in chunks (RFC 9112 §7.1).
 
     $ curl -N --raw http://localhost:8003/
     6
@@ -8,8 +8,8 @@
     …
     0
 
-`GET /` streams. `GET /whole` waits until all words are there and sends the same text with its
-Content-Length: the same bytes, and the reader waits for the last before seeing the first.
+`GET /` streams. `GET /whole` waits until all words exist, and sends the same text with a
+Content-Length. The bytes are the same, but the reader sees the first word only after the last.
 """
 
 import sys
@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the server alone."""
     parser = arguments("servers.chunked", "Lesson 3: a text in chunks.", 8003)
     parser.add_argument(
-        "--itl", type=seconds, default=0.2, metavar="S", help="seconds a word (default: 0.2)"
+        "--itl", type=seconds, default=0.2, metavar="S", help="seconds per word (default: 0.2)"
     )
     options = parser.parse_args(argv)
     return run(options, "servers.chunked", routes(Pace(options.itl, options.itl)))

@@ -1,4 +1,4 @@
-"""8004, lesson 4: an event stream with all that the format has (WHATWG HTML §9.2).
+"""8004, lesson 4: an event stream that uses the whole format (WHATWG HTML §9.2).
 
     $ curl -N http://localhost:8004/
     retry: 2000
@@ -14,9 +14,9 @@
     id: end
     data: {"words":21}
 
-Cut the connection and ask again with the last id: `curl -N -H 'Last-Event-ID: 7' …` goes on with
-the eighth word. After `done` a reconnect gets 204, which tells a browser's EventSource to stop:
-without it, it would ask again for ever.
+Close the connection and send the last id: `curl -N -H 'Last-Event-ID: 7' …` goes on with the eighth
+word. A client that reconnects after `done` gets a 204, which tells a browser's EventSource to stop.
+Otherwise it would reconnect for ever.
 """
 
 import sys
@@ -43,7 +43,7 @@ class Word(msgspec.Struct):
     text: str
 
 
-class Done(msgspec.Struct):
+class WordsDone(msgspec.Struct):
     """The data of the `done` event."""
 
     words: int
@@ -68,7 +68,7 @@ def routes(pace: Pace) -> Routes:
                 yield encode_event(_event("word", Word(words[number - 1]), str(number)))
                 if number == len(words) // 2:
                     yield encode_comment("a comment, which nobody is shown")
-            yield Last(encode_event(_event("done", Done(len(words)), END)))
+            yield Last(encode_event(_event("done", WordsDone(len(words)), END)))
 
         return EventStream(events(_position(last_event_id, len(words))))
 
@@ -76,7 +76,7 @@ def routes(pace: Pace) -> Routes:
 
 
 def _position(last_event_id: str, length: int) -> int:
-    """How many words the client has. An id that is not ours counts as none."""
+    """The number of words that the client has. An id that is not ours counts as 0."""
     if not last_event_id.isascii() or not last_event_id.isdigit() or len(last_event_id) > 9:
         return 0
     return min(int(last_event_id), length)
@@ -90,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the server alone."""
     parser = arguments("servers.sse", "Lesson 4: Server-Sent Events.", 8004)
     parser.add_argument(
-        "--itl", type=seconds, default=0.2, metavar="S", help="seconds a word (default: 0.2)"
+        "--itl", type=seconds, default=0.2, metavar="S", help="seconds per word (default: 0.2)"
     )
     options = parser.parse_args(argv)
     return run(options, "servers.sse", routes(Pace(options.itl, options.itl)))

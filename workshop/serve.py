@@ -43,7 +43,7 @@ class MapEntry(msgspec.Struct):
         make_routes: Makes its routes from the flags, which then hold the ports of the entries
             above it.
         tries: Lines to paste. {url} is the server's address, {nc} a netcat with its arguments.
-        fin_is_leaving: see `Limits`.
+        fin_is_disconnect: see `Limits`.
     """
 
     name: str
@@ -51,7 +51,7 @@ class MapEntry(msgspec.Struct):
     title: str
     make_routes: Callable[[argparse.Namespace], Routes]
     tries: list[str]
-    fin_is_leaving: bool = False
+    fin_is_disconnect: bool = False
 
 
 GET = r"printf 'GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' | {{nc}}"
@@ -106,7 +106,7 @@ ENTRIES = [
         PROXY,
         proxy_routes,
         ["curl -N {url}v1/chat/completions -d " + ASK],
-        fin_is_leaving=True,
+        fin_is_disconnect=True,
     ),
 ]
 
@@ -158,7 +158,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             routes = entry.make_routes(options)
         except (OSError, ValueError) as error:
             parser.error(str(error))
-        own = msgspec.structs.replace(limits, fin_is_leaving=entry.fin_is_leaving)
+        own = msgspec.structs.replace(limits, fin_is_disconnect=entry.fin_is_disconnect)
         servers.append((Server(routes, limits=own), sockets))
         lines += _describe(entry, options.host, port)
         if entry.name == "chat":

@@ -1,29 +1,34 @@
-"""Who may use an API: those with a key, and pages from other sites (CORS).
+"""Access to an API: clients with a key, and pages of other origins (CORS).
 
-    OPTIONS /v1/chat/completions HTTP/1.1        a browser asks first, without the key: a preflight
+    OPTIONS /v1/chat/completions HTTP/1.1        first a browser asks, without the key: a preflight
     Origin: https://app.example
     Access-Control-Request-Method: POST
     Access-Control-Request-Headers: authorization,content-type
 
-    POST /v1/chat/completions HTTP/1.1           allowed, it sends what the page wanted to send
+    POST /v1/chat/completions HTTP/1.1           if that is allowed, it sends the page's request
     Origin: https://app.example
     Authorization: Bearer sk-…
 
-    HTTP/1.1 200 OK                              and shows the page what comes, for this says so
+    HTTP/1.1 200 OK                              and this field lets the page read the response
     Access-Control-Allow-Origin: https://app.example
 
 The rules this file keeps:
 
 1. A key is in no message, no log and no repr: only its digest is kept.
-2. How long a refusal takes tells nothing about the keys.
-3. A preflight is answered before any key is asked for: it never carries one.
-4. Every reply of a guarded route has the CORS fields, an error and a stream's head too: without
+2. The time that a refusal takes reveals nothing about the keys.
+3. A preflight needs no key, because browsers never send one with it.
+4. Every reply of a guarded route has the CORS fields, also errors and the heads of streams: without
    them a page learns only that "the network failed".
-5. Never `Access-Control-Allow-Credentials`: a page shows its key, not a cookie of its user.
-6. Where a request alone does harm, for it spends money, CORS is no protection: a browser sends a
-   simple POST of any page, an image's GET too, and only hides the reply; and the browser treats a
-   name that was rebound to 127.0.0.1 as the same origin. There, `hosts` lists the only names
-   (Host), and `origins` the only pages (Origin, Sec-Fetch-Site), for which anything is done.
+5. `Access-Control-Allow-Credentials` is never sent: a page sends its key, not its user's cookies.
+6. CORS does not protect a server on which a request alone does harm, such as spending money:
+
+   - CSRF: a browser sends a simple POST, or the GET of an image, for any page. It only hides the
+     reply from the page.
+   - DNS rebinding: an attacker's name is rebound to 127.0.0.1. The browser treats this server as
+     the same origin as the attacker's page.
+
+   Such a server gets a list of `hosts`. Then it serves only those names (Host), and only the pages
+   of `origins` (Origin, Sec-Fetch-Site).
 """
 
 import hmac
@@ -51,18 +56,18 @@ KEY = re.compile(r"[\x21-\x7e]+")
 CREDENTIALS = re.compile(r"bearer +([\x21-\x7e]+)", re.IGNORECASE)
 
 # As a browser writes it (HTML, "ASCII serialization of an origin"): lower case, an IDN as
-# Punycode, no default port. "null" is that of a file or a sandboxed frame: of anybody's.
+# Punycode, no default port. "null" is the origin of files and of sandboxed frames: of any site's.
 ORIGIN = re.compile(r"\*|null|[a-z][a-z0-9+.-]*://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]+)?")
 DEFAULT_PORT = re.compile(r"http://.*:80|https://.*:443")
 
-# What Sec-Fetch-Site says of a request of a server's own page, or of one that a person has typed
-# (Fetch Metadata, §2.2). The others are "cross-site" and "same-site": the latter is another port of
-# localhost, so anybody's page. Programs such as curl and the SDKs send no such field.
-FROM_NO_OTHER_PAGE = ("same-origin", "none")
+# The values of Sec-Fetch-Site for a request of the server's own page, and for a URL that a person
+# has typed (Fetch Metadata, §2.2). The other values are "cross-site" and "same-site". The latter
+# may be any page on another port of localhost. curl and the SDKs do not send this field.
+OWN_PAGE_OR_TYPED = ("same-origin", "none")
 
-# What a page may send beyond the fields that every page may. A wildcard would not cover
-# `Authorization`. The SDKs for JavaScript add many x-stainless-… of their own.
-SENT = (
+# Request fields that a page may send, beyond those that CORS always allows. A wildcard would not
+# cover `Authorization`. The SDKs for JavaScript add many x-stainless-… fields.
+ALLOWED_FIELDS = (
     "authorization",
     "content-type",
     "user-agent",  # Firefox sends the one that an SDK sets
@@ -72,31 +77,33 @@ SENT = (
     "x-fault",
     "x-pace",
 )
-SENT_BY_SDK = re.compile(r"x-stainless-[a-z0-9-]{1,64}")
-MAX_SENT_BY_SDK = 32
+SDK_FIELD = re.compile(r"x-stainless-[a-z0-9-]{1,64}")
+MAX_SDK_FIELDS = 32
 
-# What a page may read beyond the fields that every page may.
-EXPOSED = (
+# Response fields that a page may read, beyond those that CORS always allows.
+EXPOSED_FIELDS = (
     "x-request-id, retry-after, retry-after-ms, "
     "x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, "
     "x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens"
 )
 
-PREFLIGHT_SECONDS = 600  # a browser asks again after so long: a change of the list is soon obeyed
+PREFLIGHT_SECONDS = 600  # a browser repeats its preflight after this time
 
 
 class Access:
     """Guards the routes of an API.
 
     Args:
-        keys: any of them opens every route. None: no key is asked for.
-        origins: whose pages may call, each as `https://host` or `http://host:port`; "*" for all
-            pages; "null" for files and sandboxed frames. None: no CORS field is ever sent.
-        hosts: by what names the server may be called, as protocol/target.py normalizes them. None:
-            by any. With names, nothing is done for a page that is not of `origins`: see rule 6.
+        keys: each of them gives access to every route. If there are none, no key is needed.
+        origins: the origins whose pages may send requests, each as `https://host` or
+            `http://host:port`; "*" for all pages; "null" for files and sandboxed frames. If there
+            are none, no CORS field is sent.
+        hosts: the host names that requests may use, as protocol/target.py normalizes them. If there
+            are none, any name may be used. If there are some, pages of other origins are refused:
+            see rule 6.
 
     Raises:
-        ValueError: not an origin.
+        ValueError: one of `origins` is not an origin.
     """
 
     def __init__(
@@ -114,10 +121,13 @@ class Access:
         self._hosts = frozenset(hosts)
 
     def guard(self, table: Mapping[str, Handler]) -> dict[str, Handler]:
-        """The same routes, guarded; with origins, a preflight for each path as well.
+        """Guard the routes of a table.
 
         Args:
             table: as for `Routes`.
+
+        Returns:
+            The same routes, guarded; if there are origins, also a preflight for each path.
         """
         guarded = {key: self._guarded(handler) for key, handler in table.items()}
         methods: dict[str, list[str]] = {}
@@ -128,9 +138,9 @@ class Access:
 
     def _guarded(self, handler: Handler) -> Handler:
         async def guarded(request: Request) -> Reply | StreamingReply:
-            # A copy, for a handler may give everybody the same reply.
+            # A copy, because a handler may return the same reply to every request.
             reply = copy(self._refusal(request) or await handler(request))
-            exposed = (("Access-Control-Expose-Headers", EXPOSED),)
+            exposed = (("Access-Control-Expose-Headers", EXPOSED_FIELDS),)
             reply.headers += self._allowed_origin(request, exposed)
             return reply
 
@@ -146,15 +156,15 @@ class Access:
                 if origin is not None:
                     message = f"Pages of {origin[:80]!r} may not use this server: see --cors."
                     return _forbidden("origin_not_allowed", message)
-                # An image or a script of any page: a browser names no origin for a GET without
-                # CORS, but says whether it is of another one.
-                if request.header("sec-fetch-site") not in (None, *FROM_NO_OTHER_PAGE):
+                # An image or a script of any page: a browser sends no Origin with a GET without
+                # CORS, but Sec-Fetch-Site says whether the page has another origin.
+                if request.header("sec-fetch-site") not in (None, *OWN_PAGE_OR_TYPED):
                     message = "Pages may not embed this server: they may only fetch(), see --cors."
                     return _forbidden("origin_not_allowed", message)
         return None if self.admits(request) else _unauthorized(request)
 
     def admits(self, request: Request) -> bool:
-        """Whether it has one of the keys, or needs none."""
+        """Whether the request has one of the keys, or needs none."""
         if not self._digests:
             return True
         sent = [value for name, value in request.headers if name == "authorization"]
@@ -163,7 +173,7 @@ class Access:
             return False
         given = _digest(credentials[1])
         admitted = False
-        for digest in self._digests:  # all of them, whichever it is
+        for digest in self._digests:  # all of them, so that the time is the same for each
             admitted |= hmac.compare_digest(digest, given)
         return admitted
 
@@ -173,10 +183,10 @@ class Access:
         async def preflight(request: Request) -> Reply:
             asked = request.header("access-control-request-headers") or ""
             names = [name.strip() for name in asked.lower().split(",")]
-            by_sdk = [name for name in names if SENT_BY_SDK.fullmatch(name)][:MAX_SENT_BY_SDK]
+            by_sdk = [name for name in names if SDK_FIELD.fullmatch(name)][:MAX_SDK_FIELDS]
             permission = (
                 ("Access-Control-Allow-Methods", allowed),
-                ("Access-Control-Allow-Headers", ", ".join([*SENT, *by_sdk])),
+                ("Access-Control-Allow-Headers", ", ".join([*ALLOWED_FIELDS, *by_sdk])),
                 ("Access-Control-Max-Age", str(PREFLIGHT_SECONDS)),
             )
             return Reply(status=204, headers=self._allowed_origin(request, permission))
@@ -184,15 +194,18 @@ class Access:
         return preflight
 
     def _allowed_origin(self, request: Request, permission: Headers) -> Headers:
-        """Who may read the reply, and, if this request's page may, what else it may.
+        """The CORS fields of a reply: the origin that may read it.
 
         Source: Fetch standard, "HTTP responses" of the CORS protocol.
+
+        Args:
+            permission: further fields, if the page that sent this request may read the reply.
         """
         if not self._origins:
             return ()
         if "*" in self._origins:
             return (("Access-Control-Allow-Origin", "*"), *permission)
-        # Also where nothing is allowed: or a cache would give one page the reply of another.
+        # Also if this page is refused: without it a cache would give one page another's reply.
         vary = ("Vary", "Origin")
         origin = request.header("origin")
         if origin not in self._origins:
@@ -201,17 +214,18 @@ class Access:
 
 
 def read_keys(path: str | Path) -> list[str]:
-    """The keys in a file: one a line; empty lines and lines that begin with "#" are skipped.
+    """Read the keys in a file: one per line, without empty lines and lines that begin with "#".
 
-    A file that everybody may read is warned about and not refused: the secrets of a container
-    are mounted so.
+    A file that every user may read is not refused, because the secrets of a container are mounted
+    that way. The log warns about it.
 
     Raises:
-        ValueError: there is no key in it, or a line that is none.
-        OSError: it cannot be read.
+        ValueError: the file has no key, or a line is not a key.
+        OSError: the file cannot be read.
     """
     path = Path(path)
-    # Bytes that are no text become a line that is no key: the decoder's own error would show them.
+    # Bytes that are not UTF-8 become U+FFFD, which no key may contain: the error of a strict
+    # decoder would show them.
     lines = path.read_text(encoding="utf-8-sig", errors="replace").split("\n")
     keys = []
     for number, line in enumerate(lines, 1):
@@ -232,10 +246,11 @@ def read_keys(path: str | Path) -> list[str]:
 
 
 def key_of_environment(name: str = "OPENAI_API_KEY") -> str:
-    """The key in a variable of the environment, or "".
+    """The key in an environment variable, or "".
 
     Raises:
-        ValueError: what is there can be no key. It is not shown, for it may be one with a slip.
+        ValueError: its value cannot be a key. The error does not show it, because it may be a key
+            with a typing error.
     """
     key = os.environ.get(name, "").strip()
     if key and not KEY.fullmatch(key):
@@ -244,7 +259,7 @@ def key_of_environment(name: str = "OPENAI_API_KEY") -> str:
 
 
 def _digest(key: str) -> bytes:
-    # Digests are of one length, so that comparing them takes one time.
+    # All digests have the same length, so comparing any two takes the same time.
     return sha256(key.encode()).digest()
 
 
@@ -258,11 +273,11 @@ def _unauthorized(request: Request) -> Reply:
     else:
         message = "The key in the Authorization header is not one of this server's."
     error = ErrorBody(message, "invalid_request_error", None, "invalid_api_key")
-    # Bearer alone is no challenge: an auth-param must follow (RFC 6750 §3).
+    # "Bearer" alone is not a challenge: an auth-param must follow (RFC 6750 §3).
     challenge = ("WWW-Authenticate", 'Bearer realm="api"')
     return error_reply(401, error, (challenge,))
 
 
-# What this file does not do: add CORS fields to replies that the connection writes (404, 405, 413,
-# 500); or know the pages of a browser that sends no Sec-Fetch-Site. Browsers send it to https and
-# to this machine only: a server that is called over plain http by another name needs a key.
+# What this file does not do: add CORS fields to replies that the connection makes (404, 405, 413,
+# 500); or recognise pages without Sec-Fetch-Site. Browsers send that field only over https and to
+# this machine: a server that is reached over plain http by another name needs a key.

@@ -1,10 +1,10 @@
-"""What all replies of an OpenAI-compatible API share: the shape of their errors, and a request id.
+"""Replies of an OpenAI-compatible API: the form of their errors, and their request id.
 
     413, for POST /v1/responses     {"error":{"message":"a request body over 10485760 bytes",
                                     "type":"invalid_request_error","param":null,"code":null}}
     413, for POST /echo             413 Request Entity Too Large …
 
-A client of the API reads the message out of `error`, whichever part of the server refused it.
+A client of the API finds the message in `error`, whichever part of the server refused its request.
 """
 
 import secrets
@@ -15,31 +15,31 @@ import msgspec
 from protocol.openai.common import ErrorBody, ErrorResponse
 
 from .reply import Handler, Headers, Reply, Request, StreamingReply
-from .routes import as_text
+from .routes import plain_refusal
 
 __all__ = ["error_reply", "identified", "json_reply", "refuse"]
 
 
 def json_reply(value: object, status: int = 200, headers: Headers = ()) -> Reply:
-    """A value as JSON."""
+    """A reply whose body is this value as JSON."""
     return Reply(msgspec.json.encode(value), status, "application/json", headers)
 
 
 def error_reply(status: int, error: ErrorBody, headers: Headers = ()) -> Reply:
-    """An error as the API writes it."""
+    """A reply whose body is this error, as the OpenAI API writes it."""
     return json_reply(ErrorResponse(error), status, headers)
 
 
 def refuse(path: str, status: int, message: str) -> Reply:
-    """For `Routes`: an error that no handler of the API wrote. Outside /v1/ it is plain text."""
+    """A `Refuse` for `Routes`: under /v1/ the API's error, elsewhere plain text."""
     if not (path + "/").startswith("/v1/"):
-        return as_text(path, status, message)
+        return plain_refusal(path, status, message)
     kind = "server_error" if status >= 500 else "invalid_request_error"
     return error_reply(status, ErrorBody(message.rstrip(), kind))
 
 
 def identified(handler: Handler) -> Handler:
-    """The same handler, whose replies each have a request id. A relayed reply keeps its own."""
+    """The same handler, with a request id in each reply. A relayed reply keeps its own."""
 
     async def with_id(request: Request) -> Reply | StreamingReply:
         reply = copy(await handler(request))

@@ -14,18 +14,18 @@ import trio
 from clients.streams.tcp import SEND_SIZE
 from protocol.chunked import encode_chunk, encode_last_chunk
 
-__all__ = ["Body", "Ending", "Outlet"]
+__all__ = ["Body", "BodyWriter", "Ending", "Outlet"]
 
 
 class Outlet(Protocol):
-    """What a body is sent to: a `ByteStream`, or what stands before one and passes bytes on."""
+    """The connection that a body is sent to: a `ByteStream`, or a wrapper that passes bytes on."""
 
     def send_now(self, data: bytes) -> int: ...
     async def wait_writable(self) -> None: ...
 
 
 class Ending(Enum):
-    """How a reply ended, in the words of the log, of its recording and of the metrics."""
+    """How a reply ended. The log, its recording and the metrics use these words."""
 
     DONE = "done"
     FAILED = "cut off"  # by an error after its head
@@ -36,19 +36,39 @@ class Ending(Enum):
     STOPPED = "the server stopped"
 
 
+class BodyWriter(Protocol):
+    """The part of a body that its source may use; see `Body` for each member."""
+
+    heartbeat: bytes
+
+    @property
+    def heartbeats(self) -> int: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def ended(self) -> bool: ...
+    @property
+    def ending(self) -> Ending: ...
+    async def send(self, piece: bytes) -> None: ...
+    async def send_raw(self, data: bytes, *, ends: bool = False) -> None: ...
+    def send_now(self, piece: bytes, now: float) -> bool: ...
+    async def flush(self) -> None: ...
+    async def end(self, piece: bytes = b"") -> None: ...
+
+
 class Body:
-    """The sending side of one streamed body.
+    """The sending side of one streamed body: a `BodyWriter`.
 
     Args:
-        outlet: where to.
-        chunked: frame each piece as a chunk; else the body ends with the connection.
-        heartbeat: what `beat` sends, as a piece of its own; b"" for nothing.
+        outlet: the connection.
+        chunked: frame each piece as a chunk; otherwise the body ends with the connection.
+        heartbeat: sent as a piece of its own after a silence; b"" for nothing.
 
     Attributes:
-        pieces, size: what the handler has sent so far, in pieces and in bytes before framing.
-        beats: heartbeats sent so far.
-        cause: why its sending is cancelled, if it is cancelled now: the connection says so.
-        ended: everything, with the end of the body, is in the kernel's hands.
+        pieces, size: what the source has sent so far, in pieces and in bytes before framing.
+        heartbeats: how many were sent so far.
+        cause: the `Ending` to report if its sending is cancelled now; the connection sets it.
+        ended: the kernel has all of the body, its end included.
     """
 
     __slots__ = (
@@ -58,10 +78,10 @@ class Body:
         "_outlet",
         "_sending",
         "_unsent",
-        "beats",
         "cause",
         "ended",
         "heartbeat",
+        "heartbeats",
         "pieces",
         "size",
     )
@@ -69,7 +89,7 @@ class Body:
     def __init__(self, outlet: Outlet, *, chunked: bool, heartbeat: bytes = b"") -> None:
         self.pieces = 0
         self.size = 0
-        self.beats = 0
+        self.heartbeats = 0
         self.ended = False
         self.cause = Ending.STOPPED  # unless the connection knows better
         self._outlet = outlet
@@ -77,22 +97,30 @@ class Body:
         self._end = encode_last_chunk() if chunked else b""
         self.heartbeat = heartbeat
         self._last_write = trio.current_time()
-        self._sending = False  # a frame waits for the reader to take all of it
-        self._unsent = b""  # the rest of a frame that `send_now` or `beat` could not send whole
+        self._sending = False  # part of a frame waits until the reader makes room for it
+        self._unsent = b""  # that part, if `send_now` or `send_heartbeat` could not send it
 
     @property
     def ending(self) -> Ending:
-        """How it ended, to be asked by a source whose sending was cancelled."""
+        """How the reply ended, for a source whose sending was cancelled."""
         return self.cause
 
     async def begin(self, data: bytes) -> None:
-        """Send the head, or a whole response. The others' turn comes with what follows: a turn
-        between head and first piece would cost as much as both."""
+        """Send the head, or a whole response.
+
+        The other tasks get their turn with the first piece: a turn between the head and that piece
+        would cost as much as sending both.
+        """
         await self._send(data, give_turn=False)
 
-    async def send_raw(self, data: bytes) -> None:
-        """Send bytes as they are, in no frame: what a fault sends in place of a chunk."""
+    async def send_raw(self, data: bytes, *, ends: bool = False) -> None:
+        """Send bytes without a frame: a fault sends them in place of a chunk.
+
+        Args:
+            ends: they contain the end of the body.
+        """
         await self._send(data)
+        self.ended |= ends
 
     async def send(self, piece: bytes) -> None:
         """Send one piece. Returns when the kernel has all of it."""
@@ -107,10 +135,10 @@ class Body:
         """Send one piece without a task switch.
 
         Args:
-            now: the time, which the caller has read for many at once.
+            now: the current time, which the caller reads once for many calls.
 
         Returns:
-            Whether the kernel has all of it. If not, `flush` must be awaited before the next.
+            Whether the kernel has all of it. If not, await `flush` before the next piece.
         """
         frame = self._frame(piece)
         if self._unsent:
@@ -119,37 +147,39 @@ class Body:
         self.pieces += 1
         self.size += len(piece)
         self._last_write = now
-        whole = sent == len(frame)
-        self._unsent = b"" if whole else frame[sent:]
-        self._sending = not whole
-        return whole
+        all_sent = sent == len(frame)
+        self._unsent = b"" if all_sent else frame[sent:]
+        self._sending = not all_sent
+        return all_sent
 
     async def flush(self) -> None:
-        """Wait until the kernel has all that was sent."""
+        """Wait until the kernel has everything that was sent."""
         await self._send(b"")
 
     async def end(self, piece: bytes = b"") -> None:
-        """End the body, after a last piece that leaves in the same write. The others' turn comes
-        when the next request is waited for."""
+        """End the body, in one write with a last piece.
+
+        The other tasks get their turn when the connection waits for its next request.
+        """
         await self._send(self._frame(piece) + self._end, give_turn=False)
         self.pieces += bool(piece)
         self.size += len(piece)
         self.ended = True
 
-    def beat(self, now: float, interval: float) -> None:
+    def send_heartbeat(self, now: float, interval: float) -> None:
         """Send the heartbeat if nothing was sent for `interval` seconds.
 
-        Never inside a frame: not while a piece waits for a slow reader.
+        It is never sent inside a frame, so not while a piece waits for a slow reader.
         """
         silent = not self._sending and now - self._last_write >= interval
         if self.heartbeat and silent and not self.ended:
             frame = self._unsent or self._frame(self.heartbeat)
-            self.beats += 1
+            self.heartbeats += 1
             self._unsent = frame[self._outlet.send_now(frame) :]
             self._last_write = now
 
     def stalled_for(self, now: float) -> float:
-        """For how many seconds the reader has taken nothing of what waits for it."""
+        """Seconds for which the reader has taken nothing, although bytes wait for it."""
         return now - self._last_write if self._sending else 0.0
 
     async def _send(self, data: bytes, *, give_turn: bool = True) -> None:
@@ -157,7 +187,7 @@ class Body:
         self._unsent = b""
         self._sending = True
         self._last_write = trio.current_time()
-        # First what the kernel takes at once, then the others' turn: nothing waits for them.
+        # Send first what the kernel takes at once, then give the others a turn.
         sent = self._outlet.send_now(data)
         if give_turn:
             await trio.lowlevel.checkpoint()

@@ -1,8 +1,7 @@
 """A server as a program: `python -m servers.NAME --port 8000`, until Ctrl-C.
 
-The first line on standard output is the address, flushed, so that a script can wait for it and
-read a port that was picked with `--port 0`. What happens is told on standard error, a line for
-each request.
+The first line on standard output is the address. It is flushed, so that a script can wait for it
+and read the port that `--port 0` has picked. The log goes to standard error, one line per request.
 """
 
 import argparse
@@ -39,12 +38,12 @@ log = logging.getLogger("servers")
 
 
 def arguments(name: str, description: str, port: int) -> argparse.ArgumentParser:
-    """The flags that every server has.
+    """A parser with the flags that every server has.
 
     Args:
-        name: of its module.
-        description: for `--help`.
-        port: the default one.
+        name: the server's module, such as "servers.chat".
+        description: its purpose, shown by `--help`.
+        port: its default port.
     """
     parser = argparse.ArgumentParser(
         prog=f"python -m {name}",
@@ -58,7 +57,7 @@ def arguments(name: str, description: str, port: int) -> argparse.ArgumentParser
     parser.add_argument(
         "--port", type=port_number, default=port, help="0 picks a free one (default: %(default)s)"
     )
-    parser.add_argument("--quiet", action="store_true", help="no line for each request")
+    parser.add_argument("--quiet", action="store_true", help="do not log each request")
     parser.add_argument(
         "--grace",
         type=seconds,
@@ -76,7 +75,7 @@ def port_number(text: str) -> int:
 
 
 def seconds(text: str) -> float:
-    """The type of flags that take a time: 0 or more, at most an hour."""
+    """The type of flags that take a number of seconds: from 0 to an hour."""
     try:
         value = float(text)
     except ValueError:
@@ -87,14 +86,14 @@ def seconds(text: str) -> float:
 
 
 def base_url(text: str) -> str:
-    """The type of flags that name an API or a server; the slash at its end is dropped.
+    """The type of flags that take the URL of an API or a server. A slash at its end is dropped.
 
-    What is no such URL is not shown, for it may have a password in it: we would send none.
+    The error does not show a text that is refused, because it may contain a password.
     """
     try:
         parts = urlsplit(text)
         good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # a port that is no number, or over 65535; half an IPv6 address
+    except ValueError:  # a port that is not a number up to 65535; a broken IPv6 address
         good = False
     if not good or not text.isascii() or "@" in parts.netloc or parts.query or parts.fragment:
         raise argparse.ArgumentTypeError("not a base URL such as http://localhost:8000/v1")
@@ -130,10 +129,10 @@ def run(
 
 @contextlib.contextmanager
 def frozen() -> Iterator[None]:
-    """Keep what was loaded so far out of garbage collections: it stays until the server ends.
+    """Exclude all objects that exist now from garbage collections: they stay until the server ends.
 
-    A full collection looks at every object while all streams wait. That is 20 ms for the modules
-    alone, and a server that has just begun would do it again and again.
+    A full collection visits every object while all streams wait. The loaded modules alone take
+    20 ms, and a server does many full collections after its start.
     """
     gc.collect()
     gc.freeze()
@@ -144,9 +143,12 @@ def frozen() -> Iterator[None]:
 
 
 def raise_file_limit() -> float:
-    """Let this process have as many sockets as the system allows it. Returns how many files.
+    """Raise this process's limit of open files (sockets included) as far as the system allows.
 
-    The usual soft limit of 1,024 files is there for programs that use `select`.
+    The usual soft limit of 1,024 files exists for programs that use `select`.
+
+    Returns:
+        The number of files that it may open now; infinity if there is no limit.
     """
     try:
         import resource
@@ -160,19 +162,20 @@ def raise_file_limit() -> float:
 
 
 def url(host: str, port: int) -> str:
-    """What to type into a browser."""
+    """The URL of a server, as it is typed into a browser."""
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
 async def serve_until_signal(
     servers: Sequence[tuple[Server, list[socket.socket]]], announce: Callable[[], None]
 ) -> None:
-    """Serve until SIGINT (Ctrl-C) or SIGTERM, then let running replies end; a second signal cuts
-    them off.
+    """Serve until SIGINT (Ctrl-C) or SIGTERM, then let running replies end.
+
+    A second signal truncates them.
 
     Args:
         servers: each with its listening sockets.
-        announce: called when a signal would be obeyed and clients may come.
+        announce: called when signals are handled and clients can connect.
     """
     raise_file_limit()
     with frozen():
@@ -180,9 +183,9 @@ async def serve_until_signal(
             await nursery.start(_obey_signals, [server for server, _ in servers])
             try:
                 announce()
-            except OSError as error:  # >/dev/full, or a reader that has gone: serve anyway
+            except OSError as error:  # >/dev/full, or a closed pipe: serve anyway
                 log.warning("cannot write to standard output: %s", error.strerror)
-                # What is left in its buffer would fail once more at exit.
+                # Python writes the rest of its buffer at exit, which would fail again.
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             async with trio.open_nursery() as serving:
                 for server, sockets in servers:

@@ -1,4 +1,4 @@
-"""One connection's life: read a request, send its reply, and again, until a side says close.
+"""One connection: read a request, send its reply, and again, until one side closes.
 
     client                                  server
     GET /chat/hi HTTP/1.1            ->     head.py checks it, h11 reads it, routes.py finds
@@ -13,16 +13,18 @@ The rules this file keeps:
 
 1. Bad input gets the right status, and the connection is closed: after a framing error nobody
    knows where the next request begins.
-2. A FIN from the client may be half a goodbye (`printf … | nc`): the reply goes on. Only a write
-   tells whether anybody reads (watch.py), or before the first one its lateness (`gave_up`).
-3. A reply that fails after its head is cut off without the last chunk, so that no client takes
-   it for whole.
+2. A FIN from the client may be a half-close (`printf … | nc`): the client sends no more, but still
+   reads. So the reply goes on, and only a write shows whether anybody reads it (watch.py). Before
+   the first write, a late FIN means that the client gave up (`gave_up_waiting`).
+3. A reply that fails after its head is truncated: without the last chunk, no client takes it for
+   complete.
 4. Every wait has a limit, and every limit its place in `Limits`.
-5. Each request takes a turn of its own, also one for which nothing has to be waited.
+5. Each request gives the other tasks a turn, even if it has nothing to wait for.
 """
 
 import logging
 import math
+from enum import Enum, auto
 from typing import NamedTuple
 
 import h11
@@ -33,6 +35,7 @@ from protocol.errors import DecodeError
 from protocol.head import Head, HeadReader
 from protocol.http1 import (
     Coding,
+    Framing,
     body_decoder,
     expects_continue,
     keeps_alive,
@@ -45,25 +48,37 @@ from .body import Body
 from .limits import Budget, Limits
 from .reply import CutOff, Ending, Handler, Reply, Request, StreamingReply
 from .reply_head import encode_head, encode_reply
-from .routes import Routes
-from .watch import Watch, gave_up
+from .routes import Routes, printable_route
+from .watch import Watch, gave_up_waiting
 
 __all__ = ["Connection", "Limits"]
 
 log = logging.getLogger("servers")
 
-GOODBYE_SECONDS = 0.3
+FINAL_WAIT_SECONDS = 0.3
+"""How long the client of a truncated body may take to close first."""
 
 # When the server stops, a request may be on its way on a connection that looks idle. It is answered
-# if it comes before the first look at the clocks after this time (watch.TICK).
+# if it comes before the first check of the timeouts after this time (watch.TICK).
 LAST_REQUEST_SECONDS = 0.1
 
 
-class Prepared(NamedTuple):
-    """A reply that is ready to leave: its head, itself, and its line for the log."""
+class State(Enum):
+    """What a connection is doing."""
 
-    head: bytes
+    IDLE = auto()  # it waits for the first byte of a request
+    READING = auto()  # a request has begun
+    HANDLING = auto()  # the request is complete, and its handler runs
+    SENDING = auto()  # the reply is being sent
+    TRUNCATED = auto()  # the reply ended too early, and only a reset can tell the client
+
+
+class Prepared(NamedTuple):
+    """A reply that is ready to be sent: its encoded head, its framing, and its line in the log."""
+
     reply: Reply | StreamingReply
+    head: bytes
+    chunked: bool
     line: str
 
 
@@ -71,11 +86,12 @@ class Connection:
     """Serves one client.
 
     Args:
-        stream: the connection; it is closed in the end.
-        routes: who answers what.
-        watch: keeps this connection's clocks and tells when the client has gone.
-        limits: see there.
-        bodies: what all connections may hold of requests; by default what this one may.
+        stream: the connection to the client; `serve` closes it.
+        routes: find the handler of each request.
+        watch: checks the timeouts of this connection, and notices when the client disconnects.
+        limits: bytes and seconds that this connection may use.
+        bodies: bytes of request bodies that all connections may hold together; by default what
+            this one may hold.
     """
 
     def __init__(
@@ -91,53 +107,52 @@ class Connection:
         self._watch = watch
         self._limits = limits or Limits()
         self._bodies = bodies or Budget(self._limits.max_body_size)
-        self._held = 0  # bytes of it, by the request under way
-        self._unread = b""  # what came with this request and belongs to the next
-        self._idle = True  # between two requests
-        self._closing = False  # no further request
-        self._body: Body | None = None  # of the streaming reply under way
+        self._held = 0  # bytes that the current request has taken from that budget
+        self._unread = b""  # bytes that came with this request and belong to the next
+        self._state = State.IDLE
+        self._keep_alive = True  # another request may follow
+        self._body: Body | None = None  # of the reply that is being sent
         self._scope = trio.CancelScope()
         self._deadline = math.inf
-        self._deadline_message = ""  # what the client is told when it passes; "" for nothing
-        self._timed_out = False
-        self._start_line = b""  # of the request under way, as much of it as has come
-        self._incomplete = False  # a body that ends with the connection was not sent whole
+        self._deadline_message = ""  # told to a client that misses the deadline; "" for nothing
+        self._timeout_reply = b""  # what a client that has missed it gets
+        self._start_line = b""  # of the current request, as much of it as has come
 
     async def serve(self) -> None:
-        """Answer requests until the connection is done. Never raises for what a peer does."""
+        """Answer requests until the connection ends. Nothing that a client does raises here."""
         self._watch.connections.add(self)
-        said_all = False
+        all_sent = False
         try:
             with self._scope:
-                while not self._closing:
+                while self._keep_alive:
                     await self._serve_request()
-                said_all = True
-            if self._timed_out and self._deadline_message:
-                self._stream.send_now(self._encode_refusal(408, self._deadline_message))
-                said_all = True
+                all_sent = True
+            if self._timeout_reply:
+                self._stream.send_now(self._timeout_reply)
+                all_sent = True
         except (trio.BrokenResourceError, trio.ClosedResourceError):
-            pass  # the client has gone: nobody is left to tell
+            pass  # the client has disconnected
         finally:
             self._watch.connections.discard(self)
-            if self._incomplete:
-                self._stream.reset()  # a FIN would say that it was complete
-            elif said_all:
+            if self._state is State.TRUNCATED:
+                self._stream.reset()  # a FIN would say that the reply is complete
+            elif all_sent:
                 await self._stream.aclose()
             else:
                 self._stream.close()
 
     def finish(self) -> None:
-        """Let the reply under way end, then close: for a server that stops."""
-        self._closing = True
-        if self._idle:
+        """Let the current reply end, then close: the server is stopping."""
+        self._keep_alive = False
+        if self._state is State.IDLE:
             self._set_deadline(LAST_REQUEST_SECONDS)
 
     def abort(self) -> None:
-        """Close now, whatever is under way."""
+        """Close now, whatever the connection is doing."""
         self._scope.cancel()
 
-    def client_has_left(self) -> None:
-        """Called by the watch: stop the handler, nobody listens."""
+    def client_disconnected(self) -> None:
+        """Called by the watch: cancel the handler, because nobody reads its reply."""
         self._cancel(Ending.DISCONNECTED)
 
     def _cancel(self, ending: Ending) -> None:
@@ -150,21 +165,26 @@ class Connection:
         """No response to HEAD has a body (RFC 9110 §9.3.2)."""
         return self._start_line.startswith(b"HEAD ")
 
-    def fin_is_leaving(self, asked: float) -> bool:
-        """Called by the watch when a client that asked then has sent a FIN: has it left?"""
-        waits = self._body is None and not self._closing
-        return self._limits.fin_is_leaving or (waits and gave_up(asked))
+    def fin_is_disconnect(self, requested_at: float) -> bool:
+        """Called by the watch when the client has sent a FIN: has it disconnected?
 
-    def check_clocks(self, now: float) -> None:
-        """Called by the watch: stop what takes too long, send the heartbeat that is due."""
+        Args:
+            requested_at: the time at which its request was complete.
+        """
+        waits = self._state is State.HANDLING and self._keep_alive
+        return self._limits.fin_is_disconnect or (waits and gave_up_waiting(requested_at))
+
+    def check_timeouts(self, now: float) -> None:
+        """Called by the watch: cancel what takes too long, and send the heartbeat if it is due."""
         if now >= self._deadline:
-            self._timed_out = True
+            if self._deadline_message:
+                self._timeout_reply = self._encode_refusal(408, self._deadline_message)
             self._scope.cancel()
         elif self._body is not None:
             if self._body.stalled_for(now) >= self._limits.stall_seconds:
                 self._cancel(Ending.STALLED)
             try:
-                self._body.beat(now, self._limits.heartbeat_seconds)
+                self._body.send_heartbeat(now, self._limits.heartbeat_seconds)
             except trio.BrokenResourceError:
                 self._cancel(Ending.DISCONNECTED)
 
@@ -175,8 +195,8 @@ class Connection:
     async def _serve_request(self) -> None:
         fileno = self._stream.fileno()
         try:
-            # What was received is forgotten when this returns: a stream may outlive its request,
-            # which is larger than all else that is kept for it, by minutes.
+            # The request is released when `_prepare` returns: it is larger than all else that is
+            # kept for a stream, and the stream may go on for minutes.
             prepared = await self._prepare(fileno)
             if prepared is not None:
                 await self._send_reply(*prepared)
@@ -185,11 +205,11 @@ class Connection:
             self._watch.remove_stream(fileno)
 
     async def _prepare(self, fileno: int) -> Prepared | None:
-        """Read a request and ask its handler; None if that is where it ended."""
+        """Read a request and call its handler. Returns None if there is no reply left to send."""
         try:
             head = await self._read_head()
             if head is None:
-                self._closing = True
+                self._keep_alive = False
                 return None
             request, handler = await self._read_request(head)
         except h11.RemoteProtocolError as error:
@@ -197,35 +217,40 @@ class Connection:
             log.info("%d %s", error.error_status_hint, reason.partition("\n")[0])
             await self._send_error(error.error_status_hint, reason)
             return None
+        self._state = State.HANDLING
         self._watch.add_stream(fileno, self)
-        line = f"{request.method} {_printable(_pattern(request))}"
+        line = f"{request.method} {printable_route(request)}"
         reply: Reply | StreamingReply | None = None
         try:
             reply = handler if isinstance(handler, Reply) else await handler(request)
-            reply_head = self._encode_head(head.is_http10, reply)
+            chunked = False
+            if isinstance(reply, StreamingReply):
+                chunked = not (head.is_http10 or reply.until_close)
+                self._keep_alive &= chunked  # without chunks the body ends with the connection
+            reply_head = encode_head(reply, chunked=chunked, close=not self._keep_alive)
         except Exception:
             log.exception("500 %s: the handler failed", line)
             if isinstance(reply, StreamingReply):
-                await reply.aclose()  # its head cannot be written, so nobody asks for the rest
+                await reply.aclose()  # its head cannot be sent, so nothing reads its source
             await self._send_error(500, "The server's log says why.")
             return None
         self._give_back()
-        return Prepared(reply_head, reply, f"{reply.status} {line}")
+        return Prepared(reply, reply_head, chunked, f"{reply.status} {line}")
 
     async def _send_error(self, status: int, message: str) -> None:
-        """Say what is wrong, within the time of a stalled reader, and close."""
-        self._closing = True
+        """Say what is wrong, and close. A reader that stalls gets no longer than another."""
+        self._keep_alive = False
         self._set_deadline(self._limits.stall_seconds)
         await self._stream.send_all(self._encode_refusal(status, message))
 
     async def _read_head(self) -> Head | None:
-        """The next request's head, or None when the client has no more."""
+        """The next request's head, or None when the client sends no more."""
         reader = HeadReader()
-        self._idle = True
+        self._state = State.IDLE
         self._start_line = b""
-        self._set_deadline(LAST_REQUEST_SECONDS if self._closing else self._limits.idle_seconds)
+        self._set_deadline(self._limits.idle_seconds if self._keep_alive else LAST_REQUEST_SECONDS)
         data, self._unread = self._unread, b""
-        if data:  # a pipelined request, for which nothing is waited: the others have their turn
+        if data:  # a pipelined request has nothing to wait for, so it gives the others a turn here
             await trio.lowlevel.checkpoint()
         while True:
             if data:
@@ -233,8 +258,8 @@ class Connection:
                     head = reader.receive_data(data)
                 finally:
                     self._start_line = reader.start_line
-                if self._idle and (head or reader.started):
-                    self._idle = False
+                if self._state is State.IDLE and (head or reader.started):
+                    self._state = State.READING
                     message = "The request's head did not end in time."
                     self._set_deadline(self._limits.head_seconds, message)
                 if head:
@@ -246,34 +271,33 @@ class Connection:
                 return None
 
     async def _read_request(self, head: Head) -> tuple[Request, Handler | Reply]:
-        """The whole request, and who answers it."""
+        """The complete request, and its handler, or the reply to a request that has none."""
         target = read_target(head)
         framing = request_framing(head)
         _, message = read_request(head)
-        self._closing |= not keeps_alive(head)
+        self._keep_alive &= keeps_alive(head)
         method = message.method.decode("ascii")
         handler, params = self._routes.find(method, target.path)
         body = b""
         if not isinstance(handler, Reply):
-            body = await self._read_body(head)
+            body = await self._read_body(framing, expects_continue(head))
         elif framing.coding is not Coding.NONE:
-            self._closing = True  # its body stays unread, so what follows it cannot be found
+            self._keep_alive = False  # its body stays unread, so the next request cannot be found
         self._set_deadline(math.inf)
         headers = tuple((name.decode(), value.decode("latin-1")) for name, value in message.headers)
         path, query, host = target.path, target.query, target.host
         raw = message.target.decode("ascii")
         return Request(method, path, query, headers, body, params, raw, host), handler
 
-    async def _read_body(self, head: Head) -> bytes:
-        framing = request_framing(head)
+    async def _read_body(self, framing: Framing, client_waits: bool) -> bytes:
         limit = self._limits.max_body_size
         if framing.length > limit:
             raise _too_large(limit)
         decoder = body_decoder(framing, max_chunk_size=limit)
         body = bytearray()
         self._hold(body, decoder.receive_data(self._unread))
-        if expects_continue(head) and not self._unread and not decoder.complete:
-            # "Send me the body": the client waits for this before it does (RFC 9110 §10.1.1).
+        if client_waits and not self._unread and not decoder.complete:
+            # The client waits for "send me the body" before it sends it (RFC 9110 §10.1.1).
             await self._stream.send_all(b"HTTP/1.1 100 Continue\r\n\r\n")
         last = trio.current_time() + self._limits.body_total_seconds
         while not decoder.complete:
@@ -288,7 +312,7 @@ class Connection:
         return bytes(body)
 
     def _hold(self, body: bytearray, pieces: list[bytes]) -> None:
-        """Add to a body what is within its limit, and within the budget of all."""
+        """Add to a body what is within its own limit and within the budget of all connections."""
         size = sum(map(len, pieces))
         if len(body) + size > self._limits.max_body_size:
             raise _too_large(self._limits.max_body_size)
@@ -302,27 +326,22 @@ class Connection:
         self._bodies.give_back(self._held)
         self._held = 0
 
-    def _encode_head(self, is_http10: bool, reply: Reply | StreamingReply) -> bytes:
-        streams = isinstance(reply, StreamingReply)
-        # Without chunks the body ends with the connection.
-        until_close = isinstance(reply, StreamingReply) and (is_http10 or reply.until_close)
-        self._closing |= until_close
-        return encode_head(reply, chunked=streams and not until_close, close=self._closing)
-
-    async def _send_reply(self, head: bytes, reply: Reply | StreamingReply, line: str) -> None:
-        """Send the head, and the body in the form that the head has promised."""
+    async def _send_reply(
+        self, reply: Reply | StreamingReply, head: bytes, chunked: bool, line: str
+    ) -> None:
+        """Send the head, and the body in the framing that the head has announced."""
         head_only = self._head_only
-        chunked = b"\r\nTransfer-Encoding: chunked\r\n" in head
         heartbeat = reply.heartbeat if isinstance(reply, StreamingReply) else b""
-        recorder = reply.recorder
-        outlet = recorder.through(self._stream) if recorder else self._stream
+        observer = reply.observer
+        outlet = observer.wrap(self._stream) if observer else self._stream
+        self._state = State.SENDING
         self._body = body = Body(outlet, chunked=chunked, heartbeat=heartbeat)
         ending = None
         try:
             if isinstance(reply, Reply):
                 await body.begin(head if head_only else head + reply.body)
             else:
-                # The head leaves before there is a first piece: the client knows at once.
+                # The head is sent before the first piece exists: the client knows at once.
                 await body.begin(reply.edit_head(head))
                 if not head_only:
                     await reply.send_to(body)
@@ -332,24 +351,26 @@ class Connection:
             raise
         except CutOff as cut:
             ending = Ending.RESET if cut.reset else Ending.CUT_OFF
-            self._closing = True
-            if cut.goodbye:
-                await self._wait_for_goodbye()
+            self._keep_alive = False
+            if cut.final_wait:
+                await self._wait_for_close()
             body.ended = True
         except Exception:
             log.exception("%s: failed after its head, so it is cut off", line)
             ending = Ending.FAILED
-            self._closing = True
-            await self._wait_for_goodbye()
+            self._keep_alive = False
+            await self._wait_for_close()
         finally:
             ending = ending or body.ending
-            if recorder:
-                recorder.end(ending)
-            if isinstance(reply, StreamingReply):
-                await reply.aclose()
+            if observer:
+                observer.end(ending)
             self._body = None
             streams = isinstance(reply, StreamingReply) and not head_only
-            self._incomplete = ending is Ending.RESET or (streams and not (chunked or body.ended))
+            # Without the last chunk a FIN shows that a chunked body is truncated, but no other.
+            if ending is Ending.RESET or (streams and not (chunked or body.ended)):
+                self._state = State.TRUNCATED
+            if isinstance(reply, StreamingReply):
+                await reply.aclose()
             if head_only:
                 log.info("%s head only", line)
             elif isinstance(reply, Reply):
@@ -358,34 +379,20 @@ class Connection:
             else:
                 log.info("%s %d pieces, %d bytes, %s", line, body.pieces, body.size, ending.value)
 
-    async def _wait_for_goodbye(self) -> None:
-        """Give the client of a body that is cut off a moment to leave first: a browser that sees
-        an end inside a body throws away what it has not shown: the error event that says why."""
-        with trio.move_on_after(GOODBYE_SECONDS):
+    async def _wait_for_close(self) -> None:
+        """Give the client of a truncated body a moment to close first. A browser that sees the
+        connection end inside a body drops what it has not shown yet: the event with the error."""
+        with trio.move_on_after(FINAL_WAIT_SECONDS):
             await self._stream.receive_some()
 
     def _encode_refusal(self, status: int, message: str) -> bytes:
-        """A response where no handler has made one, in the form of the application."""
+        """A response that no handler has made, in the form that the application chose."""
         refusal = self._routes.refuse(path_of(self._start_line), status, message)
         return encode_head(refusal, close=True) if self._head_only else encode_reply(refusal)
 
 
 def _too_large(limit: int) -> DecodeError:
     return DecodeError(f"a request body over {limit} bytes", limit, (), 413)
-
-
-def _pattern(request: Request) -> str:
-    """The route that was asked. What stands for its `{name}` is not for the log: it may be a
-    prompt, or the id by which a recording can be read."""
-    path = request.path
-    for name, value in request.params.items():  # at the end of the path, if there is one
-        path = f"{path.removesuffix(value)}{{{name}}}"
-    return path
-
-
-def _printable(text: str) -> str:
-    """A peer's text for a log line: nothing in it can end the line or steer a terminal."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 # What this file does not do: read while it streams a reply (a pipelined request waits its turn),

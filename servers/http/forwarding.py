@@ -1,4 +1,4 @@
-"""What every relay of this project passes on in the same way: the target, the fields, the status.
+"""What a relay passes on: the target, the fields and the status. All relays here share this.
 
     client                            relay                       upstream
     GET /v1/a%2Fb?x=1+2 HTTP/1.1  >   the target, unchanged   >   GET /base/v1/a%2Fb?x=1+2 HTTP/1.1
@@ -8,10 +8,10 @@
 
 The rules this file keeps:
 
-1. A target is passed on as it was sent. A path that was decoded cannot be encoded again: nobody
-   knows any more whether `a/b` came as `a%2Fb`.
+1. A target is passed on as it was sent. A decoded path cannot be encoded again: `a/b` may have been
+   sent as `a%2Fb`.
 2. A status is passed on whether it is registered or not, with the reason that came with it.
-3. The fields of one connection end with it (RFC 9110 §7.6.1).
+3. Fields about one connection are not passed on to the next (RFC 9110 §7.6.1).
 """
 
 import re
@@ -23,7 +23,7 @@ from .reply import Headers, Request
 
 __all__ = ["end_to_end", "status_of", "target_of"]
 
-# absolute-form = absolute-URI (RFC 9112 §3.2.2): of it, path and query go on.
+# absolute-form = absolute-URI (RFC 9112 §3.2.2): only its path and query are passed on.
 ABSOLUTE_FORM = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
 
 HOP_BY_HOP = re.compile(
@@ -32,19 +32,19 @@ HOP_BY_HOP = re.compile(
 
 
 def target_of(request: Request) -> str:
-    """Path and query as the client sent them, to be added to a base URL.
+    """The path and query as the client sent them, to be appended to a base URL.
 
-    A raw "#" is sent as `%23`: no target may have one (RFC 9112 §3.2), and in the URL that a
-    target becomes here it would hide the rest.
+    A raw "#" becomes `%23`. A target must not contain one (RFC 9112 §3.2), and in a URL it would
+    begin the fragment, which is not sent.
     """
     target = ABSOLUTE_FORM.sub("", request.target, count=1).replace("#", "%23")
     return target if target.startswith("/") else "/" + target
 
 
 def end_to_end(headers: Headers) -> Headers:
-    """The fields that a relay passes on; of them, those in ASCII.
+    """The fields that a relay passes on (RFC 9110 §7.6.1).
 
-    A value of other bytes has no meaning that two hops agree on.
+    Values with other bytes than ASCII are dropped, because hops do not agree on their meaning.
     """
     options = ",".join(value for name, value in headers if name == "connection")
     # "Intermediaries MUST parse a received Connection header field before a message is forwarded
@@ -62,10 +62,11 @@ def status_of(head: Head) -> tuple[int, str | None]:
     """The status to pass on, and its reason-phrase.
 
     Args:
-        head: of the upstream's response.
+        head: the head of the upstream's response.
 
     Returns:
-        The phrase is the upstream's; "" if it sent none, or one that is not ASCII.
+        The upstream's status and phrase. The phrase is "" if the upstream sent none, or one that is
+        not ASCII. An invalid status becomes 502, with None for the registered phrase.
     """
     status = int(head.start_line[9:12])
     if status not in STATUSES:

@@ -1,13 +1,13 @@
-"""What one connection may take, and what all of them may hold together.
+"""Limits of one connection, and the memory that all connections share.
 
     Limits    bytes and seconds of each connection
     Budget    bytes of request bodies, of all connections of a server:
-                held    10 MB   of one that is being received
-                        2 MB    of one that its handler has
-                left    52 MB   one byte more than is left: 503, at once
+                held    10 MB   by a request that is being received
+                        2 MB    by a request whose handler runs
+                left    52 MB   a request that needs one byte more gets 503, at once
 
-A limit for each body is no limit for a server: a hundred clients with a body each just below it are
-a gigabyte.
+A limit for each body does not limit a server: a hundred clients, each with a body just below it,
+need a gigabyte.
 """
 
 import msgspec
@@ -16,17 +16,19 @@ __all__ = ["Budget", "Limits"]
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """What one connection may take: bytes, fields and seconds.
+    """The bytes and seconds that one connection may use.
 
     Args:
-        head_seconds: from a head's first byte to its last: long, because people type heads.
-        idle_seconds: waiting for a head's first byte.
-        body_seconds: between two reads of a request's body.
-        body_total_seconds: for all of it.
-        stall_seconds: how long a reader may take nothing of a reply.
-        heartbeat_seconds: of silence in an event stream before a comment is sent.
-        max_body_size: of a request, in bytes.
-        fin_is_leaving: a client that sends FIN has left (rule 2 is for those who type).
+        head_seconds: Longest time from the first byte of a request's head to its last, in seconds.
+            The default is long, because people type heads.
+        idle_seconds: Longest wait for the first byte of a request, in seconds.
+        body_seconds: Longest wait between two reads of a request's body, in seconds.
+        body_total_seconds: Longest time for a request's whole body, in seconds.
+        stall_seconds: Longest time in which a client reads nothing of a reply, in seconds.
+        heartbeat_seconds: Silence in an event stream before a comment is sent, in seconds.
+        max_body_size: Largest request body accepted, in bytes.
+        fin_is_disconnect: Treat a client's FIN as a disconnect. By default it may be a half-close
+            (connection.py, rule 2).
     """
 
     head_seconds: float = 60.0
@@ -36,26 +38,29 @@ class Limits(msgspec.Struct, frozen=True):
     stall_seconds: float = 120.0
     heartbeat_seconds: float = 15.0
     max_body_size: int = 10 << 20
-    fin_is_leaving: bool = False
+    fin_is_disconnect: bool = False
 
 
 class Budget:
-    """Room for so many bytes.
+    """A number of bytes that several users share.
 
     Args:
-        size: in bytes.
+        size: how many there are.
+
+    Attributes:
+        left: how many of them are free.
     """
 
     def __init__(self, size: int) -> None:
         self.left = size
 
     def take(self, size: int) -> bool:
-        """Reserve this many in the same step in which it is checked. Returns whether there were."""
+        """Check and reserve this many bytes in one step. Returns whether they were free."""
         if size > self.left:
             return False
         self.left -= size
         return True
 
     def give_back(self, size: int) -> None:
-        """To be called once for what was taken."""
+        """Free bytes that were taken. Call it once for each."""
         self.left += size

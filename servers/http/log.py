@@ -1,19 +1,19 @@
-"""The log on its way to standard error: lines in a queue, and a thread that writes them.
+"""The log on standard error: lines in a queue, and a thread that writes them.
 
     08:00:00 200 GET /chat/{text} 12 pieces, 900 bytes, done
     08:00:09 200 GET / 26 pieces, 170 bytes, done
     …                                                          Ctrl-S, or a full pipe: nobody reads
     (1204 lines of the log are lost: nobody read it)
 
-A write to a terminal that is held, or to a pipe that is full, waits until somebody reads. On the
+A write to a terminal that is paused (Ctrl-S), or to a full pipe, waits until somebody reads. In the
 event loop that wait would stop every stream of the server.
 
 The rules this file keeps:
 
 1. Code that logs never waits.
-2. Lines keep their order. The queue has a limit; lines beyond it are lost and counted, and the
-   count stands where they would have stood.
-3. At exit the queue is written out, if it is read within a second.
+2. Lines keep their order. The queue has a limit; lines beyond it are lost, and their number is
+   written in their place.
+3. At exit the queue is written, if its reader takes it within a second.
 """
 
 import logging
@@ -30,11 +30,11 @@ EXIT_SECONDS = 1.0
 
 
 class QueuedLog(logging.Handler):
-    """A handler whose lines a thread writes.
+    """A logging handler whose lines are written by a thread.
 
     Args:
-        fileno: of the open file to write to: standard error.
-        max_size: of the lines that wait, in bytes.
+        fileno: the open file that the lines are written to; 2 is standard error.
+        max_size: Largest size of the queue, in bytes.
     """
 
     def __init__(self, fileno: int = 2, max_size: int = 1 << 20) -> None:
@@ -61,19 +61,19 @@ class QueuedLog(logging.Handler):
         """Queue a line as it is."""
         data = (line + "\n").encode(self._encoding, "backslashreplace")
         with self._changed:
-            # Once a line is lost all are, until the thread has taken the queue: rule 2.
+            # After one line is lost, all are until the thread takes the queue: rule 2.
             if self._lost or self._size + len(data) > self._max_size:
                 self._lost += 1
                 return
             self._lines.append(data)
             self._size += len(data)
-            if self._thread is None:  # a daemon: a write that nobody reads must not keep us alive
+            if self._thread is None:  # a daemon: a blocked write must not keep the process alive
                 self._thread = Thread(target=self._run, name="log", daemon=True)
                 self._thread.start()
             self._changed.notify_all()
 
     def flush(self) -> None:
-        """Wait until the queue is written, a second at most: `logging` calls it at exit."""
+        """Wait until the queue is written, for a second at most. `logging` calls it at exit."""
         with self._changed:
             self._changed.wait_for(lambda: not (self._lines or self._writing), EXIT_SECONDS)
 
@@ -92,18 +92,22 @@ class QueuedLog(logging.Handler):
                 self._changed.notify_all()
 
     def _write(self, data: bytes) -> None:
-        # Not through sys.stderr: at exit Python takes its lock, and a write that waits holds it.
+        # Not through sys.stderr: Python takes its lock at exit, and a blocked write would hold it.
         while data:
             try:
                 data = data[os.write(self._fileno, data) :]
-            except BlockingIOError:  # a terminal that another program has set non-blocking
+            except BlockingIOError:  # another program has set the terminal non-blocking
                 select.select([], [self._fileno], [])
-            except OSError:  # a full disk, a reader that has gone: there is nobody to tell
+            except OSError:  # a full disk, a closed pipe: the error cannot be written either
                 return
 
 
 def show_log(quiet: bool) -> None:
-    """Send the servers' log to standard error."""
+    """Send the log of all servers to standard error.
+
+    Args:
+        quiet: warnings and errors only.
+    """
     level = logging.WARNING if quiet else logging.INFO
     handler = QueuedLog()
     handler.setFormatter(RedactingFormatter("%(asctime)s %(message)s", "%H:%M:%S"))
@@ -111,7 +115,7 @@ def show_log(quiet: bool) -> None:
 
 
 def tell(line: str) -> None:
-    """A line for the person at the terminal, on standard error, in its place among the log's."""
+    """Write a line to standard error, in order with the lines of the log."""
     for handler in logging.getLogger().handlers:
         if isinstance(handler, QueuedLog):
             handler.put(line)
@@ -119,4 +123,4 @@ def tell(line: str) -> None:
     print(line, file=sys.stderr)
 
 
-# What this file does not do: keep a log in a file, or its size within limits there.
+# What this file does not do: write a log to a file, or limit the size of one.

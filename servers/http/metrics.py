@@ -1,4 +1,4 @@
-"""What a server tells Prometheus: `GET /metrics`, the text exposition format.
+"""The numbers of a server for Prometheus: `GET /metrics`, the text exposition format.
 
     # HELP workshop_tokens_total Tokens sent.
     # TYPE workshop_tokens_total counter
@@ -7,15 +7,15 @@
     workshop_inter_token_seconds_bucket{le="0.025"} 12.0
     workshop_inter_token_seconds_bucket{le="0.05"} 1029.0
 
-A token is sent every few microseconds, and one `inc` of a Prometheus counter costs another, an
-`observe` two. So the engine adds to plain numbers, and Prometheus' objects are made from them when
-somebody asks. Nothing is global: two servers in one process have two `Metrics`.
+A busy server sends a token every few microseconds. One `inc` of a Prometheus counter takes about as
+long, one `observe` twice as long. So servers add to plain numbers, and Prometheus' objects are made
+from them when it asks. Nothing is global: two servers in one process have two `Metrics`.
 """
 
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -29,21 +29,23 @@ from prometheus_client.registry import Collector
 
 __all__ = ["Histogram", "Metrics"]
 
-# Seconds: from half an engine's slot, and from a model that is not loaded yet, by twos and fives.
+# Upper bounds of the buckets, in seconds. The smallest gap is half of one slot of the engine; the
+# longest wait for a first token is that for a model which must be loaded.
 GAPS = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 FIRST_TOKENS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
 class Histogram:
-    """How many values were at most so large.
+    """Counts values in buckets, as a Prometheus histogram does.
 
     Args:
-        bounds: ascending.
+        bounds: the upper bounds of the buckets, ascending.
 
     Attributes:
-        add: takes one value. It waits in a list, which costs a quarter of counting it.
-        counts: for each bound, the values that were not above it.
-        count, sum: of all values.
+        add: keeps one value in a list until `settle`; counting it at once would take four times
+            as long.
+        counts: for each bound, the number of values up to it.
+        count, sum: the number of all values, and their sum.
     """
 
     def __init__(self, bounds: Sequence[float]) -> None:
@@ -55,8 +57,7 @@ class Histogram:
         self.add: Callable[[float], None] = self._added.append
 
     def settle(self) -> None:
-        """Count what was added: many values in one go, in order, so that a search for each bound
-        counts them all."""
+        """Count the added values all at once: sorted, they need only one search per bound."""
         self._added.sort()
         for index, bound in enumerate(self.bounds):
             self.counts[index] += bisect_right(self._added, bound)
@@ -65,31 +66,24 @@ class Histogram:
         self._added.clear()
 
 
-class Engine(Protocol):
-    """What a gauge needs of an engine."""
-
-    @property
-    def running(self) -> int: ...
-    @property
-    def waiting(self) -> int: ...
-
-
 class Metrics(Collector):
-    """The numbers of one server. Whoever has something to count adds to them.
+    """The numbers of one server. Its parts add to them.
 
     Attributes:
-        engines: those whose sequences are shown, running and waiting.
-        first_token: seconds from entering the queue to the first token.
+        active: functions that return how many answers are being made now.
+        queued: functions that return how many answers wait for their turn now.
+        first_token: seconds from a request's arrival to the first token of its answer.
         gap: seconds between two tokens of one answer.
-        body_bytes: of the bodies that have ended, before their framing.
-        back_pressure: seconds that sequences have waited for their readers.
-        cancelled: sequences that left before their last token.
+        body_bytes: size of the bodies that have ended, in bytes before framing.
+        back_pressure: seconds that answers have waited for slow readers.
+        cancelled: answers that ended before their last token.
     """
 
     CONTENT_TYPE: ClassVar[str] = CONTENT_TYPE_LATEST
 
     def __init__(self) -> None:
-        self.engines: list[Engine] = []
+        self.active: list[Callable[[], int]] = []
+        self.queued: list[Callable[[], int]] = []
         self.first_token = Histogram(FIRST_TOKENS)
         self.gap = Histogram(GAPS)
         self.body_bytes = 0
@@ -99,12 +93,12 @@ class Metrics(Collector):
 
     @property
     def tokens(self) -> int:
-        """Sent so far: each had either a time to first token or a gap before it."""
+        """Tokens sent so far: each is in one of the two histograms."""
         self.settle()
         return self.first_token.count + self.gap.count
 
     def settle(self) -> None:
-        """Count what was added to the histograms: the engine does so once a tick."""
+        """Count the values that were added to the histograms: the engine does so once a tick."""
         self.first_token.settle()
         self.gap.settle()
 
@@ -112,9 +106,9 @@ class Metrics(Collector):
         """Count one request that has ended.
 
         Args:
-            route: its pattern, never its path: a series is kept for each, for ever.
-            reason: the words of an `Ending`; "cancelled" for an answer in one piece, before any of
-                it was sent; or why nothing was begun: "invalid", "rejected".
+            route: its pattern, not its path, because Prometheus keeps a series for each route.
+            reason: the words of an `Ending`; "cancelled" if the request was cancelled before its
+                reply began; or "invalid", "rejected" or "failed" if it got an error.
         """
         self._ends[route, reason] += 1
 
@@ -125,7 +119,7 @@ class Metrics(Collector):
         return generate_latest(registry)
 
     def collect(self) -> Iterator[Metric]:
-        """The same, as Prometheus' objects."""
+        """The same numbers as Prometheus' objects."""
         self.settle()
         ends = CounterMetricFamily(
             "workshop_requests", "Requests ended, by route and reason.", labels=["route", "reason"]
@@ -133,10 +127,10 @@ class Metrics(Collector):
         for labels, count in self._ends.items():
             ends.add_metric(labels, count)
         yield ends
-        running = sum(engine.running for engine in self.engines)
-        waiting = sum(engine.waiting for engine in self.engines)
-        yield GaugeMetricFamily("workshop_active_streams", "Sequences in the batch.", running)
-        yield GaugeMetricFamily("workshop_queued_streams", "Sequences that wait.", waiting)
+        active = sum(count() for count in self.active)
+        queued = sum(count() for count in self.queued)
+        yield GaugeMetricFamily("workshop_active_streams", "Answers being made.", active)
+        yield GaugeMetricFamily("workshop_queued_streams", "Answers that wait.", queued)
         yield _family("workshop_first_token_seconds", "Time to first token.", self.first_token)
         yield _family("workshop_inter_token_seconds", "Time between two tokens.", self.gap)
         yield CounterMetricFamily("workshop_tokens", "Tokens sent.", self.tokens)
@@ -145,7 +139,7 @@ class Metrics(Collector):
             "workshop_back_pressure_seconds", "Time waited for readers.", self.back_pressure
         )
         yield CounterMetricFamily(
-            "workshop_cancelled", "Sequences that left before their last token.", self.cancelled
+            "workshop_cancelled", "Answers that ended before their last token.", self.cancelled
         )
 
 
@@ -155,4 +149,4 @@ def _family(name: str, text: str, histogram: Histogram) -> HistogramMetricFamily
     return HistogramMetricFamily(name, text, buckets, histogram.sum)
 
 
-# What this file does not do: keep the process's own numbers (memory, files), or push them anywhere.
+# What this file does not do: count the process's memory or files, or push numbers anywhere.

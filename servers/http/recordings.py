@@ -1,10 +1,10 @@
-"""What no chat page shows: the bytes of an answer, as they were sent, while they are sent.
+"""Recordings: the bytes of a reply, as the server sent them, while it sends them.
 
-    POST /v1/chat/completions HTTP/1.1         a request that asks for it
+    POST /v1/chat/completions HTTP/1.1         a request that asks for a recording
     X-Wire: 1
 
-    HTTP/1.1 200 OK                            is answered as ever; its reply is recorded, and
-    X-Wire: /wire/req_5f…                      says where
+    HTTP/1.1 200 OK                            the usual reply; it names the path of its recording
+    X-Wire: /wire/req_5f…
 
     GET /wire/req_5f… HTTP/1.1                 replays the recording from its start, and follows it
 
@@ -16,14 +16,14 @@
 
 The rules this file keeps:
 
-1. The answer pays for a note of the time and the bytes, and only if its request has asked. What
-   the bytes are (protocol/anatomy.py) is found out when somebody looks, at the reader's expense,
-   some of them at a time: a large write keeps nobody waiting.
-2. A slow reader of a recording, or one that has left, slows nobody.
-3. A recording holds a conversation. It stays in memory, for a bounded time; a recording, and how
-   many there are, have limits; who has not its id, which nobody can guess, cannot read it.
-4. What a limit took away is told: `missing`.
-5. Who could not read a recording makes none: it would push another out.
+1. A reply is recorded only if its request has asked for it, and recording a write costs no more
+   than a note of its time and bytes. The bytes are described (protocol/anatomy.py) when somebody
+   reads the recording, in that reader's task, a few KB at a time: no other task waits for long.
+2. A slow reader of a recording slows no one else down, nor does one that has disconnected.
+3. A recording contains a conversation. It is kept in memory only, for a limited time; its size and
+   the number of recordings are limited. It can be read only by its unguessable id.
+4. A `missing` event tells the reader what a limit has dropped.
+5. A client that may not read recordings does not create one: it would evict someone else's.
 """
 
 import secrets
@@ -41,19 +41,19 @@ from protocol.sse import ServerSentEvent, encode_event
 from .body import Outlet
 from .reply import Ending, EventStream, Handler, Last, Reply, Request, StreamingReply
 
-__all__ = ["Done", "Missing", "Recording", "Recordings", "Sent", "Totals"]
+__all__ = ["Missing", "RecordingStore", "ReplyDone", "ReplyRecording", "Sent", "Totals"]
 
 DESCRIBED_AT_ONCE = 8 << 10
-"""Bytes whose anatomy a reader finds out in one turn, in some milliseconds."""
+"""Bytes described in one turn, which takes some milliseconds."""
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True):
-    """What there has been of everything, with this event.
+    """Totals of the reply so far, this event included.
 
     Args:
-        sends: how many.
-        chunks, events, tokens: how many, of those that were recorded.
-        size, body, text: bytes in all, of the body without its framing, of its text.
+        sends: number of writes.
+        chunks, events, tokens: their numbers in the recorded bytes.
+        size, body, text: bytes of the response, of its body without framing, and of its text.
     """
 
     sends: int
@@ -66,13 +66,14 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sent(Totals, frozen=True, kw_only=True):
-    """The data of a `sent` event: one write, as far as the kernel took it.
+    """The data of a `sent` event: the bytes that the kernel took in one write.
 
     Args:
-        at: milliseconds since the request was there.
-        offset: of its first byte in the response.
-        bytes: in base64.
-        spans: what is known by now, see `ByteSpan`; of a torn line's bytes, when its end has come.
+        at: time of the write, in milliseconds since the request was complete.
+        offset: position of its first byte in the response.
+        bytes: its bytes; base64 in JSON.
+        spans: the spans that became known with this write, see `ByteSpan`. A line that is split
+            between writes is known when its end is written.
     """
 
     at: float
@@ -85,22 +86,22 @@ class Missing(msgspec.Struct, frozen=True):
     """The data of a `missing` event: the recording was longer than its limit.
 
     Args:
-        sends: how many writes are missing between the event before and the next.
-        bytes: theirs.
+        sends: number of writes that are missing between the last event and the next one.
+        bytes: their size, in bytes.
     """
 
     sends: int
     bytes: int
 
 
-class Done(Totals, frozen=True, kw_only=True):
+class ReplyDone(Totals, frozen=True, kw_only=True):
     """The data of the `done` event, the last: the reply has ended.
 
     Args:
-        at: milliseconds since the request was there.
+        at: time of the end, in milliseconds since the request was complete.
         how: the words of an `Ending`.
-        error: why a client that has waited for the end could not read all of it, or "".
-        spans: names for all that had none yet.
+        error: why a client that has waited for the end cannot read the whole response, or "".
+        spans: the spans of bytes that were not described before.
     """
 
     at: float
@@ -109,19 +110,19 @@ class Done(Totals, frozen=True, kw_only=True):
     spans: list[ByteSpan]
 
 
-class Recording:
-    """The sends of one reply: the `Recorder` of a reply that is to be watched.
+class ReplyRecording:
+    """The writes of one reply: a `ReplyObserver` that keeps them.
 
     Args:
         method: of the request.
-        began: when it was there.
-        max_sends: how many are kept. For each that comes, the oldest is forgotten if it was
-            described. Where none was, the rest of the reply is not recorded: to go on after a gap,
-            the sender would have to find out what is in it.
-        max_size: of what is kept, in bytes.
+        began: the time at which the request was complete.
+        max_sends: Largest number of writes kept. A new one evicts the oldest if that was described
+            already. If none was, the rest of the reply is not recorded: to describe what comes
+            after a gap, the sender would have to parse the gap.
+        max_size: Largest size of all that is kept, in bytes.
 
     Attributes:
-        ended: when the reply had ended; None while it runs.
+        ended: the time at which the reply ended; None while it is being sent.
     """
 
     def __init__(
@@ -133,30 +134,30 @@ class Recording:
         max_size: int = 4 << 20,
     ) -> None:
         self._began = trio.current_time() if began is None else began
-        self.ended: float | None = self._began  # it has not begun, and perhaps never will
+        self.ended: float | None = self._began  # until `wrap`: perhaps it is never sent
         self._max_sends = max_sends
         self._max_size = max_size
         self._anatomy = ResponseAnatomy(method)
         self._size = 0  # of what is kept
-        self._notes: deque[tuple[float, bytes]] = deque()  # when and what: nobody has looked yet
-        self._events: deque[tuple[bytes, int]] = deque()  # described, and where each send ends
-        self._forgotten = 0  # sends, all before those in `_events`
-        self._start = 0  # where the oldest kept send begins
-        self._described = 0  # the bytes that the anatomy has seen
+        self._notes: deque[tuple[float, bytes]] = deque()  # times and bytes, not yet described
+        self._events: deque[tuple[bytes, int]] = deque()  # described writes, and their ends
+        self._evicted = 0  # writes, all before those in `_events`
+        self._start = 0  # where the oldest write that is kept begins
+        self._described = 0  # bytes that the anatomy has seen
         self._start_of_note = 0  # where the oldest note begins
-        self._spans: list[ByteSpan] = []  # of the oldest note, as far as it was seen
-        self._unrecorded = Missing(0, 0)  # at the end
+        self._spans: list[ByteSpan] = []  # of the oldest note, as far as it was described
+        self._unrecorded = Missing(0, 0)  # the end of the reply, if a limit was reached
         self._how = Ending.DONE
-        self._last = b""
+        self._done_event = b""
         self._news = trio.lowlevel.ParkingLot()
 
-    def through(self, outlet: Outlet) -> Outlet:
-        """What takes the reply's bytes in the place of its connection."""
+    def wrap(self, outlet: Outlet) -> Outlet:
+        """An outlet that passes the reply's bytes on to its connection and records them."""
         self.ended = None
-        return RecordedOutlet(outlet, self)
+        return RecordingOutlet(outlet, self)
 
     def note(self, data: bytes) -> None:
-        """The kernel has taken these bytes."""
+        """Record bytes that the kernel has taken in one write."""
         if not self._unrecorded.sends and self._make_room(len(data)):
             self._notes.append((trio.current_time(), data))
             self._size += len(data)
@@ -166,25 +167,25 @@ class Recording:
             self._unrecorded = Missing(sends + 1, size + len(data))
 
     def end(self, how: Ending) -> None:
-        """The reply has ended."""
+        """Record how the reply ended."""
         self.ended = trio.current_time()
         self._how = how
         self._news.unpark_all()
 
     async def replay(self) -> AsyncGenerator[bytes | Last, None]:
-        """The events of `GET /wire/{id}`: all there are, then each as it comes, to the last."""
-        number = place = 0  # of the send to come
+        """The events of `GET /wire/{id}`: those that exist, then each new one, to the last."""
+        number = position = 0  # of the next write
         while True:
-            index = number - self._forgotten
+            index = number - self._evicted
             if 0 <= index < len(self._events):
                 number += 1
-                event, place = self._events[index]
+                event, position = self._events[index]
                 yield event
             elif self._notes and not self._events:
                 await self._describe()
             elif index < 0:
-                yield _event("missing", Missing(-index, self._start - place))
-                number, place = self._forgotten, self._start
+                yield _event("missing", Missing(-index, self._start - position))
+                number, position = self._evicted, self._start
             elif self._notes:
                 await self._describe()
             elif self.ended is not None:
@@ -196,9 +197,9 @@ class Recording:
                 await self._news.park()
 
     async def _describe(self) -> None:
-        """Say what some bytes of the oldest note are, and give the others their turn.
+        """Describe some bytes of the oldest note, and give the other tasks a turn.
 
-        Whichever reader comes next goes on where this one has stopped.
+        The next reader continues where this one has stopped.
         """
         time, data = self._notes[0]
         start = self._start_of_note
@@ -207,7 +208,7 @@ class Recording:
         self._described += len(piece)
         if self._described == start + len(data):
             self._notes.popleft()
-            totals = self._totals(self._forgotten + len(self._events) + 1)
+            totals = self._totals(self._evicted + len(self._events) + 1)
             sent = Sent(at=self._since(time), offset=start, bytes=data, spans=self._spans, **totals)
             event = _event("sent", sent)
             self._size -= len(data)
@@ -218,30 +219,29 @@ class Recording:
         await trio.lowlevel.checkpoint()
 
     def _make_room(self, size: int) -> bool:
-        """Whether so many bytes more would be within the limits, now that what was described is
-        forgotten as far as needed."""
+        """Evict described writes as needed. Returns whether this many bytes more can be kept."""
         sends = len(self._notes) + (size > 0)
         while (
             self._size + size > self._max_size or sends + len(self._events) > self._max_sends
         ) and self._events:
-            forgotten, self._start = self._events.popleft()
-            self._size -= len(forgotten)
-            self._forgotten += 1
+            evicted, self._start = self._events.popleft()
+            self._size -= len(evicted)
+            self._evicted += 1
         return self._size + size <= self._max_size and sends <= self._max_sends
 
     def _describe_end(self, time: float) -> bytes:
-        if not self._last:
-            error = self._anatomy.error  # of bytes that were sent
+        if not self._done_event:
+            error = self._anatomy.error  # in the bytes that were sent
             at, spans = self._since(time), self._anatomy.receive_eof()
-            # A client that has disconnected did not want what is missing.
+            # If the client disconnected, it did not want the rest: its absence is no error.
             if self._how is not Ending.DISCONNECTED and not self._unrecorded.sends:
                 error = self._anatomy.error
-            sends = self._forgotten + len(self._events) + self._unrecorded.sends
+            sends = self._evicted + len(self._events) + self._unrecorded.sends
             totals = self._totals(sends)
             totals["size"] += self._unrecorded.bytes
-            done = Done(at=at, how=self._how.value, error=error, spans=spans, **totals)
-            self._last = _event("done", done)
-        return self._last
+            done = ReplyDone(at=at, how=self._how.value, error=error, spans=spans, **totals)
+            self._done_event = _event("done", done)
+        return self._done_event
 
     def _totals(self, sends: int) -> dict[str, int]:
         anatomy = self._anatomy
@@ -259,11 +259,13 @@ class Recording:
         return round((time - self._began) * 1000, 3)
 
 
-class RecordedOutlet:
-    """Passes bytes on to a connection, and notes those that were taken: a large write in parts,
-    because a reader will have to encode a note in one turn."""
+class RecordingOutlet:
+    """Passes bytes on to a connection, and records those that the kernel took.
 
-    def __init__(self, outlet: Outlet, recording: Recording) -> None:
+    A large write is split, because a reader encodes a recorded write in one turn.
+    """
+
+    def __init__(self, outlet: Outlet, recording: ReplyRecording) -> None:
         self._outlet = outlet
         self._recording = recording
         self.wait_writable = outlet.wait_writable
@@ -275,15 +277,15 @@ class RecordedOutlet:
         return sent
 
 
-class Recordings:
+class RecordingStore:
     """The recordings of a server.
 
     Args:
-        may_read: whether a recording of the reply to this request could be read by its client.
-        max_recordings: how many are kept at a time. The oldest that has ended makes room for a
-            new one; while all run, a reply is not recorded.
-        max_seconds: how long one is kept after its reply has ended.
-        max_sends, max_size: of each, see `Recording`.
+        may_read: whether the client that sent this request may read recordings.
+        max_recordings: Largest number of recordings. A new one evicts the oldest whose reply has
+            ended; if none has, the new reply is not recorded.
+        max_seconds: Time that a recording is kept after its reply has ended, in seconds.
+        max_sends, max_size: limits of each recording, see `ReplyRecording`.
     """
 
     def __init__(
@@ -300,10 +302,10 @@ class Recordings:
         self._max_seconds = max_seconds
         self._max_sends = max_sends
         self._max_size = max_size
-        self._recordings: dict[str, Recording] = {}
+        self._recordings: dict[str, ReplyRecording] = {}
 
     def recorded(self, handler: Handler) -> Handler:
-        """The same handler, whose reply to a request with `X-Wire: 1` is recorded."""
+        """The same handler; its reply to a request with `X-Wire: 1` is recorded."""
 
         async def handle(request: Request) -> Reply | StreamingReply:
             if request.header("x-wire") != "1" or not self._may_read(request):
@@ -313,7 +315,7 @@ class Recordings:
             if self._make_room():
                 id = dict(reply.headers).get("x-request-id") or f"req_{secrets.token_hex(12)}"
                 reply.headers += (("X-Wire", f"/wire/{id}"),)
-                reply.recorder = self._recordings[id] = Recording(
+                reply.observer = self._recordings[id] = ReplyRecording(
                     request.method, began, max_sends=self._max_sends, max_size=self._max_size
                 )
             return reply
@@ -324,12 +326,12 @@ class Recordings:
         """The handler of `GET /wire/{id}`."""
         recording = self._recordings.get(request.params["id"])
         if recording is None:
-            text = "There is no such recording: it was never made, or is forgotten by now."
+            text = "There is no such recording: it was never made, or it has been evicted."
             return Reply(f"404 Not Found\n\n{text}\n", 404)
         return EventStream(recording.replay())
 
     async def run(self) -> None:
-        """Forget what is too old, until cancelled."""
+        """Evict recordings that are too old, until cancelled."""
         while True:
             await trio.sleep(self._max_seconds / 10)
             oldest = trio.current_time() - self._max_seconds
@@ -338,7 +340,7 @@ class Recordings:
                     del self._recordings[id]
 
     def _make_room(self) -> bool:
-        """Whether one more may be made."""
+        """Evict a recording if needed. Returns whether one more may be made."""
         if len(self._recordings) < self._max_recordings:
             return True
         ended = (id for id, recording in self._recordings.items() if recording.ended is not None)

@@ -1,4 +1,4 @@
-"""Logs without keys: every line passes `redact`, the text of exceptions too."""
+"""A log without keys: `redact` removes them from every line, also from tracebacks."""
 
 import logging
 
@@ -8,7 +8,7 @@ __all__ = ["RedactingFormatter", "Secret", "redact"]
 
 
 class RedactingFormatter(logging.Formatter):
-    """Formats a log record, tracebacks included, without any key."""
+    """Formats a log record and its traceback without any key."""
 
     def format(self, record: logging.LogRecord) -> str:
         return redact(super().format(record))

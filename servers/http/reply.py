@@ -1,4 +1,4 @@
-"""What a handler gets and what it gives back.
+"""What a handler gets and what it returns.
 
     async def greet(request: Request) -> Reply:
         return Reply("hello\\n")
@@ -11,9 +11,9 @@
 
         return StreamingReply(numbers())
 
-Each `yield` is one write. The generator is asked for the next piece only when the one before has
-been taken by the kernel, so a slow reader slows its own generator and nobody else's; and when the
-client leaves, the generator is closed where it stands: its `finally` runs at once.
+Each `yield` is one write. The generator is asked for the next piece only when the kernel has taken
+the last one, so a slow reader slows down its own generator and no other. When the client
+disconnects, the generator is closed at its current `yield` or `await`: its `finally` runs at once.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -22,7 +22,7 @@ from typing import ClassVar, Protocol
 
 import msgspec
 
-from .body import Body, Ending, Outlet
+from .body import BodyWriter, Ending, Outlet
 
 __all__ = [
     "CutOff",
@@ -30,8 +30,8 @@ __all__ = [
     "EventStream",
     "Handler",
     "Last",
-    "Recorder",
     "Reply",
+    "ReplyObserver",
     "Request",
     "Source",
     "StreamingReply",
@@ -41,18 +41,18 @@ Headers = tuple[tuple[str, str], ...]
 
 
 class Request(msgspec.Struct, frozen=True):
-    """One request, whole.
+    """One complete request.
 
     Args:
         method: in capitals, as sent.
         path: percent-decoded, without the query.
         query: what follows the first "?", raw.
-        headers: (name in lower case, value), in order.
-        body: all of it, decoded from its framing.
-        params: what the `{name}` of the route's pattern stands for.
-        target: the request-target as it was sent: for a proxy, which passes it on unchanged.
-        host: the host that is asked, in lower case and without a port (protocol/target.py); access
-            is decided by it and not by the header.
+        headers: (name in lower case, value) of each field, in order.
+        body: all of it, without its framing.
+        params: the value of the `{name}` in the route's pattern.
+        target: the request-target as it was sent. A proxy passes it on unchanged.
+        host: the host that the request names, in lower case and without a port
+            (protocol/target.py). Access is decided by it, not by the Host field.
     """
 
     method: str
@@ -69,14 +69,14 @@ class Request(msgspec.Struct, frozen=True):
         return next((value for key, value in self.headers if key == name), None)
 
 
-class Recorder(Protocol):
-    """Watches a reply leave: see `Recordings` in recordings.py."""
+class ReplyObserver(Protocol):
+    """Sees the bytes of a reply as they are sent: see `ReplyRecording` in recordings.py."""
 
-    def through(self, outlet: Outlet) -> Outlet:
-        """What takes the reply's bytes in the place of this outlet, and passes them on."""
+    def wrap(self, outlet: Outlet) -> Outlet:
+        """An outlet that passes the reply's bytes on to this one."""
 
     def end(self, how: Ending) -> None:
-        """The reply has ended, in this way."""
+        """Called when the reply has ended."""
 
 
 class Reply:
@@ -86,10 +86,10 @@ class Reply:
         body: text (sent as UTF-8) or bytes.
         status: RFC 9110 §15.
         content_type: of the body.
-        headers: more of them. Framing, Date and Connection are the connection's to write.
+        headers: further fields. The server adds Date, Connection and the framing.
     """
 
-    recorder: Recorder | None = None
+    observer: ReplyObserver | None = None
 
     reason: str | None = None
     """The reason-phrase; None for the one that is registered with the status."""
@@ -108,7 +108,7 @@ class Reply:
 
 
 class Last(msgspec.Struct, frozen=True):
-    """A piece after which nothing comes: it leaves in one write with the end of the body."""
+    """The last piece. It is sent in one write with the end of the body."""
 
     piece: bytes
 
@@ -118,44 +118,45 @@ class CutOff(Exception):
 
     Args:
         reset: with an RST; else with a FIN.
-        goodbye: the client may leave first. A browser that sees the connection end inside a body
-            throws away what it has not yet shown: the error event that says why.
+        final_wait: give the client a moment to close first. A browser that sees the connection end
+            inside a body drops what it has not shown yet: the event with the error.
     """
 
-    def __init__(self, *, reset: bool = False, goodbye: bool = False) -> None:
+    def __init__(self, *, reset: bool = False, final_wait: bool = False) -> None:
         super().__init__(Ending.CUT_OFF.value)
         self.reset = reset
-        self.goodbye = goodbye
+        self.final_wait = final_wait
 
 
 Pieces = AsyncGenerator[bytes | Last, None]
 
 
 class Source(Protocol):
-    """What fills a body, if it is not a generator. If it has an `aclose`, that is called in the
-    end, as of a generator."""
+    """An object that sends a body, in place of a generator.
 
-    async def send_to(self, body: Body) -> None:
-        """Send all of it, and the end."""
+    If it has an `aclose`, that is called when the reply has ended, like a generator's.
+    """
+
+    async def send_to(self, body: BodyWriter) -> None:
+        """Send the whole body and its end."""
 
 
 class StreamingReply:
-    """A reply that begins before it is known how it ends.
+    """A reply that begins before all of it exists.
 
     Args:
-        source: a generator that yields what to send, piece by piece, perhaps a `Last` at the end;
-            or a Source. An exception in it cuts the body off: the client sees that it is not
-            complete.
-        status: RFC 9110 §15; it cannot be changed once the first piece is there.
+        source: a generator that yields the pieces to send, perhaps a `Last` at the end; or a
+            `Source`. If it raises, the body is truncated: the client sees that it is incomplete.
+        status: RFC 9110 §15. An error after the head is sent cannot change it.
         content_type: of the body.
-        headers: more of them.
+        headers: further fields.
     """
 
-    # Sent when nothing else was for a while, or b"" for nothing. It keeps proxies from closing a
-    # silent connection, and it is the probe that finds out that the client has left.
+    # Sent after a silence, or b"" for nothing. It keeps proxies from closing a silent connection,
+    # and it is the write that shows whether the client is still connected.
     heartbeat: ClassVar[bytes] = b""
 
-    recorder: Recorder | None = None
+    observer: ReplyObserver | None = None
 
     reason: str | None = None
     """The reason-phrase; None for the one that is registered with the status."""
@@ -171,12 +172,12 @@ class StreamingReply:
         self.status = status
         self.content_type = content_type
         self.headers = headers
-        # What is sent in place of the right head: for those who test clients with a wrong one.
+        # Changes the encoded head: for tests of clients with a wrong head.
         self.edit_head: Callable[[bytes], bytes] = bytes
         self.until_close = False  # no chunks: the body ends with the connection, as in HTTP/1.0
 
-    async def send_to(self, body: Body) -> None:
-        """Send all of it, and the end."""
+    async def send_to(self, body: BodyWriter) -> None:
+        """Send the whole body and its end."""
         if not isinstance(self.source, AsyncGenerator):
             await self.source.send_to(body)
             return
@@ -189,7 +190,7 @@ class StreamingReply:
         await body.end()
 
     async def aclose(self) -> None:
-        """Called in the end, however much was sent: nothing at all, if the client has left."""
+        """Called when the reply has ended, however much of it was sent: perhaps nothing."""
         if (close := getattr(self.source, "aclose", None)) is not None:
             await close()
 
@@ -199,14 +200,14 @@ class EventStream(StreamingReply):
 
     Args:
         source: yields bytes of whole events, from `encode_event` or `encode_comment`.
-        headers: more of them.
+        headers: further fields.
     """
 
     heartbeat = b": keep-alive\n"
 
-    # No cache may hold an answer back and no proxy may compress it, because a compressor waits for
-    # more. (HAProxy 2.6 obeys no-transform; nginx 1.22 does not, but flushes each event where it
-    # may not buffer.) The second field tells nginx not to buffer.
+    # Caches must not hold an answer back, and proxies must not compress it, because a compressor
+    # waits for more bytes. (HAProxy 2.6 obeys no-transform. nginx 1.22 does not, but flushes each
+    # event if it may not buffer.) The second field tells nginx not to buffer.
     HEADERS: ClassVar[Headers] = (
         ("Cache-Control", "no-cache, no-transform"),
         ("X-Accel-Buffering", "no"),

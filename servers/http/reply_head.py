@@ -1,12 +1,12 @@
-"""The head of a reply: the server's own fields, then the application's, then those of the framing.
+"""The head of a reply: the server's fields, the application's, and those of the framing.
 
     HTTP/1.1 200 OK
-    Date: Mon, 23 Nov 2026 08:00:00 GMT              ours
+    Date: Mon, 23 Nov 2026 08:00:00 GMT              the server's
     Server: streaming-workshop
     X-Content-Type-Options: nosniff
-    Content-Type: text/event-stream; charset=utf-8   the reply's
+    Content-Type: text/event-stream; charset=utf-8   the application's
     Cache-Control: no-cache, no-transform
-    Transfer-Encoding: chunked                       how the body ends, and the connection
+    Transfer-Encoding: chunked                       how the body ends
 """
 
 import time
@@ -20,25 +20,27 @@ from .reply import Reply, StreamingReply
 __all__ = ["SERVER", "encode_head", "encode_reply"]
 
 SERVER = "streaming-workshop"
-"""The `Server` field (RFC 9110 §10.2.4): how a lesson knows that a port is already served."""
+"""The `Server` field (RFC 9110 §10.2.4). A lesson recognises a server that already runs by it."""
 
 
 def encode_head(
     reply: Reply | StreamingReply, *, chunked: bool = False, close: bool = False
 ) -> bytes:
-    """The head of this reply.
+    """Encode the head of a reply (RFC 9112 §4 and §5).
 
     Args:
-        chunked: its body is sent in chunks.
-        close: the connection ends with it.
+        reply: its status, reason and fields.
+        chunked: the body is sent in chunks.
+        close: the connection is closed after the reply.
 
     Raises:
-        h11.LocalProtocolError: a field that would break its line.
+        h11.LocalProtocolError: the status, the reason or a field cannot be sent: for example a
+            field with a line break.
     """
     fields = [
         ("Date", _date(int(time.time()))),
         ("Server", SERVER),
-        # A browser that guesses the type of a text waits for 1 KB of it first.
+        # A browser that guesses the type of a text waits for its first 1 KB.
         ("X-Content-Type-Options", "nosniff"),
     ]
     if reply.status != 204:
@@ -54,10 +56,10 @@ def encode_head(
 
 
 def encode_reply(reply: Reply) -> bytes:
-    """All of a reply after which the connection is closed."""
+    """Encode a reply, head and body, after which the connection is closed."""
     return encode_head(reply, close=True) + reply.body
 
 
-@lru_cache(maxsize=1)  # it changes once a second
+@lru_cache(maxsize=1)  # the date changes once a second
 def _date(seconds: int) -> str:
     return formatdate(seconds, usegmt=True)

@@ -1,4 +1,4 @@
-"""Which handler answers which request.
+"""A table of routes: it finds the handler that answers a request.
 
     Routes({
         "GET /": home,
@@ -6,25 +6,25 @@
         "POST /v1/chat/completions": completions,
     })
 
-HEAD is answered wherever GET is, OPTIONS everywhere, by the table's own handler if it has one; an
-unknown path is a 404, a known one with another method a 405 that says which methods there are
-(RFC 9110 §15.5.6).
+HEAD is answered wherever GET is. OPTIONS is answered everywhere: by the handler of the table if it
+has one, otherwise by `Routes`. An unknown path gets a 404; a known path with another method gets a
+405 that lists its methods (RFC 9110 §15.5.6).
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 
-from .reply import Handler, Reply
+from .reply import Handler, Reply, Request
 
-__all__ = ["Refuse", "Routes", "as_text"]
+__all__ = ["Refuse", "Routes", "plain_refusal", "printable_route"]
 
 Refuse = Callable[[str, int, str], Reply]
-"""How an application writes a refusal that is not its own, such as 404, 408 or 413: it is given the
-path ("" where none was read), the status and the reason."""
+"""Makes the reply to a request that reached no handler (404, 405, 408, 413, …). It is called with
+the path ("" if none was read), the status and the reason."""
 
 
-def as_text(path: str, status: int, message: str) -> Reply:
-    """A refusal for people."""
+def plain_refusal(path: str, status: int, message: str) -> Reply:
+    """A refusal as plain text."""
     return Reply(f"{status} {HTTPStatus(status).phrase}\n\n{message.rstrip()}\n", status)
 
 
@@ -32,16 +32,17 @@ class Routes:
     """A table of "METHOD /path" and "METHOD /path/{name}" to handlers.
 
     Args:
-        table: `{name}` may stand at the end of a path only, for one character or more.
-        tasks: what the handlers need running beside them, such as an engine.
-        refuse: writes the refusals that no handler writes.
+        table: the handlers by route. `{name}` may stand only at the end of a path; it matches one
+            character or more.
+        tasks: functions that run as long as the server, such as an engine that the handlers use.
+        refuse: makes the refusals that no handler makes.
     """
 
     def __init__(
         self,
         table: Mapping[str, Handler],
         tasks: Sequence[Callable[[], Awaitable[None]]] = (),
-        refuse: Refuse = as_text,
+        refuse: Refuse = plain_refusal,
     ) -> None:
         self.tasks = tasks
         self.refuse = refuse
@@ -57,7 +58,7 @@ class Routes:
             methods[method] = handler
 
     def find(self, method: str, path: str) -> tuple[Handler | Reply, dict[str, str]]:
-        """The handler for a request, or the reply that says why there is none, and its params."""
+        """The handler of a request, or the reply if there is none; and the request's params."""
         methods, params = self._methods(path)
         if methods is None and path != "*":
             return self.refuse(path, 404, f"There is nothing at {path}"), {}
@@ -74,7 +75,7 @@ class Routes:
     def _methods(self, path: str) -> tuple[dict[str, Handler] | None, dict[str, str]]:
         if path in self._exact:
             return self._exact[path], {}
-        # The longest prefix that fits, so that /v1/models/{id} is not hidden by /v1/{rest}.
+        # The longest matching prefix wins, so that /v1/{rest} does not hide /v1/models/{id}.
         for prefix in sorted(self._prefix, key=len, reverse=True):
             if path.startswith(prefix) and len(path) > len(prefix):
                 name, methods = self._prefix[prefix]
@@ -86,3 +87,14 @@ class Routes:
             tables = [*self._exact.values(), *(table for _, table in self._prefix.values())]
             methods = {method: handler for table in tables for method, handler in table.items()}
         return sorted({*methods, "OPTIONS"} | ({"HEAD"} if "GET" in methods else set()))
+
+
+def printable_route(request: Request) -> str:
+    """The route of a request, for the log: nothing in it can end the line or control a terminal.
+
+    The value of a `{name}` must not be logged: it may be a prompt, or the secret id of a recording.
+    """
+    path = request.path
+    for name, value in request.params.items():  # at the end of the path, if there is one
+        path = f"{path.removesuffix(value)}{{{name}}}"
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in path)

@@ -1,11 +1,13 @@
-"""Listening sockets, and the life of a server: from its first client to its last stream.
+"""Listening sockets, and a server: it accepts connections, serves them, and stops gracefully.
 
-    listen      the sockets: 127.0.0.1 and ::1, the same port on both
-    Server      accepts up to a number of connections, serves them, stops gracefully
+    listen      opens the sockets: 127.0.0.1 and ::1, the same port on both
+    Server      serves connections up to a limit, and refuses more
 
-A graceful stop in three steps: no new connections, but for those that are made already; idle ones
-closed when no request comes, running replies left to end; after the grace time what still runs is
-cut off.
+A graceful stop has three steps:
+
+1. The server accepts the connections that are already in the queue, and no further ones.
+2. It closes idle connections on which no request comes, and lets running replies end.
+3. After the grace time it truncates the replies that still run.
 """
 
 import contextlib
@@ -31,14 +33,14 @@ __all__ = ["PortBusyError", "Server", "listen"]
 
 log = logging.getLogger("servers")
 
-# What accept() reports of a machine that has run out of something: wait a little, do not spin.
+# Errors of accept() when the machine has run out of files or memory: wait a little, do not spin.
 EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
 
-# A machine without IPv6 has no ::1. That is no reason not to serve.
+# Errors of a machine without IPv6, which has no ::1. It is served on 127.0.0.1 alone.
 NO_SUCH_ADDRESS = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 
-# So many clients over the limit get a 503 and a goodbye at a time; more are closed without.
-MAX_TURNING_AWAY = 100
+# Clients over the limit of connections that get a 503 at the same time; more are closed without it.
+MAX_REFUSALS = 100
 
 
 class PortBusyError(OSError):
@@ -51,11 +53,14 @@ def listen(host: str, port: int) -> list[socket.socket]:
     Args:
         host: "localhost" for 127.0.0.1 and, where the machine has it, ::1; or a name or address
             of this machine.
-        port: 0 picks a free one, the same for all addresses.
+        port: 0 picks a free port, the same for all addresses.
+
+    Returns:
+        One socket for each address.
 
     Raises:
-        PortBusyError: the port is taken.
-        OSError: no such host, or it is not this machine's.
+        PortBusyError: another program uses the port.
+        OSError: there is no such host, or it is not this machine.
     """
     sockets: list[socket.socket] = []
     try:
@@ -96,13 +101,13 @@ class Server:
     """Serves a table of routes on listening sockets.
 
     Args:
-        routes: who answers what.
-        limits: of each connection.
-        max_connections: one more is answered 503 and closed.
-        max_bodies_size: bytes of request bodies that are held at a time, of all connections; a
-            request that brings more is answered 503.
-        grace_seconds: how long running replies may go on after `stop`.
-        tls: its certificate; each connection begins with a handshake then.
+        routes: find the handler of each request.
+        limits: limits of each connection.
+        max_connections: Largest number of connections. One more gets 503 and is closed.
+        max_bodies_size: Largest size of all request bodies held at the same time, in bytes. A
+            request that brings more gets 503.
+        grace_seconds: Time that running replies may take after `stop`, in seconds.
+        tls: has the server's certificate. With it, each connection begins with a TLS handshake.
     """
 
     def __init__(
@@ -123,17 +128,17 @@ class Server:
         self._watch = Watch()
         self._bodies = Budget(max_bodies_size)
         self._connections: set[Connection] = set()
-        self._turning_away = 0
+        self._refusing = 0
         self._stopping = trio.Event()
         self._scope = trio.CancelScope()
 
     @property
     def connection_count(self) -> int:
-        """How many clients are connected now."""
+        """The number of clients that are connected now."""
         return len(self._connections)
 
     async def serve(self, sockets: Iterable[socket.socket]) -> None:
-        """Serve until `stop` or `abort`. The sockets are closed in the end."""
+        """Serve until `stop` or `abort`, then close the sockets."""
         sockets = list(sockets)
         try:
             async with trio.open_nursery() as watching:
@@ -170,10 +175,10 @@ class Server:
             await self._stopping.wait()
             accepting.cancel_scope.cancel()
         for sock in sockets:
-            # Who is in the queue takes itself for connected: a close would reset its request.
+            # Clients in the accept queue believe they are connected: a close would reset them.
             with contextlib.suppress(OSError):  # until it would block
                 while True:
-                    self._welcome(sock.accept()[0], serving)
+                    self._admit(sock.accept()[0], serving)
             sock.close()
 
     async def _accept(self, listener: socket.socket, serving: trio.Nursery) -> None:
@@ -182,24 +187,24 @@ class Server:
             try:
                 sock, _ = listener.accept()
             except OSError as error:
-                # Else the client has left between its SYN and our accept: nothing to do.
+                # Any other error: the client disconnected before we accepted it. Nothing to do.
                 if error.errno in EXHAUSTED:
                     log.warning("cannot accept: %s", error)
                     await trio.sleep(0.1)
                 continue
-            self._welcome(sock, serving)
+            self._admit(sock, serving)
 
-    def _welcome(self, sock: socket.socket, serving: trio.Nursery) -> None:
-        """Serve a client, or turn it away."""
+    def _admit(self, sock: socket.socket, serving: trio.Nursery) -> None:
+        """Serve a client, or refuse it."""
         try:
             stall = self._limits.stall_seconds
             stream: ByteStream = SocketStream(sock, stall_seconds=stall)
-        except OSError:  # macOS: the client has left already
+        except OSError:  # macOS: the client has disconnected already
             sock.close()
             return
         if len(self._connections) >= self._max_connections:
-            if self._turning_away < MAX_TURNING_AWAY and self._tls is None:
-                serving.start_soon(self._turn_away, stream)
+            if self._refusing < MAX_REFUSALS and self._tls is None:
+                serving.start_soon(self._refuse, stream)
             else:
                 stream.close()
             return
@@ -224,7 +229,7 @@ class Server:
             self._connections.discard(connection)
 
     async def _shake_hands(self, stream: TLSStream) -> bool:
-        """Returns whether the client speaks TLS, and trusts us. If not, it is closed."""
+        """Returns whether the handshake succeeded. If not, the stream is closed."""
         done = False
         try:
             with trio.move_on_after(self._limits.head_seconds):
@@ -237,13 +242,13 @@ class Server:
                 stream.close()
         return done
 
-    async def _turn_away(self, stream: ByteStream) -> None:
+    async def _refuse(self, stream: ByteStream) -> None:
         message = f"This server has its {self._max_connections} connections. Try again later."
-        self._turning_away += 1
+        self._refusing += 1
         try:
             stream.send_now(encode_reply(self._routes.refuse("", 503, message)))
             await stream.aclose()
         except trio.BrokenResourceError:
             stream.close()
         finally:
-            self._turning_away -= 1
+            self._refusing -= 1

@@ -1,21 +1,21 @@
-"""The clocks of all connections, and who has left: two tasks for a whole server.
+"""The timeouts of all connections, and which clients have disconnected: two tasks for a server.
 
 A cancel scope with a deadline for each read of each connection, and a task for each stream that
-waits for its client to leave, would be thousands of timers and tasks. One task that looks at all
+waits for its client to disconnect, would be thousands of timers and tasks. One task that checks all
 connections twice a second, and one that asks the kernel about all of them at once, do the same.
 
-How a server learns that a client has gone:
+How a server learns that a client has disconnected:
 
-    the client     the kernel knows        and so do we
+    the client     the kernel knows        and so does the server
     ------------   ---------------------   -----------------------------------------
     RST            at once                 EPOLLERR or EPOLLHUP, without any write
-    close          after our next write    that write draws an RST: as above
-    FIN            "half-closed"           nothing: it may still read, so we go on, unless the
-                                           client has given up its reply
-    vanishes       when nothing is         EPOLLERR, after Limits.stall_seconds: our bytes or a
-                   acknowledged            probe of keep-alive were not answered (tcp.py)
-    silence        not by itself           the heartbeat is the write that draws it out; where there
-                                           is none, a probe of TCP's keep-alive is (tcp.py)
+    close          after our next write    the client answers that write with RST: as above
+    FIN            "half-closed"           it does not: the client may still read, so the reply goes
+                                           on, unless the client has given up waiting for it
+    vanishes       when nothing is         EPOLLERR, after Limits.stall_seconds: our bytes, or a
+                   acknowledged            keep-alive probe of TCP, got no answer (tcp.py)
+    silence        not by itself           a heartbeat is the write that finds out; a reply without
+                                           heartbeats relies on the keep-alive probes (tcp.py)
 """
 
 import select
@@ -23,104 +23,106 @@ from typing import Protocol
 
 import trio
 
-__all__ = ["PIPE_SECONDS", "TICK", "Watch", "Watched", "gave_up"]
+__all__ = ["PIPE_SECONDS", "TICK", "Watch", "Watched", "gave_up_waiting"]
 
 TICK = 0.5
-"""Seconds between two looks at the clocks: how late a time limit may fire."""
-
+"""Seconds between two checks of the timeouts: how late a timeout may expire."""
 
 PIPE_SECONDS = 0.25
+"""Seconds after a request in which its FIN may come from the end of a pipe (`printf … | nc`)."""
 
 
-def gave_up(asked: float) -> bool:
-    """Whether a client that sends FIN has given up a reply that has not begun.
+def gave_up_waiting(requested_at: float) -> bool:
+    """Whether a client that sends FIN now, before its reply has begun, does not want it any more.
 
-    For a person who types, a FIN is a half-close: `printf` has ended, so its FIN comes right after
-    the request. One that comes later is of a client that has waited, and waits no more: its read
-    time-out is a second or so. A write would tell, but there is none before all the work is done.
-    Two kinds of clients are not asked: whoever speaks HTTP/1.0 or says `Connection: close` has no
-    more to send (RFC 9112 §9.6), and whoever gets a reply already is found out by writing.
+    A person who types requests into a pipe half-closes the connection: `printf` ends, and its FIN
+    follows the request at once. A FIN that comes later is from a client that waited and gave up,
+    because its read timeout of a second or so expired. A write would show whether the client still
+    reads, but before the work is done there is nothing to write.
+
+    Two kinds of clients are not judged by this. One that speaks HTTP/1.0 or sent `Connection:
+    close` has nothing more to send, so its FIN says nothing (RFC 9112 §9.6). One whose reply has
+    begun is found out by the next write.
 
     Args:
-        asked: when the request was whole.
+        requested_at: the time at which the request was complete.
     """
-    return trio.current_time() - asked > PIPE_SECONDS
+    return trio.current_time() - requested_at > PIPE_SECONDS
 
 
 class Watched(Protocol):
-    """What the watch needs of a connection."""
+    """A connection, as the watch sees it."""
 
-    def check_clocks(self, now: float) -> None: ...
-    def client_has_left(self) -> None: ...
-    def fin_is_leaving(self, asked: float) -> bool: ...
+    def check_timeouts(self, now: float) -> None: ...
+    def client_disconnected(self) -> None: ...
+    def fin_is_disconnect(self, requested_at: float) -> bool: ...
 
 
 class Watch:
-    """Looks after a set of connections while `run` runs.
+    """Watches a set of connections while `run` runs.
 
     Attributes:
-        connections: all that live; a connection adds and removes itself.
+        connections: all open connections; each adds and removes itself.
     """
 
     def __init__(self) -> None:
         self.connections: set[Watched] = set()
-        self._streaming: dict[int, tuple[Watched, float]] = {}
-        # A private epoll with mask 0 reports errors and hang-ups and nothing else: unread bytes
-        # or a half-close do not wake it. With EPOLLRDHUP it reports a half-close too. macOS has no
-        # epoll; there, writing alone finds out.
+        self._requests: dict[int, tuple[Watched, float]] = {}
+        # A private epoll with mask 0 reports errors and hang-ups and nothing else: neither unread
+        # bytes nor a half-close wake it. With EPOLLRDHUP it reports a half-close, too. macOS has no
+        # epoll; there, only writes show that a client has disconnected.
         self._epoll = select.epoll() if hasattr(select, "epoll") else None
 
     async def run(self) -> None:
         """Watch until cancelled."""
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._watch_clocks)
+            nursery.start_soon(self._watch_timeouts)
             if self._epoll is not None:
-                nursery.start_soon(self._watch_departures, self._epoll)
+                nursery.start_soon(self._watch_disconnects, self._epoll)
 
     def close(self) -> None:
-        """To be called when no connection is left."""
+        """Close the epoll. Call it when no connection is open any more."""
         if self._epoll is not None:
             self._epoll.close()
 
     def add_stream(self, fileno: int, connection: Watched) -> None:
-        """Tell this connection when its client has gone for good: its request is whole now. What a
-        FIN means, it is asked.
+        """Tell this connection when its client disconnects. Its request is complete now.
 
         Args:
             fileno: of its socket, or -1 for a stream that has none.
         """
         if self._epoll is not None and fileno >= 0:
             self._epoll.register(fileno, select.EPOLLRDHUP)
-            self._streaming[fileno] = connection, trio.current_time()
+            self._requests[fileno] = connection, trio.current_time()
 
     def remove_stream(self, fileno: int) -> None:
-        """To be called before the socket is closed: the kernel gives its number away again."""
-        if self._epoll is not None and self._streaming.pop(fileno, None) is not None:
+        """Call it before the socket is closed, because the kernel reuses its number."""
+        if self._epoll is not None and self._requests.pop(fileno, None) is not None:
             self._epoll.unregister(fileno)
 
-    async def _watch_clocks(self) -> None:
+    async def _watch_timeouts(self) -> None:
         while True:
             await trio.sleep(TICK)
-            self._check_clocks()
+            self._check_timeouts()
 
-    async def _watch_departures(self, epoll: "select.epoll") -> None:
+    async def _watch_disconnects(self, epoll: "select.epoll") -> None:
         while True:
             # An epoll is readable when one of its files has something to report.
             await trio.lowlevel.wait_readable(epoll.fileno())
             for fileno, events in epoll.poll(0):
-                self._tell(epoll, fileno, events)
+                self._report(epoll, fileno, events)
 
-    # Functions of their own, so that a task which waits keeps no connection that has ended.
+    # Two functions of their own, so that a waiting task holds no reference to a closed connection.
 
-    def _check_clocks(self) -> None:
+    def _check_timeouts(self) -> None:
         now = trio.current_time()
         for connection in list(self.connections):
-            connection.check_clocks(now)
+            connection.check_timeouts(now)
 
-    def _tell(self, epoll: "select.epoll", fileno: int, events: int) -> None:
-        connection, asked = self._streaming[fileno]
-        if events == select.EPOLLRDHUP and not connection.fin_is_leaving(asked):
+    def _report(self, epoll: "select.epoll", fileno: int, events: int) -> None:
+        connection, requested_at = self._requests[fileno]
+        if events == select.EPOLLRDHUP and not connection.fin_is_disconnect(requested_at):
             epoll.modify(fileno, 0)  # a half-close, which is reported once
             return
         self.remove_stream(fileno)
-        connection.client_has_left()
+        connection.client_disconnected()

@@ -20,7 +20,7 @@ from copy import copy
 
 import trio
 
-from ..http.body import Body, Ending
+from ..http.body import BodyWriter, Ending
 from ..http.metrics import Metrics
 from ..http.reply import CutOff, Handler, Reply, Request, StreamingReply
 
@@ -118,7 +118,7 @@ class Held:
         self._reply = reply
         self._place = place
 
-    async def send_to(self, body: Body) -> None:
+    async def send_to(self, body: BodyWriter) -> None:
         """Send all of it, and the end; count how it ended."""
         ending = None
         try:

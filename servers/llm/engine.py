@@ -27,7 +27,7 @@ from typing import NoReturn
 
 import trio
 
-from ..http.body import Body
+from ..http.body import BodyWriter
 from ..http.metrics import Histogram, Metrics
 from .admission import CLIENT_GONE, Admission
 
@@ -170,7 +170,8 @@ class Engine:
         metrics: Metrics | None = None,
     ) -> None:
         self.metrics = metrics or Metrics()
-        self.metrics.engines.append(self)
+        self.metrics.active.append(lambda: self.running)
+        self.metrics.queued.append(lambda: self.waiting)
         self.admission = Admission(max_batch + max_queue, self.metrics)
         self._max_batch = max_batch
         self._slow_down = slow_down
@@ -354,7 +355,7 @@ class TokenSource:
         self._last = last
         self._opening = opening
 
-    async def send_to(self, body: Body) -> None:
+    async def send_to(self, body: BodyWriter) -> None:
         """Send all of it, and the end."""
         try:
             if self._opening:

@@ -140,7 +140,7 @@ def access_of(options: argparse.Namespace) -> Access:
 
 def limits_of(options: argparse.Namespace) -> Limits:
     return Limits(
-        heartbeat_seconds=options.heartbeat or math.inf, fin_is_leaving=not options.half_close
+        heartbeat_seconds=options.heartbeat or math.inf, fin_is_disconnect=not options.half_close
     )
 
 

@@ -16,7 +16,7 @@ from clients.http.exchange import Response
 from clients.streams.tcp import ByteStream
 from protocol.sse import BOM
 
-from ..http.body import Body
+from ..http.body import BodyWriter
 from ..http.reply import EventStream
 from .log_record import Record
 from .observer import Observer
@@ -40,7 +40,7 @@ class Passage:
     """
 
     def __init__(
-        self, response: Response, body: Body, record: Record, *, is_events: bool, now: float
+        self, response: Response, body: BodyWriter, record: Record, *, is_events: bool, now: float
     ) -> None:
         self.heard: float | None = None if is_events else now
         self._response = response
@@ -77,7 +77,7 @@ class Passage:
         piece = response.receive_now()
         if piece is None:
             return True
-        if body.beats and not self._record.size:
+        if body.heartbeats and not self._record.size:
             piece = self._without_bom(piece)
         if response.complete:
             self._last = piece

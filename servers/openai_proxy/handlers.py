@@ -26,6 +26,7 @@ from protocol.openai.common import ErrorBody
 
 from ..http.access import Access
 from ..http.api_replies import error_reply, identified, refuse
+from ..http.body import Ending
 from ..http.forwarding import target_of
 from ..http.metrics import Metrics
 from ..http.redact import Secret, redact
@@ -64,6 +65,8 @@ NO_ANSWER = {204, 205, 206, 207, 208, 226}
 MAX_ERROR = 32 << 10
 """Bytes of an error's body that pass on; the rest is cut off. They are searched for keys in one
 step, in which all streams wait: 15 ms for the worst of texts."""
+
+CANCELLED = {CLIENT_GONE, Ending.STALLED.value, Ending.STOPPED.value}
 
 MAX_MODEL = 1024  # characters of a model's name: a longer one is not shown in the log
 MAX_SHOWN = 80  # of them, in the log
@@ -110,8 +113,7 @@ class Relay:
         self._ready = trio.Event()
         self._searching = trio.Lock()
         self.running = 0
-        self.waiting = 0
-        metrics.engines.append(self)
+        metrics.active.append(lambda: self.running)
 
     async def run(self) -> None:
         """Hold the connections to the API behind, until cancelled."""
@@ -235,7 +237,7 @@ class Relay:
         metrics = self._metrics
         metrics.end(route, record.ending)
         metrics.body_bytes += record.size
-        metrics.cancelled += record.ending == CLIENT_GONE
+        metrics.cancelled += record.ending in CANCELLED
         if record.events:
             metrics.first_token.add(record.first - record.began)
         for gap in record.gaps:

@@ -33,7 +33,7 @@ from clients.http.client import Response
 from clients.http.errors import RequestError
 from clients.streams.poller import Poller
 
-from ..http.body import Body
+from ..http.body import BodyWriter, Ending
 from ..http.forwarding import end_to_end, status_of
 from ..http.redact import Secret, redact
 from ..http.reply import CutOff, EventStream, Headers, Request, StreamingReply
@@ -159,7 +159,9 @@ class Exchange:
             raise
         return bytes(body[:limit]), response.complete and len(body) <= limit
 
-    async def relay(self, response: Response, body: Body, is_events: bool, route: str) -> None:
+    async def relay(
+        self, response: Response, body: BodyWriter, is_events: bool, route: str
+    ) -> None:
         """Pass the body on, and the end; or say why there is none, and cut it off.
 
         Raises:
@@ -182,7 +184,7 @@ class Exchange:
             raise CutOff(reset=True)
         if passage.at_event_border:
             await body.send(failure.event(route))
-        raise CutOff(goodbye=True)
+        raise CutOff(final_wait=True)
 
     async def aclose(self) -> None:
         """Let the connection go: closed, unless the response was read whole."""
@@ -265,9 +267,14 @@ class RelayedReply(StreamingReply):
         self._response = response
         self._path = path
 
-    async def send_to(self, body: Body) -> None:
+    async def send_to(self, body: BodyWriter) -> None:
         """Send all of it, and the end."""
-        await self._exchange.relay(self._response, body, self._is_events, self._path)
+        try:
+            await self._exchange.relay(self._response, body, self._is_events, self._path)
+        except trio.Cancelled:
+            if body.ending is not Ending.DISCONNECTED:
+                self._exchange.record.ending = body.ending.value
+            raise
 
     async def aclose(self) -> None:
         """Let go of the API behind, however far it came."""

@@ -170,11 +170,11 @@ def _serving() -> Iterator[int]:
     thread.start()
     token = tokens.get(timeout=SAFETY)
     # An error event is to be read before the end comes, also on a machine that is busy.
-    before, connection.GOODBYE_SECONDS = connection.GOODBYE_SECONDS, 1.5
+    before, connection.FINAL_WAIT_SECONDS = connection.FINAL_WAIT_SECONDS, 1.5
     try:
         yield port
     finally:
-        connection.GOODBYE_SECONDS = before
+        connection.FINAL_WAIT_SECONDS = before
         trio.from_thread.run_sync(server.abort, trio_token=token)
         thread.join()
 

@@ -18,7 +18,7 @@ from threading import Event, Thread
 
 import trio
 
-from servers.http.body import Body, Ending
+from servers.http.body import BodyWriter, Ending
 from servers.http.connection import Limits
 from servers.http.reply import Handler, Reply, Request, Source, StreamingReply
 from servers.http.routes import Routes
@@ -68,7 +68,7 @@ class HeldSource:
         self._routes = routes
         self._source = source
 
-    async def send_to(self, body: Body) -> None:
+    async def send_to(self, body: BodyWriter) -> None:
         held = HeldBody(body, self._routes.permits)
         try:
             await self._source.send_to(held)
@@ -76,7 +76,7 @@ class HeldSource:
             self._routes.ended.put(held.taken)
 
 
-class HeldBody(Body):
+class HeldBody:
     """A body that takes a piece when there is a permit. To its source it looks like that of a
     slow reader.
 
@@ -84,7 +84,10 @@ class HeldBody(Body):
         taken: pieces so far.
     """
 
-    def __init__(self, body: Body, permits: trio.Semaphore) -> None:
+    heartbeat = b""
+    heartbeats = 0
+
+    def __init__(self, body: BodyWriter, permits: trio.Semaphore) -> None:
         self.taken = 0
         self.size = 0
         self._body = body
@@ -92,8 +95,15 @@ class HeldBody(Body):
         self._waiting = b""
 
     @property
+    def ended(self) -> bool:
+        return self._body.ended
+
+    @property
     def ending(self) -> Ending:
         return self._body.ending
+
+    async def send_raw(self, data: bytes, *, ends: bool = False) -> None:
+        await self._body.send_raw(data, ends=ends)
 
     async def send(self, piece: bytes) -> None:
         await self._take(piece)

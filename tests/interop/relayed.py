@@ -250,16 +250,16 @@ def measure() -> Measured:
     """Ask for everything, both ways."""
     clock = trio.testing.MockClock(autojump_threshold=WHEN_ALL_WAIT)
     # The moment for a browser that shows what came before a cut; this client needs none.
-    before = connection.GOODBYE_SECONDS
+    before = connection.FINAL_WAIT_SECONDS
     with warnings.catch_warnings():
         # After an error the client leaves its generators to the garbage collector.
         warnings.simplefilter("ignore", ResourceWarning)
         try:
             faults = trio.run(_faults, clock=clock)
-            connection.GOODBYE_SECONDS = 0
+            connection.FINAL_WAIT_SECONDS = 0
             return Measured(faults, *trio.run(_statuses_and_cuts))
         finally:
-            connection.GOODBYE_SECONDS = before
+            connection.FINAL_WAIT_SECONDS = before
             gc.collect()
 
 

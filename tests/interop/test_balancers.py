@@ -22,7 +22,7 @@ from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
 
 from protocol.sse import EventStreamParser, ServerSentEvent
 from servers import chat
-from servers.http.body import Body
+from servers.http.body import BodyWriter
 from servers.http.reply import CutOff, Reply, Request, StreamingReply
 from servers.http.routes import Routes
 from servers.llm.model.conversation import Question, Turn
@@ -292,7 +292,7 @@ def test_a_request_is_sent_again_only_if_that_is_safe(
     asked = []
 
     class Nothing:
-        async def send_to(self, body: Body) -> None:
+        async def send_to(self, body: BodyWriter) -> None:
             raise CutOff
 
     async def close(request: Request) -> StreamingReply:

@@ -1,4 +1,4 @@
-"""The servers' wall clock stands still in these tests, so that whole heads can be compared."""
+"""The servers' wall clock stands still in these tests, so that complete heads can be compared."""
 
 import pytest
 

@@ -27,7 +27,7 @@ from servers.http.watch import Watch
 
 from ..streams import SAFETY, MemoryStream, memory_pair, receive_all
 
-# What the servers' clock says in these tests (conftest.py), and the fields of every response.
+# The servers' time in these tests (conftest.py), and the fields of every response.
 DATE = "Mon, 23 Nov 2026 08:00:00 GMT"
 OWN = (
     f"Date: {DATE}\r\n"
@@ -42,19 +42,19 @@ Pieces = AsyncGenerator[bytes | Last, None]
 
 
 def head(status: int, *fields: bytes) -> bytes:
-    """A response's head: the status-line, the server's own fields, and these."""
+    """A response's head: the status-line, the server's fields, and these."""
     line = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode()
     return line + OWN + b"".join(fields) + b"\r\n"
 
 
 def text(body: bytes, *fields: bytes, status: int = 200) -> bytes:
-    """A whole response of plain text with its length."""
+    """A complete response of plain text with its length."""
     length = b"Content-Length: %d\r\n" % len(body)
     return head(status, TEXT, length, *fields) + body
 
 
 def refusal(status: int, message: str) -> bytes:
-    """The response to a request that was not understood, after which the server closes."""
+    """The response to a bad request, after which the server closes."""
     body = f"{status} {HTTPStatus(status).phrase}\n\n{message}\n".encode()
     return text(body, CLOSE, status=status)
 
@@ -134,7 +134,7 @@ async def connected(
 
 
 async def arrivals(stream: MemoryStream) -> dict[float, bytes]:
-    """What came after how many seconds, to the end of the stream."""
+    """The bytes that came at each time in seconds, to the end of the stream."""
     start = trio.current_time()
     came: dict[float, bytes] = {}
     while data := await stream.receive_some():
@@ -144,7 +144,7 @@ async def arrivals(stream: MemoryStream) -> dict[float, bytes]:
 
 
 async def ask(routes: Routes, *requests: bytes, limits: Limits | None = None) -> bytes:
-    """All that the server answers to these bytes, each a write of its own, and a FIN."""
+    """The server's complete answer to these writes, which a FIN follows."""
     async with connected(routes, limits) as memory:
         for request in requests:
             await memory.client.send_all(request)
@@ -155,7 +155,7 @@ async def ask(routes: Routes, *requests: bytes, limits: Limits | None = None) ->
 
 @dataclass
 class Running:
-    """A server on the loopback, and its clients, which are closed in the end."""
+    """A server on the loopback, and its clients. `running` closes them."""
 
     server: Server
     port: int
@@ -169,7 +169,7 @@ class Running:
         return client
 
     async def ask(self, request: bytes) -> bytes:
-        """All that the server answers, until it closes."""
+        """The server's complete answer, until it closes."""
         client = await self.connect()
         try:
             with trio.fail_after(SAFETY):
@@ -189,7 +189,7 @@ async def running(
     grace_seconds: float = 5.0,
     tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Running]:
-    """Serve on 127.0.0.1; in the end the server is stopped at once."""
+    """Serve on 127.0.0.1. At the end the server is aborted."""
     server = Server(
         routes,
         limits=limits,
@@ -213,14 +213,14 @@ async def running(
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait for what no event announces, such as the kernel's side of a close."""
+    """Wait for a condition without an event, such as the kernel's part of a close."""
     with trio.fail_after(SAFETY):
-        while not condition():  # noqa: ASYNC110 - there is no event
+        while not condition():  # noqa: ASYNC110 - without an event
             await trio.sleep(0.001)
 
 
 def open_files() -> set[str]:
-    """The numbers of this process's open files, where the system lists them."""
+    """The numbers of this process's open files, if the system lists them."""
     return set(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else set()
 
 

@@ -1,4 +1,4 @@
-"""A hop that misbehaves: for each mode the exact bytes, and when they leave.
+"""A hop that misbehaves: for each mode the exact bytes, and when they are sent.
 
     origin: Connection ── memory ── bad proxy: Connection ── memory ── the test
 
@@ -31,7 +31,7 @@ END = b"0\r\n\r\n"
 
 
 class Origin(Routes):
-    """Answers everything in one way, and remembers what it was asked."""
+    """Gives one answer to all requests, and keeps the requests."""
 
     def __init__(self, handler: Handler) -> None:
         super().__init__({})
@@ -50,7 +50,7 @@ class Origin(Routes):
 async def hop(
     origin: Handler | Origin, mode: str = "none", limits: Limits | None = None
 ) -> AsyncIterator[Memory]:
-    """A client of a bad proxy before this origin."""
+    """A client of a bad proxy whose upstream is this origin."""
     routes = origin if isinstance(origin, Origin) else Origin(origin)
     watch = Watch()
     async with trio.open_nursery() as nursery:
@@ -84,7 +84,7 @@ async def three_and_a_cut() -> Pieces:
 async def timed(
     handler: Handler, mode: str, request: bytes = get(), limits: Limits | None = None
 ) -> tuple[bytes, dict[float, bytes]]:
-    """The head of the answer, and what came after how many seconds, to the end."""
+    """The head of the answer, and the bytes that came at each time in seconds, to the end."""
     async with hop(handler, mode, limits) as memory:
         await memory.client.send_all(request)
         await memory.client.send_eof()
@@ -130,7 +130,7 @@ WHEN: dict[str, dict[float, bytes]] = {
 
 
 @pytest.mark.parametrize("mode", WHEN)
-async def test_what_leaves_when(mode: str, autojump_clock: object) -> None:
+async def test_what_is_sent_when(mode: str, autojump_clock: object) -> None:
     head, came = await timed(streaming(three), mode)
     assert came == {time: data for time, data in WHEN[mode].items() if data}
     assert (b"\r\nTransfer-Encoding: chunked\r\n" in head) == ("http10" not in mode)
@@ -139,15 +139,15 @@ async def test_what_leaves_when(mode: str, autojump_clock: object) -> None:
 
 
 @pytest.mark.parametrize("mode", ["none", "buffer", "rechunk=20", "split-utf8", "gzip"])
-async def test_a_body_that_is_cut_off_never_gets_an_end(mode: str, autojump_clock: object) -> None:
-    """All that has come is passed on, and then the connection ends."""
+async def test_a_truncated_body_never_gets_an_end(mode: str, autojump_clock: object) -> None:
+    """All that has come is passed on, and then the connection is closed."""
     request = get("/", "Accept-Encoding: gzip")
     _, whole = await timed(streaming(three), mode, request)
     _, came = await timed(streaming(three_and_a_cut), mode, request)
     assert b"".join(came.values()) + END == b"".join(whole.values())
 
 
-async def test_in_http10_a_cut_looks_like_the_end(autojump_clock: object) -> None:
+async def test_in_http10_a_truncation_looks_like_the_end(autojump_clock: object) -> None:
     whole = await timed(streaming(three), "http10")
     assert whole == await timed(streaming(three_and_a_cut), "http10")
 
@@ -158,7 +158,7 @@ ACCEPTS = get("/", "Accept-Encoding: br, gzip;q=0.8")
 
 
 async def readable(mode: str, kind: type[StreamingReply] = StreamingReply) -> dict[float, bytes]:
-    """What a reader who decompresses could read after how many seconds."""
+    """The text that a reader can decompress at each time in seconds."""
     head, came = await timed(streaming(three, kind), mode, ACCEPTS)
     assert b"\r\ncontent-encoding: gzip\r\nvary: accept-encoding\r\n" in head.lower()
     chunks, decompressor = ChunkedDecoder(), zlib.decompressobj(wbits=31)
@@ -175,7 +175,7 @@ async def test_gzip_with_a_sync_flush_streams(autojump_clock: object) -> None:
     assert await readable("gzip") == {1: EVENTS[0], 2: EVENTS[1], 3: EVENTS[2]}
 
 
-async def test_gzip_without_one_waits_for_the_end(autojump_clock: object) -> None:
+async def test_gzip_without_a_sync_flush_waits_for_the_end(autojump_clock: object) -> None:
     assert await readable("gzip-nosync") == {3: BODY}
 
 
@@ -190,14 +190,14 @@ async def test_no_transform_is_obeyed(mode: str, autojump_clock: object) -> None
 @pytest.mark.parametrize(
     "accepted", ["", "br", "identity", "gzip;q=0", "gzip ; q=0.000", "xgzip", "deflate, br"]
 )
-async def test_who_does_not_accept_gzip_does_not_get_it(
+async def test_a_client_that_does_not_accept_gzip_does_not_get_it(
     accepted: str, autojump_clock: object
 ) -> None:
     request = get("/", f"Accept-Encoding: {accepted}")
     assert (await timed(streaming(three), "gzip", request))[1] == WHEN["none"]
 
 
-async def test_what_is_compressed_is_not_compressed_again(autojump_clock: object) -> None:
+async def test_a_compressed_body_is_not_compressed_again(autojump_clock: object) -> None:
     reply = Reply(b"\x1f\x8b\x08\x00", headers=(("Content-Encoding", "gzip"),))
     head, came = await timed(replying(reply), "gzip", ACCEPTS)
     assert head.lower().count(b"content-encoding: gzip") == 1
@@ -239,10 +239,10 @@ async def test_silence_before_the_head_is_a_504(autojump_clock: object) -> None:
     assert answer.endswith(b"The server behind was silent for 2.5 s.\n")
 
 
-# ---- What passes
+# ---- What is passed on
 
 
-async def test_a_request_passes_on() -> None:
+async def test_a_request_is_passed_on() -> None:
     origin = Origin(replying(Reply("ok")))
     request = (
         b"POST /a%20b/%E4%BD%A0%25?q=%20&r=1 HTTP/1.1\r\nHost: front\r\nContent-Length: 3\r\n"
@@ -265,7 +265,7 @@ async def test_a_request_passes_on() -> None:
     )
 
 
-async def test_fields_of_a_response_pass_on() -> None:
+async def test_fields_of_a_response_are_passed_on() -> None:
     mine = (("Cache-Control", "no-cache"), ("X-Accel-Buffering", "no"), ("Connection", "X-A"))
     reply = Reply("no\n", 404, headers=(*mine, ("X-A", "dropped"), ("Set-Cookie", "a=b")))
     for mode, accel in {"none": True, "strip-accel": False}.items():
@@ -299,7 +299,7 @@ async def test_a_head_request() -> None:
     assert answer.endswith(b"\r\n\r\n")
 
 
-async def test_a_client_that_leaves_takes_its_request_along(autojump_clock: object) -> None:
+async def test_a_disconnect_cancels_the_upstream_request(autojump_clock: object) -> None:
     closed = trio.Event()
 
     async def endless() -> Pieces:
@@ -313,7 +313,7 @@ async def test_a_client_that_leaves_takes_its_request_along(autojump_clock: obje
     async with hop(streaming(endless), "buffer,idle=5") as memory:
         await memory.client.send_all(get())
         await receive_until(memory.client, b"\r\n\r\n")
-        memory.connection.client_has_left()  # as the watch says of a socket
+        memory.connection.client_disconnected()  # as the watch does for a socket
         await closed.wait()
 
 
@@ -324,16 +324,16 @@ async def test_a_full_buffer_is_passed_on() -> None:
     assert stage.receive_eof() == [b"yz"]
 
 
-# ---- What goes wrong
+# ---- Errors
 
 
-async def test_nobody_listens_behind() -> None:
+async def test_no_upstream_listens() -> None:
     answer = await ask(badproxy.routes("http://127.0.0.1:1", Modes()), get())
     assert answer.startswith(b"HTTP/1.1 502 Bad Gateway\r\n")
     assert b"no connection to 127.0.0.1:1" in answer
 
 
-async def test_a_circle_is_found() -> None:
+async def test_a_proxy_loop_is_found() -> None:
     via = ", ".join(["1.1 badproxy"] * MAX_HOPS)
     answer = await ask(badproxy.routes("http://127.0.0.1:1", Modes()), get("/", f"Via: {via}"))
     assert answer.startswith(b"HTTP/1.1 508 Loop Detected\r\n")
@@ -342,7 +342,7 @@ async def test_a_circle_is_found() -> None:
 REFUSED = [row for row in ATTACKS if row.statuses and row.statuses[0] in (400, 501, 505, 431)]
 
 
-async def test_hostile_clients_do_not_reach_the_server_behind() -> None:
+async def test_hostile_requests_do_not_reach_the_upstream() -> None:
     origin = Origin(replying(Reply()))
     assert len(REFUSED) > 50
     for row in REFUSED:
@@ -357,7 +357,7 @@ async def test_hostile_clients_do_not_reach_the_server_behind() -> None:
 
 @pytest.mark.parametrize("path", ["/", "/chat/a-secret", "//a-secret", "/a?key=a-secret"])
 async def test_no_path_in_the_log(path: str, caplog: pytest.LogCaptureFixture) -> None:
-    """It may be a prompt, or the id by which a recording can be read. An absolute target, too."""
+    """It may be a prompt, or the secret id of a recording. This holds for absolute targets, too."""
     caplog.set_level(logging.DEBUG)
     for target in (path, f"http://a-secret:pw@origin{path}"):
         async with hop(replying(Reply("hello\n"))) as memory:

@@ -1,4 +1,4 @@
-"""The flags of the bad proxy: what `--mode` and `--to` take, and what they say to the rest."""
+"""The flags of the bad proxy: the values that `--mode` and `--to` accept, and their errors."""
 
 import argparse
 import math
@@ -42,7 +42,7 @@ def test_bad_modes(text: str, told: str) -> None:
 
 
 def test_bad_url(capsys: pytest.CaptureFixture[str]) -> None:
-    """Which there are: test_programs.py."""
+    """test_programs.py has all kinds of bad URLs."""
     with pytest.raises(SystemExit):
         badproxy.main(["--to", "ftp://a"])
     assert "not a base URL such as http://localhost:8000" in capsys.readouterr().err

@@ -1,5 +1,5 @@
-"""The chat server: home, page files, what it tells about itself: byte for byte. What
-`/chat/{text}` says stands in llm/test_named_events.py."""
+"""The chat server: home, page files, /health, /faults and /metrics, byte for byte. The tests of
+`/chat/{text}` are in llm/test_named_events.py."""
 
 import re
 
@@ -65,13 +65,13 @@ async def test_home_is_the_page_to_a_browser(accept: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(path.name for path in PAGE.iterdir() if path.is_file()))
 async def test_page_files(name: str) -> None:
-    """Each as it lies in the repository, comments too, because the source is read in the browser;
-    with its type, because `nosniff` is sent; and with the policy that lets nothing in."""
+    """Each is sent unchanged, with its comments, because learners read the source in the browser;
+    with its type, because `nosniff` is sent; and with the policy that allows no other source."""
     assert await ask(AT_ONCE, get(f"/page/{name}")) == page_reply(name)
 
 
-def test_the_page_loads_its_own_files_only() -> None:
-    """What it names is there, and under /page/."""
+def test_the_page_loads_only_its_own_files() -> None:
+    """Every file that it names exists, under /page/."""
     html = (PAGE / "index.html").read_text(encoding="utf-8")
     named = re.findall(r'(?:src|href)="([^"]+)"', html)
     assert named
@@ -101,13 +101,13 @@ TRAVERSALS = [
 
 @pytest.mark.parametrize("path", TRAVERSALS)
 async def test_path_traversal(path: str) -> None:
-    """A name is looked up among the files there are; no path is ever built from it."""
+    """A name is looked up in a table of files; no path is built from it."""
     expected = text(b"404 Not Found\n\nThe page has no such file.\n", status=404)
     assert await ask(AT_ONCE, get(path)) == expected
 
 
 async def test_chat_with_control_characters() -> None:
-    """JSON escapes what would end a line of the stream."""
+    """JSON escapes the characters that would end a line of the stream."""
     events = EventStreamParser().receive_data
     reply = await ask(AT_ONCE, b"GET /chat/a%0D%0A%0A%00b HTTP/1.0\r\n\r\n")
     tokens = [event.data for event in events(body_of(reply)) if event.event == "thinking"]
@@ -124,7 +124,7 @@ async def test_faults_are_listed() -> None:
 
 
 async def test_chat_has_faults_too() -> None:
-    """In the query, for an `EventSource` can send no header."""
+    """They are in the query, because an `EventSource` cannot send a header."""
     reply = await ask(AT_ONCE, get("/chat/hi?fault=no-done"))
     assert reply.endswith(b"\r\n0\r\n\r\n")
     assert b"event: message" in reply or b"data: " in reply
@@ -142,7 +142,7 @@ async def test_chat_with_another_model() -> None:
 
 
 async def test_metrics() -> None:
-    """Of the answers of this server: how many, how long, how they ended."""
+    """The number of answers, their length, and how they ended."""
     served = routes(Pace(0, 0))
     await ask(served, get("/chat/hi"))
     await ask(served, get("/chat/hi?fault=x"))
@@ -161,7 +161,7 @@ KEY = "Authorization: Bearer sesame"
 
 @pytest.mark.parametrize("path", ["/chat/hi", "/v1/models", "/wire/req_1"])
 async def test_a_key_opens_the_model_by_every_route(path: str) -> None:
-    """`--api-key-file`: the model speaks on no route without one; home and health stay open."""
+    """`--api-key-file`: every route to the model needs a key; home and health do not."""
     guarded = routes(Pace(0, 0), access=Access(["sesame"], ["https://app.example"]))
     assert (await ask(guarded, get(path))).startswith(b"HTTP/1.1 401 ")
     assert not (await ask(guarded, get(path, KEY))).startswith(b"HTTP/1.1 401 ")
@@ -186,7 +186,7 @@ async def test_a_key_opens_the_model_by_every_route(path: str) -> None:
 async def test_no_prompt_in_the_log(
     request_: bytes, line: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A route's pattern stands for its path."""
+    """The log shows the pattern of a route, not the path."""
     caplog.set_level("INFO", "servers")
     await ask(AT_ONCE, request_)
     (record,) = caplog.records

@@ -1,4 +1,4 @@
-"""Lesson 3's server: the same text in chunks, and whole."""
+"""Lesson 3's server: the same text in chunks, and in one piece."""
 
 from trio.testing import MockClock
 
@@ -12,7 +12,7 @@ from .driving import TEXT as PLAIN
 ROUTES = routes(Pace(1, 0.5))
 
 
-async def test_a_word_a_chunk(autojump_clock: MockClock) -> None:
+async def test_each_word_is_a_chunk(autojump_clock: MockClock) -> None:
     """The exact bytes: sizes count bytes, in hexadecimal."""
     reply = await ask(ROUTES, get())
     assert reply == head(200, PLAIN, CHUNKED) + (
@@ -25,12 +25,12 @@ async def test_a_word_a_chunk(autojump_clock: MockClock) -> None:
 
 
 async def test_pace(autojump_clock: MockClock) -> None:
-    """The head at once, the first word when it is due, the others one by one."""
+    """The head comes at once, the first word when it is due, then one word after the other."""
     _, words = await timed(ROUTES, get())
     assert words == {1 + 0.5 * n: word.encode() for n, word in enumerate(tokenize(TEXT))}
 
 
 async def test_whole(autojump_clock: MockClock) -> None:
-    """The same bytes with their length: the reader waits for the last before the first."""
+    """The same bytes with their length: the reader gets the first word only after the last."""
     assert await ask(ROUTES, get("/whole")) == text(TEXT.encode())
     assert autojump_clock.current_time() == 1 + 0.5 * (len(tokenize(TEXT)) - 1)

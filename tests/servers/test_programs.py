@@ -1,4 +1,4 @@
-"""The servers as programs: what a script, a shell and a person at Ctrl-C rely on."""
+"""The servers as programs: the behaviour that scripts, shells and people at a terminal rely on."""
 
 import argparse
 import re
@@ -19,7 +19,7 @@ REQUEST = b"GET %b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 
 
 def port_of(process: Process, name: str) -> int:
-    """The port in the first line, which comes when the server is ready."""
+    """The port in the first line, which the server writes when it is ready."""
     line = line_of(process.stdout)
     match = ADDRESS.fullmatch(line)
     assert match, line
@@ -43,7 +43,7 @@ def read_all(client: socket.socket) -> bytes:
 
 @pytest.mark.parametrize("name", ["servers.chat", "servers.chunked", "servers.sse"])
 def test_address_line_then_service(name: str, start: Start) -> None:
-    """One line on standard output, the first; a log line for each request on standard error."""
+    """Standard output gets one line, before anything else; standard error a line per request."""
     process = start("-m", name, "--port", "0", "--itl", "0")
     port = port_of(process, name)
     assert read_all(ask(port, b"/")).endswith(b"\r\n0\r\n\r\n")
@@ -69,7 +69,7 @@ def test_signal_lets_a_stream_end(number: signal.Signals, start: Start) -> None:
     assert "Traceback" not in log
 
 
-def test_second_signal_cuts(start: Start) -> None:
+def test_a_second_signal_truncates_replies(start: Start) -> None:
     flags = ["--ttft", "3600", "--grace", "3600", "--quiet"]
     process = start("-m", "servers.chat", "--port", "0", *flags)
     client = ask(port_of(process, "servers.chat"), b"/chat/hi")
@@ -81,7 +81,7 @@ def test_second_signal_cuts(start: Start) -> None:
     assert read_all(client) == b""
 
 
-def test_stop_with_nobody_there_is_silent(start: Start) -> None:
+def test_a_stop_without_clients_is_silent(start: Start) -> None:
     process = start("-m", "servers.sse", "--port", "0")
     port_of(process, "servers.sse")
     process.send_signal(signal.SIGTERM)
@@ -89,7 +89,7 @@ def test_stop_with_nobody_there_is_silent(start: Start) -> None:
 
 
 def test_quiet(start: Start) -> None:
-    """Nothing on standard error for a request."""
+    """A request is not logged."""
     process = start("-m", "servers.chunked", "--port", "0", "--itl", "0", "--quiet")
     read_all(ask(port_of(process, "servers.chunked"), b"/whole"))
     process.send_signal(signal.SIGTERM)
@@ -97,13 +97,13 @@ def test_quiet(start: Start) -> None:
 
 
 def test_one_host(start: Start) -> None:
-    """The address that was asked for, and no other; an IPv6 one in brackets."""
+    """It listens only on the address of `--host`; the URL has an IPv6 address in brackets."""
     process = start("-m", "servers.chunked", "--port", "0", "--host", "127.0.0.1")
     assert line_of(process.stdout).startswith("servers.chunked listens on http://127.0.0.1:")
 
 
 def test_busy_port(start: Start) -> None:
-    """One line that names the flag."""
+    """The error is one line, which names the flag."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         code, out, error = outputs(start("-m", "servers.chat", "--port", str(port)))
@@ -134,7 +134,7 @@ BAD_FLAGS = {
 
 @pytest.mark.parametrize("flags", BAD_FLAGS)
 def test_bad_flags(flags: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
-    """Exit code 2 and the reason, as of any program."""
+    """Exit code 2 and the reason, like any program."""
     from servers.chat import main
 
     with pytest.raises(SystemExit) as ended:
@@ -153,8 +153,8 @@ NO_BASE_URLS += ["http://me:secret@a", "http://:secret@a"]
 @pytest.mark.parametrize("url", NO_BASE_URLS)
 @pytest.mark.parametrize("kind", [base_url, api_behind])
 def test_bad_base_urls(kind: Callable[[str], str], url: str) -> None:
-    """What could not be asked for is refused at the start, not at each request; nothing is shown
-    of it, for there may be a password in it."""
+    """A URL that cannot be used is refused at the start, not at each request. The error does not
+    show it, because it may contain a password."""
     with pytest.raises(argparse.ArgumentTypeError) as error:
         kind(url)
     assert str(error.value) == "not a base URL such as http://localhost:8000/v1"
@@ -178,7 +178,7 @@ def test_help(start: Start) -> None:
 
 @pytest.mark.parametrize("module", ["servers.chat", "clients.nc"])
 def test_missing_package(module: str, start: Start) -> None:
-    """Outside the environment: the line that activates it, and no traceback."""
+    """Outside the environment, the error shows the line that activates it, and no traceback."""
     code, out, error = outputs(start("-S", "-m", module, "--help"))
     assert (code, out) == (1, "")
     assert error == "h11 is not installed here. Activate it:  . .venv/bin/activate\n"

@@ -1,4 +1,4 @@
-"""Lesson 4's server: an event stream with ids, and what a reconnect gets."""
+"""Lesson 4's server: an event stream with ids, and its replies to clients that reconnect."""
 
 import pytest
 from trio.testing import MockClock
@@ -29,7 +29,7 @@ def word(number: int) -> bytes:
 
 
 async def test_exact_stream_and_pace(autojump_clock: MockClock) -> None:
-    """retry first, the words when they are due, a comment in the middle, done."""
+    """First `retry`, then each word when it is due, a comment in the middle, and `done`."""
     received, events = await timed(ROUTES, get())
     assert received == HEAD
     expected = {1 + 0.5 * n: word(n + 1) for n in range(21)}
@@ -54,7 +54,7 @@ ALL = [
 
 @pytest.mark.parametrize("position", range(22))
 async def test_resume_from_every_position(position: int, autojump_clock: MockClock) -> None:
-    """Cut after any event and asked again with its id: nothing lost, nothing repeated."""
+    """A client that reconnects with the id of any event loses nothing and gets nothing twice."""
     assert await events_after(str(position)) == ALL[position:]
 
 
@@ -63,7 +63,7 @@ IDS = {
     "21": 21,
     "22": 21,  # past the end: only done
     "999999999": 21,
-    "1000000000": 0,  # nobody's id: as if there was none
+    "1000000000": 0,  # not an id of ours: as if there was none
     "-1": 0,
     "+7": 0,
     "7.0": 0,
@@ -81,7 +81,7 @@ IDS = {
 async def test_strange_ids(
     last_event_id: str, position: int, autojump_clock: MockClock
 ) -> None:
-    """Field values are bytes to HTTP; these are read as latin-1."""
+    """For HTTP, field values are bytes; the server reads them as latin-1."""
     request = get("/", "Last-Event-ID: ?").replace(b"?", last_event_id.encode("latin-1"))
     _, came = await timed(ROUTES, request)
     assert EventStreamParser().receive_data(b"".join(came.values())) == ALL[position:]

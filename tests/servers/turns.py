@@ -1,4 +1,4 @@
-"""Counts the work that a task does between two checkpoints: its turn, in which all others wait.
+"""Counts the work that a task does in one turn: between two checkpoints, while all others wait.
 
     with counted_turns() as turns:
         ...                         what is tested calls turns.did(1) for each request it handles,
@@ -30,7 +30,7 @@ class Turns(trio.abc.Instrument):
         self.most_in_pass = self._pass = 0
 
     def did(self, amount: int = 1) -> None:
-        """Called where the work is done, in units of the test's choice."""
+        """Called where the work is done. The test chooses its unit."""
         self.total += amount
         self._now += amount
         self._pass += amount

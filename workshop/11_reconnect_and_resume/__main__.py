@@ -31,7 +31,7 @@ try:
     from protocol.sse import EventStreamParser, ServerSentEvent
     from servers.chat import CONTENT_TYPES, PAGE_HEADERS
     from servers.chat import PAGE as CHAT_PAGE
-    from servers.http.body import Body
+    from servers.http.body import BodyWriter
     from servers.http.reply import CutOff, Handler, Reply, Request, StreamingReply
     from servers.http.routes import Routes
     from servers.llm.api import API, Settings
@@ -74,7 +74,7 @@ class Cuttable:
         self._whole = StreamingReply(reply.source)
         self._running = running
 
-    async def send_to(self, body: Body) -> None:
+    async def send_to(self, body: BodyWriter) -> None:
         with trio.CancelScope() as scope:
             self._running.add(scope)
             try:

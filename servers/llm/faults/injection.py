@@ -19,7 +19,7 @@ from typing import NoReturn
 import msgspec
 import trio
 
-from ...http.body import Body, Ending
+from ...http.body import BodyWriter, Ending
 from ...http.reply import CutOff, StreamingReply
 
 __all__ = ["Disturbance", "OnePiece", "Place", "Strike", "Unit", "Way", "Wire"]
@@ -62,7 +62,7 @@ class Wire:
         cut: how much of it stands before the place, in bytes; None if the place is not a byte.
     """
 
-    def __init__(self, body: Body, start: float) -> None:
+    def __init__(self, body: BodyWriter, start: float) -> None:
         self.number = 0
         self.cut: int | None = None
         self.start = start
@@ -83,8 +83,7 @@ class Wire:
 
     async def end_raw(self, data: bytes) -> None:
         """Send the end of the body, and more, by hand."""
-        await self._body.send_raw(data)
-        self._body.ended = True
+        await self._body.send_raw(data, ends=True)
 
     async def silence(self) -> NoReturn:
         """Send nothing more, with the connection open, until the client leaves."""
@@ -95,7 +94,7 @@ class Wire:
     async def last_words(self, data: bytes) -> NoReturn:
         """Send a chunk, let it be read, and close without the last chunk."""
         await self.chunk(data)
-        raise CutOff(goodbye=True)
+        raise CutOff(final_wait=True)
 
     def half(self, event: bytes) -> bytes:
         """An event up to the byte that was asked for, else its first half."""
@@ -141,7 +140,7 @@ class Disturbance:
         self._way = way
         self._place = place
 
-    async def send_to(self, body: Body) -> None:
+    async def send_to(self, body: BodyWriter) -> None:
         """Send what is left of the answer."""
         wire = Wire(body, trio.current_time())
         try:
@@ -162,14 +161,18 @@ class Disturbance:
         await self._reply.aclose()
 
 
-class DisturbedBody(Body):
+class DisturbedBody:
     """The body that the source of the healthy reply writes to.
 
     Attributes:
         pieces, size: what the source has sent so far, in events and in bytes.
+        heartbeat, heartbeats: the connection sends none here: the client's body sends its own.
     """
 
-    def __init__(self, body: Body, wire: Wire, way: Way, place: Place) -> None:
+    heartbeat = b""
+    heartbeats = 0
+
+    def __init__(self, body: BodyWriter, wire: Wire, way: Way, place: Place) -> None:
         self.pieces = 0
         self.size = 0
         self._body = body
@@ -180,8 +183,15 @@ class DisturbedBody(Body):
         self._struck = False
 
     @property
+    def ended(self) -> bool:
+        return self._body.ended
+
+    @property
     def ending(self) -> Ending:
         return self._body.ending
+
+    async def send_raw(self, data: bytes, *, ends: bool = False) -> None:
+        await self._body.send_raw(data, ends=ends)
 
     async def send(self, piece: bytes) -> None:
         for event in split_events(piece):
@@ -248,7 +258,7 @@ class OnePiece:
     def __init__(self, body: bytes) -> None:
         self._body = body
 
-    async def send_to(self, body: Body) -> None:
+    async def send_to(self, body: BodyWriter) -> None:
         """Send all of it, and the end."""
         await body.end(self._body)
 

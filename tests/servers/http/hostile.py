@@ -1,9 +1,9 @@
-"""Requests that nobody sends honestly, and the status each must get: a table for test_hostile.py.
+"""Requests that only attackers send, and the status each must get: a table for test_hostile.py.
 
     (name, the bytes, the statuses of the responses, a FIN after the bytes)
 
-Two hops that read one of these differently let an attacker smuggle a request past the first
-(RFC 9112 §11.2). So a server takes each of them in one way only: it says no and closes.
+If two hops read one of these differently, an attacker can smuggle a request past the first hop
+(request smuggling, RFC 9112 §11.2). So a server refuses all of them, and closes.
 """
 
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ class Attack:
     Args:
         sent: raw bytes.
         statuses: of the responses, in order; none for silence.
-        fin: the server can only know when the client has finished.
+        fin: the server can refuse it only after the FIN.
     """
 
     name: str
@@ -65,8 +65,8 @@ SMUGGLING = {
     "TE: NBSP before chunked": POST + b"Transfer-Encoding: \xa0chunked\r\n\r\n0\r\n\r\n",
     "TE: space before the colon": POST + b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
     "TE: folded": POST + b"Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n",
-    "TE: behind a bare LF": POST + b"X: y\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-    "TE: behind a bare CR": POST + b"X: y\rTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "TE: after a bare LF": POST + b"X: y\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "TE: after a bare CR": POST + b"X: y\rTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "TE in HTTP/1.0": b"POST /echo HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "TE on GET, with CL": GET + b"Transfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n",
 }
@@ -114,18 +114,18 @@ CHUNKS = {
     "trailers without end": CHUNKED + b"0\r\n" + b"A: b\r\n" * 6000,
 }
 
-# "Incomplete messages" (RFC 9112 §8): the body said how long it is, and lied.
+# "Incomplete messages" (RFC 9112 §8): the message ends before its announced length.
 CUT_OFF = {
-    "head cut off": GET,
-    "request-line cut off": b"GET / HT",
+    "head truncated": GET,
+    "request-line truncated": b"GET / HT",
     "half of the last CRLF": GET + b"\r",
     "body shorter than its length": POST + b"Content-Length: 10\r\n\r\nabc",
     "no body at all": POST + b"Content-Length: 10\r\n\r\n",
-    "chunk cut off": CHUNKED + b"5\r\nab",
-    "chunk-size cut off": CHUNKED + b"5",
+    "chunk truncated": CHUNKED + b"5\r\nab",
+    "chunk-size truncated": CHUNKED + b"5",
     "no last chunk": CHUNKED + b"3\r\nabc\r\n",
     "no CRLF after the last chunk": CHUNKED + b"3\r\nabc\r\n0\r\n",
-    "trailers cut off": CHUNKED + b"0\r\nA: b\r\n",
+    "trailers truncated": CHUNKED + b"0\r\nA: b\r\n",
 }
 
 # field-line = field-name ":" OWS field-value OWS (RFC 9112 §5)
@@ -166,7 +166,7 @@ LINES = {
     "tabs": b"GET\t/\tHTTP/1.1\r\nHost: a\r\n\r\n",
     "no target": b"GET HTTP/1.1\r\nHost: a\r\n\r\n",
     "space in the target": b"GET /a b HTTP/1.1\r\nHost: a\r\n\r\n",
-    "a method that is no token": b"G(T / HTTP/1.1\r\nHost: a\r\n\r\n",
+    "a method that is not a token": b"G(T / HTTP/1.1\r\nHost: a\r\n\r\n",
     "BOM": b"\xef\xbb\xbfGET / HTTP/1.1\r\nHost: a\r\n\r\n",
     "UTF-8 in the target": "GET /你 HTTP/1.1\r\nHost: a\r\n\r\n".encode(),
     "not UTF-8 once decoded": b"GET /%ff HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -189,7 +189,7 @@ LINES = {
     "SOCKS 5": b"\x05\x01\x00",
 }
 
-# Another protocol's first words, which end no head: the FIN tells.
+# The first bytes of other protocols. They do not end a head, so the server refuses them at the FIN.
 STRANGERS = {
     "SMTP": b"EHLO a\r\n",
     "SSH": b"SSH-2.0-OpenSSH_9.2\r\n",

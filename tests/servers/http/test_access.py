@@ -1,6 +1,6 @@
-"""Keys: who may come in, the exact refusal, and that no key is ever seen anywhere else.
+"""Keys: which requests are admitted, the exact refusals, and that no key is shown anywhere.
 
-What pages from other sites may do is in test_cors.py.
+The tests for pages of other origins are in test_cors.py.
 """
 
 import hmac
@@ -74,7 +74,7 @@ WRONG_KEY = "The key in the Authorization header is not one of this server's."
 
 
 async def test_no_keys_are_configured() -> None:
-    """Then everybody may come, with a key or without."""
+    """Then every request is admitted, with a key or without."""
     for fields in ((), (authorized(),)):
         assert await ask(guarded(), get("/", *fields)) == text(b"hi")
 
@@ -83,7 +83,7 @@ GOOD = [
     f"Bearer {CANARY}",
     f"bearer {CANARY}",  # a scheme in any case (RFC 9110 §11.1)
     f"BEARER   {CANARY}",  # 1*SP (RFC 6750 §2.1)
-    f"Bearer {CANARY}  ",  # no part of the field's value (RFC 9110 §5.5)
+    f"Bearer {CANARY}  ",  # spaces around the value are not part of it (RFC 9110 §5.5)
     "Bearer other",
 ]
 
@@ -120,17 +120,17 @@ async def test_no_key_is_sent() -> None:
 
 
 async def test_two_fields_with_a_key() -> None:
-    """A proxy on the way may have read the other one."""
+    """A proxy may have used the other one."""
     for fields in ((authorized(), authorized()), (authorized(), authorized("Bearer x"))):
         assert await ask(guarded((CANARY,)), get("/", *fields)) == unauthorized(WRONG_KEY)
 
 
-async def test_an_empty_key_opens_nothing() -> None:
+async def test_an_empty_key_is_refused() -> None:
     assert await ask(guarded(("",)), get("/", "Authorization: Bearer ")) == unauthorized(WRONG_KEY)
 
 
 async def test_a_handler_is_not_called_without_a_key() -> None:
-    """The connection lives on, and the next request may have the key."""
+    """The connection stays open, and its next request may have the key."""
     called = []
 
     async def handler(request: Request) -> Reply:
@@ -145,7 +145,7 @@ async def test_a_handler_is_not_called_without_a_key() -> None:
 
 @pytest.mark.parametrize("given", ["one", "two", "none", "o"])
 async def test_every_key_is_compared(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In constant time, and all of them: also when the first one fits."""
+    """In constant time, and with all keys, also if the first one matches."""
     compared: list[tuple[bytes, bytes]] = []
 
     def compare_digest(ours: bytes, theirs: bytes) -> bool:
@@ -159,8 +159,8 @@ async def test_every_key_is_compared(given: str, monkeypatch: pytest.MonkeyPatch
     assert compared == [(sha256(key).digest(), digest) for key in (b"one", b"two")]
 
 
-async def test_a_key_is_seen_nowhere(caplog: pytest.LogCaptureFixture) -> None:
-    """Not in a log, a reply or a repr; and of a wrong one not even a part."""
+async def test_a_key_is_shown_nowhere(caplog: pytest.LogCaptureFixture) -> None:
+    """Not in a log, a reply or a repr. The same holds for any part of a wrong key."""
     caplog.set_level(logging.DEBUG)
     access = Access((CANARY,), (APP,))
     routes = Routes(access.guard(TABLE))
@@ -192,8 +192,8 @@ def test_read_keys(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
 
 
 @pytest.mark.parametrize("data", ["", "\n", "# a\n  \n#b"])
-def test_read_keys_of_a_file_without(data: str, tmp_path: Path) -> None:
-    """An empty list would open the server to everybody."""
+def test_read_keys_of_a_file_without_keys(data: str, tmp_path: Path) -> None:
+    """An empty list would admit every request."""
     path = write(tmp_path, data)
     message = f"there is no key in {path}: write one to a line"
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
@@ -201,8 +201,8 @@ def test_read_keys_of_a_file_without(data: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("line", ["sk canary", "sk-canary # mine", "sk-canaré", b"canary\xff\xfe"])
-def test_read_keys_of_a_line_that_is_none(line: str | bytes, tmp_path: Path) -> None:
-    """The message, and all that hangs on it, tells where it is and not what."""
+def test_read_keys_of_a_line_that_is_not_a_key(line: str | bytes, tmp_path: Path) -> None:
+    """The error and its causes show the number of the line, and not its text."""
     path = write(tmp_path, b"one\n\n" + (line if isinstance(line, bytes) else line.encode()))
     with pytest.raises(ValueError, match=r"^line 3 of ") as caught:
         read_keys(path)
@@ -264,7 +264,7 @@ async def refused(access: Access, request: str) -> str:
     ],
 )
 async def test_hosts_and_origins(host: str, origin: str | None, code: str | None) -> None:
-    """A rebound name, or a page of another site, gets nothing done: the handler is not called."""
+    """For a rebound name, or a page of another site, the handler is not called."""
     fields = f"Host: {host}\r\n" + (f"Origin: {origin}\r\n" if origin is not None else "")
     assert await refused(LOCAL, f"GET / HTTP/1.1\r\n{fields}\r\n") == (code or "")
 
@@ -279,8 +279,8 @@ async def test_hosts_and_origins(host: str, origin: str | None, code: str | None
         ("https://evil.example:8005", "localhost:8005", "host_not_allowed"),
     ],
 )
-async def test_the_host_of_an_absolute_target_decides(target: str, host: str, code: str) -> None:
-    """As it does for routing (RFC 9112 §3.2.2)."""
+async def test_the_host_of_an_absolute_target_counts(target: str, host: str, code: str) -> None:
+    """The same holds for routing (RFC 9112 §3.2.2)."""
     assert await refused(LOCAL, f"GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n") == code
 
 
@@ -300,15 +300,15 @@ async def test_the_host_of_an_absolute_target_decides(target: str, host: str, co
         ("", None, "origin_not_allowed"),
     ],
 )
-async def test_who_embeds(site: str | None, origin: str | None, code: str) -> None:
-    """An image, a script or a form of a page names no Origin, but Sec-Fetch-Site tells it."""
+async def test_pages_that_embed_the_server(site: str | None, origin: str | None, code: str) -> None:
+    """Requests for images, scripts and forms have no Origin, but a Sec-Fetch-Site."""
     said = {"Host": "localhost", "Sec-Fetch-Site": site, "Origin": origin}
     fields = "".join(f"{name}: {value}\r\n" for name, value in said.items() if value is not None)
     assert await refused(LOCAL, f"GET / HTTP/1.1\r\n{fields}\r\n") == code
 
 
 async def test_pages_of_all_origins_may_embed() -> None:
-    """Where the operator has opened the server to every page, or has not closed it to any."""
+    """If the operator has allowed all origins, or has set no hosts."""
     fields = "Host: localhost\r\nSec-Fetch-Site: cross-site\r\n"
     for access in (Access(origins=["*"], hosts=["localhost"]), Access()):
         assert await refused(access, f"GET / HTTP/1.1\r\n{fields}\r\n") == ""

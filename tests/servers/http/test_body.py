@@ -1,4 +1,4 @@
-"""The sending side of a body: who gets a turn when, and that both ways to send are the same."""
+"""The sending side of a body: when other tasks get a turn, and two ways to send the same."""
 
 import gc
 from collections.abc import AsyncGenerator
@@ -18,7 +18,7 @@ PIECES = [b"a", b"", b"hello", b"x" * 300, b"end"]
 
 
 class Turns(trio.abc.Instrument):
-    """Counts how often this task has stood back for the others."""
+    """Counts how often this task has given the others a turn."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -29,7 +29,7 @@ class Turns(trio.abc.Instrument):
 
 
 async def test_one_turn_for_the_head_and_the_first_piece() -> None:
-    """The bytes leave first, then the others have their turn."""
+    """The bytes are sent first, then the others get their turn."""
     stream, _ = memory_pair()
     body = Body(stream, chunked=True)
     turns = Turns()
@@ -47,8 +47,8 @@ async def read(client: MemoryStream, received: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 7, 64, 1000])
-async def test_without_a_task_switch_the_same_bytes(size: int) -> None:
-    """`send_now`, and `flush` where the reader is slow, give what `send` gives."""
+async def test_send_now_sends_the_same_bytes(size: int) -> None:
+    """`send_now`, with `flush` for a slow reader, sends the same as `send`."""
     received: list[bytes] = []
     for at_once in (False, True):
         server, client = memory_pair(size)
@@ -65,7 +65,7 @@ async def test_without_a_task_switch_the_same_bytes(size: int) -> None:
     assert received[0] == received[1]
 
 
-async def test_a_request_is_forgotten_while_its_reply_streams() -> None:
+async def test_a_request_is_released_while_its_reply_streams() -> None:
     async def handler(request: Request) -> StreamingReply:
         async def pieces() -> AsyncGenerator[bytes, None]:
             yield b"first"

@@ -1,4 +1,4 @@
-"""What all request bodies of a server may take together: reserved as they come, then given back."""
+"""The budget for all request bodies of a server: taken as they come, and given back."""
 
 import pytest
 import trio
@@ -20,7 +20,7 @@ def post(body: bytes, *fields: bytes, size: int | None = None) -> bytes:
 
 
 class Holding:
-    """A handler that has its request until it is let go."""
+    """A handler that keeps its request until the test releases it."""
 
     def __init__(self) -> None:
         self.has = 0
@@ -45,7 +45,7 @@ def test_a_budget() -> None:
 
 
 async def test_no_more_than_the_budget_is_held() -> None:
-    """Two hundred clients at once: as many as fit, the others are refused at once."""
+    """Of two hundred clients at the same time, those over the budget are refused at once."""
     holding = Holding()
     refused: list[bytes] = []
     served: list[bytes] = []
@@ -67,8 +67,8 @@ async def test_no_more_than_the_budget_is_held() -> None:
 
 
 @pytest.mark.parametrize("framing", ["length", "chunks"])
-async def test_half_a_body_counts_until_its_client_has_gone(framing: str) -> None:
-    """By what has come, not by what was promised: a promise costs nothing."""
+async def test_half_a_body_counts_until_its_client_disconnects(framing: str) -> None:
+    """The bytes that have come are counted, not those that were announced."""
     holding = Holding()
     holding.go.set()
     begun = post(b"12345678", size=1000)
@@ -77,7 +77,7 @@ async def test_half_a_body_counts_until_its_client_has_gone(framing: str) -> Non
     async with running(holding.routes, max_bodies_size=10) as server:
         slow = await server.connect()
         await slow.send_all(begun)
-        await until(lambda: server.server._bodies.left == 2)  # no event tells what has come
+        await until(lambda: server.server._bodies.left == 2)  # no event says what has come
         ask = post(b"abc", b"Connection: close")
         assert await server.ask(ask) == FULL
         slow.reset()
@@ -94,14 +94,14 @@ async def test_pipelined_bodies_are_given_back_one_by_one() -> None:
 
 
 async def test_a_body_over_both_limits_is_too_large() -> None:
-    """413 says that it can never be sent; 503 that it can later."""
+    """413 says that it can never be sent; 503 would say that it can be sent later."""
     async with running(Holding().routes, max_bodies_size=10) as server:
         reply = await server.ask(post(b"", size=11 << 20))
         assert reply == refusal(413, f"a request body over {10 << 20} bytes")
 
 
 async def test_a_reply_that_streams_holds_no_body() -> None:
-    """Its request is read and answered; what it keeps of it is the handler's."""
+    """The body is given back when the reply begins, even if the handler keeps a part of it."""
 
     async def endless(request: Request) -> StreamingReply:
         async def pieces() -> Pieces:

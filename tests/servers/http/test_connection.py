@@ -1,4 +1,4 @@
-"""One connection, request after request: what comes in decides what goes out, byte for byte."""
+"""One connection, request after request: the exact replies to given bytes."""
 
 from collections.abc import AsyncGenerator
 
@@ -24,7 +24,7 @@ async def stream(request: Request) -> StreamingReply:
 
 
 async def tell(request: Request) -> Reply:
-    """What of the request reached the handler."""
+    """Replies with the request as the handler got it."""
     return Reply(f"{request.method} {request.path} ?{request.query} {request.params}\n")
 
 
@@ -40,7 +40,7 @@ ROUTES = Routes(
 HELLO = plain(b"hello\n")
 STREAM = head(200, TEXT, CHUNKED) + b"3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n"
 POST = b"POST /echo HTTP/1.1\r\nHost: a\r\n"
-GOODBYE = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+LAST_GET = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 HELLO_CLOSE = plain(b"hello\n", CLOSE)
 
 
@@ -76,12 +76,12 @@ REQUESTS = {
     ),
     "an empty line between two requests": (get("/") + b"\r\n" + get("/"), HELLO + HELLO),
     "a body that looks like a request": (
-        POST + b"Content-Length: %d\r\n\r\n" % len(GOODBYE) + GOODBYE + get("/"),
-        plain(GOODBYE) + HELLO,
+        POST + b"Content-Length: %d\r\n\r\n" % len(LAST_GET) + LAST_GET + get("/"),
+        plain(LAST_GET) + HELLO,
     ),
     "close": (
         # "The server … MUST close the connection after it sends the response" (§9.6)
-        GOODBYE + get("/"),
+        LAST_GET + get("/"),
         HELLO_CLOSE,
     ),
     "close among other options": (
@@ -105,7 +105,7 @@ REQUESTS = {
         b"HEAD /stream HTTP/1.1\r\nHost: a\r\n\r\n" + get("/"),
         head(200, TEXT, CHUNKED) + HELLO,
     ),
-    "HEAD of what is not there": (
+    "HEAD of an unknown path": (
         b"HEAD /x HTTP/1.1\r\nHost: a\r\n\r\n" + get("/"),
         head(404, TEXT, b"Content-Length: 38\r\n") + HELLO,
     ),
@@ -121,7 +121,7 @@ REQUESTS = {
         get("/x?y") + get("/"),
         plain(b"404 Not Found\n\nThere is nothing at /x\n", status=404) + HELLO,
     ),
-    "405 names the methods there are (RFC 9110 §15.5.6)": (
+    "405 lists the methods (RFC 9110 §15.5.6)": (
         b"DELETE / HTTP/1.1\r\nHost: a\r\n\r\n" + get("/"),
         plain(
             b"405 Method Not Allowed\n\n/ answers GET, HEAD, OPTIONS, not DELETE\n",
@@ -179,18 +179,18 @@ REQUESTS = {
 
 @pytest.mark.parametrize(("requests", "replies"), REQUESTS.values(), ids=REQUESTS)
 async def test_requests_and_replies(requests: bytes, replies: bytes) -> None:
-    """Whole and byte by byte: how TCP cuts a request never matters."""
+    """In one piece and byte by byte: it does not matter how TCP splits a request."""
     assert await ask(ROUTES, requests) == replies
     assert await ask(ROUTES, *(requests[i : i + 1] for i in range(len(requests)))) == replies
 
 
 @pytest.mark.parametrize(
     "last",
-    [GOODBYE, b"GET / HTTP/1.0\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\x16\x03\x01"],
+    [LAST_GET, b"GET / HTTP/1.0\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\x16\x03\x01"],
     ids=["close", "HTTP/1.0", "error", "TLS"],
 )
 async def test_the_server_closes_first(last: bytes, autojump_clock: MockClock) -> None:
-    """After a goodbye or an error, without waiting for the client's FIN."""
+    """After the last reply or an error, without waiting for the client's FIN."""
     async with connected(ROUTES) as memory:
         await memory.client.send_all(last)
         start = trio.current_time()
@@ -274,7 +274,7 @@ BODIES = {
 
 @pytest.mark.parametrize(("request_", "reply"), BODIES.values(), ids=BODIES)
 async def test_body_limit(request_: bytes, reply: bytes | None) -> None:
-    """413 (RFC 9110 §15.5.14) as soon as it is known: by the length, or by what has come."""
+    """413 (RFC 9110 §15.5.14) as soon as the announced length or the bytes so far are over it."""
     limits = Limits(max_body_size=10)
     too_large = refusal(413, "a request body over 10 bytes")
     assert await ask(ROUTES, request_, limits=limits) == (reply or too_large)
@@ -283,7 +283,7 @@ async def test_body_limit(request_: bytes, reply: bytes | None) -> None:
 
 
 async def test_handler_that_raises(caplog: pytest.LogCaptureFixture) -> None:
-    """500, the reason in the log only, and a close."""
+    """500 and a close. Only the log has the reason."""
 
     async def broken(request: Request) -> Reply:
         raise KeyError("secret")
@@ -298,7 +298,7 @@ async def test_handler_that_raises(caplog: pytest.LogCaptureFixture) -> None:
 
 
 async def test_a_stream_whose_head_cannot_be_written() -> None:
-    """What it holds, such as a connection to an API behind, is let go."""
+    """Its source is closed, because it may hold a connection to an upstream."""
     let_go = []
 
     class Holding(StreamingReply):
@@ -348,7 +348,7 @@ FORGERIES = {
 async def test_log_lines_cannot_be_forged(
     path: str, line: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What a client sends may not end a log line, or steer the operator's terminal."""
+    """A client's text must not end a log line or control the operator's terminal."""
     caplog.set_level("INFO", "servers")
     await ask(ROUTES, get(path))
     assert [record.getMessage() for record in caplog.records] == [line]
@@ -367,8 +367,8 @@ async def test_no_body_after_head_even_for_errors(target: str) -> None:
     assert reply.endswith(b"\r\n\r\n")
 
 
-async def test_a_body_may_not_drip_for_ever(autojump_clock: MockClock) -> None:
-    """A byte in time, each time: the whole body has a limit too."""
+async def test_a_slow_body_has_a_limit_in_all(autojump_clock: MockClock) -> None:
+    """Each byte comes in time, but the whole body does not."""
     async with connected(ROUTES, Limits(body_seconds=10, body_total_seconds=60)) as memory:
         await memory.client.send_all(POST + b"Content-Length: 1000\r\n\r\n")
         with trio.fail_after(3600):

@@ -1,10 +1,10 @@
-"""CORS: which pages from other sites may read what, in exact heads (Fetch standard)."""
+"""CORS: what pages of other origins may read, in exact heads (Fetch standard)."""
 
 from collections.abc import AsyncGenerator
 
 import pytest
 
-from servers.http.access import EXPOSED, SENT, Access
+from servers.http.access import ALLOWED_FIELDS, EXPOSED_FIELDS, Access
 from servers.http.reply import EventStream, Handler, Reply, Request
 from servers.http.routes import Routes
 
@@ -16,8 +16,8 @@ APP = "https://app.example"
 VARY = b"Vary: Origin\r\n"
 ALLOWED = b"Access-Control-Allow-Origin: https://app.example\r\n"
 ANY = b"Access-Control-Allow-Origin: *\r\n"
-READABLE = f"Access-Control-Expose-Headers: {EXPOSED}\r\n".encode()
-SENT_FIELDS = ", ".join(SENT)
+READABLE = f"Access-Control-Expose-Headers: {EXPOSED_FIELDS}\r\n".encode()
+SENT_FIELDS = ", ".join(ALLOWED_FIELDS)
 
 
 async def events(request: Request) -> EventStream:
@@ -40,11 +40,11 @@ def guarded(keys: tuple[str, ...], origins: tuple[str, ...]) -> Routes:
     return Routes(Access(keys, origins).guard(TABLE))
 
 
-# ---- who may read
+# ---- reading a reply
 
 
 async def test_no_origins_are_configured() -> None:
-    """Then nothing speaks of CORS, and OPTIONS has the answer of every route."""
+    """Then no CORS field is sent, and OPTIONS gets its usual answer."""
     assert await ask(guarded((), ()), get("/", f"Origin: {APP}")) == text(b"hi")
     assert await ask(guarded((), ()), b"OPTIONS / HTTP/1.1\r\nHost: a\r\n\r\n") == head(
         204, b"Allow: GET, HEAD, OPTIONS, POST\r\n"
@@ -52,26 +52,26 @@ async def test_no_origins_are_configured() -> None:
 
 
 async def test_a_page_that_may_read() -> None:
-    """Twice, for the handler gives both the same reply: it must not grow."""
+    """Twice, because the handler returns the same reply both times: it must not get more fields."""
     request = get("/", f"Origin: {APP}")
     expected = text(b"hi", VARY, ALLOWED, READABLE)
     assert await ask(guarded((), ("null", APP)), request, request) == expected * 2
 
 
 REFUSED = [
-    (),  # no browser, or the server's own page
+    (),  # not a browser, or the server's own page
     ("Origin: https://evil.example",),
     ("Origin: https://app.example.evil.example",),
     ("Origin: http://app.example",),  # another scheme
     ("Origin: https://app.example:8443",),  # another port
-    ("Origin: null",),  # only where it is listed
+    ("Origin: null",),  # allowed only if it is listed
     ("Origin: ",),
 ]
 
 
 @pytest.mark.parametrize("fields", REFUSED)
 async def test_a_page_that_may_not_read(fields: tuple[str, ...]) -> None:
-    """Its browser hides the reply. Vary all the same, for the caches on the way."""
+    """Its browser hides the reply from it. Vary is sent too, because caches need it."""
     assert await ask(guarded((), (APP,)), get("/", *fields)) == text(b"hi", VARY)
 
 
@@ -81,13 +81,13 @@ async def test_every_page_may_read(fields: tuple[str, ...]) -> None:
     assert await ask(guarded((), (APP, "*")), get("/", *fields)) == text(b"hi", ANY, READABLE)
 
 
-async def test_null_where_it_is_listed() -> None:
+async def test_null_if_it_is_listed() -> None:
     reply = await ask(guarded((), ("null",)), get("/", "Origin: null"))
     assert reply == text(b"hi", VARY, b"Access-Control-Allow-Origin: null\r\n", READABLE)
 
 
 async def test_the_head_of_a_stream() -> None:
-    """It leaves with the CORS fields, before the first event."""
+    """It has the CORS fields, and is sent before the first event."""
     async with connected(guarded((), (APP,))) as memory:
         await memory.client.send_all(get("/events", f"Origin: {APP}"))
         received = await receive_until(memory.client, b"\r\n0\r\n\r\n")
@@ -140,22 +140,22 @@ PATHS = {"/": "GET, POST", "/events": "GET", "/anything/else": "GET"}
 
 @pytest.mark.parametrize("path", PATHS)
 async def test_preflight(path: str) -> None:
-    """Answered without a key, for it never carries one."""
+    """It is answered without a key, because browsers send none with it."""
     reply = await ask(guarded((CANARY,), (APP,)), preflight(path, "authorization,content-type"))
     assert reply == head(204, VARY, ALLOWED, *permission(PATHS[path]))
 
 
-async def test_preflight_where_every_page_may() -> None:
+async def test_preflight_if_every_page_may_read() -> None:
     reply = await ask(guarded((CANARY,), ("*",)), preflight("/", None))
     assert reply == head(204, ANY, *permission("GET, POST"))
 
 
-async def test_preflight_of_a_page_that_may_not() -> None:
+async def test_preflight_of_a_page_that_may_not_read() -> None:
     reply = await ask(guarded((CANARY,), (APP,)), preflight("/", None, "https://evil.example"))
     assert reply == head(204, VARY)
 
 
-async def test_preflight_of_a_path_that_is_none() -> None:
+async def test_preflight_of_an_unknown_path() -> None:
     routes = Routes(Access((), (APP,)).guard({"GET /v1/models": HI}))
     reply = await ask(routes, preflight("/v1/other", None))
     assert reply.startswith(b"HTTP/1.1 404 ")
@@ -176,13 +176,13 @@ ASKED = {
 
 @pytest.mark.parametrize("asked", ASKED)
 async def test_fields_that_an_sdk_asks_for(asked: str) -> None:
-    """Names of its own kind are given back, if they are names; so long, and so many."""
+    """Field names of the SDK's own form are allowed, up to a length and a number."""
     reply = await ask(guarded((), (APP,)), preflight("/", asked))
     assert reply == head(204, VARY, ALLOWED, *permission("GET, POST", ASKED[asked]))
 
 
 async def test_never_with_credentials() -> None:
-    """With them a page could use what its user may, and not only what it may itself."""
+    """With them a page could use its user's cookies, and not only its own key."""
     for origins in ((APP,), ("*",), ("null", APP, "*")):
         for request in (get("/", f"Origin: {APP}"), preflight("/", "authorization")):
             assert b"redentials" not in await ask(guarded((CANARY,), origins), request)
@@ -236,7 +236,7 @@ async def test_an_origin(origin: str) -> None:
 
 @pytest.mark.parametrize("origin", NOT_ORIGINS)
 def test_not_an_origin(origin: str) -> None:
-    """It would never equal what a browser sends, so it is told at the start."""
+    """It would never equal a browser's Origin, so it is an error at the start."""
     with pytest.raises(ValueError, match=r"^not an origin: ") as caught:
         Access((), (APP, origin))
     assert str(caught.value) == (

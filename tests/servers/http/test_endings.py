@@ -1,4 +1,4 @@
-"""How a reply ended is said as what it is: in the log, and to what records it."""
+"""How a reply ended: its log line, and what its observer is told."""
 
 from collections.abc import Callable
 
@@ -18,20 +18,20 @@ STALL = Limits(stall_seconds=10)
 
 
 class Ends:
-    """A recorder that keeps how its reply ended."""
+    """An observer that keeps how its reply ended."""
 
     def __init__(self) -> None:
         self.how: list[Ending] = []
 
-    def through(self, outlet: Outlet) -> Outlet:
+    def wrap(self, outlet: Outlet) -> Outlet:
         return outlet
 
     def end(self, how: Ending) -> None:
         self.how.append(how)
 
 
-class Ruled:
-    """A reply that does what a test wants after its first piece."""
+class ControlledReply:
+    """A reply that the test controls after its first piece."""
 
     def __init__(self, piece: bytes = b"one") -> None:
         self.ends = Ends()
@@ -48,49 +48,49 @@ class Ruled:
             yield b"two"
 
         reply = StreamingReply(pieces())
-        reply.recorder = self.ends
+        reply.observer = self.ends
         return reply
 
     async def _whole(self, request: Request) -> Reply:
         reply = Reply(self._piece)
-        reply.recorder = self.ends
+        reply.observer = self.ends
         return reply
 
 
-def of_the_client(memory: Memory, ruled: Ruled) -> None:
+def of_the_client(memory: Memory, reply: ControlledReply) -> None:
     memory.client.reset()
-    ruled.then(None)  # the write that finds out
+    reply.then(None)  # the write that notices
 
 
-DOINGS: dict[str, tuple[Ending, Callable[[Memory, Ruled], None]]] = {
-    "it is whole": (Ending.DONE, lambda memory, ruled: ruled.then(None)),
-    "its source fails": (Ending.FAILED, lambda memory, ruled: ruled.then(KeyError("x"))),
-    "a cut on purpose": (Ending.CUT_OFF, lambda memory, ruled: ruled.then(CutOff())),
-    "an RST on purpose": (Ending.RESET, lambda memory, ruled: ruled.then(CutOff(reset=True))),
-    "a write finds the client gone": (Ending.DISCONNECTED, of_the_client),
-    "the kernel tells that the client has gone": (
+DOINGS: dict[str, tuple[Ending, Callable[[Memory, ControlledReply], None]]] = {
+    "it is complete": (Ending.DONE, lambda memory, reply: reply.then(None)),
+    "its source fails": (Ending.FAILED, lambda memory, reply: reply.then(KeyError("x"))),
+    "a truncation on purpose": (Ending.CUT_OFF, lambda memory, reply: reply.then(CutOff())),
+    "an RST on purpose": (Ending.RESET, lambda memory, reply: reply.then(CutOff(reset=True))),
+    "a write notices the disconnect": (Ending.DISCONNECTED, of_the_client),
+    "the kernel reports the disconnect": (
         Ending.DISCONNECTED,
-        lambda memory, ruled: memory.connection.client_has_left(),
+        lambda memory, reply: memory.connection.client_disconnected(),
     ),
-    "the server stops": (Ending.STOPPED, lambda memory, ruled: memory.connection.abort()),
+    "the server stops": (Ending.STOPPED, lambda memory, reply: memory.connection.abort()),
 }
 
 
 @pytest.mark.parametrize(("ending", "do"), DOINGS.values(), ids=DOINGS)
 async def test_a_stream_ends(
     ending: Ending,
-    do: Callable[[Memory, Ruled], None],
+    do: Callable[[Memory, ControlledReply], None],
     autojump_clock: MockClock,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level("INFO", "servers")
-    ruled = Ruled()
-    async with connected(ruled.routes) as memory:
+    reply = ControlledReply()
+    async with connected(reply.routes) as memory:
         await memory.client.send_all(get("/", "Connection: close"))
         await receive_until(memory.client, b"one\r\n")
-        do(memory, ruled)
+        do(memory, reply)
         await memory.done.wait()
-    assert ruled.ends.how == [ending]
+    assert reply.ends.how == [ending]
     assert caplog.records[-1].getMessage().endswith(f" bytes, {ending.value}")
 
 
@@ -98,32 +98,32 @@ async def test_a_stream_ends(
 async def test_a_reader_that_takes_nothing_has_stalled(
     path: str, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is connected still, so it has not left."""
+    """It is still connected, so it has not disconnected."""
     caplog.set_level("INFO", "servers")
-    ruled = Ruled(b"x" * 1000)
-    async with connected(ruled.routes, STALL, size=300) as memory:
+    reply = ControlledReply(b"x" * 1000)
+    async with connected(reply.routes, STALL, size=300) as memory:
         await memory.client.send_all(get(path))
         await memory.done.wait()
-    assert ruled.ends.how == [Ending.STALLED]
+    assert reply.ends.how == [Ending.STALLED]
     assert caplog.records[-1].getMessage().endswith(" bytes, the reader stalled")
 
 
 @pytest.mark.parametrize("path", ["/", "/whole"])
-async def test_a_reader_that_breaks_a_write_off(
+async def test_a_reader_that_disconnects_during_a_write(
     path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "servers")
-    ruled = Ruled(b"x" * 1000)
-    async with connected(ruled.routes, size=300) as memory:
+    reply = ControlledReply(b"x" * 1000)
+    async with connected(reply.routes, size=300) as memory:
         await memory.client.send_all(get(path))
         await wait_all_tasks_blocked()
         memory.client.reset()
         await memory.done.wait()
-    assert ruled.ends.how == [Ending.DISCONNECTED]
+    assert reply.ends.how == [Ending.DISCONNECTED]
     assert caplog.records[-1].getMessage().endswith(" bytes, the client disconnected")
 
 
-async def test_a_heartbeat_that_finds_nobody(autojump_clock: MockClock) -> None:
+async def test_a_heartbeat_that_notices_the_disconnect(autojump_clock: MockClock) -> None:
     ends = Ends()
 
     async def silent(request: Request) -> StreamingReply:
@@ -132,7 +132,7 @@ async def test_a_heartbeat_that_finds_nobody(autojump_clock: MockClock) -> None:
             yield b""
 
         reply = EventStream(pieces())
-        reply.recorder = ends
+        reply.observer = ends
         return reply
 
     async with connected(Routes({"GET /": silent}), Limits(heartbeat_seconds=5)) as memory:
@@ -145,14 +145,14 @@ async def test_a_heartbeat_that_finds_nobody(autojump_clock: MockClock) -> None:
 
 @pytest.mark.parametrize("grace", [0.0, 3600.0])
 async def test_a_server_that_stops(grace: float) -> None:
-    """At the end of the grace time, or at once: it is the server's doing, not the client's."""
-    ruled = Ruled()
-    async with running(ruled.routes, grace_seconds=grace) as server:
+    """At the end of the grace time, or at once: the server has stopped, the client is connected."""
+    reply = ControlledReply()
+    async with running(reply.routes, grace_seconds=grace) as server:
         client = await server.connect()
         await client.send_all(get())
         await receive_until(client, b"one\r\n")
         server.server.stop()
         if grace:
             server.server.abort()
-        await until(lambda: bool(ruled.ends.how))
-    assert ruled.ends.how == [Ending.STOPPED]
+        await until(lambda: bool(reply.ends.how))
+    assert reply.ends.how == [Ending.STOPPED]

@@ -5,7 +5,7 @@ import gc
 from servers.http.command import serve_until_signal
 
 
-async def test_what_was_loaded_is_frozen_while_a_server_runs() -> None:
+async def test_loaded_objects_are_frozen_while_a_server_runs() -> None:
     gc.unfreeze()
     loaded = len(gc.get_objects())
     frozen: list[int] = []

@@ -1,5 +1,5 @@
-"""A real server under attack: each request of hostile.py gets its status and a close, and leaves
-nothing behind."""
+"""A real server under attack: each request of hostile.py gets its status and a close, and then
+nothing of it is left."""
 
 import re
 
@@ -23,7 +23,7 @@ GOOD = get("/", "Connection: close")
 
 
 async def attack(client: SocketStream, row: Attack, step: int) -> bytes:
-    """Send the row in pieces of this size; all that comes, to the server's close."""
+    """Send the row in pieces of this size. Returns the complete answer, to the server's close."""
     received = b""
 
     async def receive() -> None:
@@ -39,7 +39,7 @@ async def attack(client: SocketStream, row: Attack, step: int) -> bytes:
                 if row.fin:
                     await client.send_eof()
             except trio.BrokenResourceError:
-                pass  # it has answered, listened for a while, and gone
+                pass  # it has answered, waited a while, and closed
     client.close()
     return received
 
@@ -53,7 +53,7 @@ def check(row: Attack, received: bytes) -> None:
 
 @pytest.mark.parametrize("row", ATTACKS, ids=[row.name for row in ATTACKS])
 async def test_attack(row: Attack, caplog: pytest.LogCaptureFixture) -> None:
-    """Its status and a close; then the next client is served as if nothing had been."""
+    """It gets its status and a close. The next client is served as usual."""
     async with running(ROUTES, LIMITS) as server:
         check(row, await attack(await server.connect(), row, 1 << 20))
         assert await server.ask(GOOD) == text(b"hello\n", CLOSE)
@@ -70,7 +70,7 @@ async def test_attack_byte_by_byte(row: Attack) -> None:
 
 
 async def test_nothing_is_left() -> None:
-    """All attacks at once on one server: then no connection, no task, no open file is left."""
+    """After all attacks at once on one server, no connection, task or open file is left."""
     files = open_files()
     async with running(ROUTES, LIMITS) as server:
         await server.ask(GOOD)

@@ -1,12 +1,12 @@
-"""Clients that leave, on real sockets: who is noticed, when, and what is left behind (nothing).
+"""Clients that disconnect, on real sockets: when the server notices, and that nothing is left.
 
     the client     and the server notices
     ------------   ------------------------------------------------
     RST            at once, without a write (epoll), or at the next
     close          within two writes; in silence, at the heartbeat
-    FIN            nothing: it may still read, so the stream goes on
+    FIN            it does not: the client may still read, so the stream goes on
 
-Nothing here waits for a time: each step waits for what the step before has caused.
+No test here waits for a time: each step waits for the effect of the step before it.
 """
 
 import math
@@ -32,10 +32,10 @@ needs_epoll = pytest.mark.skipif(
 
 
 class Source:
-    """A handler whose stream makes a piece each time the test says so.
+    """A handler whose stream makes a piece each time the test asks for one.
 
     Attributes:
-        made: how many pieces it was asked for.
+        made: number of pieces that the server asked for.
         ended: set when its generator was closed.
     """
 
@@ -45,7 +45,7 @@ class Source:
         self.begin()
 
     def begin(self) -> None:
-        """Get ready for one stream."""
+        """Prepare one stream."""
         self.ended = trio.Event()
         self._go, self._gate = trio.open_memory_channel[None](0)
 
@@ -62,12 +62,12 @@ class Source:
             self.ended.set()
 
     async def speak(self) -> None:
-        """Make a piece. Raises `trio.BrokenResourceError` when nobody asks for one any more."""
+        """Make a piece. Raises `trio.BrokenResourceError` when the stream has ended."""
         with trio.fail_after(SAFETY):
             await self._go.send(None)
 
     async def speak_until_closed(self) -> None:
-        """Make pieces until the server asks for no more: it must stop soon."""
+        """Make pieces until the server asks for no more, which must happen soon."""
         try:
             for _ in range(5):
                 await self.speak()
@@ -81,7 +81,7 @@ class Source:
 
 
 async def listener_of(server: Running, source: Source) -> SocketStream:
-    """A client that has read the head and the first piece, and so has nothing unread."""
+    """A client that has read the head and the first piece, so that nothing is unread."""
     client = await server.connect()
     await client.send_all(get())
     await source.speak()
@@ -90,7 +90,7 @@ async def listener_of(server: Running, source: Source) -> SocketStream:
 
 
 async def test_reset_while_streaming() -> None:
-    """The generator is closed within two more pieces; all else is put away."""
+    """The generator is closed within two more pieces, and nothing else is left."""
     source = Source()
     async with running(Routes({"GET /": source.handler})) as server:
         client = await listener_of(server, source)
@@ -102,7 +102,7 @@ async def test_reset_while_streaming() -> None:
 
 @needs_epoll
 async def test_reset_in_silence() -> None:
-    """No write is needed: the kernel tells, and no heartbeat is near."""
+    """No write is needed, because the kernel reports it long before a heartbeat."""
     source = Source()
     async with running(Routes({"GET /": source.handler})) as server:
         client = await listener_of(server, source)
@@ -114,7 +114,7 @@ async def test_reset_in_silence() -> None:
 
 
 async def test_close_is_noticed_within_two_writes() -> None:
-    """The first write after a close succeeds, and its answer tells."""
+    """The first write after a close succeeds, and is answered with an RST."""
     source = Source()
     async with running(Routes({"GET /": source.handler})) as server:
         client = await listener_of(server, source)
@@ -137,8 +137,8 @@ async def test_close_in_silence_is_noticed_at_the_heartbeat() -> None:
         assert source.made == 1
 
 
-async def test_fin_is_half_a_goodbye() -> None:
-    """The client has finished its request and reads on: it gets everything, and then a close."""
+async def test_fin_is_a_half_close() -> None:
+    """A client that sends FIN still reads: it gets everything, and then a close."""
     source = Source()
     async with running(Routes({"GET /": source.handler})) as server:
         client = await listener_of(server, source)
@@ -152,8 +152,8 @@ async def test_fin_is_half_a_goodbye() -> None:
         await until(lambda: server.server.connection_count == 0)
 
 
-async def test_one_leaves_and_another_stays() -> None:
-    """The stream of the other does not notice."""
+async def test_one_disconnects_and_another_stays() -> None:
+    """The other's stream goes on."""
     one, other = Source(), Source()
     routes = Routes({"GET /one": one.handler, "GET /other": other.handler})
     async with running(routes) as server:
@@ -173,7 +173,7 @@ async def test_one_leaves_and_another_stays() -> None:
 
 
 async def test_two_streams_on_one_connection() -> None:
-    """Keep-alive: a socket is watched while it streams, again and again."""
+    """Keep-alive: the socket is watched during each stream."""
     source = Source()
     async with running(Routes({"GET /": source.handler})) as server:
         client = await server.connect()
@@ -188,7 +188,7 @@ async def test_two_streams_on_one_connection() -> None:
 
 
 class Flood:
-    """Streams of big pieces as fast as each reader takes them, and how many each was asked for."""
+    """Streams of large pieces, as fast as each reader takes them; counts the pieces of each."""
 
     PIECE = b"x" * (64 << 10)
     PIECES = 1000  # 64 MB: more than a kernel buffers for a reader that does not read
@@ -213,9 +213,9 @@ async def connect_with_small_buffer(server: Running) -> SocketStream:
     return server.adopt(SocketStream(sock))
 
 
-async def test_a_slow_reader_slows_nobody_else() -> None:
-    """It has read nothing when the fast one has read all; and what waits for it is bounded: its
-    generator stands still where the kernel's buffer was full."""
+async def test_a_slow_reader_slows_down_no_one_else() -> None:
+    """It has read nothing when the fast reader has read all. The bytes that wait for it are
+    limited: its generator stops when the kernel's buffer is full."""
     flood = Flood()
     async with running(Routes({"GET /": flood.handler})) as server:
         slow = await connect_with_small_buffer(server)
@@ -232,7 +232,7 @@ async def test_a_slow_reader_slows_nobody_else() -> None:
                 tail = tail[-8:] + data
         assert size > flood.PIECES * len(flood.PIECE)
         assert flood.made["fast"] == flood.PIECES
-        # With TCP_NOTSENT_LOWAT back-pressure is felt after kilobytes, without after megabytes.
+        # With TCP_NOTSENT_LOWAT, back pressure begins after kilobytes; without it, after megabytes.
         limit = 8 if hasattr(socket, "TCP_NOTSENT_LOWAT") else 200
         assert 1 <= flood.made["slow"] <= limit
         slow.close()
@@ -240,8 +240,8 @@ async def test_a_slow_reader_slows_nobody_else() -> None:
         await until(lambda: server.server.connection_count == 0)
 
 
-async def test_two_hundred_clients_leave() -> None:
-    """At random moments, in every way: no connection, no generator, no open file is left."""
+async def test_two_hundred_clients_disconnect() -> None:
+    """At random moments, in every way. No connection, generator or open file is left."""
     dice = random.Random(7)
     files = open_files()
     alive = 0
@@ -288,8 +288,8 @@ async def test_two_hundred_clients_leave() -> None:
 
 
 @pytest.mark.parametrize("how", ["fails", "is aborted"])
-async def test_a_cut_http_1_0_stream_is_reset(how: str) -> None:
-    """Where the close ends the body, a FIN would say that it was whole."""
+async def test_a_truncated_http_1_0_stream_is_reset(how: str) -> None:
+    """If the close ends the body, a FIN would say that it is complete."""
 
     async def handler(request: Request) -> StreamingReply:
         async def pieces() -> AsyncGenerator[bytes | Last, None]:
@@ -310,8 +310,8 @@ async def test_a_cut_http_1_0_stream_is_reset(how: str) -> None:
             await client.receive_some()
 
 
-async def test_a_client_that_leaves_before_the_reply_begins() -> None:
-    """An RST stops the handler, not only the stream."""
+async def test_a_client_disconnects_before_the_reply_begins() -> None:
+    """An RST cancels the handler, too, and not only a stream."""
     begun, stopped = trio.Event(), trio.Event()
 
     async def handler(request: Request) -> Reply:
@@ -333,7 +333,7 @@ async def test_a_client_that_leaves_before_the_reply_begins() -> None:
 GIVING_UP = {
     "later": (get(), -1.0, True),
     "with its request": (get(), math.inf, False),
-    "later, but it has said so": (get("/", "Connection: close"), -1.0, False),
+    "later, but the request says so": (get("/", "Connection: close"), -1.0, False),
     "later, in HTTP/1.0": (b"GET / HTTP/1.0\r\n\r\n", -1.0, False),
 }
 
@@ -343,17 +343,17 @@ GIVING_UP = {
 async def test_fin_before_the_reply_begins(
     request_: bytes, pipe: float, stops: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who waits for a reply on a connection that was to be kept, and sends FIN, has given up; not
-    if the FIN belongs to the request, as a pipe's does, or if there was nothing more to send."""
+    """A client that waits for its reply and then sends FIN has given up. This does not hold if the
+    FIN comes with the request, like a pipe's, or if the client had nothing more to send."""
     monkeypatch.setattr("servers.http.watch.PIPE_SECONDS", pipe)
     begun, asked, stopped, go = trio.Event(), trio.Event(), trio.Event(), trio.Event()
-    means = Connection.fin_is_leaving
+    means = Connection.fin_is_disconnect
 
     def asking(connection: Connection, since: float) -> bool:
         asked.set()
         return means(connection, since)
 
-    monkeypatch.setattr(Connection, "fin_is_leaving", asking)
+    monkeypatch.setattr(Connection, "fin_is_disconnect", asking)
 
     async def handler(request: Request) -> Reply:
         begun.set()

@@ -1,4 +1,4 @@
-"""The log that nobody reads: no server waits for it, and what is lost is told."""
+"""A log that nobody reads: the server does not wait, and the lost lines are counted."""
 
 import fcntl
 import logging
@@ -19,7 +19,7 @@ PIPE_SIZE = 4096
 
 
 def narrow(fileno: int) -> None:
-    """Let a pipe hold little, where the system can."""
+    """Make a pipe hold little, if the system can."""
     if hasattr(fcntl, "F_SETPIPE_SZ"):
         fcntl.fcntl(fileno, fcntl.F_SETPIPE_SZ, PIPE_SIZE)
 
@@ -59,14 +59,14 @@ def test_lines_are_written_in_order(pipe: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("nonblocking", [False, True])
-def test_nobody_waits_for_a_reader(pipe: tuple[int, int], nonblocking: bool) -> None:
-    """Far more than the pipe and the queue hold; the lost lines are counted in their place."""
+def test_logging_does_not_wait_for_a_reader(pipe: tuple[int, int], nonblocking: bool) -> None:
+    """Of far more lines than pipe and queue hold, the lost ones are counted in their place."""
     os.set_blocking(pipe[1], not nonblocking)
     log = QueuedLog(pipe[1], max_size=10_000)
     for number in range(10_000):
-        log.emit(record(f"{number:09}"))  # with its line's end, 10 bytes
+        log.emit(record(f"{number:09}"))  # 10 bytes, with the end of the line
     told, kept, lost, rest = 0, 0, 0, b""
-    while told < 10_000:  # nobody else reads: the thread waits in its write meanwhile
+    while told < 10_000:  # until then the thread waits in its write
         *lines, rest = (rest + os.read(pipe[0], 1 << 16)).split(b"\n")
         for line in lines:
             if line.isdigit():
@@ -75,15 +75,15 @@ def test_nobody_waits_for_a_reader(pipe: tuple[int, int], nonblocking: bool) -> 
             else:
                 (count,) = re.fullmatch(LOST, line.decode()).groups()  # type: ignore[union-attr]
                 lost, told = lost + int(count), told + int(count)
-    # At least what the queue holds was kept, and far more came than queue and pipe hold.
+    # At least as many lines as the queue holds were kept, of far more than queue and pipe hold.
     assert kept >= 1000
     assert lost > 0
     log.put("the next")
     assert read_until(pipe[0], b"the next\n") == b"the next\n"
 
 
-def test_a_file_that_takes_nothing() -> None:
-    """A full disk, and a reader that has gone: logging goes on as if nothing was."""
+def test_a_file_that_cannot_be_written() -> None:
+    """A full disk, and a closed pipe: logging has no effect and raises nothing."""
     reading, gone = os.pipe()
     os.close(reading)
     for fileno in (os.open("/dev/full", os.O_WRONLY), gone):
@@ -95,7 +95,7 @@ def test_a_file_that_takes_nothing() -> None:
 
 
 def test_a_record_that_cannot_be_formatted(capsys: pytest.CaptureFixture[str]) -> None:
-    """As `logging` does it: told, and nobody's end."""
+    """As in `logging`: the error is printed, and nothing is raised."""
     QueuedLog().emit(logging.LogRecord("servers", logging.INFO, "", 0, "%d", ("x",), None))
     assert "--- Logging error ---" in capsys.readouterr().err
 
@@ -117,7 +117,7 @@ def requests(port: int, count: int) -> None:
 
 
 def test_a_server_whose_log_nobody_reads(start: Start) -> None:
-    """Its pipe is full after some hundred lines; it answers all, stops when asked, and exits."""
+    """Its pipe is full after some hundred lines. It answers all requests, and exits at a signal."""
     process = start("-m", "servers.chat", "--port", "0")
     assert process.stderr is not None
     narrow(process.stderr.fileno())
@@ -128,7 +128,7 @@ def test_a_server_whose_log_nobody_reads(start: Start) -> None:
     assert process.wait(20) == 0
 
 
-def test_a_log_is_whole_at_exit(start: Start) -> None:
+def test_a_log_is_complete_at_exit(start: Start) -> None:
     process = start("-m", "servers.chat", "--port", "0")
     requests(port_of(process, "servers.chat"), 300)
     process.send_signal(signal.SIGTERM)
@@ -141,8 +141,8 @@ os.dup2(os.open("/dev/full", os.O_WRONLY), 1)
 os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"""
 
 
-def test_standard_output_that_takes_nothing(start: Start) -> None:
-    """`>/dev/full`: it serves until it is stopped, and says so, without a traceback."""
+def test_standard_output_that_cannot_be_written(start: Start) -> None:
+    """`>/dev/full`: it logs a warning without a traceback, and serves until it is stopped."""
     process = start("-c", FULL, "-m", "servers.chat", "--port", "0")
     assert line_of(process.stderr).endswith(
         " cannot write to standard output: No space left on device\n"

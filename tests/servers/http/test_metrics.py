@@ -1,7 +1,6 @@
-"""What stands in `/metrics`: read back with Prometheus' own parser, with the right numbers."""
+"""The numbers in `/metrics`, read with Prometheus' own parser."""
 
 from bisect import bisect_right
-from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
@@ -23,7 +22,7 @@ def samples(metrics: Metrics) -> Samples:
 
 
 def test_a_fresh_one_has_every_series_at_zero() -> None:
-    """A rate over a series that was not there yet has no first value."""
+    """A rate needs a first value, also for a series that has counted nothing yet."""
     found = samples(Metrics())
     assert set(found.values()) == {0}
     assert {name for name, _ in found} == {
@@ -42,15 +41,10 @@ def test_a_fresh_one_has_every_series_at_zero() -> None:
     }
 
 
-@dataclass
-class Busy:
-    running: int
-    waiting: int
-
-
 def test_the_numbers_are_those_that_were_added() -> None:
     metrics = Metrics()
-    metrics.engines += [Busy(3, 4), Busy(10, 0)]
+    metrics.active += [lambda: 3, lambda: 10]
+    metrics.queued += [lambda: 4]
     metrics.body_bytes = 1 << 40
     metrics.first_token.add(0.2)
     metrics.back_pressure, metrics.cancelled = 2.25, 5
@@ -84,7 +78,7 @@ def test_ends_by_route_and_reason() -> None:
     }
 
 
-def test_what_the_series_say_of_themselves() -> None:
+def test_the_help_and_type_of_each_series() -> None:
     metrics = Metrics()
     metrics.gap.add(0.05)
     metrics.end("GET /", "done")
@@ -125,7 +119,7 @@ def test_bounds_ascend() -> None:
 
 
 @given(st.lists(st.lists(st.floats(0, 5))))
-def test_many_values_in_one_go_count_as_one_by_one(ticks: list[list[float]]) -> None:
+def test_many_values_at_once_count_as_one_by_one(ticks: list[list[float]]) -> None:
     together, alone = Histogram(GAPS), Histogram(GAPS)
     for values in ticks:
         for value in values:

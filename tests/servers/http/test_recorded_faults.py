@@ -1,4 +1,4 @@
-"""Every fault of the catalogue, recorded: its bytes as they were sent, each named once."""
+"""Every fault of the catalogue, recorded: the bytes as they were sent, each in one span."""
 
 import pytest
 import trio
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from servers.chat import routes
-from servers.http.recordings import Done, Missing, Sent
+from servers.http.recordings import Missing, ReplyDone, Sent
 from servers.llm.faults import FAULTS
 from servers.llm.pace import Pace
 
@@ -15,8 +15,8 @@ from ...protocol.feeding import cut, offsets
 from ...protocol.test_anatomy import covers, dissect
 from .test_recordings import QUESTION, WIRE, all_spans, post, record, written
 
-# `no-head` and `hang` send no head that could tell of a recording; statuses and their like are
-# replies of another kind.
+# `no-head` and `hang` send no head, so nothing could name their recording. Faults such as statuses
+# are other replies.
 BROKEN = [name for name, kind in FAULTS.items() if not kind.replaces]
 HOW = {"rst": "reset", "rst-mid-event": "reset", "rst-mid-chunk": "reset"}
 CLEAN = {"no-done", "clean-cut", "bare-json", "bad-chunk-size", "after-end", "early-hints"}
@@ -31,12 +31,12 @@ ERRORS = {
 
 @pytest.mark.parametrize("fault", BROKEN)
 async def test_a_fault_is_recorded_as_it_was_sent(fault: str, autojump_clock: MockClock) -> None:
-    """Whatever a fault sends, the recording holds it, and every byte has one name."""
+    """The recording has everything that a fault sends, and every byte is in one span."""
     table = routes(Pace(0, 0))
     request = post("/v1/chat/completions", QUESTION, WIRE, f"X-Fault: {fault}")
     writes, events = await record(table, request)
     *sent, done = events
-    assert isinstance(done, Done)
+    assert isinstance(done, ReplyDone)
     if fault == "giant-line":  # larger than all that is kept
         assert any(isinstance(event, Missing) for event in sent)
         return
@@ -57,7 +57,7 @@ async def test_a_fault_is_recorded_as_it_was_sent(fault: str, autojump_clock: Mo
 
 @pytest.fixture(scope="module")
 def faulty() -> dict[str, bytes]:
-    """What each fault puts on the wire, but for the one of 4 MiB."""
+    """The bytes that each fault sends, without the fault of 4 MiB."""
 
     async def ask_all() -> dict[str, bytes]:
         found = {}
@@ -70,7 +70,7 @@ def faulty() -> dict[str, bytes]:
 
 
 def test_a_fault_cut_anywhere(faulty: dict[str, bytes]) -> None:
-    """However the sends were cut, the same names."""
+    """The spans are the same, however the bytes are split into writes."""
 
     @settings(max_examples=60, deadline=None)
     @given(st.sampled_from(sorted(faulty)), offsets)

@@ -1,4 +1,4 @@
-"""The limits of recordings: how much, how many, how long; what is missing is told."""
+"""The limits of recordings: their size, number and age; and the events for missing bytes."""
 
 import base64
 from contextlib import aclosing
@@ -11,7 +11,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from protocol.anatomy import ByteSpan, ResponseAnatomy
 from servers.chat import routes
 from servers.http.access import Access
-from servers.http.recordings import Done, Missing, Recording, Sent
+from servers.http.recordings import Missing, ReplyDone, ReplyRecording, Sent
 from servers.http.reply import Ending
 from servers.llm.pace import Pace
 
@@ -41,9 +41,9 @@ SENDS = (HEAD, b"3\r\nabc", b"\r\n2\r\n", b"hi\r\n", b"0\r\n\r\n")
 async def test_a_recording_that_nobody_read_keeps_its_beginning(
     max_sends: int, max_size: int, kept: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The sender, whom all streams wait for, never finds out what the bytes are."""
-    recording = Recording(max_sends=max_sends, max_size=max_size)
-    recording.through(memory_pair()[0])
+    """The sender, for which all streams wait, never describes bytes."""
+    recording = ReplyRecording(max_sends=max_sends, max_size=max_size)
+    recording.wrap(memory_pair()[0])
     with monkeypatch.context() as patch:
         patch.setattr(ResponseAnatomy, "receive_data", None)
         for data in SENDS:
@@ -53,15 +53,15 @@ async def test_a_recording_that_nobody_read_keeps_its_beginning(
     *sent, missing, done = await collect(recording.replay())
     assert [event.bytes for event in sent if isinstance(event, Sent)] == list(SENDS[:kept])
     assert missing == Missing(5 - kept, len(b"".join(SENDS[kept:])))
-    assert isinstance(done, Done)
+    assert isinstance(done, ReplyDone)
     assert (done.sends, done.size, done.error) == (5, len(b"".join(SENDS)), "")
     assert done.chunks == {3: 2, 2: 1, 0: 0}[kept]
 
 
-async def test_what_was_described_makes_room() -> None:
-    """The oldest goes; what follows is described as if all were there."""
-    recording = Recording(max_sends=2)
-    recording.through(memory_pair()[0])
+async def test_described_writes_are_evicted() -> None:
+    """The oldest is evicted; the following bytes are described as if all were kept."""
+    recording = ReplyRecording(max_sends=2)
+    recording.wrap(memory_pair()[0])
     async with aclosing(recording.replay()) as pieces:
         for data in SENDS:
             recording.note(data)
@@ -74,24 +74,24 @@ async def test_what_was_described_makes_room() -> None:
     assert missing == Missing(3, start)
     assert [event.offset for event in after if isinstance(event, Sent)] == [start, start + 4]
     assert all_spans(after)[0] == ByteSpan("data", start, start + 2, 2)
-    assert isinstance(done, Done)
+    assert isinstance(done, ReplyDone)
     assert (done.sends, done.chunks, done.size) == (5, 2, start + 9)
 
 
-async def test_a_description_over_the_limit_is_forgotten() -> None:
-    recording = Recording(max_size=60)
-    recording.through(memory_pair()[0])
+async def test_a_description_over_the_limit_is_evicted() -> None:
+    recording = ReplyRecording(max_size=60)
+    recording.wrap(memory_pair()[0])
     recording.note(HEAD)
     recording.end(Ending.DISCONNECTED)
     missing, done = await collect(recording.replay())
     assert missing == Missing(1, len(HEAD))
-    assert isinstance(done, Done)
+    assert isinstance(done, ReplyDone)
     assert (done.sends, done.size) == (1, len(HEAD))
 
 
 async def test_a_reader_that_is_too_slow_is_told_what_it_missed() -> None:
-    recording = Recording(max_sends=2)
-    recording.through(memory_pair()[0])
+    recording = ReplyRecording(max_sends=2)
+    recording.wrap(memory_pair()[0])
     async with aclosing(recording.replay()) as pieces:
         recording.note(b"a")
         (first,) = decode(await anext(pieces))  # type: ignore[arg-type]
@@ -107,10 +107,10 @@ async def test_a_reader_that_is_too_slow_is_told_what_it_missed() -> None:
 
 
 async def test_a_large_write_is_described_in_many_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By whichever of its readers has its turn, each byte once; one leaves in the middle."""
+    """Its readers describe it together, each byte once, also if one disconnects in the middle."""
     body = b"".join(b"data: %d\n\n" % number for number in range(20_000))
-    recording = Recording(max_size=100 << 20)
-    recording.through(memory_pair()[0])
+    recording = ReplyRecording(max_size=100 << 20)
+    recording.wrap(memory_pair()[0])
     head = HEAD[:-2] + b"Content-Type: text/event-stream\r\n\r\n"
     recording.note(head + b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body))
     recording.end(Ending.DONE)
@@ -136,7 +136,7 @@ async def test_a_large_write_is_described_in_many_turns(monkeypatch: pytest.Monk
     assert read[0] == read[1]
     sent, done = read[0]
     assert isinstance(sent, Sent)
-    assert isinstance(done, Done)
+    assert isinstance(done, ReplyDone)
     assert (sent.events, done.error, done.how) == (20_000, "", "done")
     assert turns.total == sent.size
 
@@ -155,7 +155,7 @@ async def open_recording(held: Held, chat: Memory) -> str:
 
 
 async def test_recordings_are_few() -> None:
-    """The oldest that has ended makes room; if none has, the reply is not recorded."""
+    """The oldest that has ended is evicted; if none has ended, the reply is not recorded."""
     held = Held(max_recordings=1)
 
     async def exists(path: str) -> bool:
@@ -186,8 +186,8 @@ NOTHING = {
 
 
 @pytest.mark.parametrize("hostile", NOTHING.values(), ids=NOTHING)
-async def test_who_gets_nothing_pushes_no_recording_out(hostile: bytes) -> None:
-    """It could not read a recording of its own."""
+async def test_a_refused_request_evicts_no_recording(hostile: bytes) -> None:
+    """Its client may not read recordings."""
     table = routes(Pace(0, 0), access=Access(["sesame"]))
     kept = wire_of(await written(table, post("/v1/chat/completions", QUESTION, WIRE, KEY)))
     for _ in range(17):
@@ -195,7 +195,7 @@ async def test_who_gets_nothing_pushes_no_recording_out(hostile: bytes) -> None:
     assert (await ask(table, get(kept, KEY))).startswith(b"HTTP/1.1 200 ")
 
 
-async def test_a_recording_is_forgotten(autojump_clock: MockClock) -> None:
+async def test_an_old_recording_is_evicted(autojump_clock: MockClock) -> None:
     table = routes(Pace(0, 0))
     async with connected(table) as memory:
         await memory.client.send_all(get("/chat/hi", WIRE))
@@ -207,22 +207,22 @@ async def test_a_recording_is_forgotten(autojump_clock: MockClock) -> None:
 
 
 async def test_what_the_kernel_did_not_take_is_not_recorded() -> None:
-    """A write into a full buffer is noted in parts, as it left."""
-    recording = Recording()
+    """A write into a full buffer is recorded in parts, as the kernel took it."""
+    recording = ReplyRecording()
     _, server = memory_pair(4)
-    outlet = recording.through(server)
+    outlet = recording.wrap(server)
     assert outlet.send_now(b"HTTP/1.1") == 4
     assert outlet.send_now(b"/1.1") == 0
     recording.end(Ending.FAILED)
     sent, done = await collect(recording.replay())
     assert isinstance(sent, Sent)
     assert sent.bytes == b"HTTP"
-    assert isinstance(done, Done)
+    assert isinstance(done, ReplyDone)
     assert (done.size, done.sends) == (4, 1)
 
 
 async def test_a_large_write_is_recorded_in_parts() -> None:
-    """What a recorded reply hands to the kernel at once is what a reader encodes in one turn."""
+    """A recorded reply is written in parts, each small enough to be encoded in one turn."""
     held = Held()
     async with connected(held.table, size=1 << 20) as chat:
         await chat.client.send_all(get("/", WIRE))

@@ -1,4 +1,4 @@
-"""What a recording tells: the bytes that were sent, each named once, live, within its limits."""
+"""The events of a recording: the bytes that were sent, each in one span, as they are sent."""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
@@ -14,7 +14,7 @@ from protocol.sse import EventStreamParser, ServerSentEvent
 from servers.chat import routes
 from servers.http.access import Access
 from servers.http.body import Outlet
-from servers.http.recordings import Done, Missing, Recording, Recordings, Sent
+from servers.http.recordings import Missing, RecordingStore, ReplyDone, ReplyRecording, Sent
 from servers.http.reply import Ending, Handler, Last, Reply, Request, StreamingReply
 from servers.http.routes import Routes
 from servers.llm.pace import Pace
@@ -30,9 +30,9 @@ QUESTION = """\
 """.encode()
 IN_ONE_PIECE = QUESTION.replace(b"true", b"false")
 
-T = TypeVar("T", Sent, Missing, Done)
-Event = Sent | Missing | Done
-KINDS: dict[str, type[Event]] = {"sent": Sent, "missing": Missing, "done": Done}
+T = TypeVar("T", Sent, Missing, ReplyDone)
+Event = Sent | Missing | ReplyDone
+KINDS: dict[str, type[Event]] = {"sent": Sent, "missing": Missing, "done": ReplyDone}
 
 
 def read(event: ServerSentEvent) -> Event:
@@ -63,7 +63,7 @@ def all_spans(events: Sequence[Event]) -> list[ByteSpan]:
 
 
 async def written(table: Routes, request: bytes) -> list[bytes]:
-    """What a server writes in reply to a request."""
+    """The writes of a server in reply to a request."""
     async with connected(table) as memory:
         await memory.client.send_all(request)
         await memory.client.send_eof()
@@ -76,7 +76,7 @@ async def written(table: Routes, request: bytes) -> list[bytes]:
 
 
 async def record(table: Routes, request: bytes) -> tuple[list[bytes], list[Event]]:
-    """What a server writes in reply to a request, and what it tells of that."""
+    """The writes of a server in reply to a request, and the events of their recording."""
     writes = await written(table, request)
     reply = await wire(table, wire_of(writes))
     assert isinstance(reply, StreamingReply)
@@ -85,7 +85,7 @@ async def record(table: Routes, request: bytes) -> tuple[list[bytes], list[Event
 
 
 async def wire(table: Routes, path: str) -> Reply | StreamingReply:
-    """What the handler of this path replies."""
+    """The reply of the handler of this path."""
     handler, params = table.find("GET", path)
     assert not isinstance(handler, Reply)
     return await handler(Request("GET", path, params=params))
@@ -110,12 +110,12 @@ REQUESTS = {
 
 
 @pytest.mark.parametrize("name", REQUESTS)
-async def test_every_send_is_told_with_its_bytes(name: str, autojump_clock: MockClock) -> None:
-    """One event a write, in order, with time and place; every byte has one name."""
+async def test_each_write_has_its_event(name: str, autojump_clock: MockClock) -> None:
+    """One event per write, in order, with its time and offset. Every byte is in one span."""
     request, tokens = REQUESTS[name]
     writes, events = await record(routes(Pace(1, 0.5)), request)
     *sent, done = events
-    assert isinstance(done, Done)
+    assert isinstance(done, ReplyDone)
     place = 0
     for event, write in zip(sent, writes, strict=True):
         assert isinstance(event, Sent)
@@ -131,8 +131,8 @@ async def test_every_send_is_told_with_its_bytes(name: str, autojump_clock: Mock
         assert done.at == times[-1]
 
 
-async def test_tokens_are_told_from_their_envelope() -> None:
-    """你 as it came, and what it cost."""
+async def test_tokens_are_distinguished_from_their_envelope() -> None:
+    """The bytes of 你, and the bytes around them."""
     writes, events = await record(routes(Pace(0, 0)), get("/chat/%E4%BD%A0", WIRE))
     stream = b"".join(writes)
     tokens = [stream[span.start : span.end] for span in all_spans(events) if span.token]
@@ -140,19 +140,19 @@ async def test_tokens_are_told_from_their_envelope() -> None:
     text = "".join([*said.thinking, *said.text])
     assert msgspec.json.decode(b'"%b"' % b"".join(tokens)) == text
     done = events[-1]
-    assert isinstance(done, Done)
+    assert isinstance(done, ReplyDone)
     assert done.text == sum(map(len, tokens))
     assert done.events == done.tokens + 1
 
 
-async def test_who_does_not_ask_is_not_recorded() -> None:
+async def test_a_request_without_x_wire_is_not_recorded() -> None:
     for field in ("X-Wire: 0", "X-Other: 1"):
         reply = await ask(routes(Pace(0, 0)), get("/chat/hi", field))
         assert b"x-wire" not in reply.lower()
 
 
-async def test_an_unrecorded_reply_pays_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its body writes to the connection itself."""
+async def test_an_unrecorded_reply_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its body writes to the connection directly."""
     outlets: list[Outlet] = []
 
     class Noting(StreamingReply):
@@ -165,7 +165,7 @@ async def test_an_unrecorded_reply_pays_nothing(monkeypatch: pytest.MonkeyPatch)
     async def nothing() -> AsyncGenerator[bytes, None]:
         yield b""
 
-    recordings = Recordings()
+    recordings = RecordingStore()
     table = Routes({"GET /": recordings.recorded(handler)})
     async with connected(table) as memory:
         await memory.client.send_all(get())
@@ -177,11 +177,11 @@ async def test_an_unrecorded_reply_pays_nothing(monkeypatch: pytest.MonkeyPatch)
 
 
 class Held:
-    """A reply that says what the test says, and its recording."""
+    """A reply whose words the test chooses, and its recording."""
 
     def __init__(self, max_recordings: int = 16) -> None:
         self.words, self._heard = trio.open_memory_channel[bytes](100)
-        recordings = Recordings(max_recordings=max_recordings)
+        recordings = RecordingStore(max_recordings=max_recordings)
         self.table = Routes(
             {
                 "GET /": recordings.recorded(streaming(self._pieces)),
@@ -219,7 +219,7 @@ class Reading:
     _told = 0
 
 
-async def test_a_send_is_told_before_the_next_exists() -> None:
+async def test_a_write_is_reported_before_the_next_exists() -> None:
     held = Held()
     async with connected(held.table) as chat:
         await chat.client.send_all(get("/", WIRE))
@@ -239,24 +239,24 @@ async def test_a_send_is_told_before_the_next_exists() -> None:
             sent, done = await reading.next(), await reading.next()
             assert isinstance(sent, Sent)
             assert sent.bytes == b"0\r\n\r\n"
-            assert isinstance(done, Done)
+            assert isinstance(done, ReplyDone)
             assert done.how == "done"
 
 
-async def test_a_client_that_left_is_told() -> None:
+async def test_a_disconnect_is_reported() -> None:
     held = Held()
     async with connected(held.table) as chat:
         await chat.client.send_all(get("/", WIRE))
         head = await receive_until(chat.client, b"\r\n\r\n")
         chat.client.close()
-        await held.words.send(b"a")  # draws the RST
+        await held.words.send(b"a")  # answered with an RST
         await held.words.send(b"b")
         await wait_all_tasks_blocked()
     async with connected(held.table) as wire:
         await wire.client.send_all(get(wire_of([head])))
         reading = Reading(wire)
         events = [await reading.next() for _ in range(3)]
-        assert isinstance(events[2], Done)
+        assert isinstance(events[2], ReplyDone)
         assert events[2].how == Ending.DISCONNECTED.value
         assert events[2].error == ""
 
@@ -276,18 +276,18 @@ MALFORMED = "expected a hex digit of the chunk-size, not b'x'"
         (b"xyz\r\n", Ending.DONE, MALFORMED),
     ],
 )
-async def test_whose_doing_an_end_is(sent: bytes, how: Ending, error: str) -> None:
-    """A client that leaves makes no error; a server that cuts off does, and so do wrong bytes."""
-    recording = Recording()
+async def test_the_cause_of_an_end(sent: bytes, how: Ending, error: str) -> None:
+    """A disconnect is not an error; a truncation by the server is one, and so are wrong bytes."""
+    recording = ReplyRecording()
     recording.note(HEAD + sent)
     recording.end(how)
     done = (await collect(recording.replay()))[-1]
-    assert isinstance(done, Done)
+    assert isinstance(done, ReplyDone)
     assert (done.how, done.error) == (how.value, error)
 
 
-async def test_a_reader_that_does_not_read_slows_nobody() -> None:
-    """The answer goes on to its end while the reader of its recording is stuck."""
+async def test_a_reader_that_does_not_read_slows_down_no_one() -> None:
+    """The answer goes on to its end while the reader of its recording reads nothing."""
     held = Held()
     async with connected(held.table) as chat:
         await chat.client.send_all(get("/", WIRE))
@@ -302,17 +302,17 @@ async def test_a_reader_that_does_not_read_slows_nobody() -> None:
             assert len(b"".join(wire.server.writes)) <= 64
 
 
-# ---- Who may read
+# ---- Access
 
 
 async def test_no_such_recording() -> None:
     reply = await ask(routes(Pace(0, 0)), get("/wire/req_1"))
     assert reply.startswith(b"HTTP/1.1 404 ")
-    assert reply.endswith(b"recording: it was never made, or is forgotten by now.\n")
+    assert reply.endswith(b"recording: it was never made, or it has been evicted.\n")
 
 
-async def test_a_recording_is_guarded_as_the_api_is() -> None:
-    """By keys; and no page of another origin may read it."""
+async def test_a_recording_is_guarded_like_the_api() -> None:
+    """It needs a key, and pages of other origins may not read it."""
     table = routes(Pace(0, 0), access=Access(keys=["sesame"]))
     key = "Authorization: Bearer sesame"
     path = wire_of(await written(table, post("/v1/chat/completions", QUESTION, WIRE, key)))
@@ -328,15 +328,15 @@ async def test_the_id_is_the_requests() -> None:
     assert wire_of([reply]) == f"/wire/{id}"
 
 
-async def test_a_shared_reply_is_not_marked() -> None:
-    """A handler may give everybody the same reply: it is recorded for who has asked only."""
+async def test_a_shared_reply_is_not_changed() -> None:
+    """If a handler returns the same reply to all requests, only those with X-Wire are recorded."""
     shared = Reply("hi")
 
     async def handler(request: Request) -> Reply:
         return shared
 
-    recorded: Handler = Recordings().recorded(handler)
+    recorded: Handler = RecordingStore().recorded(handler)
     reply = await recorded(Request("GET", "/", headers=(("x-wire", "1"),)))
-    assert reply.recorder is not None
-    assert shared.recorder is None
+    assert reply.observer is not None
+    assert shared.observer is None
     assert shared.headers == ()

@@ -9,7 +9,7 @@ KEY = Secret("a-key-of-no-known-form")
 
 
 def test_a_log_with_a_traceback() -> None:
-    """The text of the exception too."""
+    """Keys are removed from the text of the exception, too."""
     out = io.StringIO()
     handler = logging.StreamHandler(out)
     handler.setFormatter(RedactingFormatter("%(message)s"))

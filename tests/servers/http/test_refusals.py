@@ -1,5 +1,5 @@
-"""What no handler has written: on a path of the API each refusal has the API's shape, else it is a
-text for people."""
+"""Refusals that no handler makes: on a path of the API they have the form of its errors, on other
+paths they are plain text."""
 
 import msgspec
 import pytest
@@ -30,7 +30,7 @@ CHUNKED = POST + b"Transfer-Encoding: chunked\r\n"
 
 REFUSED = {
     "413 by its length": (POST + b"Content-Length: 11\r\n\r\n", 413),
-    "413 by what has come": (CHUNKED + b"\r\n" + b"1\r\nx\r\n" * 11, 413),
+    "413 by the bytes so far": (CHUNKED + b"\r\n" + b"1\r\nx\r\n" * 11, 413),
     "431": (POST + b"X: y\r\n" * 101 + b"\r\n", 431),
     "431 before its end": (POST + b"X: " + b"y" * (64 << 10), 431),
     "two framings": (CHUNKED + b"Content-Length: 1\r\n\r\n", 400),
@@ -51,7 +51,7 @@ REFUSED = {
 
 
 def error_of(response: bytes, status: int) -> str:
-    """The message of an error in the API's shape, whose length and status are right."""
+    """The message of an error of the API, after checks of its form, length and status."""
     head, _, body = response.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 %d " % status), response
     assert b"\r\nContent-Type: application/json\r\n" in head
@@ -62,26 +62,26 @@ def error_of(response: bytes, status: int) -> str:
 
 
 @pytest.mark.parametrize(("request_", "status"), REFUSED.values(), ids=REFUSED)
-async def test_a_refusal_has_the_shape_of_the_api(request_: bytes, status: int) -> None:
+async def test_a_refusal_has_the_form_of_the_api(request_: bytes, status: int) -> None:
     assert error_of(await ask(ROUTES, request_, limits=LIMITS), status)
 
 
 @pytest.mark.parametrize(("request_", "status"), REFUSED.values(), ids=REFUSED)
 async def test_a_refusal_of_another_path_is_text(request_: bytes, status: int) -> None:
-    """The same requests, of a path that is not the API's."""
+    """The same requests, for a path outside the API."""
     routes = Routes({"POST /v2/echo": echo, "GET /v2/broken": broken}, refuse=api_replies.refuse)
     reply = await ask(routes, request_.replace(b"/v1/", b"/v2/"), limits=LIMITS)
     assert reply.startswith(b"HTTP/1.1 %d " % status)
     assert b"\r\nContent-Type: text/plain; charset=utf-8\r\n" in reply
 
 
-async def test_405_names_the_methods_there_are() -> None:
+async def test_405_lists_the_methods() -> None:
     reply = await ask(ROUTES, b"DELETE /v1/echo HTTP/1.1\r\nHost: a\r\n\r\n")
     assert b"\r\nAllow: OPTIONS, POST\r\n" in reply
 
 
 async def test_no_body_after_head() -> None:
-    """Also where the head of the request is bad (RFC 9110 §9.3.2)."""
+    """Also if the head of the request is bad (RFC 9110 §9.3.2)."""
     for rest in (b"1.1\r\nHost: a\r\n\r\n", b"1.1\r\nHost: <\r\n\r\n", b"9.9\r\n\r\n"):
         assert (await ask(ROUTES, b"HEAD /v1/x HTTP/" + rest)).endswith(b"\r\n\r\n")
 
@@ -103,8 +103,8 @@ async def test_408(sent: bytes, message: str, autojump_clock: MockClock) -> None
     "routes", [chat.routes(Pace(0, 0)), proxy_routes(Upstream())], ids=["chat", "proxy"]
 )
 async def test_the_servers_of_the_api(routes: Routes) -> None:
-    """Both take the shape."""
-    bare = Routes({}, refuse=routes.refuse)  # without the tasks of their own
+    """Both servers use this form."""
+    bare = Routes({}, refuse=routes.refuse)  # without their tasks
     malformed = b"POST /v1/responses HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\n\r\n"
     assert error_of(await ask(bare, malformed), 400) == "not a Content-Length: b'x'"
     reply, _ = routes.find("DELETE", "/v1/responses")

@@ -1,4 +1,4 @@
-"""A client that sends all of its request before it reads, as most do: it reads its refusal."""
+"""A client that sends its whole request before it reads, as most do, can read its refusal."""
 
 import pytest
 import trio
@@ -8,7 +8,7 @@ from servers.http.routes import Routes
 from ...streams import SAFETY
 from ..driving import echo, running
 
-SIZE = 12_000_000  # more than the kernel holds for a connection, and than a body may have
+SIZE = 12_000_000  # more than the kernel buffers for a connection, and more than `max_body_size`
 
 
 @pytest.mark.parametrize(("path", "status"), [("/echo", b"413"), ("/nothing", b"404")])

@@ -1,4 +1,4 @@
-"""Which handler answers which request."""
+"""A table of routes finds the handler of each request."""
 
 import pytest
 
@@ -27,14 +27,14 @@ ROUTES = Routes(
 FOUND = {
     ("GET", "/"): (first, {}),
     ("POST", "/"): (second, {}),
-    ("HEAD", "/"): (first, {}),  # HEAD is answered wherever GET is
+    ("HEAD", "/"): (first, {}),  # HEAD has the handler of GET
     ("GET", "/v1/x"): (first, {"rest": "x"}),
     ("GET", "/v1/x/y"): (first, {"rest": "x/y"}),
     ("HEAD", "/v1/你"): (first, {"rest": "你"}),
     ("GET", "/v1/models"): (first, {"rest": "models"}),
     ("GET", "/v1/models/"): (first, {"rest": "models/"}),
     ("GET", "/v1/models/a"): (second, {"id": "a"}),  # the longest prefix wins
-    ("POST", "/v1/chat"): (second, {}),  # and an exact path before any prefix
+    ("POST", "/v1/chat"): (second, {}),  # an exact path wins over any prefix
 }
 
 
@@ -79,7 +79,7 @@ OWN_OPTIONS = Routes(
 
 @pytest.mark.parametrize(("path", "params"), [("/", {}), ("/v1/a", {"id": "a"})])
 def test_a_handler_for_options(path: str, params: dict[str, str]) -> None:
-    """A handler of the table's own comes before the answer that every path has."""
+    """A handler of the table is used in place of the usual answer."""
     assert OWN_OPTIONS.find("OPTIONS", path) == (second, params)
     refused, _ = OWN_OPTIONS.find("PUT", path)
     assert isinstance(refused, Reply)
@@ -87,7 +87,7 @@ def test_a_handler_for_options(path: str, params: dict[str, str]) -> None:
 
 
 def test_options_of_the_whole_server() -> None:
-    """`OPTIONS *` is no path, and no handler's."""
+    """`*` is not a path, so `OPTIONS *` has no handler."""
     reply, _ = OWN_OPTIONS.find("OPTIONS", "*")
     assert isinstance(reply, Reply)
     assert (reply.status, reply.headers) == (204, (("Allow", "GET, HEAD, OPTIONS"),))

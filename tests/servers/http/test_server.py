@@ -1,4 +1,4 @@
-"""A server's life: its sockets, how many clients it takes, and three ways to stop."""
+"""A server: its sockets, its limit of connections, and three ways to stop."""
 
 import errno
 import logging
@@ -51,7 +51,7 @@ def test_one_address() -> None:
 
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no ::1")
 def test_an_ipv6_address_is_not_an_ipv4_address_too() -> None:
-    """Else `::` would take the port of 127.0.0.1, on some systems and not on others."""
+    """Otherwise `::` would take the port of 127.0.0.1 on some systems."""
     (sock,) = listen("::", 0)
     with socket.create_server(("127.0.0.1", sock.getsockname()[1])):
         pass
@@ -69,7 +69,7 @@ def test_busy_port(host: str) -> None:
 
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no ::1")
 def test_port_busy_on_one_loopback() -> None:
-    """Half a server would answer some clients and not others. The other half is closed."""
+    """A server on one address would miss the clients of the other, so its socket is closed."""
     files = open_files()
     with socket.create_server(("::1", 0), family=socket.AF_INET6) as other:
         port = other.getsockname()[1]
@@ -78,13 +78,13 @@ def test_port_busy_on_one_loopback() -> None:
     assert open_files() == files
 
 
-def test_port_just_left_is_free() -> None:
-    """A server that is started again need not wait for the connections of the last one."""
+def test_a_port_can_be_used_again_at_once() -> None:
+    """A restarted server does not wait for the connections of the last one."""
     (sock,) = listen("127.0.0.1", 0)
     port = sock.getsockname()[1]
     with socket.create_connection(("127.0.0.1", port)):
         accepted = sock.accept()[0]
-        accepted.close()  # first: this side keeps the port in TIME_WAIT
+        accepted.close()  # first, so that this side has the port in TIME_WAIT
     sock.close()
     (sock,) = listen("127.0.0.1", port)
     sock.close()
@@ -116,14 +116,14 @@ FULL = refusal(503, "This server has its 2 connections. Try again later.")
 
 
 async def test_connection_limit() -> None:
-    """One more is told so (RFC 9110 §15.6.4) and closed; when one leaves, there is room."""
+    """One more gets a 503 (RFC 9110 §15.6.4). When one disconnects, the next is served."""
     async with running(ROUTES, max_connections=2) as server:
         clients = [await server.connect() for _ in range(2)]
         await until(lambda: server.server.connection_count == 2)
         assert await server.ask(b"") == FULL
         assert await server.ask(b"") == FULL
         assert server.server.connection_count == 2
-        for client in clients:  # those inside do not notice
+        for client in clients:  # those that are connected do not notice
             await client.send_all(get())
             assert await receive_until(client, b"hello\n") == text(b"hello\n")
         clients[0].close()
@@ -131,9 +131,9 @@ async def test_connection_limit() -> None:
         assert await server.ask(get("/", "Connection: close")) == text(b"hello\n", CLOSE)
 
 
-async def test_turned_away_with_a_goodbye() -> None:
-    """The client has sent its request already: a close that leaves it unread is an RST, and an
-    RST may overtake the 503."""
+async def test_a_refused_client_can_read_its_503() -> None:
+    """The client has sent its request already. A close that leaves it unread sends an RST, which
+    may overtake the 503."""
     async with running(ROUTES, max_connections=0) as server:
         sock = socket.create_connection(("127.0.0.1", server.port))
         sock.sendall(get())  # before the server has accepted
@@ -141,9 +141,9 @@ async def test_turned_away_with_a_goodbye() -> None:
         assert (await receive_all(client)).startswith(b"HTTP/1.1 503 ")
 
 
-async def test_few_are_turned_away_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A goodbye is waited for; a crowd that does not say its own is closed without a word."""
-    monkeypatch.setattr("servers.http.server.MAX_TURNING_AWAY", 2)
+async def test_few_clients_are_refused_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few get a 503 and a final wait. While they do not close, others are closed at once."""
+    monkeypatch.setattr("servers.http.server.MAX_REFUSALS", 2)
     async with running(ROUTES, max_connections=0) as server:
         waiting = [await server.connect() for _ in range(2)]
         for client in waiting:
@@ -151,14 +151,14 @@ async def test_few_are_turned_away_at_a_time(monkeypatch: pytest.MonkeyPatch) ->
         assert await server.ask(b"") == b""
         for client in waiting:
             client.close()
-        # As soon as the server has seen them go, there is room for a word again.
+        # When the server has seen them disconnect, others get a 503 again.
         with trio.fail_after(SAFETY):
             while not await server.ask(b""):
                 pass
 
 
 class Talk:
-    """A stream that ends when the test says so."""
+    """A stream that the test ends."""
 
     def __init__(self) -> None:
         self.begun = trio.Event()
@@ -206,8 +206,8 @@ async def test_stop_without_clients() -> None:
 
 
 @pytest.mark.parametrize("how", ["abort", "grace time over"])
-async def test_cut(how: str, caplog: pytest.LogCaptureFixture) -> None:
-    """What still runs is cut off: no last chunk, so that no client takes it for whole."""
+async def test_running_replies_are_truncated(how: str, caplog: pytest.LogCaptureFixture) -> None:
+    """They get no last chunk, so that no client takes them for complete."""
     talk = Talk()
     async with running(Routes({"GET /": talk.handler}), grace_seconds=0.05) as server:
         client = await server.connect()
@@ -224,8 +224,8 @@ async def test_cut(how: str, caplog: pytest.LogCaptureFixture) -> None:
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
-async def test_stop_loses_no_request_that_is_on_its_way() -> None:
-    """Of a client that has connected and is not accepted yet, and on an idle connection."""
+async def test_stop_loses_no_request_in_transit() -> None:
+    """Neither that of a client that is not accepted yet, nor one on an idle connection."""
     async with running(Routes({"GET /": replying(Reply("hello"))})) as server:
         idle = await server.connect()
         await idle.send_all(get("/"))
@@ -240,7 +240,7 @@ async def test_stop_loses_no_request_that_is_on_its_way() -> None:
 
 
 async def test_abort_after_stop() -> None:
-    """The second Ctrl-C: the grace time is over at once."""
+    """The second Ctrl-C: it ends the grace time at once."""
     talk = Talk()
     async with running(Routes({"GET /": talk.handler}), grace_seconds=3600) as server:
         client = await server.connect()
@@ -252,7 +252,7 @@ async def test_abort_after_stop() -> None:
             assert (await receive_all(client)).endswith(b"begun\r\n")
 
 
-async def test_clocks_run_on_real_sockets() -> None:
+async def test_timeouts_on_real_sockets() -> None:
     """An idle client is closed, within a tick."""
     async with running(ROUTES, Limits(idle_seconds=0.01)) as server:
         client = await server.connect()
@@ -260,10 +260,10 @@ async def test_clocks_run_on_real_sockets() -> None:
             assert await client.receive_some() == b""
 
 
-async def test_bug_in_a_connection_stops_nobody(
+async def test_a_bug_in_a_connection_stops_no_other(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is logged as one; the server serves the next client."""
+    """It is logged as a bug, and the server serves the next client."""
 
     def broken(head: object) -> None:
         raise AssertionError("a bug")
@@ -279,11 +279,11 @@ async def test_bug_in_a_connection_stops_nobody(
 
 
 class Listener(socket.socket):
-    """A listening socket whose first `accept` calls go wrong.
+    """A listening socket whose first `accept` calls fail.
 
     Attributes:
-        errors: what they raise.
-        gone: how many accepted clients have gone already, as macOS shows it.
+        errors: the errors that they raise.
+        gone: number of accepted clients that have disconnected already, as on macOS.
     """
 
     def __init__(self, errors: Sequence[int] = (), gone: int = 0) -> None:
@@ -336,9 +336,9 @@ async def is_served(port: int) -> bool:
 
 
 async def test_out_of_files(caplog: pytest.LogCaptureFixture) -> None:
-    """EMFILE and its like: told, waited for, and the client that had to wait is served.
+    """EMFILE and similar errors are logged. Some time later the waiting client is served.
 
-    A client that left before it was accepted is no news.
+    A client that disconnected before it was accepted is not logged.
     """
     listener = Listener([errno.EMFILE, errno.ECONNABORTED, errno.ENOBUFS])
     async with serving_on(listener) as port:
@@ -349,8 +349,8 @@ async def test_out_of_files(caplog: pytest.LogCaptureFixture) -> None:
     ]
 
 
-async def test_client_that_is_gone_when_it_is_accepted() -> None:
-    """macOS: setsockopt of such a socket is EINVAL. The next client is served."""
+async def test_a_client_that_disconnected_before_it_was_accepted() -> None:
+    """macOS: setsockopt fails with EINVAL on its socket. The next client is served."""
     async with serving_on(Listener(gone=1)) as port:
         (await connect("127.0.0.1", port)).close()
         assert await is_served(port)

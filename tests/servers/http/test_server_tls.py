@@ -1,4 +1,4 @@
-"""A server behind TLS: the same bytes in the pipe, and a handshake that strangers may fail."""
+"""A server with TLS: the same bytes, encrypted, and handshakes that may fail."""
 
 import logging
 
@@ -50,7 +50,7 @@ async def connected(server: Running) -> TLSStream:
 
 
 @pytest.mark.parametrize("path", ["/", "/three", "/cut", "/megabyte"])
-async def test_the_same_bytes_and_a_goodbye(path: str) -> None:
+async def test_the_same_bytes_and_close_notify(path: str) -> None:
     async with running(ROUTES) as plain, running(ROUTES, tls=server_context()) as server:
         stream = await connected(server)
         await stream.send_all(get(path, "Connection: close"))
@@ -76,7 +76,7 @@ STRANGERS = {
 
 
 @pytest.mark.parametrize("name", STRANGERS)
-async def test_a_stranger_is_let_go(name: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_client_without_tls_is_closed(name: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "servers")
     async with running(ROUTES, tls=server_context()) as server:
         client = await server.connect()
@@ -91,13 +91,13 @@ async def test_a_stranger_is_let_go(name: str, caplog: pytest.LogCaptureFixture)
     assert [record for record in caplog.records if record.exc_info] == []
 
 
-async def test_a_silent_stranger_has_as_long_as_a_head() -> None:
+async def test_a_handshake_has_as_long_as_a_head() -> None:
     async with running(ROUTES, Limits(head_seconds=0.01), tls=server_context()) as server:
         client = await server.connect()
         assert await receive_all(client) == b""
 
 
-async def test_nothing_is_left_of_handshakes_under_way() -> None:
+async def test_nothing_is_left_of_unfinished_handshakes() -> None:
     files = open_files()
     async with running(ROUTES, tls=server_context()) as server:
         for _ in range(3):
@@ -107,13 +107,13 @@ async def test_nothing_is_left_of_handshakes_under_way() -> None:
 
 
 async def test_one_too_many_is_closed() -> None:
-    """A 503 without TLS would be no answer."""
+    """A TLS client could not read a 503 without TLS."""
     async with running(ROUTES, max_connections=1, tls=server_context()) as server:
         await connected(server)
         assert await receive_all(await server.connect()) == b""
 
 
-async def test_a_client_that_leaves_ends_its_stream() -> None:
+async def test_a_disconnect_ends_the_stream() -> None:
     closed = trio.Event()
 
     async def endless() -> Pieces:

@@ -1,4 +1,4 @@
-"""A reply that streams: which bytes leave in which write, and who is told when it goes wrong."""
+"""Streaming replies: the bytes of each write, and what the two sides learn of an error."""
 
 from collections.abc import Callable
 
@@ -59,15 +59,15 @@ async def long_piece() -> Pieces:
 
 
 WRITES = {
-    "one write a piece, the size in bytes": (
+    "one write per piece, the size in bytes": (
         one_two,
         [b"3\r\none\r\n", "3\r\n二\r\n".encode(), b"0\r\n\r\n"],
     ),
-    "`Last` leaves in one write with the last chunk": (
+    "`Last` is sent in one write with the last chunk": (
         one_and_last,
         [b"3\r\none\r\n", b"4\r\nlast\r\n0\r\n\r\n"],
     ),
-    "an empty piece is no chunk, for that would end the body": (
+    "an empty piece is not a chunk, because that would end the body": (
         empty_pieces,
         [b"3\r\none\r\n", b"0\r\n\r\n"],
     ),
@@ -96,7 +96,7 @@ async def test_writes_to_http_1_0() -> None:
 
 
 async def test_event_stream_head() -> None:
-    """No cache, no compression, no buffering proxy, and the type browsers insist on."""
+    """No cache, no compression, no buffering in proxies, and the type that browsers need."""
 
     async def events(request: Request) -> StreamingReply:
         return EventStream(one_two(), headers=(("X-Own", "1"),))
@@ -126,7 +126,7 @@ async def test_status_and_type() -> None:
         assert memory.server.writes[0] == expected
 
 
-async def test_head_leaves_before_the_first_piece() -> None:
+async def test_the_head_is_sent_before_the_first_piece() -> None:
     """The client knows at once that an answer comes, however long the model thinks."""
 
     async def silent() -> Pieces:
@@ -139,7 +139,7 @@ async def test_head_leaves_before_the_first_piece() -> None:
 
 
 class Broken:
-    """A generator that raises after one piece, and knows that it was closed."""
+    """A generator that raises after one piece, and records that it was closed."""
 
     def __init__(self) -> None:
         self.closed = False
@@ -155,10 +155,10 @@ class Broken:
 async def test_generator_that_raises(
     caplog: pytest.LogCaptureFixture, autojump_clock: MockClock
 ) -> None:
-    """Cut off without the last chunk: no client may take it for whole (RFC 9112 §8).
+    """It is truncated, without the last chunk, so no client takes it for complete (RFC 9112 §8).
 
-    The client is given 0.3 seconds to leave first, for a browser would throw away what it has
-    not shown yet. No other request is answered.
+    The client has 0.3 seconds to close first, because a browser would drop what it has not shown
+    yet. No other request is answered.
     """
     broken = Broken()
     async with connected(Routes({"GET /": streaming(broken.pieces)})) as memory:
@@ -171,7 +171,7 @@ async def test_generator_that_raises(
 
 
 async def test_generator_that_raises_in_http_1_0(autojump_clock: MockClock) -> None:
-    """Where the close ends the body, a FIN says that it is whole: only an RST says that it is not
+    """If the close ends the body, a FIN says that it is complete; only an RST says that it is not
     (rule 3 of connection.py; RFC 9112 §8)."""
     async with connected(Routes({"GET /": streaming(Broken().pieces)})) as memory:
         await memory.client.send_all(b"GET / HTTP/1.0\r\n\r\n")
@@ -181,8 +181,8 @@ async def test_generator_that_raises_in_http_1_0(autojump_clock: MockClock) -> N
             await memory.client.receive_some()
 
 
-async def test_generator_that_raises_to_a_client_that_leaves(autojump_clock: MockClock) -> None:
-    """Its goodbye is not waited for longer than it takes."""
+async def test_generator_that_raises_to_a_client_that_closes(autojump_clock: MockClock) -> None:
+    """The final wait ends when the client closes."""
     async with connected(Routes({"GET /": streaming(Broken().pieces)})) as memory:
         await memory.client.send_all(get())
         await receive_until(memory.client, b"one\r\n")
@@ -191,8 +191,8 @@ async def test_generator_that_raises_to_a_client_that_leaves(autojump_clock: Moc
         assert trio.current_time() == 0
 
 
-async def test_wrong_piece_cuts_off(caplog: pytest.LogCaptureFixture) -> None:
-    """A generator that yields text, not bytes: an error of the handler like any other."""
+async def test_a_wrong_piece_truncates_the_reply(caplog: pytest.LogCaptureFixture) -> None:
+    """A generator that yields text, not bytes, is an error like any other."""
 
     async def pieces() -> Pieces:
         yield b"one"
@@ -206,7 +206,7 @@ async def test_wrong_piece_cuts_off(caplog: pytest.LogCaptureFixture) -> None:
 
 
 class Endless:
-    """Pieces for ever, each when the test says `go`."""
+    """Endless pieces, each when the test sets `go`."""
 
     def __init__(self, piece: bytes = b"more") -> None:
         self.piece = piece
@@ -223,8 +223,8 @@ class Endless:
             self.closed.set()
 
 
-async def test_client_leaves_between_two_pieces(caplog: pytest.LogCaptureFixture) -> None:
-    """The next write tells, and the generator's `finally` runs at once. No error: they do."""
+async def test_client_disconnects_between_two_pieces(caplog: pytest.LogCaptureFixture) -> None:
+    """The next write notices, and the generator's `finally` runs at once. This is not an error."""
     caplog.set_level("INFO", "servers")
     endless = Endless()
     async with connected(Routes({"GET /": streaming(endless.pieces)})) as memory:
@@ -242,8 +242,8 @@ async def test_client_leaves_between_two_pieces(caplog: pytest.LogCaptureFixture
     assert record.getMessage() == "200 GET / 0 pieces, 0 bytes, the client disconnected"
 
 
-async def test_client_leaves_while_a_piece_waits() -> None:
-    """A writer that waits for a slow reader is woken by its RST."""
+async def test_client_disconnects_while_a_piece_waits() -> None:
+    """The reader's RST wakes a writer that waits for it."""
     endless = Endless(b"x" * 1000)
     async with connected(Routes({"GET /": streaming(endless.pieces)}), size=300) as memory:
         await memory.client.send_all(get())
@@ -255,9 +255,9 @@ async def test_client_leaves_while_a_piece_waits() -> None:
         assert endless.closed.is_set()
 
 
-@pytest.mark.parametrize("how", ["client_has_left", "abort"])
+@pytest.mark.parametrize("how", ["client_disconnected", "abort"])
 async def test_silent_generator_is_closed_where_it_stands(how: str) -> None:
-    """What the watch calls when the kernel knows, and a server that stops at once."""
+    """By the watch, when the kernel reports a disconnect; and by a server that is aborted."""
     endless = Endless()
     async with connected(Routes({"GET /": streaming(endless.pieces)})) as memory:
         await memory.client.send_all(get())
@@ -269,8 +269,8 @@ async def test_silent_generator_is_closed_where_it_stands(how: str) -> None:
         assert memory.server.closed
 
 
-async def test_fin_is_half_a_goodbye() -> None:
-    """`printf … | nc` says FIN and reads on: the reply goes on, and then both close."""
+async def test_fin_is_a_half_close() -> None:
+    """`printf … | nc` sends FIN and still reads: the reply goes on, and then both close."""
     endless = Endless()
     async with connected(Routes({"GET /": streaming(endless.pieces)})) as memory:
         await memory.client.send_all(get())
@@ -285,7 +285,7 @@ async def test_fin_is_half_a_goodbye() -> None:
 
 
 async def test_back_pressure(autojump_clock: MockClock) -> None:
-    """The generator is asked for the next piece when the kernel has taken the one before."""
+    """The generator is asked for the next piece when the kernel has taken the last one."""
     endless = Endless(b"x" * 95)  # a chunk of 101 bytes
     async with connected(Routes({"GET /": streaming(endless.pieces)}), size=250) as memory:
         await memory.client.send_all(get())
@@ -296,14 +296,14 @@ async def test_back_pressure(autojump_clock: MockClock) -> None:
         assert endless.made == 3  # two fit, the third waits, no fourth is made
         await memory.client.receive_some(52)
         await trio.sleep(10)
-        assert endless.made == 3  # the third lacks one byte
+        assert endless.made == 3  # one byte of the third still waits
         await memory.client.receive_some(1)
         await trio.sleep(10)
         assert endless.made == 4
 
 
 async def test_finish_closes_an_idle_connection() -> None:
-    """A server that stops does not wait for a client that asks nothing."""
+    """A server that stops does not wait for a client that sends no request."""
     async with connected(Routes({"POST /": echo})) as memory:
         await wait_all_tasks_blocked()
         memory.connection.finish()
@@ -324,8 +324,8 @@ async def test_finish_lets_a_stream_end() -> None:
         assert await receive_all(memory.client) == HEAD + b"4\r\nmore\r\n" + b"0\r\n\r\n"
 
 
-async def test_finish_while_a_head_comes() -> None:
-    """A request that has begun is answered, and told that it is the last."""
+async def test_finish_while_a_head_is_received() -> None:
+    """A request that has begun is answered with `Connection: close`."""
     async with connected(Routes({"POST /": echo})) as memory:
         await memory.client.send_all(b"POST / HTTP/1.1\r\nHost: a\r\n")
         await wait_all_tasks_blocked()
@@ -335,8 +335,8 @@ async def test_finish_while_a_head_comes() -> None:
         assert received == head(200, TEXT, b"Content-Length: 2\r\n", CLOSE) + b"ok"
 
 
-async def test_events_stay_whole() -> None:
-    """A chunk each; what is in it is the handler's business."""
+async def test_each_event_is_one_chunk() -> None:
+    """The server does not look into the pieces of a handler."""
 
     async def events() -> Pieces:
         yield encode_event(ServerSentEvent(data="a\nb"))
@@ -356,8 +356,8 @@ async def test_events_stay_whole() -> None:
     [None, Reply("x", status=999), Reply("x", headers=(("X", "a\r\nb"),))],
     ids=["None", "status", "header"],
 )
-async def test_reply_that_cannot_be_written(reply: Reply) -> None:
-    """An error of the handler like any other: 500 (RFC 9110 §15.6.1), not silence."""
+async def test_a_reply_that_cannot_be_sent(reply: Reply) -> None:
+    """It is an error of the handler like any other: 500 (RFC 9110 §15.6.1), and not silence."""
 
     async def handler(request: Request) -> Reply:
         return reply
@@ -370,7 +370,7 @@ async def test_reply_that_cannot_be_written(reply: Reply) -> None:
 
 
 async def test_heartbeats_end_with_the_body(autojump_clock: MockClock) -> None:
-    """A generator may take its time to clean up: nothing may follow the last chunk."""
+    """A generator may take long to clean up. Nothing may follow the last chunk."""
 
     async def slow_to_clean_up() -> Pieces:
         try:

@@ -1,7 +1,7 @@
-"""Every wait has a limit, and silence has a heartbeat: hours of virtual time in no time.
+"""Every wait has a limit, and silence has a heartbeat, in virtual time.
 
-The watch looks at all clocks every TICK seconds, so a limit fires at most that late. trio's
-autojump clock starts at 0 and jumps whenever all tasks wait.
+The watch checks all timeouts every TICK seconds, so a timeout expires at most that late. trio's
+autojump clock starts at 0 and jumps ahead whenever all tasks wait.
 """
 
 import pytest
@@ -35,7 +35,7 @@ BEAT = b"d\r\n: keep-alive\n\r\n"
 
 
 async def drip(stream: MemoryStream, data: bytes, seconds: float) -> None:
-    """Send a byte every so many seconds, until the server has had enough."""
+    """Send a byte every so many seconds, until the server closes."""
     try:
         for byte in data:
             await stream.send_all(bytes([byte]))
@@ -50,7 +50,7 @@ async def closing_time(memory: Memory) -> tuple[bytes, float]:
 
 
 async def test_slow_head(autojump_clock: MockClock) -> None:
-    """A slowloris sends a byte now and then: the limit is on the whole head. 408, and close."""
+    """Slowloris (a head that is sent byte by byte) gets a 408: the whole head has a limit."""
     async with (
         connected(ROUTES, Limits(head_seconds=10)) as memory,
         trio.open_nursery() as nursery,
@@ -75,16 +75,16 @@ async def test_slow_body(autojump_clock: MockClock) -> None:
     """The limit is on the time between two reads: four seconds are fine, then it stops."""
     async with connected(ROUTES, Limits(body_seconds=5)) as memory:
         await memory.client.send_all(POST)
-        await drip(memory.client, b"x" * 9, 4)  # the last at 32
+        await drip(memory.client, b"x" * 9, 4)  # the last byte at 32 s
         received, time = await closing_time(memory)
-        assert not memory.server.closed  # it listens for our goodbye, so that no RST overtakes it
+        assert not memory.server.closed  # it waits for our FIN, so that no RST overtakes the 408
     assert received == TOO_SLOW_BODY
     assert 37 <= time <= 37 + TICK
 
 
 @pytest.mark.parametrize("begin", [b"", b"\r\n"], ids=["nothing", "an empty line"])
 async def test_idle(begin: bytes, autojump_clock: MockClock) -> None:
-    """Nobody has asked anything: the close says nothing either."""
+    """There was no request, so the server closes without a response."""
     async with connected(ROUTES, Limits(idle_seconds=20, head_seconds=5)) as memory:
         await memory.client.send_all(begin)
         received, time = await closing_time(memory)
@@ -93,7 +93,7 @@ async def test_idle(begin: bytes, autojump_clock: MockClock) -> None:
 
 
 async def test_idle_between_two_requests(autojump_clock: MockClock) -> None:
-    """The clock starts anew after each reply."""
+    """The timeout begins anew after each reply."""
     async with connected(ROUTES, Limits(idle_seconds=20)) as memory:
         for _ in range(3):
             await trio.sleep(15)
@@ -104,7 +104,7 @@ async def test_idle_between_two_requests(autojump_clock: MockClock) -> None:
 
 
 async def test_the_handler_has_all_time(autojump_clock: MockClock) -> None:
-    """A model may think as long as it likes: these limits are for what the client does."""
+    """These limits are for the client; a model may think as long as it likes."""
 
     async def think(request: Request) -> Reply:
         await trio.sleep(3600)
@@ -118,7 +118,7 @@ async def test_the_handler_has_all_time(autojump_clock: MockClock) -> None:
 
 
 class Counted:
-    """Pieces of `size` bytes for ever."""
+    """Endless pieces of `size` bytes."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -134,7 +134,7 @@ class Counted:
 
 @pytest.mark.parametrize("kind", [EventStream, None], ids=["events", "plain"])
 async def test_stall(kind: type[EventStream] | None, autojump_clock: MockClock) -> None:
-    """A reader that takes nothing for too long is dropped, and its generator closed."""
+    """A client that reads nothing for too long is closed, and its generator, too."""
     counted = Counted(100)
     handler = streaming(counted.pieces, kind) if kind else streaming(counted.pieces)
     async with connected(Routes({"GET /": handler}), Limits(stall_seconds=30), 1000) as memory:
@@ -144,8 +144,8 @@ async def test_stall(kind: type[EventStream] | None, autojump_clock: MockClock) 
     assert counted.closed
 
 
-async def test_silence_is_no_stall(autojump_clock: MockClock) -> None:
-    """The clock runs while a piece waits for its reader, not while the reader waits for a piece."""
+async def test_silence_is_not_a_stall(autojump_clock: MockClock) -> None:
+    """A reader can stall while a piece waits for it, not while it waits for a piece."""
 
     async def late() -> Pieces:
         await trio.sleep(1000)
@@ -172,7 +172,7 @@ async def test_slow_is_not_stalled(autojump_clock: MockClock) -> None:
 
 
 async def test_slow_within_one_piece_is_not_stalled(autojump_clock: MockClock) -> None:
-    """`stall_seconds`: how long a reader may take NOTHING. This one takes 100 bytes a second."""
+    """Only a client that reads NOTHING stalls. This one reads 100 bytes a second."""
     routes = Routes({"GET /": streaming(Counted(2000).pieces)})
     async with connected(routes, Limits(stall_seconds=5), 1000) as memory:
         await memory.client.send_all(get())
@@ -183,7 +183,7 @@ async def test_slow_within_one_piece_is_not_stalled(autojump_clock: MockClock) -
 
 
 async def test_stall_of_a_plain_reply(autojump_clock: MockClock) -> None:
-    """Every wait has a limit: also that for a reader of a reply with a length."""
+    """The wait for the reader of a reply with a length has the same limit."""
     routes = Routes({"GET /": replying(Reply(b"x" * 5000))})
     async with connected(routes, Limits(stall_seconds=5), 1000) as memory:
         await memory.client.send_all(get())
@@ -206,7 +206,7 @@ async def pauses() -> Pieces:
 async def test_heartbeat(autojump_clock: MockClock) -> None:
     """A comment in a chunk of its own after each `heartbeat_seconds` of silence, and ONE newline.
 
-    A piece starts the clock anew, so a stream that speaks often enough has no heartbeat.
+    Each piece resets the timeout, so a stream that is never silent for so long has no heartbeat.
     """
     routes = Routes({"GET /": streaming(pauses, EventStream)})
     async with connected(routes, Limits(heartbeat_seconds=2.5)) as memory:
@@ -226,7 +226,7 @@ async def test_heartbeat(autojump_clock: MockClock) -> None:
 
 
 async def test_no_heartbeat_after_the_end(autojump_clock: MockClock) -> None:
-    """Between two responses no byte may be sent: the client would take it for the next one."""
+    """Between two responses no byte may be sent: the client would take it for the next response."""
     routes = Routes({"GET /": streaming(pauses, EventStream)})
     limits = Limits(heartbeat_seconds=6.5, idle_seconds=60, stall_seconds=10)
     async with connected(routes, limits) as memory:
@@ -250,7 +250,7 @@ async def test_no_heartbeat_in_plain_text(autojump_clock: MockClock) -> None:
 
 
 async def test_heartbeat_in_http_1_0(autojump_clock: MockClock) -> None:
-    """No chunk around it, as around anything else."""
+    """It is not in a chunk, like all pieces in HTTP/1.0."""
     routes = Routes({"GET /": streaming(pauses, EventStream)})
     async with connected(routes, Limits(heartbeat_seconds=6)) as memory:
         await memory.client.send_all(b"GET / HTTP/1.0\r\n\r\n")
@@ -265,7 +265,7 @@ async def one_long_event() -> Pieces:
 
 
 async def test_no_heartbeat_inside_a_frame(autojump_clock: MockClock) -> None:
-    """While a piece waits for a slow reader there is no silence to fill."""
+    """While a piece waits for a slow reader, no heartbeat is due."""
     routes = Routes({"GET /": streaming(one_long_event, EventStream)})
     async with connected(routes, Limits(heartbeat_seconds=1.5), size=600) as memory:
         await memory.client.send_all(get())
@@ -283,7 +283,7 @@ async def short_then_silent() -> Pieces:
 
 
 async def test_heartbeat_that_does_not_fit(autojump_clock: MockClock) -> None:
-    """Its rest leaves before the next piece, and no second heartbeat begins inside it."""
+    """Its rest is sent before the next piece, and no second heartbeat begins inside it."""
     routes = Routes({"GET /": streaming(short_then_silent, EventStream)})
     async with connected(routes) as memory:  # how long is the head?
         await memory.client.send_all(get())
@@ -297,7 +297,7 @@ async def test_heartbeat_that_does_not_fit(autojump_clock: MockClock) -> None:
 
 
 async def test_heartbeat_goes_on_after_one_that_did_not_fit(autojump_clock: MockClock) -> None:
-    """The reader is back: what is left of the heartbeat leaves when the next is due."""
+    """The reader reads again: the rest of the heartbeat is sent when the next one is due."""
     routes = Routes({"GET /": streaming(short_then_silent, EventStream)})
     async with connected(routes) as memory:
         await memory.client.send_all(get())
@@ -316,7 +316,7 @@ async def test_heartbeat_goes_on_after_one_that_did_not_fit(autojump_clock: Mock
 
 
 async def test_empty_pieces_are_silence(autojump_clock: MockClock) -> None:
-    """A generator that yields b"" sends nothing: a proxy's timer runs, and so does ours."""
+    """A generator that yields b"" sends nothing, so it does not reset the timeouts."""
 
     async def empty() -> Pieces:
         for _ in range(10):
@@ -330,10 +330,10 @@ async def test_empty_pieces_are_silence(autojump_clock: MockClock) -> None:
         assert BEAT in await receive_all(memory.client)
 
 
-async def test_heartbeat_finds_out_who_has_left(autojump_clock: MockClock) -> None:
-    """A silent stream to a closed client: a heartbeat draws the RST, and that ends it.
+async def test_a_heartbeat_notices_a_disconnect(autojump_clock: MockClock) -> None:
+    """A silent stream to a closed client: an RST answers the heartbeat, and ends it.
 
-    Where the kernel tells (a socket under epoll) the first is enough; in memory it takes two.
+    If the kernel reports it (epoll), the first heartbeat is enough; in memory it takes two.
     """
     closed = trio.Event()
 
@@ -355,7 +355,7 @@ async def test_heartbeat_finds_out_who_has_left(autojump_clock: MockClock) -> No
 
 
 async def test_stall_of_an_error_reply(autojump_clock: MockClock) -> None:
-    """Half of a 400 has left and nobody takes the rest: no 408 is put behind it."""
+    """Half of a 400 is sent and nobody reads the rest: no 408 follows it."""
     async with connected(Routes({}), Limits(stall_seconds=5), 100) as memory:
         await memory.client.send_all(b"GET / HTTP/3.0\r\n\r\n")
         with trio.fail_after(3600):

@@ -1,4 +1,4 @@
-"""No client keeps the others waiting: a task does little between two of its checkpoints."""
+"""No client makes the others wait long: a task does little between two checkpoints."""
 
 import pytest
 import trio
@@ -31,8 +31,8 @@ def counting(turns: Turns) -> Handler:
 
 
 @pytest.mark.parametrize("request_", PIPELINED.values(), ids=PIPELINED)
-async def test_pipelined_requests_are_served_one_a_turn(request_: bytes) -> None:
-    """Whole in one read, as pipelines come: without a checkpoint for each nothing would wait."""
+async def test_pipelined_requests_take_one_turn_each(request_: bytes) -> None:
+    """A pipeline comes in one read, so nothing would wait without a checkpoint for each request."""
     with counted_turns() as turns:
         handler = counting(turns)
         async with connected(Routes({"GET /": handler, "POST /": handler}), size=1 << 20) as memory:
@@ -46,7 +46,7 @@ async def test_pipelined_requests_are_served_one_a_turn(request_: bytes) -> None
 async def test_requests_that_no_handler_answers_take_one_turn_each(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """404, 405 and OPTIONS are the table's own."""
+    """The table of routes answers 404, 405 and OPTIONS by itself."""
     with counted_turns() as turns:
         routes = Routes({})
         find = routes.find

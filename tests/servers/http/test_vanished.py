@@ -1,9 +1,9 @@
-"""Clients that vanish without FIN or RST: freed within the stall time, and nothing is left of them.
+"""Clients that vanish without FIN or RST are closed within the stall time, and nothing is left.
 
-    under way                 what finds it out
+    the connection has        the server notices by
     -----------------------   -----------------------------------------------------
-    a token in flight         TCP_USER_TIMEOUT: nobody acknowledges it
-    a silent stream           keep-alive: nobody answers the probe
+    a token in flight         TCP_USER_TIMEOUT: the token is not acknowledged
+    a silent stream           keep-alive: the probe is not answered
     an upload, an idle client the same
     a full socket             the server's own `stall_seconds`, or TCP_USER_TIMEOUT
 
@@ -30,11 +30,11 @@ HALF_A_BODY = b"POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n
 
 
 class Site:
-    """What the clients ask for.
+    """The handlers that the clients use.
 
     Attributes:
         go: when it is set, each stream of tokens sends one more.
-        open: streams that have begun and not ended.
+        open: number of streams that have begun and not ended.
     """
 
     def __init__(self) -> None:
@@ -91,8 +91,8 @@ async def ask(server: Running, request: bytes, is_answered: bool = True) -> Sock
 
 
 @needs_vanishing
-async def test_all_that_vanish_at_once() -> None:
-    """And a client that is still there, and as silent, is kept."""
+async def test_many_vanish_at_once() -> None:
+    """A client that is as silent but still connected is kept."""
     site = Site()
     async with running(site.routes(), limits=LIMITS) as server:
         there = await ask(server, get("/tokens"))
@@ -120,7 +120,7 @@ async def test_all_that_vanish_at_once() -> None:
 
 @needs_vanishing
 async def test_one_that_vanishes_in_silence() -> None:
-    """Nothing is in flight and nothing will be: only a probe of the kernel finds it out."""
+    """Nothing is in flight and nothing will be sent: only a keep-alive probe notices."""
     site = Site()
     async with running(site.routes(), limits=LIMITS) as server:
         client = await ask(server, get("/tokens"))

@@ -170,7 +170,7 @@ async def test_a_client_that_leaves_before_its_first_byte(autojump_clock: MockCl
         await first.client.send_all(post())
         await trio.testing.wait_all_tasks_blocked()
         assert engine.admission.held == 1
-        first.connection.client_has_left()
+        first.connection.client_disconnected()
         await first.done.wait()
     assert engine.admission.held == 0
     assert counts(engine) == {("POST /v1/chat/completions", "cancelled"): 1}

@@ -354,7 +354,7 @@ async def test_a_client_that_leaves_a_held_connection(name: str, autojump_clock:
         await memory.client.send_all(get())
         await trio.sleep(2.5)
         assert engine.running == (0 if name == "hang" else 1)
-        memory.connection.client_has_left()
+        memory.connection.client_disconnected()
         await memory.done.wait()
         assert engine.running == engine.waiting == 0
 

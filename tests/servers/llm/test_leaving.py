@@ -66,7 +66,7 @@ async def test_how_an_answer_with_a_fault_to_come_ended() -> None:
     """The fault stands between the answer and its connection, which knows why it ended."""
     asked = post(**LONG).replace(b"Host: a\r\n", b"Host: a\r\nX-Fault: rst@5\r\n")
     for leave, reason in (
-        ("client_has_left", "the client disconnected"),
+        ("client_disconnected", "the client disconnected"),
         ("abort", "the server stopped"),
     ):
         engine = Engine()
@@ -86,7 +86,7 @@ async def test_a_client_that_leaves_an_answer_in_one_piece() -> None:
         await memory.client.send_all(post(model="lorem"))
         await trio.testing.wait_all_tasks_blocked()
         assert engine.running == 1
-        memory.connection.client_has_left()
+        memory.connection.client_disconnected()
         await memory.done.wait()
     assert requests_ended(engine) == {"cancelled": 1}
     assert engine.metrics.cancelled == 1

@@ -118,10 +118,10 @@ async def behind(
 
 @asynccontextmanager
 async def proxied(
-    port: int, clocks: Clocks | None = None, *, fin_is_leaving: bool = True
+    port: int, clocks: Clocks | None = None, *, fin_is_disconnect: bool = True
 ) -> AsyncIterator[Running]:
     """The proxy before an API on this port."""
     upstream = Upstream(f"http://127.0.0.1:{port}/v1", Secret(KEY), None, clocks or Clocks())
-    limits = Limits(fin_is_leaving=fin_is_leaving, heartbeat_seconds=3600)
+    limits = Limits(fin_is_disconnect=fin_is_disconnect, heartbeat_seconds=3600)
     async with running(routes(upstream), limits) as proxy:
         yield proxy

@@ -4,7 +4,7 @@ async with between() as proxy:
     await proxy.client.send_all(post())            the client's end
     api = await proxy.connected()                  the API's end of the connection to it
     await api.send_all(EVENTS)
-    proxy.connection.client_has_left()             what the kernel would tell the server
+    proxy.connection.client_disconnected()             what the kernel would tell the server
     await proxy.api_sees_the_end()                 and in no time the API knows
 """
 

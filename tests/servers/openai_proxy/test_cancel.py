@@ -43,7 +43,7 @@ class LeaveAt(trio.abc.Instrument):
         if task.name.endswith(".connected.<locals>.serve"):
             self.awaits += 1
             if self.awaits == self._number:
-                self._connection.client_has_left()
+                self._connection.client_disconnected()
 
 
 # ---- What the API behind does

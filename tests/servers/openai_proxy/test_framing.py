@@ -80,7 +80,7 @@ HIDING = {
 @pytest.mark.parametrize(("request_", "body"), HIDING.values(), ids=HIDING)
 async def test_one_request_goes_on(request_: bytes, body: bytes) -> None:
     """Byte for byte the same request, however its body was framed, and nothing behind it."""
-    async with behind(OK) as api, proxied(api.port, fin_is_leaving=False) as proxy:
+    async with behind(OK) as api, proxied(api.port, fin_is_disconnect=False) as proxy:
         client = await proxy.connect()
         await client.send_all(request_)
         await client.send_eof()

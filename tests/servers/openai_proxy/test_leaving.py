@@ -39,7 +39,7 @@ async def test_at_connect(autojump_clock: MockClock) -> None:
         await proxy.client.send_all(post())
         await wait_all_tasks_blocked()
         knew = trio.current_time()
-        proxy.connection.client_has_left()
+        proxy.connection.client_disconnected()
         await proxy.done.wait()
     assert cancelled[0] - knew < WITHIN
 
@@ -49,7 +49,7 @@ async def test_in_the_tls_handshake(autojump_clock: MockClock) -> None:
         await proxy.client.send_all(post())
         api = await proxy.connected()
         assert (await api.receive_some())[:1] == b"\x16"
-        proxy.connection.client_has_left()
+        proxy.connection.client_disconnected()
         await proxy.api_sees_the_end(api)
 
 
@@ -79,7 +79,7 @@ async def test_at_any_stage(pieces: list[bytes], autojump_clock: MockClock) -> N
     async with between() as proxy:
         await sent_so_far(proxy, *pieces)
         api = await proxy.connected()
-        proxy.connection.client_has_left()
+        proxy.connection.client_disconnected()
         await proxy.api_sees_the_end(api)
 
 
@@ -91,7 +91,7 @@ async def test_inside_tls(ca_file: str, autojump_clock: MockClock) -> None:
         await receive_until(api, BODY)
         await api.send_all(EVENTS + EVENT)
         await wait_all_tasks_blocked()
-        proxy.connection.client_has_left()
+        proxy.connection.client_disconnected()
         await proxy.api_sees_the_end(api)
         assert not api.truncated  # close_notify: we have left, nobody has cut us off
 
@@ -106,7 +106,7 @@ async def test_in_a_stalled_write(autojump_clock: MockClock) -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(broken_off, api, BIG * 10)
             await wait_all_tasks_blocked()
-            proxy.connection.client_has_left()
+            proxy.connection.client_disconnected()
             await proxy.api_sees_the_end(api)
 
 
@@ -150,7 +150,7 @@ async def test_what_the_log_says(
         await trio.sleep(2)
         await api.send_all(EVENT)
         await wait_all_tasks_blocked()
-        proxy.connection.client_has_left()
+        proxy.connection.client_disconnected()
         await proxy.api_sees_the_end(api)
     assert (
         "200 gpt-4o-mini ttft 0 ms gap p50 2000 ms client gone after 2 events, "
@@ -159,7 +159,7 @@ async def test_what_the_log_says(
     caplog.clear()
     async with between() as proxy:
         await sent_so_far(proxy)
-        proxy.connection.client_has_left()
+        proxy.connection.client_disconnected()
         await proxy.done.wait()
     (line,) = [line for line in caplog.messages if "gpt-4o-mini" in line]
     assert re.fullmatch(

@@ -257,7 +257,7 @@ async def test_a_client_that_leaves_takes_the_api_along(how: str, when: str) -> 
 
 async def test_a_half_closed_client_may_read_on_where_that_is_wanted() -> None:
     sent = [EVENTS, chunked(b"data: [DONE]\n\n") + END]
-    async with behind(*sent, held=True) as api, proxied(api.port, fin_is_leaving=False) as proxy:
+    async with behind(*sent, held=True) as api, proxied(api.port, fin_is_disconnect=False) as proxy:
         client = await proxy.connect()
         await client.send_all(post())
         await client.send_eof()
