@@ -117,7 +117,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         type=fault_rate,
         action="append",
         default=[],
-        metavar="NAME[@PLACE][=RATE]",
+        metavar="NAME[@POSITION][=RATE]",
         help="break a part of all answers: rst@5=0.1 a tenth; once for each (see GET /faults)",
     )
     add(
