@@ -367,6 +367,6 @@ async def test_other_routes_of_the_api(method: bytes) -> None:
     status, error = error_of(reply)
     assert (status, error["code"]) == (404, "unknown_url")
     assert error["message"] == (
-        "There is nothing at /v1/embeddings. There are: POST /v1/chat/completions, "
+        "There is no route /v1/embeddings. There are: POST /v1/chat/completions, "
         "POST /v1/responses, GET /v1/models, GET /v1/models/{id}"
     )

@@ -7,7 +7,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from servers.llm.engine import LARGE, SLOT, STEP, TURN, Engine, Sequence
+from servers.llm.engine import LARGE, SLOT, STEP, TURN, Engine, TokenSequence
 
 Written = list[tuple[float, bytes]]
 
@@ -16,19 +16,21 @@ def numbers(count: int) -> Iterator[bytes]:
     yield from (b"%d" % number for number in range(count))
 
 
-def sequence(written: Written, count: int = 3, gap: float = 0.5, prefill: float = 1.0) -> Sequence:
+def sequence(
+    written: Written, count: int = 3, gap: float = 0.5, prefill: float = 1.0
+) -> TokenSequence:
     def write(piece: bytes, now: float) -> bool:
         written.append((trio.current_time(), piece))
         return True
 
-    return Sequence(numbers(count), repeat(gap), prefill, write)
+    return TokenSequence(numbers(count), repeat(gap), prefill, write)
 
 
 async def never() -> None:
     raise AssertionError("nobody was slow")
 
 
-async def drive_all(engine: Engine, sequences: list[Sequence]) -> None:
+async def drive_all(engine: Engine, sequences: list[TokenSequence]) -> None:
     async with trio.open_nursery() as running:
         running.start_soon(engine.run)
         async with trio.open_nursery() as nursery:
@@ -139,7 +141,7 @@ async def test_a_slow_reader_pauses_its_own_sequence_only(autojump_clock: MockCl
         running.start_soon(engine.run)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(engine.drive, sequence(fast), never)
-            paused = Sequence(numbers(3), repeat(0.5), 1.0, write)
+            paused = TokenSequence(numbers(3), repeat(0.5), 1.0, write)
             nursery.start_soon(engine.drive, paused, flush)
         running.cancel_scope.cancel()
     assert [time for time, _ in fast] == [1.0, 1.5, 2.0]
@@ -157,7 +159,7 @@ async def test_a_sequence_that_fails_fails_alone(autojump_clock: MockClock) -> N
 
     async def expect_error() -> None:
         with pytest.raises(trio.BrokenResourceError):
-            await engine.drive(Sequence(numbers(3), repeat(0.5), 1.0, broken), never)
+            await engine.drive(TokenSequence(numbers(3), repeat(0.5), 1.0, broken), never)
 
     async with trio.open_nursery() as running:
         running.start_soon(engine.run)
@@ -224,7 +226,7 @@ async def test_a_late_engine_lets_others_run(autojump_clock: MockClock) -> None:
     async with trio.open_nursery() as running:
         async with trio.open_nursery() as nursery:
             for _ in range(5 * TURN // STEP):
-                each = Sequence(numbers(1), repeat(0.0), SLOT, write)
+                each = TokenSequence(numbers(1), repeat(0.0), SLOT, write)
                 nursery.start_soon(engine.drive, each, never)
             await trio.sleep(1)  # nobody steps them meanwhile
             running.start_soon(engine.run)
@@ -253,7 +255,7 @@ async def test_gaps_that_vary(autojump_clock: MockClock) -> None:
         return True
 
     gaps = iter([0.25, 1.0, 0.5])
-    await drive_all(Engine(), [Sequence(numbers(3), gaps, 0.5, write)])
+    await drive_all(Engine(), [TokenSequence(numbers(3), gaps, 0.5, write)])
     assert [time for time, _ in written] == [0.5, 0.75, 1.75]
 
 
@@ -266,7 +268,7 @@ async def test_tokens_are_made_one_at_a_time(autojump_clock: MockClock) -> None:
             made.append(trio.current_time())
             yield b"x"
 
-    sequence = Sequence(tokens(), repeat(1.0), 1.0, lambda piece, now: True)
+    sequence = TokenSequence(tokens(), repeat(1.0), 1.0, lambda piece, now: True)
     engine = Engine()
     async with trio.open_nursery() as running:
         running.start_soon(engine.run)
@@ -288,7 +290,7 @@ async def test_a_late_engine_catches_up(autojump_clock: MockClock) -> None:
     async with trio.open_nursery() as running:
         async with trio.open_nursery() as nursery:
             for number in range(1, 21):  # each in a slot of its own
-                each = Sequence(numbers(1), repeat(0.0), number * SLOT, write)
+                each = TokenSequence(numbers(1), repeat(0.0), number * SLOT, write)
                 nursery.start_soon(engine.drive, each, never)
             await wait_all_tasks_blocked()
             await trio.sleep(1)  # nobody steps them meanwhile
@@ -315,7 +317,7 @@ async def test_no_gap_does_not_starve_a_newcomer(autojump_clock: MockClock) -> N
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(engine.run)
-        busy = Sequence(endless(), repeat(0.0), 0, lambda piece, now: True)
+        busy = TokenSequence(endless(), repeat(0.0), 0, lambda piece, now: True)
         nursery.start_soon(engine.drive, busy, never)
         await trio.lowlevel.checkpoint()
         autojump_clock.jump(1)
@@ -348,7 +350,7 @@ async def test_a_turn_is_counted_in_bytes(autojump_clock: MockClock) -> None:
         async with trio.open_nursery() as nursery:
             for gap in (0.0, SLOT):
                 for _ in range(10):
-                    each = Sequence(iter([large] * 5), repeat(gap), SLOT, write)
+                    each = TokenSequence(iter([large] * 5), repeat(gap), SLOT, write)
                     nursery.start_soon(engine.drive, each, never)
             running.start_soon(engine.run)
         running.cancel_scope.cancel()
@@ -375,11 +377,11 @@ async def test_large_tokens_make_no_other_late(gap: float, autojump_clock: MockC
     async with trio.open_nursery() as running:
         async with trio.open_nursery() as nursery:
             for _ in range(100):
-                each = Sequence(iter(large), repeat(gap), SLOT, writing("large"))
+                each = TokenSequence(iter(large), repeat(gap), SLOT, writing("large"))
                 nursery.start_soon(engine.drive, each, never)
             await wait_all_tasks_blocked()
             for number in range(2, 12):
-                small = Sequence(iter([b"x"]), repeat(0.5), number * SLOT, writing("small"))
+                small = TokenSequence(iter([b"x"]), repeat(0.5), number * SLOT, writing("small"))
                 nursery.start_soon(engine.drive, small, never)
             await wait_all_tasks_blocked()
             autojump_clock.jump(SLOT)

@@ -10,7 +10,8 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from servers.http.body import Body
 from servers.http.reply import CutOff, Ending, Reply, Request, StreamingReply
-from servers.llm.engine import Engine, Sequence, TokenSource
+from servers.llm.engine import Engine, TokenSequence
+from servers.llm.writers.token_source import TokenSource
 
 from ...streams import memory_pair
 from .test_engine import never, numbers, sequence
@@ -32,7 +33,8 @@ async def test_what_is_counted(autojump_clock: MockClock) -> None:
     async with trio.open_nursery() as running:
         running.start_soon(engine.run)
         async with trio.open_nursery() as nursery:
-            paused = Sequence(numbers(2), repeat(0.5), 1.0, write)  # tokens at 1 and 11, ends 11.5
+            # Tokens at 1 and 11, its end at 11.5.
+            paused = TokenSequence(numbers(2), repeat(0.5), 1.0, write)
             nursery.start_soon(engine.drive, paused, flush)
             await wait_all_tasks_blocked()
             nursery.start_soon(engine.drive, sequence([], count=3), never)  # from 12.5 on
@@ -56,7 +58,7 @@ async def test_the_cancelled_are_counted(batch: int, autojump_clock: MockClock) 
             await wait_all_tasks_blocked()
             with trio.move_on_at(1.2):
                 await engine.drive(sequence([]), never)
-        full = Sequence(numbers(3), repeat(0.5), 0, lambda piece, now: False)
+        full = TokenSequence(numbers(3), repeat(0.5), 0, lambda piece, now: False)
         with trio.move_on_after(3):
             await engine.drive(full, trio.sleep_forever)
         running.cancel_scope.cancel()

@@ -14,9 +14,10 @@ from protocol.chunked import ChunkedDecoder
 from protocol.sse import EventStreamParser
 from servers.http.reply import EventStream, Last, Reply, Request, StreamingReply
 from servers.http.routes import Routes
-from servers.llm.engine import Engine, TokenSource
+from servers.llm.engine import Engine
 from servers.llm.faults import FAULTS, Fault, Faults, parse
 from servers.llm.faults.injection import FaultPosition, PositionUnit
+from servers.llm.writers.token_source import TokenSource
 
 from ...streams import receive_all
 from ..driving import CHUNKED, connected, get, head

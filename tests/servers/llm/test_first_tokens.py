@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import repeat
 
-from servers.llm.engine import STEP, TURN, Engine, Sequence
+from servers.llm.engine import STEP, TURN, Engine, TokenSequence
 
 from ..turns import Turns, counted_turns
 from .test_engine import drive_all
@@ -22,7 +22,7 @@ async def test_first_tokens_are_no_more_than_a_turn() -> None:
     engine = Engine()
     with counted_turns() as turns:
         sequences = [
-            Sequence(tokens(turns), repeat(0.0), 0, lambda piece, now: True) for _ in range(40)
+            TokenSequence(tokens(turns), repeat(0.0), 0, lambda piece, now: True) for _ in range(40)
         ]
         await drive_all(engine, sequences)
     assert turns.total == 80 * (SIZE + STEP)

@@ -9,7 +9,7 @@ from protocol.sse import EventStreamParser, ServerSentEvent
 from servers.chat import routes
 from servers.llm.model.models import Model
 from servers.llm.pace import Normal, Pace
-from servers.llm.writers.named_events import Place
+from servers.llm.writers.named_events import EventID
 
 from ....saying import answer
 from ...driving import CHUNKED, ask, get, head, timed
@@ -128,6 +128,6 @@ async def test_the_rest_comes_at_the_pace_it_would_have_had(autojump_clock: Mock
         assert after == pytest.approx(before - times[0], abs=0.011)
 
 
-@pytest.mark.parametrize("place", [Place(0), Place(-5, 3), Place(2**60, None)])
-def test_a_place_is_read_as_it_is_written(place: Place) -> None:
-    assert Place.read(str(place)) == place
+@pytest.mark.parametrize("place", [EventID(0), EventID(-5, 3), EventID(2**60, None)])
+def test_a_place_is_read_as_it_is_written(place: EventID) -> None:
+    assert EventID.read(str(place)) == place
