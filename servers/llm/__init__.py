@@ -3,7 +3,7 @@
     flags.py      the command-line flags
     api.py        the routes of the OpenAI API
     admission.py  limits the number of requests in work: one more gets a 503
-    engine.py     one clock for all tokens: it steps every running answer
+    engine.py     steps every running answer, with one clock for all tokens
     pace.py       how fast the model speaks
     turns.py      splits large work into turns, so that no stream waits for it
     json_size.py  counts the values of a JSON text before it is parsed

@@ -187,7 +187,7 @@ def schema_of(values: str) -> bytes:
 
 TOO_LARGE = (
     "a JSON Schema that cannot be obeyed: "
-    "#: the schema is too large, or asks for too large a value"
+    "#: the schema is too large, or its values are too large"
 )
 REFUSED = {
     "millions of values": (

@@ -199,7 +199,7 @@ def nested(keyword: str, depth: int) -> Any:
     return schema
 
 
-TOO_MUCH = "#: the schema is too large, or asks for too large a value"
+TOO_MUCH = "#: the schema is too large, or its values are too large"
 REFUSED: dict[str, tuple[Any, str]] = {
     "false": (False, "#: nothing satisfies false"),
     "not a schema": (5, "#: …"),
@@ -239,14 +239,14 @@ REFUSED: dict[str, tuple[Any, str]] = {
         "#: there is no #/allOf/1",
     ),
     "a reference into a text": ({"$ref": "#/title/0", "title": "a"}, "#: there is no #/title/0"),
-    "a reference to itself": ({"$ref": "#"}, "#: # stands within itself without end"),
+    "a reference to itself": ({"$ref": "#"}, "#: # refers to itself without end"),
     "two that lead to each other": (
         {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}},
-        "#/$defs/b: #/$defs/a stands within itself without end",
+        "#/$defs/b: #/$defs/a refers to itself without end",
     ),
     "a required one without end": (
         {"properties": {"a": {"$ref": "#"}}, "required": ["a"]},
-        "#/properties/a: # stands within itself without end",
+        "#/properties/a: # refers to itself without end",
     ),
     "bounds": (
         {"properties": {"a": {"minimum": 2, "maximum": 1}}, "required": ["a"]},
@@ -284,7 +284,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "enums": ({"enum": [1, 2], "const": 3}, "#: none of its values is allowed"),
     "not so many values": (
         {"items": {"type": "boolean"}, "uniqueItems": True, "minItems": 3},
-        "#: there are not so many different items",
+        "#: there are not enough different items",
     ),
     "an item": ({"items": False, "minItems": 1}, "#/items: nothing satisfies false"),
     "the first of several reasons": (

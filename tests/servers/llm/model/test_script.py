@@ -243,12 +243,12 @@ WRONG_FILES: dict[str, tuple[str | bytes, str]] = {
     "two values": ("{} {}", THEIRS),
     "not UTF-8": (b'{"\xff": 1}', THEIRS),
     "a list": ("[]", THEIRS),
-    "no script": ("{}", 'there is no script in it: {"NAME": {"turns": [{"text": "…"}]}}'),
+    "no script": ("{}", 'it contains no script. The form is {"NAME": {"turns": [{"text": "…"}]}}'),
     "a script that is a list": ('{"a": []}', "script 'a': …"),
     "no turns": ('{"a": {}}', "script 'a': …"),
     "empty turns": ('{"b": {"turns": [{}]}, "a": {"turns": []}}', "script 'a': …"),
     "an unknown field": ('{"a": {"turns": [{}], "model": "x"}}', "script 'a': …"),
-    "a name twice": ('{"a": {"turns": [{}]}, "a": 1}', "'a' stands twice in one object"),
+    "a name twice": ('{"a": {"turns": [{}]}, "a": 1}', "'a' is twice in one object"),
     "NaN": (
         '{"a": {"turns": [{"calls": [{"name": "f", "arguments": NaN}]}]}}',
         "NaN is not JSON",
@@ -312,7 +312,7 @@ def test_a_file_as_long_as_it_may_be(tmp_path: Path) -> None:
 def test_many_names_of_which_one_stands_twice(tmp_path: Path) -> None:
     """It is found in no more time than the file takes to read."""
     names = [f'"n{number}": 0' for number in range(100_000)]
-    with pytest.raises(ValueError, match="'n99999' stands twice"):
+    with pytest.raises(ValueError, match="'n99999' is twice"):
         load_scripts(written(tmp_path, "{" + ", ".join([*names, names[-1]]) + "}"))
 
 

@@ -36,7 +36,7 @@ def rows(heading: str) -> list[list[str]]:
     return [line.strip("| ").split(" | ") for line in table[0].splitlines()[2:]]
 
 
-@pytest.mark.parametrize(("conversation", "answer"), rows("The same script, asked"))
+@pytest.mark.parametrize(("conversation", "answer"), rows("The script gives the same answers"))
 def test_the_example(file: Path, conversation: str, answer: str) -> None:
     turns = [Turn(*said.strip().split(":", 1)) for said in conversation.split(" / ")]
     turns = [Turn(turn.role, turn.text.strip()) for turn in turns]
