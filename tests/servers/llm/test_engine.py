@@ -1,4 +1,4 @@
-"""The engine: each token when it is due, a full batch queues, and one sequence harms no other."""
+"""The engine: tokens are made when they are due, a full batch queues, no sequence harms another."""
 
 from collections.abc import Callable, Iterator
 from itertools import islice, repeat
@@ -27,7 +27,7 @@ def sequence(
 
 
 async def never() -> None:
-    raise AssertionError("nobody was slow")
+    raise AssertionError("no client was slow")
 
 
 async def drive_all(engine: Engine, sequences: list[TokenSequence]) -> None:
@@ -40,7 +40,7 @@ async def drive_all(engine: Engine, sequences: list[TokenSequence]) -> None:
 
 
 async def test_each_token_when_it_is_due(autojump_clock: MockClock) -> None:
-    """The first after the prefill, each other one after its gap; the end is a step too."""
+    """The first after the prefill, each other one after its gap. The end is a step, too."""
     written: Written = []
     engine = Engine()
     await drive_all(engine, [sequence(written)])
@@ -50,7 +50,7 @@ async def test_each_token_when_it_is_due(autojump_clock: MockClock) -> None:
 
 
 async def test_tokens_wait_for_their_slot(autojump_clock: MockClock) -> None:
-    """Due between two slots: made in the later one, and the delay does not add up."""
+    """A token that is due between two slots is made in the later one. Delays do not add up."""
     written: Written = []
     await drive_all(Engine(), [sequence(written, count=100, gap=0.0031, prefill=0.001)])
     for number, (time, _) in enumerate(written):
@@ -60,7 +60,7 @@ async def test_tokens_wait_for_their_slot(autojump_clock: MockClock) -> None:
 
 
 async def test_no_gap_at_all(autojump_clock: MockClock) -> None:
-    """As fast as it goes, and still every other task runs."""
+    """Tokens are made as fast as possible, but all other tasks run."""
     written: Written = []
     await drive_all(Engine(), [sequence(written, count=1000, gap=0, prefill=0)])
     assert len(written) == 1000
@@ -68,8 +68,8 @@ async def test_no_gap_at_all(autojump_clock: MockClock) -> None:
 
 
 async def test_no_prefill(autojump_clock: MockClock) -> None:
-    """The first token is made before anything else runs, even the engine; nor does the second
-    wait for a slot when there is no gap."""
+    """The first token is made before any other task runs, even the engine. Without a gap, the
+    second token does not wait for a slot either."""
     written: Written = []
     autojump_clock.jump(SLOT / 2)
     engine = Engine()
@@ -84,7 +84,7 @@ async def test_no_prefill(autojump_clock: MockClock) -> None:
 
 
 async def test_load_slows_decoding(autojump_clock: MockClock) -> None:
-    """Four of eight run: what begins then takes half of `slow_down` longer, prefill and gaps."""
+    """While four of eight run, a prefill or gap that begins is longer by half of `slow_down`."""
     outputs: list[Written] = [[], [], [], []]
     engine = Engine(max_batch=8, slow_down=3.0)
     sequences = [sequence(written) for written in outputs]
@@ -102,7 +102,7 @@ async def test_load_slows_decoding(autojump_clock: MockClock) -> None:
 
 
 async def test_alone_nothing_is_slower(autojump_clock: MockClock) -> None:
-    """The load is that of the moment: whoever has left slows nobody."""
+    """Only the current load counts: a finished sequence slows down no other."""
     written: Written = []
     engine = Engine(max_batch=2, slow_down=1.0)
     async with trio.open_nursery() as running:
@@ -112,12 +112,12 @@ async def test_alone_nothing_is_slower(autojump_clock: MockClock) -> None:
             await wait_all_tasks_blocked()
             nursery.start_soon(engine.drive, sequence(written, gap=0.2), never)
         running.cancel_scope.cancel()
-    # Both run until 1.5 + 0.4, when the end of the first is found.
+    # Both run until 1.5 + 0.4, when the engine finds the end of the first.
     assert [time for time, _ in written] == pytest.approx([2.0, 2.3, 2.6])
 
 
 async def test_a_full_batch_queues(autojump_clock: MockClock) -> None:
-    """Two run, the third begins its prefill when one has ended: its time to first token grows."""
+    """Two run. The third begins its prefill when one has ended, so its first token is later."""
     outputs: list[Written] = [[], [], []]
     engine = Engine(max_batch=2)
     await drive_all(engine, [sequence(written) for written in outputs])
@@ -125,13 +125,13 @@ async def test_a_full_batch_queues(autojump_clock: MockClock) -> None:
 
 
 async def test_a_slow_reader_pauses_its_own_sequence_only(autojump_clock: MockClock) -> None:
-    """What was not taken is flushed by its own task; then its next token is due at once."""
+    """Its own task flushes the rest of the token. Then its next token is due at once."""
     fast: Written = []
     slow: Written = []
 
     def write(piece: bytes, now: float) -> bool:
         slow.append((trio.current_time(), piece))
-        return len(slow) != 1  # the first one is not taken whole
+        return len(slow) != 1  # the socket takes only a part of the first one
 
     async def flush() -> None:
         await trio.sleep(10)
@@ -149,11 +149,11 @@ async def test_a_slow_reader_pauses_its_own_sequence_only(autojump_clock: MockCl
 
 
 async def test_a_sequence_that_fails_fails_alone(autojump_clock: MockClock) -> None:
-    """Its own task gets the error; the batch goes on."""
+    """Its own task gets the error. The batch goes on."""
     written: Written = []
 
     def broken(piece: bytes, now: float) -> bool:
-        raise trio.BrokenResourceError("the client has gone")
+        raise trio.BrokenResourceError("the client disconnected")
 
     engine = Engine()
 
@@ -172,8 +172,8 @@ async def test_a_sequence_that_fails_fails_alone(autojump_clock: MockClock) -> N
 
 
 @pytest.mark.parametrize("batch", [1, 2], ids=["waiting", "running"])
-async def test_a_cancelled_sequence_leaves(batch: int, autojump_clock: MockClock) -> None:
-    """From the queue or from the batch: no further token, and its place is free."""
+async def test_a_cancelled_sequence_is_removed(batch: int, autojump_clock: MockClock) -> None:
+    """From the queue or from the batch. No further token is made, and another can run."""
     first: Written = []
     cancelled: Written = []
     engine = Engine(max_batch=batch)
@@ -191,7 +191,7 @@ async def test_a_cancelled_sequence_leaves(batch: int, autojump_clock: MockClock
 
 
 async def test_an_earlier_token_wakes_the_engine(autojump_clock: MockClock) -> None:
-    """It sleeps to the next slot; a sequence that comes meanwhile may be due before."""
+    """It sleeps until the next slot, but a new sequence may be due earlier."""
     late: Written = []
     early: Written = []
     engine = Engine()
@@ -207,7 +207,7 @@ async def test_an_earlier_token_wakes_the_engine(autojump_clock: MockClock) -> N
 
 
 async def test_a_late_engine_lets_others_run(autojump_clock: MockClock) -> None:
-    """However many are due at once, other tasks run after every TURN.
+    """Even if many sequences are due at once, other tasks run after every TURN.
 
     Twice as many may stand in a row: trio shuffles the order of tasks in each round.
     """
@@ -228,7 +228,7 @@ async def test_a_late_engine_lets_others_run(autojump_clock: MockClock) -> None:
             for _ in range(5 * TURN // STEP):
                 each = TokenSequence(numbers(1), repeat(0.0), SLOT, write)
                 nursery.start_soon(engine.drive, each, never)
-            await trio.sleep(1)  # nobody steps them meanwhile
+            await trio.sleep(1)  # the engine does not run meanwhile
             running.start_soon(engine.run)
             running.start_soon(other)
         running.cancel_scope.cancel()
@@ -260,7 +260,7 @@ async def test_gaps_that_vary(autojump_clock: MockClock) -> None:
 
 
 async def test_tokens_are_made_one_at_a_time(autojump_clock: MockClock) -> None:
-    """The generator stands still between two steps: nothing is made that is not due."""
+    """The generator pauses between two steps, so no token is made before it is due."""
     made: list[float] = []
 
     def tokens() -> Iterator[bytes]:
@@ -279,7 +279,7 @@ async def test_tokens_are_made_one_at_a_time(autojump_clock: MockClock) -> None:
 
 
 async def test_a_late_engine_catches_up(autojump_clock: MockClock) -> None:
-    """When others have kept the processor, all slots that are due are stepped in one go."""
+    """After other tasks have used the processor for long, all slots that are due are stepped."""
     turns: list[str] = []
 
     def write(piece: bytes, now: float) -> bool:
@@ -293,7 +293,7 @@ async def test_a_late_engine_catches_up(autojump_clock: MockClock) -> None:
                 each = TokenSequence(numbers(1), repeat(0.0), number * SLOT, write)
                 nursery.start_soon(engine.drive, each, never)
             await wait_all_tasks_blocked()
-            await trio.sleep(1)  # nobody steps them meanwhile
+            await trio.sleep(1)  # the engine does not run meanwhile
 
             async def other() -> None:
                 while True:
@@ -307,7 +307,7 @@ async def test_a_late_engine_catches_up(autojump_clock: MockClock) -> None:
 
 
 async def test_no_gap_does_not_starve_a_newcomer(autojump_clock: MockClock) -> None:
-    """Sequences without gaps are always due; one that comes later gets its turn all the same."""
+    """Sequences without gaps are always due, but a later sequence still gets its turn."""
     engine = Engine()
     newcomer: Written = []
 
@@ -329,7 +329,7 @@ async def test_no_gap_does_not_starve_a_newcomer(autojump_clock: MockClock) -> N
 
 
 async def test_a_turn_is_counted_in_bytes(autojump_clock: MockClock) -> None:
-    """Of large tokens, with a gap or without, one is written between two turns of the others."""
+    """Only one large token, with or without a gap, is written between two turns of other tasks."""
     between: list[int] = []
     engine = Engine()
 
@@ -355,14 +355,14 @@ async def test_a_turn_is_counted_in_bytes(autojump_clock: MockClock) -> None:
             running.start_soon(engine.run)
         running.cancel_scope.cancel()
     assert sum(between) == 100 * len(large)
-    # Two may stand in a row: trio shuffles the order of tasks in each round.
+    # Two may follow each other: trio shuffles the order of tasks in each round.
     assert max(between) <= 2 * len(large)
 
 
 @pytest.mark.parametrize("gap", [0.0, SLOT], ids=["no gap", "a gap"])
 async def test_large_tokens_make_no_other_late(gap: float, autojump_clock: MockClock) -> None:
-    """A hundred sequences of large tokens are due at each moment: whatever is due beside them is
-    written before any of theirs but one."""
+    """A hundred sequences with large tokens are due at each moment. At most one of their tokens is
+    written before a small token that is due at the same time."""
     order: list[str] = []
     engine = Engine()
 
@@ -387,8 +387,8 @@ async def test_large_tokens_make_no_other_late(gap: float, autojump_clock: MockC
             autojump_clock.jump(SLOT)
             running.start_soon(engine.run)
             await trio.testing.wait_all_tasks_blocked()
-            order.clear()  # the first step of each: nobody knew that they are large
-            autojump_clock.jump(1)  # nobody steps them meanwhile
+            order.clear()  # in the first step, the engine did not know yet that they are large
+            autojump_clock.jump(1)  # the engine does not run meanwhile
         running.cancel_scope.cancel()
     assert order.index("small") <= 1 + TURN // LARGE
     first = order.index("small")

@@ -1,4 +1,4 @@
-"""What the engine and its streams count, and what `GET /metrics` says of it."""
+"""What the engine and its streams count, and how `GET /metrics` shows it."""
 
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -18,7 +18,7 @@ from .test_engine import never, numbers, sequence
 
 
 async def test_what_is_counted(autojump_clock: MockClock) -> None:
-    """Time to first token with the wait in the queue, gaps as they were, tokens, readers."""
+    """Time to first token including the queue, measured gaps, tokens, and back pressure."""
     engine = Engine(max_batch=1)
 
     async def flush() -> None:
@@ -28,7 +28,7 @@ async def test_what_is_counted(autojump_clock: MockClock) -> None:
 
     def write(piece: bytes, now: float) -> bool:
         slow.append(piece)
-        return len(slow) != 1  # the first one is not taken whole
+        return len(slow) != 1  # the socket takes only a part of the first one
 
     async with trio.open_nursery() as running:
         running.start_soon(engine.run)
@@ -48,8 +48,8 @@ async def test_what_is_counted(autojump_clock: MockClock) -> None:
 
 
 @pytest.mark.parametrize("batch", [1, 2], ids=["waiting", "running"])
-async def test_the_cancelled_are_counted(batch: int, autojump_clock: MockClock) -> None:
-    """From the queue or from the batch, or while the reader is waited for; not a failed one."""
+async def test_cancelled_sequences_are_counted(batch: int, autojump_clock: MockClock) -> None:
+    """In the queue, in the batch, or during back pressure. A failed one is not counted here."""
     engine = Engine(max_batch=batch)
     async with trio.open_nursery() as running:
         running.start_soon(engine.run)
@@ -68,7 +68,7 @@ async def test_the_cancelled_are_counted(batch: int, autojump_clock: MockClock) 
 
 
 class Raising:
-    """Tokens that end with this error, or without one."""
+    """Tokens that end with this error, or normally."""
 
     def __init__(self, error: BaseException | None) -> None:
         self.error = error
@@ -80,7 +80,7 @@ class Raising:
 
 
 async def held(engine: Engine, source: TokenSource) -> StreamingReply:
-    """A reply that has a place in the engine."""
+    """A reply that holds a reservation of the engine."""
 
     async def handler(request: Request) -> StreamingReply:
         return StreamingReply(source)
@@ -123,7 +123,7 @@ async def test_how_a_stream_ended(
 
 @pytest.mark.parametrize("ending", [Ending.STOPPED, Ending.STALLED, Ending.DISCONNECTED])
 async def test_a_stream_that_was_cancelled(ending: Ending, autojump_clock: MockClock) -> None:
-    """For the reason that its connection knows."""
+    """It is counted with the reason that its connection knows."""
     engine = Engine()
     source = TokenSource(engine, iter([b"a", b"b"]), repeat(0.5), 10, bytes)
     reply = await held(engine, source)

@@ -1,4 +1,4 @@
-"""Many answers that begin at once: no more of their first tokens in one pass than a turn."""
+"""Many answers begin at once: at most a turn of their first tokens is made in one pass."""
 
 from collections.abc import Iterator
 from itertools import repeat
@@ -17,8 +17,8 @@ def tokens(turns: Turns) -> Iterator[bytes]:
         yield bytes(SIZE)
 
 
-async def test_first_tokens_are_no_more_than_a_turn() -> None:
-    """However many begin at once, each with a large token that is due at once."""
+async def test_first_tokens_take_at_most_a_turn() -> None:
+    """Even if many answers begin at once, each with a large token that is due at once."""
     engine = Engine()
     with counted_turns() as turns:
         sequences = [
@@ -26,5 +26,5 @@ async def test_first_tokens_are_no_more_than_a_turn() -> None:
         ]
         await drive_all(engine, sequences)
     assert turns.total == 80 * (SIZE + STEP)
-    # Those that begin, and `run`: each a turn, and the token that makes it full.
+    # Both the new sequences and `run` take a turn, plus the token that fills it.
     assert turns.most_in_pass <= 2 * (TURN + SIZE + STEP)
