@@ -247,12 +247,7 @@ class API:
         reply: Reply | StreamingReply
         if stream:
             source = TokenSource(
-                self._engine,
-                writer.steps(),
-                gaps,
-                prefill,
-                lambda: writer.last,
-                writer.opening,
+                self._engine, writer.steps(), gaps, prefill, lambda: writer.last, writer.opening
             )
             reply = EventStream(source)
         else:

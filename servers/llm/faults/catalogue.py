@@ -16,14 +16,7 @@ import msgspec
 from msgspec.structs import replace
 
 from ...http.reply import Reply, StreamingReply
-from .injection import (
-    FaultInjector,
-    FaultPosition,
-    Inject,
-    PositionUnit,
-    StreamFault,
-    WholeBody,
-)
+from .injection import FaultInjector, FaultPosition, Inject, PositionUnit, StreamFault, WholeBody
 
 __all__ = [
     "FIRST",

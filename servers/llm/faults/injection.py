@@ -13,6 +13,7 @@ slow.
 import math
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from enum import Enum
 from typing import NoReturn
 
@@ -136,6 +137,7 @@ class EndedEarly(CutOff):
     """The body has ended before its source, which must stop."""
 
 
+@dataclass(slots=True)
 class FaultInjector:
     """The source of a reply with a fault in it.
 
@@ -145,33 +147,30 @@ class FaultInjector:
         position: Where to inject it; None for before the first byte of the reply.
     """
 
-    def __init__(
-        self, reply: StreamingReply, fault: StreamFault, position: FaultPosition | None
-    ) -> None:
-        self._reply = reply
-        self._fault = fault
-        self._position = position
+    reply: StreamingReply
+    fault: StreamFault
+    position: FaultPosition | None
 
     async def send_to(self, body: Body) -> None:
         """Send what the fault leaves of the answer."""
         connection = FaultyConnection(body, trio.current_time())
         try:
-            if self._position is None:
-                await self._fault.inject(connection, b"")
+            if self.position is None:
+                await self.fault.inject(connection, b"")
                 return
-            timed = self._fault.at_once and self._position.unit is PositionUnit.SECOND
-            deadline = connection.start + self._position.number if timed else math.inf
-            faulty = FaultyBody(body, connection, self._fault, self._position)
+            timed = self.fault.at_once and self.position.unit is PositionUnit.SECOND
+            deadline = connection.start + self.position.number if timed else math.inf
+            faulty = FaultyBody(body, connection, self.fault, self.position)
             with trio.move_on_at(deadline) as scope:
-                await self._reply.send_to(faulty)
+                await self.reply.send_to(faulty)
             if scope.cancelled_caught:
-                await self._fault.inject(connection, b"")
+                await self.fault.inject(connection, b"")
         except EndedEarly:
             pass
 
     async def aclose(self) -> None:
         """Close the healthy reply, too."""
-        await self._reply.aclose()
+        await self.reply.aclose()
 
 
 class FaultyBody(Body):
@@ -256,15 +255,15 @@ class FaultyBody(Body):
         await self._fault.inject(self._connection, event)
 
 
+@dataclass(slots=True)
 class WholeBody:
     """The source of a body that is already complete."""
 
-    def __init__(self, body: bytes) -> None:
-        self._body = body
+    whole: bytes
 
     async def send_to(self, body: Body) -> None:
         """Send the whole body and its end in one write."""
-        await body.end(self._body)
+        await body.end(self.whole)
 
 
 EVENT = re.compile(rb".+?(?:\n\n|\Z)", re.DOTALL)

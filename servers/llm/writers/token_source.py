@@ -7,6 +7,7 @@ answer ends, or until a client whose buffers are full has caught up.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from ...http.body import Body
 from ..engine import Engine, TokenSequence
@@ -14,6 +15,7 @@ from ..engine import Engine, TokenSequence
 __all__ = ["TokenSource"]
 
 
+@dataclass(slots=True)
 class TokenSource:
     """Fills a body with the tokens of a sequence: a `Source` for a streaming reply.
 
@@ -26,29 +28,20 @@ class TokenSource:
         opening: Bytes that are sent at once, before the first token.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        tokens: Iterator[bytes],
-        gaps: Iterator[float],
-        prefill: float,
-        last: Callable[[], bytes],
-        opening: bytes = b"",
-    ) -> None:
-        self._engine = engine
-        self._tokens = tokens
-        self._gaps = gaps
-        self._prefill = prefill
-        self._last = last
-        self._opening = opening
+    engine: Engine
+    tokens: Iterator[bytes]
+    gaps: Iterator[float]
+    prefill: float
+    last: Callable[[], bytes]
+    opening: bytes = b""
 
     async def send_to(self, body: Body) -> None:
         """Send the whole body and its end."""
         try:
-            if self._opening:
-                await body.send(self._opening)
-            sequence = TokenSequence(self._tokens, self._gaps, self._prefill, body.send_now)
-            await self._engine.drive(sequence, body.flush)
-            await body.end(self._last())
+            if self.opening:
+                await body.send(self.opening)
+            sequence = TokenSequence(self.tokens, self.gaps, self.prefill, body.send_now)
+            await self.engine.drive(sequence, body.flush)
+            await body.end(self.last())
         finally:
-            self._engine.metrics.body_bytes += body.size
+            self.engine.metrics.body_bytes += body.size
