@@ -177,7 +177,7 @@ class API:
         # RFC 9110 §15.5.16: 415 "might be due to the request's indicated Content-Encoding".
         coding = request.header("content-encoding") or "identity"
         if coding.strip().lower() != "identity":
-            message = f"The body must come as it is, without Content-Encoding: {coding[:80]}"
+            message = f"Send the body without a content coding, not with {coding[:80]}"
             raise InvalidRequest(message, None, "unsupported_content_encoding", status=415)
         with self._turns.work() as work:
             if len(request.body) > LARGE_BODY:

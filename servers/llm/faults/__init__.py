@@ -73,7 +73,7 @@ class Fault(msgspec.Struct, frozen=True):
         return FAULTS[self.name].replaces
 
     def apply(self, reply: AnyReply) -> AnyReply:
-        """The reply with this fault in it. An error stays as it is, so that its message is seen.
+        """The reply with this fault in it. An error stays unchanged, so its message is seen.
 
         Raises:
             ValueError: The fault needs an event stream, and this reply is not one.
@@ -104,12 +104,12 @@ def parse(text: str) -> Fault:
     for part in parts:
         if part[0] == "*":
             if times:
-                raise ValueError(f"two numbers of requests: {text[:80]!r}. Say one, as in {name}*2")
+                raise ValueError(f"more than one number of requests: {text[:80]!r}. Say one, as in {name}*2")
             times = _times(name, part[1:].strip())
         elif FAULTS[name].position is None:
             raise ValueError(f"the fault {name!r} takes no position: say it without {part[:80]}")
         elif position:
-            raise ValueError(f"two positions: {text[:80]!r}. Say one, as in {name}@5")
+            raise ValueError(f"more than one position: {text[:80]!r}. Say one, as in {name}@5")
         else:
             position = _position(part[1:].strip())
     return Fault(name, position, times)
@@ -149,9 +149,9 @@ class Faults:
     """Decides, request by request, whether a fault that is asked for `*TIMES` happens now.
 
     Args:
-        max_keys: Counts that are kept; the oldest is evicted. A count holds a fault that `MAX_SPEC`
-            characters can name, and a hash: all of them need a megabyte or two, whatever clients
-            send.
+        max_keys: Largest number of counts kept; then the oldest is evicted. A count consists of a
+            fault, named in at most `MAX_SPEC` characters, and a hash. All counts together need a
+            megabyte or two.
     """
 
     def __init__(self, max_keys: int = 10_000) -> None:

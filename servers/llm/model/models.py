@@ -178,7 +178,7 @@ async def _fill(schema: dict[str, Any], seed: int, hint: str, param: str, work: 
     try:
         value = await fill({"type": "object", **schema}, seed, hint, work)
     except ValueError as error:
-        raise InvalidRequest(f"a JSON Schema that cannot be obeyed: {error}", param) from error
+        raise InvalidRequest(f"a JSON Schema that cannot be satisfied: {error}", param) from error
     return msgspec.json.encode(value).decode()
 
 

@@ -209,7 +209,7 @@ async def test_an_earlier_token_wakes_the_engine(autojump_clock: MockClock) -> N
 async def test_a_late_engine_lets_others_run(autojump_clock: MockClock) -> None:
     """Even if many sequences are due at once, other tasks run after every TURN.
 
-    Twice as many may stand in a row: trio shuffles the order of tasks in each round.
+    Up to twice that may come in a row, because trio shuffles the order of tasks in each round.
     """
     turns: list[str] = []
 

@@ -35,7 +35,7 @@ async def test_a_compressed_body(path: str, asked: dict[str, object], coding: st
         "invalid_request_error",
         "unsupported_content_encoding",
     )
-    assert error["message"] == f"The body must come as it is, without Content-Encoding: {coding}"
+    assert error["message"] == f"Send the body without a content coding, not with {coding}"
     assert b"\r\nAccept-Encoding: identity\r\n" in reply
 
 

@@ -1,7 +1,7 @@
-"""No request, whatever it asks, does more in one step than a turn allows: counted, without a clock.
+"""No request does more work in one step than a turn allows. The work is counted, not timed.
 
-What costs time is watched where it is done, by functions that handle a text or some bytes in one
-call: each note says how many. Between two steps of the task that serves a request the others run.
+The tests watch the functions that process a text or bytes in one call, and note how much each call
+processes. Between two steps of the task that serves a request, other tasks run.
 """
 
 
@@ -186,7 +186,7 @@ def schema_of(values: str) -> bytes:
 
 
 TOO_LARGE = (
-    "a JSON Schema that cannot be obeyed: "
+    "a JSON Schema that cannot be satisfied: "
     "#: the schema is too large, or its values are too large"
 )
 REFUSED = {

@@ -11,7 +11,7 @@ def satisfies(value: Any, schema: Any, root: Any) -> bool:
     """Whether the value satisfies the schema.
 
     Args:
-        root: the whole schema, for references.
+        root: The whole schema, which references refer to.
     """
     if isinstance(schema, bool):
         return schema

@@ -171,10 +171,10 @@ def test_a_tool_without_parameters_takes_an_empty_object() -> None:
 
 def test_a_schema_that_nothing_satisfies() -> None:
     never = {"properties": {"a": False}, "required": ["a"]}
-    with pytest.raises(InvalidRequest, match="a JSON Schema that cannot be obeyed: ") as caught:
+    with pytest.raises(InvalidRequest, match="a JSON Schema that cannot be satisfied: ") as caught:
         said(asked(tools=[Tool("f", never)]))
     assert caught.value.param == "tools"
-    with pytest.raises(InvalidRequest, match="a JSON Schema that cannot be obeyed: ") as caught:
+    with pytest.raises(InvalidRequest, match="a JSON Schema that cannot be satisfied: ") as caught:
         said(asked(schema=never))
     assert caught.value.param == "response_format"
 

@@ -282,7 +282,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
         "#: no type satisfies all of it",
     ),
     "enums": ({"enum": [1, 2], "const": 3}, "#: none of its values is allowed"),
-    "not so many values": (
+    "not enough values": (
         {"items": {"type": "boolean"}, "uniqueItems": True, "minItems": 3},
         "#: there are not enough different items",
     ),

@@ -104,9 +104,9 @@ async def test_an_unknown_id_starts_from_the_beginning(foreign: str) -> None:
     assert await rest(foreign) == [*EVENTS, DONE]
 
 
-@pytest.mark.parametrize("behind", [len(EVENTS), len(EVENTS) + 1, 999_999_999])
-async def test_a_position_past_the_end_is_the_end(behind: int) -> None:
-    assert await rest(f"0-{behind}") == [DONE]
+@pytest.mark.parametrize("past", [len(EVENTS), len(EVENTS) + 1, 999_999_999])
+async def test_a_position_past_the_end_is_the_end(past: int) -> None:
+    assert await rest(f"0-{past}") == [DONE]
 
 
 @pytest.mark.parametrize("last", ["0-end", "-12-end", "5-end"])
