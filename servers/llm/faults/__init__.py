@@ -104,7 +104,7 @@ def parse(text: str) -> Fault:
     for part in parts:
         if part[0] == "*":
             if times:
-                raise ValueError(f"more than one number of requests: {text[:80]!r}. Say one, as in {name}*2")
+                raise ValueError(f"more than one number: {text[:80]!r}. Say one, as in {name}*2")
             times = _times(name, part[1:].strip())
         elif FAULTS[name].position is None:
             raise ValueError(f"the fault {name!r} takes no position: say it without {part[:80]}")

@@ -126,10 +126,10 @@ ONE_OF_EACH = {
     "a stream": (post(stream=True), "POST /v1/chat/completions", "done"),
     "a stream of responses": (respond(stream=True), "POST /v1/responses", "done"),
     "GET /chat": (get("/chat/hi"), "GET /chat/{text}", "done"),
-    "all had been said": (get("/chat/hi", "Last-Event-ID: 0-end"), "GET /chat/{text}", "done"),
+    "a finished answer": (get("/chat/hi", "Last-Event-ID: 0-end"), "GET /chat/{text}", "done"),
     "only the head": (KINDS["HEAD"], "GET /chat/{text}", "cancelled"),
     "not JSON": (post(n="x"), "POST /v1/chat/completions", "invalid"),
-    "a bad wish of GET /chat": (get("/chat/hi?fault=x"), "GET /chat/{text}", "invalid"),
+    "a bad option of GET /chat": (get("/chat/hi?fault=x"), "GET /chat/{text}", "invalid"),
     "503 by a header": (
         with_field(post(), b"X-Fault: 503"),
         "POST /v1/chat/completions",

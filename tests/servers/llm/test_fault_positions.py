@@ -55,7 +55,7 @@ NO_SPECS = {
     "Say fin, or fin*2 for the first 2 requests",
     "fin@": f"no such position: ''. {NO_POSITION}",
     "fin@9@3": "more than one position: 'fin@9@3'. Say one, as in fin@5",
-    "fin*9*3": "more than one number of requests: 'fin*9*3'. Say one, as in fin*2",
+    "fin*9*3": "more than one number: 'fin*9*3'. Say one, as in fin*2",
     "fin*x": f"not a number of requests: 'x'. {NO_TIMES}",
     "fin@5*": f"not a number of requests: ''. {NO_TIMES}",
     "fin*0": f"not a number of requests: '0'. {NO_TIMES}",
