@@ -65,7 +65,7 @@ async def test_a_client_that_closes_before_the_first_token_is_found_by_a_heartbe
 async def test_how_an_answer_ends_before_its_fault() -> None:
     """A fault is between the answer and its connection, which knows why the answer ended."""
     asked = post(**LONG).replace(b"Host: a\r\n", b"Host: a\r\nX-Fault: rst@5\r\n")
-    for end, reason in (
+    for leave, reason in (
         ("client_has_left", "the client disconnected"),
         ("abort", "the server stopped"),
     ):
@@ -74,7 +74,7 @@ async def test_how_an_answer_ends_before_its_fault() -> None:
             await memory.client.send_all(asked)
             await see(memory.client, b"\r\n\r\n")
             await trio.testing.wait_all_tasks_blocked()
-            getattr(memory.connection, end)()
+            getattr(memory.connection, leave)()
             await memory.done.wait()
         assert requests_ended(engine) == {reason: 1}
 
