@@ -26,7 +26,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
 
 from .http.access import Access
-from .http.api_replies import identified, refuse
+from .http.api_replies import identified, json_reply, refuse
 from .http.command import arguments, run
 from .http.metrics import Metrics
 from .http.recordings import RecordingStore
@@ -35,7 +35,7 @@ from .http.routes import Routes
 from .llm import flags
 from .llm.api import API, Settings
 from .llm.engine import Engine
-from .llm.faults import listing
+from .llm.faults import fault_catalogue, listing
 from .llm.model.models import Model
 from .llm.model.tokens import tokenize
 from .llm.pace import Pace
@@ -120,7 +120,9 @@ def routes(
         return page_file(request.params["name"])
 
     async def faults(request: Request) -> Reply:
-        return Reply(listing())
+        if "application/json" in (request.header("accept") or ""):
+            return json_reply(fault_catalogue(), headers=(("Vary", "Accept"),))
+        return Reply(listing(), headers=(("Vary", "Accept"),))
 
     async def metrics(request: Request) -> Reply:
         return Reply(engine.metrics.render(), content_type=Metrics.CONTENT_TYPE)

@@ -1,17 +1,17 @@
-"""Who is let in: a request has a place from before anything is done for it until its answer ends.
+"""Admission: a request holds a reservation from before any work is done for it until its end.
 
-    request ─► a place? ─► read ─► think ─► queue ─► batch ─► last byte      counted as "done"
+    request ─► reservation? ─► read ─► think ─► queue ─► batch ─► last byte   counted as "done"
                   │
-                  └─► 503, at once                                           counted as "rejected"
+                  └─► 503, at once                                            counted as "rejected"
 
 The rules this file keeps:
 
-1. A place is taken in the same step in which it is looked for. Between a look and a later step
-   other requests come: twenty that are still being read would all find the queue empty.
-2. There are as many places as the engine can run and queue; a request without one is refused at
-   once.
-3. A place is given back however its request ends: answered, refused, failed, or left by its client,
-   also between the handler's reply and its first byte.
+1. The limit is checked and the reservation made in the same step. With a later step between them,
+   twenty requests that are still being read would all find the queue empty.
+2. There are as many reservations as sequences that the engine can run and queue. A request without
+   one is refused at once.
+3. A reservation is released however its request ends: answered, refused, failed, or disconnected by
+   the client, even between the handler's reply and its first byte.
 4. Every request is counted once, when it ends.
 """
 
@@ -26,19 +26,20 @@ from ..http.reply import CutOff, Handler, Reply, Request, StreamingReply
 
 __all__ = ["CLIENT_GONE", "Admission"]
 
-# What a write raises that finds it out. If the watch does first, the task is cancelled.
+# Raised by a write to a client that has disconnected. If the watch notices first, the task is
+# cancelled.
 CLIENT_GONE = (trio.BrokenResourceError, trio.ClosedResourceError)
 
 
 class Admission:
-    """Lets requests in.
+    """Limits the number of requests in work.
 
     Args:
-        limit: how many at a time.
-        metrics: where their ends are counted.
+        limit: Largest number of reservations held at one time.
+        metrics: Counts how requests end.
 
     Attributes:
-        held: how many have a place now.
+        held: Reservations held now.
     """
 
     def __init__(self, limit: int, metrics: Metrics) -> None:
@@ -49,12 +50,12 @@ class Admission:
     def guard(
         self, route: str, handler: Handler, busy: Callable[[], Reply] | None = None
     ) -> Handler:
-        """The same handler, whose requests are counted.
+        """The same handler, with its requests counted and, if `busy` is given, limited.
 
         Args:
-            route: for the metrics.
-            busy: what is replied to a request for which there is no place; None if the handler's
-                requests need none.
+            route: The route's name in the metrics.
+            busy: Makes the reply to a request that gets no reservation. None if the requests of
+                this handler need none.
         """
         size = 0 if busy is None else 1
 
@@ -62,38 +63,38 @@ class Admission:
             if busy is not None and self.held >= self._limit:
                 self._metrics.end(route, "rejected")
                 return busy()
-            place = Place(self, route, size)
+            reservation = Reservation(self, route, size)
             reason = "cancelled"
             try:
                 reply = await handler(request)
                 if isinstance(reply, StreamingReply):
-                    reply.source = Held(copy(reply), place)
+                    reply.source = ReservedSource(copy(reply), reservation)
                     return reply
                 reason = _reason(reply.status)
             except Exception:
                 reason = "failed"
                 raise
             finally:
-                if not place.kept:
-                    place.leave(reason)
+                if not reservation.kept:
+                    reservation.release(reason)
             return reply
 
         return answered
 
     def end(self, route: str, reason: str, size: int) -> None:
-        """A place is free, its request is counted."""
+        """Release a reservation and count its request."""
         self.held -= size
         self._metrics.end(route, reason)
 
 
-class Place:
-    """The place of one request, taken when this is made.
+class Reservation:
+    """The reservation of one request, made when this object is created.
 
     Args:
-        size: of it; 0 for a request that is counted only.
+        size: 1, or 0 for a request that is counted but not limited.
 
     Attributes:
-        kept: beyond the handler, for a reply that streams.
+        kept: A streaming reply holds it after the handler has returned.
     """
 
     def __init__(self, admission: Admission, route: str, size: int) -> None:
@@ -103,23 +104,23 @@ class Place:
         self._route = route
         self._size = size
 
-    def leave(self, reason: str) -> None:
-        """Give it back. Only the first call counts."""
+    def release(self, reason: str) -> None:
+        """Release it. Only the first call has an effect."""
         admission, self._admission = self._admission, None
         if admission is not None:
             admission.end(self._route, reason, self._size)
 
 
-class Held:
-    """The source of a streaming reply that has a place until its end: a `Source`."""
+class ReservedSource:
+    """The source of a streaming reply that holds a reservation until its end: a `Source`."""
 
-    def __init__(self, reply: StreamingReply, place: Place) -> None:
-        place.kept = True
+    def __init__(self, reply: StreamingReply, reservation: Reservation) -> None:
+        reservation.kept = True
         self._reply = reply
-        self._place = place
+        self._reservation = reservation
 
     async def send_to(self, body: BodyWriter) -> None:
-        """Send all of it, and the end; count how it ended."""
+        """Send the whole body and its end, and count how it ended."""
         ending = None
         try:
             await self._reply.send_to(body)
@@ -134,11 +135,11 @@ class Held:
             ending = Ending.FAILED
             raise
         finally:
-            self._place.leave((ending or body.ending).value)
+            self._reservation.release((ending or body.ending).value)
 
     async def aclose(self) -> None:
-        """The reply has ended, perhaps before its first byte."""
-        self._place.leave("cancelled")
+        """Close the reply, which may end before its first byte."""
+        self._reservation.release("cancelled")
         await self._reply.aclose()
 
 
@@ -148,5 +149,5 @@ def _reason(status: int) -> str:
     return "invalid" if status < 500 else "failed"
 
 
-# What this file does not do: order those who have a place (engine.py), or limit connections and the
-# bytes that they may send (../connection.py).
+# What this file does not do: decide in which order admitted requests run (engine.py), or limit
+# connections and the bytes that clients may send (../http/connection.py).

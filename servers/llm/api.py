@@ -1,13 +1,13 @@
-"""The routes of the OpenAI API, with the simulated model behind them.
+"""The routes of the OpenAI API, answered by the simulated model.
 
     POST /v1/chat/completions    written by chat_completions.py
     POST /v1/responses           written by responses.py
     GET  /v1/models, /v1/models/{id}
 
     request ─► Question ─► the model ─► Answer ─► a sequence of the engine ─► the writer's bytes
-                                                                           ─► a fault, if wished
+                                                                           ─► a fault, on request
 
-All routes share everything but their reader and their writer.
+The routes share everything except their reader and their writer.
 """
 
 import random
@@ -27,8 +27,7 @@ from protocol.openai.responses import read_responses_request
 
 from ..http.api_replies import error_reply, json_reply
 from ..http.reply import EventStream, Handler, Reply, Request, StreamingReply
-from .engine import Engine, TokenSource
-from .engine import Sequence as Running
+from .engine import Engine, TokenSequence
 from .faults import Fault, Faults
 from .json_size import check_size
 from .model.conversation import Answer, Question
@@ -38,32 +37,33 @@ from .turns import Turns, Work
 from .writers import chat_completions, responses
 from .writers.chat_completions import ChatWriter, ReasoningField
 from .writers.responses import ResponsesWriter
+from .writers.token_source import TokenSource
 
 __all__ = ["API", "Settings", "Writer"]
 
 CHAT_COMPLETIONS = "POST /v1/chat/completions"
 RESPONSES = "POST /v1/responses"
 
-# A body of so many bytes is looked at before it is read, and read in a turn of its own.
+# Bytes. The values of a larger body are counted before it is parsed, in a turn of its own.
 LARGE_BODY = 16 << 10
 
-# What JSON costs in turns (turns.py): a megabyte is read in the time of 16,000 characters.
+# Bytes of JSON that are parsed in the time of one character of tokens (turns.py).
 JSON_BYTES = 64
 
 T = TypeVar("T")
 
-MAX_PROMPT = 2_000_000  # characters: the model's context, so to speak
+MAX_PROMPT = 2_000_000  # characters: plays the part of the model's context length
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What the operator of the server chooses.
 
     Args:
-        reasoning_field: where the model's thinking goes in a chat completion.
-        strict_models: an unknown model's name is a 404; else `sim-1` answers in its place, for
+        reasoning_field: Field of a chat completion that holds the model's reasoning.
+        strict_models: Refuse an unknown model's name with 404. Otherwise `sim-1` answers, because
             real clients send names like `gpt-4o-mini`.
-        faults: what happens to which part of all requests: {"rst@5": 0.1} to a tenth.
-        seed: of the chance in `faults`.
+        faults: Rate of each fault: {"rst@5": 0.1} injects it into a tenth of all answers.
+        seed: Seed of the random choice of faults.
     """
 
     reasoning_field: ReasoningField = "reasoning_content"
@@ -77,17 +77,17 @@ class Writer(Protocol):
 
     @property
     def opening(self) -> bytes:
-        """What leaves at once, before the first token."""
+        """The bytes to send at once, before the first token."""
 
     def steps(self) -> Iterator[bytes]:
         """The bytes of each step of the engine."""
 
     @property
     def last(self) -> bytes:
-        """What leaves in one write with the end of the body."""
+        """The bytes to send in one write with the end of the body."""
 
     async def whole(self, work: Work) -> msgspec.Struct:
-        """The same answers in one piece."""
+        """The same answers as one JSON object."""
 
 
 class ModelObject(msgspec.Struct, frozen=True):
@@ -103,13 +103,13 @@ class ModelList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class API:
-    """The handlers.
+    """The handlers of the routes.
 
     Args:
-        pace: how fast the model speaks.
-        engine: makes the tokens.
-        model: knows what to say.
-        settings: see there.
+        pace: How fast the model speaks.
+        engine: Steps the answers.
+        model: Decides what is said.
+        settings: The operator's choices.
     """
 
     def __init__(self, pace: Pace, engine: Engine, model: Model, settings: Settings) -> None:
@@ -123,12 +123,12 @@ class API:
 
     @property
     def seed(self) -> int:
-        """The model's own: what is said is a function of it and of the question."""
+        """The model's seed. An answer is a function of the seed and the question."""
         return self._model.seed
 
     @property
     def table(self) -> dict[str, Handler]:
-        """For `Routes`."""
+        """The routes and their handlers, for `Routes`."""
         return {
             CHAT_COMPLETIONS: self.admitted(CHAT_COMPLETIONS, _refusing(self._chat_completions)),
             RESPONSES: self.admitted(RESPONSES, _refusing(self._responses)),
@@ -143,8 +143,8 @@ class API:
         }
 
     def admitted(self, route: str, handler: Handler) -> Handler:
-        """The same handler, for as many requests at a time as the engine has places for. Whoever
-        calls `answer` must have been admitted."""
+        """Limit a handler to as many requests at a time as the engine can run and queue. Every
+        caller of `answer` must be admitted this way."""
         return self._engine.admission.guard(route, handler, _busy)
 
     # ---- The routes
@@ -173,11 +173,11 @@ class API:
         read: Callable[[bytes], T],
         question_of: Callable[[T], Question],
     ) -> tuple[T, Question]:
-        """A request's body, and what it asks of the model."""
+        """Parse the body of a request. Returns it, and its question for the model."""
         # RFC 9110 §15.5.16: 415 "might be due to the request's indicated Content-Encoding".
         coding = request.header("content-encoding") or "identity"
         if coding.strip().lower() != "identity":
-            message = f"The body must come as it is, without Content-Encoding: {coding[:80]}"
+            message = f"Send the body without a content coding, not with {coding[:80]}"
             raise InvalidRequest(message, None, "unsupported_content_encoding", status=415)
         with self._turns.work() as work:
             if len(request.body) > LARGE_BODY:
@@ -195,7 +195,7 @@ class API:
         return json_reply(ModelObject(name))
 
     async def _no_such_route(self, request: Request) -> Reply:
-        message = f"There is nothing at {request.path[:80]}. There are: {CHAT_COMPLETIONS}, "
+        message = f"There is no route {request.path[:80]}. There are: {CHAT_COMPLETIONS}, "
         message += f"{RESPONSES}, GET /v1/models, GET /v1/models/{{id}}"
         return error_reply(404, ErrorBody(message, "invalid_request_error", None, "unknown_url"))
 
@@ -214,13 +214,13 @@ class API:
         """Answer a question.
 
         Args:
-            make_writer: called with the answers and the number of the prompt's tokens.
-            stream: as events, token by token; else in one piece.
-            fault: what shall happen to it, if the request does not say.
-            after: how many tokens the client has already, and the writer leaves out.
+            make_writer: Called with the answers and the number of tokens in the prompt.
+            stream: Send events, token by token; otherwise one JSON object.
+            fault: Fault to inject, unless the request names one.
+            after: Tokens that the client has already; the writer leaves them out.
 
         Raises:
-            InvalidRequest: there is no such model, pace or fault, or the question is too long.
+            InvalidRequest: There is no such model, pace or fault, or the question is too long.
         """
         self._check_model(question.model)
         if question.size > MAX_PROMPT:
@@ -228,9 +228,9 @@ class API:
             raise InvalidRequest(message, None, "context_length_exceeded")
         pace = self._pace_of(request)
         spec = request.header("x-fault") or fault or self._fault_of(question.model)
-        disturbance = self._take(spec, request)
-        if disturbance and disturbance.replaces:
-            return disturbance.apply(Reply())
+        chosen = self._take(spec, request)
+        if chosen and chosen.replaces:
+            return chosen.apply(Reply())
         with self._turns.work() as work:
             prompt_tokens = 0
             for turn in question.turns:
@@ -238,8 +238,8 @@ class API:
             answers = await self._model.answers(question, work)
             await work.spend(len(request.body) // JSON_BYTES)
             writer = make_writer(answers, prompt_tokens)
-        if not disturbance and answers[0].fault:
-            disturbance = self._take(answers[0].fault, request)
+        if not chosen and answers[0].fault:
+            chosen = self._take(answers[0].fault, request)
         seed = self._model.seed_of(question)
         gaps, prefill = pace.gaps(seed), pace.prefill(prompt_tokens, seed)
         if after := min(after, answers[0].completion_tokens):
@@ -247,21 +247,16 @@ class API:
         reply: Reply | StreamingReply
         if stream:
             source = TokenSource(
-                self._engine,
-                writer.steps(),
-                gaps,
-                prefill,
-                lambda: writer.last,
-                writer.opening,
+                self._engine, writer.steps(), gaps, prefill, lambda: writer.last, writer.opening
             )
             reply = EventStream(source)
         else:
             steps = repeat(b"", max(answer.completion_tokens for answer in answers))
-            sequence = Running(steps, gaps, prefill, write=lambda piece, now: True)
+            sequence = TokenSequence(steps, gaps, prefill, write=lambda piece, now: True)
             await self._engine.drive(sequence, flush=trio.lowlevel.checkpoint)
             with self._turns.work() as work:
                 reply = json_reply(await writer.whole(work))
-        return _disturbed(reply, disturbance) if disturbance else reply
+        return _with_fault(reply, chosen) if chosen else reply
 
     def _check_model(self, name: str) -> None:
         known = name in self._model.names or name.startswith(FAULT_MODEL)
@@ -271,7 +266,7 @@ class API:
             raise InvalidRequest(message, "model", "model_not_found", status=404)
 
     def _pace_of(self, request: Request) -> Pace:
-        """The profile that its header `X-Pace` names, or that of the server."""
+        """The profile that the header `X-Pace` names, or the server's own."""
         name = request.header("x-pace")
         if name and name not in PROFILES:
             message = f"no such pace: {name[:80]!r}. There are {', '.join(PROFILES)}"
@@ -281,7 +276,7 @@ class API:
     # ---- Faults
 
     def _fault_of(self, model: str) -> str:
-        """By the model's name, or by chance."""
+        """The fault that the model's name asks for, or one chosen at random."""
         if model.startswith(FAULT_MODEL):
             return model.removeprefix(FAULT_MODEL)
         for spec, rate in self._settings.faults.items():
@@ -301,7 +296,7 @@ class API:
 FAULT_MODEL = "fault-"
 
 
-def _disturbed(reply: Reply | StreamingReply, fault: Fault) -> Reply | StreamingReply:
+def _with_fault(reply: Reply | StreamingReply, fault: Fault) -> Reply | StreamingReply:
     try:
         return fault.apply(reply)
     except ValueError as error:
@@ -309,18 +304,18 @@ def _disturbed(reply: Reply | StreamingReply, fault: Fault) -> Reply | Streaming
 
 
 def _refusing(handler: Handler) -> Handler:
-    """The same handler, whose refusals are errors in the API's shape."""
+    """The same handler; an `InvalidRequest` becomes an error response of the API."""
 
     async def answered(request: Request) -> Reply | StreamingReply:
         try:
             return await handler(request)
         except InvalidRequest as invalid:
             refusal = invalid
-        except RecursionError:  # a schema of a thousand levels can be read, but not walked
+        except RecursionError:  # a schema of a thousand levels can be parsed, but not walked
             refusal = InvalidRequest("The body is nested too deeply.")
         kind = "invalid_request_error"
         error = ErrorBody(str(refusal), kind, refusal.param, refusal.code)
-        # RFC 9110 §12.5.3: a 415 for the sake of a coding "ought to" say which are accepted.
+        # RFC 9110 §12.5.3: a 415 because of a content coding "ought to" name the accepted ones.
         accepted = (("Accept-Encoding", "identity"),) if refusal.status == 415 else ()
         return error_reply(refusal.status, error, accepted)
 

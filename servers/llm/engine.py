@@ -1,22 +1,22 @@
 """The engine: one clock for all tokens (continuous batching).
 
-An inference server does not run one answer after the other, nor each in a thread of its own. It
-holds a batch of sequences and steps them together: each step gives every sequence its next token,
-finished ones leave, waiting ones take their place. This engine does the same with a clock in place
-of a GPU. One task steps all sequences, and each writes its own token to its own socket there and
-then, which costs a fifth of waking a task for it.
+An inference server does not run one answer after the other, and it does not run each in its own
+thread. It holds a batch of sequences and steps them together. Each step gives every sequence its
+next token. Finished sequences leave the batch, and waiting ones take their places. This engine does
+the same with a clock instead of a GPU. One task steps all sequences, and each writes its token to
+its socket at once. That costs a fifth of waking a task for each token.
 
     submit ─► queue ─► batch ─► wheel           slot 1041: [a, c]     a.step(): token, write
                        (at most (when is the    slot 1043: [b]        c.step(): token, write
                        so many) next token due) slot 1050: [d]
 
-The wheel's slots are 5 ms wide: sequences due within one are stepped together, and the engine
-sleeps to the next slot that holds any. A sequence keeps the time its token was due, not the time
-it was made, so that lateness does not add up.
+The wheel's slots are 5 ms wide. Sequences that are due within one slot are stepped together, and
+the engine sleeps until the next slot that holds a sequence. The next due time is computed from the
+last due time, not from the time at which the token was made, so lateness does not add up.
 
-Two kinds of sequences could take all the time there is: those that have no gaps, and those whose
-tokens are large. They are ready whenever they are due, and are stepped in turn, for `TURN` bytes,
-after the tokens of all others that are due. So they slow each other, and nobody else.
+Two kinds of sequences could use up all the time: those without gaps, and those with large tokens.
+They wait in a queue of their own. After all other tokens that are due, the engine steps them in
+turn, for `TURN` bytes. So they slow down only each other.
 """
 
 from collections import deque
@@ -27,45 +27,44 @@ from typing import NoReturn
 
 import trio
 
-from ..http.body import BodyWriter
 from ..http.metrics import Histogram, Metrics
 from .admission import CLIENT_GONE, Admission
 
-__all__ = ["SLOT", "Engine", "Sequence", "TokenSource"]
+__all__ = ["SLOT", "Engine", "TokenSequence"]
 
 SLOT = 0.005
-"""Seconds. Twice as much saves a twentieth of the CPU, for waking up is dear, and makes tokens 5 ms
-later."""
+"""Seconds. Waking up is expensive: slots of 10 ms save a twentieth of the CPU time, but make tokens
+5 ms later."""
 
 TURN = 80_000
-"""Bytes written without letting other tasks run; a step costs as much as `STEP` of them beside its
-own. That is a millisecond: 64 ordinary tokens, or one of a request for 128 answers with all their
-log probabilities. Others wait for no more than this, also when the engine is late: one that did not
-yield while it was behind stalled everything."""
+"""Bytes written before other tasks run. Each step counts as its own bytes and `STEP` more. A turn
+takes a millisecond: 64 ordinary tokens, or one token of a request for 128 answers with all their
+log probabilities. The engine yields even when it is late, because otherwise a late engine would
+stall all other tasks."""
 
 STEP = 1000
 
 LARGE = 4096
-"""Bytes. A token of more does not keep the time: it is made when all others that are due are."""
+"""Bytes. A larger token may be late: it is made after all smaller tokens that are due."""
 
 
-class Sequence:
-    """One answer under way.
+class TokenSequence:
+    """An answer that the engine runs, or that waits for the engine.
 
     Args:
-        tokens: yields the bytes to write for each token: a plain generator, asked by the engine.
-        gaps: yields the seconds from each token to the next.
-        prefill: seconds from entering the batch to the first token.
-        write: called with the bytes and the time; returns whether the reader took them all.
+        tokens: Yields the bytes to write for each token: a plain generator, run by the engine.
+        gaps: Yields the seconds from each token to the next.
+        prefill: Seconds from entering the batch to the first token.
+        write: Called with the bytes and the time. Returns whether the socket took all of them.
 
     Attributes:
-        due: when the next token is, or was, due.
-        running: it is in the batch.
-        left: the engine has left it alone: it has finished, or its reader must catch up first, or
-            it has failed.
-        finished: all tokens are made.
-        error: why it failed, or None.
-        measured: where the seconds before the next token are counted, from `since` on.
+        due: When the next token is, or was, due.
+        running: It is in the batch.
+        stopped: The engine does not step it: it has finished, or failed, or must wait until its
+            client has read more.
+        finished: All its tokens are made.
+        error: Why it failed, or None.
+        measured: The histogram that counts the seconds before the next token, starting at `since`.
     """
 
     __slots__ = (
@@ -76,11 +75,11 @@ class Sequence:
         "due",
         "error",
         "finished",
-        "left",
         "measured",
         "prefill",
         "running",
         "since",
+        "stopped",
     )
 
     def __init__(
@@ -93,7 +92,7 @@ class Sequence:
         self.prefill = prefill
         self.due = inf
         self.running = False
-        self.left = False
+        self.stopped = False
         self.finished = False
         self.error: Exception | None = None
         self.measured: Histogram
@@ -101,13 +100,13 @@ class Sequence:
         self._tokens = tokens
         self._gaps = gaps
         self._write = write
-        self._task: trio.lowlevel.Task | None = None  # who waits until it is left
+        self._task: trio.lowlevel.Task | None = None  # waits until it is stopped
 
     def step(self, now: float, stretch: float, gap_histogram: Histogram) -> int:
-        """Make one token and write it. If it is not `left` then, the engine goes on with it.
+        """Make one token and write it. Unless it is `stopped` then, the engine goes on with it.
 
         Args:
-            stretch: what its gaps are multiplied by.
+            stretch: Factor for the gaps.
 
         Returns:
             The size of the token, in bytes.
@@ -122,22 +121,22 @@ class Sequence:
                 taken = self._write(token, now)
                 self.measured.add(now - self.since)
                 self.measured, self.since = gap_histogram, now
-                # Without a gap the next is due now, behind those that have waited longer.
+                # Without a gap, the next token is due now, after those that have waited longer.
                 gap = next(self._gaps)
                 self.due = self.due + gap * stretch if gap else now
                 if taken:
                     return size
-        except Exception as error:  # its own task is told; the batch goes on
+        except Exception as error:  # raised in its own task; the batch goes on
             self.error = error
-        self.left = True
+        self.stopped = True
         if self._task is not None:
             trio.lowlevel.reschedule(self._task)
             self._task = None
         return size
 
-    async def wait_until_left(self) -> None:
-        """Wait for the engine. A `trio.Event` would do the same, and hold 0.7 KB for it."""
-        if self.left:
+    async def wait_until_stopped(self) -> None:
+        """Wait until the engine stops it. A `trio.Event` would do, too, but it takes 0.7 KB."""
+        if self.stopped:
             await trio.lowlevel.checkpoint()
             return
         self._task = trio.lowlevel.current_task()
@@ -152,14 +151,15 @@ class Engine:
     """Steps a batch of sequences.
 
     Args:
-        max_batch: how many run at once; the others wait in the queue.
-        max_queue: how many may wait.
-        slow_down: how much slower the model is with a full batch: a prefill or a gap that begins
+        max_batch: Largest number of sequences that run at once; the others wait in the queue.
+        max_queue: Largest number of sequences that wait.
+        slow_down: How much slower the model is with a full batch: a prefill or a gap that begins
             while n sequences run is 1 + slow_down * n / max_batch times as long.
-        metrics: where it counts.
+        metrics: Receives the measurements.
 
     Attributes:
-        admission: has a place for each that may run or wait. Whoever drives a sequence holds one.
+        admission: Has a reservation for each sequence that may run or wait. A caller of `drive`
+            must hold one.
     """
 
     def __init__(
@@ -175,38 +175,38 @@ class Engine:
         self.admission = Admission(max_batch + max_queue, self.metrics)
         self._max_batch = max_batch
         self._slow_down = slow_down
-        self._stretch = 1.0  # what gaps are multiplied by
+        self._stretch = 1.0  # the factor for gaps
         self._running = 0
-        self._queue: deque[Sequence] = deque()
-        self._wheel: dict[float, list[Sequence]] = {}  # large ones half a slot behind the others
+        self._queue: deque[TokenSequence] = deque()
+        self._wheel: dict[float, list[TokenSequence]] = {}  # large ones half a slot later
         self._slots: list[float] = []  # the wheel's keys, as a heap
-        self._ready: deque[Sequence] = deque()  # due, but behind all that keep the time
-        self._begun = 0  # of a turn, by first tokens, since `run` has had its own
+        self._ready: deque[TokenSequence] = deque()  # due, but without gaps or large
+        self._begun = 0  # bytes of first tokens since the last turn of `run`
         self._alarm: trio.CancelScope | None = None  # around the sleep to the first slot
 
     @property
     def running(self) -> int:
-        """How many sequences are in the batch."""
+        """The number of sequences in the batch."""
         return self._running
 
     @property
     def waiting(self) -> int:
-        """How many wait in the queue."""
+        """The number of sequences in the queue."""
         return len(self._queue)
 
-    async def drive(self, sequence: Sequence, flush: Callable[[], Awaitable[None]]) -> None:
+    async def drive(self, sequence: TokenSequence, flush: Callable[[], Awaitable[None]]) -> None:
         """Run a sequence to its end. If this is cancelled, the sequence leaves the batch.
 
         Args:
-            flush: called when the reader did not take all of a token: waits until it has.
+            flush: Called when the socket did not take all of a token; waits until it has.
 
         Raises:
-            Exception: whatever the sequence's tokens or its writing raised.
+            Exception: Any exception of the sequence's `tokens` or `write`.
         """
         self._submit(sequence)
         try:
             while True:
-                await sequence.wait_until_left()
+                await sequence.wait_until_stopped()
                 if sequence.error is not None:
                     raise sequence.error
                 if sequence.finished:
@@ -220,36 +220,36 @@ class Engine:
         finally:
             self._remove(sequence)
 
-    def _submit(self, sequence: Sequence) -> None:
+    def _submit(self, sequence: TokenSequence) -> None:
         sequence.measured, sequence.since = self.metrics.first_token, trio.current_time()
         if self._running < self._max_batch:
             self._start(sequence, sequence.since)
         else:
             self._queue.append(sequence)
 
-    def _start(self, sequence: Sequence, now: float) -> None:
+    def _start(self, sequence: TokenSequence, now: float) -> None:
         sequence.running = True
         self._count(1)
         sequence.due = now + sequence.prefill * self._stretch
-        # What is due at once is made at once: the first slot may be 5 ms away. Not more than a
-        # turn of it, for many may come at once; the others are ready, and get their first token
-        # from `run`.
+        # A token that is due at once is made at once, because the first slot may be 5 ms away. But
+        # many sequences may come together: after a turn's worth of bytes, the others get their
+        # first token from `run`.
         size = 0
         if not sequence.prefill and self._begun <= TURN:
             size = sequence.step(now, self._stretch, self.metrics.gap)
             self._begun += size + STEP
-        if not sequence.left:
-            self._place(sequence, now, size)
+        if not sequence.stopped:
+            self._schedule(sequence, now, size)
 
-    def _resume(self, sequence: Sequence) -> None:
-        """Go on with a sequence whose reader has caught up: with its next token, if that is due."""
+    def _resume(self, sequence: TokenSequence) -> None:
+        """Go on with a sequence whose client has caught up."""
         now = trio.current_time()
-        sequence.left = False
+        sequence.stopped = False
         sequence.due = max(sequence.due, now)
-        self._place(sequence, now, 0)
+        self._schedule(sequence, now, 0)
 
-    def _remove(self, sequence: Sequence) -> None:
-        """Forget a sequence: it has finished, or nobody wants it any more."""
+    def _remove(self, sequence: TokenSequence) -> None:
+        """Remove a sequence: it has finished or failed, or its request was cancelled."""
         failed = sequence.error is not None and not isinstance(sequence.error, CLIENT_GONE)
         self.metrics.cancelled += not (sequence.finished or failed)
         if not sequence.running:
@@ -264,11 +264,11 @@ class Engine:
         self._running += change
         self._stretch = 1 + self._slow_down * self._running / self._max_batch
 
-    def _place(self, sequence: Sequence, now: float, size: int) -> None:
-        """Put a sequence into its slot, or behind those that are ready if it is due already.
+    def _schedule(self, sequence: TokenSequence, now: float, size: int) -> None:
+        """Put a sequence into its slot or, if it is due already, at the end of `_ready`.
 
         Args:
-            size: of its last token. The next will be as large.
+            size: Bytes of its last token. The next one will probably be as large.
         """
         if sequence.due <= now:
             self._ready.append(sequence)
@@ -291,7 +291,7 @@ class Engine:
             await self._sleep()
             now = trio.current_time()
             work = self._begun = 0
-            # All slots that are due, for when others have kept the processor there are several.
+            # If other tasks have used the processor for long, several slots are due.
             while self._slots and self._slots[0] * SLOT <= now:
                 slot = heappop(self._slots)
                 if slot % 1:
@@ -300,8 +300,8 @@ class Engine:
                 for sequence in self._wheel.pop(slot):
                     if sequence.running:
                         size = sequence.step(now, self._stretch, gaps)
-                        if not sequence.left:
-                            self._place(sequence, now, size)
+                        if not sequence.stopped:
+                            self._schedule(sequence, now, size)
                         work += size
                     work += STEP
                     if work > TURN:
@@ -313,55 +313,15 @@ class Engine:
                 sequence = self._ready.popleft()
                 if sequence.running:
                     size = sequence.step(now, self._stretch, gaps)
-                    if not sequence.left:
-                        self._place(sequence, now, size)
+                    if not sequence.stopped:
+                        self._schedule(sequence, now, size)
                     work += size
                 work += STEP
             self.metrics.settle()
 
     async def _sleep(self) -> None:
-        """Sleep to the first slot that holds a sequence; always let other tasks run."""
+        """Sleep until the first slot that holds a sequence. Other tasks always run meanwhile."""
         deadline = self._slots[0] * SLOT if self._slots else inf
         with trio.CancelScope(deadline=-inf if self._ready else deadline) as self._alarm:
             await trio.sleep_forever()
         self._alarm = None
-
-
-class TokenSource:
-    """Fills a body with the tokens of a sequence: a `Source` for a streaming reply.
-
-    Args:
-        engine: makes them.
-        tokens: yields the bytes to send for each.
-        gaps: yields the seconds between them.
-        prefill: seconds to the first.
-        last: called at the end: what leaves in one write with the end of the body.
-        opening: what leaves at once, before the first token.
-    """
-
-    def __init__(
-        self,
-        engine: Engine,
-        tokens: Iterator[bytes],
-        gaps: Iterator[float],
-        prefill: float,
-        last: Callable[[], bytes],
-        opening: bytes = b"",
-    ) -> None:
-        self._engine = engine
-        self._tokens = tokens
-        self._gaps = gaps
-        self._prefill = prefill
-        self._last = last
-        self._opening = opening
-
-    async def send_to(self, body: BodyWriter) -> None:
-        """Send all of it, and the end."""
-        try:
-            if self._opening:
-                await body.send(self._opening)
-            sequence = Sequence(self._tokens, self._gaps, self._prefill, body.send_now)
-            await self._engine.drive(sequence, body.flush)
-            await body.end(self._last())
-        finally:
-            self._engine.metrics.body_bytes += body.size

@@ -1,4 +1,4 @@
-"""The flags of the simulated LLM, and what each of them makes.
+"""The command-line flags of the simulated LLM, and the objects that are made from them.
 
     python -m servers.chat --profile fast-api --seed 7 --max-batch 64 --fault rst@5=0.1
 """
@@ -36,7 +36,7 @@ __all__ = [
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add them to a server's own flags."""
+    """Add these flags to a server's own flags."""
     add = parser.add_argument_group("how fast the model speaks").add_argument
     profiles = "; ".join(f"{name}: {pace.about}" for name, pace in PROFILES.items())
     add(
@@ -44,11 +44,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         choices=PROFILES,
         default="default",
         metavar="NAME",
-        help=f"{profiles}. The flags below change a part of it (default: default)",
+        help=f"{profiles}. The flags below override parts of it (default: default)",
     )
     add("--ttft", type=seconds, metavar="S", help="time to first token, in seconds")
     add("--itl", type=seconds, metavar="S", help="inter-token latency, in seconds, on average")
-    add("--gaps", choices=SPREADS, help="how the latencies spread around their average")
+    add("--gaps", choices=SPREADS, help="distribution of the latencies around their average")
     add(
         "--per-prompt-token",
         type=seconds,
@@ -59,21 +59,21 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--slow-down",
         type=number(0, 1000),
         metavar="X",
-        help="a step of a full batch takes 1 + X times as long as one of an empty batch",
+        help="a step of a full batch takes 1 + X times as long as a step of an empty batch",
     )
     add(
         "--max-batch",
         type=whole_number(1),
         default=4096,
         metavar="N",
-        help="answers that run at once; the others queue (default: %(default)s)",
+        help="largest number of answers that run at once; others queue (default: %(default)s)",
     )
     add(
         "--queue",
         type=whole_number(0),
         default=1024,
         metavar="N",
-        help="answers that may wait; one more gets 503 (default: %(default)s)",
+        help="largest number of answers that wait; one more gets 503 (default: %(default)s)",
     )
 
     add = parser.add_argument_group("what it says").add_argument
@@ -82,26 +82,26 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=0,
         metavar="N",
-        help="another seed, other answers at another pace (default: %(default)s)",
+        help="a different seed gives different answers and gaps (default: %(default)s)",
     )
     add(
         "--scripts",
         type=Path,
         default=SHIPPED,
         metavar="FILE",
-        help='JSON file of the models script:NAME: {"NAME": {"turns": [{"when": {"contains": '
-        '"hi"}, "text": "Hello"}, …]}}; servers/SCRIPTS.md has all of it (default: an example)',
+        help='JSON file with the models script:NAME: {"NAME": {"turns": [{"when": {"contains": '
+        '"hi"}, "text": "Hello"}, …]}}; see servers/SCRIPTS.md (default: an example)',
     )
     add(
         "--strict-models",
         action="store_true",
-        help="answer an unknown model's name with 404; else sim-1 answers in its place",
+        help="refuse an unknown model's name with 404; without this flag, sim-1 answers",
     )
     add(
         "--reasoning-field",
         choices=get_args(ReasoningField),
         default="reasoning_content",
-        help="where its thinking goes in a chat completion (default: %(default)s)",
+        help="field of a chat completion that holds the reasoning (default: %(default)s)",
     )
 
     add = parser.add_argument_group("on the wire").add_argument
@@ -110,33 +110,33 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         type=seconds,
         default=Limits().heartbeat_seconds,
         metavar="S",
-        help="seconds of silence before a comment is sent; 0 for never (default: %(default)s)",
+        help="seconds of silence before a heartbeat is sent; 0 for never (default: %(default)s)",
     )
     add(
         "--fault",
         type=fault_rate,
         action="append",
         default=[],
-        metavar="NAME[@PLACE][=RATE]",
-        help="break a part of all answers: rst@5=0.1 a tenth; once for each (see GET /faults)",
+        metavar="NAME[@POSITION][=RATE]",
+        help="inject a fault: rst@5=0.1 into a tenth of all answers; repeatable (see GET /faults)",
     )
     add(
         "--api-key-file",
         type=Path,
         metavar="FILE",
-        help="file of the keys that clients must have, one a line",
+        help="file with the API keys that clients may use, one per line",
     )
     add(
         "--cors",
         action="append",
         default=[],
         metavar="ORIGIN",
-        help="let pages of this origin use the API, or * for all; once for each",
+        help="let pages of this origin use the API, * for all origins; repeatable",
     )
 
 
 def pace_of(options: argparse.Namespace) -> Pace:
-    """The profile, with what other flags change of it."""
+    """The profile, with the parts that other flags override."""
     names = ("ttft", "itl", "per_prompt_token", "slow_down")
     changes = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     if options.gaps:
@@ -149,7 +149,7 @@ def engine_of(options: argparse.Namespace) -> Engine:
 
 
 def model_of(options: argparse.Namespace) -> Model:
-    """Raises ValueError: the file of scripts is not one, or a script's fault is unknown."""
+    """Raises ValueError: the file does not contain scripts, or a script's fault is unknown."""
     scripts = load_scripts(options.scripts, cut)
     for name, script in scripts.scripts.items():
         for turn in script.turns:
@@ -171,7 +171,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
 
 
 def access_of(options: argparse.Namespace) -> Access:
-    """Raises ValueError: the file of keys is not one, or a value is not an origin."""
+    """Raises ValueError: the file does not contain keys, or a value is not an origin."""
     keys = read_keys(options.api_key_file) if options.api_key_file else ()
     return Access(keys, options.cors)
 
@@ -181,7 +181,7 @@ def limits_of(options: argparse.Namespace) -> Limits:
 
 
 def number(least: float, most: float) -> Callable[[str], float]:
-    """The type of a flag that takes a number within these bounds."""
+    """The type of a flag whose value is a number within these bounds."""
 
     def read(text: str) -> float:
         try:
@@ -196,7 +196,7 @@ def number(least: float, most: float) -> Callable[[str], float]:
 
 
 def whole_number(least: int) -> Callable[[str], int]:
-    """The type of a flag that takes a whole number, a billion at most."""
+    """The type of a flag whose value is a whole number, at most a billion."""
 
     def read(text: str) -> int:
         if not re.fullmatch("[0-9]{1,10}", text) or not least <= int(text) <= 10**9:
@@ -209,7 +209,7 @@ def whole_number(least: int) -> Callable[[str], int]:
 def fault_rate(text: str) -> tuple[str, float]:
     """The type of `--fault`: ("rst@5", 0.1) of "rst@5=0.1", ("rst@5", 1.0) of "rst@5"."""
     spec, equals, rate = text.rpartition("=")
-    if not equals or spec.endswith(("event", "byte")):  # "rst@event=5" is a place
+    if not equals or spec.endswith(("event", "byte")):  # "rst@event=5" is a position
         spec, rate = text, "1"
     try:
         parse(spec)

@@ -1,20 +1,20 @@
-"""Large work in small pieces, each in a turn of its own: no stream waits for more than one piece.
+"""Large work is split into turns, so that no stream waits for more than one turn.
 
-    task 1 (2 MB to read)       piece  .  .  piece  .  .  piece
-    task 2 (2 MB to read)         .  piece  .  .  piece  .  .
+    task 1 (2 MB to read)       turn   .  .  turn   .  .  turn
+    task 2 (2 MB to read)         .  turn   .  .  turn   .  .
     task 3 (one small tool)                 done
     the engine                  tokens  tokens  tokens  tokens  …
 
-A server of one thread is as late as its longest step. A second thread is no way out: the
-interpreter runs one thread at a time, and lets another have its way for 5 ms each time the loop
-asks the kernel for something, which it does for every token that it writes.
+A server with one thread is as late as its longest step. A second thread does not help: the
+interpreter runs one thread at a time. Each time the event loop makes a system call, which it does
+for every token, another thread may take over for 5 ms.
 
 The rules this file keeps:
 
-1. Small work does not wait: the first turn is everybody's own.
-2. Of all large work in the process one piece is done between two looks at the sockets, however many
-   clients have asked for some. Work that has had its turn queues again, after the others.
-3. Work is counted in characters cut into tokens. What costs more, or less, is counted as so many.
+1. Small work does not wait: the first turn of each request needs no queueing.
+2. Of all large work in the process, only one turn runs between two polls of the sockets, however
+   many clients have asked for some. Work that has had a turn queues again, after the others.
+3. The unit of work is the time to split one character into tokens. Other work is converted to it.
 """
 
 import trio
@@ -22,24 +22,24 @@ import trio
 __all__ = ["ALONE", "TURN", "Turns", "Work"]
 
 TURN = 4096
-"""Characters: half a millisecond, or two for the worst of texts."""
+"""Characters: half a millisecond, or two milliseconds for the worst texts."""
 
 
 class Work:
-    """The work for one request. This one never waits: it is for who has nobody to wait for."""
+    """The work for one request. This class never waits: use it where nothing else runs."""
 
     async def spend(self, amount: int) -> None:
-        """Called before so much is done: gives others their turn when it is theirs."""
+        """Call this before doing that much work. It waits while others have their turns."""
 
 
 ALONE = Work()
 
 
 class Turns:
-    """Gives turns.
+    """Gives turns to the work of many requests.
 
     Args:
-        size: of a turn, see `TURN`.
+        size: Characters in a turn, see `TURN`.
     """
 
     def __init__(self, size: int = TURN) -> None:
@@ -47,7 +47,7 @@ class Turns:
         self.lock = trio.Lock()
 
     def work(self) -> "SharedWork":
-        """Some work that takes turns with all other: a context manager around it."""
+        """A context manager around work that takes turns with all other work."""
         return SharedWork(self)
 
 
@@ -61,17 +61,17 @@ class SharedWork(Work):
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._give()
+        self._release()
 
     async def spend(self, amount: int) -> None:
         self._done += amount
         if self._done > self._turns.size:
             self._done = amount
-            self._give()
-            await self._turns.lock.acquire()  # in order; and always lets other tasks run
+            self._release()
+            await self._turns.lock.acquire()  # first come, first served; always yields
             self._holds = True
 
-    def _give(self) -> None:
+    def _release(self) -> None:
         if self._holds:
             self._holds = False
             self._turns.lock.release()

@@ -18,7 +18,7 @@ from protocol.openai.deltas import ChatDelta, TokenCount
 from protocol.secret import Secret
 from protocol.sse import EventStreamParser, ServerSentEvent
 from servers import chat
-from servers.llm.faults.catalogue import WAYS
+from servers.llm.faults.catalogue import STREAM_FAULTS
 from servers.llm.pace import Pace
 
 from ..servers.driving import running
@@ -254,7 +254,7 @@ WAITING = {"half-chunk", "stall", "stall-heartbeat", "drip", "hang"}
 TWICE = {"duplicate", "invalid-utf8"}  # they change the text, and no client can notice
 
 
-@pytest.mark.parametrize("fault", sorted(set(WAYS) - WAITING - TWICE))
+@pytest.mark.parametrize("fault", sorted(set(STREAM_FAULTS) - WAITING - TWICE))
 async def test_no_fault_looks_like_success(fault: str) -> None:
     """The client gives all of the text or an error, never a part that looks complete."""
     async with running(chat.routes(Pace(0, 0))) as server:

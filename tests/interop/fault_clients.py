@@ -1,10 +1,10 @@
-"""Four clients that ask for one answer with every fault, and say in words what they got.
+"""Four clients: each requests one answer with every fault, and describes what it received.
 
     with_ours(port, names, text)       {"fin": "2 events, then DecodeError: …", …}
 
-No outcome depends on which of two things is faster: a client that has to give up has a long time
-for it, and the browser's page tells the server of each event that it has seen before the next is
-sent, for a connection that breaks takes with it what its page has not yet read.
+No outcome depends on a race. A client that must give up has plenty of time to do so. The browser's
+page reports each event that it has seen, and the server sends the next one only then, because a
+browser discards what its page has not read when a connection breaks.
 """
 
 import subprocess
@@ -38,29 +38,29 @@ __all__ = [
 ]
 
 TEXT = "Hello 你好!"
-"""What the answer says when nothing happens to it."""
+"""The text of the healthy answer."""
 
 PATIENCE = 5.0
-"""Seconds: the time limit of each client, of whatever kind it has."""
+"""Seconds: the timeout of each client. What it limits differs from client to client."""
 
 LONG = 8.0
-"""Seconds without any outcome, after which a client that is left has no limit that helps."""
+"""Seconds without any outcome, after which the remaining clients are taken to wait for ever."""
 
 WAITS = "waits"
 
 Outcomes = dict[str, str]
-"""What came of each fault."""
+"""The outcome of each fault, by its name."""
 
 
 @dataclass
 class Seen:
-    """An answer, as far as a client has it.
+    """The part of an answer that a client has received.
 
     Attributes:
-        chunks: objects with choices.
-        hollow: objects without.
-        text: of all deltas.
-        finished: a finish_reason was there.
+        chunks: Chunk objects with choices.
+        hollow: Chunk objects without choices.
+        text: The text of all deltas.
+        finished: Whether a finish_reason has come.
     """
 
     chunks: int = 0
@@ -78,7 +78,7 @@ class Seen:
         self.finished |= choice["finish_reason"] is not None
 
     def then(self, end: str = "") -> str:
-        """What came and how it ended, in words; without a word for the end it is a normal one."""
+        """What came and how it ended, in words. An empty `end` stands for a normal end."""
         came = f"{self.chunks} chunks" + (f", {self.hollow} hollow" if self.hollow else "")
         if end:
             return f"{came}, then {end}"
@@ -94,7 +94,7 @@ class Threads:
     """Runs a blocking client for all faults at once.
 
     Args:
-        client: asks one port for one fault, and notes what it has seen.
+        client: Requests one fault from a port, notes what it sees, and returns the outcome.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class Threads:
         self._last_outcome = time.monotonic()
 
     def outcomes(self) -> Outcomes:
-        """Wait until all have ended, or nothing has happened for a long time."""
+        """Wait until all clients have ended, or none has ended for `LONG` seconds."""
         while left := [future for future in self._futures.values() if not future.done()]:
             patience = self._last_outcome + LONG - time.monotonic()
             if patience <= 0:
@@ -129,7 +129,7 @@ class Threads:
 
 
 def with_openai(port: int, name: str, seen: Seen) -> str:
-    """The official client. Its time limit is one between two reads."""
+    """The official client. Its timeout limits the time between two reads."""
     url = f"http://localhost:{port}/v1"
     with OpenAI(base_url=url, api_key="none", max_retries=0, timeout=PATIENCE) as client:
         try:
@@ -146,13 +146,13 @@ def with_openai(port: int, name: str, seen: Seen) -> str:
             return seen.then(f"{type(error).__name__} from {type(error.__cause__).__name__}")
         except openai.APIError as error:
             return seen.then(f"{type(error).__name__}: {error}")
-        except Exception as error:  # not one of its own
+        except Exception as error:  # not an error class of the client
             return seen.then(type(error).__name__)
         return seen.then()
 
 
 def with_curl(port: int, name: str, seen: Seen) -> str:
-    """`curl -N`: what it has printed, its exit code, and the status."""
+    """`curl -N`: the events that it printed, the status, and its exit code."""
     url = f"localhost:{port}/answer"
     limits = ("--max-time", str(PATIENCE), "-w", "%{stderr}%{http_code}")
     command = ["curl", "-sN", url, "-H", f"X-Fault: {name}", *limits]
@@ -203,8 +203,8 @@ def with_ours(port: int, names: Sequence[str]) -> Outcomes:
 
 # ---- The browser
 
-# The page tells 127.0.0.1 what it has seen: a browser has six connections to a host, and those to
-# localhost may all be waiting.
+# The page reports to 127.0.0.1 what it has seen, because a browser opens six connections to a host
+# and those to localhost may all be waiting.
 FETCH = """async ([names, patience, seenUrl]) => {
     const { readEvents } = await import("/sse.js");
 
@@ -214,7 +214,7 @@ FETCH = """async ([names, patience, seenUrl]) => {
         try {
             const headers = { "X-Fault": name, "X-Held": name };
             const signal = AbortSignal.timeout(patience);
-            // Else the browser's cache lets only one request for a URL run at a time.
+            // With its cache, a browser runs only one request for a URL at a time.
             const response = await fetch("/answer", { headers, signal, cache: "no-store" });
             const type = response.headers.get("Content-Type");
             if (!response.ok) return { end: `status ${response.status}` };
@@ -243,7 +243,7 @@ FETCH = """async ([names, patience, seenUrl]) => {
 
 
 def with_browser(port: int, names: Sequence[str]) -> tuple[Outcomes, str]:
-    """`fetch` on a page in Chromium, with an `AbortSignal`; and Chromium's version."""
+    """`fetch` on a page in Chromium, with an `AbortSignal`. Returns Chromium's version, too."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=flags())
         page = browser.new_page()

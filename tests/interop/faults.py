@@ -1,4 +1,4 @@
-"""What real clients make of each fault: measured, and written to `servers/FAULTS.md`.
+"""Measures how real clients react to each fault, and writes `servers/FAULTS.md`.
 
 python -m tests.interop.faults            prints the page
 python -m tests.interop.faults --write    writes it
@@ -42,15 +42,15 @@ PAGE = ROOT / "servers" / "FAULTS.md"
 COLUMNS = ("openai-python", "curl -N", "browser fetch", "this project's client")
 
 NONE = "none"
-"""In the place of a fault's name: the healthy answer."""
+"""Stands in place of a fault's name for the healthy answer."""
 
 
 class Page(msgspec.Struct):
     """The measured table.
 
     Args:
-        versions: of the programs behind the columns, "" for our own.
-        rows: for each fault, what came of it, by column.
+        versions: Version of the client in each column, "" for our own.
+        rows: For each fault, the outcome in each column.
     """
 
     versions: tuple[str, ...]
@@ -58,8 +58,8 @@ class Page(msgspec.Struct):
 
     @classmethod
     def read(cls, text: str) -> "Page":
-        """What stands in a page that was written before."""
-        versions = re.search(r"openai (\S+) for Python, curl (\S+) and\s+Chromium\s+(\S+),", text)
+        """Read a page that was written earlier."""
+        versions = re.search(r"openai (\S+) for Python, curl\s+(\S+) and Chromium\s+(\S+),", text)
         rows = re.findall(r"^\| `([a-z0-9-]+)` \| .*? \| (.+) \|$", text, re.MULTILINE)
         found = {name: tuple(cells.split(" | ")) for name, cells in rows}
         return cls((*(versions.groups() if versions else ("", "", "")), ""), found)
@@ -68,30 +68,32 @@ class Page(msgspec.Struct):
         lines = [INTRODUCTION.format(self.versions, patience=PATIENCE)]
         lines += [f"| fault | on the wire | {' | '.join(COLUMNS)} |", "|---" * 6 + "|"]
         for name, cells in self.rows.items():
-            line = FAULTS[name].line if name in FAULTS else "The answer as it should be."
+            line = FAULTS[name].description if name in FAULTS else "The healthy answer."
             lines.append(f"| `{name}` | {line} | {' | '.join(cells)} |")
         return "\n".join(lines) + "\n"
 
 
 INTRODUCTION = """\
-# What clients make of a broken stream
+# How clients react to a broken stream
 
-The simulated model can break its answers on purpose: a request with the header `X-Fault: NAME`,
-or for a model named `fault-NAME`, gets its answer with that fault. `GET /faults` lists them, and
-says how to ask for another place: `rst@5`, `rst@byte 200`, `rst@1.5s`.
+The simulated model can break its answers on purpose. Send the header `X-Fault: NAME`, or ask for
+the model `fault-NAME`, and the answer has that fault. `GET /faults` lists all faults, as JSON if
+the request has `Accept: application/json`. It also explains how to ask for another position:
+`rst@5`, `rst@byte 200`, `rst@1.5s`.
 
-This table was measured, not thought out: with openai {0[0]} for Python, curl {0[1]} and Chromium
-{0[2]}, by `python -m tests.interop.faults --write`; and a test measures it again. The answer has
-five chunks and `[DONE]`, so six events, and most faults happen to the third.
+`python -m tests.interop.faults --write` measured this table, with openai {0[0]} for Python, curl
+{0[1]} and Chromium {0[2]}, and a test measures it again. The answer has six events: five chunks
+and `[DONE]`. Most faults are injected into the third event.
 
-- **silent loss**: the client ends as if it had got everything, and it has not.
-- **waits**: its time limit of {patience:.0f} seconds is one for each read, or it has none.
+- **silent loss**: the client ends as if the answer were complete, but a part of it is missing.
+- **waits**: the client still waits when we stop it. It has no timeout, or its timeout of
+  {patience:.0f} seconds starts again with each read.
 - A *hollow* chunk has no `choices`.
-- The exit codes of `curl` that are not 0: 18, the body is not whole; 28, its `--max-time` was
-  over; 52, no reply; 56, the connection broke or the chunks did.
-- The browser's page gives each event to `JSON.parse`, looks for `error`, and has an `AbortSignal`
-  with a time limit. Before that it looks at the status and the content type.
-- The official client tries 408, 409, 429 and all from 500 on again; here it was told not to.
+- Exit codes of `curl` other than 0: 18, the body is incomplete; 28, `--max-time` expired; 52, no
+  reply; 56, the connection was reset or the chunked coding was invalid.
+- The browser's page checks the status and the content type, gives each event to `JSON.parse`,
+  looks for `error`, and has an `AbortSignal` with a timeout.
+- The official client would retry 408, 409, 429 and all statuses from 500 on; here, retries are off.
 """
 
 
@@ -115,8 +117,8 @@ DONE = b"data: [DONE]\n\n"
 
 
 def answers() -> Routes:
-    """The answer with the fault that `X-Fault` names. With `X-Held: NAME` each event but the
-    first waits until `POST /seen/NAME` has told of one more that was seen."""
+    """Serve the answer with the fault that `X-Fault` names. With `X-Held: NAME`, each event after
+    the first waits until `POST /seen/NAME` reports that the client has seen one more."""
     seen: dict[str, trio.Semaphore] = {}
 
     async def events(held: trio.Semaphore | None) -> AsyncGenerator[bytes | Last, None]:
@@ -156,7 +158,7 @@ def answers() -> Routes:
 
 @contextmanager
 def _serving() -> Iterator[int]:
-    """Serve in a thread, and in the end cut all connections off. Gives the port."""
+    """Serve in a thread, yield the port, and finally reset all connections."""
     server = Server(answers(), limits=Limits(heartbeat_seconds=3600))
     sockets = listen("localhost", 0)
     tokens: SimpleQueue[trio.lowlevel.TrioToken] = SimpleQueue()
@@ -169,7 +171,7 @@ def _serving() -> Iterator[int]:
     port = sockets[0].getsockname()[1]
     thread.start()
     token = tokens.get(timeout=SAFETY)
-    # An error event is to be read before the end comes, also on a machine that is busy.
+    # Even on a busy machine, the client must read an error event before the connection ends.
     before, connection.FINAL_WAIT_SECONDS = connection.FINAL_WAIT_SECONDS, 1.5
     try:
         yield port
@@ -183,11 +185,11 @@ def _serving() -> Iterator[int]:
 
 
 def measure() -> Page:
-    """Ask all clients."""
+    """Run all clients against all faults."""
     curl = need("curl", "curl")
     versions = subprocess.run([curl, "--version"], capture_output=True, check=True).stdout.split()
     names = [NONE, *FAULTS]
-    # The pool is left last: what waits in it for ever is ended by the end of the server.
+    # The pool is joined last: the end of the server ends the clients that would wait for ever.
     with ThreadPoolExecutor(2 * len(names) + 1) as pool, _serving() as port:
         sdk = Threads(pool, with_openai, port, names)
         curls = Threads(pool, with_curl, port, names)
@@ -201,7 +203,7 @@ def measure() -> Page:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Print the page, or write it."""
+    """Print the page, or write it to its file."""
     text = str(measure())
     if "--write" in argv:
         PAGE.write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""`servers/FAULTS.md` is true: what it says that clients make of each fault, they do."""
+"""`servers/FAULTS.md` is true: clients react to each fault as it says."""
 
 import pytest
 
@@ -20,17 +20,17 @@ def measured() -> Page:
 
 
 def test_the_page_is_as_it_is_written(written: Page) -> None:
-    """Nothing of it was changed by hand, and all faults are there."""
+    """Nothing in it was changed by hand, and it has all faults."""
     assert list(written.rows) == [NONE, *FAULTS], AGAIN
     assert str(written) == PAGE.read_text(encoding="utf-8"), AGAIN
 
 
 @pytest.mark.parametrize("column", range(len(COLUMNS)), ids=COLUMNS)
 def test_column(column: int, written: Page, measured: Page) -> None:
-    """Each client does what the page says; one of another version may do something else."""
+    """Each client reacts as the page says. A client of another version may react differently."""
     there, here = written.versions[column], measured.versions[column]
     expected = {name: cells[column] for name, cells in written.rows.items()}
     found = {name: cells[column] for name, cells in measured.rows.items()}
     if there != here and found != expected:
-        pytest.skip(f"the page tells of {there}, and {here} does otherwise: {AGAIN}")
+        pytest.skip(f"the page describes {there}, and {here} reacts differently: {AGAIN}")
     assert found == expected, AGAIN

@@ -184,7 +184,7 @@ def test_settings(visit: Visit, server: RunningServer) -> None:
     offered = page.locator("datalist option")
     expect(offered).to_have_count(len(FAULTS))
     assert offered.evaluate_all("all => all.map(e => [e.value, e.label])") == [
-        [name, fault.line] for name, fault in FAULTS.items()
+        [name, fault.description] for name, fault in FAULTS.items()
     ]
     page.get_by_role("button", name="Done").click()
     for _ in range(2):

@@ -10,7 +10,7 @@ from trio.testing import MockClock
 from protocol.sse import EventStreamParser
 from servers.chat import GREETING, PAGE, routes
 from servers.http.access import Access
-from servers.llm.faults import listing
+from servers.llm.faults import FAULTS, listing
 from servers.llm.model.tokens import tokenize
 from servers.llm.pace import Pace
 
@@ -120,7 +120,30 @@ async def test_health() -> None:
 
 
 async def test_faults_are_listed() -> None:
-    assert await ask(AT_ONCE, get("/faults")) == text(listing().encode())
+    expected = text(listing().encode(), b"Vary: Accept\r\n")
+    assert await ask(AT_ONCE, get("/faults")) == expected
+    assert await ask(AT_ONCE, get("/faults", "Accept: text/html, */*")) == expected
+
+
+async def test_faults_as_json() -> None:
+    """A program that accepts JSON gets one object per fault, beside the grammar."""
+    reply = await ask(AT_ONCE, get("/faults", "Accept: application/json, text/plain;q=0.5"))
+    json = b"Content-Type: application/json\r\n"
+    length = b"Content-Length: %d\r\n" % len(body_of(reply))
+    assert reply == head(200, json, length, b"Vary: Accept\r\n") + body_of(reply)
+    catalogue = msgspec.json.decode(body_of(reply))
+    assert listing().startswith(catalogue["grammar"] + "\n")
+    assert [fault["name"] for fault in catalogue["faults"]] == list(FAULTS)
+    by_name = {fault["name"]: fault for fault in catalogue["faults"]}
+    assert by_name["rst"] == {
+        "name": "rst",
+        "description": "RST between two chunks.",
+        "needs_events": False,
+        "position": {"unit": "event", "number": 3},
+    }
+    assert by_name["bom"]["position"] == {"unit": "event", "number": 1}
+    assert by_name["bom"]["needs_events"] is True
+    assert by_name["no-done"]["position"] is None  # always at the end
 
 
 async def test_chat_has_faults_too() -> None:

@@ -148,7 +148,7 @@ class ConnectionRecord(msgspec.Struct):
     @property
     def text(self) -> str:
         words = [event.data for event in self.events if event.event == "message"]
-        return "".join(msgspec.json.decode(word, type=named_events.Text).text for word in words)
+        return "".join(msgspec.json.decode(word, type=named_events.TextData).text for word in words)
 
 
 # region reconnect

@@ -1,18 +1,18 @@
-"""Faults on the wire, on purpose: what a client must live with, and how it can be seen to.
+"""Failures on the wire that a client must survive, and how to provoke them.
 
-    parse("rst-mid-chunk@5").apply(reply)      the same answer, but RST inside its event 5
+    parse("rst-mid-chunk@5").apply(reply)      the same answer, reset inside its event 5
     parse("503").apply(reply)                  status 503 in its place
     Faults().take("429*2", key)                that fault for the first two requests with this key
 
-A fault takes a healthy reply and returns the disturbed one. It knows nothing about how answers
-are made, and they nothing about it.
+A fault takes a healthy reply and returns a faulty one. It knows nothing about how answers are made,
+and the code that makes answers knows nothing about faults.
 
     stream_faults.py  how streams break: a few lines each, with their bytes
-    status_faults.py  errors in place of an answer
-    catalogue.py      all faults by name, and what is known of each
-    injection.py      puts a fault between an answer and its connection
+    status_faults.py  error statuses in place of an answer
+    catalogue.py      all faults by name, and the properties of each
+    injection.py      injects a fault between an answer and its connection
 
-What clients in use make of each fault is measured in `servers/FAULTS.md`.
+`servers/FAULTS.md` shows, measured, how four clients react to each fault.
 """
 
 import re
@@ -23,19 +23,19 @@ import msgspec
 
 from ...http.reply import EventStream
 from .catalogue import AnyReply
-from .injection import Place, Unit
+from .injection import FaultPosition, PositionUnit
 from .status_faults import STATUSES
-from .stream_faults import WAYS
+from .stream_faults import STREAM_FAULTS
 
-__all__ = ["FAULTS", "Fault", "Faults", "listing", "parse"]
+__all__ = ["FAULTS", "Fault", "Faults", "fault_catalogue", "listing", "parse"]
 
-FAULTS = WAYS | STATUSES
-"""All there are, by name."""
+FAULTS = STREAM_FAULTS | STATUSES
+"""All faults, by name."""
 
 MAX_SPEC = 100
-"""Characters of a request for a fault. The longest that means something has half of them."""
+"""Characters of a request for a fault. The longest meaningful request has half of them."""
 
-PARTS = re.compile("(?=[@*])")  # a place begins with "@", how many times with "*"
+PARTS = re.compile("(?=[@*])")  # a position begins with "@", a number of requests with "*"
 TIMES = re.compile("[0-9]{1,6}")
 COUNT = re.compile(r"(event|byte)?[ =]*([0-9]{1,12})")
 SECONDS = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)s|([0-9]{1,6}\.[0-9]{1,6})")
@@ -43,13 +43,13 @@ SECONDS = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)s|([0-9]{1,6}\.[0-9]{1,6})")
 GRAMMAR = """\
 Ask for a fault with a header    X-Fault: NAME
              or a model's name   fault-NAME
-     or for a tenth of them all  --fault NAME=0.1    when the server is started
+   or, for a tenth of all,       --fault NAME=0.1    when you start the server
 
-NAME@5, NAME@event 5    it happens to event 5 of the answer: an event ends with a blank line
-NAME@byte 200           at byte 200 of the event stream, before chunks are made of it
-NAME@1.5s               at the first event 1.5 seconds after the head, or at once if it needs none
-NAME@last               at the last event, which is also where a place behind the end is
-NAME*2                  to the first 2 requests; the next succeeds, and then it begins again
+NAME@5, NAME@event 5    at event 5 of the answer: an event ends with a blank line
+NAME@byte 200           at byte 200 of the event stream, before chunked coding
+NAME@1.5s               1.5 seconds after the head; at the next event if the fault needs one
+NAME@last               at the last event; a position past the end means this, too
+NAME*2                  for the first 2 requests; the next one succeeds, then it starts again
 NAME*2@5, NAME@5*2      both
 """
 
@@ -58,67 +58,68 @@ class Fault(msgspec.Struct, frozen=True):
     """One fault, as asked for.
 
     Args:
-        name: in the catalogue.
-        place: where it strikes; None for its own place.
-        times: how many requests fail before one succeeds; 0 for all fail.
+        name: Its name in the catalogue.
+        position: Where to inject it; None for its usual position.
+        times: Requests that fail before one succeeds; 0 if all requests fail.
     """
 
     name: str
-    place: Place | None = None
+    position: FaultPosition | None = None
     times: int = 0
 
     @property
     def replaces(self) -> bool:
-        """Nothing is left of the answer, so none need be made: `apply` takes any reply."""
+        """Nothing of the answer is sent, so none has to be made: `apply` takes any reply."""
         return FAULTS[self.name].replaces
 
     def apply(self, reply: AnyReply) -> AnyReply:
-        """The reply, disturbed. An error is left as it is, for it says what is wrong.
+        """The reply with this fault in it. An error stays unchanged, so its message is seen.
 
         Raises:
-            ValueError: the fault is for event streams, and this is none.
+            ValueError: The fault needs an event stream, and this reply is not one.
         """
-        kind = FAULTS[self.name]
+        spec = FAULTS[self.name]
         if reply.status >= 400:
             return reply
-        if kind.needs_events and not isinstance(reply, EventStream):
-            raise ValueError(f"the fault {self.name!r} happens to events: it needs stream: true")
-        return kind.apply(reply, self.place)
+        if spec.needs_events and not isinstance(reply, EventStream):
+            raise ValueError(f"the fault {self.name!r} needs an event stream: set stream to true")
+        return spec.apply(reply, self.position)
 
 
 def parse(text: str) -> Fault:
-    """Read `NAME[*TIMES][@PLACE]`, as in "fin", "429*2", "rst@5", "fin@byte 200", "stall@1.5s"; the
-    place may come first, as in "rst@5*2".
+    """Read `NAME[*TIMES][@POSITION]`: "fin", "429*2", "rst@5", "fin@byte 200", "stall@1.5s". The
+    position may come first, as in "rst@5*2".
 
     Raises:
-        ValueError: there is no such fault, place or number. The message says what there is.
+        ValueError: There is no such fault or position, or the number of requests is wrong. The
+            message says what is allowed.
     """
     if len(text) > MAX_SPEC:
         raise ValueError(f"not a fault: it has more than {MAX_SPEC} characters")
     name, *parts = (part.strip() for part in PARTS.split(text.strip().lower()))
     if name not in FAULTS:
         raise ValueError(_unknown(name))
-    place: Place | None = None
+    position: FaultPosition | None = None
     times = 0
     for part in parts:
         if part[0] == "*":
             if times:
-                raise ValueError(f"two numbers of requests: {text[:80]!r}. Say one, as in {name}*2")
+                raise ValueError(f"more than one number: {text[:80]!r}. Say one, as in {name}*2")
             times = _times(name, part[1:].strip())
-        elif FAULTS[name].place is None:
-            raise ValueError(f"the fault {name!r} takes no place: say it without {part[:80]}")
-        elif place:
-            raise ValueError(f"two places: {text[:80]!r}. Say one, as in {name}@5")
+        elif FAULTS[name].position is None:
+            raise ValueError(f"the fault {name!r} takes no position: say it without {part[:80]}")
+        elif position:
+            raise ValueError(f"more than one position: {text[:80]!r}. Say one, as in {name}@5")
         else:
-            place = _place(part[1:].strip())
-    return Fault(name, place, times)
+            position = _position(part[1:].strip())
+    return Fault(name, position, times)
 
 
 def _unknown(name: str) -> str:
     before, equals, _ = name.partition("=")
     if equals and before in FAULTS:
         return (
-            f"{name[:80]!r} has a rate, which is for the flag --fault of the server. "
+            f"{name[:80]!r} has a rate, which only the server's flag --fault takes. "
             f"Say {before}, or {before}*2 for the first 2 requests"
         )
     close = get_close_matches(name[:80], FAULTS, n=1)
@@ -133,24 +134,24 @@ def _times(name: str, text: str) -> int:
     raise ValueError(f"not a number of requests: {text[:80]!r}. {message}")
 
 
-def _place(text: str) -> Place:
+def _position(text: str) -> FaultPosition:
     if text == "last":
-        return Place(Unit.LAST)
+        return FaultPosition(PositionUnit.LAST)
     if match := SECONDS.fullmatch(text):
-        return Place(Unit.SECOND, float(match[1] or match[2]))
+        return FaultPosition(PositionUnit.SECOND, float(match[1] or match[2]))
     if (match := COUNT.fullmatch(text)) and int(match[2]) > 0:
-        return Place(Unit(match[1] or "event"), int(match[2]))
+        return FaultPosition(PositionUnit(match[1] or "event"), int(match[2]))
     message = "Say @5 or @event 5, @byte 200, @1.5s or @last; events and bytes count from 1"
-    raise ValueError(f"no such place: {text[:80]!r}. {message}")
+    raise ValueError(f"no such position: {text[:80]!r}. {message}")
 
 
 class Faults:
-    """Counts how often a fault has happened, for those that happen so many times.
+    """Decides, request by request, whether a fault that is asked for `*TIMES` happens now.
 
     Args:
-        max_keys: how many counts are kept; then the oldest is evicted. Each is of a fault that
-            can be said in `MAX_SPEC` characters and of a hash: a megabyte or two for all of them,
-            whatever clients send.
+        max_keys: Largest number of counts kept; then the oldest is evicted. A count consists of a
+            fault, named in at most `MAX_SPEC` characters, and a hash. All counts together need a
+            megabyte or two.
     """
 
     def __init__(self, max_keys: int = 10_000) -> None:
@@ -158,15 +159,15 @@ class Faults:
         self._failed: dict[tuple[Fault, int], int] = {}
 
     def take(self, spec: str, key: Hashable) -> Fault | None:
-        """The fault that happens to this request, or None: its turn to succeed has come.
+        """The fault to inject into this request's answer, or None if this request succeeds.
 
         Args:
-            spec: see `parse`.
-            key: of the requests that are counted together. Its hash is kept, and not it: of two
-                keys with one hash, which is a chance of one in 10^15, one takes the other's turn.
+            spec: See `parse`.
+            key: Requests with equal keys are counted together. Only the key's hash is kept. Two
+                keys with one hash share a count, which has a chance of one in 10^15.
 
         Raises:
-            ValueError: see `parse`.
+            ValueError: See `parse`.
         """
         fault = parse(spec)
         if fault.times:
@@ -181,7 +182,22 @@ class Faults:
 
 
 def listing() -> str:
-    """All faults, one line each, below the grammar of a request for one."""
+    """The grammar of a request for a fault, then all faults, one line each."""
     width = max(map(len, FAULTS))
-    lines = [f"{name:{width}}  {kind.line}" for name, kind in FAULTS.items()]
+    lines = [f"{name:{width}}  {spec.description}" for name, spec in FAULTS.items()]
     return GRAMMAR + "\n" + "\n".join(lines) + "\n"
+
+
+def fault_catalogue() -> dict[str, object]:
+    """What `listing` says, as JSON values: the grammar, and one object per fault. A fault that
+    takes no position has null as its usual one."""
+    faults = [
+        {
+            "name": name,
+            "description": spec.description,
+            "needs_events": spec.needs_events,
+            "position": spec.position,
+        }
+        for name, spec in FAULTS.items()
+    ]
+    return {"grammar": GRAMMAR, "faults": faults}

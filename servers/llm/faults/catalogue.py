@@ -1,11 +1,12 @@
-"""The catalogue of faults, and the decorators that put a function into it.
+"""The catalogue of faults, and the decorators that add a function to it.
 
     @on_body(cuts=True)
-    async def rst_mid_chunk(wire: Wire, event: bytes) -> None:
+    async def rst_mid_chunk(connection: FaultyConnection, event: bytes) -> None:
         "Half of the bytes that the chunk's size announced, then RST."
 
-Its name there is `rst-mid-chunk`, and its docstring is its line in the list. It strikes event 3,
-if no other place is asked for: before that, a client has seen a healthy stream.
+In the catalogue this fault is called `rst-mid-chunk`, and its docstring describes it. It is
+injected into event 3 unless another position is asked for. Until then, the client has seen a
+healthy stream.
 """
 
 from collections.abc import Callable
@@ -15,14 +16,14 @@ import msgspec
 from msgspec.structs import replace
 
 from ...http.reply import Reply, StreamingReply
-from .injection import Disturbance, OnePiece, Place, Strike, Unit, Way
+from .injection import FaultInjector, FaultPosition, Inject, PositionUnit, StreamFault, WholeBody
 
 __all__ = [
     "FIRST",
     "LAST",
-    "WAYS",
+    "STREAM_FAULTS",
     "AnyReply",
-    "Kind",
+    "FaultSpec",
     "in_place_of",
     "on_body",
     "on_events",
@@ -33,95 +34,96 @@ __all__ = [
 AnyReply = Reply | StreamingReply
 
 
-class Kind(msgspec.Struct, frozen=True):
+class FaultSpec(msgspec.Struct, frozen=True):
     """An entry of the catalogue.
 
     Args:
-        apply: does it to a reply, at a place, or at its own.
-        place: the usual one, or None if it has one place only.
-        needs_events: it can be done to an event stream only.
-        replaces: nothing is left of the answer.
-        line: what it does.
+        apply: Makes the faulty reply from a healthy one. Its position is the usual one if None.
+        position: The usual position; None if the fault takes no position.
+        needs_events: The fault works only on an event stream.
+        replaces: Nothing of the healthy answer is sent.
+        description: What the fault does, in one line.
     """
 
-    apply: Callable[[AnyReply, Place | None], AnyReply]
-    place: Place | None = None
+    apply: Callable[[AnyReply, FaultPosition | None], AnyReply]
+    position: FaultPosition | None = None
     needs_events: bool = False
     replaces: bool = False
-    line: str = ""
+    description: str = ""
 
 
-WAYS: dict[str, Kind] = {}
+STREAM_FAULTS: dict[str, FaultSpec] = {}
 """The catalogue, by name."""
 
-FIRST, THIRD = Place(Unit.EVENT, 1), Place(Unit.EVENT, 3)
-LAST = Place(Unit.LAST)
+FIRST, THIRD = FaultPosition(PositionUnit.EVENT, 1), FaultPosition(PositionUnit.EVENT, 3)
+LAST = FaultPosition(PositionUnit.LAST)
 
 
 def on_body(
-    at: Place = THIRD, *, needs_events: bool = False, **flags: bool
-) -> Callable[[Strike], Strike]:
-    """The decorator of what happens to an event, in any body. The flags are those of `Way`."""
+    at: FaultPosition = THIRD, *, needs_events: bool = False, **flags: bool
+) -> Callable[[Inject], Inject]:
+    """Decorate a fault in the body of any reply. The flags are those of `StreamFault`."""
 
-    def register(strike: Strike) -> Strike:
-        way = Way(strike, **flags)
+    def register(inject: Inject) -> Inject:
+        fault = StreamFault(inject, **flags)
 
-        def apply(reply: AnyReply, place: Place | None) -> StreamingReply:
-            disturbed = _streamed(reply)
-            disturbed.source = Disturbance(copy(disturbed), way, place or at)
-            return disturbed
+        def apply(reply: AnyReply, position: FaultPosition | None) -> StreamingReply:
+            faulty = _streamed(reply)
+            faulty.source = FaultInjector(copy(faulty), fault, position or at)
+            return faulty
 
-        place = None if at is LAST else at  # what happens to the end happens nowhere else
-        _register(strike, Kind(apply, place, needs_events=needs_events))
-        return strike
+        position = None if at is LAST else at  # a fault at the end happens nowhere else
+        _register(inject, FaultSpec(apply, position, needs_events=needs_events))
+        return inject
 
     return register
 
 
-def on_events(at: Place = THIRD, **flags: bool) -> Callable[[Strike], Strike]:
-    """The same, in an event stream only."""
+def on_events(at: FaultPosition = THIRD, **flags: bool) -> Callable[[Inject], Inject]:
+    """Decorate a fault that works only on an event stream."""
     return on_body(at, needs_events=True, **flags)
 
 
 def on_head(edit: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
-    """The decorator of what happens to the head. The body follows it as it is."""
+    """Decorate a fault in the head. The body after it is healthy."""
 
-    def apply(reply: AnyReply, place: Place | None) -> StreamingReply:
-        disturbed = _streamed(reply)
-        disturbed.edit_head = edit
-        return disturbed
+    def apply(reply: AnyReply, position: FaultPosition | None) -> StreamingReply:
+        faulty = _streamed(reply)
+        faulty.edit_head = edit
+        return faulty
 
-    _register(edit, Kind(apply))
+    _register(edit, FaultSpec(apply))
     return edit
 
 
-def without_head(strike: Strike) -> Strike:
-    """The decorator of what happens before any byte of the reply."""
+def without_head(inject: Inject) -> Inject:
+    """Decorate a fault that happens before the first byte of the reply."""
 
-    def apply(reply: AnyReply, place: Place | None) -> StreamingReply:
-        disturbed = _streamed(reply)
-        disturbed.edit_head = lambda head: b""
-        disturbed.source = Disturbance(copy(disturbed), Way(strike), None)
-        return disturbed
+    def apply(reply: AnyReply, position: FaultPosition | None) -> StreamingReply:
+        faulty = _streamed(reply)
+        faulty.edit_head = lambda head: b""
+        faulty.source = FaultInjector(copy(faulty), StreamFault(inject), None)
+        return faulty
 
-    _register(strike, Kind(apply, replaces=True))
-    return strike
+    _register(inject, FaultSpec(apply, replaces=True))
+    return inject
 
 
 def in_place_of(make: Callable[[AnyReply], Reply]) -> Callable[[AnyReply], Reply]:
-    """The decorator of a wrong reply in place of the right one."""
-    _register(make, Kind(lambda reply, place: make(reply), replaces=True))
+    """Decorate a function that makes a wrong reply in place of the right one."""
+    _register(make, FaultSpec(lambda reply, position: make(reply), replaces=True))
     return make
 
 
-def _register(function: Callable[..., object], kind: Kind) -> None:
+def _register(function: Callable[..., object], fault: FaultSpec) -> None:
     name = function.__name__.replace("_", "-")
-    WAYS[name] = replace(kind, line=" ".join((function.__doc__ or "").split()))
+    description = " ".join((function.__doc__ or "").split())
+    STREAM_FAULTS[name] = replace(fault, description=description)
 
 
 def _streamed(reply: AnyReply) -> StreamingReply:
-    """A copy of a reply, in chunks."""
+    """A copy of the reply, sent in chunks."""
     if isinstance(reply, StreamingReply):
         return copy(reply)
-    source = OnePiece(reply.body)
+    source = WholeBody(reply.body)
     return StreamingReply(source, reply.status, reply.content_type, reply.headers)

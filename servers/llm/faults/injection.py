@@ -1,18 +1,19 @@
-"""Where a fault strikes a stream, and what it can do there.
+"""Where in a stream a fault is injected, and what it can do there.
 
     data: {"n":1}\\n\\n         event 1, bytes 1 to 15
-    data: {"n":2}\\n\\n         event 2, bytes 16 to 30: the place `byte 20` is inside it
+    data: {"n":2}\\n\\n         event 2, bytes 16 to 30: the position `byte 20` is inside it
     data: [DONE]\\n\\n          event 3, and the last
 
-The source of a healthy reply writes into a `DisturbedBody`. That cuts what it gets into events,
-counts them, and passes them on, each a chunk of its own; at its place it hands the event over to
-the fault in place of the client. The source notices nothing: to it, the body is that of a reader
-who is a little slow.
+The source of a healthy reply writes into a `FaultyBody`. That body splits the bytes into events,
+counts them, and sends each as a chunk of its own. At the position that was asked for, it hands the
+event to the fault instead of the client. The source notices nothing: to it, the client is a little
+slow.
 """
 
 import math
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from enum import Enum
 from typing import NoReturn
 
@@ -22,14 +23,22 @@ import trio
 from ...http.body import BodyWriter, Ending
 from ...http.reply import CutOff, StreamingReply
 
-__all__ = ["Disturbance", "OnePiece", "Place", "Strike", "Unit", "Way", "Wire"]
+__all__ = [
+    "FaultInjector",
+    "FaultPosition",
+    "FaultyConnection",
+    "Inject",
+    "PositionUnit",
+    "StreamFault",
+    "WholeBody",
+]
 
 HOLD_SECONDS = 3600.0
-"""How long a silent connection stays open, if its client does not leave."""
+"""Seconds that a silent connection stays open if its client does not disconnect."""
 
 
-class Unit(Enum):
-    """What a place is counted in."""
+class PositionUnit(Enum):
+    """What a position is counted in."""
 
     EVENT = "event"
     BYTE = "byte"
@@ -37,29 +46,29 @@ class Unit(Enum):
     LAST = "last"
 
 
-class Place(msgspec.Struct, frozen=True):
-    """Where in an answer. Behind its end means: at its last event.
+class FaultPosition(msgspec.Struct, frozen=True):
+    """A position in an answer. One that is past the end means: at the last event.
 
     Args:
-        unit: events and bytes of the event stream, before chunks are made of it; seconds since
-            the head has left.
-        number: counted from 1; of seconds, any.
+        unit: Events and bytes are those of the event stream, before chunked coding. Seconds are
+            counted from the moment at which the head was sent.
+        number: Events and bytes are counted from 1. Seconds may be any number.
     """
 
-    unit: Unit
+    unit: PositionUnit
     number: float = 0
 
 
-class Wire:
-    """What a fault has in its hands: the connection, with the head sent and some events.
+class FaultyConnection:
+    """The connection as a fault can use it: the head and some events have been sent.
 
     Args:
-        body: the real one.
-        start: when the head left.
+        body: The real body.
+        start: When the head was sent, by trio's clock.
 
     Attributes:
-        number: of the event that is struck, from 1.
-        cut: how much of it stands before the place, in bytes; None if the place is not a byte.
+        number: Number of the event that the fault is injected into, from 1.
+        cut: Bytes of that event that come before the position; None if the position is not a byte.
     """
 
     def __init__(self, body: BodyWriter, start: float) -> None:
@@ -77,110 +86,118 @@ class Wire:
         await self._body.send_raw(data)
 
     async def end(self) -> NoReturn:
-        """End the body as if all had been said."""
+        """End the body as if it were complete."""
         await self._body.end()
-        raise EnoughSaid
+        raise EndedEarly
 
     async def end_raw(self, data: bytes) -> None:
-        """Send the end of the body, and more, by hand."""
+        """Send bytes that contain the end of the body, as they are."""
         await self._body.send_raw(data, ends=True)
 
     async def silence(self) -> NoReturn:
-        """Send nothing more, with the connection open, until the client leaves."""
+        """Send nothing more. The connection stays open until the client disconnects."""
         self._body.heartbeat = b""
         await trio.sleep(HOLD_SECONDS)
         raise CutOff
 
-    async def last_words(self, data: bytes) -> NoReturn:
-        """Send a chunk, let it be read, and close without the last chunk."""
+    async def chunk_then_close(self, data: bytes) -> NoReturn:
+        """Send a chunk, give the client time to read it, and close without the last chunk."""
         await self.chunk(data)
         raise CutOff(final_wait=True)
 
     def half(self, event: bytes) -> bytes:
-        """An event up to the byte that was asked for, else its first half."""
+        """The event up to the byte position that was asked for, else its first half."""
         return event[: len(event) // 2 if self.cut is None else self.cut]
 
 
-Strike = Callable[[Wire, bytes], Awaitable[None]]
-"""What a fault does with the event at its place. What it does not send is lost."""
+Inject = Callable[[FaultyConnection, bytes], Awaitable[None]]
+"""Injects a fault into an event. Bytes of the event that it does not send are lost."""
 
 
-class Way(msgspec.Struct, frozen=True):
-    """How a fault strikes.
+class StreamFault(msgspec.Struct, frozen=True):
+    """How a fault is injected into a stream.
 
     Args:
-        strike: called at the place.
-        lasting: it is called for each event from there on.
-        cuts: it asks for `half` of its event. Of the events of the others, the bytes that stand
-            before the place are sent.
-        at_once: it needs no event to strike, so a time is kept to in a silence, too.
+        inject: Called with the event at the position.
+        lasting: `inject` is called for each later event, too.
+        cuts: `inject` sends `half` of its event itself. For other faults, the bytes before the
+            position are sent first.
+        at_once: The fault needs no event. So a position in seconds is exact even when the model
+            is silent.
     """
 
-    strike: Strike
+    inject: Inject
     lasting: bool = False
     cuts: bool = False
     at_once: bool = False
 
 
-class EnoughSaid(CutOff):
-    """The body has ended before its source, which is to stop."""
+class EndedEarly(CutOff):
+    """The body has ended before its source, which must stop."""
 
 
-class Disturbance:
-    """The source of a disturbed reply.
+@dataclass(slots=True)
+class FaultInjector:
+    """The source of a reply with a fault in it.
 
     Args:
-        reply: the healthy one.
-        way: what happens to it.
-        place: and where; None for before anything of it.
+        reply: The healthy reply.
+        fault: The fault to inject.
+        position: Where to inject it; None for before the first byte of the reply.
     """
 
-    def __init__(self, reply: StreamingReply, way: Way, place: Place | None) -> None:
-        self._reply = reply
-        self._way = way
-        self._place = place
+    reply: StreamingReply
+    fault: StreamFault
+    position: FaultPosition | None
 
     async def send_to(self, body: BodyWriter) -> None:
-        """Send what is left of the answer."""
-        wire = Wire(body, trio.current_time())
+        """Send what the fault leaves of the answer."""
+        connection = FaultyConnection(body, trio.current_time())
         try:
-            if self._place is None:
-                await self._way.strike(wire, b"")
+            if self.position is None:
+                await self.fault.inject(connection, b"")
                 return
-            timed = self._way.at_once and self._place.unit is Unit.SECOND
-            deadline = wire.start + self._place.number if timed else math.inf
+            timed = self.fault.at_once and self.position.unit is PositionUnit.SECOND
+            deadline = connection.start + self.position.number if timed else math.inf
+            faulty = FaultyBody(body, connection, self.fault, self.position)
             with trio.move_on_at(deadline) as scope:
-                await self._reply.send_to(DisturbedBody(body, wire, self._way, self._place))
+                await self.reply.send_to(faulty)
             if scope.cancelled_caught:
-                await self._way.strike(wire, b"")
-        except EnoughSaid:
+                await self.fault.inject(connection, b"")
+        except EndedEarly:
             pass
 
     async def aclose(self) -> None:
-        """The healthy reply has ended with this one."""
-        await self._reply.aclose()
+        """Close the healthy reply, too."""
+        await self.reply.aclose()
 
 
-class DisturbedBody:
-    """The body that the source of the healthy reply writes to.
+class FaultyBody:
+    """The body that the source of the healthy reply writes into.
 
     Attributes:
-        pieces, size: what the source has sent so far, in events and in bytes.
-        heartbeat, heartbeats: the connection sends none here: the client's body sends its own.
+        pieces, size: Events and bytes that the source has sent so far.
+        heartbeat, heartbeats: None are sent from here; the client's body sends its own.
     """
 
     heartbeat = b""
     heartbeats = 0
 
-    def __init__(self, body: BodyWriter, wire: Wire, way: Way, place: Place) -> None:
+    def __init__(
+        self,
+        body: BodyWriter,
+        connection: FaultyConnection,
+        fault: StreamFault,
+        position: FaultPosition,
+    ) -> None:
         self.pieces = 0
         self.size = 0
         self._body = body
-        self._wire = wire
-        self._way = way
-        self._place = place
+        self._connection = connection
+        self._fault = fault
+        self._position = position
         self._waiting = b""
-        self._struck = False
+        self._injected = False
 
     @property
     def ended(self) -> bool:
@@ -209,63 +226,63 @@ class DisturbedBody:
         *events, last = split_events(piece) or [b""]
         for event in events:
             await self._take(event)
-        if self._struck and not self._way.lasting:
-            await self._body.end(last)  # the end marker and the last chunk leave in one write
+        if self._injected and not self._fault.lasting:
+            await self._body.end(last)  # [DONE] and the last chunk are sent in one write
             return
         await self._take(last, is_last=True)
         if not self._body.ended:
             await self._body.end()
 
     async def _take(self, event: bytes, is_last: bool = False) -> None:
-        """Pass an event on to the client or, at the place, to the fault."""
+        """Pass an event on to the client or, at the position, to the fault."""
         self.pieces += 1
-        self._wire.number = self.pieces
-        if self._struck:
-            send = self._way.strike if self._way.lasting else Wire.chunk
-            await send(self._wire, event)
-        elif is_last or self._is_at_place(event):
-            self._struck = True
-            await self._strike(event)
+        self._connection.number = self.pieces
+        if self._injected:
+            send = self._fault.inject if self._fault.lasting else FaultyConnection.chunk
+            await send(self._connection, event)
+        elif is_last or self._is_at_position(event):
+            self._injected = True
+            await self._inject(event)
         else:
-            await self._wire.chunk(event)
+            await self._connection.chunk(event)
         self.size += len(event)
 
-    def _is_at_place(self, event: bytes) -> bool:
-        match self._place.unit:
-            case Unit.EVENT:
-                return self.pieces >= self._place.number
-            case Unit.BYTE:
-                return self.size + len(event) >= self._place.number
-            case Unit.SECOND:
-                return trio.current_time() - self._wire.start >= self._place.number
-            case Unit.LAST:
+    def _is_at_position(self, event: bytes) -> bool:
+        match self._position.unit:
+            case PositionUnit.EVENT:
+                return self.pieces >= self._position.number
+            case PositionUnit.BYTE:
+                return self.size + len(event) >= self._position.number
+            case PositionUnit.SECOND:
+                return trio.current_time() - self._connection.start >= self._position.number
+            case PositionUnit.LAST:
                 return False
 
-    async def _strike(self, event: bytes) -> None:
-        if self._place.unit is Unit.BYTE:
-            cut = int(self._place.number) - 1 - self.size
-            if self._way.cuts:
-                self._wire.cut = cut
+    async def _inject(self, event: bytes) -> None:
+        if self._position.unit is PositionUnit.BYTE:
+            cut = int(self._position.number) - 1 - self.size
+            if self._fault.cuts:
+                self._connection.cut = cut
             else:
-                await self._wire.chunk(event[:cut])
+                await self._connection.chunk(event[:cut])
                 event = event[cut:]
-        await self._way.strike(self._wire, event)
+        await self._fault.inject(self._connection, event)
 
 
-class OnePiece:
-    """The source of a body that is all there."""
+@dataclass(slots=True)
+class WholeBody:
+    """The source of a body that is already complete."""
 
-    def __init__(self, body: bytes) -> None:
-        self._body = body
+    whole: bytes
 
     async def send_to(self, body: BodyWriter) -> None:
-        """Send all of it, and the end."""
-        await body.end(self._body)
+        """Send the whole body and its end in one write."""
+        await body.end(self.whole)
 
 
 EVENT = re.compile(rb".+?(?:\n\n|\Z)", re.DOTALL)
 
 
 def split_events(piece: bytes) -> list[bytes]:
-    """A piece cut behind each blank line: whole events, as they are written here."""
+    """Split after each blank line. (Our writers end lines with LF and send whole events.)"""
     return EVENT.findall(piece)

@@ -1,4 +1,4 @@
-"""Statuses in place of an answer, as the OpenAI API words them.
+"""Error statuses in place of an answer, with the messages of the OpenAI API.
 
     HTTP/1.1 429 Too Many Requests
     Retry-After: 1                          seconds
@@ -8,7 +8,8 @@
     {"error":{"message":"Rate limit reached…","type":"requests","param":null,
               "code":"rate_limit_exceeded"}}
 
-Clients retry 408, 409, 429 and all from 500 on, and show `message` of the others.
+OpenAI's clients retry 408, 409, 429 and all statuses from 500 on. For the other statuses they show
+`message`.
 """
 
 import re
@@ -18,7 +19,7 @@ from protocol.openai.common import ErrorBody
 
 from ...http.api_replies import error_reply
 from ...http.reply import Reply
-from .catalogue import AnyReply, Kind
+from .catalogue import AnyReply, FaultSpec
 
 __all__ = ["STATUSES"]
 
@@ -65,20 +66,20 @@ ERRORS = {
 }
 
 
-def _kind(status: int) -> Kind:
+def _fault(status: int) -> FaultSpec:
     more = HEADERS.get(status, ())
 
-    def apply(reply: AnyReply, place: object) -> Reply:
+    def apply(reply: AnyReply, position: object) -> Reply:
         return error_reply(status, ERRORS[status], reply.headers + more)
 
-    line = f"{HTTPStatus(status).phrase}, as an error in JSON"
+    description = f"{HTTPStatus(status).phrase}, as an error in JSON"
     if more:
         names = dict.fromkeys(PART.sub("*", name) for name, _ in more)
-        line += f", with {', '.join(names)}"
-    return Kind(apply, replaces=True, line=f"{line}.")
+        description += f", with {', '.join(names)}"
+    return FaultSpec(apply, replaces=True, description=f"{description}.")
 
 
 PART = re.compile("(?<=^x-ratelimit-).*")
 
-STATUSES = {str(status): _kind(status) for status in ERRORS}
-"""The catalogue of statuses, by number."""
+STATUSES = {str(status): _fault(status) for status in ERRORS}
+"""The catalogue of status faults, by status code."""

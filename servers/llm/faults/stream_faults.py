@@ -1,4 +1,4 @@
-"""How streams break: each way a function of a few lines, and its bytes.
+"""Faults of streams: each is a function of a few lines, with its bytes.
 
     healthy                                  rst-mid-chunk@2
 
@@ -6,9 +6,9 @@
     f\\r\\ndata: {"n":2}\\n\\n\\r\\n         f\\r\\ndata: {                       and then RST
     0\\r\\n\\r\\n
 
-`event` is the one at the fault's place. What a fault does not send of it is lost; the rest of the
-answer follows as if nothing had been, unless the fault has ended it: `CutOff` ends the connection
-inside the body, `wire.end` ends the body too early.
+`event` is the event at the fault's position. Bytes of it that the fault does not send are lost. The
+rest of the answer follows unchanged, unless the fault ends it: `CutOff` closes or resets the
+connection inside the body, `connection.end` ends the body too early.
 """
 
 import re
@@ -24,7 +24,7 @@ from ...http.reply import CutOff, Reply
 from .catalogue import (
     FIRST,
     LAST,
-    WAYS,
+    STREAM_FAULTS,
     AnyReply,
     in_place_of,
     on_body,
@@ -32,61 +32,61 @@ from .catalogue import (
     on_head,
     without_head,
 )
-from .injection import HOLD_SECONDS, Wire
+from .injection import HOLD_SECONDS, FaultyConnection
 
-__all__ = ["WAYS"]
+__all__ = ["STREAM_FAULTS"]
 
 # ---- The connection ends inside the body
 
 
 @on_body(at_once=True)
-async def fin(wire: Wire, event: bytes) -> None:
+async def fin(connection: FaultyConnection, event: bytes) -> None:
     """FIN between two chunks: the last chunk is missing."""
     raise CutOff
 
 
 @on_body(cuts=True)
-async def fin_mid_event(wire: Wire, event: bytes) -> None:
+async def fin_mid_event(connection: FaultyConnection, event: bytes) -> None:
     """A whole chunk with half an event in it, then FIN."""
-    half = wire.half(event)
-    await wire.chunk(half)
+    half = connection.half(event)
+    await connection.chunk(half)
     raise CutOff
 
 
 @on_body(cuts=True)
-async def fin_mid_chunk(wire: Wire, event: bytes) -> None:
+async def fin_mid_chunk(connection: FaultyConnection, event: bytes) -> None:
     """Half of the bytes that the chunk's size announced, then FIN."""
-    half = wire.half(event)
-    await wire.raw(b"%x\r\n%b" % (len(event), half))
+    half = connection.half(event)
+    await connection.raw(b"%x\r\n%b" % (len(event), half))
     raise CutOff
 
 
 @on_body(at_once=True)
-async def rst(wire: Wire, event: bytes) -> None:
+async def rst(connection: FaultyConnection, event: bytes) -> None:
     """RST between two chunks."""
     raise CutOff(reset=True)
 
 
 @on_body(cuts=True)
-async def rst_mid_event(wire: Wire, event: bytes) -> None:
+async def rst_mid_event(connection: FaultyConnection, event: bytes) -> None:
     """A whole chunk with half an event in it, then RST."""
-    half = wire.half(event)
-    await wire.chunk(half)
+    half = connection.half(event)
+    await connection.chunk(half)
     raise CutOff(reset=True)
 
 
 @on_body(cuts=True)
-async def rst_mid_chunk(wire: Wire, event: bytes) -> None:
+async def rst_mid_chunk(connection: FaultyConnection, event: bytes) -> None:
     """Half of the bytes that the chunk's size announced, then RST."""
-    half = wire.half(event)
-    await wire.raw(b"%x\r\n%b" % (len(event), half))
+    half = connection.half(event)
+    await connection.raw(b"%x\r\n%b" % (len(event), half))
     raise CutOff(reset=True)
 
 
 @on_body(at=LAST)
-async def no_last_chunk(wire: Wire, event: bytes) -> None:
+async def no_last_chunk(connection: FaultyConnection, event: bytes) -> None:
     """The whole answer with its [DONE], then FIN without `0\\r\\n\\r\\n`."""
-    await wire.chunk(event)
+    await connection.chunk(event)
     raise CutOff
 
 
@@ -94,76 +94,78 @@ async def no_last_chunk(wire: Wire, event: bytes) -> None:
 
 
 @on_events(at=LAST)
-async def no_done(wire: Wire, event: bytes) -> None:
+async def no_done(connection: FaultyConnection, event: bytes) -> None:
     """A clean end without the last event: no [DONE]."""
 
 
 @on_events()
-async def clean_cut(wire: Wire, event: bytes) -> None:
+async def clean_cut(connection: FaultyConnection, event: bytes) -> None:
     """A clean end in the middle: no finish_reason, no [DONE]. It looks like success."""
-    await wire.end()
+    await connection.end()
 
 
 @on_events()
-async def bare_json(wire: Wire, event: bytes) -> None:
+async def bare_json(connection: FaultyConnection, event: bytes) -> None:
     """An error as a line of JSON without `data:`, then a clean end."""
-    await wire.chunk(_json({"error": ERROR}) + b"\n\n")
-    await wire.end()
+    await connection.chunk(_json({"error": ERROR}) + b"\n\n")
+    await connection.end()
 
 
 # ---- Chunks
 
 
 @on_body(cuts=True)
-async def half_chunk(wire: Wire, event: bytes) -> None:
+async def half_chunk(connection: FaultyConnection, event: bytes) -> None:
     """Half of the bytes that the chunk's size announced, then silence: the connection is open."""
-    half = wire.half(event)
-    await wire.raw(b"%x\r\n%b" % (len(event), half))
-    await wire.silence()
+    half = connection.half(event)
+    await connection.raw(b"%x\r\n%b" % (len(event), half))
+    await connection.silence()
 
 
 @on_body()
-async def bad_chunk_size(wire: Wire, event: bytes) -> None:
-    """A chunk-size that is no number: `xyz`."""
-    await wire.raw(b"xyz\r\n%b\r\n" % event)
+async def bad_chunk_size(connection: FaultyConnection, event: bytes) -> None:
+    """A chunk-size that is not a number: `xyz`."""
+    await connection.raw(b"xyz\r\n%b\r\n" % event)
 
 
 @on_body(at=LAST)
-async def after_end(wire: Wire, event: bytes) -> None:
+async def after_end(connection: FaultyConnection, event: bytes) -> None:
     """Bytes after the end of the body, on a connection that stays open."""
-    await wire.end_raw(encode_chunk(event) + encode_last_chunk() + b"data: too late\n\n")
+    await connection.end_raw(encode_chunk(event) + encode_last_chunk() + b"data: too late\n\n")
 
 
 # ---- Errors after the head: an event, then FIN without the last chunk
 
 
 @on_events()
-async def error_nested(wire: Wire, event: bytes) -> None:
-    """An error event, {"error":{…}}, on /v1/responses that of Open Responses, then FIN."""
-    await wire.last_words(_error_event(wire, event, {"error": ERROR}))
+async def error_nested(connection: FaultyConnection, event: bytes) -> None:
+    """An error event, {"error":{…}}, on /v1/responses as in Open Responses, then FIN."""
+    await connection.chunk_then_close(_error_event(connection, event, {"error": ERROR}))
 
 
 @on_events()
-async def error_flat(wire: Wire, event: bytes) -> None:
-    """An error event, {"code":…,"message":…}, on /v1/responses that of OpenAI, then FIN."""
+async def error_flat(connection: FaultyConnection, event: bytes) -> None:
+    """An error event, {"code":…,"message":…}, on /v1/responses as OpenAI sends it, then FIN."""
     fields = dict[str, object](code=ERROR.code, message=ERROR.message, param=ERROR.param)
-    await wire.last_words(_error_event(wire, event, fields, named=True))
+    await connection.chunk_then_close(_error_event(connection, event, fields, named=True))
 
 
 @on_events()
-async def error_string(wire: Wire, event: bytes) -> None:
-    """An error event that is only a text, {"error":"…"}, then FIN."""
-    await wire.last_words(_error_event(wire, event, {"error": ERROR.message}))
+async def error_string(connection: FaultyConnection, event: bytes) -> None:
+    """An error event that is only a string, {"error":"…"}, then FIN."""
+    await connection.chunk_then_close(_error_event(connection, event, {"error": ERROR.message}))
 
 
 ERROR = ErrorBody("The model failed: a simulated fault.", "server_error", None, "simulated")
 
 
-def _error_event(wire: Wire, event: bytes, fields: dict[str, object], named: bool = False) -> bytes:
-    """An error in the manner of the stream it is in: that of the Responses API has its type in
-    an `event` line and again in its data, with a number."""
+def _error_event(
+    connection: FaultyConnection, event: bytes, fields: dict[str, object], named: bool = False
+) -> bytes:
+    """An error event as the API of this stream writes it. The Responses API repeats the type of
+    the `event` line in the data, and adds a sequence number."""
     if event.startswith(b"event:"):
-        fields = {"type": "error", "sequence_number": wire.number - 1, **fields}
+        fields = {"type": "error", "sequence_number": connection.number - 1, **fields}
         named = True
     return (b"event: error\n" if named else b"") + b"data: %b\n\n" % _json(fields)
 
@@ -172,30 +174,30 @@ def _error_event(wire: Wire, event: bytes, fields: dict[str, object], named: boo
 
 
 @on_events()
-async def broken_json(wire: Wire, event: bytes) -> None:
+async def broken_json(connection: FaultyConnection, event: bytes) -> None:
     """The event's JSON without its last character."""
-    await wire.chunk(event.rstrip(b"\n")[:-1] + b"\n\n")
+    await connection.chunk(event.rstrip(b"\n")[:-1] + b"\n\n")
 
 
 @on_events()
-async def invalid_utf8(wire: Wire, event: bytes) -> None:
-    """A byte FF, which UTF-8 never has, in the event's text."""
+async def invalid_utf8(connection: FaultyConnection, event: bytes) -> None:
+    """A byte FF, which UTF-8 never contains, in the event's text."""
     before, quote, text = event.rpartition(b'":"')  # of "content":"Hi", before Hi
-    await wire.chunk(before + quote + b"\xff" + text)
+    await connection.chunk(before + quote + b"\xff" + text)
 
 
 @on_events()
-async def giant_line(wire: Wire, event: bytes) -> None:
-    """The event in a line of 4 MiB: spaces in its JSON, which mean nothing."""
+async def giant_line(connection: FaultyConnection, event: bytes) -> None:
+    """The event in a line of 4 MiB, most of it spaces between JSON tokens."""
     before, brace, after = event.partition(b"{")
-    await wire.chunk(before + brace + b" " * (4 << 20) + after)
+    await connection.chunk(before + brace + b" " * (4 << 20) + after)
 
 
 @on_events(lasting=True)
-async def split_utf8_chunks(wire: Wire, event: bytes) -> None:
+async def split_utf8_chunks(connection: FaultyConnection, event: bytes) -> None:
     """From there on, each character of several bytes split over two chunks."""
     for piece in INSIDE_CHARACTER.split(event):
-        await wire.chunk(piece)
+        await connection.chunk(piece)
 
 
 # Between the first byte of a character and the second: a lead byte (110xxxxx, 1110xxxx or
@@ -204,101 +206,101 @@ INSIDE_CHARACTER = re.compile(rb"(?<=[\xc0-\xff])(?=[\x80-\xbf])")
 
 
 @on_body(lasting=True)
-async def split_utf8_segments(wire: Wire, event: bytes) -> None:
+async def split_utf8_segments(connection: FaultyConnection, event: bytes) -> None:
     """From there on, one byte a write: characters, lines and chunks split over TCP segments."""
     frame = encode_chunk(event)
-    for place in range(len(frame)):
-        await wire.raw(frame[place : place + 1])
+    for index in range(len(frame)):
+        await connection.raw(frame[index : index + 1])
 
 
 @on_events(lasting=True)
-async def cr(wire: Wire, event: bytes) -> None:
+async def cr(connection: FaultyConnection, event: bytes) -> None:
     """From there on, lines that end in CR."""
-    await wire.chunk(event.replace(b"\n", b"\r"))
+    await connection.chunk(event.replace(b"\n", b"\r"))
 
 
 @on_events(lasting=True)
-async def crlf(wire: Wire, event: bytes) -> None:
+async def crlf(connection: FaultyConnection, event: bytes) -> None:
     """From there on, lines that end in CRLF."""
-    await wire.chunk(event.replace(b"\n", b"\r\n"))
+    await connection.chunk(event.replace(b"\n", b"\r\n"))
 
 
 @on_events(at=FIRST)
-async def bom(wire: Wire, event: bytes) -> None:
+async def bom(connection: FaultyConnection, event: bytes) -> None:
     """A byte order mark before the first event."""
-    await wire.chunk(b"\xef\xbb\xbf" + event)
+    await connection.chunk(b"\xef\xbb\xbf" + event)
 
 
-# ---- Lines that the format allows, and some clients do not
+# ---- Lines that the format allows, but some clients do not accept
 
 
 @on_events()
-async def id_comment(wire: Wire, event: bytes) -> None:
+async def id_comment(connection: FaultyConnection, event: bytes) -> None:
     """An event with an `id:`, then a comment with a blank line: a trap for careless parsers."""
-    await wire.chunk(b"id: 1\n" + event)
-    await wire.chunk(encode_comment("keep-alive") + b"\n")
+    await connection.chunk(b"id: 1\n" + event)
+    await connection.chunk(encode_comment("keep-alive") + b"\n")
 
 
 @on_events()
-async def retry(wire: Wire, event: bytes) -> None:
-    """A `retry:` line in a block of its own, before the event."""
-    await wire.chunk(b"retry: 3000\n\n")
-    await wire.chunk(event)
+async def retry(connection: FaultyConnection, event: bytes) -> None:
+    """A block with only a `retry:` line, before the event."""
+    await connection.chunk(b"retry: 3000\n\n")
+    await connection.chunk(event)
 
 
 @on_events()
-async def empty_data(wire: Wire, event: bytes) -> None:
+async def empty_data(connection: FaultyConnection, event: bytes) -> None:
     """An event with empty data, before the event."""
-    await wire.chunk(b"data:\n\n")
-    await wire.chunk(event)
+    await connection.chunk(b"data:\n\n")
+    await connection.chunk(event)
 
 
 @on_events()
-async def duplicate(wire: Wire, event: bytes) -> None:
+async def duplicate(connection: FaultyConnection, event: bytes) -> None:
     """The event, twice."""
-    await wire.chunk(event)
-    await wire.chunk(event)
+    await connection.chunk(event)
+    await connection.chunk(event)
 
 
 # ---- Time
 
 
 @on_body(at_once=True)
-async def stall(wire: Wire, event: bytes) -> None:
+async def stall(connection: FaultyConnection, event: bytes) -> None:
     """Silence, without heartbeats: the connection is open."""
-    await wire.silence()
+    await connection.silence()
 
 
 @on_events()
-async def stall_heartbeat(wire: Wire, event: bytes) -> None:
-    """Silence, but for a comment every second: the connection looks alive."""
+async def stall_heartbeat(connection: FaultyConnection, event: bytes) -> None:
+    """Silence, except for a comment every second: the connection looks alive."""
     for _ in range(int(HOLD_SECONDS)):
         await trio.sleep(1)
-        await wire.chunk(encode_comment("keep-alive"))
+        await connection.chunk(encode_comment("keep-alive"))
     raise CutOff
 
 
 @on_body(lasting=True)
-async def drip(wire: Wire, event: bytes) -> None:
+async def drip(connection: FaultyConnection, event: bytes) -> None:
     """From there on, one byte a second."""
-    for place in range(len(event)):
+    for index in range(len(event)):
         await trio.sleep(1)
-        await wire.chunk(event[place : place + 1])
+        await connection.chunk(event[index : index + 1])
 
 
 # ---- The head
 
 
 @without_head
-async def no_head(wire: Wire, event: bytes) -> None:
+async def no_head(connection: FaultyConnection, event: bytes) -> None:
     """FIN before any byte of a reply."""
     raise CutOff
 
 
 @without_head
-async def hang(wire: Wire, event: bytes) -> None:
+async def hang(connection: FaultyConnection, event: bytes) -> None:
     """No byte of a reply: the connection is open."""
-    await wire.silence()
+    await connection.silence()
 
 
 @on_head
@@ -321,7 +323,7 @@ def json_200(reply: AnyReply) -> Reply:
 
 @in_place_of
 def html_200(reply: AnyReply) -> Reply:
-    """Status 200 with a page of HTML, in place of the answer: a proxy's, that wants a login."""
+    """Status 200 with a page of HTML in place of the answer: the login page of a proxy."""
     page = "<!doctype html>\n<title>Sign in</title>\n<p>Please sign in to use this network.\n"
     return Reply(page, 200, "text/html; charset=utf-8", reply.headers)
 

@@ -1,4 +1,4 @@
-"""A question to the model, and its answer in tokens, by whichever route they travel.
+"""A question to the model, and its answer in tokens: the same for all routes.
 
     Question(model="sim-1", turns=[Turn("user", "你好")])
         ->  Answer(thinking=["The", " user", …], text=["#", "#", " One", …])
@@ -14,14 +14,14 @@ from protocol.openai.chat_completions import FinishReason
 __all__ = ["MAX_OUTPUT", "Answer", "Question", "Tool", "ToolCall", "Turn"]
 
 MAX_OUTPUT = 100_000
-"""Tokens of all answers to one question together."""
+"""Largest number of tokens in all answers to one question together."""
 
 
 class Turn(msgspec.Struct, frozen=True):
     """One message of the conversation, as text.
 
     Args:
-        role: "system", "user", "assistant", or "tool" for the result of a call.
+        role: "system", "user", "assistant", or "tool" for the result of a tool call.
     """
 
     role: str
@@ -29,24 +29,24 @@ class Turn(msgspec.Struct, frozen=True):
 
 
 class Tool(msgspec.Struct, frozen=True):
-    """A tool that the model may call: a function, whose `parameters` are a JSON Schema, or a custom
-    tool, which takes any text and has None there."""
+    """A tool that the model may call. The `parameters` of a function are a JSON Schema. A custom
+    tool takes any text; its `parameters` are None."""
 
     name: str
     parameters: dict[str, Any] | None = {}
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
-    """What a request asks of the model, by whichever route it came.
+    """A request's question for the model, the same for all routes.
 
     Args:
         tool_choice: "auto", "none", "required", or the name of the tool that must be called.
-        schema: the JSON Schema of the text wanted; {} for any JSON object; None for plain text.
-        max_tokens: thinking, text and arguments together.
-        stop: the text ends before the first of these.
-        seed: the request's own.
-        n: answers wanted.
-        thinks: whether it may think first.
+        schema: JSON Schema of the requested text; {} for any JSON object; None for plain text.
+        max_tokens: Limit on tokens of thinking, text and arguments together.
+        stop: The text ends before the first of these.
+        seed: The request's own seed.
+        n: Number of answers.
+        thinks: Whether the model may think first.
     """
 
     model: str
@@ -63,22 +63,22 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def prompt(self) -> str:
-        """What the user said last."""
+        """The user's last message."""
         return next((turn.text for turn in reversed(self.turns) if turn.role == "user"), "")
 
     @property
     def token_limit(self) -> int:
-        """The most tokens that each answer may have."""
+        """Largest number of tokens in each answer."""
         return min(self.max_tokens or MAX_OUTPUT, MAX_OUTPUT // self.n)
 
     @property
     def size(self) -> int:
-        """The characters of all turns together."""
+        """Characters in all turns together."""
         return sum(len(turn.text) for turn in self.turns)
 
 
 class ToolCall(msgspec.Struct, frozen=True):
-    """A call of a tool; the tokens of `arguments` join to a JSON text, or for a custom tool to any
+    """A call of a tool. Joined, the tokens of `arguments` are a JSON text; for a custom tool, any
     text."""
 
     name: str
@@ -87,11 +87,11 @@ class ToolCall(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What the model will say. One item of a sequence is one step of the engine; an item may be
-    "": a step whose text is held back, for it may be the beginning of a `stop` sequence.
+    """The model's answer. Each item of a sequence is one step of the engine. An item may be "": the
+    step's text is held back, because it may be the beginning of a `stop` sequence.
 
     Args:
-        fault: what shall happen to it on the wire, or "".
+        fault: The fault to inject into the answer, or "".
     """
 
     thinking: Sequence[str] = ()
@@ -102,6 +102,6 @@ class Answer(msgspec.Struct, frozen=True):
 
     @property
     def completion_tokens(self) -> int:
-        """The steps it takes."""
+        """The number of steps that it takes."""
         called = sum(len(call.arguments) for call in self.calls)
         return len(self.thinking) + len(self.text) + called

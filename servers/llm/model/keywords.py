@@ -1,11 +1,11 @@
-"""The keywords of a JSON Schema, and what several schemas say together of one value.
+"""The keywords of a JSON Schema, and what several schemas together require of one value.
 
     #/properties/age    {"type": "number", "minimum": 0}   }
     #/$defs/Age         {"type": "integer", "maximum": 9}  }  an integer, 0 to 9
 
-The specification is JSON Schema 2020-12, Core §10 (subschemas) and Validation §6 (the rest). No
-schema is merged into another: each is read alone, so that an error can say where it stands, and
-then each question is put to all of them.
+The specification is JSON Schema 2020-12, Core §10 (subschemas) and Validation §6 (the rest).
+Schemas are not merged. Each is parsed alone, so that an error can name its path, and each question
+about the value looks at all of them.
 """
 
 import json
@@ -19,23 +19,23 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 __all__ = [
+    "JSONType",
     "Keywords",
-    "Kind",
     "NothingSatisfies",
     "Part",
-    "Place",
+    "Subschema",
     "exact",
     "fits",
     "item",
-    "kinds",
     "member",
     "narrowest",
     "path_of",
+    "possible_types",
     "read",
     "text_of",
 ]
 
-Kind = Literal["null", "boolean", "integer", "number", "string", "array", "object"]
+JSONType = Literal["null", "boolean", "integer", "number", "string", "array", "object"]
 Bound = int | Annotated[float, Meta(ge=-sys.float_info.max, le=sys.float_info.max)]
 Positive = Annotated[int, Meta(gt=0)] | Annotated[float, Meta(gt=0, le=sys.float_info.max)]
 Count = Annotated[int, Meta(ge=0)]
@@ -43,14 +43,14 @@ SomeSchemas = Annotated[list[Any], Meta(min_length=1)]
 
 
 class Keywords(msgspec.Struct, frozen=True, rename="camel"):
-    """The keywords that are obeyed, of one schema. A schema in it is read when it is met."""
+    """The supported keywords of one schema. A schema inside it is parsed when it is needed."""
 
     ref: str | None = msgspec.field(default=None, name="$ref")
     all_of: SomeSchemas = []
     any_of: SomeSchemas = []
     one_of: SomeSchemas = []
 
-    type: Kind | list[Kind] = []
+    type: JSONType | list[JSONType] = []
     enum: Annotated[list[Any], Meta(min_length=1)] | UnsetType = UNSET
     const: Any = UNSET
     examples: list[Any] = []
@@ -79,76 +79,76 @@ class Keywords(msgspec.Struct, frozen=True, rename="camel"):
     max_properties: Count = sys.maxsize
 
 
-class Place(NamedTuple):
-    """A schema that must be satisfied.
+class Subschema(NamedTuple):
+    """A schema inside the whole one, with the way to it.
 
     Args:
-        path: to it, as a URI fragment.
-        opened: the references on the way to it.
+        path: Its path, as a URI fragment: "#/properties/age".
+        opened: The references that were followed to it.
     """
 
     schema: Any
     path: str
     opened: tuple[str, ...] = ()
 
-    def below(self, *keys: str | int) -> "Place":
+    def below(self, *keys: str | int) -> "Subschema":
         """A schema within this one."""
         schema = self.schema
         for key in keys:
             schema = schema[key]
-        return Place(schema, "/".join([self.path, *map(str, keys)]), self.opened)
+        return Subschema(schema, "/".join([self.path, *map(str, keys)]), self.opened)
 
 
 class Part(NamedTuple):
-    """One of the schemas that a value must satisfy."""
+    """One of the schemas that a value must satisfy, parsed."""
 
     keywords: Keywords
-    place: Place
+    subschema: Subschema
 
 
 class NothingSatisfies(ValueError):
-    """No value is possible here. With another choice before, there may be one."""
+    """No value is possible here. With another choice made earlier, there may be one."""
 
 
-def read(place: Place) -> Part:
-    """Read a schema that is neither true nor false.
+def read(subschema: Subschema) -> Part:
+    """Parse a schema that is neither true nor false.
 
     Raises:
-        ValueError: it is not one.
+        ValueError: It is not a schema.
     """
     try:
-        return Part(msgspec.convert(place.schema, Keywords), place)
+        return Part(msgspec.convert(subschema.schema, Keywords), subschema)
     except msgspec.ValidationError as error:
-        raise ValueError(f"{place.path}: {error}") from None
+        raise ValueError(f"{subschema.path}: {error}") from None
 
 
 def path_of(parts: Sequence[Part]) -> str:
-    """Where the first of them stands, for messages."""
-    return parts[0].place.path if parts else "#"
+    """The path of the first schema, for error messages."""
+    return parts[0].subschema.path if parts else "#"
 
 
 def narrowest(ranges: Iterable[tuple[int, int]]) -> tuple[int, int]:
-    """The range of counts that lies in all of these; the second is under the first if none does."""
+    """The range of counts that all ranges allow. The maximum is under the minimum if none is."""
     least, most = zip((0, sys.maxsize), *ranges, strict=True)
     return max(least), min(most)
 
 
-def kinds(parts: Sequence[Part]) -> list[Kind]:
-    """The types that a value may have. Without `type` it is what the other keywords are for: a
-    schema with `properties` alone allows numbers too, but means objects."""
-    allowed: set[str] = set(get_args(Kind))
+def possible_types(parts: Sequence[Part]) -> list[JSONType]:
+    """The types that a value may have. Without `type`, the other keywords tell the type: a schema
+    with only `properties` allows numbers, too, but means objects."""
+    allowed: set[str] = set(get_args(JSONType))
     for keywords, _ in parts:
         if keywords.type:
             allowed &= _types(keywords)
     if not any(keywords.type for keywords, _ in parts):
-        meant = (kind for _, place in parts for key in place.schema if (kind := MEANT.get(key)))
-        return [next(meant, "string")]
+        keys = (key for _, subschema in parts for key in subschema.schema)
+        return [next((MEANT[key] for key in keys if key in MEANT), "string")]
     if "number" in allowed:
         allowed.remove("integer")
-    return [kind for kind in get_args(Kind) if kind in allowed]
+    return [kind for kind in get_args(JSONType) if kind in allowed]
 
 
-MEANT: dict[str, Kind] = {
+MEANT: dict[str, JSONType] = {
     **dict.fromkeys(("properties", "required", "additionalProperties", "propertyNames"), "object"),
     **dict.fromkeys(("minProperties", "maxProperties"), "object"),
     **dict.fromkeys(("items", "prefixItems", "minItems", "maxItems", "uniqueItems"), "array"),
@@ -162,30 +162,30 @@ def _types(keywords: Keywords) -> set[str]:
     return types | {"integer"} if "number" in types else types
 
 
-def item(parts: Sequence[Part], index: int) -> list[Place]:
-    """The schemas of an array's item."""
-    places = []
-    for keywords, place in parts:
+def item(parts: Sequence[Part], index: int) -> list[Subschema]:
+    """The schemas that an array's item must satisfy."""
+    subschemas = []
+    for keywords, subschema in parts:
         if index < len(keywords.prefix_items):
-            places.append(place.below("prefixItems", index))
-        elif "items" in place.schema:
-            places.append(place.below("items"))
-    return places
+            subschemas.append(subschema.below("prefixItems", index))
+        elif "items" in subschema.schema:
+            subschemas.append(subschema.below("items"))
+    return subschemas
 
 
-def member(parts: Sequence[Part], name: str) -> list[Place]:
-    """The schemas of an object's property."""
-    places = []
-    for keywords, place in parts:
+def member(parts: Sequence[Part], name: str) -> list[Subschema]:
+    """The schemas that an object's property must satisfy."""
+    subschemas = []
+    for keywords, subschema in parts:
         if name in keywords.properties:
-            places.append(place.below("properties", name))
-        elif "additionalProperties" in place.schema:
-            places.append(place.below("additionalProperties"))
-    return places
+            subschemas.append(subschema.below("properties", name))
+        elif "additionalProperties" in subschema.schema:
+            subschemas.append(subschema.below("additionalProperties"))
+    return subschemas
 
 
 def fits(value: object, parts: Sequence[Part]) -> bool:
-    """Whether a value that a schema names satisfies the type and the bounds of all."""
+    """Whether a value that one schema names has the type and is within the bounds of all."""
     return all(_has_type(value, keywords) and _within(value, keywords) for keywords, _ in parts)
 
 
@@ -225,10 +225,10 @@ def _within(value: object, keywords: Keywords) -> bool:
 
 
 def exact(number: float | Fraction) -> Fraction:
-    """A number as it is written: 0.1 is a tenth."""
+    """A number exactly as its decimal text says: 0.1 is a tenth."""
     return Fraction(str(number) if isinstance(number, float) else number)
 
 
 def text_of(value: object) -> str:
-    """The same for equal JSON values, and for no others: 1 is not true."""
+    """A text that is equal only for equal JSON values: 1 differs from true."""
     return json.dumps(value, sort_keys=True)

@@ -1,14 +1,14 @@
-"""What the simulated model says. The name of the model picks the source of its words:
+"""What the simulated model says. The name of the model selects the source of its text:
 
-    sim-1          a small bilingual corpus; it thinks first, and calls the tools it is given
-    echo           what the user said
+    sim-1          a small bilingual corpus; it thinks first, and calls the tools of the request
+    echo           repeats the user's last message
     lorem          as many tokens as `max_tokens` asks for
     torture        Markdown that is hard to stream
-    script:NAME    a script of the operator's (script.py)
+    script:NAME    a script of the operator (script.py)
 
-A real model does not know the end of its answer when it begins; this one does, so that an answer
-is cut to `max_tokens`, and at a `stop` sequence, before its first token leaves. The same question
-gets the same answer, always, on every replica.
+A real model does not know the end of its answer when it begins. This one does, so an answer is cut
+to `max_tokens`, and at a `stop` sequence, before its first token is sent. The same question always
+gets the same answer, on every replica.
 """
 
 import zlib
@@ -40,8 +40,8 @@ class Model:
     """Answers questions.
 
     Args:
-        seed: another seed, other answers; with the question's own, the only source of chance.
-        scripts: for the models named `script:NAME`.
+        seed: A different seed gives different answers. Besides the question, nothing else does.
+        scripts: The models named `script:NAME`.
     """
 
     def __init__(self, seed: int = 0, scripts: Scripts | None = None) -> None:
@@ -50,18 +50,18 @@ class Model:
 
     @property
     def names(self) -> list[str]:
-        """The models there are."""
+        """The names of all models."""
         return [*SOURCES, *(f"script:{name}" for name in self._scripts.scripts)]
 
     async def answers(self, question: Question, work: Work = ALONE) -> list[Answer]:
-        """The answers to a question, as many as it wants.
+        """The answers to a question, as many as it asks for.
 
         Args:
-            work: gives others their turn.
+            work: Gives other requests their turns.
 
         Raises:
-            InvalidRequest: there is no such script, or it has nothing to say to this; no such tool
-                as the one that must be called; a JSON Schema that cannot be obeyed.
+            InvalidRequest: There is no such script, or none of its turns fits; the tool that must
+                be called is not there; or no value can be made for a JSON Schema.
         """
         first = self.seed_of(question)
         if _is_small_talk(question):
@@ -94,24 +94,24 @@ class Model:
                 return await _think_and_answer(question, seed, work)
 
     def seed_of(self, question: Question) -> int:
-        """What decides of the text and the pace of the first answer; of the next it is one more."""
+        """The seed of the first answer's text and pace. The next answer has the next seed."""
         return self.seed + (question.seed or 0) + _crc(question.prompt)
 
 
 MAX_CALLS = 8
-"""Tools called at once."""
+"""Largest number of tools called at once."""
 
 MAX_SCHEMA = 256 << 10
-"""Bytes of a JSON Schema. OpenAI's have 120,000 characters at most in their names and values."""
+"""Largest JSON Schema, in bytes. OpenAI allows 120,000 characters in names and values."""
 
-# The characters of a prompt in which a tool's name is looked for.
+# Characters at the beginning of a prompt in which tools' names are looked for.
 NAMES_WITHIN = 64 << 10
 
-_tokens = lru_cache(maxsize=16)(tokenize)  # of texts that come again and again
+_tokens = lru_cache(maxsize=16)(tokenize)  # of texts that are used often
 
 
 async def count_tokens(text: str, work: Work = ALONE) -> int:
-    """How many tokens a text has, by the tokenizer of this model."""
+    """The number of tokens that this model's tokenizer makes of a text."""
     await work.spend(min(len(text), PIECE))
     if len(text) <= 1000:
         return _count_short(text)
@@ -128,7 +128,7 @@ def _count_short(text: str) -> int:
 
 
 def _is_small_talk(question: Question) -> bool:
-    """It is answered from the corpus. All else is made once, whatever `n` is: it may be large."""
+    """Whether the corpus answers it. Any other answer may be large, so it is made only once."""
     other = question.model.partition(":")[0] in ("script", *SOURCES[1:])
     tools = question.tools or question.tool_choice not in ("auto", "none")
     return not (other or tools or question.schema is not None or _results(question))
@@ -147,7 +147,7 @@ def _small_talk(question: Question, seed: int) -> Answer:
 
 
 async def _think_and_answer(question: Question, seed: int, work: Work) -> Answer:
-    """What has to do with tools or with a schema."""
+    """An answer that calls tools, reports their results, or follows a schema."""
     thinking = _thinking(question)
     if tools := _tools_to_call(question):
         calls = [await _call(tool, question, seed, work) for tool in tools]
@@ -163,7 +163,7 @@ async def _think_and_answer(question: Question, seed: int, work: Work) -> Answer
 
 
 async def _call(tool: Tool, question: Question, seed: int, work: Work) -> ToolCall:
-    if tool.parameters is None:  # a custom tool gets what the user said
+    if tool.parameters is None:  # a custom tool gets the user's last message
         said = await say(question, question.prompt, work)
         return ToolCall(tool.name, said.text, is_custom=True)
     arguments = await _fill(tool.parameters, seed, question.prompt, "tools", work)
@@ -171,19 +171,19 @@ async def _call(tool: Tool, question: Question, seed: int, work: Work) -> ToolCa
 
 
 async def _fill(schema: dict[str, Any], seed: int, hint: str, param: str, work: Work) -> str:
-    """A JSON text for a schema; one that does not say so is of an object, as the API has it."""
-    await work.spend(TURN)  # to find out how large it is
+    """A JSON text for a schema. Without a `type` it is an object, as in the API."""
+    await work.spend(TURN)  # encoding it, to find out its size
     if len(msgspec.json.encode(schema)) > MAX_SCHEMA:
         raise InvalidRequest(f"a JSON Schema of more than {MAX_SCHEMA} bytes", param)
     try:
         value = await fill({"type": "object", **schema}, seed, hint, work)
     except ValueError as error:
-        raise InvalidRequest(f"a JSON Schema that cannot be obeyed: {error}", param) from error
+        raise InvalidRequest(f"a JSON Schema that cannot be satisfied: {error}", param) from error
     return msgspec.json.encode(value).decode()
 
 
 def _results(question: Question) -> list[str]:
-    """What the tools have given back since the model called them."""
+    """The results of the tools since the model called them."""
     last = takewhile(lambda turn: turn.role == "tool", reversed(question.turns))
     return [turn.text for turn in last][::-1]
 
@@ -198,7 +198,7 @@ def _thoughts(prompt: str) -> list[str]:
 
 
 def _tools_to_call(question: Question) -> Sequence[Tool]:
-    """Those that the user names, else the first; none once a result has come back."""
+    """The tools that the user names, else the first one; none after a result has come."""
     tools, choice = question.tools, question.tool_choice
     if not tools and choice not in ("auto", "none"):
         raise InvalidRequest("a tool must be called, and there are no `tools`", "tool_choice")
@@ -217,7 +217,7 @@ def _tools_to_call(question: Question) -> Sequence[Tool]:
 
 
 async def _end_early(answer: Answer, question: Question, work: Work) -> Answer:
-    """Cut to `max_tokens`, and at the first `stop` sequence."""
+    """The answer cut to `max_tokens`, and at the first `stop` sequence."""
     limit = question.token_limit
     if limit < answer.completion_tokens:
         answer = _limit(answer, limit)
@@ -241,5 +241,4 @@ def _limit(answer: Answer, limit: int) -> Answer:
     return Answer(thinking, text, calls, "length", answer.fault)
 
 
-# What this file does not do: say when a token is due (pace.py), or what it looks like on the wire
-# (chat_completions.py, responses.py).
+# What this file does not do: decide when a token is due (pace.py), or written (../writers/).

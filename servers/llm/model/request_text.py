@@ -1,11 +1,10 @@
-"""A text that the model has not said before, in tokens: it is made of a client's own words.
+"""Answers made of the request's own text, in tokens, and their limits.
 
     say(question, "one two three")      Answer(text=["one", " two", " three"])
 
-A text of the model's own is cut once, and its tokens are shared by all who get it. One that is made
-of a request is held for that request alone, for as long as its stream lasts. So it has a limit in
-bytes beside that in tokens: a stream of a hundred thousand short words is a long answer, and a
-hundred streams of them would be a gigabyte.
+The model's own texts are cut once, and all answers share the tokens. A text made from a request is
+kept for that request alone, as long as its stream lasts. So it needs a limit in bytes besides the
+limit in tokens: with a hundred thousand short words each, a hundred streams would hold a gigabyte.
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,36 +21,36 @@ from .tokens import tokenized
 __all__ = ["MAX_SAID", "check_repeated", "collect", "say"]
 
 MAX_SAID = 128 << 10
-"""Bytes of UTF-8 of a text made for one question. Its tokens take up to 4 MB of memory."""
+"""Largest text made for one question, in bytes of UTF-8. Its tokens take up to 4 MB of memory."""
 
 MAX_SENT = 1 << 20
-"""Bytes of all answers to one question together."""
+"""Largest size of all answers to one question together, in bytes."""
 
 MAX_REPEATED = 256 << 10
-"""Bytes of a request that its answer holds. The first two events of a stream of the Responses API
-and its last hold all of them, each once more."""
+"""Bytes of a request that its answer may repeat. In a stream of the Responses API, each of the
+first two events and the last one repeats all of them."""
 
-TOKEN_COSTS = 4  # characters, in turns
+TOKEN_COSTS = 4  # characters, the unit of turns.py
 
 
 async def say(
     question: Question, text: str, work: Work, thinking: Sequence[str] = ()
 ) -> Answer:
-    """An answer of this text; if it is too long, of its beginning.
+    """An answer with this text, or with its beginning if it is too long.
 
     Args:
-        work: gives others their turn.
-        thinking: what it thinks first, in tokens.
+        work: Gives other requests their turns.
+        thinking: The reasoning before the text, in tokens.
     """
     tokens, whole = await collect(chain.from_iterable(tokenized(text)), question, work)
     return Answer(thinking, tokens, finish_reason="stop" if whole else "length")
 
 
 def check_repeated(repeated: msgspec.Struct) -> None:
-    """Refuse to repeat so much of a request.
+    """Refuse a request of which the answer would repeat too much.
 
     Raises:
-        InvalidRequest: what the answer holds of the request has more than `MAX_REPEATED` bytes.
+        InvalidRequest: The answer would repeat more than `MAX_REPEATED` bytes.
     """
     if len(msgspec.json.encode(repeated)) > MAX_REPEATED:
         message = f"what the answer repeats (`instructions`, `tools`, …) is over {MAX_REPEATED}"
@@ -61,8 +60,8 @@ def check_repeated(repeated: msgspec.Struct) -> None:
 async def collect(
     tokens: Iterable[str], question: Question, work: Work
 ) -> tuple[list[str], bool]:
-    """These tokens, as far as they may be said; and whether these are all. One more than the limit
-    in tokens is there, so that its reader sees that there were more."""
+    """The tokens within the limits, and whether these are all of them. One more token than the
+    limit is returned, so that the caller sees that there were more."""
     most_tokens = question.token_limit + 1
     most_bytes = min(MAX_SAID, MAX_SENT // question.n)
     collected: list[str] = []

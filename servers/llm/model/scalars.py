@@ -5,9 +5,9 @@
     {"type": "string", "format": "date"}                  "2025-08-19"
     {"type": "string", "maxLength": 5}                    "Paris"
 
-A number is a small one where the bounds allow it, and exact: the multiples of 0.1 are counted in
-fractions, and 0.3 comes out as 0.3. A string has the format that is asked for, or it says what it
-is given to say, cut or padded to its length.
+A number is small if the bounds allow it. It is also exact: multiples of 0.1 are computed as
+fractions, so 0.3 is not 0.30000000000000004. A string has the requested format; without one, it is
+a given text, cut or padded to the required length.
 """
 
 import math
@@ -23,17 +23,17 @@ from .keywords import NothingSatisfies, Part, exact, narrowest, path_of
 __all__ = ["FORMATS", "number", "string"]
 
 MAX_TEXT = 80
-"""Characters of a string, unless it must be longer."""
+"""Largest length of a string, in characters, unless it must be longer."""
 
 
 def number(parts: Sequence[Part], random: Random, whole: bool) -> int | float:
-    """A number within the bounds of all.
+    """A number within the bounds of all schemas.
 
-    It is a multiple of what it must be a multiple of, or else of a tenth: 1 to 100 times that, if
-    the bounds allow. An integer has at most 64 bits.
+    It is 1 to 100 times `multipleOf`, or times a tenth, if the bounds allow that. An integer has at
+    most 64 bits.
 
     Raises:
-        NothingSatisfies: there is none.
+        NothingSatisfies: There is no such number.
     """
     each = [keywords for keywords, _ in parts]
     limit = Fraction(2**63 - 1 if whole else sys.float_info.max)
@@ -55,7 +55,8 @@ def number(parts: Sequence[Part], random: Random, whole: bool) -> int | float:
 
 
 def _common_multiple(numbers: Sequence[Fraction]) -> Fraction:
-    """The least one: of the numerators, over the greatest common divisor of the denominators."""
+    """The least common multiple: that of the numerators, over the greatest common divisor of the
+    denominators."""
     least = numbers[0]
     for other in numbers[1:]:
         least = Fraction(
@@ -63,24 +64,24 @@ def _common_multiple(numbers: Sequence[Fraction]) -> Fraction:
             math.gcd(least.denominator, other.denominator),
         )
         if least > sys.float_info.max:
-            break  # only 0 is a multiple of it, whatever else there is
+            break  # only 0 is a multiple of it, whatever the other numbers are
     return least
 
 
 def _step(low: Fraction, high: Fraction) -> Fraction:
-    """A tenth, or a smaller power of ten of which several multiples are between the two."""
+    """A tenth, or a smaller power of ten that has several multiples between the bounds."""
     if high - low >= 1:
         return Fraction(1, 10)
     if high > low:
         return Fraction(10) ** (math.floor(math.log10(high - low)) - 1)
-    return abs(low) or Fraction(1)  # only `low` is left, if anything
+    return abs(low) or Fraction(1)  # `low` is the only possible number
 
 
 def string(parts: Sequence[Part], random: Random, text: str) -> str:
-    """A string of a format, or else a text, of a length within the bounds of all.
+    """A string in the requested format, or else this text, of a length that all schemas allow.
 
     Raises:
-        NothingSatisfies: there is none.
+        NothingSatisfies: There is no such length.
     """
     least, most = narrowest((k.min_length, k.max_length) for k, _ in parts)
     if least > most:
@@ -114,9 +115,9 @@ FORMATS: dict[str, Callable[[Random], str]] = {
     "hostname": lambda random: f"{_label(random)}.example.com",
     "uri": lambda random: f"https://example.com/{_label(random)}",
     "uuid": _uuid,
-    "uuid4": _uuid,  # as pydantic names it
+    "uuid4": _uuid,  # pydantic's name
     "ipv4": lambda random: f"192.0.2.{random.randint(1, 254)}",
     "ipv6": lambda random: f"2001:db8::{random.randint(1, 0xFFFF):x}",
 }
-"""The formats of Validation §7.3 that are obeyed; hosts and addresses are those set aside for
-examples (RFC 2606, RFC 5737, RFC 3849)."""
+"""The supported formats of Validation §7.3. Hosts and addresses are those reserved for examples
+(RFC 2606, RFC 5737, RFC 3849)."""

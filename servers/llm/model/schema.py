@@ -7,20 +7,20 @@
        "unit": {"enum": ["celsius", "kelvin"]}}}
 
 A value may have to satisfy several schemas at once: those of an `allOf`, the one that a `$ref`
-names, one of each `anyOf`. All are collected before it is made. Where a choice leads nowhere
-(`false`, a minimum over a maximum, a reference without end) the next is tried.
+names, one of each `anyOf`. All of them are collected before the value is made. If a choice is
+impossible (`false`, a minimum over a maximum, endless recursion), the next one is tried.
 
 The rules, named again where a test enforces them:
 
-- All properties are there, the optional ones too: except where a reference would stand within
-  itself a third time, and when the value has become large. Null comes where nothing else can.
-- A schema comes from the client. What it can cost is limited, whatever it looks like.
+- A value has all properties, including the optional ones. Exceptions are a reference that would
+  occur within itself a third time, and a value that has become large. Null is the last resort.
+- A schema comes from a client, so the cost of every schema is limited.
 
-What this does not do: `pattern` and `patternProperties` are ignored (but `examples`, or a
-`default`, are what a string says); `oneOf` is read as `anyOf`; `not`, `if`, `contains`,
-`dependent…` and `unevaluated…` are ignored; a `$ref` leads to a place in the same schema, by JSON
-Pointer (RFC 6901), and nowhere else. A value that the schema names itself (`enum`, `const`) is
-looked at from outside, type and bounds: if it is an object, its properties may be wrong.
+What this does not do: `pattern` and `patternProperties` are ignored (but a string is one of the
+`examples`, or the `default`); `oneOf` is treated as `anyOf`; `not`, `if`, `contains`, `dependent…`
+and `unevaluated…` are ignored; a `$ref` must refer to the same schema by JSON Pointer (RFC 6901).
+Of a value that the schema itself names (`enum`, `const`), only its own type and bounds are checked:
+if it is an object, its properties may be wrong.
 """
 
 import contextlib
@@ -35,16 +35,16 @@ from msgspec import UNSET
 
 from ..turns import ALONE, Work
 from .keywords import (
-    Kind,
+    JSONType,
     NothingSatisfies,
     Part,
-    Place,
+    Subschema,
     fits,
     item,
-    kinds,
     member,
     narrowest,
     path_of,
+    possible_types,
     read,
     text_of,
 )
@@ -53,12 +53,12 @@ from .scalars import number, string
 __all__ = ["cut", "fill"]
 
 MAX_STEPS = 12_000
-"""Schemas read, values made, 64 characters each: so many take a fifth of a second, in turns."""
+"""A step is a schema parsed, a value made, or 64 characters. This many take 0.2 s, in turns."""
 
-STEP_COSTS = 128  # characters, in turns (turns.py)
+STEP_COSTS = 128  # characters, the unit of turns.py
 
 LEAN_STEPS, LEAN_DEPTH = 4_000, 24
-"""From here on, only what is required is made."""
+"""Beyond these limits, only required properties and items are made."""
 
 MAX_DEPTH = 64
 MAX_OPENINGS = 2
@@ -68,24 +68,24 @@ TRIES = 32  # for each item that must differ from the others
 async def fill(
     schema: dict[str, Any] | bool, seed: str | int = 0, hint: str = "", work: Work = ALONE
 ) -> object:
-    """Make a JSON value that satisfies a JSON Schema: for one seed always the same.
+    """Make a JSON value that satisfies a JSON Schema. The same seed gives the same value.
 
     Args:
-        hint: a text whose words the strings say, such as the user's question; without it, they
-            say the name of their property.
-        work: gives others their turn.
+        hint: A text whose words fill the strings, such as the user's question. Without it, a string
+            is the name of its property.
+        work: Gives other requests their turns.
 
     Raises:
-        ValueError: it is not a schema, or nothing satisfies it, or it asks for too much. The
-            message begins with the place in the schema: "#/properties/age: …".
+        ValueError: It is not a schema, or no value satisfies it, or its values are too large. The
+            message begins with the path in the schema: "#/properties/age: …".
     """
     filler = _Filler(schema, Random(f"fill {seed}"), hint, work)
-    return await filler.value([Place(schema, "#")], "text")
+    return await filler.value([Subschema(schema, "#")], "text")
 
 
 def cut(text: str, seed: str | int = 0) -> Iterator[str]:
-    """Cut a JSON text into tokens of one to six characters, anywhere: within a name, a number, an
-    escape. Clients must not care. For one seed always the same."""
+    """Cut a JSON text into tokens of one to six characters, anywhere: within a name, a number or
+    an escape. Clients must accept any cut. The same seed gives the same tokens."""
     random = Random(f"cut {seed}")
     start = 0
     while start < len(text):
@@ -102,61 +102,64 @@ class _Filler:
         self._hint = re.findall(r"\w+", hint[:2000])
         self._steps = 0
 
-    async def value(self, places: Iterable[Place], name: str, depth: int = 0) -> object:
-        """A value that satisfies all of these.
+    async def value(self, subschemas: Iterable[Subschema], name: str, depth: int = 0) -> object:
+        """Make a value that satisfies all of these schemas.
 
         Args:
-            name: of the property, for a string to say.
-            depth: how many values and choices it stands within.
+            name: The property's name, which fills a string.
+            depth: Number of values and choices around this value.
         """
-        return await self._choose(*await self._collect(places), name, depth)
+        return await self._choose(*await self._collect(subschemas), name, depth)
 
-    async def _collect(self, places: Iterable[Place]) -> tuple[list[Part], list[list[Place]]]:
-        """All schemas that must be satisfied together, and the choices that are left."""
+    async def _collect(
+        self, subschemas: Iterable[Subschema]
+    ) -> tuple[list[Part], list[list[Subschema]]]:
+        """Returns all schemas to satisfy together, and the choices that remain."""
         parts = []
         choices = []
-        todo = list(places)
-        for place in todo:  # it grows
-            if place.schema is False:
-                raise NothingSatisfies(f"{place.path}: nothing satisfies false")
-            if place.schema is True:
+        todo = list(subschemas)
+        for subschema in todo:  # the list grows meanwhile
+            if subschema.schema is False:
+                raise NothingSatisfies(f"{subschema.path}: nothing satisfies false")
+            if subschema.schema is True:
                 continue
-            part = read(place)
-            size = _size(place.schema)
+            part = read(subschema)
+            size = _size(subschema.schema)
             self._spend(size)
             await self._work.spend(size * STEP_COSTS)
             parts.append(part)
             if part.keywords.ref is not None:
-                todo.append(self._open(part.keywords.ref, place))
-            todo += _branches(place, "allOf")
-            choices += [_branches(place, key) for key in ("anyOf", "oneOf") if key in place.schema]
+                todo.append(self._open(part.keywords.ref, subschema))
+            todo += _branches(subschema, "allOf")
+            keys = [key for key in ("anyOf", "oneOf") if key in subschema.schema]
+            choices += [_branches(subschema, key) for key in keys]
         return parts, choices
 
-    def _open(self, reference: str, place: Place) -> Place:
-        if place.opened.count(reference) == MAX_OPENINGS:
-            raise NothingSatisfies(f"{place.path}: {reference} stands within itself without end")
+    def _open(self, reference: str, subschema: Subschema) -> Subschema:
+        if subschema.opened.count(reference) == MAX_OPENINGS:
+            raise NothingSatisfies(f"{subschema.path}: {reference} refers to itself without end")
         start, *keys = unquote(reference).split("/")
         if start != "#":
-            raise ValueError(f"{place.path}: a reference begins with '#/', not {reference!r}")
+            raise ValueError(f"{subschema.path}: a reference begins with '#/', not {reference!r}")
         schema = self._root
         for key in keys:
             key = key.replace("~1", "/").replace("~0", "~")
             try:
                 schema = schema[int(key)] if isinstance(schema, list) else schema[key]
             except (LookupError, TypeError, ValueError):
-                raise ValueError(f"{place.path}: there is no {reference}") from None
-        return Place(schema, reference, (*place.opened, reference))
+                raise ValueError(f"{subschema.path}: there is no {reference}") from None
+        return Subschema(schema, reference, (*subschema.opened, reference))
 
     def _spend(self, steps: int) -> None:
         self._steps += steps
         if self._steps > MAX_STEPS:
-            raise ValueError("#: the schema is too large, or asks for too large a value")
+            raise ValueError("#: the schema is too large, or its values are too large")
 
     def _is_lean(self, depth: int) -> bool:
         return depth > LEAN_DEPTH or self._steps > LEAN_STEPS
 
     async def _choose(
-        self, parts: list[Part], choices: list[list[Place]], name: str, depth: int
+        self, parts: list[Part], choices: list[list[Subschema]], name: str, depth: int
     ) -> object:
         if depth > MAX_DEPTH:
             raise NothingSatisfies(f"{path_of(parts)}: nested more than {MAX_DEPTH} deep")
@@ -164,7 +167,7 @@ class _Filler:
             return await self._make(parts, name, depth)
         first, *others = choices
 
-        async def take(branch: Place) -> object:
+        async def take(branch: Subschema) -> object:
             more, inner = await self._collect([branch])
             return await self._choose(parts + more, others + inner, name, depth + 1)
 
@@ -176,16 +179,16 @@ class _Filler:
         await self._work.spend(STEP_COSTS)
         if values := await self._named_values(parts):
             value = self._random.choice(values)
-            if isinstance(value, str | list | dict):  # it may be large, and come again and again
+            if isinstance(value, str | list | dict):  # it may be large, and used often
                 self._spend(len(text_of(value)) // 64)
             return value
-        possible = kinds(parts)
+        possible = possible_types(parts)
         self._random.shuffle(possible)
         possible.sort(key=lambda kind: kind == "null")
         makers = (partial(self._of_kind, kind, parts, name, depth) for kind in possible)
         return await _first(parts, makers)
 
-    async def _of_kind(self, kind: Kind, parts: list[Part], name: str, depth: int) -> object:
+    async def _of_kind(self, kind: JSONType, parts: list[Part], name: str, depth: int) -> object:
         match kind:
             case "null":
                 return None
@@ -201,7 +204,7 @@ class _Filler:
                 return await self._object(parts, depth)
 
     async def _named_values(self, parts: list[Part]) -> list[Any]:
-        """What the schema itself says the value is; else what it says the value may be."""
+        """The values of `enum` and `const`; if there are none, fitting examples and the default."""
         allowed = [keywords.enum for keywords, _ in parts if keywords.enum is not UNSET]
         allowed += [[keywords.const] for keywords, _ in parts if keywords.const is not UNSET]
         if not allowed:
@@ -247,15 +250,15 @@ class _Filler:
             if len(made) == wanted:
                 break
             try:
-                place = len(made)
-                each = await self.value(item(parts, place), f"{name} {place + 1}", depth + 1)
+                index = len(made)
+                each = await self.value(item(parts, index), f"{name} {index + 1}", depth + 1)
             except NothingSatisfies:
                 if len(made) < least:
                     raise
                 break
             made.setdefault(text_of(each) if unique else str(tried), each)
         if len(made) < least:
-            raise NothingSatisfies(f"{path_of(parts)}: there are not so many different items")
+            raise NothingSatisfies(f"{path_of(parts)}: there are not enough different items")
         return list(made.values())
 
     async def _object(self, parts: list[Part], depth: int) -> dict[str, object]:
@@ -291,17 +294,17 @@ class _Filler:
         return made
 
     async def _other_name(self, parts: list[Part], count: int, depth: int) -> str:
-        """A name for a property that the schema does not name. It may be one that is there."""
+        """A name for a property that the schema does not name. It may be in use already."""
         key = "propertyNames"
-        places = [place.below(key) for _, place in parts if key in place.schema]
-        if not places:
+        subschemas = [subschema.below(key) for _, subschema in parts if key in subschema.schema]
+        if not subschemas:
             return str(count)  # pydantic describes dict[int, …] and dict[str, …] alike
-        string = Place({"type": "string"}, path_of(parts))
-        return str(await self.value([string, *places], f"name {count}", depth + 1))
+        string = Subschema({"type": "string"}, path_of(parts))
+        return str(await self.value([string, *subschemas], f"name {count}", depth + 1))
 
 
 async def _first(parts: list[Part], makers: Iterable[Callable[[], Awaitable[object]]]) -> object:
-    """What the first makes that can make something."""
+    """The value of the first maker that succeeds."""
     failure = None
     for make in makers:
         try:
@@ -311,10 +314,10 @@ async def _first(parts: list[Part], makers: Iterable[Callable[[], Awaitable[obje
     raise failure or NothingSatisfies(f"{path_of(parts)}: no type satisfies all of it")
 
 
-def _resort(place: Place) -> int:
-    """How late to try a schema: null last, and before it a string about which nothing is said, for
-    there may be more to it (pydantic's `Decimal` is a number, or some strings)."""
-    match place.schema:
+def _resort(subschema: Subschema) -> int:
+    """How late to try a schema. Null is last. Before it comes a string without further keywords,
+    because it may have a hidden `pattern` (pydantic's `Decimal` is a number, or some strings)."""
+    match subschema.schema:
         case {"type": "null"}:
             return 2
         case {"type": "string", **others} if not others.keys() & {"enum", "const", "format"}:
@@ -322,16 +325,17 @@ def _resort(place: Place) -> int:
     return 0
 
 
-def _branches(place: Place, keyword: str) -> list[Place]:
-    return [place.below(keyword, index) for index in range(len(place.schema.get(keyword, ())))]
+def _branches(subschema: Subschema, keyword: str) -> list[Subschema]:
+    count = len(subschema.schema.get(keyword, ()))
+    return [subschema.below(keyword, index) for index in range(count)]
 
 
 def _size(schema: dict[str, Any]) -> int:
-    """The steps that reading it costs."""
+    """The steps that parsing it costs."""
     inside = sum(len(each) for each in schema.values() if isinstance(each, list | dict))
     return 1 + (len(schema) + inside) // 32
 
 
 def _describes_others(parts: list[Part]) -> bool:
-    """Whether a schema says what the properties look like that it does not name."""
+    """Whether a schema describes the properties that it does not name."""
     return any(isinstance(keywords.additional_properties, dict) for keywords, _ in parts)

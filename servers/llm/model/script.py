@@ -1,4 +1,4 @@
-"""Scripts: what a model says, written in a file by who runs it (servers/SCRIPTS.md, for users).
+"""Scripts: model replies scripted by the operator in a JSON file (user guide: servers/SCRIPTS.md).
 
     {"weather": {"turns": [
         {"when": {"role": "tool"}, "text": "The tool says: {tool}."},
@@ -6,15 +6,15 @@
          "calls": [{"name": "get_weather", "arguments": {"city": "Paris"}}]},
         {"text": "Ask me about the weather."}]}}
 
-This is the model `script:weather`. Of its turns the first whose `when` holds answers. The server
-remembers nothing: the conversation that each request brings along decides, as with a real model.
+This is the model `script:weather`. The first of its turns whose `when` holds gives the answer. The
+server remembers nothing: as with a real model, each request carries the whole conversation.
 
-A turn's text, its thinking and the strings in its arguments may say `{prompt}`, what the user said
-last, and `{tool}`, the last result of a tool. Other braces mean nothing, and neither do braces in
-what was filled in.
+A turn's text, its thinking and the strings in its arguments may contain `{prompt}`, the user's last
+message, and `{tool}`, the last result of a tool. Other braces have no meaning, and neither have
+braces in the text that was filled in.
 
-What this does not do: a script says what it says, whatever tools or schema the request names;
-`max_tokens` and `stop` are applied to any answer, and so later.
+What this does not do: a script ignores the tools and the schema that a request names. `max_tokens`
+and `stop` are applied later, because they apply to any answer.
 """
 
 import json
@@ -43,23 +43,23 @@ SHIPPED = Path(__file__).with_name("scripts.json")
 MAX_FILE = 10 * 1024 * 1024  # bytes
 
 MAX_TEXT = 64 << 10
-"""Characters of a message that conditions look at, and that are filled in: its beginning."""
+"""Characters at the beginning of a message that conditions see, and that are filled in."""
 
 Cut = Callable[[str, int], Iterable[str]]
-"""Cuts a JSON text into tokens that join to it again; the number is the request's seed."""
+"""Cuts a JSON text into tokens that join to it again. The number is the request's seed."""
 
 
 class When(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The conditions of a turn: all that are given must hold.
 
     Args:
-        turn: 1 if the model has not spoken yet in this conversation, 2 if once, …
-        role: of the last message: "system", "user", "assistant" or "tool".
-        contains: stands in the last message, in capitals or not.
-        matches: a regular expression found in the last message (`re.search`). It is the operator's
-            own: one that takes long holds up every stream, and clients choose what it reads.
+        turn: 1 if the model has not spoken yet in this conversation, 2 if it has spoken once, …
+        role: Role of the last message: "system", "user", "assistant" or "tool".
+        contains: Text found in the last message. Upper and lower case are equal.
+        matches: Regular expression found in the last message (`re.search`). The operator must
+            choose a fast one: clients write the message, and a slow search stalls every stream.
 
-    Both look at the first `MAX_TEXT` characters of the message.
+    The last two see the first `MAX_TEXT` characters of the message.
     """
 
     turn: Annotated[int, msgspec.Meta(ge=1)] | None = None
@@ -75,7 +75,7 @@ class When(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"`matches` is not a regular expression: {error}") from error
 
     def holds(self, question: Question) -> bool:
-        """Whether the conversation is one that the turn is for."""
+        """Whether the conversation satisfies all conditions."""
         last = _last(question)
         text = last.text[:MAX_TEXT]
         return (
@@ -87,19 +87,19 @@ class When(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Call(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A call of a tool. `arguments` may be any JSON value and are sent as compact JSON."""
+    """A call of a tool. `arguments` may be any JSON value. They are sent as compact JSON."""
 
     name: str
     arguments: Any = {}
 
 
 class ScriptTurn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the model says, and when.
+    """An answer of the model, and its conditions.
 
     Args:
-        when: without conditions it always holds.
-        finish_reason: "tool_calls" if there are calls, else "stop", unless it is given.
-        fault: how the answer breaks on the wire, such as "rst@5", or "".
+        when: The conditions. Without any, the turn always fits.
+        finish_reason: If None, "tool_calls" if there are calls, else "stop".
+        fault: Fault to inject into the answer, such as "rst@5", or "".
     """
 
     when: When = msgspec.field(default_factory=When)
@@ -113,10 +113,10 @@ class ScriptTurn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         _check_one_of("finish_reason", self.finish_reason, FinishReason)
 
     async def answer(self, question: Question, cut: Cut, work: Work = ALONE) -> Answer:
-        """What it says, with what the conversation fills in."""
+        """The answer, with texts from the conversation filled in."""
         values = {"prompt": question.prompt, "tool": _last_text(question, "tool")}
         values = {key: value[:MAX_TEXT] for key, value in values.items()}
-        # Inside a JSON string `"` is \" and a line end \n: what is filled in stays in its string.
+        # Inside a JSON string `"` is \" and a line end \n, so filled-in text stays in its string.
         escaped = {key: _json(value)[1:-1] for key, value in values.items()}
         reason = self.finish_reason or ("tool_calls" if self.calls else "stop")
         said = await say(question, _fill(self.text, values), work)
@@ -134,7 +134,7 @@ class ScriptTurn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All that a model says; the first turn that fits answers."""
+    """The turns of a model. The first one that fits gives the answer."""
 
     turns: Annotated[tuple[ScriptTurn, ...], msgspec.Meta(min_length=1)]
 
@@ -143,8 +143,8 @@ class Scripts:
     """Scripts by their names.
 
     Args:
-        scripts: "weather" is asked for as the model `script:weather`.
-        cut: makes tokens of the arguments of calls.
+        scripts: By name. "weather" is the model `script:weather`.
+        cut: Cuts the arguments of calls into tokens.
     """
 
     def __init__(self, scripts: Mapping[str, Script], cut: Cut) -> None:
@@ -153,10 +153,10 @@ class Scripts:
         self._names = shorten(", ".join(scripts), 500, placeholder=", …")
 
     async def answer(self, name: str, question: Question, work: Work = ALONE) -> Answer:
-        """What the script `name` answers.
+        """The answer of the script `name`.
 
         Raises:
-            LookupError: there is no such script, or none of its turns fits the conversation.
+            LookupError: There is no such script, or none of its turns fits the conversation.
         """
         script = self.scripts.get(name)
         if script is None:
@@ -175,12 +175,12 @@ def load_scripts(path: Path, cut: Cut = cut) -> Scripts:
     """Read a file of scripts.
 
     Args:
-        path: a JSON file in UTF-8, up to 10 MiB.
-        cut: makes tokens of the arguments of calls.
+        path: A JSON file in UTF-8, up to 10 MiB.
+        cut: Cuts the arguments of calls into tokens.
 
     Raises:
-        ValueError: the file cannot be read or is not one of scripts: names the file, the script,
-            the place in it, and what is wrong. What a `fault` may be is not checked here.
+        ValueError: The file cannot be read, or does not contain scripts. The message names the
+            file, the script, the path in it, and the error. A `fault` is not checked here.
     """
     try:
         return Scripts(_read(path), cut)
@@ -197,7 +197,7 @@ def _read(path: Path) -> dict[str, Script]:
         data = file.read(MAX_FILE + 1)
     if len(data) > MAX_FILE:
         raise ValueError(f"a file of scripts has at most {MAX_FILE:,} bytes")
-    # Of two libraries the one that counts lines, and that shows a name which stands there twice.
+    # `json` instead of msgspec: it counts lines, and it shows a name that is twice in an object.
     values = json.loads(
         data.decode("utf-8-sig"), object_pairs_hook=_object, parse_constant=_constant
     )
@@ -209,7 +209,7 @@ def _read(path: Path) -> dict[str, Script]:
         except ValueError as error:
             raise ValueError(f"script {name!r}: {error}") from error
     if not scripts:
-        raise ValueError('there is no script in it: {"NAME": {"turns": [{"text": "…"}]}}')
+        raise ValueError('it contains no script. The form is {"NAME": {"turns": [{"text": "…"}]}}')
     return scripts
 
 
@@ -217,7 +217,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     values = dict(pairs)
     if len(values) < len(pairs):
         twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
-        raise ValueError(f"{twice!r} stands twice in one object")
+        raise ValueError(f"{twice!r} is twice in one object")
     return values
 
 
@@ -232,7 +232,7 @@ def _check_one_of(field: str, value: str | None, literal: Any) -> None:
 
 
 def _turn(question: Question) -> int:
-    """Which turn of the model this is: one more than it has taken."""
+    """The number of the model's turn that comes next, from 1."""
     return 1 + sum(turn.role == "assistant" for turn in question.turns)
 
 

@@ -1,21 +1,22 @@
-"""Stop sequences: a text that ends where one of them begins.
+"""Stop sequences: the text ends where one of them begins.
 
     stop ["END", "\\n\\n"]      text "It is done. END of story."      shown "It is done. "
 
     the model makes    " done"    "."    " E"    "N"    "D of"
     the client gets    " done"    "."    " "     ""     ""         finish_reason "stop"
 
-A stop sequence may be spread over several tokens, so what could be the beginning of one is held
-back until it is known: " E" may be the E of "END" or of "Even so". If it was not, it is shown.
+A stop sequence may be spread over several tokens. So text that could be the beginning of one is
+held back until that is clear: " E" may be the E of "END" or of "Even so". If it is that of "Even
+so", it is shown.
 
 The rules, named again where a test enforces them:
 
-- What is shown is the text up to where the first stop sequence starts, however it is cut into
-  tokens. With "abcd" and "bc", "abc" is held back: only the next character tells whether the text
-  ends before the "a" or before the "b".
-- What is held back is the longest end of the text that begins a stop sequence, and nothing more.
-- The cost is linear: each stop sequence is matched as Knuth, Morris and Pratt do (SIAM Journal on
-  Computing 6, 1977, pp. 323-350), without reading a character of the text twice.
+- The text is shown up to the start of the first stop sequence, however it is cut into tokens. With
+  "abcd" and "bc", "abc" is held back: only the next character tells whether the text ends before
+  the "a" or before the "b".
+- Only the longest end of the text that begins a stop sequence is held back.
+- The cost is linear: each stop sequence is matched with the algorithm of Knuth, Morris and Pratt
+  (SIAM Journal on Computing 6, 1977, pp. 323-350), which reads each character of the text once.
 """
 
 import sys
@@ -27,17 +28,17 @@ __all__ = ["StopSequences", "cut_at_stop"]
 
 
 class StopSequences:
-    """Ends a text at the first of these.
+    """Ends a text at the first stop sequence.
 
     Args:
-        stops: none of them empty. The cost of a character grows with their number, not with
-            their length: the APIs take four.
+        stops: The stop sequences, none of them empty. The cost of a character grows with their
+            number (the APIs accept four), not with their length.
 
     Attributes:
-        stopped: one has been found; all text before it has been returned.
+        stopped: A stop sequence has been found, and all text before it has been returned.
 
     Raises:
-        ValueError: one is empty: it would be found in any text.
+        ValueError: A stop sequence is empty: it would be found in any text.
     """
 
     def __init__(self, stops: Sequence[str]) -> None:
@@ -46,12 +47,12 @@ class StopSequences:
         self.stopped = False
         self._matchers = [_Matcher(stop) for stop in stops]
         self._first_characters = frozenset(stop[0] for stop in stops)
-        self._held = 0  # characters not yet shown: so many as `_beginning` begins with
+        self._held = 0  # characters held back: the first ones of `_beginning`
         self._beginning = ""
         self._read = 0
 
     def feed(self, token: str) -> str:
-        """Read a token. Returns the text that may be shown now: nothing after a stop sequence."""
+        """Read a token. Returns the text that may be shown now; "" after a stop sequence."""
         if self.stopped:
             return ""
         shown = self._read - self._held
@@ -62,7 +63,7 @@ class StopSequences:
             matcher.feed(token, self._read)
         longest = max(self._matchers, key=lambda matcher: matcher.matched)
         found = min(matcher.found for matcher in self._matchers)
-        # One that is complete counts when none that starts before it may still become so.
+        # A complete one counts only when none that starts earlier can still become complete.
         self.stopped = found <= self._read - longest.matched
         count = (found if self.stopped else self._read - longest.matched) - shown
         text = self._beginning[: min(count, self._held)] + token[: max(count - self._held, 0)]
@@ -70,7 +71,7 @@ class StopSequences:
         return text
 
     def flush(self) -> str:
-        """The text has ended. Returns what was held back and may be shown."""
+        """The text has ended. Returns the text that was held back and may be shown."""
         if self.stopped or not self._held:
             return ""
         found = min(matcher.found for matcher in self._matchers)
@@ -83,17 +84,18 @@ class StopSequences:
 async def cut_at_stop(
     tokens: Sequence[str], stops: Sequence[str], work: Work = ALONE
 ) -> tuple[list[str], bool]:
-    """What each step of the engine shows.
+    """The text that each step of the engine shows.
 
     Args:
-        work: gives others their turn.
+        work: Gives other requests their turns.
 
     Returns:
-        An item for each token, "" where all of it is held back, up to the one that completes a
-        stop sequence; and whether there is one. If not, the last item has the held rest too.
+        An item for each token, "" if all of it is held back, up to the token that completes a stop
+        sequence; and whether there is one. If there is none, the last item also has the rest of
+        the held text.
 
     Raises:
-        ValueError: a stop sequence is empty.
+        ValueError: A stop sequence is empty.
     """
     await work.spend(sum(map(len, stops)))
     sequences = StopSequences(stops)
@@ -115,16 +117,16 @@ class _Matcher:
     """Looks for one stop sequence.
 
     Attributes:
-        matched: how many of its first characters the text ends with.
-        found: where it starts first, or `NOWHERE`.
+        matched: The text ends with this many of its first characters.
+        found: Where it first starts, or `NOWHERE`.
     """
 
     def __init__(self, stop: str) -> None:
         self.stop = stop
         self.matched = 0
         self.found = NOWHERE
-        # borders[n]: of the first n characters of `stop`, how many at their end, but not all n,
-        # are its first ones again. Looking for `stop` in itself tells.
+        # borders[n]: the length of the longest string, shorter than n, that the first n characters
+        # of `stop` both begin and end with. Matching `stop` against itself finds it.
         self._borders = [0, 0]
         for character in stop[1:]:
             self._next(character)
@@ -132,11 +134,11 @@ class _Matcher:
         self.matched = 0
 
     def feed(self, token: str, read: int) -> None:
-        """Read a token; `read` counts the characters of the text with it."""
-        for place, character in enumerate(token, read - len(token) + 1):
+        """Read a token. `read` is the length of the text, this token included."""
+        for end, character in enumerate(token, read - len(token) + 1):
             self._next(character)
             if self.matched == len(self.stop):
-                self.found = min(self.found, place - self.matched)
+                self.found = min(self.found, end - self.matched)
 
     def _next(self, character: str) -> None:
         while self.matched and not self.stop.startswith(character, self.matched):

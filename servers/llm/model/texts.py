@@ -1,11 +1,11 @@
-"""The words of the simulated model.
+"""The texts of the simulated model.
 
-    TEXTS       short answers, each about how it travels
+    TEXTS       short answers about how answers are streamed
     TORTURE     Markdown that a page or a terminal must survive, cut anywhere while it streams
-    LOREM       words for an answer of a given length: lorem(3) is "Lorem", " ipsum", " dolor"
+    LOREM       words for an answer of any length: lorem(3) is "Lorem", " ipsum", " dolor"
 
 Characters that an editor hides or moves (zero width, line separators, combining marks) are written
-as escapes here; they are themselves in the text.
+as escapes in this file.
 """
 
 from functools import lru_cache
@@ -256,20 +256,20 @@ LOREM = (
 FIRST, *OTHERS = tokenize(LOREM)
 
 MAX_LOREM = 100_000
-"""Tokens. At 1,000 a second they last for a minute and a half."""
+"""Largest number of tokens. At 1,000 tokens a second, they take 100 seconds."""
 
 
 @lru_cache(maxsize=16)
 def lorem(count: int) -> tuple[str, ...]:
-    """An answer of exactly so many tokens: words, each with the space before it.
+    """An answer of exactly this many tokens: words, each with the space before it.
 
-    The last 16 lengths asked for are kept; their words are the same strings.
+    The last 16 lengths are cached. All of them share the same strings.
 
     Args:
-        count: tokens, from 0 to `MAX_LOREM`.
+        count: Number of tokens, from 0 to `MAX_LOREM`.
 
     Raises:
-        ValueError: another count.
+        ValueError: The count is outside that range.
     """
     if not 0 <= count <= MAX_LOREM:
         raise ValueError(f"lorem makes from 0 to {MAX_LOREM:,} tokens, not {count:,}")

@@ -1,12 +1,11 @@
-"""Text cut into tokens, as a model makes them.
+"""Cuts text into tokens, as models do.
 
     "Hi there, 你好 👩🏽‍🚀"  ->  "Hi"  " there"  ","  " "  "你"  "好"  " "  "👩🏽‍🚀"
 
-Words with the space before them, everything else one character at a time. A token is never less
-than what a reader sees as one character: an emoji of four code points, or a letter with its
-accents, stays whole.
+A word is a token together with the space before it. Everything else is cut into single characters,
+as a reader sees them: an emoji of four code points, or a letter with its accents, stays whole.
 
-A token has at most `MAX_TOKEN` characters, so a limit in tokens is a limit in bytes too: a word of
+A token has at most `MAX_TOKEN` characters, so a limit in tokens is also a limit in bytes: a word of
 a megabyte is many tokens, and so is a letter with a hundred thousand accents.
 """
 
@@ -23,10 +22,10 @@ MAX_WORD = 64  # letters and digits
 MAX_JOINED = 31
 
 MAX_TOKEN = 1 + MAX_WORD
-"""Characters, of four bytes of UTF-8 at most."""
+"""Characters. Each has at most four bytes of UTF-8."""
 
 PIECE = 4096
-"""Characters that `tokenized` cuts in one go: half a millisecond, or two for the worst of texts."""
+"""Characters that `tokenized` cuts at a time: half a millisecond, or two for the worst texts."""
 
 
 def _ranges(codes: Iterable[int]) -> str:
@@ -40,11 +39,11 @@ def _ranges(codes: Iterable[int]) -> str:
     return "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in ranges)
 
 
-# What joins the character before it (UAX #29 §3.1.1): marks and the joiner between emoji (GB9, all
-# in the planes 0, 1 and 14), skin tones, the tags of a region's flag; after a joiner anything but
-# ASCII (GB11); the vowels and last consonants of Hangul, after Hangul (GB6 to GB8).
-# Not looked for where none are, among ideographs (to U+9FFF, and Tangut from U+17000), syllables of
-# Hangul and private characters: it is half of the time that this module takes to be imported.
+# These join the character before them (UAX #29 §3.1.1): marks and the joiner between emoji (GB9,
+# all in the planes 0, 1 and 14), skin tones, the tags of a region's flag; after a joiner, anything
+# except ASCII (GB11); after Hangul, the vowels and final consonants of Hangul (GB6 to GB8).
+# Ideographs (to U+9FFF, and Tangut from U+17000), Hangul syllables and private characters have no
+# marks. Skipping them halves the time to import this module.
 CODES = [*range(0x300, 0x3400), *range(0xA000, 0xAC00), *range(0xF900, 0x17000)]
 CODES += [*range(0x1AFF0, 0x1F000), *range(0xE0100, 0xE01F0)]
 KINDS = map(unicodedata.category, map(chr, CODES))
@@ -55,8 +54,8 @@ HANGUL += "\uffd2-\uffd7\uffda-\uffdc"
 REGIONAL_INDICATOR = "[\U0001f1e6-\U0001f1ff]"  # two of them are a flag (GB12)
 OTHER = r"[^\x00-\x7f]"
 
-# A class of characters beyond U+FFFF is searched range by range: so their hundred ranges of marks
-# are looked at only where one may be, and nothing is looked up for ASCII.
+# `re` searches a class of characters beyond U+FFFF range by range. So their hundred ranges of marks
+# are tried only where one may match, and ASCII needs no search at all.
 JOINS = (
     rf"(?:(?={OTHER})(?:[\u200d{_ranges(code for code in MARKS if code < 0x10000)}]"
     r"|[\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f\U000e0100-\U000e01ef]"
@@ -64,7 +63,7 @@ JOINS = (
     rf"[{_ranges(code for code in MARKS if 0x10000 <= code < 0x1F000)}]"
     rf"|(?<=\u200d){OTHER}|(?=[\u1160-\u11ff])(?<=[{HANGUL}]).))"
 )
-# Most characters have nothing to join after them. A "\r\n" is one (GB3).
+# Most characters are not followed by one that joins. "\r\n" is one cluster (GB3).
 CLUSTER = (
     rf"(?s:(?:\r\n|[^\r])(?!{OTHER})"
     rf"|(?:\r\n|{REGIONAL_INDICATOR}{{2}}|.){JOINS}{{0,{MAX_JOINED}}})"
@@ -74,16 +73,16 @@ TOKENS = re.compile(rf" ?[A-Za-z0-9]{{1,{MAX_WORD}}}(?!{JOINS})|{CLUSTER}")
 
 
 def tokenize(text: str) -> list[str]:
-    """Cut text into tokens that join to it again: words with the space before them, or one
-    character at a time, as models do."""
+    """Cut text into tokens; joined, they are the text again. A word is cut with the space before
+    it, everything else character by character."""
     return TOKENS.findall(text)
 
 
 def tokenized(text: str, size: int = PIECE) -> Iterator[list[str]]:
-    """The same tokens, a list at a time, for who gives others their turn in between.
+    """The same tokens, a list at a time, so that a caller can let other tasks run in between.
 
     Args:
-        size: of the text that is cut for one list, in characters; over `MAX_TOKEN`.
+        size: Characters of text cut for one list; more than `MAX_TOKEN`.
     """
     start = 0
     while start < len(text):
@@ -91,10 +90,10 @@ def tokenized(text: str, size: int = PIECE) -> Iterator[list[str]]:
         tokens: list[str] = TOKENS.findall(piece)
         start += len(piece)
         if start < len(text):
-            start -= len(tokens.pop())  # it may go on in the next piece
+            start -= len(tokens.pop())  # it may continue in the next piece
         yield tokens
 
 
 def clusters(text: str) -> Iterator[str]:
-    """Grapheme clusters: what a reader sees as one character (UAX #29 §3.1.1)."""
+    """Grapheme clusters, which a reader sees as one character (UAX #29 §3.1.1)."""
     return (found[0] for found in CLUSTERS.finditer(text))

@@ -1,4 +1,4 @@
-"""An answer in the form of `POST /v1/chat/completions`, one piece of bytes for each token.
+"""Writes answers as `POST /v1/chat/completions` does: a generator yields the bytes of each token.
 
     step 1    data: {…"delta":{"role":"assistant","content":"","refusal":null}…}
               data: {…"delta":{"reasoning_content":"The"}…}
@@ -9,7 +9,7 @@
               data: {…"choices":[],"usage":{…}}             if asked for
               data: [DONE]
 
-With `n` > 1 one step makes a token of each answer, and they leave together.
+With `n` > 1, one step makes a token of each answer, and all of them are sent in one write.
 """
 
 import zlib
@@ -59,10 +59,10 @@ ReasoningField = Literal["reasoning_content", "reasoning", "both"]
 
 FINGERPRINT = "fp_sim_1"
 
-MAX_WITH_LOGPROBS = 2_000  # tokens of a whole answer: each has up to 3 KB, 6 MB of them together
-LOGPROB_COSTS = 64  # characters, in turns (turns.py)
+MAX_WITH_LOGPROBS = 2_000  # tokens of an answer in one body: up to 3 KB each, 6 MB together
+LOGPROB_COSTS = 64  # characters, the unit of turns.py
 
-ROLES = {"developer": "system", "function": "tool"}  # the same by another name
+ROLES = {"developer": "system", "function": "tool"}  # other names for the same role
 
 
 def question_of(asked: ChatRequest) -> Question:
@@ -106,18 +106,18 @@ class ChatWriter:
     """Writes the answers to one request.
 
     Args:
-        asked: the request.
-        answers: as many as it wants.
-        prompt_tokens: of the request.
-        id: of the answer: "chatcmpl-…".
-        created: seconds since 1970.
-        reasoning_field: where the thinking goes: which name is right depends on the client.
+        asked: The request.
+        answers: As many as the request wants.
+        prompt_tokens: Number of tokens in the prompt.
+        id: The completion's id: "chatcmpl-…".
+        created: Seconds since 1970.
+        reasoning_field: The field that holds the reasoning. Clients differ in its name.
 
     Raises:
-        InvalidRequest: the log probabilities of a whole answer would be too large.
+        InvalidRequest: The log probabilities of an answer in one body would be too large.
     """
 
-    opening = b""  # nothing leaves before the first token
+    opening = b""  # nothing is sent before the first token
 
     def __init__(
         self,
@@ -129,7 +129,7 @@ class ChatWriter:
         created: int,
         reasoning_field: ReasoningField = "reasoning_content",
     ) -> None:
-        # Not the request itself: its messages may be megabytes, and the answer may wait its turn.
+        # The request itself is not kept: it may be megabytes, and its answer may have to queue.
         self._model = asked.model
         self._includes_usage = asked.includes_usage
         self._likely = (asked.top_logprobs or 0) if asked.logprobs else None
@@ -158,7 +158,7 @@ class ChatWriter:
 
     @property
     def last(self) -> bytes:
-        """What leaves in one write with the end of the body."""
+        """The bytes to send in one write with the end of the body."""
         ends = [
             self._event(index, Delta(), answer.finish_reason)
             for index, answer in enumerate(self._answers)
@@ -168,7 +168,7 @@ class ChatWriter:
         return b"".join([*ends, DONE])
 
     async def whole(self, work: Work = ALONE) -> ChatCompletion:
-        """The same answers in one piece."""
+        """The same answers as one JSON object."""
         choices = []
         for index, answer in enumerate(self._answers):
             await work.spend(answer.completion_tokens)
@@ -191,7 +191,7 @@ class ChatWriter:
         )
 
     def _steps_of(self, index: int, answer: Answer) -> Iterator[bytes]:
-        # The role comes with the first token: it is not one.
+        # The role is sent with the first token, because it is not a token itself.
         content = None if answer.calls and not answer.text else ""
         role = Delta(role="assistant", content=content, refusal=None)
         no_logprobs = None if self._likely is None else Logprobs([])
@@ -223,7 +223,7 @@ class ChatWriter:
             for token in call.arguments:
                 yield before + arguments.encode(token)
                 before = b""
-        if before:  # an answer without a token, or a call without an argument's
+        if before:  # an answer without tokens, or a call without arguments
             yield before
 
     def _reasoning(self, text: str) -> dict[str, Any]:
@@ -272,20 +272,20 @@ class ChatWriter:
             model=self._model,
             system_fingerprint=FINGERPRINT,
             choices=choices,
-            # `usage` stands in the chunks only if it was asked for: null until the last.
+            # Chunks have `usage` only if the request asked for it: null in all but the last.
             usage=usage if self._includes_usage else UNSET,
         )
 
 
-# A real model has a probability for every token of its vocabulary. This one makes up plausible
-# numbers, the same for the same token.
+# A real model has a probability for every token of its vocabulary. This model invents plausible
+# numbers, always the same for a token.
 ALTERNATIVES = [" the", " a", " to", ",", ".", " and", " of", " in", " is", " it", " you", "\n"]
 ALTERNATIVES += ["的", "是", "了", "我", " that", " for", " on", " with", " as"]
 
 
 NO_LOGPROBS = b'"logprobs":{"content":['
 
-# Each alternative, as it stands before and after its number: the same for every token.
+# The JSON of each alternative before and after its number, which is the same for every token.
 AROUND = {
     other: msgspec.json.encode(Logprob(other, 0.5, list(other.encode()))).split(b"0.5")
     for other in ALTERNATIVES
@@ -295,8 +295,8 @@ AROUND = {
 def encode_logprob(token: str, count: int) -> bytes:
     """A `TokenLogprob` with this many tokens in its `top_logprobs`, as JSON.
 
-    A stream of 128 answers writes 128 of these with 20 each in one step, so the parts that are the
-    same each time are encoded once: a fifth of the work, and the same bytes
+    A stream of 128 answers writes 128 of these, with 20 alternatives each, in one step. So the
+    constant parts are encoded only once. That is a fifth of the work, and the bytes are the same
     (test_a_logprob_equals_its_struct).
     """
     raw = token.encode("utf-8", "replace")
@@ -311,8 +311,8 @@ def encode_logprob(token: str, count: int) -> bytes:
     return b'%b,"top_logprobs":[%b]}' % (own, top)
 
 
-def _value(rank: int, place: int) -> bytes:
-    return msgspec.json.encode(-rank / 1000 - 1.5 * place)
+def _value(rank: int, position: int) -> bytes:
+    return msgspec.json.encode(-rank / 1000 - 1.5 * position)
 
 
 @lru_cache(maxsize=1000)  # 1.2 KB each
@@ -320,8 +320,8 @@ def _others(rank: int, count: int, without: str) -> bytes:
     """All but the first of `top_logprobs`, each after a comma."""
     likely = [around for other, around in AROUND.items() if other != without][: max(count - 1, 0)]
     return b"".join(
-        b",%b%b%b" % (before, _value(rank, place), after)
-        for place, (before, after) in enumerate(likely, 1)
+        b",%b%b%b" % (before, _value(rank, position), after)
+        for position, (before, after) in enumerate(likely, 1)
     )
 
 

@@ -1,4 +1,4 @@
-"""An answer in the form of `POST /v1/responses`, one piece of bytes for each token.
+"""Writes an answer as `POST /v1/responses` does: a generator yields the bytes of each token.
 
     opening   response.created, response.in_progress
     step 1    response.output_item.added, response.reasoning_summary_part.added,
@@ -11,7 +11,8 @@
     the end   response.output_text.done, response.content_part.done, response.output_item.done,
               response.completed
 
-What opens an item leaves with its first token, and what closes it with the first of the next.
+The events that open an item are sent with its first token. The events that close it are sent with
+the first token of the next item.
 """
 
 import time
@@ -123,7 +124,7 @@ def _turns(asked: ResponsesRequest) -> list[Turn]:
     for role, together in groupby(said, key=itemgetter(0)):
         texts = [text for _, text in together]
         if role == "assistant":
-            # A message and the calls after it are several items, and one turn of the model.
+            # A message and the calls after it are several items, but one turn of the model.
             texts = ["".join(texts)]
         turns += [Turn(role, text) for text in texts]
     return turns
@@ -150,15 +151,15 @@ class ResponsesWriter:
     """Writes the answer to one request.
 
     Args:
-        asked: the request.
-        answers: one answer, for this API has no `n`.
-        prompt_tokens: of the request.
-        id: of the response: "resp_…". Those of its items are made of it.
-        created: seconds since 1970.
-        now: tells the same when the answer is done.
+        asked: The request.
+        answers: Exactly one answer, because this API has no `n`.
+        prompt_tokens: Number of tokens in the prompt.
+        id: The response's id: "resp_…". The ids of its items are derived from it.
+        created: Seconds since 1970.
+        now: Returns the current time, also in seconds since 1970, when the answer is done.
 
     Raises:
-        InvalidRequest: what the answer repeats of the request would be too large.
+        InvalidRequest: The response would repeat too much of the request.
     """
 
     def __init__(
@@ -187,7 +188,7 @@ class ResponsesWriter:
 
     @property
     def opening(self) -> bytes:
-        """What leaves at once, before the first token."""
+        """The bytes to send at once, before the first token."""
         begun = self._begun
         return _encode([ResponseCreated(response=begun), ResponseInProgress(response=begun)], 0)
 
@@ -210,7 +211,7 @@ class ResponsesWriter:
 
     @property
     def last(self) -> bytes:
-        """What leaves in one write with the end of the body."""
+        """The bytes to send in one write with the end of the body."""
         whole = self._ended
         completed = whole.status == "completed"
         end = ResponseCompleted(response=whole) if completed else ResponseIncomplete(response=whole)
@@ -219,7 +220,7 @@ class ResponsesWriter:
         return _encode([*closing, end], before - len(closing))
 
     async def whole(self, work: Work = ALONE) -> ResponseObject:
-        """The same answer in one piece."""
+        """The same answer as one JSON object."""
         return self._ended
 
     @property
@@ -262,7 +263,7 @@ def _begun(asked: ResponsesRequest, id: str, created: int) -> ResponseObject:
 
 
 def _encode(events: Iterable[ResponseEvent], number: int) -> bytes:
-    """These events, the first of which has this number."""
+    """The bytes of these events, numbered from `number` on."""
     return b"".join(
         encode_response_event(replace(event, sequence_number=number))
         for number, event in enumerate(events, number)
@@ -271,11 +272,11 @@ def _encode(events: Iterable[ResponseEvent], number: int) -> bytes:
 
 # ---- The items of the answer
 
-End = Literal["completed", "incomplete"]
+ItemEnd = Literal["completed", "incomplete"]
 
 
-class Item(msgspec.Struct, frozen=True):
-    """An item on its way: its tokens, the events around them, and the event of one of them."""
+class WrittenItem(msgspec.Struct, frozen=True):
+    """An output item: its tokens, the events around them, and the event that carries a token."""
 
     whole: OutputItem
     tokens: Sequence[str]
@@ -285,13 +286,13 @@ class Item(msgspec.Struct, frozen=True):
 
     @property
     def events(self) -> int:
-        """How many it takes: a token that is held back has none."""
+        """The number of its events. A token that is held back has none."""
         deltas = len(self.tokens) - self.tokens.count("")
         return len(self.opening) + deltas + len(self.closing)
 
 
-def _items(answer: Answer, suffix: str, *, cut_short: bool) -> list[Item]:
-    parts: list[Callable[[int, End], Item]] = []
+def _items(answer: Answer, suffix: str, *, cut_short: bool) -> list[WrittenItem]:
+    parts: list[Callable[[int, ItemEnd], WrittenItem]] = []
     if answer.thinking:
         parts.append(partial(_reasoning, f"rs_{suffix}", answer.thinking))
     if answer.text:
@@ -306,51 +307,51 @@ def _items(answer: Answer, suffix: str, *, cut_short: bool) -> list[Item]:
     ]
 
 
-def _reasoning(id: str, tokens: Sequence[str], index: int, end: End) -> Item:
+def _reasoning(id: str, tokens: Sequence[str], index: int, end: ItemEnd) -> WrittenItem:
     text = "".join(tokens)
     status = end if end == "incomplete" else UNSET
     begun = ReasoningItem(id=id, summary=[])
     summary = [SummaryText(text)]
     whole = ReasoningItem(id=id, encrypted_content=seal(text), summary=summary, status=status)
-    place: dict[str, Any] = {"item_id": id, "output_index": index}
-    return Item(
+    common: dict[str, Any] = {"item_id": id, "output_index": index}
+    return WrittenItem(
         whole,
         tokens,
         [
             OutputItemAdded(output_index=index, item=begun),
-            ReasoningSummaryPartAdded(**place, part=SummaryText("")),
+            ReasoningSummaryPartAdded(**common, part=SummaryText("")),
         ],
-        ReasoningSummaryTextDelta(**place, delta=""),
+        ReasoningSummaryTextDelta(**common, delta=""),
         [
-            ReasoningSummaryTextDone(**place, text=text),
-            ReasoningSummaryPartDone(**place, part=SummaryText(text), status=status),
+            ReasoningSummaryTextDone(**common, text=text),
+            ReasoningSummaryPartDone(**common, part=SummaryText(text), status=status),
             OutputItemDone(output_index=index, item=whole),
         ],
     )
 
 
-def _message(id: str, tokens: Sequence[str], index: int, end: End) -> Item:
+def _message(id: str, tokens: Sequence[str], index: int, end: ItemEnd) -> WrittenItem:
     text = "".join(tokens)
     begun = MessageItem(id=id, status="in_progress", content=[])
     whole = MessageItem(id=id, status=end, content=[OutputText(text=text)])
-    place: dict[str, Any] = {"item_id": id, "output_index": index}
-    return Item(
+    common: dict[str, Any] = {"item_id": id, "output_index": index}
+    return WrittenItem(
         whole,
         tokens,
         [
             OutputItemAdded(output_index=index, item=begun),
-            ContentPartAdded(**place, part=OutputText(text="")),
+            ContentPartAdded(**common, part=OutputText(text="")),
         ],
-        OutputTextDelta(**place, delta=""),
+        OutputTextDelta(**common, delta=""),
         [
-            OutputTextDone(**place, text=text),
-            ContentPartDone(**place, part=OutputText(text=text)),
+            OutputTextDone(**common, text=text),
+            ContentPartDone(**common, part=OutputText(text=text)),
             OutputItemDone(output_index=index, item=whole),
         ],
     )
 
 
-def _call(suffix: str, call: ToolCall, index: int, end: End) -> Item:
+def _call(suffix: str, call: ToolCall, index: int, end: ItemEnd) -> WrittenItem:
     arguments = "".join(call.arguments)
     begun = FunctionCallItem(
         id=f"fc_{suffix}",
@@ -360,20 +361,20 @@ def _call(suffix: str, call: ToolCall, index: int, end: End) -> Item:
         name=call.name,
     )
     whole = replace(begun, status=end, arguments=arguments)
-    place: dict[str, Any] = {"item_id": begun.id, "output_index": index}
-    return Item(
+    common: dict[str, Any] = {"item_id": begun.id, "output_index": index}
+    return WrittenItem(
         whole,
-        call.arguments or [""],  # its name takes a step, also when it was cut before the rest
+        call.arguments or [""],  # the name takes a step even if the arguments were cut off
         [OutputItemAdded(output_index=index, item=begun)],
-        FunctionCallArgumentsDelta(**place, delta=""),
+        FunctionCallArgumentsDelta(**common, delta=""),
         [
-            FunctionCallArgumentsDone(**place, arguments=arguments, name=call.name),
+            FunctionCallArgumentsDone(**common, arguments=arguments, name=call.name),
             OutputItemDone(output_index=index, item=whole),
         ],
     )
 
 
-def _custom_call(suffix: str, call: ToolCall, index: int, end: End) -> Item:
+def _custom_call(suffix: str, call: ToolCall, index: int, end: ItemEnd) -> WrittenItem:
     input = "".join(call.arguments)
     begun = CustomToolCallItem(
         id=f"ctc_{suffix}",
@@ -383,14 +384,14 @@ def _custom_call(suffix: str, call: ToolCall, index: int, end: End) -> Item:
         name=call.name,
     )
     whole = replace(begun, status=end, input=input)
-    place: dict[str, Any] = {"item_id": begun.id, "output_index": index}
-    return Item(
+    common: dict[str, Any] = {"item_id": begun.id, "output_index": index}
+    return WrittenItem(
         whole,
         call.arguments or [""],
         [OutputItemAdded(output_index=index, item=begun)],
-        CustomToolCallInputDelta(**place, delta=""),
+        CustomToolCallInputDelta(**common, delta=""),
         [
-            CustomToolCallInputDone(**place, input=input),
+            CustomToolCallInputDone(**common, input=input),
             OutputItemDone(output_index=index, item=whole),
         ],
     )

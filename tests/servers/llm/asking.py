@@ -1,4 +1,4 @@
-"""Requests to the API's routes, and what of their replies the tests look at."""
+"""Requests to the API's routes, and the parts of the replies that the tests compare."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ def error_of(reply: bytes) -> tuple[int, dict[str, Any]]:
 
 
 async def response_events(served: Routes, fault: str) -> list[ServerSentEvent]:
-    """What comes of a stream of the Responses API with this fault."""
+    """The events of a stream of the Responses API with this fault."""
     body = msgspec.json.encode({"model": f"fault-{fault}", "input": "Hi", "stream": True})
     head = b"POST /v1/responses HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body)
     chunks = body_of(await ask(served, head + body))

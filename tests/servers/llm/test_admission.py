@@ -1,4 +1,4 @@
-"""The limit of the queue, under requests of every kind at once; and each is counted once."""
+"""The limit holds under all kinds of requests at once, and each request is counted once."""
 
 from collections.abc import Callable
 
@@ -66,7 +66,7 @@ def counts(engine: Engine) -> dict[tuple[str, str], float]:
 
 
 class Most(trio.abc.Instrument):
-    """The most that were held after any step of any task."""
+    """The largest number of reservations held after any step of any task."""
 
     def __init__(self, held: Callable[[], int]) -> None:
         self.held = held
@@ -78,11 +78,11 @@ class Most(trio.abc.Instrument):
 
 @pytest.mark.parametrize(("batch", "queue"), [(1, 2), (8, 4), (0, 0)])
 async def test_the_limit_holds(batch: int, queue: int, autojump_clock: MockClock) -> None:
-    """Two hundred requests of every kind at once: as many are held as there are places, and the
+    """Of two hundred requests of all kinds at once, as many as the limit get a reservation. The
     others are refused before any time has passed."""
     engine = Engine(batch, queue)
     served = routes(Pace(1, 0), engine, Model(0, load_scripts(SHIPPED)))
-    tasks, served.tasks = served.tasks, ()  # for all connections once
+    tasks, served.tasks = served.tasks, ()  # run once for all connections
     refused: list[float] = []
     answered: list[float] = []
     most = Most(lambda: engine.admission.held)
@@ -126,10 +126,10 @@ ONE_OF_EACH = {
     "a stream": (post(stream=True), "POST /v1/chat/completions", "done"),
     "a stream of responses": (respond(stream=True), "POST /v1/responses", "done"),
     "GET /chat": (get("/chat/hi"), "GET /chat/{text}", "done"),
-    "all had been said": (get("/chat/hi", "Last-Event-ID: 0-end"), "GET /chat/{text}", "done"),
+    "a finished answer": (get("/chat/hi", "Last-Event-ID: 0-end"), "GET /chat/{text}", "done"),
     "only the head": (KINDS["HEAD"], "GET /chat/{text}", "cancelled"),
     "not JSON": (post(n="x"), "POST /v1/chat/completions", "invalid"),
-    "a bad wish of GET /chat": (get("/chat/hi?fault=x"), "GET /chat/{text}", "invalid"),
+    "a bad option of GET /chat": (get("/chat/hi?fault=x"), "GET /chat/{text}", "invalid"),
     "503 by a header": (
         with_field(post(), b"X-Fault: 503"),
         "POST /v1/chat/completions",
@@ -155,15 +155,15 @@ ONE_OF_EACH = {
 
 @pytest.mark.parametrize(("request_", "route", "reason"), ONE_OF_EACH.values(), ids=ONE_OF_EACH)
 async def test_every_request_is_counted_once(request_: bytes, route: str, reason: str) -> None:
-    """However it is answered; and its place is free."""
+    """However it is answered, and its reservation is released."""
     engine = Engine()
     await ask(routes(Pace(0, 0), engine), request_)
     assert counts(engine) == {(route, reason): 1}
     assert engine.admission.held == 0
 
 
-async def test_a_client_that_leaves_before_its_first_byte(autojump_clock: MockClock) -> None:
-    """While it waits for a whole answer, or in the queue: its place is free at once."""
+async def test_a_client_disconnects_before_its_first_byte(autojump_clock: MockClock) -> None:
+    """During an answer in one body, or in the queue: its reservation is released at once."""
     engine = Engine(1, 1)
     served = routes(Pace(3600, 1), engine)
     async with connected(served) as first:
@@ -176,8 +176,8 @@ async def test_a_client_that_leaves_before_its_first_byte(autojump_clock: MockCl
     assert counts(engine) == {("POST /v1/chat/completions", "cancelled"): 1}
 
 
-async def test_a_handler_that_fails_gives_its_place_back() -> None:
-    """It is a bug, and is not to cost a place for each request that meets it."""
+async def test_a_handler_that_fails_releases_its_reservation() -> None:
+    """A bug must not use up a reservation for each request that meets it."""
     engine = Engine(1, 0)
 
     async def fails(request: Request) -> Reply:

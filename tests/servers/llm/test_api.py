@@ -1,4 +1,4 @@
-"""The OpenAI API over HTTP: requests in, the model's answer out, byte for byte and on time."""
+"""The OpenAI API over HTTP: the exact bytes of the answers, and when they are sent."""
 
 import re
 from types import SimpleNamespace
@@ -31,7 +31,7 @@ EVENTS = (
 
 @pytest.fixture
 def said(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A short answer, and ids and a clock that stand still."""
+    """A short answer, with constant ids and times."""
     short = Answer(["Hm"], ["你", " go"])
     monkeypatch.setattr("servers.llm.model.models._small_talk", lambda question, seed: short)
     monkeypatch.setattr("secrets.token_hex", lambda n: "0f" * n)
@@ -60,15 +60,15 @@ DONE = b"data: [DONE]\n\n"
 
 @pytest.mark.usefixtures("said")
 async def test_completion_stream(autojump_clock: MockClock) -> None:
-    """The role with the first token, each token when it is due; the end takes a step too."""
+    """The role comes with the first token, each token when it is due. The end takes a step, too."""
     received, events = await timed(ROUTES, post(stream=True))
     assert received == head(200, *EVENTS, REQUEST_ID, CHUNKED)
     assert events == {1: ROLE + HM, 1.5: NI, 2: GO, 2.5: STOP + DONE}
 
 
 @pytest.mark.usefixtures("said")
-async def test_done_leaves_with_the_last_chunk() -> None:
-    """In one write: a client that sees [DONE] and no end gives up its connection."""
+async def test_done_is_sent_with_the_last_chunk() -> None:
+    """In one write, because a client that sees [DONE] without the end closes its connection."""
     async with connected(AT_ONCE) as memory:
         await memory.client.send_all(post(stream=True))
         await receive_until(memory.client, b"0\r\n\r\n")
@@ -86,7 +86,7 @@ USAGE = (
 
 @pytest.mark.usefixtures("said")
 async def test_usage_when_asked_for(autojump_clock: MockClock) -> None:
-    """null in every chunk, and then one without choices."""
+    """null in every chunk, then a chunk with the usage and without choices."""
     asked = post(stream=True, stream_options={"include_usage": True})
     _, events = await timed(ROUTES, asked)
     assert b"".join(events.values()) == b"".join(
@@ -117,7 +117,7 @@ LIMITS = {
 async def test_token_limit(
     fields: dict[str, object], events: list[bytes], autojump_clock: MockClock
 ) -> None:
-    """Thinking is counted too; what was cut says `length`."""
+    """Thinking counts, too. The finish_reason of a cut answer is `length`."""
     _, came = await timed(ROUTES, post(stream=True, **fields))
     assert b"".join(came.values()) == b"".join(events)
 
@@ -125,7 +125,7 @@ async def test_token_limit(
 @pytest.mark.usefixtures("said")
 @pytest.mark.parametrize("stream", [{}, {"stream": False}, {"stream": None}])
 async def test_completion_whole(stream: dict[str, object], autojump_clock: MockClock) -> None:
-    """The same answer in one object, when the model has said it all."""
+    """The same answer in one object, when all its tokens are made."""
     reply = await ask(ROUTES, post(**stream))
     assert autojump_clock.current_time() == 2.5
     body = (
@@ -148,7 +148,7 @@ async def test_completion_whole(stream: dict[str, object], autojump_clock: MockC
 
 
 async def test_whole_equals_the_joined_stream(autojump_clock: MockClock) -> None:
-    """For the real model and any limit."""
+    """For the default model and any limit."""
     for limit in (1, 20, 50, 1000):
         _, came = await timed(ROUTES, post(stream=True, max_tokens=limit))
         events = EventStreamParser().receive_data(b"".join(came.values()))
@@ -165,8 +165,8 @@ async def test_whole_equals_the_joined_stream(autojump_clock: MockClock) -> None
 
 
 @pytest.mark.parametrize("request_", [get("/chat/hi"), post(stream=True), post()])
-async def test_a_full_engine_says_come_back_later(request_: bytes) -> None:
-    """503 with Retry-After (RFC 9110 §15.6.4), before the head of a stream promises anything."""
+async def test_a_full_engine_answers_503(request_: bytes) -> None:
+    """503 with Retry-After (RFC 9110 §15.6.4), in place of the head of a stream."""
     reply = await ask(routes(Pace(0, 0), Engine(max_batch=0, max_queue=0)), request_)
     assert reply.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
     assert b"\r\nRetry-After: 1\r\n" in reply
@@ -181,7 +181,7 @@ async def test_every_answer_has_its_own_id() -> None:
 
 @pytest.mark.usefixtures("said")
 async def test_unknown_model_and_unknown_fields(autojump_clock: MockClock) -> None:
-    """Any model is served, under the name it was asked for; unknown fields are ignored."""
+    """Any model name is accepted and returned. Unknown fields are ignored."""
     _, came = await timed(ROUTES, post(stream=True, model="gpt-ü", temperature=0.1, top_k=[]))
     role = chunk('{"role":"assistant","content":"","refusal":null}', model="gpt-ü")
     assert came[1] == role + chunk('{"reasoning_content":"Hm"}', model="gpt-ü")
@@ -189,7 +189,7 @@ async def test_unknown_model_and_unknown_fields(autojump_clock: MockClock) -> No
     assert whole["model"] == "gpt-ü"
 
 
-async def test_the_prompt_is_what_the_user_said_last() -> None:
+async def test_the_prompt_is_the_last_user_message() -> None:
     messages = [
         {"role": "system", "content": "be brief"},
         {"role": "user", "content": "first"},
@@ -225,7 +225,7 @@ ERRORS = {
 
 @pytest.mark.parametrize("body", ERRORS, ids=lambda body: body.decode("latin-1") or "nothing")
 async def test_errors(body: bytes) -> None:
-    """400, and the API's error object, with the field at fault in `param`."""
+    """400 and the API's error object, with the wrong field in `param`."""
     reply = await ask(AT_ONCE, post_raw(body))
     error = msgspec.json.decode(body_of(reply))
     assert list(error) == ["error"]
@@ -240,7 +240,7 @@ async def test_errors(body: bytes) -> None:
 
 
 async def test_a_prompt_over_the_context() -> None:
-    """400 with the code that clients know; counting its tokens would be work for nothing."""
+    """400 with the code that clients know, without counting its tokens."""
     reply = await ask(AT_ONCE, post(messages=[{"role": "user", "content": "a" * 2_000_001}]))
     error = msgspec.json.decode(body_of(reply))["error"]
     assert reply.startswith(b"HTTP/1.1 400 ")
@@ -267,7 +267,7 @@ async def test_models() -> None:
     "request_", [get("/v1/models/gpt-5"), post(model="gpt-5"), post(model="gpt-5", stream=True)]
 )
 async def test_strict_models(request_: bytes) -> None:
-    """404 with the code that clients know, and the names there are."""
+    """404 with the code that clients know, and the names of all models."""
     status, error = error_of(await ask(STRICT, request_))
     assert (status, error["code"], error["param"]) == (404, "model_not_found", "model")
     assert error["message"] == (
@@ -276,8 +276,8 @@ async def test_strict_models(request_: bytes) -> None:
     assert (await ask(AT_ONCE, request_)).startswith(b"HTTP/1.1 200 OK\r\n")
 
 
-async def test_a_script_that_is_not_there() -> None:
-    """Whatever other names are taken for: nobody asks for a script by chance."""
+async def test_an_unknown_script() -> None:
+    """A 404 even without strict_models, because nobody names a script by accident."""
     status, error = error_of(await ask(AT_ONCE, post(model="script:x")))
     assert (status, error["code"]) == (404, "model_not_found")
 
@@ -285,7 +285,7 @@ async def test_a_script_that_is_not_there() -> None:
 async def test_the_same_request_gets_the_same_bytes_at_the_same_times(
     autojump_clock: MockClock,
 ) -> None:
-    """Twice, and on another server with the same seed; ids and dates aside."""
+    """Also from another server with the same seed. Ids and dates differ."""
 
     async def come(server_seed: int, **asked: object) -> tuple[list[float], bytes]:
         pace = Pace(1, 0.05, spread=Lognormal())
@@ -307,7 +307,7 @@ def paced(name: str) -> bytes:
 
 @pytest.mark.usefixtures("said")
 async def test_a_request_chooses_its_pace(autojump_clock: MockClock) -> None:
-    """A profile, for this answer alone."""
+    """The header names a profile that applies to this answer only."""
     _, events = await timed(ROUTES, paced("default"))
     ttft, itl = PROFILES["default"].ttft, PROFILES["default"].itl
     due = [ttft + itl * number for number in range(4)]
@@ -329,7 +329,7 @@ REQUEST_IDS = re.compile(rb"\r\nx-request-id: (req_[0-9a-f]{24})\r\n")
 
 
 async def test_every_reply_has_a_request_id() -> None:
-    """Errors and refused clients too."""
+    """Errors have one, too, and so have replies to refused clients."""
     locked = routes(Pace(0, 0), access=Access(["secret"]))
     full = routes(Pace(0, 0), Engine(max_batch=0, max_queue=0))
     asked = [(AT_ONCE, post()), (AT_ONCE, post_raw(b"{")), (AT_ONCE, post(model="fault-503"))]
@@ -342,7 +342,7 @@ async def test_every_reply_has_a_request_id() -> None:
 
 
 async def test_keys() -> None:
-    """Of the API only: the page, its chat and the health check need none."""
+    """Only the API needs keys; the page, its chat and the health check do not."""
     locked = routes(Pace(0, 0), access=Access(["secret"]))
     status, error = error_of(await ask(locked, post()))
     assert (status, error["code"]) == (401, "invalid_api_key")
@@ -352,7 +352,7 @@ async def test_keys() -> None:
 
 
 async def test_nested_too_deeply() -> None:
-    """A schema that can be read, and that Python cannot walk: the server lives on."""
+    """A schema that can be parsed, but is too deep for Python to walk, does not stop the server."""
     for deep in (400, 900, 985):
         parameters = b'{"a":' * deep + b"{}" + b"}" * deep
         body = GOOD + b',"tools":[{"type":"function","function":{"name":"f","parameters":'
@@ -362,11 +362,11 @@ async def test_nested_too_deeply() -> None:
 
 @pytest.mark.parametrize("method", [b"GET", b"POST"])
 async def test_other_routes_of_the_api(method: bytes) -> None:
-    """A client library shows the message of an error that has the API's shape, and no other."""
+    """The error has the API's form, because client libraries show only such messages."""
     reply = await ask(AT_ONCE, get("/v1/embeddings").replace(b"GET", method))
     status, error = error_of(reply)
     assert (status, error["code"]) == (404, "unknown_url")
     assert error["message"] == (
-        "There is nothing at /v1/embeddings. There are: POST /v1/chat/completions, "
+        "There is no route /v1/embeddings. There are: POST /v1/chat/completions, "
         "POST /v1/responses, GET /v1/models, GET /v1/models/{id}"
     )

@@ -1,4 +1,4 @@
-"""Who decides that an answer breaks: a header, the model's name, a script, or chance."""
+"""How a fault is chosen: by a header, the model's name, a script, or at random."""
 
 import pytest
 import trio
@@ -23,7 +23,7 @@ def with_fault(fault: str, **fields: object) -> bytes:
 
 
 async def test_a_fault_by_header_and_by_name() -> None:
-    """The header wins; a fault that leaves nothing of the answer needs no stream."""
+    """The header wins. A fault that replaces the answer needs no stream."""
     cut = await ask(AT_ONCE, with_fault("clean-cut@2", stream=True))
     assert b'"role":"assistant"' in cut
     assert b"reasoning_content" not in cut
@@ -33,7 +33,7 @@ async def test_a_fault_by_header_and_by_name() -> None:
 
 
 async def test_a_fault_for_some_requests() -> None:
-    """The same ones for the same seed."""
+    """With the same seed, the same requests fail."""
 
     async def failed(rate: float, seed: int) -> list[int]:
         served = routes(Pace(0, 0), settings=Settings(faults={"500": rate}, seed=seed))
@@ -49,7 +49,7 @@ async def test_a_fault_for_some_requests() -> None:
 
 
 async def test_fail_and_then_succeed() -> None:
-    """As often as was asked for, counted for each request by its body."""
+    """The first two requests with the same body fail."""
     served = routes(Pace(0, 0))
     statuses = [(await ask(served, with_fault("429*2")))[9:12] for _ in range(4)]
     assert statuses == [b"429", b"429", b"200", b"429"]
@@ -74,11 +74,11 @@ async def test_an_unknown_fault(request_: bytes) -> None:
 async def test_a_fault_that_needs_a_stream() -> None:
     status, error = error_of(await ask(AT_ONCE, with_fault("duplicate")))
     assert (status, error["param"]) == (400, "x-fault")
-    assert error["message"].endswith("needs stream: true")
+    assert error["message"].endswith("needs an event stream: set stream to true")
 
 
 async def test_a_fault_keeps_the_pace(autojump_clock: MockClock) -> None:
-    """What is not broken comes when it is due, as without the fault."""
+    """Healthy events are sent when they are due, as without the fault."""
     asked = {"model": "lorem", "max_tokens": 5, "stream": True}
     _, healthy = await timed(routes(Pace(1, 0.5)), post(**asked))
     _, broken = await timed(routes(Pace(1, 0.5)), post(**asked | {"model": "fault-duplicate@3"}))
@@ -87,7 +87,7 @@ async def test_a_fault_keeps_the_pace(autojump_clock: MockClock) -> None:
 
 
 async def test_the_error_event_of_openai() -> None:
-    """`error-flat` on /v1/responses is what the official client's own type reads."""
+    """The official client's own type reads `error-flat` on /v1/responses."""
     before, last = (await response_events(AT_ONCE, "error-flat"))[-2:]
     assert (before.event, last.event) == ("response.in_progress", "error")
     error = ResponseErrorEvent.model_validate_json(last.data, strict=True)

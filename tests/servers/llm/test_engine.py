@@ -1,4 +1,4 @@
-"""The engine: each token when it is due, a full batch queues, and one sequence harms no other."""
+"""The engine: tokens are made when they are due, a full batch queues, no sequence harms another."""
 
 from collections.abc import Callable, Iterator
 from itertools import islice, repeat
@@ -7,7 +7,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from servers.llm.engine import LARGE, SLOT, STEP, TURN, Engine, Sequence
+from servers.llm.engine import LARGE, SLOT, STEP, TURN, Engine, TokenSequence
 
 Written = list[tuple[float, bytes]]
 
@@ -16,19 +16,21 @@ def numbers(count: int) -> Iterator[bytes]:
     yield from (b"%d" % number for number in range(count))
 
 
-def sequence(written: Written, count: int = 3, gap: float = 0.5, prefill: float = 1.0) -> Sequence:
+def sequence(
+    written: Written, count: int = 3, gap: float = 0.5, prefill: float = 1.0
+) -> TokenSequence:
     def write(piece: bytes, now: float) -> bool:
         written.append((trio.current_time(), piece))
         return True
 
-    return Sequence(numbers(count), repeat(gap), prefill, write)
+    return TokenSequence(numbers(count), repeat(gap), prefill, write)
 
 
 async def never() -> None:
-    raise AssertionError("nobody was slow")
+    raise AssertionError("no client was slow")
 
 
-async def drive_all(engine: Engine, sequences: list[Sequence]) -> None:
+async def drive_all(engine: Engine, sequences: list[TokenSequence]) -> None:
     async with trio.open_nursery() as running:
         running.start_soon(engine.run)
         async with trio.open_nursery() as nursery:
@@ -38,7 +40,7 @@ async def drive_all(engine: Engine, sequences: list[Sequence]) -> None:
 
 
 async def test_each_token_when_it_is_due(autojump_clock: MockClock) -> None:
-    """The first after the prefill, each other one after its gap; the end is a step too."""
+    """The first after the prefill, each other one after its gap. The end is a step, too."""
     written: Written = []
     engine = Engine()
     await drive_all(engine, [sequence(written)])
@@ -48,7 +50,7 @@ async def test_each_token_when_it_is_due(autojump_clock: MockClock) -> None:
 
 
 async def test_tokens_wait_for_their_slot(autojump_clock: MockClock) -> None:
-    """Due between two slots: made in the later one, and the delay does not add up."""
+    """A token that is due between two slots is made in the later one. Delays do not add up."""
     written: Written = []
     await drive_all(Engine(), [sequence(written, count=100, gap=0.0031, prefill=0.001)])
     for number, (time, _) in enumerate(written):
@@ -58,7 +60,7 @@ async def test_tokens_wait_for_their_slot(autojump_clock: MockClock) -> None:
 
 
 async def test_no_gap_at_all(autojump_clock: MockClock) -> None:
-    """As fast as it goes, and still every other task runs."""
+    """Tokens are made as fast as possible, but all other tasks run."""
     written: Written = []
     await drive_all(Engine(), [sequence(written, count=1000, gap=0, prefill=0)])
     assert len(written) == 1000
@@ -66,8 +68,8 @@ async def test_no_gap_at_all(autojump_clock: MockClock) -> None:
 
 
 async def test_no_prefill(autojump_clock: MockClock) -> None:
-    """The first token is made before anything else runs, even the engine; nor does the second
-    wait for a slot when there is no gap."""
+    """The first token is made before any other task runs, even the engine. Without a gap, the
+    second token does not wait for a slot either."""
     written: Written = []
     autojump_clock.jump(SLOT / 2)
     engine = Engine()
@@ -82,7 +84,7 @@ async def test_no_prefill(autojump_clock: MockClock) -> None:
 
 
 async def test_load_slows_decoding(autojump_clock: MockClock) -> None:
-    """Four of eight run: what begins then takes half of `slow_down` longer, prefill and gaps."""
+    """While four of eight run, a prefill or gap that begins is longer by half of `slow_down`."""
     outputs: list[Written] = [[], [], [], []]
     engine = Engine(max_batch=8, slow_down=3.0)
     sequences = [sequence(written) for written in outputs]
@@ -100,7 +102,7 @@ async def test_load_slows_decoding(autojump_clock: MockClock) -> None:
 
 
 async def test_alone_nothing_is_slower(autojump_clock: MockClock) -> None:
-    """The load is that of the moment: whoever has left slows nobody."""
+    """Only the current load counts: a finished sequence slows down no other."""
     written: Written = []
     engine = Engine(max_batch=2, slow_down=1.0)
     async with trio.open_nursery() as running:
@@ -110,12 +112,12 @@ async def test_alone_nothing_is_slower(autojump_clock: MockClock) -> None:
             await wait_all_tasks_blocked()
             nursery.start_soon(engine.drive, sequence(written, gap=0.2), never)
         running.cancel_scope.cancel()
-    # Both run until 1.5 + 0.4, when the end of the first is found.
+    # Both run until 1.5 + 0.4, when the engine finds the end of the first.
     assert [time for time, _ in written] == pytest.approx([2.0, 2.3, 2.6])
 
 
 async def test_a_full_batch_queues(autojump_clock: MockClock) -> None:
-    """Two run, the third begins its prefill when one has ended: its time to first token grows."""
+    """Two run. The third begins its prefill when one has ended, so its first token is later."""
     outputs: list[Written] = [[], [], []]
     engine = Engine(max_batch=2)
     await drive_all(engine, [sequence(written) for written in outputs])
@@ -123,13 +125,13 @@ async def test_a_full_batch_queues(autojump_clock: MockClock) -> None:
 
 
 async def test_a_slow_reader_pauses_its_own_sequence_only(autojump_clock: MockClock) -> None:
-    """What was not taken is flushed by its own task; then its next token is due at once."""
+    """Its own task flushes the rest of the token. Then its next token is due at once."""
     fast: Written = []
     slow: Written = []
 
     def write(piece: bytes, now: float) -> bool:
         slow.append((trio.current_time(), piece))
-        return len(slow) != 1  # the first one is not taken whole
+        return len(slow) != 1  # the socket takes only a part of the first one
 
     async def flush() -> None:
         await trio.sleep(10)
@@ -139,7 +141,7 @@ async def test_a_slow_reader_pauses_its_own_sequence_only(autojump_clock: MockCl
         running.start_soon(engine.run)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(engine.drive, sequence(fast), never)
-            paused = Sequence(numbers(3), repeat(0.5), 1.0, write)
+            paused = TokenSequence(numbers(3), repeat(0.5), 1.0, write)
             nursery.start_soon(engine.drive, paused, flush)
         running.cancel_scope.cancel()
     assert [time for time, _ in fast] == [1.0, 1.5, 2.0]
@@ -147,17 +149,17 @@ async def test_a_slow_reader_pauses_its_own_sequence_only(autojump_clock: MockCl
 
 
 async def test_a_sequence_that_fails_fails_alone(autojump_clock: MockClock) -> None:
-    """Its own task gets the error; the batch goes on."""
+    """Its own task gets the error. The batch goes on."""
     written: Written = []
 
     def broken(piece: bytes, now: float) -> bool:
-        raise trio.BrokenResourceError("the client has gone")
+        raise trio.BrokenResourceError("the client disconnected")
 
     engine = Engine()
 
     async def expect_error() -> None:
         with pytest.raises(trio.BrokenResourceError):
-            await engine.drive(Sequence(numbers(3), repeat(0.5), 1.0, broken), never)
+            await engine.drive(TokenSequence(numbers(3), repeat(0.5), 1.0, broken), never)
 
     async with trio.open_nursery() as running:
         running.start_soon(engine.run)
@@ -170,8 +172,8 @@ async def test_a_sequence_that_fails_fails_alone(autojump_clock: MockClock) -> N
 
 
 @pytest.mark.parametrize("batch", [1, 2], ids=["waiting", "running"])
-async def test_a_cancelled_sequence_leaves(batch: int, autojump_clock: MockClock) -> None:
-    """From the queue or from the batch: no further token, and its place is free."""
+async def test_a_cancelled_sequence_is_removed(batch: int, autojump_clock: MockClock) -> None:
+    """From the queue or from the batch. No further token is made, and another can run."""
     first: Written = []
     cancelled: Written = []
     engine = Engine(max_batch=batch)
@@ -189,7 +191,7 @@ async def test_a_cancelled_sequence_leaves(batch: int, autojump_clock: MockClock
 
 
 async def test_an_earlier_token_wakes_the_engine(autojump_clock: MockClock) -> None:
-    """It sleeps to the next slot; a sequence that comes meanwhile may be due before."""
+    """It sleeps until the next slot, but a new sequence may be due earlier."""
     late: Written = []
     early: Written = []
     engine = Engine()
@@ -205,9 +207,9 @@ async def test_an_earlier_token_wakes_the_engine(autojump_clock: MockClock) -> N
 
 
 async def test_a_late_engine_lets_others_run(autojump_clock: MockClock) -> None:
-    """However many are due at once, other tasks run after every TURN.
+    """Even if many sequences are due at once, other tasks run after every TURN.
 
-    Twice as many may stand in a row: trio shuffles the order of tasks in each round.
+    Up to twice that may come in a row, because trio shuffles the order of tasks in each round.
     """
     turns: list[str] = []
 
@@ -224,9 +226,9 @@ async def test_a_late_engine_lets_others_run(autojump_clock: MockClock) -> None:
     async with trio.open_nursery() as running:
         async with trio.open_nursery() as nursery:
             for _ in range(5 * TURN // STEP):
-                each = Sequence(numbers(1), repeat(0.0), SLOT, write)
+                each = TokenSequence(numbers(1), repeat(0.0), SLOT, write)
                 nursery.start_soon(engine.drive, each, never)
-            await trio.sleep(1)  # nobody steps them meanwhile
+            await trio.sleep(1)  # the engine does not run meanwhile
             running.start_soon(engine.run)
             running.start_soon(other)
         running.cancel_scope.cancel()
@@ -253,12 +255,12 @@ async def test_gaps_that_vary(autojump_clock: MockClock) -> None:
         return True
 
     gaps = iter([0.25, 1.0, 0.5])
-    await drive_all(Engine(), [Sequence(numbers(3), gaps, 0.5, write)])
+    await drive_all(Engine(), [TokenSequence(numbers(3), gaps, 0.5, write)])
     assert [time for time, _ in written] == [0.5, 0.75, 1.75]
 
 
 async def test_tokens_are_made_one_at_a_time(autojump_clock: MockClock) -> None:
-    """The generator stands still between two steps: nothing is made that is not due."""
+    """The generator pauses between two steps, so no token is made before it is due."""
     made: list[float] = []
 
     def tokens() -> Iterator[bytes]:
@@ -266,7 +268,7 @@ async def test_tokens_are_made_one_at_a_time(autojump_clock: MockClock) -> None:
             made.append(trio.current_time())
             yield b"x"
 
-    sequence = Sequence(tokens(), repeat(1.0), 1.0, lambda piece, now: True)
+    sequence = TokenSequence(tokens(), repeat(1.0), 1.0, lambda piece, now: True)
     engine = Engine()
     async with trio.open_nursery() as running:
         running.start_soon(engine.run)
@@ -277,7 +279,7 @@ async def test_tokens_are_made_one_at_a_time(autojump_clock: MockClock) -> None:
 
 
 async def test_a_late_engine_catches_up(autojump_clock: MockClock) -> None:
-    """When others have kept the processor, all slots that are due are stepped in one go."""
+    """After other tasks have used the processor for long, all slots that are due are stepped."""
     turns: list[str] = []
 
     def write(piece: bytes, now: float) -> bool:
@@ -288,10 +290,10 @@ async def test_a_late_engine_catches_up(autojump_clock: MockClock) -> None:
     async with trio.open_nursery() as running:
         async with trio.open_nursery() as nursery:
             for number in range(1, 21):  # each in a slot of its own
-                each = Sequence(numbers(1), repeat(0.0), number * SLOT, write)
+                each = TokenSequence(numbers(1), repeat(0.0), number * SLOT, write)
                 nursery.start_soon(engine.drive, each, never)
             await wait_all_tasks_blocked()
-            await trio.sleep(1)  # nobody steps them meanwhile
+            await trio.sleep(1)  # the engine does not run meanwhile
 
             async def other() -> None:
                 while True:
@@ -305,7 +307,7 @@ async def test_a_late_engine_catches_up(autojump_clock: MockClock) -> None:
 
 
 async def test_no_gap_does_not_starve_a_newcomer(autojump_clock: MockClock) -> None:
-    """Sequences without gaps are always due; one that comes later gets its turn all the same."""
+    """Sequences without gaps are always due, but a later sequence still gets its turn."""
     engine = Engine()
     newcomer: Written = []
 
@@ -315,7 +317,7 @@ async def test_no_gap_does_not_starve_a_newcomer(autojump_clock: MockClock) -> N
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(engine.run)
-        busy = Sequence(endless(), repeat(0.0), 0, lambda piece, now: True)
+        busy = TokenSequence(endless(), repeat(0.0), 0, lambda piece, now: True)
         nursery.start_soon(engine.drive, busy, never)
         await trio.lowlevel.checkpoint()
         autojump_clock.jump(1)
@@ -327,7 +329,7 @@ async def test_no_gap_does_not_starve_a_newcomer(autojump_clock: MockClock) -> N
 
 
 async def test_a_turn_is_counted_in_bytes(autojump_clock: MockClock) -> None:
-    """Of large tokens, with a gap or without, one is written between two turns of the others."""
+    """Only one large token, with or without a gap, is written between two turns of other tasks."""
     between: list[int] = []
     engine = Engine()
 
@@ -348,19 +350,19 @@ async def test_a_turn_is_counted_in_bytes(autojump_clock: MockClock) -> None:
         async with trio.open_nursery() as nursery:
             for gap in (0.0, SLOT):
                 for _ in range(10):
-                    each = Sequence(iter([large] * 5), repeat(gap), SLOT, write)
+                    each = TokenSequence(iter([large] * 5), repeat(gap), SLOT, write)
                     nursery.start_soon(engine.drive, each, never)
             running.start_soon(engine.run)
         running.cancel_scope.cancel()
     assert sum(between) == 100 * len(large)
-    # Two may stand in a row: trio shuffles the order of tasks in each round.
+    # Two may follow each other: trio shuffles the order of tasks in each round.
     assert max(between) <= 2 * len(large)
 
 
 @pytest.mark.parametrize("gap", [0.0, SLOT], ids=["no gap", "a gap"])
 async def test_large_tokens_make_no_other_late(gap: float, autojump_clock: MockClock) -> None:
-    """A hundred sequences of large tokens are due at each moment: whatever is due beside them is
-    written before any of theirs but one."""
+    """A hundred sequences with large tokens are due at each moment. At most one of their tokens is
+    written before a small token that is due at the same time."""
     order: list[str] = []
     engine = Engine()
 
@@ -375,18 +377,18 @@ async def test_large_tokens_make_no_other_late(gap: float, autojump_clock: MockC
     async with trio.open_nursery() as running:
         async with trio.open_nursery() as nursery:
             for _ in range(100):
-                each = Sequence(iter(large), repeat(gap), SLOT, writing("large"))
+                each = TokenSequence(iter(large), repeat(gap), SLOT, writing("large"))
                 nursery.start_soon(engine.drive, each, never)
             await wait_all_tasks_blocked()
             for number in range(2, 12):
-                small = Sequence(iter([b"x"]), repeat(0.5), number * SLOT, writing("small"))
+                small = TokenSequence(iter([b"x"]), repeat(0.5), number * SLOT, writing("small"))
                 nursery.start_soon(engine.drive, small, never)
             await wait_all_tasks_blocked()
             autojump_clock.jump(SLOT)
             running.start_soon(engine.run)
             await trio.testing.wait_all_tasks_blocked()
-            order.clear()  # the first step of each: nobody knew that they are large
-            autojump_clock.jump(1)  # nobody steps them meanwhile
+            order.clear()  # in the first step, the engine did not know yet that they are large
+            autojump_clock.jump(1)  # the engine does not run meanwhile
         running.cancel_scope.cancel()
     assert order.index("small") <= 1 + TURN // LARGE
     first = order.index("small")

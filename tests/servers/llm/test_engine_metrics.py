@@ -1,4 +1,4 @@
-"""What the engine and its streams count, and what `GET /metrics` says of it."""
+"""What the engine and its streams count, and how `GET /metrics` shows it."""
 
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -10,14 +10,15 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from servers.http.body import Body
 from servers.http.reply import CutOff, Ending, Reply, Request, StreamingReply
-from servers.llm.engine import Engine, Sequence, TokenSource
+from servers.llm.engine import Engine, TokenSequence
+from servers.llm.writers.token_source import TokenSource
 
 from ...streams import memory_pair
 from .test_engine import never, numbers, sequence
 
 
 async def test_what_is_counted(autojump_clock: MockClock) -> None:
-    """Time to first token with the wait in the queue, gaps as they were, tokens, readers."""
+    """Time to first token including the queue, measured gaps, tokens, and back pressure."""
     engine = Engine(max_batch=1)
 
     async def flush() -> None:
@@ -27,12 +28,13 @@ async def test_what_is_counted(autojump_clock: MockClock) -> None:
 
     def write(piece: bytes, now: float) -> bool:
         slow.append(piece)
-        return len(slow) != 1  # the first one is not taken whole
+        return len(slow) != 1  # the socket takes only a part of the first one
 
     async with trio.open_nursery() as running:
         running.start_soon(engine.run)
         async with trio.open_nursery() as nursery:
-            paused = Sequence(numbers(2), repeat(0.5), 1.0, write)  # tokens at 1 and 11, ends 11.5
+            # Tokens at 1 and 11, its end at 11.5.
+            paused = TokenSequence(numbers(2), repeat(0.5), 1.0, write)
             nursery.start_soon(engine.drive, paused, flush)
             await wait_all_tasks_blocked()
             nursery.start_soon(engine.drive, sequence([], count=3), never)  # from 12.5 on
@@ -46,8 +48,8 @@ async def test_what_is_counted(autojump_clock: MockClock) -> None:
 
 
 @pytest.mark.parametrize("batch", [1, 2], ids=["waiting", "running"])
-async def test_the_cancelled_are_counted(batch: int, autojump_clock: MockClock) -> None:
-    """From the queue or from the batch, or while the reader is waited for; not a failed one."""
+async def test_cancelled_sequences_are_counted(batch: int, autojump_clock: MockClock) -> None:
+    """In the queue, in the batch, or during back pressure. A failed one is not counted here."""
     engine = Engine(max_batch=batch)
     async with trio.open_nursery() as running:
         running.start_soon(engine.run)
@@ -56,7 +58,7 @@ async def test_the_cancelled_are_counted(batch: int, autojump_clock: MockClock) 
             await wait_all_tasks_blocked()
             with trio.move_on_at(1.2):
                 await engine.drive(sequence([]), never)
-        full = Sequence(numbers(3), repeat(0.5), 0, lambda piece, now: False)
+        full = TokenSequence(numbers(3), repeat(0.5), 0, lambda piece, now: False)
         with trio.move_on_after(3):
             await engine.drive(full, trio.sleep_forever)
         running.cancel_scope.cancel()
@@ -66,7 +68,7 @@ async def test_the_cancelled_are_counted(batch: int, autojump_clock: MockClock) 
 
 
 class Raising:
-    """Tokens that end with this error, or without one."""
+    """Tokens that end with this error, or normally."""
 
     def __init__(self, error: BaseException | None) -> None:
         self.error = error
@@ -78,7 +80,7 @@ class Raising:
 
 
 async def held(engine: Engine, source: TokenSource) -> StreamingReply:
-    """A reply that has a place in the engine."""
+    """A reply that holds a reservation of the engine."""
 
     async def handler(request: Request) -> StreamingReply:
         return StreamingReply(source)
@@ -121,7 +123,7 @@ async def test_how_a_stream_ended(
 
 @pytest.mark.parametrize("ending", [Ending.STOPPED, Ending.STALLED, Ending.DISCONNECTED])
 async def test_a_stream_that_was_cancelled(ending: Ending, autojump_clock: MockClock) -> None:
-    """For the reason that its connection knows."""
+    """It is counted with the reason that its connection knows."""
     engine = Engine()
     source = TokenSource(engine, iter([b"a", b"b"]), repeat(0.5), 10, bytes)
     reply = await held(engine, source)

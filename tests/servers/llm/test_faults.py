@@ -1,7 +1,7 @@
 """Every fault: the exact bytes that a client gets, and how its connection ends.
 
-The healthy stream is five events, each a chunk. A row of the table says what became of it; the
-letters stand for the chunks that came as they should.
+The healthy stream has five events, each in a chunk. Each row of the table has the body that a
+client receives and the end of its connection. The letters A to E stand for healthy chunks.
 """
 
 from collections.abc import AsyncGenerator
@@ -39,7 +39,7 @@ CACHE = b"Cache-Control: no-cache, no-transform\r\nX-Accel-Buffering: no\r\n"
 HEAD = head(200, STREAM, CACHE, CHUNKED)
 NEXT = text(b"next\n")
 
-# How a connection goes on after the reply.
+# What happens to the connection after the reply.
 KEPT = "the next request is answered"
 FIN = "FIN"
 RST = "RST"
@@ -130,7 +130,7 @@ BODIES: dict[str, tuple[bytes, str]] = {
     "drip": (A + B + one_byte_chunks(b"".join(EVENTS[2:])) + END, KEPT),
 }
 
-# Where only the head is disturbed, the chunks are the source's own.
+# If the fault is only in the head, the chunks are as the source wrote them.
 BODY = b"22\r\n" + EVENTS[0] + EVENTS[1] + b"\r\n" + C + D + E + END
 
 HEADS: dict[str, tuple[bytes, str]] = {
@@ -161,15 +161,15 @@ HEADS: dict[str, tuple[bytes, str]] = {
 
 
 async def pieces() -> AsyncGenerator[bytes | Last, None]:
-    """The healthy stream, as a server may write it: two events in its first piece."""
+    """The healthy stream, as a server may write it: with two events in its first write."""
     yield EVENTS[0] + EVENTS[1]
     yield EVENTS[2]
     yield EVENTS[3]
     yield Last(EVENTS[4])
 
 
-async def disturbed(fault: Fault, reply: Reply | StreamingReply) -> tuple[bytes, str]:
-    """What a client gets that sends two requests, the first for this reply with its fault."""
+async def received_with(fault: Fault, reply: Reply | StreamingReply) -> tuple[bytes, str]:
+    """What a client receives that sends two requests, the first for this reply with the fault."""
 
     async def first(request: Request) -> Reply | StreamingReply:
         return fault.apply(reply)
@@ -202,16 +202,16 @@ async def receive_to_the_end(stream: MemoryStream) -> tuple[bytes, str]:
 @pytest.mark.parametrize("name", BODIES)
 async def test_body(name: str, autojump_clock: MockClock) -> None:
     body, end = BODIES[name]
-    assert await disturbed(parse(name), EventStream(pieces())) == (HEAD + body, end)
+    assert await received_with(parse(name), EventStream(pieces())) == (HEAD + body, end)
 
 
 @pytest.mark.parametrize("name", HEADS)
 async def test_head(name: str, autojump_clock: MockClock) -> None:
-    assert await disturbed(parse(name), EventStream(pieces())) == HEADS[name]
+    assert await received_with(parse(name), EventStream(pieces())) == HEADS[name]
 
 
-async def test_bytes_one_by_one() -> None:
-    """`split-utf8-segments` differs in nothing but its writes."""
+async def test_one_byte_per_write() -> None:
+    """`split-utf8-segments` changes nothing except the writes."""
 
     async def stream(request: Request) -> Reply | StreamingReply:
         return parse("split-utf8-segments@last").apply(EventStream(pieces()))
@@ -229,21 +229,21 @@ async def test_bytes_one_by_one() -> None:
 async def test_split_character(
     character: str, first: bytes, rest: bytes, autojump_clock: MockClock
 ) -> None:
-    """Of two, three or four bytes: the first by itself."""
+    """The first of two, three or four bytes is sent in its own chunk."""
 
     async def one_event() -> AsyncGenerator[bytes | Last, None]:
         yield Last(f"data: {character}{character}\n\n".encode())
 
     chunks = (b"data: " + first, rest + first, rest + b"\n\n")
     body = b"".join(encode_chunk(chunk) for chunk in chunks)
-    assert await disturbed(parse("split-utf8-chunks"), EventStream(one_event())) == (
+    assert await received_with(parse("split-utf8-chunks"), EventStream(one_event())) == (
         HEAD + body + END,
         KEPT,
     )
 
 
-async def test_the_end_after_a_fault() -> None:
-    """The rest of the answer is as healthy as before: its end leaves in one write."""
+async def test_the_end_after_a_fault_is_one_write() -> None:
+    """The rest of the answer is healthy: [DONE] and the last chunk are sent in one write."""
 
     async def stream(request: Request) -> Reply | StreamingReply:
         return parse("duplicate@2").apply(EventStream(pieces()))
@@ -254,7 +254,7 @@ async def test_the_end_after_a_fault() -> None:
         assert memory.server.writes == [HEAD, A, B, B, C, D, E + END]
 
 
-# status: type, code, param, which clients show or branch on
+# status: type, code and param, which clients show or branch on
 ERRORS = {
     "400": ("invalid_request_error", "context_length_exceeded", "messages"),
     "401": ("invalid_request_error", "invalid_api_key", None),
@@ -287,7 +287,7 @@ MORE_HEADERS = {
 
 @pytest.mark.parametrize("name", ERRORS)
 def test_status(name: str) -> None:
-    """The API's error object, with the answer's own headers: its request id."""
+    """The API's error object. The headers of the answer, such as its request id, are kept."""
     request_id = ("x-request-id", "req_1")
     reply = parse(name).apply(Reply("the answer", headers=(request_id,)))
     assert isinstance(reply, Reply)
@@ -303,8 +303,8 @@ def test_every_fault_is_in_a_table() -> None:
     assert set(FAULTS) == {*BODIES, *HEADS, *ERRORS}
 
 
-def test_every_fault_has_its_line() -> None:
-    """One line each, that ends as a sentence does, below how to ask for one."""
+def test_every_fault_has_a_description() -> None:
+    """The grammar, then a line for each fault: one sentence."""
     grammar, lines = listing().split("\n\n", 2)[1:]
     assert "NAME@5, NAME@event 5 " in grammar
     width = max(map(len, FAULTS)) + 2

@@ -1,9 +1,9 @@
-"""Many answers that begin at once: no more of their first tokens in one pass than a turn."""
+"""Many answers begin at once: at most a turn of their first tokens is made in one pass."""
 
 from collections.abc import Iterator
 from itertools import repeat
 
-from servers.llm.engine import STEP, TURN, Engine, Sequence
+from servers.llm.engine import STEP, TURN, Engine, TokenSequence
 
 from ..turns import Turns, counted_turns
 from .test_engine import drive_all
@@ -17,14 +17,14 @@ def tokens(turns: Turns) -> Iterator[bytes]:
         yield bytes(SIZE)
 
 
-async def test_first_tokens_are_no_more_than_a_turn() -> None:
-    """However many begin at once, each with a large token that is due at once."""
+async def test_first_tokens_take_at_most_a_turn() -> None:
+    """Even if many answers begin at once, each with a large token that is due at once."""
     engine = Engine()
     with counted_turns() as turns:
         sequences = [
-            Sequence(tokens(turns), repeat(0.0), 0, lambda piece, now: True) for _ in range(40)
+            TokenSequence(tokens(turns), repeat(0.0), 0, lambda piece, now: True) for _ in range(40)
         ]
         await drive_all(engine, sequences)
     assert turns.total == 80 * (SIZE + STEP)
-    # Those that begin, and `run`: each a turn, and the token that makes it full.
+    # Both the new sequences and `run` take a turn, plus the token that fills it.
     assert turns.most_in_pass <= 2 * (TURN + SIZE + STEP)

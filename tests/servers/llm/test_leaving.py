@@ -1,4 +1,4 @@
-"""Clients that leave an answer: its sequence leaves the batch, and nobody else notices."""
+"""Clients disconnect during an answer: its sequence leaves the batch, no other client notices."""
 
 import random
 from typing import Any
@@ -19,7 +19,7 @@ LONG = {"model": "lorem", "max_tokens": 100_000, "stream": True}
 
 
 async def see(client: ByteStream, wanted: bytes) -> None:
-    """Read on until these bytes have come."""
+    """Read until these bytes have come."""
     seen = b""
     while wanted not in seen:
         data = await client.receive_some()
@@ -28,13 +28,13 @@ async def see(client: ByteStream, wanted: bytes) -> None:
 
 
 def requests_ended(engine: Engine) -> dict[str, float]:
-    """By reason, as `GET /metrics` tells."""
+    """The ended requests by reason, as `GET /metrics` shows them."""
     (counts,) = (each for each in engine.metrics.collect() if each.name == "workshop_requests")
     return {sample.labels["reason"]: sample.value for sample in counts.samples}
 
 
 async def test_a_client_that_closes_stops_its_sequence_within_two_writes() -> None:
-    """The first write after the close succeeds, and draws the RST that tells."""
+    """The first write after the close succeeds; the client's kernel answers it with RST."""
     engine = Engine()
     async with running(routes(Pace(0, 0.02), engine)) as server:
         client = await server.connect()
@@ -49,7 +49,7 @@ async def test_a_client_that_closes_stops_its_sequence_within_two_writes() -> No
 
 
 async def test_a_client_that_closes_before_the_first_token_is_found_by_a_heartbeat() -> None:
-    """The comment is the write that draws the RST: no token is ever made."""
+    """The client's kernel answers the heartbeat with RST, so no token is ever made."""
     engine = Engine()
     limits = Limits(heartbeat_seconds=0.01)
     async with running(routes(Pace(3600, 0.02), engine), limits) as server:
@@ -62,8 +62,8 @@ async def test_a_client_that_closes_before_the_first_token_is_found_by_a_heartbe
         assert requests_ended(engine) == {"the client disconnected": 1}
 
 
-async def test_how_an_answer_with_a_fault_to_come_ended() -> None:
-    """The fault stands between the answer and its connection, which knows why it ended."""
+async def test_how_an_answer_ends_before_its_fault() -> None:
+    """A fault is between the answer and its connection, which knows why the answer ended."""
     asked = post(**LONG).replace(b"Host: a\r\n", b"Host: a\r\nX-Fault: rst@5\r\n")
     for leave, reason in (
         ("client_disconnected", "the client disconnected"),
@@ -79,8 +79,8 @@ async def test_how_an_answer_with_a_fault_to_come_ended() -> None:
         assert requests_ended(engine) == {reason: 1}
 
 
-async def test_a_client_that_leaves_an_answer_in_one_piece() -> None:
-    """Its sequence leaves the batch as that of a stream does."""
+async def test_a_client_disconnects_from_an_answer_in_one_body() -> None:
+    """Its sequence leaves the batch, like that of a stream."""
     engine = Engine()
     async with connected(routes(Pace(3600, 0.02), engine)) as memory:
         await memory.client.send_all(post(model="lorem"))
@@ -92,8 +92,8 @@ async def test_a_client_that_leaves_an_answer_in_one_piece() -> None:
     assert engine.metrics.cancelled == 1
 
 
-async def test_a_client_that_leaves_the_queue() -> None:
-    """It never ran; the one behind it takes its place."""
+async def test_a_client_in_the_queue_disconnects() -> None:
+    """Its answer never runs; the next one in the queue does."""
     engine = Engine(max_batch=1)
     async with running(routes(Pace(0, 0.01), engine), Limits(heartbeat_seconds=0.01)) as server:
         first, second, third = [await server.connect() for _ in range(3)]
@@ -109,8 +109,8 @@ async def test_a_client_that_leaves_the_queue() -> None:
 
 
 async def test_a_slow_reader_pauses_its_own_sequence(autojump_clock: Any) -> None:
-    """Its tokens are not made, not stored: it may take as long as the limit says, then it is cut
-    off. The reader beside it gets everything at its pace."""
+    """Its tokens are not made, and so need no memory. When the timeout expires, its connection is
+    reset. Meanwhile another client gets all tokens on time."""
     engine = Engine()
     served = routes(Pace(0, 0), engine)
     async with connected(served, Limits(stall_seconds=60), size=4096) as slow:
@@ -129,7 +129,7 @@ async def test_a_slow_reader_pauses_its_own_sequence(autojump_clock: Any) -> Non
         assert engine.metrics.back_pressure > 30
 
 
-async def come_and_leave(server: Running, dice: random.Random) -> None:
+async def connect_and_disconnect(server: Running, dice: random.Random) -> None:
     client = await server.connect()
     try:
         request, wanted = post(**LONG), dice.choice([0, 0, 100, 3000, 20_000])
@@ -143,10 +143,10 @@ async def come_and_leave(server: Running, dice: random.Random) -> None:
     except trio.BrokenResourceError:
         pass
     finally:
-        leave(client, dice)
+        disconnect(client, dice)
 
 
-def leave(client: SocketStream, dice: random.Random) -> None:
+def disconnect(client: SocketStream, dice: random.Random) -> None:
     if dice.random() < 0.5:
         client.reset()
     else:
@@ -154,9 +154,9 @@ def leave(client: SocketStream, dice: random.Random) -> None:
 
 
 @pytest.mark.parametrize("pace", [Pace(0, 0.001), Pace(0.01, 0)])
-async def test_a_thousand_clients_leave(pace: Pace) -> None:
-    """At random moments, in every way: no task, no socket, no sequence is left, and the server
-    still answers."""
+async def test_a_thousand_clients_disconnect(pace: Pace) -> None:
+    """They do so at random moments, in all ways. No task, socket or sequence remains, and the
+    server still answers."""
     engine, dice = Engine(max_batch=50, max_queue=2000), random.Random(11)
     files = open_files()
     async with running(routes(pace, engine), Limits(heartbeat_seconds=0.01)) as server:
@@ -167,7 +167,7 @@ async def test_a_thousand_clients_leave(pace: Pace) -> None:
 
         async def one() -> None:
             async with limiter:
-                await come_and_leave(server, dice)
+                await connect_and_disconnect(server, dice)
 
         async with trio.open_nursery() as nursery:
             for _ in range(1000):

@@ -1,4 +1,4 @@
-"""How fast a model speaks: gaps by their distributions, always the same for a seed."""
+"""How fast a model speaks: the distributions of its gaps, always the same for a seed."""
 
 import statistics
 from itertools import islice, repeat
@@ -19,8 +19,8 @@ def first_gaps(pace: Pace, count: int, seed: str | int = 0) -> list[float]:
     return list(islice(pace.gaps(seed), count))
 
 
-def test_a_pace_is_even_unless_told_otherwise() -> None:
-    """And costs nothing: no generator of random numbers is made for it."""
+def test_gaps_are_equal_by_default() -> None:
+    """They need no generator of random numbers."""
     gaps = Pace(0.2, 0.2).gaps("any")
     assert isinstance(gaps, repeat)
     assert list(islice(gaps, 3)) == [0.2, 0.2, 0.2]
@@ -29,12 +29,12 @@ def test_a_pace_is_even_unless_told_otherwise() -> None:
 
 
 @all_varying
-def test_nothing_stays_nothing(spread: Spread) -> None:
+def test_gaps_of_zero_stay_zero(spread: Spread) -> None:
     assert first_gaps(Pace(0, 0, spread=spread), 3) == [0, 0, 0]
     assert Pace(0, 0, spread=spread).prefill(100) == 0
 
 
-# The plans of seed "a", written down: another machine, or another Python, makes the same.
+# The first gaps of seed "a". They are the same on every machine and in every Python.
 PLANS: dict[str, list[float]] = {
     "constant": [1, 1, 1, 1, 1],
     "normal": [1.002738, 1.036734, 1.49131, 0.866383, 1.294042],
@@ -49,7 +49,7 @@ def test_the_same_seed_the_same_floats(name: str) -> None:
 
 
 @all_varying
-def test_each_seed_its_own_gaps(spread: Spread) -> None:
+def test_seeds_give_different_gaps(spread: Spread) -> None:
     pace = Pace(1, 1, spread=spread)
     plans = [first_gaps(pace, 8, seed) for seed in ("a", "b", 0, 1, -1)]
     assert len({tuple(plan) for plan in plans}) == 5
@@ -58,7 +58,7 @@ def test_each_seed_its_own_gaps(spread: Spread) -> None:
 
 @all_varying
 def test_the_mean_is_itl(spread: Spread) -> None:
-    """Of 100,000 gaps of one seed: nothing here is left to chance."""
+    """Of 100,000 gaps of one seed, so the test is deterministic."""
     gaps = first_gaps(Pace(itl=0.05, spread=spread), 100_000)
     assert statistics.fmean(gaps) == pytest.approx(0.05, rel=0.02)
 
@@ -82,7 +82,7 @@ def test_no_gap_is_negative(spread: Spread | None, seed: str | int, mean: float)
     assert 0 <= pace.prefill(1000, seed) < float("inf")
 
 
-def test_normal_is_a_bell_with_its_ends_cut_off() -> None:
+def test_normal_is_truncated() -> None:
     gaps = first_gaps(Pace(itl=1, spread=Normal(0.25)), 10_000)
     assert statistics.stdev(gaps) == pytest.approx(0.25, rel=0.03)
     wide = first_gaps(Pace(itl=1, spread=Normal(2)), 1_000)
@@ -90,14 +90,14 @@ def test_normal_is_a_bell_with_its_ends_cut_off() -> None:
 
 
 def test_lognormal_has_a_long_tail() -> None:
-    """Its median lies under its mean, at exp(-sigma²/2)."""
+    """Its median is under its mean, at exp(-sigma²/2)."""
     gaps = first_gaps(Pace(itl=1, spread=Lognormal(0.6)), 10_000)
     assert statistics.median(gaps) == pytest.approx(0.835, rel=0.02)
     assert max(gaps) > 5
 
 
 def test_bursts() -> None:
-    """More than half of the tokens come close behind another; the pauses make up for it."""
+    """More than half of the tokens follow closely on another; the pauses make up for it."""
     gaps = sorted(first_gaps(Pace(itl=1, spread=Bursts()), 10_000))
     assert gaps[5_000] < 0.15
     assert sum(gaps[9_000:]) > 6_000  # a tenth of the gaps takes most of the time
@@ -110,7 +110,7 @@ def test_prefill_grows_with_the_prompt(tokens: int, seconds: float) -> None:
 
 @all_varying
 def test_prefill_varies_a_little(spread: Spread) -> None:
-    """Whatever the gaps do: a burst is no reason for a first token at once."""
+    """The distribution of the gaps does not apply to it: even with bursts it varies little."""
     pace = Pace(2, 0.1, per_prompt_token=0.001, spread=spread)
     times = [pace.prefill(1000, seed) for seed in range(2_000)]
     assert statistics.fmean(times) == pytest.approx(3, rel=0.01)
@@ -136,7 +136,7 @@ async def test_clock(autojump_clock: MockClock) -> None:
     assert times == [2, 2.5, 3, 3.5]
 
 
-async def test_clock_keeps_the_plan(autojump_clock: MockClock) -> None:
+async def test_clock_with_varying_gaps(autojump_clock: MockClock) -> None:
     pace = PROFILES["overloaded"]
     start = trio.current_time()
     clock = pace.start()
@@ -149,7 +149,7 @@ async def test_clock_keeps_the_plan(autojump_clock: MockClock) -> None:
 
 
 async def test_a_late_token_does_not_delay_the_next(autojump_clock: MockClock) -> None:
-    """A reader that stalls gets what was due at once, and then the old pace again."""
+    """After a stall, tokens that are due come at once, then the old pace continues."""
     clock = Pace(ttft=1, itl=1).start()
     times: list[float] = []
     for _ in range(6):

@@ -1,4 +1,4 @@
-"""Requests that are refused with a status of their own, by both routes, in the API's shape."""
+"""Requests that both routes refuse with a special status, as an error object of the API."""
 
 import gzip
 
@@ -26,7 +26,7 @@ def post(path: str, body: bytes, coding: str) -> bytes:
 @pytest.mark.parametrize(("path", "asked"), ROUTES.items(), ids=ROUTES)
 @pytest.mark.parametrize("coding", ["gzip", "br", "identity, gzip"])
 async def test_a_compressed_body(path: str, asked: dict[str, object], coding: str) -> None:
-    """It is not called bad JSON: 415, and the response names the only coding (RFC 9110 §12.5.3)."""
+    """415 instead of a JSON error. The response names the only coding (RFC 9110 §12.5.3)."""
     body = gzip.compress(msgspec.json.encode(asked))
     reply = await ask(AT_ONCE, post(path, body, coding))
     status, error = error_of(reply)
@@ -35,11 +35,11 @@ async def test_a_compressed_body(path: str, asked: dict[str, object], coding: st
         "invalid_request_error",
         "unsupported_content_encoding",
     )
-    assert error["message"] == f"The body must come as it is, without Content-Encoding: {coding}"
+    assert error["message"] == f"Send the body without a content coding, not with {coding}"
     assert b"\r\nAccept-Encoding: identity\r\n" in reply
 
 
 @pytest.mark.parametrize(("path", "asked"), ROUTES.items(), ids=ROUTES)
-async def test_a_body_that_says_it_is_as_it_is(path: str, asked: dict[str, object]) -> None:
+async def test_the_identity_coding_is_accepted(path: str, asked: dict[str, object]) -> None:
     reply = await ask(AT_ONCE, post(path, msgspec.json.encode(asked), "Identity"))
     assert reply.startswith(b"HTTP/1.1 200 ")

@@ -1,7 +1,7 @@
-"""No request, whatever it asks, does more in one step than a turn allows: counted, without a clock.
+"""No request does more work in one step than a turn allows. The work is counted, not timed.
 
-What costs time is watched where it is done, by functions that handle a text or some bytes in one
-call: each note says how many. Between two steps of the task that serves a request the others run.
+The tests watch the functions that process a text or bytes in one call, and note how much each call
+processes. Between two steps of the task that serves a request, other tasks run.
 """
 
 
@@ -29,19 +29,19 @@ from .test_admission import respond
 
 
 async def test_small_work_does_not_wait() -> None:
-    """The first turn is everybody's own, whoever has one of the others."""
+    """The first turn of each request needs no queueing, even while another request has a turn."""
     turns = Turns(100)
     with turns.work() as large, turns.work() as small:
         await large.spend(100)
         await large.spend(1)  # its second turn
-        with trio.CancelScope() as scope:  # whoever waits is cancelled
+        with trio.CancelScope() as scope:  # a task that waits is cancelled
             scope.cancel()
             await small.spend(100)
         assert not scope.cancelled_caught
 
 
-async def test_one_at_a_time_in_turn() -> None:
-    """Between two looks at the sockets one piece is done, by each in turn."""
+async def test_large_work_takes_turns() -> None:
+    """Between two polls of the sockets one turn runs, and the requests alternate."""
     turns = Turns(1)
     done: list[str] = []
 
@@ -55,11 +55,11 @@ async def test_one_at_a_time_in_turn() -> None:
         for name in "abc":
             nursery.start_soon(work, name)
     first, others = done[:3], done[3:]
-    assert sorted(first) == ["a", "b", "c"]  # their own
+    assert sorted(first) == ["a", "b", "c"]  # the first turns
     assert [sorted(others[at : at + 3]) for at in (0, 3, 6)] == [["a", "b", "c"]] * 3
 
 
-async def test_who_is_cancelled_gives_its_turn_back() -> None:
+async def test_cancelled_work_releases_its_turn() -> None:
     turns = Turns(1)
 
     async def work() -> None:
@@ -80,7 +80,7 @@ async def test_who_is_cancelled_gives_its_turn_back() -> None:
 
 
 class Meter(trio.abc.Instrument):
-    """What was handled in the step that handled most."""
+    """The largest cost of one step of a task."""
 
     def __init__(self) -> None:
         self.most = self.step = self.all = 0
@@ -94,7 +94,7 @@ class Meter(trio.abc.Instrument):
         self.most = max(self.most, self.step)
 
     def watched(self, function: Callable[..., Any], cost: Callable[..., int]) -> Any:
-        """The same function, each of whose calls is noted with its cost."""
+        """The same function. The cost of each call is noted."""
 
         def watching(*arguments: Any) -> Any:
             self.note(cost(*arguments))
@@ -104,7 +104,7 @@ class Meter(trio.abc.Instrument):
 
 
 class Finding:
-    """An expression whose searches are noted."""
+    """A regular expression. The cost of each search is noted."""
 
     def __init__(self, meter: Meter) -> None:
         self.findall = meter.watched(tokens.TOKENS.findall, len)
@@ -169,7 +169,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("request_", HOSTILE.values(), ids=HOSTILE)
 async def test_no_step_is_longer_than_some_turns(request_: bytes, meter: Meter) -> None:
-    """Reading and thinking begin with a turn of their own each, and the next may follow."""
+    """Parsing and thinking each begin with a free turn, and another turn may follow."""
     trio.lowlevel.add_instrument(meter)
     reply = await ask(routes(Pace(0, 0)), request_)
     trio.lowlevel.remove_instrument(meter)
@@ -186,8 +186,8 @@ def schema_of(values: str) -> bytes:
 
 
 TOO_LARGE = (
-    "a JSON Schema that cannot be obeyed: "
-    "#: the schema is too large, or asks for too large a value"
+    "a JSON Schema that cannot be satisfied: "
+    "#: the schema is too large, or its values are too large"
 )
 REFUSED = {
     "millions of values": (
@@ -226,12 +226,12 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("request_", "message"), REFUSED.values(), ids=REFUSED)
-async def test_what_cannot_be_cheap_is_refused(request_: bytes, message: str) -> None:
+async def test_expensive_requests_are_refused(request_: bytes, message: str) -> None:
     status, error = error_of(await ask(routes(Pace(0, 0)), request_))
     assert (status, error["message"]) == (400, message)
 
 
 async def test_a_long_string_is_not_many_values() -> None:
-    """What stands in a string is text, with its escapes and quotes; wherever it is cut."""
+    """Brackets and escaped quotes in a string are not values, wherever the body is cut."""
     text = '[{,"\\' * 60_000
     assert (await ask(routes(Pace(0, 0)), says(text))).startswith(b"HTTP/1.1 200 ")

@@ -1,5 +1,5 @@
-"""Whether a JSON value satisfies a JSON Schema: a checker of the tests' own, for the keywords that
-`fill` says it obeys. It is the specification once more, the other way around."""
+"""Whether a JSON value satisfies a JSON Schema: an independent checker for the keywords that `fill`
+supports, written from the specification."""
 
 import json
 from fractions import Fraction
@@ -8,10 +8,10 @@ from urllib.parse import unquote
 
 
 def satisfies(value: Any, schema: Any, root: Any) -> bool:
-    """Whether it does.
+    """Whether the value satisfies the schema.
 
     Args:
-        root: the whole schema, for references.
+        root: The whole schema, which references refer to.
     """
     if isinstance(schema, bool):
         return schema

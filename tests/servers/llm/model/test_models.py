@@ -1,4 +1,4 @@
-"""What the simulated model says: its sources, limits and tools, and no chance but a seed."""
+"""What the simulated model says: its sources, limits and tools. Only seeds vary it."""
 
 import json
 from typing import Any
@@ -41,7 +41,7 @@ def test_same_prompt_same_answer() -> None:
 
 
 def test_all_answers_are_given() -> None:
-    """The prompt chooses one."""
+    """The prompt selects one of them."""
     given = {"".join(answer(f"prompt {number}").text) for number in range(50)}
     assert given == set(TEXTS)
 
@@ -60,7 +60,7 @@ def test_thinking_quotes_the_prompt(prompt: str, quoted: str) -> None:
 
 
 def test_a_short_prompt_is_not_marked_as_cut() -> None:
-    """30 families are 210 code points and 30 characters: nothing is left out, so no ellipsis."""
+    """30 families are 210 code points but 30 characters. Nothing is left out, so no ellipsis."""
     said = "".join(answer("👨‍👩‍👧‍👦" * 30).thinking)
     assert said.startswith("The user says “" + "👨‍👩‍👧‍👦" * 30 + "”. ")
 
@@ -75,7 +75,7 @@ def test_echo() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 7, 300])
-def test_lorem_is_as_long_as_it_is_asked_to_be(count: int) -> None:
+def test_lorem_has_the_requested_length(count: int) -> None:
     lorem = said(asked(model="lorem", max_tokens=count))
     assert (len(lorem.text), lorem.finish_reason) == (count, "length")
 
@@ -91,18 +91,18 @@ def test_torture() -> None:
 
 
 @pytest.mark.parametrize("model", ["gpt-4o-mini", "fault-rst@5", "", "scripts"])
-def test_any_other_model_is_this_one(model: str) -> None:
+def test_an_unknown_model_answers_as_sim_1(model: str) -> None:
     assert said(asked(model=model)) == answer("hi")
 
 
 def test_scripts() -> None:
-    """A script that is not there has no answer."""
+    """An unknown script has no answer."""
     with pytest.raises(InvalidRequest, match="there is no script 'x'"):
         said(asked(model="script:x"))
 
 
-def test_the_seeds_decide() -> None:
-    """The server's and the request's: the same ones, the same answer."""
+def test_seeds_decide_the_answer() -> None:
+    """The same seeds of the server and the request give the same answer."""
     texts = {text(said(asked(), seed)) for seed in range(20)}
     assert texts == set(TEXTS)
     assert {text(said(asked(seed=seed))) for seed in range(20)} == texts
@@ -115,7 +115,7 @@ def test_several_answers_differ() -> None:
     assert answers[0] == answer("hi")
 
 
-def test_it_need_not_think() -> None:
+def test_thinking_is_optional() -> None:
     quiet = said(asked(thinks=False))
     assert (list(quiet.thinking), quiet.text) == ([], answer("hi").text)
 
@@ -134,7 +134,7 @@ def called(question: Question) -> list[str]:
 
 
 def test_tools() -> None:
-    """Those that the user names, else the first; none if none is wanted."""
+    """The tools that the user names, else the first; none if `tool_choice` forbids them."""
     tools = [WEATHER, CLOCK]
     assert called(asked(tools=tools)) == ["get_weather"]
     assert called(asked("get_time, please", tools=tools)) == ["get_time"]
@@ -145,7 +145,7 @@ def test_tools() -> None:
     assert called(asked(both, tools=tools, tool_choice="get_time")) == ["get_time"]
 
 
-def test_the_result_of_a_tool_is_told() -> None:
+def test_the_answer_has_the_result_of_a_tool() -> None:
     turns = [Turn("tool", "old"), Turn("user", "how warm?"), Turn("assistant", "")]
     turns += [Turn("tool", "20 °C"), Turn("tool", "dry")]
     question = Question(model=MODEL, turns=turns, tools=[WEATHER])
@@ -155,7 +155,7 @@ def test_the_result_of_a_tool_is_told() -> None:
     assert called(again) == ["get_weather"]
 
 
-def test_a_choice_of_a_tool_that_is_not_there() -> None:
+def test_a_choice_of_an_unknown_tool() -> None:
     with pytest.raises(InvalidRequest, match="there is no tool 'f'"):
         said(asked(tools=[WEATHER], tool_choice="f"))
     for choice in ("required", "f"):
@@ -169,12 +169,12 @@ def test_a_tool_without_parameters_takes_an_empty_object() -> None:
     assert "".join(answer.calls[0].arguments) == "{}"
 
 
-def test_a_schema_that_cannot_be_obeyed() -> None:
+def test_a_schema_that_nothing_satisfies() -> None:
     never = {"properties": {"a": False}, "required": ["a"]}
-    with pytest.raises(InvalidRequest, match="a JSON Schema that cannot be obeyed: ") as caught:
+    with pytest.raises(InvalidRequest, match="a JSON Schema that cannot be satisfied: ") as caught:
         said(asked(tools=[Tool("f", never)]))
     assert caught.value.param == "tools"
-    with pytest.raises(InvalidRequest, match="a JSON Schema that cannot be obeyed: ") as caught:
+    with pytest.raises(InvalidRequest, match="a JSON Schema that cannot be satisfied: ") as caught:
         said(asked(schema=never))
     assert caught.value.param == "response_format"
 
@@ -205,7 +205,7 @@ def test_a_limit_counts_thinking_text_and_arguments(limit: int) -> None:
     st.integers(1, 200) | st.none(),
 )
 def test_stop_sequences(prompt: str, stops: list[str], limit: int | None) -> None:
-    """The text ends before the first of them, and every token until then is a step."""
+    """The text ends before the first stop sequence, and every token until then is a step."""
     plain = said(asked(prompt, "echo", max_tokens=limit))
     stopped = said(asked(prompt, "echo", max_tokens=limit, stop=stops))
     found = [place for stop in stops if (place := text(plain).find(stop)) >= 0]
@@ -221,13 +221,13 @@ def test_stop_sequences(prompt: str, stops: list[str], limit: int | None) -> Non
         )
 
 
-def test_counting() -> None:
+def test_count_tokens() -> None:
     for words in ("", "one two", "你好" * 2000):
         assert at_once(count_tokens(words)) == len(tokenize(words))
 
 
 def test_large_answers_are_made_once() -> None:
-    """`n` is the client's to choose: a hundred and twenty-eight copies of a megabyte are one."""
+    """Clients choose `n`, so 128 answers of a megabyte must share one copy."""
     long = asked("你" * 300_000, "echo", n=128)
     answers = at_once(Model().answers(long))
     assert len(answers) == 128
@@ -236,14 +236,14 @@ def test_large_answers_are_made_once() -> None:
     assert answers[0].finish_reason == "length"
 
 
-def test_so_many_tools_at_once() -> None:
+def test_the_number_of_tools_called_at_once() -> None:
     tools = [Tool(f"tool_{number}") for number in range(20)]
     names = called(asked(" ".join(tool.name for tool in tools), tools=tools))
     assert names == [tool.name for tool in tools[:8]]
 
 
-def test_a_custom_tool_gets_what_the_user_said() -> None:
-    """Any text, not JSON; cut to `max_tokens` it is still the call of a custom tool."""
+def test_a_custom_tool_gets_the_last_message() -> None:
+    """Any text, not JSON. Cut to `max_tokens`, it is still a call of a custom tool."""
     question = msgspec.structs.replace(asked("run it now"), tools=[Tool("code", None)])
     (answer,) = at_once(Model().answers(question))
     (call,) = answer.calls

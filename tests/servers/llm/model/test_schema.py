@@ -1,4 +1,4 @@
-"""JSON made from a schema is JSON that satisfies it, and no schema costs too much."""
+"""JSON that is made from a schema satisfies it, and no schema costs too much."""
 
 import json
 import re
@@ -23,7 +23,7 @@ def test_the_documentation() -> None:
     }
     made = fill(schema, hint="How warm is Paris?")
     assert made == {"city": "How warm is", "days": 79, "unit": "celsius"}
-    assert list(made) == ["city", "days", "unit"]  # as they are declared
+    assert list(made) == ["city", "days", "unit"]  # in the order of their declaration
 
 
 NODE = {
@@ -38,7 +38,7 @@ NODE = {
     "additionalProperties": False,
 }
 LEAF: dict[str, Any] = {"name": "name", "next": None, "others": []}
-# A schema that leaves one value, and that.
+# Schemas that only one value satisfies, and that value.
 ONE_VALUE: dict[str, tuple[Any, Any]] = {
     "anything": (True, "text"),
     "an empty schema": ({}, "text"),
@@ -183,7 +183,7 @@ def test_one_value(schema: Any, value: Any) -> None:
 
 
 def chain(keyword: str, length: int, end: Any) -> dict[str, Any]:
-    """Each schema leads to the next twice: 2**length ways to the end."""
+    """Each schema refers to the next one twice, so there are 2**length ways to the end."""
     steps: dict[str, Any] = {}
     for step in range(length):
         following = {"$ref": f"#/$defs/{step + 1}"}
@@ -199,7 +199,7 @@ def nested(keyword: str, depth: int) -> Any:
     return schema
 
 
-TOO_MUCH = "#: the schema is too large, or asks for too large a value"
+TOO_MUCH = "#: the schema is too large, or its values are too large"
 REFUSED: dict[str, tuple[Any, str]] = {
     "false": (False, "#: nothing satisfies false"),
     "not a schema": (5, "#: …"),
@@ -239,14 +239,14 @@ REFUSED: dict[str, tuple[Any, str]] = {
         "#: there is no #/allOf/1",
     ),
     "a reference into a text": ({"$ref": "#/title/0", "title": "a"}, "#: there is no #/title/0"),
-    "a reference to itself": ({"$ref": "#"}, "#: # stands within itself without end"),
+    "a reference to itself": ({"$ref": "#"}, "#: # refers to itself without end"),
     "two that lead to each other": (
         {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}},
-        "#/$defs/b: #/$defs/a stands within itself without end",
+        "#/$defs/b: #/$defs/a refers to itself without end",
     ),
     "a required one without end": (
         {"properties": {"a": {"$ref": "#"}}, "required": ["a"]},
-        "#/properties/a: # stands within itself without end",
+        "#/properties/a: # refers to itself without end",
     ),
     "bounds": (
         {"properties": {"a": {"minimum": 2, "maximum": 1}}, "required": ["a"]},
@@ -282,9 +282,9 @@ REFUSED: dict[str, tuple[Any, str]] = {
         "#: no type satisfies all of it",
     ),
     "enums": ({"enum": [1, 2], "const": 3}, "#: none of its values is allowed"),
-    "not so many values": (
+    "not enough values": (
         {"items": {"type": "boolean"}, "uniqueItems": True, "minItems": 3},
-        "#: there are not so many different items",
+        "#: there are not enough different items",
     ),
     "an item": ({"items": False, "minItems": 1}, "#/items: nothing satisfies false"),
     "the first of several reasons": (
@@ -326,14 +326,14 @@ REFUSED: dict[str, tuple[Any, str]] = {
 
 @pytest.mark.parametrize(("schema", "message"), REFUSED.values(), ids=REFUSED)
 def test_refused(schema: Any, message: str) -> None:
-    """At its place, and soon: with a clear word instead of a great deal of memory."""
+    """The message has the path and the reason, before much memory is used."""
     with pytest.raises(ValueError) as caught:  # noqa: PT011
         fill(schema)
     assert says(str(caught.value), message)
 
 
-def test_what_is_optional_gives_way() -> None:
-    """A value that would be too large, or too deep, has only what is required."""
+def test_optional_properties_are_dropped_first() -> None:
+    """A value that would be too large, or too deep, has only required properties."""
     many = chain("properties", 60, True)
     assert len(json.dumps(fill(many))) < 100_000
     assert json.dumps(fill(nested("prefixItems", 900))) == "[" * 26 + "]" * 26
@@ -344,8 +344,8 @@ def test_what_is_optional_gives_way() -> None:
     assert len(fill(wide | {"required": list(wide["properties"])})) == 5_500  # type: ignore[arg-type]
 
 
-def test_what_a_string_says() -> None:
-    """Words of the hint that follow each other; without one the property's name."""
+def test_the_text_of_a_string() -> None:
+    """Consecutive words of the hint; without a hint, the property's name."""
     hint = "What is the weather, in Paris? 🌦 明天呢？"
     words = "What is the weather in Paris 明天呢"
     said = {fill({"type": "string"}, seed, hint) for seed in range(50)}
@@ -362,7 +362,7 @@ def test_what_a_string_says() -> None:
     assert {fill(short, seed, "in Paris") for seed in range(9)} == {"in", "Par"}
 
 
-def test_a_number_is_written_with_its_point() -> None:
+def test_a_number_has_a_decimal_point() -> None:
     made = [fill({"type": ["integer", "number"]}, seed) for seed in range(20)]
     assert all(isinstance(each, float) for each in made)
     hundredths = {hundredth / 100 for hundredth in range(10, 41)}
@@ -390,4 +390,4 @@ def test_formats(format_: str, pattern: str) -> None:
         made = fill({"type": "string", "format": format_}, seed)
         assert isinstance(made, str)
         assert re.fullmatch(pattern, made)
-    assert fill({"type": "string", "format": format_, "maxLength": 2}) == "te"  # a length is law
+    assert fill({"type": "string", "format": format_, "maxLength": 2}) == "te"  # the length wins

@@ -1,4 +1,4 @@
-"""What is made from the schemas of pydantic's models, pydantic accepts: structured outputs."""
+"""Structured outputs: pydantic accepts the values made from the schemas of its models."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -151,7 +151,7 @@ MODELS: list[type[BaseModel]] = [
 
 @pytest.mark.parametrize("model", MODELS)
 def test_pydantic_accepts_it(model: type[BaseModel]) -> None:
-    """Its own schema, and what the SDK of OpenAI makes of it for `response_format`."""
+    """For pydantic's schema, and for the `response_format` that OpenAI's SDK makes from it."""
     for schema in (model.model_json_schema(), to_strict_json_schema(model)):
         for seed in range(25):
             made = fill(schema, seed, "What is it?" if seed % 2 else "")
@@ -159,6 +159,6 @@ def test_pydantic_accepts_it(model: type[BaseModel]) -> None:
             assert satisfies(made, schema, schema)
 
 
-def test_a_union_takes_turns() -> None:
+def test_both_members_of_a_union_are_made() -> None:
     made = [fill(Pets.model_json_schema(), seed) for seed in range(20)]
     assert {each["pet"]["kind"] for each in made} == {"cat", "dog"}  # type: ignore[index]

@@ -1,4 +1,4 @@
-"""For any schema: a value that satisfies it, or a clear no."""
+"""Any schema gives a value that satisfies it, or a clear error."""
 
 import json
 from typing import Any
@@ -14,7 +14,7 @@ from .satisfies import TYPES, satisfies
 
 
 def test_recursion_ends_wherever_it_can() -> None:
-    """A term is a sum, whose terms are sums, or an integer: every seed ends, some go deeper."""
+    """A term is an integer, or a sum of terms. Every seed ends, and some go deeper."""
     schema = {
         "$ref": "#/$defs/sum",
         "$defs": {
@@ -43,7 +43,7 @@ def keywords(**choices: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, A
 
 
 def any_schema(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
-    """Some keywords, whether they agree or not."""
+    """Some keywords, which may contradict each other."""
     some = st.lists(inner, min_size=1, max_size=3)
     kind = st.sampled_from(sorted(TYPES))
     return keywords(
@@ -68,7 +68,7 @@ def any_schema(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any
 
 
 def narrow_schema(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
-    """A few keywords of one type, so that most have a value."""
+    """A few keywords of one type, so that most schemas have a value."""
     some = st.lists(inner, min_size=1, max_size=3)
     return st.one_of(
         keywords(type=st.just("integer"), minimum=numbers, multipleOf=st.integers(1, 5)),
@@ -100,7 +100,7 @@ root_schemas = st.builds(
 
 
 def attempt(schema: Any, *arguments: Any) -> tuple[object, str]:
-    """What is made, and what the error says."""
+    """The value, or the error's message."""
     try:
         return fill(schema, *arguments), ""
     except ValueError as error:
@@ -110,9 +110,8 @@ def attempt(schema: Any, *arguments: Any) -> tuple[object, str]:
 @settings(deadline=None, max_examples=200)
 @given(root_schemas, st.integers() | st.text(max_size=3), st.text(max_size=20))
 @example({"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#"}}}, 0, "")
-def test_what_is_made_satisfies(schema: dict[str, Any], seed: int | str, hint: str) -> None:
-    """For any schema, whether or not something satisfies it: a value that does, or a ValueError.
-    And the same again for the same seed."""
+def test_the_value_satisfies_its_schema(schema: dict[str, Any], seed: int | str, hint: str) -> None:
+    """Any schema gives a value that satisfies it, or a ValueError; always the same for a seed."""
     made, refusal = attempt(schema, seed, hint)
     event("refused" if refusal else "made")
     if refusal:
@@ -145,8 +144,8 @@ possible_schemas = st.recursive(
 
 @settings(deadline=None)
 @given(possible_schemas)
-def test_what_can_be_is_made(schema: Any) -> None:
-    """No schema here contradicts itself, and none is refused."""
+def test_consistent_schemas_have_a_value(schema: Any) -> None:
+    """No schema here contradicts itself, so none is refused."""
     assert satisfies(fill(schema), schema, schema)
 
 
@@ -162,8 +161,8 @@ anything = st.recursive(
 
 @settings(deadline=None, max_examples=200)
 @given(anything)
-def test_any_json_for_a_schema(schema: Any) -> None:
-    """It is refused with a place, or it is a schema, and then the value is JSON."""
+def test_any_json_as_a_schema(schema: Any) -> None:
+    """It is refused with a path, or it is a schema and the value is JSON."""
     made, refusal = attempt(schema)
     assert refusal.startswith("#") or json.dumps(made)
 
@@ -172,7 +171,7 @@ def test_any_json_for_a_schema(schema: Any) -> None:
 @example("", 0)
 @example('{"text":"\\u4f60\\n🌊"}' * 20, "a")
 def test_cut(text: str, seed: int | str) -> None:
-    """One to six characters, joined the text, and always the same."""
+    """Tokens of one to six characters that join to the text, always the same for a seed."""
     tokens = cut(text, seed)
     assert "".join(tokens) == text
     assert all(1 <= len(token) <= 6 for token in tokens)
@@ -183,7 +182,7 @@ PLAN = ['{"ci', 'ty"', ':"P', 'aris"', ',"da', 'ys":', "3", "}"]
 
 
 def test_cut_everywhere() -> None:
-    """The seed decides where; a plan written down is the same on every machine."""
+    """The seed decides where a text is cut, on every machine alike."""
     assert cut('{"city":"Paris","days":3}', "a") == PLAN
     assert len({tuple(cut("x" * 40, seed)) for seed in range(10)}) == 10
     assert {len(token) for token in cut("x" * 400)} == {1, 2, 3, 4, 5, 6}

@@ -1,4 +1,4 @@
-"""Scripts: which turn answers, what is filled in, and what is said of a file that is wrong."""
+"""Scripts: which turn answers, what is filled in, and the errors of an invalid file."""
 
 import errno
 import json
@@ -21,7 +21,7 @@ from ....saying import says
 
 
 def question(*turns: str, **options: Any) -> Question:
-    """A conversation: "role: text", or the text of a user."""
+    """A conversation. Each turn is "role: text", or only the text of a user."""
     parts = [turn.rpartition(": ") for turn in turns]
     said = [Turn(role or "user", text) for role, _, text in parts]
     return Question(model="script:a", turns=said, **options)
@@ -72,7 +72,7 @@ CONDITIONS = {
 
 @pytest.mark.parametrize(("when", "turns", "holds"), CONDITIONS.values(), ids=CONDITIONS)
 def test_conditions(when: dict[str, Any], turns: list[str], holds: bool) -> None:
-    """All that are given must hold; those on text and role look at the last message."""
+    """All given conditions must hold. Those on text and role apply to the last message."""
     script = scripts({"when": when, "text": "yes"}, {"text": "no"})
     assert said(at_once(script.answer("a", question(*turns)))) == ("yes" if holds else "no")
 
@@ -105,7 +105,7 @@ def test_an_empty_turn_is_an_empty_answer() -> None:
 
 
 def test_calls_finish_with_tool_calls() -> None:
-    """Unless the script says otherwise; and without a seed the seed is 0."""
+    """Unless the script has another finish_reason. Without a seed, the seed is 0."""
     call = {"name": "f", "arguments": 1}
     answer = at_once(scripts({"text": "wait", "calls": [call]}).answer("a", question("hi")))
     assert answer.finish_reason == "tool_calls"
@@ -131,7 +131,7 @@ FILLED = {
 
 @pytest.mark.parametrize(("text", "filled"), FILLED.items())
 def test_placeholders(text: str, filled: str | None) -> None:
-    """Two of them; all other braces stay as they are."""
+    """There are two. All other braces stay as they are."""
     turns = ["one", "assistant: ", "tool: 6", "tool: 7", "assistant: 7.", "two"]
     answer = at_once(scripts({"text": text, "thinking": text}).answer("a", question(*turns)))
     assert said(answer) == (filled or text)
@@ -142,8 +142,8 @@ def test_nothing_to_fill_in() -> None:
     assert said(at_once(scripts({"text": "[{prompt}{tool}]"}).answer("a", question()))) == "[]"
 
 
-def test_what_is_filled_in_is_not_filled_again() -> None:
-    """A client writes {tool}: it gets {tool}."""
+def test_filled_in_text_is_not_filled_again() -> None:
+    """A client that writes {tool} gets {tool}."""
     turns = ["{tool} \\g<0>", "assistant: ", "tool: {prompt}"]
     answer = at_once(scripts({"text": "{prompt} {tool}"}).answer("a", question(*turns)))
     assert said(answer) == "{tool} \\g<0> {prompt}"
@@ -158,7 +158,7 @@ json_values = st.recursive(
 @settings(deadline=None)
 @given(json_values)
 def test_arguments_are_compact_json(value: Any) -> None:
-    """Whatever they are, they come back from the JSON that is sent."""
+    """Any value can be parsed back from the JSON that is sent."""
     turn = {"calls": [{"name": "f", "arguments": value}]}
     tokens = at_once(scripts(turn).answer("a", question(""))).calls[0].arguments
     text = "".join(tokens[:-1])
@@ -169,7 +169,7 @@ def test_arguments_are_compact_json(value: Any) -> None:
 @settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_a_prompt_stays_in_its_string(prompt: str) -> None:
-    """Quotes and line ends in what is filled in do not break out of the arguments."""
+    """Quotes and line ends in filled-in text do not break out of the arguments."""
     turn = {"calls": [{"name": "f", "arguments": {"q": "<{prompt}>", "{prompt}": [1]}}]}
     asked = Question(model="script:a", turns=[Turn("user", prompt)])
     tokens = at_once(scripts(turn).answer("a", asked)).calls[0].arguments
@@ -188,7 +188,7 @@ def test_an_unknown_name() -> None:
 
 
 def test_an_unknown_name_among_very_many() -> None:
-    """A client is not sent all of them."""
+    """The error does not list all of them."""
     script = msgspec.convert({"turns": [{}]}, Script)
     many = Scripts({f"name{number}": script for number in range(1000)}, letters)
     with pytest.raises(LookupError, match=r"there are: name0, name1, .*, …$") as info:
@@ -216,7 +216,7 @@ def written(path: Path, content: str | bytes) -> Path:
 
 
 def test_a_file(tmp_path: Path) -> None:
-    """A byte order mark, as some editors write, is not part of it."""
+    """A byte order mark, which some editors write, is skipped."""
     path = written(
         tmp_path, b'\xef\xbb\xbf{"a": {"turns": [{"text": "x y"}]}, "b": {"turns": [{}]}}'
     )
@@ -225,8 +225,8 @@ def test_a_file(tmp_path: Path) -> None:
     assert at_once(loaded.answer("a", question("hi"))).text == ["x", " y"]
 
 
-def test_who_cuts_the_arguments(tmp_path: Path) -> None:
-    """The one that cuts all arguments, if no other is named."""
+def test_the_default_cutter_of_arguments(tmp_path: Path) -> None:
+    """Without `cut`, the function of schema.py cuts arguments."""
     path = written(tmp_path, '{"a": {"turns": [{"calls": [{"name": "f", "arguments": [10, 2]}]}]}}')
     answer = at_once(load_scripts(path).answer("a", question("hi", seed=3)))
     assert answer.calls == [ToolCall("f", list(cut("[10,2]", 3)))]
@@ -234,7 +234,7 @@ def test_who_cuts_the_arguments(tmp_path: Path) -> None:
     assert answer.calls == [ToolCall("f", [*"[10,2]", "#0"])]
 
 
-THEIRS = "…"  # the words of msgspec, of Python's json and its codecs: that there are some is enough
+THEIRS = "…"  # a message of msgspec, json or a codec: any text will do
 
 
 WRONG_FILES: dict[str, tuple[str | bytes, str]] = {
@@ -243,12 +243,12 @@ WRONG_FILES: dict[str, tuple[str | bytes, str]] = {
     "two values": ("{} {}", THEIRS),
     "not UTF-8": (b'{"\xff": 1}', THEIRS),
     "a list": ("[]", THEIRS),
-    "no script": ("{}", 'there is no script in it: {"NAME": {"turns": [{"text": "…"}]}}'),
+    "no script": ("{}", 'it contains no script. The form is {"NAME": {"turns": [{"text": "…"}]}}'),
     "a script that is a list": ('{"a": []}', "script 'a': …"),
     "no turns": ('{"a": {}}', "script 'a': …"),
     "empty turns": ('{"b": {"turns": [{}]}, "a": {"turns": []}}', "script 'a': …"),
     "an unknown field": ('{"a": {"turns": [{}], "model": "x"}}', "script 'a': …"),
-    "a name twice": ('{"a": {"turns": [{}]}, "a": 1}', "'a' stands twice in one object"),
+    "a name twice": ('{"a": {"turns": [{}]}, "a": 1}', "'a' is twice in one object"),
     "NaN": (
         '{"a": {"turns": [{"calls": [{"name": "f", "arguments": NaN}]}]}}',
         "NaN is not JSON",
@@ -259,8 +259,8 @@ WRONG_FILES: dict[str, tuple[str | bytes, str]] = {
 
 
 @pytest.mark.parametrize(("content", "message"), WRONG_FILES.values(), ids=WRONG_FILES)
-def test_a_wrong_file(tmp_path: Path, content: str | bytes, message: str) -> None:
-    """The file, the script, the place in it, what is wrong."""
+def test_an_invalid_file(tmp_path: Path, content: str | bytes, message: str) -> None:
+    """The message names the file, the script, the path in it, and the error."""
     path = written(tmp_path, content)
     with pytest.raises(ValueError, match="json: ") as info:
         load_scripts(path)
@@ -290,7 +290,7 @@ WRONG_TURNS = {
 
 
 @pytest.mark.parametrize(("turn", "message"), WRONG_TURNS.items())
-def test_a_wrong_turn(tmp_path: Path, turn: str, message: str) -> None:
+def test_an_invalid_turn(tmp_path: Path, turn: str, message: str) -> None:
     path = written(tmp_path, f'{{"a": {{"turns": [{{}}, {turn}]}}}}')
     with pytest.raises(ValueError, match="json: ") as info:
         load_scripts(path)
@@ -304,15 +304,15 @@ def test_a_regular_expression_of_too_many_groups(tmp_path: Path) -> None:
         load_scripts(path)
 
 
-def test_a_file_as_long_as_it_may_be(tmp_path: Path) -> None:
+def test_a_file_of_the_largest_size(tmp_path: Path) -> None:
     content = b'{"a": {"turns": [{}]}}'
     assert load_scripts(written(tmp_path, content + b" " * (MAX_FILE - len(content)))).scripts
 
 
-def test_many_names_of_which_one_stands_twice(tmp_path: Path) -> None:
-    """It is found in no more time than the file takes to read."""
+def test_many_names_with_a_duplicate(tmp_path: Path) -> None:
+    """Finding it takes linear time."""
     names = [f'"n{number}": 0' for number in range(100_000)]
-    with pytest.raises(ValueError, match="'n99999' stands twice"):
+    with pytest.raises(ValueError, match="'n99999' is twice"):
         load_scripts(written(tmp_path, "{" + ", ".join([*names, names[-1]]) + "}"))
 
 
@@ -326,7 +326,7 @@ def test_no_file(tmp_path: Path, name: str, why: str) -> None:
 
 
 def test_the_example_above_the_code(tmp_path: Path) -> None:
-    """The module begins with a file that works."""
+    """The docstring of the module begins with a valid file."""
     text = str(servers.llm.model.script.__doc__)
     path = written(tmp_path, text[text.index("{") : text.index("\n\nThis is the model")])
     example = load_scripts(path)

@@ -1,5 +1,5 @@
-"""`servers/SCRIPTS.md` is true: its example is a file of scripts and answers as the page says, and
-its tables have all fields there are."""
+"""`servers/SCRIPTS.md` is true: its example is a valid file that gives the answers on the page, and
+its tables have all fields."""
 
 import argparse
 import json
@@ -36,7 +36,7 @@ def rows(heading: str) -> list[list[str]]:
     return [line.strip("| ").split(" | ") for line in table[0].splitlines()[2:]]
 
 
-@pytest.mark.parametrize(("conversation", "answer"), rows("The same script, asked"))
+@pytest.mark.parametrize(("conversation", "answer"), rows("The script gives the same answers"))
 def test_the_example(file: Path, conversation: str, answer: str) -> None:
     turns = [Turn(*said.strip().split(":", 1)) for said in conversation.split(" / ")]
     turns = [Turn(turn.role, turn.text.strip()) for turn in turns]
@@ -71,7 +71,7 @@ def test_the_tables_have_every_field(heading: str) -> None:
     ]
 
 
-def test_what_the_page_says_of_the_shipped_example() -> None:
+def test_the_names_and_the_limit_on_the_page() -> None:
     assert MAX_FILE == 10 << 20
     names = ", ".join(f"`{name}`" for name in json.loads(SHIPPED.read_text(encoding="utf-8")))
     assert f"has four scripts: {names}." in PAGE
@@ -84,7 +84,7 @@ def options(file: Path) -> argparse.Namespace:
 
 
 def test_each_error_that_the_page_promises(file: Path, tmp_path: Path) -> None:
-    """The file as it is on the page is right; with one of these changes it is not."""
+    """The file on the page is valid. Each of these changes makes it invalid."""
     good = FENCES["json"]
     model_of(options(file))
     for right, wrong in [

@@ -34,14 +34,14 @@ SHIPPED_TURNS = {
 
 @pytest.mark.parametrize(("name", "number"), SHIPPED_TURNS)
 def test_shipped(shipped: Scripts, name: str, number: int) -> None:
-    """Which turn answers which conversation."""
+    """Each conversation is answered by the expected turn."""
     asked = question(*SHIPPED_TURNS[name, number])
     expected = at_once(shipped.scripts[name].turns[number].answer(asked, cut))
     assert at_once(shipped.answer(name, asked)) == expected
     assert expected.text or expected.calls
 
 
-def test_every_turn_that_is_shipped_answers_above(shipped: Scripts) -> None:
+def test_every_shipped_turn_is_tested(shipped: Scripts) -> None:
     turns = {
         (name, n) for name, script in shipped.scripts.items() for n in range(len(script.turns))
     }

@@ -10,17 +10,17 @@ from ....at_once import at_once
 
 
 def up_to_stop(text: str, stops: list[str]) -> str:
-    """The rule, said in another way: the text up to where the first of them starts."""
+    """The rule in other words: the text up to the start of the first stop sequence."""
     return text[: min([text.index(stop) for stop in stops if stop in text], default=None)]
 
 
 def longest_beginning(text: str, stops: list[str]) -> str:
-    """The longest end of a text that begins a stop sequence, and is not all of it."""
+    """The longest end of a text that begins a stop sequence, but is not all of it."""
     ends = [text[place:] for place in range(len(text) + 1)]
     return next(e for e in ends if not e or any(s.startswith(e) and s != e for s in stops))
 
 
-# Tokens, stop sequences; what each step shows, and whether a stop sequence was found.
+# Tokens, stop sequences, the text that each step shows, whether a stop sequence was found.
 TABLE: dict[str, tuple[list[str], list[str], list[str], bool]] = {
     "no tokens": ([], ["x"], [], False),
     "no stop sequences": (["a", "b"], [], ["a", "b"], False),
@@ -67,7 +67,7 @@ def test_nothing_comes_after_a_stop_sequence() -> None:
 
 
 def test_flush() -> None:
-    """Once: what it has returned is shown."""
+    """Only the first call returns text."""
     sequences = StopSequences(["xyz"])
     assert (sequences.feed("axy"), sequences.flush(), sequences.flush()) == ("a", "xy", "")
     assert not sequences.stopped
@@ -81,13 +81,13 @@ def test_an_empty_stop_sequence() -> None:
 
 
 def test_a_step_ends_with_the_text_it_completes() -> None:
-    """The list has as many items as there were steps."""
+    """The list has one item for each step."""
     assert at_once(cut_at_stop(["a", "b", "cd", "e"], ["bc"])) == (["a", "", ""], True)
     assert at_once(cut_at_stop(["a", "b", "x", "e"], ["bc"])) == (["a", "", "bx", "e"], False)
 
 
 class CountingStop(str):
-    """A stop sequence that counts how often one of its characters is compared."""
+    """A stop sequence that counts comparisons with its characters."""
 
     compared = 0
 
@@ -106,7 +106,7 @@ class CountingStop(str):
     ids=["all of it", "nearly", "in pairs"],
 )
 def test_no_character_is_read_twice(stop: str, text: str) -> None:
-    """The worst of texts: at most two comparisons for a character, however long the sequence."""
+    """Even the worst text needs at most two comparisons per character, for any sequence."""
     counting = CountingStop(stop)
     sequences = StopSequences([counting])
     counting.compared = 0
@@ -125,8 +125,8 @@ few_letters = st.text("ab", max_size=12) | st.text("abc", max_size=12)
 @example(["abab", "", "c"], ["bab", "ababc"])
 @example(["aabaab", "aac"], ["aabaac", "baab"])
 def test_any_text_in_any_tokens(tokens: list[str], stops: list[str]) -> None:
-    """Shown is the text up to the first stop sequence; withheld, at every moment, the longest end
-    of it that begins one."""
+    """The text is shown up to the first stop sequence. At every moment, the longest end of it that
+    begins a stop sequence is held back."""
     sequences = StopSequences(stops)
     fed, shown = "", ""
     for token in tokens:
@@ -149,7 +149,7 @@ def test_any_text_in_any_tokens(tokens: list[str], stops: list[str]) -> None:
 
 @given(st.text("abc", max_size=30), st.lists(st.text("abc", min_size=1, max_size=6), max_size=4))
 def test_the_cut_does_not_matter(text: str, stops: list[str]) -> None:
-    """Whole, and one character at a time."""
+    """The text whole, and one character at a time."""
     for tokens in ([text], list(text)):
         steps, found = at_once(cut_at_stop(tokens, stops))
         assert "".join(steps) == up_to_stop(text, stops)

@@ -1,4 +1,4 @@
-"""The words of the simulated model: what its texts say is true, and the torture text tortures."""
+"""The texts of the simulated model: they are true, and the torture text is hard to render."""
 
 import codecs
 from io import StringIO
@@ -19,7 +19,7 @@ MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
 
 def parsed(text: str) -> list[Token]:
-    """All that a Markdown parser finds, inline or not."""
+    """All tokens of a Markdown parser, inline ones included."""
     blocks = MARKDOWN.parse(text)
     return [token for block in blocks for token in [block, *(block.children or [])]]
 
@@ -29,7 +29,7 @@ def parsed(text: str) -> list[Token]:
 
 @pytest.mark.parametrize("text", TEXTS, ids=lambda text: text.partition("\n")[0])
 def test_a_short_answer(text: str) -> None:
-    """A heading, then Markdown of more kinds than one; two languages; an emoji; short."""
+    """It is short, with a heading, several kinds of Markdown, two languages and an emoji."""
     kinds = {token.type for token in parsed(text)}
     assert text.startswith("## ")
     assert text.endswith("\n")
@@ -44,7 +44,7 @@ def test_the_short_answers_differ() -> None:
     assert len(set(TEXTS)) == len(TEXTS) == 6
 
 
-def test_what_they_say_of_utf_8_is_true() -> None:
+def test_their_statements_about_utf_8_are_true() -> None:
     assert "你".encode().hex(" ") == "e4 bd a0"
     assert "好".encode().hex(" ") == "e5 a5 bd"
     assert [part.decode(errors="replace") for part in (b"\xe4\xbd", b"\xa0")] == ["\ufffd"] * 2
@@ -61,11 +61,11 @@ def test_what_they_say_of_utf_8_is_true() -> None:
 def test_torture_in_tokens_is_the_text() -> None:
     tokens = tokenize(TORTURE)
     assert "".join(tokens) == TORTURE
-    assert len(tokens) < 2500  # a minute, or a little more, at the default pace
+    assert len(tokens) < 2500  # about a minute at the default pace
 
 
 def test_torture_can_be_sent() -> None:
-    """No lone surrogates: the text has a UTF-8 form."""
+    """The text has no lone surrogates, so it has a UTF-8 form."""
     assert TORTURE.encode().decode() == TORTURE
 
 
@@ -87,14 +87,14 @@ MARKUPS: dict[str, set[str]] = {
 
 @pytest.mark.parametrize(("kind", "markups"), MARKUPS.items(), ids=MARKUPS)
 def test_torture_has(kind: str, markups: set[str]) -> None:
-    """What a Markdown parser finds in it, by the characters that mark it."""
+    """Markdown elements that a parser finds, with the characters that mark them."""
     found = {token.markup for token in parsed(TORTURE) if token.type == kind}
     assert found
     assert markups <= found
 
 
 def test_lists_four_deep() -> None:
-    """Ordered ones in unordered ones, and a fence in the innermost."""
+    """Ordered and unordered lists alternate, and the innermost has a code fence."""
     depth = deepest = fence_at = 0
     for token in MARKDOWN.parse(TORTURE):
         if token.type in {"bullet_list_open", "ordered_list_open"}:
@@ -108,7 +108,7 @@ def test_lists_four_deep() -> None:
 
 
 def test_an_unclosed_fence_swallows_nothing() -> None:
-    """It ends with the quotation around it, and the last heading is one."""
+    """The fence ends with the quotation around it, so the last heading is a heading."""
     inside = [token for token in MARKDOWN.parse(TORTURE) if token.type == "fence" and token.level]
     assert any("this fence is never closed" in token.content for token in inside)
     headings = [token for token in MARKDOWN.parse(TORTURE) if token.type == "heading_open"]
@@ -149,8 +149,8 @@ def test_torture_tempts(part: str) -> None:
     assert part in TORTURE
 
 
-def test_no_parser_should_take_the_temptations() -> None:
-    """Every link and picture that there is goes to a name that nobody can own (RFC 2606)."""
+def test_links_go_only_to_reserved_names() -> None:
+    """Every link and picture goes to a host name that nobody can own (RFC 2606)."""
     targets = [str(t.attrs.get("href", t.attrs.get("src", ""))) for t in parsed(TORTURE)]
     found = [target for target in targets if target]
     assert len(found) == 8
@@ -186,7 +186,7 @@ def test_torture_holds(part: str) -> None:
 
 
 def test_characters_stay_whole() -> None:
-    """The hard ones are one token each, also the letter with a heap of accents."""
+    """Each hard character is one token, including the letter with many accents."""
     tokens = tokenize(TORTURE)
     assert CHARACTERS["a family"] in tokens
     assert CHARACTERS["a flag of tags"] in tokens
@@ -195,7 +195,7 @@ def test_characters_stay_whole() -> None:
 
 @pytest.mark.parametrize("share", [0.25, 0.5, 0.75, 1])
 def test_a_terminal_survives_it(share: float) -> None:
-    """Rich makes something of it, wherever it is cut."""
+    """Rich renders it, wherever it is cut."""
     out = StringIO()
     text = TORTURE[: int(len(TORTURE) * share)]
     Console(file=out, width=80).print(Markdown(text))
@@ -212,27 +212,27 @@ class TestLorem:
         assert lorem(3) == ("Lorem", " ipsum", " dolor")
         assert 60 <= len(self.WORDS) <= 100
 
-    def test_it_begins_again(self) -> None:
+    def test_it_starts_again(self) -> None:
         length = len(self.WORDS)
         assert lorem(length + 2)[-3:] == (" laborum", " lorem", " ipsum")
         assert lorem(2 * length + 1)[-1] == " lorem"
 
     @settings(deadline=None)
     @given(st.integers(0, 2000))
-    def test_exactly_so_many_tokens(self, count: int) -> None:
+    def test_it_has_exactly_that_many_tokens(self, count: int) -> None:
         assert len(lorem(count)) == count
         assert tokenize("".join(lorem(count))) == list(lorem(count))
 
-    def test_the_most(self) -> None:
+    def test_the_largest_count(self) -> None:
         assert len(lorem(MAX_LOREM)) == 100_000
 
     @pytest.mark.parametrize("count", [-1, 100_001])
-    def test_another_count(self, count: int) -> None:
+    def test_a_count_out_of_range(self, count: int) -> None:
         with pytest.raises(ValueError, match="lorem makes from") as info:
             lorem(count)
         assert str(info.value) == f"lorem makes from 0 to 100,000 tokens, not {count:,}"
 
-    def test_a_length_asked_for_again_is_the_same_tuple(self) -> None:
-        """And the number of those kept is bounded."""
+    def test_a_repeated_length_is_cached(self) -> None:
+        """The cache has a limit."""
         assert lorem(50) is lorem(50)
         assert lorem.cache_info().maxsize == 16

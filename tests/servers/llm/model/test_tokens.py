@@ -28,17 +28,17 @@ TOKENS = {
 
 @pytest.mark.parametrize(("text", "tokens"), TOKENS.items())
 def test_tokenize(text: str, tokens: list[str]) -> None:
-    """Words with the space before them; anything else one character at a time."""
+    """A word is a token with the space before it; everything else is cut into characters."""
     assert tokenize(text) == tokens
 
 
-def test_no_mark_is_where_none_is_looked_for() -> None:
+def test_the_skipped_ranges_have_no_marks() -> None:
     codes = range(0x300, 0xE01F0)
     marks = [code for code in codes if unicodedata.category(chr(code))[0] == "M"]
     assert marks == MARKS
 
 
-# One character to a reader (UAX #29), several code points: cut, it would fall apart on a screen.
+# Single characters to a reader (UAX #29) that have several code points and must not be cut.
 CLUSTERS = {
     "a letter with an accent": "e\u0301",
     "a letter with three": "a\u0323\u0302\u0301",
@@ -57,7 +57,7 @@ CLUSTERS = {
 
 @pytest.mark.parametrize("cluster", CLUSTERS.values(), ids=CLUSTERS)
 def test_clusters_stay_whole(cluster: str) -> None:
-    """Alone, in a text, twice in a row."""
+    """Alone, in a text, and twice in a row."""
     assert tokenize(cluster) == [cluster]
     assert tokenize(f"你{cluster}好") == ["你", cluster, "好"]
     assert tokenize(cluster * 3) == [cluster] * 3
@@ -71,7 +71,7 @@ NOT_YET = {
 
 
 @pytest.mark.parametrize("cluster", NOT_YET.values(), ids=NOT_YET)
-def test_these_clusters_fall_apart(cluster: str) -> None:
+def test_these_clusters_are_cut(cluster: str) -> None:
     assert tokenize(cluster) == [cluster]
 
 
@@ -86,7 +86,7 @@ pieces_of_text = st.sampled_from(
 @example("\u200d")
 @example("🇩🇪🇫")
 def test_tokens_join_to_the_text(text: str) -> None:
-    """Nothing is lost or invented, no token is empty, and none begins inside a character."""
+    """No text is lost or added, no token is empty, and no token begins inside a character."""
     tokens = tokenize(text)
     assert "".join(tokens) == text
     assert all(tokens)
@@ -99,7 +99,7 @@ def test_tokens_join_to_the_text(text: str) -> None:
 @settings(deadline=None, max_examples=60)
 @given(st.lists(st.sampled_from([*CLUSTERS.values(), "你", ".", "x", " "])))
 def test_no_cluster_is_cut(clusters: list[str]) -> None:
-    """Whatever stands beside it: each border of a token is a border between two characters."""
+    """Whatever the text around it, each token ends at the end of a character."""
     text = "".join(clusters)
     borders = {0}
     for cluster in clusters:
@@ -110,7 +110,7 @@ def test_no_cluster_is_cut(clusters: list[str]) -> None:
         place += len(token)
 
 
-# ---- The same by the rules of UAX #29, one character after the other
+# ---- The same by the rules of UAX #29, one character at a time
 
 
 EXTENDS = {"\u200d", *map(chr, [*range(0x1F3FB, 0x1F400), *range(0xE0020, 0xE0080)])}
@@ -168,15 +168,15 @@ def test_the_expression_equals_the_rules(text: str) -> None:
 
 @pytest.mark.parametrize("before", ["a", "가", "\u200d", "🇩"])
 def test_every_character_by_the_rules(before: str) -> None:
-    """The expression names the marks by planes: none has been forgotten, whatever Unicode this
-    Python knows. Of letters alone there are too many; one of each thousand speaks for them."""
+    """The regular expression lists the marks by planes. It has all marks of the Unicode version
+    that this Python knows. Of letters, which are too many, one in a thousand is tried."""
     for code in range(0x80, sys.maxunicode + 1):
         text = before + chr(code)
         if code % 1024 == 0 or unicodedata.category(chr(code))[0] not in "LC":
             assert tokenize(text) == tokenize_by_rule(text), hex(code)
 
 
-# ---- What a token may be
+# ---- The size of a token
 
 
 LONG = {
@@ -189,7 +189,7 @@ LONG = {
 
 @pytest.mark.parametrize("text", LONG.values(), ids=LONG)
 def test_a_token_has_a_limit(text: str) -> None:
-    """A limit in tokens is one in bytes, for any text."""
+    """For any text, a limit in tokens is also a limit in bytes."""
     tokens = tokenize(text)
     assert "".join(tokens) == text
     assert max(map(len, tokens)) <= MAX_TOKEN
@@ -199,8 +199,8 @@ def test_a_token_has_a_limit(text: str) -> None:
 @settings(deadline=None)
 @given(difficult.map(lambda text: text * 20) | st.text(), st.integers(MAX_TOKEN + 1, 99))
 @example("a" * 1000, MAX_TOKEN + 1)
-def test_piece_by_piece(text: str, size: int) -> None:
-    """Where the text is cut for a while changes no token, and no piece is longer than asked for."""
+def test_cut_list_by_list(text: str, size: int) -> None:
+    """The size of the lists changes no token, and no list is larger than requested."""
     pieces = list(tokenized(text, size))
     assert [token for piece in pieces for token in piece] == tokenize(text)
     assert all(len("".join(piece)) <= size for piece in pieces)

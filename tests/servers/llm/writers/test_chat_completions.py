@@ -1,4 +1,5 @@
-"""Answers as chat completions: the bytes of each step, and that both forms say the same."""
+"""Answers as chat completions: the bytes of each step, and that the stream and the single JSON
+object have the same content."""
 
 import json
 from collections.abc import Sequence
@@ -57,7 +58,7 @@ def piece(number: int, text: str) -> str:
 
 
 def test_each_step() -> None:
-    """The role with the first token; a step whose text is held back writes nothing."""
+    """The role is sent with the first token. A step whose text is held back writes nothing."""
     answer = Answer(["Hm"], ["你", "", " go"])
     written = writer(answer, stream=True)
     assert list(written.steps()) == [
@@ -78,7 +79,7 @@ def test_each_step() -> None:
         ("both", '{"reasoning_content":"Hm","reasoning":"Hm"}'),
     ],
 )
-def test_the_name_of_thinking(field: ReasoningField, delta: str) -> None:
+def test_the_field_of_the_reasoning(field: ReasoningField, delta: str) -> None:
     written = writer(Answer(["Hm"], []), field=field)
     assert list(written.steps()) == [event(ROLE) + event(delta)]
     message = msgspec.json.encode(at_once(written.whole()).choices[0].message).decode()
@@ -86,7 +87,7 @@ def test_the_name_of_thinking(field: ReasoningField, delta: str) -> None:
 
 
 def test_tool_calls() -> None:
-    """Several at once: each opens with its id and name, its arguments follow in pieces."""
+    """Each of several calls begins with its id and name. Its arguments follow token by token."""
     calls = [ToolCall("f", ['{"a', '":1}']), ToolCall("g", ["{}"])]
     written = writer(Answer((), (), calls, "tool_calls"))
     assert list(written.steps()) == [
@@ -98,7 +99,7 @@ def test_tool_calls() -> None:
 
 
 def test_a_call_of_a_custom_tool() -> None:
-    """In both forms; its input is a text, not JSON."""
+    """In a stream and in one JSON object. Its input is a text, not JSON."""
     written = writer(Answer((), (), [ToolCall("g", ["x = ", '"1"'], is_custom=True)], "tool_calls"))
     opened = '{"index":0,"id":"call_10000","type":"custom","custom":{"name":"g","input":""}}'
     pieces = ['{"index":0,"custom":{"input":"x = "}}', '{"index":0,"custom":{"input":"\\"1\\""}}']
@@ -114,8 +115,8 @@ def test_a_call_of_a_custom_tool() -> None:
     ]
 
 
-def test_several_answers_take_their_steps_together() -> None:
-    """`n` > 1: a token of each, then all the ends, and one end marker."""
+def test_several_answers_are_stepped_together() -> None:
+    """With `n` > 1: a token of each answer per step, then all their ends, and one [DONE]."""
     written = writer(Answer((), ["a"]), Answer((), ["b", "c"], finish_reason="length"), n=2)
     assert list(written.steps()) == [
         event(ROLE) + event('{"content":"a"}')
@@ -177,7 +178,7 @@ answers = st.builds(Answer, texts, texts, st.lists(calls, max_size=3))
 
 
 def joined(choices: list[dict[str, Any]]) -> dict[str, Any]:
-    """What a client makes of the deltas of one answer."""
+    """The message that a client builds from the deltas of one answer."""
     message: dict[str, Any] = {"content": "", "reasoning_content": "", "calls": []}
     for choice in choices:
         delta = choice["delta"]
@@ -191,7 +192,7 @@ def joined(choices: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 @given(st.lists(answers, min_size=1, max_size=3))
-def test_both_forms_say_the_same(said: Sequence[Answer]) -> None:
+def test_stream_and_single_object_are_equal(said: Sequence[Answer]) -> None:
     written = writer(*said, n=len(said))
     events = EventStreamParser().receive_data(b"".join(written.steps()) + written.last)
     assert events.pop().data == "[DONE]"
@@ -212,7 +213,7 @@ def test_both_forms_say_the_same(said: Sequence[Answer]) -> None:
 
 
 def test_the_question() -> None:
-    """What of a request reaches the model, by default and in full."""
+    """The parts of a request that reach the model: the defaults, and all of them."""
     assert question_of(asked()) == Question(model="m", turns=[Turn("user", "Hi")], tools=[])
     function = {"name": "f", "parameters": {"type": "object"}}
     everything = asked(
@@ -244,8 +245,8 @@ def test_the_question() -> None:
     assert question_of(asked(stop=["a", "b"])).stop == ["a", "b"]
 
 
-def test_the_tools_that_may_be_called() -> None:
-    """`allowed_tools` leaves the model with those; a custom tool has no parameters."""
+def test_allowed_tools() -> None:
+    """The model gets only the allowed tools. A custom tool has no parameters."""
     function, custom = {"type": "function", "function": {"name": "f"}}, {"type": "custom"}
     tools = [function, custom | {"custom": {"name": "g"}}, custom | {"custom": {"name": "h"}}]
     allowed = {"mode": "required", "tools": [tools[2], tools[0]]}
@@ -258,7 +259,7 @@ def test_the_tools_that_may_be_called() -> None:
 
 
 def test_log_probabilities_of_a_large_answer() -> None:
-    """Each token may have twenty others beside it: in one body that is too much, in events not."""
+    """Each token may have twenty alternatives: too large for one body, but not for events."""
     large = Answer((), ["a"] * 5001)
     with pytest.raises(InvalidRequest, match="5001 tokens with `logprobs` are too many"):
         writer(large, logprobs=True)

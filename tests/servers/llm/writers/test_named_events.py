@@ -1,4 +1,4 @@
-"""`GET /chat/{text}`: its events, and what a client gets that asks again after a cut."""
+"""`GET /chat/{text}`: its events, and what a client receives that reconnects."""
 
 import msgspec
 import pytest
@@ -9,7 +9,7 @@ from protocol.sse import EventStreamParser, ServerSentEvent
 from servers.chat import routes
 from servers.llm.model.models import Model
 from servers.llm.pace import Normal, Pace
-from servers.llm.writers.named_events import Place
+from servers.llm.writers.named_events import EventID
 
 from ....saying import answer
 from ...driving import CHUNKED, ask, get, head, timed
@@ -32,7 +32,7 @@ DONE = ServerSentEvent("done", '{"finish_reason":"stop"}', "0-end")
 
 
 def parsed(events: list[ServerSentEvent]) -> list[ServerSentEvent]:
-    """Without `retry`, which only the first event of a connection has."""
+    """The events without `retry`, which only the first event of a connection has."""
     return [msgspec.structs.replace(event, retry=None) for event in events]
 
 
@@ -42,12 +42,12 @@ async def body(*fields: str, path: str = PATH) -> bytes:
 
 
 async def rest(last_event_id: str) -> list[ServerSentEvent]:
-    """The events that a client gets which asks again with this id."""
+    """The events for a client that reconnects with this id."""
     return parsed(EventStreamParser().receive_data(await body(f"Last-Event-ID: {last_event_id}")))
 
 
-async def test_each_token_is_an_event_with_a_place(autojump_clock: MockClock) -> None:
-    """thinking, message, done: each when it is due."""
+async def test_each_token_is_an_event_with_an_id(autojump_clock: MockClock) -> None:
+    """thinking, message, done: each event is sent when it is due."""
     received, events = await timed(routes(Pace(1, 0.5)), get("/chat/%E4%BD%A0%E5%A5%BD"))
     assert received == head(200, *EVENT_STREAM, CHUNKED)
     said = answer("你好")
@@ -64,13 +64,13 @@ async def test_each_token_is_an_event_with_a_place(autojump_clock: MockClock) ->
     assert expected[len(said.thinking)] == b'id: 0-%d\ndata: {"text":"#"}\n\n' % (
         len(said.thinking) + 1
     )
-    # A step like the others.
+    # The end is a step like the others.
     expected.append(b'event: done\nid: 0-end\ndata: {"finish_reason":"stop"}\n\n')
     assert events == {1 + 0.5 * n: event for n, event in enumerate(expected)}
 
 
-async def test_cut_at_every_byte_nothing_is_lost_or_repeated() -> None:
-    """The client has the events that came whole before the cut; the second connection has all
+async def test_resuming_after_any_byte_loses_and_repeats_nothing() -> None:
+    """The client has the events that were complete before the cut. The second connection has all
     others, wherever the cut was."""
     whole = await body()
     assert parsed(EventStreamParser().receive_data(whole)) == [*EVENTS, DONE]
@@ -82,11 +82,11 @@ async def test_cut_at_every_byte_nothing_is_lost_or_repeated() -> None:
         if seen not in rests:
             rests[seen] = await rest(seen)
         assert [*before, *rests[seen]] == [*EVENTS, DONE]
-    assert len(rests) == len(EVENTS) + 2  # each place, and none at all
+    assert len(rests) == len(EVENTS) + 2  # each id, and no id
 
 
-async def test_another_replica_goes_on_with_the_same_answer() -> None:
-    """The id carries the seed, for the replica may have another: other gaps, other words."""
+async def test_another_replica_continues_the_same_answer() -> None:
+    """The id has the seed, because the replica's own seed would give another answer."""
     request = get(PATH, "Last-Event-ID: 0-9")
     assert await ask(OTHER_SEED, request) == await ask(AT_ONCE, request)
     assert await ask(OTHER_SEED, get(PATH)) != await ask(AT_ONCE, get(PATH))
@@ -100,13 +100,13 @@ FOREIGN += ["0-9999999999", "9" * 20 + "-1", "0-" + "9" * 5000, "../0-1", "0-\N{
 
 
 @pytest.mark.parametrize("foreign", FOREIGN)
-async def test_a_foreign_id_begins_anew(foreign: str) -> None:
+async def test_an_unknown_id_starts_from_the_beginning(foreign: str) -> None:
     assert await rest(foreign) == [*EVENTS, DONE]
 
 
-@pytest.mark.parametrize("behind", [len(EVENTS), len(EVENTS) + 1, 999_999_999])
-async def test_a_place_behind_the_end_is_the_end(behind: int) -> None:
-    assert await rest(f"0-{behind}") == [DONE]
+@pytest.mark.parametrize("past", [len(EVENTS), len(EVENTS) + 1, 999_999_999])
+async def test_a_position_past_the_end_is_the_end(past: int) -> None:
+    assert await rest(f"0-{past}") == [DONE]
 
 
 @pytest.mark.parametrize("last", ["0-end", "-12-end", "5-end"])
@@ -115,19 +115,19 @@ async def test_after_the_end_a_client_is_told_to_stop(last: str) -> None:
     assert reply.startswith(b"HTTP/1.1 204 No Content\r\n")
 
 
-async def test_the_rest_comes_at_the_pace_it_would_have_had(autojump_clock: MockClock) -> None:
-    """Its first token is due at once, for the prompt has been read; the gaps are its own."""
+async def test_a_resumed_answer_keeps_its_gaps(autojump_clock: MockClock) -> None:
+    """Its first token is due at once, because the prompt has been read before."""
     served = routes(Pace(1, 0.5, spread=Normal()))
     _, whole = await timed(served, get(PATH))
     _, events = await timed(served, get(PATH, "Last-Event-ID: 0-5"))
     times, later = list(whole)[5:], list(events)
     assert len(later) == len(times)
     assert later[0] == 0
-    # The server's clock is cut into slots, so that a time is up to 5 ms late.
+    # The engine works in slots, so a token may be 5 ms late.
     for before, after in zip(times, later, strict=True):
         assert after == pytest.approx(before - times[0], abs=0.011)
 
 
-@pytest.mark.parametrize("place", [Place(0), Place(-5, 3), Place(2**60, None)])
-def test_a_place_is_read_as_it_is_written(place: Place) -> None:
-    assert Place.read(str(place)) == place
+@pytest.mark.parametrize("place", [EventID(0), EventID(-5, 3), EventID(2**60, None)])
+def test_an_id_is_read_as_it_was_written(place: EventID) -> None:
+    assert EventID.read(str(place)) == place

@@ -1,5 +1,5 @@
-"""Answers in the form of the Responses API: the bytes of each step, and that both forms say the
-same."""
+"""Answers of the Responses API: the bytes of each step, and that the stream and the single JSON
+object have the same content."""
 
 import json
 from collections.abc import Iterator
@@ -101,8 +101,8 @@ def test_the_opening() -> None:
 
 
 def test_each_step() -> None:
-    """Thinking, then text: what opens an item leaves with its first token, what closes it with
-    the first of the next; a step whose text is held back writes nothing."""
+    """Thinking, then text. The events that open an item are sent with its first token, those that
+    close it with the first token of the next. A step whose text is held back writes nothing."""
     written = writer(Answer(["Hm", "."], ["你", "", " go"]))
     in_message = '"item_id":"msg_1","output_index":1,"content_index":0'
     empty = '{"id":"rs_1","type":"reasoning","summary":[]}'
@@ -140,7 +140,7 @@ def test_an_item_that_begins_with_a_token_held_back() -> None:
 
 
 def test_tool_calls() -> None:
-    """Several calls are several items; one that has no arguments yet has a step for its name."""
+    """Each call is an item. A call without arguments has a step for its name."""
     written = writer(Answer((), (), [ToolCall("f", ['{"a', '":1}']), ToolCall("f", [])]))
     first, second = '"item_id":"fc_100","output_index":0', '"item_id":"fc_101","output_index":1'
     assert list(written.steps()) == [
@@ -188,7 +188,7 @@ def test_a_call_of_a_custom_tool() -> None:
     [("length", "max_output_tokens"), ("content_filter", "content_filter")],
 )
 def test_an_answer_cut_short(finish_reason: Any, reason: str) -> None:
-    """It is incomplete, and so is the item that was under way."""
+    """The response and its last item are incomplete."""
     written = writer(Answer(["Hm"], ["a"], finish_reason=finish_reason))
     whole = message("incomplete", text_part("a"))
     output = f"{reasoning('Hm')},{whole}"
@@ -199,7 +199,7 @@ def test_an_answer_cut_short(finish_reason: Any, reason: str) -> None:
 
 
 def test_thinking_cut_short() -> None:
-    """No message is begun, and the end is incomplete, never completed."""
+    """No message is opened, and the last event is response.incomplete."""
     written = writer(Answer(["Hm"], finish_reason="length"))
     assert len(list(written.steps())) == 1
     cut = ',"status":"incomplete"'
@@ -218,8 +218,8 @@ def test_an_answer_without_a_token() -> None:
     assert written.last == event(2, "completed", response("completed", "", usage(0, 0)))
 
 
-def test_what_was_asked_is_said_again() -> None:
-    """In the first events as in the last."""
+def test_the_response_repeats_the_request() -> None:
+    """In the first events and in the last one."""
     fields = {
         "instructions": "Be brief.",
         "frequency_penalty": 0.5,
@@ -252,7 +252,7 @@ def test_what_was_asked_is_said_again() -> None:
                 ]
 
 
-# ---- Both forms say the same
+# ---- The stream and the single JSON object have the same content
 
 texts = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=5), max_size=5)
 calls = st.builds(ToolCall, st.sampled_from("fg"), texts, st.booleans())
@@ -266,8 +266,8 @@ EVENT: pydantic.TypeAdapter[ResponseStreamEvent] = pydantic.TypeAdapter(
 
 @given(answers)
 def test_the_order_of_the_events(answer: Answer) -> None:
-    """Numbers without a gap; what is added is done; the deltas join to what the done events, the
-    terminal event and the other form say; the client's own types accept each event."""
+    """The sequence numbers have no gap, and each added item is done. The deltas join to the text of
+    the done events, of the last event and of the single object. The client's types accept all."""
     written = writer(answer)
     steps = list(written.steps())
     named = sum(not each.arguments for each in answer.calls)
@@ -288,7 +288,7 @@ def test_the_order_of_the_events(answer: Answer) -> None:
 
 
 def items_of(events: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """What a client makes of the events between the first two and the last."""
+    """The items that a client builds from the events between the first two and the last."""
     for count, (index, group) in enumerate(groupby(events, itemgetter("output_index"))):
         added, *inside, done = group
         item = done["item"]

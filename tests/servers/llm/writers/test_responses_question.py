@@ -1,4 +1,4 @@
-"""What a request to the Responses API asks of the model: turns, tools, and which of them."""
+"""The question in a request to the Responses API: turns, tools and the choice of a tool."""
 
 import json
 
@@ -14,7 +14,7 @@ def asked(**fields: object) -> ResponsesRequest:
 
 
 def test_the_question() -> None:
-    """What of a request reaches the model, by default and in full."""
+    """The parts of a request that reach the model: the defaults, and all of them."""
     assert question_of(asked()) == Question(model="m", turns=[Turn("user", "Hi")], tools=[])
     schema = {"type": "json_schema", "name": "x", "schema": {"a": 1}}
     everything = asked(
@@ -53,7 +53,7 @@ def test_the_question() -> None:
 
 
 def test_the_turns_of_a_conversation() -> None:
-    """The items of one answer, a message and two calls, are one turn; reasoning says nothing."""
+    """The items of one answer, a message and two calls, are one turn. Reasoning is ignored."""
     conversation = [
         {"role": "developer", "content": "Be brief."},
         {"role": "user", "content": [{"type": "input_text", "text": "Weather?"}]},
@@ -75,7 +75,7 @@ def test_the_turns_of_a_conversation() -> None:
 
 
 def test_a_long_answer_in_many_items_is_joined_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A client chooses how many: joined one by one, a body of 10 MB would take half a minute."""
+    """Clients choose the number of items. Joined one by one, 10 MB would take half a minute."""
     written = 0
 
     def counting(role: str, text: str) -> Turn:

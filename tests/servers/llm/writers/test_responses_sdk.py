@@ -1,4 +1,4 @@
-"""The official client takes the answers of the Responses API, and we take what it asks."""
+"""The official client accepts our answers of the Responses API, and we accept its requests."""
 
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -28,7 +28,7 @@ class Weather(pydantic.BaseModel):
 
 
 class Server(ThreadingHTTPServer):
-    """Gives one answer to all requests, in the form that they want."""
+    """Gives one answer to all requests, as a stream or as one JSON object."""
 
     answer = Answer()
 
@@ -92,7 +92,7 @@ def test_create_as_a_stream(server: Server, client: OpenAI) -> None:
 
 
 def test_the_stream_helper(server: Server, client: OpenAI) -> None:
-    """It keeps an account of its own, checks it at each event, and reads JSON into a type."""
+    """It builds the response from the events, checks each of them, and parses JSON into a type."""
     server.answer = Answer(["Hm"], ['{"name":', '"北京"', ',"people":22}'])
     with client.responses.stream(model="m", input="Hi", text_format=City) as stream:
         texts = [each.snapshot for each in stream if each.type == "response.output_text.delta"]
@@ -108,7 +108,7 @@ def test_parse(server: Server, client: OpenAI) -> None:
 
 
 def test_tools(server: Server, client: OpenAI) -> None:
-    """What the client got, its reasoning and calls, it sends back with the results."""
+    """The client sends the reasoning and calls that it got back, together with the results."""
     calls = [ToolCall("Weather", ['{"city', '":"北京"}']), ToolCall("Weather", ['{"city":"上海"}'])]
     server.answer = Answer(["Hm"], (), calls, "tool_calls")
     tool = cast(Any, pydantic_function_tool(Weather))["function"] | {"type": "function"}

@@ -1,4 +1,4 @@
-"""How a fault is asked for, where it strikes, how often, and what is left behind."""
+"""How a fault is asked for, where it is injected, how often, and what remains afterwards."""
 
 import sys
 from collections.abc import AsyncGenerator, Iterator
@@ -14,71 +14,72 @@ from protocol.chunked import ChunkedDecoder
 from protocol.sse import EventStreamParser
 from servers.http.reply import EventStream, Last, Reply, Request, StreamingReply
 from servers.http.routes import Routes
-from servers.llm.engine import Engine, TokenSource
+from servers.llm.engine import Engine
 from servers.llm.faults import FAULTS, Fault, Faults, parse
-from servers.llm.faults.injection import Place, Unit
+from servers.llm.faults.injection import FaultPosition, PositionUnit
+from servers.llm.writers.token_source import TokenSource
 
 from ...streams import receive_all
 from ..driving import CHUNKED, connected, get, head
-from .test_faults import BODIES, EVENTS, FIN, HEAD, KEPT, A, B, C, D, E, disturbed, pieces
+from .test_faults import BODIES, EVENTS, FIN, HEAD, KEPT, A, B, C, D, E, pieces, received_with
 
 SPECS = {
     "fin": Fault("fin"),
     " RST ": Fault("rst"),
-    "rst@5": Fault("rst", Place(Unit.EVENT, 5)),
-    "rst@event 5": Fault("rst", Place(Unit.EVENT, 5)),
-    "rst@event5": Fault("rst", Place(Unit.EVENT, 5)),
-    "rst@event=5": Fault("rst", Place(Unit.EVENT, 5)),
-    "rst@byte 200": Fault("rst", Place(Unit.BYTE, 200)),
-    "rst@byte200": Fault("rst", Place(Unit.BYTE, 200)),
-    "rst@1.5": Fault("rst", Place(Unit.SECOND, 1.5)),
-    "rst@1.5s": Fault("rst", Place(Unit.SECOND, 1.5)),
-    "rst@2s": Fault("rst", Place(Unit.SECOND, 2)),
-    "rst@0s": Fault("rst", Place(Unit.SECOND, 0)),
-    "rst@last": Fault("rst", Place(Unit.LAST)),
+    "rst@5": Fault("rst", FaultPosition(PositionUnit.EVENT, 5)),
+    "rst@event 5": Fault("rst", FaultPosition(PositionUnit.EVENT, 5)),
+    "rst@event5": Fault("rst", FaultPosition(PositionUnit.EVENT, 5)),
+    "rst@event=5": Fault("rst", FaultPosition(PositionUnit.EVENT, 5)),
+    "rst@byte 200": Fault("rst", FaultPosition(PositionUnit.BYTE, 200)),
+    "rst@byte200": Fault("rst", FaultPosition(PositionUnit.BYTE, 200)),
+    "rst@1.5": Fault("rst", FaultPosition(PositionUnit.SECOND, 1.5)),
+    "rst@1.5s": Fault("rst", FaultPosition(PositionUnit.SECOND, 1.5)),
+    "rst@2s": Fault("rst", FaultPosition(PositionUnit.SECOND, 2)),
+    "rst@0s": Fault("rst", FaultPosition(PositionUnit.SECOND, 0)),
+    "rst@last": Fault("rst", FaultPosition(PositionUnit.LAST)),
     "429*2": Fault("429", None, 2),
-    "rst*1@5": Fault("rst", Place(Unit.EVENT, 5), 1),
-    "rst@9*3": Fault("rst", Place(Unit.EVENT, 9), 3),
-    "rst@byte 200*3": Fault("rst", Place(Unit.BYTE, 200), 3),
-    "rst @ event=9 * 3": Fault("rst", Place(Unit.EVENT, 9), 3),
-    "rst@1.5s*999999": Fault("rst", Place(Unit.SECOND, 1.5), 999_999),
+    "rst*1@5": Fault("rst", FaultPosition(PositionUnit.EVENT, 5), 1),
+    "rst@9*3": Fault("rst", FaultPosition(PositionUnit.EVENT, 9), 3),
+    "rst@byte 200*3": Fault("rst", FaultPosition(PositionUnit.BYTE, 200), 3),
+    "rst @ event=9 * 3": Fault("rst", FaultPosition(PositionUnit.EVENT, 9), 3),
+    "rst@1.5s*999999": Fault("rst", FaultPosition(PositionUnit.SECOND, 1.5), 999_999),
 }
 
-NO_PLACE = "Say @5 or @event 5, @byte 200, @1.5s or @last; events and bytes count from 1"
+NO_POSITION = "Say @5 or @event 5, @byte 200, @1.5s or @last; events and bytes count from 1"
 NO_TIMES = "Say fin*2 for the first 2 requests, up to *999999, or fin for all"
 NO_SPECS = {
     "": f"no such fault: ''. There are {', '.join(FAULTS)}",
     "*2": f"no such fault: ''. There are {', '.join(FAULTS)}",
     "fin 2": f"no such fault: 'fin 2'. Did you mean 'fin'? There are {', '.join(FAULTS)}",
-    "fin=0.1": "'fin=0.1' has a rate, which is for the flag --fault of the server. "
+    "fin=0.1": "'fin=0.1' has a rate, which only the server's flag --fault takes. "
     "Say fin, or fin*2 for the first 2 requests",
-    "fin@": f"no such place: ''. {NO_PLACE}",
-    "fin@9@3": "two places: 'fin@9@3'. Say one, as in fin@5",
-    "fin*9*3": "two numbers of requests: 'fin*9*3'. Say one, as in fin*2",
+    "fin@": f"no such position: ''. {NO_POSITION}",
+    "fin@9@3": "more than one position: 'fin@9@3'. Say one, as in fin@5",
+    "fin*9*3": "more than one number: 'fin*9*3'. Say one, as in fin*2",
     "fin*x": f"not a number of requests: 'x'. {NO_TIMES}",
     "fin@5*": f"not a number of requests: ''. {NO_TIMES}",
     "fin*0": f"not a number of requests: '0'. {NO_TIMES}",
     "fin*1000000": f"not a number of requests: '1000000'. {NO_TIMES}",
-    "429*2@5": "the fault '429' takes no place: say it without @5",
+    "429*2@5": "the fault '429' takes no position: say it without @5",
     "rst-mid-chnk": f"no such fault: 'rst-mid-chnk'. Did you mean 'rst-mid-chunk'? "
     f"There are {', '.join(FAULTS)}",
     "xyz": f"no such fault: 'xyz'. There are {', '.join(FAULTS)}",
-    "fin@0": f"no such place: '0'. {NO_PLACE}",
-    "fin@byte": f"no such place: 'byte'. {NO_PLACE}",
-    "fin@٣": f"no such place: '٣'. {NO_PLACE}",
-    "fin@-1s": f"no such place: '-1s'. {NO_PLACE}",
-    "429@2": "the fault '429' takes no place: say it without @2",
-    "no-done@2": "the fault 'no-done' takes no place: say it without @2",
+    "fin@0": f"no such position: '0'. {NO_POSITION}",
+    "fin@byte": f"no such position: 'byte'. {NO_POSITION}",
+    "fin@٣": f"no such position: '٣'. {NO_POSITION}",
+    "fin@-1s": f"no such position: '-1s'. {NO_POSITION}",
+    "429@2": "the fault '429' takes no position: say it without @2",
+    "no-done@2": "the fault 'no-done' takes no position: say it without @2",
 }
 
 
 @pytest.mark.parametrize("spec", SPECS)
-def test_spec(spec: str) -> None:
+def test_parse(spec: str) -> None:
     assert parse(spec) == SPECS[spec]
 
 
 @pytest.mark.parametrize("spec", NO_SPECS)
-def test_no_spec(spec: str) -> None:
+def test_parse_refuses(spec: str) -> None:
     with pytest.raises(ValueError) as caught:  # noqa: PT011 - the whole message is compared
         parse(spec)
     assert str(caught.value) == NO_SPECS[spec]
@@ -86,7 +87,7 @@ def test_no_spec(spec: str) -> None:
 
 @settings(deadline=None)
 @given(st.text() | st.from_regex(r"fin[*@ a-z0-9.]*", fullmatch=True))
-def test_any_spec(spec: str) -> None:
+def test_parse_any_text(spec: str) -> None:
     """A fault or a ValueError, never anything else."""
     try:
         assert parse(spec).name in FAULTS
@@ -94,11 +95,11 @@ def test_any_spec(spec: str) -> None:
         pass
 
 
-# ---- Where it strikes
+# ---- Where it is injected
 
 END = b"0\r\n\r\n"
-# Events 1 to 5 have 17, 17, 19, 17 and 14 bytes: the second begins at byte 18.
-PLACES = {
+# Events 1 to 5 have 17, 17, 19, 17 and 14 bytes, so the second begins at byte 18.
+POSITIONS = {
     "fin@1": (b"", FIN),
     "fin@2": (A, FIN),
     "fin@5": (A + B + C + D, FIN),
@@ -128,10 +129,10 @@ PLACES = {
 }
 
 
-@pytest.mark.parametrize("spec", PLACES)
-async def test_place(spec: str, autojump_clock: MockClock) -> None:
-    body, end = PLACES[spec]
-    assert await disturbed(parse(spec), EventStream(pieces())) == (HEAD + body, end)
+@pytest.mark.parametrize("spec", POSITIONS)
+async def test_position(spec: str, autojump_clock: MockClock) -> None:
+    body, end = POSITIONS[spec]
+    assert await received_with(parse(spec), EventStream(pieces())) == (HEAD + body, end)
 
 
 async def slow() -> AsyncGenerator[bytes | Last, None]:
@@ -142,23 +143,23 @@ async def slow() -> AsyncGenerator[bytes | Last, None]:
     yield Last(EVENTS[4])
 
 
-# When what came; the heartbeat is 15 seconds away.
+# The bytes by the second at which they came. The first heartbeat would come after 15 seconds.
 TIMES = {
-    # Faults that need no event strike in the silence.
+    # Faults that need no event are injected even while the model is silent.
     "fin@12s": ({0: HEAD + A, 10: B}, 12),
     "rst@0s": ({0: HEAD}, 0),
     "stall@12s": ({0: HEAD + A, 10: B}, 12 + 3600),
-    # The others, at the first event from then on.
+    # The others are injected at the next event.
     "duplicate@12s": ({0: HEAD + A, 10: B, 20: C + C, 30: D, 40: E + END}, 40),
     "fin-mid-chunk@12s": ({0: HEAD + A, 10: B, 20: b'13\r\ndata: {"t'}, 20),
-    # And before its FIN an error is left for a moment to be read.
+    # Before the FIN after an error, the server gives the client a moment to read it.
     "error-string@12s": ({0: HEAD + A, 10: B, 20: BODIES["error-string"][0][len(A + B) :]}, 20.3),
 }
 
 
 @pytest.mark.parametrize("spec", TIMES)
 async def test_time(spec: str, autojump_clock: MockClock) -> None:
-    """A place in seconds."""
+    """A position in seconds."""
 
     async def stream(request: Request) -> Reply | StreamingReply:
         return parse(spec).apply(EventStream(slow()))
@@ -180,13 +181,13 @@ async def test_time(spec: str, autojump_clock: MockClock) -> None:
     assert (came, end) == (expected, expected_end)
 
 
-# Whatever the place, a reader that keeps to the standards reads the same events.
+# At any position, a reader that follows the standards reads the same events.
 HARMLESS = ["split-utf8-chunks", "split-utf8-segments", "cr", "crlf", "drip"]
 
 
 @settings(deadline=None)
 @given(st.sampled_from(HARMLESS), st.integers(1, 100), st.sampled_from(["event", "byte"]))
-def test_harmless(name: str, number: int, unit: str) -> None:
+def test_harmless_faults_change_no_event(name: str, number: int, unit: str) -> None:
     async def stream(request: Request) -> Reply | StreamingReply:
         return parse(f"{name}@{unit} {number}").apply(EventStream(pieces()))
 
@@ -226,21 +227,21 @@ ON_JSON = {
 
 
 @pytest.mark.parametrize("spec", ON_JSON)
-async def test_json(spec: str, autojump_clock: MockClock) -> None:
-    """A reply that does not stream is one piece in one chunk, and that is its only event."""
-    assert await disturbed(parse(spec), JSON) == ON_JSON[spec]
+async def test_faults_of_a_json_reply(spec: str, autojump_clock: MockClock) -> None:
+    """A reply that does not stream is sent as one chunk, which counts as its only event."""
+    assert await received_with(parse(spec), JSON) == ON_JSON[spec]
 
 
 @pytest.mark.parametrize("name", [name for name in FAULTS if FAULTS[name].needs_events])
-def test_json_has_no_events(name: str) -> None:
-    message = f"the fault '{name}' happens to events: it needs stream: true"
+def test_a_fault_that_needs_events_refuses_json(name: str) -> None:
+    message = f"the fault '{name}' needs an event stream: set stream to true"
     with pytest.raises(ValueError, match=message):
         parse(name).apply(JSON)
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_an_error_is_left_alone(name: str) -> None:
-    """It says what is wrong with the request: that is not to be hidden."""
+def test_an_error_reply_stays_as_it_is(name: str) -> None:
+    """It says what is wrong with the request, and a fault must not hide that."""
     error = Reply("404 Not Found", 404)
     assert parse(name).apply(error) is error
 
@@ -254,7 +255,7 @@ def test_the_healthy_reply_stays_healthy() -> None:
     assert reply.edit_head(b"head") == b"head"
 
 
-# An event of the Responses API has its type in a line of its own.
+# An event of the Responses API has its type in an `event` line.
 TYPED = b'event: response.created\ndata: {"type":"response.created","sequence_number":0}\n\n'
 MESSAGE = '"message":"The model failed: a simulated fault."'
 TYPED_ERRORS = {
@@ -267,7 +268,7 @@ TYPED_ERRORS = {
 
 @pytest.mark.parametrize("name", TYPED_ERRORS)
 async def test_errors_of_the_responses_api(name: str, autojump_clock: MockClock) -> None:
-    """There an error has its type in a line, too, and in its data, and a number."""
+    """Such an error has its type in an `event` line and in its data, and a sequence number."""
 
     async def typed() -> AsyncGenerator[bytes | Last, None]:
         yield TYPED
@@ -276,7 +277,7 @@ async def test_errors_of_the_responses_api(name: str, autojump_clock: MockClock)
     start = 'event: error\ndata: {"type":"error","sequence_number":1,'
     event = f"{start}{TYPED_ERRORS[name]}}}\n\n".encode()
     chunks = b"".join(b"%x\r\n%b\r\n" % (len(data), data) for data in (TYPED, event))
-    assert await disturbed(parse(name), EventStream(typed())) == (HEAD + chunks, FIN)
+    assert await received_with(parse(name), EventStream(typed())) == (HEAD + chunks, FIN)
 
 
 # ---- How often
@@ -292,27 +293,27 @@ def test_every_time() -> None:
 
 
 def test_the_first_two_times() -> None:
-    """For each key by itself, and then from the beginning."""
+    """Each key is counted alone. After its success, counting starts again."""
     assert outcomes(Faults(), "429*2", *"aaaaaa") == [429, 429, 200] * 2
     assert outcomes(Faults(), "429*2", *"ababab") == [429] * 4 + [200] * 2
 
 
-def test_counts_are_of_one_fault() -> None:
+def test_each_fault_is_counted_alone() -> None:
     faults = Faults()
     assert outcomes(faults, "429*1", "a") == [429]
     assert outcomes(faults, "503*1", "a") == [503]
     assert outcomes(faults, "429*1", "a") == [200]
 
 
-def test_the_oldest_count_is_forgotten() -> None:
+def test_the_oldest_count_is_evicted() -> None:
     faults = Faults(max_keys=2)
     assert outcomes(faults, "429*1", *"abc") == [429] * 3
     assert outcomes(faults, "429*1", *"cb") == [200] * 2
     assert outcomes(faults, "429*1", "a") == [429]
 
 
-def test_a_count_holds_nothing_of_a_client() -> None:
-    """Ten thousand are kept: of what a client sends, however long, no reference stays."""
+def test_a_count_keeps_no_reference_to_client_data() -> None:
+    """Up to ten thousand counts are kept, so they must not hold long strings that clients sent."""
     faults = Faults()
     key, spec = "k" * 60_000, "rst*9@event" + " " * 80 + "5"
     references = sys.getrefcount(key), sys.getrefcount(spec)
@@ -328,19 +329,21 @@ def test_a_spec_has_a_limit() -> None:
             parse(spec)
 
 
-def test_a_fault_that_leaves_nothing_needs_no_answer() -> None:
+def test_which_faults_replace_the_answer() -> None:
     assert {name for name in FAULTS if parse(name).replaces} == {
         *(name for name in FAULTS if name.isdigit()),
         *("json-200", "html-200", "no-head", "hang"),
     }
 
 
-# ---- What is left behind
+# ---- What remains afterwards
 
 
 @pytest.mark.parametrize("name", ["stall", "half-chunk", "stall-heartbeat", "drip", "hang"])
-async def test_a_client_that_leaves_a_held_connection(name: str, autojump_clock: MockClock) -> None:
-    """No task, and no sequence in the engine: with the client all that was held for it goes."""
+async def test_a_client_disconnects_while_a_fault_holds(
+    name: str, autojump_clock: MockClock
+) -> None:
+    """Neither a task nor a sequence in the engine remains."""
     engine = Engine()
 
     def tokens() -> Iterator[bytes]:
@@ -360,8 +363,10 @@ async def test_a_client_that_leaves_a_held_connection(name: str, autojump_clock:
 
 
 @pytest.mark.parametrize("name", ["clean-cut", "error-nested", "fin", "no-last-chunk", "cr"])
-async def test_the_engine_is_told(name: str, autojump_clock: MockClock) -> None:
-    """An answer that a fault ends leaves the engine, and its events are those of any source."""
+async def test_a_fault_that_ends_an_answer_cancels_its_sequence(
+    name: str, autojump_clock: MockClock
+) -> None:
+    """The engine no longer runs it. The bytes are the same as from any other source."""
     engine = Engine()
 
     async def stream(request: Request) -> Reply | StreamingReply:

@@ -1,0 +1,47 @@
+"""The source of a streaming reply: the body is filled by a sequence that the engine steps.
+
+    source = TokenSource(engine, writer.steps(), gaps, prefill, lambda: writer.last)
+
+The engine writes each token's bytes itself, with `Body.send_now`. This task only waits: until the
+answer ends, or until a client whose buffers are full has caught up.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from ...http.body import BodyWriter
+from ..engine import Engine, TokenSequence
+
+__all__ = ["TokenSource"]
+
+
+@dataclass(slots=True)
+class TokenSource:
+    """Fills a body with the tokens of a sequence: a `Source` for a streaming reply.
+
+    Args:
+        engine: Steps the sequence.
+        tokens: Yields the bytes to send for each token.
+        gaps: Yields the seconds between tokens.
+        prefill: Seconds to the first token.
+        last: Called at the end. Its bytes are sent in one write with the end of the body.
+        opening: Bytes that are sent at once, before the first token.
+    """
+
+    engine: Engine
+    tokens: Iterator[bytes]
+    gaps: Iterator[float]
+    prefill: float
+    last: Callable[[], bytes]
+    opening: bytes = b""
+
+    async def send_to(self, body: BodyWriter) -> None:
+        """Send the whole body and its end."""
+        try:
+            if self.opening:
+                await body.send(self.opening)
+            sequence = TokenSequence(self.tokens, self.gaps, self.prefill, body.send_now)
+            await self.engine.drive(sequence, body.flush)
+            await body.end(self.last())
+        finally:
+            self.engine.metrics.body_bytes += body.size
