@@ -28,7 +28,7 @@ from servers.http.routes import Routes
 from servers.http.server import Server, listen
 from servers.llm.faults import FAULTS
 from servers.openai_proxy.handlers import Upstream, routes
-from servers.openai_proxy.relay import Clocks
+from servers.openai_proxy.relay import Timeouts
 
 from .fault_clients import TEXT, Seen
 from .faults import DONE, NONE, answers
@@ -153,8 +153,8 @@ async def served(table: Routes) -> AsyncIterator[int]:
 
 
 def proxy_of(port: int) -> Routes:
-    clocks = Clocks(first_event=SILENCE, idle=SILENCE)
-    return routes(Upstream(f"http://127.0.0.1:{port}/v1", clocks=clocks))
+    timeouts = Timeouts(first_event=SILENCE, idle=SILENCE)
+    return routes(Upstream(f"http://127.0.0.1:{port}/v1", timeouts=timeouts))
 
 
 # ---- The client

@@ -17,7 +17,7 @@ from protocol.head import HeadReader
 from servers.http.connection import Limits
 from servers.http.redact import Secret
 from servers.openai_proxy.handlers import Upstream, routes
-from servers.openai_proxy.relay import Clocks
+from servers.openai_proxy.relay import Timeouts
 
 from ..driving import Running, running
 
@@ -118,10 +118,10 @@ async def behind(
 
 @asynccontextmanager
 async def proxied(
-    port: int, clocks: Clocks | None = None, *, fin_is_disconnect: bool = True
+    port: int, timeouts: Timeouts | None = None, *, fin_is_disconnect: bool = True
 ) -> AsyncIterator[Running]:
     """The proxy before an API on this port."""
-    upstream = Upstream(f"http://127.0.0.1:{port}/v1", Secret(KEY), None, clocks or Clocks())
+    upstream = Upstream(f"http://127.0.0.1:{port}/v1", Secret(KEY), None, timeouts or Timeouts())
     limits = Limits(fin_is_disconnect=fin_is_disconnect, heartbeat_seconds=3600)
     async with running(routes(upstream), limits) as proxy:
         yield proxy

@@ -17,8 +17,8 @@ import trio
 from clients.streams.tcp import ByteStream, Connect
 from protocol.secret import Secret
 from servers.http.connection import Connection, Limits
-from servers.openai_proxy.handlers import Relay, Upstream, routes
-from servers.openai_proxy.relay import Clocks
+from servers.openai_proxy.handlers import RelayHandlers, Upstream, routes
+from servers.openai_proxy.relay import Timeouts
 
 from ...streams import MemoryStream, memory_pair
 from ..driving import connected
@@ -45,7 +45,7 @@ class Between:
     done: trio.Event
     opened: list[MemoryStream]
     ours: list[MemoryStream]
-    relay: Relay
+    relay: RelayHandlers
     came: trio.Event = field(default_factory=trio.Event)
 
     async def connected(self) -> MemoryStream:
@@ -67,7 +67,7 @@ class Between:
 @asynccontextmanager
 async def between(
     *,
-    clocks: Clocks | None = None,
+    timeouts: Timeouts | None = None,
     limits: Limits | None = None,
     size: int = 64 << 10,
     base_url: str = "http://127.0.0.1/v1",
@@ -80,7 +80,7 @@ async def between(
         size: how many unread bytes each direction of each connection holds.
         open_upstream: Opens a connection to the upstream; by default one in memory.
     """
-    upstream = Upstream(base_url, Secret(KEY), ca_file, clocks or Clocks())
+    upstream = Upstream(base_url, Secret(KEY), ca_file, timeouts or Timeouts())
     opened: list[MemoryStream] = []
     ours: list[MemoryStream] = []
     came = trio.Event()

@@ -8,7 +8,7 @@ from clients.streams.tcp import READ_SIZE
 from protocol.chunked import ChunkedDecoder, encode_chunk
 from protocol.sse import BOM, EventStreamParser
 from servers.http.connection import Limits
-from servers.openai_proxy.relay import Clocks
+from servers.openai_proxy.relay import Timeouts
 
 from ...streams import MemoryStream, receive_all, receive_until
 from .behind import END, EVENTS, chunked, whole
@@ -152,9 +152,9 @@ async def test_a_slow_reader_pauses_the_api(autojump_clock: MockClock) -> None:
 
 async def test_a_slow_reader_is_not_the_apis_fault(autojump_clock: MockClock) -> None:
     """The API may not speak while nobody reads: its clock begins anew behind the stall."""
-    clocks = Clocks(idle=5)
+    timeouts = Timeouts(idle=5)
     long = b"data: " + b"x" * 6000
-    async with between(clocks=clocks, size=4096) as proxy:
+    async with between(timeouts=timeouts, size=4096) as proxy:
         api = await asked(proxy)
         await api.send_all(EVENTS + chunked(EVENT))
         await api.send_all(chunked(long))
@@ -172,8 +172,8 @@ async def test_a_slow_reader_is_not_the_apis_fault(autojump_clock: MockClock) ->
 
 async def test_each_event_winds_the_idle_clock(autojump_clock: MockClock) -> None:
     """Comments do not; and the error says which clock it was, and how long it ran."""
-    clocks, limits = Clocks(first_event=20, idle=5), Limits(heartbeat_seconds=3600)
-    async with between(clocks=clocks, limits=limits) as proxy:
+    timeouts, limits = Timeouts(first_event=20, idle=5), Limits(heartbeat_seconds=3600)
+    async with between(timeouts=timeouts, limits=limits) as proxy:
         api = await asked(proxy)
         await api.send_all(EVENTS)
         await trio.sleep(19)
@@ -190,14 +190,14 @@ async def test_each_event_winds_the_idle_clock(autojump_clock: MockClock) -> Non
     data, complete = decoded(body)
     assert not complete
     assert data.startswith(EVENT * 10 + b": still here\n")
-    assert b"was silent for 5 s (idle clock)" in data
+    assert b"was silent for 5 s (idle timeout)" in data
     assert b'"code":"upstream_idle_timeout"' in data
 
 
 @pytest.mark.parametrize("sent", [b"", EVENTS, EVENTS + chunked(b": still here\n\n")])
 async def test_no_first_event(sent: bytes, autojump_clock: MockClock) -> None:
     """Comments do not count: behind heartbeats a stalled API looks alive."""
-    async with between(clocks=Clocks(first_event=20, idle=5)) as proxy:
+    async with between(timeouts=Timeouts(first_event=20, idle=5)) as proxy:
         api = await asked(proxy)
         since = trio.current_time()
         if sent:
@@ -215,8 +215,8 @@ async def test_silence_behind_the_first_event(
     first_event: float, after: float, autojump_clock: MockClock
 ) -> None:
     """The idle clock begins there, however long the first event might have taken."""
-    clocks, limits = Clocks(first_event=first_event, idle=5), Limits(heartbeat_seconds=3600)
-    async with between(clocks=clocks, limits=limits) as proxy:
+    timeouts, limits = Timeouts(first_event=first_event, idle=5), Limits(heartbeat_seconds=3600)
+    async with between(timeouts=timeouts, limits=limits) as proxy:
         api = await asked(proxy)
         await api.send_all(EVENTS)
         await trio.sleep(after)
@@ -230,7 +230,7 @@ async def test_silence_behind_the_first_event(
 
 
 async def test_the_total_clock_runs_whatever_comes(autojump_clock: MockClock) -> None:
-    async with between(clocks=Clocks(total=10)) as proxy:
+    async with between(timeouts=Timeouts(total=10)) as proxy:
         api = await asked(proxy)
         await api.send_all(EVENTS)
         for _ in range(10):
@@ -238,7 +238,7 @@ async def test_the_total_clock_runs_whatever_comes(autojump_clock: MockClock) ->
             await api.send_all(chunked(EVENT))
         data, complete = decoded(parts(await receive_all(proxy.client))[1])
     assert not complete
-    assert b"was not done after 10 s (total clock)" in data
+    assert b"was not done after 10 s (total timeout)" in data
     assert b'"code":"upstream_total_timeout"' in data
 
 

@@ -13,7 +13,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from clients.streams.tcp import ByteStream
 from clients.streams.tls import HandshakeError, TLSStream
 from servers.http.connection import Connection
-from servers.openai_proxy.relay import Clocks
+from servers.openai_proxy.relay import Timeouts
 
 from ...clients.streams.tls_peers import server_context
 from ...streams import MemoryStream, receive_until
@@ -133,7 +133,7 @@ async def test_at_every_await(
     while reached >= number:
         number += 1
         async with between(
-            clocks=Clocks(first_event=5, idle=2),
+            timeouts=Timeouts(first_event=5, idle=2),
             size=4096,
             base_url=f"http{'s' if secure else ''}://localhost/v1",
             ca_file=ca_file if secure else None,

@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from protocol.secret import redact
-from servers.openai_proxy.handlers import MAX_ERROR
+from servers.openai_proxy.handlers import MAX_ERROR_SIZE
 
 from ..turns import counted_turns
 from .behind import KEY, behind, proxied, whole
@@ -40,8 +40,8 @@ async def test_one_error_a_turn(coding: str, monkeypatch: pytest.MonkeyPatch) ->
 
             for _ in range(CLIENTS):
                 nursery.start_soon(ask)
-    assert turns.total == CLIENTS * MAX_ERROR
-    assert turns.most_in_pass <= MAX_ERROR <= 32 << 10
+    assert turns.total == CLIENTS * MAX_ERROR_SIZE
+    assert turns.most_in_pass <= MAX_ERROR_SIZE <= 32 << 10
     for head, said in replies:
         assert head.startswith(b"HTTP/1.1 429 ")
         assert said.startswith(b'{"error":{"message":"[redacted][redacted]')

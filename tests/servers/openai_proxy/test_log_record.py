@@ -3,7 +3,7 @@
 import pytest
 
 from protocol.sse import ServerSentEvent
-from servers.openai_proxy.log_record import CLIENT_GONE, Record
+from servers.openai_proxy.log_record import CLIENT_GONE, ExchangeSummary
 
 TEXT = r'{"choices":[{"delta":{"content":"\"finish_reason\": \"a"},"finish_reason":null}]}'
 STOP = '{"choices":[{"delta":{},"finish_reason": "stop"}]}'
@@ -32,8 +32,8 @@ LINES = {
 @pytest.mark.parametrize(("events", "ending", "line"), LINES.values(), ids=LINES)
 def test_line(events: list[str], ending: str, line: str) -> None:
     """Whether the answer was finished when it ended; the model may speak of finish_reason, too."""
-    record = Record("m", 0.0, 200)
+    summary = ExchangeSummary("m", 0.0, 200)
     for data in events:
-        record.see(ServerSentEvent(data=data), 0.0)
-    record.ending = ending
-    assert record.line() == line
+        summary.count(ServerSentEvent(data=data), 0.0)
+    summary.ending = ending
+    assert summary.line() == line

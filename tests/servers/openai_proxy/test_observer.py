@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from protocol.sse import EventStreamParser, ServerSentEvent
 from servers.openai_proxy import observer
-from servers.openai_proxy.log_record import Record
-from servers.openai_proxy.observer import MAX_EVENT, TAIL, Observer
+from servers.openai_proxy.log_record import ExchangeSummary
+from servers.openai_proxy.observer import MAX_EVENT, TAIL, EventObserver
 
 from ...streams import receive_until
 from .behind import END, EVENTS, chunked
@@ -37,7 +37,7 @@ def cut(stream: bytes, size: int) -> list[bytes]:
 @given(streams, st.integers(1, 50))
 def test_by_line_is_the_same(stream: bytes, size: int) -> None:
     """As the parser itself, in events and borders: while nothing is long, and while it is."""
-    parser, plain, by_line = EventStreamParser(), Observer(), Observer()
+    parser, plain, by_line = EventStreamParser(), EventObserver(), EventObserver()
     for piece in cut(stream, size):
         expected = parser.receive_data(piece)
         assert plain.receive_data(piece) == expected
@@ -50,7 +50,7 @@ def test_by_line_is_the_same(stream: bytes, size: int) -> None:
 @given(streams, st.integers(1, 50))
 def test_borders_behind_a_long_event(stream: bytes, size: int) -> None:
     """They are where they are, however much of an event is left out."""
-    parser, cutting = EventStreamParser(), Observer()
+    parser, cutting = EventStreamParser(), EventObserver()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(observer, "MAX_EVENT", 10)
         patch.setattr(observer, "TAIL", 3)
@@ -65,7 +65,7 @@ def test_borders_behind_a_long_event(stream: bytes, size: int) -> None:
 def test_many_short_events(ping: bytes, size: int) -> None:
     """Not one is taken for a part of a long one, wherever the reads end."""
     count = 4 * MAX_EVENT // len(USAGE)
-    seen = Observer()
+    seen = EventObserver()
     pieces = cut((ping + USAGE) * count, size)
     assert sum(len(seen.receive_data(piece)) for piece in pieces) == count
     many = cut(b": still here\n" * (MAX_EVENT // 6) + USAGE, 13 * 5 + 3)
@@ -93,7 +93,7 @@ STREAMS = {
 @pytest.mark.parametrize("size", [1000, 1 << 16, 1 << 30])
 @pytest.mark.parametrize("long", STREAMS.values(), ids=STREAMS)
 def test_what_follows_is_seen(long: bytes, size: int) -> None:
-    seen = Observer()
+    seen = EventObserver()
     events: list[ServerSentEvent] = []
     for piece in cut(long + USAGE + long + DONE, size):
         events += seen.receive_data(piece)
@@ -108,7 +108,7 @@ def test_what_follows_is_seen(long: bytes, size: int) -> None:
 def test_the_memory_is_of_a_fixed_size(long: bytes) -> None:
     """What is kept, some times over: in pieces, joined, decoded, and split into lines."""
     pieces = cut(long, 1 << 16)
-    seen = Observer()
+    seen = EventObserver()
     tracemalloc.start()
     try:
         for piece in pieces:
@@ -123,12 +123,12 @@ def test_the_end_of_a_long_line_is_seen() -> None:
     """There a response says what it has used."""
     head = b'event: response.completed\ndata: {"type":"response.completed","response":{"output":"'
     tail = b'","usage":{"input_tokens":7,"output_tokens":9}}}\n\n'
-    record = Record("m", 0)
-    seen = Observer()
+    summary = ExchangeSummary("m", 0)
+    seen = EventObserver()
     for piece in cut(head + LONG + tail, 1 << 16):
         for event in seen.receive_data(piece):
-            record.see(event, 0)
-    assert (record.events, record.tokens, record.whole) == (1, 9, True)
+            summary.count(event, 0)
+    assert (summary.events, summary.tokens, summary.whole) == (1, 9, True)
 
 
 COMPLETED = {
@@ -151,9 +151,9 @@ COMPLETED = {
 @pytest.mark.parametrize(("name", "data", "whole"), COMPLETED.values(), ids=COMPLETED)
 def test_the_end_of_a_response(name: str, data: str, whole: bool) -> None:
     """By the event's name, or by the type in its data: some servers send no names."""
-    record = Record("m", 0)
-    record.see(ServerSentEvent(name, data), 0)
-    assert record.whole is whole
+    summary = ExchangeSummary("m", 0)
+    summary.count(ServerSentEvent(name, data), 0)
+    assert summary.whole is whole
 
 
 @pytest.mark.parametrize("long", [STREAMS["a line"], STREAMS["many lines"]])

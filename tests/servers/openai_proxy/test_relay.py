@@ -279,7 +279,7 @@ async def test_a_browser_at_its_address() -> None:
     async with behind() as api, proxied(api.port) as proxy:
         answer = await proxy.ask(get("/", "Connection: close"))
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
-    assert answer.endswith(b"a client's base URL is /v1 here.\n")
+    assert answer.endswith(b"Base URL for clients: /v1\n")
     assert api.requests == []
 
 

@@ -14,8 +14,8 @@ from protocol.chunked import ChunkedDecoder, encode_chunk
 from protocol.head import HeadReader
 from servers.http.body import Body
 from servers.http.reply import CutOff
-from servers.openai_proxy.log_record import Record
-from servers.openai_proxy.relay import Clocks, Exchange
+from servers.openai_proxy.log_record import ExchangeSummary
+from servers.openai_proxy.relay import Timeouts, UpstreamExchange
 
 from ...clients.streams.test_tcp import in_memory as pair_in_memory
 from ...clients.streams.test_tcp import on_loopback
@@ -40,7 +40,7 @@ async def relayed(pieces: list[bytes], size: int, *, in_memory: bool = True) -> 
     client, downstream = memory_pair(size)
     arrivals = Poller()
     asking: Any = nullcontext()
-    exchange = Exchange(asking, arrivals, Clocks(), Record("m", 0))
+    exchange = UpstreamExchange(asking, arrivals, Timeouts(), ExchangeSummary("m", 0))
     received, cut_off = b"", False
 
     async def send() -> None:

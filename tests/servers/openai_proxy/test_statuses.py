@@ -10,9 +10,9 @@ import trio
 from trio.testing import MockClock
 
 from protocol.secret import Secret
-from servers.openai_proxy.error_body import words_of
-from servers.openai_proxy.handlers import MAX_ERROR, Upstream, routes
-from servers.openai_proxy.relay import Clocks
+from servers.openai_proxy.error_body import redacted_body
+from servers.openai_proxy.handlers import MAX_ERROR_SIZE, Upstream, routes
+from servers.openai_proxy.relay import Timeouts
 
 from ...streams import MemoryStream, receive_all, receive_until
 from ..driving import get, running
@@ -112,7 +112,7 @@ async def test_words_that_are_too_many() -> None:
     head, body = await relayed(whole(words, "422 Unprocessable Content", JSON, "Retry-After: 7"))
     assert head.startswith(b"HTTP/1.1 422 ")
     assert b"\r\nretry-after: 7\r\n" in head
-    assert body == words[:MAX_ERROR]
+    assert body == words[:MAX_ERROR_SIZE]
 
 
 PACKED = {
@@ -141,18 +141,18 @@ async def test_words_that_cannot_be_read(coding: str) -> None:
     assert b"\r\nretry-after: 7\r\n" in head
     error = msgspec.json.decode(body)["error"]
     assert error["code"] == "upstream_content_encoding"
-    assert error["message"].startswith("The API behind this proxy sends status 429, and its words")
+    assert error["message"].startswith("The upstream API sent status 429 with a body in")
 
 
 def test_words_of_a_bomb() -> None:
     """A megabyte that unpacks to a gigabyte: not more of it is unpacked than passes on."""
     packed = gzip.compress(b"x" * (8 << 20))
-    assert words_of(packed, "gzip", 1000, is_whole=True) == b"x" * 1000
+    assert redacted_body(packed, "gzip", 1000, is_whole=True) == b"x" * 1000
 
 
 @pytest.mark.parametrize("body", [b"caf\xe9 \xff", "你好".encode()[:-1], b"\x00", b""])
 def test_words_in_any_charset(body: bytes) -> None:
-    assert words_of(body, "", 1000, is_whole=True) == body
+    assert redacted_body(body, "", 1000, is_whole=True) == body
 
 
 @pytest.mark.parametrize("size", range(len(KEY) - 3))
@@ -161,10 +161,10 @@ def test_half_a_key(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Secret, "known", {KEY, KEY[3:]})
     cut = b"no such key: " + KEY[3:][:size].encode()
     for coding, body in (("", cut), ("gzip", gzip.compress(cut)[:-8])):
-        words = words_of(body, coding, 1000, is_whole=False)
+        words = redacted_body(body, coding, 1000, is_whole=False)
         assert words in (b"no such key: ", b"no such key: [redacted]")
-    assert words_of(b"ask", "", 1000, is_whole=True) == b"ask"
-    assert words_of(b"ask", "", 1000, is_whole=False) == b"a"
+    assert redacted_body(b"ask", "", 1000, is_whole=True) == b"ask"
+    assert redacted_body(b"ask", "", 1000, is_whole=False) == b"a"
 
 
 @pytest.mark.parametrize("resets", [False, True])
@@ -180,7 +180,7 @@ async def test_words_that_are_cut_off(resets: bool) -> None:
 
 async def test_words_that_do_not_end(autojump_clock: MockClock) -> None:
     """They have the idle clock, all of them together: a byte a second does not move it."""
-    async with between(clocks=Clocks(first_event=300, idle=5)) as proxy:
+    async with between(timeouts=Timeouts(first_event=300, idle=5)) as proxy:
         await proxy.client.send_all(post())
         api = await proxy.connected()
         await receive_until(api, BODY)

@@ -10,7 +10,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from clients.streams.tcp import SocketStream
 from protocol.sse import EventStreamParser
-from servers.openai_proxy.relay import Clocks
+from servers.openai_proxy.relay import Timeouts
 
 from ...streams import receive_all
 from ...vanishing import needs_vanishing, vanish
@@ -22,7 +22,7 @@ from .test_relay import decoded, error_of, parts, post
 # The proxy's own timeout is real here, because a kernel drops the packets. The tests wait up to
 # ten times as long.
 SECONDS = 1.0
-CLOCKS = Clocks(first_event=SECONDS, idle=SECONDS)
+TIMEOUTS = Timeouts(first_event=SECONDS, idle=SECONDS)
 
 
 @asynccontextmanager
@@ -49,7 +49,7 @@ async def vanishing_api(said: bytes) -> AsyncIterator[int]:
 async def ask_all(port: int, request: bytes) -> bytes:
     """What three clients get from the proxy before this API: the same. Nothing is left of them."""
     replies: list[bytes] = []
-    async with proxied(port, CLOCKS) as proxy:
+    async with proxied(port, TIMEOUTS) as proxy:
         await wait_all_tasks_blocked()
         files, tasks, connections = in_use()
 
