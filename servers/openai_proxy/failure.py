@@ -30,9 +30,9 @@ class UpstreamFailure(msgspec.Struct, frozen=True):
     """Why the reply of the upstream is missing or incomplete.
 
     Args:
-        status: HTTP status of our error reply; unused if a reply has already begun.
-        code: the reason, for programs.
-        message: the reason, for people.
+        status: HTTP status of our error reply, if none has begun yet.
+        code: the reason as a word that programs compare.
+        message: the reason as a sentence that people read.
         may_retry: the same request may succeed later.
     """
 

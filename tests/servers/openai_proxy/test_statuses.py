@@ -216,6 +216,6 @@ async def test_a_key_that_is_refused(has_key: bool, caplog: pytest.LogCaptureFix
             reply = await proxy.ask(post())
     assert error_of(reply) == (502, "upstream_refused_key")
     assert b"\r\nX-Should-Retry: false\r\n" in reply
-    said = b"refuses the proxy's own key" if has_key else b"the proxy has none"
+    said = b"refuses this proxy's own key" if has_key else b"this proxy has none"
     assert said in reply
     assert "502 gpt-4o-mini upstream_refused_key" in caplog.messages
