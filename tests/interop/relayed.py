@@ -248,7 +248,7 @@ async def _statuses_and_cuts() -> tuple[dict[str, Both], dict[str, Both]]:
 def measure() -> Measured:
     """Measure every failure, with and without the proxy."""
     clock = trio.testing.MockClock(autojump_threshold=WHEN_ALL_WAIT)
-    # The final wait lets a browser show the last event before the end; this client does not need it.
+    # The final wait lets a browser show the last event. This client does not need it.
     before = connection.FINAL_WAIT_SECONDS
     with warnings.catch_warnings():
         # After an error, the client does not close its generators; the garbage collector does.

@@ -1,4 +1,4 @@
-"""The line in the log: what an answer was when it ended."""
+"""The line in the log: how an answer ended."""
 
 import pytest
 
@@ -20,7 +20,7 @@ LINES = {
         "idle_timeout",
         "200 m 1 events ttft 0 ms finish_reason came, idle_timeout",
     ),
-    "a client that waits no longer": (
+    "a client that disconnects after finish_reason": (
         [STOP],
         CLIENT_GONE,
         "200 m ttft 0 ms finish_reason came, client gone after 1 events, upstream closed in 0.0 ms",
@@ -31,7 +31,7 @@ LINES = {
 
 @pytest.mark.parametrize(("events", "ending", "line"), LINES.values(), ids=LINES)
 def test_line(events: list[str], ending: str, line: str) -> None:
-    """Whether the answer was finished when it ended; the model may speak of finish_reason, too."""
+    """It says if the answer was finished. The text of a model may contain `finish_reason`, too."""
     summary = ExchangeSummary("m", 0.0, 200)
     for data in events:
         summary.count(ServerSentEvent(data=data), 0.0)
