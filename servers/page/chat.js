@@ -53,7 +53,7 @@ async function ask(question) {
 	asked.messages = [{ role: "system", content: system.trim() }, ...messages]
 		.filter(({ content }) => content)
 		.map(({ role, content }) => ({ role, content }));
-	// If the reader leaves now, the text so far is saved.
+	// So the text so far is kept if the page is closed now.
 	messages.push(Object.assign(view.record, { ending: ["cut", words.cut] }));
 	view.record.ending = await receiveAnswer(view, asked, controller.signal, tellWire);
 	if (listChats().some(({ id }) => id === asking.id)) saveChat(asking); // otherwise it was deleted
