@@ -1,10 +1,10 @@
-"""How fast the codecs are, beside the peers that do the same work in other projects.
+"""How fast the codecs are, compared with codecs of other projects that do the same work.
 
 One core, no sockets: bytes cut beforehand go in, events or body pieces come out and are handed to
 a function, one by one. Four kinds of row: SSE parsing (beside httpx-sse and the decoder of the
 `openai` SDK), chunked decoding (beside h11, and httptools as the limit: it is C), inputs that make
 a careless decoder quadratic (time has to double when the input doubles), and encoding (beside the
-one `%` that it cannot do without). How they are checked and timed stands in `table.py`.
+one `%` that it cannot do without). `table.py` checks and times them.
 """
 
 import json
@@ -180,7 +180,7 @@ LOADERS: dict[str, Callable[[], Runner]] = {
 
 
 def load_peers() -> tuple[dict[str, Runner], dict[str, str]]:
-    """The peers that are here, and for each of the others why it is not."""
+    """The installed peers, and for each other peer why it is missing."""
     here: dict[str, Runner] = {}
     missing: dict[str, str] = {}
     for name, load in LOADERS.items():

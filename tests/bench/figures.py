@@ -1,4 +1,4 @@
-"""A figure that several servers are compared by: its runs, its goals, how it is shown.
+"""A figure for comparing several servers: its runs, its goals, its table.
 
 A value is the median of its runs, a ratio our value divided by a peer's, and a bar as long as the
 value, so that shorter or longer is better as the title says. `table.py` does the same for races
@@ -34,7 +34,7 @@ OURS = "ours"
 
 @dataclass(frozen=True)
 class Run:
-    """What one measurement found: the value of the figure, and what else it saw."""
+    """The result of one measurement: the value of the figure, and other facts."""
 
     value: float
     facts: Mapping[str, float]

@@ -1,7 +1,7 @@
-"""How a race is run, what its result is, and how that is shown: a table with bars, or JSON.
+"""Runs a race, and shows its result: a table with bars, or JSON.
 
-A race is one piece of work on one input, done by several contestants. Before anything is timed
-each does the work once and what came out is compared with what had to, as a count and a SHA-256.
+A race is one piece of work on one input, done by several contestants. Before the timing,
+each does the work once, and its output is compared with the expected one, by count and SHA-256.
 Then they take turns, in another order every round, with the garbage collector off. All numbers
 shown are computed from the raw seconds of every round: times are medians, a ratio is one median
 divided by another, a bar's length is the time, so shorter is faster, within one row.
@@ -120,7 +120,7 @@ class Report:
 
 
 class DifferentWork(Exception):
-    """A contestant's output is not what had to come out: its time would mean nothing."""
+    """A contestant's output is not the expected one, so its time would mean nothing."""
 
 
 def check(contestants: Sequence[Contestant]) -> dict[str, str | int | float]:

@@ -144,8 +144,8 @@ def test_each_token_before_the_next_exists(balance: Balance) -> None:
     """No hop buffers tokens, or the second token would never come.
 
     Nor does a kernel hold each token for the 200 ms in which it may wait for a full packet: 200
-    tokens would take 40 s, longer than `SAFETY`. This is not an event stream, so no field in its head
-    asks nginx not to buffer.
+    tokens would take 40 s, longer than `SAFETY`. This is not an event stream, so no field in its
+    head asks nginx not to buffer.
     """
     need("curl", "curl")
     with hold(Routes({"GET /": count})) as held:
@@ -203,7 +203,7 @@ def test_processes_answer_the_same(balance: Balance) -> None:
 
 
 def test_a_replica_is_killed(balance: Balance) -> None:
-    """Its stream is visibly broken, the other continues, and new requests go to the other replica."""
+    """Its stream is visibly broken, the other continues, and new requests go there."""
     with (
         running("servers.chat", "--ttft", "0", "--itl", "3600") as one,
         hold(chat.routes(AT_ONCE)) as two,

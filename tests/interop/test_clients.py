@@ -90,7 +90,7 @@ def test_langchain_invoke(model: Any) -> None:
 
 
 def test_langchain_stream(model: Any) -> None:
-    """Each token is a piece of the message; the pieces add up to the message."""
+    """Each token is a piece; the pieces add up to the message, with its usage."""
     first, *others = model.stream(PROMPT)
     assert [piece.text for piece in (first, *others) if piece.text] == list(SAID.text)
     whole = sum(others, first)

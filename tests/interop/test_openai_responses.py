@@ -49,7 +49,7 @@ def client(server: RunningServer) -> Iterator[OpenAI]:
 
 
 def test_stream(client: OpenAI) -> None:
-    """Every token is one event, the events are numbered, and the last one has the whole response."""
+    """Every token is one event, the events are numbered, and the last has the whole response."""
     said = response(HELLO)
     events = list(client.responses.create(**HELLO, stream=True))
 

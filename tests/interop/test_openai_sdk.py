@@ -35,8 +35,8 @@ def sync_client(url: str, key: str = "none") -> OpenAI:
 
 
 def test_stream(client: OpenAI) -> None:
-    """Every token is one chunk: first the thinking, which OpenAI's types lack, but the delta has; then
-    the text."""
+    """Every token is one chunk: first the thinking, which the delta has, although OpenAI's types
+    do not; then the text."""
     thinking: list[str] = []
     text: list[str] = []
     for chunk in client.chat.completions.create(model=MODEL, messages=HELLO, stream=True):
