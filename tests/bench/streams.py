@@ -1,4 +1,4 @@
-"""How fast the simulated LLM streams, compared with servers of other projects that do the same work.
+"""How fast the simulated LLM streams, compared with other servers that do the same work.
 
 One server at a time on one core, the load client (`load.c`, built on the spot) on another, taking
 turns: every round measures each server once, starting with another one. All speak the OpenAI

@@ -3,8 +3,8 @@
     ours               `TLSStream.send_now`, over a `SocketStream`
     trio.SSLStream     `send_all`, over a `trio.SocketStream`
 
-Both hand one record to a TCP socket of this machine. The other end is emptied between batches, which
-is not timed, because a full buffer would make the next write wait.
+Both hand one record to a TCP socket of this machine. The other end is emptied between batches,
+which is not timed, because a full buffer would make the next write wait.
 """
 
 import contextlib

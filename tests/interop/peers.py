@@ -206,7 +206,7 @@ class Answer:
 
     @classmethod
     def of(cls, output: bytes, method: str = "GET") -> "Answer":
-        """Parse one response. Raises h11.RemoteProtocolError unless it is exactly one, and complete."""
+        """Parse one response. Raises h11.RemoteProtocolError unless it is complete."""
         reader = HeadReader(is_request=False)
         head = reader.receive_data(output)
         assert head is not None, output

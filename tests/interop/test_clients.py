@@ -77,7 +77,7 @@ def model(server: RunningServer, request: pytest.FixtureRequest) -> Any:
         timeout=SAFETY,
         stream_usage=True,
         use_responses_api=request.param == "responses",
-        http_async_client=DefaultAsyncHttpxClient(),  # its default client is shared and never closed
+        http_async_client=DefaultAsyncHttpxClient(),  # its default is never closed
     )
 
 

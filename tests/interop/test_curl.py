@@ -92,8 +92,8 @@ def test_the_second_token_is_an_hour_away(path: str, first: bytes) -> None:
 
 
 def test_a_disconnect_ends_the_handler(held: Held) -> None:
-    """After one write to a curl that was killed, the kernel reports the disconnect, and the handler's
-    generator is closed. Without epoll (macOS), the second write detects it."""
+    """After one write to a curl that was killed, the kernel reports the disconnect, and the
+    handler's generator is closed. Without epoll (macOS), the second write detects it."""
     with started(f"exec curl -sN {held.url}/chat/hello") as (process, output):
         held.release()
         read_until(output, b"\n\n")
@@ -108,7 +108,7 @@ def test_a_disconnect_ends_the_handler(held: Held) -> None:
 
 
 def test_raw_shows_the_chunks(chunked_server: RunningServer) -> None:
-    """`--raw`: one chunk for each word, with its size in bytes as hex, and a last chunk of size 0."""
+    """`--raw`: one chunk for each word, with its size as hex, and a last chunk of size 0."""
     output, _ = curl("-N", "--raw", f"{chunked_server.url}/")
 
     words = tokenize(chunked.TEXT)

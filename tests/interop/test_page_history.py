@@ -1,4 +1,4 @@
-"""The conversations that the chat page keeps: while they run, afterwards, and with damaged storage."""
+"""Saved conversations of the chat page: while they run, afterwards, and with damaged storage."""
 
 import json
 from collections.abc import Iterator
@@ -223,6 +223,6 @@ SAVE = """async ([count, room]) => {
 def test_history_has_a_limit(
     room: int | None, kept: list[int], visit: Visit, server: RunningServer
 ) -> None:
-    """The oldest are evicted, at our limit or the browser's. Without storage, it lasts as the page."""
+    """The oldest are evicted at our limit or the browser's. Without storage, none is saved."""
     visit.page.goto(server.url)
     assert visit.evaluate(SAVE, [12, room]) == kept

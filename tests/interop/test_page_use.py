@@ -14,7 +14,7 @@ from servers.llm.pace import PROFILES
 
 from .held import Held
 from .peers import SAFETY, RunningServer, running
-from .test_proxy import proxy_before
+from .test_proxy import proxy_of
 from .visiting import MILLISECONDS, Visit, chromium, flags, shows
 
 
@@ -252,7 +252,7 @@ def test_the_numbers_of_a_list_are_whole(visit: Visit, server: RunningServer) ->
 
 def test_the_proxy(browser: Browser, server: RunningServer) -> None:
     """The page may ask port 8005 of this machine, and sends it no fields of the simulator."""
-    with proxy_before(server, "--cors", server.url) as base_url:
+    with proxy_of(server, "--cors", server.url) as base_url:
         port = base_url.removesuffix("/v1").rpartition(":")[2]
         rules = f"MAP localhost:8005 127.0.0.1:{port} , "
         rules += "MAP localhost 127.0.0.1 , MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"
@@ -288,8 +288,8 @@ NARROW: ViewportSize = {"width": 400, "height": 300}
 
 
 def test_the_seventh_window_says_why_it_waits(browser: Browser) -> None:
-    """A browser opens six connections to a server; and when one is free, the window goes on. Chromium
-    decides when it closes one; the heartbeat detects that. The wire pane is closed in
+    """A browser opens six connections to a server; and when one is free, the window goes on.
+    Chromium decides when it closes one; the heartbeat detects that. The wire pane is closed in
     these narrow windows: an open one has a connection of its own."""
     silent = running("servers.chat", "--ttft", "3600", "--heartbeat", "0.2")
     with silent as server, browser.new_context(locale="en-US", viewport=NARROW) as context:

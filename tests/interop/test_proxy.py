@@ -22,7 +22,7 @@ ENDLESS = {"hang", "stall-heartbeat", "drip"}
 
 @contextmanager
 def proxy_of(server: Address, *flags: str) -> Iterator[str]:
-    """Run `python -m servers.openai_proxy` with the simulated LLM as upstream; yields its base URL."""
+    """Run `python -m servers.openai_proxy` with the simulated LLM as upstream. Yields its URL."""
     command = [sys.executable, "-m", "servers.openai_proxy", "--port", "0", "--quiet"]
     command += ["--base-url", f"{server.url}/v1", *flags]
     environment = {name: value for name, value in os.environ.items() if "OPENAI" not in name}

@@ -1,7 +1,7 @@
 """CSRF in Chromium: a page of another site embeds URLs that the proxy would fetch with its key.
 
-An image, a script, a frame, a prefetch, a form: a browser sends each of them to any server without a
-preflight, and a GET without Origin. None may reach the upstream.
+An image, a script, a frame, a prefetch, a form: a browser sends each of them to any server without
+a preflight, and a GET without Origin. None may reach the upstream.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from .peers import SAFETY, Address
-from .test_proxy import proxy_before
+from .test_proxy import proxy_of
 from .visiting import MILLISECONDS, chromium, flags
 
 KEY = "sk-of-the-proxy-0123456789"
@@ -128,7 +128,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         behind = Address(api.port)
         hosts = ("localhost:8000", "evil.example:8000")
         rules = ", ".join(f"MAP {host} 127.0.0.1:{api.port}" for host in hosts)
-        with proxy_before(behind, "--key-file", str(key)) as url, sync_playwright() as playwright:
+        with proxy_of(behind, "--key-file", str(key)) as url, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium(), args=flags(rules))
             yield Site(browser, api, url)
             browser.close()

@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from .peers import SAFETY, RunningServer, running
-from .test_proxy import proxy_before
+from .test_proxy import proxy_of
 from .visiting import MILLISECONDS, chromium, flags
 
 PAGE = "http://localhost:8000"  # the chat page's usual place
@@ -61,7 +61,7 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
-    with running("servers.chat", "--profile", "instant") as api, proxy_before(api) as url:
+    with running("servers.chat", "--profile", "instant") as api, proxy_of(api) as url:
         hosts = (f"MAP {name}:8000 127.0.0.1:{api.port}" for name in ("localhost", "evil.example"))
         rules = f"{', '.join(hosts)} , MAP rebound.example 127.0.0.1"
         with sync_playwright() as playwright:
@@ -109,7 +109,7 @@ def test_a_page_of_another_site_cannot_spend_the_key(
 
 
 def test_a_rebound_name_cannot_spend_the_key(site: Site) -> None:
-    """DNS rebinding: the browser treats the page as same-origin; only the Host field shows the attack."""
+    """DNS rebinding: the page is same-origin to the browser; only Host shows the attack."""
     port = site.url.split(":")[2].split("/")[0]
     page = site.open(f"http://rebound.example:{port}")
     before = asked(site)

@@ -258,7 +258,7 @@ async def test_a_disconnect_closes_the_upstream_connection(how: str, when: str) 
 async def test_a_half_closed_client_may_read_on_if_allowed() -> None:
     sent = [EVENTS, chunked(b"data: [DONE]\n\n") + END]
     async with fake_api(*sent, held=True) as api, proxied(api.port, fin_is_disconnect=False) as p:
-        client = await proxy.connect()
+        client = await p.connect()
         await client.send_all(post())
         await client.send_eof()
         api.go.release()
