@@ -140,7 +140,7 @@ def check(contestants: Sequence[Contestant]) -> dict[str, str | int | float]:
 
 
 def fingerprint(results: Iterable[Any]) -> tuple[int, str]:
-    """Size and SHA-256 of an output: texts one by one, bytes as one body, however they were split."""
+    """Size and SHA-256 of an output: texts one by one, bytes as one body, however split."""
     flat = [one for each in results for one in (each if isinstance(each, list) else [each])]
     if flat and isinstance(flat[0], str):
         return len(flat), hashlib.sha256("\0".join(flat).encode()).hexdigest()

@@ -45,7 +45,7 @@ async def test_request() -> None:
         url = f"http://localhost:{api.port}/v1/"
         async with stream_chat(url, asked, key=KEY) as answer:
             assert [delta async for delta in answer] == [ChatDelta(finish_reason="stop")]
-            assert (answer.finish_reason, answer.request_id) == ("stop", "req_behind")
+            assert (answer.finish_reason, answer.request_id) == ("stop", "req_upstream")
     head, _, body = api.requests[0].partition(b"\r\n\r\n")
     assert head.startswith(b"POST /v1/chat/completions HTTP/1.1\r\n")
     assert b"\r\nAuthorization: Bearer " + KEY.reveal().encode() + b"\r\n" in head

@@ -75,12 +75,12 @@ def test_exit_code_of_curl(mode: str, chunked: Address) -> None:
 
 
 @contextmanager
-def nginx_with_upstream(behind: Address, folder: Path, settings: str = "") -> Iterator[Address]:
+def nginx_with_upstream(upstream: Address, folder: Path, settings: str = "") -> Iterator[Address]:
     program = need("nginx", "nginx-light", "/usr/sbin/nginx")
     lesson = load(ROOT / "workshop/09_proxies_and_buffering/__main__.py")
     front = Address(free_port())
-    url = f"http://127.0.0.1:{behind.port}"
-    server = lesson.SERVER.format(own=front.port, behind=url, settings=settings)
+    url = f"http://127.0.0.1:{upstream.port}"
+    server = lesson.SERVER.format(own=front.port, upstream=url, settings=settings)
     (folder / "nginx.conf").write_text(lesson.NGINX.format(servers=server), encoding="utf-8")
     command = [program, "-e", "stderr", "-p", str(folder), "-c", "nginx.conf"]
     with subprocess.Popen(command) as process:
