@@ -1,4 +1,4 @@
-"""8009: a proxy that misbehaves on purpose, as real hops do without telling.
+"""8009: a proxy that misbehaves on purpose, as real hops do without saying so.
 
     $ python -m servers.badproxy --mode buffer
     $ curl -N http://localhost:8009/chat/hello           …silence, and then all of it at once
@@ -9,13 +9,13 @@
     gzip-nosync     1f 8b 08 …                                              73 49 2c … 0
     truncate=30     data: {"text":"你"}          data: {"t ✂
 
-Each fault of a body is a small machine between two hops (`receive_data`, `receive_eof`), and they
-can be combined: `--mode strip-no-transform,gzip`. The rules this file keeps in every mode:
+Each fault in a body is a small class (`receive_data`, `receive_eof`), and faults can be combined:
+`--mode strip-no-transform,gzip`. The rules this file keeps in every mode:
 
 1. It confesses: the `Via` of a response names the mode. Real hops do not.
-2. What it does not spoil it passes on properly: fields, a slow reader, a client that leaves.
-3. A stream that is cut off behind it is cut off before it. Only `http10` cannot say so: there a
-   body ends with its connection, and nothing tells a cut from the end.
+2. It relays everything else properly: fields, back pressure, the client's disconnect.
+3. If the upstream truncates a body, the client's body is truncated too. Only `http10` cannot show
+   this: there a body ends with its connection, and a truncated body looks complete.
 """
 
 import argparse
@@ -45,38 +45,38 @@ __all__ = ["Modes", "modes", "routes"]
 
 log = logging.getLogger("servers")
 
-MAX_HELD = 16 << 20  # bytes that `buffer` holds: a buffer that is full is passed on
-HALF_SECONDS = 0.01  # between the halves of a character, or a reader would get both in one read
-MAX_HOPS = 10  # of these proxies in a row: more are a circle (RFC 9110 §7.6.3)
+MAX_HELD = 16 << 20  # largest buffer of `buffer` in bytes; when it is full, it is sent
+HALF_SECONDS = 0.01  # between the halves of a character, so that the reader needs two reads
+MAX_HOPS = 10  # bad proxies in a row; more mean a loop (RFC 9110 §7.6.3)
 
-ABOUT = {
-    "none": "nothing: it passes on what comes, when it comes",
-    "buffer": "holds the body until it has all of it (a relay that reads it whole)",
-    "rechunk=N": "passes on full pieces of N bytes (a buffered writer)",
-    "gzip": "compresses, with a sync flush after each piece: this one is fine",
-    "gzip-nosync": "compresses without: the compressor waits for more",
-    "idle=S": "cuts a connection that is silent for S seconds; a heartbeat keeps it",
-    "http10": "answers in HTTP/1.0: no chunks, and a body cut short looks whole",
+MODE_HELP = {
+    "none": "relays everything at once, unchanged",
+    "buffer": "holds the body until it is complete (a relay that reads before it writes)",
+    "rechunk=N": "sends only full pieces of N bytes (a buffered writer)",
+    "gzip": "compresses, with a sync flush after each piece: this is correct",
+    "gzip-nosync": "compresses without the flush: the compressor waits for more",
+    "idle=S": "closes a connection after S silent seconds; heartbeats keep it open",
+    "http10": "answers in HTTP/1.0: no chunks, and a truncated body looks complete",
     "strip-accel": "drops X-Accel-Buffering, so that nginx as the next hop buffers",
     "strip-no-transform": "drops Cache-Control, so that every compressor may compress",
-    "split-utf8": "cuts chunks inside characters (legal, and it breaks who decodes by chunk)",
-    "truncate=N": "ends after N bytes of body, without a last chunk",
+    "split-utf8": "splits chunks inside characters (legal; breaks clients that decode each chunk)",
+    "truncate=N": "closes after N bytes of body, without a last chunk",
 }
 
 
 class Modes(msgspec.Struct, frozen=True):
-    """What is done to each response.
+    """The faults to inject into each response.
 
     Args:
-        text: as given to `--mode`.
-        gather: bytes passed on together; 0 for each piece as it comes.
+        text: the value of `--mode`.
+        gather: send full pieces of so many bytes; 0: send each piece as it comes.
         gzip: compress for clients that accept it, unless the response says no-transform.
         sync: flush the compressor after each piece.
-        idle: seconds of silence after which the connection is cut.
+        idle: close the connection after so many seconds of silence.
         http10: answer in HTTP/1.0.
         strip_accel, strip_no_transform: drop the field that would prevent a fault.
-        split_utf8: cut inside characters.
-        truncate: bytes of body after which the connection is cut.
+        split_utf8: split pieces inside characters.
+        truncate: close the connection after so many bytes of body.
     """
 
     text: str = "none"
@@ -92,23 +92,23 @@ class Modes(msgspec.Struct, frozen=True):
 
 
 def modes(text: str) -> Modes:
-    """The type of `--mode`: names from the list, with commas between them.
+    """The type of `--mode`: names from the list, separated by commas.
 
     Raises:
-        argparse.ArgumentTypeError: no such name, a bad number, or two that contradict each other.
+        argparse.ArgumentTypeError: unknown name, bad number, or two modes that contradict.
     """
     chosen: dict[str, object] = {}
     for word in text.split(","):
         fields = _fields_of(word)
         if fields.keys() & chosen.keys():
-            raise argparse.ArgumentTypeError(f"{word} contradicts a mode before it: {text}")
+            raise argparse.ArgumentTypeError(f"{word} contradicts an earlier mode: {text}")
         chosen |= fields
     return msgspec.convert({"text": text, **chosen}, Modes)
 
 
 def _fields_of(word: str) -> dict[str, object]:
     name, equals, value = word.partition("=")
-    match name if re.fullmatch("[a-z0-9.=-]+", word) else "":  # it will stand in a Via
+    match name if re.fullmatch("[a-z0-9.=-]+", word) else "":  # it is sent in Via
         case "rechunk" if equals:
             return {"gather": _count(value, 1)}
         case "idle" if equals:
@@ -123,7 +123,7 @@ def _fields_of(word: str) -> dict[str, object]:
             return {"gzip": True, "sync": name == "gzip"}
         case "http10" | "strip-accel" | "strip-no-transform" | "split-utf8" if not equals:
             return {name.replace("-", "_"): True}
-    raise argparse.ArgumentTypeError(f"not a mode: {word!r}; there are {', '.join(ABOUT)}")
+    raise argparse.ArgumentTypeError(f"not a mode: {word!r}; the modes are {', '.join(MODE_HELP)}")
 
 
 def _count(text: str, least: int) -> int:
@@ -132,11 +132,11 @@ def _count(text: str, least: int) -> int:
     return int(text)
 
 
-# ---- What a mode does to a body: bytes in, pieces out
+# ---- Faults in a body: bytes in, pieces out
 
 
 class Gather:
-    """`buffer` and `rechunk`: nothing leaves but full pieces, until the end."""
+    """`buffer` and `rechunk`: send only full pieces, until the end of the body."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -154,7 +154,7 @@ class Gather:
 
 
 class SplitCharacters:
-    """`split-utf8`: each piece in two, the border inside its first character of several bytes."""
+    """`split-utf8`: split each piece in two, inside its first character of several bytes."""
 
     # Between the first byte of a character and its second (RFC 3629 §4).
     INSIDE = re.compile(rb"(?<=[\xc2-\xf4])(?=[\x80-\xbf])")
@@ -170,13 +170,14 @@ class SplitCharacters:
 class Compress:
     """`gzip` and `gzip-nosync`: the difference is one call.
 
-    A compressor waits for more, for the more it has seen the shorter it can say it. A sync flush
-    makes it say what it has: up to here everything can be read (RFC 1951 §3.2.4, an empty block).
+    A compressor waits for more input, because more input compresses better. A sync flush makes it
+    write out what it has: the reader can decode everything up to here (an empty block, RFC 1951
+    §3.2.4).
     """
 
     def __init__(self, sync: bool) -> None:
         self._sync = sync
-        self._compressor = zlib.compressobj(wbits=31)  # 31: in the format of gzip (RFC 1952)
+        self._compressor = zlib.compressobj(wbits=31)  # 31: gzip format (RFC 1952)
 
     def receive_data(self, data: bytes) -> list[bytes]:
         compressed = self._compressor.compress(data)
@@ -192,33 +193,33 @@ class Compress:
 Stage = Gather | SplitCharacters | Compress
 
 
-def through(stages: Sequence[Stage], data: bytes) -> list[bytes]:
-    """What leaves the last stage when the first gets these bytes."""
+def run_stages(stages: Sequence[Stage], data: bytes) -> list[bytes]:
+    """Pass these bytes through all stages. Returns what the last one sends."""
     pieces = [data]
     for stage in stages:
         pieces = [out for piece in pieces for out in stage.receive_data(piece)]
     return pieces
 
 
-def rest(stages: Sequence[Stage]) -> list[bytes]:
-    """What leaves the last stage when no more comes."""
+def end_stages(stages: Sequence[Stage]) -> list[bytes]:
+    """End all stages in turn. Returns what the last one sends."""
     return [
         piece
         for number, stage in enumerate(stages, 1)
         for held in stage.receive_eof()
-        for piece in through(stages[number:], held)
+        for piece in run_stages(stages[number:], held)
     ]
 
 
 # ---- The fields of a message
 
-# Each server of this project writes these itself.
-OURS = {"content-type", "date", "server", "x-content-type-options"}
+# Each server of this project sends its own.
+OWN_FIELDS = {"content-type", "date", "server", "x-content-type-options"}
 
 
 def _may_compress(request: Request, headers: Headers) -> bool:
-    """Whether the client accepts gzip (RFC 9110 §12.5.3), and the response may be changed: one
-    that says no-transform may not (RFC 9111 §5.2.2.6)."""
+    """The client accepts gzip (RFC 9110 §12.5.3), and the response does not say no-transform
+    (RFC 9111 §5.2.2.6)."""
     members = (request.header("accept-encoding") or "").lower().replace(" ", "").split(",")
     codings = [member.partition(";") for member in members]
     accepted = any(name == "gzip" and weight.strip("0.") != "q=" for name, _, weight in codings)
@@ -232,12 +233,12 @@ def _may_compress(request: Request, headers: Headers) -> bool:
 
 
 def routes(to: str, how: Modes, connect: Connect = connect) -> Routes:
-    """All there is at the server of this base URL, passed on in these modes."""
+    """Relay every path to this base URL, with these faults injected."""
     return BadProxy(to.rstrip("/"), how, connect)
 
 
 class BadProxy(Routes):
-    """A table of routes with one handler in it, for any method and path."""
+    """A route table with one handler for every method and path."""
 
     def __init__(self, to: str, how: Modes, connect: Connect) -> None:
         super().__init__({})
@@ -246,7 +247,7 @@ class BadProxy(Routes):
     def find(self, method: str, path: str) -> tuple[Handler | Reply, dict[str, str]]:
         if path == "*":
             return super().find(method, path)
-        # As of a route with a name in it: a path may be a prompt, and the log shows "/{path}".
+        # A parameter, because a path may be a prompt: the log shows only "/{path}".
         return self._pass_on, {"path": path[1:]}
 
     async def _pass_on(self, request: Request) -> Reply | StreamingReply:
@@ -264,32 +265,34 @@ class BadProxy(Routes):
                     response = await connection.enter_async_context(asking)
                     headers = self._headers(response)
                     status, reason = status_of(response.head)
-                    if status in (204, 304):  # which have no body
+                    if status in (204, 304):  # these have no body
                         empty = Reply(b"", status, headers=headers)
                         empty.reason = reason
                         return empty
-                    return Passed(request, response, headers, self._how, connection.pop_all())
+                    return FaultyReply(request, response, headers, self._how, connection.pop_all())
             except RequestError as error:
                 return Reply(f"502 Bad Gateway\n\n{error}\n", 502)
-        silence = f"The server behind was silent for {self._how.idle:g} s."
+        silence = f"The upstream was silent for {self._how.idle:g} s."
         return Reply(f"504 Gateway Timeout\n\n{silence}\n", 504)
 
     def _headers(self, response: Response) -> Headers:
-        """Its fields, those that a mode drops left out, and the confession."""
+        """The fields for the client: without those that a mode drops, and with our Via."""
         dropped = {"x-accel-buffering"} if self._how.strip_accel else set()
         dropped |= {"cache-control"} if self._how.strip_no_transform else set()
-        kept = (field for field in end_to_end(response.headers) if field[0] not in dropped | OURS)
+        dropped |= OWN_FIELDS
+        kept = (field for field in end_to_end(response.headers) if field[0] not in dropped)
         version = "1.0" if response.head.is_http10 else "1.1"
         return (*kept, ("Via", f"{version} badproxy ({self._how.text.replace(',', ' ')})"))
 
 
-class Passed(StreamingReply):
-    """A response of the server behind, whose head has come, on its way.
+class FaultyReply(StreamingReply):
+    """Relays the upstream's response, with faults injected.
 
     Args:
-        headers: of it, for the client.
-        how: what is done to it.
-        connection: to the server behind; closed in the end.
+        response: the upstream's response, after its head.
+        headers: the header fields for the client.
+        how: the faults to inject.
+        connection: the connection to the upstream; closed at the end.
     """
 
     def __init__(
@@ -303,7 +306,7 @@ class Passed(StreamingReply):
         self._response = response
         self._how = how
         self._connection = connection
-        self._left = how.truncate  # bytes until it is cut
+        self._bytes_left = how.truncate  # bytes of body until we close
         self._stages: list[Stage] = []
         if how.gather:
             self._stages.append(Gather(how.gather))
@@ -320,37 +323,37 @@ class Passed(StreamingReply):
             self.edit_head = lambda head: head.replace(b"HTTP/1.1", b"HTTP/1.0", 1)
 
     async def send_to(self, body: BodyWriter) -> None:
-        """Send all of it, and the end; or what came of it, and no end."""
+        """Send the body and its end; a truncated body gets no end."""
         whole = await self._pass_pieces(body)
-        await self._send(body, rest(self._stages))
+        await self._send(body, end_stages(self._stages))
         if not whole and not self._how.http10:
             raise CutOff
         await body.end()
 
     async def _pass_pieces(self, body: BodyWriter) -> bool:
-        """Returns whether the body has come whole."""
+        """Returns whether the upstream sent the whole body."""
         try:
             while True:
                 with trio.move_on_after(self._how.idle) as waiting:
                     piece = await anext(self._response, b"")
                 if waiting.cancelled_caught:
-                    log.info("cut: the server behind was silent for %g s", self._how.idle)
+                    log.info("closed: the upstream was silent for %g s", self._how.idle)
                     return False
                 if not piece:
                     return True
-                await self._send(body, through(self._stages, piece))
+                await self._send(body, run_stages(self._stages, piece))
         except RequestError as error:
-            log.info("cut behind: %s", error)
+            log.info("the upstream failed: %s", error)
             return False
 
     async def _send(self, body: BodyWriter, pieces: Sequence[bytes]) -> None:
         for number, piece in enumerate(pieces):
             if number and self._how.split_utf8:
                 await trio.sleep(HALF_SECONDS)
-            if len(piece) >= self._left:
-                await body.send(piece[: int(self._left)])
+            if len(piece) >= self._bytes_left:
+                await body.send(piece[: int(self._bytes_left)])
                 raise CutOff
-            self._left -= len(piece)
+            self._bytes_left -= len(piece)
             await body.send(piece)
 
     async def aclose(self) -> None:
@@ -361,11 +364,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the server alone."""
     parser = arguments("servers.badproxy", "A proxy that misbehaves on purpose.", 8009)
     here = "http://localhost:8000"
-    about = "the server behind (default: %(default)s)"
+    about = "base URL of the upstream (default: %(default)s)"
     parser.add_argument("--to", type=base_url, default=here, metavar="URL", help=about)
-    about = "what it does to each response (default: none)"
+    about = "faults to inject into each response (default: none)"
     parser.add_argument("--mode", type=modes, default=Modes(), metavar="MODE[,MODE…]", help=about)
-    parser.epilog = "modes:\n" + "\n".join(f"  {name:20}{about}" for name, about in ABOUT.items())
+    lines = [f"  {name:20}{about}" for name, about in MODE_HELP.items()]
+    parser.epilog = "\n".join(["modes:", *lines])
     options = parser.parse_args(argv)
     return run(options, "servers.badproxy", routes(options.to, options.mode))
 

@@ -1,4 +1,4 @@
-"""`python -m servers.openai_proxy`: its flags, and what they make."""
+"""`python -m servers.openai_proxy`: its flags, and the settings made from them."""
 
 import argparse
 import math
@@ -17,94 +17,94 @@ from ..http.command import arguments, run, seconds
 from ..http.connection import Limits
 from ..http.redact import Secret
 from .handlers import HOSTS, PAGES, Upstream, routes
-from .relay import Clocks
+from .relay import Timeouts
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add them to a server's own flags."""
-    add = parser.add_argument_group("the API behind").add_argument
+    """Add the proxy's flags to those that every server has."""
+    add = parser.add_argument_group("upstream API").add_argument
     add(
         "--base-url",
         type=base_url,
         default=os.environ.get("OPENAI_BASE_URL") or Upstream().base_url,
         metavar="URL",
-        help="OpenAI-compatible API (default: OPENAI_BASE_URL, or %(default)s)",
+        help="an OpenAI-compatible API (default: OPENAI_BASE_URL, or %(default)s)",
     )
     add(
         "--key-file",
         type=Path,
         metavar="FILE",
-        help="file with its key (default: the key in OPENAI_API_KEY)",
+        help="file with the upstream's key (default: the key in OPENAI_API_KEY)",
     )
-    add("--ca-file", metavar="FILE", help="certificates (PEM) to trust in place of the system's")
-    clocks = Clocks()
+    add("--ca-file", metavar="FILE", help="trust these certificates (PEM), not the system's")
+    timeouts = Timeouts()
     add(
         "--connect-timeout",
         type=seconds,
-        default=clocks.connect,
+        default=timeouts.connect,
         metavar="S",
-        help="seconds for a connection to it, with TLS (default: %(default)s)",
+        help="seconds to connect to it, with the TLS handshake (default: %(default)s)",
     )
     add(
         "--first-event-timeout",
         type=seconds,
-        default=clocks.first_event,
+        default=timeouts.first_event,
         metavar="S",
         help="seconds from the request to the first event with data (default: %(default)s)",
     )
     add(
         "--idle-timeout",
         type=seconds,
-        default=clocks.idle,
+        default=timeouts.idle,
         metavar="S",
-        help="seconds between two events with data; comments are none (default: %(default)s)",
+        help="seconds between two events with data; comments do not count (default: %(default)s)",
     )
     add(
         "--total-timeout",
         type=seconds,
         metavar="S",
-        help="seconds for a whole answer (default: no limit)",
+        help="seconds for a whole reply (default: no limit)",
     )
 
-    add = parser.add_argument_group("who may use it").add_argument
+    add = parser.add_argument_group("access").add_argument
     add(
         "--token-file",
         type=Path,
         metavar="FILE",
-        help="file of the tokens that clients must have in place of the key, one a line",
+        help="file with the tokens that clients must send, one a line; they never see the key",
     )
     add(
         "--cors",
         action="append",
         default=[],
         metavar="ORIGIN",
-        help="let pages of this origin use it, beside the chat page; once for each",
+        help="let web pages of this origin use it, like the chat page; repeat for more",
     )
     add(
         "--allow-host",
         action="append",
         default=[],
         metavar="NAME",
-        help="another name that this server has, beside localhost; once for each",
+        help="accept this name in Host, like localhost; repeat for more",
     )
     add(
         "--half-close",
         action="store_true",
-        help="a client that sends FIN may still read (printf … | nc); else it has left",
+        help="a client that sends FIN may still read (printf … | nc); default: FIN is a disconnect",
     )
     add(
         "--heartbeat",
         type=seconds,
         default=Limits().heartbeat_seconds,
         metavar="S",
-        help="seconds of silence before a comment is sent; 0 for never (default: %(default)s)",
+        help="send a comment after so many seconds of silence; 0: never (default: %(default)s)",
     )
 
 
 def base_url(text: str) -> str:
     """The type of `--base-url`.
 
-    Plain http is for this machine only: over a network everybody on the way would read the key.
+    Plain http is allowed on this machine only: on a network, every hop could read the key.
     """
     url = command.base_url(text)
     if not is_private(url):
@@ -113,7 +113,7 @@ def base_url(text: str) -> str:
 
 
 def upstream_of(options: argparse.Namespace) -> Upstream:
-    """Raises OSError, ValueError: there is no key, or a file that cannot be used."""
+    """Raises OSError, ValueError: the key is missing, or a file cannot be used."""
     if options.key_file:
         (key,) = read_keys(options.key_file)[:1]
     else:
@@ -121,19 +121,19 @@ def upstream_of(options: argparse.Namespace) -> Upstream:
     if not key and options.base_url.startswith("https://"):
         raise ValueError("no key: set OPENAI_API_KEY, or write it to a file for --key-file")
     if key and len(key) < MIN_SIZE and options.base_url.startswith("https://"):
-        # Nor could it be kept out of a log: an `x` stands in every line.
+        # It could not be redacted in logs: a key `x` would match in every line.
         raise ValueError(f"the key is too short to be one: fewer than {MIN_SIZE} characters")
-    clocks = Clocks(
+    timeouts = Timeouts(
         options.connect_timeout,
         options.first_event_timeout,
         options.idle_timeout,
         options.total_timeout or math.inf,
     )
-    return Upstream(options.base_url, Secret(key) if key else None, options.ca_file, clocks)
+    return Upstream(options.base_url, Secret(key) if key else None, options.ca_file, timeouts)
 
 
 def access_of(options: argparse.Namespace) -> Access:
-    """Raises OSError, ValueError: a file that cannot be used, or a value that is no origin."""
+    """Raises OSError, ValueError: a file cannot be used, or a value is not an origin."""
     tokens = read_keys(options.token_file) if options.token_file else ()
     return Access(tokens, [*PAGES, *options.cors], [*HOSTS, *options.allow_host])
 
@@ -151,7 +151,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_flags(parser)
     options = parser.parse_args(argv)
     try:
-        client_context(options.ca_file)  # a file that is none is told now
+        client_context(options.ca_file)  # reports a bad file at the start
         served = routes(upstream_of(options), access_of(options))
     except (OSError, ValueError) as error:
         parser.error(str(error))

@@ -1,13 +1,12 @@
-"""One body on its way through: what has come goes on at once, and a copy is looked at.
+"""Relays one body: each piece goes to the client at once, and a parser reads a copy.
 
-    the API behind        here                                              the client
+    upstream              here                                              the client
     a chunk, a record  >  data: {"id":…}\\n\\n                             >    a chunk
                           an event: its time, its usage, the end mark
 
-`take` is called when something has come. It is a plain function, and nothing in it waits: an event
-that the client's kernel takes at once is through without a task switch
-(`clients/streams/poller.py`). What needs a wait, a slow reader or the end of the body, is left to
-`go_on`.
+The poller (`clients/streams/poller.py`) calls `relay_now` when bytes have arrived. It is a plain
+function that never waits: if the client's kernel accepts an event at once, relaying it costs no
+task switch. `relay_rest` does what must wait: a slow reader, or the end of the body.
 """
 
 import trio
@@ -18,102 +17,108 @@ from protocol.sse import BOM
 
 from ..http.body import BodyWriter
 from ..http.reply import EventStream
-from .log_record import Record
-from .observer import Observer
+from .log_record import ExchangeSummary
+from .observer import EventObserver
 
-__all__ = ["Passage"]
+__all__ = ["BodyRelay"]
 
 
-class Passage:
-    """Takes the pieces of one response to the body of one reply.
+class BodyRelay:
+    """Sends the body of the upstream's response as the body of our reply.
 
     Args:
-        response: of the API behind; its head has come.
-        body: of the reply to the client; its head has left.
-        record: what is seen is noted there.
+        response: the upstream's response, after its head.
+        body: the body of the reply to the client; the head of the reply has been sent.
+        summary: counts the bytes and events.
         is_events: the body is an event stream.
-        now: the time by trio's clock.
+        now: the time by trio's clock, in seconds.
 
     Attributes:
-        heard: when the API last said something that counts: an event with data, or any piece of
-            another body; None before. Comments do not count: behind them a stalled API looks alive.
+        last_data_at: when the last event with data came (in another body: the last piece); None
+            before the first. Comments do not count: a stalled model may still send heartbeats.
     """
 
     def __init__(
-        self, response: Response, body: BodyWriter, record: Record, *, is_events: bool, now: float
+        self,
+        response: Response,
+        body: BodyWriter,
+        summary: ExchangeSummary,
+        *,
+        is_events: bool,
+        now: float,
     ) -> None:
-        self.heard: float | None = None if is_events else now
+        self.last_data_at: float | None = None if is_events else now
         self._response = response
         self._body = body
-        self._record = record
-        self._observer = Observer() if is_events else None
-        self._last = b""  # the piece that leaves with the end of the body
-        self._full = False  # the client's kernel has not taken all
-        self._bom = b""  # of an event stream, while it may be a BOM that must not go on
+        self._summary = summary
+        self._observer = EventObserver() if is_events else None
+        self._last_piece = b""  # the piece to send with the end of the body
+        self._client_is_full = False  # the client's kernel has not accepted everything
+        self._bom = b""  # first bytes of the stream: perhaps a BOM, which must not be relayed
         if is_events:
             body.heartbeat = EventStream.heartbeat
 
     @property
     def stream(self) -> ByteStream:
-        """Where the pieces come from."""
+        """The connection to the upstream."""
         return self._response.stream
 
     @property
     def at_event_border(self) -> bool:
-        """The client has whole events, so that one of ours may follow."""
+        """The client has only whole events, so an event of ours may follow."""
         return self._observer is not None and self._observer.at_event_border
 
-    def take(self, now: float) -> bool:
-        """Pass on what has come.
+    def relay_now(self, now: float) -> bool:
+        """Relay what has arrived, without waiting.
 
         Returns:
-            Whether to wait for more. If not, `go_on` must be awaited first.
+            Whether to wait for more. If not, await `relay_rest` first.
 
         Raises:
-            RequestError: the API behind has failed.
-            trio.BrokenResourceError: the client has gone.
+            RequestError: the upstream has failed.
+            trio.BrokenResourceError: the client has disconnected.
         """
         response, body = self._response, self._body
         piece = response.receive_now()
         if piece is None:
             return True
-        if body.heartbeats and not self._record.size:
+        if body.heartbeats and not self._summary.size:
             piece = self._without_bom(piece)
         if response.complete:
-            self._last = piece
+            self._last_piece = piece
         elif piece:
-            self._full = not body.send_now(piece, now)
-        self._look_at(piece, now)
-        return not (self._full or response.settled)
+            self._client_is_full = not body.send_now(piece, now)
+        self._observe(piece, now)
+        return not (self._client_is_full or response.settled)
 
-    async def go_on(self) -> bool:
-        """Do what `take` has left. Returns False when the body has been ended."""
+    async def relay_rest(self) -> bool:
+        """Do what `relay_now` could not do. Returns False after the end of the body."""
         if self._response.complete:
-            await self._body.end(self._last)
+            await self._body.end(self._last_piece)
             return False
-        if self._full:
+        if self._client_is_full:
             await self._body.flush()
-            self._full = False
-            if self.heard is not None:
-                self.heard = trio.current_time()  # a slow client is not the API's fault
+            self._client_is_full = False
+            if self.last_data_at is not None:
+                self.last_data_at = trio.current_time()  # the upstream did not cause this wait
         return True
 
-    def _look_at(self, piece: bytes, now: float) -> None:
-        self._record.size += len(piece)
+    def _observe(self, piece: bytes, now: float) -> None:
+        self._summary.size += len(piece)
         observer = self._observer
         if observer is None:
-            self.heard = now
+            self.last_data_at = now
             return
         events = observer.receive_data(piece)
         for event in events:
-            self._record.see(event, now)
-        if events or observer.is_cutting:  # a long event counts while it comes
-            self.heard = now
+            self._summary.count(event, now)
+        if events or observer.is_cutting:  # a long event counts while it arrives
+            self.last_data_at = now
         self._body.heartbeat = EventStream.heartbeat if observer.at_event_border else b""
 
     def _without_bom(self, piece: bytes) -> bytes:
-        """A heartbeat went first, so a BOM would no longer be the first of the stream: the client
-        would take it for part of a field's name (WHATWG HTML §9.2.5)."""
+        """A heartbeat was sent first, so a BOM would no longer start the stream: the client would
+        read it as part of a field's name (WHATWG HTML §9.2.5)."""
         piece = self._bom + piece
         if BOM.startswith(piece) and not self._response.settled:
             self._bom = b"" if piece == BOM else piece
@@ -122,5 +127,5 @@ class Passage:
         return piece.removeprefix(BOM)
 
 
-# What this file does not do: change a byte of a body, but for that BOM; wait for the API behind, or
-# know for how long (relay.py).
+# What this file does not do: change the body, except for that BOM; or wait for the upstream, within
+# its timeouts (relay.py).

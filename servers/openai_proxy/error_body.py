@@ -1,7 +1,7 @@
-"""The words of an upstream's error, as the client may read them: whole if possible, without a key.
+"""The body of an upstream's error, made safe for the client: decoded, and with keys redacted.
 
     HTTP/1.1 429 Too Many Requests
-    Content-Encoding: gzip                 asked not to, and done all the same
+    Content-Encoding: gzip                 although we asked for `identity`
                                            1f 8b 08 … = {"error":{"message":"slow down, sk-…"}}
     the client gets                        {"error":{"message":"slow down, [redacted]"}}
 """
@@ -10,20 +10,20 @@ import zlib
 
 from protocol.secret import Secret, redact
 
-__all__ = ["words_of"]
+__all__ = ["redacted_body"]
 
 
-def words_of(body: bytes, coding: str, limit: int, *, is_whole: bool) -> bytes | None:
-    """What an error's body says, without any key.
+def redacted_body(body: bytes, coding: str, limit: int, *, is_whole: bool) -> bytes | None:
+    """Decode the body of an error and redact every key in it.
 
     Args:
-        body: as it came, perhaps cut off.
+        body: the body as received; it may be truncated.
         coding: its content coding, "" for none (RFC 9110 §8.4.1).
-        limit: bytes that it may be decoded to; the rest is cut off.
-        is_whole: all of it has come.
+        limit: largest decoded size in bytes; the rest is dropped.
+        is_whole: `body` is not truncated.
 
     Returns:
-        None if it cannot be read.
+        The decoded body, or None if it cannot be decoded.
     """
     if coding in ("gzip", "x-gzip", "deflate"):
         decoder = zlib.decompressobj(wbits=47)  # 47: the format of gzip (RFC 1952) or of zlib
@@ -34,15 +34,15 @@ def words_of(body: bytes, coding: str, limit: int, *, is_whole: bool) -> bytes |
         is_whole = decoder.eof
     elif coding not in ("", "identity"):
         return None
-    # Not decoded and encoded again: what is not UTF-8 stays as it is.
+    # Bytes that are not UTF-8 pass unchanged.
     text = redact(body.decode("utf-8", "surrogateescape"))
     if not is_whole:
-        text = _without_half_a_key(text)
+        text = _without_partial_key(text)
     return text.encode("utf-8", "surrogateescape")
 
 
-def _without_half_a_key(text: str) -> str:
-    """The same without what may be the beginning of a key: nobody would know it by its half."""
+def _without_partial_key(text: str) -> str:
+    """Drop the end of the text if it may be the start of a key: `redact` sees whole keys only."""
     ends = [
         size
         for secret in Secret.known
@@ -52,5 +52,5 @@ def _without_half_a_key(text: str) -> str:
     return text[: len(text) - max(ends, default=0)]
 
 
-# What this file does not do: read the body (relay.py), or understand other codings: no upstream
-# that was asked for `identity` should send any.
+# What this file does not do: read the body (relay.py), or decode other codings: we asked the
+# upstream for `identity`.

@@ -1,10 +1,10 @@
-"""Why a request has no reply from the API behind, and how its client is told.
+"""Why the upstream gave no usable reply, and the error that the client gets.
 
     before the head    HTTP/1.1 502 Bad Gateway          {"error":{"code":"upstream_tls_error",…}}
-    in a stream        data: {"error":{…}}\\n\\n           and the connection is cut
+    in a stream        data: {"error":{…}}\\n\\n           and the connection is closed early
     in the log         502 gpt-4o-mini upstream_tls_error
 
-The code is for programs, the message for people: it names hosts and reasons, and no key.
+Programs read the code, people the message: it names hosts and reasons, but never a key.
 """
 
 import msgspec
@@ -23,17 +23,17 @@ from protocol.sse import ServerSentEvent, encode_event
 
 from ..http.redact import redact
 
-__all__ = ["Failure", "RelayFailed"]
+__all__ = ["RelayFailed", "UpstreamFailure"]
 
 
-class Failure(msgspec.Struct, frozen=True):
-    """Why there is no reply from the API behind, or not all of it.
+class UpstreamFailure(msgspec.Struct, frozen=True):
+    """Why the reply of the upstream is missing or incomplete.
 
     Args:
-        status: of the reply that says so, while there is still one to give.
-        code: for programs.
-        message: for people.
-        may_retry: the same request may succeed another time.
+        status: HTTP status of our error reply, if none has begun yet.
+        code: the reason as a word that programs compare.
+        message: the reason as a sentence that people read.
+        may_retry: the same request may succeed later.
     """
 
     status: int
@@ -46,24 +46,24 @@ class Failure(msgspec.Struct, frozen=True):
         return ErrorBody(redact(self.message), "upstream_error", None, self.code)
 
     def event(self, route: str) -> bytes:
-        """As an event, in the form of this route's stream."""
+        """The error as an event, in the format of this route's stream."""
         if not route.endswith("/responses"):
             return encode_data(ErrorResponse(self.error))
         data = msgspec.json.encode({"type": "error", "error": self.error}).decode()
         return encode_event(ServerSentEvent("error", data))
 
     @classmethod
-    def of(cls, error: RequestError) -> "Failure":
-        """Of a request that failed on the way."""
+    def of(cls, error: RequestError) -> "UpstreamFailure":
+        """The failure that an error of our HTTP client stands for."""
         status = 504 if isinstance(error, ConnectTimeoutError) else 502
-        return cls(status, CODES[type(error)], f"The API behind this proxy: {error}")
+        return cls(status, CODES[type(error)], f"The request to the upstream API failed: {error}")
 
     @classmethod
-    def late(cls, clock: str, seconds: float) -> "Failure":
-        """Of a clock that has run down."""
-        said = "was not done after" if clock == "total" else "was silent for"
-        message = f"The API behind this proxy {said} {seconds:g} s ({clock} clock)."
-        return cls(504, f"upstream_{clock}_timeout", message)
+    def timed_out(cls, name: str, seconds: float) -> "UpstreamFailure":
+        """The failure after the timeout of this name expired."""
+        did = "was not done after" if name == "total" else "was silent for"
+        message = f"The upstream API {did} {seconds:g} s ({name} timeout)."
+        return cls(504, f"upstream_{name}_timeout", message)
 
 
 CODES: dict[type[RequestError], str] = {
@@ -77,8 +77,8 @@ CODES: dict[type[RequestError], str] = {
 
 
 class RelayFailed(Exception):
-    """There is no reply from the API behind."""
+    """The upstream gave no usable reply."""
 
-    def __init__(self, failure: Failure) -> None:
+    def __init__(self, failure: UpstreamFailure) -> None:
         super().__init__(failure.message)
         self.failure = failure

@@ -1,13 +1,13 @@
 """The proxy's routes: which requests are relayed, and what an unusable reply becomes.
 
-the API behind                          the client
-2xx, JSON or an event stream       >    the same
-204, 206                           >    502: that is no answer, or a part of one
-4xx, 5xx, registered or not        >    the same status and words, without any key in them
-401                                >    502: it is our key that was refused, not the client's
-3xx; 2xx compressed, or HTML       >    502
-no connection, TLS, a bad head     >    502
-a clock that ran down              >    504
+the upstream                                  the client
+2xx, JSON or an event stream             >    the same
+204, 206                                 >    502: not an answer, or only a part of one
+4xx, 5xx, registered or not              >    the same status and body, with keys redacted
+401                                      >    502: the upstream refused our key, not the client's
+3xx; 2xx compressed, or HTML             >    502
+no connection, a TLS error, a bad head   >    502
+a timeout                                >    504
 """
 
 import logging
@@ -32,16 +32,16 @@ from ..http.metrics import Metrics
 from ..http.redact import Secret, redact
 from ..http.reply import Handler, Reply, Request, StreamingReply
 from ..http.routes import Routes
-from .error_body import words_of
-from .failure import Failure, RelayFailed
-from .log_record import CLIENT_GONE, Record
-from .relay import TO_SIMULATOR, Clocks, Exchange, RelayedReply, fields_to_api
+from .error_body import redacted_body
+from .failure import RelayFailed, UpstreamFailure
+from .log_record import CLIENT_GONE, ExchangeSummary
+from .relay import TO_SIMULATOR, RelayedReply, Timeouts, UpstreamExchange, fields_to_api
 
 __all__ = ["HOSTS", "PAGES", "Upstream", "routes"]
 
 log = logging.getLogger("servers")
 
-# What is relayed, and nothing else: a path of the client's choice could reach what the key opens.
+# Only these are relayed: with a path of its own choice, a client could use all that the key allows.
 RELAYED = (
     "POST /v1/chat/completions",
     "POST /v1/responses",
@@ -52,54 +52,54 @@ RELAYED = (
 HOSTS = ("localhost", "127.0.0.1", "[::1]")
 PAGES = tuple(f"http://{host}:8000" for host in HOSTS)  # the chat page
 
-# The id of a model, once decoded: `gpt-4o`, `ft:gpt-4o:org::id`, `meta-llama/Llama-3.1-8B`. What an
-# upstream could decode to another path is not one, however often it decodes: `..%2ffiles`,
-# `%252e%252e/files`, `..\\files`, `..;/files`.
-SEGMENT = r"(?!\.+(?:/|\Z))[\w.:@+~,=-]+"  # not of dots alone
+# A decoded model id: `gpt-4o`, `ft:gpt-4o:org::id`, `meta-llama/Llama-3.1-8B`. We refuse
+# whatever an upstream could decode to another path: `..%2ffiles`, `%252e%252e/files`, `..\\files`,
+# `..;/files`.
+SEGMENT = r"(?!\.+(?:/|\Z))[\w.:@+~,=-]+"  # not only dots
 MODEL_ID = re.compile(rf"{SEGMENT}(?:/{SEGMENT})*", re.ASCII)
 
-# No content, a part of it, or what only WebDAV and delta encoding have: none of these is an answer.
-# Any other 2xx is one: "a client MUST understand the class of any status code" (RFC 9110 §15).
-NO_ANSWER = {204, 205, 206, 207, 208, 226}
+# No content, partial content, or a status of WebDAV or delta encoding: none of these is an answer.
+# Any other 2xx is: "a client MUST understand the class of any status code" (RFC 9110 §15).
+NOT_AN_ANSWER = {204, 205, 206, 207, 208, 226}
 
-MAX_ERROR = 32 << 10
-"""Bytes of an error's body that pass on; the rest is cut off. They are searched for keys in one
-step, in which all streams wait: 15 ms for the worst of texts."""
+MAX_ERROR_SIZE = 32 << 10
+"""Bytes of an error's body that are relayed; the rest is dropped. The search for keys runs in one
+step while all streams wait: 15 ms for the worst text."""
 
 CANCELLED = {CLIENT_GONE, Ending.STALLED.value, Ending.STOPPED.value}
 
-MAX_MODEL = 1024  # characters of a model's name: a longer one is not shown in the log
-MAX_SHOWN = 80  # of them, in the log
+MAX_MODEL = 1024  # characters of a model's name; the log does not show a longer one
+MAX_LOGGED = 80  # characters of it in the log
 
 
 class Upstream(msgspec.Struct, frozen=True):
-    """The API behind.
+    """The API that requests are relayed to.
 
     Args:
         base_url: `https://host/v1`, without a slash at the end.
-        key: for its Authorization header, or None if it asks for none.
-        ca_file: certificates (PEM) to trust in place of the system's.
-        clocks: how long it may take.
+        key: the key for its Authorization header, or None if it needs none.
+        ca_file: trust these certificates (PEM), not the system's.
+        timeouts: how long we wait for it.
     """
 
     base_url: str = "https://api.openai.com/v1"
     key: Secret | None = None
     ca_file: str | None = None
-    clocks: Clocks = Clocks()
+    timeouts: Timeouts = Timeouts()
 
     @property
     def is_local(self) -> bool:
-        """It is on this machine, so it may be the simulator."""
+        """The upstream is on this machine, so it may be the simulator."""
         return urlsplit(self.base_url).hostname in LOOPBACK
 
 
-class Relay:
-    """The handlers.
+class RelayHandlers:
+    """Makes the handlers of the relayed routes.
 
     Args:
-        upstream: the API behind.
-        metrics: where exchanges are counted.
-        connect: Opens a connection to the upstream.
+        upstream: the API that requests are relayed to.
+        metrics: counts the exchanges.
+        connect: opens a connection to the upstream.
     """
 
     def __init__(
@@ -109,24 +109,24 @@ class Relay:
         self._connect = connect
         self._metrics = metrics
         self._client: Client | None = None
-        self._arrivals = Poller()
+        self._poller = Poller()
         self._ready = trio.Event()
-        self._searching = trio.Lock()
+        self._redacting = trio.Lock()
         self.running = 0
         metrics.active.append(lambda: self.running)
 
     async def run(self) -> None:
-        """Hold the connections to the API behind, until cancelled."""
-        clocks = self._upstream.clocks
+        """Keep the pool of upstream connections until cancelled."""
+        timeouts = self._upstream.timeouts
         async with open_client(
-            ca_file=self._upstream.ca_file, connect_seconds=clocks.connect, connect=self._connect
+            ca_file=self._upstream.ca_file, connect_seconds=timeouts.connect, connect=self._connect
         ) as client:
             self._client = client
             self._ready.set()
-            await self._arrivals.run()
+            await self._poller.run()
 
     def handler(self, route: str) -> Handler:
-        """Relays the requests of one route."""
+        """Returns the handler that relays the requests of one route."""
 
         async def relay(request: Request) -> Reply | StreamingReply:
             if refusal := self._refusal(request):
@@ -138,9 +138,9 @@ class Relay:
                 return await self._reply(request, response, exchange)
             except RelayFailed as failed:
                 failure = failed.failure
-                exchange.record.status, exchange.record.ending = failure.status, failure.code
+                exchange.summary.status, exchange.summary.ending = failure.status, failure.code
                 await exchange.aclose()
-                return _failed(failure)
+                return _error_of(failure)
             except BaseException:
                 await exchange.aclose()
                 raise
@@ -148,109 +148,109 @@ class Relay:
         return relay
 
     def _refusal(self, request: Request) -> Reply | None:
-        """What to say of a request that cannot be passed on as it was meant."""
+        """The error reply to a request that cannot be relayed as the client meant it, or None."""
         if "id" in request.params and not MODEL_ID.fullmatch(request.params["id"]):
             return _refused("invalid_model_id", "This is not the id of a model.")
         if not self._upstream.is_local:
             for name, _ in request.headers:
                 if TO_SIMULATOR.fullmatch(name):
-                    message = f"{name} is for a simulated model, and the API behind this proxy "
-                    return _refused("field_not_relayed", message + "is not on this machine.")
+                    message = f"{name} is for a simulated model on this machine; "
+                    return _refused("field_not_relayed", message + "this proxy's upstream is not.")
         return None
 
-    def _exchange(self, request: Request, route: str) -> Exchange:
+    def _exchange(self, request: Request, route: str) -> UpstreamExchange:
         assert self._client is not None
         key = self._upstream.key
-        asking = self._client.request(
+        sending = self._client.request(
             request.method,
-            self._upstream.base_url + _target_behind(request, route),
+            self._upstream.base_url + _upstream_target(request, route),
             fields_to_api(request, key),
             request.body,
         )
-        record = Record(_model_of(request), trio.current_time())
+        summary = ExchangeSummary(_model_of(request), trio.current_time())
         self.running += 1
 
-        def finished(record: Record) -> None:
+        def finished(summary: ExchangeSummary) -> None:
             self.running -= 1
-            self._count(record, route)
+            self._count(summary, route)
 
-        return Exchange(asking, self._arrivals, self._upstream.clocks, record, finished)
+        return UpstreamExchange(sending, self._poller, self._upstream.timeouts, summary, finished)
 
     async def _reply(
-        self, request: Request, response: Response, exchange: Exchange
+        self, request: Request, response: Response, exchange: UpstreamExchange
     ) -> Reply | StreamingReply:
-        """The reply to the client, by what the API behind has said so far."""
+        """Choose the reply to the client by the head of the upstream's response."""
         reply = RelayedReply(exchange, response, request.path)
-        status = exchange.record.status = reply.status
+        status = exchange.summary.status = reply.status
         if status == 401:
-            log.warning("the API behind refuses our key: %s", self._upstream.base_url)
-            raise RelayFailed(self._refused_key())
+            log.warning("the upstream refuses our key: %s", self._upstream.base_url)
+            raise RelayFailed(self._key_failure())
         if 300 <= status < 400:
-            message = "The API behind this proxy redirects, and redirects are not followed."
-            raise RelayFailed(Failure(502, "upstream_redirect", message))
-        if status in NO_ANSWER:
-            message = f"The API behind this proxy sends status {status}: no answer."
-            raise RelayFailed(Failure(502, "upstream_status", message))
-        # Said twice is said together (RFC 9110 §5.2): "identity" may be followed by another.
+            message = "The upstream API sent a redirect; this proxy does not follow redirects."
+            raise RelayFailed(UpstreamFailure(502, "upstream_redirect", message))
+        if status in NOT_AN_ANSWER:
+            message = f"The upstream API sent status {status}, which is not an answer."
+            raise RelayFailed(UpstreamFailure(502, "upstream_status", message))
+        # A repeated field is one list (RFC 9110 §5.2): another coding may follow "identity".
         said = b", ".join(response.head.values(b"content-encoding"))
         coding = redact(said.decode("latin-1")).lower()
         if status >= 400:
             return await self._error(reply, response, coding, exchange)
         if coding not in ("", "identity"):
-            message = f"The API behind this proxy sends {coding[:40]!r}, though asked not to."
-            raise RelayFailed(Failure(502, "upstream_content_encoding", message))
+            message = f"The upstream API sent {coding[:40]!r}, although asked not to."
+            raise RelayFailed(UpstreamFailure(502, "upstream_content_encoding", message))
         kind = reply.content_type.lower()
         if not kind.startswith(("application/json", "text/event-stream")):
-            message = f"The API behind this proxy sends {kind[:80]!r} in place of an answer."
-            raise RelayFailed(Failure(502, "upstream_content_type", message))
-        if request.method == "HEAD":  # no body will be relayed, and nobody has left
-            exchange.record.ending = "head only"
+            message = f"The upstream API sent {kind[:80]!r}, which is not an answer."
+            raise RelayFailed(UpstreamFailure(502, "upstream_content_type", message))
+        if request.method == "HEAD":  # there is no body to relay; the client has not disconnected
+            exchange.summary.ending = "head only"
         return reply
 
     async def _error(
-        self, reply: RelayedReply, response: Response, coding: str, exchange: Exchange
+        self, reply: RelayedReply, response: Response, coding: str, exchange: UpstreamExchange
     ) -> Reply:
-        """An error of the API behind: the same status and words, without a key in them."""
-        body, is_whole = await exchange.read(response, MAX_ERROR)
-        exchange.record.ending = "the API's error"
+        """Relay the upstream's error: the same status and body, with keys redacted."""
+        body, is_whole = await exchange.read(response, MAX_ERROR_SIZE)
+        exchange.summary.ending = "the API's error"
         await exchange.aclose()
-        async with self._searching:  # one error at a time; then the others have their turn
-            words = words_of(body, coding, MAX_ERROR, is_whole=is_whole)
-        if words is None:
-            message = f"The API behind this proxy sends status {reply.status}, and its words "
-            message += f"in {coding[:40]!r}, though asked not to."
+        async with self._redacting:  # search one error at a time; other tasks run in between
+            safe = redacted_body(body, coding, MAX_ERROR_SIZE, is_whole=is_whole)
+        if safe is None:
+            message = f"The upstream API sent status {reply.status} with a body in "
+            message += f"{coding[:40]!r}, although asked not to."
             error = ErrorBody(message, "upstream_error", None, "upstream_content_encoding")
             readable = error_reply(reply.status, error, reply.headers)
         else:
-            readable = Reply(words, reply.status, reply.content_type, reply.headers)
+            readable = Reply(safe, reply.status, reply.content_type, reply.headers)
         readable.reason = reply.reason
         return readable
 
-    def _refused_key(self) -> Failure:
+    def _key_failure(self) -> UpstreamFailure:
         if self._upstream.key is None:
-            message = "The API behind this proxy asks for a key, and the proxy has none."
+            message = "The upstream API asks for a key, and this proxy has none."
         else:
-            message = "The API behind this proxy refuses the proxy's own key."
-        return Failure(502, "upstream_refused_key", message, may_retry=False)
+            message = "The upstream API refuses this proxy's own key."
+        return UpstreamFailure(502, "upstream_refused_key", message, may_retry=False)
 
-    def _count(self, record: Record, route: str) -> None:
+    def _count(self, summary: ExchangeSummary, route: str) -> None:
         metrics = self._metrics
-        metrics.end(route, record.ending)
-        metrics.body_bytes += record.size
-        metrics.cancelled += record.ending in CANCELLED
-        if record.events:
-            metrics.first_token.add(record.first - record.began)
-        for gap in record.gaps:
+        metrics.end(route, summary.ending)
+        metrics.body_bytes += summary.size
+        metrics.cancelled += summary.ending in CANCELLED
+        if summary.events:
+            metrics.first_token.add(summary.first - summary.began)
+        for gap in summary.gaps:
             metrics.gap.add(gap)
         metrics.settle()
-        log.info("%s", redact(record.line()))
+        log.info("%s", redact(summary.line()))
 
 
-def _target_behind(request: Request, route: str) -> str:
-    """What stands behind the base URL: path and query as they came."""
+def _upstream_target(request: Request, route: str) -> str:
+    """What follows the base URL: the client's path and query, unchanged."""
     path, mark, query = target_of(request).partition("?")
     pattern = route.partition(" ")[2].partition("{")[0]
-    if not path.startswith(pattern):  # b"GET /v1/%6dodels/echo": our own path, and no other
+    if not path.startswith(pattern):  # b"GET /v1/%6dodels/echo": send the plain path
         path = pattern + request.params.get("id", "")
     return path.removeprefix("/v1") + mark + query
 
@@ -260,18 +260,18 @@ class _Named(msgspec.Struct):
 
 
 def _model_of(request: Request) -> str:
-    """For the log: what the request says, if it can be read. Redacted first, and then cut."""
+    """The model that the request names, for the log: redacted first, then shortened."""
     try:
         name = msgspec.json.decode(request.body, type=_Named).model if request.body else "-"
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return "?"
-    shown = redact(name)[:MAX_SHOWN]
+    shown = redact(name)[:MAX_LOGGED]
     return "".join(letter if letter.isprintable() else "?" for letter in shown)
 
 
-def _failed(failure: Failure) -> Reply:
+def _error_of(failure: UpstreamFailure) -> Reply:
     log.warning("%d %s: %s", failure.status, failure.code, redact(failure.message))
-    # The official clients try any 5xx again, unless they are told not to.
+    # The official clients retry every 5xx, unless this field says not to.
     fields = () if failure.may_retry else (("X-Should-Retry", "false"),)
     return error_reply(failure.status, failure.error, fields)
 
@@ -286,16 +286,16 @@ def routes(
     """All routes of this server.
 
     Args:
-        upstream: the API behind.
-        access: who may use it; by default programs on this machine, and the chat page.
-        connect: Opens a connection to the upstream, by default over TCP.
+        upstream: the API that requests are relayed to.
+        access: which clients may use it; by default, programs on this machine and the chat page.
+        connect: opens a connection to the upstream; by default over TCP.
     """
     access = access or Access(origins=PAGES, hosts=HOSTS)
     metrics = Metrics()
-    relay = Relay(upstream, metrics, connect)
+    relay = RelayHandlers(upstream, metrics, connect)
 
     async def home(request: Request) -> Reply:
-        return Reply("A proxy of the OpenAI API, no page: a client's base URL is /v1 here.\n")
+        return Reply("A proxy of the OpenAI API, not a web page. Base URL for clients: /v1\n")
 
     async def numbers(request: Request) -> Reply:
         return Reply(metrics.render(), content_type=Metrics.CONTENT_TYPE)

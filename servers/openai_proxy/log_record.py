@@ -1,4 +1,4 @@
-"""What one exchange came to: the line in the log that a person reads.
+"""The summary of one exchange, and its line in the log.
 
 200 gpt-4o-mini 137 events 812 tokens ttft 412 ms gap p50 21 ms done
 200 gpt-4o-mini ttft 380 ms gap p50 20 ms client gone after 17 events, upstream closed in 0.2 ms
@@ -13,35 +13,34 @@ import msgspec
 
 from protocol.sse import ServerSentEvent
 
-__all__ = ["CLIENT_GONE", "Record"]
+__all__ = ["CLIENT_GONE", "ExchangeSummary"]
 
 MAX_GAPS = 10_000
 TERMINAL = {"response.completed", "response.incomplete", "response.failed"}
-# The same in an event without a name, as some servers send it. Within a text the quotes would be
-# escaped; a long event is cut in the middle, so it may be no JSON any more (observer.py).
+# Some servers send no event name, only this type in the data. A regular expression finds it even in
+# a long event, whose middle observer.py drops. Inside a string these quotes would be escaped.
 TYPED = re.compile(r'\s*\{\s*"type"\s*:\s*"([a-z_.]{1,40})"')
 USAGE = re.compile(r'"(?:completion|output)_tokens": ?([0-9]{1,15})\b')
-# Within a text the quotes would be escaped.
 FINISHED = re.compile(r'"finish_reason"\s*:\s*"')
 CLIENT_GONE = "client gone"
 
 
-class Record(msgspec.Struct):
-    """What one exchange came to, for the log and the metrics.
+class ExchangeSummary(msgspec.Struct):
+    """What the log and the metrics say about one exchange.
 
     Attributes:
-        model: that was asked for.
-        began: when the request came, by trio's clock.
-        status: of the reply, or 0 while there is none.
-        size: of the body so far, in bytes.
-        events: with data, so far.
-        first, last: when they came; 0 before there is any.
-        gaps: the seconds between them, of the first MAX_GAPS.
-        tokens: as the usage says, or None.
+        model: the model that the request names.
+        began: when the request came, in seconds by trio's clock.
+        status: HTTP status of the reply; 0 before there is one.
+        size: bytes of the body so far.
+        events: number of events with data so far.
+        first, last: when the first and the last of them came; 0 before the first.
+        gaps: seconds between events; the first MAX_GAPS gaps are kept.
+        tokens: the number of tokens in the usage, or None.
         whole: the end mark has come.
-        finished: a finish_reason has come: a client may take the answer for whole, and go.
-        ending: how it ended, in a word or two for the metrics.
-        closed_after: seconds from the client's leave to the API's connection closed.
+        finished: a finish_reason has come: a client may stop reading here.
+        ending: how the exchange ended, as a short label for the metrics.
+        closed_after: seconds from the client's disconnect until we closed the upstream connection.
     """
 
     model: str
@@ -58,7 +57,7 @@ class Record(msgspec.Struct):
     ending: str = CLIENT_GONE
     closed_after: float = 0.0
 
-    def see(self, event: ServerSentEvent, now: float) -> None:
+    def count(self, event: ServerSentEvent, now: float) -> None:
         """Count one event with data."""
         self.events += 1
         if self.events == 1:
@@ -66,7 +65,7 @@ class Record(msgspec.Struct):
         elif len(self.gaps) < MAX_GAPS:
             self.gaps.append(now - self.last)
         self.last = now
-        # Both marks are what a client looks for: `[DONE]`, or a terminal event of a response.
+        # Clients wait for one of two end marks: `[DONE]`, or a terminal event of a response.
         data = event.data
         if data.startswith("[DONE]") or event.event in TERMINAL or _type_in(data) in TERMINAL:
             self.whole = True
@@ -103,12 +102,12 @@ class _Typed(msgspec.Struct):
 
 
 def _type_in(data: str) -> str:
-    """The type of an event of a response, as its data say."""
+    """The `type` in the data of a response's event, or ""."""
     if '"response.' not in data:
         return ""
     if match := TYPED.match(data):
         return match[1]
-    try:  # it stands behind another member
+    try:  # `type` is not the first member
         return msgspec.json.decode(data, type=_Typed).type
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         return ""

@@ -1,59 +1,59 @@
-"""A copy of an event stream, looked at while it passes: its events, in a memory of fixed size.
+"""Parses a copy of an event stream while it is relayed, in bounded memory.
 
     data: {"type":"image","b64":"iVBORw0KGgo…5 MB…","usage":{"output_tokens":3}}
 
     the parser gets     data: {"type":"image","b64":"iVBORw0KGgo…and the last 16 KiB of the line
 
-A relay passes on lines and events of any size, so what looks at them must not give up at a size,
-and must not keep them either. The rules this file keeps:
+A relay passes on lines and events of any size. So its observer may neither fail on a long one, nor
+keep all of it. The rules this file keeps:
 
 1. The parser gets each event up to MAX_EVENT bytes whole.
-2. Of a line that outgrows it, it gets the beginning, where an event's type stands, and the end,
-   where the usage does.
-3. A line that begins when the event is already too long becomes an empty comment. No line is lost,
-   so where an event ends is known as before.
+2. Of a line that exceeds this limit, the parser gets the beginning, where the event's type is, and
+   the end, where the usage is.
+3. If the event is already too long when a line begins, that line becomes an empty comment. No line
+   is lost, so the parser still finds the end of each event.
 """
 
 from protocol.sse import LINE_END, EventStreamParser, ServerSentEvent
 
-__all__ = ["MAX_EVENT", "Observer"]
+__all__ = ["MAX_EVENT", "EventObserver"]
 
-MAX_EVENT = 128 << 10  # bytes of an event that are kept in any case; twice as many at most
-TAIL = 16 << 10  # bytes of the end of a long line, kept beside them
+MAX_EVENT = 128 << 10  # bytes of an event that are always kept; never more than twice as many
+TAIL = 16 << 10  # bytes kept of the end of a long line, in addition
 
 
-class Observer:
+class EventObserver:
     """Reads the events of one stream.
 
     Attributes:
-        is_cutting: the event under way is longer than is kept of it.
+        is_cutting: the current event is too long, so a part of it is dropped.
     """
 
     def __init__(self) -> None:
-        limit = 2 * (MAX_EVENT + TAIL)  # never reached: less than that is kept of an event
+        limit = 2 * (MAX_EVENT + TAIL)  # never reached: we keep less of an event
         self._parser = EventStreamParser(max_line_size=limit, max_event_size=limit)
-        # Bytes that the parser got since it stood between two events. As far as it was looked at
-        # only behind each read it may be too many, so from MAX_EVENT on it is counted by line.
+        # Bytes that the parser got since its last event border. It is checked once a read, so the
+        # count may be too high; beyond MAX_EVENT we count line by line.
         self._size = 0
         self._by_line = False
-        self._in_line = False  # the last bytes are of a line that has not ended
-        self._tail = b""  # the end of a line under way, if not all of it was given to the parser
-        self._after_cr = False  # a LF that comes now belongs to it
+        self._in_line = False  # the last line has not ended
+        self._tail = b""  # the end of the current line, if the parser did not get all of it
+        self._after_cr = False  # a LF as the next byte belongs to this CR
         self.is_cutting = False
 
     @property
     def at_event_border(self) -> bool:
-        """An event or a comment of ours may be sent here. Not between CR and LF."""
+        """Our own event or comment may be sent now. Not between CR and LF."""
         return self._parser.at_event_border and not self._tail and not self._after_cr
 
     def receive_data(self, data: bytes) -> list[ServerSentEvent]:
-        """The events that these bytes end. They may be cut anywhere."""
+        """Parse bytes that may be split anywhere. Returns the events that they complete."""
         if self._after_cr and data:
             data = data.removeprefix(b"\n")
             self._after_cr = False
         if data.endswith(b"\r"):
-            # The parser gets LF: after a CR it could not say whether it stands between two events.
-            # For b"\r\r" it gets two, because CR LF would be one line end.
+            # The parser gets LF: after a CR it cannot know whether it is between two events.
+            # For b"\r\r" it gets two LFs, because CR LF would be one line end.
             kept = data.rstrip(b"\r")
             data = kept + b"\n" * (len(data) - len(kept))
             self._after_cr = True
@@ -61,14 +61,14 @@ class Observer:
             self._by_line, self._size = True, 0
         if self._by_line:
             return self._take_lines(data)
-        # The usual case, and as fast as the parser is: whatever is in these bytes, it is not long.
+        # The usual case, as fast as the parser: nothing in these bytes can be too long.
         events = self._parser.receive_data(data)
         self._size = 0 if self._parser.at_event_border else self._size + len(data)
         self._in_line = not data.endswith(b"\n") if data else self._in_line
         return events
 
     def _take_lines(self, data: bytes) -> list[ServerSentEvent]:
-        """The same for bytes that may be too many (test_by_line_is_the_same)."""
+        """The same, when the event may be too long (test_by_line_is_the_same)."""
         events: list[ServerSentEvent] = []
         start = 0
         for match in LINE_END.finditer(data):
@@ -79,7 +79,7 @@ class Observer:
         return events
 
     def _take(self, part: bytes) -> None:
-        """A part of a line: to the parser as far as there is room, then only its end is kept."""
+        """Give the parser this part of a line while there is room; then keep the line's end."""
         room = 0 if self._tail else MAX_EVENT - self._size
         kept, rest = part[:room], part[room:]
         if kept:
@@ -99,5 +99,5 @@ class Observer:
         return events
 
 
-# What this file does not do: change what is relayed (body_relay.py), or keep what it has seen
-# (log_record.py).
+# What this file does not do: change what is relayed (body_relay.py), or count
+# events (log_record.py).

@@ -1,6 +1,6 @@
-"""One exchange, relayed: a request goes on to the API behind, its reply comes back piece by piece.
+"""Relays one exchange: the request goes to the upstream, and its reply comes back piece by piece.
 
-    client                        we                               the API behind
+    client                        we                               upstream
     POST /v1/chat/completions  >  the same body                 >  POST /v1/chat/completions
     Authorization: a token        Authorization: our key           Authorization: Bearer sk-…
                                   Accept-Encoding: identity
@@ -8,16 +8,16 @@
 
 The rules this file keeps:
 
-1. Only the fields on a list pass, in both directions; the framing is each connection's own.
-2. A piece is sent the moment it comes, and the next is read when it has been taken: a slow reader
-   slows the API behind, and nothing piles up here (body_relay.py).
-3. A parser looks at a copy. It sees the first event, the usage and the end mark; and where an event
-   ends, for only there may a heartbeat stand.
-4. Never a clean end to an unclean stream: if the upstream's body is cut off, so is the client's.
-   Between two events an error event says why. Inside one nothing can be said: any line end of
+1. Only listed fields are relayed, in both directions. Each connection has its own framing.
+2. A piece is sent as soon as it arrives, and the next is read only when the client's kernel has
+   accepted it. So a slow reader slows the upstream down, and no buffer grows here (body_relay.py).
+3. A parser reads a copy. It finds the first event, the usage, the end mark, and the borders between
+   events: only there may we send a heartbeat.
+4. Never a clean end to a broken stream: if the upstream's body is truncated, so is the client's.
+   Between two events, an error event says why. Inside an event we say nothing: any line end of
    ours could complete the half event, and the client would read half of its JSON.
-5. Four clocks, each with its name. Comments do not wind them: behind heartbeats a stalled API
-   looks alive.
+5. Four timeouts, each with its name. Comments do not reset them: a stalled model may still send
+   heartbeats.
 """
 
 import math
@@ -37,22 +37,22 @@ from ..http.body import BodyWriter, Ending
 from ..http.forwarding import end_to_end, status_of
 from ..http.redact import Secret, redact
 from ..http.reply import CutOff, EventStream, Headers, Request, StreamingReply
-from .body_relay import Passage
-from .failure import Failure, RelayFailed
-from .log_record import Record
+from .body_relay import BodyRelay
+from .failure import RelayFailed, UpstreamFailure
+from .log_record import ExchangeSummary
 
-__all__ = ["Clocks", "Exchange", "RelayedReply", "fields_to_api", "fields_to_client"]
+__all__ = ["RelayedReply", "Timeouts", "UpstreamExchange", "fields_to_api", "fields_to_client"]
 
 T = TypeVar("T")
 
-# What a request may bring along. Not on the list, on purpose: cookies, the client's own key,
-# Accept-Encoding (a compressor holds events back), and all that is between two hops
+# Request fields that are relayed. Left out on purpose: cookies, the client's own key,
+# Accept-Encoding (a compressor holds events back), and the fields of one connection
 # (RFC 9110 §7.6.1).
 TO_API = re.compile(
     r"accept|content-type|content-encoding|user-agent|openai-(organization|project|beta)"
     r"|x-client-request-id|idempotency-key|x-stainless-[a-z0-9-]{1,64}"
 )
-TO_SIMULATOR = re.compile(r"x-fault|x-pace")  # for an upstream on this machine
+TO_SIMULATOR = re.compile(r"x-fault|x-pace")  # relayed only to an upstream on this machine
 TO_CLIENT = re.compile(
     r"x-request-id|request-id|retry-after|retry-after-ms|x-should-retry|allow"
     r"|openai-[a-z0-9-]{1,64}|x-ratelimit-[a-z0-9-]{1,64}"
@@ -62,34 +62,34 @@ VIA = ("Via", "1.1 streaming-workshop")
 
 
 def fields_to_api(request: Request, key: Secret | None) -> Headers:
-    """The header of the request to the API behind, but for Host and Content-Length."""
+    """The header of the upstream request, without Host and Content-Length."""
     kept = _kept(TO_API, request.headers) + _kept(TO_SIMULATOR, request.headers)
     ours = (("Authorization", f"Bearer {key.reveal()}"),) if key else ()
     return (*kept, *ours, ("Accept-Encoding", "identity"), VIA)
 
 
 def fields_to_client(response: Response) -> Headers:
-    """What of its response's header the client gets, but for Content-Type and framing."""
+    """The upstream's fields that the client gets, without Content-Type and framing."""
     kept = _kept(TO_CLIENT, response.headers)
     return (*((name, redact(value)) for name, value in kept), VIA)
 
 
 def _kept(names: re.Pattern[str], headers: Headers) -> Headers:
-    """Those on the list, if they are not between two hops: Connection may name any field."""
+    """The listed fields, without those of one connection: Connection may name any field."""
     return tuple(
         (name, value) for name, value in end_to_end(headers) if names.fullmatch(name)
     )
 
 
-class Clocks(msgspec.Struct, frozen=True):
-    """How long the API behind may take, in seconds.
+class Timeouts(msgspec.Struct, frozen=True):
+    """How long we wait for the upstream, in seconds.
 
     Args:
-        connect: for a connection: DNS, TCP, proxy and TLS together.
+        connect: to open a connection: DNS, TCP, proxy and TLS together.
         first_event: from the request to the first event with data, or to the head of a reply
-            that is no event stream.
-        idle: from one event with data, or piece of another body, to the next.
-        total: for all of it; by default as long as it likes.
+            that is not an event stream.
+        idle: from one event with data (in another body: one piece) to the next.
+        total: for the whole exchange; no limit by default.
     """
 
     connect: float = 10.0
@@ -98,163 +98,163 @@ class Clocks(msgspec.Struct, frozen=True):
     total: float = math.inf
 
 
-class Exchange:
-    """One request to the API behind, from its first byte to the last byte of its reply.
+class UpstreamExchange:
+    """One request to the upstream and its reply, from the first byte to the last.
 
     Args:
-        asking: sends it, and holds its connection.
-        arrivals: tells when something of its reply has come.
-        clocks: how long it may take.
-        record: what it comes to.
-        finished: called once, when it is over.
+        sending: sends the request when entered, and holds the connection.
+        poller: calls us when bytes of the reply arrive.
+        timeouts: how long we wait for the upstream.
+        summary: filled in during the exchange.
+        finished: called once with the summary, at the end.
     """
 
     def __init__(
         self,
-        asking: AbstractAsyncContextManager[Response],
-        arrivals: Poller,
-        clocks: Clocks,
-        record: Record,
-        finished: Callable[[Record], None] | None = None,
+        sending: AbstractAsyncContextManager[Response],
+        poller: Poller,
+        timeouts: Timeouts,
+        summary: ExchangeSummary,
+        finished: Callable[[ExchangeSummary], None] | None = None,
     ) -> None:
-        self.record = record
-        self._asking = asking
-        self._arrivals = arrivals
-        self._clocks = clocks
+        self.summary = summary
+        self._sending = sending
+        self._poller = poller
+        self._timeouts = timeouts
         self._began = trio.current_time()
         self._finished = finished
-        self._open = AsyncExitStack()
-        self._left: float | None = None  # when it was known that the client has
+        self._stack = AsyncExitStack()
+        self._disconnected_at: float | None = None  # when the server noticed it
 
     async def begin(self) -> Response:
         """Send the request, and wait for the head of the response.
 
         Raises:
-            RelayFailed: there is none.
+            RelayFailed: there is none, or not in time.
         """
-        response = await self._in_time(self._open.enter_async_context(self._asking))
-        self.record.status = response.status
+        response = await self._within_timeout(self._stack.enter_async_context(self._sending))
+        self.summary.status = response.status
         return response
 
     async def read(self, response: Response, limit: int) -> tuple[bytes, bool]:
-        """The body of a response, as far as it comes within the idle clock.
+        """Read the body of an error, or what arrives of it within the idle timeout.
 
-        It is for an error, whose status and first words are worth more than its last byte.
+        A partial body is fine: the status and the start of the message matter most.
 
         Args:
-            limit: in bytes.
+            limit: largest size in bytes; the rest is dropped.
 
         Returns:
-            The body, and whether that is all of it.
+            The body, and whether it is complete.
         """
         body = bytearray()
         try:
-            with trio.move_on_at(self._clock(trio.current_time())[0]):
+            with trio.move_on_at(self._next_timeout(trio.current_time())[0]):
                 while len(body) <= limit and (piece := await response.receive_some()):
                     body += piece
         except RequestError:
             pass
         except BaseException:
-            self._left = trio.current_time()
+            self._disconnected_at = trio.current_time()
             raise
         return bytes(body[:limit]), response.complete and len(body) <= limit
 
     async def relay(
         self, response: Response, body: BodyWriter, is_events: bool, route: str
     ) -> None:
-        """Pass the body on, and the end; or say why there is none, and cut it off.
+        """Relay the body and its end. If the upstream fails, say why and end the reply early.
 
         Raises:
-            CutOff: the client must not take what it has for the whole.
+            CutOff: the reply is incomplete, and the client must notice.
         """
-        record = self.record
-        passage = Passage(response, body, record, is_events=is_events, now=trio.current_time())
+        summary = self.summary
+        relay = BodyRelay(response, body, summary, is_events=is_events, now=trio.current_time())
         try:
-            if await self._carry(passage):
-                record.ending = "done" if record.whole or not is_events else "no end mark"
+            if await self._relay_all(relay):
+                summary.ending = "done" if summary.whole or not is_events else "no end mark"
                 return
-            failure = self._late(passage.heard)
+            failure = self._timed_out(relay.last_data_at)
         except RequestError as error:
-            failure = Failure.of(error)
+            failure = UpstreamFailure.of(error)
         except BaseException:
-            self._left = trio.current_time()
+            self._disconnected_at = trio.current_time()
             raise
-        record.ending = failure.code
+        summary.ending = failure.code
         if not is_events:
             raise CutOff(reset=True)
-        if passage.at_event_border:
+        if relay.at_event_border:
             await body.send(failure.event(route))
         raise CutOff(final_wait=True)
 
     async def aclose(self) -> None:
-        """Let the connection go: closed, unless the response was read whole."""
-        await self._open.aclose()
-        if self._left is not None:
-            self.record.closed_after = trio.current_time() - self._left
+        """Close the upstream connection, or keep it for reuse if the response was read whole."""
+        await self._stack.aclose()
+        if self._disconnected_at is not None:
+            self.summary.closed_after = trio.current_time() - self._disconnected_at
         finished, self._finished = self._finished, None
         if finished is not None:
-            finished(self.record)
+            finished(self.summary)
 
-    async def _carry(self, passage: Passage) -> bool:
-        """Take all of it through. Returns False if a clock ran down before the end."""
+    async def _relay_all(self, relay: BodyRelay) -> bool:
+        """Relay until the end of the body. Returns False after a timeout."""
         while True:
-            if passage.take(trio.current_time()) and not await self._more_came(passage):
+            if relay.relay_now(trio.current_time()) and not await self._wait_for_data(relay):
                 return False
-            if not await passage.go_on():
+            if not await relay.relay_rest():
                 return True
 
-    async def _more_came(self, passage: Passage) -> bool:
-        """Let `take` take what comes, while that is all there is to do."""
+    async def _wait_for_data(self, relay: BodyRelay) -> bool:
+        """Let the poller call `relay_now`, until it returns False or a timeout expires."""
         while True:
-            # An event moves the deadline: it is looked at again when it expires, not for each
-            # event. The first event may move it nearer, by no more than the idle clock.
-            look = trio.current_time() + self._clocks.idle
-            with trio.move_on_at(min(look, self._clock(passage.heard)[0])):
-                await self._arrivals.poll(passage.stream, passage.take)
+            # Each event moves the deadline, but we check it again only when it expires. The first
+            # event may bring it nearer, but not before `look`.
+            look = trio.current_time() + self._timeouts.idle
+            with trio.move_on_at(min(look, self._next_timeout(relay.last_data_at)[0])):
+                await self._poller.poll(relay.stream, relay.relay_now)
                 return True
-            if self._clock(passage.heard)[0] <= trio.current_time():
+            if self._next_timeout(relay.last_data_at)[0] <= trio.current_time():
                 return False
 
-    async def _in_time(self, waiting: Awaitable[T]) -> T:
-        """What comes of this, unless the first clock runs down before."""
+    async def _within_timeout(self, waiting: Awaitable[T]) -> T:
+        """Await this, at most until the next timeout."""
         try:
-            with trio.move_on_at(self._clock()[0]):
+            with trio.move_on_at(self._next_timeout()[0]):
                 return await waiting
-            failure = self._late()
+            failure = self._timed_out()
         except RequestError as error:
-            failure = Failure.of(error)
+            failure = UpstreamFailure.of(error)
         except BaseException:
-            self._left = trio.current_time()
+            self._disconnected_at = trio.current_time()
             raise
         raise RelayFailed(failure)
 
-    def _clock(self, heard: float | None = None) -> tuple[float, str, float]:
-        """The clock that runs down next: when, its name, its seconds.
+    def _next_timeout(self, last_data_at: float | None = None) -> tuple[float, str, float]:
+        """The timeout that expires next: its deadline, its name, its seconds.
 
         Args:
-            heard: when the API last said something that counts; None if it has not.
+            last_data_at: when the last data came (`BodyRelay.last_data_at`); None before the first.
         """
-        clocks = self._clocks
-        running = (self._began + clocks.first_event, "first_event", clocks.first_event)
-        if heard is not None:
-            running = (heard + clocks.idle, "idle", clocks.idle)
-        return min(running, (self._began + clocks.total, "total", clocks.total))
+        timeouts = self._timeouts
+        running = (self._began + timeouts.first_event, "first_event", timeouts.first_event)
+        if last_data_at is not None:
+            running = (last_data_at + timeouts.idle, "idle", timeouts.idle)
+        return min(running, (self._began + timeouts.total, "total", timeouts.total))
 
-    def _late(self, heard: float | None = None) -> Failure:
-        _, name, seconds = self._clock(heard)
-        return Failure.late(name, seconds)
+    def _timed_out(self, last_data_at: float | None = None) -> UpstreamFailure:
+        _, name, seconds = self._next_timeout(last_data_at)
+        return UpstreamFailure.timed_out(name, seconds)
 
 
 class RelayedReply(StreamingReply):
-    """A reply of the API behind, relayed as it comes.
+    """Relays the upstream's reply as it arrives.
 
     Args:
-        exchange: whose reply it is.
-        response: its head has come.
-        path: of the request.
+        exchange: the exchange that this reply belongs to.
+        response: the upstream's response, after its head.
+        path: path of the client's request.
     """
 
-    def __init__(self, exchange: Exchange, response: Response, path: str) -> None:
+    def __init__(self, exchange: UpstreamExchange, response: Response, path: str) -> None:
         kind = redact(response.header("content-type") or "")
         if not kind.isascii() or not kind:
             kind = "application/octet-stream"
@@ -268,18 +268,17 @@ class RelayedReply(StreamingReply):
         self._path = path
 
     async def send_to(self, body: BodyWriter) -> None:
-        """Send all of it, and the end."""
+        """Relay the body and its end."""
         try:
             await self._exchange.relay(self._response, body, self._is_events, self._path)
         except trio.Cancelled:
             if body.ending is not Ending.DISCONNECTED:
-                self._exchange.record.ending = body.ending.value
+                self._exchange.summary.ending = body.ending.value
             raise
 
     async def aclose(self) -> None:
-        """Let go of the API behind, however far it came."""
+        """Release the upstream connection, complete or not."""
         await self._exchange.aclose()
 
 
-# What this file does not do: find the API behind, or know a key: handlers.py. Change a byte of a
-# body.
+# What this file does not do: choose the upstream or its key (handlers.py), or change a body.

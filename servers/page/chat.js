@@ -19,11 +19,11 @@ const follow = followText(conversation, find("#pill"));
 let chat = newChat();
 let running = null; // the AbortController of an answer
 
-// The wire pane comes with the first recorded answer. What it is told keeps its order.
+// The wire pane is loaded with the first recorded answer. Its calls keep their order.
 let pane = null;
 function tellWire(what, ...values) {
 	if (what === "opened" && values[0].headers.has("X-Wire")) {
-		const isWide = matchMedia("(width >= 80rem)").matches; // room beside the words
+		const isWide = matchMedia("(width >= 80rem)").matches; // there is room beside the text
 		pane ??= import("./wire.js").then(({ wirePane }) => wirePane(find("#wire"), isWide));
 	}
 	pane?.then((loaded) => loaded[what](...values));
@@ -49,31 +49,31 @@ async function ask(question) {
 	setRunning(controller, words.answering);
 
 	const { system, ...asked } = settings();
-	// Stopped or cut, what was said was said. Thoughts are not sent back.
+	// Keep the text of a stopped or truncated answer. Thoughts are not sent back.
 	asked.messages = [{ role: "system", content: system.trim() }, ...messages]
 		.filter(({ content }) => content)
 		.map(({ role, content }) => ({ role, content }));
-	// Who leaves now finds what was said until then.
+	// So the text so far is kept if the page is closed now.
 	messages.push(Object.assign(view.record, { ending: ["cut", words.cut] }));
 	view.record.ending = await receiveAnswer(view, asked, controller.signal, tellWire);
-	if (listChats().some(({ id }) => id === asking.id)) saveChat(asking); // else it was deleted
+	if (listChats().some(({ id }) => id === asking.id)) saveChat(asking); // otherwise it was deleted
 	if (running === controller) setRunning(null, view.record.ending[1] || words.complete);
 }
 
 function setRunning(controller, news) {
 	running = controller;
-	// The focus leaves a button before the button goes.
+	// Move the focus before its button disappears.
 	if ([send, halt].includes(document.activeElement)) prompt.focus();
 	send.hidden = Boolean(controller);
 	halt.hidden = !controller;
-	// Not every token: the voice would never stop.
+	// Announce no single tokens: a screen reader would never stop talking.
 	find("#announcer").textContent = news;
 }
 
 function askAgain() {
 	prompt.focus();
 	const at = chat.messages.findLastIndex(({ role }) => role === "user");
-	if (at < 0) return; // an answer alone, in a damaged history
+	if (at < 0) return; // an answer without its question, in a damaged history
 	const removed = chat.messages.splice(at);
 	for (const _ of removed) conversation.lastElementChild.remove();
 	ask(removed[0].content);
@@ -100,7 +100,7 @@ function showHistory() {
 		const remove = make("button", { ariaLabel: say("remove", old.title) }, "✕");
 		title.onclick = () => {
 			find("#history").hidePopover();
-			if (old.id !== chat.id) open(old); // else it is open, and perhaps running
+			if (old.id !== chat.id) open(old); // otherwise it is open, and perhaps running
 		};
 		remove.onclick = () => {
 			removeChat(old.id);
@@ -126,7 +126,7 @@ find("#composer").onsubmit = (event) => {
 
 window.onkeydown = (event) => {
 	const { key, target, shiftKey } = event;
-	// The input method's own Enter and Esc; Safari tells by key code 229.
+	// Enter and Esc belong to the input method now; Safari shows this only by key code 229.
 	if (event.isComposing || event.keyCode === 229) return;
 	if (key === "Enter" && target === prompt && !shiftKey) find("#composer").requestSubmit();
 	else if (key === "Escape" && running && !find(":popover-open")) running.abort();

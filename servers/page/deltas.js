@@ -1,37 +1,37 @@
 /*
- * A chat stream as its reader needs it: one event in, what it adds to the answer out.
+ * Parses a chat stream: one event in, the text that it adds to the answer out.
  *
  *     {..."choices":[{"index":0,"delta":{"content":"你"},...}]}  ->  {text: "你", ...}
  *     {"error":{"message":"overloaded"}}                        ->  {error: "overloaded", ...}
  *
- * Any JSON is read, whoever's server it is from: what has another type, is null, is missing or
- * unknown adds nothing, and what stands beside it is read all the same. protocol/openai/deltas.py does the
- * same for Python, and tests/vectors/deltas.json is for both.
+ * It accepts any JSON from any server. A field that is missing, null, unknown or of another type
+ * adds nothing, and the other fields are still read. protocol/openai/deltas.py does the same in
+ * Python; tests/vectors/deltas.json tests both.
  */
 
 /** @typedef {{text: string, thinking: string, finishReason: string, error: string}} Delta */
 
-// Names of thinking: of DeepSeek; OpenRouter and newer vLLM; OpenRouter; Ollama; LiteLLM.
+// Names of the thinking field: DeepSeek; OpenRouter and newer vLLM; OpenRouter; Ollama; LiteLLM.
 const THINKING = ["reasoning_content", "reasoning", "reasoning_details", "thinking", "thinking_blocks"];
-// Where a part has its words, or more parts.
+// Fields of a part that hold its text, or more parts.
 const WORDS = ["text", "value", "content", "refusal", "thinking", "reasoning", "summary"];
-// Where an error has its words, the best first.
+// Fields of an error that hold its message, the best first.
 const MESSAGES =
 	"message detail details msg error_description error errors title description reason".split(" ");
-const DEPTH = 8; // levels of parts in parts
+const DEPTH = 8; // levels of nested parts
 
-// ---- Any value in, the type that is wanted out
+// ---- Convert any value to the type that is needed
 
 const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
 const asObject = (value) => (isObject(value) ? value : {});
 export const asList = (value) => (isObject(value) ? [value] : Array.isArray(value) ? value : []);
 export const asText = (value) => (["string", "number"].includes(typeof value) ? String(value) : "");
-/** Whether it says anything: not null, false, 0, or empty. */
+/** Whether it has content: not null, false, 0, or empty. */
 const says = (value) => Boolean(typeof value === "object" ? Object.keys(value ?? {}).length : value);
 const firstObject = (value) => asList(value).find(isObject) ?? {};
 
 /**
- * Reads the data of one event; one of the type "error" is an error, whatever its data are.
+ * Reads the data of one event; an event of type "error" is an error, whatever its data.
  *
  * @returns {Delta}
  * @throws {SyntaxError} it is not JSON
@@ -46,9 +46,9 @@ export function readDelta(data, event = "message") {
 	}
 	const chunk = firstObject(value);
 	const choices = asList(chunk.choices).filter(isObject);
-	// Some count from 1. An event with the usage has none.
+	// Some servers count from 1. An event with the usage has no choice.
 	const choice = choices.find(({ index }) => !(Number(asText(index)) >= 1)) ?? choices[0] ?? {};
-	const delta = choice.delta ?? choice.message ?? choice.text; // "text": of the API before chat
+	const delta = choice.delta ?? choice.message ?? choice.text; // "text": the older completions API
 	const fields = says(asObject(delta)) ? delta : { content: delta };
 	const words = ["", "", ""];
 	collect(words, fields.content);
@@ -81,14 +81,14 @@ function collect(words, value, kind = "text", depth = DEPTH) {
 	return words;
 }
 
-/** What a server says in place of an answer, in its own words, if a person could read them. */
+/** The server's own message in place of an answer, if a person can read it. */
 export function readFailure(body) {
 	const text = body.trim().replace(/^data:/, ""); // an event stream of one event
 	let value;
 	try {
 		value = JSON.parse(text);
 	} catch {
-		// Of HTML, or of XML.
+		// From HTML or XML.
 		if (text.startsWith("<")) return /<(?:title|message)[^<>]*>([^<]*)</i.exec(text)?.[1].trim() ?? "";
 		return text;
 	}

@@ -1,5 +1,5 @@
 /*
- * Elements. They are made by name and filled with text: nothing is ever parsed as HTML.
+ * Makes elements by name and fills them with text: nothing is ever parsed as HTML.
  */
 
 export const find = (selector, root = document) => root.querySelector(selector);

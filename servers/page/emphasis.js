@@ -4,18 +4,18 @@
  *     **a *b* c**     runs ** * * **  ->  marks: em of 4–7, strong of 0–11
  *
  * This is the standard's own algorithm. It looks back from each run that can close, from left to
- * right, for the nearest run that can open, so text that comes later changes nothing: a run is
- * matched when it arrives, and never again.
+ * right, for the nearest run that can open. So later text changes nothing: a run is matched once,
+ * when it arrives.
  *
  * A mark is an interval of the text, with its delimiters. It may cover many parts (parts.js).
  */
 
-const MAX_DEPTH = 16; // marks inside marks; the outer ones are text
+const MAX_DEPTH = 16; // levels of nested marks; the outer ones are text
 
 const TAGS = { "*": "em", _: "em", "**": "strong", __: "strong", "~~": "del" };
 const SPACE = /^[\p{Zs}\t\n\f\r]/u;
 const PUNCTUATION = /^[\p{P}\p{S}]/u;
-// Between words that are written without spaces punctuation says nothing: **“你好”**世界.
+// In a script without spaces, punctuation does not show where a word ends: **“你好”**世界.
 const CJK = /^[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Hang}\p{sc=Bopo}]/u;
 
 /**
@@ -38,10 +38,10 @@ export function flanking(char, before, after) {
 }
 
 // The stack of runs that can open is a chain of objects that are never changed, so a copy of the
-// state costs nothing. `height`: how deep the marks after a run are nested.
+// state costs nothing. `height`: the nesting depth of the marks after a run.
 const BOTTOM = { height: 0, below: null };
 
-/** `bottoms`: below what offset there is nothing to match for a kind of closing run. */
+/** `bottoms`: for each kind of closing run, the offset below which nothing can match. */
 export const newRuns = () => ({ top: BOTTOM, bottoms: {} });
 
 /**
@@ -70,7 +70,7 @@ export function addRun(runs, run, addMark) {
 }
 
 function findOpener(runs, run) {
-	// What decides whether two runs fit is the same for all closing runs of a key.
+	// All closing runs with the same key match the same opening runs.
 	const key = run.char + run.canOpen + (run.length % 3);
 	const bottom = runs.bottoms[key] ?? 0;
 	let height = 0;

@@ -1,8 +1,8 @@
 /*
  * Character references: `&copy;`, `&#169;` and `&#xa9;` are ©.
  *
- * CommonMark 0.31.2 §2.5. Of HTML's 2,125 names these are the 252 of HTML 4 and `apos`; another name
- * stays as it was written.
+ * CommonMark 0.31.2 §2.5. HTML has 2,125 names; this file knows the 252 of HTML 4 and `apos`. Any
+ * other name stays as written.
  */
 
 // A code point in hexadecimal digits, its name, and the names of those that follow it.
@@ -39,15 +39,15 @@ for (const run of NAMES.trim().split(/,|\n/)) {
 	names.forEach((name, index) => named.set(name, String.fromCodePoint(parseInt(first, 16) + index)));
 }
 
-/** What may be a reference, as the source of a pattern. */
+/** The source of a pattern that matches a possible reference. */
 export const REFERENCE = String.raw`&(?:#[xX][0-9a-fA-F]{1,6}|#[0-9]{1,7}|[a-zA-Z][a-zA-Z0-9]{1,31});`;
 
-/** Its character, or itself. */
+/** The character of a reference; an unknown one stays as it is. */
 export function characterOf(reference) {
 	if (reference[1] !== "#") return named.get(reference.slice(1, -1)) ?? reference;
 	const digits = reference.slice(2, -1);
 	const code = /^x/i.test(digits) ? parseInt(digits.slice(1), 16) : parseInt(digits, 10);
-	// "Invalid Unicode code points will be replaced by […] U+FFFD", and so will U+0000.
+	// "Invalid Unicode code points will be replaced by […] U+FFFD", and so is U+0000.
 	const isCharacter = code > 0 && code <= 0x10ffff && !(code >= 0xd800 && code < 0xe000);
 	return String.fromCodePoint(isCharacter ? code : 0xfffd);
 }

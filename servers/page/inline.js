@@ -5,10 +5,10 @@
  *
  * CommonMark 0.31.2 §2.4, §2.5 and §6, with GitHub's bare addresses; the runs go to emphasis.js.
  * Tags are strong, em, del, code, a and br, and no other: HTML is text. A picture is a link,
- * because nothing is loaded from elsewhere. What leads to no http, https or mailto address is text.
+ * because nothing is loaded from other sites. A link must be http, https or mailto; others are text.
  *
- * A token is decided once, when enough has come after it; what is not decided yet waits in `rest`. So
- * that it never waits for long, code and links have limits: what is longer is text.
+ * A token is decided once, when enough text has come after it; undecided text waits in `rest`. Code
+ * and links have limits, so that no text waits for long: a longer one is plain text.
  *
  * What it does not do: references, HTML.
  */
@@ -17,20 +17,20 @@ import { addRun, flanking, newRuns } from "./emphasis.js";
 import { characterOf, REFERENCE } from "./entities.js";
 import { addPieces, newPart, nodesOf } from "./parts.js";
 
-/** How many characters were looked at, in all: a test counts them. */
+/** Number of characters examined so far: a test reads it. */
 export const work = { characters: 0 };
 
 const MAX_CODE = 2000; // characters between backticks
 const MAX_LINK = 2000; // from "[" to "]"
 const MAX_TARGET = 2000; // from "(" to ")"
-const MAX_RUN = 100; // of the same delimiter
-const MAX_PARENTHESES = 32; // inside each other, in an address
+const MAX_RUN = 100; // delimiters in a row
+const MAX_PARENTHESES = 32; // nested in an address
 
 const HREF = /^(?:https?:\/\/|mailto:)[^\s\p{Cc}]+$/iu;
 const PUNCTUATION = String.raw`[!-/:-@[-\`{-~]`;
 const ESCAPED = new RegExp(String.raw`\\(${PUNCTUATION})|${REFERENCE}`, "g");
 
-// All of them are tried at one place.
+// All of them are tried at one position.
 const at = (source, flags = "") => new RegExp(source, `${flags}y`);
 const PLAIN = at(String.raw`(?:[^\\\`*_~&<![\]\n \thH]|(?<=[a-z0-9/])h|h(?=[^t]))+`, "i");
 const SPACES = /[ \t]+/y;
@@ -40,7 +40,7 @@ const ENTITY = at(REFERENCE);
 const ADDRESS = /<([a-z][a-z0-9+.-]{1,31}:[^\s<>\p{Cc}]{0,1900})>/iuy;
 const MAIL = /<([\w.!#$%&'*+/=?^`{|}~-]{1,200}@[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){0,9})>/iy;
 const BARE = /https?:\/\/[^\s<>`*"\p{Cc}\u3000-\u303f\uff00-\uffef]{1,2000}/iuy;
-// The beginnings of the four above, which end with the text.
+// The beginnings of these four, cut off by the end of the text.
 const UNFINISHED = /&[#\w]{0,33}$|<[^\s<>]{0,2000}$|h(?:t(?:t(?:ps?(?::(?:\/(?:\/\S{0,2000})?)?)?)?)?)?$/iy;
 const LINK_START = /\([ \t\n]*/y;
 const LINK_IN_BRACKETS = /<((?:\\[^\n]|[^\\<>\n])*)>/y;
@@ -50,19 +50,19 @@ const LINK_END = at(String.raw`(?:[ \t\n]+(?:${TITLE}))?[ \t\n]*\)`);
 /** The state of one text. */
 export function newText() {
 	return {
-		before: "", // the last two characters that are decided
-		rest: "", // what is not
+		before: "", // the last two decided characters
+		rest: "", // the undecided text
 		offset: 0, // of `rest`
-		spaces: "", // nothing at the end of a line
-		longRun: "", // the delimiter of a run that goes on after MAX_RUN
+		spaces: "", // ignored at the end of a line
+		longRun: "", // the delimiter of a run longer than MAX_RUN
 		brackets: [], // "[" that may begin a link: {at, index of its token, isImage, isActive}
 		waiting: [], // the tokens from the first of them on
-		passed: 0, // how many tokens have left `waiting`
+		passed: 0, // number of tokens that have left `waiting`
 		runs: newRuns(),
 	};
 }
 
-/** A look changes a copy. */
+/** A copy of the state, for a preview. */
 export function copyOf(state) {
 	const brackets = state.brackets.map((bracket) => ({ ...bracket }));
 	return { ...state, brackets, waiting: [...state.waiting], runs: { ...state.runs } };
@@ -70,10 +70,10 @@ export function copyOf(state) {
 
 /**
  * @param {object} state of this text
- * @param {string} text cut anywhere
+ * @param {string} text may be split anywhere
  * @param {boolean} isEnd nothing follows
- * @param {boolean} isLook and this is only for show: in a link that has begun, marks stay inside
- * @returns {object[]} what is decided: {at, text}, {at, nodes, length} and {at, run}
+ * @param {boolean} isLook a preview only: marks in an unfinished link stay inside it
+ * @returns {object[]} the decided tokens: {at, text}, {at, nodes, length} and {at, run}
  */
 export function read(state, text, isEnd = false, isLook = false) {
 	const source = state.before + state.rest + text;
@@ -88,7 +88,7 @@ export function read(state, text, isEnd = false, isLook = false) {
 		if (end === null) break;
 		place = end;
 	}
-	// "Spaces at the end of the line […] are ignored"; but perhaps this one goes on.
+	// "Spaces at the end of the line […] are ignored"; but this line may go on.
 	if (isLook && state.spaces) addText(place - state.spaces.length, state.spaces.slice(0, 80));
 	if (isEnd && !isLook) state.brackets = [];
 	pass();
@@ -99,7 +99,7 @@ export function read(state, text, isEnd = false, isLook = false) {
 	state.offset = origin + place;
 	return tokens;
 
-	/** Returns where the token ends, or null if more text decides. */
+	/** Returns where the token ends, or null if that depends on more text. */
 	function readToken(start) {
 		const char = source[start];
 		const { longRun } = state;
@@ -157,13 +157,13 @@ export function read(state, text, isEnd = false, isLook = false) {
 		return pattern.exec(source);
 	}
 
-	// ---- What goes out
+	// ---- Output
 
 	function add(token) {
 		(state.brackets.length ? state.waiting : tokens).push(token);
 	}
 
-	/** `length` is that in the source. Texts in a row are one token. */
+	/** `length` is the length in the source. Adjacent texts become one token. */
 	function addText(start, text, length = text.length) {
 		const all = state.brackets.length ? state.waiting : tokens;
 		const last = all.at(-1);
@@ -179,7 +179,7 @@ export function read(state, text, isEnd = false, isLook = false) {
 		return start + length;
 	}
 
-	/** Tokens go on when no bracket before them can begin a link. */
+	/** Pass on the tokens that no open bracket before them can turn into a link. */
 	function pass() {
 		const { brackets, waiting } = state;
 		const count = brackets.length ? brackets[0].index - state.passed : waiting.length;
@@ -227,7 +227,7 @@ export function read(state, text, isEnd = false, isLook = false) {
 		return target.end;
 	}
 
-	/** `(address "title")`: where it ends, and the address if it may be one. */
+	/** `(address "title")`: where it ends, and the address if it is allowed. */
 	function readTarget(start) {
 		const text = source.slice(start, start + MAX_TARGET);
 		const matchHere = (pattern, index) => {
@@ -260,7 +260,7 @@ export function read(state, text, isEnd = false, isLook = false) {
 		return addNode(start, href.length, { tag: "a", href, children: [href] });
 	}
 
-	// ---- The others
+	// ---- Other tokens
 
 	function readEscape(start) {
 		const [, escaped = ""] = match(ESCAPE, start) ?? [];
@@ -290,7 +290,7 @@ export function read(state, text, isEnd = false, isLook = false) {
 		const end = start + run.length;
 		const [char, { length }] = [run[0], run];
 		if (length > MAX_RUN) return readLongRun(start, run);
-		// A character may be two long.
+		// A character may have two code units.
 		if (!isEnd && source.length < end + 2) return null;
 		if (char === "~" && length !== 2) return addText(start, run);
 		// "The beginning and the end of the line count as Unicode whitespace."
@@ -301,14 +301,14 @@ export function read(state, text, isEnd = false, isLook = false) {
 		return end;
 	}
 
-	/** So long a run is text, and so is what follows of it. */
+	/** A run longer than MAX_RUN is text, and so is the rest of it. */
 	function readLongRun(start, run) {
 		state.longRun = run[0];
 		return addText(start, run);
 	}
 }
 
-/** Strings and {tag, children} of some tokens alone. */
+/** Some tokens as strings and {tag, children}, without the others. */
 function treeOf(tokens) {
 	const part = { children: [], ...newPart() };
 	const runs = newRuns();
@@ -333,7 +333,7 @@ export function unescaped(text) {
 	return text.replace(ESCAPED, (all, escaped) => escaped ?? characterOf(all));
 }
 
-/** The address that a link may have, or "". */
+/** The address if a link may have it, or "". */
 function hrefOf(address) {
 	const href = address.replaceAll(" ", "%20");
 	return HREF.test(href) ? href : "";
@@ -351,7 +351,7 @@ function endOfAddress(text, start) {
 	return end;
 }
 
-/** What follows an address in a sentence is not part of it: (see https://example.org/). */
+/** Punctuation after an address is not part of it: (see https://example.org/). */
 function withoutEnding(address) {
 	let surplus = address.split(")").length - address.split("(").length;
 	let end = address.length;

@@ -5,12 +5,12 @@
  *     - two              > item > paragraph > part "two"
  *
  * CommonMark 0.31.2 §4 and §5, with GitHub's tables and task lists. A line is read once, when its end
- * is there; the unfinished last one is read for a look, and then what it did is undone. How the text
- * was cut never matters, and cost is linear, also for one endless line: text is held in parts
- * (parts.js). Only the last part grows; the others change when emphasis that began in them ends.
+ * has come. The unfinished last line is read as a preview, which is then undone. It does not matter
+ * how the text was split. The cost is linear, even for one endless line, because text is held in
+ * parts (parts.js). Only the last part grows; the others change when emphasis that began in them ends.
  *
- * What it does not do: HTML (it is text), references, footnotes; code by indentation and headings by
- * underlines, which in a model's answer are accidents.
+ * What it does not do: HTML (it stays text), references, footnotes; nor code by indentation and
+ * headings by underlines, which are accidents in a model's answer.
  */
 
 import { addRun } from "./emphasis.js";
@@ -18,10 +18,10 @@ import { copyOf, newText, read, unescaped, work } from "./inline.js";
 import { fillPart, newPart } from "./parts.js";
 
 const MAX_NESTING = 24;
-const LONG_LINE = 2000; // its beginning says what it is, the rest follows it; no head of a table
+const LONG_LINE = 2000; // the beginning decides the type of a longer line; it is not a table head
 
-// "A line is a sequence of zero or more characters other than line feed or carriage return": so not a
-// dot, which U+2028 does not match either.
+// "A line is a sequence of zero or more characters other than line feed or carriage return". So not
+// a dot, which does not match U+2028 either.
 const HEADING = /^ {0,3}(#{1,6})(?:[ \t]+|$)([^]*)$/;
 const RULE = /^ {0,3}(?:(?:\*[ \t]*){3,}|(?:-[ \t]*){3,}|(?:_[ \t]*){3,})$/;
 const FENCE = /^( {0,3})(`{3,}(?=[^`]*$)|~{3,})([^]*)$/;
@@ -29,13 +29,13 @@ const QUOTE = /^ {0,3}> ?/;
 const ITEM = /^( {0,3})([-+*]|(\d{1,9})[.)])([ \t]+|$)([^]*)$/;
 const TASK = /^\[([ xX])\][ \t]+/;
 const DELIMITERS = /^ {0,3}\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?$/;
-// An unfinished line of marks may become anything: it is not looked at yet.
+// An unfinished line of marks may become anything: it gets no preview yet.
 const UNDECIDED = /^(?:[-=*_+#>|`~:. \t]*|\d{1,9}[.)]) *$/;
 
 const isContainer = ({ type }) => ["document", "quote", "list", "item"].includes(type);
 const isBlank = (line) => !/[^ \t]/.test(line);
 const indentOf = (line) => line.search(/[^ ]|$/);
-// "Spaces or tabs" are nothing there; other white space, such as U+3000, is text.
+// "Spaces or tabs" are ignored there; other white space, such as U+3000, is text.
 const trimStart = (text) => text.slice(text.search(/[^ \t]|$/));
 
 export function markdownParser() {
@@ -45,9 +45,9 @@ export function markdownParser() {
 	let isLook = false;
 	let afterBlank = false;
 	let isAfterCR = false;
-	let shownMarks = []; // of a look: each list that got a mark, its leaf, and its first part there
+	let shownMarks = []; // in a preview: each list that got a mark, its leaf, and its first part there
 
-	/** @param {string} text cut anywhere */
+	/** @param {string} text may be split anywhere */
 	function append(text) {
 		// "A line ending is a line feed, a carriage return not followed by a line feed, or [both]".
 		const lines = isAfterCR && text[0] === "\n" ? text.slice(1) : text;
@@ -73,7 +73,7 @@ export function markdownParser() {
 		unfinished = rest.slice(at);
 	}
 
-	/** Calls `show` as if nothing came after the unfinished line, and returns what that does. */
+	/** Calls `show` as if the text ended here, and returns its result. */
 	function look(show) {
 		const saved = openPath().map((node) => [node, { ...node }, node.children.length]);
 		for (const [node] of saved) if (node.text) node.text = copyOf(node.text);
@@ -103,7 +103,7 @@ export function markdownParser() {
 		close(tree);
 	}
 
-	/** From this child on a leaf must be shown again. */
+	/** The leaf must be shown again from this child on. */
 	function noteChange(leaf, index) {
 		leaf.changed = Math.min(leaf.changed ?? index, index);
 	}
@@ -119,7 +119,7 @@ export function markdownParser() {
 		return openPath().find((node) => !isContainer(node));
 	}
 
-	/** Returns whether a leaf is open to which more of the same line can go. */
+	/** Returns whether an open leaf can take more of the same line. */
 	function readLine(line, lineEnd = "\n") {
 		work.characters += line.length;
 		const open = openPath();
@@ -138,7 +138,7 @@ export function markdownParser() {
 			if (next) close(next);
 			return false;
 		}
-		// "laziness": a paragraph goes on without its containers' marks
+		// "laziness": a paragraph continues without its containers' marks
 		let lazy = leaf ? null : open.find(({ type }) => type === "paragraph");
 		for (let inside; (inside = startContainer(path, rest, leaf)) !== null; ) {
 			rest = inside;
@@ -150,7 +150,7 @@ export function markdownParser() {
 		return isOpen;
 	}
 
-	/** Begins a quotation or an item; returns what is left of the line, or null. */
+	/** Begins a quotation or an item; returns the rest of the line, or null. */
 	function startContainer(path, rest, leaf) {
 		if (path.length > MAX_NESTING) return null;
 		const quote = QUOTE.exec(rest);
@@ -183,7 +183,7 @@ export function markdownParser() {
 		if (leaf?.type === "paragraph" && startTable(path, leaf, trimEnd(rest))) return false;
 		if ((match = HEADING.exec(rest))) {
 			const heading = add(path, block("heading", { level: match[1].length, text: newText() }));
-			// In steps: one pattern takes cubic time.
+			// In steps, because one pattern takes cubic time.
 			const text = trimEnd(match[2]).replace(/(?:^|[ \t])#*$/, "");
 			write(heading, lineEnd ? text : match[2]);
 			if (lineEnd) close(heading);
@@ -218,7 +218,7 @@ export function markdownParser() {
 		return true;
 	}
 
-	/** The row of dashes is there: the line before it, a paragraph until now, is the head. */
+	/** The row of dashes has come: the line before it, until now a paragraph, is the head. */
 	function startTable(path, paragraph, rest) {
 		if (!DELIMITERS.test(rest) || !paragraph.line) return false;
 		const dashes = rest.match(/:?-+:?/g);
@@ -235,12 +235,12 @@ export function markdownParser() {
 		return true;
 	}
 
-	/** Adds text of the same line, cut anywhere. */
+	/** Adds text of the same line, split anywhere. */
 	function writeRow(row, text) {
 		const source = row.rest + text;
 		const tokens = source.match(/\\[^]|\||[^\\|]+/g) ?? [];
 		for (const token of tokens) writeCell(row, token);
-		row.rest = source.slice(tokens.join("").length); // half of an escape
+		row.rest = source.slice(tokens.join("").length); // half an escape
 	}
 
 	function writeCell(row, token) {
@@ -267,13 +267,13 @@ export function markdownParser() {
 		return cell;
 	}
 
-	/** Adds a block to the deepest container of the path, and closes what is open there. */
+	/** Adds a block to the deepest container of the path, and closes the open block there. */
 	function add(path, added) {
 		while (path.at(-1).type === "list" && added.type !== "item") path.pop();
 		const parent = path.at(-1);
 		const before = parent.children.at(-1);
 		if (before?.isOpen) close(before);
-		// "A list is loose if any [...] items are separated by blank lines", or two blocks of one.
+		// "A list is loose if any [...] items are separated by blank lines", or two blocks of one item.
 		if (parent.type === "item" && before && afterBlank) path.at(-2).isLoose = true;
 		parent.children.push(added);
 		if (isContainer(added)) path.push(added);
@@ -288,7 +288,7 @@ export function markdownParser() {
 		// "If there are a number of cells fewer […], empty cells are inserted."
 		while (node.columns < Infinity && node.children.length < node.columns) close(addCell(node));
 		node.isOpen = false;
-		node.done = !isLook; // what a look closes is open again after it
+		node.done = !isLook; // after a preview, its closed blocks are open again
 		return false;
 	}
 
@@ -317,11 +317,11 @@ export function markdownParser() {
 		return leaf.children.at(-1);
 	}
 
-	/** A run may end emphasis that began in an earlier part. */
+	/** This run may end emphasis that began in an earlier part. */
 	function addMarks(leaf, { at, run }) {
 		const part = leaf.children.length - 1;
 		addRun(leaf.text.runs, { ...run, at, part }, (mark, first) => {
-			// A look would show a long text anew each time: the mark waits until its end is certain.
+			// A preview would show a long text again each time, so the mark waits until its end is certain.
 			if (isLook && first < part - 1) return;
 			for (const { marks } of leaf.children.slice(first)) {
 				marks.push(mark);
@@ -346,7 +346,7 @@ function block(type, more) {
 	return { type, children: [], isOpen: true, done: false, ...more };
 }
 
-/** What is left of a line behind a container's mark; null without it. */
+/** The rest of a line after a container's mark; null without the mark. */
 function continueContainer(node, line) {
 	if (node.type === "list") return line;
 	if (node.type === "quote") return QUOTE.test(line) ? line.replace(QUOTE, "") : null;
@@ -354,7 +354,7 @@ function continueContainer(node, line) {
 	return indentOf(line) < node.width ? null : line.slice(node.width);
 }
 
-/** Each of its cells is written when its text comes. */
+/** Its cells are filled when their text comes. */
 function newRow(align, columns = align.length) {
 	return { align, columns, isHead: columns === Infinity, isStarted: false, rest: "" };
 }
@@ -365,7 +365,7 @@ function trimEnd(text) {
 	return text.slice(0, end);
 }
 
-/** Tabs in front: "a tab stop of 4 characters". */
+/** Leading tabs: "a tab stop of 4 characters". */
 function expandTabs(line) {
 	return line.replace(/^ *\t[ \t]*/, (space) => {
 		let width = 0;

@@ -3,9 +3,9 @@
  *
  *     {thinking: "A greeting…"}  ->  <details class="thinking">, open while it thinks
  *     {text: "**你好**"}         ->  <div class="answer">, as Markdown
- *     the end                    ->  <p class="ending"> says how, if it was not a normal stop
+ *     the end                    ->  <p class="ending"> says why, unless it was a normal stop
  *
- * Text is shown once a frame, however many tokens that brought.
+ * Text is shown once a frame, however many tokens came.
  */
 
 import { find, make } from "./dom.js";
@@ -13,7 +13,7 @@ import { CutOffError, NoReplyError, streamAnswer } from "./openai.js";
 import { markdownView } from "./render.js";
 import { noReply, say, words } from "./words.js";
 
-const SILENCE = 5; // seconds without a token, and the reader is told
+const SILENCE = 5; // seconds without a token until the reader is told
 
 export function showQuestion(conversation, question) {
 	const message = make("article", { ariaLabel: words.you, dir: "auto" }, question);
@@ -21,7 +21,7 @@ export function showQuestion(conversation, question) {
 	conversation.append(message);
 }
 
-/** Shows an answer while it arrives. Resolves to how it ended: its kind, and words. */
+/** Shows an answer while it arrives. Resolves to how it ended: the kind, and a text. */
 export async function receiveAnswer(view, asked, signal, tell) {
 	tell("start");
 	const ending = await receiveDeltas(view, asked, signal, tell);
@@ -54,7 +54,7 @@ async function receiveDeltas(view, asked, signal, tell) {
 	return ["other", say("otherEnd", reason)];
 }
 
-/** An empty answer: `receive` its deltas, then `end` it; `record` is what `restore` shows again. */
+/** An empty answer: `receive` its deltas, then `end` it. `restore` shows a saved `record` again. */
 export function showAnswer(conversation) {
 	const message = find("template").content.firstElementChild.cloneNode(true);
 	const [details, summary, stats, copyButton] = ["details", "summary", ".stats", ".copy-answer"].map(
@@ -69,13 +69,13 @@ export function showAnswer(conversation) {
 	let requestId = "";
 	let userToggled = false;
 	let isThinking = false;
-	let cursor = null; // the element behind whose last letter it stands
+	let cursor = null; // the element that ends with the cursor
 
 	message.ariaLabel = words.model;
 	find(".again", message).textContent = words.again;
 	copyButton.textContent = words.copy;
 	copyButton.onclick = () => copy(copyButton, record.content);
-	// Not `ontoggle`: it is called for our own opening too.
+	// Not `ontoggle`, which is called when we open it, too.
 	summary.onclick = () => (userToggled = true);
 	conversation.append(message);
 	moveCursor(find(".answer", message));
@@ -99,7 +99,7 @@ export function showAnswer(conversation) {
 		});
 	}
 
-	/** `kind` is "complete", "stopped", …; `wording` is what the reader sees. */
+	/** `kind` is "complete", "stopped", …; `wording` is the text for the reader. */
 	function end(kind, wording) {
 		cancelAnimationFrame(frame);
 		clearInterval(clock);
@@ -143,7 +143,7 @@ export function showAnswer(conversation) {
 		answer.append(piece);
 	}
 
-	/** At the answer's first word, or at an end without one: then the thoughts stay open. */
+	/** At the answer's first word, or at an end without a word: then the thoughts stay open. */
 	function endThinking() {
 		if (!isThinking) return;
 		isThinking = false;
@@ -172,14 +172,14 @@ export function showAnswer(conversation) {
 	function tellSilence() {
 		const seconds = Math.round((performance.now() - (lastToken || asked)) / 1000);
 		if (seconds < SILENCE) return;
-		// Without a head the request may still wait to leave.
+		// Without a head, the request may still be in the browser's queue.
 		stats.textContent = say("silence", seconds) + (requestId ? "" : words.connections);
 	}
 
 	return { record, opened, receive, end, restore };
 }
 
-/** To the clipboard, if that is permitted. */
+/** Copies to the clipboard, if that is permitted. */
 export async function copy(button, text) {
 	const copied = await navigator.clipboard?.writeText(text).then(() => words.copied, () => "");
 	button.textContent = copied || words.refused;

@@ -1,6 +1,6 @@
 /*
- * POST /v1/chat/completions: a conversation goes out, the pieces of its answer come back as events
- * of one JSON object each, and a last one that is not JSON:
+ * POST /v1/chat/completions: sends a conversation. The answer comes back as events with one JSON
+ * object each; the last event is not JSON:
  *
  *     data: {...,"choices":[{"index":0,"delta":{"content":"你"},"finish_reason":null}]}
  *     data: {...,"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}
@@ -12,15 +12,15 @@
 import { asList, asText, readDelta, readFailure } from "./deltas.js";
 import { readEvents } from "./sse.js";
 
-// Seconds: a model may think for minutes, and a queue before it is long.
+// Seconds: a model may think for minutes, after a long wait in a queue.
 const SILENCE = 300;
-// Seconds in which [DONE] follows a finish_reason; and for the words of an error.
+// Seconds to wait for [DONE] after a finish_reason, and for the body of an error.
 const AFTER_THE_END = 2;
 const ERROR_SECONDS = 5;
 
 /**
- * The stream ended, or the network broke, too early; or the server fell silent for `seconds`. Or
- * that happened before any byte came.
+ * CutOffError: the stream ended too early, the network broke, or the server was silent (`seconds`).
+ * NoReplyError: the same, before any byte came.
  */
 export class CutOffError extends Error {
 	constructor(seconds = 0) {
@@ -31,12 +31,12 @@ export class CutOffError extends Error {
 export class NoReplyError extends Error {}
 
 /**
- * Returns only when the answer is whole.
+ * Yields the deltas of an answer. Returns only when the answer is complete.
  *
  * @param {object} asked server ("" for our own), model, all messages, pace, fault
  * @param {AbortSignal} signal closes the connection
  * @param {Function} tell ("opened", response, askedAt) at the head, ("received", bytes, at) at a read
- * @throws {NoReplyError | CutOffError} on no or an unfinished answer; {Error} on what is reported
+ * @throws {NoReplyError | CutOffError} no answer, or an incomplete one; {Error} an error message
  */
 export async function* streamAnswer(asked, signal, tell) {
 	const patience = deadline(signal);
@@ -51,10 +51,10 @@ export async function* streamAnswer(asked, signal, tell) {
 		}
 		for await (const event of readEvents(response.body, tell)) {
 			if (event.data.trim().startsWith("[DONE]")) return;
-			if (event.data.trim() === "") continue; // some send one as a heartbeat
+			if (event.data.trim() === "") continue; // some servers send an empty event as a heartbeat
 			const delta = readDelta(event.data, event.event);
 			finished ||= delta.finishReason !== "";
-			// Some go on with events in which there is nothing; some say "stop" with each word.
+			// Some servers send empty events after it; some say "stop" with each word.
 			if (!finished) patience.restart(SILENCE);
 			else if (delta.text || delta.thinking || delta.finishReason) patience.restart(AFTER_THE_END);
 			yield delta;
@@ -64,16 +64,16 @@ export async function* streamAnswer(asked, signal, tell) {
 		if (patience.isOver && error.name === "AbortError") {
 			if (!finished) throw new CutOffError(SILENCE);
 		}
-		// Fetch reports a broken network as a TypeError.
+		// `fetch` reports a network error as a TypeError.
 		else if (!(error instanceof TypeError)) throw error;
 	} finally {
 		patience.end();
 	}
-	// A body can end cleanly and yet too early.
+	// A body can have a clean end and still be incomplete.
 	if (!finished) throw new CutOffError();
 }
 
-/** A signal that also aborts when its time is over. */
+/** A signal that also aborts after a timeout. */
 function deadline(signal) {
 	const controller = new AbortController();
 	const abort = () => controller.abort();
@@ -115,7 +115,7 @@ async function request({ server, model, pace, fault, messages }, signal, tell) {
 	return response;
 }
 
-/** Half a character, as a model may say it, is no JSON to many a server. */
+/** A model may send half a character, which many servers reject as bad JSON. */
 function wellFormed(_, value) {
 	return typeof value === "string" ? value.replace(/\p{Surrogate}/gu, "\uFFFD") : value;
 }
@@ -123,14 +123,14 @@ function wellFormed(_, value) {
 /**
  * The answer of a server that does not stream.
  *
- * @throws {Error} there is none: the server's own words, where a person could read them
+ * @throws {Error} there is no answer; with the server's own message if a person can read it
  */
 async function readWhole(response, type) {
-	// HTML with status 200 holds no event: it would look like an empty answer.
+	// HTML with status 200 has no events: it would look like an empty answer.
 	const status = response.ok ? `not an event stream: ${type}` : `HTTP ${response.status}`;
 	const body = await response.text().catch((error) => {
 		if (response.ok) throw error;
-		return ""; // the status says enough
+		return ""; // the status is enough
 	});
 	let words = readFailure(body);
 	try {
@@ -138,7 +138,7 @@ async function readWhole(response, type) {
 		if (response.ok && !whole.error && (whole.text || whole.thinking)) return whole;
 		words = whole.error || words;
 	} catch {
-		// Text, or a page of HTML.
+		// Text or HTML.
 	}
 	throw new Error(words ? `${words} (${status})` : status);
 }
@@ -152,7 +152,7 @@ export async function listModels(server) {
 	return names;
 }
 
-/** The names of the faults that our own server knows, and what they do. */
+/** The names of our own server's faults, and what they do. */
 export async function listFaults() {
 	const text = await (await fetch("/faults")).text();
 	return Array.from(text.matchAll(/^([a-z0-9-]+)  +(.+)$/gm), ([, name, line]) => [name, line]);

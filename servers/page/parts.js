@@ -1,15 +1,15 @@
 /*
- * Parts: what a block of text shows, in pieces that are each laid out alone.
+ * Parts: a long text is split, so that the browser lays out each part alone.
  *
  *     part {children: [{at: 0, text: "a "}, {at: 2, text: "*"}, …], marks: [em of 2–5]}
  *       ->  "a ", {tag: "em", children: …}
  *
- * A part ends where the text alone decides, however it was cut. What emphasis.js has matched is an
- * interval of the whole text; each part that it covers has it among its marks.
+ * Only the text decides where a part ends, not how it arrived. A mark of emphasis.js is an interval
+ * of the whole text; every part that it covers has it in `marks`.
  */
 
 const PART = 2000; // characters; the first space after them ends the part
-const MAX_PART = 3000; // where no space comes
+const MAX_PART = 3000; // if there is no space
 
 export const newPart = () => ({ marks: [], size: 0 });
 
@@ -19,7 +19,7 @@ export const newPart = () => ({ marks: [], size: 0 });
  * @param {object} part its size, and its pieces as `children`
  * @param {object} token {at, text}, {at, nodes, length} or {at, run} (inline.js)
  * @param {RegExp} space ends a part
- * @returns {{added: object?, later: object?, isFull: boolean}} of the token; whether the part ends
+ * @returns {{added: object?, later: object?, isFull: boolean}} the token's halves
  */
 export function fillPart(part, token, space) {
 	const end = endOfPart(part.size, token.text, space);
@@ -31,7 +31,7 @@ export function fillPart(part, token, space) {
 	return { added, later, isFull: end !== null };
 }
 
-/** Where in a text that is added a part of this size ends; null if it goes on. */
+/** Where a part of this size ends in the added text; null if it does not end there. */
 function endOfPart(size, text = "", space) {
 	const from = Math.max(0, PART - size);
 	const place = text.slice(from, Math.max(0, MAX_PART - size)).search(space);
@@ -48,7 +48,7 @@ function cutToken(token, end) {
 	return [end ? { at, text: text.slice(0, end) } : null, later];
 }
 
-/** Each delimiter is a piece of its own. */
+/** Each delimiter becomes its own piece. */
 export function addPieces(part, { at, text, nodes, run }) {
 	if (!run) part.children.push({ at, text, nodes });
 	for (let index = 0; index < run?.length; index += 1) {
@@ -57,7 +57,7 @@ export function addPieces(part, { at, text, nodes, run }) {
 }
 
 /**
- * What a part shows: strings and {tag, children}.
+ * Converts a part to strings and {tag, children}.
  *
  * @param {object} part its pieces as `children`: {at, text} or {at, nodes}; and `marks`
  */

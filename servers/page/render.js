@@ -1,8 +1,8 @@
 /*
  * Shows Markdown while it arrives: the tree of markdown.js becomes elements, once a frame.
  *
- * A block that is done is never touched again. What a model writes becomes text nodes, and links to
- * the addresses that inline.js has allowed.
+ * A finished block is never changed again. The model's text becomes text nodes, and links to
+ * addresses that inline.js allows.
  */
 
 import { make } from "./dom.js";
@@ -11,7 +11,7 @@ import { markdownParser } from "./markdown.js";
 import { nodesOf } from "./parts.js";
 import { words } from "./words.js";
 
-// A layout looks at each neighbour of what has grown: so many blocks of a document have one box.
+// Layout visits every sibling of an element that grew, so many blocks share one box.
 const GROUP = 50;
 
 /** `show` returns the element that the last letter is in. */
@@ -31,12 +31,12 @@ export function markdownView(element) {
 	return { append, show: () => look(show), end: finish };
 }
 
-/** `settled`: how many of the children are done and shown. */
+/** `settled`: number of children that are finished and shown. */
 function viewOf(node, element, box = element) {
 	return { kind: kindOf(node), element, box, children: [], settled: 0, nodes: [], shown: [] };
 }
 
-/** What makes another element of it. */
+/** If this changes, a node needs a new element. */
 function kindOf({ type, level, start, kind, isHead, align }) {
 	return [type, level, start, kind, isHead, align].join();
 }
@@ -69,7 +69,7 @@ function groupOf(box, index) {
 	return box.childNodes[group];
 }
 
-/** What is as it was stays: a reader may have selected it. */
+/** Unchanged nodes stay, because the reader may have selected them. */
 function syncText(view, part) {
 	work.characters += part.size;
 	const nodes = nodesOf(part);
@@ -98,8 +98,8 @@ function build(node) {
 /**
  * A block's element, and the one inside it that has its text.
  *
- * Only what has text of its own gets a direction. `dir="auto"` passes over descendants that have a
- * `dir` (HTML §3.2.6.4), so on a list it finds nothing, and searches all its items for each new one.
+ * Only elements with their own text get a direction. `dir="auto"` skips descendants that have a
+ * `dir` (HTML §3.2.6.4): on a list it would find nothing, and search all items for each new one.
  */
 function elementsOf({ type, start, isHead, align, level }) {
 	const dir = "auto";
@@ -107,7 +107,7 @@ function elementsOf({ type, start, isHead, align, level }) {
 		case "code": {
 			const bar = make("div", "bar", "", make("button", "copy", words.copy));
 			const box = make("code");
-			// Who has no mouse scrolls by keys.
+			// Focusable, so that readers without a mouse can scroll it by keys.
 			return [make("div", "code", bar, make("pre", { tabIndex: 0, dir: "ltr" }, box)), box];
 		}
 		case "table": {

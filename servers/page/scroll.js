@@ -1,6 +1,6 @@
 /*
- * Follows the text while the reader is at the bottom, else the pill tells of new text below. Returns
- * a function that follows from now on.
+ * Scrolls with the text while the reader is at the bottom; otherwise the pill announces new text
+ * below. Returns a function that starts to follow again.
  */
 export function followText(conversation, pill) {
 	const { documentElement: page } = document;
@@ -15,12 +15,12 @@ export function followText(conversation, pill) {
 	pill.onclick = follow;
 	window.onscroll = () => {
 		const below = page.scrollHeight - page.clientHeight - scrollY;
-		// Only the reader moves upwards. Downwards, near the end counts.
+		// Only the reader scrolls up. When they scroll down, near the end is enough.
 		following = scrollY < lastScroll ? below < 2 : following || below < 100;
 		lastScroll = scrollY;
 		pill.hidden ||= following;
 	};
-	// Who opens the thoughts wants to read them.
+	// A reader who opens the thoughts wants to read them.
 	conversation.addEventListener("click", ({ target }) => {
 		if (target.closest("summary")) following = false;
 	});

@@ -1,5 +1,5 @@
 /*
- * The settings: a form that is kept. Its server tells what there is to choose.
+ * The settings: a form that is saved. The server lists the choices.
  */
 
 import { listFaults, listModels } from "./openai.js";
@@ -9,7 +9,7 @@ import { noReply } from "./words.js";
 const form = document.querySelector("#settings");
 const { server, model, fault, pace, note } = form.elements;
 
-// Only what is a text goes into a field, and only what a choice offers is chosen.
+// A field accepts only text; a choice accepts only what it offers.
 const kept = Object(load("settings"));
 model.add(new Option(typeof kept.model === "string" ? kept.model : "sim-1"));
 for (const field of form.elements) {
@@ -23,7 +23,7 @@ export function settings() {
 	return Object.fromEntries(new FormData(form));
 }
 
-/** The proxy knows nothing of what belongs to the simulated LLM. */
+/** The proxy does not know the settings of the simulated LLM. */
 function switchFields() {
 	fault.disabled = pace.disabled = server.value !== "";
 }

@@ -1,6 +1,6 @@
 /*
  * An event stream is UTF-8 text in lines. This file turns its bytes into events, however
- * they were cut on the way. The rules are WHATWG HTML §9.2, "Server-sent events":
+ * they were split on the way. The rules are WHATWG HTML §9.2, "Server-sent events":
  *
  *     : a comment           ignored
  *     event: weather        the type; without this line it is "message"
@@ -12,7 +12,7 @@
 
 const LINE_END = /\r\n|\n|\r/;
 
-/** An event outgrew the limit; `decoded` has the events before it. */
+/** An event exceeded the limit; `decoded` has the events before it. */
 export class EventStreamError extends Error {
 	constructor(limit, decoded) {
 		super(`event longer than ${limit} characters`);
@@ -21,7 +21,7 @@ export class EventStreamError extends Error {
 }
 
 export class EventStreamParser {
-	// It keeps half a character until its other bytes come; the BOM is dropped below.
+	// It holds half a character until the other bytes come; the BOM is dropped below.
 	#decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 	#atStart = true;
 	#afterCarriageReturn = false;
@@ -31,7 +31,7 @@ export class EventStreamParser {
 	#idBuffer;
 	#maxEventSize;
 
-	/** The size is that of a line, and of an event's data, in characters. */
+	/** `maxEventSize`: limit on a line, and on an event's data, in characters. */
 	constructor(lastEventId = "", maxEventSize = 2 ** 24) {
 		this.lastEventId = this.#idBuffer = lastEventId;
 		/** Milliseconds; null until a `retry` line sets it. */
@@ -60,7 +60,7 @@ export class EventStreamParser {
 	}
 
 	#splitLines(text) {
-		// An empty read, or half a character, is no start yet.
+		// An empty read, or half a character, does not start the stream.
 		if (text === "") return [""];
 		// "strips one leading UTF-8 Byte Order Mark"
 		if (this.#atStart && text.startsWith("\uFEFF")) text = text.slice(1);
@@ -71,7 +71,7 @@ export class EventStreamParser {
 		return text.split(LINE_END);
 	}
 
-	/** Never looks back: a long line in small pieces stays linear. */
+	/** Never reads a byte twice: a long line in small pieces takes linear time. */
 	#extendLine(piece, events) {
 		this.#line += piece;
 		if (Math.max(this.#line.length, this.#data.length) > this.#maxEventSize) {
@@ -84,7 +84,7 @@ export class EventStreamParser {
 		const colon = line.indexOf(":");
 		if (colon === 0) return; // a comment
 		if (colon === -1) return this.#receiveField(line, "");
-		// "If value starts with a U+0020 SPACE character, remove it from value." One only.
+		// "If value starts with a U+0020 SPACE character, remove it from value." Only one.
 		const start = line[colon + 1] === " " ? colon + 2 : colon + 1;
 		this.#receiveField(line.slice(0, colon), line.slice(start));
 	}
@@ -126,7 +126,7 @@ export class EventStreamParser {
 	}
 }
 
-/** Yields each event as soon as it is complete; `tell` hears of each read, and when it came. */
+/** Yields each event as soon as it is complete; `tell` gets each read, and its time. */
 export async function* readEvents(body, tell = () => {}) {
 	const parser = new EventStreamParser();
 	const reader = body.getReader();

@@ -1,12 +1,12 @@
 /*
- * What the browser keeps in localStorage: the settings, and what was said, newest conversation
- * first. Where storage is off, it lasts as long as the page.
+ * What the browser keeps in localStorage: the settings and the conversations, newest first. If
+ * storage is off, they last as long as the page.
  *
- * Any page of this origin can have written there, so nothing that comes from there is trusted: what
- * has another type than ours is left out.
+ * Any page of this origin may have written there, so nothing is trusted: values of another type are
+ * left out.
  */
 
-const LIMIT = 1_000_000; // of all conversations together, in UTF-16 code units of their JSON
+const LIMIT = 1_000_000; // size of all conversations together, in UTF-16 code units of JSON
 
 const kept = {};
 
@@ -30,7 +30,7 @@ export function save(name, value) {
 	}
 }
 
-/** Each is {id, title, messages}: whatever has been stored, these are of the right types. */
+/** Each is {id, title, messages}, with the right types, whatever was stored. */
 export function listChats() {
 	return arrayOf(load("chats")).flatMap(readChat);
 }
@@ -58,7 +58,7 @@ function readMessage(stored) {
 const arrayOf = (value) => (Array.isArray(value) ? value : []);
 const textOf = (value) => (typeof value === "string" ? value : "");
 
-/** As the newest. What is too much for all is forgotten, oldest first. */
+/** Saves it as the newest. Evicts the oldest conversations to keep the limit. */
 export function saveChat(chat) {
 	// Another tab may have saved meanwhile.
 	const chats = [chat, ...listChats().filter(({ id }) => id !== chat.id)];

@@ -1,7 +1,7 @@
 /*
- * The gap chart: how long each piece came after the one before. Up: sent by the server; down:
- * received by the page. A steady model draws a comb; a proxy that gathers pieces leaves the upper
- * half as it is, and the lower one falls into a few tall bars.
+ * The gap chart: the time from each piece to the next. Up: sent by the server; down:
+ * received by the page. A steady model draws a comb. A proxy that buffers does not change the upper
+ * half, but turns the lower half into a few tall bars.
  */
 
 import { make } from "./dom.js";
@@ -21,9 +21,9 @@ function svg(tag, attributes, ...children) {
 export function gapChart() {
 	const lines = ["first", "sent", "received"].map((name) => svg("path", { class: name }));
 	const chart = svg("svg", { preserveAspectRatio: "none", "aria-hidden": "true" }, ...lines);
-	const caption = make("figcaption"); // says it in words
-	let gaps; // the largest in each column, of what was sent and of what was received
-	let span; // of all columns, in milliseconds
+	const caption = make("figcaption"); // describes the chart in words
+	let gaps; // the largest gap in each column, sent and received
+	let span; // width of all columns, in milliseconds
 	let latest, first;
 
 	function clear() {
@@ -32,7 +32,7 @@ export function gapChart() {
 	}
 
 	function add(side, time) {
-		// Where it ends, two columns become one.
+		// When the columns are full, merge them in pairs.
 		for (; time >= span; span *= 2) {
 			gaps = gaps.map((all) => all.map((_, x) => Math.max(all[2 * x] ?? 0, all[2 * x + 1] ?? 0)));
 		}

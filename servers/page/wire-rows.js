@@ -4,14 +4,14 @@
  *     #7  612.3 ms  +50.1  byte 1,203, 257 B  read 6 at 613.0 ms
  *     ⟦c6 fb\r\n⟨e7 data: {"id":…"content":"你"}…\n\n⟩\r\n⟧
  *
- * ⟦ ⟧ are the borders of a chunk, ⟨ ⟩ of an event; ⚠ stands where an event goes on in the next
- * chunk. The borders of sends, chunks, events and reads need not meet.
+ * ⟦ ⟧ are the borders of a chunk, ⟨ ⟩ of an event; ⚠ marks an event that continues in the
+ * next chunk. The borders of sends, chunks, events and reads need not match.
  */
 
 import { make } from "./dom.js";
 import { say, words } from "./words.js";
 
-/** The layers, from the outside in, and how protocol/anatomy.py calls their bytes. */
+/** The layers, from the outside in, with the names that protocol/anatomy.py gives their bytes. */
 const LABELS = {
 	head: /head/,
 	chunk: /chunk|CRLF|trailer/,
@@ -26,11 +26,11 @@ export const LAYERS = Object.keys(LABELS);
 export const layerOf = (label) => LAYERS.find((layer) => LABELS[layer].test(label));
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-const MAX_ROWS = 40; // that stay
-const AT_ONCE = 4; // of them are drawn at a time
-const MAX_SHOWN = 1500; // bytes of one span
+const MAX_ROWS = 40; // rows that are kept
+const AT_ONCE = 4; // rows that are drawn in one go
+const MAX_SHOWN = 1500; // bytes shown of one span
 
-/** Scrolls with its end while the reader is there. */
+/** Scrolls with the last row while the reader is at the end. */
 export function sendRows() {
 	const list = make("ol");
 	const element = make("section", { tabIndex: 0, ariaLabel: words.sends }, list);
@@ -40,7 +40,7 @@ export function sendRows() {
 		list.replaceChildren();
 		rows = [];
 		folded = 0;
-		reads = [{ end: 0, at: 0 }]; // where each ended in the body
+		reads = [{ end: 0, at: 0 }]; // where each read ended in the body
 	}
 
 	/** @param {object} sent the event's data @param {boolean} isFirst with the first token */
@@ -52,7 +52,7 @@ export function sendRows() {
 		folded += 1;
 	}
 
-	/** Names for bytes, of earlier rows too: a line is understood when it has ended. */
+	/** Names for bytes, of earlier rows too, because a line is parsed when it has ended. */
 	function name(spans) {
 		for (const [label, start, end, ...numbers] of spans) {
 			for (const row of rows.filter((row) => row.offset < end && start < row.size)) {
@@ -68,7 +68,7 @@ export function sendRows() {
 		reads.push({ end: reads.at(-1).end + size, at });
 	}
 
-	/** The newest first, for the others may wait. Returns whether some do, and how many are gone. */
+	/** Draws the newest rows first. Returns whether others wait, and how many were evicted. */
 	function draw() {
 		let before = { label: "", event: 0 };
 		for (const row of rows) {
@@ -93,11 +93,11 @@ export function sendRows() {
 	function drawFacts(row) {
 		const { at, gap, offset, size, start, body } = row;
 		const facts = [`${at.toFixed(1)} ms`, `+${gap.toFixed(1)}`, say("place", offset, size - offset)];
-		// From the end, where the rows are.
+		// From the end, where the kept rows are.
 		const first = reads.findLastIndex((read) => read.end <= start) + 1;
 		const next = reads.findLastIndex((read) => read.end < body) + 1;
 		const last = Math.min(next, reads.length - 1);
-		row.isRead = body === start || next < reads.length; // else more reads may come
+		row.isRead = body === start || next < reads.length; // otherwise more reads may come
 		if (body > start && first <= last) {
 			const which = first < last ? `${first}–${last}` : first;
 			facts.push(say("read", which, reads[last].at));
@@ -112,7 +112,7 @@ export function sendRows() {
 	return { element, clear, add, name, read, draw };
 }
 
-/** What a span leaves to the next: the last label, and the number of the last event. */
+/** State between two spans: the last label, and the number of the last event. */
 function pass(before, [label, , , , event]) {
 	return { label: label || before.label, event: event || before.event };
 }
@@ -123,7 +123,7 @@ function drawBytes(row) {
 	let { before, offset: place } = row;
 	for (const span of [...row.spans, ["", row.size, row.size]]) {
 		for (const part of [["", place, span[1]], span]) {
-			// What has no name yet stands there without.
+			// Bytes without a name yet are shown without one.
 			const own = bytes.subarray(part[1] - row.offset, part[2] - row.offset);
 			if (own.length) code.append(drawSpan(own, part, before));
 		}
@@ -149,7 +149,7 @@ function drawSpan(bytes, [label, start, end, chunk, event, token], before) {
 function show(bytes) {
 	const shown = bytes.subarray(0, MAX_SHOWN);
 	const more = bytes.length - shown.length;
-	let text = `‹${hex(shown)}›`; // half a character is none
+	let text = `‹${hex(shown)}›`; // half a character cannot be shown
 	try {
 		text = utf8.decode(shown).replaceAll("\r", "\\r").replaceAll("\n", "\\n");
 	} catch {}

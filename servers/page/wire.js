@@ -1,12 +1,12 @@
 /*
  * The wire pane: the bytes of the running answer, which no chat page shows. The server records
- * what it sends and tells it as an event stream; the page adds when it got each read.
+ * what it sends, and reports it as an event stream; the page adds the time of each read.
  *
  *     start() -> opened(response, askedAt) -> received(bytes, at) … -> ended(ending)
  *                GET /wire/{id} -> sent, sent, sent … done
  *
- * Drawn ten times a second, however much came. It brings its style sheet along, and works in any
- * page that has the colours of style.css.
+ * Drawn ten times a second, however much came. It loads its own style sheet, and works in any page
+ * that has the colours of style.css.
  */
 
 import { make } from "./dom.js";
@@ -19,7 +19,7 @@ const href = new URL("wire.css", import.meta.url);
 document.head.append(make("link", { rel: "stylesheet", href }));
 
 const NOTHING = { sends: 0, chunks: 0, events: 0, tokens: 0, size: 0, text: 0 };
-const MAX_LINES = 50_000; // of the export: some 20,000 tokens
+const MAX_LINES = 50_000; // lines of the export: about 20,000 tokens
 
 /**
  * @param {HTMLElement} element an empty one, hidden until there is something to show
@@ -76,13 +76,13 @@ export function wirePane(element, isOpen = true) {
 		drawSoon();
 	}
 
-	/** @param {string} ending of the answer, to the page */
+	/** @param {string} ending how the answer ended for the page */
 	function ended(ending) {
 		answer.notes.page = say("page", ending);
 		drawSoon();
 	}
 
-	/** Read the recording, once somebody looks: it takes one of the browser's six connections. */
+	/** Read the recording only while the pane is open: it takes one of six connections. */
 	async function follow() {
 		const followed = answer;
 		if (!followed.url || followed.isRead || !details.open || document.hidden) return;
@@ -126,7 +126,7 @@ export function wirePane(element, isOpen = true) {
 
 	function draw(now) {
 		frame = 0;
-		if (now - drawnAt < 100) return drawSoon(); // ten times a second is live enough
+		if (now - drawnAt < 100) return drawSoon(); // ten times a second is enough
 		drawnAt = now;
 		const { bytes, notes } = answer;
 		const { sends, chunks, events, tokens, size, text } = answer.total;
@@ -145,7 +145,7 @@ export function wirePane(element, isOpen = true) {
 		chart.draw();
 	}
 
-	/** For the export: JSON lines, in the order in which the page heard of them. */
+	/** For the export: JSON lines, in the order in which the page received them. */
 	function keep(type, json) {
 		const { lines } = answer;
 		if (lines.length < MAX_LINES) lines.push(`{"type":"${type}",${json.slice(1)}\n`);

@@ -1,6 +1,6 @@
 /*
- * Every word the page says: english.js or chinese.js. The English of index.html's elements stands
- * there; `page` has their translation.
+ * All texts of the page: english.js or chinese.js. The English texts of index.html are in that
+ * file; `page` has their translation.
  */
 
 const isChinese = /^zh/i.test(navigator.language);
@@ -9,7 +9,7 @@ const number = new Intl.NumberFormat(locale, { maximumFractionDigits: 1 }).forma
 
 export const { words, page = {} } = await import(isChinese ? "./chinese.js" : "./english.js");
 
-/** With values in place of {}: say("tokens", 1000) is "1,000 tokens". */
+/** Puts values in place of {}: say("tokens", 1000) is "1,000 tokens". */
 export function say(name, ...values) {
 	return words[name].replace(/\{\}([^{(]*)(\(s\))?/g, (_, text, plural) => {
 		const value = values.shift();

@@ -1,10 +1,10 @@
-"""How fast the codecs are, beside the peers that do the same work in other projects.
+"""How fast the codecs are, compared with codecs of other projects that do the same work.
 
-One core, no sockets: bytes cut beforehand go in, events or body pieces come out and are handed to
-a function, one by one. Four kinds of row: SSE parsing (beside httpx-sse and the decoder of the
+One core, no sockets: the input is bytes, split beforehand; each event or body piece of the output
+is passed to a function. Four kinds of row: SSE parsing (beside httpx-sse and the decoder of the
 `openai` SDK), chunked decoding (beside h11, and httptools as the limit: it is C), inputs that make
 a careless decoder quadratic (time has to double when the input doubles), and encoding (beside the
-one `%` that it cannot do without). How they are checked and timed stands in `table.py`.
+one `%` that it cannot do without). `table.py` checks and times them.
 """
 
 import json
@@ -25,11 +25,11 @@ FULL = 50_000  # events; the other inputs shrink with --events in proportion
 
 Pieces = Sequence[bytes]
 Runner = Callable[[Pieces, Take], None]
-"""Feeds the pieces to one decoder and hands what comes out to the Take."""
+"""Feeds the pieces to one decoder, and passes its output to the Take."""
 
 
 class Corpus:
-    """`count` chat.completion.chunk events, no two alike: ASCII, Han and emoji as raw UTF-8."""
+    """`count` chat.completion.chunk events, all different: ASCII, Han and emoji as raw UTF-8."""
 
     def __init__(self, count: int) -> None:
         self.count = count
@@ -71,7 +71,7 @@ def _chunk_json(rng: random.Random, number: int) -> str:
 
 
 def cut(data: bytes, size: int) -> list[bytes]:
-    """Pieces of `size` bytes, through lines and characters alike; for size 0 the whole."""
+    """Pieces of `size` bytes, even inside lines and characters; size 0: one piece."""
     size = size or len(data)
     return [data[start : start + size] for start in range(0, len(data), size)]
 
@@ -180,7 +180,7 @@ LOADERS: dict[str, Callable[[], Runner]] = {
 
 
 def load_peers() -> tuple[dict[str, Runner], dict[str, str]]:
-    """The peers that are here, and for each of the others why it is not."""
+    """The installed peers, and for each other peer why it is missing."""
     here: dict[str, Runner] = {}
     missing: dict[str, str] = {}
     for name, load in LOADERS.items():
@@ -193,7 +193,7 @@ def load_peers() -> tuple[dict[str, Runner], dict[str, str]]:
 
 @dataclass(frozen=True)
 class Work:
-    """One row, not yet measured; `build` makes its inputs when its turn comes."""
+    """One row before its measurement; `build` makes the inputs when its turn comes."""
 
     group: str
     name: str
@@ -256,10 +256,10 @@ def linear_row(
     run: Runner,
     make: Callable[[int], tuple[bytes, Expected]],
 ) -> Work:
-    """A quarter, a half and all of an input, each timed against the one before.
+    """A quarter, a half and all of an input, each compared with the previous one.
 
-    `make(n)` returns an input that counts n, to be cut into pieces of `size` bytes (0: left
-    whole), and what has to come out.
+    `make(n)` returns an input with n units, to be split into pieces of `size` bytes (0: one piece),
+    and the expected output.
     """
 
     def build(corpus: Corpus, _: dict[str, Runner]) -> list[Contestant]:
@@ -303,7 +303,7 @@ def one_byte_chunks(n: int) -> tuple[bytes, Expected]:
 
 
 def encode_build(corpus: Corpus, _: dict[str, Runner]) -> list[Contestant]:
-    """Lists of a hundred: the loop costs next to nothing and memory is used again."""
+    """Lists of a hundred: the loop costs almost nothing, and memory is reused."""
     batches = [corpus.datas[start : start + 100] for start in range(0, corpus.count, 100)]
     frames = [[f"data: {data}\n\n".encode() for data in batch] for batch in batches]
     events = [[ServerSentEvent(data=data) for data in batch] for batch in batches]
@@ -369,7 +369,7 @@ def measure(events: int, rounds: int, only: str, step: Callable[[str], object]) 
     """Run every row whose name contains `only`; call `step` once before and after each round.
 
     Raises:
-        DifferentWork: a contestant's output is not what went in.
+        DifferentWork: a contestant's output is not the expected one.
     """
     peers, missing = load_peers()
     wanted = names(only)

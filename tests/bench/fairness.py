@@ -1,4 +1,4 @@
-"""What one client can do to the others: streams at an even pace, while somebody asks for much.
+"""How much expensive requests of some clients delay the streams of the others.
 
     python -m tests.bench.fairness [NAME …]
 
@@ -10,7 +10,7 @@ Twenty streams of a token every 50 ms run all the time, and `/health` is asked e
 attack is made by twenty clients at once, for three seconds, from a process of its own, so that
 reading the answers costs this one nothing. Shown are the longest gap of any stream and the slowest
 `/health`, in milliseconds, and the most memory (RSS) that the server had, in megabytes. If the
-machine does other things, compare with "none".
+machine is busy, compare with "none".
 """
 
 import argparse
@@ -98,7 +98,7 @@ def attack(port: int, names: Sequence[str]) -> None:
 
 @contextmanager
 def served() -> Iterator[tuple[int, int]]:
-    """A server of its own: its process and its port."""
+    """Start a separate server. Yields its process and its port."""
     line = [sys.executable, "-m", "servers.chat", "--port", "0", "--itl", "0.05", "--ttft", "0"]
     process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:

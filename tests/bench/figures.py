@@ -1,7 +1,7 @@
-"""A figure that several servers are compared by: its runs, its goals, how it is shown.
+"""A figure for comparing several servers: its runs, its goals, its table.
 
-A value is the median of its runs, a ratio our value divided by a peer's, and a bar as long as the
-value, so that shorter or longer is better as the title says. `table.py` does the same for races
+A value is the median of its runs; a ratio is our value divided by a peer's. A bar is as long as its
+value; the title says whether shorter or longer is better. `table.py` does the same for races
 that are measured in seconds; these are streams, milliseconds and KiB.
 """
 
@@ -34,7 +34,7 @@ OURS = "ours"
 
 @dataclass(frozen=True)
 class Run:
-    """What one measurement found: the value of the figure, and what else it saw."""
+    """The result of one measurement: the value of the figure, and other facts."""
 
     value: float
     facts: Mapping[str, float]
@@ -42,11 +42,11 @@ class Run:
 
 @dataclass
 class Result:
-    """One server's runs of one figure; or why there are none.
+    """One server's runs of one figure, or why there are none.
 
     Args:
-        searched: each run went on from the one before, so the last one's value counts, and the
-            facts of the level that it names.
+        searched: each run continued from the previous one, so the last run's value counts, with
+            the facts of the level that it names.
     """
 
     runs: list[Run] = field(default_factory=list)
@@ -65,9 +65,9 @@ class Result:
 
 @dataclass(frozen=True)
 class Goal:
-    """What our value must be, and should be: a bound, times a peer's value where one is named.
+    """Our required value and our aim: a bound, multiplied by a peer's value if one is named.
 
-    `fact` names what is compared where it is not the value.
+    `fact` names the fact to compare in place of the value.
     """
 
     peer: str = ""
@@ -78,7 +78,7 @@ class Goal:
 
 @dataclass(frozen=True)
 class Figure:
-    """What is compared, and what of a run's facts is shown beside it."""
+    """The value to compare, and the facts of a run to show beside it."""
 
     name: str
     unit: str
@@ -90,7 +90,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a goal is reached; None where it has no such bound."""
+    """Whether a goal is reached; None if it has no such bound."""
 
     goal: Goal
     number: float
@@ -103,7 +103,7 @@ Found = list[tuple[Figure, dict[str, Result]]]
 
 
 def judge(figure: Figure, goal: Goal, results: Results) -> Verdict | None:
-    """Compare; None where ours or the peer has no runs."""
+    """Compare with the goal; None if ours or the peer has no runs."""
     sides = [results.get(name) for name in (OURS, goal.peer) if name]
     numbers: list[float] = []
     for result in sides:
@@ -145,7 +145,7 @@ def _say(figure: Figure, verdict: Verdict) -> Text:
 def show(
     found: Sequence[tuple[Figure, Results]], settings: Mapping[str, object], console: Console
 ) -> None:
-    """Print a table for each figure, then what it was measured on."""
+    """Print a table for each figure, then the machine."""
     letters = table.ASCII if console.options.ascii_only else {}
     for figure, results in found:
         console.print(_table(figure, results, letters))

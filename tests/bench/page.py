@@ -1,8 +1,8 @@
-"""What a long answer costs the chat page: `python -m tests.bench.page`.
+"""The cost of a long answer on the chat page: `python -m tests.bench.page`.
 
 For 25,000 and 50,000 tokens, with the wire pane closed and open: seconds of script and of all work
-(Chromium's own counters), how many times more the second costs, and the longest task: over 50 ms a
-reader feels it.
+(Chromium's own counters), the second as a multiple of the first, and the longest task. A reader
+notices a task over 50 ms.
 """
 
 import sys

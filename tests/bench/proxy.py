@@ -1,7 +1,7 @@
-"""What it costs to relay a stream: the OpenAI proxy beside pass-throughs that others write.
+"""The cost of relaying a stream: the OpenAI proxy compared with relays in other frameworks.
 
-One proxy at a time on one core; on the other the load client (`load.c`) and the API behind
-(`peers/upstream.py`), which is the same for all: 200 streams of 20 events/s, each of about 250
+One proxy at a time on one core; on the other the load client (`load.c`) and the upstream
+(`peers/upstream.py`), the same for all: 200 streams of 20 events/s, each of about 250
 bytes, whose token is the time at which it was made. First over plain HTTP, then over TLS between
 the proxy and the API. The proxies take turns: every round measures each once, starting with another
 one; `peers/check.py` looks at an answer of each before the race.
@@ -58,7 +58,7 @@ class Scale:
         streams: at 20 events/s.
         memory: streams at one event/s.
         writes: of an event into TLS, in each round.
-        everyone: also whom no goal names.
+        everyone: include peers that no goal names.
     """
 
     streams: int = 200
@@ -100,14 +100,14 @@ def _behind(bench: Bench, setting: Setting) -> Iterator[tuple[Server, Behind]]:
     certificate = bench.certificate
     tls = ["--certificate", str(certificate.chain)] if certificate else []
     start = python("upstream")
-    peer = Peer("the API behind", lambda setting, folder: [*start(setting, folder), *tls])
+    peer = Peer("the upstream", lambda setting, folder: [*start(setting, folder), *tls])
     with serving(peer, setting, bench.client.core, wake=not tls) as server:
         yield server, Behind(server.port, certificate.ca if certificate else None)
 
 
 @contextmanager
 def _proxy(bench: Bench, name: str, setting: Setting) -> Iterator[Server]:
-    """The proxy before it; or the API itself where there shall be no proxy."""
+    """The proxy of this upstream, or the upstream itself if no proxy is wanted."""
     with _behind(bench, setting) as (api, behind):
         if name == DIRECT:
             yield api
@@ -154,7 +154,7 @@ def _memory(bench: Bench, name: str) -> dict[Figure, Run]:
 
     with _proxy(bench, name, setting) as server:
         drive(server, min(100, streams))
-        time.sleep(min(0.5, seconds))  # let it see that they have left
+        time.sleep(min(0.5, seconds))  # let it notice the disconnects
         before = server.resident_kib()
         counted = drive(server, streams)
     facts = {"MiB at 0": before / 1024, "MiB then": counted["kib"] / 1024}
@@ -231,12 +231,12 @@ def _races(only: str) -> Iterator[tuple[bool, Measure, list[Figure]]]:
 
 def _racers(measure: Measure, scale: Scale, *, tls: bool) -> list[str]:
     names = [peer.name for peer in PEERS] if scale.everyone else [OURS, FASTAPI]
-    # The load client speaks no TLS.
+    # The load client does not speak TLS.
     return [*names, DIRECT] if measure is _relay and not tls else names
 
 
 def steps(scale: Scale, only: str) -> int:
-    """How many measurements there will be."""
+    """Number of measurements."""
     races = sum(len(_racers(run, scale, tls=tls)) for tls, run, _ in _races(only))
     return scale.rounds * (races + (WRITE.name in names(only)))
 
@@ -251,7 +251,7 @@ def measure(
         step: called before each measurement with what it is.
 
     Raises:
-        DifferentWork: our answer, or FastAPI's, is not what the API behind said.
+        DifferentWork: our answer, or FastAPI's, is not what the upstream sent.
         NotStarted: one of these two did not come up.
     """
     raise_file_limit()
@@ -317,7 +317,7 @@ def _race(
 
 
 def _failures(bench: Bench, names: list[str]) -> dict[str, str]:
-    """Who is not here, or does not relay what the others relay, event by event; and why."""
+    """Proxies that are missing, or do not relay every event as the others do; and why."""
     failed = {peer.name: peer.absence for peer in PEERS if peer.absence}
     for name in names:
         if name == DIRECT or name in failed:

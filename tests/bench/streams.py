@@ -1,4 +1,4 @@
-"""How fast the simulated LLM streams, beside servers that do the same work in other projects.
+"""How fast the simulated LLM streams, compared with other servers that do the same work.
 
 One server at a time on one core, the load client (`load.c`, built on the spot) on another, taking
 turns: every round measures each server once, starting with another one. All speak the OpenAI
@@ -9,7 +9,7 @@ looks at an answer of each before the race).
                      the window, divided by the tokens that arrived in it
     capacity         streams x 20 tokens/s that one core holds: doubled, then bisected to 1/8. Held
                      is when p99 lateness and median lag are at most 25 ms (both defined in
-                     `load.c`); what is missed gets a second try, for noise only makes worse
+                     `load.c`); a missed level gets a second try, because noise only makes it worse
     unpaced          ITL 0, answers of 200 tokens, 64 clients that ask again at once
     first byte       TTFT 0, answers of 8 tokens, 1 and 200 clients that ask again at once; from
                      the request sent to the first byte of the response, on open connections
@@ -59,7 +59,7 @@ class Scale:
         most: where the search for the capacity ends.
         part: of the streams held, by which the search may be wrong: 8 is an eighth.
         tries: at a level that is missed.
-        everyone: also whom no goal names.
+        everyone: include servers that no goal names.
     """
 
     streams: int = 1000
@@ -153,7 +153,7 @@ def _memory(bench: Bench, peer: Peer) -> Run:
     drive = partial(bench.client.drive, setting=setting, warm=seconds / 2, seconds=seconds)
     with serving(peer, setting, bench.core) as server:
         drive(server, streams=min(100, streams), spread=0.1)
-        time.sleep(min(0.5, seconds))  # let it see that they have left
+        time.sleep(min(0.5, seconds))  # let it notice the disconnects
         before = server.resident_kib()
         counted = drive(server, streams=streams, spread=streams / OPENED_PER_SECOND)
     facts = {"MiB at 0": before / 1024, "MiB then": counted["kib"] / 1024}
@@ -252,7 +252,7 @@ FIGURES: dict[Figure, Measure | None] = {
 
 
 def racers(figure: Figure, scale: Scale) -> list[Peer]:
-    """Who takes part, here or not."""
+    """All servers of the race, installed or not."""
     wanted = {OURS.name, *(goal.peer for goal in figure.goals)}
     if scale.everyone:
         wanted.update([SEND.name] if FIGURES[figure] is None else [peer.name for peer in PEERS])
@@ -328,7 +328,7 @@ def _measure(bench: Bench, figure: Figure, step: Callable[[str], object]) -> dic
 def _turns(
     bench: Bench, figure: Figure, peers: list[Peer]
 ) -> Iterator[tuple[Peer, Callable[[], Run]]]:
-    """Who is measured next."""
+    """The order of measurements."""
     if run := FIGURES[figure]:
         for number in range(bench.scale.rounds):
             first = number % len(peers)

@@ -1,7 +1,7 @@
-"""How a race is run, what its result is, and how that is shown: a table with bars, or JSON.
+"""Runs a race, and shows its result: a table with bars, or JSON.
 
-A race is one piece of work on one input, done by several contestants. Before anything is timed
-each does the work once and what came out is compared with what had to, as a count and a SHA-256.
+A race is one piece of work on one input, done by several contestants. Before the timing,
+each does the work once, and its output is compared with the expected one, by count and SHA-256.
 Then they take turns, in another order every round, with the garbage collector off. All numbers
 shown are computed from the raw seconds of every round: times are medians, a ratio is one median
 divided by another, a bar's length is the time, so shorter is faster, within one row.
@@ -30,7 +30,7 @@ NARROW = 100  # columns: on less, the column of units per second is left out
 
 @dataclass(frozen=True)
 class Target:
-    """What a ratio has to be: at least `bound`, or at most; `aim` is what we would like."""
+    """The bound of a ratio (at least, or at most), and our `aim`."""
 
     bound: float
     at_least: bool = True
@@ -44,13 +44,13 @@ class Target:
 
 
 Take = Callable[[Any], object]
-"""Is handed everything that comes out: a list's append to check it, a sink while timing."""
+"""Gets the whole output: a list's `append` for the check, a sink for the timing."""
 Expected = Sequence[str] | Sequence[bytes]
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """One who does the work: `units` things in `size` bytes, out of which `expect` has to come.
+    """Does the work: `units` things in `size` bytes, with `expect` as the right output.
 
     Its ratio is its median divided by that of the contestant named `ratio_to`.
     """
@@ -68,7 +68,7 @@ class Contestant:
 class Timing:
     """One contestant's rounds: `units` things and `size` bytes handled in `seconds[i]` each.
 
-    Exactly one of `seconds` and `absent` is filled: what could not be measured says why.
+    Exactly one of `seconds` and `absent` is filled; `absent` says why none was measured.
     """
 
     name: str
@@ -97,7 +97,7 @@ class Timing:
 
 @dataclass
 class Row:
-    """One work on one input.
+    """One kind of work on one input.
 
     Rows of one group share a table and its unit. `note` is a finding that is not a time (memory,
     or a reason why there is none); `facts` go into the JSON only.
@@ -120,14 +120,14 @@ class Report:
 
 
 class DifferentWork(Exception):
-    """A contestant's output is not what had to come out: its time would mean nothing."""
+    """A contestant's output is not the expected one, so its time would mean nothing."""
 
 
 def check(contestants: Sequence[Contestant]) -> dict[str, str | int | float]:
-    """Let each do the work once, which warms it up too, and compare what came out.
+    """Let each contestant do the work once, as a warm-up, and compare the outputs.
 
     Raises:
-        DifferentWork: it is not what was expected.
+        DifferentWork: an output is not the expected one.
     """
     found = (0, "")
     for contestant in contestants:
@@ -140,7 +140,7 @@ def check(contestants: Sequence[Contestant]) -> dict[str, str | int | float]:
 
 
 def fingerprint(results: Iterable[Any]) -> tuple[int, str]:
-    """How much it is and its SHA-256: texts one by one, bytes as one body however they were cut."""
+    """Size and SHA-256 of an output: texts one by one, bytes as one body, however split."""
     flat = [one for each in results for one in (each if isinstance(each, list) else [each])]
     if flat and isinstance(flat[0], str):
         return len(flat), hashlib.sha256("\0".join(flat).encode()).hexdigest()
@@ -165,14 +165,14 @@ def race(
     return list(timings.values())
 
 
-# Time on the processor leaves out what other programs took; some systems count it too coarsely.
+# CPU time excludes other programs; some systems count it too coarsely.
 FINE = time.get_clock_info("process_time").resolution < 1e-5
 CLOCK = "process_time" if FINE else "perf_counter"
 clock = time.process_time if FINE else time.perf_counter
 
 
 def timed(go: Callable[[Take], object]) -> float:
-    """Seconds of one run whose results are dropped at once, as a reader of a stream drops them."""
+    """Seconds of one run; results are dropped at once, as by a reader of a stream."""
     sink: deque[object] = deque(maxlen=0)
     gc.collect()
     gc.disable()
@@ -185,7 +185,7 @@ def timed(go: Callable[[Take], object]) -> float:
 
 
 def machine() -> dict[str, str | int]:
-    """What a reader needs to compare numbers: processor, cores, system. No name of the host."""
+    """Processor, cores and system, for comparing results; not the name of the host."""
     processor = platform.processor() or platform.machine()
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
@@ -252,7 +252,7 @@ def _timing_json(timing: Timing) -> dict[str, object]:
 def show(report: Report, console: Console) -> None:
     """Print one table for each group, then what it was measured on.
 
-    Where the output cannot carry `█` and `µ` (an ASCII terminal), plain letters stand for them.
+    On an ASCII terminal, which cannot show `█` and `µ`, plain letters replace them.
     """
     letters = ASCII if console.options.ascii_only else {}
     groups: dict[str, list[Row]] = {}
@@ -320,6 +320,6 @@ def _timing_cells(timing: Timing, slowest: float) -> list[str]:
 
 
 def bar(fraction: float, width: int = BAR_WIDTH) -> str:
-    """`width` cells for 1.0, drawn to an eighth of a cell; the shortest still shows."""
+    """A bar of `width` cells for 1.0, exact to an eighth of a cell; the shortest is visible."""
     eighths = max(round(fraction * width * 8), 1)
     return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()

@@ -1,10 +1,10 @@
-"""One event into TLS: what a write costs, by hand and with trio.
+"""The cost of writing one event to TLS: our own stream compared with trio's.
 
     ours               `TLSStream.send_now`, over a `SocketStream`
     trio.SSLStream     `send_all`, over a `trio.SocketStream`
 
-Both hand one record to a TCP socket of this machine. The other end is emptied between batches, off
-the clock: a full buffer would make the next write wait.
+Both hand one record to a TCP socket of this machine. The other end is emptied between batches,
+which is not timed, because a full buffer would make the next write wait.
 """
 
 import contextlib

@@ -22,7 +22,15 @@ from servers.llm.faults.catalogue import STREAM_FAULTS
 from servers.llm.pace import Pace
 
 from ..servers.driving import running
-from ..servers.openai_proxy.behind import END, EVENTS, Behind, behind, chunked, read_request, whole
+from ..servers.openai_proxy.fake_api import (
+    END,
+    EVENTS,
+    FakeAPI,
+    chunked,
+    fake_api,
+    read_request,
+    whole,
+)
 from ..streams import SAFETY
 from .http.asking import ASK, DONE, JSON, STOP, ask, event
 from .streams.tls_peers import CA, server_context
@@ -32,12 +40,12 @@ KEY = Secret("sk-canary-of-the-chat-client")
 
 async def test_request() -> None:
     """Fields that are None are left out, and `stream` is true."""
-    async with behind(EVENTS + chunked(STOP + DONE) + END) as api:
+    async with fake_api(EVENTS + chunked(STOP + DONE) + END) as api:
         asked = ChatRequest("m", [RequestMessage("user", "你")], stream_options=StreamOptions(True))
         url = f"http://localhost:{api.port}/v1/"
         async with stream_chat(url, asked, key=KEY) as answer:
             assert [delta async for delta in answer] == [ChatDelta(finish_reason="stop")]
-            assert (answer.finish_reason, answer.request_id) == ("stop", "req_behind")
+            assert (answer.finish_reason, answer.request_id) == ("stop", "req_upstream")
     head, _, body = api.requests[0].partition(b"\r\n\r\n")
     assert head.startswith(b"POST /v1/chat/completions HTTP/1.1\r\n")
     assert b"\r\nAuthorization: Bearer " + KEY.reveal().encode() + b"\r\n" in head
@@ -50,7 +58,7 @@ async def test_request() -> None:
 async def test_each_delta_is_delivered_as_soon_as_it_comes() -> None:
     """The server sends the next one only after the test has read this one."""
     pieces = [EVENTS, *(chunked(event(word)) for word in "abc"), chunked(STOP + DONE) + END]
-    async with behind(*pieces, held=True) as api:
+    async with fake_api(*pieces, held=True) as api:
         api.go.release()
         async with stream_chat(f"http://127.0.0.1:{api.port}/v1", ASK) as answer:
             for word in "abc":
@@ -62,7 +70,7 @@ async def test_each_delta_is_delivered_as_soon_as_it_comes() -> None:
 
 
 async def test_leaving_the_block_closes_the_connection() -> None:
-    async with behind(EVENTS + chunked(event("a")), stays=True) as api:
+    async with fake_api(EVENTS + chunked(event("a")), stays=True) as api:
         async with stream_chat(f"http://127.0.0.1:{api.port}/v1", ASK) as answer:
             assert (await anext(answer)).text == "a"
         with trio.fail_after(SAFETY):
@@ -88,7 +96,7 @@ ENDINGS = {
 @pytest.mark.parametrize(("body", "kind"), ENDINGS.values(), ids=ENDINGS)
 async def test_ending(body: bytes, kind: type[ChatError] | None) -> None:
     """All deltas before the end are delivered first."""
-    async with behind(EVENTS + body) as api:
+    async with fake_api(EVENTS + body) as api:
         text, error = await ask(api.port)
     assert (text, type(error)) == ("你好", kind or type(None))
 
@@ -98,13 +106,13 @@ async def test_an_endless_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "clients.chat.EventStreamParser", lambda: EventStreamParser(max_line_size=100)
     )
-    async with behind(EVENTS + chunked(event("a") + b"x" * 200)) as api:
+    async with fake_api(EVENTS + chunked(event("a") + b"x" * 200)) as api:
         text, error = await ask(api.port)
     assert (text, str(error)) == ("a", "a line of the event stream is over 100 bytes (at byte 178)")
 
 
 async def test_reset() -> None:
-    async with behind(EVENTS + TEXT, resets=True) as api:
+    async with fake_api(EVENTS + TEXT, resets=True) as api:
         _, error = await ask(api.port)
     assert isinstance(error, CutOffError)
 
@@ -127,7 +135,7 @@ async def test_the_key_is_in_no_error() -> None:
     """Neither if the server quotes it, nor if it cannot be sent."""
     key = Secret("a-key-of-no-form\n")
     quoted = b'{"error":{"message":"bad key: %b"}}' % KEY.reveal().encode()
-    async with behind(whole(quoted, "401 Unauthorized", JSON)) as api:
+    async with fake_api(whole(quoted, "401 Unauthorized", JSON)) as api:
         for secret in (KEY, key):
             try:
                 _, error = await ask(api.port, secret)
@@ -168,7 +176,7 @@ async def test_observed() -> None:
     sent = EVENTS + TEXT + chunked(STOP + DONE)  # the client does not wait for the last chunk
     log = Log()
     async with (
-        behind(sent) as api,
+        fake_api(sent) as api,
         stream_chat(f"http://127.0.0.1:{api.port}/v1", ASK, observer=log) as answer,
     ):
         assert "".join([delta.text async for delta in answer]) == "你好"
@@ -179,9 +187,9 @@ async def test_observed() -> None:
 
 
 @asynccontextmanager
-async def secure_api(body: bytes, close_notify: bool = True) -> AsyncIterator[Behind]:
+async def secure_api(body: bytes, close_notify: bool = True) -> AsyncIterator[FakeAPI]:
     (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
-    api = Behind(listener.socket.getsockname()[1], [])
+    api = FakeAPI(listener.socket.getsockname()[1], [])
 
     async def serve(opened: trio.SocketStream) -> None:
         sock = SocketStream.adopt(opened)

@@ -6,7 +6,7 @@ from clients.chat import APIError, ChatError, CutOffError, UnreadableError, stre
 from protocol.openai.chat_completions import ChatRequest
 from protocol.openai.deltas import ChatDelta
 
-from ..servers.openai_proxy.behind import END, EVENTS, behind, chunked, whole
+from ..servers.openai_proxy.fake_api import END, EVENTS, chunked, fake_api, whole
 from .http.asking import ASK, DONE, JSON, STOP, ask, event
 
 LIMITED = b'{"error":{"message":"Slow down, sk-proj-abcdef","code":"rate_limit"}}'
@@ -69,7 +69,7 @@ REFUSALS = {
 
 @pytest.mark.parametrize(("response", "kind", "message"), REFUSALS.values(), ids=REFUSALS)
 async def test_refusal(response: bytes, kind: type[ChatError], message: str) -> None:
-    async with behind(response) as api:
+    async with fake_api(response) as api:
         _, error = await ask(api.port)
     assert (type(error), str(error)) == (kind, message)
     if isinstance(error, APIError) and error.status == 429:
@@ -87,7 +87,7 @@ ANSWERS = {
 @pytest.mark.parametrize("response", ANSWERS.values(), ids=ANSWERS)
 async def test_answers_of_other_servers(response: bytes) -> None:
     async with (
-        behind(response) as api,
+        fake_api(response) as api,
         stream_chat(f"http://127.0.0.1:{api.port}/v1", ASK) as answer,
     ):
         deltas = [delta async for delta in answer]
@@ -110,7 +110,7 @@ async def test_shapes(data: str, text: str) -> None:
     """No text is lost, and the answer goes on. tests/vectors/deltas.json has more of them."""
     events = f"data: {data}\n\n".encode() + event("好") + DONE
     async with (
-        behind(EVENTS + chunked(events) + END) as api,
+        fake_api(EVENTS + chunked(events) + END) as api,
         stream_chat(f"http://127.0.0.1:{api.port}/v1", ASK) as answer,
     ):
         said = "".join([delta.said async for delta in answer])
@@ -121,14 +121,14 @@ async def test_shapes(data: str, text: str) -> None:
 async def test_half_a_character_at_the_end() -> None:
     half = b'data: {"choices":[{"delta":{"content":"a\\ud83d"}}]}\n\n'
     for end in (DONE, STOP, half + b'data: {"error":"full"}\n\n'):
-        async with behind(EVENTS + chunked(half + end) + END) as api:
+        async with fake_api(EVENTS + chunked(half + end) + END) as api:
             text, _ = await ask(api.port)
         assert text in ("a\ufffd", "a\ufffda\ufffd")
 
 
 async def test_text_in_the_event_of_an_error() -> None:
     last = b'data: {"choices":[{"delta":{"content":"!"}}],"error":"full"}\n\n'
-    async with behind(EVENTS + chunked(event("a") + last + event("b")) + END) as api:
+    async with fake_api(EVENTS + chunked(event("a") + last + event("b")) + END) as api:
         text, error = await ask(api.port)
     assert (text, str(error)) == ("a!", "full")
 
@@ -141,7 +141,7 @@ async def test_one_of_several_answers() -> None:
     )
     asked = ChatRequest("m", ASK.messages, n=2)
     async with (
-        behind(EVENTS + chunked(mixed + DONE) + END) as api,
+        fake_api(EVENTS + chunked(mixed + DONE) + END) as api,
         stream_chat(f"http://127.0.0.1:{api.port}/v1", asked) as answer,
     ):
         assert "".join([delta.text async for delta in answer]) == "00"

@@ -4,7 +4,7 @@
 
     haproxy: 41 whole, 38 broken visibly, 0 wrong; refused: 3 × 502 at 6 kills
 
-It runs in real time and is no test: `test_balancers.py` has the same in causal order.
+It runs in real time, so it is not a test: `test_balancers.py` tests the same in causal order.
 """
 
 import subprocess
@@ -24,7 +24,7 @@ from .test_balancers import BALANCERS, balancing
 SECONDS = 60
 READERS = 40
 TOKENS = 600  # of 0.05 s: a stream of 30 s
-DOWN, UP = 4.0, 6.0  # seconds that a replica is dead, and that both live before the next dies
+DOWN, UP = 4.0, 6.0  # seconds that a replica is down, and then that both are up
 
 REQUEST = {
     "model": "lorem",

@@ -1,5 +1,5 @@
-"""The servers that most of these tests ask, one held chat server for each test that asks, and
-Chromium."""
+"""Fixtures: the servers that most of these tests use, a held chat server for each test that wants
+one, and Chromium."""
 
 from collections.abc import Iterator
 
@@ -17,9 +17,8 @@ from .visiting import MILLISECONDS, Visit, chromium, flags
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A proxy that this machine may have for the world is none for our loopback servers, and one
-    authority stands for all those of the world: to read them is most of the work of a short-lived
-    client, 40 ms of it."""
+    """Ignore this machine's HTTP proxy, and trust a single certificate authority: reading the
+    system's list would take 40 ms, most of the work of a short-lived client."""
     authority = tmp_path_factory.mktemp("world") / "authority.pem"
     trustme.CA().cert_pem.write_to_path(str(authority))
     with pytest.MonkeyPatch.context() as patch:
@@ -59,7 +58,7 @@ def silent_server() -> Iterator[RunningServer]:
 
 @pytest.fixture
 def held() -> Iterator[Held]:
-    """The chat server; the test lets its pieces go, one by one."""
+    """The chat server; the test releases its pieces one by one."""
     with hold(chat.routes(Pace(0, 0))) as server:
         yield server
 
@@ -75,7 +74,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def visit(browser: Browser) -> Iterator[Visit]:
-    """A window of its own, without history or cache, in English."""
+    """A new window without history or cache, in English."""
     with browser.new_context(locale="en-US") as context:
         context.set_default_timeout(SAFETY * MILLISECONDS)
         yield Visit(context.new_page())

@@ -1,5 +1,5 @@
 /*
- * What the chat page makes of each vector, in the shape of its `expect`:
+ * Prints the chat page's result for each vector, in the shape of its `expect`:
  *
  *     node delta_vectors.mjs servers/page tests/vectors/deltas.json
  */
@@ -24,7 +24,7 @@ function read({ body, events }) {
   return found;
 }
 
-/** As a page shows it: U+FFFD for half a character. */
+/** Half a character becomes U+FFFD, as on a page. */
 function shown(found) {
   return Object.fromEntries(
     Object.entries(found).map(([name, value]) => [name, value.replace(/\p{Surrogate}/gu, "\ufffd")]),

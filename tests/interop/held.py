@@ -1,13 +1,13 @@
-"""A server that speaks only when the test says so: proof of streaming without a clock.
+"""A server that sends only when the test allows it: proof of streaming without a clock.
 
     with hold(chat.routes(Pace(0, 0))) as held:
         …                       a client asks
-        held.release()          one piece leaves
+        held.release()          one piece is sent
         …                       the client must show it now: the next one does not exist yet
-        held.ended.get(…)       the handler has ended, after so many pieces
+        held.ended.get(…)       the handler has ended; the number of its pieces
 
-A client, a server or a pipe between them that gathers pieces before it passes them on can never
-pass such a test, on a fast machine or a slow one.
+If a client, a server or a pipe between them buffers pieces, such a test always fails, on a fast
+machine and on a slow one.
 """
 
 import logging
@@ -28,11 +28,11 @@ from .peers import SAFETY, Address
 
 
 class HeldRoutes(Routes):
-    """Routes of ours, whose streams wait before each piece.
+    """Our routes, with streams that wait before each piece.
 
     Attributes:
-        permits: for so many pieces more.
-        ended: for each stream that is over, in whatever way, how many pieces it got.
+        permits: released once for each piece that may be sent.
+        ended: for each stream that has ended in any way, its number of pieces.
     """
 
     def __init__(self, routes: Routes) -> None:
@@ -62,7 +62,7 @@ class HeldRoutes(Routes):
 
 
 class HeldSource:
-    """Sends what another source does, into a body that is held."""
+    """Lets another source send into a held body."""
 
     def __init__(self, routes: HeldRoutes, source: Source) -> None:
         self._routes = routes
@@ -77,11 +77,10 @@ class HeldSource:
 
 
 class HeldBody:
-    """A body that takes a piece when there is a permit. To its source it looks like that of a
-    slow reader.
+    """A body that accepts a piece only with a permit. To its source, it looks like a slow reader.
 
     Attributes:
-        taken: pieces so far.
+        taken: number of pieces so far.
     """
 
     heartbeat = b""
@@ -135,17 +134,17 @@ class Held(Address):
         self._token = token
 
     def release(self, pieces: int = 1) -> None:
-        """Let so many pieces go."""
+        """Allow so many more pieces."""
         trio.from_thread.run_sync(self._routes.release, pieces, trio_token=self._token)
 
     def wait_until_ended(self) -> int:
-        """Wait until a stream is over. Returns how many pieces it got."""
+        """Wait until a stream has ended. Returns its number of pieces."""
         return self._routes.ended.get(timeout=SAFETY)
 
 
 @contextmanager
 def hold(routes: Routes, heartbeat_seconds: float = 3600) -> Iterator[Held]:
-    """Serve these routes, held, on a free port; as good as without a heartbeat, if not asked."""
+    """Serve these routes, held, on a free port; by default practically without heartbeats."""
     held_routes = HeldRoutes(routes)
     server = Server(held_routes, limits=Limits(heartbeat_seconds=heartbeat_seconds))
     sockets = listen("localhost", 0)
@@ -171,7 +170,7 @@ def hold(routes: Routes, heartbeat_seconds: float = 3600) -> Iterator[Held]:
 
 
 class Bugs(logging.Handler):
-    """Notes that the server has logged a failure of its own."""
+    """Collects the errors that the server logs about itself."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)

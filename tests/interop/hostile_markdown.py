@@ -1,7 +1,7 @@
-"""Markdown and HTML that try to run a script, to load something, or to leave their place.
+"""Markdown and HTML that try to run a script, to load something, or to escape from their element.
 
-Each is something that a model could be made to say. On the page all of it is text, or a link to
-http, https or mailto, which its reader sees.
+An attacker could make a model say each of them. On the page, all of it is text, or a visible link
+to http, https or mailto.
 """
 
 __all__ = ["HOSTILE"]

@@ -1,12 +1,12 @@
 /*
- * What the chat page makes of Markdown, under Node:
+ * The chat page's Markdown under Node:
  *
  *     echo '["a **b**"]' | node markdown.mjs render servers/page    ["<p>…</p>"]
- *     … cuts …      each text cut in two at many places, and character by character: all the same?
+ *     … cuts …      each text split in two at many places, and by character: all the same?
  *     … long …      the same at fewer places
- *     … hostile …   the same at every place, and each time a look at all elements there are
- *     … fuzz …      the same as `cuts` of texts made at random of these pieces
- *     … work …      how many characters were looked at, for 160 characters shown at a time
+ *     … hostile …   the same at every place, with a check of all elements each time
+ *     … fuzz …      the same as `cuts`, for random texts made from these pieces
+ *     … work …      number of characters examined, with 160 characters shown at a time
  */
 
 import { readFileSync } from "node:fs";
@@ -20,7 +20,7 @@ const TAGS =
   "p h1 h2 h3 h4 h5 h6 ul ol li blockquote hr div pre code table tr th td span button a em strong del br";
 const ATTRIBUTES = "class dir href start tabindex target";
 
-/** Shows the text after each piece, looks at what is shown, and returns it in the end. */
+/** Shows the text after each piece, checks the result, and returns the last one. */
 function render(pieces, look = () => {}) {
   const root = new FakeElement("x");
   const view = markdownView(root);
@@ -34,7 +34,7 @@ function render(pieces, look = () => {}) {
   return root.childNodes.map((group) => group.innerHTML).join("");
 }
 
-/** Only elements and attributes of these lists, and only addresses of these schemes. */
+/** Allows only the listed elements, attributes and URL schemes. */
 function inspect({ childNodes }) {
   for (const node of childNodes) {
     if (!(node instanceof FakeElement)) continue;
@@ -48,7 +48,7 @@ function inspect({ childNodes }) {
   }
 }
 
-/** The first way to cut each text that gives something else than the whole of it. */
+/** For each text, the first split with a different result. */
 function differing(texts, places, look) {
   return texts.flatMap((text) => {
     const whole = render([text], look);
@@ -64,7 +64,7 @@ function differing(texts, places, look) {
   });
 }
 
-// A linear congruential generator: the same texts each time.
+// A linear congruential generator: the same texts in each run.
 let state = 1;
 const random = (below) => {
   state = (state * 1103515245 + 12345) % 2 ** 31;

@@ -1,8 +1,8 @@
-// Clients of the OpenAI API that people run under Node, with nothing changed but the base URL.
+// Clients of the OpenAI API that people run under Node, with only the base URL changed.
 //
 //     node node_clients.mjs NAME '{"url": "http://localhost:8000/v1", "prompt": "hi", …}'
 //
-// Asks the server what NAME says, and prints as JSON what the client made of the answer.
+// Runs the client NAME, and prints its result as JSON.
 
 const asked = JSON.parse(process.argv[3]);
 const { url, model, prompt, tool, schema } = asked;
@@ -18,7 +18,7 @@ async function openai() {
   return new OpenAI({ baseURL: url, apiKey: "none", maxRetries: 0 });
 }
 
-// A tool of `runTools`: it notes what it is called with.
+// A tool for `runTools`: it records its arguments.
 const runnable = () => ({
   type: "function",
   function: {
@@ -57,7 +57,7 @@ async function openaiStream() {
   return { thoughts, texts, finish, tokens: usage.completion_tokens };
 }
 
-// `.stream()` tells every delta as an event, and puts them together itself.
+// `.stream()` emits an event for every delta, and builds the answer itself.
 async function openaiHelper() {
   const client = await openai();
   const stream = client.chat.completions.stream({ model, messages });
@@ -65,7 +65,7 @@ async function openaiHelper() {
   return { texts, text: await stream.finalContent() };
 }
 
-// `runTools` calls the tool, sends its result, and reads the text that comes of it.
+// `runTools` calls the tool, sends its result, and reads the text that follows.
 async function openaiTools() {
   const client = await openai();
   const runner = client.chat.completions.runTools({
@@ -95,7 +95,7 @@ async function openaiResponses() {
   return { texts, text: final.output_text, status: final.status };
 }
 
-// Two chunks, then the client aborts; its process lives on until its input ends.
+// Two chunks, then the client aborts; its process runs until its input ends.
 async function openaiAbort() {
   const client = await openai();
   const stream = await client.chat.completions.create({ model, messages, stream: true });

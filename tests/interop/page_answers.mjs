@@ -1,11 +1,11 @@
 /*
- * How long the chat page waits, and what it makes of answers of all kinds, under Node:
+ * The chat page's timeouts, and its results for answers of all kinds, under Node:
  *
  *     echo '{"answers":[{"status":200,"type":"text/event-stream","pieces":[[0,"data: …"]]}],"models":[]}'
  *         | node page_answers.mjs servers/page        {"answers":[{"text":"…","ending":"complete",…
  *
- * A piece is its text, and how many seconds after the one before it comes; `then` comes for ever. A
- * piece of null ends the body. No time passes: the clock jumps when nothing else is left to do.
+ * A piece is [seconds after the previous piece, text]; `then` repeats for ever. A null piece ends
+ * the body. No real time passes: the clock jumps when nothing else is left to do.
  */
 
 import { readFileSync } from "node:fs";
@@ -28,7 +28,7 @@ globalThis.clearTimeout = (timer) => {
 
 const turn = () => new Promise((done) => setImmediate(done));
 
-/** Runs until this is settled. */
+/** Runs the clock until this promise is settled. */
 async function settle(promise) {
   let result;
   promise.then((value) => (result = { value }));

@@ -1,5 +1,5 @@
 /*
- * The chat page's modules under Node, with as much of a document as they need.
+ * Loads the chat page's modules under Node, with a minimal fake document.
  *
  *     const { markdownView } = await load("servers/page", "render.js");
  *     const root = new FakeElement("div");
@@ -12,7 +12,7 @@ import { join } from "node:path";
 
 globalThis.navigator ??= { language: "en" };
 
-/** A browser knows a module by its script tag, an old Node by its file name: .js is not one to it. */
+/** Browsers detect a module by its script tag; old versions of Node need .mjs. */
 export async function load(folder, name) {
   return import(address(folder, name));
 }
@@ -64,7 +64,7 @@ class FakeText extends FakeNode {
 
 const WRITTEN = { className: "class", tabIndex: "tabindex" };
 
-/** Sets as an attribute what its maker sets as a property; anything it does not know is an error. */
+/** Turns properties into attributes; an unknown property is an error. */
 export class FakeElement extends FakeNode {
   childNodes = [];
   attributes = {};

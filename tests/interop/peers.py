@@ -1,12 +1,12 @@
-"""What the tests with real programs share: the programs, our servers, and what an answer holds.
+"""Shared by the tests with real programs: find programs, run our servers, parse answers.
 
-    need("ncat", "ncat")                       the program, or a skip that says what to install
-    with running("servers.sse") as server:     a server of ours, as a process of its own
-    shell("printf … | ncat localhost 8004")    a line as a learner types it, and all it prints
+    need("ncat", "ncat")                       path of the program; else skip the test
+    with running("servers.sse") as server:     one of our servers, in its own process
+    shell("printf … | ncat localhost 8004")    run a command line; returns its output
     Answer.of(output)                          its head, its chunks, its events
 
-Nothing here sleeps or measures time. `SAFETY` is how long a test waits for what must happen
-before it calls it a failure: long, for a busy machine is not a bug.
+Nothing here sleeps or measures time. `SAFETY` is how long a test waits for an event before
+it fails: long, because a busy machine is not a bug.
 """
 
 import contextlib
@@ -32,25 +32,25 @@ from protocol.http1 import body_decoder, response_framing
 from protocol.sse import EventStreamParser, ServerSentEvent
 
 from ..ports import free_port as free_port
-from ..streams import SAFETY as SAFETY  # the tests get it from here
+from ..streams import SAFETY as SAFETY  # re-exported for the tests
 
 ROOT = Path(__file__).parent.parent.parent
 
 
 def need(program: str, package: str, *other_names: str) -> str:
-    """Where a program is. Without it the test is skipped; where CI is set, it fails.
+    """Find a program. If it is missing, skip the test; with CI set, fail.
 
     Args:
         program: its name.
-        package: the Debian package that has it.
-        other_names: it may have elsewhere.
+        package: the Debian package that contains it.
+        other_names: its names on other systems.
     """
     paths = filter(None, map(shutil.which, (program, *other_names)))
     return next(paths, "") or unavailable(f"{program} is missing: install {package}")
 
 
 def unavailable(reason: str) -> NoReturn:
-    """Skip the test, for what it needs is not here; where CI is set, fail it."""
+    """Skip the test, because something is missing; with CI set, fail it."""
     if os.environ.get("CI"):
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
@@ -61,7 +61,7 @@ def unavailable(reason: str) -> NoReturn:
 
 @dataclass(frozen=True)
 class Address:
-    """Where a server listens."""
+    """The address that a server listens on."""
 
     port: int
 
@@ -72,16 +72,16 @@ class Address:
 
 @dataclass(frozen=True)
 class RunningServer(Address):
-    """A server of ours, and its process."""
+    """One of our servers, and its process."""
 
     process: subprocess.Popen[bytes]
 
 
 @contextmanager
 def running(name: str, *flags: str) -> Iterator[RunningServer]:
-    """`python -m NAME --port 0 --quiet FLAGS`, from its address line to the end of the block.
+    """Run `python -m NAME --port 0 --quiet FLAGS`, from its address line to the end of the block.
 
-    What it says on standard error it says of its own bugs, so that must be nothing.
+    Output on standard error would be a bug of the server, so it must be empty.
     """
     command = [sys.executable, "-m", name, "--port", "0", "--quiet", *flags]
     with tempfile.TemporaryFile() as errors:
@@ -96,12 +96,12 @@ def running(name: str, *flags: str) -> Iterator[RunningServer]:
         assert errors.read().decode() == ""
 
 
-# ---- their programs
+# ---- other programs
 
 
 def shell(line: str, given: bytes = b"") -> bytes:
-    """Everything that a command line prints, once it has returned to the prompt by itself."""
-    # A session of its own, so that a netcat that hangs can be ended with its shell.
+    """Run a command line until it ends by itself. Returns its output."""
+    # A new session, so that a hanging netcat can be killed with its shell.
     with subprocess.Popen(
         ["sh", "-c", line],
         stdin=subprocess.PIPE,
@@ -121,7 +121,7 @@ def shell(line: str, given: bytes = b"") -> bytes:
 
 @contextmanager
 def started(line: str) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
-    """A command line under way, and the pipe it prints to."""
+    """A running command line, and the pipe with its output."""
     with subprocess.Popen(
         ["sh", "-c", line],
         stdin=subprocess.DEVNULL,
@@ -137,7 +137,7 @@ def started(line: str) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:
-    """End a shell with all that it has started, if anything of it still runs."""
+    """Kill a shell and all processes that it has started, if any still runs."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:
@@ -145,8 +145,8 @@ def kill_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """SIGTERM, and again until it has ended: nginx (1.22.1) does not notice one that comes just
-    before it waits for events; once in 20,000 times, on a busy machine."""
+    """Send SIGTERM until the process ends: nginx (1.22.1) misses a signal that comes just before it
+    waits for events; once in 20,000 times, on a busy machine."""
     while process.poll() is None:
         process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -154,7 +154,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 
 def read_until(pipe: IO[bytes], end: bytes) -> bytes:
-    """Read a pipe as its writer fills it, until what came ends so."""
+    """Read a pipe until the output ends with these bytes."""
     data = b""
     while not data.endswith(end):
         ready, _, _ = select.select([pipe], [], [], SAFETY)
@@ -166,7 +166,7 @@ def read_until(pipe: IO[bytes], end: bytes) -> bytes:
 
 
 def listens(port: int) -> bool:
-    """Whether somebody listens there."""
+    """Whether a server listens there."""
     try:
         socket.create_connection(("127.0.0.1", port), SAFETY).close()
     except ConnectionError:  # refused, or reset by a listener that closes just then
@@ -175,7 +175,7 @@ def listens(port: int) -> bool:
 
 
 def wait_until(process: subprocess.Popen[bytes], happened: Callable[[], bool]) -> None:
-    """Wait for what nothing tells, while this process lives."""
+    """Poll until this is true, while this process lives; nothing reports the change."""
     for _ in range(int(SAFETY / 0.01)):
         if happened():
             return
@@ -187,17 +187,17 @@ def wait_until(process: subprocess.Popen[bytes], happened: Callable[[], bool]) -
     pytest.fail(f"waited in vain for {process.args!r}")
 
 
-# ---- what they print
+# ---- their output
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A response as our own strict decoders read it.
+    """A response, parsed by our own strict decoders.
 
     Attributes:
-        status: RFC 9110 §15.
-        headers: by lower-case name.
-        pieces: the body; of a chunked one, each chunk.
+        status: the status code (RFC 9110 §15).
+        headers: the fields by lower-case name.
+        pieces: the body, or the chunks of a chunked body.
     """
 
     status: int
@@ -206,7 +206,7 @@ class Answer:
 
     @classmethod
     def of(cls, output: bytes, method: str = "GET") -> "Answer":
-        """Raises h11.RemoteProtocolError on anything that is not one whole response."""
+        """Parse one response. Raises h11.RemoteProtocolError unless it is complete."""
         reader = HeadReader(is_request=False)
         head = reader.receive_data(output)
         assert head is not None, output
@@ -219,7 +219,7 @@ class Answer:
 
     @property
     def tokens(self) -> list[str]:
-        """What each chunk says: its text, or in an event stream its event's text."""
+        """The text of each chunk, or of each event."""
         if not self.headers["content-type"].startswith("text/event-stream"):
             return [piece.decode() for piece in self.pieces]
         return event_texts(read_events(self.pieces))
@@ -239,7 +239,7 @@ def read_events(pieces: Sequence[bytes]) -> list[ServerSentEvent]:
 
 
 def event_texts(events: Sequence[ServerSentEvent]) -> list[str]:
-    """The tokens of an event stream of ours, which must end with its `done` event."""
+    """The tokens of our event stream. Fails unless it ends with a `done` event."""
     *tokens, done = events
     assert done.event == "done"
     return [msgspec.json.decode(event.data, type=Text).text for event in tokens]

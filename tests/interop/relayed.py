@@ -1,11 +1,11 @@
-"""What the official client makes of each failure, without the proxy and through it.
+"""Measures which error the official client raises for each failure, with and without the proxy.
 
 python -m tests.interop.relayed            prints the page
 python -m tests.interop.relayed --write    writes it
 
-The client, the proxy and its upstream are one thread, on real sockets. For the faults it has
-trio's autojump clock: what one of them has written another can read at once, so that time passes
-only when all wait for it.
+The client, the proxy and its upstream run in one thread, on real sockets. The faults use trio's
+autojump clock: a write can be read at once on the other side, so time passes only while all of them
+wait.
 """
 
 import gc
@@ -28,7 +28,7 @@ from servers.http.routes import Routes
 from servers.http.server import Server, listen
 from servers.llm.faults import FAULTS
 from servers.openai_proxy.handlers import Upstream, routes
-from servers.openai_proxy.relay import Clocks
+from servers.openai_proxy.relay import Timeouts
 
 from .fault_clients import TEXT, Seen
 from .faults import DONE, NONE, answers
@@ -39,26 +39,25 @@ __all__ = ["PAGE", "Both", "Cell", "Measured", "main", "measure", "page"]
 PAGE = ROOT / "servers" / "openai_proxy" / "FAULTS.md"
 
 SILENCE = 2.0
-"""Seconds without an event, after which the proxy gives up; the client waits twice as long for a
-byte."""
+"""The proxy's timeout for an event, in seconds. The client waits twice as long for a byte."""
 
 PATIENCE = 3 * SILENCE
-"""Seconds after which it is said that a client waits."""
+"""Seconds after which we record that the client still waits."""
 
 WHEN_ALL_WAIT = 0.05
-"""Real seconds in which nothing happens before the clock jumps. The kernel hands a write over at
-once: this is for a busy machine, where it may be later."""
+"""Real seconds without any event before the clock jumps. The kernel delivers a write at once, but a
+busy machine may delay it."""
 
 WAITS = "waits"
 
 
 class Cell(msgspec.Struct, frozen=True):
-    """What came of one request.
+    """The result of one request.
 
     Args:
-        came: what was there before the end, in words.
-        end: the name of the exception; "" if there was none.
-        told: the status, the words and the Retry-After that the exception carries.
+        came: what the client got before the end, in words.
+        end: name of the exception; "" if there was none.
+        told: status, body and Retry-After of the exception.
     """
 
     came: str
@@ -70,9 +69,9 @@ class Cell(msgspec.Struct, frozen=True):
 
     @property
     def truth(self) -> int:
-        """How near it is to the truth: a failure that nobody notices; an error that is not the
-        client's own; one of the connection (an older client lets those of its HTTP library
-        through); one that says what has failed."""
+        """How much the exception says. 0: nothing, the failure goes unnoticed. 1: an error that is
+        not the client's own. 2: a connection error (older clients raise those of their HTTP
+        library). 3: an error that names what failed."""
         if self.end in ("", WAITS):
             return 0
         kind = getattr(openai, self.end, None) or getattr(httpx, self.end, None)
@@ -86,14 +85,14 @@ Both = tuple[Cell, Cell]
 
 
 class Measured(msgspec.Struct):
-    """What comes of each failure."""
+    """The results for each failure, by its name."""
 
     faults: dict[str, Both]
     statuses: dict[str, Both]
     cuts: dict[str, Both]
 
 
-# ---- The API behind
+# ---- The upstream
 
 WORDS = b'{"error":{"message":"busy"}}'
 JSON = b"Content-Type: application/json\r\n"
@@ -121,14 +120,14 @@ CUT = {
 
 
 class Api:
-    """Answers each request with the same bytes, and closes or resets."""
+    """Answers each request with the same bytes, then closes or resets the connection."""
 
     sent = b""
     resets = False
 
     async def serve(self, stream: trio.SocketStream) -> None:
         seen = b""
-        while not seen.endswith(b"}"):  # of the request's body
+        while not seen.endswith(b"}"):  # the end of the request's body
             seen += await stream.receive_some()
         if self.sent:
             await stream.send_all(self.sent)
@@ -143,7 +142,7 @@ class Api:
 
 @asynccontextmanager
 async def served(table: Routes) -> AsyncIterator[int]:
-    """A server of ours, and its port."""
+    """Run one of our servers. Yields its port."""
     server = Server(table, limits=Limits(heartbeat_seconds=3600))
     sockets = listen("127.0.0.1", 0)
     async with trio.open_nursery() as nursery:
@@ -153,15 +152,15 @@ async def served(table: Routes) -> AsyncIterator[int]:
 
 
 def proxy_of(port: int) -> Routes:
-    clocks = Clocks(first_event=SILENCE, idle=SILENCE)
-    return routes(Upstream(f"http://127.0.0.1:{port}/v1", clocks=clocks))
+    timeouts = Timeouts(first_event=SILENCE, idle=SILENCE)
+    return routes(Upstream(f"http://127.0.0.1:{port}/v1", timeouts=timeouts))
 
 
 # ---- The client
 
 
 class Asker:
-    """Asks an API at one port and its proxy at another."""
+    """Sends each request twice: to the API at one port, and to its proxy at another."""
 
     def __init__(self, http: openai.DefaultAsyncHttpxClient, ports: Sequence[int]) -> None:
         self._clients = [
@@ -219,7 +218,7 @@ async def _faults() -> dict[str, Both]:
     async with served(answers()) as port, served(proxy_of(port)) as proxy, http:
         asker = Asker(http, (port, proxy))
         found = dict[str, Both]()
-        async with trio.open_nursery() as nursery:  # side by side, for all to wait in the same time
+        async with trio.open_nursery() as nursery:  # in parallel, so that all wait at the same time
             for name in (NONE, *FAULTS):
                 nursery.start_soon(asker.note, name, found)
         return {name: found[name] for name in (NONE, *FAULTS)}
@@ -247,12 +246,12 @@ async def _statuses_and_cuts() -> tuple[dict[str, Both], dict[str, Both]]:
 
 
 def measure() -> Measured:
-    """Ask for everything, both ways."""
+    """Measure every failure, with and without the proxy."""
     clock = trio.testing.MockClock(autojump_threshold=WHEN_ALL_WAIT)
-    # The moment for a browser that shows what came before a cut; this client needs none.
+    # The final wait lets a browser show the last event. This client does not need it.
     before = connection.FINAL_WAIT_SECONDS
     with warnings.catch_warnings():
-        # After an error the client leaves its generators to the garbage collector.
+        # After an error, the client does not close its generators; the garbage collector does.
         warnings.simplefilter("ignore", ResourceWarning)
         try:
             faults = trio.run(_faults, clock=clock)
@@ -266,34 +265,34 @@ def measure() -> Measured:
 # ---- The page
 
 INTRODUCTION = """\
-# What the proxy makes of a failure
+# How the proxy relays a failure
 
-A relay never makes a failure worse: through it the official client raises what it raises without
-it, or an error that is nearer to the truth. These tables were measured with openai {0} for
-Python, by `python -m tests.interop.relayed --write`, and a test measures them again. The proxy
-waits {1:.0f} seconds for an event, the client {2:.0f} for a byte, and does not try again.
-[FAULTS.md](../FAULTS.md) says what each fault is.
+A relay never makes a failure worse: through the proxy, the official client raises the same error as
+without it, or one that says more. `python -m tests.interop.relayed --write` measured these tables
+with openai {0} for Python, and a test measures them again. The proxy waits {1:.0f} seconds for an
+event. The client waits {2:.0f} seconds for a byte, and does not retry.
+[FAULTS.md](../FAULTS.md) explains each fault.
 
-- Where the client alone sees an `APIConnectionError`, the proxy may give an `APIError` or an
-  `InternalServerError`, whose words say what happened between the proxy and its upstream.
-- 401 becomes 502, with `X-Should-Retry: false`: the API has refused the proxy's key, which the
-  client does not have.
-- The last table cuts off four responses after each of their bytes: with a FIN after an even
-  number, with an RST after an odd one.
-- Inside an event nothing can be said, or the client would take the half for a whole: the proxy cuts
-  off its own response, too.
-- `length-and-chunked` is refused: two hops that read it differently would disagree on where the
-  next response begins.
+- Where the client alone raises `APIConnectionError`, the proxy may cause an `APIError` or an
+  `InternalServerError`. Its message says what happened between the proxy and its upstream.
+- 401 becomes 502 with `X-Should-Retry: false`: the API has refused the proxy's key, and the client
+  does not have that key.
+- The last table truncates four responses after each of their bytes: with FIN after an even number
+  of bytes, with RST after an odd one.
+- If the upstream breaks inside an event, the proxy sends nothing more and truncates its own
+  response. Any further bytes could make the half event look complete.
+- The proxy refuses `length-and-chunked`: two hops that read such a response differently would
+  disagree on where the next response begins (request smuggling uses the same trick).
 """
 
 
 def page(measured: Measured) -> str:
-    """The table."""
+    """The Markdown page with the three tables."""
     lines = [INTRODUCTION.format(openai.__version__, SILENCE, 2 * SILENCE)]
     for title, rows in (
         ("fault", {f"`{name}`": both for name, both in measured.faults.items()}),
         ("status", together(measured.statuses)),
-        ("cut after bytes", together(measured.cuts)),
+        ("truncated after bytes", together(measured.cuts)),
     ):
         lines += [f"| {title} | without the proxy | through it |", "|---" * 3 + "|"]
         lines += [f"| {name} | {one} | {two} |" for name, (one, two) in rows.items()]
@@ -302,7 +301,7 @@ def page(measured: Measured) -> str:
 
 
 def together(rows: dict[str, Both]) -> dict[str, Both]:
-    """Neighbours of which the same came are one row: "a stream, 80 to 84"."""
+    """Merge neighbours with the same result into one row: "a stream, 80 to 84"."""
     merged = {}
     for (kind, *_), group in groupby(rows.items(), key=_alike):
         names, cells = zip(*group, strict=True)
@@ -317,7 +316,7 @@ def _alike(row: tuple[str, Both]) -> tuple[str, str, str]:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Print the page, or write it."""
+    """Print the page, or write it with `--write`."""
     logging.disable()
     text = page(measure())
     if "--write" in argv:

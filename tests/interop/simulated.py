@@ -1,10 +1,10 @@
-"""What the simulated model says to a request: asked here, of its own code, without a server.
+"""The simulated model's answer to a request, from its own code, without a server.
 
     request = {"model": "sim-1", "messages": [{"role": "user", "content": "hi"}]}
-    client.chat.completions.create(**request)       must say the same as
+    client.chat.completions.create(**request)       must return the same as
     (answer,) = answers(request)
 
-Real clients are held to this: token for token, call for call.
+The tests compare real clients with this: every token, every call.
 """
 
 from typing import Any
@@ -21,20 +21,20 @@ from ..at_once import at_once
 
 
 def answers(request: dict[str, Any]) -> list[Answer]:
-    """To a body of `POST /v1/chat/completions`: as many as its `n`."""
+    """The `n` answers to a body of `POST /v1/chat/completions`."""
     asked = read_chat_request(msgspec.json.encode(request))
     return at_once(Model().answers(chat_completions.question_of(asked)))
 
 
 def response(request: dict[str, Any]) -> Answer:
-    """To a body of `POST /v1/responses`."""
+    """The answer to a body of `POST /v1/responses`."""
     asked = read_responses_request(msgspec.json.encode(request))
     (answer,) = at_once(Model().answers(responses.question_of(asked)))
     return answer
 
 
 def called(result: str) -> list[dict[str, Any]]:
-    """Two messages of a chat: the model called a tool, and this came of it."""
+    """Two messages of a chat: the model's tool call, and its result."""
     call = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     return [
         {"role": "assistant", "tool_calls": [call]},
@@ -47,5 +47,5 @@ def text(answer: Answer) -> str:
 
 
 def calls(answer: Answer) -> list[tuple[str, str]]:
-    """The calls it makes: names, and arguments in JSON."""
+    """The tool calls: names, and arguments in JSON."""
     return [(call.name, "".join(call.arguments)) for call in answer.calls]

@@ -1,10 +1,10 @@
 /*
- * Feeds the page's own event stream parser the vectors, cut in every way:
+ * Feeds the vectors to the page's own event stream parser, split in every way:
  *
  *     node sse_vectors.mjs servers/page/sse.js tests/vectors/sse.json
  *
  * Prints each case that failed, then "N cases". The exit code is 1 if any failed. A browser runs the
- * same, without the lines below "Under Node".
+ * same code, without the lines below "Under Node".
  */
 
 function* feedings(bytes, splits = []) {
@@ -57,7 +57,7 @@ function* failures(EventStreamParser, cases) {
 
 const { readFileSync } = await import("node:fs");
 const [parserPath, vectorsPath] = process.argv.slice(2);
-// A browser knows a module by its script tag, an old Node by its file name: .js is not one to it.
+// Browsers detect a module by its script tag; old versions of Node need .mjs.
 const source = readFileSync(parserPath).toString("base64");
 const { EventStreamParser } = await import(`data:text/javascript;base64,${source}`);
 const cases = JSON.parse(readFileSync(vectorsPath));

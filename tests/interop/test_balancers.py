@@ -3,7 +3,7 @@
     client ── 8000 balancer ──┬── 8010 replica
                               └── 8020 replica
 
-Only the ports are others: free ones.
+Only the ports differ: free ones.
 """
 
 import re
@@ -59,18 +59,18 @@ Balance = Callable[[Address, Address], "Balancer"]
 
 
 class Balancer(Address):
-    """A balancer under way, and the SDK as its client."""
+    """A running balancer, and the SDK as its client."""
 
     @property
     def client(self) -> OpenAI:
-        # No retries: what fails here shall be seen.
+        # No retries, so that failures are visible.
         url = f"http://127.0.0.1:{self.port}/v1"
         return OpenAI(base_url=url, api_key="none", max_retries=0, timeout=SAFETY)
 
 
 @pytest.fixture(params=BALANCERS)
 def balance(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Balance]:
-    """Starts one of the balancers before these two replicas."""
+    """Starts one of the balancers, with these two replicas as upstreams."""
     with ExitStack() as stack:
         yield lambda *replicas: stack.enter_context(
             balancing(request.param, tmp_path, [replica.port for replica in replicas])
@@ -94,7 +94,7 @@ def balancing(name: str, folder: Path, replicas: list[int]) -> Iterator[Balancer
     config.write_text(text, encoding="utf-8")
     words = {name: program, shipped.name: str(config), "FOLDER": str(folder)}
     command = [words.get(word, word) for word in line.split()]
-    with subprocess.Popen(command) as process:  # what it says, pytest shows if the test fails
+    with subprocess.Popen(command) as process:  # pytest shows its output if the test fails
         try:
             wait_until(process, lambda: listens(front))
             yield Balancer(front)
@@ -141,10 +141,10 @@ async def count(request: Request) -> StreamingReply:
 
 
 def test_each_token_before_the_next_exists(balance: Balance) -> None:
-    """Nothing is gathered on the way, or the second token would be waited for in vain.
+    """No hop buffers tokens, or the second token would never come.
 
-    Nor is a token kept for the 200 ms that a kernel may wait for a full packet: 200 of them would
-    take 40 s, and curl waits no longer than `SAFETY`. This is no event stream, so nothing in its
+    Nor does a kernel hold each token for the 200 ms in which it may wait for a full packet: 200
+    tokens would take 40 s, longer than `SAFETY`. This is not an event stream, so no field in its
     head asks nginx not to buffer.
     """
     need("curl", "curl")
@@ -158,8 +158,8 @@ def test_each_token_before_the_next_exists(balance: Balance) -> None:
             assert process.wait(SAFETY) == 0
 
 
-def test_a_client_that_leaves_ends_its_stream(balance: Balance) -> None:
-    """The balancer passes the goodbye on: the next heartbeat finds nobody there."""
+def test_a_disconnect_ends_the_stream(balance: Balance) -> None:
+    """The balancer relays the disconnect: the next heartbeat detects it."""
     with hold(chat.routes(AT_ONCE), heartbeat_seconds=0.01) as held:
         chunks = stream(balance(held, held).client)
         held.release()
@@ -169,7 +169,7 @@ def test_a_client_that_leaves_ends_its_stream(balance: Balance) -> None:
 
 
 def test_fields_of_an_event_stream(balance: Balance) -> None:
-    """What tells the next proxy on the way not to buffer, and not to compress, is still there."""
+    """The fields that ask the next proxy not to buffer, and not to compress, are still there."""
     with hold(chat.routes(AT_ONCE)) as held, stream(balance(held, held).client) as chunks:
         fields = chunks.response.headers
         assert fields["x-accel-buffering"] == "no"
@@ -181,8 +181,8 @@ def test_fields_of_an_event_stream(balance: Balance) -> None:
 # ---- two replicas
 
 
-def test_both_replicas_get_work_and_say_the_same(balance: Balance) -> None:
-    """Two streams at a time are one for each."""
+def test_both_replicas_get_work_and_answer_the_same(balance: Balance) -> None:
+    """Of two parallel streams, each replica gets one."""
     with hold(chat.routes(AT_ONCE)) as one, hold(chat.routes(AT_ONCE)) as two:
         client = balance(one, two).client
         streams = [stream(client), stream(client)]
@@ -193,8 +193,8 @@ def test_both_replicas_get_work_and_say_the_same(balance: Balance) -> None:
         assert one.wait_until_ended() == two.wait_until_ended()
 
 
-def test_processes_say_the_same(balance: Balance) -> None:
-    """Nothing of a process, such as its random hashes, is in an answer."""
+def test_processes_answer_the_same(balance: Balance) -> None:
+    """An answer does not depend on the process, such as on its random hashes."""
     flags = ("--ttft", "0", "--itl", "0")
     with running("servers.chat", *flags) as one, running("servers.chat", *flags) as two:
         clients = [Balancer(one.port).client, Balancer(two.port).client, balance(one, two).client]
@@ -203,7 +203,7 @@ def test_processes_say_the_same(balance: Balance) -> None:
 
 
 def test_a_replica_is_killed(balance: Balance) -> None:
-    """Its stream ends visibly broken; the other's goes on; who comes next gets the other."""
+    """Its stream is visibly broken, the other continues, and new requests go there."""
     with (
         running("servers.chat", "--ttft", "0", "--itl", "3600") as one,
         hold(chat.routes(AT_ONCE)) as two,
@@ -212,7 +212,7 @@ def test_a_replica_is_killed(balance: Balance) -> None:
         streams = [stream(client), stream(client)]
         two.release()
         for chunks in streams:
-            next(chunks)  # both are in the middle
+            next(chunks)  # both streams are running
         one.process.kill()
         two.release(1000)
         assert {ending(chunks) for chunks in streams} == {"broken", "stop"}
@@ -223,17 +223,17 @@ def test_a_replica_is_killed(balance: Balance) -> None:
 def test_a_replica_that_was_down_takes_all_requests_when_the_other_dies(
     balance: Balance,
 ) -> None:
-    """A balancer may be careful with a replica that failed, but not once it serves again.
+    """A balancer may avoid a replica that failed, but not after it serves again.
 
-    nginx with `max_fails=1` gave it one request in `fail_timeout`, for as long as its streams ran:
-    502 for all others.
+    nginx with `max_fails=1` sent it one request per `fail_timeout` as long as its streams ran, and
+    answered 502 to all others.
     """
     silent = ("servers.chat", "--ttft", "0", "--itl", "3600")
     with ExitStack() as stack:
         two = stack.enter_context(running(*silent))
         with running(*silent) as one:
             client = stack.enter_context(balance(one, two).client)
-        client.models.list()  # the balancer meets the dead one
+        client.models.list()  # the balancer tries the dead replica
         one = stack.enter_context(running(*silent, "--port", str(one.port)))
 
         def begin() -> Stream[ChatCompletionChunk]:
@@ -247,7 +247,7 @@ def test_a_replica_that_was_down_takes_all_requests_when_the_other_dies(
             if "workshop_active_streams 0.0" in httpx.get(f"{one.url}/metrics").text:
                 chunks.close()
                 return False
-            return True  # and this stream runs on: no request of that replica has ended since
+            return True  # this stream goes on: no request of that replica has ended since
 
         wait_until(two.process, serves_again)
         two.process.kill()
@@ -257,12 +257,12 @@ def test_a_replica_that_was_down_takes_all_requests_when_the_other_dies(
             try:
                 begin()
             except APIError:
-                refused += 1  # nginx had not heard yet that a kept connection was closed
+                refused += 1  # nginx had not yet noticed that a kept connection was closed
         assert refused <= 3
 
 
 def test_a_replica_stops(balance: Balance, start: Start) -> None:
-    """SIGTERM: its stream runs to its end, and who comes next gets the other."""
+    """SIGTERM: its stream runs to the end, and new requests go to the other replica."""
     flags = ("-m", "servers.chat", "--port", "0", "--quiet", "--ttft", "0", "--itl", "0.01")
     one, two = start(*flags), start(*flags)
     ports = [
@@ -285,10 +285,10 @@ def test_a_replica_stops(balance: Balance, start: Start) -> None:
 
 
 @pytest.mark.parametrize(("method", "times"), [("GET", {1, 2}), ("POST", {1})])
-def test_a_request_is_sent_again_only_if_that_is_safe(
+def test_a_request_is_retried_only_if_that_is_safe(
     balance: Balance, method: str, times: set[int]
 ) -> None:
-    """Both replicas close without a reply. A model is never asked the same twice."""
+    """Both replicas close without a reply. A question to a model is never retried."""
     asked = []
 
     class Nothing:
@@ -312,7 +312,7 @@ def test_a_request_is_sent_again_only_if_that_is_safe(
 
 
 def test_a_megabyte(balance: Balance) -> None:
-    """A long conversation passes whole, however slowly a replica reads."""
+    """A long conversation arrives complete, however slowly a replica reads."""
     with running("servers.chat", "--ttft", "0", "--itl", "0") as replica:
         client = balance(replica, replica).client
         assert ask_for_one_token(client, "word " * 200_000) >= 200_000
@@ -330,8 +330,8 @@ def test_a_body_over_the_limit(balance: Balance) -> None:
 
 
 def test_an_answer_is_resumed_on_the_other_replica(balance: Balance) -> None:
-    """Each connection is cut off after some events. The replicas do not know each other, and by
-    themselves would say different words: the last event ID tells all."""
+    """Each connection is truncated after some events. The replicas share no state, and would choose
+    different words: the last event ID contains all that they need."""
     flags = ("servers.chat", "--ttft", "0", "--itl", "0", "--seed")
     with running(*flags, "1") as one, running(*flags, "2") as two:
         url = f"http://127.0.0.1:{balance(one, two).port}/chat/hi?fault=rst*2@30"

@@ -1,5 +1,5 @@
-"""What people put before the OpenAI API, with nothing changed but its address: LangChain's
-`ChatOpenAI`, and `llm`, the command.
+"""Clients of the OpenAI API with only the base URL changed: LangChain's `ChatOpenAI`, and the
+command `llm`.
 
     pip install -c .ci/locked.txt -e '.[clients]'
 """
@@ -77,12 +77,12 @@ def model(server: RunningServer, request: pytest.FixtureRequest) -> Any:
         timeout=SAFETY,
         stream_usage=True,
         use_responses_api=request.param == "responses",
-        http_async_client=DefaultAsyncHttpxClient(),  # its own it shares, and never closes
+        http_async_client=DefaultAsyncHttpxClient(),  # its default is never closed
     )
 
 
 def test_langchain_invoke(model: Any) -> None:
-    """The text, and what it cost; the thinking is in nobody's way."""
+    """The text and its usage; the thinking does no harm."""
     said = model.invoke(PROMPT)
     assert said.text == text(SAID)
     assert said.usage_metadata["output_tokens"] == SAID.completion_tokens
@@ -90,7 +90,7 @@ def test_langchain_invoke(model: Any) -> None:
 
 
 def test_langchain_stream(model: Any) -> None:
-    """Each token is a piece of the message; the pieces add up to it, and to what it cost."""
+    """Each token is a piece; the pieces add up to the message, with its usage."""
     first, *others = model.stream(PROMPT)
     assert [piece.text for piece in (first, *others) if piece.text] == list(SAID.text)
     whole = sum(others, first)
@@ -107,7 +107,7 @@ def test_langchain_astream(model: Any) -> None:
 
 
 def test_langchain_tools(model: Any) -> None:
-    """The round trip: the calls, and a text that has the tool's result in it."""
+    """The round trip: the calls, then a text that contains the tool's result."""
     (asked,) = answers(chat(tools=[TOOL]))
     model = model.bind_tools([Weather])
     message = model.invoke(PROMPT)

@@ -1,5 +1,5 @@
-"""The course's pages in Chromium: nothing to complain of, on a wide window and on a phone, and a
-lesson's panel that shows what the server sends when it sends it."""
+"""The course's pages in Chromium: no problems in a wide window or on a phone, and a lesson's panel
+shows each piece when the server sends it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,8 +31,8 @@ def course() -> Iterator[Held]:
 @pytest.mark.parametrize("width", [375, 1280])
 @pytest.mark.parametrize("path", ["/course/", "/course/protocol/chunked.py.html", LESSON])
 def test_pages_fit_their_window(path: str, width: int, visit: Visit, course: Held) -> None:
-    """No horizontal scrolling but inside a box of code, no problem in the console, nothing from
-    elsewhere."""
+    """No horizontal scrolling except in a code box, no problem in the console, no request to
+    another origin."""
     visit.page.set_viewport_size({"width": width, "height": 812})
     visit.page.goto(course.url + path, wait_until="networkidle")
     for scheme in ("light", "dark"):
@@ -45,7 +45,7 @@ def test_pages_fit_their_window(path: str, width: int, visit: Visit, course: Hel
 
 
 def test_keyboard(visit: Visit, course: Held) -> None:
-    """The first Tab leads past the frame; prose and code stand side by side."""
+    """The first Tab skips the frame; text and code are side by side."""
     visit.page.goto(f"{course.url}/course/protocol/chunked.py.html#ChunkedDecoder.receive_data")
     section = visit.page.locator('[id="ChunkedDecoder.receive_data"]')
     expect(section).to_be_in_viewport()
@@ -65,7 +65,7 @@ def test_keyboard(visit: Visit, course: Held) -> None:
 
 
 def test_the_panel_shows_what_comes(visit: Visit, course: Held) -> None:
-    """Each piece before the next one exists; Stop ends it; what stands there can be asked again."""
+    """Each piece is shown before the next one exists. Stop ends it. It can be asked again."""
     visit.page.goto(course.url + LESSON)
     received, status = visit.page.locator(".came"), visit.page.locator(".status")
     button = visit.page.locator(".live form button")
@@ -105,8 +105,8 @@ export function wirePane(element) {
 """
 
 
-def test_the_panel_tells_the_wire_pane(visit: Visit, tmp_path: Path) -> None:
-    """All that the pane must know, in order; and where it shows the bytes, no text does."""
+def test_the_panel_calls_the_wire_pane(visit: Visit, tmp_path: Path) -> None:
+    """The pane gets every call in order. When it shows the bytes, the text box does not."""
     plant(tmp_path, TREE)
     visit.page.route(
         "**/page/wire.js", lambda route: route.fulfill(body=PANE, content_type="text/javascript")

@@ -1,4 +1,4 @@
-"""curl, with the flags of the map, and with those that show where a body ends."""
+"""curl with the flags of the lessons' map, and with flags that show where a body ends."""
 
 import json
 import select
@@ -35,10 +35,10 @@ def _needs_curl() -> None:
 
 
 def curl(*arguments: str, given: bytes = b"") -> tuple[bytes, str]:
-    """Run curl to its end, which must be exit code 0: it found the body whole.
+    """Run curl to its end. Fails unless the exit code is 0: the body was complete.
 
     Returns:
-        What it printed, and what it told on standard error.
+        Its standard output and standard error.
     """
     done = subprocess.run(
         ["curl", "-sS", *arguments], input=given, capture_output=True, timeout=SAFETY
@@ -63,7 +63,7 @@ STREAMS: dict[str, tuple[Callable[[Pace], Routes], str, list[bytes]]] = {
 
 @pytest.mark.parametrize("stream", STREAMS)
 def test_no_buffer_prints_each_token_before_the_next_exists(stream: str) -> None:
-    """`-N`: what has arrived is printed before the server has anything more to send."""
+    """`-N`: curl prints each token before the server sends the next."""
     routes, path, ends = STREAMS[stream]
     with (
         hold(routes(Pace(0, 0))) as held,
@@ -82,7 +82,7 @@ def test_no_buffer_prints_each_token_before_the_next_exists(stream: str) -> None
     ids=["home", "chat"],
 )
 def test_the_second_token_is_an_hour_away(path: str, first: bytes) -> None:
-    """The same with a server as it is started by hand: one token printed, and curl still there."""
+    """The same with a server with default flags: one token is printed, and curl still runs."""
     with (
         running("servers.chat", "--ttft", "0", "--itl", "3600") as server,
         started(f"exec curl -sN {server.url}{path}") as (process, output),
@@ -91,9 +91,9 @@ def test_the_second_token_is_an_hour_away(path: str, first: bytes) -> None:
         assert process.poll() is None
 
 
-def test_the_end_of_the_client_ends_the_handler(held: Held) -> None:
-    """One write to a curl that has gone, and the kernel tells that nobody is there: the handler's
-    generator is closed where it waits. Without epoll (macOS) the second write finds out."""
+def test_a_disconnect_ends_the_handler(held: Held) -> None:
+    """After one write to a curl that was killed, the kernel reports the disconnect, and the
+    handler's generator is closed. Without epoll (macOS), the second write detects it."""
     with started(f"exec curl -sN {held.url}/chat/hello") as (process, output):
         held.release()
         read_until(output, b"\n\n")
@@ -108,7 +108,7 @@ def test_the_end_of_the_client_ends_the_handler(held: Held) -> None:
 
 
 def test_raw_shows_the_chunks(chunked_server: RunningServer) -> None:
-    """`--raw`: each word a chunk, its size in bytes and in hex, and a last chunk of size 0."""
+    """`--raw`: one chunk for each word, with its size as hex, and a last chunk of size 0."""
     output, _ = curl("-N", "--raw", f"{chunked_server.url}/")
 
     words = tokenize(chunked.TEXT)
@@ -119,7 +119,7 @@ def test_raw_shows_the_chunks(chunked_server: RunningServer) -> None:
 
 
 def test_http10_gets_no_chunks(chunked_server: RunningServer) -> None:
-    """`--http1.0`: such a client cannot read chunks, so the end of the connection ends the body."""
+    """`--http1.0`: the client cannot decode chunks, so the end of the connection ends the body."""
     output, _ = curl("-N", "-i", "--http1.0", f"{chunked_server.url}/")
 
     reply = Answer.of(output)
@@ -130,7 +130,7 @@ def test_http10_gets_no_chunks(chunked_server: RunningServer) -> None:
 
 
 def test_a_body_of_known_length(chunked_server: RunningServer) -> None:
-    """`/whole`: the same text with its length, which curl checks."""
+    """`/whole`: the same text with Content-Length, which curl checks."""
     output, _ = curl("-i", f"{chunked_server.url}/whole")
 
     reply = Answer.of(output)
@@ -150,7 +150,7 @@ def test_head_waits_for_no_token(path: str, silent_server: RunningServer) -> Non
 
 
 def test_one_connection_for_two_streams(chunked_server: RunningServer) -> None:
-    """After the last chunk the connection is good for the next request."""
+    """After the last chunk, the connection is ready for the next request."""
     url = f"{chunked_server.url}/"
     output, _ = curl(url, url, "-w", "[%{num_connects}]")
     assert output.decode() == f"{chunked.TEXT}[1]{chunked.TEXT}[0]"
@@ -158,8 +158,8 @@ def test_one_connection_for_two_streams(chunked_server: RunningServer) -> None:
 
 @pytest.mark.parametrize("flag", ["-4", "-6"])
 def test_localhost_by_both_addresses(flag: str, chunked_server: RunningServer) -> None:
-    """`localhost` is 127.0.0.1 to one client and ::1 to another: no client may wait for the other
-    address, or find another program there."""
+    """`localhost` means 127.0.0.1 to one client and ::1 to another. No client may have to wait, or
+    find another program there."""
     if flag == "-6" and not has_ipv6():
         pytest.skip("this machine has no ::1")
     output, _ = curl(flag, f"{chunked_server.url}/")
@@ -182,7 +182,7 @@ def has_ipv6() -> bool:
     [("/", "GET, HEAD, OPTIONS"), ("/v1/chat/completions", "OPTIONS, POST")],
 )
 def test_options(path: str, allowed: str, chat_server: RunningServer) -> None:
-    """`-X OPTIONS`: what can be done here."""
+    """`-X OPTIONS`: the methods of this path."""
     output, _ = curl("-i", "-X", "OPTIONS", chat_server.url + path)
 
     reply = Answer.of(output)
@@ -195,12 +195,12 @@ def completion_request(prompt: str) -> bytes:
     return json.dumps({"model": "sim-1", "stream": True, "messages": messages}).encode()
 
 
-# What makes curl wait for `100 Continue` for so long that nobody could overlook it.
+# Makes curl wait for `100 Continue` so long that a missing one is noticed.
 WAITING = ("-D", "/dev/stderr", "--expect100-timeout", "3600", "-H", "Expect: 100-continue")
 
 
 def test_continue_before_a_large_body(chat_server: RunningServer) -> None:
-    """Over 1 MB curl asks first, and sends the body when the server has said: go on."""
+    """For a body over 1 MB, curl sends the body only after `100 Continue`."""
     prompt = "long " * 250_000
     output, log = curl(
         *WAITING,
@@ -219,7 +219,7 @@ def test_continue_before_a_large_body(chat_server: RunningServer) -> None:
 
 
 def test_a_body_too_large_is_refused_before_it_is_sent(chat_server: RunningServer) -> None:
-    """413 in place of `100 Continue`: curl keeps its 11 MB."""
+    """413 in place of `100 Continue`: curl does not send its 11 MB."""
     output, log = curl(
         *WAITING,
         "--data-binary",
@@ -237,12 +237,12 @@ def test_a_body_too_large_is_refused_before_it_is_sent(chat_server: RunningServe
     [("7", tokenize(sse.TEXT)[7:]), ("nonsense", tokenize(sse.TEXT))],
 )
 def test_last_event_id(last_event_id: str, words: list[str], sse_server: RunningServer) -> None:
-    """A stream that was cut goes on where it stopped; an id that is not ours starts it anew."""
+    """A truncated stream continues after that id; an id that is not ours starts it again."""
     output, _ = curl("-N", "-H", f"Last-Event-ID: {last_event_id}", f"{sse_server.url}/")
     assert event_texts(read_events([output])) == words
 
 
 def test_last_event_id_of_the_end(sse_server: RunningServer) -> None:
-    """204: a client that has everything is told to ask no more."""
+    """204 tells a client that has everything not to reconnect."""
     output, _ = curl("-i", "-H", "Last-Event-ID: end", f"{sse_server.url}/")
     assert Answer.of(output).status == 204

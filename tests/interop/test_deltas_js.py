@@ -1,4 +1,4 @@
-"""The chat page's own reader of a chat stream, under Node: the same as the Python one."""
+"""The chat page's parser of a chat stream, under Node: the same results as the Python one."""
 
 import json
 import random
@@ -15,7 +15,7 @@ RUNNER = ROOT / "tests" / "interop" / "delta_vectors.mjs"
 
 
 def read(vectors: Path) -> dict[str, Any]:
-    """What the page makes of each case, by its id."""
+    """The page's result for each case, by its id."""
     done = subprocess.run(
         [need("node", "nodejs"), RUNNER, ROOT / "servers" / "page", vectors],
         capture_output=True,
@@ -27,7 +27,7 @@ def read(vectors: Path) -> dict[str, Any]:
 
 
 def shown(case: dict[str, Any]) -> dict[str, str]:
-    """What the page shows of a vector: neither calls nor usage; a refusal is part of the text."""
+    """The part of a vector that the page shows: no calls, no usage; a refusal is text."""
     expect = case["expect"]
     error = expect.get("error", {}).get("message", "")
     if "body" in case:
@@ -68,7 +68,7 @@ SCALARS = [
 
 
 def anything(chance: random.Random, depth: int) -> Any:
-    """JSON of the names that a reader looks for, each with a value of any type."""
+    """JSON with the names that the parser looks for, and values of any type."""
     kind = chance.random()
     if depth and kind < 0.5:
         return {chance.choice(NAMES): anything(chance, depth - 1) for _ in range(3)}
@@ -78,7 +78,7 @@ def anything(chance: random.Random, depth: int) -> Any:
 
 
 def event(chance: random.Random) -> Any:
-    """Half of them have words in their place, among anything else."""
+    """Half of the events have a text in the right place."""
     if chance.random() < 0.5:
         return anything(chance, 7)
     choice = {chance.choice(["delta", "delta", "message", "text"]): anything(chance, 5)}
@@ -87,7 +87,7 @@ def event(chance: random.Random) -> Any:
 
 
 def test_any_json(tmp_path: Path) -> None:
-    """Neither is stopped by anything, and both read the same."""
+    """No JSON stops a parser, and both return the same."""
     chance = random.Random(1)
     events = [json.dumps(event(chance)) for _ in range(5000)]
     cases = [{"id": str(n), "events": [data]} for n, data in enumerate(events)]

@@ -1,5 +1,5 @@
-"""Clients that give up a whole answer: the model stops at once, as a real server does. And those
-whose FIN is only the end of what they send: they get all of it."""
+"""Clients that disconnect before a whole answer: the model stops at once, as on a real server. A
+client whose FIN only ends its request gets the complete answer."""
 
 import json
 import re
@@ -43,12 +43,13 @@ def metric(url: str, pattern: str) -> float:
 
 @pytest.mark.parametrize("give_up", [curl_gives_up, openai_gives_up])
 def test_the_model_stops(give_up: Callable[[str], None]) -> None:
-    """Each waits for a second, a quarter of which a FIN may be late; the answer takes an hour."""
+    """Each client waits one second, and its FIN may be a quarter of a second late; the answer would
+    take an hour."""
     with running("servers.chat", "--ttft", "3600") as server:
         give_up(server.url)
         deadline = time.monotonic() + SAFETY
         while metric(server.url, "workshop_active_streams") and time.monotonic() < deadline:
-            pass  # each look is a request, and nothing announces the end
+            pass  # poll the metrics, because nothing reports the end
         assert metric(server.url, "workshop_active_streams") == 0
         ended = r'workshop_requests_total\{reason="cancelled",route="POST /v1/chat/completions"\}'
         assert metric(server.url, ended) == 1
@@ -56,7 +57,7 @@ def test_the_model_stops(give_up: Callable[[str], None]) -> None:
 
 @pytest.mark.parametrize("fields", ["", r"Connection: close\r\n"], ids=["kept", "close"])
 def test_a_pipe_gets_its_answer(fields: str) -> None:
-    """Its FIN comes with the request, long before the answer."""
+    """The FIN comes with the request, long before the answer."""
     ncat = need("ncat", "ncat")
     request = (
         rf"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n{fields}"

@@ -1,11 +1,11 @@
 """Five netcats, one request: each gets every token and returns to the prompt.
 
-They share a name and differ at the end of their input, which a pipe reaches at once:
+They share a name, but behave differently at the end of their input, which a pipe reaches at once:
 
     nc.openbsd, nc.traditional       wait until the server closes
-    ncat, socat, busybox nc, -N      say FIN at once: half a goodbye, or a whole one?
+    ncat, socat, busybox nc, -N      send FIN at once: only "no more input", or a disconnect?
 
-A server that takes FIN for a whole goodbye sends the second kind nothing at all.
+A server that treats FIN as a disconnect sends nothing to the second kind.
 """
 
 from collections.abc import Iterator
@@ -43,7 +43,7 @@ PLACES = {
 
 
 def asks(netcat: str, port: int, path: str = "/chat/hello", method: str = "GET") -> str:
-    """The line to type."""
+    """The command line for this netcat."""
     program, package, line = NETCATS[netcat]
     need(program, package)
     request = rf"{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
@@ -55,7 +55,7 @@ def asks(netcat: str, port: int, path: str = "/chat/hello", method: str = "GET")
 def test_every_token_then_the_prompt(
     netcat: str, place: str, request: pytest.FixtureRequest
 ) -> None:
-    """Each token, in a chunk of its own, the last chunk, and the server closes."""
+    """Each token comes in its own chunk, then the last chunk, and the server closes."""
     fixture, path, tokens = PLACES[place]
     server: RunningServer = request.getfixturevalue(fixture)
 
@@ -69,9 +69,9 @@ def test_every_token_then_the_prompt(
 
 @pytest.mark.parametrize("netcat", NETCATS)
 def test_each_token_is_printed_before_the_next_exists(netcat: str, held: Held) -> None:
-    """Live to the terminal, also for those that have said FIN long before the first token."""
+    """Live on the terminal, even if the client sent FIN long before the first token."""
     with started(asks(netcat, held.port)) as (process, output):
-        read_until(output, b"\r\n\r\n")  # the head leaves before there is a token
+        read_until(output, b"\r\n\r\n")  # the head is sent before the first token
         for token in HELLO.thinking[:4]:
             held.release()
             assert token.encode() in read_until(output, b"\n\n\r\n")
@@ -82,8 +82,8 @@ def test_each_token_is_printed_before_the_next_exists(netcat: str, held: Held) -
 
 @pytest.fixture(scope="module")
 def late() -> Iterator[dict[str, Future[bytes]]]:
-    """What each prints of an answer whose first token comes after more than socat's own half
-    second; they wait for it side by side."""
+    """The output of each, if the first token comes later than socat's own half second. All of them
+    wait in parallel."""
     with (
         running("servers.chat", "--ttft", "0.8", "--itl", "0") as server,
         ThreadPoolExecutor(len(NETCATS)) as pool,
@@ -96,7 +96,7 @@ def late() -> Iterator[dict[str, Future[bytes]]]:
 
 @pytest.mark.parametrize("netcat", NETCATS)
 def test_a_late_first_token_is_waited_for(netcat: str, late: dict[str, Future[bytes]]) -> None:
-    """What socat needs its `-t 30` for: it counts the silence since its own FIN."""
+    """This is why socat needs `-t 30`: it limits the silence after its own FIN."""
     reply = Answer.of(late[netcat].result())
     assert reply.tokens == [*HELLO.thinking, *HELLO.text]
 
@@ -104,9 +104,9 @@ def test_a_late_first_token_is_waited_for(netcat: str, late: dict[str, Future[by
 @pytest.mark.parametrize(
     ("netcat", "flag"), [("socat", "socat -t 30"), ("traditional", "nc.traditional")]
 )
-def test_some_leave_on_their_own(netcat: str, flag: str, silent_server: RunningServer) -> None:
-    """It looks as if the server cut the answer, and it is the client that left: socat without
-    `-t` after half a silent second, the traditional netcat with `-q 0` at once."""
+def test_some_disconnect_too_early(netcat: str, flag: str, silent_server: RunningServer) -> None:
+    """It looks as if the server truncated the answer, but the client disconnected: socat without
+    `-t` after half a second of silence, the traditional netcat with `-q 0` at once."""
     hasty = {"socat": "socat", "traditional": "nc.traditional -q 0"}[netcat]
     output = shell(asks(netcat, silent_server.port).replace(flag, hasty))
     assert output.partition(b"\r\n\r\n")[2] == b""
@@ -114,15 +114,15 @@ def test_some_leave_on_their_own(netcat: str, flag: str, silent_server: RunningS
 
 @pytest.mark.parametrize("path", ["/", "/chat/hello"])
 def test_head_has_no_body(path: str, chat_server: RunningServer) -> None:
-    """A netcat shows what `curl -I` would not: bytes that follow the head."""
+    """Unlike `curl -I`, a netcat would show bytes after the head."""
     reply = Answer.of(shell(asks("openbsd", chat_server.port, path, "HEAD")), "HEAD")
     assert reply.status == 200
 
 
 @pytest.mark.parametrize("netcat", ["openbsd", "ncat"])
 def test_a_request_typed_with_enter(netcat: str, chunked_server: RunningServer) -> None:
-    """Enter sends a bare LF, which no head may have: 400 at once, with the cure. With `-C` the
-    netcat sends CR LF for it. (The traditional one has a `-C` too, but does so only for the last
+    """Enter sends a bare LF, which is not allowed in a head: 400 at once, and how to fix it. With
+    `-C` the netcat sends CR LF. (The traditional one has a `-C` too, but does so only for the last
     line of what it reads at once: fine for typing, not for a pipe.)"""
     line = asks(netcat, chunked_server.port, "/").replace(r"\r\n", r"\n")
 

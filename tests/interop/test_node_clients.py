@@ -1,5 +1,5 @@
 """Clients of the OpenAI API under Node: `openai`, and `ai`, the SDK of Vercel, with both of its
-providers. `node_clients.mjs` asks, and prints what it was told."""
+providers. `node_clients.mjs` asks, and prints the result."""
 
 import json
 import subprocess
@@ -51,7 +51,7 @@ def command(name: str, url: str, **more: Any) -> list[str]:
 
 
 def told(name: str, url: str, **more: Any) -> dict[str, Any]:
-    """What the client NAME made of the answer."""
+    """The result of the client NAME, from its JSON."""
     done = subprocess.run(
         command(name, url, **more), capture_output=True, timeout=SAFETY, encoding="utf-8"
     )
@@ -70,14 +70,13 @@ CHAT_FORMAT = {"type": "json_schema", "json_schema": {"name": "wanted", "schema"
 
 
 def test_install_line() -> None:
-    """CI installs what a skip tells a reader to install."""
+    """CI installs the packages that a skipped test names."""
     assert INSTALL in (ROOT / ".ci" / "machine").read_text("utf-8")
 
 
 @pytest.mark.parametrize("name", ["openaiStream", "aiText", "aiResponses"])
 def test_stream(server: RunningServer, name: str) -> None:
-    """Every token is a delta of its own: the thinking, then the text; and it is known what they
-    cost."""
+    """Every token is one delta: the thinking, then the text, then the usage."""
     (said,) = answers(chat())
     assert told(name, server.url) == {
         "thoughts": list(said.thinking),
@@ -109,7 +108,7 @@ def test_helper(server: RunningServer, name: str, end: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("stream", [True, False])
 def test_run_tools(server: RunningServer, stream: bool) -> None:
-    """The runner calls the function that the model asked for, and reads what comes of it."""
+    """The runner calls the function that the model asks for, and reads the answer to its result."""
     (asked,) = answers(chat(tools=[CHAT_TOOL]))
     ((_, arguments),) = calls(asked)
     (said,) = answers(chat(*called(RESULT), tools=[CHAT_TOOL]))
@@ -121,7 +120,7 @@ def test_run_tools(server: RunningServer, stream: bool) -> None:
 
 @pytest.mark.parametrize("name", ["aiTools", "aiResponsesTools"])
 def test_tools_in_two_steps(server: RunningServer, name: str) -> None:
-    """`streamText` goes on by itself: the call, its result, and the text in one stream."""
+    """`streamText` does all steps: the call, its result, and the text in one stream."""
     request = chat(tools=[CHAT_TOOL])
     (asked,) = answers(request)
     (said,) = answers(chat(*called(RESULT), tools=[CHAT_TOOL]))
@@ -137,7 +136,7 @@ def test_tools_in_two_steps(server: RunningServer, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["openaiObject", "aiObject", "aiResponsesObject"])
 def test_object(server: RunningServer, name: str) -> None:
-    """An object that fits the schema; while it streams, the part of it that is there."""
+    """An object that fits the schema; while it streams, the part that has come."""
     (said,) = answers(chat(response_format=CHAT_FORMAT))
     found = told(name, server.url)
     assert found["object"] == json.loads(text(said))
@@ -146,7 +145,7 @@ def test_object(server: RunningServer, name: str) -> None:
 
 def test_abort_ends_the_handler(held: Held) -> None:
     """An AbortController after two chunks: two writes later the server has stopped the model,
-    while the client's process still runs."""
+    although the client's process still runs."""
     (said,) = answers(chat())
     pipe = subprocess.PIPE
     with subprocess.Popen(command("openaiAbort", held.url), stdin=pipe, stdout=pipe) as process:

@@ -1,5 +1,5 @@
-"""The answers of the Responses API against the schema of Open Responses, whole and event by event:
-what several servers have agreed on. The official client is less strict: it takes what comes."""
+"""Checks the answers of the Responses API, whole and event by event, against the schema of Open
+Responses, on which several servers agree. The official client is less strict."""
 
 from importlib import import_module
 from importlib.util import find_spec
@@ -43,7 +43,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
         "reasoning": {"effort": "low", "summary": "auto"},
         "safety_identifier": "id",
         "temperature": 0,
-        # Not json_schema: their type for it has no room for the schema, which OpenAI repeats.
+        # Not json_schema: their type has no field for the schema, which OpenAI repeats.
         "text": {"format": {"type": "json_object"}, "verbosity": "low"},
         "tool_choice": {"type": "function", "name": "f"},
         "tools": [FUNCTION],

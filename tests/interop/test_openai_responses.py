@@ -1,5 +1,5 @@
-"""The official Python client on `POST /v1/responses`: its own reader is strict about the order of
-the events, for it builds the response from them."""
+"""The official Python client on `POST /v1/responses`: it is strict about the order of the events,
+because it builds the response from them."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -49,7 +49,7 @@ def client(server: RunningServer) -> Iterator[OpenAI]:
 
 
 def test_stream(client: OpenAI) -> None:
-    """Every token is one event, every event has the next number, and the last one says it all."""
+    """Every token is one event, the events are numbered, and the last has the whole response."""
     said = response(HELLO)
     events = list(client.responses.create(**HELLO, stream=True))
 
@@ -76,7 +76,7 @@ def test_not_streamed(client: OpenAI) -> None:
 
 
 def test_stream_helper(client: OpenAI) -> None:
-    """`.stream()` puts the response together itself, item by item and part by part."""
+    """`.stream()` builds the response itself, item by item and part by part."""
     said = response(HELLO)
     snapshot = ""
     with client.responses.stream(**HELLO) as stream:
@@ -89,7 +89,7 @@ def test_stream_helper(client: OpenAI) -> None:
 
 
 def test_parse(client: OpenAI) -> None:
-    """A structured answer, whole and as it comes."""
+    """A structured answer, whole and streamed."""
     schema = {"type": "json_schema", "name": "Weather", "schema": WEATHER["parameters"]}
     said = response({**HELLO, "text": {"format": schema}})
     weather = Weather.model_validate_json(text(said))
@@ -103,7 +103,7 @@ def test_parse(client: OpenAI) -> None:
 def test_tools(client: OpenAI) -> None:
     """The round trip: two calls streamed in pieces, their results, and a text of the last one.
 
-    The input of the second request has the items of the first answer in it, the reasoning too.
+    The input of the second request contains the items of the first answer, with the reasoning.
     """
     request = {**HELLO, "tools": [WEATHER, CLOCK]}
     request["input"] = [{"role": "user", "content": "The weather and the clock, please."}]
@@ -132,8 +132,8 @@ def test_tools(client: OpenAI) -> None:
 
 @pytest.mark.parametrize("options", [{}, {"store": False}, {"include": [SEALED]}])
 def test_reasoning_that_the_client_keeps(client: OpenAI, options: dict[str, Any]) -> None:
-    """A stateless client sends the reasoning back with the call it led to. Once it was changed it
-    is refused, with OpenAI's code."""
+    """A stateless client sends the reasoning back with the tool call. Changed reasoning is refused
+    with OpenAI's code."""
     request = {**HELLO, **options, "tools": [WEATHER]}
     thought, call = client.responses.create(**request).output
     assert thought.encrypted_content
@@ -154,7 +154,7 @@ def test_reasoning_that_the_client_keeps(client: OpenAI, options: dict[str, Any]
 
 
 def test_a_custom_tool(client: OpenAI) -> None:
-    """It is called with a text, whole and in pieces; then its result is read."""
+    """The model calls it with a text, whole and in pieces, and then reads its result."""
     request: dict[str, Any] = {**HELLO, "tools": [{"type": "custom", "name": "code"}]}
     request["input"] = [{"role": "user", "content": "run it"}]
     with client.responses.stream(**request) as stream:
@@ -201,7 +201,7 @@ def as_json(item: Any) -> Any:
 
 @pytest.mark.parametrize("limit", ["in the thinking", "in the text"])
 def test_incomplete(client: OpenAI, limit: str) -> None:
-    """A token limit ends a response as incomplete, which is no error, and never as completed."""
+    """A token limit ends a response as incomplete: not as an error, and not as completed."""
     thinking = len(response(HELLO).thinking)
     tokens = 3 if limit == "in the thinking" else thinking + 3
     request = {**HELLO, "max_output_tokens": tokens}

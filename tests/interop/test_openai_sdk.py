@@ -1,4 +1,4 @@
-"""The official Python client of the OpenAI API, with nothing changed but its `base_url`."""
+"""The official Python client of the OpenAI API, with only its `base_url` changed."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sized
@@ -30,13 +30,13 @@ def client(chat_server: RunningServer) -> Iterator[OpenAI]:
 
 
 def sync_client(url: str, key: str = "none") -> OpenAI:
-    # No retries: what fails here shall be seen.
+    # No retries, so that failures are visible.
     return OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0, timeout=SAFETY)
 
 
 def test_stream(client: OpenAI) -> None:
-    """Every token is one chunk: first the thinking, which is not in OpenAI's own types and yet
-    readable on the delta; then the text."""
+    """Every token is one chunk: first the thinking, which the delta has, although OpenAI's types
+    do not; then the text."""
     thinking: list[str] = []
     text: list[str] = []
     for chunk in client.chat.completions.create(model=MODEL, messages=HELLO, stream=True):
@@ -53,7 +53,7 @@ def test_stream(client: OpenAI) -> None:
 
 
 def test_each_chunk_before_the_next_exists(held: Held) -> None:
-    """The SDK hands over what has arrived, and its own buffers hold nothing back."""
+    """The SDK yields each chunk at once; its buffers hold nothing back."""
     with sync_client(held.url) as client:
         stream = client.chat.completions.create(model=MODEL, messages=HELLO, stream=True)
         held.release()
@@ -79,7 +79,7 @@ def test_close_ends_the_handler(held: Held) -> None:
 
 
 def test_stream_helper(client: OpenAI) -> None:
-    """`.stream()` tells what each chunk adds, and builds the final message from them."""
+    """`.stream()` reports what each chunk adds, and builds the final message."""
     deltas: list[str] = []
     with client.chat.completions.stream(model=MODEL, messages=HELLO) as stream:
         for event in stream:
@@ -96,7 +96,7 @@ def test_stream_helper(client: OpenAI) -> None:
 
 
 def test_length_limit(client: OpenAI) -> None:
-    """A token limit ends the answer with `length`: which is not an end of the thought."""
+    """A token limit ends the answer with `length`: it is incomplete."""
     chunks = list(
         client.chat.completions.create(model=MODEL, messages=HELLO, stream=True, max_tokens=3)
     )
@@ -104,7 +104,7 @@ def test_length_limit(client: OpenAI) -> None:
 
 
 def test_not_streamed(client: OpenAI) -> None:
-    """The same answer in one piece, and what it cost."""
+    """The same answer in one piece, with its usage."""
     completion = client.chat.completions.create(model=MODEL, messages=HELLO)
 
     message = completion.choices[0].message
@@ -115,7 +115,7 @@ def test_not_streamed(client: OpenAI) -> None:
 
 
 def test_usage_when_asked_for(client: OpenAI) -> None:
-    """One more chunk, without choices; in the others usage is null."""
+    """One more chunk, without choices; in the other chunks, usage is null."""
     *chunks, last = client.chat.completions.create(
         model=MODEL, messages=HELLO, stream=True, stream_options={"include_usage": True}
     )
@@ -134,7 +134,7 @@ def test_no_usage_when_not_asked_for(client: OpenAI) -> None:
 
 @pytest.mark.parametrize("streaming", [True, False])
 def test_bad_request(client: OpenAI, streaming: bool) -> None:
-    """Our 400 becomes the SDK's own exception, and names the field that is wrong."""
+    """Our 400 becomes the SDK's own exception, which names the wrong field."""
     with pytest.raises(openai.BadRequestError) as caught:
         client.chat.completions.create(model=MODEL, messages=[], stream=streaming)
     assert caught.value.param == "messages"
@@ -149,7 +149,7 @@ def test_models(client: OpenAI) -> None:
 
 
 def test_request_ids(client: OpenAI) -> None:
-    """Each reply has one of its own, a stream's head and an error too."""
+    """Each reply has its own id, including streams and errors."""
     messages: list[ChatCompletionMessageParam] = [{"role": "user", "content": "hi"}]
     whole = client.chat.completions.create(model=MODEL, messages=messages)
     raw = client.chat.completions.with_raw_response.create(
@@ -163,7 +163,7 @@ def test_request_ids(client: OpenAI) -> None:
     assert len(set(ids)) == 3
 
 
-# ---- a server that is particular about keys and names
+# ---- a server that checks keys and model names
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +177,7 @@ def strict_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningS
 
 
 def test_keys(strict_server: RunningServer) -> None:
-    """Any key of the file opens the API; another one gets the SDK's own exception."""
+    """Any key in the file is accepted; another key causes the SDK's own exception."""
     for key in ("sk-one", "sk-two"):
         with sync_client(strict_server.url, key) as client:
             completion = client.chat.completions.create(model=MODEL, messages=HELLO)
@@ -216,7 +216,7 @@ def test_unknown_model(strict_server: RunningServer, route: str) -> None:
 
 @asynccontextmanager
 async def counting_relay(port: int) -> AsyncIterator[tuple[int, Sized]]:
-    """A TCP relay to a port: its own port, and a list that grows by one for each connection."""
+    """A TCP relay to a port. Yields its own port, and a list with an item for each connection."""
     connections: list[asyncio.Task[None] | None] = []
 
     async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -241,8 +241,8 @@ def async_client(url: str) -> AsyncOpenAI:
 
 @pytest.mark.parametrize("route", ["chat completions", "responses"])
 def test_async_client_reuses_its_connection(chat_server: RunningServer, route: str) -> None:
-    """After `[DONE]` it waits for no byte more: where the last chunk is not there yet, it closes
-    the connection, and every answer costs a new one. So both leave in one write."""
+    """After `[DONE]` it reads no more. If the last chunk has not come by then, it closes the
+    connection, and every answer needs a new one. So we send both in one write."""
 
     async def said_by(client: AsyncOpenAI) -> str:
         if route == "responses":

@@ -1,6 +1,6 @@
-"""The official Python client: tools, structured answers, and what else changes an answer.
+"""The official Python client: tools, structured answers, and other parameters of an answer.
 
-Each test sends `request`, and asks the simulated model's own code what it will say to it.
+Each test sends `request`, and compares the answer with that of the simulated model's own code.
 """
 
 from collections.abc import Iterator
@@ -61,7 +61,7 @@ def client(server: RunningServer) -> Iterator[OpenAI]:
 
 
 def test_a_tool_is_called_and_its_result_answered(client: OpenAI) -> None:
-    """The round trip: a call, its result, and a text that has the result in it."""
+    """The round trip: a call, its result, and a text that contains the result."""
     request = ask("The weather in 北京?", tools=[WEATHER])
     (said,) = answers(request)
     assert said.finish_reason == "tool_calls"
@@ -82,7 +82,7 @@ def test_a_tool_is_called_and_its_result_answered(client: OpenAI) -> None:
 
 
 def test_parallel_calls_are_streamed_in_pieces(client: OpenAI) -> None:
-    """Every piece of an argument is an event of the call it belongs to, by its `index`."""
+    """Every piece of an argument is an event, with the `index` of its call."""
     request = ask("The weather and the clock, please.", tools=[WEATHER, CLOCK])
     (said,) = answers(request)
     assert [call.name for call in said.calls] == ["weather", "clock"]
@@ -108,7 +108,7 @@ def test_one_call_at_a_time(client: OpenAI) -> None:
 
 @pytest.mark.parametrize("streaming", [True, False])
 def test_tool_choice(client: OpenAI, streaming: bool) -> None:
-    """The tool that must be called is, though the prompt names the other; or none is."""
+    """The required tool is called, although the prompt names the other; or none is called."""
     chosen = {"type": "function", "function": {"name": "clock"}}
     request = ask("weather", tools=[WEATHER, CLOCK], tool_choice=chosen)
     assert [name for name, _ in calls(answers(request)[0])] == ["clock"]
@@ -129,7 +129,7 @@ def test_allowed_tools(client: OpenAI, streaming: bool) -> None:
 
 
 def test_a_custom_tool(client: OpenAI) -> None:
-    """It is called with a text, whole and in pieces; then its result is read."""
+    """The model calls it with a text, whole and in pieces, and then reads its result."""
     request = ask("run it", tools=[{"type": "custom", "custom": {"name": "code"}}])
     message = client.chat.completions.create(**request).choices[0].message
     (call,) = message.tool_calls
@@ -179,8 +179,8 @@ def test_object(client: OpenAI, streaming: bool) -> None:
 
 
 @pytest.mark.parametrize("streaming", [True, False])
-def test_a_cut_object_is_an_error(client: OpenAI, streaming: bool) -> None:
-    """`length` in the middle of the JSON: the SDK does not parse it, and shows what there is."""
+def test_a_truncated_object_is_an_error(client: OpenAI, streaming: bool) -> None:
+    """`length` in the middle of the JSON: the SDK does not parse it, but shows the text."""
     (whole,) = answers(ask("hi", response_format=RESPONSE_FORMAT))
     limited = ask("hi", max_tokens=len(whole.thinking) + 3)
     with pytest.raises(openai.LengthFinishReasonError) as caught:
@@ -189,7 +189,7 @@ def test_a_cut_object_is_an_error(client: OpenAI, streaming: bool) -> None:
 
 
 def test_partial_objects(client: OpenAI) -> None:
-    """The helper parses the JSON while it comes, and tells when it is whole."""
+    """The helper parses the JSON while it arrives, and reports when it is complete."""
     (said,) = answers(ask("hi", response_format=RESPONSE_FORMAT))
     events: list[ChatCompletionStreamEvent[Weather]] = []
     with client.chat.completions.stream(**ask("hi"), response_format=Weather) as stream:
@@ -212,7 +212,7 @@ def test_any_object(client: OpenAI) -> None:
 
 
 def test_several_answers(client: OpenAI) -> None:
-    """Chunks of three answers take turns; each has its own index and its own end."""
+    """The chunks of three answers alternate; each answer has its own index and end."""
     request = ask("hi", n=3)
     whole = client.chat.completions.create(**request)
     assert [choice.message.content for choice in whole.choices] == [*map(text, answers(request))]
@@ -230,7 +230,7 @@ def test_several_answers(client: OpenAI) -> None:
 
 @pytest.mark.parametrize("streaming", [True, False])
 def test_log_probabilities(client: OpenAI, streaming: bool) -> None:
-    """One for each token of the text, with its bytes and the likeliest in its place."""
+    """One for each token of the text, with its bytes and the likeliest alternatives."""
     request = ask("hi", logprobs=True, top_logprobs=2)
     if streaming:
         chunks = client.chat.completions.create(**request, stream=True)
@@ -246,7 +246,7 @@ def test_log_probabilities(client: OpenAI, streaming: bool) -> None:
 
 @pytest.mark.parametrize("streaming", [True, False])
 def test_stop(client: OpenAI, streaming: bool) -> None:
-    """The text ends before the sequence, though its tokens cut it in two."""
+    """The text ends before the stop sequence, even if two tokens share it."""
     (whole,) = map(text, answers(ask("hi")))
     sequence = whole[20:31]
     request = ask("hi", stop=["never said", sequence])
@@ -255,7 +255,7 @@ def test_stop(client: OpenAI, streaming: bool) -> None:
 
 
 def test_seed(client: OpenAI) -> None:
-    """A seed is a promise: the same one, the same text; another one, here, another text."""
+    """The same seed gives the same text; another seed gives another text here."""
     request = ask("hi", seed=7)
     first, second = (said_by(client, request, streaming) for streaming in (True, False))
     assert first == second == (text(answers(request)[0]), [])
@@ -264,7 +264,7 @@ def test_seed(client: OpenAI) -> None:
 
 @pytest.mark.parametrize("model", ["echo", "lorem", "torture"])
 def test_other_models(client: OpenAI, model: str) -> None:
-    """Their text comes through as it is, however hard it is to stream."""
+    """Their text arrives unchanged, even if it is hard to stream."""
     request = ask("你好 👋🏽", model=model)
     stream = client.chat.completions.create(**request, stream=True)
     pieces = [chunk.choices[0].delta.content for chunk in stream]

@@ -1,4 +1,4 @@
-"""What the chat page makes of servers that answer in their own way, or not at all, under Node."""
+"""The chat page with servers that answer in unusual ways, or not at all, under Node."""
 
 import json
 import subprocess
@@ -126,11 +126,11 @@ def test_answer(name: str, found: dict[str, dict[str, Any]]) -> None:
 
 
 def test_half_a_character_is_not_sent(found: dict[str, dict[str, Any]]) -> None:
-    """A model may have said it; to many a server it is no JSON."""
+    """A model may have sent it, but many servers reject it as bad JSON."""
     assert found["half"]["asked"] == "a\ufffd 😀"
     assert found["half"]["thinking"] == "hm"
 
 
 def test_models(said: dict[str, list[Any]]) -> None:
-    """Of a list of any shape."""
+    """From a list of any shape."""
     assert dict(zip(MODELS, said["models"], strict=True)) == MODELS

@@ -1,4 +1,4 @@
-"""Every fault of the simulated model on the chat page: how the answer ends, and what is kept."""
+"""Every fault of the simulated model on the chat page: the ending shown, and the text kept."""
 
 from typing import Any
 
@@ -82,7 +82,7 @@ def server() -> Any:
 
 
 def test_every_fault_has_the_right_ending(visit: Visit, server: RunningServer) -> None:
-    """As the measured table has it. What came before the fault is kept."""
+    """The ending matches the measured table. Text before the fault is kept."""
     rows = Table.read(PAGE.read_text(encoding="utf-8")).rows
     expected = {
         name: next(kind for words, kind in ENDINGS.items() if words in rows[name][2])
@@ -119,7 +119,7 @@ ENDS = {
 
 @pytest.mark.parametrize("kind", ENDS)
 def test_ending(kind: str, visit: Visit, server: RunningServer) -> None:
-    """On the page, with the settings that its form would make."""
+    """The page shows this ending, with settings as its form would save them."""
     settings, words = ENDS[kind]
     visit.open(server.url, model="echo", **settings)
     message = visit.ask(SAID)
@@ -162,7 +162,7 @@ ASK_ODD = """async (reasons) => {
 
 
 def test_what_is_no_finish_reason(visit: Visit, server: RunningServer) -> None:
-    """Such an answer is not whole; and an object that is no text does not stop the page."""
+    """Such an answer is incomplete, and an object in place of a text does not stop the page."""
     visit.page.goto(server.url)
     reasons = ["", {"toString": 1, "valueOf": 1}, 0, None, "tool_calls"]
     found = [kind for kind, _ in visit.evaluate(ASK_ODD, reasons)]

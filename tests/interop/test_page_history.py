@@ -1,4 +1,4 @@
-"""What the chat page keeps of conversations: while they run, afterwards, and if it is damaged."""
+"""Saved conversations of the chat page: while they run, afterwards, and with damaged storage."""
 
 import json
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ def server() -> Iterator[RunningServer]:
 
 
 def half_answered(visit: Visit, held: Held) -> Locator:
-    """A conversation whose answer has got two of three words. Returns the answer's place."""
+    """A conversation whose answer has two of three words. Returns the answer's locator."""
     visit.open(held.url, model="echo")
     message = visit.ask("one two three")
     held.release(2)
@@ -28,7 +28,7 @@ def half_answered(visit: Visit, held: Held) -> Locator:
 
 
 def test_history(visit: Visit, server: RunningServer) -> None:
-    """A conversation is there after a reload, as it was, and goes on; it can be deleted."""
+    """After a reload a conversation is there unchanged, and can continue; it can be deleted."""
     visit.open(server.url)
     page = visit.page
     message = visit.ask("What is kept?")
@@ -58,7 +58,7 @@ def test_history(visit: Visit, server: RunningServer) -> None:
 
 
 def test_an_answer_on_its_way_is_kept(visit: Visit, held: Held) -> None:
-    """What had come of it, when the reader left the page. (A reload runs the old page's `pagehide`
+    """The part that came before the page was closed. (A reload runs the old page's `pagehide`
     before the new page; a window that is closed may run it afterwards.)"""
     message = half_answered(visit, held)
     visit.reload()
@@ -70,7 +70,7 @@ def test_an_answer_on_its_way_is_kept(visit: Visit, held: Held) -> None:
 
 
 def test_the_running_conversation_in_the_history(visit: Visit, held: Held) -> None:
-    """It is open already: the answer goes on."""
+    """It is already open, and its answer continues."""
     message = half_answered(visit, held)
     visit.page.locator("[popovertarget=history]").click()
     visit.page.locator("#history li button").first.click()
@@ -142,7 +142,7 @@ OPEN_CHATS = """async (all) => {
 
 
 def test_damaged_settings(visit: Visit, server: RunningServer) -> None:
-    """Whatever was stored, each setting is a text, and a choice is one of those offered."""
+    """Whatever was stored, each setting is a text, and each choice is one of those offered."""
     visit.open(server.url)
     plain = {"server": "", "model": "sim-1", "pace": "", "fault": "", "system": ""}
     free = ("model", "fault", "system")  # anything may be written there
@@ -155,7 +155,7 @@ def test_damaged_settings(visit: Visit, server: RunningServer) -> None:
 
 
 def test_a_damaged_history(visit: Visit, server: RunningServer) -> None:
-    """Whatever was stored, it is listed and opened, or it is not there."""
+    """Whatever was stored, a conversation is either listed and can be opened, or left out."""
     visit.open(server.url)
     for each in (DAMAGED_CHATS, [[chat] for chat in DAMAGED_CHATS]):
         opened = visit.evaluate(OPEN_CHATS, each)
@@ -169,7 +169,7 @@ def test_a_damaged_history(visit: Visit, server: RunningServer) -> None:
 def test_the_page_goes_on_with_a_damaged_storage(
     messages: list[Any], visit: Visit, server: RunningServer
 ) -> None:
-    """Send works, an odd conversation goes on, and its last answer can be asked for again."""
+    """Send works, a damaged conversation continues, and its last answer can be requested again."""
     stored = {"settings": {"length": 1}, "chats": [{"id": 1, "title": "old", "messages": messages}]}
     for name, kept in stored.items():
         text = json.dumps(json.dumps(kept))
@@ -186,7 +186,7 @@ def test_the_page_goes_on_with_a_damaged_storage(
 
 
 def test_an_answer_that_was_left_is_kept(visit: Visit, held: Held) -> None:
-    """What had come of it, when the reader went to another conversation."""
+    """The part that came before the reader opened another conversation."""
     message = half_answered(visit, held)
     visit.page.keyboard.press("Alt+n")
     expect(message).to_have_count(0)
@@ -223,6 +223,6 @@ SAVE = """async ([count, room]) => {
 def test_history_has_a_limit(
     room: int | None, kept: list[int], visit: Visit, server: RunningServer
 ) -> None:
-    """The oldest go first, at our limit or the browser's; with storage off it lasts as the page."""
+    """The oldest are evicted at our limit or the browser's. Without storage, none is saved."""
     visit.page.goto(server.url)
     assert visit.evaluate(SAVE, [12, room]) == kept

@@ -14,7 +14,7 @@ from servers.llm.pace import PROFILES
 
 from .held import Held
 from .peers import SAFETY, RunningServer, running
-from .test_proxy import proxy_before
+from .test_proxy import proxy_of
 from .visiting import MILLISECONDS, Visit, chromium, flags, shows
 
 
@@ -82,7 +82,7 @@ def test_first_paint_needs_no_script(visit: Visit, server: RunningServer) -> Non
 
 @pytest.mark.parametrize(("locale", "word"), [("en-US", "Send"), ("zh-TW", "发送")])
 def test_languages(locale: str, word: str, browser: Browser, server: RunningServer) -> None:
-    """Every word that stands in the page has its translation."""
+    """Every text in the page has its translation."""
     with browser.new_context(locale=locale) as context:
         page = context.new_page()
         page.goto(server.url)
@@ -133,8 +133,9 @@ def test_keys(visit: Visit, held: Held) -> None:
 # ---- Scrolling
 
 
-def test_it_follows_only_who_is_at_the_bottom(visit: Visit, held: Held) -> None:
-    """Who scrolls up is left alone and told of new text; the pill, or the end, brings back."""
+def test_it_follows_only_at_the_bottom(visit: Visit, held: Held) -> None:
+    """A reader who scrolls up stays there, and the pill announces new text. The pill, or the end,
+    starts to follow again."""
     visit.open(held.url, model="lorem")
     page = visit.page
     page.set_viewport_size({"width": 400, "height": 400})
@@ -171,7 +172,7 @@ def test_it_follows_only_who_is_at_the_bottom(visit: Visit, held: Held) -> None:
 
 
 def test_settings(visit: Visit, server: RunningServer) -> None:
-    """They offer what the server has, are sent with the next question, and are kept."""
+    """They offer the server's choices, are sent with the next question, and are saved."""
     visit.open(server.url)
     page = visit.page
     page.get_by_role("button", name="Settings").click()
@@ -250,8 +251,8 @@ def test_the_numbers_of_a_list_are_whole(visit: Visit, server: RunningServer) ->
 
 
 def test_the_proxy(browser: Browser, server: RunningServer) -> None:
-    """The page may ask port 8005 of this machine, and sends it nothing that is only ours."""
-    with proxy_before(server, "--cors", server.url) as base_url:
+    """The page may ask port 8005 of this machine, and sends it no fields of the simulator."""
+    with proxy_of(server, "--cors", server.url) as base_url:
         port = base_url.removesuffix("/v1").rpartition(":")[2]
         rules = f"MAP localhost:8005 127.0.0.1:{port} , "
         rules += "MAP localhost 127.0.0.1 , MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"
@@ -270,7 +271,7 @@ def test_the_proxy(browser: Browser, server: RunningServer) -> None:
 
 
 def test_no_proxy_there(visit: Visit, server: RunningServer) -> None:
-    """The error says who has not answered."""
+    """The error names the server that did not answer."""
     visit.page.route("http://localhost:8005/**", lambda route: route.abort("connectionrefused"))
     visit.open(server.url, server="http://localhost:8005")
     message = visit.ask("Hi")
@@ -287,8 +288,8 @@ NARROW: ViewportSize = {"width": 400, "height": 300}
 
 
 def test_the_seventh_window_says_why_it_waits(browser: Browser) -> None:
-    """A browser opens six connections to a server; and when one is free, the window goes on. When
-    Chromium lets go of one is its own affair; the heartbeat finds out. The wire pane is closed in
+    """A browser opens six connections to a server; and when one is free, the window goes on.
+    Chromium decides when it closes one; the heartbeat detects that. The wire pane is closed in
     these narrow windows: an open one has a connection of its own."""
     silent = running("servers.chat", "--ttft", "3600", "--heartbeat", "0.2")
     with silent as server, browser.new_context(locale="en-US", viewport=NARROW) as context:

@@ -1,4 +1,4 @@
-"""The official client through the proxy: the same answers, and every fault seen for what it is."""
+"""The official client through the proxy: the same answers, and every fault is noticed."""
 
 import os
 import subprocess
@@ -21,8 +21,8 @@ ENDLESS = {"hang", "stall-heartbeat", "drip"}
 
 
 @contextmanager
-def proxy_before(server: Address, *flags: str) -> Iterator[str]:
-    """`python -m servers.openai_proxy` before the simulated LLM; yields its base URL."""
+def proxy_of(server: Address, *flags: str) -> Iterator[str]:
+    """Run `python -m servers.openai_proxy` with the simulated LLM as upstream. Yields its URL."""
     command = [sys.executable, "-m", "servers.openai_proxy", "--port", "0", "--quiet"]
     command += ["--base-url", f"{server.url}/v1", *flags]
     environment = {name: value for name, value in os.environ.items() if "OPENAI" not in name}
@@ -52,7 +52,7 @@ def client_of(base_url: str) -> openai.OpenAI:
 
 
 def ask(client: openai.OpenAI, model: str, stream: bool = True) -> tuple[str, str]:
-    """What the client got, and how it ended: the name of an exception, or ""."""
+    """Returns what the client got, and the name of the exception that ended it, or ""."""
     said = ""
     try:
         create = client.chat.completions.create
@@ -76,7 +76,7 @@ def simulated() -> Iterator[RunningServer]:
 @pytest.fixture(scope="module")
 def proxy(simulated: RunningServer) -> Iterator[str]:
     flags = ["--first-event-timeout", "2", "--idle-timeout", "2"]
-    with proxy_before(simulated, *flags) as url:
+    with proxy_of(simulated, *flags) as url:
         yield url
 
 
@@ -94,7 +94,7 @@ def test_answers_are_the_same(proxy: str) -> None:
 
 
 def test_no_fault_becomes_a_success(simulated: RunningServer, proxy: str) -> None:
-    """Each is an error, or the data are those that come without the proxy."""
+    """Each causes an error, or the same data as without the proxy."""
     with (
         client_of(proxy) as before,
         client_of(f"{simulated.url}/v1") as behind,

@@ -1,7 +1,7 @@
-"""Chromium as the attacker: a page of another site embeds what the proxy would fetch with its key.
+"""CSRF in Chromium: a page of another site embeds URLs that the proxy would fetch with its key.
 
 An image, a script, a frame, a prefetch, a form: a browser sends each of them to any server without
-asking it, and without Origin where it is a GET. None may reach the API behind.
+a preflight, and a GET without Origin. None may reach the upstream.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from .peers import SAFETY, Address
-from .test_proxy import proxy_before
+from .test_proxy import proxy_of
 from .visiting import MILLISECONDS, chromium, flags
 
 KEY = "sk-of-the-proxy-0123456789"
@@ -63,7 +63,7 @@ KINDS = (
 
 
 class Upstream:
-    """An API that keeps what it was asked, and with which key."""
+    """An API that records the requests and their keys."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, str | None]] = []
@@ -128,7 +128,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         behind = Address(api.port)
         hosts = ("localhost:8000", "evil.example:8000")
         rules = ", ".join(f"MAP {host} 127.0.0.1:{api.port}" for host in hosts)
-        with proxy_before(behind, "--key-file", str(key)) as url, sync_playwright() as playwright:
+        with proxy_of(behind, "--key-file", str(key)) as url, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium(), args=flags(rules))
             yield Site(browser, api, url)
             browser.close()
@@ -148,7 +148,7 @@ ATTACKERS = {
 
 @pytest.mark.parametrize("attacker", ATTACKERS.values(), ids=ATTACKERS)
 def test_no_page_reaches_the_api_with_the_key(site: Site, attacker: str) -> None:
-    """Each attack reaches a server that does not look, and through the proxy none reaches it."""
+    """Each attack reaches a server without checks; through the proxy, none reaches it."""
     with site.page(attacker.format(port=site.api.port)) as page:
         for kind in KINDS:
             site.api.asked.clear()
@@ -160,7 +160,7 @@ def test_no_page_reaches_the_api_with_the_key(site: Site, attacker: str) -> None
 
 
 def test_the_chat_page_reaches_it(site: Site) -> None:
-    """By fetch(), to which CORS gives its answer; embedded, not even for the chat page."""
+    """With fetch(), which CORS allows; but not embedded, even by the chat page."""
     site.api.asked.clear()
     with site.page("http://localhost:8000") as page:
         attack(page, "fetch", site.url)

@@ -1,4 +1,4 @@
-"""Pages in Chromium before the proxy: the chat page may ask it, other sites cannot spend the key.
+"""Pages in Chromium and the proxy: the chat page may use it, other sites cannot spend the key.
 
 Chromium takes this machine for `http://localhost:8000` and for another site's host, on whatever
 port the test's servers listen: so origins, preflights and refusals are the real ones. (A request
@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from .peers import SAFETY, RunningServer, running
-from .test_proxy import proxy_before
+from .test_proxy import proxy_of
 from .visiting import MILLISECONDS, chromium, flags
 
 PAGE = "http://localhost:8000"  # the chat page's usual place
@@ -45,7 +45,7 @@ class Site:
 
     Attributes:
         api: the simulated LLM, which counts what reaches it.
-        url: of the proxy before it.
+        url: the proxy's URL.
     """
 
     browser: Browser
@@ -61,7 +61,7 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
-    with running("servers.chat", "--profile", "instant") as api, proxy_before(api) as url:
+    with running("servers.chat", "--profile", "instant") as api, proxy_of(api) as url:
         hosts = (f"MAP {name}:8000 127.0.0.1:{api.port}" for name in ("localhost", "evil.example"))
         rules = f"{', '.join(hosts)} , MAP rebound.example 127.0.0.1"
         with sync_playwright() as playwright:
@@ -71,14 +71,14 @@ def site() -> Iterator[Site]:
 
 
 def asked(site: Site) -> int:
-    """How many questions have reached the API behind."""
+    """Number of questions that have reached the upstream."""
     with urlopen(f"{site.api.url}/metrics") as reply:
         counts: list[str] = COUNT.findall(reply.read().decode())
     return sum(round(float(count)) for count in counts)
 
 
 def test_the_chat_page_reads_a_stream(site: Site) -> None:
-    """Its request is preflighted, for it is JSON; the answer is whole."""
+    """Its request is JSON, so the browser sends a preflight; the answer is complete."""
     page = site.open(PAGE)
     before = asked(site)
     said: str = page.evaluate(ASK, [site.url, {"headers": JSON}])
@@ -100,7 +100,7 @@ def test_the_chat_page_reads_a_stream(site: Site) -> None:
 def test_a_page_of_another_site_cannot_spend_the_key(
     site: Site, options: dict[str, object]
 ) -> None:
-    """It learns nothing, and nothing of its question reaches the API behind."""
+    """It learns nothing, and its question does not reach the upstream."""
     page = site.open(OTHER)
     before = asked(site)
     said: str = page.evaluate(ASK, [site.url, options])
@@ -109,7 +109,7 @@ def test_a_page_of_another_site_cannot_spend_the_key(
 
 
 def test_a_rebound_name_cannot_spend_the_key(site: Site) -> None:
-    """To the browser the page is of the proxy's own origin: only the name in Host tells."""
+    """DNS rebinding: the page is same-origin to the browser; only Host shows the attack."""
     port = site.url.split(":")[2].split("/")[0]
     page = site.open(f"http://rebound.example:{port}")
     before = asked(site)

@@ -1,5 +1,5 @@
-"""A relay never makes a failure worse: the official client sees the same class of error through the
-proxy as without it, or one that is nearer to the truth. `servers/openai_proxy/FAULTS.md` shows it.
+"""A relay never makes a failure worse: through the proxy, the official client raises the same class
+of error as without it, or one that says more. `servers/openai_proxy/FAULTS.md` shows them.
 """
 
 import openai
@@ -33,7 +33,7 @@ def test_faults(measured: Measured) -> None:
 
 
 def test_statuses(measured: Measured) -> None:
-    """The same status, words and Retry-After, for each but one."""
+    """The same status, body and Retry-After, except for 401."""
     different = {name for name, (direct, through) in measured.statuses.items() if direct != through}
     assert different == {"401"}
     _, through = measured.statuses["401"]

@@ -12,8 +12,8 @@ RUNNER = Path(__file__).with_name("sse_vectors.mjs")
 
 
 def test_vectors() -> None:
-    """What the Python parser must make of each vector, the page's must too: whole, byte by byte,
-    and cut in two at every offset."""
+    """The page's parser must return what the Python parser returns: for each vector whole, byte by
+    byte, and split in two at every offset."""
     parser = ROOT / "servers" / "page" / "sse.js"
     done = subprocess.run(
         [need("node", "nodejs"), RUNNER, parser, VECTORS],

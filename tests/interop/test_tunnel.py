@@ -1,4 +1,4 @@
-"""A real proxy on the way: tinyproxy opens the tunnel, and sees nothing of what is in it."""
+"""A real HTTP proxy: tinyproxy opens a tunnel, and cannot read what passes through it."""
 
 import subprocess
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from .peers import free_port, listens, need, wait_until
 
 @pytest.fixture
 def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """What tinyproxy logs, which runs, named by HTTPS_PROXY."""
+    """Run tinyproxy, with HTTPS_PROXY set. Yields its log."""
     program = need("tinyproxy", "tinyproxy")
     port = free_port()
     log = tmp_path / "log"
@@ -36,7 +36,7 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 async def test_a_request_through_it(log: Path, tmp_path: Path) -> None:
-    """The server sees the same request as without it; the proxy only where it went."""
+    """The server gets the same request as without the proxy. The proxy sees only the host."""
     ca_file = tmp_path / "ca.pem"
     CA.cert_pem.write_to_path(str(ca_file))
     async with (

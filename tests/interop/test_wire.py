@@ -46,7 +46,7 @@ QUESTION = """\
 
 
 def drive(page: Page, url: str, path: str, **init: Any) -> Locator:
-    """Ask, with the pane at work. Returns its place."""
+    """Ask, with the pane open. Returns its locator."""
     page.goto(url)
     init.setdefault("headers", {})["X-Wire"] = "1"
     page.evaluate(DRIVE, [path, init])
@@ -60,7 +60,7 @@ def ask(page: Page, url: str, **headers: str) -> Locator:
 
 
 def test_each_send_is_shown_while_the_answer_runs(visit: Visit, held: Held) -> None:
-    """A send is on the page before the next exists, with its chunk, its text and its read."""
+    """A send is shown before the next exists, with its chunk, its text and its read."""
     pane = drive(visit.page, held.url, "/")
     rows = pane.locator("ol > li")
     expect(rows).to_have_count(1)
@@ -86,7 +86,7 @@ def test_each_send_is_shown_while_the_answer_runs(visit: Visit, held: Held) -> N
 
 
 class Tap:
-    """Passes bytes between a browser and a server, and keeps what the server has sent.
+    """Relays bytes between a browser and a server, and records what the server sends.
 
     Attributes:
         streams: what came from the server, by connection.
@@ -149,7 +149,7 @@ def export(page: Page, pane: Locator, folder: Path) -> list[dict[str, Any]]:
 def test_the_export_is_what_was_on_the_wire(
     visit: Visit, chat_server: RunningServer, tmp_path: Path
 ) -> None:
-    """Byte for byte what a socket between them has seen; the page's reads add up to the body."""
+    """The same bytes as on the socket between them; the page's reads add up to the body."""
     with tapped(chat_server) as tap:
         pane = ask(visit.page, tap.url)
         expect(pane).to_contain_text("server: done")
@@ -192,7 +192,7 @@ def test_what_is_wrong_can_be_seen(fault: str, visit: Visit, chat_server: Runnin
 
 
 def test_a_server_without_a_wire(visit: Visit, chat_server: RunningServer) -> None:
-    """A reply without X-Wire: the pane stays hidden, and asks for nothing."""
+    """A reply without X-Wire: the pane stays hidden, and sends no request."""
     pane = drive(visit.page, chat_server.url, "/health")
     visit.page.evaluate("() => driven")
     expect(pane).to_be_hidden()
@@ -202,7 +202,7 @@ def test_a_server_without_a_wire(visit: Visit, chat_server: RunningServer) -> No
 
 
 def test_a_recording_that_cannot_be_read(visit: Visit, chat_server: RunningServer) -> None:
-    """It says so, and nothing is left of the answer before."""
+    """The pane says so, and shows nothing of the previous answer."""
     visit.page.set_viewport_size({"width": 1400, "height": 800})
     visit.open(chat_server.url, model="echo")
     pane = visit.page.locator("#wire")
@@ -218,7 +218,7 @@ def test_a_recording_that_cannot_be_read(visit: Visit, chat_server: RunningServe
 
 
 def test_a_narrow_screen_and_a_closed_pane(visit: Visit, chat_server: RunningServer) -> None:
-    """Nothing sticks out; closed, it takes none of the browser's connections until it is opened."""
+    """The pane fits the window. While closed, it uses no connection of the browser."""
     visit.page.set_viewport_size({"width": 340, "height": 700})
     pane = ask(visit.page, chat_server.url)
     expect(pane).to_contain_text("server: done")

@@ -1,7 +1,7 @@
-"""Lesson 3's best part: the learner types the answer into a netcat, and the lesson is the client.
+"""Lesson 3: the learner types the answer into a netcat, and the lesson is the client.
 
-A line typed is a line that ends in LF; `-C` makes it CR LF, or does not: what the README says of
-each netcat is tried here.
+A typed line ends in LF; `-C` makes it CR LF in some netcats. These tests try what the README says
+about each of them.
 """
 
 import subprocess
@@ -30,7 +30,7 @@ HEAD = b"HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n"
 
 @contextmanager
 def typing(name: str) -> Iterator[tuple[Screen, Screen]]:
-    """The terminal of a netcat, and what the lesson at its other end shows."""
+    """The terminal of a netcat, and the output of the lesson at the other end."""
     program, package, line = LISTENERS[name]
     need(program, package)
     port = free_port()
@@ -65,7 +65,7 @@ def test_each_chunk_is_there_when_it_is_typed(netcat: str) -> None:
 
 
 def test_a_size_in_characters() -> None:
-    """The second time, with 2 in front of 你好: B stops, and says at which byte."""
+    """The second time, with 2 as the size of 你好: B stops, and names the byte."""
     with typing("ours") as (model, client):
         model.press(HEAD + "2\n你好\n".encode())
         client.until(
@@ -74,7 +74,7 @@ def test_a_size_in_characters() -> None:
 
 
 def test_no_last_chunk() -> None:
-    """The third time, with ^C in place of the 0: what came was not all."""
+    """The third time, with ^C in place of the 0: the answer is incomplete."""
     with typing("ours") as (model, client):
         model.press(HEAD + "6\n你好\n".encode())
         client.until("chunk-data 你好")
@@ -91,7 +91,7 @@ def test_a_netcat_without_c() -> None:
 
 
 def test_nobody_listens() -> None:
-    """1, and the line that makes somebody listen."""
+    """Exit code 1, and the command that starts a listener."""
     port = free_port()
     done = subprocess.run([*LESSON, str(port)], cwd=ROOT, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (1, b"")

@@ -1,7 +1,7 @@
-"""A window of Chromium on the chat page, from the reader's side.
+"""A window of Chromium with the chat page, as a reader uses it.
 
     visit.open(server.url, model="torture")     with these settings, as if chosen before
-    message = visit.ask("你好")                  the answer's place on the page
+    message = visit.ask("你好")                  the answer's locator
     shows(message.locator(".answer"), "…")      waits for it
 
 A wait is always for a text or an attribute of the page. `wait_for_function` would need `eval`,
@@ -19,7 +19,7 @@ from .peers import need
 
 __all__ = ["MILLISECONDS", "Visit", "chromium", "flags", "shows"]
 
-# What the browser does around the page, for nobody here. The first two are a page of its own that
+# Browser features that these tests do not need. The first two are a page of its own that
 # each window loads for its address bar, which was more than half of the work of a short test. The
 # others are Playwright's: of two such flags the last one counts, so ours has to name them again.
 DISABLED = [
@@ -78,7 +78,7 @@ def flags(hosts: str = THIS_MACHINE) -> list[str]:
 
 @dataclass
 class Visit:
-    """A page that is open, and what the browser had to say about it.
+    """An open page, and the problems that the browser reports.
 
     Attributes:
         problems: errors and warnings of the console (there a violation of the
@@ -116,13 +116,13 @@ class Visit:
         expect(self.page.locator("#send")).to_be_enabled()
 
     def ask(self, prompt: str) -> Locator:
-        """Type a question and send it. Returns the answer's place on the page."""
+        """Type a question and send it. Returns the answer's locator."""
         self.page.locator("#prompt").fill(prompt)
         self.page.locator("#send").click()
         return self.page.locator("[data-role=assistant]").last
 
     def evaluate(self, script: str, *argument: Any) -> Any:
-        """What a function in JavaScript returns; it may import the page's modules."""
+        """Run a JavaScript function, which may import the page's modules. Returns its result."""
         return self.page.evaluate(script, *argument)
 
 

@@ -236,7 +236,7 @@ async def test_silence_before_the_head_is_a_504(autojump_clock: object) -> None:
         ((time, answer),) = (await arrivals(memory.client)).items()
     assert time == 2.5
     assert answer.startswith(b"HTTP/1.1 504 Gateway Timeout\r\n")
-    assert answer.endswith(b"The server behind was silent for 2.5 s.\n")
+    assert answer.endswith(b"The upstream was silent for 2.5 s.\n")
 
 
 # ---- What is passed on

@@ -22,7 +22,7 @@ def test_modes() -> None:
     ("text", "told"),
     {
         "": "not a mode: ''",
-        "gzp": "not a mode: 'gzp'; there are none, buffer, rechunk=N, gzip, ",
+        "gzp": "not a mode: 'gzp'; the modes are none, buffer, rechunk=N, gzip, ",
         "rechunk": "not a mode: 'rechunk'",
         "buffer=3": "not a mode: 'buffer=3'",
         "rechunk=0": "not a number of bytes (1 to 16777216): 0",
@@ -31,8 +31,8 @@ def test_modes() -> None:
         "truncate=-1": "not a number of bytes (0 to 16777216): -1",
         "truncate=99999999": "not a number of bytes",
         "idle=soon": "not a number of seconds (0 to 3600): soon",
-        "buffer,rechunk=3": "rechunk=3 contradicts a mode before it",
-        "gzip,gzip-nosync": "gzip-nosync contradicts a mode before it",
+        "buffer,rechunk=3": "rechunk=3 contradicts an earlier mode",
+        "gzip,gzip-nosync": "gzip-nosync contradicts an earlier mode",
     }.items(),
 )
 def test_bad_modes(text: str, told: str) -> None:

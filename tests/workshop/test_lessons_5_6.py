@@ -17,7 +17,7 @@ from workshop.runner.exercises import load
 from ..clients.streams.tls_peers import CA, server_context
 from ..conftest import Start, line_of, outputs
 from ..interop.peers import ROOT
-from ..servers.openai_proxy.behind import read_request
+from ..servers.openai_proxy.fake_api import read_request
 
 LESSON_5 = "workshop/05_openai_stream"
 LESSON_6 = "workshop/06_complete_chat"

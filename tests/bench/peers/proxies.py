@@ -28,7 +28,7 @@ KEY = "sk-of-the-proxy"
 
 @dataclass(frozen=True)
 class Behind:
-    """The API behind: its port, and the CA of its certificate if it speaks TLS."""
+    """The upstream: its port, and the CA of its certificate if it speaks TLS."""
 
     port: int
     ca_file: Path | None = None

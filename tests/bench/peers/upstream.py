@@ -1,4 +1,4 @@
-"""The API behind the proxies of the race: the bare `send()` loop, whose tokens are their birthdays.
+"""The upstream of the proxies in the race: a bare `send()` loop, whose tokens are their birthdays.
 
     data: {…"delta":{"content":"81732.401339"}…}
 

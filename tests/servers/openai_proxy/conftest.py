@@ -1,4 +1,4 @@
-"""The certificate authority that the API behind is trusted by, where it speaks TLS."""
+"""The certificate authority that signs the upstream's certificate, in tests over TLS."""
 
 from pathlib import Path
 

@@ -1,11 +1,11 @@
-"""The proxy between two connections in memory: for trio's autojump clock, and for exact causes.
+"""The proxy between two connections in memory, for the autojump clock and an exact order of events.
 
 async with between() as proxy:
-    await proxy.client.send_all(post())            the client's end
-    api = await proxy.connected()                  the API's end of the connection to it
+    await proxy.client.send_all(post())            the client's end of its connection
+    api = await proxy.connected()                  the API's end of the proxy's connection
     await api.send_all(EVENTS)
-    proxy.connection.client_disconnected()             what the kernel would tell the server
-    await proxy.api_sees_the_end()                 and in no time the API knows
+    proxy.connection.client_disconnected()          what the kernel would tell the server
+    await proxy.api_sees_the_end()                 the API's connection ends at once
 """
 
 from collections.abc import AsyncIterator
@@ -17,27 +17,28 @@ import trio
 from clients.streams.tcp import ByteStream, Connect
 from protocol.secret import Secret
 from servers.http.connection import Connection, Limits
-from servers.openai_proxy.handlers import Relay, Upstream, routes
-from servers.openai_proxy.relay import Clocks
+from servers.openai_proxy.handlers import RelayHandlers, Upstream, routes
+from servers.openai_proxy.relay import Timeouts
 
 from ...streams import MemoryStream, memory_pair
 from ..driving import connected
-from .behind import KEY
+from .fake_api import KEY
 
-WITHIN = 0.1  # seconds between the client's leave and the end of the API's connection
+WITHIN = 0.1  # seconds from the client's disconnect to the end of the API's connection
 
 
 @dataclass
 class Between:
-    """The proxy, and what is on its two sides.
+    """The proxy, and the connections on both sides.
 
     Attributes:
         client: the client's end of its connection.
-        connection: the proxy's side of it.
-        done: set when it has ended.
+        connection: the proxy's end of it.
+        done: set when `connection` has ended.
         opened: the API's ends of the connections that the proxy has opened.
-        ours: the proxy's ends of the same.
-        relay: what relays.
+        ours: the proxy's ends of the same connections.
+        relay: makes the proxy's handlers.
+        came: set when the proxy has opened a connection.
     """
 
     client: MemoryStream
@@ -45,16 +46,16 @@ class Between:
     done: trio.Event
     opened: list[MemoryStream]
     ours: list[MemoryStream]
-    relay: Relay
+    relay: RelayHandlers
     came: trio.Event = field(default_factory=trio.Event)
 
     async def connected(self) -> MemoryStream:
-        """The API's end of the first connection, once there is one."""
+        """Wait for the first connection. Returns the API's end of it."""
         await self.came.wait()
         return self.opened[0]
 
     async def api_sees_the_end(self, api: ByteStream) -> None:
-        """Fail unless the proxy's end of this connection is closed, in time."""
+        """Fail unless the proxy closes this connection within WITHIN seconds."""
         with trio.fail_after(WITHIN):
             try:
                 while await api.receive_some():
@@ -67,20 +68,20 @@ class Between:
 @asynccontextmanager
 async def between(
     *,
-    clocks: Clocks | None = None,
+    timeouts: Timeouts | None = None,
     limits: Limits | None = None,
     size: int = 64 << 10,
     base_url: str = "http://127.0.0.1/v1",
     ca_file: str | None = None,
     open_upstream: Connect | None = None,
 ) -> AsyncIterator[Between]:
-    """A proxy with one client.
+    """Run a proxy with one client.
 
     Args:
-        size: how many unread bytes each direction of each connection holds.
+        size: unread bytes that each direction of each connection can hold.
         open_upstream: Opens a connection to the upstream; by default one in memory.
     """
-    upstream = Upstream(base_url, Secret(KEY), ca_file, clocks or Clocks())
+    upstream = Upstream(base_url, Secret(KEY), ca_file, timeouts or Timeouts())
     opened: list[MemoryStream] = []
     ours: list[MemoryStream] = []
     came = trio.Event()

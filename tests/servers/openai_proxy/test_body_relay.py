@@ -1,4 +1,4 @@
-"""What happens between two pieces: heartbeats, slow readers, clocks, the smallest segments."""
+"""Heartbeats, slow readers, timeouts and one-byte segments in a relayed body."""
 
 import pytest
 import trio
@@ -8,21 +8,21 @@ from clients.streams.tcp import READ_SIZE
 from protocol.chunked import ChunkedDecoder, encode_chunk
 from protocol.sse import BOM, EventStreamParser
 from servers.http.connection import Limits
-from servers.openai_proxy.relay import Clocks
+from servers.openai_proxy.relay import Timeouts
 
 from ...streams import MemoryStream, receive_all, receive_until
-from .behind import END, EVENTS, chunked, whole
+from .fake_api import END, EVENTS, chunked, whole
 from .in_memory import Between, between
 from .test_relay import BODY, JSON, decoded, parts, post
 
-BEAT = b": keep-alive\n"
+HEARTBEAT = b": keep-alive\n"
 LIMITS = Limits(heartbeat_seconds=10)
 EVENT = b'data: {"n":1}\n\n'
 DONE = b"data: [DONE]\n\n"
 
 
 async def asked(proxy: Between) -> MemoryStream:
-    """The API's end, after the request has come."""
+    """Send a request. Returns the API's end after the request has come."""
     await proxy.client.send_all(post())
     api = await proxy.connected()
     await receive_until(api, BODY)
@@ -30,7 +30,7 @@ async def asked(proxy: Between) -> MemoryStream:
 
 
 async def finished(proxy: Between, api: MemoryStream) -> tuple[bytes, bool]:
-    """The body that the client has got, once the API has ended it."""
+    """End the API's body. Returns the body that the client got, and whether it was complete."""
     await api.send_all(chunked(DONE) + END)
     return decoded(parts(await receive_all(proxy.client))[1])
 
@@ -41,12 +41,12 @@ async def finished(proxy: Between, api: MemoryStream) -> tuple[bytes, bool]:
 async def test_heartbeats_while_the_api_is_silent(autojump_clock: MockClock) -> None:
     async with between(limits=LIMITS) as proxy:
         api = await asked(proxy)
-        await trio.sleep(25)  # no head, no status: nothing can be sent
+        await trio.sleep(25)  # before the head nothing can be sent
         await api.send_all(EVENTS)
         await trio.sleep(25)
         await api.send_all(chunked(EVENT))
         await trio.sleep(15)
-        assert await finished(proxy, api) == (BEAT * 2 + EVENT + BEAT + DONE, True)
+        assert await finished(proxy, api) == (HEARTBEAT * 2 + EVENT + HEARTBEAT + DONE, True)
 
 
 INSIDE = {
@@ -61,7 +61,7 @@ INSIDE = {
 
 @pytest.mark.parametrize("pieces", INSIDE.values(), ids=INSIDE)
 async def test_no_heartbeat_inside(pieces: list[bytes], autojump_clock: MockClock) -> None:
-    """It would end up in the middle of somebody's line, or between the two bytes of one end."""
+    """A heartbeat there would break a line, or split a line end of two bytes."""
     async with between(limits=LIMITS) as proxy:
         api = await asked(proxy)
         await api.send_all(EVENTS)
@@ -71,7 +71,7 @@ async def test_no_heartbeat_inside(pieces: list[bytes], autojump_clock: MockCloc
             if piece is not pieces[-1]:
                 await trio.sleep(25)
         await trio.sleep(15)
-        assert await finished(proxy, api) == (b"".join(pieces) + BEAT + DONE, True)
+        assert await finished(proxy, api) == (b"".join(pieces) + HEARTBEAT + DONE, True)
 
 
 async def test_no_heartbeat_in_json(autojump_clock: MockClock) -> None:
@@ -86,27 +86,28 @@ async def test_no_heartbeat_in_json(autojump_clock: MockClock) -> None:
 
 
 @pytest.mark.parametrize("cut", [1, 2, 3, 4])
-@pytest.mark.parametrize("beats", [False, True])
-async def test_a_byte_order_mark_behind_a_heartbeat(
-    cut: int, beats: bool, autojump_clock: MockClock
+@pytest.mark.parametrize("is_silent", [False, True])
+async def test_byte_order_mark_after_a_heartbeat(
+    cut: int, is_silent: bool, autojump_clock: MockClock
 ) -> None:
-    """It is dropped, or the client's parser would miss the first event; else it is the API's."""
+    """After a heartbeat the BOM is dropped, or the client would misread the first event. Otherwise
+    it is relayed."""
     first = BOM + EVENT
     async with between(limits=LIMITS) as proxy:
         api = await asked(proxy)
         await api.send_all(EVENTS)
-        await trio.sleep(15 if beats else 1)
+        await trio.sleep(15 if is_silent else 1)
         for piece in (first[:cut], first[cut:]):
             await api.send_all(chunked(piece))
             await wait_all_tasks_blocked()
         body, complete = await finished(proxy, api)
-    assert body == (BEAT + EVENT + DONE if beats else BOM + EVENT + DONE)
+    assert body == (HEARTBEAT + EVENT + DONE if is_silent else BOM + EVENT + DONE)
     assert complete
     assert [event.data for event in EventStreamParser().receive_data(body)] == ['{"n":1}', "[DONE]"]
 
 
-async def test_what_looks_like_the_beginning_of_a_mark(autojump_clock: MockClock) -> None:
-    """And is none: not a byte of it is lost."""
+async def test_bytes_that_only_begin_like_a_byte_order_mark(autojump_clock: MockClock) -> None:
+    """Every byte is relayed."""
     async with between(limits=LIMITS) as proxy:
         api = await asked(proxy)
         await api.send_all(EVENTS)
@@ -115,19 +116,19 @@ async def test_what_looks_like_the_beginning_of_a_mark(autojump_clock: MockClock
             await api.send_all(chunked(piece))
             await wait_all_tasks_blocked()
         body, _ = await finished(proxy, api)
-    assert body == BEAT + BOM[:2] + b"\xbe: x\n" + EVENT + DONE
+    assert body == HEARTBEAT + BOM[:2] + b"\xbe: x\n" + EVENT + DONE
 
 
 # ---- slow readers
 
 
-SIZE = 8 << 10  # what each direction of each connection holds
+SIZE = 8 << 10  # bytes that each direction of each connection can hold
 SECONDS = 60
 
 
 async def test_a_slow_reader_pauses_the_api(autojump_clock: MockClock) -> None:
-    """1 KiB/s is read, and an API that would send megabytes gets rid of what was read and of what
-    the two connections and one read of ours hold; after a minute not a byte more."""
+    """The client reads 1 KiB/s of megabytes. The API can send only what the client has read, plus
+    what two connections and one read of ours can hold."""
     events = chunked(b"data: " + b"x" * 242 + b"\n\n") * 100
     sent = 0
 
@@ -146,15 +147,15 @@ async def test_a_slow_reader_pauses_the_api(autojump_clock: MockClock) -> None:
             read += len(await proxy.client.receive_some(1 << 10))
             await trio.sleep(1)
             assert sent <= read + 2 * SIZE + READ_SIZE
-        assert read > (SECONDS - 2) << 10  # the first read may hold the head alone
+        assert read > (SECONDS - 2) << 10  # the first read may return only the head
         nursery.cancel_scope.cancel()
 
 
-async def test_a_slow_reader_is_not_the_apis_fault(autojump_clock: MockClock) -> None:
-    """The API may not speak while nobody reads: its clock begins anew behind the stall."""
-    clocks = Clocks(idle=5)
+async def test_slow_reader_does_not_cause_an_idle_timeout(autojump_clock: MockClock) -> None:
+    """A stalled client blocks the API, so the idle timeout restarts after the stall."""
+    timeouts = Timeouts(idle=5)
     long = b"data: " + b"x" * 6000
-    async with between(clocks=clocks, size=4096) as proxy:
+    async with between(timeouts=timeouts, size=4096) as proxy:
         api = await asked(proxy)
         await api.send_all(EVENTS + chunked(EVENT))
         await api.send_all(chunked(long))
@@ -167,13 +168,13 @@ async def test_a_slow_reader_is_not_the_apis_fault(autojump_clock: MockClock) ->
     assert decoded(parts(received)[1]) == (EVENT + long + b"\n\n" + DONE, True)
 
 
-# ---- clocks
+# ---- timeouts
 
 
-async def test_each_event_winds_the_idle_clock(autojump_clock: MockClock) -> None:
-    """Comments do not; and the error says which clock it was, and how long it ran."""
-    clocks, limits = Clocks(first_event=20, idle=5), Limits(heartbeat_seconds=3600)
-    async with between(clocks=clocks, limits=limits) as proxy:
+async def test_each_event_resets_the_idle_timeout(autojump_clock: MockClock) -> None:
+    """Comments do not reset it. The error names the timeout and its seconds."""
+    timeouts, limits = Timeouts(first_event=20, idle=5), Limits(heartbeat_seconds=3600)
+    async with between(timeouts=timeouts, limits=limits) as proxy:
         api = await asked(proxy)
         await api.send_all(EVENTS)
         await trio.sleep(19)
@@ -184,20 +185,20 @@ async def test_each_event_winds_the_idle_clock(autojump_clock: MockClock) -> Non
         since = trio.current_time()
         with trio.fail_after(2):
             body = parts(await receive_all(proxy.client))[1]
-        assert trio.current_time() - since <= 1.5  # 1 s was left, and a moment for the goodbye
+        assert trio.current_time() - since <= 1.5  # 1 s was left, plus the final wait
         proxy.client.close()
         await proxy.api_sees_the_end(api)
     data, complete = decoded(body)
     assert not complete
     assert data.startswith(EVENT * 10 + b": still here\n")
-    assert b"was silent for 5 s (idle clock)" in data
+    assert b"was silent for 5 s (idle timeout)" in data
     assert b'"code":"upstream_idle_timeout"' in data
 
 
 @pytest.mark.parametrize("sent", [b"", EVENTS, EVENTS + chunked(b": still here\n\n")])
 async def test_no_first_event(sent: bytes, autojump_clock: MockClock) -> None:
-    """Comments do not count: behind heartbeats a stalled API looks alive."""
-    async with between(clocks=Clocks(first_event=20, idle=5)) as proxy:
+    """Comments do not count: a stalled API may still send heartbeats."""
+    async with between(timeouts=Timeouts(first_event=20, idle=5)) as proxy:
         api = await asked(proxy)
         since = trio.current_time()
         if sent:
@@ -211,12 +212,12 @@ async def test_no_first_event(sent: bytes, autojump_clock: MockClock) -> None:
 
 @pytest.mark.parametrize("first_event", [300, 120, 10, 5])
 @pytest.mark.parametrize("after", [0, 1, 4.5])
-async def test_silence_behind_the_first_event(
+async def test_silence_after_the_first_event(
     first_event: float, after: float, autojump_clock: MockClock
 ) -> None:
-    """The idle clock begins there, however long the first event might have taken."""
-    clocks, limits = Clocks(first_event=first_event, idle=5), Limits(heartbeat_seconds=3600)
-    async with between(clocks=clocks, limits=limits) as proxy:
+    """The idle timeout starts at the first event, however long the first-event timeout is."""
+    timeouts, limits = Timeouts(first_event=first_event, idle=5), Limits(heartbeat_seconds=3600)
+    async with between(timeouts=timeouts, limits=limits) as proxy:
         api = await asked(proxy)
         await api.send_all(EVENTS)
         await trio.sleep(after)
@@ -229,8 +230,8 @@ async def test_silence_behind_the_first_event(
     assert not complete
 
 
-async def test_the_total_clock_runs_whatever_comes(autojump_clock: MockClock) -> None:
-    async with between(clocks=Clocks(total=10)) as proxy:
+async def test_events_do_not_reset_the_total_timeout(autojump_clock: MockClock) -> None:
+    async with between(timeouts=Timeouts(total=10)) as proxy:
         api = await asked(proxy)
         await api.send_all(EVENTS)
         for _ in range(10):
@@ -238,7 +239,7 @@ async def test_the_total_clock_runs_whatever_comes(autojump_clock: MockClock) ->
             await api.send_all(chunked(EVENT))
         data, complete = decoded(parts(await receive_all(proxy.client))[1])
     assert not complete
-    assert b"was not done after 10 s (total clock)" in data
+    assert b"was not done after 10 s (total timeout)" in data
     assert b'"code":"upstream_total_timeout"' in data
 
 
@@ -263,9 +264,9 @@ async def test_one_byte_per_segment_in_both_directions() -> None:
     assert decoder.complete
 
 
-@pytest.mark.parametrize("before", [b"", chunked(EVENT)], ids=["alone", "behind an event"])
-async def test_bad_framing_is_told_at_once(before: bytes, autojump_clock: MockClock) -> None:
-    """Nothing more need come, and no clock run down, for it to be known."""
+@pytest.mark.parametrize("before", [b"", chunked(EVENT)], ids=["alone", "after an event"])
+async def test_bad_framing_is_reported_at_once(before: bytes, autojump_clock: MockClock) -> None:
+    """The proxy needs no more bytes and no timeout to report it."""
     async with between() as proxy:
         api = await asked(proxy)
         await api.send_all(EVENTS)

@@ -1,7 +1,7 @@
-"""A relay that is cancelled at any await leaves nothing behind, on neither side.
+"""A relay that is cancelled at any await frees everything, on both sides.
 
-The same exchange runs once for each await of the relay's task, and is cancelled there: what the
-server does when the kernel tells it that the client has left.
+Each exchange runs once for each await of the relay's task, and is cancelled at that await. The
+server does the same when the kernel reports that the client has disconnected.
 """
 
 from collections.abc import Awaitable, Callable
@@ -13,11 +13,11 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from clients.streams.tcp import ByteStream
 from clients.streams.tls import HandshakeError, TLSStream
 from servers.http.connection import Connection
-from servers.openai_proxy.relay import Clocks
+from servers.openai_proxy.relay import Timeouts
 
 from ...clients.streams.tls_peers import server_context
 from ...streams import MemoryStream, receive_until
-from .behind import END, EVENTS, chunked, whole
+from .fake_api import END, EVENTS, chunked, whole
 from .in_memory import Between, between
 from .test_relay import BODY, JSON, post
 
@@ -27,11 +27,11 @@ BIG = chunked(b"data: " + b"x" * 9000 + b"\n\n")
 DONE = chunked(b"data: [DONE]\n\n") + END
 
 
-class LeaveAt(trio.abc.Instrument):
-    """The client of a connection leaves at the n-th await of the task that serves it.
+class DisconnectAt(trio.abc.Instrument):
+    """Disconnects the client at the n-th await of the task that serves its connection.
 
     Attributes:
-        awaits: there were so far.
+        awaits: number of awaits so far.
     """
 
     def __init__(self, connection: Connection, number: int) -> None:
@@ -46,10 +46,10 @@ class LeaveAt(trio.abc.Instrument):
                 self._connection.client_disconnected()
 
 
-# ---- What the API behind does
+# ---- What the upstream does
 
 
-async def says(api: ByteStream, *pieces: bytes) -> None:
+async def send(api: ByteStream, *pieces: bytes) -> None:
     await receive_until(api, BODY)
     for piece in pieces:
         await api.send_all(piece)
@@ -57,45 +57,45 @@ async def says(api: ByteStream, *pieces: bytes) -> None:
 
 
 async def streams(api: ByteStream) -> None:
-    """An event among them that waits for its reader."""
-    await says(api, EVENTS[:30], EVENTS[30:], EVENT, BIG, DONE)
+    """One event is so big that the write waits for the reader."""
+    await send(api, EVENTS[:30], EVENTS[30:], EVENT, BIG, DONE)
 
 
 async def answers(api: ByteStream) -> None:
     sent = whole(b'{"choices":[]}', "200 OK", JSON)
-    await says(api, sent[:-3], sent[-3:])
+    await send(api, sent[:-3], sent[-3:])
 
 
 async def answers_twice(api: ByteStream) -> None:
-    """The second time on a connection that has waited in the pool."""
+    """The second reply uses a connection from the pool."""
     await answers(api)
     await answers(api)
 
 
 async def fails(api: ByteStream) -> None:
     sent = whole(WORDS, "429 Slow Down", JSON)
-    await says(api, sent[:-3], sent[-3:])
+    await send(api, sent[:-3], sent[-3:])
 
 
 async def fails_without_end(api: ByteStream) -> None:
-    await says(api, whole(WORDS, "429 Slow Down", JSON)[:-3])
+    await send(api, whole(WORDS, "429 Slow Down", JSON)[:-3])
 
 
 async def refuses_the_key(api: ByteStream) -> None:
-    await says(api, whole(WORDS, "401 Unauthorized", JSON))
+    await send(api, whole(WORDS, "401 Unauthorized", JSON))
 
 
 async def is_cut(api: ByteStream) -> None:
-    await says(api, EVENTS + EVENT)
+    await send(api, EVENTS + EVENT)
     await api.send_eof()
 
 
 async def falls_silent(api: ByteStream) -> None:
-    await says(api, EVENTS + EVENT)
+    await send(api, EVENTS + EVENT)
 
 
 async def never_speaks(api: ByteStream) -> None:
-    await says(api)
+    await send(api)
 
 
 async def speaks_tls(api: MemoryStream) -> None:
@@ -124,7 +124,7 @@ async def test_at_every_await(
     ca_file: str,
     autojump_clock: MockClock,
 ) -> None:
-    """In turn, until one is reached no more."""
+    """Each await in turn, until a run ends before it reaches the next one."""
     secure = does is speaks_tls
     requests = post()
     if does is answers_twice:
@@ -133,24 +133,24 @@ async def test_at_every_await(
     while reached >= number:
         number += 1
         async with between(
-            clocks=Clocks(first_event=5, idle=2),
+            timeouts=Timeouts(first_event=5, idle=2),
             size=4096,
             base_url=f"http{'s' if secure else ''}://localhost/v1",
             ca_file=ca_file if secure else None,
         ) as proxy:
             await wait_all_tasks_blocked()
             before = tasks()
-            leave = LeaveAt(proxy.connection, number)
-            trio.lowlevel.add_instrument(leave)
+            disconnect = DisconnectAt(proxy.connection, number)
+            trio.lowlevel.add_instrument(disconnect)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(api_of, proxy, does)
                 nursery.start_soon(client_of, proxy, requests)
                 await proxy.done.wait()
                 nursery.cancel_scope.cancel()
-            trio.lowlevel.remove_instrument(leave)
+            trio.lowlevel.remove_instrument(disconnect)
             await wait_all_tasks_blocked()
             nothing_is_in_use(proxy, before)
-        reached = leave.awaits
+        reached = disconnect.awaits
     assert number > 5
 
 
@@ -162,7 +162,7 @@ async def api_of(proxy: Between, does: Callable[[MemoryStream], Awaitable[None]]
 
 
 async def client_of(proxy: Between, requests: bytes) -> None:
-    """Reads only when nothing else can happen."""
+    """Send the requests, then read only while all other tasks wait."""
     try:
         await proxy.client.send_all(requests)
         await wait_all_tasks_blocked()
@@ -174,17 +174,17 @@ async def client_of(proxy: Between, requests: bytes) -> None:
 
 
 def nothing_is_in_use(proxy: Between, tasks_before: int) -> None:
-    """Every connection is closed or waits in the pool, and no task is left but its listeners."""
+    """Every connection is closed or in the pool, and only the pool's watching tasks are left."""
     relay = proxy.relay
     assert relay._client is not None
     idle = len(relay._client._pool)
     assert relay.running == 0
     assert sum(not stream.closed for stream in proxy.ours) == idle
-    assert tasks() == tasks_before - 1 + idle  # the one that has served the connection is done
+    assert tasks() == tasks_before - 1 + idle  # the task that served the connection has ended
 
 
 def tasks() -> int:
-    """How many there are in this run."""
+    """The number of tasks in this run."""
     root = trio.lowlevel.current_root_task()
     assert root is not None
     waiting, count = [root], 0

@@ -1,6 +1,6 @@
-"""A stream that a hop cuts off, through the whole chain: what does the last client know?
+"""A faulty hop truncates a stream; the client at the end of the chain must notice.
 
-    chat client  <  proxy  <  a bad proxy that cuts  <  the simulated model
+    chat client  <  proxy  <  a bad proxy that truncates  <  the simulated model
 """
 
 from collections.abc import AsyncIterator
@@ -14,7 +14,7 @@ from servers import badproxy, chat
 from servers.llm.pace import Pace
 
 from ..driving import Running, running
-from .behind import proxied
+from .fake_api import proxied
 from .test_relay import decoded, parts, post
 
 WORDS = "one two three four"
@@ -27,8 +27,8 @@ BODY = b'{"model":"echo","stream":true,"messages":%b}' % SAID
 async def chain(mode: str) -> AsyncIterator[Running]:
     async with running(chat.routes(Pace(0, 0))) as model:
         origin = f"http://127.0.0.1:{model.port}"
-        cutting = badproxy.routes(origin, badproxy.modes(mode))
-        async with running(cutting) as hop, proxied(hop.port) as proxy:
+        truncating = badproxy.routes(origin, badproxy.modes(mode))
+        async with running(truncating) as hop, proxied(hop.port) as proxy:
             yield proxy
 
 
@@ -39,7 +39,7 @@ async def body_of(proxy: Running) -> tuple[bytes, bool]:
 
 
 async def events() -> list[bytes]:
-    """All that comes if nobody cuts; ids and times differ each time, but not in size."""
+    """The events without a fault. Ids and times differ in each run; their sizes do not."""
     async with chain("none") as proxy:
         data, is_whole = await body_of(proxy)
     assert is_whole
@@ -47,32 +47,32 @@ async def events() -> list[bytes]:
     return [event + b"\n\n" for event in data.split(b"\n\n")[:-1]]
 
 
-async def words_of(proxy: Running, said: list[str]) -> None:
+async def read_text(proxy: Running, said: list[str]) -> None:
     async with stream_chat(f"http://127.0.0.1:{proxy.port}/v1", ASKED) as answer:
         async for delta in answer:
             said.append(delta.text)
 
 
-@pytest.mark.parametrize("place", ["after a byte", "in the middle", "before the blank line"])
-async def test_cut_inside_an_event(place: str) -> None:
-    """Nobody completes the half event: the client has the words before it, and knows of the cut."""
+@pytest.mark.parametrize("position", ["after a byte", "in the middle", "before the blank line"])
+async def test_cut_inside_an_event(position: str) -> None:
+    """No hop completes the half event. The client gets the text before it and CutOffError."""
     whole = await events()
     before = b"".join(whole[:3])
     inside = {"after a byte": 1, "in the middle": 60, "before the blank line": len(whole[3]) - 1}
-    size = len(before) + inside[place]
+    size = len(before) + inside[position]
     async with chain(f"truncate={size}") as proxy:
         data, is_whole = await body_of(proxy)
         assert not is_whole
         assert len(data) == size
         said: list[str] = []
         with pytest.raises(CutOffError):
-            await words_of(proxy, said)
+            await read_text(proxy, said)
     assert WORDS.startswith("".join(said))
     assert "".join(said) not in ("", WORDS)
 
 
 async def test_cut_between_two_events() -> None:
-    """There an error event says why, and still the body does not end well."""
+    """An error event says why, and the body is truncated all the same."""
     whole = await events()
     before = b"".join(whole[:3])
     async with chain(f"truncate={len(before)}") as proxy:
@@ -81,6 +81,6 @@ async def test_cut_between_two_events() -> None:
         assert data[len(before) :].startswith(b'data: {"error":')
         said: list[str] = []
         with pytest.raises(APIError) as caught:
-            await words_of(proxy, said)
-    assert caught.value.code == "upstream_bad_response"  # a body without its end
+            await read_text(proxy, said)
+    assert caught.value.code == "upstream_bad_response"  # the body has no end
     assert WORDS.startswith("".join(said))

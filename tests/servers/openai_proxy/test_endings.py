@@ -9,7 +9,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from servers.http.connection import Limits
 
 from ...streams import receive_until
-from .behind import EVENTS, chunked
+from .fake_api import EVENTS, chunked
 from .in_memory import Between, between
 from .test_relay import post
 

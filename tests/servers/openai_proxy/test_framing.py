@@ -1,4 +1,4 @@
-"""Each connection has a framing of its own: nothing of one is seen on the other."""
+"""Each connection has its own framing, and none of it reaches the other connection."""
 
 import logging
 
@@ -7,7 +7,7 @@ import trio
 
 from ...streams import SAFETY, receive_all
 from ..driving import get
-from .behind import END, EVENTS, KEY, Behind, behind, chunked, proxied, whole
+from .fake_api import END, EVENTS, KEY, FakeAPI, chunked, fake_api, proxied, whole
 from .test_relay import BODY, JSON, decoded, parts, post
 
 OK = whole(b"{}", "200 OK", JSON)
@@ -25,8 +25,8 @@ SMUGGLED = {
 
 
 @pytest.mark.parametrize("request_", SMUGGLED.values(), ids=SMUGGLED)
-async def test_nothing_of_these_goes_on(request_: bytes) -> None:
-    async with behind(OK) as api, proxied(api.port) as proxy:
+async def test_a_refused_request_is_not_relayed(request_: bytes) -> None:
+    async with fake_api(OK) as api, proxied(api.port) as proxy:
         client = await proxy.connect()
         await client.send_all(request_)
         await client.send_eof()
@@ -34,8 +34,8 @@ async def test_nothing_of_these_goes_on(request_: bytes) -> None:
     assert api.requests == []
 
 
-def forwarded(api: Behind, body: bytes, method: bytes = b"POST /v1/chat/completions") -> bytes:
-    """A request as the API gets it, whatever the client's looked like."""
+def forwarded(api: FakeAPI, body: bytes, method: bytes = b"POST /v1/chat/completions") -> bytes:
+    """The request that the API gets, however the client framed it."""
     length = b"Content-Length: %d\r\n" % len(body) if body else b""
     return (
         b"%b HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAuthorization: Bearer %b\r\n"
@@ -54,7 +54,7 @@ HIDING = {
         CHAT + b"Transfer-Encoding: chunked\r\n\r\n" + chunked(SECOND) + END,
         SECOND,
     ),
-    "a second request behind the body": (
+    "a second request after the body": (
         CHAT + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY + SECOND,
         BODY,
     ),
@@ -78,9 +78,9 @@ HIDING = {
 
 
 @pytest.mark.parametrize(("request_", "body"), HIDING.values(), ids=HIDING)
-async def test_one_request_goes_on(request_: bytes, body: bytes) -> None:
-    """Byte for byte the same request, however its body was framed, and nothing behind it."""
-    async with behind(OK) as api, proxied(api.port, fin_is_disconnect=False) as proxy:
+async def test_exactly_one_request_is_relayed(request_: bytes, body: bytes) -> None:
+    """The API gets the same bytes however the body was framed, and nothing after them."""
+    async with fake_api(OK) as api, proxied(api.port, fin_is_disconnect=False) as proxy:
         client = await proxy.connect()
         await client.send_all(request_)
         await client.send_eof()
@@ -90,9 +90,9 @@ async def test_one_request_goes_on(request_: bytes, body: bytes) -> None:
 
 
 async def test_expect_is_answered_here() -> None:
-    """The API gets the body with the head, and is not asked whether it wants it."""
+    """The API gets the head and the body together, without Expect."""
     head, body = parts(post("Expect: 100-continue"))
-    async with behind(OK) as api, proxied(api.port) as proxy:
+    async with fake_api(OK) as api, proxied(api.port) as proxy:
         client = await proxy.connect()
         await client.send_all(head + b"\r\n\r\n")
         assert await client.receive_some() == b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -107,7 +107,7 @@ async def test_informational_responses_and_trailers_end_here() -> None:
     last = b"0\r\nX-Request-Id: other\r\nSet-Cookie: a=b\r\n\r\n"
     data = b"data: [DONE]\n\n"
     async with (
-        behind(early + early, EVENTS, chunked(data), last) as api,
+        fake_api(early + early, EVENTS, chunked(data), last) as api,
         proxied(api.port) as proxy,
     ):
         reply = await proxy.ask(post())
@@ -126,14 +126,14 @@ FRAMED = {
     "the end of the connection": b"HTTP/1.1 " + EVENTS_HEAD + b"\r\n" + DATA,
     "HTTP/1.0": b"HTTP/1.0 " + EVENTS_HEAD + b"\r\n" + DATA,
     "HTTP/1.0 with a length": b"HTTP/1.0 %bContent-Length: 14\r\n\r\n%b" % (EVENTS_HEAD, DATA),
-    "bytes behind the end": b"HTTP/1.1 %bContent-Length: 14\r\n\r\n" % EVENTS_HEAD + DATA + DATA,
+    "bytes after the end": b"HTTP/1.1 %bContent-Length: 14\r\n\r\n" % EVENTS_HEAD + DATA + DATA,
 }
 
 
 @pytest.mark.parametrize("sent", FRAMED.values(), ids=FRAMED)
 async def test_a_response_framed_in_any_way(sent: bytes) -> None:
-    """To the client it is chunked, and holds what is within the API's framing."""
-    async with behind(sent) as api, proxied(api.port) as proxy:
+    """The client gets a chunked body with the data inside the API's framing."""
+    async with fake_api(sent) as api, proxied(api.port) as proxy:
         head, body = parts(await proxy.ask(post()))
     assert head.startswith(b"HTTP/1.1 200 OK\r\n")
     assert head.lower().count(b"\r\ntransfer-encoding: chunked") == 1
@@ -142,27 +142,28 @@ async def test_a_response_framed_in_any_way(sent: bytes) -> None:
 
 
 async def test_a_request_id_is_there_once() -> None:
-    """The API's own; ours where it gives none."""
-    async with behind(EVENTS, chunked(b"data: [DONE]\n\n"), END) as api, proxied(api.port) as proxy:
+    """The API's own id, or ours if the API sends none."""
+    sent = EVENTS + chunked(b"data: [DONE]\n\n") + END
+    async with fake_api(sent) as api, proxied(api.port) as proxy:
         head, _ = parts(await proxy.ask(post()))
         assert head.lower().count(b"\r\nx-request-id: ") == 1
-        assert b"\r\nx-request-id: req_behind" in head
-    async with behind(OK) as api, proxied(api.port) as proxy:
+        assert b"\r\nx-request-id: req_upstream" in head
+    async with fake_api(OK) as api, proxied(api.port) as proxy:
         head, _ = parts(await proxy.ask(post()))
         assert head.lower().count(b"\r\nx-request-id: req_") == 1
 
 
 async def test_head_and_options(caplog: pytest.LogCaptureFixture) -> None:
-    """HEAD asks the API for as much as it wants to know; OPTIONS is answered here."""
+    """HEAD is relayed as HEAD; the proxy itself answers OPTIONS."""
     caplog.set_level(logging.INFO)
     none = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n"
-    async with behind(none) as api, proxied(api.port) as proxy:
+    async with fake_api(none) as api, proxied(api.port) as proxy:
         asked = get("/v1/models", "Connection: close").replace(b"Host: a", b"Host: localhost")
         head, body = parts(await proxy.ask(asked.replace(b"GET", b"HEAD")))
         assert head.startswith(b"HTTP/1.1 200 OK\r\n")
         assert body == b""
         assert api.requests == [forwarded(api, b"", b"HEAD /v1/models")]
-        assert "200 - head only" in caplog.messages  # and not that the client has gone
+        assert "200 - head only" in caplog.messages  # not "client gone"
         for path in ("/v1/models", "/v1/chat/completions"):
             head, body = parts(
                 await proxy.ask(asked.replace(b"GET /v1/models", f"OPTIONS {path}".encode()))
@@ -172,10 +173,10 @@ async def test_head_and_options(caplog: pytest.LogCaptureFixture) -> None:
 
 
 async def test_two_requests_on_one_connection() -> None:
-    """Each is a request of its own, on the API's side too."""
+    """The API gets two separate requests."""
     first = post(body=b"{}").replace(b"Connection: close\r\n", b"")
     once = whole(b"{}", "200 OK", JSON, "Connection: close")
-    async with behind(once) as api, proxied(api.port) as proxy:
+    async with fake_api(once) as api, proxied(api.port) as proxy:
         client = await proxy.connect()
         with trio.fail_after(SAFETY):
             await client.send_all(first + post())

@@ -1,7 +1,7 @@
-"""A client that leaves takes the API's connection along, at once, however far it came.
+"""When the client disconnects, the upstream connection closes at once, at any stage.
 
-In memory and by trio's autojump clock: here no time passes but what somebody waits for. That the
-kernel tells the server of a leave is shown on real sockets, in `test_relay.py`.
+These tests run in memory, on trio's autojump clock: time passes only while all tasks wait.
+`test_relay.py` shows on real sockets that the kernel reports a disconnect to the server.
 """
 
 import logging
@@ -17,7 +17,7 @@ from servers.http.watch import TICK
 
 from ...clients.streams.tls_peers import server_context
 from ...streams import MemoryStream, receive_until
-from .behind import EVENTS, KEY, chunked, whole
+from .fake_api import EVENTS, KEY, chunked, whole
 from .in_memory import WITHIN, Between, between
 from .test_relay import BODY, JSON, post
 
@@ -25,7 +25,7 @@ EVENT = chunked(b'data: {"n":1}\n\n')
 
 
 async def test_at_connect(autojump_clock: MockClock) -> None:
-    """The attempt is given up, and what was opened by then is closed."""
+    """The attempt to connect is cancelled."""
     cancelled: list[float] = []
 
     async def never(host: str, port: int, *, stall_seconds: float) -> MemoryStream:
@@ -54,7 +54,7 @@ async def test_in_the_tls_handshake(autojump_clock: MockClock) -> None:
 
 
 async def sent_so_far(proxy: Between, *pieces: bytes) -> None:
-    """The request has come, and these pieces of a reply have gone."""
+    """Send a request, and these pieces of its reply."""
     await proxy.client.send_all(post())
     api = await proxy.connected()
     await receive_until(api, BODY)
@@ -66,7 +66,7 @@ async def sent_so_far(proxy: Between, *pieces: bytes) -> None:
 STAGES = {
     "before the head": [],
     "in the head": [EVENTS[:30]],
-    "behind the head": [EVENTS],
+    "after the head": [EVENTS],
     "between events": [EVENTS, EVENT],
     "mid-chunk": [EVENTS, EVENT, EVENT[:-9]],
     "in a body of JSON": [whole(b'{"choices":[]}', "200 OK", JSON)[:-3]],
@@ -93,7 +93,7 @@ async def test_inside_tls(ca_file: str, autojump_clock: MockClock) -> None:
         await wait_all_tasks_blocked()
         proxy.connection.client_disconnected()
         await proxy.api_sees_the_end(api)
-        assert not api.truncated  # close_notify: we have left, nobody has cut us off
+        assert not api.truncated  # close_notify was sent: a clean close
 
 
 BIG = chunked(b"data: " + b"x" * 3000 + b"\n\n")
@@ -115,8 +115,8 @@ async def broken_off(api: MemoryStream, data: bytes) -> None:
         await api.send_all(data)
 
 
-async def test_a_reader_who_takes_nothing_is_gone_in_time(autojump_clock: MockClock) -> None:
-    """A stalled reader may not hold the API's connection for ever: the limit is ours."""
+async def test_a_client_that_never_reads_is_disconnected_in_time(autojump_clock: MockClock) -> None:
+    """A stalled reader may hold the API's connection for `stall_seconds` at most."""
     limits = Limits(stall_seconds=30)
     async with between(limits=limits, size=4096) as proxy:
         await sent_so_far(proxy, EVENTS, BIG, BIG[:3000])
@@ -127,8 +127,8 @@ async def test_a_reader_who_takes_nothing_is_gone_in_time(autojump_clock: MockCl
         await proxy.api_sees_the_end(api)
 
 
-async def test_a_close_is_found_out_by_the_second_write(autojump_clock: MockClock) -> None:
-    """Where no kernel tells: the first write after a close draws an RST, the second meets it."""
+async def test_the_second_write_detects_a_close(autojump_clock: MockClock) -> None:
+    """If the kernel reports nothing: the first write causes an RST, the second write fails."""
     async with between() as proxy:
         await sent_so_far(proxy, EVENTS, EVENT)
         api = await proxy.connected()
@@ -139,10 +139,10 @@ async def test_a_close_is_found_out_by_the_second_write(autojump_clock: MockCloc
         await proxy.api_sees_the_end(api)
 
 
-async def test_what_the_log_says(
+async def test_the_log_line(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """After how many events, and how fast the API's connection was closed."""
+    """It says how many events came, and how fast the upstream connection was closed."""
     caplog.set_level(logging.INFO)
     async with between() as proxy:
         await sent_so_far(proxy, EVENTS, EVENT)

@@ -1,9 +1,9 @@
-"""The line in the log: what an answer was when it ended."""
+"""The line in the log: how an answer ended."""
 
 import pytest
 
 from protocol.sse import ServerSentEvent
-from servers.openai_proxy.log_record import CLIENT_GONE, Record
+from servers.openai_proxy.log_record import CLIENT_GONE, ExchangeSummary
 
 TEXT = r'{"choices":[{"delta":{"content":"\"finish_reason\": \"a"},"finish_reason":null}]}'
 STOP = '{"choices":[{"delta":{},"finish_reason": "stop"}]}'
@@ -20,7 +20,7 @@ LINES = {
         "idle_timeout",
         "200 m 1 events ttft 0 ms finish_reason came, idle_timeout",
     ),
-    "a client that waits no longer": (
+    "a client that disconnects after finish_reason": (
         [STOP],
         CLIENT_GONE,
         "200 m ttft 0 ms finish_reason came, client gone after 1 events, upstream closed in 0.0 ms",
@@ -31,9 +31,9 @@ LINES = {
 
 @pytest.mark.parametrize(("events", "ending", "line"), LINES.values(), ids=LINES)
 def test_line(events: list[str], ending: str, line: str) -> None:
-    """Whether the answer was finished when it ended; the model may speak of finish_reason, too."""
-    record = Record("m", 0.0, 200)
+    """It says if the answer was finished. The text of a model may contain `finish_reason`, too."""
+    summary = ExchangeSummary("m", 0.0, 200)
     for data in events:
-        record.see(ServerSentEvent(data=data), 0.0)
-    record.ending = ending
-    assert record.line() == line
+        summary.count(ServerSentEvent(data=data), 0.0)
+    summary.ending = ending
+    assert summary.line() == line

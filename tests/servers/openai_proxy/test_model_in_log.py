@@ -1,4 +1,4 @@
-"""The model's name in the log: a client has written it, and perhaps its key into it."""
+"""The model's name in the log: it comes from the client, and may contain a key."""
 
 import json
 
@@ -8,15 +8,15 @@ from servers.http.redact import Secret
 from servers.http.reply import Request
 from servers.openai_proxy.handlers import MAX_MODEL, Upstream, _model_of
 
-from .behind import KEY
+from .fake_api import KEY
 
 NAMES = {
-    "as it came": ("gpt-4o-mini", "gpt-4o-mini"),
-    "cut": ("x" * 81, "x" * 80),
+    "unchanged": ("gpt-4o-mini", "gpt-4o-mini"),
+    "shortened": ("x" * 81, "x" * 80),
     "not printable": ("a\nb\x1b[31m\u2028", "a?b?[31m?"),
     "a key": (f"gpt-4o {KEY}", "gpt-4o [redacted]"),
-    "a key where it is cut": ("x" * 70 + KEY, "x" * 70 + "[redacted]"),
-    "a key where a little of it is left": ("x" * 76 + KEY, "x" * 76 + "[red"),
+    "a key at the limit": ("x" * 70 + KEY, "x" * 70 + "[redacted]"),
+    "a key across the limit": ("x" * 76 + KEY, "x" * 76 + "[red"),
     "a key of no known form": ("x" * 71 + "a-key-of-no-known-form", "x" * 71 + "[redacted"),
     "no name": ("x" * (MAX_MODEL + 1), "?"),
 }
@@ -24,7 +24,7 @@ NAMES = {
 
 @pytest.mark.parametrize(("name", "shown"), NAMES.values(), ids=NAMES)
 def test_a_name(name: str, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Redacted first, and then cut: half a key looks like none."""
+    """Redacted first, then shortened: `redact` does not find half a key."""
     monkeypatch.setattr(Secret, "known", set())
     Upstream("http://localhost/v1", Secret(KEY))
     Secret("a-key-of-no-known-form")

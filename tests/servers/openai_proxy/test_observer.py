@@ -1,4 +1,4 @@
-"""Events of any size are relayed, and looked at in a memory of fixed size."""
+"""Events of any size are relayed, and parsed in bounded memory."""
 
 import logging
 import tracemalloc
@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from protocol.sse import EventStreamParser, ServerSentEvent
 from servers.openai_proxy import observer
-from servers.openai_proxy.log_record import Record
-from servers.openai_proxy.observer import MAX_EVENT, TAIL, Observer
+from servers.openai_proxy.log_record import ExchangeSummary
+from servers.openai_proxy.observer import MAX_EVENT, TAIL, EventObserver
 
 from ...streams import receive_until
-from .behind import END, EVENTS, chunked
+from .fake_api import END, EVENTS, chunked
 from .in_memory import between
 from .test_relay import BODY, decoded, parts, post
 
@@ -36,8 +36,8 @@ def cut(stream: bytes, size: int) -> list[bytes]:
 @example(b"data: {}\r\r\n", 9)
 @given(streams, st.integers(1, 50))
 def test_by_line_is_the_same(stream: bytes, size: int) -> None:
-    """As the parser itself, in events and borders: while nothing is long, and while it is."""
-    parser, plain, by_line = EventStreamParser(), Observer(), Observer()
+    """Both modes find the same events and borders as the parser itself."""
+    parser, plain, by_line = EventStreamParser(), EventObserver(), EventObserver()
     for piece in cut(stream, size):
         expected = parser.receive_data(piece)
         assert plain.receive_data(piece) == expected
@@ -48,9 +48,9 @@ def test_by_line_is_the_same(stream: bytes, size: int) -> None:
 
 @example(b": ping\ndata: {}\n", 2)
 @given(streams, st.integers(1, 50))
-def test_borders_behind_a_long_event(stream: bytes, size: int) -> None:
-    """They are where they are, however much of an event is left out."""
-    parser, cutting = EventStreamParser(), Observer()
+def test_borders_after_a_long_event(stream: bytes, size: int) -> None:
+    """The borders are correct, however much of an event is dropped."""
+    parser, cutting = EventStreamParser(), EventObserver()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(observer, "MAX_EVENT", 10)
         patch.setattr(observer, "TAIL", 3)
@@ -63,9 +63,9 @@ def test_borders_behind_a_long_event(stream: bytes, size: int) -> None:
 @pytest.mark.parametrize("size", [11, 13, 1 << 16])
 @pytest.mark.parametrize("ping", [b"", b": still here\n", b"event: a\n"])
 def test_many_short_events(ping: bytes, size: int) -> None:
-    """Not one is taken for a part of a long one, wherever the reads end."""
+    """No short event is taken for part of a long one, wherever the reads end."""
     count = 4 * MAX_EVENT // len(USAGE)
-    seen = Observer()
+    seen = EventObserver()
     pieces = cut((ping + USAGE) * count, size)
     assert sum(len(seen.receive_data(piece)) for piece in pieces) == count
     many = cut(b": still here\n" * (MAX_EVENT // 6) + USAGE, 13 * 5 + 3)
@@ -93,7 +93,7 @@ STREAMS = {
 @pytest.mark.parametrize("size", [1000, 1 << 16, 1 << 30])
 @pytest.mark.parametrize("long", STREAMS.values(), ids=STREAMS)
 def test_what_follows_is_seen(long: bytes, size: int) -> None:
-    seen = Observer()
+    seen = EventObserver()
     events: list[ServerSentEvent] = []
     for piece in cut(long + USAGE + long + DONE, size):
         events += seen.receive_data(piece)
@@ -105,10 +105,10 @@ def test_what_follows_is_seen(long: bytes, size: int) -> None:
 
 
 @pytest.mark.parametrize("long", STREAMS.values(), ids=STREAMS)
-def test_the_memory_is_of_a_fixed_size(long: bytes) -> None:
-    """What is kept, some times over: in pieces, joined, decoded, and split into lines."""
+def test_memory_is_bounded(long: bytes) -> None:
+    """The limit allows several copies: the pieces, joined, decoded, and split into lines."""
     pieces = cut(long, 1 << 16)
-    seen = Observer()
+    seen = EventObserver()
     tracemalloc.start()
     try:
         for piece in pieces:
@@ -120,29 +120,29 @@ def test_the_memory_is_of_a_fixed_size(long: bytes) -> None:
 
 
 def test_the_end_of_a_long_line_is_seen() -> None:
-    """There a response says what it has used."""
+    """A response has its usage there."""
     head = b'event: response.completed\ndata: {"type":"response.completed","response":{"output":"'
     tail = b'","usage":{"input_tokens":7,"output_tokens":9}}}\n\n'
-    record = Record("m", 0)
-    seen = Observer()
+    summary = ExchangeSummary("m", 0)
+    seen = EventObserver()
     for piece in cut(head + LONG + tail, 1 << 16):
         for event in seen.receive_data(piece):
-            record.see(event, 0)
-    assert (record.events, record.tokens, record.whole) == (1, 9, True)
+            summary.count(event, 0)
+    assert (summary.events, summary.tokens, summary.whole) == (1, 9, True)
 
 
 COMPLETED = {
     "named": ("response.completed", "{}", True),
     "typed": ("message", '{"type":"response.completed","response":{}}', True),
     "typed with spaces": ("message", ' { "type" : "response.failed" }', True),
-    "typed behind": ("message", '{"sequence_number":3,"type":"response.incomplete"}', True),
+    "typed last": ("message", '{"sequence_number":3,"type":"response.incomplete"}', True),
     "cut in the middle": ("message", '{"type":"response.completed","response":{"out', True),
     "another type": ("message", '{"type":"response.created"}', False),
     "within another": ("message", '{"type":"x","a":{"type":"response.completed"}}', False),
-    "within, and behind": ("message", '{"a":{"type":"response.completed"},"type":"x"}', False),
+    "within, and last": ("message", '{"a":{"type":"response.completed"},"type":"x"}', False),
     "in a text": ("message", '{"a":"\\"type\\":\\"response.completed\\""}', False),
     "of another kind": ("message", '{"a":"response.","type":3}', False),
-    "no JSON": ("message", '"response.completed', False),
+    "not JSON": ("message", '"response.completed', False),
     "too deep": ("message", '{"a":"response.","b":' + "[" * 100_000, False),
     "the end mark": ("message", "[DONE]", True),
 }
@@ -150,10 +150,10 @@ COMPLETED = {
 
 @pytest.mark.parametrize(("name", "data", "whole"), COMPLETED.values(), ids=COMPLETED)
 def test_the_end_of_a_response(name: str, data: str, whole: bool) -> None:
-    """By the event's name, or by the type in its data: some servers send no names."""
-    record = Record("m", 0)
-    record.see(ServerSentEvent(name, data), 0)
-    assert record.whole is whole
+    """Found by the event's name, or by the type in its data: some servers send no names."""
+    summary = ExchangeSummary("m", 0)
+    summary.count(ServerSentEvent(name, data), 0)
+    assert summary.whole is whole
 
 
 @pytest.mark.parametrize("long", [STREAMS["a line"], STREAMS["many lines"]])

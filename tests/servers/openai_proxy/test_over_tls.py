@@ -1,4 +1,4 @@
-"""An API behind the proxy that is reached over TLS: who is refused, and what is cut."""
+"""An upstream over TLS: refused certificates and truncated responses."""
 
 import ssl
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ from servers.openai_proxy.handlers import Upstream, routes
 from ...clients.http.test_https import EXPIRED, Server, plain, serving
 from ...clients.streams.tls_peers import certificate, server_context
 from ..driving import running
-from .behind import END, EVENTS, KEY, chunked
+from .fake_api import END, EVENTS, KEY, chunked
 from .test_relay import BODY, decoded, parts, post
 
 EVENT = chunked(b'data: {"choices":[]}\n\n')
@@ -32,7 +32,7 @@ async def read_request(stream: TLSStream) -> bytes:
 
 
 async def ask_through(port: int, ca_file: str | None) -> bytes:
-    """What a client of the proxy gets; RESET if that ends in one."""
+    """The reply that a client of the proxy gets, or RESET."""
     upstream = Upstream(f"https://localhost:{port}/v1", Secret(KEY), ca_file)
     async with running(routes(upstream)) as proxy:
         try:
@@ -71,7 +71,7 @@ REFUSED: dict[str, tuple[Callable[[], ssl.SSLContext], str]] = {
 
 
 def error_of(reply: bytes) -> str:
-    """The message of a 502 for TLS, in which there is no key."""
+    """The message of a 502 after a TLS error. Fails if the reply contains the key."""
     head, body = parts(reply)
     assert head.startswith(b"HTTP/1.1 502 ")
     assert KEY.encode() not in reply
@@ -82,10 +82,10 @@ def error_of(reply: bytes) -> str:
 
 
 @pytest.mark.parametrize(("context", "reason"), REFUSED.values(), ids=REFUSED)
-async def test_who_is_refused(
+async def test_a_refused_certificate(
     context: Callable[[], ssl.SSLContext], reason: str, ca_file: str
 ) -> None:
-    """502 that says what is wrong, and nothing of the request has left."""
+    """The 502 says what is wrong, and no byte of the request was sent."""
     async with serving(context=context()) as server:
         assert reason in error_of(await ask_through(server.port, ca_file))
     assert server.requests == [[]]
@@ -97,10 +97,10 @@ async def test_a_port_without_tls(ca_file: str) -> None:
     assert "localhost does not speak TLS: its first byte is b'H', as from a port for" in message
 
 
-async def test_a_proxy_on_the_way_that_is_none(
+async def test_a_bad_https_proxy_setting(
     ca_file: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A 502 that says which setting to mend, as of any other connection that cannot be made."""
+    """The 502 says how to correct the setting."""
     monkeypatch.setenv("https_proxy", "socks5://me:secret@localhost:1")
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.setenv(name, "")
@@ -111,8 +111,8 @@ async def test_a_proxy_on_the_way_that_is_none(
     assert error["message"].endswith("like http://host:port, or user:password@host:port")
 
 
-async def cut_behind(pieces: Sequence[bytes], ca_file: str, *, resets: bool = False) -> bytes:
-    """What a client gets if the API's connection ends behind these records, without a goodbye."""
+async def truncated_after(pieces: Sequence[bytes], ca_file: str, *, resets: bool = False) -> bytes:
+    """The client's reply if the API closes after these records, without close_notify."""
 
     async def serve(server: Server, stream: TLSStream) -> None:
         await read_request(stream)
@@ -133,14 +133,14 @@ STREAM = (EVENTS[:40], EVENTS[40:], EVENT, EVENT[:20], EVENT[20:], DONE)
 
 @pytest.mark.parametrize("resets", [False, True], ids=["FIN", "RST"])
 @pytest.mark.parametrize("count", range(len(STREAM) + 1))
-async def test_a_stream_truncated_behind_each_record(
+async def test_a_stream_truncated_after_each_record(
     count: int, resets: bool, ca_file: str
 ) -> None:
-    """A 502 while there is no head, then an error event; never a clean end.
+    """Before the head the client gets a 502, after it an error event; never a clean end.
 
-    Inside an event nothing may follow it.
+    Inside an event the proxy sends nothing more.
     """
-    head, body = parts(await cut_behind(STREAM[:count], ca_file, resets=resets))
+    head, body = parts(await truncated_after(STREAM[:count], ca_file, resets=resets))
     if count < 2:
         assert head.startswith(b"HTTP/1.1 502 ")
         return
@@ -164,25 +164,25 @@ JSON_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
 
 @pytest.mark.parametrize("framed", FRAMED.values(), ids=FRAMED)
-async def test_json_truncated_behind_each_record(framed: bytes, ca_file: str) -> None:
-    """A 502 while there is no head, then a connection that is reset; never a whole body.
+async def test_json_truncated_after_each_record(framed: bytes, ca_file: str) -> None:
+    """Before the head the client gets a 502, after it a reset; never a whole body.
 
-    Records of ten bytes. The last one may be missing only where its end is that of the connection:
-    and there close_notify is.
+    Each record has ten bytes. If the body ends with the connection, close_notify is its end: so it
+    is truncated even when only close_notify is missing.
     """
     pieces = [JSON_HEAD, *(framed[start : start + 10] for start in range(0, len(framed), 10))]
     headless = sum(b"\r\n\r\n" not in b"".join(pieces[:count]) for count in range(len(pieces) + 1))
     until_close = framed.startswith(b"\r\n")
     for count in range(len(pieces) + until_close):
-        reply = await cut_behind(pieces[:count], ca_file)
+        reply = await truncated_after(pieces[:count], ca_file)
         if count < headless:
             assert reply.startswith(b"HTTP/1.1 502 ")
         else:
             assert reply == RESET, count
 
 
-async def test_a_goodbye_without_fin(ca_file: str) -> None:
-    """The body ends with close_notify. Its server waits for ours before it sends FIN."""
+async def test_close_notify_without_fin(ca_file: str) -> None:
+    """close_notify ends the body. The API waits for our close_notify before it sends FIN."""
 
     async def serve(server: Server, stream: TLSStream) -> None:
         await read_request(stream)

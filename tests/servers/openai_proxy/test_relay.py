@@ -1,4 +1,4 @@
-"""What goes on to the API behind, what comes back, and how each way to fail is told."""
+"""Requests as the upstream gets them, replies as the client gets them, and every failure."""
 
 import logging
 
@@ -11,7 +11,7 @@ from protocol.sse import EventStreamParser
 
 from ...streams import receive_all
 from ..driving import get, until
-from .behind import END, EVENTS, KEY, behind, chunked, proxied, whole
+from .fake_api import END, EVENTS, KEY, chunked, fake_api, proxied, whole
 
 BODY = b'{"model":"gpt-4o-mini","stream":true,"messages":[]}'
 
@@ -28,7 +28,7 @@ def parts(reply: bytes) -> tuple[bytes, bytes]:
 
 
 def decoded(body: bytes) -> tuple[bytes, bool]:
-    """A chunked body's data, and whether it is whole."""
+    """The data of a chunked body, and whether the body is complete."""
     decoder = ChunkedDecoder()
     return b"".join(decoder.receive_data(body)), decoder.complete
 
@@ -41,8 +41,8 @@ def error_of(reply: bytes) -> tuple[int, str]:
     return int(head[9:12]), error["code"]
 
 
-async def test_what_the_api_behind_receives() -> None:
-    """One request, re-framed, with the fields on the list and our key."""
+async def test_what_the_upstream_receives() -> None:
+    """One request with new framing, the listed fields and our key."""
     fields = [
         "Authorization: Bearer the-clients-own",
         "Accept: application/json",
@@ -58,7 +58,7 @@ async def test_what_the_api_behind_receives() -> None:
         "X-Api-Key: other",
     ]
     done = chunked(b"data: [DONE]\n\n") + END
-    async with behind(EVENTS, done) as api, proxied(api.port) as proxy:
+    async with fake_api(EVENTS, done) as api, proxied(api.port) as proxy:
         await proxy.ask(post(*fields))
     assert api.requests == [
         b"POST /v1/chat/completions HTTP/1.1\r\n"
@@ -76,13 +76,13 @@ async def test_what_the_api_behind_receives() -> None:
 
 
 async def test_what_the_client_receives() -> None:
-    """The same body, and of the header what is on the list; nothing between two hops."""
+    """The same body and the listed header fields; no field of one connection."""
     data = b'data: {"a":1}\n\ndata: [DONE]\n\n'
-    async with behind(EVENTS, chunked(data) + END) as api, proxied(api.port) as proxy:
+    async with fake_api(EVENTS, chunked(data) + END) as api, proxied(api.port) as proxy:
         head, body = parts(await proxy.ask(post()))
     assert head.startswith(b"HTTP/1.1 200 OK\r\n")
     assert b"\r\nContent-Type: text/event-stream\r\n" in head
-    assert b"\r\nx-request-id: req_behind\r\n" in head
+    assert b"\r\nx-request-id: req_upstream\r\n" in head
     assert b"\r\nX-Accel-Buffering: no\r\n" in head
     assert b"\r\nCache-Control: no-cache, no-transform\r\n" in head
     assert b"\r\nVia: 1.1 streaming-workshop\r\n" in head
@@ -97,15 +97,15 @@ EMOJI = "data: 👩🏽‍🚀 你好\n\n".encode() * 200
 async def test_bytes_are_the_same_however_they_are_cut(size: int) -> None:
     stream = b"".join(chunked(EMOJI[n : n + 61]) for n in range(0, len(EMOJI), 61)) + END
     pieces = [stream[n : n + size] for n in range(0, len(stream), size)]
-    async with behind(EVENTS, *pieces) as api, proxied(api.port) as proxy:
+    async with fake_api(EVENTS, *pieces) as api, proxied(api.port) as proxy:
         body = parts(await proxy.ask(post()))[1]
     assert decoded(body) == (EMOJI, True)
 
 
-async def test_each_piece_the_moment_it_comes() -> None:
-    """The next does not exist before the client has the one before."""
+async def test_each_piece_is_relayed_at_once() -> None:
+    """The API sends the next piece only after the client has read this one."""
     events = [chunked(b"data: %d\n\n" % number) for number in range(5)]
-    async with behind(EVENTS, *events, END, held=True) as api, proxied(api.port) as proxy:
+    async with fake_api(EVENTS, *events, END, held=True) as api, proxied(api.port) as proxy:
         client = await proxy.connect()
         await client.send_all(post())
         api.go.release()
@@ -121,7 +121,7 @@ async def test_each_piece_the_moment_it_comes() -> None:
 
 CUTS = {
     "between events": (chunked(b"data: 1\n\n"), b"data: 1\n\n"),
-    "behind a comment": (chunked(b"data: 1\n\n: here\n"), b"data: 1\n\n: here\n"),
+    "after a comment": (chunked(b"data: 1\n\n: here\n"), b"data: 1\n\n: here\n"),
     "bad framing": (chunked(b"data: 1\n\n") + b"xyz\r\n", b"data: 1\n\n"),
 }
 HALVES = {
@@ -130,7 +130,7 @@ HALVES = {
     "inside a character": (chunked(b"data: \xe4\xbd"), b"data: \xe4\xbd"),
     "before the blank line": (chunked(b"data: 1\n"), b"data: 1\n"),
     "between CR and LF": (chunked(b"data: 1\r\n\r"), b"data: 1\r\n\r"),
-    "behind its name": (chunked(b"event: error\n"), b"event: error\n"),
+    "after its name": (chunked(b"event: error\n"), b"event: error\n"),
     "in a comment": (chunked(b": her"), b": her"),
 }
 
@@ -140,7 +140,7 @@ HALVES = {
 async def test_a_cut_stream_ends_with_an_error_and_no_last_chunk(
     sent: bytes, data: bytes, resets: bool
 ) -> None:
-    async with behind(EVENTS + sent, resets=resets) as api, proxied(api.port) as proxy:
+    async with fake_api(EVENTS + sent, resets=resets) as api, proxied(api.port) as proxy:
         body, complete = decoded(parts(await proxy.ask(post()))[1])
     assert not complete
     assert body.startswith(data)
@@ -153,15 +153,15 @@ async def test_a_cut_stream_ends_with_an_error_and_no_last_chunk(
 @pytest.mark.parametrize(("sent", "data"), HALVES.values(), ids=HALVES)
 @pytest.mark.parametrize("resets", [False, True])
 async def test_a_stream_that_is_cut_inside_an_event(sent: bytes, data: bytes, resets: bool) -> None:
-    """Not a byte of ours follows, or it could complete the half: what came, and no last chunk."""
-    async with behind(EVENTS + sent, resets=resets) as api, proxied(api.port) as proxy:
+    """The proxy adds no byte, which could complete the half event, and no last chunk."""
+    async with fake_api(EVENTS + sent, resets=resets) as api, proxied(api.port) as proxy:
         assert decoded(parts(await proxy.ask(post()))[1]) == (data, False)
 
 
 async def test_a_cut_responses_stream() -> None:
-    """Its errors are events of their own type."""
+    """The Responses API has its own event type for errors."""
     request = post(path="/v1/responses")
-    async with behind(EVENTS, chunked(b"data: 1\n\n")) as api, proxied(api.port) as proxy:
+    async with fake_api(EVENTS, chunked(b"data: 1\n\n")) as api, proxied(api.port) as proxy:
         body, complete = decoded(parts(await proxy.ask(request))[1])
     assert not complete
     *_, last = EventStreamParser().receive_data(body)
@@ -171,7 +171,7 @@ async def test_a_cut_responses_stream() -> None:
 
 async def test_cut_json_is_an_aborted_connection() -> None:
     cut = whole(b'{"choices":[]}', "200 OK", "Content-Type: application/json")[:-3]
-    async with behind(cut) as api, proxied(api.port) as proxy:
+    async with fake_api(cut) as api, proxied(api.port) as proxy:
         with pytest.raises(trio.BrokenResourceError):
             await proxy.ask(post())
 
@@ -182,7 +182,7 @@ REPLIES = {
     "redirect": (whole(b"", "307 Temporary Redirect", "Location: http://evil/"), 502, "redirect"),
     "html": (whole(b"<html>", "200 OK", "Content-Type: text/html"), 502, "content_type"),
     "gzip": (whole(b"x", "200 OK", JSON, "Content-Encoding: gzip"), 502, "content_encoding"),
-    "gzip said second": (
+    "gzip in a second field": (
         whole(b"x", "200 OK", JSON, "Content-Encoding: identity", "Content-Encoding: gzip"),
         502,
         "content_encoding",
@@ -209,7 +209,7 @@ REPLIES = {
 
 @pytest.mark.parametrize(("sent", "status", "code"), REPLIES.values(), ids=REPLIES)
 async def test_an_unusable_reply(sent: bytes, status: int, code: str) -> None:
-    async with behind(sent) as api, proxied(api.port) as proxy:
+    async with fake_api(sent) as api, proxied(api.port) as proxy:
         assert error_of(await proxy.ask(post())) == (status, f"upstream_{code}")
 
 
@@ -221,7 +221,7 @@ async def test_nobody_listens() -> None:
         assert error_of(await proxy.ask(post())) == (502, "upstream_unreachable")
 
 
-# ---- who leaves
+# ---- disconnects
 
 
 PIECES = {
@@ -233,11 +233,11 @@ PIECES = {
 
 @pytest.mark.parametrize("how", ["close", "reset", "send_eof"])
 @pytest.mark.parametrize("when", PIECES)
-async def test_a_client_that_leaves_takes_the_api_along(how: str, when: str) -> None:
-    """FIN too: who waits for an answer and does not read it pays for it. Also where the answer is
-    to come whole, on a connection that would be kept."""
+async def test_a_disconnect_closes_the_upstream_connection(how: str, when: str) -> None:
+    """FIN counts as a disconnect too, because an unread answer costs money. The same holds for an
+    answer in one piece, on a connection that would be kept."""
     pieces = PIECES[when]
-    async with behind(*pieces, stays=True) as api, proxied(api.port) as proxy:
+    async with fake_api(*pieces, stays=True) as api, proxied(api.port) as proxy:
         client = await proxy.connect()
         asking = post() if when == "mid-stream" else post(body=b'{"model":"m"}')
         await client.send_all(asking.replace(b"Connection: close\r\n", b""))
@@ -255,10 +255,10 @@ async def test_a_client_that_leaves_takes_the_api_along(how: str, when: str) -> 
         await until(lambda: proxy.server.connection_count == 0)
 
 
-async def test_a_half_closed_client_may_read_on_where_that_is_wanted() -> None:
+async def test_a_half_closed_client_may_read_on_if_allowed() -> None:
     sent = [EVENTS, chunked(b"data: [DONE]\n\n") + END]
-    async with behind(*sent, held=True) as api, proxied(api.port, fin_is_disconnect=False) as proxy:
-        client = await proxy.connect()
+    async with fake_api(*sent, held=True) as api, proxied(api.port, fin_is_disconnect=False) as p:
+        client = await p.connect()
         await client.send_all(post())
         await client.send_eof()
         api.go.release()
@@ -266,20 +266,20 @@ async def test_a_half_closed_client_may_read_on_where_that_is_wanted() -> None:
         assert (await receive_all(client)).endswith(END)
 
 
-async def test_connections_are_used_again() -> None:
-    """A second request on the same one, when the first reply was read whole."""
+async def test_connections_are_reused() -> None:
+    """The connection stays open after a reply that was read whole."""
     sent = whole(b"{}", "200 OK", JSON)
-    async with behind(sent, stays=True) as api, proxied(api.port) as proxy:
+    async with fake_api(sent, stays=True) as api, proxied(api.port) as proxy:
         await proxy.ask(post())
         assert not api.gone.is_set()
 
 
 async def test_a_browser_at_its_address() -> None:
-    """`workshop` prints it: a 404 there would look as if nothing ran."""
-    async with behind() as api, proxied(api.port) as proxy:
+    """`workshop` prints this address. A 404 there would look as if no server were running."""
+    async with fake_api() as api, proxied(api.port) as proxy:
         answer = await proxy.ask(get("/", "Connection: close"))
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
-    assert answer.endswith(b"a client's base URL is /v1 here.\n")
+    assert answer.endswith(b"Base URL for clients: /v1\n")
     assert api.requests == []
 
 
@@ -287,7 +287,7 @@ async def test_the_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     usage = b'data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":12}}\n\n'
     data = b"data: {}\n\n" + usage + b"data: [DONE]\n\n"
-    async with behind(EVENTS, chunked(data) + END) as api, proxied(api.port) as proxy:
+    async with fake_api(EVENTS, chunked(data) + END) as api, proxied(api.port) as proxy:
         await proxy.ask(post())
     (line,) = [r.getMessage() for r in caplog.records if "gpt-4o-mini" in r.getMessage()]
     assert line.startswith("200 gpt-4o-mini 3 events 12 tokens ttft ")

@@ -1,4 +1,4 @@
-"""For any answer, cut anywhere on its way here, the client gets the same bytes."""
+"""However an answer is split into reads, the client gets the same bytes."""
 
 from contextlib import nullcontext
 from functools import partial
@@ -14,13 +14,13 @@ from protocol.chunked import ChunkedDecoder, encode_chunk
 from protocol.head import HeadReader
 from servers.http.body import Body
 from servers.http.reply import CutOff
-from servers.openai_proxy.log_record import Record
-from servers.openai_proxy.relay import Clocks, Exchange
+from servers.openai_proxy.log_record import ExchangeSummary
+from servers.openai_proxy.relay import Timeouts, UpstreamExchange
 
 from ...clients.streams.test_tcp import in_memory as pair_in_memory
 from ...clients.streams.test_tcp import on_loopback
 from ...streams import memory_pair, receive_all
-from .behind import END, EVENTS
+from .fake_api import END, EVENTS
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30).map(str.encode)
 LINES = [b"data: {}\n\n", b": ping\n", b"data: [DONE]\n\n", b"\r\n", b"data: \xf0\x9f"]
@@ -28,25 +28,25 @@ lines = st.sampled_from(LINES)
 
 
 async def relayed(pieces: list[bytes], size: int, *, in_memory: bool = True) -> tuple[bytes, bool]:
-    """What a client reads of a body that comes in these pieces, and whether it was cut off.
+    """Relay a body in these pieces. Returns what the client reads, and whether it was cut off.
 
     Args:
-        size: how many unread bytes the client's connection holds.
-        in_memory: the API behind is; else it is on a real socket, with others' arrivals.
+        size: unread bytes that the client's connection can hold.
+        in_memory: connect to the upstream in memory; otherwise on a real socket, with the poller.
     """
     head = HeadReader(is_request=False).receive_data(EVENTS)
     assert head is not None
-    api, behind = await (pair_in_memory() if in_memory else on_loopback())
+    api, upstream = await (pair_in_memory() if in_memory else on_loopback())
     client, downstream = memory_pair(size)
     arrivals = Poller()
     asking: Any = nullcontext()
-    exchange = Exchange(asking, arrivals, Clocks(), Record("m", 0))
+    exchange = UpstreamExchange(asking, arrivals, Timeouts(), ExchangeSummary("m", 0))
     received, cut_off = b"", False
 
     async def send() -> None:
         for piece in pieces:
-            await behind.send_all(piece)
-        await behind.send_eof()
+            await upstream.send_all(piece)
+        await upstream.send_eof()
 
     async def relay() -> None:
         nonlocal cut_off
@@ -65,7 +65,7 @@ async def relayed(pieces: list[bytes], size: int, *, in_memory: bool = True) -> 
             received = await receive_all(client)
         serving.cancel_scope.cancel()
     api.close()
-    behind.close()
+    upstream.close()
     return received, cut_off
 
 
@@ -107,9 +107,9 @@ def whole(received: bytes) -> tuple[bytes, bool]:
     st.integers(0, 400),
 )
 def test_both_ways_are_the_same(data: list[bytes], cut: int, size: int, length: int) -> None:
-    """One task that reads for all streams, and each stream's own: for any cut, whole or cut off."""
+    """The shared poller and a task for each stream relay the same bytes, complete or truncated."""
     stream = (b"".join(encode_chunk(piece) for piece in data) + END)[:length]
     pieces = [stream[start : start + cut] for start in range(0, len(stream), cut)]
-    by_itself, by_itself_cut = trio.run(relayed, pieces, size)
+    alone, alone_cut = trio.run(relayed, pieces, size)
     together, together_cut = trio.run(partial(relayed, pieces, size, in_memory=False))
-    assert (whole(together), together_cut) == (whole(by_itself), by_itself_cut)
+    assert (whole(together), together_cut) == (whole(alone), alone_cut)

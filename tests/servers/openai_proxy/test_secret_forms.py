@@ -1,7 +1,6 @@
-"""The canary in disguise: an upstream that escapes the key, cuts it, or quotes it where it breaks.
+"""The canary in disguise: an upstream sends the key escaped, shortened, or in a broken head.
 
-In whatever form: it is in no reply and in no log of any level, whether the log's formatter
-redacts or not.
+In no form does it reach a reply or a log of any level, even if the log's formatter does not redact.
 """
 
 import logging
@@ -13,7 +12,7 @@ import pytest
 from servers.openai_proxy.__main__ import main
 
 from ...protocol.test_secret import ESCAPED
-from .behind import KEY, behind, proxied, whole
+from .fake_api import KEY, fake_api, proxied, whole
 from .test_relay import JSON, post
 
 FORMS = {
@@ -25,13 +24,13 @@ FORMS = {
 
 
 @pytest.mark.parametrize("name", FORMS)
-async def test_whatever_form_an_upstream_gives_it(
+async def test_the_key_in_any_form_is_redacted(
     name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.NOTSET)
     form = FORMS[name]
     words = b'{"error":{"message":"no such key: %b"}}' % form.encode()
-    far = "x" * 70 + form  # a message cut after 80 characters would show its first half
+    far = "x" * 70 + form  # a message shortened to 80 characters would show half of it
     answers = [
         whole(words, "400 Bad Request", JSON),
         whole(words, "403 Forbidden", JSON, f"X-Request-Id: {form}"),
@@ -46,9 +45,9 @@ async def test_whatever_form_an_upstream_gives_it(
     ]
     seen = b""
     for answer in answers:
-        async with behind(answer) as api, proxied(api.port) as proxy:
+        async with fake_api(answer) as api, proxied(api.port) as proxy:
             seen += await proxy.ask(post())
-    # Of base64 the last character holds bits of what follows.
+    # The last character of base64 depends on the text after it.
     for part in (form[: len(form) // 2], form[len(form) // 2 : -2]):
         assert part.encode() not in seen
         assert part not in caplog.text
@@ -63,7 +62,7 @@ def test_a_key_that_is_too_short(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """It could not be kept out of a log. A server on this machine takes any word for one."""
+    """It could not be redacted in logs. For an upstream on this machine, any word is a key."""
     served: list[object] = []
 
     def run(*args: object) -> int:

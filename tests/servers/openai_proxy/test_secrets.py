@@ -1,7 +1,7 @@
-"""The canary: a key that the tests would know anywhere, and where it must not be found.
+"""The canary: a key that is easy to find, and must not be found.
 
-In no log of any level, no traceback, no error, no metric, no `repr`; only in the one field of
-the request to the API behind.
+It may not reach a log of any level, a traceback, an error, a metric or a `repr`: only one field of
+the upstream request.
 """
 
 import io
@@ -23,7 +23,7 @@ from servers.openai_proxy.handlers import Upstream
 
 from ...conftest import Start, line_of, outputs
 from ..driving import get
-from .behind import EVENTS, KEY, behind, chunked, proxied, whole
+from .fake_api import EVENTS, KEY, chunked, fake_api, proxied, whole
 from .test_relay import JSON, REPLIES, post
 
 TOKEN = "the-clients-own-token"
@@ -31,7 +31,7 @@ TOKEN = "the-clients-own-token"
 
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
-    """What this process logs, of every level and every logger, as the programs format it."""
+    """Everything that this process logs, at every level, in the format of the programs."""
     out = io.StringIO()
     handler = logging.StreamHandler(out)
     handler.setFormatter(RedactingFormatter("%(levelname)s %(message)s"))
@@ -43,8 +43,8 @@ def log() -> Iterator[io.StringIO]:
     root.setLevel(level)
 
 
-async def test_whatever_the_api_says(log: io.StringIO, caplog: pytest.LogCaptureFixture) -> None:
-    """Also where it quotes the key. The log holds none even without its formatter."""
+async def test_no_reply_leaks_the_key(log: io.StringIO, caplog: pytest.LogCaptureFixture) -> None:
+    """Even if the API quotes the key. The log is safe even without its redacting formatter."""
     caplog.set_level(logging.DEBUG)
     words = b'{"error":{"message":"Incorrect API key: %b"}}' % KEY.encode()
     quoting = [sent for sent, _, _ in REPLIES.values()]
@@ -52,7 +52,7 @@ async def test_whatever_the_api_says(log: io.StringIO, caplog: pytest.LogCapture
     quoting += [EVENTS + chunked(b"data: 1\n\n"), EVENTS + b"bad key", b"HTTP/1.1 bad key\r\n\r\n"]
     seen = b""
     for sent in quoting:
-        async with behind(sent.replace(b"bad key", KEY.encode())) as api:
+        async with fake_api(sent.replace(b"bad key", KEY.encode())) as api:
             async with proxied(api.port) as proxy:
                 seen += await proxy.ask(post(f"Authorization: Bearer {TOKEN}"))
                 seen += await proxy.ask(get("/metrics", "Connection: close"))
@@ -67,7 +67,7 @@ async def test_whatever_the_api_says(log: io.StringIO, caplog: pytest.LogCapture
 
 
 async def test_a_bug_of_ours(log: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A traceback whose exception quotes the header with the key."""
+    """The traceback of an exception that quotes the header with the key."""
 
     async def broken(
         stream: ByteStream, method: str, target: str, headers: Headers, body: bytes = b""
@@ -75,7 +75,7 @@ async def test_a_bug_of_ours(log: io.StringIO, monkeypatch: pytest.MonkeyPatch) 
         raise RuntimeError(f"cannot send {headers}")
 
     monkeypatch.setattr("clients.http.client.exchange", broken)
-    async with behind() as api, proxied(api.port) as proxy:
+    async with fake_api() as api, proxied(api.port) as proxy:
         reply = await proxy.ask(post())
         await trio.lowlevel.checkpoint()
     assert reply.startswith(b"HTTP/1.1 500 ")
@@ -86,16 +86,16 @@ async def test_a_bug_of_ours(log: io.StringIO, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_repr() -> None:
-    """Of what holds it: a debugger's, or that of a traceback with locals."""
+    """As a debugger or a traceback with locals would show it."""
     upstream = Upstream(key=Secret(KEY))
     assert KEY not in f"{upstream!r} {upstream} {upstream.key!r} {[upstream.key]}"
 
 
 @pytest.mark.parametrize("key", ["sk-canary two", "sk-canary\x00", "sk-canary-é"])
-def test_what_can_be_no_key(
+def test_a_bad_key_is_refused(
     key: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """It is refused before anything is served, and not shown."""
+    """The program refuses it at the start, and does not show it."""
     monkeypatch.setattr(os, "environ", os.environ | {"OPENAI_API_KEY": key})
     with pytest.raises(SystemExit):
         main(["--port", "0"])
@@ -111,7 +111,7 @@ def test_what_can_be_no_key(
 
 
 def test_the_program(start: Start, tmp_path: Path) -> None:
-    """What it prints has no key in it; without one it does not start."""
+    """The output does not contain the key. Without a key, the program does not start."""
     file = tmp_path / "key"
     file.write_text(KEY + "\n")
     file.chmod(0o600)

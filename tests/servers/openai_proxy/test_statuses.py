@@ -1,4 +1,4 @@
-"""A status of the API behind is the client's: with its words, and with what says when to retry."""
+"""The client gets the upstream's status, its error body, and the fields about retrying."""
 
 import gzip
 import logging
@@ -10,13 +10,13 @@ import trio
 from trio.testing import MockClock
 
 from protocol.secret import Secret
-from servers.openai_proxy.error_body import words_of
-from servers.openai_proxy.handlers import MAX_ERROR, Upstream, routes
-from servers.openai_proxy.relay import Clocks
+from servers.openai_proxy.error_body import redacted_body
+from servers.openai_proxy.handlers import MAX_ERROR_SIZE, Upstream, routes
+from servers.openai_proxy.relay import Timeouts
 
 from ...streams import MemoryStream, receive_all, receive_until
 from ..driving import get, running
-from .behind import END, EVENTS, KEY, behind, chunked, proxied, whole
+from .fake_api import END, EVENTS, KEY, chunked, fake_api, proxied, whole
 from .in_memory import between
 from .test_relay import BODY, JSON, decoded, error_of, parts, post
 
@@ -24,8 +24,8 @@ WORDS = b'{"error":{"message":"busy, come back"}}'
 
 
 async def relayed(sent: bytes, request: bytes = b"") -> tuple[bytes, bytes]:
-    """The head and the body that a client gets of this response."""
-    async with behind(sent) as api, proxied(api.port) as proxy:
+    """Relay this response. Returns the head and the body that the client gets."""
+    async with fake_api(sent) as api, proxied(api.port) as proxy:
         return parts(await proxy.ask(request or post()))
 
 
@@ -46,7 +46,7 @@ STATUSES = {
 
 @pytest.mark.parametrize(("sent", "line"), STATUSES.items())
 async def test_an_error(sent: str, line: bytes) -> None:
-    """Registered or not. One that no status can have is a 5xx (RFC 9110 §15)."""
+    """Registered or not. An invalid status counts as a 5xx (RFC 9110 §15)."""
     head, body = await relayed(whole(WORDS, sent, JSON, "Retry-After: 7"))
     assert head.startswith(b"HTTP/1.1 %b\r\n" % line)
     assert b"\r\nContent-Type: application/json\r\n" in head
@@ -56,7 +56,7 @@ async def test_an_error(sent: str, line: bytes) -> None:
 
 @pytest.mark.parametrize("status", ["201 Created", "202", "299 Odd"])
 async def test_an_answer(status: str) -> None:
-    """A status that is not known is as good as the first of its class."""
+    """An unknown status counts as the first one of its class (RFC 9110 §15)."""
     head, body = await relayed(whole(b"{}", status, JSON))
     assert head.startswith(b"HTTP/1.1 %b" % status.encode())
     assert decoded(body) == (b"{}", True)
@@ -67,7 +67,7 @@ async def test_an_answer(status: str) -> None:
 
 
 async def test_fields() -> None:
-    """Of an error's header what is on the list, and of it nothing that is between two hops."""
+    """The listed fields of an error's header are relayed, but not the fields of one connection."""
     fields = ["x-ratelimit-limit-tokens: 9", "retry-after-ms: 70", "x-should-retry: false"]
     fields += ["OpenAI-Processing-Ms: 5", "openai-poison: yes", "X-Request-Id: req_1", "Allow: GET"]
     hidden = ["Set-Cookie: a=b", "WWW-Authenticate: Basic", "Connection: OpenAI-Poison, x"]
@@ -103,16 +103,16 @@ async def test_an_error_of_a_head_request(status: str) -> None:
     assert body == b""
 
 
-# ---- words that are not as they should be
+# ---- error bodies that are too long, compressed, or truncated
 
 
-async def test_words_that_are_too_many() -> None:
-    """Their beginning, and the status."""
+async def test_a_long_error_body() -> None:
+    """The client gets the beginning, and the status."""
     words = b'{"error":{"message":"' + b"x" * (2 << 20)
     head, body = await relayed(whole(words, "422 Unprocessable Content", JSON, "Retry-After: 7"))
     assert head.startswith(b"HTTP/1.1 422 ")
     assert b"\r\nretry-after: 7\r\n" in head
-    assert body == words[:MAX_ERROR]
+    assert body == words[:MAX_ERROR_SIZE]
 
 
 PACKED = {
@@ -123,7 +123,7 @@ PACKED = {
 
 
 @pytest.mark.parametrize(("coding", "packed"), PACKED.values(), ids=PACKED)
-async def test_compressed_words(coding: str, packed: bytes) -> None:
+async def test_a_compressed_error_body(coding: str, packed: bytes) -> None:
     sent = whole(packed, "429 Too Many Requests", JSON, f"Content-Encoding: {coding}")
     head, body = await relayed(sent.replace(b"\r\n\r\n", b"\r\nRetry-After: 7\r\n\r\n", 1))
     assert head.startswith(b"HTTP/1.1 429 ")
@@ -133,54 +133,54 @@ async def test_compressed_words(coding: str, packed: bytes) -> None:
 
 
 @pytest.mark.parametrize("coding", ["br", "gzip", "gzip, gzip", "é"])
-async def test_words_that_cannot_be_read(coding: str) -> None:
-    """The status stays, and what waits for it; the words are ours."""
+async def test_an_unreadable_error_body(coding: str) -> None:
+    """The status and Retry-After are relayed; the body is ours."""
     fields = [JSON, f"Content-Encoding: {coding}", "Retry-After: 7"]
     head, body = await relayed(whole(b"\x8b\x00{}", "429 Too Many Requests", *fields))
     assert head.startswith(b"HTTP/1.1 429 ")
     assert b"\r\nretry-after: 7\r\n" in head
     error = msgspec.json.decode(body)["error"]
     assert error["code"] == "upstream_content_encoding"
-    assert error["message"].startswith("The API behind this proxy sends status 429, and its words")
+    assert error["message"].startswith("The upstream API sent status 429 with a body in")
 
 
-def test_words_of_a_bomb() -> None:
-    """A megabyte that unpacks to a gigabyte: not more of it is unpacked than passes on."""
+def test_a_compression_bomb() -> None:
+    """A small body that decodes to 8 MiB: only as much is decoded as the limit allows."""
     packed = gzip.compress(b"x" * (8 << 20))
-    assert words_of(packed, "gzip", 1000, is_whole=True) == b"x" * 1000
+    assert redacted_body(packed, "gzip", 1000, is_whole=True) == b"x" * 1000
 
 
 @pytest.mark.parametrize("body", [b"caf\xe9 \xff", "你好".encode()[:-1], b"\x00", b""])
-def test_words_in_any_charset(body: bytes) -> None:
-    assert words_of(body, "", 1000, is_whole=True) == body
+def test_an_error_body_in_any_charset(body: bytes) -> None:
+    assert redacted_body(body, "", 1000, is_whole=True) == body
 
 
 @pytest.mark.parametrize("size", range(len(KEY) - 3))
 def test_half_a_key(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is cut off inside a key shows none of it; a whole body that looks so is not cut."""
+    """A body truncated inside a key shows none of it. A whole body keeps the same ending."""
     monkeypatch.setattr(Secret, "known", {KEY, KEY[3:]})
     cut = b"no such key: " + KEY[3:][:size].encode()
     for coding, body in (("", cut), ("gzip", gzip.compress(cut)[:-8])):
-        words = words_of(body, coding, 1000, is_whole=False)
+        words = redacted_body(body, coding, 1000, is_whole=False)
         assert words in (b"no such key: ", b"no such key: [redacted]")
-    assert words_of(b"ask", "", 1000, is_whole=True) == b"ask"
-    assert words_of(b"ask", "", 1000, is_whole=False) == b"a"
+    assert redacted_body(b"ask", "", 1000, is_whole=True) == b"ask"
+    assert redacted_body(b"ask", "", 1000, is_whole=False) == b"a"
 
 
 @pytest.mark.parametrize("resets", [False, True])
-async def test_words_that_are_cut_off(resets: bool) -> None:
-    """The status is known, and worth more than the end of its words."""
+async def test_a_truncated_error_body(resets: bool) -> None:
+    """The client gets the status and the part of the body that came."""
     sent = whole(WORDS, "400 Bad Request", JSON, "Retry-After: 7")
-    async with behind(sent[:-9], resets=resets) as api, proxied(api.port) as proxy:
+    async with fake_api(sent[:-9], resets=resets) as api, proxied(api.port) as proxy:
         head, body = parts(await proxy.ask(post()))
     assert head.startswith(b"HTTP/1.1 400 ")
     assert b"\r\nretry-after: 7\r\n" in head
-    assert body == WORDS[:-9] or (resets and WORDS.startswith(body))  # RST may take it along
+    assert body == WORDS[:-9] or (resets and WORDS.startswith(body))  # RST may discard some
 
 
-async def test_words_that_do_not_end(autojump_clock: MockClock) -> None:
-    """They have the idle clock, all of them together: a byte a second does not move it."""
-    async with between(clocks=Clocks(first_event=300, idle=5)) as proxy:
+async def test_an_error_body_that_does_not_end(autojump_clock: MockClock) -> None:
+    """The idle timeout limits the whole error body: single bytes do not reset it."""
+    async with between(timeouts=Timeouts(first_event=300, idle=5)) as proxy:
         await proxy.client.send_all(post())
         api = await proxy.connected()
         await receive_until(api, BODY)
@@ -203,19 +203,19 @@ async def drip(api: MemoryStream, sent: bytes) -> None:
         await api.send_all(b"x")
 
 
-# ---- the key that is ours
+# ---- our own key
 
 
 @pytest.mark.parametrize("has_key", [True, False])
 async def test_a_key_that_is_refused(has_key: bool, caplog: pytest.LogCaptureFixture) -> None:
-    """It is not the client's, so the status is not 401; and no other try would help."""
+    """It is not the client's key, so the status is not 401; and a retry would not help."""
     caplog.set_level(logging.INFO)
-    async with behind(whole(b"no", "401 Unauthorized")) as api:
+    async with fake_api(whole(b"no", "401 Unauthorized")) as api:
         key = Secret(KEY) if has_key else None
         async with running(routes(Upstream(f"http://127.0.0.1:{api.port}/v1", key))) as proxy:
             reply = await proxy.ask(post())
     assert error_of(reply) == (502, "upstream_refused_key")
     assert b"\r\nX-Should-Retry: false\r\n" in reply
-    said = b"refuses the proxy's own key" if has_key else b"the proxy has none"
+    said = b"refuses this proxy's own key" if has_key else b"this proxy has none"
     assert said in reply
     assert "502 gpt-4o-mini upstream_refused_key" in caplog.messages

@@ -1,4 +1,4 @@
-"""Which target and which fields go on, and what is refused because it cannot."""
+"""Which targets and fields are relayed, and which requests are refused."""
 
 import gzip
 
@@ -8,7 +8,7 @@ import pytest
 from servers.openai_proxy.handlers import Upstream, routes
 
 from ..driving import get, running
-from .behind import behind, proxied, whole
+from .fake_api import fake_api, proxied, whole
 from .test_relay import BODY, JSON, parts, post
 
 OK = whole(b"{}", "200 OK", JSON)
@@ -37,8 +37,8 @@ TARGETS = {
 
 
 @pytest.mark.parametrize(("sent", "passed"), TARGETS.items())
-async def test_a_target_goes_on_as_it_came(sent: str, passed: str) -> None:
-    async with behind(OK) as api, proxied(api.port) as proxy:
+async def test_a_target_is_relayed_unchanged(sent: str, passed: str) -> None:
+    async with fake_api(OK) as api, proxied(api.port) as proxy:
         assert (await proxy.ask(asking(sent))).startswith(b"HTTP/1.1 200 ")
     (request,) = api.requests
     assert request.startswith(b"GET %b HTTP/1.1\r\n" % passed.encode())
@@ -46,7 +46,7 @@ async def test_a_target_goes_on_as_it_came(sent: str, passed: str) -> None:
 
 async def test_a_query_of_a_post() -> None:
     request = post(path="/v1/chat/completions?api-version=2024-10-21")
-    async with behind(OK) as api, proxied(api.port) as proxy:
+    async with fake_api(OK) as api, proxied(api.port) as proxy:
         await proxy.ask(request)
     (passed,) = api.requests
     assert passed.startswith(b"POST /v1/chat/completions?api-version=2024-10-21 HTTP/1.1\r\n")
@@ -85,12 +85,12 @@ ELSEWHERE = [
 
 
 @pytest.mark.parametrize("name", ELSEWHERE)
-async def test_the_id_of_a_model_cannot_lead_elsewhere(name: str) -> None:
-    """However often the API behind decodes it, and whatever it takes for a separator."""
-    async with behind(OK) as api, proxied(api.port) as proxy:
+async def test_a_model_id_cannot_reach_another_path(name: str) -> None:
+    """However often the upstream decodes it, and whatever it treats as a separator."""
+    async with fake_api(OK) as api, proxied(api.port) as proxy:
         head, body = parts(await proxy.ask(asking(f"/v1/models/{name}")))
     assert head.startswith(b"HTTP/1.1 400 ")
-    # A path that is not UTF-8 does not come so far.
+    # The server refuses a path that is not UTF-8 earlier.
     code = None if name == "..%c0%affiles" else "invalid_model_id"
     assert msgspec.json.decode(body)["error"]["code"] == code
     assert api.requests == []
@@ -100,9 +100,9 @@ async def test_the_id_of_a_model_cannot_lead_elsewhere(name: str) -> None:
 
 
 async def test_a_compressed_request() -> None:
-    """Its body is not ours to read: the API behind decides whether it takes the coding."""
+    """We do not decode its body: the upstream decides whether it accepts the coding."""
     body = gzip.compress(BODY)
-    async with behind(OK) as api, proxied(api.port) as proxy:
+    async with fake_api(OK) as api, proxied(api.port) as proxy:
         await proxy.ask(post("Content-Encoding: gzip", "Content-Type: application/json", body=body))
     (request,) = api.requests
     assert b"\r\ncontent-encoding: gzip\r\n" in request
@@ -110,9 +110,9 @@ async def test_a_compressed_request() -> None:
 
 
 async def test_fields_that_connection_names() -> None:
-    """They are between two hops, whatever they mean otherwise (RFC 9110 §7.6.1)."""
+    """They belong to one connection, whatever they mean otherwise (RFC 9110 §7.6.1)."""
     fields = ["Connection: close, X-Stainless-Hop,\tIdempotency-Key", "Accept: */*"]
-    async with behind(OK) as api, proxied(api.port) as proxy:
+    async with fake_api(OK) as api, proxied(api.port) as proxy:
         await proxy.ask(post("X-Stainless-Hop: 1", "Idempotency-Key: 2", *fields))
     (request,) = api.requests
     assert b"\r\naccept: */*\r\n" in request
@@ -122,9 +122,9 @@ async def test_fields_that_connection_names() -> None:
 
 @pytest.mark.parametrize("field", ["X-Fault: rst@3", "X-Pace: 50"])
 async def test_a_field_for_the_simulator(field: str) -> None:
-    """It goes on where the simulator may be; anywhere else it would be dropped in silence."""
+    """Relayed only to an upstream that may be the simulator. Any other would ignore it silently."""
     name, _, value = field.encode().partition(b": ")
-    async with behind(OK) as api, proxied(api.port) as proxy:
+    async with fake_api(OK) as api, proxied(api.port) as proxy:
         await proxy.ask(post(field))
     assert b"\r\n%b: %b\r\n" % (name.lower(), value) in api.requests[0]
     async with running(routes(Upstream("https://api.example/v1"))) as far:

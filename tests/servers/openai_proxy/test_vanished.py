@@ -10,24 +10,24 @@ from trio.testing import wait_all_tasks_blocked
 
 from clients.streams.tcp import SocketStream
 from protocol.sse import EventStreamParser
-from servers.openai_proxy.relay import Clocks
+from servers.openai_proxy.relay import Timeouts
 
 from ...streams import receive_all
 from ...vanishing import needs_vanishing, vanish
 from ..driving import until
 from ..http.test_vanished import in_use
-from .behind import EVENTS, chunked, proxied, read_request
+from .fake_api import EVENTS, chunked, proxied, read_request
 from .test_relay import decoded, error_of, parts, post
 
 # The proxy's own timeout is real here, because a kernel drops the packets. The tests wait up to
 # ten times as long.
 SECONDS = 1.0
-CLOCKS = Clocks(first_event=SECONDS, idle=SECONDS)
+TIMEOUTS = Timeouts(first_event=SECONDS, idle=SECONDS)
 
 
 @asynccontextmanager
 async def vanishing_api(said: bytes) -> AsyncIterator[int]:
-    """Says so much to each request, and then vanishes. Yields its port."""
+    """An API that sends these bytes in reply to a request, then vanishes. Yields its port."""
 
     async def serve(opened: trio.SocketStream) -> None:
         stream = SocketStream.adopt(opened)
@@ -47,9 +47,9 @@ async def vanishing_api(said: bytes) -> AsyncIterator[int]:
 
 
 async def ask_all(port: int, request: bytes) -> bytes:
-    """What three clients get from the proxy before this API: the same. Nothing is left of them."""
+    """Ask this API through the proxy, three times. Fails if a connection or task is left."""
     replies: list[bytes] = []
-    async with proxied(port, CLOCKS) as proxy:
+    async with proxied(port, TIMEOUTS) as proxy:
         await wait_all_tasks_blocked()
         files, tasks, connections = in_use()
 
@@ -79,7 +79,7 @@ async def test_before_the_head() -> None:
 @needs_vanishing
 @pytest.mark.parametrize("half", [b"", b"data: {"])
 async def test_mid_stream(half: bytes) -> None:
-    """Between two events an error event says why; inside one nothing can be said."""
+    """Between two events an error event says why; inside one the proxy sends nothing."""
     sent = EVENTS + chunked(b"data: {}\n\n") + (chunked(half) if half else b"")
     async with vanishing_api(sent) as port:
         head, body = parts(await ask_all(port, post()))

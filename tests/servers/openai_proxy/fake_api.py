@@ -1,9 +1,9 @@
-"""An API behind the proxy that says what the test has written, and tells what it was asked.
+"""A fake upstream: it sends the bytes that the test gives, and records the requests.
 
-async with behind(HEAD, b"data: 1\\n\\n") as api:      each piece is a write of its own
+async with fake_api(HEAD, b"data: 1\\n\\n") as api:      one write for each piece
     async with proxied(api) as proxy:
         await proxy.ask(post(stream=True))
-api.requests                                          the bytes of every request
+api.requests                                          the bytes of each request
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -17,14 +17,14 @@ from protocol.head import HeadReader
 from servers.http.connection import Limits
 from servers.http.redact import Secret
 from servers.openai_proxy.handlers import Upstream, routes
-from servers.openai_proxy.relay import Clocks
+from servers.openai_proxy.relay import Timeouts
 
 from ..driving import Running, running
 
 KEY = "sk-canary-0123456789abcdef"
 
 EVENTS = (
-    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nX-Request-Id: req_behind\r\n"
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nX-Request-Id: req_upstream\r\n"
     b"Set-Cookie: a=b\r\nTransfer-Encoding: chunked\r\n\r\n"
 )
 END = b"0\r\n\r\n"
@@ -35,20 +35,21 @@ def chunked(data: bytes) -> bytes:
 
 
 def whole(body: bytes, status: str = "200 OK", *fields: str) -> bytes:
-    """A response with its length."""
+    """A response with Content-Length."""
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *fields, "", ""]
     return "\r\n".join(lines).encode() + body
 
 
 @dataclass
-class Behind:
-    """The API.
+class FakeAPI:
+    """The fake upstream.
 
     Attributes:
-        port: where it listens.
-        requests: the bytes of each, whole.
+        port: the port that it listens on.
+        requests: the bytes of each request.
         gone: set when the proxy has closed its connection.
-        go: released once for each piece, if the test holds them back.
+        go: with `held`, the test releases it once for each piece.
+        sent: the number of pieces sent.
     """
 
     port: int
@@ -93,23 +94,23 @@ async def read_request(stream: ByteStream) -> bytes:
     end = data.index(b"\r\n\r\n") + 4 + length
     while len(data) < end:
         data += await stream.receive_some()
-    assert len(data) == end, "one request, and nothing behind it"
+    assert len(data) == end, "one request, and nothing after it"
     return data
 
 
 @asynccontextmanager
-async def behind(
+async def fake_api(
     *pieces: bytes, held: bool = False, stays: bool = False, resets: bool = False
-) -> AsyncIterator[Behind]:
-    """Serve these pieces to each request.
+) -> AsyncIterator[FakeAPI]:
+    """Send these pieces in reply to each request.
 
     Args:
         held: each piece waits for `go`.
-        stays: the connection stays open after them.
-        resets: it is reset after them.
+        stays: keep the connection open after the last piece.
+        resets: reset the connection after the last piece.
     """
     (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
-    api = Behind(listener.socket.getsockname()[1], pieces, held, stays, resets)
+    api = FakeAPI(listener.socket.getsockname()[1], pieces, held, stays, resets)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(trio.serve_listeners, api.serve, [listener])
         yield api
@@ -118,10 +119,10 @@ async def behind(
 
 @asynccontextmanager
 async def proxied(
-    port: int, clocks: Clocks | None = None, *, fin_is_disconnect: bool = True
+    port: int, timeouts: Timeouts | None = None, *, fin_is_disconnect: bool = True
 ) -> AsyncIterator[Running]:
-    """The proxy before an API on this port."""
-    upstream = Upstream(f"http://127.0.0.1:{port}/v1", Secret(KEY), None, clocks or Clocks())
+    """Run the proxy, with an API on this port as its upstream."""
+    upstream = Upstream(f"http://127.0.0.1:{port}/v1", Secret(KEY), None, timeouts or Timeouts())
     limits = Limits(fin_is_disconnect=fin_is_disconnect, heartbeat_seconds=3600)
     async with running(routes(upstream), limits) as proxy:
         yield proxy
