@@ -181,6 +181,20 @@ def faults(name: str) -> list[str]:
     return found
 
 
+def test_the_prose_is_plain() -> None:
+    assert [line for name in files() for line in faults(name)] == []
+
+
+def test_every_exception_is_needed() -> None:
+    """Its file has the sentence still."""
+    stale = [
+        (name, sentence)
+        for name, sentence in ALLOWED
+        if sentence not in " ".join(text for _, text in prose(ROOT / name))
+    ]
+    assert stale == []
+
+
 @pytest.mark.parametrize(("kind", "bent", "plain"), BENT)
 def test_a_habit_is_seen(kind: str, bent: str, plain: str) -> None:
     assert HABITS[kind].pattern.search(bent)

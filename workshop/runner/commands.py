@@ -242,7 +242,7 @@ def folder_parser(name: str, description: str) -> argparse.ArgumentParser:
 def lesson_parser(name: str, description: str) -> argparse.ArgumentParser:
     parser = folder_parser(name, description)
     parser.add_argument(
-        "lesson", nargs="?", type=lesson_number, metavar="N", help="default: the current lesson"
+        "lesson", nargs="?", type=lesson_number, metavar="N", help="its number; default: the current one"
     )
     return parser
 
