@@ -241,9 +241,8 @@ def folder_parser(name: str, description: str) -> argparse.ArgumentParser:
 
 def lesson_parser(name: str, description: str) -> argparse.ArgumentParser:
     parser = folder_parser(name, description)
-    parser.add_argument(
-        "lesson", nargs="?", type=lesson_number, metavar="N", help="its number; default: the current one"
-    )
+    about = "its number; default: the current one"
+    parser.add_argument("lesson", nargs="?", type=lesson_number, metavar="N", help=about)
     return parser
 
 
