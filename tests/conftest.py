@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -24,6 +25,9 @@ for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
 # test, and every program that a test starts would compile itself.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# A shell starts its background jobs with Ctrl-C ignored, and every program would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 # A slow example on a busy machine is not a failure.

@@ -143,6 +143,8 @@ def run() -> int:
         trio.run(main, clock=clock)
     except* KeyboardInterrupt:  # alone, or in the exception group of a nursery
         exit_code = 130
+        # The generators that it stopped are freed with it, after trio's end: Python would say so.
+        sys.unraisablehook = lambda _: None
     return exit_code
 
 
