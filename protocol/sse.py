@@ -163,7 +163,8 @@ class EventStreamParser:
             self._keep_fragment(data)
             return
         if self._fragments:
-            # Joined once per line, not once per read: a long line in small pieces stays linear.
+            # The pieces are joined once per line, not once per read: so the time for a long line
+            # that arrives in small pieces stays linear.
             self._fragments.append(data)
             data = b"".join(self._fragments)
             self._fragments.clear()

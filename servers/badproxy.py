@@ -247,7 +247,8 @@ class BadProxy(Routes):
     def find(self, method: str, path: str) -> tuple[Handler | Reply, dict[str, str]]:
         if path == "*":
             return super().find(method, path)
-        # A parameter, because a path may be a prompt: the log shows only "/{path}".
+        # The path may contain a prompt. As a parameter of the route it is not in the log, which
+        # shows "/{path}" in its place.
         return self._pass_on, {"path": path[1:]}
 
     async def _pass_on(self, request: Request) -> Reply | StreamingReply:

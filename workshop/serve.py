@@ -40,8 +40,8 @@ class MapEntry(msgspec.Struct):
         name: The name in its `--NAME-port` flag.
         port: Default port.
         title: What the map says about it.
-        make_routes: Makes its routes from the flags, which then hold the ports of the entries
-            above it.
+        make_routes: Makes the routes of this server from the flags. At that time the flags hold the
+            ports of the servers above it on the map.
         tries: Lines to paste. {url} is the server's address, {nc} a netcat with its arguments.
         fin_is_disconnect: see `Limits`.
     """

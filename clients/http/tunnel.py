@@ -66,7 +66,7 @@ def proxy_for(host: str, port: int, environment: Mapping[str, str] = os.environ)
     except ValueError:  # a port that is not a number; half an IPv6 address
         name = None
     if not name:
-        # The URL is not quoted: it may contain a password.
+        # The message does not show the URL, because it may contain a password.
         raise ProxyError("HTTPS_PROXY must look like http://host:port, or user:password@host:port")
     authorization = None
     if parts.username is not None:

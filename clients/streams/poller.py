@@ -4,10 +4,11 @@
         callback(now) -> True                it has read what had come: call it again for more
         callback(now) -> False               this task goes on: it must wait for something else
 
-A task that waits for its own socket is woken for every event: it tells the kernel what it waits
-for, trio's scheduler finds it, it reads, finds nothing more, and waits again. That is three
-quarters of the cost of relaying a token. Here one task asks the kernel about all sockets at once
-and calls a plain function for each readable one. The task that owns the stream sleeps meanwhile.
+If each task waits for its own socket, every event costs a whole wake-up: the task registers the
+socket with the kernel, trio's scheduler resumes the task, the task reads until there is no more
+data, and waits again. That is three quarters of the cost of relaying a token. Here one task asks
+the kernel about all sockets at once and calls a plain function for each readable one. The task that
+owns the stream sleeps meanwhile.
 """
 
 import select

@@ -1,4 +1,4 @@
-"""A chat stream for its readers: the data of an event in, its addition to the answer out.
+"""Reads a chat stream: takes the data of one event, returns what it adds to the answer.
 
     {…,"choices":[{"index":0,"delta":{"content":"你"},"finish_reason":null}]}
                                                           >  ChatDelta(text="你")
@@ -215,7 +215,7 @@ def _choice(chunk: dict[str, object]) -> dict[str, object]:
 # Fields for reasoning: DeepSeek; OpenRouter and newer vLLM; OpenRouter; Ollama; LiteLLM.
 THINKING = ("reasoning_content", "reasoning", "reasoning_details", "thinking", "thinking_blocks")
 IS_THINKING = frozenset(THINKING)
-# Fields in which a part has its text, or more parts.
+# The fields of a content part that may hold its text, or a list of nested parts.
 WORDS = ("text", "value", "content", "refusal", "thinking", "reasoning", "summary")
 MAX_PARTS = 8  # levels of nested parts
 
@@ -293,8 +293,8 @@ def _count(value: object) -> TokenCount | None:
 
 # ---- Errors
 
-# Fields in which an error has its message, the best first: OpenAI; FastAPI, RFC 9457; TGI;
-# pydantic; OAuth.
+# The fields that may hold the message of an error, in order of preference. They are used by OpenAI,
+# FastAPI, RFC 9457, TGI, pydantic and OAuth.
 MESSAGES = (
     "message", "detail", "details", "msg", "error_description", "error", "errors", "title",
     "description", "reason",

@@ -117,7 +117,7 @@ class Body:
         """Send bytes without a frame: a fault sends them in place of a chunk.
 
         Args:
-            ends: they contain the end of the body.
+            ends: whether these bytes contain the end of the body.
         """
         await self._send(data)
         self.ended |= ends

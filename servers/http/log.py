@@ -61,7 +61,8 @@ class QueuedLog(logging.Handler):
         """Queue a line as it is."""
         data = (line + "\n").encode(self._encoding, "backslashreplace")
         with self._changed:
-            # After one line is lost, all are until the thread takes the queue: rule 2.
+            # Rule 2: after one line is lost, all further lines are dropped until the thread has
+            # taken the queue.
             if self._lost or self._size + len(data) > self._max_size:
                 self._lost += 1
                 return

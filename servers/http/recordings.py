@@ -262,7 +262,8 @@ class ReplyRecording:
 class RecordingOutlet:
     """Passes bytes on to a connection, and records those that the kernel took.
 
-    A large write is split, because a reader encodes a recorded write in one turn.
+    A large write is split before it is recorded: `GET /wire/{id}` encodes each recorded write in
+    one step, and a long step would delay all other streams.
     """
 
     def __init__(self, outlet: Outlet, recording: ReplyRecording) -> None:

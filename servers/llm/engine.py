@@ -285,7 +285,7 @@ class Engine:
                 self._alarm.deadline = slot * SLOT
 
     async def run(self) -> None:
-        """Step sequences until cancelled."""
+        """Advance all sequences, until cancelled."""
         gaps = self.metrics.gap
         while True:
             await self._sleep()

@@ -46,7 +46,7 @@ export function readDelta(data, event = "message") {
 	}
 	const chunk = firstObject(value);
 	const choices = asList(chunk.choices).filter(isObject);
-	// Some servers count from 1. An event with the usage has no choice.
+	// Some servers count from 1. In the event with the usage, the list of choices is empty.
 	const choice = choices.find(({ index }) => !(Number(asText(index)) >= 1)) ?? choices[0] ?? {};
 	const delta = choice.delta ?? choice.message ?? choice.text; // "text": the older completions API
 	const fields = says(asObject(delta)) ? delta : { content: delta };

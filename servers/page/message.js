@@ -161,7 +161,7 @@ export function showAnswer(conversation) {
 	function showStats() {
 		const facts = [requestId];
 		if (tokens) {
-			// n tokens have n - 1 gaps, perhaps of 0.
+			// n tokens have n - 1 gaps between them; a gap may be 0 seconds long.
 			const rate = (tokens - 1) / ((lastToken - firstToken) / 1000);
 			if (rate < Infinity) facts.unshift(say("rate", Math.round(rate)));
 			facts.unshift(say("firstToken", Math.round(firstToken - asked)), say("tokens", tokens));

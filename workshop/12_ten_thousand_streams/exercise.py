@@ -31,7 +31,7 @@ class Engine:
         raise NotImplementedError("submit")
 
     async def run(self) -> None:
-        """Step sequences until cancelled, without a task for each.
+        """Advance all sequences in this one task, until it is cancelled.
 
         A late token does not delay the next one. A step that raises ends only its own sequence.
         After at most 64 steps other tasks may run.

@@ -28,7 +28,7 @@ class Engine:
         self._submitted.set()
 
     async def run(self) -> None:
-        """Step sequences until cancelled, without a task for each."""
+        """Advance all sequences in this one task, until it is cancelled."""
         steps = 0
         while True:
             self._fill_batch()

@@ -27,7 +27,7 @@ class Engine:
         self._submitted.set()
 
     async def run(self) -> None:
-        """Step sequences until cancelled, without a task for each."""
+        """Advance all sequences in this one task, until it is cancelled."""
         while True:
             self._fill_batch()
             due = self._batch[0][0] if self._batch else inf

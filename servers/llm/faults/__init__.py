@@ -69,7 +69,7 @@ class Fault(msgspec.Struct, frozen=True):
 
     @property
     def replaces(self) -> bool:
-        """Nothing of the answer is sent, so none has to be made: `apply` takes any reply."""
+        """No part of the answer is sent, so it need not be made: `apply` takes any reply."""
         return FAULTS[self.name].replaces
 
     def apply(self, reply: AnyReply) -> AnyReply:

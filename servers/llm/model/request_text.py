@@ -1,4 +1,4 @@
-"""Answers made of the request's own text, in tokens, and their limits.
+"""Builds answers, as lists of tokens, from the text of the request, and limits their length.
 
     say(question, "one two three")      Answer(text=["one", " two", " three"])
 

@@ -55,8 +55,8 @@ def number(parts: Sequence[Part], random: Random, whole: bool) -> int | float:
 
 
 def _common_multiple(numbers: Sequence[Fraction]) -> Fraction:
-    """The least common multiple: that of the numerators, over the greatest common divisor of the
-    denominators."""
+    """The least common multiple of fractions: that of their numerators, divided by the greatest
+    common divisor of their denominators."""
     least = numbers[0]
     for other in numbers[1:]:
         least = Fraction(

@@ -71,8 +71,8 @@ async def fill(
     """Make a JSON value that satisfies a JSON Schema. The same seed gives the same value.
 
     Args:
-        hint: A text whose words fill the strings, such as the user's question. Without it, a string
-            is the name of its property.
+        hint: A text whose words fill the strings, such as the user's question. Without a hint, the
+            value of a string property is the property's own name.
         work: Gives other requests their turns.
 
     Raises:
