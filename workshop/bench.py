@@ -132,7 +132,7 @@ def no_such(only: str, names: list[str]) -> int:
 
 @contextmanager
 def progress_bar(total: int) -> Iterator[Callable[[str], None]]:
-    """Show a progress bar. Yields a function that advances it by one of `total` steps, with a name.
+    """Show a progress bar of `total` steps. Yields a function that takes the name of the next step.
 
     Without a terminal it prints a line now and then, because a benchmark may take 15 minutes.
     """

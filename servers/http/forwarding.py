@@ -66,7 +66,7 @@ def status_of(head: Head) -> tuple[int, str | None]:
 
     Returns:
         The upstream's status and phrase. The phrase is "" if the upstream sent none, or one that is
-        not ASCII. An invalid status becomes 502, with None for the registered phrase.
+        not ASCII. An invalid status is replaced by 502, and the phrase by None.
     """
     status = int(head.start_line[9:12])
     if status not in STATUSES:

@@ -233,7 +233,7 @@ class ReplyRecording:
         if not self._done_event:
             error = self._anatomy.error  # in the bytes that were sent
             at, spans = self._since(time), self._anatomy.receive_eof()
-            # If the client disconnected, it did not want the rest: its absence is no error.
+            # A client that disconnected did not want the rest, so a missing rest is not an error.
             if self._how is not Ending.DISCONNECTED and not self._unrecorded.sends:
                 error = self._anatomy.error
             sends = self._evicted + len(self._events) + self._unrecorded.sends

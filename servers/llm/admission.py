@@ -94,7 +94,7 @@ class Reservation:
         size: 1, or 0 for a request that is counted but not limited.
 
     Attributes:
-        kept: A streaming reply holds it after the handler has returned.
+        kept: Whether a streaming reply still holds the reservation after the handler has returned.
     """
 
     def __init__(self, admission: Admission, route: str, size: int) -> None:

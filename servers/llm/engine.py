@@ -38,9 +38,9 @@ SLOT = 0.005
 
 TURN = 80_000
 """Bytes written before other tasks run. Each step counts as its own bytes and `STEP` more. A turn
-takes a millisecond: 64 ordinary tokens, or one token of a request for 128 answers with all their
-log probabilities. The engine yields even when it is late, because otherwise a late engine would
-stall all other tasks."""
+lasts about a millisecond. In that time the engine writes 64 ordinary tokens, or one token of a
+request for 128 answers with all their log probabilities. The engine yields even when it is late,
+because otherwise a late engine would stall all other tasks."""
 
 STEP = 1000
 
@@ -121,7 +121,7 @@ class TokenSequence:
                 taken = self._write(token, now)
                 self.measured.add(now - self.since)
                 self.measured, self.since = gap_histogram, now
-                # Without a gap, the next token is due now, after those that have waited longer.
+                # Without a gap the next token is due now. Tokens that have waited longer go first.
                 gap = next(self._gaps)
                 self.due = self.due + gap * stretch if gap else now
                 if taken:

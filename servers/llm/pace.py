@@ -80,8 +80,9 @@ class Pace(msgspec.Struct, frozen=True):
         itl: Average inter-token latency, in seconds.
         per_prompt_token: Seconds that each token of the prompt adds to `ttft`.
         spread: Distribution of the gaps; None if all are equal.
-        slow_down: How much slower the model is when the engine's batch is full: 1 for twice as
-            long. The engine applies it; the numbers here are those of an idle engine.
+        slow_down: Extra time per token when the engine's batch is full, as a fraction of the normal
+            time: with 1, a token takes twice as long. The engine applies it; the numbers here are
+            those of an idle engine.
         about: A short description for `--help`.
     """
 

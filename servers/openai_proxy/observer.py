@@ -52,7 +52,7 @@ class EventObserver:
             data = data.removeprefix(b"\n")
             self._after_cr = False
         if data.endswith(b"\r"):
-            # The parser gets LF: after a CR it cannot know whether it is between two events.
+            # The parser gets LF in place of CR: after a CR it could not know if an event ended.
             # For b"\r\r" it gets two LFs, because CR LF would be one line end.
             kept = data.rstrip(b"\r")
             data = kept + b"\n" * (len(data) - len(kept))

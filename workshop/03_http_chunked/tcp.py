@@ -5,7 +5,7 @@
     recv "TCP has no"  recv …                   what the other program gets: any pieces
 
 The border between two sends is not on the wire, so a receiver cannot see it. Run this with
-`python workshop/03_http_chunked/tcp.py`; then the lesson shows what does mark the borders.
+`python workshop/03_http_chunked/tcp.py`; then read in the lesson what really marks the borders.
 """
 
 import io

@@ -54,8 +54,8 @@ ASK = (("Last-Event-ID", "11"), ("Accept-Encoding", "gzip"))
 
 # --- A tap ----------------------------------------------------------------------------------
 # It passes every byte on unchanged, and decodes a copy with the decoders of lessons 3 and 4. An
-# event has passed when its last byte can be decoded. In a compressed body that may be much later
-# than when the server wrote it.
+# event has passed when its last byte can be decoded. If the body is compressed, that may be
+# much later than the moment when the server wrote the event.
 
 
 class HopTap:

@@ -28,8 +28,8 @@ def event(number: int, *, retry: str = "") -> list[str]:
     return [f"id: {id_of(number)}", *([retry] if retry else []), f"data: {TOKENS[number - 1]}", ""]
 
 
-# For each request: the number of events that the client has, the seconds that it must wait before
-# it, and the lines of the answer. The connection breaks at "cut".
+# For each request: the number of events that the client has already, the seconds that it must wait
+# before it sends the request, and the lines of the answer. The connection breaks at "cut".
 CUT = "cut"
 CONNECTIONS: list[tuple[int, float, list[str] | None]] = [
     (0, 0, [*event(1, retry="retry: 2000"), *event(2), CUT]),

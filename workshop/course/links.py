@@ -7,7 +7,8 @@
     ../../protocol/sse.py#id   the page, at that region, class or function
 
 Links work in both directions. A lesson links to code, and the page of the code lists the lessons
-that link to it. Code names a test, and the page of the test lists the modules that it imports.
+that link to it. Where code names a test, it links to the test; the page of a test lists the modules
+that the test imports.
 """
 
 import posixpath

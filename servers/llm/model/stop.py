@@ -31,8 +31,8 @@ class StopSequences:
     """Ends a text at the first stop sequence.
 
     Args:
-        stops: The stop sequences, none of them empty. The cost of a character grows with their
-            number (the APIs accept four), not with their length.
+        stops: The stop sequences, none of them empty. The cost per character grows
+            with the number of stop sequences (the APIs accept four), not with their length.
 
     Attributes:
         stopped: A stop sequence has been found, and all text before it has been returned.
