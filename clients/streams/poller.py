@@ -21,7 +21,7 @@ from .tcp import CLOSING, ByteStream
 __all__ = ["Callback", "Poller"]
 
 Callback = Callable[[float], bool]
-"""Called with the time by trio's clock. Returns whether to call it again."""
+"""Called with the current time of trio's clock. Returns whether to call it again."""
 
 MAX_EVENTS = 64  # callbacks in one turn; then the other tasks run
 

@@ -37,7 +37,8 @@ STALL_SECONDS = 120.0
 MAX_STALL_SECONDS = 86_400.0  # the kernel counts probes' seconds in 15 bits
 
 CLOSING: dict[int, Callable[[], None]] = {}
-"""By file number: a function to call before that socket is closed, as `notify_closing` tells trio.
+"""File descriptor to a function that is called before that socket is closed, as trio is told by
+`notify_closing`.
 The poller (poller.py) needs it: an epoll of its own silently drops a file that is closed."""
 
 

@@ -4,8 +4,8 @@ the server stores nothing.
     {"id":"rs_1","type":"reasoning","summary":[…],"encrypted_content":"6jVbtEhtLg=="}
 
 A client sends the item back unchanged, with the results of the calls that the model made after it.
-OpenAI encrypts the content. Here it is only sealed: base64 of a CRC-32 and of the text, which
-anybody can decode. So this server detects a client that changes or cuts the content, as OpenAI's
+OpenAI encrypts the content. Here it is only sealed: it is the base64 of a CRC-32 and of the text.
+Anybody can decode it. So this server detects a client that changes or cuts the content, as OpenAI's
 does.
 """
 

@@ -52,7 +52,7 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         sends: number of writes.
-        chunks, events, tokens: their numbers in the recorded bytes.
+        chunks, events, tokens: how many of each are in the recorded bytes.
         size, body, text: bytes of the response, of its body without framing, and of its text.
     """
 
@@ -86,7 +86,7 @@ class Missing(msgspec.Struct, frozen=True):
     """The data of a `missing` event: the recording was longer than its limit.
 
     Args:
-        sends: number of writes that are missing between the last event and the next one.
+        sends: number of writes that were not recorded between the last event and the next one.
         bytes: their size, in bytes.
     """
 
@@ -116,9 +116,9 @@ class ReplyRecording:
     Args:
         method: of the request.
         began: the time at which the request was complete.
-        max_sends: Largest number of writes kept. A new one evicts the oldest if that was described
-            already. If none was, the rest of the reply is not recorded: to describe what comes
-            after a gap, the sender would have to parse the gap.
+        max_sends: Largest number of writes kept. A new write evicts the oldest one, if the oldest
+            was described already. If none was described, the rest of the reply is not recorded: to
+            describe what comes after a gap, the sender would have to parse the gap.
         max_size: Largest size of all that is kept, in bytes.
 
     Attributes:

@@ -47,7 +47,8 @@ RESPONSES = "POST /v1/responses"
 # Bytes. The values of a larger body are counted before it is parsed, in a turn of its own.
 LARGE_BODY = 16 << 10
 
-# Bytes of JSON that are parsed in the time of one character of tokens (turns.py).
+# Bytes of JSON that are parsed in the time that it takes to cut one character into tokens
+# (turns.py).
 JSON_BYTES = 64
 
 T = TypeVar("T")

@@ -33,8 +33,8 @@ from .admission import CLIENT_GONE, Admission
 __all__ = ["SLOT", "Engine", "TokenSequence"]
 
 SLOT = 0.005
-"""Seconds. Waking up is expensive: slots of 10 ms save a twentieth of the CPU time, but make tokens
-5 ms later."""
+"""Seconds. Waking up is expensive: slots of 10 ms save a twentieth of the CPU time, but delay
+tokens by 5 ms more."""
 
 TURN = 80_000
 """Bytes written before other tasks run. Each step counts as its own bytes and `STEP` more. A turn

@@ -20,7 +20,8 @@ from .turns import Work
 __all__ = ["MAX_VALUES", "check_size"]
 
 MAX_VALUES = 50_000
-"""Values, nested ones included: 5 ms and a few megabytes. A thousand messages have 3,000."""
+"""Largest number of values, nested ones included. To parse so many takes 5 ms and a few megabytes.
+A thousand messages have 3,000."""
 
 PART = 64 << 10  # bytes examined at a time
 VALUE_COSTS = 8  # characters, the unit of turns.py

@@ -37,7 +37,7 @@ async def check(exercise: ModuleType, lab: Lab) -> None:
         returned.set()
 
     async with lab.running(serve):
-        models[0].release(len(WORDS))  # it could make all tokens at once, but nobody reads
+        models[0].release(len(WORDS))  # enough for all tokens, but nobody reads
         # The other model makes a token only when the one before has come.
         for word in models[1].release_each():
             await lab.receive_until(

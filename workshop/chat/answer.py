@@ -23,7 +23,7 @@ LOCAL_URL = "http://localhost:8000/v1"  # `workshop` serves it
 
 
 class Ending(Enum):
-    """How an answer ended: the words for it, and the exit code of one question."""
+    """How an answer ended: the words that are shown, and the exit code after a single question."""
 
     COMPLETE = "complete", 0
     ERROR = "error", 1

@@ -38,7 +38,7 @@ class FaultSpec(msgspec.Struct, frozen=True):
     """An entry of the catalogue.
 
     Args:
-        apply: Makes the faulty reply from a healthy one. Its position is the usual one if None.
+        apply: Makes the faulty reply from a healthy one. Without a position, it uses the usual one.
         position: The usual position; None if the fault takes no position.
         needs_events: The fault works only on an event stream.
         replaces: Nothing of the healthy answer is sent.

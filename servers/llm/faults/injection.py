@@ -38,7 +38,7 @@ HOLD_SECONDS = 3600.0
 
 
 class PositionUnit(Enum):
-    """What a position is counted in."""
+    """The unit in which a position is counted."""
 
     EVENT = "event"
     BYTE = "byte"
@@ -60,7 +60,7 @@ class FaultPosition(msgspec.Struct, frozen=True):
 
 
 class FaultyConnection:
-    """The connection as a fault can use it: the head and some events have been sent.
+    """The connection that a fault gets, after the head and some events have been sent.
 
     Args:
         body: The real body.
@@ -234,7 +234,7 @@ class FaultyBody:
             await self._body.end()
 
     async def _take(self, event: bytes, is_last: bool = False) -> None:
-        """Pass an event on to the client or, at the position, to the fault."""
+        """Pass an event on to the client; at the position of the fault, to the fault instead."""
         self.pieces += 1
         self._connection.number = self.pieces
         if self._injected:
