@@ -1,0 +1,77 @@
+"""What x-ray says about one response: the object of `--json`, and of the screens that show it.
+
+    {"url":"http://localhost:8000/chat/hello","status":200,
+     "verdicts":[{"code":"buffered-blocks","sure":0.95,"say":"…","cure":"…","hop":"nginx","facts":{"block":4096}}],
+     "counts":{"reads":3,"chunks":3,"events":33,"tokens":30},
+     "ttft_ms":1910.2,"head_ms":1910.1,"gaps_ms":{"p50":0.1,"p95":1600.0,"p99":1600.0,"max":1600.0},
+     "wire_bytes":7911,"text_bytes":210}
+"""
+
+import msgspec
+
+__all__ = ["Counts", "Gaps", "Report", "Verdict"]
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that is right or wrong with a stream.
+
+    Args:
+        code: Its name in the table of `workshop/xray/verdicts.py`.
+        sure: How sure, from 0 to 1. A claim over 0.5 must be right.
+        say: One sentence that a tired person understands.
+        cure: What to do about it, or "".
+        hop: Name of the hop that does it, if several ways were compared; else None.
+        facts: What was measured, such as {"block": 4096}.
+    """
+
+    code: str
+    sure: float
+    say: str
+    cure: str = ""
+    hop: str | None = None
+    facts: dict[str, float | int | str] = {}
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """How many of each layer a response has."""
+
+    reads: int
+    chunks: int
+    events: int
+    tokens: int
+
+
+class Gaps(msgspec.Struct, frozen=True):
+    """Milliseconds between reads that brought text: percentiles, and the longest."""
+
+    p50: float
+    p95: float
+    p99: float
+    max: float
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What x-ray found out about one response.
+
+    Args:
+        url: The URL that was asked for, without a name and password; "" if unknown.
+        status: Status code; 0 if no complete head came.
+        verdicts: What is wrong, most harmful first; a live stream has the one verdict `live`.
+        counts: How many reads, chunks, events and tokens came.
+        ttft_ms: Time to the first token (or the first byte of the body, if it has no tokens), in
+            milliseconds since the request was sent; None if none came.
+        head_ms: Time to the end of the response's head; None if it did not come.
+        gaps_ms: Gaps between reads of the body; None with fewer than two of them.
+        wire_bytes: Bytes of the response, head and framing included.
+        text_bytes: Bytes of the model's text.
+    """
+
+    url: str
+    status: int
+    verdicts: list[Verdict]
+    counts: Counts
+    ttft_ms: float | None
+    head_ms: float | None
+    gaps_ms: Gaps | None
+    wire_bytes: int
+    text_bytes: int
