@@ -62,6 +62,7 @@ class ByteSpan(NamedTuple):
               "blank-line": an event stream;
             - "json", "token": the data of an event; a token is text of the model in that JSON;
             - "json", "data": a body that is JSON, or that is neither JSON nor an event stream;
+            - "coded": a body with a content coding, such as gzip: its text is not readable here;
             - "after-end": bytes after the end of the body;
             - "unfinished", "unreadable".
         start, end: offsets from the response's first byte.
@@ -87,6 +88,7 @@ class ResponseAnatomy:
 
     Attributes:
         error: why the rest is unreadable or unfinished, or "".
+        head: the final response's head, once it is complete.
         chunks, events, tokens: how many have arrived. An event that brings text counts as a token.
         body_size: size of the body in bytes, without its framing.
         text_size: size in bytes of all tokens, or of a body that is neither events nor JSON.
@@ -94,6 +96,7 @@ class ResponseAnatomy:
 
     def __init__(self, method: str = "GET", *, max_line_size: int = 8 << 20) -> None:
         self.error = ""
+        self.head: Head | None = None
         self.chunks = self.events = self.tokens = 0
         self.body_size = self.text_size = 0
         self._method = method
@@ -117,6 +120,16 @@ class ResponseAnatomy:
         self._block = 0
         self._in_block = False
         self._token = 0  # number of this event's token, once it has one
+
+    @property
+    def labelled(self) -> int:
+        """Every byte before this offset has its label."""
+        return self._start
+
+    @property
+    def complete(self) -> bool:
+        """Whether the end of the body has arrived."""
+        return self._decoder is not None and self._decoder.complete
 
     def receive_data(self, data: bytes) -> list[ByteSpan]:
         """Take bytes as they arrive, cut anywhere. No bytes make it raise.
@@ -166,6 +179,7 @@ class ResponseAnatomy:
                 return
             rest = self._end_head(reader)
             self._reader = None
+            self.head = head
             framing = response_framing(head, self._method)
         except DecodeError as error:
             self._fail(error)
@@ -185,6 +199,10 @@ class ResponseAnatomy:
         return rest
 
     def _expect_body(self, head: Head) -> None:
+        if any(value.lower() != b"identity" for value in head.values(b"content-encoding")):
+            # The grammar of the media type is that of the decoded body (RFC 9110 §8.4).
+            self._label = "coded"
+            return
         # "The type and subtype tokens are case-insensitive." (RFC 9110 §8.3.1)
         types = [value.lower() for value in head.values(b"content-type")]
         if any(value.startswith(b"application/json") for value in types):
