@@ -1,27 +1,63 @@
-"""A chain of hops in memory: a model, bad proxies, and a connection to each of them.
+"""A chain of hops in memory: a server, bad proxies, and a connection to each of them.
 
     http://server              http://hop1         http://hop2
-    simulated LLM ── memory ── bad proxy ── memory ── bad proxy ── memory ── x-ray
+    naive server ─── memory ── bad proxy ── memory ── bad proxy ── memory ── x-ray
 
-On trio's autojump clock an answer of seconds takes milliseconds, and each time is exact.
+On trio's autojump clock an answer of seconds takes milliseconds, and each time is exact. The server
+is a naive one: it sends neither of the two fields that protect our own streams.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import trio
 
 from clients.streams.memory import MemoryStream, memory_pair
-from servers import badproxy, chat
+from servers import badproxy
 from servers.badproxy import modes
 from servers.http.connection import Connection
+from servers.http.reply import Handler, Last, Reply, Request, StreamingReply
 from servers.http.routes import Routes
 from servers.http.watch import Watch
-from servers.llm.pace import Pace
 
-__all__ = ["chain", "network"]
+__all__ = ["TEXT", "Naive", "chain", "network"]
 
 SERVER = "server"
+TEXT = [f"{word}{number} " for number in range(12) for word in ("one", "二", "três", "🌍", "five")]
+
+
+class Naive(Routes):
+    """Answers every request with the events of a chat completion.
+
+    Args:
+        ttft, itl: Seconds to the first text, and from each token to the next.
+    """
+
+    def __init__(self, ttft: float = 0.5, itl: float = 0.05) -> None:
+        super().__init__({})
+        self._ttft, self._itl = ttft, itl
+
+    def find(self, method: str, path: str) -> tuple[Handler | Reply, dict[str, str]]:
+        return self.answer, {}
+
+    async def answer(self, request: Request) -> StreamingReply:
+        return StreamingReply(self.events(), content_type="text/event-stream")
+
+    async def events(self) -> AsyncGenerator[bytes | Last, None]:
+        yield event({"role": "assistant", "content": ""})
+        await trio.sleep(self._ttft)
+        for word in TEXT:
+            yield event({"content": word})
+            await trio.sleep(self._itl)
+        yield event({}, "stop")
+        yield Last(b"data: [DONE]\n\n")
+
+
+def event(delta: dict[str, str], reason: str | None = None) -> bytes:
+    choice = {"index": 0, "delta": delta, "finish_reason": reason}
+    chunk = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "choices": [choice]}
+    return f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n".encode()
 
 
 class Network:
@@ -65,8 +101,8 @@ async def network(hosts: Mapping[str, Routes]) -> AsyncIterator[Network]:
 
 @asynccontextmanager
 async def chain(hops: Sequence[str], routes: Routes | None = None) -> AsyncIterator[Network]:
-    """The simulated LLM as http://server, and hops with these modes: http://hop1 is next to it."""
-    async with network({SERVER: routes or chat.routes(Pace(0.5, 0.03))}) as made:
+    """A server as http://server, and hops with these modes: http://hop1 is next to it."""
+    async with network({SERVER: routes or Naive()}) as made:
         upstream = SERVER
         for number, mode in enumerate(hops, 1):
             name = f"hop{number}"
