@@ -194,7 +194,8 @@ async def exchange(
     Args:
         stream: The connection.
         method, target: The first two words of the request-line.
-        headers: All headers except Content-Length.
+        headers: All headers except Content-Length. Characters up to U+00FF are sent as one byte
+            each, as `Response.headers` reads them (RFC 9110 §5.5, obs-text).
         body: The body of the request.
 
     Raises:
@@ -223,7 +224,8 @@ def _request_head(
 ) -> bytes:
     length = (("Content-Length", str(len(body))),) if body or method in ("POST", "PUT") else ()
     try:
-        request = h11.Request(method=method, target=target, headers=[*headers, *length])
+        fields = [(name, value.encode("latin-1")) for name, value in (*headers, *length)]
+        request = h11.Request(method=method, target=target, headers=fields)
         return connection.send(request)
     except (h11.LocalProtocolError, UnicodeEncodeError):
         # Its text would quote the header: perhaps a key read from a file, with a newline after it.
