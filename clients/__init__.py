@@ -10,7 +10,7 @@
 import signal
 import sys
 
-if sys.argv[0] == "-m":  # Python is looking for the module of `python -m clients.NAME`
+if sys.argv[0] == "-m":  # this is `python -m clients.NAME`, before NAME runs
     # Until nc handles signals itself, Ctrl-C ends it without a traceback.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
