@@ -1,5 +1,5 @@
-"""The modes that hold, gate, measure, gather, repeat or rewrite a stream: for each of them the exact
-bytes, and when they are sent.
+"""The modes that hold, gate, measure, gather, repeat or rewrite a stream: for each of them the
+exact bytes, and when they are sent.
 
 Helpers and the first modes: test_badproxy.py. The modes that go quiet: test_badproxy_quiet.py.
 """
