@@ -77,9 +77,9 @@ class Upstream(msgspec.Struct, frozen=True):
 
     Args:
         base_url: `https://host/v1`, without a slash at the end.
-        key: the key for its Authorization header, or None if it needs none.
-        ca_file: trust these certificates (PEM), not the system's.
-        timeouts: how long we wait for it.
+        key: The key for its Authorization header, or None if it needs none.
+        ca_file: Trust these certificates (PEM), not the system's.
+        timeouts: How long we wait for it.
     """
 
     base_url: str = "https://api.openai.com/v1"
@@ -97,9 +97,9 @@ class RelayHandlers:
     """Makes the handlers of the relayed routes.
 
     Args:
-        upstream: the API that requests are relayed to.
-        metrics: counts the exchanges.
-        connect: opens a connection to the upstream.
+        upstream: The API that requests are relayed to.
+        metrics: Counts the exchanges.
+        connect: Opens a connection to the upstream.
     """
 
     def __init__(
@@ -167,7 +167,8 @@ class RelayHandlers:
             fields_to_api(request, key),
             request.body,
         )
-        summary = ExchangeSummary(_model_of(request), trio.current_time())
+        model, answers = _asked_of(request)
+        summary = ExchangeSummary(model, trio.current_time(), answers=answers)
         self.running += 1
 
         def finished(summary: ExchangeSummary) -> None:
@@ -255,18 +256,21 @@ def _upstream_target(request: Request, route: str) -> str:
     return path.removeprefix("/v1") + mark + query
 
 
-class _Named(msgspec.Struct):
+class _Asked(msgspec.Struct):
     model: Annotated[str, msgspec.Meta(max_length=MAX_MODEL)] = "-"
+    n: object = 1
 
 
-def _model_of(request: Request) -> str:
-    """The model that the request names, for the log: redacted first, then shortened."""
+def _asked_of(request: Request) -> tuple[str, int]:
+    """The model that the request names, for the log: redacted first, then shortened. And how many
+    answers it asks for."""
     try:
-        name = msgspec.json.decode(request.body, type=_Named).model if request.body else "-"
+        asked = msgspec.json.decode(request.body, type=_Asked) if request.body else _Asked()
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return "?"
-    shown = redact(name)[:MAX_LOGGED]
-    return "".join(letter if letter.isprintable() else "?" for letter in shown)
+        return "?", 1
+    shown = redact(asked.model)[:MAX_LOGGED]
+    answers = asked.n if isinstance(asked.n, int) and asked.n > 1 else 1
+    return "".join(letter if letter.isprintable() else "?" for letter in shown), answers
 
 
 def _error_of(failure: UpstreamFailure) -> Reply:
@@ -286,9 +290,9 @@ def routes(
     """All routes of this server.
 
     Args:
-        upstream: the API that requests are relayed to.
-        access: which clients may use it; by default, programs on this machine and the chat page.
-        connect: opens a connection to the upstream; by default over TCP.
+        upstream: The API that requests are relayed to.
+        access: Which clients may use it; by default, programs on this machine and the chat page.
+        connect: Opens a connection to the upstream; by default over TCP.
     """
     access = access or Access(origins=PAGES, hosts=HOSTS)
     metrics = Metrics()

@@ -22,6 +22,7 @@ TERMINAL = {"response.completed", "response.incomplete", "response.failed"}
 TYPED = re.compile(r'\s*\{\s*"type"\s*:\s*"([a-z_.]{1,40})"')
 USAGE = re.compile(r'"(?:completion|output)_tokens": ?([0-9]{1,15})\b')
 FINISHED = re.compile(r'"finish_reason"\s*:\s*"')
+KEEPALIVE = '{"type":"keepalive"'  # sent by the Responses API, with or without an event name
 CLIENT_GONE = "client gone"
 
 
@@ -29,18 +30,19 @@ class ExchangeSummary(msgspec.Struct):
     """What the log and the metrics say about one exchange.
 
     Attributes:
-        model: the model that the request names.
-        began: when the request came, in seconds by trio's clock.
+        model: The model that the request names.
+        began: When the request came, in seconds by trio's clock.
         status: HTTP status of the reply; 0 before there is one.
-        size: bytes of the body so far.
-        events: number of events with data so far.
-        first, last: when the first and the last of them came; 0 before the first.
-        gaps: seconds between events; the first MAX_GAPS gaps are kept.
-        tokens: the number of tokens in the usage, or None.
-        whole: the end mark has come.
-        finished: a finish_reason has come: a client may stop reading here.
-        ending: how the exchange ended, as a short label for the metrics.
-        closed_after: seconds from the client's disconnect until we closed the upstream connection.
+        size: Bytes of the body so far.
+        events: Number of events with data so far.
+        first, last: When the first and the last of them came; 0 before the first.
+        gaps: Seconds between events; the first MAX_GAPS gaps are kept.
+        tokens: The number of tokens in the usage, or None.
+        whole: The end mark has come.
+        answers: Number of answers that the request asks for (`n`).
+        finishes: Number of finish_reasons that have come.
+        ending: How the exchange ended, as a short label for the metrics.
+        closed_after: Seconds from the client's disconnect until we closed the upstream connection.
     """
 
     model: str
@@ -53,12 +55,21 @@ class ExchangeSummary(msgspec.Struct):
     gaps: "array[float]" = msgspec.field(default_factory=lambda: array("d"))
     tokens: int | None = None
     whole: bool = False
-    finished: bool = False
+    answers: int = 1
+    finishes: int = 0
     ending: str = CLIENT_GONE
     closed_after: float = 0.0
 
+    @property
+    def answered(self) -> bool:
+        """Nothing of the answer is missing, although an end mark may be: a client stops here."""
+        return self.whole or self.finishes >= self.answers
+
     def count(self, event: ServerSentEvent, now: float) -> None:
-        """Count one event with data."""
+        """Count one event with data. A `keepalive` event brings nothing, so it does not count."""
+        data = event.data
+        if event.event == "keepalive" or data.startswith(KEEPALIVE):
+            return
         self.events += 1
         if self.events == 1:
             self.first = now
@@ -66,11 +77,10 @@ class ExchangeSummary(msgspec.Struct):
             self.gaps.append(now - self.last)
         self.last = now
         # Clients wait for one of two end marks: `[DONE]`, or a terminal event of a response.
-        data = event.data
         if data.startswith("[DONE]") or event.event in TERMINAL or _type_in(data) in TERMINAL:
             self.whole = True
-        if not self.finished and FINISHED.search(data):
-            self.finished = True
+        if self.finishes < self.answers:
+            self.finishes += len(FINISHED.findall(data))
         if '"usage"' in data and (usage := USAGE.search(data)):
             self.tokens = int(usage[1])
 
@@ -88,7 +98,7 @@ class ExchangeSummary(msgspec.Struct):
             words.append(f"ttft {1000 * (self.first - self.began):.0f} ms")
         if self.gaps:
             words.append(f"gap p50 {1000 * sorted(self.gaps)[len(self.gaps) // 2]:.0f} ms")
-        if self.finished and not self.whole:
+        if self.finishes and not self.whole:
             words.append("finish_reason came,")
         words.append(self.ending)
         if gone:
