@@ -27,7 +27,7 @@ from rich.color import ColorSystem
 from rich.console import Console
 from rich.style import Style
 
-from .layers import Border, Item, Mark, Place, Row, Skipped
+from .picture import Border, Item, Mark, Place, Row, Skipped
 from .visible import MIN_WIDTH, Alphabet, Line
 
 __all__ = ["Pen"]

@@ -23,7 +23,7 @@ from typing import NamedTuple
 from protocol.anatomy import ByteSpan
 from protocol.recording import End
 
-from .layers import NOWHERE, Border, Item, Mark, Misfits, Place, Row, Skipped
+from .picture import NOWHERE, Border, Item, Mark, Misfits, Place, Row, Skipped
 from .report import Counts
 from .torn import TornCharacters
 

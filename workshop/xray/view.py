@@ -28,7 +28,7 @@ from protocol.anatomy import ByteSpan, ResponseAnatomy
 from protocol.recording import End, RecordedRead
 
 from .draw import Pen
-from .layers import Item
+from .picture import Item
 from .report import Counts
 from .rows import MAX_HELD, Rows
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from protocol.anatomy import ResponseAnatomy
 from protocol.chunked import encode_chunk, encode_last_chunk
 from workshop.xray.draw import Pen
-from workshop.xray.layers import Item
+from workshop.xray.picture import Item
 from workshop.xray.rows import Rows
 from workshop.xray.view import View
 
