@@ -268,6 +268,7 @@ def _all_live(all_answers: Sequence[Answers]) -> Verdict:
                 hop = hop or answers.way.name
                 say += f" {answers.way.name} removes {why}"
         if "content-encoding" in after and "content-encoding" not in before:
+            hop = hop or answers.way.name
             say += f" {answers.way.name} compresses, and flushes after each event."
     return Verdict(code="live", sure=0.9, say=say, hop=hop)
 

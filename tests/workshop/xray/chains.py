@@ -17,46 +17,51 @@ from clients.streams.memory import MemoryStream, memory_pair
 from servers import badproxy
 from servers.badproxy import modes
 from servers.http.connection import Connection
-from servers.http.reply import Handler, Last, Reply, Request, StreamingReply
+from servers.http.reply import Handler, Headers, Last, Reply, Request, StreamingReply
 from servers.http.routes import Routes
 from servers.http.watch import Watch
 
 __all__ = ["TEXT", "Naive", "chain", "network"]
 
 SERVER = "server"
-TEXT = [f"{word}{number} " for number in range(12) for word in ("one", "二", "três", "🌍", "five")]
+TEXT = [f"{word}{number} " for number in range(8) for word in ("one", "二", "três", "🌍", "five")]
 
 
 class Naive(Routes):
     """Answers every request with the events of a chat completion.
 
     Args:
-        ttft, itl: Seconds to the first text, and from each token to the next.
+        headers: Further fields of the response.
+        role_first: Send an event without text at once, as some APIs do.
     """
 
-    def __init__(self, ttft: float = 0.5, itl: float = 0.05) -> None:
+    TTFT, ITL = 0.5, 0.05  # seconds to the first text, and from each token to the next
+
+    def __init__(self, headers: Headers = (), *, role_first: bool = True) -> None:
         super().__init__({})
-        self._ttft, self._itl = ttft, itl
+        self._headers = headers
+        self._role_first = role_first
 
     def find(self, method: str, path: str) -> tuple[Handler | Reply, dict[str, str]]:
         return self.answer, {}
 
     async def answer(self, request: Request) -> StreamingReply:
-        return StreamingReply(self.events(), content_type="text/event-stream")
+        return StreamingReply(self.events(), 200, "text/event-stream", self._headers)
 
     async def events(self) -> AsyncGenerator[bytes | Last, None]:
-        yield event({"role": "assistant", "content": ""})
-        await trio.sleep(self._ttft)
+        if self._role_first:
+            yield event(choices=[{"index": 0, "delta": {"role": "assistant"}}])
+        await trio.sleep(self.TTFT)
         for word in TEXT:
-            yield event({"content": word})
-            await trio.sleep(self._itl)
-        yield event({}, "stop")
+            yield event(choices=[{"index": 0, "delta": {"content": word}}])
+            await trio.sleep(self.ITL)
+        yield event(choices=[{"index": 0, "delta": {}, "finish_reason": "stop"}])
+        yield event(choices=[], usage={"completion_tokens": len(TEXT)})
         yield Last(b"data: [DONE]\n\n")
 
 
-def event(delta: dict[str, str], reason: str | None = None) -> bytes:
-    choice = {"index": 0, "delta": delta, "finish_reason": reason}
-    chunk = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "choices": [choice]}
+def event(**fields: object) -> bytes:
+    chunk = {"id": "chatcmpl-1", "object": "chat.completion.chunk", **fields}
     return f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n".encode()
 
 
