@@ -31,6 +31,7 @@ COMMANDS = {
     "reset": ("workshop.runner.commands:reset", "start an exercise again; your file is kept"),
     "course": ("workshop.course.build", "the lessons and the annotated source, as web pages"),
     "chat": ("workshop.chat", "talk to the simulated LLM, or to any OpenAI-compatible API"),
+    "xray": ("workshop.xray.command", "the bytes of a stream, and the name of the hop that holds it"),
     "nc": ("clients.nc", "netcat: bytes between a connection and this terminal"),
     "doctor": ("workshop.doctor", "what is installed on this machine, and how to get the rest"),
     "bench": ("workshop.bench", "measure this project on your machine (needs the clone)"),

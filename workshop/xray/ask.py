@@ -34,7 +34,7 @@ from protocol.recording import End, RecordedRead
 from .masking import Masker
 from .measure import Meter
 
-__all__ = ["MAX_SECONDS", "SILENCE", "Asking", "Watch", "ask"]
+__all__ = ["MAX_SECONDS", "SILENCE", "Asking", "StoppedError", "Watch", "ask"]
 
 SILENCE = 75.0
 """Seconds of silence after which x-ray gives up: a little more than the 60 s of many hops."""
@@ -45,6 +45,10 @@ END_SECONDS = 0.25  # from the end of a complete response to the FIN that we ask
 QUIET_SECONDS = 5.0  # silence in which we call a stream silent when the time is over
 
 Watch = Callable[[RecordedRead, list[ByteSpan]], None]
+
+
+class StoppedError(Exception):
+    """The caller has stopped a request before it was sent."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,7 @@ async def ask(
     Raises:
         ValueError: The URL, a header or the file cannot be used.
         ConnectError: There is no connection.
+        StoppedError: It was stopped before the request was sent.
     """
     waiting = stop or trio.CancelScope()
     began = trio.current_time()
@@ -122,7 +127,7 @@ async def ask(
         now = trio.current_time()
         if recorder.sent_at is None:
             if now < waiting.deadline:
-                raise KeyboardInterrupt
+                raise StoppedError
             host = clients.http.client.URLParts.parse(asking.url).authority
             raise ConnectTimeoutError(f"no connection to {host} in {now - began:.0f} s")
         if now - recorder.last >= min(silence, QUIET_SECONDS):

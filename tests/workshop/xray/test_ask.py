@@ -10,7 +10,7 @@ from clients.streams.memory import MemoryStream, memory_pair
 from clients.streams.tcp import Connect
 from protocol.anatomy import ByteSpan
 from protocol.recording import RecordedRead
-from workshop.xray.ask import MAX_SECONDS, Asking, ask
+from workshop.xray.ask import MAX_SECONDS, Asking, StoppedError, ask
 from workshop.xray.measure import Meter
 
 Serve = Callable[[MemoryStream], Awaitable[None]]
@@ -209,7 +209,7 @@ async def test_no_connection(autojump_clock: object) -> None:
         await ask(Asking("GET", "http://h/a", connect=hang), never)
     stop = trio.CancelScope()
     stop.cancel()
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(StoppedError):
         await ask(Asking("GET", "http://h/a", connect=hang), never, stop=stop)
 
 
