@@ -66,7 +66,7 @@ class Answer:
             for an empty event.
         replaced: Number of places where U+FFFD stands at the end of one event's text and at the
             start of the next.
-        invalid: Number of tokens that are not UTF-8.
+        invalid: Number of events that are not UTF-8.
     """
 
     def __init__(self) -> None:
@@ -187,6 +187,7 @@ class Answer:
             self.id_trap |= self._has_id and block == {"comment"}
             self.retry_alone += "retry" in block
             return False
+        self.invalid += not (data.isascii() or _is_utf8(data))
         if self._token:
             self._end_token()
         if data == b"[DONE]":
@@ -198,6 +199,7 @@ class Answer:
                 value = as_object(read_json(data))
             except ValueError:
                 self.broken += 1
+                self._sequence = -1
             else:
                 self._read(kind, value)
         elif self.api:
@@ -212,7 +214,6 @@ class Answer:
         self.silent_heartbeats = 0
         text = data.decode("utf-8", "replace")
         if not text.isascii() or "\\u" in text:
-            self.invalid += not _is_utf8(data)
             starts = DAMAGE_AT_START.match(text) is not None
             self.replaced += starts and DAMAGE_AT_END.search(self._last_token) is not None
         self._last_token = text
@@ -230,6 +231,7 @@ class Answer:
                 self._read_choice(as_object(choice))
         elif name in HEARTBEATS:
             self._add_heartbeat()
+            self._number(value.get("sequence_number"))
         elif name.startswith("response."):
             self.api = "responses"
             self.finish = ENDS.get(name, self.finish)

@@ -95,7 +95,7 @@ def torn_characters(meter: Meter) -> Sign | None:
     """Characters are damaged, or chunks end inside them."""
     answer = meter.answer
     if answer.invalid:
-        what = f"{answer.invalid} tokens are not UTF-8, so a sender has cut or mixed bytes"
+        what = f"{answer.invalid} events are not UTF-8, so a sender has cut or mixed bytes"
         return Sign(0.95, what=what)
     if answer.replaced:
         what = f"U+FFFD stands in place of characters at {answer.replaced} borders of events"

@@ -123,8 +123,7 @@ def _usual_gap(meter: Meter) -> float:
 
 def finished_not_closed(meter: Meter) -> Sign | None:
     """The answer ended, and then came neither [DONE] nor the end of the response."""
-    waits = meter.end == "silent" and not meter.complete
-    if waits and (meter.answer.finish or meter.answer.done):
+    if _is_silent(meter) and (meter.answer.finish or meter.answer.done):
         missing = "the end of the response" if meter.answer.done else "`data: [DONE]` and the end"
         return Sign(0.95, missing=missing, seconds=round(meter.quiet_ms / 1000))
     return None
@@ -143,15 +142,19 @@ def stall_behind_heartbeats(meter: Meter) -> Sign | None:
 
 def deaf(meter: Meter) -> Sign | None:
     """The head came, and then nothing, not even an end."""
-    waits = meter.end == "silent" and not meter.complete
-    if waits and meter.head is not None and meter.body_ms is None:
+    if _is_silent(meter) and meter.head is not None and meter.body_ms is None:
         return Sign(0.9, seconds=round(meter.quiet_ms / 1000))
     return None
 
 
+def _is_silent(meter: Meter) -> bool:
+    """Whether the observer stopped waiting for more of this response."""
+    return meter.end == "silent" and not meter.complete and not meter.framing_error
+
+
 def vanished(meter: Meter) -> Sign | None:
     """The bytes stopped, and neither FIN nor RST came."""
-    if meter.end != "silent" or meter.complete or meter.answer.complete or deaf(meter):
+    if not _is_silent(meter) or meter.answer.complete or deaf(meter):
         return None
     return Sign(0.8, seconds=round(meter.quiet_ms / 1000), events=meter.counts.events)
 

@@ -34,7 +34,10 @@ __all__ = [
 
 # Milliseconds. A wait that nobody notices is not a fault.
 SHORT_WAIT, LONG_WAIT, VERY_LONG_WAIT = 300, 1000, 2000
+MIN_PERIOD = 80  # of a timer that anybody notices
+LATE_HEAD = 350  # a busy machine reads up to so late
 FEW_TOKENS = 8  # fewer tokens may come at once from any model
+TOO_FAST = 1000  # so many tokens take even the fastest models longer than a late read
 
 KNOWN_SIZES = [512 * 2**n for n in range(12)]  # of buffers, in bytes
 
@@ -48,8 +51,9 @@ def buffered_whole(meter: Meter) -> Sign | None:
     if _is_gathered(meter):
         # One chunk holds many events: somebody had them all before he sent the first.
         return Sign(0.95 if waited >= LONG_WAIT else 0.8, **facts)
+    # Each event is a chunk of its own. A fast model and a late read look the same, up to a point.
     head_was_late = (meter.head_ms or 0) > 0.9 * waited
-    if waited >= VERY_LONG_WAIT or (waited >= LONG_WAIT and head_was_late):
+    if facts["tokens"] >= (20 if head_was_late else TOO_FAST) and waited >= LONG_WAIT:
         return Sign(0.75, **facts)
     return None
 
@@ -109,6 +113,9 @@ def buffered_blocks(meter: Meter) -> Sign | None:
         return None
     if borders.sizes_are_equal and borders.inside_events:
         return Sign(0.95, block=borders.sizes[0], blocks=counts.chunks)
+    last_sizes = list(borders.sizes)[-10:]
+    if borders.inside_events >= 10 and last_sizes.count(last_sizes[0]) == 10:
+        return Sign(0.5, block=last_sizes[0], blocks=counts.chunks)
     steps = meter.rhythm.steps
     torn = meter.layers.split_by_chunks if counts.chunks else meter.layers.torn
     pieces = counts.chunks or len(steps)
@@ -131,17 +138,17 @@ def _block_size(sizes: Sequence[int]) -> int:
 def coalesced(meter: Meter) -> Sign | None:
     """Several events come together, at even times."""
     steps = list(meter.rhythm.steps)
-    if len(steps) < 4 or buffered_blocks(meter) or not is_stream(meter):
+    if len(steps) < 6 or buffered_blocks(meter) or not is_stream(meter):
         return None
     amounts = sorted(step.events or step.chunks for step in steps[:-1])
     gaps = sorted(_gaps(steps)[:-1])  # the last step comes early, with the end
-    if amounts[len(amounts) // 5] < 2 or gaps[len(gaps) // 10] < 80:
+    shortest, period = gaps[len(gaps) // 10], median(gaps)
+    if amounts[len(amounts) // 5] < 2 or shortest < MIN_PERIOD:
         return None
-    period = median(gaps)
-    even = gaps[len(gaps) // 10] >= 0.6 * period
-    if not even and len(steps) < 8:
+    # A timer leaves no short gaps. Of a few gaps, chance may leave none.
+    if shortest < (0.7 if len(gaps) >= 6 else 0.85) * period:
         return None
-    return Sign(0.85 if even else 0.7, period_ms=round(period), events=round(median(amounts)))
+    return Sign(0.85, period_ms=round(period), events=round(median(amounts)))
 
 
 def _gaps(steps: Sequence[Arrival]) -> list[float]:
@@ -157,32 +164,35 @@ def one_behind(meter: Meter) -> Sign | None:
     layers, events = meter.layers, meter.counts.events
     if layers.late_ends >= 3 and layers.late_ends * 5 >= events * 3 and not meter.coding:
         return Sign(0.95, events=layers.late_ends)
-    lag = opening_lag(meter)
-    steps = meter.rhythm.steps
-    if lag is None or len(steps) < 5 or buffered_blocks(meter):
+    apart = opening_gap(meter)
+    if not apart or len(meter.rhythm.steps) < 5 or buffered_blocks(meter):
         return None
     last = meter.event_steps[-1]
-    with_end = last.tokens >= 1 and last.events > last.tokens
-    return Sign(0.7, events=events) if lag and with_end else None
+    if not last.tokens or last.events == last.tokens:
+        return None  # the end came after the last text, and nothing was held with it
+    usual, long = map(meter.rhythm.gaps.percentile, (50, 95))
+    fits = usual >= 8 and 0.3 * usual <= apart <= max(3 * usual, long)
+    if fits or (meter.answer.api == "responses" and apart >= 100):
+        return Sign(0.7, events=events)
+    return Sign(0.4, events=events) if apart >= 100 else None
 
 
-def opening_lag(meter: Meter) -> bool | None:
-    """Whether the first event came alone, and its companions a token later.
+def opening_gap(meter: Meter) -> float | None:
+    """Milliseconds between the first event and its companions; 0 if they came together.
 
     A server writes some events together: the role and the first text of a chat completion,
-    `response.created` and `response.in_progress`. Returns None if that cannot be seen.
+    `response.created` and `response.in_progress`. A hop that holds one event tears them apart.
+    Returns None if that cannot be seen.
     """
     steps = meter.event_steps
     if len(steps) < 3 or meter.answer.api not in ("chat", "responses"):
         return None
     first, second = steps[0], steps[1]
-    gap = meter.rhythm.gaps.percentile(50)
-    if first.events > 1:
-        return False
-    if meter.answer.api == "responses":
-        return second.at - first.at >= 50 and second.events > 1
-    late = first.at - (meter.head_ms or 0) >= 100 and gap >= 8
-    return late and not first.tokens and 0.3 * gap <= second.at - first.at <= 3 * gap
+    if first.events > 1 or first.tokens:
+        return 0.0
+    if meter.answer.api == "chat" and first.at - (meter.head_ms or 0) < 100:
+        return None  # a server that sends the role before there is text
+    return second.at - first.at
 
 
 def burst_after_stall(meter: Meter) -> Sign | None:
@@ -204,15 +214,16 @@ def head_held(meter: Meter) -> Sign | None:
     head, body = meter.head_ms, meter.body_ms
     if head is None or body is None or body - head > 5 or not is_stream(meter):
         return None
-    if head < max(250, 2 * meter.rhythm.gaps.percentile(95)):
+    if head < max(LATE_HEAD, 2 * meter.rhythm.gaps.percentile(95)):
         return None
-    return Sign(0.8 if head >= 400 else 0.6, head_ms=round(head))
+    return Sign(0.8, head_ms=round(head))
 
 
 def nagle(meter: Meter) -> Sign | None:
     """Parts of events wait 40 ms for each other: as long as an acknowledgment is delayed."""
     layers = meter.layers
-    if layers.ack_delays >= 3 and layers.ack_delays * 2 >= layers.torn:
+    in_chunks = layers.torn - layers.split_by_chunks  # events torn inside a chunk
+    if layers.ack_delays >= 3 and layers.ack_delays * 2 >= layers.torn <= in_chunks * 2:
         return Sign(0.8, events=layers.ack_delays)
     return None
 
@@ -222,7 +233,7 @@ def live(meter: Meter) -> Sign | None:
     steps = meter.rhythm.steps
     if not steps or not is_stream(meter):
         return None
-    enough = len(steps) >= 4 and opening_lag(meter) is not True
+    enough = len(steps) >= 4 and not opening_gap(meter)
     return Sign(0.9 if enough else 0.5, tokens=meter.counts.tokens, moments=len(steps))
 
 
