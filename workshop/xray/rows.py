@@ -356,7 +356,7 @@ def _note(label: str, data: bytes, chunk: Mark, event: Mark, token: Mark) -> str
         case "BOM":
             return "byte order mark"
         case "":
-            return "no label yet: the line is long"
+            return "no label: the line had not ended"
         case "after-end":
             return "after the end of the body"
         case "unfinished" | "unreadable":
