@@ -3,6 +3,8 @@
     streams/   one end of a connection: TCP, TLS, memory
     http/      an HTTP client: from a URL to a response that arrives piece by piece
     chat.py    a streamed answer of an OpenAI-compatible API, delta by delta
+    event_source.py, reconnection.py
+               an event stream that is kept open, and asked for again after a break
     nc.py      netcat: bytes between a connection and a terminal
     tap.py     an observer for the bytes on a connection
 """
@@ -10,7 +12,7 @@
 import signal
 import sys
 
-if sys.argv[0] == "-m":  # Python is looking for the module of `python -m clients.NAME`
+if sys.argv[0] == "-m":  # this is `python -m clients.NAME`, before NAME runs
     # Until nc handles signals itself, Ctrl-C ends it without a traceback.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -11,13 +11,15 @@
 
 The rules this file keeps:
 
-1. The caller gets a delta as soon as its event is complete. Nothing is read before it is asked for.
+1. The caller gets a delta as soon as its event is complete. Nothing is read before the caller asks
+   for it.
 2. An answer is complete only with a `finish_reason` or a `[DONE]`. Any other end raises a
    `CutOffError`, after all deltas that came before it.
 3. An error may come as a status, or as an event after a 200: both raise an `APIError`.
-4. A server may send the whole answer in one body instead of a stream. It is read, too.
+4. A server may send the whole answer in one body instead of a stream. This client reads that too.
 5. Every wait has a timeout: for the next event, and after a `finish_reason` for `[DONE]`.
-6. The key is sent in one header, over TLS or to this machine, and no error message contains it.
+6. The key is sent in one header, over TLS or to this machine only, and no error message contains
+   it.
 """
 
 import math
@@ -56,9 +58,9 @@ __all__ = [
 ]
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
-SILENCE = 300.0  # seconds: a model may think for minutes, and a request may queue first
+SILENCE = 300.0  # seconds: a request may wait in a queue, and a model may think for minutes
 AFTER_THE_END = 2.0  # seconds to wait after a finish_reason for the usage and [DONE]
-ERROR_SECONDS = 5.0  # to wait for the body of an error
+ERROR_SECONDS = 5.0  # seconds to wait for the body of an error
 MAX_BODY = 16 << 20  # bytes of a body that is not a stream
 MAX_MESSAGE = 2000  # characters of a server's error message
 
@@ -74,10 +76,11 @@ class APIError(ChatError):
     """The server answered with an error.
 
     Attributes:
-        message, code: The server's words. Keys in the message are redacted.
-        status: The status of the response: 200 if the error came as an event of the stream.
+        message, code: The error's message and code, in the server's words. Keys in the message are
+            redacted.
+        status: The status of the response. It is 200 if the error came as an event of the stream.
         retry_after: The value of the Retry-After header, or None.
-        request_id: The server's id of this request, or None. Its operator can look it up.
+        request_id: The server's id of this request, or None. The server's operator can look it up.
     """
 
     def __init__(self, error: ErrorBody, response: Response) -> None:
@@ -91,15 +94,17 @@ class APIError(ChatError):
 
 
 class NoAnswerError(ChatError):
-    """The server accepted the connection, and then sent nothing for too long."""
+    """The server accepted the connection, but sent nothing before the timeout."""
 
 
 class CutOffError(ChatError):
-    """The stream ended before the answer was complete. The caller has all that came before."""
+    """The stream ended before the answer was complete. The caller has received everything before
+    the end."""
 
 
 class UnreadableError(ChatError):
-    """The response is not a chat stream: a page of HTML, or an event that is not JSON."""
+    """The response is not a chat stream: for example, a page of HTML, or an event that is not
+    JSON."""
 
 
 def _shortened(message: str) -> str:
@@ -120,20 +125,21 @@ async def stream_chat(
     silence: float = SILENCE,
     connect: Connect = connect,
 ) -> AsyncGenerator["ChatStream", None]:
-    """Send a request, and receive the answer while it is generated. Leaving the block cancels it.
+    """Send a request, and receive the answer while it is generated. To leave the block is to cancel
+    the request.
 
     Args:
         base_url: The URL of an API, such as `https://api.openai.com/v1`.
         chat: The request. Its `stream` is always sent as true.
         key: The key for the Authorization header.
         ca_file: A file of certificates (PEM) to trust in place of the system's.
-        observer: Sees the bytes and the events.
-        silence: Seconds to wait for the head, for the first event and between two events.
-            Comments do not count: a proxy sends them even if its model has stalled.
-        connect: Opens the connection, by default over TCP.
+        observer: Its methods are called with the bytes and the events.
+        silence: Seconds to wait for the head, for the first event and between two events. Comments
+            do not count, because a proxy sends them even if the model has stalled.
+        connect: The function that opens the connection, by default over TCP.
 
     Raises:
-        ValueError: The URL or the file is not usable, or the key would be sent in plain text.
+        ValueError: The URL or the file cannot be used, or the key would be sent without encryption.
         clients.http.errors.RequestError: There is no connection, or no response.
         APIError, NoAnswerError, UnreadableError: The server gave no answer.
     """
@@ -165,18 +171,19 @@ async def stream_chat(
 
 
 def is_private(base_url: str) -> bool:
-    """Return whether nobody on the network can read what is sent there: TLS, or this machine."""
+    """Return whether requests to this URL are safe from eavesdroppers: they use TLS or stay on this
+    machine."""
     parts = urlsplit(base_url)
     return parts.scheme == "https" or parts.hostname in LOOPBACK
 
 
 def is_success(response: Response) -> bool:
-    """Return whether the status is 2xx: some servers stream after a 201 or 202 (RFC 9110 §15.3)."""
+    """Return whether the status is 2xx. Some servers stream with a 201 or 202 (RFC 9110 §15.3)."""
     return 200 <= response.status < 300
 
 
 def encode_request(chat: ChatRequest) -> bytes:
-    """Return the request's body, without fields that are None: some servers refuse null."""
+    """Return the request's body, without fields that are None, because some servers refuse null."""
     fields = msgspec.structs.asdict(chat) | {"stream": True}
     return msgspec.json.encode({name: fields[name] for name in fields if fields[name] is not None})
 
@@ -185,9 +192,9 @@ class ChatStream:
     """An answer that is still arriving: iterate over its deltas.
 
     Attributes:
-        response: The response, whose head has come.
+        response: The response. Its head has arrived, its body not yet.
         request_id: The server's id of this request, or None.
-        finish_reason: None until it has come.
+        finish_reason: The reason why the answer ended, or None until it has arrived.
     """
 
     def __init__(
@@ -204,11 +211,11 @@ class ChatStream:
         self._several = (chat.n or 1) > 1
         self._observer = observer or WireObserver()
         self._silence = silence
-        self._timeout = silence  # seconds left of it, or of AFTER_THE_END
+        self._timeout = silence  # seconds left of `silence`, or of AFTER_THE_END
         self._parser = EventStreamParser()
         self._reader = DeltaReader()
         self._events: deque[ServerSentEvent] = deque()
-        # Raised when the caller has all that came before it.
+        # This is raised when the caller has received everything that came before the end.
         self._ending: Exception | None = StopAsyncIteration() if whole else None
         self._rest = whole
 
@@ -220,8 +227,8 @@ class ChatStream:
         """Wait for the next delta.
 
         Raises:
-            CutOffError: The stream ended too early, the connection broke, or nothing came.
-            APIError: The server gave up, and says why.
+            CutOffError: The stream ended too early, the connection broke, or a timeout expired.
+            APIError: The server reports an error.
             UnreadableError: An event is not a delta.
         """
         while self._events or self._ending is None:
@@ -257,8 +264,8 @@ class ChatStream:
             return delta if delta.said or delta.thinking else None
         if self._several and delta.index:
             delta = ChatDelta(usage=delta.usage)
-        # After a finish_reason the rest follows at once. But some servers say "stop" in each event,
-        # and some go on to send empty events.
+        # After a finish_reason the rest normally follows at once. But some servers send "stop" in
+        # each event, and some send more, empty events.
         self.finish_reason = delta.finish_reason or self.finish_reason
         if self.finish_reason is None:
             self._timeout = self._silence
@@ -267,7 +274,7 @@ class ChatStream:
         return delta
 
     async def _receive(self) -> None:
-        """Wait for one read: it brings events, perhaps none yet, or the end."""
+        """Wait for one read. It may bring events, a part of one, or the end."""
         began = trio.current_time()
         try:
             with trio.move_on_after(self._timeout):
@@ -281,7 +288,7 @@ class ChatStream:
             self._end_early(f"nothing came for {self._silence:g} s")
         except RequestError as error:
             self._end(CutOffError(str(error)))
-        except DecodeError as error:  # a line over 16 MiB; the events before it come first
+        except DecodeError as error:  # a line over 16 MiB; the events before it count
             self._end(UnreadableError(str(error)))
             self._events.extend(one for one in error.decoded if isinstance(one, ServerSentEvent))
 
@@ -315,7 +322,8 @@ async def _answer(response: Response, kind: str) -> ChatDelta:
 
 
 async def _body(response: Response) -> bytes:
-    """Read all of a body; of an error only what comes soon, because its status says enough."""
+    """Read all of a body. Of an error's body, read only what arrives soon, because the status says
+    enough."""
     body = bytearray()
     try:
         with trio.move_on_after(math.inf if is_success(response) else ERROR_SECONDS):
@@ -329,4 +337,4 @@ async def _body(response: Response) -> bytes:
     return bytes(body)
 
 
-# What this file does not do: remember a conversation (workshop/chat), retry, run tools.
+# What this file does not do: remember a conversation (workshop/chat), retry, or run tools.

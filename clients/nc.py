@@ -4,9 +4,10 @@
     $ workshop nc -C localhost 8000          type a request; Enter sends CR LF
     $ workshop nc -l -C 8000                 you are the server: type the response
 
-Netcats differ in what they do at the end of their input. This one does as OpenBSD's: it goes on
-printing what comes, and ends when the peer closes (a listener: when its own input ends). With
-`--half-close` it sends a FIN at the end of its input, as ncat, socat and busybox do.
+Programs named netcat differ in what they do when their input ends. This one does the same as
+OpenBSD's: it continues to print what arrives, and ends when the peer closes. (With `-l` it ends
+when its own input ends.) With `--half-close` it sends a FIN at the end of its input, as ncat, socat
+and busybox do.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from .streams.tcp import READ_SIZE, SocketStream, connect
 
 __all__ = ["main"]
 
-INTERRUPTED = 130  # what a shell reports for a program ended by SIGINT: 128 + 2
+INTERRUPTED = 130  # the exit code of a program ended by SIGINT: 128 + 2
 
 
 async def _run(options: argparse.Namespace) -> int:
@@ -84,12 +85,13 @@ async def _copy(stream: SocketStream, options: argparse.Namespace) -> None:
                 if options.half_close or options.listen:
                     await stream.send_eof()
             except trio.BrokenResourceError:
-                pass  # the peer has closed; what it sent before is still being received
+                pass  # the peer has closed; the bytes that it sent before are still being received
 
         nursery.start_soon(send)
         try:
             while data := await stream.receive_some():
-                # At once and raw: a buffer here would hide what this program must show.
+                # Bytes are printed at once and unchanged: a buffer would hide what this program
+                # must show.
                 await trio.to_thread.run_sync(_write, data, abandon_on_cancel=True)
         except trio.BrokenResourceError as error:
             print(f"nc: {error}", file=sys.stderr)
@@ -104,7 +106,7 @@ async def _send_input(stream: SocketStream, crlf: bool) -> None:
     after_cr = False
     while data := await trio.to_thread.run_sync(_read_input, abandon_on_cancel=True):
         if crlf:
-            # CR LF stays CR LF, also when it is cut between two reads.
+            # CR LF stays CR LF, even if it is cut between two reads.
             lines = data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
             if after_cr and data.startswith(b"\n"):
                 lines = lines[1:]

@@ -10,7 +10,7 @@
     "tcp"     TLS records, as sent             the same as "http"
     "http"    the plaintext of these records   heads, and bodies in their framing
 
-An `ObservedStream` changes nothing: the bytes, calls and errors are the same without it.
+An `ObservedStream` only observes: the bytes, calls and errors are the same as without it.
 """
 
 from protocol.sse import ServerSentEvent
@@ -22,13 +22,15 @@ __all__ = ["ObservedStream", "WireObserver"]
 
 
 class WireObserver:
-    """Its methods are called when something happens. A subclass overrides those it needs."""
+    """The base class of observers. A method is called for each thing that happens; a subclass
+    overrides the methods it needs."""
 
     def secured(self, parameters: TLSParameters) -> None:
         """The TLS handshake is done."""
 
     def sent(self, layer: str, data: bytes) -> None:
-        """One write sent these bytes. They may hold a key: use `protocol.secret.redact` first."""
+        """One write sent these bytes. They may hold a key, so use `protocol.secret.redact` before
+        you show them."""
 
     def received(self, layer: str, data: bytes) -> None:
         """One read brought these bytes; b"" is the end."""
@@ -38,12 +40,12 @@ class WireObserver:
 
 
 class ObservedStream(ByteStream):
-    """A byte stream that tells an observer what passes through another one.
+    """A byte stream that passes everything to another one, and tells an observer about it.
 
     Args:
-        stream: The stream that does the work. This one owns it from now on.
-        observer: Its `sent` and `received` are called.
-        layer: The name of these bytes.
+        stream: The stream that does the work. The `ObservedStream` owns it from now on.
+        observer: The observer whose `sent` and `received` are called.
+        layer: The name of the layer, "tcp" or "http", passed to the observer.
     """
 
     def __init__(self, stream: ByteStream, observer: WireObserver, layer: str) -> None:

@@ -1,4 +1,4 @@
-"""Bytes <-> events: pure functions and small state machines, without sockets, clock or trio.
+"""Bytes to events and back: pure functions and small state machines. No sockets, no clock, no trio.
 
     chunked.py   the chunked transfer coding (RFC 9112 §7.1)
     sse.py       Server-Sent Events (WHATWG HTML §9.2)

@@ -7,18 +7,19 @@
     \\r\\n                             CRLF: chunk 1 ends
     0\\r\\n\\r\\n                       last-chunk, CRLF, CRLF
 
-Four layers share the same bytes (reads, chunks, events, tokens), and their borders are independent:
-a chunk may hold half an event, a read may hold two chunks, and a token may be split between two
-chunks. A `ByteSpan` labels some bytes, and says to which chunk, event and token they belong.
+Four layers share the same bytes (reads, chunks, events, tokens), and their borders are independent
+of each other: a chunk may hold half an event, a read may hold two chunks, and a token may be split
+between two chunks. A `ByteSpan` labels some bytes, and says to which chunk, event and token they
+belong.
 
 The rules this file keeps:
 
 1. No grammar is implemented twice: `HeadReader`, `ChunkedDecoder` and `EventStreamParser` parse,
    and report to their observers what they have parsed.
-2. Each byte is labelled once, as early as possible: a line of an event stream when the line has
-   ended. So a span may label bytes that arrived with an earlier call.
-3. Bytes that break the grammar raise nothing here: their label is "unreadable", and `error` holds
-   the reason.
+2. Each byte is labelled once, as early as possible. A line of an event stream is labelled when it
+   has ended, so a span may label bytes that arrived with an earlier call.
+3. Bytes that break the grammar do not raise an exception here. Their label is "unreadable", and
+   `error` holds the reason.
 """
 
 import re
@@ -54,21 +55,21 @@ class ByteSpan(NamedTuple):
     """Consecutive bytes with the same label.
 
     Args:
-        label: one of
+        label: What the bytes are. One of:
 
             - "head": the status-line, the header fields and the empty line;
             - "chunk-size", "chunk-ext", "CRLF", "last-chunk", "trailer": the chunked coding;
             - "BOM", "comment", "field-name", ":", "space", "field-value", "end-of-line",
               "blank-line": an event stream;
-            - "json", "token": the data of an event; a token is text of the model in that JSON;
+            - "json", "token": the data of an event. A token is the model's text inside that JSON;
             - "json", "data": a body that is JSON, or that is neither JSON nor an event stream;
             - "coded": a body with a content coding, such as gzip: its text is not readable here;
             - "after-end": bytes after the end of the body;
             - "unfinished", "unreadable".
-        start, end: offsets from the response's first byte.
-        chunk: number of the chunk, from 1; 0 outside the chunks that carry data.
-        event: number of the block of lines that dispatches an event, from 1; 0 outside a block.
-        token: number of the token, from 1; 0 for bytes that are not text of the model.
+        start, end: Offsets of the span, in bytes from the response's first byte.
+        chunk: Number of the chunk, from 1. It is 0 outside the chunks that carry data.
+        event: Number of the event to which the bytes belong, from 1. It is 0 outside the events.
+        token: Number of the token, from 1. It is 0 for bytes that are not the model's text.
     """
 
     label: str
@@ -80,18 +81,20 @@ class ByteSpan(NamedTuple):
 
 
 class ResponseAnatomy:
-    """Bytes of one response in, labelled spans out.
+    """Takes the bytes of one response, and returns spans with labels.
 
     Args:
-        method: method of the request: a response to HEAD has no body.
-        max_line_size: longest line of an event stream, in bytes. A longer line is unreadable.
+        method: Method of the request. It matters because a response to HEAD has no body.
+        max_line_size: Longest line of an event stream, in bytes. A longer line is unreadable.
 
     Attributes:
-        error: why the rest is unreadable or unfinished, or "".
-        head: the final response's head, once it is complete.
-        chunks, events, tokens: how many have arrived. An event that brings text counts as a token.
-        body_size: size of the body in bytes, without its framing.
-        text_size: size in bytes of all tokens, or of a body that is neither events nor JSON.
+        error: The reason why the rest is unreadable or unfinished, or "".
+        head: The head of the final response, once it is complete.
+        chunks, events, tokens: Number of each that has arrived. An event with text counts as a
+            token.
+        body_size: Size of the body in bytes, without its framing.
+        text_size: Size of all tokens in bytes. For a body that is neither events nor JSON, its
+            size.
     """
 
     def __init__(self, method: str = "GET", *, max_line_size: int = 8 << 20) -> None:
@@ -101,8 +104,8 @@ class ResponseAnatomy:
         self.body_size = self.text_size = 0
         self._method = method
         self._max_line_size = max_line_size
-        self._spans: list[ByteSpan] = []  # labelled in this call
-        self._bytes = bytearray()  # from the first byte without a label on
+        self._spans: list[ByteSpan] = []  # the spans labelled in this call
+        self._bytes = bytearray()  # all bytes from the first one without a label
         self._start = 0  # offset of that byte
         self._end = 0  # bytes received so far
         self._framed = 0  # HTTP is parsed up to here: bytes before it are labelled or in `_lines`
@@ -111,7 +114,7 @@ class ResponseAnatomy:
         self._origin = 0  # offset at which the body begins
         self._chunk = 0  # number of the chunk that is arriving
         self._label = "data"  # for a body that is not an event stream
-        # The rest is used if the body is an event stream.
+        # The attributes below are used only if the body is an event stream.
         self._parser: EventStreamParser | None = None
         self._lines: deque[tuple[int, int, int]] = deque()  # (start, end, chunk) without a label
         self._field = b""  # field-name of the current line
@@ -132,7 +135,7 @@ class ResponseAnatomy:
         return self._decoder is not None and self._decoder.complete
 
     def receive_data(self, data: bytes) -> list[ByteSpan]:
-        """Take bytes as they arrive, cut anywhere. No bytes make it raise.
+        """Take bytes as they arrive, cut anywhere. This method never raises an exception.
 
         Returns:
             The spans that can be labelled now, in the order of their offsets.
@@ -153,7 +156,7 @@ class ResponseAnatomy:
         return sorted(self._spans, key=lambda span: span.start)
 
     def receive_eof(self) -> list[ByteSpan]:
-        """Say that the peer will send no more. Returns spans for all bytes without a label."""
+        """Tell it that the peer will send no more. Returns spans for all bytes without a label."""
         self._spans = []
         try:
             if self._reader is not None:
@@ -250,7 +253,7 @@ class ResponseAnatomy:
         self._reader = self._decoder = None
 
     def _give_up(self, label: str) -> None:
-        """Label the bytes that can no longer be parsed."""
+        """Give this label to all bytes that can no longer be parsed."""
         self._name_lines("unfinished", sum(end - start for start, end, _ in self._lines))
         self._name(label, self._framed, self._end)
         self._framed = self._end
@@ -308,7 +311,7 @@ class ResponseAnatomy:
         self._name_lines(envelope, len(value) - place, event)
 
     def _observe_line_end(self, size: int) -> None:
-        """CR and LF are reported one by one. A LF after a CR does not end another line."""
+        """The parser reports CR and LF one by one. A LF after a CR does not end another line."""
         byte = self._peek(1)
         label, event = self._line_end
         if byte != LF or not label:
@@ -356,12 +359,12 @@ def text_spans(data: bytes) -> Iterator[tuple[int, int]]:
     """Find the model's text in the JSON of an event.
 
     Args:
-        data: the data of an event of `POST /v1/chat/completions` or of `POST /v1/responses`, or
+        data: The data of one event: of `POST /v1/chat/completions`, of `POST /v1/responses`, or
             {"text":"…"}.
 
     Returns:
-        (start, end) of the content of each string, without its quotes and with its escapes: offsets
-        in `data`. No span is empty.
+        (start, end) of the content of each string, as offsets in `data`. The content includes
+        escapes, but not the quotes. No span is empty.
     """
     pattern = DELTA if RESPONSES.match(data) else TEXT
     return (match.span(1) for match in pattern.finditer(data))

@@ -1,19 +1,19 @@
-"""The chunked transfer coding: a body whose length is not known yet (RFC 9112 §7.1).
+"""The chunked transfer coding, for a body whose length is not known yet (RFC 9112 §7.1).
 
     6\\r\\n              chunk-size: bytes, not characters, in hexadecimal
     你好\\r\\n            chunk-data, exactly that many bytes, and a CRLF that is not part of it
     0\\r\\n              last-chunk: no more data
     \\r\\n               an empty trailer section: the body is complete
 
-Each chunk carries its own length, so a server can send the first word of an answer before the
-model has generated the second. Chunk borders carry no meaning: any hop may move them.
+Each chunk carries its own length, so a server can send the first word of an answer before the model
+has generated the second. Chunk borders have no meaning: any hop may move them.
 
 The rules this file keeps:
 
 1. The decoder is strict. A size consists of hex digits only, a line ends in CRLF only, and the two
    bytes after chunk-data are checked. If two parsers read one body differently, requests can be
    smuggled. So input that the grammar does not allow is an error, at the first such byte.
-2. It never matters how the bytes were cut: the same body, the same error, the same offset.
+2. It never matters how the bytes were cut: the body, the error and its offset are the same.
 3. Everything that grows has a limit. A size is compared with its limit before it is converted to a
    number.
 4. A body that stops before its last chunk is an error, never a normal end.
@@ -31,7 +31,7 @@ __all__ = ["ChunkedDecoder", "ElementObserver", "encode_chunk", "encode_last_chu
 
 ElementObserver = Callable[[str, int, int], None]
 """Called as (label, start, end): the name of an element of the grammar, and the offsets of its
-bytes from the first byte that the decoder received."""
+bytes, counted from the first byte that the decoder received."""
 
 
 # The chunk-size line as nearly all servers write it: without extensions and leading zeros, and with
@@ -45,21 +45,21 @@ BODY_END = (State.END_LF, COMPLETE)
 
 
 class ChunkedDecoder:
-    """Bytes of a chunked body in, the body's own bytes out (RFC 9112 §7.1.3).
+    """Takes the bytes of a chunked body, and returns the bytes that it carries (RFC 9112 §7.1.3).
 
     Args:
         max_chunk_size: Largest chunk-size accepted, in bytes.
         max_line_size: Longest chunk-size line accepted, in bytes, with its extensions and CRLF.
-        max_extensions_size: Limit on all chunk extensions of the body together, leading zeros of
-            sizes included, in bytes (RFC 9112 §7.1.1 asks for such a limit).
+        max_extensions_size: Limit on all chunk extensions of the body together, in bytes. Leading
+            zeros of sizes count too. RFC 9112 §7.1.1 asks for such a limit.
         max_trailers_size: Largest trailer section accepted, in bytes.
-        observer: Called for each element: for chunk-data once for each piece as it arrives, for
-            every other element when it is complete. Each byte is reported once.
+        observer: Called for each element of the grammar: for each piece of chunk-data as it
+            arrives, and for any other element when it is complete. Each byte is reported once.
 
     Attributes:
-        complete: whether the final CRLF has been received.
-        trailers: (field-name, field-value) in the order received. They must not be merged into the
-            header fields (RFC 9110 §6.5.1).
+        complete: Whether the final CRLF has been received.
+        trailers: The trailer fields as (field-name, field-value), in the order received. They must
+            not be merged into the header fields (RFC 9110 §6.5.1).
     """
 
     def __init__(
@@ -100,14 +100,14 @@ class ChunkedDecoder:
         """Take bytes as they arrive, cut anywhere.
 
         Args:
-            data: the bytes of one read, of any size. After `complete`, all of them go to
+            data: The bytes of one read, of any size. After `complete`, all of them go to
                 `trailing_data`.
 
         Returns:
-            The pieces of the body that they hold, in order. No piece is empty.
+            The pieces of the body in these bytes, in order. No piece is empty.
 
         Raises:
-            DecodeError: the bytes break the grammar or exceed a limit. `error.decoded` holds the
+            DecodeError: The bytes break the grammar or exceed a limit. `error.decoded` holds the
                 pieces before the bad byte; every later call raises the same error.
         """
         # Most reads lie inside one chunk: no state changes, and nothing is copied.
@@ -128,10 +128,10 @@ class ChunkedDecoder:
         return pieces
 
     def receive_eof(self) -> None:
-        """Say that the peer will send no more.
+        """Tell the decoder that the peer will send no more.
 
         Raises:
-            DecodeError: the body is not complete (RFC 9112 §8: such a message is incomplete).
+            DecodeError: The body is not complete (RFC 9112 §8: such a message is incomplete).
         """
         if self._error is not None:
             raise self._error.again()
@@ -161,8 +161,8 @@ class ChunkedDecoder:
     def _take_chunks(self, data: bytes, position: int, pieces: list[bytes]) -> int:
         """Decode complete chunks with `re` and slices; the table decodes the rest.
 
-        One match per chunk replaces one table step per byte. This is five times faster for a token
-        stream, with the same result for every input (test_fast_path_equals_table).
+        One match per chunk replaces one table step per byte. For a token stream this is five times
+        faster. The result is the same for every input (test_fast_path_equals_table).
         """
         while line := PLAIN_SIZE_LINE(data, position):
             size = int(line[1], 16)
@@ -179,7 +179,7 @@ class ChunkedDecoder:
         return position
 
     def _take_data(self, data: bytes, position: int, pieces: list[bytes]) -> int:
-        """Take up to `_remaining` bytes of chunk-data, and the CRLF if all of it is there."""
+        """Take up to `_remaining` bytes of chunk-data, and the CRLF if it has arrived."""
         stop = position + self._remaining
         piece = data[position:stop]
         pieces.append(piece)
@@ -231,7 +231,7 @@ class ChunkedDecoder:
     def _begin_chunk(self, index: int) -> None:
         """Read the chunk-size line: the size, and the total length of extensions so far."""
         digits = bytes(self._line).partition(b";")[0].rstrip(b" \t\r\n")
-        # The grammar allows leading zeros. Like extensions, they cost work and carry no data.
+        # The grammar allows leading zeros. Like extensions, they cost work but carry no data.
         digits = digits.lstrip(b"0") or b"0"
         self._extensions_size += len(self._line) - len(digits) - len(CRLF)
         if self._extensions_size > self._max_extensions_size:
@@ -275,7 +275,7 @@ def encode_chunk(data: bytes, extensions: Iterable[tuple[str, str | None]] = ())
         The chunk-size line, the data and a CRLF.
 
     Raises:
-        h11.LocalProtocolError: an extension's name is not a token, or its value holds a character
+        h11.LocalProtocolError: An extension's name is not a token, or its value holds a character
             that may not stand in a quoted-string.
     """
     if not data:
@@ -296,7 +296,7 @@ def encode_last_chunk(trailers: Iterable[tuple[bytes, bytes]] = ()) -> bytes:
         `b"0\\r\\n\\r\\n"` without trailers.
 
     Raises:
-        h11.LocalProtocolError: a name is not a token, a value is not a field-value, or the field
+        h11.LocalProtocolError: A name is not a token, a value is not a field-value, or the field
             may not stand in a trailer section (RFC 9110 §6.5.1: fields for framing or routing).
     """
     if not trailers:

@@ -1,8 +1,9 @@
-"""The error that all decoders raise: it names the first bad byte of a peer.
+"""The error that all decoders raise. It gives the offset of the first bad byte from the peer.
 
-h11 has two protocol errors: `RemoteProtocolError` when the peer broke the rules,
-`LocalProtocolError` when we are about to. The decoders of this package raise a subclass of the
-first. It adds the offset of the bad byte, and everything that was decoded before it:
+h11 has two protocol errors: `RemoteProtocolError` means that the peer broke the rules, and
+`LocalProtocolError` that we are about to break them. The decoders of this package raise a subclass
+of the first. The subclass adds the offset of the bad byte, and everything that was decoded before
+it:
 
     5;a=b\\r\\nhello\\r\\nXX
                       ^ offset 14, decoded == [b"hello"]
@@ -17,14 +18,14 @@ class DecodeError(h11.RemoteProtocolError):
     """A peer's bytes break the grammar, or exceed one of our limits.
 
     Args:
-        message: what was expected and what was received, without the offset.
-        offset: of the first bad byte, counted from the first byte that the decoder received.
-        decoded: everything the same call decoded before that byte. So no good data is lost, and
-            input fed whole or byte by byte gives the same result.
-        error_status_hint: the status with which a server should answer (RFC 9110 §15.5).
+        message: What was expected and what was received, without the offset.
+        offset: Offset of the first bad byte, counted from the first byte that the decoder received.
+        decoded: Everything that the same call decoded before the bad byte. So no good data is lost,
+            and the result is the same whether the input arrives whole or byte by byte.
+        error_status_hint: The status with which a server should answer (RFC 9110 §15.5).
 
     Attributes:
-        reason: the message without the offset.
+        reason: The message without the offset.
     """
 
     def __init__(

@@ -17,7 +17,7 @@ FIELD_VALUE = re.compile(rb"(?:[\x21-\x7e\x80-\xff]+(?:[\t ]+[\x21-\x7e\x80-\xff
 class State(Enum):
     """A state of the chunked grammar. Its value says in error messages what may come next."""
 
-    __hash__ = object.__hash__  # Enum's is slow Python code, and each byte needs two look-ups
+    __hash__ = object.__hash__  # Enum's own is slow Python code; each byte needs two look-ups
 
     SIZE_START = "a hex digit of the chunk-size"
     SIZE = "a hex digit, ';' or CRLF after the chunk-size"
@@ -43,7 +43,8 @@ class State(Enum):
 
 
 # The terminals (RFC 9110 §5.6, RFC 5234), as classes of bytes that do not overlap. A hex digit is
-# also a tchar, so "tchar" is written "ht" below. CTLs are in no class: no rule allows them.
+# also a tchar, so "tchar" is written "ht" below. Control characters (CTL) are in no class, because
+# no rule allows them.
 BYTES: dict[str, bytes] = {
     "h": b"0123456789abcdefABCDEF",
     "t": b"ghijklmnopqrstuvwxyzGHIJKLMNOPQRSTUVWXYZ!#$%&'*+-.^_`|~",
@@ -65,10 +66,10 @@ BYTES["x"] = bytes({*range(0x21, 0x7F), *range(0x80, 0x100)} - set(b"".join(BYTE
 #   trailer-section = *( field-line CRLF )
 #   field-line     = field-name ":" OWS field-value OWS
 #
-# A byte without an entry is an error. Some inputs that show why, each accepted by a parser in use:
-# b"0x3a\r\n" and b"0_0\r\n" (Python's int()), b"5 \r\n" (h11), b"5;a\nb\r\n" (in Go and Kestrel a
-# bare LF ended the line), b"5\r\r;a\r\n" (in Node a bare CR did), b'5;a="b\r\n' (a quoted-string
-# that continues after the line end).
+# A byte without an entry is an error. Each of these inputs, which the table refuses, is or was
+# accepted by a parser in use: b"0x3a\r\n" and b"0_0\r\n" (Python's int()), b"5 \r\n" (h11),
+# b"5;a\nb\r\n" (in Go and Kestrel a bare LF ended the line), b"5\r\r;a\r\n" (in Node a bare CR
+# ended it), b'5;a="b\r\n' (a quoted-string that continues after the line end).
 S = State
 GRAMMAR: dict[State, dict[str, State]] = {
     S.SIZE_START: {"h": S.SIZE},

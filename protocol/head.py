@@ -7,7 +7,7 @@
 
 h11 reads and writes heads in this project, but it is lenient where two readers of the same bytes
 could disagree: it accepts a bare LF, joins folded lines and merges repeated lengths, and its events
-do not show that it did. So this file checks every head raw before h11 sees it.
+do not show that it did. So this file checks the raw bytes of every head before h11 sees them.
 
 The rules this file keeps:
 
@@ -51,9 +51,10 @@ class Head(msgspec.Struct, frozen=True):
     """A head that has passed the checks of this file.
 
     Args:
-        raw: all its bytes, from the start-line to the empty line.
-        start_line: the start-line without its CRLF.
-        fields: (field-name in lower case, field-value without the space around it), in order.
+        raw: All bytes of the head, from the start-line to the empty line.
+        start_line: The start-line without its CRLF.
+        fields: Pairs of a field-name in lower case and a field-value without the space around it,
+            in the order received.
     """
 
     raw: bytes
@@ -64,7 +65,7 @@ class Head(msgspec.Struct, frozen=True):
         """The values of all field lines with this name, in order.
 
         Args:
-            name: a field-name in lower case.
+            name: A field-name in lower case.
         """
         return [value for key, value in self.fields if key == name]
 
@@ -76,18 +77,20 @@ class Head(msgspec.Struct, frozen=True):
 
 
 class HeadReader:
-    """Bytes in, one checked head out.
+    """Takes bytes, and returns one checked head.
 
     Args:
-        is_request: Whether the head is that of a request; otherwise of a response.
-        max_start_line_size: Longest start-line, in bytes without CRLF. Above it the error has
-            status 414 (RFC 9110 §15.5.15).
-        max_size: Largest head, in bytes. Above it the error has status 431 (RFC 6585 §5).
-        max_fields: Largest number of field lines. Above it the error has status 431.
+        is_request: True to read the head of a request, False to read that of a response.
+        max_start_line_size: Longest start-line accepted, in bytes without its CRLF. The error for a
+            longer one has status 414 (RFC 9110 §15.5.15).
+        max_size: Largest head accepted, in bytes. The error for a larger one has status 431 (RFC
+            6585 §5).
+        max_fields: Largest number of field lines accepted. The error for more has status 431.
 
     Attributes:
-        started: whether a byte has arrived that is not part of the skipped empty line.
-        trailing_data: the bytes after the head: the body, or the next message.
+        started: Whether a byte of the start-line has arrived. The skipped empty line does not
+            count.
+        trailing_data: The bytes after the head: the body, or the next message.
     """
 
     def __init__(
@@ -110,7 +113,7 @@ class HeadReader:
 
     @property
     def start_line(self) -> bytes:
-        """The part of the start-line that has arrived, unchecked: for the reply to a bad head."""
+        """The unchecked start-line, as far as it has arrived. The reply to a bad head uses it."""
         return self._start_line or bytes(self._buffer[: self._max_start_line_size]).split(b"\r")[0]
 
     @property
@@ -124,7 +127,7 @@ class HeadReader:
             The head once it is complete, otherwise None. Do not call it again after a head.
 
         Raises:
-            DecodeError: the head breaks the grammar or exceeds a limit. `error_status_hint` is the
+            DecodeError: The head breaks the grammar or exceeds a limit. `error_status_hint` is the
                 status with which to answer; every later call raises the same error.
         """
         if self._error is not None:
@@ -136,10 +139,10 @@ class HeadReader:
             raise
 
     def receive_eof(self) -> None:
-        """Say that the peer will send no more.
+        """Tell the reader that the peer will send no more.
 
         Raises:
-            DecodeError: a head has begun and is not complete. Between two messages nothing is
+            DecodeError: A head has begun and is not complete. Between two messages, no error is
                 raised.
         """
         if self._error is not None:
@@ -157,7 +160,7 @@ class HeadReader:
             self._skipped = 2
         if self._skipped and self._buffer.startswith(b"\r"):
             raise self._error_at(0, "an empty line in place of the start-line")
-        # Only the new bytes are searched, and the last few old ones: a line end may begin there.
+        # Only the new bytes are searched, and the last three old ones, where a line end may begin.
         end = self._buffer.find(b"\r\n\r\n", max(0, checked - 3)) + 4
         stop = end if end > 3 else len(self._buffer)
         self._check_bytes(max(0, checked - 1), stop)
@@ -245,4 +248,4 @@ class HeadReader:
 
 
 # What this file does not do: decide where the body ends (http1.py), interpret fields, or repair a
-# head: a client that gets a clear 400 is repaired by its author.
+# bad head. The client gets a clear 400 instead, so that its author can repair the client.

@@ -1,6 +1,6 @@
 """One HTTP/1.1 message: h11 reads its head, our own decoders read its body (RFC 9112 §6).
 
-    POST /v1/chat/completions HTTP/1.1      the head (head.py has checked it raw)
+    POST /v1/chat/completions HTTP/1.1      the head (head.py has checked its bytes)
     Host: localhost
     Content-Length: 15                      framing: where the body ends
                                             an empty line
@@ -57,8 +57,8 @@ class Framing(msgspec.Struct, frozen=True):
     """Where a body ends.
 
     Args:
-        coding: how the body is delimited.
-        length: size of the body in bytes, from Content-Length; 0 with any other coding.
+        coding: How the body is delimited.
+        length: Size of the body in bytes, from Content-Length; 0 with any other coding.
     """
 
     coding: Coding
@@ -70,13 +70,13 @@ CONTENT_LENGTH = re.compile(rb"0*([0-9]{1,18})")
 
 
 def request_framing(head: Head) -> Framing:
-    """Find out where a request's body ends (RFC 9112 §6.3, items 3, 4, 5, 6 and 7).
+    """Decide where a request's body ends (RFC 9112 §6.3, items 3, 4, 5, 6 and 7).
 
     Args:
-        head: the head of the request.
+        head: The head of the request.
 
     Raises:
-        DecodeError: the head contradicts itself, or its framing fields break their grammar (400);
+        DecodeError: The head contradicts itself, or its framing fields break their grammar (400);
             or it names a transfer coding other than chunked (501). The connection must be closed
             after either.
     """
@@ -110,14 +110,14 @@ def request_framing(head: Head) -> Framing:
 
 
 def response_framing(head: Head, method: str) -> Framing:
-    """Find out where a response's body ends (RFC 9112 §6.3).
+    """Decide where a response's body ends (RFC 9112 §6.3).
 
     Args:
-        head: the head of the response.
-        method: method of the request that it answers, in upper case.
+        head: The head of the response.
+        method: Method of the request that it answers, in upper case.
 
     Raises:
-        DecodeError: the head contradicts itself, its framing fields break their grammar, or it
+        DecodeError: The head contradicts itself, its framing fields break their grammar, or it
             names a transfer coding other than chunked.
     """
     status = head.start_line[9:12]
@@ -179,10 +179,10 @@ class BodyDecoder(Protocol):
 
 
 class ContentLengthDecoder:
-    """A body of a known size (RFC 9112 §6.2).
+    """Reads a body of a known size (RFC 9112 §6.2).
 
     Args:
-        length: size of the body in bytes; 0 for a message without a body.
+        length: Size of the body in bytes; 0 for a message without a body.
     """
 
     def __init__(self, length: int) -> None:
@@ -209,7 +209,7 @@ class ContentLengthDecoder:
 
 
 class UntilCloseDecoder:
-    """A body that ends with the connection, as in HTTP/1.0 (RFC 9112 §6.3, item 8).
+    """Reads a body that ends when the connection is closed, as in HTTP/1.0 (RFC 9112 §6.3, item 8).
 
     A truncated body looks the same as a complete one: this is why the chunked coding was invented.
     """
@@ -230,7 +230,7 @@ def body_decoder(framing: Framing, max_chunk_size: int = 1 << 30) -> BodyDecoder
     """Return the state machine that reads a body with this framing.
 
     Args:
-        framing: as returned by `request_framing` or `response_framing`.
+        framing: Where the body ends, from `request_framing` or `response_framing`.
         max_chunk_size: Largest chunk-size accepted, in bytes, if the body is chunked.
     """
     match framing.coding:
@@ -246,15 +246,15 @@ def read_request(head: Head) -> tuple[h11.Connection, h11.Request]:
     """Read a checked request head through h11.
 
     Args:
-        head: the head of the request.
+        head: The head of the request.
 
     Returns:
-        The h11 connection that has read the request, and the request. The connection can write the
-        head of the response: it knows the request's method and version.
+        The h11 connection that has read the request, and the request. The connection knows the
+        request's method and version, so it can write the head of the response.
 
     Raises:
-        h11.RemoteProtocolError: h11 refuses a head that head.py accepts: for example, one without
-            Host.
+        h11.RemoteProtocolError: The head passed head.py, but h11 refuses it: for example, because
+            it has no Host.
     """
     connection = h11.Connection(h11.SERVER)
     connection.receive_data(head.raw)
@@ -270,11 +270,11 @@ def read_response(
     """Read a checked response head through the h11 connection that wrote the request's head.
 
     Args:
-        connection: in the client's role; it has sent the request.
-        head: the head of the response, final or informational (1xx).
+        connection: A connection in the client's role, which has sent the request.
+        head: The head of the response, final or informational (1xx).
 
     Raises:
-        h11.RemoteProtocolError: h11 refuses a head that head.py accepts.
+        h11.RemoteProtocolError: The head passed head.py, but h11 refuses it.
     """
     connection.receive_data(head.raw)
     response = connection.next_event()
@@ -286,22 +286,23 @@ def read_response(
 def encode_response_head(
     status: int, fields: Iterable[tuple[str, str]], reason: str | None = None
 ) -> bytes:
-    """Encode a response's head, byte for byte as h11 would (test_a_response_head_is_h11s).
+    """Encode a response's head to the same bytes as h11 would (test_a_response_head_is_h11s).
 
-    h11 would take ten times as long, as much as to read the whole request, and here it has nothing
-    to decide.
+    h11 would take ten times as long to write it: as long as it takes to read the whole request.
+    There is nothing here for h11 to decide.
 
     Args:
-        status: status code from 100 to 599, registered or not (RFC 9110 §15).
-        fields: (field-name, field-value) pairs in order, with the fields for framing among them.
-        reason: reason-phrase. None stands for the registered one, which is empty if the status is
+        status: Status code from 100 to 599, registered or not (RFC 9110 §15).
+        fields: (field-name, field-value) pairs, in the order in which they are sent. They include
+            the fields for framing.
+        reason: Reason-phrase. None means the registered phrase, or an empty one if the status is
             not registered.
 
     Returns:
         The status-line, the field lines and the empty line (RFC 9112 §4, §5).
 
     Raises:
-        h11.LocalProtocolError: the status is out of range, or a field or the reason holds a
+        h11.LocalProtocolError: The status is out of range, or a field or the reason holds a
             character that may not be sent.
     """
     lines = [_status_line(status, reason)]

@@ -14,8 +14,9 @@ The rules this file keeps:
    or by `repr`, percent-encoded, with HTML's character references, with these escapes nested or
    mixed; in base64, alone or within a longer text (`user:key`, `Bearer key`), and in hex.
 2. A key that was cut is found by its first MIN_CUT characters. Still, redact first and cut
-   afterwards: `quoted` does so with a peer's bytes.
-3. A key of fewer than MIN_SIZE characters is not searched for: `x` would be found in every text.
+   afterwards, as `quoted` does with a peer's bytes.
+3. A key of fewer than MIN_SIZE characters is not searched for, because a key such as `x` would be
+   found in every text.
 4. The cost is linear in the size of the text, whatever it holds, because a peer may have written
    it.
 """
@@ -29,28 +30,29 @@ from typing import ClassVar
 
 __all__ = ["MIN_SIZE", "Secret", "quoted", "redact"]
 
-MIN_SIZE = 8  # characters of a key
+MIN_SIZE = 8  # characters of the shortest key that is searched for
 MIN_CUT = 12  # characters left of a key that was cut: fewer may be an ordinary word
 
 REDACTED = "[redacted]"
 
-# Text that looks like a key: OpenAI's form, and credentials in a header field or a URL. Each of the
-# patterns begins with a set of few characters: `re` skips all others, in a tenth of the time.
+# Text that looks like a key: OpenAI's form, and credentials in a header field or a URL. Each
+# pattern begins with a set of few characters. `re` skips all other characters, so the search takes
+# a tenth of the time.
 SUSPECTS = (
     (re.compile(r"[sS](?<!\w.)[kK]-[\w-]{6,}"), REDACTED),
     (re.compile(r"([bB](?i:earer|asic) +)[\w.~+/-]+=*"), rf"\1{REDACTED}"),
     (re.compile(r"://[^/\s]+@"), f"://{REDACTED}@"),
 )
 
-# An escape: several characters that stand for one: \u003c and \" (JSON, repr), %3C (RFC 3986 §2.1),
-# &lt; (HTML).
+# An escape is several characters that stand for one: \u003c and \" (JSON, repr), %3C (RFC 3986
+# §2.1), &lt; (HTML).
 ESCAPE = re.compile(
     r"""(\\(?:u00|x)[0-9a-fA-F]{2}|\\[\\"'/]|%[0-9a-fA-F]{2}"""
     r"|&(?:#[xX]0{0,6}[0-9a-fA-F]{2}|#0{0,6}[0-9]{2,3}|amp|lt|gt|quot|apos);)"
 )
 ENTITIES = {"&amp;": "&", "&lt;": "<", "&gt;": ">", "&quot;": '"', "&apos;": "'"}
 
-DEPTH = 3  # how many times a text may have been escaped: JSON in JSON in a URL
+DEPTH = 3  # how often a text may have been escaped, as in JSON in JSON in a URL
 
 Range = tuple[int, int]  # start and end of a part of a text
 Forms = tuple[str, ...]
@@ -60,8 +62,8 @@ class Secret:
     """A text that appears in no message unless `reveal` is called.
 
     Args:
-        value: the text. From MIN_SIZE characters on, `redact` removes it from any text for as long
-            as this process runs.
+        value: The secret text. If it has at least MIN_SIZE characters, `redact` removes it from any
+            text for as long as this process runs.
     """
 
     known: ClassVar[set[str]] = set()  # all secrets of this process that `redact` searches for
@@ -85,7 +87,7 @@ def redact(text: str) -> str:
     """Replace all keys in a text, and everything that looks like a key, by "[redacted]".
 
     Args:
-        text: the whole text: redact first, cut afterwards (rule 2).
+        text: The whole text. Do not cut it before: redact first, cut afterwards (rule 2).
     """
     parts, last = [], 0
     for start, end in _merged(_find(text, _forms(frozenset(Secret.known)), DEPTH)):
@@ -101,8 +103,8 @@ def quoted(data: bytes, size: int = 80) -> str:
     """Write a peer's bytes for an error message, as `b'…'`: redacted first, then cut.
 
     Args:
-        data: any bytes.
-        size: largest number of characters shown; "…" follows if there are more.
+        data: Any bytes.
+        size: Largest number of characters shown. If there are more, "…" follows them.
     """
     text = redact(repr(data))
     return text if len(text) <= size else text[:size] + "…"
@@ -112,9 +114,10 @@ def quoted(data: bytes, size: int = 80) -> str:
 
 
 def _find(text: str, forms: Forms, depth: int) -> list[Range]:
-    """Find all forms, and beginnings of forms, in a text that was escaped up to `depth` times.
+    """Find the forms of keys, whole or cut, in a text that was escaped up to `depth` times.
 
-    The text is searched for beginnings; the characters after each are compared one by one.
+    The text is searched for the beginnings of all forms. The characters after each beginning are
+    compared one by one.
     """
     found = []
     for form in forms:
@@ -125,7 +128,7 @@ def _find(text: str, forms: Forms, depth: int) -> list[Range]:
             found.append((start, end))
             start = text.find(beginning, end)
     if depth and forms:
-        parts = ESCAPE.split(text)  # stretches without an escape, and escapes, in turn
+        parts = ESCAPE.split(text)  # in turn: a stretch without escapes, an escape
         if len(parts) > 1:
             unescaped = _unescape(parts)
             inner = _find("".join(unescaped), forms, depth - 1)
@@ -134,7 +137,7 @@ def _find(text: str, forms: Forms, depth: int) -> list[Range]:
 
 
 def _common_size(one: str, other: str) -> int:
-    """The length of the longest common prefix of both, in characters."""
+    """The length of the longest common prefix of both texts, in characters."""
     size = 0
     for left, right in zip(one, other, strict=False):
         if left != right:
@@ -145,14 +148,15 @@ def _common_size(one: str, other: str) -> int:
 
 def _escaped_ranges(parts: list[str], unescaped: list[str], ranges: list[Range]) -> list[Range]:
     """Convert ranges of the unescaped text to ranges of the text itself."""
-    # The offset at which each part ends, in both texts.
+    # The offsets at which each part ends, in the escaped and in the unescaped text.
     ends = list(accumulate(map(len, parts)))
     unescaped_ends = list(accumulate(map(len, unescaped)))
     found = []
     for start, end in ranges:
         first = bisect_right(unescaped_ends, start)  # the part that holds the first character
         last = bisect_right(unescaped_ends, end - 1)
-        # A range takes in the whole of an escape, but perhaps only a part of a stretch.
+        # If a range begins or ends in an escape, it includes the whole escape. Of a stretch without
+        # escapes it may include only a part.
         size = len(parts[first]) if first % 2 else unescaped_ends[first] - start
         rest = 0 if last % 2 else unescaped_ends[last] - end
         found.append((ends[first] - size, ends[last] - rest))
@@ -162,8 +166,8 @@ def _escaped_ranges(parts: list[str], unescaped: list[str], ranges: list[Range])
 def _unescape(parts: list[str]) -> list[str]:
     """The same parts, with each escape replaced by its character.
 
-    Neither this nor `_escaped_ranges` runs a line of Python per escape: a text may hold nothing
-    but escapes.
+    Neither this function nor `_escaped_ranges` runs a line of Python per escape, because a text may
+    consist of escapes only.
     """
     unescaped = parts.copy()
     unescaped[1::2] = map(_character, parts[1::2])
@@ -184,7 +188,8 @@ def _character(escape: str) -> str:
 
 
 def _merged(ranges: list[Range]) -> list[Range]:
-    """The ranges in order, with overlapping ones merged: one key may begin with another."""
+    """The ranges in order, with overlapping ones merged. They overlap if one key begins with
+    another."""
     merged: list[Range] = []
     for start, end in sorted(ranges):
         if merged and start < merged[-1][1]:
@@ -205,7 +210,7 @@ def _forms(secrets: frozenset[str]) -> Forms:
         data = secret.encode("utf-8", "surrogateescape")
         forms |= {secret, data.decode("latin-1"), data.hex(), data.hex().upper(), *_in_base64(data)}
         forms.add(secret.rstrip("\\"))  # b'key\\"': a backslash at the key's end escapes the quote
-    # If a key holds %41 or \\, to unescape a text changes the key in it, too.
+    # If a key contains %41 or \\, unescaping the text also changes the key in it.
     for form in tuple(forms):
         for _ in range(DEPTH):
             form = "".join(_unescape(ESCAPE.split(form)))
@@ -214,7 +219,7 @@ def _forms(secrets: frozenset[str]) -> Forms:
 
 
 def _in_base64(data: bytes) -> list[str]:
-    """The data in base64, in both alphabets (RFC 4648 §4, §5), as it appears after 0, 1 or 2 other
+    """The data in both alphabets of base64 (RFC 4648 §4, §5), as it appears after 0, 1 or 2 other
     bytes (modulo 3). A first or last character that shares bits with other bytes is left out."""
     return [
         encode(b"\0" * before + data)[

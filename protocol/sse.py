@@ -5,8 +5,8 @@
     data: {"text":"你好"}\\n
     \\n                         a blank line dispatches the event
 
-The format works in any body, chunked or not, and its borders are independent of chunks, TLS records
-and reads: one event may arrive in twenty pieces, or twenty events in one piece.
+The format works in any body, chunked or not. Its borders are independent of chunks, TLS records and
+reads: one event may arrive in twenty pieces, or twenty events in one piece.
 
 The rules this file keeps:
 
@@ -15,7 +15,7 @@ The rules this file keeps:
    So no event waits for the byte after its blank line.
 3. Bytes are cut into lines, then decoded: a character that is split between two reads survives.
    Invalid UTF-8 becomes U+FFFD, never an exception.
-4. It never matters how the bytes were cut, and the cost is linear in their number.
+4. It never matters how the bytes were cut, and the time is linear in their number.
 5. An event needs at least one data line; an unfinished event at the end is discarded.
 """
 
@@ -35,10 +35,10 @@ class ServerSentEvent(msgspec.Struct, frozen=True):
     """One event, to be sent or as received.
 
     Args:
-        event: event type. "message" is the default and is not written.
-        data: any text; its lines are separated by LF.
-        id: the last event ID at dispatch ("" if none). To be sent: None writes no line, "" resets.
-        retry: reconnection time in milliseconds, or None if the event has no `retry` field.
+        event: Event type. "message" is the default and is not written.
+        data: Any text; its lines are separated by LF.
+        id: The last event ID at dispatch, or "". To send: None writes no line, "" resets it.
+        retry: Reconnection time in milliseconds, or None if the event has no `retry` field.
     """
 
     event: str = "message"
@@ -56,23 +56,23 @@ BOM = b"\xef\xbb\xbf"
 CLOSED = -1
 WINDOW = 256 << 10
 
-# No honest reconnection time has more digits; CPython refuses to read over 4,300 of them.
+# No honest reconnection time has more digits. CPython refuses to read over 4,300 digits.
 MAX_RETRY_DIGITS = 100
 
 
 class EventStreamParser:
-    """Bytes of an event stream in, events out (WHATWG HTML §9.2.6).
+    """Takes the bytes of an event stream, and returns its events (WHATWG HTML §9.2.6).
 
     Args:
-        last_event_id: of an earlier connection. Events have it until a new `id` arrives.
+        last_event_id: ID from an earlier connection. Events have it until a new `id` arrives.
         max_line_size: Longest line accepted, in bytes without its line end.
-        max_event_size: Largest data of one event accepted, in characters plus one for each line.
+        max_event_size: Largest data of an event accepted, in characters, plus one for each line.
         observer: Called for each element ("BOM", "comment", "field-name", ":", "space",
             "field-value", "end-of-line") when its line is complete. Each byte is reported once.
 
     Attributes:
-        last_event_id: of the last dispatched event; a reconnect sends it as `Last-Event-ID`.
-        reconnection_time: milliseconds from the last valid `retry`, or None.
+        last_event_id: ID of the last dispatched event. A reconnect sends it as `Last-Event-ID`.
+        reconnection_time: Milliseconds from the last valid `retry`, or None.
     """
 
     def __init__(
@@ -89,13 +89,13 @@ class EventStreamParser:
         self._max_event_size = max_event_size
         self._small = min(max_line_size, max_event_size)
         self._observer = observer
-        self._offset = 0  # of the first byte of the unfinished line
+        self._offset = 0  # offset of the unfinished line's first byte
         self._fragments: list[bytes] = []  # pieces of the unfinished line, as they arrived
-        self._room = max_line_size  # bytes it may still grow by; CLOSED turns off the short path
+        self._room = max_line_size  # bytes it may grow by; CLOSED turns off the short path
         self._after_cr = False  # the last byte was a CR: a LF after it belongs to the same line end
         self._in_first_line = True  # a BOM may still arrive
         self._error: DecodeError | None = None
-        # The standard's buffers. A blank line empties all of them but the last event ID buffer.
+        # The standard's buffers. A blank line empties all of them except the last event ID buffer.
         self._data: list[str] = []
         self._data_size = 0
         self._event_type = ""
@@ -116,14 +116,14 @@ class EventStreamParser:
         """Take bytes as they arrive, cut anywhere.
 
         Returns:
-            The events that these bytes complete, in order.
+            The events that end in these bytes, in order.
 
         Raises:
-            DecodeError: a line or an event exceeds its limit; nothing else is an error in this
-                format. `error.decoded` holds the events before it; every later call raises again.
+            DecodeError: A line or an event exceeds its limit; nothing else is an error in this
+                format. `error.decoded` holds the events before it. Every later call raises again.
         """
-        # Most small reads hold no line end: keep the piece. (To search bytes for a number is one
-        # memchr; to search them for bytes takes six times as long.)
+        # Most small reads hold no line end: keep the piece. (Searching bytes for a number is one
+        # memchr; searching them for another bytes object takes six times as long.)
         if LF not in data and CR not in data and len(data) <= self._room:
             self._room -= len(data)
             self._fragments.append(data)
@@ -141,7 +141,7 @@ class EventStreamParser:
         return events
 
     def receive_eof(self) -> None:
-        """Say that the stream has ended: "any pending data must be discarded." (§9.2.6)
+        """Tell the parser that the stream has ended: "any pending data must be discarded." (§9.2.6)
 
         Nothing is raised: only the layer below knows whether the stream was truncated.
         """
@@ -224,16 +224,16 @@ class EventStreamParser:
             self._keep_fragment(data[start:])
 
     def _parse_blocks(self, data: bytes, events: list[ServerSentEvent]) -> None:
-        """The fast path: a few splits for many events, in place of a step per line.
+        """The fast path: a few splits for many events, instead of a step per line.
 
         The events of an LLM have one data line each. For these it is 5 times faster than the plain
-        path, with the same result for every input (test_fast_path_equals_plain_path).
+        path. The result is the same for every input (test_fast_path_equals_plain_path).
         """
         self._offset += len(data)
         if CR in data:
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         if self._in_event:
-            # Its last line has been interpreted. With that line's LF put back, it ends like others.
+            # The last line so far has been interpreted. Its LF is put back for the search.
             event, blank, others = (b"\n" + data).partition(b"\n\n")
             if blank:
                 self._take_lines(event[1:].decode("utf-8", "replace") + "\n", events)
@@ -300,7 +300,7 @@ class EventStreamParser:
         self._in_event = True
 
     def _dispatch(self, events: list[ServerSentEvent]) -> None:
-        """A blank line: an event, if there was a data line (§9.2.6)."""
+        """Act on a blank line: dispatch an event if there was a data line (§9.2.6)."""
         self.last_event_id = self._id_buffer
         if self._data:
             data = "\n".join(self._data)
@@ -316,7 +316,7 @@ class EventStreamParser:
         self._in_event = False
 
     def _observe(self, observer: ElementObserver, line: bytes, line_end_size: int) -> None:
-        """Report the elements of a complete line; CR and LF one by one: a read may divide them."""
+        """Report the elements of a complete line. CR and LF are reported one by one."""
         start = self._offset
         end = start + len(line)
         name, colon, value = line.partition(b":")
@@ -342,8 +342,8 @@ def encode_event(event: ServerSentEvent) -> bytes:
     Data is split at CRLF, CR and LF into `data` lines; "" gives one line, so it is dispatched.
 
     Raises:
-        h11.LocalProtocolError: CR, LF or NUL in `event` or `id` (they would inject a line), a
-            `retry` that is not a whole number >= 0 or has over 100 digits, or a lone surrogate.
+        h11.LocalProtocolError: CR, LF or NUL is in `event` or `id` (it would inject a line),
+            `retry` is not a whole number >= 0 or has over 100 digits, or there is a lone surrogate.
     """
     try:
         if event.event == "message" and event.id is None and event.retry is None:
@@ -358,11 +358,11 @@ def encode_event(event: ServerSentEvent) -> bytes:
 def encode_comment(text: str = "") -> bytes:
     """Encode a comment, which every receiver ignores: the heartbeat of a silent stream.
 
-    Each line of the text becomes a comment line. They end in ONE newline: after a blank line, some
-    clients in use would dispatch an empty event.
+    Each line of the text becomes a comment line. They end in ONE newline, because some clients in
+    use dispatch an empty event at a blank line.
 
     Raises:
-        h11.LocalProtocolError: a lone surrogate in the text.
+        h11.LocalProtocolError: The text has a lone surrogate.
     """
     try:
         return "".join(f": {line}\n" if line else ":\n" for line in _split_lines(text)).encode()

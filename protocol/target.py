@@ -1,4 +1,5 @@
-"""The target of a request: its request-target and its Host, read in one place (RFC 9112 §3.2).
+"""The target of a request: its request-target and its Host field, read in one place (RFC 9112
+§3.2).
 
     GET /chat/%E4%BD%A0?q=1 HTTP/1.1            origin-form: the path; the host is in Host
     GET http://localhost:8000/chat/hi HTTP/1.1  absolute-form: the host is in the target itself
@@ -13,8 +14,8 @@ The rules this file keeps:
 
 1. Host is checked in every request, even where the target names the host.
 2. In absolute-form the host of the target is used, and Host is ignored.
-3. A host is normalized here, and compared in that form: lower case, without its port, an IPv6
-   address in its shortest form.
+3. A host is normalized here, and compared in that form: in lower case and without its port. An IPv6
+   address has its shortest form.
 """
 
 import re
@@ -28,11 +29,12 @@ from .head import Head
 
 __all__ = ["RequestTarget", "path_of", "read_host", "read_target"]
 
-# reg-name = *( unreserved / pct-encoded / sub-delims ) (RFC 3986 §3.2.2): an IPv4address too.
+# reg-name = *( unreserved / pct-encoded / sub-delims ) (RFC 3986 §3.2.2): this includes an
+# IPv4address.
 REG_NAME = r"(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*"
-# IP-literal = "[" ( IPv6address / IPvFuture ) "]"; ipaddress knows what an IPv6address is.
+# IP-literal = "[" ( IPv6address / IPvFuture ) "]"; the module ipaddress checks the IPv6address.
 IP_LITERAL = r"\[(?:[0-9A-Fa-f:.]+|[vV][0-9A-Fa-f]+\.[A-Za-z0-9\-._~!$&'()*+,;=:]+)\]"
-# Host = uri-host [ ":" port ], port = *DIGIT (RFC 9110 §7.2, RFC 3986 §3.2.3): no userinfo.
+# Host = uri-host [ ":" port ], port = *DIGIT (RFC 9110 §7.2, RFC 3986 §3.2.3): without userinfo.
 PORT = r"0*([0-9]{1,5})"
 AUTHORITY = re.compile(rf"({IP_LITERAL}|{REG_NAME})(?::(?:{PORT})?)?")
 
@@ -46,9 +48,9 @@ class RequestTarget(msgspec.Struct, frozen=True):
     """The resource that a request asks for.
 
     Args:
-        path: path, percent-decoded, without the query; "*" for the server as a whole.
-        query: everything after the first "?", not decoded.
-        host: host, normalized (rule 3); "" if the client does not name one.
+        path: The path without the query, percent-decoded. "*" means the server as a whole.
+        query: Everything after the first "?", not decoded.
+        host: The host, normalized (rule 3). It is "" if the client does not name one.
     """
 
     path: str
@@ -60,11 +62,11 @@ def read_target(head: Head) -> RequestTarget:
     """Read the target of a request (RFC 9112 §3.2).
 
     Args:
-        head: the head of the request.
+        head: The head of the request.
 
     Raises:
-        DecodeError: the target or Host breaks its grammar, or Host is missing or repeated (400);
-            or the client asks for a tunnel (501).
+        DecodeError: The target or Host breaks its grammar, or Host is missing or repeated (400). Or
+            the client asks for a tunnel (501).
     """
     host = _host_of(head)
     method, target, _ = head.start_line.decode("ascii").split(" ")
@@ -101,10 +103,10 @@ def read_host(authority: str) -> str:
     """Read the host of `host` or `host:port`, normalized: "LOCALHOST:8000" gives "localhost".
 
     Args:
-        authority: a host, perhaps with a port (RFC 9110 §7.2). "" gives "".
+        authority: A host, perhaps with a port (RFC 9110 §7.2). For "" the result is "".
 
     Raises:
-        DecodeError: the host or the port breaks its grammar, the port is over 65535, or there is
+        DecodeError: The host or the port breaks its grammar, the port is over 65535, or there is
             userinfo (RFC 9110 §4.2.4): 400.
     """
     found = AUTHORITY.fullmatch(authority)
@@ -120,10 +122,10 @@ def read_host(authority: str) -> str:
 
 
 def path_of(start_line: bytes) -> str:
-    """Find the path in a request-line that may be bad or incomplete, for the error reply.
+    """Find the path in a request-line that may be bad or incomplete. The error reply uses it.
 
     Args:
-        start_line: the request-line without its CRLF, unchecked.
+        start_line: The request-line without its CRLF, unchecked.
 
     Returns:
         The path, percent-decoded; "" if there is none.
@@ -135,15 +137,15 @@ def path_of(start_line: bytes) -> str:
 
 
 def _shown(target: str) -> str:
-    """A bad target for an error message. Messages are logged, so query and userinfo are left out,
-    because they may hold a key; the rest is cut after 80 characters."""
+    """Shorten a bad target for an error message. Messages are logged, and query and userinfo may
+    hold a key, so both are left out. The rest is cut after 80 characters."""
     before, mark, _ = target.partition("?")
     _, at, rest = before.rpartition("@")
     return repr("…@" * bool(at) + rest[:80] + "?…" * bool(mark))
 
 
 def _host_of(head: Head) -> str:
-    """The host in Host. It may be empty, for a target without an authority: "" is returned.
+    """The host in the Host field. It may be "", for a target without an authority.
 
     "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that
     lacks a Host header field and to any request message that contains more than one Host header

@@ -85,12 +85,12 @@ def routes(
     """All routes of this server.
 
     Args:
-        pace: the speed of the model.
-        engine: makes the tokens; by default one that makes up to 4,096 answers at the same time.
-        model: makes the text of answers.
-        settings: options of the OpenAI API.
-        access: guards the API; by default any program may use it, and no page of another origin.
-        pages: further routes, such as those of the course.
+        pace: The speed of the model.
+        engine: Makes the tokens; by default one that makes up to 4,096 answers at the same time.
+        model: Makes the text of answers.
+        settings: Options of the OpenAI API.
+        access: Guards the API; by default any program may use it, and no page of another origin.
+        pages: Further routes, such as those of the course.
     """
     engine = engine or Engine()
     api = API(pace, engine, model or Model(), settings or Settings())
@@ -152,7 +152,7 @@ def from_flags(options: argparse.Namespace, pages: Mapping[str, Handler] = {}) -
     """The routes that these flags configure, and these pages.
 
     Raises:
-        OSError, ValueError: a file that a flag names cannot be used.
+        OSError, ValueError: A file that a flag names cannot be used.
     """
     return routes(
         flags.pace_of(options),

@@ -28,7 +28,7 @@ class Lifeline:
     """A pipe by which a process, and all that it has started, is seen to begin and to end.
 
     Attributes:
-        code: the lines of Python that take hold of it.
+        code: The lines of Python that take hold of it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -85,7 +85,7 @@ def terminal(*command: str, **more: str) -> Iterator[tuple[Screen, subprocess.Po
     """A command in a pseudo-terminal; ^C reaches it as it would from a keyboard.
 
     Args:
-        more: variables of its environment.
+        more: Variables of its environment.
     """
     end, its_end = pty.openpty()
     before = termios.tcgetattr(its_end)

@@ -43,7 +43,7 @@ class MapEntry(msgspec.Struct):
         make_routes: Makes the routes of this server from the flags. At that time the flags hold the
             ports of the servers above it on the map.
         tries: Lines to paste. {url} is the server's address, {nc} a netcat with its arguments.
-        fin_is_disconnect: see `Limits`.
+        fin_is_disconnect: See `Limits`.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""An HTTP client that gives out a body while it arrives: from a URL to a response.
+"""An HTTP client that returns a body piece by piece, while it arrives: from a URL to a response.
 
     async with request("GET", "http://localhost:8000/chat/hello") as response:
         async for piece in response:
@@ -41,29 +41,30 @@ PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True)
 class URLParts:
-    """The parts of a URL: where to connect, and the target to request there."""
+    """The parts of a URL: where to connect, and which target to request there."""
 
     scheme: str
     host: str
     port: int
-    authority: str  # for Host: without userinfo (RFC 9110 §7.2)
+    authority: str  # the value of Host, without userinfo (RFC 9110 §7.2)
     target: str
 
     @classmethod
     def parse(cls, url: str) -> "URLParts":
-        # The URL is not quoted in an error if it may contain a password.
+        # If the URL may contain a password, the error does not quote it.
         shown = "…, with a name and password" if "@" in url else repr(url)
         try:
             split = urlsplit(url)
             number = split.port
-        except ValueError:  # a port that is not a number; half an IPv6 address
+        except ValueError:  # a port that is not a number, or half an IPv6 address
             raise ValueError(f"not an http:// or https:// URL: {shown}") from None
         authority = split.netloc.rpartition("@")[2]
         if split.scheme not in PORTS or not split.hostname:
             raise ValueError(f"not an http:// or https:// URL: {shown}")
         if not authority.isascii():
             raise ValueError(f"a host outside ASCII: write it as xn--…: {authority!r}")
-        # ASCII stays as it is, because our proxies pass the target of a client's request here.
+        # ASCII stays as it is, because our proxies pass on the target of a client's request
+        # unchanged.
         target = quote(split.path or "/", safe=string.punctuation)
         if "?" in url.partition("#")[0]:
             target += "?" + quote(split.query, safe=string.punctuation)
@@ -72,7 +73,7 @@ class URLParts:
 
     @property
     def origin(self) -> str:
-        """The origin (RFC 6454). A connection can be reused for requests to the same one."""
+        """The origin (RFC 6454). A connection can be reused for requests to the same origin."""
         return f"{self.scheme}://{self.host}:{self.port}"
 
 
@@ -97,14 +98,14 @@ async def request(
         headers: Headers to send besides Host, Connection and Content-Length.
         body: The body of the request.
         ca_file: A file of certificates (PEM) to trust in place of the system's.
-        observer: Sees the bytes that pass.
-        stall_seconds: Seconds after which the connection is broken if the server acknowledges
-            nothing, neither bytes nor a probe, or takes none of the bytes sent (`SocketStream`).
-        connect: Opens the connection, by default over TCP.
+        observer: Its methods are called with all bytes sent and received.
+        stall_seconds: Seconds after which the kernel breaks the connection if the server does not
+            acknowledge bytes or probes, or has no room for our bytes (`SocketStream`).
+        connect: The function that opens the connection, by default over TCP.
 
     Raises:
-        ValueError: The URL or the file is not usable.
-        clients.http.errors.RequestError: The request failed. The class says at which stage.
+        ValueError: The URL or the file cannot be used.
+        clients.http.errors.RequestError: The request failed. The error's class says at which stage.
     """
     parts = URLParts.parse(url)
     context = client_context(ca_file) if parts.scheme == "https" else None
@@ -131,13 +132,14 @@ async def open_client(
 
     Args:
         ca_file: A file of certificates (PEM) to trust in place of the system's.
-        connect_seconds: Seconds to open a connection: DNS, TCP, proxy and TLS together.
-        max_idle: Most connections kept without a request.
-        idle_seconds: Seconds that such a connection is kept.
+        connect_seconds: Longest time to open a connection, in seconds: DNS, TCP, proxy and TLS
+            together.
+        max_idle: Largest number of connections kept while they have no request.
+        idle_seconds: Longest time that such a connection is kept, in seconds.
         stall_seconds, connect: See `request`.
 
     Raises:
-        ValueError: The file is not usable.
+        ValueError: The file cannot be used.
     """
     context = client_context(ca_file)
     raised: Exception | None = None
@@ -170,8 +172,8 @@ class Client:
     ) -> AsyncGenerator[Response, None]:
         """Send a request, and receive the head of its response, as the function `request` does.
 
-        A request is sent a second time only if no byte of it can have been sent the first time:
-        the connection was a reused one, and its first write failed.
+        A request is sent a second time only if no byte of it was sent the first time. This is known
+        if the connection was a reused one, and the first write on it failed.
         """
         parts = URLParts.parse(url)
         stream, response = await self._send(parts, method, headers, body)
@@ -256,10 +258,10 @@ async def _connect(parts: URLParts, proxy: Proxy | None, dial: Dial) -> ByteStre
 
 
 def _reasons(error: OSError) -> str:
-    """List the kernel's reasons: trio has tried every address of the host."""
+    """List the kernel's reasons, one for each address of the host: trio has tried them all."""
     cause = error.__cause__
     tried = cause.exceptions if isinstance(cause, BaseExceptionGroup) else (cause or error,)
-    # A name without an address has a negative errno, and its reason is in the text.
+    # If the name has no address, errno is negative, and the reason is in the text.
     reasons = [
         os.strerror(one.errno) if one.errno and one.errno > 0 else one.strerror or str(one)
         for one in tried

@@ -1,4 +1,4 @@
-"""What can go wrong with a request, by the stage it had reached.
+"""What can go wrong with a request, sorted by the stage that the request had reached.
 
     RequestError
       ConnectError             no connection: no such host, nobody listens     nothing was sent
@@ -9,8 +9,8 @@
       ResponseError            the response is malformed, too large, or ended too early
 
 Each is also an error of the layer that found it (`OSError`, `trio.BrokenResourceError`,
-`h11.RemoteProtocolError`), so a caller can catch the errors of one layer. A message names hosts and
-never quotes a header of the request, so it cannot contain a key.
+`h11.RemoteProtocolError`), so a caller can catch the errors of one layer. A message names hosts,
+but never quotes a header of the request, so it cannot contain a key.
 """
 
 import h11
@@ -28,10 +28,10 @@ __all__ = [
 
 
 class RequestError(Exception):
-    """A request failed to get a complete response.
+    """The client did not get a complete response to its request.
 
     Attributes:
-        sent: A byte of the request may have been sent. If not, it is safe to try again.
+        sent: Whether a byte of the request may have been sent. If not, it is safe to try again.
     """
 
     sent = False
@@ -46,7 +46,8 @@ class ConnectTimeoutError(ConnectError):
 
 
 class ProxyError(ConnectError):
-    """The proxy refused the tunnel, its answer to CONNECT is malformed, or its URL is wrong."""
+    """The proxy refused the tunnel, its answer to CONNECT is malformed, or the proxy's URL is
+    wrong."""
 
 
 class TLSError(ConnectError):

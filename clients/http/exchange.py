@@ -6,9 +6,9 @@
     Transfer-Encoding: chunked\\r\\n\\r\\n        <
     6\\r\\nhello \\r\\n                           <   a piece: one round of `async for`
 
-A piece is a part of the body without its framing: one chunk of a chunked body, or the part of it
-that one read brought. Its boundaries mean nothing, because a hop may cut chunks anew. The framing
-also says whether the body is complete: a connection that ends too early is always an error.
+A piece is a part of the body without its framing: one chunk of a chunked body, or as much of a body
+as one read returned. The boundaries of pieces have no meaning, because any hop may move them. The
+framing also says whether the body is complete: a connection that ends too early is always an error.
 """
 
 from collections import deque
@@ -28,7 +28,7 @@ __all__ = ["Headers", "Response", "exchange"]
 
 Headers = tuple[tuple[str, str], ...]
 
-MAX_RESPONSES = 20  # informational ones included
+MAX_RESPONSES = 20  # responses to one request, including informational ones
 MAX_BODY_SIZE = 16 << 20
 
 # One TLS record's worth: if this first write fails, nothing was sent.
@@ -36,15 +36,17 @@ FIRST_WRITE = 16 << 10
 
 
 class Response:
-    """A response whose head has come and whose body is still arriving.
+    """A response whose head has arrived and whose body is still arriving.
 
     Attributes:
         status: The status code (RFC 9110 §15).
-        headers: Pairs of a name in lower case and a value, in order.
-        head: The same as bytes.
-        stream: The connection, for a caller that polls many.
-        unread: Bytes that came after the head in the same read, until the body is read.
-        refused_early: The response came before the whole request was sent; the rest was not sent.
+        headers: Pairs of a name in lower case and a value, in the order received.
+        head: The whole head as bytes, as it was received.
+        stream: The connection. A caller that polls many connections needs it.
+        unread: Bytes that arrived in the same read as the head, after it. Empty once the body is
+            read.
+        refused_early: Whether the response arrived before the whole request was sent. The rest of
+            the request is not sent then.
     """
 
     def __init__(self, stream: ByteStream, method: str, head: Head, unread: bytes) -> None:
@@ -67,22 +69,23 @@ class Response:
 
     @property
     def complete(self) -> bool:
-        """The caller has received the whole body."""
+        """Whether the caller has received the whole body."""
         return self._decoder.complete and not self._pieces and self._error is None
 
     @property
     def settled(self) -> bool:
-        """No more bytes are needed: the body is complete or broken, or the end of the stream has
-        come already (`ByteStream.ended`)."""
+        """Whether no more bytes are needed. The body is complete or broken, or the end of the
+        stream has already arrived (`ByteStream.ended`)."""
         known = self._decoder.complete or self._error is not None
         return known or self.stream.ended
 
     @property
     def reusable(self) -> bool:
-        """The connection may carry another request (RFC 9112 §9.3).
+        """Whether the connection may carry another request (RFC 9112 §9.3).
 
-        The body was read to its end, the server keeps the connection, and it has sent nothing more:
-        bytes after the body would answer a request that nobody made.
+        It may if the body was read to its end, the server keeps the connection open, and nothing
+        follows the body. Bytes after the body would be the response to a request that was never
+        sent.
         """
         return (
             self._decoder.complete
@@ -110,7 +113,7 @@ class Response:
         return self._pieces.popleft()
 
     async def receive_some(self) -> bytes:
-        """Wait for all that the next read brings; b"" is the end of the body.
+        """Wait for all body bytes that the next read brings. Returns b"" at the end of the body.
 
         Raises:
             ResponseError, DisconnectedError: As in `__anext__`.
@@ -120,7 +123,7 @@ class Response:
         return self.receive_now() or b""
 
     def receive_now(self) -> bytes | None:
-        """Do the same without waiting. Returns None if nothing of the body has come.
+        """Do the same without waiting. Returns None if no byte of the body has arrived.
 
         Raises:
             ResponseError, DisconnectedError: As in `__anext__`.
@@ -131,13 +134,14 @@ class Response:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     async def _receive(self) -> None:
-        """Wait for pieces, an error or the end."""
+        """Wait until there are pieces, an error or the end of the body."""
         await trio.lowlevel.checkpoint()
         while not self._receive_now():
             await self.stream.wait_readable()
 
     def _receive_now(self) -> bool:
-        """Decode what has come. Returns False if that is neither a piece nor the end."""
+        """Decode the bytes that have arrived. Returns False if they hold neither a piece nor the
+        end."""
         if self._error is not None:
             raise ResponseError(str(self._error)) from self._error
         if self._decoder.complete:
@@ -164,7 +168,8 @@ class Response:
         return bool(self._pieces) or self._decoder.complete
 
     def _check_truncation(self) -> None:
-        """Inside TLS, a body that ends with the connection needs close_notify (RFC 9112 §9.8)."""
+        """Check for close_notify: inside TLS, a body that ends with the connection needs it (RFC
+        9112 §9.8)."""
         if self.stream.truncated:
             raise DecodeError("the connection ended without close_notify, so the body may too", 0)
 
@@ -175,7 +180,7 @@ class Response:
             limit: Largest body accepted, in bytes.
 
         Raises:
-            ResponseError: The body is larger, or as in `__anext__`.
+            ResponseError: The body is larger than the limit, broken or truncated.
             DisconnectedError: As in `__anext__`.
         """
         body = bytearray()
@@ -194,12 +199,14 @@ async def exchange(
     Args:
         stream: The connection.
         method, target: The first two words of the request-line.
-        headers: All headers except Content-Length.
+        headers: All headers to send, except Content-Length. Characters up to U+00FF are sent as one
+            byte each, as `Response.headers` reads them (RFC 9110 §5.5, obs-text).
         body: The body of the request.
 
     Raises:
         h11.LocalProtocolError: A header cannot be sent, such as one with a line end in it.
-        DisconnectedError: No response came. Its `sent` says whether a byte may have been sent.
+        DisconnectedError: No response arrived. The error's `sent` tells whether a byte of the
+            request may have been sent.
         ResponseError: The response is not HTTP/1.1, or its head is over 64 KiB or 100 fields.
     """
     connection = h11.Connection(h11.CLIENT)
@@ -223,10 +230,12 @@ def _request_head(
 ) -> bytes:
     length = (("Content-Length", str(len(body))),) if body or method in ("POST", "PUT") else ()
     try:
-        request = h11.Request(method=method, target=target, headers=[*headers, *length])
+        fields = [(name, value.encode("latin-1")) for name, value in (*headers, *length)]
+        request = h11.Request(method=method, target=target, headers=fields)
         return connection.send(request)
     except (h11.LocalProtocolError, UnicodeEncodeError):
-        # Its text would quote the header: perhaps a key read from a file, with a newline after it.
+        # h11's message would quote the header, which may be a key read from a file with a newline
+        # after it.
         pass
     names = ", ".join(name for name, _ in headers)
     raise h11.LocalProtocolError(
@@ -237,7 +246,7 @@ def _request_head(
 async def _send_and_receive_head(
     stream: ByteStream, rest: bytes, connection: h11.Connection, method: str
 ) -> Response:
-    """Send the rest of a request, and read the response meanwhile.
+    """Send the rest of a request, and read the response at the same time.
 
     "A client sending a message body SHOULD monitor the connection for an error response while it is
     transmitting the request"; if it sees one, it stops sending (RFC 9112 §9.5). We stop at a
@@ -252,7 +261,7 @@ async def _send_and_receive_head(
             await stream.send_all(rest)
             sent = True
         except (trio.BrokenResourceError, trio.ClosedResourceError):
-            pass  # a server that refuses a long body may close early; its response says why
+            pass  # a server that refuses a long body may close early; its response gives the reason
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(send)
@@ -286,4 +295,4 @@ async def _receive_head(stream: ByteStream, connection: h11.Connection, method: 
     raise h11.RemoteProtocolError(f"{MAX_RESPONSES} responses, and none of them is final")
 
 
-# What this file does not do: redirects, cookies, compression, streaming a request body.
+# What this file does not do: redirects, cookies, compression, or streaming a request body.

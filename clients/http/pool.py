@@ -3,8 +3,8 @@
     pool.put("https://api.openai.com", stream)         after a response that was read to its end
     stream = await pool.take("https://api.openai.com")  the one used last, or None
 
-A task listens on each idle connection. If the server closes it, or sends something that nobody
-asked for, the pool drops it at once. So a connection that `take` returns was open a moment ago.
+A task listens on each idle connection. If the server closes the connection, or sends bytes without
+a request, the pool closes it at once. So a connection that `take` returns was open a moment ago.
 (That is not a promise: the server's FIN may be on its way.)
 """
 
@@ -25,7 +25,7 @@ class IdleConnection:
         self.origin = origin
         self.stream = stream
         self.listening = trio.CancelScope(deadline=until)
-        self.taken = False  # by `take`; False again if the task has received something
+        self.taken = False  # `take` has set it; the task unsets it if it has received something
         self.stopped = trio.Event()  # the task has ended
 
 
@@ -34,9 +34,9 @@ class Pool:
 
     Args:
         nursery: Runs the listening tasks. When it is cancelled, the connections are closed.
-        max_idle: Most connections kept. One more evicts the oldest.
-        idle_seconds: Seconds a connection is kept. Servers should keep theirs longer, else
-            requests meet connections that are just being closed.
+        max_idle: Largest number of connections kept. One more evicts the oldest.
+        idle_seconds: Longest time that a connection is kept, in seconds. The server should keep it
+            longer, otherwise a request may be sent while the server closes the connection.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Pool:
                 except trio.Cancelled:
                     idle.stream.close()
                     raise
-                # The task may have received something in its last turn, or had no turn at all.
+                # Since then the task may have received something, or it may not have run at all.
                 if idle.taken and _is_silent(idle.stream):
                     return idle.stream
                 idle.stream.close()
@@ -81,7 +81,8 @@ class Pool:
         return None
 
     async def _listen(self, idle: IdleConnection) -> None:
-        """Whatever is received, the connection is useless: a FIN, or bytes nobody asked for."""
+        """Wait for a FIN, or for bytes without a request. After either, the connection is
+        useless."""
         try:
             with idle.listening:
                 with contextlib.suppress(trio.BrokenResourceError):
@@ -96,11 +97,12 @@ class Pool:
 
 
 def _is_silent(stream: ByteStream) -> bool:
-    """Return whether nothing has come: neither a FIN nor the answer to a request not sent yet."""
+    """Return whether nothing has arrived: neither a FIN nor bytes, since no request has been
+    sent."""
     try:
         return stream.receive_now() is None
     except trio.BrokenResourceError:
         return False
 
 
-# What this file does not do: open connections, or limit those in use.
+# What this file does not do: open connections, or limit the number in use.

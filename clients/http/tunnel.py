@@ -1,4 +1,4 @@
-"""Through a forward proxy: CONNECT turns its connection into a tunnel (RFC 9110 §9.3.6).
+"""Connecting through a forward proxy: CONNECT makes a tunnel through it (RFC 9110 §9.3.6).
 
     CONNECT api.openai.com:443 HTTP/1.1\\r\\n    >
     Host: api.openai.com:443\\r\\n\\r\\n           >
@@ -7,7 +7,8 @@
     16 03 01 …                                TLS with api.openai.com: the proxy sees only records
 
 The environment names the proxy, as for curl: `HTTPS_PROXY=http://user:password@host:port`, and
-`NO_PROXY=localhost,.example.com` lists hosts to connect to directly. Lower-case names win.
+`NO_PROXY=localhost,.example.com` lists hosts to connect to directly. If a name is set in lower case
+too, the lower-case variable counts.
 """
 
 import base64
@@ -28,7 +29,7 @@ __all__ = ["Dial", "Proxy", "open_tunnel", "proxy_for"]
 PROXY_AUTHENTICATION_REQUIRED = 407
 
 Dial = Callable[[str, int], Awaitable[ByteStream]]
-"""Opens a connection to a host and a port."""
+"""A function that opens a connection to a host and a port."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def proxy_for(host: str, port: int, environment: Mapping[str, str] = os.environ)
 
     Args:
         host, port: The host to connect to.
-        environment: Names and values of the variables.
+        environment: Names and values of the environment variables.
 
     Raises:
         ProxyError: HTTPS_PROXY is not an http:// URL.
@@ -73,7 +74,8 @@ def proxy_for(host: str, port: int, environment: Mapping[str, str] = os.environ)
         name_of_user, password = unquote(parts.username), unquote(parts.password or "")
         userinfo = f"{name_of_user}:{password}".encode("utf-8", "surrogateescape")
         token = base64.b64encode(userinfo).decode()
-        # A proxy may quote any of them. Userinfo without a colon is a token, and secret itself.
+        # The proxy's messages may quote any of these. If the userinfo has no colon, it is a token,
+        # and thus itself a secret.
         for secret in (password or name_of_user, token):
             Secret(secret)
         authorization = Secret(f"Basic {token}")
@@ -113,14 +115,14 @@ async def open_tunnel(proxy: Proxy, host: str, port: int, dial: Dial = connect) 
     Args:
         proxy: The proxy to connect to.
         host, port: The host to reach through it.
-        dial: Opens the connection to the proxy.
+        dial: The function that opens the connection to the proxy.
 
     Returns:
-        The connection. Bytes sent from now on reach the host.
+        The connection. Bytes sent on it from now on reach the host.
 
     Raises:
         OSError: The proxy cannot be reached.
-        ProxyError: The proxy refuses, or its answer is not HTTP.
+        ProxyError: The proxy refuses to open a tunnel, or its answer is not HTTP.
     """
     stream = await dial(proxy.host, proxy.port)
     try:
@@ -149,7 +151,7 @@ async def _request_tunnel(stream: ByteStream, proxy: Proxy, host: str, port: int
     if not 200 <= response.status < 300:
         raise ProxyError(f"{name} opened no tunnel to {target}: status {response.status}")
     if response.unread:
-        # In TLS the client sends first, so these bytes do not come from the host.
+        # In TLS the client sends first, so bytes that arrive now cannot be from the host.
         raise ProxyError(f"{name} sent {quoted(response.unread, 20)} after its answer to CONNECT")
 
 

@@ -5,12 +5,13 @@
     server.send_now(b"…")                      takes what fits: perhaps fewer bytes, perhaps 0
     server.writes                              the bytes of each write, in order
 
-Tests and the checks of exercises use it. It follows the kernel's rules that the servers rely on,
-and `tests/clients/streams/test_tcp.py` runs the same tests over these streams and real sockets:
+Tests and the checks of exercises use it. It follows those rules of the kernel on which the servers
+rely, and `tests/clients/streams/test_tcp.py` runs the same tests over these streams and real
+sockets:
 
 1. A FIN ends one direction; the other stays open.
 2. After a close, the peer's next write succeeds and causes an RST; the write after that fails.
-3. A close with unread bytes is an RST at once, and so is `reset`.
+3. A close while bytes are unread sends an RST at once, and so does `reset`.
 """
 
 import trio
@@ -21,7 +22,7 @@ __all__ = ["MemoryStream", "memory_pair"]
 
 
 class Direction:
-    """Bytes from one end to the other, in order, at most `size` of them unread."""
+    """Carries bytes from one end to the other, in order. At most `size` of them are unread."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -32,7 +33,8 @@ class Direction:
 
 
 class Link:
-    """What both ends share: the broken state, and the tasks that wait for a change."""
+    """The state that both ends share: whether the connection is broken, and which tasks wait for a
+    change."""
 
     def __init__(self) -> None:
         self.broken = False
@@ -40,11 +42,11 @@ class Link:
 
 
 class MemoryStream(ByteStream):
-    """One end.
+    """One end of a connection in memory.
 
     Attributes:
-        writes: The bytes that each write of this end handed over, none empty.
-        closed: This end was closed by its owner.
+        writes: The bytes that each write of this end has sent. None of them is empty.
+        closed: Whether the owner of this end has closed it.
     """
 
     def __init__(self, link: Link, incoming: Direction, outgoing: Direction) -> None:
@@ -55,14 +57,14 @@ class MemoryStream(ByteStream):
         self._outgoing = outgoing
 
     def fileno(self) -> int:
-        return -1  # nothing for an epoll to watch
+        return -1  # there is no socket for an epoll to watch
 
     def send_now(self, data: bytes) -> int:
         self._check_open()
         if self._link.broken or self._outgoing.finished:
             raise trio.BrokenResourceError("the connection is broken")
         if self._outgoing.abandoned:
-            self._break()  # the peer has closed: its answer to this write is an RST
+            self._break()  # the peer has closed, so it answers this write with an RST
             return len(data)
         taken = data[: self._outgoing.size - len(self._outgoing.buffer)]
         if taken:
@@ -76,7 +78,7 @@ class MemoryStream(ByteStream):
             await self._link.waiting.park()
 
     def _writable(self) -> bool:
-        """`send_now` would take a byte, or raise."""
+        """Whether `send_now` would accept a byte, or raise an error."""
         outgoing = self._outgoing
         dead = self.closed or self._link.broken or outgoing.finished or outgoing.abandoned
         return dead or len(outgoing.buffer) < outgoing.size
@@ -98,7 +100,7 @@ class MemoryStream(ByteStream):
             await self._link.waiting.park()
 
     def _readable(self) -> bool:
-        """`receive_now` would return bytes, or raise."""
+        """Whether `receive_now` would return bytes, or raise an error."""
         incoming = self._incoming
         return self.closed or self._link.broken or incoming.finished or bool(incoming.buffer)
 
@@ -136,7 +138,7 @@ def memory_pair(size: int = 64 << 10) -> tuple[MemoryStream, MemoryStream]:
     """Return the two ends of one connection.
 
     Args:
-        size: Most unread bytes that each direction holds.
+        size: Largest number of unread bytes that each direction holds.
     """
     link, there, back = Link(), Direction(size), Direction(size)
     return MemoryStream(link, back, there), MemoryStream(link, there, back)

@@ -21,19 +21,19 @@ from .tcp import CLOSING, ByteStream
 __all__ = ["Callback", "Poller"]
 
 Callback = Callable[[float], bool]
-"""Called with the current time of trio's clock. Returns whether to call it again."""
+"""A function called with the current time of trio's clock. It returns whether to call it again."""
 
-MAX_EVENTS = 64  # callbacks in one turn; then the other tasks run
+MAX_EVENTS = 64  # callbacks in one turn; after them, other tasks run
 
 
 class Waiter:
-    """One stream whose task sleeps."""
+    """One stream, and the task that sleeps until it is readable."""
 
     def __init__(self, callback: Callback) -> None:
         self.callback = callback
         self.task = trio.lowlevel.current_task()
         self.error: Exception | None = None
-        self.done = False  # the callback has returned False, or raised
+        self.done = False  # the callback has returned False or raised an error
 
 
 class Poller:
@@ -54,7 +54,7 @@ class Poller:
             self._epoll.close()
             self._epoll = None
             for fileno in list(self._waiters):
-                self._wake(fileno)  # from now on each task waits for its own stream
+                self._wake(fileno)  # from now on each task must wait for its own stream
 
     async def _run(self, epoll: "select.epoll") -> None:
         while True:
@@ -62,7 +62,7 @@ class Poller:
             await trio.lowlevel.wait_readable(epoll.fileno())
             now = trio.current_time()
             for fileno, _ in epoll.poll(0, MAX_EVENTS):
-                # An earlier callback of this round may have ended this one's task.
+                # An earlier callback of this round may have ended the task of this stream.
                 if (waiter := self._waiters.get(fileno)) is not None:
                     self._call(fileno, waiter, now)
 
@@ -71,21 +71,22 @@ class Poller:
             if waiter.callback(now):
                 return
         except Exception as error:
-            waiter.error = error  # it is raised in that task
+            waiter.error = error  # the error is raised in the task that owns the stream
         waiter.done = True
-        if self._waiters.get(fileno) is waiter:  # else the callback has closed its own stream
+        if self._waiters.get(fileno) is waiter:  # otherwise the callback has closed its own stream
             self._wake(fileno)
 
     async def poll(self, stream: ByteStream, callback: Callback) -> None:
         """Call `callback` each time the stream is readable, until it returns False.
 
         Args:
-            stream: No other task may receive on it, and what came before must have been read.
-            callback: Reads all that `receive_now` returns, and does not wait.
+            stream: The stream to watch. No other task may receive on it, and all bytes that arrived
+                before must have been read.
+            callback: A function that reads everything `receive_now` returns, and does not wait.
 
         Raises:
             trio.ClosedResourceError: Another task closed the stream.
-            trio.BusyResourceError: Another task waits for it.
+            trio.BusyResourceError: Another task already waits for the stream.
             Exception: Whatever `callback` raised.
         """
         fileno = stream.fileno()
@@ -109,7 +110,7 @@ class Poller:
             await _poll_alone(stream, callback)
 
     def _stream_closes(self, fileno: int) -> None:
-        """Another task closes the stream."""
+        """Wake the waiting task, because another task closes its stream."""
         self._waiters[fileno].error = trio.ClosedResourceError("this stream was closed")
         self._wake(fileno)
 
@@ -126,10 +127,11 @@ class Poller:
 
 
 async def _poll_alone(stream: ByteStream, callback: Callback) -> None:
-    """Do the same for one stream, in its own task (test_both_ways_are_the_same)."""
+    """Do what `poll` does for one stream, in its own task (test_both_ways_are_the_same)."""
     await stream.wait_readable()
     while callback(trio.current_time()):
         await stream.wait_readable()
 
 
-# What this file does not do: writing. A task that sends to a slow reader waits by itself.
+# What this file does not do: write. A task that sends to a slow reader waits for that stream
+# itself.

@@ -1,4 +1,4 @@
-"""One end of a TCP connection: bytes out, bytes in, nothing about what they mean.
+"""One end of a TCP connection: it sends and receives bytes, whatever they mean.
 
     send_now(b"6\\r\\n")     what the kernel takes at once, without a task switch: 3, 2, 1 or 0
     send_all(b"6\\r\\n")     all of it, waiting while the kernel's buffer is full
@@ -24,29 +24,30 @@ __all__ = ["READ_SIZE", "STALL_SECONDS", "ByteStream", "Connect", "SocketStream"
 
 READ_SIZE = SEND_SIZE = 64 << 10
 
-# Limits on `aclose`: seconds of silence after our FIN, seconds in all, and bytes that are dropped.
-# Those bytes belong to an upload that was refused: its sender reads the refusal only at the end.
+# Limits on `aclose`: seconds of silence after our FIN, seconds in total, and bytes that are
+# dropped. They belong to an upload that was refused, whose sender reads our answer only at the end.
 LINGER_SECONDS = 2.0
 LINGER_TOTAL_SECONDS = 30.0
 LINGER_SIZE = 64 << 20
 
 # A peer may vanish without FIN or RST: a pulled cable, a lost route. So the kernel breaks the
 # connection when sent bytes stay unacknowledged (TCP_USER_TIMEOUT, RFC 5482), and it probes a
-# silent peer (keep-alive, RFC 9293 §3.8.4) after a quarter of the stall time, then every eighth.
+# silent peer (keep-alive, RFC 9293 §3.8.4) after a quarter of the stall time, and again after each
+# further eighth.
 STALL_SECONDS = 120.0
-MAX_STALL_SECONDS = 86_400.0  # the kernel counts probes' seconds in 15 bits
+MAX_STALL_SECONDS = 86_400.0  # the kernel counts the seconds between probes in 15 bits
 
 CLOSING: dict[int, Callable[[], None]] = {}
-"""File descriptor to a function that is called before that socket is closed, as trio is told by
-`notify_closing`.
-The poller (poller.py) needs it: an epoll of its own silently drops a file that is closed."""
+"""Maps a file descriptor to a function that is called before that socket is closed. The poller
+(poller.py) needs the call, because its epoll silently forgets a file that is closed."""
 
 
 class ByteStream(Protocol):
-    """One end of a connection. A stream defines the primitives; the rest is written once, here.
+    """One end of a connection. Each kind of stream defines the primitives. The other methods are
+    written once, here.
 
-    One task may receive while another sends. Every method raises `trio.BrokenResourceError` if
-    the connection is broken and `trio.ClosedResourceError` after this end was closed.
+    One task may receive while another sends. Every method raises `trio.BrokenResourceError` if the
+    connection is broken, and `trio.ClosedResourceError` after this end was closed.
     """
 
     __slots__ = ()
@@ -54,14 +55,14 @@ class ByteStream(Protocol):
     # ---- Primitives
 
     def send_now(self, data: bytes) -> int:
-        """Send what can be sent at once. Returns that number of bytes, perhaps 0."""
+        """Send as many bytes as can be sent at once. Returns their number, which may be 0."""
         ...
 
     async def wait_writable(self) -> None:
-        """Wait until `send_now` would take a byte, or find the connection broken."""
+        """Wait until `send_now` would accept a byte, or find the connection broken."""
 
     def receive_now(self, max_bytes: int = READ_SIZE) -> bytes | None:
-        """Return what has come, without a task switch: None for nothing, b"" for the end."""
+        """Return what has arrived, without a task switch: None for nothing, b"" for the end."""
         ...
 
     async def wait_readable(self) -> None:
@@ -77,35 +78,38 @@ class ByteStream(Protocol):
         """Close with an RST, which no peer can take for the end of the message."""
 
     def fileno(self) -> int:
-        """The number of the socket, for an epoll; -1 if there is none, or it is closed."""
+        """The socket's file descriptor, for an epoll. It is -1 if there is no socket or it is
+        closed."""
         ...
 
     @property
     def truncated(self) -> bool:
-        """The connection ended without its own end mark (`TLSStream`); TCP has only the FIN."""
+        """Whether the end was without close_notify (`TLSStream`). TCP's only end mark is the
+        FIN."""
         return False
 
     @property
     def ended(self) -> bool:
-        """The end has come, and the socket below need not become readable to announce it."""
+        """Whether the end has arrived already. If so, the socket below may never become readable
+        again."""
         return False
 
     # ---- Written once
 
     async def send_all(self, data: bytes) -> None:
-        """Send all of it. After a cancellation, nobody knows how much was sent."""
+        """Send all of the data. After a cancellation, it is unknown how much was sent."""
         await trio.lowlevel.checkpoint()
         sent = self.send_now(data)
         while sent < len(data):
             await self.wait_writable()
-            # A slice of fixed size, or all the rest would be copied for each call.
+            # A slice of fixed size: otherwise each call would copy all the rest.
             sent += self.send_now(data[sent : sent + SEND_SIZE])
 
     async def receive_some(self, max_bytes: int = READ_SIZE) -> bytes:
         """Wait for bytes. Returns b"" when the peer has finished sending."""
         await trio.lowlevel.checkpoint_if_cancelled()
         data = self.receive_now(max_bytes)
-        if data is not None:  # else the other tasks run while this one waits
+        if data is not None:  # otherwise the other tasks run while this one waits
             await trio.lowlevel.cancel_shielded_checkpoint()
             return data
         while data is None:
@@ -114,14 +118,14 @@ class ByteStream(Protocol):
         return data
 
     async def aclose(self, size: int = LINGER_SIZE) -> None:
-        """Send FIN, read and drop what the peer still sends until its FIN, close.
+        """Send FIN, drop what the peer still sends until its FIN, and close.
 
-        A plain close with unread bytes sends an RST, and an RST discards what the peer has not
-        read yet: the end of a long answer, or the 413 to an upload that is still running. So we
-        read the rest while it keeps coming, for a limited time.
+        A plain close with unread bytes sends an RST, and an RST discards what the peer has not read
+        yet: the end of a long answer, or the 413 to an upload that is still running. So we read the
+        rest for as long as it keeps arriving, within limits.
 
         Args:
-            size: Most bytes to read. A peer that sends more gets the RST.
+            size: Largest number of bytes to read. A peer that sends more gets an RST.
         """
         try:
             with trio.move_on_after(LINGER_SECONDS, shield=True) as waiting:
@@ -131,7 +135,7 @@ class ByteStream(Protocol):
                     size -= len(data)
                     now = trio.current_time()
                     waiting.deadline = min(now, begun + LINGER_TOTAL_SECONDS) + LINGER_SECONDS
-                    waiting.shield = now < begun + LINGER_SECONDS  # then a cancellation may end it
+                    waiting.shield = now < begun + LINGER_SECONDS  # later, a cancellation ends it
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass
         finally:
@@ -143,8 +147,8 @@ class SocketStream(ByteStream):
 
     Args:
         sock: The connected socket. The stream owns it from now on.
-        stall_seconds: Seconds after which the connection is broken if the peer acknowledges
-            nothing, neither bytes nor a probe. Linux obeys it; other kernels use their own time.
+        stall_seconds: Seconds after which the kernel breaks the connection if the peer acknowledges
+            neither bytes nor probes. Only Linux obeys it; other kernels use a time of their own.
     """
 
     __slots__ = ("_sock",)
@@ -153,10 +157,10 @@ class SocketStream(ByteStream):
         self._sock = sock
         sock.setblocking(False)
         # A token is a small write. Without TCP_NODELAY, Nagle's algorithm holds it back until the
-        # previous one is acknowledged: the 40 ms stutter.
+        # previous write is acknowledged, which can take 40 ms.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        # What the kernel has not sent yet waits in the program instead: back pressure is felt
-        # after 16 KiB of unsent bytes, not after megabytes.
+        # This limits the unsent bytes in the kernel: the program feels back pressure after 16 KiB
+        # of them, not after megabytes.
         if hasattr(socket, "TCP_NOTSENT_LOWAT"):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, 16 << 10)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -211,7 +215,7 @@ class SocketStream(ByteStream):
 
     def close(self) -> None:
         if self._sock.fileno() >= 0:
-            notify_closing(self._sock)  # else a waiting task would hang for ever
+            notify_closing(self._sock)  # otherwise a waiting task would hang for ever
             if tell := CLOSING.get(self._sock.fileno()):
                 tell()
             self._sock.close()
@@ -228,7 +232,8 @@ class SocketStream(ByteStream):
 
 
 class Connect(Protocol):
-    """Opens a connection: `connect`, or a function of a test that returns a stream in memory."""
+    """A function that opens a connection: `connect`, or one that returns a stream in memory, for
+    tests."""
 
     async def __call__(self, host: str, port: int, *, stall_seconds: float) -> ByteStream: ...
 
@@ -237,7 +242,7 @@ async def connect(host: str, port: int, *, stall_seconds: float = STALL_SECONDS)
     """Open a connection, trying all addresses of the host (RFC 8305).
 
     Args:
-        host, port: A name or an address, and the number of a port.
+        host, port: The host's name or address, and the port number.
         stall_seconds: See `SocketStream`.
 
     Raises:
@@ -245,6 +250,6 @@ async def connect(host: str, port: int, *, stall_seconds: float = STALL_SECONDS)
     """
     try:
         opened = await trio.open_tcp_stream(host, port)
-    except UnicodeError:  # "a..b": it cannot be encoded as the DNS wants it
+    except UnicodeError:  # "a..b": the DNS cannot encode it
         raise OSError(f"not the name of a host: {host!r}") from None
     return SocketStream.adopt(opened, stall_seconds=stall_seconds)

@@ -1,20 +1,20 @@
-"""TLS by hand: plaintext in, records out, and back (RFC 8446).
+"""TLS by hand: from plaintext to records, and back (RFC 8446).
 
     16 03 01 02 00  01 00 01 fc 03 03 …     handshake: "hello, I want example.com, in http/1.1"
     17 03 03 01 0f  5a 91 c2 …              application data, 271 bytes: an event of 250
     17 03 03 00 13  e0 07 …                 an alert in disguise: close_notify, "I have finished"
     type version length
 
-Every record begins with these five bytes, and an eavesdropper can read only them: the length of
-each record, not its content.
+Every record begins with these five bytes. An eavesdropper can read only them: the length of each
+record, but not its content.
 
-OpenSSL does the cryptography and knows no socket. An `ssl.SSLObject` between two `MemoryBIO`s takes
-bytes and gives bytes, as the decoders of `protocol/` do. `TLSStream` carries them to a byte stream
-and back, and is a byte stream itself. The rules it keeps:
+OpenSSL does the cryptography, without a socket. An `ssl.SSLObject` between two `MemoryBIO`s takes
+bytes and returns bytes, as the decoders of `protocol/` do. `TLSStream` carries them to a byte
+stream and back, and is a byte stream itself. The rules it keeps:
 
-1. `send_now` counts only bytes whose whole records the stream below has taken. At most one record
-   is encrypted ahead of that.
-2. A clean close sends close_notify; without it the stream was truncated, and `truncated` says so.
+1. `send_now` counts only bytes whose whole records the stream below has accepted. At most one more
+   record is encrypted.
+2. A clean close sends close_notify. Without it the stream was truncated, and `truncated` is true.
 3. The handshake proves who the peer is: its certificate is signed by a trusted CA, names this host
    and has not expired.
 """
@@ -29,13 +29,14 @@ from .tcp import LINGER_SECONDS, LINGER_SIZE, READ_SIZE, ByteStream
 
 __all__ = ["HandshakeError", "TLSParameters", "TLSStream", "client_context"]
 
-PROTOCOL = "http/1.1"  # its name in ALPN (RFC 7301 §6)
+PROTOCOL = "http/1.1"  # the name of HTTP/1.1 in ALPN (RFC 7301 §6)
 
 # "The length [of plaintext in a record] MUST NOT exceed 2^14 bytes." (RFC 8446 §5.1)
 RECORD_SIZE = 1 << 14
 
-# Ciphertext per read. Its plaintext, together with that of one record that began in an earlier read
-# (2^14 + 256 bytes at most, in TLS 1.2 2^14 + 2048: §5.2), is never longer than READ_SIZE.
+# Largest number of ciphertext bytes per read. Their plaintext, together with that of one record
+# that began in an earlier read (2^14 + 256 bytes at most, in TLS 1.2 2^14 + 2048: §5.2), is never
+# longer than READ_SIZE.
 CIPHERTEXT_SIZE = READ_SIZE - (RECORD_SIZE + 2048 + 5)
 
 # Limit on output queued for a peer that is not reading, such as answers to its key updates.
@@ -50,7 +51,7 @@ class HandshakeError(Exception):
 
 
 def client_context(ca_file: str | None = None) -> ssl.SSLContext:
-    """Return the TLS settings of this project's clients: 1.2 or newer, HTTP/1.1, checked names.
+    """Return the TLS settings of this project's clients: TLS 1.2 or newer, HTTP/1.1, checked names.
 
     Args:
         ca_file: A file of certificates (PEM) to trust in place of the system's.
@@ -60,7 +61,7 @@ def client_context(ca_file: str | None = None) -> ssl.SSLContext:
     """
     try:
         context = ssl.create_default_context(cafile=ca_file)
-    except OSError as error:  # ssl.SSLError is one
+    except OSError as error:  # ssl.SSLError is an OSError too
         reason = "no certificate in it" if isinstance(error, ssl.SSLError) else error.strerror
         raise ValueError(f"the CA file {ca_file}: {reason}") from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -75,11 +76,11 @@ class TLSParameters:
     """What a handshake agreed on, and the names in the peer's certificate.
 
     Args:
-        version: Such as "TLSv1.3".
-        cipher: Such as "TLS_AES_256_GCM_SHA384".
+        version: The version of TLS, such as "TLSv1.3".
+        cipher: The name of the cipher suite, such as "TLS_AES_256_GCM_SHA384".
         protocol: The protocol chosen by ALPN, or None if the peer chose none.
-        subject: The name of the peer.
-        issuer: The name of the CA that signed its certificate.
+        subject: The peer's name in its certificate.
+        issuer: The name of the CA that signed the peer's certificate.
     """
 
     version: str
@@ -94,16 +95,17 @@ class TLSStream(ByteStream):
 
     Args:
         stream: The connection below. This stream owns it from now on.
-        context: A client's comes from `client_context`; a server's holds a certificate.
-        server_hostname: The host a client wants: sent to the server (SNI) and checked in its
+        context: The TLS settings. A client takes those of `client_context`; a server's hold its
             certificate.
+        server_hostname: The host that a client wants. It is sent to the server (SNI), and the
+            server's certificate must name it.
         server_side: True if this end is the server.
 
     Attributes:
-        truncated: The connection ended without close_notify. TLS cannot know whether bytes are
-            missing: the reader of the message must decide.
-        ended: No more plaintext will come. A close_notify may come without a FIN, so the socket
-            below need not become readable to announce it.
+        truncated: Whether the connection ended without close_notify. TLS cannot know whether bytes
+            are missing, so the reader of the message must decide.
+        ended: Whether no more plaintext will arrive. After a close_notify without a FIN, the socket
+            below may never become readable again.
     """
 
     truncated = False
@@ -119,23 +121,23 @@ class TLSStream(ByteStream):
     ) -> None:
         self._stream = stream
         self._peer = server_hostname or "the peer"
-        self._incoming = ssl.MemoryBIO()  # ciphertext that has come
+        self._incoming = ssl.MemoryBIO()  # ciphertext that has arrived
         self._outgoing = ssl.MemoryBIO()  # ciphertext to send
         self._tls = context.wrap_bio(
             self._incoming, self._outgoing, server_side=server_side, server_hostname=server_hostname
         )
         self._plaintext = b""  # received, and not yet returned to the caller
-        self._broken = ""  # the error that ends it, or ""
-        self._record = b""  # plaintext of a record that the stream below has not taken whole
-        self._unsent = b""  # ciphertext that it has not taken
+        self._broken = ""  # the error that broke the stream, or ""
+        self._record = b""  # plaintext of a record that the stream below has not accepted whole
+        self._unsent = b""  # ciphertext that the stream below has not accepted
         self._closed = False
 
     async def handshake(self) -> None:
         """Agree on keys, and check who the peer is.
 
         Raises:
-            HandshakeError: The peer is not who it should be, does not speak TLS, or closed.
-                The caller must close the stream then.
+            HandshakeError: The peer is not who it should be, does not speak TLS, or has closed. The
+                caller must then close the stream.
         """
         begun = False
         try:
@@ -155,13 +157,13 @@ class TLSStream(ByteStream):
             self._decrypt()  # the peer's first data may have come with its last handshake message
         except trio.BrokenResourceError as error:
             raise HandshakeError(f"{self._peer} broke off the TLS handshake: {error}") from error
-        # A server may ignore ALPN. If it chose another protocol, it would speak that one.
+        # A server may ignore ALPN. But if it has chosen another protocol, it will speak that one.
         if (chosen := self._tls.selected_alpn_protocol()) not in (None, PROTOCOL):
             raise HandshakeError(f"{self._peer} chose to speak {chosen}, not {PROTOCOL}")
 
     @property
     def parameters(self) -> TLSParameters:
-        """What `handshake` agreed on."""
+        """The parameters on which `handshake` has agreed."""
         certificate = self._tls.getpeercert() or {}
         cipher = self._tls.cipher()
         return TLSParameters(
@@ -173,7 +175,8 @@ class TLSStream(ByteStream):
         )
 
     def _shake_hands(self) -> bool:
-        """Take one step. Returns False if the peer must answer first."""
+        """Take one step of the handshake. Returns False if the peer must answer before the next
+        one."""
         try:
             self._tls.do_handshake()
         except ssl.SSLWantReadError:
@@ -183,18 +186,18 @@ class TLSStream(ByteStream):
             raise HandshakeError(_explain(error, self._peer)) from error
         return True
 
-    # ---- Plaintext in, records out
+    # ---- From plaintext to records
 
     def send_now(self, data: bytes) -> int:
-        """Encrypt, and hand to the stream below what it takes at once.
+        """Encrypt the data, and give the stream below as much as it accepts at once.
 
         Returns:
-            The number of bytes of `data` sent in whole records, perhaps 0. A record that was taken
-            only in part waits here and is not counted yet. So the next call must begin with the
-            bytes after those counted.
+            The number of bytes of `data` sent in whole records, perhaps 0. A record that was sent
+            only in part waits here and is not counted yet. So the data of the next call must begin
+            with the first byte that was not counted.
 
         Raises:
-            ValueError: The call begins with other bytes.
+            ValueError: The data begins with other bytes than it must.
         """
         sent = 0
         while sent < len(data):
@@ -209,7 +212,7 @@ class TLSStream(ByteStream):
         return sent
 
     async def wait_writable(self) -> None:
-        """Send the ciphertext that waits here; then `send_now` can take bytes."""
+        """Send the ciphertext that waits here. After that, `send_now` can accept bytes."""
         await self._stream.wait_writable()
         await self._flush()
 
@@ -224,7 +227,7 @@ class TLSStream(ByteStream):
             raise trio.BrokenResourceError(f"the connection is broken: {reason}") from error
 
     def _flush_now(self) -> bool:
-        """Hand ciphertext to the stream below. Returns whether it has taken all."""
+        """Give ciphertext to the stream below. Returns whether it has accepted all of it."""
         ciphertext = self._outgoing.read()
         if self._unsent:
             ciphertext = self._unsent + ciphertext
@@ -238,13 +241,13 @@ class TLSStream(ByteStream):
         while not self._flush_now():
             await self._stream.wait_writable()
 
-    # ---- Records in, plaintext out
+    # ---- From records to plaintext
 
     def receive_now(self, max_bytes: int = READ_SIZE) -> bytes | None:
-        """Return the plaintext that has come: None for nothing, b"" for the end.
+        """Return the plaintext that has arrived: None for nothing, b"" for the end.
 
-        After a call that asks for READ_SIZE, no plaintext is left here: the stream below becomes
-        readable before more can be returned, except for the end (see `ended`).
+        A call that asks for READ_SIZE leaves no plaintext here. After it, the stream below becomes
+        readable before there is more to return, except for the end (see `ended`).
         """
         if self._closed:
             raise trio.ClosedResourceError("this stream was closed")
@@ -265,11 +268,13 @@ class TLSStream(ByteStream):
         return data
 
     async def wait_readable(self) -> None:
-        """Wait until ciphertext has come: perhaps part of a record, which gives no plaintext."""
+        """Wait until ciphertext has arrived. It may be a part of a record, which gives no
+        plaintext."""
         await self._stream.wait_readable()
 
     def _decrypt(self) -> None:
-        """Decrypt at once all that has come: OpenSSL would drop it after our close_notify."""
+        """Decrypt everything that has arrived, because OpenSSL would drop it after our
+        close_notify."""
         try:
             while not self.ended and (self._incoming.pending or self._tls.pending()):
                 piece = self._tls.read(READ_SIZE)
@@ -278,7 +283,7 @@ class TLSStream(ByteStream):
         except ssl.SSLWantReadError:
             pass  # a part of a record, or one that was not application data
         except ssl.SSLZeroReturnError:
-            self.ended = True  # close_notify, after our own
+            self.ended = True  # the peer's close_notify, after our own
         except ssl.SSLError as error:
             self.ended = True
             self._broken = f"the connection is broken: {_explain(error, self._peer)}"
@@ -291,13 +296,13 @@ class TLSStream(ByteStream):
     # ---- The end
 
     async def send_eof(self) -> None:
-        """End our direction: close_notify and FIN. The other direction stays open."""
+        """End our direction with close_notify and FIN. The other direction stays open."""
         self._send_close_notify()
         await self._flush()
         await self._stream.send_eof()
 
     async def aclose(self, size: int = LINGER_SIZE) -> None:
-        """Send close_notify and FIN, read and drop until the peer's FIN, close."""
+        """Send close_notify and FIN, drop what the peer still sends until its FIN, and close."""
         with trio.move_on_after(LINGER_SECONDS, shield=True):
             try:
                 self._send_close_notify()
@@ -308,7 +313,7 @@ class TLSStream(ByteStream):
         await self._stream.aclose(size)
 
     def close(self) -> None:
-        """Send close_notify if the stream below takes it at once, and close."""
+        """Send close_notify if the stream below accepts it at once, and close."""
         if not self._closed:
             self._closed = True
             self._send_close_notify()
@@ -319,7 +324,7 @@ class TLSStream(ByteStream):
             self._stream.close()
 
     def reset(self) -> None:
-        """Close with an RST and without close_notify: the peer must see a truncated stream."""
+        """Close with an RST and without close_notify, so that the peer sees a truncated stream."""
         self._closed = True
         self._stream.reset()
 
@@ -330,7 +335,7 @@ class TLSStream(ByteStream):
         try:
             self._tls.unwrap()
         except ssl.SSLError:
-            pass  # close_notify is in the outgoing BIO; we do not wait for the peer's
+            pass  # our close_notify is in the outgoing BIO; we do not wait for the peer's
 
 
 # The usual short names of the parts of a distinguished name (RFC 4514 §3).
@@ -343,7 +348,7 @@ SHORT = {
     "localityName": "L",
 }
 
-# OpenSSL's codes for a bad certificate (x509_vfy.h), and what a person can do about it.
+# OpenSSL's codes for a bad certificate (x509_vfy.h), and what a person can do about each.
 NO_ROOT = "no CA that is trusted here signed it ({}); --ca-file names one of your own"
 OTHER_NAME = "it is for another name ({})"
 CERTIFICATE_FAULTS = {
@@ -368,4 +373,4 @@ def _explain(error: ssl.SSLError, peer: str) -> str:
     return f"TLS with {peer} failed: {reason}"
 
 
-# What this file does not do: client certificates, resuming sessions, revocation lists.
+# What this file does not do: client certificates, session resumption, or revocation lists.

@@ -4,7 +4,7 @@
 
     chat_request.py       POST /v1/chat/completions: the request
     chat_completions.py   its answer, whole and streamed
-    deltas.py             what each event of a stream adds to the answer, from any server
+    deltas.py             what each event of a stream adds to the answer, whatever server sends it
     lenient.py            unchecked JSON: a value of any type in, the expected type out
 
     responses_request.py  POST /v1/responses: the request

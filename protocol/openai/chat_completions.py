@@ -9,7 +9,7 @@
 
     data: [DONE]
 
-The first delta carries the role, each later one a piece of text, and the last one is empty. A
+The first delta has the role, each later one has a piece of text, and the last one is empty. A
 marker that is not JSON ends the stream. Two bytes of text cost about two hundred bytes on the wire.
 The fields are in the order in which the API sends them.
 """
@@ -63,7 +63,7 @@ class Usage(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, prompt: int, completion: int, reasoning: int) -> "Usage":
-        """Args: the numbers of tokens in the prompt, in the answer, and in its reasoning."""
+        """Count the tokens of the prompt, of the answer, and of the reasoning in the answer."""
         return cls(prompt, completion, prompt + completion, ReasoningDetails(reasoning))
 
 
@@ -96,7 +96,7 @@ class FunctionCall(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CustomCall(msgspec.Struct, frozen=True, kw_only=True):
-    """The same for a custom tool, whose `input` may be any text."""
+    """A custom tool's name and its `input`, which may be any text."""
 
     name: str | UnsetType = UNSET
     input: str
@@ -105,8 +105,8 @@ class CustomCall(msgspec.Struct, frozen=True, kw_only=True):
 class ToolCall(msgspec.Struct, frozen=True, kw_only=True):
     """A call of a function or of a custom tool.
 
-    A delta holds a piece of a call; `index` says of which one. (The API's schema of deltas has no
-    custom tools, but the API sends them.)
+    A delta holds a piece of a call, and `index` is the number of that call. (The API's schema of
+    deltas has no custom tools, but the API sends them.)
     """
 
     index: int | UnsetType = UNSET
@@ -120,7 +120,7 @@ class ToolCall(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Delta(msgspec.Struct, frozen=True):
-    """The addition of one chunk to the message."""
+    """The part of the message that one chunk adds."""
 
     role: Literal["assistant"] | UnsetType = UNSET
     content: str | UnsetType | None = UNSET
@@ -133,7 +133,7 @@ class Delta(msgspec.Struct, frozen=True):
 
 
 class ChunkChoice(msgspec.Struct, frozen=True):
-    """A piece of one of the answers (`n` asks for several)."""
+    """A piece of one answer. There are several answers if the request has an `n` above 1."""
 
     index: int
     delta: Delta
@@ -145,9 +145,10 @@ class ChatCompletionChunk(msgspec.Struct, frozen=True, kw_only=True):
     """One event of a streamed answer. All events have the same id, created and model.
 
     Args:
-        created: time of the answer, in seconds since 1970.
-        usage: left out unless `stream_options.include_usage` asks for it. Then the last chunk has
-            it, without any choices, and all others have null.
+        created: Time at which the answer was created, in seconds since 1970.
+        usage: Number of tokens used. It is left out unless `stream_options.include_usage` asks for
+            it. Then the last chunk has it, with an empty list of choices, and all other chunks have
+            null.
     """
 
     id: str
@@ -162,16 +163,16 @@ class ChatCompletionChunk(msgspec.Struct, frozen=True, kw_only=True):
 class DeltaTemplate:
     """Encodes one event many times, each time with another text in its delta.
 
-    Only the text changes from token to token, so the bytes around it are encoded once. This takes a
-    fifth of the time of `encode_data`, with the same bytes as its result
+    Only the text changes from token to token, so the bytes around it are encoded once. The result
+    has the same bytes as that of `encode_data`, in a fifth of the time
     (test_delta_template_equals_encode_data).
 
     Args:
-        chunk: a chunk with one choice, whose delta has "" in place of the text.
-        fields: names of the delta's fields that receive the text, in their order on the wire.
+        chunk: A chunk with one choice, whose delta has "" in place of the text.
+        fields: Names of the fields of the delta that get the text, in their order on the wire.
 
     Raises:
-        ValueError: a field is not in the chunk, or is not "".
+        ValueError: A field is not in the chunk, or is not "".
     """
 
     def __init__(self, chunk: ChatCompletionChunk, *fields: str) -> None:
@@ -184,7 +185,7 @@ class DeltaTemplate:
             self._around += [before + name, after]
 
     def encode(self, text: str) -> bytes:
-        """Encode the event with this text in its delta."""
+        """Encode the event, with this text in its delta."""
         return msgspec.json.encode(text).join(self._around)
 
 
@@ -203,7 +204,7 @@ class Message(msgspec.Struct, frozen=True):
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """One of the answers (`n` asks for several)."""
+    """One answer. There are several if the request has an `n` above 1."""
 
     index: int
     message: Message

@@ -46,7 +46,8 @@ class ContentPart(msgspec.Struct, frozen=True):
 
 
 class CalledTool(msgspec.Struct, frozen=True):
-    """A call from an earlier turn of the model; the message with its result has the same id."""
+    """A call from an earlier turn of the model; the later message with the call's result has the
+    same id."""
 
     id: str
 
@@ -55,8 +56,9 @@ class RequestMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     """One turn of the conversation.
 
     Args:
-        tool_call_id: id of the call whose result this is; only in a message of role "tool".
-        tool_calls, function_call, refusal, audio: an "assistant" message may have one of these in
+        tool_call_id: Id of the call whose result this message is. Only a message of role "tool" has
+            it.
+        tool_calls, function_call, refusal, audio: An "assistant" message may have one of these in
             place of content.
     """
 
@@ -89,11 +91,11 @@ class RequestMessage(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class StreamOptions(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Additions to a stream.
+    """What a client may ask a stream to contain in addition.
 
     Args:
-        include_usage: whether a last chunk has the usage.
-        include_obfuscation: whether events have random text that hides the lengths of tokens from
+        include_usage: Whether one more chunk, the last one, has the number of tokens used.
+        include_obfuscation: Whether events have random text that hides the lengths of tokens from
             an observer of the encrypted stream. This simulator does not support it.
     """
 
@@ -173,7 +175,7 @@ class AllowedTools(msgspec.Struct, frozen=True):
 
 
 class AllowedToolsChoice(msgspec.Struct, frozen=True, tag_field="type", tag="allowed_tools"):
-    """Those of the request's tools that the model may call."""
+    """The subset of the request's tools that the model may call."""
 
     allowed_tools: AllowedTools
 
@@ -200,10 +202,10 @@ Penalty = Annotated[float, Meta(ge=-2, le=2)]
 
 
 class ChatRequest(msgspec.Struct, frozen=True):
-    """The body of the request: all fields that change an answer of this simulator, or that have
-    limits. The limits are those of the API."""
+    """The body of the request. It has all fields that change this simulator's answer, and all
+    fields that have limits. The limits are those of the API."""
 
-    model: Annotated[str, Meta(max_length=256)]  # every event repeats it
+    model: Annotated[str, Meta(max_length=256)]  # every event of the answer repeats it
     messages: Annotated[list[RequestMessage], Meta(min_length=1)]
     stream: bool | None = None
     stream_options: StreamOptions | None = None
@@ -232,12 +234,12 @@ class ChatRequest(msgspec.Struct, frozen=True):
 
     @property
     def includes_usage(self) -> bool:
-        """Whether a stream's last chunk has the usage."""
+        """Whether the last chunk of a stream has the number of tokens used."""
         return bool(self.stream_options and self.stream_options.include_usage)
 
     @property
     def token_limit(self) -> int | None:
-        """Largest number of tokens in an answer, or None."""
+        """Largest number of tokens in an answer, or None if there is no limit."""
         return self.max_completion_tokens or self.max_tokens
 
 
@@ -254,7 +256,7 @@ def read_chat_request(body: bytes) -> ChatRequest:
     """Read and validate a request body.
 
     Raises:
-        InvalidRequest: the body is not JSON, or a field has the wrong type or value, contradicts
+        InvalidRequest: The body is not JSON, or a field has the wrong type or value, contradicts
             another field, or asks for something that this simulator cannot do.
     """
     request = read_json(body, ChatRequest)

@@ -1,4 +1,5 @@
-"""Shared by all routes of the OpenAI API: reading of request bodies, errors, objects as events.
+"""Shared by all routes of the OpenAI API: how to read a request body, errors, and objects as
+events.
 
     data: {"id":"chatcmpl-1","object":"chat.completion.chunk",…}
 
@@ -39,9 +40,9 @@ class InvalidRequest(ValueError):
     """A request that the API does not accept.
 
     Args:
-        message: the reason, as the client will read it.
-        param: the field that is the cause, as in "messages[0].role", or None.
-        code: the API's short name for the reason, or None.
+        message: The reason, in the words that the client will read.
+        param: Path of the field that is the cause, such as "messages[0].role", or None.
+        code: The API's short name for the reason, or None.
         status: HTTP status of the response, 400 to 499.
     """
 
@@ -62,7 +63,7 @@ def missing(path: str) -> InvalidRequest:
     """The error for a request without a required field.
 
     Args:
-        path: path of the field, as in "messages[0].role".
+        path: Path of the missing field, such as "messages[0].role".
     """
     message = f"Object missing required field `{path.rpartition('.')[2]}`"
     return InvalidRequest(message, path, "missing_required_parameter")
@@ -70,14 +71,14 @@ def missing(path: str) -> InvalidRequest:
 
 def refuse_unsupported(request: msgspec.Struct, fields: Mapping[str, str]) -> None:
     """Refuse fields that the API supports and this simulator does not. They would change the
-    answer, so a client must not believe that it was obeyed.
+    answer, so to ignore them would deceive the client.
 
     Args:
-        request: the request, already validated.
-        fields: for each of these fields, a sentence that says what to do instead.
+        request: The request, already validated.
+        fields: Names of the fields to refuse, each with a sentence that says what to do instead.
 
     Raises:
-        InvalidRequest: one of the fields has a value other than null and false.
+        InvalidRequest: One of the fields has a value other than null and false.
     """
     for name, instead in fields.items():
         if getattr(request, name) not in (None, False):
@@ -94,17 +95,18 @@ def read_json(body: bytes, kind: type[T]) -> T:
     """Read and validate a request body.
 
     Args:
-        body: the bytes of the body.
-        kind: the struct to read. Fields that the struct does not have are ignored, as clients
-            expect from a compatible server.
+        body: The bytes of the body.
+        kind: The type of struct to return. Fields that the struct does not have are ignored, as
+            clients expect from a compatible server.
 
     Raises:
-        InvalidRequest: the body is not JSON, or a field has the wrong type or value.
+        InvalidRequest: The body is not JSON, or a field has the wrong type or value.
     """
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
-        # Only the last "at" is from msgspec: the reason may quote the client's own text.
+        # The last "at" is msgspec's. An earlier one may be part of the client's own text, which the
+        # reason quotes.
         reason, at, place = str(error).rpartition(" - at `$")
         path = place.strip(".`") if at else ""
         if missing := MISSING.match(reason if at else place):
@@ -117,7 +119,7 @@ def read_json(body: bytes, kind: type[T]) -> T:
 
 
 class ErrorBody(msgspec.Struct, frozen=True):
-    """Why a request failed. Clients show `message` and branch on `code`."""
+    """The reason why a request failed. Clients show `message`, and decide by `code` what to do."""
 
     message: str
     type: str
@@ -128,7 +130,8 @@ class ErrorBody(msgspec.Struct, frozen=True):
 class ErrorResponse(msgspec.Struct, frozen=True):
     """An error as a response body, or as an event once the stream has begun.
 
-    It is always under the key `error`: clients read an object without it as an empty chunk.
+    The error is always under the key `error`: clients read an object without that key as an empty
+    chunk.
     """
 
     error: ErrorBody
@@ -138,7 +141,7 @@ def encode_data(value: msgspec.Struct) -> bytes:
     """Encode one event whose data is this object: a line `data: {…}` and a blank line.
 
     Raises:
-        h11.LocalProtocolError: a lone surrogate in a string of the object.
+        h11.LocalProtocolError: A lone surrogate in a string of the object.
     """
     try:
         data = msgspec.json.encode(value).decode()

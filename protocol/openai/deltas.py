@@ -6,9 +6,9 @@
     {…,"choices":[],"usage":{"completion_tokens":34,…}}    >  ChatDelta(usage=TokenCount(34, …))
     {"error":{"message":"overloaded","code":null}}         >  ChatDelta(error=ErrorBody(…))
 
-chat_completions.py writes these events as OpenAI does. Many servers send this format, each a little
-differently, so this reader takes the fields it needs and ignores the rest.
-The rules this file keeps:
+Many servers send this format, each a little differently, so this reader takes the fields it needs
+and ignores the rest. (chat_completions.py writes the events as OpenAI does.) The rules this file
+keeps:
 
 1. Any JSON is accepted. A field that is missing, null, unknown or of another type adds nothing, and
    the fields beside it are still read (lenient.py).
@@ -41,8 +41,8 @@ __all__ = ["ChatDelta", "DeltaReader", "TokenCount", "ToolCallPiece", "read_delt
 
 
 class ToolCallPiece(msgspec.Struct, frozen=True):
-    """A piece of a tool call: the first piece with an `index` has the call's id and name, and each
-    piece has a part of its arguments."""
+    """A piece of a tool call. The first piece with a given `index` has the call's id and name, and
+    each piece has a part of its arguments."""
 
     index: int = 0
     id: str = ""
@@ -51,24 +51,26 @@ class ToolCallPiece(msgspec.Struct, frozen=True):
 
 
 class TokenCount(msgspec.Struct, frozen=True):
-    """The size of prompt and answer in tokens (`stream_options.include_usage` asks for it)."""
+    """The sizes of prompt and answer, in tokens (`stream_options.include_usage` asks for them)."""
 
     completion_tokens: int = 0
     prompt_tokens: int = 0
 
 
 class ChatDelta(msgspec.Struct, frozen=True):
-    """The addition of one event to the answer.
+    """The part of the answer that one event adds.
 
     Args:
-        text: a piece of the answer's text.
-        thinking: a piece of the reasoning that comes before the answer.
-        refusal: a piece of the text in which the model refuses to answer.
-        tool_calls: pieces of tool calls.
-        finish_reason: in the last delta: "stop", "length", "tool_calls" or "content_filter".
-        usage: in the last delta, or in an event after it.
-        error: if not None, the answer has failed after the rest of this event.
-        index: number of the answer, from 0, if the request asked for several (`n`).
+        text: A piece of the answer's text.
+        thinking: A piece of the reasoning that comes before the answer.
+        refusal: A piece of the text in which the model refuses to answer.
+        tool_calls: Pieces of tool calls.
+        finish_reason: Why the answer ended, in the last delta only: "stop", "length", "tool_calls"
+            or "content_filter".
+        usage: The number of tokens used. It comes in the last delta, or in an event after it.
+        error: The server's error. If it is not None, the answer has failed. The other fields of
+            this event were sent before the error and still count.
+        index: Number of the answer, from 0. It matters if the request asked for several (`n`).
     """
 
     text: str = ""
@@ -91,11 +93,11 @@ def read_delta(data: str | bytes, event: str = "message") -> ChatDelta:
     """Read one event, independently of all others.
 
     Args:
-        data: data of the event.
-        event: type of the event. An event of type "error" is an error, whatever its data.
+        data: Data of the event.
+        event: Type of the event. An event of type "error" is an error, whatever its data.
 
     Raises:
-        ValueError: the data is not JSON, and the type is not "error".
+        ValueError: The data is not JSON, and the type is not "error".
     """
     delta = _read(data, event)
     text, thinking, refusal = delta.text, delta.thinking, delta.refusal
@@ -109,8 +111,8 @@ class DeltaReader:
         self._joiners = (SurrogateJoiner(), SurrogateJoiner(), SurrogateJoiner())
 
     def read(self, data: str | bytes, event: str = "message") -> ChatDelta:
-        """Read the next event as `read_delta` does, but keep back half a character at the end of
-        its text until the next event."""
+        """Read the next event as `read_delta` does. Half a character at the end of its text waits
+        for the next event."""
         delta = _read(data, event)
         text, thinking, refusal = self._joiners
         return _with_words(
@@ -118,7 +120,7 @@ class DeltaReader:
         )
 
     def end(self) -> ChatDelta:
-        """End the answer: U+FFFD for each half character that was kept back."""
+        """End the answer. Each half character that was kept back becomes U+FFFD."""
         text, thinking, refusal = self._joiners
         return ChatDelta(text.end(), thinking.end(), refusal.end())
 
@@ -130,7 +132,7 @@ def read_failure(body: str | bytes) -> ErrorBody | None:
     """Read the message of a server that sends an error in place of an answer.
 
     Args:
-        body: body of the response: JSON of any shape, plain text, or an HTML page.
+        body: Body of the response: JSON of any shape, plain text, or an HTML page.
 
     Returns:
         The error in the server's own words; None if the body holds nothing a person could read.
@@ -148,7 +150,7 @@ def read_failure(body: str | bytes) -> ErrorBody | None:
 
 
 def _with_words(delta: ChatDelta, text: str, thinking: str, refusal: str) -> ChatDelta:
-    """The same delta with another text, reasoning and refusal."""
+    """A copy of the delta with another text, reasoning and refusal."""
     if text is delta.text and thinking is delta.thinking and refusal is delta.refusal:
         return delta
     return msgspec.structs.replace(delta, text=text, thinking=thinking, refusal=refusal)
@@ -199,8 +201,8 @@ def _first_object(value: object) -> dict[str, object]:
 
 
 def _choice(chunk: dict[str, object]) -> dict[str, object]:
-    """The choice with index 0, or the first one: some servers count from 1. {} if there is none, as
-    in an event with the usage."""
+    """The choice with index 0, or the first one, because some servers count from 1. If there is
+    none, as in an event with the usage: {}."""
     first: dict[str, object] = {}
     for choice in as_list(chunk.get("choices")):
         if isinstance(choice, dict):
@@ -210,9 +212,10 @@ def _choice(chunk: dict[str, object]) -> dict[str, object]:
     return first
 
 
-# ---- Words
+# ---- Text, reasoning and refusals
 
-# Fields for reasoning: DeepSeek; OpenRouter and newer vLLM; OpenRouter; Ollama; LiteLLM.
+# Names of the field for reasoning, in the order DeepSeek, OpenRouter and newer vLLM, OpenRouter,
+# Ollama, LiteLLM.
 THINKING = ("reasoning_content", "reasoning", "reasoning_details", "thinking", "thinking_blocks")
 IS_THINKING = frozenset(THINKING)
 # The fields of a content part that may hold its text, or a list of nested parts.
@@ -224,8 +227,9 @@ def _words(value: object, kind: str = "text", depth: int = MAX_PARTS) -> tuple[s
     """Find the text, the reasoning and the refusal in a string, a part, or a list of parts.
 
     Args:
-        kind: the type of the part around the value: it says which of the three a string is.
-        depth: how many more levels of nested parts are read.
+        kind: The type of the part around the value. It decides whether a string is text, reasoning
+            or refusal.
+        depth: How many more levels of nested parts are read.
     """
     if isinstance(value, str) and kind == "text":  # the most frequent case
         return value, "", ""
@@ -265,7 +269,7 @@ def _piece(position: int, call: dict[str, object]) -> ToolCallPiece:
         arguments = function.get("input")
     if arguments is not None and not isinstance(arguments, str):
         arguments = as_json(arguments)
-    # Some servers leave the index out if a call is the only one, or complete.
+    # Some servers omit the index if there is only one call, or if the call is complete.
     index = call.get("index")
     return ToolCallPiece(
         position if index is None else as_count(index),
@@ -345,5 +349,5 @@ def _message(value: object, depth: int = MAX_PARTS) -> str:
     return as_text(value).strip()
 
 
-# What this file does not do: join the pieces of a call; read images or audio; or separate the
-# answers of one stream (`n`): each delta has the index of its answer.
+# What this file does not do: join the pieces of a call, read images or audio, or separate the
+# answers of one stream (`n`). For this, each delta has the index of its answer.

@@ -1,12 +1,12 @@
-"""The `encrypted_content` of a reasoning item: the model's reasoning, stored by the client because
+"""The `encrypted_content` of a reasoning item: the model's reasoning. The client stores it, because
 the server stores nothing.
 
     {"id":"rs_1","type":"reasoning","summary":[…],"encrypted_content":"6jVbtEhtLg=="}
 
 A client sends the item back unchanged, with the results of the calls that the model made after it.
-OpenAI encrypts the content. Here it is only sealed: it is the base64 of a CRC-32 and of the text.
-Anybody can decode it. So this server detects a client that changes or cuts the content, as OpenAI's
-does.
+OpenAI encrypts the content. Here it is only sealed: it is the base64 of a CRC-32 followed by the
+text, which anybody can decode. But like OpenAI's, this server detects when a client has changed or
+cut the content.
 """
 
 import base64
@@ -28,7 +28,7 @@ def unseal(sealed: str) -> str:
     """Decode a sealed text.
 
     Raises:
-        ValueError: `seal` does not return this for any text.
+        ValueError: The text is not one that `seal` returns.
     """
     text = base64.urlsafe_b64decode(sealed)[CHECKSUM_SIZE:].decode()
     if seal(text) != sealed:

@@ -11,9 +11,9 @@ The rules this file keeps:
 
 1. Only text that is not JSON is an error. Every JSON value is converted to the type that the caller
    asks for, and nothing is raised.
-2. `read_json` accepts everything that a browser's `JSON.parse` accepts (ECMA-262 §25.5.1), also
-   half of a surrogate pair (RFC 8259 §8.2), numbers of any size, and any depth. If an object has
-   two equal names, the last one counts.
+2. `read_json` accepts everything that a browser's `JSON.parse` accepts (ECMA-262 §25.5.1),
+   including half of a surrogate pair (RFC 8259 §8.2), numbers of any size, and any depth. If an
+   object has two equal names, the last one counts.
 3. If a text is nested too deeply for the parser, values deeper than MAX_DEPTH are read as null: no
    reader looks for anything there.
 
@@ -50,7 +50,7 @@ def read_json(data: str | bytes) -> object:
     """Parse any JSON text.
 
     Raises:
-        ValueError: the text is not JSON.
+        ValueError: The text is not JSON.
     """
     try:
         return msgspec.json.decode(data)
@@ -106,7 +106,7 @@ def as_list(value: object) -> list[object]:
 
 
 def as_count(value: object) -> int:
-    """The value, or the number in a string, rounded down: from 0 to MAX_COUNT. Otherwise 0."""
+    """The value, or the number in a string, rounded down and limited to MAX_COUNT; otherwise 0."""
     if isinstance(value, int):
         return value if 0 <= value <= MAX_COUNT else 0
     if isinstance(value, str) and len(value) < 17:
@@ -150,7 +150,7 @@ class SurrogateJoiner:
         self._half = ""
 
     def join(self, piece: str) -> str:
-        """Take the next piece. A first half at its end is kept back until the next piece."""
+        """Take the next piece. The first half of a pair at its end waits for the next."""
         if not self._half and piece.isascii():
             return piece
         text, self._half = self._half + piece, ""
@@ -159,7 +159,7 @@ class SurrogateJoiner:
         return well_formed(text)
 
     def end(self) -> str:
-        """End the text: returns U+FFFD if a half was kept back, otherwise ""."""
+        """End the text. Returns U+FFFD if half a pair was kept back, otherwise ""."""
         half, self._half = self._half, ""
         return well_formed(half)
 

@@ -18,8 +18,8 @@ that repeat all of it:
     response.completed
 
 Every event has its type twice, for readers of `event:` lines and for readers of JSON, and its
-number in the stream: 0, 1, 2 and so on. Exactly one event ends the stream: response.completed,
-.incomplete or .failed. A `[DONE]` is not sent.
+number in the stream, from 0. Exactly one event ends the stream: response.completed, .incomplete or
+.failed. A `[DONE]` is not sent.
 """
 
 from typing import Any, Literal
@@ -58,10 +58,10 @@ __all__ = [
 
 
 class ResponseEvent(msgspec.Struct, kw_only=True, tag_field="type"):
-    """An event; its type is the tag of its struct.
+    """An event. Its type is the tag of its struct.
 
     Args:
-        sequence_number: number of the event in its stream, from 0.
+        sequence_number: Number of the event in its stream, from 0.
     """
 
     sequence_number: int = 0
@@ -91,8 +91,8 @@ class ResponseFailed(ResponseEvent, kw_only=True, tag="response.failed"):
 
 
 class ErrorEvent(ResponseEvent, kw_only=True, tag="error"):
-    """The reason why a stream breaks off. Its fields are not nested under `error` as in a chat
-    stream: official clients return it as an event, and raise nothing."""
+    """The reason why a stream breaks off. Its fields are not nested under `error`, as they are in a
+    chat stream. Official clients return it as an event and do not raise an exception."""
 
     code: str | None
     message: str
@@ -142,7 +142,7 @@ class CustomToolCallInputDone(ItemEvent, kw_only=True, tag="response.custom_tool
     input: str
 
 
-# ---- A message has content parts; this server sends one part, of text
+# ---- A message has content parts; this server sends one part, which is text
 
 
 class ContentEvent(ItemEvent, kw_only=True):
@@ -206,23 +206,23 @@ def encode_response_event(event: ResponseEvent) -> bytes:
     """Encode the event's type, its JSON on one line, and a blank line.
 
     Raises:
-        h11.LocalProtocolError: a lone surrogate in a string of the event.
+        h11.LocalProtocolError: A string of the event has a lone surrogate.
     """
     return f"event: {event.__struct_config__.tag}\n".encode() + encode_data(event)
 
 
 class EventTemplate:
-    """Encodes one delta event many times, each time with another number and text.
+    """Encodes one delta event many times, each time with another sequence number and text.
 
-    Only these two change from token to token, so the bytes around them are encoded once. This takes
-    a fifth of the time of `encode_response_event`, with the same bytes as its result
+    Only these two change from token to token, so the bytes around them are encoded once. The result
+    has the same bytes as that of `encode_response_event`, in a fifth of the time
     (test_event_template_equals_encode_response_event).
 
     Args:
-        event: an event whose sequence_number is 0 and whose delta is "".
+        event: An event whose sequence_number is 0 and whose delta is "".
 
     Raises:
-        ValueError: the number is not 0, or the delta is not "".
+        ValueError: The number is not 0, or the delta is not "".
     """
 
     def __init__(self, event: ResponseEvent) -> None:

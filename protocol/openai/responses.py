@@ -52,8 +52,8 @@ class SummaryText(msgspec.Struct, frozen=True, tag_field="type", tag="summary_te
 
 
 class ReasoningItem(msgspec.Struct, frozen=True, kw_only=True):
-    """The model's reasoning. It has a status only if it was cut short, and its sealed content once
-    it is complete (encrypted_content.py)."""
+    """The model's reasoning. It has a status only if it was cut short. It has its sealed content
+    only once it is complete (encrypted_content.py)."""
 
     id: str
     type: Literal["reasoning"] = "reasoning"
@@ -79,10 +79,10 @@ class MessageItem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FunctionCallItem(msgspec.Struct, frozen=True, kw_only=True):
-    """A function that the client must call; it sends the result with the same `call_id`.
+    """A function that the client must call. The client sends the result with the same `call_id`.
 
     Args:
-        arguments: the function's arguments, a JSON text.
+        arguments: The function's arguments, a JSON text.
     """
 
     id: str
@@ -94,7 +94,7 @@ class FunctionCallItem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CustomToolCallItem(msgspec.Struct, frozen=True, kw_only=True):
-    """The same for a custom tool, whose input may be any text."""
+    """A custom tool that the client must call. Its input may be any text."""
 
     id: str
     type: Literal["custom_tool_call"] = "custom_tool_call"
@@ -130,7 +130,7 @@ class ResponseUsage(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, prompt: int, output: int, reasoning: int) -> "ResponseUsage":
-        """Args: the numbers of tokens in the prompt, in the answer, and in its reasoning."""
+        """Count the tokens of the prompt, of the answer, and of the reasoning in the answer."""
         details = OutputTokensDetails(reasoning)
         return cls(prompt, InputTokensDetails(), output, details, prompt + output)
 
@@ -148,9 +148,9 @@ class ResponseObject(msgspec.Struct, frozen=True, kw_only=True):
     """The response body of an answer that is not streamed; a stream begins and ends with it.
 
     Args:
-        created_at, completed_at: in seconds since 1970; completed_at only if the status is
-            "completed".
-        store: whether the server stores the response; here it never does.
+        created_at, completed_at: Times in seconds since 1970. completed_at is None unless the
+            status is "completed".
+        store: Whether the server stores the response; here it never does.
     """
 
     id: str

@@ -74,10 +74,10 @@ class InputItem(msgspec.Struct, frozen=True):
     """One item of the conversation. Without a `type` it is a message.
 
     Args:
-        id: id of the item, as in the answer from which the client took it.
-        call_id: in a call and in its result, the id of the call.
-        arguments: in a call of a function, its arguments as JSON.
-        input: in a call of a custom tool, its input: any text.
+        id: Id of the item, from the answer in which the client received it.
+        call_id: Id of the call; a call and its result have the same.
+        arguments: The arguments of a function's call, as JSON.
+        input: The input of a custom tool's call. It may be any text.
     """
 
     type: str | None = None
@@ -167,7 +167,7 @@ class CustomChoice(msgspec.Struct, frozen=True, tag_field="type", tag="custom"):
 
 
 class AllowedChoice(msgspec.Struct, frozen=True, tag_field="type", tag="allowed_tools"):
-    """Those of the request's tools that the model may call."""
+    """The subset of the request's tools that the model may call."""
 
     mode: Literal["auto", "required"]
     tools: Annotated[list[FunctionChoice | CustomChoice], Meta(min_length=1)]
@@ -295,7 +295,7 @@ def read_responses_request(body: bytes) -> ResponsesRequest:
     """Read and validate a request body.
 
     Raises:
-        InvalidRequest: the body is not JSON, or a field has the wrong type or value, contradicts
+        InvalidRequest: The body is not JSON, or a field has the wrong type or value, contradicts
             another field, or asks for something that this simulator cannot do.
     """
     try:
@@ -355,7 +355,8 @@ def _check_tools(request: ResponsesRequest) -> None:
 
 
 def _check_items(items: list[InputItem]) -> None:
-    """Check each item; then that each result follows its call, and that each call has a result."""
+    """Check each item. Then check that each result follows its call, and that each call has a
+    result."""
     called: dict[str, int] = {}
     answered: set[str] = set()
     refers = any(item.type == "item_reference" for item in items)  # perhaps to a call

@@ -94,16 +94,16 @@ class Access:
     """Guards the routes of an API.
 
     Args:
-        keys: each of them gives access to every route. If there are none, no key is needed.
-        origins: the origins whose pages may send requests, each as `https://host` or
+        keys: Each of them gives access to every route. If there are none, no key is needed.
+        origins: The origins whose pages may send requests, each as `https://host` or
             `http://host:port`; "*" for all pages; "null" for files and sandboxed frames. If there
             are none, no CORS field is sent.
-        hosts: the host names that requests may use, as protocol/target.py normalizes them. If there
+        hosts: The host names that requests may use, as protocol/target.py normalizes them. If there
             are none, any name may be used. If there are some, pages of other origins are refused:
             see rule 6.
 
     Raises:
-        ValueError: one of `origins` is not an origin.
+        ValueError: One of `origins` is not an origin.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class Access:
         """Guard the routes of a table.
 
         Args:
-            table: as for `Routes`.
+            table: As for `Routes`.
 
         Returns:
             The same routes, guarded; if there are origins, also a preflight for each path.
@@ -199,7 +199,7 @@ class Access:
         Source: Fetch standard, "HTTP responses" of the CORS protocol.
 
         Args:
-            permission: further fields, if the page that sent this request may read the reply.
+            permission: Further fields, if the page that sent this request may read the reply.
         """
         if not self._origins:
             return ()
@@ -220,8 +220,8 @@ def read_keys(path: str | Path) -> list[str]:
     that way. The log warns about it.
 
     Raises:
-        ValueError: the file has no key, or a line is not a key.
-        OSError: the file cannot be read.
+        ValueError: The file has no key, or a line is not a key.
+        OSError: The file cannot be read.
     """
     path = Path(path)
     # Bytes that are not UTF-8 become U+FFFD, which no key may contain: the error of a strict
@@ -249,7 +249,7 @@ def key_of_environment(name: str = "OPENAI_API_KEY") -> str:
     """The key in an environment variable, or "".
 
     Raises:
-        ValueError: its value cannot be a key. The error does not show it, because it may be a key
+        ValueError: Its value cannot be a key. The error does not show it, because it may be a key
             with a typing error.
     """
     key = os.environ.get(name, "").strip()

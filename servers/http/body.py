@@ -60,15 +60,15 @@ class Body:
     """The sending side of one streamed body: a `BodyWriter`.
 
     Args:
-        outlet: the connection.
-        chunked: frame each piece as a chunk; otherwise the body ends with the connection.
-        heartbeat: sent as a piece of its own after a silence; b"" for nothing.
+        outlet: The connection.
+        chunked: Frame each piece as a chunk; otherwise the body ends with the connection.
+        heartbeat: Sent as a piece of its own after a silence; b"" for nothing.
 
     Attributes:
-        pieces, size: what the source has sent so far, in pieces and in bytes before framing.
-        heartbeats: how many were sent so far.
-        cause: the `Ending` to report if its sending is cancelled now; the connection sets it.
-        ended: the kernel has all of the body, its end included.
+        pieces, size: What the source has sent so far, in pieces and in bytes before framing.
+        heartbeats: How many were sent so far.
+        cause: The `Ending` to report if its sending is cancelled now; the connection sets it.
+        ended: The kernel has all of the body, its end included.
     """
 
     __slots__ = (
@@ -117,7 +117,7 @@ class Body:
         """Send bytes without a frame: a fault sends them in place of a chunk.
 
         Args:
-            ends: whether these bytes contain the end of the body.
+            ends: Whether these bytes contain the end of the body.
         """
         await self._send(data)
         self.ended |= ends
@@ -135,7 +135,7 @@ class Body:
         """Send one piece without a task switch.
 
         Args:
-            now: the current time, which the caller reads once for many calls.
+            now: The current time, which the caller reads once for many calls.
 
         Returns:
             Whether the kernel has all of it. If not, await `flush` before the next piece.

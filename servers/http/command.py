@@ -41,9 +41,9 @@ def arguments(name: str, description: str, port: int) -> argparse.ArgumentParser
     """A parser with the flags that every server has.
 
     Args:
-        name: the server's module, such as "servers.chat".
-        description: its purpose, shown by `--help`.
-        port: its default port.
+        name: The server's module, such as "servers.chat".
+        description: Its purpose, shown by `--help`.
+        port: Its default port.
     """
     parser = argparse.ArgumentParser(
         prog=f"python -m {name}",
@@ -174,8 +174,8 @@ async def serve_until_signal(
     A second signal truncates them.
 
     Args:
-        servers: each with its listening sockets.
-        announce: called when signals are handled and clients can connect.
+        servers: Each with its listening sockets.
+        announce: Called when signals are handled and clients can connect.
     """
     raise_file_limit()
     with frozen():

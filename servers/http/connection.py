@@ -86,11 +86,11 @@ class Connection:
     """Serves one client.
 
     Args:
-        stream: the connection to the client; `serve` closes it.
-        routes: find the handler of each request.
-        watch: checks the timeouts of this connection, and notices when the client disconnects.
-        limits: bytes and seconds that this connection may use.
-        bodies: bytes of request bodies that all connections may hold together; by default what
+        stream: The connection to the client; `serve` closes it.
+        routes: Find the handler of each request.
+        watch: Checks the timeouts of this connection, and notices when the client disconnects.
+        limits: Bytes and seconds that this connection may use.
+        bodies: Bytes of request bodies that all connections may hold together; by default what
             this one may hold.
     """
 
@@ -169,7 +169,7 @@ class Connection:
         """Called by the watch when the client has sent a FIN: has it disconnected?
 
         Args:
-            requested_at: the time at which its request was complete.
+            requested_at: The time at which its request was complete.
         """
         waits = self._state is State.HANDLING and self._keep_alive
         return self._limits.fin_is_disconnect or (waits and gave_up_waiting(requested_at))

@@ -62,7 +62,7 @@ def status_of(head: Head) -> tuple[int, str | None]:
     """The status to pass on, and its reason-phrase.
 
     Args:
-        head: the head of the upstream's response.
+        head: The head of the upstream's response.
 
     Returns:
         The upstream's status and phrase. The phrase is "" if the upstream sent none, or one that is

@@ -45,10 +45,10 @@ class Budget:
     """A number of bytes that several users share.
 
     Args:
-        size: how many there are.
+        size: How many there are.
 
     Attributes:
-        left: how many of them are free.
+        left: How many of them are free.
     """
 
     def __init__(self, size: int) -> None:

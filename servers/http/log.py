@@ -33,7 +33,7 @@ class QueuedLog(logging.Handler):
     """A logging handler whose lines are written by a thread.
 
     Args:
-        fileno: the open file that the lines are written to; 2 is standard error.
+        fileno: The open file that the lines are written to; 2 is standard error.
         max_size: Largest size of the queue, in bytes.
     """
 
@@ -107,7 +107,7 @@ def show_log(quiet: bool) -> None:
     """Send the log of all servers to standard error.
 
     Args:
-        quiet: warnings and errors only.
+        quiet: Warnings and errors only.
     """
     level = logging.WARNING if quiet else logging.INFO
     handler = QueuedLog()

@@ -39,13 +39,13 @@ class Histogram:
     """Counts values in buckets, as a Prometheus histogram does.
 
     Args:
-        bounds: the upper bounds of the buckets, ascending.
+        bounds: The upper bounds of the buckets, ascending.
 
     Attributes:
-        add: keeps one value in a list until `settle`; counting it at once would take four times
+        add: Keeps one value in a list until `settle`; counting it at once would take four times
             as long.
-        counts: for each bound, the number of values up to it.
-        count, sum: the number of all values, and their sum.
+        counts: For each bound, the number of values up to it.
+        count, sum: The number of all values, and their sum.
     """
 
     def __init__(self, bounds: Sequence[float]) -> None:
@@ -70,13 +70,13 @@ class Metrics(Collector):
     """The numbers of one server. Its parts add to them.
 
     Attributes:
-        active: functions that return how many answers are being made now.
-        queued: functions that return how many answers wait for their turn now.
-        first_token: seconds from a request's arrival to the first token of its answer.
-        gap: seconds between two tokens of one answer.
-        body_bytes: size of the bodies that have ended, in bytes before framing.
-        back_pressure: seconds that answers have waited for slow readers.
-        cancelled: answers that ended before their last token.
+        active: Functions that return how many answers are being made now.
+        queued: Functions that return how many answers wait for their turn now.
+        first_token: Seconds from a request's arrival to the first token of its answer.
+        gap: Seconds between two tokens of one answer.
+        body_bytes: Size of the bodies that have ended, in bytes before framing.
+        back_pressure: Seconds that answers have waited for slow readers.
+        cancelled: Answers that ended before their last token.
     """
 
     CONTENT_TYPE: ClassVar[str] = CONTENT_TYPE_LATEST
@@ -106,8 +106,8 @@ class Metrics(Collector):
         """Count one request that has ended.
 
         Args:
-            route: its pattern, not its path, because Prometheus keeps a series for each route.
-            reason: the words of an `Ending`; "cancelled" if the request was cancelled before its
+            route: Its pattern, not its path, because Prometheus keeps a series for each route.
+            reason: The words of an `Ending`; "cancelled" if the request was cancelled before its
                 reply began; or "invalid", "rejected" or "failed" if it got an error.
         """
         self._ends[route, reason] += 1

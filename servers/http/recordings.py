@@ -51,9 +51,9 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     """Totals of the reply so far, this event included.
 
     Args:
-        sends: number of writes.
-        chunks, events, tokens: how many of each are in the recorded bytes.
-        size, body, text: bytes of the response, of its body without framing, and of its text.
+        sends: Number of writes.
+        chunks, events, tokens: How many of each are in the recorded bytes.
+        size, body, text: Bytes of the response, of its body without framing, and of its text.
     """
 
     sends: int
@@ -69,10 +69,10 @@ class Sent(Totals, frozen=True, kw_only=True):
     """The data of a `sent` event: the bytes that the kernel took in one write.
 
     Args:
-        at: time of the write, in milliseconds since the request was complete.
-        offset: position of its first byte in the response.
-        bytes: its bytes; base64 in JSON.
-        spans: the spans that became known with this write, see `ByteSpan`. A line that is split
+        at: Time of the write, in milliseconds since the request was complete.
+        offset: Position of its first byte in the response.
+        bytes: Its bytes; base64 in JSON.
+        spans: The spans that became known with this write, see `ByteSpan`. A line that is split
             between writes is known when its end is written.
     """
 
@@ -86,8 +86,8 @@ class Missing(msgspec.Struct, frozen=True):
     """The data of a `missing` event: the recording was longer than its limit.
 
     Args:
-        sends: number of writes that were not recorded between the last event and the next one.
-        bytes: their size, in bytes.
+        sends: Number of writes that were not recorded between the last event and the next one.
+        bytes: Their size, in bytes.
     """
 
     sends: int
@@ -98,10 +98,10 @@ class ReplyDone(Totals, frozen=True, kw_only=True):
     """The data of the `done` event, the last: the reply has ended.
 
     Args:
-        at: time of the end, in milliseconds since the request was complete.
-        how: the words of an `Ending`.
-        error: why a client that has waited for the end cannot read the whole response, or "".
-        spans: the spans of bytes that were not described before.
+        at: Time of the end, in milliseconds since the request was complete.
+        how: The words of an `Ending`.
+        error: Why a client that has waited for the end cannot read the whole response, or "".
+        spans: The spans of bytes that were not described before.
     """
 
     at: float
@@ -114,15 +114,15 @@ class ReplyRecording:
     """The writes of one reply: a `ReplyObserver` that keeps them.
 
     Args:
-        method: of the request.
-        began: the time at which the request was complete.
+        method: Of the request.
+        began: The time at which the request was complete.
         max_sends: Largest number of writes kept. A new write evicts the oldest one, if the oldest
             was described already. If none was described, the rest of the reply is not recorded: to
             describe what comes after a gap, the sender would have to parse the gap.
         max_size: Largest size of all that is kept, in bytes.
 
     Attributes:
-        ended: the time at which the reply ended; None while it is being sent.
+        ended: The time at which the reply ended; None while it is being sent.
     """
 
     def __init__(
@@ -282,11 +282,11 @@ class RecordingStore:
     """The recordings of a server.
 
     Args:
-        may_read: whether the client that sent this request may read recordings.
+        may_read: Whether the client that sent this request may read recordings.
         max_recordings: Largest number of recordings. A new one evicts the oldest whose reply has
             ended; if none has, the new reply is not recorded.
         max_seconds: Time that a recording is kept after its reply has ended, in seconds.
-        max_sends, max_size: limits of each recording, see `ReplyRecording`.
+        max_sends, max_size: Limits of each recording, see `ReplyRecording`.
     """
 
     def __init__(

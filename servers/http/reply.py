@@ -44,14 +44,14 @@ class Request(msgspec.Struct, frozen=True):
     """One complete request.
 
     Args:
-        method: in capitals, as sent.
-        path: percent-decoded, without the query.
-        query: what follows the first "?", raw.
+        method: In capitals, as sent.
+        path: Percent-decoded, without the query.
+        query: What follows the first "?", raw.
         headers: (name in lower case, value) of each field, in order.
-        body: all of it, without its framing.
-        params: the value of the `{name}` in the route's pattern.
-        target: the request-target as it was sent. A proxy passes it on unchanged.
-        host: the host that the request names, in lower case and without a port
+        body: All of it, without its framing.
+        params: The value of the `{name}` in the route's pattern.
+        target: The request-target as it was sent. A proxy passes it on unchanged.
+        host: The host that the request names, in lower case and without a port
             (protocol/target.py). Access is decided by it, not by the Host field.
     """
 
@@ -83,10 +83,10 @@ class Reply:
     """A reply whose length is known when it begins.
 
     Args:
-        body: text (sent as UTF-8) or bytes.
+        body: Text (sent as UTF-8) or bytes.
         status: RFC 9110 §15.
-        content_type: of the body.
-        headers: further fields. The server adds Date, Connection and the framing.
+        content_type: Of the body.
+        headers: Further fields. The server adds Date, Connection and the framing.
     """
 
     observer: ReplyObserver | None = None
@@ -117,8 +117,8 @@ class CutOff(Exception):
     """Raised by a source that ends the connection inside its body, on purpose.
 
     Args:
-        reset: with an RST; else with a FIN.
-        final_wait: give the client a moment to close first. A browser that sees the connection end
+        reset: With an RST; else with a FIN.
+        final_wait: Give the client a moment to close first. A browser that sees the connection end
             inside a body drops what it has not shown yet: the event with the error.
     """
 
@@ -145,11 +145,11 @@ class StreamingReply:
     """A reply that begins before all of it exists.
 
     Args:
-        source: a generator that yields the pieces to send, perhaps a `Last` at the end; or a
+        source: A generator that yields the pieces to send, perhaps a `Last` at the end; or a
             `Source`. If it raises, the body is truncated: the client sees that it is incomplete.
         status: RFC 9110 §15. An error after the head is sent cannot change it.
-        content_type: of the body.
-        headers: further fields.
+        content_type: Of the body.
+        headers: Further fields.
     """
 
     # Sent after a silence, or b"" for nothing. It keeps proxies from closing a silent connection,
@@ -199,8 +199,8 @@ class EventStream(StreamingReply):
     """A reply of Server-Sent Events (WHATWG HTML §9.2).
 
     Args:
-        source: yields bytes of whole events, from `encode_event` or `encode_comment`.
-        headers: further fields.
+        source: Yields bytes of whole events, from `encode_event` or `encode_comment`.
+        headers: Further fields.
     """
 
     heartbeat = b": keep-alive\n"

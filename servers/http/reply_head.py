@@ -29,12 +29,12 @@ def encode_head(
     """Encode the head of a reply (RFC 9112 §4 and §5).
 
     Args:
-        reply: its status, reason and fields.
-        chunked: the body is sent in chunks.
-        close: the connection is closed after the reply.
+        reply: Its status, reason and fields.
+        chunked: The body is sent in chunks.
+        close: The connection is closed after the reply.
 
     Raises:
-        h11.LocalProtocolError: the status, the reason or a field cannot be sent: for example a
+        h11.LocalProtocolError: The status, the reason or a field cannot be sent: for example a
             field with a line break.
     """
     fields = [

@@ -32,10 +32,10 @@ class Routes:
     """A table of "METHOD /path" and "METHOD /path/{name}" to handlers.
 
     Args:
-        table: the handlers by route. `{name}` may stand only at the end of a path; it matches one
+        table: The handlers by route. `{name}` may stand only at the end of a path; it matches one
             character or more.
-        tasks: functions that run as long as the server, such as an engine that the handlers use.
-        refuse: makes the refusals that no handler makes.
+        tasks: Functions that run as long as the server, such as an engine that the handlers use.
+        refuse: Makes the refusals that no handler makes.
     """
 
     def __init__(

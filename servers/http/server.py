@@ -59,8 +59,8 @@ def listen(host: str, port: int) -> list[socket.socket]:
         One socket for each address.
 
     Raises:
-        PortBusyError: another program uses the port.
-        OSError: there is no such host, or it is not this machine.
+        PortBusyError: Another program uses the port.
+        OSError: There is no such host, or it is not this machine.
     """
     sockets: list[socket.socket] = []
     try:
@@ -101,13 +101,13 @@ class Server:
     """Serves a table of routes on listening sockets.
 
     Args:
-        routes: find the handler of each request.
-        limits: limits of each connection.
+        routes: Find the handler of each request.
+        limits: Limits of each connection.
         max_connections: Largest number of connections. One more gets 503 and is closed.
         max_bodies_size: Largest size of all request bodies held at the same time, in bytes. A
             request that brings more gets 503.
         grace_seconds: Time that running replies may take after `stop`, in seconds.
-        tls: has the server's certificate. With it, each connection begins with a TLS handshake.
+        tls: Has the server's certificate. With it, each connection begins with a TLS handshake.
     """
 
     def __init__(

@@ -45,7 +45,7 @@ def gave_up_waiting(requested_at: float) -> bool:
     begun is found out by the next write.
 
     Args:
-        requested_at: the time at which the request was complete.
+        requested_at: The time at which the request was complete.
     """
     return trio.current_time() - requested_at > PIPE_SECONDS
 
@@ -62,7 +62,7 @@ class Watch:
     """Watches a set of connections while `run` runs.
 
     Attributes:
-        connections: all open connections; each adds and removes itself.
+        connections: All open connections; each adds and removes itself.
     """
 
     def __init__(self) -> None:
@@ -89,7 +89,7 @@ class Watch:
         """Tell this connection when its client disconnects. Its request is complete now.
 
         Args:
-            fileno: of its socket, or -1 for a stream that has none.
+            fileno: Of its socket, or -1 for a stream that has none.
         """
         if self._epoll is not None and fileno >= 0:
             self._epoll.register(fileno, select.EPOLLRDHUP)

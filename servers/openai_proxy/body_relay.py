@@ -27,14 +27,14 @@ class BodyRelay:
     """Sends the body of the upstream's response as the body of our reply.
 
     Args:
-        response: the upstream's response, after its head.
-        body: the body of the reply to the client; the head of the reply has been sent.
-        summary: counts the bytes and events.
-        is_events: the body is an event stream.
-        now: the time by trio's clock, in seconds.
+        response: The upstream's response, after its head.
+        body: The body of the reply to the client; the head of the reply has been sent.
+        summary: Counts the bytes and events.
+        is_events: The body is an event stream.
+        now: The time by trio's clock, in seconds.
 
     Attributes:
-        last_data_at: when the last event with data came (in another body: the last piece); None
+        last_data_at: When the last event with data came (in another body: the last piece); None
             before the first. Comments do not count: a stalled model may still send heartbeats.
     """
 
@@ -75,8 +75,8 @@ class BodyRelay:
             Whether to wait for more. If not, await `relay_rest` first.
 
         Raises:
-            RequestError: the upstream has failed.
-            trio.BrokenResourceError: the client has disconnected.
+            RequestError: The upstream has failed.
+            trio.BrokenResourceError: The client has disconnected.
         """
         response, body = self._response, self._body
         piece = response.receive_now()

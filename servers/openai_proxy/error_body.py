@@ -17,9 +17,9 @@ def redacted_body(body: bytes, coding: str, limit: int, *, is_whole: bool) -> by
     """Decode the body of an error and redact every key in it.
 
     Args:
-        body: the body as received; it may be truncated.
-        coding: its content coding, "" for none (RFC 9110 §8.4.1).
-        limit: largest decoded size in bytes; the rest is dropped.
+        body: The body as received; it may be truncated.
+        coding: Its content coding, "" for none (RFC 9110 §8.4.1).
+        limit: Largest decoded size in bytes; the rest is dropped.
         is_whole: `body` is not truncated.
 
     Returns:

@@ -31,9 +31,9 @@ class UpstreamFailure(msgspec.Struct, frozen=True):
 
     Args:
         status: HTTP status of our error reply, if none has begun yet.
-        code: the reason as a word that programs compare.
-        message: the reason as a sentence that people read.
-        may_retry: the same request may succeed later.
+        code: The reason as a word that programs compare.
+        message: The reason as a sentence that people read.
+        may_retry: The same request may succeed later.
     """
 
     status: int

@@ -77,9 +77,9 @@ class Upstream(msgspec.Struct, frozen=True):
 
     Args:
         base_url: `https://host/v1`, without a slash at the end.
-        key: the key for its Authorization header, or None if it needs none.
-        ca_file: trust these certificates (PEM), not the system's.
-        timeouts: how long we wait for it.
+        key: The key for its Authorization header, or None if it needs none.
+        ca_file: Trust these certificates (PEM), not the system's.
+        timeouts: How long we wait for it.
     """
 
     base_url: str = "https://api.openai.com/v1"
@@ -97,9 +97,9 @@ class RelayHandlers:
     """Makes the handlers of the relayed routes.
 
     Args:
-        upstream: the API that requests are relayed to.
-        metrics: counts the exchanges.
-        connect: opens a connection to the upstream.
+        upstream: The API that requests are relayed to.
+        metrics: Counts the exchanges.
+        connect: Opens a connection to the upstream.
     """
 
     def __init__(
@@ -286,9 +286,9 @@ def routes(
     """All routes of this server.
 
     Args:
-        upstream: the API that requests are relayed to.
-        access: which clients may use it; by default, programs on this machine and the chat page.
-        connect: opens a connection to the upstream; by default over TCP.
+        upstream: The API that requests are relayed to.
+        access: Which clients may use it; by default, programs on this machine and the chat page.
+        connect: Opens a connection to the upstream; by default over TCP.
     """
     access = access or Access(origins=PAGES, hosts=HOSTS)
     metrics = Metrics()

@@ -29,18 +29,18 @@ class ExchangeSummary(msgspec.Struct):
     """What the log and the metrics say about one exchange.
 
     Attributes:
-        model: the model that the request names.
-        began: when the request came, in seconds by trio's clock.
+        model: The model that the request names.
+        began: When the request came, in seconds by trio's clock.
         status: HTTP status of the reply; 0 before there is one.
-        size: bytes of the body so far.
-        events: number of events with data so far.
-        first, last: when the first and the last of them came; 0 before the first.
-        gaps: seconds between events; the first MAX_GAPS gaps are kept.
-        tokens: the number of tokens in the usage, or None.
-        whole: the end mark has come.
-        finished: a finish_reason has come: a client may stop reading here.
-        ending: how the exchange ended, as a short label for the metrics.
-        closed_after: seconds from the client's disconnect until we closed the upstream connection.
+        size: Bytes of the body so far.
+        events: Number of events with data so far.
+        first, last: When the first and the last of them came; 0 before the first.
+        gaps: Seconds between events; the first MAX_GAPS gaps are kept.
+        tokens: The number of tokens in the usage, or None.
+        whole: The end mark has come.
+        finished: A finish_reason has come: a client may stop reading here.
+        ending: How the exchange ended, as a short label for the metrics.
+        closed_after: Seconds from the client's disconnect until we closed the upstream connection.
     """
 
     model: str

@@ -26,7 +26,7 @@ class EventObserver:
     """Reads the events of one stream.
 
     Attributes:
-        is_cutting: the current event is too long, so a part of it is dropped.
+        is_cutting: The current event is too long, so a part of it is dropped.
     """
 
     def __init__(self) -> None:

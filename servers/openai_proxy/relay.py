@@ -85,11 +85,11 @@ class Timeouts(msgspec.Struct, frozen=True):
     """How long we wait for the upstream, in seconds.
 
     Args:
-        connect: to open a connection: DNS, TCP, proxy and TLS together.
-        first_event: from the request to the first event with data, or to the head of a reply
+        connect: To open a connection: DNS, TCP, proxy and TLS together.
+        first_event: From the request to the first event with data, or to the head of a reply
             that is not an event stream.
-        idle: from one event with data (in another body: one piece) to the next.
-        total: for the whole exchange; no limit by default.
+        idle: From one event with data (in another body: one piece) to the next.
+        total: For the whole exchange; no limit by default.
     """
 
     connect: float = 10.0
@@ -102,11 +102,11 @@ class UpstreamExchange:
     """One request to the upstream and its reply, from the first byte to the last.
 
     Args:
-        sending: sends the request when entered, and holds the connection.
-        poller: calls us when bytes of the reply arrive.
-        timeouts: how long we wait for the upstream.
-        summary: filled in during the exchange.
-        finished: called once with the summary, at the end.
+        sending: Sends the request when entered, and holds the connection.
+        poller: Calls us when bytes of the reply arrive.
+        timeouts: How long we wait for the upstream.
+        summary: Filled in during the exchange.
+        finished: Called once with the summary, at the end.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ class UpstreamExchange:
         """Send the request, and wait for the head of the response.
 
         Raises:
-            RelayFailed: there is none, or not in time.
+            RelayFailed: There is none, or not in time.
         """
         response = await self._within_timeout(self._stack.enter_async_context(self._sending))
         self.summary.status = response.status
@@ -142,7 +142,7 @@ class UpstreamExchange:
         A partial body is fine: the status and the start of the message matter most.
 
         Args:
-            limit: largest size in bytes; the rest is dropped.
+            limit: Largest size in bytes; the rest is dropped.
 
         Returns:
             The body, and whether it is complete.
@@ -165,7 +165,7 @@ class UpstreamExchange:
         """Relay the body and its end. If the upstream fails, say why and end the reply early.
 
         Raises:
-            CutOff: the reply is incomplete, and the client must notice.
+            CutOff: The reply is incomplete, and the client must notice.
         """
         summary = self.summary
         relay = BodyRelay(response, body, summary, is_events=is_events, now=trio.current_time())
@@ -232,7 +232,7 @@ class UpstreamExchange:
         """The timeout that expires next: its deadline, its name, its seconds.
 
         Args:
-            last_data_at: when the last data came (`BodyRelay.last_data_at`); None before the first.
+            last_data_at: When the last data came (`BodyRelay.last_data_at`); None before the first.
         """
         timeouts = self._timeouts
         running = (self._began + timeouts.first_event, "first_event", timeouts.first_event)
@@ -249,9 +249,9 @@ class RelayedReply(StreamingReply):
     """Relays the upstream's reply as it arrives.
 
     Args:
-        exchange: the exchange that this reply belongs to.
-        response: the upstream's response, after its head.
-        path: path of the client's request.
+        exchange: The exchange that this reply belongs to.
+        response: The upstream's response, after its head.
+        path: Path of the client's request.
     """
 
     def __init__(self, exchange: UpstreamExchange, response: Response, path: str) -> None:

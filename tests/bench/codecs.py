@@ -369,7 +369,7 @@ def measure(events: int, rounds: int, only: str, step: Callable[[str], object]) 
     """Run every row whose name contains `only`; call `step` once before and after each round.
 
     Raises:
-        DifferentWork: a contestant's output is not the expected one.
+        DifferentWork: A contestant's output is not the expected one.
     """
     peers, missing = load_peers()
     wanted = names(only)

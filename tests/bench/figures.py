@@ -45,7 +45,7 @@ class Result:
     """One server's runs of one figure, or why there are none.
 
     Args:
-        searched: each run continued from the previous one, so the last run's value counts, with
+        searched: Each run continued from the previous one, so the last run's value counts, with
             the facts of the level that it names.
     """
 

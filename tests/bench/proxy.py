@@ -55,10 +55,10 @@ class Scale:
     """How much is measured.
 
     Args:
-        streams: at 20 events/s.
-        memory: streams at one event/s.
-        writes: of an event into TLS, in each round.
-        everyone: include peers that no goal names.
+        streams: At 20 events/s.
+        memory: Streams at one event/s.
+        writes: Of an event into TLS, in each round.
+        everyone: Include peers that no goal names.
     """
 
     streams: int = 200
@@ -247,12 +247,12 @@ def measure(
     """Every figure whose name contains `only`, of every proxy that is here; and the settings.
 
     Args:
-        compiler: of C.
-        step: called before each measurement with what it is.
+        compiler: Of C.
+        step: Called before each measurement with what it is.
 
     Raises:
-        DifferentWork: our answer, or FastAPI's, is not what the upstream sent.
-        NotStarted: one of these two did not come up.
+        DifferentWork: Our answer, or FastAPI's, is not what the upstream sent.
+        NotStarted: One of these two did not come up.
     """
     raise_file_limit()
     proxy_core, client_core = cores()

@@ -56,10 +56,10 @@ class Scale:
     """How much is measured.
 
     Args:
-        most: where the search for the capacity ends.
-        part: of the streams held, by which the search may be wrong: 8 is an eighth.
-        tries: at a level that is missed.
-        everyone: include servers that no goal names.
+        most: Where the search for the capacity ends.
+        part: Of the streams held, by which the search may be wrong: 8 is an eighth.
+        tries: At a level that is missed.
+        everyone: Include servers that no goal names.
     """
 
     streams: int = 1000
@@ -164,11 +164,11 @@ class Search:
     """Finds the highest level that is held: doubles, or halves, then bisects.
 
     Args:
-        scale: where to begin and to end, how fine, how often.
+        scale: Where to begin and to end, how fine, how often.
 
     Attributes:
-        level: the next to try.
-        held: the highest one held so far.
+        level: The next to try.
+        held: The highest one held so far.
     """
 
     def __init__(self, scale: Scale) -> None:
@@ -281,12 +281,12 @@ def measure(
     """Every figure whose name contains `only`, of every server that is here; and the settings.
 
     Args:
-        compiler: of C.
-        step: called before each measurement with what it is.
+        compiler: Of C.
+        step: Called before each measurement with what it is.
 
     Raises:
-        DifferentWork: a server's answer is not what the others give.
-        NotStarted: a server did not come up.
+        DifferentWork: A server's answer is not what the others give.
+        NotStarted: A server did not come up.
     """
     raise_file_limit()
     server_core, client_core = cores()

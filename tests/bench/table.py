@@ -127,7 +127,7 @@ def check(contestants: Sequence[Contestant]) -> dict[str, str | int | float]:
     """Let each contestant do the work once, as a warm-up, and compare the outputs.
 
     Raises:
-        DifferentWork: an output is not the expected one.
+        DifferentWork: An output is not the expected one.
     """
     found = (0, "")
     for contestant in contestants:

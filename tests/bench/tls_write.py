@@ -74,7 +74,7 @@ def seconds_per_write(
 
     Args:
         name: OURS or TRIO.
-        server, client: of the two ends; the client trusts the server as localhost.
-        count: how often it is done.
+        server, client: Of the two ends; the client trusts the server as localhost.
+        count: How often it is done.
     """
     return trio.run(_measure, name, server, client, count)

@@ -92,9 +92,9 @@ class Memory:
     """One connection in memory.
 
     Args:
-        client: the test's end.
-        server: the end that the connection serves, with its recorded writes.
-        done: set when the connection has ended.
+        client: The test's end.
+        server: The end that the connection serves, with its recorded writes.
+        done: Set when the connection has ended.
     """
 
     client: MemoryStream

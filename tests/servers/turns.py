@@ -20,9 +20,9 @@ class Turns(trio.abc.Instrument):
     """See above.
 
     Attributes:
-        most: the most work that was done in one turn of any task.
-        most_in_pass: the most that all tasks did together between two looks at the sockets.
-        total: all work.
+        most: The most work that was done in one turn of any task.
+        most_in_pass: The most that all tasks did together between two looks at the sockets.
+        total: All work.
     """
 
     def __init__(self) -> None:

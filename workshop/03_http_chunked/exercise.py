@@ -22,7 +22,7 @@ def decode(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """Yield the bytes of the body as soon as they have come.
 
     Args:
-        pieces: what each `recv()` returned: a chunk, three of them, or half a number.
+        pieces: What each `recv()` returned: a chunk, three of them, or half a number.
 
     Raises:
         ValueError: A size is not a hexadecimal number, a line does not end in CR LF, or the pieces

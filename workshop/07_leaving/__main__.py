@@ -104,8 +104,8 @@ class Thinking:
     """A model that thinks for ever.
 
     Attributes:
-        begun: set when the server has asked for the first token.
-        stopped: set when the server has stopped the model.
+        begun: Set when the server has asked for the first token.
+        stopped: Set when the server has stopped the model.
     """
 
     def __init__(self) -> None:

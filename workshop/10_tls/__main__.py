@@ -92,8 +92,8 @@ class TappedStream(SocketStream):
     """The client's connection, with a listener on what the server sends.
 
     Attributes:
-        heard: the ciphertext that the server has sent so far.
-        cut_after: after so many bytes of ciphertext the listener sends a FIN in the server's name.
+        heard: The ciphertext that the server has sent so far.
+        cut_after: After so many bytes of ciphertext the listener sends a FIN in the server's name.
     """
 
     __slots__ = ("cut_after", "heard")

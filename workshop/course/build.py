@@ -20,11 +20,11 @@ def build(folder: Path, tree: Tree | None = None) -> int:
     """Write all pages into a folder; existing files are overwritten. Returns the number of pages.
 
     Args:
-        folder: created if it does not exist.
-        tree: the files that have pages; by default this project's.
+        folder: Created if it does not exist.
+        tree: The files that have pages; by default this project's.
 
     Raises:
-        OSError: a file cannot be written.
+        OSError: A file cannot be written.
     """
     pages = Pages(tree or Tree(), live=False)
     for name in pages.names:

@@ -60,8 +60,8 @@ def highlight(code: str, language: str) -> list[str]:
     """The code as HTML, one string for each line, without line ends.
 
     Args:
-        code: any text; all of it is escaped.
-        language: as a Markdown fence names it; code in an unknown language is plain text.
+        code: Any text; all of it is escaped.
+        language: As a Markdown fence names it; code in an unknown language is plain text.
     """
     source = "".join(line.rstrip("\r\n") + "\n" for line in split_lines(code))
     lines = [""]

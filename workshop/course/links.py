@@ -67,7 +67,7 @@ class Standard:
     """The standard that a passage is about, so that a section alone (`§7.1`) can be a link.
 
     Args:
-        context: text that comes before the passage, such as the module's docstring. If it names
+        context: Text that comes before the passage, such as the module's docstring. If it names
             exactly one standard, the passage is about that one.
     """
 

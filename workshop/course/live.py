@@ -35,7 +35,7 @@ def panel(lesson: int) -> str:
     """The HTML of a lesson's panel.
 
     Args:
-        lesson: number of the lesson.
+        lesson: Number of the lesson.
     """
     first = FIRST_REQUEST.get(lesson, EVENTS)
     options = "".join(

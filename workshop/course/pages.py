@@ -33,8 +33,8 @@ class Pages:
     """Makes the pages of a tree.
 
     Args:
-        tree: the files.
-        live: whether the chat server serves the pages, so that it can answer the live panels.
+        tree: The files.
+        live: Whether the chat server serves the pages, so that it can answer the live panels.
     """
 
     def __init__(self, tree: Tree, *, live: bool) -> None:

@@ -73,9 +73,9 @@ class Prose:
         """A docstring or comment as HTML.
 
         Args:
-            page: the file that it is in.
-            text: its text, as in `Block.text`.
-            context: the module's docstring: it names the standard to which "§7.1" refers.
+            page: The file that it is in.
+            text: Its text, as in `Block.text`.
+            context: The module's docstring: it names the standard to which "§7.1" refers.
         """
         state = RenderState(page, Standard(context))
         html, end = "", 0
@@ -93,9 +93,9 @@ class Prose:
         """The code at a link's target, with its file and lines; None if the target does not exist.
 
         Args:
-            page: the page that shows it.
-            target: a region, class, function or line.
-            caption: a caption, as HTML.
+            page: The page that shows it.
+            target: A region, class, function or line.
+            caption: A caption, as HTML.
         """
         tree = self.links.tree
         span = tree.span(target.page, target.fragment)
@@ -288,8 +288,8 @@ def code_lines(lines: Sequence[tuple[int, str]], anchors: Mapping[int, str] | No
     """Highlighted lines as a box of code, each with its number.
 
     Args:
-        lines: pairs of a line's number and its HTML.
-        anchors: the HTML of further anchors beside `L12`, by line number; None for no anchors.
+        lines: Pairs of a line's number and its HTML.
+        anchors: The HTML of further anchors beside `L12`, by line number; None for no anchors.
     """
     html = ""
     for number, line in lines:

@@ -36,7 +36,7 @@ def course_routes(tree: Tree | None = None) -> dict[str, Handler]:
     """The routes of the course.
 
     Args:
-        tree: the files that have pages; by default this project's.
+        tree: The files that have pages; by default this project's.
     """
     pages: Pages | None = None
     one_at_a_time = trio.CapacityLimiter(1)

@@ -24,10 +24,10 @@ def link(links: Links, page: str, target: LinkTarget, html: str) -> str:
     """A link from a page to another page of the course.
 
     Args:
-        links: the links of the tree.
-        page: the page with the link.
-        target: the page and the anchor that it leads to.
-        html: the text of the link, as HTML.
+        links: The links of the tree.
+        page: The page with the link.
+        target: The page and the anchor that it leads to.
+        html: The text of the link, as HTML.
     """
     return f'<a href="{escape(links.href(page, target))}">{html}</a>'
 
@@ -56,8 +56,8 @@ def crumbs(links: Links, page: str) -> str:
     """The path of a file, as the head of its page; each folder links to its entry in the contents.
 
     Args:
-        links: the links of the tree.
-        page: name of the page.
+        links: The links of the tree.
+        page: Name of the page.
     """
     html = ""
     folder = ""
@@ -84,14 +84,14 @@ def shell(
     """A whole page.
 
     Args:
-        links: the links of the tree.
-        page: name of the page.
-        title: title of the window, as text.
-        main: the `main` element, as HTML.
-        neighbours: the pages before and after it, as pairs of "prev" or "next" and a name.
-        order: name of the page with the reading order, or "".
-        live: whether a server serves the page, together with the chat page.
-        files: scripts and style sheets that the page loads.
+        links: The links of the tree.
+        page: Name of the page.
+        title: Title of the window, as text.
+        main: The `main` element, as HTML.
+        neighbours: The pages before and after it, as pairs of "prev" or "next" and a name.
+        order: Name of the page with the reading order, or "".
+        live: Whether a server serves the page, together with the chat page.
+        files: Scripts and style sheets that the page loads.
     """
     top = posixpath.relpath(".", posixpath.dirname(page) or ".")
     language = "zh-CN" if page.endswith(".zh-CN.md") else "en"

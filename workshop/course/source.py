@@ -56,10 +56,10 @@ class _SourcePage:
     """Makes the rows of one page; no anchor is used twice.
 
     Args:
-        context: the module's docstring.
+        context: The module's docstring.
 
     Attributes:
-        headings: entries of the table of contents: titles, and public names.
+        headings: Entries of the table of contents: titles, and public names.
     """
 
     def __init__(

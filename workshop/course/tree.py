@@ -45,7 +45,7 @@ class Tree:
     """The files under a root folder.
 
     Args:
-        root: a clone, or the folder in which the packages are installed.
+        root: A clone, or the folder in which the packages are installed.
     """
 
     def __init__(self, root: Path = ROOT) -> None:

@@ -53,10 +53,10 @@ class Block(msgspec.Struct, frozen=True):
     """Consecutive lines of one kind.
 
     Args:
-        kind: the kind of all these lines.
-        first: number of the first line; a file begins with line 1.
-        lines: the lines as in the file, with their line ends.
-        text: the text of prose, as Markdown, without quotes, escapes and number signs.
+        kind: The kind of all these lines.
+        first: Number of the first line; a file begins with line 1.
+        lines: The lines as in the file, with their line ends.
+        text: The text of prose, as Markdown, without quotes, escapes and number signs.
     """
 
     kind: LineKind
@@ -69,9 +69,9 @@ class Section(msgspec.Struct):
     """One row of a page: some prose, and the code that it is about.
 
     Args:
-        blocks: its blocks, in the order of the file.
-        name: name of the class or function that begins here, or "".
-        title: the words of a comment such as `# ---- The request`, or "".
+        blocks: Its blocks, in the order of the file.
+        name: Name of the class or function that begins here, or "".
+        title: The words of a comment such as `# ---- The request`, or "".
     """
 
     blocks: list[Block] = []
@@ -107,12 +107,12 @@ class Woven(msgspec.Struct):
     """A Python file, split into sections.
 
     Args:
-        text: the whole text.
-        sections: its sections, in order.
-        definitions: the lines of classes and functions, with decorators, by qualified name.
-        regions: the lines between `# region NAME` and `# endregion`, by name.
-        marks: the numbers of the lines that begin or end a region.
-        problems: mistakes in the marks of regions, one string each.
+        text: The whole text.
+        sections: Its sections, in order.
+        definitions: The lines of classes and functions, with decorators, by qualified name.
+        regions: The lines between `# region NAME` and `# endregion`, by name.
+        marks: The numbers of the lines that begin or end a region.
+        problems: Mistakes in the marks of regions, one string each.
     """
 
     text: str
@@ -181,8 +181,8 @@ def find_regions(woven: Woven, comments: Mapping[int, str]) -> None:
     """Find the regions that comments mark, and mistakes in these marks.
 
     Args:
-        woven: gets the regions, the marks and the problems.
-        comments: the comments on lines of their own, by line number.
+        woven: Gets the regions, the marks and the problems.
+        comments: The comments on lines of their own, by line number.
     """
     regions, problems = woven.regions, woven.problems
     opened: list[tuple[str, int]] = []

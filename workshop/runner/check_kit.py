@@ -51,14 +51,14 @@ class Failure(Exception):
     """The exercise does not do what it should.
 
     Args:
-        name: name of the mistake, as in the file `wrong_NAME.py`, with hyphens: "decimal-size".
-        message: one sentence that says what is wrong.
-        sent: the bytes that the exercise was given.
-        received: the bytes that it returned.
-        at: offset in `received` of the first wrong byte, where the caret is shown; None for no
+        name: Name of the mistake, as in the file `wrong_NAME.py`, with hyphens: "decimal-size".
+        message: One sentence that says what is wrong.
+        sent: The bytes that the exercise was given.
+        received: The bytes that it returned.
+        at: Offset in `received` of the first wrong byte, where the caret is shown; None for no
             caret.
-        rule: the broken rule and its source: "chunk-size counts bytes (RFC 9112 §7.1)".
-        redo: a command with which the learner can see the same by hand.
+        rule: The broken rule and its source: "chunk-size counts bytes (RFC 9112 §7.1)".
+        redo: A command with which the learner can see the same by hand.
     """
 
     name: str
@@ -100,9 +100,9 @@ class Tokens:
     exercise asks too early, the plain generator raises a `Failure`; the asynchronous one waits.
 
     Attributes:
-        released: how many tokens the check has released so far.
-        made: how many tokens the exercise has taken.
-        closed: whether one of its generators has ended or was closed.
+        released: How many tokens the check has released so far.
+        made: How many tokens the exercise has taken.
+        closed: Whether one of its generators has ended or was closed.
     """
 
     def __init__(self, tokens: tuple[str, ...], name: str) -> None:
@@ -165,7 +165,7 @@ class Lab:
     """One run of one check.
 
     Attributes:
-        log: all bytes that the exercise was given ("sent") and returned ("received"), in order.
+        log: All bytes that the exercise was given ("sent") and returned ("received"), in order.
     """
 
     def __init__(self) -> None:
@@ -200,8 +200,8 @@ class Lab:
         """A model's answer, of which no token is released yet.
 
         Args:
-            tokens: the tokens of the answer.
-            name: name of the failure if a plain generator is asked for a token too early.
+            tokens: The tokens of the answer.
+            name: Name of the failure if a plain generator is asked for a token too early.
         """
         return Tokens(tokens, name)
 
@@ -209,7 +209,7 @@ class Lab:
         """A connection in memory: the check's end, and the exercise's end.
 
         Args:
-            size: how many bytes each direction holds before a writer must wait.
+            size: How many bytes each direction holds before a writer must wait.
         """
         return memory_pair(size)
 
@@ -230,9 +230,9 @@ class Lab:
         """Fail if the block does not end within `DEADLINE`.
 
         Args:
-            waiting_for: a part of the message: "waited 2 s for WAITING_FOR".
-            name: name of the failure.
-            why: an explanation that the message adds after a colon.
+            waiting_for: A part of the message: "waited 2 s for WAITING_FOR".
+            name: Name of the failure.
+            why: An explanation that the message adds after a colon.
 
         Raises:
             Failure: `name`, at the deadline.
@@ -261,11 +261,11 @@ class Lab:
         """Receive from the exercise until the bytes received in this call contain `end`.
 
         Args:
-            stream: the check's end of the connection.
-            end: the bytes that must arrive.
-            waiting_for: their description: "the bytes of token 2, '好'".
-            name: name of the failure if they do not arrive in time.
-            why: an explanation that the failure's message adds after a colon.
+            stream: The check's end of the connection.
+            end: The bytes that must arrive.
+            waiting_for: Their description: "the bytes of token 2, '好'".
+            name: Name of the failure if they do not arrive in time.
+            why: An explanation that the failure's message adds after a colon.
 
         Returns:
             All bytes received in this call.

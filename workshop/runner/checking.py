@@ -42,8 +42,8 @@ class CheckReport(msgspec.Struct):
 
     Attributes:
         failure: None if the exercise passes.
-        log: the bytes that the exercise was given ("sent") and returned ("received"), in order.
-        output: the last part of the text that the file has printed.
+        log: The bytes that the exercise was given ("sent") and returned ("received"), in order.
+        output: The last part of the text that the file has printed.
     """
 
     failure: Failure | None = None
@@ -58,9 +58,9 @@ async def run(lesson: Lesson, path: Path, seconds: float = SECONDS) -> CheckRepo
     """Run a lesson's check on a learner's file. Whatever the file does, this does not raise.
 
     Args:
-        lesson: the lesson whose check is run.
-        path: the learner's file.
-        seconds: longest time of the check.
+        lesson: The lesson whose check is run.
+        path: The learner's file.
+        seconds: Longest time of the check.
     """
     answer, printed = PipeTail(REPORT_SIZE), PipeTail(OUTPUT_SIZE)
     command = [sys.executable, "-P", "-X", "utf8", "-m", __name__]
@@ -99,7 +99,7 @@ def check(lesson: Lesson, path: Path, seconds: float = SECONDS) -> CheckReport:
     """The same as `run`, for a caller that does not run in trio.
 
     Raises:
-        KeyboardInterrupt: on ^C, after the child was killed.
+        KeyboardInterrupt: On ^C, after the child was killed.
     """
     try:
         return trio.run(run, lesson, path, seconds)
@@ -112,7 +112,7 @@ class PipeTail:
     forever would block.)
 
     Args:
-        size: how many bytes it keeps.
+        size: How many bytes it keeps.
     """
 
     def __init__(self, size: int) -> None:

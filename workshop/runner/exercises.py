@@ -78,7 +78,7 @@ def load(path: Path) -> ModuleType:
     """Run a Python file. Returns it as a module, a new one each time.
 
     Raises:
-        BaseException: anything that the file raises, also `SyntaxError` and `SystemExit`.
+        BaseException: Anything that the file raises, also `SyntaxError` and `SystemExit`.
     """
     name = f"{path.parent.name}.{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
@@ -97,9 +97,9 @@ def judge(lesson: Lesson, path: Path, lab: Lab | None = None) -> Failure | None:
     """Run the lesson's check on a file.
 
     Args:
-        lesson: the lesson whose check is run.
-        path: the file.
-        lab: keeps the bytes that the file was given and returned, for the caller to show.
+        lesson: The lesson whose check is run.
+        path: The file.
+        lab: Keeps the bytes that the file was given and returned, for the caller to show.
 
     Returns:
         The failure, or None if the file passes.

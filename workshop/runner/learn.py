@@ -50,10 +50,10 @@ class LearnSession:
     """One run of `workshop learn`.
 
     Args:
-        workspace: the learner's folder.
-        lesson: the first lesson.
-        timeout: longest time of one check, in seconds.
-        terminal: whether keys arrive as they are pressed. Then a newer check cancels an older one.
+        workspace: The learner's folder.
+        lesson: The first lesson.
+        timeout: Longest time of one check, in seconds.
+        terminal: Whether keys arrive as they are pressed. Then a newer check cancels an older one.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class LearnSession:
         """Run until `q` or the end of the input.
 
         Args:
-            poll: whether to look at the file at intervals, without waiting for events.
+            poll: Whether to look at the file at intervals, without waiting for events.
         """
         for lesson in lessons():
             self._workspace.exercise(lesson)

@@ -47,7 +47,7 @@ class Names:
         """The elements observed since the last call, one line for each chunk (or part of one).
 
         Args:
-            data: the bytes that the decoder has received since then.
+            data: The bytes that the decoder has received since then.
         """
         self._bytes += data
         lines: list[list[str]] = []
@@ -113,13 +113,13 @@ def main(
     """Run a lesson: its server, a client that shows the bytes, and then the learner's own tries.
 
     Args:
-        lesson: a sentence for `--help`.
-        port: the usual port of the lesson's server.
-        make_routes: called with the server's pace; returns its routes.
-        watch: connects to a port of localhost and shows the bytes that arrive.
-        tries: pairs of a description and a command line to paste, with {port} in it.
-        by_hand: whether the learner may be the server, with netcat (`--client`).
-        tls: if given, the server speaks TLS with this context.
+        lesson: A sentence for `--help`.
+        port: The usual port of the lesson's server.
+        make_routes: Called with the server's pace; returns its routes.
+        watch: Connects to a port of localhost and shows the bytes that arrive.
+        tries: Pairs of a description and a command line to paste, with {port} in it.
+        by_hand: Whether the learner may be the server, with netcat (`--client`).
+        tls: If given, the server speaks TLS with this context.
 
     Returns:
         The exit code: 0, 1 if another program uses the port, or 130 after Ctrl-C.

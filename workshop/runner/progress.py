@@ -29,9 +29,9 @@ class Progress(msgspec.Struct):
     """A learner's progress. A lesson is named by its number.
 
     Attributes:
-        current: the current lesson; 0 before the first one.
-        passed: the exercises that passed when they were last checked.
-        hints: for each lesson, how many hints the learner has seen.
+        current: The current lesson; 0 before the first one.
+        passed: The exercises that passed when they were last checked.
+        hints: For each lesson, how many hints the learner has seen.
     """
 
     current: int = 0
@@ -51,7 +51,7 @@ class Workspace:
     """A learner's folder. Every method may raise `OSError`, because the learner owns the folder.
 
     Args:
-        folder: its path; the folder is created when it is needed.
+        folder: Its path; the folder is created when it is needed.
     """
 
     def __init__(self, folder: Path) -> None:

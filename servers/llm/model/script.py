@@ -53,7 +53,7 @@ class When(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The conditions of a turn: all that are given must hold.
 
     Args:
-        turn: 1 if the model has not spoken yet in this conversation, 2 if it has spoken once, …
+        turn: 1 if the model has not spoken yet in this conversation, 2 if it has spoken once, ….
         role: Role of the last message: "system", "user", "assistant" or "tool".
         contains: Text found in the last message. Upper and lower case are equal.
         matches: Regular expression found in the last message (`re.search`). The operator must

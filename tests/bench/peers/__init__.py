@@ -61,10 +61,10 @@ class Peer:
     """One server.
 
     Args:
-        command: what starts it, given the setting and a folder of its own for a while.
-        modules, programs: what it needs here.
-        install: the line that adds it.
-        packages: whose versions are told.
+        command: What starts it, given the setting and a folder of its own for a while.
+        modules, programs: What it needs here.
+        install: The line that adds it.
+        packages: Whose versions are told.
     """
 
     name: str
@@ -194,7 +194,7 @@ def serving(peer: Peer, setting: Setting, core: int, *, wake: bool = True) -> It
     """Start a server; end it, and nothing else, by its pid.
 
     Args:
-        wake: wait until it has begun to answer a request.
+        wake: Wait until it has begun to answer a request.
     """
     with tempfile.TemporaryDirectory() as name, open(Path(name) / "output", "w+b") as output:
         command = peer.command(setting, Path(name))

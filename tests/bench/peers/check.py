@@ -24,14 +24,14 @@ def check(peer: Peer, core: int, *, relays: bool = False) -> dict[str, float]:
     """One answer of this peer.
 
     Args:
-        relays: it passes on what another server writes, and may read two tokens at once.
+        relays: It passes on what another server writes, and may read two tokens at once.
 
     Returns:
         How many tokens it had, asked for 12, and the mean size of their events in bytes.
 
     Raises:
-        DifferentWork: it is not what a client of that API expects.
-        NotStarted: the server did not come up.
+        DifferentWork: It is not what a client of that API expects.
+        NotStarted: The server did not come up.
     """
     with serving(peer, SETTING, core) as server:
         head, chunks = _answer(server)

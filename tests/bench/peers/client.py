@@ -38,7 +38,7 @@ def built(compiler: str) -> Iterator[Path]:
     """The compiled client, for as long as it is needed.
 
     Raises:
-        subprocess.CalledProcessError: it does not compile, or not without warnings.
+        subprocess.CalledProcessError: It does not compile, or not without warnings.
     """
     with TemporaryDirectory() as folder:
         program = Path(folder) / "load"
@@ -57,8 +57,8 @@ class Client:
     """Drives a server.
 
     Args:
-        program: the compiled client.
-        core: where it runs.
+        program: The compiled client.
+        core: Where it runs.
     """
 
     def __init__(self, program: Path, core: int) -> None:
@@ -80,18 +80,18 @@ class Client:
         gave the server no turn in it: the next window has four times the length.
 
         Args:
-            setting: what the server was told too.
-            spread: seconds in which they are opened.
-            warm: seconds from then to the window.
-            seconds: of the window.
-            begins: an answer must begin in it, too.
+            setting: What the server was told too.
+            spread: Seconds in which they are opened.
+            warm: Seconds from then to the window.
+            seconds: Of the window.
+            begins: An answer must begin in it, too.
 
         Returns:
             What the client prints (see `load.c`), and of the server "cpu", its seconds of
             processor time in the window, and "kib", its resident set at the end.
 
         Raises:
-            LoadFailed: the server refused, cut off or misframed an answer, or sent nothing.
+            LoadFailed: The server refused, cut off or misframed an answer, or sent nothing.
         """
         while True:
             counted = self._drive(server, setting, streams, spread, warm, seconds)

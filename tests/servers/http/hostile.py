@@ -18,9 +18,9 @@ class Attack:
     """One row.
 
     Args:
-        sent: raw bytes.
-        statuses: of the responses, in order; none for silence.
-        fin: the server can refuse it only after the FIN.
+        sent: Raw bytes.
+        statuses: Of the responses, in order; none for silence.
+        fin: The server can refuse it only after the FIN.
     """
 
     name: str

@@ -35,8 +35,8 @@ class Source:
     """A handler whose stream makes a piece each time the test asks for one.
 
     Attributes:
-        made: number of pieces that the server asked for.
-        ended: set when its generator was closed.
+        made: Number of pieces that the server asked for.
+        ended: Set when its generator was closed.
     """
 
     def __init__(self, piece: bytes = b"data: x\n\n") -> None:

@@ -282,8 +282,8 @@ class Listener(socket.socket):
     """A listening socket whose first `accept` calls fail.
 
     Attributes:
-        errors: the errors that they raise.
-        gone: number of accepted clients that have disconnected already, as on macOS.
+        errors: The errors that they raise.
+        gone: Number of accepted clients that have disconnected already, as on macOS.
     """
 
     def __init__(self, errors: Sequence[int] = (), gone: int = 0) -> None:

@@ -33,8 +33,8 @@ class Site:
     """The handlers that the clients use.
 
     Attributes:
-        go: when it is set, each stream of tokens sends one more.
-        open: number of streams that have begun and not ended.
+        go: When it is set, each stream of tokens sends one more.
+        open: Number of streams that have begun and not ended.
     """
 
     def __init__(self) -> None:

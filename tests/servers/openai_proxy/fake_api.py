@@ -45,11 +45,11 @@ class FakeAPI:
     """The fake upstream.
 
     Attributes:
-        port: the port that it listens on.
-        requests: the bytes of each request.
-        gone: set when the proxy has closed its connection.
-        go: with `held`, the test releases it once for each piece.
-        sent: the number of pieces sent.
+        port: The port that it listens on.
+        requests: The bytes of each request.
+        gone: Set when the proxy has closed its connection.
+        go: With `held`, the test releases it once for each piece.
+        sent: The number of pieces sent.
     """
 
     port: int
@@ -105,9 +105,9 @@ async def fake_api(
     """Send these pieces in reply to each request.
 
     Args:
-        held: each piece waits for `go`.
-        stays: keep the connection open after the last piece.
-        resets: reset the connection after the last piece.
+        held: Each piece waits for `go`.
+        stays: Keep the connection open after the last piece.
+        resets: Reset the connection after the last piece.
     """
     (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
     api = FakeAPI(listener.socket.getsockname()[1], pieces, held, stays, resets)

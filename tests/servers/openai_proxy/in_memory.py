@@ -32,13 +32,13 @@ class Between:
     """The proxy, and the connections on both sides.
 
     Attributes:
-        client: the client's end of its connection.
-        connection: the proxy's end of it.
-        done: set when `connection` has ended.
-        opened: the API's ends of the connections that the proxy has opened.
-        ours: the proxy's ends of the same connections.
-        relay: makes the proxy's handlers.
-        came: set when the proxy has opened a connection.
+        client: The client's end of its connection.
+        connection: The proxy's end of it.
+        done: Set when `connection` has ended.
+        opened: The API's ends of the connections that the proxy has opened.
+        ours: The proxy's ends of the same connections.
+        relay: Makes the proxy's handlers.
+        came: Set when the proxy has opened a connection.
     """
 
     client: MemoryStream
@@ -78,7 +78,7 @@ async def between(
     """Run a proxy with one client.
 
     Args:
-        size: unread bytes that each direction of each connection can hold.
+        size: Unread bytes that each direction of each connection can hold.
         open_upstream: Opens a connection to the upstream; by default one in memory.
     """
     upstream = Upstream(base_url, Secret(KEY), ca_file, timeouts or Timeouts())

@@ -31,7 +31,7 @@ class DisconnectAt(trio.abc.Instrument):
     """Disconnects the client at the n-th await of the task that serves its connection.
 
     Attributes:
-        awaits: number of awaits so far.
+        awaits: Number of awaits so far.
     """
 
     def __init__(self, connection: Connection, number: int) -> None:

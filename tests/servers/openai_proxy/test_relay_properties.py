@@ -31,8 +31,8 @@ async def relayed(pieces: list[bytes], size: int, *, in_memory: bool = True) -> 
     """Relay a body in these pieces. Returns what the client reads, and whether it was cut off.
 
     Args:
-        size: unread bytes that the client's connection can hold.
-        in_memory: connect to the upstream in memory; otherwise on a real socket, with the poller.
+        size: Unread bytes that the client's connection can hold.
+        in_memory: Connect to the upstream in memory; otherwise on a real socket, with the poller.
     """
     head = HeadReader(is_request=False).receive_data(EVENTS)
     assert head is not None

@@ -11,8 +11,8 @@ class Elements(HTMLParser):
     """The contents of a page. Elements that are not closed in order are an error.
 
     Attributes:
-        tags: pairs of an element's name and its attributes, in order.
-        text: all text of the page.
+        tags: Pairs of an element's name and its attributes, in order.
+        text: All text of the page.
     """
 
     tags: list[tuple[str, dict[str, str | None]]] = field(default_factory=list)

@@ -81,7 +81,7 @@ def dead_links(written: dict[str, str]) -> Iterator[str]:
     """Links between pages without a target.
 
     Args:
-        written: pages and other files, by path.
+        written: Pages and other files, by path.
     """
     anchors = {path: re.findall(r' id="([^"]*)"', html) for path, html in written.items()}
     for path, html in written.items():

@@ -1,0 +1,240 @@
+"""A client that keeps an event stream open, and asks again after a break: WHATWG's EventSource.
+
+    GET /news HTTP/1.1                          connecting
+    Accept: text/event-stream
+    Cache-Control: no-cache
+
+    HTTP/1.1 200 OK                             open
+    Content-Type: text/event-stream
+
+    retry: 500\\n                                the reconnection time is now 500 ms
+    id: 7\\ndata: hello\\n\\n                       an event; the last event ID is now "7"
+    id: 8\\ndata: hal                            the connection breaks: half an event is dropped
+
+    GET /news HTTP/1.1                          connecting again, 500 ms later
+    Last-Event-ID: 7
+
+    HTTP/1.1 204 No Content                     closed: the server has no more events
+
+    async with open_event_source("http://localhost:8004/news") as source:
+        async for event in source:
+            print(event.id, event.data)
+
+The rules this file keeps (WHATWG HTML §9.2.3; the decisions are in reconnection.py):
+
+1. The caller gets each event as soon as its blank line has come, once and in order.
+2. A break drops half an event: `Last-Event-ID` names the last one that was dispatched.
+3. A cancelled wait loses nothing: the next one continues where it stopped.
+4. Every wait has a timeout, if the caller gives one.
+"""
+
+import math
+from collections import deque
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import trio
+
+from protocol.errors import DecodeError
+from protocol.sse import EventStreamParser, ServerSentEvent
+
+from .http.client import request
+from .http.errors import RequestError
+from .http.exchange import Headers, Response
+from .reconnection import EventSourceError, ReadyState, Reconnection
+from .streams.tcp import Connect, connect
+
+__all__ = [
+    "EventSource",
+    "EventSourceError",
+    "EventSourceObserver",
+    "ReadyState",
+    "Reconnection",
+    "open_event_source",
+]
+
+
+class EventSourceObserver:
+    """Its methods are called when something happens. A subclass overrides those it needs."""
+
+    def opened(self, response: Response) -> None:
+        """A connection is open: the head of an event stream has come."""
+
+    def comment(self, text: str) -> None:
+        """A comment line has come, such as a heartbeat. The text is without its colon."""
+
+    def broke(self, why: str, seconds: float) -> None:
+        """The connection broke, or was not made. The next request follows after these seconds."""
+
+
+@asynccontextmanager
+async def open_event_source(
+    url: str,
+    *,
+    method: str = "GET",
+    headers: Headers = (),
+    body: bytes = b"",
+    last_event_id: str = "",
+    reconnection: Reconnection | None = None,
+    read_seconds: float = math.inf,
+    observer: EventSourceObserver | None = None,
+    ca_file: str | None = None,
+    connect: Connect = connect,
+) -> AsyncGenerator["EventSource", None]:
+    """Open an event source. It connects when its first event is asked for. Leaving the block
+    closes it.
+
+    Args:
+        url, method, headers, body, last_event_id: See `Reconnection`.
+        reconnection: Decides in place of one that is made of these five.
+        read_seconds: Seconds without a byte after which the connection counts as broken.
+        observer: Its methods are called. Comments are looked for only if it is given.
+        ca_file: A file of certificates (PEM) to trust in place of the system's.
+        connect: Opens a connection, by default over TCP.
+
+    Raises:
+        ValueError: The URL is not usable.
+    """
+    decides = reconnection or Reconnection(url, method, headers, body, last_event_id)
+    source = EventSource(decides, read_seconds, observer, ca_file, connect)
+    try:
+        yield source
+    finally:
+        await source.aclose()
+
+
+class EventSource:
+    """Iterate over its events. See `open_event_source`.
+
+    Attributes:
+        last_event_id: The id of the last event that the iteration gave out. A later client that
+            begins with it gets what follows.
+    """
+
+    def __init__(
+        self,
+        reconnection: Reconnection,
+        read_seconds: float,
+        observer: EventSourceObserver | None,
+        ca_file: str | None,
+        connect: Connect,
+    ) -> None:
+        self.last_event_id = reconnection.last_event_id
+        self._decides = reconnection
+        self._read_seconds = read_seconds
+        self._observer = observer or EventSourceObserver()
+        self._observes_lines = observer is not None
+        self._ca_file = ca_file
+        self._connect = connect
+        self._connection = AsyncExitStack()
+        self._response: Response | None = None
+        self._parser = EventStreamParser()
+        self._events: deque[ServerSentEvent] = deque()
+        self._ending: EventSourceError | None = None  # raised after the last event
+        self._wait_until = -math.inf
+        self._lines = bytearray()  # the bytes of a line whose end has not come
+        self._lines_start = 0  # where they begin in the event stream
+
+    @property
+    def state(self) -> ReadyState:
+        """Connecting, open or closed."""
+        return self._decides.state
+
+    def __aiter__(self) -> "EventSource":
+        return self
+
+    async def __anext__(self) -> ServerSentEvent:
+        """Wait for the next event, over as many connections as it takes.
+
+        Raises:
+            EventSourceError: The stream has ended for good, and not with a 204.
+        """
+        await trio.lowlevel.checkpoint()
+        while not self._events and self.state is not ReadyState.CLOSED:
+            try:
+                if self._response is None:
+                    await trio.sleep_until(self._wait_until)
+                    await self._open()
+                else:
+                    await self._receive(self._response)
+            except RequestError as error:
+                await self._break(str(error))
+            except EventSourceError as error:
+                self._ending = error
+                await self._close_connection()
+        if self._events:
+            event = self._events.popleft()
+            self.last_event_id = event.id or ""
+            return event
+        raise self._ending or StopAsyncIteration
+
+    async def _open(self) -> None:
+        """Ask once. Afterwards there is a response, another address, or the end."""
+        method, url, headers, body = self._decides.next_request()
+        asking = request(method, url, headers, body, ca_file=self._ca_file, connect=self._connect)
+        with trio.move_on_after(self._read_seconds) as waiting:
+            response = await self._connection.enter_async_context(asking)
+        if waiting.cancelled_caught:
+            await self._break(f"no response in {self._read_seconds:g} s")
+            return
+        location, kind = response.header("location"), response.header("content-type")
+        if not self._decides.receive_head(response.status, location, kind):
+            await self._close_connection()
+            return
+        self._response = response
+        self._lines.clear()
+        self._lines_start = 0
+        observe = self._observe if self._observes_lines else None
+        self._parser = EventStreamParser(self._decides.last_event_id, observer=observe)
+        self._observer.opened(response)
+
+    async def _receive(self, response: Response) -> None:
+        """Wait for one read: it brings events, perhaps none yet, or the end."""
+        with trio.move_on_after(self._read_seconds) as waiting:
+            piece = await response.receive_some()
+        if waiting.cancelled_caught:
+            await self._break(f"nothing came for {self._read_seconds:g} s")
+            return
+        if not piece:
+            await self._break("the server ended the response")
+            return
+        if self._observes_lines:
+            self._lines += piece
+        try:
+            self._events.extend(self._parser.receive_data(piece))
+        except DecodeError as error:  # an event over its limit would come again if we asked again
+            self._events.extend(one for one in error.decoded if isinstance(one, ServerSentEvent))
+            raise self._decides.fail(str(error)) from error
+        finally:
+            self._decides.last_event_id = self._parser.last_event_id
+            if self._parser.reconnection_time is not None:
+                self._decides.seconds = self._parser.reconnection_time / 1000
+
+    def _observe(self, label: str, start: int, end: int) -> None:
+        """The observer of the parser: it is called for every element, in order."""
+        if label == "comment":
+            line = self._lines[start - self._lines_start : end - self._lines_start]
+            self._observer.comment(line[1:].decode("utf-8", "replace"))
+        elif label == "end-of-line":
+            del self._lines[: end - self._lines_start]
+            self._lines_start = end
+
+    async def _break(self, why: str) -> None:
+        """Set the time of the next request, and close the connection."""
+        seconds = self._decides.receive_break(why)
+        self._wait_until = trio.current_time() + seconds
+        self._observer.broke(why, seconds)
+        await self._close_connection()
+
+    async def _close_connection(self) -> None:
+        connection, self._connection = self._connection, AsyncExitStack()
+        self._response = None
+        await connection.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connection, for good. Events that have come can still be taken."""
+        self._decides.state = ReadyState.CLOSED
+        await self._close_connection()
+
+
+# What this file does not do: share a connection between sources, or keep cookies.
