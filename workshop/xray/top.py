@@ -1,10 +1,11 @@
 """`workshop xray --listen … --top`: the streams that pass through a tap, as a table that is alive.
 
-      time  request                     state      ttft  tok/s   p50   p99  last  verdict
-     12.4s  POST /v1/chat/completions   streaming  412ms  31.2  21ms  44ms  20ms  live
-      0.3s  POST /v1/responses          waiting
-     41.0s  POST /v1/chat/completions   done       390ms   1.0   1ms  1.6s     -  buffered-blocks
-    2 running, 1 finished: 1 buffered-blocks · 812 tokens · 1.2 MB
+    http://localhost:9000/ > https://api.example.com
+      time request         state      ttft tok/s   p50   p99   last verdict
+     12.4s POST /v1/chat/… streaming 412ms  31.2  21ms  44ms   20ms live
+      0.3s POST /v1/respo… waiting                            300ms
+     41.0s POST /v1/chat/… done      390ms  24.1   1ms  1.6s        buffered-blocks
+    2 running · 812 tokens · 1.2 MB · 1 finished: 1 buffered-blocks
 
 On a pipe there is no table: each stream that has ended is one line, without any escape sequence.
 
@@ -37,7 +38,7 @@ from .tapped import State, TappedExchange
 from .verdicts import report
 from .watch import Watch
 
-__all__ = ["Lines", "Printer", "Top", "ended_summary", "finished_line"]
+__all__ = ["Frame", "Lines", "Printer", "Top", "ended_summary", "finished_line"]
 
 FRAME_SECONDS = 0.25
 STOP_SECONDS = 1.0
@@ -52,18 +53,21 @@ STYLES: dict[State, str] = {
     "left": "dim",
 }
 
-# Columns, and the least width of the terminal that shows them.
+# Columns, their widths, and the least width of a terminal that shows them. Fixed widths keep the
+# table still while its numbers change; "request" gets what is left.
 COLUMNS = (
-    ("time", 52),
-    ("request", 0),
-    ("state", 0),
-    ("ttft", 64),
-    ("tok/s", 64),
-    ("p50", 72),
-    ("p99", 72),
-    ("last", 40),
-    ("verdict", 40),
+    ("time", 6, 56),
+    ("request", 0, 0),
+    ("state", 9, 0),
+    ("ttft", 5, 64),
+    ("tok/s", 5, 64),
+    ("p50", 5, 72),
+    ("p99", 5, 72),
+    ("last", 6, 40),
+    ("verdict", 16, 64),
+    ("verdict", 12, 40),
 )
+WORDS = ("request", "state", "verdict")  # the other columns are numbers
 
 
 class Row(NamedTuple):
@@ -78,6 +82,10 @@ class Row(NamedTuple):
     p99: str
     last: str
     verdict: str
+
+
+# The names of its columns, in the order of its fields.
+NAMES = tuple(dict.fromkeys(name for name, _, _ in COLUMNS))
 
 
 class Frame(NamedTuple):
@@ -142,7 +150,8 @@ class Top:
         numbers = self._judged.keys() & self._watch.running.keys()
         self._judged = {number: self._judged[number] for number in numbers}
         more = len(running) - len(shown)
-        totals = totals_line(self._watch) + (f" · {more} more running" if more else "")
+        totals = totals_line(self._watch)
+        totals = f"{more} more, {totals}" if more else totals
         return Frame(self._title, rows, ended if left else [], totals, self._watch.problem)
 
     def _row(self, exchange: TappedExchange, now: float) -> Row:
@@ -195,7 +204,10 @@ def rate_of(exchange: TappedExchange) -> str:
         return ""
     seconds = (meter.text_ms - meter.ttft_ms) / 1000
     tokens = meter.content.tokens - 1
-    return f"{tokens / seconds:.1f}" if seconds > 0 and tokens > 0 else ""
+    if seconds <= 0 or tokens <= 0:
+        return ""
+    rate = tokens / seconds
+    return f"{rate:.1f}" if rate < 99.95 else f"{rate:.0f}"
 
 
 def duration(ms: float | None) -> str:
@@ -225,11 +237,10 @@ def amount(size: int) -> str:
 
 def totals_line(watch: Watch) -> str:
     """How many streams run and have ended, by verdict; tokens and bytes."""
-    words = [f"{len(watch.running)} running", ended_words(watch)]
-    words += [f"{watch.tokens} tokens", amount(watch.size)]
+    words = [f"{len(watch.running)} running", f"{watch.tokens} tokens", amount(watch.size)]
     if watch.unmeasured:
         words.append(f"{watch.unmeasured} reads not measured")
-    return " · ".join(words)
+    return " · ".join([*words, ended_words(watch)])
 
 
 def ended_words(watch: Watch) -> str:
@@ -244,23 +255,25 @@ def ended_words(watch: Watch) -> str:
 
 def layout(frame: Frame, width: int) -> RenderableType:
     """The table of a frame, for a terminal of so many columns."""
-    names = [name for name, least in COLUMNS if width >= least]
+    widths: dict[str, int] = {}
+    for name, column, least in COLUMNS:
+        if width >= least:
+            widths.setdefault(name, column)
     table = Table(box=None, padding=(0, 1, 0, 0), expand=True, header_style="bold")
-    for name in names:
-        is_words = name in ("request", "state", "verdict")
+    for name, column in widths.items():
         table.add_column(
             name,
-            justify="left" if is_words else "right",
-            ratio=1 if name == "request" else None,
-            min_width=8 if name == "request" else None,
+            justify="left" if name in WORDS else "right",
+            width=column or None,
+            ratio=None if column else 1,
             no_wrap=True,
             overflow="ellipsis",
         )
     for row in [*frame.running, *frame.finished]:
         styles = {"state": STYLES[row.state], "verdict": "" if row.verdict == "live" else "bold"}
-        cells = dict(zip((name for name, _ in COLUMNS), row, strict=True))
+        cells = dict(zip(NAMES, row, strict=True))
         table.add_row(
-            *(Text(cells[name], styles.get(name, "")) for name in names),
+            *(Text(cells[name], styles.get(name, "")) for name in widths),
             style="dim" if row.state in ("done", "left") else None,
         )
     lines: list[RenderableType] = [line_of(frame.title, "bold"), table, line_of(frame.totals)]

@@ -140,7 +140,7 @@ class Watch:
             await trio.lowlevel.checkpoint()
 
     def measure(self, seconds: float) -> None:
-        """Measure what waits in the queue, for this long."""
+        """Measure what waits in the queue, and stop after so many seconds."""
         stop = time.perf_counter() + seconds
         while self._queue and time.perf_counter() < stop:
             item = self._queue.popleft()
