@@ -85,14 +85,20 @@ class Following:
     # ---- The task that draws
 
     async def run(self) -> None:
-        """Draw until cancelled."""
-        while True:
-            await self._news.wait()
-            with suppress(OSError):  # nobody reads our output any more: the tap goes on
-                await self._draw()
-            self._news = trio.Event()
-            if self._lines or self._screen is not None:
-                self._news.set()
+        """Draw until cancelled. What waits then is drawn, if the terminal takes it at once."""
+        try:
+            while True:
+                await self._news.wait()
+                with suppress(OSError):  # nobody reads our output any more: the tap goes on
+                    await self._draw()
+                self._news = trio.Event()
+                if self._lines or self._screen is not None:
+                    self._news.set()
+        finally:
+            if self._screen is not None:
+                if self._shown is not None and (meter := self._shown.meter) is not None:
+                    self._screen.end(meter.last_ms or 0.0, "", [], meter.counts)
+                await self._screen.hurry()
 
     async def _draw(self) -> None:
         """Print the lines that wait, and then draw a picture to its end."""
@@ -101,16 +107,12 @@ class Following:
         self._lines.clear()
         self._lost = 0
         await trio.to_thread.run_sync(partial(self._write, text), abandon_on_cancel=True)
-        screen = self._screen
-        if screen is None:
-            return
-        try:
-            await screen.run()
-        finally:
-            if not screen.is_finished:  # Ctrl-C, or nobody reads
-                await screen.hurry()
+        if self._screen is not None:
+            try:
+                await self._screen.run()
+            except OSError:
+                self._shown = None
             self._screen = None
-            self._shown = None
 
     def _write(self, text: str) -> None:
         self._console.file.write(text)
