@@ -32,6 +32,11 @@ COMMANDS = {
     "course": ("workshop.course.build", "the lessons and the annotated source, as web pages"),
     "chat": ("workshop.chat", "talk to the simulated LLM, or to any OpenAI-compatible API"),
     "nc": ("clients.nc", "netcat: bytes between a connection and this terminal"),
+    "spec": ("workshop.contract.command", "test an event-stream client, of any language"),
+    "sse-client-service": (
+        "workshop.contract.service",
+        "our event source, as the contract tests of clients want it",
+    ),
     "doctor": ("workshop.doctor", "what is installed on this machine, and how to get the rest"),
     "bench": ("workshop.bench", "measure this project on your machine (needs the clone)"),
 }
@@ -60,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"workshop {__version__}")
         return 0
     if arguments[:1] in (["-h"], ["--help"], ["help"]):
-        lines = [f"  {name:10}{text}" for name, (_, text) in COMMANDS.items()]
+        lines = [f"  {name:18} {text}" for name, (_, text) in COMMANDS.items()]
         print(USAGE.format(commands="\n".join(lines)), end="")
         return 0
     if not arguments or arguments[0].startswith("-"):
