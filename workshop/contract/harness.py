@@ -23,10 +23,8 @@ The rules this file keeps:
 3. Each client is deleted when its case has ended.
 """
 
-import json
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from urllib.parse import urljoin
 
 import msgspec
@@ -42,60 +40,20 @@ from servers.http.server import Server, listen
 
 from .case import Answer, Case, Sight
 from .connection_cases import CONNECTING
+from .judging import MAX_SHOWN, Failed, Outcome, Told, check_request, compare, in_words, sent
 from .parsing_cases import PARSING
 
-__all__ = ["CASES", "Harness", "Outcome", "ServiceError", "Told", "run_cases", "serving"]
+__all__ = ["CASES", "Harness", "Outcome", "ServiceError", "run_cases", "serving"]
 
 CASES: tuple[Case, ...] = (*PARSING, *CONNECTING)
 
 PATIENCE = 10.0  # seconds to wait for what a case expects
 AT_ONCE = 8  # cases that run at the same time
-MAX_SHOWN = 200  # characters of a text in a failure
 LIMITS = Limits(max_body_size=64 << 20)
 
 
 class ServiceError(Exception):
     """There is no test service at the URL, or it does not speak the protocol."""
-
-
-class Told(msgspec.Struct, frozen=True):
-    """What the service posts to the callback. Missing fields have the values of the standard."""
-
-    kind: str
-    event: dict[str, str | None] = {}
-    comment: str = ""
-    error: str = ""
-
-    @property
-    def sight(self) -> Sight:
-        """The same, in the form in which a case expects it."""
-        if self.kind == "event":
-            type, data, id = (self.event.get(name) or "" for name in ("type", "data", "id"))
-            return ("event", type or "message", data, id)
-        return ("comment", self.comment) if self.kind == "comment" else (self.kind,)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The result of one case.
-
-    Args:
-        case: The case.
-        result: "PASS", "FAIL" or "SKIP".
-        why: For a FAIL, what was expected and what came; for a SKIP, the missing capability.
-    """
-
-    case: Case
-    result: str
-    why: Sequence[tuple[str, str]] = ()
-
-
-class Failed(Exception):
-    """The client did something else than the case expects."""
-
-    def __init__(self, expected: str, came: str) -> None:
-        super().__init__(expected)
-        self.expected, self.came = expected, came
 
 
 class Trial:
@@ -218,7 +176,7 @@ class Harness:
             await self._watch(trial, location)
         except Failed as failed:
             lines = [("expected", failed.expected), ("came", failed.came), ("rule", case.rule)]
-            return Outcome(case, "FAIL", [("sent", _sent(case)), *lines])
+            return Outcome(case, "FAIL", [("sent", sent(case)), *lines])
         finally:
             del self._trials[id]
             with trio.CancelScope(shield=True), trio.move_on_after(self._patience):
@@ -271,13 +229,19 @@ class Harness:
                 sight = trial.told[taken].sight
                 if sight[0] in counted:
                     seen.append(sight)
-                    _compare(case, seen)
+                    compare(case, seen)
                     if len(seen) == case.restart_after:
                         command = msgspec.json.encode({"command": "restart"})
                         await self._ask("POST", location, command)
         if len(seen) < len(case.sees):
-            raise Failed(_shown(case.sees[len(seen)]), f"nothing ({len(seen)} things came before)")
-        _check_requests(trial, least)
+            raise Failed(
+                in_words(case.sees[len(seen)]), f"nothing ({len(seen)} things came before)"
+            )
+        if len(trial.requests) < least:
+            raise Failed(f"request {len(trial.requests) + 1}", "none")
+        for number, wanted in enumerate(case.requests):
+            waited = trial.asked_at[number] - trial.ended_at[max(number - 1, 0)]
+            check_request(number + 1, trial.requests[number], wanted, waited)
         await trio.sleep(case.quiet)
         if case.quiet and len(trial.requests) > least:
             came = f"request {len(trial.requests)}"
@@ -285,55 +249,7 @@ class Harness:
         for number in range(taken + 1, len(trial.told) + 1):
             sight = trial.told[number].sight
             if sight[0] in counted - {"error"}:
-                raise Failed("nothing more", _shown(sight))
-
-
-def _compare(case: Case, seen: Sequence[Sight]) -> None:
-    """Compare the newest thing that was seen."""
-    number = len(seen) - 1
-    expected = _shown(case.sees[number]) if number < len(case.sees) else "nothing more"
-    if number >= len(case.sees) or seen[number] != case.sees[number]:
-        raise Failed(expected, _shown(seen[number]))
-
-
-def _check_requests(trial: Trial, least: int) -> None:
-    if len(trial.requests) < least:
-        raise Failed(f"request {len(trial.requests) + 1}", "none")
-    for number, wanted in enumerate(trial.case.requests):
-        request = trial.requests[number]
-        name = f"request {number + 1}"
-        if wanted.method and request.method != wanted.method:
-            raise Failed(f"{name} with {wanted.method}", request.method)
-        if request.body != wanted.body:
-            raise Failed(f"{name} with the body {wanted.body!r}", repr(request.body[:MAX_SHOWN]))
-        for header, value in wanted.has.items():
-            values = [theirs for key, theirs in request.headers if key == header]
-            if values != [value]:
-                raise Failed(f"{name} with {header}: {value}", f"{header}: {values or 'none'}")
-        for header in wanted.lacks:
-            if request.header(header) is not None:
-                raise Failed(f"{name} without {header}", f"{header}: {request.header(header)}")
-        if wanted.wait is not None:
-            least_wait, most = wanted.wait
-            waited = trial.asked_at[number] - trial.ended_at[number - 1]
-            if not least_wait <= waited <= most:
-                came = f"after {waited:.3f} s"
-                raise Failed(f"{name} after {least_wait:g} to {most:g} s", came)
-
-
-def _sent(case: Case) -> str:
-    """The bytes of the answers, as a programmer writes them."""
-    texts = [repr(b"".join(answer.pieces))[2:-1] or "no body" for answer in case.answers]
-    text = " ✂ ".join(texts) or "204"
-    return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "…"
-
-
-def _shown(sight: Sight) -> str:
-    kind, *rest = sight
-    quoted = [json.dumps(text, ensure_ascii=False)[:MAX_SHOWN] for text in rest]
-    if kind == "event":
-        return f"event {quoted[1]} ({rest[0]}, id {quoted[2]})"
-    return " ".join([kind, *quoted])
+                raise Failed("nothing more", in_words(sight))
 
 
 @asynccontextmanager
@@ -345,6 +261,7 @@ async def serving(
 ) -> AsyncGenerator[Harness, None]:
     """Open a harness with a server on a free port of this machine."""
     sockets = listen(host, 0)
+    broken: ServiceError | None = None
     base = f"http://{host}:{sockets[0].getsockname()[1]}"
     async with open_client(connect=connect) as client, trio.open_nursery() as nursery:
         harness = Harness(service, base, client, patience)
@@ -352,9 +269,12 @@ async def serving(
         nursery.start_soon(server.serve, sockets)
         try:
             yield harness
-        finally:
-            server.abort()
-            nursery.cancel_scope.cancel()
+        except ServiceError as error:  # the nursery would wrap it in an ExceptionGroup
+            broken = error
+        server.abort()
+        nursery.cancel_scope.cancel()
+    if broken is not None:
+        raise broken
 
 
 async def run_cases(
