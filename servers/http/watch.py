@@ -40,9 +40,9 @@ def gave_up_waiting(requested_at: float) -> bool:
     because its read timeout of a second or so expired. A write would show whether the client still
     reads, but before the work is done there is nothing to write.
 
-    This does not apply to two kinds of clients. A client that speaks HTTP/1.0 or sent `Connection:
-    close` has nothing more to send, so its FIN has no meaning (RFC 9112 §9.6). If the reply has
-    begun, the next write shows whether the client is still connected.
+    This does not apply to two kinds of clients. A client that speaks HTTP/1.0 or sent
+    `Connection: close` has nothing more to send, so its FIN has no meaning (RFC 9112 §9.6). If the
+    reply has begun, the next write shows whether the client is still connected.
 
     Args:
         requested_at: The time at which the request was complete.

@@ -1,8 +1,8 @@
 """Exercise 2: read two streams at the same time, and close each as soon as its reader stops.
 
 A reader shows each token when it arrives, pauses for `PAUSE` seconds, and stops at the token
-"STOP". While one reader waits or pauses, the other must continue. Use trio. Check: `workshop check
-2`.
+"STOP". While one reader waits or pauses, the other must continue. Use trio. Check:
+`workshop check 2`.
 """
 
 from collections.abc import AsyncGenerator, Callable

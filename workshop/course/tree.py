@@ -81,8 +81,8 @@ class Tree:
         return self._texts[name]
 
     def woven(self, name: str) -> Woven:
-        """Return a file, split into its sections. A file that is not Python has only regions (`//
-        region NAME`)."""
+        """Return a file, split into its sections. A file that is not Python has only regions
+        (`// region NAME`)."""
         if name not in self._woven:
             text = self.text(name)
             if name.endswith(".py"):
