@@ -78,7 +78,8 @@ class APIError(ChatError):
     Attributes:
         message, code: The error's message and code, in the server's words. Keys in the message are
             redacted.
-        status: The status of the response. It is 200 if the error came as an event of the stream.
+        status: The status of the response, which is 200 if the error came as an event of the
+            stream.
         retry_after: The value of the Retry-After header, or None.
         request_id: The server's id of this request, or None. The server's operator can look it up.
     """
@@ -274,7 +275,7 @@ class ChatStream:
         return delta
 
     async def _receive(self) -> None:
-        """Wait for one read. It may bring events, a part of one, or the end."""
+        """Wait for one read. A read may bring events, a part of an event, or the end."""
         began = trio.current_time()
         try:
             with trio.move_on_after(self._timeout):

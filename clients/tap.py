@@ -29,11 +29,11 @@ class WireObserver:
         """The TLS handshake is done."""
 
     def sent(self, layer: str, data: bytes) -> None:
-        """One write sent these bytes. They may hold a key, so use `protocol.secret.redact` before
-        you show them."""
+        """One write sent these bytes. Use `protocol.secret.redact` before you show them, because
+        they may hold a key."""
 
     def received(self, layer: str, data: bytes) -> None:
-        """One read brought these bytes; b"" is the end."""
+        """One read returned these bytes; b"" is the end of the stream."""
 
     def event(self, event: ServerSentEvent) -> None:
         """An event of the body is complete. Only clients that read events (chat.py) call this."""

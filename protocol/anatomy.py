@@ -83,7 +83,7 @@ class ResponseAnatomy:
     """Takes the bytes of one response, and returns spans with labels.
 
     Args:
-        method: Method of the request. It matters because a response to HEAD has no body.
+        method: Method of the request, because a response to HEAD has no body.
         max_line_size: Longest line of an event stream, in bytes. A longer line is unreadable.
 
     Attributes:
@@ -143,7 +143,8 @@ class ResponseAnatomy:
         return sorted(self._spans, key=lambda span: span.start)
 
     def receive_eof(self) -> list[ByteSpan]:
-        """Tell it that the peer will send no more. Returns spans for all bytes without a label."""
+        """Tell the anatomy that the peer will send no more. Returns spans for all bytes without a
+        label."""
         self._spans = []
         try:
             if self._reader is not None:

@@ -188,7 +188,7 @@ def _character(escape: str) -> str:
 
 
 def _merged(ranges: list[Range]) -> list[Range]:
-    """The ranges in order, with overlapping ones merged. They overlap if one key begins with
+    """The ranges in order, with overlapping ones merged. Ranges overlap if one key begins with
     another."""
     merged: list[Range] = []
     for start, end in sorted(ranges):

@@ -50,7 +50,7 @@ class RequestTarget(msgspec.Struct, frozen=True):
     Args:
         path: The path without the query, percent-decoded. "*" means the server as a whole.
         query: Everything after the first "?", not decoded.
-        host: The host, normalized (rule 3). It is "" if the client does not name one.
+        host: The host, normalized (rule 3), or "" if the client does not name one.
     """
 
     path: str
@@ -145,7 +145,7 @@ def _shown(target: str) -> str:
 
 
 def _host_of(head: Head) -> str:
-    """The host in the Host field. It may be "", for a target without an authority.
+    """The host in the Host field, or "" for a target without an authority.
 
     "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that
     lacks a Host header field and to any request message that contains more than one Host header

@@ -16,7 +16,7 @@
 
 Close the connection and send the last id: `curl -N -H 'Last-Event-ID: 7' …` continues with the
 eighth word. A client that reconnects after `done` gets a 204, which tells a browser's EventSource
-to stop. Otherwise it would reconnect for ever.
+to stop. Otherwise the EventSource would reconnect for ever.
 """
 
 import sys
@@ -76,7 +76,7 @@ def routes(pace: Pace) -> Routes:
 
 
 def _position(last_event_id: str, length: int) -> int:
-    """Return the number of words that the client has. It is 0 for an id that is not ours."""
+    """Return the number of words that the client has, or 0 for an id that is not ours."""
     if not last_event_id.isascii() or not last_event_id.isdigit() or len(last_event_id) > 9:
         return 0
     return min(int(last_event_id), length)

@@ -136,7 +136,7 @@ CHUNK_SIZE = re.compile(rb"([0-9a-f]+)(\r\n)")
 
 
 def rows(response: bytes) -> Iterator[list[tuple[str, bytes]]]:
-    """Yield rows of (layer, bytes), one for each line. They cover every byte of the response so
+    """Yield rows of (layer, bytes), one for each line. The rows cover every byte of the response so
     far."""
     top, empty_line, body = response.partition(b"\r\n\r\n")
     *lines, unfinished = (top + empty_line).split(b"\r\n")

@@ -37,7 +37,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run one benchmark and print it.
 
     Args:
-        argv: The arguments after `workshop bench`. None means those of this process.
+        argv: The arguments after `workshop bench`, or None for those of this process.
 
     Returns:
         The exit code: 0, or 1 if the output of a measured program is wrong, or 2 if there is

@@ -1,13 +1,13 @@
 """What is installed here: `workshop doctor`, or `python3 -m workshop doctor` in a bare clone.
 
-It prints one line for each thing that the workshop uses. For each missing thing it prints a command
-that installs it. ✓ is installed, ✗ is missing and required, – is missing and optional. This file
-uses the standard library only, and no syntax newer than Python 3.8, so that even a Python that is
-too old for the workshop can run it, and report its own age.
+The doctor prints one line for each thing that the workshop uses. For each missing thing it prints a
+command that installs it. ✓ is installed, ✗ is missing and required, – is missing and optional. This
+file uses the standard library only, and no syntax newer than Python 3.8, so that even a Python that
+is too old for the workshop can run it, and report its own age.
 
-There are several programs named netcat, and they differ. `nc` may be any of them, so the doctor
-recognises each by its help text. They differ in what they do at the end of their input. With a
-pipe, that end comes at once:
+Several different programs are named netcat. `nc` may be any of them, so the doctor recognises each
+by its help text. These programs differ in what they do at the end of their input. With a pipe, that
+end comes at once:
 
     OpenBSD, traditional    wait until the server closes
     Ncat, BusyBox           send a FIN at once and wait; many servers take that for a disconnect

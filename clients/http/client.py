@@ -128,7 +128,7 @@ async def open_client(
     stall_seconds: float = STALL_SECONDS,
     connect: Connect = connect,
 ) -> AsyncGenerator["Client", None]:
-    """Open a client that reuses its connections. They are closed at the end of the block.
+    """Open a client that reuses its connections. The end of the block closes the connections.
 
     Args:
         ca_file: A file of certificates (PEM) to trust in place of the system's.

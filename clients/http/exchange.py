@@ -31,7 +31,7 @@ Headers = tuple[tuple[str, str], ...]
 MAX_RESPONSES = 20  # responses to one request, including informational ones
 MAX_BODY_SIZE = 16 << 20
 
-# One TLS record's worth: if this first write fails, nothing was sent.
+# The content of one TLS record. If a first write of this size fails, no byte of it was sent.
 FIRST_WRITE = 16 << 10
 
 
@@ -45,8 +45,8 @@ class Response:
         stream: The connection. A caller that polls many connections needs it.
         unread: Bytes that arrived in the same read as the head, after it. Empty once the body is
             read.
-        refused_early: Whether the response arrived before the whole request was sent. The rest of
-            the request is not sent then.
+        refused_early: Whether the response arrived before the whole request was sent. In this case
+            the rest of the request is not sent.
     """
 
     def __init__(self, stream: ByteStream, method: str, head: Head, unread: bytes) -> None:

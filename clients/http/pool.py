@@ -81,8 +81,7 @@ class Pool:
         return None
 
     async def _listen(self, idle: IdleConnection) -> None:
-        """Wait for a FIN, or for bytes without a request. After either, the connection is
-        useless."""
+        """Wait for a FIN, or for bytes without a request. After that, the connection is useless."""
         try:
             with idle.listening:
                 with contextlib.suppress(trio.BrokenResourceError):

@@ -78,8 +78,7 @@ class ByteStream(Protocol):
         """Close with an RST, which no peer can take for the end of the message."""
 
     def fileno(self) -> int:
-        """The socket's file descriptor, for an epoll. It is -1 if there is no socket or it is
-        closed."""
+        """The socket's file descriptor, for an epoll, or -1 if there is no open socket."""
         ...
 
     @property
@@ -90,7 +89,7 @@ class ByteStream(Protocol):
 
     @property
     def ended(self) -> bool:
-        """Whether the end has arrived already. If so, the socket below may never become readable
+        """Whether the end has already arrived, so that the socket below may never become readable
         again."""
         return False
 

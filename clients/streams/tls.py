@@ -14,7 +14,8 @@ stream and back, and is a byte stream itself. The rules it keeps:
 
 1. `send_now` counts only bytes whose whole records the stream below has accepted. At most one more
    record is encrypted.
-2. A clean close sends close_notify. Without it the stream was truncated, and `truncated` is true.
+2. A clean close sends close_notify. If the peer's is missing, the stream was truncated, and
+   `truncated` is true.
 3. The handshake proves who the peer is: its certificate is signed by a trusted CA, names this host
    and has not expired.
 """
@@ -268,7 +269,7 @@ class TLSStream(ByteStream):
         return data
 
     async def wait_readable(self) -> None:
-        """Wait until ciphertext has arrived. It may be a part of a record, which gives no
+        """Wait until ciphertext has arrived, which may be a part of a record and give no
         plaintext."""
         await self._stream.wait_readable()
 

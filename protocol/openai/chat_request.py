@@ -96,7 +96,8 @@ class StreamOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     Args:
         include_usage: Whether one more chunk, the last one, has the number of tokens used.
         include_obfuscation: Whether events have random text that hides the lengths of tokens from
-            an observer of the encrypted stream. This simulator does not support it.
+            an observer of the encrypted stream. This simulator does not support
+            `include_obfuscation`.
     """
 
     include_usage: bool | None = None

@@ -52,8 +52,8 @@ class SummaryText(msgspec.Struct, frozen=True, tag_field="type", tag="summary_te
 
 
 class ReasoningItem(msgspec.Struct, frozen=True, kw_only=True):
-    """The model's reasoning. It has a status only if it was cut short. It has its sealed content
-    only once it is complete (encrypted_content.py)."""
+    """The model's reasoning. The item has a status only if the reasoning was cut short, and sealed
+    content only once the reasoning is complete (encrypted_content.py)."""
 
     id: str
     type: Literal["reasoning"] = "reasoning"

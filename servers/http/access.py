@@ -23,8 +23,8 @@ The rules this file keeps:
    cookies.
 6. CORS does not protect a server if the request itself does harm, such as spending money:
 
-   - CSRF: for any page, a browser sends a simple POST, or the GET of an image. It only hides the
-     reply from the page.
+   - CSRF: for any page, a browser sends a simple POST, or the GET of an image. The browser only
+     hides the reply from the page.
    - DNS rebinding: an attacker's name is rebound to 127.0.0.1. The browser treats this server as
      the same origin as the attacker's page.
 
@@ -95,8 +95,8 @@ class Access:
     """Guards the routes of an API.
 
     Args:
-        keys: The accepted keys. Each gives access to every route. If there are none, no key is
-            needed.
+        keys: The accepted keys. Each key gives access to every route. Without any keys, access is
+            free.
         origins: The origins whose pages may send requests, each as `https://host` or
             `http://host:port`; "*" for all pages; "null" for files and sandboxed frames. If there
             are none, no CORS field is sent.

@@ -57,11 +57,12 @@ class BodyWriter(Protocol):
 
 
 class Body:
-    """The sending side of one streamed body. It is the `BodyWriter` that a source gets.
+    """The sending side of one streamed body: the `BodyWriter` that a source gets.
 
     Args:
         outlet: The connection on which the body is sent.
-        chunked: Whether each piece is sent as a chunk. If not, the body ends with the connection.
+        chunked: Whether each piece is sent as a chunk. Without chunks, the body ends with the
+            connection.
         heartbeat: A piece to send after a silence, or b"" to send nothing.
 
     Attributes:
@@ -137,7 +138,7 @@ class Body:
             now: The current time by trio's clock. A caller reads it once for many calls.
 
         Returns:
-            Whether the kernel has all of it. If not, await `flush` before the next piece.
+            Whether the kernel has all of the piece. Otherwise await `flush` before the next piece.
         """
         frame = self._frame(piece)
         if self._unsent:

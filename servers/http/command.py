@@ -130,7 +130,8 @@ def run(
 
 @contextlib.contextmanager
 def frozen() -> Iterator[None]:
-    """Exclude all objects that exist now from garbage collection. They stay until the server ends.
+    """Exclude all objects that exist now from garbage collection, because they stay until the
+    server ends.
 
     A full collection visits every object while all streams wait. The loaded modules alone take
     20 ms, and a server does many full collections after its start.

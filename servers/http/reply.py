@@ -109,7 +109,7 @@ class Reply:
 
 
 class Last(msgspec.Struct, frozen=True):
-    """The last piece of a body. It is sent in one write with the end of the body."""
+    """The last piece of a body, which is sent in one write with the end of the body."""
 
     piece: bytes
 
@@ -118,7 +118,7 @@ class CutOff(Exception):
     """Raised by a source to end the connection inside its body on purpose.
 
     Args:
-        reset: Whether to end it with an RST. Otherwise it ends with a FIN.
+        reset: Whether to end the connection with an RST instead of a FIN.
         final_wait: Whether to give the client a moment to close first. A browser that sees the
             connection end inside a body drops what it has not shown yet, such as the event with the
             error.
@@ -134,7 +134,7 @@ Pieces = AsyncGenerator[bytes | Last, None]
 
 
 class Source(Protocol):
-    """An object that sends a body. It can be used in place of a generator.
+    """An object that sends a body, and can be used in place of a generator.
 
     If it has a method `aclose`, that is called when the reply has ended, as with a generator.
     """
@@ -175,7 +175,7 @@ class StreamingReply:
         self.status = status
         self.content_type = content_type
         self.headers = headers
-        # A function that changes the encoded head. It is used to test clients with a wrong head.
+        # A function that changes the encoded head, to test clients with a wrong head.
         self.edit_head: Callable[[bytes], bytes] = bytes
         self.until_close = False  # if true, there are no chunks: the body ends with the connection
 

@@ -105,7 +105,8 @@ class Server:
     Args:
         routes: Find the handler of each request.
         limits: Limits of each connection.
-        max_connections: Largest number of connections. One more gets a 503 and is closed.
+        max_connections: Largest number of connections. One more connection gets a 503 and is
+            closed.
         max_bodies_size: Largest size of all request bodies held at the same time, in bytes. A
             request that brings more gets 503.
         grace_seconds: Longest time that running replies may take after `stop`, in seconds.
@@ -232,7 +233,8 @@ class Server:
             self._connections.discard(connection)
 
     async def _shake_hands(self, stream: TLSStream) -> bool:
-        """Do the TLS handshake. Returns whether it succeeded. If not, the stream is closed."""
+        """Do the TLS handshake. Returns whether it succeeded. After a failure the stream is
+        closed."""
         done = False
         try:
             with trio.move_on_after(self._limits.head_seconds):

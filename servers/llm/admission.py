@@ -54,7 +54,7 @@ class Admission:
 
         Args:
             route: The route's name in the metrics.
-            busy: A function that makes the reply to a request that gets no reservation. None if
+            busy: A function that makes the reply to a request that gets no reservation. Use None if
                 requests for this handler need no reservation.
         """
         size = 0 if busy is None else 1
@@ -138,7 +138,7 @@ class ReservedSource:
             self._reservation.release((ending or body.ending).value)
 
     async def aclose(self) -> None:
-        """Close the reply. It may end before its first byte is sent."""
+        """Close the reply, even if it ends before its first byte is sent."""
         self._reservation.release("cancelled")
         await self._reply.aclose()
 

@@ -61,8 +61,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         reasoning_field: Name of the field of a chat completion that holds the model's reasoning.
-        strict_models: Whether the name of an unknown model is refused with 404. If not, `sim-1`
-            answers, because real clients send names like `gpt-4o-mini`.
+        strict_models: Whether the name of an unknown model is refused with 404. Otherwise `sim-1`
+            answers to any name, because real clients send names like `gpt-4o-mini`.
         faults: The rate of each fault: {"rst@5": 0.1} injects `rst@5` into a tenth of all answers.
         seed: Seed of the random choice of faults.
     """
@@ -217,7 +217,7 @@ class API:
         Args:
             make_writer: A function that makes the writer from the answers and the prompt's number
                 of tokens.
-            stream: Whether to send events, token by token. Otherwise one JSON object is sent.
+            stream: Whether to send events, token by token, instead of one JSON object.
             fault: The fault to inject, unless the request names one.
             after: Number of tokens that the client already has. The writer leaves them out.
 
@@ -306,7 +306,8 @@ def _with_fault(reply: Reply | StreamingReply, fault: Fault) -> Reply | Streamin
 
 
 def _refusing(handler: Handler) -> Handler:
-    """Return the same handler. In it an `InvalidRequest` becomes an error response of the API."""
+    """Return the same handler. An `InvalidRequest` of the handler becomes an error response of the
+    API."""
 
     async def answered(request: Request) -> Reply | StreamingReply:
         try:

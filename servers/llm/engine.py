@@ -16,8 +16,8 @@ the engine sleeps until the next slot that holds a sequence. The next due time i
 last due time, not from the time at which the token was made, so lateness does not add up.
 
 Two kinds of sequences could use up all the time: those without gaps, and those with large tokens.
-They wait in a queue of their own. When all other tokens that are due are made, the engine steps
-these sequences in turn, for `TURN` bytes. So they slow down only each other.
+Such sequences wait in a queue of their own. When all other tokens that are due are made, the engine
+steps these sequences in turn, for `TURN` bytes. So they slow down only each other.
 """
 
 from collections import deque
@@ -38,10 +38,10 @@ SLOT = 0.005
 CPU time, but delay tokens by 5 ms more."""
 
 TURN = 80_000
-"""Number of bytes written before other tasks run. Each step counts as its own bytes and `STEP`
-more. A turn lasts about a millisecond. In that time the engine writes 64 ordinary tokens, or one
-token of a request for 128 answers with all their log probabilities. The engine yields even when it
-is late, because otherwise a late engine would stall all other tasks."""
+"""Number of bytes written before other tasks run. Each step counts as the bytes that it writes and
+`STEP` more. A turn lasts about a millisecond. In that time the engine writes 64 ordinary tokens, or
+one token of a request for 128 answers with all their log probabilities. The engine yields even when
+it is late, because otherwise a late engine would stall all other tasks."""
 
 STEP = 1000
 
@@ -57,8 +57,8 @@ class TokenSequence:
         tokens: A plain generator that yields the bytes to write for each token. The engine runs it.
         gaps: An iterator over the seconds from each token to the next.
         prefill: Seconds from the entry into the batch to the first token.
-        write: A function called with the bytes and the time. It returns whether the socket accepted
-            all of them.
+        write: A function called with the bytes and the time, which returns whether the socket
+            accepted all bytes.
 
     Attributes:
         due: The time at which the next token is due, or was due.
@@ -203,8 +203,8 @@ class Engine:
         batch.
 
         Args:
-            flush: A function called when the socket did not accept all of a token. It waits until
-                the rest is sent.
+            flush: A function called when the socket did not accept all of a token, which waits
+                until the rest is sent.
 
         Raises:
             Exception: Any exception of the sequence's `tokens` or `write`.

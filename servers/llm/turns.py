@@ -22,15 +22,14 @@ import trio
 __all__ = ["ALONE", "TURN", "Turns", "Work"]
 
 TURN = 4096
-"""Units of work in one turn. They take half a millisecond, or two milliseconds for the worst
-texts."""
+"""Units of work in one turn: half a millisecond, or two milliseconds for the worst texts."""
 
 
 class Work:
     """The work for one request. This class never waits, so use it where nothing else runs."""
 
     async def spend(self, amount: int) -> None:
-        """Call this before doing this much work. It waits while other requests have their turns."""
+        """Call this before doing this much work, to wait while other requests have their turns."""
 
 
 ALONE = Work()

@@ -4,7 +4,8 @@
     in a stream        data: {"error":{…}}\\n\\n           and the connection is closed early
     in the log         502 gpt-4o-mini upstream_tls_error
 
-Programs read the code, and people read the message. It names hosts and reasons, but never a key.
+Programs read the code, and people read the message. The message names hosts and reasons, but never
+a key.
 """
 
 import msgspec

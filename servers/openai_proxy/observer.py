@@ -43,8 +43,7 @@ class EventObserver:
 
     @property
     def at_event_border(self) -> bool:
-        """Whether our own event or comment may be sent now. It may not be sent between CR and
-        LF."""
+        """Whether our own event or comment may be sent now, which is not so between CR and LF."""
         return self._parser.at_event_border and not self._tail and not self._after_cr
 
     def receive_data(self, data: bytes) -> list[ServerSentEvent]:

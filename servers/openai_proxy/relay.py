@@ -103,7 +103,7 @@ class UpstreamExchange:
     """One request to the upstream and its reply, from the first byte to the last.
 
     Args:
-        sending: A context manager. It sends the request when it is entered, and holds the
+        sending: A context manager that sends the request when it is entered, and holds the
             connection.
         poller: The poller that calls us when bytes of the reply arrive.
         timeouts: How long we wait for the upstream.

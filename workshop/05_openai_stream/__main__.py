@@ -3,7 +3,8 @@
 The answer to `POST /v1/chat/completions` with `"stream": true` is an event stream (lesson 4) in
 chunks (lesson 3), with an event for each token. `choices[0].delta.content` is the text that the
 event adds; everything else is envelope. This lesson asks for one answer and shows each byte of it:
-from the real API, a compatible one, or the simulated one. Then it asks again through the proxy.
+from the real API, a compatible one, or the simulated one. Then the lesson asks again through the
+proxy.
 
     python workshop/05_openai_stream --simulate     no key, no network
     python workshop/05_openai_stream                with the key in OPENAI_API_KEY

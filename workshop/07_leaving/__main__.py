@@ -9,8 +9,8 @@ the server's kernel receives depends on how the client closed:
 
 So a FIN proves nothing. The first write after a close succeeds, because the server's kernel does
 not know of the close yet. The client's kernel answers with an RST, and only the second write fails.
-A model that thinks for a minute writes nothing for a minute. It would continue although nobody
-reads. This is why servers send heartbeats.
+A model that thinks for a minute writes nothing for a minute. Without a heartbeat, it would continue
+although nobody reads. This is why servers send heartbeats.
 
 Run this file; then read it, and `servers/http/watch.py`, which asks the kernel about all
 connections at once.

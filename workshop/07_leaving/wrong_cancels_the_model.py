@@ -1,4 +1,4 @@
-"""A timeout around the wait for the next token cancels the generator, and this ends the
+"""Wrong: a timeout around the wait for the next token cancels the generator, and this ends the
 generator."""
 
 from collections.abc import AsyncGenerator

@@ -1,4 +1,4 @@
-"""It sends heartbeats at fixed times, even while tokens arrive all the time."""
+"""Wrong: it sends heartbeats at fixed times, even while tokens arrive all the time."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing

@@ -25,10 +25,10 @@ class Response:
     """The response to one request.
 
     Attributes:
-        status: The status: 200, or 204 without any lines.
+        status: The status of the response: 200, or 204 without any lines.
         lines: An iterator over the lines of the event stream, without their line ends, each as soon
-            as it is complete. It ends with the body, and raises ConnectionError when the connection
-            is lost.
+            as it is complete. The iterator ends with the body, and raises ConnectionError when the
+            connection is lost.
     """
 
     status: int
@@ -36,7 +36,7 @@ class Response:
 
 
 Ask = Callable[[str], Awaitable[Response]]
-"""A function that sends a request. It raises ConnectionError if the server does not answer."""
+"""A function that sends a request, and raises ConnectionError if the server does not answer."""
 
 
 async def read(ask: Ask) -> AsyncGenerator[str, None]:

@@ -1,4 +1,4 @@
-"""It gives up the first time that the server does not answer."""
+"""Wrong: it gives up the first time that the server does not answer."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass

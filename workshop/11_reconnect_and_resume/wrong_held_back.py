@@ -1,4 +1,4 @@
-"""It reads a connection to its end before it returns any of its tokens."""
+"""Wrong: it reads a connection to its end before it returns any of its tokens."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass

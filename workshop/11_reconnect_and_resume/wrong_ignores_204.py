@@ -1,4 +1,4 @@
-"""It asks again for ever, even after a 204."""
+"""Wrong: it asks again for ever, even after a 204."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass

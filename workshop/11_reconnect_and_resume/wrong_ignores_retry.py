@@ -1,4 +1,4 @@
-"""It always waits 3 seconds, whatever the `retry` line says."""
+"""Wrong: it always waits 3 seconds, whatever the `retry` line says."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass

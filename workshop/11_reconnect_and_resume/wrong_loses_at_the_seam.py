@@ -1,4 +1,4 @@
-"""It drops the first event of each new connection, as if it already had that event."""
+"""Wrong: it drops the first event of each new connection, as if it already had that event."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass

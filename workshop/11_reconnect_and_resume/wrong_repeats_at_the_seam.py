@@ -1,4 +1,4 @@
-"""It keeps half an event when its connection breaks."""
+"""Wrong: it keeps half an event when its connection breaks."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""It keeps an id as soon as its line arrives, before the event is complete."""
+"""Wrong: it keeps an id as soon as its line arrives, before the event is complete."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass

@@ -49,7 +49,7 @@ class EngineRun:
     def sequence(
         self, name: str, gaps: Sequence[float], then: Callable[[int], None] = lambda number: None
     ) -> Callable[[], float | None]:
-        """Return a sequence with these gaps between its tokens. It calls `then(number)` at each
+        """Return a sequence with these gaps between its tokens, which calls `then(number)` at each
         token."""
         made = 0
 

@@ -1,4 +1,4 @@
-"""If one step raises an error, the whole batch ends."""
+"""Wrong: if one step raises an error, the whole batch ends."""
 
 import heapq
 from collections import deque

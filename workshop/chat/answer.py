@@ -134,7 +134,7 @@ async def ask(
         api: The API to ask.
         request: The request to send.
         view: The view that shows the answer.
-        stop: A cancel scope. To cancel it is to stop the answer.
+        stop: A cancel scope that, when it is cancelled, stops the answer.
         observer: Its methods are called with the bytes and the events.
     """
     answer = Answer(ending=Ending.STOPPED)

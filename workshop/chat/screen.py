@@ -39,8 +39,8 @@ class PipeView:
     at once.
 
     Args:
-        to_terminal: Whether the output is a terminal (one that cannot move the cursor). If so,
-            control characters are escaped.
+        to_terminal: Whether the output is a terminal (one that cannot move the cursor), so that
+            control characters must be escaped.
         shows: Whether to write anything at all.
     """
 

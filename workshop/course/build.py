@@ -20,7 +20,7 @@ def build(folder: Path, tree: Tree | None = None) -> int:
     """Write all pages into a folder, and overwrite existing files. Returns the number of pages.
 
     Args:
-        folder: The folder to write into. It is created if it does not exist.
+        folder: The folder to write into, which is created if it does not exist.
         tree: The files that have pages. By default these are this project's files.
 
     Raises:

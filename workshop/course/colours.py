@@ -60,7 +60,7 @@ def highlight(code: str, language: str) -> list[str]:
     """Return the code as HTML, one string for each line, without line ends.
 
     Args:
-        code: The code. It may be any text: all of it is escaped.
+        code: The code, which may be any text: all of it is escaped.
         language: The language, as a Markdown fence names it. Code in an unknown language is plain
             text.
     """

@@ -162,8 +162,8 @@ class Links:
         return LinkTarget(files[0]) if len(files) == 1 else None
 
     def file(self, page: str, path: str) -> str | None:
-        """Find a file that a page names: in the page's folder, or in a folder above it. Otherwise
-        it may be anywhere, if only one file has this name."""
+        """Find a file that a page names: in the page's folder, in a folder above it, or anywhere if
+        only one file has this name."""
         folder = posixpath.dirname(page)
         while True:
             name = posixpath.normpath(posixpath.join(folder, path))

@@ -75,7 +75,7 @@ class Prose:
         Args:
             page: The file that contains the docstring or comment.
             text: The text, as in `Block.text`.
-            context: The module's docstring. It names the standard to which "§7.1" refers.
+            context: The module's docstring, which names the standard to which "§7.1" refers.
         """
         state = RenderState(page, Standard(context))
         html, end = "", 0

@@ -5,7 +5,8 @@
     servers/page/sse.js                         tests/protocol/test_chunked.py
 
 A page's name is the file's path in the clone. The names are collected from the five folders into a
-table. The path of a request is looked up in this table. It is never used as the path of a file.
+table. The path of a request is looked up in this table. A request's path is never used as the path
+of a file.
 """
 
 import os
@@ -35,7 +36,7 @@ FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 
 
 class FileVersion(NamedTuple):
-    """The version of a file. It is different after each change."""
+    """The version of a file, which is different after each change."""
 
     mtime_ns: int
     size: int

@@ -197,7 +197,7 @@ class Lab:
         return bytes(data)
 
     def tokens(self, *tokens: str, name: str = "held-back") -> Tokens:
-        """Return a model's answer. None of its tokens is released yet.
+        """Return a model's answer, of which no token is released yet.
 
         Args:
             tokens: The tokens of the answer.

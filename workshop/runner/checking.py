@@ -141,8 +141,7 @@ TIMEOUT = re.compile(r'  File "(.*)", line (\d+) in ')
 
 
 def read_report(answer: bytes, exit_code: int | None, path: Path, seconds: float) -> CheckReport:
-    """Return the child's report. If there is none, return a report that says how the child
-    ended."""
+    """Return the child's report, or if there is none, a report that says how the child ended."""
     try:
         return msgspec.json.decode(answer, type=CheckReport)
     except msgspec.DecodeError:

@@ -297,7 +297,7 @@ def run(parser: argparse.ArgumentParser, argv: Sequence[str] | None, command: Co
 
 
 def console() -> Console:
-    """Return the output. It has colours if it is a terminal and NO_COLOR is not set. Lines are not
+    """Return the output, with colours if it is a terminal and NO_COLOR is not set. Lines are not
     wrapped."""
     return Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
 

@@ -54,7 +54,8 @@ class LearnSession:
         workspace: The learner's folder.
         lesson: The lesson to begin with.
         timeout: Longest time of one check, in seconds.
-        terminal: Whether keys arrive as they are pressed. Then a newer check cancels an older one.
+        terminal: Whether keys arrive as they are pressed, so that a newer check cancels an older
+            one.
     """
 
     def __init__(
@@ -225,8 +226,8 @@ else:
     ESCAPE = re.compile(r"\x1b(?:[\[O][0-9;]*.)?")
 
     def read_keys() -> str:
-        """Return the keys pressed since the last call. There is at least one; an arrow (b"\\x1b[A")
-        is " "."""
+        """Return the keys pressed since the last call, at least one. An arrow key (b"\\x1b[A")
+        becomes " "."""
         pressed = os.read(sys.stdin.fileno(), 64).decode(errors="replace")
         return ESCAPE.sub(" ", pressed).replace("\x04", "q")  # ^D
 

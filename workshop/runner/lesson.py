@@ -31,7 +31,7 @@ COLOURS = dict.fromkeys(PUNCTUATION, "2") | {"chunk-size": "33", "field-name": "
 
 
 class Names:
-    """An observer for a decoder. It keeps the label of each byte.
+    """An observer for a decoder, which keeps the label of each byte.
 
     names = Names()
     decoder = ChunkedDecoder(observer=names)
@@ -82,7 +82,7 @@ def run(
     """Run the function that shows a lesson.
 
     Returns:
-        The function's exit code. It is 0 if the function returns None, and 130 after Ctrl-C.
+        The function's exit code: 0 if the function returns None, and 130 after Ctrl-C.
     """
     any_screen()
     exit_code = INTERRUPTED

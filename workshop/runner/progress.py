@@ -51,7 +51,7 @@ class Workspace:
     """A learner's folder. Every method may raise `OSError`, because the learner owns the folder.
 
     Args:
-        folder: The path of the folder. It is created when it is needed.
+        folder: The path of the folder, which is created when it is needed.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -37,7 +37,7 @@ class Tool(msgspec.Struct, frozen=True):
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
-    """A request's question for the model. It has the same form for all routes.
+    """A request's question for the model, in the same form for all routes.
 
     Args:
         tool_choice: "auto", "none", "required", or the name of the tool that must be called.

@@ -4,8 +4,8 @@
     #/$defs/Age         {"type": "integer", "maximum": 9}  }  an integer, 0 to 9
 
 The specification is JSON Schema 2020-12, Core §10 (subschemas) and Validation §6 (the rest).
-Schemas are not merged. Each is parsed alone, so that an error can name its path. Each function that
-decides something about the value reads all schemas.
+Schemas are not merged. Each schema is parsed alone, so that an error can name its path. Each
+function that decides something about the value reads all schemas.
 """
 
 import json
@@ -128,8 +128,8 @@ def path_of(parts: Sequence[Part]) -> str:
 
 
 def narrowest(ranges: Iterable[tuple[int, int]]) -> tuple[int, int]:
-    """Return the range of counts that all ranges allow. If there is none, the maximum is less than
-    the minimum."""
+    """Return the range of counts that all ranges allow. If no count is allowed, the maximum is less
+    than the minimum."""
     least, most = zip((0, sys.maxsize), *ranges, strict=True)
     return max(least), min(most)
 

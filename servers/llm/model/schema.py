@@ -109,7 +109,7 @@ class _Filler:
         """Make a value that satisfies all of these schemas.
 
         Args:
-            name: The property's name. It is the text of a string.
+            name: The property's name, which is also the text of a string.
             depth: Number of values and choices that contain this value.
         """
         return await self._choose(*await self._collect(subschemas), name, depth)
@@ -298,7 +298,8 @@ class _Filler:
         return made
 
     async def _other_name(self, parts: list[Part], count: int, depth: int) -> str:
-        """Return a name for a property that the schema does not name. It may already be in use."""
+        """Return a name for a property that the schema does not name. The name may already be in
+        use."""
         key = "propertyNames"
         subschemas = [subschema.below(key) for _, subschema in parts if key in subschema.schema]
         if not subschemas:

@@ -55,8 +55,7 @@ class When(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The conditions of a turn. All conditions that are given must hold.
 
     Args:
-        turn: Number of the model's turn in the conversation. It is 1 if the model has not spoken
-            yet.
+        turn: Number of the model's turn in the conversation: 1 if the model has not spoken yet.
         role: Role of the last message: "system", "user", "assistant" or "tool".
         contains: Text found in the last message. Upper and lower case do not matter.
         matches: Regular expression found in the last message (`re.search`). The operator must
@@ -91,7 +90,7 @@ class When(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Call(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A call of a tool. `arguments` may be any JSON value. They are sent as compact JSON."""
+    """A call of a tool. `arguments` may be any JSON value, which is sent as compact JSON."""
 
     name: str
     arguments: Any = {}
@@ -140,7 +139,7 @@ class ScriptTurn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The turns of a model. The first one that fits gives the answer."""
+    """The turns of a model. The first turn that fits gives the answer."""
 
     turns: Annotated[tuple[ScriptTurn, ...], msgspec.Meta(min_length=1)]
 

@@ -261,7 +261,7 @@ MAX_LOREM = 100_000
 
 @lru_cache(maxsize=16)
 def lorem(count: int) -> tuple[str, ...]:
-    """Return an answer of exactly this many tokens. They are words, each with the space before it.
+    """Return an answer of exactly this many tokens: words, each with the space before it.
 
     The last 16 lengths are cached. All of them share the same strings.
 

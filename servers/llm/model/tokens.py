@@ -25,8 +25,8 @@ MAX_TOKEN = 1 + MAX_WORD
 """Largest length of a token, in characters. Each has at most four bytes in UTF-8."""
 
 PIECE = 4096
-"""Number of characters that `tokenized` cuts at a time. This takes half a millisecond, or two for
-the worst texts."""
+"""Number of characters that `tokenized` cuts at a time, in half a millisecond (two for the worst
+texts)."""
 
 
 def _ranges(codes: Iterable[int]) -> str:
@@ -83,7 +83,7 @@ def tokenized(text: str, size: int = PIECE) -> Iterator[list[str]]:
     """Yield the same tokens, a list at a time, so that a caller can let other tasks run in between.
 
     Args:
-        size: Number of characters of text cut for one list. It must be more than `MAX_TOKEN`.
+        size: Number of characters of text cut for one list, which must be more than `MAX_TOKEN`.
     """
     start = 0
     while start < len(text):

@@ -61,11 +61,11 @@ ID = re.compile(r"(-?[0-9]{1,19})-(?:([0-9]{1,9})|end)")
 
 
 class EventID(NamedTuple):
-    """The id of an event. It tells which part of an answer a client has.
+    """The id of an event, which tells what part of an answer a client has.
 
     Args:
         seed: Seed of the model that gave the answer.
-        position: Number of tokens that the client has. None if it has all of them and `done`.
+        position: Number of tokens that the client has, or None if it has all of them and `done`.
     """
 
     seed: int
@@ -139,7 +139,7 @@ def _event(name: str, data: msgspec.Struct, id: EventID, retry: int | None = Non
 
 
 def handler(api: API, make_writer: type[NamedEvents] = NamedEvents) -> Handler:
-    """Return the handler of `GET /chat/{text}`. It answers from the beginning, or after a
+    """Return the handler of `GET /chat/{text}`, which answers from the beginning, or after a
     `Last-Event-ID`."""
 
     async def chat(request: Request) -> Reply | StreamingReply:

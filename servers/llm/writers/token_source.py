@@ -17,7 +17,7 @@ __all__ = ["TokenSource"]
 
 @dataclass(slots=True)
 class TokenSource:
-    """Fills a body with the tokens of a sequence. It is the `Source` of a streaming reply.
+    """The `Source` of a streaming reply: it fills the body with the tokens of a sequence.
 
     Args:
         engine: The engine that steps the sequence.
