@@ -10,7 +10,7 @@
     "tcp"     TLS records, as sent             the same as "http"
     "http"    the plaintext of these records   heads, and bodies in their framing
 
-An `ObservedStream` only observes: the bytes, calls and errors are the same as without it.
+An `ObservedStream` only observes: bytes, calls and errors are the same as without an observer.
 """
 
 from protocol.sse import ServerSentEvent

@@ -91,8 +91,8 @@ class ResponseAnatomy:
         chunks, events, tokens: Number of each that has arrived. An event with text counts as a
             token.
         body_size: Size of the body in bytes, without its framing.
-        text_size: Size of all tokens in bytes. For a body that is neither events nor JSON, its
-            size.
+        text_size: Size of all tokens in bytes. If the body is neither events nor JSON, this is the
+            size of the body.
     """
 
     def __init__(self, method: str = "GET", *, max_line_size: int = 8 << 20) -> None:
@@ -110,7 +110,7 @@ class ResponseAnatomy:
         self._decoder: BodyDecoder | None = None
         self._origin = 0  # offset at which the body begins
         self._chunk = 0  # number of the chunk that is arriving
-        self._label = "data"  # for a body that is not an event stream
+        self._label = "data"  # the label of a body that is not an event stream.
         # The attributes below are used only if the body is an event stream.
         self._parser: EventStreamParser | None = None
         self._lines: deque[tuple[int, int, int]] = deque()  # (start, end, chunk) without a label

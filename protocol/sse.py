@@ -358,8 +358,8 @@ def encode_event(event: ServerSentEvent) -> bytes:
 def encode_comment(text: str = "") -> bytes:
     """Encode a comment, which every receiver ignores: the heartbeat of a silent stream.
 
-    Each line of the text becomes a comment line. They end in ONE newline, because some clients in
-    use dispatch an empty event at a blank line.
+    Each line of the text becomes a comment line. Comments end in ONE newline, because some clients
+    in use dispatch an empty event at a blank line.
 
     Raises:
         h11.LocalProtocolError: The text has a lone surrogate.

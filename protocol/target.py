@@ -15,7 +15,7 @@ The rules this file keeps:
 1. Host is checked in every request, even where the target names the host.
 2. In absolute-form the host of the target is used, and Host is ignored.
 3. A host is normalized here, and compared in that form: in lower case and without its port. An IPv6
-   address has its shortest form.
+   address is written in its shortest form.
 """
 
 import re
@@ -65,8 +65,8 @@ def read_target(head: Head) -> RequestTarget:
         head: The head of the request.
 
     Raises:
-        DecodeError: The target or Host breaks its grammar, or Host is missing or repeated (400). Or
-            the client asks for a tunnel (501).
+        DecodeError: The target or Host breaks its grammar, or Host is missing or repeated (400).
+            The same error with 501 means that the client asks for a tunnel.
     """
     host = _host_of(head)
     method, target, _ = head.start_line.decode("ascii").split(" ")

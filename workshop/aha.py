@@ -1,7 +1,7 @@
 r"""A surprise in ten seconds, with the standard library only: `python3 -m workshop aha`.
 
 A small server gives the same answer in three ways. The client prints every byte that its `recv()`
-returns as soon as it comes, with the time since the request. A chunk, letter by letter:
+returns as soon as the byte arrives, with the time since the request. A chunk, letter by letter:
 
     6\r\n          chunk-size: how many bytes follow, in hexadecimal
     你好\r\n        chunk-data: two characters, six bytes of UTF-8, and the end of the chunk
@@ -62,9 +62,9 @@ def serve(client: socket.socket, pace: Pace) -> None:
 
 
 # --- a hop ---------------------------------------------------------------------------------- There
-# is always a hop between server and reader: a proxy, a compressor, a pipe. This one collects 8 KiB
+# is always a hop between server and reader: a proxy, a compressor, a pipe. This hop collects 8 KiB
 # before it passes anything on. `grep` does the same into a pipe, and so does a reverse proxy that
-# buffers. It loses nothing and changes nothing. It only waits.
+# buffers. The hop loses nothing and changes nothing. It only waits.
 
 
 def relay(client: socket.socket, server_port: int) -> None:

@@ -5,9 +5,9 @@ command that installs it. ✓ is installed, ✗ is missing and required, – is 
 file uses the standard library only, and no syntax newer than Python 3.8, so that even a Python that
 is too old for the workshop can run it, and report its own age.
 
-Several different programs are named netcat. `nc` may be any of them, so the doctor recognises each
-by its help text. These programs differ in what they do at the end of their input. With a pipe, that
-end comes at once:
+Several different programs are named netcat. `nc` may be any of these programs, so the doctor
+recognises each by its help text. These programs differ in what they do at the end of their input.
+With a pipe, that end comes at once:
 
     OpenBSD, traditional    wait until the server closes
     Ncat, BusyBox           send a FIN at once and wait; many servers take that for a disconnect

@@ -25,7 +25,8 @@ __all__ = ["READ_SIZE", "STALL_SECONDS", "ByteStream", "Connect", "SocketStream"
 READ_SIZE = SEND_SIZE = 64 << 10
 
 # Limits on `aclose`: seconds of silence after our FIN, seconds in total, and bytes that are
-# dropped. They belong to an upload that was refused, whose sender reads our answer only at the end.
+# dropped. The dropped bytes belong to an upload that was refused, whose sender reads our answer
+# only at the end.
 LINGER_SECONDS = 2.0
 LINGER_TOTAL_SECONDS = 30.0
 LINGER_SIZE = 64 << 20
@@ -158,8 +159,8 @@ class SocketStream(ByteStream):
         # A token is a small write. Without TCP_NODELAY, Nagle's algorithm holds it back until the
         # previous write is acknowledged, which can take 40 ms.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        # This limits the unsent bytes in the kernel: the program feels back pressure after 16 KiB
-        # of them, not after megabytes.
+        # TCP_NOTSENT_LOWAT limits the unsent bytes in the kernel: the program feels back pressure
+        # after 16 KiB of them, not after megabytes.
         if hasattr(socket, "TCP_NOTSENT_LOWAT"):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, 16 << 10)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

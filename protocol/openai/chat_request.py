@@ -46,7 +46,7 @@ class ContentPart(msgspec.Struct, frozen=True):
 
 
 class CalledTool(msgspec.Struct, frozen=True):
-    """A call from an earlier turn of the model; the later message with the call's result has the
+    """A call from an earlier turn of the model. The later message with the call's result has the
     same id."""
 
     id: str
@@ -203,8 +203,8 @@ Penalty = Annotated[float, Meta(ge=-2, le=2)]
 
 
 class ChatRequest(msgspec.Struct, frozen=True):
-    """The body of the request. It has all fields that change this simulator's answer, and all
-    fields that have limits. The limits are those of the API."""
+    """The body of the request. The class has all fields that change this simulator's answer, and
+    all fields that have limits. The limits are those of the API."""
 
     model: Annotated[str, Meta(max_length=256)]  # every event of the answer repeats it
     messages: Annotated[list[RequestMessage], Meta(min_length=1)]

@@ -106,8 +106,8 @@ def read_json(body: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
-        # The last "at" is msgspec's. An earlier one may be part of the client's own text, which the
-        # reason quotes.
+        # The last "at" is msgspec's. An earlier "at" may be part of the client's own text, which
+        # the reason quotes.
         reason, at, place = str(error).rpartition(" - at `$")
         path = place.strip(".`") if at else ""
         if missing := MISSING.match(reason if at else place):

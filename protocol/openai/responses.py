@@ -145,7 +145,8 @@ class ResponseError(msgspec.Struct, frozen=True):
 
 
 class ResponseObject(msgspec.Struct, frozen=True, kw_only=True):
-    """The response body of an answer that is not streamed; a stream begins and ends with it.
+    """The response body of an answer that is not streamed. A stream begins and ends with this
+    object.
 
     Args:
         created_at, completed_at: Times in seconds since 1970. completed_at is None unless the

@@ -18,7 +18,7 @@ The rules this file keeps:
 2. The time that a refusal takes reveals nothing about the keys.
 3. A preflight needs no key, because browsers never send one with it.
 4. Every reply of a guarded route has the CORS fields, including errors and the heads of streams.
-   Without them a page learns only that "the network failed".
+   Without these fields a page learns only that "the network failed".
 5. `Access-Control-Allow-Credentials` is never sent, because a page sends its key, not its user's
    cookies.
 6. CORS does not protect a server if the request itself does harm, such as spending money:
@@ -98,11 +98,11 @@ class Access:
         keys: The accepted keys. Each key gives access to every route. Without any keys, access is
             free.
         origins: The origins whose pages may send requests, each as `https://host` or
-            `http://host:port`; "*" for all pages; "null" for files and sandboxed frames. If there
-            are none, no CORS field is sent.
-        hosts: The host names that requests may use, as protocol/target.py normalizes them. If there
-            are none, any name may be used. If there are some, pages of other origins are refused
-            (rule 6).
+            `http://host:port`. "*" means all pages, and "null" means files and sandboxed frames.
+            Without any origins, no CORS field is sent.
+        hosts: The host names that requests may use, as protocol/target.py normalizes them. Without
+            any hosts, any name may be used. With hosts, pages of other origins are refused (rule
+            6).
 
     Raises:
         ValueError: An entry of `origins` is not an origin.
@@ -158,9 +158,9 @@ class Access:
                 if origin is not None:
                     message = f"Pages of {origin[:80]!r} may not use this server: see --cors."
                     return _forbidden("origin_not_allowed", message)
-                # This may be an image or a script in any page. A browser sends a GET without CORS
-                # without an Origin field, but Sec-Fetch-Site says whether the page has another
-                # origin.
+                # The request may be for an image or a script in any page. A browser sends a GET
+                # without CORS without an Origin field, but Sec-Fetch-Site says whether the page has
+                # another origin.
                 if request.header("sec-fetch-site") not in (None, *OWN_PAGE_OR_TYPED):
                     message = "Pages may not embed this server: they may only fetch(), see --cors."
                     return _forbidden("origin_not_allowed", message)
@@ -208,7 +208,7 @@ class Access:
             return ()
         if "*" in self._origins:
             return (("Access-Control-Allow-Origin", "*"), *permission)
-        # Vary is sent even if this page is refused. Without it, a cache would give one page the
+        # Vary is sent even if this page is refused. Without Vary, a cache would give one page the
         # reply to another.
         vary = ("Vary", "Origin")
         origin = request.header("origin")
@@ -253,8 +253,8 @@ def key_of_environment(name: str = "OPENAI_API_KEY") -> str:
     """The key in an environment variable, or "".
 
     Raises:
-        ValueError: Its value cannot be a key. The error does not show it, because it may be a key
-            with a typing error.
+        ValueError: Its value cannot be a key. The error does not show the value, because it may be
+            a key with a typing error.
     """
     key = os.environ.get(name, "").strip()
     if key and not KEY.fullmatch(key):

@@ -109,12 +109,12 @@ class Body:
 
     async def begin(self, data: bytes) -> None:
         """Send the head, or a whole response. The other tasks do not get a turn here, but with the
-        first piece: a turn between the two would cost as much as sending both.
+        first piece: a turn between head and piece would cost as much as sending both.
         """
         await self._send(data, give_turn=False)
 
     async def send_raw(self, data: bytes, *, ends: bool = False) -> None:
-        """Send bytes without a frame. A fault uses it to send bytes in place of a chunk.
+        """Send bytes without a frame. A fault uses this method to send bytes in place of a chunk.
 
         Args:
             ends: Whether these bytes contain the end of the body.
@@ -169,7 +169,8 @@ class Body:
     def send_heartbeat(self, now: float, interval: float) -> None:
         """Send the heartbeat if nothing was sent for `interval` seconds.
 
-        It is never sent inside a frame, and so never while a piece waits for a slow reader.
+        A heartbeat is never sent inside a frame, and so never while a piece waits for a slow
+        reader.
         """
         silent = not self._sending and now - self._last_write >= interval
         if self.heartbeat and silent and not self.ended:

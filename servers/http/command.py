@@ -1,7 +1,8 @@
 """A server as a program: `python -m servers.NAME --port 8000`, until Ctrl-C.
 
-The first line on standard output is the address. It is flushed, so that a script can wait for it
-and read the port that `--port 0` has picked. The log goes to standard error, one line per request.
+The first line on standard output is the address. This line is flushed, so that a script can wait
+for it and read the port that `--port 0` has picked. The log goes to standard error, one line per
+request.
 """
 
 import argparse

@@ -58,8 +58,8 @@ log = logging.getLogger("servers")
 FINAL_WAIT_SECONDS = 0.3
 """Longest wait, in seconds, for the client of a truncated body to close first."""
 
-# When the server stops, a request may be on its way on a connection that looks idle. It is answered
-# if it comes before the first check of the timeouts after this time (watch.TICK).
+# When the server stops, a request may be on its way on a connection that looks idle. Such a request
+# is answered if it arrives before the first check of the timeouts after this time (watch.TICK).
 LAST_REQUEST_SECONDS = 0.1
 
 
@@ -194,8 +194,8 @@ class Connection:
     async def _serve_request(self) -> None:
         fileno = self._stream.fileno()
         try:
-            # The request is released when `_prepare` returns. It is larger than all else that is
-            # kept for a stream, and the stream may continue for minutes.
+            # The request is released when `_prepare` returns. The request is larger than all else
+            # that is kept for a stream, and the stream may continue for minutes.
             prepared = await self._prepare(fileno)
             if prepared is not None:
                 await self._send_reply(*prepared)

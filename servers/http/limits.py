@@ -27,8 +27,8 @@ class Limits(msgspec.Struct, frozen=True):
         stall_seconds: Longest time for which a client may read nothing of a reply, in seconds.
         heartbeat_seconds: Silence in an event stream after which a comment is sent, in seconds.
         max_body_size: Largest request body accepted, in bytes.
-        fin_is_disconnect: Whether a client's FIN is treated as a disconnect. By default it may be a
-            half-close (connection.py, rule 2).
+        fin_is_disconnect: Whether a client's FIN is treated as a disconnect. By default a FIN may
+            be a half-close (connection.py, rule 2).
     """
 
     head_seconds: float = 60.0

@@ -67,7 +67,7 @@ class Histogram:
 
 
 class Metrics(Collector):
-    """The numbers of one server. The parts of the server add to them.
+    """The numbers of one server, to which the parts of the server add.
 
     Attributes:
         active: Functions that return how many answers are being generated now.
@@ -108,8 +108,9 @@ class Metrics(Collector):
         Args:
             route: The pattern of the route, not the path, because Prometheus keeps a series for
                 each value.
-            reason: The words of an `Ending`. Or "cancelled" if the request was cancelled before its
-                reply began, or "invalid", "rejected" or "failed" if it got an error.
+            reason: How the request ended, in the words of an `Ending`; or "cancelled" if it was
+                cancelled before its reply began; or "invalid", "rejected" or "failed" if it got an
+                error.
         """
         self._ends[route, reason] += 1
 

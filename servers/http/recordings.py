@@ -20,8 +20,9 @@ The rules this file keeps:
    note of its time and bytes. The bytes are described (protocol/anatomy.py) when somebody reads the
    recording, in that reader's task, a few KB at a time: no other task waits for long.
 2. A reader of a recording that is slow, or has disconnected, does not slow down anybody else.
-3. A recording contains a conversation. It is kept in memory only, for a limited time; its size and
-   the number of recordings are limited. It can be read only by its unguessable id.
+3. A recording contains a conversation. A recording is kept in memory only, for a limited time. Its
+   size and the number of recordings are limited. A recording can be read only by its unguessable
+   id.
 4. If a limit has caused data to be dropped, a `missing` event tells the reader how much.
 5. A client that may not read recordings does not create one: it would evict someone else's.
 """
@@ -100,7 +101,7 @@ class ReplyDone(Totals, frozen=True, kw_only=True):
 
     Args:
         at: Time of the end, in milliseconds since the request was complete.
-        how: The words of an `Ending`.
+        how: How the reply ended, in the words of an `Ending`.
         error: The reason why a client that has waited for the end cannot read the whole response,
             or "".
         spans: The spans of all bytes that were not described before.

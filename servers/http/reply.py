@@ -48,7 +48,7 @@ class Request(msgspec.Struct, frozen=True):
         method: The method as it was sent, in capitals.
         path: The path without the query, percent-decoded.
         query: The text after the first "?", not decoded.
-        headers: The fields, in order, as (name in lower case, value).
+        headers: The fields in the order received, each as (name in lower case, value).
         body: The whole body, without its framing.
         params: The part of the path that `{name}` in the route's pattern matches, by that name.
         target: The request-target as it was sent. A proxy passes it on unchanged.
@@ -148,15 +148,16 @@ class StreamingReply:
 
     Args:
         source: A `Source`, or a generator that yields the pieces to send, perhaps with a `Last` at
-            the end. If it raises an exception, the body is truncated, and the client sees that it
-            is incomplete.
-        status: The status code (RFC 9110 §15). An error after the head was sent cannot change it.
+            the end. If the source raises an exception, the body is truncated, and the client sees
+            that it is incomplete.
+        status: The status code (RFC 9110 §15). An error after the head was sent cannot change the
+            status.
         content_type: The media type of the body.
         headers: Further fields.
     """
 
-    # The bytes to send after a silence, or b"" for nothing. They keep proxies from closing a silent
-    # connection, and the write shows whether the client is still connected.
+    # The bytes to send after a silence, or b"" for nothing. These bytes keep proxies from closing a
+    # silent connection, and the write shows whether the client is still connected.
     heartbeat: ClassVar[bytes] = b""
 
     observer: ReplyObserver | None = None

@@ -19,8 +19,8 @@ from .reply import Handler, Reply, Request
 __all__ = ["Refuse", "Routes", "plain_refusal", "printable_route"]
 
 Refuse = Callable[[str, int, str], Reply]
-"""A function that makes the reply to a request that reached no handler (404, 405, 408, 413, …). It
-is called with the path ("" if none was read), the status and the reason."""
+"""A function that makes the reply to a request that reached no handler (404, 405, 408, 413, …). The
+arguments are the path ("" if none was read), the status and the reason."""
 
 
 def plain_refusal(path: str, status: int, message: str) -> Reply:
@@ -91,8 +91,8 @@ class Routes:
 
 
 def printable_route(request: Request) -> str:
-    """Return the route of a request for the log. Nothing in it can end the line or control a
-    terminal.
+    """Return the route of a request for the log, without any character that ends the line or
+    controls a terminal.
 
     The value of a `{name}` must not be logged: it may be a prompt, or the secret id of a recording.
     """

@@ -37,11 +37,12 @@ log = logging.getLogger("servers")
 # because an immediate new attempt would fail too.
 EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
 
-# Errors on a machine without IPv6, which has no ::1. There the server listens on 127.0.0.1 only.
+# Errors on a machine without IPv6, which has no ::1. On such a machine the server listens on
+# 127.0.0.1 only.
 NO_SUCH_ADDRESS = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 
 # Largest number of clients over the limit of connections that get a 503 at the same time. Further
-# ones are closed without a reply.
+# clients are closed without a reply.
 MAX_REFUSALS = 100
 
 
@@ -53,8 +54,8 @@ def listen(host: str, port: int) -> list[socket.socket]:
     """Open listening sockets.
 
     Args:
-        host: "localhost" means 127.0.0.1 and, if the machine has it, ::1. Otherwise a name or an
-            address of this machine.
+        host: "localhost" means 127.0.0.1 and, if the machine has it, ::1. Any other host is a name
+            or an address of this machine.
         port: The port number, the same for all addresses. 0 picks a free one.
 
     Returns:

@@ -40,7 +40,7 @@ def gave_up_waiting(requested_at: float) -> bool:
     because its read timeout of a second or so expired. A write would show whether the client still
     reads, but before the work is done there is nothing to write.
 
-    This does not apply to two kinds of clients. A client that speaks HTTP/1.0 or sent
+    This rule does not apply to two kinds of clients. A client that speaks HTTP/1.0 or sent
     `Connection: close` has nothing more to send, so its FIN has no meaning (RFC 9112 §9.6). If the
     reply has begun, the next write shows whether the client is still connected.
 
@@ -81,7 +81,7 @@ class Watch:
                 nursery.start_soon(self._watch_disconnects, self._epoll)
 
     def close(self) -> None:
-        """Close the epoll. Call it when no connection is open any more."""
+        """Close the epoll. Call this when no connection is open any more."""
         if self._epoll is not None:
             self._epoll.close()
 

@@ -44,8 +44,8 @@ __all__ = ["API", "Settings", "Writer"]
 CHAT_COMPLETIONS = "POST /v1/chat/completions"
 RESPONSES = "POST /v1/responses"
 
-# A size in bytes. The values of a larger body are counted before it is parsed, in a turn of its
-# own.
+# Size of a large body, in bytes. The values of a larger body are counted before it is parsed, in a
+# turn of its own.
 LARGE_BODY = 16 << 10
 
 # Number of bytes of JSON that are parsed in the time of one unit of work (turns.py).

@@ -1,11 +1,11 @@
 """The engine: one clock for all tokens (continuous batching).
 
 An inference server does not run one answer after the other, and it does not run each in its own
-thread. It holds a batch of sequences and steps them together. Each step gives every sequence its
-next token. Finished sequences leave the batch, and waiting ones take their places. This engine does
-the same with a clock instead of a GPU. One task steps all sequences, and each sequence writes its
-token to its socket at once. That takes a fifth of the time that it would take to wake a task for
-each token.
+thread. An inference server holds a batch of sequences and steps them together. Each step gives
+every sequence its next token. Finished sequences leave the batch, and waiting ones take their
+places. This engine does the same with a clock instead of a GPU. One task steps all sequences, and
+each sequence writes its token to its socket at once. That takes a fifth of the time that it would
+take to wake a task for each token.
 
     submit ─► queue ─► batch ─► wheel           slot 1041: [a, c]     a.step(): token, write
                        (at most (when is the    slot 1043: [b]        c.step(): token, write
@@ -238,8 +238,8 @@ class Engine:
         self._count(1)
         sequence.due = now + sequence.prefill * self._stretch
         # A token that is due at once is made at once, because the first slot may be 5 ms away. But
-        # many sequences may start together. After `TURN` bytes, the others get their first token
-        # from `run`.
+        # many sequences may start together. When `TURN` bytes were written, the others get their
+        # first token from `run`.
         size = 0
         if not sequence.prefill and self._begun <= TURN:
             size = sequence.step(now, self._stretch, self.metrics.gap)
@@ -274,7 +274,8 @@ class Engine:
         """Put a sequence into its slot or, if it is already due, at the end of `_ready`.
 
         Args:
-            size: Size of its last token, in bytes. The next one will probably be as large.
+            size: Size of the sequence's last token, in bytes. The next token will probably be as
+                large.
         """
         if sequence.due <= now:
             self._ready.append(sequence)

@@ -4,8 +4,8 @@
 
     the parser gets     data: {"type":"image","b64":"iVBORw0KGgo…and the last 16 KiB of the line
 
-A relay passes on lines and events of any size. So its observer must neither fail on a long one nor
-keep all of it in memory. The rules this file keeps:
+A relay passes on lines and events of any size. So its observer must neither fail on a long event
+nor keep all of it in memory. The rules this file keeps:
 
 1. The parser gets the whole of each event of up to MAX_EVENT bytes.
 2. Of a line that exceeds this limit, the parser gets the beginning, where the event's type is, and

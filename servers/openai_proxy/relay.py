@@ -11,8 +11,8 @@ The rules this file keeps:
 1. Only listed fields are relayed, in both directions. Each connection has its own framing.
 2. A piece is sent as soon as it arrives, and the next is read only when the client's kernel has
    accepted it. So a slow reader slows the upstream down, and no buffer grows here (body_relay.py).
-3. A parser reads a copy. It finds the first event, the usage, the end mark, and the borders between
-   events: only there may we send a heartbeat.
+3. A parser reads a copy of the stream. It finds the first event, the usage, the end mark, and the
+   borders between events: only there may we send a heartbeat.
 4. A broken stream never gets a clean end: if the upstream's body is truncated, so is the client's.
    Between two events, we send an error event that says why. Inside an event we send nothing: any
    line end of ours could complete the half event, and the client would read half of its JSON.

@@ -1,7 +1,7 @@
 """Exercise 1: pass on the tokens of a model, one at a time.
 
-The model here never ends, and it must work for each token. It must not make a token before somebody
-asks for it, and it must be closed as soon as its reader stops. Run the check with
+The model here never ends, and each token costs it work. The model must not make a token before
+somebody asks for it, and it must be closed as soon as its reader stops. Run the check with
 `workshop check 1`.
 """
 

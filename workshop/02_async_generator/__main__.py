@@ -75,7 +75,7 @@ async def two_at_once() -> None:
 
 # --- 2. The surprise: break does not close -------------------------------------------------- When
 # a `for` loop ends by `break`, CPython closes the generator as soon as its last reference is gone.
-# It cannot do that with an async generator: the `finally` may await, and a garbage collector
+# CPython cannot do that with an async generator: the `finally` may await, but a garbage collector
 # cannot. So `break` only stops asking. Here the reader keeps the stream in a variable, as programs
 # do, and does other things for three gaps. All this time, the model holds its GPU. Then the reader
 # deletes the variable. The garbage collector tells trio, which warns, and closes the generator a
@@ -118,8 +118,8 @@ async def leave_by_aclosing() -> None:
     note("reader: left the block, and the GPU is free")
 
 
-# What this lesson does not do: send the tokens over a network; that is lesson 3. Also, its reader
-# stops only at a `yield`; it is not cancelled while the model computes.
+# What this lesson does not do: send the tokens over a network; that is lesson 3. Also, the reader
+# here stops only at a `yield`, and is never cancelled while the model computes.
 
 
 async def main() -> None:
@@ -134,7 +134,7 @@ def run() -> int:
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # no traceback when `| head` closes the pipe
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a screen without 你 gets \\u4f60
+        sys.stdout.reconfigure(errors="backslashreplace")  # a screen without 你 gets \\u4f60.
     # trio's test clock jumps ahead when every task sleeps. So order and times are the same, without
     # waiting.
     fast = parser.parse_args().fast

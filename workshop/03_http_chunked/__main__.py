@@ -51,8 +51,8 @@ async def watch(port: int) -> None:
     print("There is no Content-Length: the server does not know it yet.\n")
 
     # Then comes the body, printed as a line for each chunk. Here a read returns one chunk, because
-    # the server writes one at a time. On a busy network it may return three chunks, or half of one.
-    # The decoder accepts both.
+    # the server writes one at a time. On a busy network a read may return three chunks, or half of
+    # one. The decoder accepts both.
     names = lesson.Names()
     decoder = ChunkedDecoder(observer=names)
     text = b""

@@ -28,7 +28,8 @@ async def deltas(pieces: AsyncIterator[bytes]) -> AsyncIterator[str]:
     ask for more pieces.
 
     Raises:
-        APIError, CutOffError: See the classes above. Yield the text before the error first.
+        APIError, CutOffError: The stream ends as these classes describe. The text before the error
+            is yielded first.
     """
     raise NotImplementedError("deltas")
     yield ""

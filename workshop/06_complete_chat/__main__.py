@@ -73,7 +73,7 @@ async def watch(port: int) -> None:
 def path_of(picked: int, reads: list[bytes]) -> list[tuple[str, str, str]]:
     """Return (layer, form of the token, file) for each layer.
 
-    This decodes the bytes of the socket again, read by read, with the same decoders.
+    The function decodes the bytes of the socket again, read by read, with the same decoders.
     """
     token = tokenize(QUESTION)[picked]
     reader, parser = HeadReader(is_request=False), EventStreamParser()

@@ -18,8 +18,8 @@ async def answer(tokens: AsyncGenerator[str, None]) -> AsyncGenerator[bytes, Non
     - When the model fails (`tokens` raises), yield an error event, `{"error":{"message":…}}`, with
       a message for readers. Internal details belong in your log. Then raise the exception again, so
       that the server closes the connection without the last chunk.
-    - When the reader disconnects, this generator is closed. Then close `tokens` too, at once.
-      Otherwise the model continues although nobody reads.
+    - When the reader disconnects, this generator is closed. Then close `tokens` too, at once,
+      because otherwise the model continues although nobody reads.
     """
     raise NotImplementedError("answer")
     yield b""

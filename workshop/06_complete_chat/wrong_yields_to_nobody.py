@@ -1,4 +1,4 @@
-"""Wrong: it takes a disconnected reader for a failed model, and yields an error event."""
+"""Wrong: when the reader disconnects, it yields an error event, as if the model had failed."""
 
 import json
 from collections.abc import AsyncGenerator

@@ -20,7 +20,7 @@ HEARTBEAT_SECONDS = 0.5
 HEARTBEAT = b": keep-alive\n"
 WORDS = ("one", "two", "three", "four", "five", "six")
 # When the reader has made room, chance decides which of two waiting tasks writes first. The event
-# is read in many small parts, so without a lock it stays intact only once in 2**50 times.
+# is read in many small parts. Without a lock, it would stay intact only once in 2**50 times.
 LONG_WORDS = ("a long token, " * 20,)
 WHY = {  # the cause to name in a failure, because a missing event can have several causes
     "held-back": "the handler holds it back",

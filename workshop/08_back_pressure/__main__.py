@@ -56,8 +56,8 @@ def send_until_full(buffer_size: int | None) -> int:
         listener = sockets.enter_context(socket.socket())
         sender = sockets.enter_context(socket.socket())
         if buffer_size is not None:
-            # This is set before connecting, because TCP then announces how much the other side may
-            # send.
+            # The buffer's size is set before connecting, because TCP then announces how much the
+            # other side may send.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_size)
             sender.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer_size)
         listener.bind(("127.0.0.1", 0))

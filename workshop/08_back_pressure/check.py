@@ -18,7 +18,7 @@ Between them put a queue that makes the first task wait when it is full.""",
 SIZE = 3  # tokens in a queue
 WORDS = tuple(f"word{number:02} " for number in range(40))
 WORD_SIZE = len(WORDS[0])
-PIPE_SIZE = 2 * WORD_SIZE  # bytes that a connection holds: two words
+PIPE_SIZE = 2 * WORD_SIZE  # bytes that a connection holds: two words.
 # One token is being sent, and one waits for the queue. The others are in the queue and in the pipe.
 MOST_AHEAD = SIZE + PIPE_SIZE // WORD_SIZE + 2
 LEAST_AHEAD = SIZE + PIPE_SIZE // WORD_SIZE
@@ -37,7 +37,7 @@ async def check(exercise: ModuleType, lab: Lab) -> None:
         returned.set()
 
     async with lab.running(serve):
-        models[0].release(len(WORDS))  # enough for all tokens, but nobody reads
+        models[0].release(len(WORDS))  # enough for all tokens, but nobody reads.
         # The other model makes a token only when the previous one has arrived.
         for word in models[1].release_each():
             await lab.receive_until(

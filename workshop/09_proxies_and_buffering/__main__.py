@@ -228,8 +228,8 @@ def held_for(upstream: HopTap, downstream: HopTap) -> float:
 
 
 # --- 2. Which hop has cut the body? --------------------------------------------------------- A
-# chunked body says when it is complete. A body that ends with its connection does not. If it is
-# truncated, the next hop writes a clean end after it.
+# chunked body says when it is complete. A body that ends with its connection does not. If such a
+# body is truncated, the next hop writes a clean end after it.
 
 
 async def find_the_cut(port: int, mode: str) -> None:
@@ -243,9 +243,9 @@ async def find_the_cut(port: int, mode: str) -> None:
 
 # --- 3. A real hop -------------------------------------------------------------------------- What
 # nginx does depends on the version of HTTP that it speaks to the server. With 1.0 a body has no
-# chunks, and nginx collects it in a buffer. With 1.1 nginx passes each chunk on. Its compressor
-# does not read `Cache-Control: no-transform`. (Seen with nginx 1.22.1; this program asks the nginx
-# that is installed here.)
+# chunks, and nginx collects it in a buffer. With 1.1 nginx passes each chunk on. The compressor of
+# nginx does not read `Cache-Control: no-transform`. (Seen with nginx 1.22.1; this program asks the
+# nginx that is installed here.)
 #
 # This test does not compare times. The server makes an event only when you have the previous one.
 # So if a hop holds the first event, the server does not make a second one.

@@ -1,4 +1,5 @@
-"""Exercise 10: the listener. It has no key, but it finds out how long each token of an answer was.
+"""Exercise 10: the listener. The listener has no key, but finds out how long each token of an
+answer was.
 
     16 03 03 00 7a  …          type 22, handshake: 122 bytes, which do not matter here
     17 03 03 00 3b  9c 41 …    type 23, application data: 59 bytes, of which 42 are plaintext

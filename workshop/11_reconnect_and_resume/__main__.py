@@ -8,8 +8,8 @@ continues with the next one:
     id: 0-6                     GET /chat/… HTTP/1.1
     data: {"text":" no"}        Last-Event-ID: 0-6
 
-This lesson cuts connections with an RST, and shows which words arrived on which connection. It also
-serves a page for a browser, with a button that cuts the connection.
+This lesson cuts connections with an RST, and shows which words arrived on which connection. The
+lesson also serves a page for a browser, with a button that cuts the connection.
 
 Run this file; then read it, and `servers/llm/writers/named_events.py`, which defines the meaning of
 an id.
@@ -139,7 +139,7 @@ class ConnectionRecord(msgspec.Struct):
 
     Attributes:
         asked: The Last-Event-ID that the client sent, or "".
-        status: The status of the response. 204 means that the client must not ask again.
+        status: The status of the response: 204 means that the client must not ask again.
         events: All events that arrived on this connection.
         cut: Whether the connection ended before the body was complete.
     """

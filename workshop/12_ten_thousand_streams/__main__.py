@@ -1,9 +1,9 @@
 """Lesson 12: ten thousand streams, one loop.
 
-The obvious server has a task for each stream, and each task sleeps until the next token is due. It
-works, but most of its cost is waking tasks: for a write of 200 bytes it sets a timer, schedules a
-task, and switches to it. An inference engine has one loop. It holds a batch of sequences, and again
-and again makes one token of each sequence that is due.
+The obvious server has a task for each stream, and each task sleeps until the next token is due.
+Such a server works, but most of its cost is waking tasks: for a write of 200 bytes it sets a timer,
+schedules a task, and switches to it. An inference engine has one loop. The loop holds a batch of
+sequences, and again and again makes one token of each sequence that is due.
 
     slot 1041: a, c       the wheel: for each slot of 5 ms, the streams that have a token due
     slot 1043: b          sleep until the first slot; make a token of each stream in it; put the
@@ -44,9 +44,9 @@ class Stream:
     """One answer that is being written to its own socket.
 
     Attributes:
-        due: Time at which the next token should be made, in seconds of trio's clock. It is counted
-            from the time at which the last token was due, so a late token does not delay those
-            after it.
+        due: Time at which the next token should be made, in seconds of trio's clock. This time is
+            counted from the one at which the last token was due, so a late token does not delay
+            those after it.
         left: Number of tokens that are not made yet.
         late: Delay of each token, in seconds.
     """
@@ -110,7 +110,8 @@ async def one_task(streams: Sequence[Stream], yield_after: float = YIELD_AFTER) 
 
 
 async def one_task_that_never_yields(streams: Sequence[Stream]) -> None:
-    """Do the same as `one_task`, without its last line. While this is late, no other task runs."""
+    """Do the same as `one_task`, without its last line. While the loop is late, no other task
+    runs."""
     await one_task(streams, yield_after=inf)
 
 
@@ -147,7 +148,7 @@ async def cost(loop: Loop, count: int, tokens: int) -> tuple[float, list[float]]
 async def longest_wait(loop: Loop, count: int, tokens: int) -> float:
     """Return the longest time for which another task could not run while all tokens were due.
 
-    It is measured in seconds of this program's processor time, so other programs do not change it.
+    The result is in seconds of this program's processor time, so other programs do not change it.
     """
     longest = 0.0
 

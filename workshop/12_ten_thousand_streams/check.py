@@ -1,4 +1,4 @@
-"""Check 12: an engine on a simulated clock: every time is exact, and an hour takes no time."""
+"""Check 12: an engine on a simulated clock. Every time is exact, and an hour takes no time."""
 
 from collections.abc import Callable, Sequence
 from types import ModuleType

@@ -20,8 +20,8 @@ class Engine:
     """Steps a batch of sequences.
 
     Args:
-        max_batch: Largest number of sequences that run at once. The others wait in a queue, in
-            order.
+        max_batch: Largest number of sequences that run at once. The other sequences wait in a
+            queue, in order.
     """
 
     def __init__(self, max_batch: int) -> None:

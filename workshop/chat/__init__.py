@@ -89,8 +89,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 class Output(Console):
-    """Our standard output. If the reader has closed it, rich's own class would call `sys.exit`, in
-    any task."""
+    """Our standard output. If the reader has closed the pipe, rich's own class would call
+    `sys.exit`, in any task."""
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError

@@ -43,8 +43,8 @@ class Blocks:
     """Splits growing Markdown into blocks.
 
     A block ends at a blank line outside a fence if the next line is not indented: an indented line
-    may belong to a list item. (So a loose list is cut between its items. Each item keeps its own
-    number.)
+    may belong to a list item. So a loose list is cut between its items, and each item keeps its own
+    number.
     """
 
     def __init__(self) -> None:

@@ -78,7 +78,7 @@ def answer_now(
 
 
 async def _stoppable(show: Callable[[trio.CancelScope], Awaitable[Answer]]) -> Answer:
-    """Run `show` with a scope that Ctrl-C cancels. The rest of the run is quick, so it needs no
+    """Run `show` with a scope that Ctrl-C cancels. The rest of the run is quick, so nobody needs a
     second Ctrl-C."""
     stop = trio.CancelScope()
     pipe_closed: BrokenPipeError | None = None

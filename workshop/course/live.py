@@ -20,7 +20,8 @@ REQUESTS = {
     "GET /chat/hello?fault=rst@5": "",
 }
 FIRST_REQUEST = {1: CHUNKED, 2: CHUNKED, 3: CHUNKED, 5: COMPLETION, 6: COMPLETION, 12: COMPLETION}
-"""The request that a lesson's panel offers first. In lessons that are not listed it is EVENTS."""
+"""The request that a lesson's panel offers first. In lessons that are not listed, this request is
+EVENTS."""
 
 HEAD = '<section id="-live" class="live">\n<h2>Live</h2>\n'
 

@@ -1,4 +1,4 @@
-"""The handlers of `/course/`. A server gets them as an argument.
+"""The handlers of `/course/`, which a server gets as an argument.
 
     servers.chat.routes(…, pages=course_routes())    GET /course/protocol/chunked.py.html
 

@@ -1,8 +1,8 @@
 """Tools for the checks of the exercises: tokens that a check releases, and waits with a deadline.
 
-A check controls the model. It releases token 2 only when the bytes of token 1 have arrived, so an
-answer that holds bytes back cannot pass, however fast the machine is. No check sleeps, and none
-measures time:
+A check controls the model. The check releases token 2 only when the bytes of token 1 have arrived,
+so an answer that holds bytes back cannot pass, however fast the machine is. No check sleeps, and
+none measures time:
 
     async def check(exercise: ModuleType, lab: Lab) -> None:
         source = lab.tokens("你", "好")
@@ -19,9 +19,9 @@ The rules this file keeps:
 1. Whatever the exercise does, its check ends: it passes, or it raises a `Failure`.
 2. All bytes that the exercise was given and returned are kept, so that the learner can look at
    them.
-3. The checks run on trio's autojump clock. It jumps to the next deadline when every task waits, so
-   a deadline that expires takes no real time. A check must use one thread only: neither processes
-   nor `trio.to_thread`.
+3. The checks run on trio's autojump clock. This clock jumps to the next deadline when every task
+   waits, so a deadline that expires takes no real time. A check must use one thread only: neither
+   processes nor `trio.to_thread`.
 """
 
 from collections.abc import (
@@ -230,7 +230,7 @@ class Lab:
         """Fail if the block does not end within `DEADLINE`.
 
         Args:
-            waiting_for: What is awaited, for the message: "waited 2 s for WAITING_FOR".
+            waiting_for: The words for the message "waited 2 s for WAITING_FOR".
             name: Name of the failure.
             why: An explanation that the message adds after a colon.
 

@@ -91,7 +91,8 @@ def _hint(workspace: Workspace, lesson: Lesson, options: argparse.Namespace) -> 
 
 
 def solution(argv: Sequence[str] | None = None) -> int:
-    """`workshop solution [N]`. Returns 1 if it may not be shown yet, or if the answer is no."""
+    """`workshop solution [N]`. Returns 1 if the solution may not be shown yet, or if the learner
+    answers no."""
     parser = lesson_parser("solution", "The solution, once yours passes or all hints are seen.")
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask, after the third hint")
     return run(parser, argv, _solution)
@@ -119,7 +120,7 @@ def _solution(workspace: Workspace, lesson: Lesson, options: argparse.Namespace)
 
 
 def reset(argv: Sequence[str] | None = None) -> int:
-    """`workshop reset [N]`. Returns 1 if the answer is no."""
+    """`workshop reset [N]`. Returns 1 if the learner answers no."""
     parser = lesson_parser("reset", "Start an exercise again; yours is kept as exercise.old.py.")
     parser.add_argument("-y", "--yes", action="store_true", help="do it without a question")
     return run(parser, argv, _reset)

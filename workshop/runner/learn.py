@@ -4,9 +4,9 @@
     …
     [####------]  2/5   h hint 0/3 · s bytes · n next · l list · x reset · ⏎ check · q quit
 
-It begins with the learner's current lesson, and checks the file whenever it is saved. It never goes
-to the next lesson by itself: a half-edited file may pass by accident, so the learner must press
-`n`.
+The session begins with the learner's current lesson, and checks the file whenever it is saved. It
+never goes to the next lesson by itself: a half-edited file may pass by accident, so the learner
+must press `n`.
 
 There are three tasks: one waits for keys, one waits for saved files, and one runs the check. A
 newer check cancels the running one. Without a terminal, each line of the input gives one letter,
@@ -104,7 +104,7 @@ class LearnSession:
         self.start_check()
 
     def start_check(self) -> None:
-        """Check the file as it is now. This cancels a running check and an open question."""
+        """Check the file as it is now. A running check and an open question are cancelled."""
         self._question = None
         self._text = self._workspace.exercise(self.lesson).read_bytes()
         self._checking.cancel()

@@ -5,8 +5,8 @@
         03_http_chunked/exercise.py
         progress.json                           {"current":3,"passed":[1,2],"hints":{"3":1}}
 
-The runner never writes into the clone. It never overwrites a file of the learner: `reset` keeps the
-old file as `exercise.old.py`.
+The runner never writes into the clone. The runner never overwrites a file of the learner: `reset`
+keeps the old file as `exercise.old.py`.
 """
 
 import os
@@ -40,8 +40,8 @@ class Progress(msgspec.Struct):
 
 
 def default_folder() -> Path:
-    """Return the place for a user's data. The XDG Base Directory Specification names it, and says
-    to ignore a relative path in $XDG_DATA_HOME."""
+    """Return the place for a user's data. The XDG Base Directory Specification names this place,
+    and says to ignore a relative path in $XDG_DATA_HOME."""
     data = os.environ.get("XDG_DATA_HOME", "")
     home = Path(data) if os.path.isabs(data) else Path.home() / ".local" / "share"
     return home / "streaming-workshop"

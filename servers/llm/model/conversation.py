@@ -43,7 +43,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
         tool_choice: "auto", "none", "required", or the name of the tool that must be called.
         schema: JSON Schema of the requested text; {} for any JSON object; None for plain text.
         max_tokens: Limit on tokens of thinking, text and arguments together.
-        stop: The stop sequences. The text ends before the first one that occurs in it.
+        stop: The stop sequences. The text ends before the first stop sequence that occurs in it.
         seed: The seed that the request names.
         n: Number of answers that the request asks for.
         thinks: Whether the model may think before it answers.

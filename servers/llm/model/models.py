@@ -60,8 +60,9 @@ class Model:
             work: The work for this request, which lets other requests take their turns.
 
         Raises:
-            InvalidRequest: There is no such script, or none of its turns fits. Or the request does
-                not have the tool that must be called. Or no value can be made for a JSON Schema.
+            InvalidRequest: There is no such script, or none of its turns fits. The same error means
+                that the request does not have the tool that must be called, or that no value can be
+                made for a JSON Schema.
         """
         first = self.seed_of(question)
         if _is_small_talk(question):

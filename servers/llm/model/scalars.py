@@ -5,7 +5,7 @@
     {"type": "string", "format": "date"}                  "2025-08-19"
     {"type": "string", "maxLength": 5}                    "Paris"
 
-A number is small if the bounds allow it. It is also exact: multiples of 0.1 are computed as
+A number is small if the bounds allow it. Every number is exact: multiples of 0.1 are computed as
 fractions, so 0.3 is not 0.30000000000000004. A string has the requested format; without one, it is
 a given text, cut or padded to the required length.
 """
@@ -55,7 +55,7 @@ def number(parts: Sequence[Part], random: Random, whole: bool) -> int | float:
 
 
 def _common_multiple(numbers: Sequence[Fraction]) -> Fraction:
-    """Return the least common multiple of fractions. It is the least common multiple of the
+    """Return the least common multiple of fractions. The result is the least common multiple of the
     numerators, divided by the greatest common divisor of the denominators."""
     least = numbers[0]
     for other in numbers[1:]:

@@ -207,8 +207,8 @@ class _Filler:
                 return await self._object(parts, depth)
 
     async def _named_values(self, parts: list[Part]) -> list[Any]:
-        """Return the values of `enum` and `const`. If there are none, return fitting examples and
-        the default."""
+        """Return the values of `enum` and `const`. Without `enum` and `const`, return fitting
+        examples and the default."""
         allowed = [keywords.enum for keywords, _ in parts if keywords.enum is not UNSET]
         allowed += [[keywords.const] for keywords, _ in parts if keywords.const is not UNSET]
         if not allowed:

@@ -100,8 +100,8 @@ class ScriptTurn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An answer of the model, and its conditions.
 
     Args:
-        when: The conditions. Without any, the turn always fits.
-        finish_reason: The finish_reason to send. None means "tool_calls" if there are calls,
+        when: The conditions. Without any conditions, the turn always fits.
+        finish_reason: The finish_reason to send. By default "tool_calls" if there are calls,
             otherwise "stop".
         fault: The fault to inject into the answer, such as "rst@5", or "".
     """

@@ -156,7 +156,7 @@ class ResponsesWriter:
         prompt_tokens: Number of tokens in the prompt.
         id: The response's id: "resp_…". The ids of its items are derived from it.
         created: Time at which the response was created, in seconds since 1970.
-        now: A function called at the end. It returns the current time, in seconds since 1970.
+        now: A function called at the end, to get the current time in seconds since 1970.
 
     Raises:
         InvalidRequest: The response would repeat too much of the request.
