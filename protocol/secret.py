@@ -62,7 +62,7 @@ class Secret:
     """A text that appears in no message unless `reveal` is called.
 
     Args:
-        value: The secret text. If it has at least MIN_SIZE characters, `redact` removes it from any
+        value: The secret text. `redact` removes a secret of at least MIN_SIZE characters from any
             text for as long as this process runs.
     """
 
@@ -87,7 +87,7 @@ def redact(text: str) -> str:
     """Replace all keys in a text, and everything that looks like a key, by "[redacted]".
 
     Args:
-        text: The whole text. Do not cut it before: redact first, cut afterwards (rule 2).
+        text: The whole text, which was not cut before: redact first, cut afterwards (rule 2).
     """
     parts, last = [], 0
     for start, end in _merged(_find(text, _forms(frozenset(Secret.known)), DEPTH)):
@@ -188,7 +188,7 @@ def _character(escape: str) -> str:
 
 
 def _merged(ranges: list[Range]) -> list[Range]:
-    """The ranges in order, with overlapping ones merged. They overlap if one key begins with
+    """The ranges in order, with overlapping ones merged. Ranges overlap if one key begins with
     another."""
     merged: list[Range] = []
     for start, end in sorted(ranges):
@@ -209,7 +209,7 @@ def _forms(secrets: frozenset[str]) -> Forms:
     for secret in secrets:
         data = secret.encode("utf-8", "surrogateescape")
         forms |= {secret, data.decode("latin-1"), data.hex(), data.hex().upper(), *_in_base64(data)}
-        forms.add(secret.rstrip("\\"))  # b'key\\"': a backslash at the key's end escapes the quote
+        forms.add(secret.rstrip("\\"))  # b'key\\"': a backslash at the key's end escapes the quote.
     # If a key contains %41 or \\, unescaping the text also changes the key in it.
     for form in tuple(forms):
         for _ in range(DEPTH):

@@ -44,26 +44,26 @@ __all__ = ["API", "Settings", "Writer"]
 CHAT_COMPLETIONS = "POST /v1/chat/completions"
 RESPONSES = "POST /v1/responses"
 
-# Bytes. The values of a larger body are counted before it is parsed, in a turn of its own.
+# Size of a large body, in bytes. The values of a larger body are counted before it is parsed, in a
+# turn of its own.
 LARGE_BODY = 16 << 10
 
-# Bytes of JSON that are parsed in the time that it takes to cut one character into tokens
-# (turns.py).
+# Number of bytes of JSON that are parsed in the time of one unit of work (turns.py).
 JSON_BYTES = 64
 
 T = TypeVar("T")
 
-MAX_PROMPT = 2_000_000  # characters: plays the part of the model's context length
+MAX_PROMPT = 2_000_000  # characters; this takes the place of the model's context length
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the operator of the server chooses.
+    """The settings that the operator of the server chooses.
 
     Args:
-        reasoning_field: Field of a chat completion that holds the model's reasoning.
-        strict_models: Refuse an unknown model's name with 404. Otherwise `sim-1` answers, because
-            real clients send names like `gpt-4o-mini`.
-        faults: Rate of each fault: {"rst@5": 0.1} injects it into a tenth of all answers.
+        reasoning_field: Name of the field of a chat completion that holds the model's reasoning.
+        strict_models: Whether the name of an unknown model is refused with 404. Otherwise `sim-1`
+            answers to any name, because real clients send names like `gpt-4o-mini`.
+        faults: The rate of each fault: {"rst@5": 0.1} injects `rst@5` into a tenth of all answers.
         seed: Seed of the random choice of faults.
     """
 
@@ -74,7 +74,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Writer(Protocol):
-    """Turns answers into the bytes of one route."""
+    """Turns answers into the bytes that one route sends."""
 
     @property
     def opening(self) -> bytes:
@@ -107,9 +107,9 @@ class API:
     """The handlers of the routes.
 
     Args:
-        pace: How fast the model speaks.
-        engine: Steps the answers.
-        model: Decides what is said.
+        pace: The speed at which the model speaks.
+        engine: The engine that steps the answers.
+        model: The model that makes the answers.
         settings: The operator's choices.
     """
 
@@ -145,7 +145,7 @@ class API:
 
     def admitted(self, route: str, handler: Handler) -> Handler:
         """Limit a handler to as many requests at a time as the engine can run and queue. Every
-        caller of `answer` must be admitted this way."""
+        handler that calls `answer` must be limited in this way."""
         return self._engine.admission.guard(route, handler, _busy)
 
     # ---- The routes
@@ -174,7 +174,7 @@ class API:
         read: Callable[[bytes], T],
         question_of: Callable[[T], Question],
     ) -> tuple[T, Question]:
-        """Parse the body of a request. Returns it, and its question for the model."""
+        """Parse the body of a request. Returns the parsed body, and its question for the model."""
         # RFC 9110 §15.5.16: 415 "might be due to the request's indicated Content-Encoding".
         coding = request.header("content-encoding") or "identity"
         if coding.strip().lower() != "identity":
@@ -215,10 +215,11 @@ class API:
         """Answer a question.
 
         Args:
-            make_writer: Called with the answers and the number of tokens in the prompt.
-            stream: Send events, token by token; otherwise one JSON object.
-            fault: Fault to inject, unless the request names one.
-            after: Tokens that the client has already; the writer leaves them out.
+            make_writer: A function that makes the writer from the answers and the prompt's number
+                of tokens.
+            stream: Whether to send events, token by token, instead of one JSON object.
+            fault: The fault to inject, unless the request names one.
+            after: Number of tokens that the client already has. The writer leaves them out.
 
         Raises:
             InvalidRequest: There is no such model, pace or fault, or the question is too long.
@@ -267,7 +268,7 @@ class API:
             raise InvalidRequest(message, "model", "model_not_found", status=404)
 
     def _pace_of(self, request: Request) -> Pace:
-        """The profile that the header `X-Pace` names, or the server's own."""
+        """Return the pace that the header `X-Pace` names, or the server's own."""
         name = request.header("x-pace")
         if name and name not in PROFILES:
             message = f"no such pace: {name[:80]!r}. There are {', '.join(PROFILES)}"
@@ -277,7 +278,7 @@ class API:
     # ---- Faults
 
     def _fault_of(self, model: str) -> str:
-        """The fault that the model's name asks for, or one chosen at random."""
+        """Return the fault that the model's name asks for, or one chosen at random."""
         if model.startswith(FAULT_MODEL):
             return model.removeprefix(FAULT_MODEL)
         for spec, rate in self._settings.faults.items():
@@ -305,14 +306,15 @@ def _with_fault(reply: Reply | StreamingReply, fault: Fault) -> Reply | Streamin
 
 
 def _refusing(handler: Handler) -> Handler:
-    """The same handler; an `InvalidRequest` becomes an error response of the API."""
+    """Return the same handler. An `InvalidRequest` of the handler becomes an error response of the
+    API."""
 
     async def answered(request: Request) -> Reply | StreamingReply:
         try:
             return await handler(request)
         except InvalidRequest as invalid:
             refusal = invalid
-        except RecursionError:  # a schema of a thousand levels can be parsed, but not walked
+        except RecursionError:  # a schema of a thousand levels can be parsed, but no more
             refusal = InvalidRequest("The body is nested too deeply.")
         kind = "invalid_request_error"
         error = ErrorBody(str(refusal), kind, refusal.param, refusal.code)

@@ -136,7 +136,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def pace_of(options: argparse.Namespace) -> Pace:
-    """The profile, with the parts that other flags override."""
+    """Return the pace of the chosen profile, with the values that other flags override."""
     names = ("ttft", "itl", "per_prompt_token", "slow_down")
     changes = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     if options.gaps:
@@ -149,7 +149,8 @@ def engine_of(options: argparse.Namespace) -> Engine:
 
 
 def model_of(options: argparse.Namespace) -> Model:
-    """Raises ValueError: the file does not contain scripts, or a script's fault is unknown."""
+    """Return the model. Raises ValueError if the file does not contain scripts, or a script's fault
+    is unknown."""
     scripts = load_scripts(options.scripts, cut)
     for name, script in scripts.scripts.items():
         for turn in script.turns:
@@ -171,7 +172,8 @@ def settings_of(options: argparse.Namespace) -> Settings:
 
 
 def access_of(options: argparse.Namespace) -> Access:
-    """Raises ValueError: the file does not contain keys, or a value is not an origin."""
+    """Return the access rules. Raises ValueError if the file does not contain keys, or a value is
+    not an origin."""
     keys = read_keys(options.api_key_file) if options.api_key_file else ()
     return Access(keys, options.cors)
 
@@ -181,7 +183,7 @@ def limits_of(options: argparse.Namespace) -> Limits:
 
 
 def number(least: float, most: float) -> Callable[[str], float]:
-    """The type of a flag whose value is a number within these bounds."""
+    """Return a function that reads a flag's value, a number within these bounds."""
 
     def read(text: str) -> float:
         try:
@@ -196,7 +198,7 @@ def number(least: float, most: float) -> Callable[[str], float]:
 
 
 def whole_number(least: int) -> Callable[[str], int]:
-    """The type of a flag whose value is a whole number, at most a billion."""
+    """Return a function that reads a flag's value, a whole number of at most a billion."""
 
     def read(text: str) -> int:
         if not re.fullmatch("[0-9]{1,10}", text) or not least <= int(text) <= 10**9:
@@ -207,7 +209,8 @@ def whole_number(least: int) -> Callable[[str], int]:
 
 
 def fault_rate(text: str) -> tuple[str, float]:
-    """The type of `--fault`: ("rst@5", 0.1) of "rst@5=0.1", ("rst@5", 1.0) of "rst@5"."""
+    """Read the value of `--fault`: "rst@5=0.1" gives ("rst@5", 0.1), and "rst@5" gives ("rst@5",
+    1.0)."""
     spec, equals, rate = text.rpartition("=")
     if not equals or spec.endswith(("event", "byte")):  # "rst@event=5" is a position
         spec, rate = text, "1"
