@@ -185,6 +185,7 @@ class FaultyReply(StreamingReply):
         self._ready += end_stages(self._stages)
         self._measured = True
         body = b"".join(self._ready)
+        self._ready = [body]
         etag = f'W/"{hashlib.sha256(body).hexdigest()[:32]}"'
         self.headers += (("Content-Length", str(len(body))), ("ETag", etag))
         self.until_close = True  # not in chunks
