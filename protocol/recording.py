@@ -24,6 +24,8 @@ __all__ = ["RecordedRead", "RecordingError", "read_recording", "write_recording"
 
 End = Literal["", "fin", "reset", "truncated", "silent"]
 
+_Bytes = bytes  # in the class below, `bytes` is the name of a field
+
 
 class RecordedRead(msgspec.Struct, frozen=True, omit_defaults=True):
     """Bytes that one read brought, or the end of one direction of a connection.
@@ -40,7 +42,7 @@ class RecordedRead(msgspec.Struct, frozen=True, omit_defaults=True):
 
     at: float
     sender: Literal["client", "server"]
-    bytes: bytes = b""
+    bytes: _Bytes = b""
     end: End = ""
     connection: int = 0
     url: str = ""

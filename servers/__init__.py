@@ -9,7 +9,7 @@
     chunked.py      8003: lesson 3, chunked coding
     sse.py          8004: lesson 4, Server-Sent Events
     openai_proxy/   8005: a proxy to the real OpenAI API; only the proxy has the key
-    badproxy.py     8009: a faulty hop, which buffers, compresses or truncates on purpose
+    badproxy/       8009: a faulty hop, which buffers, compresses or truncates on purpose
 """
 
 import signal

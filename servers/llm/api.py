@@ -33,6 +33,7 @@ from .json_size import check_size
 from .model.conversation import Answer, Question
 from .model.models import Model, count_tokens
 from .pace import PROFILES, Pace
+from .recorded import RecordedResponse
 from .turns import Turns, Work
 from .writers import chat_completions, responses
 from .writers.chat_completions import ChatWriter, ReasoningField
@@ -65,12 +66,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             answers to any name, because real clients send names like `gpt-4o-mini`.
         faults: The rate of each fault: {"rst@5": 0.1} injects `rst@5` into a tenth of all answers.
         seed: Seed of the random choice of faults.
+        recordings: Recorded responses, by the names of the models that answer with them.
     """
 
     reasoning_field: ReasoningField = "reasoning_content"
     strict_models: bool = False
     faults: Mapping[str, float] = {}
     seed: int = 0
+    recordings: Mapping[str, RecordedResponse] = {}
 
 
 class Writer(Protocol):
@@ -188,7 +191,7 @@ class API:
             return asked, question_of(asked)
 
     async def _list_models(self, request: Request) -> Reply:
-        return json_reply(ModelList(data=[ModelObject(name) for name in self._model.names]))
+        return json_reply(ModelList(data=[ModelObject(name) for name in self._names]))
 
     async def _show_model(self, request: Request) -> Reply:
         name = request.params["id"]
@@ -225,6 +228,10 @@ class API:
             InvalidRequest: There is no such model, pace or fault, or the question is too long.
         """
         self._check_model(question.model)
+        if recorded := self._settings.recordings.get(question.model):
+            if request.method == "HEAD":
+                raise InvalidRequest("A recorded response answers GET and POST, not HEAD.")
+            return recorded.reply()
         if question.size > MAX_PROMPT:
             message = f"The prompt is longer than {MAX_PROMPT} characters."
             raise InvalidRequest(message, None, "context_length_exceeded")
@@ -261,11 +268,17 @@ class API:
         return _with_fault(reply, chosen) if chosen else reply
 
     def _check_model(self, name: str) -> None:
-        known = name in self._model.names or name.startswith(FAULT_MODEL)
-        if not known and (self._settings.strict_models or name.startswith("script:")):
-            there_are = ", ".join(self._model.names)
+        known = name in self._names or name.startswith(FAULT_MODEL)
+        is_ours = name.startswith(("script:", "recording:"))
+        if not known and (self._settings.strict_models or is_ours):
+            there_are = ", ".join(self._names)
             message = f"The model {name[:80]!r} does not exist. There are: {there_are}"
             raise InvalidRequest(message, "model", "model_not_found", status=404)
+
+    @property
+    def _names(self) -> list[str]:
+        """The names of all models."""
+        return [*self._model.names, *self._settings.recordings]
 
     def _pace_of(self, request: Request) -> Pace:
         """Return the pace that the header `X-Pace` names, or the server's own."""

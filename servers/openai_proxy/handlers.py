@@ -170,7 +170,8 @@ class RelayHandlers:
             fields_to_api(request, key),
             request.body,
         )
-        summary = ExchangeSummary(_model_of(request), trio.current_time())
+        model, answers = _asked_of(request)
+        summary = ExchangeSummary(model, trio.current_time(), answers=answers)
         self.running += 1
 
         def finished(summary: ExchangeSummary) -> None:
@@ -259,18 +260,21 @@ def _upstream_target(request: Request, route: str) -> str:
     return path.removeprefix("/v1") + mark + query
 
 
-class _Named(msgspec.Struct):
+class _Asked(msgspec.Struct):
     model: Annotated[str, msgspec.Meta(max_length=MAX_MODEL)] = "-"
+    n: object = 1
 
 
-def _model_of(request: Request) -> str:
-    """Return the model that the request names, for the log: redacted first, then shortened."""
+def _asked_of(request: Request) -> tuple[str, int]:
+    """Return the model that the request names, for the log: redacted first, then shortened. And
+    return how many answers it asks for."""
     try:
-        name = msgspec.json.decode(request.body, type=_Named).model if request.body else "-"
+        asked = msgspec.json.decode(request.body, type=_Asked) if request.body else _Asked()
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return "?"
-    shown = redact(name)[:MAX_LOGGED]
-    return "".join(letter if letter.isprintable() else "?" for letter in shown)
+        return "?", 1
+    shown = redact(asked.model)[:MAX_LOGGED]
+    answers = asked.n if isinstance(asked.n, int) and asked.n > 1 else 1
+    return "".join(letter if letter.isprintable() else "?" for letter in shown), answers
 
 
 def _error_of(failure: UpstreamFailure) -> Reply:

@@ -23,6 +23,7 @@ TERMINAL = {"response.completed", "response.incomplete", "response.failed"}
 TYPED = re.compile(r'\s*\{\s*"type"\s*:\s*"([a-z_.]{1,40})"')
 USAGE = re.compile(r'"(?:completion|output)_tokens": ?([0-9]{1,15})\b')
 FINISHED = re.compile(r'"finish_reason"\s*:\s*"')
+KEEPALIVE = '{"type":"keepalive"'  # sent by the Responses API, with or without an event name
 CLIENT_GONE = "client gone"
 
 
@@ -40,7 +41,8 @@ class ExchangeSummary(msgspec.Struct):
         gaps: Seconds between one event and the next. The first MAX_GAPS gaps are kept.
         tokens: The number of tokens in the usage, or None.
         whole: Whether the end mark has arrived.
-        finished: Whether a finish_reason has arrived. A client may stop reading after it.
+        answers: How many answers the request asks for (`n`).
+        finishes: How many finish_reasons have arrived. A client may stop reading after the last.
         ending: How the exchange ended, as a short label for the metrics.
         closed_after: Seconds from the client's disconnect until we closed the upstream connection.
     """
@@ -55,12 +57,21 @@ class ExchangeSummary(msgspec.Struct):
     gaps: "array[float]" = msgspec.field(default_factory=lambda: array("d"))
     tokens: int | None = None
     whole: bool = False
-    finished: bool = False
+    answers: int = 1
+    finishes: int = 0
     ending: str = CLIENT_GONE
     closed_after: float = 0.0
 
+    @property
+    def answered(self) -> bool:
+        """Nothing of the answer is missing, although an end mark may be: a client stops here."""
+        return self.whole or self.finishes >= self.answers
+
     def count(self, event: ServerSentEvent, now: float) -> None:
-        """Count one event with data."""
+        """Count one event with data. A `keepalive` event brings nothing, so it does not count."""
+        data = event.data
+        if event.event == "keepalive" or data.startswith(KEEPALIVE):
+            return
         self.events += 1
         if self.events == 1:
             self.first = now
@@ -68,11 +79,10 @@ class ExchangeSummary(msgspec.Struct):
             self.gaps.append(now - self.last)
         self.last = now
         # Clients wait for one of two end marks: `[DONE]`, or a terminal event of a response.
-        data = event.data
         if data.startswith("[DONE]") or event.event in TERMINAL or _type_in(data) in TERMINAL:
             self.whole = True
-        if not self.finished and FINISHED.search(data):
-            self.finished = True
+        if self.finishes < self.answers:
+            self.finishes += len(FINISHED.findall(data))
         if '"usage"' in data and (usage := USAGE.search(data)):
             self.tokens = int(usage[1])
 
@@ -91,7 +101,7 @@ class ExchangeSummary(msgspec.Struct):
             words.append(f"ttft {1000 * (self.first - self.began):.0f} ms")
         if self.gaps:
             words.append(f"gap p50 {1000 * sorted(self.gaps)[len(self.gaps) // 2]:.0f} ms")
-        if self.finished and not self.whole:
+        if self.finishes and not self.whole:
             words.append("finish_reason came,")
         words.append(self.ending)
         if gone:

@@ -18,6 +18,8 @@ The rules this file keeps:
    line end of ours could complete the half event, and the client would read half of its JSON.
 5. There are four timeouts, each with a name. Comments do not reset them, because a stalled model
    may still send heartbeats.
+6. An upstream that sent a finish_reason, and then neither [DONE] nor an end, has answered: after
+   the timeout the client gets the end of the body, not an error.
 """
 
 import math
@@ -171,7 +173,11 @@ class UpstreamExchange:
         summary = self.summary
         relay = BodyRelay(response, body, summary, is_events=is_events, now=trio.current_time())
         try:
-            if await self._relay_all(relay):
+            is_done = await self._relay_all(relay)
+            if not is_done and summary.answered and relay.at_event_border:
+                await body.end()
+                is_done = True
+            if is_done:
                 summary.ending = "done" if summary.whole or not is_events else "no end mark"
                 return
             failure = self._timed_out(relay.last_data_at)

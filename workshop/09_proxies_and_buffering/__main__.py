@@ -8,7 +8,7 @@ compare.
 
     server ──A── hop 1 ──B── hop 2 ──C── hop 3 ──D── you        A to D: taps, which only listen
 
-Run this file; then read it, and `servers/badproxy.py`, which makes the faulty hops.
+Run this file; then read it, and `servers/badproxy`, which makes the faulty hops.
 """
 
 import os
