@@ -63,6 +63,7 @@ class ByteSpan(NamedTuple):
               "blank-line": an event stream;
             - "json", "token": the data of an event. A token is the model's text inside that JSON;
             - "json", "data": a body that is JSON, or that is neither JSON nor an event stream;
+            - "coded": a body with a content coding, such as gzip: its text is not readable here;
             - "after-end": bytes after the end of the body;
             - "unfinished", "unreadable".
         start, end: Offsets of the span, in bytes from the response's first byte.
@@ -88,6 +89,7 @@ class ResponseAnatomy:
 
     Attributes:
         error: The reason why the rest is unreadable or unfinished, or "".
+        head: The head of the final response, once it is complete.
         chunks, events, tokens: Number of each that has arrived. An event with text counts as a
             token.
         body_size: Size of the body in bytes, without its framing.
@@ -97,6 +99,7 @@ class ResponseAnatomy:
 
     def __init__(self, method: str = "GET", *, max_line_size: int = 8 << 20) -> None:
         self.error = ""
+        self.head: Head | None = None
         self.chunks = self.events = self.tokens = 0
         self.body_size = self.text_size = 0
         self._method = method
@@ -120,6 +123,16 @@ class ResponseAnatomy:
         self._block = 0
         self._in_block = False
         self._token = 0  # number of this event's token, once it has one
+
+    @property
+    def labelled(self) -> int:
+        """Every byte before this offset has its label."""
+        return self._start
+
+    @property
+    def complete(self) -> bool:
+        """Whether the end of the body has arrived."""
+        return self._decoder is not None and self._decoder.complete
 
     def receive_data(self, data: bytes) -> list[ByteSpan]:
         """Take bytes as they arrive, cut anywhere. This method never raises an exception.
@@ -170,6 +183,7 @@ class ResponseAnatomy:
                 return
             rest = self._end_head(reader)
             self._reader = None
+            self.head = head
             framing = response_framing(head, self._method)
         except DecodeError as error:
             self._fail(error)
@@ -189,6 +203,10 @@ class ResponseAnatomy:
         return rest
 
     def _expect_body(self, head: Head) -> None:
+        if any(value.lower() != b"identity" for value in head.values(b"content-encoding")):
+            # The grammar of the media type is that of the decoded body (RFC 9110 §8.4).
+            self._label = "coded"
+            return
         # "The type and subtype tokens are case-insensitive." (RFC 9110 §8.3.1)
         types = [value.lower() for value in head.values(b"content-type")]
         if any(value.startswith(b"application/json") for value in types):

@@ -280,6 +280,33 @@ def test_numbers() -> None:
     assert max(span.event for span in spans) == 5  # the block with an id alone is not dispatched
 
 
+def test_what_is_labelled() -> None:
+    """A line is labelled when it ends; the chunks around it have their labels already."""
+    anatomy = ResponseAnatomy()
+    anatomy.receive_data(STREAM + b"2\r\n:a\r\n1\r\n")
+    assert anatomy.labelled == len(STREAM) + 3
+    anatomy.receive_data(b"\n")
+    assert anatomy.labelled == len(STREAM) + 11
+
+
+def test_a_coded_body() -> None:
+    """Its bytes come at once: they are not lines. `identity` is no coding at all."""
+    gzip = EVENTS + b"Content-Encoding: gzip\r\nContent-Length: 3\r\n\r\n"
+    anatomy = ResponseAnatomy()
+    assert parts(gzip + b"\x1f\n", anatomy.receive_data(gzip + b"\x1f\n")) == [
+        head(gzip),
+        ("coded", b"\x1f\n", 0, 0, 0),
+    ]
+    assert anatomy.head is not None and anatomy.head.raw == gzip
+    assert not anatomy.complete
+    anatomy.receive_data(b"\x8b")
+    assert anatomy.complete
+    assert (anatomy.body_size, anatomy.text_size, anatomy.events) == (3, 0, 0)
+    plain = EVENTS + b"Content-Encoding: Identity\r\n\r\n"
+    assert dissect([plain + b":\n"], anatomy := ResponseAnatomy())[1].label == "comment"
+    assert anatomy.complete
+
+
 def test_a_response_to_head_has_no_body() -> None:
     anatomy = ResponseAnatomy("HEAD")
     data = STREAM + b"19\r\n"

@@ -1,10 +1,10 @@
 """What x-ray says about one response: the object of `--json`, and of the screens that show it.
 
-    {"url":"http://localhost:8000/chat/hello","status":200,
-     "verdicts":[{"code":"buffered-blocks","sure":0.95,"say":"…","cure":"…","hop":"nginx","facts":{"block":4096}}],
-     "counts":{"reads":3,"chunks":3,"events":33,"tokens":30},
-     "ttft_ms":1910.2,"head_ms":1910.1,"gaps_ms":{"p50":0.1,"p95":1600.0,"p99":1600.0,"max":1600.0},
-     "wire_bytes":7911,"text_bytes":210}
+{"url":"http://localhost:8000/chat/hello","status":200,
+ "verdicts":[{"code":"buffered-blocks","sure":0.95,"say":"…","cure":"…","hop":"nginx","facts":{"block":4096}}],
+ "counts":{"reads":3,"chunks":3,"events":33,"tokens":30},
+ "ttft_ms":1910.2,"head_ms":1910.1,"gaps_ms":{"p50":0.1,"p95":1600.0,"p99":1600.0,"max":1600.0},
+ "wire_bytes":7911,"text_bytes":210}
 """
 
 import msgspec

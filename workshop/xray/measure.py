@@ -1,0 +1,338 @@
+"""Measures a response while it arrives: what came when, in each of the four layers.
+
+    at 0 ms      request sent
+    at 2 ms      head                                    head_ms 2
+    at 503 ms    chunk 1: event 1, event 2 with text     ttft_ms 503
+    at 604 ms    chunk 2: event 3 with text              a gap of 101
+    …
+    at 3506 ms   chunk 31: [DONE], last chunk            complete, done_ms 3506
+
+A `Meter` is a pure state machine: bytes and times in, numbers out. It stands on
+`protocol.anatomy`, so no grammar is parsed here a second time. Its memory stays the same on a
+stream without end: totals and histograms run on, and lists keep a limited number of entries.
+"""
+
+from collections import deque
+from typing import NamedTuple
+
+from protocol.anatomy import ByteSpan, ResponseAnatomy
+from protocol.head import Head
+from protocol.recording import End
+
+from .answer import Answer
+from .borders import Borders
+from .layers import Decompressor, Layers
+from .report import Counts, Gaps
+from .rhythm import Histogram, Thinned
+
+__all__ = ["Arrival", "Meter"]
+
+# Decompressed text gets an anatomy of its own, and an anatomy needs a head.
+PLAIN_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\n\r\n"
+
+SAME_MOMENT = 3.0  # milliseconds: reads that come closer together are one step
+
+
+class Arrival(NamedTuple):
+    """What one read brought, or several reads at the same moment.
+
+    Args:
+        at: Milliseconds since the request was sent.
+        size: Bytes on the wire.
+        body: Bytes of the body among them, without framing, still compressed.
+        chunks: Number of chunks that began.
+        events: Number of events that became readable.
+        tokens: Number of tokens that became readable.
+        text: Bytes of text that became readable.
+    """
+
+    at: float
+    size: int
+    body: int
+    chunks: int
+    events: int
+    tokens: int
+    text: int
+
+
+class Rhythm:
+    """The moments at which one kind of content came.
+
+    Attributes:
+        first_ms: When the first came; None if none has come.
+        last_ms: When the last came.
+        gaps: The times between two of them.
+        steps: What came at each of the last moments.
+    """
+
+    def __init__(self, history: int) -> None:
+        self.first_ms: float | None = None
+        self.last_ms: float | None = None
+        self.gaps = Histogram()
+        self.steps: deque[Arrival] = deque(maxlen=history)
+
+    def add(self, arrival: Arrival) -> None:
+        if self.last_ms is not None:
+            self.gaps.add(arrival.at - self.last_ms)
+        self.first_ms = arrival.at if self.first_ms is None else self.first_ms
+        self.last_ms = arrival.at
+        if self.steps and arrival.at - self.steps[-1].at <= SAME_MOMENT:
+            last = self.steps.pop()
+            sums = map(sum, zip(last[1:], arrival[1:], strict=True))
+            arrival = Arrival(last.at, *sums)
+        self.steps.append(arrival)
+
+
+class Meter:
+    """Takes the bytes of one response as they arrive.
+
+    Args:
+        url: The URL that was asked for, or "".
+        method: Method of the request.
+        request: The request as it was sent, or b"".
+        began: When it had been sent, in milliseconds on the same clock as `at` below. All times of
+            this class count from then.
+        history: Number of reads kept; the oldest are dropped.
+
+    Attributes:
+        head_ms: Milliseconds to the end of the head; None if it has not come.
+        body_ms: Milliseconds to the first byte of the body; None if it has not come.
+        last_ms: Milliseconds to the last byte so far; None if none has come.
+        done_ms: Milliseconds to the end of the body; None if it has not come.
+        reads: Number of reads.
+        wire_bytes: Bytes of the response so far, with head and framing.
+        end: How the server's side ended, as in a recording; "" if it has not.
+        end_ms: Milliseconds to that end; None if it has not come.
+        cut: Whether the connection ended inside the response.
+        quiet_ms: Milliseconds of silence before the end of the body or the connection.
+        framing_error: Why the bytes are not HTTP, or not an event stream; "" if they are.
+        arrivals: What each of the last reads brought.
+        coding: Content coding of the body, such as "gzip"; "" if it has none.
+        readable: Whether the text can be read here. Python's library knows gzip and deflate only.
+    """
+
+    def __init__(
+        self,
+        *,
+        url: str = "",
+        method: str = "GET",
+        request: bytes = b"",
+        began: float = 0.0,
+        history: int = 5_000,
+    ) -> None:
+        self.url = url
+        self.method = method
+        self.request = request
+        self.began = began
+        self.head_ms: float | None = None
+        self.body_ms: float | None = None
+        self.last_ms: float | None = None
+        self.done_ms: float | None = None
+        self.end: End = ""
+        self.end_ms: float | None = None
+        self.cut = False
+        self.quiet_ms = 0.0
+        self.framing_error = ""
+        self.reads = self.wire_bytes = 0
+        self.arrivals: deque[Arrival] = deque(maxlen=history)
+        self.coding = ""
+        self.readable = True
+        self._history = history
+        self._outer = self._content = Layers(ResponseAnatomy(method), history)
+        self._decompressor: Decompressor | None = None
+        self._tokens = Rhythm(history)
+        self._events = Rhythm(history)
+        self._body_gaps = Thinned()
+        self._last_body_ms = 0.0
+
+    # ---- What it measured
+
+    @property
+    def head(self) -> Head | None:
+        """The response's head, once it is complete."""
+        return self._outer.anatomy.head
+
+    @property
+    def status(self) -> int:
+        """The status code; 0 if no complete head has come."""
+        return int(self.head.start_line[9:12]) if self.head else 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether the end of the body has arrived, as its framing says."""
+        return self.done_ms is not None
+
+    @property
+    def anatomy(self) -> ResponseAnatomy:
+        """The anatomy of the response as it came, with its framing."""
+        return self._outer.anatomy
+
+    @property
+    def answer(self) -> Answer:
+        """What the events say."""
+        return self._content.answer
+
+    @property
+    def layers(self) -> Layers:
+        """The bytes in which the events are: decompressed, if they came compressed."""
+        return self._content
+
+    @property
+    def borders(self) -> Borders:
+        """What lies at the borders of chunks, as they came."""
+        return self._outer.borders
+
+    @property
+    def after_end(self) -> int:
+        """Number of bytes after the end of the body."""
+        return self._outer.after_end
+
+    @property
+    def flushes(self) -> int:
+        """Number of sync flushes in a compressed body."""
+        return self._decompressor.flushes if self._decompressor else 0
+
+    @property
+    def counts(self) -> Counts:
+        """How many of each layer have come."""
+        content = self._content.anatomy
+        return Counts(self.reads, self._outer.anatomy.chunks, content.events, content.tokens)
+
+    @property
+    def rhythm(self) -> Rhythm:
+        """When the text came; when events or bytes came, if nothing in them is known as text."""
+        return self._tokens if self._content.anatomy.tokens else self._events
+
+    @property
+    def event_steps(self) -> deque[Arrival]:
+        """What came at each of the last moments that brought an event."""
+        return self._events.steps
+
+    @property
+    def ttft_ms(self) -> float | None:
+        """Milliseconds to the first text; None if it has not come."""
+        return self.rhythm.first_ms
+
+    @property
+    def text_ms(self) -> float | None:
+        """Milliseconds to the last text so far; None if none has come."""
+        return self.rhythm.last_ms
+
+    @property
+    def gaps(self) -> Gaps | None:
+        """The gaps between reads that brought text; None with fewer than two such reads."""
+        gaps = self.rhythm.gaps
+        if not gaps.count:
+            return None
+        p50, p95, p99 = map(gaps.percentile, (50, 95, 99))
+        return Gaps(p50, p95, p99, gaps.max)
+
+    @property
+    def gap_line(self) -> list[float]:
+        """The gaps between reads of the body, in order, thinned to their peaks."""
+        return self._body_gaps.values
+
+    @property
+    def text_bytes(self) -> int:
+        """Bytes of text; 0 if they cannot be read here."""
+        return self._content.anatomy.text_size if self.readable else 0
+
+    def field(self, name: bytes) -> bytes:
+        """The value of a field of the head, in lower case; b"" if the head does not have it."""
+        return b", ".join(self.head.values(name)).lower() if self.head else b""
+
+    # ---- What arrives
+
+    def receive_data(self, at: float, data: bytes) -> list[ByteSpan]:
+        """Take the bytes of one read.
+
+        Args:
+            at: When they came, in milliseconds.
+            data: The bytes, cut anywhere. No bytes make this raise.
+
+        Returns:
+            The spans of the response that can be labelled now (`ResponseAnatomy.receive_data`).
+        """
+        now = at - self.began
+        before = self._totals()
+        spans = self._outer.receive_data(now, data)
+        self.framing_error = self._outer.anatomy.error
+        if self.head_ms is None and self.head is not None:
+            self.head_ms = now
+            self._expect_coding(self.head)
+        if self._decompressor is not None and self._outer.coded:
+            for piece in self._decompressor.receive_data(self._outer.coded):
+                self._content.receive_data(now, piece)
+        self._outer.coded = b""
+        self.reads += 1
+        self.wire_bytes += len(data)
+        self.last_ms = now
+        news = [after - was for after, was in zip(self._totals(), before, strict=True)]
+        self._note(Arrival(now, len(data), *news))
+        if self._outer.anatomy.complete and self.done_ms is None:
+            self._end_body(now)
+        return spans
+
+    def receive_end(self, at: float, end: End) -> list[ByteSpan]:
+        """Say that the server's side has ended.
+
+        Args:
+            at: When it ended, in milliseconds.
+            end: How it ended. "silent" means that whoever measured stopped waiting.
+
+        Returns:
+            The last spans: bytes whose line or chunk did not end.
+        """
+        now = at - self.began
+        self.end, self.end_ms = end, now
+        was_complete = self.complete
+        spans = self._outer.receive_end()
+        if not was_complete and end != "silent":
+            complete = self._outer.anatomy.complete  # a body that ends with its connection
+            self.cut = not complete or end != "fin"
+            if self.cut:
+                self.quiet_ms = now - self._last_body_ms
+            else:
+                self._end_body(now)
+        elif not was_complete:
+            self.quiet_ms = now - self._last_body_ms
+        return spans
+
+    def _end_body(self, now: float) -> None:
+        self.done_ms = now
+        # The end of the chunked coding is no content: what counts is the silence before it.
+        self.quiet_ms = now - self._last_body_ms
+
+    def _totals(self) -> tuple[int, int, int, int, int]:
+        outer, content = self._outer.anatomy, self._content.anatomy
+        return (outer.body_size, outer.chunks, content.events, content.tokens, content.text_size)
+
+    def _expect_coding(self, head: Head) -> None:
+        codings = b",".join(head.values(b"content-encoding")).lower().replace(b" ", b"")
+        self.coding = codings.decode("ascii", "replace").replace("identity", "")
+        if not self.coding:
+            return
+        self.readable = self.coding in ("gzip", "x-gzip", "deflate")
+        if self.readable:
+            kind = b",".join(head.values(b"content-type"))
+            self._decompressor = Decompressor()
+            self._content = Layers(ResponseAnatomy(), self._history)
+            self._content.receive_data(0.0, PLAIN_HEAD % kind)
+
+    def _note(self, arrival: Arrival) -> None:
+        self.arrivals.append(arrival)
+        if arrival.body:
+            if self.body_ms is None:
+                self.body_ms = arrival.at
+            else:
+                self._body_gaps.add(arrival.at - self._last_body_ms)
+            self._last_body_ms = arrival.at
+        elif self.body_ms is None:
+            self._last_body_ms = arrival.at
+        if arrival.tokens:
+            self._tokens.add(arrival)
+        if arrival.events or arrival.text or (arrival.body and not self.readable):
+            self._events.add(arrival)
+
+
+# What this file does not do: judge (verdicts.py), or show bytes (view.py).
