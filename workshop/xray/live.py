@@ -1,0 +1,226 @@
+"""A picture that is never in the way of its stream.
+
+    async with live(view) as screen:
+        screen.show(2.1, b"HTTP/1.1 200 OK\\r\\n…", spans)      returns at once
+
+    ┊ 1,280 reads not shown: 243,200 bytes                     the screen was too slow
+
+`show` only adds to a queue. A task takes what is in the queue, at most twenty times a second, and a
+thread draws it: a write to a terminal may wait for as long as somebody holds Ctrl-S.
+
+The rules this file keeps:
+
+1. `show` and `end` never wait, and never raise.
+2. The queue has a limit. If it is full, or if a terminal is to show more than anybody can read, the
+   oldest reads are left out as a whole, and a line says how many. All numbers stay right.
+3. Drawing takes at most a third of one processor.
+4. On a terminal the last line says how long the stream has been silent.
+"""
+
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import NamedTuple
+
+import trio
+
+from protocol.anatomy import ByteSpan
+from protocol.recording import End
+
+from .report import Counts
+from .rows import with_spans
+from .view import View
+
+__all__ = ["LiveView", "live"]
+
+FRAME = 0.05
+"""Seconds from one drawing to the next."""
+
+SILENCE = 0.25
+"""Seconds without a read after which the last line tells of the silence."""
+
+MAX_WAITING = 16 << 20
+"""Bytes of memory for reads that wait to be drawn."""
+
+FRAME_SIZE = 64 << 10
+"""Bytes that a terminal shows in one frame."""
+
+
+class Arrival(NamedTuple):
+    """A read, or the end, that waits to be drawn."""
+
+    at: float
+    data: bytes
+    spans: Sequence[ByteSpan]
+    end: End | None = None
+    counts: Counts | None = None
+
+    @property
+    def memory(self) -> int:
+        """Bytes of memory, roughly: a read of one byte costs more than one byte."""
+        return len(self.data) + 200 + 100 * len(self.spans)
+
+
+class LeftOut(NamedTuple):
+    """Reads that are not drawn: the time of the last, and their size in bytes.
+
+    `counts` holds how many they are, and the highest numbers of chunk, event and token in them.
+    """
+
+    at: float = 0.0
+    size: int = 0
+    counts: Counts = Counts(0, 0, 0, 0)
+
+
+Queue = deque[Arrival | LeftOut]  # a LeftOut is followed by an Arrival
+
+
+@asynccontextmanager
+async def live(view: View, *, max_waiting: int = MAX_WAITING) -> AsyncIterator["LiveView"]:
+    """Draw while the block runs, and at its end what is left.
+
+    Args:
+        view: Draws. Nobody else may use it meanwhile.
+        max_waiting: Largest number of bytes of memory for reads that wait to be drawn.
+
+    Yields:
+        A screen. Call its `end` even if you stop in the middle: it shows the bytes that wait for
+        their labels.
+
+    Raises:
+        BrokenPipeError: The reader of the output has closed it. The block is cancelled.
+    """
+    screen = LiveView(view, max_waiting)
+    failure: Exception | None = None
+    try:
+        async with trio.open_nursery() as nursery:
+
+            async def draw() -> None:
+                nonlocal failure
+                try:
+                    await screen.run()
+                except OSError as error:
+                    failure = error
+                    nursery.cancel_scope.cancel()
+
+            nursery.start_soon(draw)
+            try:
+                yield screen
+            except Exception as error:  # the nursery would wrap it in an ExceptionGroup
+                failure = error
+            screen.close()
+    finally:
+        if not screen.is_finished and failure is None:
+            await screen.hurry()
+    if failure is not None:
+        raise failure
+
+
+class LiveView:
+    """The screen of `live`.
+
+    Attributes:
+        is_finished: Everything has been drawn, or left out.
+    """
+
+    def __init__(self, view: View, max_waiting: int) -> None:
+        self._view = view
+        self._max_waiting = max_waiting
+        self._queue: Queue = deque()
+        self._memory = 0
+        self._last_came = trio.current_time()
+        self._has_more = trio.Event()
+        self._has_ended = False
+        self._closed = trio.Event()
+        self._drawing = threading.Lock()
+        self.is_finished = False
+
+    def show(self, at: float, data: bytes, spans: Sequence[ByteSpan]) -> None:
+        """Draw a read soon. See `View.show`."""
+        self._put(Arrival(at, data, spans))
+
+    def end(
+        self, at: float, end: End, spans: Sequence[ByteSpan], counts: Counts | None = None
+    ) -> None:
+        """Draw the end soon. See `View.end`."""
+        self._has_ended = True
+        self._put(Arrival(at, b"", spans, end, counts))
+
+    def _put(self, arrival: Arrival) -> None:
+        self._queue.append(arrival)
+        self._memory += arrival.memory
+        while self._memory > self._max_waiting and len(self._queue) > 2:
+            self._memory -= _leave_out_oldest(self._queue).memory
+        self._last_came = trio.current_time()
+        self._has_more.set()
+
+    def close(self) -> None:
+        """Say that nothing more will come."""
+        self._closed.set()
+        self._has_more.set()
+
+    async def run(self) -> None:
+        """Draw what comes, until everything has been drawn after a `close`."""
+        while not self.is_finished:
+            with trio.move_on_after(SILENCE):
+                await self._has_more.wait()
+            if not self._closed.is_set():
+                self._has_more = trio.Event()
+            began, is_last = trio.current_time(), self._closed.is_set()
+            await self._draw_in_thread()
+            self.is_finished = is_last
+            with trio.move_on_after(max(FRAME, 2 * (trio.current_time() - began))):
+                await self._closed.wait()
+
+    async def hurry(self) -> None:
+        """Draw the rest after a cancellation, but do not wait for a terminal that takes nothing."""
+        self._closed.set()
+        with trio.move_on_after(SILENCE, shield=True):
+            await self._draw_in_thread()
+
+    async def _draw_in_thread(self) -> None:
+        silent = trio.current_time() - self._last_came
+        is_last = self._closed.is_set()
+        words = f"silent for {silent:.1f} s" if silent >= SILENCE and not self._has_ended else ""
+        draw = partial(self._draw, self._take(), None if is_last else words)
+        await trio.to_thread.run_sync(draw, abandon_on_cancel=True)
+
+    def _take(self) -> Queue:
+        """Empty the queue. Returns of it what one frame can show."""
+        queue, self._queue, self._memory = self._queue, deque(), 0
+        if self._view.is_terminal:
+            size = sum(len(item.data) for item in queue if isinstance(item, Arrival))
+            head = [] if self._view.has_begun or not queue else [queue.popleft()]
+            while size > FRAME_SIZE and len(queue) > 2:
+                size -= len(_leave_out_oldest(queue).data)
+            queue.extendleft(head)
+        return queue
+
+    def _draw(self, queue: Queue, status: str | None) -> None:
+        """Draw, in a thread. The one before may have been abandoned while the terminal blocked."""
+        with self._drawing:
+            for item in queue:
+                if isinstance(item, LeftOut):
+                    self._view.skipped(item.at, item.counts.reads, item.size, item.counts)
+                elif item.end is None:
+                    self._view.show(item.at, item.data, item.spans)
+                else:
+                    self._view.end(item.at, item.end, item.spans, item.counts)
+            self._view.status(status)
+
+
+def _leave_out_oldest(queue: Queue) -> Arrival:
+    """Replace the oldest read by a LeftOut, together with one that may be in front of it."""
+    oldest, left_out = queue.popleft(), LeftOut()
+    if isinstance(oldest, LeftOut):
+        left_out, oldest = oldest, queue.popleft()
+    assert isinstance(oldest, Arrival)
+    counts = with_spans(left_out.counts, 1, oldest.spans)
+    queue.appendleft(LeftOut(oldest.at, left_out.size + len(oldest.data), counts))
+    return oldest
+
+
+# What this file does not do: slow a recording down that is played faster than the screen can show
+# it. Use a `View` for that: it waits.

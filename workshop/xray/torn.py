@@ -1,0 +1,95 @@
+"""Characters that a border splits: UTF-8 writes most of the world's characters in 2 to 4 bytes.
+
+    你         e4 bd a0
+    a read ends with        e4 bd       "2 of the 3 bytes of 你"
+    the next begins with          a0    "the last byte of 你"
+
+A program that decodes each read (or each chunk) for itself shows two damaged characters here. One
+that keeps the first bytes until the others come shows 你 (`codecs.getincrementaldecoder`).
+"""
+
+from collections.abc import Callable
+
+__all__ = ["TornCharacters"]
+
+UNKNOWN = "a character"  # its other bytes have not come yet
+
+
+class TornCharacters:
+    """Looks at the first and the last bytes of each row of a body.
+
+    Args:
+        following: Returns the next bytes of the body after the row, at most so many, as far as they
+            have come.
+
+    Attributes:
+        count: How many characters were split, and complete in the end.
+    """
+
+    def __init__(self, following: Callable[[int], bytes]) -> None:
+        self.count = 0
+        self._following = following
+        self._begun = b""  # bytes of a character whose other bytes are in a later row
+
+    @property
+    def cut(self) -> str:
+        """The character that the border after the last row splits, or ""."""
+        return self._whole(self._begun) if self._begun else ""
+
+    def forget(self) -> None:
+        """The bytes that follow are not the next ones."""
+        self._begun = b""
+
+    def row(self, data: bytes) -> str:
+        """Take the bytes of a row. Returns a note about the character that it begins or ends."""
+        note = ""
+        if self._begun:
+            missing = _size(self._begun) - len(self._begun)
+            begun, self._begun = self._begun + data[:missing], b""
+            if _is_beginning(begun):  # a row of one byte from the middle of a character
+                character, self._begun = self._whole(begun), begun
+                return f"✂ {_bytes(len(data))} of {character}" if character else ""
+            if character := _decode(begun):
+                self.count += 1
+                note = f"✂ the last {_bytes(missing).removeprefix('1 ')} of {character}"
+        for size in range(1, min(len(data), 3) + 1):
+            tail = data[-size:]
+            if _is_beginning(tail) and (character := self._whole(tail)):
+                self._begun = tail
+                note = f"✂ {size} of the {_size(tail)} bytes of {character}"
+        return note
+
+    def _whole(self, beginning: bytes) -> str:
+        whole = beginning + self._following(_size(beginning) - len(beginning))
+        return UNKNOWN if _is_beginning(whole) else _decode(whole)
+
+
+def _bytes(count: int) -> str:
+    return "1 byte" if count == 1 else f"{count} bytes"
+
+
+# UTF-8 (RFC 3629 §4): the first byte says how many follow, each of them from 80 to BF.
+
+
+def _size(beginning: bytes) -> int:
+    """How many bytes the character has."""
+    return 2 if beginning[0] < 0xE0 else 3 if beginning[0] < 0xF0 else 4
+
+
+def _is_beginning(data: bytes) -> bool:
+    """These bytes begin a character, and at least one more must follow."""
+    is_first = 0xC2 <= data[0] <= 0xF4 and len(data) < _size(data)
+    return is_first and all(0x80 <= byte <= 0xBF for byte in data[1:])
+
+
+def _decode(data: bytes) -> str:
+    """The one character that these bytes are, or ""."""
+    try:
+        character = data.decode()
+    except UnicodeDecodeError:
+        return ""
+    return character if len(character) == 1 and character.isprintable() else ""
+
+
+# What this file does not do: find signs of several characters (a letter and its accent, a family of
+# emoji) that were split between two of these characters. Decoders join them again.

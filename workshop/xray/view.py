@@ -1,0 +1,232 @@
+"""The picture of a response while it arrives, or once more from a recording.
+
+    view = View(console)
+    view.show(2.1, b"HTTP/1.1 200 OK\\r\\n…", spans)      one read, and what it made known
+    view.show(53.2, b"16\\r\\ndata: …", spans)
+    view.end(613.9, "fin", spans)
+
+    await play(recording, view, speed=1)                a recording, as fast as it was
+
+A `View` prints before it returns. So nothing is left out, and a slow reader of the output slows the
+caller down. For a stream that must not be slowed down there is workshop/xray/live.py.
+
+The rules this file keeps:
+
+1. The picture holds each byte once, in order.
+2. On a pipe, it is plain text. A line that has been printed is never changed.
+3. On a terminal, the last line shows what has no place in the picture yet.
+4. The width of the screen may change at any time: what is printed afterwards has the new width.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+import trio
+from rich.console import Console
+
+from protocol.anatomy import ByteSpan, ResponseAnatomy
+from protocol.recording import End, RecordedRead
+
+from .draw import Pen
+from .picture import Item
+from .report import Counts
+from .rows import MAX_HELD, Rows
+
+__all__ = ["Measuring", "Screen", "View", "play"]
+
+ERASE = "\r\x1b[K"
+
+
+class View:
+    """Prints the picture of one response.
+
+    Args:
+        console: Where to print. Its width is asked for again and again: it may change.
+        hex: Show the bytes in hex too.
+        max_held: Largest number of bytes that wait for their labels. See `Rows`.
+
+    Attributes:
+        is_terminal: The output is a terminal whose cursor can be moved.
+        has_begun: Something has been printed.
+    """
+
+    def __init__(self, console: Console, *, hex: bool = False, max_held: int = MAX_HELD) -> None:
+        self._console = console
+        self._rows = Rows(max_held)
+        self._pen = Pen(console, hex=hex)
+        self.is_terminal = console.is_terminal and not console.is_dumb_terminal
+        self.has_begun = False
+        self._has_status = False
+
+    def show(self, at: float, data: bytes, spans: Sequence[ByteSpan]) -> None:
+        """Print what one read has made known.
+
+        Args:
+            at: Milliseconds since the request was sent.
+            data: The bytes of the read.
+            spans: What `ResponseAnatomy.receive_data` has returned for it.
+
+        Raises:
+            BrokenPipeError: The reader of the output has closed it.
+        """
+        self._print(self._rows.receive(at, data, spans))
+
+    def skipped(self, at: float, reads: int, size: int, counts: Counts) -> None:
+        """Print that reads are left out.
+
+        Args:
+            at: Time of the last of them, in milliseconds.
+            reads, size: Number of these reads, and of their bytes.
+            counts: The highest numbers of chunk, event and token in them.
+        """
+        self._print(self._rows.skip(at, reads, size, counts))
+
+    def end(
+        self, at: float, end: End, spans: Sequence[ByteSpan], counts: Counts | None = None
+    ) -> None:
+        """Print all that is left, the end, and the totals.
+
+        Args:
+            at: Time of the end, in milliseconds.
+            end: How the response ended; "" if it goes on and nobody looks any longer.
+            spans: What `ResponseAnatomy.receive_eof` has returned.
+            counts: Totals that were counted elsewhere. A compressed stream needs them: its events
+                cannot be seen here.
+        """
+        items = self._rows.end(at, end, spans)
+        self._print(items, self._totals(counts or self._rows.counts))
+
+    def status(self, words: str | None) -> None:
+        """Show words in the last line of a terminal, and the bytes that wait for their labels.
+
+        Without a terminal, nothing happens.
+
+        Args:
+            words: What to say; None empties the line, whatever waits.
+        """
+        if not self.is_terminal:
+            return
+        text = ""
+        if words is not None:
+            held, size = self._rows.held(self._console.width), self._rows.held_size
+            waiting = f"{_count(size, 'byte')} of an unfinished line" if size else ""
+            text = self._pen.status([word for word in (words, waiting) if word], held)
+        if text or self._has_status:
+            self._write(text, is_status=bool(text))
+
+    def _totals(self, counts: Counts) -> list[str]:
+        misfits = self._rows.misfits
+        words = [
+            _count(counts.reads, "read"),
+            _count(counts.chunks, "chunk"),
+            _count(counts.events, "event"),
+            _count(counts.tokens, "token"),
+            _count(self._rows.size, "byte"),
+        ]
+        if misfits.reads:
+            words.append(f"{_count(misfits.reads, 'read')} began inside an event")
+        if misfits.chunks:
+            words.append(f"{_count(misfits.chunks, 'chunk')} ended inside an event")
+        if misfits.characters:
+            words.append(f"{_count(misfits.characters, 'character')} torn")
+        if not (misfits.reads or misfits.chunks or misfits.characters):
+            words.append("all borders line up")
+        if self._rows.was_skipped:
+            words[-1] += " (in what was shown)"
+        return self._pen.totals(words)
+
+    def _print(self, items: Iterable[Item], more: Iterable[str] = ()) -> None:
+        lines = [*self._pen.lines(items), *more]
+        if lines and not self.has_begun:
+            self.has_begun = True
+            lines.insert(0, self._pen.legend())
+        if lines:
+            self._write("".join(line + "\n" for line in lines))
+
+    def _write(self, text: str, is_status: bool = False) -> None:
+        if self._has_status:
+            text = ERASE + text
+        self._has_status = is_status
+        self._console.file.write(text)
+        self._console.file.flush()
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number:,} {name}" + "s" * (number != 1)
+
+
+# ---- Replay
+
+
+class Screen(Protocol):
+    """What shows a response: a `View` or a `LiveView`."""
+
+    def show(self, at: float, data: bytes, spans: Sequence[ByteSpan]) -> None: ...
+
+    def end(self, at: float, end: End, spans: Sequence[ByteSpan]) -> None: ...
+
+
+class Measuring(Protocol):
+    """What labels the bytes: a `Meter`, say.
+
+    Attributes:
+        began: When the request had been sent, in milliseconds: zero of the times that are shown.
+    """
+
+    began: float
+
+    def receive_data(self, at: float, data: bytes) -> list[ByteSpan]: ...
+
+    def receive_end(self, at: float, end: End) -> list[ByteSpan]: ...
+
+
+class _Labels:
+    """Labels, and measures nothing."""
+
+    def __init__(self) -> None:
+        self.began = 0.0
+        self._anatomy = ResponseAnatomy()
+
+    def receive_data(self, at: float, data: bytes) -> list[ByteSpan]:
+        return self._anatomy.receive_data(data)
+
+    def receive_end(self, at: float, end: End) -> list[ByteSpan]:
+        return self._anatomy.receive_eof()
+
+
+async def play(
+    reads: Iterable[RecordedRead],
+    view: Screen,
+    speed: float = 1.0,
+    *,
+    meter: Measuring | None = None,
+) -> None:
+    """Show a recorded response again, with its pauses.
+
+    Args:
+        reads: The recording of one response. Reads of the client are ignored.
+        view: Where to show it.
+        speed: 1 plays as fast as it was, 2 twice as fast; 0 or `math.inf` shows all at once.
+        meter: Labels the bytes. It measures the times of the recording, whatever the speed.
+
+    Raises:
+        BrokenPipeError: The reader of the output has closed it.
+    """
+    meter = meter or _Labels()
+    began = trio.current_time()
+    at = 0.0
+    for read in reads:
+        if read.sender == "client":
+            continue
+        at = read.at - meter.began
+        await trio.sleep_until(began + at / 1000 / speed if speed else began)
+        if read.bytes:
+            view.show(at, read.bytes, meter.receive_data(read.at, read.bytes))
+        if read.end:
+            view.end(at, read.end, meter.receive_end(read.at, read.end))
+            return
+    view.end(at, "", [])  # the recording stops in the middle
+
+
+# What this file does not do: read a recording (workshop/xray/files.py), or say what is wrong with a
+# stream (workshop/xray/summary.py).
