@@ -28,10 +28,22 @@ from functools import lru_cache
 from itertools import accumulate
 from typing import ClassVar
 
-__all__ = ["MIN_SIZE", "Secret", "quoted", "redact"]
+__all__ = [
+    "MIN_SIZE",
+    "Forms",
+    "Range",
+    "Secret",
+    "find_keys",
+    "find_unfinished_key",
+    "key_forms",
+    "quoted",
+    "redact",
+]
 
 MIN_SIZE = 8  # characters of the shortest key that is searched for
 MIN_CUT = 12  # characters left of a key that was cut: fewer may be an ordinary word
+MIN_UNFINISHED = 4  # the same at the end of a text that goes on
+UNFINISHED_SIZE = 8192  # longest part of a key at the end of a text that is looked for
 
 REDACTED = "[redacted]"
 
@@ -51,6 +63,12 @@ ESCAPE = re.compile(
     r"|&(?:#[xX]0{0,6}[0-9a-fA-F]{2}|#0{0,6}[0-9]{2,3}|amp|lt|gt|quot|apos);)"
 )
 ENTITIES = {"&amp;": "&", "&lt;": "<", "&gt;": ">", "&quot;": '"', "&apos;": "'"}
+
+# The end of a text may be the beginning of an escape.
+ESCAPE_SIZE = 12
+UNFINISHED_ESCAPE = re.compile(
+    r"(?:\\+(?:u0{0,2}[0-9a-fA-F]?|x[0-9a-fA-F]?)?|%[0-9a-fA-F]?|&(?:#[xX]?)?[0-9a-zA-Z]{0,8})?\Z"
+)
 
 DEPTH = 3  # how often a text may have been escaped, as in JSON in JSON in a URL
 
@@ -90,7 +108,7 @@ def redact(text: str) -> str:
         text: The whole text, which was not cut before: redact first, cut afterwards (rule 2).
     """
     parts, last = [], 0
-    for start, end in _merged(_find(text, _forms(frozenset(Secret.known)), DEPTH)):
+    for start, end in find_keys(text, key_forms(frozenset(Secret.known))):
         parts += [text[last:start], REDACTED]
         last = end
     text = "".join([*parts, text[last:]])
@@ -111,6 +129,59 @@ def quoted(data: bytes, size: int = 80) -> str:
 
 
 # ---- Find a key in a text
+
+
+def find_keys(text: str, forms: Forms) -> list[Range]:
+    """Find keys, and keys that were cut, in a text.
+
+    Args:
+        text: Any text. Bytes can be searched as well if each is one character (ISO 8859-1).
+        forms: What to search for, see `key_forms`.
+
+    Returns:
+        The offsets (start, end) of each, in order; none overlap.
+    """
+    return _merged(_find(text, forms, DEPTH))
+
+
+def find_unfinished_key(text: str, forms: Forms) -> int:
+    """Find a key that begins in a text but goes on in the next one.
+
+    Args:
+        text: What has arrived so far.
+        forms: What to search for, see `key_forms`.
+
+    Returns:
+        The offset at which the key begins: at least its first MIN_UNFINISHED characters are at the
+        end of the text. If there is none: the size of the text.
+    """
+    offset = max(0, len(text) - UNFINISHED_SIZE)
+    whole = text[offset:-ESCAPE_SIZE] + UNFINISHED_ESCAPE.sub("", text[-ESCAPE_SIZE:], count=1)
+    starts = [len(text)]
+    inner = whole
+    for _ in range(DEPTH + 1):
+        for form in forms:
+            size = _overlap_size(inner, form)
+            if size:
+                # Completed, the key is found, at its offset in the text with all its escapes.
+                found = find_keys(whole + form[size:], (form,))
+                starts += [offset + start for start, end in found if end > len(whole)]
+        parts = ESCAPE.split(inner)
+        if len(parts) == 1:
+            break
+        inner = "".join(_unescape(parts))
+    return min(starts)
+
+
+def _overlap_size(text: str, form: str) -> int:
+    """How many characters at the end of a text are the first ones of a form, but not all of it."""
+    beginning = form[:MIN_UNFINISHED]
+    start = text.find(beginning, max(0, len(text) - len(form) + 1))
+    while start >= 0:
+        if form.startswith(text[start:]):
+            return len(text) - start
+        start = text.find(beginning, start + 1)
+    return 0
 
 
 def _find(text: str, forms: Forms, depth: int) -> list[Range]:
@@ -203,8 +274,8 @@ def _merged(ranges: list[Range]) -> list[Range]:
 
 
 @lru_cache(maxsize=4)
-def _forms(secrets: frozenset[str]) -> Forms:
-    """All texts to search for, each of at least MIN_SIZE characters."""
+def key_forms(secrets: frozenset[str]) -> Forms:
+    """All texts that `find_keys` has to search for, each of at least MIN_SIZE characters."""
     forms: set[str] = set()
     for secret in secrets:
         data = secret.encode("utf-8", "surrogateescape")

@@ -11,7 +11,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from protocol.secret import MIN_CUT, MIN_SIZE, Secret, quoted, redact
+from protocol.secret import (
+    MIN_CUT,
+    MIN_SIZE,
+    Secret,
+    find_keys,
+    find_unfinished_key,
+    key_forms,
+    quoted,
+    redact,
+)
 
 KEY = "a-key-of-no-known-form"
 
@@ -217,3 +226,63 @@ def test_the_cost_is_linear(part: str) -> None:
 
     cost(1000)  # fills the caches
     assert cost(16 << 14) < 100 * min(cost(1 << 14) for _ in range(5))
+
+
+# ---- Keys whose place in a text is asked for
+
+
+def escaped(text: str) -> str:
+    return "".join(f"\\u{ord(char):04x}" for char in text)
+
+
+WRITTEN = [
+    KEY,
+    quote(KEY, safe="").replace("-", "%2D"),
+    escaped(KEY),
+    json.dumps(escaped(KEY))[1:-1],
+    "".join(f"&#x{ord(char):x};" for char in KEY),
+    KEY.encode().hex(),
+    b64encode(KEY.encode()).decode().rstrip("="),
+]
+
+
+@pytest.mark.parametrize("written", WRITTEN)
+def test_the_place_of_a_key_is_found(written: str, known: set[str]) -> None:
+    found = find_keys(f"no {written}!", key_forms(frozenset(known)))
+    assert [(start, round(end, -1)) for start, end in found] == [(3, round(3 + len(written), -1))]
+
+
+@pytest.mark.parametrize("written", WRITTEN)
+def test_the_beginning_of_a_key_at_the_end_of_a_text_is_found(
+    written: str, known: set[str]
+) -> None:
+    """From its fourth character on, wherever its escapes are cut."""
+    forms = key_forms(frozenset(known))
+    first = next(
+        size for size in range(1, len(written)) if find_unfinished_key(written[:size], forms) == 0
+    )
+    assert first <= 4 * len(escaped("x") + "\\")
+    for size in range(first, len(written) - 4):
+        text = "a text, " + written[:size]
+        assert find_unfinished_key(text, forms) == len("a text, "), text
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a-ke", "a-key-of-nothing", f"{KEY}", "a-k", "x\\u00", "a-a-"]
+)
+def test_what_is_not_the_beginning_of_a_key(text: str, known: set[str]) -> None:
+    """The first four characters are the least, and a whole key does not go on."""
+    forms = key_forms(frozenset(known))
+    assert find_unfinished_key(text, forms) == (0 if text == "a-ke" else len(text))
+
+
+def test_a_text_that_was_escaped_too_often(known: set[str]) -> None:
+    """Three times is the limit here, too."""
+    forms = key_forms(frozenset(known))
+    places = [find_unfinished_key("%" + "25" * times + "61-key-of", forms) for times in range(5)]
+    assert places == [0, 0, 0, *[len("%25252561-key-of"), len("%2525252561-key-of")]]
+
+
+def test_a_long_text_is_searched_at_its_end(known: set[str]) -> None:
+    forms = key_forms(frozenset(known))
+    assert find_unfinished_key("x" * 100_000 + KEY[:9], forms) == 100_000

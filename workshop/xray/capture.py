@@ -1,0 +1,183 @@
+"""Captures of tcpdump: packets in, the reads of each plain HTTP connection out.
+
+    tcpdump -i any -s 0 -w incident.pcap 'tcp port 8000'
+    workshop xray incident.pcap
+
+    d4 c3 b2 a1 02 00 04 00 …                 pcap: a header, then each packet with its time
+    0a 0d 0d 0a 1c 00 00 00 4d 3c 2b 1a …     pcapng: blocks
+
+The formats of the file, of Ethernet and its kin, and of IP are parsed by scapy, which an extra of
+this project installs; segments.py puts the segments together.
+
+The rules this file keeps:
+
+1. A connection is kept if its client or its server speaks plain HTTP/1. Notes say what was left
+   out: TLS, HTTP/2, connections that began earlier than the capture.
+2. A connection with missing bytes is left out. If no whole one is left, that is an error that says
+   which bytes are missing.
+3. A read is the data of one packet, or of more if packets arrived out of order. A program may have
+   read several packets at once: what a capture shows is what the wire brought.
+"""
+
+import io
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from protocol.recording import RecordedRead, RecordingError
+
+from .segments import Flow, Segment, reassemble
+
+__all__ = ["CaptureError", "read_capture", "read_flows", "to_reads"]
+
+REQUEST = re.compile(rb"[A-Z]{3,20} [^\s]")
+RESPONSE = re.compile(rb"HTTP/1\.[01] ")
+TLS = re.compile(rb"\x16\x03")
+HTTP2 = re.compile(rb"PRI \* HTTP/2")
+
+INSTALL = "reading a capture needs scapy: pip install -c .ci/locked.txt -e '.[pcap]'"
+
+
+class CaptureError(RecordingError):
+    """A file is not a capture, or holds no connection that can be read."""
+
+
+def read_capture(data: bytes) -> tuple[list[RecordedRead], list[str]]:
+    """Read the plain HTTP connections of a capture.
+
+    Args:
+        data: A pcap or pcapng file.
+
+    Returns:
+        The reads of both directions in the order of their times, and notes for the user.
+
+    Raises:
+        CaptureError: scapy is not installed, the file is damaged, or no connection can be read.
+    """
+    flows = read_flows(data)
+    chosen, left_out = [], Counter[str]()
+    for flow in flows:
+        reason = _reason(flow)
+        if reason:
+            left_out[reason] += 1
+        else:
+            chosen.append(flow)
+    if not chosen:
+        reasons = "; ".join(left_out) or "there is no TCP connection in it"
+        raise CaptureError(reasons)
+    notes = [
+        f"{count} connection{'s' if count > 1 else ''} left out: {reason}"
+        for reason, count in left_out.items()
+    ]
+    return to_reads(chosen), notes
+
+
+def read_flows(data: bytes) -> list[Flow]:
+    """All TCP connections of a capture, whatever they carry.
+
+    Raises:
+        CaptureError: scapy is not installed, or the file is damaged.
+    """
+    return reassemble(_segments(data))
+
+
+def to_reads(flows: list[Flow]) -> list[RecordedRead]:
+    """Give numbers to connections and times to reads, and sort the reads by their times."""
+    timed = []
+    for number, flow in enumerate(flows):
+        url = _url(flow)
+        for time, read in flow.reads:
+            is_first = bool(read.bytes) and read.sender == "client" and bool(url)
+            timed.append((time, number, read, url if is_first else ""))
+            url = "" if is_first else url
+    timed.sort(key=lambda item: item[0])
+    began = timed[0][0] if timed else 0
+    return [
+        RecordedRead(
+            at=round((time - began) / 1e6, 6),
+            sender=read.sender,
+            bytes=read.bytes,
+            end=read.end,
+            connection=number,
+            url=url,
+        )
+        for time, number, read, url in timed
+    ]
+
+
+def _reason(flow: Flow) -> str:
+    """Why a connection is left out, or ""."""
+    request, response = flow.first_bytes(flow.client), flow.first_bytes(flow.server)
+    if TLS.match(request) or TLS.match(response):
+        return "TLS, whose plain text is not in a capture (curl --trace has it)"
+    if HTTP2.match(request):
+        return "HTTP/2, which x-ray does not read"
+    if (request or response) and not (REQUEST.match(request) or RESPONSE.match(response)):
+        return "not HTTP" if flow.is_whole else "it began earlier than the capture"
+    if problem := flow.problem():
+        (client, client_port), (server, server_port) = flow.client, flow.server
+        return f"{client} port {client_port} to {server} port {server_port}: {problem}"
+    return "" if request or response else "no bytes"
+
+
+def _url(flow: Flow) -> str:
+    """The URL of the first request of a connection, or ""."""
+    data = b""
+    for _, read in flow.reads:
+        data += read.bytes if read.sender == "client" else b""
+        if b"\r\n\r\n" in data or len(data) > 1 << 16:
+            break
+    target = re.match(rb"[A-Z]+ (\S+) HTTP/1", data)
+    host = re.search(rb"\r\nhost:[ \t]*([^\r\n]*)", data, re.IGNORECASE)
+    if target is None or host is None:
+        return ""
+    if not target[1].startswith(b"/"):  # absolute-form, sent to a proxy (RFC 9112 §3.2.2)
+        return target[1].decode("latin-1")
+    return f"http://{(host[1] + target[1]).decode('latin-1')}"
+
+
+def _segments(data: bytes) -> Iterator[Segment]:
+    """Parse the packets of a capture, and give the TCP segments among them."""
+    try:
+        from scapy.error import Scapy_Exception
+        from scapy.layers import l2  # noqa: F401 (Ethernet, loopback, Linux cooked: -i any)
+        from scapy.layers.inet import IP, TCP, TCPerror
+        from scapy.layers.inet6 import IPv6
+        from scapy.utils import PcapReader
+    except ModuleNotFoundError as error:
+        raise CaptureError(INSTALL) from error
+
+    file: Any = io.BytesIO(data)  # scapy's types know names of files only
+    try:
+        with PcapReader(file) as packets:
+            for packet in packets:
+                tcp = packet.getlayer(TCP)
+                if tcp is None or isinstance(tcp, TCPerror):
+                    continue  # such as the packet that an ICMP error quotes
+                ip: Any = tcp.underlayer
+                while not isinstance(ip, IP | IPv6):
+                    ip = ip.underlayer
+                # Everything after the IP header that its length covers: the rest is padding.
+                if isinstance(ip, IP):
+                    size = (ip.len or 0) - 4 * ip.ihl
+                else:
+                    size = (ip.plen or 0) - (len(ip.payload.original) - len(tcp.original))
+                # A sending kernel may leave the length to its network card.
+                size = size if size > 0 else len(tcp.original)
+                header = 4 * tcp.dataofs
+                yield Segment(
+                    time=int(packet.time * 10**9),
+                    source=(ip.src, tcp.sport),
+                    target=(ip.dst, tcp.dport),
+                    seq=tcp.seq,
+                    ack=tcp.ack,
+                    flags=int(tcp.flags),
+                    data=tcp.original[header:size],
+                    size=max(0, size - header),
+                )
+    except (Scapy_Exception, EOFError) as error:
+        raise CaptureError(f"it is a damaged capture: {error}") from error
+
+
+# What this file does not do: decrypt TLS, read HTTP/2, or join IP fragments.

@@ -1,0 +1,291 @@
+"""Keys, masked in the bytes that x-ray shows and saves, while each byte keeps its offset.
+
+    GET /v1/models?key=sk-proj-abc123 HTTP/1.1      GET /v1/models?key=************** HTTP/1.1
+    Authorization: Bearer sk-proj-abc123            Authorization: Bearer **************
+    Cookie: session=0123456789                      Cookie: ******************
+
+    {"error":"no such key: sk-proj-abc123"}         {"error":"no such key: **************"}
+
+A key is replaced byte for byte, so no size, chunk-size or offset changes, and everything that
+measures a stream may read masked bytes. The relayed bytes themselves are never touched.
+
+The rules this file keeps:
+
+1. Values of the header fields in FIELDS, of the parameters in PARAMETERS of a URL, and names and
+   passwords in a URL are masked, in both directions. So is everything that looks like a key of
+   OpenAI's form.
+2. What was masked once is a known key: from then on it is masked wherever it appears on this
+   connection, in every form that protocol/secret.py knows (in JSON, percent-encoded, in base64,
+   in hex …), also if two reads or two chunks share it.
+3. Nothing is held back: `mask` returns as many bytes as it was given. If a read ends with what may
+   be the beginning of a key, that end is masked at once, although other bytes may follow it. So a
+   read can lose a few bytes that were not a key, but no key is shown in two parts.
+4. What is remembered of a connection is limited: MAX_LINE bytes of an unfinished line, and the
+   last `max_keys` keys.
+"""
+
+import re
+from base64 import b64decode
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Literal
+from urllib.parse import unquote, unquote_plus
+
+import msgspec
+
+from protocol.recording import RecordedRead
+from protocol.secret import (
+    MIN_CUT,
+    MIN_SIZE,
+    Forms,
+    Range,
+    Secret,
+    find_keys,
+    find_unfinished_key,
+    key_forms,
+)
+
+__all__ = ["Masker", "mask_reads"]
+
+Sender = Literal["client", "server"]
+
+MASK = "*"
+MAX_LINE = 16 << 10  # bytes of an unfinished line that are looked at again with the next read
+KEPT = 64  # bytes of any other line: a name, or the first characters of a key
+
+# Names without their hyphens and underscores, in lower case.
+PARAMETERS = re.compile(
+    r"(?:x?(?:goog)?(?:api|access|subscription)?key)|(?:access|auth|session|refresh|id)?token"
+    r"|auth(?:orization)?|(?:client)?secret|passw(?:or)?d|pwd|sig(?:nature)?|credential"
+    r"|xamz(?:signature|credential|securitytoken)"
+)
+FIELDS = (
+    r"(?:proxy-)?authorization|(?:set-)?cookie2?|(?:x-(?:goog-)?)?api-?key"
+    r"|ocp-apim-subscription-key|x-auth-token|x-amz-security-token"
+)
+URL_FIELDS = r"(?:content-)?location|referer|origin|link|refresh"
+
+# Lines are found anywhere, also in a body: a server may send back the head that it was sent. A line
+# that begins with a space continues a field ("obs-fold", RFC 9112 §5.2).
+LINE = re.compile(
+    rf"[\r\n](?i:(?:(?P<field>{FIELDS})|(?P<url_field>{URL_FIELDS}))[ \t]*:[ \t]*"
+    r"(?P<value>[^\r\n]*(?:\r?\n[ \t]+[^\r\n]*)*)"
+    r"|(?P<method>[a-z]{3,20})[ ]+(?P<target>[^\r\n]*))"
+)
+# credentials = auth-scheme [ 1*SP ( token68 / … ) ] (RFC 9110 §11.4). Some send the key alone.
+SCHEME = re.compile(r"[A-Za-z][\w-]{0,19}[ \t]+(?=\S)")
+
+# A URL within a parameter of another one is percent-encoded.
+USERINFO = re.compile(r"//([^/?#\s]*)@|%2f%2f((?:(?!%2f|%40)[^/?#&\s])*)%40", re.IGNORECASE)
+PARAMETER = re.compile(r"[?&#]([^=&#?\s]{1,80})=([^&#\s]*)")
+INNER_PARAMETER = re.compile(
+    r"%(?:3f|26)((?:(?!%3d|%26)[^=&#?\s]){1,80})%3d((?:(?!%26|%23)[^&#\s])*)", re.IGNORECASE
+)
+# A key of OpenAI's form, or the beginning of one at the end of a read.
+SUSPECT = re.compile(r"[sS](?<!\w.)[kK]-(?:[\w-]{16,}|[\w-]*\Z)")
+
+# chunk-data CRLF chunk-size CRLF (RFC 9112 §7.1): a border in the middle of a key.
+CHUNK_BORDER = re.compile(r"(\r\n[0-9a-fA-F]{1,8}\r\n|\r(?:\n(?:[0-9a-fA-F]{1,8}\r?)?)?\Z)")
+
+
+@dataclass
+class Direction:
+    """What is remembered of the bytes of one sender.
+
+    Attributes:
+        carry: The last bytes, unmasked. They are searched again with the next read.
+        in_long_line: A line with a key was longer than MAX_LINE: the rest of it is masked.
+    """
+
+    carry: str = ""
+    in_long_line: bool = False
+
+
+class Masker:
+    """Masks the keys in the bytes of one connection.
+
+    Args:
+        secrets: Keys that are known before, such as those of the command line.
+        max_keys: Largest number of keys that are searched for. A new one evicts the oldest.
+    """
+
+    def __init__(self, secrets: Iterable[str] = (), *, max_keys: int = 32) -> None:
+        self._keys: dict[str, None] = {}  # a set in the order of insertion
+        self._max_keys = max_keys
+        self._directions = {"client": Direction(), "server": Direction()}
+        self._forms: Forms = ()
+        self._formed: frozenset[str] = frozenset()  # the keys that `_forms` was made of
+        self._learn(secrets)
+
+    def mask(self, sender: Sender, data: bytes) -> bytes:
+        """Mask the keys in the next bytes of one sender.
+
+        Returns:
+            As many bytes as were given. Those of a key, or of what may be the beginning of one, are
+            replaced by "*".
+        """
+        direction = self._directions[sender]
+        window = direction.carry + data.decode("latin-1")
+        ranges, unfinished = self._find_values(window, direction, is_request=sender == "client")
+        text = Unchunked(window)
+        forms = self._current_forms()
+        for start, end in find_keys(text.text, forms):
+            ranges += text.ranges(start, end)
+        start = find_unfinished_key(text.text, forms) if forms else len(text.text)
+        if start < len(text.text):
+            ranges += text.ranges(start, len(text.text))
+            unfinished = min(unfinished, text.place(start))
+        shown = _masked(window, ranges)[len(direction.carry) :]
+        direction.carry = window[min(unfinished, max(0, len(window) - KEPT)) :]
+        return shown.encode("latin-1")
+
+    def mask_url(self, url: str) -> str:
+        """Mask the keys in a URL. From then on they are known."""
+        return _masked(url, self._find_in_url(url, 0) + find_keys(url, self._current_forms()))
+
+    # ---- Values of keys
+
+    def _find_values(
+        self, window: str, direction: Direction, *, is_request: bool
+    ) -> tuple[list[Range], int]:
+        """Find the values of fields and parameters. Values that are complete become known keys.
+
+        Returns:
+            Their ranges, and the offset of a line or key that may go on in the next read: the size
+            of the window if there is none.
+        """
+        ranges: list[Range] = []
+        unfinished = len(window)
+        if direction.in_long_line:
+            rest = re.match(r"[^\r\n]*", window)
+            end = rest.end() if rest else 0
+            direction.in_long_line = end == len(window)
+            ranges.append((0, end))
+        for line in LINE.finditer("\n" + window):
+            group = "target" if line["method"] else "value"
+            start, end = (offset - 1 for offset in line.span(group))
+            if line["method"] and not is_request:
+                continue
+            # Its end may be in the next read, or a line after it that belongs to it.
+            may_go_on = not window[end:].strip("\r\n")
+            if may_go_on and len(window) - line.start() <= MAX_LINE:
+                unfinished = line.start()
+            elif may_go_on and not line["url_field"]:
+                direction.in_long_line = True
+            is_complete = "\n" in window[end : end + 2]
+            if line["field"]:
+                name = line["field"].lower()
+                scheme = SCHEME.match(window, start, end) if "authorization" in name else None
+                start = scheme.end() if scheme else start
+                ranges.append((start, end))
+                self._learn(_keys_in(name, window[start:end]) if is_complete else [])
+            else:
+                ranges += self._find_in_url(window[start:end], start, learn=is_complete)
+        for suspect in SUSPECT.finditer(window):
+            ranges.append(suspect.span())
+            if suspect.end() < len(window):
+                self._learn([suspect[0]])
+            else:
+                unfinished = min(unfinished, suspect.start())
+        return ranges, max(unfinished, len(window) - MAX_LINE)
+
+    def _find_in_url(self, url: str, offset: int, *, learn: bool = True) -> list[Range]:
+        found, keys = [], []
+        for userinfo in USERINFO.finditer(url):
+            found.append(userinfo.span(userinfo.lastindex or 0))
+            name, _, password = unquote(userinfo[userinfo.lastindex or 0]).partition(":")
+            keys += [name, password]
+        for parameter in (*PARAMETER.finditer(url), *INNER_PARAMETER.finditer(url)):
+            name = re.sub(r"[-_.\[\]]", "", unquote(parameter[1])).lower()
+            if PARAMETERS.fullmatch(name):
+                found.append(parameter.span(2))
+                keys += [parameter[2], unquote_plus(parameter[2])]
+        self._learn(keys if learn else [])
+        return [(offset + start, offset + end) for start, end in found]
+
+    # ---- Known keys
+
+    def _learn(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            if len(key) >= MIN_SIZE and key.strip(MASK):
+                self._keys.pop(key, None)
+                self._keys[key] = None
+                if len(self._keys) > self._max_keys:
+                    del self._keys[next(iter(self._keys))]
+
+    def _current_forms(self) -> Forms:
+        keys = self._keys.keys() | Secret.known
+        if keys != self._formed:
+            self._formed = frozenset(keys)
+            self._forms = key_forms(self._formed)
+        return self._forms
+
+
+class Unchunked:
+    """A text without the borders of its chunks, and where each part of it comes from."""
+
+    def __init__(self, window: str) -> None:
+        parts = CHUNK_BORDER.split(window)  # data and borders in turn
+        self.text = "".join(parts[::2])
+        # The offset at which each stretch of data ends, without borders and with them.
+        self._ends = list(accumulate(map(len, parts[::2])))
+        self._places = list(accumulate(map(len, parts)))[::2]
+
+    def place(self, offset: int) -> int:
+        """The offset in the window of the character at this offset of the text."""
+        index = bisect_right(self._ends, offset)
+        return offset + self._places[index] - self._ends[index]
+
+    def ranges(self, start: int, end: int) -> Iterator[Range]:
+        """The ranges of the window that are this range of the text, which is not empty."""
+        while start < end:
+            index = bisect_right(self._ends, start)
+            shift = self._places[index] - self._ends[index]
+            stop = min(end, self._ends[index])
+            yield start + shift, stop + shift
+            start = stop
+
+
+def mask_reads(reads: Iterable[RecordedRead]) -> Iterator[RecordedRead]:
+    """Mask the keys of a whole recording, in its bytes and URLs. Each connection has a Masker."""
+    maskers: dict[int, Masker] = {}
+    for read in reads:
+        masker = maskers.setdefault(read.connection, Masker())
+        url = masker.mask_url(read.url)
+        yield msgspec.structs.replace(read, bytes=masker.mask(read.sender, read.bytes), url=url)
+
+
+def _keys_in(name: str, value: str) -> list[str]:
+    """The keys in the value of a field: each may appear alone elsewhere."""
+    keys = [value.strip()]
+    if "cookie" in name:
+        pairs = value.split(";")
+        # Set-Cookie: name=value; Path=/ (RFC 6265 §4.1): its attributes are not secret.
+        pairs = pairs[:1] if name.startswith("set-") else pairs
+        values = [pair.partition("=")[2].strip(' "') for pair in pairs]
+        # A short value (`theme=darkmode`) would be found in ordinary text.
+        keys = [text for text in values if len(text) >= MIN_CUT]
+    elif "authorization" in name:
+        try:
+            decoded = b64decode(value, validate=True).decode()
+        except ValueError:
+            pass
+        else:  # user-pass = user-id ":" password (RFC 7617 §2)
+            keys += [decoded, decoded.partition(":")[2]]
+    return keys
+
+
+def _masked(text: str, ranges: list[Range]) -> str:
+    parts, last = [], 0
+    for start, end in sorted(ranges):
+        if end > last:
+            start = max(start, last)
+            parts += [text[last:start], MASK * (end - start)]
+            last = end
+    return "".join([*parts, text[last:]])
+
+
+# What this file does not do: find a key that a model says token by token, each in an event of its
+# own; one that is compressed; or one in the body of a request that is not of OpenAI's form.
