@@ -15,8 +15,8 @@
 import signal
 import sys
 
-if sys.argv[0] == "-m":  # Python is looking for the module of `python -m servers.NAME`
-    # Until the server handles signals, Ctrl-C ends it like any program: without a traceback.
+if sys.argv[0] == "-m":  # `python -m servers.NAME` is starting.
+    # Until the server handles signals itself, Ctrl-C ends it without a traceback.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 

@@ -49,26 +49,26 @@ class Modes(msgspec.Struct, frozen=True):
     """The faults to inject into each response. All times are in seconds.
 
     Args:
-        text: the value of `--mode`.
-        gather: send full pieces of so many bytes; 0: send each piece as it comes.
-        gzip: compress for clients that accept it, unless the response says no-transform.
-        sync: flush the compressor after each piece.
-        idle: close the connection after so many seconds of silence.
-        http10: answer in HTTP/1.0.
-        strip_accel, strip_no_transform: drop the field that would prevent a fault.
-        split_utf8: split pieces inside characters.
-        truncate: close the connection after so many bytes of body.
-        coalesce: send together what came in so many seconds after a first piece; 0: do not.
-        lag: hold so many events until the next one comes.
-        hold_head: send the head only when the first byte of the body has come.
-        measure: hold the whole response, and send it with its length.
-        only_type, only_method: hold the body of responses of another media type, or to another
+        text: The value of `--mode`.
+        gather: Send full pieces of so many bytes; 0: send each piece as it comes.
+        gzip: Compress for clients that accept it, unless the response says no-transform.
+        sync: Flush the compressor after each piece.
+        idle: Close the connection after so many seconds of silence.
+        http10: Answer in HTTP/1.0.
+        strip_accel, strip_no_transform: Drop the field that would prevent a fault.
+        split_utf8: Split pieces inside characters.
+        truncate: Close the connection after so many bytes of body.
+        coalesce: Send together what came in so many seconds after a first piece; 0: do not.
+        lag: Hold so many events until the next one comes.
+        hold_head: Send the head only when the first byte of the body has come.
+        measure: Hold the whole response, and send it with its length.
+        only_type, only_method: Hold the body of responses of another media type, or to another
             method; "" for none.
-        total: close the connection so many seconds after the request.
-        quiet: send nothing more from so many seconds after the request on, and do not close.
-        vanishes: then stop reading and acknowledging too; else read the upstream's answer on.
-        replay: ask the upstream again after so many events; 0: never.
-        rewrite: change events as they pass.
+        total: Close the connection so many seconds after the request.
+        quiet: Send nothing more from so many seconds after the request on, and do not close.
+        vanishes: Then stop reading and acknowledging too; else read the upstream's answer on.
+        replay: Ask the upstream again after so many events; 0: never.
+        rewrite: Change events as they pass.
     """
 
     text: str = "none"

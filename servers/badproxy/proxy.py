@@ -129,12 +129,12 @@ class FaultyReply(StreamingReply):
     """Relays the upstream's response, with faults injected.
 
     Args:
-        request: the client's request.
-        response: the upstream's response, after its head.
-        headers: the header fields for the client.
-        how: the faults to inject.
-        upstream: gives the body, and is closed at the end.
-        began: when the request was complete, by trio's clock.
+        request: The client's request.
+        response: The upstream's response, after its head.
+        headers: The header fields for the client.
+        how: The faults to inject.
+        upstream: Gives the body, and is closed at the end.
+        began: When the request was complete, by trio's clock.
     """
 
     def __init__(
@@ -185,6 +185,7 @@ class FaultyReply(StreamingReply):
         self._ready += end_stages(self._stages)
         self._measured = True
         body = b"".join(self._ready)
+        self._ready = [body]
         etag = f'W/"{hashlib.sha256(body).hexdigest()[:32]}"'
         self.headers += (("Content-Length", str(len(body))), ("ETag", etag))
         self.until_close = True  # not in chunks

@@ -38,7 +38,7 @@ class Quiet:
     """Knows the connection that a reply is sent on: a `ReplyObserver`.
 
     Args:
-        vanishes: drop the packets that come, too.
+        vanishes: Drop the packets that come, too.
     """
 
     def __init__(self, vanishes: bool) -> None:
@@ -67,8 +67,8 @@ class NoReply(StreamingReply):
     """The reply of a hop that goes quiet before it has a head to send: no byte.
 
     Args:
-        vanishes: see `Quiet`.
-        deadline: when the connection is closed at the latest, by trio's clock.
+        vanishes: See `Quiet`.
+        deadline: When the connection is closed at the latest, by trio's clock.
     """
 
     def __init__(self, vanishes: bool, deadline: float) -> None:

@@ -39,8 +39,8 @@ class Upstream:
     """One request to the upstream, and its response.
 
     Args:
-        ask: sends the request.
-        how: the faults to inject; this class knows `idle`, `coalesce` and `replay`.
+        ask: Sends the request.
+        how: The faults to inject; this class knows `idle`, `coalesce` and `replay`.
     """
 
     def __init__(self, ask: Ask, how: Modes) -> None:

@@ -17,8 +17,9 @@ __all__ = ["CLIENT_GONE", "ExchangeSummary"]
 
 MAX_GAPS = 10_000
 TERMINAL = {"response.completed", "response.incomplete", "response.failed"}
-# Some servers send no event name, only this type in the data. A regular expression finds it even in
-# a long event, whose middle observer.py drops. Inside a string these quotes would be escaped.
+# Some servers do not send an event name, but only this type in the data. A regular expression finds
+# it even in a long event, from which observer.py drops the middle. Inside a string, these quotes
+# would be escaped, so the text of an answer does not match.
 TYPED = re.compile(r'\s*\{\s*"type"\s*:\s*"([a-z_.]{1,40})"')
 USAGE = re.compile(r'"(?:completion|output)_tokens": ?([0-9]{1,15})\b')
 FINISHED = re.compile(r'"finish_reason"\s*:\s*"')
@@ -27,20 +28,21 @@ CLIENT_GONE = "client gone"
 
 
 class ExchangeSummary(msgspec.Struct):
-    """What the log and the metrics say about one exchange.
+    """The facts about one exchange that the log and the metrics show.
 
     Attributes:
         model: The model that the request names.
-        began: When the request came, in seconds by trio's clock.
-        status: HTTP status of the reply; 0 before there is one.
-        size: Bytes of the body so far.
+        began: Time at which the request arrived, in seconds by trio's clock.
+        status: HTTP status of the reply, or 0 before there is a reply.
+        size: Number of bytes of the body so far.
         events: Number of events with data so far.
-        first, last: When the first and the last of them came; 0 before the first.
-        gaps: Seconds between events; the first MAX_GAPS gaps are kept.
+        first, last: Times at which the first and the last of these events arrived, or 0 before the
+            first.
+        gaps: Seconds between one event and the next. The first MAX_GAPS gaps are kept.
         tokens: The number of tokens in the usage, or None.
-        whole: The end mark has come.
-        answers: Number of answers that the request asks for (`n`).
-        finishes: Number of finish_reasons that have come.
+        whole: Whether the end mark has arrived.
+        answers: How many answers the request asks for (`n`).
+        finishes: How many finish_reasons have arrived. A client may stop reading after the last.
         ending: How the exchange ended, as a short label for the metrics.
         closed_after: Seconds from the client's disconnect until we closed the upstream connection.
     """
@@ -85,7 +87,8 @@ class ExchangeSummary(msgspec.Struct):
             self.tokens = int(usage[1])
 
     def line(self) -> str:
-        """Such as "200 gpt-4o-mini 137 events 812 tokens ttft 412 ms gap p50 21 ms done"."""
+        """Return the line, such as "200 gpt-4o-mini 137 events 812 tokens ttft 412 ms gap p50 21 ms
+        done"."""
         gone = self.ending == CLIENT_GONE
         words = [str(self.status or "-"), self.model]
         if self.events and not gone:
@@ -117,7 +120,7 @@ def _type_in(data: str) -> str:
         return ""
     if match := TYPED.match(data):
         return match[1]
-    try:  # `type` is not the first member
+    try:  # `type` is not the first member of the object
         return msgspec.json.decode(data, type=_Typed).type
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         return ""
