@@ -46,6 +46,7 @@ from .outputs import Exports, Outputs
 from .probe import conclude, probes_of
 from .report import Report, Verdict
 from .summary import summary
+from .tap import TapOptions, listen
 from .verdicts import report
 from .view import View, play
 from .ways import compared_addresses, compared_urls
@@ -310,7 +311,26 @@ class Command:
                 meter.receive_end(read.at, read.end)
 
     async def _listen(self) -> int:
-        raise UsageError("--listen is not there yet")
+        options = self._options
+        if options.listen is None or options.to is None:
+            raise UsageError("a tap needs both: --listen PORT --to URL")
+        if options.target or options.compare or options.via or options.probe:
+            raise UsageError("a tap asks nothing itself: give --listen PORT --to URL without these")
+        key = os.environ.get("OPENAI_API_KEY", "").strip()
+        wanted = TapOptions(
+            to=options.to,
+            port=options.listen,
+            host=options.host,
+            ca_file=options.ca_file,
+            keep_host=options.keep_host,
+            top=options.top,
+            hex=options.hex,
+            metrics_port=options.metrics,
+            save=options.save,
+            secrets=(key,) if key else (),
+            max_connections=options.max_connections,
+        )
+        return await listen(wanted, self._console, connect=self._connect)
 
 
 class ConnectionFailed(RequestError):

@@ -107,5 +107,11 @@ def parser() -> argparse.ArgumentParser:
     add = made.add_argument_group("a tap for other clients").add_argument
     add("--listen", type=port_number, metavar="PORT", help="relay each client to the URL of --to")
     add("--to", type=base_url, metavar="URL", help="the server of --listen")
+    add("--host", default="localhost", help="name or address to listen on; default: %(default)s")
     add("--top", action="store_true", help="a table of the streams that are running")
+    about = "port of GET /metrics, for Prometheus"
+    add("--metrics", type=port_number, metavar="PORT", help=about)
+    add("--keep-host", action="store_true", help="relay the client's Host field as it is")
+    about = "most connections at the same time; default: %(default)s"
+    add("--max-connections", type=int, default=1000, metavar="N", help=about)
     return made

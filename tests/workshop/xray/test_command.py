@@ -10,13 +10,16 @@ import pytest
 import trio
 from rich.console import Console
 
+from clients.streams.tcp import Connect
 from protocol.recording import read_recording
 from servers.http.reply import Handler, Reply, Request
 from servers.http.routes import Routes
 from workshop.__main__ import main as workshop
+from workshop.xray import command
 from workshop.xray.command import Command, exit_code
 from workshop.xray.flags import parser
 from workshop.xray.report import Verdict
+from workshop.xray.tap import TapOptions
 
 from .chains import Naive, chain, network
 
@@ -115,6 +118,10 @@ USAGE = {
     (URL, "--via", "a b/"): "--via wants [NAME=]HOST[:PORT], such as nginx=10.0.0.7:8080",
     (URL, "--via", "h:65536"): "--via wants [NAME=]HOST[:PORT], such as nginx=10.0.0.7:8080",
     (URL, "--probe"): "an answer may cost money: add --yes to send these requests",
+    ("--listen", "0"): "a tap needs both: --listen PORT --to URL",
+    ("--to", "http://h"): "a tap needs both: --listen PORT --to URL",
+    (URL, "--listen", "0", "--to", "http://h"): "a tap asks nothing itself: give --listen PORT "
+    "--to URL without these",
     (URL, "-d", "@nothing"): "nothing: No such file or directory",
     (URL, "--ca-file", "nothing"): "the CA file nothing: No such file or directory",
 }
@@ -310,6 +317,34 @@ async def test_probe_asks_first(
     await xray(URL, "--probe", "--summary", server=server)
     assert len(server.asked) == count
     assert "An answer may cost money. Send them? [y/N] " in capsys.readouterr().err
+
+
+# ---- A tap
+
+
+async def test_tap(autojump_clock: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {}
+
+    async def listen(options: TapOptions, console: Console, *, connect: Connect) -> int:
+        told[options] = connect
+        return 130
+
+    monkeypatch.setattr(command, "listen", listen)
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    flags = ["--top", "--metrics", "0", "--hex", "--save", "a", "--ca-file", "b", "--keep-host"]
+    code, shown = await xray("--listen", "0", "--to", "http://h", *flags)
+    assert (code, shown) == (130, "")
+    (options,) = told
+    assert options == TapOptions(
+        to="http://h",
+        top=True,
+        metrics_port=0,
+        hex=True,
+        save=Path("a"),
+        ca_file="b",
+        keep_host=True,
+        secrets=(KEY,),
+    )
 
 
 # ---- Ctrl-C
