@@ -35,7 +35,8 @@ from servers.http.access import read_keys
 
 from .ask import Asking, StoppedError, Watch, ask
 from .compare import SURE, Comparison, Way, ask_by_turns, compare
-from .comparison_view import comparison_view
+from .comparison_view import ComparisonView
+from .cures import with_cures
 from .curl_flags import CurlFlags, UsageError, asking_of
 from .exchange import exchanges
 from .files import Recording, Saver, load
@@ -206,6 +207,7 @@ class Command:
 
     def _tell(self, said: Report, meter: Meter) -> int:
         """Write the files, and what was found. Returns the exit code."""
+        said = with_cures(said, meter)
         self._exports.write()
         if self._exports.dropped:
             _note("the recording is longer than the files can hold: its last reads are missing")
@@ -271,7 +273,7 @@ class Command:
         if self._options.json:
             self._print_json(comparison)
         else:
-            self._console.print(comparison_view(comparison))
+            self._console.print(ComparisonView(comparison))
         return exit_code(comparison.verdicts)
 
     # ---- A recording, a tap

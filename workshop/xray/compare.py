@@ -206,8 +206,8 @@ def _of_hop(upstream: Answers, answers: Answers) -> list[Verdict]:
     product = product_of(_fields(answers), _fields(upstream), name)
     if not new and (rewritten := _text_differs(upstream, answers)):
         new = [rewritten]
-    hint = f"Without it ({upstream.way.name}) this does not happen."
-    return [_named(verdict, name, product, f"{name}: {verdict.say} {hint}") for verdict in new[:1]]
+    hint = f"The way before it ({upstream.way.name}) does not have this."
+    return [_named(verdict, name, product, f"{verdict.say} {hint}") for verdict in new[:1]]
 
 
 def _named(verdict: Verdict, hop: str, product: str, say: str) -> Verdict:

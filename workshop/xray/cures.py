@@ -18,9 +18,12 @@ The rules this file keeps:
 import re
 from collections.abc import Iterable
 
-from .measure import Meter
+from msgspec.structs import replace
 
-__all__ = ["cures_of", "head_fields", "product_of"]
+from .measure import Meter
+from .report import Report
+
+__all__ = ["cures_of", "head_fields", "product_of", "with_cures"]
 
 Fields = Iterable[tuple[str, str]]
 
@@ -77,58 +80,57 @@ NAMES = {
 }
 
 HELD = {
-    "nginx": "proxy_buffering off;   (or X-Accel-Buffering: no from the server; if this nginx is "
-    "the outer one of two, proxy_pass_header X-Accel-Buffering; in the inner one)",
-    "HAProxy": "option http-no-delay   (and no http-response wait-for-body)",
-    "Caddy": "flush_interval -1   in reverse_proxy (and no response_buffers)",
-    "Apache": "ProxyPass / http://upstream/ flushpackets=on   (and no SetOutputFilter BUFFER)",
-    "Varnish": "set beresp.do_stream = true;   in vcl_backend_response (and no ESI)",
-    "Envoy": "remove envoy.filters.http.buffer from this route",
-    "Traefik": "remove the buffering middleware from this router; else flushInterval: 1ms",
-    "Cloudflare": "Content-Type: text/event-stream from the server; other types are held",
-    "AWS": "API Gateway: responseTransferMode: STREAM; Lambda: InvokeMode: RESPONSE_STREAM",
-    "IIS": 'responseBufferLimit="0"   in <handlers><add …> (ARR: response buffer threshold 0)',
-    "Next.js": "compress: false   in next.config.js",
-    "Express": "res.flush() after each event, if compression() is used",
-    "Python": "yield each event by itself; do not gather (aiter_bytes() without a size)",
+    "nginx": "proxy_buffering off;",
+    "two nginx": "proxy_pass_header X-Accel-Buffering;  in the inner one",
+    "HAProxy": "option http-no-delay",
+    "Caddy": "flush_interval -1  in reverse_proxy",
+    "Apache": "ProxyPass / http://upstream/ flushpackets=on",
+    "Varnish": "set beresp.do_stream = true;  in vcl_backend_response",
+    "Envoy": "no envoy.filters.http.buffer in this route",
+    "Traefik": "no buffering middleware in this router",
+    "Cloudflare": "Content-Type: text/event-stream  from the server",
+    "AWS": "responseTransferMode: STREAM  (API Gateway)",
+    "IIS": 'responseBufferLimit="0"  in the handler',
+    "Next.js": "compress: false  in next.config.js",
+    "Express": "res.flush()  after each event, if compression() is used",
+    "Python": "yield each event by itself: aiter_bytes(), without a size",
     "mitmproxy": "--set stream_large_bodies=1",
-    "a pipe": "stdbuf -oL, python -u, or flush=True: standard output into a pipe is buffered",
+    "a pipe": "stdbuf -oL, python -u, print(flush=True)",
 }
 
 COMPRESSED = {
-    "nginx": "gzip off;   for this location (or proxy_buffering off;, then it flushes each event)",
-    "HAProxy": "compression type   without text/event-stream (or option http-no-delay)",
-    "Caddy": "encode { match header Content-Type text/html* }   so that event streams are left out",
-    "Apache": 'SetEnvIf Request_URI "^/stream" no-gzip=1',
-    "Varnish": "set beresp.do_gzip = false;   in vcl_backend_response",
-    "Envoy": "content_type   of the compressor without text/event-stream",
-    "Traefik": "excludedContentTypes: [text/event-stream]   in the compress middleware",
-    "Cloudflare": "Cache-Control: no-transform   from the server",
-    "AWS": "turn off compression for this route: minimumCompressionSize unset",
-    "IIS": '<remove mimeType="text/event-stream" />   in httpCompression/dynamicTypes',
-    "Next.js": "compress: false   in next.config.js (or Cache-Control: no-transform)",
-    "Express": "Cache-Control: no-transform, or res.flush() after each event",
-    "Python": "a newer Starlette: its GZipMiddleware leaves text/event-stream out (1.10, not 0.38)",
+    "nginx": "gzip off;  (or proxy_buffering off;  then it flushes each event)",
+    "HAProxy": "compression type text/html  (without text/event-stream)",
+    "Caddy": "encode { match header Content-Type text/html* }",
+    "Apache": "SetEnvIf Request_URI ^/stream no-gzip=1",
+    "Varnish": "set beresp.do_gzip = false;  in vcl_backend_response",
+    "Envoy": "content_type  of the compressor, without text/event-stream",
+    "Traefik": "excludedContentTypes: [text/event-stream]",
+    "Cloudflare": "Cache-Control: no-transform  from the server",
+    "AWS": "minimumCompressionSize unset  (API Gateway)",
+    "IIS": 'enabled="false" for text/event-stream in dynamicTypes',
+    "Next.js": "compress: false  in next.config.js",
+    "Express": "Cache-Control: no-transform  from the server, or res.flush()",
+    "Python": "a newer Starlette: GZipMiddleware leaves event streams out",
 }
 
 SILENT = {
-    "nginx": "proxy_read_timeout 1h;   (or a heartbeat comment at least every 30 s)",
-    "HAProxy": "timeout server 1h   and   timeout client 1h",
-    "Caddy": "reverse_proxy { transport http { read_timeout 0 } }",
+    "every program": "a heartbeat comment at least every 15 s:  : keep-alive",
+    "nginx": "proxy_read_timeout 1h;",
+    "HAProxy": "timeout server 1h  and  timeout client 1h",
+    "Caddy": "read_timeout 0  in transport http",
     "Apache": "ProxyTimeout 3600",
-    "Varnish": "between_bytes_timeout 3600s   and   send_timeout 3600s",
-    "Envoy": "stream_idle_timeout: 0s   and   timeout: 0s   in the route",
-    "Traefik": "respondingTimeouts.idleTimeout and writeTimeout of the entry point",
-    "Cloudflare": "a heartbeat comment at least every 30 s: its limit is 100 s of silence",
-    "AWS": "ALB: idle_timeout.timeout_seconds=4000; API Gateway ends a request after 29 s",
+    "Varnish": "between_bytes_timeout = 3600s  and  send_timeout = 3600s",
+    "Envoy": "stream_idle_timeout: 0s  and, in the route, timeout: 0s",
+    "Traefik": "respondingTimeouts.idleTimeout of the entry point",
+    "AWS": "idle_timeout.timeout_seconds = 4000  (ALB)",
     "IIS": "requestTimeout of aspNetCore, connectionTimeout of the site",
-    "Next.js": "proxyTimeout   in experimental (its rewrites end after 30 s of silence)",
+    "Next.js": "experimental.proxyTimeout  (its rewrites end at 30 s)",
 }
 
 CLEAN = {
-    "nginx": "proxy_http_version 1.1;   (or an end mark in the stream, such as data: [DONE])",
-    "HAProxy": "nothing to set: look whether it speaks HTTP/1.0 to the server",
-    "Caddy": "an end mark in the stream, such as data: [DONE]: Caddy ends each cut cleanly",
+    "every program": "an end mark in the stream, such as data: [DONE]",
+    "nginx": "proxy_http_version 1.1;",
 }
 
 BY_CODE = {
@@ -177,6 +179,21 @@ def cures_of(code: str, product: str = "") -> dict[str, str]:
     lines = BY_CODE.get(code, {})
     first = {product: lines[product]} if product in lines else {}
     return first | lines
+
+
+def with_cures(report: Report, meter: Meter) -> Report:
+    """The same report; its cures are those of the program that the response names.
+
+    The program that wrote the head need not be the one that holds the stream, so a cure says "if".
+    """
+    product = product_of(head_fields(meter))
+    verdicts = [
+        replace(one, cure=f"{one.cure} If {product} does it: {line}".strip())
+        if (line := BY_CODE.get(one.code, {}).get(product))
+        else one
+        for one in report.verdicts
+    ]
+    return replace(report, verdicts=verdicts)
 
 
 # What this file does not do: say what is wrong (verdicts.py).

@@ -21,7 +21,6 @@ import msgspec
 
 from .ask import Asking
 from .compare import HELD, SURE
-from .cures import cures_of, head_fields, product_of
 from .measure import Meter
 from .report import Report, Verdict
 from .verdicts import report
@@ -89,7 +88,7 @@ def conclude(first: Meter, probes: Sequence[Probe], meters: Sequence[Meter]) -> 
     proved = [
         verdict
         for probe, meter in zip(probes, meters, strict=True)
-        if (verdict := _proved(first, said, probe, meter))
+        if (verdict := _proved(said, probe, meter))
     ]
     if proved:
         others = [one for one in said.verdicts if one.code not in HELD | {"live", "unsure"}]
@@ -107,34 +106,39 @@ def conclude(first: Meter, probes: Sequence[Probe], meters: Sequence[Meter]) -> 
     return said
 
 
-def _proved(first: Meter, said: Report, probe: Probe, meter: Meter) -> Verdict | None:
+def _proved(said: Report, probe: Probe, meter: Meter) -> Verdict | None:
     """The verdict of a pair of answers of which one is held and the other is live."""
     other = report(meter)
     if _is_held(said) and _is_live(other):
-        held, live, slow = probe.original, probe.change, first
+        held, live = probe.original, probe.change
     elif _is_live(said) and _is_held(other):
-        held, live, slow = probe.change, probe.original, meter
+        held, live = probe.change, probe.original
     else:
         return None
-    product = product_of(head_fields(slow))
-    lines = cures_of(probe.code, product)
-    program, line = next(iter(lines.items()))
-    facts: dict[str, float | int | str] = {"held": held, "live": live}
-    if product:
-        facts["product"] = product
+    cause, cure = CAUSES[probe.code]
     return Verdict(
         code=probe.code,
         sure=0.95,
-        say=f"{CAUSES[probe.code]}: the answer is held with {held}, and live with {live}.",
-        cure=f"{program}: {line}",
-        facts=facts,
+        say=f"{cause}: the answer is held with {held}, and live with {live}.",
+        cure=cure,
+        facts={"held": held, "live": live},
     )
 
 
 CAUSES = {
-    "compressed-unflushed": "A compressor holds the text",
-    "type-gated": "A hop holds answers of one type",
-    "method-gated": "A hop holds the answers to one method",
+    # code: (what holds the answer, the cure)
+    "compressed-unflushed": (
+        "A compressor holds the text",
+        "Leave text/event-stream out of the compression, or flush after each event.",
+    ),
+    "type-gated": (
+        "A hop holds answers of one type",
+        "Ask for the type that is live, and send Content-Type: text/event-stream.",
+    ),
+    "method-gated": (
+        "A hop holds the answers to one method",
+        "Ask with the method that is live.",
+    ),
 }
 
 

@@ -253,8 +253,8 @@ async def test_compare(autojump_clock: object, capsys: pytest.CaptureFixture[str
     rows = [line.split() for line in shown.splitlines()]
     assert (rows[1][0], rows[1][-1]) == ("server", "live")
     assert (rows[2][0], rows[2][-1]) == ("nginx", "buffered-blocks")
-    assert "\nbuffered-blocks  nginx: " in shown
-    assert "\n  nginx: proxy_buffering off;" in shown
+    assert "\n✗ buffered-blocks by nginx, " in shown
+    assert "\n  Cure: nginx: proxy_buffering off;\n" in shown
     code, shown = await chained("buffer", *ways, "--json")
     comparison = json.loads(shown)
     assert list(comparison) == ["ways", "verdicts", "cures"]

@@ -2,7 +2,9 @@
 
 import pytest
 
-from workshop.xray.cures import BY_CODE, NAMES, PRODUCTS, cures_of, product_of
+from workshop.xray.cures import BY_CODE, NAMES, PRODUCTS, cures_of, product_of, with_cures
+from workshop.xray.measure import Meter
+from workshop.xray.report import Counts, Report, Verdict
 
 SERVER = ("Server", "streaming-workshop")
 
@@ -51,14 +53,39 @@ def test_the_name_of_a_way_names_a_hop_that_writes_no_field() -> None:
 def test_cures() -> None:
     lines = cures_of("buffered-blocks")
     assert next(iter(lines)) == "nginx"
-    assert lines["nginx"].startswith("proxy_buffering off;")
+    assert lines["nginx"] == "proxy_buffering off;"
     assert "a pipe" in lines  # standard output
     assert next(iter(cures_of("buffered-blocks", "Caddy"))) == "Caddy"
     assert cures_of("buffered-blocks", "Caddy") == lines
     assert cures_of("buffered-blocks", "unknown") == lines
     assert cures_of("torn-characters", "nginx") == {}
+    assert next(iter(cures_of("http10", "nginx"))) == "nginx"
+    assert next(iter(cures_of("http10", "Caddy"))) == "every program"
     every = {"nginx", "HAProxy", "Caddy", "Apache", "Varnish", "Envoy", "Traefik", "Cloudflare"}
     every |= {"AWS", "IIS", "Next.js"}
     for code in ("buffered-whole", "coalesced", "compressed-unflushed"):
         assert every <= cures_of(code).keys()
     assert all(line and "\n" not in line for lines in BY_CODE.values() for line in lines.values())
+
+
+def test_the_program_that_the_response_names() -> None:
+    meter = Meter()
+    meter.receive_data(0, b"HTTP/1.1 200 OK\r\nServer: nginx\r\n\r\n")
+    report = Report(
+        url="",
+        status=200,
+        verdicts=[
+            Verdict(code="buffered-whole", sure=0.9, say="", cure="General."),
+            Verdict(code="retried", sure=0.9, say="", cure="Other."),
+        ],
+        counts=Counts(1, 0, 0, 0),
+        ttft_ms=None,
+        head_ms=0,
+        gaps_ms=None,
+        wire_bytes=0,
+        text_bytes=0,
+    )
+    first, second = with_cures(report, meter).verdicts
+    assert first.cure == "General. If nginx does it: proxy_buffering off;"
+    assert second.cure == "Other."
+    assert with_cures(report, Meter()) == report
