@@ -68,7 +68,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("target", nargs="?", metavar="URL|FILE", help="what to ask, or a recording")
 
     add = made.add_argument_group("the request, in curl's words").add_argument
-    add("-X", "--request", default="", metavar="METHOD", help="default: GET, POST with a body")
+    add("-X", "--request", default="", metavar="METHOD", help="the method; default: GET, or POST with a body")
     add("-d", "--data", action="append", default=[], metavar="DATA", help="the body; @FILE: a file")
     about = "a field; 'Name:' removes it. Asked for by default: gzip, as browsers do"
     add("-H", "--header", action="append", default=[], metavar="FIELD", help=about)
