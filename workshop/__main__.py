@@ -32,6 +32,7 @@ COMMANDS = {
     "chat": ("workshop.chat", "talk to the simulated LLM, or to any OpenAI-compatible API"),
     "nc": ("clients.nc", "netcat: bytes between a connection and this terminal"),
     "spec": ("workshop.contract.command", "test an event-stream client, of any language"),
+    "vectors": ("workshop.vectors", "score a parser, of any language (needs the clone)"),
     "sse-client-service": (
         "workshop.contract.service",
         "our event source, as the contract tests of clients want it",

@@ -243,7 +243,7 @@ class ClientService:
         return len(self._clients)
 
     def routes(self) -> Routes:
-        """The routes of the service, for this machine only."""
+        """Return the routes of the service. Only programs on this machine may use them."""
         table: dict[str, Handler] = {
             "GET /": self._describe,
             "POST /": self._create,
