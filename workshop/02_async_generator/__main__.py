@@ -42,7 +42,7 @@ def stopwatch() -> Note:
 
 
 async def answer(note: Note, *tokens: str) -> AsyncGenerator[str, None]:
-    """The model of all three parts. Like a real model, it needs time to clean up."""
+    """The model of all three parts. Like a real model, this one needs time to clean up."""
     try:
         for token in tokens:
             await trio.sleep(GAP)
@@ -138,8 +138,8 @@ def run() -> int:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # no traceback when `| head` closes the pipe
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a screen without 你 gets \\u4f60.
-    # trio's test clock jumps ahead when every task sleeps. So order and times are the same, without
-    # waiting.
+    # trio's test clock jumps ahead when every task sleeps. So a fast run shows the same order and
+    # the same times.
     fast = parser.parse_args().fast
     clock = trio.testing.MockClock(autojump_threshold=0) if fast else None
     exit_code = 0

@@ -141,7 +141,7 @@ async def chain(port: int, modes: Sequence[str]) -> AsyncIterator[tuple[int, lis
 
     Args:
         port: The port of the server, which is the upstream of the first hop.
-        modes: A mode of `servers.badproxy` for each hop.
+        modes: The modes of the hops, one of `servers.badproxy` for each.
 
     Yields:
         The port of the last tap, and all taps.
