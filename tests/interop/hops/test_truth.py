@@ -48,7 +48,7 @@ LIVE = [time + 5 for time in SENT]
 CASES: dict[str, tuple[Way, Seen, str]] = {
     "at once": ("whole", seen(LIVE), "live"),
     "a busy moment": ("whole", seen([*LIVE[:55], *[time + 200 for time in LIVE[55:]]]), "live"),
-    "head late": ("whole", seen(LIVE, head=305), "head-held live"),
+    "head late": ("whole", seen(LIVE, head=505), "head-held live"),
     "every 280 ms": ("whole", seen(every(280)), "coalesced"),
     "16 events": ("whole", seen(blocks(16)), "buffered-blocks"),
     "at the end": ("whole", seen([3300.0] * 61), "buffered-whole measured"),
