@@ -8,12 +8,12 @@ from pathlib import Path
 import trio
 
 from protocol.recording import write_recording
+from workshop.xray.report import Verdict
 
 from .asking import Case, Seen
 from .hops import HOPS
 from .running import ask_all
-from .table import PAGE, cases, page, verdicts
-from .truth import right_codes
+from .table import PAGE, cases, mistakes, page, verdicts
 
 
 def main() -> int:
@@ -27,25 +27,27 @@ def main() -> int:
         if missing := HOPS[name].missing:
             print(missing, file=sys.stderr)
             return 1
-    seen: dict[Case, Seen] = {}
+    results: dict[Case, tuple[Seen, list[Verdict]]] = {}
     with tempfile.TemporaryDirectory() as folder:
 
-        def settled(case: Case, each: Seen) -> bool:
-            seen[case] = each
-            return verdicts(each.reads)[0].code in right_codes(case, each)
+        def settled(case: Case, seen: Seen) -> bool:
+            results[case] = seen, verdicts(seen.reads)
+            return not mistakes(case, *results[case])
 
         trio.run(ask_all, cases(names), Path(folder), settled)
     if options.save:
         options.save.mkdir(parents=True, exist_ok=True)
-        for case, each in seen.items():
+        for case, (seen, _) in results.items():
             with (options.save / f"{case.name}.jsonl").open("wb") as file:
-                file.writelines(write_recording(each.reads))
-    text = page({case: (seen[case], verdicts(seen[case].reads)) for case in cases(names)})
+                file.writelines(write_recording(seen.reads))
+    text = page({case: results[case] for case in cases(names)})
     if options.write:
         PAGE.write_text(text, encoding="utf-8")
     else:
         print(text, end="")
-    return 0
+    wrong = [line for case, result in results.items() for line in mistakes(case, *result)]
+    print(*wrong, sep="\n", file=sys.stderr)
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":

@@ -25,10 +25,10 @@ from ..peers import ROOT
 from .asking import PATIENCE, Case, Seen
 from .hop import IDLE
 from .hops import HOPS
-from .truth import PROMPT
+from .truth import PROMPT, is_true, right_codes
 from .upstream import EVENTS, WAYS, Head, Way
 
-__all__ = ["PAGE", "WRITE", "Page", "cases", "claims", "page", "verdicts"]
+__all__ = ["PAGE", "WRITE", "Page", "cases", "mistakes", "page", "verdicts"]
 
 PAGE = ROOT / "workshop" / "09_proxies_and_buffering" / "HOPS.md"
 WRITE = "python -m tests.interop.hops --write"
@@ -125,6 +125,17 @@ def cell(way: Way, seen: Seen, found: Sequence[Verdict]) -> str:
 def claims(found: Sequence[Verdict]) -> list[str]:
     """The codes that x-ray is sure of."""
     return [verdict.code for verdict in found if verdict.sure > 0.5]
+
+
+def mistakes(case: Case, seen: Seen, found: Sequence[Verdict]) -> list[str]:
+    """A line for each thing in a verdict that is wrong by what was seen from both sides."""
+    lines = []
+    right = right_codes(case, seen)
+    if found[0].code not in right:
+        lines.append(f"{case.name}: {found[0].code}, and right is {' or '.join(sorted(right))}")
+    if untrue := [code for code in claims(found) if not is_true(case, seen, code)]:
+        lines.append(f"{case.name}: {', '.join(untrue)} is not true")
+    return lines
 
 
 def in_short(results: Results) -> str:

@@ -47,7 +47,7 @@ def held_codes(seen: Seen) -> set[str]:
     """The codes for a whole answer."""
     if len(seen.events) <= EVENTS["whole"]:
         return set()  # the hop has lost some: no code says that
-    if seen.coding and seen.longest_hold < PROMPT and median(seen.held) > 1000 * GAP / 2:
+    if seen.longest_hold < PROMPT and is_behind(seen):
         return {"one-behind"}
     if seen.longest_hold < PROMPT:
         held = seen.head is not None and seen.head > 1000 * FIRST - MOMENT
@@ -61,6 +61,11 @@ def held_codes(seen: Seen) -> set[str]:
     ((_, often),) = sizes.most_common(1)
     of_one_size = not seen.coding and often > sum(sizes.values()) / 3
     return {"buffered-blocks"} if of_one_size or seen.longest_hold > 500 else {"coalesced"}
+
+
+def is_behind(seen: Seen) -> bool:
+    """A compressor kept the end of most events until the next one came."""
+    return bool(seen.coding and seen.held) and median(seen.held) > 1000 * GAP / 2
 
 
 def is_true(case: Case, seen: Seen, code: str) -> bool:
@@ -77,6 +82,8 @@ def is_true(case: Case, seen: Seen, code: str) -> bool:
             return late and bool(seen.coding)
         case "buffered-blocks" | "coalesced":
             return late
+        case "one-behind":
+            return is_behind(seen)
         case "head-held":
             return seen.head is not None and seen.head > 1000 * FIRST - MOMENT
         case "cut-transport":
