@@ -42,8 +42,8 @@ class MapEntry(msgspec.Struct):
         name: The name in the server's flag `--NAME-port`.
         port: The server's default port.
         title: The description of the server on the map.
-        make_routes: A function that makes the routes of this server from the flags. When it is
-            called, the flags hold the ports of the servers above this one on the map.
+        make_routes: A function that makes the routes of this server from the flags. When this
+            function is called, the flags hold the ports of the servers above this one on the map.
         tries: Commands to paste. {url} is the server's address, {nc} a netcat with its arguments.
         fin_is_disconnect: The server's limit of this name: see `Limits`.
     """

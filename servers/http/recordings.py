@@ -288,8 +288,8 @@ class RecordingStore:
 
     Args:
         may_read: A function that returns whether the sender of a request may read recordings.
-        max_recordings: Largest number of recordings kept. A new one evicts the oldest one whose
-            reply has ended. If no reply has ended, the new reply is not recorded.
+        max_recordings: Largest number of recordings kept. A new recording evicts the oldest one
+            whose reply has ended. If no reply has ended, the new reply is not recorded.
         max_seconds: Time that a recording is kept after its reply has ended, in seconds.
         judge: The path of a route that judges what a page has read of a reply, or "". A recorded
             reply names it in X-Wire-Verdict.

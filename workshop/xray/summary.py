@@ -58,7 +58,7 @@ def summary(report: Report, meter: Meter) -> "Summary":
         report,
         method=meter.method,
         coding=meter.coding,
-        gaps=getattr(meter, "gap_line", ()),
+        gaps=meter.gap_line,
         last_ms=meter.last_ms,
         end=meter.end,
     )
