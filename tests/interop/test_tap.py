@@ -110,13 +110,13 @@ async def test_curl() -> None:
     curl = need("curl", "curl")
     outputs: dict[str, list[tuple[bytes, int]]] = {}
     async with served(answers()) as port, tapping(port) as (tap, watch):
-        for name in (NONE, "rst", "fin-mid-event", "bad-chunk-size"):
+        for name in (NONE, "rst", "fin-mid-event"):
             for one in (port, tap):
                 url = f"http://127.0.0.1:{one}/answer"
                 command = [curl, "-sN", "--raw", "-H", f"X-Fault: {name}", url]
                 done = await trio.run_process(command, capture_stdout=True, check=False)
                 outputs.setdefault(name, []).append((done.stdout, done.returncode))
-        assert [one.how for one in watch.finished][:3] == ["done", "cut", "cut"]
+        assert [one.how for one in watch.finished] == ["done", "cut", "cut"]
     assert {name: both for name, both in outputs.items() if both[0] != both[1]} == {}
 
 
