@@ -12,7 +12,7 @@
 import signal
 import sys
 
-if sys.argv[0] == "-m":  # this is `python -m clients.NAME`, before NAME runs
+if sys.argv[0] == "-m":  # `python -m clients.NAME` is starting.
     # Until nc handles signals itself, Ctrl-C ends it without a traceback.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)

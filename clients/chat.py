@@ -78,7 +78,8 @@ class APIError(ChatError):
     Attributes:
         message, code: The error's message and code, in the server's words. Keys in the message are
             redacted.
-        status: The status of the response. It is 200 if the error came as an event of the stream.
+        status: The status of the response, which is 200 if the error came as an event of the
+            stream.
         retry_after: The value of the Retry-After header, or None.
         request_id: The server's id of this request, or None. The server's operator can look it up.
     """
@@ -125,8 +126,8 @@ async def stream_chat(
     silence: float = SILENCE,
     connect: Connect = connect,
 ) -> AsyncGenerator["ChatStream", None]:
-    """Send a request, and receive the answer while it is generated. To leave the block is to cancel
-    the request.
+    """Send a request, and receive the answer while it is generated. Leaving the block cancels the
+    request.
 
     Args:
         base_url: The URL of an API, such as `https://api.openai.com/v1`.
@@ -192,9 +193,9 @@ class ChatStream:
     """An answer that is still arriving: iterate over its deltas.
 
     Attributes:
-        response: The response. Its head has arrived, its body not yet.
+        response: The response, whose head has arrived and whose body is still arriving.
         request_id: The server's id of this request, or None.
-        finish_reason: The reason why the answer ended, or None until it has arrived.
+        finish_reason: The server's reason why the answer ended, or None until it has arrived.
     """
 
     def __init__(
@@ -215,7 +216,7 @@ class ChatStream:
         self._parser = EventStreamParser()
         self._reader = DeltaReader()
         self._events: deque[ServerSentEvent] = deque()
-        # This is raised when the caller has received everything that came before the end.
+        # The error to raise when the caller has received everything that came before the end.
         self._ending: Exception | None = StopAsyncIteration() if whole else None
         self._rest = whole
 
@@ -274,7 +275,7 @@ class ChatStream:
         return delta
 
     async def _receive(self) -> None:
-        """Wait for one read. It may bring events, a part of one, or the end."""
+        """Wait for one read. A read may bring events, a part of an event, or the end."""
         began = trio.current_time()
         try:
             with trio.move_on_after(self._timeout):
@@ -304,7 +305,7 @@ async def _answer(response: Response, kind: str) -> ChatDelta:
     """Read a response that is not a stream. Returns the whole answer.
 
     Raises:
-        APIError, CutOffError, UnreadableError: It contains no answer.
+        APIError, CutOffError, UnreadableError: The response contains no answer.
     """
     body = await _body(response)
     try:

@@ -29,6 +29,7 @@ The rules this file keeps (WHATWG HTML §9.2.3; the decisions are in reconnectio
 """
 
 import math
+import re
 from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -52,6 +53,9 @@ __all__ = [
     "Reconnection",
     "open_event_source",
 ]
+
+
+LINE = re.compile(rb"[^\r\n]+[\r\n]?|[\r\n]")  # a part of a line, or its end
 
 
 class EventSourceObserver:
@@ -129,7 +133,7 @@ class EventSource:
         self._connection = AsyncExitStack()
         self._response: Response | None = None
         self._parser = EventStreamParser()
-        self._events: deque[ServerSentEvent] = deque()
+        self._arrived: deque[ServerSentEvent | str] = deque()  # events, and texts of comments
         self._ending: EventSourceError | None = None  # raised after the last event
         self._wait_until = -math.inf
         self._lines = bytearray()  # the bytes of a line whose end has not come
@@ -150,7 +154,15 @@ class EventSource:
             EventSourceError: The stream has ended for good, and not with a 204.
         """
         await trio.lowlevel.checkpoint()
-        while not self._events and self.state is not ReadyState.CLOSED:
+        while True:
+            while self._arrived:
+                came = self._arrived.popleft()
+                if isinstance(came, ServerSentEvent):
+                    self.last_event_id = came.id or ""
+                    return came
+                self._observer.comment(came)
+            if self.state is ReadyState.CLOSED:
+                raise self._ending or StopAsyncIteration
             try:
                 if self._response is None:
                     await trio.sleep_until(self._wait_until)
@@ -162,11 +174,6 @@ class EventSource:
             except EventSourceError as error:
                 self._ending = error
                 await self._close_connection()
-        if self._events:
-            event = self._events.popleft()
-            self.last_event_id = event.id or ""
-            return event
-        raise self._ending or StopAsyncIteration
 
     async def _open(self) -> None:
         """Ask once. Afterwards there is a response, another address, or the end."""
@@ -198,12 +205,14 @@ class EventSource:
         if not piece:
             await self._break("the server ended the response")
             return
-        if self._observes_lines:
-            self._lines += piece
+        # If comments are wanted too, the parser gets line after line, so that all come in order.
+        parts = LINE.findall(piece) if self._observes_lines else [piece]
         try:
-            self._events.extend(self._parser.receive_data(piece))
+            for part in parts:
+                self._lines += part if self._observes_lines else b""
+                self._arrived.extend(self._parser.receive_data(part))
         except DecodeError as error:  # an event over its limit would come again if we asked again
-            self._events.extend(one for one in error.decoded if isinstance(one, ServerSentEvent))
+            self._arrived.extend(one for one in error.decoded if isinstance(one, ServerSentEvent))
             raise self._decides.fail(str(error)) from error
         finally:
             self._decides.last_event_id = self._parser.last_event_id
@@ -214,10 +223,15 @@ class EventSource:
         """The observer of the parser: it is called for every element, in order."""
         if label == "comment":
             line = self._lines[start - self._lines_start : end - self._lines_start]
-            self._observer.comment(line[1:].decode("utf-8", "replace"))
+            self._arrived.append(line[1:].decode("utf-8", "replace"))
         elif label == "end-of-line":
             del self._lines[: end - self._lines_start]
             self._lines_start = end
+
+    async def restart(self) -> None:
+        """Break the connection on purpose. The next wait makes a new one, as after any break."""
+        if self.state is not ReadyState.CLOSED:
+            await self._break("restarted")
 
     async def _break(self, why: str) -> None:
         """Set the time of the next request, and close the connection."""

@@ -10,7 +10,7 @@
     "tcp"     TLS records, as sent             the same as "http"
     "http"    the plaintext of these records   heads, and bodies in their framing
 
-An `ObservedStream` only observes: the bytes, calls and errors are the same as without it.
+An `ObservedStream` only observes: bytes, calls and errors are the same as without an observer.
 """
 
 from protocol.sse import ServerSentEvent
@@ -29,11 +29,11 @@ class WireObserver:
         """The TLS handshake is done."""
 
     def sent(self, layer: str, data: bytes) -> None:
-        """One write sent these bytes. They may hold a key, so use `protocol.secret.redact` before
-        you show them."""
+        """One write sent these bytes. Use `protocol.secret.redact` before you show them, because
+        they may hold a key."""
 
     def received(self, layer: str, data: bytes) -> None:
-        """One read brought these bytes; b"" is the end."""
+        """One read returned these bytes; b"" is the end of the stream."""
 
     def event(self, event: ServerSentEvent) -> None:
         """An event of the body is complete. Only clients that read events (chat.py) call this."""

@@ -84,7 +84,7 @@ class ResponseAnatomy:
     """Takes the bytes of one response, and returns spans with labels.
 
     Args:
-        method: Method of the request. It matters because a response to HEAD has no body.
+        method: Method of the request, because a response to HEAD has no body.
         max_line_size: Longest line of an event stream, in bytes. A longer line is unreadable.
 
     Attributes:
@@ -93,8 +93,8 @@ class ResponseAnatomy:
         chunks, events, tokens: Number of each that has arrived. An event with text counts as a
             token.
         body_size: Size of the body in bytes, without its framing.
-        text_size: Size of all tokens in bytes. For a body that is neither events nor JSON, its
-            size.
+        text_size: Size of all tokens in bytes. If the body is neither events nor JSON, this is the
+            size of the body.
     """
 
     def __init__(self, method: str = "GET", *, max_line_size: int = 8 << 20) -> None:
@@ -113,7 +113,7 @@ class ResponseAnatomy:
         self._decoder: BodyDecoder | None = None
         self._origin = 0  # offset at which the body begins
         self._chunk = 0  # number of the chunk that is arriving
-        self._label = "data"  # for a body that is not an event stream
+        self._label = "data"  # the label of a body that is not an event stream.
         # The attributes below are used only if the body is an event stream.
         self._parser: EventStreamParser | None = None
         self._lines: deque[tuple[int, int, int]] = deque()  # (start, end, chunk) without a label
@@ -156,7 +156,8 @@ class ResponseAnatomy:
         return sorted(self._spans, key=lambda span: span.start)
 
     def receive_eof(self) -> list[ByteSpan]:
-        """Tell it that the peer will send no more. Returns spans for all bytes without a label."""
+        """Tell the anatomy that the peer will send no more. Returns spans for all bytes without a
+        label."""
         self._spans = []
         try:
             if self._reader is not None:

@@ -13,7 +13,7 @@ The rules this file keeps:
 1. The decoder is strict. A size consists of hex digits only, a line ends in CRLF only, and the two
    bytes after chunk-data are checked. If two parsers read one body differently, requests can be
    smuggled. So input that the grammar does not allow is an error, at the first such byte.
-2. It never matters how the bytes were cut: the body, the error and its offset are the same.
+2. The result never depends on how the bytes were cut: body, error and offset are the same.
 3. Everything that grows has a limit. A size is compared with its limit before it is converted to a
    number.
 4. A body that stops before its last chunk is an error, never a normal end.

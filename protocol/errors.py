@@ -1,4 +1,5 @@
-"""The error that all decoders raise. It gives the offset of the first bad byte from the peer.
+"""The error that all decoders raise. The error gives the offset of the first bad byte from the
+peer.
 
 h11 has two protocol errors: `RemoteProtocolError` means that the peer broke the rules, and
 `LocalProtocolError` that we are about to break them. The decoders of this package raise a subclass

@@ -16,7 +16,7 @@ The rules this file keeps:
 2. Folded lines, a space before the colon and a field without a name are refused.
 3. One empty line before the request-line is skipped (RFC 9112 §2.2), not two.
 4. The start-line, the head and the number of fields have limits: 414 and 431.
-5. It never matters how the bytes were cut.
+5. The result never depends on how the bytes were cut.
 """
 
 import re

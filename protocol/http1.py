@@ -288,13 +288,13 @@ def encode_response_head(
 ) -> bytes:
     """Encode a response's head to the same bytes as h11 would (test_a_response_head_is_h11s).
 
-    h11 would take ten times as long to write it: as long as it takes to read the whole request.
-    There is nothing here for h11 to decide.
+    h11 would take ten times as long, as much time as for reading the whole request. Writing a
+    response head leaves h11 nothing to decide.
 
     Args:
         status: Status code from 100 to 599, registered or not (RFC 9110 §15).
-        fields: (field-name, field-value) pairs, in the order in which they are sent. They include
-            the fields for framing.
+        fields: (field-name, field-value) pairs, including those for framing, in the order in which
+            they are sent.
         reason: Reason-phrase. None means the registered phrase, or an empty one if the status is
             not registered.
 

@@ -80,7 +80,7 @@ class Secret:
     """A text that appears in no message unless `reveal` is called.
 
     Args:
-        value: The secret text. If it has at least MIN_SIZE characters, `redact` removes it from any
+        value: The secret text. `redact` removes a secret of at least MIN_SIZE characters from any
             text for as long as this process runs.
     """
 
@@ -105,7 +105,7 @@ def redact(text: str) -> str:
     """Replace all keys in a text, and everything that looks like a key, by "[redacted]".
 
     Args:
-        text: The whole text. Do not cut it before: redact first, cut afterwards (rule 2).
+        text: The whole text, which was not cut before: redact first, cut afterwards (rule 2).
     """
     parts, last = [], 0
     for start, end in find_keys(text, key_forms(frozenset(Secret.known))):
@@ -259,7 +259,7 @@ def _character(escape: str) -> str:
 
 
 def _merged(ranges: list[Range]) -> list[Range]:
-    """The ranges in order, with overlapping ones merged. They overlap if one key begins with
+    """The ranges in order, with overlapping ones merged. Ranges overlap if one key begins with
     another."""
     merged: list[Range] = []
     for start, end in sorted(ranges):
@@ -280,7 +280,7 @@ def key_forms(secrets: frozenset[str]) -> Forms:
     for secret in secrets:
         data = secret.encode("utf-8", "surrogateescape")
         forms |= {secret, data.decode("latin-1"), data.hex(), data.hex().upper(), *_in_base64(data)}
-        forms.add(secret.rstrip("\\"))  # b'key\\"': a backslash at the key's end escapes the quote
+        forms.add(secret.rstrip("\\"))  # b'key\\"': a backslash at the key's end escapes the quote.
     # If a key contains %41 or \\, unescaping the text also changes the key in it.
     for form in tuple(forms):
         for _ in range(DEPTH):

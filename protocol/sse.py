@@ -15,7 +15,7 @@ The rules this file keeps:
    So no event waits for the byte after its blank line.
 3. Bytes are cut into lines, then decoded: a character that is split between two reads survives.
    Invalid UTF-8 becomes U+FFFD, never an exception.
-4. It never matters how the bytes were cut, and the time is linear in their number.
+4. The result never depends on how the bytes were cut, and the time is linear in their number.
 5. An event needs at least one data line; an unfinished event at the end is discarded.
 """
 
@@ -358,8 +358,8 @@ def encode_event(event: ServerSentEvent) -> bytes:
 def encode_comment(text: str = "") -> bytes:
     """Encode a comment, which every receiver ignores: the heartbeat of a silent stream.
 
-    Each line of the text becomes a comment line. They end in ONE newline, because some clients in
-    use dispatch an empty event at a blank line.
+    Each line of the text becomes a comment line. Comments end in ONE newline, because some clients
+    in use dispatch an empty event at a blank line.
 
     Raises:
         h11.LocalProtocolError: The text has a lone surrogate.

@@ -15,7 +15,7 @@ The rules this file keeps:
 1. Host is checked in every request, even where the target names the host.
 2. In absolute-form the host of the target is used, and Host is ignored.
 3. A host is normalized here, and compared in that form: in lower case and without its port. An IPv6
-   address has its shortest form.
+   address is written in its shortest form.
 """
 
 import re
@@ -50,7 +50,7 @@ class RequestTarget(msgspec.Struct, frozen=True):
     Args:
         path: The path without the query, percent-decoded. "*" means the server as a whole.
         query: Everything after the first "?", not decoded.
-        host: The host, normalized (rule 3). It is "" if the client does not name one.
+        host: The host, normalized (rule 3), or "" if the client does not name one.
     """
 
     path: str
@@ -65,8 +65,8 @@ def read_target(head: Head) -> RequestTarget:
         head: The head of the request.
 
     Raises:
-        DecodeError: The target or Host breaks its grammar, or Host is missing or repeated (400). Or
-            the client asks for a tunnel (501).
+        DecodeError: The target or Host breaks its grammar, or Host is missing or repeated (400).
+            The same error with 501 means that the client asks for a tunnel.
     """
     host = _host_of(head)
     method, target, _ = head.start_line.decode("ascii").split(" ")
@@ -145,7 +145,7 @@ def _shown(target: str) -> str:
 
 
 def _host_of(head: Head) -> str:
-    """The host in the Host field. It may be "", for a target without an authority.
+    """The host in the Host field, or "" for a target without an authority.
 
     "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that
     lacks a Host header field and to any request message that contains more than one Host header

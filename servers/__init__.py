@@ -9,14 +9,14 @@
     chunked.py      8003: lesson 3, chunked coding
     sse.py          8004: lesson 4, Server-Sent Events
     openai_proxy/   8005: a proxy to the real OpenAI API; only the proxy has the key
-    badproxy.py     8009: a faulty hop, which buffers, compresses or truncates on purpose
+    badproxy/       8009: a faulty hop, which buffers, compresses or truncates on purpose
 """
 
 import signal
 import sys
 
-if sys.argv[0] == "-m":  # Python is looking for the module of `python -m servers.NAME`
-    # Until the server handles signals, Ctrl-C ends it like any program: without a traceback.
+if sys.argv[0] == "-m":  # `python -m servers.NAME` is starting.
+    # Until the server handles signals itself, Ctrl-C ends it without a traceback.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 

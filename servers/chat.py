@@ -59,15 +59,15 @@ CONTENT_TYPES = {
     ".svg": "image/svg+xml",
 }
 
-# The page may load its own files, connect to its own server and to the OpenAI proxy, and nothing
-# else: the text of a model can never become a script.
+# The page may load its own files, and connect to its own server and to the OpenAI proxy, but
+# nothing else. So the text of a model can never run as a script.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self' http://localhost:8005; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 PAGE_HEADERS = (
-    ("Vary", "Accept"),  # "/" is the page for a browser, and a text for a program
+    ("Vary", "Accept"),  # "/" gives a browser the page, and any other program a text
     ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
     ("Cache-Control", "no-cache"),
     ("Referrer-Policy", "no-referrer"),
@@ -82,14 +82,16 @@ def routes(
     access: Access | None = None,
     pages: Mapping[str, Handler] = {},
 ) -> Routes:
-    """All routes of this server.
+    """Return all routes of this server.
 
     Args:
         pace: The speed of the model.
-        engine: Makes the tokens; by default one that makes up to 4,096 answers at the same time.
-        model: Makes the text of answers.
+        engine: The engine that makes the tokens. The default one makes up to 4,096 answers at a
+            time.
+        model: The model that makes the text of answers.
         settings: Options of the OpenAI API.
-        access: Guards the API; by default any program may use it, and no page of another origin.
+        access: The rules for access to the API. By default any program may use it, but pages of
+            other origins may not.
         pages: Further routes, such as those of the course.
     """
     engine = engine or Engine()
@@ -149,7 +151,7 @@ def routes(
 
 
 def from_flags(options: argparse.Namespace, pages: Mapping[str, Handler] = {}) -> Routes:
-    """The routes that these flags configure, and these pages.
+    """Return the routes that these flags configure, and these pages.
 
     Raises:
         OSError, ValueError: A file that a flag names cannot be used.
@@ -165,7 +167,7 @@ def from_flags(options: argparse.Namespace, pages: Mapping[str, Handler] = {}) -
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the server alone."""
+    """Run this server as a program."""
     parser = arguments("servers.chat", "The chat page and the simulated LLM.", 8000)
     flags.add_flags(parser)
     options = parser.parse_args(argv)

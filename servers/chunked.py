@@ -8,8 +8,9 @@
     …
     0
 
-`GET /` streams. `GET /whole` waits until all words exist, and sends the same text with a
-Content-Length. The bytes are the same, but the reader sees the first word only after the last.
+`GET /` streams. `GET /whole` waits until all words exist, and then sends the same text with a
+Content-Length. The text is the same, but the reader sees the first word only when the last one
+exists.
 """
 
 import sys
@@ -25,7 +26,7 @@ TEXT = "Chunks say how long they are: 你好 is 6 bytes, not 2 characters. 🌊\
 
 
 def routes(pace: Pace) -> Routes:
-    """The routes of lesson 3."""
+    """Return the routes of lesson 3."""
 
     async def stream(request: Request) -> StreamingReply:
         async def words() -> AsyncGenerator[bytes | Last, None]:
@@ -46,7 +47,7 @@ def routes(pace: Pace) -> Routes:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the server alone."""
+    """Run this server as a program."""
     parser = arguments("servers.chunked", "Lesson 3: a text in chunks.", 8003)
     parser.add_argument(
         "--itl", type=seconds, default=0.2, metavar="S", help="seconds per word (default: 0.2)"

@@ -14,9 +14,9 @@
     id: end
     data: {"words":21}
 
-Close the connection and send the last id: `curl -N -H 'Last-Event-ID: 7' …` goes on with the eighth
-word. A client that reconnects after `done` gets a 204, which tells a browser's EventSource to stop.
-Otherwise it would reconnect for ever.
+Close the connection and send the last id: `curl -N -H 'Last-Event-ID: 7' …` continues with the
+eighth word. A client that reconnects after `done` gets a 204, which tells a browser's EventSource
+to stop. Otherwise the EventSource would reconnect for ever.
 """
 
 import sys
@@ -50,7 +50,7 @@ class WordsDone(msgspec.Struct):
 
 
 def routes(pace: Pace) -> Routes:
-    """The routes of lesson 4."""
+    """Return the routes of lesson 4."""
     words = tokenize(TEXT)
 
     async def stream(request: Request) -> EventStream | Reply:
@@ -76,7 +76,7 @@ def routes(pace: Pace) -> Routes:
 
 
 def _position(last_event_id: str, length: int) -> int:
-    """The number of words that the client has. An id that is not ours counts as 0."""
+    """Return the number of words that the client has, or 0 for an id that is not ours."""
     if not last_event_id.isascii() or not last_event_id.isdigit() or len(last_event_id) > 9:
         return 0
     return min(int(last_event_id), length)
@@ -87,7 +87,7 @@ def _event(name: str, data: msgspec.Struct, event_id: str) -> ServerSentEvent:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the server alone."""
+    """Run this server as a program."""
     parser = arguments("servers.sse", "Lesson 4: Server-Sent Events.", 8004)
     parser.add_argument(
         "--itl", type=seconds, default=0.2, metavar="S", help="seconds per word (default: 0.2)"

@@ -27,7 +27,7 @@ class Cancelled(trio.abc.Instrument):
             run: a cancellation comes from another task, so it can come only there.
 
     Attributes:
-        happened: The block had so many awaits, and was cancelled at the last of them.
+        happened: Whether the block had this many awaits, and so was cancelled at the last of them.
     """
 
     def __init__(self, number: int) -> None:
@@ -74,10 +74,10 @@ def at_each_await(limit: int = 1000) -> Iterator[Cancelled]:
     """Yield a block for each await of an operation, and one that is not cancelled.
 
     Args:
-        limit: Most awaits that the operation may have.
+        limit: Largest number of awaits that the operation may have.
 
     Raises:
-        AssertionError: It has more.
+        AssertionError: The operation has more awaits.
     """
     for number in range(1, limit + 1):
         cancelled = Cancelled(number)

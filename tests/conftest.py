@@ -90,13 +90,14 @@ def limited(process: Process, seconds: float = 60) -> Iterator[None]:
 
 
 def line_of(stream: IO[bytes] | None) -> str:
-    """The next line of a process's output, as text."""
+    """Return the next line of a process's output, as text."""
     assert stream is not None
     return stream.readline().decode()
 
 
 def outputs(process: Process) -> tuple[int, str, str]:
-    """The exit code of a process that ends by itself, and the rest of its output and errors."""
+    """Return the exit code of a process that ends by itself, and the rest of its output and
+    errors."""
     out, error = process.communicate(timeout=60)
     return process.returncode, out.decode(), error.decode()
 

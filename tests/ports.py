@@ -6,8 +6,8 @@ import socket
 
 
 def free_port() -> int:
-    """One that nobody listens on now. It is below those that systems give out for port 0 and for
-    connections, so none of the many sockets of other tests is given it before it is used."""
+    """Return a port on which nobody listens now. It is below the range that systems use for port 0
+    and for connections, so no socket of another test gets it before it is used."""
     while True:
         port = random.randrange(20000, 32768)
         with socket.socket() as sock, contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""A program in a terminal, as somebody meets it who types and reads.
+"""A program in a terminal, as a person uses it, who types and reads.
 
 with terminal("cat") as (screen, process):
     screen.press(b"a\\n")
@@ -25,10 +25,10 @@ SAFETY = 30.0  # seconds that anything may take: long, for a busy machine is not
 
 
 class Lifeline:
-    """A pipe by which a process, and all that it has started, is seen to begin and to end.
+    """A pipe that shows when a process, and all processes that it has started, begin and end.
 
     Attributes:
-        code: The lines of Python that take hold of it.
+        code: The lines of Python that open the pipe.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -38,11 +38,11 @@ class Lifeline:
         self.code = f"lifeline = open({str(path)!r}, 'w')\nlifeline.write('x')\nlifeline.flush()\n"
 
     def begun(self) -> None:
-        """Wait until it lives."""
+        """Wait until a process has opened the pipe."""
         assert self._read() == b"x"
 
     def ended(self) -> None:
-        """Wait until nobody lives who has taken hold of it."""
+        """Wait until every process that has opened the pipe has ended."""
         assert self._read() == b""
         os.close(self._end)
 
@@ -52,7 +52,7 @@ class Lifeline:
 
 
 class Screen:
-    """What a program shows, and the keyboard that it reads, if that is a terminal."""
+    """The screen of a program and, if its input is a terminal, the keyboard."""
 
     def __init__(self, end: int) -> None:
         self._end = end
@@ -62,7 +62,8 @@ class Screen:
         os.write(self._end, keys)
 
     def until(self, text: str) -> str:
-        """Read on to this text; returns all that came since the last call, with it."""
+        """Read until this text appears. Returns everything since the last call, including this
+        text."""
         end = time.monotonic() + SAFETY
         while (at := self._text.find(text.encode())) < 0:
             left = end - time.monotonic()
@@ -85,7 +86,7 @@ def terminal(*command: str, **more: str) -> Iterator[tuple[Screen, subprocess.Po
     """A command in a pseudo-terminal; ^C reaches it as it would from a keyboard.
 
     Args:
-        more: Variables of its environment.
+        more: Additional environment variables of the program.
     """
     end, its_end = pty.openpty()
     before = termios.tcgetattr(its_end)

@@ -103,7 +103,7 @@ def protocol_is_pure(root: Path) -> list[str]:
 
 
 def rooms_keep_their_borders(root: Path) -> list[str]:
-    """Nothing imports `workshop`, nor `tests`: no room but the last two has them in its list."""
+    """Nothing imports `workshop` or `tests`: only the last two rooms have them in their lists."""
     found = []
     for module, imported, place in project_imports(root):
         if imported.split(".")[0] not in FOLDERS:
@@ -115,8 +115,8 @@ def rooms_keep_their_borders(root: Path) -> list[str]:
 
 
 def no_import_circle(root: Path) -> list[str]:
-    """What is left when, again and again, the modules that import nothing that is left, and those
-    that nothing left imports, are taken away."""
+    """Find circles: again and again, remove the modules that import no remaining module, and those
+    that no remaining module imports. The modules that cannot be removed form a circle."""
     files = python_files(root)
     left = {
         (module, imported)
@@ -144,7 +144,8 @@ def no_long_file(root: Path) -> list[str]:
 
 
 def top_level(root: Path) -> list[str]:
-    """What git keeps there; without git, what lies there and is not ignored. Dotfiles may come."""
+    """Return the files that git tracks there. Without git, return the files there that are not
+    ignored. Dotfiles are allowed."""
     if (root / ".git").exists():
         command = ["git", "-C", str(root), "ls-files", "-z"]
         listed = subprocess.run(command, capture_output=True, check=True, text=True).stdout

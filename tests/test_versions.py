@@ -33,7 +33,8 @@ def pins() -> list[str]:
 
 
 def test_each_package_has_one_version_for_each_python() -> None:
-    """NAME==VERSION, with a marker or without: no address of an index, no path, no hash."""
+    """Each line is NAME==VERSION, with or without a marker: no address of an index, no path, no
+    hash."""
     for line in pins():
         assert re.fullmatch(r"[a-z0-9-]+==[0-9][0-9a-z.]*( ; [^/@]+)?", line), line
     locked = [name_of(line) for line in pins()]

@@ -18,7 +18,7 @@ import sys
 __version__ = "0.1.0"
 
 # While Python still imports the command, Ctrl-C must end it without a traceback. sys.argv[0] ends
-# with `workshop` in the console script, and is "-m" while Python looks for the module.
+# with `workshop` in the console script. sys.argv[0] is "-m" while Python looks for the module.
 if (
     sys.argv[0] == "-m" or sys.argv[0].endswith("workshop")
 ) and signal.getsignal(signal.SIGINT) is signal.default_int_handler:

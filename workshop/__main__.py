@@ -1,11 +1,10 @@
 """The command: `workshop`, or `python -m workshop` in a clone.
 
-Each subcommand is a function in a module, `main(argv)` unless another one is named. The module is
-imported only when its command is used, so `aha` and `doctor` run on a bare Python, with nothing
-installed.
+Each subcommand is a function in a module: `main(argv)`, unless another one is named. The module is
+imported only when its command is used. So `aha` and `doctor` run on a Python without any packages.
 """
 
-from __future__ import annotations  # so that an old Python gets as far as our message
+from __future__ import annotations  # so that an old Python can print our message
 
 import io
 import os
@@ -32,6 +31,11 @@ COMMANDS = {
     "course": ("workshop.course.build", "the lessons and the annotated source, as web pages"),
     "chat": ("workshop.chat", "talk to the simulated LLM, or to any OpenAI-compatible API"),
     "nc": ("clients.nc", "netcat: bytes between a connection and this terminal"),
+    "spec": ("workshop.contract.command", "test an event-stream client, of any language"),
+    "sse-client-service": (
+        "workshop.contract.service",
+        "our event source, as the contract tests of clients want it",
+    ),
     "doctor": ("workshop.doctor", "what is installed on this machine, and how to get the rest"),
     "bench": ("workshop.bench", "measure this project on your machine (needs the clone)"),
 }
@@ -52,7 +56,7 @@ workshop/01_generator_basics.
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a subcommand. Returns the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if sys.stdin is None:  # `<&-`
+    if sys.stdin is None:  # standard input is closed: `<&-`
         sys.stdin = os.fdopen(os.open(os.devnull, os.O_RDONLY))
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal without 你 gets \\u4f60
@@ -60,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"workshop {__version__}")
         return 0
     if arguments[:1] in (["-h"], ["--help"], ["help"]):
-        lines = [f"  {name:10}{text}" for name, (_, text) in COMMANDS.items()]
+        lines = [f"  {name:18} {text}" for name, (_, text) in COMMANDS.items()]
         print(USAGE.format(commands="\n".join(lines)), end="")
         return 0
     if not arguments or arguments[0].startswith("-"):
@@ -80,10 +84,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(COMMANDS[name][0], rest)
     except KeyboardInterrupt:
-        return 130  # as a shell reports an end by SIGINT: 128 + 2
+        return 130  # the exit code for an end by SIGINT: 128 + 2
     except BrokenPipeError:  # `workshop doctor | head`: else Python reports it at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141  # an end by SIGPIPE: 128 + 13
+        return 141  # the exit code for an end by SIGPIPE: 128 + 13
 
 
 def _run(command: str, arguments: Sequence[str]) -> int:
@@ -102,14 +106,14 @@ def _run(command: str, arguments: Sequence[str]) -> int:
         run = getattr(import_module(module), function or "main")
     except ModuleNotFoundError as missing:
         if missing.name is None or missing.name.partition(".")[0] in PARTS:
-            raise  # a bug
+            raise  # this is a bug in the workshop
         print(
             f"{missing.name} is not installed here. Activate it:  . .venv/bin/activate\n"
             "or make it:  python3 -m venv .venv && .venv/bin/pip install -c .ci/locked.txt -e .",
             file=sys.stderr,
         )
         return 1
-    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # by workshop/__init__.py
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # set by workshop/__init__.py
         signal.signal(signal.SIGINT, signal.default_int_handler)
     exit_code: int = run(arguments)
     return exit_code

@@ -1,7 +1,7 @@
-r"""Ten seconds, the standard library, one surprise: `python3 -m workshop aha`.
+r"""A surprise in ten seconds, with the standard library only: `python3 -m workshop aha`.
 
 A small server gives the same answer in three ways. The client prints every byte that its `recv()`
-returns as soon as it comes, with the time since the request. A chunk, letter by letter:
+returns as soon as the byte arrives, with the time since the request. A chunk, letter by letter:
 
     6\r\n          chunk-size: how many bytes follow, in hexadecimal
     你好\r\n        chunk-data: two characters, six bytes of UTF-8, and the end of the chunk
@@ -25,7 +25,7 @@ from functools import partial
 ANSWER = ("你好", ", ", "世界", " 🌍", " hello")
 LOOPBACK = "127.0.0.1"
 READ_SIZE = 65536
-Pace = Callable[[str], None]  # called before each token is made; stands for the computing
+Pace = Callable[[str], None]  # called before each token is made, in place of a computation
 
 
 # --- the model ------------------------------------------------------------------------------
@@ -61,10 +61,10 @@ def serve(client: socket.socket, pace: Pace) -> None:
         client.sendall(b"0\r\n\r\n")
 
 
-# --- a hop ----------------------------------------------------------------------------------
-# There is always a hop between server and reader: a proxy, a compressor, a pipe. This one collects
-# 8 KiB before it passes anything on, as `grep` does into a pipe, and as a reverse proxy does when
-# buffering is on. It loses nothing and changes nothing. It only waits.
+# --- a hop ---------------------------------------------------------------------------------- There
+# is always a hop between server and reader: a proxy, a compressor, a pipe. This hop collects 8 KiB
+# before it passes anything on. `grep` does the same into a pipe, and so does a reverse proxy that
+# buffers. The hop loses nothing and changes nothing. It only waits.
 
 
 def relay(client: socket.socket, server_port: int) -> None:
@@ -77,7 +77,7 @@ def relay(client: socket.socket, server_port: int) -> None:
 
 @contextmanager
 def listening(talk: Callable[[socket.socket], None]) -> Iterator[int]:
-    """Call `talk` in a thread with one client of a free loopback port; yield the port."""
+    """Call `talk` in a thread with one client of a free loopback port. Yields the port."""
 
     def accept_one() -> None:
         try:
@@ -97,7 +97,7 @@ def listening(talk: Callable[[socket.socket], None]) -> Iterator[int]:
 
 
 def ask(port: int, target: str) -> Iterator[bytes]:
-    """Send one GET; each item is what one `recv()` returned, until the server closes."""
+    """Send one GET. Yields the bytes of each `recv()`, until the server closes."""
     with socket.create_connection((LOOPBACK, port), timeout=30) as server:
         request = f"GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
         server.sendall(request.encode())
@@ -106,7 +106,8 @@ def ask(port: int, target: str) -> Iterator[bytes]:
 
 
 def show(target: str, hop: bool, pace: Pace) -> tuple[float, float]:
-    """Ask once, print what is made and what comes; return (first, last) arrival in seconds."""
+    """Ask once, and print what is made and what arrives. Returns the times of the first and last
+    byte."""
     start = time.perf_counter()
     response, first, last = b"", 0.0, 0.0
 
@@ -123,7 +124,7 @@ def show(target: str, hop: bool, pace: Pace) -> tuple[float, float]:
             lines = paint(response + piece, seen=len(response))
             say(f"  +{seconds:.2f} s  came  " + f"\n{'':17}".join(lines))
             response += piece
-            if response.partition(b"\r\n\r\n")[2]:  # part of the body has come
+            if response.partition(b"\r\n\r\n")[2]:  # a part of the body has arrived
                 first, last = first or seconds, seconds
     return first, last
 
@@ -135,7 +136,8 @@ CHUNK_SIZE = re.compile(rb"([0-9a-f]+)(\r\n)")
 
 
 def rows(response: bytes) -> Iterator[list[tuple[str, bytes]]]:
-    """Yield rows of (layer, bytes) that cover every byte of the response so far, one row a line."""
+    """Yield rows of (layer, bytes), one for each line. The rows cover every byte of the response so
+    far."""
     top, empty_line, body = response.partition(b"\r\n\r\n")
     *lines, unfinished = (top + empty_line).split(b"\r\n")
     for line in lines:
@@ -193,7 +195,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--fast", action="store_true", help="a few milliseconds a token")
     token_gap, pause = (0.004, 0.0) if parser.parse_args(argv).fast else (0.4, 1.0)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a screen that has no 你 gets \u4f60
+        sys.stdout.reconfigure(errors="backslashreplace")  # a screen without 你 gets \u4f60
     try:
         say(f"The same {len(ANSWER)} tokens in three ways: when is each made, when does it come?")
         say("Layers: " + " · ".join(tint(layer, layer) for layer in COLOURS if layer != "dim"))

@@ -30,17 +30,18 @@ NEEDS_CLONE = (
 )
 INSTALL = "pip install -c .ci/locked.txt -e '.[bench]'"
 PIPE_WIDTH = 110  # columns of the output if it is not a terminal
-QUIET_SECONDS = 30.0  # least time between two lines of progress if there is no terminal
+QUIET_SECONDS = 30.0  # shortest time between two lines of progress without a terminal
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one benchmark and print it.
 
     Args:
-        argv: The arguments after `workshop bench`; None for those of this process.
+        argv: The arguments after `workshop bench`, or None for those of this process.
 
     Returns:
-        The exit code: 0; 1 if a contestant's output is wrong; 2 if there is nothing to run.
+        The exit code: 0, or 1 if the output of a measured program is wrong, or 2 if there is
+        nothing to run.
     """
     options = parse(argv)
     try:
@@ -92,7 +93,7 @@ def run_proxy(options: argparse.Namespace) -> int:
 
 
 def run_servers(options: argparse.Namespace, race: Any) -> int:
-    """Run a race of servers, each in its own process: `tests.bench.streams` or `.proxy`."""
+    """Run a benchmark of servers, each in its own process: `tests.bench.streams` or `.proxy`."""
     name = f"workshop bench {options.bench}"
     if not sys.platform.startswith("linux"):
         print(f"{name} needs Linux: epoll, /proc and cores to pin to.", file=sys.stderr)
@@ -134,11 +135,12 @@ def no_such(only: str, names: list[str]) -> int:
 def progress_bar(total: int) -> Iterator[Callable[[str], None]]:
     """Show a progress bar of `total` steps. Yields a function that takes the name of the next step.
 
-    Without a terminal it prints a line now and then, because a benchmark may take 15 minutes.
+    Without a terminal it prints a line from time to time, because a benchmark may take 15 minutes.
     """
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    # Redrawn only between the timed runs, because a thread that redraws would disturb them.
+    # The bar is redrawn only between the timed runs, because a thread that redraws would disturb
+    # them.
     with Progress(
         *columns,
         console=console,

@@ -1,12 +1,13 @@
 """What is installed here: `workshop doctor`, or `python3 -m workshop doctor` in a bare clone.
 
-One line for each thing that the workshop uses, and for each missing one a line that gets it.
-✓ is installed, ✗ is missing and required, – is missing and optional. This file uses the standard
-library only, and no syntax newer than Python 3.8, so that a Python that is too old can still run it
-and say so.
+The doctor prints one line for each thing that the workshop uses. For each missing thing it prints a
+command that installs it. ✓ is installed, ✗ is missing and required, – is missing and optional. This
+file uses the standard library only, and no syntax newer than Python 3.8, so that even a Python that
+is too old for the workshop can run it, and report its own age.
 
-Netcats share a name and little else. `nc` may be any of them, so each is asked for its help text.
-They differ in what they do at the end of their input, which a pipe reaches at once:
+Several different programs are named netcat. `nc` may be any of these programs, so the doctor
+recognises each by its help text. These programs differ in what they do at the end of their input.
+With a pipe, that end comes at once:
 
     OpenBSD, traditional    wait until the server closes
     Ncat, BusyBox           send a FIN at once and wait; many servers take that for a disconnect
@@ -52,14 +53,14 @@ PORTS = {
 }
 OURS = "streaming-workshop"  # SERVER of servers/http/reply_head.py, which needs packages
 ASK_SECONDS = 1.0
-OPTIONAL = {  # used by tests with other programs
+OPTIONAL = {  # tests with other programs use these
     "Chromium": ("--version", ["chromium", "chromium-browser", "google-chrome"]),
     "nginx": ("-v", ["nginx"]),
     "HAProxy": ("-v", ["haproxy"]),
 }
 
 REQUEST = r"printf 'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'"
-HELP = {  # arguments that make each command say what it is, without opening a connection
+HELP = {  # arguments that make a command show its help, without opening a connection
     "nc": ["-h"],
     "netcat": ["-h"],
     "ncat": ["-h"],
@@ -85,7 +86,7 @@ class Finding:
     mark: str  # ✓ installed, ✗ missing and required, – missing and optional
     name: str
     what: str
-    todo: str = ""  # a line to paste
+    todo: str = ""  # a command to paste
 
 
 def this_command() -> str:
@@ -99,7 +100,7 @@ def this_command() -> str:
 
 
 def typed(program: str) -> str:
-    """A program's name if a shell finds it by that name, else its path."""
+    """Return a program's name if a shell finds it by that name, otherwise its path."""
     name = os.path.basename(program)
     return name if shutil.which(name) == program else shlex.quote(program)
 
@@ -132,7 +133,7 @@ def packages() -> Iterator[Finding]:
         try:
             importlib.import_module(module)
             version = metadata.version(name)
-        except Exception as problem:  # missing, or installed and broken: both are reported
+        except Exception as problem:  # it is missing, or installed but broken; both are reported
             missing = isinstance(problem, ModuleNotFoundError) and problem.name == module
             yield Finding("✗", name, "missing" if missing else f"broken: {problem}", install_line())
             continue
@@ -143,7 +144,8 @@ def packages() -> Iterator[Finding]:
 
 
 def answer_of(*command: str) -> str:
-    """What a command prints to stdout and stderr; "" if it cannot run or does not end in 5 s."""
+    """Return what a command prints to stdout and stderr, or "" if it cannot run or takes over 5
+    s."""
     try:
         done = subprocess.run(
             command,
@@ -158,7 +160,7 @@ def answer_of(*command: str) -> str:
 
 
 def find(command: str) -> str | None:
-    """The path of a command. Servers are in sbin, which a user's PATH may not have."""
+    """Return the path of a command. Servers are in sbin, which may not be on a user's PATH."""
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
     return shutil.which(command, path=path)
 
@@ -182,7 +184,7 @@ def netcats() -> Iterator[Finding]:
     seen = set()
     for command, arguments in HELP.items():
         path = find(command)
-        program = os.path.realpath(path) if path else ""  # /etc/alternatives has symbolic links
+        program = os.path.realpath(path) if path else ""  # perhaps a link in /etc/alternatives
         if not path or program in seen:
             continue
         help_text = answer_of(path, *arguments)
@@ -203,11 +205,11 @@ def netcats() -> Iterator[Finding]:
 
 
 def can_bind(host: str, port: int) -> str:
-    """Why a server cannot listen there; "" if it can."""
+    """Return why a server cannot listen on this host and port, or "" if it can."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_STREAM) as sock:
-            if os.name == "posix":  # as servers do, so that a port closed just now counts as free
+            if os.name == "posix":  # servers do the same, so a port closed just now is free
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind((host, port))
     except OSError as problem:
@@ -216,7 +218,8 @@ def can_bind(host: str, port: int) -> str:
 
 
 def answering_on(port: int, host: str = "localhost") -> str:
-    """The `Server` field of the server on this port; "" if there is none in ASK_SECONDS."""
+    """Return the `Server` field of the server on this port, or "" if none answers in
+    ASK_SECONDS."""
     connection = http.client.HTTPConnection(host, port, timeout=ASK_SECONDS)
     try:
         connection.request("HEAD", "/")

@@ -1,4 +1,5 @@
-"""All servers of the workshop in one process, and the map: each address, with lines to paste.
+"""All servers of the workshop in one process, and the map of their addresses, with commands to
+paste.
 
     $ workshop
     http://localhost:8000/   home, chat page, simulated LLM
@@ -37,13 +38,13 @@ class MapEntry(msgspec.Struct):
     """One server on the map.
 
     Args:
-        name: The name in its `--NAME-port` flag.
-        port: Default port.
-        title: What the map says about it.
-        make_routes: Makes the routes of this server from the flags. At that time the flags hold the
-            ports of the servers above it on the map.
-        tries: Lines to paste. {url} is the server's address, {nc} a netcat with its arguments.
-        fin_is_disconnect: See `Limits`.
+        name: The name in the server's flag `--NAME-port`.
+        port: The server's default port.
+        title: The description of the server on the map.
+        make_routes: A function that makes the routes of this server from the flags. When it is
+            called, the flags hold the ports of the servers above this one on the map.
+        tries: Commands to paste. {url} is the server's address, {nc} a netcat with its arguments.
+        fin_is_disconnect: The server's limit of this name: see `Limits`.
     """
 
     name: str
@@ -60,7 +61,8 @@ ASK = """'{{"model":"sim-1","stream":true,"messages":[{{"role":"user","content":
 
 
 def proxy_routes(options: argparse.Namespace) -> Routes:
-    """Forward to the real API if there is a key for it, else to the simulated LLM on this map."""
+    """Forward to the real API if there is a key for it, otherwise to the simulated LLM on this
+    map."""
     key = key_of_environment()
     host = "127.0.0.1" if options.host == "localhost" else options.host
     here = url(host, options.chat_port) + "v1"
@@ -138,7 +140,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     servers: list[tuple[Server, list[socket.socket]]] = []
     lines: list[str] = []
     problems: list[str] = []
-    running = 0  # servers on this map that a workshop started earlier serves
+    running = 0  # servers on this map that an earlier `workshop` already serves
     course = "workshop/01_generator_basics/README.md"
     for entry in ENTRIES:
         port = getattr(options, f"{entry.name}_port")
@@ -177,7 +179,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _describe(entry: MapEntry, host: str, port: int) -> list[str]:
-    """The lines of the map for one server. Each try can be pasted as it is."""
+    """Return the lines of the map for one server. Each command can be pasted unchanged."""
     address = url(host, port)
     bold, plain = ("\x1b[1m", "\x1b[0m") if _colours() else ("", "")
     nc = _netcat().replace("localhost 8000", f"{host} {port}")
@@ -189,7 +191,8 @@ def _describe(entry: MapEntry, host: str, port: int) -> list[str]:
 
 
 def _netcat() -> str:
-    """A netcat of this machine, with arguments for localhost 8000; our own if there is none."""
+    """Return a netcat of this machine, with arguments for localhost 8000, or our own if there is
+    none."""
     return next(iter(netcats())).todo.rpartition(" | ")[2]
 
 

@@ -105,7 +105,8 @@ async def request(
 
     Raises:
         ValueError: The URL or the file cannot be used.
-        clients.http.errors.RequestError: The request failed. The error's class says at which stage.
+        clients.http.errors.RequestError: The request failed. The error's class says how far it had
+            got.
     """
     parts = URLParts.parse(url)
     context = client_context(ca_file) if parts.scheme == "https" else None
@@ -128,7 +129,7 @@ async def open_client(
     stall_seconds: float = STALL_SECONDS,
     connect: Connect = connect,
 ) -> AsyncGenerator["Client", None]:
-    """Open a client that reuses its connections. They are closed at the end of the block.
+    """Open a client that reuses its connections. The end of the block closes the connections.
 
     Args:
         ca_file: A file of certificates (PEM) to trust in place of the system's.
@@ -172,8 +173,8 @@ class Client:
     ) -> AsyncGenerator[Response, None]:
         """Send a request, and receive the head of its response, as the function `request` does.
 
-        A request is sent a second time only if no byte of it was sent the first time. This is known
-        if the connection was a reused one, and the first write on it failed.
+        A request is sent a second time only if no byte of it was sent the first time. This is
+        certain only if the connection was a reused one, and the first write on it failed.
         """
         parts = URLParts.parse(url)
         stream, response = await self._send(parts, method, headers, body)

@@ -31,7 +31,8 @@ class RequestError(Exception):
     """The client did not get a complete response to its request.
 
     Attributes:
-        sent: Whether a byte of the request may have been sent. If not, it is safe to try again.
+        sent: Whether a byte of the request may have been sent. If not, the client may safely send
+            the request again.
     """
 
     sent = False

@@ -31,7 +31,7 @@ Headers = tuple[tuple[str, str], ...]
 MAX_RESPONSES = 20  # responses to one request, including informational ones
 MAX_BODY_SIZE = 16 << 20
 
-# One TLS record's worth: if this first write fails, nothing was sent.
+# The content of one TLS record. If a first write of this size fails, no byte of it was sent.
 FIRST_WRITE = 16 << 10
 
 
@@ -42,11 +42,11 @@ class Response:
         status: The status code (RFC 9110 §15).
         headers: Pairs of a name in lower case and a value, in the order received.
         head: The whole head as bytes, as it was received.
-        stream: The connection. A caller that polls many connections needs it.
-        unread: Bytes that arrived in the same read as the head, after it. Empty once the body is
+        stream: The connection, for a caller that polls many connections.
+        unread: Bytes that arrived in the same read as the head, after it; b"" once the body is
             read.
-        refused_early: Whether the response arrived before the whole request was sent. The rest of
-            the request is not sent then.
+        refused_early: Whether the response arrived before the whole request was sent. In this case
+            the rest of the request is not sent.
     """
 
     def __init__(self, stream: ByteStream, method: str, head: Head, unread: bytes) -> None:
@@ -83,9 +83,9 @@ class Response:
     def reusable(self) -> bool:
         """Whether the connection may carry another request (RFC 9112 §9.3).
 
-        It may if the body was read to its end, the server keeps the connection open, and nothing
-        follows the body. Bytes after the body would be the response to a request that was never
-        sent.
+        The connection is reusable if the body was read to its end, the server keeps the connection
+        open, and nothing follows the body. Bytes after the body would be the response to a request
+        that was never sent.
         """
         return (
             self._decoder.complete

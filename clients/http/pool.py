@@ -33,10 +33,12 @@ class Pool:
     """Idle connections of many origins.
 
     Args:
-        nursery: Runs the listening tasks. When it is cancelled, the connections are closed.
+        nursery: Runs the listening tasks. When the nursery is cancelled, the connections are
+            closed.
         max_idle: Largest number of connections kept. One more evicts the oldest.
-        idle_seconds: Longest time that a connection is kept, in seconds. The server should keep it
-            longer, otherwise a request may be sent while the server closes the connection.
+        idle_seconds: Longest time that a connection is kept, in seconds. The server should keep
+            idle connections longer, otherwise a request may be sent while the server closes the
+            connection.
     """
 
     def __init__(
@@ -81,8 +83,7 @@ class Pool:
         return None
 
     async def _listen(self, idle: IdleConnection) -> None:
-        """Wait for a FIN, or for bytes without a request. After either, the connection is
-        useless."""
+        """Wait for a FIN, or for bytes without a request. After that, the connection is useless."""
         try:
             with idle.listening:
                 with contextlib.suppress(trio.BrokenResourceError):

@@ -74,8 +74,8 @@ def proxy_for(host: str, port: int, environment: Mapping[str, str] = os.environ)
         name_of_user, password = unquote(parts.username), unquote(parts.password or "")
         userinfo = f"{name_of_user}:{password}".encode("utf-8", "surrogateescape")
         token = base64.b64encode(userinfo).decode()
-        # The proxy's messages may quote any of these. If the userinfo has no colon, it is a token,
-        # and thus itself a secret.
+        # The proxy's messages may quote any of these secrets. Userinfo without a colon is a token,
+        # and so a secret too.
         for secret in (password or name_of_user, token):
             Secret(secret)
         authorization = Secret(f"Basic {token}")

@@ -6,9 +6,9 @@
 
 If each task waits for its own socket, every event costs a whole wake-up: the task registers the
 socket with the kernel, trio's scheduler resumes the task, the task reads until there is no more
-data, and waits again. That is three quarters of the cost of relaying a token. Here one task asks
-the kernel about all sockets at once and calls a plain function for each readable one. The task that
-owns the stream sleeps meanwhile.
+data, and waits again. These steps are three quarters of the cost of relaying a token. Here one task
+asks the kernel about all sockets at once and calls a plain function for each readable one. The task
+that owns the stream sleeps meanwhile.
 """
 
 import select
@@ -21,7 +21,8 @@ from .tcp import CLOSING, ByteStream
 __all__ = ["Callback", "Poller"]
 
 Callback = Callable[[float], bool]
-"""A function called with the current time of trio's clock. It returns whether to call it again."""
+"""A function called with the current time of trio's clock. The result says whether to call it
+again."""
 
 MAX_EVENTS = 64  # callbacks in one turn; after them, other tasks run
 
@@ -41,7 +42,8 @@ class Poller:
 
     def __init__(self) -> None:
         self._waiters: dict[int, Waiter] = {}
-        # macOS has no epoll. There, and in memory, every task waits for its own stream.
+        # macOS has no epoll. On macOS, and for streams in memory, every task waits for its own
+        # stream.
         self._epoll = select.epoll() if hasattr(select, "epoll") else None
 
     async def run(self) -> None:

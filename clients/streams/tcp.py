@@ -25,7 +25,8 @@ __all__ = ["READ_SIZE", "STALL_SECONDS", "ByteStream", "Connect", "SocketStream"
 READ_SIZE = SEND_SIZE = 64 << 10
 
 # Limits on `aclose`: seconds of silence after our FIN, seconds in total, and bytes that are
-# dropped. They belong to an upload that was refused, whose sender reads our answer only at the end.
+# dropped. The dropped bytes belong to an upload that was refused, whose sender reads our answer
+# only at the end.
 LINGER_SECONDS = 2.0
 LINGER_TOTAL_SECONDS = 30.0
 LINGER_SIZE = 64 << 20
@@ -78,8 +79,7 @@ class ByteStream(Protocol):
         """Close with an RST, which no peer can take for the end of the message."""
 
     def fileno(self) -> int:
-        """The socket's file descriptor, for an epoll. It is -1 if there is no socket or it is
-        closed."""
+        """The socket's file descriptor, for an epoll, or -1 if there is no open socket."""
         ...
 
     @property
@@ -90,7 +90,7 @@ class ByteStream(Protocol):
 
     @property
     def ended(self) -> bool:
-        """Whether the end has arrived already. If so, the socket below may never become readable
+        """Whether the end has already arrived, so that the socket below may never become readable
         again."""
         return False
 
@@ -159,8 +159,8 @@ class SocketStream(ByteStream):
         # A token is a small write. Without TCP_NODELAY, Nagle's algorithm holds it back until the
         # previous write is acknowledged, which can take 40 ms.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        # This limits the unsent bytes in the kernel: the program feels back pressure after 16 KiB
-        # of them, not after megabytes.
+        # TCP_NOTSENT_LOWAT limits the unsent bytes in the kernel: the program feels back pressure
+        # after 16 KiB of them, not after megabytes.
         if hasattr(socket, "TCP_NOTSENT_LOWAT"):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, 16 << 10)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

@@ -5,8 +5,8 @@
     17 03 03 00 13  e0 07 …                 an alert in disguise: close_notify, "I have finished"
     type version length
 
-Every record begins with these five bytes. An eavesdropper can read only them: the length of each
-record, but not its content.
+Every record begins with these five bytes. An eavesdropper can read only these bytes: the length of
+each record, but not its content.
 
 OpenSSL does the cryptography, without a socket. An `ssl.SSLObject` between two `MemoryBIO`s takes
 bytes and returns bytes, as the decoders of `protocol/` do. `TLSStream` carries them to a byte
@@ -14,7 +14,8 @@ stream and back, and is a byte stream itself. The rules it keeps:
 
 1. `send_now` counts only bytes whose whole records the stream below has accepted. At most one more
    record is encrypted.
-2. A clean close sends close_notify. Without it the stream was truncated, and `truncated` is true.
+2. A clean close sends close_notify. If the peer's close_notify is missing, the stream was
+   truncated, and `truncated` is true.
 3. The handshake proves who the peer is: its certificate is signed by a trusted CA, names this host
    and has not expired.
 """
@@ -97,8 +98,8 @@ class TLSStream(ByteStream):
         stream: The connection below. This stream owns it from now on.
         context: The TLS settings. A client takes those of `client_context`; a server's hold its
             certificate.
-        server_hostname: The host that a client wants. It is sent to the server (SNI), and the
-            server's certificate must name it.
+        server_hostname: The host that a client wants. Its name is sent to the server (SNI), and the
+            server's certificate must contain it.
         server_side: True if this end is the server.
 
     Attributes:
@@ -246,8 +247,8 @@ class TLSStream(ByteStream):
     def receive_now(self, max_bytes: int = READ_SIZE) -> bytes | None:
         """Return the plaintext that has arrived: None for nothing, b"" for the end.
 
-        A call that asks for READ_SIZE leaves no plaintext here. After it, the stream below becomes
-        readable before there is more to return, except for the end (see `ended`).
+        A call that asks for READ_SIZE leaves no plaintext here. After such a call, the stream below
+        becomes readable before there is more to return, except for the end (see `ended`).
         """
         if self._closed:
             raise trio.ClosedResourceError("this stream was closed")
@@ -268,7 +269,7 @@ class TLSStream(ByteStream):
         return data
 
     async def wait_readable(self) -> None:
-        """Wait until ciphertext has arrived. It may be a part of a record, which gives no
+        """Wait until ciphertext has arrived, which may be a part of a record and give no
         plaintext."""
         await self._stream.wait_readable()
 

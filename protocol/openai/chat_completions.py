@@ -133,7 +133,7 @@ class Delta(msgspec.Struct, frozen=True):
 
 
 class ChunkChoice(msgspec.Struct, frozen=True):
-    """A piece of one answer. There are several answers if the request has an `n` above 1."""
+    """A piece of one answer. A request with an `n` above 1 gets several answers."""
 
     index: int
     delta: Delta
@@ -146,8 +146,8 @@ class ChatCompletionChunk(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         created: Time at which the answer was created, in seconds since 1970.
-        usage: Number of tokens used. It is left out unless `stream_options.include_usage` asks for
-            it. Then the last chunk has it, with an empty list of choices, and all other chunks have
+        usage: Number of tokens used, sent only if `stream_options.include_usage` asks for it. Then
+            the last chunk has the usage and an empty list of choices, and all other chunks have
             null.
     """
 
@@ -204,7 +204,7 @@ class Message(msgspec.Struct, frozen=True):
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """One answer. There are several if the request has an `n` above 1."""
+    """One answer. A request with an `n` above 1 gets several answers."""
 
     index: int
     message: Message

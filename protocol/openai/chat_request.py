@@ -46,7 +46,7 @@ class ContentPart(msgspec.Struct, frozen=True):
 
 
 class CalledTool(msgspec.Struct, frozen=True):
-    """A call from an earlier turn of the model; the later message with the call's result has the
+    """A call from an earlier turn of the model. The later message with the call's result has the
     same id."""
 
     id: str
@@ -96,7 +96,8 @@ class StreamOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     Args:
         include_usage: Whether one more chunk, the last one, has the number of tokens used.
         include_obfuscation: Whether events have random text that hides the lengths of tokens from
-            an observer of the encrypted stream. This simulator does not support it.
+            an observer of the encrypted stream. This simulator does not support
+            `include_obfuscation`.
     """
 
     include_usage: bool | None = None
@@ -202,8 +203,8 @@ Penalty = Annotated[float, Meta(ge=-2, le=2)]
 
 
 class ChatRequest(msgspec.Struct, frozen=True):
-    """The body of the request. It has all fields that change this simulator's answer, and all
-    fields that have limits. The limits are those of the API."""
+    """The body of the request. The class has all fields that change this simulator's answer, and
+    all fields that have limits. The limits are those of the API."""
 
     model: Annotated[str, Meta(max_length=256)]  # every event of the answer repeats it
     messages: Annotated[list[RequestMessage], Meta(min_length=1)]

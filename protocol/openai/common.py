@@ -30,8 +30,9 @@ __all__ = [
 ]
 
 DONE = b"data: [DONE]\n\n"
-"""The end marker of a chat stream. A server sends it in one write with the last chunk: a client
-that gets the marker without the end of the body may close its connection and not reuse it."""
+"""The end marker of a chat stream. A server sends this marker in one write with the last chunk: a
+client that gets the marker without the end of the body may close its connection and not reuse
+it."""
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -70,8 +71,8 @@ def missing(path: str) -> InvalidRequest:
 
 
 def refuse_unsupported(request: msgspec.Struct, fields: Mapping[str, str]) -> None:
-    """Refuse fields that the API supports and this simulator does not. They would change the
-    answer, so to ignore them would deceive the client.
+    """Refuse fields that the API supports and this simulator does not. These fields would change
+    the answer, so to ignore them would deceive the client.
 
     Args:
         request: The request, already validated.
@@ -105,8 +106,8 @@ def read_json(body: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
-        # The last "at" is msgspec's. An earlier one may be part of the client's own text, which the
-        # reason quotes.
+        # The last "at" is msgspec's. An earlier "at" may be part of the client's own text, which
+        # the reason quotes.
         reason, at, place = str(error).rpartition(" - at `$")
         path = place.strip(".`") if at else ""
         if missing := MISSING.match(reason if at else place):
@@ -150,5 +151,5 @@ def encode_data(value: msgspec.Struct) -> bytes:
     return encode_event(ServerSentEvent(data=data))
 
 
-# What this file does not do: define the fields of requests and answers. Each route has files for
-# that: chat_request.py and chat_completions.py, responses_request.py and responses.py.
+# What this file does not do: define the fields of requests and answers. Each route has two files
+# for its fields: chat_request.py and chat_completions.py, responses_request.py and responses.py.

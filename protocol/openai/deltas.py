@@ -12,8 +12,8 @@ keeps:
 
 1. Any JSON is accepted. A field that is missing, null, unknown or of another type adds nothing, and
    the fields beside it are still read (lenient.py).
-2. No text is lost. It is found in a string, in a list of parts, and in parts of parts; in `delta`,
-   or in `message`, where servers that do not stream put it.
+2. No text is lost. Text is found in a string, in a list of parts, and in parts of parts; in
+   `delta`, or in `message`, where servers that do not stream put it.
 3. Text, reasoning and refusals are kept apart.
 4. An error is found in every place where servers put one, and keeps the server's own message.
 5. A character whose halves arrive in two events is one character (`DeltaReader`).
@@ -67,10 +67,10 @@ class ChatDelta(msgspec.Struct, frozen=True):
         tool_calls: Pieces of tool calls.
         finish_reason: Why the answer ended, in the last delta only: "stop", "length", "tool_calls"
             or "content_filter".
-        usage: The number of tokens used. It comes in the last delta, or in an event after it.
-        error: The server's error. If it is not None, the answer has failed. The other fields of
-            this event were sent before the error and still count.
-        index: Number of the answer, from 0. It matters if the request asked for several (`n`).
+        usage: The number of tokens used, in the last delta or in an event after it.
+        error: The server's error, or None. After an error the answer has failed, but the other
+            fields of the same event still count.
+        index: Number of the answer, from 0, if the request asked for several answers (`n`).
     """
 
     text: str = ""
@@ -201,8 +201,8 @@ def _first_object(value: object) -> dict[str, object]:
 
 
 def _choice(chunk: dict[str, object]) -> dict[str, object]:
-    """The choice with index 0, or the first one, because some servers count from 1. If there is
-    none, as in an event with the usage: {}."""
+    """The choice with index 0, or the first one, because some servers count from 1. An event
+    without choices, such as one with the usage, gives {}."""
     first: dict[str, object] = {}
     for choice in as_list(chunk.get("choices")):
         if isinstance(choice, dict):
@@ -227,8 +227,8 @@ def _words(value: object, kind: str = "text", depth: int = MAX_PARTS) -> tuple[s
     """Find the text, the reasoning and the refusal in a string, a part, or a list of parts.
 
     Args:
-        kind: The type of the part around the value. It decides whether a string is text, reasoning
-            or refusal.
+        kind: The type of the part around the value, which decides whether a string is text,
+            reasoning or refusal.
         depth: How many more levels of nested parts are read.
     """
     if isinstance(value, str) and kind == "text":  # the most frequent case
@@ -297,8 +297,8 @@ def _count(value: object) -> TokenCount | None:
 
 # ---- Errors
 
-# The fields that may hold the message of an error, in order of preference. They are used by OpenAI,
-# FastAPI, RFC 9457, TGI, pydantic and OAuth.
+# The fields that may hold the message of an error, in order of preference. These names are used by
+# OpenAI, FastAPI, RFC 9457, TGI, pydantic and OAuth.
 MESSAGES = (
     "message", "detail", "details", "msg", "error_description", "error", "errors", "title",
     "description", "reason",

@@ -4,9 +4,9 @@ the server stores nothing.
     {"id":"rs_1","type":"reasoning","summary":[…],"encrypted_content":"6jVbtEhtLg=="}
 
 A client sends the item back unchanged, with the results of the calls that the model made after it.
-OpenAI encrypts the content. Here it is only sealed: it is the base64 of a CRC-32 followed by the
-text, which anybody can decode. But like OpenAI's, this server detects when a client has changed or
-cut the content.
+OpenAI encrypts the content. Here the content is only sealed: it is the base64 of a CRC-32 followed
+by the text, which anybody can decode. But like OpenAI's, this server detects when a client has
+changed or cut the content.
 """
 
 import base64

@@ -91,8 +91,8 @@ class ResponseFailed(ResponseEvent, kw_only=True, tag="response.failed"):
 
 
 class ErrorEvent(ResponseEvent, kw_only=True, tag="error"):
-    """The reason why a stream breaks off. Its fields are not nested under `error`, as they are in a
-    chat stream. Official clients return it as an event and do not raise an exception."""
+    """The reason why a stream breaks off. The fields of this event are not nested under `error`, as
+    they are in a chat stream. Official clients return the event and do not raise an exception."""
 
     code: str | None
     message: str

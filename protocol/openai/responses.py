@@ -52,8 +52,8 @@ class SummaryText(msgspec.Struct, frozen=True, tag_field="type", tag="summary_te
 
 
 class ReasoningItem(msgspec.Struct, frozen=True, kw_only=True):
-    """The model's reasoning. It has a status only if it was cut short. It has its sealed content
-    only once it is complete (encrypted_content.py)."""
+    """The model's reasoning. The item has a status only if the reasoning was cut short, and sealed
+    content only once the reasoning is complete (encrypted_content.py)."""
 
     id: str
     type: Literal["reasoning"] = "reasoning"
@@ -145,7 +145,8 @@ class ResponseError(msgspec.Struct, frozen=True):
 
 
 class ResponseObject(msgspec.Struct, frozen=True, kw_only=True):
-    """The response body of an answer that is not streamed; a stream begins and ends with it.
+    """The response body of an answer that is not streamed. A stream begins and ends with this
+    object.
 
     Args:
         created_at, completed_at: Times in seconds since 1970. completed_at is None unless the

@@ -75,7 +75,7 @@ class InputItem(msgspec.Struct, frozen=True):
 
     Args:
         id: Id of the item, from the answer in which the client received it.
-        call_id: Id of the call; a call and its result have the same.
+        call_id: Id of the call. A call and its result have the same id.
         arguments: The arguments of a function's call, as JSON.
         input: The input of a custom tool's call. It may be any text.
     """

@@ -14,21 +14,22 @@
 
 The rules this file keeps:
 
-1. A key is in no message, no log and no repr: only its digest is kept.
+1. Only a key's digest is kept, so that no message, log line or repr can contain the key.
 2. The time that a refusal takes reveals nothing about the keys.
 3. A preflight needs no key, because browsers never send one with it.
-4. Every reply of a guarded route has the CORS fields, also errors and the heads of streams: without
-   them a page learns only that "the network failed".
-5. `Access-Control-Allow-Credentials` is never sent: a page sends its key, not its user's cookies.
-6. CORS does not protect a server on which a request alone does harm, such as spending money:
+4. Every reply of a guarded route has the CORS fields, including errors and the heads of streams.
+   Without these fields a page learns only that "the network failed".
+5. `Access-Control-Allow-Credentials` is never sent, because a page sends its key, not its user's
+   cookies.
+6. CORS does not protect a server if the request itself does harm, such as spending money:
 
-   - CSRF: a browser sends a simple POST, or the GET of an image, for any page. It only hides the
-     reply from the page.
+   - CSRF: for any page, a browser sends a simple POST, or the GET of an image. The browser only
+     hides the reply from the page.
    - DNS rebinding: an attacker's name is rebound to 127.0.0.1. The browser treats this server as
      the same origin as the attacker's page.
 
-   Such a server gets a list of `hosts`. Then it serves only those names (Host), and only the pages
-   of `origins` (Origin, Sec-Fetch-Site).
+   Such a server needs a list of `hosts`. Then it accepts only those names in Host, and serves only
+   the pages of `origins` (by Origin and Sec-Fetch-Site).
 """
 
 import hmac
@@ -55,12 +56,12 @@ KEY = re.compile(r"[\x21-\x7e]+")
 # credentials = "Bearer" 1*SP b64token (RFC 6750 §2.1; a scheme in any case, RFC 9110 §11.1)
 CREDENTIALS = re.compile(r"bearer +([\x21-\x7e]+)", re.IGNORECASE)
 
-# As a browser writes it (HTML, "ASCII serialization of an origin"): lower case, an IDN as
-# Punycode, no default port. "null" is the origin of files and of sandboxed frames: of any site's.
+# As a browser writes it (HTML, "ASCII serialization of an origin"): lower case, an IDN as Punycode,
+# no default port. "null" is the origin of files, and of the sandboxed frames of any site.
 ORIGIN = re.compile(r"\*|null|[a-z][a-z0-9+.-]*://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]+)?")
 DEFAULT_PORT = re.compile(r"http://.*:80|https://.*:443")
 
-# The values of Sec-Fetch-Site for a request of the server's own page, and for a URL that a person
+# The values of Sec-Fetch-Site for a request from the server's own page, and for a URL that a person
 # has typed (Fetch Metadata, §2.2). The other values are "cross-site" and "same-site". The latter
 # may be any page on another port of localhost. curl and the SDKs do not send this field.
 OWN_PAGE_OR_TYPED = ("same-origin", "none")
@@ -70,7 +71,7 @@ OWN_PAGE_OR_TYPED = ("same-origin", "none")
 ALLOWED_FIELDS = (
     "authorization",
     "content-type",
-    "user-agent",  # Firefox sends the one that an SDK sets
+    "user-agent",  # Firefox sends the value that an SDK sets
     "openai-organization",
     "openai-project",
     "x-client-request-id",
@@ -94,16 +95,17 @@ class Access:
     """Guards the routes of an API.
 
     Args:
-        keys: Each of them gives access to every route. If there are none, no key is needed.
+        keys: The accepted keys. Each key gives access to every route. Without any keys, access is
+            free.
         origins: The origins whose pages may send requests, each as `https://host` or
-            `http://host:port`; "*" for all pages; "null" for files and sandboxed frames. If there
-            are none, no CORS field is sent.
-        hosts: The host names that requests may use, as protocol/target.py normalizes them. If there
-            are none, any name may be used. If there are some, pages of other origins are refused:
-            see rule 6.
+            `http://host:port`. "*" means all pages, and "null" means files and sandboxed frames.
+            Without any origins, no CORS field is sent.
+        hosts: The host names that requests may use, as protocol/target.py normalizes them. Without
+            any hosts, any name may be used. With hosts, pages of other origins are refused (rule
+            6).
 
     Raises:
-        ValueError: One of `origins` is not an origin.
+        ValueError: An entry of `origins` is not an origin.
     """
 
     def __init__(
@@ -124,10 +126,10 @@ class Access:
         """Guard the routes of a table.
 
         Args:
-            table: As for `Routes`.
+            table: Handlers by route, as for `Routes`.
 
         Returns:
-            The same routes, guarded; if there are origins, also a preflight for each path.
+            The same routes, guarded. If there are origins, each path also answers preflights.
         """
         guarded = {key: self._guarded(handler) for key, handler in table.items()}
         methods: dict[str, list[str]] = {}
@@ -156,8 +158,9 @@ class Access:
                 if origin is not None:
                     message = f"Pages of {origin[:80]!r} may not use this server: see --cors."
                     return _forbidden("origin_not_allowed", message)
-                # An image or a script of any page: a browser sends no Origin with a GET without
-                # CORS, but Sec-Fetch-Site says whether the page has another origin.
+                # The request may be for an image or a script in any page. A browser sends a GET
+                # without CORS without an Origin field, but Sec-Fetch-Site says whether the page has
+                # another origin.
                 if request.header("sec-fetch-site") not in (None, *OWN_PAGE_OR_TYPED):
                     message = "Pages may not embed this server: they may only fetch(), see --cors."
                     return _forbidden("origin_not_allowed", message)
@@ -173,7 +176,7 @@ class Access:
             return False
         given = _digest(credentials[1])
         admitted = False
-        for digest in self._digests:  # all of them, so that the time is the same for each
+        for digest in self._digests:  # all are compared, so that the time is the same for each
             admitted |= hmac.compare_digest(digest, given)
         return admitted
 
@@ -199,13 +202,14 @@ class Access:
         Source: Fetch standard, "HTTP responses" of the CORS protocol.
 
         Args:
-            permission: Further fields, if the page that sent this request may read the reply.
+            permission: Fields to add if the page that sent this request may read the reply.
         """
         if not self._origins:
             return ()
         if "*" in self._origins:
             return (("Access-Control-Allow-Origin", "*"), *permission)
-        # Also if this page is refused: without it a cache would give one page another's reply.
+        # Vary is sent even if this page is refused. Without Vary, a cache would give one page the
+        # reply to another.
         vary = ("Vary", "Origin")
         origin = request.header("origin")
         if origin not in self._origins:
@@ -216,16 +220,16 @@ class Access:
 def read_keys(path: str | Path) -> list[str]:
     """Read the keys in a file: one per line, without empty lines and lines that begin with "#".
 
-    A file that every user may read is not refused, because the secrets of a container are mounted
-    that way. The log warns about it.
+    A file that every user of the machine may read is accepted, because the secrets of a container
+    are mounted like that. The log warns about it.
 
     Raises:
         ValueError: The file has no key, or a line is not a key.
         OSError: The file cannot be read.
     """
     path = Path(path)
-    # Bytes that are not UTF-8 become U+FFFD, which no key may contain: the error of a strict
-    # decoder would show them.
+    # Bytes that are not UTF-8 become U+FFFD, which no key may contain. The error of a strict
+    # decoder would show the bytes.
     lines = path.read_text(encoding="utf-8-sig", errors="replace").split("\n")
     keys = []
     for number, line in enumerate(lines, 1):
@@ -249,8 +253,8 @@ def key_of_environment(name: str = "OPENAI_API_KEY") -> str:
     """The key in an environment variable, or "".
 
     Raises:
-        ValueError: Its value cannot be a key. The error does not show it, because it may be a key
-            with a typing error.
+        ValueError: Its value cannot be a key. The error does not show the value, because it may be
+            a key with a typing error.
     """
     key = os.environ.get(name, "").strip()
     if key and not KEY.fullmatch(key):
@@ -278,6 +282,6 @@ def _unauthorized(request: Request) -> Reply:
     return error_reply(401, error, (challenge,))
 
 
-# What this file does not do: add CORS fields to replies that the connection makes (404, 405, 413,
-# 500); or recognise pages without Sec-Fetch-Site. Browsers send that field only over https and to
-# this machine: a server that is reached over plain http by another name needs a key.
+# What this file does not do: add CORS fields to replies that the connection itself makes (404, 405,
+# 413, 500), or recognise pages without Sec-Fetch-Site. Browsers send that field only over https and
+# to this machine, so a server that is reached over plain http by another name needs a key.

@@ -21,17 +21,17 @@ __all__ = ["error_reply", "identified", "json_reply", "refuse"]
 
 
 def json_reply(value: object, status: int = 200, headers: Headers = ()) -> Reply:
-    """A reply whose body is this value as JSON."""
+    """Return a reply whose body is this value as JSON."""
     return Reply(msgspec.json.encode(value), status, "application/json", headers)
 
 
 def error_reply(status: int, error: ErrorBody, headers: Headers = ()) -> Reply:
-    """A reply whose body is this error, as the OpenAI API writes it."""
+    """Return a reply whose body is this error, in the form of the OpenAI API."""
     return json_reply(ErrorResponse(error), status, headers)
 
 
 def refuse(path: str, status: int, message: str) -> Reply:
-    """A `Refuse` for `Routes`: under /v1/ the API's error, elsewhere plain text."""
+    """Return a refusal (see `Refuse`): under /v1/ an error of the API, elsewhere plain text."""
     if not (path + "/").startswith("/v1/"):
         return plain_refusal(path, status, message)
     kind = "server_error" if status >= 500 else "invalid_request_error"
@@ -39,7 +39,8 @@ def refuse(path: str, status: int, message: str) -> Reply:
 
 
 def identified(handler: Handler) -> Handler:
-    """The same handler, with a request id in each reply. A relayed reply keeps its own."""
+    """Return the same handler with a request id in each reply. A relayed reply keeps the upstream's
+    id."""
 
     async def with_id(request: Request) -> Reply | StreamingReply:
         reply = copy(await handler(request))

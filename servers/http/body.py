@@ -1,4 +1,4 @@
-"""The bytes after a streaming reply's head: pieces in, frames out, each in one write.
+"""The bytes after a streaming reply's head: each piece becomes a frame and is sent in one write.
 
     yield b"data: hi\\n\\n"      ->   a\\r\\ndata: hi\\n\\n\\r\\n       to HTTP/1.1: one chunk
                                ->   data: hi\\n\\n               to HTTP/1.0: the bytes as they are
@@ -18,7 +18,7 @@ __all__ = ["Body", "BodyWriter", "Ending", "Outlet"]
 
 
 class Outlet(Protocol):
-    """The connection that a body is sent to: a `ByteStream`, or a wrapper that passes bytes on."""
+    """The connection on which a body is sent: a `ByteStream`, or a wrapper that passes bytes on."""
 
     def send_now(self, data: bytes) -> int: ...
     async def wait_writable(self) -> None: ...
@@ -28,9 +28,9 @@ class Ending(Enum):
     """How a reply ended. The log, its recording and the metrics use these words."""
 
     DONE = "done"
-    FAILED = "cut off"  # by an error after its head
+    FAILED = "cut off"  # by an error after the head was sent
     CUT_OFF = "cut off on purpose"
-    RESET = "reset"  # on purpose, with an RST
+    RESET = "reset"  # on purpose, with RST
     DISCONNECTED = "the client disconnected"
     STALLED = "the reader stalled"
     STOPPED = "the server stopped"
@@ -57,18 +57,20 @@ class BodyWriter(Protocol):
 
 
 class Body:
-    """The sending side of one streamed body: a `BodyWriter`.
+    """The sending side of one streamed body: the `BodyWriter` that a source gets.
 
     Args:
-        outlet: The connection.
-        chunked: Frame each piece as a chunk; otherwise the body ends with the connection.
-        heartbeat: Sent as a piece of its own after a silence; b"" for nothing.
+        outlet: The connection on which the body is sent.
+        chunked: Whether each piece is sent as a chunk. Without chunks, the body ends with the
+            connection.
+        heartbeat: A piece to send after a silence, or b"" to send nothing.
 
     Attributes:
-        pieces, size: What the source has sent so far, in pieces and in bytes before framing.
-        heartbeats: How many were sent so far.
-        cause: The `Ending` to report if its sending is cancelled now; the connection sets it.
-        ended: The kernel has all of the body, its end included.
+        pieces, size: Number of pieces that the source has sent so far, and their bytes before
+            framing.
+        heartbeats: Number of heartbeats sent so far.
+        cause: The `Ending` to report if the sending is cancelled now. The connection sets it.
+        ended: Whether the kernel has all of the body, including its end.
     """
 
     __slots__ = (
@@ -91,14 +93,14 @@ class Body:
         self.size = 0
         self.heartbeats = 0
         self.ended = False
-        self.cause = Ending.STOPPED  # unless the connection knows better
+        self.cause = Ending.STOPPED  # unless the connection sets another cause
         self._outlet = outlet
         self._frame: Callable[[bytes], bytes] = encode_chunk if chunked else bytes
         self._end = encode_last_chunk() if chunked else b""
         self.heartbeat = heartbeat
         self._last_write = trio.current_time()
-        self._sending = False  # part of a frame waits until the reader makes room for it
-        self._unsent = b""  # that part, if `send_now` or `send_heartbeat` could not send it
+        self._sending = False  # a part of a frame waits until the reader makes room for it
+        self._unsent = b""  # the waiting part, if `send_now` or `send_heartbeat` left it
 
     @property
     def ending(self) -> Ending:
@@ -106,15 +108,13 @@ class Body:
         return self.cause
 
     async def begin(self, data: bytes) -> None:
-        """Send the head, or a whole response.
-
-        The other tasks get their turn with the first piece: a turn between the head and that piece
-        would cost as much as sending both.
+        """Send the head, or a whole response. The other tasks do not get a turn here, but with the
+        first piece: a turn between head and piece would cost as much as sending both.
         """
         await self._send(data, give_turn=False)
 
     async def send_raw(self, data: bytes, *, ends: bool = False) -> None:
-        """Send bytes without a frame: a fault sends them in place of a chunk.
+        """Send bytes without a frame. A fault uses this method to send bytes in place of a chunk.
 
         Args:
             ends: Whether these bytes contain the end of the body.
@@ -135,10 +135,10 @@ class Body:
         """Send one piece without a task switch.
 
         Args:
-            now: The current time, which the caller reads once for many calls.
+            now: The current time by trio's clock. A caller reads it once for many calls.
 
         Returns:
-            Whether the kernel has all of it. If not, await `flush` before the next piece.
+            Whether the kernel has all of the piece. Otherwise await `flush` before the next piece.
         """
         frame = self._frame(piece)
         if self._unsent:
@@ -169,7 +169,8 @@ class Body:
     def send_heartbeat(self, now: float, interval: float) -> None:
         """Send the heartbeat if nothing was sent for `interval` seconds.
 
-        It is never sent inside a frame, so not while a piece waits for a slow reader.
+        A heartbeat is never sent inside a frame, and so never while a piece waits for a slow
+        reader.
         """
         silent = not self._sending and now - self._last_write >= interval
         if self.heartbeat and silent and not self.ended:
@@ -179,7 +180,7 @@ class Body:
             self._last_write = now
 
     def stalled_for(self, now: float) -> float:
-        """Seconds for which the reader has taken nothing, although bytes wait for it."""
+        """Return for how many seconds the reader has read nothing, although bytes wait for it."""
         return now - self._last_write if self._sending else 0.0
 
     async def _send(self, data: bytes, *, give_turn: bool = True) -> None:
@@ -187,7 +188,7 @@ class Body:
         self._unsent = b""
         self._sending = True
         self._last_write = trio.current_time()
-        # Send first what the kernel takes at once, then give the others a turn.
+        # First send what the kernel accepts at once. Then give the other tasks a turn.
         sent = self._outlet.send_now(data)
         if give_turn:
             await trio.lowlevel.checkpoint()

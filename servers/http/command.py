@@ -1,7 +1,8 @@
 """A server as a program: `python -m servers.NAME --port 8000`, until Ctrl-C.
 
-The first line on standard output is the address. It is flushed, so that a script can wait for it
-and read the port that `--port 0` has picked. The log goes to standard error, one line per request.
+The first line on standard output is the address. This line is flushed, so that a script can wait
+for it and read the port that `--port 0` has picked. The log goes to standard error, one line per
+request.
 """
 
 import argparse
@@ -38,12 +39,12 @@ log = logging.getLogger("servers")
 
 
 def arguments(name: str, description: str, port: int) -> argparse.ArgumentParser:
-    """A parser with the flags that every server has.
+    """Return a parser with the flags that every server has.
 
     Args:
         name: The server's module, such as "servers.chat".
-        description: Its purpose, shown by `--help`.
-        port: Its default port.
+        description: The purpose of the server, shown by `--help`.
+        port: The default port of the server.
     """
     parser = argparse.ArgumentParser(
         prog=f"python -m {name}",
@@ -75,7 +76,7 @@ def port_number(text: str) -> int:
 
 
 def seconds(text: str) -> float:
-    """The type of flags that take a number of seconds: from 0 to an hour."""
+    """Read the value of a flag that is a number of seconds, from 0 to an hour."""
     try:
         value = float(text)
     except ValueError:
@@ -86,14 +87,15 @@ def seconds(text: str) -> float:
 
 
 def base_url(text: str) -> str:
-    """The type of flags that take the URL of an API or a server. A slash at its end is dropped.
+    """Read the value of a flag that is the URL of an API or a server. A slash at its end is
+    dropped.
 
-    The error does not show a text that is refused, because it may contain a password.
+    The error does not show a refused value, because it may contain a password.
     """
     try:
         parts = urlsplit(text)
         good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # a port that is not a number up to 65535; a broken IPv6 address
+    except ValueError:  # a port that is not a number up to 65535, or a broken IPv6 address
         good = False
     if not good or not text.isascii() or "@" in parts.netloc or parts.query or parts.fragment:
         raise argparse.ArgumentTypeError("not a base URL such as http://localhost:8000/v1")
@@ -103,7 +105,7 @@ def base_url(text: str) -> str:
 def run(
     options: argparse.Namespace, name: str, routes: Routes, limits: Limits | None = None
 ) -> int:
-    """Serve these routes until a signal.
+    """Serve these routes until a signal arrives.
 
     Returns:
         The exit code: 0, or 1 when the server could not listen.
@@ -129,7 +131,8 @@ def run(
 
 @contextlib.contextmanager
 def frozen() -> Iterator[None]:
-    """Exclude all objects that exist now from garbage collections: they stay until the server ends.
+    """Exclude all objects that exist now from garbage collection, because they stay until the
+    server ends.
 
     A full collection visits every object while all streams wait. The loaded modules alone take
     20 ms, and a server does many full collections after its start.
@@ -148,7 +151,7 @@ def raise_file_limit() -> float:
     The usual soft limit of 1,024 files exists for programs that use `select`.
 
     Returns:
-        The number of files that it may open now; infinity if there is no limit.
+        The number of files that the process may open now, or infinity if there is no limit.
     """
     try:
         import resource
@@ -162,7 +165,7 @@ def raise_file_limit() -> float:
 
 
 def url(host: str, port: int) -> str:
-    """The URL of a server, as it is typed into a browser."""
+    """Return the URL of a server, as it is typed into a browser."""
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
@@ -171,11 +174,11 @@ async def serve_until_signal(
 ) -> None:
     """Serve until SIGINT (Ctrl-C) or SIGTERM, then let running replies end.
 
-    A second signal truncates them.
+    A second signal truncates the running replies.
 
     Args:
-        servers: Each with its listening sockets.
-        announce: Called when signals are handled and clients can connect.
+        servers: The servers, each with its listening sockets.
+        announce: A function called when signals are handled and clients can connect.
     """
     raise_file_limit()
     with frozen():
@@ -183,7 +186,7 @@ async def serve_until_signal(
             await nursery.start(_obey_signals, [server for server, _ in servers])
             try:
                 announce()
-            except OSError as error:  # >/dev/full, or a closed pipe: serve anyway
+            except OSError as error:  # the output is >/dev/full, or a closed pipe: serve anyway
                 log.warning("cannot write to standard output: %s", error.strerror)
                 # Python writes the rest of its buffer at exit, which would fail again.
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -11,14 +11,14 @@
 
 The rules this file keeps:
 
-1. Bad input gets the right status, and the connection is closed: after a framing error nobody
-   knows where the next request begins.
+1. Bad input gets the right status, and the connection is closed, because after a framing error it
+   is unknown where the next request begins.
 2. A FIN from the client may be a half-close (`printf … | nc`): the client sends no more, but still
-   reads. So the reply goes on, and only a write shows whether anybody reads it (watch.py). Before
+   reads. So the reply continues, and only a write shows whether anybody reads it (watch.py). Before
    the first write, a late FIN means that the client gave up (`gave_up_waiting`).
 3. A reply that fails after its head is truncated: without the last chunk, no client takes it for
    complete.
-4. Every wait has a limit, and every limit its place in `Limits`.
+4. Every wait has a limit, and every limit is in `Limits`.
 5. Each request gives the other tasks a turn, even if it has nothing to wait for.
 """
 
@@ -56,10 +56,10 @@ __all__ = ["Connection", "Limits"]
 log = logging.getLogger("servers")
 
 FINAL_WAIT_SECONDS = 0.3
-"""How long the client of a truncated body may take to close first."""
+"""Longest wait, in seconds, for the client of a truncated body to close first."""
 
-# When the server stops, a request may be on its way on a connection that looks idle. It is answered
-# if it comes before the first check of the timeouts after this time (watch.TICK).
+# When the server stops, a request may be on its way on a connection that looks idle. Such a request
+# is answered if it arrives before the first check of the timeouts after this time (watch.TICK).
 LAST_REQUEST_SECONDS = 0.1
 
 
@@ -74,7 +74,7 @@ class State(Enum):
 
 
 class Prepared(NamedTuple):
-    """A reply that is ready to be sent: its encoded head, its framing, and its line in the log."""
+    """A reply that is ready to be sent: its encoded head, its framing and its line of the log."""
 
     reply: Reply | StreamingReply
     head: bytes
@@ -90,8 +90,7 @@ class Connection:
         routes: Find the handler of each request.
         watch: Checks the timeouts of this connection, and notices when the client disconnects.
         limits: Bytes and seconds that this connection may use.
-        bodies: Bytes of request bodies that all connections may hold together; by default what
-            this one may hold.
+        bodies: Bytes that the request bodies of all connections together may hold.
     """
 
     def __init__(
@@ -107,19 +106,19 @@ class Connection:
         self._watch = watch
         self._limits = limits or Limits()
         self._bodies = bodies or Budget(self._limits.max_body_size)
-        self._held = 0  # bytes that the current request has taken from that budget
-        self._unread = b""  # bytes that came with this request and belong to the next
+        self._held = 0  # bytes that the current request has taken from `bodies`
+        self._unread = b""  # bytes that arrived with this request and belong to the next
         self._state = State.IDLE
         self._keep_alive = True  # another request may follow
-        self._body: Body | None = None  # of the reply that is being sent
+        self._body: Body | None = None  # the body of the reply that is being sent
         self._scope = trio.CancelScope()
         self._deadline = math.inf
         self._deadline_message = ""  # told to a client that misses the deadline; "" for nothing
-        self._timeout_reply = b""  # what a client that has missed it gets
-        self._start_line = b""  # of the current request, as much of it as has come
+        self._timeout_reply = b""  # the reply to a client that has missed the deadline
+        self._start_line = b""  # the current request's, as far as it has arrived
 
     async def serve(self) -> None:
-        """Answer requests until the connection ends. Nothing that a client does raises here."""
+        """Answer requests until the connection ends. No client can make this method raise."""
         self._watch.connections.add(self)
         all_sent = False
         try:
@@ -142,7 +141,7 @@ class Connection:
                 self._stream.close()
 
     def finish(self) -> None:
-        """Let the current reply end, then close: the server is stopping."""
+        """Let the current reply end, then close. The server calls this when it stops."""
         self._keep_alive = False
         if self._state is State.IDLE:
             self._set_deadline(LAST_REQUEST_SECONDS)
@@ -152,7 +151,7 @@ class Connection:
         self._scope.cancel()
 
     def client_disconnected(self) -> None:
-        """Called by the watch: cancel the handler, because nobody reads its reply."""
+        """Cancel the handler, because nobody reads its reply. Called by the watch."""
         self._cancel(Ending.DISCONNECTED)
 
     def _cancel(self, ending: Ending) -> None:
@@ -162,20 +161,20 @@ class Connection:
 
     @property
     def _head_only(self) -> bool:
-        """No response to HEAD has a body (RFC 9110 §9.3.2)."""
+        """Whether the request is a HEAD: its response has no body (RFC 9110 §9.3.2)."""
         return self._start_line.startswith(b"HEAD ")
 
     def fin_is_disconnect(self, requested_at: float) -> bool:
-        """Called by the watch when the client has sent a FIN: has it disconnected?
+        """Whether a client that has sent a FIN has disconnected. Called by the watch.
 
         Args:
-            requested_at: The time at which its request was complete.
+            requested_at: The time at which the client's request was complete.
         """
         waits = self._state is State.HANDLING and self._keep_alive
         return self._limits.fin_is_disconnect or (waits and gave_up_waiting(requested_at))
 
     def check_timeouts(self, now: float) -> None:
-        """Called by the watch: cancel what takes too long, and send the heartbeat if it is due."""
+        """Cancel what takes too long, and send the heartbeat if it is due. Called by the watch."""
         if now >= self._deadline:
             if self._deadline_message:
                 self._timeout_reply = self._encode_refusal(408, self._deadline_message)
@@ -195,8 +194,8 @@ class Connection:
     async def _serve_request(self) -> None:
         fileno = self._stream.fileno()
         try:
-            # The request is released when `_prepare` returns: it is larger than all else that is
-            # kept for a stream, and the stream may go on for minutes.
+            # The request is released when `_prepare` returns. The request is larger than all else
+            # that is kept for a stream, and the stream may continue for minutes.
             prepared = await self._prepare(fileno)
             if prepared is not None:
                 await self._send_reply(*prepared)
@@ -226,31 +225,31 @@ class Connection:
             chunked = False
             if isinstance(reply, StreamingReply):
                 chunked = not (head.is_http10 or reply.until_close)
-                self._keep_alive &= chunked  # without chunks the body ends with the connection
+                self._keep_alive &= chunked  # without chunks, the body ends with the connection
             reply_head = encode_head(reply, chunked=chunked, close=not self._keep_alive)
         except Exception:
             log.exception("500 %s: the handler failed", line)
             if isinstance(reply, StreamingReply):
-                await reply.aclose()  # its head cannot be sent, so nothing reads its source
+                await reply.aclose()  # the reply's head cannot be sent, so its source is never read
             await self._send_error(500, "The server's log says why.")
             return None
         self._give_back()
         return Prepared(reply, reply_head, chunked, f"{reply.status} {line}")
 
     async def _send_error(self, status: int, message: str) -> None:
-        """Say what is wrong, and close. A reader that stalls gets no longer than another."""
+        """Send an error, and close. A client that does not read it gets no extra time."""
         self._keep_alive = False
         self._set_deadline(self._limits.stall_seconds)
         await self._stream.send_all(self._encode_refusal(status, message))
 
     async def _read_head(self) -> Head | None:
-        """The next request's head, or None when the client sends no more."""
+        """Return the next request's head, or None when the client sends no more."""
         reader = HeadReader()
         self._state = State.IDLE
         self._start_line = b""
         self._set_deadline(self._limits.idle_seconds if self._keep_alive else LAST_REQUEST_SECONDS)
         data, self._unread = self._unread, b""
-        if data:  # a pipelined request has nothing to wait for, so it gives the others a turn here
+        if data:  # a pipelined request need not wait, so it gives the other tasks a turn here
             await trio.lowlevel.checkpoint()
         while True:
             if data:
@@ -271,7 +270,7 @@ class Connection:
                 return None
 
     async def _read_request(self, head: Head) -> tuple[Request, Handler | Reply]:
-        """The complete request, and its handler, or the reply to a request that has none."""
+        """Return the complete request and its handler, or the reply if it has no handler."""
         target = read_target(head)
         framing = request_framing(head)
         _, message = read_request(head)
@@ -282,7 +281,7 @@ class Connection:
         if not isinstance(handler, Reply):
             body = await self._read_body(framing, expects_continue(head))
         elif framing.coding is not Coding.NONE:
-            self._keep_alive = False  # its body stays unread, so the next request cannot be found
+            self._keep_alive = False  # the body stays unread, so the next request cannot be found
         self._set_deadline(math.inf)
         headers = tuple((name.decode(), value.decode("latin-1")) for name, value in message.headers)
         path, query, host = target.path, target.query, target.host
@@ -297,7 +296,7 @@ class Connection:
         body = bytearray()
         self._hold(body, decoder.receive_data(self._unread))
         if client_waits and not self._unread and not decoder.complete:
-            # The client waits for "send me the body" before it sends it (RFC 9110 §10.1.1).
+            # The client waits for this response before it sends the body (RFC 9110 §10.1.1).
             await self._stream.send_all(b"HTTP/1.1 100 Continue\r\n\r\n")
         last = trio.current_time() + self._limits.body_total_seconds
         while not decoder.complete:
@@ -312,7 +311,7 @@ class Connection:
         return bytes(body)
 
     def _hold(self, body: bytearray, pieces: list[bytes]) -> None:
-        """Add to a body what is within its own limit and within the budget of all connections."""
+        """Add these pieces to a body, within its limit and within the budget of all connections."""
         size = sum(map(len, pieces))
         if len(body) + size > self._limits.max_body_size:
             raise _too_large(self._limits.max_body_size)
@@ -341,7 +340,7 @@ class Connection:
             if isinstance(reply, Reply):
                 await body.begin(head if head_only else head + reply.body)
             else:
-                # The head is sent before the first piece exists: the client knows at once.
+                # The head is sent before the first piece exists, so the client gets it at once.
                 await body.begin(reply.edit_head(head))
                 if not head_only:
                     await reply.send_to(body)
@@ -366,7 +365,7 @@ class Connection:
                 observer.end(ending)
             self._body = None
             streams = isinstance(reply, StreamingReply) and not head_only
-            # Without the last chunk a FIN shows that a chunked body is truncated, but no other.
+            # Only a chunked body is seen to be truncated if it ends with a FIN.
             if ending is Ending.RESET or (streams and not (chunked or body.ended)):
                 self._state = State.TRUNCATED
             if isinstance(reply, StreamingReply):
@@ -381,12 +380,12 @@ class Connection:
 
     async def _wait_for_close(self) -> None:
         """Give the client of a truncated body a moment to close first. A browser that sees the
-        connection end inside a body drops what it has not shown yet: the event with the error."""
+        connection end inside a body drops what it has not shown: the event with the error."""
         with trio.move_on_after(FINAL_WAIT_SECONDS):
             await self._stream.receive_some()
 
     def _encode_refusal(self, status: int, message: str) -> bytes:
-        """A response that no handler has made, in the form that the application chose."""
+        """Encode a response that no handler has made, in the form that the application chose."""
         refusal = self._routes.refuse(path_of(self._start_line), status, message)
         return encode_head(refusal, close=True) if self._head_only else encode_reply(refusal)
 

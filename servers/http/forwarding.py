@@ -1,4 +1,5 @@
-"""What a relay passes on: the target, the fields and the status. All relays here share this.
+"""What a relay passes on: the target, the fields and the status. All relays in this project use
+this.
 
     client                            relay                       upstream
     GET /v1/a%2Fb?x=1+2 HTTP/1.1  >   the target, unchanged   >   GET /base/v1/a%2Fb?x=1+2 HTTP/1.1
@@ -10,7 +11,7 @@ The rules this file keeps:
 
 1. A target is passed on as it was sent. A decoded path cannot be encoded again: `a/b` may have been
    sent as `a%2Fb`.
-2. A status is passed on whether it is registered or not, with the reason that came with it.
+2. A status is passed on, whether it is registered or not, with the upstream's reason-phrase.
 3. Fields about one connection are not passed on to the next (RFC 9110 §7.6.1).
 """
 
@@ -32,9 +33,9 @@ HOP_BY_HOP = re.compile(
 
 
 def target_of(request: Request) -> str:
-    """The path and query as the client sent them, to be appended to a base URL.
+    """Return the path and query as the client sent them, to be appended to a base URL.
 
-    A raw "#" becomes `%23`. A target must not contain one (RFC 9112 §3.2), and in a URL it would
+    A raw "#" becomes `%23`. A target must not contain "#" (RFC 9112 §3.2), and in a URL it would
     begin the fragment, which is not sent.
     """
     target = ABSOLUTE_FORM.sub("", request.target, count=1).replace("#", "%23")
@@ -42,9 +43,10 @@ def target_of(request: Request) -> str:
 
 
 def end_to_end(headers: Headers) -> Headers:
-    """The fields that a relay passes on (RFC 9110 §7.6.1).
+    """Return the fields that a relay passes on (RFC 9110 §7.6.1).
 
-    Values with other bytes than ASCII are dropped, because hops do not agree on their meaning.
+    Fields whose value is not ASCII are dropped, because hops do not agree on the meaning of such a
+    value.
     """
     options = ",".join(value for name, value in headers if name == "connection")
     # "Intermediaries MUST parse a received Connection header field before a message is forwarded
@@ -59,7 +61,7 @@ def end_to_end(headers: Headers) -> Headers:
 
 
 def status_of(head: Head) -> tuple[int, str | None]:
-    """The status to pass on, and its reason-phrase.
+    """Return the status to pass on, and its reason-phrase.
 
     Args:
         head: The head of the upstream's response.

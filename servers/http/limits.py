@@ -6,8 +6,8 @@
                         2 MB    by a request whose handler runs
                 left    52 MB   a request that needs one byte more gets 503, at once
 
-A limit for each body does not limit a server: a hundred clients, each with a body just below it,
-need a gigabyte.
+A limit for each body does not limit the server as a whole: a hundred clients, each with a body just
+below 10 MB, need a gigabyte.
 """
 
 import msgspec
@@ -24,11 +24,11 @@ class Limits(msgspec.Struct, frozen=True):
         idle_seconds: Longest wait for the first byte of a request, in seconds.
         body_seconds: Longest wait between two reads of a request's body, in seconds.
         body_total_seconds: Longest time for a request's whole body, in seconds.
-        stall_seconds: Longest time in which a client reads nothing of a reply, in seconds.
-        heartbeat_seconds: Silence in an event stream before a comment is sent, in seconds.
+        stall_seconds: Longest time for which a client may read nothing of a reply, in seconds.
+        heartbeat_seconds: Silence in an event stream after which a comment is sent, in seconds.
         max_body_size: Largest request body accepted, in bytes.
-        fin_is_disconnect: Treat a client's FIN as a disconnect. By default it may be a half-close
-            (connection.py, rule 2).
+        fin_is_disconnect: Whether a client's FIN is treated as a disconnect. By default a FIN may
+            be a half-close (connection.py, rule 2).
     """
 
     head_seconds: float = 60.0
@@ -45,10 +45,10 @@ class Budget:
     """A number of bytes that several users share.
 
     Args:
-        size: How many there are.
+        size: The number of bytes to share.
 
     Attributes:
-        left: How many of them are free.
+        left: The number of bytes that are free.
     """
 
     def __init__(self, size: int) -> None:
@@ -62,5 +62,5 @@ class Budget:
         return True
 
     def give_back(self, size: int) -> None:
-        """Free bytes that were taken. Call it once for each."""
+        """Free bytes that were taken. Give each byte back once only."""
         self.left += size

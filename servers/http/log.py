@@ -13,7 +13,7 @@ The rules this file keeps:
 1. Code that logs never waits.
 2. Lines keep their order. The queue has a limit; lines beyond it are lost, and their number is
    written in their place.
-3. At exit the queue is written, if its reader takes it within a second.
+3. At exit the rest of the queue is written, but only for as long as a second.
 """
 
 import logging
@@ -33,7 +33,7 @@ class QueuedLog(logging.Handler):
     """A logging handler whose lines are written by a thread.
 
     Args:
-        fileno: The open file that the lines are written to; 2 is standard error.
+        fileno: File descriptor to which the lines are written. 2 is standard error.
         max_size: Largest size of the queue, in bytes.
     """
 
@@ -58,7 +58,7 @@ class QueuedLog(logging.Handler):
             self.put(line)
 
     def put(self, line: str) -> None:
-        """Queue a line as it is."""
+        """Queue a line for writing, without formatting it."""
         data = (line + "\n").encode(self._encoding, "backslashreplace")
         with self._changed:
             # Rule 2: after one line is lost, all further lines are dropped until the thread has
@@ -93,13 +93,14 @@ class QueuedLog(logging.Handler):
                 self._changed.notify_all()
 
     def _write(self, data: bytes) -> None:
-        # Not through sys.stderr: Python takes its lock at exit, and a blocked write would hold it.
+        # This does not use sys.stderr: Python takes its lock at exit, and a blocked write would
+        # hold that lock.
         while data:
             try:
                 data = data[os.write(self._fileno, data) :]
-            except BlockingIOError:  # another program has set the terminal non-blocking
+            except BlockingIOError:  # another program has made the terminal non-blocking
                 select.select([], [self._fileno], [])
-            except OSError:  # a full disk, a closed pipe: the error cannot be written either
+            except OSError:  # a full disk or a closed pipe: the error cannot be written either
                 return
 
 
@@ -107,7 +108,7 @@ def show_log(quiet: bool) -> None:
     """Send the log of all servers to standard error.
 
     Args:
-        quiet: Warnings and errors only.
+        quiet: Whether to show warnings and errors only.
     """
     level = logging.WARNING if quiet else logging.INFO
     handler = QueuedLog()
@@ -124,4 +125,4 @@ def tell(line: str) -> None:
     print(line, file=sys.stderr)
 
 
-# What this file does not do: write a log to a file, or limit the size of one.
+# What this file does not do: write a log to a file, or limit the size of a file.

@@ -29,8 +29,8 @@ from prometheus_client.registry import Collector
 
 __all__ = ["Histogram", "Metrics", "family"]
 
-# Upper bounds of the buckets, in seconds. The smallest gap is half of one slot of the engine; the
-# longest wait for a first token is that for a model which must be loaded.
+# Upper bounds of the buckets, in seconds. The smallest bound is half of one slot of the engine. The
+# longest wait for a first token occurs when a model must be loaded.
 GAPS = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 FIRST_TOKENS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
@@ -39,11 +39,11 @@ class Histogram:
     """Counts values in buckets, as a Prometheus histogram does.
 
     Args:
-        bounds: The upper bounds of the buckets, ascending.
+        bounds: The upper bounds of the buckets, in ascending order.
 
     Attributes:
-        add: Keeps one value in a list until `settle`; counting it at once would take four times
-            as long.
+        add: A function that keeps one value in a list until `settle`. Counting it at once would
+            take four times as long.
         counts: For each bound, the number of values up to it.
         count, sum: The number of all values, and their sum.
     """
@@ -57,7 +57,7 @@ class Histogram:
         self.add: Callable[[float], None] = self._added.append
 
     def settle(self) -> None:
-        """Count the added values all at once: sorted, they need only one search per bound."""
+        """Count the added values all at once. Sorted values need only one search per bound."""
         self._added.sort()
         for index, bound in enumerate(self.bounds):
             self.counts[index] += bisect_right(self._added, bound)
@@ -67,11 +67,11 @@ class Histogram:
 
 
 class Metrics(Collector):
-    """The numbers of one server. Its parts add to them.
+    """The numbers of one server, to which the parts of the server add.
 
     Attributes:
-        active: Functions that return how many answers are being made now.
-        queued: Functions that return how many answers wait for their turn now.
+        active: Functions that return how many answers are being generated now.
+        queued: Functions that return how many answers wait in the queue now.
         first_token: Seconds from a request's arrival to the first token of its answer.
         gap: Seconds between two tokens of one answer.
         body_bytes: Size of the bodies that have ended, in bytes before framing.
@@ -93,12 +93,12 @@ class Metrics(Collector):
 
     @property
     def tokens(self) -> int:
-        """Tokens sent so far: each is in one of the two histograms."""
+        """The number of tokens sent so far. Each token is in one of the two histograms."""
         self.settle()
         return self.first_token.count + self.gap.count
 
     def settle(self) -> None:
-        """Count the values that were added to the histograms: the engine does so once a tick."""
+        """Count the values that were added to the histograms. The engine calls this once a tick."""
         self.first_token.settle()
         self.gap.settle()
 
@@ -106,20 +106,22 @@ class Metrics(Collector):
         """Count one request that has ended.
 
         Args:
-            route: Its pattern, not its path, because Prometheus keeps a series for each route.
-            reason: The words of an `Ending`; "cancelled" if the request was cancelled before its
-                reply began; or "invalid", "rejected" or "failed" if it got an error.
+            route: The pattern of the route, not the path, because Prometheus keeps a series for
+                each value.
+            reason: How the request ended, in the words of an `Ending`; or "cancelled" if it was
+                cancelled before its reply began; or "invalid", "rejected" or "failed" if it got an
+                error.
         """
         self._ends[route, reason] += 1
 
     def render(self) -> bytes:
-        """The body of `GET /metrics`, of type `CONTENT_TYPE`."""
+        """Return the body of `GET /metrics`. Its type is `CONTENT_TYPE`."""
         registry = CollectorRegistry(auto_describe=False)
         registry.register(self)
         return generate_latest(registry)
 
     def collect(self) -> Iterator[Metric]:
-        """The same numbers as Prometheus' objects."""
+        """Return the same numbers as Prometheus' objects."""
         self.settle()
         ends = CounterMetricFamily(
             "workshop_requests", "Requests ended, by route and reason.", labels=["route", "reason"]

@@ -16,13 +16,14 @@
 
 The rules this file keeps:
 
-1. A reply is recorded only if its request has asked for it, and recording a write costs no more
-   than a note of its time and bytes. The bytes are described (protocol/anatomy.py) when somebody
-   reads the recording, in that reader's task, a few KB at a time: no other task waits for long.
-2. A slow reader of a recording slows no one else down, nor does one that has disconnected.
-3. A recording contains a conversation. It is kept in memory only, for a limited time; its size and
-   the number of recordings are limited. It can be read only by its unguessable id.
-4. A `missing` event tells the reader what a limit has dropped.
+1. A reply is recorded only if its request has asked for it. Recording a write costs no more than a
+   note of its time and bytes. The bytes are described (protocol/anatomy.py) when somebody reads the
+   recording, in that reader's task, a few KB at a time: no other task waits for long.
+2. A reader of a recording that is slow, or has disconnected, does not slow down anybody else.
+3. A recording contains a conversation. A recording is kept in memory only, for a limited time. Its
+   size and the number of recordings are limited. A recording can be read only by its unguessable
+   id.
+4. If a limit has caused data to be dropped, a `missing` event tells the reader how much.
 5. A client that may not read recordings does not create one: it would evict someone else's.
 """
 
@@ -44,7 +45,7 @@ from .reply import Ending, EventStream, Handler, Last, Reply, Request, Streaming
 __all__ = ["Missing", "RecordingStore", "ReplyDone", "ReplyRecording", "Sent", "Totals"]
 
 DESCRIBED_AT_ONCE = 8 << 10
-"""Bytes described in one turn, which takes some milliseconds."""
+"""Number of bytes described in one turn. It takes some milliseconds."""
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,8 +53,9 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         sends: Number of writes.
-        chunks, events, tokens: How many of each are in the recorded bytes.
-        size, body, text: Bytes of the response, of its body without framing, and of its text.
+        chunks, events, tokens: Number of each in the recorded bytes.
+        size, body, text: Size of the response, of its body without framing, and of its text, in
+            bytes.
     """
 
     sends: int
@@ -66,14 +68,14 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sent(Totals, frozen=True, kw_only=True):
-    """The data of a `sent` event: the bytes that the kernel took in one write.
+    """The data of a `sent` event: the bytes that the kernel accepted in one write.
 
     Args:
         at: Time of the write, in milliseconds since the request was complete.
-        offset: Position of its first byte in the response.
-        bytes: Its bytes; base64 in JSON.
-        spans: The spans that became known with this write, see `ByteSpan`. A line that is split
-            between writes is known when its end is written.
+        offset: Position of the write's first byte in the response.
+        bytes: The bytes of the write; in JSON they are base64.
+        spans: The spans (see `ByteSpan`) that became known with this write. A line that is split
+            between writes becomes known when its end is written.
     """
 
     at: float
@@ -83,11 +85,11 @@ class Sent(Totals, frozen=True, kw_only=True):
 
 
 class Missing(msgspec.Struct, frozen=True):
-    """The data of a `missing` event: the recording was longer than its limit.
+    """The data of a `missing` event: a part of the recording was dropped because of a limit.
 
     Args:
         sends: Number of writes that were not recorded between the last event and the next one.
-        bytes: Their size, in bytes.
+        bytes: Total size of these writes, in bytes.
     """
 
     sends: int
@@ -95,13 +97,14 @@ class Missing(msgspec.Struct, frozen=True):
 
 
 class ReplyDone(Totals, frozen=True, kw_only=True):
-    """The data of the `done` event, the last: the reply has ended.
+    """The data of the last event, `done`: the reply has ended.
 
     Args:
         at: Time of the end, in milliseconds since the request was complete.
-        how: The words of an `Ending`.
-        error: Why a client that has waited for the end cannot read the whole response, or "".
-        spans: The spans of bytes that were not described before.
+        how: How the reply ended, in the words of an `Ending`.
+        error: The reason why a client that has waited for the end cannot read the whole response,
+            or "".
+        spans: The spans of all bytes that were not described before.
     """
 
     at: float
@@ -114,11 +117,11 @@ class ReplyRecording:
     """The writes of one reply: a `ReplyObserver` that keeps them.
 
     Args:
-        method: Of the request.
+        method: Method of the request.
         began: The time at which the request was complete.
-        max_sends: Largest number of writes kept. A new write evicts the oldest one, if the oldest
-            was described already. If none was described, the rest of the reply is not recorded: to
-            describe what comes after a gap, the sender would have to parse the gap.
+        max_sends: Largest number of writes kept. A new write evicts the oldest one if that was
+            described already. Otherwise the rest of the reply is not recorded, because bytes after
+            a gap can be described only if the gap was parsed too.
         max_size: Largest size of all that is kept, in bytes.
 
     Attributes:
@@ -134,30 +137,30 @@ class ReplyRecording:
         max_size: int = 4 << 20,
     ) -> None:
         self._began = trio.current_time() if began is None else began
-        self.ended: float | None = self._began  # until `wrap`: perhaps it is never sent
+        self.ended: float | None = self._began  # until `wrap`: it may never be sent
         self._max_sends = max_sends
         self._max_size = max_size
         self._anatomy = ResponseAnatomy(method)
-        self._size = 0  # of what is kept
+        self._size = 0  # size of all that is kept, in bytes
         self._notes: deque[tuple[float, bytes]] = deque()  # times and bytes, not yet described
-        self._events: deque[tuple[bytes, int]] = deque()  # described writes, and their ends
-        self._evicted = 0  # writes, all before those in `_events`
-        self._start = 0  # where the oldest write that is kept begins
-        self._described = 0  # bytes that the anatomy has seen
-        self._start_of_note = 0  # where the oldest note begins
-        self._spans: list[ByteSpan] = []  # of the oldest note, as far as it was described
-        self._unrecorded = Missing(0, 0)  # the end of the reply, if a limit was reached
+        self._events: deque[tuple[bytes, int]] = deque()  # described writes, their ends
+        self._evicted = 0  # number of evicted writes, all before those in `_events`
+        self._start = 0  # offset at which the oldest kept write begins
+        self._described = 0  # number of bytes that the anatomy has received
+        self._start_of_note = 0  # offset at which the oldest note begins
+        self._spans: list[ByteSpan] = []  # spans of the oldest note, as far as it was described
+        self._unrecorded = Missing(0, 0)  # the unrecorded end of the reply, if a limit was reached
         self._how = Ending.DONE
         self._done_event = b""
         self._news = trio.lowlevel.ParkingLot()
 
     def wrap(self, outlet: Outlet) -> Outlet:
-        """An outlet that passes the reply's bytes on to its connection and records them."""
+        """Return an outlet that records the reply's bytes and passes them on to the connection."""
         self.ended = None
         return RecordingOutlet(outlet, self)
 
     def note(self, data: bytes) -> None:
-        """Record bytes that the kernel has taken in one write."""
+        """Record bytes that the kernel has accepted in one write."""
         if not self._unrecorded.sends and self._make_room(len(data)):
             self._notes.append((trio.current_time(), data))
             self._size += len(data)
@@ -173,8 +176,9 @@ class ReplyRecording:
         self._news.unpark_all()
 
     async def replay(self) -> AsyncGenerator[bytes | Last, None]:
-        """The events of `GET /wire/{id}`: those that exist, then each new one, to the last."""
-        number = position = 0  # of the next write
+        """Yield the events of `GET /wire/{id}`: first those that exist, then each new one until the
+        last."""
+        number = position = 0  # the next write's number and offset
         while True:
             index = number - self._evicted
             if 0 <= index < len(self._events):
@@ -219,7 +223,8 @@ class ReplyRecording:
         await trio.lowlevel.checkpoint()
 
     def _make_room(self, size: int) -> bool:
-        """Evict described writes as needed. Returns whether this many bytes more can be kept."""
+        """Evict described writes as needed. Returns whether there is room for this many more
+        bytes."""
         sends = len(self._notes) + (size > 0)
         while (
             self._size + size > self._max_size or sends + len(self._events) > self._max_sends
@@ -231,7 +236,7 @@ class ReplyRecording:
 
     def _describe_end(self, time: float) -> bytes:
         if not self._done_event:
-            error = self._anatomy.error  # in the bytes that were sent
+            error = self._anatomy.error  # the error in the bytes that were sent
             at, spans = self._since(time), self._anatomy.receive_eof()
             # A client that disconnected did not want the rest, so a missing rest is not an error.
             if self._how is not Ending.DISCONNECTED and not self._unrecorded.sends:
@@ -260,7 +265,7 @@ class ReplyRecording:
 
 
 class RecordingOutlet:
-    """Passes bytes on to a connection, and records those that the kernel took.
+    """Passes bytes on to a connection, and records those that the kernel accepted.
 
     A large write is split before it is recorded: `GET /wire/{id}` encodes each recorded write in
     one step, and a long step would delay all other streams.
@@ -282,11 +287,11 @@ class RecordingStore:
     """The recordings of a server.
 
     Args:
-        may_read: Whether the client that sent this request may read recordings.
-        max_recordings: Largest number of recordings. A new one evicts the oldest whose reply has
-            ended; if none has, the new reply is not recorded.
+        may_read: A function that returns whether the sender of a request may read recordings.
+        max_recordings: Largest number of recordings kept. A new one evicts the oldest one whose
+            reply has ended. If no reply has ended, the new reply is not recorded.
         max_seconds: Time that a recording is kept after its reply has ended, in seconds.
-        max_sends, max_size: Limits of each recording, see `ReplyRecording`.
+        max_sends, max_size: Limits of each recording: see `ReplyRecording`.
     """
 
     def __init__(
@@ -306,7 +311,7 @@ class RecordingStore:
         self._recordings: dict[str, ReplyRecording] = {}
 
     def recorded(self, handler: Handler) -> Handler:
-        """The same handler; its reply to a request with `X-Wire: 1` is recorded."""
+        """Return the same handler, whose reply to a request with `X-Wire: 1` is recorded."""
 
         async def handle(request: Request) -> Reply | StreamingReply:
             if request.header("x-wire") != "1" or not self._may_read(request):

@@ -1,4 +1,4 @@
-"""A log without keys: `redact` removes them from every line, also from tracebacks."""
+"""A log without keys: `redact` removes them from every line, including tracebacks."""
 
 import logging
 

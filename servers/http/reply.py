@@ -11,9 +11,10 @@
 
         return StreamingReply(numbers())
 
-Each `yield` is one write. The generator is asked for the next piece only when the kernel has taken
-the last one, so a slow reader slows down its own generator and no other. When the client
-disconnects, the generator is closed at its current `yield` or `await`: its `finally` runs at once.
+Each `yield` is one write. The generator is asked for the next piece only when the kernel has
+accepted the last one. So a slow reader slows down its own generator and no other. When the client
+disconnects, the generator is closed at its current `yield` or `await`: so its `finally` runs at
+once.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -44,15 +45,15 @@ class Request(msgspec.Struct, frozen=True):
     """One complete request.
 
     Args:
-        method: In capitals, as sent.
-        path: Percent-decoded, without the query.
-        query: What follows the first "?", raw.
-        headers: (name in lower case, value) of each field, in order.
-        body: All of it, without its framing.
-        params: The value of the `{name}` in the route's pattern.
+        method: The method as it was sent, in capitals.
+        path: The path without the query, percent-decoded.
+        query: The text after the first "?", not decoded.
+        headers: The fields in the order received, each as (name in lower case, value).
+        body: The whole body, without its framing.
+        params: The part of the path that `{name}` in the route's pattern matches, by that name.
         target: The request-target as it was sent. A proxy passes it on unchanged.
         host: The host that the request names, in lower case and without a port
-            (protocol/target.py). Access is decided by it, not by the Host field.
+            (protocol/target.py). Access control uses this, not the Host field.
     """
 
     method: str
@@ -70,10 +71,10 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class ReplyObserver(Protocol):
-    """Sees the bytes of a reply as they are sent: see `ReplyRecording` in recordings.py."""
+    """An observer of a reply's bytes as they are sent, such as `ReplyRecording` (recordings.py)."""
 
     def wrap(self, outlet: Outlet) -> Outlet:
-        """An outlet that passes the reply's bytes on to this one."""
+        """Return an outlet that passes the reply's bytes on to the given one."""
 
     def end(self, how: Ending) -> None:
         """Called when the reply has ended."""
@@ -83,9 +84,9 @@ class Reply:
     """A reply whose length is known when it begins.
 
     Args:
-        body: Text (sent as UTF-8) or bytes.
-        status: RFC 9110 §15.
-        content_type: Of the body.
+        body: The body: text, which is sent as UTF-8, or bytes.
+        status: The status code (RFC 9110 §15).
+        content_type: The media type of the body.
         headers: Further fields. The server adds Date, Connection and the framing.
     """
 
@@ -108,18 +109,19 @@ class Reply:
 
 
 class Last(msgspec.Struct, frozen=True):
-    """The last piece. It is sent in one write with the end of the body."""
+    """The last piece of a body, which is sent in one write with the end of the body."""
 
     piece: bytes
 
 
 class CutOff(Exception):
-    """Raised by a source that ends the connection inside its body, on purpose.
+    """Raised by a source to end the connection inside its body on purpose.
 
     Args:
-        reset: With an RST; else with a FIN.
-        final_wait: Give the client a moment to close first. A browser that sees the connection end
-            inside a body drops what it has not shown yet: the event with the error.
+        reset: Whether to end the connection with an RST instead of a FIN.
+        final_wait: Whether to give the client a moment to close first. A browser that sees the
+            connection end inside a body drops what it has not shown yet, such as the event with the
+            error.
     """
 
     def __init__(self, *, reset: bool = False, final_wait: bool = False) -> None:
@@ -132,9 +134,9 @@ Pieces = AsyncGenerator[bytes | Last, None]
 
 
 class Source(Protocol):
-    """An object that sends a body, in place of a generator.
+    """An object that sends a body, and can be used in place of a generator.
 
-    If it has an `aclose`, that is called when the reply has ended, like a generator's.
+    If it has a method `aclose`, that is called when the reply has ended, as with a generator.
     """
 
     async def send_to(self, body: BodyWriter) -> None:
@@ -142,18 +144,20 @@ class Source(Protocol):
 
 
 class StreamingReply:
-    """A reply that begins before all of it exists.
+    """A reply whose sending begins before all of it exists.
 
     Args:
-        source: A generator that yields the pieces to send, perhaps a `Last` at the end; or a
-            `Source`. If it raises, the body is truncated: the client sees that it is incomplete.
-        status: RFC 9110 §15. An error after the head is sent cannot change it.
-        content_type: Of the body.
+        source: A `Source`, or a generator that yields the pieces to send, perhaps with a `Last` at
+            the end. If the source raises an exception, the body is truncated, and the client sees
+            that it is incomplete.
+        status: The status code (RFC 9110 §15). An error after the head was sent cannot change the
+            status.
+        content_type: The media type of the body.
         headers: Further fields.
     """
 
-    # Sent after a silence, or b"" for nothing. It keeps proxies from closing a silent connection,
-    # and it is the write that shows whether the client is still connected.
+    # The bytes to send after a silence, or b"" for nothing. These bytes keep proxies from closing a
+    # silent connection, and the write shows whether the client is still connected.
     heartbeat: ClassVar[bytes] = b""
 
     observer: ReplyObserver | None = None
@@ -172,9 +176,9 @@ class StreamingReply:
         self.status = status
         self.content_type = content_type
         self.headers = headers
-        # Changes the encoded head: for tests of clients with a wrong head.
+        # A function that changes the encoded head, to test clients with a wrong head.
         self.edit_head: Callable[[bytes], bytes] = bytes
-        self.until_close = False  # no chunks: the body ends with the connection, as in HTTP/1.0
+        self.until_close = False  # if true, there are no chunks: the body ends with the connection
 
     async def send_to(self, body: BodyWriter) -> None:
         """Send the whole body and its end."""
@@ -190,7 +194,7 @@ class StreamingReply:
         await body.end()
 
     async def aclose(self) -> None:
-        """Called when the reply has ended, however much of it was sent: perhaps nothing."""
+        """Called when the reply has ended, even if nothing of it was sent."""
         if (close := getattr(self.source, "aclose", None)) is not None:
             await close()
 
@@ -199,13 +203,13 @@ class EventStream(StreamingReply):
     """A reply of Server-Sent Events (WHATWG HTML §9.2).
 
     Args:
-        source: Yields bytes of whole events, from `encode_event` or `encode_comment`.
+        source: A generator that yields whole events, from `encode_event` or `encode_comment`.
         headers: Further fields.
     """
 
     heartbeat = b": keep-alive\n"
 
-    # Caches must not hold an answer back, and proxies must not compress it, because a compressor
+    # Caches must not hold back an answer, and proxies must not compress it, because a compressor
     # waits for more bytes. (HAProxy 2.6 obeys no-transform. nginx 1.22 does not, but flushes each
     # event if it may not buffer.) The second field tells nginx not to buffer.
     HEADERS: ClassVar[Headers] = (

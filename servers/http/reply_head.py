@@ -20,7 +20,8 @@ from .reply import Reply, StreamingReply
 __all__ = ["SERVER", "encode_head", "encode_reply"]
 
 SERVER = "streaming-workshop"
-"""The `Server` field (RFC 9110 §10.2.4). A lesson recognises a server that already runs by it."""
+"""The `Server` field (RFC 9110 §10.2.4). By this field, a lesson recognises a server that already
+runs."""
 
 
 def encode_head(
@@ -29,9 +30,9 @@ def encode_head(
     """Encode the head of a reply (RFC 9112 §4 and §5).
 
     Args:
-        reply: Its status, reason and fields.
-        chunked: The body is sent in chunks.
-        close: The connection is closed after the reply.
+        reply: The reply, whose status, reason and fields are encoded.
+        chunked: Whether the body is sent in chunks.
+        close: Whether the connection is closed after the reply.
 
     Raises:
         h11.LocalProtocolError: The status, the reason or a field cannot be sent: for example a
@@ -40,7 +41,8 @@ def encode_head(
     fields = [
         ("Date", _date(int(time.time()))),
         ("Server", SERVER),
-        # A browser that guesses the type of a text waits for its first 1 KB.
+        # Without this field a browser guesses the type of a text, and for that it waits for the
+        # first 1 KB.
         ("X-Content-Type-Options", "nosniff"),
     ]
     if reply.status != 204:
@@ -56,7 +58,7 @@ def encode_head(
 
 
 def encode_reply(reply: Reply) -> bytes:
-    """Encode a reply, head and body, after which the connection is closed."""
+    """Encode the head and body of a reply after which the connection is closed."""
     return encode_head(reply, close=True) + reply.body
 
 

@@ -19,23 +19,23 @@ from .reply import Handler, Reply, Request
 __all__ = ["Refuse", "Routes", "plain_refusal", "printable_route"]
 
 Refuse = Callable[[str, int, str], Reply]
-"""Makes the reply to a request that reached no handler (404, 405, 408, 413, …). It is called with
-the path ("" if none was read), the status and the reason."""
+"""A function that makes the reply to a request that reached no handler (404, 405, 408, 413, …). The
+arguments are the path ("" if none was read), the status and the reason."""
 
 
 def plain_refusal(path: str, status: int, message: str) -> Reply:
-    """A refusal as plain text."""
+    """Return a refusal as plain text."""
     return Reply(f"{status} {HTTPStatus(status).phrase}\n\n{message.rstrip()}\n", status)
 
 
 class Routes:
-    """A table of "METHOD /path" and "METHOD /path/{name}" to handlers.
+    """A table from routes, "METHOD /path" or "METHOD /path/{name}", to handlers.
 
     Args:
         table: The handlers by route. `{name}` may stand only at the end of a path; it matches one
             character or more.
-        tasks: Functions that run as long as the server, such as an engine that the handlers use.
-        refuse: Makes the refusals that no handler makes.
+        tasks: Async functions that run as long as the server runs, such as the handlers' engine.
+        refuse: The function that makes the reply if no handler does.
     """
 
     def __init__(
@@ -58,7 +58,8 @@ class Routes:
             methods[method] = handler
 
     def find(self, method: str, path: str) -> tuple[Handler | Reply, dict[str, str]]:
-        """The handler of a request, or the reply if there is none; and the request's params."""
+        """Return the handler of a request, or the reply if it has none, and the request's
+        params."""
         methods, params = self._methods(path)
         if methods is None and path != "*":
             return self.refuse(path, 404, f"There is nothing at {path}"), {}
@@ -83,18 +84,19 @@ class Routes:
         return None, {}
 
     def _allowed(self, methods: dict[str, Handler] | None) -> list[str]:
-        if methods is None:  # OPTIONS *: the server as a whole
+        if methods is None:  # OPTIONS * asks about the server as a whole
             tables = [*self._exact.values(), *(table for _, table in self._prefix.values())]
             methods = {method: handler for table in tables for method, handler in table.items()}
         return sorted({*methods, "OPTIONS"} | ({"HEAD"} if "GET" in methods else set()))
 
 
 def printable_route(request: Request) -> str:
-    """The route of a request, for the log: nothing in it can end the line or control a terminal.
+    """Return the route of a request for the log, without any character that ends the line or
+    controls a terminal.
 
     The value of a `{name}` must not be logged: it may be a prompt, or the secret id of a recording.
     """
     path = request.path
-    for name, value in request.params.items():  # at the end of the path, if there is one
+    for name, value in request.params.items():  # a param is at the end of the path
         path = f"{path.removesuffix(value)}{{{name}}}"
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in path)

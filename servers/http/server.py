@@ -6,7 +6,7 @@
 A graceful stop has three steps:
 
 1. The server accepts the connections that are already in the queue, and no further ones.
-2. It closes idle connections on which no request comes, and lets running replies end.
+2. It closes the idle connections on which no request arrives, and lets running replies end.
 3. After the grace time it truncates the replies that still run.
 """
 
@@ -33,13 +33,16 @@ __all__ = ["PortBusyError", "Server", "listen"]
 
 log = logging.getLogger("servers")
 
-# Errors of accept() when the machine has run out of files or memory: wait a little, do not spin.
+# Errors of accept() when the machine has run out of files or memory. The server waits a little,
+# because an immediate new attempt would fail too.
 EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
 
-# Errors of a machine without IPv6, which has no ::1. It is served on 127.0.0.1 alone.
+# Errors on a machine without IPv6, which has no ::1. On such a machine the server listens on
+# 127.0.0.1 only.
 NO_SUCH_ADDRESS = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 
-# Clients over the limit of connections that get a 503 at the same time; more are closed without it.
+# Largest number of clients over the limit of connections that get a 503 at the same time. Further
+# clients are closed without a reply.
 MAX_REFUSALS = 100
 
 
@@ -51,16 +54,16 @@ def listen(host: str, port: int) -> list[socket.socket]:
     """Open listening sockets.
 
     Args:
-        host: "localhost" for 127.0.0.1 and, where the machine has it, ::1; or a name or address
-            of this machine.
-        port: 0 picks a free port, the same for all addresses.
+        host: "localhost" means 127.0.0.1 and, if the machine has it, ::1. Any other host is a name
+            or an address of this machine.
+        port: The port number, the same for all addresses. 0 picks a free one.
 
     Returns:
         One socket for each address.
 
     Raises:
         PortBusyError: Another program uses the port.
-        OSError: There is no such host, or it is not this machine.
+        OSError: There is no such host, or the host is not this machine.
     """
     sockets: list[socket.socket] = []
     try:
@@ -103,11 +106,13 @@ class Server:
     Args:
         routes: Find the handler of each request.
         limits: Limits of each connection.
-        max_connections: Largest number of connections. One more gets 503 and is closed.
+        max_connections: Largest number of connections. One more connection gets a 503 and is
+            closed.
         max_bodies_size: Largest size of all request bodies held at the same time, in bytes. A
             request that brings more gets 503.
-        grace_seconds: Time that running replies may take after `stop`, in seconds.
-        tls: Has the server's certificate. With it, each connection begins with a TLS handshake.
+        grace_seconds: Longest time that running replies may take after `stop`, in seconds.
+        tls: TLS settings with the server's certificate. If given, each connection begins with a TLS
+            handshake.
     """
 
     def __init__(
@@ -162,7 +167,7 @@ class Server:
         self._stopping.set()
 
     def abort(self) -> None:
-        """Stop now."""
+        """Stop now, and truncate running replies."""
         self._stopping.set()
         self._scope.cancel()
 
@@ -176,7 +181,7 @@ class Server:
             accepting.cancel_scope.cancel()
         for sock in sockets:
             # Clients in the accept queue believe they are connected: a close would reset them.
-            with contextlib.suppress(OSError):  # until it would block
+            with contextlib.suppress(OSError):  # until accept() would block
                 while True:
                     self._admit(sock.accept()[0], serving)
             sock.close()
@@ -187,7 +192,7 @@ class Server:
             try:
                 sock, _ = listener.accept()
             except OSError as error:
-                # Any other error: the client disconnected before we accepted it. Nothing to do.
+                # Any other error means that the client disconnected before it was accepted.
                 if error.errno in EXHAUSTED:
                     log.warning("cannot accept: %s", error)
                     await trio.sleep(0.1)
@@ -199,7 +204,7 @@ class Server:
         try:
             stall = self._limits.stall_seconds
             stream: ByteStream = SocketStream(sock, stall_seconds=stall)
-        except OSError:  # macOS: the client has disconnected already
+        except OSError:  # on macOS: the client has disconnected already
             sock.close()
             return
         if len(self._connections) >= self._max_connections:
@@ -229,7 +234,8 @@ class Server:
             self._connections.discard(connection)
 
     async def _shake_hands(self, stream: TLSStream) -> bool:
-        """Returns whether the handshake succeeded. If not, the stream is closed."""
+        """Do the TLS handshake. Returns whether it succeeded. After a failure the stream is
+        closed."""
         done = False
         try:
             with trio.move_on_after(self._limits.head_seconds):

@@ -1,8 +1,8 @@
 """The timeouts of all connections, and which clients have disconnected: two tasks for a server.
 
-A cancel scope with a deadline for each read of each connection, and a task for each stream that
-waits for its client to disconnect, would be thousands of timers and tasks. One task that checks all
-connections twice a second, and one that asks the kernel about all of them at once, do the same.
+A cancel scope with a deadline for each read, and a task for each stream that waits for its client
+to disconnect, would mean thousands of timers and tasks. Two tasks do the same work: one checks all
+connections twice a second, and one asks the kernel about all of them at once.
 
 How a server learns that a client has disconnected:
 
@@ -26,23 +26,23 @@ import trio
 __all__ = ["PIPE_SECONDS", "TICK", "Watch", "Watched", "gave_up_waiting"]
 
 TICK = 0.5
-"""Seconds between two checks of the timeouts: how late a timeout may expire."""
+"""Seconds between two checks of the timeouts. A timeout may expire this much too late."""
 
 PIPE_SECONDS = 0.25
-"""Seconds after a request in which its FIN may come from the end of a pipe (`printf … | nc`)."""
+"""Seconds after a request during which a FIN is taken for the end of a pipe (`printf … | nc`)."""
 
 
 def gave_up_waiting(requested_at: float) -> bool:
-    """Whether a client that sends FIN now, before its reply has begun, does not want it any more.
+    """Whether a client that sends FIN now, before its reply has begun, no longer wants the reply.
 
     A person who types requests into a pipe half-closes the connection: `printf` ends, and its FIN
-    follows the request at once. A FIN that comes later is from a client that waited and gave up,
+    follows the request at once. A FIN that arrives later is from a client that waited and gave up,
     because its read timeout of a second or so expired. A write would show whether the client still
     reads, but before the work is done there is nothing to write.
 
-    Two kinds of clients are not judged by this. One that speaks HTTP/1.0 or sent `Connection:
-    close` has nothing more to send, so its FIN says nothing (RFC 9112 §9.6). One whose reply has
-    begun is found out by the next write.
+    This rule does not apply to two kinds of clients. A client that speaks HTTP/1.0 or sent
+    `Connection: close` has nothing more to send, so its FIN has no meaning (RFC 9112 §9.6). If the
+    reply has begun, the next write shows whether the client is still connected.
 
     Args:
         requested_at: The time at which the request was complete.
@@ -51,7 +51,7 @@ def gave_up_waiting(requested_at: float) -> bool:
 
 
 class Watched(Protocol):
-    """A connection, as the watch sees it."""
+    """The part of a connection that the watch uses."""
 
     def check_timeouts(self, now: float) -> None: ...
     def client_disconnected(self) -> None: ...
@@ -62,15 +62,15 @@ class Watch:
     """Watches a set of connections while `run` runs.
 
     Attributes:
-        connections: All open connections; each adds and removes itself.
+        connections: All open connections. Each connection adds and removes itself.
     """
 
     def __init__(self) -> None:
         self.connections: set[Watched] = set()
         self._requests: dict[int, tuple[Watched, float]] = {}
-        # A private epoll with mask 0 reports errors and hang-ups and nothing else: neither unread
-        # bytes nor a half-close wake it. With EPOLLRDHUP it reports a half-close, too. macOS has no
-        # epoll; there, only writes show that a client has disconnected.
+        # A private epoll with mask 0 reports only errors and hang-ups: neither unread bytes nor a
+        # half-close wake it. With EPOLLRDHUP it also reports a half-close. macOS has no epoll;
+        # there, only writes show that a client has disconnected.
         self._epoll = select.epoll() if hasattr(select, "epoll") else None
 
     async def run(self) -> None:
@@ -81,22 +81,23 @@ class Watch:
                 nursery.start_soon(self._watch_disconnects, self._epoll)
 
     def close(self) -> None:
-        """Close the epoll. Call it when no connection is open any more."""
+        """Close the epoll. Call this when no connection is open any more."""
         if self._epoll is not None:
             self._epoll.close()
 
     def add_stream(self, fileno: int, connection: Watched) -> None:
-        """Tell this connection when its client disconnects. Its request is complete now.
+        """Tell this connection when its client disconnects. Call this when its request is complete.
 
         Args:
-            fileno: Of its socket, or -1 for a stream that has none.
+            fileno: File descriptor of the connection's socket, or -1 if it has no socket.
         """
         if self._epoll is not None and fileno >= 0:
             self._epoll.register(fileno, select.EPOLLRDHUP)
             self._requests[fileno] = connection, trio.current_time()
 
     def remove_stream(self, fileno: int) -> None:
-        """Call it before the socket is closed, because the kernel reuses its number."""
+        """Stop watching a socket. Call this before the socket is closed, because the kernel reuses
+        its number."""
         if self._epoll is not None and self._requests.pop(fileno, None) is not None:
             self._epoll.unregister(fileno)
 
@@ -112,7 +113,8 @@ class Watch:
             for fileno, events in epoll.poll(0):
                 self._report(epoll, fileno, events)
 
-    # Two functions of their own, so that a waiting task holds no reference to a closed connection.
+    # These are two separate functions, so that a waiting task holds no reference to a closed
+    # connection.
 
     def _check_timeouts(self) -> None:
         now = trio.current_time()
@@ -122,7 +124,7 @@ class Watch:
     def _report(self, epoll: "select.epoll", fileno: int, events: int) -> None:
         connection, requested_at = self._requests[fileno]
         if events == select.EPOLLRDHUP and not connection.fin_is_disconnect(requested_at):
-            epoll.modify(fileno, 0)  # a half-close, which is reported once
+            epoll.modify(fileno, 0)  # this was a half-close, which is reported only once
             return
         self.remove_stream(fileno)
         connection.client_disconnected()

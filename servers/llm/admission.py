@@ -6,12 +6,12 @@
 
 The rules this file keeps:
 
-1. The limit is checked and the reservation made in the same step. With a later step between them,
-   twenty requests that are still being read would all find the queue empty.
+1. The limit is checked and the reservation made in the same step. If reading the request came
+   between the two, twenty requests that are still being read would all find the queue empty.
 2. There are as many reservations as sequences that the engine can run and queue. A request without
    one is refused at once.
-3. A reservation is released however its request ends: answered, refused, failed, or disconnected by
-   the client, even between the handler's reply and its first byte.
+3. A reservation is released however its request ends: answered, refused, failed, or abandoned by a
+   client that disconnects, even between the handler's reply and its first byte.
 4. Every request is counted once, when it ends.
 """
 
@@ -26,20 +26,20 @@ from ..http.reply import CutOff, Handler, Reply, Request, StreamingReply
 
 __all__ = ["CLIENT_GONE", "Admission"]
 
-# Raised by a write to a client that has disconnected. If the watch notices first, the task is
-# cancelled.
+# A write to a client that has disconnected raises one of these. If the watch notices first, the
+# task is cancelled.
 CLIENT_GONE = (trio.BrokenResourceError, trio.ClosedResourceError)
 
 
 class Admission:
-    """Limits the number of requests in work.
+    """Limits the number of requests that are processed at one time.
 
     Args:
         limit: Largest number of reservations held at one time.
-        metrics: Counts how requests end.
+        metrics: The object that counts how requests end.
 
     Attributes:
-        held: Reservations held now.
+        held: Number of reservations held now.
     """
 
     def __init__(self, limit: int, metrics: Metrics) -> None:
@@ -50,12 +50,12 @@ class Admission:
     def guard(
         self, route: str, handler: Handler, busy: Callable[[], Reply] | None = None
     ) -> Handler:
-        """The same handler, with its requests counted and, if `busy` is given, limited.
+        """Return the same handler, with its requests counted and, if `busy` is given, limited.
 
         Args:
             route: The route's name in the metrics.
-            busy: Makes the reply to a request that gets no reservation. None if the requests of
-                this handler need none.
+            busy: A function that makes the reply to a request that gets no reservation. Use None if
+                requests for this handler need no reservation.
         """
         size = 0 if busy is None else 1
 
@@ -91,7 +91,7 @@ class Reservation:
     """The reservation of one request, made when this object is created.
 
     Args:
-        size: 1, or 0 for a request that is counted but not limited.
+        size: Number of reservations: 1, or 0 for a request that is counted but not limited.
 
     Attributes:
         kept: Whether a streaming reply still holds the reservation after the handler has returned.
@@ -105,7 +105,7 @@ class Reservation:
         self._size = size
 
     def release(self, reason: str) -> None:
-        """Release it. Only the first call has an effect."""
+        """Release the reservation. Only the first call has an effect."""
         admission, self._admission = self._admission, None
         if admission is not None:
             admission.end(self._route, reason, self._size)
@@ -120,7 +120,7 @@ class ReservedSource:
         self._reservation = reservation
 
     async def send_to(self, body: BodyWriter) -> None:
-        """Send the whole body and its end, and count how it ended."""
+        """Send the whole body and its end, and count how the reply ended."""
         ending = None
         try:
             await self._reply.send_to(body)
@@ -138,7 +138,7 @@ class ReservedSource:
             self._reservation.release((ending or body.ending).value)
 
     async def aclose(self) -> None:
-        """Close the reply, which may end before its first byte."""
+        """Close the reply, even if it ends before its first byte is sent."""
         self._reservation.release("cancelled")
         await self._reply.aclose()
 

@@ -33,6 +33,7 @@ from .json_size import check_size
 from .model.conversation import Answer, Question
 from .model.models import Model, count_tokens
 from .pace import PROFILES, Pace
+from .recorded import RecordedResponse
 from .turns import Turns, Work
 from .writers import chat_completions, responses
 from .writers.chat_completions import ChatWriter, ReasoningField
@@ -44,37 +45,39 @@ __all__ = ["API", "Settings", "Writer"]
 CHAT_COMPLETIONS = "POST /v1/chat/completions"
 RESPONSES = "POST /v1/responses"
 
-# Bytes. The values of a larger body are counted before it is parsed, in a turn of its own.
+# Size of a large body, in bytes. The values of a larger body are counted before it is parsed, in a
+# turn of its own.
 LARGE_BODY = 16 << 10
 
-# Bytes of JSON that are parsed in the time that it takes to cut one character into tokens
-# (turns.py).
+# Number of bytes of JSON that are parsed in the time of one unit of work (turns.py).
 JSON_BYTES = 64
 
 T = TypeVar("T")
 
-MAX_PROMPT = 2_000_000  # characters: plays the part of the model's context length
+MAX_PROMPT = 2_000_000  # characters; this takes the place of the model's context length
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the operator of the server chooses.
+    """The settings that the operator of the server chooses.
 
     Args:
-        reasoning_field: Field of a chat completion that holds the model's reasoning.
-        strict_models: Refuse an unknown model's name with 404. Otherwise `sim-1` answers, because
-            real clients send names like `gpt-4o-mini`.
-        faults: Rate of each fault: {"rst@5": 0.1} injects it into a tenth of all answers.
+        reasoning_field: Name of the field of a chat completion that holds the model's reasoning.
+        strict_models: Whether the name of an unknown model is refused with 404. Otherwise `sim-1`
+            answers to any name, because real clients send names like `gpt-4o-mini`.
+        faults: The rate of each fault: {"rst@5": 0.1} injects `rst@5` into a tenth of all answers.
         seed: Seed of the random choice of faults.
+        recordings: Recorded responses, by the names of the models that answer with them.
     """
 
     reasoning_field: ReasoningField = "reasoning_content"
     strict_models: bool = False
     faults: Mapping[str, float] = {}
     seed: int = 0
+    recordings: Mapping[str, RecordedResponse] = {}
 
 
 class Writer(Protocol):
-    """Turns answers into the bytes of one route."""
+    """Turns answers into the bytes that one route sends."""
 
     @property
     def opening(self) -> bytes:
@@ -107,9 +110,9 @@ class API:
     """The handlers of the routes.
 
     Args:
-        pace: How fast the model speaks.
-        engine: Steps the answers.
-        model: Decides what is said.
+        pace: The speed at which the model speaks.
+        engine: The engine that steps the answers.
+        model: The model that makes the answers.
         settings: The operator's choices.
     """
 
@@ -145,7 +148,7 @@ class API:
 
     def admitted(self, route: str, handler: Handler) -> Handler:
         """Limit a handler to as many requests at a time as the engine can run and queue. Every
-        caller of `answer` must be admitted this way."""
+        handler that calls `answer` must be limited in this way."""
         return self._engine.admission.guard(route, handler, _busy)
 
     # ---- The routes
@@ -174,7 +177,7 @@ class API:
         read: Callable[[bytes], T],
         question_of: Callable[[T], Question],
     ) -> tuple[T, Question]:
-        """Parse the body of a request. Returns it, and its question for the model."""
+        """Parse the body of a request. Returns the parsed body, and its question for the model."""
         # RFC 9110 §15.5.16: 415 "might be due to the request's indicated Content-Encoding".
         coding = request.header("content-encoding") or "identity"
         if coding.strip().lower() != "identity":
@@ -188,7 +191,7 @@ class API:
             return asked, question_of(asked)
 
     async def _list_models(self, request: Request) -> Reply:
-        return json_reply(ModelList(data=[ModelObject(name) for name in self._model.names]))
+        return json_reply(ModelList(data=[ModelObject(name) for name in self._names]))
 
     async def _show_model(self, request: Request) -> Reply:
         name = request.params["id"]
@@ -215,15 +218,20 @@ class API:
         """Answer a question.
 
         Args:
-            make_writer: Called with the answers and the number of tokens in the prompt.
-            stream: Send events, token by token; otherwise one JSON object.
-            fault: Fault to inject, unless the request names one.
-            after: Tokens that the client has already; the writer leaves them out.
+            make_writer: A function that makes the writer from the answers and the prompt's number
+                of tokens.
+            stream: Whether to send events, token by token, instead of one JSON object.
+            fault: The fault to inject, unless the request names one.
+            after: Number of tokens that the client already has. The writer leaves them out.
 
         Raises:
             InvalidRequest: There is no such model, pace or fault, or the question is too long.
         """
         self._check_model(question.model)
+        if recorded := self._settings.recordings.get(question.model):
+            if request.method == "HEAD":
+                raise InvalidRequest("A recorded response answers GET and POST, not HEAD.")
+            return recorded.reply()
         if question.size > MAX_PROMPT:
             message = f"The prompt is longer than {MAX_PROMPT} characters."
             raise InvalidRequest(message, None, "context_length_exceeded")
@@ -260,14 +268,20 @@ class API:
         return _with_fault(reply, chosen) if chosen else reply
 
     def _check_model(self, name: str) -> None:
-        known = name in self._model.names or name.startswith(FAULT_MODEL)
-        if not known and (self._settings.strict_models or name.startswith("script:")):
-            there_are = ", ".join(self._model.names)
+        known = name in self._names or name.startswith(FAULT_MODEL)
+        is_ours = name.startswith(("script:", "recording:"))
+        if not known and (self._settings.strict_models or is_ours):
+            there_are = ", ".join(self._names)
             message = f"The model {name[:80]!r} does not exist. There are: {there_are}"
             raise InvalidRequest(message, "model", "model_not_found", status=404)
 
+    @property
+    def _names(self) -> list[str]:
+        """The names of all models."""
+        return [*self._model.names, *self._settings.recordings]
+
     def _pace_of(self, request: Request) -> Pace:
-        """The profile that the header `X-Pace` names, or the server's own."""
+        """Return the pace that the header `X-Pace` names, or the server's own."""
         name = request.header("x-pace")
         if name and name not in PROFILES:
             message = f"no such pace: {name[:80]!r}. There are {', '.join(PROFILES)}"
@@ -277,7 +291,7 @@ class API:
     # ---- Faults
 
     def _fault_of(self, model: str) -> str:
-        """The fault that the model's name asks for, or one chosen at random."""
+        """Return the fault that the model's name asks for, or one chosen at random."""
         if model.startswith(FAULT_MODEL):
             return model.removeprefix(FAULT_MODEL)
         for spec, rate in self._settings.faults.items():
@@ -305,14 +319,15 @@ def _with_fault(reply: Reply | StreamingReply, fault: Fault) -> Reply | Streamin
 
 
 def _refusing(handler: Handler) -> Handler:
-    """The same handler; an `InvalidRequest` becomes an error response of the API."""
+    """Return the same handler. An `InvalidRequest` of the handler becomes an error response of the
+    API."""
 
     async def answered(request: Request) -> Reply | StreamingReply:
         try:
             return await handler(request)
         except InvalidRequest as invalid:
             refusal = invalid
-        except RecursionError:  # a schema of a thousand levels can be parsed, but not walked
+        except RecursionError:  # a schema of a thousand levels can be parsed, but no more
             refusal = InvalidRequest("The body is nested too deeply.")
         kind = "invalid_request_error"
         error = ErrorBody(str(refusal), kind, refusal.param, refusal.code)

@@ -1,10 +1,11 @@
 """The engine: one clock for all tokens (continuous batching).
 
 An inference server does not run one answer after the other, and it does not run each in its own
-thread. It holds a batch of sequences and steps them together. Each step gives every sequence its
-next token. Finished sequences leave the batch, and waiting ones take their places. This engine does
-the same with a clock instead of a GPU. One task steps all sequences, and each writes its token to
-its socket at once. That costs a fifth of waking a task for each token.
+thread. An inference server holds a batch of sequences and steps them together. Each step gives
+every sequence its next token. Finished sequences leave the batch, and waiting ones take their
+places. This engine does the same with a clock instead of a GPU. One task steps all sequences, and
+each sequence writes its token to its socket at once. That takes a fifth of the time that it would
+take to wake a task for each token.
 
     submit ─► queue ─► batch ─► wheel           slot 1041: [a, c]     a.step(): token, write
                        (at most (when is the    slot 1043: [b]        c.step(): token, write
@@ -15,8 +16,8 @@ the engine sleeps until the next slot that holds a sequence. The next due time i
 last due time, not from the time at which the token was made, so lateness does not add up.
 
 Two kinds of sequences could use up all the time: those without gaps, and those with large tokens.
-They wait in a queue of their own. After all other tokens that are due, the engine steps them in
-turn, for `TURN` bytes. So they slow down only each other.
+Such sequences wait in a queue of their own. When all other tokens that are due are made, the engine
+steps these sequences in turn, for `TURN` bytes. So they slow down only each other.
 """
 
 from collections import deque
@@ -33,37 +34,39 @@ from .admission import CLIENT_GONE, Admission
 __all__ = ["SLOT", "Engine", "TokenSequence"]
 
 SLOT = 0.005
-"""Seconds. Waking up is expensive: slots of 10 ms save a twentieth of the CPU time, but delay
-tokens by 5 ms more."""
+"""Width of a slot in seconds. Waking up is expensive: slots of 10 ms would save a twentieth of the
+CPU time, but delay tokens by 5 ms more."""
 
 TURN = 80_000
-"""Bytes written before other tasks run. Each step counts as its own bytes and `STEP` more. A turn
-lasts about a millisecond. In that time the engine writes 64 ordinary tokens, or one token of a
-request for 128 answers with all their log probabilities. The engine yields even when it is late,
-because otherwise a late engine would stall all other tasks."""
+"""Number of bytes written before other tasks run. Each step counts as the bytes that it writes and
+`STEP` more. A turn lasts about a millisecond. In that time the engine writes 64 ordinary tokens, or
+one token of a request for 128 answers with all their log probabilities. The engine yields even when
+it is late, because otherwise a late engine would stall all other tasks."""
 
 STEP = 1000
 
 LARGE = 4096
-"""Bytes. A larger token may be late: it is made after all smaller tokens that are due."""
+"""Size of a large token, in bytes. A larger token may be late, because it is made after all smaller
+tokens that are due."""
 
 
 class TokenSequence:
     """An answer that the engine runs, or that waits for the engine.
 
     Args:
-        tokens: Yields the bytes to write for each token: a plain generator, run by the engine.
-        gaps: Yields the seconds from each token to the next.
-        prefill: Seconds from entering the batch to the first token.
-        write: Called with the bytes and the time. Returns whether the socket took all of them.
+        tokens: A plain generator that yields the bytes to write for each token. The engine runs it.
+        gaps: An iterator over the seconds from each token to the next.
+        prefill: Seconds from the entry into the batch to the first token.
+        write: A function called with the bytes and the time, which returns whether the socket
+            accepted all bytes.
 
     Attributes:
-        due: When the next token is, or was, due.
-        running: It is in the batch.
-        stopped: The engine does not step it: it has finished, or failed, or must wait until its
-            client has read more.
-        finished: All its tokens are made.
-        error: Why it failed, or None.
+        due: The time at which the next token is due, or was due.
+        running: Whether the sequence is in the batch.
+        stopped: Whether the engine does not step it, because it has finished or failed, or must
+            wait until its client has read more.
+        finished: Whether all its tokens are made.
+        error: The exception with which the sequence failed, or None.
         measured: The histogram that counts the seconds before the next token, starting at `since`.
     """
 
@@ -100,13 +103,14 @@ class TokenSequence:
         self._tokens = tokens
         self._gaps = gaps
         self._write = write
-        self._task: trio.lowlevel.Task | None = None  # waits until it is stopped
+        self._task: trio.lowlevel.Task | None = None  # the task in `wait_until_stopped`
 
     def step(self, now: float, stretch: float, gap_histogram: Histogram) -> int:
-        """Make one token and write it. Unless it is `stopped` then, the engine goes on with it.
+        """Make one token and write it. If the sequence is not `stopped` then, the engine continues
+        with it.
 
         Args:
-            stretch: Factor for the gaps.
+            stretch: Factor by which the gaps are multiplied.
 
         Returns:
             The size of the token, in bytes.
@@ -126,7 +130,7 @@ class TokenSequence:
                 self.due = self.due + gap * stretch if gap else now
                 if taken:
                     return size
-        except Exception as error:  # raised in its own task; the batch goes on
+        except Exception as error:  # `drive` raises it in the request's task; the batch continues
             self.error = error
         self.stopped = True
         if self._task is not None:
@@ -135,7 +139,7 @@ class TokenSequence:
         return size
 
     async def wait_until_stopped(self) -> None:
-        """Wait until the engine stops it. A `trio.Event` would do, too, but it takes 0.7 KB."""
+        """Wait until the engine stops it. A `trio.Event` could do the same, but it takes 0.7 KB."""
         if self.stopped:
             await trio.lowlevel.checkpoint()
             return
@@ -155,10 +159,10 @@ class Engine:
         max_queue: Largest number of sequences that wait.
         slow_down: How much slower the model is with a full batch: a prefill or a gap that begins
             while n sequences run is 1 + slow_down * n / max_batch times as long.
-        metrics: Receives the measurements.
+        metrics: The object that receives the measurements.
 
     Attributes:
-        admission: Has a reservation for each sequence that may run or wait. A caller of `drive`
+        admission: The reservations: one for each sequence that may run or wait. A caller of `drive`
             must hold one.
     """
 
@@ -178,11 +182,11 @@ class Engine:
         self._stretch = 1.0  # the factor for gaps
         self._running = 0
         self._queue: deque[TokenSequence] = deque()
-        self._wheel: dict[float, list[TokenSequence]] = {}  # large ones half a slot later
+        self._wheel: dict[float, list[TokenSequence]] = {}  # large tokens go half a slot later
         self._slots: list[float] = []  # the wheel's keys, as a heap
-        self._ready: deque[TokenSequence] = deque()  # due, but without gaps or large
+        self._ready: deque[TokenSequence] = deque()  # due, but without gaps, or large
         self._begun = 0  # bytes of first tokens since the last turn of `run`
-        self._alarm: trio.CancelScope | None = None  # around the sleep to the first slot
+        self._alarm: trio.CancelScope | None = None  # around the sleep until the first slot
 
     @property
     def running(self) -> int:
@@ -195,10 +199,12 @@ class Engine:
         return len(self._queue)
 
     async def drive(self, sequence: TokenSequence, flush: Callable[[], Awaitable[None]]) -> None:
-        """Run a sequence to its end. If this is cancelled, the sequence leaves the batch.
+        """Run a sequence to its end. If this call is cancelled, the sequence is removed from the
+        batch.
 
         Args:
-            flush: Called when the socket did not take all of a token; waits until it has.
+            flush: A function called when the socket did not accept all of a token, which waits
+                until the rest is sent.
 
         Raises:
             Exception: Any exception of the sequence's `tokens` or `write`.
@@ -232,7 +238,7 @@ class Engine:
         self._count(1)
         sequence.due = now + sequence.prefill * self._stretch
         # A token that is due at once is made at once, because the first slot may be 5 ms away. But
-        # many sequences may come together: after a turn's worth of bytes, the others get their
+        # many sequences may start together. When `TURN` bytes were written, the others get their
         # first token from `run`.
         size = 0
         if not sequence.prefill and self._begun <= TURN:
@@ -242,7 +248,7 @@ class Engine:
             self._schedule(sequence, now, size)
 
     def _resume(self, sequence: TokenSequence) -> None:
-        """Go on with a sequence whose client has caught up."""
+        """Continue a sequence whose client has caught up."""
         now = trio.current_time()
         sequence.stopped = False
         sequence.due = max(sequence.due, now)
@@ -265,10 +271,11 @@ class Engine:
         self._stretch = 1 + self._slow_down * self._running / self._max_batch
 
     def _schedule(self, sequence: TokenSequence, now: float, size: int) -> None:
-        """Put a sequence into its slot or, if it is due already, at the end of `_ready`.
+        """Put a sequence into its slot or, if it is already due, at the end of `_ready`.
 
         Args:
-            size: Bytes of its last token. The next one will probably be as large.
+            size: Size of the sequence's last token, in bytes. The next token will probably be as
+                large.
         """
         if sequence.due <= now:
             self._ready.append(sequence)
@@ -291,7 +298,7 @@ class Engine:
             await self._sleep()
             now = trio.current_time()
             work = self._begun = 0
-            # If other tasks have used the processor for long, several slots are due.
+            # If other tasks have used the processor for a long time, several slots are due.
             while self._slots and self._slots[0] * SLOT <= now:
                 slot = heappop(self._slots)
                 if slot % 1:
@@ -320,7 +327,8 @@ class Engine:
             self.metrics.settle()
 
     async def _sleep(self) -> None:
-        """Sleep until the first slot that holds a sequence. Other tasks always run meanwhile."""
+        """Sleep until the first slot that holds a sequence. The other tasks get at least one
+        turn."""
         deadline = self._slots[0] * SLOT if self._slots else inf
         with trio.CancelScope(deadline=-inf if self._ready else deadline) as self._alarm:
             await trio.sleep_forever()

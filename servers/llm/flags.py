@@ -20,8 +20,9 @@ from .engine import Engine
 from .faults import parse
 from .model.models import Model
 from .model.schema import cut
-from .model.script import SHIPPED, load_scripts
+from .model.script import SHIPPED, Script, Scripts, load_scripts
 from .pace import PROFILES, SPREADS, Pace
+from .recorded import RecordedResponse, is_recording, load_recording
 from .writers.chat_completions import ReasoningField
 
 __all__ = [
@@ -87,10 +88,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     add(
         "--scripts",
         type=Path,
-        default=SHIPPED,
+        action="append",
+        default=[],
         metavar="FILE",
         help='JSON file with the models script:NAME: {"NAME": {"turns": [{"when": {"contains": '
-        '"hi"}, "text": "Hello"}, …]}}; see servers/SCRIPTS.md (default: an example)',
+        '"hi"}, "text": "Hello"}, …]}} (default: an example); or a recording, for the model '
+        "recording:FILE without its last dot; repeatable; see servers/SCRIPTS.md",
     )
     add(
         "--strict-models",
@@ -136,7 +139,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def pace_of(options: argparse.Namespace) -> Pace:
-    """The profile, with the parts that other flags override."""
+    """Return the pace of the chosen profile, with the values that other flags override."""
     names = ("ttft", "itl", "per_prompt_token", "slow_down")
     changes = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     if options.gaps:
@@ -149,29 +152,52 @@ def engine_of(options: argparse.Namespace) -> Engine:
 
 
 def model_of(options: argparse.Namespace) -> Model:
-    """Raises ValueError: the file does not contain scripts, or a script's fault is unknown."""
-    scripts = load_scripts(options.scripts, cut)
-    for name, script in scripts.scripts.items():
-        for turn in script.turns:
-            if turn.fault:
-                try:
-                    parse(turn.fault)
-                except ValueError as error:
-                    raise ValueError(f"{options.scripts}: script {name!r}: {error}") from error
-    return Model(options.seed, scripts)
+    """Return the model. Raises ValueError if a file does not contain scripts, or a script's fault
+    is unknown."""
+    scripts: dict[str, Script] = {}
+    files = [path for path in options.scripts if not _is_recording(path)]
+    for path in files or [SHIPPED]:
+        loaded = load_scripts(path, cut).scripts
+        for name, script in loaded.items():
+            if name in scripts:
+                raise ValueError(f"{path}: the script {name!r} is in an earlier file, too")
+            for turn in script.turns:
+                if turn.fault:
+                    try:
+                        parse(turn.fault)
+                    except ValueError as error:
+                        raise ValueError(f"{path}: script {name!r}: {error}") from error
+        scripts |= loaded
+    return Model(options.seed, Scripts(scripts, cut))
 
 
 def settings_of(options: argparse.Namespace) -> Settings:
+    """Raises ValueError: a recording is damaged, too large, or has the name of another one."""
+    recordings: dict[str, RecordedResponse] = {}
+    for path in filter(_is_recording, options.scripts):
+        loaded = load_recording(path)
+        if loaded.keys() & recordings.keys():
+            raise ValueError(f"{path}: an earlier recording has the same name: rename the file")
+        recordings |= loaded
     return Settings(
         reasoning_field=options.reasoning_field,
         strict_models=options.strict_models,
         faults=dict(options.fault),
         seed=options.seed,
+        recordings=recordings,
     )
 
 
+def _is_recording(path: Path) -> bool:
+    try:
+        return is_recording(path)
+    except OSError:
+        return False  # whoever loads it as a file of scripts says why
+
+
 def access_of(options: argparse.Namespace) -> Access:
-    """Raises ValueError: the file does not contain keys, or a value is not an origin."""
+    """Return the access rules. Raises ValueError if the file does not contain keys, or a value is
+    not an origin."""
     keys = read_keys(options.api_key_file) if options.api_key_file else ()
     return Access(keys, options.cors)
 
@@ -181,7 +207,7 @@ def limits_of(options: argparse.Namespace) -> Limits:
 
 
 def number(least: float, most: float) -> Callable[[str], float]:
-    """The type of a flag whose value is a number within these bounds."""
+    """Return a function that reads a flag's value, a number within these bounds."""
 
     def read(text: str) -> float:
         try:
@@ -196,7 +222,7 @@ def number(least: float, most: float) -> Callable[[str], float]:
 
 
 def whole_number(least: int) -> Callable[[str], int]:
-    """The type of a flag whose value is a whole number, at most a billion."""
+    """Return a function that reads a flag's value, a whole number of at most a billion."""
 
     def read(text: str) -> int:
         if not re.fullmatch("[0-9]{1,10}", text) or not least <= int(text) <= 10**9:
@@ -207,7 +233,8 @@ def whole_number(least: int) -> Callable[[str], int]:
 
 
 def fault_rate(text: str) -> tuple[str, float]:
-    """The type of `--fault`: ("rst@5", 0.1) of "rst@5=0.1", ("rst@5", 1.0) of "rst@5"."""
+    """Read the value of `--fault`: "rst@5=0.1" gives ("rst@5", 0.1), and "rst@5" gives ("rst@5",
+    1.0)."""
     spec, equals, rate = text.rpartition("=")
     if not equals or spec.endswith(("event", "byte")):  # "rst@event=5" is a position
         spec, rate = text, "1"

@@ -1,12 +1,12 @@
-"""The size of a JSON text once it is parsed: its values cost memory, not its bytes.
+"""The size of a JSON text once it is parsed. Memory depends on the number of values, not of bytes.
 
     {"messages":[{"role":"user","content":"2 MB of text"}]}     4 values, parsed in 2 ms
     {"input":[{},{},{},…                                        10 MB: 3.5 million values, 400 MB
 
-Parsing is one call of a C function. Meanwhile no stream is served, and each value becomes an object
-of about fifty bytes. So the values of a large body are counted first, in small parts, and a body
-with too many is refused. A value follows each `[`, `{` and `,` that is not in a string (RFC 8259
-§4, §5). The count may be too high, as in `[]`, but never too low.
+Parsing is one call of a C function. While it runs, no stream is served. Each value becomes an
+object of about fifty bytes. So the values of a large body are counted first, in small parts, and a
+body with too many is refused. A value follows each `[`, `{` and `,` that is not in a string (RFC
+8259 §4, §5). The count may be too high, as in `[]`, but never too low.
 
 What this file does not do: check that the text is JSON. The parser does.
 """
@@ -20,14 +20,14 @@ from .turns import Work
 __all__ = ["MAX_VALUES", "check_size"]
 
 MAX_VALUES = 50_000
-"""Largest number of values, nested ones included. To parse so many takes 5 ms and a few megabytes.
-A thousand messages have 3,000."""
+"""Largest number of values, including nested ones. Parsing this many takes 5 ms and a few
+megabytes. A thousand messages have 3,000 values."""
 
 PART = 64 << 10  # bytes examined at a time
-VALUE_COSTS = 8  # characters, the unit of turns.py
+VALUE_COSTS = 8  # work per value, in the unit of turns.py
 PART_COSTS = 1024
 
-STRING = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)  # up to its end, or the part's
+STRING = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)  # up to the end of string or part
 
 
 async def check_size(body: bytes, work: Work, most: int = MAX_VALUES) -> None:
@@ -37,7 +37,7 @@ async def check_size(body: bytes, work: Work, most: int = MAX_VALUES) -> None:
         most: Largest number of values accepted.
 
     Raises:
-        InvalidRequest: The body has more values than that.
+        InvalidRequest: The body has more values than `most`.
     """
     values = place = 0
     in_string = False
@@ -49,7 +49,7 @@ async def check_size(body: bytes, work: Work, most: int = MAX_VALUES) -> None:
             stop = found.end() if found else place
             in_string = body[stop : stop + 1] != b'"'
             cost += (stop - place) * PART_COSTS // PART
-            place = max(stop + (not in_string), place + 1)  # a lone \\ ends the part: go on
+            place = max(stop + (not in_string), place + 1)  # a lone \\ ends the part, so skip it
         else:
             quote = body.find(b'"', place, end)
             in_string = quote >= 0

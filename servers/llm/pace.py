@@ -4,9 +4,9 @@
         prefill          0.3 s
         gaps("request")  0.006, 0.021, 0.009, 0.012, 0.008, …      0.0125 on average
 
-A real model's gaps differ, and a client that looks smooth at an even pace may stutter when tokens
-come in bursts. The gaps are a function of the seed alone, so a stream that showed a problem can be
-repeated.
+A real model's gaps differ. A client that looks smooth at an even pace may stutter when tokens
+arrive in bursts. The gaps are a function of the seed alone, so a stream that showed a problem can
+be repeated.
 """
 
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ class Normal(msgspec.Struct, frozen=True):
 
 
 class Lognormal(msgspec.Struct, frozen=True):
-    """Most gaps are a little under the mean, some far over it, as those of a hosted model.
+    """Most gaps are a little below the mean, and some are far above it, as with a hosted model.
 
     Args:
         sigma: Standard deviation of the logarithm.
@@ -51,7 +51,8 @@ class Bursts(msgspec.Struct, frozen=True):
     """Bursts of tokens with pauses between them: the gaps have a gamma distribution.
 
     Args:
-        shape: Less than 1. A smaller shape makes longer bursts and pauses.
+        shape: Shape of the gamma distribution, less than 1. A smaller shape makes longer bursts and
+            pauses.
     """
 
     shape: float = 0.2
@@ -79,10 +80,10 @@ class Pace(msgspec.Struct, frozen=True):
         ttft: Average time to first token for an empty prompt, in seconds.
         itl: Average inter-token latency, in seconds.
         per_prompt_token: Seconds that each token of the prompt adds to `ttft`.
-        spread: Distribution of the gaps; None if all are equal.
+        spread: Distribution of the gaps, or None if all gaps are equal.
         slow_down: Extra time per token when the engine's batch is full, as a fraction of the normal
-            time: with 1, a token takes twice as long. The engine applies it; the numbers here are
-            those of an idle engine.
+            time: with 1, a token takes twice as long. The engine applies it: the other numbers here
+            are those of an idle engine.
         about: A short description for `--help`.
     """
 
@@ -94,15 +95,15 @@ class Pace(msgspec.Struct, frozen=True):
     about: str = ""
 
     def gaps(self, seed: str | int = 0) -> Iterator[float]:
-        """The seconds from each token to the next, without end. A seed always gives the same."""
+        """Yield the seconds from each token to the next, without end. The same seed gives the same
+        gaps."""
         if self.spread is None:
-            return repeat(self.itl)  # the usual case: a `Random` takes 2.5 KB
+            return repeat(self.itl)  # the usual case; it saves a `Random`, which takes 2.5 KB
         return _draws(self.itl, self.spread, Random(f"gaps {seed}"))
 
     def prefill(self, prompt_tokens: int, seed: str | int = 0) -> float:
-        """The seconds to the first token. The same seed gives the same.
-
-        If the gaps differ, it differs from seed to seed, but little: prefill is one long step.
+        """Return the seconds to the first token. The same seed gives the same time. If the gaps
+        differ, the time differs a little from seed to seed: prefill is one long step.
 
         Args:
             prompt_tokens: Number of tokens in the prompt, which the model reads first.
@@ -113,7 +114,7 @@ class Pace(msgspec.Struct, frozen=True):
         return next(_draws(mean, Normal(0.1), Random(f"prefill {seed}")))
 
     def start(self) -> "TokenClock":
-        """Start a clock now: its first token is due after `ttft`."""
+        """Start a clock now. The first token is due after `ttft`."""
         return TokenClock(trio.current_time() + self.prefill(0), self.gaps())
 
 
@@ -142,8 +143,8 @@ class TokenClock:
     """Waits for each token's due time. A late token does not delay those after it.
 
     Args:
-        first: When the first token is due, by trio's clock.
-        gaps: Yields the seconds from each token to the next.
+        first: Time at which the first token is due, by trio's clock.
+        gaps: An iterator over the seconds from each token to the next.
     """
 
     def __init__(self, first: float, gaps: Iterator[float]) -> None:

@@ -7,13 +7,13 @@
 
 A server with one thread is as late as its longest step. A second thread does not help: the
 interpreter runs one thread at a time. Each time the event loop makes a system call, which it does
-for every token, another thread may take over for 5 ms.
+for every token, another thread may get the interpreter for 5 ms.
 
 The rules this file keeps:
 
-1. Small work does not wait: the first turn of each request needs no queueing.
-2. Of all large work in the process, only one turn runs between two polls of the sockets, however
-   many clients have asked for some. Work that has had a turn queues again, after the others.
+1. Small work does not wait: for its first turn, a request does not queue.
+2. Between two polls of the sockets, only one turn of large work runs in the whole process, however
+   many clients have asked for such work. Work that has had a turn goes to the end of the queue.
 3. The unit of work is the time to split one character into tokens. Other work is converted to it.
 """
 
@@ -22,14 +22,14 @@ import trio
 __all__ = ["ALONE", "TURN", "Turns", "Work"]
 
 TURN = 4096
-"""Characters: half a millisecond, or two milliseconds for the worst texts."""
+"""Units of work in one turn: half a millisecond, or two milliseconds for the worst texts."""
 
 
 class Work:
-    """The work for one request. This class never waits: use it where nothing else runs."""
+    """The work for one request. This class never waits, so use it where nothing else runs."""
 
     async def spend(self, amount: int) -> None:
-        """Call this before doing that much work. It waits while others have their turns."""
+        """Call this before doing this much work, to wait while other requests have their turns."""
 
 
 ALONE = Work()
@@ -39,7 +39,7 @@ class Turns:
     """Gives turns to the work of many requests.
 
     Args:
-        size: Characters in a turn, see `TURN`.
+        size: Units of work in a turn: see `TURN`.
     """
 
     def __init__(self, size: int = TURN) -> None:
@@ -47,14 +47,14 @@ class Turns:
         self.lock = trio.Lock()
 
     def work(self) -> "SharedWork":
-        """A context manager around work that takes turns with all other work."""
+        """Return a context manager for work that takes turns with all other work."""
         return SharedWork(self)
 
 
 class SharedWork(Work):
     def __init__(self, turns: Turns) -> None:
         self._turns = turns
-        self._done = 0  # since the last turn began
+        self._done = 0  # work done since the last turn began
         self._holds = False
 
     def __enter__(self) -> "SharedWork":

@@ -1,4 +1,4 @@
-"""8005: an OpenAI-compatible endpoint that relays to the real API; the key stays here.
+"""8005: an OpenAI-compatible endpoint that relays to the real API. The key stays in this program.
 
     client                         here                            https://api.openai.com/v1
     POST /v1/chat/completions  >   our key, our TLS            >   POST /v1/chat/completions
@@ -7,8 +7,8 @@
     $ OPENAI_API_KEY=sk-… python -m servers.openai_proxy
     $ curl -N http://localhost:8005/v1/chat/completions -d '{"model":"gpt-4o-mini","stream":true,…}'
 
-A web page on another site cannot spend the key: the Host of a request must be one of this server's
-names, and the Origin of a page must be on the allowed list.
+A web page on another site cannot use the key: the Host of a request must be one of this server's
+names, and the Origin of a page must be on the list of allowed origins.
 
     handlers.py    which requests are relayed, and what an unusable reply becomes
     relay.py       one exchange with the upstream: request, reply, timeouts
@@ -19,5 +19,5 @@ names, and the Origin of a page must be on the allowed list.
     log_record.py  the summary of an exchange: one line in the log
     __main__.py    the flags
 
-What it does not do: retry (the client does), follow redirects, cache, or speak HTTP/2.
+What this proxy does not do: retry (the client does), follow redirects, cache, or speak HTTP/2.
 """

@@ -102,9 +102,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def base_url(text: str) -> str:
-    """The type of `--base-url`.
+    """Read the value of `--base-url`.
 
-    Plain http is allowed on this machine only: on a network, every hop could read the key.
+    Plain http is allowed on this machine only, because on a network every hop could read the key.
     """
     url = command.base_url(text)
     if not is_private(url):
@@ -113,7 +113,8 @@ def base_url(text: str) -> str:
 
 
 def upstream_of(options: argparse.Namespace) -> Upstream:
-    """Raises OSError, ValueError: the key is missing, or a file cannot be used."""
+    """Return the upstream. Raises OSError or ValueError if the key is missing or a file cannot be
+    used."""
     if options.key_file:
         (key,) = read_keys(options.key_file)[:1]
     else:
@@ -121,7 +122,7 @@ def upstream_of(options: argparse.Namespace) -> Upstream:
     if not key and options.base_url.startswith("https://"):
         raise ValueError("no key: set OPENAI_API_KEY, or write it to a file for --key-file")
     if key and len(key) < MIN_SIZE and options.base_url.startswith("https://"):
-        # It could not be redacted in logs: a key `x` would match in every line.
+        # Such a key could not be redacted in logs: a key `x` would match in every line.
         raise ValueError(f"the key is too short to be one: fewer than {MIN_SIZE} characters")
     timeouts = Timeouts(
         options.connect_timeout,
@@ -133,7 +134,8 @@ def upstream_of(options: argparse.Namespace) -> Upstream:
 
 
 def access_of(options: argparse.Namespace) -> Access:
-    """Raises OSError, ValueError: a file cannot be used, or a value is not an origin."""
+    """Return the access rules. Raises OSError or ValueError if a file cannot be used, or a value is
+    not an origin."""
     tokens = read_keys(options.token_file) if options.token_file else ()
     return Access(tokens, [*PAGES, *options.cors], [*HOSTS, *options.allow_host])
 
@@ -145,13 +147,13 @@ def limits_of(options: argparse.Namespace) -> Limits:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the server alone."""
+    """Run this server as a program."""
     about = "An OpenAI-compatible endpoint that relays to the real API; the key stays here."
     parser = arguments("servers.openai_proxy", about, 8005)
     add_flags(parser)
     options = parser.parse_args(argv)
     try:
-        client_context(options.ca_file)  # reports a bad file at the start
+        client_context(options.ca_file)  # a bad file is reported at the start
         served = routes(upstream_of(options), access_of(options))
     except (OSError, ValueError) as error:
         parser.error(str(error))

@@ -29,13 +29,14 @@ class BodyRelay:
     Args:
         response: The upstream's response, after its head.
         body: The body of the reply to the client; the head of the reply has been sent.
-        summary: Counts the bytes and events.
-        is_events: The body is an event stream.
-        now: The time by trio's clock, in seconds.
+        summary: The record in which the bytes and events are counted.
+        is_events: Whether the body is an event stream.
+        now: The current time by trio's clock, in seconds.
 
     Attributes:
-        last_data_at: When the last event with data came (in another body: the last piece); None
-            before the first. Comments do not count: a stalled model may still send heartbeats.
+        last_data_at: The time at which the last event with data arrived, or None before the first.
+            If the body is not an event stream, each piece counts as an event. Comments do not
+            count, because a stalled model may still send heartbeats.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class BodyRelay:
         self._observer = EventObserver() if is_events else None
         self._last_piece = b""  # the piece to send with the end of the body
         self._client_is_full = False  # the client's kernel has not accepted everything
-        self._bom = b""  # first bytes of the stream: perhaps a BOM, which must not be relayed
+        self._bom = b""  # the stream's first bytes: perhaps a BOM, which must not be relayed
         if is_events:
             body.heartbeat = EventStream.heartbeat
 
@@ -65,7 +66,8 @@ class BodyRelay:
 
     @property
     def at_event_border(self) -> bool:
-        """The client has only whole events, so an event of ours may follow."""
+        """Whether the client has received only whole events, so that an event of ours may
+        follow."""
         return self._observer is not None and self._observer.at_event_border
 
     def relay_now(self, now: float) -> bool:
@@ -112,13 +114,13 @@ class BodyRelay:
         events = observer.receive_data(piece)
         for event in events:
             self._summary.count(event, now)
-        if events or observer.is_cutting:  # a long event counts while it arrives
+        if events or observer.is_cutting:  # a long event counts even while it arrives
             self.last_data_at = now
         self._body.heartbeat = EventStream.heartbeat if observer.at_event_border else b""
 
     def _without_bom(self, piece: bytes) -> bytes:
-        """A heartbeat was sent first, so a BOM would no longer start the stream: the client would
-        read it as part of a field's name (WHATWG HTML §9.2.5)."""
+        """Remove a BOM at the start of the stream. A heartbeat was sent before it, so the client
+        would read the BOM as part of a field's name (WHATWG HTML §9.2.5)."""
         piece = self._bom + piece
         if BOM.startswith(piece) and not self._response.settled:
             self._bom = b"" if piece == BOM else piece
@@ -127,5 +129,5 @@ class BodyRelay:
         return piece.removeprefix(BOM)
 
 
-# What this file does not do: change the body, except for that BOM; or wait for the upstream, within
-# its timeouts (relay.py).
+# What this file does not do: change the body, except for a BOM, or wait for the upstream within the
+# timeouts (relay.py).

@@ -18,9 +18,9 @@ def redacted_body(body: bytes, coding: str, limit: int, *, is_whole: bool) -> by
 
     Args:
         body: The body as received; it may be truncated.
-        coding: Its content coding, "" for none (RFC 9110 §8.4.1).
-        limit: Largest decoded size in bytes; the rest is dropped.
-        is_whole: `body` is not truncated.
+        coding: Content coding of the body, or "" for none (RFC 9110 §8.4.1).
+        limit: Largest decoded size, in bytes. The rest is dropped.
+        is_whole: Whether `body` is complete.
 
     Returns:
         The decoded body, or None if it cannot be decoded.
@@ -42,7 +42,7 @@ def redacted_body(body: bytes, coding: str, limit: int, *, is_whole: bool) -> by
 
 
 def _without_partial_key(text: str) -> str:
-    """Drop the end of the text if it may be the start of a key: `redact` sees whole keys only."""
+    """Drop the end of the text if it may be the start of a key. `redact` finds whole keys only."""
     ends = [
         size
         for secret in Secret.known
@@ -52,5 +52,5 @@ def _without_partial_key(text: str) -> str:
     return text[: len(text) - max(ends, default=0)]
 
 
-# What this file does not do: read the body (relay.py), or decode other codings: we asked the
+# What this file does not do: read the body (relay.py), or decode other codings. We asked the
 # upstream for `identity`.

@@ -4,7 +4,8 @@
     in a stream        data: {"error":{…}}\\n\\n           and the connection is closed early
     in the log         502 gpt-4o-mini upstream_tls_error
 
-Programs read the code, people the message: it names hosts and reasons, but never a key.
+Programs read the code, and people read the message. The message names hosts and reasons, but never
+a key.
 """
 
 import msgspec
@@ -27,13 +28,13 @@ __all__ = ["RelayFailed", "UpstreamFailure"]
 
 
 class UpstreamFailure(msgspec.Struct, frozen=True):
-    """Why the reply of the upstream is missing or incomplete.
+    """The reason why the reply of the upstream is missing or incomplete.
 
     Args:
-        status: HTTP status of our error reply, if none has begun yet.
+        status: HTTP status of our error reply, if no reply has begun yet.
         code: The reason as a word that programs compare.
         message: The reason as a sentence that people read.
-        may_retry: The same request may succeed later.
+        may_retry: Whether the same request may succeed later.
     """
 
     status: int
@@ -46,7 +47,7 @@ class UpstreamFailure(msgspec.Struct, frozen=True):
         return ErrorBody(redact(self.message), "upstream_error", None, self.code)
 
     def event(self, route: str) -> bytes:
-        """The error as an event, in the format of this route's stream."""
+        """Return the error as an event, in the format of this route's stream."""
         if not route.endswith("/responses"):
             return encode_data(ErrorResponse(self.error))
         data = msgspec.json.encode({"type": "error", "error": self.error}).decode()
@@ -54,13 +55,13 @@ class UpstreamFailure(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, error: RequestError) -> "UpstreamFailure":
-        """The failure that an error of our HTTP client stands for."""
+        """Return the failure for an error of our HTTP client."""
         status = 504 if isinstance(error, ConnectTimeoutError) else 502
         return cls(status, CODES[type(error)], f"The request to the upstream API failed: {error}")
 
     @classmethod
     def timed_out(cls, name: str, seconds: float) -> "UpstreamFailure":
-        """The failure after the timeout of this name expired."""
+        """Return the failure for a timeout of this name that has expired."""
         did = "was not done after" if name == "total" else "was silent for"
         message = f"The upstream API {did} {seconds:g} s ({name} timeout)."
         return cls(504, f"upstream_{name}_timeout", message)

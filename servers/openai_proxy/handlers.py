@@ -41,7 +41,8 @@ __all__ = ["HOSTS", "PAGES", "Upstream", "routes"]
 
 log = logging.getLogger("servers")
 
-# Only these are relayed: with a path of its own choice, a client could use all that the key allows.
+# Only these routes are relayed. If clients could choose any path, they could do anything that the
+# key allows.
 RELAYED = (
     "POST /v1/chat/completions",
     "POST /v1/responses",
@@ -59,27 +60,28 @@ SEGMENT = r"(?!\.+(?:/|\Z))[\w.:@+~,=-]+"  # not only dots
 MODEL_ID = re.compile(rf"{SEGMENT}(?:/{SEGMENT})*", re.ASCII)
 
 # No content, partial content, or a status of WebDAV or delta encoding: none of these is an answer.
-# Any other 2xx is: "a client MUST understand the class of any status code" (RFC 9110 §15).
+# Any other 2xx is an answer: "a client MUST understand the class of any status code" (RFC 9110
+# §15).
 NOT_AN_ANSWER = {204, 205, 206, 207, 208, 226}
 
 MAX_ERROR_SIZE = 32 << 10
-"""Bytes of an error's body that are relayed; the rest is dropped. The search for keys runs in one
-step while all streams wait: 15 ms for the worst text."""
+"""Number of bytes of an error's body that are relayed. The rest is dropped. The search for keys is
+one step in which all streams wait: 15 ms for the worst text."""
 
 CANCELLED = {CLIENT_GONE, Ending.STALLED.value, Ending.STOPPED.value}
 
 MAX_MODEL = 1024  # characters of a model's name; the log does not show a longer one
-MAX_LOGGED = 80  # characters of it in the log
+MAX_LOGGED = 80  # characters of a model's name in the log
 
 
 class Upstream(msgspec.Struct, frozen=True):
-    """The API that requests are relayed to.
+    """The API to which requests are relayed.
 
     Args:
-        base_url: `https://host/v1`, without a slash at the end.
-        key: The key for its Authorization header, or None if it needs none.
-        ca_file: Trust these certificates (PEM), not the system's.
-        timeouts: How long we wait for it.
+        base_url: URL of the API, such as `https://host/v1`, without a slash at the end.
+        key: The key for the upstream's Authorization header, or None if it needs no key.
+        ca_file: A file of certificates (PEM) to trust in place of the system's.
+        timeouts: How long we wait for the upstream.
     """
 
     base_url: str = "https://api.openai.com/v1"
@@ -89,7 +91,7 @@ class Upstream(msgspec.Struct, frozen=True):
 
     @property
     def is_local(self) -> bool:
-        """The upstream is on this machine, so it may be the simulator."""
+        """Whether the upstream is on this machine, so that it may be the simulator."""
         return urlsplit(self.base_url).hostname in LOOPBACK
 
 
@@ -98,8 +100,8 @@ class RelayHandlers:
 
     Args:
         upstream: The API that requests are relayed to.
-        metrics: Counts the exchanges.
-        connect: Opens a connection to the upstream.
+        metrics: The object that counts the exchanges.
+        connect: The function that opens a connection to the upstream.
     """
 
     def __init__(
@@ -116,7 +118,7 @@ class RelayHandlers:
         metrics.active.append(lambda: self.running)
 
     async def run(self) -> None:
-        """Keep the pool of upstream connections until cancelled."""
+        """Run the pool of upstream connections until cancelled."""
         timeouts = self._upstream.timeouts
         async with open_client(
             ca_file=self._upstream.ca_file, connect_seconds=timeouts.connect, connect=self._connect
@@ -126,7 +128,7 @@ class RelayHandlers:
             await self._poller.run()
 
     def handler(self, route: str) -> Handler:
-        """Returns the handler that relays the requests of one route."""
+        """Return the handler that relays the requests of one route."""
 
         async def relay(request: Request) -> Reply | StreamingReply:
             if refusal := self._refusal(request):
@@ -148,7 +150,8 @@ class RelayHandlers:
         return relay
 
     def _refusal(self, request: Request) -> Reply | None:
-        """The error reply to a request that cannot be relayed as the client meant it, or None."""
+        """Return the error reply to a request that cannot be relayed as the client meant it, or
+        None."""
         if "id" in request.params and not MODEL_ID.fullmatch(request.params["id"]):
             return _refused("invalid_model_id", "This is not the id of a model.")
         if not self._upstream.is_local:
@@ -167,7 +170,8 @@ class RelayHandlers:
             fields_to_api(request, key),
             request.body,
         )
-        summary = ExchangeSummary(_model_of(request), trio.current_time())
+        model, answers = _asked_of(request)
+        summary = ExchangeSummary(model, trio.current_time(), answers=answers)
         self.running += 1
 
         def finished(summary: ExchangeSummary) -> None:
@@ -191,7 +195,8 @@ class RelayHandlers:
         if status in NOT_AN_ANSWER:
             message = f"The upstream API sent status {status}, which is not an answer."
             raise RelayFailed(UpstreamFailure(502, "upstream_status", message))
-        # A repeated field is one list (RFC 9110 §5.2): another coding may follow "identity".
+        # If a field is repeated, the values are one list (RFC 9110 §5.2): another coding may follow
+        # "identity".
         said = b", ".join(response.head.values(b"content-encoding"))
         coding = redact(said.decode("latin-1")).lower()
         if status >= 400:
@@ -203,7 +208,7 @@ class RelayHandlers:
         if not kind.startswith(("application/json", "text/event-stream")):
             message = f"The upstream API sent {kind[:80]!r}, which is not an answer."
             raise RelayFailed(UpstreamFailure(502, "upstream_content_type", message))
-        if request.method == "HEAD":  # there is no body to relay; the client has not disconnected
+        if request.method == "HEAD":  # there is no body to relay
             exchange.summary.ending = "head only"
         return reply
 
@@ -247,7 +252,7 @@ class RelayHandlers:
 
 
 def _upstream_target(request: Request, route: str) -> str:
-    """What follows the base URL: the client's path and query, unchanged."""
+    """Return the text that follows the base URL: the client's path and query, unchanged."""
     path, mark, query = target_of(request).partition("?")
     pattern = route.partition(" ")[2].partition("{")[0]
     if not path.startswith(pattern):  # b"GET /v1/%6dodels/echo": send the plain path
@@ -255,18 +260,21 @@ def _upstream_target(request: Request, route: str) -> str:
     return path.removeprefix("/v1") + mark + query
 
 
-class _Named(msgspec.Struct):
+class _Asked(msgspec.Struct):
     model: Annotated[str, msgspec.Meta(max_length=MAX_MODEL)] = "-"
+    n: object = 1
 
 
-def _model_of(request: Request) -> str:
-    """The model that the request names, for the log: redacted first, then shortened."""
+def _asked_of(request: Request) -> tuple[str, int]:
+    """Return the model that the request names, for the log: redacted first, then shortened. And
+    return how many answers it asks for."""
     try:
-        name = msgspec.json.decode(request.body, type=_Named).model if request.body else "-"
+        asked = msgspec.json.decode(request.body, type=_Asked) if request.body else _Asked()
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return "?"
-    shown = redact(name)[:MAX_LOGGED]
-    return "".join(letter if letter.isprintable() else "?" for letter in shown)
+        return "?", 1
+    shown = redact(asked.model)[:MAX_LOGGED]
+    answers = asked.n if isinstance(asked.n, int) and asked.n > 1 else 1
+    return "".join(letter if letter.isprintable() else "?" for letter in shown), answers
 
 
 def _error_of(failure: UpstreamFailure) -> Reply:
@@ -283,12 +291,13 @@ def _refused(code: str, message: str) -> Reply:
 def routes(
     upstream: Upstream, access: Access | None = None, connect: Connect = connect
 ) -> Routes:
-    """All routes of this server.
+    """Return all routes of this server.
 
     Args:
         upstream: The API that requests are relayed to.
-        access: Which clients may use it; by default, programs on this machine and the chat page.
-        connect: Opens a connection to the upstream; by default over TCP.
+        access: The rules for which clients may use the proxy. By default these are programs on this
+            machine and the chat page.
+        connect: The function that opens a connection to the upstream, by default over TCP.
     """
     access = access or Access(origins=PAGES, hosts=HOSTS)
     metrics = Metrics()

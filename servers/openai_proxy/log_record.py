@@ -17,28 +17,32 @@ __all__ = ["CLIENT_GONE", "ExchangeSummary"]
 
 MAX_GAPS = 10_000
 TERMINAL = {"response.completed", "response.incomplete", "response.failed"}
-# Some servers send no event name, only this type in the data. A regular expression finds it even in
-# a long event, whose middle observer.py drops. Inside a string these quotes would be escaped.
+# Some servers do not send an event name, but only this type in the data. A regular expression finds
+# it even in a long event, from which observer.py drops the middle. Inside a string, these quotes
+# would be escaped, so the text of an answer does not match.
 TYPED = re.compile(r'\s*\{\s*"type"\s*:\s*"([a-z_.]{1,40})"')
 USAGE = re.compile(r'"(?:completion|output)_tokens": ?([0-9]{1,15})\b')
 FINISHED = re.compile(r'"finish_reason"\s*:\s*"')
+KEEPALIVE = '{"type":"keepalive"'  # sent by the Responses API, with or without an event name
 CLIENT_GONE = "client gone"
 
 
 class ExchangeSummary(msgspec.Struct):
-    """What the log and the metrics say about one exchange.
+    """The facts about one exchange that the log and the metrics show.
 
     Attributes:
         model: The model that the request names.
-        began: When the request came, in seconds by trio's clock.
-        status: HTTP status of the reply; 0 before there is one.
-        size: Bytes of the body so far.
+        began: Time at which the request arrived, in seconds by trio's clock.
+        status: HTTP status of the reply, or 0 before there is a reply.
+        size: Number of bytes of the body so far.
         events: Number of events with data so far.
-        first, last: When the first and the last of them came; 0 before the first.
-        gaps: Seconds between events; the first MAX_GAPS gaps are kept.
+        first, last: Times at which the first and the last of these events arrived, or 0 before the
+            first.
+        gaps: Seconds between one event and the next. The first MAX_GAPS gaps are kept.
         tokens: The number of tokens in the usage, or None.
-        whole: The end mark has come.
-        finished: A finish_reason has come: a client may stop reading here.
+        whole: Whether the end mark has arrived.
+        answers: How many answers the request asks for (`n`).
+        finishes: How many finish_reasons have arrived. A client may stop reading after the last.
         ending: How the exchange ended, as a short label for the metrics.
         closed_after: Seconds from the client's disconnect until we closed the upstream connection.
     """
@@ -53,12 +57,21 @@ class ExchangeSummary(msgspec.Struct):
     gaps: "array[float]" = msgspec.field(default_factory=lambda: array("d"))
     tokens: int | None = None
     whole: bool = False
-    finished: bool = False
+    answers: int = 1
+    finishes: int = 0
     ending: str = CLIENT_GONE
     closed_after: float = 0.0
 
+    @property
+    def answered(self) -> bool:
+        """Nothing of the answer is missing, although an end mark may be: a client stops here."""
+        return self.whole or self.finishes >= self.answers
+
     def count(self, event: ServerSentEvent, now: float) -> None:
-        """Count one event with data."""
+        """Count one event with data. A `keepalive` event brings nothing, so it does not count."""
+        data = event.data
+        if event.event == "keepalive" or data.startswith(KEEPALIVE):
+            return
         self.events += 1
         if self.events == 1:
             self.first = now
@@ -66,16 +79,16 @@ class ExchangeSummary(msgspec.Struct):
             self.gaps.append(now - self.last)
         self.last = now
         # Clients wait for one of two end marks: `[DONE]`, or a terminal event of a response.
-        data = event.data
         if data.startswith("[DONE]") or event.event in TERMINAL or _type_in(data) in TERMINAL:
             self.whole = True
-        if not self.finished and FINISHED.search(data):
-            self.finished = True
+        if self.finishes < self.answers:
+            self.finishes += len(FINISHED.findall(data))
         if '"usage"' in data and (usage := USAGE.search(data)):
             self.tokens = int(usage[1])
 
     def line(self) -> str:
-        """Such as "200 gpt-4o-mini 137 events 812 tokens ttft 412 ms gap p50 21 ms done"."""
+        """Return the line, such as "200 gpt-4o-mini 137 events 812 tokens ttft 412 ms gap p50 21 ms
+        done"."""
         gone = self.ending == CLIENT_GONE
         words = [str(self.status or "-"), self.model]
         if self.events and not gone:
@@ -88,7 +101,7 @@ class ExchangeSummary(msgspec.Struct):
             words.append(f"ttft {1000 * (self.first - self.began):.0f} ms")
         if self.gaps:
             words.append(f"gap p50 {1000 * sorted(self.gaps)[len(self.gaps) // 2]:.0f} ms")
-        if self.finished and not self.whole:
+        if self.finishes and not self.whole:
             words.append("finish_reason came,")
         words.append(self.ending)
         if gone:
@@ -107,7 +120,7 @@ def _type_in(data: str) -> str:
         return ""
     if match := TYPED.match(data):
         return match[1]
-    try:  # `type` is not the first member
+    try:  # `type` is not the first member of the object
         return msgspec.json.decode(data, type=_Typed).type
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         return ""

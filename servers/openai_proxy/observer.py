@@ -4,10 +4,10 @@
 
     the parser gets     data: {"type":"image","b64":"iVBORw0KGgo…and the last 16 KiB of the line
 
-A relay passes on lines and events of any size. So its observer may neither fail on a long one, nor
-keep all of it. The rules this file keeps:
+A relay passes on lines and events of any size. So its observer must neither fail on a long event
+nor keep all of it in memory. The rules this file keeps:
 
-1. The parser gets each event up to MAX_EVENT bytes whole.
+1. The parser gets the whole of each event of up to MAX_EVENT bytes.
 2. Of a line that exceeds this limit, the parser gets the beginning, where the event's type is, and
    the end, where the usage is.
 3. If the event is already too long when a line begins, that line becomes an empty comment. No line
@@ -18,22 +18,22 @@ from protocol.sse import LINE_END, EventStreamParser, ServerSentEvent
 
 __all__ = ["MAX_EVENT", "EventObserver"]
 
-MAX_EVENT = 128 << 10  # bytes of an event that are always kept; never more than twice as many
-TAIL = 16 << 10  # bytes kept of the end of a long line, in addition
+MAX_EVENT = 128 << 10  # bytes of an event that are always kept; at most twice as many are
+TAIL = 16 << 10  # bytes that are kept of the end of a long line, in addition
 
 
 class EventObserver:
     """Reads the events of one stream.
 
     Attributes:
-        is_cutting: The current event is too long, so a part of it is dropped.
+        is_cutting: Whether the current event is too long, so that a part of it is dropped.
     """
 
     def __init__(self) -> None:
-        limit = 2 * (MAX_EVENT + TAIL)  # never reached: we keep less of an event
+        limit = 2 * (MAX_EVENT + TAIL)  # this limit is never reached: we keep less of an event
         self._parser = EventStreamParser(max_line_size=limit, max_event_size=limit)
-        # Bytes that the parser got since its last event border. It is checked once a read, so the
-        # count may be too high; beyond MAX_EVENT we count line by line.
+        # Number of bytes that the parser got since the last event border. Borders are checked once
+        # a read, so the number may be too high. Above MAX_EVENT we count line by line.
         self._size = 0
         self._by_line = False
         self._in_line = False  # the last line has not ended
@@ -43,17 +43,18 @@ class EventObserver:
 
     @property
     def at_event_border(self) -> bool:
-        """Our own event or comment may be sent now. Not between CR and LF."""
+        """Whether our own event or comment may be sent now, which is not so between CR and LF."""
         return self._parser.at_event_border and not self._tail and not self._after_cr
 
     def receive_data(self, data: bytes) -> list[ServerSentEvent]:
-        """Parse bytes that may be split anywhere. Returns the events that they complete."""
+        """Parse bytes that may be split anywhere. Returns the events that end in these bytes."""
         if self._after_cr and data:
             data = data.removeprefix(b"\n")
             self._after_cr = False
         if data.endswith(b"\r"):
-            # The parser gets LF in place of CR: after a CR it could not know if an event ended.
-            # For b"\r\r" it gets two LFs, because CR LF would be one line end.
+            # The parser gets LF in place of a CR at the end, because after a CR it could not know
+            # whether an event has ended. For b"\r\r" it gets two LFs, because CR LF would be one
+            # line end.
             kept = data.rstrip(b"\r")
             data = kept + b"\n" * (len(data) - len(kept))
             self._after_cr = True
@@ -61,14 +62,15 @@ class EventObserver:
             self._by_line, self._size = True, 0
         if self._by_line:
             return self._take_lines(data)
-        # The usual case, as fast as the parser: nothing in these bytes can be too long.
+        # The usual case, which is as fast as the parser alone: nothing in these bytes can be too
+        # long.
         events = self._parser.receive_data(data)
         self._size = 0 if self._parser.at_event_border else self._size + len(data)
         self._in_line = not data.endswith(b"\n") if data else self._in_line
         return events
 
     def _take_lines(self, data: bytes) -> list[ServerSentEvent]:
-        """The same, when the event may be too long (test_by_line_is_the_same)."""
+        """Parse line by line, because the event may be too long (test_by_line_is_the_same)."""
         events: list[ServerSentEvent] = []
         start = 0
         for match in LINE_END.finditer(data):
@@ -79,7 +81,8 @@ class EventObserver:
         return events
 
     def _take(self, part: bytes) -> None:
-        """Give the parser this part of a line while there is room; then keep the line's end."""
+        """Give the parser this part of a line while there is room for it. After that, keep the
+        line's end."""
         room = 0 if self._tail else MAX_EVENT - self._size
         kept, rest = part[:room], part[room:]
         if kept:

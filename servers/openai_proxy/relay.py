@@ -11,13 +11,15 @@ The rules this file keeps:
 1. Only listed fields are relayed, in both directions. Each connection has its own framing.
 2. A piece is sent as soon as it arrives, and the next is read only when the client's kernel has
    accepted it. So a slow reader slows the upstream down, and no buffer grows here (body_relay.py).
-3. A parser reads a copy. It finds the first event, the usage, the end mark, and the borders between
-   events: only there may we send a heartbeat.
-4. Never a clean end to a broken stream: if the upstream's body is truncated, so is the client's.
-   Between two events, an error event says why. Inside an event we say nothing: any line end of
-   ours could complete the half event, and the client would read half of its JSON.
-5. Four timeouts, each with its name. Comments do not reset them: a stalled model may still send
-   heartbeats.
+3. A parser reads a copy of the stream. It finds the first event, the usage, the end mark, and the
+   borders between events: only there may we send a heartbeat.
+4. A broken stream never gets a clean end: if the upstream's body is truncated, so is the client's.
+   Between two events, we send an error event that says why. Inside an event we send nothing: any
+   line end of ours could complete the half event, and the client would read half of its JSON.
+5. There are four timeouts, each with a name. Comments do not reset them, because a stalled model
+   may still send heartbeats.
+6. An upstream that sent a finish_reason, and then neither [DONE] nor an end, has answered: after
+   the timeout the client gets the end of the body, not an error.
 """
 
 import math
@@ -45,9 +47,9 @@ __all__ = ["RelayedReply", "Timeouts", "UpstreamExchange", "fields_to_api", "fie
 
 T = TypeVar("T")
 
-# Request fields that are relayed. Left out on purpose: cookies, the client's own key,
-# Accept-Encoding (a compressor holds events back), and the fields of one connection
-# (RFC 9110 §7.6.1).
+# The request fields that are relayed. These are left out on purpose: cookies, the client's own key,
+# Accept-Encoding (a compressor holds events back), and the fields of one connection (RFC 9110
+# §7.6.1).
 TO_API = re.compile(
     r"accept|content-type|content-encoding|user-agent|openai-(organization|project|beta)"
     r"|x-client-request-id|idempotency-key|x-stainless-[a-z0-9-]{1,64}"
@@ -62,20 +64,20 @@ VIA = ("Via", "1.1 streaming-workshop")
 
 
 def fields_to_api(request: Request, key: Secret | None) -> Headers:
-    """The header of the upstream request, without Host and Content-Length."""
+    """Return the fields of the upstream request, without Host and Content-Length."""
     kept = _kept(TO_API, request.headers) + _kept(TO_SIMULATOR, request.headers)
     ours = (("Authorization", f"Bearer {key.reveal()}"),) if key else ()
     return (*kept, *ours, ("Accept-Encoding", "identity"), VIA)
 
 
 def fields_to_client(response: Response) -> Headers:
-    """The upstream's fields that the client gets, without Content-Type and framing."""
+    """Return the upstream's fields that the client gets, without Content-Type and framing."""
     kept = _kept(TO_CLIENT, response.headers)
     return (*((name, redact(value)) for name, value in kept), VIA)
 
 
 def _kept(names: re.Pattern[str], headers: Headers) -> Headers:
-    """The listed fields, without those of one connection: Connection may name any field."""
+    """Return the listed fields, without those of one connection: Connection may name any field."""
     return tuple(
         (name, value) for name, value in end_to_end(headers) if names.fullmatch(name)
     )
@@ -85,11 +87,12 @@ class Timeouts(msgspec.Struct, frozen=True):
     """How long we wait for the upstream, in seconds.
 
     Args:
-        connect: To open a connection: DNS, TCP, proxy and TLS together.
-        first_event: From the request to the first event with data, or to the head of a reply
-            that is not an event stream.
-        idle: From one event with data (in another body: one piece) to the next.
-        total: For the whole exchange; no limit by default.
+        connect: Longest time to open a connection: DNS, TCP, proxy and TLS together.
+        first_event: Longest time from the request to the first event with data, or to the head of a
+            reply that is not an event stream.
+        idle: Longest time from one event with data to the next. If the body is not an event stream,
+            from one piece to the next.
+        total: Longest time for the whole exchange. By default it has no limit.
     """
 
     connect: float = 10.0
@@ -102,11 +105,12 @@ class UpstreamExchange:
     """One request to the upstream and its reply, from the first byte to the last.
 
     Args:
-        sending: Sends the request when entered, and holds the connection.
-        poller: Calls us when bytes of the reply arrive.
+        sending: A context manager that sends the request when it is entered, and holds the
+            connection.
+        poller: The poller that calls us when bytes of the reply arrive.
         timeouts: How long we wait for the upstream.
-        summary: Filled in during the exchange.
-        finished: Called once with the summary, at the end.
+        summary: The record that is filled in during the exchange.
+        finished: A function called once, at the end, with the summary.
     """
 
     def __init__(
@@ -124,25 +128,24 @@ class UpstreamExchange:
         self._began = trio.current_time()
         self._finished = finished
         self._stack = AsyncExitStack()
-        self._disconnected_at: float | None = None  # when the server noticed it
+        self._disconnected_at: float | None = None  # when the server noticed the disconnect
 
     async def begin(self) -> Response:
         """Send the request, and wait for the head of the response.
 
         Raises:
-            RelayFailed: There is none, or not in time.
+            RelayFailed: There is no response, or it did not arrive in time.
         """
         response = await self._within_timeout(self._stack.enter_async_context(self._sending))
         self.summary.status = response.status
         return response
 
     async def read(self, response: Response, limit: int) -> tuple[bytes, bool]:
-        """Read the body of an error, or what arrives of it within the idle timeout.
-
-        A partial body is fine: the status and the start of the message matter most.
+        """Read the body of an error, or the part that arrives within the idle timeout. A part is
+        enough: the status and the start of the message matter most.
 
         Args:
-            limit: Largest size in bytes; the rest is dropped.
+            limit: Largest size of the body, in bytes. The rest is dropped.
 
         Returns:
             The body, and whether it is complete.
@@ -165,12 +168,16 @@ class UpstreamExchange:
         """Relay the body and its end. If the upstream fails, say why and end the reply early.
 
         Raises:
-            CutOff: The reply is incomplete, and the client must notice.
+            CutOff: The reply is incomplete, and the client must be able to see it.
         """
         summary = self.summary
         relay = BodyRelay(response, body, summary, is_events=is_events, now=trio.current_time())
         try:
-            if await self._relay_all(relay):
+            is_done = await self._relay_all(relay)
+            if not is_done and summary.answered and relay.at_event_border:
+                await body.end()
+                is_done = True
+            if is_done:
                 summary.ending = "done" if summary.whole or not is_events else "no end mark"
                 return
             failure = self._timed_out(relay.last_data_at)
@@ -207,7 +214,7 @@ class UpstreamExchange:
         """Let the poller call `relay_now`, until it returns False or a timeout expires."""
         while True:
             # Each event moves the deadline, but we check it again only when it expires. The first
-            # event may bring it nearer, but not before `look`.
+            # event may make the deadline earlier, but never earlier than `look`.
             look = trio.current_time() + self._timeouts.idle
             with trio.move_on_at(min(look, self._next_timeout(relay.last_data_at)[0])):
                 await self._poller.poll(relay.stream, relay.relay_now)
@@ -216,7 +223,7 @@ class UpstreamExchange:
                 return False
 
     async def _within_timeout(self, waiting: Awaitable[T]) -> T:
-        """Await this, at most until the next timeout."""
+        """Await `waiting`, at most until the next timeout."""
         try:
             with trio.move_on_at(self._next_timeout()[0]):
                 return await waiting
@@ -229,10 +236,10 @@ class UpstreamExchange:
         raise RelayFailed(failure)
 
     def _next_timeout(self, last_data_at: float | None = None) -> tuple[float, str, float]:
-        """The timeout that expires next: its deadline, its name, its seconds.
+        """Return the timeout that expires next: its deadline, its name, and its length in seconds.
 
         Args:
-            last_data_at: When the last data came (`BodyRelay.last_data_at`); None before the first.
+            last_data_at: Time at which the last data arrived (`BodyRelay.last_data_at`), or None.
         """
         timeouts = self._timeouts
         running = (self._began + timeouts.first_event, "first_event", timeouts.first_event)
@@ -249,7 +256,7 @@ class RelayedReply(StreamingReply):
     """Relays the upstream's reply as it arrives.
 
     Args:
-        exchange: The exchange that this reply belongs to.
+        exchange: The exchange to which this reply belongs.
         response: The upstream's response, after its head.
         path: Path of the client's request.
     """
@@ -277,7 +284,7 @@ class RelayedReply(StreamingReply):
             raise
 
     async def aclose(self) -> None:
-        """Release the upstream connection, complete or not."""
+        """Release the upstream connection, whether or not the body is complete."""
         await self._exchange.aclose()
 
 

@@ -19,7 +19,7 @@ const follow = followText(conversation, find("#pill"));
 let chat = newChat();
 let running = null; // the AbortController of an answer
 
-// The wire pane is loaded with the first recorded answer. Its calls keep their order.
+// The wire pane is loaded with the first recorded answer. Calls to it keep their order.
 let pane = null;
 function tellWire(what, ...values) {
 	if (what === "opened" && values[0].headers.has("X-Wire")) {
@@ -53,7 +53,7 @@ async function ask(question) {
 	asked.messages = [{ role: "system", content: system.trim() }, ...messages]
 		.filter(({ content }) => content)
 		.map(({ role, content }) => ({ role, content }));
-	// So the text so far is kept if the page is closed now.
+	// Save the text so far, because the page may be closed now.
 	messages.push(Object.assign(view.record, { ending: ["cut", words.cut] }));
 	view.record.ending = await receiveAnswer(view, asked, controller.signal, tellWire);
 	if (listChats().some(({ id }) => id === asking.id)) saveChat(asking); // otherwise it was deleted

@@ -15,7 +15,7 @@
 const THINKING = ["reasoning_content", "reasoning", "reasoning_details", "thinking", "thinking_blocks"];
 // Fields of a part that hold its text, or more parts.
 const WORDS = ["text", "value", "content", "refusal", "thinking", "reasoning", "summary"];
-// Fields of an error that hold its message, the best first.
+// Fields of an error that hold its message, in order of preference.
 const MESSAGES =
 	"message detail details msg error_description error errors title description reason".split(" ");
 const DEPTH = 8; // levels of nested parts

@@ -12,7 +12,7 @@
 import { asList, asText, readDelta, readFailure } from "./deltas.js";
 import { readEvents } from "./sse.js";
 
-// Seconds: a model may think for minutes, after a long wait in a queue.
+// In seconds: a model may think for minutes, after a long wait in a queue.
 const SILENCE = 300;
 // Seconds to wait for [DONE] after a finish_reason, and for the body of an error.
 const AFTER_THE_END = 2;
@@ -54,7 +54,7 @@ export async function* streamAnswer(asked, signal, tell) {
 			if (event.data.trim() === "") continue; // some servers send an empty event as a heartbeat
 			const delta = readDelta(event.data, event.event);
 			finished ||= delta.finishReason !== "";
-			// Some servers send empty events after it; some say "stop" with each word.
+			// Some servers send empty events after a finish_reason; some send "stop" with each word.
 			if (!finished) patience.restart(SILENCE);
 			else if (delta.text || delta.thinking || delta.finishReason) patience.restart(AFTER_THE_END);
 			yield delta;

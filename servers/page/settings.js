@@ -9,7 +9,7 @@ import { noReply } from "./words.js";
 const form = document.querySelector("#settings");
 const { server, model, fault, pace, note } = form.elements;
 
-// A field accepts only text; a choice accepts only what it offers.
+// A text field accepts only text, and a list accepts only its own entries.
 const kept = Object(load("settings"));
 model.add(new Option(typeof kept.model === "string" ? kept.model : "sim-1"));
 for (const field of form.elements) {

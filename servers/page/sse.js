@@ -65,7 +65,7 @@ export class EventStreamParser {
 		// "strips one leading UTF-8 Byte Order Mark"
 		if (this.#atStart && text.startsWith("\uFEFF")) text = text.slice(1);
 		this.#atStart = false;
-		// The CR at the end of the last piece ended its line. This LF is its other half.
+		// The CR at the end of the last piece has ended its line. This LF belongs to that line end.
 		if (this.#afterCarriageReturn && text.startsWith("\n")) text = text.slice(1);
 		this.#afterCarriageReturn = text.endsWith("\r");
 		return text.split(LINE_END);

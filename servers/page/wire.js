@@ -12,7 +12,8 @@
 import { make } from "./dom.js";
 import { readEvents } from "./sse.js";
 import { gapChart } from "./wire-gaps.js";
-import { LAYERS, layerOf, sendRows } from "./wire-rows.js";
+import { LAYERS, layerOf } from "./wire-bytes.js";
+import { sendRows } from "./wire-rows.js";
 import { say, words } from "./words.js";
 
 const href = new URL("wire.css", import.meta.url);

@@ -25,7 +25,7 @@ FULL = 50_000  # events; the other inputs shrink with --events in proportion
 
 Pieces = Sequence[bytes]
 Runner = Callable[[Pieces, Take], None]
-"""Feeds the pieces to one decoder, and passes its output to the Take."""
+"""Feeds the pieces to one decoder, and passes the decoder's output to the Take."""
 
 
 class Corpus:
@@ -102,7 +102,7 @@ def load_httpx_sse() -> Runner:
 
 
 def load_openai() -> Runner:
-    """What Stream._iter_events() runs over Response.iter_bytes()."""
+    """The code that Stream._iter_events() runs on Response.iter_bytes()."""
     decoder = import_module("openai._streaming").SSEDecoder
 
     def run(pieces: Pieces, take: Take) -> None:
@@ -180,7 +180,7 @@ LOADERS: dict[str, Callable[[], Runner]] = {
 
 
 def load_peers() -> tuple[dict[str, Runner], dict[str, str]]:
-    """The installed peers, and for each other peer why it is missing."""
+    """Return the installed peers, and for each other peer the reason why it is missing."""
     here: dict[str, Runner] = {}
     missing: dict[str, str] = {}
     for name, load in LOADERS.items():
@@ -193,7 +193,7 @@ def load_peers() -> tuple[dict[str, Runner], dict[str, str]]:
 
 @dataclass(frozen=True)
 class Work:
-    """One row before its measurement; `build` makes the inputs when its turn comes."""
+    """One row before its measurement. `build` makes the inputs when the row is measured."""
 
     group: str
     name: str
@@ -256,7 +256,8 @@ def linear_row(
     run: Runner,
     make: Callable[[int], tuple[bytes, Expected]],
 ) -> Work:
-    """A quarter, a half and all of an input, each compared with the previous one.
+    """A row that decodes a quarter, a half and all of an input, each compared with the previous
+    one.
 
     `make(n)` returns an input with n units, to be split into pieces of `size` bytes (0: one piece),
     and the expected output.
@@ -303,7 +304,7 @@ def one_byte_chunks(n: int) -> tuple[bytes, Expected]:
 
 
 def encode_build(corpus: Corpus, _: dict[str, Runner]) -> list[Contestant]:
-    """Lists of a hundred: the loop costs almost nothing, and memory is reused."""
+    """Yield lists of a hundred items: so the loop costs almost nothing, and memory is reused."""
     batches = [corpus.datas[start : start + 100] for start in range(0, corpus.count, 100)]
     frames = [[f"data: {data}\n\n".encode() for data in batch] for batch in batches]
     events = [[ServerSentEvent(data=data) for data in batch] for batch in batches]
@@ -360,13 +361,13 @@ IDLE = "Memory, idle keep-alive connection"
 
 
 def names(only: str = "") -> list[str]:
-    """The rows' full names, those that contain `only`."""
+    """Return the full names of the rows, if they contain `only`."""
     every = [*(f"{work.group}, {work.name}" for work in WORK), IDLE]
     return [name for name in every if only.lower() in name.lower()]
 
 
 def measure(events: int, rounds: int, only: str, step: Callable[[str], object]) -> table.Report:
-    """Run every row whose name contains `only`; call `step` once before and after each round.
+    """Run every row whose name contains `only`. Call `step` once before and after each round.
 
     Raises:
         DifferentWork: A contestant's output is not the expected one.

@@ -8,8 +8,8 @@
 
 Twenty streams of a token every 50 ms run all the time, and `/health` is asked every 20 ms. Each
 attack is made by twenty clients at once, for three seconds, from a process of its own, so that
-reading the answers costs this one nothing. Shown are the longest gap of any stream and the slowest
-`/health`, in milliseconds, and the most memory (RSS) that the server had, in megabytes. If the
+reading the answers costs this one nothing. The table shows the longest gap of any stream and the
+slowest `/health`, in milliseconds, and the largest memory (RSS) of the server, in megabytes. If the
 machine is busy, compare with "none".
 """
 
@@ -112,7 +112,7 @@ def served() -> Iterator[tuple[int, int]]:
 
 
 async def measure(pid: int, port: int, names: Sequence[str]) -> tuple[float, float, float]:
-    """The longest gap and the slowest `/health` in ms, and the server's memory in MB."""
+    """Return the longest gap and the slowest `/health` in ms, and the server's memory in MB."""
     gaps: list[float] = [0.0]
     asked: list[float] = [0.0]
 

@@ -42,7 +42,7 @@ class Run:
 
 @dataclass
 class Result:
-    """One server's runs of one figure, or why there are none.
+    """One server's runs of one figure, or the reason why there are none.
 
     Args:
         searched: Each run continued from the previous one, so the last run's value counts, with
@@ -65,7 +65,8 @@ class Result:
 
 @dataclass(frozen=True)
 class Goal:
-    """Our required value and our aim: a bound, multiplied by a peer's value if one is named.
+    """Our required value and our aim. Each is a bound, multiplied by a peer's value if a peer is
+    named.
 
     `fact` names the fact to compare in place of the value.
     """
@@ -90,7 +91,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a goal is reached; None if it has no such bound."""
+    """Return whether a goal is reached, or None if it has no such bound."""
 
     goal: Goal
     number: float
@@ -103,7 +104,7 @@ Found = list[tuple[Figure, dict[str, Result]]]
 
 
 def judge(figure: Figure, goal: Goal, results: Results) -> Verdict | None:
-    """Compare with the goal; None if ours or the peer has no runs."""
+    """Compare with the goal. Returns None if our server or the peer has no runs."""
     sides = [results.get(name) for name in (OURS, goal.peer) if name]
     numbers: list[float] = []
     for result in sides:
@@ -202,7 +203,7 @@ def to_json(
     settings: Mapping[str, object],
     versions: Mapping[str, str],
 ) -> dict[str, object]:
-    """Everything in plain types, every run included."""
+    """Return everything in plain types, including every run."""
     return {
         "machine": table.machine(),
         "versions": dict(versions),

@@ -1,8 +1,8 @@
 """The cost of an idle keep-alive connection: resident memory of the server, measured from outside.
 
 A server process answers one request on each of 2,000 connections, which then stay open. The growth
-of its resident set (`VmRSS`), divided by 2,000, is the cost of one. A hundred connections open and
-close first, so that one-time allocations are not counted.
+of its resident set (`VmRSS`), divided by 2,000, is the cost of one connection. A hundred
+connections open and close first, so that one-time allocations are not counted.
 """
 
 import socket

@@ -1,10 +1,10 @@
 """The cost of relaying a stream: the OpenAI proxy compared with relays in other frameworks.
 
-One proxy at a time on one core; on the other the load client (`load.c`) and the upstream
-(`peers/upstream.py`), the same for all: 200 streams of 20 events/s, each of about 250
-bytes, whose token is the time at which it was made. First over plain HTTP, then over TLS between
-the proxy and the API. The proxies take turns: every round measures each once, starting with another
-one; `peers/check.py` looks at an answer of each before the race.
+One proxy at a time runs on one core. The load client (`load.c`) and the upstream
+(`peers/upstream.py`) run on the other. They are the same for all proxies: 200 streams of 20
+events/s, each of about 250 bytes, whose token is the time at which it was made. First over plain
+HTTP, then over TLS between the proxy and the API. The proxies take turns: every round measures each
+once, starting with another one; `peers/check.py` looks at an answer of each before the race.
 
     CPU per event    user + system time of the proxy's processes in the window, divided by the
                      events that arrived in it
@@ -16,8 +16,8 @@ one; `peers/check.py` looks at an answer of each before the race.
                      `trio.SSLStream.send_all`
 
 Values are medians of the rounds; a ratio is our median divided by the peer's. CPU is counted in
-ticks of 10 ms, so a window of 4 s tells it to 1 or 2 %; other programs on these cores make events
-late, and cost a proxy little.
+ticks of 10 ms, so a window of 4 s gives it with an error of 1 or 2 %. Other programs on these cores
+make events late, but change a proxy's CPU time little.
 """
 
 import os
@@ -52,13 +52,13 @@ OPENED_PER_SECOND = 400
 
 @dataclass(frozen=True)
 class Scale:
-    """How much is measured.
+    """The amount of measurement.
 
     Args:
-        streams: At 20 events/s.
-        memory: Streams at one event/s.
-        writes: Of an event into TLS, in each round.
-        everyone: Include peers that no goal names.
+        streams: Number of streams at 20 events/s.
+        memory: Number of streams at one event/s, to measure memory.
+        writes: Number of writes of an event into TLS, in each round.
+        everyone: Whether to include peers that no goal names.
     """
 
     streams: int = 200
@@ -75,7 +75,8 @@ QUICK = Scale(memory=300, writes=4000, seconds=2.0, rounds=1, everyone=False)
 
 @dataclass(frozen=True)
 class Bench:
-    """How much, by whom, the core of the proxies, and the API's certificate, if it has one."""
+    """What to measure: the amount, the proxies, their core, and the API's certificate, if it has
+    one."""
 
     scale: Scale
     client: Client
@@ -85,7 +86,7 @@ class Bench:
 
 @dataclass(frozen=True)
 class Certificate:
-    """Two files (PEM): the chain with its key, and the CA that signed it."""
+    """Two files (PEM): the certificate chain with its key, and the CA that signed it."""
 
     chain: Path
     ca: Path
@@ -118,7 +119,7 @@ def _proxy(bench: Bench, name: str, setting: Setting) -> Iterator[Server]:
 
 
 def _relay(bench: Bench, name: str) -> dict[Figure, Run]:
-    """CPU, and how long events are on the way: of one run."""
+    """Return the CPU time, and how long events are on the way, of one run."""
     seconds = bench.scale.seconds
     spread = max(min(1.0, seconds), bench.scale.streams / OPENED_PER_SECOND)
     warm = min(1.0, seconds / 2)
@@ -167,7 +168,7 @@ def _memory(bench: Bench, name: str) -> dict[Figure, Run]:
 
 @dataclass(frozen=True)
 class Figures:
-    """Of one kind of API: plain HTTP or TLS."""
+    """Measure with one kind of API: plain HTTP or TLS."""
 
     cpu: Figure
     way: Figure
@@ -221,7 +222,7 @@ Measure = Callable[[Bench, str], dict[Figure, Run]]
 
 
 def _races(only: str) -> Iterator[tuple[bool, Measure, list[Figure]]]:
-    """TLS or not, what to run, and which figures of it are wanted."""
+    """Return whether TLS is used, what to run, and which of its figures are wanted."""
     wanted = names(only)
     for tls, figures in FIGURES_OF.items():
         for run, of in ((_relay, [figures.cpu, figures.way]), (_memory, [figures.memory])):
@@ -244,15 +245,16 @@ def steps(scale: Scale, only: str) -> int:
 def measure(
     compiler: str, scale: Scale, only: str, step: Callable[[str], object]
 ) -> tuple[Found, dict[str, object]]:
-    """Every figure whose name contains `only`, of every proxy that is here; and the settings.
+    """Measure every figure whose name contains `only`, of every installed proxy. Returns the
+    settings too.
 
     Args:
-        compiler: Of C.
-        step: Called before each measurement with what it is.
+        compiler: Path of the C compiler.
+        step: A function called before each measurement, with its description.
 
     Raises:
         DifferentWork: Our answer, or FastAPI's, is not what the upstream sent.
-        NotStarted: One of these two did not come up.
+        NotStarted: Our proxy or FastAPI's did not start.
     """
     raise_file_limit()
     proxy_core, client_core = cores()
@@ -288,7 +290,7 @@ def _race(
     failed: dict[str, str],
     step: Callable[[str], object],
 ) -> dict[Figure, dict[str, Result]]:
-    """Every figure of every proxy that has not failed, taking turns."""
+    """Measure every figure of every proxy that has not failed, in turns."""
     names = _racers(run, bench.scale, tls=bench.certificate is not None)
     results = {
         figure: {name: Result() for name in names if name != DIRECT or "way" in figure.name}
@@ -317,7 +319,8 @@ def _race(
 
 
 def _failures(bench: Bench, names: list[str]) -> dict[str, str]:
-    """Proxies that are missing, or do not relay every event as the others do; and why."""
+    """Return the proxies that are missing, or do not relay every event as the others do, and the
+    reasons."""
     failed = {peer.name: peer.absence for peer in PEERS if peer.absence}
     for name in names:
         if name == DIRECT or name in failed:
@@ -354,7 +357,8 @@ def _write(
 
 @contextmanager
 def certified() -> Iterator[Certificate]:
-    """A certificate for localhost, by a CA of its own, for as long as it is needed."""
+    """Make a certificate for localhost, and a CA for it. Both are deleted at the end of the
+    block."""
     with TemporaryDirectory() as folder:
         files = Certificate(Path(folder) / "chain.pem", Path(folder) / "ca.pem")
         ca = trustme.CA()

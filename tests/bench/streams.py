@@ -1,9 +1,9 @@
 """How fast the simulated LLM streams, compared with other servers that do the same work.
 
-One server at a time on one core, the load client (`load.c`, built on the spot) on another, taking
-turns: every round measures each server once, starting with another one. All speak the OpenAI
-streaming API, build each event from its token, and write it alone (`peers/`; `peers/check.py`
-looks at an answer of each before the race).
+One server at a time runs on one core, and the load client (`load.c`, compiled at the start) on
+another. The servers take turns: every round measures each server once, starting with another one.
+All speak the OpenAI streaming API, build each event from its token, and write it alone (`peers/`;
+`peers/check.py` looks at an answer of each before the race).
 
     CPU per token    1,000 streams x 20 tokens/s: user + system time of the server's processes in
                      the window, divided by the tokens that arrived in it
@@ -53,13 +53,13 @@ OPENED_PER_SECOND = 1000
 
 @dataclass(frozen=True)
 class Scale:
-    """How much is measured.
+    """The amount of measurement.
 
     Args:
-        most: Where the search for the capacity ends.
-        part: Of the streams held, by which the search may be wrong: 8 is an eighth.
-        tries: At a level that is missed.
-        everyone: Include servers that no goal names.
+        most: Largest number of streams that the search for the capacity tries.
+        part: Accuracy of the search, as a part of the result: 8 means an eighth.
+        tries: Number of attempts at a level that is missed.
+        everyone: Whether to include servers that no goal names.
     """
 
     streams: int = 1000
@@ -80,7 +80,7 @@ QUICK = Scale(seconds=1.2, rounds=1, part=2, tries=1, everyone=False)
 
 @dataclass(frozen=True)
 class Bench:
-    """How much, by whom, and the core of the servers."""
+    """What to measure: the amount, the servers, and their core."""
 
     scale: Scale
     client: Client
@@ -164,11 +164,11 @@ class Search:
     """Finds the highest level that is held: doubles, or halves, then bisects.
 
     Args:
-        scale: Where to begin and to end, how fine, how often.
+        scale: Where the search begins and ends, its accuracy, and its attempts.
 
     Attributes:
-        level: The next to try.
-        held: The highest one held so far.
+        level: The next level to try.
+        held: The highest level held so far.
     """
 
     def __init__(self, scale: Scale) -> None:
@@ -184,7 +184,7 @@ class Search:
         return near or self.held >= self._scale.most
 
     def tell(self, held: bool) -> None:
-        """Whether `level` was held. Then `level` is the next to try."""
+        """Report whether `level` was held. After that, `level` is the next one to try."""
         self._tries += 1
         if not held and self._tries < self._scale.tries:
             return
@@ -268,7 +268,7 @@ def _chosen(only: str) -> list[Figure]:
 
 
 def steps(scale: Scale, only: str) -> int:
-    """About how many measurements there will be: a search is guessed."""
+    """Return about how many measurements there will be. For a search this is a guess."""
     return sum(
         len(racers(figure, scale)) * (scale.rounds if FIGURES[figure] else scale.part)
         for figure in _chosen(only)
@@ -278,15 +278,16 @@ def steps(scale: Scale, only: str) -> int:
 def measure(
     compiler: str, scale: Scale, only: str, step: Callable[[str], object]
 ) -> tuple[Found, dict[str, object]]:
-    """Every figure whose name contains `only`, of every server that is here; and the settings.
+    """Measure every figure whose name contains `only`, of every installed server. Returns the
+    settings too.
 
     Args:
-        compiler: Of C.
-        step: Called before each measurement with what it is.
+        compiler: Path of the C compiler.
+        step: A function called before each measurement, with its description.
 
     Raises:
-        DifferentWork: A server's answer is not what the others give.
-        NotStarted: A server did not come up.
+        DifferentWork: A server's answer is not the same as that of the others.
+        NotStarted: A server did not start.
     """
     raise_file_limit()
     server_core, client_core = cores()

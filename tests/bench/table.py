@@ -1,4 +1,4 @@
-"""Runs a race, and shows its result: a table with bars, or JSON.
+"""Runs a benchmark, and shows its result: a table with bars, or JSON.
 
 A race is one piece of work on one input, done by several contestants. Before the timing,
 each does the work once, and its output is compared with the expected one, by count and SHA-256.
@@ -30,7 +30,7 @@ NARROW = 100  # columns: on less, the column of units per second is left out
 
 @dataclass(frozen=True)
 class Target:
-    """The bound of a ratio (at least, or at most), and our `aim`."""
+    """The bound of a ratio, which is the smallest or the largest allowed value, and our `aim`."""
 
     bound: float
     at_least: bool = True
@@ -68,7 +68,8 @@ class Contestant:
 class Timing:
     """One contestant's rounds: `units` things and `size` bytes handled in `seconds[i]` each.
 
-    Exactly one of `seconds` and `absent` is filled; `absent` says why none was measured.
+    Exactly one of `seconds` and `absent` has a value. `absent` is the reason why nothing was
+    measured.
     """
 
     name: str
@@ -140,7 +141,8 @@ def check(contestants: Sequence[Contestant]) -> dict[str, str | int | float]:
 
 
 def fingerprint(results: Iterable[Any]) -> tuple[int, str]:
-    """Size and SHA-256 of an output: texts one by one, bytes as one body, however split."""
+    """Return the size and SHA-256 of an output: texts are hashed one by one, bytes as one body,
+    however they were split."""
     flat = [one for each in results for one in (each if isinstance(each, list) else [each])]
     if flat and isinstance(flat[0], str):
         return len(flat), hashlib.sha256("\0".join(flat).encode()).hexdigest()
@@ -151,7 +153,8 @@ def fingerprint(results: Iterable[Any]) -> tuple[int, str]:
 def race(
     contestants: Sequence[Contestant], rounds: int, step: Callable[[], object]
 ) -> list[Timing]:
-    """Time them in turn, starting with another one every round; then the ratios of medians."""
+    """Time the contestants in turn, starting with another one every round. Then compute the ratios
+    of medians."""
     timings = {c.name: Timing(c.name, c.units, c.size, target=c.target) for c in contestants}
     for number in range(rounds):
         first = number % len(contestants)
@@ -172,7 +175,8 @@ clock = time.process_time if FINE else time.perf_counter
 
 
 def timed(go: Callable[[Take], object]) -> float:
-    """Seconds of one run; results are dropped at once, as by a reader of a stream."""
+    """Return the seconds of one run. Results are dropped at once, as a reader of a stream drops
+    them."""
     sink: deque[object] = deque(maxlen=0)
     gc.collect()
     gc.disable()
@@ -185,7 +189,8 @@ def timed(go: Callable[[Take], object]) -> float:
 
 
 def machine() -> dict[str, str | int]:
-    """Processor, cores and system, for comparing results; not the name of the host."""
+    """Return the processor, cores and system, to compare results. The name of the host is not
+    included."""
     processor = platform.processor() or platform.machine()
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
@@ -204,7 +209,7 @@ def machine() -> dict[str, str | int]:
 
 
 def to_json(report: Report) -> dict[str, object]:
-    """The whole report in plain types, raw seconds of every round included."""
+    """Return the whole report in plain types, including the raw seconds of every round."""
     return {
         "machine": dict(report.machine),
         "versions": dict(report.versions),
@@ -250,7 +255,7 @@ def _timing_json(timing: Timing) -> dict[str, object]:
 
 
 def show(report: Report, console: Console) -> None:
-    """Print one table for each group, then what it was measured on.
+    """Print one table for each group, and then the machine.
 
     On an ASCII terminal, which cannot show `█` and `µ`, plain letters replace them.
     """
@@ -320,6 +325,7 @@ def _timing_cells(timing: Timing, slowest: float) -> list[str]:
 
 
 def bar(fraction: float, width: int = BAR_WIDTH) -> str:
-    """A bar of `width` cells for 1.0, exact to an eighth of a cell; the shortest is visible."""
+    """Return a bar, `width` cells long for 1.0, exact to an eighth of a cell. Even the shortest is
+    visible."""
     eighths = max(round(fraction * width * 8), 1)
     return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()

@@ -73,8 +73,8 @@ def seconds_per_write(
     """Seconds that one write of an event takes.
 
     Args:
-        name: OURS or TRIO.
-        server, client: Of the two ends; the client trusts the server as localhost.
-        count: How often it is done.
+        name: The stream to measure: OURS or TRIO.
+        server, client: The TLS settings of the two ends. The client trusts the server as localhost.
+        count: Number of writes.
     """
     return trio.run(_measure, name, server, client, count)

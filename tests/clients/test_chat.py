@@ -78,12 +78,14 @@ async def test_leaving_the_block_closes_the_connection() -> None:
 
 
 TEXT = chunked(event("你") + event("好"))
+KEEPALIVE = b'event: keepalive\ndata: {"type":"keepalive","sequence_number":9}\n\n'
 ENDINGS = {
     "whole": (TEXT + chunked(STOP + DONE) + END, None),
     "no [DONE]": (TEXT + chunked(STOP) + END, None),
     "no finish_reason": (TEXT + chunked(DONE) + END, None),
     "empty data": (chunked(b"data:\n\n") + TEXT + chunked(DONE) + END, None),
     "a byte a chunk": (b"".join(chunked(bytes([b])) for b in event("你好") + DONE) + END, None),
+    "keepalive events": (chunked(KEEPALIVE) + TEXT + chunked(KEEPALIVE + DONE) + END, None),
     "neither": (TEXT + END, CutOffError),
     "no last chunk": (TEXT + chunked(STOP), CutOffError),
     "half an event": (TEXT + chunked(STOP[:-1]), CutOffError),
@@ -259,6 +261,7 @@ async def test_the_simulated_model() -> None:
 
 
 WAITING = {"half-chunk", "stall", "stall-heartbeat", "drip", "hang"}
+WAITING |= {"open-after-finish"}  # for two seconds: test_chat_waits.py
 TWICE = {"duplicate", "invalid-utf8"}  # they change the text, and no client can notice
 
 

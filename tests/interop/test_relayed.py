@@ -22,6 +22,8 @@ def is_no_worse(both: Both) -> bool:
     direct, through = both
     if direct.end == through.end:
         return direct == through
+    if through.came.endswith(": all") and not through.end:
+        return True  # nothing is missing, and the client knows it
     if direct.came.endswith(": all") and not direct.end:
         return False
     return through.truth > direct.truth or through.truth == direct.truth == 2

@@ -1,4 +1,5 @@
-"""It never matters how the bytes were cut: all ways to cut them, and the outcomes to compare.
+"""The result must not depend on how the bytes were cut: all ways to cut them, and the outcomes to
+compare.
 
     whole       [b"5\\r\\nhello"]
     bytewise    [b"5", b"\\r", b"\\n", …]

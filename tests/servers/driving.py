@@ -42,7 +42,7 @@ Pieces = AsyncGenerator[bytes | Last, None]
 
 
 def head(status: int, *fields: bytes) -> bytes:
-    """A response's head: the status-line, the server's fields, and these."""
+    """Return a response's head: the status-line, the server's fields, and these fields."""
     line = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode()
     return line + OWN + b"".join(fields) + b"\r\n"
 
@@ -92,9 +92,9 @@ class Memory:
     """One connection in memory.
 
     Args:
-        client: The test's end.
-        server: The end that the connection serves, with its recorded writes.
-        done: Set when the connection has ended.
+        client: The test's end of the connection.
+        server: The end that the server serves, with its recorded writes.
+        done: An event that is set when the connection has ended.
     """
 
     client: MemoryStream
@@ -134,7 +134,7 @@ async def connected(
 
 
 async def arrivals(stream: MemoryStream) -> dict[float, bytes]:
-    """The bytes that came at each time in seconds, to the end of the stream."""
+    """Return the bytes that arrived at each time, in seconds, until the end of the stream."""
     start = trio.current_time()
     came: dict[float, bytes] = {}
     while data := await stream.receive_some():
@@ -144,7 +144,7 @@ async def arrivals(stream: MemoryStream) -> dict[float, bytes]:
 
 
 async def ask(routes: Routes, *requests: bytes, limits: Limits | None = None) -> bytes:
-    """The server's complete answer to these writes, which a FIN follows."""
+    """Return the server's complete answer to these writes, which a FIN follows."""
     async with connected(routes, limits) as memory:
         for request in requests:
             await memory.client.send_all(request)
@@ -220,12 +220,12 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 def open_files() -> set[str]:
-    """The numbers of this process's open files, if the system lists them."""
+    """Return the numbers of this process's open files, if the system lists them."""
     return set(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else set()
 
 
 async def timed(routes: Routes, request: bytes) -> tuple[bytes, dict[float, bytes]]:
-    """The head of a streamed answer, and the chunk-data that came at each time (§7.1).
+    """Return the head of a streamed answer, and the chunk-data that arrived at each time (§7.1).
 
     For the autojump clock, and for chunks whose data has no CRLF in it.
     """

@@ -15,7 +15,10 @@ import trio
 
 from protocol.chunked import ChunkedDecoder, encode_chunk
 from servers import badproxy
-from servers.badproxy import MAX_HELD, MAX_HOPS, Modes, modes
+from servers.badproxy import Modes, modes
+from servers.badproxy.catalogue import MAX_HELD
+from servers.badproxy.proxy import MAX_HOPS
+from servers.badproxy.stages import Gather
 from servers.http.connection import Connection, Limits
 from servers.http.reply import CutOff, EventStream, Handler, Reply, Request, StreamingReply
 from servers.http.routes import Routes
@@ -91,6 +94,14 @@ async def timed(
         came = await arrivals(memory.client)
     head, _, came[0] = came[0].partition(b"\r\n\r\n")
     return head + b"\r\n\r\n", {round(time, 3): data for time, data in came.items() if data}
+
+
+async def whole_answer(mode: str, request: bytes = get()) -> dict[float, bytes]:
+    """What came at each time in seconds, the head included."""
+    async with hop(streaming(three), mode) as memory:
+        await memory.client.send_all(request)
+        await memory.client.send_eof()
+        return {round(time, 3): data for time, data in (await arrivals(memory.client)).items()}
 
 
 ONE, TWO, THREE = map(encode_chunk, EVENTS)
@@ -318,7 +329,7 @@ async def test_a_disconnect_cancels_the_upstream_request(autojump_clock: object)
 
 
 async def test_a_full_buffer_is_passed_on() -> None:
-    stage = badproxy.Gather(MAX_HELD)
+    stage = Gather(MAX_HELD)
     assert stage.receive_data(bytes(MAX_HELD - 1)) == []
     assert stage.receive_data(b"xyz") == [bytes(MAX_HELD - 1) + b"x"]
     assert stage.receive_eof() == [b"yz"]

@@ -20,9 +20,10 @@ class Turns(trio.abc.Instrument):
     """See above.
 
     Attributes:
-        most: The most work that was done in one turn of any task.
-        most_in_pass: The most that all tasks did together between two looks at the sockets.
-        total: All work.
+        most: The largest amount of work that any task did in one turn.
+        most_in_pass: The largest amount that all tasks together did between two polls of the
+            sockets.
+        total: The sum of all work.
     """
 
     def __init__(self) -> None:

@@ -40,7 +40,7 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def fences(kind: str) -> list[tuple[str, str]]:
-    """All fences of a kind, each with the page it stands on."""
+    """Return all fences of a kind, each with the page on which it is."""
     return [
         (page, text)
         for page in PAGES
@@ -51,7 +51,8 @@ def fences(kind: str) -> list[tuple[str, str]]:
 
 @pytest.fixture(scope="module")
 def ports() -> Iterator[dict[int, int]]:
-    """The servers of the pages, each on a free port: {the port on the page: the real one}."""
+    """Start the servers of the pages, each on a free port. Yields {the port on the page: the real
+    port}."""
     with ExitStack() as stack:
         started: dict[int, int] = {}
         for usual, (name, *flags) in SERVERS.items():
@@ -67,7 +68,7 @@ def with_ports(text: str, ports: dict[int, int]) -> str:
 
 
 def matches(shown: str, printed: str) -> bool:
-    """Whether the output is what a page shows."""
+    """Return whether the output is what a page shows."""
     lines = [
         r"(?:.*\n)*?" if line == "…" else ".*".join(map(re.escape, line.split("…"))) + r"\n"
         for line in shown.splitlines()

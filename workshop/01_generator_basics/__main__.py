@@ -1,14 +1,15 @@
 """Lesson 1. A generator is a stream.
 
-A list is an answer: all of it exists before anybody reads a word. A generator is a stream: it
-makes one token, hands it over, and pauses until somebody asks for the next. Streaming, from here
-to the browser, is this one idea, carried through more and more layers:
+A list is an answer: all of it exists before anybody reads a word. A generator is a stream: it makes
+one token, returns it, and pauses until somebody asks for the next one. From here to the browser,
+streaming is this one idea, carried through more and more layers:
 
     def tokens():
         yield "你好"        # <- pauses here until the consumer asks for more
         yield "世界"
 
-Run it with `python workshop/01_generator_basics`. Five steps, and the last one is the surprise.
+Run it with `python workshop/01_generator_basics`. There are five steps, and the last one is the
+surprise.
 """
 
 import argparse
@@ -21,9 +22,10 @@ import sys
 import time
 from collections.abc import Generator, Iterator
 
-# --- 1. Lazy: producer and consumer take turns ----------------------------------------------
-# A call of tokens() does not run a single line of it. next(), or a `for` loop, runs it up to the
-# next `yield` and no further. Nothing is scheduled: the consumer sets the pace by asking.
+# --- 1. Lazy: producer and consumer take turns ---------------------------------------------- A
+# call of tokens() does not run a single line of it. next(), or a `for` loop, runs it up to the next
+# `yield` and no further. Nothing runs in the background: a token is made only when the consumer
+# asks for it.
 
 
 def tokens() -> Generator[str, None, None]:
@@ -43,9 +45,9 @@ def take_turns() -> None:
         print(f"    consumer got {token}")
 
 
-# --- 2. Endless: a stream needs no end ------------------------------------------------------
-# A function that fills a list with `while True` never returns. In a generator `while True` is
-# harmless: it makes only the tokens that somebody asks for. islice() asks for three.
+# --- 2. Endless: a stream needs no end ------------------------------------------------------ A
+# function that fills a list with `while True` never returns. In a generator, `while True` is
+# harmless: only the tokens that somebody asks for are made. islice() asks for three.
 
 
 def endless() -> Iterator[str]:
@@ -70,11 +72,12 @@ def weigh() -> None:
     print(f"    as a generator  {sys.getsizeof(endless()):>12,} bytes")
 
 
-# --- 4. Leaving: close() runs the finally ---------------------------------------------------
-# A reader may stop in the middle. close() raises GeneratorExit at the `yield` where the producer
-# pauses, so its `finally` runs now. Here it prints a line; in a server it frees the GPU. (A `for`
-# loop that ends by `break` does not call close(). CPython calls it when the last reference to the
-# generator is gone. The language does not promise that, and lesson 2 shows a case without it.)
+# --- 4. Leaving: close() runs the finally --------------------------------------------------- A
+# reader may stop in the middle. close() raises GeneratorExit at the `yield` where the producer
+# pauses, so its `finally` runs now. Here the `finally` prints a line; in a server it frees the GPU.
+# (A `for` loop that ends by `break` does not call close(). CPython calls it when the last reference
+# to the generator is gone. The language does not promise that, and lesson 2 shows a case without
+# it.)
 
 
 def leave_early() -> None:
@@ -85,12 +88,12 @@ def leave_early() -> None:
     print(f"    consumer asks again: {next(stream, 'nothing comes')}")
 
 
-# --- 5. The surprise: stdout is your first buffering proxy ----------------------------------
-# So is each token sent as soon as it is made? Here a program prints five tokens, one every fifth
-# of a second, and the lesson prints each read at the other end of the pipe. On a terminal Python
-# writes after every line. Into a pipe it first collects some kilobytes. These five tokens are far
-# less than that, so they wait for the end of the program. The generator did its part, and so did
-# the reader. The buffer between them decides.
+# --- 5. The surprise: stdout is your first buffering proxy ---------------------------------- Is
+# each token now sent as soon as it is made? Here a program prints five tokens, one every fifth of a
+# second, and the lesson prints each read at the other end of the pipe. On a terminal Python writes
+# after every line. If the output is a pipe, Python first collects some kilobytes. These five tokens
+# are far less than that, so they wait for the end of the program. The generator worked correctly,
+# and so did the reader. But the buffer between them decides.
 
 PRINTER = """\
 import sys, time
@@ -101,8 +104,8 @@ for token in ("你好", ", ", "世界", "🌍", "hello"):
 
 
 def arrivals(program: str) -> Iterator[tuple[float, bytes]]:
-    """Run a program; yield (seconds since its start, bytes) for each read of its output."""
-    # PYTHONUNBUFFERED would hide the surprise; a pipe must carry UTF-8 on every machine.
+    """Run a program. Yields (seconds since its start, bytes) for each read of its output."""
+    # PYTHONUNBUFFERED would hide the surprise. The pipe must carry UTF-8 on every machine.
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
     environment["PYTHONIOENCODING"] = "utf-8"
     start = time.perf_counter()
@@ -117,7 +120,7 @@ def arrivals(program: str) -> Iterator[tuple[float, bytes]]:
             while piece := os.read(child.stdout.fileno(), 65536):  # b"" at the end of the stream
                 yield time.perf_counter() - start, piece
         finally:
-            child.kill()  # after Ctrl-C it would write into a closed pipe and print a traceback
+            child.kill()  # otherwise, after Ctrl-C, it would print a traceback
 
 
 def read_a_pipe(gap: float) -> None:

@@ -1,4 +1,5 @@
-"""Check 1: the model makes one token for each that the reader takes, and is closed in the end."""
+"""Check 1: the model makes one token for each token that the reader takes, and is closed in the
+end."""
 
 from collections.abc import Generator
 from itertools import cycle
@@ -13,7 +14,7 @@ the model. `close()` raises GeneratorExit at your `yield`: there you can close i
     "`with contextlib.closing(model):` around the loop, and `if token: yield token` inside.",
 )
 TOKENS = ("你", "", "好", "", "", " ", "🌍", "!")
-MANY = 1000  # tokens made and none given out: the exercise is collecting them all
+MANY = 1000  # if so many are made and none is yielded, the exercise collects them all
 LAZY = "a generator runs to its next `yield` and no further (Python reference, yield expressions)"
 BY_HAND = "python workshop/01_generator_basics"
 

@@ -6,7 +6,7 @@ from contextlib import closing
 
 def tokens(model: Generator[str, None, None]) -> Generator[str, None, None]:
     """Yield the tokens of the model, without those that are empty."""
-    with closing(model):  # however the block ends: the last token, an error, GeneratorExit
+    with closing(model):  # closed however the block ends: last token, error, GeneratorExit
         for token in model:
             if token:
                 yield token

@@ -4,4 +4,4 @@ from collections.abc import Generator
 
 
 def tokens(model: Generator[str, None, None]) -> Generator[str, None, None]:
-    yield from model  # this passes on close(), too
+    yield from model  # this passes on close() too

@@ -1,4 +1,4 @@
-"""Wrong: an answer, not a stream. It waits for all tokens before it passes on the first."""
+"""Wrong: this is an answer, not a stream. It waits for all tokens before it passes on the first."""
 
 from collections.abc import Generator
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""Wrong: one token is always held back, to know whether it is the last. Each comes one too late."""
+"""Wrong: one token is always held back, to know whether it is the last. So each token is late."""
 
 from collections.abc import Generator
 from contextlib import closing

@@ -7,8 +7,8 @@ thread back at every `await`, so one thread carries many streams:
         await trio.sleep(0.2)    # <- the thread is free here, other tasks run
         yield "你好"              # <- pauses here until the consumer asks for more
 
-Run it with `python workshop/02_async_generator`. Part 1 is the idea, part 2 the surprise, part 3
-the rule that follows.
+Run it with `python workshop/02_async_generator`. Part 1 shows the idea, part 2 the surprise, and
+part 3 the rule that follows from it.
 """
 
 import argparse
@@ -31,18 +31,18 @@ except ModuleNotFoundError as missing:
 except KeyboardInterrupt:
     sys.exit(130)
 
-GAP = 0.2  # seconds the model computes for one token
+GAP = 0.2  # seconds for which the model computes one token
 Note = Callable[[str], None]
 
 
 def stopwatch() -> Note:
-    """Returns a function that prints a line with the seconds since this call."""
+    """Return a function that prints a line with the seconds since this call."""
     start = trio.current_time()
     return lambda text: print(f"    +{trio.current_time() - start:.1f} s  {text}")
 
 
 async def answer(note: Note, *tokens: str) -> AsyncGenerator[str, None]:
-    """The model of all three parts. Its clean-up takes time, as that of real ones does."""
+    """The model of all three parts. Like a real model, it needs time to clean up."""
     try:
         for token in tokens:
             await trio.sleep(GAP)
@@ -73,14 +73,14 @@ async def two_at_once() -> None:
         nursery.start_soon(read, "B", "hello", "world", "!")
 
 
-# --- 2. The surprise: break does not close --------------------------------------------------
-# When a `for` loop ends by `break`, CPython closes the generator as soon as its last reference is
-# gone. It cannot do that with an async generator: the `finally` may await, and a garbage collector
+# --- 2. The surprise: break does not close -------------------------------------------------- When
+# a `for` loop ends by `break`, CPython closes the generator as soon as its last reference is gone.
+# CPython cannot do that with an async generator: the `finally` may await, but a garbage collector
 # cannot. So `break` only stops asking. Here the reader keeps the stream in a variable, as programs
-# do, and does other things for three gaps; all this time the model holds its GPU. Then the reader
-# deletes the variable. Trio learns of it from the garbage collector, warns, and closes the
-# generator a little later in a task that is already cancelled. The `finally` begins late, and it
-# ends at its first `await`: look for the line that is missing.
+# do, and does other things for three gaps. All this time, the model holds its GPU. Then the reader
+# deletes the variable. The garbage collector tells trio, which warns, and closes the generator a
+# little later in a task that is already cancelled. The `finally` begins late, and it ends at its
+# first `await`: look for the line that is missing.
 
 
 async def leave_by_break() -> None:
@@ -118,8 +118,8 @@ async def leave_by_aclosing() -> None:
     note("reader: left the block, and the GPU is free")
 
 
-# What this lesson does not do: send the tokens over a network; that is lesson 3. And its reader
-# stops only at a `yield`; it is not cancelled while the model computes.
+# What this lesson does not do: send the tokens over a network; that is lesson 3. Also, the reader
+# here stops only at a `yield`, and is never cancelled while the model computes.
 
 
 async def main() -> None:
@@ -134,8 +134,9 @@ def run() -> int:
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # no traceback when `| head` closes the pipe
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a screen without 你 gets \\u4f60
-    # trio's test clock jumps ahead when every task sleeps: the same order, the same times, at once.
+        sys.stdout.reconfigure(errors="backslashreplace")  # a screen without 你 gets \\u4f60.
+    # trio's test clock jumps ahead when every task sleeps. So order and times are the same, without
+    # waiting.
     fast = parser.parse_args().fast
     clock = trio.testing.MockClock(autojump_threshold=0) if fast else None
     exit_code = 0
@@ -143,7 +144,8 @@ def run() -> int:
         trio.run(main, clock=clock)
     except* KeyboardInterrupt:  # alone, or in the exception group of a nursery
         exit_code = 130
-        # The generators that it stopped are freed with it, after trio's end: Python would say so.
+        # The stopped generators are freed after trio has ended. Without this line, Python would
+        # report it.
         sys.unraisablehook = lambda _: None
     return exit_code
 

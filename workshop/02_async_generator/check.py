@@ -1,4 +1,4 @@
-"""Check 2: each stream goes on while the other waits, and is closed when its reader stops."""
+"""Check 2: each stream continues while the other waits, and is closed when its reader stops."""
 
 from types import ModuleType
 

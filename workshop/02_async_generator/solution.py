@@ -11,7 +11,7 @@ Show = Callable[[str], None]
 
 
 async def read(stream: AsyncGenerator[str, None], show: Show) -> None:
-    """Show each token as it comes, and pause after it. Stop at "STOP", which is not shown."""
+    """Show each token as it arrives, and pause after it. Stop at "STOP", which is not shown."""
     async with aclosing(stream):
         async for token in stream:
             if token == "STOP":
@@ -23,7 +23,7 @@ async def read(stream: AsyncGenerator[str, None], show: Show) -> None:
 async def read_both(
     first: AsyncGenerator[str, None], second: AsyncGenerator[str, None], show: Show
 ) -> None:
-    """Read both streams at the same time; return when both are done."""
+    """Read both streams at the same time. Return when both are done."""
     async with trio.open_nursery() as nursery:
         nursery.start_soon(read, first, show)
         nursery.start_soon(read, second, show)

@@ -1,10 +1,10 @@
 """Lesson 3: a chunk says how long it is, in bytes, in hexadecimal.
 
 The head of an ordinary response says how long its body is: `Content-Length: 72`. A server that
-makes its answer word by word does not know that yet. In HTTP/1.1 it can send chunks: pieces that
-begin with their own length, and a piece of length 0 at the end (RFC 9112 §7.1). Nearly every
-streamed answer uses this coding, whatever its body is. (HTTP/2 and HTTP/3 have frames of their own
-in its place.)
+makes its answer word by word does not know the length yet. In HTTP/1.1 it can send chunks: pieces
+that begin with their own length, and a piece of length 0 at the end (RFC 9112 §7.1). Nearly every
+streamed answer uses this coding, whatever its body is. (HTTP/2 and HTTP/3 have their own frames
+instead.)
 
 Run this file; then read it, and `protocol/chunked.py`, which reads and writes the coding.
 """
@@ -12,7 +12,7 @@ Run this file; then read it, and `protocol/chunked.py`, which reads and writes t
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[2]))  # so that it runs in a clone
+sys.path.insert(0, str(Path(__file__).parents[2]))  # so that this also runs in a clone
 try:
     import trio
 
@@ -31,26 +31,28 @@ REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
 
 async def watch(port: int) -> None:
-    """Ask the server for its text and name every byte that comes."""
+    """Ask the server for its text, and label every byte that arrives."""
     stream = await connect("localhost", port)
     print(f"we send   {lesson.visible(REQUEST)}")
     await stream.send_all(REQUEST)
     start = trio.current_time()
 
-    # First the head. TCP carries bytes, not messages: a read may return half of it, or more.
+    # First comes the head. TCP carries bytes, not messages: a read may return half of the head, or
+    # more than the head.
     head = None
     reader = HeadReader(is_request=False)
     while head is None:
         data = await stream.receive_some()
         if not data:
-            reader.receive_eof()  # raises: the head was truncated
+            reader.receive_eof()  # raises an error: the head was truncated
         head = reader.receive_data(data)
     for field_line in head.raw.splitlines(keepends=True):
         print(f"head      {lesson.visible(field_line)}")
     print("There is no Content-Length: the server does not know it yet.\n")
 
-    # Then the body: a line for each chunk. Here a read returns one chunk, because the server writes
-    # one at a time. On a busy network it may return three, or half of one; the decoder allows both.
+    # Then comes the body, printed as a line for each chunk. Here a read returns one chunk, because
+    # the server writes one at a time. On a busy network a read may return three chunks, or half of
+    # one. The decoder accepts both.
     names = lesson.Names()
     decoder = ChunkedDecoder(observer=names)
     text = b""
@@ -63,7 +65,7 @@ async def watch(port: int) -> None:
             break
         data = await stream.receive_some()
         if not data:
-            decoder.receive_eof()  # raises: the body was truncated
+            decoder.receive_eof()  # raises an error: the body was truncated
     stream.close()
 
     characters = text.decode(errors="replace")  # with --client, you type the bytes

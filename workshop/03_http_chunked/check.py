@@ -55,7 +55,7 @@ def check_encode(exercise: ModuleType, lab: Lab) -> None:
 
 
 def compare(token: str, chunk: bytes, got: bytes) -> None:
-    """Fail, with the name of the mistake that turns this token into these bytes."""
+    """Raise a failure that names the mistake which turns this token into these bytes."""
     if got == chunk:
         return
     data = token.encode()
@@ -76,7 +76,7 @@ def compare(token: str, chunk: bytes, got: bytes) -> None:
 def check_decode(exercise: ModuleType, lab: Lab, size: int) -> None:
     """Feed the body `size` bytes at a time, and expect each chunk's data before the next chunk."""
     body = b"".join(CHUNKS) + LAST_CHUNK
-    got, due = b"", 0  # decoded so far; the offset where the chunk that is due now ends
+    got, due = b"", 0  # the decoded bytes; the offset at which the chunk that is due ends
 
     def pieces() -> Iterator[bytes]:
         for start in range(0, len(body), size):

@@ -19,10 +19,10 @@ def encode(tokens: Iterable[str]) -> Iterator[bytes]:
 
 
 def decode(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the bytes of the body as soon as they have come.
+    """Yield the bytes of the body as soon as they have arrived.
 
     Args:
-        pieces: What each `recv()` returned: a chunk, three of them, or half a number.
+        pieces: The bytes that each `recv()` returned: a chunk, three chunks, or half of a number.
 
     Raises:
         ValueError: A size is not a hexadecimal number, a line does not end in CR LF, or the pieces

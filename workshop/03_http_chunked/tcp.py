@@ -19,15 +19,16 @@ SIZE = sum(len(token.encode()) for token in TOKENS)
 
 
 def connected() -> tuple[socket.socket, socket.socket]:
-    """Both ends of one TCP connection, through the kernel."""
+    """Return both ends of one TCP connection, through the kernel."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         sender = socket.create_connection(listener.getsockname())
-        sender.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # no send waits for another
+        sender.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # sends do not wait for others
         return sender, listener.accept()[0]
 
 
 def in_turns() -> Iterator[bytes]:
-    """A receiver that waits for each send: on your own machine this luck looks like a rule."""
+    """Receive after each send. Each read then returns one send: on your own machine, this luck
+    looks like a rule."""
     sender, receiver = connected()
     with sender, receiver:
         for token in TOKENS:
@@ -36,7 +37,7 @@ def in_turns() -> Iterator[bytes]:
 
 
 def afterwards(size: int) -> Iterator[bytes]:
-    """A receiver that was busy during the sends, and now reads at most `size` bytes at a time."""
+    """Receive after all sends, at most `size` bytes at a time, like a receiver that was busy."""
     sender, receiver = connected()
     with sender, receiver:
         for token in TOKENS:

@@ -13,9 +13,9 @@ def encode(tokens: Iterable[str]) -> Iterator[bytes]:
 
 
 def decode(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the bytes of the body as soon as they have come."""
+    """Yield the bytes of the body as soon as they have arrived."""
     buffer = b""
-    remaining = None  # bytes missing from this chunk; None: its size line is missing
+    remaining = None  # bytes missing from this chunk, or None if its size line is missing
     for piece in pieces:
         buffer += piece
         while True:

@@ -1,12 +1,12 @@
 """Lesson 4: Server-Sent Events travel inside chunks, and their borders are unrelated.
 
-Chunks carry bytes, and say nothing about their meaning. To say "this is one event, of this kind,
-number 7", a stream needs a format inside the body: lines of `name: value`, and a blank line that
-ends the event (WHATWG HTML §9.2). A browser's EventSource reads this format, and nearly every LLM
-API writes it.
+Chunks carry bytes, but say nothing about what the bytes mean. To say "this is one event, of this
+kind, number 7", a stream needs a format inside the body: lines of `name: value`, and a blank line
+that ends the event (WHATWG HTML §9.2). A browser's EventSource reads this format, and nearly every
+LLM API writes it.
 
-This lesson decodes the same bytes twice: as they came, and then 16 at a time, so that a piece can
-end anywhere, sometimes even at the end of an event. The events are the same.
+This lesson decodes the same bytes twice: first as they arrived, and then 16 at a time, so that a
+piece can end anywhere. The events are the same.
 
 Run this file; then read it, and `protocol/sse.py`, which reads and writes the format.
 """
@@ -15,7 +15,7 @@ import sys
 from itertools import zip_longest
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[2]))  # so that it runs in a clone
+sys.path.insert(0, str(Path(__file__).parents[2]))  # so that this also runs in a clone
 try:
     from clients.streams.tcp import connect
     from protocol.chunked import ChunkedDecoder
@@ -29,7 +29,7 @@ except KeyboardInterrupt:
     sys.exit(130)
 
 # A client that lost its connection sends the id of its last event as `Last-Event-ID`. We ask only
-# for the end of the text, to keep the output short.
+# for the end of the text, so that the output is short.
 SEEN = 17
 REQUEST = (
     b"GET / HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n"
@@ -38,7 +38,7 @@ REQUEST = (
 
 
 async def watch(port: int) -> None:
-    """Receive the stream, and decode it twice, with different cuts."""
+    """Receive the stream, and decode it twice, cut in different places."""
     print(f"We ask for what follows word {SEEN} (Last-Event-ID: {SEEN}), to keep this short.\n")
     print("1. As the server wrote it: each chunk holds one event.\n")
     stream = await connect("localhost", port)
@@ -48,7 +48,7 @@ async def watch(port: int) -> None:
     while head is None:
         data = await stream.receive_some()
         if not data:
-            reader.receive_eof()  # raises: the head was truncated
+            reader.receive_eof()  # raises an error: the head was truncated
         head = reader.receive_data(data)
     body = reader.trailing_data
     first = TwoLayers()
@@ -56,7 +56,7 @@ async def watch(port: int) -> None:
     while not first.complete:
         data = await stream.receive_some()
         if not data:
-            first.receive_eof()  # raises: the body was truncated
+            first.receive_eof()  # raises an error: the body was truncated
         body += data
         first.receive_data(data)
     stream.close()

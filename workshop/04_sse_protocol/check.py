@@ -1,4 +1,5 @@
-"""Check 4: the events do not depend on the cuts; each comes as soon as its blank line has come."""
+"""Check 4: the events do not depend on the cuts, and each is yielded as soon as its blank line has
+arrived."""
 
 from types import ModuleType
 from typing import NamedTuple
@@ -15,7 +16,8 @@ and remember that the text ended in CR, because an LF that comes next belongs to
 
 
 class Case(NamedTuple):
-    """A stream and its events; the mistake (name) and the rule that other events would break."""
+    """A stream, its events, the name of the mistake that would give other events, and the broken
+    rule."""
 
     name: str
     rule: str
@@ -137,7 +139,7 @@ def check_case(exercise: ModuleType, lab: Lab, case: Case, size: int) -> None:
 
 
 def check_at_once(exercise: ModuleType, lab: Lab) -> None:
-    """Release the next event only when the exercise has yielded the one before."""
+    """Release the next event only when the exercise has yielded the previous one."""
     source = lab.tokens(*(f"data: {word}\n\n" for word in ("one", "two", "three")))
     events = exercise.parse(lab.give(token.encode()) for token in source)
     for word, _ in zip(("one", "two", "three"), source.release_each(), strict=True):

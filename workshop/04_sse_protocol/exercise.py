@@ -12,12 +12,12 @@ from collections.abc import Iterable, Iterator
 
 
 def parse(pieces: Iterable[bytes]) -> Iterator[tuple[str, str]]:
-    """Yield (event, data) of each event, as soon as its blank line has come.
+    """Yield (event, data) of each event, as soon as its blank line has arrived.
 
-    Only the fields `event` and `data` matter here; without `event` it is "message". One leading
-    space of a value is dropped. Several `data` lines are joined with LF. A line that begins with a
-    colon is a comment. A byte order mark at the start of the stream is dropped. An event that has
-    no blank line when the stream ends is lost.
+    Only the fields `event` and `data` matter here. Without `event`, the type is "message". One
+    space before a value is dropped. Several `data` lines are joined with LF. A line that begins
+    with a colon is a comment. A byte order mark at the start of the stream is dropped. An event
+    that has no blank line when the stream ends is lost.
 
     Args:
         pieces: The bytes of each read, cut anywhere: inside a line, inside CRLF, inside 你.

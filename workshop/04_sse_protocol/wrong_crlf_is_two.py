@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 
 def parse(pieces: Iterable[bytes]) -> Iterator[tuple[str, str]]:
-    """Yield (event, data) of each event, as soon as its blank line has come."""
+    """Yield (event, data) of each event, as soon as its blank line has arrived."""
     decoder = codecs.getincrementaldecoder("utf-8-sig")(errors="replace")  # drops the BOM
     line = ""
     event, data = "", list[str]()

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Iterator
 
 
 def parse(pieces: Iterable[bytes]) -> Iterator[tuple[str, str]]:
-    """Yield (event, data) of each event, as soon as its blank line has come."""
+    """Yield (event, data) of each event, as soon as its blank line has arrived."""
     line, after_cr = "", False
     event, data = "", list[str]()
     for piece in pieces:
         text = piece.decode("utf-8-sig", errors="replace")
-        if after_cr and text:  # the CR ended its line; an LF here belongs to it
+        if after_cr and text:  # the CR has ended its line; an LF here belongs to it
             text = text.removeprefix("\n")
             after_cr = False
         after_cr = after_cr or text.endswith("\r")

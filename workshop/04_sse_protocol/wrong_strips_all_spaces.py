@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator
 
 
 def parse(pieces: Iterable[bytes]) -> Iterator[tuple[str, str]]:
-    """Yield (event, data) of each event, as soon as its blank line has come."""
+    """Yield (event, data) of each event, as soon as its blank line has arrived."""
     decoder = codecs.getincrementaldecoder("utf-8-sig")(errors="replace")  # drops the BOM
     line, after_cr = "", False
     event, data = "", list[str]()
     for piece in pieces:
         text = decoder.decode(piece)
-        if after_cr and text:  # the CR ended its line; an LF here belongs to it
+        if after_cr and text:  # the CR has ended its line; an LF here belongs to it
             text = text.removeprefix("\n")
             after_cr = False
         after_cr = after_cr or text.endswith("\r")

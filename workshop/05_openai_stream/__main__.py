@@ -1,9 +1,10 @@
 """Lesson 5: one token in a JSON envelope.
 
 The answer to `POST /v1/chat/completions` with `"stream": true` is an event stream (lesson 4) in
-chunks (lesson 3), with an event for each token. `choices[0].delta.content` is what the event adds
-to the text; everything else is envelope. This lesson asks for one answer and shows each byte of it:
-from the real API, a compatible one, or the simulated one; then through the proxy.
+chunks (lesson 3), with an event for each token. `choices[0].delta.content` is the text that the
+event adds; everything else is envelope. This lesson asks for one answer and shows each byte of it:
+from the real API, a compatible one, or the simulated one. Then the lesson asks again through the
+proxy.
 
     python workshop/05_openai_stream --simulate     no key, no network
     python workshop/05_openai_stream                with the key in OPENAI_API_KEY
@@ -18,7 +19,7 @@ import socket
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[2]))  # so that it runs in a clone
+sys.path.insert(0, str(Path(__file__).parents[2]))  # so that this also runs in a clone
 try:
     import trio
 
@@ -54,7 +55,7 @@ There are two ways to run this lesson:
 
 
 class Layers(WireObserver):
-    """Shows an answer while it comes: a line for each event, or (`raw`) for each layer."""
+    """Shows an answer while it arrives: a line for each event, or (with `raw`) for each layer."""
 
     def __init__(self, raw: bool, loud: bool = True) -> None:
         self._raw = raw
@@ -118,7 +119,7 @@ class Layers(WireObserver):
 
 
 def say(text: str) -> None:
-    """Print a line without keys, and without codes that a terminal would obey."""
+    """Print a line without keys, and without codes that control a terminal."""
     print(redact(escape(text)), flush=True)
 
 
@@ -127,7 +128,7 @@ def lines_of(data: bytes) -> list[str]:
 
 
 def inside(data: str) -> str:
-    """Returns the part of an event that differs from the others."""
+    """Return the part of an event that differs from the other events."""
     try:
         chunk = as_object(read_json(data))
     except ValueError:
@@ -145,7 +146,7 @@ async def ask(upstream: Upstream, model: str, question: str, layers: Layers) -> 
     request = ChatRequest(
         model,
         [RequestMessage("user", question)],
-        stream_options=StreamOptions(include_usage=True),  # without it, no event has the usage
+        stream_options=StreamOptions(include_usage=True),  # otherwise no event has the usage
     )
     text = ""
     # region live
@@ -153,7 +154,7 @@ async def ask(upstream: Upstream, model: str, question: str, layers: Layers) -> 
         upstream.base_url, request, key=upstream.key, ca_file=upstream.ca_file, observer=layers
     ) as answer:
         async for delta in answer:
-            text += delta.text  # a chat program would show it now
+            text += delta.text  # a chat program would show the text now
     # endregion
     return text
 
@@ -252,7 +253,7 @@ Servers = list[tuple[Server, list[socket.socket]]]
 
 
 def simulated(fast: bool) -> tuple[Servers, Upstream]:
-    """Returns the simulated LLM, on a free port."""
+    """Return the simulated LLM, on a free port."""
     sockets = listen("localhost", 0)
     server = Server(chat.routes(Pace(0, 0) if fast else Pace(0.5, 0.3)))
     port = sockets[0].getsockname()[1]
@@ -260,7 +261,7 @@ def simulated(fast: bool) -> tuple[Servers, Upstream]:
 
 
 def real(options: argparse.Namespace) -> tuple[Servers, Upstream]:
-    """Returns the API named by the flags or the environment. Its URL is "" if a key is missing."""
+    """Return the API named by the flags or the environment. Its URL is "" if a key is missing."""
     configured = options.base_url or os.environ.get("OPENAI_BASE_URL")
     if not (configured or options.key_file or os.environ.get("OPENAI_API_KEY", "").strip()):
         return [], Upstream("")
@@ -270,7 +271,7 @@ def real(options: argparse.Namespace) -> tuple[Servers, Upstream]:
 
 
 async def run(servers: Servers, upstream: Upstream, proxy: str, options: argparse.Namespace) -> int:
-    """Serve, show the lesson, and without `--once` go on serving until Ctrl-C."""
+    """Serve, show the lesson, and without `--once` continue to serve until Ctrl-C."""
     exit_code = 0
 
     async def lesson(nursery: trio.Nursery) -> None:

@@ -1,4 +1,5 @@
-"""Check 5: each text as soon as its event is complete, and the right exception for each end."""
+"""Check 5: each text is yielded as soon as its event is complete, and each end raises the right
+exception."""
 
 import json
 from collections.abc import AsyncGenerator, Sequence
@@ -57,7 +58,8 @@ async def check(exercise: ModuleType, lab: Lab) -> None:
 async def run(
     exercise: ModuleType, lab: Lab, events: Sequence[bytes], size: int
 ) -> Exception | None:
-    """Feed a body `size` bytes at a time; each piece only when all text that is due has come.
+    """Feed a body `size` bytes at a time. Each piece is sent only when all text that is due has
+    been yielded.
 
     Returns:
         The exception that the exercise raised, if any.
@@ -98,8 +100,8 @@ async def run(
 
 
 def compare(lab: Lab, got: str, texts: Sequence[str], said: str) -> None:
-    """Fail unless the texts that are due have come. More may come: an exercise may use a line
-    before the blank line after it."""
+    """Fail unless the texts that are due have been yielded. More text is allowed, because an
+    exercise may use a `data` line before the blank line after it."""
     due = "".join(texts)
     if got.startswith(due) and said.startswith(got):
         return
@@ -112,7 +114,7 @@ def compare(lab: Lab, got: str, texts: Sequence[str], said: str) -> None:
         name, message = "held-back", f"{due[len(got) :]!r} has come, but was not yielded"
         rule = "an event is dispatched at its blank line (WHATWG HTML §9.2.6)"
     told, sent = "", lab.sent
-    for text in texts:  # show the first wrong event, not those after it
+    for text in texts:  # only the first wrong event is shown
         told += text
         if not got.startswith(told):
             event = WORDS[TEXTS.index(text)]
@@ -125,7 +127,7 @@ NAMES = {"APIError": "ignores-the-error", "CutOffError": "cut-off-looks-whole"}
 
 
 def expect(lab: Lab, error: Exception | None, kind: type[Exception] | None, what: str) -> None:
-    """Fail unless the exercise raised this kind of error, or (None) no error."""
+    """Fail unless the exercise raised this kind of error, or no error if `kind` is None."""
     if (type(error) if error else None) is kind:
         return
     came = f"raises {type(error).__name__}: {error}" if error else "ends as if it were complete"

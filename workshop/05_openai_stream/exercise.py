@@ -6,8 +6,8 @@
     \\n
 
 Here every event is one `data: ` line and a blank line, lines end in LF, and a line that begins with
-a colon is a heartbeat. The chunked coding is already removed. The body comes in pieces that end
-anywhere, even inside 你. Use only the standard library.
+a colon is a heartbeat. The chunked coding is already removed. The body arrives in pieces that may
+end anywhere, even inside 你. Use only the standard library.
 """
 
 from collections.abc import AsyncIterator
@@ -22,13 +22,14 @@ class CutOffError(Exception):
 
 
 async def deltas(pieces: AsyncIterator[bytes]) -> AsyncIterator[str]:
-    """Yield each text, `choices[0].delta.content`, as soon as its event has come.
-
-    Some events have no text: the first (a role), thinking, the last (a `finish_reason`), and the
-    one with the usage, whose `choices` are empty. After `[DONE]`, do not ask for more pieces.
+    """Yield each text, `choices[0].delta.content`, as soon as its event has arrived. Some events
+    have no text: the first one (with a role), those with thinking, the last one (with a
+    `finish_reason`), and the one with the usage, whose `choices` are empty. After `[DONE]`, do not
+    ask for more pieces.
 
     Raises:
-        APIError, CutOffError: See there. Yield the text before the error first.
+        APIError, CutOffError: The stream ends as these classes describe. The text before the error
+            is yielded first.
     """
     raise NotImplementedError("deltas")
     yield ""

@@ -13,14 +13,14 @@ class CutOffError(Exception):
 
 
 async def deltas(pieces: AsyncIterator[bytes]) -> AsyncIterator[str]:
-    """Yield each text, `choices[0].delta.content`, as soon as its event has come."""
+    """Yield each text, `choices[0].delta.content`, as soon as its event has arrived."""
     rest = ""
     finished = False
     async for piece in pieces:
         *lines, rest = (rest + piece.decode(errors="replace")).split("\n")
         for line in lines:
             if not line.startswith("data: "):
-                continue  # blank, or a heartbeat
+                continue  # a blank line, or a heartbeat
             data = line.removeprefix("data: ")
             if data == "[DONE]":
                 return

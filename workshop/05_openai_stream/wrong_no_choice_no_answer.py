@@ -13,14 +13,14 @@ class CutOffError(Exception):
 
 
 async def deltas(pieces: AsyncIterator[bytes]) -> AsyncIterator[str]:
-    """Yield each text, `choices[0].delta.content`, as soon as its event has come."""
+    """Yield each text, `choices[0].delta.content`, as soon as its event has arrived."""
     rest = b""
     finished = False
     async for piece in pieces:
         *lines, rest = (rest + piece).split(b"\n")  # whole lines, and the beginning of one
         for line in lines:
             if not line.startswith(b"data: "):
-                continue  # blank, or a heartbeat
+                continue  # a blank line, or a heartbeat
             data = line.decode().removeprefix("data: ")  # a whole line has whole characters
             if data == "[DONE]":
                 return

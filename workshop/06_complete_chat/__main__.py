@@ -1,9 +1,9 @@
 """Lesson 6: the complete chat application: one token, from the model's `yield` to the pixel.
 
-Nothing in it is new. A generator (lessons 1 and 2) makes tokens. Each is put into a JSON object in
-an event (lessons 4 and 5), the event into a chunk (lesson 3), the chunk into a socket. On the other
-side each layer is removed again, until a page appends a few letters to a text. This lesson asks the
-server a question, picks one token of the answer, and shows it in each layer.
+Nothing in this lesson is new. A generator (lessons 1 and 2) makes tokens. Each token is put into a
+JSON object in an event (lessons 4 and 5), the event into a chunk (lesson 3), and the chunk into a
+socket. On the other side each layer is removed again, until a page appends a few letters to a text.
+This lesson asks the server a question, picks one token of the answer, and shows it in each layer.
 
 Run this file, and open the page; then read the files that it names.
 """
@@ -11,7 +11,7 @@ Run this file, and open the page; then read the files that it names.
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[2]))  # so that it runs in a clone
+sys.path.insert(0, str(Path(__file__).parents[2]))  # so that this also runs in a clone
 try:
     import trio
     from rich.cells import cell_len
@@ -32,7 +32,7 @@ except KeyboardInterrupt:
     sys.exit(130)
 
 QUESTION = "你好 from the model 🌊"
-PICKED = 1  # 好: its event is alone in its chunk; the first token shares one with the role
+PICKED = 1  # 好 is alone in its chunk; the first token shares a chunk with the role
 
 
 class Reads(WireObserver):
@@ -52,7 +52,7 @@ class Reads(WireObserver):
 
 
 async def watch(port: int) -> None:
-    """Ask, show the answer as it comes, and then one token of it in each layer."""
+    """Ask, show the answer as it arrives, and then show one token of it in each layer."""
     # The model `echo` repeats the question. The stream is closed when the block ends.
     request = ChatRequest("echo", [RequestMessage("user", QUESTION)])
     reads = Reads()
@@ -71,9 +71,9 @@ async def watch(port: int) -> None:
 
 
 def path_of(picked: int, reads: list[bytes]) -> list[tuple[str, str, str]]:
-    """Returns (layer, form of the token, file) for each layer.
+    """Return (layer, form of the token, file) for each layer.
 
-    It decodes the bytes of the socket again, read by read, with the same decoders.
+    The function decodes the bytes of the socket again, read by read, with the same decoders.
     """
     token = tokenize(QUESTION)[picked]
     reader, parser = HeadReader(is_request=False), EventStreamParser()

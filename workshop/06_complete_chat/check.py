@@ -1,4 +1,4 @@
-"""Check 6: each event at once, an error that is reported, a reader that disconnects."""
+"""Check 6: each event is sent at once, an error is reported, and a disconnect closes the model."""
 
 from collections import deque
 from collections.abc import AsyncGenerator, Iterator
@@ -34,7 +34,7 @@ class Reader:
         self._events = deque[ServerSentEvent]()
 
     async def next(self) -> str:
-        """Returns the data of the next event; "" at the end."""
+        """Return the data of the next event, or "" at the end."""
         while not self._events and not self.ended:
             try:
                 data = self._lab.take(await anext(self._answer))
@@ -44,7 +44,7 @@ class Reader:
         return self._events.popleft().data if self._events else ""
 
     async def delta(self) -> ChatDelta:
-        """Returns the delta of the next event. The end and [DONE] give an empty delta."""
+        """Return the delta of the next event. At the end, and for [DONE], it is an empty delta."""
         data = await self.next()
         if not data or data == "[DONE]":
             return ChatDelta()
@@ -57,7 +57,8 @@ class Reader:
 
     @contextmanager
     def due(self, what: str, *, name: str = "held-back", why: str = "") -> Iterator[None]:
-        """As `Lab.deadline`, and an event that has come without its blank line is called that."""
+        """Do the same as `Lab.deadline`. If an event has arrived without its blank line, the
+        failure says so."""
         try:
             with self._lab.deadline(what, name=name, why=why):
                 yield
@@ -83,7 +84,7 @@ async def check(exercise: ModuleType, lab: Lab) -> None:
 
 
 async def check_answer(exercise: ModuleType, lab: Lab) -> None:
-    """Release each token only when the event of the one before has come."""
+    """Release each token only when the event of the previous token has arrived."""
     source = lab.tokens(*TOKENS)
     async with aclosing(aiter(source)) as tokens, aclosing(exercise.answer(tokens)) as answer:
         reader = Reader(lab, answer)

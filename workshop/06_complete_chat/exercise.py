@@ -1,4 +1,4 @@
-"""Exercise 6: the server's side of a chat: tokens in, the events of `/v1/chat/completions` out.
+"""Exercise 6: the server's side of a chat turns tokens into the events of `/v1/chat/completions`.
 
     data: {"choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}
     data: {"choices":[{"index":0,"delta":{"content":"你"},"finish_reason":null}]}
@@ -13,13 +13,13 @@ from collections.abc import AsyncGenerator
 
 
 async def answer(tokens: AsyncGenerator[str, None]) -> AsyncGenerator[bytes, None]:
-    """Yield the role first, then each token's event as soon as the token comes, then the end.
+    """Yield the role first, then each token's event as soon as the token arrives, then the end.
 
     - When the model fails (`tokens` raises), yield an error event, `{"error":{"message":…}}`, with
-      words for a reader; internal details belong in your log. Then raise the exception again, so
+      a message for readers. Internal details belong in your log. Then raise the exception again, so
       that the server closes the connection without the last chunk.
-    - When the reader disconnects, this generator is closed. Then close `tokens` too, at once, or
-      the model goes on for nobody.
+    - When the reader disconnects, this generator is closed. Then close `tokens` too, at once,
+      because otherwise the model continues although nobody reads.
     """
     raise NotImplementedError("answer")
     yield b""

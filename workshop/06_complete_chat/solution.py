@@ -1,7 +1,7 @@
 """Solution 6: the server's side of a chat.
 
-`servers/llm/writers/chat_completions.py` is the real one. Its events have more fields, and it
-encodes the fields that never change only once.
+`servers/llm/writers/chat_completions.py` does it in a real server. Its events have more fields, and
+it encodes the fields that never change only once.
 """
 
 import json
@@ -18,7 +18,7 @@ def chunk(delta: dict[str, str], finish_reason: str | None = None) -> bytes:
 
 
 async def answer(tokens: AsyncGenerator[str, None]) -> AsyncGenerator[bytes, None]:
-    """Yield the role first, then each token's event as soon as the token comes, then the end."""
+    """Yield the role first, then each token's event as soon as the token arrives, then the end."""
     async with aclosing(tokens):
         yield chunk({"role": "assistant", "content": ""})
         try:

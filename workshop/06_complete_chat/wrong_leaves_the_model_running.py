@@ -13,7 +13,7 @@ def chunk(delta: dict[str, str], finish_reason: str | None = None) -> bytes:
 
 
 async def answer(tokens: AsyncGenerator[str, None]) -> AsyncGenerator[bytes, None]:
-    """Yield the role first, then each token's event as soon as the token comes, then the end."""
+    """Yield the role first, then each token's event as soon as the token arrives, then the end."""
     yield chunk({"role": "assistant", "content": ""})
     try:
         async for token in tokens:

@@ -1,4 +1,4 @@
-"""Wrong: each event ends with one line end, and needs two."""
+"""Wrong: each event ends with one line end, but it needs two."""
 
 import json
 from collections.abc import AsyncGenerator
@@ -14,7 +14,7 @@ def chunk(delta: dict[str, str], finish_reason: str | None = None) -> bytes:
 
 
 async def answer(tokens: AsyncGenerator[str, None]) -> AsyncGenerator[bytes, None]:
-    """Yield the role first, then each token's event as soon as the token comes, then the end."""
+    """Yield the role first, then each token's event as soon as the token arrives, then the end."""
     async with aclosing(tokens):
         yield chunk({"role": "assistant", "content": ""})
         try:

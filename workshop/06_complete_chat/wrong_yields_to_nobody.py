@@ -1,4 +1,4 @@
-"""Wrong: it takes a disconnected reader for a failed model, and yields an error event."""
+"""Wrong: when the reader disconnects, it yields an error event, as if the model had failed."""
 
 import json
 from collections.abc import AsyncGenerator
@@ -14,7 +14,7 @@ def chunk(delta: dict[str, str], finish_reason: str | None = None) -> bytes:
 
 
 async def answer(tokens: AsyncGenerator[str, None]) -> AsyncGenerator[bytes, None]:
-    """Yield the role first, then each token's event as soon as the token comes, then the end."""
+    """Yield the role first, then each token's event as soon as the token arrives, then the end."""
     async with aclosing(tokens):
         yield chunk({"role": "assistant", "content": ""})
         try:

@@ -9,8 +9,8 @@ the server's kernel receives depends on how the client closed:
 
 So a FIN proves nothing. The first write after a close succeeds, because the server's kernel does
 not know of the close yet. The client's kernel answers with an RST, and only the second write fails.
-A model that thinks for a minute writes nothing for a minute, and would compute although nobody
-reads. Hence the heartbeat.
+A model that thinks for a minute writes nothing for a minute. Without a heartbeat, it would continue
+although nobody reads. This is why servers send heartbeats.
 
 Run this file; then read it, and `servers/http/watch.py`, which asks the kernel about all
 connections at once.
@@ -24,7 +24,7 @@ import sys
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[2]))  # so that it runs in a clone
+sys.path.insert(0, str(Path(__file__).parents[2]))  # so that this also runs in a clone
 try:
     import trio
 
@@ -74,7 +74,8 @@ def server_calls(close_client: Callable[[socket.socket], None]) -> list[str]:
         results = [result(lambda: server.recv(100)), result(lambda: server.send(b"token 1"))]
         if close_client is close:
             # The client's kernel answers that write with an RST. A poll for no event at all returns
-            # when the RST has come: servers/http/watch.py does the same for thousands.
+            # when the RST has arrived: servers/http/watch.py does the same for thousands of
+            # connections.
             poll = select.poll()
             poll.register(server, 0)
             poll.poll(5000)
@@ -127,10 +128,10 @@ class Thinking:
 async def disconnect_in_silence(
     close_client: Callable[[socket.socket], None], heartbeat_seconds: float, wait_seconds: float
 ) -> float | None:
-    """Ask a model that says nothing, and disconnect.
+    """Ask a model that sends nothing, and disconnect.
 
     Returns:
-        Seconds until the model was stopped; None if it still thinks after `wait_seconds`.
+        Seconds until the model was stopped, or None if it still thinks after `wait_seconds`.
     """
     model = Thinking()
     limits = Limits(heartbeat_seconds=heartbeat_seconds)

@@ -19,10 +19,10 @@ nursery, start the task with the heartbeats in it, and loop over the tokens besi
 HEARTBEAT_SECONDS = 0.5
 HEARTBEAT = b": keep-alive\n"
 WORDS = ("one", "two", "three", "four", "five", "six")
-# When the reader has made room, chance decides which of two waiting tasks writes first. Without a
-# lock, an event stays intact through so many small reads only once in 2**50.
+# When the reader has made room, chance decides which of two waiting tasks writes first. The event
+# is read in many small parts. Without a lock, it would stay intact only once in 2**50 times.
 LONG_WORDS = ("a long token, " * 20,)
-WHY = {  # the cause named by a failure, because a missing event has more than one possible cause
+WHY = {  # the cause to name in a failure, because a missing event can have several causes
     "held-back": "the handler holds it back",
     "cancels-the-model": "a timeout around anext(tokens) cancels the generator and ends it",
     "takes-fin-for-disconnect": "the reader sent a FIN and still reads",
@@ -40,7 +40,7 @@ async def check(exercise: ModuleType, lab: Lab) -> None:
 
 
 class AnswerCall:
-    """One call of `answer`, its model and its reader."""
+    """One call of `answer`, with its model and its reader."""
 
     def __init__(
         self, exercise: ModuleType, lab: Lab, size: int = 1024, words: Sequence[str] = WORDS
@@ -48,7 +48,7 @@ class AnswerCall:
         self._answer = exercise.answer
         self._lab = lab
         self._model = lab.tokens(*words)
-        self._tokens = aiter(self._model)  # kept here, or the garbage collector closes it
+        self._tokens = aiter(self._model)  # kept here, otherwise the garbage collector closes it
         self._released = self._model.release_each()
         self._reader, self._stream = lab.connection(size)
         self._returned = trio.Event()
@@ -62,7 +62,7 @@ class AnswerCall:
         self._returned.set()
 
     async def event(self, name: str) -> bytes:
-        """Release a token, and wait for its event. Returns all bytes that have come."""
+        """Release a token, and wait for its event. Returns all bytes that have arrived."""
         token = next(self._released)
         event = b"data: %b\n\n" % token.encode()
         waiting_for = f"the event of {self._model}"
@@ -87,7 +87,7 @@ class AnswerCall:
             raise wrong_bytes(got, HEARTBEAT)
 
     async def stopped(self, when: str) -> None:
-        """The reader has disconnected: does `answer` return, and has it closed its model?"""
+        """Check that after a disconnect `answer` returns, and has closed its model."""
         with self._lab.deadline(
             f"answer to return: {when}", name="ignores-a-failed-write", why="it goes on"
         ):
@@ -97,7 +97,8 @@ class AnswerCall:
             raise Failure("leaves-the-model-open", message, rule="async with aclosing(tokens)")
 
     async def whole(self) -> None:
-        """Token, silence, token, a long silence: all of it comes, and then `answer` returns."""
+        """Check a token, a silence, a token and a long silence: everything arrives, and then
+        `answer` returns."""
         async with self._lab.running(self.run):
             await self.event("held-back")
             await self.heartbeat()
@@ -110,7 +111,7 @@ class AnswerCall:
                 await self._returned.wait()
 
     async def never_silent(self) -> None:
-        """A token each 0.3 s: no heartbeat is due."""
+        """Check a model with a token every 0.3 s: no heartbeat is due."""
         async with self._lab.running(self.run):
             for _ in WORDS[1:]:
                 got = await self.event("held-back")
@@ -125,7 +126,7 @@ class AnswerCall:
                 await trio.sleep(0.6 * HEARTBEAT_SECONDS)
 
     async def after_a_fin(self) -> None:
-        """`printf … | nc`: the reader sends a FIN, and reads on."""
+        """Check a reader like `printf … | nc`: it sends a FIN, and continues to read."""
         async with self._lab.running(self.run):
             await self.event("held-back")
             await self._reader.send_eof()
@@ -134,7 +135,7 @@ class AnswerCall:
             await self.event("takes-fin-for-disconnect")
 
     async def read_slowly(self) -> None:
-        """A heartbeat becomes due while half an event is written: it has to wait."""
+        """Check that a heartbeat waits if it becomes due while only half an event is written."""
         async with self._lab.running(self.run):
             token = next(self._released)
             event = b"data: %b\n\n" % token.encode()
@@ -151,7 +152,8 @@ class AnswerCall:
                 )
 
     async def disconnect_in_silence(self) -> None:
-        """The first heartbeat is answered by an RST, and the next one fails."""
+        """Check a disconnect in a silence: an RST answers the first heartbeat, and the next one
+        fails."""
         async with self._lab.running(self.run):
             await self.event("held-back")
             self._reader.close()
@@ -164,13 +166,13 @@ class AnswerCall:
             for _ in self._released:
                 pass
             await self.stopped("its reader disconnected in mid-answer")
-        if self._model.made > 4:  # 2 and 3 were written, and a second task may hold 4
+        if self._model.made > 4:  # tokens 2 and 3 were written, and a second task may hold token 4
             message = f"the reader disconnected after token 1, the model made {self._model.made}"
             raise Failure("ignores-a-failed-write", message, rule=RULE)
 
 
 def wrong_bytes(got: bytes, due: bytes) -> Failure:
-    """All bytes that were due have come, and others with them."""
+    """Return the failure if all bytes that were due have arrived, but others with them."""
     name, message, rule = "wrong-bytes", f"{got!r} came, and {due!r} was due", ""
     if HEARTBEAT + b"\n" in got:
         name = "blank-line-after-a-heartbeat"

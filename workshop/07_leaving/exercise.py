@@ -18,9 +18,10 @@ from clients.streams.tcp import ByteStream
 async def answer(
     stream: ByteStream, tokens: AsyncGenerator[str, None], heartbeat_seconds: float
 ) -> None:
-    """Send each token as an event when the model has made it, and heartbeats while it is silent.
+    """Send each token as an event when the model has made it, and send heartbeats while it is
+    silent.
 
-    Return when the tokens have ended or the reader has disconnected. Close `tokens` before, and
-    leave `stream` open. A disconnect does not raise an exception.
+    Return when the tokens have ended or the reader has disconnected. Close `tokens` before you
+    return, but leave `stream` open. A disconnect does not raise an exception.
     """
     raise NotImplementedError("answer")

@@ -1,4 +1,4 @@
-"""The heartbeat ends with a blank line, as an event does."""
+"""Wrong: the heartbeat ends with a blank line, as an event does."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing

@@ -1,4 +1,5 @@
-"""A timeout around the next token cancels the generator, and that ends it."""
+"""Wrong: a timeout around the wait for the next token cancels the generator, and this ends the
+generator."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing

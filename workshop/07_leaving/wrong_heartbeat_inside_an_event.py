@@ -1,4 +1,4 @@
-"""Two tasks write without a lock, so a heartbeat may land inside an event."""
+"""Wrong: two tasks write without a lock, so a heartbeat may be sent inside an event."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing

@@ -1,4 +1,4 @@
-"""After the first silence a heartbeat is always due, because no write resets the timeout."""
+"""Wrong: after the first silence a heartbeat is always due, because no write resets the timeout."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing

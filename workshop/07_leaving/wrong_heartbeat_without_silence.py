@@ -1,4 +1,4 @@
-"""Heartbeats at fixed times, even while tokens come all the time."""
+"""Wrong: it sends heartbeats at fixed times, even while tokens arrive all the time."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing

@@ -1,4 +1,4 @@
-"""It ignores a failed write, so the model goes on although nobody reads."""
+"""Wrong: it ignores a failed write, so the model continues although nobody reads."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing

@@ -1,4 +1,4 @@
-"""It stops asking the model for tokens, and does not close it."""
+"""Wrong: it stops asking the model for tokens, but does not close the model."""
 
 from collections.abc import AsyncGenerator
 

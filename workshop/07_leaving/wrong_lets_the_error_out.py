@@ -1,4 +1,4 @@
-"""A disconnect is not an error of the server, but the exception comes out of `answer`."""
+"""Wrong: a disconnect is not an error of the server, but the exception comes out of `answer`."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing

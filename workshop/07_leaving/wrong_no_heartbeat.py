@@ -1,4 +1,4 @@
-"""Without a heartbeat the server of a silent model never notices a disconnect."""
+"""Wrong: without a heartbeat the server of a silent model never notices a disconnect."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing

@@ -1,4 +1,4 @@
-"""It stops at a FIN, but a FIN is only a half-close: the reader may still read."""
+"""Wrong: it stops at a FIN, but a FIN is only a half-close: the reader may still read."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing

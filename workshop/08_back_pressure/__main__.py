@@ -1,13 +1,13 @@
 """Lesson 8: back pressure. A slow reader slows its own model, and nothing piles up between them.
 
 `send` returns at once, although nobody has read anything: the kernel keeps the bytes. When its
-buffers are full, `send` waits. That wait is not a fault. It is the reader saying "not so fast", and
-every part of the chain has to pass it on, back to the model that makes the tokens:
+buffers are full, `send` waits. That wait is not a fault. It is how the reader says "not so fast",
+and every part of the chain must pass this message on, back to the model that makes the tokens:
 
     model  ->  queue of 5  ->  send  ->  the kernel's buffers  ->  a slow reader
       waits      is full      waits          are full              reads on
 
-With a queue without a limit the model never waits, and the queue fills the memory.
+If the queue has no limit, the model never waits, and the queue fills the memory.
 
 Run this file; then read it, and `servers/http/body.py`, where our servers wait.
 """
@@ -19,7 +19,7 @@ from contextlib import ExitStack
 from math import inf
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[2]))  # so that it runs in a clone
+sys.path.insert(0, str(Path(__file__).parents[2]))  # so that this also runs in a clone
 try:
     import trio
     import trio.testing
@@ -32,31 +32,32 @@ except KeyboardInterrupt:
     sys.exit(130)
 
 EVENT = encode_event(ServerSentEvent(data='{"text":"a token of an answer"}'))
-MAKES = 100  # tokens a second, by the model
-READS = 10  # tokens a second, by the slow reader
+MAKES = 100  # tokens that the model makes per second
+READS = 10  # tokens that the slow reader reads per second
 SECONDS = 3
-SIZE = 5  # tokens, the limit of the queue
+SIZE = 5  # largest number of tokens in the queue
 
 
-# --- 1. Bytes that are sent although nobody reads -------------------------------------------
-# After `send` the kernel has the bytes; the reader may not have them. Two buffers limit what the
-# kernel takes: the sender's, and the receiver's at the other end.
+# --- 1. Bytes that are sent although nobody reads ------------------------------------------- After
+# `send`, the kernel has the bytes, but the reader may not have them yet. Two buffers limit how much
+# the kernel accepts: the sender's, and the receiver's at the other end.
 
 
 def send_until_full(buffer_size: int | None) -> int:
     """Send events on a connection whose other end reads nothing, until `send` would wait.
 
     Args:
-        buffer_size: Size of each of the two buffers in bytes; None for the system's default.
+        buffer_size: Size of each of the two buffers, in bytes. None means the system's default.
 
     Returns:
-        The number of bytes that the kernel has taken.
+        The number of bytes that the kernel has accepted.
     """
     with ExitStack() as sockets:
         listener = sockets.enter_context(socket.socket())
         sender = sockets.enter_context(socket.socket())
         if buffer_size is not None:
-            # Before connecting, because TCP then announces how much the other side may send.
+            # The buffer's size is set before connecting, because TCP then announces how much the
+            # other side may send.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_size)
             sender.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer_size)
         listener.bind(("127.0.0.1", 0))
@@ -79,12 +80,13 @@ def nobody_reads() -> None:
         print(f"   {name:22}{taken:>10,} bytes, or {taken // len(EVENT):>7,} events")
 
 
-# --- 2. A queue between model and reader ----------------------------------------------------
-# The model makes 100 tokens a second, the reader takes 10. Where are the other 90?
+# --- 2. A queue between model and reader ---------------------------------------------------- The
+# model makes 100 tokens a second, and the reader reads 10. Where are the other 90?
 
 
 async def model_and_slow_reader(queue_size: float) -> None:
-    """Print each second how many tokens were made, were read, and wait between the two."""
+    """Print each second how many tokens were made, how many were read, and how many wait between
+    the two."""
     made = taken = 0
     to_reader, from_model = trio.open_memory_channel[bytes](queue_size)
 
@@ -120,9 +122,9 @@ async def queues() -> None:
     await model_and_slow_reader(SIZE)
 
 
-# --- 3. Whose wait is it? -------------------------------------------------------------------
-# Back pressure should slow one reader's model only. If one loop sends to all readers, all of them
-# wait for the slowest; with a task for each, the others do not wait.
+# --- 3. Whose wait is it? ------------------------------------------------------------------- Back
+# pressure should slow one reader's model only. If one loop sends to all readers, all of them wait
+# for the slowest one. If each reader has a task, the others do not wait.
 
 GAPS = {"fast": 0.01, "slow": 0.2}  # seconds that each reader needs for a token
 TOKENS = 10
@@ -132,7 +134,7 @@ async def one_loop() -> None:
     start = trio.current_time()
     for number in range(1, TOKENS + 1):
         for name, gap in GAPS.items():
-            await trio.sleep(gap)  # `await send_all` to this reader
+            await trio.sleep(gap)  # in place of `await send_all` to this reader
             if number == TOKENS:
                 print_time(name, start)
 

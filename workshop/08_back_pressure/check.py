@@ -1,4 +1,4 @@
-"""Check 8: two answers at once; one of the two readers does not read for a while."""
+"""Check 8: there are two answers at once, and one of the two readers does not read for a while."""
 
 from types import ModuleType
 
@@ -18,8 +18,8 @@ Between them put a queue that makes the first task wait when it is full.""",
 SIZE = 3  # tokens in a queue
 WORDS = tuple(f"word{number:02} " for number in range(40))
 WORD_SIZE = len(WORDS[0])
-PIPE_SIZE = 2 * WORD_SIZE  # bytes that a connection holds: two words
-# One token is being sent and one waits for the queue; the rest are in the queue and in the pipe.
+PIPE_SIZE = 2 * WORD_SIZE  # bytes that a connection holds: two words.
+# One token is being sent, and one waits for the queue. The others are in the queue and in the pipe.
 MOST_AHEAD = SIZE + PIPE_SIZE // WORD_SIZE + 2
 LEAST_AHEAD = SIZE + PIPE_SIZE // WORD_SIZE
 RULE = "a slow reader slows its own model, and no other"
@@ -37,8 +37,8 @@ async def check(exercise: ModuleType, lab: Lab) -> None:
         returned.set()
 
     async with lab.running(serve):
-        models[0].release(len(WORDS))  # enough for all tokens, but nobody reads
-        # The other model makes a token only when the one before has come.
+        models[0].release(len(WORDS))  # enough for all tokens, but nobody reads.
+        # The other model makes a token only when the previous one has arrived.
         for word in models[1].release_each():
             await lab.receive_until(
                 fast,
@@ -56,7 +56,7 @@ async def check(exercise: ModuleType, lab: Lab) -> None:
 
 
 async def read_all(reader: MemoryStream, lab: Lab) -> None:
-    """The slow reader reads again: does it get all tokens in order?"""
+    """Let the slow reader read again, and check that it gets all tokens in order."""
     expected = "".join(WORDS).encode()
     received = b""
     while received != expected:
@@ -73,7 +73,7 @@ async def read_all(reader: MemoryStream, lab: Lab) -> None:
 
 
 def check_ahead(made: int) -> None:
-    """Is the number of tokens made while the reader read nothing within the limits?"""
+    """Check that the number of tokens made while the reader read nothing is within the limits."""
     if made > MOST_AHEAD:
         raise Failure(
             "unbounded-queue",

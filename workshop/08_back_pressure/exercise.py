@@ -1,4 +1,4 @@
-"""Exercise 8: a model may be a little ahead of its reader, and never more than that.
+"""Exercise 8: a model may be a little ahead of its reader, but never more than that.
 
     answers[0]  ->  a queue of `size`  ->  streams[0], a slow reader
     answers[1]  ->  a queue of `size`  ->  streams[1], a fast reader
@@ -15,7 +15,8 @@ from clients.streams.tcp import ByteStream
 async def serve(
     answers: Sequence[AsyncIterator[str]], streams: Sequence[ByteStream], size: int
 ) -> None:
-    """Send answers[0] to streams[0], answers[1] to streams[1], and so on; all tokens, in order.
+    """Send answers[0] to streams[0], answers[1] to streams[1], and so on. Send all tokens, in
+    order.
 
     A model may work ahead of its reader. When `size` tokens wait for that reader, the model waits
     too. No reader waits for another. Return when everything is sent.
@@ -23,6 +24,6 @@ async def serve(
     Args:
         answers: One iterator of tokens for each stream. Each of them ends.
         streams: The readers' streams. Leave them open.
-        size: Largest number of tokens that wait for one reader, 1 or more.
+        size: Largest number of tokens that may wait for one reader. It is 1 or more.
     """
     raise NotImplementedError("serve")

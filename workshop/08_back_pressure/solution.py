@@ -12,7 +12,8 @@ async def serve(
 ) -> None:
     async with trio.open_nursery() as nursery:
         for answer, stream in zip(answers, streams, strict=True):
-            # If the queue is full, its `send` waits, and so does the model: this is back pressure.
+            # If the queue is full, its `send` waits, and so the model waits too. This is back
+            # pressure.
             to_stream, from_model = trio.open_memory_channel[str](size)
             nursery.start_soon(take, answer, to_stream)
             nursery.start_soon(send, from_model, stream)

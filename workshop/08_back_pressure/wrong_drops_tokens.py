@@ -1,4 +1,4 @@
-"""When the queue is full, it drops the next token instead of waiting."""
+"""Wrong: when the queue is full, it drops the next token instead of waiting."""
 
 from collections.abc import AsyncIterator, Sequence
 

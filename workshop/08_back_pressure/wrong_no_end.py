@@ -1,4 +1,4 @@
-"""It does not close the queue, so the task that sends waits for another token for ever."""
+"""Wrong: it does not close the queue, so the task that sends waits for another token for ever."""
 
 from collections.abc import AsyncIterator, Sequence
 

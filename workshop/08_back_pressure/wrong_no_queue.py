@@ -1,4 +1,4 @@
-"""Without a queue the model waits for each write, and is never ahead of its reader."""
+"""Wrong: without a queue, the model waits for each write, so it is never ahead of its reader."""
 
 from collections.abc import AsyncIterator, Sequence
 

@@ -1,4 +1,4 @@
-"""One loop for all readers: a reader that does not read holds up the others."""
+"""Wrong: one loop serves all readers, so a reader that does not read holds up the others."""
 
 from collections.abc import AsyncIterator, Sequence
 

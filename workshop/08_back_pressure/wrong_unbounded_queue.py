@@ -1,4 +1,4 @@
-"""A queue without a limit never makes the model wait."""
+"""Wrong: a queue without a limit never makes the model wait."""
 
 import math
 from collections.abc import AsyncIterator, Sequence

@@ -1,13 +1,14 @@
 """Lesson 9: between the server and you are hops, and each of them may hold the stream back.
 
-The server writes each token when it is made. Then come a compressor, a proxy, a balancer, perhaps a
-company's firewall. Each hop reads bytes on one side and writes them on the other, and may write
-them later, in other pieces, or not at all. HTTP allows all of that. So when a stream comes late,
-the first question is not "what" but "where": listen on both sides of each hop, and compare.
+The server writes each token when it is made. On its way to you there may be a compressor, a proxy,
+a balancer, or a company's firewall. Each hop reads bytes on one side and writes them on the other,
+and may write them later, in other pieces, or not at all. HTTP allows all of that. So when a stream
+arrives late, the first question is not "what" but "where": listen on both sides of each hop, and
+compare.
 
     server ──A── hop 1 ──B── hop 2 ──C── hop 3 ──D── you        A to D: taps, which only listen
 
-Run this file; then read it, and `servers/badproxy.py`, which makes the faulty hops.
+Run this file; then read it, and `servers/badproxy`, which makes the faulty hops.
 """
 
 import os
@@ -24,7 +25,7 @@ from itertools import pairwise
 from pathlib import Path
 from shutil import which
 
-sys.path.insert(0, str(Path(__file__).parents[2]))  # so that it runs in a clone
+sys.path.insert(0, str(Path(__file__).parents[2]))  # so that this also runs in a clone
 try:
     import trio
     from h11 import RemoteProtocolError
@@ -52,18 +53,18 @@ LOOPBACK = "127.0.0.1"
 ASK = (("Last-Event-ID", "11"), ("Accept-Encoding", "gzip"))
 
 
-# --- A tap ----------------------------------------------------------------------------------
-# It passes every byte on unchanged, and decodes a copy with the decoders of lessons 3 and 4. An
-# event has passed when its last byte can be decoded. If the body is compressed, that may be
-# much later than the moment when the server wrote the event.
+# --- A tap ---------------------------------------------------------------------------------- A tap
+# passes every byte on unchanged, and decodes a copy with the decoders of lessons 3 and 4. An event
+# has passed when its last byte can be decoded. If the body is compressed, that may be much later
+# than the moment when the server wrote the event.
 
 
 class HopTap:
     """A listener between two hops.
 
     Attributes:
-        times: When each event could be decoded here, in seconds of trio's clock.
-        complete: The body has ended as its framing says.
+        times: The times at which each event could be decoded here, in seconds of trio's clock.
+        complete: Whether the body has ended as its framing says.
     """
 
     def __init__(self) -> None:
@@ -100,7 +101,7 @@ class HopTap:
             self.complete = False
 
     async def has(self, count: int) -> None:
-        """Wait until `count` events have passed here."""
+        """Wait until `count` events have passed this tap."""
         while len(self.times) < count:
             await self._change.wait()
 
@@ -135,10 +136,10 @@ async def copy(source: trio.SocketStream, target: trio.SocketStream) -> None:
 
 @asynccontextmanager
 async def chain(port: int, modes: Sequence[str]) -> AsyncIterator[tuple[int, list[HopTap]]]:
-    """Start a hop in each of these modes, with a tap on both sides of each.
+    """Start a hop in each of these modes, with a tap on both sides of each hop.
 
     Args:
-        port: The server's port, the upstream of the first hop.
+        port: The port of the server, which is the upstream of the first hop.
         modes: A mode of `servers.badproxy` for each hop.
 
     Yields:
@@ -177,7 +178,7 @@ def start_server(nursery: trio.Nursery, routes: Routes) -> int:
 
 
 async def ask(port: int) -> None:
-    """Ask as a reader does, and read until the body ends or breaks off."""
+    """Send a request as a reader does, and read until the body ends or breaks off."""
     try:
         async with request("GET", f"http://{LOOPBACK}:{port}/", ASK) as response:
             async for _ in response:
@@ -209,7 +210,8 @@ async def find_the_hop(number: int, port: int, modes: Sequence[str]) -> None:
     held = [held_for(upstream, downstream) for upstream, downstream in pairwise(taps)]
     if sys.stdin.isatty() and sys.stdout.isatty():
         print("  Which hop is it, 1, 2 or 3? ", end="", flush=True)
-        # Not `readline`: after Ctrl-C its thread holds a lock, and Python waits for it at exit.
+        # `readline` is not used: after Ctrl-C its thread holds a lock, and Python waits for the
+        # lock at exit.
         await trio.to_thread.run_sync(os.read, sys.stdin.fileno(), 1024, abandon_on_cancel=True)
     for hop, seconds in enumerate(held, 1):
         print(f"  hop {hop} held an event for {seconds:.2f} s on average")
@@ -219,15 +221,15 @@ async def find_the_hop(number: int, port: int, modes: Sequence[str]) -> None:
 
 # region held
 def held_for(upstream: HopTap, downstream: HopTap) -> float:
-    """Average time for which the hop between two taps held an event, in seconds."""
+    """Return the average time, in seconds, for which the hop between two taps held an event."""
     pairs = list(zip(upstream.times, downstream.times, strict=False))
     return sum(left - came for came, left in pairs) / max(1, len(pairs))
 # endregion
 
 
-# --- 2. Which hop has cut the body? ---------------------------------------------------------
-# A chunked body says when it is complete. A body that ends with its connection does not, and the
-# next hop writes a clean end after it.
+# --- 2. Which hop has cut the body? --------------------------------------------------------- A
+# chunked body says when it is complete. A body that ends with its connection does not. If such a
+# body is truncated, the next hop writes a clean end after it.
 
 
 async def find_the_cut(port: int, mode: str) -> None:
@@ -239,16 +241,16 @@ async def find_the_cut(port: int, mode: str) -> None:
         print(f"  {letter}  {len(tap.times):2} events, {end}", flush=True)
 
 
-# --- 3. A real hop --------------------------------------------------------------------------
-# What nginx does depends on the version of HTTP that it speaks to the server. Over 1.0 a body has
-# no chunks, and nginx fills a buffer with it; over 1.1 it passes each chunk on. Its compressor
-# does not read `Cache-Control: no-transform`. (Seen with nginx 1.22.1; this program asks the nginx
-# that is installed here.)
+# --- 3. A real hop -------------------------------------------------------------------------- What
+# nginx does depends on the version of HTTP that it speaks to the server. With 1.0 a body has no
+# chunks, and nginx collects it in a buffer. With 1.1 nginx passes each chunk on. The compressor of
+# nginx does not read `Cache-Control: no-transform`. (Seen with nginx 1.22.1; this program asks the
+# nginx that is installed here.)
 #
-# This test does not compare times. The server makes an event only when you have the one before, so
-# if a hop holds the first event, the server makes no second one.
+# This test does not compare times. The server makes an event only when you have the previous one.
+# So if a hop holds the first event, the server does not make a second one.
 
-WAIT_SECONDS = 1.0  # for one event
+WAIT_SECONDS = 1.0  # longest wait for one event, in seconds
 COUNT = 3
 
 
@@ -360,7 +362,8 @@ async def until_it_listens(port: int) -> None:
 
 
 def free_port() -> int:
-    """A free port below the range for port 0, so that no other program is given it meanwhile."""
+    """Return a free port below the range for port 0, so that no other program gets it in the
+    meantime."""
     while True:
         port = random.randrange(20000, 32768)
         with socket.socket() as sock, suppress(OSError):
@@ -378,7 +381,8 @@ async def watch(port: int) -> None:
 
 
 def routes(pace: Pace) -> Routes:
-    """Lesson 4's server. Without time between the events, a hop that holds them is not visible."""
+    """Return the routes of lesson 4. Without time between the events, a hop that holds them is not
+    visible."""
     return sse.routes(pace if pace.itl else Pace(0.03, 0.03))
 
 

@@ -1,4 +1,4 @@
-"""Check 9: each piece passes before the next one exists, unchanged, and the end is the true one."""
+"""Check 9: each piece is passed on unchanged before the next one exists, and so is the end."""
 
 from collections.abc import AsyncIterator
 from types import ModuleType
@@ -45,7 +45,7 @@ class RelayRun:
     def __init__(self, exercise: ModuleType, lab: Lab) -> None:
         self._exercise = exercise
         self._lab = lab
-        self._before = len(lab.received)  # bytes received by the clients before this one
+        self._before = len(lab.received)  # number of bytes that earlier clients received
         self._decoder = ChunkedDecoder()
         self._body = b""
         self._expected = b""
@@ -87,7 +87,7 @@ class RelayRun:
         try:
             await self._exercise.relay(pieces(), client.send_all)
         except ConnectionError:
-            pass  # a real server would reset the client's connection here
+            pass  # here a real server would reset the client's connection
         client.close()
 
     async def _pass(self, ours: MemoryStream, number: int, piece: bytes) -> None:

@@ -1,4 +1,4 @@
-"""It writes one line end too many after the last chunk."""
+"""Wrong: it writes one line end too many after the last chunk."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 

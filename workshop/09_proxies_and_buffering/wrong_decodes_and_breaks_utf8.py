@@ -1,4 +1,4 @@
-"""It decodes each piece by itself, and loses a character that is cut between two pieces."""
+"""Wrong: it decodes each piece alone, so it loses a character that is cut between two pieces."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 

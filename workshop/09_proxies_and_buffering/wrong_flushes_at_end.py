@@ -1,4 +1,4 @@
-"""It buffers, and the client gets nothing before the end."""
+"""Wrong: it buffers, so the client gets nothing before the end."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 

@@ -1,4 +1,4 @@
-"""It passes on whole lines, so half a line waits for the rest."""
+"""Wrong: it passes on whole lines, so half a line waits for the rest."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 

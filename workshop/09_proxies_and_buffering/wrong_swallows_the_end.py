@@ -1,4 +1,4 @@
-"""It catches the error, so half an answer looks complete to the client."""
+"""Wrong: it catches the error, so half an answer looks complete to the client."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 

@@ -1,15 +1,16 @@
 """Lesson 10: TLS is another pipe: the same protocol inside, and an eavesdropper who reads lengths.
 
-Nothing of lessons 3 and 4 changes: the server writes the same bytes, but into a stream that
-encrypts them (`clients/streams/tls.py`). The network carries them as records: a header of five
-bytes, which says how long the rest is, and the rest, which only the two ends can read.
+Lessons 3 and 4 still hold: the server writes the same bytes, but into a stream that encrypts them
+(`clients/streams/tls.py`). The network carries them as records. A record is a header of five bytes,
+which gives the length of the rest, and the rest, which only the two ends can read.
 
     17 03 03 00 3b  9c 41 e0 …         type 23 (application data), TLS, 59 bytes
     42 bytes of plaintext + 1 byte, the real type + 16 bytes, the tag, which proves that nobody
                                                     changed them
 
 A server that streams writes each token as soon as the model has made it, so each token has a record
-of its own. Anybody who sees the records pass sees how long each token of the answer is.
+of its own. Anybody who can watch the records on the network learns how long each token of the
+answer is.
 
 Run this file; then read it, and `clients/streams/tls.py`, where OpenSSL is a machine between two
 buffers.
@@ -22,7 +23,7 @@ import tempfile
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[2]))  # so that it runs in a clone
+sys.path.insert(0, str(Path(__file__).parents[2]))  # so that this also runs in a clone
 try:
     import msgspec
     import trio
@@ -47,11 +48,12 @@ except KeyboardInterrupt:
 HEADERS = (("Host", "localhost"), ("Last-Event-ID", "11"))  # the last ten words of the text
 
 
-# --- The server of lesson 4, which does not know of TLS ---------------------------------------
+# --- The server of lesson 4, which does not know about TLS ---------------------------------------
 
 
 def routes(pace: Pace) -> Routes:
-    """Lesson 4's events at `/`; the same events, padded to one length, at `/padded`."""
+    """Return routes with lesson 4's events at `/`, and the same events, padded to one length, at
+    `/padded`."""
     plain, _ = sse.routes(pace).find("GET", "/")
     assert not isinstance(plain, Reply)
 
@@ -66,10 +68,10 @@ def routes(pace: Pace) -> Routes:
 
 # region pad
 async def pad_events(reply: EventStream) -> AsyncGenerator[bytes | Last, None]:
-    """Put a comment before each event, so that all of them are equally long."""
+    """Put a comment before each event, so that all events have the same length."""
     assert isinstance(reply.source, AsyncGenerator)
     async for piece in reply.source:
-        if isinstance(piece, Last):  # written together with the last chunk, `0␍␊␍␊`
+        if isinstance(piece, Last):  # this is written together with the last chunk, `0␍␊␍␊`
             yield Last(pad(piece.piece, PADDED - 5))
         else:
             yield pad(piece, PADDED)
@@ -80,20 +82,21 @@ def pad(event: bytes, size: int) -> bytes:
 # endregion
 
 
-PADDED = 96  # bytes
+PADDED = 96  # length of each padded event, in bytes
 
 
-# --- The listener: an eavesdropper on the network ---------------------------------------------
-# It cannot read the bytes, and a change would be noticed. It can count them, and it can cut the
-# connection.
+# --- The listener: an eavesdropper on the network --------------------------------------------- The
+# listener cannot read the bytes, and if it changed them, the ends would notice. But it can count
+# the bytes, and it can cut the connection.
 
 
 class TappedStream(SocketStream):
-    """The client's connection, with a listener on what the server sends.
+    """The client's connection, with a listener that receives everything the server sends.
 
     Attributes:
         heard: The ciphertext that the server has sent so far.
-        cut_after: After so many bytes of ciphertext the listener sends a FIN in the server's name.
+        cut_after: Number of bytes of ciphertext after which the listener sends a FIN in the
+            server's name.
     """
 
     __slots__ = ("cut_after", "heard")
@@ -124,7 +127,8 @@ def records(ciphertext: bytes) -> list[tuple[bytes, bytes]]:
 # content type, plus any expansion added by the AEAD algorithm" (RFC 8446 §5.2): 1 + 16.
 OVERHEAD = 17
 
-# The listener knows our documentation: the number of bytes around a token is always the same.
+# The listener has read our documentation, so it knows that the number of bytes around a token is
+# always the same.
 AROUND = len(encode_chunk(encode_event(ServerSentEvent("word", '{"text":""}', "12"))))
 
 
@@ -140,7 +144,7 @@ async def connect(port: int, context: ssl.SSLContext, cut_after: int = 1 << 30) 
     tapped = TappedStream(socket.socket(fileno=opened.socket.detach()))
     tls = TLSStream(tapped, context, server_hostname="localhost")
     await tls.handshake()
-    tapped.heard = b""  # drop the handshake: the answer follows
+    tapped.heard = b""  # drop the handshake, because the answer follows
     tapped.cut_after = cut_after
     return TLSPipe(tapped, tls)
 
@@ -153,7 +157,7 @@ class TLSPipe:
         self.tls = tls
 
     async def events(self, target: str, *, show: bool = False) -> list[ServerSentEvent]:
-        """Ask, and read the whole answer with the same client as for `http://`."""
+        """Send a request, and read the whole answer with the same client as for `http://`."""
         events: list[ServerSentEvent] = []
         parser = EventStreamParser()
         shown = 0
@@ -178,7 +182,7 @@ async def read_lengths(port: int, context: ssl.SSLContext) -> None:
     sizes = [len(record) for _, record in records(pipe.tapped.heard)]
     words = [event for event in events if event.event == "word"]
     texts = [msgspec.json.decode(word.data, type=Word).text for word in words]
-    # Records: the head, the line `retry`, one for each word, and `done` with the last chunk.
+    # The records are the head, the line `retry`, one for each word, and `done` with the last chunk.
     guess = [size - OVERHEAD - AROUND for size in sizes[2 : 2 + len(words)]]
     truth = [len(text.encode()) for text in texts]
     print(f"\n  the listener's guess   {guess}")

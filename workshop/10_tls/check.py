@@ -1,4 +1,4 @@
-"""Check 10: the listener returns each length once its five bytes are there, however they came."""
+"""Check 10: the listener returns each length when the header is complete, however it was cut."""
 
 from types import ModuleType
 
@@ -17,7 +17,8 @@ REDO = "python workshop/10_tls --once"
 
 
 def record(kind: int, size: int) -> bytes:
-    """A record of this type. Its content, `size` bytes, looks like headers of other records."""
+    """Return a record of this type. Its content, `size` bytes, looks like headers of other
+    records."""
     content = (b"\x17\x03\x03\x00\x05" * (size // 5 + 1))[:size]
     return bytes([kind, 3, 3]) + size.to_bytes(2) + content
 
@@ -35,7 +36,7 @@ async def check(exercise: ModuleType, lab: Lab) -> None:
 
 
 def check_one_by_one(exercise: ModuleType, lab: Lab) -> None:
-    """Each read brings one whole record: is its length right?"""
+    """Give one whole record in each read, and check its length."""
     listener = exercise.Listener()
     for heard in HANDSHAKE:
         if found := listener.receive_data(lab.give(heard)):
@@ -57,7 +58,7 @@ def check_one_by_one(exercise: ModuleType, lab: Lab) -> None:
 
 
 def check_together(exercise: ModuleType, lab: Lab) -> None:
-    """One read brings all records."""
+    """Give all records in one read, and check their lengths."""
     found = exercise.Listener().receive_data(lab.give(b"".join(HANDSHAKE + RECORDS)))
     if found != SIZES:
         message = f"{len(RECORDS)} records in one read are {SIZES}, not {few(found)}"
@@ -65,10 +66,11 @@ def check_together(exercise: ModuleType, lab: Lab) -> None:
 
 
 def check_cut(exercise: ModuleType, lab: Lab, step: int) -> None:
-    """`step` bytes in each read: is each length returned before the rest of its record comes?"""
+    """Give `step` bytes in each read, and check that each length is returned before the rest of its
+    record arrives."""
     listener = exercise.Listener()
     stream = b"".join(HANDSHAKE + RECORDS)
-    returned: list[tuple[int, int]] = []  # (length, bytes given when it was returned)
+    returned: list[tuple[int, int]] = []  # (length, number of bytes given when it was returned)
     for start in range(0, len(stream), step):
         heard = stream[start : start + step]
         returned += [(size, start + len(heard)) for size in listener.receive_data(lab.give(heard))]

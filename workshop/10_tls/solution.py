@@ -1,15 +1,15 @@
 """Solution 10: remember where in a record the last read ended."""
 
 APPLICATION_DATA = 23
-OVERHEAD = 1 + 16  # the real type, and the tag
+OVERHEAD = 1 + 16  # the byte for the real type, and the tag
 
 
 class Listener:
     """Reads the ciphertext of one direction of a connection."""
 
     def __init__(self) -> None:
-        self._header = b""  # the bytes of the next header that have come
-        self._remaining = 0  # bytes of this record still to come
+        self._header = b""  # the bytes of the next header that have arrived
+        self._remaining = 0  # number of bytes of this record that have not arrived
 
     def receive_data(self, data: bytes) -> list[int]:
         """Take the ciphertext of one read, cut anywhere."""

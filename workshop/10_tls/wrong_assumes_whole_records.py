@@ -1,4 +1,4 @@
-"""It expects whole records in each read, but TCP may cut them anywhere."""
+"""Wrong: it expects whole records in each read, but TCP may cut them anywhere."""
 
 
 class Listener:

@@ -1,4 +1,4 @@
-"""It adds the five bytes of the header, which the length in a record does not count."""
+"""Wrong: it adds the five bytes of the header, but the length in a record does not include them."""
 
 
 class Listener:

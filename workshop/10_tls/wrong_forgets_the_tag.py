@@ -1,4 +1,4 @@
-"""It counts the tag and the byte of the real type as plaintext."""
+"""Wrong: it counts the tag and the byte of the real type as plaintext."""
 
 
 class Listener:

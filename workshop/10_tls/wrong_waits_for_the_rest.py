@@ -1,4 +1,4 @@
-"""It waits for the whole record, but the first five bytes already say the length."""
+"""Wrong: it waits for the whole record, but the first five bytes already say the length."""
 
 
 class Listener:

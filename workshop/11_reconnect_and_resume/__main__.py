@@ -1,16 +1,18 @@
 """Lesson 11: if each event has an id, a broken stream can resume.
 
-When its connection breaks, a browser's EventSource asks again by itself. The server decides what it
-gets then: a model that does not know of the first connection starts a second answer. With an `id`
-on each event the client can tell its position, and the server continues with the next event:
+When its connection breaks, a browser's EventSource asks again by itself. The server decides what
+the client gets then. A model that does not know about the first connection starts a second answer.
+If each event has an `id`, the client can tell the server which event it had last, and the server
+continues with the next one:
 
     id: 0-6                     GET /chat/… HTTP/1.1
     data: {"text":" no"}        Last-Event-ID: 0-6
 
-This lesson cuts connections with an RST, and shows which words came over which connection. It also
-serves a page for a browser, with a button that cuts.
+This lesson cuts connections with an RST, and shows which words arrived on which connection. The
+lesson also serves a page for a browser, with a button that cuts the connection.
 
-Run this file; then read it, and `servers/llm/writers/named_events.py`, which says what an id means.
+Run this file; then read it, and `servers/llm/writers/named_events.py`, which defines the meaning of
+an id.
 """
 
 import re
@@ -21,7 +23,7 @@ from itertools import count
 from pathlib import Path
 from urllib.parse import quote
 
-sys.path.insert(0, str(Path(__file__).parents[2]))  # so that it runs in a clone
+sys.path.insert(0, str(Path(__file__).parents[2]))  # so that this also runs in a clone
 try:
     import msgspec
     import trio
@@ -48,7 +50,8 @@ except KeyboardInterrupt:
 
 PAGE = Path(__file__).parent / "page"
 TEXT = "A broken stream is half an answer. 你好！ A stream that resumes where it broke is whole. 🌊"
-# The model repeats the text. The server sends an RST in place of event 8, always or three times.
+# The model repeats the text. The server sends an RST in place of event 8: always, or only three
+# times.
 ALWAYS, THREE_TIMES = "?model=echo&fault=rst@8", "?model=echo&fault=rst*3@8"
 
 
@@ -86,7 +89,8 @@ class Cuttable:
 
 
 def routes(pace: Pace) -> Routes:
-    """The page, its files, the two models, and the route that cuts their connections."""
+    """Return the routes: the page, its files, the two models, and the route that cuts their
+    connections."""
     engine, running = Engine(), set[trio.CancelScope]()
     api = API(Pace(pace.ttft, pace.itl / 4), engine, Model(), Settings())
     files = {path.name: path for path in (*PAGE.iterdir(), CHAT_PAGE / "icon.svg")}
@@ -131,13 +135,13 @@ def routes(pace: Pace) -> Routes:
 
 
 class ConnectionRecord(msgspec.Struct):
-    """One of the connections over which an answer comes.
+    """One of the connections on which an answer arrives.
 
     Attributes:
         asked: The Last-Event-ID that the client sent, or "".
-        status: 200, or 204: the client must not ask again.
-        events: All events that came over this connection.
-        cut: The connection ended before the body was complete.
+        status: The status of the response: 204 means that the client must not ask again.
+        events: All events that arrived on this connection.
+        cut: Whether the connection ended before the body was complete.
     """
 
     asked: str
@@ -153,7 +157,7 @@ class ConnectionRecord(msgspec.Struct):
 
 # region reconnect
 async def connections(url: str, seconds_per_ms: float) -> AsyncGenerator[ConnectionRecord, None]:
-    """Ask, and after each end of a connection ask again with the last id, until a 204."""
+    """Ask, and each time a connection ends, ask again with the last id, until the status is 204."""
     last_event_id, retry = "", 3000
     while True:
         connection = ConnectionRecord(last_event_id)
@@ -179,7 +183,7 @@ async def connections(url: str, seconds_per_ms: float) -> AsyncGenerator[Connect
 
 
 async def watch(port: int, seconds_per_ms: float) -> None:
-    """Let the server cut the answers of both models, and show what each connection brought."""
+    """Let the server cut the answers of both models, and show the words of each connection."""
     print("1. A model whose events have no id: every connection brings a new answer\n")
     url = f"http://localhost:{port}/forgetful/{quote(TEXT)}{ALWAYS}"
     async with aclosing(connections(url, seconds_per_ms)) as forgetful:

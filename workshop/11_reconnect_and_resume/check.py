@@ -28,14 +28,14 @@ def event(number: int, *, retry: str = "") -> list[str]:
     return [f"id: {id_of(number)}", *([retry] if retry else []), f"data: {TOKENS[number - 1]}", ""]
 
 
-# For each request: the number of events that the client has already, the seconds that it must wait
+# For each request: the number of events that the client already has, the seconds that it must wait
 # before it sends the request, and the lines of the answer. The connection breaks at "cut".
 CUT = "cut"
 CONNECTIONS: list[tuple[int, float, list[str] | None]] = [
     (0, 0, [*event(1, retry="retry: 2000"), *event(2), CUT]),
     (2, 2.0, [*event(3), ": keep-alive", *event(4)[:-1], CUT]),  # event 4 without its blank line
-    (3, 2.0, None),  # the server does not answer
-    # If the client has kept the half of event 4, the first blank line here would dispatch it.
+    (3, 2.0, None),  # the server does not answer.
+    # If the client has kept half of event 4, the first blank line here will dispatch it.
     (3, 2.0, ["retry: 500", "", *event(4), *event(5), "id: k3f9-6", CUT]),
     (5, 0.5, [*event(6), *event(7), *event(8)]),
     (8, 0.5, []),  # 204
@@ -98,13 +98,13 @@ class ScriptedServer:
             self._lab.give(f"{line}\n".encode())
             yield line
             self.complete += not line
-            # Before the first cut a token can be missing only if the client holds it back.
+            # Before the first cut, a token can be missing only if the client holds it back.
             if self.asked == 1 and len(self.received) < self.complete:
                 message = f"event {id_of(self.complete)!r} is complete, its data was not returned"
                 raise self.failure("held-back", message, "a blank line dispatches the event")
 
     def check_received(self) -> None:
-        """Has the client returned the data of the complete events, in order?"""
+        """Check that the client has returned the data of the complete events, in order."""
         expected = list(TOKENS[: len(self.received)])
         if self.received == expected:
             return

@@ -10,10 +10,10 @@
     : keep-alive        a comment
 
 `await ask("k3f9-1")` sends a request with `Last-Event-ID: k3f9-1` (`ask("")`: without that field)
-and returns the `Response`. When its lines end or break off, or when `ask` itself raises, wait and
+and returns the `Response`. When its lines end or break off, or when `ask` itself raises, wait. Then
 ask for the events after the last complete one. A response with status 204 means: do not ask again.
-Until a `retry` line comes, wait 3 seconds. Every event here has one data line.
-Use `trio.sleep` and the standard library.
+As long as there was no `retry` line, wait 3 seconds. Every event here has one data line. Use
+`trio.sleep` and the standard library.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -25,9 +25,10 @@ class Response:
     """The response to one request.
 
     Attributes:
-        status: 200, or 204 without any lines.
-        lines: Each line of the event stream as soon as it is complete, without its line end. It
-            ends with the body, and raises ConnectionError when the connection is lost.
+        status: The status of the response: 200, or 204 without any lines.
+        lines: An iterator over the lines of the event stream, without their line ends, each as soon
+            as it is complete. The iterator ends with the body, and raises ConnectionError when the
+            connection is lost.
     """
 
     status: int
@@ -35,10 +36,10 @@ class Response:
 
 
 Ask = Callable[[str], Awaitable[Response]]
-"""Sends a request. Raises ConnectionError if the server does not answer."""
+"""A function that sends a request, and raises ConnectionError if the server does not answer."""
 
 
 async def read(ask: Ask) -> AsyncGenerator[str, None]:
-    """Yield the data of each event once, as soon as it is complete, until the server says 204."""
+    """Yield the data of each event once, as soon as it is complete, until the server sends 204."""
     raise NotImplementedError("read")
     yield ""

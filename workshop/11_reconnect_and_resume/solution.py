@@ -1,4 +1,4 @@
-"""Solution 11: keep the last id over all connections; drop half an event with its connection."""
+"""Solution 11: keep the last id for all connections, and drop half an event with its connection."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ Ask = Callable[[str], Awaitable[Response]]
 
 
 async def read(ask: Ask) -> AsyncGenerator[str, None]:
-    """Yield the data of each event once, as soon as it is complete, until the server says 204."""
+    """Yield the data of each event once, as soon as it is complete, until the server sends 204."""
     last_event_id, retry = "", 3000
     while True:
         try:

@@ -1,4 +1,4 @@
-"""It ends when the server does not answer once."""
+"""Wrong: it gives up the first time that the server does not answer."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ Ask = Callable[[str], Awaitable[Response]]
 
 
 async def read(ask: Ask) -> AsyncGenerator[str, None]:
-    """Yield the data of each event once, as soon as it is complete, until the server says 204."""
+    """Yield the data of each event once, as soon as it is complete, until the server sends 204."""
     last_event_id, retry = "", 3000
     while True:
         response = await ask(last_event_id)

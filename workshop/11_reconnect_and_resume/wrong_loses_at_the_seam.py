@@ -1,4 +1,4 @@
-"""It drops the first event of each new connection, as if it had it already."""
+"""Wrong: it drops the first event of each new connection, as if it already had that event."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ Ask = Callable[[str], Awaitable[Response]]
 
 
 async def read(ask: Ask) -> AsyncGenerator[str, None]:
-    """Yield the data of each event once, as soon as it is complete, until the server says 204."""
+    """Yield the data of each event once, as soon as it is complete, until the server sends 204."""
     last_event_id, retry = "", 3000
     while True:
         try:

@@ -1,9 +1,9 @@
 """Lesson 12: ten thousand streams, one loop.
 
-The obvious server has a task for each stream, and each task sleeps until the next token is due. It
-works, but waking tasks is most of its cost: a timer set, a task scheduled, a task switched to, for
-a write of 200 bytes. An inference engine has one loop: it holds a batch of sequences, and makes a
-token of each that is due, again and again.
+The obvious server has a task for each stream, and each task sleeps until the next token is due.
+Such a server works, but most of its cost is waking tasks: for a write of 200 bytes it sets a timer,
+schedules a task, and switches to it. An inference engine has one loop. The loop holds a batch of
+sequences, and again and again makes one token of each sequence that is due.
 
     slot 1041: a, c       the wheel: for each slot of 5 ms, the streams that have a token due
     slot 1043: b          sleep until the first slot; make a token of each stream in it; put the
@@ -21,7 +21,7 @@ from contextlib import ExitStack
 from math import ceil, inf
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[2]))  # so that it runs in a clone
+sys.path.insert(0, str(Path(__file__).parents[2]))  # so that this also runs in a clone
 try:
     import trio
 
@@ -34,20 +34,21 @@ except ModuleNotFoundError as missing:
 except KeyboardInterrupt:
     sys.exit(130)
 
-GAP = 0.05  # seconds from token to token: 20 a second
-SLOT = 0.005  # seconds
-YIELD_AFTER = 64  # tokens
-OTHER_FILES = 20  # that this process has open, besides two sockets for each stream
+GAP = 0.05  # seconds from one token to the next
+SLOT = 0.005  # width of a slot, in seconds
+YIELD_AFTER = 64  # tokens made before other tasks run
+OTHER_FILES = 20  # open files of this process, besides two sockets for each stream
 
 
 class Stream:
     """One answer that is being written to its own socket.
 
     Attributes:
-        due: When the next token should be made, in seconds of trio's clock. It is counted from when
-            the last token was due, so one late token does not delay those after it.
-        left: Number of tokens still to come.
-        late: How late each token was made, in seconds.
+        due: Time at which the next token should be made, in seconds of trio's clock. This time is
+            counted from the one at which the last token was due, so a late token does not delay
+            those after it.
+        left: Number of tokens that are not made yet.
+        late: Delay of each token, in seconds.
     """
 
     def __init__(self, sock: socket.socket, due: float, gap: float, tokens: int) -> None:
@@ -99,7 +100,7 @@ async def one_task(streams: Sequence[Stream], yield_after: float = YIELD_AFTER) 
         if slot * SLOT > trio.current_time():
             await trio.sleep_until(slot * SLOT)
         for stream in wheel.pop(slot):
-            stream.sock.send(stream.token())  # it takes all bytes, because no reader here is slow
+            stream.sock.send(stream.token())  # all bytes are sent, because no reader here is slow
             if stream.left:
                 place(stream)
             steps += 1
@@ -109,7 +110,8 @@ async def one_task(streams: Sequence[Stream], yield_after: float = YIELD_AFTER) 
 
 
 async def one_task_that_never_yields(streams: Sequence[Stream]) -> None:
-    """The same without the last line. While it is late, no other task runs."""
+    """Do the same as `one_task`, without its last line. While the loop is late, no other task
+    runs."""
     await one_task(streams, yield_after=inf)
 
 
@@ -121,7 +123,7 @@ Loop = Callable[[Sequence[Stream]], Awaitable[None]]
 def open_streams(
     stack: ExitStack, count: int, gap: float, tokens: int, spread: float
 ) -> list[Stream]:
-    """Open `count` streams, whose first tokens are due within `spread` seconds from now."""
+    """Open `count` streams. Their first tokens are due within `spread` seconds from now."""
     streams = []
     for number in range(count):
         ours, theirs = socket.socketpair()
@@ -134,7 +136,7 @@ def open_streams(
 
 
 async def cost(loop: Loop, count: int, tokens: int) -> tuple[float, list[float]]:
-    """Returns the processor time for a token, and how late each token was, sorted; in seconds."""
+    """Return the processor time for a token, and the sorted delays of all tokens, in seconds."""
     with ExitStack() as stack:
         streams = open_streams(stack, count, GAP, tokens, spread=GAP)
         before = time.process_time()
@@ -144,9 +146,9 @@ async def cost(loop: Loop, count: int, tokens: int) -> tuple[float, list[float]]
 
 
 async def longest_wait(loop: Loop, count: int, tokens: int) -> float:
-    """Returns the longest time for which another task could not run, while all tokens were due.
+    """Return the longest time for which another task could not run while all tokens were due.
 
-    It is in seconds of this program's processor time, which other programs do not change.
+    The result is in seconds of this program's processor time, so other programs do not change it.
     """
     longest = 0.0
 
@@ -164,7 +166,7 @@ async def longest_wait(loop: Loop, count: int, tokens: int) -> float:
             nursery.start_soon(bystander)
             await trio.sleep(0.03)  # now all tokens are due
             await loop(streams)
-            for _ in range(2):  # the bystander gets a turn, whichever task runs first in a round
+            for _ in range(2):  # two rounds, so that the bystander gets a turn in any case
                 await trio.lowlevel.checkpoint()
             nursery.cancel_scope.cancel()
     return longest
@@ -226,7 +228,8 @@ def main() -> int:
     return 1
 
 
-# What this lesson does not do: slow readers, a queue, answers that fail. The exercise has them.
+# What this lesson does not show: slow readers, a queue, and answers that fail. The exercise has
+# them.
 
 if __name__ == "__main__":
     sys.exit(main())

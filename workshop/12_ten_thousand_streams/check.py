@@ -1,4 +1,4 @@
-"""Check 12: an engine on a simulated clock: every time is exact, and an hour takes no time."""
+"""Check 12: an engine on a simulated clock. Every time is exact, and an hour takes no time."""
 
 from collections.abc import Callable, Sequence
 from types import ModuleType
@@ -15,7 +15,7 @@ HINTS = (
     """Put an `except Exception` around `gap = step()`. Then push (due + gap, …), and not
 (trio.current_time() + gap, …). Count the steps, and await trio.lowlevel.checkpoint() at 64.""",
 )
-MOST = 64  # steps without letting other tasks run
+MOST = 64  # largest number of steps before other tasks run
 Trace = list[tuple[float, str]]
 
 
@@ -36,20 +36,21 @@ class EngineRun:
         self._exercise = exercise
         self._lab = lab
         self._start = trio.current_time()
-        self._before = len(lab.received)  # by the runs before this one
+        self._before = len(lab.received)  # by earlier runs
         self._trace: Trace = []
         self._steps = 0
         self._error: Exception | None = None
 
     @property
     def now(self) -> float:
-        """Seconds since the start, rounded to 0.05: an engine may keep its due times in slots."""
+        """Return the seconds since the start, rounded to 0.05, because an engine may use slots."""
         return round((trio.current_time() - self._start) * 20) / 20
 
     def sequence(
         self, name: str, gaps: Sequence[float], then: Callable[[int], None] = lambda number: None
     ) -> Callable[[], float | None]:
-        """A sequence with these gaps between its tokens. It calls `then(number)` at each token."""
+        """Return a sequence with these gaps between its tokens, which calls `then(number)` at each
+        token."""
         made = 0
 
         def step() -> float | None:
@@ -80,7 +81,7 @@ class EngineRun:
             self._error = error
 
     def expect(self, expected: Trace, name: str, message: str, rule: str) -> None:
-        """Compare the times of the steps. Steps at the same time may come in any order."""
+        """Compare the times of the steps. Steps at the same time may be in any order."""
         if self._error is not None and not isinstance(self._error, StepError):
             raise self._error
         for sequence in dict.fromkeys(sequence for _, sequence in expected):

@@ -20,7 +20,8 @@ class Engine:
     """Steps a batch of sequences.
 
     Args:
-        max_batch: Largest number of sequences that run at once. The others queue, in their order.
+        max_batch: Largest number of sequences that run at once. The other sequences wait in a
+            queue, in order.
     """
 
     def __init__(self, max_batch: int) -> None:
@@ -33,7 +34,7 @@ class Engine:
     async def run(self) -> None:
         """Advance all sequences in this one task, until it is cancelled.
 
-        A late token does not delay the next one. A step that raises ends only its own sequence.
-        After at most 64 steps other tasks may run.
+        A late token does not delay the next one. If a step raises an error, only its own sequence
+        ends. After at most 64 steps other tasks may run.
         """
         raise NotImplementedError("run")

@@ -1,4 +1,4 @@
-"""It counts the gap from when the token was made, so all delays add up."""
+"""Wrong: it counts the gap from the time at which the token was made, so all delays add up."""
 
 from collections.abc import Callable
 from heapq import heappop, heappush

@@ -1,4 +1,4 @@
-"""It runs all sequences at once, and never queues any."""
+"""Wrong: it runs all sequences at once, and never queues any of them."""
 
 from collections.abc import Callable
 from heapq import heappop, heappush

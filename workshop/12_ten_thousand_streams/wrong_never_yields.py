@@ -1,4 +1,4 @@
-"""While a token is due it never yields, so no other task runs."""
+"""Wrong: while a token is due it never yields, so no other task runs."""
 
 import heapq
 from collections import deque

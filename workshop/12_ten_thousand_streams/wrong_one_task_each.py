@@ -1,4 +1,4 @@
-"""A task for each sequence: all times are right, but each token costs a wake-up."""
+"""Wrong: each sequence has a task. All times are right, but each token costs a wake-up."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""It sleeps until the next due token, even if a new sequence comes meanwhile."""
+"""Wrong: it sleeps until the next due token, even if a new sequence arrives in the meantime."""
 
 from collections.abc import Callable
 from heapq import heappop, heappush

@@ -1,4 +1,4 @@
-"""A step that raises ends the whole batch."""
+"""Wrong: if one step raises an error, the whole batch ends."""
 
 import heapq
 from collections import deque

@@ -4,8 +4,8 @@
     $ workshop chat "What is SSE?"         one question, one answer
     $ echo 你好 | workshop chat             the same on a pipe: the text and nothing else
 
-The exit code of one question says how its answer ended: 0 complete, 1 error, 3 cut off, 4 length
-limit, 130 stopped by you (Ctrl-C). In a conversation Ctrl-C stops the answer, not the program.
+With one question, the exit code says how the answer ended: 0 complete, 1 error, 3 cut off, 4 length
+limit, 130 stopped by you (Ctrl-C). In a conversation, Ctrl-C stops the answer, but not the program.
 """
 
 import argparse
@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--no-usage", action="store_true", help="do not ask for the number of tokens")
     options = parser.parse_args(argv)
     try:
-        client_context(options.ca_file)  # a bad file is reported now
+        client_context(options.ca_file)  # this reports a bad file now
         api = ChatAPI(
             options.base_url,
             key_of(options),
@@ -89,7 +89,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 class Output(Console):
-    """Our standard output. If its reader has closed it, rich would call `sys.exit` in any task."""
+    """Our standard output. If the reader has closed the pipe, rich's own class would call
+    `sys.exit`, in any task."""
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError
@@ -100,7 +101,7 @@ def usual_model(base_url: str) -> str:
 
 
 def key_of(options: argparse.Namespace) -> Secret | None:
-    """Return the key in the file, or for https the key in the environment.
+    """Return the key in the file, or for an https URL the key in the environment.
 
     The key of a real API is not sent to a server on this machine.
 

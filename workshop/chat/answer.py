@@ -19,11 +19,12 @@ from protocol.secret import Secret
 
 __all__ = ["LOCAL_URL", "Answer", "AnswerView", "ChatAPI", "Conversation", "Ending", "ask"]
 
-LOCAL_URL = "http://localhost:8000/v1"  # `workshop` serves it
+LOCAL_URL = "http://localhost:8000/v1"  # the address of the server that `workshop` starts
 
 
 class Ending(Enum):
-    """How an answer ended: the words that are shown, and the exit code after a single question."""
+    """How an answer ended, with the words that are shown, and the exit code after a single
+    question."""
 
     COMPLETE = "complete", 0
     ERROR = "error", 1
@@ -41,10 +42,10 @@ class ChatAPI(msgspec.Struct, frozen=True):
 
     Args:
         base_url: Base URL of an OpenAI-compatible API.
-        key: Its key, or None.
+        key: The key for the API, or None.
         ca_file: A file of certificates (PEM) to trust in place of the system's.
-        include_usage: Ask for the number of tokens. A few servers refuse that.
-        silence: Seconds without an event before giving up.
+        include_usage: Whether to ask for the number of tokens. A few servers refuse this.
+        silence: Seconds without an event after which the client gives up.
     """
 
     base_url: str
@@ -79,8 +80,8 @@ class Answer(msgspec.Struct):
     Attributes:
         pieces: Number of deltas with text or thinking.
         tokens: Number of tokens as the server counts them, or None.
-        first, last: Seconds from the question to the first and to the last such delta.
-        reason: Reason of the ending: an error, or a rare `finish_reason`.
+        first, last: Seconds from the question to the first and to the last of these deltas.
+        reason: The reason why the answer ended: an error, or a rare `finish_reason`.
     """
 
     text: str = ""
@@ -93,7 +94,7 @@ class Answer(msgspec.Struct):
     reason: str = ""
 
     def stats(self) -> str:
-        """Return the line below an answer."""
+        """Return the line of statistics to show below an answer."""
         words = []
         if self.pieces:
             words.append(f"TTFT {self.first:.2f} s")
@@ -109,7 +110,7 @@ class Answer(msgspec.Struct):
 
     @property
     def outcome(self) -> str:
-        """How it ended, in words."""
+        """How the answer ended, in words."""
         return self.ending.value[0] + (f": {self.reason}" if self.reason else "")
 
 
@@ -132,9 +133,9 @@ async def ask(
     Args:
         api: The API to ask.
         request: The request to send.
-        view: Shows the answer.
-        stop: Its cancellation stops the answer.
-        observer: Sees the bytes and the events.
+        view: The view that shows the answer.
+        stop: A cancel scope that, when it is cancelled, stops the answer.
+        observer: Its methods are called with the bytes and the events.
     """
     answer = Answer(ending=Ending.STOPPED)
     asked = time.perf_counter()
@@ -186,7 +187,7 @@ def _ending(finish_reason: str | None) -> tuple[Ending, str]:
             return Ending.LENGTH, ""
         case None | "stop":
             return Ending.COMPLETE, ""
-        case "error" | "network_error":  # a gateway whose upstream has failed
+        case "error" | "network_error":  # sent by a gateway whose upstream has failed
             return Ending.ERROR, f"the server only says {finish_reason}"
         case other:
             return Ending.COMPLETE, other

@@ -1,10 +1,10 @@
-"""Markdown that is still growing: which part of it is final, and how it looks.
+"""Markdown that is still growing: how to know which part is final, and how to show it.
 
     "# One\\n\\nTwo, thr"      >  the block "# One\\n\\n" is final; the tail "Two, thr" may grow
     "```py\\nx = 1\\n\\ny"     >  nothing is final: a blank line in a fence does not end a block
 
-A final block is drawn once. The tail is redrawn while it grows, so it must stay short: else an
-answer of n tokens would cost n² of work, which makes chat programs stutter.
+A final block is drawn once. The tail is redrawn while it grows, so it must stay short. Otherwise
+the work for an answer of n tokens would grow with n², which makes chat programs stutter.
 """
 
 import re
@@ -20,31 +20,31 @@ __all__ = ["Blocks", "Lines", "escape"]
 # text must not move the cursor, rename the window or reach the clipboard.
 CONTROLS = {code: 0x2400 + code for code in range(0x20) if code not in (0x09, 0x0A)}
 CONTROLS |= {0x7F: 0x2421} | dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
-# LRO and RLO force one direction on all text after them: an address could be shown backwards. The
-# other direction marks stay, because some scripts need them (UAX #9).
+# LRO and RLO force one direction on all text after them, so an address could be shown backwards.
+# The other direction marks are kept, because some scripts need them (UAX #9).
 CONTROLS |= dict.fromkeys((0x202D, 0x202E), 0xFFFD)
 
-# A fence may stand in a list item. One in a block quote ends with the quote, at a blank line.
+# A fence may be in a list item. A fence in a block quote ends with the quote, at a blank line.
 FENCE = re.compile(r"[ \t]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*(`{3,}(?!.*`)|~{3,})")
 
-# HTML and pictures are shown as text: rich would drop the first and move the second.
+# HTML and images are shown as text, because rich would drop HTML and move images.
 PARSER = MarkdownIt("commonmark", {"html": False})
-# Link definitions, `[1]: https://…`, are shown as text too: models list their sources so, and the
-# link itself may stand in a block that was drawn long ago.
+# Link definitions, `[1]: https://…`, are shown as text too: models use them to list their sources,
+# and the link itself may be in a block that was drawn earlier.
 PARSER.enable(["strikethrough", "table"]).disable(["image", "reference"])
 
 
 def escape(text: str) -> str:
-    """Return the text with visible signs in place of control characters: ␛ for ESC."""
+    """Return the text with a visible sign in place of each control character, such as ␛ for ESC."""
     return text.replace("\r\n", "\n").translate(CONTROLS)
 
 
 class Blocks:
-    """Cuts growing Markdown into blocks.
+    """Splits growing Markdown into blocks.
 
     A block ends at a blank line outside a fence if the next line is not indented: an indented line
-    may belong to a list item. (So a loose list is cut between its items. Each item keeps its own
-    number.)
+    may belong to a list item. So a loose list is cut between its items, and each item keeps its own
+    number.
     """
 
     def __init__(self) -> None:
@@ -60,13 +60,14 @@ class Blocks:
         return "".join([*self._lines, *self._rest])
 
     def tail_end(self, lines: int, width: int) -> str:
-        """Return the end of the tail that fits a screen; the end of an open fence is still code."""
+        """Return the end of the tail that fits on the screen. The end of an open fence is still
+        code."""
         size = lines * width
         end = "".join([*self._lines[-lines:], *self._rest[-size:]])[-size:]
         return self._opening + end if self._fence and len(self._lines) > lines else end
 
     def feed(self, text: str) -> list[str]:
-        """Add text. Returns the blocks that are final now."""
+        """Add text. Returns the blocks that have become final."""
         final: list[str] = []
         first, *others = text.split("\n")
         self._add(first, final)

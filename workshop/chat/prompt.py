@@ -29,15 +29,16 @@ def history_file() -> Path:
 def history() -> Iterator[None]:
     """Load the lines of earlier runs (arrow up), and save those of this run.
 
-    Questions may be private, so no other user can read the file. If it cannot be used, as on a full
-    disk, everything else works.
+    Questions may be private, so no other user can read the file. If the file cannot be used, for
+    example on a full disk, everything else works.
     """
     if readline is None:
         yield
         return
     path = history_file()
     readline.set_history_length(MAX_LINES)
-    # In a locale without UTF-8 (LC_ALL=C) the bytes of 你 would be commands of the editor.
+    # In a locale without UTF-8 (LC_ALL=C), the bytes of 你 would otherwise be commands of the
+    # editor.
     readline.parse_and_bind("set convert-meta off")
     with contextlib.suppress(OSError):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -54,7 +55,7 @@ def history() -> Iterator[None]:
 def read_question(prompt: str) -> str:
     """Read one question. A line that ends in a backslash is continued on the next line.
 
-    Ctrl-C drops what was typed, and an empty question is returned.
+    Ctrl-C drops the typed text, and an empty question is returned.
 
     Raises:
         EOFError: The user pressed Ctrl-D.
@@ -78,13 +79,14 @@ def read_question(prompt: str) -> str:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    # Ask for the line now: once `input` has raised, readline has forgotten it.
+    # Get the line now, because readline forgets it when `input` raises.
     raise KeyboardInterrupt(readline.get_line_buffer() if readline else "")
 
 
 @contextlib.contextmanager
 def no_echo() -> Iterator[None]:
-    """Do not echo keys while an answer arrives: the next prompt shows them. Ctrl-C shows no ^C."""
+    """Do not echo keys while an answer arrives. The next prompt shows them. Ctrl-C does not show
+    ^C."""
     if termios is None or not sys.stdin.isatty():
         yield
         return

@@ -1,4 +1,4 @@
-"""An answer on the screen, and Ctrl-C, which stops the answer and the server's work."""
+"""Shows an answer on the screen. Ctrl-C stops the answer, and so the server's work for it."""
 
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,7 +12,7 @@ from .screen import PipeView, RawView, TerminalView
 
 __all__ = ["answer_now"]
 
-FRAME = 0.05  # seconds from one repaint to the next, however many tokens come
+FRAME = 0.05  # seconds from one repaint to the next, however many tokens arrive
 
 
 def answer_now(
@@ -31,11 +31,11 @@ def answer_now(
         api: The API to ask.
         conversation: The messages so far.
         question: The next message.
-        raw: Show the bytes on the connection.
-        keep_thinking: Leave the thinking on the screen, above the answer.
+        raw: Whether to show the bytes on the connection.
+        keep_thinking: Whether to leave the thinking on the screen, above the answer.
 
     Raises:
-        BrokenPipeError: The reader of our output has closed it.
+        BrokenPipeError: The reader of our output has closed the pipe.
     """
     request = conversation.request(question, api.include_usage)
 
@@ -78,7 +78,8 @@ def answer_now(
 
 
 async def _stoppable(show: Callable[[trio.CancelScope], Awaitable[Answer]]) -> Answer:
-    """Run with a scope that Ctrl-C cancels. What follows is quick and needs no second Ctrl-C."""
+    """Run `show` with a scope that Ctrl-C cancels. The rest of the run is quick, so nobody needs a
+    second Ctrl-C."""
     stop = trio.CancelScope()
     pipe_closed: BrokenPipeError | None = None
 

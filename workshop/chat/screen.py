@@ -35,11 +35,13 @@ def line_ends() -> io.IncrementalNewlineDecoder:
 
 
 class PipeView:
-    """The text as it is, flushed piece by piece: the reader of the pipe may show it at once.
+    """Writes the text unchanged and flushes each piece, so that the reader of the pipe can show it
+    at once.
 
     Args:
-        to_terminal: Escape control characters: the output is a terminal without cursor movement.
-        shows: False to write nothing.
+        to_terminal: Whether the output is a terminal (one that cannot move the cursor), so that
+            control characters must be escaped.
+        shows: Whether to write anything at all.
     """
 
     def __init__(self, to_terminal: bool = False, shows: bool = True) -> None:
@@ -60,7 +62,7 @@ class PipeView:
             self._in_line = not piece.endswith("\n") if piece else self._in_line
 
     def end(self) -> None:
-        """Write a last line end, if the text has none."""
+        """Write a line end, if the text does not end with one."""
         if self._in_line:
             print(flush=True)
 
@@ -70,8 +72,8 @@ class TerminalView(AbstractContextManager["TerminalView"]):
 
     Args:
         console: The terminal.
-        keep_thinking: Leave the thinking on the screen, above the answer.
-        changed: Called when there is something to `paint`.
+        keep_thinking: Whether to leave the thinking on the screen, above the answer.
+        changed: A function called when there is something to `paint`.
     """
 
     def __init__(
@@ -91,7 +93,7 @@ class TerminalView(AbstractContextManager["TerminalView"]):
         self._thought_lines, self._text_lines = line_ends(), line_ends()
         self._blocks = Blocks()
         self._final: list[str] = []
-        self._printed = False  # there is text above: the next block needs a blank line before it
+        self._printed = False  # there is text above, so the next block needs a blank line before it
 
     def __enter__(self) -> "TerminalView":
         self._live.start()
@@ -149,7 +151,7 @@ class TerminalView(AbstractContextManager["TerminalView"]):
 
 
 class RawView(WireObserver):
-    """Prints the bytes that pass, with visible line ends and redacted keys."""
+    """Prints the bytes on the connection, with visible line ends and redacted keys."""
 
     def __init__(self, console: Console) -> None:
         self._console = console

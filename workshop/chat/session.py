@@ -32,13 +32,13 @@ A backslash at the end of a line continues it. Arrow up: your earlier questions.
 
 
 class ChatSession:
-    """One conversation after the other, until the user quits.
+    """Runs one conversation after the other, until the user quits.
 
     Args:
         console: The terminal.
         api: The API to ask.
-        conversation: A new conversation.
-        raw: Show the bytes on the connection from the start.
+        conversation: The conversation to begin with, which is new.
+        raw: Whether to show the bytes on the connection from the start.
     """
 
     def __init__(
@@ -123,7 +123,8 @@ class ChatSession:
             return "the conversation is empty"
         text = "\n".join(f"## {role}\n\n{text.rstrip()}\n" for role, text in parts)
         try:
-            # Private, as the history: no other user of this machine may read the conversation.
+            # The file is private, like the history: no other user of this machine may read the
+            # conversation.
             path, flags = os.path.expanduser(name), os.O_WRONLY | os.O_CREAT | os.O_EXCL
             number = os.open(path, flags, 0o600)
             with open(number, "w", encoding="utf-8", errors="replace") as file:

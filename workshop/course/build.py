@@ -17,11 +17,11 @@ __all__ = ["build", "main"]
 
 
 def build(folder: Path, tree: Tree | None = None) -> int:
-    """Write all pages into a folder; existing files are overwritten. Returns the number of pages.
+    """Write all pages into a folder, and overwrite existing files. Returns the number of pages.
 
     Args:
-        folder: Created if it does not exist.
-        tree: The files that have pages; by default this project's.
+        folder: The folder to write into, which is created if it does not exist.
+        tree: The files that have pages. By default these are this project's files.
 
     Raises:
         OSError: A file cannot be written.
@@ -32,13 +32,13 @@ def build(folder: Path, tree: Tree | None = None) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(pages.page(name) or "", encoding="utf-8")
     for name, file in FILES.items():
-        if name != "panel.js":  # the panel needs a server
+        if name != "panel.js":  # the panel works only with a server
             (folder / name).write_bytes(file.read_bytes())
     return len(pages.names)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Returns the exit code."""
+    """Run the command. Returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="workshop course", description="The lessons and the annotated source, as web pages."
     )

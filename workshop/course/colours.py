@@ -2,9 +2,9 @@
 
     return b"0"   ->   <span class="k">return</span> <span class="s">b&quot;0&quot;</span>
 
-A few classes are enough. Names, operators and brackets have none: a page of code is calm if most of
-it has one colour. Style attributes are never written, because the pages' Content-Security-Policy
-forbids them.
+A few classes are enough. Names, operators and brackets have no class: a page of code is calm if
+most of it has one colour. Style attributes are never written, because the pages'
+Content-Security-Policy forbids them.
 """
 
 from functools import cache
@@ -52,16 +52,17 @@ LANGUAGES = {
 
 
 def language_of(name: str) -> str:
-    """The language of a file, as a Markdown fence names it."""
+    """Return the language of a file, as a Markdown fence names it."""
     return LANGUAGES.get(PurePosixPath(name).suffix, "text")
 
 
 def highlight(code: str, language: str) -> list[str]:
-    """The code as HTML, one string for each line, without line ends.
+    """Return the code as HTML, one string for each line, without line ends.
 
     Args:
-        code: Any text; all of it is escaped.
-        language: As a Markdown fence names it; code in an unknown language is plain text.
+        code: The code, which may be any text: all of it is escaped.
+        language: The language, as a Markdown fence names it. Code in an unknown language is plain
+            text.
     """
     source = "".join(line.rstrip("\r\n") + "\n" for line in split_lines(code))
     lines = [""]
@@ -78,7 +79,7 @@ def highlight(code: str, language: str) -> list[str]:
 
 @cache
 def _class(kind: Any) -> str:
-    """The CSS class of a token's kind, or of its nearest ancestor that has a class."""
+    """Return the CSS class of a token's kind, or of the nearest ancestor that has a class."""
     return next((CLASSES[each] for each in reversed(kind.split()) if each in CLASSES), "")
 
 

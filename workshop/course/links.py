@@ -23,7 +23,7 @@ from .tree import FENCE, Tree
 __all__ = ["INDEX", "LinkTarget", "Links", "Standard"]
 
 INDEX = "index"
-"""The name of the page of contents, which is not made from a file."""
+"""The name of the contents page, which is not made from a file."""
 
 WORD = re.compile(
     r"""
@@ -64,7 +64,8 @@ class LinkTarget(msgspec.Struct, frozen=True):
 
 
 class Standard:
-    """The standard that a passage is about, so that a section alone (`§7.1`) can be a link.
+    """The standard that a passage is about. With it, a section without a standard (`§7.1`) can be a
+    link.
 
     Args:
         context: Text that comes before the passage, such as the module's docstring. If it names
@@ -77,7 +78,8 @@ class Standard:
         self._last = named.pop() if len(named) == 1 else ""
 
     def url(self, match: re.Match[str]) -> str | None:
-        """The URL for a match of `WORD`; None if it names neither a section nor a standard."""
+        """Return the URL for a match of `WORD`, or None if it names neither a section nor a
+        standard."""
         if _names_standard(match):
             self._last = match["rfc"] or "html"
         section = match["rfc_section"] or match["html_section"] or match["section"]
@@ -94,7 +96,7 @@ def _names_standard(match: re.Match[str]) -> bool:
 
 
 class Links:
-    """The links in the files of a tree, as the files are now."""
+    """The links in the files of a tree, in their current versions."""
 
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
@@ -120,15 +122,15 @@ class Links:
                     self.lessons.setdefault(target.page, []).append((lesson, target.fragment))
 
     def href(self, page: str, target: LinkTarget) -> str:
-        """The relative URL from a page to a target."""
+        """Return the relative URL from a page to a target."""
         if page == target.page and target.fragment:
             return "#" + quote(target.fragment)
         path = posixpath.relpath(target.page, posixpath.dirname(page) or ".") + ".html"
         return quote(path) + (f"#{quote(target.fragment)}" if target.fragment else "")
 
     def resolve(self, page: str, href: str) -> LinkTarget | None:
-        """The target of a relative link in a file: a file's page, or a folder's README or entry in
-        the contents. None if there is no such file or folder."""
+        """Return the target of a relative link in a file: the page of a file, or the README of a
+        folder or its entry in the contents. Returns None if there is no such file or folder."""
         path, _, fragment = unquote(href).partition("#")
         if not path:
             return LinkTarget(page, fragment)
@@ -143,7 +145,7 @@ class Links:
         return None
 
     def word(self, page: str, match: re.Match[str], standard: Standard) -> str | None:
-        """The URL for a match of `WORD` on a page, or None."""
+        """Return the URL for a match of `WORD` on a page, or None."""
         if test := match["test"]:
             target = self.test(test)
             return self.href(page, target) if target else None
@@ -153,15 +155,15 @@ class Links:
         return standard.url(match)
 
     def test(self, name: str) -> LinkTarget | None:
-        """A test, found by the name of its function, or of its file without `.py`."""
+        """Find a test by the name of its function, or of its file without `.py`."""
         if name in self._tests:
             return LinkTarget(self._tests[name], name)
         files = self._by_basename.get(name + ".py", [])
         return LinkTarget(files[0]) if len(files) == 1 else None
 
     def file(self, page: str, path: str) -> str | None:
-        """A file that a page names: in the page's folder, in a folder above it, or otherwise
-        anywhere, if only one file has this name."""
+        """Find a file that a page names: in the page's folder, in a folder above it, or anywhere if
+        only one file has this name."""
         folder = posixpath.dirname(page)
         while True:
             name = posixpath.normpath(posixpath.join(folder, path))
@@ -178,13 +180,14 @@ class Links:
         return found[0] if len(found) == 1 else None
 
     def written(self, page: str) -> Iterator[tuple[str, LinkTarget | None]]:
-        """The relative links in a Markdown file, with their targets."""
+        """Yield the relative links in a Markdown file, with their targets."""
         for href in LINK.findall(FENCE.sub("", self.tree.text(page))):
             if not re.match(r"[a-z]+:", href):
                 yield href, self.resolve(page, href)
 
     def _imports(self, name: str) -> Iterator[str]:
-        """The project's files that a module imports: `from .body import Body` imports body.py."""
+        """Yield the project's files that a module imports: `from .body import Body` imports
+        body.py."""
         package = posixpath.dirname(name).split("/")
         for dots, module, names, plain in IMPORT.findall(self.tree.text(name)):
             base = package[: len(package) + 1 - len(dots)] if dots else []

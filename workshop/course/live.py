@@ -11,7 +11,7 @@ from html import escape
 
 __all__ = ["NO_PANEL", "panel"]
 
-# Each is a route of servers.chat, with the body of its request.
+# Three routes of servers.chat that a panel may offer.
 CHUNKED, EVENTS, COMPLETION = "GET /", "GET /chat/你好", "POST /v1/chat/completions"
 REQUESTS = {
     CHUNKED: "",
@@ -20,7 +20,8 @@ REQUESTS = {
     "GET /chat/hello?fault=rst@5": "",
 }
 FIRST_REQUEST = {1: CHUNKED, 2: CHUNKED, 3: CHUNKED, 5: COMPLETION, 6: COMPLETION, 12: COMPLETION}
-"""The request that a lesson's panel offers first; in all other lessons it is EVENTS."""
+"""The request that a lesson's panel offers first. In lessons that are not listed, this request is
+EVENTS."""
 
 HEAD = '<section id="-live" class="live">\n<h2>Live</h2>\n'
 
@@ -28,11 +29,11 @@ NO_PANEL = HEAD + (
     "<p>Start <code>workshop</code> and read this page at "
     "<code>http://localhost:8000/course/</code>: there it can ask the server.</p>\n</section>\n"
 )
-"""The text in place of the panel on a page without a server."""
+"""The text that replaces the panel on a page without a server."""
 
 
 def panel(lesson: int) -> str:
-    """The HTML of a lesson's panel.
+    """Return the HTML of a lesson's panel.
 
     Args:
         lesson: Number of the lesson.

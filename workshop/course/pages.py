@@ -43,8 +43,8 @@ class Pages:
         self._read()
 
     def refresh(self) -> None:
-        """Look for changed files. If there are any, all pages are made again, because one page may
-        show parts of many files."""
+        """Look for changed files. If a file has changed, all pages are made again, because one page
+        may show parts of many files."""
         if self.tree.refresh():
             self._read()
 
@@ -60,7 +60,7 @@ class Pages:
         return [INDEX, *self.tree.names]
 
     def page(self, name: str) -> str | None:
-        """The HTML of a page, or None if there is no page with that name."""
+        """Return the HTML of a page, or None if there is no page with this name."""
         if name not in self._written:
             if name != INDEX and name not in self.tree:
                 return None
@@ -99,7 +99,8 @@ class Pages:
         )
 
     def _in_order(self) -> list[str]:
-        """All pages: contents, lessons, the reading order, the files it names, all others."""
+        """Return all pages in order: the contents, the lessons, the reading order, the files that
+        it names, and all others."""
         order = [INDEX, *self.tree.lessons]
         if ORDER in self.tree:
             order.append(ORDER)
@@ -140,7 +141,8 @@ class Pages:
         return article(html, headings)
 
     def _folders(self) -> dict[str, list[str]]:
-        """The files other than Markdown, by folder; also folders that hold only folders."""
+        """Return the files other than Markdown, by folder. Folders that hold only folders are
+        included."""
         folders: dict[str, list[str]] = {}
         for name in self.tree.names:
             folder = posixpath.dirname(name)
@@ -172,7 +174,7 @@ class Pages:
 
 
 def _before_the_end(html: str, headings: list[Heading], live: str) -> tuple[str, list[Heading]]:
-    """A lesson with its live panel, inserted before the last section (what to read next)."""
+    """Insert a lesson's live panel before the last section (what to read next)."""
     last = next((n for n, each in enumerate(headings) if each.anchor == END), len(headings))
     before, heading, after = html.partition(f'<h2 id="{END}">')
     headings = [*headings[:last], Heading("-live", "Live"), *headings[last:]]
@@ -180,6 +182,6 @@ def _before_the_end(html: str, headings: list[Heading], live: str) -> tuple[str,
 
 
 def _idea(title: str) -> str:
-    """A lesson's title without its number, because the list shows the number."""
+    """Return a lesson's title without its number, because the list shows the number."""
     idea = title.partition(": ")[2] or title
     return idea[:1].upper() + idea[1:]

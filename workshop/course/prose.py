@@ -7,8 +7,8 @@
 
 The rules this file keeps:
 
-1. No text in a file becomes markup: HTML in Markdown is text, an address that is not http(s) is not
-   a link, and an image becomes a link to it, because a page loads nothing from other sites.
+1. No text in a file becomes markup: HTML in Markdown is text, and an address that is not http(s) is
+   not a link. An image becomes a link to the image, because a page loads nothing from other sites.
 2. Comments and docstrings are not full Markdown: `*`, `_` and `\\` have no special meaning in them.
 """
 
@@ -63,19 +63,19 @@ class Prose:
         self._comments = self._parser().disable(["emphasis", "escape", "entity", "lheading"])
 
     def page(self, name: str) -> tuple[str, list[Heading]]:
-        """A Markdown file as HTML, and its headings except the first."""
+        """Return a Markdown file as HTML, and its headings except the first."""
         state = RenderState(name, Standard())
         tokens = self._pages.parse(self.links.tree.text(name), {"state": state})
         tokens = list(self._with_code(tokens, state))
         return self._render(self._pages, tokens, state), state.headings
 
     def comment(self, page: str, text: str, context: str = "") -> str:
-        """A docstring or comment as HTML.
+        """Return a docstring or comment as HTML.
 
         Args:
-            page: The file that it is in.
-            text: Its text, as in `Block.text`.
-            context: The module's docstring: it names the standard to which "§7.1" refers.
+            page: The file that contains the docstring or comment.
+            text: The text, as in `Block.text`.
+            context: The module's docstring, which names the standard to which "§7.1" refers.
         """
         state = RenderState(page, Standard(context))
         html, end = "", 0
@@ -86,16 +86,17 @@ class Prose:
         return html + self._markdown(text[end:], state)
 
     def inline(self, page: str, text: str) -> str:
-        """One line of prose as HTML, without a `p` element."""
+        """Return one line of prose as HTML, without a `p` element."""
         return self._inline(text, RenderState(page, Standard()))
 
     def excerpt(self, page: str, target: LinkTarget, caption: str) -> str | None:
-        """The code at a link's target, with its file and lines; None if the target does not exist.
+        """Return the code at a link's target, with its file and lines, or None if there is no such
+        target.
 
         Args:
-            page: The page that shows it.
-            target: A region, class, function or line.
-            caption: A caption, as HTML.
+            page: The page that shows the code.
+            target: The region, class, function or line to show.
+            caption: The caption, as HTML.
         """
         tree = self.links.tree
         span = tree.span(target.page, target.fragment)
@@ -105,7 +106,7 @@ class Prose:
         marks = tree.woven(target.page).marks
         numbers = [number for number in range(span.first, span.last + 1) if number not in marks]
         code = split_lines(tree.text(target.page))
-        # The common margin is removed, also if it is inside a `span` of a multi-line string.
+        # The common margin is removed, even if it is inside a `span` of a multi-line string.
         margin = min(
             (len(line) - len(line.lstrip(" ")) for n in numbers if (line := code[n - 1]).strip()),
             default=0,
@@ -153,7 +154,7 @@ class Prose:
         return self._render(self._comments, self._comments.parseInline(text, {}), state)
 
     def _fields(self, title: str, text: str, state: RenderState) -> str:
-        """A section such as `Args:` as a list of names, each with its description."""
+        """Return a section such as `Args:` as a list of names, each with its description."""
         html = f'<p class="label">{title}</p>\n<dl>\n'
         for name, what in FIELD.findall(text):
             names = ", ".join(f"<code>{escape(each)}</code>" for each in name.split(", ") if each)
@@ -183,7 +184,7 @@ class Prose:
         if target is None or not target.fragment or target.page.endswith(".md"):
             return None
         words = Token("inline", "", 0, children=list(paragraph[1:-1]))
-        state.open_links.append("")  # the caption is inside a link: its words must not become links
+        state.open_links.append("")  # the caption is inside a link: no links within
         caption = self._render(self._pages, [words], state)
         state.open_links.pop()
         return self.excerpt(state.page, target, caption)
@@ -191,7 +192,7 @@ class Prose:
     # ---- One rule for each kind of token that is not rendered in the default way
 
     def _words(self, text: str, state: RenderState) -> str:
-        """A text as HTML, with links for words such as `RFC 9112` or a file's name."""
+        """Return a text as HTML, with links for words such as `RFC 9112` or a file's name."""
         html, end = "", 0
         for match in WORD.finditer(text):
             url = self.links.word(state.page, match, state.standard)
@@ -280,16 +281,17 @@ def _lines(span: LineRange) -> str:
 
 
 def slug(text: str) -> str:
-    """The anchor of a heading, as GitHub makes it."""
+    """Return the anchor of a heading, as GitHub makes it."""
     return re.sub(r"[^\w\- ]", "", text.lower()).strip().replace(" ", "-")
 
 
 def code_lines(lines: Sequence[tuple[int, str]], anchors: Mapping[int, str] | None = None) -> str:
-    """Highlighted lines as a box of code, each with its number.
+    """Return highlighted lines as a box of code, each line with its number.
 
     Args:
         lines: Pairs of a line's number and its HTML.
-        anchors: The HTML of further anchors beside `L12`, by line number; None for no anchors.
+        anchors: The HTML of more anchors in addition to `L12`, by line number. None means no
+            anchors.
     """
     html = ""
     for number, line in lines:

@@ -1,9 +1,10 @@
-"""The handlers of `/course/`, for a server that takes them as an argument.
+"""The handlers of `/course/`, which a server gets as an argument.
 
     servers.chat.routes(…, pages=course_routes())    GET /course/protocol/chunked.py.html
 
-A page is made when a client asks for it, in a thread, because to split a file takes some time and
-the server's other streams must not wait. It is made again after any file has changed.
+A page is made when a client asks for it. This happens in a thread, because it takes some time to
+split a file, and the server's other streams must not wait. If any file changes, the page is made
+again.
 """
 
 from pathlib import Path, PurePosixPath
@@ -33,10 +34,10 @@ FILES = {path.name: path for path in (HERE / "style.css", HERE / "panel.js", PAG
 
 
 def course_routes(tree: Tree | None = None) -> dict[str, Handler]:
-    """The routes of the course.
+    """Return the routes of the course.
 
     Args:
-        tree: The files that have pages; by default this project's.
+        tree: The files that have pages. By default these are this project's files.
     """
     pages: Pages | None = None
     one_at_a_time = trio.CapacityLimiter(1)
@@ -58,7 +59,7 @@ def course_routes(tree: Tree | None = None) -> dict[str, Handler]:
         if suffix == ".html":
             text = await trio.to_thread.run_sync(write, path, limiter=one_at_a_time)
         elif await trio.to_thread.run_sync(write, f"{path}.html", limiter=one_at_a_time):
-            # The name of a file without .html, as a reader may type it.
+            # This is the name of a file without .html, as a reader may type it.
             return moved(f"/course/{quote(path)}.html")
         if text is None:
             return Reply("404 Not Found\n\nThe course has no such page: see /course/\n", 404)

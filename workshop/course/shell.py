@@ -21,19 +21,19 @@ TITLE = "Every byte of a streamed answer"
 
 
 def link(links: Links, page: str, target: LinkTarget, html: str) -> str:
-    """A link from a page to another page of the course.
+    """Return a link from a page to another page of the course.
 
     Args:
         links: The links of the tree.
         page: The page with the link.
-        target: The page and the anchor that it leads to.
+        target: The page and the anchor to which the link leads.
         html: The text of the link, as HTML.
     """
     return f'<a href="{escape(links.href(page, target))}">{html}</a>'
 
 
 def contents(headings: Sequence[Heading]) -> str:
-    """A page's table of contents; "" for fewer than two headings."""
+    """Return a page's table of contents, or "" if there are fewer than two headings."""
     if len(headings) < 2:
         return ""
     items = "".join(
@@ -46,14 +46,15 @@ def contents(headings: Sequence[Heading]) -> str:
 
 
 def article(html: str, headings: Sequence[Heading]) -> str:
-    """A page of text, with its table of contents beside it if the window is wide enough."""
+    """Return a page of text. Its table of contents is beside it if the window is wide enough."""
     return (
         f'<main id="-main" class="sheet">\n{contents(headings)}<article>\n{html}</article>\n</main>'
     )
 
 
 def crumbs(links: Links, page: str) -> str:
-    """The path of a file, as the head of its page; each folder links to its entry in the contents.
+    """Return the path of a file, for the top of its page. Each folder links to its entry in the
+    contents.
 
     Args:
         links: The links of the tree.
@@ -81,14 +82,14 @@ def shell(
     live: bool,
     files: Iterable[str],
 ) -> str:
-    """A whole page.
+    """Return a whole page.
 
     Args:
         links: The links of the tree.
         page: Name of the page.
         title: Title of the window, as text.
         main: The `main` element, as HTML.
-        neighbours: The pages before and after it, as pairs of "prev" or "next" and a name.
+        neighbours: The previous and the next page, as pairs of "prev" or "next" and a name.
         order: Name of the page with the reading order, or "".
         live: Whether a server serves the page, together with the chat page.
         files: Scripts and style sheets that the page loads.

@@ -2,8 +2,9 @@
 
 Each row is a section of the file (weave.py). On the left it has the name of the class or function
 that begins there, the lessons that show it, and its docstring and comments. On the right it has the
-code with the line numbers of the file, each an anchor: `#L120`. Classes and functions
-(`#ChunkedDecoder.receive_data`), regions, and titles in comments (`#the-request`) are anchors, too.
+code with the line numbers of the file. Each line number is an anchor: `#L120`. Classes and
+functions (`#ChunkedDecoder.receive_data`), regions, and titles in comments (`#the-request`) are
+anchors too.
 """
 
 import posixpath
@@ -20,7 +21,7 @@ __all__ = ["file_page", "source_page"]
 
 
 def source_page(name: str, links: Links, prose: Prose) -> str:
-    """The `main` element of a Python module's page."""
+    """Return the `main` element of a Python module's page."""
     woven = links.tree.woven(name)
     sections = [section for section in woven.sections if not section.is_empty]
     intro = docstring = ""
@@ -40,7 +41,7 @@ def source_page(name: str, links: Links, prose: Prose) -> str:
 
 
 def file_page(name: str, links: Links) -> str:
-    """The `main` element for any other file: its lines, highlighted."""
+    """Return the `main` element for any other file: its highlighted lines."""
     lines = highlight(links.tree.text(name), language_of(name))
     regions = links.tree.woven(name).regions
     anchors = {span.first: _anchor(region) for region, span in regions.items()}
@@ -53,7 +54,7 @@ def file_page(name: str, links: Links) -> str:
 
 
 class _SourcePage:
-    """Makes the rows of one page; no anchor is used twice.
+    """Makes the rows of one page. No anchor is used twice.
 
     Args:
         context: The module's docstring.
@@ -120,8 +121,8 @@ class _SourcePage:
         return f'<h2 id="{escape(anchor)}">{escape(section.title)}</h2>\n'
 
     def _heading(self, section: Section) -> str:
-        """The name of the class or function that begins here, and the lessons that show a part of
-        this section."""
+        """Return the name of the class or function that begins here, and the lessons that show a
+        part of this section."""
         html = ""
         if name := section.name:
             parent, _, short = name.rpartition(".")
@@ -141,7 +142,7 @@ class _SourcePage:
 
 
 def _facts(name: str, links: Links) -> list[str]:
-    """The relations of a file to others: its lessons, imports, users and tests."""
+    """Return the relations of a file to other files: its lessons, imports, users and tests."""
     facts = [f"{links.tree.text(name).count(chr(10))} lines"]
     lessons = dict.fromkeys(lesson for lesson, _ in links.lessons.get(name, ()))
     if lessons:
@@ -166,7 +167,8 @@ def _lesson(links: Links, page: str, lesson: str) -> str:
 
 
 def _file(links: Links, page: str, name: str) -> str:
-    """A link to a file: its name if it is in the page's folder, otherwise its path."""
+    """Return a link to a file. The text is the file's name if it is in the page's folder, otherwise
+    its path."""
     beside = posixpath.dirname(page) == posixpath.dirname(name)
     shown = posixpath.basename(name) if beside else name
     return link(links, page, LinkTarget(name), f"<code>{escape(shown)}</code>")

@@ -5,7 +5,8 @@
     servers/page/sse.js                         tests/protocol/test_chunked.py
 
 A page's name is the file's path in the clone. The names are collected from the five folders into a
-table. The path of a request is looked up in that table, and never used as a path of a file.
+table. The path of a request is looked up in this table. A request's path is never used as the path
+of a file.
 """
 
 import os
@@ -25,7 +26,7 @@ FOLDERS = ("workshop", "protocol", "servers", "clients")
 IN_A_CLONE = ("README.md", "LICENSE", "pyproject.toml", ".ci/run")
 SUFFIXES = {".py", ".md", ".js", ".mjs", ".css", ".html", ".json", ".c", ".cfg", ".conf"}
 MAX_SIZE = 60_000
-"""Bytes. A larger file is data, and has no page."""
+"""Largest size of a file that has a page, in bytes. A larger file is data."""
 
 # Solutions have no page: `workshop solution` shows one to learners who have finished an exercise.
 SPOILER = re.compile(r"workshop/\d\d_\w+/(?:solution|wrong_\w+)\.py")
@@ -35,7 +36,7 @@ FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 
 
 class FileVersion(NamedTuple):
-    """The version of a file: it differs after each change."""
+    """The version of a file, which is different after each change."""
 
     mtime_ns: int
     size: int
@@ -74,14 +75,14 @@ class Tree:
         return bool(changed)
 
     def text(self, name: str) -> str:
-        """The text of a file, with its own line ends."""
+        """Return the text of a file, with its own line ends."""
         if name not in self._texts:
             data = (self.root / name).read_bytes()
             self._texts[name] = data.decode(errors="backslashreplace")
         return self._texts[name]
 
     def woven(self, name: str) -> Woven:
-        """A file, split into its sections. A file that is not Python has only regions
+        """Return a file, split into its sections. A file that is not Python has only regions
         (`// region NAME`)."""
         if name not in self._woven:
             text = self.text(name)
@@ -96,7 +97,7 @@ class Tree:
         return self._woven[name]
 
     def span(self, name: str, fragment: str) -> LineRange | None:
-        """The lines for the fragment of a link: a region, a class or function, or `L12`."""
+        """Return the lines for the fragment of a link: a region, a class or function, or `L12`."""
         woven = self.woven(name)
         line = re.fullmatch(r"L([1-9][0-9]{0,5})", fragment)
         if line and int(line[1]) <= len(split_lines(woven.text)):
@@ -104,18 +105,18 @@ class Tree:
         return woven.regions.get(fragment) or woven.definitions.get(fragment)
 
     def title(self, name: str) -> str:
-        """The heading of a Markdown file; for any other file, its name."""
+        """Return the heading of a Markdown file. For any other file, return its name."""
         if name.endswith(".md") and (heading := HEADING.search(FENCE.sub("", self.text(name)))):
             return re.sub(r"[`*]", "", heading[1])
         return name
 
     def summary(self, name: str) -> str:
-        """The first paragraph of a module's docstring."""
+        """Return the first paragraph of a module's docstring."""
         docstring = read_docstring(self.text(name)) if name.endswith(".py") else ""
         return docstring.partition("\n\n")[0]
 
     def lesson(self, name: str) -> int | None:
-        """The number of the lesson, if this file is a lesson's README; otherwise None."""
+        """Return the number of the lesson if this file is a lesson's README, otherwise None."""
         match = LESSON.fullmatch(name)
         return int(match[1]) if match else None
 
@@ -138,7 +139,7 @@ class Tree:
     def _stamp(self, name: str) -> Iterator[tuple[str, FileVersion]]:
         try:
             status = os.stat(f"{self.root}/{name}")
-        except OSError:  # it has just been deleted
+        except OSError:  # the file has just been deleted
             return
         if 0 < status.st_size <= MAX_SIZE and not SPOILER.fullmatch(name):
             yield name, FileVersion(status.st_mtime_ns, status.st_size)

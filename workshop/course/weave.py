@@ -66,10 +66,10 @@ class Block(msgspec.Struct, frozen=True):
 
 
 class Section(msgspec.Struct):
-    """One row of a page: some prose, and the code that it is about.
+    """One row of a page: some prose, and the code that the prose is about.
 
     Args:
-        blocks: Its blocks, in the order of the file.
+        blocks: The blocks of the section, in the order of the file.
         name: Name of the class or function that begins here, or "".
         title: The words of a comment such as `# ---- The request`, or "".
     """
@@ -97,7 +97,7 @@ class Section(msgspec.Struct):
 
 
 class LineRange(msgspec.Struct, frozen=True):
-    """The lines of a file from `first` to `last`, both included."""
+    """The lines of a file from `first` to `last`, including both."""
 
     first: int
     last: int
@@ -108,11 +108,11 @@ class Woven(msgspec.Struct):
 
     Args:
         text: The whole text.
-        sections: Its sections, in order.
+        sections: The sections of the file, in order.
         definitions: The lines of classes and functions, with decorators, by qualified name.
         regions: The lines between `# region NAME` and `# endregion`, by name.
         marks: The numbers of the lines that begin or end a region.
-        problems: Mistakes in the marks of regions, one string each.
+        problems: Mistakes in the marks of regions, as one string for each mistake.
     """
 
     text: str
@@ -136,7 +136,8 @@ ASSIGNMENT = (ast.Assign, ast.AnnAssign)
 
 
 def split_lines(text: str) -> list[str]:
-    r"""The lines as Python counts them, each with its end: only \n, \r\n and \r end a line.
+    r"""Split a text into lines as Python counts them. Each line keeps its end: only \n, \r\n and \r
+    end a line.
 
     `str.splitlines` would also cut at a form feed, and at U+2028 inside a string.
     """
@@ -152,7 +153,7 @@ def weave(text: str) -> Woven:
     source = "".join(line + "\n" for line in plain)
     woven = Woven(text)
     try:
-        with warnings.catch_warnings(action="ignore"):  # such as an invalid escape "\d"
+        with warnings.catch_warnings(action="ignore"):  # a warning such as an invalid escape "\d"
             module = ast.parse(source)
         comments = _comments(source)
     except (SyntaxError, ValueError, RecursionError, tokenize.TokenError):
@@ -166,7 +167,7 @@ def weave(text: str) -> Woven:
 
 
 def read_docstring(text: str) -> str:
-    """The module's docstring; the rest of the text is not read. "" if there is none."""
+    """Return the module's docstring, or "" if there is none. The rest of the text is not read."""
     tokens = tokenize.generate_tokens(io.StringIO(text.removeprefix("\ufeff")).readline)
     ignored = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE)
     try:
@@ -178,10 +179,10 @@ def read_docstring(text: str) -> str:
 
 
 def find_regions(woven: Woven, comments: Mapping[int, str]) -> None:
-    """Find the regions that comments mark, and mistakes in these marks.
+    """Find the regions that comments mark, and find mistakes in these marks.
 
     Args:
-        woven: Gets the regions, the marks and the problems.
+        woven: The object to which the regions, the marks and the problems are added.
         comments: The comments on lines of their own, by line number.
     """
     regions, problems = woven.regions, woven.problems
@@ -219,7 +220,7 @@ def _comments(source: str) -> dict[int, str]:
 def _find_definitions(module: ast.Module, found: dict[str, LineRange]) -> dict[int, str]:
     """Find all classes and functions. Returns the lines at which a section begins, with its name.
 
-    A definition inside a function has a name, such as `routes.home`, but not a section of its own.
+    A definition inside a function has a name, such as `routes.home`, but no section of its own.
     """
     starts: dict[int, str] = {}
 
@@ -244,9 +245,10 @@ def _find_definitions(module: ast.Module, found: dict[str, LineRange]) -> dict[i
 def _docstrings(
     module: ast.Module, lines: list[str], starts: dict[int, str]
 ) -> dict[int, tuple[int, str]]:
-    """Docstrings on lines of their own: {first line: (last line, text)}.
+    """Find the docstrings on lines of their own. Returns {first line: (last line, text)}.
 
-    A string after an assignment in a module or class documents it: both together are a section.
+    In a module or class, a string after an assignment documents the assigned name. Both together
+    are a section.
     """
     found: dict[int, tuple[int, str]] = {}
     for scope in ast.walk(module):

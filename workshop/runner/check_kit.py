@@ -1,8 +1,8 @@
 """Tools for the checks of the exercises: tokens that a check releases, and waits with a deadline.
 
-A check controls the model. It releases token 2 only when the bytes of token 1 have arrived, so an
-answer that holds bytes back cannot pass, however fast the machine is. No check sleeps, and none
-measures time:
+A check controls the model. The check releases token 2 only when the bytes of token 1 have arrived,
+so an answer that holds bytes back cannot pass, however fast the machine is. No check sleeps, and
+none measures time:
 
     async def check(exercise: ModuleType, lab: Lab) -> None:
         source = lab.tokens("你", "好")
@@ -19,9 +19,9 @@ The rules this file keeps:
 1. Whatever the exercise does, its check ends: it passes, or it raises a `Failure`.
 2. All bytes that the exercise was given and returned are kept, so that the learner can look at
    them.
-3. The checks run on trio's autojump clock. It jumps to the next deadline when every task waits, so
-   a deadline that expires takes no real time. A check must use one thread only: neither processes
-   nor `trio.to_thread`.
+3. The checks run on trio's autojump clock. This clock jumps to the next deadline when every task
+   waits, so a deadline that expires takes no real time. A check must use one thread only: neither
+   processes nor `trio.to_thread`.
 """
 
 from collections.abc import (
@@ -48,17 +48,17 @@ DEADLINE = 2.0  # longest time of one wait, in seconds
 
 @dataclass(eq=False)
 class Failure(Exception):
-    """The exercise does not do what it should.
+    """The exercise does something wrong.
 
     Args:
         name: Name of the mistake, as in the file `wrong_NAME.py`, with hyphens: "decimal-size".
         message: One sentence that says what is wrong.
         sent: The bytes that the exercise was given.
         received: The bytes that it returned.
-        at: Offset in `received` of the first wrong byte, where the caret is shown; None for no
-            caret.
-        rule: The broken rule and its source: "chunk-size counts bytes (RFC 9112 §7.1)".
-        redo: A command with which the learner can see the same by hand.
+        at: Offset of the first wrong byte in `received`, under which a caret is shown. None means
+            no caret.
+        rule: The broken rule and its source, such as "chunk-size counts bytes (RFC 9112 §7.1)".
+        redo: A command with which the learner can see the correct bytes by hand.
     """
 
     name: str
@@ -75,21 +75,21 @@ class Failure(Exception):
 
 
 def first_difference(received: bytes, expected: bytes) -> int:
-    """The offset of the first byte at which `received` differs from `expected`."""
+    """Return the offset of the first byte at which `received` differs from `expected`."""
     pairs = zip(received, expected, strict=False)
     shorter = min(len(received), len(expected))
     return next((at for at, (one, other) in enumerate(pairs) if one != other), shorter)
 
 
 def few(values: Sequence[object], most: int = 10) -> str:
-    """A list for a message, shortened to its first values: "[0, 3, 42, … 1200 in all]"."""
+    """Write a list for a message, shortened to its first values: "[0, 3, 42, … 1200 in all]"."""
     if len(values) <= most:
         return str(list(values))
     return f"[{', '.join(map(repr, values[:most]))}, … {len(values)} in all]"
 
 
 def at_a_time(size: int) -> str:
-    """The size of a stream's pieces in words: "2 bytes at a time"."""
+    """Write the size of a stream's pieces in words: "2 bytes at a time"."""
     return f"{size} bytes at a time" if size > 1 else "one byte at a time"
 
 
@@ -100,8 +100,8 @@ class Tokens:
     exercise asks too early, the plain generator raises a `Failure`; the asynchronous one waits.
 
     Attributes:
-        released: How many tokens the check has released so far.
-        made: How many tokens the exercise has taken.
+        released: Number of tokens that the check has released so far.
+        made: Number of tokens that the exercise has taken.
         closed: Whether one of its generators has ended or was closed.
     """
 
@@ -114,7 +114,7 @@ class Tokens:
         self._change = trio.lowlevel.ParkingLot()
 
     def __str__(self) -> str:
-        """The last token released: "token 2, '好'"."""
+        """Write the last released token: "token 2, '好'"."""
         return f"token {self.released}, {self._tokens[self.released - 1]!r}"
 
     def release(self, count: int = 1) -> None:
@@ -188,7 +188,7 @@ class Lab:
         """Record bytes that the exercise has returned. Returns them.
 
         Raises:
-            Failure: "no-bytes", if they are not bytes.
+            Failure: The failure "no-bytes", if the value is not bytes.
         """
         if not isinstance(data, bytes | bytearray):
             message = f"expected bytes, but got {type(data).__name__}: {data!r:.40}"
@@ -197,7 +197,7 @@ class Lab:
         return bytes(data)
 
     def tokens(self, *tokens: str, name: str = "held-back") -> Tokens:
-        """A model's answer, of which no token is released yet.
+        """Return a model's answer, of which no token is released yet.
 
         Args:
             tokens: The tokens of the answer.
@@ -206,10 +206,10 @@ class Lab:
         return Tokens(tokens, name)
 
     def connection(self, size: int = 64 << 10) -> tuple[MemoryStream, MemoryStream]:
-        """A connection in memory: the check's end, and the exercise's end.
+        """Return a connection in memory: the check's end, and the exercise's end.
 
         Args:
-            size: How many bytes each direction holds before a writer must wait.
+            size: Number of bytes that each direction holds before a writer must wait.
         """
         return memory_pair(size)
 
@@ -230,12 +230,12 @@ class Lab:
         """Fail if the block does not end within `DEADLINE`.
 
         Args:
-            waiting_for: A part of the message: "waited 2 s for WAITING_FOR".
+            waiting_for: The words for the message "waited 2 s for WAITING_FOR".
             name: Name of the failure.
             why: An explanation that the message adds after a colon.
 
         Raises:
-            Failure: `name`, at the deadline.
+            Failure: The failure `name`, at the deadline.
         """
         try:
             with trio.fail_after(DEADLINE):
@@ -263,7 +263,7 @@ class Lab:
         Args:
             stream: The check's end of the connection.
             end: The bytes that must arrive.
-            waiting_for: Their description: "the bytes of token 2, '好'".
+            waiting_for: A description of these bytes, such as "the bytes of token 2, '好'".
             name: Name of the failure if they do not arrive in time.
             why: An explanation that the failure's message adds after a colon.
 
@@ -271,7 +271,7 @@ class Lab:
             All bytes received in this call.
 
         Raises:
-            Failure: `name` at the deadline, or "cut-off" if the stream ends first.
+            Failure: The failure `name` at the deadline, or "cut-off" if the stream ends first.
         """
         data = b""
         with self.deadline(waiting_for, name=name, why=why):

@@ -8,7 +8,8 @@ None of that may harm or delay the runner, so the check runs in a child process:
              after 10 seconds a C thread (faulthandler) ends it, and prints the line that is running
     parent   when cancelled (^C, a newer save), kills the child and all processes it has started
 
-In the end the parent has the child's complete report, or makes one that says how the child ended.
+In the end the parent has the child's complete report, or makes a report that says how the child
+ended.
 """
 
 import faulthandler
@@ -30,7 +31,7 @@ __all__ = ["SECONDS", "CheckReport", "check", "run"]
 SECONDS = 10.0  # longest time of one check, including the start of its process
 GRACE = 5.0  # seconds after which the parent kills a child that should have ended by itself
 MEMORY = 2 << 30  # bytes of address space: an endless list raises MemoryError before it swaps
-OUTPUT_SIZE = 4 << 10  # how many of the last bytes of the file's own output are shown
+OUTPUT_SIZE = 4 << 10  # number of bytes shown from the end of the file's own output
 REPORT_SIZE = 16 << 20
 LOG_SIZE = 256 << 10  # how many of the last bytes of the log are kept, both directions together
 
@@ -41,7 +42,7 @@ class CheckReport(msgspec.Struct):
     """The result of a check.
 
     Attributes:
-        failure: None if the exercise passes.
+        failure: What is wrong with the exercise, or None if it passes.
         log: The bytes that the exercise was given ("sent") and returned ("received"), in order.
         output: The last part of the text that the file has printed.
     """
@@ -55,16 +56,16 @@ class CheckReport(msgspec.Struct):
 
 
 async def run(lesson: Lesson, path: Path, seconds: float = SECONDS) -> CheckReport:
-    """Run a lesson's check on a learner's file. Whatever the file does, this does not raise.
+    """Run a lesson's check on a learner's file. Whatever the file does, this raises no error.
 
     Args:
         lesson: The lesson whose check is run.
         path: The learner's file.
-        seconds: Longest time of the check.
+        seconds: Longest time of the check, in seconds.
     """
     answer, printed = PipeTail(REPORT_SIZE), PipeTail(OUTPUT_SIZE)
     command = [sys.executable, "-P", "-X", "utf8", "-m", __name__]
-    folders = [*sys.path, str(ROOT)]  # ROOT: the project may not be installed
+    folders = [*sys.path, str(ROOT)]  # ROOT is added because the project may not be installed
     process = await trio.lowlevel.open_process(
         [*command, str(seconds), str(lesson.folder), str(path)],
         stdin=subprocess.DEVNULL,
@@ -96,7 +97,7 @@ async def run(lesson: Lesson, path: Path, seconds: float = SECONDS) -> CheckRepo
 
 
 def check(lesson: Lesson, path: Path, seconds: float = SECONDS) -> CheckReport:
-    """The same as `run`, for a caller that does not run in trio.
+    """Do the same as `run`, for a caller that does not use trio.
 
     Raises:
         KeyboardInterrupt: On ^C, after the child was killed.
@@ -108,11 +109,11 @@ def check(lesson: Lesson, path: Path, seconds: float = SECONDS) -> CheckReport:
 
 
 class PipeTail:
-    """Reads all of a pipe, and keeps its last bytes. (If it stopped reading, a file that prints
+    """Reads all of a pipe, and keeps the last bytes. (If it stopped reading, a file that prints
     forever would block.)
 
     Args:
-        size: How many bytes it keeps.
+        size: Number of bytes that are kept.
     """
 
     def __init__(self, size: int) -> None:
@@ -130,7 +131,7 @@ def kill(process: trio.Process) -> None:
     if hasattr(os, "killpg"):
         try:
             os.killpg(process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):  # on macOS, EPERM for a zombie
+        except (ProcessLookupError, PermissionError):  # macOS raises EPERM for a zombie
             pass
     else:
         process.kill()
@@ -140,7 +141,7 @@ TIMEOUT = re.compile(r'  File "(.*)", line (\d+) in ')
 
 
 def read_report(answer: bytes, exit_code: int | None, path: Path, seconds: float) -> CheckReport:
-    """The child's report; if it has sent none, a report that says how the child ended."""
+    """Return the child's report, or if there is none, a report that says how the child ended."""
     try:
         return msgspec.json.decode(answer, type=CheckReport)
     except msgspec.DecodeError:
@@ -171,22 +172,22 @@ def main(seconds: float, folder: Path, path: Path) -> None:
         faulthandler.cancel_dump_traceback_later()
         report.write(data)
     sys.stdout.flush()
-    os._exit(0)  # at once, without the file's threads and exit handlers
+    os._exit(0)  # exit at once, without the file's threads and exit handlers
 
 
 def limit_memory() -> None:
     try:
         import resource
     except ModuleNotFoundError:
-        return  # Windows
+        return  # there is no such module on Windows
     try:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     except (ValueError, OSError):
-        pass  # a lower limit is set already, or the system does not support it
+        pass  # a lower limit is already set, or the system does not support one
 
 
 def last_entries(log: list[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
-    """The last entries, with at most `LOG_SIZE` bytes together."""
+    """Return the last entries of the log, with at most `LOG_SIZE` bytes together."""
     size, kept = 0, []
     for direction, data in reversed(log):
         size += len(data)

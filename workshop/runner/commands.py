@@ -91,7 +91,8 @@ def _hint(workspace: Workspace, lesson: Lesson, options: argparse.Namespace) -> 
 
 
 def solution(argv: Sequence[str] | None = None) -> int:
-    """`workshop solution [N]`. Returns 1 if it may not be shown yet, or if the answer is no."""
+    """`workshop solution [N]`. Returns 1 if the solution may not be shown yet, or if the learner
+    answers no."""
     parser = lesson_parser("solution", "The solution, once yours passes or all hints are seen.")
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask, after the third hint")
     return run(parser, argv, _solution)
@@ -119,7 +120,7 @@ def _solution(workspace: Workspace, lesson: Lesson, options: argparse.Namespace)
 
 
 def reset(argv: Sequence[str] | None = None) -> int:
-    """`workshop reset [N]`. Returns 1 if the answer is no."""
+    """`workshop reset [N]`. Returns 1 if the learner answers no."""
     parser = lesson_parser("reset", "Start an exercise again; yours is kept as exercise.old.py.")
     parser.add_argument("-y", "--yes", action="store_true", help="do it without a question")
     return run(parser, argv, _reset)
@@ -148,7 +149,7 @@ def _list(workspace: Workspace, lesson: Lesson, options: argparse.Namespace) -> 
 
 
 def overview(progress: Progress, current: Lesson) -> Iterable[Text]:
-    """All exercises, one line each."""
+    """Yield one line for each exercise."""
     for lesson in lessons():
         mark = "✓" if lesson.number in progress.passed else " "
         line = Text.assemble("  ", (mark, "green"), f" {lesson.number:2}  {lesson.title}")
@@ -158,7 +159,7 @@ def overview(progress: Progress, current: Lesson) -> Iterable[Text]:
 
 
 def bar(progress: Progress) -> Text:
-    """A progress bar: [########----------------]  4/12"""
+    """Return a progress bar: [########----------------]  4/12"""
     numbers = [lesson.number for lesson in lessons()]
     done = sum(number in progress.passed for number in numbers)
     width = 2 * len(numbers)
@@ -170,7 +171,7 @@ def heading(lesson: Lesson) -> Text:
 
 
 def next_hint(workspace: Workspace, lesson: Lesson) -> Iterable[Text]:
-    """The hints of a lesson that the learner has seen, and one more."""
+    """Yield the hints of a lesson that the learner has seen, and one more."""
     seen = workspace.next_hint(lesson)
     for number, text in enumerate(lesson.hints[:seen], 1):
         yield Text(f"\nHint {number} of {HINTS}", "yellow")
@@ -181,7 +182,7 @@ def next_hint(workspace: Workspace, lesson: Lesson) -> Iterable[Text]:
 
 
 def what_next(workspace: Workspace, lesson: Lesson) -> Iterable[Text]:
-    """The command for the next exercise, after one that passes."""
+    """Yield the command for the next exercise, after one that passes."""
     other = following(lesson, workspace.read())
     if other is None:
         yield Text("Every exercise passes. 🎉", "bold green")
@@ -190,14 +191,15 @@ def what_next(workspace: Workspace, lesson: Lesson) -> Iterable[Text]:
 
 
 def following(lesson: Lesson, progress: Progress) -> Lesson | None:
-    """The next lesson that has not passed: after this one, or otherwise from the start."""
+    """Return the next lesson that has not passed. Lessons after this one come first, then those
+    before."""
     todo = [other for other in lessons() if other.number not in progress.passed]
     later = [other for other in todo if other.number > lesson.number]
     return next(iter(later or todo), None)
 
 
 def current_lesson(progress: Progress) -> Lesson:
-    """The learner's lesson: the one they were at, or otherwise the first that has not passed."""
+    """Return the learner's current lesson, or otherwise the first lesson that has not passed."""
     every = lessons()
     for lesson in every:
         if lesson.number == progress.current:
@@ -212,7 +214,8 @@ def begun(lesson: Lesson, path: Path) -> bool:
 
 
 def confirmed(question: str) -> bool:
-    """Ask on the terminal. Without one the answer is no, and a message names `--yes`."""
+    """Ask a question on the terminal. Without a terminal the answer is no, and a message names
+    `--yes`."""
     if not sys.stdin.isatty():
         print(f"{question} There is no terminal to ask on: add --yes", file=sys.stderr)
         return False
@@ -295,7 +298,8 @@ def run(parser: argparse.ArgumentParser, argv: Sequence[str] | None, command: Co
 
 
 def console() -> Console:
-    """The output, in colour if it is a terminal and NO_COLOR is not set; lines are not wrapped."""
+    """Return the output, with colours if it is a terminal and NO_COLOR is not set. Lines are not
+    wrapped."""
     return Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 

@@ -26,7 +26,7 @@ from .check_kit import Failure, Lab
 __all__ = ["Lesson", "judge", "lessons", "load"]
 
 Check = Callable[[ModuleType, Lab], Awaitable[None]]
-LIKELY_CAUSES = {  # a part of Python's message: a question that leads to the cause
+LIKELY_CAUSES = {  # from a part of Python's message to a question that leads to the cause
     "'NoneType'": "does a function end without `return` or `yield`?",
     "'coroutine'": "does an `async def` have no `yield`?",
 }
@@ -70,23 +70,24 @@ class Lesson:
 
 
 def lessons(root: Path = HERE) -> list[Lesson]:
-    """All lessons with an exercise, in order."""
+    """Return all lessons that have an exercise, in order."""
     return [Lesson(check.parent) for check in sorted(root.glob("[0-9][0-9]_*/check.py"))]
 
 
 def load(path: Path) -> ModuleType:
-    """Run a Python file. Returns it as a module, a new one each time.
+    """Run a Python file. Returns it as a module, which is new each time.
 
     Raises:
-        BaseException: Anything that the file raises, also `SyntaxError` and `SystemExit`.
+        BaseException: Anything that the file raises, including `SyntaxError` and `SystemExit`.
     """
     name = f"{path.parent.name}.{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
-    # Python compares cached bytecode with a file by its size and its time in whole seconds. A file
-    # may be saved twice in a second, so it is compiled here without the cache.
+    # To know whether cached bytecode is current, Python compares a file's size, and its time in
+    # whole seconds. A file may be saved twice in a second, so it is compiled here without the
+    # cache.
     code = compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
     sys.modules[name] = module  # dataclasses look up their module there
     exec(code, module.__dict__)
@@ -99,12 +100,14 @@ def judge(lesson: Lesson, path: Path, lab: Lab | None = None) -> Failure | None:
     Args:
         lesson: The lesson whose check is run.
         path: The file.
-        lab: Keeps the bytes that the file was given and returned, for the caller to show.
+        lab: The object that keeps the bytes that the file was given and returned. The caller may
+            show them.
 
     Returns:
         The failure, or None if the file passes.
     """
-    # trio.testing imports all of pytest where it is installed, and most commands do not need it.
+    # trio.testing imports all of pytest if it is installed. Most commands do not need it, so it is
+    # imported here.
     from trio.testing import MockClock
 
     lab = lab or Lab()
@@ -114,14 +117,15 @@ def judge(lesson: Lesson, path: Path, lab: Lab | None = None) -> Failure | None:
         trio.run(check, exercise, lab, clock=MockClock(autojump_threshold=0))
     except (KeyboardInterrupt, trio.TrioInternalError):
         raise
-    except BaseException as error:  # SystemExit too: the file may call sys.exit
+    except BaseException as error:  # includes SystemExit: the file may call sys.exit
         failures = [inner for inner in leaf_errors(error) if isinstance(inner, Failure)]
         return failures[0] if failures else explain(next(leaf_errors(error)), path, lesson)
     return None
 
 
 def leaf_errors(error: BaseException) -> Iterator[BaseException]:
-    """The errors inside an exception group, at any depth; an error without a group is itself."""
+    """Yield the errors inside an exception group, at any depth. For any other error, yield the
+    error itself."""
     if isinstance(error, BaseExceptionGroup):
         for inner in error.exceptions:
             yield from leaf_errors(inner)
@@ -130,7 +134,7 @@ def leaf_errors(error: BaseException) -> Iterator[BaseException]:
 
 
 def explain(error: BaseException, path: Path, lesson: Lesson) -> Failure:
-    """Describe an error that the learner's file has raised, with the line in that file only."""
+    """Describe an error that the learner's file has raised. Only lines in that file are named."""
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
     if isinstance(error, SyntaxError) and error.filename == str(path):
         line = (error.text or "").strip()

@@ -4,12 +4,13 @@
     …
     [####------]  2/5   h hint 0/3 · s bytes · n next · l list · x reset · ⏎ check · q quit
 
-It begins with the learner's current lesson, and checks the file whenever it is saved. It never goes
-on by itself: a half-edited file may pass by accident, so the learner must press `n`.
+The session begins with the learner's current lesson, and checks the file whenever it is saved. It
+never goes to the next lesson by itself: a half-edited file may pass by accident, so the learner
+must press `n`.
 
-There are three tasks: one waits for keys, one for saved files, and one runs the check; a newer
-check cancels it. Without a terminal, each line of the input gives one letter, and each is handled
-after the check has ended.
+There are three tasks: one waits for keys, one waits for saved files, and one runs the check. A
+newer check cancels the running one. Without a terminal, each line of the input gives one letter,
+and each letter is handled after the check has ended.
 """
 
 import argparse
@@ -51,9 +52,10 @@ class LearnSession:
 
     Args:
         workspace: The learner's folder.
-        lesson: The first lesson.
+        lesson: The lesson to begin with.
         timeout: Longest time of one check, in seconds.
-        terminal: Whether keys arrive as they are pressed. Then a newer check cancels an older one.
+        terminal: Whether keys arrive as they are pressed, so that a newer check cancels an older
+            one.
     """
 
     def __init__(
@@ -67,8 +69,8 @@ class LearnSession:
         self._checking = trio.CancelScope()
         self._idle = trio.Event()
         self._idle.set()
-        self._text = b""  # the file as it was checked last
-        self._question: Callable[[], None] | None = None  # called if the answer is `y`
+        self._text = b""  # the text of the file when it was checked last
+        self._question: Callable[[], None] | None = None  # what to do if the answer is `y`
 
     async def run(self, poll: bool) -> None:
         """Run until `q` or the end of the input.
@@ -102,7 +104,7 @@ class LearnSession:
         self.start_check()
 
     def start_check(self) -> None:
-        """Check the file as it is now. This cancels a running check and an open question."""
+        """Check the file as it is now. A running check and an open question are cancelled."""
         self._question = None
         self._text = self._workspace.exercise(self.lesson).read_bytes()
         self._checking.cancel()
@@ -129,7 +131,7 @@ class LearnSession:
             try:
                 saved = self._workspace.path(self.lesson).read_bytes()
             except FileNotFoundError:
-                return  # an editor is about to replace it
+                return  # the file is missing: an editor is about to replace it
             if saved != self._text:  # an editor may write the same text twice
                 self.start_check()
             return
@@ -200,7 +202,8 @@ class LearnSession:
             await send.send(SAVED)
         # An editor may replace a file by a new one: watch the folders, not the files.
         folders = [self._workspace.exercise(lesson).parent for lesson in lessons()]
-        # After cancellation it returns when its thread does: at the end of this timeout.
+        # After a cancellation, `awatch` returns only when its thread does: at the end of this
+        # timeout.
         async for _ in watchfiles.awatch(*folders, recursive=False, rust_timeout=QUIT_MS):
             await send.send(SAVED)
 
@@ -223,7 +226,8 @@ else:
     ESCAPE = re.compile(r"\x1b(?:[\[O][0-9;]*.)?")
 
     def read_keys() -> str:
-        """The keys pressed since the last call, at least one; " " for an arrow (b"\\x1b[A")."""
+        """Return the keys pressed since the last call, at least one. An arrow key (b"\\x1b[A")
+        becomes " "."""
         pressed = os.read(sys.stdin.fileno(), 64).decode(errors="replace")
         return ESCAPE.sub(" ", pressed).replace("\x04", "q")  # ^D
 
@@ -239,7 +243,7 @@ else:
 
 
 def read_letter() -> str:
-    """The first letter of the next line, "" at the end of the input."""
+    """Return the first letter of the next line, or "" at the end of the input."""
     return sys.stdin.readline()[:1]
 
 

@@ -1,4 +1,5 @@
-"""The lessons' programs: start or find their server, label its bytes, end without a traceback."""
+"""For the lessons' programs: start or find their server, label its bytes, end without a
+traceback."""
 
 import argparse
 import io
@@ -24,13 +25,13 @@ from .verdict import visible
 
 __all__ = ["Names", "any_screen", "leave_unread", "main", "run", "visible"]
 
-INTERRUPTED = 130  # exit code in a shell for a program ended by SIGINT: 128 + 2
+INTERRUPTED = 130  # the exit code of a program ended by SIGINT: 128 + 2
 PUNCTUATION = {"CRLF", "end-of-line", ":", "space"}
 COLOURS = dict.fromkeys(PUNCTUATION, "2") | {"chunk-size": "33", "field-name": "36"}
 
 
 class Names:
-    """An observer for a decoder: it keeps the label of each byte.
+    """An observer for a decoder, which keeps the label of each byte.
 
     names = Names()
     decoder = ChunkedDecoder(observer=names)
@@ -44,10 +45,11 @@ class Names:
         self._named.append((label, start, end))
 
     def lines(self, data: bytes) -> list[str]:
-        """The elements observed since the last call, one line for each chunk (or part of one).
+        """Return the elements observed since the last call, one line for each chunk or part of a
+        chunk.
 
         Args:
-            data: The bytes that the decoder has received since then.
+            data: The bytes that the decoder has received since the last call.
         """
         self._bytes += data
         lines: list[list[str]] = []
@@ -69,7 +71,7 @@ def _element(label: str, text: str) -> str:
 
 
 def any_screen() -> None:
-    r"""On a screen whose encoding has no ␍ or 你, print `\u240d` and `\u4f60`; raise nothing."""
+    r"""On a screen whose encoding lacks ␍ or 你, print `\u240d` and `\u4f60`: no error."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 
@@ -80,7 +82,7 @@ def run(
     """Run the function that shows a lesson.
 
     Returns:
-        Its exit code; 0 if it returns None, and 130 after Ctrl-C.
+        The function's exit code: 0 if the function returns None, and 130 after Ctrl-C.
     """
     any_screen()
     exit_code = INTERRUPTED
@@ -95,8 +97,8 @@ def run(
 
 
 def leave_unread() -> None:
-    """Discard all further output: its reader, such as `head`, has ended. (Otherwise Python would
-    flush to it on exit, and fail.)"""
+    """Discard all further output, because its reader, such as `head`, has ended. (Otherwise Python
+    would flush the output at exit, and fail.)"""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -113,12 +115,12 @@ def main(
     """Run a lesson: its server, a client that shows the bytes, and then the learner's own tries.
 
     Args:
-        lesson: A sentence for `--help`.
+        lesson: A sentence about the lesson, for `--help`.
         port: The usual port of the lesson's server.
-        make_routes: Called with the server's pace; returns its routes.
-        watch: Connects to a port of localhost and shows the bytes that arrive.
+        make_routes: A function that returns the server's routes, given the server's pace.
+        watch: A function that connects to a port of localhost and shows the bytes that arrive.
         tries: Pairs of a description and a command line to paste, with {port} in it.
-        by_hand: Whether the learner may be the server, with netcat (`--client`).
+        by_hand: Whether the learner may be the server, by typing into netcat (`--client`).
         tls: If given, the server speaks TLS with this context.
 
     Returns:
@@ -157,7 +159,7 @@ async def _serve(
     tries: Sequence[tuple[str, str]],
     once: bool,
 ) -> int:
-    """Serve and show the lesson; unless `once` is true, go on serving until Ctrl-C."""
+    """Serve, and show the lesson. Unless `once` is true, continue to serve until Ctrl-C."""
     port = sockets[0].getsockname()[1]
     shown = False
     exit_code = 0

@@ -5,8 +5,8 @@
         03_http_chunked/exercise.py
         progress.json                           {"current":3,"passed":[1,2],"hints":{"3":1}}
 
-The runner never writes into the clone. It never overwrites a file of the learner: `reset` keeps the
-old file as `exercise.old.py`.
+The runner never writes into the clone. The runner never overwrites a file of the learner: `reset`
+keeps the old file as `exercise.old.py`.
 """
 
 import os
@@ -29,9 +29,9 @@ class Progress(msgspec.Struct):
     """A learner's progress. A lesson is named by its number.
 
     Attributes:
-        current: The current lesson; 0 before the first one.
-        passed: The exercises that passed when they were last checked.
-        hints: For each lesson, how many hints the learner has seen.
+        current: Number of the current lesson, or 0 before the first one.
+        passed: Numbers of the exercises that passed when they were last checked.
+        hints: Number of hints that the learner has seen, by lesson.
     """
 
     current: int = 0
@@ -40,8 +40,8 @@ class Progress(msgspec.Struct):
 
 
 def default_folder() -> Path:
-    """The place for a user's data in the XDG Base Directory Specification, which says to ignore a
-    relative path in $XDG_DATA_HOME."""
+    """Return the place for a user's data. The XDG Base Directory Specification names this place,
+    and says to ignore a relative path in $XDG_DATA_HOME."""
     data = os.environ.get("XDG_DATA_HOME", "")
     home = Path(data) if os.path.isabs(data) else Path.home() / ".local" / "share"
     return home / "streaming-workshop"
@@ -51,7 +51,7 @@ class Workspace:
     """A learner's folder. Every method may raise `OSError`, because the learner owns the folder.
 
     Args:
-        folder: Its path; the folder is created when it is needed.
+        folder: The path of the folder, which is created when it is needed.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -59,18 +59,19 @@ class Workspace:
         self._file = folder / "progress.json"
 
     def command(self, name: str, lesson: Lesson) -> str:
-        """The line to paste for a lesson of this folder: workshop hint 3"""
+        """Return the command to paste for a lesson in this folder: workshop hint 3"""
         line = f"{this_command()} {name} {lesson.number}"
         if self.folder != default_folder():
             line += f" --dir {shlex.quote(str(self.folder))}"
         return line
 
     def path(self, lesson: Lesson) -> Path:
-        """The path of the learner's file, which may not exist yet."""
+        """Return the path of the learner's file, which may not exist yet."""
         return self.folder / lesson.name / "exercise.py"
 
     def exercise(self, lesson: Lesson) -> Path:
-        """The path of the learner's file. If there is none, it is copied from the lesson."""
+        """Return the path of the learner's file. If there is no such file, it is copied from the
+        lesson."""
         path = self.path(lesson)
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -90,7 +91,8 @@ class Workspace:
         return old
 
     def read(self) -> Progress:
-        """The progress, or a new one. A file that cannot be read is kept as a backup."""
+        """Return the saved progress, or a new one. A file that cannot be read is kept as a
+        backup."""
         try:
             return msgspec.json.decode(self._file.read_bytes(), type=Progress)
         except FileNotFoundError:
@@ -126,7 +128,7 @@ class Workspace:
         self.write(progress)
 
     def next_hint(self, lesson: Lesson) -> int:
-        """Count one more hint as seen, three at most. Returns the new count."""
+        """Count one more hint as seen, up to three. Returns the new count."""
         progress = self.read()
         seen = progress.hints[lesson.number] = min(HINTS, progress.hints.get(lesson.number, 0) + 1)
         self.write(progress)

@@ -8,9 +8,9 @@
         rule      chunk-size counts the bytes of the data, in hexadecimal (RFC 9112 §7.1)
         by hand   curl -sN --raw http://localhost:8003/ | head -n 4
 
-Bytes are shown on one line, and all of them are visible: ␍ and ␊ stand for CR and LF, an escape for
-everything else that cannot be seen (a byte that is not UTF-8, U+2028, a BOM, ESC). The caret's
-column counts terminal cells, not characters: 你 and 🌊 take two cells each.
+Bytes are shown on one line, and all of them are visible: ␍ and ␊ stand for CR and LF. An escape
+stands for everything else that cannot be seen (a byte that is not UTF-8, U+2028, a BOM, ESC). The
+caret's column counts terminal cells, not characters: 你 and 🌊 take two cells each.
 """
 
 import re
@@ -24,26 +24,27 @@ from .checking import CheckReport
 
 __all__ = ["exchanged_bytes", "verdict", "visible"]
 
-BEFORE, AFTER = 40, 24  # cells shown before the caret, and from the caret on
-LAST_LINES = 12  # how many of the file's printed lines are shown
+BEFORE, AFTER = 40, 24  # number of cells shown before the caret, and from the caret on
+LAST_LINES = 12  # number of lines shown from the end of the file's output
 SIGN = re.compile(r"\\x[0-9a-f]{2}|\\u[0-9a-f]{4}|\\U[0-9a-f]{8}|.")  # an escape stays in one piece
 LONGEST = len(r"\U0001f30a")
 
 
 def visible(data: bytes) -> str:
-    """Bytes as text in which each byte can be seen: ␍ for CR, ␊ for LF, \\x… for invalid UTF-8."""
+    """Return bytes as text in which each can be seen: ␍ for CR, ␊ for LF, \\x… for invalid
+    UTF-8."""
     text = data.decode("utf-8", "backslashreplace")
     text = text.replace("\r", "␍").replace("\n", "␊")
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def without_controls(line: str) -> str:
-    """A line that the file has printed, without characters that control the terminal."""
+    """Return a line that the file has printed, without characters that control the terminal."""
     return visible(line.encode(errors="backslashreplace"))
 
 
 def verdict(report: CheckReport) -> Iterator[Text]:
-    """The result of a check, line by line."""
+    """Yield the result of a check, line by line."""
     failure = report.failure
     if failure is None:
         yield Text("✓ passes", "bold green")
@@ -61,9 +62,9 @@ def verdict(report: CheckReport) -> Iterator[Text]:
 
 
 def evidence(failure: Failure) -> Iterator[tuple[str, Text]]:
-    """Rows of a label and a text; the row of the caret has no label."""
+    """Yield rows of a label and a text. The row of the caret has no label."""
     if failure.sent:
-        yield "sent", Text(window(failure.sent, len(failure.sent))[0])  # the last bytes
+        yield "sent", Text(window(failure.sent, len(failure.sent))[0])  # only the last bytes
     if failure.received or failure.at is not None:
         at = len(failure.received) if failure.at is None else failure.at
         text, column = window(failure.received, at)
@@ -84,10 +85,11 @@ def indented(rows: Iterable[tuple[str, Text]]) -> Iterator[Text]:
 
 
 def window(data: bytes, at: int) -> tuple[str, int]:
-    """The bytes around an offset as text for one line, and the column of that offset in it."""
+    """Return the bytes around an offset as text for one line, and the column of the offset in that
+    text."""
     whole = visible(data)
     while not whole.startswith(before := visible(data[:at])):
-        at -= 1  # inside a character: go back to its first byte
+        at -= 1  # this is inside a character: go back to its first byte
     after = whole[len(before) :]
     if cell_len(before) > BEFORE:
         kept = SIGN.findall(before[-BEFORE - LONGEST :])
@@ -103,7 +105,7 @@ def window(data: bytes, at: int) -> tuple[str, int]:
 
 
 def exchanged_bytes(report: CheckReport) -> Iterator[Text]:
-    """All bytes that the exercise was given and returned, as the key `s` shows them."""
+    """Yield all bytes that the exercise was given and returned, as the key `s` shows them."""
     if not report.log:
         yield Text("The exercise was given no bytes and returned none.")
     for direction, data in report.log:

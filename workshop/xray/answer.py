@@ -2,164 +2,293 @@
 
     data: {"choices":[{"delta":{"content":"Hi"}}]}            text
     data: {"choices":[{"delta":{},"finish_reason":"stop"}]}   the answer is finished
-    data: [DONE]                                              and no event follows
-    data: {"error":{"message":"…"}}                           or it failed
-    {"error":{"message":"…"}}                                 a bad line: a field named `{"error"`
+    data: [DONE]                                              no event follows
+    data: {"error":{"message":"…"}}                           the answer failed
+    {"error":{"message":"…"}}                                 a bare line: a field named `{"error"`
 
-It takes the labels of `protocol.anatomy`: a line is never parsed a second time. It knows the events
-of `/v1/chat/completions`, of `/v1/responses`, and of this project's `/chat/{text}`.
+It takes the labels of `protocol.anatomy`, so no line is parsed a second time. It knows the events
+of `/v1/chat/completions`, of `/v1/responses`, of Anthropic's `/v1/messages`, and of `/chat/{text}`.
 """
 
-from collections import deque
+import hashlib
+import re
 
 from protocol.anatomy import FIELDS
 from protocol.openai.lenient import as_list, as_object, as_text, read_json
 
 __all__ = ["Answer"]
 
-# Types of the event that ends a stream of the Responses API, and what they say.
+# Types of the event that ends an answer, and why it ended.
 ENDS = {
     "response.completed": "stop",
     "response.incomplete": "length",
     "response.failed": "failed",
+    "message_stop": "stop",
 }
+LENGTH = {"length", "max_tokens"}  # reasons that mean: the answer was cut at its limit
+HEARTBEATS = {"keepalive", "ping"}  # types of events that carry nothing
+
+# U+FFFD is what a decoder writes in place of bytes that are not UTF-8.
+DAMAGE_AT_START = re.compile(r"\ufffd|\\u[fF]{3}[dD]")
+DAMAGE_AT_END = re.compile(r"(?:\ufffd|\\u[fF]{3}[dD])\Z")
+WORD = re.compile(r"[^\W\d_]{4}")  # a word of four letters is rarely said twice in a row
+
+MAX_TEXT = 500
+MAX_FIRST = 64
+SAME = 8  # so many events that repeat the first ones are a restart
 
 
 class Answer:
     """Takes the parts of an event stream's lines, and notes what the answer says.
 
-    Args:
-        history: Number of events kept to compare later ones with.
-
     Attributes:
-        api: "chat", "responses" or "text"; "" for events of another kind.
+        api: "chat", "responses", "messages" or "text"; "" for events of another kind.
+        text: The first characters of the text, with JSON's escapes.
         finish: Why the answer ended, such as "stop", "length" or "tool_calls"; "" if it has not.
-        done: The event [DONE] has come.
+        done: Whether the event [DONE] has come.
         error: Message of an error event, or "".
-        heartbeats: Number of comment lines.
-        repeats: Number of events, in a row, that repeat the beginning of the answer.
-        duplicates: Number of events that equal the event before them, sequence number included.
-        lost: Number of events that are missing by their sequence numbers.
-        bare: Lines of JSON without `data:`, by what they are: "error" or "event".
-        broken: Number of events whose data looks like JSON and is not.
-        bom, cr, id_trap: A byte order mark; lines that end in CR; an `id` followed by a comment
-            with a blank line, which some parsers take for an empty event.
-        damaged: Number of tokens with U+FFFD or bytes that are not UTF-8.
+        heartbeats: Number of comment lines, and of events that only keep the connection open.
+        silent_heartbeats: How many of them came since the last text.
+        restarts: How often the answer began again.
+        duplicates: Number of events with the sequence number of the event before them.
+        twins: Number of events that equal the event before them, without a number to tell them
+            apart.
+        lost: Number of events missing by their sequence numbers.
+        unnamed: Number of events of the Responses API without their `event` line.
+        bare_errors, bare_events: Number of lines of JSON without `data:`, by what they are.
+        strange: The first line that is neither a field, a comment nor JSON, or "".
+        broken: Number of events whose data should be JSON and is not.
+        empty: Number of events with empty data.
+        retry_alone: Number of blocks with a `retry` line and no data.
+        bom: Whether a byte order mark came.
+        cr: Number of lines that ended in CR alone.
+        id_trap: Whether an `id` was followed by a comment with a blank line. Some parsers take that
+            for an empty event.
+        replaced: Number of places where U+FFFD stands at the end of one event's text and at the
+            start of the next.
+        invalid: Number of events that are not UTF-8.
     """
 
-    def __init__(self, history: int = 64) -> None:
-        self.api = self.finish = self.error = ""
-        self.done = False
-        self.heartbeats = 0
-        self.repeats = self.duplicates = self.lost = self.broken = self.damaged = 0
-        self.bare = {"error": 0, "event": 0}
-        self.bom = self.cr = self.id_trap = False
-        self.text = ""  # its beginning
-        self._first: deque[bytes] = deque(maxlen=history)
-        self._last = b""
-        self._sequence = -1
-        self._id = ""  # of the completion
-        # The line and the event that are arriving.
+    def __init__(self) -> None:
+        self.api = self.text = self.finish = self.error = self.strange = ""
+        self.done = self.bom = self.id_trap = False
+        self.heartbeats = self.silent_heartbeats = 0
+        self.restarts = self.duplicates = self.twins = self.lost = self.unnamed = 0
+        self.bare_errors = self.bare_events = self.broken = self.empty = self.retry_alone = 0
+        self.cr = self.replaced = self.invalid = 0
+        self._hash = hashlib.sha256()
+        # The line, the event and the token that are arriving.
         self._field = bytearray()
         self._value = bytearray()
         self._token = bytearray()
-        self._comment = self._blank_comment = False
+        self._comment = self._after_cr = False
         self._data: list[bytes] = []
         self._type = ""
+        self._block: set[str] = set()  # what the block of lines holds
+        # What came before, to find repetitions.
         self._has_id = False
-        self._after_cr = False
+        self._last = b""
+        self._last_token = ""
+        self._first: list[bytes] = []
+        self._same = 0
+        self._sequence: float = -1
+        self._roles: set[object] = set()  # indexes of the choices that have begun
+        self._without_role = False
 
     @property
     def complete(self) -> bool:
         """Whether the answer says that it has ended, well or badly."""
         return bool(self.finish or self.error or self.done)
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether the answer is of a kind that says when it has ended, and has not said it."""
+        return self.api in ("chat", "responses", "messages") and not self.complete
+
+    @property
+    def at_limit(self) -> bool:
+        """Whether the answer ended because it was as long as it may be."""
+        return self.finish in LENGTH
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the whole text so far, with JSON's escapes: for a comparison."""
+        return self._hash.hexdigest()
+
     def take(self, label: str, data: bytes) -> bool:
         """Take the next part of a line. Returns whether it dispatched an event."""
-        if label in ("json", "token", "field-value"):
+        if label in ("end-of-line", "blank-line"):
+            return self._end_line(label, data)
+        if label == "token":
             self._value += data
-            self._token += data if label == "token" else b""
+            self._token += data
+        elif label in ("json", "field-value"):
+            self._value += data
         elif label == "field-name":
             self._field += data
-        elif label in ("end-of-line", "blank-line"):
-            return self._end_line(label, data)
         elif label == "comment":
             self._comment = True
+        elif label == "data":
+            self._add_text(data)
         elif label == "BOM":
             self.bom = True
         return False
 
+    def _add_text(self, data: bytes) -> None:
+        self._hash.update(data)
+        if len(self.text) < MAX_TEXT:
+            self.text += data.decode("utf-8", "replace")[: MAX_TEXT - len(self.text)]
+
+    # ---- Lines
+
     def _end_line(self, label: str, data: bytes) -> bool:
-        if self._after_cr and data[:1] == b"\n":  # the LF of a CRLF: the line has ended before
+        if self._after_cr and data == b"\n":  # a LF after a CR does not end another line
             self._after_cr = False
             return False
-        self.cr |= self._after_cr
-        self._after_cr = data[-1:] == b"\r"
+        self.cr += self._after_cr
+        self._after_cr = data == b"\r"
         if label == "blank-line":
             return self._end_event()
         field, value = bytes(self._field), bytes(self._value)
-        if field == b"data":
-            self._data.append(value)
-        elif field == b"event":
-            self._type = value.decode("utf-8", "replace")
-        elif field == b"id":
-            self._has_id = True
-        elif field.startswith(b"{") or field == b"[DONE]":
-            self._bare_line(field)
-        elif self._comment:
-            self.heartbeats += 1
-        self._blank_comment = self._comment and field not in FIELDS
-        self._end_token()
+        if self._comment:
+            self._block.add("comment")
+            self._add_heartbeat()
+        elif field in FIELDS:
+            self._take_field(field.decode(), value)
+        elif field == b"[DONE]" or field.startswith(b"{"):
+            self.bare_errors += b"error" in field
+            self.bare_events += b"error" not in field
+        elif b" " in field:  # no field has such a name: it is text that somebody wrote here
+            self.strange = self.strange or field[:80].decode("utf-8", "replace")
         self._field.clear()
         self._value.clear()
         self._comment = False
         return False
 
-    def _end_token(self) -> None:
-        if self._token:
-            text = self._token.decode("utf-8", "replace")
-            self.damaged += "\ufffd" in text or "\\ufffd" in text.lower()
-            self.text += text if len(self.text) < 500 else ""
-            self._token.clear()
+    def _take_field(self, field: str, value: bytes) -> None:
+        self._block.add(field)
+        if field == "data":
+            self._data.append(value)
+        elif field == "event":
+            self._type = value.decode("utf-8", "replace")
+        elif field == "id":
+            self._has_id = True
 
-    def _bare_line(self, start: bytes) -> None:
-        self.bare["error" if b"error" in start else "event"] += 1
+    def _add_heartbeat(self) -> None:
+        self.heartbeats += 1
+        self.silent_heartbeats += 1
+
+    # ---- Events
 
     def _end_event(self) -> bool:
-        data, kind = b"\n".join(self._data), self._type
-        if not self._data:
-            self.id_trap |= self._has_id and self._blank_comment
+        block, data, kind = self._block, b"\n".join(self._data), self._type
+        self._block, self._data, self._type = set(), [], ""
+        if "data" not in block:
+            self.id_trap |= self._has_id and block == {"comment"}
+            self.retry_alone += "retry" in block
             return False
-        self._data, self._type = [], ""
+        self.invalid += not (data.isascii() or _is_utf8(data))
+        if self._token:
+            self._end_token()
         if data == b"[DONE]":
             self.done = True
+        elif not data:
+            self.empty += 1
         elif data.startswith(b"{"):
             try:
                 value = as_object(read_json(data))
             except ValueError:
                 self.broken += 1
+                self._sequence = -1
             else:
                 self._read(kind, value)
-        self._last = data
+        elif self.api:
+            self.broken += 1
+        self._find_repetition(data)
         return True
 
+    def _end_token(self) -> None:
+        data = bytes(self._token)
+        self._token.clear()
+        self._add_text(data)
+        self.silent_heartbeats = 0
+        text = data.decode("utf-8", "replace")
+        if not text.isascii() or "\\u" in text:
+            starts = DAMAGE_AT_START.match(text) is not None
+            self.replaced += starts and DAMAGE_AT_END.search(self._last_token) is not None
+        self._last_token = text
+
     def _read(self, kind: str, value: dict[str, object]) -> None:
+        """Read the JSON of an event."""
         name = as_text(value.get("type")) or kind
         if name == "error" or value.get("error"):
-            error = as_object(value.get("error")) or value
-            self.error = as_text(error.get("message")) or as_text(value.get("error")) or "error"
+            nested = as_object(value.get("error"))
+            words = nested.get("message") or value.get("error") or value.get("message")
+            self.error = as_text(words) or "an error without a message"
         elif "choices" in value:
             self.api = "chat"
             for choice in as_list(value["choices"]):
-                reason = as_text(as_object(choice).get("finish_reason"))
-                self.finish = reason or self.finish
+                self._read_choice(as_object(choice))
+        elif name in HEARTBEATS:
+            self._add_heartbeat()
+            self._number(value.get("sequence_number"))
         elif name.startswith("response."):
             self.api = "responses"
             self.finish = ENDS.get(name, self.finish)
+            self.unnamed += not kind
+            self.restarts += name == "response.created" and bool(self._first)
+            self._number(value.get("sequence_number"))
+        elif name.startswith("message_"):
+            self.api = "messages"
+            reason = as_text(as_object(value.get("delta")).get("stop_reason"))
+            self.finish = reason or self.finish or ENDS.get(name, "")
         elif "finish_reason" in value:
             self.finish = as_text(value["finish_reason"])
         elif "text" in value:
             self.api = self.api or "text"
+
+    def _read_choice(self, choice: dict[str, object]) -> None:
+        self.finish = as_text(choice.get("finish_reason")) or self.finish
+        # Some servers send the role in every delta. It is a restart only after deltas without it.
+        index = choice.get("index")
+        key = index if isinstance(index, int) else 0
+        if not as_object(choice.get("delta")).get("role"):
+            self._without_role = True
+        elif key in self._roles and self._without_role:
+            self.restarts += 1
+            self._without_role = False
+        self._roles.add(key)
+
+    def _number(self, number: object) -> None:
+        if not isinstance(number, int):
+            return
+        if number == self._sequence:
+            self.duplicates += 1
+        elif self._sequence >= 0 and number > self._sequence + 1:
+            self.lost += int(number - self._sequence - 1)
+        self._sequence = number
+
+    def _find_repetition(self, data: bytes) -> None:
+        """Compare an event with the one before it, and with those at the beginning."""
+        if data == self._last and self.api == "chat" and WORD.search(self._last_token):
+            self.twins += 1
+        self._last = data
+        if self._same < len(self._first) and data == self._first[self._same]:
+            self._same += 1
+            if self._same == SAME and len(set(self._first[:SAME])) > SAME // 2:
+                self.restarts += not self.restarts
+        else:
+            self._same = int(bool(self._first) and data == self._first[0])
+        if len(self._first) < MAX_FIRST:
+            self._first.append(data)
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 # What this file does not do: keep the whole text, or judge the answer (verdicts.py).

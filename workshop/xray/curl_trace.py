@@ -111,13 +111,18 @@ def read_trace(data: bytes) -> tuple[list[RecordedRead], list[str]]:
         The reads, and notes for the user: what the trace has lost.
 
     Raises:
-        TraceError: It has no times, it is of HTTP/2, or its sizes do not fit its bytes.
+        TraceError: It has no times, it is of HTTP/2, it holds no bytes, or its sizes do not fit
+            its bytes.
     """
     trace = Trace(_lines(data))
     connections = Connections()
+    said = ""
     for record in trace.records():
         connections.receive(record)
-    return connections.reads(), trace.notes
+        said = record.info.decode("utf-8", "replace").strip() or said
+    if not connections.reads:
+        raise TraceError(f"curl has not exchanged any bytes: {said}")
+    return connections.reads, trace.notes
 
 
 def _lines(data: bytes) -> list[bytes]:
@@ -228,17 +233,18 @@ class Trace:
 
 
 class Connections:
-    """The connections of a trace, each with its bytes."""
+    """The connections of a trace.
+
+    Attributes:
+        reads: The reads of all of them.
+    """
 
     def __init__(self) -> None:
-        self._reads: list[RecordedRead] = []
+        self.reads: list[RecordedRead] = []
         self._began = 0.0  # time of the first bytes
         self._connections: dict[str, Connection] = {}  # by the number that curl gives them
         self._current = ""  # the connection of records that do not name one
         self._unnamed = 0
-
-    def reads(self) -> list[RecordedRead]:
-        return self._reads
 
     def receive(self, record: Record) -> None:
         name = record.connection.strip("x") or self._current
@@ -253,10 +259,10 @@ class Connections:
             return
         connection.check(record)
         sender: Sender = "client" if record.sender == "client" else "server"
-        if not self._reads:
+        if not self.reads:
             self._began = record.at
         at = round(record.at - self._began, 3)
-        last = self._reads[-1] if self._reads else None
+        last = self.reads[-1] if self.reads else None
         if (
             record.what == "header"
             and last is not None
@@ -264,11 +270,11 @@ class Connections:
             and record.at - connection.head_at <= HEAD_MS
         ):
             # The next line of the same head.
-            self._reads[-1] = replace(last, at=at, bytes=last.bytes + record.data)
+            self.reads[-1] = replace(last, at=at, bytes=last.bytes + record.data)
         else:
             url = connection.url(record.data) if sender == "client" else ""
             number = connection.number
-            self._reads.append(RecordedRead(at, sender, record.data, connection=number, url=url))
+            self.reads.append(RecordedRead(at, sender, record.data, connection=number, url=url))
         connection.head_at = record.at if record.what == "header" else -DAY_MS
         connection.last_at = record.at
 
@@ -284,7 +290,7 @@ class Connections:
         elif closed := CLOSED.search(info):
             name = closed[1].decode() if closed[1].decode() in self._connections else name
         connection = self._connections.get(name)
-        if connection is None or connection.has_ended or not self._reads:
+        if connection is None or connection.has_ended or not self.reads:
             return
         connection.has_ended = STOPPED.search(info) is not None
         for pattern, end in ENDS:
@@ -294,7 +300,7 @@ class Connections:
                 if end != "silent" or at - connection.last_at >= SILENT_MS:
                     at = round(at - self._began, 3)
                     number = connection.number
-                    self._reads.append(RecordedRead(at, "server", end=end, connection=number))
+                    self.reads.append(RecordedRead(at, "server", end=end, connection=number))
 
 
 @dataclass

@@ -22,7 +22,7 @@ from math import log10
 from textwrap import wrap
 from typing import NamedTuple
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import get_character_cell_size, set_cell_size
 from rich.color import ColorSystem
 from rich.console import Console
 from rich.style import Style
@@ -122,7 +122,7 @@ class Pen:
         self._alphabet = Alphabet(ascii_only)
         self._marks = ASCII if ascii_only else UTF8
         self._inks = _inks(console)
-        self._digits = self._offset_digits = 0
+        self._max_number = self._max_offset = 1  # the columns have room for smaller numbers
         self._layout = Layout(1, 1, 1)
         self._width = 0
 
@@ -132,7 +132,8 @@ class Pen:
         for item in items:
             match item:
                 case Row():
-                    self._measure(width, item.offset, item.chunk, item.event, item.token)
+                    numbers = (item.chunk.number, item.event.number, item.token.number)
+                    self._measure(width, item.offset, max(numbers))
                     yield from self._row(item)
                 case Border():
                     self._measure(width, item.offset)
@@ -172,18 +173,18 @@ class Pen:
         """
         width = self._console.width - 1  # a full line would move the screen up
         text = self._marks.dot.join(words) + (": " if held else "")
-        room = width - cell_len(text)
+        room = width - _cells(text)
         if held and room > MIN_WIDTH:
             text += self._alphabet.ending(held, room)
-        return self._ink("note", set_cell_size(text, min(cell_len(text), max(width, 0))))
+        return self._ink("note", set_cell_size(text, min(_cells(text), max(width, 0))))
 
-    def _measure(self, width: int, offset: int, *marks: Mark) -> None:
+    def _measure(self, width: int, offset: int, number: int = 0) -> None:
         """Choose the columns. They grow with the numbers in them."""
-        digits = max(self._digits, *(len(str(mark.number)) for mark in marks), 1)
-        offset_digits = max(self._offset_digits, len(str(offset)))
-        now = (width, digits, offset_digits)
-        if now != (self._width, self._digits, self._offset_digits):
-            self._width, self._digits, self._offset_digits = now
+        if width != self._width or offset >= self._max_offset or number >= self._max_number:
+            self._width = width
+            self._max_offset = max(self._max_offset, 10 ** len(str(offset)))
+            self._max_number = max(self._max_number, 10 ** len(str(number)))
+            digits, offset_digits = (len(str(n)) - 1 for n in (self._max_number, self._max_offset))
             self._layout = _layout(width, digits, offset_digits, self._hex)
 
     # ---- Rows
@@ -237,7 +238,7 @@ class Pen:
             if self._alphabet.ascii_only:
                 text = text.encode("ascii", "backslashreplace").decode()
             start = max(line.cells + 1, min(NOTE_COLUMN, layout.text - NOTE_WIDTH))
-            if start + len(mark) + cell_len(text) <= layout.text:
+            if start + len(mark) + _cells(text) <= layout.text:
                 style = "cut" if note.startswith("✂") else "note"
                 return " " * (start - line.cells) + self._ink(style, mark + text)
         return ""
@@ -259,7 +260,7 @@ class Pen:
         for style, text in chosen:
             bar = text.rstrip(marks.line) if style == "gap" else text
             drawn.append(self._ink(style, f" {bar}") + self._ink("offset", text[len(bar) :]))
-            room -= 1 + cell_len(text)
+            room -= 1 + _cells(text)
         if room > 1:
             drawn.append(self._ink("offset", " " + marks.line * (room - 1)))
         return "".join(drawn)
@@ -291,16 +292,16 @@ class Pen:
         chosen = []
         for order, style, texts in wanted:
             for text in texts:
-                if text and 1 + cell_len(text) <= room:
+                if text and 1 + _cells(text) <= room:
                     chosen.append((order, style, text))
-                    room -= 1 + cell_len(text)
+                    room -= 1 + _cells(text)
                     break
         return [(style, text) for _, style, text in sorted(chosen)]
 
     def _skipped(self, skipped: Skipped) -> str:
         words = f"{skipped.reads:,} reads not shown: {skipped.size:,} bytes"
         line = f"{self._marks.around} {words}"
-        return self._ink("cut", set_cell_size(line, min(cell_len(line), self._width or 80)))
+        return self._ink("cut", set_cell_size(line, min(_cells(line), self._width or 80)))
 
     def _ink(self, style: str, text: str) -> str:
         before, after = self._inks.get(style, PLAIN)
@@ -349,6 +350,11 @@ def _bytes_in_hex(cells: int) -> int:
     count = max((cells - 1) // 4, 1)
     step = 8 if count >= 8 else 4 if count >= 4 else 1
     return count - count % step
+
+
+def _cells(text: str) -> int:
+    """The cells that a text takes. (rich's own function remembers thousands of texts.)"""
+    return len(text) if text.isascii() else sum(map(get_character_cell_size, text))
 
 
 def _bar(gap: float) -> int:

@@ -168,9 +168,9 @@ class LiveView:
                 await self._has_more.wait()
             if not self._closed.is_set():
                 self._has_more = trio.Event()
-            began = trio.current_time()
+            began, is_last = trio.current_time(), self._closed.is_set()
             await self._draw_in_thread()
-            self.is_finished = self._closed.is_set() and not self._queue
+            self.is_finished = is_last
             with trio.move_on_after(max(FRAME, 2 * (trio.current_time() - began))):
                 await self._closed.wait()
 

@@ -5,14 +5,13 @@
     at 503 ms    chunk 1: event 1, event 2 with text     ttft_ms 503
     at 604 ms    chunk 2: event 3 with text              a gap of 101
     …
-    at 3506 ms   chunk 31: [DONE], last chunk            complete
+    at 3506 ms   chunk 31: [DONE], last chunk            complete, done_ms 3506
 
 A `Meter` is a pure state machine: bytes and times in, numbers out. It stands on
 `protocol.anatomy`, so no grammar is parsed here a second time. Its memory stays the same on a
 stream without end: totals and histograms run on, and lists keep a limited number of entries.
 """
 
-import zlib
 from collections import deque
 from typing import NamedTuple
 
@@ -22,26 +21,28 @@ from protocol.recording import End
 
 from .answer import Answer
 from .borders import Borders
+from .layers import Decompressor, Layers
 from .report import Counts, Gaps
-from .rhythm import Histogram
+from .rhythm import Histogram, Thinned
 
 __all__ = ["Arrival", "Meter"]
 
-# The head of an event stream in front of the decompressed bytes: their anatomy needs one.
-PLAIN = b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\n\r\n"
+# Decompressed text gets an anatomy of its own, and an anatomy needs a head.
+PLAIN_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\n\r\n"
 
-# 47: the header says whether it is gzip (RFC 1952) or zlib (RFC 1950, what "deflate" means).
-GZIP_OR_ZLIB = 47
+SAME_MOMENT = 3.0  # milliseconds: reads that come closer together are one step
 
 
 class Arrival(NamedTuple):
-    """What one read brought.
+    """What one read brought, or several reads at the same moment.
 
     Args:
         at: Milliseconds since the request was sent.
-        size: Bytes of the read.
+        size: Bytes on the wire.
         body: Bytes of the body among them, without framing, still compressed.
-        chunks, events, tokens: How many began (chunks) or became readable (events, tokens).
+        chunks: Number of chunks that began.
+        events: Number of events that became readable.
+        tokens: Number of tokens that became readable.
         text: Bytes of text that became readable.
     """
 
@@ -54,6 +55,34 @@ class Arrival(NamedTuple):
     text: int
 
 
+class Rhythm:
+    """The moments at which one kind of content came.
+
+    Attributes:
+        first_ms: When the first came; None if none has come.
+        last_ms: When the last came.
+        gaps: The times between two of them.
+        steps: What came at each of the last moments.
+    """
+
+    def __init__(self, history: int) -> None:
+        self.first_ms: float | None = None
+        self.last_ms: float | None = None
+        self.gaps = Histogram()
+        self.steps: deque[Arrival] = deque(maxlen=history)
+
+    def add(self, arrival: Arrival) -> None:
+        if self.last_ms is not None:
+            self.gaps.add(arrival.at - self.last_ms)
+        self.first_ms = arrival.at if self.first_ms is None else self.first_ms
+        self.last_ms = arrival.at
+        if self.steps and arrival.at - self.steps[-1].at <= SAME_MOMENT:
+            last = self.steps.pop()
+            sums = map(sum, zip(last[1:], arrival[1:], strict=True))
+            arrival = Arrival(last.at, *sums)
+        self.steps.append(arrival)
+
+
 class Meter:
     """Takes the bytes of one response as they arrive.
 
@@ -61,24 +90,25 @@ class Meter:
         url: The URL that was asked for, or "".
         method: Method of the request.
         request: The request as it was sent, or b"".
-        began: When it had been sent: the zero of all times here, in milliseconds on the same clock
-            as `at`.
+        began: When it had been sent, in milliseconds on the same clock as `at` below. All times of
+            this class count from then.
         history: Number of reads kept; the oldest are dropped.
 
     Attributes:
-        head: The response's head, once it is complete.
-        head_ms, body_ms, ttft_ms: Milliseconds to the end of the head, to the first byte of the
-            body, and to the first text; None if it has not come.
-        text_ms, last_ms: Milliseconds to the last text and to the last byte so far.
+        head_ms: Milliseconds to the end of the head; None if it has not come.
+        body_ms: Milliseconds to the first byte of the body; None if it has not come.
+        last_ms: Milliseconds to the last byte so far; None if none has come.
+        done_ms: Milliseconds to the end of the body; None if it has not come.
         reads: Number of reads.
         wire_bytes: Bytes of the response so far, with head and framing.
-        end: How the server's side ended: one of `protocol.recording.End`; "" if it has not.
+        end: How the server's side ended, as in a recording; "" if it has not.
         end_ms: Milliseconds to that end; None if it has not come.
+        cut: Whether the connection ended inside the response.
+        quiet_ms: Milliseconds of silence before the end of the body or the connection.
+        framing_error: Why the bytes are not HTTP, or not an event stream; "" if they are.
         arrivals: What each of the last reads brought.
-        answer: What the events say.
-        borders: What lies at the borders of chunks.
         coding: Content coding of the body, such as "gzip"; "" if it has none.
-        readable: Whether the text can be read here. False for codings that Python cannot undo.
+        readable: Whether the text can be read here. Python's library knows gzip and deflate only.
     """
 
     def __init__(
@@ -96,21 +126,41 @@ class Meter:
         self.began = began
         self.head_ms: float | None = None
         self.body_ms: float | None = None
-        self.ttft_ms: float | None = None
-        self.text_ms: float | None = None
         self.last_ms: float | None = None
+        self.done_ms: float | None = None
         self.end: End = ""
         self.end_ms: float | None = None
+        self.cut = False
+        self.quiet_ms = 0.0
+        self.framing_error = ""
         self.reads = self.wire_bytes = 0
         self.arrivals: deque[Arrival] = deque(maxlen=history)
         self.coding = ""
         self.readable = True
-        self._outer = Layers(ResponseAnatomy(method), history)
-        self._inner: Layers | None = None
+        self._history = history
+        self._outer = self._content = Layers(ResponseAnatomy(method), history)
         self._decompressor: Decompressor | None = None
-        self._gaps = Histogram()
+        self._tokens = Rhythm(history)
+        self._events = Rhythm(history)
+        self._body_gaps = Thinned()
+        self._last_body_ms = 0.0
 
     # ---- What it measured
+
+    @property
+    def head(self) -> Head | None:
+        """The response's head, once it is complete."""
+        return self._outer.anatomy.head
+
+    @property
+    def status(self) -> int:
+        """The status code; 0 if no complete head has come."""
+        return int(self.head.start_line[9:12]) if self.head else 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether the end of the body has arrived, as its framing says."""
+        return self.done_ms is not None
 
     @property
     def anatomy(self) -> ResponseAnatomy:
@@ -118,53 +168,78 @@ class Meter:
         return self._outer.anatomy
 
     @property
-    def content(self) -> ResponseAnatomy:
-        """The anatomy of the text: of the decompressed body, if it was compressed."""
-        return (self._inner or self._outer).anatomy
+    def answer(self) -> Answer:
+        """What the events say."""
+        return self._content.answer
 
     @property
-    def answer(self) -> Answer:
-        return (self._inner or self._outer).answer
+    def layers(self) -> Layers:
+        """The bytes in which the events are: decompressed, if they came compressed."""
+        return self._content
 
     @property
     def borders(self) -> Borders:
+        """What lies at the borders of chunks, as they came."""
         return self._outer.borders
 
     @property
-    def head(self) -> Head | None:
-        return self.anatomy.head
+    def after_end(self) -> int:
+        """Number of bytes after the end of the body."""
+        return self._outer.after_end
 
     @property
-    def status(self) -> int:
-        return int(self.head.start_line[9:12]) if self.head else 0
-
-    @property
-    def complete(self) -> bool:
-        """Whether the end of the body has arrived, as its framing says."""
-        return self.anatomy.complete
+    def flushes(self) -> int:
+        """Number of sync flushes in a compressed body."""
+        return self._decompressor.flushes if self._decompressor else 0
 
     @property
     def counts(self) -> Counts:
-        content = self.content
-        return Counts(self.reads, self.anatomy.chunks, content.events, content.tokens)
+        """How many of each layer have come."""
+        content = self._content.anatomy
+        return Counts(self.reads, self._outer.anatomy.chunks, content.events, content.tokens)
+
+    @property
+    def rhythm(self) -> Rhythm:
+        """When the text came; when events or bytes came, if nothing in them is known as text."""
+        return self._tokens if self._content.anatomy.tokens else self._events
+
+    @property
+    def event_steps(self) -> deque[Arrival]:
+        """What came at each of the last moments that brought an event."""
+        return self._events.steps
+
+    @property
+    def ttft_ms(self) -> float | None:
+        """Milliseconds to the first text; None if it has not come."""
+        return self.rhythm.first_ms
+
+    @property
+    def text_ms(self) -> float | None:
+        """Milliseconds to the last text so far; None if none has come."""
+        return self.rhythm.last_ms
 
     @property
     def gaps(self) -> Gaps | None:
         """The gaps between reads that brought text; None with fewer than two such reads."""
-        gaps = self._gaps
+        gaps = self.rhythm.gaps
         if not gaps.count:
             return None
         p50, p95, p99 = map(gaps.percentile, (50, 95, 99))
         return Gaps(p50, p95, p99, gaps.max)
 
     @property
+    def gap_line(self) -> list[float]:
+        """The gaps between reads of the body, in order, thinned to their peaks."""
+        return self._body_gaps.values
+
+    @property
     def text_bytes(self) -> int:
-        return self.content.text_size if self.readable else 0
+        """Bytes of text; 0 if they cannot be read here."""
+        return self._content.anatomy.text_size if self.readable else 0
 
     def field(self, name: bytes) -> bytes:
         """The value of a field of the head, in lower case; b"" if the head does not have it."""
-        values = self.head.values(name) if self.head else []
-        return b", ".join(values).lower()
+        return b", ".join(self.head.values(name)).lower() if self.head else b""
 
     # ---- What arrives
 
@@ -173,6 +248,7 @@ class Meter:
 
         Args:
             at: When they came, in milliseconds.
+            data: The bytes, cut anywhere. No bytes make this raise.
 
         Returns:
             The spans of the response that can be labelled now (`ResponseAnatomy.receive_data`).
@@ -180,113 +256,83 @@ class Meter:
         now = at - self.began
         before = self._totals()
         spans = self._outer.receive_data(now, data)
+        self.framing_error = self._outer.anatomy.error
         if self.head_ms is None and self.head is not None:
             self.head_ms = now
             self._expect_coding(self.head)
-        if self._inner is not None and self._decompressor is not None:
-            coded = self._outer.coded
-            self._outer.coded = b""
-            self._inner.receive_data(now, self._decompressor.receive_data(coded))
+        if self._decompressor is not None and self._outer.coded:
+            for piece in self._decompressor.receive_data(self._outer.coded):
+                self._content.receive_data(now, piece)
+        self._outer.coded = b""
         self.reads += 1
         self.wire_bytes += len(data)
         self.last_ms = now
         news = [after - was for after, was in zip(self._totals(), before, strict=True)]
         self._note(Arrival(now, len(data), *news))
+        if self._outer.anatomy.complete and self.done_ms is None:
+            self._end_body(now)
         return spans
 
     def receive_end(self, at: float, end: End) -> list[ByteSpan]:
-        """Say that the server's side has ended, and how. Returns the last spans."""
-        self.end, self.end_ms = end, at - self.began
-        if self._inner is not None:
-            self._inner.receive_end()
-        return self._outer.receive_end() if end != "silent" else []
+        """Say that the server's side has ended.
+
+        Args:
+            at: When it ended, in milliseconds.
+            end: How it ended. "silent" means that whoever measured stopped waiting.
+
+        Returns:
+            The last spans: bytes whose line or chunk did not end.
+        """
+        now = at - self.began
+        self.end, self.end_ms = end, now
+        was_complete = self.complete
+        spans = self._outer.receive_end()
+        if not was_complete and end != "silent":
+            complete = self._outer.anatomy.complete  # a body that ends with its connection
+            self.cut = not complete or end != "fin"
+            if self.cut:
+                self.quiet_ms = now - self._last_body_ms
+            else:
+                self._end_body(now)
+        elif not was_complete:
+            self.quiet_ms = now - self._last_body_ms
+        return spans
+
+    def _end_body(self, now: float) -> None:
+        self.done_ms = now
+        # The end of the chunked coding is no content: what counts is the silence before it.
+        self.quiet_ms = now - self._last_body_ms
 
     def _totals(self) -> tuple[int, int, int, int, int]:
-        outer, content = self.anatomy, self.content
+        outer, content = self._outer.anatomy, self._content.anatomy
         return (outer.body_size, outer.chunks, content.events, content.tokens, content.text_size)
 
     def _expect_coding(self, head: Head) -> None:
         codings = b",".join(head.values(b"content-encoding")).lower().replace(b" ", b"")
         self.coding = codings.decode("ascii", "replace").replace("identity", "")
-        if self.coding:
-            self.readable = self.coding in ("gzip", "x-gzip", "deflate")
-        if self.coding and self.readable:
+        if not self.coding:
+            return
+        self.readable = self.coding in ("gzip", "x-gzip", "deflate")
+        if self.readable:
             kind = b",".join(head.values(b"content-type"))
             self._decompressor = Decompressor()
-            self._inner = Layers(ResponseAnatomy(), self.arrivals.maxlen or 0)
-            self._inner.receive_data(0.0, PLAIN % kind)
+            self._content = Layers(ResponseAnatomy(), self._history)
+            self._content.receive_data(0.0, PLAIN_HEAD % kind)
 
     def _note(self, arrival: Arrival) -> None:
         self.arrivals.append(arrival)
-        if arrival.body and self.body_ms is None:
-            self.body_ms = arrival.at
-        no_tokens = not self.content.tokens
-        if arrival.tokens or (no_tokens and (arrival.events or arrival.text)):
-            if self.text_ms is not None:
-                self._gaps.add(arrival.at - self.text_ms)
-            self.ttft_ms = arrival.at if self.ttft_ms is None else self.ttft_ms
-            self.text_ms = arrival.at
-
-
-class Layers:
-    """An anatomy together with the readers of its spans.
-
-    Attributes:
-        coded: Compressed bytes of the body that nobody has taken yet.
-    """
-
-    def __init__(self, anatomy: ResponseAnatomy, history: int) -> None:
-        self.anatomy = anatomy
-        self.answer = Answer()
-        self.borders = Borders(history)
-        self.coded = b""
-        self._bytes = bytearray()  # from the first byte without a label on
-        self._start = 0
-
-    def receive_data(self, now: float, data: bytes) -> list[ByteSpan]:
-        self._bytes += data
-        spans = self.anatomy.receive_data(data)
-        for span in spans:
-            self._take(span, now)
-        del self._bytes[: self.anatomy.labelled - self._start]
-        self._start = self.anatomy.labelled
-        return spans
-
-    def receive_end(self) -> list[ByteSpan]:
-        spans = self.anatomy.receive_eof()
-        self.borders.end_chunk()
-        return spans
-
-    def _take(self, span: ByteSpan, now: float) -> None:
-        data = bytes(self._bytes[span.start - self._start : span.end - self._start])
-        if span.label == "coded":
-            self.coded += data
-        ends_event = self.answer.take(span.label, data)
-        self.borders.take(span, data, ends_event)
-
-
-class Decompressor:
-    """Undoes gzip or deflate as far as the bytes that have come allow.
-
-    Attributes:
-        flushes: Number of sync flushes seen: a sender writes one to make its text readable at once.
-        error: Why the rest cannot be read, or "".
-    """
-
-    FLUSH = b"\x00\x00\xff\xff"  # an empty block without compression (RFC 1951 §3.2.4)
-
-    def __init__(self) -> None:
-        self.flushes = 0
-        self.error = ""
-        self._zlib = zlib.decompressobj(GZIP_OR_ZLIB)
-
-    def receive_data(self, data: bytes) -> bytes:
-        self.flushes += data.count(self.FLUSH)
-        try:
-            return b"" if self.error else self._zlib.decompress(data)
-        except zlib.error as error:
-            self.error = str(error)
-            return b""
+        if arrival.body:
+            if self.body_ms is None:
+                self.body_ms = arrival.at
+            else:
+                self._body_gaps.add(arrival.at - self._last_body_ms)
+            self._last_body_ms = arrival.at
+        elif self.body_ms is None:
+            self._last_body_ms = arrival.at
+        if arrival.tokens:
+            self._tokens.add(arrival)
+        if arrival.events or arrival.text or (arrival.body and not self.readable):
+            self._events.add(arrival)
 
 
 # What this file does not do: judge (verdicts.py), or show bytes (view.py).

@@ -5,12 +5,13 @@
 
 A `Histogram` keeps no value: it counts the values that fall in each range. The ranges are 2 % wide,
 so a percentile is at most 2 % off, whether ten gaps or ten million were added. If all values of a
-range are equal, it is exact.
+range are equal, it is exact. A `Thinned` line keeps the shape of a long series in a few hundred
+values: when it is full, each two neighbours become the larger of them.
 """
 
 import math
 
-__all__ = ["Histogram"]
+__all__ = ["Histogram", "Thinned"]
 
 STEP = math.log(1.02)
 LEAST = 0.001  # milliseconds; smaller values share one range
@@ -20,12 +21,12 @@ class Histogram:
     """Counts values by their size.
 
     Attributes:
-        count, total, max: number of values, their sum, and the largest.
+        count: Number of values.
+        max: The largest value.
     """
 
     def __init__(self) -> None:
         self.count = 0
-        self.total = 0.0
         self.max = 0.0
         self._ranges: dict[int, tuple[int, float]] = {}  # number and sum of the values in a range
 
@@ -35,7 +36,6 @@ class Histogram:
         count, total = self._ranges.get(number, (0, 0.0))
         self._ranges[number] = (count + 1, total + value)
         self.count += 1
-        self.total += value
         self.max = max(self.max, value)
 
     def percentile(self, percent: float) -> float:
@@ -46,6 +46,36 @@ class Histogram:
             if rank <= 0:
                 return total / count
         return 0.0
+
+
+class Thinned:
+    """A series of values, thinned to its peaks when it becomes long.
+
+    Args:
+        size: Largest number of values kept.
+
+    Attributes:
+        values: What is kept, in order.
+    """
+
+    def __init__(self, size: int = 512) -> None:
+        self.values: list[float] = []
+        self._size = size
+        self._each = 1  # number of values that one entry stands for
+        self._in_last = 0  # number of values in the last entry
+
+    def add(self, value: float) -> None:
+        """Add one value, 0 or larger."""
+        if self._in_last % self._each:
+            self.values[-1] = max(self.values[-1], value)
+            self._in_last += 1
+            return
+        if len(self.values) == self._size:
+            pairs = zip(self.values[::2], self.values[1::2], strict=True)
+            self.values = [max(pair) for pair in pairs]
+            self._each *= 2
+        self.values.append(value)
+        self._in_last = 1
 
 
 # What this file does not do: judge a rhythm (verdicts.py).

@@ -203,6 +203,8 @@ class Rows:
         if STYLES.get(span.label) in BY_LINES:
             line = self._held.find(b"\n", 0, end - self._shown)
             end = self._shown + line + 1 if line >= 0 else end
+        if span.start == self._shown and span.end == end:
+            return span
         return span._replace(start=self._shown, end=end)
 
     def _following(self, size: int) -> bytes:
@@ -356,7 +358,7 @@ def _note(label: str, data: bytes, chunk: Mark, event: Mark, token: Mark) -> str
         case "BOM":
             return "byte order mark"
         case "":
-            return "no label yet: the line is long"
+            return "no label: the line had not ended"
         case "after-end":
             return "after the end of the body"
         case "unfinished" | "unreadable":

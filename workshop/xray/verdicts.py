@@ -1,30 +1,29 @@
 """The verdicts: one table of what can be wrong with a stream, most harmful first.
 
-    code             signature (what a Meter must show)          words, cure, what would settle it
-    cut-clean        the body ended, the answer did not          …
-    buffered-whole   all text in one moment, long after the      …
-                     request
+    code             signature                    words                          cure, settles
+    cut-clean        the response ended, and      The response ended cleanly     …
+                     the answer did not           after 9 events, without …
+    buffered-whole   all text in one moment,      All 30 tokens came in one      …
+                     long after the request       moment, 3.5 s after …
 
-`judge` tries each signature on a `Meter`. A signature says how sure it is, from 0 to 1: over 0.5 it
-is a claim, and a claim must be right. A healthy stream has the one verdict `live`.
+`judge` tries each signature on a `Meter`. A signature says how sure it is, from 0 to 1. The rules
+this file keeps:
+
+1. A verdict over 0.5 is a claim, and a claim must be right: no claim is better than a wrong one.
+2. A healthy stream has the one verdict `live`.
+3. Without a claim, a suspicion makes the verdict `unsure`, which says what to try next.
+4. What one request cannot show is not claimed from one request: `judge_probe` compares several.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from . import contents, endings, timing
 from .measure import Meter
 from .report import Report, Verdict
+from .sign import Sign
 
-__all__ = ["RULES", "Rule", "judge", "report"]
-
-Facts = dict[str, float | int | str]
-
-
-class Sign(NamedTuple):
-    """What a signature found: how sure it is, and what it measured."""
-
-    sure: float
-    facts: Facts
+__all__ = ["RULES", "Rule", "judge", "judge_probe", "report"]
 
 
 class Rule(NamedTuple):
@@ -35,96 +34,232 @@ class Rule(NamedTuple):
         signature: Finds it in what a Meter measured, or returns None.
         say: One sentence, with the names of facts in braces.
         cure: What to do about it.
-        settles: What would make an unsure verdict sure.
+        settles: What would make a suspicion sure.
     """
 
     code: str
     signature: Callable[[Meter], Sign | None]
     say: str
-    cure: str = ""
-    settles: str = ""
-
-
-def cut_application(meter: Meter) -> Sign | None:
-    error = meter.answer.error
-    return Sign(0.95, {"error": error[:200]}) if error else None
-
-
-def cut_transport(meter: Meter) -> Sign | None:
-    if meter.complete or meter.end in ("", "silent"):
-        return None
-    facts: Facts = {"end": meter.end, "events": meter.counts.events}
-    return Sign(0.95, facts) if meter.head else None
-
-
-def cut_clean(meter: Meter) -> Sign | None:
-    answer = meter.answer
-    known = answer.api in ("chat", "responses")
-    if meter.complete and known and not answer.complete:
-        return Sign(0.9, {"events": meter.counts.events})
-    return None
-
-
-def buffered_whole(meter: Meter) -> Sign | None:
-    """All text came in one moment, and the request had waited long for it."""
-    if meter.ttft_ms is None or meter.text_ms is None or not meter.complete:
-        return None
-    tokens = meter.counts.tokens or meter.counts.events
-    spread, waited = meter.text_ms - meter.ttft_ms, meter.ttft_ms
-    if tokens < 8 or spread > 0.02 * waited or waited < 300:
-        return None
-    return Sign(0.9, {"tokens": tokens, "waited_s": round(waited / 1000, 2)})
-
-
-def live(meter: Meter) -> Sign | None:
-    return Sign(0.9, {"tokens": meter.counts.tokens}) if meter.counts.tokens else None
-
-
-def unsure(meter: Meter) -> Sign | None:
-    return Sign(0.5, {})
+    cure: str
+    settles: str = (
+        "Ask the server itself, without the hops (--compare), and see if it is there too."
+    )
 
 
 RULES = [
     Rule(
+        "not-a-stream",
+        contents.not_a_stream,
+        "This is not a stream: status {status}, {type}.",
+        "Read the body: it says what the server or the hop refused. For a success with JSON, ask "
+        'for a stream: `"stream": true`.',
+    ),
+    Rule(
+        "framing-error",
+        contents.framing_error,
+        "The bytes break HTTP's framing: {error}.",
+        "Find the hop or server that writes them. No client can read past this.",
+    ),
+    Rule(
         "cut-application",
-        cut_application,
-        "The answer ended with an error event: {error}.",
+        endings.cut_application,
+        "The answer ended with an error event: {error}",
+        "The server, or a hop that speaks its API, reports this. Read its log at this time.",
+    ),
+    Rule(
+        "rewritten",
+        contents.rewritten,
+        "A hop has changed the events: {what}.",
+        "Let the hop pass the body through as bytes: switch off what parses events there, such as "
+        "usage counting, guardrails or a format conversion.",
+    ),
+    Rule(
+        "retried",
+        contents.retried,
+        "A part of the answer came twice: {what}.",
+        "Forbid the hop to retry after the first byte of a response, and to retry POST at all.",
+        "Ask the same again: a model repeats itself at the same place, a hop does not.",
+    ),
+    Rule(
+        "bad-events",
+        contents.bad_events,
+        "Events are written so that clients misread them: {what}.",
+        "Correct what writes these lines: `data: ` before each, LF at the end, one blank line "
+        "after each event, and errors as events.",
+    ),
+    Rule(
+        "idle-timeout",
+        endings.idle_timeout,
+        "The connection was closed after {seconds} s of silence.",
+        "Send a heartbeat (a comment line) every 15 s, or raise the idle timeout of the hop.",
+        "Ask again: the same number of seconds means a timeout.",
+    ),
+    Rule(
+        "lifetime-timeout",
+        endings.lifetime_timeout,
+        "The answer was cut {seconds} s after the request, although text still came.",
+        "Raise the hop's or server's limit for a whole response. Heartbeats do not help.",
+        "Ask again: the same number of seconds means a timeout.",
     ),
     Rule(
         "cut-clean",
-        cut_clean,
-        "The response ended cleanly after {events} events, but the answer did not.",
+        endings.cut_clean,
+        "The response ended cleanly after {events} events, without {missing}: it looks complete.",
+        "The upstream was cut, and a hop hid it. Use HTTP/1.1 to the upstream "
+        "(`proxy_http_version 1.1`), and let the client check how the answer ended.",
     ),
     Rule(
         "cut-transport",
-        cut_transport,
-        "The connection ended ({end}) inside the response, after {events} events.",
+        endings.cut_transport,
+        "The connection was {end} {place}, after {events} events.",
+        "Read the logs of the server and of each hop at this time: a crash, a restart or a limit.",
+    ),
+    Rule(
+        "finished-not-closed",
+        endings.finished_not_closed,
+        "The answer is finished, but {missing} did not come for {seconds} s.",
+        "Let the server send the last events and end the body. A client may stop at "
+        "`finish_reason`.",
+    ),
+    Rule(
+        "stall-behind-heartbeats",
+        endings.stall_behind_heartbeats,
+        "No text came for {seconds} s, only {heartbeats} heartbeats.",
+        "The model or its queue stalls. Limit the time without text in the client: heartbeats "
+        "keep every other timeout away.",
+    ),
+    Rule(
+        "deaf",
+        endings.deaf,
+        "The head came, and then nothing for {seconds} s, not even an end.",
+        "Ask again on a new connection. A hop holds the response, or it has lost its upstream and "
+        "does not say so: give it a timeout.",
+    ),
+    Rule(
+        "vanished",
+        endings.vanished,
+        "After {events} events nothing came for {seconds} s: neither text nor an end.",
+        "The server stalls, or the network is gone. Use TCP keep-alive and a timeout for silence.",
+    ),
+    Rule(
+        "measured",
+        contents.measured,
+        "The stream has a {field}: a hop needed the whole body before it sent the head.",
+        "Exclude event streams from what computes it: an ETag filter, a cache, a Lambda without "
+        "response streaming.",
+    ),
+    Rule(
+        "compressed-unflushed",
+        timing.compressed_unflushed,
+        "The text is compressed ({coding}) and becomes readable in {lumps} lumps only.",
+        "Exclude text/event-stream from compression, or flush the compressor after each event. "
+        "Test it: `curl -N -H 'Accept-Encoding: identity'`.",
+        "Ask again with `Accept-Encoding: identity` (--probe).",
     ),
     Rule(
         "buffered-whole",
-        buffered_whole,
-        "All {tokens} tokens came at the same moment, {waited_s} s after the request.",
-        "Turn the response buffering of the hop off.",
+        timing.buffered_whole,
+        "All {tokens} tokens came in one moment, {seconds} s after the request.",
+        "Turn off response buffering: nginx `proxy_buffering off;`, or `X-Accel-Buffering: no` "
+        "from the server.",
     ),
-    Rule("live", live, "The answer arrives as it is made."),
-    Rule("unsure", unsure, "This response does not show enough to judge it.", "Ask again."),
+    Rule(
+        "buffered-blocks",
+        timing.buffered_blocks,
+        "The text comes in {blocks} blocks of up to {block} bytes, which end inside events.",
+        "Turn off response buffering, and read with a call that returns what has come "
+        "(`read1`, `aiter_raw`), not one that fills a buffer.",
+    ),
+    Rule(
+        "coalesced",
+        timing.coalesced,
+        "About {events} events come together, every {period_ms} ms.",
+        "Turn off the flush timer: HAProxy `option http-no-delay`, Caddy `flush_interval -1`.",
+    ),
+    Rule(
+        "one-behind",
+        timing.one_behind,
+        "Each event becomes readable only when the next one comes.",
+        "A hop or reader waits for the line after an event. Let it pass on bytes as they come, "
+        "and end an event at its blank line.",
+    ),
+    Rule(
+        "burst-after-stall",
+        timing.burst_after_stall,
+        "Nothing came for {seconds} s, and then {tokens} tokens at once.",
+        "A hop or the network held the stream for a while. Compare the hops at this time.",
+    ),
+    Rule(
+        "head-held",
+        timing.head_held,
+        "The head came {head_ms} ms after the request, together with the first of the body.",
+        "Send the head at once: a first comment line flushes it through most hops.",
+    ),
+    Rule(
+        "torn-characters",
+        contents.torn_characters,
+        "Characters are torn: {what}.",
+        "Decode with a decoder that keeps its state (`TextDecoder` with `stream: true`, "
+        "`codecs.getincrementaldecoder`), and cut text between characters.",
+    ),
+    Rule(
+        "nagle",
+        timing.nagle,
+        "{events} events came in two parts, 40 ms apart: a small write waited for an "
+        "acknowledgment.",
+        "Write each event in one call, and set TCP_NODELAY.",
+    ),
+    Rule(
+        "length-limit",
+        endings.length_limit,
+        "The answer ended at its limit of tokens (`{finish}`).",
+        "Ask for more tokens: `max_tokens`, `max_completion_tokens` or `max_output_tokens`.",
+    ),
+    Rule(
+        "http10",
+        contents.http10,
+        "The response is HTTP/1.0: a truncated body looks complete.",
+        "Use HTTP/1.1 between all hops: nginx `proxy_http_version 1.1;`.",
+    ),
+    Rule(
+        "until-close",
+        contents.until_close,
+        "The body has no length and no chunks: a truncated body looks complete.",
+        "Let the hop or server use the chunked coding.",
+    ),
 ]
+"""What can be wrong, most harmful first."""
+
+LIVE = Rule("live", timing.live, "The answer arrives as it is made.", "")
+
+NOTHING_SEEN = "This response does not show enough to judge it."
+TRY_NEXT = "Ask for an answer of a hundred tokens or more, with streaming on."
 
 
 def judge(meter: Meter) -> list[Verdict]:
-    """What is wrong with a response, most harmful first. There is at least one verdict."""
-    found: list[Verdict] = []
-    for rule in RULES:
-        if found and rule.code in ("live", "unsure"):
-            break
-        if sign := rule.signature(meter):
-            say = rule.say.format(**sign.facts)
-            found.append(
-                Verdict(code=rule.code, sure=sign.sure, say=say, cure=rule.cure, facts=sign.facts)
-            )
-            if rule.code == "live":
-                break
-    return found
+    """What is wrong with a response, most harmful first. There is at least one verdict.
+
+    A response that has not ended yet is judged as far as it has come.
+    """
+    found = [(rule, sign) for rule in RULES if (sign := rule.signature(meter))]
+    claims = [_verdict(rule, sign) for rule, sign in found if sign.is_claim]
+    if claims:
+        return claims
+    if found:
+        rule, sign = found[0]
+        say = f"Perhaps this is {rule.code}. {rule.say.format(**sign.facts)}"
+        return [_unsure(say, rule.settles), *(_verdict(*each) for each in found)]
+    sign = timing.live(meter)
+    return [_verdict(LIVE, sign) if sign else _unsure(NOTHING_SEEN, TRY_NEXT)]
+
+
+def _verdict(rule: Rule, sign: Sign) -> Verdict:
+    say = rule.say.format(**sign.facts)
+    return Verdict(code=rule.code, sure=sign.sure, say=say, cure=rule.cure, facts=sign.facts)
+
+
+def _unsure(say: str, next_step: str) -> Verdict:
+    return Verdict(code="unsure", sure=0.5, say=say, cure=next_step)
 
 
 def report(meter: Meter) -> Report:
@@ -142,4 +277,47 @@ def report(meter: Meter) -> Report:
     )
 
 
-# What this file does not do: measure (measure.py), or compare several ways (compare.py).
+# ---- Several requests
+
+HELD = {"buffered-whole", "buffered-blocks", "coalesced", "compressed-unflushed", "measured"}
+"""Verdicts that a gate may cause: a hop holds some responses and streams others."""
+
+
+def judge_probe(reports: Mapping[str, Report]) -> list[Verdict]:
+    """What several requests to the same URL show together.
+
+    Args:
+        reports: A report for each variant of the request: "asked" is the request as it was given,
+            "again" is the same once more, "identity" has `Accept-Encoding: identity`, "method" has
+            the other method (GET or POST), and "accept" has the other `Accept`.
+
+    Returns:
+        The verdicts on the request as it was given, with those that only a comparison shows first.
+    """
+    asked = reports["asked"].verdicts
+    codes = {verdict.code for verdict in asked}
+    found: list[Verdict] = []
+    for variant, code, say, cure in GATES:
+        other = reports.get(variant)
+        if other and codes & HELD and other.verdicts[0].code in ("live", "head-held"):
+            found.append(Verdict(code=code, sure=0.85, say=say, cure=cure))
+    return [*found, *asked]
+
+
+GATES = [
+    (
+        "method",
+        "method-gated",
+        "A hop streams the same URL for the other method, and holds it for this one.",
+        "Ask with the method that streams, or configure the hop for both.",
+    ),
+    (
+        "accept",
+        "type-gated",
+        "A hop streams the same answer under another media type, and holds it under this one.",
+        "Send `Content-Type: text/event-stream` exactly, without a hop that changes it.",
+    ),
+]
+
+
+# What this file does not do: measure (measure.py), or name the hop (compare.py).

@@ -68,11 +68,13 @@ class FaultyConnection:
 
     Attributes:
         number: Number of the event that the fault is injected into, from 1.
+        began: Number of the first such event; the same, unless the fault is a lasting one.
         cut: Bytes of that event that come before the position; None if the position is not a byte.
     """
 
     def __init__(self, body: BodyWriter, start: float) -> None:
         self.number = 0
+        self.began = 0
         self.cut: int | None = None
         self.start = start
         self._body = body
@@ -242,6 +244,7 @@ class FaultyBody:
             await send(self._connection, event)
         elif is_last or self._is_at_position(event):
             self._injected = True
+            self._connection.began = self.pieces
             await self._inject(event)
         else:
             await self._connection.chunk(event)

@@ -262,6 +262,20 @@ async def duplicate(connection: FaultyConnection, event: bytes) -> None:
     await connection.chunk(event)
 
 
+SEQUENCE_NUMBER = re.compile(rb'(?<="sequence_number":)[0-9]+')
+
+
+@on_events(lasting=True)
+async def keepalive_event(connection: FaultyConnection, event: bytes) -> None:
+    """An event of the type `keepalive`, as /v1/responses sends it in a long silence."""
+    if connection.number == connection.began:
+        fields = {"type": "keepalive", "sequence_number": connection.number - 1}
+        name = b"event: keepalive\n" if event.startswith(b"event:") else b""
+        await connection.chunk(name + b"data: %b\n\n" % _json(fields))
+    # It has taken a number, so the number of each later event is larger by one.
+    await connection.chunk(SEQUENCE_NUMBER.sub(lambda found: b"%d" % (int(found[0]) + 1), event))
+
+
 # ---- Time
 
 
@@ -278,6 +292,14 @@ async def stall_heartbeat(connection: FaultyConnection, event: bytes) -> None:
         await trio.sleep(1)
         await connection.chunk(encode_comment("keep-alive"))
     raise CutOff
+
+
+@on_events(at=LAST)
+async def open_after_finish(connection: FaultyConnection, event: bytes) -> None:
+    """The whole answer with its finish_reason, but no [DONE]: the connection stays open."""
+    if not event.startswith(b"data: [DONE]"):  # /v1/responses ends with an event of its own
+        await connection.chunk(event)
+    await connection.silence()
 
 
 @on_body(lasting=True)

@@ -37,16 +37,16 @@ class Tool(msgspec.Struct, frozen=True):
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
-    """A request's question for the model, the same for all routes.
+    """A request's question for the model, in the same form for all routes.
 
     Args:
         tool_choice: "auto", "none", "required", or the name of the tool that must be called.
         schema: JSON Schema of the requested text; {} for any JSON object; None for plain text.
         max_tokens: Limit on tokens of thinking, text and arguments together.
-        stop: The text ends before the first of these.
-        seed: The request's own seed.
-        n: Number of answers.
-        thinks: Whether the model may think first.
+        stop: The stop sequences. The text ends before the first stop sequence that occurs in it.
+        seed: The seed that the request names.
+        n: Number of answers that the request asks for.
+        thinks: Whether the model may think before it answers.
     """
 
     model: str
@@ -73,13 +73,13 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def size(self) -> int:
-        """Characters in all turns together."""
+        """The number of characters in all turns together."""
         return sum(len(turn.text) for turn in self.turns)
 
 
 class ToolCall(msgspec.Struct, frozen=True):
-    """A call of a tool. Joined, the tokens of `arguments` are a JSON text; for a custom tool, any
-    text."""
+    """A call of a tool. The tokens of `arguments`, joined, are a JSON text, or for a custom tool
+    any text."""
 
     name: str
     arguments: Sequence[str]
@@ -87,8 +87,8 @@ class ToolCall(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """The model's answer. Each item of a sequence is one step of the engine. An item may be "": the
-    step's text is held back, because it may be the beginning of a `stop` sequence.
+    """The model's answer. Each item of its sequences is one step of the engine. An item is "" if
+    the step's text is held back, because it may be the beginning of a `stop` sequence.
 
     Args:
         fault: The fault to inject into the answer, or "".
@@ -102,6 +102,6 @@ class Answer(msgspec.Struct, frozen=True):
 
     @property
     def completion_tokens(self) -> int:
-        """The number of steps that it takes."""
+        """The number of steps that the engine takes for this answer."""
         called = sum(len(call.arguments) for call in self.calls)
         return len(self.thinking) + len(self.text) + called

@@ -4,8 +4,8 @@
     #/$defs/Age         {"type": "integer", "maximum": 9}  }  an integer, 0 to 9
 
 The specification is JSON Schema 2020-12, Core §10 (subschemas) and Validation §6 (the rest).
-Schemas are not merged. Each is parsed alone, so that an error can name its path, and each question
-about the value looks at all of them.
+Schemas are not merged. Each schema is parsed alone, so that an error can name its path. Each
+function that decides something about the value reads all schemas.
 """
 
 import json
@@ -80,11 +80,11 @@ class Keywords(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Subschema(NamedTuple):
-    """A schema inside the whole one, with the way to it.
+    """A schema inside the whole schema, and the path to it.
 
     Args:
-        path: Its path, as a URI fragment: "#/properties/age".
-        opened: The references that were followed to it.
+        path: Path of the schema, as a URI fragment: "#/properties/age".
+        opened: The references that were followed to reach it.
     """
 
     schema: Any
@@ -92,7 +92,7 @@ class Subschema(NamedTuple):
     opened: tuple[str, ...] = ()
 
     def below(self, *keys: str | int) -> "Subschema":
-        """A schema within this one."""
+        """Return the schema at these keys within this one."""
         schema = self.schema
         for key in keys:
             schema = schema[key]
@@ -100,21 +100,21 @@ class Subschema(NamedTuple):
 
 
 class Part(NamedTuple):
-    """One of the schemas that a value must satisfy, parsed."""
+    """One of the schemas that a value must satisfy, after parsing."""
 
     keywords: Keywords
     subschema: Subschema
 
 
 class NothingSatisfies(ValueError):
-    """No value is possible here. With another choice made earlier, there may be one."""
+    """No value is possible here. If another choice had been made earlier, there might be one."""
 
 
 def read(subschema: Subschema) -> Part:
     """Parse a schema that is neither true nor false.
 
     Raises:
-        ValueError: It is not a schema.
+        ValueError: The subschema is not a schema.
     """
     try:
         return Part(msgspec.convert(subschema.schema, Keywords), subschema)
@@ -123,19 +123,20 @@ def read(subschema: Subschema) -> Part:
 
 
 def path_of(parts: Sequence[Part]) -> str:
-    """The path of the first schema, for error messages."""
+    """The path of the first schema. Error messages use it."""
     return parts[0].subschema.path if parts else "#"
 
 
 def narrowest(ranges: Iterable[tuple[int, int]]) -> tuple[int, int]:
-    """The range of counts that all ranges allow. The maximum is under the minimum if none is."""
+    """Return the range of counts that all ranges allow. If no count is allowed, the maximum is less
+    than the minimum."""
     least, most = zip((0, sys.maxsize), *ranges, strict=True)
     return max(least), min(most)
 
 
 def possible_types(parts: Sequence[Part]) -> list[JSONType]:
-    """The types that a value may have. Without `type`, the other keywords tell the type: a schema
-    with only `properties` allows numbers, too, but means objects."""
+    """The types that a value may have. Without `type`, the other keywords decide: a schema with
+    only `properties` would also allow numbers, but it is meant for objects."""
     allowed: set[str] = set(get_args(JSONType))
     for keywords, _ in parts:
         if keywords.type:
@@ -185,7 +186,8 @@ def member(parts: Sequence[Part], name: str) -> list[Subschema]:
 
 
 def fits(value: object, parts: Sequence[Part]) -> bool:
-    """Whether a value that one schema names has the type and is within the bounds of all."""
+    """Whether a value that one schema names has the type and the bounds that all schemas
+    require."""
     return all(_has_type(value, keywords) and _within(value, keywords) for keywords, _ in parts)
 
 
@@ -225,10 +227,10 @@ def _within(value: object, keywords: Keywords) -> bool:
 
 
 def exact(number: float | Fraction) -> Fraction:
-    """A number exactly as its decimal text says: 0.1 is a tenth."""
+    """Return a number with exactly the value of its decimal text: 0.1 is a tenth."""
     return Fraction(str(number) if isinstance(number, float) else number)
 
 
 def text_of(value: object) -> str:
-    """A text that is equal only for equal JSON values: 1 differs from true."""
+    """Return a text that is equal only for equal JSON values: 1 differs from true."""
     return json.dumps(value, sort_keys=True)

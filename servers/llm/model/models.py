@@ -6,7 +6,7 @@
     torture        Markdown that is hard to stream
     script:NAME    a script of the operator (script.py)
 
-A real model does not know the end of its answer when it begins. This one does, so an answer is cut
+A real model does not know the end of its answer when it begins. This one does. So an answer is cut
 to `max_tokens`, and at a `stop` sequence, before its first token is sent. The same question always
 gets the same answer, on every replica.
 """
@@ -40,8 +40,8 @@ class Model:
     """Answers questions.
 
     Args:
-        seed: A different seed gives different answers. Besides the question, nothing else does.
-        scripts: The models named `script:NAME`.
+        seed: The seed. An answer depends only on the seed and the question.
+        scripts: The scripts of the models named `script:NAME`.
     """
 
     def __init__(self, seed: int = 0, scripts: Scripts | None = None) -> None:
@@ -57,11 +57,12 @@ class Model:
         """The answers to a question, as many as it asks for.
 
         Args:
-            work: Gives other requests their turns.
+            work: The work for this request, which lets other requests take their turns.
 
         Raises:
-            InvalidRequest: There is no such script, or none of its turns fits; the tool that must
-                be called is not there; or no value can be made for a JSON Schema.
+            InvalidRequest: There is no such script, or none of its turns fits. The same error means
+                that the request does not have the tool that must be called, or that no value can be
+                made for a JSON Schema.
         """
         first = self.seed_of(question)
         if _is_small_talk(question):
@@ -104,10 +105,10 @@ MAX_CALLS = 8
 MAX_SCHEMA = 256 << 10
 """Largest JSON Schema, in bytes. OpenAI allows 120,000 characters in names and values."""
 
-# Characters at the beginning of a prompt in which tools' names are looked for.
+# Number of characters at the beginning of a prompt in which the model looks for the names of tools.
 NAMES_WITHIN = 64 << 10
 
-_tokens = lru_cache(maxsize=16)(tokenize)  # of texts that are used often
+_tokens = lru_cache(maxsize=16)(tokenize)  # the tokens of texts that are used often
 
 
 async def count_tokens(text: str, work: Work = ALONE) -> int:
@@ -128,7 +129,8 @@ def _count_short(text: str) -> int:
 
 
 def _is_small_talk(question: Question) -> bool:
-    """Whether the corpus answers it. Any other answer may be large, so it is made only once."""
+    """Whether the corpus answers the question. Any other answer may be large, so it is made only
+    once."""
     other = question.model.partition(":")[0] in ("script", *SOURCES[1:])
     tools = question.tools or question.tool_choice not in ("auto", "none")
     return not (other or tools or question.schema is not None or _results(question))
@@ -147,7 +149,7 @@ def _small_talk(question: Question, seed: int) -> Answer:
 
 
 async def _think_and_answer(question: Question, seed: int, work: Work) -> Answer:
-    """An answer that calls tools, reports their results, or follows a schema."""
+    """Return an answer that calls tools, reports their results, or follows a schema."""
     thinking = _thinking(question)
     if tools := _tools_to_call(question):
         calls = [await _call(tool, question, seed, work) for tool in tools]
@@ -163,7 +165,7 @@ async def _think_and_answer(question: Question, seed: int, work: Work) -> Answer
 
 
 async def _call(tool: Tool, question: Question, seed: int, work: Work) -> ToolCall:
-    if tool.parameters is None:  # a custom tool gets the user's last message
+    if tool.parameters is None:  # for a custom tool the input is the user's last message
         said = await say(question, question.prompt, work)
         return ToolCall(tool.name, said.text, is_custom=True)
     arguments = await _fill(tool.parameters, seed, question.prompt, "tools", work)
@@ -171,8 +173,8 @@ async def _call(tool: Tool, question: Question, seed: int, work: Work) -> ToolCa
 
 
 async def _fill(schema: dict[str, Any], seed: int, hint: str, param: str, work: Work) -> str:
-    """A JSON text for a schema. Without a `type` it is an object, as in the API."""
-    await work.spend(TURN)  # encoding it, to find out its size
+    """Return a JSON text for a schema. Without a `type` it is an object, as in the API."""
+    await work.spend(TURN)  # the cost of encoding the schema to measure its size
     if len(msgspec.json.encode(schema)) > MAX_SCHEMA:
         raise InvalidRequest(f"a JSON Schema of more than {MAX_SCHEMA} bytes", param)
     try:
@@ -183,7 +185,7 @@ async def _fill(schema: dict[str, Any], seed: int, hint: str, param: str, work: 
 
 
 def _results(question: Question) -> list[str]:
-    """The results of the tools since the model called them."""
+    """Return the results of the tools that the model called last."""
     last = takewhile(lambda turn: turn.role == "tool", reversed(question.turns))
     return [turn.text for turn in last][::-1]
 
@@ -198,7 +200,8 @@ def _thoughts(prompt: str) -> list[str]:
 
 
 def _tools_to_call(question: Question) -> Sequence[Tool]:
-    """The tools that the user names, else the first one; none after a result has come."""
+    """Return the tools that the user names, or otherwise the first one; none after a tool's
+    result."""
     tools, choice = question.tools, question.tool_choice
     if not tools and choice not in ("auto", "none"):
         raise InvalidRequest("a tool must be called, and there are no `tools`", "tool_choice")
@@ -217,7 +220,7 @@ def _tools_to_call(question: Question) -> Sequence[Tool]:
 
 
 async def _end_early(answer: Answer, question: Question, work: Work) -> Answer:
-    """The answer cut to `max_tokens`, and at the first `stop` sequence."""
+    """Return the answer, cut to `max_tokens` and at the first `stop` sequence."""
     limit = question.token_limit
     if limit < answer.completion_tokens:
         answer = _limit(answer, limit)
@@ -241,4 +244,4 @@ def _limit(answer: Answer, limit: int) -> Answer:
     return Answer(thinking, text, calls, "length", answer.fault)
 
 
-# What this file does not do: decide when a token is due (pace.py), or written (../writers/).
+# What this file does not do: decide when a token is due (pace.py), or write it (../writers/).

@@ -21,25 +21,26 @@ from .tokens import tokenized
 __all__ = ["MAX_SAID", "check_repeated", "collect", "say"]
 
 MAX_SAID = 128 << 10
-"""Largest text made for one question, in bytes of UTF-8. Its tokens take up to 4 MB of memory."""
+"""Largest text made for one question, in bytes of UTF-8. The tokens of such a text take up to 4 MB
+of memory."""
 
 MAX_SENT = 1 << 20
 """Largest size of all answers to one question together, in bytes."""
 
 MAX_REPEATED = 256 << 10
-"""Bytes of a request that its answer may repeat. In a stream of the Responses API, each of the
-first two events and the last one repeats all of them."""
+"""Largest number of bytes of a request that its answer may repeat. In a stream of the Responses
+API, the first two events and the last one each repeat all of them."""
 
-TOKEN_COSTS = 4  # characters, the unit of turns.py
+TOKEN_COSTS = 4  # work per token, in the unit of turns.py
 
 
 async def say(
     question: Question, text: str, work: Work, thinking: Sequence[str] = ()
 ) -> Answer:
-    """An answer with this text, or with its beginning if it is too long.
+    """Return an answer with this text, or with the beginning of it if it is too long.
 
     Args:
-        work: Gives other requests their turns.
+        work: The work for this request, which lets other requests take their turns.
         thinking: The reasoning before the text, in tokens.
     """
     tokens, whole = await collect(chain.from_iterable(tokenized(text)), question, work)
@@ -47,7 +48,7 @@ async def say(
 
 
 def check_repeated(repeated: msgspec.Struct) -> None:
-    """Refuse a request of which the answer would repeat too much.
+    """Refuse a request if the answer would repeat too much of it.
 
     Raises:
         InvalidRequest: The answer would repeat more than `MAX_REPEATED` bytes.
@@ -60,8 +61,8 @@ def check_repeated(repeated: msgspec.Struct) -> None:
 async def collect(
     tokens: Iterable[str], question: Question, work: Work
 ) -> tuple[list[str], bool]:
-    """The tokens within the limits, and whether these are all of them. One more token than the
-    limit is returned, so that the caller sees that there were more."""
+    """Return the tokens within the limits, and whether these are all tokens. One token more than
+    the limit is returned, so that the caller sees that there were more."""
     most_tokens = question.token_limit + 1
     most_bytes = min(MAX_SAID, MAX_SENT // question.n)
     collected: list[str] = []

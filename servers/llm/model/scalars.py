@@ -5,7 +5,7 @@
     {"type": "string", "format": "date"}                  "2025-08-19"
     {"type": "string", "maxLength": 5}                    "Paris"
 
-A number is small if the bounds allow it. It is also exact: multiples of 0.1 are computed as
+A number is small if the bounds allow it. Every number is exact: multiples of 0.1 are computed as
 fractions, so 0.3 is not 0.30000000000000004. A string has the requested format; without one, it is
 a given text, cut or padded to the required length.
 """
@@ -23,14 +23,14 @@ from .keywords import NothingSatisfies, Part, exact, narrowest, path_of
 __all__ = ["FORMATS", "number", "string"]
 
 MAX_TEXT = 80
-"""Largest length of a string, in characters, unless it must be longer."""
+"""Largest length of a string, in characters, unless the schema requires a longer one."""
 
 
 def number(parts: Sequence[Part], random: Random, whole: bool) -> int | float:
-    """A number within the bounds of all schemas.
+    """Return a number within the bounds of all schemas.
 
-    It is 1 to 100 times `multipleOf`, or times a tenth, if the bounds allow that. An integer has at
-    most 64 bits.
+    If the bounds allow it, the number is 1 to 100 times `multipleOf`, or 1 to 100 tenths. An
+    integer has at most 64 bits.
 
     Raises:
         NothingSatisfies: There is no such number.
@@ -55,8 +55,8 @@ def number(parts: Sequence[Part], random: Random, whole: bool) -> int | float:
 
 
 def _common_multiple(numbers: Sequence[Fraction]) -> Fraction:
-    """The least common multiple of fractions: that of their numerators, divided by the greatest
-    common divisor of their denominators."""
+    """Return the least common multiple of fractions. The result is the least common multiple of the
+    numerators, divided by the greatest common divisor of the denominators."""
     least = numbers[0]
     for other in numbers[1:]:
         least = Fraction(
@@ -64,12 +64,12 @@ def _common_multiple(numbers: Sequence[Fraction]) -> Fraction:
             math.gcd(least.denominator, other.denominator),
         )
         if least > sys.float_info.max:
-            break  # only 0 is a multiple of it, whatever the other numbers are
+            break  # only 0 is a multiple of 0, whatever the other numbers are
     return least
 
 
 def _step(low: Fraction, high: Fraction) -> Fraction:
-    """A tenth, or a smaller power of ten that has several multiples between the bounds."""
+    """Return a tenth, or a smaller power of ten that has several multiples between the bounds."""
     if high - low >= 1:
         return Fraction(1, 10)
     if high > low:
@@ -78,10 +78,10 @@ def _step(low: Fraction, high: Fraction) -> Fraction:
 
 
 def string(parts: Sequence[Part], random: Random, text: str) -> str:
-    """A string in the requested format, or else this text, of a length that all schemas allow.
+    """Return a string in the requested format, or this text, in a length that all schemas allow.
 
     Raises:
-        NothingSatisfies: There is no such length.
+        NothingSatisfies: No length satisfies all schemas.
     """
     least, most = narrowest((k.min_length, k.max_length) for k, _ in parts)
     if least > most:
@@ -115,7 +115,7 @@ FORMATS: dict[str, Callable[[Random], str]] = {
     "hostname": lambda random: f"{_label(random)}.example.com",
     "uri": lambda random: f"https://example.com/{_label(random)}",
     "uuid": _uuid,
-    "uuid4": _uuid,  # pydantic's name
+    "uuid4": _uuid,  # the name in pydantic's schemas
     "ipv4": lambda random: f"192.0.2.{random.randint(1, 254)}",
     "ipv6": lambda random: f"2001:db8::{random.randint(1, 0xFFFF):x}",
 }

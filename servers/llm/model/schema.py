@@ -12,15 +12,16 @@ impossible (`false`, a minimum over a maximum, endless recursion), the next one 
 
 The rules, named again where a test enforces them:
 
-- A value has all properties, including the optional ones. Exceptions are a reference that would
-  occur within itself a third time, and a value that has become large. Null is the last resort.
+- A value has all properties, including the optional ones. There are two exceptions: a reference
+  that would occur within itself a third time, and a value that has become large. Null is chosen
+  only if nothing else is possible.
 - A schema comes from a client, so the cost of every schema is limited.
 
-What this does not do: `pattern` and `patternProperties` are ignored (but a string is one of the
-`examples`, or the `default`); `oneOf` is treated as `anyOf`; `not`, `if`, `contains`, `dependent…`
-and `unevaluated…` are ignored; a `$ref` must refer to the same schema by JSON Pointer (RFC 6901).
-Of a value that the schema itself names (`enum`, `const`), only its own type and bounds are checked:
-if it is an object, its properties may be wrong.
+What this does not do: `pattern` and `patternProperties` are ignored (but if there are `examples` or
+a `default`, a string is taken from them); `oneOf` is treated as `anyOf`; `not`, `if`, `contains`,
+`dependent…` and `unevaluated…` are ignored; a `$ref` must refer to the same schema by JSON Pointer
+(RFC 6901). Of a value that the schema itself names (`enum`, `const`), only its own type and bounds
+are checked: if it is an object, its properties may be wrong.
 """
 
 import contextlib
@@ -53,16 +54,17 @@ from .scalars import number, string
 __all__ = ["cut", "fill"]
 
 MAX_STEPS = 12_000
-"""A step is a schema parsed, a value made, or 64 characters. This many take 0.2 s, in turns."""
+"""Largest number of steps. A step is to parse a schema, to make a value, or to write 64 characters.
+This many steps take 0.2 s, split into turns."""
 
-STEP_COSTS = 128  # characters, the unit of turns.py
+STEP_COSTS = 128  # work per step, in the unit of turns.py
 
 LEAN_STEPS, LEAN_DEPTH = 4_000, 24
 """Beyond these limits, only required properties and items are made."""
 
 MAX_DEPTH = 64
 MAX_OPENINGS = 2
-TRIES = 32  # for each item that must differ from the others
+TRIES = 32  # attempts to make an item that differs from the others
 
 
 async def fill(
@@ -73,19 +75,20 @@ async def fill(
     Args:
         hint: A text whose words fill the strings, such as the user's question. Without a hint, the
             value of a string property is the property's own name.
-        work: Gives other requests their turns.
+        work: The work for this request, which lets other requests take their turns.
 
     Raises:
-        ValueError: It is not a schema, or no value satisfies it, or its values are too large. The
-            message begins with the path in the schema: "#/properties/age: …".
+        ValueError: The schema is not valid, no value satisfies it, or its values are too large. The
+            message begins with a path in the schema: "#/properties/age: …".
     """
     filler = _Filler(schema, Random(f"fill {seed}"), hint, work)
     return await filler.value([Subschema(schema, "#")], "text")
 
 
 def cut(text: str, seed: str | int = 0) -> Iterator[str]:
-    """Cut a JSON text into tokens of one to six characters, anywhere: within a name, a number or
-    an escape. Clients must accept any cut. The same seed gives the same tokens."""
+    """Cut a JSON text into tokens of one to six characters. A cut may be anywhere, even within a
+    name, a number or an escape, because clients must accept any cut. The same seed gives the same
+    tokens."""
     random = Random(f"cut {seed}")
     start = 0
     while start < len(text):
@@ -106,19 +109,19 @@ class _Filler:
         """Make a value that satisfies all of these schemas.
 
         Args:
-            name: The property's name, which fills a string.
-            depth: Number of values and choices around this value.
+            name: The property's name, which is also the text of a string.
+            depth: Number of values and choices that contain this value.
         """
         return await self._choose(*await self._collect(subschemas), name, depth)
 
     async def _collect(
         self, subschemas: Iterable[Subschema]
     ) -> tuple[list[Part], list[list[Subschema]]]:
-        """Returns all schemas to satisfy together, and the choices that remain."""
+        """Return all schemas to satisfy together, and the choices that remain."""
         parts = []
         choices = []
         todo = list(subschemas)
-        for subschema in todo:  # the list grows meanwhile
+        for subschema in todo:  # the list grows in the loop
             if subschema.schema is False:
                 raise NothingSatisfies(f"{subschema.path}: nothing satisfies false")
             if subschema.schema is True:
@@ -179,7 +182,7 @@ class _Filler:
         await self._work.spend(STEP_COSTS)
         if values := await self._named_values(parts):
             value = self._random.choice(values)
-            if isinstance(value, str | list | dict):  # it may be large, and used often
+            if isinstance(value, str | list | dict):  # the value may be large, and used often
                 self._spend(len(text_of(value)) // 64)
             return value
         possible = possible_types(parts)
@@ -204,7 +207,8 @@ class _Filler:
                 return await self._object(parts, depth)
 
     async def _named_values(self, parts: list[Part]) -> list[Any]:
-        """The values of `enum` and `const`; if there are none, fitting examples and the default."""
+        """Return the values of `enum` and `const`. Without `enum` and `const`, return fitting
+        examples and the default."""
         allowed = [keywords.enum for keywords, _ in parts if keywords.enum is not UNSET]
         allowed += [[keywords.const] for keywords, _ in parts if keywords.const is not UNSET]
         if not allowed:
@@ -294,7 +298,8 @@ class _Filler:
         return made
 
     async def _other_name(self, parts: list[Part], count: int, depth: int) -> str:
-        """A name for a property that the schema does not name. It may be in use already."""
+        """Return a name for a property that the schema does not name. The name may already be in
+        use."""
         key = "propertyNames"
         subschemas = [subschema.below(key) for _, subschema in parts if key in subschema.schema]
         if not subschemas:
@@ -304,7 +309,7 @@ class _Filler:
 
 
 async def _first(parts: list[Part], makers: Iterable[Callable[[], Awaitable[object]]]) -> object:
-    """The value of the first maker that succeeds."""
+    """Return the value of the first maker that succeeds."""
     failure = None
     for make in makers:
         try:
@@ -315,8 +320,9 @@ async def _first(parts: list[Part], makers: Iterable[Callable[[], Awaitable[obje
 
 
 def _resort(subschema: Subschema) -> int:
-    """How late to try a schema. Null is last. Before it comes a string without further keywords,
-    because it may have a hidden `pattern` (pydantic's `Decimal` is a number, or some strings)."""
+    """Return how late to try a schema. Null is last. A string without further keywords is tried
+    just before it, because it may have a hidden `pattern` (pydantic's `Decimal` is a number, or a
+    string of a certain form)."""
     match subschema.schema:
         case {"type": "null"}:
             return 2
@@ -331,7 +337,7 @@ def _branches(subschema: Subschema, keyword: str) -> list[Subschema]:
 
 
 def _size(schema: dict[str, Any]) -> int:
-    """The steps that parsing it costs."""
+    """Return how many steps the parsing of the schema costs."""
     inside = sum(len(each) for each in schema.values() if isinstance(each, list | dict))
     return 1 + (len(schema) + inside) // 32
 

@@ -38,28 +38,31 @@ from .tokens import PIECE
 __all__ = ["SHIPPED", "Call", "Script", "ScriptTurn", "Scripts", "When", "load_scripts"]
 
 SHIPPED = Path(__file__).with_name("scripts.json")
-"""The example: weather, support, flaky, refusal."""
+"""The file of example scripts: weather, support, flaky, refusal."""
 
-MAX_FILE = 10 * 1024 * 1024  # bytes
+MAX_FILE = 10 * 1024 * 1024  # largest file of scripts, in bytes
 
 MAX_TEXT = 64 << 10
-"""Characters at the beginning of a message that conditions see, and that are filled in."""
+"""Number of characters at the beginning of a message that conditions read and that are filled
+in."""
 
 Cut = Callable[[str, int], Iterable[str]]
-"""Cuts a JSON text into tokens that join to it again. The number is the request's seed."""
+"""A function that cuts a JSON text into tokens. Joined, they are the text again. The number is the
+request's seed."""
 
 
 class When(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The conditions of a turn: all that are given must hold.
+    """The conditions of a turn. All conditions that are given must hold.
 
     Args:
-        turn: 1 if the model has not spoken yet in this conversation, 2 if it has spoken once, ….
+        turn: Number of the model's turn in the conversation: 1 if the model has not spoken yet.
         role: Role of the last message: "system", "user", "assistant" or "tool".
-        contains: Text found in the last message. Upper and lower case are equal.
+        contains: Text found in the last message. Upper and lower case do not matter.
         matches: Regular expression found in the last message (`re.search`). The operator must
-            choose a fast one: clients write the message, and a slow search stalls every stream.
+            choose a fast expression, because clients write the message, and a slow search stalls
+            every stream.
 
-    The last two see the first `MAX_TEXT` characters of the message.
+    `contains` and `matches` read only the first `MAX_TEXT` characters of the message.
     """
 
     turn: Annotated[int, msgspec.Meta(ge=1)] | None = None
@@ -87,7 +90,7 @@ class When(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Call(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A call of a tool. `arguments` may be any JSON value. They are sent as compact JSON."""
+    """A call of a tool. `arguments` may be any JSON value, which is sent as compact JSON."""
 
     name: str
     arguments: Any = {}
@@ -97,9 +100,10 @@ class ScriptTurn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An answer of the model, and its conditions.
 
     Args:
-        when: The conditions. Without any, the turn always fits.
-        finish_reason: If None, "tool_calls" if there are calls, else "stop".
-        fault: Fault to inject into the answer, such as "rst@5", or "".
+        when: The conditions. Without any conditions, the turn always fits.
+        finish_reason: The finish_reason to send. By default "tool_calls" if there are calls,
+            otherwise "stop".
+        fault: The fault to inject into the answer, such as "rst@5", or "".
     """
 
     when: When = msgspec.field(default_factory=When)
@@ -113,10 +117,11 @@ class ScriptTurn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         _check_one_of("finish_reason", self.finish_reason, FinishReason)
 
     async def answer(self, question: Question, cut: Cut, work: Work = ALONE) -> Answer:
-        """The answer, with texts from the conversation filled in."""
+        """Return the answer, with texts from the conversation filled in."""
         values = {"prompt": question.prompt, "tool": _last_text(question, "tool")}
         values = {key: value[:MAX_TEXT] for key, value in values.items()}
-        # Inside a JSON string `"` is \" and a line end \n, so filled-in text stays in its string.
+        # Inside a JSON string, `"` is written \" and a line end \n, so that filled-in text stays in
+        # its string.
         escaped = {key: _json(value)[1:-1] for key, value in values.items()}
         reason = self.finish_reason or ("tool_calls" if self.calls else "stop")
         said = await say(question, _fill(self.text, values), work)
@@ -134,7 +139,7 @@ class ScriptTurn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The turns of a model. The first one that fits gives the answer."""
+    """The turns of a model. The first turn that fits gives the answer."""
 
     turns: Annotated[tuple[ScriptTurn, ...], msgspec.Meta(min_length=1)]
 
@@ -143,8 +148,8 @@ class Scripts:
     """Scripts by their names.
 
     Args:
-        scripts: By name. "weather" is the model `script:weather`.
-        cut: Cuts the arguments of calls into tokens.
+        scripts: The scripts by name. "weather" is the model `script:weather`.
+        cut: The function that cuts the arguments of calls into tokens.
     """
 
     def __init__(self, scripts: Mapping[str, Script], cut: Cut) -> None:
@@ -153,7 +158,7 @@ class Scripts:
         self._names = shorten(", ".join(scripts), 500, placeholder=", …")
 
     async def answer(self, name: str, question: Question, work: Work = ALONE) -> Answer:
-        """The answer of the script `name`.
+        """Return the answer of the script `name`.
 
         Raises:
             LookupError: There is no such script, or none of its turns fits the conversation.
@@ -176,7 +181,7 @@ def load_scripts(path: Path, cut: Cut = cut) -> Scripts:
 
     Args:
         path: A JSON file in UTF-8, up to 10 MiB.
-        cut: Cuts the arguments of calls into tokens.
+        cut: The function that cuts the arguments of calls into tokens.
 
     Raises:
         ValueError: The file cannot be read, or does not contain scripts. The message names the
@@ -197,7 +202,8 @@ def _read(path: Path) -> dict[str, Script]:
         data = file.read(MAX_FILE + 1)
     if len(data) > MAX_FILE:
         raise ValueError(f"a file of scripts has at most {MAX_FILE:,} bytes")
-    # `json` instead of msgspec: it counts lines, and it shows a name that is twice in an object.
+    # `json` is used instead of msgspec because it counts lines, and shows a name that an object has
+    # twice.
     values = json.loads(
         data.decode("utf-8-sig"), object_pairs_hook=_object, parse_constant=_constant
     )
@@ -205,7 +211,7 @@ def _read(path: Path) -> dict[str, Script]:
     for name, value in msgspec.convert(values, dict[str, Any]).items():
         try:
             scripts[name] = msgspec.convert(value, Script)
-            msgspec.json.encode({name: value})  # "\ud83d", half an emoji, has no UTF-8 form
+            msgspec.json.encode({name: value})  # fails for "\ud83d", half an emoji
         except ValueError as error:
             raise ValueError(f"script {name!r}: {error}") from error
     if not scripts:
@@ -232,7 +238,7 @@ def _check_one_of(field: str, value: str | None, literal: Any) -> None:
 
 
 def _turn(question: Question) -> int:
-    """The number of the model's turn that comes next, from 1."""
+    """Return the number of the model's next turn, from 1."""
     return 1 + sum(turn.role == "assistant" for turn in question.turns)
 
 

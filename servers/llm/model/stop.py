@@ -6,14 +6,14 @@
     the client gets    " done"    "."    " "     ""     ""         finish_reason "stop"
 
 A stop sequence may be spread over several tokens. So text that could be the beginning of one is
-held back until that is clear: " E" may be the E of "END" or of "Even so". If it is that of "Even
-so", it is shown.
+held back until more is known: " E" may be the start of "END" or of "Even so". If it was the start
+of "Even so", it is shown later.
 
 The rules, named again where a test enforces them:
 
-- The text is shown up to the start of the first stop sequence, however it is cut into tokens. With
-  "abcd" and "bc", "abc" is held back: only the next character tells whether the text ends before
-  the "a" or before the "b".
+- The text is shown up to the start of the first stop sequence, however it is cut into tokens. If
+  the stop sequences are "abcd" and "bc", "abc" is held back: only the next character tells whether
+  the text ends before the "a" or before the "b".
 - Only the longest end of the text that begins a stop sequence is held back.
 - The cost is linear: each stop sequence is matched with the algorithm of Knuth, Morris and Pratt
   (SIAM Journal on Computing 6, 1977, pp. 323-350), which reads each character of the text once.
@@ -35,10 +35,10 @@ class StopSequences:
             with the number of stop sequences (the APIs accept four), not with their length.
 
     Attributes:
-        stopped: A stop sequence has been found, and all text before it has been returned.
+        stopped: Whether a stop sequence has been found, and all text before it has been returned.
 
     Raises:
-        ValueError: A stop sequence is empty: it would be found in any text.
+        ValueError: A stop sequence is empty, so it would be found in any text.
     """
 
     def __init__(self, stops: Sequence[str]) -> None:
@@ -47,7 +47,7 @@ class StopSequences:
         self.stopped = False
         self._matchers = [_Matcher(stop) for stop in stops]
         self._first_characters = frozenset(stop[0] for stop in stops)
-        self._held = 0  # characters held back: the first ones of `_beginning`
+        self._held = 0  # number of characters held back: the first ones of `_beginning`
         self._beginning = ""
         self._read = 0
 
@@ -63,7 +63,8 @@ class StopSequences:
             matcher.feed(token, self._read)
         longest = max(self._matchers, key=lambda matcher: matcher.matched)
         found = min(matcher.found for matcher in self._matchers)
-        # A complete one counts only when none that starts earlier can still become complete.
+        # A complete stop sequence counts only when none that starts earlier can still become
+        # complete.
         self.stopped = found <= self._read - longest.matched
         count = (found if self.stopped else self._read - longest.matched) - shown
         text = self._beginning[: min(count, self._held)] + token[: max(count - self._held, 0)]
@@ -71,7 +72,7 @@ class StopSequences:
         return text
 
     def flush(self) -> str:
-        """The text has ended. Returns the text that was held back and may be shown."""
+        """Say that the text has ended. Returns the text that was held back and may now be shown."""
         if self.stopped or not self._held:
             return ""
         found = min(matcher.found for matcher in self._matchers)
@@ -84,15 +85,15 @@ class StopSequences:
 async def cut_at_stop(
     tokens: Sequence[str], stops: Sequence[str], work: Work = ALONE
 ) -> tuple[list[str], bool]:
-    """The text that each step of the engine shows.
+    """Return the text that each step of the engine shows.
 
     Args:
-        work: Gives other requests their turns.
+        work: The work for this request, which lets other requests take their turns.
 
     Returns:
-        An item for each token, "" if all of it is held back, up to the token that completes a stop
-        sequence; and whether there is one. If there is none, the last item also has the rest of
-        the held text.
+        An item for each token, up to the one that completes a stop sequence, and whether there is a
+        stop sequence. An item is "" if its whole text is held back. If there is no stop sequence,
+        the last item also has the rest of the held text.
 
     Raises:
         ValueError: A stop sequence is empty.
@@ -117,16 +118,16 @@ class _Matcher:
     """Looks for one stop sequence.
 
     Attributes:
-        matched: The text ends with this many of its first characters.
-        found: Where it first starts, or `NOWHERE`.
+        matched: How many of the stop sequence's first characters are at the end of the text.
+        found: Offset at which the stop sequence first starts, or `NOWHERE`.
     """
 
     def __init__(self, stop: str) -> None:
         self.stop = stop
         self.matched = 0
         self.found = NOWHERE
-        # borders[n]: the length of the longest string, shorter than n, that the first n characters
-        # of `stop` both begin and end with. Matching `stop` against itself finds it.
+        # borders[n] is the length of the longest string, shorter than n, that is both the beginning
+        # and the end of the first n characters of `stop`. Matching `stop` against itself finds it.
         self._borders = [0, 0]
         for character in stop[1:]:
             self._next(character)
@@ -134,7 +135,7 @@ class _Matcher:
         self.matched = 0
 
     def feed(self, token: str, read: int) -> None:
-        """Read a token. `read` is the length of the text, this token included."""
+        """Read a token. `read` is the length of the text, including this token."""
         for end, character in enumerate(token, read - len(token) + 1):
             self._next(character)
             if self.matched == len(self.stop):

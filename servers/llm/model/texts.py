@@ -256,12 +256,12 @@ LOREM = (
 FIRST, *OTHERS = tokenize(LOREM)
 
 MAX_LOREM = 100_000
-"""Largest number of tokens. At 1,000 tokens a second, they take 100 seconds."""
+"""Largest number of tokens of `lorem`. At 1,000 tokens a second, they take 100 seconds."""
 
 
 @lru_cache(maxsize=16)
 def lorem(count: int) -> tuple[str, ...]:
-    """An answer of exactly this many tokens: words, each with the space before it.
+    """Return an answer of exactly this many tokens: words, each with the space before it.
 
     The last 16 lengths are cached. All of them share the same strings.
 
@@ -269,7 +269,7 @@ def lorem(count: int) -> tuple[str, ...]:
         count: Number of tokens, from 0 to `MAX_LOREM`.
 
     Raises:
-        ValueError: The count is outside that range.
+        ValueError: The count is outside this range.
     """
     if not 0 <= count <= MAX_LOREM:
         raise ValueError(f"lorem makes from 0 to {MAX_LOREM:,} tokens, not {count:,}")

@@ -5,7 +5,7 @@
 A word is a token together with the space before it. Everything else is cut into single characters,
 as a reader sees them: an emoji of four code points, or a letter with its accents, stays whole.
 
-A token has at most `MAX_TOKEN` characters, so a limit in tokens is also a limit in bytes: a word of
+A token has at most `MAX_TOKEN` characters, so a limit on tokens is also a limit on bytes. A word of
 a megabyte is many tokens, and so is a letter with a hundred thousand accents.
 """
 
@@ -15,21 +15,22 @@ from collections.abc import Iterable, Iterator
 
 __all__ = ["MAX_TOKEN", "PIECE", "clusters", "tokenize", "tokenized"]
 
-MAX_WORD = 64  # letters and digits
+MAX_WORD = 64  # letters and digits in one token
 
 # "no more than 30 non-starters in a row": the Stream-Safe Text Format (UAX #15 §13). The longest
 # emoji, a flag by tags or a family of four, has ten code points.
 MAX_JOINED = 31
 
 MAX_TOKEN = 1 + MAX_WORD
-"""Characters. Each has at most four bytes of UTF-8."""
+"""Largest length of a token, in characters. Each has at most four bytes in UTF-8."""
 
 PIECE = 4096
-"""Characters that `tokenized` cuts at a time: half a millisecond, or two for the worst texts."""
+"""Number of characters that `tokenized` cuts at a time, in half a millisecond (two for the worst
+texts)."""
 
 
 def _ranges(codes: Iterable[int]) -> str:
-    """The inside of a regular expression's character class."""
+    """Return the inside of a regular expression's character class for these code points."""
     ranges: list[list[int]] = []
     for code in sorted(codes):
         if ranges and code == ranges[-1][1] + 1:
@@ -39,11 +40,11 @@ def _ranges(codes: Iterable[int]) -> str:
     return "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in ranges)
 
 
-# These join the character before them (UAX #29 §3.1.1): marks and the joiner between emoji (GB9,
-# all in the planes 0, 1 and 14), skin tones, the tags of a region's flag; after a joiner, anything
-# except ASCII (GB11); after Hangul, the vowels and final consonants of Hangul (GB6 to GB8).
-# Ideographs (to U+9FFF, and Tangut from U+17000), Hangul syllables and private characters have no
-# marks. Skipping them halves the time to import this module.
+# These characters join the one before them (UAX #29 §3.1.1): marks and the joiner between emoji
+# (GB9; all are in the planes 0, 1 and 14), skin tones, and the tags of a region's flag. After a
+# joiner, anything except ASCII joins (GB11); after Hangul, the vowels and final consonants of
+# Hangul join (GB6 to GB8). Ideographs (to U+9FFF, and Tangut from U+17000), Hangul syllables and
+# private-use characters are never marks. Skipping them halves the time to import this module.
 CODES = [*range(0x300, 0x3400), *range(0xA000, 0xAC00), *range(0xF900, 0x17000)]
 CODES += [*range(0x1AFF0, 0x1F000), *range(0xE0100, 0xE01F0)]
 KINDS = map(unicodedata.category, map(chr, CODES))
@@ -63,7 +64,7 @@ JOINS = (
     rf"[{_ranges(code for code in MARKS if 0x10000 <= code < 0x1F000)}]"
     rf"|(?<=\u200d){OTHER}|(?=[\u1160-\u11ff])(?<=[{HANGUL}]).))"
 )
-# Most characters are not followed by one that joins. "\r\n" is one cluster (GB3).
+# Most characters are not followed by one that joins them. "\r\n" is one cluster (GB3).
 CLUSTER = (
     rf"(?s:(?:\r\n|[^\r])(?!{OTHER})"
     rf"|(?:\r\n|{REGIONAL_INDICATOR}{{2}}|.){JOINS}{{0,{MAX_JOINED}}})"
@@ -73,16 +74,16 @@ TOKENS = re.compile(rf" ?[A-Za-z0-9]{{1,{MAX_WORD}}}(?!{JOINS})|{CLUSTER}")
 
 
 def tokenize(text: str) -> list[str]:
-    """Cut text into tokens; joined, they are the text again. A word is cut with the space before
-    it, everything else character by character."""
+    """Cut text into tokens. Joined, they are the text again. A word is one token with the space
+    before it; everything else is cut character by character."""
     return TOKENS.findall(text)
 
 
 def tokenized(text: str, size: int = PIECE) -> Iterator[list[str]]:
-    """The same tokens, a list at a time, so that a caller can let other tasks run in between.
+    """Yield the same tokens, a list at a time, so that a caller can let other tasks run in between.
 
     Args:
-        size: Characters of text cut for one list; more than `MAX_TOKEN`.
+        size: Number of characters of text cut for one list, which must be more than `MAX_TOKEN`.
     """
     start = 0
     while start < len(text):
@@ -90,10 +91,10 @@ def tokenized(text: str, size: int = PIECE) -> Iterator[list[str]]:
         tokens: list[str] = TOKENS.findall(piece)
         start += len(piece)
         if start < len(text):
-            start -= len(tokens.pop())  # it may continue in the next piece
+            start -= len(tokens.pop())  # this token may continue in the next piece
         yield tokens
 
 
 def clusters(text: str) -> Iterator[str]:
-    """Grapheme clusters, which a reader sees as one character (UAX #29 §3.1.1)."""
+    """Yield the grapheme clusters: what a reader sees as one character (UAX #29 §3.1.1)."""
     return (found[0] for found in CLUSTERS.finditer(text))

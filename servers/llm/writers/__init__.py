@@ -3,5 +3,5 @@
     chat_completions.py  POST /v1/chat/completions
     responses.py         POST /v1/responses
     named_events.py      GET /chat/{text}: events with names and ids, for a browser's EventSource
-    token_source.py      the source of the streaming reply: the engine fills its body
+    token_source.py      the source of a streaming reply, whose body the engine fills
 """

@@ -1,4 +1,5 @@
-"""Writes answers as `POST /v1/chat/completions` does: a generator yields the bytes of each token.
+"""Writes answers in the form of `POST /v1/chat/completions`: a generator yields the bytes of each
+token.
 
     step 1    data: {…"delta":{"role":"assistant","content":"","refusal":null}…}
               data: {…"delta":{"reasoning_content":"The"}…}
@@ -59,14 +60,14 @@ ReasoningField = Literal["reasoning_content", "reasoning", "both"]
 
 FINGERPRINT = "fp_sim_1"
 
-MAX_WITH_LOGPROBS = 2_000  # tokens of an answer in one body: up to 3 KB each, 6 MB together
-LOGPROB_COSTS = 64  # characters, the unit of turns.py
+MAX_WITH_LOGPROBS = 2_000  # tokens in one body: up to 3 KB each, 6 MB together
+LOGPROB_COSTS = 64  # work per token, in the unit of turns.py
 
 ROLES = {"developer": "system", "function": "tool"}  # other names for the same role
 
 
 def question_of(asked: ChatRequest) -> Question:
-    """What a request asks of the model."""
+    """Return the question that a request asks the model."""
     tools = [_tool(tool) for tool in asked.tools or ()]
     wanted = asked.response_format
     schema = None
@@ -107,11 +108,11 @@ class ChatWriter:
 
     Args:
         asked: The request.
-        answers: As many as the request wants.
+        answers: The answers, as many as the request asks for.
         prompt_tokens: Number of tokens in the prompt.
         id: The completion's id: "chatcmpl-…".
-        created: Seconds since 1970.
-        reasoning_field: The field that holds the reasoning. Clients differ in its name.
+        created: Time at which the answer was created, in seconds since 1970.
+        reasoning_field: Name of the field that holds the reasoning. Clients expect different names.
 
     Raises:
         InvalidRequest: The log probabilities of an answer in one body would be too large.
@@ -129,7 +130,8 @@ class ChatWriter:
         created: int,
         reasoning_field: ReasoningField = "reasoning_content",
     ) -> None:
-        # The request itself is not kept: it may be megabytes, and its answer may have to queue.
+        # The request itself is not kept, because it may be megabytes, and its answer may have to
+        # queue.
         self._model = asked.model
         self._includes_usage = asked.includes_usage
         self._likely = (asked.top_logprobs or 0) if asked.logprobs else None
@@ -223,7 +225,7 @@ class ChatWriter:
             for token in call.arguments:
                 yield before + arguments.encode(token)
                 before = b""
-        if before:  # an answer without tokens, or a call without arguments
+        if before:  # the answer has no tokens, or a call has no arguments
             yield before
 
     def _reasoning(self, text: str) -> dict[str, Any]:
@@ -272,7 +274,8 @@ class ChatWriter:
             model=self._model,
             system_fingerprint=FINGERPRINT,
             choices=choices,
-            # Chunks have `usage` only if the request asked for it: null in all but the last.
+            # Chunks have `usage` only if the request asked for it, and only the last chunk's is not
+            # null.
             usage=usage if self._includes_usage else UNSET,
         )
 
@@ -293,10 +296,10 @@ AROUND = {
 
 
 def encode_logprob(token: str, count: int) -> bytes:
-    """A `TokenLogprob` with this many tokens in its `top_logprobs`, as JSON.
+    """Encode a `TokenLogprob` with this many tokens in its `top_logprobs`, as JSON.
 
     A stream of 128 answers writes 128 of these, with 20 alternatives each, in one step. So the
-    constant parts are encoded only once. That is a fifth of the work, and the bytes are the same
+    constant parts are encoded only once. This takes a fifth of the time, and the bytes are the same
     (test_a_logprob_equals_its_struct).
     """
     raw = token.encode("utf-8", "replace")
@@ -315,9 +318,9 @@ def _value(rank: int, position: int) -> bytes:
     return msgspec.json.encode(-rank / 1000 - 1.5 * position)
 
 
-@lru_cache(maxsize=1000)  # 1.2 KB each
+@lru_cache(maxsize=1000)  # each result takes 1.2 KB
 def _others(rank: int, count: int, without: str) -> bytes:
-    """All but the first of `top_logprobs`, each after a comma."""
+    """Encode all of `top_logprobs` except the first, each with a comma before it."""
     likely = [around for other, around in AROUND.items() if other != without][: max(count - 1, 0)]
     return b"".join(
         b",%b%b%b" % (before, _value(rank, position), after)
@@ -325,4 +328,4 @@ def _others(rank: int, count: int, without: str) -> bytes:
     )
 
 
-# What this file does not do: decide what is said (models.py), or when (engine.py).
+# What this file does not do: decide what the model says (models.py), or when (engine.py).

@@ -19,14 +19,15 @@ model would have to store its answers, but the id could be the same.
 
 The rules this file keeps:
 
-1. Every event has an id. It has all that a replica with another seed needs to continue.
-2. Events that the client has are not sent again, and the prompt is not read again: the first token
-   is due at once, and the gaps after it are the same as in the first answer.
-3. After `done` a client that asks again gets 204: "Clients will reconnect if the connection is
+1. Every event has an id. The id holds everything that a replica with another seed needs to
+   continue.
+2. Events that the client already has are not sent again. The prompt is not read again, so the first
+   token is due at once, and the gaps after it are the same as in the first answer.
+3. A client that asks again after `done` gets 204: "Clients will reconnect if the connection is
    closed; a client can be told to stop reconnecting using the HTTP 204 No Content response code."
    (WHATWG HTML §9.2.1)
 4. An id that is not ours is ignored, because an error would end the `EventSource` for good: the
-   answer starts from its beginning. A position past the end means the end.
+   answer starts from its beginning. A position after the end counts as the end.
 """
 
 import re
@@ -54,16 +55,17 @@ ROUTE = "GET /chat/{text}"
 RECONNECTION_TIME = 1000  # milliseconds
 
 END = "end"
-# As many digits as our seeds and positions have, so that no huge number is ever parsed.
+# The number of digits is limited to that of our seeds and positions, so that no huge number is
+# parsed.
 ID = re.compile(r"(-?[0-9]{1,19})-(?:([0-9]{1,9})|end)")
 
 
 class EventID(NamedTuple):
-    """The id of an event: where a client stands in an answer.
+    """The id of an event, which tells what part of an answer a client has.
 
     Args:
         seed: Seed of the model that gave the answer.
-        position: Tokens that the client has; None if it has all of them and `done`.
+        position: Number of tokens that the client has, or None if it has all of them and `done`.
     """
 
     seed: int
@@ -74,7 +76,7 @@ class EventID(NamedTuple):
 
     @classmethod
     def read(cls, last_event_id: str) -> "EventID | None":
-        """Read what `str` has written. Returns None for any other text."""
+        """Read an id that `str` has written. Returns None for any other text."""
         found = ID.fullmatch(last_event_id)
         if found is None:
             return None
@@ -109,7 +111,7 @@ class NamedEvents:
         self._after = after
 
     def steps(self) -> Iterator[bytes]:
-        """The bytes of each step of the engine, without those that the client has."""
+        """The bytes of each step of the engine, without the tokens that the client already has."""
         answer, seed, position = self._answer, *self._after
         named = [("thinking", token) for token in answer.thinking]
         named += [("message", token) for token in answer.text]
@@ -137,13 +139,14 @@ def _event(name: str, data: msgspec.Struct, id: EventID, retry: int | None = Non
 
 
 def handler(api: API, make_writer: type[NamedEvents] = NamedEvents) -> Handler:
-    """The handler of `GET /chat/{text}`: answers from the beginning, or after a `Last-Event-ID`."""
+    """Return the handler of `GET /chat/{text}`, which answers from the beginning, or after a
+    `Last-Event-ID`."""
 
     async def chat(request: Request) -> Reply | StreamingReply:
         start = EventID.read(request.header("last-event-id") or "") or EventID(api.seed)
         if start.position is None:
             return Reply(status=204)
-        # An EventSource cannot send headers, so the query has the options.
+        # An EventSource cannot set headers, so the options are in the query.
         options = {name: values[-1] for name, values in parse_qs(request.query).items()}
         question = Question(
             model=options.get("model", MODEL),

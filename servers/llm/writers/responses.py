@@ -1,4 +1,4 @@
-"""Writes an answer as `POST /v1/responses` does: a generator yields the bytes of each token.
+"""Writes an answer in the form of `POST /v1/responses`: a generator yields the bytes of each token.
 
     opening   response.created, response.in_progress
     step 1    response.output_item.added, response.reasoning_summary_part.added,
@@ -86,7 +86,7 @@ __all__ = ["ResponsesWriter", "question_of"]
 
 
 def question_of(asked: ResponsesRequest) -> Question:
-    """What a request asks of the model."""
+    """Return the question that a request asks the model."""
     tools = [
         Tool(tool.name, None if isinstance(tool, ResponsesCustomTool) else tool.parameters or {})
         for tool in asked.tools or ()
@@ -155,8 +155,8 @@ class ResponsesWriter:
         answers: Exactly one answer, because this API has no `n`.
         prompt_tokens: Number of tokens in the prompt.
         id: The response's id: "resp_…". The ids of its items are derived from it.
-        created: Seconds since 1970.
-        now: Returns the current time, also in seconds since 1970, when the answer is done.
+        created: Time at which the response was created, in seconds since 1970.
+        now: A function called at the end, to get the current time in seconds since 1970.
 
     Raises:
         InvalidRequest: The response would repeat too much of the request.
@@ -263,7 +263,7 @@ def _begun(asked: ResponsesRequest, id: str, created: int) -> ResponseObject:
 
 
 def _encode(events: Iterable[ResponseEvent], number: int) -> bytes:
-    """The bytes of these events, numbered from `number` on."""
+    """Encode these events, numbered from `number`."""
     return b"".join(
         encode_response_event(replace(event, sequence_number=number))
         for number, event in enumerate(events, number)
@@ -286,7 +286,7 @@ class WrittenItem(msgspec.Struct, frozen=True):
 
     @property
     def events(self) -> int:
-        """The number of its events. A token that is held back has none."""
+        """The number of the item's events. A token that is held back has none."""
         deltas = len(self.tokens) - self.tokens.count("")
         return len(self.opening) + deltas + len(self.closing)
 
@@ -397,4 +397,4 @@ def _custom_call(suffix: str, call: ToolCall, index: int, end: ItemEnd) -> Writt
     )
 
 
-# What this file does not do: decide what is said (models.py), or when (engine.py).
+# What this file does not do: decide what the model says (models.py), or when (engine.py).

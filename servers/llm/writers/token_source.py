@@ -1,8 +1,8 @@
-"""The source of a streaming reply: the body is filled by a sequence that the engine steps.
+"""The source of a streaming reply. Its body is filled by a sequence that the engine steps.
 
     source = TokenSource(engine, writer.steps(), gaps, prefill, lambda: writer.last)
 
-The engine writes each token's bytes itself, with `Body.send_now`. This task only waits: until the
+The engine writes each token's bytes itself, with `Body.send_now`. This task only waits until the
 answer ends, or until a client whose buffers are full has caught up.
 """
 
@@ -17,14 +17,15 @@ __all__ = ["TokenSource"]
 
 @dataclass(slots=True)
 class TokenSource:
-    """Fills a body with the tokens of a sequence: a `Source` for a streaming reply.
+    """The `Source` of a streaming reply: it fills the body with the tokens of a sequence.
 
     Args:
-        engine: Steps the sequence.
-        tokens: Yields the bytes to send for each token.
-        gaps: Yields the seconds between tokens.
-        prefill: Seconds to the first token.
-        last: Called at the end. Its bytes are sent in one write with the end of the body.
+        engine: The engine that steps the sequence.
+        tokens: An iterator over the bytes to send for each token.
+        gaps: An iterator over the seconds between tokens.
+        prefill: Seconds until the first token.
+        last: A function called at the end. The bytes that it returns are sent in one write with the
+            end of the body.
         opening: Bytes that are sent at once, before the first token.
     """
 

@@ -1,8 +1,10 @@
-"""The servers of the race: who they are, how each is started, asked for its address, and ended.
+"""The servers of the benchmark: which they are, and how each is started, asked for its address, and
+ended.
 
-Every one is a process of its own, pinned to the server's core, on a port of its choice, told the
-time to first token and the inter-token latency in seconds. Its first line of output that holds an
-address is where it listens. Our own command line stands here too, and nowhere else.
+Each server is a process of its own, pinned to the server's core, on a port of its choice. It is
+told the time to first token and the inter-token latency, in seconds. Its first line of output that
+holds an address is where it listens. The command line of our own server is here too, and nowhere
+else.
 """
 
 import json
@@ -31,7 +33,8 @@ ADDRESS = re.compile(rb"http://[^/\s:]+:(\d+)")
 
 @dataclass(frozen=True)
 class Setting:
-    """What every server of a run is told, and asked for: seconds, and tokens an answer."""
+    """The setting of a run, the same for all servers: the times in seconds, and the tokens of an
+    answer."""
 
     ttft: float
     itl: float
@@ -61,10 +64,10 @@ class Peer:
     """One server.
 
     Args:
-        command: What starts it, given the setting and a folder of its own for a while.
-        modules, programs: What it needs here.
-        install: The line that adds it.
-        packages: Whose versions are told.
+        command: A function that returns the command line, given the setting and a temporary folder.
+        modules, programs: The Python modules and the programs that the server needs.
+        install: The command that installs the server.
+        packages: The packages whose versions are shown.
     """
 
     name: str
@@ -76,7 +79,8 @@ class Peer:
 
     @property
     def absence(self) -> str:
-        """Why it cannot be started here, and what would add it; "" when it can."""
+        """The reason why the server cannot be started here, and the command that installs it, or
+        ""."""
         missing = [name for name in self.modules if not _is_here(name)]
         missing += [name for name in self.programs if not found(name)]
         return f"without {', '.join(missing)}; to add: {self.install}" if missing else ""
@@ -90,8 +94,8 @@ def _is_here(module: str) -> bool:
 
 
 def found(program: str) -> str | None:
-    """Where a program is: on the PATH, or where npm puts those of a package: in the clone or, for
-    `npx`, in its cache."""
+    """Return where a program is: on the PATH, or where npm puts the programs of a package: in the
+    clone or, for `npx`, in npm's cache."""
     cache = Path(os.environ.get("NPM_CONFIG_CACHE") or Path.home() / ".npm")
     folders = [ROOT / "node_modules/.bin", *sorted(cache.glob("_npx/*/node_modules/.bin"))]
     return shutil.which(program) or shutil.which(program, path=os.pathsep.join(map(str, folders)))
@@ -116,7 +120,8 @@ def node(setting: Setting, folder: Path) -> list[str]:
 
 
 def aimock(setting: Setting, folder: Path) -> list[str]:
-    """It speaks four characters a chunk, and has one latency for the first chunk and the others."""
+    """This server sends four characters in a chunk, and has the same latency for the first chunk as
+    for the others."""
     content = "".join(f"t{number % 1000:03d}" for number in range(setting.tokens))
     fixture = {"match": {"userMessage": PROMPT}, "response": {"content": content}}
     (folder / "fixture.json").write_text(json.dumps({"fixtures": [fixture]}), encoding="utf-8")
@@ -147,14 +152,15 @@ OURS, FASTAPI, ASGI, AIOHTTP, NODE, SEND, AIMOCK = PEERS = (
 
 
 class Server:
-    """A running server, looked at from outside through /proc, its children included."""
+    """A running server and its children, observed from outside through /proc."""
 
     def __init__(self, pid: int, port: int) -> None:
         self.pid = pid
         self.port = port
 
     def cpu(self) -> float:
-        """Seconds of processor time since it started: utime + stime, fields 14 and 15."""
+        """Return the seconds of processor time since the server started: utime + stime, fields 14
+        and 15."""
         return sum(sum(map(int, stat[11:13])) for stat in map(_stat, self._family())) / TICKS
 
     def resident_kib(self) -> int:
@@ -176,7 +182,7 @@ def _stat(pid: int) -> list[str]:
 
 @contextmanager
 def pinned(core: int) -> Iterator[None]:
-    """Processes that start in here run on this core."""
+    """Processes that start inside this block run on this core."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core})
     try:
@@ -186,15 +192,15 @@ def pinned(core: int) -> Iterator[None]:
 
 
 class NotStarted(Exception):
-    """A server did not say where it listens; what it said instead."""
+    """A server did not print its address. The message is what it printed instead."""
 
 
 @contextmanager
 def serving(peer: Peer, setting: Setting, core: int, *, wake: bool = True) -> Iterator[Server]:
-    """Start a server; end it, and nothing else, by its pid.
+    """Start a server. At the end, only this server is ended, by its pid.
 
     Args:
-        wake: Wait until it has begun to answer a request.
+        wake: Whether to wait until the server has begun to answer a request.
     """
     with tempfile.TemporaryDirectory() as name, open(Path(name) / "output", "w+b") as output:
         command = peer.command(setting, Path(name))
@@ -218,7 +224,7 @@ def serving(peer: Peer, setting: Setting, core: int, *, wake: bool = True) -> It
 
 
 def _port(peer: Peer, process: "subprocess.Popen[bytes]", output: Path) -> int:
-    """The port of the address that it tells, once somebody listens there."""
+    """Return the port of the address that the server prints, once it listens there."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         if (found := ADDRESS.search(output.read_bytes())) and _listens(int(found[1])):
@@ -236,14 +242,14 @@ def _listens(port: int) -> bool:
 
 
 def _wake(server: Server, setting: Setting) -> None:
-    """Wait for the first byte of a first answer: it may listen before all is ready."""
+    """Wait for the first byte of a first answer, because a server may listen before it is ready."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=START_SECONDS) as client:
         client.sendall(setting.request)
         client.recv(1)
 
 
 def versions(peers: Iterable[Peer]) -> dict[str, str]:
-    """Of the peers' packages that are here, and of node."""
+    """Return the versions of the peers' installed packages, and of node."""
     found: dict[str, str] = {}
     for package in (package for peer in peers for package in peer.packages):
         try:

@@ -1,12 +1,12 @@
-"""What every Python peer says, and when: the same events as ours, made as its users make them.
+"""The answer of every Python peer: the same events as ours, made as the peer's users make them.
 
     chatcmpl-…, role     at once
     a token              after TTFT, then ITL after the one before, by the ideal clock
     finish_reason        right after the last token; then "data: [DONE]"
 
 Every event is built from its token when it is due: a dict, then orjson where it is installed, else
-json. Nothing is prepared before, and each event is one write. A token that is due at once still
-gives the others their turn.
+json. Nothing is prepared in advance, and each event is one write. A token that is due at once still
+gives the other tasks a turn.
 """
 
 import argparse
@@ -44,7 +44,7 @@ def tokens(count: int) -> list[str]:
 
 
 class Completion:
-    """One answer: what its events have in common."""
+    """The part that all events of one answer have in common."""
 
     def __init__(self, model: str) -> None:
         self.id = f"chatcmpl-{uuid.uuid4().hex[:24]}"
@@ -70,7 +70,8 @@ class Completion:
 
 
 class Pace:
-    """The flags --ttft and --itl, in seconds; and --certificate, of a server that speaks TLS."""
+    """Return a parser with the flags --ttft and --itl, in seconds, and --certificate, for a server
+    with TLS."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.ttft: float = options.ttft
@@ -78,7 +79,7 @@ class Pace:
         self.certificate: str = options.certificate
 
     async def answer(self, model: str, count: int) -> AsyncGenerator[bytes, None]:
-        """The events of one answer, each when it is due, on any asyncio loop."""
+        """Yield the events of one answer, each when it is due, on any asyncio loop."""
         now = asyncio.get_running_loop().time
         due = now() + self.ttft
         completion = Completion(model)
@@ -92,7 +93,7 @@ class Pace:
 
 
 def start() -> tuple[socket.socket, Pace]:
-    """Read the flags, listen, and say where: the first line on standard output."""
+    """Read the flags, listen, and print the address as the first line on standard output."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--ttft", type=float, default=0.2)
     parser.add_argument("--itl", type=float, default=0.03)

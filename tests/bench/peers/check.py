@@ -1,9 +1,11 @@
-"""Do all servers do the same work? One short answer of each, looked at before anything is timed.
+"""Checks that all servers do the same work: one short answer of each is examined before anything is
+timed.
 
-An answer has to be 200, an event stream in chunked coding, of chat.completion.chunk objects of
-about 250 bytes: the role first, then pieces of text, a finish_reason, and [DONE]. A chunk may not
-hold two tokens. The role may share one with the first token, and [DONE] with the finish_reason, as
-ours do: two writes less in an answer, which tells only where answers are short (first byte).
+An answer must have the status 200, and be an event stream in chunked coding, of
+chat.completion.chunk objects of about 250 bytes: the role first, then pieces of text, a
+finish_reason, and [DONE]. A chunk may not hold two tokens. The role may share one with the first
+token, and [DONE] with the finish_reason, as ours do: two writes less in an answer, which tells only
+where answers are short (first byte).
 """
 
 import json
@@ -24,13 +26,14 @@ def check(peer: Peer, core: int, *, relays: bool = False) -> dict[str, float]:
     """One answer of this peer.
 
     Args:
-        relays: It passes on what another server writes, and may read two tokens at once.
+        relays: Whether the peer is a proxy, which may read two tokens at once from its upstream.
 
     Returns:
-        How many tokens it had, asked for 12, and the mean size of their events in bytes.
+        The number of tokens in the answer, of the 12 requested, and the mean size of their events,
+        in bytes.
 
     Raises:
-        DifferentWork: It is not what a client of that API expects.
+        DifferentWork: The answer is not what a client of the API expects.
         NotStarted: The server did not come up.
     """
     with serving(peer, SETTING, core) as server:

@@ -1,7 +1,7 @@
 """The load client: `load.c` built on the spot, run on a core of its own against one server.
 
-The client says "begin" and "end" when its window opens and closes; in these moments the server's
-clocks are read, so that what it spent on starting and on opening connections is not counted.
+The client says "begin" and "end" when its window opens and closes; at these moments the server's
+processor time is read, so that the time for starting and for opening connections is not counted.
 """
 
 import json
@@ -25,7 +25,7 @@ LONG_WINDOW = 10.0  # seconds: in a longer one, every server that works has its 
 
 
 class LoadFailed(Exception):
-    """The load client gave up; what it said."""
+    """The load client gave up. The message is what it printed."""
 
 
 def compiler() -> str | None:
@@ -35,10 +35,10 @@ def compiler() -> str | None:
 
 @contextmanager
 def built(compiler: str) -> Iterator[Path]:
-    """The compiled client, for as long as it is needed.
+    """Compile the client. It is deleted at the end of the block.
 
     Raises:
-        subprocess.CalledProcessError: It does not compile, or not without warnings.
+        subprocess.CalledProcessError: The client does not compile without warnings.
     """
     with TemporaryDirectory() as folder:
         program = Path(folder) / "load"
@@ -48,17 +48,18 @@ def built(compiler: str) -> Iterator[Path]:
 
 
 def cores() -> tuple[int, int]:
-    """The core of the server and that of the client; the same one where there is no other."""
+    """Return the core of the server and that of the client. They are the same if the machine has
+    only one."""
     usable = sorted(os.sched_getaffinity(0))
     return usable[0], usable[-1]
 
 
 class Client:
-    """Drives a server.
+    """Sends requests to a server, and measures it.
 
     Args:
         program: The compiled client.
-        core: Where it runs.
+        core: The core on which the client runs.
     """
 
     def __init__(self, program: Path, core: int) -> None:
@@ -76,19 +77,19 @@ class Client:
         seconds: float,
         begins: bool = False,
     ) -> dict[str, Any]:
-        """Open the streams and watch them. If nothing arrives in the window, perhaps a busy machine
-        gave the server no turn in it: the next window has four times the length.
+        """Open the streams and measure them. If nothing arrives in the window, perhaps the server
+        had no turn on a busy machine, so the next window is four times as long.
 
         Args:
-            setting: What the server was told too.
-            spread: Seconds in which they are opened.
-            warm: Seconds from then to the window.
-            seconds: Of the window.
-            begins: An answer must begin in it, too.
+            setting: The setting that the server was given too.
+            spread: Time in which the streams are opened, in seconds.
+            warm: Time from then to the beginning of the window, in seconds.
+            seconds: Length of the window, in seconds.
+            begins: Whether an answer must begin in the window, too.
 
         Returns:
-            What the client prints (see `load.c`), and of the server "cpu", its seconds of
-            processor time in the window, and "kib", its resident set at the end.
+            The numbers that the client prints (see `load.c`), and two of the server: "cpu", the
+            seconds of its processor time in the window, and "kib", its resident set at the end.
 
         Raises:
             LoadFailed: The server refused, cut off or misframed an answer, or sent nothing.

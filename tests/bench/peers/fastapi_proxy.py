@@ -1,4 +1,4 @@
-"""A pass-through as FastAPI's and httpx' documentation put it together, on uvicorn with uvloop."""
+"""A proxy as the documentation of FastAPI and of httpx shows it, on uvicorn with uvloop."""
 
 import argparse
 import socket

@@ -1,4 +1,4 @@
-"""The proxies of the race, each before the same API on the same core of its own.
+"""The proxies of the benchmark. Each has the same upstream, and each in turn has the same core.
 
     load client  ──  proxy (a core of its own)  ──  upstream.py (on the client's core)
 
@@ -106,7 +106,7 @@ def fastapi(behind: Behind, folder: Path) -> list[str]:
 
 
 def saying(port: int, command: list[str]) -> list[str]:
-    """A program that does not tell its address, which it was given."""
+    """A program that does not print its address, because the address was given to it."""
     return ["sh", "-c", f'echo http://127.0.0.1:{port}/ && exec "$@"', "sh", *command]
 
 
@@ -142,7 +142,7 @@ def litellm(behind: Behind, folder: Path) -> list[str]:
 
 
 def proxies(behind: Behind) -> list[Peer]:
-    """All of them, before this API."""
+    """Return all proxies, with this API as their upstream."""
 
     def before(command: Callable[[Behind, Path], list[str]]) -> Command:
         return lambda setting, folder: command(behind, folder)

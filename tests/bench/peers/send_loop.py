@@ -1,8 +1,9 @@
 """The limit: one loop over a heap of due times that calls `socket.send()` and nothing else.
 
-No framework, no task, no coroutine, and an HTTP that would fool nobody but the load client: it
-finds the end of a request and the length of its body, and reads two fields of that. What is left
-is what Python and the kernel cost: the heap, the event built from its token, one `send`.
+There is no framework, no task and no coroutine. Its HTTP is just enough for the load client: it
+finds the end of a request and the length of its body, and reads two fields of the body. The
+remaining cost is that of Python and the kernel: the heap, the event built from its token, and one
+`send`.
 """
 
 import heapq
@@ -34,7 +35,7 @@ def head() -> bytes:
 
 
 class Stream:
-    """One connection, and the answer under way."""
+    """One connection, and the answer that is being sent on it."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
@@ -43,7 +44,7 @@ class Stream:
         self.events: Iterator[bytes] = iter(())
 
     def request(self, data: bytes) -> bool:
-        """Take received bytes; whether a request is whole."""
+        """Take received bytes. Returns whether a request is complete."""
         self.received += data
         before, border, body = self.received.partition(b"\r\n\r\n")
         length = before.lower().partition(b"content-length: ")[2].split(b"\r\n")[0]

@@ -1,9 +1,10 @@
-"""The upstream of the proxies in the race: a bare `send()` loop, whose tokens are their birthdays.
+"""The upstream of the proxies: a bare `send()` loop, whose tokens are the times at which they were
+made.
 
     data: {…"delta":{"content":"81732.401339"}…}
 
-The load client subtracts, and what is left is how long the event was on its way: through the
-proxy, and two connections. With `--certificate` the loop speaks TLS.
+The load client subtracts this time from the time of arrival. The difference is the time of the
+event's way through two connections and the proxy. With `--certificate` the loop speaks TLS.
 """
 
 import json
@@ -24,7 +25,8 @@ NOT_FOUND = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
 
 class StampedStream(Stream):
     def request(self, data: bytes) -> bool:
-        """Any proxy's: some send the body in chunks, some ask for other things before."""
+        """Take the bytes of any proxy: some send the body in chunks, and some send other requests
+        before."""
         self.received += data
         reader = HeadReader()
         if (head := reader.receive_data(self.received)) is None:

@@ -18,9 +18,9 @@ class Attack:
     """One row.
 
     Args:
-        sent: Raw bytes.
-        statuses: Of the responses, in order; none for silence.
-        fin: The server can refuse it only after the FIN.
+        sent: The raw bytes of the request.
+        statuses: Statuses of the responses, in order. It is empty if there must be no response.
+        fin: Whether the server can refuse the request only after the FIN.
     """
 
     name: str

@@ -35,8 +35,8 @@ class Source:
     """A handler whose stream makes a piece each time the test asks for one.
 
     Attributes:
-        made: Number of pieces that the server asked for.
-        ended: Set when its generator was closed.
+        made: Number of pieces for which the server asked.
+        ended: An event that is set when the generator was closed.
     """
 
     def __init__(self, piece: bytes = b"data: x\n\n") -> None:

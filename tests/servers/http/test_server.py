@@ -282,7 +282,7 @@ class Listener(socket.socket):
     """A listening socket whose first `accept` calls fail.
 
     Attributes:
-        errors: The errors that they raise.
+        errors: The errors that these calls raise.
         gone: Number of accepted clients that have disconnected already, as on macOS.
     """
 

@@ -33,7 +33,7 @@ class Site:
     """The handlers that the clients use.
 
     Attributes:
-        go: When it is set, each stream of tokens sends one more.
+        go: An event. When it is set, each stream of tokens sends one more.
         open: Number of streams that have begun and not ended.
     """
 

@@ -124,9 +124,20 @@ BODIES: dict[str, tuple[bytes, str]] = {
     "retry": (A + B + b"d\r\nretry: 3000\n\n\r\n" + C + D + E + END, KEPT),
     "empty-data": (A + B + b"7\r\ndata:\n\n\r\n" + C + D + E + END, KEPT),
     "duplicate": (A + B + C + C + D + E + END, KEPT),
+    "keepalive-event": (
+        A
+        + B
+        + encode_chunk(b'data: {"type":"keepalive","sequence_number":2}\n\n')
+        + C
+        + D
+        + E
+        + END,
+        KEPT,
+    ),
     # Time.
     "stall": (A + B, HELD),
     "stall-heartbeat": (A + B + b"d\r\n: keep-alive\n\r\n" * 3600, HELD),
+    "open-after-finish": (A + B + C + D, HELD),
     "drip": (A + B + one_byte_chunks(b"".join(EVENTS[2:])) + END, KEPT),
 }
 
@@ -220,6 +231,42 @@ async def test_one_byte_per_write() -> None:
         await memory.client.send_all(get())
         await receive_until(memory.client, END)
         assert memory.server.writes == [HEAD, A, B, C, D, *(b"%c" % byte for byte in E), END]
+
+
+NAMED = [
+    b'event: %b\ndata: {"type":"%b","sequence_number":%d}\n\n' % (name, name, number)
+    for number, name in enumerate((b"response.created", b"response.delta", b"response.completed"))
+]
+
+
+async def named() -> AsyncGenerator[bytes | Last, None]:
+    """A stream of the Responses API, in short."""
+    for event in NAMED[:-1]:
+        yield event
+    yield Last(NAMED[-1])
+
+
+@pytest.mark.parametrize("position", [1, 2, 3])
+async def test_keepalive_in_a_response(position: int, autojump_clock: MockClock) -> None:
+    """The event has the name and the next number; the number of each later event grows by one."""
+    keepalive = b'{"type":"keepalive","sequence_number":%d}' % (position - 1)
+    later = [
+        event.replace(b'":%d}' % number, b'":%d}' % (number + 1))
+        for number, event in enumerate(NAMED)
+    ]
+    events = [
+        *NAMED[: position - 1],
+        b"event: keepalive\ndata: %b\n\n" % keepalive,
+        *later[position - 1 :],
+    ]
+    faulty = await received_with(parse(f"keepalive-event@{position}"), EventStream(named()))
+    assert faulty == (HEAD + b"".join(map(encode_chunk, events)) + END, KEPT)
+
+
+async def test_a_response_that_stays_open(autojump_clock: MockClock) -> None:
+    """Its last event says that it is complete, so it is sent."""
+    faulty = await received_with(parse("open-after-finish"), EventStream(named()))
+    assert faulty == (HEAD + b"".join(map(encode_chunk, NAMED)), HELD)
 
 
 @pytest.mark.parametrize(

@@ -45,10 +45,10 @@ class FakeAPI:
     """The fake upstream.
 
     Attributes:
-        port: The port that it listens on.
+        port: The port on which the fake upstream listens.
         requests: The bytes of each request.
-        gone: Set when the proxy has closed its connection.
-        go: With `held`, the test releases it once for each piece.
+        gone: An event that is set when the proxy has closed its connection.
+        go: A semaphore. With `held`, the test releases it once for each piece.
         sent: The number of pieces sent.
     """
 
@@ -105,9 +105,9 @@ async def fake_api(
     """Send these pieces in reply to each request.
 
     Args:
-        held: Each piece waits for `go`.
-        stays: Keep the connection open after the last piece.
-        resets: Reset the connection after the last piece.
+        held: Whether each piece waits for `go`.
+        stays: Whether the connection stays open after the last piece.
+        resets: Whether the connection is reset after the last piece.
     """
     (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
     api = FakeAPI(listener.socket.getsockname()[1], pieces, held, stays, resets)

@@ -37,8 +37,8 @@ class Between:
         done: Set when `connection` has ended.
         opened: The API's ends of the connections that the proxy has opened.
         ours: The proxy's ends of the same connections.
-        relay: Makes the proxy's handlers.
-        came: Set when the proxy has opened a connection.
+        relay: The object that makes the proxy's handlers.
+        came: An event that is set when the proxy has opened a connection.
     """
 
     client: MemoryStream
@@ -78,8 +78,8 @@ async def between(
     """Run a proxy with one client.
 
     Args:
-        size: Unread bytes that each direction of each connection can hold.
-        open_upstream: Opens a connection to the upstream; by default one in memory.
+        size: Number of unread bytes that each direction of each connection can hold.
+        open_upstream: The function that opens a connection to the upstream, by default in memory.
     """
     upstream = Upstream(base_url, Secret(KEY), ca_file, timeouts or Timeouts())
     opened: list[MemoryStream] = []

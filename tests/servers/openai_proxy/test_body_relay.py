@@ -1,5 +1,7 @@
 """Heartbeats, slow readers, timeouts and one-byte segments in a relayed body."""
 
+import logging
+
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
@@ -21,11 +23,11 @@ EVENT = b'data: {"n":1}\n\n'
 DONE = b"data: [DONE]\n\n"
 
 
-async def asked(proxy: Between) -> MemoryStream:
+async def asked(proxy: Between, body: bytes = BODY) -> MemoryStream:
     """Send a request. Returns the API's end after the request has come."""
-    await proxy.client.send_all(post())
+    await proxy.client.send_all(post(body=body))
     api = await proxy.connected()
-    await receive_until(api, BODY)
+    await receive_until(api, body)
     return api
 
 
@@ -227,6 +229,59 @@ async def test_silence_after_the_first_event(
         assert 5 <= trio.current_time() - since <= 5.5  # with a moment for the final wait
     assert data.startswith(EVENT + b'data: {"error"')
     assert b'"code":"upstream_idle_timeout"' in data
+    assert not complete
+
+
+STOP = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+TWO = b'{"model":"gpt-4o-mini","n":2}'
+COMPLETED = b'data: {"type":"response.completed","response":{"usage":null}}\n\n'
+
+
+@pytest.mark.parametrize("timeouts", [Timeouts(idle=5), Timeouts(total=5)])
+@pytest.mark.parametrize(
+    ("asked_for", "sent", "words"),
+    [
+        (BODY, EVENT + STOP, "finish_reason came, no end mark"),
+        (BODY, EVENT + STOP + DONE, "done"),
+        (BODY, EVENT + COMPLETED, "done"),
+        (TWO, EVENT + STOP + STOP, "finish_reason came, no end mark"),
+    ],
+)
+async def test_an_answer_whose_connection_stays_open(
+    asked_for: bytes,
+    sent: bytes,
+    words: str,
+    timeouts: Timeouts,
+    autojump_clock: MockClock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The upstream has answered, and does not close. The client gets all of it, and an end."""
+    caplog.set_level(logging.INFO)
+    limits = Limits(heartbeat_seconds=3600)
+    async with between(timeouts=timeouts, limits=limits) as proxy:
+        api = await asked(proxy, asked_for)
+        await api.send_all(EVENTS + chunked(sent))
+        since = trio.current_time()
+        received = await receive_until(proxy.client, END)
+        assert trio.current_time() - since == 5
+        proxy.client.close()
+    assert decoded(parts(received)[1]) == (sent, True)
+    assert any(line.endswith(words) for line in caplog.messages)
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "sent"), [(TWO, EVENT + STOP), (BODY, EVENT + STOP + b"data: ")]
+)
+async def test_a_part_of_an_answer_whose_connection_stays_open(
+    asked_for: bytes, sent: bytes, autojump_clock: MockClock
+) -> None:
+    """The second answer, or half an event, is missing: this is a failure."""
+    limits = Limits(heartbeat_seconds=3600)
+    async with between(timeouts=Timeouts(idle=5), limits=limits) as proxy:
+        api = await asked(proxy, asked_for)
+        await api.send_all(EVENTS + chunked(sent))
+        data, complete = decoded(parts(await receive_all(proxy.client))[1])
+    assert data.startswith(sent)
     assert not complete
 
 

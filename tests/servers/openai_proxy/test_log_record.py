@@ -25,6 +25,11 @@ LINES = {
         CLIENT_GONE,
         "200 m ttft 0 ms finish_reason came, client gone after 1 events, upstream closed in 0.0 ms",
     ),
+    "keepalive events": (
+        ['{"type":"keepalive","sequence_number":0}', TEXT, '{"type":"keepalive"}'],
+        "no end mark",
+        "200 m 1 events ttft 0 ms no end mark",
+    ),
     "too early": ([TEXT], "no end mark", "200 m 1 events ttft 0 ms no end mark"),
 }
 
@@ -37,3 +42,30 @@ def test_line(events: list[str], ending: str, line: str) -> None:
         summary.count(ServerSentEvent(data=data), 0.0)
     summary.ending = ending
     assert summary.line() == line
+
+
+@pytest.mark.parametrize(
+    ("answers", "events", "answered"),
+    [
+        (1, [], False),
+        (1, [TEXT], False),
+        (1, [TEXT, STOP], True),
+        (2, [STOP, TEXT], False),
+        (2, [STOP, STOP], True),
+        (2, [STOP.replace("}]", '},{"finish_reason":"length"}]')], True),
+        (2, ["[DONE]"], True),
+        (1, ['{"type":"response.completed","response":{}}'], True),
+    ],
+)
+def test_answered(answers: int, events: list[str], answered: bool) -> None:
+    """An answer is whole with its finish_reason. If `n` asks for several, each has its own."""
+    summary = ExchangeSummary("m", 0.0, answers=answers)
+    for data in events:
+        summary.count(ServerSentEvent(data=data), 0.0)
+    assert summary.answered == answered
+
+
+def test_a_keepalive_by_its_name() -> None:
+    summary = ExchangeSummary("m", 0.0)
+    summary.count(ServerSentEvent("keepalive", "{}"), 0.0)
+    assert summary.events == 0

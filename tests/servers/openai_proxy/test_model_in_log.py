@@ -6,7 +6,7 @@ import pytest
 
 from servers.http.redact import Secret
 from servers.http.reply import Request
-from servers.openai_proxy.handlers import MAX_MODEL, Upstream, _model_of
+from servers.openai_proxy.handlers import MAX_MODEL, Upstream, _asked_of
 
 from .fake_api import KEY
 
@@ -29,4 +29,14 @@ def test_a_name(name: str, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
     Upstream("http://localhost/v1", Secret(KEY))
     Secret("a-key-of-no-known-form")
     body = json.dumps({"model": name}).encode()
-    assert _model_of(Request("POST", "/v1/responses", "", (), body, {})) == shown
+    assert _asked_of(Request("POST", "/v1/responses", "", (), body, {})) == (shown, 1)
+
+
+@pytest.mark.parametrize(
+    ("n", "answers"),
+    [("2", 2), ("128", 128), ("0", 1), ("-1", 1), ("null", 1), ('"2"', 1), ("true", 1), ("2.5", 1)],
+)
+def test_number_of_answers(n: str, answers: int) -> None:
+    """Any other value is the upstream's to refuse."""
+    body = f'{{"model":"m","n":{n}}}'.encode()
+    assert _asked_of(Request("POST", "/v1/chat/completions", "", (), body)) == ("m", answers)

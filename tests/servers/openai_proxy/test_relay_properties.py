@@ -31,8 +31,9 @@ async def relayed(pieces: list[bytes], size: int, *, in_memory: bool = True) -> 
     """Relay a body in these pieces. Returns what the client reads, and whether it was cut off.
 
     Args:
-        size: Unread bytes that the client's connection can hold.
-        in_memory: Connect to the upstream in memory; otherwise on a real socket, with the poller.
+        size: Number of unread bytes that the client's connection can hold.
+        in_memory: Whether the upstream is connected in memory. Otherwise it has a real socket, with
+            the poller.
     """
     head = HeadReader(is_request=False).receive_data(EVENTS)
     assert head is not None

@@ -26,7 +26,8 @@ def names(page: str) -> list[str]:
 
 
 def generated(page: str, tree: Tree) -> str:
-    """The page with the lengths of its files, rounded to 10 lines, and their sum, to 100."""
+    """Return the page with the lengths of its files, rounded to 10 lines, and their sum, rounded to
+    100."""
 
     def with_length(row: re.Match[str]) -> str:
         return row[0].replace(f"| {row[1]} |", f"| {rounded(length(tree, row[2]), 10)} |", 1)

@@ -260,6 +260,10 @@ CHUNKED = ("00.001200", "<= Recv header", b"Transfer-Encoding: chunked\r\n")
             "it is a trace of HTTP/2 or 3, which x-ray does not read: use --http1.1",
         ),
         (
+            trace([("00.000000", "connect to 127.0.0.1 port 1 failed: refused", b"")]),
+            "curl has not exchanged any bytes: connect to 127.0.0.1 port 1 failed: refused",
+        ),
+        (
             trace([CHUNKED, ("00.002000", "<= Recv data", b"data: 1\n\n")]),
             "it shows a chunked body without its chunks: use --raw as well",
         ),

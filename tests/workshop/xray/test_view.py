@@ -2,6 +2,7 @@
 
 import io
 import re
+import tracemalloc
 from collections.abc import Iterable, Sequence
 
 import pytest
@@ -13,7 +14,7 @@ from rich.console import Console
 from protocol.anatomy import ResponseAnatomy
 from protocol.chunked import encode_chunk, encode_last_chunk
 from workshop.xray.draw import Pen
-from workshop.xray.picture import Item
+from workshop.xray.picture import Item, Row
 from workshop.xray.rows import Rows
 from workshop.xray.view import View
 
@@ -116,10 +117,11 @@ def test_no_line_is_wider_than_the_screen(width: int, hex: bool) -> None:
 CONTROLS = {chr(0x2400 + code): chr(code) for code in range(0x21)} | {"␡": "\x7f"}
 
 
-def unseen(text: str) -> bytes:
+def unseen(text: str, encoding: str) -> bytes:
     """The way back from what `Alphabet` shows."""
     data = b""
-    for hex_, sign in re.findall(r"[‹<]((?:[0-9a-f]{2} ?)+)[›>]|(.)", text, re.DOTALL):
+    escape = "‹(.+?)›" if encoding == "utf-8" else "<(.+?)>"
+    for hex_, sign in re.findall(f"{escape}|(.)", text, re.DOTALL):
         data += bytes.fromhex(hex_) if hex_ else CONTROLS.get(sign, sign).encode()
     return data
 
@@ -137,7 +139,7 @@ def read_back(pen: Pen, items: Iterable[Item], hex: bool, encoding: str) -> byte
                 assert found
                 data += bytes.fromhex(found[0])
             else:
-                data += unseen(shown.partition(note)[0].rstrip(" "))
+                data += unseen(shown.partition(note)[0].rstrip(" "), encoding)
     return data
 
 
@@ -182,3 +184,40 @@ def test_it_holds_each_byte_once(
     back += read_back(pen, rows.end(99, "fin", anatomy.receive_eof()), hex, encoding)
     assert back == data
     assert rows.size == len(data)
+
+
+def test_memory_stays_flat() -> None:
+    """After four times as many events there is not more in memory."""
+    rows, anatomy = Rows(), ResponseAnatomy()
+    pen = Pen(console(80)[0])
+    used = []
+    tracemalloc.start()
+    try:
+        for number in range(121):
+            data = encode_chunk(event(f"{number} 你")) if number else CHUNKED
+            for _ in pen.lines(rows.receive(number, data[:30], anatomy.receive_data(data[:30]))):
+                pass
+            for _ in pen.lines(rows.receive(number, data[30:], anatomy.receive_data(data[30:]))):
+                pass
+            if number in (30, 120):
+                used.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    assert used[1] - used[0] < 5_000
+
+
+def test_a_line_that_does_not_end_is_shown_without_labels() -> None:
+    """Half of the limit at a time, so that labels may still come for the rest."""
+    rows, anatomy = Rows(max_held=100), ResponseAnatomy()
+    rows.receive(0, CHUNKED, anatomy.receive_data(CHUNKED))
+    start = encode_chunk(b"data: " + b"x" * 300)[:-2]
+    items = rows.receive(1, start, anatomy.receive_data(start))
+    assert rows.held_size == 50
+    assert [item.note for item in items if isinstance(item, Row)] == [
+        "132 in hex: 306 bytes follow",
+        "no label: the line had not ended",
+    ]
+    end = b"\r\n1\r\n\n\r\n"
+    (first, *_) = rows.receive(2, end, anatomy.receive_data(end))
+    assert isinstance(first, Row)
+    assert first.parts == [("event", b"x" * 50)]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from servers.llm import recorded
 from servers.llm.flags import add_flags, model_of
 from servers.llm.model.conversation import Question, Turn
 from servers.llm.model.script import MAX_FILE, SHIPPED, Call, ScriptTurn, When, load_scripts
@@ -19,7 +20,8 @@ from ....interop.peers import RunningServer, need, running
 from ....workshop.test_transcripts import FENCE, matches
 
 PAGE = (Path(__file__).parents[4] / "servers" / "SCRIPTS.md").read_text(encoding="utf-8")
-FENCES = dict(FENCE.findall(PAGE))  # one of each kind
+FENCES = dict(FENCE.findall(PAGE))  # of the kinds that are there once
+CONSOLES = [text for kind, text in FENCE.findall(PAGE) if kind == "console"]
 
 
 @pytest.fixture(scope="module")
@@ -48,14 +50,17 @@ def test_the_example(file: Path, conversation: str, answer: str) -> None:
 
 @pytest.fixture(scope="module")
 def server(file: Path) -> Iterator[RunningServer]:
-    flags = ("--ttft", "0", "--itl", "0", "--scripts", str(file))
+    recording = file.with_name("incident.jsonl")
+    recording.write_text(FENCES["jsonl"], encoding="utf-8")
+    flags = ("--ttft", "0", "--itl", "0", "--scripts", str(file), "--scripts", str(recording))
     with running("servers.chat", *flags) as server:
         yield server
 
 
-def test_the_transcript(server: RunningServer) -> None:
+@pytest.mark.parametrize("console", CONSOLES)
+def test_a_transcript(console: str, server: RunningServer) -> None:
     need("curl", "curl")
-    command, _, shown = FENCES["console"].removeprefix("$ ").partition("\n")
+    command, _, shown = console.removeprefix("$ ").partition("\n")
     command = command.replace("localhost:8000", f"localhost:{server.port}")
     printed = subprocess.run(command, shell=True, capture_output=True, text=True, check=True).stdout
     assert matches(shown, printed), printed
@@ -71,8 +76,9 @@ def test_the_tables_have_every_field(heading: str) -> None:
     ]
 
 
-def test_the_names_and_the_limit_on_the_page() -> None:
+def test_the_names_and_the_limits_on_the_page() -> None:
     assert MAX_FILE == 10 << 20
+    assert (recorded.MAX_FILE, recorded.MAX_READS) == (64 << 20, 200_000)
     names = ", ".join(f"`{name}`" for name in json.loads(SHIPPED.read_text(encoding="utf-8")))
     assert f"has four scripts: {names}." in PAGE
 

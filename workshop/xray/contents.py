@@ -1,0 +1,135 @@
+"""Signatures in the bytes themselves: the head, the framing, the lines of events, the characters.
+
+HTTP/1.0 200 OK                           http10
+Content-Length: 7783                      measured: somebody had the whole body first
+xyz␍␊                                     framing-error: not a chunk-size
+{"error":{"message":"…"}}                 bad-events: an error that no client of events sees
+{"id":"chatcmpl-1",…}                     rewritten: this line has lost its `data: `
+data: {"text":"你�"}  data: {"text":"�"}  torn-characters: somebody decoded piece by piece
+"""
+
+from protocol.http1 import Coding, response_framing
+
+from .endings import is_stream
+from .measure import Meter
+from .sign import Sign
+
+__all__ = [
+    "bad_events",
+    "framing_error",
+    "http10",
+    "measured",
+    "not_a_stream",
+    "retried",
+    "rewritten",
+    "torn_characters",
+    "until_close",
+]
+
+
+def not_a_stream(meter: Meter) -> Sign | None:
+    """An error status, JSON or a page of HTML."""
+    if meter.head is None or is_stream(meter) or meter.framing_error:
+        return None
+    kind = meter.field(b"content-type").partition(b";")[0].decode("ascii", "replace")
+    return Sign(0.95, status=meter.status, type=kind or "no content type")
+
+
+def framing_error(meter: Meter) -> Sign | None:
+    """The bytes are not HTTP, or come after the end of the body."""
+    if meter.framing_error:
+        return Sign(0.95, error=meter.framing_error)
+    if meter.after_end and meter.method != "HEAD":
+        return Sign(0.9, error=f"{meter.after_end} bytes after the end of the body")
+    return None
+
+
+def rewritten(meter: Meter) -> Sign | None:
+    """Events are not as any server sends them: a hop has put them together again."""
+    answer = meter.answer
+    if answer.bare_events:
+        return Sign(0.9, what=f"{answer.bare_events} lines have lost their `data: `")
+    if answer.unnamed:
+        return Sign(0.7, what=f"{answer.unnamed} events have lost their `event` line")
+    if answer.lost:
+        return Sign(0.8, what=f"{answer.lost} events are missing by their sequence numbers")
+    return None
+
+
+def retried(meter: Meter) -> Sign | None:
+    """The answer begins again in mid-stream, or an event comes twice."""
+    answer = meter.answer
+    if answer.restarts:
+        return Sign(0.9, what="the answer starts again")
+    if answer.duplicates:
+        return Sign(0.8, what=f"{answer.duplicates} events came twice")
+    if answer.twins:
+        return Sign(0.4, what=f"{answer.twins} events equal the event before them")
+    return None
+
+
+def bad_events(meter: Meter) -> Sign | None:
+    """Lines that some or all clients misunderstand."""
+    answer = meter.answer
+    if answer.bare_errors:
+        return Sign(0.95, what="an error is a line of JSON without `data:`")
+    if answer.broken:
+        return Sign(0.95, what=f"the data of {answer.broken} events is not JSON")
+    if answer.strange:
+        return Sign(0.8, what=f"a line of text is not part of an event: {answer.strange!r}")
+    if answer.bom:
+        return Sign(0.9, what="a byte order mark stands before the first event")
+    if answer.cr:
+        return Sign(0.9, what=f"{answer.cr} lines end in CR alone")
+    if answer.api in ("chat", "responses"):
+        if answer.id_trap:
+            return Sign(0.9, what="after an `id`, a comment ends in a blank line")
+        if answer.empty:
+            return Sign(0.8, what=f"{answer.empty} events have no data")
+        if answer.retry_alone:
+            return Sign(0.8, what="a `retry` line stands in a block of its own")
+    return None
+
+
+def torn_characters(meter: Meter) -> Sign | None:
+    """Characters are damaged, or chunks end inside them."""
+    answer = meter.answer
+    if answer.invalid:
+        what = f"{answer.invalid} events are not UTF-8, so a sender has cut or mixed bytes"
+        return Sign(0.95, what=what)
+    if answer.replaced:
+        what = f"U+FFFD stands in place of characters at {answer.replaced} borders of events"
+        return Sign(0.9, what=what)
+    torn = meter.borders.inside_characters
+    if torn and not meter.borders.sizes_are_equal:
+        return Sign(0.8, what=f"{torn} chunks end inside a character")
+    return None
+
+
+def measured(meter: Meter) -> Sign | None:
+    """The head of a stream says how long the body is, or names its version."""
+    if not is_stream(meter) or not (meter.counts.events or meter.answer.api):
+        return None
+    if meter.field(b"content-length"):
+        return Sign(0.9, field="Content-Length")
+    return Sign(0.8, field="ETag") if meter.field(b"etag") else None
+
+
+def http10(meter: Meter) -> Sign | None:
+    """HTTP/1.0, although the client asked with HTTP/1.1."""
+    asked = meter.request.partition(b"\r\n")[0].endswith(b"HTTP/1.0")
+    if meter.head is None or not meter.head.is_http10 or asked:
+        return None
+    return Sign(0.9, status=meter.status)
+
+
+def until_close(meter: Meter) -> Sign | None:
+    """HTTP/1.1 without a length: only the end of the connection ends the body."""
+    if meter.head is None or meter.head.is_http10 or meter.framing_error:
+        return None
+    asked = meter.request.partition(b"\r\n")[0].endswith(b"HTTP/1.0")
+    framing = response_framing(meter.head, meter.method)
+    return Sign(0.9) if framing.coding is Coding.UNTIL_CLOSE and not asked else None
+
+
+# What this file does not do: look at times (timing.py), or at the end (endings.py).

@@ -1,0 +1,147 @@
+"""From bytes to what the events say: an anatomy, and the readers of its spans.
+
+    read 1 at 500 ms     data: {"text":"你"}␊
+    read 2 at 540 ms     ␊                        event 1: its blank line came 40 ms late
+
+Bytes are labelled by `protocol.anatomy`. Each span goes to the answer (what the events say) and to
+the borders (what chunks cut). A compressed response has two of these: one for the bytes as they
+came, and one for the text in them.
+"""
+
+import zlib
+from bisect import bisect_right
+
+from protocol.anatomy import ByteSpan, ResponseAnatomy
+
+from .answer import Answer
+from .borders import Borders
+
+__all__ = ["Decompressor", "Layers"]
+
+LATE = 20.0  # milliseconds: parts of one write arrive closer together than this
+ACK_DELAY = range(35, 61)  # milliseconds: Linux delays an acknowledgment by 40 (TCP_DELACK_MIN)
+
+# 47: the first bytes say whether it is gzip (RFC 1952) or zlib (RFC 1950, "deflate" in HTTP).
+GZIP_OR_ZLIB = 47
+PIECE_SIZE = 256 << 10
+
+
+class Layers:
+    """Takes bytes with their times, and keeps what the layers above them say.
+
+    Args:
+        anatomy: Labels the bytes.
+        history: Number of chunk sizes kept.
+
+    Attributes:
+        answer: What the events say.
+        borders: What the borders of chunks cut.
+        coded: Compressed bytes that have not been taken yet.
+        torn: Number of events of which a part came late.
+        late_ends: How many of them waited only for their blank line.
+        split_by_chunks: How many of them came in more than one chunk.
+        ack_delays: How many of them waited for as long as a delayed acknowledgment takes.
+        after_end: Number of bytes after the end of the body.
+    """
+
+    def __init__(self, anatomy: ResponseAnatomy, history: int) -> None:
+        self.anatomy = anatomy
+        self.answer = Answer()
+        self.borders = Borders(history)
+        self.coded = b""
+        self.torn = self.late_ends = self.split_by_chunks = self.ack_delays = 0
+        self.after_end = 0
+        self._bytes = bytearray()  # from the first byte without a label on
+        self._start = self._end = 0  # offsets of the first of them, and after the last
+        self._reads: list[int] = []  # where each read with such bytes begins
+        self._times: list[float] = []  # and when it came
+        # The event that is arriving: its number, its first chunk, and two times.
+        self._event = self._chunk = 0
+        self._began = self._line_ended = 0.0
+
+    def receive_data(self, now: float, data: bytes) -> list[ByteSpan]:
+        """Take the bytes of one read, which came at this time. Returns the new spans."""
+        self._reads.append(self._end)
+        self._times.append(now)
+        self._bytes += data
+        self._end += len(data)
+        spans = self.anatomy.receive_data(data)
+        for span in spans:
+            self._take(span, now)
+        if self.anatomy.complete:
+            self.borders.end_chunk()
+        self._forget()
+        return spans
+
+    def receive_end(self) -> list[ByteSpan]:
+        """Say that no more bytes come. Returns the last spans."""
+        spans = self.anatomy.receive_eof()
+        self.borders.end_chunk()
+        return spans
+
+    def _take(self, span: ByteSpan, now: float) -> None:
+        data = bytes(self._bytes[span.start - self._start : span.end - self._start])
+        if span.label == "coded":
+            self.coded += data
+        self.after_end += len(data) if span.label == "after-end" else 0
+        if span.event and span.event != self._event:
+            self._event, self._chunk = span.event, span.chunk
+            self._began = self._line_ended = self._time_of(span.start)
+        ends_event = self.answer.take(span.label, data)
+        if ends_event:
+            self._end_event(span, now)
+        elif span.label == "end-of-line":
+            self._line_ended = now
+        self.borders.take(span, data, ends_event)
+
+    def _end_event(self, span: ByteSpan, now: float) -> None:
+        wait = now - self._began
+        if wait >= LATE:
+            self.torn += 1
+            self.late_ends += now - self._line_ended >= LATE
+            self.split_by_chunks += span.chunk != self._chunk
+            self.ack_delays += int(wait) in ACK_DELAY
+
+    def _time_of(self, offset: int) -> float:
+        return self._times[bisect_right(self._reads, offset) - 1]
+
+    def _forget(self) -> None:
+        """Drop the bytes that have a label, and the times of their reads."""
+        labelled = self.anatomy.labelled
+        del self._bytes[: labelled - self._start]
+        self._start = labelled
+        past = max(0, bisect_right(self._reads, labelled) - 1)
+        if past:
+            del self._reads[:past]
+            del self._times[:past]
+
+
+class Decompressor:
+    """Undoes gzip or deflate, as far as the bytes that have come allow.
+
+    Attributes:
+        flushes: Number of sync flushes seen: a sender makes one to make its text readable at once.
+        error: Why the rest cannot be read, or "".
+    """
+
+    FLUSH = b"\x00\x00\xff\xff"  # an empty block without compression (RFC 1951 §3.2.4)
+
+    def __init__(self) -> None:
+        self.flushes = 0
+        self.error = ""
+        self._zlib = zlib.decompressobj(GZIP_OR_ZLIB)
+
+    def receive_data(self, data: bytes) -> list[bytes]:
+        """Returns pieces of limited size, because a few bytes may stand for megabytes."""
+        pieces: list[bytes] = []
+        self.flushes += data.count(self.FLUSH)
+        try:
+            while data and not self.error and not self._zlib.eof:
+                pieces.append(self._zlib.decompress(data, PIECE_SIZE))
+                data = self._zlib.unconsumed_tail
+        except zlib.error as error:
+            self.error = str(error)
+        return [piece for piece in pieces if piece]
+
+
+# What this file does not do: take times of its own, or judge (verdicts.py).

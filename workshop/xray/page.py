@@ -1,0 +1,231 @@
+"""A recording as one HTML page, which plays it: a file to send to a colleague.
+
+    <!doctype html>
+    <meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src …">
+    <style>…</style>
+    <main><section id="viewer"></section></main>
+    <script type="application/json" id="recording">{"reads":[{"at":0,…}],…}</script>
+    <script type="module">…</script>
+
+The page is the viewer of the chat page (servers/page/viewer.js) with its modules and style sheets
+in one file. It loads nothing, and its Content-Security-Policy lets no script run but this one.
+
+The rules this file keeps:
+
+1. No grammar is written in JavaScript: the spans of a response come from its Meter, and are divided
+   at the borders of reads here.
+2. All bytes of the recording are in the page, in the reads that brought them. If the exchanges of a
+   connection do not hold the same bytes as its reads, these have no spans.
+3. Nothing in a recording can leave its place: `<` is escaped in the JSON.
+"""
+
+import re
+from base64 import b64encode
+from collections import defaultdict
+from collections.abc import Iterable
+from hashlib import sha256
+from html import escape
+from pathlib import Path
+
+import msgspec
+
+import servers
+from protocol.anatomy import ByteSpan
+from protocol.recording import RecordedRead, RecordingError
+
+from .exchange import Exchange, exchanges
+from .measure import Meter
+from .report import Report
+from .verdicts import report
+
+__all__ = ["write_page"]
+
+FILES = Path(servers.__file__).parent / "page"
+MODULES = ("dom.js", "wire-bytes.js", "viewer-words.js", "viewer.js")  # each after those it imports
+START = """
+const recording = JSON.parse(document.getElementById("recording").textContent);
+viewer(document.getElementById("viewer"), recording, navigator.language);
+"""
+BODY = "body { display: block; } main { max-width: 72rem; padding: 1rem; }"
+
+IMPORT = re.compile(r'^import \{[^}]*\} from "\./([\w-]+\.js)";\n', re.MULTILINE)
+EXPORT = re.compile(r"^export ", re.MULTILINE)
+
+PAGE = """\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; \
+script-src '{script_hash}'; style-src '{style_hash}'; base-uri 'none'; form-action 'none'">
+<meta name="viewport" content="width=device-width">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body>
+<main><section id="viewer"></section></main>
+<noscript>This page plays a recording, which needs JavaScript.</noscript>
+<script type="application/json" id="recording">{recording}</script>
+<script type="module">{script}</script>
+</body>
+</html>
+"""
+
+MAX_SIZE = 64 << 20
+
+
+class ShownRead(msgspec.Struct):
+    """A read as the viewer takes it.
+
+    Args:
+        offset: Position of its first byte among those of its sender on its connection.
+        spans: Its bytes, as far as they have labels; their offsets count from the same byte.
+    """
+
+    at: float
+    sender: str
+    connection: int
+    bytes: bytes
+    end: str
+    offset: int
+    spans: list[ByteSpan]
+
+
+class ShownExchange(msgspec.Struct):
+    """A request, and what x-ray says about its response."""
+
+    method: str
+    url: str
+    report: Report | None
+
+
+def write_page(reads: Iterable[RecordedRead], *, max_size: int = MAX_SIZE) -> str:
+    """Write a recording as an HTML page.
+
+    Args:
+        reads: A recording whose keys are masked (masking.py).
+        max_size: Largest number of bytes of the recording: a browser has to hold them all.
+
+    Raises:
+        RecordingError: The recording is larger.
+    """
+    reads = list(reads)
+    if sum(len(read.bytes) for read in reads) > max_size:
+        raise RecordingError(f"a page can hold a recording of at most {max_size} bytes")
+    shown, found = _shown(reads)
+    # In a script, "<" could begin "</script>" or "<!--" (HTML §4.12.1.3).
+    recording = msgspec.json.encode({"reads": shown, "exchanges": found}).decode()
+    script, style = _script(), _style()
+    title = next((exchange.url for exchange in found if exchange.url), "") or "Recording"
+    return PAGE.format(
+        title=escape(title),
+        style=style,
+        style_hash=_hash(style),
+        script=script,
+        script_hash=_hash(script),
+        recording=recording.replace("<", "\\u003c"),
+    )
+
+
+# ---- The recording
+
+
+def _shown(reads: list[RecordedRead]) -> tuple[list[ShownRead], list[ShownExchange]]:
+    found = exchanges(reads)
+    # Of the server's bytes, by connection.
+    spans: dict[int, list[ByteSpan]] = defaultdict(list)
+    pieces_of: dict[int, list[bytes]] = defaultdict(list)
+    sizes: dict[int, int] = defaultdict(int)
+    shown_exchanges = []
+    for exchange in found:
+        number, pieces = exchange.connection, [read.bytes for read in exchange.reads]
+        meter, labelled = _measured(exchange)
+        spans[number] += [_moved(span, sizes[number]) for span in labelled]
+        pieces_of[number] += pieces
+        sizes[number] += sum(map(len, pieces))
+        said = report(meter) if exchange.reads else None
+        shown_exchanges.append(ShownExchange(exchange.method, exchange.url, said))
+    for connection, pieces in pieces_of.items():
+        recorded = [
+            read.bytes for read in reads if (read.sender, read.connection) == ("server", connection)
+        ]
+        if b"".join(pieces) != b"".join(recorded):
+            del spans[connection]
+    return _divided(reads, spans), shown_exchanges
+
+
+def _measured(exchange: Exchange) -> tuple[Meter, list[ByteSpan]]:
+    """A meter that has seen the response, and all its spans in order."""
+    meter = Meter(
+        url=exchange.url,
+        method=exchange.method,
+        request=exchange.request,
+        began=exchange.began,
+    )
+    spans: list[ByteSpan] = []
+    for read in exchange.reads:
+        if read.bytes:
+            spans += meter.receive_data(read.at, read.bytes)
+        if read.end:
+            spans += meter.receive_end(read.at, read.end)
+    return meter, sorted(spans, key=lambda span: span.start)
+
+
+def _moved(span: ByteSpan, distance: int) -> ByteSpan:
+    return span._replace(start=span.start + distance, end=span.end + distance)
+
+
+def _divided(reads: list[RecordedRead], spans: dict[int, list[ByteSpan]]) -> list[ShownRead]:
+    """Give each read the parts of spans that label its bytes."""
+    places: dict[tuple[str, int], int] = defaultdict(int)
+    indexes: dict[int, int] = defaultdict(int)  # of the first span that goes on, by connection
+    shown = []
+    for read in reads:
+        connection = read.connection
+        start = places[read.sender, connection]
+        end = places[read.sender, connection] = start + len(read.bytes)
+        own: list[ByteSpan] = []
+        all_spans = spans.get(connection, []) if read.sender == "server" else []
+        while indexes[connection] < len(all_spans):
+            span = all_spans[indexes[connection]]
+            if span.start >= end:
+                break
+            own.append(span._replace(start=max(span.start, start), end=min(span.end, end)))
+            if span.end > end:
+                break
+            indexes[connection] += 1
+        shown.append(ShownRead(read.at, read.sender, connection, read.bytes, read.end, start, own))
+    return shown
+
+
+# ---- The page
+
+
+def _script() -> str:
+    """The modules of the viewer as one, and the line that starts it.
+
+    An import becomes nothing, and an export an ordinary declaration: no two of these modules have
+    the same name at their top level.
+    """
+    parts = []
+    for name in MODULES:
+        source = (FILES / name).read_text(encoding="utf-8")
+        parts.append(EXPORT.sub("", IMPORT.sub("", source)))
+    return "\n".join([*parts, START]).replace("</script", "<\\/script")
+
+
+def _style() -> str:
+    """The colours of the chat page, which are the first rule of its style sheet, and the rest."""
+    page, wire, viewer = (
+        (FILES / name).read_text(encoding="utf-8")
+        for name in ("style.css", "wire.css", "viewer.css")
+    )
+    return "\n".join([page[: page.index("/* ----")], BODY, wire, viewer])
+
+
+def _hash(text: str) -> str:
+    """Of an inline script or style, for the policy (CSP 3 §2.3.1)."""
+    return f"sha256-{b64encode(sha256(text.encode()).digest()).decode()}"
+
+
+# What this file does not do: draw anything (servers/page/viewer.js), or mask keys (masking.py).

@@ -1,0 +1,241 @@
+"""Signatures in the times: what a hop held back, and how.
+
+    live             500   600   700   800 …       one event at each time
+    buffered-whole                          3500   all of them, long after the request
+    buffered-blocks              1910       3500   blocks of bytes, which end inside events
+    coalesced              700        980  1260    several events at a time, at even times
+    one-behind             600   700   800  3500   each event comes with the next
+    head-held        head 500                      and the first event in the same moment
+
+A single observer does not see when the server made an event. It sees which events come together,
+where chunks end, and how long nothing came. Where that is not enough, a signature returns a
+suspicion or nothing, because a false alarm is worse than none.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from statistics import median
+
+from .endings import is_stream
+from .measure import Arrival, Meter
+from .sign import Sign
+
+__all__ = [
+    "buffered_blocks",
+    "buffered_whole",
+    "burst_after_stall",
+    "coalesced",
+    "compressed_unflushed",
+    "head_held",
+    "live",
+    "nagle",
+    "one_behind",
+]
+
+# Milliseconds. A wait that nobody notices is not a fault.
+SHORT_WAIT, LONG_WAIT, VERY_LONG_WAIT = 300, 1000, 2000
+MIN_PERIOD = 80  # of a timer that anybody notices
+LATE_HEAD = 350  # a busy machine reads up to so late
+FEW_TOKENS = 8  # fewer tokens may come at once from any model
+TOO_FAST = 1000  # so many tokens take even the fastest models longer than a late read
+
+KNOWN_SIZES = [512 * 2**n for n in range(12)]  # of buffers, in bytes
+
+
+def buffered_whole(meter: Meter) -> Sign | None:
+    """Nearly all text came in one moment, long after the request."""
+    waited = _burst(meter)
+    if waited is None or (meter.coding and not _is_flushed(meter)):
+        return None
+    facts = {"tokens": _amount(meter), "seconds": round(waited / 1000, 2)}
+    if _is_gathered(meter):
+        # One chunk holds many events: somebody had them all before he sent the first.
+        return Sign(0.95 if waited >= LONG_WAIT else 0.8, **facts)
+    # Each event is a chunk of its own. A fast model and a late read look the same, up to a point.
+    head_was_late = (meter.head_ms or 0) > 0.9 * waited
+    if facts["tokens"] >= (20 if head_was_late else TOO_FAST) and waited >= LONG_WAIT:
+        return Sign(0.75, **facts)
+    return None
+
+
+def compressed_unflushed(meter: Meter) -> Sign | None:
+    """The body is compressed, and its text becomes readable late and in few lumps."""
+    if not meter.coding or _is_flushed(meter):
+        return None
+    waited = _burst(meter)
+    if waited is not None:
+        return Sign(0.95 if meter.readable else 0.75, coding=meter.coding, lumps=1)
+    steps = meter.rhythm.steps
+    tokens = _amount(meter)
+    lumps = len(steps) * 8 <= tokens and _longest_gap(steps) >= SHORT_WAIT
+    return Sign(0.9, coding=meter.coding, lumps=len(steps)) if lumps and meter.readable else None
+
+
+def _burst(meter: Meter) -> float | None:
+    """When nearly all text came, if it came in one moment that was long awaited."""
+    steps = meter.rhythm.steps
+    over = meter.complete or meter.end != ""
+    if not over or not steps or not is_stream(meter) or _amount(meter) < FEW_TOKENS:
+        return None
+    largest = max(steps, key=_weight)
+    if _weight(largest) < 0.9 * sum(map(_weight, steps)) or largest.at < SHORT_WAIT:
+        return None
+    return largest.at
+
+
+def _weight(step: Arrival) -> int:
+    return step.tokens or step.events or step.text or step.body
+
+
+def _amount(meter: Meter) -> int:
+    counts = meter.counts
+    return counts.tokens or counts.events or meter.text_bytes or meter.anatomy.body_size
+
+
+def _is_flushed(meter: Meter) -> bool:
+    """Whether the compressor made the text readable again and again."""
+    return meter.flushes * 4 >= meter.counts.events > 0
+
+
+def _is_gathered(meter: Meter) -> bool:
+    events, borders = meter.counts.events, meter.borders
+    if not meter.counts.chunks:  # a length, or until the connection closes
+        return True
+    if meter.coding:
+        return meter.counts.chunks * 4 <= events
+    return borders.most_events * 2 > events
+
+
+def buffered_blocks(meter: Meter) -> Sign | None:
+    """Chunks of bytes, which end inside events, wait for each other."""
+    borders, counts = meter.borders, meter.counts
+    if meter.coding or buffered_whole(meter):
+        return None
+    if borders.sizes_are_equal and borders.inside_events:
+        return Sign(0.95, block=borders.sizes[0], blocks=counts.chunks)
+    last_sizes = list(borders.sizes)[-10:]
+    if borders.inside_events >= 10 and last_sizes.count(last_sizes[0]) == 10:
+        return Sign(0.5, block=last_sizes[0], blocks=counts.chunks)
+    steps = meter.rhythm.steps
+    torn = meter.layers.split_by_chunks if counts.chunks else meter.layers.torn
+    pieces = counts.chunks or len(steps)
+    if not torn or counts.events < 4 * pieces or torn * 2 < pieces - 1:
+        return None
+    sizes = list(borders.sizes) if counts.chunks else [step.body for step in steps]
+    return Sign(0.8, block=_block_size(sizes), blocks=pieces)
+
+
+def _block_size(sizes: Sequence[int]) -> int:
+    """The size of the buffer: sizes that occur twice, or else a usual one that nearly fits."""
+    repeated = [size for size in sizes if sizes.count(size) > 1]
+    if repeated:
+        return max(repeated)
+    largest = max(sizes)
+    # The first block is smaller, because the head was in the same buffer.
+    return next((size for size in KNOWN_SIZES if 0 <= size - largest <= size // 8), largest)
+
+
+def coalesced(meter: Meter) -> Sign | None:
+    """Several events come together, at even times."""
+    steps = list(meter.rhythm.steps)
+    if len(steps) < 6 or buffered_blocks(meter) or not is_stream(meter):
+        return None
+    amounts = sorted(step.events or step.chunks for step in steps[:-1])
+    gaps = sorted(_gaps(steps)[:-1])  # the last step comes early, with the end
+    shortest, period = gaps[len(gaps) // 10], median(gaps)
+    if amounts[len(amounts) // 5] < 2 or shortest < MIN_PERIOD:
+        return None
+    # A timer leaves no short gaps. Of a few gaps, chance may leave none.
+    if shortest < (0.7 if len(gaps) >= 6 else 0.85) * period:
+        return None
+    return Sign(0.85, period_ms=round(period), events=round(median(amounts)))
+
+
+def _gaps(steps: Sequence[Arrival]) -> list[float]:
+    return [after.at - before.at for before, after in pairwise(steps)]
+
+
+def _longest_gap(steps: Sequence[Arrival]) -> float:
+    return max(_gaps(list(steps)), default=0.0)
+
+
+def one_behind(meter: Meter) -> Sign | None:
+    """Each event becomes readable only when the next one comes."""
+    layers, events = meter.layers, meter.counts.events
+    if layers.late_ends >= 3 and layers.late_ends * 5 >= events * 3 and not meter.coding:
+        return Sign(0.95, events=layers.late_ends)
+    apart = opening_gap(meter)
+    if not apart or len(meter.rhythm.steps) < 5 or buffered_blocks(meter):
+        return None
+    last = meter.event_steps[-1]
+    if not last.tokens or last.events == last.tokens:
+        return None  # the end came after the last text, and nothing was held with it
+    usual, long = map(meter.rhythm.gaps.percentile, (50, 95))
+    fits = usual >= 8 and 0.3 * usual <= apart <= max(3 * usual, long)
+    if fits or (meter.answer.api == "responses" and apart >= 100):
+        return Sign(0.7, events=events)
+    return Sign(0.4, events=events) if apart >= 100 else None
+
+
+def opening_gap(meter: Meter) -> float | None:
+    """Milliseconds between the first event and its companions; 0 if they came together.
+
+    A server writes some events together: the role and the first text of a chat completion,
+    `response.created` and `response.in_progress`. A hop that holds one event tears them apart.
+    Returns None if that cannot be seen.
+    """
+    steps = meter.event_steps
+    if len(steps) < 3 or meter.answer.api not in ("chat", "responses"):
+        return None
+    first, second = steps[0], steps[1]
+    if first.events > 1 or first.tokens:
+        return 0.0
+    if meter.answer.api == "chat" and first.at - (meter.head_ms or 0) < 100:
+        return None  # a server that sends the role before there is text
+    return second.at - first.at
+
+
+def burst_after_stall(meter: Meter) -> Sign | None:
+    """Nothing for seconds, and then at once what was made in that time."""
+    steps = list(meter.rhythm.steps)
+    if len(steps) < 6 or coalesced(meter) or buffered_blocks(meter) or not is_stream(meter):
+        return None
+    usual = meter.rhythm.gaps.percentile(50)
+    amounts = [_weight(step) for step in steps]
+    for step, gap in zip(steps[1:], _gaps(steps), strict=True):
+        large = _weight(step) >= max(8, 5 * median(amounts))
+        if gap >= VERY_LONG_WAIT and gap >= 10 * usual and large:
+            return Sign(0.7, seconds=round(gap / 1000, 1), tokens=_weight(step))
+    return None
+
+
+def head_held(meter: Meter) -> Sign | None:
+    """The head came late, and the first byte of the body in the same moment."""
+    head, body = meter.head_ms, meter.body_ms
+    if head is None or body is None or body - head > 5 or not is_stream(meter):
+        return None
+    if head < max(LATE_HEAD, 2 * meter.rhythm.gaps.percentile(95)):
+        return None
+    return Sign(0.8, head_ms=round(head))
+
+
+def nagle(meter: Meter) -> Sign | None:
+    """Parts of events wait 40 ms for each other: as long as an acknowledgment is delayed."""
+    layers = meter.layers
+    in_chunks = layers.torn - layers.split_by_chunks  # events torn inside a chunk
+    if layers.ack_delays >= 3 and layers.ack_delays * 2 >= layers.torn <= in_chunks * 2:
+        return Sign(0.8, events=layers.ack_delays)
+    return None
+
+
+def live(meter: Meter) -> Sign | None:
+    """The text came bit by bit, or so fast that nobody waited."""
+    steps = meter.rhythm.steps
+    if not steps or not is_stream(meter):
+        return None
+    enough = len(steps) >= 4 and not opening_gap(meter)
+    return Sign(0.9 if enough else 0.5, tokens=meter.counts.tokens, moments=len(steps))
+
+
+# What this file does not do: tell the server from a hop. Several ways to one server do
+# (compare.py), and several requests (probe.py).
