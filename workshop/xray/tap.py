@@ -88,6 +88,8 @@ class TapOptions:
         max_connections: Most connections at the same time. One more gets a 503.
         max_finished: Most finished streams that stay in the table.
         connect_seconds: Longest time to connect to the upstream, TLS included, in seconds.
+        stall_seconds: Seconds after which a connection is broken if its peer has vanished
+            (`SocketStream`).
     """
 
     to: str
@@ -103,6 +105,7 @@ class TapOptions:
     max_connections: int = 1000
     max_finished: int = 20
     connect_seconds: float = 30.0
+    stall_seconds: float = STALL_SECONDS
 
 
 class Tap:
@@ -118,7 +121,7 @@ class Tap:
     """
 
     def __init__(self, options: TapOptions, watch: Watch, connect: Connect = connect) -> None:
-        self._options = options
+        self.options = options
         self._watch = watch
         self._parts = upstream_of(options)
         self._context: ssl.SSLContext | None = None
@@ -127,14 +130,14 @@ class Tap:
                 self._context = client_context(options.ca_file)
             except ValueError as error:
                 raise TapError(str(error)) from error
-        self._dial = partial(connect, stall_seconds=STALL_SECONDS)
+        self._dial = partial(connect, stall_seconds=options.stall_seconds)
         self._open = 0  # connections
         self._refusing = 0
 
     async def serve(self, client: ByteStream) -> None:
         """Relay one connection until it ends. Nothing that its ends do raises here."""
-        if self._open >= self._options.max_connections:
-            limit = self._options.max_connections
+        if self._open >= self.options.max_connections:
+            limit = self.options.max_connections
             await self._refuse(client, 503, f"the tap has its {limit} connections")
             return
         self._open += 1
@@ -148,16 +151,16 @@ class Tap:
         upstream: ByteStream | None = None
         problem = f"no connection to {self._parts.authority}"
         try:
-            with trio.move_on_after(self._options.connect_seconds):
+            with trio.move_on_after(self.options.connect_seconds):
                 upstream = await open_stream(self._parts, self._context, self._dial)
-            problem += f" in {self._options.connect_seconds:g} s"
+            problem += f" in {self.options.connect_seconds:g} s"
         except RequestError as error:
             problem = str(error)
         if upstream is None:
             await self._refuse(client, 502, problem)
             return
         seen = self._watch.connection()
-        host = None if self._options.keep_host else self._parts.authority
+        host = None if self.options.keep_host else self._parts.authority
         try:
             await Relay(client, upstream, seen, host).run()
         finally:
@@ -286,7 +289,8 @@ async def accept(tap: Tap, sockets: Sequence[socket]) -> None:
 
     async def serve(accepted: trio.SocketStream) -> None:
         try:
-            await tap.serve(SocketStream.adopt(accepted))
+            stall = tap.options.stall_seconds
+            await tap.serve(SocketStream.adopt(accepted, stall_seconds=stall))
         except Exception:
             log.exception("a connection failed: a bug of the tap")
 
