@@ -115,6 +115,8 @@ USAGE = {
     ("--compare", f"a={URL}"): "a comparison needs two ways or more, nearest to the server first",
     ("--compare", URL, URL): "--compare wants NAME=URL NAME=URL …, nearest to the server first",
     (URL, "--compare", f"a={URL}"): "give --compare NAME=URL …, or one URL with --via, not both",
+    ("--compare", f"a={URL}", f"b={URL}", "--har", "a"): "a comparison writes no files: --save, "
+    "--html, --har and --pcap take one URL",
     (URL, "--via", "a b/"): "--via wants [NAME=]HOST[:PORT], such as nginx=10.0.0.7:8080",
     (URL, "--via", "h:65536"): "--via wants [NAME=]HOST[:PORT], such as nginx=10.0.0.7:8080",
     (URL, "--probe"): "an answer may cost money: add --yes to send these requests",
@@ -202,6 +204,43 @@ async def test_a_key_is_sent_only_when_asked(
     assert (code, server.asked) == (2, [])
     code, _ = await xray_of({"h": server}, url, "--key", "--via", "h", "--via", "localhost")
     assert (code, server.asked) == (2, [])
+
+
+def files_in(folder: Path) -> list[bytes]:
+    """The content of all files; of recordings, the bytes of their reads."""
+    found = [path.read_bytes() for path in folder.iterdir() if path.name != "--save"]
+    for path in folder.glob("--save"):
+        lines = path.read_bytes().splitlines()
+        found.append(b"".join(read.bytes + read.url.encode() for read in read_recording(lines)))
+    return found
+
+
+@pytest.mark.parametrize("output", ["--summary", "--json", "--hex", "--probe", "--compare"])
+async def test_no_key_is_shown_or_saved(
+    output: str,
+    autojump_clock: object,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Keys of a URL and of a field that is not a standard one; and a server that shows them."""
+    keys = ["canary-in-the-url-1", "canary-in-a-field-2", "canary-in-userinfo-3"]
+    server = Saying(Reply(f"You sent {keys}", 401))
+    url = f"http://me:{keys[2]}@localhost/v1/models?api_key={keys[0]}"
+    flags = ["-H", f"X-My-Token: {keys[1]}"]
+    if output == "--compare":
+        flags += ["--compare", f"a={url}", f"b={url}"]
+    else:
+        exports = {flag: tmp_path / flag for flag in ("--save", "--html", "--har", "--pcap")}
+        flags += [url, output, *(str(part) for export in exports.items() for part in export)]
+    _, shown = await xray_of({"localhost": server}, *flags)
+    assert server.asked[0].header("x-my-token") == keys[1]
+    assert keys[0] in server.asked[0].target
+    told = capsys.readouterr()
+    saved = files_in(tmp_path)
+    assert len(saved) == (0 if output == "--compare" else 4)
+    for key in keys:
+        assert key not in shown + told.out + told.err
+        assert not any(key.encode() in data for data in saved)
 
 
 # ---- Recordings
