@@ -30,6 +30,7 @@ from servers.openai_proxy.handlers import Upstream
 
 from .course.routes import course_routes
 from .doctor import OURS, answering_on, netcats, this_command
+from .xray.route import xray_routes
 
 __all__ = ["main"]
 
@@ -79,7 +80,7 @@ ENTRIES = [
         "chat",
         8000,
         "home, chat page, simulated LLM",
-        lambda options: chat.from_flags(options, course_routes()),
+        lambda options: chat.from_flags(options, course_routes() | xray_routes()),
         [
             "curl -N {url}",
             "curl -N {url}chat/你好",

@@ -34,7 +34,7 @@ from .exchange import Headers, Response, exchange
 from .pool import Pool
 from .tunnel import Dial, Proxy, open_tunnel, proxy_for
 
-__all__ = ["Client", "Response", "exchange", "open_client", "request"]
+__all__ = ["Client", "Response", "URLParts", "exchange", "open_client", "open_stream", "request"]
 
 PORTS = {"http": 80, "https": 443}
 
@@ -111,7 +111,7 @@ async def request(
     parts = URLParts.parse(url)
     context = client_context(ca_file) if parts.scheme == "https" else None
     dial = partial(connect, stall_seconds=stall_seconds)
-    stream = await _open(parts, context, dial, observer)
+    stream = await open_stream(parts, context, dial, observer)
     try:
         all_headers = (("Host", parts.authority), ("Connection", "close"), *headers)
         yield await exchange(stream, method, parts.target, all_headers, body)
@@ -207,19 +207,29 @@ class Client:
 
     async def _connect(self, parts: URLParts) -> ByteStream:
         with trio.move_on_after(self._connect_seconds):
-            return await _open(parts, self._context, self._dial)
+            return await open_stream(parts, self._context, self._dial)
         raise ConnectTimeoutError(
             f"no connection to {parts.host} port {parts.port} in {self._connect_seconds:g} s"
         )
 
 
-async def _open(
+async def open_stream(
     parts: URLParts,
     context: ssl.SSLContext | None,
     dial: Dial,
     observer: WireObserver | None = None,
 ) -> ByteStream:
-    """Connect to the host of a URL, with TLS if the scheme is https."""
+    """Connect to the host of a URL, with TLS if the scheme is https.
+
+    Args:
+        parts: The URL. Its path is not used.
+        context: The TLS settings; an https:// URL needs them.
+        dial: Opens the TCP connection.
+        observer: Sees the bytes that pass.
+
+    Raises:
+        clients.http.errors.ConnectError: There is no connection. The class says at which stage.
+    """
     secure = context if parts.scheme == "https" else None
     proxy = proxy_for(parts.host, parts.port) if secure else None
     stream = await _connect(parts, proxy, dial)

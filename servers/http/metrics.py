@@ -27,7 +27,7 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
-__all__ = ["Histogram", "Metrics"]
+__all__ = ["Histogram", "Metrics", "family"]
 
 # Upper bounds of the buckets, in seconds. The smallest bound is half of one slot of the engine. The
 # longest wait for a first token occurs when a model must be loaded.
@@ -133,8 +133,8 @@ class Metrics(Collector):
         queued = sum(count() for count in self.queued)
         yield GaugeMetricFamily("workshop_active_streams", "Answers being made.", active)
         yield GaugeMetricFamily("workshop_queued_streams", "Answers that wait.", queued)
-        yield _family("workshop_first_token_seconds", "Time to first token.", self.first_token)
-        yield _family("workshop_inter_token_seconds", "Time between two tokens.", self.gap)
+        yield family("workshop_first_token_seconds", "Time to first token.", self.first_token)
+        yield family("workshop_inter_token_seconds", "Time between two tokens.", self.gap)
         yield CounterMetricFamily("workshop_tokens", "Tokens sent.", self.tokens)
         yield CounterMetricFamily("workshop_body_bytes", "Bytes of ended bodies.", self.body_bytes)
         yield CounterMetricFamily(
@@ -145,7 +145,8 @@ class Metrics(Collector):
         )
 
 
-def _family(name: str, text: str, histogram: Histogram) -> HistogramMetricFamily:
+def family(name: str, text: str, histogram: Histogram) -> HistogramMetricFamily:
+    """A settled histogram as Prometheus' object."""
     counts = [*histogram.counts, histogram.count]
     buckets = list(zip([*map(str, histogram.bounds), "+Inf"], counts, strict=True))
     return HistogramMetricFamily(name, text, buckets, histogram.sum)

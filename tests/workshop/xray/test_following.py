@@ -1,0 +1,85 @@
+"""Without `--top`: one picture at a time, and a line for each stream."""
+
+import io
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import trio
+import trio.testing
+from rich.console import Console
+
+from workshop.xray.following import Following
+from workshop.xray.watch import Watch
+
+from .tapping import GET, HEAD, JSON, LAST, POST, UPSTREAM, NoMask, Tapping, event, tapping
+
+
+@asynccontextmanager
+async def following(max_lines: int = 1000) -> AsyncIterator[tuple[Tapping, Tapping, io.StringIO]]:
+    """Two connections of a tap, and what it has drawn."""
+    file = io.StringIO()
+    screen = Following(Console(file=file, width=80), max_lines=max_lines)
+    watch = Watch(UPSTREAM, NoMask, observers=[screen])
+    async with (
+        trio.open_nursery() as nursery,
+        tapping(watch) as first,
+        tapping(watch) as second,
+    ):
+        nursery.start_soon(screen.run)
+        yield first, second, file
+        nursery.cancel_scope.cancel()
+
+
+async def until(file: io.StringIO, text: str) -> str:
+    """Wait until this was drawn. Returns all that was."""
+    while text not in file.getvalue():
+        await trio.lowlevel.checkpoint()
+    return file.getvalue()
+
+
+async def test_one_picture_at_a_time() -> None:
+    """A second stream that passes meanwhile has its line after the picture."""
+    async with following() as (first, second, file):
+        await first.client.send_all(POST)
+        await first.say(HEAD, event("one"))
+        await first.settle()
+        assert "POST /v1/chat/completions" in await until(file, "one")
+        await second.client.send_all(GET)
+        await second.say(JSON)
+        await second.settle()
+        await first.say(event("two") + LAST)
+        await first.settle()
+        drawn = await until(file, "200 POST /v1/chat/completions 2 events 2 tokens")
+        assert drawn.index("two") < drawn.index("200 GET /v1/models?key=[redacted]")
+        assert "\x1b" not in drawn
+
+        await second.client.send_all(GET)  # now it is the turn of this connection
+        await second.say(JSON.replace(b"{}", b"[]"))
+        await second.settle()
+        assert "GET /v1/models" in (await until(file, "[]"))
+
+
+async def test_the_end_of_the_program_shows_what_waits() -> None:
+    async with following() as (first, _, file):
+        await first.client.send_all(POST)
+        await first.say(HEAD, event("one"))
+        await first.settle()
+        await until(file, "POST /v1/chat/completions\n")
+    assert "one" in file.getvalue()
+
+
+async def test_lines_that_wait_have_a_limit() -> None:
+    async with following(max_lines=2) as (first, second, file):
+        await first.client.send_all(POST)
+        await first.say(HEAD, event("one"))
+        await first.settle()
+        await until(file, "one")
+        for _ in range(4):
+            await second.client.send_all(GET)
+            await second.say(JSON)
+            await second.settle()
+        await first.say(LAST)
+        await first.settle()
+        drawn = await until(file, "200 POST /v1/chat/completions")
+        assert drawn.count("200 GET") == 1
+        assert "(3 lines are not shown)\n" in drawn

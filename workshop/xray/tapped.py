@@ -1,0 +1,243 @@
+"""The exchanges of one tapped connection: which bytes belong to which request and response.
+
+    client    POST /v1/chat/completions …       a new exchange: "waiting"
+    server    HTTP/1.1 200 OK … 5\\r\\nhello       for the oldest one without a response
+              0\\r\\n\\r\\n                       its response ends: "done"
+    client    GET /v1/models …                  the next exchange of this connection
+
+A relay calls `ConnectionWatch` after each write. It counts, queues the bytes for the watch
+(watch.py), and returns at once: nothing is parsed here.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Literal, NamedTuple, Protocol
+
+from protocol.recording import End, RecordedRead
+
+from .framing import Part
+from .measure import Meter
+from .relay import method_of
+from .report import Report
+
+__all__ = ["ConnectionWatch", "How", "Item", "Masking", "State", "TappedExchange"]
+
+SILENT_MS = 5_000.0
+
+SWITCHING_PROTOCOLS = b"101"
+
+How = Literal["", "done", "cut", "left"]
+State = Literal["waiting", "streaming", "silent", "done", "cut", "left"]
+Sender = Literal["client", "server"]
+
+
+class TappedExchange:
+    """One request and its response, while they pass. Times are in milliseconds since the tap began.
+
+    Attributes:
+        number: Number of the exchange, from 1.
+        connection: Number of its connection, from 1.
+        method: Method of the request; "" if the request cannot be read.
+        target: The request-target, with keys masked.
+        began: When the request had been sent, as far as it was.
+        ended: When the exchange ended; None while it runs.
+        how: "done" (the response is complete), "cut" (the server ended it early), "left" (the
+            client disconnected first), or "" while it runs.
+        reads, size: Reads and bytes of the response.
+        last: When the last of them came.
+        unmeasured: Reads of the response that were not measured, because the queue was full.
+        meter: Measures the response; None before its first bytes.
+        report: What x-ray says about it, once it has ended; None if it was not measured.
+        request: The masked request, until the meter gets it.
+    """
+
+    def __init__(self, number: int, connection: int, began: float) -> None:
+        self.number = number
+        self.connection = connection
+        self.method = ""
+        self.target = ""
+        self.began = began
+        self.ended: float | None = None
+        self.how: How = ""
+        self.reads = self.size = self.unmeasured = 0
+        self.last = began
+        self.meter: Meter | None = None
+        self.report: Report | None = None
+        self.request = b""
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether its report can be believed: all bytes were measured, and they are HTTP/1."""
+        return bool(self.method) and not self.unmeasured
+
+    @property
+    def verdict(self) -> str:
+        """The code of the first verdict; "unmeasured" or "none" if there is none."""
+        if self.report is not None:
+            return self.report.verdicts[0].code
+        return "unmeasured" if self.unmeasured else "none"
+
+    def state(self, now: float) -> State:
+        """What it is doing at this time."""
+        if self.how:
+            return self.how
+        if now - self.last >= SILENT_MS:
+            return "silent"
+        started = self.meter is not None and self.meter.ttft_ms is not None
+        return "streaming" if started else "waiting"
+
+
+class Masking(Protocol):
+    """Replaces the keys of one connection, byte for byte (masking.py)."""
+
+    def mask(self, sender: Sender, data: bytes) -> bytes:
+        """Return the same number of bytes without any key."""
+
+
+class Item(NamedTuple):
+    """An entry of the queue.
+
+    Args:
+        connection, exchange: Whose bytes these are. Bytes outside an exchange are only saved.
+        at: Time of the read in milliseconds.
+        sender, data: The bytes, not masked yet.
+        end: How the sender's direction ended, if it did.
+        finishes: The exchange has ended.
+    """
+
+    connection: "ConnectionWatch"
+    exchange: TappedExchange | None
+    at: float
+    sender: Sender
+    data: bytes
+    end: End = ""
+    finishes: bool = False
+
+
+class Queue(Protocol):
+    """What a connection needs of the watch: see `Watch`."""
+
+    origin: str
+
+    def since(self, time: float) -> float: ...
+    def now(self) -> float: ...
+    def begin(self, connection: int, at: float) -> TappedExchange: ...
+    def put(self, item: Item) -> None: ...
+
+
+class ConnectionWatch:
+    """The `RelayObserver` of one connection: it assigns bytes to exchanges, and queues them.
+
+    Args:
+        watch: Takes what is queued.
+        number: Number of the connection, from 1.
+        mask: Masks its keys.
+
+    Attributes:
+        is_saved: What passes is part of the recording, if there is one.
+    """
+
+    def __init__(self, watch: Queue, number: int, mask: Masking) -> None:
+        self.number = number
+        self.mask = mask
+        self.is_saved = True
+        self._watch = watch
+        self._url = watch.origin  # for the first line of the recording
+        self._recorded_ends: set[Sender] = set()
+        self._sending: TappedExchange | None = None  # its request is being sent
+        self._pending: deque[TappedExchange] = deque()  # their responses are not complete
+        self._switched = False  # to another protocol: there are no more exchanges
+        self._client_finished = False
+
+    def recorded(self, item: Item, data: bytes) -> Iterator[RecordedRead]:
+        """The lines of a recording for an item of this connection.
+
+        Args:
+            data: The masked bytes of the item.
+        """
+        if data:
+            url, self._url = self._url, ""
+            yield RecordedRead(item.at, item.sender, data, connection=self.number, url=url)
+        if item.end and item.sender not in self._recorded_ends:
+            self._recorded_ends.add(item.sender)
+            yield RecordedRead(item.at, item.sender, end=item.end, connection=self.number)
+
+    # ---- RelayObserver
+
+    def sent(self, at: float, parts: list[Part]) -> None:
+        now = self._watch.since(at)
+        data = b""
+        for number, part in enumerate(parts, 1):
+            if self._sending is None and not self._switched:
+                self._sending = self._begin(now)
+            exchange = self._sending
+            if exchange is not None and not exchange.how:  # else it was answered early
+                exchange.began = exchange.last = now
+                if part.head is not None:
+                    exchange.method = method_of(part.head)
+            data += part.data
+            if part.ends or number == len(parts):
+                self._watch.put(Item(self, exchange, now, "client", data))
+                data = b""
+            if part.ends:
+                self._sending = None
+
+    def received(self, at: float, parts: list[Part]) -> None:
+        now = self._watch.since(at)
+        data = b""
+        for number, part in enumerate(parts, 1):
+            data += part.data
+            if part.ends or number == len(parts):
+                self._receive(now, data, part)
+                data = b""
+
+    def _receive(self, now: float, data: bytes, part: Part) -> None:
+        """Take the bytes that one read brought of one response."""
+        if not self._pending and data.startswith(b"HTTP/") and not self._switched:
+            self._begin(now)  # a response that nobody has asked for, such as 408
+        exchange = self._pending[0] if self._pending else None
+        if exchange is not None:
+            if data:
+                exchange.reads += 1
+                exchange.size += len(data)
+                exchange.last = now
+            if part.ends:
+                self._pending.popleft()
+                exchange.how, exchange.ended = "done", now
+                self._switched |= exchange.method == "CONNECT" or (
+                    part.head is not None and part.head.start_line[9:12] == SWITCHING_PROTOCOLS
+                )
+        # An end that brings no bytes: the body ended with the connection.
+        end: End = "" if data else "fin"
+        self._watch.put(Item(self, exchange, now, "server", data, end, finishes=part.ends))
+
+    def client_ended(self, at: float, end: End) -> None:
+        now = self._watch.since(at)
+        self._client_finished = True
+        self._watch.put(Item(self, None, now, "client", b"", end))
+        if end == "reset":
+            self._end_all(now, "left", "")
+
+    def server_ended(self, at: float, end: End) -> None:
+        now = self._watch.since(at)
+        if not self._pending:
+            self._watch.put(Item(self, None, now, "server", b"", end))
+        self._end_all(now, "left" if self._client_finished else "cut", end)
+
+    def close(self) -> None:
+        """The connection has ended, whatever the reason. Call it once, at the end."""
+        self._end_all(self._watch.now(), "left", "")
+
+    def _begin(self, now: float) -> TappedExchange:
+        exchange = self._watch.begin(self.number, now)
+        self._pending.append(exchange)
+        return exchange
+
+    def _end_all(self, now: float, how: How, end: End) -> None:
+        while self._pending:
+            exchange = self._pending.popleft()
+            exchange.how, exchange.ended = how, now
+            self._watch.put(Item(self, exchange, now, "server", b"", end, finishes=True))
+
+
+# What this file does not do: mask, measure, or judge (watch.py).

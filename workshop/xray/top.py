@@ -1,0 +1,373 @@
+"""`workshop xray --listen … --top`: the streams that pass through a tap, as a table that is alive.
+
+    http://localhost:9000/ > https://api.example.com
+      time request         state      ttft tok/s   p50   p99   last verdict
+     12.4s POST /v1/chat/… streaming 412ms  31.2  21ms  44ms   20ms live
+      0.3s POST /v1/respo… waiting                            300ms
+     41.0s POST /v1/chat/… done      390ms  24.1   1ms  1.6s        buffered-blocks
+    2 running · 812 tokens · 1.2 MB · 1 finished: 1 buffered-blocks
+
+On a pipe there is no table: each stream that has ended is one line, without any escape sequence.
+
+    200 POST /v1/responses 137 events 120 tokens ttft 412 ms gap p50 21 ms p99 44 ms done: live
+
+The rules this file keeps:
+
+1. Whatever is shown was masked before (watch.py).
+2. The rows are made in the loop, one a turn; a thread lays them out and writes them. If the
+   terminal is slow, fewer pictures are drawn, and nothing else changes.
+3. A narrow terminal shows fewer columns, a low one fewer rows: first those of finished streams go.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import trio
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from protocol.anatomy import ByteSpan
+from protocol.recording import End
+from servers.http.log import QueuedLog
+
+from .report import Report
+from .tapped import State, TappedExchange
+from .verdicts import report
+from .watch import Watch
+
+__all__ = ["Frame", "Lines", "Printer", "Top", "ended_summary", "finished_line"]
+
+FRAME_SECONDS = 0.25
+STOP_SECONDS = 1.0
+JUDGE_MS = 1_000.0  # a running stream is judged again after this time
+
+STYLES: dict[State, str] = {
+    "waiting": "dim",
+    "streaming": "green",
+    "silent": "yellow",
+    "done": "",
+    "cut": "bold red",
+    "left": "dim",
+}
+
+# Columns, their widths, and the least width of a terminal that shows them. Fixed widths keep the
+# table still while its numbers change; "request" gets what is left.
+COLUMNS = (
+    ("time", 6, 56),
+    ("request", 0, 0),
+    ("state", 9, 0),
+    ("ttft", 5, 64),
+    ("tok/s", 5, 64),
+    ("p50", 5, 72),
+    ("p99", 5, 72),
+    ("last", 6, 40),
+    ("verdict", 16, 64),
+    ("verdict", 12, 40),
+)
+WORDS = ("request", "state", "verdict")  # the other columns are numbers
+
+
+class Row(NamedTuple):
+    """One stream, in words: the columns of the table."""
+
+    time: str
+    request: str
+    state: State
+    ttft: str
+    rate: str
+    p50: str
+    p99: str
+    last: str
+    verdict: str
+
+
+# The names of its columns, in the order of its fields.
+NAMES = tuple(dict.fromkeys(name for name, _, _ in COLUMNS))
+
+
+class Frame(NamedTuple):
+    """What one picture of the table shows."""
+
+    title: str
+    running: list[Row]
+    finished: list[Row]
+    totals: str
+    problem: str
+
+
+class Top:
+    """The table.
+
+    Args:
+        watch: What it shows.
+        console: The terminal.
+        title: The first line: where the tap listens, and where it relays to.
+    """
+
+    def __init__(self, watch: Watch, console: Console, title: str) -> None:
+        self._watch = watch
+        self._console = console
+        self._title = title
+        self._judged: dict[int, tuple[float, Report | None]] = {}  # when, and what was said
+
+    async def run(self) -> None:
+        """Show the table until cancelled."""
+        live = Live(
+            console=self._console,
+            screen=True,
+            auto_refresh=False,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        await trio.to_thread.run_sync(live.start)
+        try:
+            while True:
+                picture = layout(await self.frame(), self._console.size.width)
+                draw = partial(live.update, picture, refresh=True)
+                await trio.to_thread.run_sync(draw, abandon_on_cancel=True)
+                await trio.sleep(FRAME_SECONDS)
+        finally:
+            # A terminal that is stopped (Ctrl-S) must not keep the program alive.
+            with trio.move_on_after(STOP_SECONDS, shield=True):
+                await trio.to_thread.run_sync(live.stop, abandon_on_cancel=True)
+
+    async def frame(self) -> Frame:
+        """What to show now. The other tasks run between two rows."""
+        room = max(1, self._console.size.height - 4)
+        now = self._watch.now()
+        finished = list(self._watch.finished)
+        running = list(self._watch.running.values())
+        shown = running[:room]
+        rows = []
+        for exchange in shown:
+            rows.append(self._row(exchange, now))
+            await trio.lowlevel.checkpoint()
+        left = room - len(shown)
+        ended = [self._row(exchange, now) for exchange in finished[max(0, len(finished) - left) :]]
+        numbers = self._judged.keys() & self._watch.running.keys()
+        self._judged = {number: self._judged[number] for number in numbers}
+        more = len(running) - len(shown)
+        totals = totals_line(self._watch)
+        totals = f"{more} more, {totals}" if more else totals
+        return Frame(self._title, rows, ended if left else [], totals, self._watch.problem)
+
+    def _row(self, exchange: TappedExchange, now: float) -> Row:
+        """The words of one stream. What it says of a running one is up to a second old."""
+        if exchange.ended is not None:
+            return row_of(exchange, exchange.report, now)
+        when, said = self._judged.get(exchange.number, (-JUDGE_MS, None))
+        if exchange.meter is None or not exchange.is_measured:
+            return row_of(exchange, None, now)
+        if now - when >= JUDGE_MS or said is None:
+            when, said = now, report(exchange.meter)
+        self._judged[exchange.number] = when, said
+        return row_of(exchange, said, now)
+
+
+def row_of(exchange: TappedExchange, said: Report | None, now: float) -> Row:
+    """The words of one stream.
+
+    Args:
+        exchange: The stream.
+        said: What x-ray says about it, or None.
+        now: Milliseconds since the tap began.
+    """
+    end = now if exchange.ended is None else exchange.ended
+    gaps = said.gaps_ms if said else None
+    ttft = said.ttft_ms if said else None
+    verdict = said.verdicts[0].code if said and said.verdicts[0].code != "unsure" else ""
+    return Row(
+        time=duration(end - exchange.began),
+        request=request_of(exchange),
+        state=exchange.state(now),
+        ttft=duration(ttft),
+        rate=rate_of(exchange),
+        p50=duration(gaps.p50 if gaps else None),
+        p99=duration(gaps.p99 if gaps else None),
+        last="" if exchange.ended is not None else duration(now - exchange.last),
+        verdict="not measured" if exchange.unmeasured else verdict,
+    )
+
+
+def request_of(exchange: TappedExchange) -> str:
+    """Method and target. Both are printable ASCII: `HeadReader` has checked them."""
+    return f"{exchange.method} {exchange.target}" if exchange.method else "(not HTTP/1)"
+
+
+def rate_of(exchange: TappedExchange) -> str:
+    """Tokens per second, from the first token to the last."""
+    meter = exchange.meter
+    if meter is None or meter.ttft_ms is None or meter.text_ms is None:
+        return ""
+    seconds = (meter.text_ms - meter.ttft_ms) / 1000
+    tokens = meter.content.tokens - 1
+    if seconds <= 0 or tokens <= 0:
+        return ""
+    rate = tokens / seconds
+    return f"{rate:.1f}" if rate < 99.95 else f"{rate:.0f}"
+
+
+def duration(ms: float | None) -> str:
+    """A time in at most six characters: "412ms", "12.4s", "3m05s", "2h07m"; "" for None."""
+    if ms is None:
+        return ""
+    if ms < 999.5:
+        return f"{ms:.0f}ms"
+    if ms < 59_950:
+        return f"{ms / 1000:.1f}s"
+    minutes, seconds = divmod(round(ms / 1000), 60)
+    if minutes < 60:
+        return f"{minutes}m{seconds:02}s"
+    return f"{minutes // 60}h{minutes % 60:02}m"
+
+
+def amount(size: int) -> str:
+    """A number of bytes: "812 B", "1.2 MB"."""
+    if size < 1000:
+        return f"{size} B"
+    value, units = size / 1000, ["kB", "MB", "GB", "TB"]
+    while value >= 999.5 and len(units) > 1:
+        value /= 1000
+        del units[0]
+    return f"{value:.0f} {units[0]}" if value >= 99.5 else f"{value:.1f} {units[0]}"
+
+
+def totals_line(watch: Watch) -> str:
+    """How many streams run and have ended, by verdict; tokens and bytes."""
+    words = [f"{len(watch.running)} running", f"{watch.tokens} tokens", amount(watch.size)]
+    if watch.unmeasured:
+        words.append(f"{watch.unmeasured} reads not measured")
+    return " · ".join([*words, ended_words(watch)])
+
+
+def ended_words(watch: Watch) -> str:
+    ended = sum(watch.verdicts.values())
+    counts: dict[str, int] = {}
+    for (how, code), count in watch.verdicts.most_common():
+        name = "client left" if how == "left" else code
+        counts[name] = counts.get(name, 0) + count
+    details = ", ".join(f"{count} {name}" for name, count in counts.items())
+    return f"{ended} finished" + (f": {details}" if details else "")
+
+
+def layout(frame: Frame, width: int) -> RenderableType:
+    """The table of a frame, for a terminal of so many columns."""
+    widths: dict[str, int] = {}
+    for name, column, least in COLUMNS:
+        if width >= least:
+            widths.setdefault(name, column)
+    table = Table(box=None, padding=(0, 1, 0, 0), expand=True, header_style="bold")
+    for name, column in widths.items():
+        table.add_column(
+            name,
+            justify="left" if name in WORDS else "right",
+            width=column or None,
+            ratio=None if column else 1,
+            no_wrap=True,
+            overflow="ellipsis",
+        )
+    for row in [*frame.running, *frame.finished]:
+        styles = {"state": STYLES[row.state], "verdict": "" if row.verdict == "live" else "bold"}
+        cells = dict(zip(NAMES, row, strict=True))
+        table.add_row(
+            *(Text(cells[name], styles.get(name, "")) for name in widths),
+            style="dim" if row.state in ("done", "left") else None,
+        )
+    lines: list[RenderableType] = [line_of(frame.title, "bold"), table, line_of(frame.totals)]
+    if frame.problem:
+        lines.append(line_of(frame.problem, "red"))
+    return Group(*lines)
+
+
+def line_of(text: str, style: str = "") -> Text:
+    return Text(text, style, no_wrap=True, overflow="ellipsis")
+
+
+# ---- Without a terminal, and at the end
+
+
+class Printer:
+    """Prints lines without making anybody wait: a thread writes them (servers/http/log.py).
+
+    Args:
+        console: Its file gets the lines.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        try:
+            self._queue: QueuedLog | None = QueuedLog(console.file.fileno())
+        except OSError:  # a file in memory
+            self._queue = None
+
+    def put(self, line: str) -> None:
+        """Print a line."""
+        if self._queue is None:
+            self._console.file.write(line + "\n")
+        else:
+            self._queue.put(line)
+
+    def flush(self) -> None:
+        """Wait until all is printed, for a second at most."""
+        if self._queue is not None:
+            self._queue.flush()
+
+
+class Lines:
+    """A `WatchObserver` that prints a line for each stream that has ended.
+
+    Args:
+        put: Takes a line without its line end. It must not wait.
+    """
+
+    def __init__(self, put: Callable[[str], None]) -> None:
+        self._put = put
+
+    def received(
+        self, exchange: TappedExchange, at: float, data: bytes, spans: Sequence[ByteSpan]
+    ) -> None:
+        pass
+
+    def ended(
+        self, exchange: TappedExchange, at: float, end: End, spans: Sequence[ByteSpan]
+    ) -> None:
+        self._put(finished_line(exchange))
+
+
+def finished_line(exchange: TappedExchange) -> str:
+    """One line about a stream that has ended."""
+    said = exchange.report
+    words = [str(said.status) if said and said.status else "-", request_of(exchange)]
+    if said is None:
+        words.append(f"{exchange.reads} reads {exchange.size} bytes")
+    else:
+        words.append(f"{said.counts.events} events {said.counts.tokens} tokens")
+        if said.ttft_ms is not None:
+            words.append(f"ttft {said.ttft_ms:.0f} ms")
+        if said.gaps_ms is not None:
+            words.append(f"gap p50 {said.gaps_ms.p50:.0f} ms p99 {said.gaps_ms.p99:.0f} ms")
+    how = {"left": "client left", "cut": "cut"}.get(exchange.how, "done")
+    if exchange.unmeasured:
+        return " ".join([*words, f"{how}: {exchange.unmeasured} reads not measured"])
+    codes = ", ".join(verdict.code for verdict in said.verdicts) if said else "not HTTP/1"
+    return " ".join([*words, f"{how}: {codes}"])
+
+
+def ended_summary(watch: Watch) -> str:
+    """A few lines for the end of the tap."""
+    lines = [
+        f"{len(watch.running)} still running, {ended_words(watch)}",
+        f"{watch.tokens} tokens, {amount(watch.size)} in {duration(watch.now())}",
+    ]
+    times = [
+        f"{name} p50 {duration(times.percentile(50))} p99 {duration(times.percentile(99))}"
+        for name, times in (("ttft", watch.ttft_ms), ("gaps", watch.gap_ms))
+        if times.count
+    ]
+    return "\n".join([*lines, *([", ".join(times)] if times else [])])
+
+
+# What this file does not do: relay, measure, or judge.

@@ -1,0 +1,248 @@
+"""What a tap knows of the exchanges that pass through it: who asks for what, and how it arrives.
+
+    relay (relay.py)                      queue            watch
+    reads, writes, then notes      >      bytes, time  >   masks keys, measures (measure.py), judges
+    never waits                           16 MiB           tells screens, recordings and /metrics
+
+The rules this file keeps:
+
+1. A relay only notes what has passed: the bytes wait in a queue. They are masked and measured in a
+   task of its own, a fraction of a millisecond at a time.
+2. The queue has a limit. An exchange whose bytes do not fit is not measured any further, because
+   a meter cannot skip bytes; its reads and bytes are still counted.
+3. Only masked bytes leave this file.
+4. Nothing grows with the number of exchanges: a few finished ones are kept, and sums of all.
+"""
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import trio
+
+from protocol.anatomy import ByteSpan
+from protocol.recording import End, RecordedRead
+from protocol.secret import redact
+from servers.http.metrics import Histogram
+
+from . import rhythm
+from .measure import Meter
+from .tapped import ConnectionWatch, How, Item, Masking, TappedExchange
+from .verdicts import report
+
+__all__ = ["Saving", "Watch", "WatchObserver"]
+
+TURN_SECONDS = 0.0002  # of measuring, before the other tasks run
+ITEM_SIZE = 256  # bytes of memory that an entry of the queue needs beside its data
+
+# Upper bounds of the buckets, in seconds.
+FIRST_TOKENS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+GAPS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+
+
+class WatchObserver(Protocol):
+    """Sees what was measured. Its methods must not wait."""
+
+    def received(
+        self, exchange: TappedExchange, at: float, data: bytes, spans: list[ByteSpan]
+    ) -> None:
+        """One read brought these (masked) bytes of a response."""
+
+    def ended(self, exchange: TappedExchange, at: float, end: End, spans: list[ByteSpan]) -> None:
+        """An exchange has ended. `end` is "" if its connection goes on."""
+
+
+class Saving(Protocol):
+    """Keeps what has passed (saving.py). It must not wait."""
+
+    def write(self, read: RecordedRead) -> None:
+        """Keep this masked read."""
+
+
+class Watch:
+    """Watches all connections of a tap.
+
+    Args:
+        origin: The upstream, as a URL without a path and without a slash at its end.
+        new_mask: Makes what masks the keys of one connection.
+        saving: Gets everything that passes, or None.
+        observers: Are told what was measured.
+        max_finished: Most finished exchanges that are kept.
+        max_queue: Most bytes that wait to be measured.
+        max_request: Most bytes of a request that are kept for its meter.
+        history: Most reads that each meter keeps.
+
+    Attributes:
+        running: The exchanges that have not ended, by number, oldest first.
+        finished: The last ones that have.
+        begun: Number of exchanges so far.
+        size: Bytes of all responses, as they were relayed.
+        tokens: Tokens of all responses, as far as they were measured.
+        unmeasured: Reads that were not measured.
+        verdicts: Number of finished exchanges by how they ended and by their first verdict's code.
+        refused: Connections that were refused: too many, or no upstream.
+        problem: The last reason, in words; "" before the first.
+        first_token, gap: Times to first token, and between reads that brought text, in seconds.
+        ttft_ms, gap_ms: The same in milliseconds, for percentiles.
+    """
+
+    def __init__(
+        self,
+        origin: str,
+        new_mask: Callable[[], Masking],
+        *,
+        saving: Saving | None = None,
+        observers: Sequence[WatchObserver] = (),
+        max_finished: int = 20,
+        max_queue: int = 16 << 20,
+        max_request: int = 64 << 10,
+        history: int = 200,
+    ) -> None:
+        self.running: dict[int, TappedExchange] = {}
+        self.finished: deque[TappedExchange] = deque(maxlen=max_finished)
+        self.begun = self.connections = self.size = self.tokens = self.unmeasured = 0
+        self.verdicts: Counter[tuple[How, str]] = Counter()
+        self.refused = 0
+        self.problem = ""
+        self.first_token, self.gap = Histogram(FIRST_TOKENS), Histogram(GAPS)
+        self.ttft_ms, self.gap_ms = rhythm.Histogram(), rhythm.Histogram()
+        self.origin = origin
+        self._new_mask = new_mask
+        self._saving = saving
+        self._observers = observers
+        self._max_queue = max_queue
+        self._max_request = max_request
+        self._history = history
+        self._queue: deque[Item] = deque()
+        self._queued = 0  # bytes
+        self._news = trio.Event()
+        self._zero = trio.current_time()
+
+    def now(self) -> float:
+        """Milliseconds since the tap began."""
+        return self.since(trio.current_time())
+
+    def since(self, time: float) -> float:
+        """The same, of a time by trio's clock in seconds."""
+        return round((time - self._zero) * 1000, 3)
+
+    def connection(self) -> "ConnectionWatch":
+        """The observer of a new connection."""
+        self.connections += 1
+        return ConnectionWatch(self, self.connections, self._new_mask())
+
+    async def run(self) -> None:
+        """Measure what has passed, until cancelled."""
+        while True:
+            await self._news.wait()
+            self.measure(TURN_SECONDS)
+            await trio.lowlevel.checkpoint()
+
+    def measure(self, seconds: float) -> None:
+        """Measure what waits in the queue, and stop after so many seconds."""
+        stop = time.perf_counter() + seconds
+        while self._queue and time.perf_counter() < stop:
+            item = self._queue.popleft()
+            self._queued -= len(item.data) + ITEM_SIZE
+            self._take(item)
+        self.first_token.settle()
+        self.gap.settle()
+        if not self._queue:
+            self._news = trio.Event()
+
+    # ---- Called by the tap and its connections
+
+    def refuse(self, problem: str) -> None:
+        """Count a connection that was refused, and keep the reason to be shown."""
+        self.refused += 1
+        self.problem = problem
+
+    def begin(self, connection: int, at: float) -> TappedExchange:
+        self.begun += 1
+        exchange = self.running[self.begun] = TappedExchange(self.begun, connection, at)
+        return exchange
+
+    def put(self, item: Item) -> None:
+        """Queue what has passed. Beyond the limit only the ends of exchanges are queued."""
+        exchange = item.exchange
+        if exchange is None and self._saving is None:
+            return  # bytes of another protocol
+        is_response = item.sender == "server" and bool(item.data)
+        self.size += len(item.data) if is_response else 0
+        full = self._queued + len(item.data) + ITEM_SIZE > self._max_queue
+        if item.data and (full or (exchange is not None and exchange.unmeasured)):
+            item.connection.is_saved = False  # nobody can read a recording with a hole
+            if exchange is not None:
+                exchange.unmeasured += is_response
+            self.unmeasured += is_response
+            item = item._replace(data=b"")
+        if item.data or item.end or item.finishes:
+            self._queue.append(item)
+            self._queued += len(item.data) + ITEM_SIZE
+            self._news.set()
+
+    # ---- The bytes, once they are measured
+
+    def _take(self, item: Item) -> None:
+        connection, exchange = item.connection, item.exchange
+        data = connection.mask.mask(item.sender, item.data) if item.data else b""
+        if self._saving is not None and connection.is_saved:
+            for read in connection.recorded(item, data):
+                self._saving.write(read)
+        if exchange is None:
+            return
+        if item.sender == "client":
+            self._take_request(exchange, data)
+        elif data or item.end:
+            self._take_response(exchange, item.at, data)
+        if item.finishes:
+            self._finish(exchange, item.at, item.end)
+
+    def _take_request(self, exchange: TappedExchange, data: bytes) -> None:
+        if exchange.meter is None:
+            exchange.request += data[: self._max_request - len(exchange.request)]
+        if exchange.method and not exchange.target:
+            line = exchange.request.lstrip(b"\r\n").partition(b"\r\n")[0]
+            exchange.target = redact(line.split(b" ")[1].decode())
+
+    def _take_response(self, exchange: TappedExchange, at: float, data: bytes) -> None:
+        meter = exchange.meter
+        if meter is None:
+            meter = exchange.meter = Meter(
+                url=self.origin + exchange.target,
+                method=exchange.method or "GET",
+                request=exchange.request,
+                began=exchange.began,
+                history=self._history,
+            )
+            exchange.request = b""
+        if not data:
+            return
+        tokens, text_ms = meter.content.tokens, meter.text_ms
+        spans = meter.receive_data(at, data)
+        self.tokens += meter.content.tokens - tokens
+        if meter.text_ms is not None and meter.text_ms != text_ms:
+            if text_ms is None:
+                self.ttft_ms.add(meter.text_ms)
+                self.first_token.add(meter.text_ms / 1000)
+            else:
+                self.gap_ms.add(meter.text_ms - text_ms)
+                self.gap.add((meter.text_ms - text_ms) / 1000)
+        for observer in self._observers:
+            observer.received(exchange, at, data, spans)
+
+    def _finish(self, exchange: TappedExchange, at: float, end: End) -> None:
+        spans: list[ByteSpan] = []
+        if exchange.meter is not None and exchange.is_measured:
+            if end and exchange.how != "left":
+                spans = exchange.meter.receive_end(at, end)
+            exchange.report = report(exchange.meter)
+        self.verdicts[exchange.how, exchange.verdict] += 1
+        del self.running[exchange.number]
+        self.finished.append(exchange)
+        for observer in self._observers:
+            observer.ended(exchange, at, end, spans)
+
+
+# What this file does not do: relay, draw, write files, or decide what a verdict is.
