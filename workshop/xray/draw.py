@@ -285,7 +285,7 @@ class Pen:
             (0, "gap", [f"{gap:+,.1f} ms".rjust(11 if room > 20 else 0)]),
             (4, "gap", [ENDS[border.end], border.end] if not border.read else []),
             (5, "cut", [inside, short]),
-            (2, "offset", [size, f"{border.size:,} B" if size else ""]),
+            (2, "offset", [size if room > 30 else "", f"{border.size:,} B" if size else ""]),
             (1, "gap", [bar.ljust(longest, self._marks.line), bar]),
             (3, "offset", [f"at {border.at:,.1f} ms"]),
         ]

@@ -18,6 +18,7 @@ The rules this file keeps:
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -46,6 +47,10 @@ MAX_WAITING = 16 << 20
 
 FRAME_SIZE = 64 << 10
 """Bytes that a terminal shows in one frame."""
+
+TURN = 0.001
+"""Seconds of drawing after which the thread makes a pause. Python runs one thread at a time, and
+would leave the others waiting for 5 ms."""
 
 
 class Arrival(NamedTuple):
@@ -200,8 +205,12 @@ class LiveView:
 
     def _draw(self, queue: Queue, status: str | None) -> None:
         """Draw, in a thread. The one before may have been abandoned while the terminal blocked."""
+        turn = time.perf_counter()
         with self._drawing:
             for item in queue:
+                if time.perf_counter() - turn > TURN:
+                    time.sleep(TURN / 2)
+                    turn = time.perf_counter()
                 if isinstance(item, LeftOut):
                     self._view.skipped(item.at, item.counts.reads, item.size, item.counts)
                 elif item.end is None:
