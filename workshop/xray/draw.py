@@ -68,7 +68,7 @@ ENDS = {
     "reset": "reset (RST)",
     "truncated": "truncated: TLS without close_notify",
     "silent": "silent: nobody waited any longer",
-    "": "not ended",
+    "": "still open",
 }
 
 

@@ -271,7 +271,7 @@ async def test_play_without_an_end(autojump_clock: MockClock) -> None:
     terminal, view = terminal_view(is_terminal=False)
     await play([*RECORDING[:3], RecordedRead(260.0, "server", b"data: x")], view, 0)
     assert "╰end" in terminal.shown
-    assert " not ended ─" in terminal.shown
+    assert " still open ─" in terminal.shown
     assert "data: x" in terminal.shown
 
 
