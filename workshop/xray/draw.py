@@ -305,7 +305,7 @@ class Pen:
 
     def _ink(self, style: str, text: str) -> str:
         before, after = self._inks.get(style, PLAIN)
-        return f"{before}{text}{after}"
+        return f"{before}{text}{after}" if text else ""
 
 
 LAYERS = {"C": "chunk", "E": "event", "T": "token"}

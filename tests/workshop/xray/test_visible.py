@@ -25,6 +25,8 @@ def shown(data: bytes, width: int = 80, ascii_only: bool = False, style: str = "
         ("\u0301e".encode(), "‹cc 81›e"),
         ("\n\xff\u0301".encode("utf-8").replace(b"\xc3\xbf", b"\xff"), "␊‹ff cc 81›"),
         (b"a  ", "a ␠"),
+        (b"  a", "␠ a"),
+        (b" ", "␠"),
         (b"", ""),
     ],
 )
@@ -50,6 +52,7 @@ def test_compressed_bytes_are_hex() -> None:
         (b"abc\xff\xff", 8, ["abc‹ff›", "‹ff›"]),
         (b"\xff\xff\xff", 8, ["‹ff ff›", "‹ff›"]),
         (b"abc de", 4, ["abc␠", "de"]),
+        (b"abcd e", 4, ["abcd", "␠e"]),
         ("abcde\u0301f".encode(), 5, ["abcde\u0301", "f"]),
     ],
 )
