@@ -67,6 +67,7 @@ COLUMNS = (
     ("verdict", 16, 64),
     ("verdict", 12, 40),
 )
+FINE = ("live", "no-stream")
 WORDS = ("request", "state", "verdict")  # the other columns are numbers
 
 
@@ -143,8 +144,8 @@ class Top:
         shown = running[:room]
         rows = []
         for exchange in shown:
-            rows.append(self._row(exchange, now))
-            await trio.lowlevel.checkpoint()
+            async with self._watch.lock:
+                rows.append(self._row(exchange, now))
         left = room - len(shown)
         ended = [self._row(exchange, now) for exchange in finished[max(0, len(finished) - left) :]]
         numbers = self._judged.keys() & self._watch.running.keys()
@@ -178,7 +179,7 @@ def row_of(exchange: TappedExchange, said: Report | None, now: float) -> Row:
     end = now if exchange.ended is None else exchange.ended
     gaps = said.gaps_ms if said else None
     ttft = said.ttft_ms if said else None
-    verdict = said.verdicts[0].code if said and said.verdicts[0].code != "unsure" else ""
+    code = exchange.codes(said)[0]
     return Row(
         time=duration(end - exchange.began),
         request=request_of(exchange),
@@ -188,7 +189,7 @@ def row_of(exchange: TappedExchange, said: Report | None, now: float) -> Row:
         p50=duration(gaps.p50 if gaps else None),
         p99=duration(gaps.p99 if gaps else None),
         last="" if exchange.ended is not None else duration(now - exchange.last),
-        verdict="not measured" if exchange.unmeasured else verdict,
+        verdict="" if code in ("none", "unsure") else code,
     )
 
 
@@ -203,7 +204,7 @@ def rate_of(exchange: TappedExchange) -> str:
     if meter is None or meter.ttft_ms is None or meter.text_ms is None:
         return ""
     seconds = (meter.text_ms - meter.ttft_ms) / 1000
-    tokens = meter.content.tokens - 1
+    tokens = meter.counts.tokens - 1
     if seconds <= 0 or tokens <= 0:
         return ""
     rate = tokens / seconds
@@ -270,7 +271,7 @@ def layout(frame: Frame, width: int) -> RenderableType:
             overflow="ellipsis",
         )
     for row in [*frame.running, *frame.finished]:
-        styles = {"state": STYLES[row.state], "verdict": "" if row.verdict == "live" else "bold"}
+        styles = {"state": STYLES[row.state], "verdict": "" if row.verdict in FINE else "bold"}
         cells = dict(zip(NAMES, row, strict=True))
         table.add_row(
             *(Text(cells[name], styles.get(name, "")) for name in widths),
@@ -352,8 +353,7 @@ def finished_line(exchange: TappedExchange) -> str:
     how = {"left": "client left", "cut": "cut"}.get(exchange.how, "done")
     if exchange.unmeasured:
         return " ".join([*words, f"{how}: {exchange.unmeasured} reads not measured"])
-    codes = ", ".join(verdict.code for verdict in said.verdicts) if said else "not HTTP/1"
-    return " ".join([*words, f"{how}: {codes}"])
+    return " ".join([*words, f"{how}: {', '.join(exchange.codes(said))}"])
 
 
 def ended_summary(watch: Watch) -> str:

@@ -14,6 +14,7 @@ The rules this file keeps:
 4. Nothing grows with the number of exchanges: a few finished ones are kept, and sums of all.
 """
 
+import re
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
@@ -34,7 +35,14 @@ from .verdicts import report
 __all__ = ["Saving", "Watch", "WatchObserver"]
 
 TURN_SECONDS = 0.0002  # of measuring, before the other tasks run
+
+# Bytes of a read that takes longer than that by far: a thread measures it, and the relays run on.
+LARGE_READ = 2 << 10
+
 ITEM_SIZE = 256  # bytes of memory that an entry of the queue needs beside its data
+
+# A request that asks for a stream, as APIs of models want it, or as a browser's EventSource does.
+WANTS_STREAM = re.compile(rb'"stream"\s*:\s*true|\naccept:[^\r\n]*text/event-stream', re.IGNORECASE)
 
 # Upper bounds of the buckets, in seconds.
 FIRST_TOKENS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -85,6 +93,7 @@ class Watch:
         problem: The last reason, in words; "" before the first.
         first_token, gap: Times to first token, and between reads that brought text, in seconds.
         ttft_ms, gap_ms: The same in milliseconds, for percentiles.
+        lock: Held while a thread measures. Whoever reads a meter takes it.
     """
 
     def __init__(
@@ -108,6 +117,7 @@ class Watch:
         self.first_token, self.gap = Histogram(FIRST_TOKENS), Histogram(GAPS)
         self.ttft_ms, self.gap_ms = rhythm.Histogram(), rhythm.Histogram()
         self.origin = origin
+        self.lock = trio.Lock()
         self._new_mask = new_mask
         self._saving = saving
         self._observers = observers
@@ -136,20 +146,37 @@ class Watch:
         """Measure what has passed, until cancelled."""
         while True:
             await self._news.wait()
-            self.measure(TURN_SECONDS)
-            await trio.lowlevel.checkpoint()
+            if self._queue and len(self._queue[0].data) > LARGE_READ:
+                async with self.lock:
+                    item = self._pop()
+                    data, spans = await trio.to_thread.run_sync(self._measure, item)
+                self._tell(item, data, spans)
+            else:
+                self.measure(TURN_SECONDS, LARGE_READ)
+                await trio.lowlevel.checkpoint()
 
-    def measure(self, seconds: float) -> None:
-        """Measure what waits in the queue, and stop after so many seconds."""
+    def measure(self, seconds: float, largest: int | None = None) -> None:
+        """Measure what waits in the queue.
+
+        Args:
+            seconds: Stop after this time.
+            largest: Stop before a read of more bytes than this.
+        """
         stop = time.perf_counter() + seconds
         while self._queue and time.perf_counter() < stop:
-            item = self._queue.popleft()
-            self._queued -= len(item.data) + ITEM_SIZE
-            self._take(item)
+            if largest is not None and len(self._queue[0].data) > largest:
+                return
+            item = self._pop()
+            self._tell(item, *self._measure(item))
         self.first_token.settle()
         self.gap.settle()
         if not self._queue:
             self._news = trio.Event()
+
+    def _pop(self) -> Item:
+        item = self._queue.popleft()
+        self._queued -= len(item.data) + ITEM_SIZE
+        return item
 
     # ---- Called by the tap and its connections
 
@@ -184,18 +211,28 @@ class Watch:
 
     # ---- The bytes, once they are measured
 
-    def _take(self, item: Item) -> None:
+    def _measure(self, item: Item) -> tuple[bytes, list[ByteSpan]]:
+        """Mask and measure, perhaps in a thread. Returns the masked bytes and their spans."""
+        exchange = item.exchange
+        data = item.connection.mask.mask(item.sender, item.data) if item.data else b""
+        spans: list[ByteSpan] = []
+        if exchange is not None and item.sender == "client":
+            self._take_request(exchange, data)
+        elif exchange is not None and (data or item.end):
+            spans = self._take_response(exchange, item.at, data)
+        return data, spans
+
+    def _tell(self, item: Item, data: bytes, spans: list[ByteSpan]) -> None:
+        """Tell all others. They are no part of the thread."""
         connection, exchange = item.connection, item.exchange
-        data = connection.mask.mask(item.sender, item.data) if item.data else b""
         if self._saving is not None and connection.is_saved:
             for read in connection.recorded(item, data):
                 self._saving.write(read)
         if exchange is None:
             return
-        if item.sender == "client":
-            self._take_request(exchange, data)
-        elif data or item.end:
-            self._take_response(exchange, item.at, data)
+        if data and item.sender == "server":
+            for observer in self._observers:
+                observer.received(exchange, item.at, data, spans)
         if item.finishes:
             self._finish(exchange, item.at, item.end)
 
@@ -206,7 +243,7 @@ class Watch:
             line = exchange.request.lstrip(b"\r\n").partition(b"\r\n")[0]
             exchange.target = redact(line.split(b" ")[1].decode())
 
-    def _take_response(self, exchange: TappedExchange, at: float, data: bytes) -> None:
+    def _take_response(self, exchange: TappedExchange, at: float, data: bytes) -> list[ByteSpan]:
         meter = exchange.meter
         if meter is None:
             meter = exchange.meter = Meter(
@@ -216,12 +253,13 @@ class Watch:
                 began=exchange.began,
                 history=self._history,
             )
+            exchange.wants_stream = bool(WANTS_STREAM.search(exchange.request))
             exchange.request = b""
         if not data:
-            return
-        tokens, text_ms = meter.content.tokens, meter.text_ms
+            return []
+        tokens, text_ms = meter.counts.tokens, meter.text_ms
         spans = meter.receive_data(at, data)
-        self.tokens += meter.content.tokens - tokens
+        self.tokens += meter.counts.tokens - tokens
         if meter.text_ms is not None and meter.text_ms != text_ms:
             if text_ms is None:
                 self.ttft_ms.add(meter.text_ms)
@@ -229,8 +267,7 @@ class Watch:
             else:
                 self.gap_ms.add(meter.text_ms - text_ms)
                 self.gap.add((meter.text_ms - text_ms) / 1000)
-        for observer in self._observers:
-            observer.received(exchange, at, data, spans)
+        return spans
 
     def _finish(self, exchange: TappedExchange, at: float, end: End) -> None:
         spans: list[ByteSpan] = []
