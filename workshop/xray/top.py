@@ -14,8 +14,8 @@ On a pipe there is no table: each stream that has ended is one line, without any
 The rules this file keeps:
 
 1. Whatever is shown was masked before (watch.py).
-2. The rows are made in the loop, one a turn; a thread lays them out and writes them. If the
-   terminal is slow, fewer pictures are drawn, and nothing else changes.
+2. A thread judges the streams, lays the rows out and writes them. If the terminal is slow, fewer
+   pictures are drawn, and nothing else changes.
 3. A narrow terminal shows fewer columns, a low one fewer rows: first those of finished streams go.
 """
 
@@ -126,8 +126,7 @@ class Top:
         await trio.to_thread.run_sync(live.start)
         try:
             while True:
-                picture = layout(await self.frame(), self._console.size.width)
-                draw = partial(live.update, picture, refresh=True)
+                draw = partial(self._draw, live, await self.frame())
                 await trio.to_thread.run_sync(draw, abandon_on_cancel=True)
                 await trio.sleep(FRAME_SECONDS)
         finally:
@@ -135,8 +134,11 @@ class Top:
             with trio.move_on_after(STOP_SECONDS, shield=True):
                 await trio.to_thread.run_sync(live.stop, abandon_on_cancel=True)
 
+    def _draw(self, live: Live, frame: Frame) -> None:
+        live.update(layout(frame, self._console.size.width), refresh=True)
+
     async def frame(self) -> Frame:
-        """What to show now. The other tasks run between two rows."""
+        """What to show now."""
         room = max(1, self._console.size.height - 4)
         now = self._watch.now()
         finished = list(self._watch.finished)
@@ -144,28 +146,27 @@ class Top:
         shown = running[:room]
         rows = []
         for exchange in shown:
-            async with self._watch.lock:
-                rows.append(self._row(exchange, now))
+            rows.append(row_of(exchange, await self._judge(exchange, now), now))
         left = room - len(shown)
-        ended = [self._row(exchange, now) for exchange in finished[max(0, len(finished) - left) :]]
+        ended = finished[max(0, len(finished) - left) :] if left else []
         numbers = self._judged.keys() & self._watch.running.keys()
         self._judged = {number: self._judged[number] for number in numbers}
         more = len(running) - len(shown)
         totals = totals_line(self._watch)
         totals = f"{more} more, {totals}" if more else totals
-        return Frame(self._title, rows, ended if left else [], totals, self._watch.problem)
+        finished_rows = [row_of(exchange, exchange.report, now) for exchange in ended]
+        return Frame(self._title, rows, finished_rows, totals, self._watch.problem)
 
-    def _row(self, exchange: TappedExchange, now: float) -> Row:
-        """The words of one stream. What it says of a running one is up to a second old."""
-        if exchange.ended is not None:
-            return row_of(exchange, exchange.report, now)
+    async def _judge(self, exchange: TappedExchange, now: float) -> Report | None:
+        """What to say of a running stream: it may be up to a second old."""
         when, said = self._judged.get(exchange.number, (-JUDGE_MS, None))
         if exchange.meter is None or not exchange.is_measured:
-            return row_of(exchange, None, now)
+            return None
         if now - when >= JUDGE_MS or said is None:
-            when, said = now, report(exchange.meter)
+            async with self._watch.lock:
+                when, said = now, await trio.to_thread.run_sync(report, exchange.meter)
         self._judged[exchange.number] = when, said
-        return row_of(exchange, said, now)
+        return said
 
 
 def row_of(exchange: TappedExchange, said: Report | None, now: float) -> Row:

@@ -18,7 +18,7 @@ import re
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import trio
 
@@ -36,7 +36,7 @@ __all__ = ["Saving", "Watch", "WatchObserver"]
 
 TURN_SECONDS = 0.0002  # of measuring, before the other tasks run
 
-# Bytes of a read that takes longer than that by far: a thread measures it, and the relays run on.
+# Bytes of a read that takes far longer than that, as judging an exchange does.
 LARGE_READ = 2 << 10
 
 ITEM_SIZE = 256  # bytes of memory that an entry of the queue needs beside its data
@@ -68,6 +68,14 @@ class Saving(Protocol):
         """Keep this masked read."""
 
 
+class Measured(NamedTuple):
+    """What an item of the queue has become: masked bytes, their spans, and those of the end."""
+
+    data: bytes
+    spans: list[ByteSpan]
+    last: list[ByteSpan]
+
+
 class Watch:
     """Watches all connections of a tap.
 
@@ -93,7 +101,7 @@ class Watch:
         problem: The last reason, in words; "" before the first.
         first_token, gap: Times to first token, and between reads that brought text, in seconds.
         ttft_ms, gap_ms: The same in milliseconds, for percentiles.
-        lock: Held while a thread measures. Whoever reads a meter takes it.
+        lock: Held while an exchange is measured. Take it to read a meter.
     """
 
     def __init__(
@@ -146,28 +154,26 @@ class Watch:
         """Measure what has passed, until cancelled."""
         while True:
             await self._news.wait()
-            if self._queue and len(self._queue[0].data) > LARGE_READ:
-                async with self.lock:
+            async with self.lock:
+                if self._queue and takes_long(self._queue[0]):
                     item = self._pop()
-                    data, spans = await trio.to_thread.run_sync(self._measure, item)
-                self._tell(item, data, spans)
-            else:
-                self.measure(TURN_SECONDS, LARGE_READ)
-                await trio.lowlevel.checkpoint()
+                    self._tell(item, await trio.to_thread.run_sync(self._measure, item))
+                else:
+                    self.measure(TURN_SECONDS, all_items=False)
 
-    def measure(self, seconds: float, largest: int | None = None) -> None:
+    def measure(self, seconds: float, *, all_items: bool = True) -> None:
         """Measure what waits in the queue.
 
         Args:
             seconds: Stop after this time.
-            largest: Stop before a read of more bytes than this.
+            all_items: If not, stop before an item that a thread is to measure.
         """
         stop = time.perf_counter() + seconds
         while self._queue and time.perf_counter() < stop:
-            if largest is not None and len(self._queue[0].data) > largest:
-                return
+            if not all_items and takes_long(self._queue[0]):
+                break
             item = self._pop()
-            self._tell(item, *self._measure(item))
+            self._tell(item, self._measure(item))
         self.first_token.settle()
         self.gap.settle()
         if not self._queue:
@@ -211,30 +217,40 @@ class Watch:
 
     # ---- The bytes, once they are measured
 
-    def _measure(self, item: Item) -> tuple[bytes, list[ByteSpan]]:
-        """Mask and measure, perhaps in a thread. Returns the masked bytes and their spans."""
+    def _measure(self, item: Item) -> Measured:
+        """Mask, measure and judge, perhaps in a thread."""
         exchange = item.exchange
         data = item.connection.mask.mask(item.sender, item.data) if item.data else b""
         spans: list[ByteSpan] = []
+        last: list[ByteSpan] = []
         if exchange is not None and item.sender == "client":
             self._take_request(exchange, data)
         elif exchange is not None and (data or item.end):
             spans = self._take_response(exchange, item.at, data)
-        return data, spans
+        meter = exchange.meter if exchange is not None and exchange.is_measured else None
+        if exchange is not None and meter is not None and item.finishes:
+            if item.end and exchange.how != "left":
+                last = meter.receive_end(item.at, item.end)
+            exchange.report = report(meter)
+        return Measured(data, spans, last)
 
-    def _tell(self, item: Item, data: bytes, spans: list[ByteSpan]) -> None:
-        """Tell all others. They are no part of the thread."""
+    def _tell(self, item: Item, found: Measured) -> None:
+        """Tell everybody else, never in a thread."""
         connection, exchange = item.connection, item.exchange
         if self._saving is not None and connection.is_saved:
-            for read in connection.recorded(item, data):
+            for read in connection.recorded(item, found.data):
                 self._saving.write(read)
         if exchange is None:
             return
-        if data and item.sender == "server":
+        if found.data and item.sender == "server":
             for observer in self._observers:
-                observer.received(exchange, item.at, data, spans)
+                observer.received(exchange, item.at, found.data, found.spans)
         if item.finishes:
-            self._finish(exchange, item.at, item.end)
+            self.verdicts[exchange.how, exchange.verdict] += 1
+            del self.running[exchange.number]
+            self.finished.append(exchange)
+            for observer in self._observers:
+                observer.ended(exchange, item.at, item.end, found.last)
 
     def _take_request(self, exchange: TappedExchange, data: bytes) -> None:
         if exchange.meter is None:
@@ -269,17 +285,10 @@ class Watch:
                 self.gap.add((meter.text_ms - text_ms) / 1000)
         return spans
 
-    def _finish(self, exchange: TappedExchange, at: float, end: End) -> None:
-        spans: list[ByteSpan] = []
-        if exchange.meter is not None and exchange.is_measured:
-            if end and exchange.how != "left":
-                spans = exchange.meter.receive_end(at, end)
-            exchange.report = report(exchange.meter)
-        self.verdicts[exchange.how, exchange.verdict] += 1
-        del self.running[exchange.number]
-        self.finished.append(exchange)
-        for observer in self._observers:
-            observer.ended(exchange, at, end, spans)
+
+def takes_long(item: Item) -> bool:
+    """Whether a thread is to measure it, while the relays run on."""
+    return item.finishes or len(item.data) > LARGE_READ
 
 
 # What this file does not do: relay, draw, write files, or decide what a verdict is.
