@@ -22,9 +22,10 @@
 
 The rules this file keeps (WHATWG HTML §9.2.3; the decisions are in reconnection.py):
 
-1. The caller gets each event as soon as its blank line has come, once and in order.
-2. A break drops half an event: `Last-Event-ID` names the last one that was dispatched.
-3. A cancelled wait loses nothing: the next one continues where it stopped.
+1. The caller gets each event once, in order, and as soon as its blank line has arrived.
+2. When a connection breaks, half an event is dropped: `Last-Event-ID` names the last event that was
+   dispatched.
+3. A cancelled wait loses nothing: the next wait continues where the cancelled one stopped.
 4. Every wait has a timeout, if the caller gives one.
 """
 
@@ -59,16 +60,18 @@ LINE = re.compile(rb"[^\r\n]+[\r\n]?|[\r\n]")  # a part of a line, or its end
 
 
 class EventSourceObserver:
-    """Its methods are called when something happens. A subclass overrides those it needs."""
+    """The base class of observers. A method is called for each thing that happens; a subclass
+    overrides the methods it needs."""
 
     def opened(self, response: Response) -> None:
-        """A connection is open: the head of an event stream has come."""
+        """A connection is open: the head of an event stream has arrived."""
 
     def comment(self, text: str) -> None:
-        """A comment line has come, such as a heartbeat. The text is without its colon."""
+        """A comment line has arrived, such as a heartbeat. The text does not include the colon."""
 
     def broke(self, why: str, seconds: float) -> None:
-        """The connection broke, or was not made. The next request follows after these seconds."""
+        """The connection broke, or could not be made. The next request follows after these
+        seconds."""
 
 
 @asynccontextmanager
@@ -85,19 +88,21 @@ async def open_event_source(
     ca_file: str | None = None,
     connect: Connect = connect,
 ) -> AsyncGenerator["EventSource", None]:
-    """Open an event source. It connects when its first event is asked for. Leaving the block
-    closes it.
+    """Open an event source, which connects when its first event is asked for. Leaving the block
+    closes the source.
 
     Args:
         url, method, headers, body, last_event_id: See `Reconnection`.
-        reconnection: Decides in place of one that is made of these five.
+        reconnection: A `Reconnection` to use in place of one that is made from these five
+            arguments.
         read_seconds: Seconds without a byte after which the connection counts as broken.
-        observer: Its methods are called. Comments are looked for only if it is given.
+        observer: An object whose methods are called. Comments are parsed only if there is an
+            observer.
         ca_file: A file of certificates (PEM) to trust in place of the system's.
-        connect: Opens a connection, by default over TCP.
+        connect: The function that opens a connection, by default over TCP.
 
     Raises:
-        ValueError: The URL is not usable.
+        ValueError: The URL cannot be used.
     """
     decides = reconnection or Reconnection(url, method, headers, body, last_event_id)
     source = EventSource(decides, read_seconds, observer, ca_file, connect)
@@ -111,8 +116,8 @@ class EventSource:
     """Iterate over its events. See `open_event_source`.
 
     Attributes:
-        last_event_id: The id of the last event that the iteration gave out. A later client that
-            begins with it gets what follows.
+        last_event_id: The id of the last event that the caller has received. A later client that
+            begins with this id gets the events that follow.
     """
 
     def __init__(
@@ -136,8 +141,8 @@ class EventSource:
         self._arrived: deque[ServerSentEvent | str] = deque()  # events, and texts of comments
         self._ending: EventSourceError | None = None  # raised after the last event
         self._wait_until = -math.inf
-        self._lines = bytearray()  # the bytes of a line whose end has not come
-        self._lines_start = 0  # where they begin in the event stream
+        self._lines = bytearray()  # the bytes of a line whose end has not arrived
+        self._lines_start = 0  # the offset of these bytes in the event stream
 
     @property
     def state(self) -> ReadyState:
@@ -148,10 +153,10 @@ class EventSource:
         return self
 
     async def __anext__(self) -> ServerSentEvent:
-        """Wait for the next event, over as many connections as it takes.
+        """Wait for the next event, on as many connections as are needed.
 
         Raises:
-            EventSourceError: The stream has ended for good, and not with a 204.
+            EventSourceError: The stream has ended for good, but not with a 204.
         """
         await trio.lowlevel.checkpoint()
         while True:
@@ -176,7 +181,7 @@ class EventSource:
                 await self._close_connection()
 
     async def _open(self) -> None:
-        """Ask once. Afterwards there is a response, another address, or the end."""
+        """Send one request. The result is a response, another address, or the end."""
         method, url, headers, body = self._decides.next_request()
         asking = request(method, url, headers, body, ca_file=self._ca_file, connect=self._connect)
         with trio.move_on_after(self._read_seconds) as waiting:
@@ -196,7 +201,7 @@ class EventSource:
         self._observer.opened(response)
 
     async def _receive(self, response: Response) -> None:
-        """Wait for one read: it brings events, perhaps none yet, or the end."""
+        """Wait for one read, which brings events, a part of one, or the end."""
         with trio.move_on_after(self._read_seconds) as waiting:
             piece = await response.receive_some()
         if waiting.cancelled_caught:
@@ -205,7 +210,8 @@ class EventSource:
         if not piece:
             await self._break("the server ended the response")
             return
-        # If comments are wanted too, the parser gets line after line, so that all come in order.
+        # If comments are wanted too, the parser gets one line at a time, so that events and
+        # comments stay in order.
         parts = LINE.findall(piece) if self._observes_lines else [piece]
         try:
             for part in parts:
@@ -246,7 +252,7 @@ class EventSource:
         await connection.aclose()
 
     async def aclose(self) -> None:
-        """Close the connection, for good. Events that have come can still be taken."""
+        """Close the connection for good. Events that have arrived can still be read."""
         self._decides.state = ReadyState.CLOSED
         await self._close_connection()
 

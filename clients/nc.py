@@ -4,7 +4,7 @@
     $ workshop nc -C localhost 8000          type a request; Enter sends CR LF
     $ workshop nc -l -C 8000                 you are the server: type the response
 
-Programs named netcat differ in what they do when their input ends. This one does the same as
+Programs named netcat differ in what they do when their input ends. This netcat does the same as
 OpenBSD's: it continues to print what arrives, and ends when the peer closes. (With `-l` it ends
 when its own input ends.) With `--half-close` it sends a FIN at the end of its input, as ncat, socat
 and busybox do.

@@ -6,14 +6,17 @@
     204                     the server has no more events: closed
     any other answer        closed, with an error
 
-`Reconnection` knows no socket and no clock: `clients/event_source.py` asks, reads and waits as it
-says. The rules are those of the standard (WHATWG HTML §9.2.3, and Fetch for redirects):
+`Reconnection` uses no socket and no clock: `clients/event_source.py` asks, reads and waits as
+`Reconnection` decides. The rules are those of the standard (WHATWG HTML §9.2.3, and Fetch for
+redirects):
 
-1. After a break the client asks for what follows the last event that was dispatched. An empty id
-   clears the header.
-2. A credential goes to one origin. A redirect to another origin takes no header of the caller along
-   that might be one, and no redirect leads from https:// to http://.
-3. A permanent redirect holds for later requests; a temporary one is asked for again.
+1. After a break the client asks for the events after the last one that was dispatched. An empty id
+   removes the header.
+2. A credential is sent to one origin only. After a redirect to another origin, no header of the
+   caller that might be a credential is sent, and a redirect from https:// to http:// is not
+   followed.
+3. A permanent redirect is used for all later requests. After a temporary one, the old address is
+   asked again.
 """
 
 import random
@@ -29,7 +32,7 @@ __all__ = ["EventSourceError", "ReadyState", "Reconnection"]
 
 REDIRECTS = (301, 302, 303, 307, 308)
 PERMANENT = (301, 308)  # the new address holds for later requests too (RFC 9110 §15.4)
-MAX_REDIRECTS = 20  # as in Fetch: more of them are a loop
+MAX_REDIRECTS = 20  # as in Fetch: more redirects are taken for a loop
 
 OURS = (("Accept", "text/event-stream"), ("Cache-Control", "no-cache"))
 
@@ -46,7 +49,7 @@ class ReadyState(Enum):
 
 
 class EventSourceError(Exception):
-    """The stream ended for good, and not because the server had no more events (204).
+    """The stream ended for good, but not because the server had no more events (204).
 
     Attributes:
         status: The status of the response, or 0 if no response was the reason.
@@ -59,25 +62,25 @@ class EventSourceError(Exception):
 
 @dataclass
 class Reconnection:
-    """What to ask for, and what to do with each answer. It knows no socket and no clock.
+    """Decides what to ask for, and what to do with each answer. It uses no socket and no clock.
 
     Args:
         url: The URL of the event stream.
         method: The method of the request.
-        headers: Headers of the caller. One of them replaces ours of the same name.
-        body: The body of the request. It is sent again with each request.
+        headers: Headers of the caller. Each replaces our own header of the same name.
+        body: The body, which is sent with each request.
         last_event_id: The id of the last event that an earlier client has seen, or "".
         seconds: Seconds to wait after a break, until the server sends a `retry`.
         backoff: Factor by which the wait grows with each attempt in a row that failed to open the
-            stream. 1.0 always waits as long as the server said.
-        max_seconds: Longest wait that the factor leads to, in seconds.
+            stream. With 1.0, the wait is always as long as the server said.
+        max_seconds: Longest wait to which the factor can lead, in seconds.
         jitter: Largest part of the wait that is added at random, so that the clients of a server
             that was restarted do not come back all at once.
-        random: Returns a number from 0.0 up to 1.0.
+        random: A function that returns a number from 0.0 up to 1.0.
 
     Attributes:
         state: Connecting, open or closed.
-        error: Why the last connection ended, or "".
+        error: The reason why the last connection ended, or "".
     """
 
     url: str
@@ -99,7 +102,7 @@ class Reconnection:
         self._start()
 
     def _start(self) -> None:
-        """Begin an attempt at the address that is known to hold."""
+        """Begin an attempt at the permanent address."""
         self._target, self._method, self._redirects = self.url, self.method, 0
         self._all_permanent = True
 
@@ -139,8 +142,8 @@ class Reconnection:
             kind: The value of its Content-Type header, or None.
 
         Returns:
-            Whether an event stream follows. If not, and the state is CONNECTING, another request
-            has to be made at once; if the state is CLOSED, the server has no more events.
+            Whether an event stream follows. If none follows and the state is CONNECTING, another
+            request must be sent at once. If the state is CLOSED, the server has no more events.
 
         Raises:
             EventSourceError: The stream has ended for good.
@@ -184,7 +187,7 @@ class Reconnection:
             self.url = target
 
     def receive_break(self, why: str) -> float:
-        """Take note that the connection broke, or was never made.
+        """Note that the connection broke, or was never made.
 
         Returns:
             Seconds to wait before the next request.
@@ -193,7 +196,7 @@ class Reconnection:
         wait = self.seconds
         if self.state is ReadyState.CONNECTING:
             # "… if the previous attempt failed, then user agents might introduce an exponential
-            # backoff delay". The server's own wait may be longer than our limit: it holds.
+            # backoff delay". The server's own wait may be longer than our limit, and is kept.
             wait = max(wait, min(self.max_seconds, wait * self._growth))
             if wait < self.max_seconds:
                 self._growth *= self.backoff

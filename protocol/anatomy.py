@@ -111,8 +111,8 @@ class ResponseAnatomy:
         self._framed = 0  # HTTP is parsed up to here: bytes before it are labelled or in `_lines`
         self._reader: HeadReader | None = HeadReader(is_request=False)
         self._decoder: BodyDecoder | None = None
-        self._origin = 0  # offset at which the body begins
-        self._chunk = 0  # number of the chunk that is arriving
+        self._origin = 0  # offset at which the body begins.
+        self._chunk = 0  # number of the chunk that is arriving.
         self._label = "data"  # the label of a body that is not an event stream.
         # The attributes below are used only if the body is an event stream.
         self._parser: EventStreamParser | None = None

@@ -92,12 +92,14 @@ def routes(
         settings: Options of the OpenAI API.
         access: The rules for access to the API. By default any program may use it, but pages of
             other origins may not.
-        pages: Further routes, such as those of the course.
+        pages: Further routes, such as those of the course. If `POST /xray` is one of them, the page
+            shows what it says about an answer.
     """
     engine = engine or Engine()
     api = API(pace, engine, model or Model(), settings or Settings())
     access = access or Access()
-    recordings = RecordingStore(access.admits)
+    judge = "/xray" if "POST /xray" in pages else ""
+    recordings = RecordingStore(access.admits, judge=judge)
     files = {path.name: path for path in PAGE.iterdir() if path.suffix in CONTENT_TYPES}
 
     def page_file(name: str) -> Reply:

@@ -9,8 +9,8 @@
     0
 
 `GET /` streams. `GET /whole` waits until all words exist, and then sends the same text with a
-Content-Length. The text is the same, but the reader sees the first word only when the last one
-exists.
+Content-Length. The text is the same, but the reader of `/whole` sees the first word only when the
+last one exists.
 """
 
 import sys

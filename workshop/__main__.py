@@ -30,8 +30,10 @@ COMMANDS = {
     "reset": ("workshop.runner.commands:reset", "start an exercise again; your file is kept"),
     "course": ("workshop.course.build", "the lessons and the annotated source, as web pages"),
     "chat": ("workshop.chat", "talk to the simulated LLM, or to any OpenAI-compatible API"),
+    "xray": ("workshop.xray.command", "the layers of a stream, and the hop that holds it"),
     "nc": ("clients.nc", "netcat: bytes between a connection and this terminal"),
     "spec": ("workshop.contract.command", "test an event-stream client, of any language"),
+    "vectors": ("workshop.vectors", "score a parser, of any language (needs the clone)"),
     "sse-client-service": (
         "workshop.contract.service",
         "our event source, as the contract tests of clients want it",

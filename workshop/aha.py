@@ -29,6 +29,7 @@ Pace = Callable[[str], None]  # called before each token is made, in place of a 
 
 
 # --- the model ------------------------------------------------------------------------------
+#
 # A generator makes a token only when somebody asks for the next one (lesson 1).
 
 
@@ -39,6 +40,7 @@ def tokens(pace: Pace) -> Iterator[bytes]:
 
 
 # --- the server -----------------------------------------------------------------------------
+#
 # HTTP/1.1 can mark the end of a body in two ways. The choice decides when the body can be sent.
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"
@@ -61,10 +63,11 @@ def serve(client: socket.socket, pace: Pace) -> None:
         client.sendall(b"0\r\n\r\n")
 
 
-# --- a hop ---------------------------------------------------------------------------------- There
-# is always a hop between server and reader: a proxy, a compressor, a pipe. This hop collects 8 KiB
-# before it passes anything on. `grep` does the same into a pipe, and so does a reverse proxy that
-# buffers. The hop loses nothing and changes nothing. It only waits.
+# --- a hop ----------------------------------------------------------------------------------
+#
+# There is always a hop between server and reader: a proxy, a compressor, a pipe. This hop collects
+# 8 KiB before it passes anything on. `grep` does the same into a pipe, and so does a reverse proxy
+# that buffers. The hop loses nothing and changes nothing. It only waits.
 
 
 def relay(client: socket.socket, server_port: int) -> None:

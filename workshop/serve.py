@@ -30,6 +30,7 @@ from servers.openai_proxy.handlers import Upstream
 
 from .course.routes import course_routes
 from .doctor import OURS, answering_on, netcats, this_command
+from .xray.route import xray_routes
 
 __all__ = ["main"]
 
@@ -41,8 +42,8 @@ class MapEntry(msgspec.Struct):
         name: The name in the server's flag `--NAME-port`.
         port: The server's default port.
         title: The description of the server on the map.
-        make_routes: A function that makes the routes of this server from the flags. When it is
-            called, the flags hold the ports of the servers above this one on the map.
+        make_routes: A function that makes the routes of this server from the flags. When this
+            function is called, the flags hold the ports of the servers above this one on the map.
         tries: Commands to paste. {url} is the server's address, {nc} a netcat with its arguments.
         fin_is_disconnect: The server's limit of this name: see `Limits`.
     """
@@ -79,7 +80,7 @@ ENTRIES = [
         "chat",
         8000,
         "home, chat page, simulated LLM",
-        lambda options: chat.from_flags(options, course_routes()),
+        lambda options: chat.from_flags(options, course_routes() | xray_routes()),
         [
             "curl -N {url}",
             "curl -N {url}chat/你好",

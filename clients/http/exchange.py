@@ -140,8 +140,8 @@ class Response:
             await self.stream.wait_readable()
 
     def _receive_now(self) -> bool:
-        """Decode the bytes that have arrived. Returns False if they hold neither a piece nor the
-        end."""
+        """Decode the bytes that have arrived. Returns False if the bytes hold neither a piece nor
+        the end."""
         if self._error is not None:
             raise ResponseError(str(self._error)) from self._error
         if self._decoder.complete:

@@ -6,9 +6,9 @@
     \\r\\n                                      <
     16 03 01 …                                TLS with api.openai.com: the proxy sees only records
 
-The environment names the proxy, as for curl: `HTTPS_PROXY=http://user:password@host:port`, and
-`NO_PROXY=localhost,.example.com` lists hosts to connect to directly. If a name is set in lower case
-too, the lower-case variable counts.
+As for curl, two environment variables name the proxy (`HTTPS_PROXY=http://user:password@host:port`)
+and the hosts that are reached without it (`NO_PROXY=localhost,.example.com`). If a name is set in
+lower case too, the lower-case variable counts.
 """
 
 import base64

@@ -350,4 +350,4 @@ def _message(value: object, depth: int = MAX_PARTS) -> str:
 
 
 # What this file does not do: join the pieces of a call, read images or audio, or separate the
-# answers of one stream (`n`). For this, each delta has the index of its answer.
+# answers of one stream (`n`). A caller can separate them by the index that each delta has.

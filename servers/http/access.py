@@ -28,8 +28,8 @@ The rules this file keeps:
    - DNS rebinding: an attacker's name is rebound to 127.0.0.1. The browser treats this server as
      the same origin as the attacker's page.
 
-   Such a server needs a list of `hosts`. Then it accepts only those names in Host, and serves only
-   the pages of `origins` (by Origin and Sec-Fetch-Site).
+   Such a server needs a list of `hosts`. Then the server accepts only those names in Host, and
+   serves only the pages of `origins` (by Origin and Sec-Fetch-Site).
 """
 
 import hmac

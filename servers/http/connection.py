@@ -237,7 +237,7 @@ class Connection:
         return Prepared(reply, reply_head, chunked, f"{reply.status} {line}")
 
     async def _send_error(self, status: int, message: str) -> None:
-        """Send an error, and close. A client that does not read it gets no extra time."""
+        """Send an error, and close. A client that does not read the error gets no extra time."""
         self._keep_alive = False
         self._set_deadline(self._limits.stall_seconds)
         await self._stream.send_all(self._encode_refusal(status, message))

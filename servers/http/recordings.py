@@ -40,7 +40,7 @@ from protocol.anatomy import ByteSpan, ResponseAnatomy
 from protocol.sse import ServerSentEvent, encode_event
 
 from .body import Outlet
-from .reply import Ending, EventStream, Handler, Last, Reply, Request, StreamingReply
+from .reply import Ending, EventStream, Handler, Headers, Last, Reply, Request, StreamingReply
 
 __all__ = ["Missing", "RecordingStore", "ReplyDone", "ReplyRecording", "Sent", "Totals"]
 
@@ -288,9 +288,11 @@ class RecordingStore:
 
     Args:
         may_read: A function that returns whether the sender of a request may read recordings.
-        max_recordings: Largest number of recordings kept. A new one evicts the oldest one whose
-            reply has ended. If no reply has ended, the new reply is not recorded.
+        max_recordings: Largest number of recordings kept. A new recording evicts the oldest one
+            whose reply has ended. If no reply has ended, the new reply is not recorded.
         max_seconds: Time that a recording is kept after its reply has ended, in seconds.
+        judge: The path of a route that judges what a page has read of a reply, or "". A recorded
+            reply names it in X-Wire-Verdict.
         max_sends, max_size: Limits of each recording: see `ReplyRecording`.
     """
 
@@ -298,12 +300,14 @@ class RecordingStore:
         self,
         may_read: Callable[[Request], bool] = lambda request: True,
         *,
+        judge: str = "",
         max_recordings: int = 16,
         max_seconds: float = 600.0,
         max_sends: int = 20_000,
         max_size: int = 4 << 20,
     ) -> None:
         self._may_read = may_read
+        self._judge: Headers = (("X-Wire-Verdict", judge),) if judge else ()
         self._max_recordings = max_recordings
         self._max_seconds = max_seconds
         self._max_sends = max_sends
@@ -320,7 +324,7 @@ class RecordingStore:
             reply = copy(await handler(request))
             if self._make_room():
                 id = dict(reply.headers).get("x-request-id") or f"req_{secrets.token_hex(12)}"
-                reply.headers += (("X-Wire", f"/wire/{id}"),)
+                reply.headers += (("X-Wire", f"/wire/{id}"), *self._judge)
                 reply.observer = self._recordings[id] = ReplyRecording(
                     request.method, began, max_sends=self._max_sends, max_size=self._max_size
                 )

@@ -93,7 +93,7 @@ class Reply:
     observer: ReplyObserver | None = None
 
     reason: str | None = None
-    """The reason-phrase; None for the one that is registered with the status."""
+    """The reason-phrase, or None to use the one that is registered for the status."""
 
     def __init__(
         self,
@@ -163,7 +163,7 @@ class StreamingReply:
     observer: ReplyObserver | None = None
 
     reason: str | None = None
-    """The reason-phrase; None for the one that is registered with the status."""
+    """The reason-phrase, or None to use the one that is registered for the status."""
 
     def __init__(
         self,

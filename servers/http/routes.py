@@ -6,9 +6,9 @@
         "POST /v1/chat/completions": completions,
     })
 
-HEAD is answered wherever GET is. OPTIONS is answered everywhere: by the handler of the table if it
-has one, otherwise by `Routes`. An unknown path gets a 404; a known path with another method gets a
-405 that lists its methods (RFC 9110 §15.5.6).
+A HEAD request is answered on every path that has a GET. OPTIONS is answered everywhere: by the
+handler of the table if it has one, otherwise by `Routes`. An unknown path gets a 404; a known path
+with another method gets a 405 that lists its methods (RFC 9110 §15.5.6).
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence

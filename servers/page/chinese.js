@@ -46,6 +46,7 @@ export const words = {
 	folded: "较早 {} 次发送已折叠，见导出",
 	missing: "缺少 {} 次发送：服务器只保留部分",
 	done: "服务器：{}，{} ms",
+	verdict: "诊断：{}",
 };
 
 /** By data-word. */

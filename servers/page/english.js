@@ -46,4 +46,5 @@ export const words = {
 	folded: "{} earlier send(s) folded away: the export has all of them",
 	missing: "{} send(s) missing: the server keeps a limited number",
 	done: "server: {}, {} ms",
+	verdict: "x-ray: {}",
 };

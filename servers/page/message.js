@@ -26,7 +26,7 @@ export async function receiveAnswer(view, asked, signal, tell) {
 	tell("start");
 	const ending = await receiveDeltas(view, asked, signal, tell);
 	view.end(...ending);
-	tell("ended", ending[1] || words.complete);
+	tell("ended", ending[1] || words.complete, ending[0]);
 	return ending;
 }
 

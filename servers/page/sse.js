@@ -133,7 +133,7 @@ export async function* readEvents(body, tell = () => {}) {
 	try {
 		for (;;) {
 			const { done, value } = await reader.read();
-			if (done) return;
+			if (done) return tell("closed");
 			tell("received", value, performance.now());
 			yield* parser.receiveData(value);
 		}

@@ -2,7 +2,7 @@
  * The wire pane: the bytes of the running answer, which no chat page shows. The server records
  * what it sends, and reports it as an event stream; the page adds the time of each read.
  *
- *     start() -> opened(response, askedAt) -> received(bytes, at) … -> ended(ending)
+ *     start() -> opened(response, askedAt) -> received(bytes, at) … closed() -> ended(ending)
  *                GET /wire/{id} -> sent, sent, sent … done
  *
  * Drawn ten times a second, however much came. It loads its own style sheet, and works in any page
@@ -14,6 +14,7 @@ import { readEvents } from "./sse.js";
 import { gapChart } from "./wire-gaps.js";
 import { LAYERS, layerOf } from "./wire-bytes.js";
 import { sendRows } from "./wire-rows.js";
+import { recordReads } from "./wire-verdict.js";
 import { say, words } from "./words.js";
 
 const href = new URL("wire.css", import.meta.url);
@@ -62,7 +63,9 @@ export function wirePane(element, isOpen = true) {
 	function opened(response, askedAt) {
 		const path = response.headers.get("X-Wire");
 		if (!path) return;
-		Object.assign(answer, { url: new URL(path, response.url), askedAt });
+		const reads = recordReads(response, askedAt);
+		const judge = response.headers.get("X-Wire-Verdict");
+		Object.assign(answer, { url: new URL(path, response.url), askedAt, reads, judge });
 		element.hidden = false;
 		follow();
 	}
@@ -74,12 +77,26 @@ export function wirePane(element, isOpen = true) {
 		keep("read", `{"at":${time.toFixed(3)},"size":${bytes.length}}`);
 		rows.read(bytes.length, time);
 		chart.received(time);
+		answer.reads.received(bytes, at);
 		drawSoon();
 	}
 
-	/** @param {string} ending how the answer ended for the page */
-	function ended(ending) {
-		answer.notes.page = say("page", ending);
+	/** The body has a clean end. */
+	function closed() {
+		answer.reads?.closed();
+	}
+
+	/**
+	 * @param {string} ending how the answer ended for the page, in words
+	 * @param {string} kind the same as one word: "complete", "cut", "stopped", …
+	 */
+	async function ended(ending, kind = ending) {
+		const { judge, notes, reads } = answer;
+		notes.page = say("page", ending);
+		drawSoon();
+		if (!judge || kind === "stopped") return;
+		const verdict = await reads.judge(judge, kind === "cut");
+		notes.verdict = verdict && say("verdict", verdict);
 		drawSoon();
 	}
 
@@ -159,5 +176,5 @@ export function wirePane(element, isOpen = true) {
 		URL.revokeObjectURL(href);
 	}
 
-	return { start, opened, received, ended };
+	return { start, opened, received, closed, ended };
 }

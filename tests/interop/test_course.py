@@ -99,6 +99,7 @@ export function wirePane(element) {
     start() { element.replaceChildren(); note("start"); },
     opened(response, at) { element.hidden = false; note(`opened ${response.status}`); },
     received(bytes, at) { note(`received ${new TextDecoder().decode(bytes)}`); },
+    closed() { note("closed"); },
     ended(kind) { note(`ended ${kind}`); },
   };
 }
@@ -121,5 +122,5 @@ def test_the_panel_calls_the_wire_pane(visit: Visit, tmp_path: Path) -> None:
             shows(visit.page.locator(".pane"), told)
         expect(visit.page.locator(".came")).to_be_hidden()
         server.release(1000)
-        expect(visit.page.locator(".pane")).to_contain_text("; ended complete; ")
+        expect(visit.page.locator(".pane")).to_contain_text("; closed; ended complete; ")
     assert visit.problems == []

@@ -12,10 +12,13 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from protocol.recording import read_recording
 from servers import chat
 from servers.llm.model.tokens import tokenize
+from servers.llm.pace import Pace
+from workshop.xray.route import xray_routes
 
-from .held import Held
+from .held import Held, hold
 from .peers import RunningServer
 from .visiting import Visit
 
@@ -189,6 +192,35 @@ def test_what_is_wrong_can_be_seen(fault: str, visit: Visit, chat_server: Runnin
         expect(bad).to_have_count(0)
     elif fault != "split-utf8-chunks":
         expect(bad.first).to_be_attached()
+
+
+@pytest.mark.parametrize("fault", ["", "fin@5"])
+def test_the_verdict_on_an_answer(fault: str, visit: Visit) -> None:
+    """The page sends what it read, and shows what x-ray says: its own reads, its own ending."""
+    with hold(chat.routes(Pace(0, 0), pages=xray_routes())) as server:
+        server.release(1000)
+        visit.open(server.url, model="echo", fault=fault)
+        with visit.page.expect_response("**/xray") as answered:
+            visit.ask("one two three")
+        verdict = answered.value.json()["verdicts"][0]
+        assert (verdict["code"] == "cut-transport") == bool(fault)
+        expect(visit.page.locator("#wire")).to_contain_text(f"x-ray: {verdict['say']}")
+    recording = answered.value.request.post_data
+    assert recording
+    reads = list(read_recording(recording.encode().splitlines()))
+    assert (reads[0].sender, reads[0].at) == ("client", 0)
+    assert reads[1].bytes.startswith(b"HTTP/1.1 200 \r\n")
+    assert reads[-1].end == ("truncated" if fault else "")  # the page stops reading at [DONE]
+
+
+def test_a_server_without_x_ray(visit: Visit) -> None:
+    with hold(chat.routes(Pace(0, 0))) as server:
+        server.release(1000)
+        visit.open(server.url, model="echo")
+        visit.ask("one two three")
+        expect(visit.page.locator("#wire")).to_contain_text("page: Answer complete")
+    assert not any("xray" in url for url in visit.requested)
+    assert visit.problems == []
 
 
 def test_a_server_without_a_wire(visit: Visit, chat_server: RunningServer) -> None:

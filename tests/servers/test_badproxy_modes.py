@@ -5,13 +5,20 @@ Helpers and the first modes: test_badproxy.py. The modes that go quiet: test_bad
 """
 
 import logging
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from typing import cast
 
 import pytest
 import trio
 
+from clients.http.client import Response
+from clients.http.errors import DisconnectedError, RequestError
 from protocol.chunked import encode_chunk
+from servers.badproxy import modes
 from servers.badproxy.catalogue import MAX_HELD
 from servers.badproxy.stages import Lag, Rewrite, Stage
+from servers.badproxy.upstream import Upstream
 from servers.http.reply import Reply, Request, StreamingReply
 
 from ..streams import receive_all
@@ -213,6 +220,38 @@ async def test_only_one_method_streams(autojump_clock: object) -> None:
     assert (await timed(streaming(three), "only-method=post"))[1] == WHOLE
 
 
+# ---- Gathered bytes, and an error after them
+
+
+class Broken:
+    """The body of a response that is reset after its first piece. The kernel reports that once;
+    then its socket looks as if the peer had closed it."""
+
+    def __init__(self) -> None:
+        self._left: list[bytes | RequestError] = [b"a", DisconnectedError("reset", sent=True)]
+
+    async def __anext__(self) -> bytes:
+        await trio.lowlevel.checkpoint()
+        match self._left.pop(0) if self._left else b"":
+            case bytes() as piece if piece:
+                return piece
+            case RequestError() as error:
+                raise error
+        raise StopAsyncIteration
+
+
+async def test_an_error_after_gathered_bytes() -> None:
+    @asynccontextmanager
+    async def ask() -> AsyncIterator[Response]:
+        yield cast(Response, Broken())
+
+    async with aclosing(Upstream(ask, modes("coalesce=5"))) as upstream:
+        assert await upstream.receive() == b"a"
+        for _ in range(2):
+            with pytest.raises(DisconnectedError, match=r"^reset$"):
+                await upstream.receive()
+
+
 # ---- Events
 
 
@@ -295,17 +334,21 @@ async def test_a_retry_sends_the_same_request(
     assert "asks the upstream again after 2 events" in caplog.messages
 
 
-async def test_a_retry_inside_a_piece_drops_its_rest() -> None:
+@pytest.mark.parametrize(
+    ("first", "rest"), [(b"\n", b"\n"), (b"\r\n", b"\r\n"), (b"\r\n\r", b"\n")]
+)
+async def test_a_retry_inside_a_piece_drops_its_rest(first: bytes, rest: bytes) -> None:
     """The blank line that ends event 2 is cut between two pieces."""
 
     async def pieces() -> Pieces:
-        yield b"data: 1\n\ndata: 2\n"
-        yield b"\ndata: 3\n\n"
+        yield b"data: 1\n\ndata: 2" + first
+        yield rest + b"data: 3\n\n"
 
     async with hop(streaming(pieces), "replay=2") as memory:
         await memory.client.send_all(get("/", "Connection: close"))
         answer = await receive_all(memory.client)
-    body = [b"data: 1\n\ndata: 2\n", b"\n", b"data: 1\n\ndata: 2\n", b"\ndata: 3\n\n"]
+    begun = b"data: 1\n\ndata: 2" + first
+    body = [begun, rest, begun, rest + b"data: 3\n\n"]
     assert answer.endswith(b"\r\n\r\n" + b"".join(map(encode_chunk, body)) + END)
 
 

@@ -21,6 +21,8 @@ import pytest
 
 from tests.interop.peers import need, running
 
+from .hops import hops_of_pages
+
 ROOT = Path(__file__).parents[2]
 ELSEWHERE = ("01_", "02_")
 WITHOUT_SERVER = ("/01_", "/02_", "/07_", "/08_", "/12_")
@@ -61,6 +63,14 @@ def ports() -> Iterator[dict[int, int]]:
         yield started
 
 
+@pytest.fixture(scope="module")
+def hops() -> Iterator[dict[int, int]]:
+    """Start the hops that the pages ask with x-ray. The server takes its time: without it, no hop
+    could hold anything."""
+    with hops_of_pages() as ports:
+        yield ports
+
+
 def with_ports(text: str, ports: dict[int, int]) -> str:
     return re.sub(
         r"(localhost[: ])(\d{4})", lambda m: m[1] + str(ports.get(int(m[2]), m[2])), text
@@ -77,9 +87,10 @@ def matches(shown: str, printed: str) -> bool:
 
 
 @pytest.mark.parametrize(("page", "transcript"), fences("console"))
-def test_transcript(page: str, transcript: str, ports: dict[int, int]) -> None:
+def test_transcript(page: str, transcript: str, request: pytest.FixtureRequest) -> None:
     prompt, _, shown = transcript.partition("\n")
     assert prompt.startswith("$ "), "one command a fence"
+    ports = request.getfixturevalue("hops" if "workshop xray" in prompt else "ports")
     command = with_ports(prompt.removeprefix("$ "), ports)
     if "curl" in command:
         need("curl", "curl")

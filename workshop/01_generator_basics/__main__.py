@@ -22,10 +22,11 @@ import sys
 import time
 from collections.abc import Generator, Iterator
 
-# --- 1. Lazy: producer and consumer take turns ---------------------------------------------- A
-# call of tokens() does not run a single line of it. next(), or a `for` loop, runs it up to the next
-# `yield` and no further. Nothing runs in the background: a token is made only when the consumer
-# asks for it.
+# --- 1. Lazy: producer and consumer take turns ----------------------------------------------
+#
+# A call of tokens() does not run a single line of it. next(), or a `for` loop, runs it up to the
+# next `yield` and no further. Nothing runs in the background: a token is made only when the
+# consumer asks for it.
 
 
 def tokens() -> Generator[str, None, None]:
@@ -45,8 +46,9 @@ def take_turns() -> None:
         print(f"    consumer got {token}")
 
 
-# --- 2. Endless: a stream needs no end ------------------------------------------------------ A
-# function that fills a list with `while True` never returns. In a generator, `while True` is
+# --- 2. Endless: a stream needs no end ------------------------------------------------------
+#
+# A function that fills a list with `while True` never returns. In a generator, `while True` is
 # harmless: only the tokens that somebody asks for are made. islice() asks for three.
 
 
@@ -61,6 +63,7 @@ def take_three() -> None:
 
 
 # --- 3. Small: the size of a stream does not depend on its length ---------------------------
+#
 # The list holds every token at once. The generator holds one frame: its position and its variables.
 
 
@@ -72,8 +75,9 @@ def weigh() -> None:
     print(f"    as a generator  {sys.getsizeof(endless()):>12,} bytes")
 
 
-# --- 4. Leaving: close() runs the finally --------------------------------------------------- A
-# reader may stop in the middle. close() raises GeneratorExit at the `yield` where the producer
+# --- 4. Leaving: close() runs the finally ---------------------------------------------------
+#
+# A reader may stop in the middle. close() raises GeneratorExit at the `yield` where the producer
 # pauses, so its `finally` runs now. Here the `finally` prints a line; in a server it frees the GPU.
 # (A `for` loop that ends by `break` does not call close(). CPython calls it when the last reference
 # to the generator is gone. The language does not promise that, and lesson 2 shows a case without
@@ -88,12 +92,13 @@ def leave_early() -> None:
     print(f"    consumer asks again: {next(stream, 'nothing comes')}")
 
 
-# --- 5. The surprise: stdout is your first buffering proxy ---------------------------------- Is
-# each token now sent as soon as it is made? Here a program prints five tokens, one every fifth of a
-# second, and the lesson prints each read at the other end of the pipe. On a terminal Python writes
-# after every line. If the output is a pipe, Python first collects some kilobytes. These five tokens
-# are far less than that, so they wait for the end of the program. The generator worked correctly,
-# and so did the reader. But the buffer between them decides.
+# --- 5. The surprise: stdout is your first buffering proxy ----------------------------------
+#
+# Is each token now sent as soon as it is made? Here a program prints five tokens, one every fifth
+# of a second, and the lesson prints each read at the other end of the pipe. On a terminal Python
+# writes after every line. If the output is a pipe, Python first collects some kilobytes. These five
+# tokens are far less than that, so they wait for the end of the program. The generator worked
+# correctly, and so did the reader. But the buffer between them decides.
 
 PRINTER = """\
 import sys, time

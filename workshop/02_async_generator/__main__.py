@@ -42,7 +42,7 @@ def stopwatch() -> Note:
 
 
 async def answer(note: Note, *tokens: str) -> AsyncGenerator[str, None]:
-    """The model of all three parts. Like a real model, it needs time to clean up."""
+    """The model of all three parts. Like a real model, this one needs time to clean up."""
     try:
         for token in tokens:
             await trio.sleep(GAP)
@@ -54,6 +54,7 @@ async def answer(note: Note, *tokens: str) -> AsyncGenerator[str, None]:
 
 
 # --- 1. Waiting without blocking ------------------------------------------------------------
+#
 # Two readers, two streams, one thread, no locks. B starts half a gap after A, so they take turns.
 # Each step of `async for` is an `await`: while A waits for its model, B runs. Replace
 # trio.sleep(GAP) by time.sleep(GAP), and nothing else runs while one of them waits.
@@ -73,14 +74,15 @@ async def two_at_once() -> None:
         nursery.start_soon(read, "B", "hello", "world", "!")
 
 
-# --- 2. The surprise: break does not close -------------------------------------------------- When
-# a `for` loop ends by `break`, CPython closes the generator as soon as its last reference is gone.
-# CPython cannot do that with an async generator: the `finally` may await, but a garbage collector
-# cannot. So `break` only stops asking. Here the reader keeps the stream in a variable, as programs
-# do, and does other things for three gaps. All this time, the model holds its GPU. Then the reader
-# deletes the variable. The garbage collector tells trio, which warns, and closes the generator a
-# little later in a task that is already cancelled. The `finally` begins late, and it ends at its
-# first `await`: look for the line that is missing.
+# --- 2. The surprise: break does not close --------------------------------------------------
+#
+# When a `for` loop ends by `break`, CPython closes the generator as soon as its last reference is
+# gone. CPython cannot do that with an async generator: the `finally` may await, but a garbage
+# collector cannot. So `break` only stops asking. Here the reader keeps the stream in a variable, as
+# programs do, and does other things for three gaps. All this time, the model holds its GPU. Then
+# the reader deletes the variable. The garbage collector tells trio, which warns, and closes the
+# generator a little later in a task that is already cancelled. The `finally` begins late, and it
+# ends at its first `await`: look for the line that is missing.
 
 
 async def leave_by_break() -> None:
@@ -103,6 +105,7 @@ async def leave_by_break() -> None:
 
 
 # --- 3. The rule: async with aclosing -------------------------------------------------------
+#
 # aclosing() awaits stream.aclose() on every way out of its block: break, return, exception. The
 # `finally` runs here, in this task, to its end, before the next line. The caller of an async
 # generator must close it; a loop without aclosing() is correct only if it always runs to the end.
@@ -135,8 +138,8 @@ def run() -> int:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # no traceback when `| head` closes the pipe
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a screen without 你 gets \\u4f60.
-    # trio's test clock jumps ahead when every task sleeps. So order and times are the same, without
-    # waiting.
+    # trio's test clock jumps ahead when every task sleeps. So a fast run shows the same order and
+    # the same times.
     fast = parser.parse_args().fast
     clock = trio.testing.MockClock(autojump_threshold=0) if fast else None
     exit_code = 0

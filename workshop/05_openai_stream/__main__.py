@@ -261,7 +261,8 @@ def simulated(fast: bool) -> tuple[Servers, Upstream]:
 
 
 def real(options: argparse.Namespace) -> tuple[Servers, Upstream]:
-    """Return the API named by the flags or the environment. Its URL is "" if a key is missing."""
+    """Return the API named by the flags or the environment. The API's URL is "" if a key is
+    missing."""
     configured = options.base_url or os.environ.get("OPENAI_BASE_URL")
     if not (configured or options.key_file or os.environ.get("OPENAI_API_KEY", "").strip()):
         return [], Upstream("")

@@ -38,9 +38,10 @@ SECONDS = 3
 SIZE = 5  # largest number of tokens in the queue
 
 
-# --- 1. Bytes that are sent although nobody reads ------------------------------------------- After
-# `send`, the kernel has the bytes, but the reader may not have them yet. Two buffers limit how much
-# the kernel accepts: the sender's, and the receiver's at the other end.
+# --- 1. Bytes that are sent although nobody reads -------------------------------------------
+#
+# After `send`, the kernel has the bytes, but the reader may not have them yet. Two buffers limit
+# how much the kernel accepts: the sender's, and the receiver's at the other end.
 
 
 def send_until_full(buffer_size: int | None) -> int:
@@ -80,8 +81,9 @@ def nobody_reads() -> None:
         print(f"   {name:22}{taken:>10,} bytes, or {taken // len(EVENT):>7,} events")
 
 
-# --- 2. A queue between model and reader ---------------------------------------------------- The
-# model makes 100 tokens a second, and the reader reads 10. Where are the other 90?
+# --- 2. A queue between model and reader ----------------------------------------------------
+#
+# The model makes 100 tokens a second, and the reader reads 10. Where are the other 90?
 
 
 async def model_and_slow_reader(queue_size: float) -> None:
@@ -122,9 +124,10 @@ async def queues() -> None:
     await model_and_slow_reader(SIZE)
 
 
-# --- 3. Whose wait is it? ------------------------------------------------------------------- Back
-# pressure should slow one reader's model only. If one loop sends to all readers, all of them wait
-# for the slowest one. If each reader has a task, the others do not wait.
+# --- 3. Whose wait is it? -------------------------------------------------------------------
+#
+# Back pressure should slow one reader's model only. If one loop sends to all readers, all of them
+# wait for the slowest one. If each reader has a task, the others do not wait.
 
 GAPS = {"fast": 0.01, "slow": 0.2}  # seconds that each reader needs for a token
 TOKENS = 10

@@ -53,10 +53,11 @@ LOOPBACK = "127.0.0.1"
 ASK = (("Last-Event-ID", "11"), ("Accept-Encoding", "gzip"))
 
 
-# --- A tap ---------------------------------------------------------------------------------- A tap
-# passes every byte on unchanged, and decodes a copy with the decoders of lessons 3 and 4. An event
-# has passed when its last byte can be decoded. If the body is compressed, that may be much later
-# than the moment when the server wrote the event.
+# --- A tap ----------------------------------------------------------------------------------
+#
+# A tap passes every byte on unchanged, and decodes a copy with the decoders of lessons 3 and 4. An
+# event has passed when its last byte can be decoded. If the body is compressed, that may be much
+# later than the moment when the server wrote the event.
 
 
 class HopTap:
@@ -140,7 +141,7 @@ async def chain(port: int, modes: Sequence[str]) -> AsyncIterator[tuple[int, lis
 
     Args:
         port: The port of the server, which is the upstream of the first hop.
-        modes: A mode of `servers.badproxy` for each hop.
+        modes: The modes of the hops, one of `servers.badproxy` for each.
 
     Yields:
         The port of the last tap, and all taps.
@@ -227,8 +228,9 @@ def held_for(upstream: HopTap, downstream: HopTap) -> float:
 # endregion
 
 
-# --- 2. Which hop has cut the body? --------------------------------------------------------- A
-# chunked body says when it is complete. A body that ends with its connection does not. If such a
+# --- 2. Which hop has cut the body? ---------------------------------------------------------
+#
+# A chunked body says when it is complete. A body that ends with its connection does not. If such a
 # body is truncated, the next hop writes a clean end after it.
 
 
@@ -241,11 +243,12 @@ async def find_the_cut(port: int, mode: str) -> None:
         print(f"  {letter}  {len(tap.times):2} events, {end}", flush=True)
 
 
-# --- 3. A real hop -------------------------------------------------------------------------- What
-# nginx does depends on the version of HTTP that it speaks to the server. With 1.0 a body has no
-# chunks, and nginx collects it in a buffer. With 1.1 nginx passes each chunk on. The compressor of
-# nginx does not read `Cache-Control: no-transform`. (Seen with nginx 1.22.1; this program asks the
-# nginx that is installed here.)
+# --- 3. A real hop --------------------------------------------------------------------------
+#
+# What nginx does depends on the version of HTTP that it speaks to the server. With 1.0 a body has
+# no chunks, and nginx collects it in a buffer. With 1.1 nginx passes each chunk on. The compressor
+# of nginx does not read `Cache-Control: no-transform`. (Seen with nginx 1.22.1; this program asks
+# the nginx that is installed here.)
 #
 # This test does not compare times. The server makes an event only when you have the previous one.
 # So if a hop holds the first event, the server does not make a second one.

@@ -85,9 +85,10 @@ def pad(event: bytes, size: int) -> bytes:
 PADDED = 96  # length of each padded event, in bytes
 
 
-# --- The listener: an eavesdropper on the network --------------------------------------------- The
-# listener cannot read the bytes, and if it changed them, the ends would notice. But it can count
-# the bytes, and it can cut the connection.
+# --- The listener: an eavesdropper on the network ---------------------------------------------
+#
+# The listener cannot read the bytes, and if it changed them, the ends would notice. But it can
+# count the bytes, and it can cut the connection.
 
 
 class TappedStream(SocketStream):

@@ -33,7 +33,7 @@ def event(number: int, *, retry: str = "") -> list[str]:
 CUT = "cut"
 CONNECTIONS: list[tuple[int, float, list[str] | None]] = [
     (0, 0, [*event(1, retry="retry: 2000"), *event(2), CUT]),
-    (2, 2.0, [*event(3), ": keep-alive", *event(4)[:-1], CUT]),  # event 4 without its blank line
+    (2, 2.0, [*event(3), ": keep-alive", *event(4)[:-1], CUT]),  # event 4 without its blank line.
     (3, 2.0, None),  # the server does not answer.
     # If the client has kept half of event 4, the first blank line here will dispatch it.
     (3, 2.0, ["retry: 500", "", *event(4), *event(5), "id: k3f9-6", CUT]),

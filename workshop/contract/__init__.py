@@ -1,1 +1,2 @@
-"""The contract tests of event-stream clients: a service around a client, and what to ask of it."""
+"""The contract tests of event-stream clients: a service around a client, and tests that use the
+service."""

@@ -5,7 +5,7 @@
          answers=(stream(b"retry: 5x\\ndata: a\\n\\n", then="close"), stream(b"data: b\\n\\n")),
          sees=(event("a"), event("b")))
 
-A case is data: for each connection an `Answer`, and what the client has to tell in the end.
+A case is data: an `Answer` for each connection, and everything that the client must report.
 """
 
 from collections.abc import Mapping
@@ -37,12 +37,12 @@ class Answer:
 
     Args:
         pieces: The bytes of each write of the body.
-        then: What follows the last piece: the body ends properly, the connection breaks inside the
-            body, or it stays open.
+        then: What follows the last piece: the body ends properly ("close"), the connection breaks
+            inside the body ("cut"), or it stays open ("stay").
         status: The status code.
         headers: Headers besides those of the server. "{stream}" stands for the stream's own path.
         pause: Seconds between two writes, so that the client needs a read for each.
-        silence: Seconds before the head.
+        silence: Seconds of silence before the head.
     """
 
     pieces: tuple[bytes, ...] = ()
@@ -55,14 +55,15 @@ class Answer:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a request must look like.
+    """The requirements for one request.
 
     Args:
         has: Headers (lower case) that must be there once, with these values.
         lacks: Headers that must not be there.
         method: The method, or "" for any.
         body: The body.
-        wait: Least and most seconds since the answer before it ended, or None for any.
+        wait: Smallest and largest number of seconds since the previous answer ended, or None for
+            any.
     """
 
     has: Mapping[str, str] = field(default_factory=dict)
@@ -74,18 +75,19 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Case:
-    """One case.
+    """One case of the contract tests.
 
     Args:
-        slug: Its name.
+        slug: The name of the case.
         rule: The rule, in the words of the standard where they are short.
-        answers: The answers to the first connections. After them comes a 204.
-        sees: What the client must tell, in order. Errors and comments count only if one is listed.
-        requests: What the requests must look like, from the first on.
+        answers: The answers to the first connections. Any later request gets a 204.
+        sees: What the client must report, in order. Errors and comments count only if one is
+            listed.
+        requests: The requirements for the requests, from the first on.
         needs: The capability that the client must have, or "".
-        options: Further fields of the request that makes the client.
-        restart_after: Restart the client when it has told so many things; 0: never.
-        quiet: Seconds at the end in which nothing more may come, neither a request nor an event.
+        options: More fields for the request that creates the client.
+        restart_after: Number of reports after which the client is restarted, or 0 for never.
+        quiet: Seconds at the end during which no further request or event may arrive.
     """
 
     slug: str
@@ -100,12 +102,12 @@ class Case:
 
 
 def event(data: str, type: str = "message", id: str = "") -> Sight:
-    """An event, as a client tells it."""
+    """Return an event, as a client reports it."""
     return ("event", type, data, id)
 
 
 def comment(text: str) -> Sight:
-    """A comment: the text after the colon."""
+    """Return a comment, as a client reports it: the text after the colon."""
     return ("comment", text)
 
 
@@ -115,7 +117,7 @@ ERROR: Sight = ("error",)
 def stream(
     *pieces: bytes, then: Literal["close", "cut", "stay"] = "stay", pause: float = 0.0
 ) -> Answer:
-    """An event stream that is sent in these writes."""
+    """Return an answer with an event stream that is sent in these writes."""
     return Answer(pieces, then, pause=pause)
 
 
@@ -125,7 +127,7 @@ def redirect(status: int, location: str | None) -> Answer:
 
 
 def cut(data: bytes, size: int) -> tuple[bytes, ...]:
-    """The bytes in pieces of this size; 0: in one piece."""
+    """Return the bytes in pieces of this size, or in one piece if it is 0."""
     step = size or len(data)
     return tuple(data[at : at + step] for at in range(0, len(data), step))
 

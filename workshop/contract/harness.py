@@ -11,15 +11,15 @@
           rule      If the field value does not contain U+0000 NULL, then … (WHATWG HTML §9.2.6)
     160 passed, 1 failed, 1 skipped
 
-For each case the harness makes a client in the service, answers its connections as the case says,
-and compares what the service tells with what the case expects. The protocol is LaunchDarkly's
-(service.py shows it), so the services of its SDKs can be tested too.
+For each case the harness creates a client in the service, answers the client's connections as the
+case says, and compares the reports of the service with what the case expects. The protocol is
+LaunchDarkly's (service.py shows it), so the services of its SDKs can be tested too.
 
 The rules this file keeps:
 
-1. A case passes when everything expected has come, in order. It waits for that; it sleeps only
-   where a case says that nothing more may come.
-2. A client that cannot do something (its capabilities say so) is not asked for it: SKIP.
+1. A case passes when everything expected has arrived, in order. The harness waits for that. It
+   sleeps only if a case says that nothing more may arrive.
+2. If a client cannot do something (its capabilities say so), the case is skipped: SKIP.
 3. Each client is deleted when its case has ended.
 """
 
@@ -57,7 +57,7 @@ class ServiceError(Exception):
 
 
 class Trial:
-    """One case that is running: the connections of its client, and what it told."""
+    """One case that is running: the connections of its client, and the client's reports."""
 
     def __init__(self, case: Case) -> None:
         self.case = case
@@ -73,7 +73,7 @@ class Trial:
         self.news = trio.Event()
 
     async def answer(self, request: Request) -> Reply | StreamingReply:
-        """The next answer of the case."""
+        """Return the next answer of the case."""
         number = len(self.requests)
         self.requests.append(request)
         self.asked_at.append(trio.current_time())
@@ -121,7 +121,7 @@ class Harness:
         self._trials: dict[str, Trial] = {}
 
     def routes(self) -> Routes:
-        """The routes of the harness's server: the streams, and the callback."""
+        """Return the routes of the harness's server: the streams, and the callback."""
         table: dict[str, Handler] = {
             f"{method} /stream/{{id}}": self._stream for method in ("GET", "POST", "REPORT")
         }
@@ -149,7 +149,7 @@ class Harness:
         """Ask the service for its name and capabilities.
 
         Raises:
-            ServiceError: It does not answer, or not so.
+            ServiceError: The service does not answer, or does not follow the protocol.
         """
         status, body, _ = await self._ask("GET", self.service)
         try:
@@ -165,7 +165,7 @@ class Harness:
         """Run one case.
 
         Raises:
-            ServiceError: The service broke.
+            ServiceError: The service stopped answering.
         """
         if case.needs and case.needs not in capabilities:
             return Outcome(case, "SKIP", [("needs", case.needs)])
@@ -209,12 +209,13 @@ class Harness:
         """Wait for what the case expects, and check it.
 
         Raises:
-            Failed: Something else came, or nothing.
+            Failed: Something else arrived, or nothing.
         """
         case = trial.case
-        # A client may always tell errors and comments: they count where the case expects some.
+        # A client may always report errors and comments. They count only if the case expects some.
         counted = {"event"} | {kind for kind, *_ in case.sees}
-        # Where nothing more may come, the listed requests are all; else each answer is asked for.
+        # If nothing more may arrive, there must be only the listed requests. Otherwise each answer
+        # must be requested.
         least = len(case.requests)
         if not case.quiet:
             least = max(least, len(case.answers))
@@ -286,13 +287,13 @@ async def run_cases(
     """Run cases, some at the same time.
 
     Args:
-        harness: Runs them.
+        harness: The harness that runs the cases.
         cases: The cases.
-        report: Called with each outcome, in the order of the cases.
-        at_once: Most cases at the same time.
+        report: A function called with each outcome, in the order of the cases.
+        at_once: Largest number of cases that run at the same time.
 
     Raises:
-        ServiceError: The service does not answer, or breaks.
+        ServiceError: The service does not answer, or stops answering.
     """
     _, capabilities = await harness.describe()
     limiter = trio.CapacityLimiter(at_once)

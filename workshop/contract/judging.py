@@ -1,4 +1,4 @@
-"""What a test service tells, and whether it is what a case expects.
+"""The reports of a test service, and whether they are what a case expects.
 
 {"kind":"event","event":{"type":"message","data":"x","id":"2\\u0000"}}     told
 ("event", "message", "x", "1")                                            expected
@@ -23,7 +23,8 @@ MAX_SHOWN = 200  # characters of a text in a failure
 
 
 class Told(msgspec.Struct, frozen=True):
-    """What the service posts to the callback. Missing fields have the values of the standard."""
+    """A report that the service posts to the callback. Missing fields have the default values of
+    the standard."""
 
     kind: str
     event: dict[str, str | None] = {}
@@ -32,7 +33,7 @@ class Told(msgspec.Struct, frozen=True):
 
     @property
     def sight(self) -> Sight:
-        """The same, in the form in which a case expects it."""
+        """Return the report in the form in which a case expects it."""
         if self.kind == "event":
             type, data, id = (self.event.get(name) or "" for name in ("type", "data", "id"))
             return ("event", type or "message", data, id)
@@ -46,7 +47,7 @@ class Outcome:
     Args:
         case: The case.
         result: "PASS", "FAIL" or "SKIP".
-        why: For a FAIL, what was expected and what came; for a SKIP, the missing capability.
+        why: For a FAIL, what was expected and what arrived. For a SKIP, the missing capability.
     """
 
     case: Case
@@ -55,7 +56,7 @@ class Outcome:
 
 
 class Failed(Exception):
-    """The client did something else than the case expects."""
+    """The client did not do what the case expects."""
 
     def __init__(self, expected: str, came: str) -> None:
         super().__init__(expected)
@@ -63,7 +64,7 @@ class Failed(Exception):
 
 
 def compare(case: Case, seen: Sequence[Sight]) -> None:
-    """Compare the newest thing that was seen."""
+    """Compare the newest report with what the case expects."""
     number = len(seen) - 1
     expected = in_words(case.sees[number]) if number < len(case.sees) else "nothing more"
     if number >= len(case.sees) or seen[number] != case.sees[number]:
@@ -74,13 +75,13 @@ def check_request(number: int, request: Request, wanted: Wanted, waited: float) 
     """Check a request.
 
     Args:
-        number: Its number, from 1.
+        number: Number of the request, from 1.
         request: The request.
-        wanted: What it must look like.
-        waited: Seconds since the answer before it ended.
+        wanted: The requirements for the request.
+        waited: Seconds since the previous answer ended.
 
     Raises:
-        Failed: It does not look so.
+        Failed: The request does not meet the requirements.
     """
     name = f"request {number}"
     if wanted.method and request.method != wanted.method:
@@ -100,7 +101,7 @@ def check_request(number: int, request: Request, wanted: Wanted, waited: float) 
 
 
 def sent(case: Case) -> str:
-    """The bytes of the answers, as a programmer writes them."""
+    """Return the bytes of the answers, as a programmer writes them."""
     texts = [repr(b"".join(answer.pieces))[2:-1] or "no body" for answer in case.answers]
     text = " ✂ ".join(texts) or "204"
     return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "…"

@@ -1,8 +1,8 @@
 """The client's side of the contract tests: `workshop sse-client-service`.
 
 LaunchDarkly's sse-contract-tests test an event-stream client of any language. The client is wrapped
-in a small HTTP server, the test service. The tests make it connect to a stream of theirs, and it
-posts back whatever its client saw:
+in a small HTTP server, the test service. The tests make the client connect to one of their streams,
+and the service posts back everything that its client sees:
 
     GET /                                       what can this client do?
     {"name":"streaming-workshop","capabilities":["bom","comments",…]}
@@ -67,17 +67,17 @@ CAPABILITIES = (
 )
 HOSTS = ("localhost", "127.0.0.1", "::1")  # a page of another site must not make us connect
 MAX_CLIENTS = 100
-MAX_UNTOLD = 1000  # messages that wait for the callback; a client with more of them is stopped
+MAX_UNTOLD = 1000  # messages that wait for the callback; a client with more is stopped
 
 Milliseconds = Annotated[float, msgspec.Meta(ge=0)]
 
 
 class NewClient(msgspec.Struct, frozen=True, rename="camel"):
-    """The body of `POST /`: the stream to connect to, and where to tell what comes.
+    """The body of `POST /`: the stream to connect to, and the URL for the reports.
 
     Args:
         stream_url: The URL of the event stream.
-        callback_url: What the client sees is posted to this URL with "/1", "/2", … after it.
+        callback_url: URL to which the reports are posted, with "/1", "/2", … after it.
         tag: The name of the test, for a log.
         initial_delay_ms: Milliseconds to wait after a break, until the server sends a `retry`.
         read_timeout_ms: Milliseconds without a byte after which the connection counts as broken.
@@ -98,7 +98,8 @@ class NewClient(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Command(msgspec.Struct, frozen=True):
-    """The body of `POST /clients/N`. `listen` needs no action: this client tells all events."""
+    """The body of `POST /clients/N`. `listen` needs no action, because this client reports all
+    events."""
 
     command: Literal["restart", "listen"]
 
@@ -113,17 +114,17 @@ class Seen(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Client(EventSourceObserver):
-    """One client of the service: it reads a stream, and tells what it sees.
+    """One client of the service. It reads a stream, and reports what it sees.
 
     Args:
-        asked: What the request asked for.
+        asked: The body of the request that created the client.
         connect: Opens connections, by default over TCP.
 
     Attributes:
-        scope: Cancelling it stops the client.
+        scope: A cancel scope. Cancelling it stops the client.
 
     Raises:
-        ValueError: A URL is not usable.
+        ValueError: A URL cannot be used.
     """
 
     def __init__(self, asked: NewClient, connect: Connect = connect) -> None:
@@ -167,7 +168,7 @@ class Client(EventSourceObserver):
         """Read until the stream ends for good, or until `scope` is cancelled.
 
         Args:
-            http: Calls the callback.
+            http: The HTTP client that calls the callback.
         """
         self._untold, untold = trio.open_memory_channel[Seen](MAX_UNTOLD)
         opening = open_event_source(
@@ -201,7 +202,7 @@ class Client(EventSourceObserver):
             await self._untold.send(Seen("event", event=fields))
 
     async def _post(self, http: HTTPClient, untold: trio.MemoryReceiveChannel[Seen]) -> None:
-        """Tell everything, in order."""
+        """Post all reports, in order."""
         kind = (("Content-Type", "application/json"),)
         number = 0
         async for seen in untold:
@@ -219,8 +220,8 @@ class ClientService:
     """The handlers of the service.
 
     Args:
-        stop: Called by `DELETE /`.
-        max_clients: Most clients at once. One more gets a 503.
+        stop: A function that `DELETE /` calls.
+        max_clients: Largest number of clients at a time. One more gets a 503.
         connect: Opens connections, by default over TCP.
     """
 
@@ -239,11 +240,11 @@ class ClientService:
 
     @property
     def running(self) -> int:
-        """How many clients are running."""
+        """The number of clients that are running."""
         return len(self._clients)
 
     def routes(self) -> Routes:
-        """The routes of the service, for this machine only."""
+        """Return the routes of the service. Only programs on this machine may use them."""
         table: dict[str, Handler] = {
             "GET /": self._describe,
             "POST /": self._create,
@@ -319,4 +320,5 @@ if __name__ == "__main__":
     sys.exit(main())
 
 
-# What this file does not do: keep a client that has ended. Its Location answers 404 from then on.
+# What this file does not do: keep a client that has ended. The client's Location answers 404 from
+# then on.

@@ -72,6 +72,7 @@ async function ask(option, signal) {
     const seconds = ((now - askedAt) / 1000).toFixed(2);
     say(`${response.status}: ${bytes} bytes in ${reads} reads, ${seconds} s`);
   }
+  pane.closed();
 }
 
 /** Iterates a stream, also in browsers that cannot iterate one themselves. */

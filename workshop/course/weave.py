@@ -112,7 +112,7 @@ class Woven(msgspec.Struct):
         definitions: The lines of classes and functions, with decorators, by qualified name.
         regions: The lines between `# region NAME` and `# endregion`, by name.
         marks: The numbers of the lines that begin or end a region.
-        problems: Mistakes in the marks of regions, as one string for each mistake.
+        problems: Mistakes in the marks of regions, one string for each mistake.
     """
 
     text: str

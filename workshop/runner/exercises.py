@@ -106,8 +106,8 @@ def judge(lesson: Lesson, path: Path, lab: Lab | None = None) -> Failure | None:
     Returns:
         The failure, or None if the file passes.
     """
-    # trio.testing imports all of pytest if it is installed. Most commands do not need it, so it is
-    # imported here.
+    # trio.testing imports all of pytest if it is installed. Most commands do not need trio.testing,
+    # so it is imported here.
     from trio.testing import MockClock
 
     lab = lab or Lab()

@@ -34,8 +34,6 @@ DAMAGE_AT_END = re.compile(r"(?:\ufffd|\\u[fF]{3}[dD])\Z")
 WORD = re.compile(r"[^\W\d_]{4}")  # a word of four letters is rarely said twice in a row
 
 MAX_TEXT = 500
-MAX_FIRST = 64
-SAME = 8  # so many events that repeat the first ones are a restart
 
 
 class Answer:
@@ -86,11 +84,11 @@ class Answer:
         self._type = ""
         self._block: set[str] = set()  # what the block of lines holds
         # What came before, to find repetitions.
-        self._has_id = False
+        self._id = b""
+        self._created = False
         self._last = b""
         self._last_token = ""
-        self._first: list[bytes] = []
-        self._same = 0
+        self._first_id = self._last_id = b""
         self._sequence: float = -1
         self._roles: set[object] = set()  # indexes of the choices that have begun
         self._without_role = False
@@ -172,7 +170,7 @@ class Answer:
         elif field == "event":
             self._type = value.decode("utf-8", "replace")
         elif field == "id":
-            self._has_id = True
+            self._id = value
 
     def _add_heartbeat(self) -> None:
         self.heartbeats += 1
@@ -184,7 +182,7 @@ class Answer:
         block, data, kind = self._block, b"\n".join(self._data), self._type
         self._block, self._data, self._type = set(), [], ""
         if "data" not in block:
-            self.id_trap |= self._has_id and block == {"comment"}
+            self.id_trap |= self._id != b"" and block == {"comment"}
             self.retry_alone += "retry" in block
             return False
         self.invalid += not (data.isascii() or _is_utf8(data))
@@ -236,7 +234,8 @@ class Answer:
             self.api = "responses"
             self.finish = ENDS.get(name, self.finish)
             self.unnamed += not kind
-            self.restarts += name == "response.created" and bool(self._first)
+            self.restarts += name == "response.created" and self._created
+            self._created |= name == "response.created"
             self._number(value.get("sequence_number"))
         elif name.startswith("message_"):
             self.api = "messages"
@@ -269,18 +268,17 @@ class Answer:
         self._sequence = number
 
     def _find_repetition(self, data: bytes) -> None:
-        """Compare an event with the one before it, and with those at the beginning."""
+        """Compare an event with the one before it, and its id with the first one.
+
+        A text that repeats its beginning is not enough: songs, lists and bored models do it.
+        """
         if data == self._last and self.api == "chat" and WORD.search(self._last_token):
             self.twins += 1
         self._last = data
-        if self._same < len(self._first) and data == self._first[self._same]:
-            self._same += 1
-            if self._same == SAME and len(set(self._first[:SAME])) > SAME // 2:
-                self.restarts += not self.restarts
-        else:
-            self._same = int(bool(self._first) and data == self._first[0])
-        if len(self._first) < MAX_FIRST:
-            self._first.append(data)
+        if self._id and self._id != self._last_id:
+            self.restarts += self._id == self._first_id
+            self._first_id = self._first_id or self._id
+            self._last_id = self._id
 
 
 def _is_utf8(data: bytes) -> bool:

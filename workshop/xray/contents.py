@@ -63,7 +63,7 @@ def retried(meter: Meter) -> Sign | None:
         return Sign(0.9, what="the answer starts again")
     if answer.duplicates:
         return Sign(0.8, what=f"{answer.duplicates} events came twice")
-    if answer.twins:
+    if 1 <= answer.twins <= 2:  # a model that repeats itself does it more often
         return Sign(0.4, what=f"{answer.twins} events equal the event before them")
     return None
 

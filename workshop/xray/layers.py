@@ -1,7 +1,7 @@
 """From bytes to what the events say: an anatomy, and the readers of its spans.
 
     read 1 at 500 ms     data: {"text":"你"}␊
-    read 2 at 540 ms     ␊                        event 1: its blank line came 40 ms late
+    read 2 at 540 ms     ␊                        event 1 came in two parts, 40 ms apart
 
 Bytes are labelled by `protocol.anatomy`. Each span goes to the answer (what the events say) and to
 the borders (what chunks cut). A compressed response has two of these: one for the bytes as they
@@ -18,6 +18,7 @@ from .borders import Borders
 
 __all__ = ["Decompressor", "Layers"]
 
+FRAMING_SIZE = 16  # bytes of chunked coding that may follow an event: less than any event has
 LATE = 20.0  # milliseconds: parts of one write arrive closer together than this
 ACK_DELAY = range(35, 61)  # milliseconds: Linux delays an acknowledgment by 40 (TCP_DELACK_MIN)
 
@@ -38,7 +39,7 @@ class Layers:
         borders: What the borders of chunks cut.
         coded: Compressed bytes that have not been taken yet.
         torn: Number of events of which a part came late.
-        late_ends: How many of them waited only for their blank line.
+        with_next: How many of them ended in a read that also brought a part of the next event.
         split_by_chunks: How many of them came in more than one chunk.
         ack_delays: How many of them waited for as long as a delayed acknowledgment takes.
         after_end: Number of bytes after the end of the body.
@@ -49,15 +50,15 @@ class Layers:
         self.answer = Answer()
         self.borders = Borders(history)
         self.coded = b""
-        self.torn = self.late_ends = self.split_by_chunks = self.ack_delays = 0
+        self.torn = self.with_next = self.split_by_chunks = self.ack_delays = 0
         self.after_end = 0
         self._bytes = bytearray()  # from the first byte without a label on
         self._start = self._end = 0  # offsets of the first of them, and after the last
         self._reads: list[int] = []  # where each read with such bytes begins
         self._times: list[float] = []  # and when it came
-        # The event that is arriving: its number, its first chunk, and two times.
+        # The event that is arriving: its number, its first chunk, and when it began.
         self._event = self._chunk = 0
-        self._began = self._line_ended = 0.0
+        self._began = 0.0
 
     def receive_data(self, now: float, data: bytes) -> list[ByteSpan]:
         """Take the bytes of one read, which came at this time. Returns the new spans."""
@@ -86,19 +87,17 @@ class Layers:
         self.after_end += len(data) if span.label == "after-end" else 0
         if span.event and span.event != self._event:
             self._event, self._chunk = span.event, span.chunk
-            self._began = self._line_ended = self._time_of(span.start)
+            self._began = self._time_of(span.start)
         ends_event = self.answer.take(span.label, data)
         if ends_event:
             self._end_event(span, now)
-        elif span.label == "end-of-line":
-            self._line_ended = now
         self.borders.take(span, data, ends_event)
 
     def _end_event(self, span: ByteSpan, now: float) -> None:
         wait = now - self._began
         if wait >= LATE:
             self.torn += 1
-            self.late_ends += now - self._line_ended >= LATE
+            self.with_next += self._end - span.end > FRAMING_SIZE
             self.split_by_chunks += span.chunk != self._chunk
             self.ack_delays += int(wait) in ACK_DELAY
 

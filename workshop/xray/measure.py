@@ -144,6 +144,7 @@ class Meter:
         self._events = Rhythm(history)
         self._body_gaps = Thinned()
         self._last_body_ms = 0.0
+        self._content_size = 0
 
     # ---- What it measured
 
@@ -321,14 +322,15 @@ class Meter:
 
     def _note(self, arrival: Arrival) -> None:
         self.arrivals.append(arrival)
-        if arrival.body:
-            if self.body_ms is None:
-                self.body_ms = arrival.at
-            else:
-                self._body_gaps.add(arrival.at - self._last_body_ms)
+        if arrival.body and self.body_ms is None:
+            self.body_ms = arrival.at
+        elif arrival.body:
+            self._body_gaps.add(arrival.at - self._last_body_ms)
+        # The last bytes of a compressed body hold no text: they do not end a silence.
+        size = self._content.anatomy.body_size
+        if self.body_ms is None or size > self._content_size or not self.readable:
             self._last_body_ms = arrival.at
-        elif self.body_ms is None:
-            self._last_body_ms = arrival.at
+        self._content_size = size
         if arrival.tokens:
             self._tokens.add(arrival)
         if arrival.events or arrival.text or (arrival.body and not self.readable):

@@ -32,7 +32,7 @@ from .draw import ENDS
 from .measure import Meter
 from .report import Report, Verdict
 
-__all__ = ["Summary", "sparkline", "summary"]
+__all__ = ["Summary", "sparkline", "summary", "verdict_lines"]
 
 MAX_LINES = 24
 LABEL = 13  # cells of the words on the left
@@ -58,7 +58,7 @@ def summary(report: Report, meter: Meter) -> "Summary":
         report,
         method=meter.method,
         coding=meter.coding,
-        gaps=getattr(meter, "gap_line", ()),
+        gaps=meter.gap_line,
         last_ms=meter.last_ms,
         end=meter.end,
     )
@@ -119,7 +119,7 @@ class Summary:
         lines: Lines = []
         verdicts = self._report.verdicts
         for number, verdict in enumerate(verdicts):
-            more = _verdict(verdict, console, width)
+            more = verdict_lines(verdict, console, width)
             is_last = number == len(verdicts) - 1
             left = room - len(lines) - (not is_last)  # the codes of the others need a line
             if len(more) > left:
@@ -168,7 +168,8 @@ class Summary:
         yield f"{text:,} of text: {wire / text:,.1f} to 1" if text else "no text"
 
 
-def _verdict(verdict: Verdict, console: Console, width: int) -> Lines:
+def verdict_lines(verdict: Verdict, console: Console, width: int) -> Lines:
+    """A verdict in lines of at most so many cells: its code, its words, its cure."""
     ascii_only = console.options.ascii_only
     is_good, is_claim = verdict.code == "live", verdict.sure > CLAIM
     mark = ("ok" if ascii_only else "✓") if is_good else ("x" if ascii_only else "✗")

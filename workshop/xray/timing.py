@@ -35,7 +35,7 @@ __all__ = [
 # Milliseconds. A wait that nobody notices is not a fault.
 SHORT_WAIT, LONG_WAIT, VERY_LONG_WAIT = 300, 1000, 2000
 MIN_PERIOD = 80  # of a timer that anybody notices
-LATE_HEAD = 350  # a busy machine reads up to so late
+LATE_HEAD, CALM_LATE_HEAD = 350, 280  # a busy machine reads up to so late
 FEW_TOKENS = 8  # fewer tokens may come at once from any model
 TOO_FAST = 1000  # so many tokens take even the fastest models longer than a late read
 
@@ -64,17 +64,21 @@ def compressed_unflushed(meter: Meter) -> Sign | None:
         return None
     waited = _burst(meter)
     if waited is not None:
-        return Sign(0.95 if meter.readable else 0.75, coding=meter.coding, lumps=1)
+        sure = 0.95 if meter.readable else 0.75
+        return Sign(sure, coding=meter.coding, how="all at once", lumps=1)
     steps = meter.rhythm.steps
     tokens = _amount(meter)
-    lumps = len(steps) * 8 <= tokens and _longest_gap(steps) >= SHORT_WAIT
-    return Sign(0.9, coding=meter.coding, lumps=len(steps)) if lumps and meter.readable else None
+    lumps = len(steps)
+    if not meter.readable or lumps * 8 > tokens or _longest_gap(steps) < SHORT_WAIT:
+        return None
+    return Sign(0.9, coding=meter.coding, how=f"in {lumps} lumps", lumps=lumps)
 
 
 def _burst(meter: Meter) -> float | None:
     """When nearly all text came, if it came in one moment that was long awaited."""
     steps = meter.rhythm.steps
-    over = meter.complete or meter.end != ""
+    # One lump of an answer that was cut does not tell whether a second one would have come.
+    over = meter.complete and not meter.answer.unfinished
     if not over or not steps or not is_stream(meter) or _amount(meter) < FEW_TOKENS:
         return None
     largest = max(steps, key=_weight)
@@ -162,10 +166,12 @@ def _longest_gap(steps: Sequence[Arrival]) -> float:
 def one_behind(meter: Meter) -> Sign | None:
     """Each event becomes readable only when the next one comes."""
     layers, events = meter.layers, meter.counts.events
-    if layers.late_ends >= 3 and layers.late_ends * 5 >= events * 3 and not meter.coding:
-        return Sign(0.95, events=layers.late_ends)
+    if len(meter.rhythm.steps) < 5 or buffered_blocks(meter):
+        return None
+    if layers.with_next >= 3 and layers.with_next * 5 >= events * 3:
+        return Sign(0.9, events=layers.with_next)  # the end of each waits for the next
     apart = opening_gap(meter)
-    if not apart or len(meter.rhythm.steps) < 5 or buffered_blocks(meter):
+    if not apart:
         return None
     last = meter.event_steps[-1]
     if not last.tokens or last.events == last.tokens:
@@ -211,19 +217,22 @@ def burst_after_stall(meter: Meter) -> Sign | None:
 
 def head_held(meter: Meter) -> Sign | None:
     """The head came late, and the first byte of the body in the same moment."""
-    head, body = meter.head_ms, meter.body_ms
+    head, body, gaps = meter.head_ms, meter.body_ms, meter.rhythm.gaps
     if head is None or body is None or body - head > 5 or not is_stream(meter):
         return None
-    if head < max(LATE_HEAD, 2 * meter.rhythm.gaps.percentile(95)):
-        return None
-    return Sign(0.8, head_ms=round(head))
+    # A busy machine reads late, but then it reads the rest of the stream late, too.
+    is_calm = gaps.count >= FEW_TOKENS and head >= max(CALM_LATE_HEAD, 2 * gaps.max)
+    if is_calm or head >= max(LATE_HEAD, 2 * gaps.percentile(95)):
+        return Sign(0.8, head_ms=round(head))
+    return None
 
 
 def nagle(meter: Meter) -> Sign | None:
     """Parts of events wait 40 ms for each other: as long as an acknowledgment is delayed."""
     layers = meter.layers
     in_chunks = layers.torn - layers.split_by_chunks  # events torn inside a chunk
-    if layers.ack_delays >= 3 and layers.ack_delays * 2 >= layers.torn <= in_chunks * 2:
+    many = layers.ack_delays >= 3 and layers.ack_delays * 2 >= layers.torn <= in_chunks * 2
+    if many and not meter.coding and not one_behind(meter):
         return Sign(0.8, events=layers.ack_delays)
     return None
 

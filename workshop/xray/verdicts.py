@@ -18,9 +18,11 @@ this file keeps:
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from msgspec.structs import astuple
+
 from . import contents, endings, timing
 from .measure import Meter
-from .report import Report, Verdict
+from .report import Gaps, Report, Verdict
 from .sign import Sign
 
 __all__ = ["RULES", "Rule", "judge", "judge_probe", "report"]
@@ -151,7 +153,7 @@ RULES = [
     Rule(
         "compressed-unflushed",
         timing.compressed_unflushed,
-        "The text is compressed ({coding}) and becomes readable in {lumps} lumps only.",
+        "The text is compressed ({coding}) and became readable {how}: nobody flushed it.",
         "Exclude text/event-stream from compression, or flush the compressor after each event. "
         "Test it: `curl -N -H 'Accept-Encoding: identity'`.",
         "Ask again with `Accept-Encoding: identity` (--probe).",
@@ -264,17 +266,22 @@ def _unsure(say: str, next_step: str) -> Verdict:
 
 def report(meter: Meter) -> Report:
     """Everything that x-ray says about a response."""
+    gaps = meter.gaps
     return Report(
         url=meter.url,
         status=meter.status,
         verdicts=judge(meter),
         counts=meter.counts,
-        ttft_ms=meter.ttft_ms if meter.ttft_ms is not None else meter.body_ms,
-        head_ms=meter.head_ms,
-        gaps_ms=meter.gaps,
+        ttft_ms=_rounded(meter.ttft_ms if meter.ttft_ms is not None else meter.body_ms),
+        head_ms=_rounded(meter.head_ms),
+        gaps_ms=gaps and Gaps(*(round(gap, 3) for gap in astuple(gaps))),
         wire_bytes=meter.wire_bytes,
         text_bytes=meter.text_bytes,
     )
+
+
+def _rounded(milliseconds: float | None) -> float | None:
+    return None if milliseconds is None else round(milliseconds, 3)
 
 
 # ---- Several requests

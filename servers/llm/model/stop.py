@@ -5,9 +5,9 @@
     the model makes    " done"    "."    " E"    "N"    "D of"
     the client gets    " done"    "."    " "     ""     ""         finish_reason "stop"
 
-A stop sequence may be spread over several tokens. So text that could be the beginning of one is
-held back until more is known: " E" may be the start of "END" or of "Even so". If it was the start
-of "Even so", it is shown later.
+A stop sequence may be spread over several tokens. So text that could be the beginning of a stop
+sequence is held back until more is known: " E" may be the start of "END" or of "Even so". If it was
+the start of "Even so", it is shown later.
 
 The rules, named again where a test enforces them:
 

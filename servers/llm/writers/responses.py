@@ -11,8 +11,8 @@
     the end   response.output_text.done, response.content_part.done, response.output_item.done,
               response.completed
 
-The events that open an item are sent with its first token. The events that close it are sent with
-the first token of the next item.
+The events that open an item are sent with its first token. The events that close an item are sent
+with the first token of the next one.
 """
 
 import time

@@ -145,6 +145,11 @@ ROWS = {
         [(1, b"HTTP/1.1 103 Early Hints\r\n\r\n" + CHUNKED), (2, ONE + END)],
         KEPT,
     ),
+    "103 first, then truncated": (
+        [server(1, b"HTTP/1.1 103 Early Hints\r\n\r\n"), server(2, CHUNKED), end(3, "fin")],
+        [(1, b"HTTP/1.1 103 Early Hints\r\n\r\n"), (2, CHUNKED)],
+        FIN,
+    ),
     "bytes after the end": (
         [server(1, CHUNKED + END), server(2, b"late")],
         [(1, CHUNKED + END), (2, b"late")],
@@ -192,6 +197,22 @@ async def test_without_a_request(tmp_path: Path, autojump_clock: MockClock) -> N
     assert (await replayed(path))[:2] == ([(0, CHUNKED), (250, ONE + END)], KEPT)
 
 
+async def test_a_response_to_head(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """Its Content-Length is that of a body which is not sent, so the response is complete."""
+    reads = [client(0, b"HEAD / HTTP/1.1\r\n"), client(1, b"Host: a\r\n\r\n"), server(2, SIZED)]
+    path = saved(tmp_path / "a.jsonl", reads)
+    assert (await replayed(path))[:2] == ([(1, SIZED)], KEPT)
+
+
+async def test_a_client_of_http10(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """It gets the same bytes, and a FIN: an RST would say that they are incomplete."""
+    path = saved(tmp_path / "a.jsonl", [client(0), server(10, CHUNKED + END)])
+    served = routes(Pace(0, 0), settings=Settings(recordings=load_recording(path)))
+    async with connected(served) as memory:
+        await memory.client.send_all(asks("recording:a").replace(b"HTTP/1.1", b"HTTP/1.0", 1))
+        assert await arrivals(memory.client) == ([(10, CHUNKED + END)], FIN)
+
+
 async def test_several_responses(tmp_path: Path, autojump_clock: MockClock) -> None:
     """Two on the first connection, one on the second; one request has no response."""
     path = saved(
@@ -200,6 +221,7 @@ async def test_several_responses(tmp_path: Path, autojump_clock: MockClock) -> N
             client(0),
             client(5, connection=1),
             server(10, CHUNKED),
+            client(15),  # pipelined, or the rest of an upload: the response has begun
             server(20, CHUNKED + ONE, connection=1),
             server(30, ONE + END),
             client(40),

@@ -276,7 +276,7 @@ async def test_play_without_an_end(autojump_clock: MockClock) -> None:
 
 
 def test_reads_left_out_are_counted() -> None:
-    """The picture goes on behind them; what they labelled and what they cut is not known."""
+    """The picture continues after them; what they labelled and what they cut is not known."""
     terminal, view = terminal_view(is_terminal=False)
     anatomy = ResponseAnatomy()
     start = HEAD + b'data: {"te'

@@ -1,0 +1,1 @@
+"""Real hops between a streaming server and a client, and what x-ray says about each."""

@@ -1,0 +1,174 @@
+"""One case: a request through a hop, what its client read and when, and what the hop did to it.
+
+    POST /naive/whole/17 HTTP/1.1
+    Host: localhost:8080
+    Accept-Encoding: gzip               only in half of the cases
+    Content-Type: application/json
+
+The client is a plain socket that reads until the response's framing has ended, or the connection,
+or nothing has come for `PATIENCE` seconds. `Seen` compares the client's side with the upstream's:
+it knows what x-ray has to guess from one side.
+"""
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import trio
+from h11 import RemoteProtocolError
+
+from clients.streams.tcp import connect
+from protocol.head import HeadReader
+from protocol.http1 import BodyDecoder, body_decoder, response_framing
+from protocol.recording import End, RecordedRead
+from protocol.sse import EventStreamParser
+
+from .upstream import Head, Way
+
+__all__ = ["PATIENCE", "Case", "Seen", "ask"]
+
+PATIENCE = 8.0
+"""Seconds without a byte after which the client gives up: longer than a whole answer takes, and
+than every idle timeout here."""
+
+BODY = b'{"model":"sim-1","stream":true,"messages":[{"role":"user","content":"hi"}]}'
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is asked of which hop.
+
+    Args:
+        hop, configuration: Names in `HOPS`.
+        head: What the upstream's head asks of hops.
+        gzip: The client accepts gzip.
+        way: What becomes of the answer.
+    """
+
+    hop: str
+    configuration: str
+    head: Head
+    gzip: bool
+    way: Way
+
+    @property
+    def name(self) -> str:
+        """nginx--default--naive--gzip--whole"""
+        coding = "gzip" if self.gzip else "identity"
+        return "--".join((self.hop, self.configuration, self.head, coding, self.way)).replace(
+            " ", "-"
+        )
+
+
+@dataclass
+class Seen:
+    """What came of a request, seen from both sides.
+
+    Attributes:
+        reads: What the client read, as a recording.
+        status: The status code; 0 if no head came.
+        head: Milliseconds until the response's head was complete, or None.
+        events: Milliseconds until each event could be read, after decompression.
+        held: Milliseconds that the hop held each of these events.
+        sent: How many events the upstream sent.
+        complete: The response ended as its framing says.
+        coding: Its Content-Encoding.
+        damage: What could not be decompressed, or "".
+    """
+
+    reads: list[RecordedRead]
+    status: int = 0
+    head: float | None = None
+    events: list[float] = field(default_factory=list)
+    held: list[float] = field(default_factory=list)
+    sent: int = 0
+    complete: bool = False
+    coding: str = ""
+    damage: str = ""
+
+    @property
+    def longest_hold(self) -> float:
+        """Milliseconds that nine tenths of the events were held at most: a tenth is left to this
+        machine, which may be busy. 0 without events."""
+        return sorted(self.held)[len(self.held) * 9 // 10] if self.held else 0.0
+
+
+async def ask(
+    case: Case, port: int, number: int, sent: dict[str, list[float]], via: str = ""
+) -> Seen:
+    """Ask a hop, and wait for the end.
+
+    Args:
+        port: The hop's.
+        number: Of the request, in its path.
+        sent: The upstream's notes.
+        via: For a forward proxy, the upstream's URL, which the request-target begins with.
+    """
+    path = f"{via}/{case.head}/{case.way}/{number}"
+    accept = "Accept-Encoding: gzip\r\n" if case.gzip else ""
+    request = (
+        f"POST {path} HTTP/1.1\r\nHost: localhost:{port}\r\n{accept}"
+        f"Content-Type: application/json\r\nContent-Length: {len(BODY)}\r\n\r\n"
+    ).encode() + BODY
+    reader = Reader()
+    stream = await connect("127.0.0.1", port)
+    try:
+        began = trio.current_time()
+        await stream.send_all(request)
+        seen = Seen([RecordedRead(0.0, "client", request, url=f"http://localhost:{port}{path}")])
+        while True:
+            data = b""
+            end: End = "silent"
+            with trio.move_on_after(PATIENCE):
+                try:
+                    data = await stream.receive_some()
+                    end = "" if data else "fin"
+                except trio.BrokenResourceError:
+                    end = "reset"
+            at = round(1000 * (trio.current_time() - began), 3)
+            seen.reads.append(RecordedRead(at, "server", data, end))
+            reader.receive(data, end, at, seen)
+            if end or seen.complete:
+                break
+    finally:
+        stream.close()
+    times = [1000 * (time - began) for time in sent.get(str(number), ())]
+    seen.sent = len(times)
+    seen.held = [came - time for came, time in zip(seen.events, times, strict=False)]
+    return seen
+
+
+class Reader:
+    """Reads a response with the decoders of `protocol`, and notes into a `Seen`."""
+
+    def __init__(self) -> None:
+        self._head = HeadReader(is_request=False)
+        self._body: BodyDecoder | None = None
+        self._unzip: Callable[[bytes], bytes] = bytes
+        self._events = EventStreamParser()
+
+    def receive(self, data: bytes, end: End, at: float, seen: Seen) -> None:
+        if self._body is None:
+            if (head := self._head.receive_data(data) if data else None) is None:
+                return
+            seen.head = at
+            seen.status = int(head.start_line[9:12])
+            seen.coding = b",".join(head.values(b"content-encoding")).decode()
+            self._body = body_decoder(response_framing(head, "POST"))
+            if seen.coding:
+                self._unzip = zlib.decompressobj(wbits=31).decompress
+            data = self._head.trailing_data
+        for piece in self._body.receive_data(data):
+            try:
+                text = b"" if seen.damage else self._unzip(piece)
+            except zlib.error as error:
+                seen.damage, text = str(error), b""
+            for event in self._events.receive_data(text):
+                if event.data != "[DONE]":
+                    seen.events.append(at)
+        if end == "fin":
+            try:
+                self._body.receive_eof()
+            except RemoteProtocolError:
+                return
+        seen.complete = self._body.complete

@@ -1,0 +1,203 @@
+"""Runs the hops, and asks all cases of them, many at the same time.
+
+    trio.run(ask_all, cases, folder, settled)
+
+Waiting takes no processor time, so hundreds of streams of three seconds each take half a minute.
+There are never so many at once that this machine would be busy: then the times would be those of
+the machine, and not those of the hops.
+"""
+
+import os
+import subprocess
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from itertools import count
+from pathlib import Path
+
+import pytest
+import trio
+
+from servers.http.connection import Limits
+from servers.http.server import Server, listen
+
+from ..peers import SAFETY, free_port, listens
+from .asking import Case, Seen, ask
+from .hop import Hop
+from .hops import HOPS
+from .relaying import Direct
+from .upstream import WAYS, Upstream
+
+__all__ = ["ask_all"]
+
+STREAMS = 100
+"""Most streams at the same time, beside silent ones."""
+
+STREAMS_OF_ONE = 30
+"""Most streams through one hop at the same time, beside silent ones."""
+
+PACE = 0.008
+"""Seconds between two requests: if they began together, their events would come together."""
+
+TRIES = 3
+"""How often a case is asked, if its outcome is surprising."""
+
+Settled = Callable[[Case, Seen], bool]
+
+
+async def ask_all(cases: Sequence[Case], folder: Path, settled: Settled) -> None:
+    """Start the hops of these cases, ask, and end the hops.
+
+    Args:
+        folder: For the programs' files.
+        settled: Called with the outcome of each case. If it returns False, the case is asked again,
+            at most twice: this machine may have been too busy.
+    """
+    names = dict.fromkeys(case.hop for case in cases)
+    async with serving(len(names)) as asking, trio.open_nursery() as nursery:
+        for name in names:
+            own = [case for case in cases if case.hop == name]
+            nursery.start_soon(asking.ask_hop, HOPS[name], own, folder / name.lower(), settled)
+
+
+@asynccontextmanager
+async def serving(hops: int) -> AsyncIterator["Asking"]:
+    """The upstream of so many hops, on a port of its own."""
+    sent: dict[str, list[float]] = {}
+    sockets = listen("127.0.0.1", 0)
+    server = Server(Upstream(sent).routes, limits=Limits(heartbeat_seconds=3600))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.serve, sockets)
+        yield Asking(hops, sockets[0].getsockname()[1], sent)
+        server.abort()
+
+
+class Asking:
+    """What the hops share.
+
+    Args:
+        hops: How many of them there are.
+        upstream: The upstream's port.
+        sent: The upstream's notes.
+    """
+
+    def __init__(self, hops: int, upstream: int, sent: dict[str, list[float]]) -> None:
+        self._starting = hops
+        self._upstream = upstream
+        self._sent = sent
+        self._numbers = count()
+        self._ports = different_ports()
+        self._free = trio.Semaphore(STREAMS)
+        self._pace = trio.Lock()
+        self._all_run = trio.Event()
+
+    async def ask_hop(
+        self, hop: Hop, cases: Sequence[Case], folder: Path, settled: Settled
+    ) -> None:
+        """Start one hop, ask its cases, and end it. All hops are asked when the last one runs:
+        programs that start take all of the machine's time."""
+        ports = {
+            each: self._upstream if isinstance(hop, Direct) else next(self._ports)
+            for each in hop.configurations
+        }
+        async with running(hop, folder, self._upstream, ports):
+            self._starting -= 1
+            if not self._starting:
+                self._all_run.set()
+            await self._all_run.wait()
+            for _ in range(TRIES):
+                again: list[Case] = []
+                free = trio.Semaphore(STREAMS_OF_ONE)
+
+                async def run(
+                    case: Case, free: trio.Semaphore = free, again: list[Case] = again
+                ) -> None:
+                    if case.way == "silent":  # it costs nothing
+                        seen = await self._ask(hop, case, ports)
+                    else:
+                        async with free, self._free:
+                            seen = await self._ask(hop, case, ports)
+                    if not settled(case, seen):
+                        again.append(case)
+
+                async with trio.open_nursery() as nursery:
+                    # Those that may hang until the client gives up come first.
+                    for case in sorted(cases, key=lambda case: -WAYS.index(case.way)):
+                        nursery.start_soon(run, case)
+                cases = again
+
+    async def _ask(self, hop: Hop, case: Case, ports: Mapping[str, int]) -> Seen:
+        async with self._pace:
+            await trio.sleep(PACE)
+        number = next(self._numbers)
+        forward = hop.configurations[case.configuration].forward
+        via = f"http://127.0.0.1:{self._upstream}" if forward else ""
+        return await ask(case, ports[case.configuration], number, self._sent, via)
+
+
+def different_ports() -> Iterator[int]:
+    """Free ports: so many, that a plain `free_port` would soon return one of them again."""
+    given = set[int]()
+    while True:
+        port = free_port()
+        if port not in given:
+            given.add(port)
+            yield port
+
+
+# ---- Processes
+
+
+@asynccontextmanager
+async def running(
+    hop: Hop, folder: Path, upstream: int, ports: Mapping[str, int]
+) -> AsyncIterator[None]:
+    """A hop with all of its configurations, from its start to its end. Its files, and what it
+    prints, are in this folder."""
+    await trio.Path(folder).mkdir()
+    homes = dict.fromkeys(("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"), str(folder))
+    environment = {**os.environ, **homes, "no_proxy": "*"}
+    printed = folder / "output.txt"
+    with printed.open("wb") as output:
+        run = partial(
+            trio.run_process,
+            env=environment,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            deliver_cancel=end,
+        )
+        async with trio.open_nursery() as nursery:
+            processes = [
+                await nursery.start(run, command)
+                for command in hop.commands(folder, upstream, ports)
+            ]
+            for port in ports.values():
+                if not await starts_to_listen(port, processes):
+                    pytest.fail(f"{hop.name} does not listen on {port}: {end_of(printed)}")
+            yield
+            nursery.cancel_scope.cancel()
+
+
+async def starts_to_listen(port: int, processes: Sequence[trio.Process]) -> bool:
+    """Wait for it while all programs live. Returns whether it happened."""
+    for _ in range(int(SAFETY / 0.05)):
+        if listens(port):
+            return True
+        if any(process.returncode is not None for process in processes):
+            return False
+        await trio.sleep(0.05)
+    return False
+
+
+async def end(process: trio.Process) -> None:
+    """End a program. One that waits for a stream that never ends is killed after a second."""
+    process.terminate()
+    await trio.sleep(1)
+    process.kill()
+
+
+def end_of(printed: Path) -> str:
+    """The last thing that a program has printed."""
+    return printed.read_text(encoding="utf-8", errors="replace")[-2000:]

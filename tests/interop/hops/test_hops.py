@@ -1,0 +1,91 @@
+"""Real hops: x-ray's verdict names what each does to a stream, as lesson 9's HOPS.md does.
+
+What is right is known from both sides of the hop (truth.py), so it does not depend on a program's
+version. The page's codes are those of the versions that it names: another version that does another
+thing gets a message, and fails only if the verdict is wrong.
+"""
+
+import pytest
+import trio
+
+from workshop.xray.report import Verdict
+
+from ..peers import unavailable
+from .asking import Case, Seen
+from .hops import HOPS
+from .running import ask_all
+from .table import PAGE, WRITE, Page, cases, mistakes, verdicts
+from .truth import right_codes
+
+Results = dict[Case, tuple[Seen, list[Verdict]]]
+
+CONFIGURATIONS = [(name, each) for name, hop in HOPS.items() for each in hop.configurations]
+
+
+@pytest.fixture(scope="module")
+def page() -> Page:
+    return Page.read(PAGE.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def results(page: Page, tmp_path_factory: pytest.TempPathFactory) -> Results:
+    """All cases of all hops that are here, asked at the same time: it takes half a minute."""
+    found: Results = {}
+
+    def settled(case: Case, seen: Seen) -> bool:
+        found[case] = seen, verdicts(seen.reads)
+        on_page = first(page, case) <= right_codes(case, seen)
+        return on_page and not mistakes(case, *found[case])
+
+    here = [name for name, hop in HOPS.items() if not hop.missing]
+    trio.run(ask_all, cases(here), tmp_path_factory.mktemp("hops"), settled)
+    return found
+
+
+def first(page: Page, case: Case) -> set[str]:
+    """The first code that the page has for a case."""
+    return {code.rstrip("?") for code in page.codes.get(case, [])[:1]}
+
+
+@pytest.mark.parametrize(("name", "configuration"), CONFIGURATIONS)
+def test_the_verdict_names_what_the_hop_does(
+    name: str, configuration: str, page: Page, results: Results
+) -> None:
+    if missing := HOPS[name].missing:
+        unavailable(missing)
+    wrong: list[str] = []
+    other: list[str] = []
+    for case in cases([name]):
+        if case.configuration != configuration:
+            continue
+        seen, found = results[case]
+        wrong += mistakes(case, seen, found)
+        if not first(page, case) <= right_codes(case, seen):
+            other.append(f"{case.name}: {found[0].code}, and the page says {page.codes[case]}")
+    if wrong:
+        pytest.fail("\n".join(wrong), pytrace=False)
+    version, written = HOPS[name].version, page.versions.get(name, "")
+    if other:
+        message = f"{name} {version}, and {PAGE.name} is about {written}: {WRITE}"
+        print(message, *other, sep="\n")  # shown with pytest -rP
+        assert version != written, message
+
+
+@pytest.mark.parametrize(
+    ("name", "configuration"),
+    [each for each in CONFIGURATIONS if HOPS[each[0]].configurations[each[1]].cure],
+)
+def test_the_cure_cures(name: str, configuration: str, results: Results) -> None:
+    """The configuration that the page names as the cure passes each event on at once."""
+    if missing := HOPS[name].missing:
+        unavailable(missing)
+    cure = HOPS[name].configurations[configuration].cure
+    for case in cases([name]):
+        if (case.configuration, case.way) == (cure, "whole"):
+            seen, _ = results[case]
+            assert "live" in right_codes(case, seen), case.name
+
+
+def test_the_page_has_every_case(page: Page) -> None:
+    assert set(page.codes) == set(cases(HOPS))
+    assert list(page.versions) == list(HOPS)

@@ -1,0 +1,29 @@
+"""The page of parsers says what the installed ones do."""
+
+from importlib.metadata import PackageNotFoundError
+
+import pytest
+
+from .parsers import ADAPTERS, PAGE, PARSERS, Parser, failures, row
+from .peers import ROOT, need, unavailable
+
+
+@pytest.mark.parametrize("parser", PARSERS, ids=[parser.name for parser in PARSERS])
+def test_row(parser: Parser) -> None:
+    if parser.adapter.endswith(".mjs"):
+        need("node", "nodejs")
+        if parser.package != "node" and not (ROOT / "node_modules" / parser.package).exists():
+            unavailable(f"{parser.package} is missing: npm install {parser.package}")
+    elif parser.package:
+        try:
+            parser.version()
+        except PackageNotFoundError:
+            unavailable(f"{parser.package} is missing: pip install -e '.[clients]'")
+    assert f"| {row(parser, failures(parser))}\n" in PAGE.read_text("utf-8")
+
+
+def test_adapters_are_short() -> None:
+    for path in ADAPTERS.iterdir():
+        assert path.suffix in (".py", ".mjs", ""), path
+        if path.is_file():
+            assert len(path.read_text("utf-8").splitlines()) <= 36, path

@@ -1,0 +1,234 @@
+"""One request, and every read of its response with its time: on memory streams and trio's clock."""
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+import trio
+
+from clients.http.errors import ConnectError, ConnectTimeoutError
+from clients.streams.memory import MemoryStream, memory_pair
+from clients.streams.tcp import Connect
+from protocol.anatomy import ByteSpan
+from protocol.recording import RecordedRead
+from workshop.xray.ask import MAX_SECONDS, Asking, StoppedError, ask
+from workshop.xray.measure import Meter
+
+Serve = Callable[[MemoryStream], Awaitable[None]]
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n"
+KEY = "sk-canary-0123456789abcdef"
+
+
+def plain(connect: Connect) -> Asking:
+    return Asking("GET", "http://h/a", connect=connect)
+
+
+async def asked(
+    serve: Serve,
+    asking: Callable[[Connect], Asking] = plain,
+    *,
+    max_seconds: float = MAX_SECONDS,
+    stop: trio.CancelScope | None = None,
+) -> tuple[list[RecordedRead], Meter]:
+    """The recording of a request to this server, and what was measured."""
+    reads: list[RecordedRead] = []
+    spans: list[ByteSpan] = []
+
+    def watch(read: RecordedRead, found: list[ByteSpan]) -> None:
+        reads.append(read)
+        spans.extend(found)
+
+    async with trio.open_nursery() as nursery:
+
+        async def reach(host: str, port: int, *, stall_seconds: float) -> MemoryStream:
+            ours, theirs = memory_pair()
+            nursery.start_soon(answer, theirs)
+            return ours
+
+        async def answer(theirs: MemoryStream) -> None:
+            while b"\r\n\r\n" not in await theirs.receive_some():
+                pass
+            await serve(theirs)
+
+        meter = await ask(asking(reach), watch, max_seconds=max_seconds, stop=stop)
+        nursery.cancel_scope.cancel()
+    assert reads[0].sender == "client"
+    size = sum(len(read.bytes) for read in reads if read.sender == "server")
+    if meter.end and meter.end != "silent":
+        assert sum(span.end - span.start for span in spans) == size
+    return reads, meter
+
+
+def of_server(reads: list[RecordedRead]) -> list[tuple[float, bytes | str]]:
+    return [(read.at, read.bytes or read.end) for read in reads if read.sender == "server"]
+
+
+async def test_each_read_and_its_time(autojump_clock: object) -> None:
+    async def serve(stream: MemoryStream) -> None:
+        await stream.send_all(HEAD)
+        await trio.sleep(0.5)
+        await stream.send_all(b"2\r\nhe\r\n")
+        await trio.sleep(0.25)
+        await stream.send_all(b"0\r\n\r\n")
+        await trio.sleep(0.1)
+        stream.close()
+
+    reads, meter = await asked(serve)
+    assert reads[0] == RecordedRead(
+        0.0,
+        "client",
+        b"GET /a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
+        url="http://h/a",
+    )
+    assert of_server(reads) == [
+        (0.0, HEAD),
+        (500.0, b"2\r\nhe\r\n"),
+        (750.0, b"0\r\n\r\n"),
+        (850.0, "fin"),
+    ]
+    assert (meter.url, meter.method, meter.request) == ("http://h/a", "GET", reads[0].bytes)
+    assert (meter.head_ms, meter.end, meter.complete) == (0.0, "fin", True)
+
+
+async def test_a_complete_response_needs_no_end(autojump_clock: object) -> None:
+    """A server that keeps its connection open does not delay the report."""
+
+    async def serve(stream: MemoryStream) -> None:
+        await stream.send_all(HEAD + b"0\r\n\r\n")
+        await trio.sleep_forever()
+
+    start = trio.current_time()
+    reads, meter = await asked(serve)
+    assert trio.current_time() - start == 0.25
+    assert of_server(reads) == [(0.0, HEAD + b"0\r\n\r\n")]
+    assert meter.end == ""
+
+
+async def fin_in_the_body(stream: MemoryStream) -> None:
+    await stream.send_all(HEAD + b"2\r\nh")
+    await trio.sleep(1)
+    stream.close()
+
+
+async def reset_in_the_body(stream: MemoryStream) -> None:
+    await stream.send_all(HEAD + b"2\r\nh")
+    await trio.sleep(1)
+    stream.reset()
+
+
+async def fin_in_the_head(stream: MemoryStream) -> None:
+    await stream.send_all(HEAD[:20])
+    await trio.sleep(1)
+    stream.close()
+
+
+async def reset_before_the_head(stream: MemoryStream) -> None:
+    await trio.sleep(1)
+    stream.reset()
+
+
+async def silent_in_the_body(stream: MemoryStream) -> None:
+    await stream.send_all(HEAD + b"2\r\nh")
+    await trio.sleep_forever()
+
+
+async def silent_from_the_beginning(stream: MemoryStream) -> None:
+    await trio.sleep_forever()
+
+
+async def not_http(stream: MemoryStream) -> None:
+    await stream.send_all(b"220 mail.example ESMTP\r\n\r\n")
+    await trio.sleep_forever()
+
+
+@pytest.mark.parametrize(
+    ("serve", "expected"),
+    [
+        (fin_in_the_body, [(0.0, HEAD + b"2\r\nh"), (1000.0, "fin")]),
+        (reset_in_the_body, [(0.0, HEAD + b"2\r\nh"), (1000.0, "reset")]),
+        (fin_in_the_head, [(0.0, HEAD[:20]), (1000.0, "fin")]),
+        (reset_before_the_head, [(1000.0, "reset")]),
+        (silent_in_the_body, [(0.0, HEAD + b"2\r\nh"), (75_000.0, "silent")]),
+        (silent_from_the_beginning, [(75_000.0, "silent")]),
+        (not_http, [(0.0, b"220 mail.example ESMTP\r\n\r\n")]),
+    ],
+)
+async def test_ends(
+    serve: Serve, expected: list[tuple[float, bytes | str]], autojump_clock: object
+) -> None:
+    reads, meter = await asked(serve)
+    assert of_server(reads) == expected
+    assert meter.end == (expected[-1][1] if isinstance(expected[-1][1], str) else "")
+
+
+async def ticking(stream: MemoryStream) -> None:
+    """A stream without end."""
+    await stream.send_all(HEAD)
+    while True:
+        await trio.sleep(1)
+        await stream.send_all(b"1\r\n.\r\n")
+
+
+async def test_the_time_is_over(autojump_clock: object) -> None:
+    """If bytes came until then, the stream is not silent: no end is recorded."""
+    reads, meter = await asked(ticking, max_seconds=10.5)
+    assert len(reads) == 2 + 10
+    assert meter.end == ""
+
+
+async def test_the_time_is_over_in_a_silence(autojump_clock: object) -> None:
+    reads, _ = await asked(silent_in_the_body, max_seconds=10)
+    assert of_server(reads)[-1] == (10_000.0, "silent")
+
+
+async def test_stopped(autojump_clock: object) -> None:
+    """As by Ctrl-C: what has come is measured."""
+    stop = trio.CancelScope()
+
+    async def serve(stream: MemoryStream) -> None:
+        await stream.send_all(HEAD + b"1\r\nx\r\n")
+        await trio.sleep(2)
+        stop.cancel()
+        await trio.sleep_forever()
+
+    reads, meter = await asked(serve, stop=stop)
+    assert len(reads) == 2
+    assert (meter.end, meter.counts.chunks) == ("", 1)
+
+
+async def test_no_connection(autojump_clock: object) -> None:
+    async def refuse(host: str, port: int, *, stall_seconds: float) -> MemoryStream:
+        raise OSError(111, "Connection refused")
+
+    async def hang(host: str, port: int, *, stall_seconds: float) -> MemoryStream:
+        await trio.sleep_forever()
+
+    with pytest.raises(ConnectError, match=r"^no connection to h: Connection refused$"):
+        await ask(Asking("GET", "http://h/a", connect=refuse), never)
+    with pytest.raises(ConnectTimeoutError, match=r"^no connection to h in 30 s$"):
+        await ask(Asking("GET", "http://h/a", connect=hang), never)
+    stop = trio.CancelScope()
+    stop.cancel()
+    with pytest.raises(StoppedError):
+        await ask(Asking("GET", "http://h/a", connect=hang), never, stop=stop)
+
+
+def never(read: RecordedRead, spans: list[ByteSpan]) -> None:
+    raise AssertionError(read)
+
+
+async def test_no_key_is_recorded(autojump_clock: object) -> None:
+    """Neither the one that was sent, nor where the server repeats it."""
+
+    async def serve(stream: MemoryStream) -> None:
+        body = f"no such key: {KEY}".encode()
+        await stream.send_all(HEAD + b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
+        stream.close()
+
+    def asking(connect: Connect) -> Asking:
+        return Asking("GET", "http://h/a", (("Authorization", f"Bearer {KEY}"),), connect=connect)
+
+    reads, meter = await asked(serve, asking)
+    told = b"".join(read.bytes for read in reads) + meter.request
+    assert b"no such key: " in told
+    assert KEY.encode() not in told

@@ -1,0 +1,376 @@
+"""`workshop xray` as a command: its flags, what it prints and writes, and its exit codes."""
+
+import io
+import json
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+import trio
+from rich.console import Console
+
+from clients.streams.tcp import Connect
+from protocol.recording import read_recording
+from servers.http.reply import Handler, Reply, Request
+from servers.http.routes import Routes
+from workshop.__main__ import main as workshop
+from workshop.xray import command
+from workshop.xray.command import Command, exit_code
+from workshop.xray.flags import parser
+from workshop.xray.report import Verdict
+from workshop.xray.tap import TapOptions
+
+from .chains import Naive, chain, network
+
+URL = "http://server/chat/hello"
+KEY = "sk-canary-0123456789abcdef"
+
+
+class Saying(Routes):
+    """Answers every request with a reply, and keeps the requests."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__({})
+        self.asked: list[Request] = []
+        self._reply = reply
+
+    def find(self, method: str, path: str) -> tuple[Handler | Reply, dict[str, str]]:
+        return self.answer, {}
+
+    async def answer(self, request: Request) -> Reply:
+        self.asked.append(request)
+        return self._reply
+
+
+async def xray(*arguments: str, server: Routes | None = None) -> tuple[int, str]:
+    """The exit code and the output of a run. http://server is there."""
+    return await xray_of({"server": server or Naive()}, *arguments)
+
+
+async def xray_of(hosts: dict[str, Routes], *arguments: str) -> tuple[int, str]:
+    file = io.StringIO()
+    console = Console(file=file, width=80, highlight=False)
+    async with network(hosts) as made:
+        code = await Command(parser().parse_args(arguments), console, made.connect).run()
+    return code, file.getvalue()
+
+
+# ---- What it prints
+
+
+async def test_live_view_and_summary(autojump_clock: object) -> None:
+    code, shown = await xray(URL)
+    assert code == 0
+    assert shown.index("HTTP/1.1 200 OK") < shown.index("one7") < shown.index(URL)
+
+
+async def test_summary_shows_no_bytes(autojump_clock: object) -> None:
+    code, shown = await xray(URL, "--summary")
+    assert code == 0
+    assert "live" in shown
+    assert "HTTP/1.1" not in shown
+
+
+async def test_json(autojump_clock: object) -> None:
+    code, shown = await xray(URL, "--json")
+    assert code == 0
+    assert shown.count("\n") == 1
+    report = json.loads(shown)
+    assert list(report) == [
+        "url",
+        "status",
+        "verdicts",
+        "counts",
+        "ttft_ms",
+        "head_ms",
+        "gaps_ms",
+        "wire_bytes",
+        "text_bytes",
+    ]
+    assert (report["url"], report["status"]) == (URL, 200)
+    assert list(report["verdicts"][0]) == ["code", "sure", "say", "cure", "hop", "facts"]
+    assert (report["ttft_ms"], report["gaps_ms"]["p50"]) == (500, 50)
+
+
+async def test_hex(autojump_clock: object) -> None:
+    _, shown = await xray(URL, "--hex")
+    assert "48 54 54 50" in shown
+
+
+# ---- Exit codes
+
+
+async def test_a_fault_is_1(autojump_clock: object) -> None:
+    code, shown = await xray(URL, "--json", server=Saying(Reply("<p>Hello</p>", 502)))
+    assert code == 1
+    assert json.loads(shown)["verdicts"][0]["code"] == "not-a-stream"
+
+
+USAGE = {
+    (): "give a URL, or a FILE with a recording; --help shows examples",
+    ("nothing.jsonl",): "nothing.jsonl is neither a file nor a URL; a URL begins with http://",
+    ("ftp://h/",): "not an http:// or https:// URL: 'ftp://h/'",
+    (URL, "--key"): "--key sends OPENAI_API_KEY, but that is not set; or --key-file",
+    ("--compare", f"a={URL}"): "a comparison needs two ways or more, nearest to the server first",
+    ("--compare", URL, URL): "--compare wants NAME=URL NAME=URL …, nearest to the server first",
+    (URL, "--compare", f"a={URL}"): "give --compare NAME=URL …, or one URL with --via, not both",
+    (URL, "--via", "a b/"): "--via wants [NAME=]HOST[:PORT], such as nginx=10.0.0.7:8080",
+    (URL, "--via", "h:65536"): "--via wants [NAME=]HOST[:PORT], such as nginx=10.0.0.7:8080",
+    (URL, "--probe"): "an answer may cost money: add --yes to send these requests",
+    ("--listen", "0"): "a tap needs both: --listen PORT --to URL",
+    ("--to", "http://h"): "a tap needs both: --listen PORT --to URL",
+    (URL, "--listen", "0", "--to", "http://h"): "a tap asks nothing itself: give --listen PORT "
+    "--to URL without these",
+    (URL, "-d", "@nothing"): "nothing: No such file or directory",
+    (URL, "--ca-file", "nothing"): "the CA file nothing: No such file or directory",
+}
+
+
+@pytest.mark.parametrize("arguments", USAGE)
+async def test_usage_is_2(
+    arguments: tuple[str, ...],
+    autojump_clock: object,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    server = Saying(Reply(""))
+    assert await xray(*arguments, server=server) == (2, "")
+    assert capsys.readouterr().err.splitlines()[-1] == f"workshop xray: {USAGE[arguments]}"
+    assert server.asked == []
+
+
+@pytest.mark.parametrize("flag", ["-k", "--insecure"])
+def test_insecure_is_refused(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        workshop(["xray", URL, flag])
+    assert ended.value.code == 2
+    assert "x-ray checks every certificate" in capsys.readouterr().err
+
+
+async def test_no_connection_is_3(
+    autojump_clock: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await xray("http://nowhere/") == (3, "")
+    words = "no connection to nowhere: Name or service not known"
+    assert capsys.readouterr().err == f"workshop xray: {words}\n"
+    assert await xray("--compare", f"server={URL}", "proxy=http://nowhere/") == (3, "")
+    assert capsys.readouterr().err == f"workshop xray: proxy: {words}\n"
+
+
+def test_exit_code() -> None:
+    def code(*verdicts: tuple[str, float]) -> int:
+        return exit_code([Verdict(code=name, sure=sure, say="") for name, sure in verdicts])
+
+    assert code(("live", 0.9)) == 0
+    assert code(("coalesced", 0.6)) == 1
+    assert code(("coalesced", 0.5), ("nagle", 0.6)) == 1
+    assert code(("coalesced", 0.5)) == 4
+    assert code(("unsure", 0.9)) == 4
+
+
+# ---- Keys
+
+
+async def test_a_key_is_sent_only_when_asked(
+    autojump_clock: object,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    file = tmp_path / "key"
+    file.write_text(KEY)
+    file.chmod(0o600)
+    saved = tmp_path / "saved.jsonl"
+    # A server that shows what it was sent.
+    server = Saying(Reply(f"no such key: {KEY}", 401))
+    url = "http://localhost/v1/models"
+
+    async def sent(*flags: str) -> str | None:
+        _, shown = await xray_of({"localhost": server}, url, "--save", str(saved), *flags)
+        told = capsys.readouterr()
+        assert KEY not in shown + told.out + told.err + saved.read_text()
+        assert "the server wants a key: --key-file FILE, or --key" in told.err
+        return server.asked.pop().header("authorization")
+
+    assert await sent() is None
+    assert await sent("--key") == f"Bearer {KEY}"
+    assert await sent("--key-file", str(file)) == f"Bearer {KEY}"
+    code, _ = await xray_of({"h": server}, "http://h/", "--key")
+    assert (code, server.asked) == (2, [])
+    code, _ = await xray_of({"h": server}, url, "--key", "--via", "h", "--via", "localhost")
+    assert (code, server.asked) == (2, [])
+
+
+# ---- Recordings
+
+
+async def test_save_and_replay(autojump_clock: object, tmp_path: Path) -> None:
+    """A recording gives the same report as the stream did, and the same view."""
+    saved = tmp_path / "a.jsonl"
+    _, told = await xray(URL, "--json", "--save", str(saved))
+    with saved.open("rb") as lines:
+        reads = list(read_recording(lines))
+    assert (reads[0].sender, reads[0].url) == ("client", URL)
+    assert await xray(str(saved), "--json") == (0, told)
+    assert (await xray(str(saved)))[1].count("one7") == 1
+    har, pcap = tmp_path / "a.har", tmp_path / "a.pcap"
+    await xray(str(saved), "--summary", "--har", str(har), "--pcap", str(pcap))
+    assert json.loads(har.read_bytes())["log"]["entries"][0]["request"]["url"] == URL
+    assert b"one7 " in pcap.read_bytes()
+
+
+async def test_replay_takes_its_time(autojump_clock: object, tmp_path: Path) -> None:
+    saved = tmp_path / "a.jsonl"
+    await xray(URL, "--summary", "--save", str(saved))
+    for flags, seconds in ((), 0.0), (("--speed", "1"), 2.5), (("--speed", "5"), 0.5):
+        start = trio.current_time()
+        await xray(str(saved), *flags)
+        assert trio.current_time() - start == pytest.approx(seconds, abs=0.1)
+
+
+# ---- Several requests
+
+
+HOP = "http://hop1/chat/hello"
+
+
+async def chained(mode: str, *arguments: str) -> tuple[int, str]:
+    """The same with a bad proxy, http://hop1."""
+    file = io.StringIO()
+    console = Console(file=file, width=80, highlight=False)
+    async with chain([mode]) as made:
+        code = await Command(parser().parse_args(arguments), console, made.connect).run()
+    return code, file.getvalue()
+
+
+async def test_compare(autojump_clock: object, capsys: pytest.CaptureFixture[str]) -> None:
+    ways = ("--compare", f"server={URL}", f"nginx={HOP}")
+    code, shown = await chained("rechunk=1000", *ways)
+    assert code == 1
+    rows = [line.split() for line in shown.splitlines()]
+    assert (rows[1][0], rows[1][-1]) == ("server", "live")
+    assert (rows[2][0], rows[2][-1]) == ("nginx", "buffered-blocks")
+    assert "\n✗ buffered-blocks by nginx, " in shown
+    assert "\n  Cure: nginx: proxy_buffering off;\n" in shown
+    code, shown = await chained("buffer", *ways, "--json")
+    comparison = json.loads(shown)
+    assert list(comparison) == ["ways", "verdicts", "cures"]
+    assert [way["codes"] for way in comparison["ways"]] == [[], ["buffered-whole"]]
+    assert [len(way["reports"]) for way in comparison["ways"]] == [3, 3]
+    assert comparison["verdicts"][0]["hop"] == "nginx"
+    assert next(iter(comparison["cures"])) == "nginx"
+    assert (await chained("none", *ways))[0] == 0
+    assert capsys.readouterr().err == ""
+
+
+async def test_unknown_programs_get_every_line(autojump_clock: object) -> None:
+    _, shown = await chained("buffer", "--compare", f"server={URL}", f"proxy={HOP}")
+    lines = shown.partition("The line for each program:\n")[2].splitlines()
+    assert lines[0].split()[:3] == ["nginx", "proxy_buffering", "off;"]
+    assert [line.split()[0] for line in lines if "flush_interval" in line] == ["Caddy"]
+
+
+async def test_via(autojump_clock: object) -> None:
+    """The same URL at other addresses: Host and path stay."""
+    server = Saying(Reply("Hello"))
+    file = io.StringIO()
+    async with network({"server": server, "10.0.0.7": server}) as made:
+        vias = ["--via", "server", "--via", "nginx=10.0.0.7:8080"]
+        options = parser().parse_args(["http://api.example/a?b", *vias, "--json"])
+        await Command(options, Console(file=file), made.connect).run()
+        assert made.asked == [("server", 80), ("10.0.0.7", 8080)] * 3
+    assert {(one.header("host"), one.target) for one in server.asked} == {("api.example", "/a?b")}
+    ways = json.loads(file.getvalue())["ways"]
+    assert [(way["name"], way["address"]) for way in ways] == [
+        ("server", "server"),
+        ("nginx", "10.0.0.7:8080"),
+    ]
+
+
+async def test_probe(autojump_clock: object, capsys: pytest.CaptureFixture[str]) -> None:
+    """It says how many requests it makes before it makes them."""
+    code, shown = await chained("only-method=POST", HOP, "--probe", "--yes", "--json")
+    assert code == 1
+    verdict = json.loads(shown)["verdicts"][0]
+    assert verdict["code"] == "method-gated"
+    assert verdict["facts"] == {"held": "GET", "live": "POST"}
+    changes = "Accept-Encoding: identity, Accept: text/event-stream, POST"
+    said = f"x-ray: 4 requests to hop1: yours, and again with {changes}\n"
+    assert capsys.readouterr().err == said
+
+
+@pytest.mark.parametrize(("answer", "count"), [("y\n", 4), ("n\n", 0), ("\n", 0)])
+async def test_probe_asks_first(
+    answer: str,
+    count: int,
+    autojump_clock: object,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    typed = io.StringIO(answer)
+    monkeypatch.setattr(typed, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stdin", typed)
+    server = Saying(Reply("Hello"))
+    await xray(URL, "--probe", "--summary", server=server)
+    assert len(server.asked) == count
+    assert "An answer may cost money. Send them? [y/N] " in capsys.readouterr().err
+
+
+# ---- A tap
+
+
+async def test_tap(autojump_clock: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {}
+
+    async def listen(options: TapOptions, console: Console, *, connect: Connect) -> int:
+        told[options] = connect
+        return 130
+
+    monkeypatch.setattr(command, "listen", listen)
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    flags = ["--top", "--metrics", "0", "--hex", "--save", "a", "--ca-file", "b", "--keep-host"]
+    code, shown = await xray("--listen", "0", "--to", "http://h", *flags)
+    assert (code, shown) == (130, "")
+    (options,) = told
+    assert options == TapOptions(
+        to="http://h",
+        top=True,
+        metrics_port=0,
+        hex=True,
+        save=Path("a"),
+        ca_file="b",
+        keep_host=True,
+        secrets=(KEY,),
+    )
+
+
+# ---- Ctrl-C
+
+
+async def test_ctrl_c_judges_what_came(autojump_clock: object) -> None:
+    async with trio.open_nursery() as nursery:
+
+        async def press() -> None:
+            await trio.sleep(1)
+            signal.raise_signal(signal.SIGINT)
+
+        nursery.start_soon(press)
+        code, shown = await xray(URL, "--json")
+    assert code == 130
+    report = json.loads(shown)
+    assert 5 < report["counts"]["tokens"] < 15
+    assert report["verdicts"][0]["code"] == "live"
+
+
+async def test_ctrl_c_in_a_comparison(autojump_clock: object) -> None:
+    async with trio.open_nursery() as nursery:
+
+        async def press() -> None:
+            await trio.sleep(1)
+            signal.raise_signal(signal.SIGINT)
+
+        nursery.start_soon(press)
+        assert await xray("--compare", f"a={URL}", f"b={URL}") == (130, "")

@@ -1,0 +1,125 @@
+"""Several ways to one server: the faulty hop of three is named, wherever it is."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+import pytest
+
+from servers.badproxy.catalogue import MODE_HELP
+from servers.http.reply import EventStream, Last, Request, StreamingReply
+from servers.http.routes import Routes
+from workshop.xray.ask import ask
+from workshop.xray.compare import Comparison, Way, ask_by_turns, compare
+from workshop.xray.curl_flags import CurlFlags
+from workshop.xray.measure import Meter
+from workshop.xray.ways import compared_urls
+
+from .chains import Naive, chain
+
+PATH = "/v1/chat/completions"
+
+# A mode of the bad proxy: the code of the verdict. A mode that does no harm by itself is named too.
+MODES = {
+    "buffer": "buffered-whole",
+    "rechunk=1000": "buffered-blocks",
+    "coalesce=280": "coalesced",
+    "lag=1": "one-behind",
+    "hold-head": "head-held",
+    "measure": "measured",
+    "only-type=text/plain": "buffered-whole",
+    "only-method=GET": "buffered-whole",
+    "gzip": "live",
+    "gzip-nosync": "compressed-unflushed",
+    "idle=0.3": "cut-transport",
+    "total=1.2": "cut-transport",
+    "deaf=1.2": "vanished",
+    "blackhole=1.2": "vanished",
+    "replay=10": "retried",
+    "rewrite": "rewritten",
+    "http10": "http10",
+    "strip-accel": "live",
+    "strip-no-transform": "live",
+    "split-utf8": "torn-characters",
+    "truncate=3000": "cut-transport",
+    "http10,truncate=3000": "cut-clean",
+}
+
+
+async def compared(hops: list[str], server: Routes | None = None, rounds: int = 1) -> Comparison:
+    """Compare the server and a chain of bad proxies."""
+    async with chain(hops, server) as made:
+        names = ["server", *(f"hop{number}" for number in range(1, len(hops) + 1))]
+        urls = [f"{name}=http://{name}{PATH}" for name in names]
+        ways = compared_urls(urls, CurlFlags(model="echo"), made.connect)
+
+        async def once(way: Way, number: int) -> Meter:
+            return await ask(way.asking, lambda read, spans: None, silence=20)
+
+        measured = await ask_by_turns(ways, once, rounds)
+        assert [len(each) for each in measured] == [rounds] * len(names)
+        return compare(ways, measured)
+
+
+@pytest.mark.parametrize("position", [1, 2, 3])
+@pytest.mark.parametrize("mode", MODES)
+async def test_names_the_hop(mode: str, position: int, autojump_clock: object) -> None:
+    hops = ["none", "none", "none"]
+    hops[position - 1] = mode
+    protected = EventStream.HEADERS if mode.startswith("strip") else ()
+    server = Naive(protected, role_first=mode != "hold-head")
+    comparison = await compared(hops, server)
+    first = comparison.verdicts[0]
+    assert (first.hop, first.code) == (f"hop{position}", MODES[mode])
+    assert first.sure > 0.5
+    if first.code != "live":
+        assert [bool(way.codes) for way in comparison.ways[:position]] == [False] * position
+
+
+def test_every_mode_is_tried() -> None:
+    tried = {name.partition("=")[0] for mode in MODES for name in mode.split(",")}
+    assert tried | {"none"} == {name.partition("=")[0] for name in MODE_HELP}
+
+
+async def test_every_way_is_live(autojump_clock: object) -> None:
+    comparison = await compared(["none", "none"])
+    assert [way.codes for way in comparison.ways] == [[], [], []]
+    (verdict,) = comparison.verdicts
+    assert (verdict.code, verdict.hop) == ("live", None)
+    assert verdict.say == "The stream is live by every way: server, hop1, hop2."
+    assert comparison.cures == {}
+
+
+class Unsteady(Naive):
+    """Holds one of its answers."""
+
+    def __init__(self, held: int) -> None:
+        super().__init__()
+        self._held = held
+
+    async def answer(self, request: Request) -> StreamingReply:
+        self._held -= 1
+        if self._held:
+            return await super().answer(request)
+        return StreamingReply(self.whole(), content_type="text/event-stream")
+
+    async def whole(self) -> AsyncGenerator[bytes | Last, None]:
+        async with aclosing(self.events()) as events:
+            pieces = [one.piece if isinstance(one, Last) else one async for one in events]
+        yield b"".join(pieces)
+
+
+async def test_one_answer_of_three_is_no_fault(autojump_clock: object) -> None:
+    """A moment in which the machine was busy does not name a hop."""
+    comparison = await compared(["none"], Unsteady(4), rounds=3)
+    codes = [[report.verdicts[0].code for report in way.reports] for way in comparison.ways]
+    assert codes == [["live"] * 3, ["live", "buffered-whole", "live"]]
+    assert [way.codes for way in comparison.ways] == [[], []]
+    assert comparison.verdicts[0].code == "live"
+
+
+async def test_the_server_itself(autojump_clock: object) -> None:
+    comparison = await compared(["none"], Unsteady(1))
+    verdict = comparison.verdicts[0]
+    assert (verdict.code, verdict.hop) == ("buffered-whole", "server")
+    first = "The first way (server) has this: it is the server, or a hop that you have not given."
+    assert verdict.say.endswith(first)

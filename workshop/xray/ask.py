@@ -1,0 +1,222 @@
+"""Ask once, and record every read of the response, with its time.
+
+    client  0.4 ms     GET /chat/hello HTTP/1.1␍␊Host: localhost:8000␍␊ …
+    server  2.9 ms     HTTP/1.1 200 OK␍␊Content-Type: text/event-stream␍␊ …
+    server  503.1 ms   25␍␊event: thinking␊id: 0-1␊ …
+    server  3204.8 ms  0␍␊␍␊
+    server  3205.0 ms  fin
+
+The client of this project asks, and this file reads what its connection brings. So the bytes are
+those inside TLS, the times are those of the reads, and nothing is decoded twice.
+
+The rules this file keeps:
+
+1. Every byte is recorded, also of a response that breaks the grammar. Only a connection that could
+   not be opened is an error.
+2. Keys are masked before a read is given to anyone.
+3. The caller's `watch` gets a read in the same step in which it came. It must be quick, because the
+   next read waits for it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import trio
+
+import clients.http.client
+from clients.http.errors import ConnectTimeoutError, DisconnectedError, ResponseError
+from clients.http.exchange import Headers
+from clients.streams.tcp import ByteStream, Connect, connect
+from clients.tap import WireObserver
+from protocol.anatomy import ByteSpan
+from protocol.recording import End, RecordedRead
+
+from .masking import Masker
+from .measure import Meter
+
+__all__ = ["MAX_SECONDS", "SILENCE", "Asking", "StoppedError", "Watch", "ask"]
+
+SILENCE = 75.0
+"""Seconds of silence after which x-ray gives up: a little more than the 60 s of many hops."""
+
+MAX_SECONDS = 600.0
+CONNECT_SECONDS = 30.0  # to open a connection: DNS, TCP, proxy and TLS together
+END_SECONDS = 0.25  # from the end of a complete response to the FIN that we asked for
+QUIET_SECONDS = 5.0  # silence in which we call a stream silent when the time is over
+
+Watch = Callable[[RecordedRead, list[ByteSpan]], None]
+
+
+class StoppedError(Exception):
+    """The caller has stopped a request before it was sent."""
+
+
+@dataclass(frozen=True)
+class Asking:
+    """A request, and where to send it.
+
+    Args:
+        method: The method in capitals.
+        url: The URL, without a name and password.
+        headers: All headers but Host, Connection and Content-Length.
+        body: The body of the request.
+        ca_file: A file of certificates (PEM) to trust in place of the system's.
+        connect: Opens the connection. `--via` gives one that ignores the host of the URL.
+    """
+
+    method: str
+    url: str
+    headers: Headers = ()
+    body: bytes = b""
+    ca_file: str | None = None
+    connect: Connect = connect
+
+
+async def ask(
+    asking: Asking,
+    watch: Watch,
+    *,
+    silence: float = SILENCE,
+    max_seconds: float = MAX_SECONDS,
+    stop: trio.CancelScope | None = None,
+) -> Meter:
+    """Send a request, and read its response to the end, or until x-ray gives up.
+
+    Args:
+        asking: The request.
+        watch: Called with each read, and with the spans that it labels.
+        silence: Seconds without a byte after which x-ray gives up; the end is then "silent".
+        max_seconds: Seconds after which x-ray stops reading. If bytes came until then, no end is
+            recorded.
+        stop: A scope that the caller may cancel, as for Ctrl-C. The response so far is measured.
+
+    Returns:
+        What was measured. It has seen all reads and the end.
+
+    Raises:
+        ValueError: The URL, a header or the file cannot be used.
+        ConnectError: There is no connection.
+        StoppedError: It was stopped before the request was sent.
+    """
+    waiting = stop or trio.CancelScope()
+    began = trio.current_time()
+    waiting.deadline = began + min(CONNECT_SECONDS, max_seconds)
+
+    def moved(at: float) -> None:
+        waiting.deadline = min(at + silence, began + max_seconds)
+
+    recorder = Recorder(asking, watch, moved)
+    with waiting:
+        try:
+            async with clients.http.client.request(
+                asking.method,
+                asking.url,
+                asking.headers,
+                asking.body,
+                ca_file=asking.ca_file,
+                observer=recorder,
+                connect=asking.connect,
+            ) as response:
+                await _read_rest(response.stream, recorder)
+        except DisconnectedError:  # before the head was complete
+            recorder.end("fin" if recorder.closed else "reset")
+        except ResponseError:  # the head is malformed; the meter has seen the same bytes
+            if recorder.closed:
+                recorder.end("fin")
+    if waiting.cancelled_caught:
+        now = trio.current_time()
+        if recorder.sent_at is None:
+            if now < waiting.deadline:
+                raise StoppedError
+            host = clients.http.client.URLParts.parse(asking.url).authority
+            raise ConnectTimeoutError(f"no connection to {host} in {now - began:.0f} s")
+        if now - recorder.last >= min(silence, QUIET_SECONDS):
+            recorder.end("silent")
+    return recorder.meter
+
+
+async def _read_rest(stream: ByteStream, recorder: "Recorder") -> None:
+    """Read to the end of the response, and to the FIN if it follows at once."""
+    try:
+        while not recorder.meter.complete:
+            if not await stream.receive_some():
+                recorder.end("truncated" if stream.truncated else "fin")
+                return
+        with trio.move_on_after(END_SECONDS):
+            while await stream.receive_some():
+                pass
+            recorder.end("fin")
+    except trio.BrokenResourceError:
+        recorder.end("reset")
+
+
+class Recorder(WireObserver):
+    """Records one connection, and measures the response.
+
+    Args:
+        asking: The request.
+        watch: Called with each read, and with the spans that it labels.
+        moved: Called with the time of each read and write, in trio's seconds.
+
+    Attributes:
+        sent_at: When the last byte of the request was sent, in milliseconds of the recording; None
+            if none was.
+        last: Time of the last byte in either direction, in trio's seconds.
+        closed: The server has sent its end.
+    """
+
+    def __init__(self, asking: Asking, watch: Watch, moved: Callable[[float], None]) -> None:
+        self.sent_at: float | None = None
+        self.last = self._began = trio.current_time()
+        self.closed = False
+        self._asking = asking
+        self._watch = watch
+        self._moved = moved
+        self._mask = Masker().mask
+        self._request = b""
+        self._meter: Meter | None = None
+        self._ended = False
+
+    @property
+    def meter(self) -> Meter:
+        """The measurements of the response. The whole request is sent before they begin."""
+        if self._meter is None:
+            self._meter = Meter(
+                url=self._asking.url,
+                method=self._asking.method,
+                request=self._request,
+                began=self.sent_at or 0.0,
+            )
+        return self._meter
+
+    def sent(self, layer: str, data: bytes) -> None:
+        if layer == "http":
+            masked = self._mask("client", data)
+            url = "" if self._request else self._asking.url
+            self.sent_at = self._now()
+            self._watch(RecordedRead(self.sent_at, "client", masked, url=url), [])
+            self._request += masked
+
+    def received(self, layer: str, data: bytes) -> None:
+        if layer == "http" and data:
+            at, masked = self._now(), self._mask("server", data)
+            self._watch(RecordedRead(at, "server", masked), self.meter.receive_data(at, masked))
+        elif layer == "http":
+            self.closed = True
+
+    def end(self, how: End) -> None:
+        """Record how the server's direction ended. Only the first end counts."""
+        if not self._ended:
+            self._ended = True
+            at = round((trio.current_time() - self._began) * 1000, 3)
+            spans = self.meter.receive_end(at, how)
+            self._watch(RecordedRead(at, "server", end=how), spans)
+
+    def _now(self) -> float:
+        """The time in milliseconds since the recording began."""
+        self.last = trio.current_time()
+        self._moved(self.last)
+        return round((self.last - self._began) * 1000, 3)
+
+
+# What this file does not do: show or save the reads (command.py), or ask twice (probe.py).

@@ -1,0 +1,374 @@
+"""`workshop xray`: one request or several, and what they say about the stream.
+
+    $ workshop xray http://localhost:8000/chat/hello       the bytes while they come, then a summary
+    $ workshop xray URL --json                             one object, for a script
+    $ workshop xray --compare server=URL nginx=URL         which hop spoils it
+    $ workshop xray yesterday.jsonl                        a recording, once more
+
+What was asked for goes to standard output. Everything else (what x-ray is doing, errors) goes to
+standard error, so the output of `--json` can be piped.
+"""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import trio
+from rich.console import Console
+
+from clients.chat import LOOPBACK
+from clients.http.client import URLParts
+from clients.http.errors import RequestError
+from clients.streams.tcp import Connect, connect
+from clients.streams.tls import client_context
+from protocol.anatomy import ByteSpan
+from protocol.recording import RecordedRead
+from protocol.secret import Secret, redact
+from servers.http.access import read_keys
+
+from .ask import Asking, StoppedError, Watch, ask
+from .compare import SURE, Comparison, Way, ask_by_turns, compare
+from .comparison_view import ComparisonView
+from .cures import with_cures
+from .curl_flags import CurlFlags, UsageError, asking_of
+from .exchange import exchanges
+from .files import Recording, Saver, load
+from .flags import parser
+from .live import live
+from .measure import Meter
+from .outputs import Exports, Outputs
+from .probe import conclude, probes_of
+from .report import Report, Verdict
+from .summary import summary
+from .tap import TapOptions, listen
+from .verdicts import report
+from .view import View, play
+from .ways import compared_addresses, compared_urls
+
+__all__ = ["Command", "exit_code", "main"]
+
+USAGE, NO_CONNECTION, UNSURE, STOPPED = 2, 3, 4, 130
+ROUNDS = 3  # requests by each way
+
+Result = TypeVar("Result")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command. Returns the exit code."""
+    options = parser().parse_args(argv)
+    command = Command(options, Output(highlight=False))
+    return trio.run(command.run)
+
+
+def exit_code(verdicts: Sequence[Verdict]) -> int:
+    """0 for a live stream, 1 for a fault, 4 if no verdict is sure."""
+    if verdicts[0].code == "live":
+        return 0
+    return 1 if any(one.sure > SURE and one.code != "unsure" for one in verdicts) else UNSURE
+
+
+class Output(Console):
+    """Our standard output. If its reader has closed it, rich would call `sys.exit` in any task."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
+class Command:
+    """One run of the command.
+
+    Args:
+        options: The flags.
+        console: Standard output.
+        connect: Opens connections, by default over TCP.
+    """
+
+    def __init__(
+        self, options: argparse.Namespace, console: Console, connect: Connect = connect
+    ) -> None:
+        self._options = options
+        self._console = console
+        self._connect = connect
+        self._stop = trio.CancelScope()  # of the request that is running
+        self._stopped = False
+        self._exports = Exports(options.html, options.har, options.pcap)
+
+    async def run(self) -> int:
+        """Do what the flags say. Returns the exit code."""
+        try:
+            return await self._run()
+        except UsageError as error:
+            return _fail(str(error), USAGE)
+        except RequestError as error:
+            return _fail(str(error), NO_CONNECTION)
+        except StoppedError:
+            return STOPPED
+        except BrokenPipeError:
+            raise
+        except (OSError, ValueError) as error:  # a file that cannot be used
+            return _fail(_words(error), USAGE)
+
+    async def _run(self) -> int:
+        options = self._options
+        if options.listen is not None or options.to is not None:
+            return await self._listen()
+        if options.compare and (options.via or options.target):
+            raise UsageError("give --compare NAME=URL …, or one URL with --via, not both")
+        if options.compare:
+            return await self._compare(compared_urls(options.compare, self._flags(), self._connect))
+        if options.target is None:
+            raise UsageError("give a URL, or a FILE with a recording; --help shows examples")
+        if options.via:
+            url, flags = options.target, self._flags()
+            return await self._compare(compared_addresses(url, options.via, flags, self._connect))
+        if "://" not in options.target:
+            return await self._replay(Path(options.target))
+        asking = asking_of(options.target, self._flags(), self._connect)
+        return await (self._probe(asking) if options.probe else self._ask(asking))
+
+    def _flags(self) -> CurlFlags:
+        options = self._options
+        client_context(options.ca_file)  # a bad file is reported now
+        key = None
+        if options.key_file:
+            key = Secret(read_keys(options.key_file)[0])
+        elif options.key:
+            key = Secret(os.environ.get("OPENAI_API_KEY", "").strip())
+            if not key.reveal():
+                raise UsageError("--key sends OPENAI_API_KEY, but that is not set; or --key-file")
+        return CurlFlags(
+            options.request,
+            options.data,
+            options.header,
+            options.json_body,
+            options.model,
+            key,
+            options.ca_file,
+        )
+
+    # ---- One request
+
+    async def _ask(self, asking: Asking) -> int:
+        meter = await self._stoppable(partial(self._look, asking))
+        return self._tell(report(meter), meter)
+
+    async def _look(self, asking: Asking) -> Meter:
+        """Ask once. The reads go to the files and to the screen."""
+        async with AsyncExitStack() as opened:
+            saver = screen = None
+            if self._options.save:
+                saver = opened.enter_context(Saver(self._options.save))
+            if not self._is_quiet:
+                view = View(self._console, hex=self._options.hex)
+                screen = await opened.enter_async_context(live(view))
+            outputs = Outputs(screen, saver, self._exports)
+            meter = await self._request(asking, outputs.watch)
+            outputs.finish()
+            return meter
+
+    async def _request(self, asking: Asking, watch: Watch) -> Meter:
+        if self._stopped:
+            raise StoppedError
+        self._stop = trio.CancelScope()
+        silence, longest = self._options.silence, self._options.max_time
+        return await ask(asking, watch, silence=silence, max_seconds=longest, stop=self._stop)
+
+    async def _stoppable(self, run: Callable[[], Awaitable[Result]]) -> Result:
+        """Run, while Ctrl-C ends the request that is running. What it has brought is judged."""
+
+        async def obey(signals: AsyncIterator[int]) -> None:
+            async for _ in signals:
+                self._stopped = True
+                self._stop.cancel()
+
+        with trio.open_signal_receiver(signal.SIGINT) as signals:
+            raised: Exception | None = None
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(obey, signals)
+                try:
+                    result = await run()
+                except Exception as error:  # the nursery would wrap it
+                    raised = error
+                nursery.cancel_scope.cancel()
+        if raised is not None:
+            raise raised
+        return result
+
+    @property
+    def _is_quiet(self) -> bool:
+        return bool(self._options.json or self._options.summary)
+
+    def _tell(self, said: Report, meter: Meter) -> int:
+        """Write the files, and what was found. Returns the exit code."""
+        said = with_cures(said, meter)
+        self._exports.write()
+        if self._exports.dropped:
+            _note("the recording is longer than the files can hold: its last reads are missing")
+        if self._options.json:
+            self._print_json(said)
+        else:
+            self._console.print(summary(said, meter))
+        if said.status == 401:
+            _note("the server wants a key: --key-file FILE, or --key to send it OPENAI_API_KEY")
+        return STOPPED if self._stopped else exit_code(said.verdicts)
+
+    def _print_json(self, found: Report | Comparison) -> None:
+        self._console.file.write(msgspec.json.encode(found).decode() + "\n")
+        self._console.file.flush()
+
+    # ---- One request, and others like it
+
+    async def _probe(self, asking: Asking) -> int:
+        probes = probes_of(asking)
+        parts = URLParts.parse(asking.url)
+        changes = ", ".join(probe.change for probe in probes)
+        _note(f"{1 + len(probes)} requests to {parts.authority}: yours, and again with {changes}")
+        self._confirm(parts.host)
+
+        async def run() -> tuple[Meter, list[Meter]]:
+            first = await self._look(asking)
+            meters = []
+            for probe in probes:
+                meters.append(await self._request(probe.asking, _unseen))
+                _progress(f"{probe.change}: {_codes(report(meters[-1]))}")
+            return first, meters
+
+        first, meters = await self._stoppable(run)
+        return self._tell(conclude(first, probes, meters), first)
+
+    def _confirm(self, host: str) -> None:
+        """Ask before several requests to a server that is not on this machine."""
+        if self._options.yes or host in LOOPBACK:
+            return
+        if not sys.stdin.isatty():
+            raise UsageError("an answer may cost money: add --yes to send these requests")
+        print("An answer may cost money. Send them? [y/N] ", end="", file=sys.stderr, flush=True)
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            raise UsageError("nothing was sent")
+
+    # ---- Several ways
+
+    async def _compare(self, ways: Sequence[Way]) -> int:
+        if len(ways) < 2:
+            raise UsageError("a comparison needs two ways or more, nearest to the server first")
+        _progress(f"{ROUNDS * len(ways)} requests: {ROUNDS} by each of {len(ways)} ways, by turns")
+
+        async def once(way: Way, number: int) -> Meter:
+            try:
+                meter = await self._request(way.asking, _unseen)
+            except RequestError as error:
+                raise ConnectionFailed(f"{way.name}: {error}") from error
+            _progress(f"{way.name}, {number} of {ROUNDS}: {_codes(report(meter))}")
+            return meter
+
+        measured = await self._stoppable(partial(ask_by_turns, ways, once, ROUNDS))
+        comparison = compare(ways, measured)
+        if self._options.json:
+            self._print_json(comparison)
+        else:
+            self._console.print(ComparisonView(comparison))
+        return exit_code(comparison.verdicts)
+
+    # ---- A recording, a tap
+
+    async def _replay(self, path: Path) -> int:
+        reads = _load(path)
+        for note in reads.notes:
+            _note(note)
+        found = exchanges(reads)
+        if not found:
+            raise UsageError(f"{path} holds no response")
+        for read in reads:
+            self._exports.keep(read)
+        codes = []
+        for exchange in found:
+            meter = Meter(
+                url=exchange.url,
+                method=exchange.method,
+                request=exchange.request,
+                began=exchange.began,
+            )
+            await self._play(exchange.reads, meter)
+            codes.append(self._tell(report(meter), meter))
+        return max(codes, key=[0, UNSURE, 1].index)
+
+    async def _play(self, reads: Sequence[RecordedRead], meter: Meter) -> None:
+        if not self._is_quiet:
+            view = View(self._console, hex=self._options.hex)
+            usual = 1.0 if self._console.is_terminal else 0.0
+            speed = usual if self._options.speed is None else self._options.speed
+            await play(reads, view, speed, meter=meter)
+            return
+        for read in reads:
+            if read.bytes:
+                meter.receive_data(read.at, read.bytes)
+            if read.end:
+                meter.receive_end(read.at, read.end)
+
+    async def _listen(self) -> int:
+        options = self._options
+        if options.listen is None or options.to is None:
+            raise UsageError("a tap needs both: --listen PORT --to URL")
+        if options.target or options.compare or options.via or options.probe:
+            raise UsageError("a tap asks nothing itself: give --listen PORT --to URL without these")
+        key = os.environ.get("OPENAI_API_KEY", "").strip()
+        wanted = TapOptions(
+            to=options.to,
+            port=options.listen,
+            host=options.host,
+            ca_file=options.ca_file,
+            keep_host=options.keep_host,
+            top=options.top,
+            hex=options.hex,
+            metrics_port=options.metrics,
+            save=options.save,
+            secrets=(key,) if key else (),
+            max_connections=options.max_connections,
+        )
+        return await listen(wanted, self._console, connect=self._connect)
+
+
+class ConnectionFailed(RequestError):
+    """One way of a comparison could not be asked. The message names it."""
+
+
+def _load(path: Path) -> Recording:
+    if not path.exists():
+        raise UsageError(f"{path} is neither a file nor a URL; a URL begins with http://")
+    return load(path)
+
+
+def _unseen(read: RecordedRead, spans: list[ByteSpan]) -> None:
+    """A `Watch` that shows nothing."""
+
+
+def _codes(said: Report) -> str:
+    return ", ".join(one.code for one in said.verdicts)
+
+
+def _note(text: str) -> None:
+    print(f"x-ray: {redact(text)}", file=sys.stderr, flush=True)
+
+
+def _progress(text: str) -> None:
+    """A note for somebody who waits."""
+    if sys.stderr.isatty():
+        _note(text)
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"workshop xray: {redact(message)}", file=sys.stderr)
+    return code
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)

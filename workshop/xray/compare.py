@@ -1,0 +1,286 @@
+"""The same request by several ways, and the name of the hop that spoils the stream.
+
+    server ─────────────────── x-ray       way 1: live
+    server ── nginx ────────── x-ray       way 2: live
+    server ── nginx ── cdn ─── x-ray       way 3: buffered-blocks        cdn does it
+
+Two ways differ by one hop. What only the longer one has is what that hop does. So the ways are
+ordered, nearest to the server first, and a way is named after the hop that it adds.
+
+The rules this file keeps:
+
+1. Each way is asked several times, by turns, so that a moment in which the machine was busy does
+   not fall on one way alone. A way has a fault if most of its answers have it.
+2. The hop is named whose way is the first with a fault that the way before it does not have. A
+   fault of the first way is the server's, or of a hop that was not given.
+3. After a fault of one family (held, ended, changed), a further fault of that family is not another
+   hop's: it is what the next hop makes of it.
+"""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import msgspec
+
+from .ask import Asking
+from .cures import cures_of, head_fields, product_of
+from .measure import Meter
+from .report import Report, Verdict
+from .verdicts import report
+
+__all__ = ["Comparison", "Way", "WayReport", "ask_by_turns", "compare"]
+
+ROUNDS = 3
+SURE = 0.5  # a verdict over this is a claim
+
+# By family. A code that is in none of them is a family of its own.
+HELD = {
+    "buffered-whole",
+    "buffered-blocks",
+    "coalesced",
+    "compressed-unflushed",
+    "one-behind",
+    "burst-after-stall",
+    "type-gated",
+    "method-gated",
+}
+ENDED = {
+    "idle-timeout",
+    "lifetime-timeout",
+    "deaf",
+    "vanished",
+    "cut-transport",
+    "cut-clean",
+    "cut-application",
+    "finished-not-closed",
+}
+CHANGED = {"retried", "rewritten", "bad-events", "not-a-stream", "framing-error"}
+
+# These do not spoil a stream by themselves. Another hop may still hold it.
+LIGHT = {"head-held", "nagle", "http10", "until-close", "measured", "length-limit"}
+
+
+class Way(NamedTuple):
+    """A way to the server.
+
+    Args:
+        name: Name of the hop that this way adds, or of the server.
+        asking: The request by this way.
+        address: What the user gave: a URL, or an address.
+    """
+
+    name: str
+    asking: Asking
+    address: str
+
+
+class WayReport(msgspec.Struct, frozen=True):
+    """What the answers by one way had in common.
+
+    Args:
+        name, address: Those of the way.
+        codes: The faults that most of its answers have, most harmful first.
+        reports: One for each answer.
+    """
+
+    name: str
+    address: str
+    codes: list[str]
+    reports: list[Report]
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """The object of `--compare --json`.
+
+    Args:
+        ways: Nearest to the server first.
+        verdicts: For each hop that does something, one; most harmful first.
+        cures: For the first verdict, {product: line of its configuration}. The product that the
+            hop was recognised as comes first.
+    """
+
+    ways: list[WayReport]
+    verdicts: list[Verdict]
+    cures: dict[str, str]
+
+
+class Answers(NamedTuple):
+    """The answers by one way."""
+
+    way: Way
+    meters: list[Meter]
+    reports: list[Report]
+    faults: dict[str, Verdict]  # those that most answers have, most harmful first
+
+
+async def ask_by_turns(
+    ways: Sequence[Way], ask: Callable[[Way, int], Awaitable[Meter]], rounds: int = ROUNDS
+) -> list[list[Meter]]:
+    """Ask by each way in turn, `rounds` times.
+
+    Args:
+        ways: The ways.
+        ask: Asks once by a way; its second argument is the number of the round, from 1.
+        rounds: How many times.
+
+    Returns:
+        The measurements, by way.
+    """
+    meters: list[list[Meter]] = [[] for _ in ways]
+    for number in range(1, rounds + 1):
+        for way, measured in zip(ways, meters, strict=True):
+            measured.append(await ask(way, number))
+    return meters
+
+
+def compare(ways: Sequence[Way], measured: Sequence[Sequence[Meter]]) -> Comparison:
+    """Say which hop does what.
+
+    Args:
+        ways: Nearest to the server first.
+        measured: The answers by each of them, one or more.
+    """
+    all_answers = [_answers(way, meters) for way, meters in zip(ways, measured, strict=True)]
+    verdicts = _of_server(all_answers[0])
+    for upstream, answers in pairwise(all_answers):
+        verdicts += _of_hop(upstream, answers)
+    # The order of the ways, but what does not spoil a stream comes last.
+    verdicts.sort(key=lambda verdict: verdict.code in LIGHT)
+    if not verdicts:
+        verdicts = _unsure(all_answers) or [_all_live(all_answers)]
+    first = verdicts[0]
+    product = str(first.facts.get("product", ""))
+    return Comparison(
+        [
+            WayReport(way.name, way.address, list(faults), reports)
+            for way, _, reports, faults in all_answers
+        ],
+        verdicts,
+        cures_of(first.code, product),
+    )
+
+
+def _answers(way: Way, meters: Sequence[Meter]) -> Answers:
+    reports = [report(meter) for meter in meters]
+    claims = [
+        {one.code: one for one in each.verdicts if one.sure > SURE and one.code != "live"}
+        for each in reports
+    ]
+    times = Counter(code for claim in claims for code in claim)
+    most = {code for code, count in times.items() if 2 * count > len(reports)}
+    faults: dict[str, Verdict] = {}
+    for claim in claims:  # the order of the first answer that has the fault
+        faults |= {code: one for code, one in claim.items() if code in most and code not in faults}
+    return Answers(way, list(meters), reports, faults)
+
+
+def _family(code: str) -> frozenset[str]:
+    for family in (HELD, ENDED, CHANGED):
+        if code in family:
+            return frozenset(family)
+    return frozenset({code})
+
+
+def _of_server(answers: Answers) -> list[Verdict]:
+    """The faults that the first way has already."""
+    name = answers.way.name
+    product = product_of(_fields(answers), (), name)
+    hint = f"The first way ({name}) has this: it is the server, or a hop that you have not given."
+    return [
+        _named(verdict, name, product, f"{verdict.say} {hint}")
+        for verdict in list(answers.faults.values())[:1]
+    ]
+
+
+def _of_hop(upstream: Answers, answers: Answers) -> list[Verdict]:
+    """The faults that a way has and the way before it does not."""
+    before = set().union(*(_family(code) for code in upstream.faults if code not in LIGHT))
+    new = [
+        verdict
+        for code, verdict in answers.faults.items()
+        if code not in upstream.faults and code not in before
+    ]
+    name = answers.way.name
+    product = product_of(_fields(answers), _fields(upstream), name)
+    if not new and (rewritten := _text_differs(upstream, answers)):
+        new = [rewritten]
+    hint = f"The way before it ({upstream.way.name}) does not have this."
+    return [_named(verdict, name, product, f"{verdict.say} {hint}") for verdict in new[:1]]
+
+
+def _named(verdict: Verdict, hop: str, product: str, say: str) -> Verdict:
+    lines = cures_of(verdict.code, product)
+    cure = f"{product}: {lines[product]}" if product in lines else verdict.cure
+    facts = verdict.facts | ({"product": product} if product else {})
+    return msgspec.structs.replace(verdict, hop=hop, say=say, cure=cure, facts=facts)
+
+
+def _fields(answers: Answers) -> list[tuple[str, str]]:
+    """The header fields of the way's last answer that has a head."""
+    found = [fields for meter in answers.meters if (fields := head_fields(meter))]
+    return found[-1] if found else []
+
+
+def _text_differs(upstream: Answers, answers: Answers) -> Verdict | None:
+    """A fault that only the comparison shows: the same request, other text.
+
+    It shows only if all answers by each way have the same text. A model that varies shows nothing.
+    """
+    if upstream.faults.keys() - LIGHT or len(upstream.meters) < 2:
+        return None
+    before, after = ({_text(meter) for meter in each.meters} for each in (upstream, answers))
+    if len(before) > 1 or len(after) > 1 or before == after:
+        return None
+    return Verdict(
+        code="rewritten",
+        sure=0.9,
+        say="The text differs, in every answer and always in the same way.",
+        cure="Look for a filter that changes the body.",
+    )
+
+
+def _text(meter: Meter) -> tuple[str, int]:
+    """The beginning of the text, and its size in bytes."""
+    return meter.answer.text, meter.text_bytes
+
+
+def _unsure(all_answers: Sequence[Answers]) -> list[Verdict]:
+    """No way has a fault, but one has an answer that x-ray is not sure about."""
+    for answers in all_answers:
+        for each in answers.reports:
+            if each.verdicts[0].code == "unsure":
+                return [msgspec.structs.replace(each.verdicts[0], hop=None)]
+    return []
+
+
+def _all_live(all_answers: Sequence[Answers]) -> Verdict:
+    """Every way is live. What a hop took out of the head may still harm the next one."""
+    names = [answers.way.name for answers in all_answers]
+    say = f"The stream is live by every way: {', '.join(names)}."
+    hop = None
+    for upstream, answers in pairwise(all_answers):
+        before = {name.lower(): value for name, value in _fields(upstream)}
+        after = {name.lower(): value for name, value in _fields(answers)}
+        for name, why in WATCHED.items():
+            if name in before and name not in after and _matters(name, before[name]):
+                hop = hop or answers.way.name
+                say += f" {answers.way.name} removes {why}"
+        if "content-encoding" in after and "content-encoding" not in before:
+            hop = hop or answers.way.name
+            say += f" {answers.way.name} compresses, and flushes after each event."
+    return Verdict(code="live", sure=0.9, say=say, hop=hop)
+
+
+WATCHED = {
+    "x-accel-buffering": "X-Accel-Buffering: an nginx further downstream would buffer.",
+    "cache-control": "no-transform: a compressor further downstream may compress.",
+}
+
+
+def _matters(name: str, value: str) -> bool:
+    return name != "cache-control" or "no-transform" in value.lower()
+
+
+# What this file does not do: ask (ask.py), or print (command.py).

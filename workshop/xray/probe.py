@@ -1,0 +1,154 @@
+"""Ask again, with one thing changed, to tell causes apart that look the same in one response.
+
+    asked: GET, Accept: */*, Accept-Encoding: gzip      all at once, after 3.2 s
+
+    again with Accept-Encoding: identity                live: a compressor holds the text
+    again with POST                                     live: a hop holds the answers to GET
+    again with Accept: text/event-stream                live: a hop holds other types
+
+The rules this file keeps:
+
+1. Each probe changes one thing of the first request.
+2. Only a pair of answers, one held and one live, is a proof. A refused probe proves nothing.
+3. The number of requests is known before the first one is sent, because an answer may cost money.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import msgspec
+
+from .ask import Asking
+from .compare import HELD, SURE
+from .measure import Meter
+from .report import Report, Verdict
+from .verdicts import report
+
+__all__ = ["Probe", "conclude", "probes_of"]
+
+EVENTS = "text/event-stream"
+
+
+class Probe(NamedTuple):
+    """One more request.
+
+    Args:
+        code: The verdict if its answer and the first one differ.
+        change: What differs from the first request, such as "POST".
+        original: The same part of the first request, such as "GET".
+        asking: The request.
+    """
+
+    code: str
+    change: str
+    original: str
+    asking: Asking
+
+
+def probes_of(asking: Asking) -> list[Probe]:
+    """The requests that tell causes apart."""
+    values = {name.lower(): value for name, value in asking.headers}
+    codings = values.get("accept-encoding", "identity")
+    coding = "gzip" if codings == "identity" else "identity"
+    accept = values.get("accept", "*/*")
+    kind = "*/*" if EVENTS in accept else EVENTS
+    changes = [
+        ("compressed-unflushed", "Accept-Encoding", codings, coding),
+        ("type-gated", "Accept", accept, kind),
+    ]
+    probes = [
+        Probe(code, f"{name}: {new}", f"{name}: {old}", _with(asking, name, new))
+        for code, name, old, new in changes
+    ]
+    # An API that wants a body answers no GET, so that would prove nothing.
+    if not asking.body and asking.method in ("GET", "POST"):
+        method = "POST" if asking.method == "GET" else "GET"
+        again = replace(asking, method=method)
+        probes.append(Probe("method-gated", method, asking.method, again))
+    return probes
+
+
+def _with(asking: Asking, name: str, value: str) -> Asking:
+    kept = tuple(field for field in asking.headers if field[0].lower() != name.lower())
+    return replace(asking, headers=(*kept, (name, value)))
+
+
+def conclude(first: Meter, probes: Sequence[Probe], meters: Sequence[Meter]) -> Report:
+    """What the first answer and the others say together.
+
+    Args:
+        first: The answer to the first request.
+        probes, meters: The other requests, and their answers.
+
+    Returns:
+        The report on the first answer. What the probes proved comes first.
+    """
+    said = report(first)
+    proved = [
+        verdict
+        for probe, meter in zip(probes, meters, strict=True)
+        if (verdict := _proved(said, probe, meter))
+    ]
+    if proved:
+        others = [one for one in said.verdicts if one.code not in HELD | {"live", "unsure"}]
+        return msgspec.structs.replace(said, verdicts=[*proved, *others])
+    if _is_held(said):
+        same = ", ".join(
+            probe.change
+            for probe, meter in zip(probes, meters, strict=True)
+            if _is_held(report(meter))
+        )
+        worst = said.verdicts[0]
+        say = f"{worst.say} It is the same with {same}." if same else worst.say
+        worst = msgspec.structs.replace(worst, say=say)
+        return msgspec.structs.replace(said, verdicts=[worst, *said.verdicts[1:]])
+    return said
+
+
+def _proved(said: Report, probe: Probe, meter: Meter) -> Verdict | None:
+    """The verdict of a pair of answers of which one is held and the other is live."""
+    other = report(meter)
+    if _is_held(said) and _is_live(other):
+        held, live = probe.original, probe.change
+    elif _is_live(said) and _is_held(other):
+        held, live = probe.change, probe.original
+    else:
+        return None
+    cause, cure = CAUSES[probe.code]
+    return Verdict(
+        code=probe.code,
+        sure=0.95,
+        say=f"{cause}: the answer is held with {held}, and live with {live}.",
+        cure=cure,
+        facts={"held": held, "live": live},
+    )
+
+
+CAUSES = {
+    # code: (what holds the answer, the cure)
+    "compressed-unflushed": (
+        "A compressor holds the text",
+        "Leave text/event-stream out of the compression, or flush after each event.",
+    ),
+    "type-gated": (
+        "A hop holds answers of one type",
+        "Ask for the type that is live, and send Content-Type: text/event-stream.",
+    ),
+    "method-gated": (
+        "A hop holds the answers to one method",
+        "Ask with the method that is live.",
+    ),
+}
+
+
+def _is_held(said: Report) -> bool:
+    return any(one.code in HELD and one.sure > SURE for one in said.verdicts)
+
+
+def _is_live(said: Report) -> bool:
+    return said.verdicts[0].code == "live" and said.status < 300
+
+
+# What this file does not do: ask (command.py), or find out which HTTP version a hop speaks to its
+# upstream: no request can show that.

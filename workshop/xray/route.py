@@ -1,0 +1,65 @@
+"""The route that judges a recording, for a server that takes it as an argument.
+
+    servers.chat.routes(…, pages=xray_routes())
+
+    POST /xray HTTP/1.1                       a recording in JSON lines
+    {"sender":"client","at":0,"bytes":"UE9T…"}
+    {"sender":"server","at":2.1,"bytes":"SFRUUC8x…"}
+
+    HTTP/1.1 200 OK                           the report on its last response
+    {"url":"","status":200,"verdicts":[{"code":"live",…}],…}
+
+The chat page asks it about each answer that it has read. The recording is kept nowhere.
+"""
+
+import trio
+
+from protocol.recording import RecordingError, read_recording
+from servers.http.api_replies import json_reply
+from servers.http.reply import Handler, Reply, Request
+
+from .exchange import exchanges
+from .measure import Meter
+from .report import Report
+from .verdicts import report
+
+__all__ = ["xray_routes"]
+
+
+def xray_routes() -> dict[str, Handler]:
+    """The routes."""
+    one_at_a_time = trio.CapacityLimiter(1)
+
+    async def judge(request: Request) -> Reply:
+        try:
+            # In a thread: the server's streams must not wait for it.
+            found = await trio.to_thread.run_sync(report_on, request.body, limiter=one_at_a_time)
+        except RecordingError as error:
+            return Reply(f"400 Bad Request\n\n{error}\n", 400)
+        return json_reply(found)
+
+    return {"POST /xray": judge}
+
+
+def report_on(recording: bytes) -> Report:
+    """Judge the last response of a recording.
+
+    Raises:
+        RecordingError: It is not a recording, or there is no response in it.
+    """
+    found = exchanges(read_recording(recording.split(b"\n")))
+    if not found:
+        raise RecordingError("the recording holds no response")
+    exchange = found[-1]
+    meter = Meter(
+        url=exchange.url, method=exchange.method, request=exchange.request, began=exchange.began
+    )
+    for read in exchange.reads:
+        if read.bytes:
+            meter.receive_data(read.at, read.bytes)
+        if read.end:
+            meter.receive_end(read.at, read.end)
+    return report(meter)
+
+
+# What this file does not do: ask, or show anything.
