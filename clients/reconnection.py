@@ -102,7 +102,7 @@ class Reconnection:
         self._start()
 
     def _start(self) -> None:
-        """Begin an attempt at the permanent address."""
+        """Begin an attempt with the URL that permanent redirects have led to."""
         self._target, self._method, self._redirects = self.url, self.method, 0
         self._all_permanent = True
 

@@ -68,7 +68,7 @@ ENDS = {
     "reset": "reset (RST)",
     "truncated": "truncated: TLS without close_notify",
     "silent": "silent: nobody waited any longer",
-    "": "not ended",
+    "": "still open",
 }
 
 
@@ -285,7 +285,7 @@ class Pen:
             (0, "gap", [f"{gap:+,.1f} ms".rjust(11 if room > 20 else 0)]),
             (4, "gap", [ENDS[border.end], border.end] if not border.read else []),
             (5, "cut", [inside, short]),
-            (2, "offset", [size, f"{border.size:,} B" if size else ""]),
+            (2, "offset", [size if room > 30 else "", f"{border.size:,} B" if size else ""]),
             (1, "gap", [bar.ljust(longest, self._marks.line), bar]),
             (3, "offset", [f"at {border.at:,.1f} ms"]),
         ]
@@ -305,7 +305,7 @@ class Pen:
 
     def _ink(self, style: str, text: str) -> str:
         before, after = self._inks.get(style, PLAIN)
-        return f"{before}{text}{after}"
+        return f"{before}{text}{after}" if text else ""
 
 
 LAYERS = {"C": "chunk", "E": "event", "T": "token"}

@@ -349,7 +349,7 @@ def _note(label: str, data: bytes, chunk: Mark, event: Mark, token: Mark) -> str
             return "size 0: the body ends"
         case "blank-line" if event.number:
             return f"blank line: event {event.number} ends"
-        case "comment" | "end-of-line" if data[:1] == b":":
+        case "comment" | "end-of-line" | "blank-line" if data[:1] == b":":
             return "a comment: no event"
         case "token" if not data.isascii() and token.place is Place.WHOLE and len(data) <= 4:
             return data.hex(" ")

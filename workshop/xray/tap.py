@@ -22,6 +22,7 @@ The rules this file keeps:
 import logging
 import signal
 import ssl
+import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -56,6 +57,8 @@ __all__ = ["Tap", "TapError", "TapOptions", "accept", "listen"]
 log = logging.getLogger("workshop")
 
 INTERRUPTED = 130  # what a shell reports for a program ended by SIGINT: 128 + 2
+
+SWITCH_SECONDS = 0.0005
 
 FINAL_SECONDS = 2.0  # for measuring what still waits after Ctrl-C
 
@@ -256,6 +259,8 @@ async def listen(
         )
         tap = Tap(options, watch, connect)
         raise_file_limit()
+        # Threads that draw and measure let the relays run after this time, not after 5 ms.
+        sys.setswitchinterval(SWITCH_SECONDS)
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(watch.run)

@@ -77,7 +77,8 @@ def metrics_routes(watch: Watch) -> Routes:
     metrics = TapMetrics(watch)
 
     async def render(request: Request) -> Reply:
-        return Reply(metrics.render(), content_type=Metrics.CONTENT_TYPE)
+        async with watch.lock:
+            return Reply(metrics.render(), content_type=Metrics.CONTENT_TYPE)
 
     return Routes({"GET /metrics": render})
 

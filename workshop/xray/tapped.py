@@ -24,6 +24,8 @@ __all__ = ["ConnectionWatch", "How", "Item", "Masking", "State", "TappedExchange
 
 SILENT_MS = 5_000.0
 
+NO_STREAM = "not-a-stream"  # the verdict on a response that is not an event stream
+
 SWITCHING_PROTOCOLS = b"101"
 
 How = Literal["", "done", "cut", "left"]
@@ -49,6 +51,7 @@ class TappedExchange:
         meter: Measures the response; None before its first bytes.
         report: What x-ray says about it, once it has ended; None if it was not measured.
         request: The masked request, until the meter gets it.
+        wants_stream: The request asks for a stream.
     """
 
     def __init__(self, number: int, connection: int, began: float) -> None:
@@ -64,18 +67,27 @@ class TappedExchange:
         self.meter: Meter | None = None
         self.report: Report | None = None
         self.request = b""
+        self.wants_stream = False
 
     @property
     def is_measured(self) -> bool:
         """Whether its report can be believed: all bytes were measured, and they are HTTP/1."""
         return bool(self.method) and not self.unmeasured
 
+    def codes(self, said: Report | None) -> list[str]:
+        """The codes of a report on it, or what stands in their place.
+
+        A client that did not ask for a stream and got none has no fault: "no-stream".
+        """
+        if said is None:
+            return ["unmeasured" if self.unmeasured else "none"]
+        codes = [verdict.code for verdict in said.verdicts]
+        return ["no-stream"] if codes[0] == NO_STREAM and not self.wants_stream else codes
+
     @property
     def verdict(self) -> str:
-        """The code of the first verdict; "unmeasured" or "none" if there is none."""
-        if self.report is not None:
-            return self.report.verdicts[0].code
-        return "unmeasured" if self.unmeasured else "none"
+        """The first of its codes, once it has ended."""
+        return self.codes(self.report)[0]
 
     def state(self, now: float) -> State:
         """What it is doing at this time."""

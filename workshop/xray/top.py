@@ -14,8 +14,8 @@ On a pipe there is no table: each stream that has ended is one line, without any
 The rules this file keeps:
 
 1. Whatever is shown was masked before (watch.py).
-2. The rows are made in the loop, one a turn; a thread lays them out and writes them. If the
-   terminal is slow, fewer pictures are drawn, and nothing else changes.
+2. A thread judges the streams, lays the rows out and writes them. If the terminal is slow, fewer
+   pictures are drawn, and nothing else changes.
 3. A narrow terminal shows fewer columns, a low one fewer rows: first those of finished streams go.
 """
 
@@ -67,6 +67,7 @@ COLUMNS = (
     ("verdict", 16, 64),
     ("verdict", 12, 40),
 )
+FINE = ("live", "no-stream")
 WORDS = ("request", "state", "verdict")  # the other columns are numbers
 
 
@@ -125,8 +126,7 @@ class Top:
         await trio.to_thread.run_sync(live.start)
         try:
             while True:
-                picture = layout(await self.frame(), self._console.size.width)
-                draw = partial(live.update, picture, refresh=True)
+                draw = partial(self._draw, live, await self.frame())
                 await trio.to_thread.run_sync(draw, abandon_on_cancel=True)
                 await trio.sleep(FRAME_SECONDS)
         finally:
@@ -134,8 +134,11 @@ class Top:
             with trio.move_on_after(STOP_SECONDS, shield=True):
                 await trio.to_thread.run_sync(live.stop, abandon_on_cancel=True)
 
+    def _draw(self, live: Live, frame: Frame) -> None:
+        live.update(layout(frame, self._console.size.width), refresh=True)
+
     async def frame(self) -> Frame:
-        """What to show now. The other tasks run between two rows."""
+        """What to show now."""
         room = max(1, self._console.size.height - 4)
         now = self._watch.now()
         finished = list(self._watch.finished)
@@ -143,28 +146,27 @@ class Top:
         shown = running[:room]
         rows = []
         for exchange in shown:
-            rows.append(self._row(exchange, now))
-            await trio.lowlevel.checkpoint()
+            rows.append(row_of(exchange, await self._judge(exchange, now), now))
         left = room - len(shown)
-        ended = [self._row(exchange, now) for exchange in finished[max(0, len(finished) - left) :]]
+        ended = finished[max(0, len(finished) - left) :] if left else []
         numbers = self._judged.keys() & self._watch.running.keys()
         self._judged = {number: self._judged[number] for number in numbers}
         more = len(running) - len(shown)
         totals = totals_line(self._watch)
         totals = f"{more} more, {totals}" if more else totals
-        return Frame(self._title, rows, ended if left else [], totals, self._watch.problem)
+        finished_rows = [row_of(exchange, exchange.report, now) for exchange in ended]
+        return Frame(self._title, rows, finished_rows, totals, self._watch.problem)
 
-    def _row(self, exchange: TappedExchange, now: float) -> Row:
-        """The words of one stream. What it says of a running one is up to a second old."""
-        if exchange.ended is not None:
-            return row_of(exchange, exchange.report, now)
+    async def _judge(self, exchange: TappedExchange, now: float) -> Report | None:
+        """What to say of a running stream: it may be up to a second old."""
         when, said = self._judged.get(exchange.number, (-JUDGE_MS, None))
         if exchange.meter is None or not exchange.is_measured:
-            return row_of(exchange, None, now)
+            return None
         if now - when >= JUDGE_MS or said is None:
-            when, said = now, report(exchange.meter)
+            async with self._watch.lock:
+                when, said = now, await trio.to_thread.run_sync(report, exchange.meter)
         self._judged[exchange.number] = when, said
-        return row_of(exchange, said, now)
+        return said
 
 
 def row_of(exchange: TappedExchange, said: Report | None, now: float) -> Row:
@@ -178,7 +180,7 @@ def row_of(exchange: TappedExchange, said: Report | None, now: float) -> Row:
     end = now if exchange.ended is None else exchange.ended
     gaps = said.gaps_ms if said else None
     ttft = said.ttft_ms if said else None
-    verdict = said.verdicts[0].code if said and said.verdicts[0].code != "unsure" else ""
+    code = exchange.codes(said)[0]
     return Row(
         time=duration(end - exchange.began),
         request=request_of(exchange),
@@ -188,7 +190,7 @@ def row_of(exchange: TappedExchange, said: Report | None, now: float) -> Row:
         p50=duration(gaps.p50 if gaps else None),
         p99=duration(gaps.p99 if gaps else None),
         last="" if exchange.ended is not None else duration(now - exchange.last),
-        verdict="not measured" if exchange.unmeasured else verdict,
+        verdict="" if code in ("none", "unsure") else code,
     )
 
 
@@ -203,7 +205,7 @@ def rate_of(exchange: TappedExchange) -> str:
     if meter is None or meter.ttft_ms is None or meter.text_ms is None:
         return ""
     seconds = (meter.text_ms - meter.ttft_ms) / 1000
-    tokens = meter.content.tokens - 1
+    tokens = meter.counts.tokens - 1
     if seconds <= 0 or tokens <= 0:
         return ""
     rate = tokens / seconds
@@ -270,7 +272,7 @@ def layout(frame: Frame, width: int) -> RenderableType:
             overflow="ellipsis",
         )
     for row in [*frame.running, *frame.finished]:
-        styles = {"state": STYLES[row.state], "verdict": "" if row.verdict == "live" else "bold"}
+        styles = {"state": STYLES[row.state], "verdict": "" if row.verdict in FINE else "bold"}
         cells = dict(zip(NAMES, row, strict=True))
         table.add_row(
             *(Text(cells[name], styles.get(name, "")) for name in widths),
@@ -352,8 +354,7 @@ def finished_line(exchange: TappedExchange) -> str:
     how = {"left": "client left", "cut": "cut"}.get(exchange.how, "done")
     if exchange.unmeasured:
         return " ".join([*words, f"{how}: {exchange.unmeasured} reads not measured"])
-    codes = ", ".join(verdict.code for verdict in said.verdicts) if said else "not HTTP/1"
-    return " ".join([*words, f"{how}: {codes}"])
+    return " ".join([*words, f"{how}: {', '.join(exchange.codes(said))}"])
 
 
 def ended_summary(watch: Watch) -> str:

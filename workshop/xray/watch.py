@@ -14,10 +14,11 @@ The rules this file keeps:
 4. Nothing grows with the number of exchanges: a few finished ones are kept, and sums of all.
 """
 
+import re
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import trio
 
@@ -34,7 +35,14 @@ from .verdicts import report
 __all__ = ["Saving", "Watch", "WatchObserver"]
 
 TURN_SECONDS = 0.0002  # of measuring, before the other tasks run
+
+# Bytes of a read that takes far longer than that, as judging an exchange does.
+LARGE_READ = 2 << 10
+
 ITEM_SIZE = 256  # bytes of memory that an entry of the queue needs beside its data
+
+# A request that asks for a stream, as APIs of models want it, or as a browser's EventSource does.
+WANTS_STREAM = re.compile(rb'"stream"\s*:\s*true|\naccept:[^\r\n]*text/event-stream', re.IGNORECASE)
 
 # Upper bounds of the buckets, in seconds.
 FIRST_TOKENS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -58,6 +66,14 @@ class Saving(Protocol):
 
     def write(self, read: RecordedRead) -> None:
         """Keep this masked read."""
+
+
+class Measured(NamedTuple):
+    """What an item of the queue has become: masked bytes, their spans, and those of the end."""
+
+    data: bytes
+    spans: list[ByteSpan]
+    last: list[ByteSpan]
 
 
 class Watch:
@@ -85,6 +101,7 @@ class Watch:
         problem: The last reason, in words; "" before the first.
         first_token, gap: Times to first token, and between reads that brought text, in seconds.
         ttft_ms, gap_ms: The same in milliseconds, for percentiles.
+        lock: Held while an exchange is measured. Take it to read a meter.
     """
 
     def __init__(
@@ -108,6 +125,7 @@ class Watch:
         self.first_token, self.gap = Histogram(FIRST_TOKENS), Histogram(GAPS)
         self.ttft_ms, self.gap_ms = rhythm.Histogram(), rhythm.Histogram()
         self.origin = origin
+        self.lock = trio.Lock()
         self._new_mask = new_mask
         self._saving = saving
         self._observers = observers
@@ -136,20 +154,35 @@ class Watch:
         """Measure what has passed, until cancelled."""
         while True:
             await self._news.wait()
-            self.measure(TURN_SECONDS)
-            await trio.lowlevel.checkpoint()
+            async with self.lock:
+                if self._queue and takes_long(self._queue[0]):
+                    item = self._pop()
+                    self._tell(item, await trio.to_thread.run_sync(self._measure, item))
+                else:
+                    self.measure(TURN_SECONDS, all_items=False)
 
-    def measure(self, seconds: float) -> None:
-        """Measure what waits in the queue, and stop after so many seconds."""
+    def measure(self, seconds: float, *, all_items: bool = True) -> None:
+        """Measure what waits in the queue.
+
+        Args:
+            seconds: Stop after this time.
+            all_items: If not, stop before an item that a thread is to measure.
+        """
         stop = time.perf_counter() + seconds
         while self._queue and time.perf_counter() < stop:
-            item = self._queue.popleft()
-            self._queued -= len(item.data) + ITEM_SIZE
-            self._take(item)
+            if not all_items and takes_long(self._queue[0]):
+                break
+            item = self._pop()
+            self._tell(item, self._measure(item))
         self.first_token.settle()
         self.gap.settle()
         if not self._queue:
             self._news = trio.Event()
+
+    def _pop(self) -> Item:
+        item = self._queue.popleft()
+        self._queued -= len(item.data) + ITEM_SIZE
+        return item
 
     # ---- Called by the tap and its connections
 
@@ -184,20 +217,40 @@ class Watch:
 
     # ---- The bytes, once they are measured
 
-    def _take(self, item: Item) -> None:
+    def _measure(self, item: Item) -> Measured:
+        """Mask, measure and judge, perhaps in a thread."""
+        exchange = item.exchange
+        data = item.connection.mask.mask(item.sender, item.data) if item.data else b""
+        spans: list[ByteSpan] = []
+        last: list[ByteSpan] = []
+        if exchange is not None and item.sender == "client":
+            self._take_request(exchange, data)
+        elif exchange is not None and (data or item.end):
+            spans = self._take_response(exchange, item.at, data)
+        meter = exchange.meter if exchange is not None and exchange.is_measured else None
+        if exchange is not None and meter is not None and item.finishes:
+            if item.end and exchange.how != "left":
+                last = meter.receive_end(item.at, item.end)
+            exchange.report = report(meter)
+        return Measured(data, spans, last)
+
+    def _tell(self, item: Item, found: Measured) -> None:
+        """Tell everybody else, never in a thread."""
         connection, exchange = item.connection, item.exchange
-        data = connection.mask.mask(item.sender, item.data) if item.data else b""
         if self._saving is not None and connection.is_saved:
-            for read in connection.recorded(item, data):
+            for read in connection.recorded(item, found.data):
                 self._saving.write(read)
         if exchange is None:
             return
-        if item.sender == "client":
-            self._take_request(exchange, data)
-        elif data or item.end:
-            self._take_response(exchange, item.at, data)
+        if found.data and item.sender == "server":
+            for observer in self._observers:
+                observer.received(exchange, item.at, found.data, found.spans)
         if item.finishes:
-            self._finish(exchange, item.at, item.end)
+            self.verdicts[exchange.how, exchange.verdict] += 1
+            del self.running[exchange.number]
+            self.finished.append(exchange)
+            for observer in self._observers:
+                observer.ended(exchange, item.at, item.end, found.last)
 
     def _take_request(self, exchange: TappedExchange, data: bytes) -> None:
         if exchange.meter is None:
@@ -206,7 +259,7 @@ class Watch:
             line = exchange.request.lstrip(b"\r\n").partition(b"\r\n")[0]
             exchange.target = redact(line.split(b" ")[1].decode())
 
-    def _take_response(self, exchange: TappedExchange, at: float, data: bytes) -> None:
+    def _take_response(self, exchange: TappedExchange, at: float, data: bytes) -> list[ByteSpan]:
         meter = exchange.meter
         if meter is None:
             meter = exchange.meter = Meter(
@@ -216,12 +269,13 @@ class Watch:
                 began=exchange.began,
                 history=self._history,
             )
+            exchange.wants_stream = bool(WANTS_STREAM.search(exchange.request))
             exchange.request = b""
         if not data:
-            return
-        tokens, text_ms = meter.content.tokens, meter.text_ms
+            return []
+        tokens, text_ms = meter.counts.tokens, meter.text_ms
         spans = meter.receive_data(at, data)
-        self.tokens += meter.content.tokens - tokens
+        self.tokens += meter.counts.tokens - tokens
         if meter.text_ms is not None and meter.text_ms != text_ms:
             if text_ms is None:
                 self.ttft_ms.add(meter.text_ms)
@@ -229,20 +283,12 @@ class Watch:
             else:
                 self.gap_ms.add(meter.text_ms - text_ms)
                 self.gap.add((meter.text_ms - text_ms) / 1000)
-        for observer in self._observers:
-            observer.received(exchange, at, data, spans)
+        return spans
 
-    def _finish(self, exchange: TappedExchange, at: float, end: End) -> None:
-        spans: list[ByteSpan] = []
-        if exchange.meter is not None and exchange.is_measured:
-            if end and exchange.how != "left":
-                spans = exchange.meter.receive_end(at, end)
-            exchange.report = report(exchange.meter)
-        self.verdicts[exchange.how, exchange.verdict] += 1
-        del self.running[exchange.number]
-        self.finished.append(exchange)
-        for observer in self._observers:
-            observer.ended(exchange, at, end, spans)
+
+def takes_long(item: Item) -> bool:
+    """Whether a thread is to measure it, while the relays run on."""
+    return item.finishes or len(item.data) > LARGE_READ
 
 
 # What this file does not do: relay, draw, write files, or decide what a verdict is.

@@ -302,3 +302,40 @@ async def test_run_measures_when_something_has_passed(autojump_clock: object) ->
         await trio.testing.wait_all_tasks_blocked()
         assert tap.watch.tokens == 1
         nursery.cancel_scope.cancel()
+
+
+async def test_a_large_read_is_measured_in_a_thread() -> None:
+    """The relays run meanwhile: on the real clock, because the other one does not wait for a
+    thread."""
+    log = Log()
+    watch = Watch(UPSTREAM, NoMask, observers=[log])
+    async with tapping(watch) as tap, trio.open_nursery() as nursery:
+        nursery.start_soon(watch.run)
+        await tap.client.send_all(POST)
+        events = b"".join(event(str(number)) for number in range(50))
+        await tap.say(HEAD, events, LAST)
+        while not watch.finished:
+            await trio.lowlevel.checkpoint()
+        nursery.cancel_scope.cancel()
+    assert watch.tokens == 50
+    assert [len(entry[2]) for entry in log.seen[:3]] == [len(HEAD), len(events), len(LAST)]
+    assert not watch.lock.locked()
+
+
+@pytest.mark.parametrize(
+    ("request_", "verdict"),
+    [
+        (GET, "no-stream"),
+        (GET.replace(b"Host:", b"Accept: text/event-stream\r\nHost:"), "not-a-stream"),
+        (POST.replace(b"2\r\n\r\n{}", b'15\r\n\r\n{"stream":true}'), "not-a-stream"),
+        (POST, "no-stream"),
+    ],
+)
+async def test_a_client_that_wants_no_stream_is_not_warned(
+    request_: bytes, verdict: str, autojump_clock: object
+) -> None:
+    async with tapping() as tap:
+        await tap.client.send_all(request_)
+        await tap.say(JSON)
+        await tap.settle()
+        assert tap.watch.finished[0].verdict == verdict

@@ -1,0 +1,26 @@
+"""The table of a tap in a real terminal, with Ctrl-C."""
+
+import sys
+
+from ...terminal import terminal
+
+PROGRAM = """
+import sys, trio
+from rich.console import Console
+from workshop.xray.tap import TapOptions, listen
+options = TapOptions(to="http://127.0.0.1:9", host="127.0.0.1", top=True)
+sys.exit(trio.run(listen, options, Console()))
+"""
+
+
+def test_the_table_until_ctrl_c() -> None:
+    """The table has a screen of its own; Ctrl-C gives the old one back, with a summary on it."""
+    with terminal(sys.executable, "-c", PROGRAM) as (screen, process):
+        assert "\x1b[?1049h" in screen.until("0 running")
+        screen.press(b"\x03")
+        screen.until("\x1b[?1049l")
+        shown = screen.until(" in ")
+        assert "0 still running, 0 finished\r\n0 tokens, 0 B" in shown
+        assert "Traceback" not in shown
+        process.wait(30)
+    assert process.returncode == 130
