@@ -19,7 +19,7 @@ The rules this file keeps:
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import trio
 
@@ -62,6 +62,7 @@ class Asking:
         body: The body of the request.
         ca_file: A file of certificates (PEM) to trust in place of the system's.
         connect: Opens the connection. `--via` gives one that ignores the host of the URL.
+        secrets: Keys in the request, to be masked wherever they appear.
     """
 
     method: str
@@ -70,6 +71,7 @@ class Asking:
     body: bytes = b""
     ca_file: str | None = None
     connect: Connect = connect
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
 async def ask(
@@ -172,7 +174,7 @@ class Recorder(WireObserver):
         self._asking = asking
         self._watch = watch
         self._moved = moved
-        masker = Masker()
+        masker = Masker(asking.secrets)
         self._mask = masker.mask
         self._url = masker.mask_url(asking.url)
         self._request = b""
