@@ -34,7 +34,10 @@ def main() -> int:
             results[case] = seen, verdicts(seen.reads)
             return not mistakes(case, *results[case])
 
-        trio.run(ask_all, cases(names), Path(folder), settled)
+        problems = trio.run(ask_all, cases(names), Path(folder), settled)
+    if problems:
+        print(*problems.values(), sep="\n", file=sys.stderr)
+        return 1
     if options.save:
         options.save.mkdir(parents=True, exist_ok=True)
         for case, (seen, _) in results.items():
