@@ -22,6 +22,8 @@ def main() -> int:
     parser.add_argument("--save", type=Path, help="a folder for the recordings")
     parser.add_argument("hops", nargs="*", help="names of hops; all of them without it")
     options = parser.parse_args()
+    if options.write and options.hops:
+        parser.error(f"{PAGE.name} is about all hops")
     names = options.hops or list(HOPS)
     for name in names:
         if missing := HOPS[name].missing:
