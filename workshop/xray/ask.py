@@ -18,6 +18,7 @@ The rules this file keeps:
    next read waits for it.
 """
 
+import errno
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -26,7 +27,7 @@ import trio
 import clients.http.client
 from clients.http.errors import ConnectTimeoutError, DisconnectedError, ResponseError
 from clients.http.exchange import Headers
-from clients.streams.tcp import ByteStream, Connect, connect
+from clients.streams.tcp import STALL_SECONDS, ByteStream, Connect, connect
 from clients.tap import WireObserver
 from protocol.anatomy import ByteSpan
 from protocol.recording import End, RecordedRead
@@ -107,6 +108,8 @@ async def ask(
     def moved(at: float) -> None:
         waiting.deadline = min(at + silence, began + max_seconds)
 
+    # If the peer has vanished, the kernel says so before we give up (`SocketStream`).
+    stall_seconds = min(STALL_SECONDS, max(1.0, 0.8 * silence))
     recorder = Recorder(asking, watch, moved)
     with waiting:
         try:
@@ -117,11 +120,15 @@ async def ask(
                 asking.body,
                 ca_file=asking.ca_file,
                 observer=recorder,
+                stall_seconds=stall_seconds,
                 connect=asking.connect,
             ) as response:
                 await _read_rest(response.stream, recorder)
-        except DisconnectedError:  # before the head was complete
-            recorder.end("fin" if recorder.closed else "reset")
+        except DisconnectedError as error:  # before the head was complete
+            if recorder.closed:
+                recorder.end("fin")
+            else:
+                recorder.end_broken(error)
         except ResponseError:  # the head is malformed; the meter has seen the same bytes
             if recorder.closed:
                 recorder.end("fin")
@@ -132,8 +139,9 @@ async def ask(
                 raise StoppedError
             host = clients.http.client.URLParts.parse(asking.url).authority
             raise ConnectTimeoutError(f"no connection to {host} in {now - began:.0f} s")
-        if now - recorder.last >= min(silence, QUIET_SECONDS):
-            recorder.end("silent")
+        quiet = now - recorder.last
+        if quiet >= min(silence, QUIET_SECONDS):
+            recorder.end("silent", acknowledged=True if quiet > stall_seconds else None)
     return recorder.meter
 
 
@@ -148,8 +156,8 @@ async def _read_rest(stream: ByteStream, recorder: "Recorder") -> None:
             while await stream.receive_some():
                 pass
             recorder.end("fin")
-    except trio.BrokenResourceError:
-        recorder.end("reset")
+    except trio.BrokenResourceError as error:
+        recorder.end_broken(error)
 
 
 class Recorder(WireObserver):
@@ -208,12 +216,27 @@ class Recorder(WireObserver):
         elif layer == "http":
             self.closed = True
 
-    def end(self, how: End) -> None:
-        """Record how the server's direction ended. Only the first end counts."""
+    def end_broken(self, error: BaseException) -> None:
+        """Record why a connection is broken: by an RST, or because its peer has vanished."""
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, OSError):
+            cause = cause.__cause__
+        if cause is not None and cause.errno == errno.ETIMEDOUT:
+            self.end("silent", acknowledged=False)  # no RST came: the kernel has given up
+        else:
+            self.end("reset")
+
+    def end(self, how: End, acknowledged: bool | None = None) -> None:
+        """Record how the server's direction ended. Only the first end counts.
+
+        Args:
+            how: The end.
+            acknowledged: In a silence, whether the peer's kernel still answers; None if unknown.
+        """
         if not self._ended:
             self._ended = True
             at = round((trio.current_time() - self._began) * 1000, 3)
-            spans = self.meter.receive_end(at, how)
+            spans = self.meter.receive_end(at, how, acknowledged=acknowledged)
             self._watch(RecordedRead(at, "server", end=how), spans)
 
     def _now(self) -> float:

@@ -32,8 +32,8 @@ MODES = {
     "gzip-nosync": "compressed-unflushed",
     "idle=0.3": "cut-transport",
     "total=1.2": "cut-transport",
-    "deaf=1.2": "vanished",
-    "blackhole=1.2": "vanished",
+    "deaf=1.2": "deaf",
+    "blackhole=1.2": "deaf",  # in memory there is no kernel that could tell
     "replay=10": "retried",
     "rewrite": "rewritten",
     "http10": "http10",
