@@ -94,7 +94,7 @@ class Misfits:
     """How often borders of different layers did not line up.
 
     Args:
-        reads: Reads that began inside an event.
+        reads: Reads that began inside a chunk, an event or the head.
         chunks: Chunks that ended inside an event.
         characters: Characters that were split between two reads or two chunks.
     """

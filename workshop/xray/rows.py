@@ -46,6 +46,7 @@ STYLES = {
     **dict.fromkeys(["after-end", "unfinished", "unreadable"], "bad"),
 }
 FRAMING = {"head", "chunk-size", "chunk-ext", "CRLF", "last-chunk", "trailer"}
+HEAD = "the head"
 BY_LINES = {"head", "data", "comment", "bad", None}  # styles whose rows hold one line
 SIZE_LINE = {"chunk-size", "chunk-ext", "last-chunk", "trailer", "CRLF"}
 
@@ -283,8 +284,8 @@ class Rows:
     def _border(self, read: _Read, end: End) -> Border:
         torn = self._torn.cut
         if self._spans and self._spans[0].label == "head" and self._spans[0].start < self._shown:
-            torn = "the head"
-        if read.number and self._event:
+            torn = HEAD
+        if read.number and (self._chunk or self._event or torn == HEAD):
             self.misfits.reads += 1
         cut = (self._chunk, self._event, self._token)
         return Border(read.at, read.gap, read.start, read.size, read.number, end, *cut, torn)

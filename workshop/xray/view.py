@@ -124,7 +124,7 @@ class View:
             _count(self._rows.size, "byte"),
         ]
         if misfits.reads:
-            words.append(f"{_count(misfits.reads, 'read')} began inside an event")
+            words.append(f"{_count(misfits.reads, 'read')} began inside a chunk, event or head")
         if misfits.chunks:
             words.append(f"{_count(misfits.chunks, 'chunk')} ended inside an event")
         if misfits.characters:
