@@ -1,4 +1,4 @@
-"""A picture that is never in the way of its stream.
+"""A live picture that does not slow its stream down.
 
     async with live(view) as screen:
         screen.show(2.1, b"HTTP/1.1 200 OK\\r\\n…", spans)      returns at once
@@ -40,7 +40,7 @@ FRAME = 0.05
 """Seconds from one drawing to the next."""
 
 SILENCE = 0.25
-"""Seconds without a read after which the last line tells of the silence."""
+"""Seconds without a read after which the last line reports the silence."""
 
 MAX_WAITING = 8 << 20
 """Bytes of memory for reads that wait to be drawn: about 5,000 events."""
@@ -84,10 +84,10 @@ Queue = deque[Arrival | LeftOut]  # a LeftOut is followed by an Arrival
 
 @asynccontextmanager
 async def live(view: View, *, max_waiting: int = MAX_WAITING) -> AsyncIterator["LiveView"]:
-    """Draw while the block runs, and at its end what is left.
+    """Draw while the block runs. At its end, draw what is left.
 
     Args:
-        view: Draws. Nobody else may use it meanwhile.
+        view: The view that draws. Nothing else may use it while the block runs.
         max_waiting: Largest number of bytes of memory for reads that wait to be drawn.
 
     Yields:
@@ -224,7 +224,7 @@ class LiveView:
         self._queue.appendleft(left_out)
 
     def _draw(self, queue: Queue, status: str | None) -> None:
-        """Draw, in a thread. The one before may have been abandoned while the terminal blocked."""
+        """Draw, in a thread. An abandoned thread may still be drawing, so there is a lock."""
         turn = time.perf_counter()
         with self._drawing:
             for item in queue:
@@ -242,5 +242,5 @@ class LiveView:
             self._view.status(status)
 
 
-# What this file does not do: slow a recording down that is played faster than the screen can show
-# it. Use a `View` for that: it waits.
+# What this file does not do: slow down a replay that is faster than the screen. Give a replay a
+# `View`: its `show` waits.
