@@ -43,6 +43,7 @@ SILENCE = 75.0
 MAX_SECONDS = 600.0
 CONNECT_SECONDS = 30.0  # to open a connection: DNS, TCP, proxy and TLS together
 END_SECONDS = 0.25  # from the end of a complete response to the FIN that we asked for
+FINISHED_SECONDS = 10.0  # the same silence, when the answer has said that it is finished
 QUIET_SECONDS = 5.0  # silence in which we call a stream silent when the time is over
 
 Watch = Callable[[RecordedRead, list[ByteSpan]], None]
@@ -105,8 +106,9 @@ async def ask(
     began = trio.current_time()
     waiting.deadline = began + min(CONNECT_SECONDS, max_seconds)
 
-    def moved(at: float) -> None:
-        waiting.deadline = min(at + silence, began + max_seconds)
+    def moved(at: float, is_finished: bool) -> None:
+        patience = min(silence, FINISHED_SECONDS) if is_finished else silence
+        waiting.deadline = min(at + patience, began + max_seconds)
 
     # If the peer has vanished, the kernel says so before we give up (`SocketStream`).
     stall_seconds = min(STALL_SECONDS, max(1.0, 0.8 * silence))
@@ -166,7 +168,8 @@ class Recorder(WireObserver):
     Args:
         asking: The request.
         watch: Called with each read, and with the spans that it labels.
-        moved: Called with the time of each read and write, in trio's seconds.
+        moved: Called after each read and write with its time, in trio's seconds, and with whether
+            the answer says that it is finished.
 
     Attributes:
         sent_at: When the last byte of the request was sent, in milliseconds of the recording; None
@@ -175,7 +178,7 @@ class Recorder(WireObserver):
         closed: The server has sent its end.
     """
 
-    def __init__(self, asking: Asking, watch: Watch, moved: Callable[[float], None]) -> None:
+    def __init__(self, asking: Asking, watch: Watch, moved: Callable[[float, bool], None]) -> None:
         self.sent_at: float | None = None
         self.last = self._began = trio.current_time()
         self.closed = False
@@ -208,11 +211,13 @@ class Recorder(WireObserver):
             self.sent_at = self._now()
             self._watch(RecordedRead(self.sent_at, "client", masked, url=url), [])
             self._request += masked
+            self._moved(self.last, False)
 
     def received(self, layer: str, data: bytes) -> None:
         if layer == "http" and data:
             at, masked = self._now(), self._mask("server", data)
             self._watch(RecordedRead(at, "server", masked), self.meter.receive_data(at, masked))
+            self._moved(self.last, self.meter.answer.complete)
         elif layer == "http":
             self.closed = True
 
@@ -242,7 +247,6 @@ class Recorder(WireObserver):
     def _now(self) -> float:
         """The time in milliseconds since the recording began."""
         self.last = trio.current_time()
-        self._moved(self.last)
         return round((self.last - self._began) * 1000, 3)
 
 

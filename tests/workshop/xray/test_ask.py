@@ -206,6 +206,19 @@ async def test_the_time_is_over_in_a_silence(autojump_clock: object) -> None:
     assert of_server(reads)[-1] == (10_000.0, "silent")
 
 
+async def test_a_finished_answer_is_not_waited_for_long(autojump_clock: object) -> None:
+    """It should have closed at once."""
+    event = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n'
+    head = HEAD.replace(b"text/plain", b"text/event-stream")
+
+    async def serve(stream: MemoryStream) -> None:
+        await stream.send_all(head + b"%x\r\n%s\r\n" % (len(event), event))
+        await trio.sleep_forever()
+
+    reads, _ = await asked(serve)
+    assert of_server(reads)[-1] == (10_000.0, "silent")
+
+
 async def test_stopped(autojump_clock: object) -> None:
     """As by Ctrl-C: what has come is measured."""
     stop = trio.CancelScope()
