@@ -166,6 +166,20 @@ async def test_replay_takes_its_time(autojump_clock: object, tmp_path: Path) -> 
         assert trio.current_time() - start == pytest.approx(seconds, abs=0.1)
 
 
+async def test_a_recording_of_two_responses(autojump_clock: object, tmp_path: Path) -> None:
+    """Each is shown. The exit code is that of the worst."""
+    saved = tmp_path / "a.jsonl"
+    codes, both = [], b""
+    for reply in Reply("Hello"), Reply("<p>Hello</p>", 502):
+        codes.append((await xray(URL, "--json", "--save", str(saved), server=Saying(reply)))[0])
+        both += saved.read_bytes().replace(b'"sender"', b'"connection":%d,"sender"' % len(codes))
+    assert codes == [0, 1]
+    saved.write_bytes(both)
+    code, shown = await xray(str(saved), "--json")
+    assert code == 1
+    assert [json.loads(line)["status"] for line in shown.splitlines()] == [200, 502]
+
+
 # ---- Several requests
 
 
