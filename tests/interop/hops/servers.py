@@ -192,6 +192,7 @@ CADDY = """\
 {{
     admin off
     auto_https off
+    grace_period 1s
     storage file_system {folder}/storage
     log {{
         level FATAL
