@@ -203,10 +203,10 @@ CADDY = """\
 
 
 class Apache(Hop):
-    """All configurations are virtual hosts in one file."""
+    """All configurations are virtual hosts in one file. Debian's modules are where it says."""
 
     name = "Apache"
-    command = ("/usr/sbin/apache2", "apache2", "httpd")
+    command = ("/usr/sbin/apache2",)
     package = "apache2-bin"
     versions = ("-v", r"Apache/(\S+)")
     idle = f"`ProxyTimeout {IDLE}` (the default is that of `Timeout`, 60 s)"
