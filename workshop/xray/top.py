@@ -19,6 +19,7 @@ The rules this file keeps:
 3. A narrow terminal shows fewer columns, a low one fewer rows: first those of finished streams go.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
@@ -226,6 +227,11 @@ def duration(ms: float | None) -> str:
     return f"{minutes // 60}h{minutes % 60:02}m"
 
 
+def count(number: int, name: str) -> str:
+    """A number of things: "1 token", "2 tokens"."""
+    return f"{number} {name}" + "s" * (number != 1)
+
+
 def amount(size: int) -> str:
     """A number of bytes: "812 B", "1.2 MB"."""
     if size < 1000:
@@ -239,19 +245,19 @@ def amount(size: int) -> str:
 
 def totals_line(watch: Watch) -> str:
     """How many streams run and have ended, by verdict; tokens and bytes."""
-    words = [f"{len(watch.running)} running", f"{watch.tokens} tokens", amount(watch.size)]
+    words = [f"{len(watch.running)} running", count(watch.tokens, "token"), amount(watch.size)]
     if watch.unmeasured:
-        words.append(f"{watch.unmeasured} reads not measured")
+        words.append(f"{count(watch.unmeasured, 'read')} not measured")
     return " · ".join([*words, ended_words(watch)])
 
 
 def ended_words(watch: Watch) -> str:
+    """How many streams have ended, by verdict."""
     ended = sum(watch.verdicts.values())
-    counts: dict[str, int] = {}
-    for (how, code), count in watch.verdicts.most_common():
-        name = "client left" if how == "left" else code
-        counts[name] = counts.get(name, 0) + count
-    details = ", ".join(f"{count} {name}" for name, count in counts.items())
+    counts = Counter[str]()
+    for (how, code), number in watch.verdicts.items():
+        counts["client left" if how == "left" else code] += number
+    details = ", ".join(f"{number} {name}" for name, number in counts.most_common())
     return f"{ended} finished" + (f": {details}" if details else "")
 
 
@@ -344,16 +350,16 @@ def finished_line(exchange: TappedExchange) -> str:
     said = exchange.report
     words = [str(said.status) if said and said.status else "-", request_of(exchange)]
     if said is None:
-        words.append(f"{exchange.reads} reads {exchange.size} bytes")
+        words.append(f"{count(exchange.reads, 'read')} {count(exchange.size, 'byte')}")
     else:
-        words.append(f"{said.counts.events} events {said.counts.tokens} tokens")
+        words += [count(said.counts.events, "event"), count(said.counts.tokens, "token")]
         if said.ttft_ms is not None:
             words.append(f"ttft {said.ttft_ms:.0f} ms")
         if said.gaps_ms is not None:
             words.append(f"gap p50 {said.gaps_ms.p50:.0f} ms p99 {said.gaps_ms.p99:.0f} ms")
     how = {"left": "client left", "cut": "cut"}.get(exchange.how, "done")
     if exchange.unmeasured:
-        return " ".join([*words, f"{how}: {exchange.unmeasured} reads not measured"])
+        return " ".join([*words, f"{how}: {count(exchange.unmeasured, 'read')} not measured"])
     return " ".join([*words, f"{how}: {', '.join(exchange.codes(said))}"])
 
 
@@ -361,7 +367,7 @@ def ended_summary(watch: Watch) -> str:
     """A few lines for the end of the tap."""
     lines = [
         f"{len(watch.running)} still running, {ended_words(watch)}",
-        f"{watch.tokens} tokens, {amount(watch.size)} in {duration(watch.now())}",
+        f"{count(watch.tokens, 'token')}, {amount(watch.size)} in {duration(watch.now())}",
     ]
     times = [
         f"{name} p50 {duration(times.percentile(50))} p99 {duration(times.percentile(99))}"

@@ -276,7 +276,7 @@ class Watch:
         tokens, text_ms = meter.counts.tokens, meter.text_ms
         spans = meter.receive_data(at, data)
         self.tokens += meter.counts.tokens - tokens
-        if meter.text_ms is not None and meter.text_ms != text_ms:
+        if meter.text_ms is not None and meter.text_ms != text_ms and meter.counts.events:
             if text_ms is None:
                 self.ttft_ms.add(meter.text_ms)
                 self.first_token.add(meter.text_ms / 1000)

@@ -150,7 +150,7 @@ async def test_lines_without_a_terminal(autojump_clock: object) -> None:
     assert lines == [
         f"200 POST /v1/chat/completions {times} done: live",
         "200 GET /v1/models?key=[redacted] 0 events 0 tokens ttft 0 ms done: no-stream",
-        "- GET /v1/models?key=[redacted] 2 reads 5144 bytes cut: 1 reads not measured",
+        "- GET /v1/models?key=[redacted] 2 reads 5144 bytes cut: 1 read not measured",
         "- (not HTTP/1) 0 reads 0 bytes cut: none",
     ]
 
