@@ -49,6 +49,9 @@ class RelayObserver(Protocol):
     def received(self, at: float, parts: list[Part]) -> None:
         """These parts of responses came in one read, and have been written to the client."""
 
+    def waited(self, seconds: float) -> None:
+        """The server was not read for so long, because the client did not take what had come."""
+
     def client_ended(self, at: float, end: End) -> None:
         """The client has sent FIN or RST, or a write to it has failed."""
 
@@ -177,7 +180,9 @@ class Relay:
             self._observer.received(now, self._responses.receive_data(data))
             if self._responses.switched:
                 self._requests.stop("the protocol was switched")
-            await _send(self._client, data, sent)
+            if sent < len(data):
+                await _send(self._client, data, sent)
+                self._observer.waited(trio.current_time() - now)
         except trio.BrokenResourceError:
             self._server.reset()
             self._client.reset()

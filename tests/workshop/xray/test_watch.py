@@ -8,10 +8,23 @@ import trio
 
 from protocol.anatomy import ByteSpan
 from protocol.recording import End, RecordedRead
+from workshop.xray.report import Counts, Report, Verdict
 from workshop.xray.tapped import TappedExchange
 from workshop.xray.watch import ITEM_SIZE, Watch
 
-from .tapping import DONE, FINISH, GET, HEAD, JSON, LAST, POST, UPSTREAM, NoMask, event, tapping
+from .tapping import (
+    DONE,
+    FINISH,
+    GET,
+    HEAD,
+    JSON,
+    LAST,
+    POST,
+    UPSTREAM,
+    NoMask,
+    event,
+    tapping,
+)
 
 
 class Log:
@@ -339,3 +352,44 @@ async def test_a_client_that_wants_no_stream_is_not_warned(
         await tap.say(JSON)
         await tap.settle()
         assert tap.watch.finished[0].verdict == verdict
+
+
+async def test_the_time_that_the_client_takes_is_kept(autojump_clock: object) -> None:
+    async with tapping() as tap, trio.open_nursery() as nursery:
+        await tap.client.send_all(POST)
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.start_soon(tap.server.send_all, HEAD + b"x" * (1 << 17))
+        await trio.sleep(2)
+        (exchange,) = tap.watch.running.values()
+        while exchange.waited == 0:
+            tap.client.receive_now()
+            await trio.testing.wait_all_tasks_blocked()
+        assert exchange.waited == pytest.approx(2000)
+
+
+@pytest.mark.parametrize(
+    ("waited", "codes", "shown"),
+    [
+        (0.0, ["coalesced", "http10"], ["coalesced", "http10"]),
+        (500.0, ["coalesced", "http10"], ["http10"]),
+        (500.0, ["coalesced"], ["slow-client"]),
+        (500.0, ["live"], ["live"]),
+    ],
+)
+def test_a_slow_client_is_not_the_fault_of_the_server(
+    waited: float, codes: list[str], shown: list[str]
+) -> None:
+    exchange = TappedExchange(1, 1, 0.0)
+    exchange.waited = waited
+    said = Report(
+        url="",
+        status=200,
+        verdicts=[Verdict(code=code, sure=0.9, say="") for code in codes],
+        counts=Counts(1, 1, 1, 1),
+        ttft_ms=None,
+        head_ms=None,
+        gaps_ms=None,
+        wire_bytes=1,
+        text_bytes=1,
+    )
+    assert exchange.codes(said) == shown
