@@ -102,7 +102,7 @@ class Reconnection:
         self._start()
 
     def _start(self) -> None:
-        """Begin an attempt at the permanent address."""
+        """Begin an attempt with the URL that permanent redirects have led to."""
         self._target, self._method, self._redirects = self.url, self.method, 0
         self._all_permanent = True
 
@@ -196,7 +196,8 @@ class Reconnection:
         wait = self.seconds
         if self.state is ReadyState.CONNECTING:
             # "… if the previous attempt failed, then user agents might introduce an exponential
-            # backoff delay". The server's own wait may be longer than our limit, and is kept.
+            # backoff delay". If the server asks for a wait longer than our limit, the server's wait
+            # is used.
             wait = max(wait, min(self.max_seconds, wait * self._growth))
             if wait < self.max_seconds:
                 self._growth *= self.backoff

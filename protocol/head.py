@@ -124,7 +124,8 @@ class HeadReader:
         """Take bytes as they arrive, cut anywhere.
 
         Returns:
-            The head once it is complete, otherwise None. Do not call it again after a head.
+            The head once it is complete, otherwise None. Do not call this method again after a
+            head.
 
         Raises:
             DecodeError: The head breaks the grammar or exceeds a limit. `error_status_hint` is the

@@ -103,7 +103,7 @@ def read_host(authority: str) -> str:
     """Read the host of `host` or `host:port`, normalized: "LOCALHOST:8000" gives "localhost".
 
     Args:
-        authority: A host, perhaps with a port (RFC 9110 §7.2). For "" the result is "".
+        authority: A host, perhaps with a port (RFC 9110 §7.2), or "" for none.
 
     Raises:
         DecodeError: The host or the port breaks its grammar, the port is over 65535, or there is

@@ -5,7 +5,7 @@ from clients.streams.tcp import ByteStream
 
 __all__ = ["SAFETY", "MemoryStream", "memory_pair", "receive_all", "receive_until"]
 
-SAFETY = 60.0
+SAFETY = 180.0
 """Seconds of real time after which a test gives up.
 
 No result depends on it: what tests wait for takes milliseconds, the start of a process a second,

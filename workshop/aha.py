@@ -66,8 +66,8 @@ def serve(client: socket.socket, pace: Pace) -> None:
 # --- a hop ----------------------------------------------------------------------------------
 #
 # There is always a hop between server and reader: a proxy, a compressor, a pipe. This hop collects
-# 8 KiB before it passes anything on. `grep` does the same into a pipe, and so does a reverse proxy
-# that buffers. The hop loses nothing and changes nothing. It only waits.
+# 8 KiB before it passes anything on. `grep` does the same if its output is a pipe, and so does a
+# reverse proxy that buffers. The hop loses nothing and changes nothing. It only waits.
 
 
 def relay(client: socket.socket, server_port: int) -> None:

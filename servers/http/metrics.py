@@ -108,9 +108,9 @@ class Metrics(Collector):
         Args:
             route: The pattern of the route, not the path, because Prometheus keeps a series for
                 each value.
-            reason: How the request ended, in the words of an `Ending`; or "cancelled" if it was
-                cancelled before its reply began; or "invalid", "rejected" or "failed" if it got an
-                error.
+            reason: How the request ended, in the words of an `Ending`. Requests that were cancelled
+                before their reply began have the reason "cancelled", and those that got an error
+                have "invalid", "rejected" or "failed".
         """
         self._ends[route, reason] += 1
 

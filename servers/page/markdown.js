@@ -20,8 +20,8 @@ import { fillPart, newPart } from "./parts.js";
 const MAX_NESTING = 24;
 const LONG_LINE = 2000; // the beginning decides the type of a longer line; it is not a table head
 
-// "A line is a sequence of zero or more characters other than line feed or carriage return". So not
-// a dot, which does not match U+2028 either.
+// "A line is a sequence of zero or more characters other than line feed or carriage return". A dot
+// would be wrong here, because it does not match U+2028.
 const HEADING = /^ {0,3}(#{1,6})(?:[ \t]+|$)([^]*)$/;
 const RULE = /^ {0,3}(?:(?:\*[ \t]*){3,}|(?:-[ \t]*){3,}|(?:_[ \t]*){3,})$/;
 const FENCE = /^( {0,3})(`{3,}(?=[^`]*$)|~{3,})([^]*)$/;

@@ -167,20 +167,23 @@ def with_curl(port: int, name: str, seen: Seen) -> str:
 
 
 def with_ours(port: int, names: Sequence[str]) -> Outcomes:
-    """`clients/http/client.py`, on the decoders of `protocol/`."""
+    """`clients/http/client.py`, on the decoders of `protocol/`. It has no timeout for a body, so
+    those that are left when no other has ended for `LONG` seconds wait."""
     outcomes: Outcomes = {}
+    all_left = trio.CancelScope()
 
     async def ask(name: str) -> None:
         came: list[str] = []
         end = WAITS
-        with trio.move_on_after(PATIENCE):
-            try:
-                end = await receive(name, came)
-            except h11.RemoteProtocolError as error:
-                end = f"DecodeError: {error}"
-            except trio.BrokenResourceError as error:
-                end = f"BrokenResourceError: {str(error).partition(': [')[0]}"
-        outcomes[name] = f"{len(came)} events{end and f', then {end}'}"
+        try:
+            end = await receive(name, came)
+        except h11.RemoteProtocolError as error:
+            end = f"DecodeError: {error}"
+        except trio.BrokenResourceError as error:
+            end = f"BrokenResourceError: {str(error).partition(': [')[0]}"
+        finally:
+            outcomes[name] = f"{len(came)} events{end and f', then {end}'}"
+            all_left.deadline = trio.current_time() + LONG
 
     async def receive(name: str, came: list[str]) -> str:
         parser = EventStreamParser()
@@ -193,9 +196,11 @@ def with_ours(port: int, names: Sequence[str]) -> Outcomes:
         return "" if "[DONE]" in came else "a normal end without [DONE]"
 
     async def ask_all() -> None:
-        async with trio.open_nursery() as nursery:
-            for name in names:
-                nursery.start_soon(ask, name)
+        all_left.deadline = trio.current_time() + LONG
+        with all_left:
+            async with trio.open_nursery() as nursery:
+                for name in names:
+                    nursery.start_soon(ask, name)
 
     trio.run(ask_all)
     return outcomes

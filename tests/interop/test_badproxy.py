@@ -59,6 +59,7 @@ def chunked() -> Iterator[Address]:
 
 # curl's exit code: 0 for a complete body, 18 for "transfer closed with outstanding read data".
 ENDS = {"none": 0, "truncate=30": 18, "buffer,truncate=30": 18, "http10,truncate=30": 0}
+ENDS |= {"measure": 0, "measure,truncate=30": 18, "lag=1,coalesce=1": 0}
 
 
 @pytest.mark.parametrize("mode", ENDS)

@@ -9,11 +9,11 @@
                         a blank line: only now the event is complete, and its id is valid
     : keep-alive        a comment
 
-`await ask("k3f9-1")` sends a request with `Last-Event-ID: k3f9-1` (`ask("")`: without that field)
-and returns the `Response`. When its lines end or break off, or when `ask` itself raises, wait. Then
-ask for the events after the last complete one. A response with status 204 means: do not ask again.
-As long as there was no `retry` line, wait 3 seconds. Every event here has one data line. Use
-`trio.sleep` and the standard library.
+Call `await ask("k3f9-1")` to send a request with `Last-Event-ID: k3f9-1`, or `ask("")` to send one
+without that field. The result is the `Response`. When its lines end or break off, or when `ask`
+itself raises, wait. Then ask for the events after the last complete one. A response with status 204
+means: do not ask again. As long as there was no `retry` line, wait 3 seconds. Every event here has
+one data line. Use `trio.sleep` and the standard library.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable

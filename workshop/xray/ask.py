@@ -19,7 +19,7 @@ The rules this file keeps:
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import trio
 
@@ -62,6 +62,7 @@ class Asking:
         body: The body of the request.
         ca_file: A file of certificates (PEM) to trust in place of the system's.
         connect: Opens the connection. `--via` gives one that ignores the host of the URL.
+        secrets: Keys in the request, to be masked wherever they appear.
     """
 
     method: str
@@ -70,6 +71,7 @@ class Asking:
     body: bytes = b""
     ca_file: str | None = None
     connect: Connect = connect
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
 async def ask(
@@ -172,7 +174,9 @@ class Recorder(WireObserver):
         self._asking = asking
         self._watch = watch
         self._moved = moved
-        self._mask = Masker().mask
+        masker = Masker(asking.secrets)
+        self._mask = masker.mask
+        self._url = masker.mask_url(asking.url)
         self._request = b""
         self._meter: Meter | None = None
         self._ended = False
@@ -182,7 +186,7 @@ class Recorder(WireObserver):
         """The measurements of the response. The whole request is sent before they begin."""
         if self._meter is None:
             self._meter = Meter(
-                url=self._asking.url,
+                url=self._url,
                 method=self._asking.method,
                 request=self._request,
                 began=self.sent_at or 0.0,
@@ -192,7 +196,7 @@ class Recorder(WireObserver):
     def sent(self, layer: str, data: bytes) -> None:
         if layer == "http":
             masked = self._mask("client", data)
-            url = "" if self._request else self._asking.url
+            url = "" if self._request else self._url
             self.sent_at = self._now()
             self._watch(RecordedRead(self.sent_at, "client", masked, url=url), [])
             self._request += masked

@@ -258,6 +258,9 @@ class Command:
     async def _compare(self, ways: Sequence[Way]) -> int:
         if len(ways) < 2:
             raise UsageError("a comparison needs two ways or more, nearest to the server first")
+        if self._options.save or self._exports.wanted:
+            message = "a comparison writes no files: --save, --html, --har and --pcap take one URL"
+            raise UsageError(message)
         _progress(f"{ROUNDS * len(ways)} requests: {ROUNDS} by each of {len(ways)} ways, by turns")
 
         async def once(way: Way, number: int) -> Meter:

@@ -73,7 +73,8 @@ class ComparisonView:
         verdicts = ["", *(_codes(way) for way in ways)]
         columns = dict(COLUMNS)
         for name in LEFT_OUT_FIRST:
-            if widest + sum(len(each) + 2 for each in columns) + max(map(len, verdicts)) < width:
+            numbers = sum(len(each) + 2 for each in columns)
+            if widest + numbers + 2 + max(map(len, verdicts)) <= width:
                 break
             del columns[name]
         for index, (name, verdict) in enumerate(zip(names, verdicts, strict=True)):

@@ -119,10 +119,9 @@ def asking_of(url: str, flags: CurlFlags, connect: Connect = connect) -> Asking:
             raise UsageError(f"-H Host: {error.reason}") from None
         url = urlsplit(url)._replace(netloc=host).geturl()
         connect = through(parts.host, parts.port, _parse(url), connect)
-    for name, value in headers:
-        if KEYS.fullmatch(name.lower()):
-            Secret(value.rpartition(" ")[2])
-    return Asking(method, url, headers, body or b"", flags.ca_file, connect)
+    values = (value.rpartition(" ")[2] for name, value in headers if KEYS.fullmatch(name.lower()))
+    secrets = [Secret(value).reveal() for value in values]
+    return Asking(method, url, headers, body or b"", flags.ca_file, connect, tuple(secrets))
 
 
 def through(host: str, port: int, parts: URLParts, connect: Connect = connect) -> Connect:

@@ -11,8 +11,8 @@ left to right: where it crosses a bracket (┼), it cuts that chunk, event or to
 
 The rules this file keeps:
 
-1. No line is wider than the screen. On a narrow screen the numbers go first, then the offsets; the
-   brackets stay.
+1. No line is wider than the screen. On a narrow screen the numbers are left out first, then the
+   offsets. The brackets stay.
 2. Colour repeats what a letter or a mark says: C, E and T name the layers, ✂ a cut.
 3. Without a terminal, no line has an escape sequence; with NO_COLOR, no colour.
 """
@@ -58,8 +58,8 @@ COLOUR_SYSTEMS = {
     "windows": ColorSystem.STANDARD,
 }
 
-NOTE_COLUMN = 40  # where notes begin, among the cells of the bytes
-NOTE_WIDTH = 36  # on a narrow screen they begin so many cells before the right edge
+NOTE_COLUMN = 40  # notes begin this many cells after the bytes begin
+NOTE_WIDTH = 36  # on a narrow screen, notes begin this many cells before its edge
 BAR = 4  # cells of a gap's bar for each power of ten of milliseconds
 LONGEST_BAR = 4 * BAR  # ten seconds
 
@@ -68,7 +68,7 @@ ENDS = {
     "reset": "reset (RST)",
     "truncated": "truncated: TLS without close_notify",
     "silent": "silent: nobody waited any longer",
-    "": "not ended",
+    "": "still open",
 }
 
 
@@ -143,7 +143,7 @@ class Pen:
 
     @property
     def text_column(self) -> int:
-        """The cell of the line that was drawn last in which the bytes begin, from 0."""
+        """The cell where the bytes begin in the last line that was drawn, counted from 0."""
         offset, track, _ = self._layout
         return offset + 3 * track + (track == 1)
 
@@ -169,7 +169,7 @@ class Pen:
 
         Args:
             words: What to say.
-            held: The bytes that wait: the last of them are shown, as many as there is room for.
+            held: Bytes that wait for their labels. The last of them are shown, as many as fit.
         """
         width = self._console.width - 1  # a full line would move the screen up
         text = self._marks.dot.join(words) + (": " if held else "")
@@ -229,7 +229,7 @@ class Pen:
         return self._ink(LAYERS[letter], sign.ljust(self._layout.track))
 
     def _note(self, note: str, line: Line) -> str:
-        """The note with the space before it, if the line has room; of a cut, at least its mark."""
+        """The note and the space before it, if the line has room. A cut shows at least its mark."""
         layout, mark = self._layout, self._alphabet.note
         for text in (note, note[:1] if note.startswith("✂") else ""):
             if not text:
@@ -266,7 +266,7 @@ class Pen:
         return "".join(drawn)
 
     def _facts(self, border: Border, room: int) -> list[tuple[str, str]]:
-        """What there is room for, the most important first; in the order of reading."""
+        """The facts that fit, chosen by importance and returned in reading order."""
         gap = border.at if border.gap is None else border.gap
         cut = "".join(
             f" {letter}{number}"
@@ -285,7 +285,7 @@ class Pen:
             (0, "gap", [f"{gap:+,.1f} ms".rjust(11 if room > 20 else 0)]),
             (4, "gap", [ENDS[border.end], border.end] if not border.read else []),
             (5, "cut", [inside, short]),
-            (2, "offset", [size, f"{border.size:,} B" if size else ""]),
+            (2, "offset", [size if room > 30 else "", f"{border.size:,} B" if size else ""]),
             (1, "gap", [bar.ljust(longest, self._marks.line), bar]),
             (3, "offset", [f"at {border.at:,.1f} ms"]),
         ]
@@ -305,7 +305,7 @@ class Pen:
 
     def _ink(self, style: str, text: str) -> str:
         before, after = self._inks.get(style, PLAIN)
-        return f"{before}{text}{after}"
+        return f"{before}{text}{after}" if text else ""
 
 
 LAYERS = {"C": "chunk", "E": "event", "T": "token"}
@@ -330,7 +330,7 @@ def _inks(console: Console) -> dict[str, tuple[str, str]]:
 
 
 def _layout(width: int, digits: int, offset_digits: int, hex: bool) -> Layout:
-    """Choose the columns: the first that leave enough for the bytes."""
+    """Choose the columns: the first choice that leaves enough cells for the bytes."""
     roomy = (3 + max(offset_digits, 5), 3 + max(digits, 2))
     close = (3 + max(offset_digits, 3), 3 + digits)
     for (offset, track), needed in (

@@ -26,7 +26,7 @@ from protocol.recording import RecordedRead, RecordingError, read_recording, wri
 
 from .masking import mask_reads
 
-__all__ = ["Recording", "SaveError", "Saver", "load"]
+__all__ = ["Recording", "SaveError", "Saver", "load", "write_private"]
 
 MAX_SIZE = 256 << 20
 
@@ -138,14 +138,9 @@ class Saver:
         self.saved = 0
         """Number of reads that are in the file."""
         try:
-            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            self._file = _open_private(path)
         except OSError as error:
             raise SaveError(f"{path}: {error.strerror}") from error
-        try:
-            if hasattr(os, "fchmod"):
-                os.fchmod(self._file, 0o600)  # it may have existed with other rights
-        except OSError:
-            pass  # a device, such as /dev/stdout, or the file of another user
 
     def write(self, read: RecordedRead) -> None:
         """Add one read, whose keys are masked already.
@@ -193,6 +188,29 @@ class Saver:
 
     def _error(self, reason: str) -> SaveError:
         return SaveError(f"{self._path}: {reason}: the file holds the first {self.saved} reads")
+
+
+def write_private(path: str | Path, pieces: Iterable[bytes]) -> None:
+    """Write a file that only its owner can read: another form of a recording.
+
+    Raises:
+        SaveError: It cannot be written whole.
+    """
+    try:
+        with open(_open_private(path), "wb") as file:
+            file.writelines(pieces)
+    except OSError as error:
+        raise SaveError(f"{path}: {error.strerror}") from error
+
+
+def _open_private(path: str | Path) -> int:
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        if hasattr(os, "fchmod"):
+            os.fchmod(file, 0o600)  # it may have existed with other rights
+    except OSError:
+        pass  # a device, such as /dev/stdout, or the file of another user
+    return file
 
 
 # What this file does not do: mask what is saved (the caller gives masked reads: masking.py), or

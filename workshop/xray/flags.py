@@ -55,6 +55,13 @@ def speed(text: str) -> float:
     return value
 
 
+def count(text: str) -> int:
+    """The type of `--max-connections`: 1 or more."""
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 1_000_000:
+        raise argparse.ArgumentTypeError(f"not a number (1 to 1000000): {text}")
+    return int(text)
+
+
 def parser() -> argparse.ArgumentParser:
     """The parser of the command."""
     made = argparse.ArgumentParser(
@@ -68,7 +75,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("target", nargs="?", metavar="URL|FILE", help="what to ask, or a recording")
 
     add = made.add_argument_group("the request, in curl's words").add_argument
-    add("-X", "--request", default="", metavar="METHOD", help="the method; default: GET, or POST with a body")
+    about = "the method; default: GET, or POST with a body"
+    add("-X", "--request", default="", metavar="METHOD", help=about)
     add("-d", "--data", action="append", default=[], metavar="DATA", help="the body; @FILE: a file")
     about = "a field; 'Name:' removes it. Asked for by default: gzip, as browsers do"
     add("-H", "--header", action="append", default=[], metavar="FIELD", help=about)
@@ -113,5 +121,5 @@ def parser() -> argparse.ArgumentParser:
     add("--metrics", type=port_number, metavar="PORT", help=about)
     add("--keep-host", action="store_true", help="relay the client's Host field as it is")
     about = "most connections at the same time; default: %(default)s"
-    add("--max-connections", type=int, default=1000, metavar="N", help=about)
+    add("--max-connections", type=count, default=1000, metavar="N", help=about)
     return made

@@ -1,4 +1,4 @@
-"""A picture that is never in the way of its stream.
+"""A live picture that does not slow its stream down.
 
     async with live(view) as screen:
         screen.show(2.1, b"HTTP/1.1 200 OK\\r\\n…", spans)      returns at once
@@ -11,13 +11,14 @@ thread draws it: a write to a terminal may wait for as long as somebody holds Ct
 The rules this file keeps:
 
 1. `show` and `end` never wait, and never raise.
-2. The queue has a limit. If it is full, or if a terminal is to show more than anybody can read, the
-   oldest reads are left out as a whole, and a line says how many. All numbers stay right.
-3. Drawing takes at most a third of one processor.
+2. The queue has a limit. If it is full, the oldest reads are left out as a whole, and a line says
+   how many. All numbers stay right.
+3. While the stream runs, drawing takes at most a third of one processor.
 4. On a terminal the last line says how long the stream has been silent.
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -39,13 +40,17 @@ FRAME = 0.05
 """Seconds from one drawing to the next."""
 
 SILENCE = 0.25
-"""Seconds without a read after which the last line tells of the silence."""
+"""Seconds without a read after which the last line reports the silence."""
 
-MAX_WAITING = 16 << 20
-"""Bytes of memory for reads that wait to be drawn."""
+MAX_WAITING = 8 << 20
+"""Bytes of memory for reads that wait to be drawn: about 5,000 events."""
 
 FRAME_SIZE = 64 << 10
-"""Bytes that a terminal shows in one frame."""
+"""Bytes of a stream that are drawn in one go."""
+
+TURN = 0.001
+"""Seconds of drawing after which the thread makes a pause. Python runs one thread at a time, and
+would leave the others waiting for 5 ms."""
 
 
 class Arrival(NamedTuple):
@@ -79,10 +84,10 @@ Queue = deque[Arrival | LeftOut]  # a LeftOut is followed by an Arrival
 
 @asynccontextmanager
 async def live(view: View, *, max_waiting: int = MAX_WAITING) -> AsyncIterator["LiveView"]:
-    """Draw while the block runs, and at its end what is left.
+    """Draw while the block runs. At its end, draw what is left.
 
     Args:
-        view: Draws. Nobody else may use it meanwhile.
+        view: The view that draws. Nothing else may use it while the block runs.
         max_waiting: Largest number of bytes of memory for reads that wait to be drawn.
 
     Yields:
@@ -129,10 +134,10 @@ class LiveView:
         self._view = view
         self._max_waiting = max_waiting
         self._queue: Queue = deque()
-        self._memory = 0
+        self._memory = self._size = 0  # of the reads in the queue
         self._last_came = trio.current_time()
         self._has_more = trio.Event()
-        self._has_ended = False
+        self._has_ended = self._is_abandoned = False
         self._closed = trio.Event()
         self._drawing = threading.Lock()
         self.is_finished = False
@@ -151,8 +156,9 @@ class LiveView:
     def _put(self, arrival: Arrival) -> None:
         self._queue.append(arrival)
         self._memory += arrival.memory
+        self._size += len(arrival.data)
         while self._memory > self._max_waiting and len(self._queue) > 2:
-            self._memory -= _leave_out_oldest(self._queue).memory
+            self._leave_out_oldest()
         self._last_came = trio.current_time()
         self._has_more.set()
 
@@ -164,44 +170,69 @@ class LiveView:
     async def run(self) -> None:
         """Draw what comes, until everything has been drawn after a `close`."""
         while not self.is_finished:
-            with trio.move_on_after(SILENCE):
-                await self._has_more.wait()
+            if not self._queue:
+                with trio.move_on_after(SILENCE):
+                    await self._has_more.wait()
             if not self._closed.is_set():
                 self._has_more = trio.Event()
-            began, is_last = trio.current_time(), self._closed.is_set()
-            await self._draw_in_thread()
-            self.is_finished = is_last
+            began = trio.current_time()
+            self.is_finished = await self._draw_in_thread()
             with trio.move_on_after(max(FRAME, 2 * (trio.current_time() - began))):
                 await self._closed.wait()
 
     async def hurry(self) -> None:
-        """Draw the rest after a cancellation, but do not wait for a terminal that takes nothing."""
+        """Draw the newest reads after a cancellation.
+
+        A terminal that takes nothing is not waited for.
+        """
         self._closed.set()
+        while self._size > FRAME_SIZE and len(self._queue) > 2:
+            self._leave_out_oldest()
         with trio.move_on_after(SILENCE, shield=True):
             await self._draw_in_thread()
+        self._is_abandoned = True
 
-    async def _draw_in_thread(self) -> None:
+    async def _draw_in_thread(self) -> bool:
+        """Draw the front of the queue. Returns whether that was the last of it."""
+        await trio.lowlevel.checkpoint_if_cancelled()  # later, the batch would be lost
+        batch: Queue = deque()
+        size = 0
+        while self._queue and size < FRAME_SIZE:
+            item = self._queue.popleft()
+            if isinstance(item, Arrival):
+                size += len(item.data)
+                self._memory -= item.memory
+            batch.append(item)
+        self._size -= size
+        is_last = self._closed.is_set() and not self._queue
         silent = trio.current_time() - self._last_came
-        is_last = self._closed.is_set()
         words = f"silent for {silent:.1f} s" if silent >= SILENCE and not self._has_ended else ""
-        draw = partial(self._draw, self._take(), None if is_last else words)
+        draw = partial(self._draw, batch, None if is_last else words)
         await trio.to_thread.run_sync(draw, abandon_on_cancel=True)
+        return is_last
 
-    def _take(self) -> Queue:
-        """Empty the queue. Returns of it what one frame can show."""
-        queue, self._queue, self._memory = self._queue, deque(), 0
-        if self._view.is_terminal:
-            size = sum(len(item.data) for item in queue if isinstance(item, Arrival))
-            head = [] if self._view.has_begun or not queue else [queue.popleft()]
-            while size > FRAME_SIZE and len(queue) > 2:
-                size -= len(_leave_out_oldest(queue).data)
-            queue.extendleft(head)
-        return queue
+    def _leave_out_oldest(self) -> None:
+        """Replace the oldest read by a LeftOut, together with one that may be in front of it."""
+        oldest, left_out = self._queue.popleft(), LeftOut()
+        if isinstance(oldest, LeftOut):
+            left_out, oldest = oldest, self._queue.popleft()
+        assert isinstance(oldest, Arrival)
+        self._memory -= oldest.memory
+        self._size -= len(oldest.data)
+        counts = with_spans(left_out.counts, 1, oldest.spans)
+        left_out = LeftOut(oldest.at, left_out.size + len(oldest.data), counts)
+        self._queue.appendleft(left_out)
 
     def _draw(self, queue: Queue, status: str | None) -> None:
-        """Draw, in a thread. The one before may have been abandoned while the terminal blocked."""
+        """Draw, in a thread. An abandoned thread may still be drawing, so there is a lock."""
+        turn = time.perf_counter()
         with self._drawing:
             for item in queue:
+                if self._is_abandoned:
+                    return
+                if time.perf_counter() - turn > TURN:
+                    time.sleep(TURN / 2)
+                    turn = time.perf_counter()
                 if isinstance(item, LeftOut):
                     self._view.skipped(item.at, item.counts.reads, item.size, item.counts)
                 elif item.end is None:
@@ -211,16 +242,5 @@ class LiveView:
             self._view.status(status)
 
 
-def _leave_out_oldest(queue: Queue) -> Arrival:
-    """Replace the oldest read by a LeftOut, together with one that may be in front of it."""
-    oldest, left_out = queue.popleft(), LeftOut()
-    if isinstance(oldest, LeftOut):
-        left_out, oldest = oldest, queue.popleft()
-    assert isinstance(oldest, Arrival)
-    counts = with_spans(left_out.counts, 1, oldest.spans)
-    queue.appendleft(LeftOut(oldest.at, left_out.size + len(oldest.data), counts))
-    return oldest
-
-
-# What this file does not do: slow a recording down that is played faster than the screen can show
-# it. Use a `View` for that: it waits.
+# What this file does not do: slow down a replay that is faster than the screen. Give a replay a
+# `View`: its `show` waits.

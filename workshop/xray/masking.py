@@ -128,17 +128,19 @@ class Masker:
         """
         direction = self._directions[sender]
         window = direction.carry + data.decode("latin-1")
-        ranges, unfinished = self._find_values(window, direction, is_request=sender == "client")
-        text = Unchunked(window)
-        forms = self._current_forms()
-        for start, end in find_keys(text.text, forms):
-            ranges += text.ranges(start, end)
-        start = find_unfinished_key(text.text, forms) if forms else len(text.text)
-        if start < len(text.text):
-            ranges += text.ranges(start, len(text.text))
-            unfinished = min(unfinished, text.place(start))
+        unchunked = Unchunked(window)
+        text = unchunked.text
+        found, unfinished = self._find_values(text, direction, is_request=sender == "client")
+        if forms := self._current_forms():
+            found += find_keys(text, forms)
+            # Most reads end with a line, and no key of a field does: that is the fast way out.
+            start = len(text) if text.endswith("\n") else find_unfinished_key(text, forms)
+            found.append((start, len(text)))
+            unfinished = min(unfinished, start)
+        ranges = [part for start, end in found for part in unchunked.ranges(start, end)]
         shown = _masked(window, ranges)[len(direction.carry) :]
-        direction.carry = window[min(unfinished, max(0, len(window) - KEPT)) :]
+        kept = min(unchunked.place(unfinished), max(0, len(window) - KEPT))
+        direction.carry = window[kept:]
         return shown.encode("latin-1")
 
     def mask_url(self, url: str) -> str:
@@ -148,48 +150,48 @@ class Masker:
     # ---- Values of keys
 
     def _find_values(
-        self, window: str, direction: Direction, *, is_request: bool
+        self, text: str, direction: Direction, *, is_request: bool
     ) -> tuple[list[Range], int]:
         """Find the values of fields and parameters. Values that are complete become known keys.
 
         Returns:
             Their ranges, and the offset of a line or key that may go on in the next read: the size
-            of the window if there is none.
+            of the text if there is none.
         """
         ranges: list[Range] = []
-        unfinished = len(window)
+        unfinished = len(text)
         if direction.in_long_line:
-            rest = re.match(r"[^\r\n]*", window)
+            rest = re.match(r"[^\r\n]*", text)
             end = rest.end() if rest else 0
-            direction.in_long_line = end == len(window)
+            direction.in_long_line = end == len(text)
             ranges.append((0, end))
-        for line in LINE.finditer("\n" + window):
+        for line in LINE.finditer("\n" + text):
             group = "target" if line["method"] else "value"
             start, end = (offset - 1 for offset in line.span(group))
             if line["method"] and not is_request:
                 continue
             # Its end may be in the next read, or a line after it that belongs to it.
-            may_go_on = not window[end:].strip("\r\n")
-            if may_go_on and len(window) - line.start() <= MAX_LINE:
+            may_go_on = not text[end:].strip("\r\n")
+            if may_go_on and len(text) - line.start() <= MAX_LINE:
                 unfinished = line.start()
             elif may_go_on and not line["url_field"]:
                 direction.in_long_line = True
-            is_complete = "\n" in window[end : end + 2]
+            is_complete = "\n" in text[end : end + 2]
             if line["field"]:
                 name = line["field"].lower()
-                scheme = SCHEME.match(window, start, end) if "authorization" in name else None
+                scheme = SCHEME.match(text, start, end) if "authorization" in name else None
                 start = scheme.end() if scheme else start
                 ranges.append((start, end))
-                self._learn(_keys_in(name, window[start:end]) if is_complete else [])
+                self._learn(_keys_in(name, text[start:end]) if is_complete else [])
             else:
-                ranges += self._find_in_url(window[start:end], start, learn=is_complete)
-        for suspect in SUSPECT.finditer(window):
+                ranges += self._find_in_url(text[start:end], start, learn=is_complete)
+        for suspect in SUSPECT.finditer(text):
             ranges.append(suspect.span())
-            if suspect.end() < len(window):
+            if suspect.end() < len(text):
                 self._learn([suspect[0]])
             else:
                 unfinished = min(unfinished, suspect.start())
-        return ranges, max(unfinished, len(window) - MAX_LINE)
+        return ranges, max(unfinished, len(text) - MAX_LINE)
 
     def _find_in_url(self, url: str, offset: int, *, learn: bool = True) -> list[Range]:
         found, keys = [], []
@@ -235,7 +237,7 @@ class Unchunked:
 
     def place(self, offset: int) -> int:
         """The offset in the window of the character at this offset of the text."""
-        index = bisect_right(self._ends, offset)
+        index = min(bisect_right(self._ends, offset), len(self._ends) - 1)
         return offset + self._places[index] - self._ends[index]
 
     def ranges(self, start: int, end: int) -> Iterator[Range]:

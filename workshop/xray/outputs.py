@@ -12,7 +12,7 @@ from typing import Protocol
 from protocol.anatomy import ByteSpan
 from protocol.recording import End, RecordedRead
 
-from .files import Saver
+from .files import Saver, write_private
 
 __all__ = ["MAX_KEPT", "Exports", "Outputs", "Screen"]
 
@@ -63,21 +63,21 @@ class Exports:
         """Write the files. Most runs write none, so their modules are imported here.
 
         Raises:
-            OSError: A file cannot be written.
+            SaveError: A file cannot be written.
         """
         html, har, pcap = self._files
         if html:
             from .page import write_page
 
-            html.write_text(write_page(self.reads), encoding="utf-8")
+            write_private(html, [write_page(self.reads).encode()])
         if har:
             from .har import write_har
 
-            har.write_bytes(write_har(self.reads))
+            write_private(har, [write_har(self.reads)])
         if pcap:
             from .pcap import write_pcap
 
-            pcap.write_bytes(b"".join(write_pcap(self.reads)))
+            write_private(pcap, write_pcap(self.reads))
 
 
 class Outputs:

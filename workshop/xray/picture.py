@@ -60,12 +60,12 @@ class Border(NamedTuple):
 
     Args:
         at: Time in milliseconds since the request was sent.
-        gap: Milliseconds since the read before; None for the first.
+        gap: Milliseconds since the previous read; None for the first read.
         offset: Offset of the read's first byte, or the size of the response.
         size: Size of the read in bytes.
         read: Number of the read, from 1; 0 for the end.
         end: How the response ended, or "".
-        chunk, event, token: Number of the one that is cut here, or 0.
+        chunk, event, token: Number of the chunk, event or token that is cut here; 0 if none is.
         torn: What else is cut: a character ("a character" if its other bytes have not come yet), or
             "the head", or "".
     """
@@ -94,7 +94,7 @@ class Misfits:
     """How often borders of different layers did not line up.
 
     Args:
-        reads: Reads that began inside an event.
+        reads: Reads that began inside a chunk, an event or the head.
         chunks: Chunks that ended inside an event.
         characters: Characters that were split between two reads or two chunks.
     """

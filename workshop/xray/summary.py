@@ -15,8 +15,8 @@
     came         3 reads · 3 chunks · 33 events · 30 tokens
     bytes        7,911 on the wire, 210 of text: 37.7 to 1
 
-The verdict comes first, because it is what one wants to know. If there are several, each has its
-words while there is room; of the others only the codes are named.
+The verdict comes first, because it is what the reader wants to know. If there are several, each is
+explained while there is room. The others are named by their codes.
 """
 
 from collections.abc import Iterator, Sequence
@@ -115,7 +115,7 @@ class Summary:
     # ---- Verdicts
 
     def _verdicts(self, console: Console, width: int, room: int) -> Lines:
-        """As many as fit; of the first, at least its code."""
+        """As many verdicts as fit. Of the first, at least the code is shown."""
         lines: Lines = []
         verdicts = self._report.verdicts
         for number, verdict in enumerate(verdicts):

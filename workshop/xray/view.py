@@ -1,4 +1,4 @@
-"""The picture of a response while it arrives, or once more from a recording.
+"""The picture of a response, while it arrives or replayed from a recording.
 
     view = View(console)
     view.show(2.1, b"HTTP/1.1 200 OK\\r\\n…", spans)      one read, and what it made known
@@ -41,7 +41,7 @@ class View:
     """Prints the picture of one response.
 
     Args:
-        console: Where to print. Its width is asked for again and again: it may change.
+        console: Where to print. Its width is read before each print, because it may change.
         hex: Show the bytes in hex too.
         max_held: Largest number of bytes that wait for their labels. See `Rows`.
 
@@ -88,7 +88,7 @@ class View:
 
         Args:
             at: Time of the end, in milliseconds.
-            end: How the response ended; "" if it goes on and nobody looks any longer.
+            end: How the response ended; "" if the connection is still open.
             spans: What `ResponseAnatomy.receive_eof` has returned.
             counts: Totals that were counted elsewhere. A compressed stream needs them: its events
                 cannot be seen here.
@@ -124,7 +124,7 @@ class View:
             _count(self._rows.size, "byte"),
         ]
         if misfits.reads:
-            words.append(f"{_count(misfits.reads, 'read')} began inside an event")
+            words.append(f"{_count(misfits.reads, 'read')} began inside a chunk, event or head")
         if misfits.chunks:
             words.append(f"{_count(misfits.chunks, 'chunk')} ended inside an event")
         if misfits.characters:
@@ -159,7 +159,7 @@ def _count(number: int, name: str) -> str:
 
 
 class Screen(Protocol):
-    """What shows a response: a `View` or a `LiveView`."""
+    """Shows a response: a `View` or a `LiveView`."""
 
     def show(self, at: float, data: bytes, spans: Sequence[ByteSpan]) -> None: ...
 
@@ -167,10 +167,10 @@ class Screen(Protocol):
 
 
 class Measuring(Protocol):
-    """What labels the bytes: a `Meter`, say.
+    """Labels the bytes of a response. A `Meter` is one.
 
     Attributes:
-        began: When the request had been sent, in milliseconds: zero of the times that are shown.
+        began: When the request had been sent, in milliseconds. The times shown count from there.
     """
 
     began: float
@@ -181,7 +181,7 @@ class Measuring(Protocol):
 
 
 class _Labels:
-    """Labels, and measures nothing."""
+    """Labels the bytes, and measures nothing."""
 
     def __init__(self) -> None:
         self.began = 0.0

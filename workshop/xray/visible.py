@@ -31,7 +31,7 @@ Part = tuple[str, str]  # the name of a style, and a text
 
 MIN_WIDTH = 4  # cells of one byte in hex: ‹e4›
 CODED = "coded"
-SPACE = "␠"  # a space at the end of a line, where nobody would see it
+SPACE = "␠"  # a space at the beginning or the end of a line, where nobody would see it
 
 CONTROLS = {chr(code): chr(0x2400 + code) for code in range(0x20)} | {"\x7f": "␡"}
 
@@ -173,6 +173,9 @@ class Alphabet:
         if text.endswith(" "):
             line.parts[-1] = (style, text[:-1] + ("<20>" if self.ascii_only else SPACE))
             line.cells += 3 * self.ascii_only
+        style, text = line.parts[0]
+        if text.startswith(" ") and not self.ascii_only:
+            line.parts[0] = (style, SPACE + text[1:])
         return Line(line.parts, line.size, line.cells)
 
 

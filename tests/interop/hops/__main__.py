@@ -22,6 +22,8 @@ def main() -> int:
     parser.add_argument("--save", type=Path, help="a folder for the recordings")
     parser.add_argument("hops", nargs="*", help="names of hops; all of them without it")
     options = parser.parse_args()
+    if options.write and options.hops:
+        parser.error(f"{PAGE.name} is about all hops")
     names = options.hops or list(HOPS)
     for name in names:
         if missing := HOPS[name].missing:
@@ -34,7 +36,10 @@ def main() -> int:
             results[case] = seen, verdicts(seen.reads)
             return not mistakes(case, *results[case])
 
-        trio.run(ask_all, cases(names), Path(folder), settled)
+        problems = trio.run(ask_all, cases(names), Path(folder), settled)
+    if problems:
+        print(*problems.values(), sep="\n", file=sys.stderr)
+        return 1
     if options.save:
         options.save.mkdir(parents=True, exist_ok=True)
         for case, (seen, _) in results.items():

@@ -68,6 +68,7 @@ class Seen:
         reads: What the client read, as a recording.
         status: The status code; 0 if no head came.
         head: Milliseconds until the response's head was complete, or None.
+        head_held: Milliseconds that the hop held the head, or None.
         events: Milliseconds until each event could be read, after decompression.
         held: Milliseconds that the hop held each of these events.
         sent: How many events the upstream sent.
@@ -79,6 +80,7 @@ class Seen:
     reads: list[RecordedRead]
     status: int = 0
     head: float | None = None
+    head_held: float | None = None
     events: list[float] = field(default_factory=list)
     held: list[float] = field(default_factory=list)
     sent: int = 0
@@ -132,8 +134,9 @@ async def ask(
                 break
     finally:
         stream.close()
-    times = [1000 * (time - began) for time in sent.get(str(number), ())]
+    head, *times = [1000 * (time - began) for time in sent.get(str(number), (began,))]
     seen.sent = len(times)
+    seen.head_held = None if seen.head is None else seen.head - head
     seen.held = [came - time for came, time in zip(seen.events, times, strict=False)]
     return seen
 

@@ -69,7 +69,7 @@ class Squid(Hop):
     command = ("squid", "/usr/sbin/squid")
     package = "squid"
     versions = ("-v", r"Version (\S+)")
-    idle = f"`read_timeout {IDLE + 1} seconds` (15 minutes by default); it closes up to 1 s earlier"
+    idle = f"`read_timeout {IDLE} seconds` (15 minutes by default); it closes up to 1 s earlier"
     configurations: ClassVar[Configurations] = {
         "reverse": Configuration(
             "http_port PORT accel defaultsite=localhost no-vhost;"
@@ -80,7 +80,7 @@ class Squid(Hop):
 
     def commands(self, folder: Path, upstream: int, ports: Mapping[str, int]) -> list[list[str]]:
         config = folder / "squid.conf"
-        text = SQUID.format(folder=folder, idle=IDLE + 1, upstream=upstream, **ports)
+        text = SQUID.format(folder=folder, idle=IDLE, upstream=upstream, **ports)
         config.write_text(text, encoding="utf-8")
         return [[self.program, "-N", "-f", str(config)]]
 

@@ -15,7 +15,6 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
-import pytest
 import trio
 
 from servers.http.connection import Limits
@@ -45,19 +44,23 @@ TRIES = 3
 Settled = Callable[[Case, Seen], bool]
 
 
-async def ask_all(cases: Sequence[Case], folder: Path, settled: Settled) -> None:
+async def ask_all(cases: Sequence[Case], folder: Path, settled: Settled) -> dict[str, str]:
     """Start the hops of these cases, ask, and end the hops.
 
     Args:
         folder: For the programs' files.
         settled: Called with the outcome of each case. If it returns False, the case is asked again,
             at most twice: this machine may have been too busy.
+
+    Returns:
+        Of each hop that did not start, what it said. Its cases were not asked.
     """
     names = dict.fromkeys(case.hop for case in cases)
     async with serving(len(names)) as asking, trio.open_nursery() as nursery:
         for name in names:
             own = [case for case in cases if case.hop == name]
             nursery.start_soon(asking.ask_hop, HOPS[name], own, folder / name.lower(), settled)
+    return asking.problems
 
 
 @asynccontextmanager
@@ -79,9 +82,13 @@ class Asking:
         hops: How many of them there are.
         upstream: The upstream's port.
         sent: The upstream's notes.
+
+    Attributes:
+        problems: Of each hop that did not start, what it said.
     """
 
     def __init__(self, hops: int, upstream: int, sent: dict[str, list[float]]) -> None:
+        self.problems: dict[str, str] = {}
         self._starting = hops
         self._upstream = upstream
         self._sent = sent
@@ -100,10 +107,13 @@ class Asking:
             each: self._upstream if isinstance(hop, Direct) else next(self._ports)
             for each in hop.configurations
         }
-        async with running(hop, folder, self._upstream, ports):
+        async with running(hop, folder, self._upstream, ports) as problem:
             self._starting -= 1
             if not self._starting:
                 self._all_run.set()
+            if problem:
+                self.problems[hop.name] = problem
+                return
             await self._all_run.wait()
             for _ in range(TRIES):
                 again: list[Case] = []
@@ -151,9 +161,9 @@ def different_ports() -> Iterator[int]:
 @asynccontextmanager
 async def running(
     hop: Hop, folder: Path, upstream: int, ports: Mapping[str, int]
-) -> AsyncIterator[None]:
+) -> AsyncIterator[str]:
     """A hop with all of its configurations, from its start to its end. Its files, and what it
-    prints, are in this folder."""
+    prints, are in this folder. Yields "", or what it said if it did not start."""
     await trio.Path(folder).mkdir()
     homes = dict.fromkeys(("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"), str(folder))
     environment = {**os.environ, **homes, "no_proxy": "*"}
@@ -173,10 +183,8 @@ async def running(
                 await nursery.start(run, command)
                 for command in hop.commands(folder, upstream, ports)
             ]
-            for port in ports.values():
-                if not await starts_to_listen(port, processes):
-                    pytest.fail(f"{hop.name} does not listen on {port}: {end_of(printed)}")
-            yield
+            listening = [await starts_to_listen(port, processes) for port in ports.values()]
+            yield "" if all(listening) else f"{hop.name} did not start: {end_of(printed)}"
             nursery.cancel_scope.cancel()
 
 

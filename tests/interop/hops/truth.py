@@ -50,8 +50,7 @@ def held_codes(seen: Seen) -> set[str]:
     if seen.longest_hold < PROMPT and is_behind(seen):
         return {"one-behind"}
     if seen.longest_hold < PROMPT:
-        held = seen.head is not None and seen.head > 1000 * FIRST - MOMENT
-        prompt = {"head-held", "live"} if held else {"live"}
+        prompt = {"head-held", "live"} if head_is_late(seen) else {"live"}
         return prompt | ({"until-close", "http10"} if seen.reads[-1].end else set())
     if seen.coding and seen.longest_hold > 1000:
         return {"compressed-unflushed"}
@@ -61,6 +60,11 @@ def held_codes(seen: Seen) -> set[str]:
     ((_, often),) = sizes.most_common(1)
     of_one_size = not seen.coding and often > sum(sizes.values()) / 3
     return {"buffered-blocks"} if of_one_size or seen.longest_hold > 500 else {"coalesced"}
+
+
+def head_is_late(seen: Seen) -> bool:
+    """The hop held the head until it had the first event, or longer."""
+    return seen.head_held is not None and seen.head_held > 1000 * FIRST - MOMENT
 
 
 def is_behind(seen: Seen) -> bool:
@@ -85,7 +89,7 @@ def is_true(case: Case, seen: Seen, code: str) -> bool:
         case "one-behind":
             return is_behind(seen)
         case "head-held":
-            return seen.head is not None and seen.head > 1000 * FIRST - MOMENT
+            return head_is_late(seen)
         case "cut-transport":
             return not seen.complete and end.end != "silent"
         case "cut-clean":

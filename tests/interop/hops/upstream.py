@@ -46,8 +46,8 @@ class Upstream:
     """The server's routes, and when it sent each event.
 
     Args:
-        sent: It notes here, by the number of the request, the time of each event, in seconds of
-            trio's clock.
+        sent: It notes here, by the number of the request, the time of the head, and that of each
+            event, in seconds of trio's clock.
     """
 
     def __init__(self, sent: dict[str, list[float]]) -> None:
@@ -59,7 +59,7 @@ class Upstream:
 
     async def _answer(self, request: Request) -> Reply | StreamingReply:
         _, head, way, number = request.path.split("/")
-        times = self.sent[number] = []
+        times = self.sent[number] = [trio.current_time()]
         return StreamingReply(
             events(way, times),
             content_type="text/event-stream; charset=utf-8",

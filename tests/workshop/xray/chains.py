@@ -21,7 +21,7 @@ from servers.http.reply import Handler, Headers, Last, Reply, Request, Streaming
 from servers.http.routes import Routes
 from servers.http.watch import Watch
 
-__all__ = ["TEXT", "Naive", "chain", "network"]
+__all__ = ["TEXT", "Naive", "Network", "chain", "network"]
 
 SERVER = "server"
 TEXT = [f"{word}{number} " for number in range(8) for word in ("one", "二", "três", "🌍", "five")]

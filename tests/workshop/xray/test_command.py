@@ -12,8 +12,7 @@ from rich.console import Console
 
 from clients.streams.tcp import Connect
 from protocol.recording import read_recording
-from servers.http.reply import Handler, Reply, Request
-from servers.http.routes import Routes
+from servers.http.reply import Reply
 from workshop.__main__ import main as workshop
 from workshop.xray import command
 from workshop.xray.command import Command, exit_code
@@ -21,40 +20,8 @@ from workshop.xray.flags import parser
 from workshop.xray.report import Verdict
 from workshop.xray.tap import TapOptions
 
-from .chains import Naive, chain, network
-
-URL = "http://server/chat/hello"
-KEY = "sk-canary-0123456789abcdef"
-
-
-class Saying(Routes):
-    """Answers every request with a reply, and keeps the requests."""
-
-    def __init__(self, reply: Reply) -> None:
-        super().__init__({})
-        self.asked: list[Request] = []
-        self._reply = reply
-
-    def find(self, method: str, path: str) -> tuple[Handler | Reply, dict[str, str]]:
-        return self.answer, {}
-
-    async def answer(self, request: Request) -> Reply:
-        self.asked.append(request)
-        return self._reply
-
-
-async def xray(*arguments: str, server: Routes | None = None) -> tuple[int, str]:
-    """The exit code and the output of a run. http://server is there."""
-    return await xray_of({"server": server or Naive()}, *arguments)
-
-
-async def xray_of(hosts: dict[str, Routes], *arguments: str) -> tuple[int, str]:
-    file = io.StringIO()
-    console = Console(file=file, width=80, highlight=False)
-    async with network(hosts) as made:
-        code = await Command(parser().parse_args(arguments), console, made.connect).run()
-    return code, file.getvalue()
-
+from .chains import network
+from .running import HOP, KEY, URL, Saying, chained, xray
 
 # ---- What it prints
 
@@ -115,6 +82,8 @@ USAGE = {
     ("--compare", f"a={URL}"): "a comparison needs two ways or more, nearest to the server first",
     ("--compare", URL, URL): "--compare wants NAME=URL NAME=URL …, nearest to the server first",
     (URL, "--compare", f"a={URL}"): "give --compare NAME=URL …, or one URL with --via, not both",
+    ("--compare", f"a={URL}", f"b={URL}", "--har", "a"): "a comparison writes no files: --save, "
+    "--html, --har and --pcap take one URL",
     (URL, "--via", "a b/"): "--via wants [NAME=]HOST[:PORT], such as nginx=10.0.0.7:8080",
     (URL, "--via", "h:65536"): "--via wants [NAME=]HOST[:PORT], such as nginx=10.0.0.7:8080",
     (URL, "--probe"): "an answer may cost money: add --yes to send these requests",
@@ -170,40 +139,6 @@ def test_exit_code() -> None:
     assert code(("unsure", 0.9)) == 4
 
 
-# ---- Keys
-
-
-async def test_a_key_is_sent_only_when_asked(
-    autojump_clock: object,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    file = tmp_path / "key"
-    file.write_text(KEY)
-    file.chmod(0o600)
-    saved = tmp_path / "saved.jsonl"
-    # A server that shows what it was sent.
-    server = Saying(Reply(f"no such key: {KEY}", 401))
-    url = "http://localhost/v1/models"
-
-    async def sent(*flags: str) -> str | None:
-        _, shown = await xray_of({"localhost": server}, url, "--save", str(saved), *flags)
-        told = capsys.readouterr()
-        assert KEY not in shown + told.out + told.err + saved.read_text()
-        assert "the server wants a key: --key-file FILE, or --key" in told.err
-        return server.asked.pop().header("authorization")
-
-    assert await sent() is None
-    assert await sent("--key") == f"Bearer {KEY}"
-    assert await sent("--key-file", str(file)) == f"Bearer {KEY}"
-    code, _ = await xray_of({"h": server}, "http://h/", "--key")
-    assert (code, server.asked) == (2, [])
-    code, _ = await xray_of({"h": server}, url, "--key", "--via", "h", "--via", "localhost")
-    assert (code, server.asked) == (2, [])
-
-
 # ---- Recordings
 
 
@@ -232,18 +167,6 @@ async def test_replay_takes_its_time(autojump_clock: object, tmp_path: Path) -> 
 
 
 # ---- Several requests
-
-
-HOP = "http://hop1/chat/hello"
-
-
-async def chained(mode: str, *arguments: str) -> tuple[int, str]:
-    """The same with a bad proxy, http://hop1."""
-    file = io.StringIO()
-    console = Console(file=file, width=80, highlight=False)
-    async with chain([mode]) as made:
-        code = await Command(parser().parse_args(arguments), console, made.connect).run()
-    return code, file.getvalue()
 
 
 async def test_compare(autojump_clock: object, capsys: pytest.CaptureFixture[str]) -> None:

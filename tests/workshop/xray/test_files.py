@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from protocol.recording import RecordedRead, RecordingError, write_recording
-from workshop.xray.files import Recording, SaveError, Saver, load
+from workshop.xray.files import Recording, SaveError, Saver, load, write_private
 from workshop.xray.har import write_har
 from workshop.xray.pcap import write_pcap
 
@@ -155,6 +155,16 @@ def test_only_its_owner_can_read_it(file: Path) -> None:
     for path in (file, file.with_suffix(".new")):
         with Saver(path):
             assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_another_form_is_private_too(file: Path) -> None:
+    file.touch(0o666)
+    write_private(file, [b"one ", b"two"])
+    assert file.read_bytes() == b"one two"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    with pytest.raises(SaveError) as raised:
+        write_private(file / "x", [])
+    assert str(raised.value) == f"{file / 'x'}: Not a directory"
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:

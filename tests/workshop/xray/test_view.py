@@ -96,8 +96,125 @@ R read  C chunk  E event  T token  ┼ cut by a read  ✂ torn
 │   172                0␍␊␍␊                ◂ size 0: the body ends
 ╰end───────────────────     +0.0 ms ──────────────── at 40.0 ms closed (FIN) ───
 4 reads · 4 chunks · 3 events · 3 tokens · 177 bytes
-1 read began inside an event · 1 chunk ended inside an event · 2 characters torn
+2 reads began inside a chunk, event or head · 1 chunk ended inside an event
+2 characters torn
 """
+
+
+def rows_of(*pieces: bytes) -> list[tuple[bytes, str, str, str, str]]:
+    """The bytes of each row, its place in chunk, event and token, and its note."""
+    rows, anatomy = Rows(), ResponseAnatomy()
+    items = [
+        item for piece in pieces for item in rows.receive(0, piece, anatomy.receive_data(piece))
+    ]
+    items += rows.end(0, "fin", anatomy.receive_eof())
+    found = []
+    for item in items:
+        if isinstance(item, Row) and item.parts[0][0] != "head":
+            marks = (item.chunk, item.event, item.token)
+            chunk, event, token = (f"{mark.place.name} {mark.number}" for mark in marks)
+            found.append((b"".join(data for _, data in item.parts), chunk, event, token, item.note))
+    return found
+
+
+NO = "NONE 0"
+
+
+@pytest.mark.parametrize(
+    ("pieces", "rows"),
+    [
+        pytest.param(
+            [PLAIN + b"one\ntwo"],
+            [(b"one\n", NO, NO, NO, ""), (b"two", NO, NO, NO, "")],
+            id="plain text, line by line",
+        ),
+        pytest.param(
+            [HEAD + b"\r\n: beat\n\n"],
+            [(b": beat\n\n", NO, NO, NO, "a comment: no event")],
+            id="a heartbeat",
+        ),
+        pytest.param(
+            [HEAD + b"\r\nevent: x\r\ndata:[DONE]\r\n\r", b"\n"],
+            [
+                (b"event: x\r\n", NO, "BEGINS 1", NO, ""),
+                (b"data:[DONE]\r\n\r", NO, "ENDS 1", NO, "blank line: event 1 ends"),
+                (b"\n", NO, "ENDS 1", NO, "blank line: event 1 ends"),
+            ],
+            id="the CR of the blank line ends the event, its LF comes later",
+        ),
+        pytest.param(
+            [CHUNKED + b"1", b"0;a=b\r", b"\ndata:xxxxxxxxxx\n\r\n0\r\nA: b\r\n\r\nmore"],
+            [
+                (b"1", "BEGINS 1", NO, NO, ""),
+                (b"0;a=b", "INSIDE 1", NO, NO, ""),
+                (b"\r", "INSIDE 1", NO, NO, ""),
+                (b"\n", "INSIDE 1", NO, NO, ""),
+                (b"data:xxxxxxxxxx\n", "INSIDE 1", "BEGINS 1", NO, ""),
+                (b"\r\n", "ENDS 1", "AROUND 1", NO, "✂ chunk 1 ends inside event 1"),
+                (b"0\r\n", NO, "AROUND 1", NO, "size 0: the body ends"),
+                (b"A: b\r\n\r\n", NO, "AROUND 1", NO, ""),
+                (b"more", NO, "AROUND 1", NO, "after the end of the body"),
+            ],
+            id="a size line in three reads, an extension, a trailer, bytes after the end",
+        ),
+        pytest.param(
+            [HEAD + b'\r\n\xef\xbb\xbfdata: {"content":"a","text":"b"}\n\n'],
+            [
+                (b"\xef\xbb\xbf", NO, NO, NO, "byte order mark"),
+                (b'data: {"content":"', NO, "BEGINS 1", NO, ""),
+                (b"a", NO, "INSIDE 1", "WHOLE 1", ""),
+                (b'","text":"', NO, "INSIDE 1", NO, ""),
+                (b"b", NO, "INSIDE 1", "WHOLE 1", ""),
+                (b'"}\n\n', NO, "ENDS 1", NO, "blank line: event 1 ends"),
+            ],
+            id="two texts in one event",
+        ),
+        pytest.param([CHUNKED + b"x"], [(b"x", NO, NO, NO, "unreadable")], id="not a chunk-size"),
+        pytest.param(
+            [HEAD + b"\r\ndata: x"], [(b"data: x", NO, NO, NO, "unfinished")], id="cut off"
+        ),
+    ],
+)
+def test_rows(pieces: list[bytes], rows: list[tuple[bytes, str, str, str, str]]) -> None:
+    assert rows_of(*pieces) == rows
+
+
+@pytest.mark.parametrize(
+    ("pieces", "said"),
+    [
+        ([CHUNKED, b"4\r\nab", b"cd\r\n"], "1 read began inside a chunk, event or head"),
+        ([HEAD + b"\r\nid: 1\n", b"data\n\n"], "1 read began inside a chunk, event or head"),
+        ([HEAD, b"\r\n"], "1 read began inside a chunk, event or head"),
+        ([PLAIN + b"\xe4", b"\xbd\xa0"], "1 character torn"),
+        ([PLAIN, b"ab", b"cd"], "all borders line up"),
+    ],
+)
+def test_totals(pieces: list[bytes], said: str) -> None:
+    *_, totals = printed(pieces, 200).splitlines()
+    assert totals.split(" · ")[5:] == [said]
+
+
+def test_a_compressed_body_is_hex() -> None:
+    assert "│    76                ‹1f 8b 08 61›\n" in printed([GZIP + b"\x1f\x8b\x08a"])
+
+
+@pytest.mark.parametrize("no_color", [False, True])
+def test_colour_only_repeats_letters_and_marks(no_color: bool) -> None:
+    pieces = [CHUNKED, encode_chunk(event("好"))[:20], b'\xbd"}\n\n\r\n']
+    file = io.StringIO()
+    output = Console(
+        file=file, width=80, force_terminal=True, color_system="standard", no_color=no_color
+    )
+    view, anatomy = View(output), ResponseAnatomy()
+    for piece in pieces:
+        view.show(10.0, piece, anatomy.receive_data(piece))
+    coloured = re.compile(r"\x1b\[[\d;]*3\d[\d;]*m")
+    assert bool(coloured.search(file.getvalue())) is not no_color
+    plain, written = console(80)
+    view, anatomy = View(plain), ResponseAnatomy()
+    for piece in pieces:
+        view.show(10.0, piece, anatomy.receive_data(piece))
+    assert re.sub(r"\x1b\[[\d;]*m", "", file.getvalue()) == written.getvalue().decode()
 
 
 @pytest.mark.parametrize("width", [1, 7, 12, 20, 30, 40, 60, 80, 120, 200])

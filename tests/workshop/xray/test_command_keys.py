@@ -1,0 +1,78 @@
+"""`workshop xray` and keys: each is sent only when asked, and none is shown or saved."""
+
+from pathlib import Path
+
+import pytest
+
+from protocol.recording import read_recording
+from servers.http.reply import Reply
+
+from .running import KEY, Saying, xray_of
+
+
+async def test_a_key_is_sent_only_when_asked(
+    autojump_clock: object,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    file = tmp_path / "key"
+    file.write_text(KEY)
+    file.chmod(0o600)
+    saved = tmp_path / "saved.jsonl"
+    # A server that shows what it was sent.
+    server = Saying(Reply(f"no such key: {KEY}", 401))
+    url = "http://localhost/v1/models"
+
+    async def sent(*flags: str) -> str | None:
+        _, shown = await xray_of({"localhost": server}, url, "--save", str(saved), *flags)
+        told = capsys.readouterr()
+        assert KEY not in shown + told.out + told.err + saved.read_text()
+        assert "the server wants a key: --key-file FILE, or --key" in told.err
+        return server.asked.pop().header("authorization")
+
+    assert await sent() is None
+    assert await sent("--key") == f"Bearer {KEY}"
+    assert await sent("--key-file", str(file)) == f"Bearer {KEY}"
+    code, _ = await xray_of({"h": server}, "http://h/", "--key")
+    assert (code, server.asked) == (2, [])
+    code, _ = await xray_of({"h": server}, url, "--key", "--via", "h", "--via", "localhost")
+    assert (code, server.asked) == (2, [])
+
+
+def files_in(folder: Path) -> list[bytes]:
+    """The content of all files; of recordings, the bytes of their reads."""
+    found = [path.read_bytes() for path in folder.iterdir() if path.name != "--save"]
+    for path in folder.glob("--save"):
+        lines = path.read_bytes().splitlines()
+        found.append(b"".join(read.bytes + read.url.encode() for read in read_recording(lines)))
+    return found
+
+
+@pytest.mark.parametrize("output", ["--summary", "--json", "--hex", "--probe", "--compare"])
+async def test_no_key_is_shown_or_saved(
+    output: str,
+    autojump_clock: object,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Keys of a URL and of a field that is not a standard one; and a server that shows them."""
+    keys = ["canary-in-the-url-1", "canary-in-a-field-2", "canary-in-userinfo-3"]
+    server = Saying(Reply(f"You sent {keys}", 401))
+    url = f"http://me:{keys[2]}@localhost/v1/models?api_key={keys[0]}"
+    flags = ["-H", f"X-My-Token: {keys[1]}"]
+    if output == "--compare":
+        flags += ["--compare", f"a={url}", f"b={url}"]
+    else:
+        exports = {flag: tmp_path / flag for flag in ("--save", "--html", "--har", "--pcap")}
+        flags += [url, output, *(str(part) for export in exports.items() for part in export)]
+    _, shown = await xray_of({"localhost": server}, *flags)
+    assert server.asked[0].header("x-my-token") == keys[1]
+    assert keys[0] in server.asked[0].target
+    told = capsys.readouterr()
+    saved = files_in(tmp_path)
+    assert len(saved) == (0 if output == "--compare" else 4)
+    for key in keys:
+        assert key not in shown + told.out + told.err
+        assert not any(key.encode() in data for data in saved)
