@@ -19,9 +19,9 @@ from rich.console import Console
 from protocol.anatomy import ByteSpan
 from protocol.recording import End
 
+from .lines import finished_line, request_of
 from .live import LiveView
 from .tapped import TappedExchange
-from .top import finished_line, request_of
 from .view import View
 
 __all__ = ["Following"]
@@ -78,6 +78,9 @@ class Following:
             self._last_line = finished_line(exchange)
         else:
             self._put(finished_line(exchange))
+
+    def refused(self, problem: str) -> None:
+        self._put(f"refused: {problem}")
 
     def _put(self, line: str) -> None:
         self._lost += len(self._lines) == self._lines.maxlen

@@ -60,6 +60,9 @@ class WatchObserver(Protocol):
     def ended(self, exchange: TappedExchange, at: float, end: End, spans: list[ByteSpan]) -> None:
         """An exchange has ended. `end` is "" if its connection goes on."""
 
+    def refused(self, problem: str) -> None:
+        """A connection was not relayed, for this reason."""
+
 
 class Saving(Protocol):
     """Keeps what has passed (saving.py). It must not wait."""
@@ -190,6 +193,8 @@ class Watch:
         """Count a connection that was refused, and keep the reason to be shown."""
         self.refused += 1
         self.problem = problem
+        for observer in self._observers:
+            observer.refused(problem)
 
     def begin(self, connection: int, at: float) -> TappedExchange:
         self.begun += 1

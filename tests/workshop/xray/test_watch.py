@@ -43,6 +43,9 @@ class Log:
     ) -> None:
         self.seen.append((exchange.number, at, exchange.how, end))
 
+    def refused(self, problem: str) -> None:
+        self.seen.append((problem,))
+
 
 class Saved:
     """A `Saving` that keeps all."""
