@@ -61,7 +61,7 @@ class WatchObserver(Protocol):
         """An exchange has ended. `end` is "" if its connection goes on."""
 
     def refused(self, problem: str) -> None:
-        """A connection was not relayed, for this reason."""
+        """A connection was not relayed. The reason is in words."""
 
 
 class Saving(Protocol):

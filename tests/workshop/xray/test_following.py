@@ -1,6 +1,7 @@
 """Without `--top`: one picture at a time, and a line for each stream."""
 
 import io
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -11,6 +12,7 @@ from rich.console import Console
 from workshop.xray.following import Following
 from workshop.xray.watch import Watch
 
+from ...streams import SAFETY
 from .tapping import GET, HEAD, JSON, LAST, POST, UPSTREAM, NoMask, Tapping, event, tapping
 
 
@@ -87,3 +89,32 @@ async def test_lines_that_wait_have_a_limit() -> None:
         await first.settle()
         drawn = await until(file, "(2 lines are not shown)\n200 GET")
         assert drawn.count("200 GET") == 2
+
+
+class Blocked(io.StringIO):
+    """A terminal that takes nothing until it is released (Ctrl-S, Ctrl-Q)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.released = threading.Event()
+
+    def write(self, text: str) -> int:
+        self.released.wait(SAFETY)
+        return super().write(text)
+
+
+async def test_a_terminal_that_takes_nothing_slows_no_stream() -> None:
+    """Forty reads pass and are measured, while the first line waits to be written."""
+    file = Blocked()
+    screen = Following(Console(file=file, width=80))
+    watch = Watch(UPSTREAM, NoMask, observers=[screen])
+    async with trio.open_nursery() as nursery, tapping(watch) as tap:
+        nursery.start_soon(screen.run)
+        await tap.client.send_all(POST)
+        await tap.say(HEAD, *(event(str(number)) for number in range(40)), LAST)
+        await tap.settle()
+        (exchange,) = watch.finished
+        assert (exchange.reads, watch.tokens, file.getvalue()) == (42, 40, "")
+        file.released.set()
+        await until(file, "200 POST /v1/chat/completions 40 events 40 tokens")
+        nursery.cancel_scope.cancel()
