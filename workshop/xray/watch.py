@@ -14,6 +14,7 @@ The rules this file keeps:
 4. Nothing grows with the number of exchanges: a few finished ones are kept, and sums of all.
 """
 
+import logging
 import re
 import time
 from collections import Counter, deque
@@ -33,6 +34,8 @@ from .tapped import ConnectionWatch, How, Item, Masking, TappedExchange
 from .verdicts import report
 
 __all__ = ["Saving", "Watch", "WatchObserver"]
+
+log = logging.getLogger("workshop")
 
 TURN_SECONDS = 0.0002  # of measuring, before the other tasks run
 
@@ -223,7 +226,18 @@ class Watch:
     # ---- The bytes, once they are measured
 
     def _measure(self, item: Item) -> Measured:
-        """Mask, measure and judge, perhaps in a thread."""
+        """Mask, measure and judge, perhaps in a thread. A bug in that must not end the relays."""
+        try:
+            return self._measure_item(item)
+        except Exception:
+            log.exception("bytes could not be measured: a bug of x-ray")
+            item.connection.is_saved = False
+            if item.exchange is not None:
+                item.exchange.unmeasured += 1
+                item.exchange.report = None
+            return Measured(b"", [], [])
+
+    def _measure_item(self, item: Item) -> Measured:
         exchange = item.exchange
         data = item.connection.mask.mask(item.sender, item.data) if item.data else b""
         spans: list[ByteSpan] = []
@@ -261,8 +275,9 @@ class Watch:
         if exchange.meter is None:
             exchange.request += data[: self._max_request - len(exchange.request)]
         if exchange.method and not exchange.target:
-            line = exchange.request.lstrip(b"\r\n").partition(b"\r\n")[0]
-            exchange.target = redact(line.split(b" ")[1].decode())
+            line = exchange.request.lstrip(b"\r\n").partition(b"\r\n")[0].split(b" ")
+            # Without three words its first bytes did not fit into the queue.
+            exchange.target = redact(line[1].decode()) if len(line) == 3 else "…"
 
     def _take_response(self, exchange: TappedExchange, at: float, data: bytes) -> list[ByteSpan]:
         meter = exchange.meter
