@@ -133,7 +133,7 @@ RULES = [
     Rule(
         "deaf",
         endings.deaf,
-        "The head came, and then nothing for {seconds} s, not even an end.",
+        "After the head and {events} events nothing came for {seconds} s, not even an end.",
         "Ask again on a new connection. A hop holds the response, or it has lost its upstream and "
         "does not say so: give it a timeout.",
     ),
