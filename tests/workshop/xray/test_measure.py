@@ -17,7 +17,7 @@ from workshop.xray.rhythm import Histogram, Thinned
 from workshop.xray.verdicts import judge
 
 from .healthy import HEAD
-from .test_verdicts import DONE, END, ROWS, TOKENS, finish, meter_of, text
+from .recorded import DONE, END, ROWS, TOKENS, finish, meter_of, text
 
 ODD_HEAD = HEAD[:-2] + b"Content-Encoding: gzip\r\n\r\n"
 
