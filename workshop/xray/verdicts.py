@@ -12,10 +12,11 @@ this file keeps:
 1. A verdict over 0.5 is a claim, and a claim must be right: no claim is better than a wrong one.
 2. A healthy stream has the one verdict `live`.
 3. Without a claim, a suspicion makes the verdict `unsure`, which says what to try next.
-4. What one request cannot show is not claimed from one request: `judge_probe` compares several.
+4. What one response cannot show is not claimed from one response: `method-gated` and `type-gated`
+   need two (probe.py), and the name of the hop needs two ways (compare.py).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import NamedTuple
 
 from msgspec.structs import astuple
@@ -25,7 +26,7 @@ from .measure import Meter
 from .report import Gaps, Report, Verdict
 from .sign import Sign
 
-__all__ = ["RULES", "Rule", "judge", "judge_probe", "report"]
+__all__ = ["CODES", "RULES", "Rule", "judge", "report"]
 
 
 class Rule(NamedTuple):
@@ -232,6 +233,12 @@ RULES = [
 ]
 """What can be wrong, most harmful first."""
 
+FROM_SEVERAL = ("method-gated", "type-gated")
+"""Codes that only several responses show (probe.py)."""
+
+CODES = ("live", *(rule.code for rule in RULES), *FROM_SEVERAL, "unsure")
+"""All codes."""
+
 LIVE = Rule("live", timing.live, "The answer arrives as it is made.", "")
 
 NOTHING_SEEN = "This response does not show enough to judge it."
@@ -284,47 +291,5 @@ def _rounded(milliseconds: float | None) -> float | None:
     return None if milliseconds is None else round(milliseconds, 3)
 
 
-# ---- Several requests
-
-HELD = {"buffered-whole", "buffered-blocks", "coalesced", "compressed-unflushed", "measured"}
-"""Verdicts that a gate may cause: a hop holds some responses and streams others."""
-
-
-def judge_probe(reports: Mapping[str, Report]) -> list[Verdict]:
-    """What several requests to the same URL show together.
-
-    Args:
-        reports: A report for each variant of the request: "asked" is the request as it was given,
-            "again" is the same once more, "identity" has `Accept-Encoding: identity`, "method" has
-            the other method (GET or POST), and "accept" has the other `Accept`.
-
-    Returns:
-        The verdicts on the request as it was given, with those that only a comparison shows first.
-    """
-    asked = reports["asked"].verdicts
-    codes = {verdict.code for verdict in asked}
-    found: list[Verdict] = []
-    for variant, code, say, cure in GATES:
-        other = reports.get(variant)
-        if other and codes & HELD and other.verdicts[0].code in ("live", "head-held"):
-            found.append(Verdict(code=code, sure=0.85, say=say, cure=cure))
-    return [*found, *asked]
-
-
-GATES = [
-    (
-        "method",
-        "method-gated",
-        "A hop streams the same URL for the other method, and holds it for this one.",
-        "Ask with the method that streams, or configure the hop for both.",
-    ),
-    (
-        "accept",
-        "type-gated",
-        "A hop streams the same answer under another media type, and holds it under this one.",
-        "Send `Content-Type: text/event-stream` exactly, without a hop that changes it.",
-    ),
-]
-
-
-# What this file does not do: measure (measure.py), or name the hop (compare.py).
+# What this file does not do: measure (measure.py), ask again (probe.py), or name the hop
+# (compare.py).
