@@ -60,8 +60,8 @@ RULES = [
     Rule(
         "framing-error",
         contents.framing_error,
-        "The bytes break HTTP's framing: {error}.",
-        "Find the hop or server that writes them. No client can read past this.",
+        "The bytes break the rules of their format: {error}.",
+        "Find the hop or server that writes them. No client can rely on what follows.",
     ),
     Rule(
         "cut-application",
@@ -162,7 +162,7 @@ RULES = [
     Rule(
         "buffered-whole",
         timing.buffered_whole,
-        "All {tokens} tokens came in one moment, {seconds} s after the request.",
+        "All {amount} {unit} came in one moment, {seconds} s after the request.",
         "Turn off response buffering: nginx `proxy_buffering off;`, or `X-Accel-Buffering: no` "
         "from the server.",
     ),
@@ -195,8 +195,10 @@ RULES = [
     Rule(
         "head-held",
         timing.head_held,
-        "The head came {head_ms} ms after the request, together with the first of the body.",
-        "Send the head at once: a first comment line flushes it through most hops.",
+        "The head came {head_ms} ms after the request, together with the first bytes of the body: "
+        "until then, a client cannot tell a slow model from a dead connection.",
+        "Send the head at once, with a comment line as the first bytes of the body: it passes most "
+        "hops. Some APIs hold the head themselves.",
     ),
     Rule(
         "torn-characters",

@@ -137,6 +137,21 @@ def stalled() -> Reads:
     yield 7000.0, encode_chunk(LAST) + END
 
 
+def message(name: str, **fields: object) -> bytes:
+    """An event of Anthropic's API."""
+    return b"event: %b\n" % name.encode() + data({"type": name, **fields})
+
+
+MESSAGES = [
+    message("message_start", message={"role": "assistant", "content": []}),
+    message("ping"),
+    *(
+        message("content_block_delta", delta={"type": "text_delta", "text": f"w{number} "})
+        for number in range(20)
+    ),
+    message("message_delta", delta={"stop_reason": "end_turn"}),
+    message("message_stop"),
+]
 Row = tuple[Reads, str, list[str]]
 RESPONSES = [
     response(0, "created"),
@@ -297,8 +312,39 @@ ROWS: dict[str, Row] = {
     ),
     "instant": ([(2, HEAD + b"".join(map(encode_chunk, WHOLE)) + END)], "", ["live"]),
     "other events": (paced([b"data: %d\n\n" % number for number in range(9)]), "", ["live"]),
+    "Anthropic": (paced(MESSAGES), "", ["live"]),
+    "Anthropic, cut": (paced(MESSAGES[:9]), "", ["cut-clean"]),
+    "a second message": (
+        [
+            *paced([text("", role="assistant"), *TOKENS[:9], finish("tool_calls")], end=b""),
+            *paced([text("", role="assistant"), *TOKENS, LAST], start=1100)[1:],
+        ],
+        "",
+        ["live"],
+    ),
+    "a file": (
+        [(900, plain_head("Content-Type: text/plain", "Content-Length: 900") + b"x" * 900)],
+        "",
+        ["live"],
+    ),
+    "a plain text, held": (
+        [(0, plain_head("Transfer-Encoding: chunked")), (3000, encode_chunk(b"word " * 90) + END)],
+        "",
+        ["buffered-whole"],
+    ),
+    "a plain text in blocks": (
+        [
+            (0, plain_head("Content-Type: text/plain", "Transfer-Encoding: chunked")),
+            *paced([b"word wor"] * 9 + [b"d"])[1:],
+        ],
+        "",
+        ["buffered-blocks"],
+    ),
     "a plain text": (
-        [(0, plain_head("Transfer-Encoding: chunked")), *paced([b"word "] * 9)[1:]],
+        [
+            (0, plain_head("Content-Type: text/plain", "Transfer-Encoding: chunked")),
+            *paced([b"some ", b"words ", b"of ", b"a ", b"text"])[1:],
+        ],
         "",
         ["live"],
     ),
