@@ -16,6 +16,7 @@ this file keeps:
    need two (probe.py), and the name of the hop needs two ways (compare.py).
 """
 
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -258,15 +259,23 @@ def judge(meter: Meter) -> list[Verdict]:
         return claims
     if found:
         rule, sign = found[0]
-        say = f"Perhaps this is {rule.code}. {rule.say.format(**sign.facts)}"
+        say = f"Perhaps this is {rule.code}. {_words(rule, sign)}"
         return [_unsure(say, rule.settles), *(_verdict(*each) for each in found)]
     sign = timing.live(meter)
     return [_verdict(LIVE, sign) if sign else _unsure(NOTHING_SEEN, TRY_NEXT)]
 
 
 def _verdict(rule: Rule, sign: Sign) -> Verdict:
-    say = rule.say.format(**sign.facts)
+    say = _words(rule, sign)
     return Verdict(code=rule.code, sure=sign.sure, say=say, cure=rule.cure, facts=sign.facts)
+
+
+ONE = re.compile(r"(?<![\d.])1 (event|token|line|chunk|border|heartbeat|byte)s\b")
+
+
+def _words(rule: Rule, sign: Sign) -> str:
+    """The sentence of a rule with these facts: "1 event", "2 events"."""
+    return ONE.sub(r"1 \1", rule.say.format(**sign.facts))
 
 
 def _unsure(say: str, next_step: str) -> Verdict:

@@ -94,6 +94,20 @@ def test_facts() -> None:
         assert judge(meter_of(reads, end))[0].facts == facts
 
 
+def test_words() -> None:
+    """A tired person reads whole sentences."""
+    for name, say in {
+        "a lost event": "A hop has changed the events: 1 event missing, by the sequence numbers.",
+        "cut-clean": "The response ended cleanly after 9 events, without the event that ends the "
+        "answer: it looks complete.",
+        "cut-transport": "The connection was closed in the middle of the response, after 9 events.",
+        "an event twice, without a number": "Perhaps this is retried. A part of the answer came "
+        "twice: 1 event equal to the one before.",
+    }.items():
+        reads, end, _ = ROWS[name]
+        assert judge(meter_of(reads, end))[0].say == say
+
+
 def test_http10_that_was_asked_for() -> None:
     reads, end, _ = ROWS["http10"]
     meter = meter_of(reads, end, request=b"GET / HTTP/1.0\r\n\r\n")
