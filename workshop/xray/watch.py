@@ -249,7 +249,9 @@ class Watch:
         meter = exchange.meter if exchange is not None and exchange.is_measured else None
         if exchange is not None and meter is not None and item.finishes:
             if item.end and exchange.how != "left":
-                last = meter.receive_end(item.at, item.end)
+                # A relay says "silent" only if the kernel has given the server up.
+                acknowledged = False if item.end == "silent" else None
+                last = meter.receive_end(item.at, item.end, acknowledged=acknowledged)
             exchange.report = report(meter)
         return Measured(data, spans, last)
 
