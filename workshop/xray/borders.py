@@ -15,10 +15,6 @@ from protocol.anatomy import ByteSpan
 
 __all__ = ["Borders"]
 
-# Labels of bytes that are not part of a body.
-NOT_BODY = frozenset(
-    ["head", "chunk-size", "chunk-ext", "CRLF", "last-chunk", "trailer", "after-end"]
-)
 # Compressed bytes have neither events nor characters, and unlabelled ones have none that we know.
 NO_TEXT = frozenset(["coded", "unfinished", "unreadable"])
 
@@ -44,25 +40,24 @@ class Borders:
         self._events = 0
         self._in_event = False
 
-    def take(self, span: ByteSpan, data: bytes, ends_event: bool) -> None:
+    def take(self, span: ByteSpan, first_byte: int, ends_event: bool) -> None:
         """Take the next span.
 
         Args:
-            span: A span of the response.
-            data: Its bytes.
+            span: A span of the body.
+            first_byte: Its first byte.
             ends_event: Whether its last byte dispatches an event.
         """
-        if span.label in NOT_BODY:
-            return
         if span.chunk != self._chunk:
             if self._chunk and span.label not in NO_TEXT:
                 self.inside_events += self._in_event
-                self.inside_characters += is_continuation(data[0])
+                self.inside_characters += is_continuation(first_byte)
             self.end_chunk()
             self._chunk = span.chunk
-        self._size += len(data)
-        self._events += ends_event
-        self.most_events = max(self.most_events, self._events)
+        self._size += span.end - span.start
+        if ends_event:
+            self._events += 1
+            self.most_events = max(self.most_events, self._events)
         self._in_event = bool(span.event) and span.label != "blank-line"
 
     @property

@@ -68,7 +68,8 @@ def cut_clean(meter: Meter) -> Sign | None:
         return Sign(0.9, events=events, missing="the event that ends the answer")
     if meter.answer.api == "chat" and not meter.answer.done:
         return Sign(0.6, events=events, missing="`data: [DONE]`")
-    if not events and not meter.anatomy.body_size and meter.method != "HEAD":
+    is_empty = not meter.anatomy.body_size and meter.method != "HEAD"
+    if is_empty and meter.field(b"content-type").startswith(b"text/event-stream"):
         return Sign(0.9, events=0, missing="the whole answer")
     return None
 
@@ -141,22 +142,26 @@ def stall_behind_heartbeats(meter: Meter) -> Sign | None:
 
 
 def deaf(meter: Meter) -> Sign | None:
-    """The head came, and then nothing, not even an end."""
-    if _is_silent(meter) and meter.head is not None and meter.body_ms is None:
-        return Sign(0.9, seconds=round(meter.quiet_ms / 1000))
-    return None
-
-
-def _is_silent(meter: Meter) -> bool:
-    """Whether the observer stopped waiting for more of this response."""
-    return meter.end == "silent" and not meter.complete and not meter.framing_error
+    """Nothing more came, not even an end, on a connection that is alive."""
+    if not _is_silent(meter) or meter.answer.complete or meter.head is None:
+        return None
+    if meter.acknowledged is False or (meter.acknowledged is None and meter.body_ms is not None):
+        return None  # the other end has gone, or perhaps it has
+    seconds = round(meter.quiet_ms / 1000)
+    return Sign(0.9, seconds=seconds, events=meter.counts.events)
 
 
 def vanished(meter: Meter) -> Sign | None:
     """The bytes stopped, and neither FIN nor RST came."""
     if not _is_silent(meter) or meter.answer.complete or deaf(meter):
         return None
-    return Sign(0.8, seconds=round(meter.quiet_ms / 1000), events=meter.counts.events)
+    sure = 0.95 if meter.acknowledged is False else 0.8
+    return Sign(sure, seconds=round(meter.quiet_ms / 1000), events=meter.counts.events)
+
+
+def _is_silent(meter: Meter) -> bool:
+    """Whether the observer stopped waiting for more of this response."""
+    return meter.end == "silent" and not meter.complete and not meter.framing_error
 
 
 def length_limit(meter: Meter) -> Sign | None:

@@ -20,10 +20,14 @@ __all__ = ["Decompressor", "Layers"]
 
 FRAMING_SIZE = 16  # bytes of chunked coding that may follow an event: less than any event has
 LATE = 20.0  # milliseconds: parts of one write arrive closer together than this
-ACK_DELAY = range(35, 61)  # milliseconds: Linux delays an acknowledgment by 40 (TCP_DELACK_MIN)
+ACK_DELAY = range(36, 50)  # milliseconds: Linux delays an acknowledgment by 40 (TCP_DELACK_MIN)
 
 # 47: the first bytes say whether it is gzip (RFC 1952) or zlib (RFC 1950, "deflate" in HTTP).
 GZIP_OR_ZLIB = 47
+# Labels of bytes that are not part of a body, and of those that say nothing about an event.
+FRAMING = frozenset(["head", "chunk-size", "chunk-ext", "CRLF", "last-chunk", "trailer"])
+SEPARATORS = frozenset([":", "space"])
+
 PIECE_SIZE = 256 << 10
 
 
@@ -81,17 +85,24 @@ class Layers:
         return spans
 
     def _take(self, span: ByteSpan, now: float) -> None:
-        data = bytes(self._bytes[span.start - self._start : span.end - self._start])
-        if span.label == "coded":
-            self.coded += data
-        self.after_end += len(data) if span.label == "after-end" else 0
+        label = span.label
+        if label in FRAMING:
+            return
+        start, end = span.start - self._start, span.end - self._start
+        if label == "after-end":
+            self.after_end += end - start
+            return
         if span.event and span.event != self._event:
             self._event, self._chunk = span.event, span.chunk
             self._began = self._time_of(span.start)
-        ends_event = self.answer.take(span.label, data)
+        ends_event = False
+        if label == "coded":
+            self.coded += self._bytes[start:end]
+        elif label not in SEPARATORS:
+            ends_event = self.answer.take(label, bytes(self._bytes[start:end]))
         if ends_event:
             self._end_event(span, now)
-        self.borders.take(span, data, ends_event)
+        self.borders.take(span, self._bytes[start], ends_event)
 
     def _end_event(self, span: ByteSpan, now: float) -> None:
         wait = now - self._began

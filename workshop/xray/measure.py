@@ -103,6 +103,7 @@ class Meter:
         wire_bytes: Bytes of the response so far, with head and framing.
         end: How the server's side ended, as in a recording; "" if it has not.
         end_ms: Milliseconds to that end; None if it has not come.
+        acknowledged: Whether the other end was alive in the silence at the end; None if unknown.
         cut: Whether the connection ended inside the response.
         quiet_ms: Milliseconds of silence before the end of the body or the connection.
         framing_error: Why the bytes are not HTTP, or not an event stream; "" if they are.
@@ -130,6 +131,7 @@ class Meter:
         self.done_ms: float | None = None
         self.end: End = ""
         self.end_ms: float | None = None
+        self.acknowledged: bool | None = None
         self.cut = False
         self.quiet_ms = 0.0
         self.framing_error = ""
@@ -242,6 +244,11 @@ class Meter:
         """The value of a field of the head, in lower case; b"" if the head does not have it."""
         return b", ".join(self.head.values(name)).lower() if self.head else b""
 
+    @property
+    def may_be_endless(self) -> bool:
+        """Whether the head leaves open how long the body is."""
+        return self.head is not None and not self.field(b"content-length")
+
     # ---- What arrives
 
     def receive_data(self, at: float, data: bytes) -> list[ByteSpan]:
@@ -274,18 +281,22 @@ class Meter:
             self._end_body(now)
         return spans
 
-    def receive_end(self, at: float, end: End) -> list[ByteSpan]:
+    def receive_end(
+        self, at: float, end: End, *, acknowledged: bool | None = None
+    ) -> list[ByteSpan]:
         """Say that the server's side has ended.
 
         Args:
             at: When it ended, in milliseconds.
             end: How it ended. "silent" means that whoever measured stopped waiting.
+            acknowledged: Whether the other end still acknowledged what was sent to it in a
+                silence, such as TCP's keep-alive probes; None if that is unknown.
 
         Returns:
             The last spans: bytes whose line or chunk did not end.
         """
         now = at - self.began
-        self.end, self.end_ms = end, now
+        self.end, self.end_ms, self.acknowledged = end, now, acknowledged
         was_complete = self.complete
         spans = self._outer.receive_end()
         if not was_complete and end != "silent":
