@@ -137,6 +137,6 @@ def test_a_long_recording_draws_a_part_of_itself(visit: Visit, tmp_path: Path) -
         visit.page.get_by_role("slider").fill(str(position))
         expect(rows.first.locator("strong")).to_have_text(f"#{first}")
         expect(rows.last.locator("strong")).to_have_text(f"#{position}")
-        shown = rows.locator("strong").all_inner_texts()
+        shown = rows.locator("strong").all_text_contents()
         assert shown == [f"#{number}" for number in range(first, position + 1)]
     assert visit.problems == []
