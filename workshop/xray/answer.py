@@ -232,9 +232,9 @@ class Answer:
             self._number(value.get("sequence_number"))
         elif name.startswith("response."):
             self.api = "responses"
-            self.finish = ENDS.get(name, self.finish)
             self.unnamed += not kind
-            self.restarts += name == "response.created" and self._created
+            self.restarts += name == "response.created" and self._created and not self.finish
+            self.finish = ENDS.get(name, self.finish)
             self._created |= name == "response.created"
             self._number(value.get("sequence_number"))
         elif name.startswith("message_"):
@@ -254,7 +254,7 @@ class Answer:
         if not as_object(choice.get("delta")).get("role"):
             self._without_role = True
         elif key in self._roles and self._without_role:
-            self.restarts += 1
+            self.restarts += not self.finish  # after the end, another message begins
             self._without_role = False
         self._roles.add(key)
 

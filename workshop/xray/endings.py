@@ -68,7 +68,8 @@ def cut_clean(meter: Meter) -> Sign | None:
         return Sign(0.9, events=events, missing="the event that ends the answer")
     if meter.answer.api == "chat" and not meter.answer.done:
         return Sign(0.6, events=events, missing="`data: [DONE]`")
-    if not events and not meter.anatomy.body_size and meter.method != "HEAD":
+    is_empty = not meter.anatomy.body_size and meter.method != "HEAD"
+    if is_empty and meter.field(b"content-type").startswith(b"text/event-stream"):
         return Sign(0.9, events=0, missing="the whole answer")
     return None
 

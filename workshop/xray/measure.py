@@ -244,6 +244,11 @@ class Meter:
         """The value of a field of the head, in lower case; b"" if the head does not have it."""
         return b", ".join(self.head.values(name)).lower() if self.head else b""
 
+    @property
+    def may_be_endless(self) -> bool:
+        """Whether the head leaves open how long the body is."""
+        return self.head is not None and not self.field(b"content-length")
+
     # ---- What arrives
 
     def receive_data(self, at: float, data: bytes) -> list[ByteSpan]:

@@ -45,11 +45,12 @@ from servers.http.server import Server
 
 from .files import Saver
 from .following import Following
+from .lines import Lines, Printer, ended_summary
 from .masking import Masker
 from .relay import Relay
 from .saving import SavingQueue
 from .tap_metrics import metrics_routes
-from .top import Lines, Printer, Top, ended_summary
+from .top import Top
 from .watch import Watch, WatchObserver
 
 __all__ = ["Tap", "TapError", "TapOptions", "accept", "listen"]

@@ -13,6 +13,7 @@ suspicion or nothing, because a false alarm is worse than none. For example, a h
 behind is invisible if the first tokens of an answer come in one burst.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 from statistics import median
@@ -38,6 +39,7 @@ SHORT_WAIT, LONG_WAIT, VERY_LONG_WAIT = 300, 1000, 2000
 MIN_PERIOD = 80  # of a timer that anybody notices
 LATE_HEAD, CALM_LATE_HEAD = 350, 280  # a busy machine reads up to so late
 FEW_TOKENS = 8  # fewer tokens may come at once from any model
+FEW_BYTES = 200
 TOO_FAST = 1000  # so many tokens take even the fastest models longer than a late read
 
 KNOWN_SIZES = [512 * 2**n for n in range(12)]  # of buffers, in bytes
@@ -48,14 +50,17 @@ def buffered_whole(meter: Meter) -> Sign | None:
     waited = _burst(meter)
     if waited is None or (meter.coding and not _is_flushed(meter)):
         return None
-    facts = {"tokens": _amount(meter), "seconds": round(waited / 1000, 2)}
+    amount, unit = _amount(meter)
+    seconds = round(waited / 1000, 2)
     if _is_gathered(meter):
-        # One chunk holds many events: somebody had them all before he sent the first.
-        return Sign(0.95 if waited >= LONG_WAIT else 0.8, **facts)
+        # One chunk holds many events: somebody had them all before the first was sent.
+        sure = 0.95 if waited >= LONG_WAIT else 0.8
+        sure = sure if meter.counts.events else 0.6  # a text may have been made in one piece
+        return Sign(sure, amount=amount, unit=unit, seconds=seconds)
     # Each event is a chunk of its own. A fast model and a late read look the same, up to a point.
     head_was_late = (meter.head_ms or 0) > 0.9 * waited
-    if facts["tokens"] >= (20 if head_was_late else TOO_FAST) and waited >= LONG_WAIT:
-        return Sign(0.75, **facts)
+    if amount >= (20 if head_was_late else TOO_FAST) and waited >= LONG_WAIT:
+        return Sign(0.75, amount=amount, unit=unit, seconds=seconds)
     return None
 
 
@@ -68,7 +73,7 @@ def compressed_unflushed(meter: Meter) -> Sign | None:
         sure = 0.95 if meter.readable else 0.75
         return Sign(sure, coding=meter.coding, how="all at once", lumps=1)
     steps = meter.rhythm.steps
-    tokens = _amount(meter)
+    tokens, _ = _amount(meter)
     lumps = len(steps)
     if not meter.readable or lumps * 8 > tokens or _longest_gap(steps) < SHORT_WAIT:
         return None
@@ -80,10 +85,15 @@ def _burst(meter: Meter) -> float | None:
     steps = meter.rhythm.steps
     # One lump of an answer that was cut does not tell whether a second one would have come.
     over = meter.complete and not meter.answer.unfinished
-    if not over or not steps or not is_stream(meter) or _amount(meter) < FEW_TOKENS:
+    if not over or not steps or not is_stream(meter):
+        return None
+    amount, unit = _amount(meter)
+    # A text that is not in events may have been whole from the beginning, as a file is.
+    least, wait = (FEW_TOKENS, SHORT_WAIT) if meter.counts.events else (FEW_BYTES, LONG_WAIT)
+    if amount < least or (unit == "bytes" and not meter.may_be_endless):
         return None
     largest = max(steps, key=_weight)
-    if _weight(largest) < 0.9 * sum(map(_weight, steps)) or largest.at < SHORT_WAIT:
+    if _weight(largest) < 0.9 * sum(map(_weight, steps)) or largest.at < wait:
         return None
     return largest.at
 
@@ -92,20 +102,27 @@ def _weight(step: Arrival) -> int:
     return step.tokens or step.events or step.text or step.body
 
 
-def _amount(meter: Meter) -> int:
+def _amount(meter: Meter) -> tuple[int, str]:
+    """How much came, and of what."""
     counts = meter.counts
-    return counts.tokens or counts.events or meter.text_bytes or meter.anatomy.body_size
+    if counts.tokens:
+        return counts.tokens, "tokens"
+    if counts.events:
+        return counts.events, "events"
+    return meter.text_bytes or meter.anatomy.body_size, "bytes"
 
 
 def _is_flushed(meter: Meter) -> bool:
-    """Whether the compressor made the text readable again and again."""
-    return meter.flushes * 4 >= meter.counts.events > 0
+    """Whether the compressor was flushed each time that text became readable."""
+    return meter.flushes >= len(meter.rhythm.steps)
 
 
 def _is_gathered(meter: Meter) -> bool:
     events, borders = meter.counts.events, meter.borders
     if not meter.counts.chunks:  # a length, or until the connection closes
         return True
+    if not events:
+        return max(borders.sizes) * 2 > sum(borders.sizes)
     if meter.coding:
         return meter.counts.chunks * 4 <= events
     return borders.most_events * 2 > events
@@ -116,7 +133,10 @@ def buffered_blocks(meter: Meter) -> Sign | None:
     borders, counts = meter.borders, meter.counts
     if meter.coding or buffered_whole(meter):
         return None
-    if borders.sizes_are_equal and borders.inside_events:
+    lasted = (meter.text_ms or 0) - (meter.ttft_ms or 0)
+    is_text = meter.field(b"content-type").startswith(b"text/plain") and not counts.events
+    waited = meter.layers.split_by_chunks > 0 or lasted >= SHORT_WAIT
+    if borders.sizes_are_equal and (borders.inside_events or is_text) and waited:
         return Sign(0.95, block=borders.sizes[0], blocks=counts.chunks)
     last_sizes = list(borders.sizes)[-10:]
     if borders.inside_events >= 10 and last_sizes.count(last_sizes[0]) == 10:
@@ -132,7 +152,7 @@ def buffered_blocks(meter: Meter) -> Sign | None:
 
 def _block_size(sizes: Sequence[int]) -> int:
     """The size of the buffer: sizes that occur twice, or else a usual one that nearly fits."""
-    repeated = [size for size in sizes if sizes.count(size) > 1]
+    repeated = [size for size, count in Counter(sizes).items() if count > 1]
     if repeated:
         return max(repeated)
     largest = max(sizes)
@@ -221,6 +241,8 @@ def head_held(meter: Meter) -> Sign | None:
     head, body, gaps = meter.head_ms, meter.body_ms, meter.rhythm.gaps
     if head is None or body is None or body - head > 5 or not is_stream(meter):
         return None
+    if not (meter.counts.events or meter.may_be_endless):
+        return None  # a file
     # A busy machine reads late, but then it reads the rest of the stream late, too.
     is_calm = gaps.count >= FEW_TOKENS and head >= max(CALM_LATE_HEAD, 2 * gaps.max)
     if is_calm or head >= max(LATE_HEAD, 2 * gaps.percentile(95)):

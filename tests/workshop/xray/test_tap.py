@@ -238,7 +238,7 @@ async def test_listening_until_ctrl_c(tmp_path: Path) -> None:
     assert isinstance(console.file, io.StringIO)
     title, line, *summary = console.file.getvalue().splitlines()
     assert title.startswith(f"http://127.0.0.1:{port}/ > {URL} · http://localhost:")
-    assert line.startswith("200 POST /v1/chat/completions 1 events 1 tokens ttft ")
+    assert line.startswith("200 POST /v1/chat/completions 1 event 1 token ttft ")
     assert summary[0].startswith("0 still running, 1 finished: 1 ")
     saved = list(read_recording((tmp_path / "saved").read_bytes().splitlines()))
     assert [read.sender for read in saved if read.bytes] == ["client", "server"]
