@@ -46,7 +46,13 @@ START = """
 const recording = JSON.parse(document.getElementById("recording").textContent);
 viewer(document.getElementById("viewer"), recording, navigator.language);
 """
-BODY = "body { display: block; } main { max-width: 72rem; padding: 1rem; }"
+BODY = """
+body { display: block; }
+main { max-width: 72rem; padding: 1rem; }
+main > h1 { color: var(--soft); font-size: .9rem; font-weight: 400; }
+"""
+
+HEADING = "A recorded stream, read by read"
 
 IMPORT = re.compile(r'^import \{[^}]*\} from "\./([\w-]+\.js)";\n', re.MULTILINE)
 EXPORT = re.compile(r"^export ", re.MULTILINE)
@@ -63,7 +69,7 @@ script-src '{script_hash}'; style-src '{style_hash}'; base-uri 'none'; form-acti
 <style>{style}</style>
 </head>
 <body>
-<main><section id="viewer"></section></main>
+<main><h1>{heading}</h1><section id="viewer"></section></main>
 <noscript>This page plays a recording, which needs JavaScript.</noscript>
 <script type="application/json" id="recording">{recording}</script>
 <script type="module">{script}</script>
@@ -119,6 +125,7 @@ def write_page(reads: Iterable[RecordedRead], *, max_size: int = MAX_SIZE) -> st
     title = next((exchange.url for exchange in found if exchange.url), "") or "Recording"
     return PAGE.format(
         title=escape(title),
+        heading=HEADING,
         style=style,
         style_hash=_hash(style),
         script=script,

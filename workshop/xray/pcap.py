@@ -173,7 +173,7 @@ def _checksum(data: bytes) -> int:
     """The Internet checksum (RFC 1071): the complement of the sum of all 16-bit words, where a
     carry is added again. That sum is the number modulo 2**16 - 1, in one step of C."""
     number = int.from_bytes(data + bytes(len(data) % 2), "big")
-    return 0xFFFF - (number % 0xFFFF or 0xFFFF)
+    return 0xFFFF - number % 0xFFFF
 
 
 # What this file does not do: keep the real packets, which a recording does not have, or an end by

@@ -113,8 +113,8 @@ def _amount(meter: Meter) -> tuple[int, str]:
 
 
 def _is_flushed(meter: Meter) -> bool:
-    """Whether the compressor made the text readable again and again."""
-    return meter.flushes * 4 >= meter.counts.events > 0
+    """Whether the compressor was flushed each time that text became readable."""
+    return meter.flushes >= len(meter.rhythm.steps)
 
 
 def _is_gathered(meter: Meter) -> bool:
@@ -133,8 +133,10 @@ def buffered_blocks(meter: Meter) -> Sign | None:
     borders, counts = meter.borders, meter.counts
     if meter.coding or buffered_whole(meter):
         return None
+    lasted = (meter.text_ms or 0) - (meter.ttft_ms or 0)
     is_text = meter.field(b"content-type").startswith(b"text/plain") and not counts.events
-    if borders.sizes_are_equal and (borders.inside_events or is_text):
+    waited = meter.layers.split_by_chunks > 0 or lasted >= SHORT_WAIT
+    if borders.sizes_are_equal and (borders.inside_events or is_text) and waited:
         return Sign(0.95, block=borders.sizes[0], blocks=counts.chunks)
     last_sizes = list(borders.sizes)[-10:]
     if borders.inside_events >= 10 and last_sizes.count(last_sizes[0]) == 10:

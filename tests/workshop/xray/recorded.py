@@ -3,155 +3,40 @@
 ROWS["coalesced"]      its reads, how the connection ended, and the codes of its verdicts
 """
 
-import zlib
-from collections.abc import Iterable, Sequence
-from typing import Any
-
-import msgspec
-
 from protocol.chunked import encode_chunk
-from workshop.xray.measure import Meter
 
 from .healthy import HEAD
+from .making import (
+    BODY,
+    DONE,
+    END,
+    GZIP_HEAD,
+    JSON,
+    LAST,
+    MESSAGES,
+    PACE,
+    STREAM,
+    TOKENS,
+    WHOLE,
+    Reads,
+    blocks,
+    coalesced_reads,
+    data,
+    finish,
+    gzip_flushed,
+    gzip_lumps,
+    gzip_reads,
+    heartbeats,
+    in_two_writes,
+    lagging,
+    late_ends,
+    paced,
+    plain_head,
+    response,
+    stalled,
+    text,
+)
 
-END = b"0\r\n\r\n"
-DONE = b"data: [DONE]\n\n"
-Reads = Iterable[tuple[float, bytes]]
-
-
-def data(value: object) -> bytes:
-    return b"data: %b\n\n" % msgspec.json.encode(value)
-
-
-def text(content: str, **more: object) -> bytes:
-    """An event of a chat completion."""
-    return data({"choices": [{"index": 0, "delta": {"content": content, **more}}]})
-
-
-def finish(reason: str = "stop") -> bytes:
-    return data({"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]})
-
-
-def response(number: int, name: str, **more: object) -> bytes:
-    """An event of the Responses API."""
-    body = {"type": f"response.{name}", "sequence_number": number, **more}
-    return b"event: response.%b\n" % name.encode() + data(body)
-
-
-TOKENS = [text(f"word{number} ") for number in range(30)]
-LAST = finish() + DONE
-PACE = 50.0
-
-
-def paced(
-    pieces: Sequence[bytes], *, start: float = 500.0, end: bytes = END, head: bytes = HEAD
-) -> list[tuple[float, bytes]]:
-    """The head at once, then each piece in a chunk of its own, at an even pace."""
-    reads = [(0.0, head)]
-    reads += [(start + PACE * number, encode_chunk(piece)) for number, piece in enumerate(pieces)]
-    at, last = reads.pop()
-    return [*reads, (at, last + end)]
-
-
-def meter_of(reads: Reads, end: str = "", wait: float = 0.0, **options: Any) -> Meter:
-    meter = Meter(**options)
-    at = 0.0
-    for at, piece in reads:
-        meter.receive_data(at, piece)
-    if end:
-        meter.receive_end(at + wait, end)  # type: ignore[arg-type]
-    return meter
-
-
-def plain_head(*fields: str, version: str = "1.1", status: str = "200 OK") -> bytes:
-    lines = [f"HTTP/{version} {status}", *fields, "", ""]
-    return "\r\n".join(lines).encode()
-
-
-STREAM = "Content-Type: text/event-stream"
-JSON = "Content-Type: application/json"
-WHOLE = [*TOKENS, LAST]
-BODY = b"".join(WHOLE)
-
-
-def blocks(body: bytes, size: int) -> list[bytes]:
-    return [body[start : start + size] for start in range(0, len(body), size)]
-
-
-def coalesced_reads() -> Reads:
-    """Five events each 300 ms, each still in a chunk of its own."""
-    chunks = [b"".join(map(encode_chunk, TOKENS[start : start + 5])) for start in range(0, 30, 5)]
-    for number, piece in enumerate(chunks):
-        yield 500.0 + 300 * number, piece if number else HEAD + piece
-    yield 2050.0, encode_chunk(LAST) + END
-
-
-def late_ends() -> Reads:
-    """The blank line of each event comes with the next event."""
-    yield 0.0, HEAD
-    left = b""
-    for number, event in enumerate(TOKENS):
-        yield 500 + PACE * number, encode_chunk(left + event[:-1])
-        left = b"\n"
-    yield 2100.0, encode_chunk(left + LAST) + END
-
-
-def lagging() -> Reads:
-    """Each event comes with the next one: the role alone, and the last text with the end."""
-    role = text("", role="assistant")
-    pieces = [role, *TOKENS[:-1], TOKENS[-1] + LAST]
-    return paced(pieces)
-
-
-def in_two_writes() -> Reads:
-    """The end of each chunk waits 40 ms for an acknowledgment."""
-    yield 0.0, HEAD
-    for number, event in enumerate(TOKENS):
-        chunk = encode_chunk(event)
-        yield 500.0 + 100 * number, chunk[:20]
-        yield 541.0 + 100 * number, chunk[20:]
-    yield 4000.0, encode_chunk(LAST) + END
-
-
-def gzip_reads(flush: bool) -> Reads:
-    yield 0.0, HEAD[:-2] + b"Content-Encoding: gzip\r\n\r\n"
-    coder = zlib.compressobj(wbits=31)
-    for number, event in enumerate(WHOLE):
-        coded = coder.compress(event) + (coder.flush(zlib.Z_SYNC_FLUSH) if flush else b"")
-        if coded:
-            yield 500 + PACE * number, encode_chunk(coded)
-    yield 2100.0, encode_chunk(coder.flush()) + END
-
-
-def heartbeats() -> Reads:
-    yield from paced(TOKENS[:5], end=b"")
-    for number in range(10):
-        yield 1000.0 + 1000 * number, encode_chunk(b": keep-alive\n")
-
-
-def stalled() -> Reads:
-    yield from paced(TOKENS[:10], end=b"")
-    yield 6000.0, b"".join(map(encode_chunk, TOKENS[10:22]))
-    for number, event in enumerate(TOKENS[22:]):
-        yield 6050 + PACE * number, encode_chunk(event)
-    yield 7000.0, encode_chunk(LAST) + END
-
-
-def message(name: str, **fields: object) -> bytes:
-    """An event of Anthropic's API."""
-    return b"event: %b\n" % name.encode() + data({"type": name, **fields})
-
-
-MESSAGES = [
-    message("message_start", message={"role": "assistant", "content": []}),
-    message("ping"),
-    *(
-        message("content_block_delta", delta={"type": "text_delta", "text": f"w{number} "})
-        for number in range(20)
-    ),
-    message("message_delta", delta={"stop_reason": "end_turn"}),
-    message("message_stop"),
-]
 Row = tuple[Reads, str, list[str]]
 RESPONSES = [
     response(0, "created"),
@@ -203,6 +88,7 @@ ROWS: dict[str, Row] = {
     ),
     "broken JSON": (paced([*TOKENS, b'data: {"a":\n\n', LAST]), "", ["bad-events"]),
     "data that is not JSON": (paced([*TOKENS, b"data: ok\n\n", LAST]), "", ["bad-events"]),
+    "a field that nobody knows": (paced([*TOKENS, b"x-trace: 1\n\n", LAST]), "", ["live"]),
     "a stray text": (
         paced([*TOKENS[:5], b"Error occurred while trying to proxy: h\n\n"]),
         "",
@@ -232,6 +118,46 @@ ROWS: dict[str, Row] = {
     ),
     "an ETag": (paced(WHOLE, head=HEAD[:-2] + b'ETag: "1"\r\n\r\n'), "", ["measured"]),
     "compressed-unflushed": (list(gzip_reads(flush=False)), "", ["compressed-unflushed"]),
+    "compressed in lumps": (list(gzip_lumps(flush=False)), "", ["compressed-unflushed"]),
+    "compressed, flushed in lumps": (list(gzip_lumps(flush=True)), "", ["live"]),
+    "whole, then compressed and flushed": (
+        [(0.0, GZIP_HEAD), (3500.0, encode_chunk(gzip_flushed(BODY)) + END)],
+        "",
+        ["buffered-whole"],
+    ),
+    "a large answer at once": (
+        [(0.0, HEAD), (250.0, b"".join(map(encode_chunk, blocks(BODY, 500))) + END)],
+        "",
+        ["live"],
+    ),
+    "one byte at a time": (
+        [
+            *paced(TOKENS[:3], end=b""),
+            *(
+                (5000.0 + 1000 * n, encode_chunk(TOKENS[3][n : n + 1]))
+                for n in range(len(TOKENS[3]))
+            ),
+        ],
+        "",
+        ["unsure", "buffered-blocks"],
+    ),
+    "blocks, a length": (
+        [
+            (0.0, plain_head(STREAM, f"Content-Length: {len(BODY)}")),
+            *((1000.0 + 500 * n, piece) for n, piece in enumerate(blocks(BODY, 512))),
+        ],
+        "",
+        ["measured", "buffered-blocks"],
+    ),
+    "apart, and not by one gap": (
+        [
+            (0.0, HEAD),
+            (500.0, encode_chunk(text("", role="assistant"))),
+            *paced([*TOKENS[:-1], TOKENS[-1] + LAST], start=900)[1:],
+        ],
+        "",
+        ["unsure", "one-behind"],
+    ),
     "buffered-whole": ([(0, HEAD), (3500, encode_chunk(BODY) + END)], "", ["buffered-whole"]),
     "whole, in many chunks": (
         [(3500, HEAD + b"".join(map(encode_chunk, WHOLE)) + END)],

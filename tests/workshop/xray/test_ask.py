@@ -1,5 +1,6 @@
 """One request, and every read of its response with its time: on memory streams and trio's clock."""
 
+import errno
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -29,6 +30,7 @@ async def asked(
     *,
     max_seconds: float = MAX_SECONDS,
     stop: trio.CancelScope | None = None,
+    vanishing: bool = False,
 ) -> tuple[list[RecordedRead], Meter]:
     """The recording of a request to this server, and what was measured."""
     reads: list[RecordedRead] = []
@@ -42,6 +44,8 @@ async def asked(
 
         async def reach(host: str, port: int, *, stall_seconds: float) -> MemoryStream:
             ours, theirs = memory_pair()
+            if vanishing:
+                ours.__class__ = Vanishing
             nursery.start_soon(answer, theirs)
             return ours
 
@@ -161,6 +165,27 @@ async def test_ends(
     assert meter.end == (expected[-1][1] if isinstance(expected[-1][1], str) else "")
 
 
+class Vanishing(MemoryStream):
+    """A stream whose peer's kernel stops to acknowledge: after 60 s of silence reads fail."""
+
+    async def wait_readable(self) -> None:
+        with trio.move_on_after(60):
+            await super().wait_readable()
+            return
+        error = OSError(errno.ETIMEDOUT, "Connection timed out")
+        raise trio.BrokenResourceError("the connection is broken") from error
+
+
+@pytest.mark.parametrize("serve", [silent_in_the_body, silent_from_the_beginning])
+async def test_a_peer_that_has_vanished_is_no_reset(serve: Serve, autojump_clock: object) -> None:
+    """Nothing came from it. A peer that is only silent still acknowledges."""
+    reads, meter = await asked(serve, vanishing=True)
+    assert of_server(reads)[-1] == (60_000.0, "silent")
+    assert meter.acknowledged is False
+    _, meter = await asked(serve)
+    assert meter.acknowledged is True
+
+
 async def ticking(stream: MemoryStream) -> None:
     """A stream without end."""
     await stream.send_all(HEAD)
@@ -178,6 +203,19 @@ async def test_the_time_is_over(autojump_clock: object) -> None:
 
 async def test_the_time_is_over_in_a_silence(autojump_clock: object) -> None:
     reads, _ = await asked(silent_in_the_body, max_seconds=10)
+    assert of_server(reads)[-1] == (10_000.0, "silent")
+
+
+async def test_a_finished_answer_is_not_waited_for_long(autojump_clock: object) -> None:
+    """It should have closed at once."""
+    event = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n'
+    head = HEAD.replace(b"text/plain", b"text/event-stream")
+
+    async def serve(stream: MemoryStream) -> None:
+        await stream.send_all(head + b"%x\r\n%s\r\n" % (len(event), event))
+        await trio.sleep_forever()
+
+    reads, _ = await asked(serve)
     assert of_server(reads)[-1] == (10_000.0, "silent")
 
 

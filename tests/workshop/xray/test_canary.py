@@ -61,7 +61,7 @@ class Quoting(Routes):
 
     async def answer(self, request: Request) -> StreamingReply:
         self.asked = request.path.encode() + repr(request.headers).encode()
-        headers = [("X-Echo", QUERY), ("Set-Cookie", f"id={COOKIE}; Path=/")]
+        headers = (("X-Echo", QUERY), ("Set-Cookie", f"id={COOKIE}; Path=/"))
         return StreamingReply(self.pieces(), 401, "text/plain", headers)
 
     async def pieces(self) -> AsyncGenerator[bytes | Last, None]:

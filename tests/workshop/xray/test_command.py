@@ -189,6 +189,13 @@ async def test_compare(autojump_clock: object, capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().err == ""
 
 
+async def test_a_comparison_waits_as_long_as_the_answer_takes(autojump_clock: object) -> None:
+    """A hop that holds the whole answer is silent meanwhile: it is not deaf."""
+    ways = ("--compare", f"server={URL}", f"hop={HOP}", "--silence", "1", "--json")
+    _, shown = await chained("buffer", *ways)
+    assert json.loads(shown)["verdicts"][0]["code"] == "buffered-whole"
+
+
 async def test_unknown_programs_get_every_line(autojump_clock: object) -> None:
     _, shown = await chained("buffer", "--compare", f"server={URL}", f"proxy={HOP}")
     lines = shown.partition("The line for each program:\n")[2].splitlines()

@@ -202,7 +202,10 @@ def test_a_tunnel_is_left_out() -> None:
 def test_midnight() -> None:
     text = trace([("59.999000", "=> Send header", GET)]).replace(b"12:00", b"23:59")
     text += trace([("00.001000", "<= Recv header", HEAD[0])]).replace(b"12:00", b"00:00")
-    assert [read.at for read in read_trace(text)[0]] == [0.0, 2.0]
+    text += trace([("02.001000", "<= Recv data", b"x")]).replace(b"12:00", b"23:59")
+    text += trace([("03.001000", "<= Recv data", b"y")]).replace(b"12:00", b"00:00")
+    day = 86_400_000.0
+    assert [read.at for read in read_trace(text)[0]] == [0.0, 2.0, day - 57_998.0, day + 3002.0]
 
 
 def test_a_body_between_the_records() -> None:

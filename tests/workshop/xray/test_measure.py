@@ -17,7 +17,8 @@ from workshop.xray.rhythm import Histogram, Thinned
 from workshop.xray.verdicts import judge
 
 from .healthy import HEAD
-from .recorded import DONE, END, ROWS, TOKENS, finish, meter_of, text
+from .making import DONE, END, TOKENS, finish, meter_of, text
+from .recorded import ROWS
 
 ODD_HEAD = HEAD[:-2] + b"Content-Encoding: gzip\r\n\r\n"
 

@@ -10,7 +10,8 @@ from protocol.chunked import encode_chunk
 from workshop.xray.verdicts import CODES, RULES, judge, report
 
 from .healthy import HEAD, Healthy, chat_events, deliver
-from .recorded import END, ROWS, TOKENS, WHOLE, Reads, finish, meter_of, paced, plain_head
+from .making import END, TOKENS, WHOLE, Reads, finish, meter_of, paced, plain_head
+from .recorded import ROWS
 
 
 @pytest.mark.parametrize("name", ROWS)
