@@ -116,6 +116,8 @@ async def test_curl() -> None:
                 command = [curl, "-sN", "--raw", "-H", f"X-Fault: {name}", url]
                 done = await trio.run_process(command, capture_stdout=True, check=False)
                 outputs.setdefault(name, []).append((done.stdout, done.returncode))
+        while len(watch.finished) < len(outputs):
+            await trio.lowlevel.checkpoint()
         assert [one.how for one in watch.finished] == ["done", "cut", "cut"]
     assert {name: both for name, both in outputs.items() if both[0] != both[1]} == {}
 

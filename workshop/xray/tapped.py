@@ -113,13 +113,12 @@ class TappedExchange:
         return self.codes(self.report)[0]
 
     def state(self, now: float) -> State:
-        """What it is doing at this time."""
+        """What it is doing at this time. "waiting" is before the first text, however long."""
         if self.how:
             return self.how
-        if now - self.last >= SILENT_MS:
-            return "silent"
-        started = self.meter is not None and self.meter.ttft_ms is not None
-        return "streaming" if started else "waiting"
+        if self.meter is None or self.meter.ttft_ms is None:
+            return "waiting"
+        return "silent" if now - self.last >= SILENT_MS else "streaming"
 
 
 class Masking(Protocol):
