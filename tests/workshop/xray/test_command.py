@@ -151,8 +151,10 @@ async def test_save_and_replay(autojump_clock: object, tmp_path: Path) -> None:
     assert (reads[0].sender, reads[0].url) == ("client", URL)
     assert await xray(str(saved), "--json") == (0, told)
     assert (await xray(str(saved)))[1].count("one7") == 1
-    har, pcap = tmp_path / "a.har", tmp_path / "a.pcap"
+    har, pcap, again = tmp_path / "a.har", tmp_path / "a.pcap", tmp_path / "again.jsonl"
     await xray(str(saved), "--summary", "--har", str(har), "--pcap", str(pcap))
+    await xray(str(har), "--summary", "--save", str(again))
+    assert (await xray(str(again), "--json"))[0] == 0
     assert json.loads(har.read_bytes())["log"]["entries"][0]["request"]["url"] == URL
     assert b"one7 " in pcap.read_bytes()
 
