@@ -130,6 +130,11 @@ async def fin_in_the_head(stream: MemoryStream) -> None:
     stream.close()
 
 
+async def fin_before_the_head(stream: MemoryStream) -> None:
+    await trio.sleep(1)
+    stream.close()
+
+
 async def reset_before_the_head(stream: MemoryStream) -> None:
     await trio.sleep(1)
     stream.reset()
@@ -155,6 +160,7 @@ async def not_http(stream: MemoryStream) -> None:
         (fin_in_the_body, [(0.0, HEAD + b"2\r\nh"), (1000.0, "fin")]),
         (reset_in_the_body, [(0.0, HEAD + b"2\r\nh"), (1000.0, "reset")]),
         (fin_in_the_head, [(0.0, HEAD[:20]), (1000.0, "fin")]),
+        (fin_before_the_head, [(1000.0, "fin")]),
         (reset_before_the_head, [(1000.0, "reset")]),
         (silent_in_the_body, [(0.0, HEAD + b"2\r\nh"), (75_000.0, "silent")]),
         (silent_from_the_beginning, [(75_000.0, "silent")]),
