@@ -5,6 +5,8 @@ import trio
 from protocol.recording import RecordedRead
 from workshop.xray.saving import READ_SIZE, SavingQueue
 
+from ...cancelling import Cancelled
+
 
 def read(number: int, connection: int = 1) -> RecordedRead:
     return RecordedRead(number, "server", b"x" * 100, connection=connection)
@@ -63,3 +65,18 @@ async def test_a_full_disk_is_told_once_and_counted() -> None:
     assert file.reads == [read(0), read(1)]
     assert saving.error == "[Errno 28] No space left on device"
     assert saving.lost == 4
+
+
+async def test_cancelled_at_each_await() -> None:
+    """What waits is saved once, wherever Ctrl-C stops the task that writes."""
+    for number in range(1, 5):
+        file = File()
+        saving = SavingQueue(file)
+        saving.write(read(0))
+        cancelled = Cancelled(number)
+        with cancelled:
+            await saving.run()
+        assert cancelled.happened
+        saving.finish()
+        assert file.reads == [read(0)]
+        assert saving.lost == 0
