@@ -197,6 +197,7 @@ def one_behind(meter: Meter) -> Sign | None:
     last = meter.event_steps[-1]
     if not last.tokens or last.events == last.tokens:
         return None  # the end came after the last text, and nothing was held with it
+    # The first event was held until the next one came: for the time of one token.
     usual, long = map(meter.rhythm.gaps.percentile, (50, 95))
     fits = usual >= 8 and 0.3 * usual <= apart <= max(3 * usual, long)
     if fits or (meter.answer.api == "responses" and apart >= 100):
