@@ -86,8 +86,10 @@ def to_reads(flows: list[Flow]) -> list[RecordedRead]:
     """Give numbers to connections and times to reads, and sort the reads by their times."""
     timed = []
     for number, flow in enumerate(flows):
-        url = _url(flow)
+        url, latest = _url(flow), 0
         for time, read in flow.reads:
+            # The clock of a capture may be set back; the bytes of a connection keep their order.
+            time = latest = max(time, latest)
             is_first = bool(read.bytes) and read.sender == "client" and bool(url)
             timed.append((time, number, read, url if is_first else ""))
             url = "" if is_first else url

@@ -66,7 +66,7 @@ def load(path: str | Path, *, max_size: int = MAX_SIZE) -> Recording:
         max_size: Largest file accepted, in bytes.
 
     Returns:
-        The reads in the order of their times, with all keys masked.
+        The reads in their order, with all keys masked.
 
     Raises:
         RecordingError: The file cannot be read, or its content is none of these forms. The message
@@ -108,7 +108,7 @@ def _parse(data: bytes) -> Recording:
     if har.is_har(data):
         return Recording(har.read_har(data))
     if data.lstrip().startswith(b"{"):
-        return Recording(sorted(read_recording(data.split(b"\n")), key=lambda read: read.at))
+        return Recording(read_recording(data.split(b"\n")))
     if curl_trace.is_trace(data):
         return Recording(*curl_trace.read_trace(data))
     raise RecordingError(
