@@ -5,10 +5,10 @@
 
     1f 8b 08 00 …           gunzip: {"error":"no such key: sk-proj-abc123"}
 
-A key cannot be replaced in compressed bytes, because each byte depends on those before it. So from
-the read on that completes a key (or its first MIN_CUT characters), all bytes of this body are
-masked. Its framing stays, so x-ray shows how it arrived, but not what it says. Answers that quote a
-key are errors of a few bytes.
+A key cannot be replaced in compressed bytes, because each byte depends on those before it. So when a
+read completes a key (or its first MIN_CUT characters), this read and all later ones of this body are
+masked. Its framing stays, so x-ray shows how it arrived, but not what it says. Little is lost,
+because answers that quote a key are short errors.
 
 The rules this file keeps:
 

@@ -21,8 +21,8 @@ The rules this file keeps:
    request and its answer are left out as well.
 3. The sizes in the trace are checked. A record that the end of the file cuts off counts as far as
    it goes, and a note says so.
-4. Of a trace in ASCII, a note says what it has lost. All CRLF are known, because the offsets skip
-   them. In an event stream, dots at the ends of lines are taken for LF.
+4. Of a trace in ASCII, a note says what it has lost. Every CRLF is restored, because the offsets
+   skip it. In an event stream, dots at the ends of lines are taken for LF.
 5. The body may be mixed with the trace, as in `curl --trace - URL`: text between the records is
    passed over.
 """

@@ -138,7 +138,7 @@ class Masker:
         forms = self._current_forms()
         if forms:
             found += find_keys(text, forms)
-            # Most reads end with a line, and no key of a field does: that is the fast way out.
+            # Most reads end with a line end. No key does, so there is nothing to search for.
             start = len(text) if text.endswith("\n") else find_unfinished_key(text, forms)
             found.append((start, len(text)))
             unfinished = min(unfinished, start)
