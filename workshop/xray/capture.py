@@ -13,8 +13,8 @@ The rules this file keeps:
 
 1. A connection is kept if its client or its server speaks plain HTTP/1. Notes say what was left
    out: TLS, HTTP/2, connections that began earlier than the capture.
-2. A connection with missing bytes is left out. If no complete one is left, an error says which bytes
-   are missing.
+2. A connection with missing bytes is left out. If no complete one is left, an error says which
+   bytes are missing.
 3. A read is the data of one packet, or of more if packets arrived out of order. A program may have
    read several packets at once: what a capture shows is what the wire brought.
 """

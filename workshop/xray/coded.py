@@ -5,9 +5,9 @@
 
     1f 8b 08 00 …           gunzip: {"error":"no such key: sk-proj-abc123"}
 
-A key cannot be replaced in compressed bytes, because each byte depends on those before it. So when a
-read completes a key (or its first MIN_CUT characters), this read and all later ones of this body are
-masked. Its framing stays, so x-ray shows how it arrived, but not what it says. Little is lost,
+A key cannot be replaced in compressed bytes, because each byte depends on those before it. So when
+a read completes a key (or its first MIN_CUT characters), this read and all later ones of this body
+are masked. Its framing stays, so x-ray shows how it arrived, but not what it says. Little is lost,
 because answers that quote a key are short errors.
 
 The rules this file keeps:

@@ -20,7 +20,8 @@ The rules this file keeps:
    masked as a whole (coded.py).
 3. Nothing is held back: `mask` returns as many bytes as it was given. If a read ends with what may
    be the beginning of a key, that end is masked at once, although other bytes may follow it. So a
-   read can lose a few bytes that were not a key, but no key is shown in two parts.
+   read can lose a few bytes that were not a key, but at most the first three characters of a key
+   are shown.
 4. What is remembered of a connection is limited: MAX_LINE bytes of an unfinished line, and the
    last `max_keys` keys.
 """
