@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -293,8 +293,13 @@ class Command:
         found = exchanges(reads)
         if not found:
             raise UsageError(f"{path} holds no response")
-        for read in reads:
-            self._exports.keep(read)
+        with ExitStack() as opened:
+            save = self._options.save
+            saver = opened.enter_context(Saver(save)) if save else None
+            for read in reads:
+                self._exports.keep(read)
+                if saver is not None:
+                    saver.write(read)
         codes = []
         for exchange in found:
             meter = Meter(

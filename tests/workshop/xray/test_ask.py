@@ -2,17 +2,21 @@
 
 import errno
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 import trio
 
-from clients.http.errors import ConnectError, ConnectTimeoutError
+from clients.http.errors import ConnectError, ConnectTimeoutError, TLSError
 from clients.streams.memory import MemoryStream, memory_pair
 from clients.streams.tcp import Connect
+from clients.streams.tls import HandshakeError, TLSStream
 from protocol.anatomy import ByteSpan
 from protocol.recording import RecordedRead
 from workshop.xray.ask import MAX_SECONDS, Asking, StoppedError, ask
 from workshop.xray.measure import Meter
+
+from ...clients.streams.tls_peers import CA, server_context
 
 Serve = Callable[[MemoryStream], Awaitable[None]]
 
@@ -270,3 +274,62 @@ async def test_no_key_is_recorded(autojump_clock: object) -> None:
     told = b"".join(read.bytes for read in reads) + meter.request
     assert b"no such key: " in told
     assert KEY.encode() not in told
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ignore this machine's HTTP proxy."""
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, "*")
+
+
+class Secure:
+    """A TLS server in memory that sends its head and a piece of the body, and then closes."""
+
+    def __init__(self, nursery: trio.Nursery, *, says_so: bool) -> None:
+        self._nursery = nursery
+        self._says_so = says_so
+
+    async def connect(self, host: str, port: int, *, stall_seconds: float) -> MemoryStream:
+        ours, theirs = memory_pair()
+        self._nursery.start_soon(self.serve, theirs)
+        return ours
+
+    async def serve(self, stream: MemoryStream) -> None:
+        secure = TLSStream(stream, server_context(), server_side=True)
+        try:
+            await secure.handshake()
+        except HandshakeError:
+            return  # the client refuses the certificate
+        await secure.receive_some()
+        await secure.send_all(HEAD + b"2\r\nh")
+        if self._says_so:
+            await secure.aclose()
+        else:
+            await stream.send_eof()
+
+
+@pytest.mark.parametrize(("says_so", "end"), [(True, "fin"), (False, "truncated")])
+async def test_tls(says_so: bool, end: str, autojump_clock: object, tmp_path: Path) -> None:
+    """The bytes inside TLS are recorded. An end without close_notify is a truncation."""
+    authority = tmp_path / "ca.pem"
+    CA.cert_pem.write_to_path(str(authority))
+    reads: list[RecordedRead] = []
+    async with trio.open_nursery() as nursery:
+        server = Secure(nursery, says_so=says_so)
+        url = "https://localhost/a"
+        asking = Asking("GET", url, ca_file=str(authority), connect=server.connect)
+        await ask(asking, lambda read, spans: reads.append(read))
+        nursery.cancel_scope.cancel()
+    assert reads[0].bytes.startswith(b"GET /a HTTP/1.1\r\nHost: localhost\r\n")
+    assert [one.bytes or one.end for one in reads[1:]] == [HEAD + b"2\r\nh", end]
+
+
+async def test_a_certificate_is_checked(autojump_clock: object) -> None:
+    """No byte of the request is sent to another server."""
+    async with trio.open_nursery() as nursery:
+        server = Secure(nursery, says_so=True)
+        asking = Asking("GET", "https://localhost/a", connect=server.connect)
+        with pytest.raises(TLSError, match="the certificate of localhost is refused"):
+            await ask(asking, never)
+        nursery.cancel_scope.cancel()

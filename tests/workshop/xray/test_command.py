@@ -151,8 +151,10 @@ async def test_save_and_replay(autojump_clock: object, tmp_path: Path) -> None:
     assert (reads[0].sender, reads[0].url) == ("client", URL)
     assert await xray(str(saved), "--json") == (0, told)
     assert (await xray(str(saved)))[1].count("one7") == 1
-    har, pcap = tmp_path / "a.har", tmp_path / "a.pcap"
+    har, pcap, again = tmp_path / "a.har", tmp_path / "a.pcap", tmp_path / "again.jsonl"
     await xray(str(saved), "--summary", "--har", str(har), "--pcap", str(pcap))
+    await xray(str(har), "--summary", "--save", str(again))
+    assert (await xray(str(again), "--json"))[0] == 0
     assert json.loads(har.read_bytes())["log"]["entries"][0]["request"]["url"] == URL
     assert b"one7 " in pcap.read_bytes()
 
@@ -164,6 +166,20 @@ async def test_replay_takes_its_time(autojump_clock: object, tmp_path: Path) -> 
         start = trio.current_time()
         await xray(str(saved), *flags)
         assert trio.current_time() - start == pytest.approx(seconds, abs=0.1)
+
+
+async def test_a_recording_of_two_responses(autojump_clock: object, tmp_path: Path) -> None:
+    """Each is shown. The exit code is that of the worst."""
+    saved = tmp_path / "a.jsonl"
+    codes, both = [], b""
+    for reply in Reply("Hello"), Reply("<p>Hello</p>", 502):
+        codes.append((await xray(URL, "--json", "--save", str(saved), server=Saying(reply)))[0])
+        both += saved.read_bytes().replace(b'"sender"', b'"connection":%d,"sender"' % len(codes))
+    assert codes == [0, 1]
+    saved.write_bytes(both)
+    code, shown = await xray(str(saved), "--json")
+    assert code == 1
+    assert [json.loads(line)["status"] for line in shown.splitlines()] == [200, 502]
 
 
 # ---- Several requests
