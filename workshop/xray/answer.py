@@ -86,6 +86,7 @@ class Answer:
         # What came before, to find repetitions.
         self._id = b""
         self._created = False
+        self._named = False  # the events of `/chat/{text}`, which end with `event: done`
         self._last = b""
         self._last_token = ""
         self._first_id = self._last_id = b""
@@ -101,7 +102,8 @@ class Answer:
     @property
     def unfinished(self) -> bool:
         """Whether the answer is of a kind that says when it has ended, and has not said it."""
-        return self.api in ("chat", "responses", "messages") and not self.complete
+        says_end = self.api in ("chat", "responses", "messages") or self._named
+        return says_end and not self.complete
 
     @property
     def at_limit(self) -> bool:
@@ -245,6 +247,7 @@ class Answer:
             self.finish = as_text(value["finish_reason"])
         elif "text" in value:
             self.api = self.api or "text"
+            self._named |= kind == "thinking"
 
     def _read_choice(self, choice: dict[str, object]) -> None:
         self.finish = as_text(choice.get("finish_reason")) or self.finish

@@ -13,8 +13,8 @@ The rules this file keeps:
 
 1. A connection is kept if its client or its server speaks plain HTTP/1. Notes say what was left
    out: TLS, HTTP/2, connections that began earlier than the capture.
-2. A connection with missing bytes is left out. If no whole one is left, that is an error that says
-   which bytes are missing.
+2. A connection with missing bytes is left out. If no complete one is left, an error says which
+   bytes are missing.
 3. A read is the data of one packet, or of more if packets arrived out of order. A program may have
    read several packets at once: what a capture shows is what the wire brought.
 """
@@ -86,8 +86,10 @@ def to_reads(flows: list[Flow]) -> list[RecordedRead]:
     """Give numbers to connections and times to reads, and sort the reads by their times."""
     timed = []
     for number, flow in enumerate(flows):
-        url = _url(flow)
+        url, latest = _url(flow), 0
         for time, read in flow.reads:
+            # The clock of a capture may be set back; the bytes of a connection keep their order.
+            time = latest = max(time, latest)
             is_first = bool(read.bytes) and read.sender == "client" and bool(url)
             timed.append((time, number, read, url if is_first else ""))
             url = "" if is_first else url

@@ -21,8 +21,8 @@ The rules this file keeps:
    request and its answer are left out as well.
 3. The sizes in the trace are checked. A record that the end of the file cuts off counts as far as
    it goes, and a note says so.
-4. Of a trace in ASCII, a note says what it has lost. All CRLF are known, because the offsets skip
-   them. In an event stream, dots at the ends of lines are taken for LF.
+4. Of a trace in ASCII, a note says what it has lost. Every CRLF is restored, because the offsets
+   skip it. In an event stream, dots at the ends of lines are taken for LF.
 5. The body may be mixed with the trace, as in `curl --trace - URL`: text between the records is
    passed over.
 """
@@ -69,7 +69,7 @@ ENDS: list[tuple[re.Pattern[bytes], End]] = [
 ]
 # curl itself stopped: what it says about closing afterwards is not the server's end.
 STOPPED = re.compile(rb"[Ff]ail(?:ed|ure) writing|[Cc]allback aborted|returned error: ")
-CONNECTED = re.compile(rb"Connected to .*? port \d+(?: \(#(\d+)\))?")
+CONNECTED = re.compile(rb"(?:Connected|Established connection) to .*? port \d+(?:.*?\(#(\d+)\))?")
 REUSED = re.compile(rb"Re-using existing .*?#(\d+)")
 SECURE = re.compile(rb"SSL connection using")
 CLOSED = re.compile(rb"(?:[Cc]losing|shutting down) connection #?(\d+)")
@@ -346,7 +346,7 @@ class Connection:
         elif self.is_chunked and record.sender == "server":
             self.is_chunked = False
             if not re.match(rb"[0-9a-fA-F]{1,16}[ \t]*(?:;|\r|\Z)", record.data):
-                raise TraceError("it shows a chunked body without its chunks: use --raw as well")
+                raise TraceError("it shows a chunked body without its chunks: use another curl")
 
     def url(self, request: bytes) -> str:
         """The URL of the first request, or ""."""

@@ -8,7 +8,7 @@
 The rules this file keeps:
 
 1. The content decides what a file is, not its name.
-2. Nothing is loaded with a key in it: other programs record keys, and `load` masks them.
+2. `load` masks all keys, because other programs record them.
 3. A file that is saved can be read by its owner only, because it holds a conversation. Each line
    reaches the file before `write` returns, so a crash loses nothing. If a line cannot be written
    whole, none of it stays.
@@ -55,7 +55,7 @@ class Recording(list[RecordedRead]):
 
 
 class SaveError(ValueError):
-    """A recording cannot be saved, or not further. The message names the file and the reason."""
+    """A file cannot be created, or cannot grow. The message names the file and the reason."""
 
 
 def load(path: str | Path, *, max_size: int = MAX_SIZE) -> Recording:
@@ -66,7 +66,7 @@ def load(path: str | Path, *, max_size: int = MAX_SIZE) -> Recording:
         max_size: Largest file accepted, in bytes.
 
     Returns:
-        The reads in the order of their times, with all keys masked.
+        The reads in their order, with all keys masked.
 
     Raises:
         RecordingError: The file cannot be read, or its content is none of these forms. The message
@@ -108,7 +108,7 @@ def _parse(data: bytes) -> Recording:
     if har.is_har(data):
         return Recording(har.read_har(data))
     if data.lstrip().startswith(b"{"):
-        return Recording(sorted(read_recording(data.split(b"\n")), key=lambda read: read.at))
+        return Recording(read_recording(data.split(b"\n")))
     if curl_trace.is_trace(data):
         return Recording(*curl_trace.read_trace(data))
     raise RecordingError(

@@ -13,7 +13,7 @@ underscore", HAR 1.2): one object for each read, as in protocol/recording.py.
 
 The rules this file keeps:
 
-1. What is read from a HAR are its `_reads`: nothing is lost. The entries are for other programs.
+1. Only `_reads` is read from a HAR, so nothing is lost. The entries are for other programs.
 2. The body of an entry is decoded: without chunks, and without gzip or deflate. It is text if it
    is UTF-8, otherwise base64.
 3. A recording has no date, so a HAR begins at a date that the caller gives.

@@ -16,10 +16,12 @@ The rules this file keeps:
    OpenAI's form.
 2. What was masked once is a known key: from then on it is masked wherever it appears on this
    connection, in every form that protocol/secret.py knows (in JSON, percent-encoded, in base64,
-   in hex …), also if two reads or two chunks share it.
+   in hex …), also if two reads or two chunks share it. A compressed body that quotes a key is
+   masked as a whole (coded.py).
 3. Nothing is held back: `mask` returns as many bytes as it was given. If a read ends with what may
    be the beginning of a key, that end is masked at once, although other bytes may follow it. So a
-   read can lose a few bytes that were not a key, but no key is shown in two parts.
+   read can lose a few bytes that were not a key, but at most the first three characters of a key
+   are shown.
 4. What is remembered of a connection is limited: MAX_LINE bytes of an unfinished line, and the
    last `max_keys` keys.
 """
@@ -46,6 +48,8 @@ from protocol.secret import (
     find_unfinished_key,
     key_forms,
 )
+
+from .coded import CodedBodies
 
 __all__ = ["Masker", "mask_reads"]
 
@@ -115,6 +119,7 @@ class Masker:
         self._keys: dict[str, None] = {}  # a set in the order of insertion
         self._max_keys = max_keys
         self._directions = {"client": Direction(), "server": Direction()}
+        self._coded = CodedBodies()
         self._forms: Forms = ()
         self._formed: frozenset[str] = frozenset()  # the keys that `_forms` was made of
         self._learn(secrets)
@@ -131,13 +136,20 @@ class Masker:
         unchunked = Unchunked(window)
         text = unchunked.text
         found, unfinished = self._find_values(text, direction, is_request=sender == "client")
-        if forms := self._current_forms():
+        forms = self._current_forms()
+        if forms:
             found += find_keys(text, forms)
-            # Most reads end with a line, and no key of a field does: that is the fast way out.
+            # Most reads end with a line end. No key does, so there is nothing to search for.
             start = len(text) if text.endswith("\n") else find_unfinished_key(text, forms)
             found.append((start, len(text)))
             unfinished = min(unfinished, start)
         ranges = [part for start, end in found for part in unchunked.ranges(start, end)]
+        if sender == "client":
+            self._coded.receive_request(data)
+        else:
+            size = len(direction.carry)
+            coded = self._coded.find(data, forms)
+            ranges += [(size + start, size + end) for start, end in coded]
         shown = _masked(window, ranges)[len(direction.carry) :]
         kept = min(unchunked.place(unfinished), max(0, len(window) - KEPT))
         direction.carry = window[kept:]
@@ -290,4 +302,5 @@ def _masked(text: str, ranges: list[Range]) -> str:
 
 
 # What this file does not do: find a key that a model says token by token, each in an event of its
-# own; one that is compressed; or one in the body of a request that is not of OpenAI's form.
+# own; one in a body that is compressed with br or zstd; or one in the body of a request that is not
+# of OpenAI's form.

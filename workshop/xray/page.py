@@ -15,7 +15,7 @@ The rules this file keeps:
 1. No grammar is written in JavaScript: the spans of a response come from its Meter, and are divided
    at the borders of reads here.
 2. All bytes of the recording are in the page, in the reads that brought them. If the exchanges of a
-   connection do not hold the same bytes as its reads, these have no spans.
+   connection do not hold the same bytes as its reads, its reads have no spans.
 3. Nothing in a recording can leave its place: `<` is escaped in the JSON.
 """
 

@@ -213,7 +213,7 @@ def reassemble(segments: Iterable[Segment]) -> list[Flow]:
 
 
 def _begin(segment: Segment) -> Flow:
-    """The connection that begins with this segment: who sent it?"""
+    """Begin a connection with this segment, and decide which side is the client."""
     if segment.flags & SYN:
         from_client = not segment.flags & ACK
     elif segment.data.startswith(b"HTTP/"):

@@ -197,6 +197,7 @@ def one_behind(meter: Meter) -> Sign | None:
     last = meter.event_steps[-1]
     if not last.tokens or last.events == last.tokens:
         return None  # the end came after the last text, and nothing was held with it
+    # The first event was held until the next one came: for the time of one token.
     usual, long = map(meter.rhythm.gaps.percentile, (50, 95))
     fits = usual >= 8 and 0.3 * usual <= apart <= max(3 * usual, long)
     if fits or (meter.answer.api == "responses" and apart >= 100):
@@ -228,10 +229,9 @@ def burst_after_stall(meter: Meter) -> Sign | None:
     if len(steps) < 6 or coalesced(meter) or buffered_blocks(meter) or not is_stream(meter):
         return None
     usual = meter.rhythm.gaps.percentile(50)
-    amounts = [_weight(step) for step in steps]
+    large = max(8, 5 * median(map(_weight, steps)))
     for step, gap in zip(steps[1:], _gaps(steps), strict=True):
-        large = _weight(step) >= max(8, 5 * median(amounts))
-        if gap >= VERY_LONG_WAIT and gap >= 10 * usual and large:
+        if gap >= max(VERY_LONG_WAIT, 10 * usual) and _weight(step) >= large:
             return Sign(0.7, seconds=round(gap / 1000, 1), tokens=_weight(step))
     return None
 

@@ -89,6 +89,11 @@ MODES = [
     _mode("strip-no-transform", "live"),
     _mode("split-utf8", "torn-characters"),
     _mode("truncate=3000", *CUT),
+    _mode("http10,truncate=3000", "cut-clean", "http10"),
+    _mode("strip-no-transform,buffer,gzip", "buffered-whole", gzip=True),
+    _mode("strip-no-transform,coalesce=500,gzip", "coalesced", gzip=True),
+    _mode("strip-no-transform,truncate=300,gzip", *CUT, gzip=True),
+    _mode("hold-head,coalesce=500", "coalesced", "head-held"),
 ]
 SIMULATED = [
     *(_fault(name, *CUT) for name in ("fin", "fin-mid-event", "fin-mid-chunk")),
@@ -115,6 +120,8 @@ SIMULATED = [
     _fault("stall", "vanished"),
     _fault("stall-heartbeat", "stall-behind-heartbeats"),
     _fault("drip", "unsure"),
+    Case("max_tokens", ["length-limit"], {"max_tokens": 15}, ["fast", "slow", "bursty", "tools"]),
+    Case("max_output_tokens", ["length-limit"], {"max_output_tokens": 16}, ["responses"]),
     _fault("open-after-finish", "finished-not-closed"),
     _fault("keepalive-event", "live", only=["responses"]),
     _fault("no-head", *CUT),
@@ -176,7 +183,8 @@ def problems(found: Matrix) -> list[str]:
 ABOUT = """\
 `python -m tests.workshop.xray.matrix --write` made this page. Each row is a mode of the bad proxy
 or a fault of the simulated model. Each cell has the verdicts on one stream, the first one first,
-with how sure they are.
+with how sure they are. One request shows only what `only-type` and `only-method` cause; `--probe`
+asks again, and names them.
 """
 
 
