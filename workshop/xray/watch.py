@@ -162,8 +162,11 @@ class Watch:
             await self._news.wait()
             async with self.lock:
                 if self._queue and takes_long(self._queue[0]):
-                    item = self._pop()
-                    self._tell(item, await trio.to_thread.run_sync(self._measure, item))
+                    # It stays in the queue: Ctrl-C may come before the thread runs.
+                    item = self._queue[0]
+                    measured = await trio.to_thread.run_sync(self._measure, item)
+                    self._pop()
+                    self._tell(item, measured)
                 else:
                     self.measure(TURN_SECONDS, all_items=False)
 
