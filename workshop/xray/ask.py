@@ -114,8 +114,10 @@ async def ask(
         patience = min(silence, FINISHED_SECONDS) if is_finished else silence
         waiting.deadline = min(at + patience, began + max_seconds)
 
-    # If the peer has vanished, the kernel says so before we give up (`SocketStream`).
-    stall_seconds = min(STALL_SECONDS, max(1.0, 0.8 * silence))
+    # If the peer has vanished, the kernel says so before we give up (`SocketStream`). It says so
+    # with the first probe after that time, and it probes at whole seconds, an eighth of it apart.
+    stall_seconds = min(STALL_SECONDS, max(1.0, 0.7 * silence))
+    sure_seconds = 1.25 * stall_seconds + 1
     recorder = Recorder(asking, watch, moved)
     with waiting:
         try:
@@ -147,7 +149,7 @@ async def ask(
             raise ConnectTimeoutError(f"no connection to {host} in {now - began:.0f} s")
         quiet = now - recorder.last
         if quiet >= min(silence, QUIET_SECONDS):
-            is_known = KERNEL_TELLS and quiet > stall_seconds
+            is_known = KERNEL_TELLS and quiet >= sure_seconds
             recorder.end("silent", acknowledged=True if is_known else None)
     return recorder.meter
 
