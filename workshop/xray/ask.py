@@ -19,6 +19,7 @@ The rules this file keeps:
 """
 
 import errno
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -45,6 +46,9 @@ CONNECT_SECONDS = 30.0  # to open a connection: DNS, TCP, proxy and TLS together
 END_SECONDS = 0.25  # from the end of a complete response to the FIN that we asked for
 FINISHED_SECONDS = 10.0  # the same silence, when the answer has said that it is finished
 QUIET_SECONDS = 5.0  # silence in which we call a stream silent when the time is over
+
+# Where there is this option, a kernel breaks a connection whose peer no longer acknowledges.
+KERNEL_TELLS = hasattr(socket, "TCP_USER_TIMEOUT")
 
 Watch = Callable[[RecordedRead, list[ByteSpan]], None]
 
@@ -143,7 +147,8 @@ async def ask(
             raise ConnectTimeoutError(f"no connection to {host} in {now - began:.0f} s")
         quiet = now - recorder.last
         if quiet >= min(silence, QUIET_SECONDS):
-            recorder.end("silent", acknowledged=True if quiet > stall_seconds else None)
+            is_known = KERNEL_TELLS and quiet > stall_seconds
+            recorder.end("silent", acknowledged=True if is_known else None)
     return recorder.meter
 
 

@@ -4,6 +4,7 @@ import io
 import json
 import signal
 import sys
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
@@ -157,6 +158,18 @@ async def test_save_and_replay(autojump_clock: object, tmp_path: Path) -> None:
     assert (await xray(str(again), "--json"))[0] == 0
     assert json.loads(har.read_bytes())["log"]["entries"][0]["request"]["url"] == URL
     assert b"one7 " in pcap.read_bytes()
+
+
+def test_main(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command itself, from `workshop` on."""
+    saved = tmp_path / "a.jsonl"
+    head = b64encode(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n").decode()
+    saved.write_text(f'{{"at":1,"sender":"server","bytes":"{head}"}}\n')
+    assert workshop(["xray", str(saved), "--summary"]) == 1
+    assert "not-a-stream" in capsys.readouterr().out
+    saved.write_text('{"at":1,"sender":"client"}\n')
+    assert workshop(["xray", str(saved)]) == 2
+    assert capsys.readouterr().err == f"workshop xray: {saved} holds no response\n"
 
 
 async def test_replay_takes_its_time(autojump_clock: object, tmp_path: Path) -> None:
