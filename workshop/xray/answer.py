@@ -52,7 +52,7 @@ class Answer:
         twins: Number of events that equal the event before them, without a number to tell them
             apart.
         lost: Number of events missing by their sequence numbers.
-        unnamed: Number of events of the Responses API without their `event` line.
+        unnamed: Number of events without the `event` line that their API gives them.
         bare_errors, bare_events: Number of lines of JSON without `data:`, by what they are.
         strange: The first line that is neither a field, a comment nor JSON, or "".
         broken: Number of events whose data should be JSON and is not.
@@ -245,6 +245,7 @@ class Answer:
             self.finish = reason or self.finish or ENDS.get(name, "")
         elif "finish_reason" in value:
             self.finish = as_text(value["finish_reason"])
+            self.unnamed += self._id.endswith(b"-end") and not kind  # `event: done` is lost
         elif "text" in value:
             self.api = self.api or "text"
             self._named |= kind == "thinking"

@@ -37,8 +37,8 @@ __all__ = [
 # Milliseconds. A wait that nobody notices is not a fault.
 SHORT_WAIT, LONG_WAIT, VERY_LONG_WAIT = 300, 1000, 2000
 MIN_PERIOD = 80  # of a timer that anybody notices
-LATE_HEAD, CALM_LATE_HEAD = 350, 280  # a busy machine reads up to so late
-FEW_TOKENS = 8  # fewer tokens may come at once from any model
+LATE_HEAD, CALM_LATE_HEAD, VERY_CALM_LATE_HEAD = 350, 280, 180  # so late may a machine read
+FEW_TOKENS, MANY_TOKENS = 8, 30  # fewer than a few may come at once from any model
 FEW_BYTES = 200
 TOO_FAST = 1000  # so many tokens take even the fastest models longer than a late read
 
@@ -245,6 +245,7 @@ def head_held(meter: Meter) -> Sign | None:
         return None  # a file
     # A busy machine reads late, but then it reads the rest of the stream late, too.
     is_calm = gaps.count >= FEW_TOKENS and head >= max(CALM_LATE_HEAD, 2 * gaps.max)
+    is_calm |= gaps.count >= MANY_TOKENS and head >= max(VERY_CALM_LATE_HEAD, 5 * gaps.max)
     if is_calm or head >= max(LATE_HEAD, 2 * gaps.percentile(95)):
         return Sign(0.8, head_ms=round(head))
     return None

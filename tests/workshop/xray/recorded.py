@@ -69,6 +69,32 @@ ROWS: dict[str, Row] = {
         "",
         ["rewritten"],
     ),
+    "a lost event: done": (
+        paced(
+            [
+                *(b'id: 0-%d\ndata: {"text":"w%d "}\n\n' % (n, n) for n in range(1, 20)),
+                b'id: 0-end\ndata: {"finish_reason":"stop"}\n\n',
+            ]
+        ),
+        "",
+        ["rewritten"],
+    ),
+    "/chat/{text}": (
+        paced(
+            [
+                b'event: thinking\nid: 0-1\nretry: 1000\ndata: {"text":"The"}\n\n',
+                *(b'id: 0-%d\ndata: {"text":"w%d "}\n\n' % (n, n) for n in range(2, 20)),
+                b'event: done\nid: 0-end\ndata: {"finish_reason":"stop"}\n\n',
+            ]
+        ),
+        "",
+        ["live"],
+    ),
+    "/chat/{text}, cut": (
+        paced([b'event: thinking\nid: 0-1\ndata: {"text":"The"}\n\n']),
+        "",
+        ["cut-clean"],
+    ),
     "the role again": (
         paced([text("", role="assistant"), *TOKENS[:5], text("", role="assistant"), *WHOLE]),
         "",
