@@ -5,8 +5,8 @@
     chunk 3      :"!"}␊␊
 
 A program that writes events ends each chunk where an event ends. A program that writes blocks of
-bytes ends them anywhere, and so it can be recognized. The borders of reads are not looked at: TCP
-and the reader's own speed make them.
+bytes ends them anywhere, and so it can be recognized. The borders of reads are ignored, because
+they depend on TCP and on the reader's speed.
 """
 
 from collections import deque
@@ -23,7 +23,7 @@ class Borders:
     """Takes the spans of a body in order, and notes what lies at the borders of its chunks.
 
     Args:
-        history: Number of chunk sizes kept; the oldest are dropped.
+        history: Largest number of chunk sizes kept. The oldest are dropped.
 
     Attributes:
         sizes: Sizes of the last complete chunks, in bytes of body.
@@ -62,7 +62,7 @@ class Borders:
 
     @property
     def sizes_are_equal(self) -> bool:
-        """Whether all chunks but the last have one size, and there are at least three."""
+        """Whether there are at least three chunks, and all except the last have the same size."""
         sizes = list(self.sizes)[:-1]
         return len(sizes) >= 2 and sizes.count(sizes[0]) == len(sizes)
 
@@ -78,4 +78,4 @@ def is_continuation(byte: int) -> bool:
     return byte & 0xC0 == 0x80
 
 
-# What this file does not do: judge what it found (verdicts.py).
+# What this file does not do: judge its findings (verdicts.py).

@@ -36,7 +36,7 @@ def not_a_stream(meter: Meter) -> Sign | None:
 
 
 def framing_error(meter: Meter) -> Sign | None:
-    """The bytes are not HTTP, or come after the end of the body."""
+    """The bytes are not HTTP, or there are bytes after the end of the body."""
     if meter.framing_error:
         return Sign(0.95, error=meter.framing_error)
     if meter.after_end and meter.method != "HEAD":
@@ -45,7 +45,7 @@ def framing_error(meter: Meter) -> Sign | None:
 
 
 def rewritten(meter: Meter) -> Sign | None:
-    """Events are not as any server sends them: a hop has put them together again."""
+    """The events have a form that no server sends, so a hop has put them together again."""
     answer = meter.answer
     if answer.bare_events:
         return Sign(0.9, what=f"{answer.bare_events} lines without their `data: `")
@@ -57,13 +57,13 @@ def rewritten(meter: Meter) -> Sign | None:
 
 
 def retried(meter: Meter) -> Sign | None:
-    """The answer begins again in mid-stream, or an event comes twice."""
+    """The answer begins again in mid-stream, or an event arrives twice."""
     answer = meter.answer
     if answer.restarts:
         return Sign(0.9, what="the answer starts again")
     if answer.duplicates:
         return Sign(0.8, what=f"{answer.duplicates} events that came twice")
-    if 1 <= answer.twins <= 2:  # a model that repeats itself does it more often
+    if 1 <= answer.twins <= 2:  # a model that repeats itself does so more often
         return Sign(0.4, what=f"{answer.twins} events equal to the one before")
     return None
 
@@ -107,7 +107,7 @@ def torn_characters(meter: Meter) -> Sign | None:
 
 
 def measured(meter: Meter) -> Sign | None:
-    """The head of a stream says how long the body is, or names its version."""
+    """The head of a stream has the length of the body, or names the body's version."""
     if not is_stream(meter) or not (meter.counts.events or meter.answer.api):
         return None
     if meter.field(b"content-length"):

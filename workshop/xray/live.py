@@ -5,12 +5,13 @@
 
     ┊ 1,280 reads not shown: 243,200 bytes                     the screen was too slow
 
-`show` only adds to a queue. A task takes what is in the queue, at most twenty times a second, and a
-thread draws it: a write to a terminal may wait for as long as somebody holds Ctrl-S.
+`show` only adds to a queue. A task empties the queue, at most twenty times a second, and a thread
+draws its content. A thread is needed because a write to a terminal that is paused (Ctrl-S) may wait
+for ever.
 
 The rules this file keeps:
 
-1. `show` and `end` never wait, and never raise.
+1. `show` and `end` never wait, and never raise an error.
 2. The queue has a limit. If it is full, the oldest reads are left out as a whole, and a line says
    how many. All numbers stay right.
 3. While the stream runs, drawing takes at most a third of one processor.
@@ -64,14 +65,15 @@ class Arrival(NamedTuple):
 
     @property
     def memory(self) -> int:
-        """Bytes of memory, roughly: a read of one byte costs more than one byte."""
+        """The approximate bytes of memory: a read of one byte costs more than one byte."""
         return len(self.data) + 200 + 100 * len(self.spans)
 
 
 class LeftOut(NamedTuple):
-    """Reads that are not drawn: the time of the last, and their size in bytes.
+    """Reads that are not drawn: the time of the last one, and their size in bytes.
 
-    `counts` holds how many they are, and the highest numbers of chunk, event and token in them.
+    `counts` holds the number of these reads, and the highest numbers of chunk, event and token in
+    them.
     """
 
     at: float = 0.0
@@ -91,8 +93,8 @@ async def live(view: View, *, max_waiting: int = MAX_WAITING) -> AsyncIterator["
         max_waiting: Largest number of bytes of memory for reads that wait to be drawn.
 
     Yields:
-        A screen. Call its `end` even if you stop in the middle: it shows the bytes that wait for
-        their labels.
+        A screen. Call its `end` even if you stop in the middle, because `end` shows the bytes that
+        wait for their labels.
 
     Raises:
         BrokenPipeError: The reader of the output has closed it. The block is cancelled.
@@ -127,7 +129,7 @@ class LiveView:
     """The screen of `live`.
 
     Attributes:
-        is_finished: Everything has been drawn, or left out.
+        is_finished: Whether everything has been drawn or left out.
     """
 
     def __init__(self, view: View, max_waiting: int) -> None:
@@ -168,7 +170,7 @@ class LiveView:
         self._has_more.set()
 
     async def run(self) -> None:
-        """Draw what comes, until everything has been drawn after a `close`."""
+        """Draw what arrives, until `close` was called and everything has been drawn."""
         while not self.is_finished:
             if not self._queue:
                 with trio.move_on_after(SILENCE):
@@ -212,7 +214,7 @@ class LiveView:
         return is_last
 
     def _leave_out_oldest(self) -> None:
-        """Replace the oldest read by a LeftOut, together with one that may be in front of it."""
+        """Replace the oldest read by a LeftOut. A LeftOut before it is merged with the new one."""
         oldest, left_out = self._queue.popleft(), LeftOut()
         if isinstance(oldest, LeftOut):
             left_out, oldest = oldest, self._queue.popleft()

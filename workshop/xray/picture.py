@@ -1,10 +1,10 @@
-"""What the picture of a stream consists of: rows of bytes, the borders of reads, and the end.
+"""The parts of the picture of a stream: rows of bytes, the borders of reads, and the end.
 
     Border(read=4, chunk=2, event=2, token=1, torn="你", …)
     Row(199, b"\xa0", chunk=Mark(INSIDE, 2), event=Mark(INSIDE, 2), token=Mark(ENDS, 1), …)
 
 A row holds bytes of one read, one chunk, one event and one token at most. So borders that line up
-fall between the same two rows, and a border that cuts another layer lies inside its bracket.
+are between the same two rows, and a border that cuts another layer is inside that layer's bracket.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,8 @@ class Place(Enum):
 
 
 class Mark(NamedTuple):
-    """A row's place in one layer, and the number of the chunk, event or token; 0 if in none."""
+    """A row's place in one layer, and the number of the chunk, event or token, or 0 if it is in
+    none."""
 
     place: Place
     number: int
@@ -56,7 +57,7 @@ class Row(NamedTuple):
 
 
 class Border(NamedTuple):
-    """Where a read begins, or where the response ends.
+    """The place where a read begins, or where the response ends.
 
     Args:
         at: Time in milliseconds since the request was sent.
@@ -66,8 +67,8 @@ class Border(NamedTuple):
         read: Number of the read, from 1; 0 for the end.
         end: How the response ended, or "".
         chunk, event, token: Number of the chunk, event or token that is cut here; 0 if none is.
-        torn: What else is cut: a character ("a character" if its other bytes have not come yet), or
-            "the head", or "".
+        torn: Another thing that is cut: a character ("a character" if its other bytes have not
+            arrived yet), "the head", or "".
     """
 
     at: float
@@ -91,12 +92,12 @@ class Skipped(NamedTuple):
 
 @dataclass
 class Misfits:
-    """How often borders of different layers did not line up.
+    """The number of times that borders of different layers did not line up.
 
     Args:
         reads: Reads that began inside a chunk, an event or the head.
-        chunks: Chunks that ended inside an event.
-        characters: Characters that were split between two reads or two chunks.
+        chunks: Number of chunks that ended inside an event.
+        characters: Number of characters that were split between two reads or two chunks.
     """
 
     reads: int = 0

@@ -11,9 +11,9 @@
 The rules this file keeps:
 
 1. All bytes appear once, in order. `ResponseAnatomy` labels a line of an event stream when the line
-   has ended: until then its bytes wait here.
+   has ended. Until then the bytes of the line wait here.
 2. If more than `max_held` bytes wait for their labels, the oldest are passed on without one.
-3. Memory stays flat however long the stream is.
+3. Memory does not grow, however long the stream is.
 """
 
 from collections import deque
@@ -30,7 +30,8 @@ from .torn import TornCharacters
 __all__ = ["Rows", "with_spans"]
 
 MAX_HELD = 64 << 10
-"""Bytes that wait for their labels. A line of JSON with a picture in it may be longer."""
+"""Largest number of bytes that wait for their labels. A line of JSON with an image in it may be
+longer."""
 
 # The labels of protocol.anatomy, by the layer that they belong to.
 STYLES = {
@@ -70,7 +71,7 @@ class Rows:
 
     Attributes:
         counts: Number of reads, chunks, events and tokens so far, skipped reads included.
-        size: Bytes of the response so far.
+        size: Size of the response so far, in bytes.
         misfits: Borders that did not line up, among the reads that were shown.
         was_skipped: Whether reads were skipped. `misfits` does not count their borders.
     """
@@ -94,11 +95,11 @@ class Rows:
 
     @property
     def held_size(self) -> int:
-        """How many bytes wait for their labels."""
+        """The number of bytes that wait for their labels."""
         return len(self._held)
 
     def held(self, size: int) -> bytes:
-        """The last bytes that wait for their labels."""
+        """Return the last bytes that wait for their labels."""
         return bytes(self._held[-size:])
 
     def receive(self, at: float, data: bytes, spans: Sequence[ByteSpan]) -> list[Item]:
@@ -121,9 +122,9 @@ class Rows:
         """Leave out reads. Bytes that still wait for their labels are returned without one.
 
         Args:
-            at: Time of the last of them, in milliseconds.
-            reads, size: Number of these reads, and of their bytes.
-            counts: The highest numbers of chunk, event and token in them.
+            at: Time of the last skipped read, in milliseconds.
+            reads, size: Number of the skipped reads, and of their bytes.
+            counts: The highest numbers of chunk, event and token in the skipped reads.
         """
         items = list(self._take(unlabelled=len(self._held)))
         before = self.counts
@@ -338,7 +339,7 @@ def _still_open(opened: int, number: int, ends: bool) -> int:
 
 
 def _note(label: str, data: bytes, chunk: Mark, event: Mark, token: Mark) -> str:
-    """Say in words what a learner cannot see in the bytes."""
+    """Return a note about what a learner cannot see in the bytes."""
     match label:
         case "CRLF" if chunk.place is Place.BEGINS:
             size = data.partition(b";")[0].strip().decode()
@@ -367,5 +368,5 @@ def _note(label: str, data: bytes, chunk: Mark, event: Mark, token: Mark) -> str
     return ""
 
 
-# What this file does not do: measure (workshop/xray/measure.py), or say what a border that does not
-# line up means (workshop/xray/verdicts.py).
+# What this file does not do: measure (workshop/xray/measure.py), or explain borders that do not
+# line up (workshop/xray/verdicts.py).

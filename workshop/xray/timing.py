@@ -1,4 +1,4 @@
-"""Signatures in the times: what a hop held back, and how.
+"""Signatures in the times: they show what a hop held back, and how.
 
     live             500   600   700   800 …       one event at each time
     buffered-whole                          3500   all of them, long after the request
@@ -7,8 +7,8 @@
     one-behind             600   700   800  3500   each event comes with the next
     head-held        head 500                      and the first event in the same moment
 
-A single observer does not see when the server made an event. It sees which events come together,
-where chunks end, and how long nothing came. Where that is not enough, a signature returns a
+A single observer does not see when the server made an event. It sees which events arrive together,
+where chunks end, and how long nothing arrived. If that is not enough, a signature returns a
 suspicion or nothing, because a false alarm is worse than none. For example, a hop that is one event
 behind is invisible if the first tokens of an answer come in one burst.
 """
@@ -36,17 +36,17 @@ __all__ = [
 
 # Milliseconds. A wait that nobody notices is not a fault.
 SHORT_WAIT, LONG_WAIT, VERY_LONG_WAIT = 300, 1000, 2000
-MIN_PERIOD = 80  # of a timer that anybody notices
+MIN_PERIOD = 80  # shortest period of a timer that anybody notices
 LATE_HEAD, CALM_LATE_HEAD, VERY_CALM_LATE_HEAD = 350, 280, 180  # so late may a machine read
 FEW_TOKENS, MANY_TOKENS = 8, 30  # fewer than a few may come at once from any model
 FEW_BYTES = 200
-TOO_FAST = 1000  # so many tokens take even the fastest models longer than a late read
+TOO_FAST = 1000  # even the fastest models need longer for so many tokens than a late read
 
-KNOWN_SIZES = [512 * 2**n for n in range(12)]  # of buffers, in bytes
+KNOWN_SIZES = [512 * 2**n for n in range(12)]  # usual sizes of buffers, in bytes
 
 
 def buffered_whole(meter: Meter) -> Sign | None:
-    """Nearly all text came in one moment, long after the request."""
+    """Nearly all text arrived in one moment, long after the request."""
     waited = _burst(meter)
     if waited is None or (meter.coding and not _is_flushed(meter)):
         return None
@@ -81,9 +81,10 @@ def compressed_unflushed(meter: Meter) -> Sign | None:
 
 
 def _burst(meter: Meter) -> float | None:
-    """When nearly all text came, if it came in one moment that was long awaited."""
+    """Return the time at which nearly all text arrived, if it arrived in one moment after a long
+    wait."""
     steps = meter.rhythm.steps
-    # One lump of an answer that was cut does not tell whether a second one would have come.
+    # If an answer was cut after one lump, it is unknown whether a second lump would have followed.
     over = meter.complete and not meter.answer.unfinished
     if not over or not steps or not is_stream(meter):
         return None
@@ -151,7 +152,8 @@ def buffered_blocks(meter: Meter) -> Sign | None:
 
 
 def _block_size(sizes: Sequence[int]) -> int:
-    """The size of the buffer: sizes that occur twice, or else a usual one that nearly fits."""
+    """Return the size of the buffer: a size that occurs twice, or otherwise a usual one that nearly
+    fits."""
     repeated = [size for size, count in Counter(sizes).items() if count > 1]
     if repeated:
         return max(repeated)
@@ -161,7 +163,7 @@ def _block_size(sizes: Sequence[int]) -> int:
 
 
 def coalesced(meter: Meter) -> Sign | None:
-    """Several events come together, at even times."""
+    """Several events arrive together, at regular times."""
     steps = list(meter.rhythm.steps)
     if len(steps) < 6 or buffered_blocks(meter) or not is_stream(meter):
         return None
@@ -170,7 +172,8 @@ def coalesced(meter: Meter) -> Sign | None:
     shortest, period = gaps[len(gaps) // 10], median(gaps)
     if amounts[len(amounts) // 5] < 2 or shortest < MIN_PERIOD:
         return None
-    # A timer leaves no short gaps. Of a few gaps, chance may leave none.
+    # With a timer, there are no short gaps. But among only a few gaps, short ones may be missing by
+    # chance.
     if shortest < (0.7 if len(gaps) >= 6 else 0.85) * period:
         return None
     return Sign(0.85, period_ms=round(period), events=round(median(amounts)))
@@ -185,7 +188,7 @@ def _longest_gap(steps: Sequence[Arrival]) -> float:
 
 
 def one_behind(meter: Meter) -> Sign | None:
-    """Each event becomes readable only when the next one comes."""
+    """Each event becomes readable only when the next one arrives."""
     layers, events = meter.layers, meter.counts.events
     if len(meter.rhythm.steps) < 5 or buffered_blocks(meter):
         return None
@@ -206,10 +209,11 @@ def one_behind(meter: Meter) -> Sign | None:
 
 
 def opening_gap(meter: Meter) -> float | None:
-    """Milliseconds between the first event and its companions; 0 if they came together.
+    """Return the milliseconds between the first event and those written with it, or 0 if they
+    arrived together.
 
     A server writes some events together: the role and the first text of a chat completion,
-    `response.created` and `response.in_progress`. A hop that holds one event tears them apart.
+    `response.created` and `response.in_progress`. A hop that holds one event separates them.
     Returns None if that cannot be seen.
     """
     steps = meter.event_steps
@@ -219,12 +223,13 @@ def opening_gap(meter: Meter) -> float | None:
     if first.events > 1 or first.tokens:
         return 0.0
     if meter.answer.api == "chat" and first.at - (meter.head_ms or 0) < 100:
-        return None  # a server that sends the role before there is text
+        return None  # the server sends the role before there is text
     return second.at - first.at
 
 
 def burst_after_stall(meter: Meter) -> Sign | None:
-    """Nothing for seconds, and then at once what was made in that time."""
+    """Nothing arrived for seconds, and then everything that was made in that time arrived at
+    once."""
     steps = list(meter.rhythm.steps)
     if len(steps) < 6 or coalesced(meter) or buffered_blocks(meter) or not is_stream(meter):
         return None
@@ -237,7 +242,7 @@ def burst_after_stall(meter: Meter) -> Sign | None:
 
 
 def head_held(meter: Meter) -> Sign | None:
-    """The head came late, and the first byte of the body in the same moment."""
+    """The head arrived late, in the same moment as the first byte of the body."""
     head, body, gaps = meter.head_ms, meter.body_ms, meter.rhythm.gaps
     if head is None or body is None or body - head > 5 or not is_stream(meter):
         return None
@@ -252,7 +257,7 @@ def head_held(meter: Meter) -> Sign | None:
 
 
 def nagle(meter: Meter) -> Sign | None:
-    """Parts of events wait 40 ms for each other: as long as an acknowledgment is delayed."""
+    """Parts of events wait 40 ms for each other, which is the time of a delayed acknowledgment."""
     layers = meter.layers
     in_chunks = layers.torn - layers.split_by_chunks  # events torn inside a chunk
     # Load tears events, too, but not always for the same time.
@@ -264,7 +269,7 @@ def nagle(meter: Meter) -> Sign | None:
 
 
 def live(meter: Meter) -> Sign | None:
-    """The text came bit by bit, or so fast that nobody waited."""
+    """The text arrived bit by bit, or so fast that nobody had to wait."""
     steps = meter.rhythm.steps
     if not steps or not is_stream(meter):
         return None
@@ -272,5 +277,5 @@ def live(meter: Meter) -> Sign | None:
     return Sign(0.9 if enough else 0.5, tokens=meter.counts.tokens, moments=len(steps))
 
 
-# What this file does not do: tell the server from a hop. Several ways to one server do
-# (compare.py), and several requests (probe.py).
+# What this file does not do: tell whether a hop or the server is the cause. For this, compare
+# several paths to the server (compare.py), or several requests (probe.py).

@@ -6,10 +6,11 @@
     buffered-whole   all text in one moment,      All 30 tokens came in one      …
                      long after the request       moment, 3.5 s after …
 
-`judge` tries each signature on a `Meter`. A signature says how sure it is, from 0 to 1. The rules
-this file keeps:
+`judge` tries each signature on a `Meter`. A signature also says how sure it is, from 0 to 1. The
+rules this file keeps:
 
-1. A verdict over 0.5 is a claim, and a claim must be right: no claim is better than a wrong one.
+1. A verdict over 0.5 is a claim, and a claim must be right: it is better to make no claim than a
+   wrong one.
 2. A healthy stream has the one verdict `live`.
 3. Without a claim, a suspicion makes the verdict `unsure`, which says what to try next.
 4. What one response cannot show is not claimed from one response: `method-gated` and `type-gated`
@@ -35,10 +36,11 @@ class Rule(NamedTuple):
 
     Args:
         code: Name of the verdict.
-        signature: Finds it in what a Meter measured, or returns None.
+        signature: The function that finds the problem in the measurements of a Meter, or returns
+            None.
         say: One sentence, with the names of facts in braces.
-        cure: What to do about it.
-        settles: What would make a suspicion sure.
+        cure: What to do about the problem.
+        settles: The next step that would confirm a suspicion.
     """
 
     code: str
@@ -234,7 +236,7 @@ RULES = [
         "Let the hop or server use the chunked coding.",
     ),
 ]
-"""What can be wrong, most harmful first."""
+"""The rules for all problems, most harmful first."""
 
 FROM_SEVERAL = ("method-gated", "type-gated")
 """Codes that only several responses show (probe.py)."""
@@ -249,9 +251,9 @@ TRY_NEXT = "Ask for an answer of a hundred tokens or more, with streaming on."
 
 
 def judge(meter: Meter) -> list[Verdict]:
-    """What is wrong with a response, most harmful first. There is at least one verdict.
+    """Return the problems of a response, most harmful first. There is at least one verdict.
 
-    A response that has not ended yet is judged as far as it has come.
+    A response that has not ended yet is judged as far as it has arrived.
     """
     found = [(rule, sign) for rule in RULES if (sign := rule.signature(meter))]
     claims = [_verdict(rule, sign) for rule, sign in found if sign.is_claim]
@@ -283,7 +285,7 @@ def _unsure(say: str, next_step: str) -> Verdict:
 
 
 def report(meter: Meter) -> Report:
-    """Everything that x-ray says about a response."""
+    """Return everything that x-ray finds in a response."""
     gaps = meter.gaps
     return Report(
         url=meter.url,
