@@ -313,7 +313,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     about = "The test service of the contract tests, around this project's event source."
     parser = arguments("workshop sse-client-service", about, 8010)
     parser.prog = "workshop sse-client-service"
-    parser.usage = "%(prog)s [FLAGS]  (--help lists them)"
     options = parser.parse_args(argv)
     service = ClientService(stop=lambda: signal.raise_signal(signal.SIGTERM))
     return run(options, "workshop sse-client-service", service.routes())
