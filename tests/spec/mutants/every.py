@@ -1,0 +1,5 @@
+"""Importing this module registers all mutants (`MUTANTS`)."""
+
+from . import http
+
+__all__ = ["http"]
