@@ -12,6 +12,7 @@ it; a response that they refuse keeps the reason in `error`.
 
 from typing import NamedTuple
 
+from protocol.chunked import ChunkedDecoder
 from protocol.errors import DecodeError
 from protocol.head import Head, HeadReader
 from protocol.http1 import BodyDecoder, Coding, Framing, body_decoder, response_framing
@@ -166,6 +167,20 @@ class Answer:
     def body(self) -> bytes:
         """The body so far, without framing."""
         return b"".join(piece.data for piece in self.pieces)
+
+    @property
+    def raw_head(self) -> bytes:
+        """All bytes before the body."""
+        return bytes(self.raw[: self._body_start])
+
+    @property
+    def trailers(self) -> list[tuple[bytes, bytes]]:
+        """The fields of the trailer section."""
+        return self._decoder.trailers if isinstance(self._decoder, ChunkedDecoder) else []
+
+    def read_of(self, data: bytes) -> RecordedRead:
+        """A read of bytes that came after the last one."""
+        return RecordedRead(self.reads[-1].at if self.reads else 0.0, "server", data)
 
     @property
     def is_event_stream(self) -> bool:

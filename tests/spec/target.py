@@ -100,6 +100,7 @@ class Target:
         self._open = trio.CapacityLimiter(MAX_CONNECTIONS)
         self._asked = trio.Lock()
         self._answer: Answer | None = None
+        self._once: dict[str, Answer] = {}
 
     # ---- What to send
 
@@ -191,6 +192,13 @@ class Target:
                 self._answer = await self.ask()
             return self._answer
 
+    async def once(self, name: str, request: bytes) -> Answer:
+        """The answer to a request that several cases need, under a name. It is sent once."""
+        async with self._asked:
+            if name not in self._once:
+                self._once[name] = await self.ask(request)
+            return self._once[name]
+
     def share(self, answer: Answer) -> None:
         """Let the cases share this answer."""
         self._answer = answer
@@ -246,6 +254,7 @@ class Target:
     def again(self) -> None:
         """Forget the shared answer, so that a second try measures anew."""
         self._answer = None
+        self._once.clear()
 
 
 # What this file does not do: decide what is right (cases/).
