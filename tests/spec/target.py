@@ -100,6 +100,7 @@ class Target:
         self._open = trio.CapacityLimiter(MAX_CONNECTIONS)
         self._asked = trio.Lock()
         self._answer: Answer | None = None
+        self._shared: dict[bytes, tuple[trio.Lock, list[Answer]]] = {}
         self._once: dict[str, Answer] = {}
 
     # ---- What to send
@@ -183,6 +184,14 @@ class Target:
             await wire.send(sent)
             return await wire.answer(seconds=seconds, method=sent.partition(b" ")[0].decode())
 
+    async def shared(self, request: bytes) -> Answer:
+        """One whole answer to this request: it is sent once, and all cases share the answer."""
+        lock, answers = self._shared.setdefault(request, (trio.Lock(), []))
+        async with lock:
+            if not answers:
+                answers.append(await self.ask(request))
+        return answers[0]
+
     # ---- What it does
 
     async def answer(self) -> Answer:
@@ -252,8 +261,9 @@ class Target:
         return self.pace_of(await self.answer())
 
     def again(self) -> None:
-        """Forget the shared answer, so that a second try measures anew."""
+        """Forget the shared answers, so that a second try measures anew."""
         self._answer = None
+        self._shared = {}
         self._once.clear()
 
 
