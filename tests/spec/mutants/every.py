@@ -1,5 +1,5 @@
 """Importing this module registers all mutants (`MUTANTS`)."""
 
-from . import http
+from . import http, openai, openai_errors, openai_options, responses, sse
 
-__all__ = ["http"]
+__all__ = ["http", "openai", "openai_errors", "openai_options", "responses", "sse"]
