@@ -7,6 +7,8 @@ r"""A raw connection to the server under test: it sends any bytes, also broken o
 Nothing is added, corrected or read ahead. Every byte in both directions is kept for the report.
 """
 
+import math
+
 import trio
 
 from clients.streams.tcp import READ_SIZE, ByteStream
@@ -92,11 +94,20 @@ class Wire:
         else:
             answer.receive_end(self._now(), "truncated" if self.stream.truncated else "fin")
 
-    async def answer(self, *, seconds: float, method: str = "GET") -> Answer:
-        """Read a whole response. If the server is silent for too long, its end is "silent"."""
+    async def answer(
+        self, *, seconds: float, method: str = "GET", total: float = math.inf
+    ) -> Answer:
+        """Read a whole response.
+
+        Args:
+            seconds: Longest wait for the next byte. If it expires, the end is "silent".
+            method: The method of the request.
+            total: Longest time for all of it. If it expires, no end is recorded.
+        """
         answer = Answer(self.sent, method)
-        await self.read(answer, seconds=seconds)
-        if not answer.complete and not answer.end:
+        with trio.move_on_after(total) as reading:
+            await self.read(answer, seconds=seconds)
+        if not (answer.complete or answer.end or reading.cancelled_caught):
             answer.receive_end(self._now(), "silent")
         return answer
 

@@ -155,7 +155,7 @@ async def half_close_at_once(target: Target) -> None:
     warns=True,
 )
 async def half_close_keeps_streaming(target: Target) -> None:
-    await target.stream()
+    await target.whole_stream()
     pace = await target.pace()
     seconds = 5 + 3 * max(pace.first, pace.longest)
     async with target.wire() as wire:
