@@ -9,6 +9,7 @@ The rules this file keeps:
 2. Only `Failed` is a failure. A case that takes too long, or finds no connection, is skipped.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import trio
@@ -62,29 +63,49 @@ async def run_case(
     failure: Failure | None = None
     result, why = "PASS", ""
     for number in range(tries):
-        try:
-            with trio.fail_after(seconds):
-                await case.check(target)
-            if failure:
-                why, failure = f"it failed once and passed then: {failure.say}", None
-            break
-        except Skipped as reason:
-            result, why, failure = "SKIP", str(reason), None
-            break
-        except trio.TooSlowError:
-            result, why, failure = "SKIP", f"no result in {seconds:g} s", None
-            break
-        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-            result, why, failure = "SKIP", f"the connection broke: {error}", None
-            break
-        except Failed as failed:
-            failure = explain(case, failed, target)
+        reason = await _try(case, target, seconds)
+        if isinstance(reason, Failed):
+            failure = explain(case, reason, target)
             if number < tries - 1:
                 target.again()
+            continue
+        if isinstance(reason, str):
+            result, why, failure = "SKIP", reason, None
+        elif failure:
+            why, failure = f"it failed once and passed then: {failure.say}", None
+        break
     if failure:
         warns = case.warns or case.level == "SHOULD"
         result = "WARN" if warns and not strict else "FAIL"
     return Outcome(case, result, why, failure, trio.current_time() - began)
+
+
+async def _try(case: Case, target: Target, seconds: float) -> Failed | str | None:
+    """Run a case once. Returns None if the rule is kept, or why it cannot be told."""
+    try:
+        with trio.fail_after(seconds):
+            await case.check(target)
+    except trio.TooSlowError:
+        return f"no result in {seconds:g} s"
+    except Exception as error:
+        found = list(_flat(error))
+        for kind in (Failed, Skipped, trio.BrokenResourceError, trio.ClosedResourceError):
+            for one in found:
+                if isinstance(one, Failed):
+                    return one
+                if isinstance(one, kind):
+                    return str(one) if kind is Skipped else f"the connection broke: {one}"
+        raise
+    return None
+
+
+def _flat(error: BaseException) -> Iterator[BaseException]:
+    """The exceptions in an exception of a nursery."""
+    if isinstance(error, BaseExceptionGroup):
+        for one in error.exceptions:
+            yield from _flat(one)
+    else:
+        yield error
 
 
 # What this file does not do: select cases or report them. pytest does (plugin.py).

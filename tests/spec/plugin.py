@@ -130,8 +130,10 @@ class SpecPlugin:
             if outcome:
                 self.outcomes.append(outcome)
                 self.show(outcome)
-            else:
-                self.errors.append(f"{item.name}: {report.longreprtext}")
+            elif call.excinfo:  # a bug of the suite
+                self.errors.append(
+                    f"{item.name}: {call.excinfo.exconly()} ({call.excinfo.traceback[-1]})"
+                )
         return report
 
     def pytest_internalerror(self, excrepr: object) -> bool:

@@ -37,6 +37,7 @@ CONNECT_SECONDS = 10.0
 SILENCE = 15.0  # seconds without a byte after which a response is given up
 MIN_STREAM_SECONDS = 0.4  # shortest answer whose liveness can be judged
 MIN_PIECES = 5
+MAX_SECONDS = 20.0  # time after which a stream counts as one without an end
 
 
 class Pace(NamedTuple):
@@ -97,7 +98,7 @@ class Target:
         self._budget = budget
         self._connect = connect
         self._tls = client_context(ca_file) if self.parts.scheme == "https" else None
-        self._open = trio.CapacityLimiter(MAX_CONNECTIONS)
+        self._open = trio.Semaphore(MAX_CONNECTIONS)
         self._asked = trio.Lock()
         self._answer: Answer | None = None
         self._shared: dict[bytes, tuple[trio.Lock, list[Answer]]] = {}
@@ -172,17 +173,25 @@ class Target:
             finally:
                 stream.close()
 
-    async def ask(self, request: bytes | None = None, *, seconds: float = SILENCE) -> Answer:
+    async def ask(
+        self,
+        request: bytes | None = None,
+        *,
+        seconds: float = SILENCE,
+        total: float = MAX_SECONDS,
+    ) -> Answer:
         """Send a request on a connection of its own, and read the whole response.
 
         Args:
             request: The bytes; None for the request that streams.
             seconds: Longest wait for the next byte.
+            total: Longest time for the response; one without an end is cut off there.
         """
         sent = self.request() if request is None else request
         async with self.wire() as wire:
             await wire.send(sent)
-            return await wire.answer(seconds=seconds, method=sent.partition(b" ")[0].decode())
+            method = sent.partition(b" ")[0].decode()
+            return await wire.answer(seconds=seconds, method=method, total=total)
 
     async def shared(self, request: bytes) -> Answer:
         """One whole answer to this request: it is sent once, and all cases share the answer."""
@@ -236,6 +245,21 @@ class Target:
             raise Skipped(
                 f"the answer came in {len(answer.pieces)} reads and {pace.total:.2f} s; this needs "
                 "a path or a body that streams for about 3 s"
+            )
+        return answer
+
+    async def whole_stream(self) -> Answer:
+        """The shared answer, if it is a stream that takes time and has an end.
+
+        Raises:
+            Skipped: It is not.
+        """
+        answer = await self.stream()
+        if not answer.complete:
+            raise Skipped(
+                "the stream was cut: see its other cases"
+                if answer.end
+                else f"the stream had no end in {MAX_SECONDS:g} s"
             )
         return answer
 

@@ -7,9 +7,11 @@ r"""A raw connection to the server under test: it sends any bytes, also broken o
 Nothing is added, corrected or read ahead. Every byte in both directions is kept for the report.
 """
 
+import math
+
 import trio
 
-from clients.streams.tcp import ByteStream
+from clients.streams.tcp import READ_SIZE, ByteStream
 
 from .answer import Answer
 
@@ -66,35 +68,46 @@ class Wire:
             seconds: Longest wait for the next byte. If it expires, the end is not recorded.
             pieces: Stop when the body has come in this many reads; None for its end.
         """
-        at = self._now
-        if self._unread:
-            unread, self._unread = self._unread, b""
-            answer.receive_data(at(), unread)
+        while not (answer.complete or answer.end or len(answer.raw) > MAX_ANSWER):
+            if pieces is not None and len(answer.pieces) >= pieces:
+                return
+            with trio.move_on_after(seconds) as waiting:
+                await self.read_some(answer)
+            if waiting.cancelled_caught:
+                return
+
+    async def read_some(self, answer: Answer, max_bytes: int = READ_SIZE) -> None:
+        """Read once: some bytes of a response, or the end."""
+        data, self._unread = self._unread, b""
         try:
-            while not (answer.complete or self._ended):
-                if pieces is not None and len(answer.pieces) >= pieces:
-                    return
-                with trio.move_on_after(seconds) as waiting:
-                    data = await self.stream.receive_some()
-                if waiting.cancelled_caught or len(answer.raw) > MAX_ANSWER:
-                    return
-                if not data:
-                    self._ended = True
-                    answer.receive_end(at(), "truncated" if self.stream.truncated else "fin")
-                    return
-                answer.receive_data(at(), data)
+            if not data and not self._ended:
+                data = await self.stream.receive_some(max_bytes)
         except trio.BrokenResourceError:
             self.broken = self._ended = True
-            answer.receive_end(at(), "reset")
-        finally:
-            if answer.complete:
-                self._unread, answer.trailing_data = answer.trailing_data, b""
+        if data:
+            answer.receive_data(self._now(), data)
+            self._unread, answer.trailing_data = answer.trailing_data, b""
+            return
+        self._ended = True
+        if self.broken:
+            answer.receive_end(self._now(), "reset")
+        else:
+            answer.receive_end(self._now(), "truncated" if self.stream.truncated else "fin")
 
-    async def answer(self, *, seconds: float, method: str = "GET") -> Answer:
-        """Read a whole response. If the server is silent for too long, its end is "silent"."""
+    async def answer(
+        self, *, seconds: float, method: str = "GET", total: float = math.inf
+    ) -> Answer:
+        """Read a whole response.
+
+        Args:
+            seconds: Longest wait for the next byte. If it expires, the end is "silent".
+            method: The method of the request.
+            total: Longest time for all of it. If it expires, no end is recorded.
+        """
         answer = Answer(self.sent, method)
-        await self.read(answer, seconds=seconds)
-        if not answer.complete and not answer.end:
+        with trio.move_on_after(total) as reading:
+            await self.read(answer, seconds=seconds)
+        if not (answer.complete or answer.end or reading.cancelled_caught):
             answer.receive_end(self._now(), "silent")
         return answer
 

@@ -46,8 +46,8 @@ async def chunked_answer(target: Target) -> Answer:
 
 def fault_of(answer: Answer) -> Fault:
     """Find the first fault of a chunked body."""
-    if not answer.error:
-        return Fault("" if answer.complete else "unfinished", len(answer.raw))
+    if not answer.error:  # a stream that has not ended yet has no fault so far
+        return Fault("unfinished" if answer.end else "", len(answer.raw))
     labels = [""]
     decoder = ChunkedDecoder(observer=lambda label, start, end: labels.append(label))
     body = bytes(answer.raw[len(answer.raw_head) :])
