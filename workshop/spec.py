@@ -222,6 +222,7 @@ def _pytest(plugin: "SpecPlugin", options: argparse.Namespace, *flags: str) -> i
 
 def _target(options: argparse.Namespace) -> "Target":
     """Build the target from the flags."""
+    from tests.spec.openai_asking import usual_body
     from tests.spec.target import Target
 
     url = options.url
@@ -234,6 +235,8 @@ def _target(options: argparse.Namespace) -> "Target":
     fields = ["Accept:", "Accept-Encoding:"]
     fields += ["User-Agent:" if is_here else f"User-Agent: workshop-spec/{__version__}"]
     body = Path(options.body).read_bytes() if options.body else None
+    if body is None and options.request in ("", "POST"):
+        body = usual_body(URLParts.parse(url).target, options.model)
     key = Secret(read_keys(options.key_file)[0]) if options.key_file else None
     flags = CurlFlags(
         method=options.request or ("POST" if body is not None else ""),

@@ -29,6 +29,7 @@ __all__ = [
     "request_body",
     "request_with",
     "type_name",
+    "usual_body",
 ]
 
 Object = dict[str, Any]
@@ -36,11 +37,36 @@ Object = dict[str, Any]
 LEFT_OUT = object()
 """In place of a value: the field is left out."""
 
-PROMPT = "Tell me in about 60 words how a streamed answer travels from the model to the screen."
+PROMPT = (
+    "Tell me in about 200 words how a streamed answer travels from the model to the screen: "
+    "in plain sentences, without a list."
+)
 
 
-def request_body(profile: str, model: str = "gpt-4o-mini") -> bytes:
-    """The body of the request that streams, unless the user gives one."""
+def usual_body(path: str, model: str = "") -> bytes | None:
+    """The body of the request that streams, if the user gives none.
+
+    Args:
+        path: The path of the request.
+        model: The name of the model; "" for a usual one.
+
+    Returns:
+        The body; None if the path is not one of the API.
+    """
+    path = path.partition("?")[0]
+    for end, profile in (("/chat/completions", "openai"), ("/responses", "responses")):
+        if path.endswith(end):
+            return request_body(profile, model or "gpt-4o-mini")
+    return None
+
+
+def request_body(profile: str, model: str) -> bytes:
+    """The body of a request that streams.
+
+    Args:
+        profile: "openai" or "responses".
+        model: The name of the model.
+    """
     fields: Object = {"model": model, "stream": True}
     if profile == "responses":
         fields["input"] = PROMPT
