@@ -27,7 +27,7 @@ async def serving(server: Good) -> AsyncGenerator[Target, None]:
     async with trio.open_nursery() as nursery:
 
         async def connect(host: str, port: int, *, stall_seconds: float) -> ByteStream:
-            client, accepted = memory_pair()
+            client, accepted = memory_pair(server.pipe)
             nursery.start_soon(server.serve, accepted)
             await trio.lowlevel.checkpoint()
             return client
