@@ -54,7 +54,9 @@ def explain(case: Case, failed: Failed, target: Target) -> Failure:
     """Put together the five parts of a failure."""
     answer = failed.answer
     cause = failed.cause or case.cause
-    if answer is not None and not failed.cause and (verdict := answer.verdict):
+    # X-ray judges streams: about a refusal it can only say that it is not one.
+    streams = answer is not None and answer.status == 200
+    if answer and streams and not failed.cause and (verdict := answer.verdict):
         cause = f"x-ray says {verdict.code}: {verdict.say} {verdict.cure}".strip()
         if case.cause:
             cause += f" {case.cause}"

@@ -152,13 +152,20 @@ async def output_is_whole(target: Target) -> None:
 # ---- Fields
 
 
-REQUIRED = ("id", "object", "created_at", "status", "model", "output", "tools", "tool_choice")
+REQUIRED = ("id", "object", "created_at", "model", "output", "tools", "tool_choice")
 OPEN_RESPONSES = (
-    *("completed_at", "incomplete_details", "previous_response_id", "instructions", "error"),
+    *(
+        "status",
+        "completed_at",
+        "incomplete_details",
+        "previous_response_id",
+        "instructions",
+        "error",
+    ),
     *("truncation", "parallel_tool_calls", "text", "top_p", "presence_penalty", "temperature"),
     *("frequency_penalty", "top_logprobs", "reasoning", "usage", "max_output_tokens", "store"),
     *("max_tool_calls", "background", "service_tier", "metadata", "safety_identifier"),
-    "prompt_cache_key",
+    *("prompt_cache_key", "status"),
 )
 
 
@@ -166,7 +173,7 @@ OPEN_RESPONSES = (
     "responses.required-fields",
     MUST,
     "API: Response",
-    "id, object, created_at, status, model, output, tools and tool_choice are required.",
+    "id, object, created_at, model, output, tools and tool_choice are required.",
     code="protocol/openai/responses.py: class ResponseObject",
     lesson=5,
 )
@@ -245,7 +252,7 @@ async def status(target: Target) -> None:
     }
     for event in found.of(*wanted):
         came = event.response.get("status")
-        if came not in wanted[event.type]:
+        if came is not None and came not in wanted[event.type]:
             raise found.failed(f"In {event.type} the status is {came!r}.", event)
 
 

@@ -21,12 +21,6 @@ class StreamsWithStatus206(Events):
     success_status = "206 Partial Content"
 
 
-@mutant("sse.no-cache", profile="sse")
-class LetsCachesStore(Events):
-    def stream_fields(self) -> list[str]:
-        return ["Cache-Control: no-transform", "X-Accel-Buffering: no"]
-
-
 @mutant("sse.no-transform", profile="sse")
 class LetsHopsTransform(Events):
     def stream_fields(self) -> list[str]:
