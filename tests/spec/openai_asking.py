@@ -24,6 +24,7 @@ __all__ = [
     "Choice",
     "Chunk",
     "Object",
+    "accepts",
     "asked",
     "json_body",
     "request_body",
@@ -106,6 +107,21 @@ async def asked(target: Target, changes: Mapping[str, object], *, what: str) -> 
     if answer.status != 200:
         raise Skipped(f"the server refuses {what}: status {answer.status or 'unknown'}")
     return answer
+
+
+async def accepts(target: Target, changes: Mapping[str, object], say: str) -> None:
+    """Ask with changes that a server should accept.
+
+    Raises:
+        Failed: It refuses them; `say` is the sentence that says so.
+        Skipped: It refuses the request for another reason.
+    """
+    await target.success()
+    answer = await target.shared(request_with(target, changes))
+    if answer.status in (400, 404, 415, 422, 500):
+        raise Failed(f"{say} is refused with status {answer.status}.", answer)
+    if answer.status != 200:
+        raise Skipped(f"the request got status {answer.status or 'unknown'}")
 
 
 def json_body(answer: Answer) -> Object:
