@@ -26,6 +26,7 @@ __all__ = [
     "Object",
     "accepts",
     "asked",
+    "error_of",
     "json_body",
     "request_body",
     "request_with",
@@ -137,6 +138,20 @@ def json_body(answer: Answer) -> Object:
     if not isinstance(value, dict):
         raise Failed("The body is not a JSON object.", answer)
     return value
+
+
+def error_of(answer: Answer) -> Object:
+    """The object `error` of a refusal.
+
+    Raises:
+        Failed: There is none.
+    """
+    body = json_body(answer)
+    if "error" not in body:
+        raise Failed("The body has no `error`.", answer)
+    if not isinstance(body["error"], dict):
+        raise Failed(f"`error` is {type_name(body['error'])}, not an object.", answer)
+    return body["error"]
 
 
 def type_name(value: object) -> str:

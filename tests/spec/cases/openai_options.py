@@ -53,6 +53,7 @@ async def usage_when_asked(target: Target) -> None:
     " the `choices` field will always be an empty array.",
     code=WRITER + "ends.append(encode_data(self._chunk([], self._usage)))",
     lesson=5,
+    cause="Send the usage in a chunk of its own, after that with the finish_reason.",
 )
 async def usage_chunk_has_no_choices(target: Target) -> None:
     chat, usage = await _with_usage(target)
@@ -69,6 +70,7 @@ async def usage_chunk_has_no_choices(target: Target) -> None:
     "All other chunks will also include a `usage` field, but with a null value.",
     code=WRITER + "usage=usage if self._includes_usage else UNSET",
     lesson=5,
+    cause='If the usage was asked for, send `"usage":null` with all other chunks.',
 )
 async def usage_null_elsewhere(target: Target) -> None:
     chat, usage = await _with_usage(target)
@@ -90,6 +92,7 @@ async def usage_null_elsewhere(target: Target) -> None:
     "total_tokens: Total number of tokens used in the request (prompt + completion).",
     code="protocol/openai/chat_completions.py: return cls(prompt, completion, prompt + completion",
     lesson=5,
+    cause="The tokens of the reasoning are a part of completion_tokens, not beside it.",
 )
 async def usage_adds_up(target: Target) -> None:
     chat, usage = await _with_usage(target)
@@ -194,6 +197,7 @@ async def stop(target: Target) -> None:
     " such object.",
     code="protocol/openai/chat_completions.py: class ChatCompletion(",
     lesson=5,
+    cause="The server ignores `stream`, or sends a chunk in place of a completion.",
 )
 async def not_streamed(target: Target) -> None:
     _is_whole(await asked(target, {"stream": False}, what="`stream: false`"))
@@ -206,6 +210,7 @@ async def not_streamed(target: Target) -> None:
     "stream: optional, false by default.",
     code="servers/llm/api.py: stream=bool(asked.stream)",
     lesson=5,
+    cause="The default of `stream` is false: clients that leave it out read one object.",
 )
 async def stream_is_off(target: Target) -> None:
     without = {"stream": LEFT_OUT, "stream_options": LEFT_OUT}

@@ -42,6 +42,7 @@ async def _logprobs(target: Target) -> tuple[Chat, list[tuple[Chunk, Object]]]:
     " representing the UTF-8 bytes representation of the token, or null.",
     code=WRITER + "def encode_logprob",
     lesson=5,
+    cause="A logprob is the natural logarithm of a probability, so it is at most 0.",
 )
 async def logprobs_shape(target: Target) -> None:
     chat, tokens = await _logprobs(target)
@@ -71,6 +72,7 @@ def _is_byte(value: object) -> bool:
     " byte representations must be combined to generate the correct text representation.",
     code=WRITER + "def encode_logprob",
     lesson=5,
+    cause="Take the bytes of the UTF-8 text, also for half a character in one token.",
 )
 async def logprobs_join(target: Target) -> None:
     chat, tokens = await _logprobs(target)

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..answer import Answer
 from ..case import CUSTOM, MUST, Failed, Skipped, case
-from ..openai_asking import accepts, asked, json_body, request_with, type_name
+from ..openai_asking import accepts, asked, error_of, json_body, request_with, type_name
 from ..responses_reading import Responses
 from ..target import Target
 from .openai_errors import refused
@@ -40,6 +40,7 @@ FUNCTION = {
     " answer is one such object.",
     code="protocol/openai/responses.py: class ResponseObject",
     lesson=5,
+    cause="The server ignores `stream`, or sends the first state of the response.",
 )
 async def not_streamed(target: Target) -> None:
     answer = await asked(target, {"stream": False}, what="`stream: false`")
@@ -117,6 +118,7 @@ async def tool_arguments(target: Target) -> None:
     "arguments, call_id, name and type are required.",
     code="protocol/openai/responses.py: class FunctionCallItem",
     lesson=6,
+    cause="The client sends its result with the same call_id.",
 )
 async def tool_call(target: Target) -> None:
     found = await _tools(target)
@@ -185,9 +187,7 @@ async def wrong_type(target: Target) -> None:
 )
 async def error_shape(target: Target) -> None:
     answer = await _bad_json(target)
-    error = json_body(answer).get("error")
-    if not isinstance(error, dict):
-        raise Failed(f"`error` is {type_name(error)}, not an object.", answer)
+    error = error_of(answer)
     for name in ("message", "type"):
         if not isinstance(error.get(name), str):
             raise Failed(f"`error.{name}` is {type_name(error.get(name))}, not a string.", answer)
