@@ -1,4 +1,5 @@
-"""Recordings: what passed through a connection, and when: one JSON line for each read.
+"""Recordings: the bytes that passed through a connection, and their times, as one JSON line for
+each read.
 
     {"at":0.0,"sender":"client","bytes":"UE9TVCAv…","url":"http://localhost:8000/v1/chat/completions"}
     {"at":2.1,"sender":"server","bytes":"SFRUUC8x…"}
@@ -11,7 +12,7 @@ reads. That is what a hop changes, and what an HTTP client does not show.
 
 The rules this file keeps:
 
-1. Joined in order, the bytes of one sender on one connection are the bytes that passed.
+1. The bytes of one sender on one connection, joined in order, are all the bytes that it sent.
 2. A reader ignores fields that it does not know, and empty lines.
 """
 
@@ -33,9 +34,9 @@ class RecordedRead(msgspec.Struct, frozen=True, omit_defaults=True):
     Args:
         at: Time in milliseconds since the recording began.
         sender: The end of the connection that sent the bytes.
-        bytes: The bytes; base64 in JSON. Empty if this is an end.
+        bytes: The bytes, which are base64 in JSON. Empty if this is an end.
         end: How this direction ended: "fin" (closed), "reset" (RST), "truncated" (TLS without
-            close_notify), "silent" (whoever recorded stopped waiting), or "" if it did not.
+            close_notify), "silent" (the recorder stopped waiting), or "" if it did not end.
         connection: Number of the connection, if a recording holds several.
         url: The URL that was asked for, on the first line of a connection, if it is known.
     """

@@ -5,10 +5,13 @@
     aha.py        a demonstration of ten seconds, standard library only
     doctor.py     what is installed on this machine
     bench.py      benchmarks
+    vectors.py    the score of a parser, of any language
 
     runner/       the exercises: learn, check, hint, solution
     course/       the lessons and the annotated source as web pages
     chat/         the terminal chat
+    xray/         the layers of a stream, and the name of the hop that spoils it
+    contract/     tests of event-stream clients, of any language
     NN_name/      a lesson: README.md to read, __main__.py to run and to read
 """
 

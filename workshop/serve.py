@@ -174,6 +174,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(problem, file=sys.stderr)
     if not servers:
         return 1
+    lines.append(f"Why does a stream come late? {this_command()} xray URL")
     lines.append(f"Ctrl-C stops. New here? Read {course} first.")
     trio.run(serve_until_signal, servers, lambda: print("\n".join(lines), flush=True))
     return 0

@@ -13,10 +13,10 @@
 Faults can be combined: `--mode strip-no-transform,gzip`. The rules that these files keep in every
 mode:
 
-1. It confesses: the `Via` of a response names the mode. Real hops do not.
-2. It relays everything else properly: fields, back pressure, the client's disconnect.
-3. If the upstream truncates a body, the client's body is truncated too. Only `http10` cannot show
-   this: there a body ends with its connection, and a truncated body looks complete.
+1. The proxy names its fault: the `Via` of a response has the mode. Real hops do not tell.
+2. The proxy relays everything else properly: fields, back pressure, and the client's disconnect.
+3. If the upstream truncates a body, the client's body is truncated too. Only with `http10` this is
+   not visible: there a body ends with its connection, so a truncated body looks complete.
 
     catalogue.py   all modes by name, and the value of `--mode`
     stages.py      faults in a body: each is a small class, bytes in, pieces out
@@ -25,7 +25,8 @@ mode:
     quiet.py       a connection without bytes and without an end, perhaps without acknowledgments
     __main__.py    the flags
 
-What it does not do: pass on trailers, upgrades or a request's body before it is whole.
+What this proxy does not do: pass on trailers or upgrades, or a request's body before it is
+complete.
 """
 
 from .catalogue import Modes, modes

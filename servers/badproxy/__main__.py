@@ -9,7 +9,7 @@ from .proxy import routes
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the server alone."""
+    """Run this server as a program."""
     parser = arguments("servers.badproxy", "A proxy that misbehaves on purpose.", 8009)
     here = "http://localhost:8000"
     about = "base URL of the upstream (default: %(default)s)"

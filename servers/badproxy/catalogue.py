@@ -16,8 +16,8 @@ from ..http.command import seconds
 __all__ = ["MAX_HELD", "MODE_HELP", "Modes", "modes"]
 
 MAX_HELD = 16 << 20
-"""Bytes of a body that a mode may hold. When more have come, they are sent; `measure`, which cannot
-send a part, answers 502."""
+"""Largest number of bytes of a body that a mode may hold. When more arrive, all are sent, except by
+`measure`: it cannot send a part of a body, so it answers 502."""
 
 MODE_HELP = {
     "none": "relays everything at once, unchanged",
@@ -49,26 +49,29 @@ class Modes(msgspec.Struct, frozen=True):
     """The faults to inject into each response. All times are in seconds.
 
     Args:
-        text: The value of `--mode`.
-        gather: Send full pieces of so many bytes; 0: send each piece as it comes.
-        gzip: Compress for clients that accept it, unless the response says no-transform.
-        sync: Flush the compressor after each piece.
-        idle: Close the connection after so many seconds of silence.
-        http10: Answer in HTTP/1.0.
-        strip_accel, strip_no_transform: Drop the field that would prevent a fault.
-        split_utf8: Split pieces inside characters.
-        truncate: Close the connection after so many bytes of body.
-        coalesce: Send together what came in so many seconds after a first piece; 0: do not.
-        lag: Hold so many events until the next one comes.
-        hold_head: Send the head only when the first byte of the body has come.
-        measure: Hold the whole response, and send it with its length.
-        only_type, only_method: Hold the body of responses of another media type, or to another
-            method; "" for none.
-        total: Close the connection so many seconds after the request.
-        quiet: Send nothing more from so many seconds after the request on, and do not close.
-        vanishes: Then stop reading and acknowledging too; else read the upstream's answer on.
-        replay: Ask the upstream again after so many events; 0: never.
-        rewrite: Change events as they pass.
+        text: The value of the flag `--mode`.
+        gather: Size of the full pieces to send, in bytes. 0 means to send each piece as it arrives.
+        gzip: Whether to compress for clients that accept gzip, unless the response says
+            no-transform.
+        sync: Whether to flush the compressor after each piece.
+        idle: Seconds of silence after which the connection is closed.
+        http10: Whether to answer in HTTP/1.0.
+        strip_accel, strip_no_transform: Whether to drop the field that would prevent a fault.
+        split_utf8: Whether to split pieces inside characters.
+        truncate: Number of bytes of body after which the connection is closed.
+        coalesce: Seconds after a first piece in which all bytes are collected and then sent
+            together, or 0.
+        lag: Number of events that are held until the next one arrives.
+        hold_head: Whether to send the head only when the first byte of the body has arrived.
+        measure: Whether to hold the whole response, and send it with its length.
+        only_type, only_method: The only media type, or the only method, whose responses are not
+            held. "" means that none is held.
+        total: Seconds after the request at which the connection is closed.
+        quiet: Seconds after the request from which nothing more is sent. The connection stays open.
+        vanishes: Whether a quiet proxy also stops reading and acknowledging. Otherwise it continues
+            to read the upstream's answer.
+        replay: Number of events after which the upstream is asked again, or 0 for never.
+        rewrite: Whether to change events as they pass.
     """
 
     text: str = "none"
@@ -95,10 +98,11 @@ class Modes(msgspec.Struct, frozen=True):
 
 
 def modes(text: str) -> Modes:
-    """The type of `--mode`: names from the list, separated by commas.
+    """Read the value of `--mode`: names from the list, separated by commas.
 
     Raises:
-        argparse.ArgumentTypeError: unknown name, bad number, or two modes that contradict.
+        argparse.ArgumentTypeError: A name is unknown, a number is bad, or two modes contradict each
+            other.
     """
     chosen: dict[str, object] = {}
     for word in text.split(","):
@@ -110,7 +114,8 @@ def modes(text: str) -> Modes:
 
 
 WORD = re.compile("[A-Za-z0-9.=/+-]+")
-"""Characters of one mode. It is sent in the comment of a Via field (RFC 9110 §5.6.5)."""
+"""Characters that the text of a mode may have. The text is sent in the comment of a Via field (RFC
+9110 §5.6.5)."""
 
 MEDIA_TYPE = re.compile("[a-z0-9.+-]+/[a-z0-9.+-]+")
 

@@ -45,15 +45,15 @@ __all__ = ["routes"]
 
 log = logging.getLogger("servers")
 
-HALF_SECONDS = 0.01  # between the halves of a character, so that the reader needs two reads
+HALF_SECONDS = 0.01  # seconds between the halves of a character, so that they need two reads
 MAX_HOPS = 10  # bad proxies in a row; more mean a loop (RFC 9110 §7.6.3)
 
-# Each server of this project sends its own.
+# Each server of this project sends its own values of these fields.
 OWN_FIELDS = {"content-type", "date", "server", "x-content-type-options"}
 
 
 def routes(to: str, how: Modes, connect: Connect = connect) -> Routes:
-    """Relay every path to this base URL, with these faults injected."""
+    """Return routes that relay every path to this base URL, with these faults injected."""
     return BadProxy(to.rstrip("/"), how, connect)
 
 
@@ -133,8 +133,8 @@ class FaultyReply(StreamingReply):
         response: The upstream's response, after its head.
         headers: The header fields for the client.
         how: The faults to inject.
-        upstream: Gives the body, and is closed at the end.
-        began: When the request was complete, by trio's clock.
+        upstream: The source of the body. It is closed at the end.
+        began: Time at which the request was complete, by trio's clock.
     """
 
     def __init__(
@@ -149,7 +149,7 @@ class FaultyReply(StreamingReply):
         self._how = how
         self._upstream = upstream
         self._began = began
-        self._bytes_left = how.truncate  # bytes of body until we close
+        self._bytes_left = how.truncate  # number of bytes of body until we close
         self._ready: list[bytes] = []  # to be sent first
         self._measured = False  # and nothing after them
         kind = dict(end_to_end(response.headers)).get("content-type", "application/octet-stream")
@@ -191,7 +191,7 @@ class FaultyReply(StreamingReply):
         self.until_close = True  # not in chunks
 
     async def send_to(self, body: BodyWriter) -> None:
-        """Send the body and its end; a truncated body gets no end."""
+        """Send the body and its end. A truncated body gets no end."""
         with trio.move_on_at(self._began + self._how.total):
             with trio.move_on_at(self._began + self._how.quiet):
                 await self._send_whole(body)
@@ -209,7 +209,7 @@ class FaultyReply(StreamingReply):
         await body.end()
 
     async def _pass_pieces(self, body: BodyWriter) -> bool:
-        """Returns whether the upstream sent the whole body."""
+        """Pass on the pieces. Returns whether the upstream sent the whole body."""
         try:
             while piece := await self._upstream.receive():
                 await self._send(body, run_stages(self._stages, piece))
@@ -232,7 +232,7 @@ class FaultyReply(StreamingReply):
             await body.send(piece)
 
     async def _stay_quiet(self) -> None:
-        """`deaf` and `blackhole`: neither bytes nor an end from now on."""
+        """`deaf` and `blackhole`: send neither bytes nor an end from now on."""
         if not self._how.vanishes:
             with suppress(RequestError):
                 while await self._upstream.receive():
@@ -244,7 +244,7 @@ class FaultyReply(StreamingReply):
 
 
 def _stages(how: Modes, method: str, kind: str) -> list[Stage]:
-    """The faults in the body of a response of this type to a request with this method."""
+    """Return the faults in the body of a response of this type to a request with this method."""
     media_type = kind.partition(";")[0].strip().lower()
     is_held = how.only_type not in ("", media_type) or how.only_method not in ("", method)
     stages: list[Stage] = []
@@ -262,8 +262,8 @@ def _stages(how: Modes, method: str, kind: str) -> list[Stage]:
 
 
 def _may_compress(request: Request, headers: Headers) -> bool:
-    """The client accepts gzip (RFC 9110 §12.5.3), and the response does not say no-transform
-    (RFC 9111 §5.2.2.6)."""
+    """Whether the client accepts gzip (RFC 9110 §12.5.3), and the response does not say
+    no-transform (RFC 9111 §5.2.2.6)."""
     members = (request.header("accept-encoding") or "").lower().replace(" ", "").split(",")
     codings = [member.partition(";") for member in members]
     accepted = any(name == "gzip" and weight.strip("0.") != "q=" for name, _, weight in codings)
@@ -277,4 +277,5 @@ def _timed_out(why: str) -> Reply:
     return Reply(f"504 Gateway Timeout\n\n{why}\n", 504)
 
 
-# What this file does not do: pass on trailers, upgrades or a request's body before it is whole.
+# What this file does not do: pass on trailers or upgrades, or a request's body before it is
+# complete.

@@ -6,11 +6,10 @@
     (and again, and again)         >       acknowledged       dropped
                                            still waits        ETIMEDOUT: the client knows
 
-A program can stop to write, but its kernel still acknowledges what the client sends, and the
-client's FIN. A host that has lost its power does not. To look like one, the kernel is told to drop
-all packets that come for this socket, by a socket filter (Linux, socket(7)): tcpdump uses the same,
-and here the whole filter is one instruction. A client that neither probes nor has a timeout of its
-own waits for ever.
+A program can stop writing, but its kernel still acknowledges the client's bytes and FIN. A host
+that has lost its power does not. To look like such a host, a socket filter (Linux, socket(7)) tells
+the kernel to drop all packets that arrive for this socket. tcpdump uses such filters too; this one
+has a single instruction. A client that neither probes nor has a timeout of its own waits for ever.
 """
 
 import ctypes
@@ -28,17 +27,18 @@ __all__ = ["HOLD_SECONDS", "NoReply", "Quiet", "drop_packets"]
 log = logging.getLogger("servers")
 
 HOLD_SECONDS = 3600.0
-"""How long a quiet connection is held open if its client does not close it."""
+"""Longest time, in seconds, for which a quiet connection is held open if its client does not close
+it."""
 
 SO_ATTACH_FILTER = 26  # Linux, asm-generic/socket.h; Python does not name it
 RETURN_NOTHING = struct.pack("HBBI", 0x06, 0, 0, 0)  # BPF_RET | BPF_K: keep 0 bytes of a packet
 
 
 class Quiet:
-    """Knows the connection that a reply is sent on: a `ReplyObserver`.
+    """A `ReplyObserver` that knows the connection on which a reply is sent.
 
     Args:
-        vanishes: Drop the packets that come, too.
+        vanishes: Whether to drop the packets that arrive, too.
     """
 
     def __init__(self, vanishes: bool) -> None:
@@ -64,11 +64,11 @@ class Quiet:
 
 
 class NoReply(StreamingReply):
-    """The reply of a hop that goes quiet before it has a head to send: no byte.
+    """The reply of a hop that goes quiet before it has a head to send: it has no bytes.
 
     Args:
         vanishes: See `Quiet`.
-        deadline: When the connection is closed at the latest, by trio's clock.
+        deadline: Latest time at which the connection is closed, by trio's clock.
     """
 
     def __init__(self, vanishes: bool, deadline: float) -> None:
@@ -88,7 +88,7 @@ class NoReply(StreamingReply):
 
 
 def drop_packets(fileno: int) -> None:
-    """Let the kernel drop every packet that comes for this socket, and send no probe of its own.
+    """Let the kernel drop every packet that arrives for this socket, and send no probes of its own.
 
     Raises:
         OSError: The kernel cannot do this.

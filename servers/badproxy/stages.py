@@ -1,10 +1,10 @@
-"""Faults in a body: each is a class with two methods, bytes in, pieces out.
+"""Faults in a body: each is a class with two methods, which take bytes and return pieces.
 
     stages = [Gather(4), Compress(sync=True)]
     run_stages(stages, b"data: hi")       two pieces of gzip, for b"data" and b": hi"
     end_stages(stages)                    what they still hold, and the end of the gzip format
 
-A stage sees the body without its framing, in pieces whose borders mean nothing.
+A stage gets the body without its framing, in pieces whose borders have no meaning.
 """
 
 import re
@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 BLANK_LINE = re.compile(rb"\n\r?\n|\r\r")
-"""The end of an event (WHATWG HTML §9.2.6), from the end of its last line on."""
+"""Matches the end of an event (WHATWG HTML §9.2.6), beginning with the end of its last line."""
 
 
 class Gather:
@@ -57,8 +57,8 @@ class Lag:
     def __init__(self, events: int) -> None:
         self._events = events
         self._held = bytearray()
-        self._searched = 0  # bytes of it in which all ends of events are known
-        self._ends: list[int] = []  # where the events in it end
+        self._searched = 0  # number of held bytes in which all ends of events are known
+        self._ends: list[int] = []  # offsets at which the held events end
 
     def receive_data(self, data: bytes) -> list[bytes]:
         self._held += data
@@ -86,11 +86,11 @@ class Lag:
 class Rewrite:
     """`rewrite`: count the tokens in passing, and put the events together wrongly.
 
-    A real gateway did this: it took off `data: ` from each event of a delivery in which it found
-    the usage, and put it on again only for the event with the usage. So the events beside it lost
-    `data: `, and `[DONE]` after it: to a client these are fields of unknown names, which it
-    ignores. This class also drops `event:` lines, as other gateways do. A stream of Chat
-    Completions without usage passes unchanged.
+    A real gateway did this: if it found the usage among the events of one read, it removed `data: `
+    from all of these events, and added it again only to the event with the usage. So the other
+    events lost their `data: `, and so did `[DONE]`. To a client, these are fields with unknown
+    names, which it ignores. This class also drops `event:` lines, as other gateways do. A stream of
+    Chat Completions without usage passes unchanged.
     """
 
     EVENT_LINE = re.compile(rb"^event:[^\r\n]*(?:\r\n|\n|\r)", re.MULTILINE)

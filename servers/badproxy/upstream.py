@@ -1,4 +1,4 @@
-"""The upstream's response, as a faulty hop reads it: late, together, or once more.
+"""The upstream's response, as a faulty hop reads it: too late, in large pieces, or a second time.
 
     idle=S        raises SilenceError when nothing has come for S seconds
     coalesce=MS   after a first piece, waits MS milliseconds, and returns what has come by then
@@ -6,9 +6,9 @@
 
 The rules this file keeps:
 
-1. Bytes that came before an error or an end are returned before it.
-2. The head that counts is the first response's. A retried request sends the same bytes again, as a
-   hop does that takes a stream for a request that it may repeat (RFC 9110 §9.2.2 forbids it).
+1. Bytes that arrived before an error or an end are returned first.
+2. Only the head of the first response counts. A retry sends the same request again, as some hops do
+   although the request is not safe to repeat (RFC 9110 §9.2.2 forbids it).
 """
 
 import logging
@@ -28,7 +28,7 @@ __all__ = ["Ask", "SilenceError", "Upstream"]
 log = logging.getLogger("servers")
 
 Ask = Callable[[], AbstractAsyncContextManager[Response]]
-"""Sends the request, and opens its response. `replay` calls it twice."""
+"""A function that sends the request, and opens its response. `replay` calls it twice."""
 
 
 class SilenceError(RequestError):
@@ -39,8 +39,8 @@ class Upstream:
     """One request to the upstream, and its response.
 
     Args:
-        ask: Sends the request.
-        how: The faults to inject; this class knows `idle`, `coalesce` and `replay`.
+        ask: The function that sends the request.
+        how: The faults to inject. This class knows `idle`, `coalesce` and `replay`.
     """
 
     def __init__(self, ask: Ask, how: Modes) -> None:
@@ -53,10 +53,11 @@ class Upstream:
         self._error: RequestError | None = None  # it came after bytes that were returned first
 
     async def begin(self) -> Response:
-        """Send the request. Returns when the head of its response has come.
+        """Send the request. Returns when the head of its response has arrived.
 
         Raises:
-            RequestError: there is no response; a `SilenceError` if it did not come in time.
+            RequestError: There is no response. The error is a `SilenceError` if the response did
+                not arrive in time.
         """
         await self._connection.aclose()
         with trio.move_on_after(self._how.idle):
@@ -68,7 +69,8 @@ class Upstream:
         """Wait for the next piece of the body; b"" is its end.
 
         Raises:
-            RequestError: the body is broken or truncated; a `SilenceError` if nothing came in time.
+            RequestError: The body is broken or truncated. The error is a `SilenceError` if nothing
+                arrived in time.
         """
         if self._error:
             raise self._error

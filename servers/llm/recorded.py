@@ -11,8 +11,8 @@ servers/SCRIPTS.md its use.)
 
 The rules this file keeps:
 
-1. A client gets the bytes that were recorded, each read in one write, as long after its own request
-   as they came after the recorded request. Nothing is added: no Date, no request id, no heartbeat.
+1. A client gets the bytes that were recorded, each read in one write. The time from the request to
+   each write is the recorded one. Nothing is added: no Date, no request id, no heartbeat.
 2. The end is the recorded one: a FIN, an RST, or silence on an open connection. A recording that
    stops in the middle of a response ends in silence.
 3. If the response is complete by its framing (RFC 9112 §6.3) and does not say `Connection: close`,
@@ -41,23 +41,24 @@ from ..http.reply import CutOff, StreamingReply
 __all__ = ["MAX_FILE", "MAX_READS", "RecordedResponse", "is_recording", "load_recording"]
 
 MAX_FILE = 64 << 20
-"""Bytes of the largest recording that is loaded: about 48 MB on the wire, in base64."""
+"""Size of the largest recording that is loaded, in bytes: about 48 MB on the wire, in base64."""
 
 MAX_READS = 200_000
-"""Reads in the longest recording that is loaded: an hour of 50 tokens per second."""
+"""Number of reads in the longest recording that is loaded: an hour of 50 tokens per second."""
 
 HOLD_SECONDS = 3600.0
-"""How long a connection is held open in silence if its client does not close it."""
+"""Longest time, in seconds, for which a silent connection is held open if its client does not close
+it."""
 
 
 class RecordedResponse(msgspec.Struct, frozen=True):
     """A response, as a server sent it once.
 
     Args:
-        writes: Its bytes: each read with its time, in seconds after the request.
-        end: How the connection ends after them: "" if it carries the next request.
-        ends_at: When it ends, in seconds after the request.
-        status: Its status, for the log.
+        writes: The bytes of the response: each read with its time, in seconds after the request.
+        end: How the connection ends after these bytes, or "" if it carries the next request.
+        ends_at: Time at which the connection ends, in seconds after the request.
+        status: Status of the response, for the log.
         complete: The response is complete by its framing.
     """
 
@@ -68,7 +69,7 @@ class RecordedResponse(msgspec.Struct, frozen=True):
     complete: bool = False
 
     def reply(self) -> StreamingReply:
-        """The reply that sends this response. Its times are counted from now on."""
+        """Return the reply that sends this response. Its times are counted from now on."""
         reply = StreamingReply(Replay(self, trio.current_time()), self.status)
         reply.edit_head = lambda head: b""  # the recorded head is among the bytes
         return reply
@@ -80,7 +81,7 @@ class Replay:
 
     Args:
         recorded: The response.
-        start: When the request came, by trio's clock.
+        start: Time at which the request arrived, by trio's clock.
     """
 
     recorded: RecordedResponse
@@ -164,7 +165,7 @@ def _limited(reads: Iterable[RecordedRead], most: int) -> Iterator[RecordedRead]
 
 
 def _responses(reads: Iterable[RecordedRead]) -> Iterator[RecordedResponse]:
-    """All responses of all connections, in the order in which they began."""
+    """Yield all responses of all connections, in the order in which they began."""
     current: dict[int, Response] = {}
     order: list[Response] = []
     for read in reads:
@@ -183,10 +184,10 @@ class Response:
     """The response to one request, while its reads are collected.
 
     Args:
-        began: When the request was sent, in milliseconds since the recording began.
+        began: Time at which the request was sent, in milliseconds since the recording began.
 
     Attributes:
-        writes: What the server sent: time in milliseconds, bytes.
+        writes: The server's writes, as pairs of the time in milliseconds and the bytes.
         complete: The response is complete by its framing.
         end: How the server's direction ended, if it did.
     """
@@ -203,13 +204,14 @@ class Response:
         self._is_readable = True
 
     def receive_request(self, read: RecordedRead) -> None:
-        """Take what the client sent. The response's times are counted from its last byte."""
+        """Take a read of the client's bytes. The response's times are counted from the last of
+        them."""
         if not self.writes and read.bytes:
             self._began = self._ended_at = read.at
             self._method = self._method or read.bytes[:8].partition(b" ")[0].decode("latin-1")
 
     def receive(self, read: RecordedRead) -> None:
-        """Take what the server sent, or its end."""
+        """Take a read of the server's bytes, or its end."""
         if read.bytes:
             self.writes.append((read.at, read.bytes))
             self._ended_at = read.at
@@ -222,7 +224,7 @@ class Response:
             self.end, self._ended_at = read.end, read.at
 
     def recorded(self) -> RecordedResponse:
-        """The response, with times in seconds after its request."""
+        """Return the response, with times in seconds after its request."""
         end: End = self.end or ("fin" if self.complete else "silent")
         if self.complete and self._head and keeps_alive(self._head):
             end = ""

@@ -97,7 +97,7 @@ export function viewer(element, { reads, exchanges }, language = "en") {
 		}
 		list.querySelector("[aria-current]")?.removeAttribute("aria-current");
 		shown.get(position - 1)?.setAttribute("aria-current", "step");
-		section.scrollTop = section.scrollHeight;
+		section.scrollTop = 0; // its end: wire.css lays it out from there
 		note.hidden = !first;
 		note.textContent = words.earlier(format(first));
 		slider.value = position;
@@ -190,12 +190,14 @@ export function viewer(element, { reads, exchanges }, language = "en") {
 		const head = make("p", {}, make("strong", {}, `#${index + 1}`), ...facts.map((fact) => make("span", {}, fact)));
 		if (end) head.append(make("em", end === "fin" ? "" : "bad", words[end]));
 		const row = make("li", { className: sender, value: index + 1 }, head);
-		if (bytes.length) row.append(drawBytes(bytes, offset, spans, before, isHex ? hex : asText));
+		if (bytes.length) row.append(drawBytes(bytes, offset, spans, before, isHex ? asHex : asText));
 		return row;
 	}
 
 	return { go, toggle };
 }
+
+const asHex = (bytes) => `${hex(bytes)} `;
 
 /** The bytes of each read, what came before its first span, and the gap to the read before. */
 function describe(reads) {

@@ -18,7 +18,8 @@ def test_row(parser: Parser) -> None:
         try:
             parser.version()
         except PackageNotFoundError:
-            unavailable(f"{parser.package} is missing: pip install -e '.[clients]'")
+            install = "pip install -c .ci/locked.txt -e '.[clients]'"
+            unavailable(f"{parser.package} is missing: {install}")
     assert f"| {row(parser, failures(parser))}\n" in PAGE.read_text("utf-8")
 
 

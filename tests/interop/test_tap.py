@@ -13,7 +13,7 @@ import pytest
 import trio
 import trio.testing
 
-from clients.streams.tcp import connect
+from clients.streams.tcp import SocketStream, connect
 from protocol.sse import EventStreamParser
 from servers.http.server import listen
 from servers.llm.faults import FAULTS
@@ -116,6 +116,8 @@ async def test_curl() -> None:
                 command = [curl, "-sN", "--raw", "-H", f"X-Fault: {name}", url]
                 done = await trio.run_process(command, capture_stdout=True, check=False)
                 outputs.setdefault(name, []).append((done.stdout, done.returncode))
+        while len(watch.finished) < len(outputs):
+            await trio.lowlevel.checkpoint()
         assert [one.how for one in watch.finished] == ["done", "cut", "cut"]
     assert {name: both for name, both in outputs.items() if both[0] != both[1]} == {}
 
@@ -165,3 +167,28 @@ async def test_a_client_that_vanishes() -> None:
                 await trio.lowlevel.checkpoint()
             assert watch.finished[0].how == "left"
             client.reset()
+
+
+@needs_vanishing
+async def test_a_server_that_vanishes() -> None:
+    """The client gets an RST, as it would from its own kernel."""
+    with trio.fail_after(SAFETY):
+        (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        port = listener.socket.getsockname()[1]
+        async with listener, tapping(port, stall_seconds=1.0) as (tap, watch):
+            client = await connect("127.0.0.1", tap)
+            await client.send_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            server = SocketStream.adopt(await listener.accept())
+            await server.receive_some()
+            await server.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")
+            assert (await client.receive_some()).endswith(b"half")
+            vanish(server)
+            await client.send_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")  # nobody acknowledges it
+            with pytest.raises(trio.BrokenResourceError):
+                await client.receive_some()
+            while len(watch.finished) < 2:
+                await trio.lowlevel.checkpoint()
+            first, _ = watch.finished
+            assert (first.how, first.meter and first.meter.end) == ("cut", "silent")
+            client.close()
+            server.reset()

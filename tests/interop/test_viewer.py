@@ -1,6 +1,7 @@
 """The page of a recording in Chromium: played, stepped through, and without losing a byte."""
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -8,6 +9,8 @@ from playwright.sync_api import Locator, Page, expect
 from protocol.recording import RecordedRead
 from workshop.xray.page import write_page
 
+from .peers import unavailable
+from .test_page_safety import AXE
 from .visiting import Visit
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -124,6 +127,21 @@ def test_a_narrow_window(viewer: Page) -> None:
     expect(viewer.locator("output")).to_be_in_viewport()
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_accessibility(scheme: Literal["light", "dark"], visit: Visit, tmp_path: Path) -> None:
+    """axe-core finds nothing at all."""
+    if not AXE.is_file():
+        unavailable("axe-core is missing in node_modules")
+    file = tmp_path / "recording.html"
+    file.write_text(write_page(READS), encoding="utf-8")
+    visit.page.emulate_media(color_scheme=scheme)
+    visit.page.goto(file.as_uri())
+    expect(visit.page.locator("ol > li")).to_have_count(len(READS))
+    visit.evaluate(AXE.read_text(encoding="utf-8"))
+    found = visit.evaluate("() => axe.run({resultTypes: ['violations']})")["violations"]
+    assert [(each["id"], each["nodes"][0]["html"]) for each in found] == []
+
+
 def test_a_long_recording_draws_a_part_of_itself(visit: Visit, tmp_path: Path) -> None:
     file = tmp_path / "recording.html"
     reads = [RecordedRead(float(at), "server", b"x") for at in range(1000)]
@@ -137,6 +155,6 @@ def test_a_long_recording_draws_a_part_of_itself(visit: Visit, tmp_path: Path) -
         visit.page.get_by_role("slider").fill(str(position))
         expect(rows.first.locator("strong")).to_have_text(f"#{first}")
         expect(rows.last.locator("strong")).to_have_text(f"#{position}")
-        shown = rows.locator("strong").all_inner_texts()
+        shown = rows.locator("strong").all_text_contents()
         assert shown == [f"#{number}" for number in range(first, position + 1)]
     assert visit.problems == []

@@ -297,13 +297,15 @@ def test_a_coded_body() -> None:
         head(gzip),
         ("coded", b"\x1f\n", 0, 0, 0),
     ]
-    assert anatomy.head is not None and anatomy.head.raw == gzip
+    assert anatomy.head is not None
+    assert anatomy.head.raw == gzip
     assert not anatomy.complete
     anatomy.receive_data(b"\x8b")
     assert anatomy.complete
     assert (anatomy.body_size, anatomy.text_size, anatomy.events) == (3, 0, 0)
     plain = EVENTS + b"Content-Encoding: Identity\r\n\r\n"
-    assert dissect([plain + b":\n"], anatomy := ResponseAnatomy())[1].label == "comment"
+    anatomy = ResponseAnatomy()
+    assert dissect([plain + b":\n"], anatomy)[1].label == "comment"
     assert anatomy.complete
 
 

@@ -43,7 +43,7 @@ def test_help(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
     shown = capsys.readouterr().out
     assert shown.startswith("usage: workshop [COMMAND] [ARGUMENTS]\n")
     for name, (_, text) in COMMANDS.items():
-        assert f"\n  {name:10}{text}\n" in shown
+        assert f"\n  {name:18} {text}\n" in shown
     assert "workshop/01_generator_basics" in shown
 
 

@@ -68,6 +68,7 @@ CAPABILITIES = (
 HOSTS = ("localhost", "127.0.0.1", "::1")  # a page of another site must not make us connect
 MAX_CLIENTS = 100
 MAX_UNTOLD = 1000  # messages that wait for the callback; a client with more is stopped
+TOO_DEEP = "it is nested too deeply"
 
 Milliseconds = Annotated[float, msgspec.Meta(ge=0)]
 
@@ -276,6 +277,8 @@ class ClientService:
         try:
             asked = msgspec.json.decode(request.body, type=NewClient)
             client = Client(asked, self._connect)
+        except RecursionError:  # [[[[…
+            return Reply(f"not a new client: {TOO_DEEP}\n", 400)
         except ValueError as error:  # not JSON, not such an object, or not a URL
             return Reply(f"not a new client: {error}\n", 400)
         self._count += 1
@@ -290,6 +293,8 @@ class ClientService:
             return Reply("there is no such client\n", 404)
         try:
             command = msgspec.json.decode(request.body, type=Command)
+        except RecursionError:
+            return Reply(f"not a command: {TOO_DEEP}\n", 400)
         except ValueError as error:
             return Reply(f"not a command: {error}\n", 400)
         if command.command == "restart":
@@ -311,7 +316,9 @@ class ClientService:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the service."""
     about = "The test service of the contract tests, around this project's event source."
-    options = arguments("workshop sse-client-service", about, 8010).parse_args(argv)
+    parser = arguments("workshop sse-client-service", about, 8010)
+    parser.prog = "workshop sse-client-service"
+    options = parser.parse_args(argv)
     service = ClientService(stop=lambda: signal.raise_signal(signal.SIGTERM))
     return run(options, "workshop sse-client-service", service.routes())
 

@@ -1,4 +1,4 @@
-"""What the events of an answer say: its text, how it ended, and which of its lines are wrong.
+"""The content of an answer's events: its text, how it ended, and which of its lines are wrong.
 
     data: {"choices":[{"delta":{"content":"Hi"}}]}            text
     data: {"choices":[{"delta":{},"finish_reason":"stop"}]}   the answer is finished
@@ -6,8 +6,9 @@
     data: {"error":{"message":"…"}}                           the answer failed
     {"error":{"message":"…"}}                                 a bare line: a field named `{"error"`
 
-It takes the labels of `protocol.anatomy`, so no line is parsed a second time. It knows the events
-of `/v1/chat/completions`, of `/v1/responses`, of Anthropic's `/v1/messages`, and of `/chat/{text}`.
+The class takes the labels of `protocol.anatomy`, so no line is parsed a second time. It knows the
+events of `/v1/chat/completions`, of `/v1/responses`, of Anthropic's `/v1/messages`, and of
+`/chat/{text}`.
 """
 
 import hashlib
@@ -25,13 +26,13 @@ ENDS = {
     "response.failed": "failed",
     "message_stop": "stop",
 }
-LENGTH = {"length", "max_tokens"}  # reasons that mean: the answer was cut at its limit
+LENGTH = {"length", "max_tokens"}  # the finish reasons of an answer that was cut at its limit
 HEARTBEATS = {"keepalive", "ping"}  # types of events that carry nothing
 
 # U+FFFD is what a decoder writes in place of bytes that are not UTF-8.
 DAMAGE_AT_START = re.compile(r"\ufffd|\\u[fF]{3}[dD]")
 DAMAGE_AT_END = re.compile(r"(?:\ufffd|\\u[fF]{3}[dD])\Z")
-WORD = re.compile(r"[^\W\d_]{4}")  # a word of four letters is rarely said twice in a row
+WORD = re.compile(r"[^\W\d_]{4}")  # a word of four letters is rarely repeated at once
 
 MAX_TEXT = 500
 
@@ -42,26 +43,27 @@ class Answer:
     Attributes:
         api: "chat", "responses", "messages" or "text"; "" for events of another kind.
         text: The first characters of the text, with JSON's escapes.
-        finish: Why the answer ended, such as "stop", "length" or "tool_calls"; "" if it has not.
-        done: Whether the event [DONE] has come.
+        finish: The reason why the answer ended, such as "stop", "length" or "tool_calls", or "" if
+            it has not ended.
+        done: Whether the event [DONE] has arrived.
         error: Message of an error event, or "".
         heartbeats: Number of comment lines, and of events that only keep the connection open.
-        silent_heartbeats: How many of them came since the last text.
-        restarts: How often the answer began again.
+        silent_heartbeats: Number of heartbeats since the last text.
+        restarts: Number of times that the answer began again.
         duplicates: Number of events with the sequence number of the event before them.
-        twins: Number of events that equal the event before them, without a number to tell them
-            apart.
-        lost: Number of events missing by their sequence numbers.
-        unnamed: Number of events of the Responses API without their `event` line.
-        bare_errors, bare_events: Number of lines of JSON without `data:`, by what they are.
+        twins: Number of events that equal the event before them and have no sequence number.
+        lost: Number of missing events, according to the sequence numbers.
+        unnamed: Number of events without the `event` line that their API gives them.
+        bare_errors, bare_events: Number of lines of JSON without `data:` that are errors, and that
+            are events.
         strange: The first line that is neither a field, a comment nor JSON, or "".
-        broken: Number of events whose data should be JSON and is not.
+        broken: Number of events whose data should be JSON but is not.
         empty: Number of events with empty data.
         retry_alone: Number of blocks with a `retry` line and no data.
-        bom: Whether a byte order mark came.
+        bom: Whether there was a byte order mark.
         cr: Number of lines that ended in CR alone.
-        id_trap: Whether an `id` was followed by a comment with a blank line. Some parsers take that
-            for an empty event.
+        id_trap: Whether a comment with a blank line followed an `id`. Some parsers take that for an
+            empty event.
         replaced: Number of places where U+FFFD stands at the end of one event's text and at the
             start of the next.
         invalid: Number of events that are not UTF-8.
@@ -86,6 +88,7 @@ class Answer:
         # What came before, to find repetitions.
         self._id = b""
         self._created = False
+        self._named = False  # the events of `/chat/{text}`, which end with `event: done`
         self._last = b""
         self._last_token = ""
         self._first_id = self._last_id = b""
@@ -95,22 +98,24 @@ class Answer:
 
     @property
     def complete(self) -> bool:
-        """Whether the answer says that it has ended, well or badly."""
+        """Whether the answer says that it has ended, successfully or not."""
         return bool(self.finish or self.error or self.done)
 
     @property
     def unfinished(self) -> bool:
-        """Whether the answer is of a kind that says when it has ended, and has not said it."""
-        return self.api in ("chat", "responses", "messages") and not self.complete
+        """Whether the answer is of a kind that reports its end, but has not reported it."""
+        says_end = self.api in ("chat", "responses", "messages") or self._named
+        return says_end and not self.complete
 
     @property
     def at_limit(self) -> bool:
-        """Whether the answer ended because it was as long as it may be."""
+        """Whether the answer ended because it reached its length limit."""
         return self.finish in LENGTH
 
     @property
     def digest(self) -> str:
-        """The SHA-256 of the whole text so far, with JSON's escapes: for a comparison."""
+        """The SHA-256 of the whole text so far, with JSON's escapes. It is used to compare
+        answers."""
         return self._hash.hexdigest()
 
     def take(self, label: str, data: bytes) -> bool:
@@ -232,9 +237,9 @@ class Answer:
             self._number(value.get("sequence_number"))
         elif name.startswith("response."):
             self.api = "responses"
-            self.finish = ENDS.get(name, self.finish)
             self.unnamed += not kind
-            self.restarts += name == "response.created" and self._created
+            self.restarts += name == "response.created" and self._created and not self.finish
+            self.finish = ENDS.get(name, self.finish)
             self._created |= name == "response.created"
             self._number(value.get("sequence_number"))
         elif name.startswith("message_"):
@@ -243,8 +248,10 @@ class Answer:
             self.finish = reason or self.finish or ENDS.get(name, "")
         elif "finish_reason" in value:
             self.finish = as_text(value["finish_reason"])
+            self.unnamed += self._id.endswith(b"-end") and not kind  # `event: done` is lost
         elif "text" in value:
             self.api = self.api or "text"
+            self._named |= kind == "thinking"
 
     def _read_choice(self, choice: dict[str, object]) -> None:
         self.finish = as_text(choice.get("finish_reason")) or self.finish
@@ -254,7 +261,7 @@ class Answer:
         if not as_object(choice.get("delta")).get("role"):
             self._without_role = True
         elif key in self._roles and self._without_role:
-            self.restarts += 1
+            self.restarts += not self.finish  # after the end, another message begins
             self._without_role = False
         self._roles.add(key)
 
@@ -270,7 +277,7 @@ class Answer:
     def _find_repetition(self, data: bytes) -> None:
         """Compare an event with the one before it, and its id with the first one.
 
-        A text that repeats its beginning is not enough: songs, lists and bored models do it.
+        A text that repeats its beginning is not enough, because songs and lists do this too.
         """
         if data == self._last and self.api == "chat" and WORD.search(self._last_token):
             self.twins += 1

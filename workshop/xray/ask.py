@@ -18,6 +18,8 @@ The rules this file keeps:
    next read waits for it.
 """
 
+import errno
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -26,7 +28,7 @@ import trio
 import clients.http.client
 from clients.http.errors import ConnectTimeoutError, DisconnectedError, ResponseError
 from clients.http.exchange import Headers
-from clients.streams.tcp import ByteStream, Connect, connect
+from clients.streams.tcp import STALL_SECONDS, ByteStream, Connect, connect
 from clients.tap import WireObserver
 from protocol.anatomy import ByteSpan
 from protocol.recording import End, RecordedRead
@@ -42,7 +44,11 @@ SILENCE = 75.0
 MAX_SECONDS = 600.0
 CONNECT_SECONDS = 30.0  # to open a connection: DNS, TCP, proxy and TLS together
 END_SECONDS = 0.25  # from the end of a complete response to the FIN that we asked for
+FINISHED_SECONDS = 10.0  # the same silence, when the answer has said that it is finished
 QUIET_SECONDS = 5.0  # silence in which we call a stream silent when the time is over
+
+# Where there is this option, a kernel breaks a connection whose peer no longer acknowledges.
+KERNEL_TELLS = hasattr(socket, "TCP_USER_TIMEOUT")
 
 Watch = Callable[[RecordedRead, list[ByteSpan]], None]
 
@@ -104,9 +110,14 @@ async def ask(
     began = trio.current_time()
     waiting.deadline = began + min(CONNECT_SECONDS, max_seconds)
 
-    def moved(at: float) -> None:
-        waiting.deadline = min(at + silence, began + max_seconds)
+    def moved(at: float, is_finished: bool) -> None:
+        patience = min(silence, FINISHED_SECONDS) if is_finished else silence
+        waiting.deadline = min(at + patience, began + max_seconds)
 
+    # If the peer has vanished, the kernel says so before we give up (`SocketStream`). It says so
+    # with the first probe after that time, and it probes at whole seconds, an eighth of it apart.
+    stall_seconds = min(STALL_SECONDS, max(1.0, 0.7 * silence))
+    sure_seconds = 1.25 * stall_seconds + 1
     recorder = Recorder(asking, watch, moved)
     with waiting:
         try:
@@ -117,11 +128,15 @@ async def ask(
                 asking.body,
                 ca_file=asking.ca_file,
                 observer=recorder,
+                stall_seconds=stall_seconds,
                 connect=asking.connect,
             ) as response:
                 await _read_rest(response.stream, recorder)
-        except DisconnectedError:  # before the head was complete
-            recorder.end("fin" if recorder.closed else "reset")
+        except DisconnectedError as error:  # before the head was complete
+            if recorder.closed:
+                recorder.end("fin")
+            else:
+                recorder.end_broken(error)
         except ResponseError:  # the head is malformed; the meter has seen the same bytes
             if recorder.closed:
                 recorder.end("fin")
@@ -132,8 +147,10 @@ async def ask(
                 raise StoppedError
             host = clients.http.client.URLParts.parse(asking.url).authority
             raise ConnectTimeoutError(f"no connection to {host} in {now - began:.0f} s")
-        if now - recorder.last >= min(silence, QUIET_SECONDS):
-            recorder.end("silent")
+        quiet = now - recorder.last
+        if quiet >= min(silence, QUIET_SECONDS):
+            is_known = KERNEL_TELLS and quiet >= sure_seconds
+            recorder.end("silent", acknowledged=True if is_known else None)
     return recorder.meter
 
 
@@ -148,8 +165,8 @@ async def _read_rest(stream: ByteStream, recorder: "Recorder") -> None:
             while await stream.receive_some():
                 pass
             recorder.end("fin")
-    except trio.BrokenResourceError:
-        recorder.end("reset")
+    except trio.BrokenResourceError as error:
+        recorder.end_broken(error)
 
 
 class Recorder(WireObserver):
@@ -158,7 +175,8 @@ class Recorder(WireObserver):
     Args:
         asking: The request.
         watch: Called with each read, and with the spans that it labels.
-        moved: Called with the time of each read and write, in trio's seconds.
+        moved: Called after each read and write with its time, in trio's seconds, and with whether
+            the answer says that it is finished.
 
     Attributes:
         sent_at: When the last byte of the request was sent, in milliseconds of the recording; None
@@ -167,7 +185,7 @@ class Recorder(WireObserver):
         closed: The server has sent its end.
     """
 
-    def __init__(self, asking: Asking, watch: Watch, moved: Callable[[float], None]) -> None:
+    def __init__(self, asking: Asking, watch: Watch, moved: Callable[[float, bool], None]) -> None:
         self.sent_at: float | None = None
         self.last = self._began = trio.current_time()
         self.closed = False
@@ -200,26 +218,42 @@ class Recorder(WireObserver):
             self.sent_at = self._now()
             self._watch(RecordedRead(self.sent_at, "client", masked, url=url), [])
             self._request += masked
+            self._moved(self.last, False)
 
     def received(self, layer: str, data: bytes) -> None:
         if layer == "http" and data:
             at, masked = self._now(), self._mask("server", data)
             self._watch(RecordedRead(at, "server", masked), self.meter.receive_data(at, masked))
+            self._moved(self.last, self.meter.answer.complete)
         elif layer == "http":
             self.closed = True
 
-    def end(self, how: End) -> None:
-        """Record how the server's direction ended. Only the first end counts."""
+    def end_broken(self, error: BaseException) -> None:
+        """Record why a connection is broken: by an RST, or because its peer has vanished."""
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, OSError):
+            cause = cause.__cause__
+        if cause is not None and cause.errno == errno.ETIMEDOUT:
+            self.end("silent", acknowledged=False)  # no RST came: the kernel has given up
+        else:
+            self.end("reset")
+
+    def end(self, how: End, acknowledged: bool | None = None) -> None:
+        """Record how the server's direction ended. Only the first end counts.
+
+        Args:
+            how: The end.
+            acknowledged: In a silence, whether the peer's kernel still answers; None if unknown.
+        """
         if not self._ended:
             self._ended = True
             at = round((trio.current_time() - self._began) * 1000, 3)
-            spans = self.meter.receive_end(at, how)
+            spans = self.meter.receive_end(at, how, acknowledged=acknowledged)
             self._watch(RecordedRead(at, "server", end=how), spans)
 
     def _now(self) -> float:
         """The time in milliseconds since the recording began."""
         self.last = trio.current_time()
-        self._moved(self.last)
         return round((self.last - self._began) * 1000, 3)
 
 

@@ -5,8 +5,8 @@
     chunk 3      :"!"}␊␊
 
 A program that writes events ends each chunk where an event ends. A program that writes blocks of
-bytes ends them anywhere, and so it can be recognized. The borders of reads are not looked at: TCP
-and the reader's own speed make them.
+bytes ends them anywhere, and so it can be recognized. The borders of reads are ignored, because
+they depend on TCP and on the reader's speed.
 """
 
 from collections import deque
@@ -15,10 +15,6 @@ from protocol.anatomy import ByteSpan
 
 __all__ = ["Borders"]
 
-# Labels of bytes that are not part of a body.
-NOT_BODY = frozenset(
-    ["head", "chunk-size", "chunk-ext", "CRLF", "last-chunk", "trailer", "after-end"]
-)
 # Compressed bytes have neither events nor characters, and unlabelled ones have none that we know.
 NO_TEXT = frozenset(["coded", "unfinished", "unreadable"])
 
@@ -27,7 +23,7 @@ class Borders:
     """Takes the spans of a body in order, and notes what lies at the borders of its chunks.
 
     Args:
-        history: Number of chunk sizes kept; the oldest are dropped.
+        history: Largest number of chunk sizes kept. The oldest are dropped.
 
     Attributes:
         sizes: Sizes of the last complete chunks, in bytes of body.
@@ -44,30 +40,29 @@ class Borders:
         self._events = 0
         self._in_event = False
 
-    def take(self, span: ByteSpan, data: bytes, ends_event: bool) -> None:
+    def take(self, span: ByteSpan, first_byte: int, ends_event: bool) -> None:
         """Take the next span.
 
         Args:
-            span: A span of the response.
-            data: Its bytes.
+            span: A span of the body.
+            first_byte: Its first byte.
             ends_event: Whether its last byte dispatches an event.
         """
-        if span.label in NOT_BODY:
-            return
         if span.chunk != self._chunk:
             if self._chunk and span.label not in NO_TEXT:
                 self.inside_events += self._in_event
-                self.inside_characters += is_continuation(data[0])
+                self.inside_characters += is_continuation(first_byte)
             self.end_chunk()
             self._chunk = span.chunk
-        self._size += len(data)
-        self._events += ends_event
-        self.most_events = max(self.most_events, self._events)
+        self._size += span.end - span.start
+        if ends_event:
+            self._events += 1
+            self.most_events = max(self.most_events, self._events)
         self._in_event = bool(span.event) and span.label != "blank-line"
 
     @property
     def sizes_are_equal(self) -> bool:
-        """Whether all chunks but the last have one size, and there are at least three."""
+        """Whether there are at least three chunks, and all except the last have the same size."""
         sizes = list(self.sizes)[:-1]
         return len(sizes) >= 2 and sizes.count(sizes[0]) == len(sizes)
 
@@ -83,4 +78,4 @@ def is_continuation(byte: int) -> bool:
     return byte & 0xC0 == 0x80
 
 
-# What this file does not do: judge what it found (verdicts.py).
+# What this file does not do: judge its findings (verdicts.py).

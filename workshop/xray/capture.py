@@ -1,4 +1,4 @@
-"""Captures of tcpdump: packets in, the reads of each plain HTTP connection out.
+"""Captures of tcpdump: from packets to the reads of each plain HTTP connection.
 
     tcpdump -i any -s 0 -w incident.pcap 'tcp port 8000'
     workshop xray incident.pcap
@@ -6,17 +6,17 @@
     d4 c3 b2 a1 02 00 04 00 …                 pcap: a header, then each packet with its time
     0a 0d 0d 0a 1c 00 00 00 4d 3c 2b 1a …     pcapng: blocks
 
-The formats of the file, of Ethernet and its kin, and of IP are parsed by scapy, which an extra of
-this project installs; segments.py puts the segments together.
+scapy, which an extra of this project installs, parses the formats of the file, of the link layer
+and of IP. segments.py puts the segments together.
 
 The rules this file keeps:
 
-1. A connection is kept if its client or its server speaks plain HTTP/1. Notes say what was left
+1. A connection is kept if its client or its server speaks plain HTTP/1. Notes tell what was left
    out: TLS, HTTP/2, connections that began earlier than the capture.
-2. A connection with missing bytes is left out. If no whole one is left, that is an error that says
-   which bytes are missing.
+2. A connection with missing bytes is left out. If no complete one is left, an error says which
+   bytes are missing.
 3. A read is the data of one packet, or of more if packets arrived out of order. A program may have
-   read several packets at once: what a capture shows is what the wire brought.
+   read several packets at once, but a capture shows only the packets.
 """
 
 import io
@@ -74,7 +74,7 @@ def read_capture(data: bytes) -> tuple[list[RecordedRead], list[str]]:
 
 
 def read_flows(data: bytes) -> list[Flow]:
-    """All TCP connections of a capture, whatever they carry.
+    """Return all TCP connections of a capture, whatever they carry.
 
     Raises:
         CaptureError: scapy is not installed, or the file is damaged.
@@ -86,8 +86,10 @@ def to_reads(flows: list[Flow]) -> list[RecordedRead]:
     """Give numbers to connections and times to reads, and sort the reads by their times."""
     timed = []
     for number, flow in enumerate(flows):
-        url = _url(flow)
+        url, latest = _url(flow), 0
         for time, read in flow.reads:
+            # The clock of a capture may be set back; the bytes of a connection keep their order.
+            time = latest = max(time, latest)
             is_first = bool(read.bytes) and read.sender == "client" and bool(url)
             timed.append((time, number, read, url if is_first else ""))
             url = "" if is_first else url
@@ -107,7 +109,7 @@ def to_reads(flows: list[Flow]) -> list[RecordedRead]:
 
 
 def _reason(flow: Flow) -> str:
-    """Why a connection is left out, or ""."""
+    """Return the reason why a connection is left out, or ""."""
     request, response = flow.first_bytes(flow.client), flow.first_bytes(flow.server)
     if TLS.match(request) or TLS.match(response):
         return "TLS, whose plain text is not in a capture (curl --trace has it)"
@@ -122,7 +124,7 @@ def _reason(flow: Flow) -> str:
 
 
 def _url(flow: Flow) -> str:
-    """The URL of the first request of a connection, or ""."""
+    """Return the URL of the first request of a connection, or ""."""
     data = b""
     for _, read in flow.reads:
         data += read.bytes if read.sender == "client" else b""
@@ -138,7 +140,7 @@ def _url(flow: Flow) -> str:
 
 
 def _segments(data: bytes) -> Iterator[Segment]:
-    """Parse the packets of a capture, and give the TCP segments among them."""
+    """Parse the packets of a capture, and yield their TCP segments."""
     try:
         from scapy.error import Scapy_Exception
         from scapy.layers import l2  # noqa: F401 (Ethernet, loopback, Linux cooked: -i any)

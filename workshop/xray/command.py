@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -173,11 +173,11 @@ class Command:
             outputs.finish()
             return meter
 
-    async def _request(self, asking: Asking, watch: Watch) -> Meter:
+    async def _request(self, asking: Asking, watch: Watch, silence: float = 0.0) -> Meter:
         if self._stopped:
             raise StoppedError
         self._stop = trio.CancelScope()
-        silence, longest = self._options.silence, self._options.max_time
+        silence, longest = max(silence, self._options.silence), self._options.max_time
         return await ask(asking, watch, silence=silence, max_seconds=longest, stop=self._stop)
 
     async def _stoppable(self, run: Callable[[], Awaitable[Result]]) -> Result:
@@ -263,11 +263,16 @@ class Command:
             raise UsageError(message)
         _progress(f"{ROUNDS * len(ways)} requests: {ROUNDS} by each of {len(ways)} ways, by turns")
 
+        patience = 0.0
+
         async def once(way: Way, number: int) -> Meter:
+            nonlocal patience
             try:
-                meter = await self._request(way.asking, _unseen)
+                meter = await self._request(way.asking, _unseen, patience)
             except RequestError as error:
                 raise ConnectionFailed(f"{way.name}: {error}") from error
+            # A hop that holds a whole answer is silent for as long as the answer takes.
+            patience = max(patience, 1.5 * (meter.last_ms or 0.0) / 1000)
             _progress(f"{way.name}, {number} of {ROUNDS}: {_codes(report(meter))}")
             return meter
 
@@ -288,8 +293,13 @@ class Command:
         found = exchanges(reads)
         if not found:
             raise UsageError(f"{path} holds no response")
-        for read in reads:
-            self._exports.keep(read)
+        with ExitStack() as opened:
+            save = self._options.save
+            saver = opened.enter_context(Saver(save)) if save else None
+            for read in reads:
+                self._exports.keep(read)
+                if saver is not None:
+                    saver.write(read)
         codes = []
         for exchange in found:
             meter = Meter(

@@ -204,7 +204,7 @@ def _of_hop(upstream: Answers, answers: Answers) -> list[Verdict]:
     ]
     name = answers.way.name
     product = product_of(_fields(answers), _fields(upstream), name)
-    if not new and (rewritten := _text_differs(upstream, answers)):
+    if not new and (rewritten := _differs(upstream, answers)):
         new = [rewritten]
     hint = f"The way before it ({upstream.way.name}) does not have this."
     return [_named(verdict, name, product, f"{verdict.say} {hint}") for verdict in new[:1]]
@@ -223,27 +223,32 @@ def _fields(answers: Answers) -> list[tuple[str, str]]:
     return found[-1] if found else []
 
 
-def _text_differs(upstream: Answers, answers: Answers) -> Verdict | None:
-    """A fault that only the comparison shows: the same request, other text.
+def _differs(upstream: Answers, answers: Answers) -> Verdict | None:
+    """A fault that only the comparison shows: the same request, and another answer.
 
-    It shows only if all answers by each way have the same text. A model that varies shows nothing.
+    It shows only if all answers by each way are the same. A model that varies shows nothing.
     """
     if upstream.faults.keys() - LIGHT or len(upstream.meters) < 2:
         return None
-    before, after = ({_text(meter) for meter in each.meters} for each in (upstream, answers))
+    before, after = (set(map(_content, each.meters)) for each in (upstream, answers))
     if len(before) > 1 or len(after) > 1 or before == after:
         return None
+    (*text, size), (*other_text, other_size) = *before, *after
+    what = (
+        "The text differs" if text != other_text else "The events differ, and the text is the same"
+    )
     return Verdict(
         code="rewritten",
-        sure=0.9,
-        say="The text differs, in every answer and always in the same way.",
+        sure=0.9 if text != other_text else 0.7,
+        say=f"{what}: {other_size} bytes in every answer, not {size}.",
         cure="Look for a filter that changes the body.",
+        facts={"bytes": other_size, "before": size},
     )
 
 
-def _text(meter: Meter) -> tuple[str, int]:
-    """The beginning of the text, and its size in bytes."""
-    return meter.answer.text, meter.text_bytes
+def _content(meter: Meter) -> tuple[str, int, int]:
+    """The beginning of the text, its size, and the size of the body without its coding."""
+    return meter.answer.text, meter.text_bytes, meter.layers.anatomy.body_size
 
 
 def _unsure(all_answers: Sequence[Answers]) -> list[Verdict]:

@@ -36,7 +36,7 @@ def not_a_stream(meter: Meter) -> Sign | None:
 
 
 def framing_error(meter: Meter) -> Sign | None:
-    """The bytes are not HTTP, or come after the end of the body."""
+    """The bytes are not HTTP, or there are bytes after the end of the body."""
     if meter.framing_error:
         return Sign(0.95, error=meter.framing_error)
     if meter.after_end and meter.method != "HEAD":
@@ -45,26 +45,26 @@ def framing_error(meter: Meter) -> Sign | None:
 
 
 def rewritten(meter: Meter) -> Sign | None:
-    """Events are not as any server sends them: a hop has put them together again."""
+    """The events have a form that no server sends, so a hop has put them together again."""
     answer = meter.answer
     if answer.bare_events:
-        return Sign(0.9, what=f"{answer.bare_events} lines have lost their `data: `")
+        return Sign(0.9, what=f"{answer.bare_events} lines without their `data: `")
     if answer.unnamed:
-        return Sign(0.7, what=f"{answer.unnamed} events have lost their `event` line")
+        return Sign(0.7, what=f"{answer.unnamed} events without their `event` line")
     if answer.lost:
-        return Sign(0.8, what=f"{answer.lost} events are missing by their sequence numbers")
+        return Sign(0.8, what=f"{answer.lost} events missing, by the sequence numbers")
     return None
 
 
 def retried(meter: Meter) -> Sign | None:
-    """The answer begins again in mid-stream, or an event comes twice."""
+    """The answer begins again in mid-stream, or an event arrives twice."""
     answer = meter.answer
     if answer.restarts:
         return Sign(0.9, what="the answer starts again")
     if answer.duplicates:
-        return Sign(0.8, what=f"{answer.duplicates} events came twice")
-    if 1 <= answer.twins <= 2:  # a model that repeats itself does it more often
-        return Sign(0.4, what=f"{answer.twins} events equal the event before them")
+        return Sign(0.8, what=f"{answer.duplicates} events that came twice")
+    if 1 <= answer.twins <= 2:  # a model that repeats itself does so more often
+        return Sign(0.4, what=f"{answer.twins} events equal to the one before")
     return None
 
 
@@ -72,22 +72,22 @@ def bad_events(meter: Meter) -> Sign | None:
     """Lines that some or all clients misunderstand."""
     answer = meter.answer
     if answer.bare_errors:
-        return Sign(0.95, what="an error is a line of JSON without `data:`")
+        return Sign(0.95, what="an error as a line of JSON without `data:`")
     if answer.broken:
-        return Sign(0.95, what=f"the data of {answer.broken} events is not JSON")
+        return Sign(0.95, what=f"{answer.broken} events whose data is not JSON")
     if answer.strange:
-        return Sign(0.8, what=f"a line of text is not part of an event: {answer.strange!r}")
+        return Sign(0.8, what=f"a line of text outside an event, {answer.strange!r}")
     if answer.bom:
-        return Sign(0.9, what="a byte order mark stands before the first event")
+        return Sign(0.9, what="a byte order mark before the first event")
     if answer.cr:
-        return Sign(0.9, what=f"{answer.cr} lines end in CR alone")
+        return Sign(0.9, what=f"{answer.cr} lines that end in CR alone")
     if answer.api in ("chat", "responses"):
         if answer.id_trap:
-            return Sign(0.9, what="after an `id`, a comment ends in a blank line")
+            return Sign(0.9, what="after an `id`, a comment that ends in a blank line")
         if answer.empty:
-            return Sign(0.8, what=f"{answer.empty} events have no data")
+            return Sign(0.8, what=f"{answer.empty} events without data")
         if answer.retry_alone:
-            return Sign(0.8, what="a `retry` line stands in a block of its own")
+            return Sign(0.8, what="a `retry` line in a block of its own")
     return None
 
 
@@ -95,19 +95,19 @@ def torn_characters(meter: Meter) -> Sign | None:
     """Characters are damaged, or chunks end inside them."""
     answer = meter.answer
     if answer.invalid:
-        what = f"{answer.invalid} events are not UTF-8, so a sender has cut or mixed bytes"
+        what = f"{answer.invalid} events that are not UTF-8: a sender has cut or mixed bytes"
         return Sign(0.95, what=what)
     if answer.replaced:
-        what = f"U+FFFD stands in place of characters at {answer.replaced} borders of events"
+        what = f"U+FFFD in place of characters, at {answer.replaced} borders of events"
         return Sign(0.9, what=what)
     torn = meter.borders.inside_characters
     if torn and not meter.borders.sizes_are_equal:
-        return Sign(0.8, what=f"{torn} chunks end inside a character")
+        return Sign(0.8, what=f"{torn} chunks that end inside a character")
     return None
 
 
 def measured(meter: Meter) -> Sign | None:
-    """The head of a stream says how long the body is, or names its version."""
+    """The head of a stream has the length of the body, or names the body's version."""
     if not is_stream(meter) or not (meter.counts.events or meter.answer.api):
         return None
     if meter.field(b"content-length"):

@@ -82,7 +82,7 @@ NAMES = {
 HELD = {
     "nginx": "proxy_buffering off;",
     "two nginx": "proxy_pass_header X-Accel-Buffering;  in the inner one",
-    "HAProxy": "option http-no-delay",
+    "HAProxy": "option http-no-delay  (and no http-response wait-for-body)",
     "Caddy": "flush_interval -1  in reverse_proxy",
     "Apache": "ProxyPass / http://upstream/ flushpackets=on",
     "Varnish": "set beresp.do_stream = true;  in vcl_backend_response",

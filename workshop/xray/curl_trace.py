@@ -9,9 +9,9 @@
     19:05:11.412811 <= Recv data, 46 bytes (0x2e)
     0000: 32 38 0d 0a 64 61 74 61 3a 20 7b 22 74 65 78 74 28..data: {"text
 
-curl notes each of its reads with its time. `--trace-ascii` writes the same without the hex: 64
-characters a line, and a new line after each CRLF. There every byte that is not printable ASCII is a
-dot, so it loses bytes.
+curl writes each of its reads with the time. `--trace-ascii` writes the same without the hex: 64
+characters on a line, and a new line after each CRLF. Every byte that is not printable ASCII is a
+dot there, so this form loses bytes.
 
 The rules this file keeps:
 
@@ -19,10 +19,10 @@ The rules this file keeps:
    read brought them all: lines within a millisecond are one read here.
 2. TLS records (`SSL data`) are left out: curl notes the plain text, too. The head of a CONNECT
    request and its answer are left out as well.
-3. The sizes in the trace are checked. A record that the end of the file cuts off counts as far as
-   it goes, and a note says so.
-4. Of a trace in ASCII, a note says what it has lost. All CRLF are known, because the offsets skip
-   them. In an event stream, dots at the ends of lines are taken for LF.
+3. The sizes in the trace are checked. If the end of the file truncates a record, the part that is
+   there counts, and a note says so.
+4. For a trace in ASCII, a note tells what is lost. Every CRLF is restored, because the offsets skip
+   it. In an event stream, dots at the ends of lines are taken for LF.
 5. The body may be mixed with the trace, as in `curl --trace - URL`: text between the records is
    passed over.
 """
@@ -67,9 +67,9 @@ ENDS: list[tuple[re.Pattern[bytes], End]] = [
         "fin",
     ),
 ]
-# curl itself stopped: what it says about closing afterwards is not the server's end.
+# curl itself stopped, so its messages about closing are not the server's end.
 STOPPED = re.compile(rb"[Ff]ail(?:ed|ure) writing|[Cc]allback aborted|returned error: ")
-CONNECTED = re.compile(rb"Connected to .*? port \d+(?: \(#(\d+)\))?")
+CONNECTED = re.compile(rb"(?:Connected|Established connection) to .*? port \d+(?:.*?\(#(\d+)\))?")
 REUSED = re.compile(rb"Re-using existing .*?#(\d+)")
 SECURE = re.compile(rb"SSL connection using")
 CLOSED = re.compile(rb"(?:[Cc]losing|shutting down) connection #?(\d+)")
@@ -82,7 +82,7 @@ LOST = (
 
 
 class TraceError(RecordingError):
-    """A file is not a trace of curl, or not one that can be read."""
+    """A file is not a trace of curl, or it is one that cannot be read."""
 
 
 class Record(NamedTuple):
@@ -105,14 +105,15 @@ def read_trace(data: bytes) -> tuple[list[RecordedRead], list[str]]:
     """Read a trace of curl.
 
     Args:
-        data: What `curl --trace FILE --trace-time` or `curl --trace-ascii FILE --trace-time` wrote.
+        data: A file written by `curl --trace FILE --trace-time` or
+            `curl --trace-ascii FILE --trace-time`.
 
     Returns:
         The reads, and notes for the user: what the trace has lost.
 
     Raises:
-        TraceError: It has no times, it is of HTTP/2, it holds no bytes, or its sizes do not fit
-            its bytes.
+        TraceError: The trace has no times, is of HTTP/2, holds no bytes, or has sizes that do not
+            fit its bytes.
     """
     trace = Trace(_lines(data))
     connections = Connections()
@@ -170,7 +171,7 @@ class Trace:
                 yield Record(at, connection, sender, what, data, b"")
 
     def _time(self, text: bytes) -> float:
-        """Milliseconds since the midnight before the first record."""
+        """Return the milliseconds since the midnight before the first record."""
         hours, minutes, seconds = text.split(b":")
         at = (int(hours) * 60 + int(minutes)) * 60_000 + round(float(seconds) * 1000, 3)
         at += self._days * DAY_MS
@@ -181,7 +182,7 @@ class Trace:
         return self._latest
 
     def _bytes(self, size: int, number: int) -> bytes:
-        """The bytes of a record, whose first line follows."""
+        """Return the bytes of a record, whose first line is the next one."""
         data = bytearray()
         while len(data) < size and self._next < len(self._lines):
             line = LINE.match(self._lines[self._next].rstrip(b"\r"))
@@ -236,7 +237,7 @@ class Connections:
     """The connections of a trace.
 
     Attributes:
-        reads: The reads of all of them.
+        reads: The reads of all connections.
     """
 
     def __init__(self) -> None:
@@ -296,7 +297,8 @@ class Connections:
         for pattern, end in ENDS:
             if not connection.has_ended and pattern.search(info):
                 connection.has_ended = True
-                # A limit of time that is reached while bytes arrive says nothing about the server.
+                # If a time limit of curl is reached while bytes arrive, this says nothing about the
+                # server.
                 if end != "silent" or at - connection.last_at >= SILENT_MS:
                     at = round(at - self._began, 3)
                     number = connection.number
@@ -305,13 +307,13 @@ class Connections:
 
 @dataclass
 class Connection:
-    """What has to be remembered of one connection.
+    """The state of one connection.
 
     Attributes:
         head_at: Time of the last record, if it was a line of a head.
         last_at: Time of the last record.
-        in_tunnel: A CONNECT was sent, and the head of its answer has not ended.
-        is_chunked: The head that came says so, and its body has not begun.
+        in_tunnel: Whether a CONNECT was sent, and the head of its answer has not ended.
+        is_chunked: Whether the last head says that the body is chunked, and the body has not begun.
     """
 
     number: int
@@ -346,10 +348,10 @@ class Connection:
         elif self.is_chunked and record.sender == "server":
             self.is_chunked = False
             if not re.match(rb"[0-9a-fA-F]{1,16}[ \t]*(?:;|\r|\Z)", record.data):
-                raise TraceError("it shows a chunked body without its chunks: use --raw as well")
+                raise TraceError("it shows a chunked body without its chunks: use another curl")
 
     def url(self, request: bytes) -> str:
-        """The URL of the first request, or ""."""
+        """Return the URL of the first request, or ""."""
         if self.has_url:
             return ""
         self.has_url = True

@@ -1,4 +1,4 @@
-"""How rows and borders look: brackets on the left for the layers, the bytes beside them.
+"""How rows and borders look: brackets on the left for the layers, and the bytes beside them.
 
     ├R3───────┼─────┼─────┼──── + 12.3 ms ━━━━ at 65.5 ms, 7 bytes ✂ inside C2 E2 T2 好
     │     144 │     │     ╰     ‹bd›                     ◂ ✂ the last byte of 好
@@ -6,14 +6,14 @@
     │     149 ╰                 ␍␊                       ◂ chunk 2 ends
 
 From left to right: the read, the offset of the line's first byte, the brackets of chunk, event and
-token, the bytes, and a note where there is room. Time goes down. A border of a read is a line from
-left to right: where it crosses a bracket (┼), it cuts that chunk, event or token.
+token, the bytes, and a note if there is room. Time goes from top to bottom. A border of a read is a
+line from left to right: where it crosses a bracket (┼), it cuts that chunk, event or token.
 
 The rules this file keeps:
 
-1. No line is wider than the screen. On a narrow screen the numbers go first, then the offsets; the
-   brackets stay.
-2. Colour repeats what a letter or a mark says: C, E and T name the layers, ✂ a cut.
+1. No line is wider than the screen. On a narrow screen the numbers are left out first, then the
+   offsets. The brackets stay.
+2. Colours only repeat the meaning of a letter or a mark: C, E and T name the layers, ✂ a cut.
 3. Without a terminal, no line has an escape sequence; with NO_COLOR, no colour.
 """
 
@@ -58,8 +58,8 @@ COLOUR_SYSTEMS = {
     "windows": ColorSystem.STANDARD,
 }
 
-NOTE_COLUMN = 40  # where notes begin, among the cells of the bytes
-NOTE_WIDTH = 36  # on a narrow screen they begin so many cells before the right edge
+NOTE_COLUMN = 40  # notes begin this many cells after the bytes begin
+NOTE_WIDTH = 36  # on a narrow screen, notes begin this many cells before its edge
 BAR = 4  # cells of a gap's bar for each power of ten of milliseconds
 LONGEST_BAR = 4 * BAR  # ten seconds
 
@@ -73,7 +73,7 @@ ENDS = {
 
 
 class Marks(NamedTuple):
-    """The signs of the brackets and borders, one cell each, and what stands between two words."""
+    """The signs of the brackets and borders, one cell each, and the text between two words."""
 
     begins: str
     inside: str
@@ -94,7 +94,7 @@ ASCII = Marks("/", "|", "\\", "-", ":", "+", "\\", "-", "+", "=", "X", " - ")
 
 
 class Layout(NamedTuple):
-    """How many cells each column has.
+    """The number of cells in each column.
 
     Args:
         offset: Cells of the read's bracket and the offset; 1 without offsets.
@@ -112,7 +112,7 @@ class Pen:
 
     Args:
         console: Where the lines will be printed: its width, its colours and its encoding.
-        hex: Show the bytes in hex too.
+        hex: Whether to show the bytes in hex too.
     """
 
     def __init__(self, console: Console, *, hex: bool = False) -> None:
@@ -127,7 +127,7 @@ class Pen:
         self._width = 0
 
     def lines(self, items: Iterable[Item]) -> Iterator[str]:
-        """Draw items for the width that the screen has now."""
+        """Draw items for the present width of the screen."""
         width = self._console.width
         for item in items:
             match item:
@@ -143,7 +143,7 @@ class Pen:
 
     @property
     def text_column(self) -> int:
-        """The cell of the line that was drawn last in which the bytes begin, from 0."""
+        """The cell where the bytes begin in the last line that was drawn, counted from 0."""
         offset, track, _ = self._layout
         return offset + 3 * track + (track == 1)
 
@@ -159,7 +159,7 @@ class Pen:
         return ""
 
     def totals(self, words: Iterable[str]) -> list[str]:
-        """Short sentences one after the other, in as many lines as they need."""
+        """Return short sentences one after the other, in as many lines as they need."""
         joined = self._marks.dot.join(word.replace(" ", "\xa0") for word in words)
         lines = wrap(joined, max(self._console.width, MIN_WIDTH))
         return [line.strip(self._marks.dot).replace("\xa0", " ") for line in lines]
@@ -168,8 +168,8 @@ class Pen:
         """The last line of a terminal.
 
         Args:
-            words: What to say.
-            held: The bytes that wait: the last of them are shown, as many as there is room for.
+            words: The words to show.
+            held: Bytes that wait for their labels. The last of them are shown, as many as fit.
         """
         width = self._console.width - 1  # a full line would move the screen up
         text = self._marks.dot.join(words) + (": " if held else "")
@@ -179,7 +179,7 @@ class Pen:
         return self._ink("note", set_cell_size(text, min(_cells(text), max(width, 0))))
 
     def _measure(self, width: int, offset: int, number: int = 0) -> None:
-        """Choose the columns. They grow with the numbers in them."""
+        """Choose the columns, which grow with the numbers in them."""
         if width != self._width or offset >= self._max_offset or number >= self._max_number:
             self._width = width
             self._max_offset = max(self._max_offset, 10 ** len(str(offset)))
@@ -229,7 +229,7 @@ class Pen:
         return self._ink(LAYERS[letter], sign.ljust(self._layout.track))
 
     def _note(self, note: str, line: Line) -> str:
-        """The note with the space before it, if the line has room; of a cut, at least its mark."""
+        """The note and the space before it, if the line has room. A cut shows at least its mark."""
         layout, mark = self._layout, self._alphabet.note
         for text in (note, note[:1] if note.startswith("✂") else ""):
             if not text:
@@ -266,7 +266,7 @@ class Pen:
         return "".join(drawn)
 
     def _facts(self, border: Border, room: int) -> list[tuple[str, str]]:
-        """What there is room for, the most important first; in the order of reading."""
+        """The facts that fit, chosen by importance and returned in reading order."""
         gap = border.at if border.gap is None else border.gap
         cut = "".join(
             f" {letter}{number}"
@@ -313,7 +313,8 @@ PLAIN = ("", "")
 
 
 def _inks(console: Console) -> dict[str, tuple[str, str]]:
-    """Escape sequences before and after a text of each style; none if this is not a terminal."""
+    """Return the escape sequences before and after a text of each style, or none if this is not a
+    terminal."""
     system = COLOUR_SYSTEMS.get(console.color_system or "")
     if system is None:
         return {}
@@ -330,7 +331,7 @@ def _inks(console: Console) -> dict[str, tuple[str, str]]:
 
 
 def _layout(width: int, digits: int, offset_digits: int, hex: bool) -> Layout:
-    """Choose the columns: the first that leave enough for the bytes."""
+    """Choose the columns: the first choice that leaves enough cells for the bytes."""
     roomy = (3 + max(offset_digits, 5), 3 + max(digits, 2))
     close = (3 + max(offset_digits, 3), 3 + digits)
     for (offset, track), needed in (
@@ -346,14 +347,15 @@ def _layout(width: int, digits: int, offset_digits: int, hex: bool) -> Layout:
 
 
 def _bytes_in_hex(cells: int) -> int:
-    """How many bytes a line has in hex: `e4 bd a0  你` takes four cells for each byte."""
+    """Return how many bytes a line has in hex: `e4 bd a0  你` takes four cells for each byte."""
     count = max((cells - 1) // 4, 1)
     step = 8 if count >= 8 else 4 if count >= 4 else 1
     return count - count % step
 
 
 def _cells(text: str) -> int:
-    """The cells that a text takes. (rich's own function remembers thousands of texts.)"""
+    """Return the number of cells that a text takes. (rich's own function keeps thousands of
+    texts.)"""
     return len(text) if text.isascii() else sum(map(get_character_cell_size, text))
 
 
@@ -361,4 +363,4 @@ def _bar(gap: float) -> int:
     return round(BAR * log10(1 + max(gap, 0)))
 
 
-# What this file does not do: decide what is shown and when (workshop/xray/view.py).
+# What this file does not do: decide what is shown, and when (workshop/xray/view.py).

@@ -1,4 +1,4 @@
-"""Signatures of how a response ended, or did not.
+"""Signatures in the end of a response, or in its absence.
 
     data: …"finish_reason":"stop"…  data: [DONE]  0␍␊␍␊     the answer and the response ended: fine
     data: …  0␍␊␍␊                                           cut-clean: only the response ended
@@ -60,7 +60,7 @@ def _place(meter: Meter) -> str:
 
 
 def cut_clean(meter: Meter) -> Sign | None:
-    """The response ended as it should, but the answer did not."""
+    """The response ended properly, but the answer did not."""
     if not meter.complete or not is_stream(meter) or meter.answer.error:
         return None
     events = meter.counts.events
@@ -68,13 +68,14 @@ def cut_clean(meter: Meter) -> Sign | None:
         return Sign(0.9, events=events, missing="the event that ends the answer")
     if meter.answer.api == "chat" and not meter.answer.done:
         return Sign(0.6, events=events, missing="`data: [DONE]`")
-    if not events and not meter.anatomy.body_size and meter.method != "HEAD":
+    is_empty = not meter.anatomy.body_size and meter.method != "HEAD"
+    if is_empty and meter.field(b"content-type").startswith(b"text/event-stream"):
         return Sign(0.9, events=0, missing="the whole answer")
     return None
 
 
 def idle_timeout(meter: Meter) -> Sign | None:
-    """Silence, and then an end where the answer had not ended; or status 504."""
+    """There was silence, and then an end before the answer had ended; or the status is 504."""
     seconds = meter.quiet_ms / 1000
     if meter.body_ms is None and meter.head_ms is not None:
         seconds = max(seconds, meter.head_ms / 1000)
@@ -89,7 +90,7 @@ def idle_timeout(meter: Meter) -> Sign | None:
 
 
 def lifetime_timeout(meter: Meter) -> Sign | None:
-    """An end in mid-stream, a round number of seconds after the request."""
+    """The stream ended in the middle, a round number of seconds after the request."""
     ended = meter.end_ms if meter.cut else meter.done_ms
     if not _ended_early(meter) or ended is None or idle_timeout(meter):
         return None
@@ -108,9 +109,9 @@ def _ended_early(meter: Meter) -> bool:
 
 
 def _nearest(seconds: float, share: float) -> int:
-    """The multiple of five seconds that a timeout may have had; 0 if none is near.
+    """Return the multiple of five seconds that the timeout may have had, or 0 if none is near.
 
-    A client measures a little more than the timeout: the time that the bytes travel.
+    A client measures a little more than the timeout, because the bytes need time to travel.
     """
     nearest = round(seconds / STEP_SECONDS) * STEP_SECONDS
     late = seconds - nearest
@@ -122,7 +123,7 @@ def _usual_gap(meter: Meter) -> float:
 
 
 def finished_not_closed(meter: Meter) -> Sign | None:
-    """The answer ended, and then came neither [DONE] nor the end of the response."""
+    """The answer ended, but neither [DONE] nor the end of the response followed."""
     if _is_silent(meter) and (meter.answer.finish or meter.answer.done):
         missing = "the end of the response" if meter.answer.done else "`data: [DONE]` and the end"
         return Sign(0.95, missing=missing, seconds=round(meter.quiet_ms / 1000))
@@ -130,7 +131,7 @@ def finished_not_closed(meter: Meter) -> Sign | None:
 
 
 def stall_behind_heartbeats(meter: Meter) -> Sign | None:
-    """Heartbeats come, and text does not."""
+    """Heartbeats arrive, but no text."""
     answer = meter.answer
     if not answer.unfinished or meter.complete or meter.last_ms is None:
         return None
@@ -141,22 +142,26 @@ def stall_behind_heartbeats(meter: Meter) -> Sign | None:
 
 
 def deaf(meter: Meter) -> Sign | None:
-    """The head came, and then nothing, not even an end."""
-    if _is_silent(meter) and meter.head is not None and meter.body_ms is None:
-        return Sign(0.9, seconds=round(meter.quiet_ms / 1000))
-    return None
+    """Nothing more came, not even an end, on a connection that is alive."""
+    if not _is_silent(meter) or meter.answer.complete or meter.head is None:
+        return None
+    if meter.acknowledged is False or (meter.acknowledged is None and meter.body_ms is not None):
+        return None  # the other end has gone, or perhaps it has
+    seconds = round(meter.quiet_ms / 1000)
+    return Sign(0.9, seconds=seconds, events=meter.counts.events)
+
+
+def vanished(meter: Meter) -> Sign | None:
+    """The bytes stopped, but neither FIN nor RST arrived."""
+    if not _is_silent(meter) or meter.answer.complete or deaf(meter):
+        return None
+    sure = 0.95 if meter.acknowledged is False else 0.8
+    return Sign(sure, seconds=round(meter.quiet_ms / 1000), events=meter.counts.events)
 
 
 def _is_silent(meter: Meter) -> bool:
     """Whether the observer stopped waiting for more of this response."""
     return meter.end == "silent" and not meter.complete and not meter.framing_error
-
-
-def vanished(meter: Meter) -> Sign | None:
-    """The bytes stopped, and neither FIN nor RST came."""
-    if not _is_silent(meter) or meter.answer.complete or deaf(meter):
-        return None
-    return Sign(0.8, seconds=round(meter.quiet_ms / 1000), events=meter.counts.events)
 
 
 def length_limit(meter: Meter) -> Sign | None:
@@ -165,7 +170,7 @@ def length_limit(meter: Meter) -> Sign | None:
 
 
 def is_stream(meter: Meter) -> bool:
-    """Whether the response is one that should stream: a success, and neither JSON nor a page."""
+    """Whether the response should stream: it is a success, and neither JSON nor a page."""
     kind = meter.field(b"content-type")
     page = kind.startswith((b"application/json", b"text/html", b"image/", b"application/xml"))
     return 200 <= meter.status < 300 and meter.status not in (204, 205) and not page

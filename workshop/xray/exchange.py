@@ -13,8 +13,8 @@ The rules this file keeps:
    next is divided there.
 2. Bytes after the end of a response belong to the next request of the connection. If there is none,
    they stay with their response, where they are a fault.
-3. Bytes that break the grammar raise nothing: they, and all later bytes of their sender, belong to
-   the exchange in which they came.
+3. Bytes that break the grammar do not raise an error. They and all later bytes of their sender
+   belong to the exchange in which they arrived.
 """
 
 from collections.abc import Iterable
@@ -35,12 +35,13 @@ class Exchange:
     """One request and its response.
 
     Args:
-        url: The URL that was asked for, or "" if the recording does not say it.
+        url: The URL that was asked for, or "" if the recording does not hold it.
         connection: Number of the connection.
         request: Head and body as the client sent them; b"" if the recording does not hold them.
         method: Method of the request. It is "GET" if the recording does not hold the request.
-        began: When the request had been sent, in milliseconds since the recording began.
-        reads: What the server sent, in order; the end of the connection is the last.
+        began: Time at which the request had been sent, in milliseconds since the recording began.
+        reads: The reads of the server's bytes, in order. The end of the connection is the last of
+            them.
     """
 
     url: str
@@ -73,7 +74,7 @@ class Connection:
         self.url = ""
         self._number = number
         self._order = order
-        self._waiting: list[tuple[Exchange, Message]] = []  # without a complete response
+        self._waiting: list[tuple[Exchange, Message]] = []  # exchanges without a complete response
         self._request: Message | None = None  # the request that is being sent
         self._sending = Exchange("", number)
 
@@ -121,7 +122,7 @@ class Message:
     """Finds the end of one request or response.
 
     Args:
-        is_request: Whether it is a request; otherwise a response.
+        is_request: True for a request, False for a response.
         method: Method of the request. A response needs it: an answer to HEAD has no body.
     """
 

@@ -1,4 +1,4 @@
-"""Recordings as files: saved while a stream runs, and loaded in whatever form they come.
+"""Recordings as files: saved while a stream runs, and loaded in any of these forms.
 
     {"at":0.0,"sender":"client",…            a recording of x-ray       (protocol/recording.py)
     {"log":{"version":"1.2",…                a HAR that x-ray wrote     (har.py)
@@ -8,11 +8,11 @@
 The rules this file keeps:
 
 1. The content decides what a file is, not its name.
-2. Nothing is loaded with a key in it: other programs record keys, and `load` masks them.
+2. `load` masks all keys, because other programs record them.
 3. A file that is saved can be read by its owner only, because it holds a conversation. Each line
    reaches the file before `write` returns, so a crash loses nothing. If a line cannot be written
-   whole, none of it stays.
-4. What is wrong with a file is told in one line.
+   whole, no part of it is kept.
+4. An error in a file is reported in one line.
 """
 
 import os
@@ -43,10 +43,10 @@ GZIP, ZSTANDARD = bytes.fromhex("1f8b"), bytes.fromhex("28b52ffd")
 
 
 class Recording(list[RecordedRead]):
-    """The reads of a file, and what has to be said about them.
+    """The reads of a file, and notes about them.
 
     Attributes:
-        notes: Sentences for the user, such as what the form of the file has lost.
+        notes: Sentences for the user, for example about what the form of the file has lost.
     """
 
     def __init__(self, reads: Iterable[RecordedRead] = (), notes: Iterable[str] = ()) -> None:
@@ -55,7 +55,7 @@ class Recording(list[RecordedRead]):
 
 
 class SaveError(ValueError):
-    """A recording cannot be saved, or not further. The message names the file and the reason."""
+    """A file cannot be created, or cannot grow. The message names the file and the reason."""
 
 
 def load(path: str | Path, *, max_size: int = MAX_SIZE) -> Recording:
@@ -66,7 +66,7 @@ def load(path: str | Path, *, max_size: int = MAX_SIZE) -> Recording:
         max_size: Largest file accepted, in bytes.
 
     Returns:
-        The reads in the order of their times, with all keys masked.
+        The reads in their order, with all keys masked.
 
     Raises:
         RecordingError: The file cannot be read, or its content is none of these forms. The message
@@ -108,7 +108,7 @@ def _parse(data: bytes) -> Recording:
     if har.is_har(data):
         return Recording(har.read_har(data))
     if data.lstrip().startswith(b"{"):
-        return Recording(sorted(read_recording(data.split(b"\n")), key=lambda read: read.at))
+        return Recording(read_recording(data.split(b"\n")))
     if curl_trace.is_trace(data):
         return Recording(*curl_trace.read_trace(data))
     raise RecordingError(
@@ -143,11 +143,11 @@ class Saver:
             raise SaveError(f"{path}: {error.strerror}") from error
 
     def write(self, read: RecordedRead) -> None:
-        """Add one read, whose keys are masked already.
+        """Add one read, whose keys are already masked.
 
         Raises:
-            SaveError: It was not written: the disk is full, or the file has its largest size. The
-                file holds all reads before it.
+            SaveError: The read was not written: the disk is full, or the file has its largest size.
+                The file holds all reads before it.
         """
         (line,) = write_recording([read])
         if self._size + len(line) > self._max_size:
@@ -207,7 +207,7 @@ def _open_private(path: str | Path) -> int:
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
         if hasattr(os, "fchmod"):
-            os.fchmod(file, 0o600)  # it may have existed with other rights
+            os.fchmod(file, 0o600)  # the file may have existed with other permissions
     except OSError:
         pass  # a device, such as /dev/stdout, or the file of another user
     return file

@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 from typing import NoReturn
 
+from protocol.secret import redact
 from servers.http.command import base_url, port_number, seconds
 
 from .ask import MAX_SECONDS, SILENCE
@@ -29,6 +30,13 @@ INSECURE = (
     "x-ray checks every certificate: without that check another server could answer, and you would "
     "measure its stream. Name the certificate of your server with --ca-file FILE"
 )
+
+
+class Parser(argparse.ArgumentParser):
+    """Its errors quote no password of a URL, and nothing that looks like a key."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(redact(message))
 
 
 class Insecure(argparse.Action):
@@ -64,7 +72,7 @@ def count(text: str) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The parser of the command."""
-    made = argparse.ArgumentParser(
+    made = Parser(
         prog="workshop xray",
         usage="workshop xray URL [FLAGS] | FILE | --compare NAME=URL NAME=URL … "
         "| --listen PORT --to URL",

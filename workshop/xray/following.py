@@ -12,7 +12,6 @@ gets its line when the picture is complete. `--top` shows all of them at once.
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import partial
 
 import trio
 from rich.console import Console
@@ -20,9 +19,9 @@ from rich.console import Console
 from protocol.anatomy import ByteSpan
 from protocol.recording import End
 
+from .lines import finished_line, request_of
 from .live import LiveView
 from .tapped import TappedExchange
-from .top import finished_line, request_of
 from .view import View
 
 __all__ = ["Following"]
@@ -51,6 +50,7 @@ class Following:
         self._max_waiting = max_waiting
         self._shown: TappedExchange | None = None
         self._screen: LiveView | None = None
+        self._last_line = ""  # about the stream that is drawn, for the end of its picture
         self._lines: deque[str] = deque(maxlen=max_lines)
         self._lost = 0  # lines that did not fit
         self._news = trio.Event()
@@ -75,7 +75,12 @@ class Following:
             self._shown = None
             self._screen.end(at - exchange.began, end, spans, exchange.meter.counts)
             self._screen.close()
-        self._put(finished_line(exchange))
+            self._last_line = finished_line(exchange)
+        else:
+            self._put(finished_line(exchange))
+
+    def refused(self, problem: str) -> None:
+        self._put(f"refused: {problem}")
 
     def _put(self, line: str) -> None:
         self._lost += len(self._lines) == self._lines.maxlen
@@ -106,13 +111,16 @@ class Following:
         text = f"({self._lost} lines are not shown)\n{text}" if self._lost else text
         self._lines.clear()
         self._lost = 0
-        await trio.to_thread.run_sync(partial(self._write, text), abandon_on_cancel=True)
+        await trio.to_thread.run_sync(self._write, text, abandon_on_cancel=True)
         if self._screen is not None:
             try:
                 await self._screen.run()
             except OSError:
                 self._shown = None
             self._screen = None
+            last, self._last_line = self._last_line, ""
+            if last:
+                await trio.to_thread.run_sync(self._write, last + "\n", abandon_on_cancel=True)
 
     def _write(self, text: str) -> None:
         self._console.file.write(text)

@@ -7,13 +7,13 @@
        "timings":{"send":0,"wait":1.9,"receive":3504.2},…}],
      "_reads":[{"at":0.0,"sender":"client","bytes":"UE9TVCAv…"},…]}}
 
-A HAR knows whole bodies only. Which read brought which bytes, and when, is what x-ray is about, so
+A HAR has whole bodies only. But x-ray needs to know which read brought which bytes, and when. So
 the recording itself is in the custom field `_reads` ("custom fields … MUST start with an
 underscore", HAR 1.2): one object for each read, as in protocol/recording.py.
 
 The rules this file keeps:
 
-1. What is read from a HAR are its `_reads`: nothing is lost. The entries are for other programs.
+1. Only `_reads` is read from a HAR, so nothing is lost. The entries are for other programs.
 2. The body of an entry is decoded: without chunks, and without gzip or deflate. It is text if it
    is UTF-8, otherwise base64.
 3. A recording has no date, so a HAR begins at a date that the caller gives.
@@ -65,7 +65,7 @@ def read_har(data: bytes) -> list[RecordedRead]:
     """Read the recording in a HAR that `write_har` wrote.
 
     Raises:
-        RecordingError: It is not a HAR, or another program wrote it.
+        RecordingError: The file is not a HAR, or another program wrote it.
     """
     try:
         har = msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"), type=Har)
@@ -83,7 +83,7 @@ def write_har(reads: Iterable[RecordedRead], *, began: datetime = BEGAN) -> byte
 
     Args:
         reads: A recording whose keys are masked (masking.py).
-        began: The date of its beginning.
+        began: The date at which the recording began.
     """
     reads = list(reads)
     log = {
@@ -164,8 +164,8 @@ class Message:
     """The parts of a request or response, as far as they can be read.
 
     Args:
-        data: Its bytes. They may be unfinished, or break the grammar.
-        is_request: Whether it is a request; otherwise a response.
+        data: The bytes of the message. They may be unfinished, or break the grammar.
+        is_request: True for a request, False for a response.
         method: Method of the request. A response needs it.
     """
 
@@ -203,7 +203,8 @@ class Message:
         return next(iter(values), b"").decode("latin-1")
 
     def decompressed(self) -> bytes:
-        """The body without gzip or deflate. Another coding, or damage, leaves it as it is."""
+        """The body without gzip or deflate. A body with another coding, or with damage, is returned
+        unchanged."""
         if self.value(b"content-encoding").lower() not in ("gzip", "x-gzip", "deflate"):
             return self.body
         decompressor = zlib.decompressobj(47)  # the header says which of both it is

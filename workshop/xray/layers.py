@@ -1,11 +1,11 @@
-"""From bytes to what the events say: an anatomy, and the readers of its spans.
+"""From bytes to the content of events: an anatomy, and the readers of its spans.
 
     read 1 at 500 ms     data: {"text":"你"}␊
     read 2 at 540 ms     ␊                        event 1 came in two parts, 40 ms apart
 
 Bytes are labelled by `protocol.anatomy`. Each span goes to the answer (what the events say) and to
-the borders (what chunks cut). A compressed response has two of these: one for the bytes as they
-came, and one for the text in them.
+the borders (what chunks cut). A compressed response has two `Layers`: one for the bytes as they
+arrived, and one for the text in them.
 """
 
 import zlib
@@ -18,30 +18,34 @@ from .borders import Borders
 
 __all__ = ["Decompressor", "Layers"]
 
-FRAMING_SIZE = 16  # bytes of chunked coding that may follow an event: less than any event has
+FRAMING_SIZE = 16  # bytes of chunked coding that may follow an event; any event is larger
 LATE = 20.0  # milliseconds: parts of one write arrive closer together than this
-ACK_DELAY = range(35, 61)  # milliseconds: Linux delays an acknowledgment by 40 (TCP_DELACK_MIN)
+ACK_DELAY = range(36, 50)  # milliseconds: Linux delays an acknowledgment by 40 (TCP_DELACK_MIN)
 
 # 47: the first bytes say whether it is gzip (RFC 1952) or zlib (RFC 1950, "deflate" in HTTP).
 GZIP_OR_ZLIB = 47
+# Labels of bytes that are not part of a body, and of those that say nothing about an event.
+FRAMING = frozenset(["head", "chunk-size", "chunk-ext", "CRLF", "last-chunk", "trailer"])
+SEPARATORS = frozenset([":", "space"])
+
 PIECE_SIZE = 256 << 10
 
 
 class Layers:
-    """Takes bytes with their times, and keeps what the layers above them say.
+    """Takes bytes with their times, and keeps the findings of the layers above them.
 
     Args:
-        anatomy: Labels the bytes.
-        history: Number of chunk sizes kept.
+        anatomy: The anatomy that labels the bytes.
+        history: Largest number of chunk sizes kept.
 
     Attributes:
-        answer: What the events say.
-        borders: What the borders of chunks cut.
-        coded: Compressed bytes that have not been taken yet.
-        torn: Number of events of which a part came late.
-        with_next: How many of them ended in a read that also brought a part of the next event.
-        split_by_chunks: How many of them came in more than one chunk.
-        ack_delays: How many of them waited for as long as a delayed acknowledgment takes.
+        answer: The content of the events.
+        borders: The findings at the borders of chunks.
+        coded: Compressed bytes that the caller has not taken yet.
+        torn: Number of events of which a part arrived late.
+        with_next: Number of torn events that ended in a read with a part of the next event.
+        split_by_chunks: Number of torn events that arrived in more than one chunk.
+        ack_delays: Number of torn events whose delay was that of a delayed acknowledgment.
         after_end: Number of bytes after the end of the body.
     """
 
@@ -61,7 +65,7 @@ class Layers:
         self._began = 0.0
 
     def receive_data(self, now: float, data: bytes) -> list[ByteSpan]:
-        """Take the bytes of one read, which came at this time. Returns the new spans."""
+        """Take the bytes of one read, which arrived at this time. Returns the new spans."""
         self._reads.append(self._end)
         self._times.append(now)
         self._bytes += data
@@ -75,23 +79,30 @@ class Layers:
         return spans
 
     def receive_end(self) -> list[ByteSpan]:
-        """Say that no more bytes come. Returns the last spans."""
+        """Tell the layers that no more bytes will arrive. Returns the last spans."""
         spans = self.anatomy.receive_eof()
         self.borders.end_chunk()
         return spans
 
     def _take(self, span: ByteSpan, now: float) -> None:
-        data = bytes(self._bytes[span.start - self._start : span.end - self._start])
-        if span.label == "coded":
-            self.coded += data
-        self.after_end += len(data) if span.label == "after-end" else 0
+        label = span.label
+        if label in FRAMING:
+            return
+        start, end = span.start - self._start, span.end - self._start
+        if label == "after-end":
+            self.after_end += end - start
+            return
         if span.event and span.event != self._event:
             self._event, self._chunk = span.event, span.chunk
             self._began = self._time_of(span.start)
-        ends_event = self.answer.take(span.label, data)
+        ends_event = False
+        if label == "coded":
+            self.coded += self._bytes[start:end]
+        elif label not in SEPARATORS:
+            ends_event = self.answer.take(label, bytes(self._bytes[start:end]))
         if ends_event:
             self._end_event(span, now)
-        self.borders.take(span, data, ends_event)
+        self.borders.take(span, self._bytes[start], ends_event)
 
     def _end_event(self, span: ByteSpan, now: float) -> None:
         wait = now - self._began
@@ -116,11 +127,11 @@ class Layers:
 
 
 class Decompressor:
-    """Undoes gzip or deflate, as far as the bytes that have come allow.
+    """Undoes gzip or deflate, as far as the bytes have arrived.
 
     Attributes:
         flushes: Number of sync flushes seen: a sender makes one to make its text readable at once.
-        error: Why the rest cannot be read, or "".
+        error: The reason why the rest cannot be read, or "".
     """
 
     FLUSH = b"\x00\x00\xff\xff"  # an empty block without compression (RFC 1951 §3.2.4)
@@ -131,7 +142,8 @@ class Decompressor:
         self._zlib = zlib.decompressobj(GZIP_OR_ZLIB)
 
     def receive_data(self, data: bytes) -> list[bytes]:
-        """Returns pieces of limited size, because a few bytes may stand for megabytes."""
+        """Decompress. Returns pieces of limited size, because a few bytes may stand for
+        megabytes."""
         pieces: list[bytes] = []
         self.flushes += data.count(self.FLUSH)
         try:

@@ -1,16 +1,17 @@
-"""A picture that is never in the way of its stream.
+"""A live picture that does not slow its stream down.
 
     async with live(view) as screen:
         screen.show(2.1, b"HTTP/1.1 200 OK\\r\\n…", spans)      returns at once
 
     ┊ 1,280 reads not shown: 243,200 bytes                     the screen was too slow
 
-`show` only adds to a queue. A task takes what is in the queue, at most twenty times a second, and a
-thread draws it: a write to a terminal may wait for as long as somebody holds Ctrl-S.
+`show` only adds to a queue. A task empties the queue, at most twenty times a second, and a thread
+draws its content. A thread is needed because a write to a terminal that is paused (Ctrl-S) may wait
+for ever.
 
 The rules this file keeps:
 
-1. `show` and `end` never wait, and never raise.
+1. `show` and `end` never wait, and never raise an error.
 2. The queue has a limit. If it is full, the oldest reads are left out as a whole, and a line says
    how many. All numbers stay right.
 3. While the stream runs, drawing takes at most a third of one processor.
@@ -40,7 +41,7 @@ FRAME = 0.05
 """Seconds from one drawing to the next."""
 
 SILENCE = 0.25
-"""Seconds without a read after which the last line tells of the silence."""
+"""Seconds without a read after which the last line reports the silence."""
 
 MAX_WAITING = 8 << 20
 """Bytes of memory for reads that wait to be drawn: about 5,000 events."""
@@ -64,14 +65,15 @@ class Arrival(NamedTuple):
 
     @property
     def memory(self) -> int:
-        """Bytes of memory, roughly: a read of one byte costs more than one byte."""
+        """The approximate bytes of memory: a read of one byte costs more than one byte."""
         return len(self.data) + 200 + 100 * len(self.spans)
 
 
 class LeftOut(NamedTuple):
-    """Reads that are not drawn: the time of the last, and their size in bytes.
+    """Reads that are not drawn: the time of the last one, and their size in bytes.
 
-    `counts` holds how many they are, and the highest numbers of chunk, event and token in them.
+    `counts` holds the number of these reads, and the highest numbers of chunk, event and token in
+    them.
     """
 
     at: float = 0.0
@@ -84,15 +86,15 @@ Queue = deque[Arrival | LeftOut]  # a LeftOut is followed by an Arrival
 
 @asynccontextmanager
 async def live(view: View, *, max_waiting: int = MAX_WAITING) -> AsyncIterator["LiveView"]:
-    """Draw while the block runs, and at its end what is left.
+    """Draw while the block runs. At its end, draw what is left.
 
     Args:
-        view: Draws. Nobody else may use it meanwhile.
+        view: The view that draws. Nothing else may use it while the block runs.
         max_waiting: Largest number of bytes of memory for reads that wait to be drawn.
 
     Yields:
-        A screen. Call its `end` even if you stop in the middle: it shows the bytes that wait for
-        their labels.
+        A screen. Call its `end` even if you stop in the middle, because `end` shows the bytes that
+        wait for their labels.
 
     Raises:
         BrokenPipeError: The reader of the output has closed it. The block is cancelled.
@@ -127,7 +129,7 @@ class LiveView:
     """The screen of `live`.
 
     Attributes:
-        is_finished: Everything has been drawn, or left out.
+        is_finished: Whether everything has been drawn or left out.
     """
 
     def __init__(self, view: View, max_waiting: int) -> None:
@@ -168,7 +170,7 @@ class LiveView:
         self._has_more.set()
 
     async def run(self) -> None:
-        """Draw what comes, until everything has been drawn after a `close`."""
+        """Draw what arrives, until `close` was called and everything has been drawn."""
         while not self.is_finished:
             if not self._queue:
                 with trio.move_on_after(SILENCE):
@@ -212,7 +214,7 @@ class LiveView:
         return is_last
 
     def _leave_out_oldest(self) -> None:
-        """Replace the oldest read by a LeftOut, together with one that may be in front of it."""
+        """Replace the oldest read by a LeftOut. A LeftOut before it is merged with the new one."""
         oldest, left_out = self._queue.popleft(), LeftOut()
         if isinstance(oldest, LeftOut):
             left_out, oldest = oldest, self._queue.popleft()
@@ -224,7 +226,7 @@ class LiveView:
         self._queue.appendleft(left_out)
 
     def _draw(self, queue: Queue, status: str | None) -> None:
-        """Draw, in a thread. The one before may have been abandoned while the terminal blocked."""
+        """Draw, in a thread. An abandoned thread may still be drawing, so there is a lock."""
         turn = time.perf_counter()
         with self._drawing:
             for item in queue:
@@ -242,5 +244,5 @@ class LiveView:
             self._view.status(status)
 
 
-# What this file does not do: slow a recording down that is played faster than the screen can show
-# it. Use a `View` for that: it waits.
+# What this file does not do: slow down a replay that is faster than the screen. Give a replay a
+# `View`: its `show` waits.

@@ -6,7 +6,7 @@
 
     {"error":"no such key: sk-proj-abc123"}         {"error":"no such key: **************"}
 
-A key is replaced byte for byte, so no size, chunk-size or offset changes, and everything that
+A key is replaced byte for byte, so no size, chunk-size or offset changes, and a program that
 measures a stream may read masked bytes. The relayed bytes themselves are never touched.
 
 The rules this file keeps:
@@ -14,14 +14,16 @@ The rules this file keeps:
 1. Values of the header fields in FIELDS, of the parameters in PARAMETERS of a URL, and names and
    passwords in a URL are masked, in both directions. So is everything that looks like a key of
    OpenAI's form.
-2. What was masked once is a known key: from then on it is masked wherever it appears on this
-   connection, in every form that protocol/secret.py knows (in JSON, percent-encoded, in base64,
-   in hex …), also if two reads or two chunks share it.
-3. Nothing is held back: `mask` returns as many bytes as it was given. If a read ends with what may
-   be the beginning of a key, that end is masked at once, although other bytes may follow it. So a
-   read can lose a few bytes that were not a key, but no key is shown in two parts.
-4. What is remembered of a connection is limited: MAX_LINE bytes of an unfinished line, and the
-   last `max_keys` keys.
+2. A value that was masked once is a known key. From then on it is masked wherever it appears on
+   this connection, in every form that protocol/secret.py knows (in JSON, percent-encoded, in
+   base64, in hex …), even if it is split between two reads or two chunks. A compressed body that
+   quotes a key is masked as a whole (coded.py).
+3. Nothing is held back: `mask` returns as many bytes as it was given. If the end of a read may be
+   the beginning of a key, it is masked at once, although it may turn out not to be a key. So a read
+   can lose a few bytes that were not a key, but at most the first three characters of a key are
+   shown.
+4. The memory for each connection is limited: MAX_LINE bytes of an unfinished line, and the last
+   `max_keys` keys.
 """
 
 import re
@@ -47,12 +49,14 @@ from protocol.secret import (
     key_forms,
 )
 
+from .coded import CodedBodies
+
 __all__ = ["Masker", "mask_reads"]
 
 Sender = Literal["client", "server"]
 
 MASK = "*"
-MAX_LINE = 16 << 10  # bytes of an unfinished line that are looked at again with the next read
+MAX_LINE = 16 << 10  # bytes of an unfinished line that are searched again with the next read
 KEPT = 64  # bytes of any other line: a name, or the first characters of a key
 
 # Names without their hyphens and underscores, in lower case.
@@ -92,11 +96,12 @@ CHUNK_BORDER = re.compile(r"(\r\n[0-9a-fA-F]{1,8}\r\n|\r(?:\n(?:[0-9a-fA-F]{1,8}
 
 @dataclass
 class Direction:
-    """What is remembered of the bytes of one sender.
+    """The state kept for the bytes of one sender.
 
     Attributes:
         carry: The last bytes, unmasked. They are searched again with the next read.
-        in_long_line: A line with a key was longer than MAX_LINE: the rest of it is masked.
+        in_long_line: Whether a line with a key is longer than MAX_LINE, so that the rest of it is
+            masked.
     """
 
     carry: str = ""
@@ -107,7 +112,7 @@ class Masker:
     """Masks the keys in the bytes of one connection.
 
     Args:
-        secrets: Keys that are known before, such as those of the command line.
+        secrets: Keys that are known at the start, such as those of the command line.
         max_keys: Largest number of keys that are searched for. A new one evicts the oldest.
     """
 
@@ -115,6 +120,7 @@ class Masker:
         self._keys: dict[str, None] = {}  # a set in the order of insertion
         self._max_keys = max_keys
         self._directions = {"client": Direction(), "server": Direction()}
+        self._coded = CodedBodies()
         self._forms: Forms = ()
         self._formed: frozenset[str] = frozenset()  # the keys that `_forms` was made of
         self._learn(secrets)
@@ -131,20 +137,27 @@ class Masker:
         unchunked = Unchunked(window)
         text = unchunked.text
         found, unfinished = self._find_values(text, direction, is_request=sender == "client")
-        if forms := self._current_forms():
+        forms = self._current_forms()
+        if forms:
             found += find_keys(text, forms)
-            # Most reads end with a line, and no key of a field does: that is the fast way out.
+            # Most reads end with a line end. No key does, so there is nothing to search for.
             start = len(text) if text.endswith("\n") else find_unfinished_key(text, forms)
             found.append((start, len(text)))
             unfinished = min(unfinished, start)
         ranges = [part for start, end in found for part in unchunked.ranges(start, end)]
+        if sender == "client":
+            self._coded.receive_request(data)
+        else:
+            size = len(direction.carry)
+            coded = self._coded.find(data, forms)
+            ranges += [(size + start, size + end) for start, end in coded]
         shown = _masked(window, ranges)[len(direction.carry) :]
         kept = min(unchunked.place(unfinished), max(0, len(window) - KEPT))
         direction.carry = window[kept:]
         return shown.encode("latin-1")
 
     def mask_url(self, url: str) -> str:
-        """Mask the keys in a URL. From then on they are known."""
+        """Mask the keys in a URL. From then on these keys are known."""
         return _masked(url, self._find_in_url(url, 0) + find_keys(url, self._current_forms()))
 
     # ---- Values of keys
@@ -226,7 +239,8 @@ class Masker:
 
 
 class Unchunked:
-    """A text without the borders of its chunks, and where each part of it comes from."""
+    """A text without the borders of its chunks, and the place of each of its parts in the
+    original."""
 
     def __init__(self, window: str) -> None:
         parts = CHUNK_BORDER.split(window)  # data and borders in turn
@@ -236,12 +250,12 @@ class Unchunked:
         self._places = list(accumulate(map(len, parts)))[::2]
 
     def place(self, offset: int) -> int:
-        """The offset in the window of the character at this offset of the text."""
+        """Return the offset in the window of the character at this offset of the text."""
         index = min(bisect_right(self._ends, offset), len(self._ends) - 1)
         return offset + self._places[index] - self._ends[index]
 
     def ranges(self, start: int, end: int) -> Iterator[Range]:
-        """The ranges of the window that are this range of the text, which is not empty."""
+        """Yield the ranges of the window for this range of the text, which is not empty."""
         while start < end:
             index = bisect_right(self._ends, start)
             shift = self._places[index] - self._ends[index]
@@ -260,7 +274,7 @@ def mask_reads(reads: Iterable[RecordedRead]) -> Iterator[RecordedRead]:
 
 
 def _keys_in(name: str, value: str) -> list[str]:
-    """The keys in the value of a field: each may appear alone elsewhere."""
+    """Return the keys in the value of a field. Each may appear alone elsewhere."""
     keys = [value.strip()]
     if "cookie" in name:
         pairs = value.split(";")
@@ -290,4 +304,5 @@ def _masked(text: str, ranges: list[Range]) -> str:
 
 
 # What this file does not do: find a key that a model says token by token, each in an event of its
-# own; one that is compressed; or one in the body of a request that is not of OpenAI's form.
+# own; one in a body that is compressed with br or zstd; or one in the body of a request that is not
+# of OpenAI's form.

@@ -1,4 +1,4 @@
-"""Measures a response while it arrives: what came when, in each of the four layers.
+"""Measures a response while it arrives: what arrived when, in each of the four layers.
 
     at 0 ms      request sent
     at 2 ms      head                                    head_ms 2
@@ -7,9 +7,10 @@
     …
     at 3506 ms   chunk 31: [DONE], last chunk            complete, done_ms 3506
 
-A `Meter` is a pure state machine: bytes and times in, numbers out. It stands on
+A `Meter` is a pure state machine: it takes bytes and times, and returns numbers. It uses
 `protocol.anatomy`, so no grammar is parsed here a second time. Its memory stays the same on a
-stream without end: totals and histograms run on, and lists keep a limited number of entries.
+stream without end: totals and histograms continue to count, and lists keep a limited number of
+entries.
 """
 
 from collections import deque
@@ -34,12 +35,12 @@ SAME_MOMENT = 3.0  # milliseconds: reads that come closer together are one step
 
 
 class Arrival(NamedTuple):
-    """What one read brought, or several reads at the same moment.
+    """The content of one read, or of several reads at the same moment.
 
     Args:
         at: Milliseconds since the request was sent.
         size: Bytes on the wire.
-        body: Bytes of the body among them, without framing, still compressed.
+        body: Bytes of the body among these, without framing, still compressed.
         chunks: Number of chunks that began.
         events: Number of events that became readable.
         tokens: Number of tokens that became readable.
@@ -56,13 +57,13 @@ class Arrival(NamedTuple):
 
 
 class Rhythm:
-    """The moments at which one kind of content came.
+    """The moments at which one kind of content arrived.
 
     Attributes:
-        first_ms: When the first came; None if none has come.
-        last_ms: When the last came.
-        gaps: The times between two of them.
-        steps: What came at each of the last moments.
+        first_ms: Time of the first arrival, or None if there was none.
+        last_ms: Time of the last arrival.
+        gaps: The times between one arrival and the next.
+        steps: The content of each of the last moments.
     """
 
     def __init__(self, history: int) -> None:
@@ -90,24 +91,25 @@ class Meter:
         url: The URL that was asked for, or "".
         method: Method of the request.
         request: The request as it was sent, or b"".
-        began: When it had been sent, in milliseconds on the same clock as `at` below. All times of
-            this class count from then.
-        history: Number of reads kept; the oldest are dropped.
+        began: Time at which the request had been sent, in milliseconds on the same clock as `at`
+            below. All times of this class are counted from this time.
+        history: Largest number of reads kept. The oldest are dropped.
 
     Attributes:
-        head_ms: Milliseconds to the end of the head; None if it has not come.
-        body_ms: Milliseconds to the first byte of the body; None if it has not come.
-        last_ms: Milliseconds to the last byte so far; None if none has come.
-        done_ms: Milliseconds to the end of the body; None if it has not come.
+        head_ms: Milliseconds to the end of the head, or None if it has not arrived.
+        body_ms: Milliseconds to the first byte of the body, or None if it has not arrived.
+        last_ms: Milliseconds to the last byte so far, or None if none has arrived.
+        done_ms: Milliseconds to the end of the body, or None if it has not arrived.
         reads: Number of reads.
         wire_bytes: Bytes of the response so far, with head and framing.
-        end: How the server's side ended, as in a recording; "" if it has not.
-        end_ms: Milliseconds to that end; None if it has not come.
+        end: How the server's side ended, as in a recording, or "" if it has not ended.
+        end_ms: Milliseconds to the end of the server's side, or None if it has not ended.
+        acknowledged: Whether the other end was alive in the silence at the end; None if unknown.
         cut: Whether the connection ended inside the response.
         quiet_ms: Milliseconds of silence before the end of the body or the connection.
-        framing_error: Why the bytes are not HTTP, or not an event stream; "" if they are.
-        arrivals: What each of the last reads brought.
-        coding: Content coding of the body, such as "gzip"; "" if it has none.
+        framing_error: The reason why the bytes are not HTTP or not an event stream, or "".
+        arrivals: The content of each of the last reads.
+        coding: Content coding of the body, such as "gzip", or "" if it has none.
         readable: Whether the text can be read here. Python's library knows gzip and deflate only.
     """
 
@@ -130,6 +132,7 @@ class Meter:
         self.done_ms: float | None = None
         self.end: End = ""
         self.end_ms: float | None = None
+        self.acknowledged: bool | None = None
         self.cut = False
         self.quiet_ms = 0.0
         self.framing_error = ""
@@ -155,7 +158,7 @@ class Meter:
 
     @property
     def status(self) -> int:
-        """The status code; 0 if no complete head has come."""
+        """The status code, or 0 if no complete head has arrived."""
         return int(self.head.start_line[9:12]) if self.head else 0
 
     @property
@@ -165,22 +168,23 @@ class Meter:
 
     @property
     def anatomy(self) -> ResponseAnatomy:
-        """The anatomy of the response as it came, with its framing."""
+        """The anatomy of the response as it arrived, with its framing."""
         return self._outer.anatomy
 
     @property
     def answer(self) -> Answer:
-        """What the events say."""
+        """The content of the events."""
         return self._content.answer
 
     @property
     def layers(self) -> Layers:
-        """The bytes in which the events are: decompressed, if they came compressed."""
+        """The layers of the events. If the response is compressed, these are the layers of its
+        decompressed bytes."""
         return self._content
 
     @property
     def borders(self) -> Borders:
-        """What lies at the borders of chunks, as they came."""
+        """The findings at the borders of chunks, as they arrived."""
         return self._outer.borders
 
     @property
@@ -195,33 +199,34 @@ class Meter:
 
     @property
     def counts(self) -> Counts:
-        """How many of each layer have come."""
+        """The number of reads, chunks, events and tokens so far."""
         content = self._content.anatomy
         return Counts(self.reads, self._outer.anatomy.chunks, content.events, content.tokens)
 
     @property
     def rhythm(self) -> Rhythm:
-        """When the text came; when events or bytes came, if nothing in them is known as text."""
+        """The times at which the text arrived. If no text was recognized, the times of events or
+        bytes."""
         return self._tokens if self._content.anatomy.tokens else self._events
 
     @property
     def event_steps(self) -> deque[Arrival]:
-        """What came at each of the last moments that brought an event."""
+        """The content of each of the last moments that brought an event."""
         return self._events.steps
 
     @property
     def ttft_ms(self) -> float | None:
-        """Milliseconds to the first text; None if it has not come."""
+        """Milliseconds to the first text, or None if none has arrived."""
         return self.rhythm.first_ms
 
     @property
     def text_ms(self) -> float | None:
-        """Milliseconds to the last text so far; None if none has come."""
+        """Milliseconds to the last text so far, or None if none has arrived."""
         return self.rhythm.last_ms
 
     @property
     def gaps(self) -> Gaps | None:
-        """The gaps between reads that brought text; None with fewer than two such reads."""
+        """The gaps between reads with text, or None if there are fewer than two such reads."""
         gaps = self.rhythm.gaps
         if not gaps.count:
             return None
@@ -235,12 +240,18 @@ class Meter:
 
     @property
     def text_bytes(self) -> int:
-        """Bytes of text; 0 if they cannot be read here."""
+        """Number of bytes of text, or 0 if the text cannot be read here."""
         return self._content.anatomy.text_size if self.readable else 0
 
     def field(self, name: bytes) -> bytes:
-        """The value of a field of the head, in lower case; b"" if the head does not have it."""
+        """Return the value of a field of the head, in lower case, or b"" if the head does not have
+        the field."""
         return b", ".join(self.head.values(name)).lower() if self.head else b""
+
+    @property
+    def may_be_endless(self) -> bool:
+        """Whether the head leaves open how long the body is."""
+        return self.head is not None and not self.field(b"content-length")
 
     # ---- What arrives
 
@@ -248,8 +259,8 @@ class Meter:
         """Take the bytes of one read.
 
         Args:
-            at: When they came, in milliseconds.
-            data: The bytes, cut anywhere. No bytes make this raise.
+            at: Time at which the bytes arrived, in milliseconds.
+            data: The bytes, cut anywhere. No bytes raise an error.
 
         Returns:
             The spans of the response that can be labelled now (`ResponseAnatomy.receive_data`).
@@ -274,18 +285,22 @@ class Meter:
             self._end_body(now)
         return spans
 
-    def receive_end(self, at: float, end: End) -> list[ByteSpan]:
-        """Say that the server's side has ended.
+    def receive_end(
+        self, at: float, end: End, *, acknowledged: bool | None = None
+    ) -> list[ByteSpan]:
+        """Tell the meter that the server's side has ended.
 
         Args:
-            at: When it ended, in milliseconds.
-            end: How it ended. "silent" means that whoever measured stopped waiting.
+            at: Time of the end, in milliseconds.
+            end: How it ended. "silent" means that the observer stopped waiting.
+            acknowledged: Whether the other end still acknowledged what was sent to it in a
+                silence, such as TCP's keep-alive probes; None if that is unknown.
 
         Returns:
             The last spans: bytes whose line or chunk did not end.
         """
         now = at - self.began
-        self.end, self.end_ms = end, now
+        self.end, self.end_ms, self.acknowledged = end, now, acknowledged
         was_complete = self.complete
         spans = self._outer.receive_end()
         if not was_complete and end != "silent":
@@ -301,7 +316,7 @@ class Meter:
 
     def _end_body(self, now: float) -> None:
         self.done_ms = now
-        # The end of the chunked coding is no content: what counts is the silence before it.
+        # The end of the chunked coding is not content: only the silence before it counts.
         self.quiet_ms = now - self._last_body_ms
 
     def _totals(self) -> tuple[int, int, int, int, int]:

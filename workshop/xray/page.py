@@ -1,4 +1,4 @@
-"""A recording as one HTML page, which plays it: a file to send to a colleague.
+"""A recording as one HTML page, which plays the recording: a file to send to a colleague.
 
     <!doctype html>
     <meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src …">
@@ -8,14 +8,14 @@
     <script type="module">…</script>
 
 The page is the viewer of the chat page (servers/page/viewer.js) with its modules and style sheets
-in one file. It loads nothing, and its Content-Security-Policy lets no script run but this one.
+in one file. The page loads nothing, and its Content-Security-Policy allows only this one script.
 
 The rules this file keeps:
 
 1. No grammar is written in JavaScript: the spans of a response come from its Meter, and are divided
    at the borders of reads here.
 2. All bytes of the recording are in the page, in the reads that brought them. If the exchanges of a
-   connection do not hold the same bytes as its reads, these have no spans.
+   connection do not hold the same bytes as its reads, its reads have no spans.
 3. Nothing in a recording can leave its place: `<` is escaped in the JSON.
 """
 
@@ -46,7 +46,13 @@ START = """
 const recording = JSON.parse(document.getElementById("recording").textContent);
 viewer(document.getElementById("viewer"), recording, navigator.language);
 """
-BODY = "body { display: block; } main { max-width: 72rem; padding: 1rem; }"
+BODY = """
+body { display: block; }
+main { max-width: 72rem; padding: 1rem; }
+main > h1 { color: var(--soft); font-size: .9rem; font-weight: 400; }
+"""
+
+HEADING = "A recorded stream, read by read"
 
 IMPORT = re.compile(r'^import \{[^}]*\} from "\./([\w-]+\.js)";\n', re.MULTILINE)
 EXPORT = re.compile(r"^export ", re.MULTILINE)
@@ -63,7 +69,7 @@ script-src '{script_hash}'; style-src '{style_hash}'; base-uri 'none'; form-acti
 <style>{style}</style>
 </head>
 <body>
-<main><section id="viewer"></section></main>
+<main><h1>{heading}</h1><section id="viewer"></section></main>
 <noscript>This page plays a recording, which needs JavaScript.</noscript>
 <script type="application/json" id="recording">{recording}</script>
 <script type="module">{script}</script>
@@ -75,11 +81,12 @@ MAX_SIZE = 64 << 20
 
 
 class ShownRead(msgspec.Struct):
-    """A read as the viewer takes it.
+    """A read in the form that the viewer takes.
 
     Args:
-        offset: Position of its first byte among those of its sender on its connection.
-        spans: Its bytes, as far as they have labels; their offsets count from the same byte.
+        offset: Position of the read's first byte among all bytes of its sender on its connection.
+        spans: The spans of its bytes, as far as they have labels. Their offsets are counted in the
+            same way.
     """
 
     at: float
@@ -92,7 +99,7 @@ class ShownRead(msgspec.Struct):
 
 
 class ShownExchange(msgspec.Struct):
-    """A request, and what x-ray says about its response."""
+    """A request, and the report of x-ray on its response."""
 
     method: str
     url: str
@@ -104,10 +111,10 @@ def write_page(reads: Iterable[RecordedRead], *, max_size: int = MAX_SIZE) -> st
 
     Args:
         reads: A recording whose keys are masked (masking.py).
-        max_size: Largest number of bytes of the recording: a browser has to hold them all.
+        max_size: Largest size of the recording, in bytes, because a browser must hold all of them.
 
     Raises:
-        RecordingError: The recording is larger.
+        RecordingError: The recording is larger than `max_size`.
     """
     reads = list(reads)
     if sum(len(read.bytes) for read in reads) > max_size:
@@ -119,6 +126,7 @@ def write_page(reads: Iterable[RecordedRead], *, max_size: int = MAX_SIZE) -> st
     title = next((exchange.url for exchange in found if exchange.url), "") or "Recording"
     return PAGE.format(
         title=escape(title),
+        heading=HEADING,
         style=style,
         style_hash=_hash(style),
         script=script,
@@ -132,7 +140,7 @@ def write_page(reads: Iterable[RecordedRead], *, max_size: int = MAX_SIZE) -> st
 
 def _shown(reads: list[RecordedRead]) -> tuple[list[ShownRead], list[ShownExchange]]:
     found = exchanges(reads)
-    # Of the server's bytes, by connection.
+    # The spans of the server's bytes, by connection.
     spans: dict[int, list[ByteSpan]] = defaultdict(list)
     pieces_of: dict[int, list[bytes]] = defaultdict(list)
     sizes: dict[int, int] = defaultdict(int)
@@ -155,7 +163,7 @@ def _shown(reads: list[RecordedRead]) -> tuple[list[ShownRead], list[ShownExchan
 
 
 def _measured(exchange: Exchange) -> tuple[Meter, list[ByteSpan]]:
-    """A meter that has seen the response, and all its spans in order."""
+    """Return a meter that has received the response, and all spans in order."""
     meter = Meter(
         url=exchange.url,
         method=exchange.method,
@@ -178,7 +186,7 @@ def _moved(span: ByteSpan, distance: int) -> ByteSpan:
 def _divided(reads: list[RecordedRead], spans: dict[int, list[ByteSpan]]) -> list[ShownRead]:
     """Give each read the parts of spans that label its bytes."""
     places: dict[tuple[str, int], int] = defaultdict(int)
-    indexes: dict[int, int] = defaultdict(int)  # of the first span that goes on, by connection
+    indexes: dict[int, int] = defaultdict(int)  # first span that continues, by connection
     shown = []
     for read in reads:
         connection = read.connection
@@ -202,7 +210,7 @@ def _divided(reads: list[RecordedRead], spans: dict[int, list[ByteSpan]]) -> lis
 
 
 def _script() -> str:
-    """The modules of the viewer as one, and the line that starts it.
+    """Return the modules of the viewer as one script, and the line that starts it.
 
     An import becomes nothing, and an export an ordinary declaration: no two of these modules have
     the same name at their top level.
@@ -215,7 +223,8 @@ def _script() -> str:
 
 
 def _style() -> str:
-    """The colours of the chat page, which are the first rule of its style sheet, and the rest."""
+    """Return the colours of the chat page, which are the first rule of its style sheet, and the
+    viewer's own styles."""
     page, wire, viewer = (
         (FILES / name).read_text(encoding="utf-8")
         for name in ("style.css", "wire.css", "viewer.css")
@@ -224,7 +233,7 @@ def _style() -> str:
 
 
 def _hash(text: str) -> str:
-    """Of an inline script or style, for the policy (CSP 3 §2.3.1)."""
+    """Return the hash of an inline script or style, for the policy (CSP 3 §2.3.1)."""
     return f"sha256-{b64encode(sha256(text.encode()).digest()).decode()}"
 
 

@@ -13,7 +13,7 @@ The rules this file keeps:
 
 1. One read is one segment. Only a read that is larger than an IPv4 packet is divided, and all but
    the last of its segments are without PSH.
-2. Checksums are right, and sequence numbers have no gap: Wireshark finds nothing to remark.
+2. Checksums are correct, and sequence numbers have no gap, so Wireshark reports no problem.
 3. The server's port is 80, whatever it was, so that the bytes are taken for HTTP. Addresses are
    those reserved for documentation (RFC 5737).
 4. Bytes that follow an end of the same sender begin a new connection, because TCP has no such
@@ -50,7 +50,8 @@ def write_pcap(reads: Iterable[RecordedRead], *, began: float = BEGAN) -> Iterat
 
     Args:
         reads: A recording whose keys are masked (masking.py).
-        began: The date of its beginning, in seconds since 1970: a recording has none.
+        began: The date at which the recording begins, in seconds since 1970, because a recording
+            has no date.
 
     Yields:
         The file header, and then each packet with its record header.
@@ -80,7 +81,7 @@ class Side:
 
     Attributes:
         seq: Sequence number of the next byte.
-        has_ended: Whether it sent FIN or RST.
+        has_ended: Whether this end has sent FIN or RST.
     """
 
     address: int
@@ -94,7 +95,7 @@ class Connection:
     """A synthetic TCP connection.
 
     Args:
-        number: Which one of the file it is: it decides the client's address and port.
+        number: Number of the connection in the file. It decides the client's address and port.
     """
 
     number: int
@@ -111,7 +112,7 @@ class Connection:
         }
 
     def cannot_carry(self, read: RecordedRead) -> bool:
-        """Whether TCP allows no more bytes of this sender (rule 4)."""
+        """Whether TCP does not allow more bytes from this sender (rule 4)."""
         return bool(read.bytes) and (self.was_reset or self.sides[read.sender].has_ended)
 
     def handshake(self) -> list[bytes]:
@@ -122,7 +123,7 @@ class Connection:
         ]
 
     def carry(self, read: RecordedRead) -> list[bytes]:
-        """The packets of one read or end."""
+        """Return the packets of one read or end."""
         peer = "server" if read.sender == "client" else "client"
         packets = []
         for start in range(0, len(read.bytes), MAX_DATA):
@@ -173,7 +174,7 @@ def _checksum(data: bytes) -> int:
     """The Internet checksum (RFC 1071): the complement of the sum of all 16-bit words, where a
     carry is added again. That sum is the number modulo 2**16 - 1, in one step of C."""
     number = int.from_bytes(data + bytes(len(data) % 2), "big")
-    return 0xFFFF - (number % 0xFFFF or 0xFFFF)
+    return 0xFFFF - number % 0xFFFF
 
 
 # What this file does not do: keep the real packets, which a recording does not have, or an end by

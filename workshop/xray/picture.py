@@ -1,10 +1,10 @@
-"""What the picture of a stream consists of: rows of bytes, the borders of reads, and the end.
+"""The parts of the picture of a stream: rows of bytes, the borders of reads, and the end.
 
     Border(read=4, chunk=2, event=2, token=1, torn="你", …)
     Row(199, b"\xa0", chunk=Mark(INSIDE, 2), event=Mark(INSIDE, 2), token=Mark(ENDS, 1), …)
 
 A row holds bytes of one read, one chunk, one event and one token at most. So borders that line up
-fall between the same two rows, and a border that cuts another layer lies inside its bracket.
+are between the same two rows, and a border that cuts another layer is inside that layer's bracket.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,8 @@ class Place(Enum):
 
 
 class Mark(NamedTuple):
-    """A row's place in one layer, and the number of the chunk, event or token; 0 if in none."""
+    """A row's place in one layer, and the number of the chunk, event or token, or 0 if it is in
+    none."""
 
     place: Place
     number: int
@@ -56,18 +57,18 @@ class Row(NamedTuple):
 
 
 class Border(NamedTuple):
-    """Where a read begins, or where the response ends.
+    """The place where a read begins, or where the response ends.
 
     Args:
         at: Time in milliseconds since the request was sent.
-        gap: Milliseconds since the read before; None for the first.
+        gap: Milliseconds since the previous read; None for the first read.
         offset: Offset of the read's first byte, or the size of the response.
         size: Size of the read in bytes.
         read: Number of the read, from 1; 0 for the end.
         end: How the response ended, or "".
-        chunk, event, token: Number of the one that is cut here, or 0.
-        torn: What else is cut: a character ("a character" if its other bytes have not come yet), or
-            "the head", or "".
+        chunk, event, token: Number of the chunk, event or token that is cut here; 0 if none is.
+        torn: Another thing that is cut: a character ("a character" if its other bytes have not
+            arrived yet), "the head", or "".
     """
 
     at: float
@@ -91,12 +92,12 @@ class Skipped(NamedTuple):
 
 @dataclass
 class Misfits:
-    """How often borders of different layers did not line up.
+    """The number of times that borders of different layers did not line up.
 
     Args:
-        reads: Reads that began inside an event.
-        chunks: Chunks that ended inside an event.
-        characters: Characters that were split between two reads or two chunks.
+        reads: Reads that began inside a chunk, an event or the head.
+        chunks: Number of chunks that ended inside an event.
+        characters: Number of characters that were split between two reads or two chunks.
     """
 
     reads: int = 0

@@ -12,14 +12,15 @@ The rules this file keeps:
    until the other side has taken what came before: a slow client slows its own server, and no
    other.
 2. The observer is called after the write. It does not wait.
-3. A connection ends on one side as it ended on the other: FIN as FIN, RST as RST. TLS that ends
-   without close_notify inside a message becomes RST: plain TCP has no other way to say that the
-   message is truncated.
+3. A connection ends on one side as it ended on the other: FIN as FIN, RST as RST. A peer that has
+   vanished becomes RST, and so does TLS that ends without close_notify inside a message: plain TCP
+   has no other way to say that the message is truncated.
 4. Bytes that arrived before an RST are not lost: the RST is sent when the client's kernel has
    acknowledged them, or after FLUSH_SECONDS.
 """
 
 import contextlib
+import errno
 import select
 import struct
 import sys
@@ -48,11 +49,14 @@ class RelayObserver(Protocol):
     def received(self, at: float, parts: list[Part]) -> None:
         """These parts of responses came in one read, and have been written to the client."""
 
+    def waited(self, seconds: float) -> None:
+        """The server was not read for so long, because the client did not take what had come."""
+
     def client_ended(self, at: float, end: End) -> None:
         """The client has sent FIN or RST, or a write to it has failed."""
 
     def server_ended(self, at: float, end: End) -> None:
-        """The server has sent FIN or RST, or its TLS was truncated."""
+        """The server has sent FIN or RST, its TLS was truncated, or it has vanished ("silent")."""
 
 
 class Relay:
@@ -153,8 +157,8 @@ class Relay:
                 end = "reset"
         except trio.ClosedResourceError:
             return
-        except trio.BrokenResourceError:
-            end = "reset"
+        except trio.BrokenResourceError as error:
+            end = "silent" if has_vanished(error) else "reset"
         now = trio.current_time()
         ends_whole = end == "fin" or (end == "truncated" and self._responses.between_messages)
         last = self._responses.receive_eof() if ends_whole else []
@@ -176,7 +180,9 @@ class Relay:
             self._observer.received(now, self._responses.receive_data(data))
             if self._responses.switched:
                 self._requests.stop("the protocol was switched")
-            await _send(self._client, data, sent)
+            if sent < len(data):
+                await _send(self._client, data, sent)
+                self._observer.waited(trio.current_time() - now)
         except trio.BrokenResourceError:
             self._server.reset()
             self._client.reset()
@@ -188,6 +194,11 @@ class Relay:
 def method_of(head: Head) -> str:
     """The method of a request."""
     return head.start_line.partition(b" ")[0].decode()
+
+
+def has_vanished(error: trio.BrokenResourceError) -> bool:
+    """Whether the connection is broken because its peer has acknowledged nothing for too long."""
+    return getattr(error.__cause__, "errno", None) == errno.ETIMEDOUT
 
 
 async def _send(stream: ByteStream, data: bytes, sent: int = 0) -> None:

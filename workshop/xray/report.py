@@ -1,4 +1,4 @@
-"""What x-ray says about one response: the object of `--json`, and of the screens that show it.
+"""The report of x-ray on one response: the object that `--json` prints and that screens show.
 
 {"url":"http://localhost:8000/chat/hello","status":200,
  "verdicts":[{"code":"buffered-blocks","sure":0.95,"say":"…","cure":"…","hop":"nginx","facts":{"block":4096}}],
@@ -16,12 +16,12 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that is right or wrong with a stream.
 
     Args:
-        code: Its name in the table of `workshop/xray/verdicts.py`.
-        sure: How sure, from 0 to 1. A claim over 0.5 must be right.
-        say: One sentence that a tired person understands.
-        cure: What to do about it, or "".
-        hop: Name of the hop that does it, if several ways were compared; else None.
-        facts: What was measured, such as {"block": 4096}.
+        code: Name of the verdict in the table of `workshop/xray/verdicts.py`.
+        sure: How sure the verdict is, from 0 to 1. A verdict over 0.5 must be right.
+        say: One sentence that even a tired person understands.
+        cure: What to do about the problem, or "".
+        hop: Name of the hop that is the cause, if several paths were compared, or None.
+        facts: The measured values, such as {"block": 4096}.
     """
 
     code: str
@@ -33,7 +33,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """How many of each layer a response has."""
+    """The number of reads, chunks, events and tokens of a response."""
 
     reads: int
     chunks: int
@@ -51,17 +51,17 @@ class Gaps(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What x-ray found out about one response.
+    """The findings of x-ray about one response.
 
     Args:
         url: The URL that was asked for, without a name and password; "" if unknown.
-        status: Status code; 0 if no complete head came.
-        verdicts: What is wrong, most harmful first; a live stream has the one verdict `live`.
-        counts: How many reads, chunks, events and tokens came.
+        status: Status code, or 0 if no complete head arrived.
+        verdicts: The problems, most harmful first. A live stream has the one verdict `live`.
+        counts: Number of reads, chunks, events and tokens.
         ttft_ms: Time to the first token (or the first byte of the body, if it has no tokens), in
             milliseconds since the request was sent; None if none came.
-        head_ms: Time to the end of the response's head; None if it did not come.
-        gaps_ms: Gaps between reads of the body; None with fewer than two of them.
+        head_ms: Time to the end of the response's head, or None if it did not arrive.
+        gaps_ms: Gaps between reads of the body, or None if there are fewer than two reads.
         wire_bytes: Bytes of the response, head and framing included.
         text_bytes: Bytes of the model's text.
     """

@@ -3,10 +3,10 @@
     reads with text at    500   600   700   1000 ms
     gaps                     100   100   300              p50 100, max 300
 
-A `Histogram` keeps no value: it counts the values that fall in each range. The ranges are 2 % wide,
-so a percentile is at most 2 % off, whether ten gaps or ten million were added. If all values of a
+A `Histogram` does not keep values: it counts the values in each range. The ranges are 2 % wide, so
+a percentile is at most 2 % off, whether ten gaps or ten million were added. If all values of a
 range are equal, it is exact. A `Thinned` line keeps the shape of a long series in a few hundred
-values: when it is full, each two neighbours become the larger of them.
+values: when it is full, each pair of neighbours is replaced by the larger value.
 """
 
 import math
@@ -39,7 +39,8 @@ class Histogram:
         self.max = max(self.max, value)
 
     def percentile(self, percent: float) -> float:
-        """The value that so many percent of all values do not exceed; 0 if there is none."""
+        """Return the value that this percentage of all values do not exceed, or 0 if there are no
+        values."""
         rank = math.ceil(self.count * percent / 100)
         for _, (count, total) in sorted(self._ranges.items()):
             rank -= count
@@ -55,7 +56,7 @@ class Thinned:
         size: Largest number of values kept.
 
     Attributes:
-        values: What is kept, in order.
+        values: The values that are kept, in order.
     """
 
     def __init__(self, size: int = 512) -> None:

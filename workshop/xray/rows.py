@@ -1,4 +1,4 @@
-"""Reads and labelled bytes in, rows out: where each layer begins, goes on, and ends.
+"""Turns reads and labelled bytes into rows: where each layer begins, continues, and ends.
 
     read 3   offset 154  "39\\r\\n"                      chunk 2 begins
              offset 158  b'data: {"…":"'               in chunk 2, event 2 begins
@@ -11,9 +11,9 @@
 The rules this file keeps:
 
 1. All bytes appear once, in order. `ResponseAnatomy` labels a line of an event stream when the line
-   has ended: until then its bytes wait here.
+   has ended. Until then the bytes of the line wait here.
 2. If more than `max_held` bytes wait for their labels, the oldest are passed on without one.
-3. Memory stays flat however long the stream is.
+3. Memory does not grow, however long the stream is.
 """
 
 from collections import deque
@@ -30,7 +30,8 @@ from .torn import TornCharacters
 __all__ = ["Rows", "with_spans"]
 
 MAX_HELD = 64 << 10
-"""Bytes that wait for their labels. A line of JSON with a picture in it may be longer."""
+"""Largest number of bytes that wait for their labels. A line of JSON with an image in it may be
+longer."""
 
 # The labels of protocol.anatomy, by the layer that they belong to.
 STYLES = {
@@ -46,6 +47,7 @@ STYLES = {
     **dict.fromkeys(["after-end", "unfinished", "unreadable"], "bad"),
 }
 FRAMING = {"head", "chunk-size", "chunk-ext", "CRLF", "last-chunk", "trailer"}
+HEAD = "the head"
 BY_LINES = {"head", "data", "comment", "bad", None}  # styles whose rows hold one line
 SIZE_LINE = {"chunk-size", "chunk-ext", "last-chunk", "trailer", "CRLF"}
 
@@ -68,10 +70,10 @@ class Rows:
         max_held: Largest number of bytes that wait for their labels.
 
     Attributes:
-        counts: How many reads, chunks, events and tokens have come, the skipped ones included.
-        size: Bytes of the response so far.
-        misfits: Borders that did not line up, in what was shown.
-        was_skipped: Some reads were skipped: `misfits` does not know them.
+        counts: Number of reads, chunks, events and tokens so far, skipped reads included.
+        size: Size of the response so far, in bytes.
+        misfits: Borders that did not line up, among the reads that were shown.
+        was_skipped: Whether reads were skipped. `misfits` does not count their borders.
     """
 
     def __init__(self, max_held: int = MAX_HELD) -> None:
@@ -93,11 +95,11 @@ class Rows:
 
     @property
     def held_size(self) -> int:
-        """How many bytes wait for their labels."""
+        """The number of bytes that wait for their labels."""
         return len(self._held)
 
     def held(self, size: int) -> bytes:
-        """The last bytes that wait for their labels."""
+        """Return the last bytes that wait for their labels."""
         return bytes(self._held[-size:])
 
     def receive(self, at: float, data: bytes, spans: Sequence[ByteSpan]) -> list[Item]:
@@ -120,9 +122,9 @@ class Rows:
         """Leave out reads. Bytes that still wait for their labels are returned without one.
 
         Args:
-            at: Time of the last of them, in milliseconds.
-            reads, size: Number of these reads, and of their bytes.
-            counts: The highest numbers of chunk, event and token in them.
+            at: Time of the last skipped read, in milliseconds.
+            reads, size: Number of the skipped reads, and of their bytes.
+            counts: The highest numbers of chunk, event and token in the skipped reads.
         """
         items = list(self._take(unlabelled=len(self._held)))
         before = self.counts
@@ -163,10 +165,10 @@ class Rows:
             self._spans = deque(sorted(self._spans, key=lambda span: span.start))
 
     def _take(self, unlabelled: int = 0) -> Iterator[Item]:
-        """Return what is labelled, from the front on.
+        """Return labelled bytes from the front.
 
         Args:
-            unlabelled: So many bytes of the front are returned, with or without a label.
+            unlabelled: Number of bytes at the front that are returned even without a label.
         """
         until = self._shown + unlabelled
         row: list[Piece] = []
@@ -188,7 +190,7 @@ class Rows:
         yield from self._row(row)
 
     def _next_span(self, until: int) -> ByteSpan | None:
-        """The next bytes with one label, in one read; in a head or a text, in one line."""
+        """Return the next bytes of one read and one label. A head or a text is cut at each LF."""
         while self._spans and self._spans[0].end <= self._shown:
             self._spans.popleft()
         end = self._reads[0].start if self._reads else self.size
@@ -208,7 +210,7 @@ class Rows:
         return span._replace(start=self._shown, end=end)
 
     def _following(self, size: int) -> bytes:
-        """The next bytes of the body, across chunks, as far as they have come."""
+        """Return the next bytes of the body that have arrived, without the framing of chunks."""
         data, offset = b"", self._shown
         for span in self._spans:
             start = max(span.start, offset)
@@ -283,8 +285,8 @@ class Rows:
     def _border(self, read: _Read, end: End) -> Border:
         torn = self._torn.cut
         if self._spans and self._spans[0].label == "head" and self._spans[0].start < self._shown:
-            torn = "the head"
-        if read.number and self._event:
+            torn = HEAD
+        if read.number and (self._chunk or self._event or torn == HEAD):
             self.misfits.reads += 1
         cut = (self._chunk, self._event, self._token)
         return Border(read.at, read.gap, read.start, read.size, read.number, end, *cut, torn)
@@ -296,15 +298,15 @@ def with_spans(counts: Counts, reads: int, spans: Sequence[ByteSpan]) -> Counts:
     for span in spans:
         chunks = max(chunks, span.chunk)
         tokens = max(tokens, span.token)
-        if span.label == "blank-line":  # an event that has not ended is not one
+        if span.label == "blank-line":  # an event counts when it has ended
             events = max(events, span.event)
     return Counts(counts.reads + reads, chunks, events, tokens)
 
 
 def _is_apart(span: ByteSpan, data: bytes, following: ByteSpan) -> bool:
-    """A row ends between these two neighbours."""
+    """Whether a row ends between these two neighbours."""
     label, following_label = span.label, following.label
-    if span[3:] != following[3:]:  # the numbers of chunk, event and token
+    if span[3:] != following[3:]:  # the numbers of the chunk, the event and the token
         return True
     if following_label == "blank-line":
         return label not in ("end-of-line", "blank-line")
@@ -337,7 +339,7 @@ def _still_open(opened: int, number: int, ends: bool) -> int:
 
 
 def _note(label: str, data: bytes, chunk: Mark, event: Mark, token: Mark) -> str:
-    """Say in words what a learner cannot see in the bytes."""
+    """Return a note about what a learner cannot see in the bytes."""
     match label:
         case "CRLF" if chunk.place is Place.BEGINS:
             size = data.partition(b";")[0].strip().decode()
@@ -366,5 +368,5 @@ def _note(label: str, data: bytes, chunk: Mark, event: Mark, token: Mark) -> str
     return ""
 
 
-# What this file does not do: measure (workshop/xray/measure.py), or say what a border that does not
-# line up means (workshop/xray/verdicts.py).
+# What this file does not do: measure (workshop/xray/measure.py), or explain borders that do not
+# line up (workshop/xray/verdicts.py).

@@ -9,6 +9,7 @@ nothing of the reads that are missing, so the tap does.
 
 from collections import deque
 from collections.abc import Sequence
+from itertools import islice
 from typing import Protocol
 
 import trio
@@ -67,19 +68,26 @@ class SavingQueue:
         """Write what waits, until cancelled. What is left then is written by `finish`."""
         while True:
             await self._news.wait()
-            await trio.to_thread.run_sync(self._write, self._take())
+            # What is cancelled before its thread runs is still in the queue.
+            reads = self._first()
+            await trio.to_thread.run_sync(self._write, reads)
+            self._drop(reads)
             if not self._waiting:
                 self._news = trio.Event()
 
     def finish(self) -> None:
         """Write all that waits. Call it when `run` has ended."""
-        while self._waiting:
-            self._write(self._take())
+        while reads := self._first():
+            self._write(reads)
+            self._drop(reads)
 
-    def _take(self) -> Sequence[RecordedRead]:
-        reads = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
-        self._size -= sum(len(read.bytes) + READ_SIZE for read in reads)
-        return reads
+    def _first(self) -> Sequence[RecordedRead]:
+        return list(islice(self._waiting, BATCH))
+
+    def _drop(self, reads: Sequence[RecordedRead]) -> None:
+        for read in reads:
+            self._waiting.popleft()
+            self._size -= len(read.bytes) + READ_SIZE
 
     def _write(self, reads: Sequence[RecordedRead]) -> None:
         for number, read in enumerate(reads):

@@ -9,7 +9,7 @@ The rules this file keeps:
 
 1. A program reads bytes in the order of their sequence numbers, so bytes count as read at the time
    of the segment that fills the gap before them (RFC 9293 §3.4).
-2. Bytes that come twice count once. If two segments disagree about a byte, the first one wins.
+2. Bytes that arrive twice count once. If two segments disagree about a byte, the first one wins.
 3. Sequence numbers are modulo 2**32.
 4. A SYN with another initial sequence number begins a new connection, although addresses and ports
    are the same.
@@ -36,12 +36,13 @@ class Segment(NamedTuple):
     """One TCP segment.
 
     Args:
-        time: When it was captured, in nanoseconds.
-        source, target: Address and port.
-        seq, ack: Sequence number of its first byte, and of the next byte it expects.
+        time: Time at which the segment was captured, in nanoseconds.
+        source, target: Address and port of each end.
+        seq, ack: Sequence number of the segment's first byte, and of the next byte that its sender
+            expects.
         flags: FIN, SYN, RST, PSH and ACK.
-        data: Its bytes, as far as they were captured.
-        size: How many bytes it had.
+        data: The bytes of the segment, as far as they were captured.
+        size: Number of bytes that the segment had.
     """
 
     time: int
@@ -60,11 +61,11 @@ class Half:
 
     Attributes:
         first: Sequence number of the first byte.
-        position: How many bytes are complete: the offset of the next one.
+        position: Number of bytes that are complete, which is the offset of the next one.
         waiting: Segments after a gap, by the offset of their first byte.
         last: Offset of the sender's FIN.
         acknowledged: Offset up to which the peer has all bytes.
-        ended: Whether its end was reported.
+        ended: Whether the end of this half was reported.
     """
 
     first: int | None = None
@@ -77,7 +78,7 @@ class Half:
     head: bytes = b""
 
     def offset(self, seq: int) -> int:
-        """The offset of a sequence number: the one nearest to the next byte."""
+        """Return the offset of a sequence number: the one nearest to the next byte."""
         distance = (seq - (self.first or 0) - self.position) % MODULUS
         return self.position + (distance - MODULUS if distance >= MODULUS // 2 else distance)
 
@@ -94,7 +95,8 @@ class Half:
         return b"".join(pieces)
 
     def missing(self) -> tuple[int, int] | None:
-        """First and last offset of bytes that are not in the capture, if there are any."""
+        """Return the first and last offset of bytes that are not in the capture, if there are
+        any."""
         if self.waiting:
             return self.position, self.waiting[0][0] - 1
         known = max(self.acknowledged, self.last or 0)
@@ -107,11 +109,12 @@ class Flow:
     """One connection.
 
     Args:
-        client, server: Its endpoints.
-        is_whole: Whether the capture holds its first segment.
+        client, server: The endpoints of the connection.
+        is_whole: Whether the capture holds the first segment of the connection.
 
     Attributes:
-        reads: (time in nanoseconds, read): their `at` and connection are not set yet.
+        reads: Pairs of the time in nanoseconds and the read, whose `at` and connection are not set
+            yet.
     """
 
     def __init__(self, client: Endpoint, server: Endpoint, *, is_whole: bool) -> None:
@@ -123,11 +126,11 @@ class Flow:
         self._goes_on: tuple[int, Endpoint] | None = None
 
     def first_bytes(self, endpoint: Endpoint) -> bytes:
-        """The first few bytes of one side."""
+        """Return the first few bytes of one side."""
         return self._halves[endpoint].head
 
     def problem(self) -> str:
-        """Why its bytes cannot be used, or ""."""
+        """Return the reason why the bytes cannot be used, or ""."""
         for name, endpoint in (("client", self.client), ("server", self.server)):
             half = self._halves[endpoint]
             if half.cut:
@@ -213,7 +216,7 @@ def reassemble(segments: Iterable[Segment]) -> list[Flow]:
 
 
 def _begin(segment: Segment) -> Flow:
-    """The connection that begins with this segment: who sent it?"""
+    """Begin a connection with this segment, and decide which side is the client."""
     if segment.flags & SYN:
         from_client = not segment.flags & ACK
     elif segment.data.startswith(b"HTTP/"):

@@ -15,8 +15,8 @@
     came         3 reads · 3 chunks · 33 events · 30 tokens
     bytes        7,911 on the wire, 210 of text: 37.7 to 1
 
-The verdict comes first, because it is what one wants to know. If there are several, each has its
-words while there is room; of the others only the codes are named.
+The verdict comes first, because it is what the reader wants to know. If there are several, each is
+explained while there is room. The others are named by their codes.
 """
 
 from collections.abc import Iterator, Sequence
@@ -72,8 +72,8 @@ class Summary:
         method: Method of the request.
         coding: Content coding of the body, such as "gzip", or "".
         gaps: Milliseconds between reads, in order.
-        last_ms: Milliseconds from the request to the last byte; None if none came.
-        end: How the server's side ended; "" if it has not, or if the connection stays open.
+        last_ms: Milliseconds from the request to the last byte, or None if none arrived.
+        end: How the server's side ended, or "" if it has not ended or the connection stays open.
     """
 
     def __init__(
@@ -108,14 +108,14 @@ class Summary:
             yield line
 
     def _title(self, width: int) -> Lines:
-        """Method and URL, in two lines at most."""
+        """Return the method and the URL, in at most two lines."""
         url = _printable(f"{self._method} {self._report.url}".strip())
         return [Text(line, "bold") for line in wrap(url, width, max_lines=2, placeholder="…")]
 
     # ---- Verdicts
 
     def _verdicts(self, console: Console, width: int, room: int) -> Lines:
-        """As many as fit; of the first, at least its code."""
+        """As many verdicts as fit. Of the first, at least the code is shown."""
         lines: Lines = []
         verdicts = self._report.verdicts
         for number, verdict in enumerate(verdicts):
@@ -188,7 +188,7 @@ def verdict_lines(verdict: Verdict, console: Console, width: int) -> Lines:
 
 
 def _fact(name: str, words: Sequence[str], width: int, joint: str = " ") -> Iterator[Text]:
-    """A word on the left and its values, which are not broken."""
+    """Yield a word on the left and its values, which are not broken."""
     joined = joint.join(word.replace(" ", "\xa0") for word in words)
     narrow = width < NARROW
     first = f"{name}:".ljust(len(name) + 2) if narrow else name.ljust(LABEL)
@@ -205,7 +205,7 @@ def sparkline(values: Sequence[float], width: int, bars: str = BARS) -> str:
 
     Args:
         values: Numbers of 0 or more, in order.
-        width: Number of cells at most. If there are more values, each cell shows the largest of
+        width: Largest number of cells. If there are more values, each cell shows the largest of
             several neighbours, so no peak is lost.
         bars: The bars, from the lowest to the tallest.
     """
@@ -237,7 +237,7 @@ def _cropped(text: str, width: int, style: str = "") -> Text:
 
 
 def _printable(text: str) -> str:
-    """A peer may have written a part of it: nothing in it may control the terminal."""
+    """Make a text safe for the terminal, because a peer may have written a part of it."""
     return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 

@@ -45,11 +45,12 @@ from servers.http.server import Server
 
 from .files import Saver
 from .following import Following
+from .lines import Lines, Printer, ended_summary
 from .masking import Masker
 from .relay import Relay
 from .saving import SavingQueue
 from .tap_metrics import metrics_routes
-from .top import Lines, Printer, Top, ended_summary
+from .top import Top
 from .watch import Watch, WatchObserver
 
 __all__ = ["Tap", "TapError", "TapOptions", "accept", "listen"]
@@ -164,10 +165,9 @@ class Tap:
             return
         seen = self._watch.connection()
         host = None if self.options.keep_host else self._parts.authority
-        try:
-            await Relay(client, upstream, seen, host).run()
-        finally:
-            seen.close()
+        relay = Relay(client, upstream, seen, host)
+        await relay.run()
+        seen.close()  # not after Ctrl-C: what runs then is "still running" in the summary
 
     async def _refuse(self, client: ByteStream, status: int, problem: str) -> None:
         """Tell a client why it is not relayed, and close."""
@@ -260,6 +260,7 @@ async def listen(
         tap = Tap(options, watch, connect)
         raise_file_limit()
         # Threads that draw and measure let the relays run after this time, not after 5 ms.
+        stack.callback(sys.setswitchinterval, sys.getswitchinterval())
         sys.setswitchinterval(SWITCH_SECONDS)
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             async with trio.open_nursery() as nursery:

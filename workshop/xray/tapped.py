@@ -24,6 +24,21 @@ __all__ = ["ConnectionWatch", "How", "Item", "Masking", "State", "TappedExchange
 
 SILENT_MS = 5_000.0
 
+SLOW_MS = 100.0  # of waiting for the client, from which on the server's times are not its own
+
+# Verdicts on when something came.
+RHYTHM = {
+    "buffered-whole",
+    "buffered-blocks",
+    "coalesced",
+    "compressed-unflushed",
+    "head-held",
+    "one-behind",
+    "nagle",
+    "burst-after-stall",
+    "stall-behind-heartbeats",
+}
+
 NO_STREAM = "not-a-stream"  # the verdict on a response that is not an event stream
 
 SWITCHING_PROTOCOLS = b"101"
@@ -52,6 +67,7 @@ class TappedExchange:
         report: What x-ray says about it, once it has ended; None if it was not measured.
         request: The masked request, until the meter gets it.
         wants_stream: The request asks for a stream.
+        waited: Milliseconds for which the server was not read, because the client took nothing.
     """
 
     def __init__(self, number: int, connection: int, began: float) -> None:
@@ -68,6 +84,7 @@ class TappedExchange:
         self.report: Report | None = None
         self.request = b""
         self.wants_stream = False
+        self.waited = 0.0
 
     @property
     def is_measured(self) -> bool:
@@ -77,12 +94,18 @@ class TappedExchange:
     def codes(self, said: Report | None) -> list[str]:
         """The codes of a report on it, or what stands in their place.
 
-        A client that did not ask for a stream and got none has no fault: "no-stream".
+        A client that did not ask for a stream and got none has no fault: "no-stream". A client that
+        reads slowly makes the server slow, so the rhythm of its stream proves nothing:
+        "slow-client".
         """
         if said is None:
             return ["unmeasured" if self.unmeasured else "none"]
         codes = [verdict.code for verdict in said.verdicts]
-        return ["no-stream"] if codes[0] == NO_STREAM and not self.wants_stream else codes
+        if codes[0] == NO_STREAM and not self.wants_stream:
+            return ["no-stream"]
+        if self.waited >= SLOW_MS:
+            return [code for code in codes if code not in RHYTHM] or ["slow-client"]
+        return codes
 
     @property
     def verdict(self) -> str:
@@ -90,13 +113,12 @@ class TappedExchange:
         return self.codes(self.report)[0]
 
     def state(self, now: float) -> State:
-        """What it is doing at this time."""
+        """What it is doing at this time. "waiting" is before the first text, however long."""
         if self.how:
             return self.how
-        if now - self.last >= SILENT_MS:
-            return "silent"
-        started = self.meter is not None and self.meter.ttft_ms is not None
-        return "streaming" if started else "waiting"
+        if self.meter is None or self.meter.ttft_ms is None:
+            return "waiting"
+        return "silent" if now - self.last >= SILENT_MS else "streaming"
 
 
 class Masking(Protocol):
@@ -222,6 +244,10 @@ class ConnectionWatch:
         # An end that brings no bytes: the body ended with the connection.
         end: End = "" if data else "fin"
         self._watch.put(Item(self, exchange, now, "server", data, end, finishes=part.ends))
+
+    def waited(self, seconds: float) -> None:
+        if self._pending:
+            self._pending[0].waited += 1000 * seconds
 
     def client_ended(self, at: float, end: End) -> None:
         now = self._watch.since(at)

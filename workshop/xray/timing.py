@@ -1,4 +1,4 @@
-"""Signatures in the times: what a hop held back, and how.
+"""Signatures in the times: they show what a hop held back, and how.
 
     live             500   600   700   800 …       one event at each time
     buffered-whole                          3500   all of them, long after the request
@@ -7,11 +7,13 @@
     one-behind             600   700   800  3500   each event comes with the next
     head-held        head 500                      and the first event in the same moment
 
-A single observer does not see when the server made an event. It sees which events come together,
-where chunks end, and how long nothing came. Where that is not enough, a signature returns a
-suspicion or nothing, because a false alarm is worse than none.
+A single observer does not see when the server made an event. It sees which events arrive together,
+where chunks end, and how long nothing arrived. If that is not enough, a signature returns a
+suspicion or nothing, because a false alarm is worse than none. For example, a hop that is one event
+behind is invisible if the first tokens of an answer come in one burst.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 from statistics import median
@@ -34,27 +36,31 @@ __all__ = [
 
 # Milliseconds. A wait that nobody notices is not a fault.
 SHORT_WAIT, LONG_WAIT, VERY_LONG_WAIT = 300, 1000, 2000
-MIN_PERIOD = 80  # of a timer that anybody notices
-LATE_HEAD, CALM_LATE_HEAD = 350, 280  # a busy machine reads up to so late
-FEW_TOKENS = 8  # fewer tokens may come at once from any model
-TOO_FAST = 1000  # so many tokens take even the fastest models longer than a late read
+MIN_PERIOD = 80  # shortest period of a timer that anybody notices
+LATE_HEAD, CALM_LATE_HEAD, VERY_CALM_LATE_HEAD = 350, 280, 180  # so late may a machine read
+FEW_TOKENS, MANY_TOKENS = 8, 30  # fewer than a few may come at once from any model
+FEW_BYTES = 200
+TOO_FAST = 1000  # even the fastest models need longer for so many tokens than a late read
 
-KNOWN_SIZES = [512 * 2**n for n in range(12)]  # of buffers, in bytes
+KNOWN_SIZES = [512 * 2**n for n in range(12)]  # usual sizes of buffers, in bytes
 
 
 def buffered_whole(meter: Meter) -> Sign | None:
-    """Nearly all text came in one moment, long after the request."""
+    """Nearly all text arrived in one moment, long after the request."""
     waited = _burst(meter)
     if waited is None or (meter.coding and not _is_flushed(meter)):
         return None
-    facts = {"tokens": _amount(meter), "seconds": round(waited / 1000, 2)}
+    amount, unit = _amount(meter)
+    seconds = round(waited / 1000, 2)
     if _is_gathered(meter):
-        # One chunk holds many events: somebody had them all before he sent the first.
-        return Sign(0.95 if waited >= LONG_WAIT else 0.8, **facts)
+        # One chunk holds many events: somebody had them all before the first was sent.
+        sure = 0.95 if waited >= LONG_WAIT else 0.8
+        sure = sure if meter.counts.events else 0.6  # a text may have been made in one piece
+        return Sign(sure, amount=amount, unit=unit, seconds=seconds)
     # Each event is a chunk of its own. A fast model and a late read look the same, up to a point.
     head_was_late = (meter.head_ms or 0) > 0.9 * waited
-    if facts["tokens"] >= (20 if head_was_late else TOO_FAST) and waited >= LONG_WAIT:
-        return Sign(0.75, **facts)
+    if amount >= (20 if head_was_late else TOO_FAST) and waited >= LONG_WAIT:
+        return Sign(0.75, amount=amount, unit=unit, seconds=seconds)
     return None
 
 
@@ -67,7 +73,7 @@ def compressed_unflushed(meter: Meter) -> Sign | None:
         sure = 0.95 if meter.readable else 0.75
         return Sign(sure, coding=meter.coding, how="all at once", lumps=1)
     steps = meter.rhythm.steps
-    tokens = _amount(meter)
+    tokens, _ = _amount(meter)
     lumps = len(steps)
     if not meter.readable or lumps * 8 > tokens or _longest_gap(steps) < SHORT_WAIT:
         return None
@@ -75,14 +81,20 @@ def compressed_unflushed(meter: Meter) -> Sign | None:
 
 
 def _burst(meter: Meter) -> float | None:
-    """When nearly all text came, if it came in one moment that was long awaited."""
+    """Return the time at which nearly all text arrived, if it arrived in one moment after a long
+    wait."""
     steps = meter.rhythm.steps
-    # One lump of an answer that was cut does not tell whether a second one would have come.
+    # If an answer was cut after one lump, it is unknown whether a second lump would have followed.
     over = meter.complete and not meter.answer.unfinished
-    if not over or not steps or not is_stream(meter) or _amount(meter) < FEW_TOKENS:
+    if not over or not steps or not is_stream(meter):
+        return None
+    amount, unit = _amount(meter)
+    # A text that is not in events may have been whole from the beginning, as a file is.
+    least, wait = (FEW_TOKENS, SHORT_WAIT) if meter.counts.events else (FEW_BYTES, LONG_WAIT)
+    if amount < least or (unit == "bytes" and not meter.may_be_endless):
         return None
     largest = max(steps, key=_weight)
-    if _weight(largest) < 0.9 * sum(map(_weight, steps)) or largest.at < SHORT_WAIT:
+    if _weight(largest) < 0.9 * sum(map(_weight, steps)) or largest.at < wait:
         return None
     return largest.at
 
@@ -91,20 +103,27 @@ def _weight(step: Arrival) -> int:
     return step.tokens or step.events or step.text or step.body
 
 
-def _amount(meter: Meter) -> int:
+def _amount(meter: Meter) -> tuple[int, str]:
+    """How much came, and of what."""
     counts = meter.counts
-    return counts.tokens or counts.events or meter.text_bytes or meter.anatomy.body_size
+    if counts.tokens:
+        return counts.tokens, "tokens"
+    if counts.events:
+        return counts.events, "events"
+    return meter.text_bytes or meter.anatomy.body_size, "bytes"
 
 
 def _is_flushed(meter: Meter) -> bool:
-    """Whether the compressor made the text readable again and again."""
-    return meter.flushes * 4 >= meter.counts.events > 0
+    """Whether the compressor was flushed each time that text became readable."""
+    return meter.flushes >= len(meter.rhythm.steps)
 
 
 def _is_gathered(meter: Meter) -> bool:
     events, borders = meter.counts.events, meter.borders
     if not meter.counts.chunks:  # a length, or until the connection closes
         return True
+    if not events:
+        return max(borders.sizes) * 2 > sum(borders.sizes)
     if meter.coding:
         return meter.counts.chunks * 4 <= events
     return borders.most_events * 2 > events
@@ -115,7 +134,10 @@ def buffered_blocks(meter: Meter) -> Sign | None:
     borders, counts = meter.borders, meter.counts
     if meter.coding or buffered_whole(meter):
         return None
-    if borders.sizes_are_equal and borders.inside_events:
+    lasted = (meter.text_ms or 0) - (meter.ttft_ms or 0)
+    is_text = meter.field(b"content-type").startswith(b"text/plain") and not counts.events
+    waited = meter.layers.split_by_chunks > 0 or lasted >= SHORT_WAIT
+    if borders.sizes_are_equal and (borders.inside_events or is_text) and waited:
         return Sign(0.95, block=borders.sizes[0], blocks=counts.chunks)
     last_sizes = list(borders.sizes)[-10:]
     if borders.inside_events >= 10 and last_sizes.count(last_sizes[0]) == 10:
@@ -130,8 +152,9 @@ def buffered_blocks(meter: Meter) -> Sign | None:
 
 
 def _block_size(sizes: Sequence[int]) -> int:
-    """The size of the buffer: sizes that occur twice, or else a usual one that nearly fits."""
-    repeated = [size for size in sizes if sizes.count(size) > 1]
+    """Return the size of the buffer: a size that occurs twice, or otherwise a usual one that nearly
+    fits."""
+    repeated = [size for size, count in Counter(sizes).items() if count > 1]
     if repeated:
         return max(repeated)
     largest = max(sizes)
@@ -140,7 +163,7 @@ def _block_size(sizes: Sequence[int]) -> int:
 
 
 def coalesced(meter: Meter) -> Sign | None:
-    """Several events come together, at even times."""
+    """Several events arrive together, at regular times."""
     steps = list(meter.rhythm.steps)
     if len(steps) < 6 or buffered_blocks(meter) or not is_stream(meter):
         return None
@@ -149,7 +172,8 @@ def coalesced(meter: Meter) -> Sign | None:
     shortest, period = gaps[len(gaps) // 10], median(gaps)
     if amounts[len(amounts) // 5] < 2 or shortest < MIN_PERIOD:
         return None
-    # A timer leaves no short gaps. Of a few gaps, chance may leave none.
+    # With a timer, there are no short gaps. But among only a few gaps, short ones may be missing by
+    # chance.
     if shortest < (0.7 if len(gaps) >= 6 else 0.85) * period:
         return None
     return Sign(0.85, period_ms=round(period), events=round(median(amounts)))
@@ -164,7 +188,7 @@ def _longest_gap(steps: Sequence[Arrival]) -> float:
 
 
 def one_behind(meter: Meter) -> Sign | None:
-    """Each event becomes readable only when the next one comes."""
+    """Each event becomes readable only when the next one arrives."""
     layers, events = meter.layers, meter.counts.events
     if len(meter.rhythm.steps) < 5 or buffered_blocks(meter):
         return None
@@ -176,6 +200,7 @@ def one_behind(meter: Meter) -> Sign | None:
     last = meter.event_steps[-1]
     if not last.tokens or last.events == last.tokens:
         return None  # the end came after the last text, and nothing was held with it
+    # The first event was held until the next one came: for the time of one token.
     usual, long = map(meter.rhythm.gaps.percentile, (50, 95))
     fits = usual >= 8 and 0.3 * usual <= apart <= max(3 * usual, long)
     if fits or (meter.answer.api == "responses" and apart >= 100):
@@ -184,10 +209,11 @@ def one_behind(meter: Meter) -> Sign | None:
 
 
 def opening_gap(meter: Meter) -> float | None:
-    """Milliseconds between the first event and its companions; 0 if they came together.
+    """Return the milliseconds between the first event and those written with it, or 0 if they
+    arrived together.
 
     A server writes some events together: the role and the first text of a chat completion,
-    `response.created` and `response.in_progress`. A hop that holds one event tears them apart.
+    `response.created` and `response.in_progress`. A hop that holds one event separates them.
     Returns None if that cannot be seen.
     """
     steps = meter.event_steps
@@ -197,48 +223,53 @@ def opening_gap(meter: Meter) -> float | None:
     if first.events > 1 or first.tokens:
         return 0.0
     if meter.answer.api == "chat" and first.at - (meter.head_ms or 0) < 100:
-        return None  # a server that sends the role before there is text
+        return None  # the server sends the role before there is text
     return second.at - first.at
 
 
 def burst_after_stall(meter: Meter) -> Sign | None:
-    """Nothing for seconds, and then at once what was made in that time."""
+    """Nothing arrived for seconds, and then everything that was made in that time arrived at
+    once."""
     steps = list(meter.rhythm.steps)
     if len(steps) < 6 or coalesced(meter) or buffered_blocks(meter) or not is_stream(meter):
         return None
     usual = meter.rhythm.gaps.percentile(50)
-    amounts = [_weight(step) for step in steps]
+    large = max(8, 5 * median(map(_weight, steps)))
     for step, gap in zip(steps[1:], _gaps(steps), strict=True):
-        large = _weight(step) >= max(8, 5 * median(amounts))
-        if gap >= VERY_LONG_WAIT and gap >= 10 * usual and large:
+        if gap >= max(VERY_LONG_WAIT, 10 * usual) and _weight(step) >= large:
             return Sign(0.7, seconds=round(gap / 1000, 1), tokens=_weight(step))
     return None
 
 
 def head_held(meter: Meter) -> Sign | None:
-    """The head came late, and the first byte of the body in the same moment."""
+    """The head arrived late, in the same moment as the first byte of the body."""
     head, body, gaps = meter.head_ms, meter.body_ms, meter.rhythm.gaps
     if head is None or body is None or body - head > 5 or not is_stream(meter):
         return None
+    if not (meter.counts.events or meter.may_be_endless):
+        return None  # a file
     # A busy machine reads late, but then it reads the rest of the stream late, too.
     is_calm = gaps.count >= FEW_TOKENS and head >= max(CALM_LATE_HEAD, 2 * gaps.max)
+    is_calm |= gaps.count >= MANY_TOKENS and head >= max(VERY_CALM_LATE_HEAD, 5 * gaps.max)
     if is_calm or head >= max(LATE_HEAD, 2 * gaps.percentile(95)):
         return Sign(0.8, head_ms=round(head))
     return None
 
 
 def nagle(meter: Meter) -> Sign | None:
-    """Parts of events wait 40 ms for each other: as long as an acknowledgment is delayed."""
+    """Parts of events wait 40 ms for each other, which is the time of a delayed acknowledgment."""
     layers = meter.layers
     in_chunks = layers.torn - layers.split_by_chunks  # events torn inside a chunk
-    many = layers.ack_delays >= 3 and layers.ack_delays * 2 >= layers.torn <= in_chunks * 2
+    # Load tears events, too, but not always for the same time.
+    many = layers.ack_delays >= 3 and layers.ack_delays * 10 >= layers.torn * 7
+    many = many and in_chunks * 2 >= layers.torn
     if many and not meter.coding and not one_behind(meter):
         return Sign(0.8, events=layers.ack_delays)
     return None
 
 
 def live(meter: Meter) -> Sign | None:
-    """The text came bit by bit, or so fast that nobody waited."""
+    """The text arrived bit by bit, or so fast that nobody had to wait."""
     steps = meter.rhythm.steps
     if not steps or not is_stream(meter):
         return None
@@ -246,5 +277,5 @@ def live(meter: Meter) -> Sign | None:
     return Sign(0.9 if enough else 0.5, tokens=meter.counts.tokens, moments=len(steps))
 
 
-# What this file does not do: tell the server from a hop. Several ways to one server do
-# (compare.py), and several requests (probe.py).
+# What this file does not do: tell whether a hop or the server is the cause. For this, compare
+# several paths to the server (compare.py), or several requests (probe.py).

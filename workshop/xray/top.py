@@ -1,4 +1,4 @@
-"""`workshop xray --listen … --top`: the streams that pass through a tap, as a table that is alive.
+"""`workshop xray --listen … --top`: the streams that pass through a tap, as a live table.
 
     http://localhost:9000/ > https://api.example.com
       time request         state      ttft tok/s   p50   p99   last verdict
@@ -7,9 +7,7 @@
      41.0s POST /v1/chat/… done      390ms  24.1   1ms  1.6s        buffered-blocks
     2 running · 812 tokens · 1.2 MB · 1 finished: 1 buffered-blocks
 
-On a pipe there is no table: each stream that has ended is one line, without any escape sequence.
-
-    200 POST /v1/responses 137 events 120 tokens ttft 412 ms gap p50 21 ms p99 44 ms done: live
+On a pipe there is no table: each stream that has ended is one line (lines.py).
 
 The rules this file keeps:
 
@@ -19,7 +17,6 @@ The rules this file keeps:
 3. A narrow terminal shows fewer columns, a low one fewer rows: first those of finished streams go.
 """
 
-from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -29,16 +26,13 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from protocol.anatomy import ByteSpan
-from protocol.recording import End
-from servers.http.log import QueuedLog
-
+from .lines import amount, count, duration, ended_words, request_of
 from .report import Report
 from .tapped import State, TappedExchange
 from .verdicts import report
 from .watch import Watch
 
-__all__ = ["Frame", "Lines", "Printer", "Top", "ended_summary", "finished_line"]
+__all__ = ["Frame", "Top", "layout"]
 
 FRAME_SECONDS = 0.25
 STOP_SECONDS = 1.0
@@ -194,11 +188,6 @@ def row_of(exchange: TappedExchange, said: Report | None, now: float) -> Row:
     )
 
 
-def request_of(exchange: TappedExchange) -> str:
-    """Method and target. Both are printable ASCII: `HeadReader` has checked them."""
-    return f"{exchange.method} {exchange.target}" if exchange.method else "(not HTTP/1)"
-
-
 def rate_of(exchange: TappedExchange) -> str:
     """Tokens per second, from the first token to the last."""
     meter = exchange.meter
@@ -212,47 +201,12 @@ def rate_of(exchange: TappedExchange) -> str:
     return f"{rate:.1f}" if rate < 99.95 else f"{rate:.0f}"
 
 
-def duration(ms: float | None) -> str:
-    """A time in at most six characters: "412ms", "12.4s", "3m05s", "2h07m"; "" for None."""
-    if ms is None:
-        return ""
-    if ms < 999.5:
-        return f"{ms:.0f}ms"
-    if ms < 59_950:
-        return f"{ms / 1000:.1f}s"
-    minutes, seconds = divmod(round(ms / 1000), 60)
-    if minutes < 60:
-        return f"{minutes}m{seconds:02}s"
-    return f"{minutes // 60}h{minutes % 60:02}m"
-
-
-def amount(size: int) -> str:
-    """A number of bytes: "812 B", "1.2 MB"."""
-    if size < 1000:
-        return f"{size} B"
-    value, units = size / 1000, ["kB", "MB", "GB", "TB"]
-    while value >= 999.5 and len(units) > 1:
-        value /= 1000
-        del units[0]
-    return f"{value:.0f} {units[0]}" if value >= 99.5 else f"{value:.1f} {units[0]}"
-
-
 def totals_line(watch: Watch) -> str:
     """How many streams run and have ended, by verdict; tokens and bytes."""
-    words = [f"{len(watch.running)} running", f"{watch.tokens} tokens", amount(watch.size)]
+    words = [f"{len(watch.running)} running", count(watch.tokens, "token"), amount(watch.size)]
     if watch.unmeasured:
-        words.append(f"{watch.unmeasured} reads not measured")
+        words.append(f"{count(watch.unmeasured, 'read')} not measured")
     return " · ".join([*words, ended_words(watch)])
-
-
-def ended_words(watch: Watch) -> str:
-    ended = sum(watch.verdicts.values())
-    counts: dict[str, int] = {}
-    for (how, code), count in watch.verdicts.most_common():
-        name = "client left" if how == "left" else code
-        counts[name] = counts.get(name, 0) + count
-    details = ", ".join(f"{count} {name}" for name, count in counts.items())
-    return f"{ended} finished" + (f": {details}" if details else "")
 
 
 def layout(frame: Frame, width: int) -> RenderableType:
@@ -286,89 +240,6 @@ def layout(frame: Frame, width: int) -> RenderableType:
 
 def line_of(text: str, style: str = "") -> Text:
     return Text(text, style, no_wrap=True, overflow="ellipsis")
-
-
-# ---- Without a terminal, and at the end
-
-
-class Printer:
-    """Prints lines without making anybody wait: a thread writes them (servers/http/log.py).
-
-    Args:
-        console: Its file gets the lines.
-    """
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        try:
-            self._queue: QueuedLog | None = QueuedLog(console.file.fileno())
-        except OSError:  # a file in memory
-            self._queue = None
-
-    def put(self, line: str) -> None:
-        """Print a line."""
-        if self._queue is None:
-            self._console.file.write(line + "\n")
-        else:
-            self._queue.put(line)
-
-    def flush(self) -> None:
-        """Wait until all is printed, for a second at most."""
-        if self._queue is not None:
-            self._queue.flush()
-
-
-class Lines:
-    """A `WatchObserver` that prints a line for each stream that has ended.
-
-    Args:
-        put: Takes a line without its line end. It must not wait.
-    """
-
-    def __init__(self, put: Callable[[str], None]) -> None:
-        self._put = put
-
-    def received(
-        self, exchange: TappedExchange, at: float, data: bytes, spans: Sequence[ByteSpan]
-    ) -> None:
-        pass
-
-    def ended(
-        self, exchange: TappedExchange, at: float, end: End, spans: Sequence[ByteSpan]
-    ) -> None:
-        self._put(finished_line(exchange))
-
-
-def finished_line(exchange: TappedExchange) -> str:
-    """One line about a stream that has ended."""
-    said = exchange.report
-    words = [str(said.status) if said and said.status else "-", request_of(exchange)]
-    if said is None:
-        words.append(f"{exchange.reads} reads {exchange.size} bytes")
-    else:
-        words.append(f"{said.counts.events} events {said.counts.tokens} tokens")
-        if said.ttft_ms is not None:
-            words.append(f"ttft {said.ttft_ms:.0f} ms")
-        if said.gaps_ms is not None:
-            words.append(f"gap p50 {said.gaps_ms.p50:.0f} ms p99 {said.gaps_ms.p99:.0f} ms")
-    how = {"left": "client left", "cut": "cut"}.get(exchange.how, "done")
-    if exchange.unmeasured:
-        return " ".join([*words, f"{how}: {exchange.unmeasured} reads not measured"])
-    return " ".join([*words, f"{how}: {', '.join(exchange.codes(said))}"])
-
-
-def ended_summary(watch: Watch) -> str:
-    """A few lines for the end of the tap."""
-    lines = [
-        f"{len(watch.running)} still running, {ended_words(watch)}",
-        f"{watch.tokens} tokens, {amount(watch.size)} in {duration(watch.now())}",
-    ]
-    times = [
-        f"{name} p50 {duration(times.percentile(50))} p99 {duration(times.percentile(99))}"
-        for name, times in (("ttft", watch.ttft_ms), ("gaps", watch.gap_ms))
-        if times.count
-    ]
-    return "\n".join([*lines, *([", ".join(times)] if times else [])])
 
 
 # What this file does not do: relay, measure, or judge.

@@ -4,8 +4,8 @@
     a read ends with        e4 bd       "2 of the 3 bytes of 你"
     the next begins with          a0    "the last byte of 你"
 
-A program that decodes each read (or each chunk) for itself shows two damaged characters here. One
-that keeps the first bytes until the others come shows 你 (`codecs.getincrementaldecoder`).
+A program that decodes each read (or each chunk) alone shows two damaged characters here. A program
+that keeps the first bytes until the others arrive shows 你 (`codecs.getincrementaldecoder`).
 """
 
 from collections.abc import Callable
@@ -16,14 +16,14 @@ UNKNOWN = "a character"  # its other bytes have not come yet
 
 
 class TornCharacters:
-    """Looks at the first and the last bytes of each row of a body.
+    """Examines the first and the last bytes of each row of a body.
 
     Args:
-        following: Returns the next bytes of the body after the row, at most so many, as far as they
-            have come.
+        following: A function that returns the next bytes of the body after the row: at most this
+            many, as far as they have arrived.
 
     Attributes:
-        count: How many characters were split, and complete in the end.
+        count: Number of characters that were split, and were complete in the end.
     """
 
     def __init__(self, following: Callable[[int], bytes]) -> None:
@@ -37,7 +37,7 @@ class TornCharacters:
         return self._whole(self._begun) if self._begun else ""
 
     def forget(self) -> None:
-        """The bytes that follow are not the next ones."""
+        """Forget the last row, because the following bytes do not continue it."""
         self._begun = b""
 
     def row(self, data: bytes) -> str:
@@ -72,18 +72,18 @@ def _bytes(count: int) -> str:
 
 
 def _size(beginning: bytes) -> int:
-    """How many bytes the character has."""
+    """Return how many bytes the character has."""
     return 2 if beginning[0] < 0xE0 else 3 if beginning[0] < 0xF0 else 4
 
 
 def _is_beginning(data: bytes) -> bool:
-    """These bytes begin a character, and at least one more must follow."""
+    """Whether these bytes begin a character, so that at least one more byte must follow."""
     is_first = 0xC2 <= data[0] <= 0xF4 and len(data) < _size(data)
     return is_first and all(0x80 <= byte <= 0xBF for byte in data[1:])
 
 
 def _decode(data: bytes) -> str:
-    """The one character that these bytes are, or ""."""
+    """Return the one character in these bytes, or ""."""
     try:
         character = data.decode()
     except UnicodeDecodeError:
@@ -92,4 +92,4 @@ def _decode(data: bytes) -> str:
 
 
 # What this file does not do: find signs of several characters (a letter and its accent, a family of
-# emoji) that were split between two of these characters. Decoders join them again.
+# emoji) that were split between two of these characters. Decoders join such characters again.

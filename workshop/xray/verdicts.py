@@ -6,16 +6,19 @@
     buffered-whole   all text in one moment,      All 30 tokens came in one      …
                      long after the request       moment, 3.5 s after …
 
-`judge` tries each signature on a `Meter`. A signature says how sure it is, from 0 to 1. The rules
-this file keeps:
+`judge` tries each signature on a `Meter`. A signature also says how sure it is, from 0 to 1. The
+rules this file keeps:
 
-1. A verdict over 0.5 is a claim, and a claim must be right: no claim is better than a wrong one.
+1. A verdict over 0.5 is a claim, and a claim must be right: it is better to make no claim than a
+   wrong one.
 2. A healthy stream has the one verdict `live`.
 3. Without a claim, a suspicion makes the verdict `unsure`, which says what to try next.
-4. What one request cannot show is not claimed from one request: `judge_probe` compares several.
+4. What one response cannot show is not claimed from one response: `method-gated` and `type-gated`
+   need two (probe.py), and the name of the hop needs two ways (compare.py).
 """
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 from msgspec.structs import astuple
@@ -25,7 +28,7 @@ from .measure import Meter
 from .report import Gaps, Report, Verdict
 from .sign import Sign
 
-__all__ = ["RULES", "Rule", "judge", "judge_probe", "report"]
+__all__ = ["CODES", "RULES", "Rule", "judge", "report"]
 
 
 class Rule(NamedTuple):
@@ -33,10 +36,11 @@ class Rule(NamedTuple):
 
     Args:
         code: Name of the verdict.
-        signature: Finds it in what a Meter measured, or returns None.
+        signature: The function that finds the problem in the measurements of a Meter, or returns
+            None.
         say: One sentence, with the names of facts in braces.
-        cure: What to do about it.
-        settles: What would make a suspicion sure.
+        cure: What to do about the problem.
+        settles: The next step that would confirm a suspicion.
     """
 
     code: str
@@ -59,8 +63,8 @@ RULES = [
     Rule(
         "framing-error",
         contents.framing_error,
-        "The bytes break HTTP's framing: {error}.",
-        "Find the hop or server that writes them. No client can read past this.",
+        "The bytes break the rules of their format: {error}.",
+        "Find the hop or server that writes them. No client can rely on what follows.",
     ),
     Rule(
         "cut-application",
@@ -133,7 +137,7 @@ RULES = [
     Rule(
         "deaf",
         endings.deaf,
-        "The head came, and then nothing for {seconds} s, not even an end.",
+        "After the head and {events} events nothing came for {seconds} s, not even an end.",
         "Ask again on a new connection. A hop holds the response, or it has lost its upstream and "
         "does not say so: give it a timeout.",
     ),
@@ -161,7 +165,7 @@ RULES = [
     Rule(
         "buffered-whole",
         timing.buffered_whole,
-        "All {tokens} tokens came in one moment, {seconds} s after the request.",
+        "All {amount} {unit} came in one moment, {seconds} s after the request.",
         "Turn off response buffering: nginx `proxy_buffering off;`, or `X-Accel-Buffering: no` "
         "from the server.",
     ),
@@ -194,8 +198,10 @@ RULES = [
     Rule(
         "head-held",
         timing.head_held,
-        "The head came {head_ms} ms after the request, together with the first of the body.",
-        "Send the head at once: a first comment line flushes it through most hops.",
+        "The head came {head_ms} ms after the request, together with the first bytes of the body: "
+        "until then, a client cannot tell a slow model from a dead connection.",
+        "Send the head at once, with a comment line as the first bytes of the body: it passes most "
+        "hops. Some APIs hold the head themselves.",
     ),
     Rule(
         "torn-characters",
@@ -230,7 +236,13 @@ RULES = [
         "Let the hop or server use the chunked coding.",
     ),
 ]
-"""What can be wrong, most harmful first."""
+"""The rules for all problems, most harmful first."""
+
+FROM_SEVERAL = ("method-gated", "type-gated")
+"""Codes that only several responses show (probe.py)."""
+
+CODES = ("live", *(rule.code for rule in RULES), *FROM_SEVERAL, "unsure")
+"""All codes."""
 
 LIVE = Rule("live", timing.live, "The answer arrives as it is made.", "")
 
@@ -239,9 +251,9 @@ TRY_NEXT = "Ask for an answer of a hundred tokens or more, with streaming on."
 
 
 def judge(meter: Meter) -> list[Verdict]:
-    """What is wrong with a response, most harmful first. There is at least one verdict.
+    """Return the problems of a response, most harmful first. There is at least one verdict.
 
-    A response that has not ended yet is judged as far as it has come.
+    A response that has not ended yet is judged as far as it has arrived.
     """
     found = [(rule, sign) for rule in RULES if (sign := rule.signature(meter))]
     claims = [_verdict(rule, sign) for rule, sign in found if sign.is_claim]
@@ -249,15 +261,23 @@ def judge(meter: Meter) -> list[Verdict]:
         return claims
     if found:
         rule, sign = found[0]
-        say = f"Perhaps this is {rule.code}. {rule.say.format(**sign.facts)}"
+        say = f"Perhaps this is {rule.code}. {_words(rule, sign)}"
         return [_unsure(say, rule.settles), *(_verdict(*each) for each in found)]
     sign = timing.live(meter)
     return [_verdict(LIVE, sign) if sign else _unsure(NOTHING_SEEN, TRY_NEXT)]
 
 
 def _verdict(rule: Rule, sign: Sign) -> Verdict:
-    say = rule.say.format(**sign.facts)
+    say = _words(rule, sign)
     return Verdict(code=rule.code, sure=sign.sure, say=say, cure=rule.cure, facts=sign.facts)
+
+
+ONE = re.compile(r"(?<![\d.])1 (event|token|line|chunk|border|heartbeat|byte)s\b")
+
+
+def _words(rule: Rule, sign: Sign) -> str:
+    """The sentence of a rule with these facts: "1 event", "2 events"."""
+    return ONE.sub(r"1 \1", rule.say.format(**sign.facts))
 
 
 def _unsure(say: str, next_step: str) -> Verdict:
@@ -265,7 +285,7 @@ def _unsure(say: str, next_step: str) -> Verdict:
 
 
 def report(meter: Meter) -> Report:
-    """Everything that x-ray says about a response."""
+    """Return everything that x-ray finds in a response."""
     gaps = meter.gaps
     return Report(
         url=meter.url,
@@ -284,47 +304,5 @@ def _rounded(milliseconds: float | None) -> float | None:
     return None if milliseconds is None else round(milliseconds, 3)
 
 
-# ---- Several requests
-
-HELD = {"buffered-whole", "buffered-blocks", "coalesced", "compressed-unflushed", "measured"}
-"""Verdicts that a gate may cause: a hop holds some responses and streams others."""
-
-
-def judge_probe(reports: Mapping[str, Report]) -> list[Verdict]:
-    """What several requests to the same URL show together.
-
-    Args:
-        reports: A report for each variant of the request: "asked" is the request as it was given,
-            "again" is the same once more, "identity" has `Accept-Encoding: identity`, "method" has
-            the other method (GET or POST), and "accept" has the other `Accept`.
-
-    Returns:
-        The verdicts on the request as it was given, with those that only a comparison shows first.
-    """
-    asked = reports["asked"].verdicts
-    codes = {verdict.code for verdict in asked}
-    found: list[Verdict] = []
-    for variant, code, say, cure in GATES:
-        other = reports.get(variant)
-        if other and codes & HELD and other.verdicts[0].code in ("live", "head-held"):
-            found.append(Verdict(code=code, sure=0.85, say=say, cure=cure))
-    return [*found, *asked]
-
-
-GATES = [
-    (
-        "method",
-        "method-gated",
-        "A hop streams the same URL for the other method, and holds it for this one.",
-        "Ask with the method that streams, or configure the hop for both.",
-    ),
-    (
-        "accept",
-        "type-gated",
-        "A hop streams the same answer under another media type, and holds it under this one.",
-        "Send `Content-Type: text/event-stream` exactly, without a hop that changes it.",
-    ),
-]
-
-
-# What this file does not do: measure (measure.py), or name the hop (compare.py).
+# What this file does not do: measure (measure.py), ask again (probe.py), or name the hop
+# (compare.py).

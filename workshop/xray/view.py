@@ -1,4 +1,4 @@
-"""The picture of a response while it arrives, or once more from a recording.
+"""The picture of a response, while it arrives or replayed from a recording.
 
     view = View(console)
     view.show(2.1, b"HTTP/1.1 200 OK\\r\\n…", spans)      one read, and what it made known
@@ -7,15 +7,16 @@
 
     await play(recording, view, speed=1)                a recording, as fast as it was
 
-A `View` prints before it returns. So nothing is left out, and a slow reader of the output slows the
-caller down. For a stream that must not be slowed down there is workshop/xray/live.py.
+A method of `View` returns when it has printed. So nothing is left out, but a slow reader of the
+output slows down the caller. Use workshop/xray/live.py for a stream that must not be slowed down.
 
 The rules this file keeps:
 
 1. The picture holds each byte once, in order.
 2. On a pipe, it is plain text. A line that has been printed is never changed.
-3. On a terminal, the last line shows what has no place in the picture yet.
-4. The width of the screen may change at any time: what is printed afterwards has the new width.
+3. On a terminal, the last line shows the bytes that have no place in the picture yet.
+4. The width of the screen may change at any time. Lines that are printed afterwards have the new
+   width.
 """
 
 from collections.abc import Iterable, Sequence
@@ -41,13 +42,13 @@ class View:
     """Prints the picture of one response.
 
     Args:
-        console: Where to print. Its width is asked for again and again: it may change.
-        hex: Show the bytes in hex too.
+        console: Where to print. Its width is read before each print, because it may change.
+        hex: Whether to show the bytes in hex too.
         max_held: Largest number of bytes that wait for their labels. See `Rows`.
 
     Attributes:
-        is_terminal: The output is a terminal whose cursor can be moved.
-        has_begun: Something has been printed.
+        is_terminal: Whether the output is a terminal whose cursor can be moved.
+        has_begun: Whether something has been printed.
     """
 
     def __init__(self, console: Console, *, hex: bool = False, max_held: int = MAX_HELD) -> None:
@@ -59,12 +60,12 @@ class View:
         self._has_status = False
 
     def show(self, at: float, data: bytes, spans: Sequence[ByteSpan]) -> None:
-        """Print what one read has made known.
+        """Print the part that one read has made known.
 
         Args:
             at: Milliseconds since the request was sent.
             data: The bytes of the read.
-            spans: What `ResponseAnatomy.receive_data` has returned for it.
+            spans: The spans that `ResponseAnatomy.receive_data` has returned for these bytes.
 
         Raises:
             BrokenPipeError: The reader of the output has closed it.
@@ -75,23 +76,23 @@ class View:
         """Print that reads are left out.
 
         Args:
-            at: Time of the last of them, in milliseconds.
-            reads, size: Number of these reads, and of their bytes.
-            counts: The highest numbers of chunk, event and token in them.
+            at: Time of the last skipped read, in milliseconds.
+            reads, size: Number of the skipped reads, and of their bytes.
+            counts: The highest numbers of chunk, event and token in the skipped reads.
         """
         self._print(self._rows.skip(at, reads, size, counts))
 
     def end(
         self, at: float, end: End, spans: Sequence[ByteSpan], counts: Counts | None = None
     ) -> None:
-        """Print all that is left, the end, and the totals.
+        """Print the rest, the end, and the totals.
 
         Args:
             at: Time of the end, in milliseconds.
-            end: How the response ended; "" if it goes on and nobody looks any longer.
-            spans: What `ResponseAnatomy.receive_eof` has returned.
-            counts: Totals that were counted elsewhere. A compressed stream needs them: its events
-                cannot be seen here.
+            end: How the response ended; "" if the connection is still open.
+            spans: The spans that `ResponseAnatomy.receive_eof` has returned.
+            counts: Totals that were counted elsewhere. They are needed for a compressed stream,
+                whose events cannot be seen here.
         """
         items = self._rows.end(at, end, spans)
         self._print(items, self._totals(counts or self._rows.counts))
@@ -102,7 +103,7 @@ class View:
         Without a terminal, nothing happens.
 
         Args:
-            words: What to say; None empties the line, whatever waits.
+            words: The words to show. None empties the line, even if bytes wait.
         """
         if not self.is_terminal:
             return
@@ -124,7 +125,7 @@ class View:
             _count(self._rows.size, "byte"),
         ]
         if misfits.reads:
-            words.append(f"{_count(misfits.reads, 'read')} began inside an event")
+            words.append(f"{_count(misfits.reads, 'read')} began inside a chunk, event or head")
         if misfits.chunks:
             words.append(f"{_count(misfits.chunks, 'chunk')} ended inside an event")
         if misfits.characters:
@@ -159,7 +160,7 @@ def _count(number: int, name: str) -> str:
 
 
 class Screen(Protocol):
-    """What shows a response: a `View` or a `LiveView`."""
+    """Shows a response: a `View` or a `LiveView`."""
 
     def show(self, at: float, data: bytes, spans: Sequence[ByteSpan]) -> None: ...
 
@@ -167,10 +168,10 @@ class Screen(Protocol):
 
 
 class Measuring(Protocol):
-    """What labels the bytes: a `Meter`, say.
+    """Labels the bytes of a response. A `Meter` is one.
 
     Attributes:
-        began: When the request had been sent, in milliseconds: zero of the times that are shown.
+        began: When the request had been sent, in milliseconds. The times shown count from there.
     """
 
     began: float
@@ -181,7 +182,7 @@ class Measuring(Protocol):
 
 
 class _Labels:
-    """Labels, and measures nothing."""
+    """Labels the bytes, and measures nothing."""
 
     def __init__(self) -> None:
         self.began = 0.0
@@ -205,9 +206,11 @@ async def play(
 
     Args:
         reads: The recording of one response. Reads of the client are ignored.
-        view: Where to show it.
-        speed: 1 plays as fast as it was, 2 twice as fast; 0 or `math.inf` shows all at once.
-        meter: Labels the bytes. It measures the times of the recording, whatever the speed.
+        view: The view that shows the response.
+        speed: Speed of the replay: 1 is the recorded speed, and 2 is twice as fast. 0 or `math.inf`
+            shows everything at once.
+        meter: The object that labels the bytes. It measures the times of the recording, whatever
+            the speed.
 
     Raises:
         BrokenPipeError: The reader of the output has closed it.

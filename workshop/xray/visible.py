@@ -1,12 +1,12 @@
-"""Any bytes as text that shows every byte, can be read, and can be turned back into the bytes.
+"""Bytes as a readable text that shows every byte and can be turned back into the bytes.
 
     b"data: \\xe4\\xbd\\xa0\\r\\n"     data: 你␍␊
     b"\\xe4\\xbd"                   ‹e4 bd›        two of the three bytes of 你
     b"a\\0\\tb "                    a␀␉b␠
     "👨\\u200d👩 ‹".encode()        👨‹e2 80 8d›👩 ‹e2 80 b9›
 
-Escapes with a backslash would not do: JSON is full of backslashes, so a reader could not tell which
-of them are part of the data.
+Escapes with a backslash are not suitable: JSON is full of backslashes, so a reader could not tell
+which of them are part of the data.
 
 The rules this file keeps:
 
@@ -15,8 +15,8 @@ The rules this file keeps:
 2. Nothing in the data controls the terminal, and nothing is invisible. A control character is shown
    as its picture (U+2400 and the following). All other characters without a shape are hex.
 3. A line is never wider than the screen. Width is counted in cells: 你 and 🌊 take two each.
-4. On a screen without UTF-8, only ASCII is shown as it is. Hex then stands between < and >.
-5. Compressed bytes, of the style "coded", are all hex: the letters among them mean nothing.
+4. On a screen without UTF-8, only ASCII is shown unchanged, and hex is shown between < and >.
+5. Compressed bytes, of the style "coded", are all hex: letters among them have no meaning.
 """
 
 from collections.abc import Iterator, Sequence
@@ -35,7 +35,7 @@ SPACE = "␠"  # a space at the beginning or the end of a line, where nobody wou
 
 CONTROLS = {chr(code): chr(0x2400 + code) for code in range(0x20)} | {"\x7f": "␡"}
 
-# Characters that mean something in our own text. If the data holds one, it is shown as hex.
+# Characters that have a meaning in our own text. If the data holds one, it is shown as hex.
 RESERVED = frozenset([*map(chr, range(0x2400, 0x2427)), "‹", "◂"])
 
 # These change the character before them, and terminals disagree about the width of both together:
@@ -43,11 +43,12 @@ RESERVED = frozenset([*map(chr, range(0x2400, 0x2427)), "‹", "◂"])
 MODIFIERS = frozenset([*map(chr, range(0xFE00, 0xFE10)), *map(chr, range(0x1F3FB, 0x1F400))])
 
 MAX_SIGNS = 20_000
-"""Characters whose text and width are kept. The peer chooses them, so there is a limit."""
+"""Number of characters whose text and width are kept. The peer chooses the characters, so there is
+a limit."""
 
 
 class Line(NamedTuple):
-    """What fits into one line of the screen.
+    """The content of one line of the screen.
 
     Args:
         parts: Texts with the names of their styles.
@@ -64,7 +65,7 @@ class Alphabet:
     """Turns bytes into lines.
 
     Args:
-        ascii_only: The screen shows only ASCII.
+        ascii_only: Whether the screen shows only ASCII.
 
     Attributes:
         note: The mark before our own words on a line. Data never contains it when it is shown.
@@ -82,7 +83,7 @@ class Alphabet:
         Args:
             data: Bytes, each piece with the name of its style. A character must not be split
                 between two pieces: its bytes would be shown in hex.
-            width: Cells of a line. A smaller number than MIN_WIDTH counts as MIN_WIDTH.
+            width: Number of cells of a line. A number below MIN_WIDTH counts as MIN_WIDTH.
         """
         # A space at the end of an ASCII line becomes <20>, three cells more.
         width = max(width - 3 * self.ascii_only, MIN_WIDTH)
@@ -138,18 +139,19 @@ class Alphabet:
             yield Line(parts, len(some), 3 * count + 1 + cells)
 
     def beginning(self, data: bytes, width: int) -> str:
-        """The first bytes as text: one line."""
+        """Return the first bytes as one line of text."""
         for line in self.lines([("", data[: 4 * max(width, MIN_WIDTH)])], width):
             return "".join(text for _, text in line.parts)
         return ""
 
     def ending(self, data: bytes, width: int) -> str:
-        """The last bytes as text: one line."""
+        """Return the last bytes as one line of text."""
         *_, line = self.lines([("", data[-width:])], width)
         return "".join(text for _, text in line.parts)
 
     def _sign(self, character: str) -> tuple[str, int]:
-        """The text for a character, "" if it must be shown as hex; and the cells of that text."""
+        """Return the text for a character, or "" if it must be shown as hex, and the cells of that
+        text."""
         sign = self._signs.get(character)
         if sign is None:
             sign = self._make_sign(character)
@@ -226,4 +228,4 @@ def _encode(character: str) -> bytes:
 
 
 # What this file does not do: reorder or shape text that runs from right to left. A terminal that
-# does so may show the end of a line in another place.
+# shapes such text may show the end of a line in another place.

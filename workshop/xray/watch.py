@@ -14,6 +14,7 @@ The rules this file keeps:
 4. Nothing grows with the number of exchanges: a few finished ones are kept, and sums of all.
 """
 
+import logging
 import re
 import time
 from collections import Counter, deque
@@ -33,6 +34,8 @@ from .tapped import ConnectionWatch, How, Item, Masking, TappedExchange
 from .verdicts import report
 
 __all__ = ["Saving", "Watch", "WatchObserver"]
+
+log = logging.getLogger("workshop")
 
 TURN_SECONDS = 0.0002  # of measuring, before the other tasks run
 
@@ -59,6 +62,9 @@ class WatchObserver(Protocol):
 
     def ended(self, exchange: TappedExchange, at: float, end: End, spans: list[ByteSpan]) -> None:
         """An exchange has ended. `end` is "" if its connection goes on."""
+
+    def refused(self, problem: str) -> None:
+        """A connection was not relayed. The reason is in words."""
 
 
 class Saving(Protocol):
@@ -156,8 +162,11 @@ class Watch:
             await self._news.wait()
             async with self.lock:
                 if self._queue and takes_long(self._queue[0]):
-                    item = self._pop()
-                    self._tell(item, await trio.to_thread.run_sync(self._measure, item))
+                    # It stays in the queue: Ctrl-C may come before the thread runs.
+                    item = self._queue[0]
+                    measured = await trio.to_thread.run_sync(self._measure, item)
+                    self._pop()
+                    self._tell(item, measured)
                 else:
                     self.measure(TURN_SECONDS, all_items=False)
 
@@ -190,6 +199,8 @@ class Watch:
         """Count a connection that was refused, and keep the reason to be shown."""
         self.refused += 1
         self.problem = problem
+        for observer in self._observers:
+            observer.refused(problem)
 
     def begin(self, connection: int, at: float) -> TappedExchange:
         self.begun += 1
@@ -218,7 +229,18 @@ class Watch:
     # ---- The bytes, once they are measured
 
     def _measure(self, item: Item) -> Measured:
-        """Mask, measure and judge, perhaps in a thread."""
+        """Mask, measure and judge, perhaps in a thread. A bug in that must not end the relays."""
+        try:
+            return self._measure_item(item)
+        except Exception:
+            log.exception("bytes could not be measured: a bug of x-ray")
+            item.connection.is_saved = False
+            if item.exchange is not None:
+                item.exchange.unmeasured += 1
+                item.exchange.report = None
+            return Measured(b"", [], [])
+
+    def _measure_item(self, item: Item) -> Measured:
         exchange = item.exchange
         data = item.connection.mask.mask(item.sender, item.data) if item.data else b""
         spans: list[ByteSpan] = []
@@ -230,7 +252,9 @@ class Watch:
         meter = exchange.meter if exchange is not None and exchange.is_measured else None
         if exchange is not None and meter is not None and item.finishes:
             if item.end and exchange.how != "left":
-                last = meter.receive_end(item.at, item.end)
+                # A relay says "silent" only if the kernel has given the server up.
+                acknowledged = False if item.end == "silent" else None
+                last = meter.receive_end(item.at, item.end, acknowledged=acknowledged)
             exchange.report = report(meter)
         return Measured(data, spans, last)
 
@@ -256,8 +280,9 @@ class Watch:
         if exchange.meter is None:
             exchange.request += data[: self._max_request - len(exchange.request)]
         if exchange.method and not exchange.target:
-            line = exchange.request.lstrip(b"\r\n").partition(b"\r\n")[0]
-            exchange.target = redact(line.split(b" ")[1].decode())
+            line = exchange.request.lstrip(b"\r\n").partition(b"\r\n")[0].split(b" ")
+            # Without three words its first bytes did not fit into the queue.
+            exchange.target = redact(line[1].decode()) if len(line) == 3 else "…"
 
     def _take_response(self, exchange: TappedExchange, at: float, data: bytes) -> list[ByteSpan]:
         meter = exchange.meter
@@ -276,7 +301,7 @@ class Watch:
         tokens, text_ms = meter.counts.tokens, meter.text_ms
         spans = meter.receive_data(at, data)
         self.tokens += meter.counts.tokens - tokens
-        if meter.text_ms is not None and meter.text_ms != text_ms:
+        if meter.text_ms is not None and meter.text_ms != text_ms and meter.counts.events:
             if text_ms is None:
                 self.ttft_ms.add(meter.text_ms)
                 self.first_token.add(meter.text_ms / 1000)

@@ -12,7 +12,7 @@ and the code that makes answers knows nothing about faults.
     catalogue.py      all faults by name, and the properties of each
     injection.py      injects a fault between an answer and its connection
 
-`servers/FAULTS.md` shows, measured, how four clients react to each fault.
+`servers/FAULTS.md` shows how four clients react to each fault, as measured.
 """
 
 import re
@@ -33,7 +33,8 @@ FAULTS = STREAM_FAULTS | STATUSES
 """All faults, by name."""
 
 MAX_SPEC = 100
-"""Characters of a request for a fault. The longest meaningful request has half of them."""
+"""Largest number of characters of a request for a fault. The longest meaningful request has half as
+many."""
 
 PARTS = re.compile("(?=[@*])")  # a position begins with "@", a number of requests with "*"
 TIMES = re.compile("[0-9]{1,6}")
@@ -58,9 +59,9 @@ class Fault(msgspec.Struct, frozen=True):
     """One fault, as asked for.
 
     Args:
-        name: Its name in the catalogue.
-        position: Where to inject it; None for its usual position.
-        times: Requests that fail before one succeeds; 0 if all requests fail.
+        name: Name of the fault in the catalogue.
+        position: Position at which to inject the fault, or None for its usual position.
+        times: Number of requests that fail before one succeeds, or 0 if all requests fail.
     """
 
     name: str
@@ -69,11 +70,13 @@ class Fault(msgspec.Struct, frozen=True):
 
     @property
     def replaces(self) -> bool:
-        """No part of the answer is sent, so it need not be made: `apply` takes any reply."""
+        """Whether no part of the answer is sent. If so, no answer need be made, and `apply` takes
+        any reply."""
         return FAULTS[self.name].replaces
 
     def apply(self, reply: AnyReply) -> AnyReply:
-        """The reply with this fault in it. An error stays unchanged, so its message is seen.
+        """Return the reply with this fault in it. An error reply stays unchanged, so that its
+        message is seen.
 
         Raises:
             ValueError: The fault needs an event stream, and this reply is not one.
@@ -92,7 +95,7 @@ def parse(text: str) -> Fault:
 
     Raises:
         ValueError: There is no such fault or position, or the number of requests is wrong. The
-            message says what is allowed.
+            message names what is allowed.
     """
     if len(text) > MAX_SPEC:
         raise ValueError(f"not a fault: it has more than {MAX_SPEC} characters")
@@ -149,7 +152,7 @@ class Faults:
     """Decides, request by request, whether a fault that is asked for `*TIMES` happens now.
 
     Args:
-        max_keys: Largest number of counts kept; then the oldest is evicted. A count consists of a
+        max_keys: Largest number of counts kept. One more evicts the oldest. A count consists of a
             fault, named in at most `MAX_SPEC` characters, and a hash. All counts together need a
             megabyte or two.
     """
@@ -159,10 +162,10 @@ class Faults:
         self._failed: dict[tuple[Fault, int], int] = {}
 
     def take(self, spec: str, key: Hashable) -> Fault | None:
-        """The fault to inject into this request's answer, or None if this request succeeds.
+        """Return the fault to inject into this request's answer, or None if this request succeeds.
 
         Args:
-            spec: See `parse`.
+            spec: The request for a fault: see `parse`.
             key: Requests with equal keys are counted together. Only the key's hash is kept. Two
                 keys with one hash share a count, which has a chance of one in 10^15.
 
@@ -182,15 +185,15 @@ class Faults:
 
 
 def listing() -> str:
-    """The grammar of a request for a fault, then all faults, one line each."""
+    """Return the grammar of a request for a fault, and then one line for each fault."""
     width = max(map(len, FAULTS))
     lines = [f"{name:{width}}  {spec.description}" for name, spec in FAULTS.items()]
     return GRAMMAR + "\n" + "\n".join(lines) + "\n"
 
 
 def fault_catalogue() -> dict[str, object]:
-    """What `listing` says, as JSON values: the grammar, and one object per fault. A fault that
-    takes no position has null as its usual one."""
+    """Return what `listing` says as JSON values: the grammar, and one object for each fault. A
+    fault without a position has null as its usual one."""
     faults = [
         {
             "name": name,

@@ -38,10 +38,11 @@ class FaultSpec(msgspec.Struct, frozen=True):
     """An entry of the catalogue.
 
     Args:
-        apply: Makes the faulty reply from a healthy one. Without a position, it uses the usual one.
-        position: The usual position; None if the fault takes no position.
-        needs_events: The fault works only on an event stream.
-        replaces: Nothing of the healthy answer is sent.
+        apply: The function that makes the faulty reply from a healthy one. Without a position, it
+            uses the usual one.
+        position: The usual position, or None if the fault takes no position.
+        needs_events: Whether the fault works only on an event stream.
+        replaces: Whether nothing of the healthy answer is sent.
         description: What the fault does, in one line.
     """
 
@@ -122,7 +123,7 @@ def _register(function: Callable[..., object], fault: FaultSpec) -> None:
 
 
 def _streamed(reply: AnyReply) -> StreamingReply:
-    """A copy of the reply, sent in chunks."""
+    """Return a copy of the reply, sent in chunks."""
     if isinstance(reply, StreamingReply):
         return copy(reply)
     source = WholeBody(reply.body)

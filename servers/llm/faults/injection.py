@@ -5,9 +5,9 @@
     data: [DONE]\\n\\n          event 3, and the last
 
 The source of a healthy reply writes into a `FaultyBody`. That body splits the bytes into events,
-counts them, and sends each as a chunk of its own. At the position that was asked for, it hands the
-event to the fault instead of the client. The source notices nothing: to it, the client is a little
-slow.
+counts them, and sends each as a chunk of its own. At the requested position, it gives the event to
+the fault instead of the client. The source does not notice this: for the source, the client is only
+a little slow.
 """
 
 import math
@@ -47,7 +47,7 @@ class PositionUnit(Enum):
 
 
 class FaultPosition(msgspec.Struct, frozen=True):
-    """A position in an answer. One that is past the end means: at the last event.
+    """A position in an answer. A position after the end counts as the last event.
 
     Args:
         unit: Events and bytes are those of the event stream, before chunked coding. Seconds are
@@ -64,12 +64,14 @@ class FaultyConnection:
 
     Args:
         body: The real body.
-        start: When the head was sent, by trio's clock.
+        start: Time at which the head was sent, by trio's clock.
 
     Attributes:
         number: Number of the event that the fault is injected into, from 1.
-        began: Number of the first such event; the same, unless the fault is a lasting one.
-        cut: Bytes of that event that come before the position; None if the position is not a byte.
+        began: Number of the first event with the fault. It differs from `number` only for a lasting
+            fault.
+        cut: Number of bytes of that event before the position, or None if the position is not a
+            byte.
     """
 
     def __init__(self, body: BodyWriter, start: float) -> None:
@@ -108,24 +110,25 @@ class FaultyConnection:
         raise CutOff(final_wait=True)
 
     def half(self, event: bytes) -> bytes:
-        """The event up to the byte position that was asked for, else its first half."""
+        """Return the event up to the requested byte position, or otherwise its first half."""
         return event[: len(event) // 2 if self.cut is None else self.cut]
 
 
 Inject = Callable[[FaultyConnection, bytes], Awaitable[None]]
-"""Injects a fault into an event. Bytes of the event that it does not send are lost."""
+"""A function that injects a fault into an event. Bytes of the event that it does not send are
+lost."""
 
 
 class StreamFault(msgspec.Struct, frozen=True):
     """How a fault is injected into a stream.
 
     Args:
-        inject: Called with the event at the position.
-        lasting: `inject` is called for each later event, too.
-        cuts: `inject` sends `half` of its event itself. For other faults, the bytes before the
-            position are sent first.
-        at_once: The fault needs no event. So a position in seconds is exact even when the model
-            is silent.
+        inject: The function called with the event at the position.
+        lasting: Whether `inject` is called for each later event, too.
+        cuts: Whether `inject` itself sends `half` of its event. For other faults, the bytes before
+            the position are sent first.
+        at_once: Whether the fault needs no event, so that a position in seconds is exact even when
+            the model is silent.
     """
 
     inject: Inject
@@ -145,7 +148,8 @@ class FaultInjector:
     Args:
         reply: The healthy reply.
         fault: The fault to inject.
-        position: Where to inject it; None for before the first byte of the reply.
+        position: Position at which to inject the fault, or None for before the first byte of the
+            reply.
     """
 
     reply: StreamingReply
@@ -153,7 +157,7 @@ class FaultInjector:
     position: FaultPosition | None
 
     async def send_to(self, body: BodyWriter) -> None:
-        """Send what the fault leaves of the answer."""
+        """Send the part of the answer that the fault leaves."""
         connection = FaultyConnection(body, trio.current_time())
         try:
             if self.position is None:
@@ -178,8 +182,9 @@ class FaultyBody:
     """The body that the source of the healthy reply writes into.
 
     Attributes:
-        pieces, size: Events and bytes that the source has sent so far.
-        heartbeat, heartbeats: None are sent from here; the client's body sends its own.
+        pieces, size: Number of events and of bytes that the source has sent so far.
+        heartbeat, heartbeats: No heartbeat is sent from here, because the client's body sends its
+            own.
     """
 
     heartbeat = b""
@@ -236,7 +241,7 @@ class FaultyBody:
             await self._body.end()
 
     async def _take(self, event: bytes, is_last: bool = False) -> None:
-        """Pass an event on to the client; at the position of the fault, to the fault instead."""
+        """Pass an event on to the client, or at the position of the fault, to the fault."""
         self.pieces += 1
         self._connection.number = self.pieces
         if self._injected:

@@ -82,7 +82,9 @@ class Squid(Hop):
         config = folder / "squid.conf"
         text = SQUID.format(folder=folder, idle=IDLE, upstream=upstream, **ports)
         config.write_text(text, encoding="utf-8")
-        return [[self.program, "-N", "-f", str(config)]]
+        # The name is in those of its shared memory: another Squid may run on this machine.
+        service = f"hops{ports['reverse']}"
+        return [[self.program, "-N", "-n", service, "-f", str(config)]]
 
 
 SQUID = """\

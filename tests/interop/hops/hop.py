@@ -41,14 +41,15 @@ Configurations = Mapping[str, Configuration]
 
 
 class Hop(ABC):
-    """A program. Class attributes:
+    """A program.
 
-    name: How the table names it.
-    command: The file to run, or names of it, the first that exists counts.
-    package: What to install if it is missing.
-    versions: The command line that prints the version, and a pattern that finds it there.
-    idle: What the table says about its timeout for a silent upstream.
-    configurations: By name.
+    Attributes:
+        name: Its name in the table.
+        command: Names or paths of the file to run; the first one that exists is taken.
+        package: What to install if it is missing.
+        versions: The arguments that make it print its version, and a pattern that finds it there.
+        idle: What the table says about its timeout for a silent upstream.
+        configurations: The ways to configure it that are tried, by name.
     """
 
     name: ClassVar[str]

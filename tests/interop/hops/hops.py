@@ -3,7 +3,7 @@
 from .caches import Mitmproxy, Squid, Varnish
 from .hop import Hop
 from .relaying import Direct, Naive, Node, Starlette
-from .servers import Apache, Caddy, HAProxy, Nginx
+from .servers import Apache, Caddy, HAProxy, Lighttpd, Nginx
 
 __all__ = ["HOPS"]
 
@@ -15,6 +15,7 @@ HOPS: dict[str, Hop] = {
         HAProxy(),
         Caddy(),
         Apache(),
+        Lighttpd(),
         Varnish(),
         Squid(),
         Mitmproxy(),

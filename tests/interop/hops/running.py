@@ -200,9 +200,9 @@ async def starts_to_listen(port: int, processes: Sequence[trio.Process]) -> bool
 
 
 async def end(process: trio.Process) -> None:
-    """End a program. One that waits for a stream that never ends is killed after a second."""
+    """End a program. One that does not end is killed after five seconds."""
     process.terminate()
-    await trio.sleep(1)
+    await trio.sleep(5)
     process.kill()
 
 

@@ -1,4 +1,4 @@
-"""Web servers and balancers as hops: nginx, HAProxy, Caddy, Apache.
+"""Web servers and balancers as hops: nginx, HAProxy, Caddy, Apache, lighttpd.
 
 Each configuration is written as in the program's documentation, in a line of the table; `UP` is the
 upstream's address.
@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from .hop import IDLE, Configuration, Configurations, Hop
 
-__all__ = ["Apache", "Caddy", "HAProxy", "Nginx"]
+__all__ = ["Apache", "Caddy", "HAProxy", "Lighttpd", "Nginx"]
 
 INNER = "the inner also:"
 
@@ -192,6 +192,7 @@ CADDY = """\
 {{
     admin off
     auto_https off
+    grace_period 1s
     storage file_system {folder}/storage
     log {{
         level FATAL
@@ -202,10 +203,10 @@ CADDY = """\
 
 
 class Apache(Hop):
-    """All configurations are virtual hosts in one file."""
+    """All configurations are virtual hosts in one file. Debian's modules are where it says."""
 
     name = "Apache"
-    command = ("/usr/sbin/apache2", "apache2", "httpd")
+    command = ("/usr/sbin/apache2",)
     package = "apache2-bin"
     versions = ("-v", r"Apache/(\S+)")
     idle = f"`ProxyTimeout {IDLE}` (the default is that of `Timeout`, 60 s)"
@@ -256,4 +257,41 @@ ProxyTimeout {idle}
     User www-data
     Group www-data
 </IfModule>
+"""
+
+
+class Lighttpd(Hop):
+    """All configurations are sockets in one file."""
+
+    name = "lighttpd"
+    command = ("/usr/sbin/lighttpd",)
+    package = "lighttpd"
+    versions = ("-v", r"lighttpd/(\S+)")
+    seconds = IDLE - 2  # it looks seldom, and adds 1 to 2 s
+    idle = f"`\"read-timeout\" => {seconds}` (none by default); it closes up to 2 s later"
+    configurations: ClassVar[Configurations] = {
+        "default": Configuration("proxy.server = UP", "stream"),
+        "stream": Configuration("proxy.server = UP; server.stream-response-body = 2"),
+    }
+
+    def commands(self, folder: Path, upstream: int, ports: Mapping[str, int]) -> list[list[str]]:
+        host = f'"host" => "127.0.0.1", "port" => {upstream}, "read-timeout" => {self.seconds}'
+        up = f'( "" => (( {host} )))'
+        sockets = []
+        for name, configuration in self.configurations.items():
+            lines = configuration.lines.replace("UP", up).replace("; ", "\n")
+            sockets.append(f'$SERVER["socket"] == "127.0.0.1:{ports[name]}" {{\n{lines}\n}}\n')
+        config = folder / "lighttpd.conf"
+        text = LIGHTTPD.format(folder=folder, port=ports["default"]) + "\n".join(sockets)
+        config.write_text(text, encoding="utf-8")
+        return [[self.program, "-D", "-f", str(config)]]
+
+
+LIGHTTPD = """\
+server.modules = ("mod_proxy")
+server.document-root = "{folder}"
+server.upload-dirs = ("{folder}")
+server.bind = "127.0.0.1"
+server.port = {port}
+
 """

@@ -20,7 +20,7 @@ __all__ = ["HEAD", "Healthy", "chat_events", "deliver"]
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 END = b"0\r\n\r\n"
-WORDS = "the model yields one token and each becomes a line 你 好 世界 , . \n\n `code` 🐢".split(" ")
+WORDS = ["the", "model", "yields", " one", "token", "你", "好", "世界", ",", "\n\n", "`code`", "🐢"]
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Healthy:
     def make(cls, random: Random) -> "Healthy":
         return cls(
             pace=5 * 400 ** random.random(),
-            tokens=random.choice([1, 3, 8, 20, 60, 150, 300]),
+            tokens=random.choice([1, 3, 8, 20, 60, 150]),
             ttft=random.choice([0.0, 0.05, 0.2, 0.5, 1.5, 4.0]),
             spread=random.choice(["constant", "normal", "lognormal", "bursts"]),
             load=random.choice([0.0, 0.01, 0.1, 0.5]),

@@ -10,7 +10,7 @@ streams. A cell has the first verdict. It must be the right one, no wrong verdic
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +52,8 @@ class Case:
         return [self.other[stream]] if stream in self.other else self.right
 
 
-def _mode(mode: str, *right: str, other: dict[str, str] = {}, **options: object) -> Case:
-    return Case(mode, right, {"mode": mode, **options}, other=other)
+def _mode(mode: str, *right: str, **options: object) -> Case:
+    return Case(mode, right, {"mode": mode, **options})
 
 
 def _fault(fault: str, *right: str, only: Sequence[str] = ()) -> Case:
@@ -71,7 +71,7 @@ MODES = [
     _mode("coalesce=1000", "coalesced"),
     _mode("lag=1", "one-behind"),
     # The first events of a stream of the Responses API come at once, and so does its head.
-    _mode("hold-head", "head-held", other={"responses": "live"}),
+    replace(_mode("hold-head", "head-held"), other={"responses": "live"}),
     _mode("measure", "measured", "buffered-whole", "head-held"),
     # Other methods and types are asked for by --probe; one request shows only what they cause.
     _mode("only-type=text/plain", "buffered-whole"),
@@ -80,7 +80,7 @@ MODES = [
     _mode("strip-no-transform,gzip-nosync", "compressed-unflushed", gzip=True),
     _mode("idle=10", "idle-timeout", *CUT, fault="stall"),
     _mode("total=5", "lifetime-timeout", *CUT),
-    _mode("deaf=0.3", "deaf", other={"responses": "vanished"}),
+    replace(_mode("deaf=0.3", "deaf"), other={"responses": "vanished"}),
     _mode("blackhole=2.5", "vanished"),
     _mode("replay=8", "retried"),
     _mode("rewrite", "rewritten", "cut-clean"),
@@ -89,6 +89,11 @@ MODES = [
     _mode("strip-no-transform", "live"),
     _mode("split-utf8", "torn-characters"),
     _mode("truncate=3000", *CUT),
+    _mode("http10,truncate=3000", "cut-clean", "http10"),
+    _mode("strip-no-transform,buffer,gzip", "buffered-whole", gzip=True),
+    _mode("strip-no-transform,coalesce=500,gzip", "coalesced", gzip=True),
+    _mode("strip-no-transform,truncate=300,gzip", *CUT, gzip=True),
+    _mode("hold-head,coalesce=500", "coalesced", "head-held"),
 ]
 SIMULATED = [
     *(_fault(name, *CUT) for name in ("fin", "fin-mid-event", "fin-mid-chunk")),
@@ -115,6 +120,8 @@ SIMULATED = [
     _fault("stall", "vanished"),
     _fault("stall-heartbeat", "stall-behind-heartbeats"),
     _fault("drip", "unsure"),
+    Case("max_tokens", ["length-limit"], {"max_tokens": 15}, ["fast", "slow", "bursty", "tools"]),
+    Case("max_output_tokens", ["length-limit"], {"max_output_tokens": 16}, ["responses"]),
     _fault("open-after-finish", "finished-not-closed"),
     _fault("keepalive-event", "live", only=["responses"]),
     _fault("no-head", *CUT),
@@ -173,15 +180,21 @@ def problems(found: Matrix) -> list[str]:
     return wrong
 
 
+ABOUT = """\
+`python -m tests.workshop.xray.matrix --write` made this page. Each row is a mode of the bad proxy
+or a fault of the simulated model. Each cell has the verdicts on one stream, the first one first,
+with how sure they are. One request shows only what `only-type` and `only-method` cause; `--probe`
+asks again, and names them.
+"""
+
+
 def page(found: Matrix) -> str:
     """The matrix in Markdown."""
     cells = [verdicts for row in found.values() for verdicts in row.values()]
     unsure = sum(verdicts[0].code == "unsure" for verdicts in cells)
     lines = [
         "# What x-ray says about each fault\n",
-        "`python -m tests.workshop.xray.matrix --write` made this page. Each row is a mode of the "
-        "bad proxy\nor a fault of the simulated model. Each cell has the verdicts on one stream, "
-        "the first one first,\nwith how sure they are.\n",
+        ABOUT,
         f"{len(cells)} cells; {unsure} unsure.\n",
         "| fault | right | " + " | ".join(STREAMS) + " |",
         "|---|---|" + "---|" * len(STREAMS),

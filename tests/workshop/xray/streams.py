@@ -6,7 +6,6 @@ Nothing is read from a socket and nobody waits: hours of a stream pass in millis
 times are the same on every machine.
 """
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import Any
@@ -16,6 +15,7 @@ import trio
 import trio.testing
 
 from clients.streams.memory import MemoryStream, memory_pair
+from clients.streams.tcp import ByteStream, Connect
 from protocol.recording import End
 from servers import badproxy, chat
 from servers.http.connection import Connection
@@ -39,7 +39,17 @@ class Stream:
     asked: dict[str, Any]
 
 
-WORDS = "Streaming answers arrive 一个字 after another while 服务器 writes, and nobody waits 很久".split()
+WORDS = [
+    "Streaming",
+    "answers",
+    "arrive",
+    "一个字",
+    "after",
+    "another",
+    "而服务器",
+    "still",
+    "writes,",
+]
 
 
 def _text(words: int) -> str:
@@ -63,7 +73,8 @@ COMPLETIONS = "/v1/chat/completions"
 STREAMS = {
     "fast": Stream(Pace(0.4, 0.01), COMPLETIONS, _chat(220)),
     "slow": Stream(Pace(0.8, 0.2, spread=Normal()), COMPLETIONS, _chat(20)),
-    "bursty": Stream(Pace(1, 0.06, spread=Bursts()), COMPLETIONS, _chat(60)),
+    # Its first tokens do not come at once. If they did, nobody could see that one event is held.
+    "bursty": Stream(Pace(1, 0.06, spread=Bursts()), COMPLETIONS, _chat(62)),
     "tools": Stream(Pace(0.5, 0.03), COMPLETIONS, _chat(5) | TOOLS),
     "responses": Stream(
         Pace(0.5, 0.03), "/v1/responses", {"model": "echo", "input": _text(80), "stream": True}
@@ -102,10 +113,7 @@ async def observed(
     return meter
 
 
-Reach = Callable[..., Awaitable[MemoryStream]]
-
-
-async def _serve(nursery: trio.Nursery, routes: Routes) -> Reach:
+async def _serve(nursery: trio.Nursery, routes: Routes) -> Connect:
     """Serve these routes to connections in memory. Returns what connects to them."""
     watch = Watch()
     for task in (watch.run, *routes.tasks):
@@ -119,7 +127,7 @@ async def _serve(nursery: trio.Nursery, routes: Routes) -> Reach:
     return reach
 
 
-async def _measure(client: MemoryStream, meter: Meter) -> None:
+async def _measure(client: ByteStream, meter: Meter) -> None:
     while not meter.complete and _now() - meter.began < PATIENCE * 1000:
         data: bytes | None = None
         end: End = "silent"

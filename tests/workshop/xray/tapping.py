@@ -7,6 +7,7 @@ async with tapping() as tap:
     tap.watch.running, tap.watch.finished
 """
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from workshop.xray.relay import Relay
 from workshop.xray.tapped import Sender
 from workshop.xray.watch import Watch
 
+from ...interop.held import Bugs
 from ...streams import MemoryStream, memory_pair
 
 UPSTREAM = "http://api.example.com"
@@ -71,8 +73,15 @@ class Tapping:
 
 
 @asynccontextmanager
-async def tapping(watch: Watch | None = None) -> AsyncIterator[Tapping]:
+async def tapping(watch: Watch | None = None, *, has_bug: bool = False) -> AsyncIterator[Tapping]:
+    """A connection through a tap.
+
+    Args:
+        has_bug: Whether the watch is to log a bug of its own.
+    """
     watch = watch or Watch(UPSTREAM, NoMask)
+    bugs = Bugs()
+    logging.getLogger("workshop").addHandler(bugs)
     client, near = memory_pair()
     far, server = memory_pair()
     seen = watch.connection()
@@ -85,3 +94,5 @@ async def tapping(watch: Watch | None = None) -> AsyncIterator[Tapping]:
         nursery.start_soon(run)
         yield Tapping(client, server, watch)
         nursery.cancel_scope.cancel()
+    logging.getLogger("workshop").removeHandler(bugs)
+    assert bugs.found.is_set() is has_bug

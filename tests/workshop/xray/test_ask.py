@@ -1,17 +1,22 @@
 """One request, and every read of its response with its time: on memory streams and trio's clock."""
 
+import errno
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 import trio
 
-from clients.http.errors import ConnectError, ConnectTimeoutError
+from clients.http.errors import ConnectError, ConnectTimeoutError, TLSError
 from clients.streams.memory import MemoryStream, memory_pair
 from clients.streams.tcp import Connect
+from clients.streams.tls import HandshakeError, TLSStream
 from protocol.anatomy import ByteSpan
 from protocol.recording import RecordedRead
-from workshop.xray.ask import MAX_SECONDS, Asking, StoppedError, ask
+from workshop.xray.ask import KERNEL_TELLS, MAX_SECONDS, Asking, StoppedError, ask
 from workshop.xray.measure import Meter
+
+from ...clients.streams.tls_peers import CA, server_context
 
 Serve = Callable[[MemoryStream], Awaitable[None]]
 
@@ -29,6 +34,7 @@ async def asked(
     *,
     max_seconds: float = MAX_SECONDS,
     stop: trio.CancelScope | None = None,
+    vanishing: bool = False,
 ) -> tuple[list[RecordedRead], Meter]:
     """The recording of a request to this server, and what was measured."""
     reads: list[RecordedRead] = []
@@ -42,6 +48,8 @@ async def asked(
 
         async def reach(host: str, port: int, *, stall_seconds: float) -> MemoryStream:
             ours, theirs = memory_pair()
+            if vanishing:
+                ours.__class__ = Vanishing
             nursery.start_soon(answer, theirs)
             return ours
 
@@ -122,6 +130,11 @@ async def fin_in_the_head(stream: MemoryStream) -> None:
     stream.close()
 
 
+async def fin_before_the_head(stream: MemoryStream) -> None:
+    await trio.sleep(1)
+    stream.close()
+
+
 async def reset_before_the_head(stream: MemoryStream) -> None:
     await trio.sleep(1)
     stream.reset()
@@ -147,6 +160,7 @@ async def not_http(stream: MemoryStream) -> None:
         (fin_in_the_body, [(0.0, HEAD + b"2\r\nh"), (1000.0, "fin")]),
         (reset_in_the_body, [(0.0, HEAD + b"2\r\nh"), (1000.0, "reset")]),
         (fin_in_the_head, [(0.0, HEAD[:20]), (1000.0, "fin")]),
+        (fin_before_the_head, [(1000.0, "fin")]),
         (reset_before_the_head, [(1000.0, "reset")]),
         (silent_in_the_body, [(0.0, HEAD + b"2\r\nh"), (75_000.0, "silent")]),
         (silent_from_the_beginning, [(75_000.0, "silent")]),
@@ -159,6 +173,27 @@ async def test_ends(
     reads, meter = await asked(serve)
     assert of_server(reads) == expected
     assert meter.end == (expected[-1][1] if isinstance(expected[-1][1], str) else "")
+
+
+class Vanishing(MemoryStream):
+    """A stream whose peer's kernel stops to acknowledge: after 60 s of silence reads fail."""
+
+    async def wait_readable(self) -> None:
+        with trio.move_on_after(60):
+            await super().wait_readable()
+            return
+        error = OSError(errno.ETIMEDOUT, "Connection timed out")
+        raise trio.BrokenResourceError("the connection is broken") from error
+
+
+@pytest.mark.parametrize("serve", [silent_in_the_body, silent_from_the_beginning])
+async def test_a_peer_that_has_vanished_is_no_reset(serve: Serve, autojump_clock: object) -> None:
+    """Nothing came from it. A peer that is only silent still acknowledges."""
+    reads, meter = await asked(serve, vanishing=True)
+    assert of_server(reads)[-1] == (60_000.0, "silent")
+    assert meter.acknowledged is False
+    _, meter = await asked(serve)
+    assert meter.acknowledged is (True if KERNEL_TELLS else None)
 
 
 async def ticking(stream: MemoryStream) -> None:
@@ -178,6 +213,19 @@ async def test_the_time_is_over(autojump_clock: object) -> None:
 
 async def test_the_time_is_over_in_a_silence(autojump_clock: object) -> None:
     reads, _ = await asked(silent_in_the_body, max_seconds=10)
+    assert of_server(reads)[-1] == (10_000.0, "silent")
+
+
+async def test_a_finished_answer_is_not_waited_for_long(autojump_clock: object) -> None:
+    """It should have closed at once."""
+    event = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n'
+    head = HEAD.replace(b"text/plain", b"text/event-stream")
+
+    async def serve(stream: MemoryStream) -> None:
+        await stream.send_all(head + b"%x\r\n%s\r\n" % (len(event), event))
+        await trio.sleep_forever()
+
+    reads, _ = await asked(serve)
     assert of_server(reads)[-1] == (10_000.0, "silent")
 
 
@@ -232,3 +280,62 @@ async def test_no_key_is_recorded(autojump_clock: object) -> None:
     told = b"".join(read.bytes for read in reads) + meter.request
     assert b"no such key: " in told
     assert KEY.encode() not in told
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ignore this machine's HTTP proxy."""
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, "*")
+
+
+class Secure:
+    """A TLS server in memory that sends its head and a piece of the body, and then closes."""
+
+    def __init__(self, nursery: trio.Nursery, *, says_so: bool) -> None:
+        self._nursery = nursery
+        self._says_so = says_so
+
+    async def connect(self, host: str, port: int, *, stall_seconds: float) -> MemoryStream:
+        ours, theirs = memory_pair()
+        self._nursery.start_soon(self.serve, theirs)
+        return ours
+
+    async def serve(self, stream: MemoryStream) -> None:
+        secure = TLSStream(stream, server_context(), server_side=True)
+        try:
+            await secure.handshake()
+        except HandshakeError:
+            return  # the client refuses the certificate
+        await secure.receive_some()
+        await secure.send_all(HEAD + b"2\r\nh")
+        if self._says_so:
+            await secure.aclose()
+        else:
+            await stream.send_eof()
+
+
+@pytest.mark.parametrize(("says_so", "end"), [(True, "fin"), (False, "truncated")])
+async def test_tls(says_so: bool, end: str, autojump_clock: object, tmp_path: Path) -> None:
+    """The bytes inside TLS are recorded. An end without close_notify is a truncation."""
+    authority = tmp_path / "ca.pem"
+    CA.cert_pem.write_to_path(str(authority))
+    reads: list[RecordedRead] = []
+    async with trio.open_nursery() as nursery:
+        server = Secure(nursery, says_so=says_so)
+        url = "https://localhost/a"
+        asking = Asking("GET", url, ca_file=str(authority), connect=server.connect)
+        await ask(asking, lambda read, spans: reads.append(read))
+        nursery.cancel_scope.cancel()
+    assert reads[0].bytes.startswith(b"GET /a HTTP/1.1\r\nHost: localhost\r\n")
+    assert [one.bytes or one.end for one in reads[1:]] == [HEAD + b"2\r\nh", end]
+
+
+async def test_a_certificate_is_checked(autojump_clock: object) -> None:
+    """No byte of the request is sent to another server."""
+    async with trio.open_nursery() as nursery:
+        server = Secure(nursery, says_so=True)
+        asking = Asking("GET", "https://localhost/a", connect=server.connect)
+        with pytest.raises(TLSError, match="the certificate of localhost is refused"):
+            await ask(asking, never)
+        nursery.cancel_scope.cancel()

@@ -116,6 +116,14 @@ def test_a_length_that_the_card_fills_in() -> None:
     assert read_capture(captured(packets, 101)) == (EXPECTED, [])
 
 
+def test_a_clock_that_is_set_back() -> None:
+    """Bytes keep their order."""
+    packets = conversation()
+    packets[3].time = 50
+    reads, _ = read_capture(captured(packets, 101))
+    assert [(read.at, read.bytes) for read in reads] == [(0.0, GET), (0.0, OK), (500.0, b"")]
+
+
 def test_other_packets_are_passed_over() -> None:
     packets = conversation()
     quoted = IPV4[1] / ICMP(type=3) / IP(src="10.0.0.1", dst="10.0.0.2") / TCPerror(dport=8000)

@@ -4,6 +4,7 @@ import io
 import json
 import signal
 import sys
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
@@ -151,10 +152,24 @@ async def test_save_and_replay(autojump_clock: object, tmp_path: Path) -> None:
     assert (reads[0].sender, reads[0].url) == ("client", URL)
     assert await xray(str(saved), "--json") == (0, told)
     assert (await xray(str(saved)))[1].count("one7") == 1
-    har, pcap = tmp_path / "a.har", tmp_path / "a.pcap"
+    har, pcap, again = tmp_path / "a.har", tmp_path / "a.pcap", tmp_path / "again.jsonl"
     await xray(str(saved), "--summary", "--har", str(har), "--pcap", str(pcap))
+    await xray(str(har), "--summary", "--save", str(again))
+    assert (await xray(str(again), "--json"))[0] == 0
     assert json.loads(har.read_bytes())["log"]["entries"][0]["request"]["url"] == URL
     assert b"one7 " in pcap.read_bytes()
+
+
+def test_main(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command itself, from `workshop` on."""
+    saved = tmp_path / "a.jsonl"
+    head = b64encode(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n").decode()
+    saved.write_text(f'{{"at":1,"sender":"server","bytes":"{head}"}}\n')
+    assert workshop(["xray", str(saved), "--summary"]) == 1
+    assert "not-a-stream" in capsys.readouterr().out
+    saved.write_text('{"at":1,"sender":"client"}\n')
+    assert workshop(["xray", str(saved)]) == 2
+    assert capsys.readouterr().err == f"workshop xray: {saved} holds no response\n"
 
 
 async def test_replay_takes_its_time(autojump_clock: object, tmp_path: Path) -> None:
@@ -164,6 +179,20 @@ async def test_replay_takes_its_time(autojump_clock: object, tmp_path: Path) -> 
         start = trio.current_time()
         await xray(str(saved), *flags)
         assert trio.current_time() - start == pytest.approx(seconds, abs=0.1)
+
+
+async def test_a_recording_of_two_responses(autojump_clock: object, tmp_path: Path) -> None:
+    """Each is shown. The exit code is that of the worst."""
+    saved = tmp_path / "a.jsonl"
+    codes, both = [], b""
+    for reply in Reply("Hello"), Reply("<p>Hello</p>", 502):
+        codes.append((await xray(URL, "--json", "--save", str(saved), server=Saying(reply)))[0])
+        both += saved.read_bytes().replace(b'"sender"', b'"connection":%d,"sender"' % len(codes))
+    assert codes == [0, 1]
+    saved.write_bytes(both)
+    code, shown = await xray(str(saved), "--json")
+    assert code == 1
+    assert [json.loads(line)["status"] for line in shown.splitlines()] == [200, 502]
 
 
 # ---- Several requests
@@ -187,6 +216,13 @@ async def test_compare(autojump_clock: object, capsys: pytest.CaptureFixture[str
     assert next(iter(comparison["cures"])) == "nginx"
     assert (await chained("none", *ways))[0] == 0
     assert capsys.readouterr().err == ""
+
+
+async def test_a_comparison_waits_as_long_as_the_answer_takes(autojump_clock: object) -> None:
+    """A hop that holds the whole answer is silent meanwhile: it is not deaf."""
+    ways = ("--compare", f"server={URL}", f"hop={HOP}", "--silence", "1", "--json")
+    _, shown = await chained("buffer", *ways)
+    assert json.loads(shown)["verdicts"][0]["code"] == "buffered-whole"
 
 
 async def test_unknown_programs_get_every_line(autojump_clock: object) -> None:

@@ -1,6 +1,6 @@
 """Several ways to one server: the faulty hop of three is named, wherever it is."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 
 import pytest
@@ -14,7 +14,7 @@ from workshop.xray.curl_flags import CurlFlags
 from workshop.xray.measure import Meter
 from workshop.xray.ways import compared_urls
 
-from .chains import Naive, chain
+from .chains import Naive, Network, chain, network
 
 PATH = "/v1/chat/completions"
 
@@ -32,8 +32,8 @@ MODES = {
     "gzip-nosync": "compressed-unflushed",
     "idle=0.3": "cut-transport",
     "total=1.2": "cut-transport",
-    "deaf=1.2": "vanished",
-    "blackhole=1.2": "vanished",
+    "deaf=1.2": "deaf",
+    "blackhole=1.2": "deaf",  # in memory there is no kernel that could tell
     "replay=10": "retried",
     "rewrite": "rewritten",
     "http10": "http10",
@@ -49,15 +49,25 @@ async def compared(hops: list[str], server: Routes | None = None, rounds: int = 
     """Compare the server and a chain of bad proxies."""
     async with chain(hops, server) as made:
         names = ["server", *(f"hop{number}" for number in range(1, len(hops) + 1))]
-        urls = [f"{name}=http://{name}{PATH}" for name in names]
-        ways = compared_urls(urls, CurlFlags(model="echo"), made.connect)
+        return await compared_by(made, names, rounds)
 
-        async def once(way: Way, number: int) -> Meter:
-            return await ask(way.asking, lambda read, spans: None, silence=20)
 
-        measured = await ask_by_turns(ways, once, rounds)
-        assert [len(each) for each in measured] == [rounds] * len(names)
-        return compare(ways, measured)
+async def compared_hosts(hosts: Mapping[str, Routes], rounds: int) -> Comparison:
+    """Compare these hosts."""
+    async with network(hosts) as made:
+        return await compared_by(made, list(hosts), rounds)
+
+
+async def compared_by(made: Network, names: list[str], rounds: int) -> Comparison:
+    urls = [f"{name}=http://{name}{PATH}" for name in names]
+    ways = compared_urls(urls, CurlFlags(model="echo"), made.connect)
+
+    async def once(way: Way, number: int) -> Meter:
+        return await ask(way.asking, lambda read, spans: None, silence=20)
+
+    measured = await ask_by_turns(ways, once, rounds)
+    assert [len(each) for each in measured] == [rounds] * len(names)
+    return compare(ways, measured)
 
 
 @pytest.mark.parametrize("position", [1, 2, 3])
@@ -123,3 +133,50 @@ async def test_the_server_itself(autojump_clock: object) -> None:
     assert (verdict.code, verdict.hop) == ("buffered-whole", "server")
     first = "The first way (server) has this: it is the server, or a hop that you have not given."
     assert verdict.say.endswith(first)
+
+
+class Changing(Naive):
+    """Changes the pieces of every answer, or of all but the first one.
+
+    Args:
+        old, new: What is replaced.
+        answers: The first answer that is changed.
+    """
+
+    def __init__(self, old: bytes, new: bytes, answers: int = 1) -> None:
+        super().__init__()
+        self._replacing = old, new
+        self._left = answers
+
+    async def events(self) -> AsyncGenerator[bytes | Last, None]:
+        self._left -= 1
+        changes = self._left <= 0
+        async with aclosing(super().events()) as events:
+            async for piece in events:
+                if changes and isinstance(piece, bytes):
+                    piece = piece.replace(*self._replacing)
+                yield piece
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sure", "say"),
+    [
+        (b"one", b"eins", 0.9, "The text differs: "),
+        (b'"object": "chat.completion.chunk", ', b"", 0.7, "The events differ, and the text is "),
+    ],
+)
+async def test_other_answers_by_one_way(
+    old: bytes, new: bytes, sure: float, say: str, autojump_clock: object
+) -> None:
+    """What no single answer shows: a filter that writes good events of its own."""
+    hosts = {"server": Naive(), "filter": Changing(old, new)}
+    comparison = await compared_hosts(hosts, rounds=2)
+    (verdict,) = comparison.verdicts
+    assert (verdict.hop, verdict.code, verdict.sure) == ("filter", "rewritten", sure)
+    assert verdict.say.startswith(say)
+
+
+async def test_answers_that_vary_prove_nothing(autojump_clock: object) -> None:
+    hosts = {"server": Naive(), "hop": Changing(b"one", b"eins", answers=2)}
+    comparison = await compared_hosts(hosts, rounds=2)
+    assert [verdict.code for verdict in comparison.verdicts] == ["live"]

@@ -170,6 +170,18 @@ def test_several_requests() -> None:
     ]
 
 
+def test_a_newer_curl() -> None:
+    """It has other words for a connection, and notes the end of a body as a read of no bytes."""
+    entries = exchange(("01.000000", b"data: 1\n\n"), ("01.100000", b""))
+    first = read_trace(trace(entries))
+    words = "Established connection to localhost (127.0.0.1 port 8000) from 127.0.0.1 port 4000 "
+    entries[1] = ("00.000100", words, b"")
+    assert read_trace(trace(entries)) == first
+    assert [read.bytes for read in first[0][2:]] == [b"data: 1\n\n"]
+    reads, _ = read_trace(trace([*entries, *entries]).replace(b"12:00:09", b"12:00:00"))
+    assert [read.connection for read in reads] == [0, 0, 0, 1, 1, 1]
+
+
 def test_newer_curls_number_their_connections() -> None:
     text = trace(exchange(("01.000000", b"data: 1\n\n")), ids="[0-5] ")
     text += trace([("02.000000", "=> Send header", GET)], ids="[1-6] ")
@@ -202,7 +214,10 @@ def test_a_tunnel_is_left_out() -> None:
 def test_midnight() -> None:
     text = trace([("59.999000", "=> Send header", GET)]).replace(b"12:00", b"23:59")
     text += trace([("00.001000", "<= Recv header", HEAD[0])]).replace(b"12:00", b"00:00")
-    assert [read.at for read in read_trace(text)[0]] == [0.0, 2.0]
+    text += trace([("02.001000", "<= Recv data", b"x")]).replace(b"12:00", b"23:59")
+    text += trace([("03.001000", "<= Recv data", b"y")]).replace(b"12:00", b"00:00")
+    day = 86_400_000.0
+    assert [read.at for read in read_trace(text)[0]] == [0.0, 2.0, day - 57_998.0, day + 3002.0]
 
 
 def test_a_body_between_the_records() -> None:
@@ -265,7 +280,7 @@ CHUNKED = ("00.001200", "<= Recv header", b"Transfer-Encoding: chunked\r\n")
         ),
         (
             trace([CHUNKED, ("00.002000", "<= Recv data", b"data: 1\n\n")]),
-            "it shows a chunked body without its chunks: use --raw as well",
+            "it shows a chunked body without its chunks: use another curl",
         ),
         (
             trace([("00.000000", "=> Send header", GET)]).replace(b"0020:", b"0021:"),

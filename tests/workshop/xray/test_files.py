@@ -84,12 +84,6 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load("-") == MASKED
 
 
-def test_reads_are_sorted_by_time(file: Path) -> None:
-    """Several connections may have been written in turns."""
-    file.write_bytes(b"".join(write_recording(READS[::-1])))
-    assert load(file) == MASKED
-
-
 @pytest.mark.parametrize(
     ("content", "error"),
     [

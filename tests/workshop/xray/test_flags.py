@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from workshop.xray.flags import count, speed
+from workshop.xray.flags import count, parser, speed
 
 
 def test_good_values() -> None:
@@ -23,3 +23,12 @@ def test_good_values() -> None:
 def test_bad_values(kind: Callable[[str], object], text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match=f": {text}$"):
         kind(text)
+
+
+def test_an_error_quotes_no_password(capsys: pytest.CaptureFixture[str]) -> None:
+    key = "sk-canary-0123456789abcdef"
+    with pytest.raises(SystemExit) as ended:
+        parser().parse_args(["http://a/", "http://me:canary@b/", key])
+    assert ended.value.code == 2
+    message = "unrecognized arguments: http://[redacted]@b/ [redacted]\n"
+    assert capsys.readouterr().err.endswith(message)

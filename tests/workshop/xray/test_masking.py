@@ -161,6 +161,25 @@ def test_any_bytes(parts: list[tuple[Sender, bytes]]) -> None:
         assert all(new in (old, ord("*")) for old, new in zip(data, shown, strict=True))
 
 
+@pytest.mark.parametrize("size", [1, 10, 64, 65, 1000])
+def test_a_long_value(size: int) -> None:
+    """A line is looked at from its beginning, however many reads bring it."""
+    key, cookie = "key" * 100, "cookie" * 50
+    head = f"GET /{'x' * 300}?key={key} HTTP/1.1\r\nCookie: a={cookie}\r\n\r\n"
+    shown = masked([("client", head.encode()), ("server", (key + cookie).encode())], size)
+    assert "keyk" not in shown
+    assert "cook" not in shown
+
+
+def test_the_password_of_basic_authentication() -> None:
+    """Alone, and together with its name."""
+    based = b64encode(b"me:a-password").decode()
+    head = f"GET / HTTP/1.1\r\nAuthorization: Basic {based}\r\n\r\n".encode()
+    answer = f"a-password me:a-password {based}".encode()
+    text = masked([("client", head), ("server", answer)])
+    assert text.endswith(f"\r\n\r\n{'*' * 10} {'*' * 13} {'*' * len(based)}")
+
+
 def test_ordinary_bytes_stay() -> None:
     """Text in whole events, as a model sends it, is not touched."""
     answer = b'1c\r\ndata: {"text": "task-risk"}\n\n\r\n'

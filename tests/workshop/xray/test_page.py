@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 
 from protocol.recording import RecordedRead, RecordingError
+from workshop.xray.exchange import exchanges
 from workshop.xray.page import FILES, MODULES, write_page
 
 from .recordings import recordings
@@ -147,6 +148,14 @@ def test_the_modules_fit_in_one() -> None:
             r"^(?:export )?(?:const|let|function|class) (\w+)", source, re.MULTILINE
         )
     assert len(names) == len(set(names)) > 20
+
+
+def test_exchanges_that_do_not_hold_the_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A span must not label another byte than its own."""
+    monkeypatch.setattr("workshop.xray.page.exchanges", lambda reads: exchanges(reads)[1:])
+    recording = recording_of(write_page(READS))
+    assert [bytes_of(read) for read in recording["reads"]] == [read.bytes for read in READS]
+    assert not any(read["spans"] for read in recording["reads"])
 
 
 def test_a_recording_without_a_response() -> None:

@@ -60,6 +60,14 @@ def test_the_bytes_of_a_file() -> None:
         (FIN | ACK, b""),
         (ACK, b""),
     ]
+    numbers = [struct.unpack("!II", record[16 + 24 : 16 + 32]) for record in records[1:]]
+    client, server = 1_000_001 + len(GET.bytes), 2_000_001 + len(OK.bytes)
+    assert numbers[-4:] == [
+        (server - len(OK.bytes), client),
+        (client, server),
+        (server, client),
+        (client, server + 1),
+    ]
     times = [struct.unpack("<II", record[:8]) for record in records]
     assert times[0] == times[4] == (946_684_800, 0)
     assert times[5] == (946_684_800, 1_500_000)

@@ -38,6 +38,9 @@ class Log:
     def received(self, at: float, parts: list[Part]) -> None:
         self.seen.append(("received", b"".join(part.data for part in parts)))
 
+    def waited(self, seconds: float) -> None:
+        self.seen.append(("waited", b"%d" % seconds))
+
     def client_ended(self, at: float, end: End) -> None:
         self.seen.append(("client", end))
 
@@ -173,6 +176,18 @@ async def test_a_slow_client_slows_its_server(autojump_clock: object) -> None:
                 await tap.server.send_all(b"x" * 64)
                 sent += 64
         assert sent <= 64 * 3
+
+
+async def test_the_time_that_a_client_takes_is_told(autojump_clock: object) -> None:
+    async with tapped(size=8) as tap, trio.open_nursery() as nursery:
+        await tap.server.send_all(b"12345678")
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.start_soon(tap.server.send_all, b"abcdefgh")
+        await trio.sleep(3)
+        assert await tap.client.receive_some() == b"12345678"
+        assert await tap.client.receive_some() == b"abcdefgh"
+        await trio.testing.wait_all_tasks_blocked()
+        assert tap.log.seen[-1] == ("waited", b"3")
 
 
 async def test_a_cancelled_relay_truncates(autojump_clock: object) -> None:

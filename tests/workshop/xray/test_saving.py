@@ -1,6 +1,7 @@
 """What passes is saved in a thread: a slow disk keeps nobody waiting, and memory does not grow."""
 
 import trio
+from trio.testing import wait_all_tasks_blocked
 
 from protocol.recording import RecordedRead
 from workshop.xray.saving import READ_SIZE, SavingQueue
@@ -63,3 +64,17 @@ async def test_a_full_disk_is_told_once_and_counted() -> None:
     assert file.reads == [read(0), read(1)]
     assert saving.error == "[Errno 28] No space left on device"
     assert saving.lost == 4
+
+
+async def test_cancelled_between_the_news_and_the_thread() -> None:
+    """The task was told of a read, and Ctrl-C comes before it runs: the read is still saved."""
+    file = File()
+    saving = SavingQueue(file)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(saving.run)
+        await wait_all_tasks_blocked()
+        saving.write(read(0))
+        nursery.cancel_scope.cancel()
+    saving.finish()
+    assert file.reads == [read(0)]
+    assert saving.lost == 0

@@ -233,12 +233,20 @@ async def test_listening_until_ctrl_c(tmp_path: Path) -> None:
                 async for data in client:
                     received += data
             assert received == HEAD + event("one") + LAST
-            signal.raise_signal(signal.SIGINT)
+            async with await trio.open_tcp_stream("127.0.0.1", port) as second:
+                await second.send_all(POST)
+                while len(upstream.streams) < 2:
+                    await trio.lowlevel.checkpoint()
+                await upstream.streams[1].send_all(HEAD)
+                assert await second.receive_some() == HEAD
+                signal.raise_signal(signal.SIGINT)
+                with pytest.raises(trio.BrokenResourceError):
+                    await second.receive_some()
     assert codes == [130]
     assert isinstance(console.file, io.StringIO)
     title, line, *summary = console.file.getvalue().splitlines()
     assert title.startswith(f"http://127.0.0.1:{port}/ > {URL} · http://localhost:")
-    assert line.startswith("200 POST /v1/chat/completions 1 events 1 tokens ttft ")
-    assert summary[0].startswith("0 still running, 1 finished: 1 ")
+    assert line.startswith("200 POST /v1/chat/completions 1 event 1 token ttft ")
+    assert summary[0].startswith("1 still running, 1 finished: 1 ")
     saved = list(read_recording((tmp_path / "saved").read_bytes().splitlines()))
-    assert [read.sender for read in saved if read.bytes] == ["client", "server"]
+    assert [read.sender for read in saved if read.bytes] == ["client", "server"] * 2

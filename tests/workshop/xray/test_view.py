@@ -96,7 +96,8 @@ R read  C chunk  E event  T token  ┼ cut by a read  ✂ torn
 │   172                0␍␊␍␊                ◂ size 0: the body ends
 ╰end───────────────────     +0.0 ms ──────────────── at 40.0 ms closed (FIN) ───
 4 reads · 4 chunks · 3 events · 3 tokens · 177 bytes
-1 read began inside an event · 1 chunk ended inside an event · 2 characters torn
+2 reads began inside a chunk, event or head · 1 chunk ended inside an event
+2 characters torn
 """
 
 
@@ -176,6 +177,21 @@ NO = "NONE 0"
 )
 def test_rows(pieces: list[bytes], rows: list[tuple[bytes, str, str, str, str]]) -> None:
     assert rows_of(*pieces) == rows
+
+
+@pytest.mark.parametrize(
+    ("pieces", "said"),
+    [
+        ([CHUNKED, b"4\r\nab", b"cd\r\n"], "1 read began inside a chunk, event or head"),
+        ([HEAD + b"\r\nid: 1\n", b"data\n\n"], "1 read began inside a chunk, event or head"),
+        ([HEAD, b"\r\n"], "1 read began inside a chunk, event or head"),
+        ([PLAIN + b"\xe4", b"\xbd\xa0"], "1 character torn"),
+        ([PLAIN, b"ab", b"cd"], "all borders line up"),
+    ],
+)
+def test_totals(pieces: list[bytes], said: str) -> None:
+    *_, totals = printed(pieces, 200).splitlines()
+    assert totals.split(" · ")[5:] == [said]
 
 
 def test_a_compressed_body_is_hex() -> None:
