@@ -54,21 +54,22 @@ def explain(case: Case, failed: Failed, target: Target) -> Failure:
     """Put together the five parts of a failure."""
     answer = failed.answer
     cause = failed.cause or case.cause
-    # X-ray judges streams: about a refusal it can only say that it is not one.
-    streams = answer is not None and answer.status == 200
-    if answer and streams and not failed.cause and (verdict := answer.verdict):
-        cause = f"x-ray says {verdict.code}: {verdict.say} {verdict.cure}".strip()
-        if case.cause:
-            cause += f" {case.cause}"
+    verdict = answer.verdict if answer is not None and answer.status == 200 else None
+    if verdict and verdict.code != "not-a-stream":
+        cause += f" x-ray says {verdict.code}: {verdict.say} {verdict.cure}"
     came = [failed.came] if failed.came else []
     if answer is not None:
         came += shown(answer, failed.at, target.secrets)
     return Failure(
         say=failed.say,
-        sent=paste(answer.sent if answer else target.request(), target),
+        sent=paste(
+            answer.sent if answer else target.request(),
+            target,
+            half_closed=answer is not None and answer.half_closed,
+        ),
         came=came or ["nothing"],
         rule=f"{case.level}, {case.section}: {case.rule}",
-        cause=cause,
+        cause=cause.strip(),
         lesson=LESSONS[case.lesson],
     )
 
@@ -76,15 +77,19 @@ def explain(case: Case, failed: Failed, target: Target) -> Failure:
 # ---- What was sent
 
 
-def paste(sent: bytes, target: Target) -> str:
-    """Return a line for a shell that sends these bytes to the server."""
+def paste(sent: bytes, target: Target, *, half_closed: bool = False) -> str:
+    """Return a line for a shell that sends these bytes to the server.
+
+    Args:
+        half_closed: Whether a FIN follows the bytes.
+    """
     text = hide(escape(sent, quote="'"), target.secrets, "'\"$KEY\"'")
     if len(text) > MAX_SENT:
         text = text[:MAX_SENT] + "…"
     host, port = target.parts.host, target.parts.port
     if target.parts.scheme == "https":
         return f"printf '{text}' | openssl s_client -quiet -connect {host}:{port}"
-    return f"printf '{text}' | nc {host} {port}"
+    return f"printf '{text}' | nc {'-N ' if half_closed else ''}{host} {port}"
 
 
 def hide(text: str, secrets: Sequence[str], mask: str = "$KEY") -> str:

@@ -37,7 +37,7 @@ CONNECT_SECONDS = 10.0
 SILENCE = 15.0  # seconds without a byte after which a response is given up
 MIN_STREAM_SECONDS = 0.4  # shortest answer whose liveness can be judged
 MIN_PIECES = 5
-MAX_SECONDS = 20.0  # time after which a stream counts as one without an end
+MAX_SECONDS = 10.0  # time after which a stream counts as one without an end
 
 
 class Pace(NamedTuple):
@@ -72,6 +72,7 @@ class Target:
 
     Attributes:
         requests: Number of connections on which something was sent.
+        serial: Whether the server was seen to run one stream at a time (live.two-at-once).
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class Target:
         self.secrets = tuple(secrets)
         self.model = model
         self.requests = 0
+        self.serial = False
         self._budget = budget
         self._connect = connect
         self._tls = client_context(ca_file) if self.parts.scheme == "https" else None
@@ -210,16 +212,31 @@ class Target:
                 self._answer = await self.ask()
             return self._answer
 
-    async def once(self, name: str, request: bytes) -> Answer:
-        """The answer to a request that several cases need, under a name. It is sent once."""
+    async def once(self, name: str, request: bytes, *, total: float = MAX_SECONDS) -> Answer:
+        """The answer to a request that several cases need, under a name. It is sent once.
+
+        Args:
+            name: The name.
+            request: The bytes.
+            total: Longest time for the response.
+        """
         async with self._asked:
             if name not in self._once:
-                self._once[name] = await self.ask(request)
+                self._once[name] = await self.ask(request, total=total)
             return self._once[name]
 
     def share(self, answer: Answer) -> None:
         """Let the cases share this answer."""
         self._answer = answer
+
+    def several(self) -> None:
+        """Require that the server can run several streams at the same time.
+
+        Raises:
+            Skipped: It was seen to run one at a time.
+        """
+        if self.serial:
+            raise Skipped("the server runs one stream at a time: see live.two-at-once")
 
     async def success(self) -> Answer:
         """The shared answer.
@@ -255,13 +272,24 @@ class Target:
             Skipped: It is not.
         """
         answer = await self.stream()
-        if not answer.complete:
-            raise Skipped(
-                "the stream was cut: see its other cases"
-                if answer.end
-                else f"the stream had no end in {MAX_SECONDS:g} s"
-            )
+        self._require_end(answer)
         return answer
+
+    async def whole(self) -> Answer:
+        """The shared answer, if its status is 200 and it has an end. It may be short.
+
+        Raises:
+            Skipped: It is not.
+        """
+        answer = await self.success()
+        self._require_end(answer)
+        return answer
+
+    def _require_end(self, answer: Answer) -> None:
+        if not answer.complete and answer.end:
+            raise Skipped("the stream does not end as its framing says")
+        if not answer.complete:
+            raise Skipped(f"the stream had no end in {MAX_SECONDS:g} s")
 
     async def event_stream(self) -> Answer:
         """The shared answer, if it is an event stream.

@@ -134,6 +134,7 @@ async def before_the_first_piece(target: Target) -> None:
     cause="An error of one connection ended a task, a thread or a queue that others share.",
 )
 async def others_go_on(target: Target) -> None:
+    target.several()
     await target.whole_stream()
     pace = await target.pace()
     async with target.wire() as kept:
@@ -160,6 +161,7 @@ async def others_go_on(target: Target) -> None:
     cause="Streams without a client still hold workers, threads or connections to the upstream.",
 )
 async def server_lives_on(target: Target) -> None:
+    target.several()
     await target.stream()
     usual = await plain_status(target)
     pace = await target.pace()

@@ -8,13 +8,14 @@ GET /stream HTTP/1.0          HTTP/1.1 200 OK           no Transfer-Encoding
 from ..answer import Answer
 from ..case import CUSTOM, MUST, Failed, Skipped, case
 from ..reaction import REFUSALS
-from ..target import Target
+from ..target import MAX_SECONDS, Target
 
 
 async def old_answer(target: Target) -> Answer:
     """The answer to the request that streams in HTTP/1.0; all cases share it."""
-    await target.success()
-    answer = await target.once("http10", target.request(version="HTTP/1.0"))
+    usual = await target.success()
+    total = MAX_SECONDS if usual.complete else 3.0
+    answer = await target.once("http10", target.request(version="HTTP/1.0"), total=total)
     if not answer.head or answer.status in REFUSALS:
         raise Skipped(f"HTTP/1.0 is answered with {answer.status or 'nothing'}")
     return answer
@@ -81,7 +82,7 @@ async def ends_with_fin(target: Target) -> None:
     warns=True,
 )
 async def is_live(target: Target) -> None:
-    await target.stream()
+    await target.whole_stream()
     answer = await old_answer(target)
     new, old = await target.pace(), target.pace_of(answer)
     if len(answer.pieces) <= 2 and old.total > 0.7 * new.total:

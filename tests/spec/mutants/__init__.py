@@ -13,9 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from .good import Good
+from .good import Answering, Good, GoodEvents
 
-__all__ = ["MUTANTS", "Good", "Mutant", "mutant"]
+__all__ = ["MUTANTS", "Answering", "Good", "GoodEvents", "Mutant", "mutant"]
 
 Server = TypeVar("Server", bound=type[Good])
 
