@@ -40,7 +40,7 @@ LEFT_OUT = object()
 """In place of a value: the field is left out."""
 
 PROMPT = (
-    "Tell me in about 200 words how a streamed answer travels from the model to the screen: "
+    "Tell me in about 120 words how a streamed answer travels from the model to the screen: "
     "in plain sentences, without a list."
 )
 
@@ -107,6 +107,8 @@ async def asked(target: Target, changes: Mapping[str, object], *, what: str) -> 
     answer = await target.shared(request_with(target, changes))
     if answer.status != 200:
         raise Skipped(f"the server refuses {what}: status {answer.status or 'unknown'}")
+    if not answer.complete:
+        raise Skipped(f"the answer to {what} has no end")
     return answer
 
 

@@ -100,7 +100,7 @@ async def is_json(target: Target) -> None:
     cause="Clients cannot tell such an end from a connection that was cut. Send `data: [DONE]`.",
 )
 async def done(target: Target) -> None:
-    chat = await _chat(target)
+    chat = Chat(await target.ended())
     if chat.errors:
         raise Skipped("the answer failed")
     if len(chat.done) != 1:

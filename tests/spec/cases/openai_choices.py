@@ -135,7 +135,7 @@ def _says(choice: Choice) -> bool:
     cause="Exactly one chunk of each choice has a finish_reason that is not null.",
 )
 async def finish_reason_once(target: Target) -> None:
-    chat = await read_chunks(target)
+    chat = Chat(await target.ended())
     if chat.errors:
         raise Skipped("the answer failed")
     for number, choices in chat.by_index().items():

@@ -143,7 +143,7 @@ async def several(target: Target) -> None:
     cause="A client that gets `stop` takes half an answer for a whole one.",
 )
 async def max_tokens(target: Target) -> None:
-    whole = Chat(await target.success()).text()
+    whole = Chat(await target.ended()).text()
     if len(whole) < 60:
         raise Skipped("the answer is too short to be cut")
     try:
@@ -174,7 +174,7 @@ async def max_tokens(target: Target) -> None:
     cause="Look for the sequence in the text, not in each token: it may be split among several.",
 )
 async def stop(target: Target) -> None:
-    words = Chat(await target.success()).text().split()
+    words = Chat(await target.ended()).text().split()
     middle = words[len(words) // 2 :]
     word = next((one for one in middle if len(one) > 3 and one.isalpha()), "")
     if len(words) < 8 or not word:

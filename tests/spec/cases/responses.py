@@ -21,8 +21,16 @@ OPEN = "Open Responses: streaming"
 IN_PARTS = ("response.output_text.delta", "response.refusal.delta")
 
 
-async def read_events(target: Target) -> Responses:
-    found = Responses(await target.event_stream())
+async def read_events(target: Target, *, ended: bool = False) -> Responses:
+    """The events of the shared answer.
+
+    Args:
+        ended: Whether they are needed to their end.
+
+    Raises:
+        Skipped: There are none.
+    """
+    found = Responses(await (target.ended() if ended else target.event_stream()))
     if not found.events:
         raise Skipped("the stream has no events in JSON")
     return found
@@ -188,7 +196,7 @@ async def in_progress(target: Target) -> None:
     cause="Clients cannot tell a stream without it from a connection that was cut.",
 )
 async def one_end(target: Target) -> None:
-    found = await read_events(target)
+    found = await read_events(target, ended=True)
     if found.of("error"):
         raise Skipped("the answer failed")
     ends = found.of(*TERMINAL)
@@ -208,7 +216,7 @@ async def one_end(target: Target) -> None:
     cause="Close each item when the next one begins, and at the end.",
 )
 async def items_added_and_done(target: Target) -> None:
-    found = await read_events(target)
+    found = await read_events(target, ended=True)
     if found.went_wrong:
         raise Skipped("the answer failed")
     open_items: dict[object, Event] = {}
@@ -278,7 +286,7 @@ async def deltas_in_items(target: Target) -> None:
     cause="The official clients' helpers raise an IndexError at a delta without its part.",
 )
 async def content_parts(target: Target) -> None:
-    found = await read_events(target)
+    found = await read_events(target, ended=True)
     open_parts: dict[tuple[object, ...], Event] = {}
     for event in found.events:
         place = place_of(event)

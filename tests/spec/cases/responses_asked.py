@@ -66,7 +66,7 @@ async def not_streamed(target: Target) -> None:
     cause="End with response.incomplete, and reason `max_output_tokens`.",
 )
 async def incomplete(target: Target) -> None:
-    whole = Responses(await target.success()).text
+    whole = Responses(await target.ended()).text
     if len(whole) < 160:
         raise Skipped("the answer is too short to be cut")
     cut = await asked(target, {"max_output_tokens": 16}, what="`max_output_tokens`")

@@ -151,7 +151,7 @@ def _text(item: Object) -> str:
     cause="Clients that read only the last event find the answer there.",
 )
 async def output_is_whole(target: Target) -> None:
-    found = await read_events(target)
+    found = await read_events(target, ended=True)
     end = found.end
     if end is None or end.type == "response.failed":
         raise Skipped("no event ends the response")
@@ -320,7 +320,7 @@ async def delta_logprobs(target: Target) -> None:
     cause="Send the usage with the event that ends the response.",
 )
 async def usage(target: Target) -> None:
-    found = await read_events(target)
+    found = await read_events(target, ended=True)
     if found.end is None or found.end.type == "response.failed":
         raise Skipped("no event ends the response")
     came = found.end.response.get("usage")

@@ -100,9 +100,13 @@ class PingsWithoutData(Events):
 class IsSilentForLong(Events):
     waits = 0
 
+    async def send_pieces(self, stream: ByteStream, request: Answering) -> None:
+        self.waits = 0
+        await super().send_pieces(stream, request)
+
     async def wait(self) -> None:
         self.waits += 1
-        await trio.sleep(3600 if self.waits % len(self.tokens) == 9 else self.gap)
+        await trio.sleep(3600 if self.waits == 9 else self.gap)
 
 
 # ---- IDs
