@@ -28,13 +28,14 @@ from .answer import Answer
 from .result import Skipped
 from .wire import Wire
 
-__all__ = ["MAX_CONNECTIONS", "Headers", "Pace", "Target"]
+__all__ = ["MAX_CONNECTIONS", "SHARED_SECONDS", "Headers", "Pace", "Target"]
 
 Headers = Sequence[tuple[str, str]]
 
 MAX_CONNECTIONS = 50
 CONNECT_SECONDS = 10.0
 SILENCE = 15.0  # seconds without a byte after which a response is given up
+SHARED_SECONDS = 25.0  # longest time for an answer that several cases judge whole
 MIN_STREAM_SECONDS = 0.4  # shortest answer whose liveness can be judged
 MIN_PIECES = 5
 MAX_SECONDS = 10.0  # time after which a stream counts as one without an end
@@ -204,12 +205,30 @@ class Target:
             return await wire.answer(seconds=seconds, method=method, total=limit)
 
     async def shared(self, request: bytes) -> Answer:
-        """One whole answer to this request: it is sent once, and all cases share the answer."""
+        """One whole answer to this request: it is sent once, and all cases share the answer.
+
+        It may take SHARED_SECONDS, because a slow model that does not stream is silent for long.
+        """
         lock, answers = self._shared.setdefault(request, (trio.Lock(), []))
         async with lock:
             if not answers:
-                answers.append(await self.ask(request))
+                seconds = SHARED_SECONDS
+                answers.append(await self.ask(request, seconds=seconds, total=seconds))
         return answers[0]
+
+    async def ended(self) -> Answer:
+        """An answer to the request that streams, with its end. A slow one gets more time.
+
+        Raises:
+            Skipped: It has no end, or its end is not that of its framing.
+        """
+        answer = await self.success()
+        if not answer.complete and not answer.end:
+            answer = await self.shared(self.request())
+        if not answer.complete:
+            what = "does not end as its framing says" if answer.end else "has no end"
+            raise Skipped(f"the stream {what}")
+        return answer
 
     # ---- What it does
 

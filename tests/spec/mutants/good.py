@@ -1,6 +1,6 @@
 """A small server that keeps every rule of the suite. A mutant changes one method of it.
 
-    GET  /stream      text in 24 pieces, one every 50 ms, each in a chunk of its own
+    GET  /stream      text in 16 pieces, one every 50 ms, each in a chunk of its own
     GET  /metrics     spec_streams_running 0
     any other path    404
 
