@@ -30,6 +30,14 @@ __all__ = ["Row", "main"]
 FILE = Path(__file__).parent / "SERVERS.md"
 SETTING = peers.Setting(ttft=0.5, itl=0.05, tokens=60)
 PATH = "/v1/chat/completions"
+SHOWN = ("fastapi", "uvicorn", "httptools", "aiohttp")  # the versions that matter here
+
+
+def node(setting: peers.Setting, folder: Path) -> list[str]:
+    return ["node", str(Path(__file__).parent / "node_server.mjs"), *setting.flags]
+
+
+NODE = peers.Peer("Node http", node, programs=("node",), install="Node.js 20 or newer, as `node`")
 
 INTRO = """\
 # The suite on servers
@@ -76,7 +84,7 @@ def rows(only: str) -> Iterator[Row]:
         ("ours", peers.OURS, SETTING, "openai"),
         ("FastAPI on uvicorn", peers.FASTAPI, SETTING, "sse"),
         ("aiohttp", peers.AIOHTTP, SETTING, "sse"),
-        ("Node http", peers.NODE, SETTING, "sse"),
+        ("Node http", NODE, SETTING, "sse"),
         ("aimock, without a latency", peers.AIMOCK, quick, "openai"),
     ]
     for name, peer, setting, profile in alone:
@@ -95,7 +103,9 @@ def judged(name: str, peer: peers.Peer, setting: peers.Setting, profile: str) ->
     """Judge one server."""
     if peer.absence:
         return Row(name, [], peer.absence)
-    packages = ", ".join(f"{one} {version}" for one, version in peers.versions([peer]).items())
+    shown = [one for one in peer.packages if one in SHOWN] + ["node"] * ("Node" in name)
+    versions = peers.versions([peer])
+    packages = ", ".join(f"{one} {versions[one]}" for one in shown if one in versions)
     print(f"{name} …", file=sys.stderr)
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         body, found = Path(folder) / "body.json", Path(folder) / "found.json"
