@@ -26,7 +26,7 @@ __all__ = ["RecordedRead", "RecordingError", "read_recording", "write_recording"
 
 End = Literal["", "fin", "reset", "truncated", "silent"]
 
-# Milliseconds of 300 years. Whoever computes with such times gets numbers, and no infinity.
+# Milliseconds of 300 years. A sum or difference of such times is never infinite.
 MAX_TIME = 1e13
 
 Time = Annotated[float, msgspec.Meta(ge=-MAX_TIME, le=MAX_TIME)]
