@@ -12,9 +12,9 @@ The rules this file keeps:
 
 1. A tap is a relay of bytes (relay.py) and changes one thing: the value of the `Host` of each
    request. A server with several names would not answer to `localhost:9000`. With `keep_host` it
-   changes nothing. It adds no header, and it does not change `Origin`, a path or a `Location`. A tap
-   on loopback replaces only the names of loopback, so that a page whose name leads to this machine
-   (DNS rebinding) does not get past an upstream that checks names.
+   changes nothing. It adds no header, and it does not change `Origin`, a path or a `Location`.
+   A tap on loopback replaces only the names of loopback, so that a page whose name leads to this
+   machine (DNS rebinding) does not get past an upstream that checks names.
 2. A connection that cannot be relayed is refused aloud: 503 over the limit of connections, 502 with
    the reason if the upstream cannot be reached.
 3. What is shown, saved and counted comes from the watch (watch.py), after the bytes were relayed.
