@@ -35,10 +35,11 @@ from servers.llm.model.schema import cut
 from servers.llm.model.script import Script, Scripts, ScriptTurn
 from servers.llm.pace import PROFILES, Pace
 from servers.llm.verdict.attempts import Control
+from servers.llm.verdict.exchange import Exchange, Saw, VerdictLimits
 from servers.llm.verdict.judging import Finding
 from servers.llm.verdict.routes import ClientVerdict, verdict_of
 from servers.llm.verdict.rules import GRADES, Grade
-from servers.llm.verdict.watching import Client, Exchange, Saw, VerdictLimits, Watcher
+from servers.llm.verdict.watching import Client, Watcher
 
 __all__ = ["NotResilientError", "SeenRequest", "SimulatedLLM", "report_of"]
 
@@ -326,7 +327,7 @@ class _Recorder(Watcher):
 
     def is_open(self) -> bool:
         """Whether a client has a connection on which a fault has left it waiting."""
-        return any(each.struck and each.gone is None for each in self.exchanges())
+        return any(each.injected and each.gone is None for each in self.exchanges())
 
     def watched(self, handler: Handler) -> Handler:
         inner = super().watched(handler)

@@ -249,6 +249,7 @@ class API:
             raise InvalidRequest(message, None, "context_length_exceeded")
         pace = self._pace_of(request)
         spec = request.header("x-fault") or fault or self._fault_of(question.model)
+        spec = spec or self._watcher.planned(stream)
         chosen = self._take(spec, request)
         self._watcher.note(request, chosen, spec, stream)
         if chosen and chosen.replaces:
@@ -312,13 +313,14 @@ class API:
         for spec, rate in self._settings.faults.items():
             if self._chance.random() < rate:
                 return spec
-        return self._watcher.fault
+        return ""
 
     def _take(self, spec: str, request: Request) -> Fault | None:
         if not spec:
             return None
         try:
-            return self._faults.take(spec, (*self._watcher.key(request), request.path, request.body))
+            key = (*self._watcher.key(request), request.path, request.body)
+            return self._faults.take(spec, key)
         except ValueError as error:
             raise InvalidRequest(str(error), "x-fault", "unknown_fault") from error
 

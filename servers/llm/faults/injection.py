@@ -145,10 +145,10 @@ class EndedEarly(CutOff):
 class FaultWatcher(Protocol):
     """Is told when a fault happens."""
 
-    def strike(self, before: int) -> None:
+    def note_fault(self, before: int) -> None:
         """The fault is injected now, after this number of events."""
 
-    def finish(self) -> None:
+    def note_last(self) -> None:
         """The last event of the answer is sent now."""
 
 
@@ -191,7 +191,7 @@ class FaultInjector:
             if held.deadline == math.inf:  # a lasting fault is injected into many events
                 held.deadline = trio.current_time() + self.hold_seconds
                 if self.watcher:
-                    self.watcher.strike(max(connection.number - 1, 0))
+                    self.watcher.note_fault(max(connection.number - 1, 0))
             await self.fault.inject(connection, event)
             if self.pause_seconds:
                 await trio.sleep(self.pause_seconds)
@@ -202,7 +202,7 @@ class FaultInjector:
         timed = self.fault.at_once and self.position.unit is PositionUnit.SECOND
         deadline = connection.start + self.position.number if timed else math.inf
         fault = msgspec.structs.replace(self.fault, inject=inject)
-        finish = self.watcher.finish if self.watcher else None
+        finish = self.watcher.note_last if self.watcher else None
         faulty = FaultyBody(body, connection, fault, self.position, finish)
         with trio.move_on_at(deadline) as scope:
             await self.reply.send_to(faulty)

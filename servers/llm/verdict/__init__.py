@@ -6,7 +6,8 @@
     POST /v1/chat/completions            ->     after 0.01 s:  `retry-after-ignored`
 
     rules.py      what a client must do with each fault; each rule has a name and a cure
-    watching.py   what each client asked for and what it did: requests, times, connections
+    exchange.py   one request: when it came, which fault it got, when the client was gone
+    watching.py   the clients, each with its requests
     attempts.py   which requests are attempts at the same question
     judging.py    from what was seen to findings
     routes.py     GET /verdict, and what a client tells about itself

@@ -17,8 +17,8 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from .exchange import Exchange
 from .rules import LEGAL
-from .watching import Exchange
 
 __all__ = ["Attempt", "Control", "attempts"]
 
@@ -69,7 +69,7 @@ def failed_at(exchange: Exchange) -> float | None:
         return exchange.ended
     if exchange.fault_name in LEGAL or not exchange.fault:
         return None if exchange.whole else exchange.gone
-    return exchange.struck if exchange.gone is None else exchange.gone
+    return exchange.injected if exchange.gone is None else exchange.gone
 
 
 def attempts(

@@ -11,7 +11,7 @@ The rules this file keeps:
    a healthy stream to its end (the control), or asked the same question again, or reported an
    error.
 3. Silence is judged by the read timeout that the client announces, if it announces one.
-4. One mistake is one finding: a client that left its connection open is not also blamed for its
+4. One mistake is one finding: a client that kept its connection open is not also blamed for its
    patience.
 """
 
@@ -22,6 +22,7 @@ from itertools import pairwise
 import msgspec
 
 from .attempts import Control, attempts, failed_at
+from .exchange import Exchange, VerdictLimits
 from .rules import (
     CUTS,
     ERROR_EVENTS,
@@ -35,7 +36,6 @@ from .rules import (
     Grade,
     is_retryable,
 )
-from .watching import Exchange, VerdictLimits
 
 __all__ = ["Finding", "judge", "worst"]
 
@@ -121,9 +121,9 @@ class View(msgspec.Struct):
 
     def held(self, exchange: Exchange) -> float:
         """Seconds for which the client kept the connection after the fault; 0 without one."""
-        if exchange.struck is None:
+        if exchange.injected is None:
             return 0.0
-        return (self.now if exchange.gone is None else exchange.gone) - exchange.struck
+        return (self.now if exchange.gone is None else exchange.gone) - exchange.injected
 
     def next_attempt(self, exchange: Exchange) -> Exchange | None:
         """The next attempt at the same question, or None."""
@@ -134,7 +134,7 @@ class View(msgspec.Struct):
 
     def leaks(self, exchange: Exchange) -> float | None:
         """Seconds for which the client kept a connection that it no longer reads, or None."""
-        if exchange.whole or exchange.struck is None:
+        if exchange.whole or exchange.injected is None:
             return None
         gone = self.now if exchange.gone is None else exchange.gone
         given_up = []
@@ -197,7 +197,7 @@ def _legal(view: View) -> Iterator[Finding]:
     """A legal stream that was not read to its end."""
     for exchange in view.exchanges:
         code = LEGAL.get(exchange.fault_name)
-        if code is None or exchange.struck is None:
+        if code is None or exchange.injected is None:
             continue
         left = exchange.gone is not None and (
             exchange.finishing is None or exchange.gone < exchange.finishing
@@ -242,14 +242,15 @@ def _silence(view: View) -> Iterator[Finding]:
             say = f"It gave up on an answer, and kept its connection for {kept:.1f} s more."
             yield _finding("leaks-connection", exchange, say, kept=kept)
             continue
-        if exchange.fault_name not in SILENT | HEARTBEATS:
-            continue
+        name = exchange.fault_name
+        if name not in SILENT | HEARTBEATS or (name in HEARTBEATS and exchange.announced):
+            continue  # an announced timeout is documented to start again with each read
         held = view.held(exchange)
         patience = view.limits.patience
         if exchange.announced is not None:
             patience = max(patience, exchange.announced + view.limits.reaction)
         if held >= patience:
-            what = "heartbeats without a token" if exchange.fault_name in HEARTBEATS else "silence"
+            what = "heartbeats without a token" if name in HEARTBEATS else "silence"
             say = f"After {held:.1f} s of {what}, it had not given up."
             finding = _finding("no-read-timeout", exchange, say, waited=held)
             # Some clients are patient on purpose: nobody can know that before a minute is over.

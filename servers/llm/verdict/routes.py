@@ -15,8 +15,9 @@ import trio
 from ...http.api_replies import json_reply
 from ...http.reply import Handler, Reply, Request
 from .attempts import Control
+from .exchange import Saw
 from .judging import Finding, judge, worst
-from .watching import Client, Saw, Watcher, name_of_key
+from .watching import Client, Watcher, name_of_key
 
 __all__ = ["ClientVerdict", "verdict_of", "verdict_routes"]
 

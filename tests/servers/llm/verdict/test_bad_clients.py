@@ -5,14 +5,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
+from servers.llm.verdict.exchange import VerdictLimits
 from servers.llm.verdict.routes import ClientVerdict
 from servers.llm.verdict.rules import LEGAL, RULES
-from servers.llm.verdict.watching import VerdictLimits
 from workshop.simulated import SimulatedLLM
 
-from .small_clients import BAD, Careful
+from .bad_clients import BAD
+from .careful import Careful
 
 LIMITS = VerdictLimits(patience=2.4, reaction=0.25, slow=1.5)
+
+TEXT = "你好！A chunk says how many bytes it has; then come these bytes, 一个不少, and a line end."
 
 # What the careful client meets.
 FAULTS = (
@@ -27,9 +30,10 @@ FAULTS = (
 def verdicts() -> Iterator[dict[str, ClientVerdict]]:
     """The verdict on each client, by its name. All of them ask at the same time."""
     with (
-        SimulatedLLM(ttft=0.0, itl=0.003, limits=LIMITS) as llm,
+        SimulatedLLM(ttft=0.0, itl=0.012, limits=LIMITS) as llm,
         ThreadPoolExecutor(len(BAD) + len(FAULTS)) as pool,
     ):
+        llm.script(TEXT)
         ran: dict[str, Future[None]] = {}
         for client, (fault, _) in BAD.items():
             name = client.__name__
