@@ -5,6 +5,7 @@ tests at the same time, and each test must see only what it asked itself.
 """
 
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from pathlib import Path
 import pytest
 
 from workshop.simulated import SimulatedLLM
+
+from ..conftest import ROOT
 
 SUITE = '''
 import asyncio
@@ -124,6 +127,44 @@ def test_a_finding_fails_the_test(tmp_path: Path) -> None:
     assert "warn: gave-up-on-retryable  (503*1)" in output
     assert "seen: It did not ask again after a 503." in output
     assert "cure: Retry at least once, after the wait that the server asks for." in output
+
+
+CLIENT = """
+import http.client
+import json
+from urllib.parse import urlsplit
+
+import pytest
+
+
+class IncompleteAnswer(Exception):
+    pass
+
+
+def ask(prompt, base_url):
+    url = urlsplit(base_url)
+    body = {"model": "x", "messages": [{"role": "user", "content": prompt}], "stream": True}
+    connection = http.client.HTTPConnection(url.netloc, timeout=10)
+    try:
+        connection.request("POST", url.path + "/chat/completions", json.dumps(body))
+        return connection.getresponse().read()
+    except (OSError, http.client.HTTPException) as error:
+        raise IncompleteAnswer from error
+    finally:
+        connection.close()
+
+
+"""
+
+
+def test_the_example_of_the_pages(tmp_path: Path) -> None:
+    """It stands in two places, and it passes, with a client as it supposes."""
+    pages = [(ROOT / name).read_text() for name in ("README.md", "servers/VERDICT.md")]
+    found = [re.search(r"^def test_a_reset.*?(?=^```)", page, re.M | re.S) for page in pages]
+    readme, verdict = (match[0] for match in found if match)
+    assert readme == verdict
+    code, output = run_suite(tmp_path, CLIENT + readme)
+    assert code == 0, output
 
 
 # ---- The object, in this process
