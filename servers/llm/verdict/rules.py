@@ -109,7 +109,7 @@ RULES: dict[str, Rule] = {
         "Close the response in a `finally` or `with` block, also after a timeout or a cancel.",
     ),
     "reads-on-after-done": Rule(
-        "fail",
+        "warn",
         "`data: [DONE]` ends the answer, whether or not the connection ends.",
         "Stop at [DONE] (or response.completed), and close or release the connection.",
     ),
