@@ -44,6 +44,9 @@ MINUTE = 60.0
 IMMEDIATE = 0.05
 """Seconds within which a retry is called immediate."""
 
+NOISE = 0.1
+"""Seconds by which equal waits may differ, because the machine is busy."""
+
 SOON = 10.0
 """A constant wait of this many seconds or more needs no back-off."""
 
@@ -311,7 +314,7 @@ def _waits(view: View) -> Iterator[Finding]:
             and failed <= after.asked
         ]
         at_once = len(gaps) >= 2 and max(gaps) < IMMEDIATE
-        constant = len(gaps) >= 3 and max(gaps) < min(min(gaps) * 1.1 + IMMEDIATE, SOON)
+        constant = len(gaps) >= 3 and max(gaps) < min(min(gaps) * 1.25 + NOISE, SOON)
         if at_once or constant:
             waits = ", ".join(f"{gap:.2f}" for gap in gaps[:5])
             say = f"It waited {waits} s before its further attempts."

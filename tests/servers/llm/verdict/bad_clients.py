@@ -61,7 +61,7 @@ class RetriesAtAConstantPace(Careful):
     attempts = 5
 
     def backoff(self, attempt: int) -> float:
-        return 0.2
+        return 0.5
 
 
 @bad("503*1", "gave-up-on-retryable")
