@@ -27,9 +27,12 @@ from .peers import SAFETY
 from .visiting import chromium, flags
 
 __all__ = [
+    "LONG",
     "PATIENCE",
     "TEXT",
+    "WAITS",
     "Outcomes",
+    "Seen",
     "Threads",
     "with_browser",
     "with_curl",
