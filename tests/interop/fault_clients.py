@@ -1,4 +1,4 @@
-"""Four clients: each requests one answer with every fault, and describes what it received.
+"""Four of the clients: each requests one answer with every fault, and describes what it received.
 
     with_ours(port, names, text)       {"fin": "2 events, then DecodeError: …", …}
 

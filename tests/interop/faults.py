@@ -82,7 +82,7 @@ class Page(msgspec.Struct):
     @classmethod
     def read(cls, text: str) -> "Page":
         """Read a page that was written earlier."""
-        versions = [re.search(rf"{re.escape(name)} ([^;\s]+)[;\s]", text) for name in COLUMNS]
+        versions = [re.search(rf"{re.escape(name)} ([0-9][^;\s]*)", text) for name in COLUMNS]
         rows = re.findall(r"^\| `([a-z0-9-]+)` \| .*? \| (.+) \|$", text, re.MULTILINE)
         found = {name: tuple(cells.split(" | ")) for name, cells in rows}
         return cls(tuple(match[1] if match else "" for match in versions), found)
