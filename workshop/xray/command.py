@@ -29,7 +29,7 @@ from clients.streams.tcp import Connect, connect
 from clients.streams.tls import client_context
 from protocol.anatomy import ByteSpan
 from protocol.recording import RecordedRead
-from protocol.secret import Secret, redact
+from protocol.secret import Secret
 from servers.http.access import read_keys
 
 from .ask import Asking, StoppedError, Watch, ask
@@ -41,6 +41,7 @@ from .exchange import exchanges
 from .files import Recording, Saver, load
 from .flags import parser
 from .live import live
+from .masking import mask_message
 from .measure import Meter
 from .outputs import Exports, Outputs
 from .probe import conclude, probes_of
@@ -366,7 +367,7 @@ def _codes(said: Report) -> str:
 
 
 def _note(text: str) -> None:
-    print(f"x-ray: {redact(text)}", file=sys.stderr, flush=True)
+    print(f"x-ray: {mask_message(text)}", file=sys.stderr, flush=True)
 
 
 def _progress(text: str) -> None:
@@ -376,7 +377,7 @@ def _progress(text: str) -> None:
 
 
 def _fail(message: str, code: int) -> int:
-    print(f"workshop xray: {redact(message)}", file=sys.stderr)
+    print(f"workshop xray: {mask_message(message)}", file=sys.stderr)
     return code
 
 

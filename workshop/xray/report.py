@@ -4,7 +4,7 @@
  "verdicts":[{"code":"buffered-blocks","sure":0.95,"say":"…","cure":"…","hop":"nginx","facts":{"block":4096}}],
  "counts":{"reads":3,"chunks":3,"events":33,"tokens":30},
  "ttft_ms":1910.2,"head_ms":1910.1,"gaps_ms":{"p50":0.1,"p95":1600.0,"p99":1600.0,"max":1600.0},
- "wire_bytes":7911,"text_bytes":210}
+ "wire_bytes":7911,"text_bytes":210,"end":"fin","end_ms":3511.9}
 """
 
 import json
@@ -66,6 +66,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         gaps_ms: Gaps between reads of the body, or None if there are fewer than two reads.
         wire_bytes: Bytes of the response, head and framing included.
         text_bytes: Bytes of the model's text.
+        end: How the server's side ended, as in a recording: "fin", "reset", "truncated" or
+            "silent". "stopped" means that x-ray stopped reading, because of `--max-time` or Ctrl-C.
+            "" means that the connection stays open.
+        end_ms: Time of that end, in milliseconds since the request was sent, or None.
     """
 
     url: str
@@ -77,6 +81,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     gaps_ms: Gaps | None
     wire_bytes: int
     text_bytes: int
+    end: str = ""
+    end_ms: float | None = None
 
 
 def json_line(found: msgspec.Struct) -> str:
