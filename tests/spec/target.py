@@ -231,17 +231,20 @@ class Target:
                 self._answer = await self.ask()
             return self._answer
 
-    async def once(self, name: str, request: bytes, *, total: float = MAX_SECONDS) -> Answer:
+    async def once(
+        self, name: str, request: bytes, *, seconds: float = SILENCE, total: float = MAX_SECONDS
+    ) -> Answer:
         """The answer to a request that several cases need, under a name. It is sent once.
 
         Args:
             name: The name.
             request: The bytes.
+            seconds: Longest wait for the next byte.
             total: Longest time for the response.
         """
         async with self._asked:
             if name not in self._once:
-                self._once[name] = await self.ask(request, total=total)
+                self._once[name] = await self.ask(request, seconds=seconds, total=total)
             return self._once[name]
 
     def share(self, answer: Answer) -> None:

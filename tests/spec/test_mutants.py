@@ -27,7 +27,7 @@ async def serving(server: Good) -> AsyncGenerator[Target, None]:
     async with trio.open_nursery() as nursery:
 
         async def connect(host: str, port: int, *, stall_seconds: float) -> ByteStream:
-            client, accepted = memory_pair()
+            client, accepted = memory_pair(server.pipe)
             nursery.start_soon(server.serve, accepted)
             await trio.lowlevel.checkpoint()
             return client
@@ -56,8 +56,14 @@ def judged(server: Good, profiles: Collection[str]) -> dict[str, Outcome]:
 
 
 def profiles_of(mutant: Mutant) -> Collection[str]:
-    """The profiles that can see a mutant: what is wrong in the JSON is right in the framing."""
-    return [one for one in PROFILES[mutant.profile] if one != "http" or mutant.profile == "http"]
+    """The profiles that can see a mutant.
+
+    What is wrong in the JSON is right in the framing. So a mutant runs either with the families of
+    HTTP, or with the families above them.
+    """
+    if any(CASES[slug].profile == "http" for slug in mutant.fails):
+        return ["http"]
+    return [one for one in PROFILES[mutant.profile] if one != "http"]
 
 
 def broken(found: dict[str, Outcome]) -> set[str]:

@@ -14,8 +14,11 @@ from ..target import MAX_SECONDS, Target
 async def old_answer(target: Target) -> Answer:
     """The answer to the request that streams in HTTP/1.0; all cases share it."""
     usual = await target.success()
-    total = MAX_SECONDS if usual.complete else 3.0
-    answer = await target.once("http10", target.request(version="HTTP/1.0"), total=total)
+    pace = target.pace_of(usual)
+    seconds = 3 + (pace.total if usual.complete else 3 * pace.longest)
+    total = MAX_SECONDS + seconds if usual.complete else 3.0
+    request = target.request(version="HTTP/1.0")
+    answer = await target.once("http10", request, seconds=seconds, total=total)
     if not answer.head or answer.status in REFUSALS:
         raise Skipped(f"HTTP/1.0 is answered with {answer.status or 'nothing'}")
     return answer

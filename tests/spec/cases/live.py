@@ -10,8 +10,13 @@ came before, and where the chunks end. x-ray judges that (workshop/xray), and it
 that it cannot know. The bounds here are wide, and they follow the measured pace.
 """
 
+from collections.abc import Iterator
+from contextlib import suppress
+
 import trio
 
+from protocol.chunked import ChunkedDecoder
+from protocol.errors import DecodeError
 from workshop.xray.verdicts import judge
 
 from ..answer import Answer
@@ -219,9 +224,28 @@ async def event_in_one_chunk(target: Target) -> None:
     if not answer.chunked:
         raise Skipped("the answer is not chunked")
     events = len(answer.events)
-    torn = answer.meter.layers.split_by_chunks
+    torn = sum(not body.endswith((b"\n\n", b"\r\n\r\n", b"\r\r")) for body in at_chunk_ends(answer))
     if events >= 4 and torn * 2 > events:
-        raise Failed(f"{torn} of {events} events are split between chunks.", answer)
+        raise Failed(f"{torn} chunks end inside an event, of {events} events.", answer)
+
+
+def at_chunk_ends(answer: Answer) -> Iterator[bytes]:
+    """The last four bytes of each chunk, with those of the chunks before it."""
+    sizes: list[int] = []
+
+    def observe(label: str, start: int, end: int) -> None:
+        if label == "chunk-size":
+            sizes.append(0)
+        elif label == "chunk-data":
+            sizes[-1] += end - start
+
+    decoder, size = ChunkedDecoder(observer=observe), 0
+    with suppress(DecodeError):
+        decoder.receive_data(bytes(answer.raw[len(answer.raw_head) :]))
+    body = answer.body
+    for one in filter(None, sizes):
+        size += one
+        yield body[max(0, size - 4) : size]
 
 
 @case(

@@ -1,6 +1,6 @@
 """A small server that keeps every rule of the suite. A mutant changes one method of it.
 
-    GET  /stream      text in 16 pieces, one every 50 ms, each in a chunk of its own
+    GET  /stream      text in 20 pieces, one every 350 ms, each in a chunk of its own
     GET  /metrics     spec_streams_running 0
     any other path    404
 
@@ -61,6 +61,7 @@ class Good:
         content_type: The media type of the stream.
         gap: Seconds before each piece.
         count: Number of pieces.
+        pipe: Bytes that each direction of a connection in memory holds.
         running: Number of streams whose pieces are being made.
     """
 
@@ -68,8 +69,9 @@ class Good:
     method = "GET"
     request_body = b""
     content_type = "text/plain; charset=utf-8"
-    gap = 0.05
-    count = 16
+    gap = 0.35
+    count = 20
+    pipe = 64 << 10
 
     def __init__(self) -> None:
         self.running = 0
