@@ -25,7 +25,7 @@ from .target import Target
 
 __all__ = ["Failure", "explain", "paste"]
 
-MAX_LINES = 12
+MAX_LINES = 10
 WIDTH = 88  # characters of one line of bytes
 MAX_SENT = 4_000  # characters of the printf line
 
@@ -135,8 +135,8 @@ def shown(answer: Answer, at: int | None = None, secrets: Sequence[str] = ()) ->
             label = " " * len(label)
     if at is not None:
         place = max((i for i, row in enumerate(rows) if row[0] <= at and row[2]), default=0)
-        first = max(0, place - MAX_LINES // 2)
-        chosen = range(first, min(len(rows), first + MAX_LINES))
+        first = max(0, min(place - MAX_LINES // 2, len(rows) - MAX_LINES - 1))
+        chosen = range(first, min(len(rows), first + MAX_LINES + 1))
     else:
         half = MAX_LINES // 2
         whole = len(rows) <= MAX_LINES

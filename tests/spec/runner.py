@@ -23,7 +23,7 @@ from .target import Target
 __all__ = ["WORKERS", "Runner"]
 
 FIRST = {"live.two-at-once"}  # what it finds out, others need to know
-WORKERS = 6  # cases that run at the same time; each opens at most 8 connections
+WORKERS = 12  # cases that run at the same time; the target limits their connections
 
 
 class Runner:

@@ -70,9 +70,11 @@ class Target:
         budget: Largest number of requests; None for any.
         secrets: Keys that are not shown.
         model: Name of the model, for the profiles with one.
+        longest: Seconds after which a stream counts as one without an end.
 
     Attributes:
         requests: Number of connections on which something was sent.
+        lost: Whether a connection could not be opened.
         serial: Whether the server was seen to run one stream at a time (live.two-at-once).
     """
 
@@ -88,6 +90,7 @@ class Target:
         budget: int | None = None,
         secrets: Sequence[str] = (),
         model: str = "",
+        longest: float = MAX_SECONDS,
     ) -> None:
         self.url = url
         self.parts = URLParts.parse(url)
@@ -96,7 +99,9 @@ class Target:
         self.body = body
         self.secrets = tuple(secrets)
         self.model = model
+        self.longest = longest
         self.requests = 0
+        self.lost = False
         self.serial = False
         self._budget = budget
         self._connect = connect
@@ -168,8 +173,10 @@ class Target:
                         stream = tls = TLSStream(stream, self._tls, server_hostname=self.parts.host)
                         await tls.handshake()
             except OSError as error:
+                self.lost = True
                 raise Skipped(f"no connection: {error}") from error
             if stream is None:
+                self.lost = True
                 raise Skipped(f"no connection in {CONNECT_SECONDS:g} s")
             try:
                 yield Wire(stream)
@@ -181,20 +188,21 @@ class Target:
         request: bytes | None = None,
         *,
         seconds: float = SILENCE,
-        total: float = MAX_SECONDS,
+        total: float | None = None,
     ) -> Answer:
         """Send a request on a connection of its own, and read the whole response.
 
         Args:
             request: The bytes; None for the request that streams.
             seconds: Longest wait for the next byte.
-            total: Longest time for the response; one without an end is cut off there.
+            total: Longest time for the response, in place of `longest`.
         """
         sent = self.request() if request is None else request
         async with self.wire() as wire:
             await wire.send(sent)
             method = sent.partition(b" ")[0].decode()
-            return await wire.answer(seconds=seconds, method=method, total=total)
+            limit = self.longest if total is None else total
+            return await wire.answer(seconds=seconds, method=method, total=limit)
 
     async def shared(self, request: bytes) -> Answer:
         """One whole answer to this request: it is sent once, and all cases share the answer.
@@ -232,7 +240,7 @@ class Target:
             return self._answer
 
     async def once(
-        self, name: str, request: bytes, *, seconds: float = SILENCE, total: float = MAX_SECONDS
+        self, name: str, request: bytes, *, seconds: float = SILENCE, total: float | None = None
     ) -> Answer:
         """The answer to a request that several cases need, under a name. It is sent once.
 
@@ -240,7 +248,7 @@ class Target:
             name: The name.
             request: The bytes.
             seconds: Longest wait for the next byte.
-            total: Longest time for the response.
+            total: Longest time for the response, in place of `longest`.
         """
         async with self._asked:
             if name not in self._once:
@@ -311,7 +319,7 @@ class Target:
         if not answer.complete and answer.end:
             raise Skipped("the stream does not end as its framing says")
         if not answer.complete:
-            raise Skipped(f"the stream had no end in {MAX_SECONDS:g} s")
+            raise Skipped(f"the stream had no end in {self.longest:g} s")
 
     async def event_stream(self) -> Answer:
         """The shared answer, if it is an event stream.

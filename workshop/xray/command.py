@@ -19,7 +19,6 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-import msgspec
 import trio
 from rich.console import Console
 
@@ -30,7 +29,7 @@ from clients.streams.tcp import Connect, connect
 from clients.streams.tls import client_context
 from protocol.anatomy import ByteSpan
 from protocol.recording import RecordedRead
-from protocol.secret import Secret, redact
+from protocol.secret import Secret
 from servers.http.access import read_keys
 
 from .ask import Asking, StoppedError, Watch, ask
@@ -42,10 +41,11 @@ from .exchange import exchanges
 from .files import Recording, Saver, load
 from .flags import parser
 from .live import live
+from .masking import mask_message
 from .measure import Meter
 from .outputs import Exports, Outputs
 from .probe import conclude, probes_of
-from .report import Report, Verdict
+from .report import Report, Verdict, json_line
 from .summary import summary
 from .tap import TapOptions, listen
 from .verdicts import report
@@ -220,7 +220,7 @@ class Command:
         return STOPPED if self._stopped else exit_code(said.verdicts)
 
     def _print_json(self, found: Report | Comparison) -> None:
-        self._console.file.write(msgspec.json.encode(found).decode() + "\n")
+        self._console.file.write(json_line(found))
         self._console.file.flush()
 
     # ---- One request, and others like it
@@ -367,7 +367,7 @@ def _codes(said: Report) -> str:
 
 
 def _note(text: str) -> None:
-    print(f"x-ray: {redact(text)}", file=sys.stderr, flush=True)
+    print(f"x-ray: {mask_message(text)}", file=sys.stderr, flush=True)
 
 
 def _progress(text: str) -> None:
@@ -377,7 +377,7 @@ def _progress(text: str) -> None:
 
 
 def _fail(message: str, code: int) -> int:
-    print(f"workshop xray: {redact(message)}", file=sys.stderr)
+    print(f"workshop xray: {mask_message(message)}", file=sys.stderr)
     return code
 
 

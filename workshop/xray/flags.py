@@ -2,13 +2,14 @@
 
 import argparse
 import math
+import re
 from pathlib import Path
 from typing import NoReturn
 
-from protocol.secret import redact
 from servers.http.command import base_url, port_number, seconds
 
 from .ask import MAX_SECONDS, SILENCE
+from .masking import mask_message
 
 __all__ = ["parser"]
 
@@ -32,11 +33,29 @@ INSECURE = (
 )
 
 
+# What argparse says about `--flag=value`. The value may be a key.
+QUOTED = re.compile(
+    r"(?<=ignored explicit argument ).*|(?<=ambiguous option: )(--[\w-]+)=.*(?= could)"
+)
+
+
 class Parser(argparse.ArgumentParser):
-    """Its errors quote no password of a URL, and nothing that looks like a key."""
+    """Its errors quote no password of a URL, no value of an unknown flag, and nothing that looks
+    like a key."""
+
+    def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            names = [text.partition("=")[0] for text in unknown if text.startswith("-")]
+            # `-uname:password` is a short flag with its value.
+            names = [name if name.startswith("--") else name[:2] for name in names]
+            flags = f"unknown flag: {', '.join(names)}"
+            self.error(flags if names else "give one URL or one FILE; -d and -H want quotes")
+        return found, unknown
 
     def error(self, message: str) -> NoReturn:
-        super().error(redact(message))
+        message = QUOTED.sub(lambda match: match[1] or "(a value)", message)
+        super().error(mask_message(message))
 
 
 class Insecure(argparse.Action):

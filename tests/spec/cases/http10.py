@@ -8,7 +8,7 @@ GET /stream HTTP/1.0          HTTP/1.1 200 OK           no Transfer-Encoding
 from ..answer import Answer
 from ..case import CUSTOM, MUST, Failed, Skipped, case
 from ..reaction import REFUSALS
-from ..target import MAX_SECONDS, Target
+from ..target import Target
 
 
 async def old_answer(target: Target) -> Answer:
@@ -16,7 +16,7 @@ async def old_answer(target: Target) -> Answer:
     usual = await target.success()
     pace = target.pace_of(usual)
     seconds = 3 + (pace.total if usual.complete else 3 * pace.longest)
-    total = MAX_SECONDS + seconds if usual.complete else 3.0
+    total = target.longest + seconds if usual.complete else 3.0
     request = target.request(version="HTTP/1.0")
     answer = await target.once("http10", request, seconds=seconds, total=total)
     if not answer.head or answer.status in REFUSALS:

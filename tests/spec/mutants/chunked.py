@@ -7,63 +7,63 @@ from protocol.chunked import encode_chunk, encode_last_chunk
 from protocol.errors import DecodeError
 from protocol.http1 import BodyDecoder, Coding, Framing, body_decoder
 
-from . import Answering, Good, mutant
+from . import Answering, Slow, mutant
 
 # ---- Written wrongly
 
 
 @mutant("chunked.ends-with-last-chunk")
-class ForgetsTheLastChunk(Good):
+class ForgetsTheLastChunk(Slow):
     async def send_end(self, stream: ByteStream, request: Answering) -> None:
         request.keep_alive = False
 
 
 @mutant("chunked.size-is-bytes")
-class CountsCharacters(Good):
+class CountsCharacters(Slow):
     def frame(self, piece: bytes) -> bytes:
         return b"%x\r\n%b\r\n" % (len(piece.decode()), piece)
 
 
 @mutant("chunked.size-is-bytes")
-class CountsTheLineEndToo(Good):
+class CountsTheLineEndToo(Slow):
     def frame(self, piece: bytes) -> bytes:
         return b"%x\r\n%b\r\n" % (len(piece) + 2, piece)
 
 
 @mutant("chunked.size-is-hex")
-class WritesSizesWith0x(Good):
+class WritesSizesWith0x(Slow):
     def frame(self, piece: bytes) -> bytes:
         return b"0x%x\r\n%b\r\n" % (len(piece), piece)
 
 
 @mutant("chunked.lines-end-in-crlf")
-class EndsChunkLinesInLF(Good):
+class EndsChunkLinesInLF(Slow):
     def frame(self, piece: bytes) -> bytes:
         return b"%x\n%b\r\n" % (len(piece), piece)
 
 
 @mutant("chunked.nothing-after-the-end", also=("conn.*", "live.*"))
-class FramesAnEmptyPiece(Good):
+class FramesAnEmptyPiece(Slow):
     def frame(self, piece: bytes) -> bytes:
         last = encode_last_chunk() if piece.startswith(b"9 ") else b""
         return last + encode_chunk(piece)
 
 
 @mutant("chunked.without-content-length")
-class AddsALength(Good):
+class AddsALength(Slow):
     def fields(self, request: Answering) -> list[str]:
         return [*super().fields(request), "Content-Length: 99"]
 
 
 @mutant("chunked.applied-once")
-class NamesTheCodingTwice(Good):
+class NamesTheCodingTwice(Slow):
     def fields(self, request: Answering) -> list[str]:
         more = ["Transfer-Encoding: chunked"] if request.chunked else []
         return [*super().fields(request), *more]
 
 
 @mutant("chunked.trailers-without-framing")
-class SendsALengthAsTrailer(Good):
+class SendsALengthAsTrailer(Slow):
     async def send_end(self, stream: ByteStream, request: Answering) -> None:
         if request.chunked:
             await stream.send_all(b"0\r\nContent-Length: 5\r\n\r\n")
@@ -73,7 +73,7 @@ class SendsALengthAsTrailer(Good):
 
 
 @mutant("chunked.request-is-read", also=("chunked.request-*",))
-class TakesNoChunks(Good):
+class TakesNoChunks(Slow):
     def decoder(self, framing: Framing) -> BodyDecoder:
         if framing.coding is Coding.CHUNKED:
             raise DecodeError("chunks are not supported", 0)
@@ -106,50 +106,50 @@ class WholeOnly:
 
 
 @mutant("chunked.request-may-be-torn")
-class WantsABodyInOneRead(Good):
+class WantsABodyInOneRead(Slow):
     def decoder(self, framing: Framing) -> BodyDecoder:
         decoder = super().decoder(framing)
         return WholeOnly(decoder) if framing.coding is Coding.CHUNKED else decoder
 
 
 @mutant("chunked.request-extensions-ignored")
-class RefusesExtensions(Good):
+class RefusesExtensions(Slow):
     def clean(self, data: bytes) -> bytes:
         return re.sub(rb"(?m)^[0-9a-f]+;(?!a\n).*\r\n", b"?\r\n", data)
 
 
 @mutant("chunked.request-trailers-read")
-class RefusesTrailers(Good):
+class RefusesTrailers(Slow):
     def clean(self, data: bytes) -> bytes:
         return data.replace(b"\r\n0\r\nX-Spec", b"\r\n0\r\n?")
 
 
 @mutant("chunked.request-size-not-hex")
-class ReadsSizesWithInt(Good):
+class ReadsSizesWithInt(Slow):
     def clean(self, data: bytes) -> bytes:
         return re.sub(rb"\r\n(?:0x|\+|0_)5\r\n", b"\r\n5\r\n", data)
 
 
 @mutant("chunked.request-size-huge")
-class WrapsSizes(Good):
+class WrapsSizes(Slow):
     def clean(self, data: bytes) -> bytes:
         return re.sub(rb"\r\n10+5\r\n", b"\r\n5\r\n", data)
 
 
 @mutant("chunked.request-data-too-long")
-class SkipsTwoBytes(Good):
+class SkipsTwoBytes(Slow):
     def clean(self, data: bytes) -> bytes:
         return data.replace(b"helloXX", b"hello\r\n")
 
 
 @mutant("chunked.request-bare-lf")
-class AcceptsLFAfterASize(Good):
+class AcceptsLFAfterASize(Slow):
     def clean(self, data: bytes) -> bytes:
         return re.sub(rb"(?m)^(5(?:;a)?)\n", rb"\1\r\n", data)
 
 
 @mutant("chunked.request-unfinished")
-class TakesTheEndForTheLastChunk(Good):
+class TakesTheEndForTheLastChunk(Slow):
     method = "POST"
     request_body = b'{"stream": true}'
 

@@ -6,37 +6,37 @@ from clients.streams.tcp import ByteStream
 from protocol.errors import DecodeError
 from protocol.head import Head, HeadReader
 
-from . import Answering, Good, mutant
+from . import Answering, Slow, mutant
 
 
 @mutant("conn.keep-alive-after-stream", also=("conn.pipelined-in-order", "chunked.nothing-*"))
-class ClosesWithoutSaying(Good):
+class ClosesWithoutSaying(Slow):
     async def send_end(self, stream: ByteStream, request: Answering) -> None:
         await super().send_end(stream, request)
         request.keep_alive = False
 
 
 @mutant("conn.persists")
-class ClosesAfterEachStream(Good):
+class ClosesAfterEachStream(Slow):
     async def answer_stream(self, stream: ByteStream, request: Answering) -> None:
         request.keep_alive = False
         await super().answer_stream(stream, request)
 
 
 @mutant("conn.close-is-honoured", also=("head.cl-te", "head.te-http10"))
-class IgnoresClose(Good):
+class IgnoresClose(Slow):
     async def answer(self, stream: ByteStream, request: Answering) -> None:
         await super().answer(stream, request)
         request.keep_alive = request.chunked
 
 
 @mutant("conn.close-is-announced", also=("conn.keep-alive-after-stream",))
-class DoesNotAnnounceTheClose(Good):
+class DoesNotAnnounceTheClose(Slow):
     def close_field(self) -> list[str]:
         return []
 
 
-class ReadsOn(Good):
+class ReadsOn(Slow):
     """Reads from the client while it streams."""
 
     async def send_pieces(self, stream: ByteStream, request: Answering) -> None:
@@ -70,7 +70,7 @@ class StopsAtAHalfClose(ReadsOn):
 
 
 @mutant("conn.pipelined-in-order", also=("chunked.request-*", "head.*"))
-class LosesWhatFollows(Good):
+class LosesWhatFollows(Slow):
     async def read_request(
         self, stream: ByteStream, unread: bytes
     ) -> tuple[Answering | None, bytes]:
@@ -78,7 +78,7 @@ class LosesWhatFollows(Good):
 
 
 @mutant("conn.request-may-be-torn", also=("chunked.*",))
-class TakesAReadForARequest(Good):
+class TakesAReadForARequest(Slow):
     async def read_request(
         self, stream: ByteStream, unread: bytes
     ) -> tuple[Answering | None, bytes]:
@@ -92,7 +92,7 @@ class TakesAReadForARequest(Good):
 
 
 @mutant("conn.body-may-come-later", also=("chunked.*", "conn.expect-continue"))
-class WantsHeadAndBodyTogether(Good):
+class WantsHeadAndBodyTogether(Slow):
     method = "POST"
     request_body = b'{"stream": true}'
 
@@ -108,13 +108,13 @@ class WantsHeadAndBodyTogether(Good):
 
 
 @mutant("conn.expect-continue")
-class NeverContinues(Good):
+class NeverContinues(Slow):
     async def send_continue(self, stream: ByteStream, head: Head) -> None:
         pass
 
 
 @mutant("conn.refusal-can-be-read")
-class ClosesWithBytesUnread(Good):
+class ClosesWithBytesUnread(Slow):
     async def refuse(self, stream: ByteStream, error: DecodeError) -> None:
         if error.error_status_hint == 413:
             stream.reset()  # the kernel does it for a close with unread bytes
@@ -123,7 +123,7 @@ class ClosesWithBytesUnread(Good):
 
 
 @mutant("conn.error-ends-the-connection", also=("head.*", "chunked.*"))
-class GoesOnAfterAnError(Good):
+class ReadsOnAfterAnError(Slow):
     async def read_request(
         self, stream: ByteStream, unread: bytes
     ) -> tuple[Answering | None, bytes]:
@@ -138,7 +138,7 @@ class GoesOnAfterAnError(Good):
 
 
 @mutant("http10.without-chunks")
-class SendsChunksToHTTP10(Good):
+class SendsChunksToHTTP10(Slow):
     async def answer_stream(self, stream: ByteStream, request: Answering) -> None:
         if not request.chunked:
             request.chunked = True
@@ -149,7 +149,7 @@ class SendsChunksToHTTP10(Good):
 
 
 @mutant("http10.closes", also=("http10.is-live",))
-class StaysOpenForHTTP10(Good):
+class StaysOpenForHTTP10(Slow):
     async def send_end(self, stream: ByteStream, request: Answering) -> None:
         await super().send_end(stream, request)
         if not request.chunked:
@@ -157,7 +157,7 @@ class StaysOpenForHTTP10(Good):
 
 
 @mutant("http10.ends-with-fin")
-class ResetsHTTP10(Good):
+class ResetsHTTP10(Slow):
     async def send_end(self, stream: ByteStream, request: Answering) -> None:
         await super().send_end(stream, request)
         if not request.chunked:
@@ -166,7 +166,7 @@ class ResetsHTTP10(Good):
 
 
 @mutant("http10.is-live")
-class CollectsForHTTP10(Good):
+class CollectsForHTTP10(Slow):
     async def send_pieces(self, stream: ByteStream, request: Answering) -> None:
         if request.chunked:
             await super().send_pieces(stream, request)
@@ -176,7 +176,7 @@ class CollectsForHTTP10(Good):
 
 
 @mutant("http10.without-1xx")
-class ContinuesHTTP10(Good):
+class ContinuesHTTP10(Slow):
     async def answer(self, stream: ByteStream, request: Answering) -> None:
         if request.head.is_http10 and request.head.values(b"expect"):
             await self.send_continue(stream, request.head)
@@ -184,7 +184,7 @@ class ContinuesHTTP10(Good):
 
 
 @mutant("http10.without-host")
-class WantsHostInHTTP10(Good):
+class WantsHostInHTTP10(Slow):
     def path_of(self, head: Head) -> str:
         if not head.values(b"host"):
             raise DecodeError("no Host", 0)

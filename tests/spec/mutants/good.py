@@ -1,6 +1,6 @@
 """A small server that keeps every rule of the suite. A mutant changes one method of it.
 
-    GET  /stream      text in 20 pieces, one every 350 ms, each in a chunk of its own
+    GET  /stream      text in 16 pieces, one every 50 ms, each in a chunk of its own
     GET  /metrics     spec_streams_running 0
     any other path    404
 
@@ -26,7 +26,7 @@ from protocol.http1 import (
 )
 from protocol.target import read_target
 
-__all__ = ["Answering", "Good", "GoodEvents"]
+__all__ = ["Answering", "Good", "Slow", "SlowEvents"]
 
 MAX_BODY = 1 << 20
 
@@ -69,8 +69,8 @@ class Good:
     method = "GET"
     request_body = b""
     content_type = "text/plain; charset=utf-8"
-    gap = 0.35
-    count = 20
+    gap = 0.05
+    count = 24
     pipe = 64 << 10
 
     def __init__(self) -> None:
@@ -235,7 +235,14 @@ class Good:
             await stream.send_all(encode_last_chunk())
 
 
-class GoodEvents(Good):
+class Slow(Good):
+    """The same in seven seconds: a disconnect, and a head that waits, need time to be seen."""
+
+    gap = 0.35
+    count = 20
+
+
+class SlowEvents(Slow):
     """The same with an event stream."""
 
     content_type = "text/event-stream"

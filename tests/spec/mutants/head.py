@@ -6,14 +6,14 @@ from clients.streams.tcp import ByteStream
 from protocol.errors import DecodeError
 from protocol.head import Head
 
-from . import Answering, Good, mutant
+from . import Answering, Slow, mutant
 
 HOST = rb"(?i)\r\nhost:[^\r\n]*"
 
 # ---- Requests
 
 
-class AnyHost(Good):
+class AnyHost(Slow):
     def path_of(self, head: Head) -> str:
         target = head.start_line.split(b" ")[1].decode()
         return re.sub(r"^https?://[^/]*", "", target)
@@ -25,7 +25,7 @@ class ReadsNoHost(AnyHost):
 
 
 @mutant("head.absolute-form")
-class WantsAPath(Good):
+class WantsAPath(Slow):
     def path_of(self, head: Head) -> str:
         if b" http" in head.start_line:
             raise DecodeError("not a path", 0)
@@ -33,43 +33,43 @@ class WantsAPath(Good):
 
 
 @mutant("head.space-before-colon")
-class TrimsNames(Good):
+class TrimsNames(Slow):
     def clean(self, data: bytes) -> bytes:
         return data.replace(b"X-Spec :", b"X-Spec:")
 
 
 @mutant("head.name-is-token")
-class AcceptsAnyName(Good):
+class AcceptsAnyName(Slow):
     def clean(self, data: bytes) -> bytes:
         return data.replace(b"X Spec:", b"X-Spec:").replace(b"no colon here", b"no: colon")
 
 
 @mutant("head.request-line-garbage", also=("conn.error-ends-the-connection",))
-class AcceptsAnyRequestLine(Good):
+class AcceptsAnyRequestLine(Slow):
     def clean(self, data: bytes) -> bytes:
         return re.sub(rb"^(GET \S+) spec", rb"\1", data)
 
 
 @mutant("head.obs-fold")
-class DropsFoldedLines(Good):
+class DropsFoldedLines(Slow):
     def clean(self, data: bytes) -> bytes:
         return re.sub(rb"(?i)\r\nTransfer-Encoding:\r\n[ \t]+[^\r\n]*", b"", data)
 
 
 @mutant("head.bare-cr", also=("*.request-may-be-torn",))
-class EndsLinesAtCR(Good):
+class EndsLinesAtCR(Slow):
     def clean(self, data: bytes) -> bytes:
         return re.sub(rb"\r(?!\n)", b"\r\n", data)
 
 
 @mutant("head.bare-lf", also=("*.request-may-be-torn",))
-class EndsLinesAtLF(Good):
+class EndsLinesAtLF(Slow):
     def clean(self, data: bytes) -> bytes:
         return data if b"chunked" in data else re.sub(rb"(?<!\r)\n", b"\r\n", data)
 
 
 @mutant("head.empty-line-before", also=("*.request-may-be-torn",))
-class RefusesAnEmptyLine(Good):
+class RefusesAnEmptyLine(Slow):
     def clean(self, data: bytes) -> bytes:
         if data.startswith(b"\r\n"):
             raise DecodeError("no request-line", 0)
@@ -77,44 +77,44 @@ class RefusesAnEmptyLine(Good):
 
 
 @mutant("head.cl-te")
-class PrefersChunks(Good):
+class PrefersChunks(Slow):
     def clean(self, data: bytes) -> bytes:
         return re.sub(rb"Content-Length: 5\r\n(?=Transfer)", b"", data)
 
 
 @mutant("head.te-http10")
-class ReadsChunksInHTTP10(Good):
+class ReadsChunksInHTTP10(Slow):
     def clean(self, data: bytes) -> bytes:
         return data.replace(b"HTTP/1.0", b"HTTP/1.1") if b"chunked" in data else data
 
 
 @mutant("head.te-not-chunked")
-class LooksForTheWordChunked(Good):
+class LooksForTheWordChunked(Slow):
     def clean(self, data: bytes) -> bytes:
         return data.replace(b"chunked, identity", b"chunked").replace(b"xchunked", b"chunked")
 
 
 @mutant("head.cl-not-digits")
-class ReadsLengthsWithInt(Good):
+class ReadsLengthsWithInt(Slow):
     def clean(self, data: bytes) -> bytes:
         return re.sub(rb"Content-Length: (?:\+5|0_5)\r", b"Content-Length: 5\r", data)
 
 
 @mutant("head.cl-different")
-class TakesTheFirstLength(Good):
+class TakesTheFirstLength(Slow):
     def clean(self, data: bytes) -> bytes:
         return re.sub(rb"\r\nContent-Length: 6(?=\r)|(?<=: 5), 6", b"", data)
 
 
 @mutant("head.too-large", also=("conn.error-ends-the-connection",))
-class ClosesWithoutAWord(Good):
+class ClosesWithoutAWord(Slow):
     async def refuse(self, stream: ByteStream, error: DecodeError) -> None:
         if error.error_status_hint != 431:
             await super().refuse(stream, error)
 
 
 @mutant("head.method-unknown", "head.405-has-allow")
-class AnswersAnyMethod(Good):
+class AnswersAnyMethod(Slow):
     async def refuse_method(self, stream: ByteStream, request: Answering) -> None:
         if request.method == "SPEC":
             await self.answer_stream(stream, request)
@@ -123,7 +123,7 @@ class AnswersAnyMethod(Good):
 
 
 @mutant("head.head-without-body")
-class StreamsForHead(Good):
+class StreamsForHead(Slow):
     async def answer_stream(self, stream: ByteStream, request: Answering) -> None:
         request.method = "GET"
         await super().answer_stream(stream, request)
@@ -133,19 +133,19 @@ class StreamsForHead(Good):
 
 
 @mutant("head.response-grammar", also=("head.head-without-body",))
-class EndsHeadLinesInLF(Good):
+class EndsHeadLinesInLF(Slow):
     async def send_head(self, stream: ByteStream, request: Answering) -> None:
         lines = ["HTTP/1.1 200 OK", *self.fields(request), "", ""]
         await stream.send_all("\n".join(lines).encode())
 
 
 @mutant("head.content-type", also=("sse.*",))
-class NamesNoType(Good):
+class NamesNoType(Slow):
     def fields(self, request: Answering) -> list[str]:
         return [line for line in super().fields(request) if "Content-Type" not in line]
 
 
 @mutant("head.date")
-class SendsNoDate(Good):
+class SendsNoDate(Slow):
     def date(self) -> list[str]:
         return []

@@ -7,23 +7,23 @@ import trio
 
 from clients.streams.tcp import ByteStream
 
-from . import Answering, Good, GoodEvents, mutant
+from . import Answering, Slow, SlowEvents, mutant
 
 
 @mutant("live.not-held-to-the-end", also=("http10.is-live",))
-class HoldsToTheEnd(Good):
+class HoldsToTheEnd(Slow):
     async def send_pieces(self, stream: ByteStream, request: Answering) -> None:
         await trio.sleep(self.gap * self.count)
         await self.send_piece(stream, request, b"".join(self.pieces()))
 
 
-@mutant("live.takes-time", profile="sse")
-class WritesAllAtOnce(GoodEvents):
+@mutant("live.takes-time")
+class WritesAllAtOnce(SlowEvents):
     gap = 0.0
 
 
 @mutant("live.head-before-first-piece")
-class HoldsTheHead(Good):
+class HoldsTheHead(Slow):
     gap = 0.25
 
     async def send_head(self, stream: ByteStream, request: Answering) -> None:
@@ -36,7 +36,7 @@ class HoldsTheHead(Good):
             await self.send_piece(stream, request, piece)
 
 
-class Buffers(GoodEvents):
+class Buffers(SlowEvents):
     """Sends blocks of this many bytes."""
 
     size = 512
@@ -54,13 +54,13 @@ class Buffers(GoodEvents):
         await self.send_piece(stream, request, held)
 
 
-@mutant("live.not-in-blocks", also=("live.*", "utf8.*"), profile="sse")
+@mutant("live.not-in-blocks", also=("live.*", "utf8.*"))
 class FlushesBySize(Buffers):
     pass
 
 
-@mutant("live.not-one-behind", also=("live.event-in-one-chunk",), profile="sse")
-class SendsTheBlankLineWithTheNextEvent(GoodEvents):
+@mutant("live.not-one-behind", also=("live.event-in-one-chunk",))
+class SendsTheBlankLineWithTheNextEvent(SlowEvents):
     async def send_pieces(self, stream: ByteStream, request: Answering) -> None:
         end = b""
         for piece in self.pieces():
@@ -70,8 +70,8 @@ class SendsTheBlankLineWithTheNextEvent(GoodEvents):
         await self.send_piece(stream, request, end)
 
 
-@mutant("live.not-by-timer", profile="sse")
-class CollectsForATime(GoodEvents):
+@mutant("live.not-by-timer")
+class CollectsForATime(SlowEvents):
     async def send_pieces(self, stream: ByteStream, request: Answering) -> None:
         pieces = self.pieces() * 2
         for start in range(0, len(pieces), 4):
@@ -80,15 +80,15 @@ class CollectsForATime(GoodEvents):
                 await self.send_piece(stream, request, piece)
 
 
-@mutant("live.event-in-one-chunk", profile="sse")
-class WritesLineByLine(GoodEvents):
+@mutant("live.event-in-one-chunk")
+class WritesLineByLine(SlowEvents):
     async def send_piece(self, stream: ByteStream, request: Answering, piece: bytes) -> None:
         for line in piece.splitlines(keepends=True):
             await super().send_piece(stream, request, line)
 
 
-@mutant("live.identity-if-asked", also=("live.*", "sse.*", "utf8.*", "http10.*"), profile="sse")
-class CompressesAlways(GoodEvents):
+@mutant("live.identity-if-asked", also=("live.*", "sse.*", "utf8.*", "http10.*"))
+class CompressesAlways(SlowEvents):
     def fields(self, request: Answering) -> list[str]:
         return [*super().fields(request), "Content-Encoding: gzip"]
 
@@ -101,8 +101,8 @@ class CompressesAlways(GoodEvents):
         await self.send_piece(stream, request, packer.flush())
 
 
-@mutant("live.gzip-is-flushed", profile="sse")
-class CompressesWithoutFlush(GoodEvents):
+@mutant("live.gzip-is-flushed")
+class CompressesWithoutFlush(SlowEvents):
     def fields(self, request: Answering) -> list[str]:
         return [*super().fields(request), *self.coding(request)]
 
@@ -118,14 +118,14 @@ class CompressesWithoutFlush(GoodEvents):
         await self.send_piece(stream, request, gzip.compress(b"".join(self.pieces())))
 
 
-@mutant("live.not-cached", profile="sse")
-class ForbidsNoCache(GoodEvents):
+@mutant("live.not-cached")
+class ForbidsNoCache(SlowEvents):
     def fields(self, request: Answering) -> list[str]:
         return [line for line in super().fields(request) if "Cache-Control" not in line]
 
 
-@mutant("live.no-delayed-ack", also=("live.*",), profile="sse")
-class WaitsForAcknowledgments(GoodEvents):
+@mutant("live.no-delayed-ack", also=("live.*",))
+class WaitsForAcknowledgments(SlowEvents):
     async def send_piece(self, stream: ByteStream, request: Answering, piece: bytes) -> None:
         frame = self.frame(piece) if request.chunked else piece
         await stream.send_all(frame[:8])
@@ -133,7 +133,7 @@ class WaitsForAcknowledgments(GoodEvents):
         await stream.send_all(frame[8:])
 
 
-class OneAtATime(Good):
+class OneAtATime(Slow):
     def __init__(self) -> None:
         super().__init__()
         self.lock = trio.Lock()
@@ -154,7 +154,7 @@ class RunsOneStreamAtATime(OneAtATime):
     "cancel.reset-stops-the-producer",
     "cancel.before-the-first-piece",
 )
-class IgnoresTheDisconnect(Good):
+class IgnoresTheDisconnect(Slow):
     async def send_piece(self, stream: ByteStream, request: Answering, piece: bytes) -> None:
         try:
             await super().send_piece(stream, request, piece)
@@ -163,7 +163,7 @@ class IgnoresTheDisconnect(Good):
 
 
 @mutant("cancel.before-the-first-piece")
-class LooksForTheClientTooEarly(Good):
+class LooksForTheClientTooEarly(Slow):
     async def send_pieces(self, stream: ByteStream, request: Answering) -> None:
         gone = False
         for number, piece in enumerate(self.pieces()):
@@ -178,7 +178,7 @@ class LooksForTheClientTooEarly(Good):
 
 
 @mutant("cancel.others-go-on", also=("cancel.*", "pressure.*", "live.*", "conn.*", "chunked.*"))
-class BreaksAllStreams(Good):
+class BreaksAllStreams(Slow):
     """One broken write ends every stream that runs."""
 
     def __init__(self) -> None:
@@ -201,7 +201,7 @@ class BreaksAllStreams(Good):
 
 
 @mutant("cancel.server-lives-on")
-class LosesAWorkerAtEachDisconnect(Good):
+class LosesAWorkerAtEachDisconnect(Slow):
     workers = 12
 
     async def send_pieces(self, stream: ByteStream, request: Answering) -> None:
@@ -219,7 +219,7 @@ class LosesAWorkerAtEachDisconnect(Good):
 
 
 @mutant("pressure.slow-reader-gets-all")
-class DropsWhatWouldBlock(Good):
+class DropsWhatWouldBlock(Slow):
     pipe = 8 << 10
 
     def pieces(self) -> list[bytes]:
@@ -254,7 +254,7 @@ class ReadsOneRequestAtATime(OneAtATime):
 
 
 @mutant("pressure.many-readers")
-class CutsTheEleventhStream(Good):
+class CutsTheEleventhStream(Slow):
     async def send_pieces(self, stream: ByteStream, request: Answering) -> None:
         if self.running > 10:
             await self.send_piece(stream, request, self.pieces()[0])
