@@ -40,6 +40,7 @@ class Events(Good):
 
     path = "/events"
     content_type = "text/event-stream; charset=utf-8"
+    gap = 0.05
     tokens: tuple[str, ...] = TOKENS
     success_status = "200 OK"
 
