@@ -33,6 +33,7 @@ from protocol.head import Head, HeadReader
 from protocol.http1 import body_decoder, request_framing, response_framing
 from protocol.recording import RecordedRead, RecordingError
 
+from .address import url_of
 from .exchange import Exchange, exchanges
 
 __all__ = ["is_har", "read_har", "write_har"]
@@ -116,7 +117,7 @@ def _entry(exchange: Exchange, began: datetime) -> JSON:
 
 def _request(exchange: Exchange) -> JSON:
     message = Message(exchange.request, is_request=True)
-    url = exchange.url
+    url = url_of(exchange)
     pairs = parse_qsl(urlsplit(url).query, keep_blank_values=True)
     request = {
         "method": exchange.method,
