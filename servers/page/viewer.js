@@ -173,7 +173,7 @@ export function viewer(element, { reads, exchanges }, language = "en") {
 		for (const { code, say, cure } of report?.verdicts ?? []) {
 			const isBad = BAD.test(code);
 			const verdict = make("p", isBad ? "verdict faulty" : "verdict", make("b", {}, code), ` ${say}`);
-			if (cure && isBad) verdict.append(make("span", "remedy", make("b", {}, words.cure), " ", ...withCode(cure)));
+			if (cure && isBad) verdict.append(make("div", "remedy", make("b", {}, words.cure), " ", ...withCode(cure)));
 			block.append(verdict);
 		}
 		if (report) {
