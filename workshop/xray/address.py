@@ -5,11 +5,13 @@ its request         POST /v1/responses …     the target
 shown               http://10.0.0.7:8000/v1/responses
 """
 
-from urllib.parse import urlsplit
+import re
 
 from .exchange import Exchange
 
 __all__ = ["heading_of", "url_of"]
+
+ORIGIN = re.compile(r"https?://[^/?#]+")
 
 
 def url_of(exchange: Exchange) -> str:
@@ -19,10 +21,8 @@ def url_of(exchange: Exchange) -> str:
     """
     words = exchange.request.split(b" ", 2)
     target = words[1].decode("latin-1") if len(words) == 3 else ""
-    parts = urlsplit(exchange.url)
-    if not parts.netloc or not target.startswith("/"):
-        return exchange.url
-    return f"{parts.scheme}://{parts.netloc}{target}"
+    origin = ORIGIN.match(exchange.url)
+    return origin[0] + target if origin and target.startswith("/") else exchange.url
 
 
 def heading_of(exchange: Exchange, number: int, count: int) -> str:

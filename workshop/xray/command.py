@@ -18,7 +18,6 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-import msgspec
 import trio
 from rich.console import Console
 
@@ -45,7 +44,7 @@ from .measure import Meter
 from .outputs import Exports, Outputs
 from .probe import conclude, probes_of
 from .refusal import MAX_KEPT, explained
-from .report import Report, Verdict
+from .report import Report, Verdict, json_line
 from .summary import summary
 from .tap import listen
 from .usage import check_usage, curl_flags, tap_options
@@ -206,7 +205,7 @@ class Command:
         return STOPPED if self._stopped else exit_code(said.verdicts)
 
     def _print_json(self, found: Report | Comparison) -> None:
-        self._console.file.write(msgspec.json.encode(found).decode() + "\n")
+        self._console.file.write(json_line(found))
         self._console.file.flush()
 
     # ---- One request, and others like it

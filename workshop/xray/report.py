@@ -7,9 +7,11 @@
  "wire_bytes":7911,"text_bytes":210,"end":"fin","end_ms":3511.9}
 """
 
+import json
+
 import msgspec
 
-__all__ = ["Counts", "Gaps", "Report", "Verdict"]
+__all__ = ["Counts", "Gaps", "Report", "Verdict", "json_line"]
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,3 +83,14 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     text_bytes: int
     end: str = ""
     end_ms: float | None = None
+
+
+def json_line(found: msgspec.Struct) -> str:
+    """Encode as one line of JSON that a terminal can show.
+
+    The words of a server may hold characters that JSON leaves as they are, but that control a
+    terminal: U+009B begins a control sequence as ESC [ does, and U+202E turns the text around.
+    They are escaped: `\\u009b`.
+    """
+    text = msgspec.json.encode(found).decode()
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text) + "\n"

@@ -83,12 +83,6 @@ class SendsTheStatusAsCode(Chat):
         return {"error": fields | {"code": error.status}}
 
 
-@mutant("openai.method-not-allowed", profile="openai")
-class DoesNotSayWhatIsAllowed(Chat):
-    def allow(self) -> list[str]:
-        return []
-
-
 @mutant("openai.models-list", profile="openai")
 class ListsModelsBare(Chat):
     def models(self) -> Any:

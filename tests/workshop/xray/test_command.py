@@ -63,6 +63,15 @@ async def test_json(autojump_clock: object) -> None:
     assert (report["ttft_ms"], report["gaps_ms"]["p50"]) == (500, 50)
 
 
+async def test_json_does_not_control_the_terminal(autojump_clock: object) -> None:
+    hostile = "\x1b]0;a\x07\x7f\x9b31m\u202e\U000e0001你"
+    body = f'data: {{"error":{{"message":{json.dumps(hostile)}}}}}\n\n'
+    reply = Reply(body, content_type="text/event-stream")
+    _, shown = await xray(URL, "--json", server=Saying(reply))
+    assert hostile in json.loads(shown)["verdicts"][0]["say"]
+    assert shown.removesuffix("\n").isprintable()
+
+
 async def test_hex(autojump_clock: object) -> None:
     _, shown = await xray(URL, "--hex")
     assert "48 54 54 50" in shown
