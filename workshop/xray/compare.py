@@ -21,12 +21,13 @@ The rules this file keeps:
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from typing import NamedTuple
 
 import msgspec
 
-from .ask import Asking
+from .ask import Asking, StoppedError
 from .cures import cures_of, head_fields, product_of, server_cure
 from .measure import Meter
 from .report import Report, Verdict
@@ -123,22 +124,25 @@ class Answers(NamedTuple):
 
 
 async def ask_by_turns(
-    ways: Sequence[Way], ask: Callable[[Way, int], Awaitable[Meter]], rounds: int = ROUNDS
+    ways: Sequence[Way], ask: Callable[[Way, int], Awaitable[Meter | None]], rounds: int = ROUNDS
 ) -> list[list[Meter]]:
     """Ask by each way in turn, `rounds` times.
 
     Args:
         ways: The ways.
-        ask: Asks once by a way; its second argument is the number of the round, from 1.
+        ask: Asks once by a way; its second argument is the number of the round, from 1. It returns
+            None if there is no answer, and raises StoppedError to end the whole.
         rounds: How many times.
 
     Returns:
-        The measurements, by way.
+        The measurements, by way, as far as there are answers.
     """
     meters: list[list[Meter]] = [[] for _ in ways]
-    for number in range(1, rounds + 1):
-        for way, measured in zip(ways, meters, strict=True):
-            measured.append(await ask(way, number))
+    with suppress(StoppedError):
+        for number in range(1, rounds + 1):
+            for way, measured in zip(ways, meters, strict=True):
+                if (meter := await ask(way, number)) is not None:
+                    measured.append(meter)
     return meters
 
 

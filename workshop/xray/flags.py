@@ -22,7 +22,8 @@ examples:
   workshop xray --compare server=http://10.0.0.5:8000/chat/hi nginx=http://10.0.0.7/chat/hi
   workshop xray https://api.example.com/v1/responses --key \\
       --via server=10.0.0.5:8443 --via nginx=10.0.0.7:443        the same Host, other addresses
-  workshop xray yesterday.jsonl --summary                        a recording, a capture, a trace
+  workshop xray yesterday.jsonl --summary                        a recording, or curl's --trace
+  workshop xray incident.pcap                 a capture of tcpdump: install .[pcap] to read it
 
 exit code: 0 live, 1 a fault found, 2 usage, 3 no connection, 4 unsure, 130 stopped by Ctrl-C
 """
@@ -112,12 +113,16 @@ def parser() -> argparse.ArgumentParser:
     add("--key", action="store_true", help="send OPENAI_API_KEY to the host of the URL")
     add("--key-file", type=Path, metavar="FILE", help="send the key in this file")
     add("--ca-file", metavar="FILE", help="certificates (PEM) to trust in place of the system's")
+    habits = ["-s", "--silent", "-S", "--show-error", "-N", "--no-buffer", "-i", "--include"]
+    about = "so are -s, -S, -N and -i: accepted, because curl's users type them, and ignored"
+    add("--compressed", *habits, action="store_true", dest="ignored", help=about)
     add("-k", "--insecure", action=Insecure, nargs=0, help="refused: use --ca-file")
 
     add = made.add_argument_group("several ways, several requests").add_argument
     about = "ask by each way, nearest to the server first, and name the hop that spoils the stream"
     add("--compare", nargs="+", metavar="NAME=URL", help=about)
-    about = "the same URL at another address, as curl --connect-to; give it once for each hop"
+    about = "the same URL at another address, as curl --connect-to; give it once for each hop. A "
+    about += "hop inside a cluster: forward a port to it, and give --via NAME=localhost:PORT"
     add("--via", action="append", default=[], metavar="[NAME=]ADDRESS", help=about)
     about = "ask again with another coding, method and type, to tell causes apart"
     add("--probe", action="store_true", help=about)
@@ -125,7 +130,7 @@ def parser() -> argparse.ArgumentParser:
 
     add = made.add_argument_group("what you get").add_argument
     add("--summary", action="store_true", help="one screen at the end, no bytes")
-    add("--json", action="store_true", help="the report as one JSON object")
+    add("--json", action="store_true", help="the report as JSON, an object for each response")
     add("--hex", action="store_true", help="show the bytes in hexadecimal too")
     add("--save", type=Path, metavar="FILE", help="write the recording, a JSON line for each read")
     add("--html", type=Path, metavar="FILE", help="write a page that plays the recording")

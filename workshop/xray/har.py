@@ -33,6 +33,7 @@ from protocol.head import Head, HeadReader
 from protocol.http1 import body_decoder, request_framing, response_framing
 from protocol.recording import RecordedRead, RecordingError
 
+from .address import url_of
 from .exchange import Exchange, exchanges
 
 __all__ = ["is_har", "read_har", "write_har"]
@@ -118,7 +119,7 @@ def _entry(exchange: Exchange, began: datetime) -> JSON:
 
 def _request(exchange: Exchange) -> JSON:
     message = Message(exchange.request, is_request=True)
-    url = exchange.url
+    url = url_of(exchange)
     query = url.partition("#")[0].partition("?")[2]  # urlsplit() would refuse http://[::1
     pairs = parse_qsl(query, keep_blank_values=True)
     request = {

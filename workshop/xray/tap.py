@@ -69,6 +69,8 @@ FINAL_SECONDS = 2.0  # for measuring what still waits after Ctrl-C
 # Clients that get a refusal at the same time; more are closed without it.
 MAX_REFUSALS = 100
 
+ONE = "the bytes of one stream at a time; --top shows all streams"
+
 SLOW_DISK = "the disk took them too slowly"
 
 # How a client names a tap on loopback (protocol/target.py keeps the brackets).
@@ -279,7 +281,7 @@ async def listen(
                 if is_table:
                     nursery.start_soon(Top(watch, console, title).run)
                 else:
-                    out.put(title)
+                    out.put(title if options.top else f"{title} · {ONE}")
                     out.flush()
                 if following is not None:
                     nursery.start_soon(following.run)

@@ -19,8 +19,15 @@ from .good import Answering, Good
 __all__ = ["TOKENS", "Events", "header"]
 
 TOKENS = (
-    *("Streams", " travel", " from", " the", " model", " to", " your", " screen:", " 你好", " 👋"),
-    *(" each", " token", " leaves", " the", " server", " while", " another", " token", " waits."),
+    *(
+        "Streams travel",
+        " from the model",
+        " to your screen:",
+        " 你好",
+        " 👋",
+        " each token leaves",
+    ),
+    *(" the server", " while another", " token waits", " for its turn."),
 )
 
 
