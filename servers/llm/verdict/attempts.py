@@ -28,11 +28,13 @@ class Control(msgspec.Struct):
 
     Args:
         questions: Number of times that each question was asked.
-        read_whole: Whether a stream was read to its end.
+        whole: The questions of which a stream was read to its end.
+        cancelled: The questions of which a stream was not read to its end.
     """
 
     questions: Counter[bytes] = msgspec.field(default_factory=Counter)
-    read_whole: bool = False
+    whole: set[bytes] = msgspec.field(default_factory=set)
+    cancelled: set[bytes] = msgspec.field(default_factory=set)
 
     @classmethod
     def of(cls, exchanges: Iterable[Exchange]) -> "Control":
@@ -41,8 +43,15 @@ class Control(msgspec.Struct):
         for exchange in exchanges:
             if not exchange.fault:
                 control.questions[exchange.question] += 1
-                control.read_whole |= exchange.streams and exchange.whole
+                if exchange.streams:
+                    (control.whole if exchange.whole else control.cancelled).add(exchange.question)
         return control
+
+    def wants_whole(self, exchange: Exchange) -> bool:
+        """Whether this client reads an answer to this question to its end, if it can."""
+        question = exchange.question
+        alike = question in self.whole or not self.cancelled
+        return bool(self.whole) and alike and question not in self.cancelled
 
     def is_ambiguous(self, exchange: Exchange) -> bool:
         """Whether an equal request need not be a retry."""

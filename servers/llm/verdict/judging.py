@@ -15,7 +15,6 @@ The rules this file keeps:
    patience.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
@@ -101,8 +100,8 @@ def judge(
     Returns:
         The findings: each rule at most once, the most harmful first.
     """
-    known = Control(control.questions if control else Counter())
-    known.read_whole = Control.of(exchanges).read_whole or bool(control and control.read_whole)
+    own = Control.of(exchanges)
+    known = control or Control(whole=own.whole, cancelled=own.cancelled)
     groups = attempts(exchanges, known, limits.retry_window)
     view = View(exchanges, groups, now, limits, known, ended)
     found: dict[str, Finding] = {}
@@ -207,7 +206,7 @@ def _legal(view: View) -> Iterator[Finding]:
         )
         again = view.next_attempt(exchange)
         error = exchange.told is not None and exchange.told.outcome == "error"
-        if error or again or (left and view.control.read_whole):
+        if error or again or (left and view.control.wants_whole(exchange)):
             after = view.held(exchange)
             if error:
                 did = "reported an error"
