@@ -30,11 +30,13 @@ from .making import (
     in_two_writes,
     lagging,
     late_ends,
+    lumps,
     paced,
     plain_head,
     response,
     stalled,
     text,
+    tls_blocks,
 )
 
 Row = tuple[Reads, str, list[str]]
@@ -145,7 +147,7 @@ ROWS: dict[str, Row] = {
     "an ETag": (paced(WHOLE, head=HEAD[:-2] + b'ETag: "1"\r\n\r\n'), "", ["measured"]),
     "compressed-unflushed": (list(gzip_reads(flush=False)), "", ["compressed-unflushed"]),
     "compressed in lumps": (list(gzip_lumps(flush=False)), "", ["compressed-unflushed"]),
-    "compressed, flushed in lumps": (list(gzip_lumps(flush=True)), "", ["live"]),
+    "compressed, flushed in lumps": (list(gzip_lumps(flush=True)), "", ["unsure", "coalesced"]),
     "whole, then compressed and flushed": (
         [(0.0, GZIP_HEAD), (3500.0, encode_chunk(gzip_flushed(BODY)) + END)],
         "",
@@ -198,8 +200,38 @@ ROWS: dict[str, Row] = {
             (6000, encode_chunk(BODY[1930:]) + END),
         ],
         "",
+        ["buffered-blocks", "head-held"],
+    ),
+    "blocks of TLS": (list(tls_blocks()), "", ["buffered-blocks", "head-held"]),
+    "whole events, blocks of 8 KiB": (
+        list(lumps([129, 128, 60], 4)),
+        "",
         ["buffered-blocks"],
     ),
+    "one block of 8 KiB": (list(lumps([129, 20], 4)), "", ["buffered-blocks"]),
+    "one block of 8 KiB, HTTP/1.0": (
+        list(lumps([129, 20], 4, head=plain_head(STREAM, version="1.0"))),
+        "fin",
+        ["buffered-blocks", "http10"],
+    ),
+    "25 events at a time, four times": (list(lumps([25] * 4, 1.25)), "", ["coalesced"]),
+    "50 events at a time, twice": (list(lumps([50] * 2, 2.5)), "", ["unsure", "coalesced"]),
+    "50 at a time, HTTP/1.0": (
+        list(lumps([50] * 2, 2.5, head=plain_head(STREAM, version="1.0"))),
+        "fin",
+        ["http10", "unsure", "coalesced"],
+    ),
+    "steps of many tokens": (
+        list(lumps([50, 41, 60], 2.5, one_write=False)),
+        "",
+        ["unsure", "coalesced"],
+    ),
+    "steps of five tokens": (
+        list(lumps([5] * 8, 0.4, one_write=False)),
+        "",
+        ["unsure", "coalesced"],
+    ),
+    "pairs of events": (list(lumps([2] * 20, 0.1)), "", ["unsure", "coalesced"]),
     "coalesced": (list(coalesced_reads()), "", ["coalesced"]),
     "ends come late": (list(late_ends()), "", ["one-behind"]),
     "one-behind": (lagging(), "", ["one-behind"]),
@@ -232,12 +264,12 @@ ROWS: dict[str, Row] = {
             *((500 + PACE * n, e) for n, e in enumerate(WHOLE)),
         ],
         "fin",
-        ["http10"],
+        ["http10", "live"],
     ),
     "until-close": (
         [(0.0, plain_head(STREAM)), *((500 + PACE * n, e) for n, e in enumerate(WHOLE))],
         "fin",
-        ["until-close"],
+        ["until-close", "live"],
     ),
     "stall-behind-heartbeats": (list(heartbeats()), "", ["stall-behind-heartbeats"]),
     # Healthy.
