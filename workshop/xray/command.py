@@ -307,6 +307,7 @@ class Command:
                 method=exchange.method,
                 request=exchange.request,
                 began=exchange.began,
+                exact=reads.exact,
             )
             await self._play(exchange.reads, meter)
             codes.append(self._tell(report(meter), meter))

@@ -27,7 +27,7 @@ import msgspec
 
 from .ask import Asking
 from .cures import cures_of, head_fields, product_of
-from .difference import held_more
+from .difference import held_more, timed_out
 from .measure import Meter
 from .report import Report, Verdict
 from .verdicts import report
@@ -209,6 +209,8 @@ def _of_hop(upstream: Answers, answers: Answers) -> list[Verdict]:
     if not (before | {one.code for one in new}) & (HELD | ENDED):
         held = held_more(upstream.meters, answers.meters, answers.reports)
         new = [held, *new] if held else new
+    if not before & ENDED and (timeout := timed_out(upstream.meters, answers.meters)):
+        new = [timeout]
     if not new and (rewritten := _differs(upstream, answers)):
         new = [rewritten]
     hint = f"The way before it ({upstream.way.name}) does not have this."

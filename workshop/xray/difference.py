@@ -5,23 +5,28 @@
 
 By the second way alone, a model that makes a hundred tokens in one step would look the same. The
 first way shows that this model does not. So a suspicion becomes a claim if the way before it
-brought the same kind of answer in many more parts, and with much shorter gaps.
+brought the same kind of answer in many more parts, and with much shorter gaps. In the same way, a
+silence that ends all answers by one way and none by the other is a timeout.
 """
 
 from collections.abc import Sequence
 from statistics import median
 from typing import NamedTuple
 
+from msgspec import structs
+
 from .lumps import amount_of, gaps_of, joined
 from .measure import Meter
 from .report import Report, Verdict
 from .verdicts import verdict_of
 
-__all__ = ["held_more"]
+__all__ = ["held_more", "timed_out"]
 
 FEW_TOKENS = 20  # an answer with fewer shows no difference
 MORE, MUCH_MORE = 3, 5  # so many times more tokens at a time, and longer gaps
 GAP, LONG_GAP = 150, 500  # milliseconds: the least gap, with a suspicion and without one
+
+SHORTEST_TIMEOUT = 900.0  # milliseconds
 
 SUSPICIONS = ("buffered-whole", "buffered-blocks", "coalesced")
 
@@ -76,6 +81,27 @@ def held_more(
         cure=verdict.cure,
         facts=verdict.facts | {"gap_ms": round(rate.gap), "gap_before_ms": round(upstream.gap)},
     )
+
+
+def timed_out(before: Sequence[Meter], after: Sequence[Meter]) -> Verdict | None:
+    """Return the idle timeout of the hop between two ways, or None if the difference shows none.
+
+    Every answer by the way with the hop was cut after the same silence, and by the way without the
+    hop a longer silence did no harm.
+    """
+    if len(after) < 2 or any(meter.complete or not meter.cut for meter in after):
+        return None
+    quiet = [meter.quiet_ms for meter in after]
+    survived = [max(meter.gap_line, default=0.0) for meter in before]
+    if min(quiet) < SHORTEST_TIMEOUT or max(quiet) - min(quiet) > max(150, 0.05 * min(quiet)):
+        return None
+    if not all(longest > max(quiet) for longest in survived):
+        return None
+    seconds = round(median(quiet) / 1000, 1)
+    seconds = round(seconds) if abs(seconds - round(seconds)) <= 0.15 else seconds
+    verdict = verdict_of("idle-timeout", 0.95, seconds=seconds)
+    say = f"{verdict.say} The silence was {min(survived) / 1000:.1f} s by the way before it, and"
+    return structs.replace(verdict, say=f"{say} the stream went on.")
 
 
 def _rate(meters: Sequence[Meter]) -> Rate:

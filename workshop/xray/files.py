@@ -47,11 +47,19 @@ class Recording(list[RecordedRead]):
 
     Attributes:
         notes: Sentences for the user, for example about what the form of the file has lost.
+        exact: Whether the bytes are those of the wire. A trace in ASCII has lost some.
     """
 
-    def __init__(self, reads: Iterable[RecordedRead] = (), notes: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        reads: Iterable[RecordedRead] = (),
+        notes: Iterable[str] = (),
+        *,
+        exact: bool = True,
+    ) -> None:
         super().__init__(reads)
         self.notes = list(notes)
+        self.exact = exact
 
 
 class SaveError(ValueError):
@@ -79,7 +87,7 @@ def load(path: str | Path, *, max_size: int = MAX_SIZE) -> Recording:
         raise RecordingError(f"{path}: {error}") from error
     if not reads:
         raise RecordingError(f"{path}: there is nothing in it")
-    return Recording(reads, recording.notes)
+    return Recording(reads, recording.notes, exact=recording.exact)
 
 
 def _read(path: str | Path, max_size: int) -> bytes:
@@ -110,7 +118,8 @@ def _parse(data: bytes) -> Recording:
     if data.lstrip().startswith(b"{"):
         return Recording(read_recording(data.split(b"\n")))
     if curl_trace.is_trace(data):
-        return Recording(*curl_trace.read_trace(data))
+        reads, notes = curl_trace.read_trace(data)
+        return Recording(reads, notes, exact=curl_trace.LOST not in notes)
     raise RecordingError(
         "it is not a recording of x-ray, a trace of curl (--trace FILE --trace-time), "
         "or a capture of tcpdump (-w FILE)"

@@ -64,6 +64,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         gaps_ms: Gaps between reads of the body, or None if there are fewer than two reads.
         wire_bytes: Bytes of the response, head and framing included.
         text_bytes: Bytes of the model's text.
+        end: How the server's side of the connection ended, as in a recording: "fin", "reset",
+            "truncated", or "silent" if x-ray stopped waiting; "" if it has not ended.
+        end_ms: Time of that end, or None if it has not ended.
+        quiet_ms: Milliseconds of silence before the end of the body or of the connection.
     """
 
     url: str
@@ -75,3 +79,6 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     gaps_ms: Gaps | None
     wire_bytes: int
     text_bytes: int
+    end: str = ""
+    end_ms: float | None = None
+    quiet_ms: float = 0.0

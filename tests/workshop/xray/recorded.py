@@ -132,7 +132,7 @@ ROWS: dict[str, Row] = {
     "empty data": (paced([*TOKENS, b"data:\n\n", LAST]), "", ["bad-events"]),
     "retry alone": (paced([b"retry: 9\n\n", *WHOLE]), "", ["bad-events"]),
     "cut-clean": (paced(TOKENS[:9]), "", ["cut-clean"]),
-    "without [DONE]": (paced([*TOKENS, finish()]), "", ["cut-clean"]),
+    "without [DONE]": (paced([*TOKENS, finish()]), "", ["unsure", "cut-clean"]),
     "empty": ([(3.0, HEAD + END)], "", ["cut-clean"]),
     "cut-transport": (paced(TOKENS[:9], end=b""), "fin", ["cut-transport"]),
     "reset": (paced(TOKENS[:9], end=b"5\r\nda"), "reset", ["cut-transport"]),

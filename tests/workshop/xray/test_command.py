@@ -55,6 +55,9 @@ async def test_json(autojump_clock: object) -> None:
         "gaps_ms",
         "wire_bytes",
         "text_bytes",
+        "end",
+        "end_ms",
+        "quiet_ms",
     ]
     assert (report["url"], report["status"]) == (URL, 200)
     assert list(report["verdicts"][0]) == ["code", "sure", "say", "cure", "hop", "facts"]

@@ -237,3 +237,26 @@ async def test_short_answers_do_not_become_sure(autojump_clock: object) -> None:
     assert verdict.say.endswith(
         "But the answers are too short to be sure: ask for a hundred tokens or more."
     )
+
+
+class Pausing(Naive):
+    """Pauses for six seconds in its answer."""
+
+    async def events(self) -> AsyncGenerator[bytes | Last, None]:
+        async with aclosing(super().events()) as events:
+            number = 0
+            async for piece in events:
+                yield piece
+                number += 1
+                if number == 20:
+                    await trio.sleep(6)
+
+
+@pytest.mark.parametrize(("seconds", "said"), [("3", "3 s"), ("1.4", "1.4 s")])
+async def test_a_short_timeout(seconds: str, said: str, autojump_clock: object) -> None:
+    """By the way before it, a longer silence did no harm."""
+    comparison = await compared([f"idle={seconds}"], Pausing(), rounds=2)
+    (verdict,) = comparison.verdicts
+    assert (verdict.hop, verdict.code, verdict.sure) == ("hop1", "idle-timeout", 0.95)
+    assert verdict.say.startswith(f"The connection was closed after {said} of silence. ")
+    assert "The silence was 6.0 s by the way before it" in verdict.say
