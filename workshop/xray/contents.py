@@ -47,6 +47,8 @@ def framing_error(meter: Meter) -> Sign | None:
 def rewritten(meter: Meter) -> Sign | None:
     """The events have a form that no server sends, so a hop has put them together again."""
     answer = meter.answer
+    if not meter.exact:
+        return None
     if answer.bare_events:
         return Sign(0.9, what=f"{answer.bare_events} lines without their `data: `")
     if answer.unnamed:
@@ -71,6 +73,8 @@ def retried(meter: Meter) -> Sign | None:
 def bad_events(meter: Meter) -> Sign | None:
     """Lines that some or all clients misunderstand."""
     answer = meter.answer
+    if not meter.exact:
+        return None
     if answer.bare_errors:
         return Sign(0.95, what="an error as a line of JSON without `data:`")
     if answer.broken:
@@ -94,6 +98,8 @@ def bad_events(meter: Meter) -> Sign | None:
 def torn_characters(meter: Meter) -> Sign | None:
     """Characters are damaged, or chunks end inside them."""
     answer = meter.answer
+    if not meter.exact:
+        return None
     if answer.invalid:
         what = f"{answer.invalid} events that are not UTF-8: a sender has cut or mixed bytes"
         return Sign(0.95, what=what)

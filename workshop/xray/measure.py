@@ -93,6 +93,8 @@ class Meter:
         request: The request as it was sent, or b"".
         began: Time at which the request had been sent, in milliseconds on the same clock as `at`
             below. All times of this class are counted from this time.
+        exact: Whether the bytes are those that arrived. A trace of `curl --trace-ascii` has lost
+            some, so the contents of its events are not judged.
         history: Largest number of reads kept. The oldest are dropped.
 
     Attributes:
@@ -120,12 +122,14 @@ class Meter:
         method: str = "GET",
         request: bytes = b"",
         began: float = 0.0,
+        exact: bool = True,
         history: int = 5_000,
     ) -> None:
         self.url = url
         self.method = method
         self.request = request
         self.began = began
+        self.exact = exact
         self.head_ms: float | None = None
         self.body_ms: float | None = None
         self.last_ms: float | None = None
