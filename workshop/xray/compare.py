@@ -133,7 +133,7 @@ async def ask_by_turns(
     Args:
         ways: The ways.
         ask: Asks once by a way; its second argument is the number of the round, from 1. It returns
-            None if there is no answer, and raises StoppedError to end the whole.
+            None if an answer did not come, and raises StoppedError to end the comparison.
         rounds: How many times.
 
     Returns:
