@@ -57,8 +57,14 @@ def judged(server: Good, profiles: Collection[str]) -> dict[str, Outcome]:
 
 
 def profiles_of(mutant: Mutant) -> Collection[str]:
-    """The profiles that can see a mutant: what is wrong in the JSON is right in the framing."""
-    return [one for one in PROFILES[mutant.profile] if one != "http" or mutant.profile == "http"]
+    """The profiles that can see a mutant.
+
+    What is wrong in the JSON is right in the framing. So a mutant runs either with the families of
+    HTTP, or with the families above them.
+    """
+    if any(CASES[slug].profile == "http" for slug in mutant.fails):
+        return ["http"]
+    return [one for one in PROFILES[mutant.profile] if one != "http"]
 
 
 def broken(found: dict[str, Outcome]) -> set[str]:

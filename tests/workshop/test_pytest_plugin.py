@@ -17,6 +17,7 @@ import pytest
 from workshop.simulated import SimulatedLLM
 
 from ..conftest import ROOT
+from ..test_laws import project_imports
 
 SUITE = '''
 import asyncio
@@ -111,6 +112,18 @@ def test_it_does_nothing_until_a_test_asks_for_it(tmp_path: Path) -> None:
         "    assert not any(name.startswith('workshop.sim') for name in sys.modules)\n",
     )
     assert code == 0, output
+
+
+def test_only_the_plugin_imports_pytest() -> None:
+    """So the programs need nothing but the dependencies of the runtime."""
+    importing = {
+        module
+        for module, imported, _ in project_imports(ROOT)
+        if imported.split(".")[0] == "pytest" and not module.startswith("tests")
+    }
+    assert "workshop.pytest_plugin" in importing
+    assert not {module for module in importing if module.startswith(("servers", "workshop.sim"))}
+    assert "workshop.verdict" not in importing
 
 
 def test_a_finding_fails_the_test(tmp_path: Path) -> None:

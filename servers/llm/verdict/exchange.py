@@ -146,12 +146,13 @@ class Exchange:
         self.number = number
         self.question = _question(request)
         self.asked = trio.current_time()
+        fields = dict(reversed(request.headers))  # of a repeated field, the first value
         self.announced = _seconds(
-            request.header("x-stainless-read-timeout") or request.header("x-stainless-timeout")
+            fields.get("x-stainless-read-timeout") or fields.get("x-stainless-timeout")
         )
-        retry = request.header("x-stainless-retry-count") or ""
-        self.retry = int(retry) if re.fullmatch("[0-9]{1,4}", retry) else None
-        self.closes = (request.header("connection") or "").lower() == "close"
+        retry = fields.get("x-stainless-retry-count", "")
+        self.retry = int(retry) if retry.isascii() and retry.isdigit() and len(retry) < 5 else None
+        self.closes = fields.get("connection", "").lower() == "close"
         self.streams = False
         self.fault = ""
         self.fault_name = ""

@@ -106,7 +106,7 @@ class IsSilentForLong(Events):
 
     async def wait(self) -> None:
         self.waits += 1
-        await trio.sleep(3600 if self.waits == 9 else self.gap)
+        await trio.sleep(3600 if self.waits == 6 else self.gap)
 
 
 # ---- IDs
