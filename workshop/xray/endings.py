@@ -43,7 +43,7 @@ def cut_application(meter: Meter) -> Sign | None:
 
 def cut_transport(meter: Meter) -> Sign | None:
     """The connection ended inside the response."""
-    if not meter.cut or meter.answer.error or meter.framing_error:
+    if not meter.cut or meter.answer.error or meter.framing_error or meter.switched:
         return None
     if idle_timeout(meter) or lifetime_timeout(meter):
         return None  # they say the same, and why
@@ -97,7 +97,7 @@ def idle_timeout(meter: Meter) -> Sign | None:
 
 def _short_idle_timeout(meter: Meter, seconds: float) -> Sign | None:
     """A silence of few seconds, many times longer than any other. It may have been a crash."""
-    nearest = round(seconds)
+    nearest = round(max(seconds, 0.0))
     if nearest not in SHORT_SECONDS or not -SHORT_EARLY <= seconds - nearest <= 0.15:
         return None
     if meter.rhythm.gaps.count < 3 or meter.quiet_ms < 5 * meter.rhythm.gaps.max:

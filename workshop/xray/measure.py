@@ -112,6 +112,7 @@ class Meter:
         framing_error: The reason why the bytes are not HTTP or not an event stream, or "".
         arrivals: The content of each of the last reads.
         coding: Content coding of the body, such as "gzip", or "" if it has none.
+        switched: Whether the protocol was switched (101): what follows is not HTTP.
         readable: Whether the text can be read here. Python's library knows gzip and deflate only.
     """
 
@@ -140,6 +141,7 @@ class Meter:
         self.cut = False
         self.quiet_ms = 0.0
         self.framing_error = ""
+        self.switched = False
         self.reads = self.wire_bytes = 0
         self.arrivals: deque[Arrival] = deque(maxlen=history)
         self.coding = ""
@@ -271,6 +273,7 @@ class Meter:
         """
         now = at - self.began
         before = self._totals()
+        self.switched |= not self.wire_bytes and data[9:12] == b"101"
         spans = self._outer.receive_data(now, data)
         self.framing_error = self._outer.anatomy.error
         if self.head_ms is None and self.head is not None:

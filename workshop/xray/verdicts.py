@@ -64,8 +64,9 @@ RULES = [
     Rule(
         "framing-error",
         contents.framing_error,
-        "The bytes break the rules of their format: {error}.",
+        "{problem}: {error}.",
         "Find the hop or server that writes them. No client can rely on what follows.",
+        "Look at the bytes (--hex): other clients may have such limits, too.",
     ),
     Rule(
         "cut-application",

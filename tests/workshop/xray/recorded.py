@@ -54,6 +54,16 @@ ROWS: dict[str, Row] = {
         ["not-a-stream"],
     ),
     "framing-error": ([*paced(TOKENS[:5], end=b"xyz\r\n")], "", ["framing-error"]),
+    "a large Content-Length": (
+        [(0, plain_head(STREAM, f"Content-Length: 1{'0' * 18}"))],
+        "",
+        ["unsure", "framing-error"],
+    ),
+    "a switch of protocols": (
+        [(0, b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"), (9, b"\x81")],
+        "fin",
+        ["not-a-stream"],
+    ),
     "after the end": ([*paced(WHOLE), (3000, b"data: x\n\n")], "", ["framing-error"]),
     "cut-application": (
         paced([*TOKENS[:9], data({"error": {"message": "overloaded"}})], end=b""),
