@@ -12,7 +12,8 @@ and of IP. segments.py puts the segments together.
 The rules this file keeps:
 
 1. A connection is kept if its client or its server speaks plain HTTP/1. Notes tell what was left
-   out: TLS, HTTP/2, connections that began earlier than the capture.
+   out: TLS, HTTP/2, and of a connection that began before the capture the bytes before its next
+   request.
 2. A connection with missing bytes is left out. If no complete one is left, an error says which
    bytes are missing.
 3. A read is the data of one packet, or of more if packets arrived out of order. A program may have
@@ -71,7 +72,13 @@ def read_capture(data: bytes) -> tuple[list[RecordedRead], list[str]]:
     """
     flows = read_flows(data)
     chosen, left_out = [], Counter[str]()
+    notes = []
     for flow in flows:
+        if skipped := _skip_beginning(flow):
+            notes.append(
+                f"port {flow.client[1]}: the connection began before the capture, so the first "
+                f"{skipped} bytes, up to the next request, are skipped"
+            )
         reason = _reason(flow)
         if reason:
             left_out[reason] += 1
@@ -80,7 +87,7 @@ def read_capture(data: bytes) -> tuple[list[RecordedRead], list[str]]:
     if not chosen:
         reasons = "; ".join(left_out) or "there is no TCP connection in it"
         raise CaptureError(reasons)
-    notes = [
+    notes += [
         f"{count} connection{'s' if count > 1 else ''} left out: {reason}"
         for reason, count in left_out.items()
     ]
@@ -105,7 +112,8 @@ def to_reads(flows: list[Flow]) -> list[RecordedRead]:
             # The clock of a capture may be set back; the bytes of a connection keep their order.
             time = latest = max(time, latest)
             is_first = bool(read.bytes) and read.sender == "client" and bool(url)
-            timed.append((time, number, read, url if is_first else ""))
+            later = _url_of(read.bytes) if read.sender == "client" and not url else ""
+            timed.append((time, number, read, url if is_first else later))
             url = "" if is_first else url
     timed.sort(key=lambda item: item[0])
     began = timed[0][0] if timed else 0
@@ -124,17 +132,42 @@ def to_reads(flows: list[Flow]) -> list[RecordedRead]:
 
 def _reason(flow: Flow) -> str:
     """Return the reason why a connection is left out, or ""."""
-    request, response = flow.first_bytes(flow.client), flow.first_bytes(flow.server)
+    request, response = _first_bytes(flow, "client"), _first_bytes(flow, "server")
     if TLS.match(request) or TLS.match(response):
         return "TLS, whose plain text is not in a capture (curl --trace has it)"
     if HTTP2.match(request):
         return "HTTP/2, which x-ray does not read"
     if (request or response) and not (REQUEST.match(request) or RESPONSE.match(response)):
-        return "not HTTP" if flow.is_whole else "it began earlier than the capture"
+        if flow.is_whole:
+            return "not HTTP"
+        return "the connection began before the capture, and holds no further request"
     if problem := flow.problem():
         (client, client_port), (server, server_port) = flow.client, flow.server
         return f"{client} port {client_port} to {server} port {server_port}: {problem}"
     return "" if request or response else "no bytes"
+
+
+def _first_bytes(flow: Flow, sender: str) -> bytes:
+    return next((read.bytes for _, read in flow.reads if read.bytes and read.sender == sender), b"")
+
+
+def _skip_beginning(flow: Flow) -> int:
+    """Drop the rest of a message whose beginning was not captured. Returns the number of bytes.
+
+    A client sends its next request when the response before it is complete. So everything before
+    the next request belongs to what began earlier.
+    """
+    if flow.is_whole or not flow.reads:
+        return 0
+    first = next((read.bytes for _, read in flow.reads if read.bytes), b"")
+    if REQUEST.match(first) or RESPONSE.match(first) or TLS.match(first) or HTTP2.match(first):
+        return 0
+    for number, (_, read) in enumerate(flow.reads):
+        if read.sender == "client" and REQUEST.match(read.bytes):
+            skipped = sum(len(other.bytes) for _, other in flow.reads[:number])
+            del flow.reads[:number]
+            return skipped
+    return 0
 
 
 def _url(flow: Flow) -> str:
@@ -144,6 +177,11 @@ def _url(flow: Flow) -> str:
         data += read.bytes if read.sender == "client" else b""
         if b"\r\n\r\n" in data or len(data) > 1 << 16:
             break
+    return _url_of(data)
+
+
+def _url_of(data: bytes) -> str:
+    """Return the URL of a request, or "" if these bytes are not the beginning of one."""
     target = re.match(rb"[A-Z]+ (\S+) HTTP/1", data)
     host = re.search(rb"\r\nhost:[ \t]*([^\r\n]*)", data, re.IGNORECASE)
     if target is None or host is None:

@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
 import trio
 from rich.console import Console
 
@@ -29,7 +30,6 @@ from protocol.anatomy import ByteSpan
 from protocol.recording import RecordedRead
 
 from .address import heading_of, url_of
-from .adjust import stopped, without_contents
 from .ask import Asking, StoppedError, Watch, ask
 from .compare import SURE, Comparison, Way, ask_by_turns, compare
 from .comparison_view import ComparisonView
@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def exit_code(verdicts: Sequence[Verdict]) -> int:
     """0 for a live stream, 1 for a fault, 4 if no verdict is sure."""
     if verdicts[0].code == "live":
-        return 0
+        return 0 if verdicts[0].sure > SURE else UNSURE
     return 1 if any(one.sure > SURE and one.code != "unsure" for one in verdicts) else UNSURE
 
 
@@ -318,12 +318,13 @@ class Command:
                 method=exchange.method,
                 request=exchange.request,
                 began=exchange.began,
+                exact=reads.exact,
             )
             await self._play(exchange.reads, meter)
             self._beginning = bytearray(b"".join(read.bytes for read in exchange.reads)[:MAX_KEPT])
-            said = report(meter)
-            said = without_contents(said, meter) if reads.is_lossy else said
-            codes.append(self._tell(said, meter))
+            if exchange.left:
+                _note(f"response {number}: the client disconnected before its end")
+            codes.append(self._tell(report(meter), meter))
         return max(codes, key=[0, UNSURE, 1].index)
 
     async def _play(self, reads: Sequence[RecordedRead], meter: Meter) -> None:
@@ -346,6 +347,11 @@ class Command:
         if options.target or options.compare or options.via or options.probe:
             raise UsageError("a tap asks nothing itself: give --listen PORT --to URL without these")
         return await listen(tap_options(options), self._console, connect=self._connect)
+
+
+def stopped(said: Report, meter: Meter) -> Report:
+    """The report on a response that was just asked for. Without an end, x-ray stopped reading."""
+    return said if meter.end or meter.complete else msgspec.structs.replace(said, end="stopped")
 
 
 class ConnectionFailed(RequestError):

@@ -23,12 +23,14 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from itertools import pairwise
+from statistics import median
 from typing import NamedTuple
 
 import msgspec
 
 from .ask import Asking, StoppedError
 from .cures import cures_of, head_fields, product_of, server_cure
+from .difference import held_more, timed_out
 from .measure import Meter
 from .report import Report, Verdict
 from .verdicts import report
@@ -131,7 +133,7 @@ async def ask_by_turns(
     Args:
         ways: The ways.
         ask: Asks once by a way; its second argument is the number of the round, from 1. It returns
-            None if there is no answer, and raises StoppedError to end the whole.
+            None if an answer did not come, and raises StoppedError to end the comparison.
         rounds: How many times.
 
     Returns:
@@ -244,6 +246,11 @@ def _of_hop(upstream: Answers, answers: Answers) -> list[Verdict]:
     ]
     name = answers.way.name
     product = product_of(_fields(answers), _fields(upstream), name)
+    if not (before | {one.code for one in new}) & (HELD | ENDED):
+        held = held_more(upstream.meters, answers.meters, answers.reports)
+        new = [held, *new] if held else new
+    if not before & ENDED and (timeout := timed_out(upstream.meters, answers.meters)):
+        new = [timeout]
     if not new and (rewritten := _differs(upstream, answers)):
         new = [rewritten]
     hint = f"The way before it ({upstream.way.name}) does not have this."
@@ -317,7 +324,16 @@ def _all_live(all_answers: Sequence[Answers]) -> Verdict:
         if "content-encoding" in after and "content-encoding" not in before:
             hop = hop or answers.way.name
             say += f" {answers.way.name} compresses, and flushes after each event."
-    return Verdict(code="live", sure=0.9, say=say, hop=hop)
+    sure = min(median(map(_live, answers.reports)) for answers in all_answers)
+    if sure <= SURE:
+        say += " But the answers are too short to be sure: ask for a hundred tokens or more."
+    return Verdict(code="live", sure=sure, say=say, hop=hop)
+
+
+def _live(report: Report) -> float:
+    """How sure it is that an answer was live. An answer with a fault that most do not have says
+    nothing."""
+    return next((one.sure for one in report.verdicts if one.code == "live"), 0.9)
 
 
 WATCHED = {

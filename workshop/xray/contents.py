@@ -8,6 +8,8 @@ xyz␍␊                                     framing-error: not a chunk-size
 data: {"text":"你�"}  data: {"text":"�"}  torn-characters: somebody decoded piece by piece
 """
 
+import re
+
 from protocol.http1 import Coding, response_framing
 
 from .endings import is_stream
@@ -26,9 +28,17 @@ __all__ = [
     "until_close",
 ]
 
+BROKEN = "The bytes break the rules of their format"
+MAX_ERROR = 200
+
+# Errors about bytes that a grammar allows, but our decoders do not: they keep memory small.
+OUR_LIMIT = re.compile(r"\bover \d+ |than the limit$|\bover \d+$|not a Content-Length: b'\d+'$")
+
 
 def not_a_stream(meter: Meter) -> Sign | None:
     """An error status, JSON or a page of HTML."""
+    if meter.switched:
+        return Sign(0.95, status=101, type="another protocol follows")
     if meter.head is None or is_stream(meter) or meter.framing_error:
         return None
     kind = meter.field(b"content-type").partition(b";")[0].decode("ascii", "replace")
@@ -38,15 +48,22 @@ def not_a_stream(meter: Meter) -> Sign | None:
 def framing_error(meter: Meter) -> Sign | None:
     """The bytes are not HTTP, or there are bytes after the end of the body."""
     if meter.framing_error:
-        return Sign(0.95, error=meter.framing_error)
-    if meter.after_end and meter.method != "HEAD":
-        return Sign(0.9, error=f"{meter.after_end} bytes after the end of the body")
+        error = meter.framing_error[:MAX_ERROR]
+        if OUR_LIMIT.search(meter.framing_error):
+            return Sign(
+                0.5, problem="x-ray reads no further, because of a limit of its own", error=error
+            )
+        return Sign(0.95, problem=BROKEN, error=error)
+    if meter.after_end and meter.method != "HEAD" and not meter.switched:
+        return Sign(0.9, problem=BROKEN, error=f"{meter.after_end} bytes after the end of the body")
     return None
 
 
 def rewritten(meter: Meter) -> Sign | None:
     """The events have a form that no server sends, so a hop has put them together again."""
     answer = meter.answer
+    if not meter.exact:
+        return None
     if answer.bare_events:
         return Sign(0.9, what=f"{answer.bare_events} lines without their `data: `")
     if answer.unnamed:
@@ -71,6 +88,8 @@ def retried(meter: Meter) -> Sign | None:
 def bad_events(meter: Meter) -> Sign | None:
     """Lines that some or all clients misunderstand."""
     answer = meter.answer
+    if not meter.exact:
+        return None
     if answer.bare_errors:
         return Sign(0.95, what="an error as a line of JSON without `data:`")
     if answer.broken:
@@ -94,6 +113,8 @@ def bad_events(meter: Meter) -> Sign | None:
 def torn_characters(meter: Meter) -> Sign | None:
     """Characters are damaged, or chunks end inside them."""
     answer = meter.answer
+    if not meter.exact:
+        return None
     if answer.invalid:
         what = f"{answer.invalid} events that are not UTF-8: a sender has cut or mixed bytes"
         return Sign(0.95, what=what)

@@ -29,6 +29,8 @@ __all__ = [
 ]
 
 STEP_SECONDS = 5  # timeouts are configured in multiples of this, with few exceptions
+SHORT_SECONDS = (2, 3, 4)  # shorter timeouts that are configured, too
+SHORT_EARLY = 0.15  # nginx sets a timer again only if it is 300 ms old, so it fires earlier
 KNOWN_SECONDS = {10, 15, 20, 30, 50, 60, 75, 90, 100, 120, 180, 240, 300, 600, 900, 3600}
 MIN_SECONDS = 4.9
 
@@ -41,8 +43,10 @@ def cut_application(meter: Meter) -> Sign | None:
 
 def cut_transport(meter: Meter) -> Sign | None:
     """The connection ended inside the response."""
-    if not meter.cut or meter.answer.error or meter.framing_error:
+    if not meter.cut or meter.answer.error or meter.framing_error or meter.switched:
         return None
+    if idle_timeout(meter) or lifetime_timeout(meter):
+        return None  # they say the same, and why
     return Sign(0.95, end=END_WORDS[meter.end], events=meter.counts.events, place=_place(meter))
 
 
@@ -67,7 +71,7 @@ def cut_clean(meter: Meter) -> Sign | None:
     if meter.answer.unfinished:
         return Sign(0.9, events=events, missing="the event that ends the answer")
     if meter.answer.api == "chat" and not meter.answer.done:
-        return Sign(0.6, events=events, missing="`data: [DONE]`")
+        return Sign(0.5, events=events, missing="`data: [DONE]`")  # some servers never send it
     is_empty = not meter.anatomy.body_size and meter.method != "HEAD"
     if is_empty and meter.field(b"content-type").startswith(b"text/event-stream"):
         return Sign(0.9, events=0, missing="the whole answer")
@@ -83,10 +87,22 @@ def idle_timeout(meter: Meter) -> Sign | None:
         seconds = meter.head_ms / 1000
     elif not _ended_early(meter):
         return None
-    if seconds < MIN_SECONDS or meter.quiet_ms < 2 * _usual_gap(meter):
+    if seconds < MIN_SECONDS:
+        return _short_idle_timeout(meter, seconds)
+    if meter.quiet_ms < 2 * _usual_gap(meter):
         return None
     near = _nearest(seconds, 0.05)
     return Sign(0.9 if near in KNOWN_SECONDS else 0.7, seconds=near or round(seconds, 1))
+
+
+def _short_idle_timeout(meter: Meter, seconds: float) -> Sign | None:
+    """A silence of few seconds, many times longer than any other. It may have been a crash."""
+    nearest = round(max(seconds, 0.0))
+    if nearest not in SHORT_SECONDS or not -SHORT_EARLY <= seconds - nearest <= 0.15:
+        return None
+    if meter.rhythm.gaps.count < 3 or meter.quiet_ms < 5 * meter.rhythm.gaps.max:
+        return None
+    return Sign(0.6, seconds=nearest)
 
 
 def lifetime_timeout(meter: Meter) -> Sign | None:

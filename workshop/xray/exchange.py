@@ -15,6 +15,9 @@ The rules this file keeps:
    they stay with their response, where they are a fault.
 3. Bytes that break the grammar do not raise an error. They and all later bytes of their sender
    belong to the exchange in which they arrived.
+4. If the client disconnected before the response was complete, the end that followed is not the
+   server's doing: it is left out, and the exchange says so. A client may also end only its own
+   direction and go on reading. Then the server goes on, too, for more than a second.
 """
 
 from collections.abc import Iterable
@@ -29,6 +32,8 @@ from protocol.recording import RecordedRead
 
 __all__ = ["Exchange", "exchanges"]
 
+STILL_READING = 1000.0  # milliseconds: a server notices sooner that its client has disconnected
+
 
 @dataclass
 class Exchange:
@@ -42,6 +47,7 @@ class Exchange:
         began: Time at which the request had been sent, in milliseconds since the recording began.
         reads: The reads of the server's bytes, in order. The end of the connection is the last of
             them.
+        left: Whether the client disconnected before the response was complete.
     """
 
     url: str
@@ -50,6 +56,7 @@ class Exchange:
     method: str = "GET"
     began: float = 0.0
     reads: list[RecordedRead] = field(default_factory=list)
+    left: bool = False
 
 
 def exchanges(reads: Iterable[RecordedRead]) -> list[Exchange]:
@@ -62,6 +69,8 @@ def exchanges(reads: Iterable[RecordedRead]) -> list[Exchange]:
         connection.url = read.url or connection.url
         if read.sender == "client":
             connection.receive_from_client(read.at, read.bytes)
+            if read.end:
+                connection.end_client(read)
         else:
             connection.receive_from_server(read)
     return order
@@ -77,6 +86,8 @@ class Connection:
         self._waiting: list[tuple[Exchange, Message]] = []  # exchanges without a complete response
         self._request: Message | None = None  # the request that is being sent
         self._sending = Exchange("", number)
+        self._left_at: float | None = None  # when the client ended its side
+        self._last_at = 0.0  # when the server's last bytes came
 
     def receive_from_client(self, at: float, data: bytes) -> None:
         while data:
@@ -97,6 +108,7 @@ class Connection:
         if not self._waiting:
             self._begin(read.at)
         data = read.bytes
+        self._last_at = read.at if data else self._last_at
         while data:
             exchange, response = self._waiting[0]
             rest = response.receive_data(data)
@@ -107,7 +119,18 @@ class Connection:
                 del self._waiting[0]
             data = rest
         if read.end:
-            self._waiting[0][0].reads.append(replace(read, bytes=b""))
+            exchange, response = self._waiting[0]
+            if self._has_left() and not response.complete:
+                exchange.left = True
+            else:
+                exchange.reads.append(replace(read, bytes=b""))
+
+    def end_client(self, read: RecordedRead) -> None:
+        self._left_at = read.at if self._left_at is None else self._left_at
+
+    def _has_left(self) -> bool:
+        """Whether the client has disconnected, not only ended its own direction."""
+        return self._left_at is not None and self._last_at <= self._left_at + STILL_READING
 
     def _begin(self, at: float) -> Exchange:
         if self._waiting and self._waiting[0][1].complete:

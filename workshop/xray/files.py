@@ -47,8 +47,7 @@ class Recording(list[RecordedRead]):
 
     Attributes:
         notes: Sentences for the user, for example about what the form of the file has lost.
-        is_lossy: Whether the bytes differ from those that were sent, so that only times and sizes
-            can be judged.
+        exact: Whether the bytes are those of the wire. A trace in ASCII has lost some.
     """
 
     def __init__(
@@ -56,11 +55,11 @@ class Recording(list[RecordedRead]):
         reads: Iterable[RecordedRead] = (),
         notes: Iterable[str] = (),
         *,
-        is_lossy: bool = False,
+        exact: bool = True,
     ) -> None:
         super().__init__(reads)
         self.notes = list(notes)
-        self.is_lossy = is_lossy
+        self.exact = exact
 
 
 class SaveError(ValueError):
@@ -88,7 +87,7 @@ def load(path: str | Path, *, max_size: int = MAX_SIZE) -> Recording:
         raise RecordingError(f"{path}: {error}") from error
     if not reads:
         raise RecordingError(f"{path}: there is nothing in it")
-    return Recording(reads, recording.notes, is_lossy=recording.is_lossy)
+    return Recording(reads, recording.notes, exact=recording.exact)
 
 
 def _read(path: str | Path, max_size: int) -> bytes:
@@ -119,8 +118,8 @@ def _parse(data: bytes) -> Recording:
     if data.lstrip().startswith(b"{"):
         return Recording(read_recording(data.split(b"\n")))
     if curl_trace.is_trace(data):
-        trace, notes = curl_trace.read_trace(data)
-        return Recording(trace, notes, is_lossy=curl_trace.LOST in notes)
+        reads, notes = curl_trace.read_trace(data)
+        return Recording(reads, notes, exact=curl_trace.LOST not in notes)
     raise RecordingError(
         "it is not a recording of x-ray, a trace of curl (--trace FILE --trace-time), "
         "or a capture of tcpdump (-w FILE)"

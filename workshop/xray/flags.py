@@ -114,7 +114,7 @@ def parser() -> argparse.ArgumentParser:
     add("--key-file", type=Path, metavar="FILE", help="send the key in this file")
     add("--ca-file", metavar="FILE", help="certificates (PEM) to trust in place of the system's")
     habits = ["-s", "--silent", "-S", "--show-error", "-N", "--no-buffer", "-i", "--include"]
-    about = "so are -s, -S, -N and -i: accepted, because curl's users type them, and ignored"
+    about = "accepted, because users of curl type them, and ignored"
     add("--compressed", *habits, action="store_true", dest="ignored", help=about)
     add("-k", "--insecure", action=Insecure, nargs=0, help="refused: use --ca-file")
 

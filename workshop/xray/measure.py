@@ -93,6 +93,8 @@ class Meter:
         request: The request as it was sent, or b"".
         began: Time at which the request had been sent, in milliseconds on the same clock as `at`
             below. All times of this class are counted from this time.
+        exact: Whether the bytes are those that arrived. A trace of `curl --trace-ascii` has lost
+            some, so the contents of its events are not judged.
         history: Largest number of reads kept. The oldest are dropped.
 
     Attributes:
@@ -110,6 +112,7 @@ class Meter:
         framing_error: The reason why the bytes are not HTTP or not an event stream, or "".
         arrivals: The content of each of the last reads.
         coding: Content coding of the body, such as "gzip", or "" if it has none.
+        switched: Whether the protocol was switched (101): what follows is not HTTP.
         readable: Whether the text can be read here. Python's library knows gzip and deflate only.
     """
 
@@ -120,12 +123,14 @@ class Meter:
         method: str = "GET",
         request: bytes = b"",
         began: float = 0.0,
+        exact: bool = True,
         history: int = 5_000,
     ) -> None:
         self.url = url
         self.method = method
         self.request = request
         self.began = began
+        self.exact = exact
         self.head_ms: float | None = None
         self.body_ms: float | None = None
         self.last_ms: float | None = None
@@ -136,6 +141,7 @@ class Meter:
         self.cut = False
         self.quiet_ms = 0.0
         self.framing_error = ""
+        self.switched = False
         self.reads = self.wire_bytes = 0
         self.arrivals: deque[Arrival] = deque(maxlen=history)
         self.coding = ""
@@ -267,6 +273,7 @@ class Meter:
         """
         now = at - self.began
         before = self._totals()
+        self.switched |= not self.wire_bytes and data[9:12] == b"101"
         spans = self._outer.receive_data(now, data)
         self.framing_error = self._outer.anatomy.error
         if self.head_ms is None and self.head is not None:

@@ -70,6 +70,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
             "silent". "stopped" means that x-ray stopped reading, because of `--max-time` or Ctrl-C.
             "" means that the connection stays open.
         end_ms: Time of that end, in milliseconds since the request was sent, or None.
+        quiet_ms: Milliseconds of silence before the end of the body or of the connection.
     """
 
     url: str
@@ -83,6 +84,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     text_bytes: int
     end: str = ""
     end_ms: float | None = None
+    quiet_ms: float = 0.0
 
 
 def json_line(found: msgspec.Struct) -> str:

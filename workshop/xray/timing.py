@@ -15,10 +15,10 @@ behind is invisible if the first tokens of an answer come in one burst.
 
 from collections import Counter
 from collections.abc import Sequence
-from itertools import pairwise
 from statistics import median
 
 from .endings import is_stream
+from .lumps import amount_of, block_size, gaps_of, lumps_of, weight
 from .measure import Arrival, Meter
 from .sign import Sign
 
@@ -42,7 +42,11 @@ FEW_TOKENS, MANY_TOKENS = 8, 30  # fewer than a few may come at once from any mo
 FEW_BYTES = 200
 TOO_FAST = 1000  # even the fastest models need longer for so many tokens than a late read
 
-KNOWN_SIZES = [512 * 2**n for n in range(12)]  # usual sizes of buffers, in bytes
+KNOWN_SIZES = [512 << n for n in range(12)]  # usual sizes of buffers, in bytes
+
+
+AT_EVENTS = "which end inside events"
+AT_SIZE = "as a buffer of that size is filled"
 
 
 def buffered_whole(meter: Meter) -> Sign | None:
@@ -50,7 +54,7 @@ def buffered_whole(meter: Meter) -> Sign | None:
     waited = _burst(meter)
     if waited is None or (meter.coding and not _is_flushed(meter)):
         return None
-    amount, unit = _amount(meter)
+    amount, unit = amount_of(meter)
     seconds = round(waited / 1000, 2)
     if _is_gathered(meter):
         # One chunk holds many events: somebody had them all before the first was sent.
@@ -73,7 +77,7 @@ def compressed_unflushed(meter: Meter) -> Sign | None:
         sure = 0.95 if meter.readable else 0.75
         return Sign(sure, coding=meter.coding, how="all at once", lumps=1)
     steps = meter.rhythm.steps
-    tokens, _ = _amount(meter)
+    tokens, _ = amount_of(meter)
     lumps = len(steps)
     if not meter.readable or lumps * 8 > tokens or _longest_gap(steps) < SHORT_WAIT:
         return None
@@ -88,29 +92,15 @@ def _burst(meter: Meter) -> float | None:
     over = meter.complete and not meter.answer.unfinished
     if not over or not steps or not is_stream(meter):
         return None
-    amount, unit = _amount(meter)
+    amount, unit = amount_of(meter)
     # A text that is not in events may have been whole from the beginning, as a file is.
     least, wait = (FEW_TOKENS, SHORT_WAIT) if meter.counts.events else (FEW_BYTES, LONG_WAIT)
     if amount < least or (unit == "bytes" and not meter.may_be_endless):
         return None
-    largest = max(steps, key=_weight)
-    if _weight(largest) < 0.9 * sum(map(_weight, steps)) or largest.at < wait:
+    largest = max(steps, key=weight)
+    if weight(largest) < 0.9 * sum(map(weight, steps)) or largest.at < wait:
         return None
     return largest.at
-
-
-def _weight(step: Arrival) -> int:
-    return step.tokens or step.events or step.text or step.body
-
-
-def _amount(meter: Meter) -> tuple[int, str]:
-    """How much came, and of what."""
-    counts = meter.counts
-    if counts.tokens:
-        return counts.tokens, "tokens"
-    if counts.events:
-        return counts.events, "events"
-    return meter.text_bytes or meter.anatomy.body_size, "bytes"
 
 
 def _is_flushed(meter: Meter) -> bool:
@@ -138,17 +128,27 @@ def buffered_blocks(meter: Meter) -> Sign | None:
     is_text = meter.field(b"content-type").startswith(b"text/plain") and not counts.events
     waited = meter.layers.split_by_chunks > 0 or lasted >= SHORT_WAIT
     if borders.sizes_are_equal and (borders.inside_events or is_text) and waited:
-        return Sign(0.95, block=borders.sizes[0], blocks=counts.chunks)
+        return Sign(0.95, block=borders.sizes[0], blocks=counts.chunks, at=AT_EVENTS)
     last_sizes = list(borders.sizes)[-10:]
     if borders.inside_events >= 10 and last_sizes.count(last_sizes[0]) == 10:
-        return Sign(0.5, block=last_sizes[0], blocks=counts.chunks)
+        return Sign(0.5, block=last_sizes[0], blocks=counts.chunks, at=AT_EVENTS)
     steps = meter.rhythm.steps
     torn = meter.layers.split_by_chunks if counts.chunks else meter.layers.torn
     pieces = counts.chunks or len(steps)
     if not torn or counts.events < 4 * pieces or torn * 2 < pieces - 1:
-        return None
+        return _filled_blocks(meter)
     sizes = list(borders.sizes) if counts.chunks else [step.body for step in steps]
-    return Sign(0.8, block=_block_size(sizes), blocks=pieces)
+    return Sign(0.8, block=_block_size(sizes), blocks=pieces, at=AT_EVENTS)
+
+
+def _filled_blocks(meter: Meter) -> Sign | None:
+    """Lumps of bytes, seconds apart, which a full buffer has released."""
+    lumps = lumps_of(meter)
+    block = block_size(meter, lumps) if lumps else 0
+    if not block:
+        return None
+    at = AT_SIZE if block in KNOWN_SIZES else AT_EVENTS
+    return Sign(0.85 if len(lumps) > 2 else 0.7, block=block, blocks=len(lumps), at=at)
 
 
 def _block_size(sizes: Sequence[int]) -> int:
@@ -163,12 +163,19 @@ def _block_size(sizes: Sequence[int]) -> int:
 
 
 def coalesced(meter: Meter) -> Sign | None:
+    """Several events arrive together, at regular times or seconds apart."""
+    if buffered_blocks(meter) or not is_stream(meter):
+        return None
+    return _timed(meter) or _gathered(meter)
+
+
+def _timed(meter: Meter) -> Sign | None:
     """Several events arrive together, at regular times."""
     steps = list(meter.rhythm.steps)
-    if len(steps) < 6 or buffered_blocks(meter) or not is_stream(meter):
+    if len(steps) < 6:
         return None
     amounts = sorted(step.events or step.chunks for step in steps[:-1])
-    gaps = sorted(_gaps(steps)[:-1])  # the last step comes early, with the end
+    gaps = sorted(gaps_of(steps)[:-1])  # the last step comes early, with the end
     shortest, period = gaps[len(gaps) // 10], median(gaps)
     if amounts[len(amounts) // 5] < 2 or shortest < MIN_PERIOD:
         return None
@@ -176,15 +183,29 @@ def coalesced(meter: Meter) -> Sign | None:
     # chance.
     if shortest < (0.7 if len(gaps) >= 6 else 0.85) * period:
         return None
-    return Sign(0.85, period_ms=round(period), events=round(median(amounts)))
+    # A model may make a few tokens in each of its steps, which take equal times.
+    usual = round(median(amounts))
+    tokens = [weight(step) for step in steps[1:-1]]
+    is_step = usual < FEW_TOKENS and tokens.count(usual) >= 0.9 * len(tokens)
+    is_step &= gaps[-1 - len(gaps) // 10] - shortest < 0.15 * period
+    return Sign(0.5 if is_step else 0.85, period_ms=round(period), events=usual)
 
 
-def _gaps(steps: Sequence[Arrival]) -> list[float]:
-    return [after.at - before.at for before, after in pairwise(steps)]
+def _gathered(meter: Meter) -> Sign | None:
+    """Many events arrive together, seconds apart, and nothing shows why."""
+    lumps = lumps_of(meter)
+    if not lumps or buffered_whole(meter):
+        return None
+    gaps = gaps_of(lumps)
+    is_even = len(gaps) >= 3 and max(gaps) < 1.15 * min(gaps)
+    # One chunk for each lump: somebody had all its events before the first was sent.
+    in_one_write = 0 < meter.counts.chunks <= len(lumps) + 2
+    sure = 0.7 if is_even and in_one_write else 0.5
+    return Sign(sure, period_ms=round(median(gaps)), events=round(median(map(weight, lumps))))
 
 
 def _longest_gap(steps: Sequence[Arrival]) -> float:
-    return max(_gaps(list(steps)), default=0.0)
+    return max(gaps_of(list(steps)), default=0.0)
 
 
 def one_behind(meter: Meter) -> Sign | None:
@@ -195,7 +216,7 @@ def one_behind(meter: Meter) -> Sign | None:
     if layers.with_next >= 3 and layers.with_next * 5 >= events * 3:
         return Sign(0.9, events=layers.with_next)  # the end of each waits for the next
     apart = opening_gap(meter)
-    if not apart:
+    if not apart or coalesced(meter):
         return None
     last = meter.event_steps[-1]
     if not last.tokens or last.events == last.tokens:
@@ -234,10 +255,10 @@ def burst_after_stall(meter: Meter) -> Sign | None:
     if len(steps) < 6 or coalesced(meter) or buffered_blocks(meter) or not is_stream(meter):
         return None
     usual = meter.rhythm.gaps.percentile(50)
-    large = max(8, 5 * median(map(_weight, steps)))
-    for step, gap in zip(steps[1:], _gaps(steps), strict=True):
-        if gap >= max(VERY_LONG_WAIT, 10 * usual) and _weight(step) >= large:
-            return Sign(0.7, seconds=round(gap / 1000, 1), tokens=_weight(step))
+    large = max(8, 5 * median(map(weight, steps)))
+    for step, gap in zip(steps[1:], gaps_of(steps), strict=True):
+        if gap >= max(VERY_LONG_WAIT, 10 * usual) and weight(step) >= large:
+            return Sign(0.7, seconds=round(gap / 1000, 1), tokens=weight(step))
     return None
 
 
@@ -251,7 +272,8 @@ def head_held(meter: Meter) -> Sign | None:
     # A busy machine reads late, but then it reads the rest of the stream late, too.
     is_calm = gaps.count >= FEW_TOKENS and head >= max(CALM_LATE_HEAD, 2 * gaps.max)
     is_calm |= gaps.count >= MANY_TOKENS and head >= max(VERY_CALM_LATE_HEAD, 5 * gaps.max)
-    if is_calm or head >= max(LATE_HEAD, 2 * gaps.percentile(95)):
+    is_lump = head >= VERY_LONG_WAIT / 2 and bool(lumps_of(meter))
+    if is_calm or is_lump or head >= max(LATE_HEAD, 2 * gaps.percentile(95)):
         return Sign(0.8, head_ms=round(head))
     return None
 

@@ -11,7 +11,8 @@ rules this file keeps:
 
 1. A verdict over 0.5 is a claim, and a claim must be right: it is better to make no claim than a
    wrong one.
-2. A healthy stream has the one verdict `live`.
+2. A healthy stream has the verdict `live`: alone, or after the remark that its end is not marked
+   (`http10`, `until-close`).
 3. Without a claim, a suspicion makes the verdict `unsure`, which says what to try next.
 4. What one response cannot show is not claimed from one response: `method-gated` and `type-gated`
    need two (probe.py), and the name of the hop needs two ways (compare.py).
@@ -28,7 +29,7 @@ from .measure import Meter
 from .report import Gaps, Report, Verdict
 from .sign import Sign
 
-__all__ = ["CODES", "RULES", "Rule", "judge", "report"]
+__all__ = ["CODES", "RULES", "Rule", "judge", "report", "verdict_of"]
 
 
 class Rule(NamedTuple):
@@ -63,8 +64,9 @@ RULES = [
     Rule(
         "framing-error",
         contents.framing_error,
-        "The bytes break the rules of their format: {error}.",
+        "{problem}: {error}.",
         "Find the hop or server that writes them. No client can rely on what follows.",
+        "Look at the bytes (--hex): other clients may have such limits, too.",
     ),
     Rule(
         "cut-application",
@@ -172,7 +174,7 @@ RULES = [
     Rule(
         "buffered-blocks",
         timing.buffered_blocks,
-        "The text comes in {blocks} blocks of up to {block} bytes, which end inside events.",
+        "The text comes in {blocks} blocks of up to {block} bytes, {at}.",
         "Turn off response buffering, and read with a call that returns what has come "
         "(`read1`, `aiter_raw`), not one that fills a buffer.",
     ),
@@ -180,7 +182,8 @@ RULES = [
         "coalesced",
         timing.coalesced,
         "About {events} events come together, every {period_ms} ms.",
-        "Turn off the flush timer: HAProxy `option http-no-delay`, Caddy `flush_interval -1`.",
+        "Turn off the flush timer: HAProxy `option http-no-delay`, Caddy `flush_interval -1`. If "
+        "the server itself writes several events at a time, flush after each.",
     ),
     Rule(
         "one-behind",
@@ -245,6 +248,18 @@ CODES = ("live", *(rule.code for rule in RULES), *FROM_SEVERAL, "unsure")
 """All codes."""
 
 LIVE = Rule("live", timing.live, "The answer arrives as it is made.", "")
+LIVE_SO_FAR = Rule(
+    "live",
+    timing.live,
+    "Nothing was held for long, but the answer came in {moments} moments: too few to be sure.",
+    "Ask for an answer of a hundred tokens or more.",
+)
+
+WITHOUT_LENGTH = {"http10", "until-close"}
+"""Claims that a live stream can have, too. Then `live` stands after them."""
+
+WITHOUT_TIME = WITHOUT_LENGTH | {"head-held", "length-limit"}
+"""Claims that do not say when the text came. What one suspects about that stands after them."""
 
 NOTHING_SEEN = "This response does not show enough to judge it."
 TRY_NEXT = "Ask for an answer of a hundred tokens or more, with streaming on."
@@ -257,14 +272,27 @@ def judge(meter: Meter) -> list[Verdict]:
     """
     found = [(rule, sign) for rule in RULES if (sign := rule.signature(meter))]
     claims = [_verdict(rule, sign) for rule, sign in found if sign.is_claim]
-    if claims:
+    suspected = [each for each in found if not each[1].is_claim]
+    codes = {claim.code for claim in claims}
+    if claims and not codes <= WITHOUT_TIME:
         return claims
-    if found:
-        rule, sign = found[0]
+    if suspected:
+        rule, sign = suspected[0]
         say = f"Perhaps this is {rule.code}. {_words(rule, sign)}"
-        return [_unsure(say, rule.settles), *(_verdict(*each) for each in found)]
+        unsure = _unsure(say, rule.settles)
+        return [*claims, unsure, *(_verdict(*each) for each in suspected)]
+    if claims and not codes <= WITHOUT_LENGTH:
+        return claims
     sign = timing.live(meter)
-    return [_verdict(LIVE, sign) if sign else _unsure(NOTHING_SEEN, TRY_NEXT)]
+    if sign is None:
+        return claims or [_unsure(NOTHING_SEEN, TRY_NEXT)]
+    return [*claims, _verdict(LIVE if sign.is_claim else LIVE_SO_FAR, sign)]
+
+
+def verdict_of(code: str, sure: float, **facts: float | int | str) -> Verdict:
+    """Return the verdict of a code with these facts, for a cause that no single answer shows."""
+    rule = next(rule for rule in RULES if rule.code == code)
+    return _verdict(rule, Sign(sure, **facts))
 
 
 def _verdict(rule: Rule, sign: Sign) -> Verdict:
@@ -299,6 +327,7 @@ def report(meter: Meter) -> Report:
         text_bytes=meter.text_bytes,
         end=meter.end,
         end_ms=_rounded(meter.end_ms),
+        quiet_ms=round(meter.quiet_ms, 3),
     )
 
 

@@ -4,7 +4,8 @@ ROWS["coalesced"]      its reads, how the connection ended, and the codes of its
 """
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -79,11 +80,36 @@ def blocks(body: bytes, size: int) -> list[bytes]:
 
 
 def coalesced_reads() -> Reads:
-    """Five events each 300 ms, each still in a chunk of its own."""
-    chunks = [b"".join(map(encode_chunk, TOKENS[start : start + 5])) for start in range(0, 30, 5)]
+    """About five events each 300 ms, each still in a chunk of its own."""
+    borders = [0, 5, 11, 15, 20, 26, 30]
+    chunks = [b"".join(map(encode_chunk, TOKENS[start:end])) for start, end in pairwise(borders)]
     for number, piece in enumerate(chunks):
         yield 500.0 + 300 * number, piece if number else HEAD + piece
     yield 2050.0, encode_chunk(LAST) + END
+
+
+def lumps(
+    sizes: Sequence[int], seconds: float, *, one_write: bool = True, head: bytes = HEAD
+) -> Iterator[tuple[float, bytes]]:
+    """So many events at a time, the first after this time. Each lump is one chunk, or each event
+    is. Without chunks, the head says so."""
+    yield 0.0, head
+    number = 0
+    for lump, size in enumerate(sizes, 1):
+        events = [text(f"word{n} ") for n in range(number, number + size)]
+        events += [LAST] * (lump == len(sizes))
+        number += size
+        pieces = [b"".join(events)] if one_write else events
+        coded = b"".join(map(encode_chunk, pieces)) + END * (lump == len(sizes))
+        yield 1000 * seconds * lump, coded if b"chunked" in head else b"".join(pieces)
+
+
+def tls_blocks(size: int = 16_384) -> Iterator[tuple[float, bytes]]:
+    """nginx with TLS: it fills a record, and each event is still in a chunk of its own."""
+    events = map(encode_chunk, [*(text(f"word{n} ") for n in range(600)), LAST])
+    body = HEAD + b"".join(events) + END
+    for number, block in enumerate(blocks(body, size), 1):
+        yield 4800.0 * number, block
 
 
 def late_ends() -> Reads:

@@ -84,7 +84,7 @@ MODES = [
     _mode("blackhole=2.5", "vanished"),
     _mode("replay=8", "retried"),
     _mode("rewrite", "rewritten", "cut-clean"),
-    _mode("http10", "http10"),
+    _mode("http10", "http10", "live"),
     _mode("strip-accel", "live"),
     _mode("strip-no-transform", "live"),
     _mode("split-utf8", "torn-characters"),

@@ -30,11 +30,13 @@ from .making import (
     in_two_writes,
     lagging,
     late_ends,
+    lumps,
     paced,
     plain_head,
     response,
     stalled,
     text,
+    tls_blocks,
 )
 
 Row = tuple[Reads, str, list[str]]
@@ -52,6 +54,16 @@ ROWS: dict[str, Row] = {
         ["not-a-stream"],
     ),
     "framing-error": ([*paced(TOKENS[:5], end=b"xyz\r\n")], "", ["framing-error"]),
+    "a large Content-Length": (
+        [(0, plain_head(STREAM, f"Content-Length: 1{'0' * 18}"))],
+        "",
+        ["unsure", "framing-error"],
+    ),
+    "a switch of protocols": (
+        [(0, b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"), (9, b"\x81")],
+        "fin",
+        ["not-a-stream"],
+    ),
     "after the end": ([*paced(WHOLE), (3000, b"data: x\n\n")], "", ["framing-error"]),
     "cut-application": (
         paced([*TOKENS[:9], data({"error": {"message": "overloaded"}})], end=b""),
@@ -130,7 +142,7 @@ ROWS: dict[str, Row] = {
     "empty data": (paced([*TOKENS, b"data:\n\n", LAST]), "", ["bad-events"]),
     "retry alone": (paced([b"retry: 9\n\n", *WHOLE]), "", ["bad-events"]),
     "cut-clean": (paced(TOKENS[:9]), "", ["cut-clean"]),
-    "without [DONE]": (paced([*TOKENS, finish()]), "", ["cut-clean"]),
+    "without [DONE]": (paced([*TOKENS, finish()]), "", ["unsure", "cut-clean"]),
     "empty": ([(3.0, HEAD + END)], "", ["cut-clean"]),
     "cut-transport": (paced(TOKENS[:9], end=b""), "fin", ["cut-transport"]),
     "reset": (paced(TOKENS[:9], end=b"5\r\nda"), "reset", ["cut-transport"]),
@@ -145,7 +157,7 @@ ROWS: dict[str, Row] = {
     "an ETag": (paced(WHOLE, head=HEAD[:-2] + b'ETag: "1"\r\n\r\n'), "", ["measured"]),
     "compressed-unflushed": (list(gzip_reads(flush=False)), "", ["compressed-unflushed"]),
     "compressed in lumps": (list(gzip_lumps(flush=False)), "", ["compressed-unflushed"]),
-    "compressed, flushed in lumps": (list(gzip_lumps(flush=True)), "", ["live"]),
+    "compressed, flushed in lumps": (list(gzip_lumps(flush=True)), "", ["unsure", "coalesced"]),
     "whole, then compressed and flushed": (
         [(0.0, GZIP_HEAD), (3500.0, encode_chunk(gzip_flushed(BODY)) + END)],
         "",
@@ -198,8 +210,38 @@ ROWS: dict[str, Row] = {
             (6000, encode_chunk(BODY[1930:]) + END),
         ],
         "",
+        ["buffered-blocks", "head-held"],
+    ),
+    "blocks of TLS": (list(tls_blocks()), "", ["buffered-blocks", "head-held"]),
+    "whole events, blocks of 8 KiB": (
+        list(lumps([129, 128, 60], 4)),
+        "",
         ["buffered-blocks"],
     ),
+    "one block of 8 KiB": (list(lumps([129, 20], 4)), "", ["buffered-blocks"]),
+    "one block of 8 KiB, HTTP/1.0": (
+        list(lumps([129, 20], 4, head=plain_head(STREAM, version="1.0"))),
+        "fin",
+        ["buffered-blocks", "http10"],
+    ),
+    "25 events at a time, four times": (list(lumps([25] * 4, 1.25)), "", ["coalesced"]),
+    "50 events at a time, twice": (list(lumps([50] * 2, 2.5)), "", ["unsure", "coalesced"]),
+    "50 at a time, HTTP/1.0": (
+        list(lumps([50] * 2, 2.5, head=plain_head(STREAM, version="1.0"))),
+        "fin",
+        ["http10", "unsure", "coalesced"],
+    ),
+    "steps of many tokens": (
+        list(lumps([50, 41, 60], 2.5, one_write=False)),
+        "",
+        ["unsure", "coalesced"],
+    ),
+    "steps of five tokens": (
+        list(lumps([5] * 8, 0.4, one_write=False)),
+        "",
+        ["unsure", "coalesced"],
+    ),
+    "pairs of events": (list(lumps([2] * 20, 0.1)), "", ["unsure", "coalesced"]),
     "coalesced": (list(coalesced_reads()), "", ["coalesced"]),
     "ends come late": (list(late_ends()), "", ["one-behind"]),
     "one-behind": (lagging(), "", ["one-behind"]),
@@ -232,12 +274,12 @@ ROWS: dict[str, Row] = {
             *((500 + PACE * n, e) for n, e in enumerate(WHOLE)),
         ],
         "fin",
-        ["http10"],
+        ["http10", "live"],
     ),
     "until-close": (
         [(0.0, plain_head(STREAM)), *((500 + PACE * n, e) for n, e in enumerate(WHOLE))],
         "fin",
-        ["until-close"],
+        ["until-close", "live"],
     ),
     "stall-behind-heartbeats": (list(heartbeats()), "", ["stall-behind-heartbeats"]),
     # Healthy.

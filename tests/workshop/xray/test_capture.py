@@ -183,7 +183,10 @@ def answer_only(data: bytes) -> list[Packet]:
     [
         ([], "there is no TCP connection in it"),
         (conversation()[:2], "no bytes"),
-        (answer_only(b"in the middle"), "it began earlier than the capture"),
+        (
+            answer_only(b"in the middle"),
+            "the connection began before the capture, and holds no further request",
+        ),
         (
             [*conversation()[:2], *conversation()[4:]],
             f"10.0.0.1 port 50000 to 10.0.0.2 port 8000: bytes 0 to 27 of the client {LOST}",
@@ -242,3 +245,34 @@ def test_without_scapy(monkeypatch: pytest.MonkeyPatch) -> None:
     assert str(raised.value) == f"{pip} -c {root}/.ci/locked.txt -e '{root}[pcap]'"
     monkeypatch.setattr(capture, "ROOT", Path("/nowhere"))
     assert capture.install_words() == f"{pip} scapy"
+
+
+def test_a_capture_that_begins_in_mid_connection() -> None:
+    """The rest of the first answer is skipped, and the next two requests have their URLs."""
+    there, back = IPV4
+    ports: dict[str, Any] = {"sport": 50_000, "dport": 8000}
+    reverse: dict[str, Any] = {"sport": 8000, "dport": 50_000}
+    reply = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+    rest, other = b"5\r\nhello\r\n0\r\n\r\n", GET.replace(b"/a", b"/b")
+    sent, came = 100, 900
+    packets = []
+    for data in (rest, GET, reply, other, reply):
+        if data in (GET, other):
+            packets.append(there / TCP(**ports, seq=sent, ack=came, flags="PA") / Raw(data))
+            sent += len(data)
+        else:
+            packets.append(back / TCP(**reverse, seq=came, ack=sent, flags="PA") / Raw(data))
+            came += len(data)
+        packets[-1].time = len(packets)
+    reads, notes = read_capture(captured(packets, 101))
+    assert [(read.bytes, read.url) for read in reads] == [
+        (GET, "http://h/a"),
+        (reply, ""),
+        (other, "http://h/b"),
+        (reply, ""),
+    ]
+    (note,) = notes
+    assert note == (
+        "port 50000: the connection began before the capture, so the first "
+        f"{len(rest)} bytes, up to the next request, are skipped"
+    )

@@ -57,6 +57,7 @@ async def test_json(autojump_clock: object) -> None:
         "text_bytes",
         "end",
         "end_ms",
+        "quiet_ms",
     ]
     assert (report["url"], report["status"]) == (URL, 200)
     assert list(report["verdicts"][0]) == ["code", "sure", "say", "cure", "hop", "facts"]
@@ -156,6 +157,7 @@ def test_exit_code() -> None:
         return exit_code([Verdict(code=name, sure=sure, say="") for name, sure in verdicts])
 
     assert code(("live", 0.9)) == 0
+    assert code(("live", 0.5)) == 4
     assert code(("coalesced", 0.6)) == 1
     assert code(("coalesced", 0.5), ("nagle", 0.6)) == 1
     assert code(("coalesced", 0.5)) == 4
@@ -224,7 +226,7 @@ async def test_a_recording_of_two_responses(autojump_clock: object, tmp_path: Pa
     for reply in Reply("Hello"), Reply("<p>Hello</p>", 502):
         codes.append((await xray(URL, "--json", "--save", str(saved), server=Saying(reply)))[0])
         both += saved.read_bytes().replace(b'"sender"', b'"connection":%d,"sender"' % len(codes))
-    assert codes == [0, 1]
+    assert codes == [4, 1]  # of one token nothing is sure
     saved.write_bytes(both)
     code, shown = await xray(str(saved), "--json")
     assert code == 1
@@ -251,7 +253,6 @@ async def test_a_trace_in_ascii_is_not_judged_by_its_contents(tmp_path: Path) ->
     _, shown = await xray(str(saved), "--json")
     verdicts = json.loads(shown)["verdicts"]
     assert "bad-events" not in [one["code"] for one in verdicts]
-    assert verdicts[0]["say"].endswith("the contents of the events were not judged.")
 
 
 # ---- Several requests

@@ -1,9 +1,11 @@
 """Several ways to one server: the faulty hop of three is named, wherever it is."""
 
+import re
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 
 import pytest
+import trio
 
 from servers.badproxy.catalogue import MODE_HELP
 from servers.http.reply import EventStream, Last, Request, StreamingReply
@@ -210,3 +212,81 @@ async def test_a_hop_that_ends_a_whole_answer(autojump_clock: object) -> None:
     verdict = comparison.verdicts[0]
     assert (verdict.hop, verdict.code) == ("hop1", "cut-clean")
     assert verdict.cure.startswith("The upstream's answer is complete, so this hop ends it early")
+
+
+class Gathering(Naive):
+    """Writes so many events at a time, in one piece.
+
+    Args:
+        at_once: Number of events.
+        late: Seconds before each of these pieces, in addition to the pace of the server.
+    """
+
+    def __init__(self, at_once: int, late: float = 0.0) -> None:
+        super().__init__()
+        self._at_once = at_once
+        self._late = late
+
+    async def events(self) -> AsyncGenerator[bytes | Last, None]:
+        held: list[bytes] = []
+        async with aclosing(super().events()) as events:
+            async for piece in events:
+                if isinstance(piece, Last):
+                    yield Last(b"".join(held) + piece.piece)
+                    return
+                held.append(piece)
+                if len(held) == self._at_once:
+                    await trio.sleep(self._late)
+                    yield b"".join(held)
+                    held.clear()
+
+
+@pytest.mark.parametrize("at_once", [5, 20])
+async def test_what_one_way_does_not_show(at_once: int, autojump_clock: object) -> None:
+    """A hop that gathers looks like a model with large steps. The way before it has small ones."""
+    comparison = await compared_hosts({"server": Naive(), "hop": Gathering(at_once)}, rounds=3)
+    verdict = comparison.verdicts[0]
+    assert (verdict.hop, verdict.code, verdict.sure) == ("hop", "coalesced", 0.9)
+    said = r"The longest gap is [\d,]+ ms here, and 50 ms by the way before it\."
+    assert re.search(said, verdict.say)
+
+
+async def test_steps_of_the_model_itself(autojump_clock: object) -> None:
+    """Every way shows the same large steps: no hop is named, and nothing is sure."""
+    hosts = {"server": Gathering(20), "hop": Gathering(20)}
+    comparison = await compared_hosts(hosts, rounds=3)
+    assert [(one.code, one.hop) for one in comparison.verdicts] == [("unsure", None)]
+
+
+async def test_short_answers_do_not_become_sure(autojump_clock: object) -> None:
+    hosts = {"server": Gathering(40), "hop": Gathering(40)}
+    Gathering.TTFT = Gathering.ITL = 0.0
+    comparison = await compared_hosts(hosts, rounds=3)
+    (verdict,) = comparison.verdicts
+    assert (verdict.code, verdict.sure) == ("live", 0.5)
+    assert verdict.say.endswith(
+        "But the answers are too short to be sure: ask for a hundred tokens or more."
+    )
+
+
+class Pausing(Naive):
+    """Pauses for six seconds in its answer."""
+
+    async def events(self) -> AsyncGenerator[bytes | Last, None]:
+        async with aclosing(super().events()) as events:
+            number = 0
+            async for piece in events:
+                yield piece
+                number += 1
+                if number == 20:
+                    await trio.sleep(6)
+
+
+@pytest.mark.parametrize(("seconds", "said"), [("3", "3 s"), ("1.4", "1.4 s")])
+async def test_a_short_timeout(seconds: str, said: str, autojump_clock: object) -> None:
+    """By the way before it, a longer silence did no harm."""
+    comparison = await compared([f"idle={seconds}"], Pausing(), rounds=2)
+    (verdict,) = comparison.verdicts
+    assert (verdict.hop, verdict.code, verdict.sure) == ("hop1", "idle-timeout", 0.95)
+    assert verdict.say.startswith(f"The connection was closed after {said} of silence. ")
+    assert "The silence was 6.0 s by the way before it" in verdict.say

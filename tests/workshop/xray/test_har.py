@@ -131,4 +131,8 @@ def test_it_is_known_by_its_first_bytes(text: str) -> None:
 def test_half_an_address() -> None:
     reads = [RecordedRead(0.0, "client", REQUEST, url="http://[::1?a=b#c")]
     (entry,) = json.loads(write_har(reads))["log"]["entries"]
+    # The target of the request says more than the URL.
+    assert entry["request"]["url"].startswith("http://[::1/")
+    reads = [RecordedRead(0.0, "client", b"?", url="http://[::1?a=b#c")]
+    (entry,) = json.loads(write_har(reads))["log"]["entries"]
     assert entry["request"]["queryString"] == [{"name": "a", "value": "b"}]

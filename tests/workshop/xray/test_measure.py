@@ -4,6 +4,7 @@ import zlib
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -246,6 +247,43 @@ def test_bytes_after_the_end_stay() -> None:
     reply = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"
     (only,) = exchanges([RecordedRead(0.0, "server", reply + b"more")])
     assert [read.bytes for read in only.reads] == [reply + b"more"]
+
+
+@pytest.mark.parametrize(
+    ("client", "last", "left"),
+    [
+        (RecordedRead(300.0, "client", end="fin"), 340.0, True),
+        (RecordedRead(300.0, "client", end="reset"), 250.0, True),
+        (RecordedRead(1.0, "client", end="fin"), 5000.0, False),  # it goes on reading
+        (RecordedRead(6000.0, "client", end="fin"), 5000.0, False),  # the answer to a FIN
+    ],
+)
+def test_a_client_that_leaves_first(client: RecordedRead, last: float, left: bool) -> None:
+    """The end that follows is not the server's doing."""
+    reads = [
+        RecordedRead(0.0, "client", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+        RecordedRead(200.0, "server", HEAD),
+        RecordedRead(last, "server", b"5\r\nda"),
+        client,
+        RecordedRead(5900.0, "server", end="fin"),
+    ]
+    (found,) = exchanges(sorted(reads, key=lambda read: read.at))
+    assert found.left is left
+    assert [read.end for read in found.reads] == ["", "", *(["fin"] * (not left))]
+
+
+def test_a_client_that_leaves_after_the_answer() -> None:
+    reply = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+    (found,) = exchanges(
+        [
+            RecordedRead(0.0, "client", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+            RecordedRead(1.0, "server", reply),
+            RecordedRead(2.0, "client", end="fin"),
+            RecordedRead(3.0, "server", end="fin"),
+        ]
+    )
+    assert not found.left
+    assert found.reads[-1].end == "fin"
 
 
 MESSAGES = st.sampled_from(
