@@ -256,7 +256,8 @@ def burst_after_stall(meter: Meter) -> Sign | None:
     usual = meter.rhythm.gaps.percentile(50)
     large = max(8, 5 * median(map(weight, steps)))
     # A model that pauses, and then a busy machine that reads late, look the same up to a point.
-    late = LATE_READ / max(usual, 1) * median(map(weight, steps))
+    short = meter.rhythm.gaps.percentile(25)
+    late = LATE_READ / max(short, 1) * median(map(weight, steps))
     for step, gap in zip(steps[1:], gaps_of(steps), strict=True):
         if gap >= max(VERY_LONG_WAIT, 10 * usual) and weight(step) >= max(large, late):
             return Sign(0.7, seconds=round(gap / 1000, 1), tokens=weight(step))
