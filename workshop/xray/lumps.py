@@ -41,8 +41,8 @@ def lumps_of(meter: Meter) -> list[Arrival]:
     # A model may pause to think, but between the pauses its tokens come one by one.
     if not gaps or max(gaps) < LONG_GAP or median(gaps) < USUAL_GAP:
         return []
-    weights = [weight(lump) for lump in lumps]
-    if sum(weights) < AVERAGE * len(lumps) or median(weights[:-1]) < LEAST:
+    full = [weight(lump) for lump in lumps[:-1]]  # the last one is smaller
+    if sum(full) < AVERAGE * len(full) or median(full) < LEAST:
         return []
     return lumps
 
