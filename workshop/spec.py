@@ -49,6 +49,9 @@ NEEDS_CLONE = (
 )
 NEEDS_PYTEST = "workshop spec needs pytest: pip install -c .ci/locked.txt -e '.[test]'"
 PROFILES = ("http", "sse", "openai", "responses")
+PATHS = {"openai": "/v1/chat/completions", "responses": "/v1/responses"}
+"""The path that is asked if the URL has none."""
+
 POLITE = 30
 """Requests to a host that is not this machine, without --yes."""
 
@@ -147,11 +150,22 @@ def _judge(options: argparse.Namespace, console: Console) -> int:
         return _refuse(f"{what} was answered with {answer.status}: {hint}")
     target.share(answer)
     profile = options.profile or _profile(target, answer)
+    if profile != "http" and not (answer.is_event_stream or b"data:" in answer.body):
+        kind = answer.field("content-type") or "no Content-Type"
+        message = (
+            f"{what} was answered with {kind}, not with an event stream: give --path or --body"
+        )
+        return _refuse(message, UNREACHABLE)
     console.print(f"{what}: {_describe(target, answer)}. Profile {profile}", markup=False)
     plugin = judge(target, profile, options, console, is_here=target.parts.host in LOOPBACK)
     if plugin.outcomes:
         show_summary(console, plugin.outcomes)
     _write(options, target, profile, plugin)
+    if target.lost:  # a case that found no connection was skipped: is the server still there?
+        try:
+            trio.run(target.ask)
+        except Skipped:
+            return _refuse(f"{options.url} does not answer any more", UNREACHABLE)
     return plugin.code
 
 
@@ -231,6 +245,8 @@ def _target(options: argparse.Namespace) -> "Target":
             raise UsageError(f"--path begins with a slash: {options.path!r}")
         parts = URLParts.parse(url)
         url = f"{parts.scheme}://{parts.authority}{options.path}"
+    elif URLParts.parse(url).target == "/" and options.profile in PATHS:
+        url = url.rstrip("/") + PATHS[options.profile]
     is_here = URLParts.parse(url).host in LOOPBACK
     fields = ["Accept:", "Accept-Encoding:"]
     fields += ["User-Agent:" if is_here else f"User-Agent: workshop-spec/{__version__}"]
@@ -312,7 +328,8 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("url", nargs="?", metavar="URL", help="the server, with the path that streams")
     add("--profile", choices=PROFILES, help="which cases; default: found out")
-    add("--path", metavar="P", help="the path that streams, in place of the URL's")
+    about = "the path that streams, in place of the URL's (openai: /v1/chat/completions)"
+    add("--path", metavar="P", help=about)
     add("-X", "--request", default="", metavar="METHOD", help="default: GET, or POST with a body")
     add("--body", metavar="FILE", help="the body of the request that streams")
     about = "a further field of the request: 'Name: value'"

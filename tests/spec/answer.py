@@ -59,6 +59,7 @@ class Answer:
         error: Why the bytes are not a response; "" if they are.
         error_at: Offset in `raw` of the byte that broke the grammar.
         trailing_data: Bytes after the end of the response.
+        half_closed: Whether we have sent a FIN after the request.
     """
 
     def __init__(self, sent: bytes, method: str = "GET") -> None:
@@ -75,6 +76,7 @@ class Answer:
         self.error = ""
         self.error_at: int | None = None
         self.trailing_data = b""
+        self.half_closed = False
         self._heads = HeadReader(is_request=False)
         self._head_start = 0
         self._body_start = 0

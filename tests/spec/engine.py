@@ -20,7 +20,7 @@ from .target import Target
 
 __all__ = ["CASE_SECONDS", "Outcome", "run_case"]
 
-CASE_SECONDS = 40.0
+CASE_SECONDS = 30.0
 
 
 @dataclass(frozen=True)

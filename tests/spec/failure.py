@@ -25,7 +25,7 @@ from .target import Target
 
 __all__ = ["Failure", "explain", "paste"]
 
-MAX_LINES = 12
+MAX_LINES = 10
 WIDTH = 88  # characters of one line of bytes
 MAX_SENT = 4_000  # characters of the printf line
 
@@ -54,19 +54,22 @@ def explain(case: Case, failed: Failed, target: Target) -> Failure:
     """Put together the five parts of a failure."""
     answer = failed.answer
     cause = failed.cause or case.cause
-    if answer is not None and not failed.cause and (verdict := answer.verdict):
-        cause = f"x-ray says {verdict.code}: {verdict.say} {verdict.cure}".strip()
-        if case.cause:
-            cause += f" {case.cause}"
+    verdict = answer.verdict if answer is not None and answer.status == 200 else None
+    if verdict and verdict.code != "not-a-stream":
+        cause += f" x-ray says {verdict.code}: {verdict.say} {verdict.cure}"
     came = [failed.came] if failed.came else []
     if answer is not None:
         came += shown(answer, failed.at, target.secrets)
     return Failure(
         say=failed.say,
-        sent=paste(answer.sent if answer else target.request(), target),
+        sent=paste(
+            answer.sent if answer else target.request(),
+            target,
+            half_closed=answer is not None and answer.half_closed,
+        ),
         came=came or ["nothing"],
         rule=f"{case.level}, {case.section}: {case.rule}",
-        cause=cause,
+        cause=cause.strip(),
         lesson=LESSONS[case.lesson],
     )
 
@@ -74,15 +77,19 @@ def explain(case: Case, failed: Failed, target: Target) -> Failure:
 # ---- What was sent
 
 
-def paste(sent: bytes, target: Target) -> str:
-    """Return a line for a shell that sends these bytes to the server."""
+def paste(sent: bytes, target: Target, *, half_closed: bool = False) -> str:
+    """Return a line for a shell that sends these bytes to the server.
+
+    Args:
+        half_closed: Whether a FIN follows the bytes.
+    """
     text = hide(escape(sent, quote="'"), target.secrets, "'\"$KEY\"'")
     if len(text) > MAX_SENT:
         text = text[:MAX_SENT] + "…"
     host, port = target.parts.host, target.parts.port
     if target.parts.scheme == "https":
         return f"printf '{text}' | openssl s_client -quiet -connect {host}:{port}"
-    return f"printf '{text}' | nc {host} {port}"
+    return f"printf '{text}' | nc {'-N ' if half_closed else ''}{host} {port}"
 
 
 def hide(text: str, secrets: Sequence[str], mask: str = "$KEY") -> str:
@@ -128,8 +135,8 @@ def shown(answer: Answer, at: int | None = None, secrets: Sequence[str] = ()) ->
             label = " " * len(label)
     if at is not None:
         place = max((i for i, row in enumerate(rows) if row[0] <= at and row[2]), default=0)
-        first = max(0, place - MAX_LINES // 2)
-        chosen = range(first, min(len(rows), first + MAX_LINES))
+        first = max(0, min(place - MAX_LINES // 2, len(rows) - MAX_LINES - 1))
+        chosen = range(first, min(len(rows), first + MAX_LINES + 1))
     else:
         half = MAX_LINES // 2
         whole = len(rows) <= MAX_LINES

@@ -24,7 +24,9 @@ __all__ = [
     "Choice",
     "Chunk",
     "Object",
+    "accepts",
     "asked",
+    "error_of",
     "json_body",
     "request_body",
     "request_with",
@@ -38,7 +40,7 @@ LEFT_OUT = object()
 """In place of a value: the field is left out."""
 
 PROMPT = (
-    "Tell me in about 200 words how a streamed answer travels from the model to the screen: "
+    "Tell me in about 120 words how a streamed answer travels from the model to the screen: "
     "in plain sentences, without a list."
 )
 
@@ -105,7 +107,24 @@ async def asked(target: Target, changes: Mapping[str, object], *, what: str) -> 
     answer = await target.shared(request_with(target, changes))
     if answer.status != 200:
         raise Skipped(f"the server refuses {what}: status {answer.status or 'unknown'}")
+    if not answer.complete:
+        raise Skipped(f"the answer to {what} has no end")
     return answer
+
+
+async def accepts(target: Target, changes: Mapping[str, object], say: str) -> None:
+    """Ask with changes that a server should accept.
+
+    Raises:
+        Failed: It refuses them; `say` is the sentence that says so.
+        Skipped: It refuses the request for another reason.
+    """
+    await target.success()
+    answer = await target.shared(request_with(target, changes))
+    if answer.status in (400, 404, 415, 422, 500):
+        raise Failed(f"{say} is refused with status {answer.status}.", answer)
+    if answer.status != 200:
+        raise Skipped(f"the request got status {answer.status or 'unknown'}")
 
 
 def json_body(answer: Answer) -> Object:
@@ -121,6 +140,20 @@ def json_body(answer: Answer) -> Object:
     if not isinstance(value, dict):
         raise Failed("The body is not a JSON object.", answer)
     return value
+
+
+def error_of(answer: Answer) -> Object:
+    """The object `error` of a refusal.
+
+    Raises:
+        Failed: There is none.
+    """
+    body = json_body(answer)
+    if "error" not in body:
+        raise Failed("The body has no `error`.", answer)
+    if not isinstance(body["error"], dict):
+        raise Failed(f"`error` is {type_name(body['error'])}, not an object.", answer)
+    return body["error"]
 
 
 def type_name(value: object) -> str:

@@ -117,7 +117,12 @@ async def plain_status(target: Target) -> int:
 
 
 async def react(
-    target: Target, data: bytes, *, follow: bool = True, seconds: float = SECONDS
+    target: Target,
+    data: bytes,
+    *,
+    follow: bool = True,
+    seconds: float = SECONDS,
+    whole: bool = True,
 ) -> Reaction:
     """Send bytes on a connection of their own, and read all responses.
 
@@ -126,6 +131,7 @@ async def react(
         data: The bytes.
         follow: Whether a proper request follows in the same write.
         seconds: Longest wait for the next byte.
+        whole: False if a success has no end, so that its first piece is enough.
     """
     after = plain_request(target, "Connection: close") if follow else b""
     answers: list[Answer] = []
@@ -133,7 +139,11 @@ async def react(
         await wire.send(data + after)
         while len(answers) < MAX_ANSWERS:
             answer = Answer(data + after, data.partition(b" ")[0].decode("latin-1"))
-            await wire.read(answer, seconds=seconds if not answers else seconds / 2)
+            await wire.read(
+                answer,
+                seconds=seconds if not answers else seconds / 2,
+                pieces=None if whole else 1,
+            )
             if answer.raw or not answers:
                 answers.append(answer)
             if not answer.complete:

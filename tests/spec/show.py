@@ -1,4 +1,4 @@
-"""The results, for people and for programs: on the terminal, as JSON, and as a page of HTML."""
+"""Shows the results: as lines on the terminal, as JSON, and as a page of HTML."""
 
 import html
 import json

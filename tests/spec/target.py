@@ -28,16 +28,17 @@ from .answer import Answer
 from .result import Skipped
 from .wire import Wire
 
-__all__ = ["MAX_CONNECTIONS", "Headers", "Pace", "Target"]
+__all__ = ["MAX_CONNECTIONS", "SHARED_SECONDS", "Headers", "Pace", "Target"]
 
 Headers = Sequence[tuple[str, str]]
 
 MAX_CONNECTIONS = 50
 CONNECT_SECONDS = 10.0
 SILENCE = 15.0  # seconds without a byte after which a response is given up
+SHARED_SECONDS = 25.0  # longest time for an answer that several cases judge whole
 MIN_STREAM_SECONDS = 0.4  # shortest answer whose liveness can be judged
 MIN_PIECES = 5
-MAX_SECONDS = 20.0  # time after which a stream counts as one without an end
+MAX_SECONDS = 10.0  # time after which a stream counts as one without an end
 
 
 class Pace(NamedTuple):
@@ -69,9 +70,12 @@ class Target:
         budget: Largest number of requests; None for any.
         secrets: Keys that are not shown.
         model: Name of the model, for the profiles with one.
+        longest: Seconds after which a stream counts as one without an end.
 
     Attributes:
         requests: Number of connections on which something was sent.
+        lost: Whether a connection could not be opened.
+        serial: Whether the server was seen to run one stream at a time (live.two-at-once).
     """
 
     def __init__(
@@ -86,6 +90,7 @@ class Target:
         budget: int | None = None,
         secrets: Sequence[str] = (),
         model: str = "",
+        longest: float = MAX_SECONDS,
     ) -> None:
         self.url = url
         self.parts = URLParts.parse(url)
@@ -94,7 +99,10 @@ class Target:
         self.body = body
         self.secrets = tuple(secrets)
         self.model = model
+        self.longest = longest
         self.requests = 0
+        self.lost = False
+        self.serial = False
         self._budget = budget
         self._connect = connect
         self._tls = client_context(ca_file) if self.parts.scheme == "https" else None
@@ -165,8 +173,10 @@ class Target:
                         stream = tls = TLSStream(stream, self._tls, server_hostname=self.parts.host)
                         await tls.handshake()
             except OSError as error:
+                self.lost = True
                 raise Skipped(f"no connection: {error}") from error
             if stream is None:
+                self.lost = True
                 raise Skipped(f"no connection in {CONNECT_SECONDS:g} s")
             try:
                 yield Wire(stream)
@@ -178,28 +188,47 @@ class Target:
         request: bytes | None = None,
         *,
         seconds: float = SILENCE,
-        total: float = MAX_SECONDS,
+        total: float | None = None,
     ) -> Answer:
         """Send a request on a connection of its own, and read the whole response.
 
         Args:
             request: The bytes; None for the request that streams.
             seconds: Longest wait for the next byte.
-            total: Longest time for the response; one without an end is cut off there.
+            total: Longest time for the response, in place of `longest`.
         """
         sent = self.request() if request is None else request
         async with self.wire() as wire:
             await wire.send(sent)
             method = sent.partition(b" ")[0].decode()
-            return await wire.answer(seconds=seconds, method=method, total=total)
+            limit = self.longest if total is None else total
+            return await wire.answer(seconds=seconds, method=method, total=limit)
 
     async def shared(self, request: bytes) -> Answer:
-        """One whole answer to this request: it is sent once, and all cases share the answer."""
+        """One whole answer to this request: it is sent once, and all cases share the answer.
+
+        It may take SHARED_SECONDS, because a slow model that does not stream is silent for long.
+        """
         lock, answers = self._shared.setdefault(request, (trio.Lock(), []))
         async with lock:
             if not answers:
-                answers.append(await self.ask(request))
+                seconds = SHARED_SECONDS
+                answers.append(await self.ask(request, seconds=seconds, total=seconds))
         return answers[0]
+
+    async def ended(self) -> Answer:
+        """An answer to the request that streams, with its end. A slow one gets more time.
+
+        Raises:
+            Skipped: It has no end, or its end is not that of its framing.
+        """
+        answer = await self.success()
+        if not answer.complete and not answer.end:
+            answer = await self.shared(self.request())
+        if not answer.complete:
+            what = "does not end as its framing says" if answer.end else "has no end"
+            raise Skipped(f"the stream {what}")
+        return answer
 
     # ---- What it does
 
@@ -210,16 +239,34 @@ class Target:
                 self._answer = await self.ask()
             return self._answer
 
-    async def once(self, name: str, request: bytes) -> Answer:
-        """The answer to a request that several cases need, under a name. It is sent once."""
+    async def once(
+        self, name: str, request: bytes, *, seconds: float = SILENCE, total: float | None = None
+    ) -> Answer:
+        """The answer to a request that several cases need, under a name. It is sent once.
+
+        Args:
+            name: The name.
+            request: The bytes.
+            seconds: Longest wait for the next byte.
+            total: Longest time for the response, in place of `longest`.
+        """
         async with self._asked:
             if name not in self._once:
-                self._once[name] = await self.ask(request)
+                self._once[name] = await self.ask(request, seconds=seconds, total=total)
             return self._once[name]
 
     def share(self, answer: Answer) -> None:
         """Let the cases share this answer."""
         self._answer = answer
+
+    def several(self) -> None:
+        """Require that the server can run several streams at the same time.
+
+        Raises:
+            Skipped: It was seen to run one at a time.
+        """
+        if self.serial:
+            raise Skipped("the server runs one stream at a time: see live.two-at-once")
 
     async def success(self) -> Answer:
         """The shared answer.
@@ -255,13 +302,24 @@ class Target:
             Skipped: It is not.
         """
         answer = await self.stream()
-        if not answer.complete:
-            raise Skipped(
-                "the stream was cut: see its other cases"
-                if answer.end
-                else f"the stream had no end in {MAX_SECONDS:g} s"
-            )
+        self._require_end(answer)
         return answer
+
+    async def whole(self) -> Answer:
+        """The shared answer, if its status is 200 and it has an end. It may be short.
+
+        Raises:
+            Skipped: It is not.
+        """
+        answer = await self.success()
+        self._require_end(answer)
+        return answer
+
+    def _require_end(self, answer: Answer) -> None:
+        if not answer.complete and answer.end:
+            raise Skipped("the stream does not end as its framing says")
+        if not answer.complete:
+            raise Skipped(f"the stream had no end in {self.longest:g} s")
 
     async def event_stream(self) -> Answer:
         """The shared answer, if it is an event stream.

@@ -24,9 +24,10 @@ def test_each_case_has_a_mutant() -> None:
     assert [case.slug for case in OURS if case.slug not in found] == []
 
 
-def test_each_case_names_a_line_of_our_code() -> None:
+def test_each_case_names_a_line_of_our_code_and_a_cause() -> None:
     for case in OURS:
         assert case.code_place
+        assert case.cause
 
 
 @pytest.mark.parametrize(

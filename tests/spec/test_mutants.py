@@ -14,7 +14,7 @@ from clients.streams.tcp import ByteStream
 from . import cases
 from .case import CASES, PROFILES
 from .engine import Outcome, run_case
-from .mutants import MUTANTS, Good, Mutant, every
+from .mutants import MUTANTS, Good, Mutant, Slow, SlowEvents, every
 from .target import Target
 
 assert cases
@@ -27,7 +27,7 @@ async def serving(server: Good) -> AsyncGenerator[Target, None]:
     async with trio.open_nursery() as nursery:
 
         async def connect(host: str, port: int, *, stall_seconds: float) -> ByteStream:
-            client, accepted = memory_pair()
+            client, accepted = memory_pair(server.pipe)
             nursery.start_soon(server.serve, accepted)
             await trio.lowlevel.checkpoint()
             return client
@@ -37,6 +37,7 @@ async def serving(server: Good) -> AsyncGenerator[Target, None]:
             method=server.method,
             body=server.request_body,
             connect=connect,
+            longest=60.0,
         )
         nursery.cancel_scope.cancel()
 
@@ -56,8 +57,14 @@ def judged(server: Good, profiles: Collection[str]) -> dict[str, Outcome]:
 
 
 def profiles_of(mutant: Mutant) -> Collection[str]:
-    """The profiles that can see a mutant: what is wrong in the JSON is right in the framing."""
-    return [one for one in PROFILES[mutant.profile] if one != "http" or mutant.profile == "http"]
+    """The profiles that can see a mutant.
+
+    What is wrong in the JSON is right in the framing. So a mutant runs either with the families of
+    HTTP, or with the families above them.
+    """
+    if any(CASES[slug].profile == "http" for slug in mutant.fails):
+        return ["http"]
+    return [one for one in PROFILES[mutant.profile] if one != "http"]
 
 
 def broken(found: dict[str, Outcome]) -> set[str]:
@@ -73,6 +80,7 @@ def test_a_mutant_fails_its_own_case(name: str) -> None:
     assert [slug for slug in failed if not any(fnmatch(slug, one) for one in allowed)] == []
 
 
-def test_the_correct_server_passes() -> None:
-    found = judged(Good(), PROFILES["http"])
+@pytest.mark.parametrize("server", [Good, Slow, SlowEvents])
+def test_the_correct_server_passes(server: type[Good]) -> None:
+    found = judged(server(), PROFILES["http"])
     assert {slug: o.failure for slug, o in found.items() if o.result in ("FAIL", "WARN")} == {}

@@ -46,10 +46,13 @@ async def serving(served: Routes, path: str, body: bytes) -> AsyncGenerator[Targ
         watch.close()
 
 
-async def results(path: str, body: bytes, families: set[str]) -> dict[str, str]:
+PACE = Pace(ttft=0.05, itl=0.02)
+SLOW = Pace(ttft=0.5, itl=0.06)  # a disconnect needs time to be seen
+
+
+async def results(path: str, body: bytes, families: set[str], pace: Pace = PACE) -> dict[str, str]:
     """Each case of these families that does not pass, with the reason."""
     found = {}
-    pace = Pace(ttft=0.05, itl=0.02)
     async with serving(routes(pace, settings=Settings(strict_models=True)), path, body) as target:
         for case in CASES.values():
             if case.family in families:
@@ -60,9 +63,9 @@ async def results(path: str, body: bytes, families: set[str]) -> dict[str, str]:
     return found
 
 
-def judged(path: str, body: bytes, *families: str) -> dict[str, str]:
+def judged(path: str, body: bytes, *families: str, pace: Pace = PACE) -> dict[str, str]:
     clock = MockClock(autojump_threshold=0)
-    return trio.run(results, path, body, set(families), clock=clock)
+    return trio.run(results, path, body, set(families), pace, clock=clock)
 
 
 NOT_SILENT = {"sse.heartbeat": "SKIP: the stream was never silent for long"}
@@ -87,3 +90,15 @@ def test_named_events() -> None:
     no_body = {f"utf8.request-{one}": "SKIP: the request has no body in JSON" for one in requests}
     no_body["utf8.bad-request"] = "SKIP: the request has no body in JSON"
     assert judged("/chat/%E4%BD%A0%E5%A5%BD", b"", "sse", "utf8") == NOT_SILENT | no_body
+
+
+HTTP = ("chunked", "head", "conn", "http10", "live", "cancel", "pressure")
+NOT_OURS = {
+    "chunked.trailers-without-framing": "SKIP: the answer has no trailer section",
+    "live.gzip-is-flushed": "SKIP: the server does not compress this stream",
+}
+
+
+def test_http() -> None:
+    found = judged("/v1/chat/completions", request_body("openai", "sim-1"), *HTTP, pace=SLOW)
+    assert found == NOT_OURS

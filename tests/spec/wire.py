@@ -17,6 +17,7 @@ from .answer import Answer
 
 __all__ = ["Wire"]
 
+AFTER_ERROR = 0.5  # seconds to wait for more, after bytes that break the grammar
 MAX_ANSWER = 64 << 20  # bytes of one response: a server under test may send without end
 
 
@@ -71,7 +72,8 @@ class Wire:
         while not (answer.complete or answer.end or len(answer.raw) > MAX_ANSWER):
             if pieces is not None and len(answer.pieces) >= pieces:
                 return
-            with trio.move_on_after(seconds) as waiting:
+            # After bytes that are not HTTP nothing can be read: no end would be found.
+            with trio.move_on_after(AFTER_ERROR if answer.error else seconds) as waiting:
                 await self.read_some(answer)
             if waiting.cancelled_caught:
                 return

@@ -65,7 +65,7 @@ CAPABILITIES = (
     "restart",
     "server-directed-shutdown-request",
 )
-HOSTS = ("localhost", "127.0.0.1", "::1")  # a page of another site must not make us connect
+HOSTS = ("localhost", "127.0.0.1", "[::1]")  # a page of another site must not make us connect
 MAX_CLIENTS = 100
 MAX_UNTOLD = 1000  # messages that wait for the callback; a client with more is stopped
 TOO_DEEP = "it is nested too deeply"

@@ -10,7 +10,6 @@ standard error, so the output of `--json` can be piped.
 """
 
 import argparse
-import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -27,27 +26,28 @@ from clients.chat import LOOPBACK
 from clients.http.client import URLParts
 from clients.http.errors import RequestError
 from clients.streams.tcp import Connect, connect
-from clients.streams.tls import client_context
 from protocol.anatomy import ByteSpan
 from protocol.recording import RecordedRead
-from protocol.secret import Secret, redact
-from servers.http.access import read_keys
 
+from .address import heading_of, url_of
 from .ask import Asking, StoppedError, Watch, ask
 from .compare import SURE, Comparison, Way, ask_by_turns, compare
 from .comparison_view import ComparisonView
 from .cures import with_cures
-from .curl_flags import CurlFlags, UsageError, asking_of
+from .curl_flags import UsageError, asking_of
 from .exchange import exchanges
 from .files import Recording, Saver, load
 from .flags import parser
 from .live import live
+from .masking import mask_message
 from .measure import Meter
 from .outputs import Exports, Outputs
 from .probe import conclude, probes_of
-from .report import Report, Verdict
+from .refusal import MAX_KEPT, explained
+from .report import Report, Verdict, json_line
 from .summary import summary
-from .tap import TapOptions, listen
+from .tap import listen
+from .usage import check_usage, curl_flags, tap_options
 from .verdicts import report
 from .view import View, play
 from .ways import compared_addresses, compared_urls
@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def exit_code(verdicts: Sequence[Verdict]) -> int:
     """0 for a live stream, 1 for a fault, 4 if no verdict is sure."""
     if verdicts[0].code == "live":
-        return 0
+        return 0 if verdicts[0].sure > SURE else UNSURE
     return 1 if any(one.sure > SURE and one.code != "unsure" for one in verdicts) else UNSURE
 
 
@@ -99,6 +99,7 @@ class Command:
         self._stop = trio.CancelScope()  # of the request that is running
         self._stopped = False
         self._exports = Exports(options.html, options.har, options.pcap)
+        self._beginning = bytearray()  # of the response that is told of
 
     async def run(self) -> int:
         """Do what the flags say. Returns the exit code."""
@@ -117,47 +118,30 @@ class Command:
 
     async def _run(self) -> int:
         options = self._options
+        check_usage(options, parser())
         if options.listen is not None or options.to is not None:
             return await self._listen()
         if options.compare and (options.via or options.target):
             raise UsageError("give --compare NAME=URL …, or one URL with --via, not both")
         if options.compare:
-            return await self._compare(compared_urls(options.compare, self._flags(), self._connect))
+            return await self._compare(
+                compared_urls(options.compare, curl_flags(options), self._connect)
+            )
         if options.target is None:
             raise UsageError("give a URL, or a FILE with a recording; --help shows examples")
         if options.via:
-            url, flags = options.target, self._flags()
+            url, flags = options.target, curl_flags(options)
             return await self._compare(compared_addresses(url, options.via, flags, self._connect))
         if "://" not in options.target:
             return await self._replay(Path(options.target))
-        asking = asking_of(options.target, self._flags(), self._connect)
+        asking = asking_of(options.target, curl_flags(options), self._connect)
         return await (self._probe(asking) if options.probe else self._ask(asking))
-
-    def _flags(self) -> CurlFlags:
-        options = self._options
-        client_context(options.ca_file)  # a bad file is reported now
-        key = None
-        if options.key_file:
-            key = Secret(read_keys(options.key_file)[0])
-        elif options.key:
-            key = Secret(os.environ.get("OPENAI_API_KEY", "").strip())
-            if not key.reveal():
-                raise UsageError("--key sends OPENAI_API_KEY, but that is not set; or --key-file")
-        return CurlFlags(
-            options.request,
-            options.data,
-            options.header,
-            options.json_body,
-            options.model,
-            key,
-            options.ca_file,
-        )
 
     # ---- One request
 
     async def _ask(self, asking: Asking) -> int:
         meter = await self._stoppable(partial(self._look, asking))
-        return self._tell(report(meter), meter)
+        return self._tell(stopped(report(meter), meter), meter)
 
     async def _look(self, asking: Asking) -> Meter:
         """Ask once. The reads go to the files and to the screen."""
@@ -169,6 +153,7 @@ class Command:
                 view = View(self._console, hex=self._options.hex)
                 screen = await opened.enter_async_context(live(view))
             outputs = Outputs(screen, saver, self._exports)
+            self._beginning = outputs.beginning
             meter = await self._request(asking, outputs.watch)
             outputs.finish()
             return meter
@@ -207,7 +192,7 @@ class Command:
 
     def _tell(self, said: Report, meter: Meter) -> int:
         """Write the files, and what was found. Returns the exit code."""
-        said = with_cures(said, meter)
+        said = explained(with_cures(said, meter), bytes(self._beginning), meter.method)
         self._exports.write()
         if self._exports.dropped:
             _note("the recording is longer than the files can hold: its last reads are missing")
@@ -220,7 +205,7 @@ class Command:
         return STOPPED if self._stopped else exit_code(said.verdicts)
 
     def _print_json(self, found: Report | Comparison) -> None:
-        self._console.file.write(msgspec.json.encode(found).decode() + "\n")
+        self._console.file.write(json_line(found))
         self._console.file.flush()
 
     # ---- One request, and others like it
@@ -234,14 +219,23 @@ class Command:
 
         async def run() -> tuple[Meter, list[Meter]]:
             first = await self._look(asking)
-            meters = []
+            meters: list[Meter] = []
             for probe in probes:
-                meters.append(await self._request(probe.asking, _unseen))
-                _progress(f"{probe.change}: {_codes(report(meters[-1]))}")
+                try:
+                    meter = await self._request(probe.asking, _unseen)
+                except StoppedError:
+                    break
+                if self._stopped:  # what came of it proves nothing
+                    break
+                meters.append(meter)
+                _progress(f"{probe.change}: {_codes(report(meter))}")
             return first, meters
 
         first, meters = await self._stoppable(run)
-        return self._tell(conclude(first, probes, meters), first)
+        if len(meters) < len(probes):
+            _note(f"stopped after {1 + len(meters)} of {1 + len(probes)} requests")
+        said = stopped(conclude(first, probes[: len(meters)], meters), first)
+        return self._tell(said, first)
 
     def _confirm(self, host: str) -> None:
         """Ask before several requests to a server that is not on this machine."""
@@ -264,25 +258,40 @@ class Command:
         _progress(f"{ROUNDS * len(ways)} requests: {ROUNDS} by each of {len(ways)} ways, by turns")
 
         patience = 0.0
+        failed: dict[str, ConnectionFailed] = {}
 
-        async def once(way: Way, number: int) -> Meter:
+        async def once(way: Way, number: int) -> Meter | None:
             nonlocal patience
+            if way.name in failed:
+                return None
             try:
                 meter = await self._request(way.asking, _unseen, patience)
             except RequestError as error:
-                raise ConnectionFailed(f"{way.name}: {error}") from error
+                failed[way.name] = ConnectionFailed(f"{way.name}: {error}")
+                return None
+            if self._stopped:  # what came of it proves nothing
+                raise StoppedError
             # A hop that holds a whole answer is silent for as long as the answer takes.
             patience = max(patience, 1.5 * (meter.last_ms or 0.0) / 1000)
             _progress(f"{way.name}, {number} of {ROUNDS}: {_codes(report(meter))}")
             return meter
 
         measured = await self._stoppable(partial(ask_by_turns, ways, once, ROUNDS))
-        comparison = compare(ways, measured)
+        found = [(way, meters) for way, meters in zip(ways, measured, strict=True) if meters]
+        if len(found) < 2:
+            raise next(iter(failed.values())) if failed and not self._stopped else StoppedError
+        for error in failed.values():
+            _note(f"left out: {error}")
+        comparison = compare(*zip(*found, strict=True))
         if self._options.json:
             self._print_json(comparison)
         else:
             self._console.print(ComparisonView(comparison))
-        return exit_code(comparison.verdicts)
+        if self._stopped:
+            _note(f"stopped after {sum(map(len, measured))} of {ROUNDS * len(ways)} requests")
+            return STOPPED
+        code = exit_code(comparison.verdicts)
+        return NO_CONNECTION if failed and not code else code
 
     # ---- A recording, a tap
 
@@ -301,15 +310,20 @@ class Command:
                 if saver is not None:
                     saver.write(read)
         codes = []
-        for exchange in found:
+        for number, exchange in enumerate(found, 1):
+            if len(found) > 1 and not self._options.json:
+                self._console.print(heading_of(exchange, number, len(found)), style="dim")
             meter = Meter(
-                url=exchange.url,
+                url=url_of(exchange),
                 method=exchange.method,
                 request=exchange.request,
                 began=exchange.began,
                 exact=reads.exact,
             )
             await self._play(exchange.reads, meter)
+            self._beginning = bytearray(b"".join(read.bytes for read in exchange.reads)[:MAX_KEPT])
+            if exchange.left:
+                _note(f"response {number}: the client disconnected before its end")
             codes.append(self._tell(report(meter), meter))
         return max(codes, key=[0, UNSURE, 1].index)
 
@@ -332,21 +346,12 @@ class Command:
             raise UsageError("a tap needs both: --listen PORT --to URL")
         if options.target or options.compare or options.via or options.probe:
             raise UsageError("a tap asks nothing itself: give --listen PORT --to URL without these")
-        key = os.environ.get("OPENAI_API_KEY", "").strip()
-        wanted = TapOptions(
-            to=options.to,
-            port=options.listen,
-            host=options.host,
-            ca_file=options.ca_file,
-            keep_host=options.keep_host,
-            top=options.top,
-            hex=options.hex,
-            metrics_port=options.metrics,
-            save=options.save,
-            secrets=(key,) if key else (),
-            max_connections=options.max_connections,
-        )
-        return await listen(wanted, self._console, connect=self._connect)
+        return await listen(tap_options(options), self._console, connect=self._connect)
+
+
+def stopped(said: Report, meter: Meter) -> Report:
+    """The report on a response that was just asked for. Without an end, x-ray stopped reading."""
+    return said if meter.end or meter.complete else msgspec.structs.replace(said, end="stopped")
 
 
 class ConnectionFailed(RequestError):
@@ -354,7 +359,7 @@ class ConnectionFailed(RequestError):
 
 
 def _load(path: Path) -> Recording:
-    if not path.exists():
+    if str(path) != "-" and not path.exists():
         raise UsageError(f"{path} is neither a file nor a URL; a URL begins with http://")
     return load(path)
 
@@ -368,7 +373,7 @@ def _codes(said: Report) -> str:
 
 
 def _note(text: str) -> None:
-    print(f"x-ray: {redact(text)}", file=sys.stderr, flush=True)
+    print(f"x-ray: {mask_message(text)}", file=sys.stderr, flush=True)
 
 
 def _progress(text: str) -> None:
@@ -378,7 +383,7 @@ def _progress(text: str) -> None:
 
 
 def _fail(message: str, code: int) -> int:
-    print(f"workshop xray: {redact(message)}", file=sys.stderr)
+    print(f"workshop xray: {mask_message(message)}", file=sys.stderr)
     return code
 
 

@@ -4,12 +4,14 @@
  "verdicts":[{"code":"buffered-blocks","sure":0.95,"say":"…","cure":"…","hop":"nginx","facts":{"block":4096}}],
  "counts":{"reads":3,"chunks":3,"events":33,"tokens":30},
  "ttft_ms":1910.2,"head_ms":1910.1,"gaps_ms":{"p50":0.1,"p95":1600.0,"p99":1600.0,"max":1600.0},
- "wire_bytes":7911,"text_bytes":210}
+ "wire_bytes":7911,"text_bytes":210,"end":"fin","end_ms":3511.9}
 """
+
+import json
 
 import msgspec
 
-__all__ = ["Counts", "Gaps", "Report", "Verdict"]
+__all__ = ["Counts", "Gaps", "Report", "Verdict", "json_line"]
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,9 +66,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         gaps_ms: Gaps between reads of the body, or None if there are fewer than two reads.
         wire_bytes: Bytes of the response, head and framing included.
         text_bytes: Bytes of the model's text.
-        end: How the server's side of the connection ended, as in a recording: "fin", "reset",
-            "truncated", or "silent" if x-ray stopped waiting; "" if it has not ended.
-        end_ms: Time of that end, or None if it has not ended.
+        end: How the server's side ended, as in a recording: "fin", "reset", "truncated" or
+            "silent". "stopped" means that x-ray stopped reading, because of `--max-time` or Ctrl-C.
+            "" means that the connection stays open.
+        end_ms: Time of that end, in milliseconds since the request was sent, or None.
         quiet_ms: Milliseconds of silence before the end of the body or of the connection.
     """
 
@@ -82,3 +85,14 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     end: str = ""
     end_ms: float | None = None
     quiet_ms: float = 0.0
+
+
+def json_line(found: msgspec.Struct) -> str:
+    """Encode as one line of JSON that a terminal can show.
+
+    The words of a server may hold characters that JSON leaves as they are, but that control a
+    terminal: U+009B begins a control sequence as ESC [ does, and U+202E turns the text around.
+    They are escaped: `\\u009b`.
+    """
+    text = msgspec.json.encode(found).decode()
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text) + "\n"

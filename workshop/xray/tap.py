@@ -13,6 +13,8 @@ The rules this file keeps:
 1. A tap is a relay of bytes (relay.py) and changes one thing: the value of the `Host` of each
    request. A server with several names would not answer to `localhost:9000`. With `keep_host` it
    changes nothing. It adds no header, and it does not change `Origin`, a path or a `Location`.
+   A tap on loopback replaces only the names of loopback, so that a page whose name leads to this
+   machine (DNS rebinding) does not get past an upstream that checks names.
 2. A connection that cannot be relayed is refused aloud: 503 over the limit of connections, 502 with
    the reason if the upstream cannot be reached.
 3. What is shown, saved and counted comes from the watch (watch.py), after the bytes were relayed.
@@ -33,6 +35,7 @@ from socket import socket
 import trio
 from rich.console import Console
 
+from clients.chat import LOOPBACK
 from clients.http.client import URLParts, open_stream
 from clients.http.errors import RequestError
 from clients.streams.tcp import STALL_SECONDS, ByteStream, Connect, SocketStream, connect
@@ -66,7 +69,12 @@ FINAL_SECONDS = 2.0  # for measuring what still waits after Ctrl-C
 # Clients that get a refusal at the same time; more are closed without it.
 MAX_REFUSALS = 100
 
+ONE = "the bytes of one stream at a time; --top shows all streams"
+
 SLOW_DISK = "the disk took them too slowly"
+
+# How a client names a tap on loopback (protocol/target.py keeps the brackets).
+LOOPBACK_HOSTS = (*LOOPBACK, "[::1]")
 
 
 class TapError(ValueError):
@@ -165,7 +173,8 @@ class Tap:
             return
         seen = self._watch.connection()
         host = None if self.options.keep_host else self._parts.authority
-        relay = Relay(client, upstream, seen, host)
+        names = LOOPBACK_HOSTS if self.options.host in LOOPBACK else None
+        relay = Relay(client, upstream, seen, host, names)
         await relay.run()
         seen.close()  # not after Ctrl-C: what runs then is "still running" in the summary
 
@@ -272,7 +281,7 @@ async def listen(
                 if is_table:
                     nursery.start_soon(Top(watch, console, title).run)
                 else:
-                    out.put(title)
+                    out.put(title if options.top else f"{title} · {ONE}")
                     out.flush()
                 if following is not None:
                     nursery.start_soon(following.run)

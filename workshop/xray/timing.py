@@ -143,7 +143,7 @@ def buffered_blocks(meter: Meter) -> Sign | None:
 
 
 def _filled_blocks(meter: Meter) -> Sign | None:
-    """Lumps of bytes, seconds apart, which a full buffer has let go."""
+    """Lumps of bytes, seconds apart, which a full buffer has released."""
     lumps = lumps_of(meter)
     block = block_size(meter, lumps) if lumps else 0
     if not block:

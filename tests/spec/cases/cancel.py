@@ -43,7 +43,7 @@ async def stops(target: Target, *, reset: bool, pieces: int) -> None:
     bound = NOTICE_SECONDS + 4 * pace.longest + (pace.first if not pieces else 0)
     left = pace.total - (pace.first if pieces else 0.0) - pieces * pace.gap
     left = left if usual.complete else math.inf  # a stream without an end
-    before = await read_gauges(target)
+    before = await calm_gauges(target, min(pace.total, 6.0))
     async with target.wire() as wire:
         answer = await begin(target, wire, pace, pieces)
         if not pieces:
@@ -68,6 +68,16 @@ async def stops(target: Target, *, reset: bool, pieces: int) -> None:
                 came=f"{names[0]}: before {before[names[0]]:g}, and one more since",
             )
         await trio.sleep(0.1)
+
+
+async def calm_gauges(target: Target, seconds: float) -> dict[str, float]:
+    """Read the gauges once the streams of earlier cases have ended, or after these seconds."""
+    gauges = await read_gauges(target)
+    with trio.move_on_after(seconds):
+        while any(gauges.values()):
+            await trio.sleep(0.1)
+            gauges = await read_gauges(target)
+    return gauges
 
 
 async def follow_up(target: Target, pace: Pace, left: float) -> None:
@@ -134,6 +144,7 @@ async def before_the_first_piece(target: Target) -> None:
     cause="An error of one connection ended a task, a thread or a queue that others share.",
 )
 async def others_go_on(target: Target) -> None:
+    target.several()
     await target.whole_stream()
     pace = await target.pace()
     async with target.wire() as kept:
@@ -160,6 +171,7 @@ async def others_go_on(target: Target) -> None:
     cause="Streams without a client still hold workers, threads or connections to the upstream.",
 )
 async def server_lives_on(target: Target) -> None:
+    target.several()
     await target.stream()
     usual = await plain_status(target)
     pace = await target.pace()
@@ -167,11 +179,12 @@ async def server_lives_on(target: Target) -> None:
         async with trio.open_nursery() as nursery:
             for _ in range(5):
                 nursery.start_soon(abort, target, pace)
-    target_answer = await target.ask(target.request(close=True), seconds=10 + 2 * pace.first)
-    if target_answer.status != 200 or not target_answer.pieces:
+    await trio.sleep(min(5.0, NOTICE_SECONDS + 4 * pace.longest))
+    answer = await target.ask(target.request(close=True), seconds=10 + 2 * pace.first)
+    if answer.status != 200 or not answer.pieces:
         raise Failed(
             "After ten disconnects the server does not stream any more.",
-            target_answer,
+            answer,
             came=f"a plain request was answered with {usual} before",
         )
 

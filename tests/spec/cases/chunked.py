@@ -141,12 +141,11 @@ async def lines_end_in_crlf(target: Target) -> None:
     cause="An empty piece was encoded as a chunk: 0 CRLF CRLF ends the body. Do not send it.",
 )
 async def nothing_after_the_end(target: Target) -> None:
-    answer = await chunked_answer(target)
-    if not answer.complete:
-        raise Skipped("the body does not end")
+    await chunked_answer(target)
+    await target.whole()
     async with target.wire() as wire:
         await wire.send(target.request())
-        again = await wire.answer(seconds=15, method=target.method)
+        again = await wire.answer(seconds=10, method=target.method)
         if not again.complete:
             raise Skipped("the body does not end")
         pace = target.pace_of(again)
@@ -228,10 +227,11 @@ def chunks(target: Target, framing: bytes = b"") -> bytes:
 
 async def refuses(target: Target, framing: bytes, what: str) -> Reaction:
     """Send this framing. It must be refused, or at least nothing that follows may be answered."""
-    await target.success()
-    pace = await target.pace()
+    usual = await target.success()
+    pace = target.pace_of(usual)
     seconds = max(4.0, 2 * pace.first + 4 * pace.longest)
-    reaction = await react(target, chunks(target, framing), seconds=seconds)
+    data = chunks(target, framing)
+    reaction = await react(target, data, seconds=seconds, whole=usual.complete)
     if reaction.is_refused or not reaction.statuses:
         return reaction
     if len(reaction.statuses) > 1 or (target.body and reaction.statuses[0] < 400):
@@ -250,7 +250,8 @@ async def reads(target: Target, request: bytes, what: str, *, torn: bool = False
             pieces = [*pieces[:400], b"".join(pieces[400:])]
         for piece in pieces if torn else [request]:
             await wire.send(piece)
-        answer = await wire.answer(seconds=15 + 2 * pace.first, method=target.method)
+        answer = Answer(request, target.method)
+        await wire.read(answer, seconds=10 + 2 * pace.first, pieces=1)
     if answer.status in (411, 501) and not torn:
         raise Skipped(f"the server does not take chunked requests here (status {answer.status})")
     if answer.status != usual.status:

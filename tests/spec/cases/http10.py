@@ -13,8 +13,12 @@ from ..target import Target
 
 async def old_answer(target: Target) -> Answer:
     """The answer to the request that streams in HTTP/1.0; all cases share it."""
-    await target.success()
-    answer = await target.once("http10", target.request(version="HTTP/1.0"))
+    usual = await target.success()
+    pace = target.pace_of(usual)
+    seconds = 3 + (pace.total if usual.complete else 3 * pace.longest)
+    total = target.longest + seconds if usual.complete else 3.0
+    request = target.request(version="HTTP/1.0")
+    answer = await target.once("http10", request, seconds=seconds, total=total)
     if not answer.head or answer.status in REFUSALS:
         raise Skipped(f"HTTP/1.0 is answered with {answer.status or 'nothing'}")
     return answer
@@ -81,7 +85,7 @@ async def ends_with_fin(target: Target) -> None:
     warns=True,
 )
 async def is_live(target: Target) -> None:
-    await target.stream()
+    await target.whole_stream()
     answer = await old_answer(target)
     new, old = await target.pace(), target.pace_of(answer)
     if len(answer.pieces) <= 2 and old.total > 0.7 * new.total:

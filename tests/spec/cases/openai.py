@@ -100,7 +100,7 @@ async def is_json(target: Target) -> None:
     cause="Clients cannot tell such an end from a connection that was cut. Send `data: [DONE]`.",
 )
 async def done(target: Target) -> None:
-    chat = await _chat(target)
+    chat = Chat(await target.ended())
     if chat.errors:
         raise Skipped("the answer failed")
     if len(chat.done) != 1:
@@ -152,6 +152,7 @@ async def request_id(target: Target) -> None:
     "object: The object type, which is always `chat.completion.chunk`.",
     code="protocol/openai/chat_completions.py: class ChatCompletionChunk",
     lesson=5,
+    cause="`chat.completion` is the object of a whole answer, not of a chunk.",
 )
 async def object_type(target: Target) -> None:
     chat = await read_chunks(target)
@@ -170,6 +171,7 @@ REQUIRED = {"id": str, "created": int, "model": str, "choices": list}
     "id, choices, created, model and object are required.",
     code="protocol/openai/chat_completions.py: class ChatCompletionChunk",
     lesson=5,
+    cause="Clients with types refuse the chunk. Send all five with each chunk.",
 )
 async def required_fields(target: Target) -> None:
     chat = await read_chunks(target)
@@ -224,6 +226,7 @@ async def one_created(target: Target) -> None:
     "model: The model to generate the completion. One completion has one model.",
     code=WRITER + "model=self._model,",
     lesson=5,
+    cause="Take the name once for each request: the requested one, or its dated version.",
     warns=True,
 )
 async def one_model(target: Target) -> None:

@@ -22,6 +22,7 @@ FINISH_REASONS = {"stop", "length", "tool_calls", "content_filter", "function_ca
     "index: The index of the choice in the list of choices.",
     code="protocol/openai/chat_completions.py: class ChunkChoice",
     lesson=5,
+    cause="Send `index` with each choice. It counts the answers of one request, not the chunks.",
 )
 async def index(target: Target) -> None:
     chat = await read_chunks(target)
@@ -134,7 +135,7 @@ def _says(choice: Choice) -> bool:
     cause="Exactly one chunk of each choice has a finish_reason that is not null.",
 )
 async def finish_reason_once(target: Target) -> None:
-    chat = await read_chunks(target)
+    chat = Chat(await target.ended())
     if chat.errors:
         raise Skipped("the answer failed")
     for number, choices in chat.by_index().items():
@@ -170,6 +171,7 @@ async def finish_reason_last(target: Target) -> None:
     "finish_reason is one of stop, length, tool_calls, content_filter and function_call, or null.",
     code="protocol/openai/chat_completions.py: FinishReason = Literal",
     lesson=5,
+    cause="Map the engine's own word (`eos`, `max_tokens`) to one of the five.",
 )
 async def finish_reason_values(target: Target) -> None:
     chat = await read_chunks(target)
@@ -212,6 +214,7 @@ async def usage_opt_in(target: Target) -> None:
     "Whether to return log probabilities of the output tokens or not. (The default is false.)",
     code=WRITER + "no_logprobs = None if self._likely is None",
     lesson=5,
+    cause="They multiply the bytes of each chunk. Send them only if `logprobs` is true.",
 )
 async def logprobs_opt_in(target: Target) -> None:
     if b"logprobs" in target.body:

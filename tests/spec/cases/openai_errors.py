@@ -12,7 +12,7 @@ import re
 
 from ..answer import Answer
 from ..case import CUSTOM, MUST, Failed, Skipped, case
-from ..openai_asking import LEFT_OUT, Chat, Object, json_body, request_with, type_name
+from ..openai_asking import LEFT_OUT, Chat, Object, error_of, json_body, request_with, type_name
 from ..reading import read
 from ..target import Target
 
@@ -49,10 +49,7 @@ async def _bad_json(target: Target) -> Answer:
 
 async def _error(target: Target) -> tuple[Answer, Object]:
     answer = await _bad_json(target)
-    error = json_body(answer).get("error")
-    if not isinstance(error, dict):
-        raise Failed(f"`error` is {type_name(error)}, not an object.", answer)
-    return answer, error
+    return answer, error_of(answer)
 
 
 @case(
@@ -136,6 +133,7 @@ async def error_shape(target: Target) -> None:
     "code and param are strings or null; clients decide by code what to do.",
     code="protocol/openai/common.py: class ErrorBody",
     lesson=5,
+    cause="Send both, with null if there is no value; a code is a word, not the status.",
     warns=True,
 )
 async def error_fields(target: Target) -> None:
@@ -169,29 +167,13 @@ async def unknown_model(target: Target) -> None:
 
 
 @case(
-    "openai.method-not-allowed",
-    MUST,
-    "RFC 9110 §15.5.6",
-    "The origin server MUST generate an Allow header field in a 405 response containing a list of"
-    " the target resource's currently supported methods.",
-    code='servers/http/routes.py: refusal.headers += (("Allow", allowed),)',
-    lesson=3,
-)
-async def method_not_allowed(target: Target) -> None:
-    answer = await target.shared(target.request(method="PATCH", body=b"{}"))
-    if answer.status != 405:
-        raise Skipped(f"PATCH got status {answer.status}, not 405")
-    if not answer.field("allow"):
-        raise Failed("A 405 has no Allow.", answer)
-
-
-@case(
     "openai.models-list",
     MUST,
     "API: models",
     "GET /v1/models: object, which is always `list`, and data, a list of models with their ids.",
     code="servers/llm/api.py: class ModelList",
     lesson=6,
+    cause='Send {"object":"list","data":[{"id":…,"object":"model",…}]}.',
 )
 async def models_list(target: Target) -> None:
     path = target.parts.target

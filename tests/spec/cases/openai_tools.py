@@ -42,6 +42,7 @@ async def _logprobs(target: Target) -> tuple[Chat, list[tuple[Chunk, Object]]]:
     " representing the UTF-8 bytes representation of the token, or null.",
     code=WRITER + "def encode_logprob",
     lesson=5,
+    cause="A logprob is the natural logarithm of a probability, so it is at most 0.",
 )
 async def logprobs_shape(target: Target) -> None:
     chat, tokens = await _logprobs(target)
@@ -71,6 +72,7 @@ def _is_byte(value: object) -> bool:
     " byte representations must be combined to generate the correct text representation.",
     code=WRITER + "def encode_logprob",
     lesson=5,
+    cause="Take the bytes of the UTF-8 text, also for half a character in one token.",
 )
 async def logprobs_join(target: Target) -> None:
     chat, tokens = await _logprobs(target)
@@ -124,9 +126,9 @@ class Pieces:
                 )
 
 
-async def _tools(target: Target) -> Pieces:
+async def _tools(target: Target, choice: str = "required") -> Pieces:
     message = {"role": "user", "content": "What is the weather in 北京? Use the tool."}
-    wanted: dict[str, Any] = {"messages": [message], "tools": [FUNCTION], "tool_choice": "required"}
+    wanted: dict[str, Any] = {"messages": [message], "tools": [FUNCTION], "tool_choice": choice}
     chat = Chat(await asked(target, wanted, what="`tools`"))
     pieces = Pieces(chat)
     if not pieces.pieces:
@@ -233,7 +235,8 @@ async def tool_arguments_join(target: Target) -> None:
     cause="Agents call their tools only at this finish_reason.",
 )
 async def tool_finish(target: Target) -> None:
-    found = await _tools(target)
+    # OpenAI's own answers have `stop` if the request forced a call.
+    found = await _tools(target, "auto")
     reason = found.chat.finish()
     if reason in ("length", "content_filter") or found.chat.errors:
         raise Skipped("the call was cut")

@@ -69,6 +69,7 @@ async def slow_reader_gets_all(target: Target) -> None:
     alone=True,
 )
 async def stalled_readers_slow_nobody(target: Target) -> None:
+    target.several()
     usual = await target.stream()
     pace = await target.pace()
     request = target.request()
@@ -146,6 +147,7 @@ async def half_a_request_slows_nobody(target: Target) -> None:
     alone=True,
 )
 async def many_readers(target: Target) -> None:
+    target.several()
     await target.whole_stream()
     pace = await target.pace()
     answers: list[Answer] = []

@@ -21,8 +21,16 @@ OPEN = "Open Responses: streaming"
 IN_PARTS = ("response.output_text.delta", "response.refusal.delta")
 
 
-async def read_events(target: Target) -> Responses:
-    found = Responses(await target.event_stream())
+async def read_events(target: Target, *, ended: bool = False) -> Responses:
+    """The events of the shared answer.
+
+    Args:
+        ended: Whether they are needed to their end.
+
+    Raises:
+        Skipped: There are none.
+    """
+    found = Responses(await (target.ended() if ended else target.event_stream()))
     if not found.events:
         raise Skipped("the stream has no events in JSON")
     return found
@@ -45,6 +53,7 @@ def place_of(event: Event) -> tuple[object, ...]:
     " using server-sent events.",
     code='servers/http/reply.py: content_type="text/event-stream; charset=utf-8"',
     lesson=5,
+    cause="The request has `stream`. Send Content-Type: text/event-stream.",
 )
 async def stream_isread_events(target: Target) -> None:
     answer = await target.success()
@@ -62,6 +71,7 @@ async def stream_isread_events(target: Target) -> None:
     "The data of each event is one JSON object.",
     code="protocol/openai/common.py: def encode_data",
     lesson=5,
+    cause="Official clients raise a JSON error at such an event. Send heartbeats as comments.",
 )
 async def is_json(target: Target) -> None:
     found = Responses(await target.event_stream())
@@ -78,6 +88,7 @@ async def is_json(target: Target) -> None:
     "type: The type of the event.",
     code=EVENTS + 'class ResponseEvent(msgspec.Struct, kw_only=True, tag_field="type")',
     lesson=5,
+    cause="Official clients choose by the type in the data, not by the `event` line.",
 )
 async def has_type(target: Target) -> None:
     found = await read_events(target)
@@ -148,6 +159,7 @@ async def sequence_number(target: Target) -> None:
     "An event that is emitted when a response is created: clients make the response from it.",
     code=WRITER + "return _encode([ResponseCreated(response=begun)",
     lesson=5,
+    cause="Clients raise an error without it. Send it at once, before the first token.",
 )
 async def created_first(target: Target) -> None:
     found = await read_events(target)
@@ -164,6 +176,7 @@ async def created_first(target: Target) -> None:
     "response.in_progress or response.queued follows response.created.",
     code=WRITER + "return _encode([ResponseCreated(response=begun)",
     lesson=5,
+    cause="Send it right after response.created.",
     warns=True,
 )
 async def in_progress(target: Target) -> None:
@@ -183,7 +196,7 @@ async def in_progress(target: Target) -> None:
     cause="Clients cannot tell a stream without it from a connection that was cut.",
 )
 async def one_end(target: Target) -> None:
-    found = await read_events(target)
+    found = await read_events(target, ended=True)
     if found.of("error"):
         raise Skipped("the answer failed")
     ends = found.of(*TERMINAL)
@@ -200,9 +213,10 @@ async def one_end(target: Target) -> None:
     "Emitted when an output item is marked done. Each item that is added is done later.",
     code=WRITER + "def _items",
     lesson=5,
+    cause="Close each item when the next one begins, and at the end.",
 )
 async def items_added_and_done(target: Target) -> None:
-    found = await read_events(target)
+    found = await read_events(target, ended=True)
     if found.went_wrong:
         raise Skipped("the answer failed")
     open_items: dict[object, Event] = {}
@@ -229,6 +243,7 @@ async def items_added_and_done(target: Target) -> None:
     "output_index: The index of the output item that was added.",
     code=EVENTS + "class OutputItemAdded",
     lesson=5,
+    cause="Count the items of the response from 0, the reasoning included.",
 )
 async def output_index(target: Target) -> None:
     found = await read_events(target)
@@ -271,7 +286,7 @@ async def deltas_in_items(target: Target) -> None:
     cause="The official clients' helpers raise an IndexError at a delta without its part.",
 )
 async def content_parts(target: Target) -> None:
-    found = await read_events(target)
+    found = await read_events(target, ended=True)
     open_parts: dict[tuple[object, ...], Event] = {}
     for event in found.events:
         place = place_of(event)

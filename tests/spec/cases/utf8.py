@@ -162,7 +162,7 @@ def _body_with(target: Target, prompt: str, *, ascii_only: bool) -> bytes:
 
 
 def _accepted(answer: Answer, say: str) -> None:
-    if answer.status in (0, 401, 403, 408, 429, 503):
+    if answer.status in (0, 401, 403, 404, 408, 429, 503):  # 404: it knows only some prompts
         raise Skipped(f"the request got status {answer.status}")
     if answer.status >= 400:
         raise Failed(f"{say}: status {answer.status}.", answer)

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from .good import Good
+from .good import Answering, Good, Slow, SlowEvents
 
-__all__ = ["MUTANTS", "Good", "Mutant", "mutant"]
+__all__ = ["MUTANTS", "Answering", "Good", "Mutant", "Slow", "SlowEvents", "mutant"]
 
 Server = TypeVar("Server", bound=type[Good])
 

@@ -1,5 +1,15 @@
 """Importing this module registers all mutants (`MUTANTS`)."""
 
-from . import http, openai, openai_errors, openai_options, responses, sse
+from . import chunked, conn, head, live, openai, openai_errors, openai_options, responses, sse
 
-__all__ = ["http", "openai", "openai_errors", "openai_options", "responses", "sse"]
+__all__ = [
+    "chunked",
+    "conn",
+    "head",
+    "live",
+    "openai",
+    "openai_errors",
+    "openai_options",
+    "responses",
+    "sse",
+]

@@ -14,7 +14,7 @@ ALL = ("openai.error-*", "utf8.bad-request")
 
 
 @mutant("openai.bad-json", also=ALL, profile="openai")
-class CrashesAtBadJSON(Chat):
+class CrashesAtABadBodyOfChat(Chat):
     def read(self, body: bytes) -> Object:
         try:
             return super().read(body)
@@ -83,12 +83,6 @@ class SendsTheStatusAsCode(Chat):
         return {"error": fields | {"code": error.status}}
 
 
-@mutant("openai.method-not-allowed", profile="openai")
-class DoesNotSayWhatIsAllowed(Chat):
-    def allow(self) -> list[str]:
-        return []
-
-
 @mutant("openai.models-list", profile="openai")
 class ListsModelsBare(Chat):
     def models(self) -> Any:
@@ -111,6 +105,6 @@ class SendsAnErrorAsText(Chat):
 
 
 @mutant("openai.error-ends", profile="openai")
-class GoesOnAfterAnError(Chat):
+class SpeaksAfterAnError(Chat):
     def failure(self, events: list[bytes]) -> list[bytes]:
         return [*super().failure(events), *events[self.fault_at :]]

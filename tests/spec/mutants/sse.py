@@ -21,12 +21,6 @@ class StreamsWithStatus206(Events):
     success_status = "206 Partial Content"
 
 
-@mutant("sse.no-cache", profile="sse")
-class LetsCachesStore(Events):
-    def stream_fields(self) -> list[str]:
-        return ["Cache-Control: no-transform", "X-Accel-Buffering: no"]
-
-
 @mutant("sse.no-transform", profile="sse")
 class LetsHopsTransform(Events):
     def stream_fields(self) -> list[str]:
@@ -106,9 +100,13 @@ class PingsWithoutData(Events):
 class IsSilentForLong(Events):
     waits = 0
 
+    async def send_pieces(self, stream: ByteStream, request: Answering) -> None:
+        self.waits = 0
+        await super().send_pieces(stream, request)
+
     async def wait(self) -> None:
         self.waits += 1
-        await trio.sleep(3600 if self.waits % len(self.tokens) == 9 else self.gap)
+        await trio.sleep(3600 if self.waits == 6 else self.gap)
 
 
 # ---- IDs

@@ -19,8 +19,15 @@ from .good import Answering, Good
 __all__ = ["TOKENS", "Events", "header"]
 
 TOKENS = (
-    *("Streams", " travel", " from", " the", " model", " to", " your", " screen:", " 你好", " 👋"),
-    *(" each", " token", " leaves", " the", " server", " while", " another", " token", " waits."),
+    *(
+        "Streams travel",
+        " from the model",
+        " to your screen:",
+        " 你好",
+        " 👋",
+        " each token leaves",
+    ),
+    *(" the server", " while another", " token waits", " for its turn."),
 )
 
 
@@ -40,6 +47,7 @@ class Events(Good):
 
     path = "/events"
     content_type = "text/event-stream; charset=utf-8"
+    gap = 0.05
     tokens: tuple[str, ...] = TOKENS
     success_status = "200 OK"
 

@@ -129,3 +129,14 @@ async def test_a_service_that_breaks(liar: Liar, message: str, autojump_clock: M
         with pytest.raises(ServiceError) as caught:
             await run_cases(harness, [ONE_EVENT], lambda outcome: None)
     assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("name", "status"), [("localhost", 200), ("127.0.0.1", 200), ("[::1]", 200), ("evil.test", 403)]
+)
+async def test_the_names_of_our_service(name: str, status: int, autojump_clock: MockClock) -> None:
+    """The name of a page (DNS rebinding) is not among them."""
+    async with network() as (harness, _):
+        url = f"http://{name}:{SERVICE}/"
+        async with harness.client.request("GET", url) as response:
+            assert response.status == status
