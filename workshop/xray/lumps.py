@@ -7,10 +7,9 @@
 Nobody who reads such a stream would call it live. But one observer cannot always tell a buffer
 from a model that makes many tokens in one step. The rules this file keeps:
 
-1. Reads closer together than 20 ms belong to one lump, because a reader takes a large write in
-   several reads.
-2. A stream is lumpy if a lump has ten tokens or more on average, and nothing came for 700 ms or
-   more between two lumps.
+1. Reads within 20 ms belong to one lump, because a reader takes a large write in several reads.
+2. A stream is lumpy if a lump has 15 tokens or more on average, most gaps are longer than 300 ms,
+   and one is longer than 700 ms.
 3. A buffer is proved by the bytes: its lumps end inside an event, or they all have the size of a
    usual buffer, less than one event more or less. Any other lump is a suspicion.
 """
@@ -22,12 +21,12 @@ from statistics import median
 from .endings import is_stream
 from .measure import Arrival, Meter
 
-__all__ = ["amount_of", "block_size", "gaps_of", "joined", "lumps_of", "weight"]
+__all__ = ["amount_of", "block_size", "gaps_of", "in_one_write", "joined", "lumps_of", "weight"]
 
 SAME_LUMP = 20.0  # milliseconds
-LONG_GAP = 700.0  # milliseconds
-LEAST = 8  # tokens in a usual lump: bursts of a model are smaller
-AVERAGE = 10  # tokens in a lump, on average
+USUAL_GAP, LONG_GAP = 300.0, 700.0  # milliseconds: a busy machine does not read so late
+LEAST = 12  # tokens in a usual lump: bursts of a model are smaller
+AVERAGE = 15  # tokens in a lump, on average
 
 KNOWN_SIZES = [4096 << number for number in range(9)]  # usual sizes of buffers, in bytes
 
@@ -38,10 +37,12 @@ def lumps_of(meter: Meter) -> list[Arrival]:
     if len(steps) < 2 or not is_stream(meter) or not meter.counts.events:
         return []
     lumps = joined(steps)
-    if len(lumps) < 2 or max(gaps_of(lumps)) < LONG_GAP:
+    gaps = gaps_of(lumps)
+    # A model may pause to think, but between the pauses its tokens come one by one.
+    if not gaps or max(gaps) < LONG_GAP or median(gaps) < USUAL_GAP:
         return []
-    weights = [weight(lump) for lump in lumps]
-    if sum(weights) < AVERAGE * len(lumps) or median(weights[:-1]) < LEAST:
+    full = [weight(lump) for lump in lumps[:-1]]  # the last one is smaller
+    if sum(full) < AVERAGE * len(full) or median(full) < LEAST:
         return []
     return lumps
 
@@ -49,14 +50,12 @@ def lumps_of(meter: Meter) -> list[Arrival]:
 def joined(steps: Sequence[Arrival]) -> list[Arrival]:
     """Join the steps that belong to one lump."""
     lumps: list[Arrival] = []
-    latest = 0.0
     for step in steps:
-        if lumps and step.at - latest <= SAME_LUMP:
+        if lumps and step.at - lumps[-1].at <= SAME_LUMP:
             sums = map(sum, zip(lumps[-1][1:], step[1:], strict=True))
             lumps[-1] = Arrival(lumps[-1].at, *sums)
         else:
             lumps.append(step)
-        latest = step.at
     return lumps
 
 
@@ -69,12 +68,21 @@ def block_size(meter: Meter, lumps: Sequence[Arrival]) -> int:
     for sizes in ([lump.size for lump in full], [lump.body for lump in full]):
         event = max(size / weight(lump) for size, lump in zip(sizes, full, strict=True))
         for known in KNOWN_SIZES:
-            if all(abs(size - known) < event for size in sizes):
+            near = event if in_one_write(meter, lumps) else 1
+            if all(abs(size - known) < near for size in sizes):
                 return known
     # A network that loses a packet tears an event, too, but then the first lump came early.
     filled = full[0].at >= max(gaps_of(lumps)) / 2
     late = meter.layers.torn * 2 >= len(full)
     return max(lump.size for lump in full) if late and filled else 0
+
+
+def in_one_write(meter: Meter, lumps: Sequence[Arrival]) -> bool:
+    """Whether each lump is a chunk, or there are no chunks: then it may have been one write.
+
+    Somebody had all events of such a chunk before the first of them was sent.
+    """
+    return meter.counts.chunks <= len(lumps) + 2
 
 
 def gaps_of(steps: Sequence[Arrival]) -> list[float]:

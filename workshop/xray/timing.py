@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from statistics import median
 
 from .endings import is_stream
-from .lumps import amount_of, block_size, gaps_of, lumps_of, weight
+from .lumps import amount_of, block_size, gaps_of, in_one_write, lumps_of, weight
 from .measure import Arrival, Meter
 from .sign import Sign
 
@@ -36,6 +36,7 @@ __all__ = [
 
 # Milliseconds. A wait that nobody notices is not a fault.
 SHORT_WAIT, LONG_WAIT, VERY_LONG_WAIT = 300, 1000, 2000
+LATE_READ = 1000  # so late may a busy machine read
 MIN_PERIOD = 80  # shortest period of a timer that anybody notices
 LATE_HEAD, CALM_LATE_HEAD, VERY_CALM_LATE_HEAD = 350, 280, 180  # so late may a machine read
 FEW_TOKENS, MANY_TOKENS = 8, 30  # fewer than a few may come at once from any model
@@ -198,9 +199,7 @@ def _gathered(meter: Meter) -> Sign | None:
         return None
     gaps = gaps_of(lumps)
     is_even = len(gaps) >= 3 and max(gaps) < 1.15 * min(gaps)
-    # One chunk for each lump: somebody had all its events before the first was sent.
-    in_one_write = 0 < meter.counts.chunks <= len(lumps) + 2
-    sure = 0.7 if is_even and in_one_write else 0.5
+    sure = 0.7 if is_even and meter.counts.chunks and in_one_write(meter, lumps) else 0.5
     return Sign(sure, period_ms=round(median(gaps)), events=round(median(map(weight, lumps))))
 
 
@@ -256,8 +255,11 @@ def burst_after_stall(meter: Meter) -> Sign | None:
         return None
     usual = meter.rhythm.gaps.percentile(50)
     large = max(8, 5 * median(map(weight, steps)))
+    # A model that pauses, and then a busy machine that reads late, look the same up to a point.
+    short = meter.rhythm.gaps.percentile(25)
+    late = LATE_READ / max(short, 1) * median(map(weight, steps))
     for step, gap in zip(steps[1:], gaps_of(steps), strict=True):
-        if gap >= max(VERY_LONG_WAIT, 10 * usual) and weight(step) >= large:
+        if gap >= max(VERY_LONG_WAIT, 10 * usual) and weight(step) >= max(large, late):
             return Sign(0.7, seconds=round(gap / 1000, 1), tokens=weight(step))
     return None
 

@@ -99,7 +99,7 @@ RULES = [
         "idle-timeout",
         endings.idle_timeout,
         "The connection was closed after {seconds} s of silence.",
-        "Send a heartbeat (a comment line) every 15 s, or raise the idle timeout of the hop.",
+        "Send a heartbeat (a comment line) in half that time, or raise the idle timeout of the hop.",
         "Ask again: the same number of seconds means a timeout.",
     ),
     Rule(
@@ -113,7 +113,7 @@ RULES = [
         "cut-clean",
         endings.cut_clean,
         "The response ended cleanly after {events} events, without {missing}: it looks complete.",
-        "The upstream was cut, and a hop hid it. Use HTTP/1.1 to the upstream "
+        "If the upstream was cut, a hop hid it: use HTTP/1.1 to the upstream "
         "(`proxy_http_version 1.1`), and let the client check how the answer ended.",
     ),
     Rule(

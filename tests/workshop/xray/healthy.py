@@ -35,7 +35,7 @@ class Healthy:
         load: Share of the reads that a busy machine delays, by up to 300 ms.
         role_first: Whether the role is sent when the request came, not with the first text.
         finish_apart: Whether the end of the answer comes a step after the last text.
-        in_json: Whether the events are those of the Responses API.
+        pauses: Share of the tokens before which the model thinks for some seconds.
     """
 
     pace: float
@@ -45,6 +45,7 @@ class Healthy:
     load: float
     role_first: bool
     finish_apart: bool
+    pauses: float = 0.0
 
     @classmethod
     def make(cls, random: Random) -> "Healthy":
@@ -71,6 +72,8 @@ class Healthy:
             yield now, encode_chunk(first + text)
             first = b""
             now += self._gap(random)
+            if self.pauses and random.random() < self.pauses:
+                now += random.uniform(500, 8000)
         yield now if self.finish_apart else now - 1e-9, encode_chunk(last) + END
 
     def _gap(self, random: Random) -> float:

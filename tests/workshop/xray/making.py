@@ -178,9 +178,9 @@ def heartbeats() -> Reads:
 
 
 def stalled() -> Reads:
-    yield from paced(TOKENS[:10], end=b"")
-    yield 6000.0, b"".join(map(encode_chunk, TOKENS[10:22]))
-    for number, event in enumerate(TOKENS[22:]):
+    yield from paced(TOKENS[:5], end=b"")
+    yield 6000.0, b"".join(map(encode_chunk, TOKENS[5:26]))
+    for number, event in enumerate(TOKENS[26:]):
         yield 6050 + PACE * number, encode_chunk(event)
     yield 7000.0, encode_chunk(LAST) + END
 
