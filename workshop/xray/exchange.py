@@ -1,4 +1,4 @@
-"""From a recording to its exchanges: which bytes answer which request.
+"""Divides a recording into exchanges, each a request with the bytes that answer it.
 
     client   POST /v1/responses …                                exchange 1 begins
     server   HTTP/1.1 200 OK … 0\\r\\n\\r\\n                         its last byte
@@ -8,13 +8,13 @@
 
 The rules this file keeps:
 
-1. The borders come from the decoders of `protocol`: a request and a response end where their
-   framing says (RFC 9112 §6.3). A read that holds the end of one response and the start of the
-   next is divided there.
-2. Bytes after the end of a response belong to the next request of the connection. If there is none,
-   they stay with their response, where they are a fault.
-3. Bytes that break the grammar do not raise an error. They and all later bytes of their sender
-   belong to the exchange in which they arrived.
+1. A request or response ends where its framing says (RFC 9112 §6.3). The decoders of `protocol`
+   find that place. If a read has the end of one response and the start of the next, it is divided
+   there.
+2. Bytes after the end of a response belong to the response to the next request. If the connection
+   has no further request, the bytes stay with the response before them, and count as a fault.
+3. Bytes that break the grammar do not raise an error. Such bytes, and all later bytes of the same
+   sender, belong to the exchange in which they arrived.
 """
 
 from collections.abc import Iterable
@@ -101,7 +101,7 @@ class Connection:
             exchange, response = self._waiting[0]
             rest = response.receive_data(data)
             if rest and len(self._waiting) == 1:
-                rest = b""  # no request is left that these bytes could answer
+                rest = b""  # no request is waiting for these bytes
             exchange.reads.append(replace(read, bytes=data[: len(data) - len(rest)], end=""))
             if response.complete and len(self._waiting) > 1:
                 del self._waiting[0]

@@ -1,4 +1,4 @@
-"""The flags of `workshop xray`, and what they mean together."""
+"""The flags of `workshop xray`, and the checks of their combinations."""
 
 import argparse
 import math
@@ -33,14 +33,15 @@ INSECURE = (
 
 
 class Parser(argparse.ArgumentParser):
-    """Its errors quote no password of a URL, and nothing that looks like a key."""
+    """The parser's error messages quote neither the password of a URL nor anything that looks like
+    a key."""
 
     def error(self, message: str) -> NoReturn:
         super().error(redact(message))
 
 
 class Insecure(argparse.Action):
-    """`-k` is refused, with its reason."""
+    """`-k` is refused, and the message gives the reason."""
 
     def __call__(
         self,
@@ -53,7 +54,7 @@ class Insecure(argparse.Action):
 
 
 def speed(text: str) -> float:
-    """The type of `--speed`: a factor; 0 for all at once."""
+    """Return the value of `--speed`: a factor, or 0 to show everything at once."""
     try:
         value = float(text)
     except ValueError:
@@ -64,14 +65,14 @@ def speed(text: str) -> float:
 
 
 def count(text: str) -> int:
-    """The type of `--max-connections`: 1 or more."""
+    """Return the value of `--max-connections`, which is at least 1."""
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 1_000_000:
         raise argparse.ArgumentTypeError(f"not a number (1 to 1000000): {text}")
     return int(text)
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser of the command."""
+    """Return the parser of the command line."""
     made = Parser(
         prog="workshop xray",
         usage="workshop xray URL [FLAGS] | FILE | --compare NAME=URL NAME=URL … "
