@@ -75,7 +75,7 @@ export function showAnswer(conversation) {
 	find(".again", message).textContent = words.again;
 	copyButton.textContent = words.copy;
 	copyButton.onclick = () => copy(copyButton, record.content);
-	// Not `ontoggle`, which is called when we open it, too.
+	// Not `ontoggle`, which is also called when our own code opens it.
 	summary.onclick = () => (userToggled = true);
 	conversation.append(message);
 	moveCursor(find(".answer", message));

@@ -107,7 +107,7 @@ function elementsOf({ type, start, isHead, align, level }) {
 		case "code": {
 			const bar = make("div", "bar", "", make("button", "copy", words.copy));
 			const box = make("code");
-			// Focusable, so that readers without a mouse can scroll it by keys.
+			// It can have the focus, so that readers without a mouse can scroll it with the keyboard.
 			return [make("div", "code", bar, make("pre", { tabIndex: 0, dir: "ltr" }, box)), box];
 		}
 		case "table": {

@@ -15,7 +15,7 @@ export function followText(conversation, pill) {
 	pill.onclick = follow;
 	window.onscroll = () => {
 		const below = page.scrollHeight - page.clientHeight - scrollY;
-		// Only the reader scrolls up. When they scroll down, near the end is enough.
+		// Only the reader scrolls up. After scrolling down, a position near the end is enough.
 		following = scrollY < lastScroll ? below < 2 : following || below < 100;
 		lastScroll = scrollY;
 		pill.hidden ||= following;

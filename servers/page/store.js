@@ -60,7 +60,7 @@ const textOf = (value) => (typeof value === "string" ? value : "");
 
 /** Saves it as the newest. Evicts the oldest conversations to keep the limit. */
 export function saveChat(chat) {
-	// Another tab may have saved meanwhile.
+	// Another tab may have saved in the meantime.
 	const chats = [chat, ...listChats().filter(({ id }) => id !== chat.id)];
 	while (chats.length && JSON.stringify(chats).length > LIMIT) chats.pop();
 	const all = [...chats];

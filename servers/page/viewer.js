@@ -91,7 +91,7 @@ export function viewer(element, { reads, exchanges }, language = "en") {
 		for (let index = first; index < position; index += 1) {
 			if (shown.has(index)) continue;
 			const row = drawRow(index);
-			// Rows are consecutive: new ones come before all or after all of the others.
+			// Rows are consecutive, so new rows come before all others or after all others.
 			list.insertBefore(row, known && index < Number(known.value) - 1 ? known : null);
 			shown.set(index, row);
 		}

@@ -77,7 +77,7 @@ export function sendRows() {
 	function drawFacts(row) {
 		const { at, gap, offset, size, start, body } = row;
 		const facts = [`${at.toFixed(1)} ms`, `+${gap.toFixed(1)}`, say("place", offset, size - offset)];
-		// From the end, where the kept rows are.
+		// Search from the end, where the kept rows are.
 		const first = reads.findLastIndex((read) => read.end <= start) + 1;
 		const next = reads.findLastIndex((read) => read.end < body) + 1;
 		const last = Math.min(next, reads.length - 1);

@@ -67,7 +67,7 @@ class WatchObserver(Protocol):
         """An exchange has ended. `end` is "" if its connection stays open."""
 
     def refused(self, problem: str) -> None:
-        """A connection was refused, for this reason."""
+        """A connection was refused. The reason is a sentence."""
 
 
 class Saving(Protocol):
