@@ -42,7 +42,7 @@ PAGE = ROOT / "servers" / "FAULTS.md"
 COLUMNS = ("openai-python", "curl -N", "browser fetch", "this project's client")
 
 NONE = "none"
-"""Stands in place of a fault's name for the healthy answer."""
+"""The name that stands for the healthy answer."""
 
 
 class Page(msgspec.Struct):
@@ -158,7 +158,7 @@ def answers() -> Routes:
 
 @contextmanager
 def _serving() -> Iterator[int]:
-    """Serve in a thread, yield the port, and finally reset all connections."""
+    """Serve in a thread, yield the port, and reset all connections at the end."""
     server = Server(answers(), limits=Limits(heartbeat_seconds=3600))
     sockets = listen("localhost", 0)
     tokens: SimpleQueue[trio.lowlevel.TrioToken] = SimpleQueue()
@@ -189,7 +189,8 @@ def measure() -> Page:
     curl = need("curl", "curl")
     versions = subprocess.run([curl, "--version"], capture_output=True, check=True).stdout.split()
     names = [NONE, *FAULTS]
-    # The pool is joined last: the end of the server ends the clients that would wait for ever.
+    # The pool is joined last, because the clients that would wait for ever end only with the
+    # server.
     with ThreadPoolExecutor(2 * len(names) + 1) as pool, _serving() as port:
         sdk = Threads(pool, with_openai, port, names)
         curls = Threads(pool, with_curl, port, names)

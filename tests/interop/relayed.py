@@ -4,7 +4,7 @@ python -m tests.interop.relayed            prints the page
 python -m tests.interop.relayed --write    writes it
 
 The client, the proxy and its upstream run in one thread, on real sockets. The faults use trio's
-autojump clock: a write can be read at once on the other side, so time passes only while all of them
+autojump clock. The other side can read each write at once, so the clock jumps only while all three
 wait.
 """
 
@@ -55,9 +55,8 @@ class Cell(msgspec.Struct, frozen=True):
     """The result of one request.
 
     Args:
-        came: what the client got before the end, in words.
-        end: name of the exception; "" if there was none.
-        told: status, body and Retry-After of the exception.
+        came: A description of what the client received before the end. end: Name of the exception,
+            or "" if there was none. told: Status, body and Retry-After of the exception.
     """
 
     came: str
@@ -69,9 +68,9 @@ class Cell(msgspec.Struct, frozen=True):
 
     @property
     def truth(self) -> int:
-        """How much the exception says. 0: nothing, the failure goes unnoticed. 1: an error that is
-        not the client's own. 2: a connection error (older clients raise those of their HTTP
-        library). 3: an error that names what failed."""
+        """How much the exception tells. 0: nothing, so the client does not notice the failure. 1:
+        an error that is not the client's own. 2: a connection error (older clients raise those of
+        their HTTP library). 3: an error that names the cause."""
         if self.end in ("", WAITS):
             return 0
         kind = getattr(openai, self.end, None) or getattr(httpx, self.end, None)
