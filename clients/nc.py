@@ -1,4 +1,4 @@
-"""netcat: the bytes of a connection, to and from a terminal, with nothing added.
+"""netcat: copies bytes between a connection and a terminal, and adds nothing.
 
     $ printf 'GET / HTTP/1.0\\r\\n\\r\\n' | workshop nc localhost 8000
     $ workshop nc -C localhost 8000          type a request; Enter sends CR LF

@@ -36,7 +36,7 @@ MAX_REDIRECTS = 20  # as in Fetch: more redirects are taken for a loop
 
 OURS = (("Accept", "text/event-stream"), ("Cache-Control", "no-cache"))
 
-# Headers of the caller that cannot be a credential: they may go to another origin.
+# Headers of the caller that cannot be a credential, so they may also be sent to another origin.
 HARMLESS = {"accept", "accept-language", "cache-control", "content-type", "user-agent"}
 
 

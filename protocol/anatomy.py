@@ -55,7 +55,7 @@ class ByteSpan(NamedTuple):
     """Consecutive bytes with the same label.
 
     Args:
-        label: What the bytes are. One of:
+        label: The meaning of the bytes, such as "chunk-size". One of:
 
             - "head": the status-line, the header fields and the empty line;
             - "chunk-size", "chunk-ext", "CRLF", "last-chunk", "trailer": the chunked coding;

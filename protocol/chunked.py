@@ -100,8 +100,8 @@ class ChunkedDecoder:
         """Take bytes as they arrive, cut anywhere.
 
         Args:
-            data: The bytes of one read, of any size. After `complete`, all of them go to
-                `trailing_data`.
+            data: The bytes of one read, of any size. If the body is already complete, all bytes go
+                to `trailing_data`.
 
         Returns:
             The pieces of the body in these bytes, in order. No piece is empty.

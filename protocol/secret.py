@@ -139,7 +139,7 @@ def find_keys(text: str, forms: Forms) -> list[Range]:
         forms: What to search for, see `key_forms`.
 
     Returns:
-        The offsets (start, end) of each, in order; none overlap.
+        The offsets (start, end) of each key, in order. They do not overlap.
     """
     return _merged(_find(text, forms, DEPTH))
 

@@ -75,7 +75,8 @@ class Pool:
                 except trio.Cancelled:
                     idle.stream.close()
                     raise
-                # Since then the task may have received something, or it may not have run at all.
+                # Before it was stopped, the task may have received something, or it may not have
+                # run at all.
                 if idle.taken and _is_silent(idle.stream):
                     return idle.stream
                 idle.stream.close()

@@ -148,7 +148,8 @@ class SocketStream(ByteStream):
     Args:
         sock: The connected socket. The stream owns it from now on.
         stall_seconds: Seconds after which the kernel breaks the connection if the peer acknowledges
-            neither bytes nor probes. Only Linux obeys it; other kernels use a time of their own.
+            neither bytes nor probes. Only Linux obeys this option. Other kernels use their own
+            time.
     """
 
     __slots__ = ("_sock",)

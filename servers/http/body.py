@@ -135,7 +135,8 @@ class Body:
         """Send one piece without a task switch.
 
         Args:
-            now: The current time by trio's clock. A caller reads it once for many calls.
+            now: The current time on trio's clock. A caller that sends many pieces reads the clock
+                only once.
 
         Returns:
             Whether the kernel has all of the piece. Otherwise await `flush` before the next piece.

@@ -350,7 +350,7 @@ class RecordingStore:
                     del self._recordings[id]
 
     def _make_room(self) -> bool:
-        """Evict a recording if needed. Returns whether one more may be made."""
+        """Evict a recording if needed. Returns whether there is room for a new recording."""
         if len(self._recordings) < self._max_recordings:
             return True
         ended = (id for id, recording in self._recordings.items() if recording.ended is not None)

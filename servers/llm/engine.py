@@ -163,7 +163,7 @@ class Engine:
 
     Attributes:
         admission: The reservations: one for each sequence that may run or wait. A caller of `drive`
-            must hold one.
+            must have a reservation.
     """
 
     def __init__(

@@ -12,8 +12,8 @@ A server that streams writes each token as soon as the model has made it, so eac
 of its own. Anybody who can watch the records on the network learns how long each token of the
 answer is.
 
-Run this file; then read it, and `clients/streams/tls.py`, where OpenSSL is a machine between two
-buffers.
+Run this file; then read it, and `clients/streams/tls.py`, where OpenSSL works between two buffers,
+without a socket.
 """
 
 import socket

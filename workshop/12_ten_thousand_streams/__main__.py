@@ -146,7 +146,8 @@ async def cost(loop: Loop, count: int, tokens: int) -> tuple[float, list[float]]
 
 
 async def longest_wait(loop: Loop, count: int, tokens: int) -> float:
-    """Return the longest time for which another task could not run while all tokens were due.
+    """Let all tokens be due at the same time, and return the longest time for which no other task
+    could run.
 
     The result is in seconds of this program's processor time, so other programs do not change it.
     """

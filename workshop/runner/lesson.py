@@ -1,5 +1,5 @@
-"""For the lessons' programs: start or find their server, label its bytes, end without a
-traceback."""
+"""Functions for the lessons' programs: they find or start the server, label its bytes, and end the
+program without a traceback."""
 
 import argparse
 import io

@@ -4,10 +4,10 @@
     server ── nginx ────────── x-ray       way 2: live
     server ── nginx ── cdn ─── x-ray       way 3: buffered-blocks        cdn does it
 
-A path goes from this machine to the server, through all hops or only through some of them. Two
-neighbouring paths differ by one hop. If only the longer path has a fault, that hop is the cause. So
-the paths are ordered, beginning with the one nearest to the server, and each path has the name of
-the hop that it adds.
+A path, here called a way, leads from this machine to the server, through all hops or only through
+some of them. Two neighbouring paths differ by one hop. If only the longer path has a fault, that
+hop is the cause. So the paths are ordered, beginning with the one nearest to the server, and each
+path has the name of the hop that it adds.
 
 The rules this file keeps:
 
