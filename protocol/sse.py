@@ -181,7 +181,7 @@ class EventStreamParser:
             self._room = CLOSED  # the next read must be checked for a LF
 
     def _skip_lf(self, data: bytes) -> bytes:
-        """Drop a LF that completes the CR at the end of the last read: its line has ended."""
+        """Drop a LF that completes the CR at the end of the last read, as its line has ended."""
         self._after_cr = False
         self._room = self._max_line_size
         if data[0] != LF:

@@ -102,7 +102,7 @@ class ByteStream(Protocol):
         sent = self.send_now(data)
         while sent < len(data):
             await self.wait_writable()
-            # A slice of fixed size: otherwise each call would copy all the rest.
+            # A slice of fixed size, because otherwise each call would copy all of the rest.
             sent += self.send_now(data[sent : sent + SEND_SIZE])
 
     async def receive_some(self, max_bytes: int = READ_SIZE) -> bytes:

@@ -280,7 +280,7 @@ def _piece(position: int, call: dict[str, object]) -> ToolCallPiece:
 
 
 def _reason(value: object) -> str | None:
-    """The finish_reason; None for "null", which some servers send until the answer ends."""
+    """The finish_reason, or None for "null", which some servers send until the answer ends."""
     return well_formed(value) if isinstance(value, str) and value not in ("", "null") else None
 
 

@@ -108,8 +108,8 @@ class Body:
         return self.cause
 
     async def begin(self, data: bytes) -> None:
-        """Send the head, or a whole response. The other tasks do not get a turn here, but with the
-        first piece: a turn between head and piece would cost as much as sending both.
+        """Send the head, or a whole response. The other tasks get their turn with the first piece,
+        not here, because a turn between head and piece would cost as much as sending both.
         """
         await self._send(data, give_turn=False)
 

@@ -64,7 +64,7 @@ LAST_REQUEST_SECONDS = 0.1
 
 
 class State(Enum):
-    """What a connection is doing."""
+    """The state of a connection."""
 
     IDLE = auto()  # it waits for the first byte of a request
     READING = auto()  # a request has begun

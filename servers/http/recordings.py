@@ -1,4 +1,5 @@
-"""Recordings: the bytes of a reply, as the server sent them, while it sends them.
+"""Recordings: the bytes of a reply, write by write, which can be read while the reply is being
+sent.
 
     POST /v1/chat/completions HTTP/1.1         a request that asks for a recording
     X-Wire: 1

@@ -1,4 +1,5 @@
-"""Admission: a request holds a reservation from before any work is done for it until its end.
+"""Admission: a request gets a reservation before any work is done for it, and holds the reservation
+until its end.
 
     request ─► reservation? ─► read ─► think ─► queue ─► batch ─► last byte   counted as "done"
                   │

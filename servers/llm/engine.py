@@ -139,7 +139,8 @@ class TokenSequence:
         return size
 
     async def wait_until_stopped(self) -> None:
-        """Wait until the engine stops it. A `trio.Event` could do the same, but it takes 0.7 KB."""
+        """Wait until the engine stops the sequence. A `trio.Event` could be used for this, but
+        needs 0.7 KB of memory."""
         if self.stopped:
             await trio.lowlevel.checkpoint()
             return

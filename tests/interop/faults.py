@@ -89,8 +89,8 @@ and `[DONE]`. Most faults are injected into the third event.
 - **waits**: the client still waits when we stop it. It has no timeout, or its timeout of
   {patience:.0f} seconds starts again with each read.
 - A *hollow* chunk has no `choices`.
-- Exit codes of `curl` other than 0 are 18 (the body is incomplete), 28 (`--max-time` expired), 52 (no
-  reply), and 56 (the connection was reset, or the chunked coding was invalid).
+- Exit codes of `curl` other than 0 are 18 (the body is incomplete), 28 (`--max-time` expired), 52
+  (no reply), and 56 (the connection was reset, or the chunked coding was invalid).
 - The browser's page checks the status and the content type, gives each event to `JSON.parse`,
   looks for `error`, and has an `AbortSignal` with a timeout.
 - The official client would retry 408, 409, 429 and all statuses from 500 on; here, retries are off.

@@ -1,4 +1,5 @@
-"""Lesson 10: TLS is another pipe: the same protocol inside, and an eavesdropper who reads lengths.
+"""Lesson 10: TLS is another pipe. The protocol inside is the same, and an eavesdropper can read
+only lengths.
 
 Lessons 3 and 4 still hold: the server writes the same bytes, but into a stream that encrypts them
 (`clients/streams/tls.py`). The network carries them as records. A record is a header of five bytes,

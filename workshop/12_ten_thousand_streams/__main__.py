@@ -3,7 +3,7 @@
 The obvious server has a task for each stream, and each task sleeps until the next token is due.
 Such a server works, but most of its cost is waking tasks: for a write of 200 bytes it sets a timer,
 schedules a task, and switches to it. An inference engine has one loop. The loop holds a batch of
-sequences, and again and again makes one token of each sequence that is due.
+sequences, and repeatedly makes one token for each sequence that is due.
 
     slot 1041: a, c       the wheel: for each slot of 5 ms, the streams that have a token due
     slot 1043: b          sleep until the first slot; make a token of each stream in it; put the

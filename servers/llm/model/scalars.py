@@ -30,7 +30,8 @@ def number(parts: Sequence[Part], random: Random, whole: bool) -> int | float:
     """Return a number within the bounds of all schemas.
 
     If the bounds allow it, the number is `multipleOf` times a random factor from 1 to 100. Without
-    `multipleOf`, it is a multiple of 0.1 from 0.1 to 10. An integer has at most 64 bits.
+    `multipleOf`, the factor is multiplied by 1 for an integer, or else by 0.1. An integer has at
+    most 64 bits.
 
     Raises:
         NothingSatisfies: There is no such number.

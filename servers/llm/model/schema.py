@@ -320,9 +320,9 @@ async def _first(parts: list[Part], makers: Iterable[Callable[[], Awaitable[obje
 
 
 def _resort(subschema: Subschema) -> int:
-    """Return how late to try a schema. Null is last. A string without further keywords is tried
-    just before it, because it may have a hidden `pattern` (pydantic's `Decimal` is a number, or a
-    string of a certain form)."""
+    """Return a sort key for a schema: a schema with a larger key is tried later. Null is last. A
+    string without further keywords is tried just before it, because it may have a hidden `pattern`
+    (pydantic's `Decimal` is a number, or a string of a certain form)."""
     match subschema.schema:
         case {"type": "null"}:
             return 2
