@@ -145,7 +145,7 @@ def test_object(server: RunningServer, name: str) -> None:
 
 
 def test_abort_ends_the_handler(held: Held) -> None:
-    """An AbortController after two chunks: two writes later the server has stopped the model,
+    """The client aborts after two chunks. Two writes later the server has stopped the model,
     although the client's process still runs."""
     (said,) = answers(chat())
     pipe = subprocess.PIPE
