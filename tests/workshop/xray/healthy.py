@@ -28,13 +28,13 @@ class Healthy:
     """One healthy stream.
 
     Args:
-        pace: Tokens in a second.
+        pace: Tokens per second.
         tokens: Number of tokens.
         ttft: Seconds to the first token.
         spread: Name of the distribution of the gaps.
-        load: Share of the reads that a busy machine delays, by up to 300 ms.
-        role_first: Whether the role is sent when the request came, not with the first text.
-        finish_apart: Whether the end of the answer comes a step after the last text.
+        load: Share of the reads that a busy machine delays, by up to 300 ms. role_first: Whether
+            the role is sent as soon as the request arrives, not with the first text.
+        finish_apart: Whether the end of the answer comes one gap after the last text.
         in_json: Whether the events are those of the Responses API.
     """
 
@@ -59,7 +59,7 @@ class Healthy:
         )
 
     def writes(self, random: Random) -> Iterator[tuple[float, bytes]]:
-        """When the server writes what, in milliseconds."""
+        """The server's writes, with the time of each in milliseconds."""
         first, *texts, last = chat_events(random, self.tokens)
         now = 0.0
         yield now, HEAD
