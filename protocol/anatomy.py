@@ -204,7 +204,7 @@ class ResponseAnatomy:
 
     def _expect_body(self, head: Head) -> None:
         if any(value.lower() != b"identity" for value in head.values(b"content-encoding")):
-            # The grammar of the media type is that of the decoded body (RFC 9110 §8.4).
+            # The media type describes the decoded body (RFC 9110 §8.4).
             self._label = "coded"
             return
         # "The type and subtype tokens are case-insensitive." (RFC 9110 §8.3.1)

@@ -163,8 +163,7 @@ def find_unfinished_key(text: str, forms: Forms) -> int:
         for form in forms:
             size = _overlap_size(inner, form)
             if size:
-                # When the key is completed, it is found at its offset in the text, which still has
-                # all its escapes.
+                # The completed key is found, at its offset in the text that still has its escapes.
                 found = find_keys(whole + form[size:], (form,))
                 starts += [offset + start for start, end in found if end > len(whole)]
         parts = ESCAPE.split(inner)

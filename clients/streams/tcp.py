@@ -60,7 +60,8 @@ class ByteStream(Protocol):
         ...
 
     async def wait_writable(self) -> None:
-        """Wait until `send_now` would accept a byte, or find the connection broken."""
+        """Wait until `send_now` would accept a byte, or would raise an error because the connection
+        is broken."""
 
     def receive_now(self, max_bytes: int = READ_SIZE) -> bytes | None:
         """Return what has arrived, without a task switch: None for nothing, b"" for the end."""

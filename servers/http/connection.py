@@ -74,7 +74,7 @@ class State(Enum):
 
 
 class Prepared(NamedTuple):
-    """A reply that is ready to be sent: its encoded head, its framing and its line of the log."""
+    """A reply that is ready to be sent: the encoded head, the framing, and the line for the log."""
 
     reply: Reply | StreamingReply
     head: bytes

@@ -7,8 +7,8 @@ until its end.
 
 The rules this file keeps:
 
-1. The limit is checked and the reservation made in the same step. If reading the request came
-   between the two, twenty requests that are still being read would all find the queue empty.
+1. The limit is checked and the reservation made in the same step. If the request were read between
+   these two, twenty requests that are being read at the same time would all find the queue empty.
 2. There are as many reservations as sequences that the engine can run and queue. A request without
    one is refused at once.
 3. A reservation is released however its request ends: answered, refused, failed, or abandoned by a

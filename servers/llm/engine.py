@@ -63,8 +63,8 @@ class TokenSequence:
     Attributes:
         due: The time at which the next token is due, or was due.
         running: Whether the sequence is in the batch.
-        stopped: Whether the engine does not step it, because it has finished or failed, or must
-            wait until its client has read more.
+        stopped: Whether the engine does not step the sequence, because it has finished or failed,
+            or must wait for a slow client.
         finished: Whether all its tokens are made.
         error: The exception with which the sequence failed, or None.
         measured: The histogram that counts the seconds before the next token, starting at `since`.

@@ -280,7 +280,7 @@ event. The client waits {2:.0f} seconds for a byte, and does not retry.
   of bytes, with RST after an odd one.
 - If the upstream breaks inside an event, the proxy sends nothing more and truncates its own
   response. Any further bytes could make the half event look complete.
-- In `open-after-finish` nothing of the answer is missing but its end. When the timeout expires, the
+- In `open-after-finish` only the end of the body is missing. When the timeout expires, the
   proxy ends the body, and the client raises no error.
 - The proxy refuses `length-and-chunked`: two hops that read such a response differently would
   disagree on where the next response begins (request smuggling uses the same trick).

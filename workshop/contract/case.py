@@ -34,14 +34,15 @@ STREAM: Headers = (("Content-Type", "text/event-stream"),)
 
 @dataclass(frozen=True)
 class Answer:
-    """How the server answers one connection.
+    """The server's answer to one connection.
 
     Args:
         pieces: The bytes of each write of the body. then: The action after the last write: the body
             ends properly ("close"), the connection breaks inside the body ("cut"), or the
             connection stays open ("stay").
         status: The status code.
-        headers: Headers besides those of the server. "{stream}" stands for the stream's own path.
+        headers: Headers in addition to the usual ones of the server. "{stream}" stands for the
+            stream's own path.
         pause: Seconds between two writes, so that each arrives in a separate read.
         silence: Seconds of silence before the head.
     """

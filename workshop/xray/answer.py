@@ -62,7 +62,7 @@ class Answer:
         retry_alone: Number of blocks with a `retry` line and no data.
         bom: Whether there was a byte order mark.
         cr: Number of lines that ended in CR alone.
-        id_trap: Whether a comment with a blank line followed an `id`. Some parsers take that for an
+        id_trap: Whether a comment with a blank line followed an `id`. Some parsers take this for an
             empty event.
         replaced: Number of places where U+FFFD stands at the end of one event's text and at the
             start of the next.

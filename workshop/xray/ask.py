@@ -7,8 +7,7 @@
     server  3205.0 ms  fin
 
 The request is sent by this project's client, and this file reads from the client's connection. So
-the recorded bytes are those inside TLS, the recorded times are those of the reads, and nothing is
-decoded twice.
+the bytes are recorded inside TLS, each with the time of its read, and nothing is decoded twice.
 
 The rules this file keeps:
 

@@ -13,7 +13,7 @@ The rules this file keeps:
 
 1. A program is recognized only by a header field that no other known program writes. HAProxy and
    Traefik write no such field. They are recognized only if the user's name for the path says so.
-2. A line is given only for a fault that it cures. Each line is one setting, as one types it.
+2. A line is given only for a fault that it cures. Each line is one setting that the user can copy.
 """
 
 import re

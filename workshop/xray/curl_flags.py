@@ -191,7 +191,7 @@ def _body(flags: CurlFlags, parts: URLParts) -> tuple[bytes | None, str]:
 
 
 def _value(text: str, drop: bytes = b"") -> bytes:
-    """Return the value of a flag: the text itself, or the content of the file in `@FILE`."""
+    """Return the value of a flag: the text itself, or for `@FILE`, the content of the file."""
     if not text.startswith("@"):
         return text.encode("utf-8", "surrogateescape")
     data = sys.stdin.buffer.read() if text == "@-" else Path(text[1:]).read_bytes()

@@ -75,7 +75,8 @@ ENDS = {
 
 
 class Marks(NamedTuple):
-    """The signs of the brackets and borders, one cell each, and the text between two words."""
+    """The characters for brackets and borders, each one cell wide, and the text between two
+    words."""
 
     begins: str
     inside: str

@@ -63,7 +63,7 @@ class Layers:
         self._start = self._end = 0  # offsets of the first of these bytes, and after the last
         self._reads: list[int] = []  # offset of each read with such bytes
         self._times: list[float] = []  # time of each such read
-        # The event that is arriving: its number, its first chunk, and when it began.
+        # For the event that is arriving: its number, its first chunk, and the time when it began.
         self._event = self._chunk = 0
         self._began = 0.0
 

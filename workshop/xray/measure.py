@@ -35,7 +35,7 @@ SAME_MOMENT = 3.0  # milliseconds; reads that are closer together are one step
 
 
 class Arrival(NamedTuple):
-    """A step: the content of one read, or of several reads that came at almost the same time.
+    """A step: the content of one read, or of several reads at almost the same time.
 
     Args:
         at: Milliseconds since the request was sent.

@@ -212,8 +212,8 @@ async def _wait_broken(stream: ByteStream) -> None:
     """Wait for an RST from a peer that has already sent FIN.
 
     After a FIN, a socket is always readable, so waiting for readable bytes does not show an RST. An
-    epoll without any requested event does, because it always reports errors (epoll_ctl(2),
-    EPOLLERR). On systems without epoll, the next write fails instead.
+    epoll for which no event was requested shows the RST, because it always reports errors
+    (epoll_ctl(2), EPOLLERR). On systems without epoll, the next write fails instead.
     """
     if stream.fileno() < 0 or not hasattr(select, "epoll"):
         await trio.sleep_forever()

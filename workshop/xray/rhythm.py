@@ -39,8 +39,8 @@ class Histogram:
         self.max = max(self.max, value)
 
     def percentile(self, percent: float) -> float:
-        """Return the percentile: this percentage of all values are not larger. Returns 0 if there
-        are no values."""
+        """Return a percentile: the value that this percentage of all values do not exceed. Returns
+        0 if there are no values."""
         rank = math.ceil(self.count * percent / 100)
         for _, (count, total) in sorted(self._ranges.items()):
             rank -= count

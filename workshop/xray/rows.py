@@ -193,7 +193,8 @@ class Rows:
         yield from self._row(row)
 
     def _next_span(self, until: int) -> ByteSpan | None:
-        """Return the next bytes of one read and one label. A head or a text is cut at each LF."""
+        """Return the next bytes that have the same label and arrived in the same read. A head or a
+        text is cut at each LF."""
         while self._spans and self._spans[0].end <= self._shown:
             self._spans.popleft()
         end = self._reads[0].start if self._reads else self.size

@@ -1,4 +1,4 @@
-"""Signatures in the times: they show what a hop held back, and how.
+"""Signatures in the times. They show whether a hop held bytes back, and in which way.
 
     live             500   600   700   800 …       one event at each time
     buffered-whole                          3500   all of them, long after the request
@@ -133,8 +133,8 @@ def _is_gathered(meter: Meter) -> bool:
 
 
 def buffered_blocks(meter: Meter) -> Sign | None:
-    """A hop collects bytes in a buffer and sends it when it is full, so its chunks end inside
-    events."""
+    """A hop collects bytes in a buffer and sends them only when the buffer is full, so its chunks
+    end inside events."""
     borders, counts = meter.borders, meter.counts
     if meter.coding or buffered_whole(meter):
         return None

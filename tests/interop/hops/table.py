@@ -174,24 +174,25 @@ INTRODUCTION = f"""\
 
 Each program below runs between one client and one upstream, with a configuration of a few lines.
 The upstream streams an answer of 60 events, one each 50 ms, each about 250 bytes long: HTTP/1.1,
-chunked, `text/event-stream`, the head at once. `workshop xray` judges what the client has read.
-`{WRITE}` measures all of it again and writes this page, and a test
-compares the codes of its own run with it.
+chunked, `text/event-stream`, the head at once. `workshop xray` judges the client's reads.
+`{WRITE}` measures everything again and writes this page. A test
+compares the codes of its own run with the page.
 
 **Upstream.** *naive* says `Cache-Control: no-cache`. *ours* says what every event stream of this
 project says: `Cache-Control: no-cache, no-transform` and `X-Accel-Buffering: no`. With *gzip* the
 client sends `Accept-Encoding: gzip`. In the configurations, `UP` is the upstream's address.
 
-**The four answers.** A whole one; one that the upstream resets (RST) between two events; one that
-it closes (FIN) inside an event; one that falls silent, on a connection that stays open. For the
-silent one, programs that have an idle timeout are told to use {IDLE} s, so that nobody waits for
+**The four answers.** The first is complete. The upstream resets the second (RST) between two
+events, and closes the third (FIN) inside an event. The fourth becomes silent, while its connection
+stays open. For this one, programs with an idle timeout are configured with {IDLE} s in place of
 the usual 60 s. The client gives up after {PATIENCE:.0f} s.
 
-**Cells** have the codes that x-ray claims, most harmful first (only the first one, if the answer is
-not whole), and what was seen from both sides: how many events came, if not all; and how long the
-hop held an event, if that was over {PROMPT:.0f} ms (nine tenths of the events were held at most so
-long). A code with a question mark is a guess. Some causes look alike to the client: a hop that
-keeps its connection open after the upstream has died looks like a network that has failed.
+**Cells** have the codes that x-ray claims, most harmful first. If the answer is not whole, only the
+first code is shown. Two facts follow that were measured on both sides: the number of events that
+arrived, if some are missing, and the time for which the hop held an event, if it was over
+{PROMPT:.0f} ms (nine tenths of the events were held no longer). A code with a question mark is a
+guess. Some causes look alike to the client: a hop that keeps its connection open after the upstream
+has died looks like a network that has failed.
 
 """
 
