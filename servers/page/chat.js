@@ -1,5 +1,5 @@
 /*
- * The chat page: what the reader's keys and clicks do.
+ * The chat page: the effects of the reader's keys and clicks.
  *
  *     Enter -> ask() -> openai.js, sse.js -> delta, delta, delta -> message.js, markdown.js -> text
  */

@@ -36,7 +36,7 @@ function viewOf(node, element, box = element) {
 	return { kind: kindOf(node), element, box, children: [], settled: 0, nodes: [], shown: [] };
 }
 
-/** If this changes, a node needs a new element. */
+/** If this key changes, a node needs a new element. */
 function kindOf({ type, level, start, kind, isHead, align }) {
 	return [type, level, start, kind, isHead, align].join();
 }

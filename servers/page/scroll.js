@@ -24,7 +24,7 @@ export function followText(conversation, pill) {
 	conversation.addEventListener("click", ({ target }) => {
 		if (target.closest("summary")) following = false;
 	});
-	// Once a frame after layout, not once a token.
+	// This runs once a frame after layout, not once a token.
 	new ResizeObserver(([{ contentRect }]) => {
 		if (following) scrollTo(0, page.scrollHeight);
 		else if (contentRect.height > height) pill.hidden = false;

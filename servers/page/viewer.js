@@ -115,7 +115,7 @@ export function viewer(element, { reads, exchanges }, language = "en") {
 		schedule();
 	}
 
-	/** Wait for the next read as long as it took, divided by the speed. */
+	/** Wait for the next read as long as in the recording, divided by the speed. */
 	function schedule() {
 		clearTimeout(timer);
 		const last = position ? reads[position - 1].at : reads[0]?.at;
@@ -124,7 +124,7 @@ export function viewer(element, { reads, exchanges }, language = "en") {
 		setPlaying(true);
 	}
 
-	/** Show all reads that are due: a timer has no finer step than some milliseconds. */
+	/** Show all reads that are due, because a timer is only exact to some milliseconds. */
 	function next() {
 		const due = reads[position].at + 4 * Number(speed.value);
 		let end = position + 1;

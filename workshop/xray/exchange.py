@@ -138,7 +138,7 @@ class Message:
         return self._decoder is not None and self._decoder.complete
 
     def receive_data(self, data: bytes) -> bytes:
-        """Take bytes as they arrive. Returns those after the end of the message."""
+        """Take bytes as they arrive. Returns the bytes after the end of the message."""
         if self._broken:
             return b""
         try:

@@ -47,7 +47,7 @@ class Layers:
         torn: Number of events of which a part arrived late.
         with_next: Number of torn events that ended in a read with a part of the next event.
         split_by_chunks: Number of torn events that arrived in more than one chunk.
-        ack_delays: Number of torn events that were delayed by as long as TCP delays an
+        ack_delays: Number of torn events whose second part was late by the time of a delayed TCP
             acknowledgment.
         after_end: Number of bytes after the end of the body.
     """
@@ -130,7 +130,7 @@ class Layers:
 
 
 class Decompressor:
-    """Undoes gzip or deflate, as far as the bytes have arrived.
+    """Decompresses the bytes of a gzip or deflate body that have arrived so far.
 
     Attributes:
         flushes: Number of sync flushes seen: a sender makes one to make its text readable at once.

@@ -70,7 +70,8 @@ class Alphabet:
         ascii_only: Whether the screen shows only ASCII.
 
     Attributes:
-        note: The mark before our own words on a line. It never appears in the text for data.
+        note: The mark before our own words on a line. The text that stands for data never contains
+            this mark.
     """
 
     def __init__(self, ascii_only: bool = False) -> None:
@@ -83,8 +84,8 @@ class Alphabet:
         """Show bytes as text.
 
         Args:
-            data: Bytes, in parts that have a style each. A character that is split between two
-                parts is shown in hex.
+            data: The bytes, divided into parts with one style each. A character that is split
+                between two parts is shown in hex.
             width: Number of cells in a line, but at least MIN_WIDTH.
         """
         # A space at the end of an ASCII line becomes <20>, three cells more.

@@ -319,4 +319,4 @@ def takes_long(item: Item) -> bool:
     return item.finishes or len(item.data) > LARGE_READ
 
 
-# What this file does not do: relay, draw, write files, or decide what a verdict is.
+# What this file does not do: relay, draw, write files, or define the verdicts.
