@@ -35,6 +35,7 @@ from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+import h11
 import trio
 
 from protocol.errors import DecodeError
@@ -185,7 +186,10 @@ class EventSource:
         method, url, headers, body = self._decides.next_request()
         asking = request(method, url, headers, body, ca_file=self._ca_file, connect=self._connect)
         with trio.move_on_after(self._read_seconds) as waiting:
-            response = await self._connection.enter_async_context(asking)
+            try:
+                response = await self._connection.enter_async_context(asking)
+            except h11.LocalProtocolError as error:  # a header of the caller, such as "a\nb"
+                raise self._decides.fail(str(error)) from error
         if waiting.cancelled_caught:
             await self._break(f"no response in {self._read_seconds:g} s")
             return

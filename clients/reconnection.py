@@ -20,6 +20,7 @@ redirects):
 """
 
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
@@ -36,7 +37,13 @@ MAX_REDIRECTS = 20  # as in Fetch: more redirects are taken for a loop
 
 OURS = (("Accept", "text/event-stream"), ("Cache-Control", "no-cache"))
 
-# Headers of the caller that cannot be a credential, so they may also be sent to another origin.
+# No field value contains one of the first five (RFC 9110 §5.5), and UTF-8 cannot encode the others.
+# A server can send only \f and \v; the rest comes from a caller.
+NOT_IN_A_HEADER = re.compile("[\0\r\n\f\v\ud800-\udfff]")
+
+LEAST_GROWING = 0.1  # seconds: `retry: 0` times any factor would be 0
+
+# Headers of the caller that cannot be a credential: they may go to another origin.
 HARMLESS = {"accept", "accept-language", "cache-control", "content-type", "user-agent"}
 
 
@@ -125,7 +132,7 @@ class Reconnection:
         ours = [(name, value) for name, value in OURS if name.lower() not in names]
         # "… UTF-8 encoded" (§9.2.4). Spaces around a value are not part of it (RFC 9110 §5.5).
         id = self.last_event_id.strip(" \t")
-        if "\f" in id or "\v" in id:
+        if NOT_IN_A_HEADER.search(id):
             raise self.fail("the last event ID contains a character that no header may contain")
         if id:
             ours.append(("Last-Event-ID", id.encode().decode("latin-1")))
@@ -169,7 +176,10 @@ class Reconnection:
             raise self.fail("a redirect without a Location", status)
         if self._redirects > MAX_REDIRECTS:
             raise self.fail(f"more than {MAX_REDIRECTS} redirects", status)
-        target = urljoin(self._target, location)
+        try:
+            target = urljoin(self._target, location)
+        except ValueError:  # half an IPv6 address, `http://[::1`: it is refused next
+            target = location
         try:
             scheme = URLParts.parse(target).scheme
         except ValueError as error:
@@ -199,7 +209,9 @@ class Reconnection:
             # "… if the previous attempt failed, then user agents might introduce an exponential
             # backoff delay". If the server asks for a wait longer than our limit, the server's wait
             # is used.
-            wait = max(wait, min(self.max_seconds, wait * self._growth))
+            if self._growth > 1:
+                grown = max(wait, LEAST_GROWING) * self._growth
+                wait = max(wait, min(self.max_seconds, grown))
             if wait < self.max_seconds:
                 self._growth *= self.backoff
         self.state = ReadyState.CONNECTING

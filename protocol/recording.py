@@ -13,17 +13,23 @@ reads. A hop may change these cuts, and an HTTP client does not show them.
 The rules this file keeps:
 
 1. The bytes of one sender on one connection, joined in order, are all the bytes that it sent.
-2. A reader ignores fields that it does not know, and empty lines.
+2. A reader ignores fields that it does not know, and empty lines. It refuses times over 300 years,
+   and values that are nested too deeply.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 __all__ = ["RecordedRead", "RecordingError", "read_recording", "write_recording"]
 
 End = Literal["", "fin", "reset", "truncated", "silent"]
+
+# Milliseconds of 300 years. A sum or difference of such times is never infinite.
+MAX_TIME = 1e13
+
+Time = Annotated[float, msgspec.Meta(ge=-MAX_TIME, le=MAX_TIME)]
 
 _Bytes = bytes  # in the class below, `bytes` is the name of a field
 
@@ -32,7 +38,7 @@ class RecordedRead(msgspec.Struct, frozen=True, omit_defaults=True):
     """Bytes that one read brought, or the end of one direction of a connection.
 
     Args:
-        at: Time in milliseconds since the recording began.
+        at: Time in milliseconds since the recording began, up to `MAX_TIME`.
         sender: The end of the connection that sent the bytes.
         bytes: The bytes, which are base64 in JSON. Empty if this is an end.
         end: How this direction ended: "fin" (closed), "reset" (RST), "truncated" (TLS without
@@ -41,7 +47,7 @@ class RecordedRead(msgspec.Struct, frozen=True, omit_defaults=True):
         url: The URL that was asked for, on the first line of a connection, if it is known.
     """
 
-    at: float
+    at: Time
     sender: Literal["client", "server"]
     bytes: _Bytes = b""
     end: End = ""
@@ -74,6 +80,10 @@ def read_recording(lines: Iterable[bytes]) -> Iterator[RecordedRead]:
             continue
         try:
             yield _decoder.decode(line)
+        except RecursionError:  # [[[[… in a field that we do not know
+            raise RecordingError(
+                f"line {number} is not part of a recording: it is nested too deeply"
+            ) from None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise RecordingError(f"line {number} is not part of a recording: {error}") from error
 

@@ -6,6 +6,7 @@
     POST /v1/responses           its newer form
     GET  /v1/models, /v1/models/{id}
     GET  /faults                 the list of faults that a request can ask for
+    GET  /verdict, /verdict/{client}   what clients did with the faults (llm/verdict/)
     GET  /wire/{id}              the recorded bytes of an answer whose request had X-Wire: 1
     GET  /metrics, /health
 
@@ -39,6 +40,8 @@ from .llm.faults import fault_catalogue, listing
 from .llm.model.models import Model
 from .llm.model.tokens import tokenize
 from .llm.pace import Pace
+from .llm.verdict.routes import verdict_routes
+from .llm.verdict.watching import Watcher
 from .llm.writers import named_events
 
 __all__ = ["from_flags", "main", "routes"]
@@ -81,6 +84,7 @@ def routes(
     settings: Settings | None = None,
     access: Access | None = None,
     pages: Mapping[str, Handler] = {},
+    watcher: Watcher | None = None,
 ) -> Routes:
     """Return all routes of this server.
 
@@ -93,10 +97,12 @@ def routes(
         access: The rules for access to the API. By default any program may use it, but pages of
             other origins may not.
         pages: Further routes, such as those of the course. If `POST /xray` is one of them, the page
-            shows its verdict on each answer.
+            shows what it says about an answer.
+        watcher: Watches what clients do with faults, for `GET /verdict`.
     """
     engine = engine or Engine()
-    api = API(pace, engine, model or Model(), settings or Settings())
+    watcher = watcher or Watcher()
+    api = API(pace, engine, model or Model(), settings or Settings(), watcher)
     access = access or Access()
     judge = "/xray" if "POST /xray" in pages else ""
     recordings = RecordingStore(access.admits, judge=judge)
@@ -143,12 +149,14 @@ def routes(
         **pages,
     }
     named = access.guard({named_events.ROUTE: named_events.handler(api)})
-    table |= {key: recordings.recorded(handler) for key, handler in named.items()}
+    for key, handler in named.items():
+        table[key] = watcher.watched(recordings.recorded(handler))
     guarded = access.guard(api.table | {"GET /wire/{id}": recordings.replay})
     for key, handler in guarded.items():
         table[key] = identified(handler)
         if key.startswith("POST"):
-            table[key] = recordings.recorded(table[key])
+            table[key] = watcher.watched(recordings.recorded(table[key]))
+    table |= access.guard(verdict_routes(watcher))
     return Routes(table, tasks=[engine.run, recordings.run], refuse=refuse)
 
 

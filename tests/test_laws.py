@@ -7,7 +7,7 @@
     servers           protocol, the byte streams, servers.http
     the proxies       the HTTP client too; but they and the simulated model do not know each other
     workshop          all of them, and nothing imports workshop
-    tests             nothing imports tests but `workshop bench`
+    tests             nothing imports tests but `workshop bench` and `workshop spec`
 
 Each law is a function of a root folder that returns the lines that break it, so that it can be
 seen to fail on a small broken tree.
@@ -39,6 +39,7 @@ MAY_IMPORT = {
     "servers.badproxy": ("protocol", "clients", "servers.http"),
     "workshop": ("protocol", "clients", "servers"),
     "workshop.bench": ("protocol", "clients", "servers", "workshop", "tests"),
+    "workshop.spec": ("protocol", "clients", "servers", "workshop", "tests"),
     "tests": FOLDERS,
 }
 NO_IO = {"trio", "ssl", "socket", "time"}

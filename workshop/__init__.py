@@ -6,6 +6,8 @@
     doctor.py     what is installed on this machine
     bench.py      benchmarks
     vectors.py    the score of a parser, of any language
+    verdict.py    the faults of a client of the OpenAI API
+    simulated.py  the simulated LLM in a thread, for tests; pytest_plugin.py has its fixtures
 
     runner/       the exercises: learn, check, hint, solution
     course/       the lessons and the annotated source as web pages

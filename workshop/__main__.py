@@ -32,7 +32,8 @@ COMMANDS = {
     "chat": ("workshop.chat", "talk to the simulated LLM, or to any OpenAI-compatible API"),
     "xray": ("workshop.xray.command", "the layers of a stream, and the hop that holds it"),
     "nc": ("clients.nc", "netcat: bytes between a connection and this terminal"),
-    "spec": ("workshop.contract.command", "test an event-stream client, of any language"),
+    "spec": ("workshop.spec", "judge a running server (needs the clone), or a client"),
+    "verdict": ("workshop.verdict", "what a client of the OpenAI API does wrong with each fault"),
     "vectors": ("workshop.vectors", "score a parser, of any language (needs the clone)"),
     "sse-client-service": (
         "workshop.contract.service",

@@ -36,6 +36,8 @@ from typing import Any
 
 import trio
 
+from .runner.verdict import printable
+
 __all__ = ["KINDS", "feedings", "load", "main", "mismatch", "score"]
 
 FOLDER = Path(__file__).parent.parent / "tests" / "vectors"
@@ -249,7 +251,7 @@ class Program:
             raise Broken(f"the parser ended with exit code {code}")
         try:
             answer = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             answer = None
         if not isinstance(answer, dict) or answer.get("id") != question["id"]:
             await self.stop()  # its next line may be the late answer to this question
@@ -263,8 +265,11 @@ class Program:
         while b"\n" not in self._unread:
             data = await process.stdout.receive_some()
             self._unread += data
-            if not data or len(self._unread) > MAX_ANSWER:
+            if not data:
                 return b""
+            if len(self._unread) > MAX_ANSWER:
+                await self.stop()
+                raise Broken(f"an answer over {MAX_ANSWER} bytes")
         line, _, rest = bytes(self._unread).partition(b"\n")
         self._unread = bytearray(rest)
         return line
@@ -340,7 +345,7 @@ def _json(value: object) -> str:
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "…"
+    return printable(text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "…")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -48,6 +48,9 @@ class Quiet:
         self._fileno = outlet.fileno() if hasattr(outlet, "fileno") else -1
         return outlet
 
+    def half_closed(self) -> None:
+        """Nothing changes: the client may still read."""
+
     def end(self, how: Ending) -> None:
         """Called when the reply has ended."""
 

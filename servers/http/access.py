@@ -74,6 +74,7 @@ ALLOWED_FIELDS = (
     "user-agent",  # Firefox sends the value that an SDK sets
     "openai-organization",
     "openai-project",
+    "x-client",
     "x-client-request-id",
     "x-fault",
     "x-pace",

@@ -46,7 +46,7 @@ from protocol.target import path_of, read_target
 
 from .body import Body
 from .limits import Budget, Limits
-from .reply import CutOff, Ending, Handler, Reply, Request, StreamingReply
+from .reply import CutOff, Ending, Handler, Reply, ReplyObserver, Request, StreamingReply
 from .reply_head import encode_head, encode_reply
 from .routes import Routes, printable_route
 from .watch import Watch, gave_up_waiting
@@ -111,6 +111,7 @@ class Connection:
         self._state = State.IDLE
         self._keep_alive = True  # another request may follow
         self._body: Body | None = None  # the body of the reply that is being sent
+        self._observer: ReplyObserver | None = None
         self._scope = trio.CancelScope()
         self._deadline = math.inf
         self._deadline_message = ""  # told to a client that misses the deadline; "" for nothing
@@ -170,6 +171,8 @@ class Connection:
         Args:
             requested_at: The time at which the client's request was complete.
         """
+        if self._observer:
+            self._observer.half_closed()
         waits = self._state is State.HANDLING and self._keep_alive
         return self._limits.fin_is_disconnect or (waits and gave_up_waiting(requested_at))
 
@@ -331,7 +334,7 @@ class Connection:
         """Send the head, and the body in the framing that the head has announced."""
         head_only = self._head_only
         heartbeat = reply.heartbeat if isinstance(reply, StreamingReply) else b""
-        observer = reply.observer
+        self._observer = observer = reply.observer
         outlet = observer.wrap(self._stream) if observer else self._stream
         self._state = State.SENDING
         self._body = body = Body(outlet, chunked=chunked, heartbeat=heartbeat)
@@ -349,8 +352,7 @@ class Connection:
             ending = Ending.DISCONNECTED
             raise
         except CutOff as cut:
-            ending = Ending.RESET if cut.reset else Ending.CUT_OFF
-            self._keep_alive = False
+            ending, self._keep_alive = Ending.RESET if cut.reset else Ending.CUT_OFF, False
             if cut.final_wait:
                 await self._wait_for_close()
             body.ended = True
@@ -363,7 +365,7 @@ class Connection:
             ending = ending or body.ending
             if observer:
                 observer.end(ending)
-            self._body = None
+            self._body = self._observer = None
             streams = isinstance(reply, StreamingReply) and not head_only
             # Only a chunked body is seen to be truncated if it ends with a FIN.
             if ending is Ending.RESET or (streams and not (chunked or body.ended)):

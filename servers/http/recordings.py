@@ -170,6 +170,9 @@ class ReplyRecording:
             sends, size = self._unrecorded.sends, self._unrecorded.bytes
             self._unrecorded = Missing(sends + 1, size + len(data))
 
+    def half_closed(self) -> None:
+        """Nothing is recorded: the client may still read."""
+
     def end(self, how: Ending) -> None:
         """Record how the reply ended."""
         self.ended = trio.current_time()

@@ -76,6 +76,9 @@ class ReplyObserver(Protocol):
     def wrap(self, outlet: Outlet) -> Outlet:
         """Return an outlet that passes the reply's bytes on to the given one."""
 
+    def half_closed(self) -> None:
+        """Called when the client sends a FIN while the reply is sent, where the kernel tells."""
+
     def end(self, how: Ending) -> None:
         """Called when the reply has ended."""
 

@@ -12,4 +12,5 @@
     model/        what the model says
     writers/      how each route writes an answer
     faults/       how streams are broken on purpose
+    verdict/      what a client did with a broken stream, and what it should have done
 """

@@ -35,6 +35,7 @@ from .model.models import Model, count_tokens
 from .pace import PROFILES, Pace
 from .recorded import RecordedResponse
 from .turns import Turns, Work
+from .verdict.watching import Watcher
 from .writers import chat_completions, responses
 from .writers.chat_completions import ChatWriter, ReasoningField
 from .writers.responses import ResponsesWriter
@@ -114,13 +115,22 @@ class API:
         engine: The engine that steps the answers.
         model: The model that makes the answers.
         settings: The operator's choices.
+        watcher: Watches what clients do with the faults.
     """
 
-    def __init__(self, pace: Pace, engine: Engine, model: Model, settings: Settings) -> None:
+    def __init__(
+        self,
+        pace: Pace,
+        engine: Engine,
+        model: Model,
+        settings: Settings,
+        watcher: Watcher | None = None,
+    ) -> None:
         self._pace = pace
         self._engine = engine
         self._model = model
         self._settings = settings
+        self._watcher = watcher or Watcher()
         self._turns = Turns()
         self._faults = Faults()
         self._chance = random.Random(settings.seed)
@@ -227,6 +237,8 @@ class API:
         Raises:
             InvalidRequest: There is no such model, pace or fault, or the question is too long.
         """
+        if self._watcher.script:
+            question = msgspec.structs.replace(question, model=self._watcher.script)
         self._check_model(question.model)
         if recorded := self._settings.recordings.get(question.model):
             if request.method == "HEAD":
@@ -237,9 +249,11 @@ class API:
             raise InvalidRequest(message, None, "context_length_exceeded")
         pace = self._pace_of(request)
         spec = request.header("x-fault") or fault or self._fault_of(question.model)
+        spec = spec or self._watcher.planned(stream)
         chosen = self._take(spec, request)
+        self._watcher.note(request, chosen, spec, stream)
         if chosen and chosen.replaces:
-            return chosen.apply(Reply())
+            return self._watcher.attend(request, chosen.apply(Reply()))
         with self._turns.work() as work:
             prompt_tokens = 0
             for turn in question.turns:
@@ -249,6 +263,8 @@ class API:
             writer = make_writer(answers, prompt_tokens)
         if not chosen and answers[0].fault:
             chosen = self._take(answers[0].fault, request)
+            self._watcher.note(request, chosen, answers[0].fault, stream)
+        self._watcher.note_answer(request, answers[0])
         seed = self._model.seed_of(question)
         gaps, prefill = pace.gaps(seed), pace.prefill(prompt_tokens, seed)
         if after := min(after, answers[0].completion_tokens):
@@ -265,7 +281,7 @@ class API:
             await self._engine.drive(sequence, flush=trio.lowlevel.checkpoint)
             with self._turns.work() as work:
                 reply = json_reply(await writer.whole(work))
-        return _with_fault(reply, chosen) if chosen else reply
+        return self._watcher.attend(request, _with_fault(reply, chosen)) if chosen else reply
 
     def _check_model(self, name: str) -> None:
         known = name in self._names or name.startswith(FAULT_MODEL)
@@ -281,12 +297,12 @@ class API:
         return [*self._model.names, *self._settings.recordings]
 
     def _pace_of(self, request: Request) -> Pace:
-        """Return the pace that the header `X-Pace` names, or the server's own."""
+        """Return the pace that the header `X-Pace` names, or the one in force."""
         name = request.header("x-pace")
         if name and name not in PROFILES:
             message = f"no such pace: {name[:80]!r}. There are {', '.join(PROFILES)}"
             raise InvalidRequest(message, "x-pace", "unknown_pace")
-        return PROFILES[name] if name else self._pace
+        return PROFILES[name] if name else self._watcher.pace or self._pace
 
     # ---- Faults
 
@@ -303,7 +319,8 @@ class API:
         if not spec:
             return None
         try:
-            return self._faults.take(spec, (request.path, request.body))
+            key = (*self._watcher.key(request), request.path, request.body)
+            return self._faults.take(spec, key)
         except ValueError as error:
             raise InvalidRequest(str(error), "x-fault", "unknown_fault") from error
 

@@ -1,5 +1,7 @@
 /* The texts of the viewer, in both languages of the page. */
 
+const plural = (number, name) => `${number} ${name}${number === 1 ? "" : "s"}`;
+
 const english = {
 	label: "Recording",
 	reads: "Reads, one by one",
@@ -27,7 +29,9 @@ const english = {
 	truncated: "closed without close_notify",
 	silent: "nothing more came, and the recorder stopped waiting",
 	counts: ({ reads, chunks, events, tokens }) =>
-		`${reads} reads · ${chunks} chunks · ${events} events · ${tokens} tokens`,
+		`${plural(reads, "read")} · ${plural(chunks, "chunk")} · ${plural(events, "event")} · ${plural(tokens, "token")}`,
+	cure: "Cure:",
+	plain: "The beginning of the body, decompressed",
 	ttft: (at) => `first token after ${at}`,
 	head: "HTTP head",
 	chunk: "chunked coding",
@@ -66,6 +70,8 @@ const chinese = {
 	silent: "再无内容，录制者停止等待",
 	counts: ({ reads, chunks, events, tokens }) =>
 		`${reads} 次读取 · ${chunks} 个分块 · ${events} 个事件 · ${tokens} 个 token`,
+	cure: "解决办法：",
+	plain: "正文开头（已解压）",
 	ttft: (at) => `首个 token ${at}`,
 	head: "HTTP 头部",
 	chunk: "分块编码",

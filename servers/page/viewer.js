@@ -59,11 +59,14 @@ export function viewer(element, { reads, exchanges }, language = "en") {
 		output,
 	);
 	const line = timeLine(reads);
+	const end = reads.length ? reads[reads.length - 1].at : 0;
+	const ticks = [0, 0.25, 0.5, 0.75, 1].map((share) => make("span", {}, milliseconds(Math.round(end * share))));
+	const axis = make("p", { className: "axis", ariaHidden: "true" }, ...ticks);
 	const legend = make("ul", {}, ...LAYERS.map((layer) => make("li", {}, make("b", layer, words[layer]))));
 	let position, shown, isHex, timer;
 
 	element.classList.add("wire", "viewer");
-	element.append(...exchanges.slice(0, 20).map(drawExchange), line.element, slider, controls, note);
+	element.append(...exchanges.slice(0, 20).map(drawExchange), line.element, axis, slider, controls, note);
 	element.append(section, legend, make("p", "keys", words.keys));
 	element.ownerDocument.addEventListener("keydown", press);
 	setHex(false);
@@ -165,12 +168,12 @@ export function viewer(element, { reads, exchanges }, language = "en") {
 
 	// ---- Rows
 
-	function drawExchange({ method, url, report }) {
+	function drawExchange({ method, url, report, plain }) {
 		const block = make("header", {}, make("h2", {}, words.exchange(method, url)));
 		for (const { code, say, cure } of report?.verdicts ?? []) {
 			const isBad = BAD.test(code);
 			const verdict = make("p", isBad ? "verdict faulty" : "verdict", make("b", {}, code), ` ${say}`);
-			if (cure && isBad) verdict.append(make("small", {}, cure));
+			if (cure && isBad) verdict.append(make("div", "remedy", make("b", {}, words.cure), " ", ...withCode(cure)));
 			block.append(verdict);
 		}
 		if (report) {
@@ -178,6 +181,7 @@ export function viewer(element, { reads, exchanges }, language = "en") {
 			if (report.ttft_ms !== null) facts.push(words.ttft(milliseconds(report.ttft_ms)));
 			block.append(make("p", {}, facts.join(" · ")));
 		}
+		if (plain) block.append(make("details", {}, make("summary", {}, words.plain), make("pre", {}, plain)));
 		return block;
 	}
 
@@ -196,6 +200,10 @@ export function viewer(element, { reads, exchanges }, language = "en") {
 
 	return { go, toggle };
 }
+
+/** `code` in a sentence becomes an element. */
+const withCode = (text) =>
+	text.split("`").map((part, index) => (index % 2 ? make("code", {}, part) : part));
 
 const asHex = (bytes) => `${hex(bytes)} `;
 

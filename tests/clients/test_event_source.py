@@ -245,6 +245,20 @@ async def test_a_redirect_is_followed_at_once(autojump_clock: MockClock) -> None
     assert server.times[1] == server.times[0]
 
 
+@pytest.mark.parametrize(
+    "arguments", [{"headers": (("X", "a\nb"),)}, {"headers": (("X", "你"),)}, {"method": "A B"}]
+)
+async def test_a_request_that_cannot_be_sent_ends_it(arguments: dict[str, object]) -> None:
+    decides = Reconnection(URL, **arguments)  # type: ignore[arg-type]
+    server = Server([])
+    opening = open_event_source(URL, reconnection=decides, connect=server.connect)
+    async with opening as source:
+        with pytest.raises(EventSourceError, match="the request cannot be sent"):
+            await anext(source)
+        assert source.state is ReadyState.CLOSED
+    assert all(stream.closed for stream in server.streams)
+
+
 async def test_leaving_the_block_closes_the_connection() -> None:
     server = Server([[HEAD + b"data: a\n\n", "stay"]])
     async with open_event_source(URL, connect=server.connect) as source:

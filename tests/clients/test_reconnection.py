@@ -179,7 +179,7 @@ def test_the_last_event_id(id: str, sent: str | None) -> None:
     assert headers.get("Last-Event-ID") == sent
 
 
-@pytest.mark.parametrize("id", ["a\vb", "a\fb"])
+@pytest.mark.parametrize("id", ["a\vb", "a\fb", "a\nb", "a\rb", "a\0b", "a\ud800"])
 def test_an_id_that_no_header_may_contain(id: str) -> None:
     with pytest.raises(EventSourceError, match="no header may contain"):
         deciding(last_event_id=id).next_request()
@@ -207,3 +207,21 @@ def test_jitter_only_adds() -> None:
     chances = iter([0.0, 0.5])
     decides = deciding(seconds=2.0, backoff=1.0, jitter=0.1, random=lambda: next(chances))
     assert [decides.receive_break("") for _ in range(2)] == [2.0, 2.1]
+
+
+@pytest.mark.parametrize("location", ["http://[bad", "//[", "http://[::g]/"])
+def test_a_redirect_to_half_an_address_ends_it(location: str) -> None:
+    decides = deciding()
+    with pytest.raises(EventSourceError, match="a redirect to not an http:// or https"):
+        decides.receive_head(302, location, None)
+    assert decides.state is ReadyState.CLOSED
+
+
+def test_a_server_that_says_retry_0_and_vanishes_is_not_asked_in_a_hurry() -> None:
+    decides = deciding()
+    decides.seconds = 0.0
+    decides.receive_head(200, None, STREAM)
+    waits = [decides.receive_break("the server ended the response")]
+    waits += [decides.receive_break("refused") for _ in range(12)]
+    assert waits[:6] == [0.0, 0.0, 0.2, 0.4, 0.8, 1.6]
+    assert waits[-1] == 60.0

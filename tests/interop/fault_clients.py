@@ -1,4 +1,4 @@
-"""Four clients. For each fault, each client requests one answer and describes what it received.
+"""Four of the clients: each requests one answer with every fault, and describes what it received.
 
     with_ours(port, names, text)       {"fin": "2 events, then DecodeError: …", …}
 
@@ -27,9 +27,12 @@ from .peers import SAFETY
 from .visiting import chromium, flags
 
 __all__ = [
+    "LONG",
     "PATIENCE",
     "TEXT",
+    "WAITS",
     "Outcomes",
+    "Seen",
     "Threads",
     "with_browser",
     "with_curl",

@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from importlib import import_module
 from queue import SimpleQueue
 from threading import Thread
 
@@ -33,13 +34,34 @@ from .fault_clients import (
     with_openai,
     with_ours,
 )
+from .more_fault_clients import has, node_versions, with_httpx_sse, with_langchain, with_node
 from .peers import ROOT, SAFETY, need
 
 __all__ = ["COLUMNS", "DONE", "EVENTS", "NONE", "PAGE", "Page", "answers", "main", "measure"]
 
 PAGE = ROOT / "servers" / "FAULTS.md"
 
-COLUMNS = ("openai-python", "curl -N", "browser fetch", "this project's client")
+COLUMNS = (
+    "openai-python",
+    "curl -N",
+    "browser fetch",
+    "this project's client",
+    "openai-node",
+    "ai (Vercel)",
+    "LangChain",
+    "httpx-sse",
+)
+
+PLAIN = ("curl -N", "this project's client")
+"""Clients that do not read JSON: they only count events."""
+
+CORRECT = frozenset(
+    (
+        *("none", "after-end", "giant-line", "split-utf8-chunks", "split-utf8-segments", "cr"),
+        *("crlf", "bom", "id-comment", "comments", "retry", "keepalive-event", "early-hints"),
+    )
+)
+"""Faults that are none: every client should read the whole answer."""
 
 NONE = "none"
 """The name that stands for the healthy answer."""
@@ -49,7 +71,8 @@ class Page(msgspec.Struct):
     """The measured table.
 
     Args:
-        versions: Version of the client in each column, "" for our own.
+        versions: Version of the client in each column, "" for our own and for one that is
+            missing.
         rows: For each fault, the outcome in each column.
     """
 
@@ -59,31 +82,74 @@ class Page(msgspec.Struct):
     @classmethod
     def read(cls, text: str) -> "Page":
         """Read a page that was written earlier."""
-        versions = re.search(r"openai (\S+) for Python, curl\s+(\S+) and Chromium\s+(\S+),", text)
+        versions = [re.search(rf"{re.escape(name)} ([0-9][^;\s]*)", text) for name in COLUMNS]
         rows = re.findall(r"^\| `([a-z0-9-]+)` \| .*? \| (.+) \|$", text, re.MULTILINE)
         found = {name: tuple(cells.split(" | ")) for name, cells in rows}
-        return cls((*(versions.groups() if versions else ("", "", "")), ""), found)
+        return cls(tuple(match[1] if match else "" for match in versions), found)
 
     def __str__(self) -> str:
-        lines = [INTRODUCTION.format(self.versions, patience=PATIENCE)]
-        lines += [f"| fault | on the wire | {' | '.join(COLUMNS)} |", "|---" * 6 + "|"]
+        pairs = zip(COLUMNS, self.versions, strict=True)
+        measured = "; ".join(f"{name} {version}" for name, version in pairs if version)
+        lines = [INTRODUCTION.format(measured, patience=PATIENCE, summary=self.summary())]
+        columns = len(COLUMNS) + 2
+        lines += [f"| fault | on the wire | {' | '.join(COLUMNS)} |", "|---" * columns + "|"]
         for name, cells in self.rows.items():
             line = FAULTS[name].description if name in FAULTS else "The healthy answer."
             lines.append(f"| `{name}` | {line} | {' | '.join(cells)} |")
         return "\n".join(lines) + "\n"
 
+    def summary(self) -> str:
+        """What each client does wrong, in a line."""
+        kinds = ("takes half for whole", "shows wrong text", "fails on a correct stream", "waits")
+        lines = [f"| client | right | {' | '.join(kinds)} |", "|---" * 6 + "|"]
+        for column, client in enumerate(COLUMNS):
+            if client in PLAIN:
+                continue
+            wrong: dict[str, list[str]] = {kind: [] for kind in kinds}
+            for name, cells in self.rows.items():
+                cell = cells[column]
+                for mark, kind in zip(
+                    ("silent loss", "wrong text", "waits"), (0, 1, 3), strict=True
+                ):
+                    if mark in cell:
+                        wrong[kinds[kind]].append(f"`{name}`")
+                        break
+                else:
+                    if name in CORRECT and not cell.endswith("all"):
+                        wrong[kinds[2]].append(f"`{name}`")
+            right = len(self.rows) - sum(map(len, wrong.values()))
+            cells = tuple(", ".join(names) for names in wrong.values())
+            lines.append(f"| {client} | {right} of {len(self.rows)} | {' | '.join(cells)} |")
+        return "\n".join(lines)
+
 
 INTRODUCTION = """\
 # How clients react to a broken stream
+
+In one minute: this is what each client does with all faults. It is **right** if it reads the whole
+answer where that is possible, and reports an error where it is not. The last table has each fault.
+
+{summary}
+
+- A client that **takes half for whole** ends as if the answer were complete. Look for a
+  `finish_reason`.
+- **Wrong text** is a text twice (`duplicate`), which no client can know, or U+FFFD in place of a
+  byte.
+- A client that **waits** has no timeout, or one that starts again with each read. Set one of your
+  own.
+
+To judge your own client: [VERDICT.md](VERDICT.md).
+
+## How it is measured
 
 The simulated model can break its answers on purpose. Send the header `X-Fault: NAME`, or ask for
 the model `fault-NAME`, and the answer has that fault. `GET /faults` lists all faults, as JSON if
 the request has `Accept: application/json`. It also explains how to ask for another position:
 `rst@5`, `rst@byte 200`, `rst@1.5s`.
 
-`python -m tests.interop.faults --write` measured this table, with openai {0[0]} for Python, curl
-{0[1]} and Chromium {0[2]}, and a test measures it again. The answer has six events: five chunks
-and `[DONE]`. Most faults are injected into the third event.
+`python -m tests.interop.faults --write` measured this table, and a test measures it again. Clients:
+{0}
+The answer has six events: five chunks and `[DONE]`. Most faults are injected into the third event.
 
 - **silent loss**: the client ends as if the answer were complete, but a part of it is missing.
 - **waits**: the client still waits when we stop it. It has no timeout, or its timeout of
@@ -93,7 +159,10 @@ and `[DONE]`. Most faults are injected into the third event.
   (no reply), and 56 (the connection was reset, or the chunked coding was invalid).
 - The browser's page checks the status and the content type, gives each event to `JSON.parse`,
   looks for `error`, and has an `AbortSignal` with a timeout.
-- The official client would retry 408, 409, 429 and all statuses from 500 on; here, retries are off.
+- The official clients would retry 408, 409, 429 and all statuses from 500 on; here, they may not.
+- The cells of the last four clients have no counts, because Node drops what was not read yet when a
+  connection breaks. `ai` has an `AbortSignal` with a timeout; the timeouts of the others limit one
+  read, or the time to the head.
 """
 
 
@@ -197,10 +266,36 @@ def measure() -> Page:
         ours = pool.submit(with_ours, port, names)
         browser, chromium = with_browser(port, names)
         columns: list[Outcomes] = [sdk.outcomes(), curls.outcomes(), browser, ours.result()]
-    return Page(
-        (openai.__version__, versions[1].decode(), chromium, ""),
-        {name: tuple(column[name] for column in columns) for name in names},
-    )
+    # The others come after these, so that the machine is not too busy for their timeouts.
+    columns += more_columns(names)
+    node, ai = node_versions()
+    found = (openai.__version__, versions[1].decode(), chromium, "", node, ai, *PYTHON_VERSIONS)
+    return Page(found, {name: tuple(column[name] for column in columns) for name in names})
+
+
+PYTHON_VERSIONS = has("langchain_openai"), has("httpx_sse", "httpx")
+
+
+def more_columns(names: Sequence[str]) -> list[Outcomes]:
+    """The columns of the clients that may be missing. All cells of a missing client are ""."""
+    missing = dict.fromkeys(names, "")
+    langchain, httpx_sse = PYTHON_VERSIONS
+    for module, version in zip(("langchain_openai", "httpx_sse"), PYTHON_VERSIONS, strict=True):
+        if version:
+            import_module(module)  # before many threads do it at the same time
+    with (
+        ThreadPoolExecutor(len(names) + 1) as pool,
+        ThreadPoolExecutor(10) as few,  # LangChain is slow when many threads use it
+        _serving() as port,
+    ):
+        node = pool.submit(with_node, port, names) if all(node_versions()) else None
+        chains = Threads(few, with_langchain, port, names) if langchain else None
+        sources = Threads(pool, with_httpx_sse, port, names) if httpx_sse else None
+        return [
+            *(node.result() if node else (missing, missing)),
+            chains.outcomes() if chains else missing,
+            sources.outcomes() if sources else missing,
+        ]
 
 
 def main(argv: Sequence[str]) -> int:

@@ -30,6 +30,7 @@ ENDINGS = {
 BETTER = {
     "error-flat": "error",  # "message" without "choices"
     "empty-data": "complete",  # no event that says anything
+    "open-after-done": "complete",  # [DONE] is the end
     "open-after-finish": "complete",  # nothing can follow a finish_reason but the usage
 }
 # The last word is there, unless a busy browser discarded it together with the broken connection.

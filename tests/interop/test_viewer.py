@@ -159,3 +159,15 @@ def test_a_long_recording_draws_a_part_of_itself(visit: Visit, tmp_path: Path) -
         shown = rows.locator("strong").all_text_contents()
         assert shown == [f"#{number}" for number in range(first, position + 1)]
     assert visit.problems == []
+
+
+def test_the_cure_and_the_times(viewer: Page) -> None:
+    """The cure has its own line, and the time line has times."""
+    expect(viewer.locator(".remedy")).to_contain_text("Cure: Find the hop or server")
+    assert viewer.locator(".axis span").all_text_contents() == [
+        "0 ms",
+        "1,625 ms",
+        "3,250 ms",
+        "4,875 ms",
+        "6,500 ms",
+    ]

@@ -101,6 +101,11 @@ GOOD = '{"event": "message", "data": "a", "id": ""}'
         ("raise SystemExit(3)", ": the parser ended with exit code 3"),
         ("input(); print('hello')", ": not an answer to one/whole: hello"),
         ("print('{}')", ": not an answer to one/whole: {}"),
+        ("input(); print('[' * 50_000)", ": not an answer to one/whole: [[["),
+        ("input(); print('\\x1b]0;pwned\\x07')", r": not an answer to one/whole: \x1b]0;pwned\x07"),
+        (RIGHT % r'{"data": "\ud800\x9b"}', r'came      [{"data":"\ud800\x9b"}]'),
+        ("while True: print('x' * 10_000, end='')", ": an answer over 100000 bytes"),
+        ("import os, sys, time; os.close(0); time.sleep(60)", ": no answer in 0.5 s"),
         ("import time; time.sleep(60)", ": no answer in 0.5 s"),
     ],
 )
@@ -115,6 +120,7 @@ def test_programs(
     vector = {"id": "one", "category": "c", "input_b64": "ZGF0YTogYQoK", "expect": EXPECT}
     (tmp_path / "sse.json").write_text(json.dumps([vector]))
     monkeypatch.setattr(vectors, "FOLDER", tmp_path)
+    monkeypatch.setattr(vectors, "MAX_ANSWER", 100_000)
     command = shlex.join([sys.executable, "-S", "-c", program])
     seconds = "0.5" if "time" in program else "60"
     assert vectors.main(["--parser", command, "--seconds", seconds]) == (1 if why else 0)

@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from servers.http.command import base_url
 
+from ..runner.verdict import printable
 from .case import Case
 from .harness import CASES, Outcome, ServiceError, run_cases, serving
 
@@ -42,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         outcomes = trio.run(_run, options.sse_client, cases, console)
     except ServiceError as error:
-        print(error, file=sys.stderr)
+        print(printable(str(error)), file=sys.stderr)
         return 3
     counts = {result: sum(one.result == result for one in outcomes) for result in COLOURS}
     console.print("{PASS} passed, {FAIL} failed, {SKIP} skipped".format_map(counts))
@@ -65,7 +66,7 @@ async def _run(service: str, cases: Sequence[Case], console: Console) -> list[Ou
         colour = COLOURS[outcome.result]
         console.print(f"[{colour}]{outcome.result}[/]  {escape(outcome.case.slug)}")
         for name, text in outcome.why:
-            console.print(f"      {name:9} {escape(text)}")
+            console.print(f"      {name:9} {escape(printable(text))}")
 
     async with serving(service) as harness:
         await run_cases(harness, cases, report)

@@ -48,8 +48,9 @@ __all__ = ["CASES", "Harness", "Outcome", "ServiceError", "run_cases", "serving"
 
 CASES: tuple[Case, ...] = (*PARSING, *CONNECTING)
 
-PATIENCE = 10.0  # seconds to wait for an expected report
-AT_ONCE = 8  # number of cases that run at the same time
+PATIENCE = 10.0  # seconds to wait for what a case expects
+AT_ONCE = 8  # cases that run at the same time
+MAX_TOLD = 10_000  # messages of one case
 LIMITS = Limits(max_body_size=64 << 20)
 
 
@@ -111,7 +112,7 @@ class Harness:
         service: The URL of the service.
         base: The URL at which the service can reach the harness's own server.
         client: The HTTP client for the service.
-        patience: Seconds to wait for an expected report.
+        patience: Seconds to wait for what a case expects, and for each answer of the service.
     """
 
     def __init__(self, service: str, base: str, client: Client, patience: float = PATIENCE) -> None:
@@ -139,11 +140,16 @@ class Harness:
         trial = self._trials.get(id)
         try:
             told = msgspec.json.decode(request.body, type=Told)
-            if trial is not None:
-                trial.told[int(number)] = told
-                trial.tell()
-        except ValueError as error:
+            which = int(number)
+        except (ValueError, RecursionError) as error:
             return Reply(f"not a message: {error}\n", 400)
+        if trial is None:  # its case has ended
+            return Reply(status=204)
+        if not 1 <= which <= MAX_TOLD:
+            return Reply(f"the numbers of a case go from 1 to {MAX_TOLD}\n", 400)
+        # A message that comes again, because its first reply was lost, changes nothing.
+        trial.told.setdefault(which, told)
+        trial.tell()
         return Reply(status=204)
 
     async def describe(self) -> tuple[str, set[str]]:
@@ -158,7 +164,7 @@ class Harness:
                 raise ValueError(f"status {status}")
             answer = msgspec.json.decode(body, type=dict[str, object])
             found = msgspec.convert(answer.get("capabilities", []), set[str])
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ServiceError(f"{self.service} is not a test service: {error}") from error
         return str(answer.get("name", "")), found
 
@@ -180,7 +186,7 @@ class Harness:
             return Outcome(case, "FAIL", [("sent", sent(case)), *lines])
         finally:
             del self._trials[id]
-            with trio.CancelScope(shield=True), trio.move_on_after(self._patience):
+            with trio.CancelScope(shield=True):
                 await self._ask("DELETE", location)
         return Outcome(case, "PASS")
 
@@ -196,15 +202,20 @@ class Harness:
         if not 200 <= status < 300 or not location:
             words = body.decode(errors="replace")[:MAX_SHOWN]
             raise ServiceError(f"the service made no client: status {status} {words}")
-        return urljoin(self.service, location)
+        try:
+            return urljoin(self.service, location)
+        except ValueError as error:  # half an IPv6 address
+            raise ServiceError(f"the service made a client at {location!r}: {error}") from None
 
     async def _ask(self, method: str, url: str, body: bytes = b"") -> tuple[int, bytes, str]:
         kind = (("Content-Type", "application/json"),) if body else ()
         try:
-            async with self.client.request(method, url, kind, body) as response:
-                return response.status, await response.read(), response.header("location") or ""
+            with trio.move_on_after(self._patience):
+                async with self.client.request(method, url, kind, body) as response:
+                    return response.status, await response.read(), response.header("location") or ""
         except (RequestError, ValueError) as error:
             raise ServiceError(f"the service does not answer: {error}") from error
+        raise ServiceError(f"the service does not answer: nothing came in {self._patience:g} s")
 
     async def _watch(self, trial: Trial, location: str) -> None:
         """Wait for the reports that the case expects, and check them.
@@ -248,7 +259,8 @@ class Harness:
         if case.quiet and len(trial.requests) > least:
             came = f"request {len(trial.requests)}"
             raise Failed(f"no further request in {case.quiet:g} s", came)
-        for number in range(taken + 1, len(trial.told) + 1):
+        # If a number is missing, the messages after it still say that something came.
+        for number in sorted(trial.told)[taken:]:
             sight = trial.told[number].sight
             if sight[0] in counted - {"error"}:
                 raise Failed("nothing more", in_words(sight))

@@ -65,11 +65,10 @@ CAPABILITIES = (
     "restart",
     "server-directed-shutdown-request",
 )
-# a page of another site must not be able to make us connect
-HOSTS = ("localhost", "127.0.0.1", "::1")
+HOSTS = ("localhost", "127.0.0.1", "[::1]")  # a page of another site must not make us connect
 MAX_CLIENTS = 100
-# largest number of messages that wait for the callback; a client with more is stopped
-MAX_UNTOLD = 1000
+MAX_UNTOLD = 1000  # messages that wait for the callback; a client with more is stopped
+TOO_DEEP = "it is nested too deeply"
 
 Milliseconds = Annotated[float, msgspec.Meta(ge=0)]
 
@@ -277,8 +276,9 @@ class ClientService:
         try:
             asked = msgspec.json.decode(request.body, type=NewClient)
             client = Client(asked, self._connect)
-        except ValueError as error:
-            # the body is not JSON, is not such an object, or has an invalid URL
+        except RecursionError:  # [[[[…
+            return Reply(f"not a new client: {TOO_DEEP}\n", 400)
+        except ValueError as error:  # not JSON, not such an object, or not a URL
             return Reply(f"not a new client: {error}\n", 400)
         self._count += 1
         id = str(self._count)
@@ -292,6 +292,8 @@ class ClientService:
             return Reply("there is no such client\n", 404)
         try:
             command = msgspec.json.decode(request.body, type=Command)
+        except RecursionError:
+            return Reply(f"not a command: {TOO_DEEP}\n", 400)
         except ValueError as error:
             return Reply(f"not a command: {error}\n", 400)
         if command.command == "restart":

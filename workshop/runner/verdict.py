@@ -22,7 +22,7 @@ from rich.text import Text
 from .check_kit import Failure
 from .checking import CheckReport
 
-__all__ = ["exchanged_bytes", "verdict", "visible"]
+__all__ = ["exchanged_bytes", "printable", "verdict", "visible"]
 
 BEFORE, AFTER = 40, 24  # number of cells shown before the caret, and from the caret on
 LAST_LINES = 12  # number of lines shown from the end of the file's output
@@ -34,7 +34,12 @@ def visible(data: bytes) -> str:
     """Return bytes as text in which each can be seen: ␍ for CR, ␊ for LF, \\x… for invalid
     UTF-8."""
     text = data.decode("utf-8", "backslashreplace")
-    text = text.replace("\r", "␍").replace("\n", "␊")
+    return printable(text.replace("\r", "␍").replace("\n", "␊"))
+
+
+def printable(text: str) -> str:
+    """Return a text of another program with an escape, such as \\x1b, in place of each character
+    that controls the terminal or has no shape."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 

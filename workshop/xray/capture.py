@@ -22,10 +22,14 @@ The rules this file keeps:
 
 import io
 import re
+import shlex
+import sys
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import workshop
 from protocol.recording import RecordedRead, RecordingError
 
 from .segments import Flow, Segment, reassemble
@@ -37,7 +41,17 @@ RESPONSE = re.compile(rb"HTTP/1\.[01] ")
 TLS = re.compile(rb"\x16\x03")
 HTTP2 = re.compile(rb"PRI \* HTTP/2")
 
-INSTALL = "reading a capture needs scapy: pip install -c .ci/locked.txt -e '.[pcap]'"
+ROOT = Path(workshop.__file__).parent.parent
+
+
+def install_words() -> str:
+    """How to install scapy for this Python: from the clone if this is one."""
+    pip = f"{shlex.quote(sys.executable)} -m pip install"
+    if not (ROOT / ".ci/locked.txt").exists():
+        return f"reading a capture needs scapy: {pip} scapy"
+    here = shlex.quote(str(ROOT))
+    extra = shlex.quote(f"{ROOT}[pcap]")
+    return f"reading a capture needs scapy: {pip} -c {here}/.ci/locked.txt -e {extra}"
 
 
 class CaptureError(RecordingError):
@@ -150,7 +164,7 @@ def _segments(data: bytes) -> Iterator[Segment]:
         from scapy.layers.inet6 import IPv6
         from scapy.utils import PcapReader
     except ModuleNotFoundError as error:
-        raise CaptureError(INSTALL) from error
+        raise CaptureError(install_words()) from error
 
     file: Any = io.BytesIO(data)  # scapy's types allow only file names
     try:

@@ -10,7 +10,6 @@ of `--json` can be piped.
 """
 
 import argparse
-import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -19,7 +18,6 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-import msgspec
 import trio
 from rich.console import Console
 
@@ -27,27 +25,29 @@ from clients.chat import LOOPBACK
 from clients.http.client import URLParts
 from clients.http.errors import RequestError
 from clients.streams.tcp import Connect, connect
-from clients.streams.tls import client_context
 from protocol.anatomy import ByteSpan
 from protocol.recording import RecordedRead
-from protocol.secret import Secret, redact
-from servers.http.access import read_keys
 
+from .address import heading_of, url_of
+from .adjust import stopped, without_contents
 from .ask import Asking, StoppedError, Watch, ask
 from .compare import SURE, Comparison, Way, ask_by_turns, compare
 from .comparison_view import ComparisonView
 from .cures import with_cures
-from .curl_flags import CurlFlags, UsageError, asking_of
+from .curl_flags import UsageError, asking_of
 from .exchange import exchanges
 from .files import Recording, Saver, load
 from .flags import parser
 from .live import live
+from .masking import mask_message
 from .measure import Meter
 from .outputs import Exports, Outputs
 from .probe import conclude, probes_of
-from .report import Report, Verdict
+from .refusal import MAX_KEPT, explained
+from .report import Report, Verdict, json_line
 from .summary import summary
-from .tap import TapOptions, listen
+from .tap import listen
+from .usage import check_usage, curl_flags, tap_options
 from .verdicts import report
 from .view import View, play
 from .ways import compared_addresses, compared_urls
@@ -100,6 +100,7 @@ class Command:
         self._stop = trio.CancelScope()  # the scope of the request that is running
         self._stopped = False
         self._exports = Exports(options.html, options.har, options.pcap)
+        self._beginning = bytearray()  # of the response that is told of
 
     async def run(self) -> int:
         """Do what the flags say. Returns the exit code."""
@@ -118,47 +119,30 @@ class Command:
 
     async def _run(self) -> int:
         options = self._options
+        check_usage(options, parser())
         if options.listen is not None or options.to is not None:
             return await self._listen()
         if options.compare and (options.via or options.target):
             raise UsageError("give --compare NAME=URL …, or one URL with --via, not both")
         if options.compare:
-            return await self._compare(compared_urls(options.compare, self._flags(), self._connect))
+            return await self._compare(
+                compared_urls(options.compare, curl_flags(options), self._connect)
+            )
         if options.target is None:
             raise UsageError("give a URL, or a FILE with a recording; --help shows examples")
         if options.via:
-            url, flags = options.target, self._flags()
+            url, flags = options.target, curl_flags(options)
             return await self._compare(compared_addresses(url, options.via, flags, self._connect))
         if "://" not in options.target:
             return await self._replay(Path(options.target))
-        asking = asking_of(options.target, self._flags(), self._connect)
+        asking = asking_of(options.target, curl_flags(options), self._connect)
         return await (self._probe(asking) if options.probe else self._ask(asking))
-
-    def _flags(self) -> CurlFlags:
-        options = self._options
-        client_context(options.ca_file)  # a bad file is reported before the first request
-        key = None
-        if options.key_file:
-            key = Secret(read_keys(options.key_file)[0])
-        elif options.key:
-            key = Secret(os.environ.get("OPENAI_API_KEY", "").strip())
-            if not key.reveal():
-                raise UsageError("--key sends OPENAI_API_KEY, but that is not set; or --key-file")
-        return CurlFlags(
-            options.request,
-            options.data,
-            options.header,
-            options.json_body,
-            options.model,
-            key,
-            options.ca_file,
-        )
 
     # ---- One request
 
     async def _ask(self, asking: Asking) -> int:
         meter = await self._stoppable(partial(self._look, asking))
-        return self._tell(report(meter), meter)
+        return self._tell(stopped(report(meter), meter), meter)
 
     async def _look(self, asking: Asking) -> Meter:
         """Send one request, and pass its reads to the files and to the screen."""
@@ -170,6 +154,7 @@ class Command:
                 view = View(self._console, hex=self._options.hex)
                 screen = await opened.enter_async_context(live(view))
             outputs = Outputs(screen, saver, self._exports)
+            self._beginning = outputs.beginning
             meter = await self._request(asking, outputs.watch)
             outputs.finish()
             return meter
@@ -208,8 +193,8 @@ class Command:
         return bool(self._options.json or self._options.summary)
 
     def _tell(self, said: Report, meter: Meter) -> int:
-        """Write the files, and print the findings. Returns the exit code."""
-        said = with_cures(said, meter)
+        """Write the files, and what was found. Returns the exit code."""
+        said = explained(with_cures(said, meter), bytes(self._beginning), meter.method)
         self._exports.write()
         if self._exports.dropped:
             _note("the recording is longer than the files can hold: its last reads are missing")
@@ -222,7 +207,7 @@ class Command:
         return STOPPED if self._stopped else exit_code(said.verdicts)
 
     def _print_json(self, found: Report | Comparison) -> None:
-        self._console.file.write(msgspec.json.encode(found).decode() + "\n")
+        self._console.file.write(json_line(found))
         self._console.file.flush()
 
     # ---- One request, and others like it
@@ -236,14 +221,23 @@ class Command:
 
         async def run() -> tuple[Meter, list[Meter]]:
             first = await self._look(asking)
-            meters = []
+            meters: list[Meter] = []
             for probe in probes:
-                meters.append(await self._request(probe.asking, _unseen))
-                _progress(f"{probe.change}: {_codes(report(meters[-1]))}")
+                try:
+                    meter = await self._request(probe.asking, _unseen)
+                except StoppedError:
+                    break
+                if self._stopped:  # what came of it proves nothing
+                    break
+                meters.append(meter)
+                _progress(f"{probe.change}: {_codes(report(meter))}")
             return first, meters
 
         first, meters = await self._stoppable(run)
-        return self._tell(conclude(first, probes, meters), first)
+        if len(meters) < len(probes):
+            _note(f"stopped after {1 + len(meters)} of {1 + len(probes)} requests")
+        said = stopped(conclude(first, probes[: len(meters)], meters), first)
+        return self._tell(said, first)
 
     def _confirm(self, host: str) -> None:
         """Ask the user for permission before several requests go to a server on another machine."""
@@ -266,25 +260,40 @@ class Command:
         _progress(f"{ROUNDS * len(ways)} requests: {ROUNDS} by each of {len(ways)} ways, by turns")
 
         patience = 0.0
+        failed: dict[str, ConnectionFailed] = {}
 
-        async def once(way: Way, number: int) -> Meter:
+        async def once(way: Way, number: int) -> Meter | None:
             nonlocal patience
+            if way.name in failed:
+                return None
             try:
                 meter = await self._request(way.asking, _unseen, patience)
             except RequestError as error:
-                raise ConnectionFailed(f"{way.name}: {error}") from error
-            # A hop that holds the whole answer sends nothing until the answer is complete.
+                failed[way.name] = ConnectionFailed(f"{way.name}: {error}")
+                return None
+            if self._stopped:  # what came of it proves nothing
+                raise StoppedError
+            # A hop that holds a whole answer is silent for as long as the answer takes.
             patience = max(patience, 1.5 * (meter.last_ms or 0.0) / 1000)
             _progress(f"{way.name}, {number} of {ROUNDS}: {_codes(report(meter))}")
             return meter
 
         measured = await self._stoppable(partial(ask_by_turns, ways, once, ROUNDS))
-        comparison = compare(ways, measured)
+        found = [(way, meters) for way, meters in zip(ways, measured, strict=True) if meters]
+        if len(found) < 2:
+            raise next(iter(failed.values())) if failed and not self._stopped else StoppedError
+        for error in failed.values():
+            _note(f"left out: {error}")
+        comparison = compare(*zip(*found, strict=True))
         if self._options.json:
             self._print_json(comparison)
         else:
             self._console.print(ComparisonView(comparison))
-        return exit_code(comparison.verdicts)
+        if self._stopped:
+            _note(f"stopped after {sum(map(len, measured))} of {ROUNDS * len(ways)} requests")
+            return STOPPED
+        code = exit_code(comparison.verdicts)
+        return NO_CONNECTION if failed and not code else code
 
     # ---- A recording, a tap
 
@@ -303,15 +312,20 @@ class Command:
                 if saver is not None:
                     saver.write(read)
         codes = []
-        for exchange in found:
+        for number, exchange in enumerate(found, 1):
+            if len(found) > 1 and not self._options.json:
+                self._console.print(heading_of(exchange, number, len(found)), style="dim")
             meter = Meter(
-                url=exchange.url,
+                url=url_of(exchange),
                 method=exchange.method,
                 request=exchange.request,
                 began=exchange.began,
             )
             await self._play(exchange.reads, meter)
-            codes.append(self._tell(report(meter), meter))
+            self._beginning = bytearray(b"".join(read.bytes for read in exchange.reads)[:MAX_KEPT])
+            said = report(meter)
+            said = without_contents(said, meter) if reads.is_lossy else said
+            codes.append(self._tell(said, meter))
         return max(codes, key=[0, UNSURE, 1].index)
 
     async def _play(self, reads: Sequence[RecordedRead], meter: Meter) -> None:
@@ -333,21 +347,7 @@ class Command:
             raise UsageError("a tap needs both: --listen PORT --to URL")
         if options.target or options.compare or options.via or options.probe:
             raise UsageError("a tap asks nothing itself: give --listen PORT --to URL without these")
-        key = os.environ.get("OPENAI_API_KEY", "").strip()
-        wanted = TapOptions(
-            to=options.to,
-            port=options.listen,
-            host=options.host,
-            ca_file=options.ca_file,
-            keep_host=options.keep_host,
-            top=options.top,
-            hex=options.hex,
-            metrics_port=options.metrics,
-            save=options.save,
-            secrets=(key,) if key else (),
-            max_connections=options.max_connections,
-        )
-        return await listen(wanted, self._console, connect=self._connect)
+        return await listen(tap_options(options), self._console, connect=self._connect)
 
 
 class ConnectionFailed(RequestError):
@@ -355,7 +355,7 @@ class ConnectionFailed(RequestError):
 
 
 def _load(path: Path) -> Recording:
-    if not path.exists():
+    if str(path) != "-" and not path.exists():
         raise UsageError(f"{path} is neither a file nor a URL; a URL begins with http://")
     return load(path)
 
@@ -369,7 +369,7 @@ def _codes(said: Report) -> str:
 
 
 def _note(text: str) -> None:
-    print(f"x-ray: {redact(text)}", file=sys.stderr, flush=True)
+    print(f"x-ray: {mask_message(text)}", file=sys.stderr, flush=True)
 
 
 def _progress(text: str) -> None:
@@ -379,7 +379,7 @@ def _progress(text: str) -> None:
 
 
 def _fail(message: str, code: int) -> int:
-    print(f"workshop xray: {redact(message)}", file=sys.stderr)
+    print(f"workshop xray: {mask_message(message)}", file=sys.stderr)
     return code
 
 

@@ -11,23 +11,26 @@ path has the name of the hop that it adds.
 
 The rules this file keeps:
 
-1. Each path is measured several times, in turns, so that a short load on the machine does not
-   affect only one path. A path has a fault if most of its answers have the fault.
-2. If a path has a fault and the path before it does not, the hop that was added is named. If the
-   first path already has the fault, the cause is the server or a hop that the user did not name.
-3. Faults belong to families (held, ended, changed). Only the first fault of each family is
-   reported, because a later hop may turn one fault into another of the same family.
+1. Each way is asked several times, by turns, so that a moment in which the machine was busy does
+   not fall on one way alone. A way has a fault if most of its answers have it.
+2. The hop is named whose way is the first with a fault that the way before it does not have. A
+   fault of the first way is the server's, or of a hop that was not given.
+3. If the first way has a fault and the last one has none, the order looks reversed: a hop further
+   downstream does not repair a stream. Then the ways are read from the last to the first.
+4. After a fault of one family (held, ended, changed), a further fault of that family is not another
+   hop's: it is what the next hop makes of it.
 """
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from typing import NamedTuple
 
 import msgspec
 
-from .ask import Asking
-from .cures import cures_of, head_fields, product_of
+from .ask import Asking, StoppedError
+from .cures import cures_of, head_fields, product_of, server_cure
 from .measure import Meter
 from .report import Report, Verdict
 from .verdicts import report
@@ -59,6 +62,11 @@ ENDED = {
     "finished-not-closed",
 }
 CHANGED = {"retried", "rewritten", "bad-events", "not-a-stream", "framing-error"}
+
+ENDS_EARLY = (
+    "The upstream's answer is complete, so this hop ends it early itself. Look for its timeouts "
+    "and limits, and for errors in its log at this time."
+)
 
 # These do not spoil a stream by themselves. Another hop may still hold it.
 LIGHT = {"head-held", "nagle", "http10", "until-close", "measured", "length-limit"}
@@ -116,21 +124,25 @@ class Answers(NamedTuple):
 
 
 async def ask_by_turns(
-    ways: Sequence[Way], ask: Callable[[Way, int], Awaitable[Meter]], rounds: int = ROUNDS
+    ways: Sequence[Way], ask: Callable[[Way, int], Awaitable[Meter | None]], rounds: int = ROUNDS
 ) -> list[list[Meter]]:
     """Send the request on each path in turn, `rounds` times.
 
     Args:
-        ways: The paths. ask: A function that sends one request on a path. Its second argument is
-            the number of the round, from 1. rounds: Number of requests on each path.
+        ways: The ways.
+        ask: Asks once by a way; its second argument is the number of the round, from 1. It returns
+            None if there is no answer, and raises StoppedError to end the whole.
+        rounds: How many times.
 
     Returns:
-        The measurements, by path.
+        The measurements, by way, as far as there are answers.
     """
     meters: list[list[Meter]] = [[] for _ in ways]
-    for number in range(1, rounds + 1):
-        for way, measured in zip(ways, meters, strict=True):
-            measured.append(await ask(way, number))
+    with suppress(StoppedError):
+        for number in range(1, rounds + 1):
+            for way, measured in zip(ways, meters, strict=True):
+                if (meter := await ask(way, number)) is not None:
+                    measured.append(meter)
     return meters
 
 
@@ -142,23 +154,49 @@ def compare(ways: Sequence[Way], measured: Sequence[Sequence[Meter]]) -> Compari
         measured: One or more answers on each path.
     """
     all_answers = [_answers(way, meters) for way, meters in zip(ways, measured, strict=True)]
-    verdicts = _of_server(all_answers[0])
-    for upstream, answers in pairwise(all_answers):
-        verdicts += _of_hop(upstream, answers)
-    # The order of the paths, except that faults which do not spoil a stream come last.
-    verdicts.sort(key=lambda verdict: verdict.code in LIGHT)
+    if _is_reversed(all_answers):
+        verdicts = [_doubtful(one, all_answers) for one in _of_all(all_answers[::-1])]
+    else:
+        verdicts = _of_all(all_answers)
     if not verdicts:
         verdicts = _unsure(all_answers) or [_all_live(all_answers)]
     first = verdicts[0]
     product = str(first.facts.get("product", ""))
+    is_server = first.hop == all_answers[0].way.name
     return Comparison(
         [
             WayReport(way.name, way.address, list(faults), reports)
             for way, _, reports, faults in all_answers
         ],
         verdicts,
-        cures_of(first.code, product),
+        cures_of(first.code, product, is_server=is_server),
     )
+
+
+def _of_all(all_answers: Sequence[Answers]) -> list[Verdict]:
+    """The verdicts in the order of the ways, but what does not spoil a stream comes last."""
+    verdicts = _of_server(all_answers[0])
+    for upstream, answers in pairwise(all_answers):
+        verdicts += _of_hop(upstream, answers)
+    return sorted(verdicts, key=lambda verdict: verdict.code in LIGHT)
+
+
+def _is_reversed(all_answers: Sequence[Answers]) -> bool:
+    """Whether the way that should be nearest to the server is spoilt, and the last way is not."""
+    first, last = all_answers[0], all_answers[-1]
+    live = sum(one.verdicts[0].code == "live" for one in last.reports)
+    is_live = 2 * live > len(last.reports) and not last.faults.keys() - LIGHT
+    return bool(first.faults.keys() - LIGHT) and is_live
+
+
+def _doubtful(verdict: Verdict, all_answers: Sequence[Answers]) -> Verdict:
+    first, last = all_answers[0].way.name, all_answers[-1].way.name
+    hint = (
+        f"Your order looks reversed: the first way ({first}) is spoilt, and the last ({last}) is "
+        "not. Give the way nearest to the server first."
+    )
+    sure = min(verdict.sure, 0.8)
+    return msgspec.structs.replace(verdict, sure=sure, say=f"{verdict.say} {hint}")
 
 
 def _answers(way: Way, meters: Sequence[Meter]) -> Answers:
@@ -187,10 +225,13 @@ def _of_server(answers: Answers) -> list[Verdict]:
     name = answers.way.name
     product = product_of(_fields(answers), (), name)
     hint = f"The first way ({name}) has this: it is the server, or a hop that you have not given."
-    return [
+    found = [
         _named(verdict, name, product, f"{verdict.say} {hint}")
         for verdict in list(answers.faults.values())[:1]
     ]
+    if found and not product and (cure := server_cure(found[0].code)):
+        found[0] = msgspec.structs.replace(found[0], cure=cure)
+    return found
 
 
 def _of_hop(upstream: Answers, answers: Answers) -> list[Verdict]:
@@ -206,6 +247,8 @@ def _of_hop(upstream: Answers, answers: Answers) -> list[Verdict]:
     if not new and (rewritten := _differs(upstream, answers)):
         new = [rewritten]
     hint = f"The way before it ({upstream.way.name}) does not have this."
+    if new and new[0].code == "cut-clean" and not product:
+        new[0] = msgspec.structs.replace(new[0], cure=ENDS_EARLY)
     return [_named(verdict, name, product, f"{verdict.say} {hint}") for verdict in new[:1]]
 
 

@@ -84,7 +84,8 @@ class ComparisonView:
                 row.append("  " + cell.rjust(len(title)), "" if index else "dim")
             yield row.append("  " + verdict)
         rounds = max(len(way.reports) for way in ways)
-        yield Text(f"(ms; medians of {rounds} answers)", "dim")
+        answers = f"{rounds} answer" + "s" * (rounds != 1)
+        yield Text(f"(ms; medians of {answers})" if columns else f"({answers} by each way)", "dim")
 
 
 def _median(way: WayReport, number: Callable[[Report], float | None]) -> str:
@@ -103,7 +104,9 @@ def cure_lines(cures: dict[str, str], width: int) -> Iterator[Text]:
     widest = max(map(len, cures)) + 4
     for product, line in cures.items():
         first = f"  {product}".ljust(widest)
-        for part in wrap(first + line, max(width, 2 * widest), subsequent_indent=" " * widest):
+        room = max(width, 2 * widest)
+        indent = " " * widest
+        for part in wrap(first + line, room, subsequent_indent=indent, break_on_hyphens=False):
             yield Text(part)
 
 

@@ -24,7 +24,7 @@ from msgspec.structs import replace
 from .measure import Meter
 from .report import Report
 
-__all__ = ["cures_of", "head_fields", "product_of", "with_cures"]
+__all__ = ["cures_of", "head_fields", "product_of", "server_cure", "with_cures"]
 
 Fields = Iterable[tuple[str, str]]
 
@@ -74,8 +74,17 @@ NAMES = {
     "nextjs": "Next.js",
     "vercel": "Next.js",
     "express": "Express",
+    "node": "Express",
+    "nodejs": "Express",
+    "gzip": "a compressor",
+    "compressor": "a compressor",
     "squid": "Squid",
     "mitmproxy": "mitmproxy",
+    "python": "Python",
+    "uvicorn": "Python",
+    "gunicorn": "Python",
+    "flask": "Python",
+    "django": "Python",
     "starlette": "Python",
     "fastapi": "Python",
 }
@@ -113,7 +122,11 @@ COMPRESSED = {
     "Next.js": "compress: false  in next.config.js",
     "Express": "Cache-Control: no-transform  from the server, or res.flush()",
     "Python": "a newer Starlette: GZipMiddleware leaves event streams out",
+    "a compressor": "leave text/event-stream out, or flush(Z_SYNC_FLUSH) after each event",
 }
+
+# Programs that make answers. Their lines come first if the server itself is the cause.
+SERVERS = ("a pipe", "Python", "Express", "Next.js")
 
 SILENT = {
     "every program": "a heartbeat comment at least every 15 s:  : keep-alive",
@@ -172,15 +185,28 @@ def product_of(fields: Fields, upstream: Fields = (), name: str = "") -> str:
     return next((NAMES[word] for word in words if word in NAMES), "")
 
 
-def cures_of(code: str, product: str = "") -> dict[str, str]:
-    """Return the lines that cure a fault as {product: line}. The line of this product is first.
+def cures_of(code: str, product: str = "", *, is_server: bool = False) -> dict[str, str]:
+    """The lines that cure a fault: {product: line}, that of this product first.
+
+    Args:
+        code: Code of the verdict.
+        product: What `product_of` has found.
+        is_server: Whether the server itself is the cause: then the lines of servers come first.
 
     Returns:
         No lines for a fault that no configuration cures.
     """
     lines = BY_CODE.get(code, {})
-    first = {product: lines[product]} if product in lines else {}
-    return first | lines
+    first = [product, *SERVERS] if is_server else [product]
+    return {name: lines[name] for name in first if name in lines} | lines
+
+
+def server_cure(code: str) -> str:
+    """What to do if the server itself does it; "" where the general cure fits."""
+    if BY_CODE.get(code) is not HELD or code == "nagle":
+        return ""
+    pipe = HELD["a pipe"]
+    return f"Let the server write out each event when it is made. If it writes to a pipe: {pipe}."
 
 
 def with_cures(report: Report, meter: Meter) -> Report:
@@ -192,7 +218,7 @@ def with_cures(report: Report, meter: Meter) -> Report:
     product = product_of(head_fields(meter))
     verdicts = [
         replace(one, cure=f"{one.cure} If {product} does it: {line}".strip())
-        if (line := BY_CODE.get(one.code, {}).get(product))
+        if (line := BY_CODE.get(one.code, {}).get(product)) and line not in one.cure
         else one
         for one in report.verdicts
     ]

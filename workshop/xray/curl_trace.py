@@ -36,7 +36,7 @@ from msgspec.structs import replace
 
 from protocol.recording import End, RecordedRead, RecordingError
 
-__all__ = ["is_trace", "read_trace"]
+__all__ = ["LOST", "is_trace", "read_trace"]
 
 Sender = Literal["client", "server"]
 

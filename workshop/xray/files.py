@@ -46,12 +46,21 @@ class Recording(list[RecordedRead]):
     """The reads in a file, and notes about them.
 
     Attributes:
-        notes: Sentences for the user, for example about bytes that the file's form has lost.
+        notes: Sentences for the user, for example about what the form of the file has lost.
+        is_lossy: Whether the bytes differ from those that were sent, so that only times and sizes
+            can be judged.
     """
 
-    def __init__(self, reads: Iterable[RecordedRead] = (), notes: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        reads: Iterable[RecordedRead] = (),
+        notes: Iterable[str] = (),
+        *,
+        is_lossy: bool = False,
+    ) -> None:
         super().__init__(reads)
         self.notes = list(notes)
+        self.is_lossy = is_lossy
 
 
 class SaveError(ValueError):
@@ -80,7 +89,7 @@ def load(path: str | Path, *, max_size: int = MAX_SIZE) -> Recording:
         raise RecordingError(f"{path}: {error}") from error
     if not reads:
         raise RecordingError(f"{path}: there is nothing in it")
-    return Recording(reads, recording.notes)
+    return Recording(reads, recording.notes, is_lossy=recording.is_lossy)
 
 
 def _read(path: str | Path, max_size: int) -> bytes:
@@ -111,7 +120,8 @@ def _parse(data: bytes) -> Recording:
     if data.lstrip().startswith(b"{"):
         return Recording(read_recording(data.split(b"\n")))
     if curl_trace.is_trace(data):
-        return Recording(*curl_trace.read_trace(data))
+        trace, notes = curl_trace.read_trace(data)
+        return Recording(trace, notes, is_lossy=curl_trace.LOST in notes)
     raise RecordingError(
         "it is not a recording of x-ray, a trace of curl (--trace FILE --trace-time), "
         "or a capture of tcpdump (-w FILE)"

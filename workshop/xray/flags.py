@@ -2,13 +2,14 @@
 
 import argparse
 import math
+import re
 from pathlib import Path
 from typing import NoReturn
 
-from protocol.secret import redact
 from servers.http.command import base_url, port_number, seconds
 
 from .ask import MAX_SECONDS, SILENCE
+from .masking import mask_message
 
 __all__ = ["parser"]
 
@@ -21,7 +22,8 @@ examples:
   workshop xray --compare server=http://10.0.0.5:8000/chat/hi nginx=http://10.0.0.7/chat/hi
   workshop xray https://api.example.com/v1/responses --key \\
       --via server=10.0.0.5:8443 --via nginx=10.0.0.7:443        the same Host, other addresses
-  workshop xray yesterday.jsonl --summary                        a recording, a capture, a trace
+  workshop xray yesterday.jsonl --summary                        a recording, or curl's --trace
+  workshop xray incident.pcap                 a capture of tcpdump: install .[pcap] to read it
 
 exit code: 0 live, 1 a fault found, 2 usage, 3 no connection, 4 unsure, 130 stopped by Ctrl-C
 """
@@ -32,12 +34,29 @@ INSECURE = (
 )
 
 
+# What argparse says about `--flag=value`. The value may be a key.
+QUOTED = re.compile(
+    r"(?<=ignored explicit argument ).*|(?<=ambiguous option: )(--[\w-]+)=.*(?= could)"
+)
+
+
 class Parser(argparse.ArgumentParser):
-    """The parser's error messages quote neither the password of a URL nor anything that looks like
-    a key."""
+    """Its errors quote no password of a URL, no value of an unknown flag, and nothing that looks
+    like a key."""
+
+    def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            names = [text.partition("=")[0] for text in unknown if text.startswith("-")]
+            # `-uname:password` is a short flag with its value.
+            names = [name if name.startswith("--") else name[:2] for name in names]
+            flags = f"unknown flag: {', '.join(names)}"
+            self.error(flags if names else "give one URL or one FILE; -d and -H want quotes")
+        return found, unknown
 
     def error(self, message: str) -> NoReturn:
-        super().error(redact(message))
+        message = QUOTED.sub(lambda match: match[1] or "(a value)", message)
+        super().error(mask_message(message))
 
 
 class Insecure(argparse.Action):
@@ -94,12 +113,16 @@ def parser() -> argparse.ArgumentParser:
     add("--key", action="store_true", help="send OPENAI_API_KEY to the host of the URL")
     add("--key-file", type=Path, metavar="FILE", help="send the key in this file")
     add("--ca-file", metavar="FILE", help="certificates (PEM) to trust in place of the system's")
+    habits = ["-s", "--silent", "-S", "--show-error", "-N", "--no-buffer", "-i", "--include"]
+    about = "so are -s, -S, -N and -i: accepted, because curl's users type them, and ignored"
+    add("--compressed", *habits, action="store_true", dest="ignored", help=about)
     add("-k", "--insecure", action=Insecure, nargs=0, help="refused: use --ca-file")
 
     add = made.add_argument_group("several ways, several requests").add_argument
     about = "ask by each way, nearest to the server first, and name the hop that spoils the stream"
     add("--compare", nargs="+", metavar="NAME=URL", help=about)
-    about = "the same URL at another address, as curl --connect-to; give it once for each hop"
+    about = "the same URL at another address, as curl --connect-to; give it once for each hop. A "
+    about += "hop inside a cluster: forward a port to it, and give --via NAME=localhost:PORT"
     add("--via", action="append", default=[], metavar="[NAME=]ADDRESS", help=about)
     about = "ask again with another coding, method and type, to tell causes apart"
     add("--probe", action="store_true", help=about)
@@ -107,7 +130,7 @@ def parser() -> argparse.ArgumentParser:
 
     add = made.add_argument_group("what you get").add_argument
     add("--summary", action="store_true", help="one screen at the end, no bytes")
-    add("--json", action="store_true", help="the report as one JSON object")
+    add("--json", action="store_true", help="the report as JSON, an object for each response")
     add("--hex", action="store_true", help="show the bytes in hexadecimal too")
     add("--save", type=Path, metavar="FILE", help="write the recording, a JSON line for each read")
     add("--html", type=Path, metavar="FILE", help="write a page that plays the recording")

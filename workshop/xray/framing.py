@@ -22,17 +22,19 @@ The rules this file keeps:
 
 import re
 from collections import deque
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from protocol.errors import DecodeError
 from protocol.head import Head, HeadReader
 from protocol.http1 import BodyDecoder, body_decoder, request_framing, response_framing
+from protocol.target import read_host
 
 __all__ = ["Part", "RequestSplitter", "ResponseSplitter"]
 
 # Host = uri-host [ ":" port ] (RFC 9110 §7.2); "Each field line consists of a case-insensitive
 # field name" (RFC 9112 §5). The request-line comes before it, so its line begins after a CRLF.
-HOST = re.compile(rb"(\r\nhost:[ \t]*)[^\r\n]*", re.IGNORECASE)
+HOST = re.compile(rb"(\r\nhost:[ \t]*)([^\r\n]*)", re.IGNORECASE)
 
 SWITCHING_PROTOCOLS = b"101"
 
@@ -136,16 +138,21 @@ class RequestSplitter(Splitter):
     """The client's bytes.
 
     Args:
-        host: The authority of the upstream, which replaces the value of each request's `Host`. If
-            it is None, no byte is changed. A request without `Host` (HTTP/1.0) stays without one.
+        host: The value for the `Host` of each request: the authority of the upstream. None leaves
+            every byte as it is. A request without `Host` (HTTP/1.0) gets none.
+        names: The names that are replaced, as protocol/target.py normalizes them; None for every
+            name. With names, another `Host` is relayed as it is. A page whose own name leads to
+            this machine (DNS rebinding) would otherwise pass for a client of the upstream's name,
+            although the upstream refuses strange names.
     """
 
     _is_request = True
 
-    def __init__(self, host: str | None = None) -> None:
+    def __init__(self, host: str | None = None, names: Sequence[str] | None = None) -> None:
         super().__init__()
         self._host = host
-        self._held = b""  # the bytes of an incomplete head
+        self._names = names
+        self._held = b""  # of a head that is not complete
 
     def receive_data(self, data: bytes) -> list[Part]:
         parts = super().receive_data(data)
@@ -169,7 +176,7 @@ class RequestSplitter(Splitter):
         raw = self._take_held() + data[: len(data) - len(rest)]
         if self._host is not None:
             host = self._host.encode()
-            raw = HOST.sub(lambda line: line[1] + host, raw)
+            raw = HOST.sub(lambda line: line[1] + host if self._is_ours(line[2]) else line[0], raw)
         ends = False
         try:
             ends = self._begin_body(body_decoder(request_framing(head)))
@@ -177,6 +184,14 @@ class RequestSplitter(Splitter):
             self.stop(error.reason)
         parts.append(Part(raw, head, ends))
         return rest
+
+    def _is_ours(self, authority: bytes) -> bool:
+        if self._names is None:
+            return True
+        try:
+            return read_host(authority.decode("latin-1").rstrip(" \t")) in self._names
+        except DecodeError:
+            return False
 
     def _take_held(self) -> bytes:
         held, self._held = self._held, b""

@@ -24,7 +24,7 @@ from base64 import b64encode
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -33,6 +33,7 @@ from protocol.head import Head, HeadReader
 from protocol.http1 import body_decoder, request_framing, response_framing
 from protocol.recording import RecordedRead, RecordingError
 
+from .address import url_of
 from .exchange import Exchange, exchanges
 
 __all__ = ["is_har", "read_har", "write_har"]
@@ -69,6 +70,8 @@ def read_har(data: bytes) -> list[RecordedRead]:
     """
     try:
         har = msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"), type=Har)
+    except RecursionError:
+        raise RecordingError("it is not a HAR: it is nested too deeply") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RecordingError(f"it is not a HAR: {error}") from error
     if har.log.reads is None:
@@ -116,8 +119,9 @@ def _entry(exchange: Exchange, began: datetime) -> JSON:
 
 def _request(exchange: Exchange) -> JSON:
     message = Message(exchange.request, is_request=True)
-    url = exchange.url
-    pairs = parse_qsl(urlsplit(url).query, keep_blank_values=True)
+    url = url_of(exchange)
+    query = url.partition("#")[0].partition("?")[2]  # urlsplit() would refuse http://[::1
+    pairs = parse_qsl(query, keep_blank_values=True)
     request = {
         "method": exchange.method,
         "url": url,

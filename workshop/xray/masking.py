@@ -5,23 +5,24 @@
     Cookie: session=0123456789                      Cookie: ******************
 
     {"error":"no such key: sk-proj-abc123"}         {"error":"no such key: **************"}
+    {"api_key":"abc123","stream":true}              {"api_key":"******","stream":true}
 
 Each byte of a key is replaced by one `*`, so no size, chunk-size or offset changes, and masked
 bytes give the same measurements. The bytes that a tap relays are never changed.
 
 The rules this file keeps:
 
-1. In both directions, these are masked: the values of the header fields in FIELDS, the values of
-   the URL parameters in PARAMETERS, names and passwords in a URL, and everything that looks like an
-   OpenAI key.
-2. A value that was masked once is a known key. From then on, the key is masked wherever it appears
-   on this connection, in every form that protocol/secret.py knows (in JSON, percent-encoded, in
-   base64, in hex …), even if the key is split between two reads or two chunks. If a compressed body
-   quotes a key, the whole rest of the body is masked (coded.py).
-3. Nothing is held back: `mask` returns as many bytes as it was given. If the last bytes of a read
-   may be the beginning of a key, they are masked at once, even if the next read shows that they
-   were not. So a few harmless bytes may be masked, but at most the first three characters of a key
-   are shown.
+1. Values of the header fields in FIELDS, of the parameters in PARAMETERS of a URL or a form, names
+   and passwords in a URL, and the JSON members that members.py knows are masked. So is everything
+   that looks like a key of OpenAI's form.
+2. A value that was masked once is a known key. From then on it is masked wherever it appears on
+   this connection, in every form that protocol/secret.py knows (in JSON, percent-encoded, in
+   base64, in hex …), even if it is split between two reads or two chunks. A compressed body that
+   quotes a key is masked as a whole (coded.py).
+3. Nothing is held back: `mask` returns as many bytes as it was given. If the end of a read may be
+   the beginning of a key, it is masked at once, although it may turn out not to be a key. So a read
+   can lose a few bytes that were not a key, but at most the first three characters of a key are
+   shown.
 4. The memory for each connection is limited: MAX_LINE bytes of an unfinished line, and the last
    `max_keys` keys.
 """
@@ -47,11 +48,13 @@ from protocol.secret import (
     find_keys,
     find_unfinished_key,
     key_forms,
+    redact,
 )
 
 from .coded import CodedBodies
+from .members import find_members
 
-__all__ = ["Masker", "mask_reads"]
+__all__ = ["Masker", "mask_message", "mask_reads"]
 
 Sender = Literal["client", "server"]
 
@@ -88,6 +91,8 @@ PARAMETER = re.compile(r"[?&#]([^=&#?\s]{1,80})=([^&#\s]*)")
 INNER_PARAMETER = re.compile(
     r"%(?:3f|26)((?:(?!%3d|%26)[^=&#?\s]){1,80})%3d((?:(?!%26|%23)[^&#\s])*)", re.IGNORECASE
 )
+# In the body of a form: name=value&name=value.
+FORM = re.compile(r"(?:^|&)([\w.\[\]-]{2,60})=([^&#\s]*)", re.MULTILINE)
 # A key of OpenAI's form, or the beginning of one at the end of a read.
 SUSPECT = re.compile(r"[sS](?<!\w.)[kK]-(?:[\w-]{16,}|[\w-]*\Z)")
 
@@ -200,6 +205,20 @@ class Masker:
                 self._learn(_keys_in(name, text[start:end]) if is_complete else [])
             else:
                 ranges += self._find_in_url(text[start:end], start, learn=is_complete)
+        for member in find_members(text, is_request=is_request):
+            ranges.append((member.start, member.end))
+            self._learn(_keys_in(member.name, member.value) if member.is_complete else [])
+            if not member.is_complete and len(text) - member.begin > MAX_LINE:
+                direction.in_long_line = True
+            elif not member.is_complete:
+                unfinished = min(unfinished, member.begin)
+        for parameter in FORM.finditer(text) if is_request else ():
+            if _is_secret(parameter[1]):
+                ranges.append(parameter.span(2))
+                if parameter.end() < len(text):
+                    self._learn([parameter[2], unquote_plus(parameter[2])])
+                else:
+                    unfinished = min(unfinished, parameter.start())
         for suspect in SUSPECT.finditer(text):
             ranges.append(suspect.span())
             if suspect.end() < len(text):
@@ -215,8 +234,7 @@ class Masker:
             name, _, password = unquote(userinfo[userinfo.lastindex or 0]).partition(":")
             keys += [name, password]
         for parameter in (*PARAMETER.finditer(url), *INNER_PARAMETER.finditer(url)):
-            name = re.sub(r"[-_.\[\]]", "", unquote(parameter[1])).lower()
-            if PARAMETERS.fullmatch(name):
+            if _is_secret(parameter[1]):
                 found.append(parameter.span(2))
                 keys += [parameter[2], unquote_plus(parameter[2])]
         self._learn(keys if learn else [])
@@ -275,6 +293,17 @@ def mask_reads(reads: Iterable[RecordedRead]) -> Iterator[RecordedRead]:
         yield msgspec.structs.replace(read, bytes=masker.mask(read.sender, read.bytes), url=url)
 
 
+def mask_message(text: str) -> str:
+    """Mask the keys in a message for the user, which may quote a URL or a flag."""
+    return redact(Masker().mask_url(text))
+
+
+def _is_secret(parameter: str) -> bool:
+    """Whether the value of this parameter of a URL or a form is a key."""
+    name = re.sub(r"[-_.\[\]]", "", unquote(parameter)).lower()
+    return PARAMETERS.fullmatch(name) is not None
+
+
 def _keys_in(name: str, value: str) -> list[str]:
     """Return the keys in the value of a field. Each of them may appear alone in another place."""
     keys = [value.strip()]
@@ -286,6 +315,8 @@ def _keys_in(name: str, value: str) -> list[str]:
         # A short value (`theme=darkmode`) would also be masked in ordinary text.
         keys = [text for text in values if len(text) >= MIN_CUT]
     elif "authorization" in name:
+        value = SCHEME.sub("", value, count=1)
+        keys.append(value.strip())
         try:
             decoded = b64decode(value, validate=True).decode()
         except ValueError:
@@ -305,6 +336,6 @@ def _masked(text: str, ranges: list[Range]) -> str:
     return "".join([*parts, text[last:]])
 
 
-# What this file does not do: find a key that a model writes token by token, in separate events; a
-# key in a body that is compressed with br or zstd; or a key of another form than OpenAI's in the
-# body of a request.
+# What this file does not do: find a key that a model says token by token, each in an event of its
+# own; one in a body that is compressed with br or zstd; or one in a body that has neither OpenAI's
+# form nor a name that says that it is a key.

@@ -13,6 +13,7 @@ from protocol.anatomy import ByteSpan
 from protocol.recording import End, RecordedRead
 
 from .files import Saver, write_private
+from .refusal import MAX_KEPT as MAX_BEGINNING
 
 __all__ = ["MAX_KEPT", "Exports", "Outputs", "Screen"]
 
@@ -87,6 +88,9 @@ class Outputs:
         screen: The live view, or None.
         saver: The file of `--save`, or None.
         exports: The other files.
+
+    Attributes:
+        beginning: The first bytes of the response.
     """
 
     def __init__(
@@ -98,6 +102,7 @@ class Outputs:
         self._screen = screen
         self._saver = saver
         self._exports = exports if exports and exports.wanted else None
+        self.beginning = bytearray()
         self._began = self._at = 0.0
         self._ended = False
 
@@ -114,6 +119,8 @@ class Outputs:
         if read.sender == "client":
             self._began = read.at
             return
+        if len(self.beginning) < MAX_BEGINNING:
+            self.beginning += read.bytes[: MAX_BEGINNING - len(self.beginning)]
         self._at = read.at - self._began
         self._ended = bool(read.end)
         if self._screen is not None and read.end:

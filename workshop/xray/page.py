@@ -33,7 +33,10 @@ import servers
 from protocol.anatomy import ByteSpan
 from protocol.recording import RecordedRead, RecordingError
 
+from .address import url_of
+from .cures import with_cures
 from .exchange import Exchange, exchanges
+from .har import Message
 from .measure import Meter
 from .report import Report
 from .verdicts import report
@@ -78,6 +81,7 @@ script-src '{script_hash}'; style-src '{style_hash}'; base-uri 'none'; form-acti
 """
 
 MAX_SIZE = 64 << 20
+MAX_PLAIN = 4000  # bytes of a decompressed body that are shown
 
 
 class ShownRead(msgspec.Struct):
@@ -99,11 +103,16 @@ class ShownRead(msgspec.Struct):
 
 
 class ShownExchange(msgspec.Struct):
-    """A request, and the report of x-ray on its response."""
+    """A request, and the report of x-ray on its response.
+
+    Args:
+        plain: The beginning of the body as text, if it was compressed: its bytes say nothing.
+    """
 
     method: str
     url: str
     report: Report | None
+    plain: str = ""
 
 
 def write_page(reads: Iterable[RecordedRead], *, max_size: int = MAX_SIZE) -> str:
@@ -151,8 +160,12 @@ def _shown(reads: list[RecordedRead]) -> tuple[list[ShownRead], list[ShownExchan
         spans[number] += [_moved(span, sizes[number]) for span in labelled]
         pieces_of[number] += pieces
         sizes[number] += sum(map(len, pieces))
-        said = report(meter) if exchange.reads else None
-        shown_exchanges.append(ShownExchange(exchange.method, exchange.url, said))
+        said, plain = None, ""
+        if exchange.reads:
+            said = with_cures(report(meter), meter)
+            plain = _plain(b"".join(pieces), exchange.method) if meter.coding else ""
+        url = url_of(exchange)
+        shown_exchanges.append(ShownExchange(exchange.method, url, said, plain))
     for connection, pieces in pieces_of.items():
         recorded = [
             read.bytes for read in reads if (read.sender, read.connection) == ("server", connection)
@@ -165,7 +178,7 @@ def _shown(reads: list[RecordedRead]) -> tuple[list[ShownRead], list[ShownExchan
 def _measured(exchange: Exchange) -> tuple[Meter, list[ByteSpan]]:
     """Return a meter that has received the whole response, and all its spans in order."""
     meter = Meter(
-        url=exchange.url,
+        url=url_of(exchange),
         method=exchange.method,
         request=exchange.request,
         began=exchange.began,
@@ -177,6 +190,12 @@ def _measured(exchange: Exchange) -> tuple[Meter, list[ByteSpan]]:
         if read.end:
             spans += meter.receive_end(read.at, read.end)
     return meter, sorted(spans, key=lambda span: span.start)
+
+
+def _plain(response: bytes, method: str) -> str:
+    message = Message(response, is_request=False, method=method)
+    plain = message.decompressed()
+    return "" if plain is message.body else plain[:MAX_PLAIN].decode("utf-8", "replace")
 
 
 def _moved(span: ByteSpan, distance: int) -> ByteSpan:

@@ -8,8 +8,9 @@
 
 The rules this file keeps:
 
-1. Each probe changes one property of the first request.
-2. Only a pair of answers, one held and one live, is a proof. A refused probe proves nothing.
+1. Each probe changes one thing of the first request.
+2. Only a pair of answers, one held and one live, is a proof. A refused probe proves nothing. If
+   both are held in different ways, there are two causes.
 3. The number of requests is known before the first one is sent, because an answer may cost money.
 """
 
@@ -93,16 +94,28 @@ def conclude(first: Meter, probes: Sequence[Probe], meters: Sequence[Meter]) -> 
         others = [one for one in said.verdicts if one.code not in HELD | {"live", "unsure"}]
         return msgspec.structs.replace(said, verdicts=[*proved, *others])
     if _is_held(said):
-        same = ", ".join(
-            probe.change
-            for probe, meter in zip(probes, meters, strict=True)
-            if _is_held(report(meter))
-        )
-        worst = said.verdicts[0]
-        say = f"{worst.say} It is the same with {same}." if same else worst.say
-        worst = msgspec.structs.replace(worst, say=say)
-        return msgspec.structs.replace(said, verdicts=[worst, *said.verdicts[1:]])
+        return _with_causes(said, probes, [report(meter) for meter in meters])
     return said
+
+
+def _with_causes(said: Report, probes: Sequence[Probe], others: Sequence[Report]) -> Report:
+    """A held answer, and others that are held too: for the same reason, or for a second one."""
+    worst, *rest = said.verdicts
+    same, second = [], None
+    for probe, other in zip(probes, others, strict=True):
+        held = [one for one in other.verdicts if one.code in HELD and one.sure > SURE]
+        if held and held[0].code == worst.code:
+            same.append(probe.change)
+        elif held and second is None:
+            second = msgspec.structs.replace(held[0], say=f"With {probe.change}: {held[0].say}")
+            hint = (
+                f"With {probe.change} it is still held, as {held[0].code}: there is a second cause."
+            )
+            worst = msgspec.structs.replace(worst, say=f"{worst.say} {hint}")
+    if same:
+        say = f"{worst.say} It is the same with {', '.join(same)}."
+        worst = msgspec.structs.replace(worst, say=say)
+    return msgspec.structs.replace(said, verdicts=[worst, *([second] if second else []), *rest])
 
 
 def _proved(said: Report, probe: Probe, meter: Meter) -> Verdict | None:

@@ -24,6 +24,7 @@ import errno
 import select
 import struct
 import sys
+from collections.abc import Sequence
 from typing import Protocol
 
 import trio
@@ -64,18 +65,25 @@ class Relay:
     """Relays one connection.
 
     Args:
-        client: The connection from the client. server: The connection to the server. The relay will
-            close both connections. observer: Is told what happens. host: The value for the `Host`
-            of each request, or None to leave it unchanged (`RequestSplitter`).
+        client: The connection from the client. The relay owns both from now on.
+        server: The connection to the server.
+        observer: Is told what happens.
+        host, names: The value for the `Host` of each request, and the names that are replaced
+            (`RequestSplitter`).
     """
 
     def __init__(
-        self, client: ByteStream, server: ByteStream, observer: RelayObserver, host: str | None
+        self,
+        client: ByteStream,
+        server: ByteStream,
+        observer: RelayObserver,
+        host: str | None,
+        names: Sequence[str] | None = None,
     ) -> None:
         self._client = client
         self._server = server
         self._observer = observer
-        self._requests = RequestSplitter(host)
+        self._requests = RequestSplitter(host, names)
         self._responses = ResponseSplitter()
         self._server_is_broken = False  # a write to the client has failed
         self._half_closed = trio.CancelScope()  # the client has sent FIN, but the server has not

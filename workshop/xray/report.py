@@ -4,12 +4,14 @@
  "verdicts":[{"code":"buffered-blocks","sure":0.95,"say":"…","cure":"…","hop":"nginx","facts":{"block":4096}}],
  "counts":{"reads":3,"chunks":3,"events":33,"tokens":30},
  "ttft_ms":1910.2,"head_ms":1910.1,"gaps_ms":{"p50":0.1,"p95":1600.0,"p99":1600.0,"max":1600.0},
- "wire_bytes":7911,"text_bytes":210}
+ "wire_bytes":7911,"text_bytes":210,"end":"fin","end_ms":3511.9}
 """
+
+import json
 
 import msgspec
 
-__all__ = ["Counts", "Gaps", "Report", "Verdict"]
+__all__ = ["Counts", "Gaps", "Report", "Verdict", "json_line"]
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,8 +64,12 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
             milliseconds since the request was sent, or None if nothing arrived.
         head_ms: Time to the end of the response's head, or None if it did not arrive.
         gaps_ms: Gaps between reads of the body, or None if there are fewer than two reads.
-        wire_bytes: Size of the response in bytes, including its head and framing.
-        text_bytes: Size of the model's text in bytes.
+        wire_bytes: Bytes of the response, head and framing included.
+        text_bytes: Bytes of the model's text.
+        end: How the server's side ended, as in a recording: "fin", "reset", "truncated" or
+            "silent". "stopped" means that x-ray stopped reading, because of `--max-time` or Ctrl-C.
+            "" means that the connection stays open.
+        end_ms: Time of that end, in milliseconds since the request was sent, or None.
     """
 
     url: str
@@ -75,3 +81,16 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     gaps_ms: Gaps | None
     wire_bytes: int
     text_bytes: int
+    end: str = ""
+    end_ms: float | None = None
+
+
+def json_line(found: msgspec.Struct) -> str:
+    """Encode as one line of JSON that a terminal can show.
+
+    The words of a server may hold characters that JSON leaves as they are, but that control a
+    terminal: U+009B begins a control sequence as ESC [ does, and U+202E turns the text around.
+    They are escaped: `\\u009b`.
+    """
+    text = msgspec.json.encode(found).decode()
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text) + "\n"

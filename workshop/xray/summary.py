@@ -23,6 +23,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from textwrap import wrap
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
@@ -42,7 +43,10 @@ BARS = "▁▂▃▄▅▆▇█"
 ASCII_BARS = "_.-:=+*#"
 SPARKS = 60  # largest width of a sparkline, in cells
 
-CLAIM = 0.5  # a verdict with less certainty than this is a guess
+SILENCE = 0.5  # seconds before an end that are worth a word
+STOPPED = "x-ray stopped reading (--max-time or Ctrl-C)"
+
+CLAIM = 0.5  # a verdict that is less sure than this is a guess
 
 Lines = list[Text]
 
@@ -138,7 +142,7 @@ class Summary:
         yield from _fact("head", [_time(report.head_ms)], width)
         yield from _fact("first token", [_time(report.ttft_ms)], width)
         if self._last_ms is not None:
-            end = [f"then {ENDS[self._end]}"] if self._end else []
+            end = [f"then {self._ended()}"] if self._end or report.end else []
             yield from _fact("last byte", [_time(self._last_ms), *end], width, ", ")
         if report.gaps_ms is not None:
             gaps = report.gaps_ms
@@ -146,7 +150,7 @@ class Summary:
             words = [f"{name} {_ms(value)}" for name, value in values.items()]
             words[-1] += " ms"
             yield from _fact("gaps", words, width, dot)
-        if self._gaps:
+        if len(self._gaps) > 1:  # one bar alone says nothing
             indent = LABEL if width >= NARROW else 2
             bars = ASCII_BARS if ascii_only else BARS
             yield Text(" " * indent + sparkline(self._gaps, min(width - indent, SPARKS), bars))
@@ -159,6 +163,17 @@ class Summary:
         ]
         yield from _fact("came", words, width, dot)
         yield from _fact("bytes", list(self._sizes()), width, ", ")
+
+    def _ended(self) -> str:
+        """How the response ended, and the silence before that."""
+        report = self._report
+        if report.end == "stopped":
+            return STOPPED
+        if self._end == "silent" or report.end_ms is None or self._last_ms is None:
+            return ENDS[self._end]
+        silence = (report.end_ms - self._last_ms) / 1000
+        after = f" after {silence:.1f} s of silence" if silence >= SILENCE else ""
+        return ENDS[self._end] + after
 
     def _sizes(self) -> Iterator[str]:
         wire, text = self._report.wire_bytes, self._report.text_bytes
@@ -175,7 +190,12 @@ def verdict_lines(verdict: Verdict, console: Console, width: int) -> Lines:
     if not is_claim or verdict.code == "unsure":
         mark, style = "?", "bold yellow"
     hop = f" by {_printable(verdict.hop)}" if verdict.hop else ""
-    title = f"{mark} {verdict.code}{hop}, {verdict.sure:.0%} sure".replace("%", " %")
+    title = f"{mark} {verdict.code}{hop}"
+    sure = f"{verdict.sure:.0%}".replace("%", "\xa0%")
+    for words in (f", {sure} sure", f", {sure}"):
+        if cell_len(title + words) <= width:
+            title += words.replace("\xa0", " ")
+            break
     lines = [_cropped(title, width, style)]
     cure = f"Cure: {verdict.cure}" if verdict.cure else ""
     for words, style in ((verdict.say, ""), (cure, "cyan")):

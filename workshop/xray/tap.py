@@ -10,14 +10,15 @@
 
 The rules this file keeps:
 
-1. A tap is a relay of bytes (relay.py). It changes only the value of each request's `Host`, because
-   a server with several names would not accept `localhost:9000`. With `keep_host` it changes
-   nothing. It never adds a header, and never changes `Origin`, a path or a `Location`.
-2. If a connection cannot be relayed, the client gets a response: 503 if there are too many
-   connections, or 502 with the reason if the upstream cannot be reached.
-3. Bytes are shown, saved and counted only after they were relayed. The watch (watch.py) does this.
-4. Unless the user gives another address, the tap listens only on loopback, because the keys of its
-   clients pass through it.
+1. A tap is a relay of bytes (relay.py) and changes one thing: the value of the `Host` of each
+   request. A server with several names would not answer to `localhost:9000`. With `keep_host` it
+   changes nothing. It adds no header, and it does not change `Origin`, a path or a `Location`.
+   A tap on loopback replaces only the names of loopback, so that a page whose name leads to this
+   machine (DNS rebinding) does not get past an upstream that checks names.
+2. A connection that cannot be relayed is refused aloud: 503 over the limit of connections, 502 with
+   the reason if the upstream cannot be reached.
+3. What is shown, saved and counted comes from the watch (watch.py), after the bytes were relayed.
+4. It listens on loopback unless another address is asked for: it holds the keys of its clients.
 """
 
 import logging
@@ -34,6 +35,7 @@ from socket import socket
 import trio
 from rich.console import Console
 
+from clients.chat import LOOPBACK
 from clients.http.client import URLParts, open_stream
 from clients.http.errors import RequestError
 from clients.streams.tcp import STALL_SECONDS, ByteStream, Connect, SocketStream, connect
@@ -68,7 +70,12 @@ FINAL_SECONDS = 2.0  # seconds for measuring the reads that still wait after Ctr
 # one.
 MAX_REFUSALS = 100
 
+ONE = "the bytes of one stream at a time; --top shows all streams"
+
 SLOW_DISK = "the disk took them too slowly"
+
+# How a client names a tap on loopback (protocol/target.py keeps the brackets).
+LOOPBACK_HOSTS = (*LOOPBACK, "[::1]")
 
 
 class TapError(ValueError):
@@ -169,7 +176,8 @@ class Tap:
             return
         seen = self._watch.connection()
         host = None if self.options.keep_host else self._parts.authority
-        relay = Relay(client, upstream, seen, host)
+        names = LOOPBACK_HOSTS if self.options.host in LOOPBACK else None
+        relay = Relay(client, upstream, seen, host, names)
         await relay.run()
         seen.close()  # not after Ctrl-C: unfinished streams are "still running" in the summary
 
@@ -276,7 +284,7 @@ async def listen(
                 if is_table:
                     nursery.start_soon(Top(watch, console, title).run)
                 else:
-                    out.put(title)
+                    out.put(title if options.top else f"{title} · {ONE}")
                     out.flush()
                 if following is not None:
                     nursery.start_soon(following.run)

@@ -298,6 +298,8 @@ def report(meter: Meter) -> Report:
         gaps_ms=gaps and Gaps(*(round(gap, 3) for gap in astuple(gaps))),
         wire_bytes=meter.wire_bytes,
         text_bytes=meter.text_bytes,
+        end=meter.end,
+        end_ms=_rounded(meter.end_ms),
     )
 
 

@@ -12,7 +12,7 @@ and the code that makes answers knows nothing about faults.
     catalogue.py      all faults by name, and the properties of each
     injection.py      injects a fault between an answer and its connection
 
-`servers/FAULTS.md` shows how four clients react to each fault, as measured.
+`servers/FAULTS.md` shows how eight clients react to each fault, as measured.
 """
 
 import re

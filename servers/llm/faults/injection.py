@@ -15,7 +15,7 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 import msgspec
 import trio
@@ -26,6 +26,7 @@ from ...http.reply import CutOff, StreamingReply
 __all__ = [
     "FaultInjector",
     "FaultPosition",
+    "FaultWatcher",
     "FaultyConnection",
     "Inject",
     "PositionUnit",
@@ -141,6 +142,16 @@ class EndedEarly(CutOff):
     """The body has ended before its source, which must stop."""
 
 
+class FaultWatcher(Protocol):
+    """Is told when a fault happens."""
+
+    def note_fault(self, before: int) -> None:
+        """The fault is injected now, after this number of events."""
+
+    def note_last(self) -> None:
+        """The last event of the answer is sent now."""
+
+
 @dataclass(slots=True)
 class FaultInjector:
     """The source of a reply with a fault in it.
@@ -150,28 +161,53 @@ class FaultInjector:
         fault: The fault to inject.
         position: Position at which to inject the fault, or None for before the first byte of the
             reply.
+        watcher: An object that is told when the fault happens, or None.
+        hold_seconds: Seconds from the fault on after which the connection is reset.
+        pause_seconds: Seconds between the fault and the rest of the answer.
     """
 
     reply: StreamingReply
     fault: StreamFault
     position: FaultPosition | None
+    watcher: FaultWatcher | None = None
+    hold_seconds: float = math.inf
+    pause_seconds: float = 0.0
 
     async def send_to(self, body: BodyWriter) -> None:
         """Send the part of the answer that the fault leaves."""
         connection = FaultyConnection(body, trio.current_time())
-        try:
-            if self.position is None:
-                await self.fault.inject(connection, b"")
-                return
-            timed = self.fault.at_once and self.position.unit is PositionUnit.SECOND
-            deadline = connection.start + self.position.number if timed else math.inf
-            faulty = FaultyBody(body, connection, self.fault, self.position)
-            with trio.move_on_at(deadline) as scope:
-                await self.reply.send_to(faulty)
-            if scope.cancelled_caught:
-                await self.fault.inject(connection, b"")
-        except EndedEarly:
-            pass
+        with trio.CancelScope() as held:
+            try:
+                await self._send_to(body, connection, held)
+            except EndedEarly:
+                pass
+        if held.cancelled_caught:
+            raise CutOff(reset=True)
+
+    async def _send_to(
+        self, body: BodyWriter, connection: FaultyConnection, held: trio.CancelScope
+    ) -> None:
+        async def inject(connection: FaultyConnection, event: bytes) -> None:
+            if held.deadline == math.inf:  # a lasting fault is injected into many events
+                held.deadline = trio.current_time() + self.hold_seconds
+                if self.watcher:
+                    self.watcher.note_fault(max(connection.number - 1, 0))
+            await self.fault.inject(connection, event)
+            if self.pause_seconds:
+                await trio.sleep(self.pause_seconds)
+
+        if self.position is None:
+            await inject(connection, b"")
+            return
+        timed = self.fault.at_once and self.position.unit is PositionUnit.SECOND
+        deadline = connection.start + self.position.number if timed else math.inf
+        fault = msgspec.structs.replace(self.fault, inject=inject)
+        finish = self.watcher.note_last if self.watcher else None
+        faulty = FaultyBody(body, connection, fault, self.position, finish)
+        with trio.move_on_at(deadline) as scope:
+            await self.reply.send_to(faulty)
+        if scope.cancelled_caught:
+            await inject(connection, b"")
 
     async def aclose(self) -> None:
         """Close the healthy reply, too."""
@@ -196,6 +232,7 @@ class FaultyBody:
         connection: FaultyConnection,
         fault: StreamFault,
         position: FaultPosition,
+        finish: Callable[[], None] | None = None,
     ) -> None:
         self.pieces = 0
         self.size = 0
@@ -203,6 +240,7 @@ class FaultyBody:
         self._connection = connection
         self._fault = fault
         self._position = position
+        self._finish = finish  # called before the last event is sent
         self._waiting = b""
         self._injected = False
 
@@ -233,6 +271,8 @@ class FaultyBody:
         *events, last = split_events(piece) or [b""]
         for event in events:
             await self._take(event)
+        if self._finish:
+            self._finish()
         if self._injected and not self._fault.lasting:
             await self._body.end(last)  # [DONE] and the last chunk are sent in one write
             return

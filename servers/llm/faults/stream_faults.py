@@ -160,6 +160,13 @@ async def error_string(connection: FaultyConnection, event: bytes) -> None:
     await connection.chunk_then_close(_error_event(connection, event, {"error": ERROR.message}))
 
 
+@on_events()
+async def error_open(connection: FaultyConnection, event: bytes) -> None:
+    """An error event, {"error":{…}}, then silence: the connection stays open."""
+    await connection.chunk(_error_event(connection, event, {"error": ERROR}))
+    await connection.silence()
+
+
 ERROR = ErrorBody("The model failed: a simulated fault.", "server_error", None, "simulated")
 
 
@@ -247,6 +254,13 @@ async def id_comment(connection: FaultyConnection, event: bytes) -> None:
     await connection.chunk(encode_comment("keep-alive") + b"\n")
 
 
+@on_events(lasting=True)
+async def comments(connection: FaultyConnection, event: bytes) -> None:
+    """From there on, a comment before each event, as heartbeats are."""
+    await connection.chunk(encode_comment("keep-alive"))
+    await connection.chunk(event)
+
+
 @on_events()
 async def retry(connection: FaultyConnection, event: bytes) -> None:
     """Before the event, there is a block with only a `retry:` line."""
@@ -307,6 +321,13 @@ async def open_after_finish(connection: FaultyConnection, event: bytes) -> None:
     open."""
     if not event.startswith(b"data: [DONE]"):  # /v1/responses ends with an event of its own
         await connection.chunk(event)
+    await connection.silence()
+
+
+@on_events(at=LAST)
+async def open_after_done(connection: FaultyConnection, event: bytes) -> None:
+    """The whole answer with its [DONE], but no last chunk: the connection stays open."""
+    await connection.chunk(event)
     await connection.silence()
 
 

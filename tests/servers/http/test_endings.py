@@ -26,6 +26,9 @@ class Ends:
     def wrap(self, outlet: Outlet) -> Outlet:
         return outlet
 
+    def half_closed(self) -> None:
+        pass
+
     def end(self, how: Ending) -> None:
         self.how.append(how)
 

@@ -22,7 +22,7 @@ HOW = {"rst": "reset", "rst-mid-event": "reset", "rst-mid-chunk": "reset"}
 CLEAN = {"no-done", "clean-cut", "bare-json", "bad-chunk-size", "after-end", "early-hints"}
 CLEAN |= {"length-and-chunked", "broken-json", "invalid-utf8", "giant-line", "split-utf8-chunks"}
 CLEAN |= {"split-utf8-segments", "cr", "crlf", "bom", "id-comment", "retry", "duplicate"}
-CLEAN |= {"empty-data", "keepalive-event", "drip"}
+CLEAN |= {"empty-data", "keepalive-event", "comments", "drip"}
 ERRORS = {
     "bad-chunk-size": "expected a hex digit of the chunk-size, not b'x'",
     "length-and-chunked": "both Transfer-Encoding and Content-Length",

@@ -33,6 +33,7 @@ C = b'13\r\ndata: {"t":"\xc3\xa9!"}\n\n\r\n'
 D = b'11\r\ndata: {"t":"d"}\n\n\r\n'
 E = b"e\r\ndata: [DONE]\n\n\r\n"
 END = b"0\r\n\r\n"
+HEARTBEAT = b"d\r\n: keep-alive\n\r\n"
 
 STREAM = b"Content-Type: text/event-stream; charset=utf-8\r\n"
 CACHE = b"Cache-Control: no-cache, no-transform\r\nX-Accel-Buffering: no\r\n"
@@ -79,6 +80,7 @@ BODIES: dict[str, tuple[bytes, str]] = {
     "error-nested": (A + B + error(b'{"error":%b}' % ERROR), FIN),
     "error-flat": (A + B + encode_chunk(b"event: error\ndata: %b\n\n" % FLAT), FIN),
     "error-string": (A + B + error(b'{"error":"The model failed: a simulated fault."}'), FIN),
+    "error-open": (A + B + error(b'{"error":%b}' % ERROR), HELD),
     # Bytes of events.
     "broken-json": (A + B + b'12\r\ndata: {"t":"\xc3\xa9!"\n\n\r\n' + D + E + END, KEPT),
     "invalid-utf8": (A + B + b'14\r\ndata: {"t":"\xff\xc3\xa9!"}\n\n\r\n' + D + E + END, KEPT),
@@ -134,10 +136,15 @@ BODIES: dict[str, tuple[bytes, str]] = {
         + END,
         KEPT,
     ),
+    "comments": (
+        A + B + HEARTBEAT + C + HEARTBEAT + D + HEARTBEAT + E + END,
+        KEPT,
+    ),
     # Time.
     "stall": (A + B, HELD),
-    "stall-heartbeat": (A + B + b"d\r\n: keep-alive\n\r\n" * 3600, HELD),
+    "stall-heartbeat": (A + B + HEARTBEAT * 3600, HELD),
     "open-after-finish": (A + B + C + D, HELD),
+    "open-after-done": (A + B + C + D + E, HELD),
     "drip": (A + B + one_byte_chunks(b"".join(EVENTS[2:])) + END, KEPT),
 }
 

@@ -1,7 +1,6 @@
 """The contract tests and the service are tested with each other."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 
 import pytest
 import trio
@@ -10,64 +9,17 @@ from trio.testing import MockClock
 
 from clients import event_source
 from clients.event_source import Reconnection
-from clients.http.client import open_client
 from clients.http.errors import DisconnectedError
 from clients.http.exchange import Headers
-from clients.streams.tcp import ByteStream
 from protocol.sse import EventStreamParser, ServerSentEvent
-from servers.http.connection import Connection
-from servers.http.limits import Limits
-from servers.http.routes import Routes
-from servers.http.watch import Watch
 from workshop.contract import command
 from workshop.contract import service as service_module
 from workshop.contract.case import Case
-from workshop.contract.harness import CASES, Harness, Outcome, ServiceError, run_cases, serving
+from workshop.contract.harness import CASES, Outcome, ServiceError, run_cases, serving
 from workshop.contract.service import CAPABILITIES, ClientService
 
 from ...servers.driving import running
-from ...streams import memory_pair
-
-SERVICE, HARNESS = 8010, 8011
-
-
-class Network:
-    """Servers in memory, by their ports."""
-
-    def __init__(self, nursery: trio.Nursery, watch: Watch) -> None:
-        self.servers: dict[int, Routes] = {}
-        self._nursery = nursery
-        self._watch = watch
-
-    async def connect(self, host: str, port: int, *, stall_seconds: float = 0) -> ByteStream:
-        await trio.lowlevel.checkpoint()
-        near, far = memory_pair(1 << 20)
-        limits = Limits(max_body_size=64 << 20)
-        connection = Connection(far, self.servers[port], self._watch, limits)
-        self._nursery.start_soon(connection.serve)
-        return near
-
-
-@asynccontextmanager
-async def network() -> AsyncIterator[tuple[Harness, ClientService]]:
-    watch = Watch()
-    try:
-        async with trio.open_nursery() as nursery:
-            net = Network(nursery, watch)
-            service = ClientService(nursery.cancel_scope.cancel, connect=net.connect)
-            net.servers[SERVICE] = service.routes()
-            async with open_client(connect=net.connect) as client:
-                harness = Harness(
-                    f"http://localhost:{SERVICE}", f"http://localhost:{HARNESS}", client
-                )
-                net.servers[HARNESS] = harness.routes()
-                nursery.start_soon(watch.run)
-                for task in net.servers[SERVICE].tasks:
-                    nursery.start_soon(task)
-                yield harness, service
-            nursery.cancel_scope.cancel()
-    finally:
-        watch.close()
+from .network import HARNESS, SERVICE, network
 
 
 async def outcomes_of(cases: Sequence[Case]) -> list[Outcome]:
@@ -280,6 +232,13 @@ async def test_no_client_is_left(autojump_clock: MockClock) -> None:
             b'{"streamUrl":"x","callbackUrl":"http://a/"}',
             400,
             "not a new client: not an http:// or https:// URL: 'x'",
+        ),
+        (
+            "POST",
+            "/",
+            b'{"more":' + b"[" * 100_000,
+            400,
+            "not a new client: it is nested too deeply",
         ),
         ("POST", "/clients/9", b'{"command":"restart"}', 404, "there is no such client"),
         ("DELETE", "/clients/9", b"", 404, "there is no such client"),

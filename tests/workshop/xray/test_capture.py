@@ -3,6 +3,7 @@ capture."""
 
 import builtins
 import io
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ from scapy.layers.l2 import CookedLinux, CookedLinuxV2, Dot1Q, Ether, Loopback
 from scapy.packet import Packet, Padding, Raw
 from scapy.utils import PcapNgWriter, PcapWriter
 
-from workshop.xray.capture import INSTALL, CaptureError, read_capture
+from workshop.xray import capture
+from workshop.xray.capture import CaptureError, read_capture
 
 GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\n\r\nhello"
@@ -236,4 +238,8 @@ def test_without_scapy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(builtins, "__import__", fail)
     with pytest.raises(CaptureError) as raised:
         read_capture(b"")
-    assert str(raised.value) == INSTALL
+    root = capture.ROOT
+    pip = f"reading a capture needs scapy: {sys.executable} -m pip install"
+    assert str(raised.value) == f"{pip} -c {root}/.ci/locked.txt -e '{root}[pcap]'"
+    monkeypatch.setattr(capture, "ROOT", Path("/nowhere"))
+    assert capture.install_words() == f"{pip} scapy"

@@ -2,7 +2,6 @@
 
 import io
 import json
-import signal
 import sys
 from base64 import b64encode
 from pathlib import Path
@@ -23,6 +22,7 @@ from workshop.xray.tap import TapOptions
 
 from .chains import network
 from .running import HOP, KEY, URL, Saying, chained, xray
+from .test_curl_trace import HEAD, trace
 
 # ---- What it prints
 
@@ -55,10 +55,21 @@ async def test_json(autojump_clock: object) -> None:
         "gaps_ms",
         "wire_bytes",
         "text_bytes",
+        "end",
+        "end_ms",
     ]
     assert (report["url"], report["status"]) == (URL, 200)
     assert list(report["verdicts"][0]) == ["code", "sure", "say", "cure", "hop", "facts"]
     assert (report["ttft_ms"], report["gaps_ms"]["p50"]) == (500, 50)
+
+
+async def test_json_does_not_control_the_terminal(autojump_clock: object) -> None:
+    hostile = "\x1b]0;a\x07\x7f\x9b31m\u202e\U000e0001你"
+    body = f'data: {{"error":{{"message":{json.dumps(hostile)}}}}}\n\n'
+    reply = Reply(body, content_type="text/event-stream")
+    _, shown = await xray(URL, "--json", server=Saying(reply))
+    assert hostile in json.loads(shown)["verdicts"][0]["say"]
+    assert shown.removesuffix("\n").isprintable()
 
 
 async def test_hex(autojump_clock: object) -> None:
@@ -92,6 +103,17 @@ USAGE = {
     ("--to", "http://h"): "a tap needs both: --listen PORT --to URL",
     (URL, "--listen", "0", "--to", "http://h"): "a tap asks nothing itself: give --listen PORT "
     "--to URL without these",
+    (URL, "--top"): "--top does nothing with a URL",
+    (URL, "--speed", "2"): "--speed does nothing with a URL",
+    ("a.jsonl", "--probe"): "--probe does nothing with a FILE: what is in it was asked already",
+    (
+        "a.jsonl",
+        "-X",
+        "POST",
+    ): "--request does nothing with a FILE: what is in it was asked already",
+    ("--listen", "0", "--to", "http://h", "--summary"): "--summary does nothing with --listen: "
+    "--top shows a table, and on a pipe a line for each stream",
+    (URL, "--via", "h", "--hex"): "--hex does nothing with a comparison",
     (URL, "-d", "@nothing"): "nothing: No such file or directory",
     (URL, "--ca-file", "nothing"): "the CA file nothing: No such file or directory",
 }
@@ -138,6 +160,20 @@ def test_exit_code() -> None:
     assert code(("coalesced", 0.5), ("nagle", 0.6)) == 1
     assert code(("coalesced", 0.5)) == 4
     assert code(("unsure", 0.9)) == 4
+
+
+@pytest.mark.parametrize("habit", ["-sN", "-i", "--compressed", "-sSN", "--no-buffer"])
+async def test_habits_of_curl_are_accepted(habit: str, autojump_clock: object) -> None:
+    assert (await xray(habit, URL, "--json"))[0] == 0
+
+
+# ---- What it quotes
+
+
+async def test_a_refusal_is_quoted(autojump_clock: object) -> None:
+    error = Reply('{"error":{"message":"no such model"}}', 404)
+    _, shown = await xray(URL, "--summary", server=Saying(error))
+    assert 'It says: "no such model"' in " ".join(shown.split())
 
 
 # ---- Recordings
@@ -195,6 +231,29 @@ async def test_a_recording_of_two_responses(autojump_clock: object, tmp_path: Pa
     assert [json.loads(line)["status"] for line in shown.splitlines()] == [200, 502]
 
 
+async def test_which_response_of_a_recording(autojump_clock: object, tmp_path: Path) -> None:
+    """A tap records the origin alone. The report has the path, the connection and the time."""
+    saved = tmp_path / "a.jsonl"
+    await xray(URL, "--json", "--save", str(saved))
+    one = saved.read_bytes().replace(URL.encode(), b"http://server")
+    saved.write_bytes(one + one.replace(b'"sender"', b'"connection":1,"sender"'))
+    _, shown = await xray(str(saved), "--summary")
+    assert "response 2 of 2 · connection 1 · asked 0.000 s after the recording began\n" in shown
+    assert shown.count(f"GET {URL}\n") == 2
+
+
+async def test_a_trace_in_ascii_is_not_judged_by_its_contents(tmp_path: Path) -> None:
+    entries = [("00.000000", "<= Recv header", line) for line in HEAD]
+    event = b'data: {"text":"a \xe4\xbd\xa0 \n\ndata: {broken}\n\n'
+    entries += [(f"01.{number}00000", "<= Recv data", event) for number in range(9)]
+    saved = tmp_path / "trace.txt"
+    saved.write_bytes(trace(entries, is_hex=False))
+    _, shown = await xray(str(saved), "--json")
+    verdicts = json.loads(shown)["verdicts"]
+    assert "bad-events" not in [one["code"] for one in verdicts]
+    assert verdicts[0]["say"].endswith("the contents of the events were not judged.")
+
+
 # ---- Several requests
 
 
@@ -216,6 +275,19 @@ async def test_compare(autojump_clock: object, capsys: pytest.CaptureFixture[str
     assert next(iter(comparison["cures"])) == "nginx"
     assert (await chained("none", *ways))[0] == 0
     assert capsys.readouterr().err == ""
+
+
+async def test_one_way_that_fails(
+    autojump_clock: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The others are compared."""
+    ways = ("--compare", f"server={URL}", "lost=http://nowhere/", f"nginx={HOP}", "--json")
+    code, shown = await chained("buffer", *ways)
+    assert code == 1
+    assert [way["name"] for way in json.loads(shown)["ways"]] == ["server", "nginx"]
+    lost = "x-ray: left out: lost: no connection to nowhere: Name or service not known\n"
+    assert capsys.readouterr().err == lost
+    assert (await chained("none", *ways))[0] == 3
 
 
 async def test_a_comparison_waits_as_long_as_the_answer_takes(autojump_clock: object) -> None:
@@ -304,32 +376,3 @@ async def test_tap(autojump_clock: object, monkeypatch: pytest.MonkeyPatch) -> N
         keep_host=True,
         secrets=(KEY,),
     )
-
-
-# ---- Ctrl-C
-
-
-async def test_ctrl_c_judges_what_came(autojump_clock: object) -> None:
-    async with trio.open_nursery() as nursery:
-
-        async def press() -> None:
-            await trio.sleep(1)
-            signal.raise_signal(signal.SIGINT)
-
-        nursery.start_soon(press)
-        code, shown = await xray(URL, "--json")
-    assert code == 130
-    report = json.loads(shown)
-    assert 5 < report["counts"]["tokens"] < 15
-    assert report["verdicts"][0]["code"] == "live"
-
-
-async def test_ctrl_c_in_a_comparison(autojump_clock: object) -> None:
-    async with trio.open_nursery() as nursery:
-
-        async def press() -> None:
-            await trio.sleep(1)
-            signal.raise_signal(signal.SIGINT)
-
-        nursery.start_soon(press)
-        assert await xray("--compare", f"a={URL}", f"b={URL}") == (130, "")

@@ -129,7 +129,7 @@ async def test_one_answer_of_three_is_no_fault(autojump_clock: object) -> None:
 
 
 async def test_the_server_itself(autojump_clock: object) -> None:
-    comparison = await compared(["none"], Unsteady(1))
+    comparison = await compared([], Unsteady(1))
     verdict = comparison.verdicts[0]
     assert (verdict.code, verdict.hop) == ("buffered-whole", "server")
     first = "The first way (server) has this: it is the server, or a hop that you have not given."
@@ -181,3 +181,33 @@ async def test_answers_that_vary_prove_nothing(autojump_clock: object) -> None:
     hosts = {"server": Naive(), "hop": Changing(b"one", b"eins", answers=2)}
     comparison = await compared_hosts(hosts, rounds=2)
     assert [verdict.code for verdict in comparison.verdicts] == ["live"]
+
+
+async def test_a_reversed_order(autojump_clock: object) -> None:
+    """The hop farthest from the server was given first. The faulty one is still named."""
+    async with chain(["rechunk=1000", "none"]) as made:
+        comparison = await compared_by(made, ["hop2", "hop1", "server"], 1)
+    (verdict,) = comparison.verdicts
+    assert (verdict.hop, verdict.code, verdict.sure) == ("hop1", "buffered-blocks", 0.8)
+    assert verdict.say.endswith(
+        "The way before it (server) does not have this. Your order looks reversed: the first way "
+        "(hop2) is spoilt, and the last (server) is not. Give the way nearest to the server first."
+    )
+    assert [way.name for way in comparison.ways] == ["hop2", "hop1", "server"]
+
+
+async def test_the_cure_of_a_server_is_not_that_of_a_proxy(autojump_clock: object) -> None:
+    comparison = await compared([], Unsteady(1))
+    assert comparison.verdicts[0].cure == (
+        "Let the server write out each event when it is made. If it writes to a pipe: "
+        "stdbuf -oL, python -u, print(flush=True)."
+    )
+    assert list(comparison.cures)[:3] == ["a pipe", "Python", "Express"]
+
+
+async def test_a_hop_that_ends_a_whole_answer(autojump_clock: object) -> None:
+    """Nothing was cut upstream, so the cure does not say so."""
+    comparison = await compared(["http10,truncate=3000"])
+    verdict = comparison.verdicts[0]
+    assert (verdict.hop, verdict.code) == ("hop1", "cut-clean")
+    assert verdict.cure.startswith("The upstream's answer is complete, so this hop ends it early")

@@ -67,3 +67,13 @@ def test_narrow(width: int) -> None:
 def test_a_known_program_needs_no_list() -> None:
     known = Verdict(code="live", sure=0.9, say="", facts={"product": "nginx"})
     assert "The line for each program:" not in shown(Comparison(WAYS, [known], {"nginx": "off;"}))
+
+
+def test_a_caption_says_what_is_shown() -> None:
+    """Without room for numbers it does not speak of milliseconds."""
+    assert shown(Comparison(WAYS, [VERDICT], {}), 30)[3] == "(2 answers by each way)"
+
+
+def test_a_cure_is_not_broken_at_a_hyphen() -> None:
+    lines = shown(Comparison(WAYS, [VERDICT], {"a pipe": "stdbuf -oL, python -u, print()"}), 22)
+    assert not any(line.endswith("-") for line in lines)

@@ -46,8 +46,10 @@ def test_the_name_of_a_way_names_a_hop_that_writes_no_field() -> None:
     assert product_of([SERVER], [SERVER], "haproxy-1") == "HAProxy"
     assert product_of([SERVER], [SERVER], "Traefik") == "Traefik"
     assert product_of([("Server", "nginx")], [SERVER], "caddy") == "nginx"
+    assert product_of([SERVER], [SERVER], "node") == "Express"
+    assert product_of([SERVER], [SERVER], "gzip") == "a compressor"
     assert product_of([SERVER], [SERVER], "hop 2") == ""
-    assert set(NAMES.values()) <= {*PRODUCTS, "HAProxy", "Traefik"}
+    assert set(NAMES.values()) <= {*PRODUCTS, "HAProxy", "Traefik", "a compressor"}
 
 
 def test_cures() -> None:
@@ -85,7 +87,11 @@ def test_the_program_that_the_response_names() -> None:
         wire_bytes=0,
         text_bytes=0,
     )
-    first, second = with_cures(report, meter).verdicts
+    report.verdicts.append(
+        Verdict(code="coalesced", sure=0.9, say="", cure="Try proxy_buffering off;")
+    )
+    first, second, third = with_cures(report, meter).verdicts
+    assert third.cure == "Try proxy_buffering off;"
     assert first.cure == "General. If nginx does it: proxy_buffering off;"
     assert second.cure == "Other."
     assert with_cures(report, Meter()) == report

@@ -93,6 +93,13 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
         (b"\x28\xb5\x2f\xfd\x00", "it is compressed: decompress it first"),
         (b"{}", "line 1 is not part of a recording: Object missing required field `at`"),
         (b'{"at":0,"sender":"client"}\nx', "line 2 is not part of a recording: JSON is malformed"),
+        (
+            b'{"at":0,"sender":"client","more":' + b"[" * 100_000,
+            "line 1 is not part of a recording: it is nested too deeply",
+        ),
+        (b'{"at":1e14,"sender":"client"}', "line 1 is not part of a recording: Expected `float` "),
+        (b'{"at":NaN,"sender":"client"}', "line 1 is not part of a recording: JSON is malformed"),
+        (b'{"log":{"entries":' + b"[" * 100_000, "it is not a HAR: it is nested too deeply"),
         (b'{"log":{}}', "this HAR does not say which read brought which bytes: only one "),
         (b'{"log":{"_reads":[]}}', "there is nothing in it"),
         (b'{"log":{"_reads":[0]}}', "it is not a HAR: Expected `object`, got `int`"),

@@ -25,10 +25,10 @@ def test_bad_values(kind: Callable[[str], object], text: str) -> None:
         kind(text)
 
 
-def test_an_error_quotes_no_password(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_quotes_no_argument(capsys: pytest.CaptureFixture[str]) -> None:
     key = "sk-canary-0123456789abcdef"
     with pytest.raises(SystemExit) as ended:
         parser().parse_args(["http://a/", "http://me:canary@b/", key])
     assert ended.value.code == 2
-    message = "unrecognized arguments: http://[redacted]@b/ [redacted]\n"
+    message = "give one URL or one FILE; -d and -H want quotes\n"
     assert capsys.readouterr().err.endswith(message)

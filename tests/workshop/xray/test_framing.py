@@ -66,6 +66,26 @@ def test_a_backslash_in_the_host_is_not_a_group() -> None:
     assert part.data == GET.replace(b"tap:9000", rb"\1")
 
 
+@pytest.mark.parametrize(
+    ("authority", "relayed"),
+    [
+        (b"localhost:9000", b"api"),
+        (b"LOCALHOST", b"api"),
+        (b"[::1]:9000 ", b"api"),
+        (b"evil.example:9000", b"evil.example:9000"),
+        (b"localhost.evil.example", b"localhost.evil.example"),
+        (b"evil.example@localhost", b"evil.example@localhost"),
+        (b"", b""),
+    ],
+)
+def test_a_strange_name_is_left_for_the_upstream_to_refuse(
+    authority: bytes, relayed: bytes
+) -> None:
+    splitter = RequestSplitter("api", ("localhost", "[::1]"))
+    (part,) = splitter.receive_data(b"GET / HTTP/1.1\r\nHost: %s\r\n\r\n" % authority)
+    assert part.data == b"GET / HTTP/1.1\r\nHost: %s\r\n\r\n" % relayed
+
+
 def test_responses_are_told_apart() -> None:
     """An informational response belongs to the final one after it."""
     for pieces in cuts(CHUNKED + EMPTY + EARLY + CHUNKED):

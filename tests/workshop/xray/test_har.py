@@ -126,3 +126,9 @@ def test_it_is_known_by_its_first_bytes(text: str) -> None:
     assert read_har(text.encode()) == []
     assert not is_har(b'{"at":0.0}')
     assert not is_har(b'x"log"')
+
+
+def test_half_an_address() -> None:
+    reads = [RecordedRead(0.0, "client", REQUEST, url="http://[::1?a=b#c")]
+    (entry,) = json.loads(write_har(reads))["log"]["entries"]
+    assert entry["request"]["queryString"] == [{"name": "a", "value": "b"}]

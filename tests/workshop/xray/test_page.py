@@ -2,6 +2,7 @@
 recording."""
 
 import base64
+import gzip
 import hashlib
 import json
 import re
@@ -170,3 +171,21 @@ def test_a_recording_that_is_too_large() -> None:
     with pytest.raises(RecordingError) as raised:
         write_page(READS, max_size=100)
     assert str(raised.value) == "a page can hold a recording of at most 100 bytes"
+
+
+def test_a_compressed_body_is_shown_as_text() -> None:
+    """And the cure is that of the program that the response names."""
+    event = b'data: {"text":"Hi"}\n\n'
+    body = gzip.compress(event * 40)
+    head = b"HTTP/1.1 200 OK\r\nServer: nginx\r\nContent-Type: text/event-stream\r\n"
+    head += b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body)
+    reads = [
+        RecordedRead(0.0, "client", b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n", url="http://h"),
+        RecordedRead(9000.0, "server", head + body),
+    ]
+    (exchange,) = recording_of(write_page(reads))["exchanges"]
+    assert exchange["url"] == "http://h/a"
+    assert exchange["plain"] == (event * 40).decode()
+    assert any("If nginx does it: " in one["cure"] for one in exchange["report"]["verdicts"])
+    damaged = [reads[0], RecordedRead(9000.0, "server", head + b"x" * len(body))]
+    assert recording_of(write_page(damaged))["exchanges"][0]["plain"] == ""

@@ -44,13 +44,13 @@ def test_each_changes_one_thing() -> None:
         assert (probe.asking.url, probe.asking.body) == (URL, b"")
 
 
-async def probed(hops: Sequence[str], flags: CurlFlags) -> Report:
+async def probed(hops: Sequence[str], flags: CurlFlags, url: str = URL) -> Report:
     async with chain(hops) as made:
 
         async def once(asking: Asking) -> Meter:
             return await ask(asking, lambda read, spans: None)
 
-        asking = asking_of(URL, flags, made.connect)
+        asking = asking_of(url, flags, made.connect)
         first = await once(asking)
         probes = probes_of(asking)
         return conclude(first, probes, [await once(probe.asking) for probe in probes])
@@ -80,3 +80,13 @@ async def test_a_buffer_is_no_gate(autojump_clock: object) -> None:
 async def test_a_live_stream_stays_live(autojump_clock: object) -> None:
     report = await probed(["none"], CurlFlags())
     assert [verdict.code for verdict in report.verdicts] == ["live"]
+
+
+async def test_two_causes(autojump_clock: object) -> None:
+    """Without gzip it is still held, but in another way."""
+    report = await probed(["rechunk=1000", "gzip-nosync"], CurlFlags(), "http://hop2/chat/hello")
+    first, second = report.verdicts[:2]
+    assert (first.code, second.code) == ("compressed-unflushed", "buffered-blocks")
+    hint = f"With {PLAIN} it is still held, as buffered-blocks: there is a second cause."
+    assert hint in first.say
+    assert second.say.startswith(f"With {PLAIN}: The text comes in ")

@@ -182,3 +182,27 @@ def test_of_a_meter() -> None:
     shown = printed(summary(report(meter), meter))
     assert shown.startswith("PUT http://localhost/\n")
     assert "last byte    2.0 ms, then closed (FIN)\n" in shown
+
+
+def test_the_silence_before_an_end() -> None:
+    """A FIN that came seconds after the last byte is a timeout of somebody."""
+
+    def said(end_ms: float | None, end: str = "fin") -> str:
+        shown = Summary(found(LIVE, end=end, end_ms=end_ms), last_ms=990.0, end="fin")
+        (line,) = (line for line in printed(shown).splitlines() if line.startswith("last byte"))
+        return line.removeprefix("last byte    990 ms, then ")
+
+    assert said(3953.0) == "closed (FIN) after 3.0 s of silence"
+    assert said(1200.0) == said(None) == "closed (FIN)"
+    assert said(None, "stopped") == "x-ray stopped reading (--max-time or Ctrl-C)"
+
+
+def test_one_gap_is_not_drawn() -> None:
+    assert "█" not in printed(Summary(found(LIVE), gaps=[50]))
+
+
+def test_a_title_that_hardly_fits() -> None:
+    lines = printed(Summary(found(BLOCKS)), 40).splitlines()
+    assert "✗ buffered-blocks by nginx, 95 % sure" in lines
+    lines = printed(Summary(found(BLOCKS)), 34).splitlines()
+    assert "✗ buffered-blocks by nginx, 95 %" in lines

@@ -48,12 +48,13 @@ class Upstream:
 
 
 class Tapped:
-    """A tap in memory."""
+    """A tap in memory, that any name may lead to."""
 
     def __init__(self, nursery: trio.Nursery, **options: Any) -> None:
         self.watch = Watch(URL, NoMask)
         self.upstream = Upstream()
-        self._tap = Tap(TapOptions(**{"to": URL, **options}), self.watch, self.upstream.connect)
+        made = TapOptions(**{"to": URL, "host": "0.0.0.0", **options})
+        self._tap = Tap(made, self.watch, self.upstream.connect)
         self._nursery = nursery
 
     def connect(self) -> MemoryStream:
@@ -83,6 +84,21 @@ async def test_a_request_names_the_upstream(
         assert tap.upstream.asked == [("api.example.com", 8000)]
         await server.send_all(JSON)
         assert await client.receive_some() == JSON
+
+
+@pytest.mark.parametrize(
+    ("name", "relayed"),
+    [(b"localhost:9000", b"api.example.com:8000"), (b"evil.example", b"evil.example")],
+)
+async def test_a_page_whose_name_leads_here_keeps_its_name(
+    name: bytes, relayed: bytes, autojump_clock: object
+) -> None:
+    """DNS rebinding: the upstream can refuse it, as without the tap."""
+    async with tapped(host="localhost") as tap:
+        client = tap.connect()
+        await client.send_all(GET.replace(b"tap", name))
+        await trio.testing.wait_all_tasks_blocked()
+        assert tap.upstream.streams[0].receive_now() == GET.replace(b"tap", relayed)
 
 
 async def test_tls_to_the_upstream(tmp_path: Path, autojump_clock: object) -> None:
@@ -221,7 +237,7 @@ async def test_listening_until_ctrl_c(tmp_path: Path) -> None:
         async with trio.open_nursery() as nursery:
             port = await nursery.start(run)
             client = await trio.open_tcp_stream("127.0.0.1", port)
-            await client.send_all(POST)
+            await client.send_all(POST.replace(b"tap", b"127.0.0.1"))
             await client.send_eof()
             while not upstream.streams:
                 await trio.lowlevel.checkpoint()

@@ -30,9 +30,28 @@ def a_terminal(height: int = 24) -> Console:
             80,
             [
                 "http://localhost:9000 > http://api.example.com",
-                "  time request        state      ttft tok/s   p50   p99   last verdict",
-                " 900ms POST /v1/chat… streaming 300ms  10.0 100ms 100ms  400ms live",
-                " 700ms GET /v1/model… done      700ms                          no-stream",
+                "  time request                    state      ttft tok/s   last verdict",
+                " 900ms POST /v1/chat/completions  streaming 300ms  10.0  400ms live",
+                " 700ms GET /v1/models?key=[redac… done      700ms              no-stream",
+                "1 running · 3 tokens · 349 B · 1 finished",
+            ],
+        ),
+        (
+            100,
+            [
+                "http://localhost:9000 > http://api.example.com",
+                (
+                    "  time request                            "
+                    "state      ttft tok/s   p50   p99   last verdict"
+                ),
+                (
+                    " 900ms POST /v1/chat/completions          "
+                    "streaming 300ms  10.0 100ms 100ms  400ms live"
+                ),
+                (
+                    " 700ms GET /v1/models?key=[redacted]      "
+                    "done      700ms                          no-stream"
+                ),
                 "1 running · 3 tokens · 349 B · 1 finished",
             ],
         ),

@@ -1,0 +1,96 @@
+"""Which requests are attempts at the same question.
+
+    1  0.00  503*1                 first attempt
+    2  1.01  200                   a retry: the same path and body, soon after the failure
+    3  5.00  200                   a new question, because attempt 2 had succeeded
+
+A retry and a second, equal question look alike. Three things tell them apart:
+
+1. The official clients say so: `x-stainless-retry-count: 0` is a new question.
+2. A retry comes after a failure. After a whole answer, the next request is a new question.
+3. A question that was asked several times in a healthy run (the control) may be asked several times
+   in any run. Requests of this kind are never called retries.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from .exchange import Exchange
+from .rules import LEGAL
+
+__all__ = ["Attempt", "Control", "attempts"]
+
+
+class Control(msgspec.Struct):
+    """What a client did in a run without faults.
+
+    Args:
+        questions: Number of times that each question was asked.
+        read_whole: Whether a stream was read to its end.
+    """
+
+    questions: Counter[bytes] = msgspec.field(default_factory=Counter)
+    read_whole: bool = False
+
+    @classmethod
+    def of(cls, exchanges: Iterable[Exchange]) -> "Control":
+        """What these requests show. Those with a fault do not count."""
+        control = cls()
+        for exchange in exchanges:
+            if not exchange.fault:
+                control.questions[exchange.question] += 1
+                control.read_whole |= exchange.streams and exchange.whole
+        return control
+
+    def is_ambiguous(self, exchange: Exchange) -> bool:
+        """Whether an equal request need not be a retry."""
+        return exchange.retry is None and self.questions[exchange.question] > 1
+
+
+class Attempt(msgspec.Struct):
+    """A further attempt at a question.
+
+    Args:
+        before: The attempt that failed.
+        after: The next attempt.
+        waited: Seconds between the failure and the next attempt.
+    """
+
+    before: Exchange
+    after: Exchange
+    waited: float
+
+
+def failed_at(exchange: Exchange) -> float | None:
+    """When the client could know that this request had failed, or None if it has not."""
+    if exchange.status >= 400:
+        return exchange.ended
+    if exchange.fault_name in LEGAL or not exchange.fault:
+        return None if exchange.whole else exchange.gone
+    return exchange.injected if exchange.gone is None else exchange.gone
+
+
+def attempts(
+    exchanges: Sequence[Exchange], control: Control, window: float
+) -> list[list[Exchange]]:
+    """The requests, in groups: each group has the attempts at one question, in their order.
+
+    Args:
+        exchanges: The requests of one client.
+        control: What the client did without faults.
+        window: Longest time, in seconds, between a failure and the next attempt.
+    """
+    groups: list[list[Exchange]] = []
+    open_groups: dict[bytes, list[Exchange]] = {}
+    for exchange in exchanges:
+        group = open_groups.get(exchange.question)
+        if group and exchange.retry != 0 and not control.is_ambiguous(exchange):
+            failed = failed_at(group[-1])
+            if failed is not None and exchange.asked - failed <= window:
+                group.append(exchange)
+                continue
+        open_groups[exchange.question] = group = [exchange]
+        groups.append(group)
+    return groups

@@ -1,0 +1,267 @@
+"""One request of a client, and what the client did with the reply.
+
+    asked  0.000   POST /v1/chat/completions    question 5f3a…   connection 1
+    began  0.001   200
+    injected 0.210   fault stall@5, after 4 events
+    fin    2.211   from the client               2.0 s after the fault
+
+The rules this file keeps:
+
+1. Nothing of a request is kept but a hash.
+2. Watching costs no call per token: an answer without a fault is seen only at its begin and end.
+"""
+
+import re
+from collections.abc import Callable
+from hashlib import sha256
+
+import msgspec
+import trio
+
+from ...http.body import Outlet
+from ...http.reply import Ending, Reply, ReplyObserver, Request, StreamingReply
+from .rules import NO_REPLY
+
+__all__ = ["Exchange", "Saw", "VerdictLimits"]
+
+
+class VerdictLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits of what is kept, and times from which a verdict is made. All times are in seconds.
+
+    Args:
+        patience: Silence after which a client must have given up, if it does not announce a longer
+            read timeout.
+        reaction: Time within which a client reacts to an event that ends its answer.
+        slow: Total time for which a client may leave the server waiting because it does not read.
+        retry_window: Longest time between a failure and a further attempt.
+        attempts: Largest number of attempts at one question.
+        in_a_row: Number of requests that follow each other, each on a connection of its own, from
+            which on the client is said not to use keep-alive.
+        max_clients: Largest number of clients that are remembered.
+        max_exchanges: Largest number of requests that are remembered for each client.
+        max_text: Characters of an answer that are compared with the text that a client has seen.
+    """
+
+    patience: float = 30.0
+    reaction: float = 1.0
+    slow: float = 5.0
+    retry_window: float = 60.0
+    attempts: int = 10
+    in_a_row: int = 4
+    max_clients: int = 64
+    max_exchanges: int = 128
+    max_text: int = 64 << 10
+
+
+class Saw(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What only the client knows about an answer.
+
+    Args:
+        outcome: What the client's user was told: "complete" for a whole answer, "error" for a
+            failed or incomplete one, "cancelled" if the user did not want the rest.
+        text: The text of the answer, as the user has it at the end.
+        shown: The text that the user sees now, while the answer is still arriving.
+    """
+
+    outcome: str = ""
+    text: str | None = None
+    shown: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.outcome not in ("", "complete", "error", "cancelled"):
+            raise ValueError('`outcome` is "complete", "error" or "cancelled"')
+
+
+class Exchange:
+    """One request of a client and its reply. It observes the reply (`ReplyObserver`) and passes the
+    bytes on unchanged. Times are those of trio's clock.
+
+    Args:
+        number: Number of the request, from 1.
+        request: The request. It is not kept.
+        connection_of: A function that returns the number of a connection.
+
+    Attributes:
+        question: Hash of the path and the body: equal for two attempts at the same question.
+        asked: When the request was complete.
+        streams: Whether the request asked for a stream.
+        announced: Read timeout that the client's headers announce, in seconds, or None.
+        retry: Number of the attempt that the client's headers announce, from 0, or None.
+        closes: Whether the request had `Connection: close`.
+        fault: The fault, as asked for, or "".
+        answer: The text of the whole answer, or None if it is not compared.
+        status: Status of the reply; 0 if nothing of it was sent.
+        retry_after: Seconds that the reply asked the client to wait, or None.
+        connection: Number of the client's connection.
+        began: When the reply's head was sent, or None.
+        tells: Whether the fault tells by itself when it happens.
+        injected: When the fault was injected, or None.
+        before: Number of events that were sent before the fault.
+        finishing: When the last event was sent, if a fault watches over it.
+        fin: When the client sent its FIN while the reply was being sent, or None.
+        ended: When the reply ended, or None.
+        ending: How it ended.
+        blocked: Seconds for which the server waited, because the client did not read.
+        shown: When the client told for the first time that it shows text.
+        told: What the client told at the end, and `told_at`, when.
+    """
+
+    __slots__ = (
+        "_connection_of",
+        "_inner",
+        "_outlet",
+        "_waits",
+        "announced",
+        "answer",
+        "asked",
+        "before",
+        "began",
+        "blocked",
+        "closes",
+        "connection",
+        "ended",
+        "ending",
+        "fault",
+        "fault_name",
+        "fin",
+        "finishing",
+        "injected",
+        "number",
+        "question",
+        "retry",
+        "retry_after",
+        "send_now",
+        "shown",
+        "status",
+        "streams",
+        "tells",
+        "told",
+        "told_at",
+    )
+
+    def __init__(
+        self, number: int, request: Request, connection_of: Callable[[Outlet], int]
+    ) -> None:
+        self._connection_of = connection_of
+        self.number = number
+        self.question = _question(request)
+        self.asked = trio.current_time()
+        fields = dict(reversed(request.headers))  # of a repeated field, the first value
+        self.announced = _seconds(
+            fields.get("x-stainless-read-timeout") or fields.get("x-stainless-timeout")
+        )
+        retry = fields.get("x-stainless-retry-count", "")
+        self.retry = int(retry) if retry.isascii() and retry.isdigit() and len(retry) < 5 else None
+        self.closes = fields.get("connection", "").lower() == "close"
+        self.streams = False
+        self.fault = ""
+        self.fault_name = ""
+        self.answer: str | None = None
+        self.status = 0
+        self.retry_after: float | None = None
+        self.connection = 0
+        self.began: float | None = None
+        self.tells = False
+        self.injected: float | None = None
+        self.before = 0
+        self.finishing: float | None = None
+        self.fin: float | None = None
+        self.ended: float | None = None
+        self.ending: Ending | None = None
+        self.blocked = 0.0
+        self.shown: float | None = None
+        self.told: Saw | None = None
+        self.told_at = 0.0
+        self._waits: float | None = None
+        self._inner: ReplyObserver | None = None
+        self._outlet: Outlet | None = None
+
+    @property
+    def gone(self) -> float | None:
+        """When the client had finished with the reply: its FIN, or the end of the reply."""
+        return self.ended if self.fin is None else self.fin
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of the reply was sent."""
+        return self.finishing is not None or self.ending is Ending.DONE
+
+    def blocked_until(self, now: float) -> float:
+        """Seconds for which the server has waited for this reader, the present wait included."""
+        return self.blocked + (now - self._waits if self._waits is not None else 0.0)
+
+    # ---- What the handler and the fault tell
+
+    def prepare(self, reply: Reply | StreamingReply) -> None:
+        """Observe this reply."""
+        self.status = 0 if self.fault_name in NO_REPLY else reply.status
+        headers = {name.lower(): value for name, value in reply.headers}
+        self.retry_after = _seconds(headers.get("retry-after"))
+        self._inner = reply.observer
+        reply.observer = self
+
+    def note_fault(self, before: int) -> None:
+        """The fault is injected now, after so many events."""
+        if self.injected is None:
+            self.injected = trio.current_time()
+            self.before = before
+
+    def note_last(self) -> None:
+        """The last event is sent now."""
+        self.finishing = trio.current_time()
+
+    # ---- What the connection tells
+
+    def wrap(self, outlet: Outlet) -> Outlet:
+        self.began = trio.current_time()
+        if self.fault and not self.tells:
+            self.injected = self.began
+        self.connection = self._connection_of(outlet)
+        self._outlet = self._inner.wrap(outlet) if self._inner else outlet
+        self.send_now = self._outlet.send_now  # not a method: no call of its own for each token
+        return self
+
+    async def wait_writable(self) -> None:
+        assert self._outlet is not None
+        self._waits = trio.current_time()
+        try:
+            await self._outlet.wait_writable()
+        finally:
+            self.blocked += trio.current_time() - self._waits
+            self._waits = None
+
+    def half_closed(self) -> None:
+        if self.fin is None:
+            self.fin = trio.current_time()
+        if self._inner:
+            self._inner.half_closed()
+
+    def end(self, how: Ending) -> None:
+        self.ended = trio.current_time()
+        self.ending = how
+        if self._inner:
+            self._inner.end(how)
+        # Nothing of the connection is kept: neither its buffers nor its recording.
+        self._inner = self._outlet = None
+        del self.send_now
+
+
+def _question(request: Request) -> bytes:
+    """A hash of the path and the body. Of a body over 64 KiB, its length and both ends count, so
+    that a large body holds up no stream."""
+    body = request.body
+    if len(body) > HASHED:
+        body = b"%d %b%b" % (len(body), body[: HASHED // 2], body[-HASHED // 2 :])
+    return sha256(request.path.encode() + b"\n" + body).digest()[:16]
+
+
+HASHED = 64 << 10
+
+
+def _seconds(text: str | None) -> float | None:
+    if text and re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text.strip()):
+        return float(text)
+    return None
+
+
+# What this file does not do: look into the bytes of a reply, or judge.

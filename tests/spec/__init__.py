@@ -1,0 +1,1 @@
+"""The streaming spec suite: cases that judge a running server (`workshop spec URL`)."""

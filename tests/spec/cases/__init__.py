@@ -1,0 +1,43 @@
+"""All cases, one or more files for each family. Importing this package registers them (`CASES`)."""
+
+from . import (
+    cancel,
+    chunked,
+    conn,
+    head,
+    head_answers,
+    http10,
+    live,
+    openai,
+    openai_choices,
+    openai_errors,
+    openai_options,
+    openai_tools,
+    pressure,
+    responses,
+    responses_asked,
+    responses_whole,
+    sse,
+    utf8,
+)
+
+__all__ = [
+    "cancel",
+    "chunked",
+    "conn",
+    "head",
+    "head_answers",
+    "http10",
+    "live",
+    "openai",
+    "openai_choices",
+    "openai_errors",
+    "openai_options",
+    "openai_tools",
+    "pressure",
+    "responses",
+    "responses_asked",
+    "responses_whole",
+    "sse",
+    "utf8",
+]

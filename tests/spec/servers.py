@@ -1,0 +1,168 @@
+"""The published table: servers and families, passed of the cases that could be judged.
+
+    $ python -m tests.spec.servers --write        makes tests/spec/SERVERS.md, in some minutes
+
+Each server answers the same request with the same text at the same pace: those of the benchmarks
+(tests/bench/peers), each in the configuration that is there. A server that is not installed is
+named as absent. What fails is listed below the table, with its section and our note of the check by
+hand (notes.py).
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tests.bench import peers
+from tests.bench.peers import proxies
+from workshop.spec import main as spec
+
+from .case import CASES, FAMILIES
+from .notes import NOTES
+
+__all__ = ["Row", "main"]
+
+FILE = Path(__file__).parent / "SERVERS.md"
+SETTING = peers.Setting(ttft=0.5, itl=0.05, tokens=60)
+PATH = "/v1/chat/completions"
+SHOWN = ("fastapi", "uvicorn", "httptools", "aiohttp")  # the versions that matter here
+
+
+def node(setting: peers.Setting, folder: Path) -> list[str]:
+    return ["node", str(Path(__file__).parent / "node_server.mjs"), *setting.flags]
+
+
+NODE = peers.Peer("Node http", node, programs=("node",), install="Node.js 20 or newer, as `node`")
+
+INTRO = """\
+# The suite on servers
+
+`python -m tests.spec.servers --write` makes this page. Each number is the cases passed, of those
+that could be judged on this server; `2 F` are failures, `1 W` warnings. The request is a POST that
+streams 60 tokens in 3.5 seconds. The profile is sse, and for servers that simulate the whole API,
+openai.
+"""
+
+
+class Row(NamedTuple):
+    """What became of one server.
+
+    Args:
+        name: Its name, with its version.
+        cases: The cases, as `workshop spec --json` writes them; [] if it is absent.
+        absence: Why it is absent.
+    """
+
+    name: str
+    cases: list[dict[str, Any]]
+    absence: str = ""
+
+
+def main() -> int:
+    """Make the table."""
+    parser = argparse.ArgumentParser(prog="python -m tests.spec.servers", description=__doc__)
+    parser.add_argument("--write", action="store_true", help=f"write {FILE.name}")
+    parser.add_argument("--only", default="", help="only servers with this in their name")
+    options = parser.parse_args()
+    page = render(list(rows(options.only)))
+    if options.write:
+        FILE.write_text(page, "utf-8")
+    else:
+        print(page)
+    return 0
+
+
+def rows(only: str) -> Iterator[Row]:
+    """Start each server, and judge it."""
+    quick = replace(SETTING, itl=0.0)
+    alone: list[tuple[str, peers.Peer, peers.Setting, str]] = [
+        ("ours", peers.OURS, SETTING, "openai"),
+        ("FastAPI on uvicorn", peers.FASTAPI, SETTING, "sse"),
+        ("aiohttp", peers.AIOHTTP, SETTING, "sse"),
+        ("Node http", NODE, SETTING, "sse"),
+        ("aimock, without a latency", peers.AIMOCK, quick, "openai"),
+    ]
+    for name, peer, setting, profile in alone:
+        if only in name:
+            yield judged(name, peer, setting, profile)
+    with ExitStack() as stack:
+        upstream = stack.enter_context(peers.serving(peers.OURS, SETTING, 0))
+        for proxy in proxies.proxies(proxies.Behind(upstream.port)):
+            if proxy.name in (proxies.NGINX, proxies.HAPROXY, proxies.LITELLM):
+                name = f"{proxy.name} before ours"
+                if only in name:
+                    yield judged(name, proxy, SETTING, "sse")
+
+
+def judged(name: str, peer: peers.Peer, setting: peers.Setting, profile: str) -> Row:
+    """Judge one server."""
+    if peer.absence:
+        return Row(name, [], peer.absence)
+    shown = [one for one in peer.packages if one in SHOWN] + ["node"] * ("Node" in name)
+    versions = peers.versions([peer])
+    packages = ", ".join(f"{one} {versions[one]}" for one in shown if one in versions)
+    print(f"{name} …", file=sys.stderr)
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        body, found = Path(folder) / "body.json", Path(folder) / "found.json"
+        body.write_text(setting.body, "utf-8")
+        try:
+            server = stack.enter_context(peers.serving(peer, setting, 0))
+        except peers.NotStarted as error:
+            return Row(name, [], str(error))
+        url = f"http://127.0.0.1:{server.port}{PATH}"
+        spec([url, "--profile", profile, "--body", str(body), "--json", str(found)])
+        cases = json.loads(found.read_text("utf-8"))["cases"] if found.exists() else []
+    return Row(f"{name} ({packages})" if packages else name, cases)
+
+
+def render(found: list[Row]) -> str:
+    """Write the page."""
+    lines = [INTRO, "| server | " + " | ".join(FAMILIES) + " |", "|---" * (len(FAMILIES) + 1) + "|"]
+    for row in found:
+        if row.cases:
+            cells = [cell(row, family) for family in FAMILIES]
+            lines.append(f"| {row.name} | " + " | ".join(cells) + " |")
+    lines.append("")
+    for row in found:
+        if row.absence or not row.cases:
+            lines.append(f"{row.name}: absent here ({row.absence or 'it was not judged'}).\n")
+    for row in found:
+        bad = [case for case in row.cases if case["result"] in ("FAIL", "WARN")]
+        if bad:
+            lines += [
+                f"## {row.name}\n",
+                "| case | | what came | checked by hand |",
+                "|---|---|---|---|",
+            ]
+            lines += [note(row, case) for case in bad]
+            lines.append("")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def cell(row: Row, family: str) -> str:
+    some = [case for case in row.cases if CASES[case["slug"]].family == family]
+    judged = [case for case in some if case["result"] != "SKIP"]
+    if not judged:
+        return "–"
+    results = [case["result"] for case in judged]
+    more = [f"{results.count(r)} {r[0]}" for r in ("FAIL", "WARN") if r in results]
+    return ", ".join([f"{results.count('PASS')} of {len(judged)}", *more])
+
+
+def note(row: Row, case: dict[str, Any]) -> str:
+    say = case["say"].replace("|", "\\|")
+    result = f"{case['result']}, {case['section']}"
+    return f"| `{case['slug']}` | {result} | {say} | {NOTES.get(case['slug'], '')} |"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
+
+
+# What this file does not do: run in the test suite. It takes minutes, and other people's servers
+# change.
