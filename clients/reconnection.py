@@ -43,7 +43,7 @@ NOT_IN_A_HEADER = re.compile("[\0\r\n\f\v\ud800-\udfff]")
 
 LEAST_GROWING = 0.1  # seconds: `retry: 0` times any factor would be 0
 
-# Headers of the caller that cannot be a credential: they may go to another origin.
+# Headers of the caller that cannot be a credential, so they may also be sent to another origin.
 HARMLESS = {"accept", "accept-language", "cache-control", "content-type", "user-agent"}
 
 

@@ -48,7 +48,7 @@ __all__ = ["CASES", "Harness", "Outcome", "ServiceError", "run_cases", "serving"
 
 CASES: tuple[Case, ...] = (*PARSING, *CONNECTING)
 
-PATIENCE = 10.0  # seconds to wait for what a case expects
+PATIENCE = 10.0  # seconds to wait for an expected report
 AT_ONCE = 8  # cases that run at the same time
 MAX_TOLD = 10_000  # messages of one case
 LIMITS = Limits(max_body_size=64 << 20)
@@ -112,7 +112,7 @@ class Harness:
         service: The URL of the service.
         base: The URL at which the service can reach the harness's own server.
         client: The HTTP client for the service.
-        patience: Seconds to wait for what a case expects, and for each answer of the service.
+        patience: Seconds to wait for an expected report, and for each answer of the service.
     """
 
     def __init__(self, service: str, base: str, client: Client, patience: float = PATIENCE) -> None:
@@ -147,7 +147,7 @@ class Harness:
             return Reply(status=204)
         if not 1 <= which <= MAX_TOLD:
             return Reply(f"the numbers of a case go from 1 to {MAX_TOLD}\n", 400)
-        # A message that comes again, because its first reply was lost, changes nothing.
+        # If a message is repeated because its first reply was lost, nothing changes.
         trial.told.setdefault(which, told)
         trial.tell()
         return Reply(status=204)
@@ -259,7 +259,7 @@ class Harness:
         if case.quiet and len(trial.requests) > least:
             came = f"request {len(trial.requests)}"
             raise Failed(f"no further request in {case.quiet:g} s", came)
-        # If a number is missing, the messages after it still say that something came.
+        # If a number is missing, the later messages still show that something arrived.
         for number in sorted(trial.told)[taken:]:
             sight = trial.told[number].sight
             if sight[0] in counted - {"error"}:

@@ -65,9 +65,11 @@ CAPABILITIES = (
     "restart",
     "server-directed-shutdown-request",
 )
-HOSTS = ("localhost", "127.0.0.1", "[::1]")  # a page of another site must not make us connect
+# a page of another site must not be able to make us connect
+HOSTS = ("localhost", "127.0.0.1", "[::1]")
 MAX_CLIENTS = 100
-MAX_UNTOLD = 1000  # messages that wait for the callback; a client with more is stopped
+# largest number of messages that wait for the callback; a client with more is stopped
+MAX_UNTOLD = 1000
 TOO_DEEP = "it is nested too deeply"
 
 Milliseconds = Annotated[float, msgspec.Meta(ge=0)]
@@ -278,7 +280,8 @@ class ClientService:
             client = Client(asked, self._connect)
         except RecursionError:  # [[[[…
             return Reply(f"not a new client: {TOO_DEEP}\n", 400)
-        except ValueError as error:  # not JSON, not such an object, or not a URL
+        except ValueError as error:
+            # the body is not JSON, is not such an object, or has an invalid URL
             return Reply(f"not a new client: {error}\n", 400)
         self._count += 1
         id = str(self._count)

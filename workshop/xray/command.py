@@ -193,7 +193,7 @@ class Command:
         return bool(self._options.json or self._options.summary)
 
     def _tell(self, said: Report, meter: Meter) -> int:
-        """Write the files, and what was found. Returns the exit code."""
+        """Write the files, and print the findings. Returns the exit code."""
         said = explained(with_cures(said, meter), bytes(self._beginning), meter.method)
         self._exports.write()
         if self._exports.dropped:
@@ -273,7 +273,7 @@ class Command:
                 return None
             if self._stopped:  # what came of it proves nothing
                 raise StoppedError
-            # A hop that holds a whole answer is silent for as long as the answer takes.
+            # A hop that holds the whole answer sends nothing until the answer is complete.
             patience = max(patience, 1.5 * (meter.last_ms or 0.0) / 1000)
             _progress(f"{way.name}, {number} of {ROUNDS}: {_codes(report(meter))}")
             return meter

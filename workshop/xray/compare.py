@@ -11,14 +11,15 @@ path has the name of the hop that it adds.
 
 The rules this file keeps:
 
-1. Each way is asked several times, by turns, so that a moment in which the machine was busy does
-   not fall on one way alone. A way has a fault if most of its answers have it.
-2. The hop is named whose way is the first with a fault that the way before it does not have. A
-   fault of the first way is the server's, or of a hop that was not given.
-3. If the first way has a fault and the last one has none, the order looks reversed: a hop further
-   downstream does not repair a stream. Then the ways are read from the last to the first.
-4. After a fault of one family (held, ended, changed), a further fault of that family is not another
-   hop's: it is what the next hop makes of it.
+1. Each path is measured several times, in turns, so that a short load on the machine does not
+   affect only one path. A path has a fault if most of its answers have the fault.
+2. If a path has a fault and the path before it does not, the hop that was added is named. If the
+   first path already has the fault, the cause is the server or a hop that the user did not name.
+3. If the first path has a fault but the last one has not, the user has probably reversed the order,
+   because a hop further downstream does not repair a stream. Then the paths are read from the last
+   to the first.
+4. Faults belong to families (held, ended, changed). Only the first fault of each family is
+   reported, because a later hop may turn one fault into another of the same family.
 """
 
 from collections import Counter
@@ -129,13 +130,13 @@ async def ask_by_turns(
     """Send the request on each path in turn, `rounds` times.
 
     Args:
-        ways: The ways.
-        ask: Asks once by a way; its second argument is the number of the round, from 1. It returns
-            None if there is no answer, and raises StoppedError to end the whole.
-        rounds: How many times.
+        ways: The paths. ask: A function that sends one request on a path. Its second argument is
+            the number of the round, from 1. It returns None if no answer arrived, and raises
+            StoppedError to end the whole comparison.
+        rounds: Number of requests on each path.
 
     Returns:
-        The measurements, by way, as far as there are answers.
+        The measurements of each path. A missing answer has none.
     """
     meters: list[list[Meter]] = [[] for _ in ways]
     with suppress(StoppedError):
@@ -174,7 +175,8 @@ def compare(ways: Sequence[Way], measured: Sequence[Sequence[Meter]]) -> Compari
 
 
 def _of_all(all_answers: Sequence[Answers]) -> list[Verdict]:
-    """The verdicts in the order of the ways, but what does not spoil a stream comes last."""
+    """Return the verdicts in the order of the paths, except that faults which do not spoil a stream
+    come last."""
     verdicts = _of_server(all_answers[0])
     for upstream, answers in pairwise(all_answers):
         verdicts += _of_hop(upstream, answers)
@@ -182,7 +184,8 @@ def _of_all(all_answers: Sequence[Answers]) -> list[Verdict]:
 
 
 def _is_reversed(all_answers: Sequence[Answers]) -> bool:
-    """Whether the way that should be nearest to the server is spoilt, and the last way is not."""
+    """Whether the path that should be nearest to the server has a fault, but the last path has
+    not."""
     first, last = all_answers[0], all_answers[-1]
     live = sum(one.verdicts[0].code == "live" for one in last.reports)
     is_live = 2 * live > len(last.reports) and not last.faults.keys() - LIGHT

@@ -186,12 +186,13 @@ def product_of(fields: Fields, upstream: Fields = (), name: str = "") -> str:
 
 
 def cures_of(code: str, product: str = "", *, is_server: bool = False) -> dict[str, str]:
-    """The lines that cure a fault: {product: line}, that of this product first.
+    """Return the lines that cure a fault as {product: line}. The line of this product is first.
 
     Args:
         code: Code of the verdict.
-        product: What `product_of` has found.
-        is_server: Whether the server itself is the cause: then the lines of servers come first.
+        product: The result of `product_of`.
+        is_server: Whether the server itself is the cause. In that case, the lines of servers come
+            first.
 
     Returns:
         No lines for a fault that no configuration cures.
@@ -202,7 +203,7 @@ def cures_of(code: str, product: str = "", *, is_server: bool = False) -> dict[s
 
 
 def server_cure(code: str) -> str:
-    """What to do if the server itself does it; "" where the general cure fits."""
+    """Return the cure if the server itself is the cause, or "" if the general cure fits."""
     if BY_CODE.get(code) is not HELD or code == "nagle":
         return ""
     pipe = HELD["a pipe"]

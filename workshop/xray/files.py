@@ -46,7 +46,7 @@ class Recording(list[RecordedRead]):
     """The reads in a file, and notes about them.
 
     Attributes:
-        notes: Sentences for the user, for example about what the form of the file has lost.
+        notes: Sentences for the user, for example about bytes that the file's form has lost.
         is_lossy: Whether the bytes differ from those that were sent, so that only times and sizes
             can be judged.
     """

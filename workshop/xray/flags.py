@@ -41,8 +41,8 @@ QUOTED = re.compile(
 
 
 class Parser(argparse.ArgumentParser):
-    """Its errors quote no password of a URL, no value of an unknown flag, and nothing that looks
-    like a key."""
+    """The parser's error messages never quote the password of a URL, the value of an unknown flag,
+    or anything that looks like a key."""
 
     def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
         found, unknown = super().parse_known_args(args, namespace)

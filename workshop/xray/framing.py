@@ -138,8 +138,8 @@ class RequestSplitter(Splitter):
     """The client's bytes.
 
     Args:
-        host: The value for the `Host` of each request: the authority of the upstream. None leaves
-            every byte as it is. A request without `Host` (HTTP/1.0) gets none.
+        host: The authority of the upstream, which replaces the value of each request's `Host`. If
+            it is None, no byte is changed. A request without `Host` (HTTP/1.0) stays without one.
         names: The names that are replaced, as protocol/target.py normalizes them; None for every
             name. With names, another `Host` is relayed as it is. A page whose own name leads to
             this machine (DNS rebinding) would otherwise pass for a client of the upstream's name,
@@ -152,7 +152,7 @@ class RequestSplitter(Splitter):
         super().__init__()
         self._host = host
         self._names = names
-        self._held = b""  # of a head that is not complete
+        self._held = b""  # the bytes of an incomplete head
 
     def receive_data(self, data: bytes) -> list[Part]:
         parts = super().receive_data(data)

@@ -12,17 +12,17 @@ bytes give the same measurements. The bytes that a tap relays are never changed.
 
 The rules this file keeps:
 
-1. Values of the header fields in FIELDS, of the parameters in PARAMETERS of a URL or a form, names
-   and passwords in a URL, and the JSON members that members.py knows are masked. So is everything
-   that looks like a key of OpenAI's form.
-2. A value that was masked once is a known key. From then on it is masked wherever it appears on
-   this connection, in every form that protocol/secret.py knows (in JSON, percent-encoded, in
-   base64, in hex …), even if it is split between two reads or two chunks. A compressed body that
-   quotes a key is masked as a whole (coded.py).
-3. Nothing is held back: `mask` returns as many bytes as it was given. If the end of a read may be
-   the beginning of a key, it is masked at once, although it may turn out not to be a key. So a read
-   can lose a few bytes that were not a key, but at most the first three characters of a key are
-   shown.
+1. These are masked: the values of the header fields in FIELDS, the values of the parameters in
+   PARAMETERS of a URL or a form, names and passwords in a URL, the JSON members that members.py
+   knows, and everything that looks like an OpenAI key.
+2. A value that was masked once is a known key. From then on, the key is masked wherever it appears
+   on this connection, in every form that protocol/secret.py knows (in JSON, percent-encoded, in
+   base64, in hex …), even if the key is split between two reads or two chunks. If a compressed body
+   quotes a key, the whole rest of the body is masked (coded.py).
+3. Nothing is held back: `mask` returns as many bytes as it was given. If the last bytes of a read
+   may be the beginning of a key, they are masked at once, even if the next read shows that they
+   were not. So a few harmless bytes may be masked, but at most the first three characters of a key
+   are shown.
 4. The memory for each connection is limited: MAX_LINE bytes of an unfinished line, and the last
    `max_keys` keys.
 """

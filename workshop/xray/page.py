@@ -106,7 +106,7 @@ class ShownExchange(msgspec.Struct):
     """A request, and the report of x-ray on its response.
 
     Args:
-        plain: The beginning of the body as text, if it was compressed: its bytes say nothing.
+        plain: The beginning of a compressed body as text, because its bytes alone cannot be read.
     """
 
     method: str

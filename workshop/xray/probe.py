@@ -8,9 +8,9 @@
 
 The rules this file keeps:
 
-1. Each probe changes one thing of the first request.
+1. Each probe changes one property of the first request.
 2. Only a pair of answers, one held and one live, is a proof. A refused probe proves nothing. If
-   both are held in different ways, there are two causes.
+   both are held but with different verdicts, there are two causes.
 3. The number of requests is known before the first one is sent, because an answer may cost money.
 """
 
@@ -99,7 +99,8 @@ def conclude(first: Meter, probes: Sequence[Probe], meters: Sequence[Meter]) -> 
 
 
 def _with_causes(said: Report, probes: Sequence[Probe], others: Sequence[Report]) -> Report:
-    """A held answer, and others that are held too: for the same reason, or for a second one."""
+    """Return the report on a held answer when the other answers are held, too, for the same reason
+    or for a second one."""
     worst, *rest = said.verdicts
     same, second = [], None
     for probe, other in zip(probes, others, strict=True):

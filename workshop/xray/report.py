@@ -64,8 +64,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
             milliseconds since the request was sent, or None if nothing arrived.
         head_ms: Time to the end of the response's head, or None if it did not arrive.
         gaps_ms: Gaps between reads of the body, or None if there are fewer than two reads.
-        wire_bytes: Bytes of the response, head and framing included.
-        text_bytes: Bytes of the model's text.
+        wire_bytes: Size of the response in bytes, including its head and framing.
+        text_bytes: Size of the model's text in bytes.
         end: How the server's side ended, as in a recording: "fin", "reset", "truncated" or
             "silent". "stopped" means that x-ray stopped reading, because of `--max-time` or Ctrl-C.
             "" means that the connection stays open.

@@ -46,7 +46,7 @@ SPARKS = 60  # largest width of a sparkline, in cells
 SILENCE = 0.5  # seconds before an end that are worth a word
 STOPPED = "x-ray stopped reading (--max-time or Ctrl-C)"
 
-CLAIM = 0.5  # a verdict that is less sure than this is a guess
+CLAIM = 0.5  # a verdict with less certainty than this is a guess
 
 Lines = list[Text]
 

@@ -10,15 +10,16 @@
 
 The rules this file keeps:
 
-1. A tap is a relay of bytes (relay.py) and changes one thing: the value of the `Host` of each
-   request. A server with several names would not answer to `localhost:9000`. With `keep_host` it
-   changes nothing. It adds no header, and it does not change `Origin`, a path or a `Location`.
-   A tap on loopback replaces only the names of loopback, so that a page whose name leads to this
-   machine (DNS rebinding) does not get past an upstream that checks names.
-2. A connection that cannot be relayed is refused aloud: 503 over the limit of connections, 502 with
-   the reason if the upstream cannot be reached.
-3. What is shown, saved and counted comes from the watch (watch.py), after the bytes were relayed.
-4. It listens on loopback unless another address is asked for: it holds the keys of its clients.
+1. A tap is a relay of bytes (relay.py). It changes only the value of each request's `Host`, because
+   a server with several names would not accept `localhost:9000`. With `keep_host` it changes
+   nothing. It never adds a header, and never changes `Origin`, a path or a `Location`. A tap on
+   loopback replaces only the names of loopback, so that a page whose name leads to this machine
+   (DNS rebinding) does not get past an upstream that checks names.
+2. If a connection cannot be relayed, the client gets a response: 503 if there are too many
+   connections, or 502 with the reason if the upstream cannot be reached.
+3. Bytes are shown, saved and counted only after they were relayed. The watch (watch.py) does this.
+4. Unless the user gives another address, the tap listens only on loopback, because the keys of its
+   clients pass through it.
 """
 
 import logging
