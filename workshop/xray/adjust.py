@@ -1,4 +1,4 @@
-"""What is known about a response besides its bytes, added to its report.
+"""Adds facts that are not in a response's bytes to its report.
 
 stopped            x-ray stopped reading: --max-time, Ctrl-C
 without_contents   the recording holds other bytes than those that were sent
@@ -12,19 +12,20 @@ from .timing import live
 
 __all__ = ["stopped", "without_contents"]
 
-# Verdicts on the bytes themselves. The others come from times, sizes and ends.
+# Verdicts that are based on the bytes themselves. All others are based on times, sizes and ends.
 CONTENTS = {"bad-events", "rewritten", "retried", "torn-characters", "framing-error", "unsure"}
 
 LOST = "The recording has lost bytes, so the contents of the events were not judged."
 
 
 def stopped(report: Report, meter: Meter) -> Report:
-    """The report on a response that was just asked for. If it has no end, x-ray stopped reading."""
+    """Return the report on a response that was just measured. If the response has no end, x-ray has
+    stopped reading."""
     return report if meter.end or meter.complete else replace(report, end="stopped")
 
 
 def without_contents(report: Report, meter: Meter) -> Report:
-    """The report without verdicts on bytes that are not those that were sent."""
+    """Return the report without verdicts on bytes that the recording may have changed."""
     kept = [one for one in report.verdicts if one.code not in CONTENTS]
     if not kept:
         sign = live(meter)
