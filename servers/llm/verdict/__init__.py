@@ -1,4 +1,4 @@
-"""A verdict on the client: what it did with each fault, and what it should have done.
+"""A verdict on the client: its reaction to each fault, and the reaction that would be right.
 
 client                                      simulated LLM
 POST /v1/chat/completions            ->     fault 503*1
