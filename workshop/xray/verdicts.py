@@ -168,8 +168,8 @@ RULES = [
         "buffered-whole",
         timing.buffered_whole,
         "All {amount} {unit} came in one moment, {seconds} s after the request.",
-        "Turn off response buffering: nginx `proxy_buffering off;`, or `X-Accel-Buffering: no` "
-        "from the server.",
+        "Flush after each event, and turn off response buffering: nginx `proxy_buffering off;`, or "
+        "`X-Accel-Buffering: no` from the server.",
     ),
     Rule(
         "buffered-blocks",
@@ -182,8 +182,8 @@ RULES = [
         "coalesced",
         timing.coalesced,
         "About {events} events come together, every {period_ms} ms.",
-        "Turn off the flush timer: HAProxy `option http-no-delay`, Caddy `flush_interval -1`. If "
-        "the server itself writes several events at a time, flush after each.",
+        "Flush after each event, and turn off the flush timer: HAProxy `option http-no-delay`, "
+        "Caddy `flush_interval -1`.",
     ),
     Rule(
         "one-behind",

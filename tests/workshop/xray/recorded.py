@@ -210,7 +210,7 @@ ROWS: dict[str, Row] = {
             (6000, encode_chunk(BODY[1930:]) + END),
         ],
         "",
-        ["buffered-blocks", "head-held"],
+        ["buffered-blocks"],
     ),
     "blocks of TLS": (list(tls_blocks()), "", ["buffered-blocks", "head-held"]),
     "whole events, blocks of 8 KiB": (
