@@ -78,8 +78,7 @@ class APIError(ChatError):
     Attributes:
         message, code: The error's message and code, in the server's words. Keys in the message are
             redacted.
-        status: The status of the response, which is 200 if the error came as an event of the
-            stream.
+        status: The status of the response, which is 200 if the error was an event of the stream.
         retry_after: The value of the Retry-After header, or None.
         request_id: The server's id of this request, or None. The server's operator can look it up.
     """

@@ -71,7 +71,7 @@ class EventSourceObserver:
         """A comment line has arrived, such as a heartbeat. The text does not include the colon."""
 
     def broke(self, why: str, seconds: float) -> None:
-        """The connection broke, or could not be made. The next request follows after these
+        """The connection broke, or could not be made. The next request is sent after this number of
         seconds."""
 
 

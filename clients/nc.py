@@ -1,4 +1,4 @@
-"""netcat: the bytes of a connection, to and from a terminal, with nothing added.
+"""netcat: copies bytes between a connection and a terminal, and adds nothing.
 
     $ printf 'GET / HTTP/1.0\\r\\n\\r\\n' | workshop nc localhost 8000
     $ workshop nc -C localhost 8000          type a request; Enter sends CR LF
@@ -74,8 +74,8 @@ async def _accept(options: argparse.Namespace) -> SocketStream:
 async def _copy(stream: SocketStream, options: argparse.Namespace) -> None:
     """Copy standard input to the stream and the stream to standard output.
 
-    A client ends when the peer closes. A listener ends when its own input does, because its peer
-    may have finished only its request.
+    A client ends when the peer closes. A listener ends when its own input ends, not when the peer
+    sends a FIN, because the peer may have finished only its request.
     """
     async with trio.open_nursery() as nursery:
 

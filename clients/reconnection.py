@@ -43,7 +43,7 @@ NOT_IN_A_HEADER = re.compile("[\0\r\n\f\v\ud800-\udfff]")
 
 LEAST_GROWING = 0.1  # seconds: `retry: 0` times any factor would be 0
 
-# Headers of the caller that cannot be a credential: they may go to another origin.
+# Headers of the caller that cannot be a credential, so they may also be sent to another origin.
 HARMLESS = {"accept", "accept-language", "cache-control", "content-type", "user-agent"}
 
 
@@ -186,7 +186,8 @@ class Reconnection:
             raise self.fail(f"a redirect to {error}", status) from None
         if scheme == "http" and self._target.startswith("https:"):
             raise self.fail("a redirect from https:// to http://", status)
-        # 303 asks for a GET, and after 301 and 302 a POST becomes one (Fetch, HTTP-redirect fetch).
+        # After a 303, the next request is a GET. After a 301 or 302, a POST becomes a GET (Fetch,
+        # HTTP-redirect fetch).
         if (status == 303 and self._method != "HEAD") or (
             status in (301, 302) and self._method == "POST"
         ):

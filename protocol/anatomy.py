@@ -55,7 +55,7 @@ class ByteSpan(NamedTuple):
     """Consecutive bytes with the same label.
 
     Args:
-        label: What the bytes are. One of:
+        label: The meaning of the bytes, such as "chunk-size". One of:
 
             - "head": the status-line, the header fields and the empty line;
             - "chunk-size", "chunk-ext", "CRLF", "last-chunk", "trailer": the chunked coding;
@@ -204,7 +204,7 @@ class ResponseAnatomy:
 
     def _expect_body(self, head: Head) -> None:
         if any(value.lower() != b"identity" for value in head.values(b"content-encoding")):
-            # The grammar of the media type is that of the decoded body (RFC 9110 §8.4).
+            # The media type describes the decoded body (RFC 9110 §8.4).
             self._label = "coded"
             return
         # "The type and subtype tokens are case-insensitive." (RFC 9110 §8.3.1)

@@ -100,8 +100,8 @@ class ChunkedDecoder:
         """Take bytes as they arrive, cut anywhere.
 
         Args:
-            data: The bytes of one read, of any size. After `complete`, all of them go to
-                `trailing_data`.
+            data: The bytes of one read, of any size. If the body is already complete, all bytes go
+                to `trailing_data`.
 
         Returns:
             The pieces of the body in these bytes, in order. No piece is empty.
@@ -236,7 +236,7 @@ class ChunkedDecoder:
         self._extensions_size += len(self._line) - len(digits) - len(CRLF)
         if self._extensions_size > self._max_extensions_size:
             raise self._error_at(index, "the chunk extensions are longer than the limit")
-        # The number of digits is compared first: a peer may send any number of them.
+        # The number of digits is compared first, because a peer may send any number of digits.
         if len(digits) > len(b"%x" % self._max_chunk_size):
             raise self._error_at(index, "the chunk-size is larger than the limit", 413)
         size = int(digits, 16)

@@ -6,8 +6,9 @@
     \\r\\n
 
 h11 reads and writes heads in this project, but it is lenient where two readers of the same bytes
-could disagree: it accepts a bare LF, joins folded lines and merges repeated lengths, and its events
-do not show that it did. So this file checks the raw bytes of every head before h11 sees them.
+could disagree: it accepts a bare LF, joins folded lines and merges repeated lengths, and the events
+that it returns do not show this. So this file checks the raw bytes of every head before h11 sees
+them.
 
 The rules this file keeps:
 
@@ -80,7 +81,7 @@ class HeadReader:
     """Takes bytes, and returns one checked head.
 
     Args:
-        is_request: True to read the head of a request, False to read that of a response.
+        is_request: True to read the head of a request, False to read the head of a response.
         max_start_line_size: Longest start-line accepted, in bytes without its CRLF. The error for a
             longer one has status 414 (RFC 9110 §15.5.15).
         max_size: Largest head accepted, in bytes. The error for a larger one has status 431 (RFC

@@ -288,8 +288,8 @@ def encode_response_head(
 ) -> bytes:
     """Encode a response's head to the same bytes as h11 would (test_a_response_head_is_h11s).
 
-    h11 would take ten times as long, as much time as for reading the whole request. Writing a
-    response head leaves h11 nothing to decide.
+    h11 would take ten times as long, which is the time for reading a whole request. Nothing in a
+    response head needs a decision by h11.
 
     Args:
         status: Status code from 100 to 599, registered or not (RFC 9110 §15).

@@ -8,7 +8,7 @@ each read.
 
 A recording is a text file that every language reads: `bytes` is base64 (RFC 4648 §4), `at` is in
 milliseconds. Bytes are kept as they were read, so a recording shows how a stream was cut into
-reads. That is what a hop changes, and what an HTTP client does not show.
+reads. A hop may change these cuts, and an HTTP client does not show them.
 
 The rules this file keeps:
 
@@ -88,4 +88,4 @@ def read_recording(lines: Iterable[bytes]) -> Iterator[RecordedRead]:
             raise RecordingError(f"line {number} is not part of a recording: {error}") from error
 
 
-# What this file does not do: take times, or keep keys out (workshop/xray/masking.py).
+# What this file does not do: measure times, or mask keys (workshop/xray/masking.py).

@@ -139,7 +139,7 @@ def find_keys(text: str, forms: Forms) -> list[Range]:
         forms: What to search for, see `key_forms`.
 
     Returns:
-        The offsets (start, end) of each, in order; none overlap.
+        The offsets (start, end) of each key, in order. They do not overlap.
     """
     return _merged(_find(text, forms, DEPTH))
 
@@ -163,7 +163,7 @@ def find_unfinished_key(text: str, forms: Forms) -> int:
         for form in forms:
             size = _overlap_size(inner, form)
             if size:
-                # Completed, the key is found, at its offset in the text with all its escapes.
+                # The completed key is found, at its offset in the text that still has its escapes.
                 found = find_keys(whole + form[size:], (form,))
                 starts += [offset + start for start, end in found if end > len(whole)]
         parts = ESCAPE.split(inner)
@@ -174,7 +174,7 @@ def find_unfinished_key(text: str, forms: Forms) -> int:
 
 
 def _overlap_size(text: str, form: str) -> int:
-    """How many characters at the end of a text are the first ones of a form, but not all of it."""
+    """Return how many characters at the end of a text may be the beginning of a longer form."""
     beginning = form[:MIN_UNFINISHED]
     start = text.find(beginning, max(0, len(text) - len(form) + 1))
     while start >= 0:

@@ -151,7 +151,7 @@ class EventStreamParser:
 
     def _receive_data(self, data: bytes, events: list[ServerSentEvent]) -> None:
         if len(data) > WINDOW:
-            # Parsed in windows, so that the copies made here stay in the CPU's cache.
+            # Data is parsed in windows, so that the copies made here stay in the CPU's cache.
             for start in range(0, len(data), WINDOW):
                 self._receive_data(data[start : start + WINDOW], events)
             return
@@ -181,7 +181,7 @@ class EventStreamParser:
             self._room = CLOSED  # the next read must be checked for a LF
 
     def _skip_lf(self, data: bytes) -> bytes:
-        """Drop a LF that completes the CR at the end of the last read: its line has ended."""
+        """Drop a LF that completes the CR at the end of the last read, as its line has ended."""
         self._after_cr = False
         self._room = self._max_line_size
         if data[0] != LF:
@@ -203,7 +203,7 @@ class EventStreamParser:
             raise DecodeError(message, self._offset + self._max_line_size)
 
     def _parse_lines(self, data: bytes, events: list[ServerSentEvent], has_bom: bool) -> None:
-        """The plain path: line by line, with any line end, and with an observer."""
+        """The plain path takes one line at a time, with any line end, and calls the observer."""
         start = 0
         for match in LINE_END.finditer(data):
             line = data[start : match.start()]

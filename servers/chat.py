@@ -97,7 +97,7 @@ def routes(
         access: The rules for access to the API. By default any program may use it, but pages of
             other origins may not.
         pages: Further routes, such as those of the course. If `POST /xray` is one of them, the page
-            shows what it says about an answer.
+            shows its verdict on each answer.
         watcher: Watches what clients do with faults, for `GET /verdict`.
     """
     engine = engine or Engine()

@@ -56,7 +56,7 @@ def serve(client: socket.socket, pace: Pace) -> None:
         body = b"".join(tokens(pace))
         client.sendall(HEAD + b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
     else:
-        # Each chunk has its own length, so each token is sent the moment it is made.
+        # Each chunk has its own length, so each token is sent as soon as it is made.
         client.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
         for token in tokens(pace):
             client.sendall(b"%x\r\n%s\r\n" % (len(token), token))

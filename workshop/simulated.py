@@ -1,4 +1,4 @@
-"""A simulated LLM in a thread of this process: for tests of clients, in any style.
+"""A simulated LLM in a thread of this process, for tests of clients in any style.
 
     with SimulatedLLM() as llm:
         llm.script("Hello!")                     what it says
@@ -167,15 +167,16 @@ class SimulatedLLM:
         return f"http://127.0.0.1:{self.port}/v1"
 
     def script(self, *turns: str | Mapping[str, Any]) -> None:
-        """Say what the model answers, whatever its name. Without turns, it answers by itself.
+        """Set the model's answers, whatever its name. Without turns, the model chooses its own
+        answers.
 
         Args:
-            turns: Texts, for the first turn of a conversation, the second and so on; the last one
-                is repeated. Or turns as in servers/SCRIPTS.md:
+            turns: Texts for the first turn of a conversation, the second, and so on. The last one
+                is repeated. Each may also be a turn as in servers/SCRIPTS.md:
                 `{"when": {"role": "tool"}, "text": "The tool says: {tool}."}`.
 
         Raises:
-            ValueError: A turn is not one.
+            ValueError: A turn is not valid.
         """
         plain: list[Mapping[str, Any]] = []
         for number, turn in enumerate(turns, 1):
@@ -218,7 +219,7 @@ class SimulatedLLM:
         self._call(lambda: setattr(self._watcher, "limits", limits))
 
     def reset(self) -> None:
-        """Forget what was asked, and all choices of script, fault, pace and patience."""
+        """Forget all requests, and all choices of script, fault, pace and patience."""
         self._call(self._watcher.start_again)
 
     # ---- What it saw
@@ -254,7 +255,7 @@ class SimulatedLLM:
             raise LookupError("nothing has been asked yet")
 
     def exchanges(self) -> list[Exchange]:
-        """What each client did, for `Control.of`. Read it when the clients have ended."""
+        """The behaviour of each client, for `Control.of`. Read it when the clients have ended."""
         return self._call(lambda: list(self._watcher.exchanges()))
 
     def verdicts(self, control: Control | None = None) -> list[ClientVerdict]:
@@ -273,7 +274,7 @@ class SimulatedLLM:
         """The verdict on all clients together, as if they were one.
 
         Args:
-            control: What they did in an earlier run without faults.
+            control: The behaviour of the clients in an earlier run without faults.
         """
         self._settle()
 
@@ -288,10 +289,9 @@ class SimulatedLLM:
         """Fail if the client has broken a rule.
 
         Args:
-            min_grade: "warn" for all rules, "fail" for those that lose text or do harm.
+            min_grade: "warn" for all rules, or "fail" for the rules about lost text and harm.
 
-        Raises:
-            NotResilientError: It has. The message is the report.
+        NotResilientError: The client has broken a rule. The message is the report.
         """
         verdict = self.verdict()
         worse = GRADES[GRADES.index(min_grade) :]
@@ -300,8 +300,8 @@ class SimulatedLLM:
 
     def _settle(self) -> None:
         """Wait until the clients have closed the connections that they have given up, but at most
-        for the time in which a client must react. In an event loop nothing may wait: there, the
-        client itself would wait for us."""
+        for the time in which a client must react. In an event loop this does not wait, because the
+        client itself would then wait for us."""
         until = time.monotonic() + self._watcher.limits.reaction * 1.1
         while not _in_event_loop() and self._call(self._watcher.is_open):
             if time.monotonic() > until:

@@ -1,4 +1,4 @@
-"""Score any parser with the test vectors: `workshop vectors --parser 'COMMAND'`.
+"""Scores any parser with the test vectors: `workshop vectors --parser 'COMMAND'`.
 
     $ workshop vectors --kind sse --parser 'python tests/vectors/adapters/httpx_sse.py'
     bom         9 of 9
@@ -9,17 +9,19 @@
         came      []
     92 of 99 passed
 
-The parser is a program of any language. It reads a JSON object on each line of its input, and
-answers each with one line, at once:
+The parser is a program in any language. It reads one JSON object from each line of its input, and
+immediately answers each object with one line:
 
     {"id":"sse-bom/whole","kind":"sse","bytes":"ZGF0YTogYQoK","splits":[],"last_event_id":""}
     {"id":"sse-bom/whole","events":[{"event":"message","data":"a","id":""}]}
 
-tests/vectors/README.md says what each kind of answer holds. The rules this file keeps:
+tests/vectors/README.md describes the fields of each kind of answer. The rules this file keeps:
 
-1. A vector passes if every way of feeding it does: whole, byte by byte, and cut at its own splits.
-2. What a parser cannot tell it leaves out of its answer, and it is not compared.
-3. A parser that breaks, hangs or prints something else fails the vector at hand, not the rest.
+1. Each vector is sent in several ways: whole, byte by byte, and cut at the vector's own splits. It
+   passes only if the answer is right each time.
+2. A parser may leave fields that it does not know out of its answer. These fields are not compared.
+3. If a parser crashes, hangs or prints something else, only the current vector fails, not the
+   following ones.
 """
 
 import argparse
@@ -40,13 +42,13 @@ __all__ = ["KINDS", "feedings", "load", "main", "mismatch", "score"]
 
 FOLDER = Path(__file__).parent.parent / "tests" / "vectors"
 KINDS = ("sse", "chunked", "head", "deltas")
-SECONDS = 10.0  # longest time for one answer
-MAX_ANSWER = 64 << 20  # bytes of one answer
-MAX_SHOWN = 300  # characters of an outcome
+SECONDS = 10.0  # timeout for one answer, in seconds
+MAX_ANSWER = 64 << 20  # largest size of one answer, in bytes
+MAX_SHOWN = 300  # largest number of characters of an outcome in a message
 
 Vector = dict[str, Any]
 
-# The fields of an answer about a body, and those of the vectors.
+# The fields of an answer about a body, each with the vector's field that it is compared with.
 B64 = {
     "body": "body_b64",
     "trailers": "trailers",
@@ -59,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Score a parser.
 
     Returns:
-        0 if all vectors pass, 1 if one fails, 2 if the command line or the parser is not usable.
+        0 if all vectors pass, 1 if one fails, 2 if the command line or the parser cannot be used.
     """
     options = _parser().parse_args(argv)
     try:
@@ -103,13 +105,13 @@ def _show(vectors: Sequence[Vector], failures: dict[str, str]) -> None:
 
 
 def load(kind: str) -> list[Vector]:
-    """Read the vectors of a kind. Raises OSError if they are not there."""
+    """Read the vectors of one kind. Raises OSError if their file is missing."""
     vectors: list[Vector] = json.loads((FOLDER / f"{kind}.json").read_text("utf-8"))
     return vectors
 
 
 def feedings(kind: str, vector: Vector) -> Iterator[tuple[str, Vector]]:
-    """Yield the ways in which a vector is fed to a parser, each with the object to send."""
+    """Yield each way of sending a vector to a parser: its name, and the object to send."""
     base: Vector = {"kind": kind}
     if kind == "deltas":
         if "body" in vector:
@@ -139,7 +141,8 @@ def mismatch(kind: str, answer: Vector, vector: Vector) -> str:
     """Compare an answer with the vector's outcomes.
 
     Returns:
-        "" if it meets one of them; else the name of a field that differs from the preferred one.
+        "" if the answer equals one of the outcomes. Otherwise the name of a field that differs from
+        the preferred outcome.
     """
     wrong: list[str] = [
         _difference(kind, answer, vector["expect"] | other)
@@ -158,7 +161,7 @@ def _difference(kind: str, answer: Vector, expect: Vector) -> str:
     if answer.get("ok") is not expect["ok"]:
         return "ok"
     if not expect["ok"]:
-        # "invalid" must be refused at once, "incomplete" only at the end of input.
+        # An "invalid" input must be refused at once, but an "incomplete" one only at its end.
         at_end = {"invalid": False, "incomplete": True}.get(expect["kind"])
         return "" if at_end is None or answer.get("at_end", at_end) is at_end else "at_end"
     for name, key in B64.items():
@@ -168,7 +171,7 @@ def _difference(kind: str, answer: Vector, expect: Vector) -> str:
 
 
 def _without_empty(value: Any) -> Any:
-    """Drop the fields that say nothing: "" and no field are the same."""
+    """Drop the empty fields, because "" and a missing field mean the same."""
     if isinstance(value, list):
         return [_without_empty(one) for one in value]
     if isinstance(value, dict):
@@ -187,7 +190,7 @@ def _sse_difference(answer: Vector, expect: Vector) -> str:
             return "events"
     if answer.get("last_event_id", expect["last_event_id"]) != expect["last_event_id"]:
         return "last_event_id"
-    time = expect["reconnect_ms"]  # "any", or a note of an `alt`: every value is right
+    time = expect["reconnect_ms"]  # for "any", or a note of an `alt`, every value is right
     if not isinstance(time, str) and answer.get("reconnect_ms", time) != time:
         return "reconnect_ms"
     return ""
@@ -201,11 +204,10 @@ class Broken(Exception):
 
 
 class Program:
-    """A parser that runs as a process, and is started again when it has ended.
+    """A parser that runs as a process. It is started again when it has ended.
 
     Args:
-        command: Its command line.
-        seconds: Longest time for one answer.
+        command: The parser's command line. seconds: Timeout for one answer.
     """
 
     def __init__(self, command: Sequence[str], seconds: float) -> None:
@@ -231,12 +233,13 @@ class Program:
         """Send a line, and wait for the answer.
 
         Raises:
-            Broken: There is none, or it is not one.
+            Broken: The parser sent no valid answer.
         """
         process = await self.start()
         line = b""
         with trio.move_on_after(self._seconds) as waiting:
-            with suppress(trio.BrokenResourceError):  # it has ended: its exit code says more
+            # the process has ended, so its exit code tells more
+            with suppress(trio.BrokenResourceError):
                 assert process.stdin is not None
                 await process.stdin.send_all(json.dumps(question).encode() + b"\n")
             line = await self._read_line(process)
@@ -251,7 +254,7 @@ class Program:
         except (ValueError, RecursionError):
             answer = None
         if not isinstance(answer, dict) or answer.get("id") != question["id"]:
-            await self.stop()  # what it prints next may belong to this question
+            await self.stop()  # its next line may be the late answer to this question
             raise Broken(
                 f"not an answer to {question['id']}: {_cut(line.decode(errors='replace'))}"
             )
@@ -297,11 +300,10 @@ async def score(
     Args:
         command: The parser's command line.
         kind: The kind of the vectors.
-        vectors: The vectors.
-        seconds: Longest time for one answer.
+        vectors: The vectors. seconds: Timeout for one answer.
 
     Returns:
-        The vectors that fail, by their ids, each with the reason.
+        The ids of the vectors that fail, each with the reason.
 
     Raises:
         OSError: There is no such program.
@@ -368,4 +370,5 @@ if __name__ == "__main__":
     sys.exit(main())
 
 
-# What this file does not do: know how a parser is called. An adapter of 20 lines does (adapters/).
+# What this file does not do: call a parser directly. Each parser needs an adapter of about 20 lines
+# (adapters/).

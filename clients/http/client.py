@@ -105,8 +105,8 @@ async def request(
 
     Raises:
         ValueError: The URL or the file cannot be used.
-        clients.http.errors.RequestError: The request failed. The error's class says how far it had
-            got.
+        clients.http.errors.RequestError: The request failed. The error's class tells which stage
+            the request had reached.
     """
     parts = URLParts.parse(url)
     context = client_context(ca_file) if parts.scheme == "https" else None
@@ -224,11 +224,12 @@ async def open_stream(
     Args:
         parts: The URL. Its path is not used.
         context: The TLS settings; an https:// URL needs them.
-        dial: Opens the TCP connection.
-        observer: Sees the bytes that pass.
+        dial: The function that opens the TCP connection. observer: The observer of the connection's
+            bytes.
 
     Raises:
-        clients.http.errors.ConnectError: There is no connection. The class says at which stage.
+        clients.http.errors.ConnectError: There is no connection. The error's class tells which
+            stage failed.
     """
     secure = context if parts.scheme == "https" else None
     proxy = proxy_for(parts.host, parts.port) if secure else None
@@ -269,7 +270,8 @@ async def _connect(parts: URLParts, proxy: Proxy | None, dial: Dial) -> ByteStre
 
 
 def _reasons(error: OSError) -> str:
-    """List the kernel's reasons, one for each address of the host: trio has tried them all."""
+    """List the kernel's reasons, one for each address of the host, because trio has tried all of
+    them."""
     cause = error.__cause__
     tried = cause.exceptions if isinstance(cause, BaseExceptionGroup) else (cause or error,)
     # If the name has no address, errno is negative, and the reason is in the text.

@@ -33,8 +33,8 @@ class Pool:
     """Idle connections of many origins.
 
     Args:
-        nursery: Runs the listening tasks. When the nursery is cancelled, the connections are
-            closed.
+        nursery: The nursery that runs the listening tasks. When the nursery is cancelled, the
+            connections are closed.
         max_idle: Largest number of connections kept. One more evicts the oldest.
         idle_seconds: Longest time that a connection is kept, in seconds. The server should keep
             idle connections longer, otherwise a request may be sent while the server closes the
@@ -75,7 +75,8 @@ class Pool:
                 except trio.Cancelled:
                     idle.stream.close()
                     raise
-                # Since then the task may have received something, or it may not have run at all.
+                # Before it was stopped, the task may have received something, or it may not have
+                # run at all.
                 if idle.taken and _is_silent(idle.stream):
                     return idle.stream
                 idle.stream.close()

@@ -60,7 +60,8 @@ class ByteStream(Protocol):
         ...
 
     async def wait_writable(self) -> None:
-        """Wait until `send_now` would accept a byte, or find the connection broken."""
+        """Wait until `send_now` would accept a byte, or would raise an error because the connection
+        is broken."""
 
     def receive_now(self, max_bytes: int = READ_SIZE) -> bytes | None:
         """Return what has arrived, without a task switch: None for nothing, b"" for the end."""
@@ -102,7 +103,7 @@ class ByteStream(Protocol):
         sent = self.send_now(data)
         while sent < len(data):
             await self.wait_writable()
-            # A slice of fixed size: otherwise each call would copy all the rest.
+            # A slice of fixed size, because otherwise each call would copy all of the rest.
             sent += self.send_now(data[sent : sent + SEND_SIZE])
 
     async def receive_some(self, max_bytes: int = READ_SIZE) -> bytes:
@@ -148,7 +149,8 @@ class SocketStream(ByteStream):
     Args:
         sock: The connected socket. The stream owns it from now on.
         stall_seconds: Seconds after which the kernel breaks the connection if the peer acknowledges
-            neither bytes nor probes. Only Linux obeys it; other kernels use a time of their own.
+            neither bytes nor probes. Only Linux obeys this option. Other kernels use their own
+            time.
     """
 
     __slots__ = ("_sock",)

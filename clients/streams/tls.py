@@ -96,8 +96,8 @@ class TLSStream(ByteStream):
 
     Args:
         stream: The connection below. This stream owns it from now on.
-        context: The TLS settings. A client takes those of `client_context`; a server's hold its
-            certificate.
+        context: The TLS settings. A client uses the settings of `client_context`. The settings of a
+            server contain its certificate.
         server_hostname: The host that a client wants. Its name is sent to the server (SNI), and the
             server's certificate must contain it.
         server_side: True if this end is the server.
@@ -158,7 +158,8 @@ class TLSStream(ByteStream):
             self._decrypt()  # the peer's first data may have come with its last handshake message
         except trio.BrokenResourceError as error:
             raise HandshakeError(f"{self._peer} broke off the TLS handshake: {error}") from error
-        # A server may ignore ALPN. But if it has chosen another protocol, it will speak that one.
+        # A server may ignore ALPN. But if it has chosen another protocol, it will use that
+        # protocol.
         if (chosen := self._tls.selected_alpn_protocol()) not in (None, PROTOCOL):
             raise HandshakeError(f"{self._peer} chose to speak {chosen}, not {PROTOCOL}")
 
@@ -177,7 +178,7 @@ class TLSStream(ByteStream):
 
     def _shake_hands(self) -> bool:
         """Take one step of the handshake. Returns False if the peer must answer before the next
-        one."""
+        step."""
         try:
             self._tls.do_handshake()
         except ssl.SSLWantReadError:

@@ -163,8 +163,8 @@ class ChatCompletionChunk(msgspec.Struct, frozen=True, kw_only=True):
 class DeltaTemplate:
     """Encodes one event many times, each time with another text in its delta.
 
-    Only the text changes from token to token, so the bytes around it are encoded once. The result
-    has the same bytes as that of `encode_data`, in a fifth of the time
+    Only the text changes from token to token, so the bytes around it are encoded once. The bytes
+    are the same as with `encode_data`, in a fifth of the time
     (test_delta_template_equals_encode_data).
 
     Args:

@@ -91,7 +91,7 @@ class RequestMessage(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class StreamOptions(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a client may ask a stream to contain in addition.
+    """The additional content that a client may request for a stream.
 
     Args:
         include_usage: Whether one more chunk, the last one, has the number of tokens used.

@@ -12,8 +12,8 @@ keeps:
 
 1. Any JSON is accepted. A field that is missing, null, unknown or of another type adds nothing, and
    the fields beside it are still read (lenient.py).
-2. No text is lost. Text is found in a string, in a list of parts, and in parts of parts; in
-   `delta`, or in `message`, where servers that do not stream put it.
+2. No text is lost. Text may be a string, a list of parts, or nested parts. It is found in `delta`,
+   and in `message`, where servers that do not stream put it.
 3. Text, reasoning and refusals are kept apart.
 4. An error is found in every place where servers put one, and keeps the server's own message.
 5. A character whose halves arrive in two events is one character (`DeltaReader`).
@@ -280,7 +280,7 @@ def _piece(position: int, call: dict[str, object]) -> ToolCallPiece:
 
 
 def _reason(value: object) -> str | None:
-    """The finish_reason; None for "null", which some servers send until the answer ends."""
+    """The finish_reason, or None for "null", which some servers send until the answer ends."""
     return well_formed(value) if isinstance(value, str) and value not in ("", "null") else None
 
 

@@ -214,8 +214,8 @@ def encode_response_event(event: ResponseEvent) -> bytes:
 class EventTemplate:
     """Encodes one delta event many times, each time with another sequence number and text.
 
-    Only these two change from token to token, so the bytes around them are encoded once. The result
-    has the same bytes as that of `encode_response_event`, in a fifth of the time
+    Only these two change from token to token, so the bytes around them are encoded once. The bytes
+    are the same as with `encode_response_event`, in a fifth of the time
     (test_event_template_equals_encode_response_event).
 
     Args:

@@ -1,4 +1,4 @@
-"""8009: a proxy that misbehaves on purpose, as real hops do without saying so.
+"""8009: a proxy that has a fault on purpose. Real hops have the same faults, but do not tell.
 
     $ python -m servers.badproxy --mode buffer
     $ curl -N http://localhost:8009/chat/hello           …silence, and then all of it at once
@@ -10,13 +10,16 @@
     gzip-nosync     1f 8b 08 …                                              73 49 2c … 0
     truncate=30     data: {"text":"你"}          data: {"t ✂
 
-Faults can be combined: `--mode strip-no-transform,gzip`. The rules that these files keep in every
-mode:
+Faults can be combined: `--mode strip-no-transform,gzip`. In every mode, these files keep three
+rules:
 
-1. The proxy names its fault: the `Via` of a response has the mode. Real hops do not tell.
-2. The proxy relays everything else properly: fields, back pressure, and the client's disconnect.
+1. The proxy names its fault: the `Via` field of each response has the mode. Real hops do not do
+   this.
+2. The proxy relays everything else correctly: header fields, back pressure, and the client's
+   disconnect.
 3. If the upstream truncates a body, the client's body is truncated too. Only with `http10` this is
-   not visible: there a body ends with its connection, so a truncated body looks complete.
+   not visible, because a body in HTTP/1.0 ends with its connection, so a truncated body looks
+   complete.
 
     catalogue.py   all modes by name, and the value of `--mode`
     stages.py      faults in a body: each is a small class, bytes in, pieces out

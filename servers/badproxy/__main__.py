@@ -1,4 +1,4 @@
-"""`python -m servers.badproxy`: its flags."""
+"""The command line of `python -m servers.badproxy`."""
 
 import sys
 from collections.abc import Sequence

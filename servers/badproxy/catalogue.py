@@ -1,4 +1,4 @@
-"""The modes of the bad proxy: their names, and what the value of `--mode` asks for.
+"""The modes of the bad proxy: their names, and the parser of `--mode`.
 
     modes("strip-no-transform,gzip")     drops Cache-Control, and compresses with sync flushes
     modes("rechunk=512,idle=60")         lumps of 512 bytes, and an idle timeout of a minute
@@ -16,8 +16,8 @@ from ..http.command import seconds
 __all__ = ["MAX_HELD", "MODE_HELP", "Modes", "modes"]
 
 MAX_HELD = 16 << 20
-"""Largest number of bytes of a body that a mode may hold. When more arrive, all are sent, except by
-`measure`: it cannot send a part of a body, so it answers 502."""
+"""Largest number of bytes of a body that a mode may hold. When a body is larger, all held bytes are
+sent. Only `measure` cannot do this, because it must know the length first. It answers 502."""
 
 MODE_HELP = {
     "none": "relays everything at once, unchanged",
@@ -50,26 +50,28 @@ class Modes(msgspec.Struct, frozen=True):
 
     Args:
         text: The value of the flag `--mode`.
-        gather: Size of the full pieces to send, in bytes. 0 means to send each piece as it arrives.
+        gather: Size of the blocks to send, in bytes. 0 means that each piece is sent as it arrives.
         gzip: Whether to compress for clients that accept gzip, unless the response says
             no-transform.
         sync: Whether to flush the compressor after each piece.
         idle: Seconds of silence after which the connection is closed.
         http10: Whether to answer in HTTP/1.0.
-        strip_accel, strip_no_transform: Whether to drop the field that would prevent a fault.
+        strip_accel, strip_no_transform: Whether to drop the header field that would prevent a
+            fault.
         split_utf8: Whether to split pieces inside characters.
         truncate: Number of bytes of body after which the connection is closed.
-        coalesce: Seconds after a first piece in which all bytes are collected and then sent
-            together, or 0.
-        lag: Number of events that are held until the next one arrives.
+        coalesce: Number of seconds, after the first piece arrives, in which all bytes are collected
+            and then sent together, or 0.
+        lag: Number of events that are held until the next event arrives.
         hold_head: Whether to send the head only when the first byte of the body has arrived.
         measure: Whether to hold the whole response, and send it with its length.
-        only_type, only_method: The only media type, or the only method, whose responses are not
-            held. "" means that none is held.
+        only_type, only_method: only_type: Responses of all other media types are held. only_method:
+            Responses to all other methods are held. For both, "" means that nothing is held.
         total: Seconds after the request at which the connection is closed.
-        quiet: Seconds after the request from which nothing more is sent. The connection stays open.
-        vanishes: Whether a quiet proxy also stops reading and acknowledging. Otherwise it continues
-            to read the upstream's answer.
+        quiet: Seconds after the request after which nothing more is sent. The connection stays
+            open.
+        vanishes: Whether a quiet proxy also stops reading and acknowledging. Otherwise the proxy
+            continues to read the upstream's answer.
         replay: Number of events after which the upstream is asked again, or 0 for never.
         rewrite: Whether to change events as they pass.
     """
@@ -114,8 +116,8 @@ def modes(text: str) -> Modes:
 
 
 WORD = re.compile("[A-Za-z0-9.=/+-]+")
-"""Characters that the text of a mode may have. The text is sent in the comment of a Via field (RFC
-9110 §5.6.5)."""
+"""Characters that are allowed in the text of a mode, because the text is sent in the comment of a
+Via field (RFC 9110 §5.6.5)."""
 
 MEDIA_TYPE = re.compile("[a-z0-9.+-]+/[a-z0-9.+-]+")
 

@@ -1,4 +1,4 @@
-"""The relay: a request to the upstream, its response to the client, with faults injected.
+"""Sends each request to the upstream, and relays the response with faults injected.
 
     client                       bad proxy                          upstream
     GET /chat/hi            >    upstream.py asks               >   GET /chat/hi
@@ -45,8 +45,10 @@ __all__ = ["routes"]
 
 log = logging.getLogger("servers")
 
-HALF_SECONDS = 0.01  # seconds between the halves of a character, so that they need two reads
-MAX_HOPS = 10  # bad proxies in a row; more mean a loop (RFC 9110 §7.6.3)
+# seconds between the two parts of a character, so that the client needs two reads
+HALF_SECONDS = 0.01
+# largest number of bad proxies in a row; with more, there must be a loop (RFC 9110 §7.6.3)
+MAX_HOPS = 10
 
 # Each server of this project sends its own values of these fields.
 OWN_FIELDS = {"content-type", "date", "server", "x-content-type-options"}
@@ -67,8 +69,8 @@ class BadProxy(Routes):
     def find(self, method: str, path: str) -> tuple[Handler | Reply, dict[str, str]]:
         if path == "*":
             return super().find(method, path)
-        # The path may contain a prompt. As a parameter of the route it is not in the log, which
-        # shows "/{path}" in its place.
+        # The path may contain a prompt. Because the path is a parameter of the route, the log shows
+        # "/{path}" in its place.
         return self._pass_on, {"path": path[1:]}
 
     async def _pass_on(self, request: Request) -> Reply | StreamingReply:
@@ -94,7 +96,7 @@ class BadProxy(Routes):
             response = await upstream.begin()
             headers = self._headers(response)
             status, reason = status_of(response.head)
-            if status in (204, 304):  # these have no body
+            if status in (204, 304):  # such a response has no body
                 empty = Reply(b"", status, headers=headers)
                 empty.reason = reason
                 return empty
@@ -116,7 +118,8 @@ class BadProxy(Routes):
             yield response
 
     def _headers(self, response: Response) -> Headers:
-        """The fields for the client: without those that a mode drops, and with our Via."""
+        """Return the header fields for the client: without those that a mode drops, and with our
+        Via."""
         dropped = {"x-accel-buffering"} if self._how.strip_accel else set()
         dropped |= {"cache-control"} if self._how.strip_no_transform else set()
         dropped |= OWN_FIELDS
@@ -149,9 +152,9 @@ class FaultyReply(StreamingReply):
         self._how = how
         self._upstream = upstream
         self._began = began
-        self._bytes_left = how.truncate  # number of bytes of body until we close
-        self._ready: list[bytes] = []  # to be sent first
-        self._measured = False  # and nothing after them
+        self._bytes_left = how.truncate  # number of bytes of body before we close
+        self._ready: list[bytes] = []  # pieces to send first
+        self._measured = False  # send nothing after these pieces
         kind = dict(end_to_end(response.headers)).get("content-type", "application/octet-stream")
         self._stages = _stages(how, request.method, kind)
         if how.gzip and _may_compress(request, headers):
@@ -166,15 +169,15 @@ class FaultyReply(StreamingReply):
             self.observer = self._quiet = Quiet(how.vanishes)
 
     async def receive_first(self) -> None:
-        """`hold-head`: wait for the first piece, before the head is sent."""
+        """For `hold-head`: wait for the first piece before the head is sent."""
         if piece := await self._upstream.receive():
             self._ready = run_stages(self._stages, piece)
 
     async def measure(self) -> None:
-        """`measure`: wait for the whole body, before the head is sent with its length.
+        """For `measure`: wait for the whole body, and then send the head with the body's length.
 
         Raises:
-            RequestError: The upstream did not send the whole body, or it is too large.
+            RequestError: The upstream did not send the whole body, or the body is too large.
         """
         size = 0
         while piece := await self._upstream.receive():
@@ -191,7 +194,7 @@ class FaultyReply(StreamingReply):
         self.until_close = True  # not in chunks
 
     async def send_to(self, body: BodyWriter) -> None:
-        """Send the body and its end. A truncated body gets no end."""
+        """Send the body and its end. If the body is truncated, no end is sent."""
         with trio.move_on_at(self._began + self._how.total):
             with trio.move_on_at(self._began + self._how.quiet):
                 await self._send_whole(body)
@@ -232,7 +235,7 @@ class FaultyReply(StreamingReply):
             await body.send(piece)
 
     async def _stay_quiet(self) -> None:
-        """`deaf` and `blackhole`: send neither bytes nor an end from now on."""
+        """For `deaf` and `blackhole`: from now on, send neither bytes nor an end."""
         if not self._how.vanishes:
             with suppress(RequestError):
                 while await self._upstream.receive():

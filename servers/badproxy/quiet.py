@@ -1,4 +1,4 @@
-"""A connection that goes quiet: neither bytes nor an end, and perhaps not even acknowledgments.
+"""A connection that goes quiet: it sends neither bytes nor an end, and possibly no acknowledgments.
 
     client                                 deaf               blackhole
     data: {"text":"好"}            <
@@ -6,10 +6,10 @@
     (and again, and again)         >       acknowledged       dropped
                                            still waits        ETIMEDOUT: the client knows
 
-A program can stop writing, but its kernel still acknowledges the client's bytes and FIN. A host
-that has lost its power does not. To look like such a host, a socket filter (Linux, socket(7)) tells
-the kernel to drop all packets that arrive for this socket. tcpdump uses such filters too; this one
-has a single instruction. A client that neither probes nor has a timeout of its own waits for ever.
+If a program stops writing, its kernel still acknowledges the client's bytes and FIN. A host without
+power does not. To behave like such a host, a socket filter (Linux, socket(7)) makes the kernel drop
+all packets that arrive for this socket. tcpdump uses such filters, too; the filter here has a
+single instruction. A client without keep-alive probes and without a timeout waits for ever.
 """
 
 import ctypes
@@ -27,26 +27,24 @@ __all__ = ["HOLD_SECONDS", "NoReply", "Quiet", "drop_packets"]
 log = logging.getLogger("servers")
 
 HOLD_SECONDS = 3600.0
-"""Longest time, in seconds, for which a quiet connection is held open if its client does not close
-it."""
+"""Longest time in seconds that a quiet connection stays open if the client does not close it."""
 
-SO_ATTACH_FILTER = 26  # Linux, asm-generic/socket.h; Python does not name it
+SO_ATTACH_FILTER = 26  # from Linux's asm-generic/socket.h, because Python has no name for it
 RETURN_NOTHING = struct.pack("HBBI", 0x06, 0, 0, 0)  # BPF_RET | BPF_K: keep 0 bytes of a packet
 
 
 class Quiet:
     """A `ReplyObserver` that knows the connection on which a reply is sent.
 
-    Args:
-        vanishes: Whether to drop the packets that arrive, too.
+    vanishes: Whether to drop arriving packets, too.
     """
 
     def __init__(self, vanishes: bool) -> None:
         self._vanishes = vanishes
-        self._fileno = -1  # of its socket; a connection in memory has none
+        self._fileno = -1  # number of the socket; a connection in memory has none
 
     def wrap(self, outlet: Outlet) -> Outlet:
-        """Called before the head is sent. The outlet stays as it is."""
+        """Called before the head is sent. It returns the outlet unchanged."""
         self._fileno = outlet.fileno() if hasattr(outlet, "fileno") else -1
         return outlet
 
@@ -67,11 +65,12 @@ class Quiet:
 
 
 class NoReply(StreamingReply):
-    """The reply of a hop that goes quiet before it has a head to send: it has no bytes.
+    """The reply of a hop that goes quiet before it has a head to send. This reply has no bytes.
 
     Args:
         vanishes: See `Quiet`.
-        deadline: Latest time at which the connection is closed, by trio's clock.
+        deadline: Time on trio's clock at which the connection is closed if the client has not
+            closed it.
     """
 
     def __init__(self, vanishes: bool, deadline: float) -> None:
@@ -91,14 +90,14 @@ class NoReply(StreamingReply):
 
 
 def drop_packets(fileno: int) -> None:
-    """Let the kernel drop every packet that arrives for this socket, and send no probes of its own.
+    """Make the kernel drop every packet that arrives for this socket, and send no probes.
 
     Raises:
         OSError: The kernel cannot do this.
     """
     program = ctypes.create_string_buffer(RETURN_NOTHING)
     with socket.socket(fileno=socket.dup(fileno)) as sock:
-        # Unanswered probes, and bytes without an acknowledgment, would end in an RST.
+        # If its probes or bytes were not acknowledged, the kernel would send an RST in the end.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 0)
         if hasattr(socket, "TCP_USER_TIMEOUT"):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 0)
@@ -106,5 +105,5 @@ def drop_packets(fileno: int) -> None:
         sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program_of_one)
 
 
-# What this file does not do: take back bytes that the client has already got, or stop the kernel
-# from sending again what was never acknowledged.
+# What this file does not do: take back bytes that the client already has, or stop the kernel from
+# repeating bytes that were never acknowledged.

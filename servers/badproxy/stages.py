@@ -1,10 +1,10 @@
-"""Faults in a body: each is a class with two methods, which take bytes and return pieces.
+"""Faults in a body. Each is a class with two methods, which take bytes and return pieces.
 
     stages = [Gather(4), Compress(sync=True)]
     run_stages(stages, b"data: hi")       two pieces of gzip, for b"data" and b": hi"
     end_stages(stages)                    what they still hold, and the end of the gzip format
 
-A stage gets the body without its framing, in pieces whose borders have no meaning.
+A stage gets the body without its framing, cut anywhere into pieces.
 """
 
 import re
@@ -30,7 +30,7 @@ BLANK_LINE = re.compile(rb"\n\r?\n|\r\r")
 
 
 class Gather:
-    """`buffer` and `rechunk`: send only full pieces, until the end of the body."""
+    """For `buffer` and `rechunk`: send only full blocks, except at the end of the body."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -48,16 +48,16 @@ class Gather:
 
 
 class Lag:
-    """`lag`: hold the last events until the next one comes.
+    """For `lag`: hold the last events until the next event arrives.
 
-    A relay that reads up to a separator sees the end of an event when the next event begins, if it
-    looks for the separator before the data, not after it.
+    Some relays look for the separator at the beginning of an event, not at its end. Such a relay
+    knows that an event is complete only when the next one begins.
     """
 
     def __init__(self, events: int) -> None:
         self._events = events
         self._held = bytearray()
-        self._searched = 0  # number of held bytes in which all ends of events are known
+        self._searched = 0  # number of held bytes that were already searched for the ends of events
         self._ends: list[int] = []  # offsets at which the held events end
 
     def receive_data(self, data: bytes) -> list[bytes]:
@@ -65,7 +65,7 @@ class Lag:
         for blank_line in BLANK_LINE.finditer(self._held, self._searched):
             self._searched = blank_line.end()
             self._ends.append(self._searched)
-        # A blank line may have begun in the last two bytes.
+        # The last two bytes may be the beginning of a blank line.
         self._searched = max(self._searched, len(self._held) - 2)
         known = len(self._ends) - self._events
         release = self._ends[known - 1] if known > 0 else 0
@@ -84,13 +84,13 @@ class Lag:
 
 
 class Rewrite:
-    """`rewrite`: count the tokens in passing, and put the events together wrongly.
+    """For `rewrite`: count the tokens of the events, and then write the events in a wrong form.
 
-    A real gateway did this: if it found the usage among the events of one read, it removed `data: `
-    from all of these events, and added it again only to the event with the usage. So the other
-    events lost their `data: `, and so did `[DONE]`. To a client, these are fields with unknown
-    names, which it ignores. This class also drops `event:` lines, as other gateways do. A stream of
-    Chat Completions without usage passes unchanged.
+    A real gateway did this. If one of the events in a read had the usage, the gateway removed
+    `data: ` from all of these events, and added it again only to the event with the usage. So the
+    other events, and `[DONE]`, lost their `data: `. A client sees such lines as fields with unknown
+    names, and ignores them. This class also drops `event:` lines, as other gateways do. A stream of
+    Chat Completions without usage is not changed.
     """
 
     EVENT_LINE = re.compile(rb"^event:[^\r\n]*(?:\r\n|\n|\r)", re.MULTILINE)
@@ -114,9 +114,9 @@ class Rewrite:
 
 
 class SplitCharacters:
-    """`split-utf8`: split each piece in two, inside its first character of several bytes."""
+    """For `split-utf8`: split each piece in two, inside its first character of several bytes."""
 
-    # Between the first byte of a character and its second (RFC 3629 §4).
+    # Matches the place between the first and the second byte of a character (RFC 3629 §4).
     INSIDE = re.compile(rb"(?<=[\xc2-\xf4])(?=[\x80-\xbf])")
 
     def receive_data(self, data: bytes) -> list[bytes]:
@@ -128,11 +128,11 @@ class SplitCharacters:
 
 # region flush
 class Compress:
-    """`gzip` and `gzip-nosync`: the difference is one call.
+    """For `gzip` and `gzip-nosync`, which differ only in one call.
 
-    A compressor waits for more input, because more input compresses better. A sync flush makes it
-    write out what it has: the reader can decode everything up to here (an empty block, RFC 1951
-    §3.2.4).
+    A compressor waits for more input, because more input compresses better. A sync flush makes the
+    compressor write everything that it holds, followed by an empty block (RFC 1951 §3.2.4). Then
+    the reader can decode all bytes so far.
     """
 
     def __init__(self, sync: bool) -> None:
@@ -154,7 +154,7 @@ Stage = Gather | Lag | Rewrite | SplitCharacters | Compress
 
 
 def run_stages(stages: Sequence[Stage], data: bytes) -> list[bytes]:
-    """Pass these bytes through all stages. Returns what the last one sends."""
+    """Pass these bytes through all stages. Returns the pieces that the last stage sends."""
     pieces = [data]
     for stage in stages:
         pieces = [out for piece in pieces for out in stage.receive_data(piece)]
@@ -162,7 +162,7 @@ def run_stages(stages: Sequence[Stage], data: bytes) -> list[bytes]:
 
 
 def end_stages(stages: Sequence[Stage]) -> list[bytes]:
-    """End all stages in turn. Returns what the last one sends."""
+    """End all stages in turn. Returns the pieces that the last stage sends."""
     return [
         piece
         for number, stage in enumerate(stages, 1)

@@ -7,8 +7,8 @@
 The rules this file keeps:
 
 1. Bytes that arrived before an error or an end are returned first.
-2. Only the head of the first response counts. A retry sends the same request again, as some hops do
-   although the request is not safe to repeat (RFC 9110 §9.2.2 forbids it).
+2. Only the head of the first response is used. A retry sends the same request again. Some hops do
+   this even if it is not safe to repeat the request, although RFC 9110 §9.2.2 forbids it.
 """
 
 import logging
@@ -28,7 +28,7 @@ __all__ = ["Ask", "SilenceError", "Upstream"]
 log = logging.getLogger("servers")
 
 Ask = Callable[[], AbstractAsyncContextManager[Response]]
-"""A function that sends the request, and opens its response. `replay` calls it twice."""
+"""A function that sends the request, and opens its response. For `replay` it is called twice."""
 
 
 class SilenceError(RequestError):
@@ -49,8 +49,9 @@ class Upstream:
         self._connection = AsyncExitStack()
         self._response: Response | None = None  # None until the request has been sent (again)
         self._events_left = how.replay  # events until the retry; 0 for no retry
-        self._last_bytes = b""  # at most two: a blank line may begin in them
-        self._error: RequestError | None = None  # it came after bytes that were returned first
+        self._last_bytes = b""  # the last two bytes, which may be the beginning of a blank line
+        # an error that arrived after bytes; the bytes are returned first
+        self._error: RequestError | None = None
 
     async def begin(self) -> Response:
         """Send the request. Returns when the head of its response has arrived.
@@ -66,7 +67,7 @@ class Upstream:
         raise self._silence()
 
     async def receive(self) -> bytes:
-        """Wait for the next piece of the body; b"" is its end.
+        """Wait for the next piece of the body. Returns b"" at the end of the body.
 
         Raises:
             RequestError: The body is broken or truncated. The error is a `SilenceError` if nothing
@@ -96,7 +97,7 @@ class Upstream:
         raise self._silence()
 
     def _until_retry(self, piece: bytes) -> bytes:
-        """Count the events in this piece. Returns the part of it up to the retry."""
+        """Count the events in this piece. Returns the part of the piece before the retry."""
         if not self._events_left:
             return piece
         seen = len(self._last_bytes)

@@ -108,8 +108,8 @@ class Body:
         return self.cause
 
     async def begin(self, data: bytes) -> None:
-        """Send the head, or a whole response. The other tasks do not get a turn here, but with the
-        first piece: a turn between head and piece would cost as much as sending both.
+        """Send the head, or a whole response. The other tasks get their turn with the first piece,
+        not here, because a turn between head and piece would cost as much as sending both.
         """
         await self._send(data, give_turn=False)
 
@@ -135,7 +135,8 @@ class Body:
         """Send one piece without a task switch.
 
         Args:
-            now: The current time by trio's clock. A caller reads it once for many calls.
+            now: The current time on trio's clock. A caller that sends many pieces reads the clock
+                only once.
 
         Returns:
             Whether the kernel has all of the piece. Otherwise await `flush` before the next piece.

@@ -1,4 +1,4 @@
-"""One connection: read a request, send its reply, and again, until one side closes.
+"""Serves one connection: reads a request, sends the reply, and repeats this until one side closes.
 
     client                                  server
     GET /chat/hi HTTP/1.1            ->     head.py checks it, h11 reads it, routes.py finds
@@ -64,7 +64,7 @@ LAST_REQUEST_SECONDS = 0.1
 
 
 class State(Enum):
-    """What a connection is doing."""
+    """The state of a connection."""
 
     IDLE = auto()  # it waits for the first byte of a request
     READING = auto()  # a request has begun
@@ -74,7 +74,7 @@ class State(Enum):
 
 
 class Prepared(NamedTuple):
-    """A reply that is ready to be sent: its encoded head, its framing and its line of the log."""
+    """A reply that is ready to be sent: the encoded head, the framing, and the line for the log."""
 
     reply: Reply | StreamingReply
     head: bytes
@@ -87,7 +87,7 @@ class Connection:
 
     Args:
         stream: The connection to the client; `serve` closes it.
-        routes: Find the handler of each request.
+        routes: The object that finds the handler of each request.
         watch: Checks the timeouts of this connection, and notices when the client disconnects.
         limits: Bytes and seconds that this connection may use.
         bodies: Bytes that the request bodies of all connections together may hold.
@@ -197,8 +197,8 @@ class Connection:
     async def _serve_request(self) -> None:
         fileno = self._stream.fileno()
         try:
-            # The request is released when `_prepare` returns. The request is larger than all else
-            # that is kept for a stream, and the stream may continue for minutes.
+            # The request is released when `_prepare` returns. The request is larger than everything
+            # else that is kept for a stream, and the stream may continue for minutes.
             prepared = await self._prepare(fileno)
             if prepared is not None:
                 await self._send_reply(*prepared)

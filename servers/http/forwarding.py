@@ -1,5 +1,5 @@
-"""What a relay passes on: the target, the fields and the status. All relays in this project use
-this.
+"""The parts of a message that a relay passes on: the target, the fields and the status. All relays
+in this project use this file.
 
     client                            relay                       upstream
     GET /v1/a%2Fb?x=1+2 HTTP/1.1  >   the target, unchanged   >   GET /base/v1/a%2Fb?x=1+2 HTTP/1.1

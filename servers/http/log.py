@@ -13,7 +13,7 @@ The rules this file keeps:
 1. Code that logs never waits.
 2. Lines keep their order. The queue has a limit; lines beyond it are lost, and their number is
    written in their place.
-3. At exit the rest of the queue is written, but only for as long as a second.
+3. At exit the rest of the queue is written, but for one second at most.
 """
 
 import logging

@@ -146,7 +146,7 @@ class Metrics(Collector):
 
 
 def family(name: str, text: str, histogram: Histogram) -> HistogramMetricFamily:
-    """A settled histogram as Prometheus' object."""
+    """Return a settled histogram as Prometheus' object."""
     counts = [*histogram.counts, histogram.count]
     buckets = list(zip([*map(str, histogram.bounds), "+Inf"], counts, strict=True))
     return HistogramMetricFamily(name, text, buckets, histogram.sum)

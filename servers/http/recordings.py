@@ -1,4 +1,5 @@
-"""Recordings: the bytes of a reply, as the server sent them, while it sends them.
+"""Recordings: the bytes of a reply, write by write, which can be read while the reply is being
+sent.
 
     POST /v1/chat/completions HTTP/1.1         a request that asks for a recording
     X-Wire: 1
@@ -19,7 +20,7 @@ The rules this file keeps:
 1. A reply is recorded only if its request has asked for it. Recording a write costs no more than a
    note of its time and bytes. The bytes are described (protocol/anatomy.py) when somebody reads the
    recording, in that reader's task, a few KB at a time: no other task waits for long.
-2. A reader of a recording that is slow, or has disconnected, does not slow down anybody else.
+2. A slow reader of a recording, or one that has disconnected, does not slow down anybody else.
 3. A recording contains a conversation. A recording is kept in memory only, for a limited time. Its
    size and the number of recordings are limited. A recording can be read only by its unguessable
    id.
@@ -74,8 +75,8 @@ class Sent(Totals, frozen=True, kw_only=True):
         at: Time of the write, in milliseconds since the request was complete.
         offset: Position of the write's first byte in the response.
         bytes: The bytes of the write; in JSON they are base64.
-        spans: The spans (see `ByteSpan`) that became known with this write. A line that is split
-            between writes becomes known when its end is written.
+        spans: The spans (see `ByteSpan`) that became known with this write. The spans of a line
+            that is split between writes become known when its end is written.
     """
 
     at: float
@@ -353,7 +354,7 @@ class RecordingStore:
                     del self._recordings[id]
 
     def _make_room(self) -> bool:
-        """Evict a recording if needed. Returns whether one more may be made."""
+        """Evict a recording if needed. Returns whether there is room for a new recording."""
         if len(self._recordings) < self._max_recordings:
             return True
         ended = (id for id, recording in self._recordings.items() if recording.ended is not None)

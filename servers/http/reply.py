@@ -1,4 +1,4 @@
-"""What a handler gets and what it returns.
+"""The request that a handler gets, and the replies that it may return.
 
     async def greet(request: Request) -> Reply:
         return Reply("hello\\n")

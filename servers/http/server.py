@@ -104,7 +104,7 @@ class Server:
     """Serves a table of routes on listening sockets.
 
     Args:
-        routes: Find the handler of each request.
+        routes: The object that finds the handler of each request.
         limits: Limits of each connection.
         max_connections: Largest number of connections. One more connection gets a 503 and is
             closed.

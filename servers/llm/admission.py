@@ -1,4 +1,5 @@
-"""Admission: a request holds a reservation from before any work is done for it until its end.
+"""Admission: a request gets a reservation before any work is done for it, and holds the reservation
+until its end.
 
     request ─► reservation? ─► read ─► think ─► queue ─► batch ─► last byte   counted as "done"
                   │
@@ -6,8 +7,8 @@
 
 The rules this file keeps:
 
-1. The limit is checked and the reservation made in the same step. If reading the request came
-   between the two, twenty requests that are still being read would all find the queue empty.
+1. The limit is checked and the reservation made in the same step. If the request were read between
+   these two, twenty requests that are being read at the same time would all find the queue empty.
 2. There are as many reservations as sequences that the engine can run and queue. A request without
    one is refused at once.
 3. A reservation is released however its request ends: answered, refused, failed, or abandoned by a

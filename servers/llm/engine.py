@@ -63,8 +63,8 @@ class TokenSequence:
     Attributes:
         due: The time at which the next token is due, or was due.
         running: Whether the sequence is in the batch.
-        stopped: Whether the engine does not step it, because it has finished or failed, or must
-            wait until its client has read more.
+        stopped: Whether the engine does not step the sequence, because it has finished or failed,
+            or must wait for a slow client.
         finished: Whether all its tokens are made.
         error: The exception with which the sequence failed, or None.
         measured: The histogram that counts the seconds before the next token, starting at `since`.
@@ -139,7 +139,8 @@ class TokenSequence:
         return size
 
     async def wait_until_stopped(self) -> None:
-        """Wait until the engine stops it. A `trio.Event` could do the same, but it takes 0.7 KB."""
+        """Wait until the engine stops the sequence. A `trio.Event` could be used for this, but
+        needs 0.7 KB of memory."""
         if self.stopped:
             await trio.lowlevel.checkpoint()
             return
@@ -163,7 +164,7 @@ class Engine:
 
     Attributes:
         admission: The reservations: one for each sequence that may run or wait. A caller of `drive`
-            must hold one.
+            must have a reservation.
     """
 
     def __init__(

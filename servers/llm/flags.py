@@ -192,7 +192,7 @@ def _is_recording(path: Path) -> bool:
     try:
         return is_recording(path)
     except OSError:
-        return False  # whoever loads it as a file of scripts says why
+        return False  # the loader of scripts will report the reason
 
 
 def access_of(options: argparse.Namespace) -> Access:

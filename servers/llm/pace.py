@@ -83,7 +83,7 @@ class Pace(msgspec.Struct, frozen=True):
         spread: Distribution of the gaps, or None if all gaps are equal.
         slow_down: Extra time per token when the engine's batch is full, as a fraction of the normal
             time: with 1, a token takes twice as long. The engine applies this factor. The other
-            numbers here are those of an idle engine.
+            numbers here are for an idle engine.
         about: A short description for `--help`.
     """
 

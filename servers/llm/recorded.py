@@ -1,24 +1,25 @@
-"""Recorded responses: the simulated LLM answers with the bytes of a recording, at their times.
+"""Recorded responses: the simulated LLM answers with the bytes of a recording, at the recorded
+times.
 
     {"at":0,"sender":"client","bytes":"UE9TVCAv…"}         a request, sent at 0 ms
     {"at":120,"sender":"server","bytes":"SFRUUC8x…"}       the head, 120 ms after the request
     {"at":310,"sender":"server","bytes":"NmYNCmRh…"}       a chunk, 190 ms later
     {"at":900,"sender":"server","end":"reset"}             an RST in the middle of the body
 
-The file `incident.jsonl` becomes the model `recording:incident`. If it holds several responses, the
-second is `recording:incident:2`, and so on. (protocol/recording.py describes the format,
-servers/SCRIPTS.md its use.)
+The file `incident.jsonl` becomes the model `recording:incident`. If the file has several responses,
+the second is `recording:incident:2`, and so on. (protocol/recording.py describes the format, and
+servers/SCRIPTS.md how to use it.)
 
 The rules this file keeps:
 
-1. A client gets the bytes that were recorded, each read in one write. The time from the request to
-   each write is the recorded one. Nothing is added: no Date, no request id, no heartbeat.
-2. The end is the recorded one: a FIN, an RST, or silence on an open connection. A recording that
-   stops in the middle of a response ends in silence.
-3. If the response is complete by its framing (RFC 9112 §6.3) and does not say `Connection: close`,
-   the connection is kept, and carries the next request.
+1. A client gets the recorded bytes. Each recorded read is one write, at the recorded time after the
+   request. Nothing is added: no Date, no request id, no heartbeat.
+2. The response ends as in the recording: with a FIN, with an RST, or with silence on an open
+   connection. If the recording stops in the middle of a response, the end is silence.
+3. If the response is complete, as its framing says (RFC 9112 §6.3), and has no `Connection: close`,
+   the connection stays open for the next request.
 4. A response begins with the first bytes that the server sent after a request. The decoders of
-   `protocol` find where it is complete.
+   `protocol` find its end.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -41,25 +42,25 @@ from ..http.reply import CutOff, StreamingReply
 __all__ = ["MAX_FILE", "MAX_READS", "RecordedResponse", "is_recording", "load_recording"]
 
 MAX_FILE = 64 << 20
-"""Size of the largest recording that is loaded, in bytes: about 48 MB on the wire, in base64."""
+"""Largest recording that is loaded, in bytes. In base64, it can have about 48 MB of the wire."""
 
 MAX_READS = 200_000
-"""Number of reads in the longest recording that is loaded: an hour of 50 tokens per second."""
+"""Largest number of reads in a recording that is loaded, enough for an hour with 50 tokens per
+second."""
 
 HOLD_SECONDS = 3600.0
-"""Longest time, in seconds, for which a silent connection is held open if its client does not close
-it."""
+"""Longest time in seconds that a silent connection stays open if the client does not close it."""
 
 
 class RecordedResponse(msgspec.Struct, frozen=True):
-    """A response, as a server sent it once.
+    """A response that a server once sent.
 
     Args:
         writes: The bytes of the response: each read with its time, in seconds after the request.
-        end: How the connection ends after these bytes, or "" if it carries the next request.
+        end: How the connection ends after these bytes, or "" if it stays open for the next request.
         ends_at: Time at which the connection ends, in seconds after the request.
-        status: Status of the response, for the log.
-        complete: The response is complete by its framing.
+        status: Status of the response, for the log. complete: Whether the response is complete, as
+            its framing says.
     """
 
     writes: tuple[tuple[float, bytes], ...]
@@ -71,17 +72,18 @@ class RecordedResponse(msgspec.Struct, frozen=True):
     def reply(self) -> StreamingReply:
         """Return the reply that sends this response. Its times are counted from now on."""
         reply = StreamingReply(Replay(self, trio.current_time()), self.status)
-        reply.edit_head = lambda head: b""  # the recorded head is among the bytes
+        # no head is sent here, because the recorded bytes include the head
+        reply.edit_head = lambda head: b""
         return reply
 
 
 @dataclass(slots=True)
 class Replay:
-    """Sends a recorded response: a `Source`.
+    """A `Source` that sends a recorded response.
 
     Args:
         recorded: The response.
-        start: Time at which the request arrived, by trio's clock.
+        start: Time at which the request arrived, on trio's clock.
     """
 
     recorded: RecordedResponse
@@ -106,7 +108,8 @@ class Replay:
 
 
 def is_recording(path: Path) -> bool:
-    """Whether a file begins like a recording: its first line is a read. A file of scripts does not.
+    """Whether the first line of a file is a read, as in a recording. In a file of scripts, it is
+    not.
 
     Raises:
         OSError: The file cannot be read.
@@ -133,12 +136,12 @@ def load_recording(
         max_reads: Largest number of reads accepted.
 
     Returns:
-        The responses by the names of their models: "recording:NAME", "recording:NAME:2", …, in the
-        order of their requests. NAME is the file's name up to its last dot.
+        The responses by the name of their model ("recording:NAME", "recording:NAME:2", …), in the
+        order of their requests. NAME is the file's name up to the last dot.
 
     Raises:
-        ValueError: The file cannot be read, is too large, is not a recording, or holds no bytes of
-            a server. The message names the file.
+        ValueError: The file cannot be read, is too large, is not a recording, or has no bytes of a
+            server. The message has the file's name.
     """
     try:
         with path.open("rb") as file:
@@ -187,9 +190,9 @@ class Response:
         began: Time at which the request was sent, in milliseconds since the recording began.
 
     Attributes:
-        writes: The server's writes, as pairs of the time in milliseconds and the bytes.
-        complete: The response is complete by its framing.
-        end: How the server's direction ended, if it did.
+        writes: The server's writes, as pairs of the time in milliseconds and the bytes. complete:
+            Whether the response is complete, as its framing says. end: How the server's direction
+            ended, or "".
     """
 
     def __init__(self, began: float) -> None:
@@ -204,8 +207,8 @@ class Response:
         self._is_readable = True
 
     def receive_request(self, read: RecordedRead) -> None:
-        """Take a read of the client's bytes. The response's times are counted from the last of
-        them."""
+        """Take a read of the client's bytes. The times of the response are counted from the last
+        such read."""
         if not self.writes and read.bytes:
             self._began = self._ended_at = read.at
             self._method = self._method or read.bytes[:8].partition(b" ")[0].decode("latin-1")
@@ -245,7 +248,8 @@ class Response:
             if head is None:
                 return
             data = self._reader.trailing_data
-            if head.start_line[9:10] == b"1":  # announces the final head (RFC 9110 §15.2)
+            # a 1xx response, which is followed by the final head (RFC 9110 §15.2)
+            if head.start_line[9:10] == b"1":
                 self._reader = HeadReader(is_request=False)
             else:
                 self._head = head
@@ -254,5 +258,5 @@ class Response:
         self.complete = self._body.complete
 
 
-# What this file does not do: tell apart responses to pipelined requests (they are sent as one
-# response), or look at the request: any request for the model gets the recorded response.
+# What this file does not do: separate the responses to pipelined requests (they are sent as one
+# response), or compare requests. Any request for the model gets the recorded response.

@@ -11,7 +11,7 @@ for every token, another thread may get the interpreter for 5 ms.
 
 The rules this file keeps:
 
-1. Small work does not wait: for its first turn, a request does not queue.
+1. Small work does not wait, because a request does not queue for its first turn.
 2. Between two polls of the sockets, only one turn of large work runs in the whole process, however
    many clients have asked for such work. Work that has had a turn goes to the end of the queue.
 3. The unit of work is the time to split one character into tokens. Other work is converted to it.

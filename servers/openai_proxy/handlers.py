@@ -1,4 +1,4 @@
-"""The proxy's routes: which requests are relayed, and what an unusable reply becomes.
+"""The proxy's routes: which requests are relayed, and which reply replaces an unusable one.
 
 the upstream                                  the client
 2xx, JSON or an event stream             >    the same
@@ -266,8 +266,8 @@ class _Asked(msgspec.Struct):
 
 
 def _asked_of(request: Request) -> tuple[str, int]:
-    """Return the model that the request names, for the log: redacted first, then shortened. And
-    return how many answers it asks for."""
+    """Return the model's name for the log (redacted first, then shortened), and the number of
+    answers that the request asks for."""
     try:
         asked = msgspec.json.decode(request.body, type=_Asked) if request.body else _Asked()
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

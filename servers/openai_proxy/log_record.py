@@ -64,7 +64,8 @@ class ExchangeSummary(msgspec.Struct):
 
     @property
     def answered(self) -> bool:
-        """Nothing of the answer is missing, although an end mark may be: a client stops here."""
+        """Whether the answer is complete, so that a client may stop reading here. An end mark may
+        still be missing."""
         return self.whole or self.finishes >= self.answers
 
     def count(self, event: ServerSentEvent, now: float) -> None:

@@ -81,8 +81,8 @@ class EventObserver:
         return events
 
     def _take(self, part: bytes) -> None:
-        """Give the parser this part of a line while there is room for it. After that, keep the
-        line's end."""
+        """Give this part of a line to the parser as long as the event is within the limit. After
+        that, keep only the line's end."""
         room = 0 if self._tail else MAX_EVENT - self._size
         kept, rest = part[:room], part[room:]
         if kept:

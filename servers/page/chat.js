@@ -1,5 +1,5 @@
 /*
- * The chat page: what the reader's keys and clicks do.
+ * The chat page: the effects of the reader's keys and clicks.
  *
  *     Enter -> ask() -> openai.js, sse.js -> delta, delta, delta -> message.js, markdown.js -> text
  */
@@ -19,7 +19,7 @@ const follow = followText(conversation, find("#pill"));
 let chat = newChat();
 let running = null; // the AbortController of an answer
 
-// The wire pane is loaded with the first recorded answer. Calls to it keep their order.
+// The wire pane is loaded with the first recorded answer. Its calls keep their order.
 let pane = null;
 function tellWire(what, ...values) {
 	if (what === "opened" && values[0].headers.has("X-Wire")) {
@@ -62,11 +62,11 @@ async function ask(question) {
 
 function setRunning(controller, news) {
 	running = controller;
-	// Move the focus before its button disappears.
+	// Move the focus before the focused button disappears.
 	if ([send, halt].includes(document.activeElement)) prompt.focus();
 	send.hidden = Boolean(controller);
 	halt.hidden = !controller;
-	// Announce no single tokens: a screen reader would never stop talking.
+	// Do not announce single tokens, because a screen reader would never stop talking.
 	find("#announcer").textContent = news;
 }
 
@@ -126,7 +126,7 @@ find("#composer").onsubmit = (event) => {
 
 window.onkeydown = (event) => {
 	const { key, target, shiftKey } = event;
-	// Enter and Esc belong to the input method now; Safari shows this only by key code 229.
+	// Enter and Esc belong to the input method now. In Safari, only key code 229 shows this.
 	if (event.isComposing || event.keyCode === 229) return;
 	if (key === "Enter" && target === prompt && !shiftKey) find("#composer").requestSubmit();
 	else if (key === "Escape" && running && !find(":popover-open")) running.abort();

@@ -1,5 +1,5 @@
 /*
- * Parses a chat stream: one event in, the text that it adds to the answer out.
+ * Parses a chat stream: takes one event, and returns the text that it adds to the answer.
  *
  *     {..."choices":[{"index":0,"delta":{"content":"你"},...}]}  ->  {text: "你", ...}
  *     {"error":{"message":"overloaded"}}                        ->  {error: "overloaded", ...}
@@ -26,7 +26,7 @@ const isObject = (value) => typeof value === "object" && value !== null && !Arra
 const asObject = (value) => (isObject(value) ? value : {});
 export const asList = (value) => (isObject(value) ? [value] : Array.isArray(value) ? value : []);
 export const asText = (value) => (["string", "number"].includes(typeof value) ? String(value) : "");
-/** Whether it has content: not null, false, 0, or empty. */
+/** Whether a value has content: it is not null, false, 0, or empty. */
 const says = (value) => Boolean(typeof value === "object" ? Object.keys(value ?? {}).length : value);
 const firstObject = (value) => asList(value).find(isObject) ?? {};
 

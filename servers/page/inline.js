@@ -40,7 +40,7 @@ const ENTITY = at(REFERENCE);
 const ADDRESS = /<([a-z][a-z0-9+.-]{1,31}:[^\s<>\p{Cc}]{0,1900})>/iuy;
 const MAIL = /<([\w.!#$%&'*+/=?^`{|}~-]{1,200}@[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){0,9})>/iy;
 const BARE = /https?:\/\/[^\s<>`*"\p{Cc}\u3000-\u303f\uff00-\uffef]{1,2000}/iuy;
-// The beginnings of the last four, cut off by the end of the text.
+// Beginnings of the last four patterns, where the text ends inside them.
 const UNFINISHED = /&[#\w]{0,33}$|<[^\s<>]{0,2000}$|h(?:t(?:t(?:ps?(?::(?:\/(?:\/\S{0,2000})?)?)?)?)?)?$/iy;
 const LINK_START = /\([ \t\n]*/y;
 const LINK_IN_BRACKETS = /<((?:\\[^\n]|[^\\<>\n])*)>/y;

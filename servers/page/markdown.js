@@ -29,7 +29,7 @@ const QUOTE = /^ {0,3}> ?/;
 const ITEM = /^( {0,3})([-+*]|(\d{1,9})[.)])([ \t]+|$)([^]*)$/;
 const TASK = /^\[([ xX])\][ \t]+/;
 const DELIMITERS = /^ {0,3}\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?$/;
-// An unfinished line of marks may become anything: it gets no preview yet.
+// An unfinished line of marks may become anything, so it gets no preview yet.
 const UNDECIDED = /^(?:[-=*_+#>|`~:. \t]*|\d{1,9}[.)]) *$/;
 
 const isContainer = ({ type }) => ["document", "quote", "list", "item"].includes(type);
@@ -183,7 +183,7 @@ export function markdownParser() {
 		if (leaf?.type === "paragraph" && startTable(path, leaf, trimEnd(rest))) return false;
 		if ((match = HEADING.exec(rest))) {
 			const heading = add(path, block("heading", { level: match[1].length, text: newText() }));
-			// In steps, because one pattern takes cubic time.
+			// This is done in steps, because one pattern would take cubic time.
 			const text = trimEnd(match[2]).replace(/(?:^|[ \t])#*$/, "");
 			write(heading, lineEnd ? text : match[2]);
 			if (lineEnd) close(heading);

@@ -5,7 +5,7 @@
  *     {text: "**你好**"}         ->  <div class="answer">, as Markdown
  *     the end                    ->  <p class="ending"> says why, unless it was a normal stop
  *
- * Text is shown once a frame, however many tokens came.
+ * Text is shown once a frame, however many tokens have arrived.
  */
 
 import { find, make } from "./dom.js";
@@ -75,7 +75,7 @@ export function showAnswer(conversation) {
 	find(".again", message).textContent = words.again;
 	copyButton.textContent = words.copy;
 	copyButton.onclick = () => copy(copyButton, record.content);
-	// Not `ontoggle`, which is called when we open it, too.
+	// `ontoggle` cannot be used, because it is also called when our own code opens this.
 	summary.onclick = () => (userToggled = true);
 	conversation.append(message);
 	moveCursor(find(".answer", message));

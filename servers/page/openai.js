@@ -12,7 +12,7 @@
 import { asList, asText, readDelta, readFailure } from "./deltas.js";
 import { readEvents } from "./sse.js";
 
-// In seconds: a model may think for minutes, after a long wait in a queue.
+// In seconds. A model may think for minutes, after a long wait in a queue.
 const SILENCE = 300;
 // Seconds to wait for [DONE] after a finish_reason, and for the body of an error.
 const AFTER_THE_END = 2;

@@ -36,7 +36,7 @@ function viewOf(node, element, box = element) {
 	return { kind: kindOf(node), element, box, children: [], settled: 0, nodes: [], shown: [] };
 }
 
-/** If this changes, a node needs a new element. */
+/** If this key changes, a node needs a new element. */
 function kindOf({ type, level, start, kind, isHead, align }) {
 	return [type, level, start, kind, isHead, align].join();
 }
@@ -107,7 +107,7 @@ function elementsOf({ type, start, isHead, align, level }) {
 		case "code": {
 			const bar = make("div", "bar", "", make("button", "copy", words.copy));
 			const box = make("code");
-			// Focusable, so that readers without a mouse can scroll it by keys.
+			// It can have the focus, so that readers without a mouse can scroll it with the keyboard.
 			return [make("div", "code", bar, make("pre", { tabIndex: 0, dir: "ltr" }, box)), box];
 		}
 		case "table": {

@@ -15,7 +15,7 @@ export function followText(conversation, pill) {
 	pill.onclick = follow;
 	window.onscroll = () => {
 		const below = page.scrollHeight - page.clientHeight - scrollY;
-		// Only the reader scrolls up. When they scroll down, near the end is enough.
+		// Only the reader scrolls up. After scrolling down, a position near the end is enough.
 		following = scrollY < lastScroll ? below < 2 : following || below < 100;
 		lastScroll = scrollY;
 		pill.hidden ||= following;
@@ -24,7 +24,7 @@ export function followText(conversation, pill) {
 	conversation.addEventListener("click", ({ target }) => {
 		if (target.closest("summary")) following = false;
 	});
-	// Once a frame after layout, not once a token.
+	// This runs once a frame after layout, not once a token.
 	new ResizeObserver(([{ contentRect }]) => {
 		if (following) scrollTo(0, page.scrollHeight);
 		else if (contentRect.height > height) pill.hidden = false;

@@ -21,7 +21,7 @@ export class EventStreamError extends Error {
 }
 
 export class EventStreamParser {
-	// It holds half a character until the other bytes come; the BOM is dropped below.
+	// The decoder keeps an incomplete character until its other bytes come. The BOM is dropped below.
 	#decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 	#atStart = true;
 	#afterCarriageReturn = false;
@@ -65,7 +65,7 @@ export class EventStreamParser {
 		// "strips one leading UTF-8 Byte Order Mark"
 		if (this.#atStart && text.startsWith("\uFEFF")) text = text.slice(1);
 		this.#atStart = false;
-		// The CR at the end of the last piece has ended its line. This LF belongs to that line end.
+		// The CR at the end of the last piece ended the line. This LF belongs to that line end.
 		if (this.#afterCarriageReturn && text.startsWith("\n")) text = text.slice(1);
 		this.#afterCarriageReturn = text.endsWith("\r");
 		return text.split(LINE_END);
@@ -141,7 +141,7 @@ export async function* readEvents(body, tell = () => {}) {
 		if (error instanceof EventStreamError) yield* error.decoded;
 		throw error;
 	} finally {
-		// Leaving early closes the connection.
+		// If the caller stops early, this closes the connection.
 		reader.cancel().catch(() => {});
 	}
 }

@@ -19,7 +19,7 @@ export function load(name) {
 	}
 }
 
-/** Returns whether there was room. */
+/** Returns whether the storage had room. */
 export function save(name, value) {
 	kept[name] = value;
 	try {
@@ -58,9 +58,9 @@ function readMessage(stored) {
 const arrayOf = (value) => (Array.isArray(value) ? value : []);
 const textOf = (value) => (typeof value === "string" ? value : "");
 
-/** Saves it as the newest. Evicts the oldest conversations to keep the limit. */
+/** Saves a conversation as the newest. Evicts the oldest conversations to keep the limit. */
 export function saveChat(chat) {
-	// Another tab may have saved meanwhile.
+	// Another tab may have saved in the meantime.
 	const chats = [chat, ...listChats().filter(({ id }) => id !== chat.id)];
 	while (chats.length && JSON.stringify(chats).length > LIMIT) chats.pop();
 	const all = [...chats];

@@ -94,7 +94,7 @@ export function viewer(element, { reads, exchanges }, language = "en") {
 		for (let index = first; index < position; index += 1) {
 			if (shown.has(index)) continue;
 			const row = drawRow(index);
-			// Rows are consecutive: new ones come before all or after all of the others.
+			// Rows are consecutive, so new rows come before all others or after all others.
 			list.insertBefore(row, known && index < Number(known.value) - 1 ? known : null);
 			shown.set(index, row);
 		}
@@ -118,7 +118,7 @@ export function viewer(element, { reads, exchanges }, language = "en") {
 		schedule();
 	}
 
-	/** Wait for the next read as long as it took, divided by the speed. */
+	/** Wait for the next read as long as in the recording, divided by the speed. */
 	function schedule() {
 		clearTimeout(timer);
 		const last = position ? reads[position - 1].at : reads[0]?.at;
@@ -127,7 +127,7 @@ export function viewer(element, { reads, exchanges }, language = "en") {
 		setPlaying(true);
 	}
 
-	/** Show all reads that are due: a timer has no finer step than some milliseconds. */
+	/** Show all reads that are due, because a timer is only exact to some milliseconds. */
 	function next() {
 		const due = reads[position].at + 4 * Number(speed.value);
 		let end = position + 1;

@@ -32,7 +32,7 @@ export function gapChart() {
 	}
 
 	function add(side, time) {
-		// When the columns are full, merge them in pairs.
+		// When all columns are used, merge them in pairs.
 		for (; time >= span; span *= 2) {
 			gaps = gaps.map((all) => all.map((_, x) => Math.max(all[2 * x] ?? 0, all[2 * x + 1] ?? 0)));
 		}

@@ -36,7 +36,7 @@ export function sendRows() {
 		folded += 1;
 	}
 
-	/** Names for bytes, of earlier rows too, because a line is parsed when it has ended. */
+	/** Names bytes, also those of earlier rows, because a line is parsed only when it has ended. */
 	function name(spans) {
 		for (const [label, start, end, ...numbers] of spans) {
 			for (const row of rows.filter((row) => row.offset < end && start < row.size)) {
@@ -47,12 +47,12 @@ export function sendRows() {
 		}
 	}
 
-	/** The page has read so much more of the body. */
+	/** The page has read this many further bytes of the body. */
 	function read(size, at) {
 		reads.push({ end: reads.at(-1).end + size, at });
 	}
 
-	/** Draws the newest rows first. Returns whether others wait, and how many were evicted. */
+	/** Draws the newest rows first. Returns whether rows wait, and how many were evicted. */
 	function draw() {
 		let before = START;
 		for (const row of rows) {
@@ -77,7 +77,7 @@ export function sendRows() {
 	function drawFacts(row) {
 		const { at, gap, offset, size, start, body } = row;
 		const facts = [`${at.toFixed(1)} ms`, `+${gap.toFixed(1)}`, say("place", offset, size - offset)];
-		// From the end, where the kept rows are.
+		// Search from the end, where the kept rows are.
 		const first = reads.findLastIndex((read) => read.end <= start) + 1;
 		const next = reads.findLastIndex((read) => read.end < body) + 1;
 		const last = Math.min(next, reads.length - 1);

@@ -5,7 +5,7 @@
  *     start() -> opened(response, askedAt) -> received(bytes, at) … closed() -> ended(ending)
  *                GET /wire/{id} -> sent, sent, sent … done
  *
- * Drawn ten times a second, however much came. It loads its own style sheet, and works in any page
+ * The pane is drawn ten times a second. It loads its own style sheet, and works in any page
  * that has the colours of style.css.
  */
 

@@ -1,10 +1,12 @@
-"""Replicas die and return for a minute under long streams, behind HAProxy and nginx as shipped.
+"""For one minute, replicas stop and restart under long streams, behind our HAProxy and nginx
+configurations.
 
     python -m tests.interop.churn
 
     haproxy: 41 whole, 38 broken visibly, 0 wrong; refused: 3 × 502 at 6 kills
 
-It runs in real time, so it is not a test: `test_balancers.py` tests the same in causal order.
+This file runs in real time, so it is not a test. `test_balancers.py` tests the same without real
+time.
 """
 
 import subprocess
@@ -23,8 +25,8 @@ from .test_balancers import BALANCERS, balancing
 
 SECONDS = 60
 READERS = 40
-TOKENS = 600  # of 0.05 s: a stream of 30 s
-DOWN, UP = 4.0, 6.0  # seconds that a replica is down, and then that both are up
+TOKENS = 600  # tokens of 0.05 s each: a stream of 30 s
+DOWN, UP = 4.0, 6.0  # seconds for which one replica is down, and then both are up
 
 REQUEST = {
     "model": "lorem",
@@ -44,7 +46,7 @@ def start(port: int, itl: str) -> subprocess.Popen[bytes]:
 
 
 def read(port: int) -> tuple[str, str]:
-    """One stream. Returns how it ended ("done", "broken", a status), and its text."""
+    """Read one stream. Returns its end ("done", "broken" or a status) and its text."""
     text = ""
     url = f"http://127.0.0.1:{port}/v1/chat/completions"
     try:

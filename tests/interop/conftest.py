@@ -1,5 +1,5 @@
-"""Fixtures: the servers that most of these tests use, a held chat server for each test that wants
-one, and Chromium."""
+"""Fixtures: the servers that most of these tests use, a separate held chat server for a test that
+needs one, and Chromium."""
 
 from collections.abc import Iterator
 
@@ -17,8 +17,8 @@ from .visiting import MILLISECONDS, Visit, chromium, flags
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Ignore this machine's HTTP proxy, and trust a single certificate authority: reading the
-    system's list would take 40 ms, most of the work of a short-lived client."""
+    """Ignore this machine's HTTP proxy, and trust only one certificate authority. To read the
+    system's list takes 40 ms, which is most of the time of a short-lived client."""
     authority = tmp_path_factory.mktemp("world") / "authority.pem"
     trustme.CA().cert_pem.write_to_path(str(authority))
     with pytest.MonkeyPatch.context() as patch:
@@ -30,7 +30,7 @@ def _no_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def chat_server() -> Iterator[RunningServer]:
-    """8000 in miniature: a fast model."""
+    """The chat server (port 8000 in the course) with a fast model."""
     with running("servers.chat", "--ttft", "0.01", "--itl", "0.002") as server:
         yield server
 
@@ -58,7 +58,7 @@ def silent_server() -> Iterator[RunningServer]:
 
 @pytest.fixture
 def held() -> Iterator[Held]:
-    """The chat server; the test releases its pieces one by one."""
+    """The chat server. The test allows it to send its pieces one by one."""
     with hold(chat.routes(Pace(0, 0))) as server:
         yield server
 

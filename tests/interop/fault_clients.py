@@ -2,9 +2,9 @@
 
     with_ours(port, names, text)       {"fin": "2 events, then DecodeError: …", …}
 
-No outcome depends on a race. A client that must give up has plenty of time to do so. The browser's
-page reports each event that it has seen, and the server sends the next one only then, because a
-browser discards what its page has not read when a connection breaks.
+No outcome depends on a race. A client that must give up has plenty of time to do so. The page in
+the browser reports each event that it has read, and only then the server sends the next one.
+Otherwise, when the connection breaks, a browser would discard events that its page has not read.
 """
 
 import subprocess
@@ -44,10 +44,10 @@ TEXT = "Hello 你好!"
 """The text of the healthy answer."""
 
 PATIENCE = 5.0
-"""Seconds: the timeout of each client. What it limits differs from client to client."""
+"""Timeout of each client, in seconds. Each client applies it to something different."""
 
 LONG = 8.0
-"""Seconds without any outcome, after which the remaining clients are taken to wait for ever."""
+"""Seconds without any outcome after which we assume that the remaining clients wait for ever."""
 
 WAITS = "waits"
 
@@ -62,8 +62,7 @@ class Seen:
     Attributes:
         chunks: Chunk objects with choices.
         hollow: Chunk objects without choices.
-        text: The text of all deltas.
-        finished: Whether a finish_reason has come.
+        text: The text of all deltas. finished: Whether a finish_reason has arrived.
     """
 
     chunks: int = 0
@@ -81,7 +80,7 @@ class Seen:
         self.finished |= choice["finish_reason"] is not None
 
     def then(self, end: str = "") -> str:
-        """What came and how it ended, in words. An empty `end` stands for a normal end."""
+        """Describe the received events and the end in words. An empty `end` means a normal end."""
         came = f"{self.chunks} chunks" + (f", {self.hollow} hollow" if self.hollow else "")
         if end:
             return f"{came}, then {end}"
@@ -97,7 +96,8 @@ class Threads:
     """Runs a blocking client for all faults at once.
 
     Args:
-        client: Requests one fault from a port, notes what it sees, and returns the outcome.
+        client: A function that requests one fault from a port, notes the events, and returns the
+            outcome.
     """
 
     def __init__(
@@ -149,13 +149,13 @@ def with_openai(port: int, name: str, seen: Seen) -> str:
             return seen.then(f"{type(error).__name__} from {type(error.__cause__).__name__}")
         except openai.APIError as error:
             return seen.then(f"{type(error).__name__}: {error}")
-        except Exception as error:  # not an error class of the client
+        except Exception as error:  # the exception is not an error class of the client
             return seen.then(type(error).__name__)
         return seen.then()
 
 
 def with_curl(port: int, name: str, seen: Seen) -> str:
-    """`curl -N`: the events that it printed, the status, and its exit code."""
+    """`curl -N`. The outcome has the events that it printed, the status, and its exit code."""
     url = f"localhost:{port}/answer"
     limits = ("--max-time", str(PATIENCE), "-w", "%{stderr}%{http_code}")
     command = ["curl", "-sN", url, "-H", f"X-Fault: {name}", *limits]
@@ -170,8 +170,8 @@ def with_curl(port: int, name: str, seen: Seen) -> str:
 
 
 def with_ours(port: int, names: Sequence[str]) -> Outcomes:
-    """`clients/http/client.py`, on the decoders of `protocol/`. It has no timeout for a body, so
-    those that are left when no other has ended for `LONG` seconds wait."""
+    """This project's client, `clients/http/client.py`. It has no timeout for a body. If no client
+    has ended for `LONG` seconds, the outcome of the remaining ones is that they wait."""
     outcomes: Outcomes = {}
     all_left = trio.CancelScope()
 
@@ -211,7 +211,7 @@ def with_ours(port: int, names: Sequence[str]) -> Outcomes:
 
 # ---- The browser
 
-# The page reports to 127.0.0.1 what it has seen, because a browser opens six connections to a host
+# The page sends its reports to 127.0.0.1, because a browser opens only six connections to one host,
 # and those to localhost may all be waiting.
 FETCH = """async ([names, patience, seenUrl]) => {
     const { readEvents } = await import("/sse.js");

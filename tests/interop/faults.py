@@ -64,7 +64,7 @@ CORRECT = frozenset(
 """Faults that are none: every client should read the whole answer."""
 
 NONE = "none"
-"""Stands in place of a fault's name for the healthy answer."""
+"""The name that stands for the healthy answer."""
 
 
 class Page(msgspec.Struct):
@@ -155,8 +155,8 @@ The answer has six events: five chunks and `[DONE]`. Most faults are injected in
 - **waits**: the client still waits when we stop it. It has no timeout, or its timeout of
   {patience:.0f} seconds starts again with each read.
 - A *hollow* chunk has no `choices`.
-- Exit codes of `curl` other than 0: 18, the body is incomplete; 28, `--max-time` expired; 52, no
-  reply; 56, the connection was reset or the chunked coding was invalid.
+- Exit codes of `curl` other than 0 are 18 (the body is incomplete), 28 (`--max-time` expired), 52
+  (no reply), and 56 (the connection was reset, or the chunked coding was invalid).
 - The browser's page checks the status and the content type, gives each event to `JSON.parse`,
   looks for `error`, and has an `AbortSignal` with a timeout.
 - The official clients would retry 408, 409, 429 and all statuses from 500 on; here, they may not.
@@ -227,7 +227,7 @@ def answers() -> Routes:
 
 @contextmanager
 def _serving() -> Iterator[int]:
-    """Serve in a thread, yield the port, and finally reset all connections."""
+    """Serve in a thread, yield the port, and reset all connections at the end."""
     server = Server(answers(), limits=Limits(heartbeat_seconds=3600))
     sockets = listen("localhost", 0)
     tokens: SimpleQueue[trio.lowlevel.TrioToken] = SimpleQueue()
@@ -258,7 +258,8 @@ def measure() -> Page:
     curl = need("curl", "curl")
     versions = subprocess.run([curl, "--version"], capture_output=True, check=True).stdout.split()
     names = [NONE, *FAULTS]
-    # The pool is joined last: the end of the server ends the clients that would wait for ever.
+    # The pool is joined last, because the clients that would wait for ever end only with the
+    # server.
     with ThreadPoolExecutor(2 * len(names) + 1) as pool, _serving() as port:
         sdk = Threads(pool, with_openai, port, names)
         curls = Threads(pool, with_curl, port, names)

@@ -1,4 +1,4 @@
-"""A server that sends only when the test allows it: proof of streaming without a clock.
+"""A server that sends only when the test allows it. This proves streaming without measuring time.
 
     with hold(chat.routes(Pace(0, 0))) as held:
         …                       a client asks
@@ -6,8 +6,8 @@
         …                       the client must show it now: the next one does not exist yet
         held.ended.get(…)       the handler has ended; the number of its pieces
 
-If a client, a server or a pipe between them buffers pieces, such a test always fails, on a fast
-machine and on a slow one.
+If a client, a server or a pipe between them buffers pieces, such a test always fails, on fast and
+on slow machines.
 """
 
 import logging
@@ -31,8 +31,8 @@ class HeldRoutes(Routes):
     """Our routes, with streams that wait before each piece.
 
     Attributes:
-        permits: released once for each piece that may be sent.
-        ended: for each stream that has ended in any way, its number of pieces.
+        permits: A semaphore that is released once for each piece that may be sent. ended: Number of
+            pieces of each stream that has ended, for any reason.
     """
 
     def __init__(self, routes: Routes) -> None:
@@ -49,7 +49,7 @@ class HeldRoutes(Routes):
 
         async def held(request: Request) -> Reply | StreamingReply:
             reply = await handler(request)
-            # What tells of a reply (servers/http/recordings.py) is as quick as ever.
+            # A reply that reports on another reply (servers/http/recordings.py) is not held.
             if isinstance(reply, StreamingReply) and not path.startswith("/wire/"):
                 reply.source = HeldSource(self, StreamingReply(reply.source))
             return reply
@@ -62,7 +62,7 @@ class HeldRoutes(Routes):
 
 
 class HeldSource:
-    """Lets another source send into a held body."""
+    """A source that lets another source write to a held body."""
 
     def __init__(self, routes: HeldRoutes, source: Source) -> None:
         self._routes = routes
@@ -77,7 +77,8 @@ class HeldSource:
 
 
 class HeldBody:
-    """A body that accepts a piece only with a permit. To its source, it looks like a slow reader.
+    """A body that accepts a piece only when there is a permit. For its source, it behaves like a
+    slow reader.
 
     Attributes:
         taken: number of pieces so far.
@@ -126,7 +127,7 @@ class HeldBody:
 
 
 class Held(Address):
-    """A server in a thread of this process, from the test's side."""
+    """A server in a thread of this process, as the test sees it."""
 
     def __init__(self, port: int, routes: HeldRoutes, token: trio.lowlevel.TrioToken) -> None:
         super().__init__(port)
@@ -134,7 +135,7 @@ class Held(Address):
         self._token = token
 
     def release(self, pieces: int = 1) -> None:
-        """Allow so many more pieces."""
+        """Allow this number of further pieces."""
         trio.from_thread.run_sync(self._routes.release, pieces, trio_token=self._token)
 
     def wait_until_ended(self) -> int:
@@ -144,7 +145,8 @@ class Held(Address):
 
 @contextmanager
 def hold(routes: Routes, heartbeat_seconds: float = 3600) -> Iterator[Held]:
-    """Serve these routes, held, on a free port; by default practically without heartbeats."""
+    """Serve these routes on a free port, with held bodies. By default, there are practically no
+    heartbeats."""
     held_routes = HeldRoutes(routes)
     server = Server(held_routes, limits=Limits(heartbeat_seconds=heartbeat_seconds))
     sockets = listen("localhost", 0)

@@ -1,7 +1,7 @@
-"""Markdown and HTML that try to run a script, to load something, or to escape from their element.
+"""Markdown and HTML that try to run a script, to load a file, or to end their element early.
 
-An attacker could make a model say each of them. On the page, all of it is text, or a visible link
-to http, https or mailto.
+An attacker could make a model write each of them. On the page, all of it must become text, or a
+visible link to http, https or mailto.
 """
 
 __all__ = ["HOSTILE"]

@@ -1,7 +1,8 @@
-"""Parsers of others against the test vectors: `python -m tests.interop.parsers [--write]`.
+"""Tests parsers of other projects with the test vectors:
+`python -m tests.interop.parsers [--write]`.
 
-The page tests/vectors/PARSERS.md is made here, and test_parsers.py compares it with what the
-installed parsers do.
+This file makes the page tests/vectors/PARSERS.md, and test_parsers.py compares the page with the
+installed parsers.
 """
 
 import argparse
@@ -38,10 +39,9 @@ class Parser:
     """A parser and its adapter.
 
     Args:
-        name: What the table calls it.
-        kind: The vectors that it is for.
-        adapter: The file of its adapter.
-        package: The package that contains it, "" for this project's own, "node" for Node itself.
+        name: The parser's name in the table. kind: The kind of vectors for this parser. adapter:
+            The file of the adapter. package: The package that contains the parser, "" for a parser
+            of this project, or "node" for one of Node itself.
     """
 
     name: str

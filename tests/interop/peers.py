@@ -1,12 +1,13 @@
-"""Shared by the tests with real programs: find programs, run our servers, parse answers.
+"""Functions for the tests with real programs: they find programs, run our servers, and parse
+answers.
 
     need("ncat", "ncat")                       path of the program; else skip the test
     with running("servers.sse") as server:     one of our servers, in its own process
     shell("printf … | ncat localhost 8004")    run a command line; returns its output
     Answer.of(output)                          its head, its chunks, its events
 
-Nothing here sleeps or measures time. `SAFETY` is how long a test waits for an event before
-it fails: long, because a busy machine is not a bug.
+Nothing here sleeps or measures time. `SAFETY` is the time for which a test waits for an event
+before it fails. It is long, because a busy machine must not fail a test.
 """
 
 import contextlib
@@ -50,7 +51,7 @@ def need(program: str, package: str, *other_names: str) -> str:
 
 
 def unavailable(reason: str) -> NoReturn:
-    """Skip the test, because something is missing; with CI set, fail it."""
+    """Skip the test, because something is missing. With CI set, fail it."""
     if os.environ.get("CI"):
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
@@ -79,7 +80,8 @@ class RunningServer(Address):
 
 @contextmanager
 def running(name: str, *flags: str) -> Iterator[RunningServer]:
-    """Run `python -m NAME --port 0 --quiet FLAGS`, from its address line to the end of the block.
+    """Run `python -m NAME --port 0 --quiet FLAGS`. The block begins when the server has printed its
+    address, and at its end the server is stopped.
 
     Output on standard error would be a bug of the server, so it must be empty.
     """
@@ -137,7 +139,7 @@ def started(line: str) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:
-    """Kill a shell and all processes that it has started, if any still runs."""
+    """Kill a shell and all processes that it has started, if any of them still runs."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:
@@ -145,8 +147,8 @@ def kill_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """Send SIGTERM until the process ends: nginx (1.22.1) misses a signal that comes just before it
-    waits for events; once in 20,000 times, on a busy machine."""
+    """Send SIGTERM until the process ends. On a busy machine, about once in 20,000 times, nginx
+    (1.22.1) misses a signal that arrives just before it waits for events."""
     while process.poll() is None:
         process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -166,16 +168,18 @@ def read_until(pipe: IO[bytes], end: bytes) -> bytes:
 
 
 def listens(port: int) -> bool:
-    """Whether a server listens there."""
+    """Whether a server listens on this port."""
     try:
         socket.create_connection(("127.0.0.1", port), SAFETY).close()
-    except ConnectionError:  # refused, or reset by a listener that closes just then
+    except ConnectionError:
+        # the connection was refused, or reset by a listener that is just closing
         return False
     return True
 
 
 def wait_until(process: subprocess.Popen[bytes], happened: Callable[[], bool]) -> None:
-    """Poll until this is true, while this process lives; nothing reports the change."""
+    """Poll until this is true, while this process runs. Polling is needed because nothing reports
+    the change."""
     for _ in range(int(SAFETY / 0.01)):
         if happened():
             return

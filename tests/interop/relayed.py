@@ -4,7 +4,7 @@ python -m tests.interop.relayed            prints the page
 python -m tests.interop.relayed --write    writes it
 
 The client, the proxy and its upstream run in one thread, on real sockets. The faults use trio's
-autojump clock: a write can be read at once on the other side, so time passes only while all of them
+autojump clock. The other side can read each write at once, so the clock jumps only while all three
 wait.
 """
 
@@ -55,9 +55,8 @@ class Cell(msgspec.Struct, frozen=True):
     """The result of one request.
 
     Args:
-        came: what the client got before the end, in words.
-        end: name of the exception; "" if there was none.
-        told: status, body and Retry-After of the exception.
+        came: A description of what the client received before the end. end: Name of the exception,
+            or "" if there was none. told: Status, body and Retry-After of the exception.
     """
 
     came: str
@@ -69,9 +68,9 @@ class Cell(msgspec.Struct, frozen=True):
 
     @property
     def truth(self) -> int:
-        """How much the exception says. 0: nothing, the failure goes unnoticed. 1: an error that is
-        not the client's own. 2: a connection error (older clients raise those of their HTTP
-        library). 3: an error that names what failed."""
+        """How much the exception tells. 0: nothing, so the client does not notice the failure. 1:
+        an error that is not the client's own. 2: a connection error (older clients raise those of
+        their HTTP library). 3: an error that names the cause."""
         if self.end in ("", WAITS):
             return 0
         kind = getattr(openai, self.end, None) or getattr(httpx, self.end, None)
@@ -281,7 +280,7 @@ event. The client waits {2:.0f} seconds for a byte, and does not retry.
   of bytes, with RST after an odd one.
 - If the upstream breaks inside an event, the proxy sends nothing more and truncates its own
   response. Any further bytes could make the half event look complete.
-- In `open-after-finish` nothing of the answer is missing but its end. When the timeout expires, the
+- In `open-after-finish` only the end of the body is missing. When the timeout expires, the
   proxy ends the body, and the client raises no error.
 - The proxy refuses `length-and-chunked`: two hops that read such a response differently would
   disagree on where the next response begins (request smuggling uses the same trick).

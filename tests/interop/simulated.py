@@ -1,10 +1,10 @@
-"""The simulated model's answer to a request, from its own code, without a server.
+"""The answer of the simulated model to a request, made by the model's code without a server.
 
     request = {"model": "sim-1", "messages": [{"role": "user", "content": "hi"}]}
     client.chat.completions.create(**request)       must return the same as
     (answer,) = answers(request)
 
-The tests compare real clients with this: every token, every call.
+The tests compare every token and every call that real clients receive with this answer.
 """
 
 from typing import Any

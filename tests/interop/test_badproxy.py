@@ -32,7 +32,7 @@ MODES_THAT_STREAM = ["none", "strip-no-transform,gzip", "split-utf8", "http10"]
 
 @pytest.mark.parametrize("mode", MODES_THAT_STREAM)
 def test_each_token_before_the_next_exists(mode: str) -> None:
-    """The upstream sends a token only after curl has shown the one before."""
+    """The upstream sends each token only after curl has shown the previous one."""
     need("curl", "curl")
     with (
         hold(chat.routes(Pace(0, 0))) as held,

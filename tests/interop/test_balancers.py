@@ -3,7 +3,7 @@
     client ── 8000 balancer ──┬── 8010 replica
                               └── 8020 replica
 
-Only the ports differ: free ones.
+Only the ports differ, because the tests use free ones.
 """
 
 import re
@@ -120,7 +120,7 @@ def text_of(chunks: Stream[ChatCompletionChunk]) -> str:
 
 
 def ask_for_one_token(client: OpenAI, content: str = "hi") -> int:
-    """Returns how many tokens the question has."""
+    """Returns the number of tokens in the question."""
     completion = client.chat.completions.create(
         model="sim-1", messages=[{"role": "user", "content": content}], max_tokens=1
     )
@@ -141,11 +141,11 @@ async def count(request: Request) -> StreamingReply:
 
 
 def test_each_token_before_the_next_exists(balance: Balance) -> None:
-    """No hop buffers tokens, or the second token would never come.
+    """No hop buffers tokens. If one did, the second token would never arrive.
 
-    Nor does a kernel hold each token for the 200 ms in which it may wait for a full packet: 200
-    tokens would take 40 s, longer than `SAFETY`. This is not an event stream, so no field in its
-    head asks nginx not to buffer.
+    No kernel delays each token by the 200 ms for which it may wait for a full packet. With this
+    delay, 200 tokens would take 40 s, longer than `SAFETY`. This is not an event stream, so no
+    field in its head asks nginx not to buffer.
     """
     need("curl", "curl")
     with hold(Routes({"GET /": count})) as held:
@@ -169,7 +169,8 @@ def test_a_disconnect_ends_the_stream(balance: Balance) -> None:
 
 
 def test_fields_of_an_event_stream(balance: Balance) -> None:
-    """The fields that ask the next proxy not to buffer, and not to compress, are still there."""
+    """The response still has the fields that ask the next proxy not to buffer and not to
+    compress."""
     with hold(chat.routes(AT_ONCE)) as held, stream(balance(held, held).client) as chunks:
         fields = chunks.response.headers
         assert fields["x-accel-buffering"] == "no"
@@ -194,7 +195,7 @@ def test_both_replicas_get_work_and_answer_the_same(balance: Balance) -> None:
 
 
 def test_processes_answer_the_same(balance: Balance) -> None:
-    """An answer does not depend on the process, such as on its random hashes."""
+    """An answer does not depend on the process, for example on its random hash seed."""
     flags = ("--ttft", "0", "--itl", "0")
     with running("servers.chat", *flags) as one, running("servers.chat", *flags) as two:
         clients = [Balancer(one.port).client, Balancer(two.port).client, balance(one, two).client]
@@ -203,7 +204,8 @@ def test_processes_answer_the_same(balance: Balance) -> None:
 
 
 def test_a_replica_is_killed(balance: Balance) -> None:
-    """Its stream is visibly broken, the other continues, and new requests go there."""
+    """When a replica dies, its stream is visibly broken. The other stream continues, and new
+    requests go to the other replica."""
     with (
         running("servers.chat", "--ttft", "0", "--itl", "3600") as one,
         hold(chat.routes(AT_ONCE)) as two,
@@ -225,8 +227,8 @@ def test_a_replica_that_was_down_takes_all_requests_when_the_other_dies(
 ) -> None:
     """A balancer may avoid a replica that failed, but not after it serves again.
 
-    nginx with `max_fails=1` sent it one request per `fail_timeout` as long as its streams ran, and
-    answered 502 to all others.
+    While the streams of the failed replica ran, nginx with `max_fails=1` sent it one request per
+    `fail_timeout`, and answered 502 to all others.
     """
     silent = ("servers.chat", "--ttft", "0", "--itl", "3600")
     with ExitStack() as stack:
@@ -247,7 +249,7 @@ def test_a_replica_that_was_down_takes_all_requests_when_the_other_dies(
             if "workshop_active_streams 0.0" in httpx.get(f"{one.url}/metrics").text:
                 chunks.close()
                 return False
-            return True  # this stream goes on: no request of that replica has ended since
+            return True  # This stream continues. No request to that replica has ended since then.
 
         wait_until(two.process, serves_again)
         two.process.kill()
@@ -262,7 +264,8 @@ def test_a_replica_that_was_down_takes_all_requests_when_the_other_dies(
 
 
 def test_a_replica_stops(balance: Balance, start: Start) -> None:
-    """SIGTERM: its stream runs to the end, and new requests go to the other replica."""
+    """After SIGTERM, a replica's stream runs to the end, and new requests go to the other
+    replica."""
     flags = ("-m", "servers.chat", "--port", "0", "--quiet", "--ttft", "0", "--itl", "0.01")
     one, two = start(*flags), start(*flags)
     ports = [
@@ -330,8 +333,8 @@ def test_a_body_over_the_limit(balance: Balance) -> None:
 
 
 def test_an_answer_is_resumed_on_the_other_replica(balance: Balance) -> None:
-    """Each connection is truncated after some events. The replicas share no state, and would choose
-    different words: the last event ID contains all that they need."""
+    """Each connection is truncated after some events. The replicas share no state, and alone they
+    would choose different words. The last event ID contains everything that they need."""
     flags = ("servers.chat", "--ttft", "0", "--itl", "0", "--seed")
     with running(*flags, "1") as one, running(*flags, "2") as two:
         url = f"http://127.0.0.1:{balance(one, two).port}/chat/hi?fault=rst*2@30"

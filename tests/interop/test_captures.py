@@ -1,4 +1,5 @@
-"""Recordings of real programs: traces of curl, captures of tcpdump; and tshark reads ours."""
+"""Recordings of real programs: x-ray reads traces of curl and captures of tcpdump, and tshark reads
+our captures."""
 
 import os
 import subprocess
@@ -22,14 +23,15 @@ def server_bytes(reads: list[RecordedRead]) -> bytes:
 
 
 def curl(server: RunningServer, trace: Path, flag: str) -> bytes:
-    """Ask twice on one connection. Returns all bytes of both responses, as curl read them."""
+    """Send two requests on one connection. Returns all bytes of both responses, as curl read
+    them."""
     need("curl", "curl")
     urls = f"{server.url}/chat/hello {server.url}/"
     return shell(f"curl -4sNi --raw {flag} {trace} --trace-time {urls}")
 
 
 def test_a_trace_of_curl(chat_server: RunningServer, tmp_path: Path) -> None:
-    """It holds the bytes that curl has read, in two exchanges on one connection."""
+    """The recording has the bytes that curl read, in two exchanges on one connection."""
     trace = tmp_path / "trace"
     answer = curl(chat_server, trace, "--trace")
     reads = load(trace)
@@ -47,7 +49,7 @@ def test_a_trace_of_curl(chat_server: RunningServer, tmp_path: Path) -> None:
 
 
 def test_a_trace_of_curl_in_ascii(chat_server: RunningServer, tmp_path: Path) -> None:
-    """It has the same sizes, all bytes of ASCII, and a note."""
+    """The trace in ASCII has the same sizes, all ASCII bytes, and a note."""
     trace = tmp_path / "trace"
     answer = curl(chat_server, trace, "--trace-ascii")
     reads = load(trace)
@@ -63,10 +65,11 @@ def test_a_trace_of_curl_in_ascii(chat_server: RunningServer, tmp_path: Path) ->
 
 @pytest.mark.parametrize("interface", ["lo", "any"])
 def test_a_capture_of_tcpdump(interface: str, chat_server: RunningServer, tmp_path: Path) -> None:
-    """It holds the same bytes as the trace of curl. On "any" each packet of lo comes twice."""
+    """The capture has the same bytes as curl's trace. On the interface "any", each packet of lo
+    occurs twice."""
     need("tcpdump", "tcpdump")
     file, trace = tmp_path / "capture", tmp_path / "trace"
-    # Without delay, and with a buffer that a busy machine does not fill.
+    # Capture without delay, and with a buffer that does not become full on a busy machine.
     command = ["tcpdump", "-i", interface, "-U", "--immediate-mode", "-B", "32768", "-w", str(file)]
     command += ["-Z", "root"] if os.geteuid() == 0 else []
     command += [f"tcp port {chat_server.port}"]
@@ -98,7 +101,7 @@ def recorded(chat_server: RunningServer, tmp_path: Path) -> Recording:
 
 
 def test_tshark_finds_the_same_chunks(recorded: Recording, tmp_path: Path) -> None:
-    """And it has nothing to remark: checksums, sequence numbers, acknowledgements."""
+    """tshark reports no problem with checksums, sequence numbers and acknowledgements."""
     need("tshark", "tshark")
     file = tmp_path / "recording.pcap"
     file.write_bytes(b"".join(write_pcap(recorded)))

@@ -82,7 +82,7 @@ def model(server: RunningServer, request: pytest.FixtureRequest) -> Any:
 
 
 def test_langchain_invoke(model: Any) -> None:
-    """The text and its usage; the thinking does no harm."""
+    """The client gets the text and its usage. The thinking does not disturb it."""
     said = model.invoke(PROMPT)
     assert said.text == text(SAID)
     assert said.usage_metadata["output_tokens"] == SAID.completion_tokens
@@ -90,7 +90,7 @@ def test_langchain_invoke(model: Any) -> None:
 
 
 def test_langchain_stream(model: Any) -> None:
-    """Each token is a piece; the pieces add up to the message, with its usage."""
+    """Each token is a piece. Together, the pieces are the message with its usage."""
     first, *others = model.stream(PROMPT)
     assert [piece.text for piece in (first, *others) if piece.text] == list(SAID.text)
     whole = sum(others, first)
@@ -107,7 +107,8 @@ def test_langchain_astream(model: Any) -> None:
 
 
 def test_langchain_tools(model: Any) -> None:
-    """The round trip: the calls, then a text that contains the tool's result."""
+    """The client gets the calls, and in the second answer, a text that contains the tool's
+    result."""
     (asked,) = answers(chat(tools=[TOOL]))
     model = model.bind_tools([Weather])
     message = model.invoke(PROMPT)

@@ -65,7 +65,8 @@ def test_keyboard(visit: Visit, course: Held) -> None:
 
 
 def test_the_panel_shows_what_comes(visit: Visit, course: Held) -> None:
-    """Each piece is shown before the next one exists. Stop ends it. It can be asked again."""
+    """Each piece is shown before the next one exists. Stop ends the stream, and it can be started
+    again."""
     visit.page.goto(course.url + LESSON)
     received, status = visit.page.locator(".came"), visit.page.locator(".status")
     button = visit.page.locator(".live form button")
@@ -107,7 +108,7 @@ export function wirePane(element) {
 
 
 def test_the_panel_calls_the_wire_pane(visit: Visit, tmp_path: Path) -> None:
-    """The pane gets every call in order. When it shows the bytes, the text box does not."""
+    """The pane gets every call in order. While the pane shows the bytes, the text box does not."""
     plant(tmp_path, TREE)
     visit.page.route(
         "**/page/wire.js", lambda route: route.fulfill(body=PANE, content_type="text/javascript")

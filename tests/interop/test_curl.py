@@ -35,7 +35,7 @@ def _needs_curl() -> None:
 
 
 def curl(*arguments: str, given: bytes = b"") -> tuple[bytes, str]:
-    """Run curl to its end. Fails unless the exit code is 0: the body was complete.
+    """Run curl to its end. Fails unless the exit code is 0, which means that the body was complete.
 
     Returns:
         Its standard output and standard error.
@@ -52,7 +52,7 @@ def curl(*arguments: str, given: bytes = b"") -> tuple[bytes, str]:
 
 EVENT = [b"\n\n"]
 THINKING = b'event: thinking\nid: 0-1\nretry: 1000\ndata: {"text":"The"}\n\n'
-# the routes, the path, how pieces end
+# the routes, the path, the end of each piece
 STREAMS: dict[str, tuple[Callable[[Pace], Routes], str, list[bytes]]] = {
     "home": (chat.routes, "/", [t.encode() for t in tokenize(chat.GREETING)]),
     "chat": (chat.routes, "/chat/你好", EVENT * 4),
@@ -63,7 +63,7 @@ STREAMS: dict[str, tuple[Callable[[Pace], Routes], str, list[bytes]]] = {
 
 @pytest.mark.parametrize("stream", STREAMS)
 def test_no_buffer_prints_each_token_before_the_next_exists(stream: str) -> None:
-    """`-N`: curl prints each token before the server sends the next."""
+    """With `-N`, curl prints each token before the server sends the next."""
     routes, path, ends = STREAMS[stream]
     with (
         hold(routes(Pace(0, 0))) as held,
@@ -82,7 +82,7 @@ def test_no_buffer_prints_each_token_before_the_next_exists(stream: str) -> None
     ids=["home", "chat"],
 )
 def test_the_second_token_is_an_hour_away(path: str, first: bytes) -> None:
-    """The same with a server with default flags: one token is printed, and curl still runs."""
+    """The same with default flags of the server: one token is printed while curl still runs."""
     with (
         running("servers.chat", "--ttft", "0", "--itl", "3600") as server,
         started(f"exec curl -sN {server.url}{path}") as (process, output),
@@ -92,8 +92,8 @@ def test_the_second_token_is_an_hour_away(path: str, first: bytes) -> None:
 
 
 def test_a_disconnect_ends_the_handler(held: Held) -> None:
-    """After one write to a curl that was killed, the kernel reports the disconnect, and the
-    handler's generator is closed. Without epoll (macOS), the second write detects it."""
+    """After curl was killed, the kernel reports the disconnect after one write, and the handler's
+    generator is closed. Without epoll (macOS), the second write detects the disconnect."""
     with started(f"exec curl -sN {held.url}/chat/hello") as (process, output):
         held.release()
         read_until(output, b"\n\n")
@@ -108,7 +108,8 @@ def test_a_disconnect_ends_the_handler(held: Held) -> None:
 
 
 def test_raw_shows_the_chunks(chunked_server: RunningServer) -> None:
-    """`--raw`: one chunk for each word, with its size as hex, and a last chunk of size 0."""
+    """With `--raw`, curl shows one chunk for each word, with its size in hex, and a last chunk of
+    size 0."""
     output, _ = curl("-N", "--raw", f"{chunked_server.url}/")
 
     words = tokenize(chunked.TEXT)
@@ -119,7 +120,8 @@ def test_raw_shows_the_chunks(chunked_server: RunningServer) -> None:
 
 
 def test_http10_gets_no_chunks(chunked_server: RunningServer) -> None:
-    """`--http1.0`: the client cannot decode chunks, so the end of the connection ends the body."""
+    """With `--http1.0`, a client cannot decode chunks, so the end of the connection ends the
+    body."""
     output, _ = curl("-N", "-i", "--http1.0", f"{chunked_server.url}/")
 
     reply = Answer.of(output)
@@ -140,7 +142,7 @@ def test_a_body_of_known_length(chunked_server: RunningServer) -> None:
 
 @pytest.mark.parametrize("path", ["/", "/chat/hello"])
 def test_head_waits_for_no_token(path: str, silent_server: RunningServer) -> None:
-    """`-I`: the head and nothing else, though the first token is an hour away."""
+    """With `-I`, curl gets the head at once, although the first token would come in an hour."""
     output, _ = curl("-I", silent_server.url + path)
 
     reply = Answer.of(output, "HEAD")
@@ -195,7 +197,7 @@ def completion_request(prompt: str) -> bytes:
     return json.dumps({"model": "sim-1", "stream": True, "messages": messages}).encode()
 
 
-# Makes curl wait for `100 Continue` so long that a missing one is noticed.
+# This makes curl wait so long for `100 Continue` that the test notices if it is missing.
 WAITING = ("-D", "/dev/stderr", "--expect100-timeout", "3600", "-H", "Expect: 100-continue")
 
 
@@ -237,12 +239,12 @@ def test_a_body_too_large_is_refused_before_it_is_sent(chat_server: RunningServe
     [("7", tokenize(sse.TEXT)[7:]), ("nonsense", tokenize(sse.TEXT))],
 )
 def test_last_event_id(last_event_id: str, words: list[str], sse_server: RunningServer) -> None:
-    """A truncated stream continues after that id; an id that is not ours starts it again."""
+    """A truncated stream continues after the given id. With an unknown id, it starts again."""
     output, _ = curl("-N", "-H", f"Last-Event-ID: {last_event_id}", f"{sse_server.url}/")
     assert event_texts(read_events([output])) == words
 
 
 def test_last_event_id_of_the_end(sse_server: RunningServer) -> None:
-    """204 tells a client that has everything not to reconnect."""
+    """A client that already has everything gets a 204, which tells it not to reconnect."""
     output, _ = curl("-i", "-H", "Last-Event-ID: end", f"{sse_server.url}/")
     assert Answer.of(output).status == 204

@@ -87,7 +87,7 @@ def event(chance: random.Random) -> Any:
 
 
 def test_any_json(tmp_path: Path) -> None:
-    """No JSON stops a parser, and both return the same."""
+    """No JSON makes a parser fail, and both parsers return the same."""
     chance = random.Random(1)
     events = [json.dumps(event(chance)) for _ in range(5000)]
     cases = [{"id": str(n), "events": [data]} for n, data in enumerate(events)]

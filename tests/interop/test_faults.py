@@ -21,7 +21,7 @@ def measured() -> Page:
 
 
 def test_the_page_is_as_it_is_written(written: Page) -> None:
-    """Nothing in it was changed by hand, and it has all faults."""
+    """The page was not changed by hand, and has all faults."""
     assert list(written.rows) == [NONE, *FAULTS], AGAIN
     assert str(written) == PAGE.read_text(encoding="utf-8"), AGAIN
 

@@ -1,5 +1,5 @@
-"""Clients that disconnect before a whole answer: the model stops at once, as on a real server. A
-client whose FIN only ends its request gets the complete answer."""
+"""If a client disconnects before the end of the answer, the model stops at once, as on a real
+server. If a client's FIN only ends its request, the client gets the complete answer."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Five netcats, one request: each gets every token and returns to the prompt.
+"""Five netcats send the same request. Each gets every token and returns to the prompt.
 
 They share a name, but behave differently at the end of their input, which a pipe reaches at once:
 
@@ -82,8 +82,8 @@ def test_each_token_is_printed_before_the_next_exists(netcat: str, held: Held) -
 
 @pytest.fixture(scope="module")
 def late() -> Iterator[dict[str, Future[bytes]]]:
-    """The output of each, if the first token comes later than socat's own half second. All of them
-    wait in parallel."""
+    """The output of each netcat, when the first token comes later than socat's half second. All of
+    them wait in parallel."""
     with (
         running("servers.chat", "--ttft", "0.8", "--itl", "0") as server,
         ThreadPoolExecutor(len(NETCATS)) as pool,
@@ -96,7 +96,8 @@ def late() -> Iterator[dict[str, Future[bytes]]]:
 
 @pytest.mark.parametrize("netcat", NETCATS)
 def test_a_late_first_token_is_waited_for(netcat: str, late: dict[str, Future[bytes]]) -> None:
-    """This is why socat needs `-t 30`: it limits the silence after its own FIN."""
+    """socat needs `-t 30`, because this option sets how long it waits in silence after its own
+    FIN."""
     reply = Answer.of(late[netcat].result())
     assert reply.tokens == [*HELLO.thinking, *HELLO.text]
 
@@ -105,8 +106,8 @@ def test_a_late_first_token_is_waited_for(netcat: str, late: dict[str, Future[by
     ("netcat", "flag"), [("socat", "socat -t 30"), ("traditional", "nc.traditional")]
 )
 def test_some_disconnect_too_early(netcat: str, flag: str, silent_server: RunningServer) -> None:
-    """It looks as if the server truncated the answer, but the client disconnected: socat without
-    `-t` after half a second of silence, the traditional netcat with `-q 0` at once."""
+    """It looks as if the server truncated the answer, but the client disconnected. socat without
+    `-t` does so after half a second of silence, and the traditional netcat with `-q 0` at once."""
     hasty = {"socat": "socat", "traditional": "nc.traditional -q 0"}[netcat]
     output = shell(asks(netcat, silent_server.port).replace(flag, hasty))
     assert output.partition(b"\r\n\r\n")[2] == b""
@@ -121,9 +122,9 @@ def test_head_has_no_body(path: str, chat_server: RunningServer) -> None:
 
 @pytest.mark.parametrize("netcat", ["openbsd", "ncat"])
 def test_a_request_typed_with_enter(netcat: str, chunked_server: RunningServer) -> None:
-    """Enter sends a bare LF, which is not allowed in a head: 400 at once, and how to fix it. With
-    `-C` the netcat sends CR LF. (The traditional one has a `-C` too, but does so only for the last
-    line of what it reads at once: fine for typing, not for a pipe.)"""
+    """Enter sends a bare LF, which is not allowed in a head. The server immediately answers 400,
+    with a hint. With `-C` the netcat sends CR LF. (The traditional netcat has `-C` too, but changes
+    only the last line of each read. This is enough for typing, but not for a pipe.)"""
     line = asks(netcat, chunked_server.port, "/").replace(r"\r\n", r"\n")
 
     refused = Answer.of(shell(line))

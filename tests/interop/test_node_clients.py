@@ -1,5 +1,5 @@
-"""Clients of the OpenAI API under Node: `openai`, and `ai`, the SDK of Vercel, with both of its
-providers. `node_clients.mjs` asks, and prints the result."""
+"""Clients of the OpenAI API under Node: `openai`, and Vercel's SDK `ai` with both of its providers.
+`node_clients.mjs` sends the request and prints the result."""
 
 import json
 import subprocess
@@ -76,7 +76,7 @@ def test_install_line() -> None:
 
 @pytest.mark.parametrize("name", ["openaiStream", "aiText", "aiResponses"])
 def test_stream(server: RunningServer, name: str) -> None:
-    """Every token is one delta: the thinking, then the text, then the usage."""
+    """Every token is one delta. First comes the thinking, then the text, then the usage."""
     (said,) = answers(chat())
     assert told(name, server.url) == {
         "thoughts": list(said.thinking),
@@ -120,7 +120,7 @@ def test_run_tools(server: RunningServer, stream: bool) -> None:
 
 @pytest.mark.parametrize("name", ["aiTools", "aiResponsesTools"])
 def test_tools_in_two_steps(server: RunningServer, name: str) -> None:
-    """`streamText` does all steps: the call, its result, and the text in one stream."""
+    """`streamText` does all steps in one stream: the call, the call's result, and the text."""
     request = chat(tools=[CHAT_TOOL])
     (asked,) = answers(request)
     (said,) = answers(chat(*called(RESULT), tools=[CHAT_TOOL]))
@@ -136,7 +136,8 @@ def test_tools_in_two_steps(server: RunningServer, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["openaiObject", "aiObject", "aiResponsesObject"])
 def test_object(server: RunningServer, name: str) -> None:
-    """An object that fits the schema; while it streams, the part that has come."""
+    """The client gets an object that fits the schema. While the object streams, the client sees the
+    part that has arrived."""
     (said,) = answers(chat(response_format=CHAT_FORMAT))
     found = told(name, server.url)
     assert found["object"] == json.loads(text(said))
@@ -144,7 +145,7 @@ def test_object(server: RunningServer, name: str) -> None:
 
 
 def test_abort_ends_the_handler(held: Held) -> None:
-    """An AbortController after two chunks: two writes later the server has stopped the model,
+    """The client aborts after two chunks. Two writes later the server has stopped the model,
     although the client's process still runs."""
     (said,) = answers(chat())
     pipe = subprocess.PIPE

@@ -1,5 +1,5 @@
-"""Checks the answers of the Responses API, whole and event by event, against the schema of Open
-Responses, on which several servers agree. The official client is less strict."""
+"""Checks the answers of the Responses API, whole and event by event, with the schema of Open
+Responses, which several servers share. The official client is less strict."""
 
 from importlib import import_module
 from importlib.util import find_spec
@@ -43,7 +43,8 @@ REQUESTS: dict[str, dict[str, Any]] = {
         "reasoning": {"effort": "low", "summary": "auto"},
         "safety_identifier": "id",
         "temperature": 0,
-        # Not json_schema: their type has no field for the schema, which OpenAI repeats.
+        # json_schema is not tested, because Open Responses has no field for the schema, which
+        # OpenAI repeats.
         "text": {"format": {"type": "json_object"}, "verbosity": "low"},
         "tool_choice": {"type": "function", "name": "f"},
         "tools": [FUNCTION],
@@ -87,6 +88,7 @@ def test_each_event(schema: Any, answer: Answer, request_: dict[str, Any]) -> No
 
 
 async def test_its_error_event(schema: Any) -> None:
-    """The fault `error-nested`; the event of OpenAI's own type is `error-flat`."""
+    """The fault `error-nested` follows the schema. (`error-flat` has the event of OpenAI's own
+    type.)"""
     (*_, last) = await response_events(routes(Pace(0, 0)), "error-nested")
     schema.ErrorStreamingEvent.model_validate_json(last.data)

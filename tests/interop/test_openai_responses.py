@@ -1,5 +1,5 @@
-"""The official Python client on `POST /v1/responses`: it is strict about the order of the events,
-because it builds the response from them."""
+"""Tests `POST /v1/responses` with the official Python client, which is strict about the order of
+the events, because it builds the response from them."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -101,7 +101,8 @@ def test_parse(client: OpenAI) -> None:
 
 
 def test_tools(client: OpenAI) -> None:
-    """The round trip: two calls streamed in pieces, their results, and a text of the last one.
+    """The client gets two calls in pieces, sends their results, and gets a text with the last
+    result.
 
     The input of the second request contains the items of the first answer, with the reasoning.
     """
@@ -154,7 +155,8 @@ def test_reasoning_that_the_client_keeps(client: OpenAI, options: dict[str, Any]
 
 
 def test_a_custom_tool(client: OpenAI) -> None:
-    """The model calls it with a text, whole and in pieces, and then reads its result."""
+    """The model calls the custom tool with a text, whole and in pieces, and then reads the tool's
+    result."""
     request: dict[str, Any] = {**HELLO, "tools": [{"type": "custom", "name": "code"}]}
     request["input"] = [{"role": "user", "content": "run it"}]
     with client.responses.stream(**request) as stream:
@@ -170,7 +172,7 @@ def test_a_custom_tool(client: OpenAI) -> None:
 
 
 def test_allowed_tools(client: OpenAI) -> None:
-    """The prompt names both; the one that is not allowed is not called."""
+    """The prompt names both tools. The tool that is not allowed is not called."""
     clock = {"type": "function", "name": "clock"}
     choice = {"type": "allowed_tools", "mode": "required", "tools": [clock]}
     request = {**HELLO, "input": "weather, clock", "tools": [WEATHER, CLOCK], "tool_choice": choice}
@@ -201,7 +203,7 @@ def as_json(item: Any) -> Any:
 
 @pytest.mark.parametrize("limit", ["in the thinking", "in the text"])
 def test_incomplete(client: OpenAI, limit: str) -> None:
-    """A token limit ends a response as incomplete: not as an error, and not as completed."""
+    """A token limit ends a response as incomplete, neither as an error nor as completed."""
     thinking = len(response(HELLO).thinking)
     tokens = 3 if limit == "in the thinking" else thinking + 3
     request = {**HELLO, "max_output_tokens": tokens}

@@ -35,8 +35,8 @@ def sync_client(url: str, key: str = "none") -> OpenAI:
 
 
 def test_stream(client: OpenAI) -> None:
-    """Every token is one chunk: first the thinking, which the delta has, although OpenAI's types
-    do not; then the text."""
+    """Every token is one chunk. First comes the thinking, which OpenAI's types do not have but the
+    delta does, then the text."""
     thinking: list[str] = []
     text: list[str] = []
     for chunk in client.chat.completions.create(model=MODEL, messages=HELLO, stream=True):
@@ -53,7 +53,7 @@ def test_stream(client: OpenAI) -> None:
 
 
 def test_each_chunk_before_the_next_exists(held: Held) -> None:
-    """The SDK yields each chunk at once; its buffers hold nothing back."""
+    """The SDK yields each chunk at once, so no buffer in it holds anything back."""
     with sync_client(held.url) as client:
         stream = client.chat.completions.create(model=MODEL, messages=HELLO, stream=True)
         held.release()
@@ -66,7 +66,8 @@ def test_each_chunk_before_the_next_exists(held: Held) -> None:
 
 
 def test_close_ends_the_handler(held: Held) -> None:
-    """`stream.close()` after two chunks: two writes later the server has stopped the model."""
+    """The client calls `stream.close()` after two chunks. Two writes later the server has stopped
+    the model."""
     with sync_client(held.url) as client:
         stream = client.chat.completions.create(model=MODEL, messages=HELLO, stream=True)
         held.release()  # the role with the first token
@@ -115,7 +116,8 @@ def test_not_streamed(client: OpenAI) -> None:
 
 
 def test_usage_when_asked_for(client: OpenAI) -> None:
-    """One more chunk, without choices; in the other chunks, usage is null."""
+    """There is one more chunk with the usage and without choices. In the other chunks, the usage is
+    null."""
     *chunks, last = client.chat.completions.create(
         model=MODEL, messages=HELLO, stream=True, stream_options={"include_usage": True}
     )
@@ -241,8 +243,9 @@ def async_client(url: str) -> AsyncOpenAI:
 
 @pytest.mark.parametrize("route", ["chat completions", "responses"])
 def test_async_client_reuses_its_connection(chat_server: RunningServer, route: str) -> None:
-    """After `[DONE]` it reads no more. If the last chunk has not come by then, it closes the
-    connection, and every answer needs a new one. So we send both in one write."""
+    """After `[DONE]` the SDK stops reading. If the last chunk has not arrived by then, the SDK
+    closes the connection, and the next request needs a new one. So our server sends both in one
+    write."""
 
     async def said_by(client: AsyncOpenAI) -> str:
         if route == "responses":

@@ -1,4 +1,4 @@
-"""The official Python client: tools, structured answers, and other parameters of an answer.
+"""Tests tools, structured answers and other parameters with the official Python client.
 
 Each test sends `request`, and compares the answer with that of the simulated model's own code.
 """
@@ -61,7 +61,7 @@ def client(server: RunningServer) -> Iterator[OpenAI]:
 
 
 def test_a_tool_is_called_and_its_result_answered(client: OpenAI) -> None:
-    """The round trip: a call, its result, and a text that contains the result."""
+    """The client gets a call, sends its result, and gets a text that contains the result."""
     request = ask("The weather in 北京?", tools=[WEATHER])
     (said,) = answers(request)
     assert said.finish_reason == "tool_calls"
@@ -108,7 +108,8 @@ def test_one_call_at_a_time(client: OpenAI) -> None:
 
 @pytest.mark.parametrize("streaming", [True, False])
 def test_tool_choice(client: OpenAI, streaming: bool) -> None:
-    """The required tool is called, although the prompt names the other; or none is called."""
+    """The required tool is called, although the prompt names the other tool. With "none", no tool
+    is called."""
     chosen = {"type": "function", "function": {"name": "clock"}}
     request = ask("weather", tools=[WEATHER, CLOCK], tool_choice=chosen)
     assert [name for name, _ in calls(answers(request)[0])] == ["clock"]
@@ -120,7 +121,7 @@ def test_tool_choice(client: OpenAI, streaming: bool) -> None:
 
 @pytest.mark.parametrize("streaming", [True, False])
 def test_allowed_tools(client: OpenAI, streaming: bool) -> None:
-    """The prompt names both tools; the one that is not allowed is not called."""
+    """The prompt names both tools. The tool that is not allowed is not called."""
     allowed = {"mode": "required", "tools": [CLOCK]}
     choice = {"type": "allowed_tools", "allowed_tools": allowed}
     request = ask("weather, clock", tools=[WEATHER, CLOCK], tool_choice=choice)
@@ -129,7 +130,8 @@ def test_allowed_tools(client: OpenAI, streaming: bool) -> None:
 
 
 def test_a_custom_tool(client: OpenAI) -> None:
-    """The model calls it with a text, whole and in pieces, and then reads its result."""
+    """The model calls the custom tool with a text, whole and in pieces, and then reads the tool's
+    result."""
     request = ask("run it", tools=[{"type": "custom", "custom": {"name": "code"}}])
     message = client.chat.completions.create(**request).choices[0].message
     (call,) = message.tool_calls
@@ -180,7 +182,8 @@ def test_object(client: OpenAI, streaming: bool) -> None:
 
 @pytest.mark.parametrize("streaming", [True, False])
 def test_a_truncated_object_is_an_error(client: OpenAI, streaming: bool) -> None:
-    """`length` in the middle of the JSON: the SDK does not parse it, but shows the text."""
+    """If `length` ends the JSON in the middle, the SDK does not parse the JSON, but shows its
+    text."""
     (whole,) = answers(ask("hi", response_format=RESPONSE_FORMAT))
     limited = ask("hi", max_tokens=len(whole.thinking) + 3)
     with pytest.raises(openai.LengthFinishReasonError) as caught:
@@ -230,7 +233,8 @@ def test_several_answers(client: OpenAI) -> None:
 
 @pytest.mark.parametrize("streaming", [True, False])
 def test_log_probabilities(client: OpenAI, streaming: bool) -> None:
-    """One for each token of the text, with its bytes and the likeliest alternatives."""
+    """There is a log probability for each token of the text, with the token's bytes and the most
+    likely alternatives."""
     request = ask("hi", logprobs=True, top_logprobs=2)
     if streaming:
         chunks = client.chat.completions.create(**request, stream=True)

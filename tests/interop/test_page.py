@@ -19,7 +19,7 @@ from .held import Held, hold
 from .peers import SAFETY, RunningServer, running
 from .visiting import MILLISECONDS, Visit, shows
 
-# Markup in a question, which the model quotes: on the page it is text.
+# The model quotes the markup of a question, and the page shows it as text.
 PROMPT = "<b>你好</b> <script>alert(1)</script> 👩🏽‍🚀"
 SAID = answer(PROMPT)
 THINKING = "".join(SAID.thinking)
@@ -27,8 +27,8 @@ WORDS = tokenize("Plain words, 你好 👩🏽‍🚀 and no mark at all")
 
 
 def test_an_answer_appears_token_by_token(visit: Visit, held: Held) -> None:
-    """Each token is on the page before the next exists; thoughts are shown apart; and the page
-    does it alone: no error, nothing against its policy, no request to any other origin."""
+    """Each token is on the page before the next one exists, and thoughts are shown separately.
+    There is no error, no violation of the page's policy, and no request to another origin."""
     visit.page.goto(held.url)
     message = visit.ask(PROMPT)
     thought = message.locator(".thought")
@@ -62,7 +62,7 @@ def test_an_answer_appears_token_by_token(visit: Visit, held: Held) -> None:
 
 
 def test_a_text_appears_token_by_token(visit: Visit, held: Held) -> None:
-    """The same of an answer: each token is there before the next exists."""
+    """The same for an answer: each token is on the page before the next one exists."""
     visit.open(held.url, model="echo")
     message = visit.ask("".join(WORDS))
     for count in range(1, len(WORDS) + 1):
@@ -76,15 +76,15 @@ def test_a_text_appears_token_by_token(visit: Visit, held: Held) -> None:
 
 @pytest.fixture
 def beating() -> Iterator[Held]:
-    """The chat server with a quick pulse. When Chromium closes a connection is its own affair,
-    some time after a click; the heartbeat is the write that finds out."""
+    """The chat server with frequent heartbeats. Chromium closes a connection only some time after a
+    click, and the next heartbeat is the write that detects this."""
     with hold(chat.routes(Pace(0, 0)), heartbeat_seconds=0.2) as server:
         yield server
 
 
 def test_stop_stops_the_model(visit: Visit, beating: Held) -> None:
-    """Stop closes the connection, and the handler ends without another token. What was said
-    stays, and the next question is answered."""
+    """Stop closes the connection, and the handler ends without another token. The text so far stays
+    on the page, and the next question is answered."""
     visit.page.goto(beating.url)
     message = visit.ask(PROMPT)
     beating.release(3)
@@ -114,7 +114,7 @@ def test_a_window_that_is_closed_stops_the_model(visit: Visit, beating: Held) ->
 
 
 def test_a_server_that_dies_is_told(visit: Visit) -> None:
-    """An answer without its last chunk is not taken for a whole one."""
+    """The page does not take an answer without its last chunk for a complete one."""
     with running("servers.chat", "--ttft", "0", "--itl", "3600") as server:
         visit.page.goto(server.url)
         message = visit.ask(PROMPT)
@@ -135,12 +135,13 @@ PLACES: dict[str, tuple[Callable[[Pace], Routes], str, str]] = {
 
 @pytest.mark.parametrize("place", PLACES)
 def test_a_stream_in_the_address_bar(place: str, visit: Visit) -> None:
-    """A stream that is no page is shown as text, long before its end. Of text without `nosniff` a
-    browser would wait for a kilobyte, to guess its type."""
+    """A stream that is not a page is shown as text, long before its end. Without `nosniff`, a
+    browser would wait for a kilobyte of text to guess its type."""
     routes, path, text = PLACES[place]
     with hold(routes(Pace(0, 0))) as held:
         visit.page.goto(held.url + path, wait_until="commit")
-        # Five and not one: a busy Chromium parses the last bytes that came with those after them.
+        # Five tokens and not one, because a busy Chromium may parse the last bytes only together
+        # with the following ones.
         held.release(5)
         expect(visit.page.locator("pre")).to_contain_text(text)
 
@@ -159,8 +160,8 @@ LISTEN = """([path, safety]) => new Promise((resolve, reject) => {
 
 
 def test_event_source(visit: Visit, sse_server: RunningServer) -> None:
-    """The browser's own client of lesson 4's server: it gets each word once, asks again after the
-    end with the last id, and stops at the 204."""
+    """The browser's EventSource reads lesson 4's server. It gets each word once, asks again with
+    the last id after the end, and stops at the 204."""
     visit.page.goto(f"{sse_server.url}/none")  # a 404 of the same origin, and without a policy
     *words, done = visit.page.evaluate(LISTEN, ["/", SAFETY * MILLISECONDS])
 
@@ -171,7 +172,8 @@ def test_event_source(visit: Visit, sse_server: RunningServer) -> None:
 
 
 def test_event_source_resumes_an_answer(visit: Visit, chat_server: RunningServer) -> None:
-    """Cut off twice, it ends with every token once, and with the 204 after `done`."""
+    """After two broken connections, the page has every token once, and the EventSource has stopped
+    at the 204 after `done`."""
     visit.page.goto(f"{chat_server.url}/none")
     said = answer("hi")
     path = "/chat/hi?fault=rst*2@30"
@@ -188,7 +190,8 @@ SEAM = load(ROOT / "workshop/11_reconnect_and_resume/__main__.py")
 
 
 def test_lesson_11_shows_the_seam(visit: Visit) -> None:
-    """Three cuts of its own: four connections, four colours, and the text is that of one."""
+    """The page cuts the connection three times. There are four connections and four colours, but
+    one text."""
     said = answer("你好")
     tokens = [*said.thinking, *said.text]
     whole = [f"event: message\ndata: {dumps({'text': token})}\n\n" for token in tokens]
@@ -201,7 +204,7 @@ def test_lesson_11_shows_the_seam(visit: Visit) -> None:
         page.locator("#start").click()
         for connection in range(3):
             held.release(20)
-            # An RST takes what was not read, so some must be on the page before it may come.
+            # An RST discards unread bytes, so some text must be on the page before the RST is sent.
             expect(page.locator(f"#answer .c{connection}").nth(10)).to_be_attached()
             held.release(5)
             expect(page.locator("#connections tr").nth(connection)).to_contain_text("✂ cut")

@@ -126,11 +126,11 @@ def test_answer(name: str, found: dict[str, dict[str, Any]]) -> None:
 
 
 def test_half_a_character_is_not_sent(found: dict[str, dict[str, Any]]) -> None:
-    """A model may have sent it, but many servers reject it as bad JSON."""
+    """A model may have sent a lone surrogate, but many servers reject it as bad JSON."""
     assert found["half"]["asked"] == "a\ufffd 😀"
     assert found["half"]["thinking"] == "hm"
 
 
 def test_models(said: dict[str, list[Any]]) -> None:
-    """From a list of any shape."""
+    """The page reads the names from a list of any shape."""
     assert dict(zip(MODELS, said["models"], strict=True)) == MODELS

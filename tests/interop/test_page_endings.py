@@ -12,8 +12,8 @@ from .faults import Page as Table
 from .peers import RunningServer, running
 from .visiting import Visit, shows
 
-# What servers/FAULTS.md says of `browser fetch`, and how the page ends then. What is left open by
-# its server is stopped by the reader here: the page itself waits for minutes.
+# For each outcome of `browser fetch` in servers/FAULTS.md, the ending on the page. If the server
+# leaves a connection open, the test presses Stop, because the page itself would wait for minutes.
 ENDINGS = {
     ": all": "complete",
     ": **wrong text**": "complete",  # which nobody can know
@@ -33,7 +33,7 @@ BETTER = {
     "open-after-done": "complete",  # [DONE] is the end
     "open-after-finish": "complete",  # nothing can follow a finish_reason but the usage
 }
-# The last word was there, if a busy browser has not thrown it away with its broken connection.
+# The last word is there, unless a busy browser discarded it together with the broken connection.
 LAST_WORD = {
     "no-last-chunk": "complete",
     "error-nested": "error",
@@ -43,7 +43,8 @@ LAST_WORD = {
 WORDS = {"complete": "", "cut": "cut off", "stopped": "stopped by you"}
 SAID = "one two three 你好 👩🏽‍🚀 مرحبا é"
 
-# All at once but six at a time, each with a view of its own. One that stands still is stopped.
+# All faults are tested in parallel, but six at a time, and each in its own window. If one stops
+# moving, the test presses Stop.
 ASK_ALL = """async ([names, said]) => {
     const { receiveAnswer, showAnswer } = await import("/page/message.js");
     const conversation = document.querySelector("#conversation");
@@ -131,8 +132,8 @@ def test_ending(kind: str, visit: Visit, server: RunningServer) -> None:
 
 
 def test_length_limit(visit: Visit, server: RunningServer) -> None:
-    """A model that had to stop early: `lorem` ends so when the request has a limit, and the page
-    sets none; so the answer is changed on its way."""
+    """Shows an answer of a model that had to stop early. `lorem` does so only if the request has a
+    limit, which the page does not set. So the test changes the answer on its way."""
 
     def limited(route: Any) -> None:
         body = route.request.post_data_json | {"max_tokens": 3}
@@ -164,7 +165,7 @@ ASK_ODD = """async (reasons) => {
 
 
 def test_what_is_no_finish_reason(visit: Visit, server: RunningServer) -> None:
-    """Such an answer is incomplete, and an object in place of a text does not stop the page."""
+    """Such an answer is incomplete. An object in place of a text does not stop the page."""
     visit.page.goto(server.url)
     reasons = ["", {"toString": 1, "valueOf": 1}, 0, None, "tool_calls"]
     found = [kind for kind, _ in visit.evaluate(ASK_ODD, reasons)]

@@ -1,4 +1,5 @@
-"""Saved conversations of the chat page: while they run, afterwards, and with damaged storage."""
+"""Saved conversations of the chat page: while an answer runs, afterwards, and with damaged
+storage."""
 
 import json
 from collections.abc import Iterator
@@ -70,7 +71,7 @@ def test_an_answer_on_its_way_is_kept(visit: Visit, held: Held) -> None:
 
 
 def test_the_running_conversation_in_the_history(visit: Visit, held: Held) -> None:
-    """It is already open, and its answer continues."""
+    """The conversation is already open, and its answer continues."""
     message = half_answered(visit, held)
     visit.page.locator("[popovertarget=history]").click()
     visit.page.locator("#history li button").first.click()
@@ -90,7 +91,8 @@ WHOLE = {
 }
 QUESTION = {"role": "user", "content": "asked"}
 
-# Each is what another program has left there as settings, and as one conversation of the history.
+# In each case, another program has left this value as the settings, and as one conversation of the
+# history.
 DAMAGED_SETTINGS: list[Any] = [
     *ODD,
     *({name: odd} for name in FORM for odd in ODD),

@@ -1,4 +1,5 @@
-"""The chat page's Markdown, under Node: what it becomes, however it was cut, and at what cost."""
+"""Tests the chat page's Markdown under Node: the result, its independence of the cuts, and its
+cost."""
 
 import json
 import re
@@ -224,7 +225,8 @@ def test_what_is_long() -> None:
 
 
 def test_cuts() -> None:
-    """Shown at any two moments, or after each character: it ends as if it had come whole."""
+    """Whether the text is shown at any two moments or after each character, the end is the same as
+    for the whole text at once."""
     assert markdown("cuts", [*BLOCKS, *INLINES, *TEXTS, TORTURE]) == []
 
 
@@ -289,8 +291,8 @@ ENDLESS = {
 
 @pytest.mark.parametrize("part", range(4))
 def test_cost_is_linear(part: int) -> None:
-    """Twice as long an answer is at most 2.2 times the work: no open block is read again from its
-    start, however long it is."""
+    """An answer of twice the length takes at most 2.2 times the work, so no open block is read
+    again from its start."""
     names = list(ENDLESS)[part::4]
     texts = [
         opening + piece * (length // len(piece))
@@ -309,5 +311,5 @@ PATIENCE = [
 
 
 def test_no_text_is_tried_in_many_ways() -> None:
-    """A pattern that tries again what it has tried needs longer than `SAFETY`."""
+    """A pattern with catastrophic backtracking would need longer than `SAFETY`."""
     assert len(markdown("render", PATIENCE)) == 2

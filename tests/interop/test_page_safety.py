@@ -60,7 +60,7 @@ WHOLE = """async ([text]) => {
 
 
 def test_the_torture_text(visit: Visit, server: RunningServer) -> None:
-    """Streamed, it is in the end as if it had come whole."""
+    """At its end, a streamed answer looks the same as one that arrived at once."""
     visit.open(server.url, model="torture")
     message = visit.ask("Hi")
     expect(message).to_have_attribute("data-ending", "complete")
@@ -122,8 +122,8 @@ LOOKS = {
 
 @pytest.mark.parametrize("look", LOOKS)
 def test_accessibility(look: str, browser: Browser, server: RunningServer) -> None:
-    """axe-core finds nothing serious: at the beginning, with an answer of everything, in the
-    settings and the history."""
+    """axe-core finds nothing serious at the beginning, with an answer of all elements, in the
+    settings, and in the history."""
     if not AXE.is_file():
         unavailable(f"axe-core missing in node_modules: {INSTALL}")
 

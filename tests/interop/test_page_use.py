@@ -72,7 +72,7 @@ def test_weight(locale: str, browser: Browser, server: RunningServer) -> None:
 
 
 def test_first_paint_needs_no_script(visit: Visit, server: RunningServer) -> None:
-    """The words are there and look right before any script has come."""
+    """The words are there and look right before any script has been loaded."""
     visit.page.route("**/*.js", lambda route: route.abort())
     visit.page.goto(server.url)
     expect(visit.page.locator("h1")).to_be_visible()
@@ -173,7 +173,7 @@ def test_it_follows_only_at_the_bottom(visit: Visit, held: Held) -> None:
 
 
 def test_settings(visit: Visit, server: RunningServer) -> None:
-    """They offer the server's choices, are sent with the next question, and are saved."""
+    """The settings offer the server's choices, are sent with the next question, and are saved."""
     visit.open(server.url)
     page = visit.page
     page.get_by_role("button", name="Settings").click()
@@ -235,7 +235,8 @@ def test_the_answer_again(visit: Visit, server: RunningServer) -> None:
 
 
 def test_the_numbers_of_a_list_are_whole(visit: Visit, server: RunningServer) -> None:
-    """They stand left of their group, which is not painted beyond its border while it is unseen."""
+    """The numbers are left of their group, which is not painted beyond its border while it is
+    invisible."""
     visit.open(server.url, model="echo")
     message = visit.ask("\n".join(f"{number}. item" for number in range(1000, 1003)))
     expect(message).to_have_attribute("data-ending", "complete")

@@ -1,4 +1,4 @@
-"""The page of parsers says what the installed ones do."""
+"""The page about parsers agrees with the installed parsers."""
 
 from importlib.metadata import PackageNotFoundError
 

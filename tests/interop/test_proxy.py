@@ -18,7 +18,8 @@ from .peers import ROOT, SAFETY, Address, RunningServer, read_until, running
 
 # These never end by themselves: without the proxy the client would wait for ever.
 ENDLESS = {"hang", "stall-heartbeat", "drip"}
-# This one too, but only after the whole answer. The proxy ends the body.
+# This fault does not end by itself either, but it comes after the whole answer. The proxy ends the
+# body.
 LEFT_OPEN = "open-after-finish"
 
 

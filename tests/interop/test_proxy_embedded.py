@@ -160,7 +160,8 @@ def test_no_page_reaches_the_api_with_the_key(site: Site, attacker: str) -> None
 
 
 def test_the_chat_page_reaches_it(site: Site) -> None:
-    """With fetch(), which CORS allows; but not embedded, even by the chat page."""
+    """The chat page may use fetch(), which CORS allows, but even the chat page may not embed the
+    URLs."""
     site.api.asked.clear()
     with site.page("http://localhost:8000") as page:
         attack(page, "fetch", site.url)

@@ -78,7 +78,7 @@ def asked(site: Site) -> int:
 
 
 def test_the_chat_page_reads_a_stream(site: Site) -> None:
-    """Its request is JSON, so the browser sends a preflight; the answer is complete."""
+    """The chat page's request is JSON, so the browser sends a preflight. The answer is complete."""
     page = site.open(PAGE)
     before = asked(site)
     said: str = page.evaluate(ASK, [site.url, {"headers": JSON}])
@@ -100,7 +100,7 @@ def test_the_chat_page_reads_a_stream(site: Site) -> None:
 def test_a_page_of_another_site_cannot_spend_the_key(
     site: Site, options: dict[str, object]
 ) -> None:
-    """It learns nothing, and its question does not reach the upstream."""
+    """The other site learns nothing, and its question does not reach the upstream."""
     page = site.open(OTHER)
     before = asked(site)
     said: str = page.evaluate(ASK, [site.url, options])
@@ -109,7 +109,8 @@ def test_a_page_of_another_site_cannot_spend_the_key(
 
 
 def test_a_rebound_name_cannot_spend_the_key(site: Site) -> None:
-    """DNS rebinding: the page is same-origin to the browser; only Host shows the attack."""
+    """With DNS rebinding, the browser treats the page as same-origin, so only Host shows the
+    attack."""
     port = site.url.split(":")[2].split("/")[0]
     page = site.open(f"http://rebound.example:{port}")
     before = asked(site)

@@ -149,8 +149,8 @@ async def test_two_hundred_connections_at_once() -> None:
 
 @needs_vanishing
 async def test_a_client_that_vanishes() -> None:
-    """Its machine is gone: after the stall time the kernel breaks its connection, and the tap
-    resets that of the server."""
+    """The client's machine has vanished. After the stall time, the kernel breaks the client's
+    connection, and the tap resets the server's connection."""
     with trio.fail_after(SAFETY):
         (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
         port = listener.socket.getsockname()[1]

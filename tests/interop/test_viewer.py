@@ -39,7 +39,7 @@ def viewer(visit: Visit, tmp_path: Path) -> Page:
 
 
 def shows(page: Page, count: int) -> None:
-    """So many reads are shown, and every element that says so agrees."""
+    """This number of reads is shown, and every element that shows the number agrees."""
     expect(page.locator("ol > li")).to_have_count(count)
     expect(page.get_by_role("slider", name="Position in the recording")).to_have_value(str(count))
     if count:
@@ -54,7 +54,7 @@ def button(page: Page, name: str) -> Locator:
 
 
 def test_steps(viewer: Page) -> None:
-    """By buttons, by keys and by the slider, and not beyond the ends."""
+    """The reader can step with buttons, keys and the slider, but not beyond the ends."""
     shows(viewer, 7)
     button(viewer, "One read back").click()
     shows(viewer, 6)
@@ -79,7 +79,8 @@ def test_steps(viewer: Page) -> None:
 
 
 def test_plays(viewer: Page) -> None:
-    """From the start, at the times of the recording; faster on wish; and stops at the end."""
+    """Playback begins at the start, keeps the recorded times, can be faster, and stops at the
+    end."""
     button(viewer, "Play").click()
     viewer.clock.run_for(1)
     shows(viewer, 1)

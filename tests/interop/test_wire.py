@@ -22,7 +22,7 @@ from .held import Held, hold
 from .peers import RunningServer
 from .visiting import Visit
 
-# The pane in a page of ours that knows nothing of it, driven as a chat page drives it.
+# The test page loads the pane and calls it as the chat page does.
 DRIVE = """([path, init]) => {
     const run = async () => {
         const { wirePane } = await import("/page/wire.js");
@@ -63,7 +63,7 @@ def ask(page: Page, url: str, **headers: str) -> Locator:
 
 
 def test_each_send_is_shown_while_the_answer_runs(visit: Visit, held: Held) -> None:
-    """A send is shown before the next exists, with its chunk, its text and its read."""
+    """Each send is shown before the next one exists, with its chunk, its text and its read."""
     pane = drive(visit.page, held.url, "/")
     rows = pane.locator("ol > li")
     expect(rows).to_have_count(1)
@@ -166,7 +166,8 @@ def test_the_export_is_what_was_on_the_wire(
         (done,) = [line for line in lines if line["type"] == "done"]
         assert (done["size"], done["tokens"]) == (len(raw), 12)
         assert sum(line["size"] for line in lines if line["type"] == "read") == done["body"]
-    # Allowed by the page's policy; and no HTML from strings, no style from attributes.
+    # The pane works with the page's policy, and makes no HTML from strings and no style from
+    # attributes.
     assert visit.problems == []
 
 
@@ -224,7 +225,7 @@ def test_a_server_without_x_ray(visit: Visit) -> None:
 
 
 def test_a_server_without_a_wire(visit: Visit, chat_server: RunningServer) -> None:
-    """A reply without X-Wire: the pane stays hidden, and sends no request."""
+    """If the reply has no X-Wire, the pane stays hidden, and sends no request."""
     pane = drive(visit.page, chat_server.url, "/health")
     visit.page.evaluate("() => driven")
     expect(pane).to_be_hidden()

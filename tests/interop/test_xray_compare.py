@@ -1,4 +1,5 @@
-"""`--compare` with a real program: the faulty one of two nginx is named, with its own setting."""
+"""Tests `--compare` with a real program: the faulty one of two nginx is named, with the setting
+that repairs it."""
 
 from pathlib import Path
 
@@ -21,7 +22,7 @@ class Quick(Naive):
 
 
 async def compared(*vias: str) -> Comparison:
-    """Ask once by each of these ways."""
+    """Send one request on each of these paths."""
     ways = compared_addresses("http://api.example/v1/chat/completions", vias, CurlFlags())
 
     async def once(way: Way, number: int) -> Meter:
@@ -46,7 +47,7 @@ async def test_the_outer_one_of_two(tmp_path: Path) -> None:
     assert verdict.code in ("buffered-blocks", "buffered-whole")
     assert verdict.sure > 0.5
     assert next(iter(comparison.cures)) == "nginx"
-    # Its field says what it is, if the way before it has another.
+    # The Server field shows the program, if the path before it has another value.
     verdict = direct.verdicts[0]
     assert verdict.hop == f"127.0.0.1:{outer.port}"
     assert verdict.facts["product"] == "nginx"

@@ -65,7 +65,7 @@ def test_each_chunk_is_there_when_it_is_typed(netcat: str) -> None:
 
 
 def test_a_size_in_characters() -> None:
-    """The second time, with 2 as the size of 你好: B stops, and names the byte."""
+    """In the second try, the size of 你好 is given as 2. B stops, and names the wrong byte."""
     with typing("ours") as (model, client):
         model.press(HEAD + "2\n你好\n".encode())
         client.until(
@@ -74,7 +74,7 @@ def test_a_size_in_characters() -> None:
 
 
 def test_no_last_chunk() -> None:
-    """The third time, with ^C in place of the 0: the answer is incomplete."""
+    """In the third try, ^C is pressed in place of the 0. The answer is incomplete."""
     with typing("ours") as (model, client):
         model.press(HEAD + "6\n你好\n".encode())
         client.until("chunk-data 你好")

@@ -1,8 +1,8 @@
-"""A hop that misbehaves: for each mode the exact bytes, and when they are sent.
+"""The bad proxy: for each mode the exact bytes, and the times at which they are sent.
 
     origin: Connection ── memory ── bad proxy: Connection ── memory ── the test
 
-On trio's autojump clock each time is exact, and what has not come by then did not leave.
+On trio's autojump clock all times are exact, and bytes that have not arrived were not sent.
 """
 
 import logging
@@ -87,7 +87,8 @@ async def three_and_a_cut() -> Pieces:
 async def timed(
     handler: Handler, mode: str, request: bytes = get(), limits: Limits | None = None
 ) -> tuple[bytes, dict[float, bytes]]:
-    """The head of the answer, and the bytes that came at each time in seconds, to the end."""
+    """Return the head of the answer, and the bytes that arrived at each time in seconds, until the
+    end."""
     async with hop(handler, mode, limits) as memory:
         await memory.client.send_all(request)
         await memory.client.send_eof()
@@ -97,7 +98,7 @@ async def timed(
 
 
 async def whole_answer(mode: str, request: bytes = get()) -> dict[float, bytes]:
-    """What came at each time in seconds, the head included."""
+    """Return the bytes that arrived at each time in seconds, including the head."""
     async with hop(streaming(three), mode) as memory:
         await memory.client.send_all(request)
         await memory.client.send_eof()
@@ -151,7 +152,7 @@ async def test_what_is_sent_when(mode: str, autojump_clock: object) -> None:
 
 @pytest.mark.parametrize("mode", ["none", "buffer", "rechunk=20", "split-utf8", "gzip"])
 async def test_a_truncated_body_never_gets_an_end(mode: str, autojump_clock: object) -> None:
-    """All that has come is passed on, and then the connection is closed."""
+    """All bytes that have arrived are relayed, and then the connection is closed."""
     request = get("/", "Accept-Encoding: gzip")
     _, whole = await timed(streaming(three), mode, request)
     _, came = await timed(streaming(three_and_a_cut), mode, request)
@@ -368,7 +369,8 @@ async def test_hostile_requests_do_not_reach_the_upstream() -> None:
 
 @pytest.mark.parametrize("path", ["/", "/chat/a-secret", "//a-secret", "/a?key=a-secret"])
 async def test_no_path_in_the_log(path: str, caplog: pytest.LogCaptureFixture) -> None:
-    """It may be a prompt, or the secret id of a recording. This holds for absolute targets, too."""
+    """The path is not logged, because it may be a prompt or the secret id of a recording. This is
+    also true for absolute targets."""
     caplog.set_level(logging.DEBUG)
     for target in (path, f"http://a-secret:pw@origin{path}"):
         async with hop(replying(Reply("hello\n"))) as memory:

@@ -1,5 +1,5 @@
 """The modes that hold, gate, measure, gather, repeat or rewrite a stream: for each of them the
-exact bytes, and when they are sent.
+exact bytes, and the times at which they are sent.
 
 Helpers and the first modes: test_badproxy.py. The modes that go quiet: test_badproxy_quiet.py.
 """
@@ -80,7 +80,7 @@ async def test_what_is_sent_when(mode: str, autojump_clock: object) -> None:
 
 @pytest.mark.parametrize("mode", ["lag=1", "coalesce=1500", "rewrite", "only-method=POST"])
 async def test_a_truncated_body_never_gets_an_end(mode: str, autojump_clock: object) -> None:
-    """All that has come is passed on, and then the connection is closed."""
+    """All bytes that have arrived are relayed, and then the connection is closed."""
     _, whole = await timed(streaming(three), mode)
     _, came = await timed(streaming(three_and_a_cut), mode)
     assert b"".join(came.values()) + END == b"".join(whole.values())
@@ -135,7 +135,8 @@ async def test_the_body_is_measured(mode: str, autojump_clock: object) -> None:
 
 
 async def test_what_is_measured_is_what_is_sent(autojump_clock: object) -> None:
-    """The length is that of the compressed body, and a cut comes after it was announced."""
+    """The length is that of the compressed body. A truncation comes after the length was
+    announced."""
     ((_, answer),) = (await whole_answer("measure,gzip,truncate=10", ACCEPTS)).items()
     head, _, body = answer.partition(b"\r\n\r\n")
     assert body.startswith(b"\x1f\x8b")
@@ -224,8 +225,8 @@ async def test_only_one_method_streams(autojump_clock: object) -> None:
 
 
 class Broken:
-    """The body of a response that is reset after its first piece. The kernel reports that once;
-    then its socket looks as if the peer had closed it."""
+    """The body of a response that is reset after its first piece. The kernel reports the reset only
+    once. After that, the socket looks as if the peer had closed the connection."""
 
     def __init__(self) -> None:
         self._left: list[bytes | RequestError] = [b"a", DisconnectedError("reset", sent=True)]
@@ -281,7 +282,7 @@ def test_lag_holds_a_limited_number_of_bytes() -> None:
 @pytest.mark.parametrize(
     ("pieces", "sent"),
     [
-        # Chat Completions: the finish_reason is in the same delivery, [DONE] in the next one.
+        # In Chat Completions, the finish_reason is in the same read, and [DONE] in the next one.
         (
             [
                 b'data: {"text":"a","usage":null}\n\n',
@@ -295,7 +296,7 @@ def test_lag_holds_a_limited_number_of_bytes() -> None:
                 [],
             ],
         ),
-        # The Responses API: all events lose their names.
+        # In the Responses API, all events lose their names.
         (
             [
                 b'event: response.created\ndata: {"type":"response.created"}\n\n',

@@ -1,4 +1,4 @@
-"""The modes that go quiet: neither bytes nor an end, and perhaps not even acknowledgments."""
+"""The modes that go quiet: they send neither bytes nor an end, and possibly no acknowledgments."""
 
 import errno
 import logging
@@ -25,12 +25,13 @@ HOLD = 60.0
 
 @pytest.fixture(autouse=True)
 def hold_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A minute in place of an hour, in which the server would check its timeouts 7,200 times."""
+    """The hop holds the connection for a minute, not an hour, in which the server would check its
+    timeouts 7,200 times."""
     monkeypatch.setattr(module, "HOLD_SECONDS", HOLD)
 
 
 async def wide() -> Pieces:
-    """100 KB each second: more than the connection to the hop holds."""
+    """The upstream sends 100 KB each second, more than the connection to the hop can hold."""
     for number in range(5):
         progress.append(number)
         yield bytes(100_000)
@@ -46,8 +47,8 @@ progress: list[int] = []
 async def test_quiet_after_some_bytes(
     mode: str, numbers: list[int], autojump_clock: object
 ) -> None:
-    """The connection stays open. A deaf hop reads its upstream to the end, one that is gone does
-    not: the upstream notices that nobody reads."""
+    """The connection stays open. A deaf hop reads its upstream to the end. A hop that has vanished
+    does not, and the upstream notices that nobody reads."""
     progress.clear()
     async with hop(streaming(wide), mode) as memory:
         await memory.client.send_all(get())

@@ -137,7 +137,7 @@ async def test_faults_as_json() -> None:
     by_name = {fault["name"]: fault for fault in catalogue["faults"]}
     assert by_name["rst"] == {
         "name": "rst",
-        "description": "RST between two chunks.",
+        "description": "The server sends RST between two chunks.",
         "needs_events": False,
         "position": {"unit": "event", "number": 3},
     }

@@ -4,12 +4,9 @@ Each was tried with the line that the report prints, and compared with the secti
 """
 
 NOTES = {
-    "chunked.request-unfinished": "The answer began before the body had ended.",
     "conn.half-close-at-once": "A policy: the FIN is taken for a disconnect.",
     "conn.half-close-keeps-streaming": "A policy: the FIN is taken for a disconnect.",
     "head.bare-lf": "Allowed (MAY); other hops may read the same bytes differently.",
-    "head.cl-te": "Right: the connection stays open, and the next request is answered.",
-    "head.empty-line-before": "Right: the empty line gets a 400.",
     "head.host-invalid": "Right: uri-host has no `/`, `@` or space (RFC 3986 §3.2.2).",
     "head.host-missing": "Right: the application is called without a Host.",
     "head.host-twice": "Right: the application is called with two Hosts.",
@@ -20,7 +17,11 @@ NOTES = {
     "http10.without-1xx": "Right: 100 Continue goes to an HTTP/1.0 client.",
     "http10.without-chunks": "Right: chunks go to an HTTP/1.0 client.",
     "live.takes-time": "Right: all events came in one moment. A latency is a flag of it.",
+    "openai.content-parts": "Not what it seems: its file has no answer to this message.",
     "openai.max-tokens": "Right: a stand-in that answers from a file ignores the field.",
     "openai.n": "Right: a stand-in that answers from a file ignores the field.",
+    "openai.usage-null-elsewhere": "Right: the field is absent, not null.",
+    "sse.accel-buffering": "Right: the field is not there. nginx keeps it for itself.",
+    "sse.no-transform": "Right: the field is there, without no-transform.",
     "utf8.bad-request": "Right: an exception of the application, which a framework could catch.",
 }

@@ -24,9 +24,9 @@ from collections.abc import Generator, Iterator
 
 # --- 1. Lazy: producer and consumer take turns ----------------------------------------------
 #
-# A call of tokens() does not run a single line of it. next(), or a `for` loop, runs it up to the
-# next `yield` and no further. Nothing runs in the background: a token is made only when the
-# consumer asks for it.
+# A call of tokens() does not run a single line of its body. next(), or a `for` loop, runs the body
+# up to the next `yield` and no further. Nothing runs in the background: a token is made only when
+# the consumer asks for it.
 
 
 def tokens() -> Generator[str, None, None]:

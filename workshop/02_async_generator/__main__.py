@@ -78,11 +78,11 @@ async def two_at_once() -> None:
 #
 # When a `for` loop ends by `break`, CPython closes the generator as soon as its last reference is
 # gone. CPython cannot do that with an async generator: the `finally` may await, but a garbage
-# collector cannot. So `break` only stops asking. Here the reader keeps the stream in a variable, as
-# programs do, and does other things for three gaps. All this time, the model holds its GPU. Then
-# the reader deletes the variable. The garbage collector tells trio, which warns, and closes the
-# generator a little later in a task that is already cancelled. The `finally` begins late, and it
-# ends at its first `await`: look for the line that is missing.
+# collector cannot. So `break` only stops asking for tokens. Here the reader keeps the stream in a
+# variable, as programs do, and does other things for three gaps. All this time, the model holds its
+# GPU. Then the reader deletes the variable. The garbage collector tells trio, which warns, and
+# closes the generator a little later in a task that is already cancelled. The `finally` begins
+# late, and it ends at its first `await`: look for the line that is missing.
 
 
 async def leave_by_break() -> None:
@@ -106,7 +106,7 @@ async def leave_by_break() -> None:
 
 # --- 3. The rule: async with aclosing -------------------------------------------------------
 #
-# aclosing() awaits stream.aclose() on every way out of its block: break, return, exception. The
+# aclosing() awaits stream.aclose() however its block ends: with break, return or an exception. The
 # `finally` runs here, in this task, to its end, before the next line. The caller of an async
 # generator must close it; a loop without aclosing() is correct only if it always runs to the end.
 

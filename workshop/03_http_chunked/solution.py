@@ -1,4 +1,5 @@
-"""Solution 3: chunked coding, both ways. `protocol/chunked.py` implements all of the rules."""
+"""Solution 3: encodes and decodes the chunked coding. `protocol/chunked.py` implements all of the
+rules."""
 
 import re
 from collections.abc import Iterable, Iterator

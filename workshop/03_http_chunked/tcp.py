@@ -27,8 +27,8 @@ def connected() -> tuple[socket.socket, socket.socket]:
 
 
 def in_turns() -> Iterator[bytes]:
-    """Receive after each send. Each read then returns one send: on your own machine, this luck
-    looks like a rule."""
+    """Receive after each send. Then each read returns the bytes of one send. On your own machine
+    this nearly always happens, so it looks like a rule."""
     sender, receiver = connected()
     with sender, receiver:
         for token in TOKENS:

@@ -57,7 +57,7 @@ ASK = (("Last-Event-ID", "11"), ("Accept-Encoding", "gzip"))
 #
 # A tap passes every byte on unchanged, and decodes a copy with the decoders of lessons 3 and 4. An
 # event has passed when its last byte can be decoded. If the body is compressed, that may be much
-# later than the moment when the server wrote the event.
+# later than the time when the server wrote the event.
 
 
 class HopTap:
@@ -245,10 +245,10 @@ async def find_the_cut(port: int, mode: str) -> None:
 
 # --- 3. A real hop --------------------------------------------------------------------------
 #
-# What nginx does depends on the version of HTTP that it speaks to the server. With 1.0 a body has
-# no chunks, and nginx collects it in a buffer. With 1.1 nginx passes each chunk on. The compressor
-# of nginx does not read `Cache-Control: no-transform`. (Seen with nginx 1.22.1; this program asks
-# the nginx that is installed here.)
+# The behaviour of nginx depends on the version of HTTP that it speaks to the server. With 1.0 a
+# body has no chunks, and nginx collects it in a buffer. With 1.1 nginx passes each chunk on. The
+# compressor of nginx does not read `Cache-Control: no-transform`. (Seen with nginx 1.22.1; this
+# program asks the nginx that is installed here.)
 #
 # This test does not compare times. The server makes an event only when you have the previous one.
 # So if a hop holds the first event, the server does not make a second one.

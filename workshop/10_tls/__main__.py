@@ -1,4 +1,5 @@
-"""Lesson 10: TLS is another pipe: the same protocol inside, and an eavesdropper who reads lengths.
+"""Lesson 10: TLS is another pipe. The protocol inside is the same, and an eavesdropper can read
+only lengths.
 
 Lessons 3 and 4 still hold: the server writes the same bytes, but into a stream that encrypts them
 (`clients/streams/tls.py`). The network carries them as records. A record is a header of five bytes,
@@ -12,8 +13,8 @@ A server that streams writes each token as soon as the model has made it, so eac
 of its own. Anybody who can watch the records on the network learns how long each token of the
 answer is.
 
-Run this file; then read it, and `clients/streams/tls.py`, where OpenSSL is a machine between two
-buffers.
+Run this file; then read it, and `clients/streams/tls.py`, where OpenSSL works between two buffers,
+without a socket.
 """
 
 import socket

@@ -3,7 +3,7 @@
 The obvious server has a task for each stream, and each task sleeps until the next token is due.
 Such a server works, but most of its cost is waking tasks: for a write of 200 bytes it sets a timer,
 schedules a task, and switches to it. An inference engine has one loop. The loop holds a batch of
-sequences, and again and again makes one token of each sequence that is due.
+sequences, and repeatedly makes one token for each sequence that is due.
 
     slot 1041: a, c       the wheel: for each slot of 5 ms, the streams that have a token due
     slot 1043: b          sleep until the first slot; make a token of each stream in it; put the
@@ -146,7 +146,8 @@ async def cost(loop: Loop, count: int, tokens: int) -> tuple[float, list[float]]
 
 
 async def longest_wait(loop: Loop, count: int, tokens: int) -> float:
-    """Return the longest time for which another task could not run while all tokens were due.
+    """Let all tokens be due at the same time, and return the longest time for which no other task
+    could run.
 
     The result is in seconds of this program's processor time, so other programs do not change it.
     """

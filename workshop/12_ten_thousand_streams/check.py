@@ -1,4 +1,5 @@
-"""Check 12: an engine on a simulated clock. Every time is exact, and an hour takes no time."""
+"""Check 12: an engine on a simulated clock. All times are exact, and an hour on the check's clock
+takes no real time."""
 
 from collections.abc import Callable, Sequence
 from types import ModuleType

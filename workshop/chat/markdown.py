@@ -103,7 +103,7 @@ class Lines:
 
     Args:
         text: Markdown.
-        last: Most lines to show, counted from the end; None for all.
+        last: Largest number of lines to show, counted from the end, or None for all.
     """
 
     def __init__(self, text: str, last: int | None = None) -> None:

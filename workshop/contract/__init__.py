@@ -1,2 +1,2 @@
-"""The contract tests of event-stream clients: a service around a client, and tests that use the
+"""Contract tests for event-stream clients: a service that wraps a client, and tests that use the
 service."""

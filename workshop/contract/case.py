@@ -1,4 +1,5 @@
-"""One case of the contract tests: what a server sends to a client, and what the client must see.
+"""One case of the contract tests: the bytes that a server sends to a client, and the reports that
+the client must make.
 
     Case("retry.digits-only",
          "If the field value consists of only ASCII digits … Otherwise, ignore the field.",
@@ -33,15 +34,16 @@ STREAM: Headers = (("Content-Type", "text/event-stream"),)
 
 @dataclass(frozen=True)
 class Answer:
-    """How the server answers one connection.
+    """The server's answer to one connection.
 
     Args:
-        pieces: The bytes of each write of the body.
-        then: What follows the last piece: the body ends properly ("close"), the connection breaks
-            inside the body ("cut"), or it stays open ("stay").
+        pieces: The bytes of each write of the body. then: The action after the last write: the body
+            ends properly ("close"), the connection breaks inside the body ("cut"), or the
+            connection stays open ("stay").
         status: The status code.
-        headers: Headers besides those of the server. "{stream}" stands for the stream's own path.
-        pause: Seconds between two writes, so that the client needs a read for each.
+        headers: Headers in addition to the usual ones of the server. "{stream}" stands for the
+            stream's own path.
+        pause: Seconds between two writes, so that each arrives in a separate read.
         silence: Seconds of silence before the head.
     """
 
@@ -58,12 +60,10 @@ class Wanted:
     """The requirements for one request.
 
     Args:
-        has: Headers (lower case) that must be there once, with these values.
-        lacks: Headers that must not be there.
-        method: The method, or "" for any.
-        body: The body.
-        wait: Smallest and largest number of seconds since the previous answer ended, or None for
-            any.
+        has: Headers (in lower case) that the request must have once, with these values. lacks:
+            Headers that the request must not have. method: The required method, or "" for any.
+            body: The required body. wait: Smallest and largest number of seconds between the end of
+            the previous answer and this request, or None for any.
     """
 
     has: Mapping[str, str] = field(default_factory=dict)
@@ -79,15 +79,15 @@ class Case:
 
     Args:
         slug: The name of the case.
-        rule: The rule, in the words of the standard where they are short.
+        rule: The rule. If the words of the standard are short, they are quoted.
         answers: The answers to the first connections. Any later request gets a 204.
-        sees: What the client must report, in order. Errors and comments count only if one is
-            listed.
-        requests: The requirements for the requests, from the first on.
+        sees: What the client must report, in order. Errors are compared only if at least one error
+            is listed, and comments only if at least one comment is.
+        requests: The requirements for the requests, beginning with the first.
         needs: The capability that the client must have, or "".
         options: More fields for the request that creates the client.
         restart_after: Number of reports after which the client is restarted, or 0 for never.
-        quiet: Seconds at the end during which no further request or event may arrive.
+        quiet: Seconds after the last report in which no further request or event may arrive.
     """
 
     slug: str
@@ -127,7 +127,7 @@ def redirect(status: int, location: str | None) -> Answer:
 
 
 def cut(data: bytes, size: int) -> tuple[bytes, ...]:
-    """Return the bytes in pieces of this size, or in one piece if it is 0."""
+    """Return the bytes in pieces of this size, or in one piece if the size is 0."""
     step = size or len(data)
     return tuple(data[at : at + step] for at in range(0, len(data), step))
 

@@ -1,4 +1,5 @@
-"""Cases of the contract tests about connections: requests, breaks, ids (WHATWG HTML §9.2).
+"""Cases of the contract tests about connections: requests, broken connections, and ids (WHATWG HTML
+§9.2).
 
 http.redirect-307                                    what is asked for, and where
 reconnect.waits-as-long-as-retry-said                when it is asked for again

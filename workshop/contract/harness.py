@@ -1,4 +1,5 @@
-"""The other side of the contract tests: it tests any event-stream client that has a test service.
+"""The testing side of the contract tests. It can test any event-stream client that is wrapped in a
+test service.
 
     $ workshop sse-client-service --port 8010 &
     $ workshop spec --sse-client http://localhost:8010
@@ -11,15 +12,15 @@
           rule      If the field value does not contain U+0000 NULL, then … (WHATWG HTML §9.2.6)
     160 passed, 1 failed, 1 skipped
 
-For each case the harness creates a client in the service, answers the client's connections as the
-case says, and compares the reports of the service with what the case expects. The protocol is
-LaunchDarkly's (service.py shows it), so the services of its SDKs can be tested too.
+For each case, the harness creates a client in the service, answers the client's connections as the
+case says, and compares the reports of the service with the expected ones. The protocol comes from
+LaunchDarkly (service.py shows it), so the services of LaunchDarkly's SDKs can be tested, too.
 
 The rules this file keeps:
 
-1. A case passes when everything expected has arrived, in order. The harness waits for that. It
-   sleeps only if a case says that nothing more may arrive.
-2. If a client cannot do something (its capabilities say so), the case is skipped: SKIP.
+1. A case passes as soon as all expected reports have arrived, in order. The harness sleeps for a
+   fixed time only if a case says that nothing more may arrive.
+2. If the client does not have the capability that a case needs, the result is SKIP.
 3. Each client is deleted when its case has ended.
 """
 
@@ -47,14 +48,14 @@ __all__ = ["CASES", "Harness", "Outcome", "ServiceError", "run_cases", "serving"
 
 CASES: tuple[Case, ...] = (*PARSING, *CONNECTING)
 
-PATIENCE = 10.0  # seconds to wait for what a case expects
+PATIENCE = 10.0  # seconds to wait for an expected report
 AT_ONCE = 8  # cases that run at the same time
 MAX_TOLD = 10_000  # messages of one case
 LIMITS = Limits(max_body_size=64 << 20)
 
 
 class ServiceError(Exception):
-    """There is no test service at the URL, or it does not speak the protocol."""
+    """There is no test service at the URL, or it does not follow the protocol."""
 
 
 class Trial:
@@ -109,9 +110,9 @@ class Harness:
 
     Args:
         service: The URL of the service.
-        base: The URL of the harness's own server, as the service reaches it.
+        base: The URL at which the service can reach the harness's own server.
         client: The HTTP client for the service.
-        patience: Seconds to wait for what a case expects, and for each answer of the service.
+        patience: Seconds to wait for an expected report, and for each answer of the service.
     """
 
     def __init__(self, service: str, base: str, client: Client, patience: float = PATIENCE) -> None:
@@ -130,7 +131,7 @@ class Harness:
 
     async def _stream(self, request: Request) -> Reply | StreamingReply:
         trial = self._trials.get(request.params["id"])
-        if trial is None:  # its case has ended
+        if trial is None:  # the case of this client has ended
             return Reply(status=204)
         return await trial.answer(request)
 
@@ -146,7 +147,7 @@ class Harness:
             return Reply(status=204)
         if not 1 <= which <= MAX_TOLD:
             return Reply(f"the numbers of a case go from 1 to {MAX_TOLD}\n", 400)
-        # A message that comes again, because its first reply was lost, changes nothing.
+        # If a message is repeated because its first reply was lost, nothing changes.
         trial.told.setdefault(which, told)
         trial.tell()
         return Reply(status=204)
@@ -217,16 +218,16 @@ class Harness:
         raise ServiceError(f"the service does not answer: nothing came in {self._patience:g} s")
 
     async def _watch(self, trial: Trial, location: str) -> None:
-        """Wait for what the case expects, and check it.
+        """Wait for the reports that the case expects, and check them.
 
         Raises:
-            Failed: Something else arrived, or nothing.
+            Failed: Something else arrived, or nothing did.
         """
         case = trial.case
         # A client may always report errors and comments. They count only if the case expects some.
         counted = {"event"} | {kind for kind, *_ in case.sees}
-        # If nothing more may arrive, there must be only the listed requests. Otherwise each answer
-        # must be requested.
+        # If nothing more may arrive, the client must make only the listed requests. Otherwise the
+        # client must request each answer.
         least = len(case.requests)
         if not case.quiet:
             least = max(least, len(case.answers))
@@ -258,7 +259,7 @@ class Harness:
         if case.quiet and len(trial.requests) > least:
             came = f"request {len(trial.requests)}"
             raise Failed(f"no further request in {case.quiet:g} s", came)
-        # If a number is missing, the messages after it still say that something came.
+        # If a number is missing, the later messages still show that something arrived.
         for number in sorted(trial.told)[taken:]:
             sight = trial.told[number].sight
             if sight[0] in counted - {"error"}:
@@ -282,7 +283,7 @@ async def serving(
         nursery.start_soon(server.serve, sockets)
         try:
             yield harness
-        except ServiceError as error:  # the nursery would wrap it in an ExceptionGroup
+        except ServiceError as error:  # the nursery would wrap the error in an ExceptionGroup
             broken = error
         server.abort()
         nursery.cancel_scope.cancel()
@@ -296,7 +297,7 @@ async def run_cases(
     report: Callable[[Outcome], None],
     at_once: int = AT_ONCE,
 ) -> None:
-    """Run cases, some at the same time.
+    """Run cases, several at the same time.
 
     Args:
         harness: The harness that runs the cases.
@@ -332,4 +333,4 @@ async def run_cases(
         raise broken
 
 
-# What this file does not do: print (command.py), or know what a case means (case.py).
+# What this file does not do: print (command.py), or define cases (case.py).

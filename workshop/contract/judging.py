@@ -1,4 +1,4 @@
-"""The reports of a test service, and whether they are what a case expects.
+"""Compares the reports of a test service with the reports that a case expects.
 
 {"kind":"event","event":{"type":"message","data":"x","id":"2\\u0000"}}     told
 ("event", "message", "x", "1")                                            expected
@@ -19,11 +19,11 @@ from .case import Case, Sight, Wanted
 
 __all__ = ["Failed", "Outcome", "Told", "check_request", "compare", "in_words", "sent"]
 
-MAX_SHOWN = 200  # characters of a text in a failure
+MAX_SHOWN = 200  # largest number of characters of a text in the message of a failure
 
 
 class Told(msgspec.Struct, frozen=True):
-    """A report that the service posts to the callback. Missing fields have the default values of
+    """A report that the service posts to the callback. A missing field gets the default value of
     the standard."""
 
     kind: str
@@ -47,7 +47,7 @@ class Outcome:
     Args:
         case: The case.
         result: "PASS", "FAIL" or "SKIP".
-        why: For a FAIL, what was expected and what arrived. For a SKIP, the missing capability.
+        why: For a FAIL, the expected and the actual report. For a SKIP, the missing capability.
     """
 
     case: Case
@@ -64,7 +64,7 @@ class Failed(Exception):
 
 
 def compare(case: Case, seen: Sequence[Sight]) -> None:
-    """Compare the newest report with what the case expects."""
+    """Compare the newest report with the one that the case expects."""
     number = len(seen) - 1
     expected = in_words(case.sees[number]) if number < len(case.sees) else "nothing more"
     if number >= len(case.sees) or seen[number] != case.sees[number]:
@@ -101,7 +101,7 @@ def check_request(number: int, request: Request, wanted: Wanted, waited: float) 
 
 
 def sent(case: Case) -> str:
-    """Return the bytes of the answers, as a programmer writes them."""
+    """Return the bytes of the answers as a Python literal."""
     texts = [repr(b"".join(answer.pieces))[2:-1] or "no body" for answer in case.answers]
     text = " ✂ ".join(texts) or "204"
     return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "…"

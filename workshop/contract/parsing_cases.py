@@ -1,4 +1,5 @@
-"""Cases of the contract tests about bytes: lines, fields, characters (WHATWG HTML §9.2.5, §9.2.6).
+"""Cases of the contract tests about parsing: lines, fields and characters (WHATWG HTML §9.2.5,
+§9.2.6).
 
 line.crlf.two-events.byte-by-byte     each stream with each line end, cut in three ways
 bom.cut-after-one-byte                a byte order mark in two writes
@@ -25,7 +26,7 @@ UTF_8 = "Streams must be decoded using the UTF-8 decode algorithm."
 LINE = "a line ends at CRLF, LF or CR"
 
 FIELDS: tuple[tuple[str, str, str, tuple[Sight, ...]], ...] = (
-    # slug, rule, the stream, what the client sees
+    # slug, rule, stream, expected reports
     ("data.one-line", DATA, "data: hello\n\n", (event("hello"),)),
     ("data.two-lines", DATA, "data: a\ndata: b\n\n", (event("a\nb"),)),
     ("data.an-empty-line-inside", DATA, "data: a\ndata:\ndata: b\n\n", (event("a\n\nb"),)),

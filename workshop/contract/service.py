@@ -1,8 +1,8 @@
 """The client's side of the contract tests: `workshop sse-client-service`.
 
-LaunchDarkly's sse-contract-tests test an event-stream client of any language. The client is wrapped
-in a small HTTP server, the test service. The tests make the client connect to one of their streams,
-and the service posts back everything that its client sees:
+LaunchDarkly's sse-contract-tests can test event-stream clients in any language. The client is
+wrapped in a small HTTP server, the test service. The tests tell the service to connect its client
+to a stream of theirs, and the service posts everything that the client receives back to the tests:
 
     GET /                                       what can this client do?
     {"name":"streaming-workshop","capabilities":["bom","comments",…]}
@@ -65,9 +65,11 @@ CAPABILITIES = (
     "restart",
     "server-directed-shutdown-request",
 )
-HOSTS = ("localhost", "127.0.0.1", "[::1]")  # a page of another site must not make us connect
+# a page of another site must not be able to make us connect
+HOSTS = ("localhost", "127.0.0.1", "[::1]")
 MAX_CLIENTS = 100
-MAX_UNTOLD = 1000  # messages that wait for the callback; a client with more is stopped
+# largest number of messages that wait for the callback; a client with more is stopped
+MAX_UNTOLD = 1000
 TOO_DEEP = "it is nested too deeply"
 
 Milliseconds = Annotated[float, msgspec.Meta(ge=0)]
@@ -82,8 +84,8 @@ class NewClient(msgspec.Struct, frozen=True, rename="camel"):
         tag: The name of the test, for a log.
         initial_delay_ms: Milliseconds to wait after a break, until the server sends a `retry`.
         read_timeout_ms: Milliseconds without a byte after which the connection counts as broken.
-        last_event_id: The id to begin with, or "".
-        headers: Headers to send besides those of every request.
+        last_event_id: The id for the first request, or "". headers: Headers to send in addition to
+            the usual ones.
         method, body: The method and the body of the request.
     """
 
@@ -106,7 +108,7 @@ class Command(msgspec.Struct, frozen=True):
 
 
 class Seen(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One thing that the client saw, as it is posted to the callback."""
+    """One report of the client, in the form that is posted to the callback."""
 
     kind: Literal["event", "comment", "error"]
     event: dict[str, str] | None = None
@@ -115,14 +117,12 @@ class Seen(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Client(EventSourceObserver):
-    """One client of the service. It reads a stream, and reports what it sees.
+    """One client of the service. It reads a stream, and reports its events, comments and errors.
 
     Args:
         asked: The body of the request that created the client.
-        connect: Opens connections, by default over TCP.
-
-    Attributes:
-        scope: A cancel scope. Cancelling it stops the client.
+        connect: The function that opens connections, by default over TCP. Attributes: scope: The
+            client runs in this cancel scope. Cancel it to stop the client.
 
     Raises:
         ValueError: A URL cannot be used.
@@ -130,7 +130,7 @@ class Client(EventSourceObserver):
 
     def __init__(self, asked: NewClient, connect: Connect = connect) -> None:
         self.scope = trio.CancelScope()
-        # The tests measure the wait, so nothing is added to it.
+        # The tests measure the wait, so no random time is added to it.
         self._decides = Reconnection(
             asked.stream_url,
             asked.method,
@@ -155,7 +155,7 @@ class Client(EventSourceObserver):
         self._tell(Seen("error", error=why))
 
     def restart(self) -> None:
-        """Break the connection; the next one is made after the usual wait."""
+        """Break the connection. The client reconnects after the usual wait."""
         self._waiting.cancel()
 
     def _tell(self, seen: Seen) -> None:
@@ -166,7 +166,8 @@ class Client(EventSourceObserver):
             self.scope.cancel()
 
     async def run(self, http: HTTPClient) -> None:
-        """Read until the stream ends for good, or until `scope` is cancelled.
+        """Read until the stream ends and the client does not reconnect, or until `scope` is
+        cancelled.
 
         Args:
             http: The HTTP client that calls the callback.
@@ -222,8 +223,8 @@ class ClientService:
 
     Args:
         stop: A function that `DELETE /` calls.
-        max_clients: Largest number of clients at a time. One more gets a 503.
-        connect: Opens connections, by default over TCP.
+        max_clients: Largest number of clients at a time. A request for one more gets a 503.
+            connect: The function that opens connections, by default over TCP.
     """
 
     def __init__(
@@ -279,7 +280,8 @@ class ClientService:
             client = Client(asked, self._connect)
         except RecursionError:  # [[[[…
             return Reply(f"not a new client: {TOO_DEEP}\n", 400)
-        except ValueError as error:  # not JSON, not such an object, or not a URL
+        except ValueError as error:
+            # the body is not JSON, is not such an object, or has an invalid URL
             return Reply(f"not a new client: {error}\n", 400)
         self._count += 1
         id = str(self._count)
@@ -327,5 +329,5 @@ if __name__ == "__main__":
     sys.exit(main())
 
 
-# What this file does not do: keep a client that has ended. The client's Location answers 404 from
-# then on.
+# What this file does not do: keep a client that has ended. After that, the URL of the client
+# answers 404.

@@ -1,4 +1,4 @@
-"""The targets of links: of words in prose, of Markdown links, and between files.
+"""Finds the targets of links: of words in prose, of Markdown links, and of the links between files.
 
     RFC 9112 §7.1              the text of the standard, at that section
     §9.2.6                     the same for the standard that was named last
@@ -7,8 +7,8 @@
     ../../protocol/sse.py#id   the page, at that region, class or function
 
 Links work in both directions. A lesson links to code, and the page of the code lists the lessons
-that link to it. Where code names a test, it links to the test; the page of a test lists the modules
-that the test imports.
+that link to it. The name of a test in code links to the test, and the page of a test lists the
+modules that the test imports.
 """
 
 import posixpath
@@ -129,8 +129,9 @@ class Links:
         return quote(path) + (f"#{quote(target.fragment)}" if target.fragment else "")
 
     def resolve(self, page: str, href: str) -> LinkTarget | None:
-        """Return the target of a relative link in a file: the page of a file, or the README of a
-        folder or its entry in the contents. Returns None if there is no such file or folder."""
+        """Return the target of a relative link in a file. A link to a file leads to the file's
+        page. A link to a folder leads to the page of its README, or to its entry in the table of
+        contents. Returns None if there is no such file or folder."""
         path, _, fragment = unquote(href).partition("#")
         if not path:
             return LinkTarget(page, fragment)

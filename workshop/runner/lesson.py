@@ -1,5 +1,5 @@
-"""For the lessons' programs: start or find their server, label its bytes, end without a
-traceback."""
+"""Functions for the lessons' programs: they find or start the server, label its bytes, and end the
+program without a traceback."""
 
 import argparse
 import io
@@ -71,7 +71,8 @@ def _element(label: str, text: str) -> str:
 
 
 def any_screen() -> None:
-    r"""On a screen whose encoding lacks ␍ or 你, print `\u240d` and `\u4f60`: no error."""
+    r"""On a screen whose encoding lacks ␍ or 你, print `\u240d` and `\u4f60` in place of an
+    error."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 

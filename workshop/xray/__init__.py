@@ -1,4 +1,4 @@
-"""`workshop xray`: the layers of a stream, and the name of the hop that spoils it.
+"""`workshop xray` shows the layers of a stream, and names the hop that spoils it.
 
     reads ──► exchanges ──► Meter ──► verdicts ──► Report ──► screen, JSON, exit code
 

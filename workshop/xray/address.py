@@ -1,4 +1,4 @@
-"""The URL of an exchange in a recording, and where it is in the recording.
+"""The URL of an exchange in a recording, and its place in the recording.
 
 recorded by a tap   http://10.0.0.7:8000     where the connection goes
 its request         POST /v1/responses …     the target
@@ -15,7 +15,7 @@ ORIGIN = re.compile(r"https?://[^/?#]+")
 
 
 def url_of(exchange: Exchange) -> str:
-    """The URL that was asked for, with the target of the request; "" if nothing is known.
+    """Return the URL that was asked for, with the target of the request, or "" if nothing is known.
 
     A tap records only the origin, and a capture only the first URL of a connection.
     """
@@ -26,7 +26,7 @@ def url_of(exchange: Exchange) -> str:
 
 
 def heading_of(exchange: Exchange, number: int, count: int) -> str:
-    """Which response of a recording this is."""
+    """Return a description of the place of this response in its recording."""
     return (
         f"response {number} of {count} · connection {exchange.connection}"
         f" · asked {exchange.began / 1000:,.3f} s after the recording began"

@@ -1,4 +1,4 @@
-"""The content of an answer's events: its text, how it ended, and which of its lines are wrong.
+"""Reads the content of an answer's events: its text, its end, and its faulty lines.
 
     data: {"choices":[{"delta":{"content":"Hi"}}]}            text
     data: {"choices":[{"delta":{},"finish_reason":"stop"}]}   the answer is finished
@@ -19,7 +19,7 @@ from protocol.openai.lenient import as_list, as_object, as_text, read_json
 
 __all__ = ["Answer"]
 
-# Types of the event that ends an answer, and why it ended.
+# For each type of event that ends an answer, the reason of the end.
 ENDS = {
     "response.completed": "stop",
     "response.incomplete": "length",
@@ -27,7 +27,7 @@ ENDS = {
     "message_stop": "stop",
 }
 LENGTH = {"length", "max_tokens"}  # the finish reasons of an answer that was cut at its limit
-HEARTBEATS = {"keepalive", "ping"}  # types of events that carry nothing
+HEARTBEATS = {"keepalive", "ping"}  # types of events that carry no content
 
 # U+FFFD is what a decoder writes in place of bytes that are not UTF-8.
 DAMAGE_AT_START = re.compile(r"\ufffd|\\u[fF]{3}[dD]")
@@ -62,7 +62,7 @@ class Answer:
         retry_alone: Number of blocks with a `retry` line and no data.
         bom: Whether there was a byte order mark.
         cr: Number of lines that ended in CR alone.
-        id_trap: Whether a comment with a blank line followed an `id`. Some parsers take that for an
+        id_trap: Whether a comment with a blank line followed an `id`. Some parsers take this for an
             empty event.
         replaced: Number of places where U+FFFD stands at the end of one event's text and at the
             start of the next.
@@ -84,8 +84,8 @@ class Answer:
         self._comment = self._after_cr = False
         self._data: list[bytes] = []
         self._type = ""
-        self._block: set[str] = set()  # what the block of lines holds
-        # What came before, to find repetitions.
+        self._block: set[str] = set()  # the content of the present block of lines
+        # The previous events, needed to find repetitions.
         self._id = b""
         self._created = False
         self._named = False  # the events of `/chat/{text}`, which end with `event: done`
@@ -161,7 +161,7 @@ class Answer:
         elif field == b"[DONE]" or field.startswith(b"{"):
             self.bare_errors += b"error" in field
             self.bare_events += b"error" not in field
-        elif b" " in field:  # no field has such a name: it is text that somebody wrote here
+        elif b" " in field:  # no field name has a space, so this is stray text
             self.strange = self.strange or field[:80].decode("utf-8", "replace")
         self._field.clear()
         self._value.clear()
@@ -261,7 +261,7 @@ class Answer:
         if not as_object(choice.get("delta")).get("role"):
             self._without_role = True
         elif key in self._roles and self._without_role:
-            self.restarts += not self.finish  # after the end, another message begins
+            self.restarts += not self.finish  # another message begins after the end of the first
             self._without_role = False
         self._roles.add(key)
 

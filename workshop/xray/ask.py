@@ -1,4 +1,4 @@
-"""Ask once, and record every read of the response, with its time.
+"""Sends one request, and records every read of the response with its time.
 
     client  0.4 ms     GET /chat/hello HTTP/1.1␍␊Host: localhost:8000␍␊ …
     server  2.9 ms     HTTP/1.1 200 OK␍␊Content-Type: text/event-stream␍␊ …
@@ -6,16 +6,16 @@
     server  3204.8 ms  0␍␊␍␊
     server  3205.0 ms  fin
 
-The client of this project asks, and this file reads what its connection brings. So the bytes are
-those inside TLS, the times are those of the reads, and nothing is decoded twice.
+The request is sent by this project's client, and this file reads from the client's connection. So
+the bytes are recorded inside TLS, each with the time of its read, and nothing is decoded twice.
 
 The rules this file keeps:
 
-1. Every byte is recorded, also of a response that breaks the grammar. Only a connection that could
-   not be opened is an error.
+1. Every byte is recorded, even if the response is not valid HTTP. Only a connection that cannot be
+   opened is an error.
 2. Keys are masked before a read is given to anyone.
-3. The caller's `watch` gets a read in the same step in which it came. It must be quick, because the
-   next read waits for it.
+3. The caller's `watch` is called with each read immediately. `watch` must be quick, because the
+   next read waits until it returns.
 """
 
 import errno
@@ -39,22 +39,27 @@ from .measure import Meter
 __all__ = ["MAX_SECONDS", "SILENCE", "Asking", "StoppedError", "Watch", "ask"]
 
 SILENCE = 75.0
-"""Seconds of silence after which x-ray gives up: a little more than the 60 s of many hops."""
+"""Seconds of silence after which x-ray gives up. This is a little more than 60 s, the timeout of
+many hops."""
 
 MAX_SECONDS = 600.0
 CONNECT_SECONDS = 30.0  # to open a connection: DNS, TCP, proxy and TLS together
-END_SECONDS = 0.25  # from the end of a complete response to the FIN that we asked for
-FINISHED_SECONDS = 10.0  # the same silence, when the answer has said that it is finished
-QUIET_SECONDS = 5.0  # silence in which we call a stream silent when the time is over
+# longest wait for the FIN after a complete response, because the request asked for a close
+END_SECONDS = 0.25
+# the same wait, if the answer has reported its end but the response is not complete
+FINISHED_SECONDS = 10.0
+# when MAX_SECONDS are over, a silence of this length is reported as the end "silent"
+QUIET_SECONDS = 5.0
 
-# Where there is this option, a kernel breaks a connection whose peer no longer acknowledges.
+# On systems that have this option, the kernel breaks a connection whose peer no longer acknowledges
+# data.
 KERNEL_TELLS = hasattr(socket, "TCP_USER_TIMEOUT")
 
 Watch = Callable[[RecordedRead, list[ByteSpan]], None]
 
 
 class StoppedError(Exception):
-    """The caller has stopped a request before it was sent."""
+    """The caller stopped the request before it was sent."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +72,9 @@ class Asking:
         headers: All headers but Host, Connection and Content-Length.
         body: The body of the request.
         ca_file: A file of certificates (PEM) to trust in place of the system's.
-        connect: Opens the connection. `--via` gives one that ignores the host of the URL.
-        secrets: Keys in the request, to be masked wherever they appear.
+        connect: The function that opens the connection. For `--via`, this function ignores the host
+            of the URL.
+        secrets: Keys in the request. They are masked wherever they appear.
     """
 
     method: str
@@ -93,18 +99,18 @@ async def ask(
     Args:
         asking: The request.
         watch: Called with each read, and with the spans that it labels.
-        silence: Seconds without a byte after which x-ray gives up; the end is then "silent".
-        max_seconds: Seconds after which x-ray stops reading. If bytes came until then, no end is
-            recorded.
+        silence: Seconds without a byte after which x-ray gives up. It then records the end
+            "silent".
+        max_seconds: Seconds after which x-ray stops reading. If bytes were still arriving, no end
+            is recorded.
         stop: A scope that the caller may cancel, as for Ctrl-C. The response so far is measured.
 
-    Returns:
-        What was measured. It has seen all reads and the end.
+    The measurements of all reads and of the end.
 
     Raises:
         ValueError: The URL, a header or the file cannot be used.
-        ConnectError: There is no connection.
-        StoppedError: It was stopped before the request was sent.
+        ConnectError: The connection could not be opened. StoppedError: The caller stopped x-ray
+            before the request was sent.
     """
     waiting = stop or trio.CancelScope()
     began = trio.current_time()
@@ -114,8 +120,9 @@ async def ask(
         patience = min(silence, FINISHED_SECONDS) if is_finished else silence
         waiting.deadline = min(at + patience, began + max_seconds)
 
-    # If the peer has vanished, the kernel says so before we give up (`SocketStream`). It says so
-    # with the first probe after that time, and it probes at whole seconds, an eighth of it apart.
+    # If the peer has vanished, the kernel reports this before x-ray gives up (`SocketStream`). The
+    # kernel checks this only when it sends a probe, and the probes are an eighth of the timeout
+    # apart, in whole seconds.
     stall_seconds = min(STALL_SECONDS, max(1.0, 0.7 * silence))
     sure_seconds = 1.25 * stall_seconds + 1
     recorder = Recorder(asking, watch, moved)
@@ -155,7 +162,7 @@ async def ask(
 
 
 async def _read_rest(stream: ByteStream, recorder: "Recorder") -> None:
-    """Read to the end of the response, and to the FIN if it follows at once."""
+    """Read to the end of the response, and also to the FIN if it follows at once."""
     try:
         while not recorder.meter.complete:
             if not await stream.receive_some():
@@ -179,8 +186,8 @@ class Recorder(WireObserver):
             the answer says that it is finished.
 
     Attributes:
-        sent_at: When the last byte of the request was sent, in milliseconds of the recording; None
-            if none was.
+        sent_at: Time at which the last byte of the request was sent, in milliseconds of the
+            recording, or None if no byte was sent.
         last: Time of the last byte in either direction, in trio's seconds.
         closed: The server has sent its end.
     """
@@ -234,7 +241,7 @@ class Recorder(WireObserver):
         while cause is not None and not isinstance(cause, OSError):
             cause = cause.__cause__
         if cause is not None and cause.errno == errno.ETIMEDOUT:
-            self.end("silent", acknowledged=False)  # no RST came: the kernel has given up
+            self.end("silent", acknowledged=False)  # no RST arrived: the kernel has given up
         else:
             self.end("reset")
 

@@ -1,11 +1,11 @@
-"""The borders of chunks, and what they cut: events and characters.
+"""Finds the events and characters that are cut where a chunk ends.
 
     chunk 1      data: {"text":"你 be e5                    it ends inside a character
     chunk 2      a5 bd"}␊␊ data: {"text"                  it ends inside event 2
     chunk 3      :"!"}␊␊
 
-A program that writes events ends each chunk where an event ends. A program that writes blocks of
-bytes ends them anywhere, and so it can be recognized. The borders of reads are ignored, because
+A program that writes whole events ends each chunk where an event ends. A program that writes blocks
+of bytes ends its chunks anywhere, so it can be recognized. The sizes of reads are ignored, because
 they depend on TCP and on the reader's speed.
 """
 
@@ -15,12 +15,13 @@ from protocol.anatomy import ByteSpan
 
 __all__ = ["Borders"]
 
-# Compressed bytes have neither events nor characters, and unlabelled ones have none that we know.
+# Compressed bytes have neither events nor characters. In unlabelled bytes, we cannot see them.
 NO_TEXT = frozenset(["coded", "unfinished", "unreadable"])
 
 
 class Borders:
-    """Takes the spans of a body in order, and notes what lies at the borders of its chunks.
+    """Takes the spans of a body in order, and notes whether a chunk ends inside an event or a
+    character.
 
     Args:
         history: Largest number of chunk sizes kept. The oldest are dropped.

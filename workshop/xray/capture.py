@@ -16,8 +16,9 @@ The rules this file keeps:
    request.
 2. A connection with missing bytes is left out. If no complete one is left, an error says which
    bytes are missing.
-3. A read is the data of one packet, or of more if packets arrived out of order. A program may have
-   read several packets at once, but a capture shows only the packets.
+3. The data of one packet becomes one read. If packets arrived out of order, one read may have the
+   data of several. The program may in fact have read several packets at once, but a capture shows
+   only packets.
 """
 
 import io
@@ -55,7 +56,7 @@ def install_words() -> str:
 
 
 class CaptureError(RecordingError):
-    """A file is not a capture, or holds no connection that can be read."""
+    """The file is not a capture, or it has no connection that can be read."""
 
 
 def read_capture(data: bytes) -> tuple[list[RecordedRead], list[str]]:
@@ -109,7 +110,8 @@ def to_reads(flows: list[Flow]) -> list[RecordedRead]:
     for number, flow in enumerate(flows):
         url, latest = _url(flow), 0
         for time, read in flow.reads:
-            # The clock of a capture may be set back; the bytes of a connection keep their order.
+            # The clock may have been set back during the capture, but the bytes of a connection
+            # keep their order.
             time = latest = max(time, latest)
             is_first = bool(read.bytes) and read.sender == "client" and bool(url)
             later = _url_of(read.bytes) if read.sender == "client" and not url else ""
@@ -202,7 +204,7 @@ def _segments(data: bytes) -> Iterator[Segment]:
     except ModuleNotFoundError as error:
         raise CaptureError(install_words()) from error
 
-    file: Any = io.BytesIO(data)  # scapy's types know names of files only
+    file: Any = io.BytesIO(data)  # scapy's types allow only file names
     try:
         with PcapReader(file) as packets:
             for packet in packets:
@@ -212,7 +214,8 @@ def _segments(data: bytes) -> Iterator[Segment]:
                 ip: Any = tcp.underlayer
                 while not isinstance(ip, IP | IPv6):
                     ip = ip.underlayer
-                # Everything after the IP header that its length covers: the rest is padding.
+                # The data of the packet, according to the length in the IP header. Bytes after it
+                # are padding.
                 if isinstance(ip, IP):
                     size = (ip.len or 0) - 4 * ip.ihl
                 else:

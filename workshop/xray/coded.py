@@ -1,4 +1,4 @@
-"""Keys in compressed bodies, which nobody sees until the body is decompressed.
+"""Finds keys in compressed bodies, where a search in the bytes of the body would not find them.
 
     HTTP/1.1 401 Unauthorized
     Content-Encoding: gzip
@@ -7,14 +7,14 @@
 
 A key cannot be replaced in compressed bytes, because each byte depends on those before it. So when
 a read completes a key (or its first MIN_CUT characters), this read and all later ones of this body
-are masked. Its framing stays, so x-ray shows how it arrived, but not what it says. Little is lost,
-because answers that quote a key are short errors.
+are masked. The framing of the body stays readable, so x-ray still shows how the body arrived, but
+not its content. Little is lost, because answers that quote a key are usually short error messages.
 
 The rules this file keeps:
 
-1. Requests and responses are divided by framing.py, and the bytes of a body are found by
-   protocol/anatomy.py ("coded"): there is no other grammar here.
-2. Only gzip and deflate are looked into. Other codings need a package (br, zstd).
+1. No grammar is implemented here. framing.py divides requests and responses, and
+   protocol/anatomy.py finds the bytes of a compressed body ("coded").
+2. Only gzip and deflate are decompressed. The others (br, zstd) would need a package.
 """
 
 from protocol.anatomy import ResponseAnatomy
@@ -27,7 +27,7 @@ from .layers import Decompressor
 __all__ = ["CodedBodies"]
 
 CODINGS = (b"gzip", b"x-gzip", b"deflate")
-KEPT = 1024  # characters of the text that are searched again with the next ones
+KEPT = 1024  # the last characters of the text, which are searched again together with the next ones
 
 
 class CodedBodies:
@@ -36,10 +36,11 @@ class CodedBodies:
     def __init__(self) -> None:
         self._requests = RequestSplitter()
         self._responses = ResponseSplitter()
-        self._body: CodedBody | None = None  # the one that is arriving
+        self._body: CodedBody | None = None  # the body that is arriving
 
     def receive_request(self, data: bytes) -> None:
-        """Take the next bytes of the client: a response to HEAD has no body."""
+        """Take the next bytes of the client. They are needed because a response to HEAD has no
+        body."""
         for part in self._requests.receive_data(data):
             if part.head:
                 method = part.head.start_line.partition(b" ")[0].decode("latin-1")
@@ -59,7 +60,7 @@ class CodedBodies:
         place = 0
         for part in self._responses.receive_data(data):
             if part.head:
-                # What has come of the body is in the next part.
+                # The next part includes the body's bytes so far.
                 self._body = CodedBody(part.head) if _is_coded(part.head) else None
             elif self._body:
                 found = self._body.find(part.data, forms)
@@ -76,8 +77,7 @@ def _is_coded(head: Head) -> bool:
 class CodedBody:
     """One compressed body.
 
-    Args:
-        head: The head of its response.
+    head: The head of the response with this body.
     """
 
     def __init__(self, head: Head) -> None:
@@ -89,7 +89,7 @@ class CodedBody:
         self._quotes_key = False
 
     def find(self, data: bytes, forms: Forms) -> list[Range]:
-        """The ranges of the next bytes that must be masked."""
+        """Return the ranges of the next bytes that must be masked."""
         coded = [
             (span.start - self._size, span.end - self._size)
             for span in self._anatomy.receive_data(data)
@@ -106,4 +106,4 @@ class CodedBody:
         return coded if self._quotes_key else []
 
 
-# What this file does not do: repair the body that was masked. It cannot be decompressed any more.
+# What this file does not do: repair a masked body. A program cannot decompress it any more.

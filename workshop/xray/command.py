@@ -1,12 +1,12 @@
-"""`workshop xray`: one request or several, and what they say about the stream.
+"""`workshop xray`: sends one request or several, and reports what is wrong with the stream.
 
     $ workshop xray http://localhost:8000/chat/hello       the bytes while they come, then a summary
     $ workshop xray URL --json                             one object, for a script
     $ workshop xray --compare server=URL nginx=URL         which hop spoils it
     $ workshop xray yesterday.jsonl                        a recording, once more
 
-What was asked for goes to standard output. Everything else (what x-ray is doing, errors) goes to
-standard error, so the output of `--json` can be piped.
+The results go to standard output. Progress messages and errors go to standard error, so the output
+of `--json` can be piped.
 """
 
 import argparse
@@ -55,7 +55,7 @@ from .ways import compared_addresses, compared_urls
 __all__ = ["Command", "exit_code", "main"]
 
 USAGE, NO_CONNECTION, UNSURE, STOPPED = 2, 3, 4, 130
-ROUNDS = 3  # requests by each way
+ROUNDS = 3  # requests on each path
 
 Result = TypeVar("Result")
 
@@ -68,14 +68,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def exit_code(verdicts: Sequence[Verdict]) -> int:
-    """0 for a live stream, 1 for a fault, 4 if no verdict is sure."""
+    """The exit code: 0 for a live stream, 1 for a fault, 4 if no verdict is sure."""
     if verdicts[0].code == "live":
         return 0 if verdicts[0].sure > SURE else UNSURE
     return 1 if any(one.sure > SURE and one.code != "unsure" for one in verdicts) else UNSURE
 
 
 class Output(Console):
-    """Our standard output. If its reader has closed it, rich would call `sys.exit` in any task."""
+    """Our standard output. If the reader has closed the pipe, rich itself would call `sys.exit`, in
+    whatever task is printing."""
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError
@@ -96,7 +97,7 @@ class Command:
         self._options = options
         self._console = console
         self._connect = connect
-        self._stop = trio.CancelScope()  # of the request that is running
+        self._stop = trio.CancelScope()  # the scope of the request that is running
         self._stopped = False
         self._exports = Exports(options.html, options.har, options.pcap)
         self._beginning = bytearray()  # of the response that is told of
@@ -113,7 +114,7 @@ class Command:
             return STOPPED
         except BrokenPipeError:
             raise
-        except (OSError, ValueError) as error:  # a file that cannot be used
+        except (OSError, ValueError) as error:  # the file cannot be used
             return _fail(_words(error), USAGE)
 
     async def _run(self) -> int:
@@ -144,7 +145,7 @@ class Command:
         return self._tell(stopped(report(meter), meter), meter)
 
     async def _look(self, asking: Asking) -> Meter:
-        """Ask once. The reads go to the files and to the screen."""
+        """Send one request, and pass its reads to the files and to the screen."""
         async with AsyncExitStack() as opened:
             saver = screen = None
             if self._options.save:
@@ -166,7 +167,8 @@ class Command:
         return await ask(asking, watch, silence=silence, max_seconds=longest, stop=self._stop)
 
     async def _stoppable(self, run: Callable[[], Awaitable[Result]]) -> Result:
-        """Run, while Ctrl-C ends the request that is running. What it has brought is judged."""
+        """Run the function. Ctrl-C ends the present request, and the part of the response that has
+        arrived is judged."""
 
         async def obey(signals: AsyncIterator[int]) -> None:
             async for _ in signals:
@@ -179,7 +181,7 @@ class Command:
                 nursery.start_soon(obey, signals)
                 try:
                     result = await run()
-                except Exception as error:  # the nursery would wrap it
+                except Exception as error:  # the nursery would wrap this error in an ExceptionGroup
                     raised = error
                 nursery.cancel_scope.cancel()
         if raised is not None:
@@ -191,7 +193,7 @@ class Command:
         return bool(self._options.json or self._options.summary)
 
     def _tell(self, said: Report, meter: Meter) -> int:
-        """Write the files, and what was found. Returns the exit code."""
+        """Write the files, and print the findings. Returns the exit code."""
         said = explained(with_cures(said, meter), bytes(self._beginning), meter.method)
         self._exports.write()
         if self._exports.dropped:
@@ -238,7 +240,7 @@ class Command:
         return self._tell(said, first)
 
     def _confirm(self, host: str) -> None:
-        """Ask before several requests to a server that is not on this machine."""
+        """Ask the user for permission before several requests go to a server on another machine."""
         if self._options.yes or host in LOOPBACK:
             return
         if not sys.stdin.isatty():
@@ -271,7 +273,7 @@ class Command:
                 return None
             if self._stopped:  # what came of it proves nothing
                 raise StoppedError
-            # A hop that holds a whole answer is silent for as long as the answer takes.
+            # A hop that holds the whole answer sends nothing until the answer is complete.
             patience = max(patience, 1.5 * (meter.last_ms or 0.0) / 1000)
             _progress(f"{way.name}, {number} of {ROUNDS}: {_codes(report(meter))}")
             return meter
@@ -355,7 +357,7 @@ def stopped(said: Report, meter: Meter) -> Report:
 
 
 class ConnectionFailed(RequestError):
-    """One way of a comparison could not be asked. The message names it."""
+    """One path of a comparison could not be measured. The message names the path."""
 
 
 def _load(path: Path) -> Recording:
@@ -377,7 +379,7 @@ def _note(text: str) -> None:
 
 
 def _progress(text: str) -> None:
-    """A note for somebody who waits."""
+    """Print a note for a user who is waiting."""
     if sys.stderr.isatty():
         _note(text)
 

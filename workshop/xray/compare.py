@@ -1,22 +1,25 @@
-"""The same request by several ways, and the name of the hop that spoils the stream.
+"""Sends the same request on several paths, and names the hop that spoils the stream.
 
     server ─────────────────── x-ray       way 1: live
     server ── nginx ────────── x-ray       way 2: live
     server ── nginx ── cdn ─── x-ray       way 3: buffered-blocks        cdn does it
 
-Two ways differ by one hop. What only the longer one has is what that hop does. So the ways are
-ordered, nearest to the server first, and a way is named after the hop that it adds.
+A path, here called a way, leads from this machine to the server, through all hops or only through
+some of them. Two neighbouring paths differ by one hop. If only the longer path has a fault, that
+hop is the cause. So the paths are ordered, beginning with the one nearest to the server, and each
+path has the name of the hop that it adds.
 
 The rules this file keeps:
 
-1. Each way is asked several times, by turns, so that a moment in which the machine was busy does
-   not fall on one way alone. A way has a fault if most of its answers have it.
-2. The hop is named whose way is the first with a fault that the way before it does not have. A
-   fault of the first way is the server's, or of a hop that was not given.
-3. If the first way has a fault and the last one has none, the order looks reversed: a hop further
-   downstream does not repair a stream. Then the ways are read from the last to the first.
-4. After a fault of one family (held, ended, changed), a further fault of that family is not another
-   hop's: it is what the next hop makes of it.
+1. Each path is measured several times, in turns, so that a short load on the machine does not
+   affect only one path. A path has a fault if most of its answers have the fault.
+2. If a path has a fault and the path before it does not, the hop that was added is named. If the
+   first path already has the fault, the cause is the server or a hop that the user did not name.
+3. If the first path has a fault but the last one has not, the user has probably reversed the order,
+   because a hop further downstream does not repair a stream. Then the paths are read from the last
+   to the first.
+4. Faults belong to families (held, ended, changed). Only the first fault of each family is
+   reported, because a later hop may turn one fault into another of the same family.
 """
 
 from collections import Counter
@@ -38,9 +41,9 @@ from .verdicts import report
 __all__ = ["Comparison", "Way", "WayReport", "ask_by_turns", "compare"]
 
 ROUNDS = 3
-SURE = 0.5  # a verdict over this is a claim
+SURE = 0.5  # a verdict that is surer than this is a claim
 
-# By family. A code that is in none of them is a family of its own.
+# The codes of each family. A code that is not here is a family of its own.
 HELD = {
     "buffered-whole",
     "buffered-blocks",
@@ -73,12 +76,11 @@ LIGHT = {"head-held", "nagle", "http10", "until-close", "measured", "length-limi
 
 
 class Way(NamedTuple):
-    """A way to the server.
+    """One path from this machine to the server.
 
     Args:
-        name: Name of the hop that this way adds, or of the server.
-        asking: The request by this way.
-        address: What the user gave: a URL, or an address.
+        name: Name of the hop that this path adds, or of the server. asking: The request on this
+            path. address: The URL or address that the user gave.
     """
 
     name: str
@@ -87,12 +89,11 @@ class Way(NamedTuple):
 
 
 class WayReport(msgspec.Struct, frozen=True):
-    """What the answers by one way had in common.
+    """The common properties of the answers on one path.
 
     Args:
-        name, address: Those of the way.
-        codes: The faults that most of its answers have, most harmful first.
-        reports: One for each answer.
+        name, address: Name and address of the path. codes: The faults that most of its answers
+            have, most harmful first. reports: One report for each answer.
     """
 
     name: str
@@ -102,13 +103,13 @@ class WayReport(msgspec.Struct, frozen=True):
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """The object of `--compare --json`.
+    """The object that `--compare --json` prints.
 
     Args:
-        ways: Nearest to the server first.
-        verdicts: For each hop that does something, one; most harmful first.
-        cures: For the first verdict, {product: line of its configuration}. The product that the
-            hop was recognised as comes first.
+        ways: The findings on each path, nearest to the server first. verdicts: One verdict for each
+            hop with a fault, most harmful first. cures: The cures for the first verdict, as
+            {product: line of its configuration}. If the product of the hop was recognized, it comes
+            first.
     """
 
     ways: list[WayReport]
@@ -117,7 +118,7 @@ class Comparison(msgspec.Struct, frozen=True):
 
 
 class Answers(NamedTuple):
-    """The answers by one way."""
+    """The answers on one path."""
 
     way: Way
     meters: list[Meter]
@@ -128,7 +129,7 @@ class Answers(NamedTuple):
 async def ask_by_turns(
     ways: Sequence[Way], ask: Callable[[Way, int], Awaitable[Meter | None]], rounds: int = ROUNDS
 ) -> list[list[Meter]]:
-    """Ask by each way in turn, `rounds` times.
+    """Send the request on each path in turn, `rounds` times.
 
     Args:
         ways: The ways.
@@ -137,7 +138,7 @@ async def ask_by_turns(
         rounds: How many times.
 
     Returns:
-        The measurements, by way, as far as there are answers.
+        The measurements of each path. A missing answer has none.
     """
     meters: list[list[Meter]] = [[] for _ in ways]
     with suppress(StoppedError):
@@ -149,11 +150,11 @@ async def ask_by_turns(
 
 
 def compare(ways: Sequence[Way], measured: Sequence[Sequence[Meter]]) -> Comparison:
-    """Say which hop does what.
+    """Find out which hop causes which fault.
 
     Args:
         ways: Nearest to the server first.
-        measured: The answers by each of them, one or more.
+        measured: One or more answers on each path.
     """
     all_answers = [_answers(way, meters) for way, meters in zip(ways, measured, strict=True)]
     if _is_reversed(all_answers):
@@ -176,7 +177,8 @@ def compare(ways: Sequence[Way], measured: Sequence[Sequence[Meter]]) -> Compari
 
 
 def _of_all(all_answers: Sequence[Answers]) -> list[Verdict]:
-    """The verdicts in the order of the ways, but what does not spoil a stream comes last."""
+    """Return the verdicts in the order of the paths, except that faults which do not spoil a stream
+    come last."""
     verdicts = _of_server(all_answers[0])
     for upstream, answers in pairwise(all_answers):
         verdicts += _of_hop(upstream, answers)
@@ -184,7 +186,8 @@ def _of_all(all_answers: Sequence[Answers]) -> list[Verdict]:
 
 
 def _is_reversed(all_answers: Sequence[Answers]) -> bool:
-    """Whether the way that should be nearest to the server is spoilt, and the last way is not."""
+    """Whether the path that should be nearest to the server has a fault, but the last path has
+    not."""
     first, last = all_answers[0], all_answers[-1]
     live = sum(one.verdicts[0].code == "live" for one in last.reports)
     is_live = 2 * live > len(last.reports) and not last.faults.keys() - LIGHT
@@ -223,7 +226,7 @@ def _family(code: str) -> frozenset[str]:
 
 
 def _of_server(answers: Answers) -> list[Verdict]:
-    """The faults that the first way has already."""
+    """The faults that already the first path has."""
     name = answers.way.name
     product = product_of(_fields(answers), (), name)
     hint = f"The first way ({name}) has this: it is the server, or a hop that you have not given."
@@ -237,7 +240,7 @@ def _of_server(answers: Answers) -> list[Verdict]:
 
 
 def _of_hop(upstream: Answers, answers: Answers) -> list[Verdict]:
-    """The faults that a way has and the way before it does not."""
+    """The faults that a path has, but not the path before it."""
     before = set().union(*(_family(code) for code in upstream.faults if code not in LIGHT))
     new = [
         verdict
@@ -267,15 +270,16 @@ def _named(verdict: Verdict, hop: str, product: str, say: str) -> Verdict:
 
 
 def _fields(answers: Answers) -> list[tuple[str, str]]:
-    """The header fields of the way's last answer that has a head."""
+    """The header fields of the path's last answer with a complete head."""
     found = [fields for meter in answers.meters if (fields := head_fields(meter))]
     return found[-1] if found else []
 
 
 def _differs(upstream: Answers, answers: Answers) -> Verdict | None:
-    """A fault that only the comparison shows: the same request, and another answer.
+    """A fault that only a comparison can show: the same request gets a different answer.
 
-    It shows only if all answers by each way are the same. A model that varies shows nothing.
+    The fault is found only if all answers on the same path are equal. With a model whose answers
+    vary, nothing can be found.
     """
     if upstream.faults.keys() - LIGHT or len(upstream.meters) < 2:
         return None
@@ -296,12 +300,12 @@ def _differs(upstream: Answers, answers: Answers) -> Verdict | None:
 
 
 def _content(meter: Meter) -> tuple[str, int, int]:
-    """The beginning of the text, its size, and the size of the body without its coding."""
+    """Return the beginning of the text, its size, and the size of the decompressed body."""
     return meter.answer.text, meter.text_bytes, meter.layers.anatomy.body_size
 
 
 def _unsure(all_answers: Sequence[Answers]) -> list[Verdict]:
-    """No way has a fault, but one has an answer that x-ray is not sure about."""
+    """No path has a fault, but x-ray is not sure about one of the answers."""
     for answers in all_answers:
         for each in answers.reports:
             if each.verdicts[0].code == "unsure":
@@ -310,7 +314,8 @@ def _unsure(all_answers: Sequence[Answers]) -> list[Verdict]:
 
 
 def _all_live(all_answers: Sequence[Answers]) -> Verdict:
-    """Every way is live. What a hop took out of the head may still harm the next one."""
+    """The stream is live on every path. But if a hop removed a header field, the next hop may
+    behave worse."""
     names = [answers.way.name for answers in all_answers]
     say = f"The stream is live by every way: {', '.join(names)}."
     hop = None
@@ -346,4 +351,4 @@ def _matters(name: str, value: str) -> bool:
     return name != "cache-control" or "no-transform" in value.lower()
 
 
-# What this file does not do: ask (ask.py), or print (command.py).
+# What this file does not do: send requests (ask.py), or print (command.py).

@@ -1,4 +1,4 @@
-"""A comparison on one screen: a row for each way, the verdict, and the lines that cure it.
+"""Shows a comparison on one screen: a row for each path, the verdict, and the lines that cure it.
 
     way      head  first text  gap p50  gap max  reads  events
     server      2         503       30       34    154     153  live
@@ -26,7 +26,7 @@ from .summary import verdict_lines
 
 __all__ = ["ComparisonView"]
 
-MAX_NAME = 24  # cells of the name of a way
+MAX_NAME = 24  # width of the column of names, in cells
 
 COLUMNS: dict[str, Callable[[Report], float | None]] = {
     "head": lambda one: one.head_ms,
@@ -43,7 +43,7 @@ class ComparisonView:
     """A comparison, for `rich.console.Console.print`.
 
     Args:
-        comparison: What was found.
+        comparison: The findings.
     """
 
     def __init__(self, comparison: Comparison) -> None:
@@ -94,12 +94,12 @@ def _median(way: WayReport, number: Callable[[Report], float | None]) -> str:
 
 
 def _codes(way: WayReport) -> str:
-    """The faults of a way, or what its first answer was."""
+    """Return the faults of a path, or a description of its first answer."""
     return ", ".join(way.codes[:2]) or way.reports[0].verdicts[0].code
 
 
 def cure_lines(cures: dict[str, str], width: int) -> Iterator[Text]:
-    """A line for each program, with the names below each other."""
+    """Yield a line for each program. The names are aligned in a column."""
     yield Text("The line for each program:", "dim")
     widest = max(map(len, cures)) + 4
     for product, line in cures.items():

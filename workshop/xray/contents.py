@@ -1,4 +1,4 @@
-"""Signatures in the bytes themselves: the head, the framing, the lines of events, the characters.
+"""Signatures in the bytes: in the head, the framing, the lines of events, and the characters.
 
 HTTP/1.0 200 OK                           http10
 Content-Length: 7783                      measured: somebody had the whole body first
@@ -86,7 +86,7 @@ def retried(meter: Meter) -> Sign | None:
 
 
 def bad_events(meter: Meter) -> Sign | None:
-    """Lines that some or all clients misunderstand."""
+    """Some lines are misunderstood by some or all clients."""
     answer = meter.answer
     if not meter.exact:
         return None
@@ -137,7 +137,7 @@ def measured(meter: Meter) -> Sign | None:
 
 
 def http10(meter: Meter) -> Sign | None:
-    """HTTP/1.0, although the client asked with HTTP/1.1."""
+    """The response is HTTP/1.0, although the request was HTTP/1.1."""
     asked = meter.request.partition(b"\r\n")[0].endswith(b"HTTP/1.0")
     if meter.head is None or not meter.head.is_http10 or asked:
         return None
@@ -145,7 +145,7 @@ def http10(meter: Meter) -> Sign | None:
 
 
 def until_close(meter: Meter) -> Sign | None:
-    """HTTP/1.1 without a length: only the end of the connection ends the body."""
+    """An HTTP/1.1 response has no length, so only the end of the connection ends the body."""
     if meter.head is None or meter.head.is_http10 or meter.framing_error:
         return None
     asked = meter.request.partition(b"\r\n")[0].endswith(b"HTTP/1.0")

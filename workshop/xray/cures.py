@@ -1,4 +1,5 @@
-"""Which program a hop is, by the fields it writes, and the line of its configuration that helps.
+"""Recognizes the program of a hop by its header fields, and gives the configuration line that
+helps.
 
     Server: nginx/1.22.1                 nginx
     Via: 1.1 varnish (Varnish/7.1)       Varnish
@@ -10,9 +11,9 @@
 
 The rules this file keeps:
 
-1. A program is named only by a field that no other program is known to write. HAProxy and Traefik
-   write none: then the name that the user gave the way may say it.
-2. A line is given only for a fault that it cures. Each is one setting, as it is typed.
+1. A program is recognized only by a header field that no other known program writes. HAProxy and
+   Traefik write no such field. They are recognized only if the user's name for the path says so.
+2. A line is given only for a fault that it cures. Each line is one setting that the user can copy.
 """
 
 import re
@@ -51,7 +52,7 @@ PRODUCTS: dict[str, tuple[tuple[str, str], ...]] = {
 }
 
 NAMES = {
-    # what a user may call a way: the product
+    # a user's name for a path: the product
     "nginx": "nginx",
     "haproxy": "HAProxy",
     "caddy": "Caddy",
@@ -157,7 +158,7 @@ BY_CODE = {
 
 
 def head_fields(meter: Meter) -> list[tuple[str, str]]:
-    """The header fields of a response; none if its head has not come."""
+    """Return the header fields of a response, or none if the head has not arrived."""
     fields = meter.head.fields if meter.head is not None else []
     return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in fields]
 
@@ -167,11 +168,12 @@ def product_of(fields: Fields, upstream: Fields = (), name: str = "") -> str:
 
     Args:
         fields: The fields of the response that came through the hop.
-        upstream: Those of the response that did not. What both have, the hop did not write.
-        name: What the user calls the hop.
+        upstream: The fields of the response that did not come through the hop. The hop did not
+            write a field that both responses have.
+        name: The user's name for the hop.
 
     Returns:
-        A product, or "" if nothing names it.
+        A product, or "" if it was not recognized.
     """
     known = {(key.lower(), value.lower()) for key, value in upstream}
     own = {(key.lower(), value.lower()) for key, value in fields} - known
@@ -184,12 +186,13 @@ def product_of(fields: Fields, upstream: Fields = (), name: str = "") -> str:
 
 
 def cures_of(code: str, product: str = "", *, is_server: bool = False) -> dict[str, str]:
-    """The lines that cure a fault: {product: line}, that of this product first.
+    """Return the lines that cure a fault as {product: line}. The line of this product is first.
 
     Args:
         code: Code of the verdict.
-        product: What `product_of` has found.
-        is_server: Whether the server itself is the cause: then the lines of servers come first.
+        product: The result of `product_of`.
+        is_server: Whether the server itself is the cause. In that case, the lines of servers come
+            first.
 
     Returns:
         No lines for a fault that no configuration cures.
@@ -200,7 +203,7 @@ def cures_of(code: str, product: str = "", *, is_server: bool = False) -> dict[s
 
 
 def server_cure(code: str) -> str:
-    """What to do if the server itself does it; "" where the general cure fits."""
+    """Return the cure if the server itself is the cause, or "" if the general cure fits."""
     if BY_CODE.get(code) is not HELD or code == "nagle":
         return ""
     pipe = HELD["a pipe"]
@@ -208,9 +211,10 @@ def server_cure(code: str) -> str:
 
 
 def with_cures(report: Report, meter: Meter) -> Report:
-    """The same report; its cures are those of the program that the response names.
+    """Return the same report, with the cures for the program that the response names.
 
-    The program that wrote the head need not be the one that holds the stream, so a cure says "if".
+    The hop that wrote the head may not be the one that holds the stream, so each cure begins with
+    "if".
     """
     product = product_of(head_fields(meter))
     verdicts = [
@@ -222,4 +226,4 @@ def with_cures(report: Report, meter: Meter) -> Report:
     return replace(report, verdicts=verdicts)
 
 
-# What this file does not do: say what is wrong (verdicts.py).
+# What this file does not do: find the fault (verdicts.py).

@@ -1,4 +1,4 @@
-r"""The request that the flags describe, in curl's words: `-X METHOD -d DATA -H FIELD`.
+r"""Makes the request from flags that have curl's names: `-X METHOD -d DATA -H FIELD`.
 
     -X PUT                         the method
     -d '{"a":1}' -d @FILE          the body: POST; line ends of a file are dropped; @- is stdin
@@ -8,9 +8,9 @@ r"""The request that the flags describe, in curl's words: `-X METHOD -d DATA -H 
     -H @FILE                       one field a line
     --json-body '{"a":1}'          the body: POST, Content-Type: application/json; @FILE too
 
-Two things differ from curl. Without `-H 'Accept-Encoding: …'` x-ray asks for gzip, as browsers and
-SDKs do: a hop that holds only compressed streams looks healthy to curl. And a body is added for the
-paths of an OpenAI-like API, so that a bare URL streams.
+Two things differ from curl. Without `-H 'Accept-Encoding: …'`, x-ray asks for gzip, as browsers and
+SDKs do, because some hops hold only compressed streams, and curl alone would not see this. For the
+URL paths of an OpenAI-like API, x-ray adds a body, so that a URL alone is enough to get a stream.
 """
 
 import re
@@ -43,33 +43,35 @@ DEFAULTS: Headers = (
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
 
-# The client writes these itself.
+# The client writes these fields itself.
 OWN = {"connection", "content-length", "transfer-encoding", "expect"}
 
-# Fields whose values are keys. As a Secret, a key is redacted from every message, too.
+# Fields whose values are keys. Each key becomes a Secret, so it is also redacted from every
+# message.
 KEYS = re.compile(r"authorization|proxy-authorization|cookie|.*(?:api-?key|token|secret).*")
 
 NUMERALS = "一二三四五六七八九十"
 PROMPT = "Repeat this, and say nothing else: " + ", ".join(
     f"{number} {NUMERALS[number % 10 - 1]}" for number in range(1, 21)
 )
-"""A model repeats it in a few seconds, which costs some hundred tokens. Its characters of three
-bytes show whether a hop cuts inside a character."""
+"""The model is asked to repeat this text, which takes a few seconds and costs some hundred tokens.
+The text has characters of three bytes, so it shows whether a hop cuts inside a character."""
 
 
 class UsageError(ValueError):
-    """The flags contradict each other, or one cannot be used. The message says what to do."""
+    """The flags contradict each other, or one of them cannot be used. The message tells the user
+    what to do."""
 
 
 class CurlFlags(msgspec.Struct, frozen=True):
-    """The flags as they were typed.
+    """The flags as the user typed them.
 
     Args:
         method: `-X`, or "" for GET, or POST if there is a body.
         data: `-d`, in order.
         fields: `-H`, in order.
         json_body: `--json-body`, or None.
-        model: The model for the body that is added to a bare URL, or "" for a usual one.
+        model: The model for the body that x-ray adds, or "" for the default model.
         key: The key for the Authorization header, or None.
         ca_file: A file of certificates (PEM) to trust in place of the system's.
     """
@@ -87,9 +89,8 @@ def asking_of(url: str, flags: CurlFlags, connect: Connect = connect) -> Asking:
     """Build the request.
 
     Args:
-        url: The URL, perhaps with a name and password.
-        flags: The flags.
-        connect: Opens the connection, by default over TCP.
+        url: The URL, possibly with a name and password. flags: The flags. connect: The function
+            that opens the connection, by default over TCP.
 
     Raises:
         UsageError: A flag cannot be used, or the key would be sent in plain text.
@@ -112,7 +113,7 @@ def asking_of(url: str, flags: CurlFlags, connect: Connect = connect) -> Asking:
         headers += (("Authorization", f"Bearer {flags.key.reveal()}"),)
     headers, host = _edited(headers, list(_field_lines(flags.fields)))
     if host is not None:
-        # The client writes Host from the URL, so the URL gets that host.
+        # The client takes the `Host` field from the URL, so this host is put into the URL.
         try:
             read_host(host)
         except DecodeError as error:
@@ -125,19 +126,18 @@ def asking_of(url: str, flags: CurlFlags, connect: Connect = connect) -> Asking:
 
 
 def through(host: str, port: int, parts: URLParts, connect: Connect = connect) -> Connect:
-    """A function that connects to this address in place of the host of a URL (`--connect-to`).
+    """Return a function that connects to this address in place of the host of a URL
+    (`--connect-to`).
 
     Args:
-        host, port: The address.
-        parts: The URL.
-        connect: Opens the connection.
+        host, port: The address. parts: The URL. connect: The function that opens the connection.
     """
 
     address = host, port
 
     async def reach(host: str, port: int, *, stall_seconds: float) -> ByteStream:
         if (host, port) != (parts.host, parts.port):
-            # Through a proxy, it would be the proxy that connects.
+            # With a proxy, the proxy would open the connection.
             raise OSError(-1, f"HTTPS_PROXY is set: add NO_PROXY={parts.host}")
         return await connect(*address, stall_seconds=stall_seconds)
 
@@ -152,7 +152,7 @@ def _parse(url: str) -> URLParts:
 
 
 def _without_userinfo(url: str) -> tuple[str, str]:
-    """Take "name:password" out of a URL. From there on it is in no message."""
+    """Take "name:password" out of a URL, so that no later message can show it."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -165,7 +165,7 @@ def _without_userinfo(url: str) -> tuple[str, str]:
 
 
 def _body(flags: CurlFlags, parts: URLParts) -> tuple[bytes | None, str]:
-    """The body and its Content-Type; None for a request without one."""
+    """Return the body and its Content-Type, or None for a request without a body."""
     if flags.json_body is not None:
         if flags.data:
             raise UsageError("give -d or --json-body, not both")
@@ -191,7 +191,7 @@ def _body(flags: CurlFlags, parts: URLParts) -> tuple[bytes | None, str]:
 
 
 def _value(text: str, drop: bytes = b"") -> bytes:
-    """The value of a flag: the text itself, or the content of @FILE."""
+    """Return the value of a flag: the text itself, or for `@FILE`, the content of the file."""
     if not text.startswith("@"):
         return text.encode("utf-8", "surrogateescape")
     data = sys.stdin.buffer.read() if text == "@-" else Path(text[1:]).read_bytes()
@@ -207,7 +207,7 @@ def _field_lines(fields: Iterable[str]) -> Iterator[str]:
 
 
 def _edited(headers: Headers, lines: Sequence[str]) -> tuple[Headers, str | None]:
-    """The headers after each `-H`, and the value of Host if there is one."""
+    """Return the headers of all `-H` flags, and the value of `Host` if there is one."""
     kept = list(headers)
     added: list[tuple[str, str]] = []
     host = None
@@ -217,7 +217,7 @@ def _edited(headers: Headers, lines: Sequence[str]) -> tuple[Headers, str | None
         if not colon and name.endswith(";"):
             name, colon = name[:-1], ";"
         if not colon or not name:
-            # The line is not quoted: it may be a key.
+            # The message does not quote the line, because it may be a key.
             raise UsageError("-H wants a field: -H 'Name: value'")
         lower = name.lower()
         if lower in OWN:
@@ -230,5 +230,5 @@ def _edited(headers: Headers, lines: Sequence[str]) -> tuple[Headers, str | None
     return (*kept, *added), host
 
 
-# What this file does not do: -F, -u, -L, cookies, and -k (an answer of an unknown server would be
-# measured).
+# What this file does not do: support -F, -u, -L, cookies, or -k (with -k, x-ray might measure an
+# unknown server).

@@ -1,4 +1,4 @@
-"""Traces of curl, the recorder that every machine has.
+"""Reads traces of curl, a recorder that is installed on nearly every machine.
 
     curl -N --trace-time --trace trace.txt -o /dev/null http://localhost:8000/chat/hello
 
@@ -9,22 +9,22 @@
     19:05:11.412811 <= Recv data, 46 bytes (0x2e)
     0000: 32 38 0d 0a 64 61 74 61 3a 20 7b 22 74 65 78 74 28..data: {"text
 
-curl writes each of its reads with the time. `--trace-ascii` writes the same without the hex: 64
-characters on a line, and a new line after each CRLF. Every byte that is not printable ASCII is a
-dot there, so this form loses bytes.
+curl writes each of its reads with the time. `--trace-ascii` writes the same without the hex, with
+64 characters on a line and a new line after each CRLF. It writes a dot for every byte that is not
+printable ASCII, so this form loses bytes.
 
 The rules this file keeps:
 
-1. Each record of received data is one read. curl notes the lines of a head one by one, even if one
-   read brought them all: lines within a millisecond are one read here.
+1. Each record of received data is one read. curl writes the lines of a head one by one, even if one
+   read brought them all. So lines within a millisecond are joined to one read here.
 2. TLS records (`SSL data`) are left out: curl notes the plain text, too. The head of a CONNECT
    request and its answer are left out as well.
-3. The sizes in the trace are checked. If the end of the file truncates a record, the part that is
-   there counts, and a note says so.
+3. The sizes in the trace are checked. If the file ends inside a record, the part before the end is
+   used, and a note says so.
 4. For a trace in ASCII, a note tells what is lost. Every CRLF is restored, because the offsets skip
    it. In an event stream, dots at the ends of lines are taken for LF.
-5. The body may be mixed with the trace, as in `curl --trace - URL`: text between the records is
-   passed over.
+5. The body may be mixed with the trace, as in `curl --trace - URL`. Text between the records is
+   ignored.
 """
 
 import re
@@ -67,13 +67,14 @@ ENDS: list[tuple[re.Pattern[bytes], End]] = [
         "fin",
     ),
 ]
-# curl itself stopped, so its messages about closing are not the server's end.
+# curl itself has stopped, so its messages about closing do not show how the server ended.
 STOPPED = re.compile(rb"[Ff]ail(?:ed|ure) writing|[Cc]allback aborted|returned error: ")
 CONNECTED = re.compile(rb"(?:Connected|Established connection) to .*? port \d+(?:.*?\(#(\d+)\))?")
 REUSED = re.compile(rb"Re-using existing .*?#(\d+)")
 SECURE = re.compile(rb"SSL connection using")
 CLOSED = re.compile(rb"(?:[Cc]losing|shutting down) connection #?(\d+)")
-# Dots that were LF: before the next field, before the CRLF of a chunk, and at the end of a read.
+# Places where a dot was an LF: before the next field, before the CRLF of a chunk, and at the end of
+# a read.
 LOST_LINE_ENDS = re.compile(rb"\.{1,2}(?=(?:data|event|id|retry):|\r\n|\Z)")
 LOST = (
     "a trace in ASCII has lost every byte that is not printable ASCII (each is a dot here): "
@@ -82,7 +83,7 @@ LOST = (
 
 
 class TraceError(RecordingError):
-    """A file is not a trace of curl, or it is one that cannot be read."""
+    """The file is not a trace of curl, or it is a trace that cannot be read."""
 
 
 class Record(NamedTuple):
@@ -133,7 +134,7 @@ def _lines(data: bytes) -> list[bytes]:
 
 
 class Trace:
-    """The lines of a trace, as records.
+    """Turns the lines of a trace into records.
 
     Attributes:
         notes: Sentences about what the trace has lost.
@@ -146,7 +147,7 @@ class Trace:
         self._days = 0
         self._latest = 0.0
         self._is_hex: bool | None = None
-        self._is_events: dict[str, bool] = {}  # by connection: its body is an event stream
+        self._is_events: dict[str, bool] = {}  # by connection: whether its body is an event stream
 
     def records(self) -> Iterator[Record]:
         while self._next < len(self._lines):
@@ -297,8 +298,8 @@ class Connections:
         for pattern, end in ENDS:
             if not connection.has_ended and pattern.search(info):
                 connection.has_ended = True
-                # If a time limit of curl is reached while bytes arrive, this says nothing about the
-                # server.
+                # If curl's own time limit expires while bytes arrive, the end says nothing about
+                # the server.
                 if end != "silent" or at - connection.last_at >= SILENT_MS:
                     at = round(at - self._began, 3)
                     number = connection.number
@@ -365,4 +366,4 @@ class Connection:
 
 
 # What this file does not do: divide the reads into requests and responses (exchange.py), or mask
-# keys (files.py does when it loads a trace).
+# keys (files.py does so when it loads a trace).

@@ -1,20 +1,22 @@
-"""How rows and borders look: brackets on the left for the layers, and the bytes beside them.
+"""Draws rows and borders: brackets on the left for the layers, and the bytes beside them.
 
     ├R3───────┼─────┼─────┼──── + 12.3 ms ━━━━ at 65.5 ms, 7 bytes ✂ inside C2 E2 T2 好
     │     144 │     │     ╰     ‹bd›                     ◂ ✂ the last byte of 好
     │     145 │     ╰           "}␊␊                     ◂ blank line: event 2 ends
     │     149 ╰                 ␍␊                       ◂ chunk 2 ends
 
-From left to right: the read, the offset of the line's first byte, the brackets of chunk, event and
-token, the bytes, and a note if there is room. Time goes from top to bottom. A border of a read is a
-line from left to right: where it crosses a bracket (┼), it cuts that chunk, event or token.
+A line shows, from left to right: the read, the offset of the line's first byte, the brackets of
+chunk, event and token, the bytes, and a note if there is room. Later bytes are lower on the screen.
+Each new read begins with a horizontal line. Where this line crosses a bracket (┼), it cuts that
+chunk, event or token.
 
 The rules this file keeps:
 
 1. No line is wider than the screen. On a narrow screen the numbers are left out first, then the
    offsets. The brackets stay.
-2. Colours only repeat the meaning of a letter or a mark: C, E and T name the layers, ✂ a cut.
-3. Without a terminal, no line has an escape sequence; with NO_COLOR, no colour.
+2. Colours only repeat the meaning of a letter or a mark. C, E and T are the layers, and ✂ is a cut.
+3. If the output is not a terminal, no line has an escape sequence. With NO_COLOR, no line has a
+   colour.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -60,7 +62,7 @@ COLOUR_SYSTEMS = {
 
 NOTE_COLUMN = 40  # notes begin this many cells after the bytes begin
 NOTE_WIDTH = 36  # on a narrow screen, notes begin this many cells before its edge
-BAR = 4  # cells of a gap's bar for each power of ten of milliseconds
+BAR = 4  # length of a gap's bar: this number of cells for each power of ten in its milliseconds
 LONGEST_BAR = 4 * BAR  # ten seconds
 
 ENDS = {
@@ -73,7 +75,8 @@ ENDS = {
 
 
 class Marks(NamedTuple):
-    """The signs of the brackets and borders, one cell each, and the text between two words."""
+    """The characters for brackets and borders, each one cell wide, and the text between two
+    words."""
 
     begins: str
     inside: str
@@ -94,7 +97,7 @@ ASCII = Marks("/", "|", "\\", "-", ":", "+", "\\", "-", "+", "=", "X", " - ")
 
 
 class Layout(NamedTuple):
-    """The number of cells in each column.
+    """The width of each column, in cells.
 
     Args:
         offset: Cells of the read's bracket and the offset; 1 without offsets.
@@ -143,7 +146,7 @@ class Pen:
 
     @property
     def text_column(self) -> int:
-        """The cell where the bytes begin in the last line that was drawn, counted from 0."""
+        """Number of the cell, from 0, where the bytes begin in the last line that was drawn."""
         offset, track, _ = self._layout
         return offset + 3 * track + (track == 1)
 
@@ -169,7 +172,7 @@ class Pen:
 
         Args:
             words: The words to show.
-            held: Bytes that wait for their labels. The last of them are shown, as many as fit.
+            held: Bytes that wait for their labels. As many of the last ones as fit are shown.
         """
         width = self._console.width - 1  # a full line would move the screen up
         text = self._marks.dot.join(words) + (": " if held else "")
@@ -229,7 +232,8 @@ class Pen:
         return self._ink(LAYERS[letter], sign.ljust(self._layout.track))
 
     def _note(self, note: str, line: Line) -> str:
-        """The note and the space before it, if the line has room. A cut shows at least its mark."""
+        """Return the note and the space before it, if the line has room. For a cut, return at least
+        its mark."""
         layout, mark = self._layout, self._alphabet.note
         for text in (note, note[:1] if note.startswith("✂") else ""):
             if not text:
@@ -266,7 +270,8 @@ class Pen:
         return "".join(drawn)
 
     def _facts(self, border: Border, room: int) -> list[tuple[str, str]]:
-        """The facts that fit, chosen by importance and returned in reading order."""
+        """Return the facts that fit. They are chosen by importance, but returned in reading
+        order."""
         gap = border.at if border.gap is None else border.gap
         cut = "".join(
             f" {letter}{number}"

@@ -7,9 +7,9 @@
     data: …  data: …  FIN after 60.0 s                       lifetime-timeout
     data: …  silence                                         vanished
 
-The answer ends with an event that says so. The response ends where its framing says. The
-connection ends with FIN or RST. A healthy stream ends in this order, and each missing end is a
-fault with a name.
+A stream has three ends. The answer ends with an event that says so. The response ends where its
+framing says. The connection ends with FIN or RST. In a healthy stream, these ends come in this
+order, and for each missing end there is a verdict.
 """
 
 from .measure import Meter
@@ -79,7 +79,7 @@ def cut_clean(meter: Meter) -> Sign | None:
 
 
 def idle_timeout(meter: Meter) -> Sign | None:
-    """There was silence, and then an end before the answer had ended; or the status is 504."""
+    """After a silence, the response ended before the answer was complete, or the status is 504."""
     seconds = meter.quiet_ms / 1000
     if meter.body_ms is None and meter.head_ms is not None:
         seconds = max(seconds, meter.head_ms / 1000)
@@ -158,11 +158,11 @@ def stall_behind_heartbeats(meter: Meter) -> Sign | None:
 
 
 def deaf(meter: Meter) -> Sign | None:
-    """Nothing more came, not even an end, on a connection that is alive."""
+    """The connection is alive, but nothing more arrives on it, not even an end."""
     if not _is_silent(meter) or meter.answer.complete or meter.head is None:
         return None
     if meter.acknowledged is False or (meter.acknowledged is None and meter.body_ms is not None):
-        return None  # the other end has gone, or perhaps it has
+        return None  # the other end has disconnected, or may have disconnected
     seconds = round(meter.quiet_ms / 1000)
     return Sign(0.9, seconds=seconds, events=meter.counts.events)
 
@@ -186,10 +186,11 @@ def length_limit(meter: Meter) -> Sign | None:
 
 
 def is_stream(meter: Meter) -> bool:
-    """Whether the response should stream: it is a success, and neither JSON nor a page."""
+    """Whether the response should be a stream: its status is a success, and it is neither JSON nor
+    an HTML page."""
     kind = meter.field(b"content-type")
     page = kind.startswith((b"application/json", b"text/html", b"image/", b"application/xml"))
     return 200 <= meter.status < 300 and meter.status not in (204, 205) and not page
 
 
-# What this file does not do: look at the time before the end (timing.py).
+# What this file does not do: judge the times before the end (timing.py).

@@ -1,4 +1,4 @@
-"""From a recording to its exchanges: which bytes answer which request.
+"""Divides a recording into exchanges, each a request with the bytes that answer it.
 
     client   POST /v1/responses …                                exchange 1 begins
     server   HTTP/1.1 200 OK … 0\\r\\n\\r\\n                         its last byte
@@ -113,7 +113,7 @@ class Connection:
             exchange, response = self._waiting[0]
             rest = response.receive_data(data)
             if rest and len(self._waiting) == 1:
-                rest = b""  # no request is left that these bytes could answer
+                rest = b""  # no request is waiting for these bytes
             exchange.reads.append(replace(read, bytes=data[: len(data) - len(rest)], end=""))
             if response.complete and len(self._waiting) > 1:
                 del self._waiting[0]
@@ -161,7 +161,7 @@ class Message:
         return self._decoder is not None and self._decoder.complete
 
     def receive_data(self, data: bytes) -> bytes:
-        """Take bytes as they arrive. Returns those after the end of the message."""
+        """Take bytes as they arrive. Returns the bytes after the end of the message."""
         if self._broken:
             return b""
         try:

@@ -1,4 +1,4 @@
-"""Recordings as files: saved while a stream runs, and loaded in any of these forms.
+"""Recordings as files. They are saved while a stream runs, and loaded in any of these forms.
 
     {"at":0.0,"sender":"client",…            a recording of x-ray       (protocol/recording.py)
     {"log":{"version":"1.2",…                a HAR that x-ray wrote     (har.py)
@@ -9,9 +9,9 @@ The rules this file keeps:
 
 1. The content decides what a file is, not its name.
 2. `load` masks all keys, because other programs record them.
-3. A file that is saved can be read by its owner only, because it holds a conversation. Each line
-   reaches the file before `write` returns, so a crash loses nothing. If a line cannot be written
-   whole, no part of it is kept.
+3. Only the owner can read a saved file, because it has a conversation in it. Each line reaches the
+   file before `write` returns, so a crash loses nothing. If a line cannot be written completely, no
+   part of it is kept.
 4. An error in a file is reported in one line.
 """
 
@@ -43,7 +43,7 @@ GZIP, ZSTANDARD = bytes.fromhex("1f8b"), bytes.fromhex("28b52ffd")
 
 
 class Recording(list[RecordedRead]):
-    """The reads of a file, and notes about them.
+    """The reads in a file, and notes about them.
 
     Attributes:
         notes: Sentences for the user, for example about what the form of the file has lost.
@@ -63,7 +63,8 @@ class Recording(list[RecordedRead]):
 
 
 class SaveError(ValueError):
-    """A file cannot be created, or cannot grow. The message names the file and the reason."""
+    """A file cannot be created, or nothing more can be written to it. The message has the file's
+    name and the reason."""
 
 
 def load(path: str | Path, *, max_size: int = MAX_SIZE) -> Recording:
@@ -77,7 +78,7 @@ def load(path: str | Path, *, max_size: int = MAX_SIZE) -> Recording:
         The reads in their order, with all keys masked.
 
     Raises:
-        RecordingError: The file cannot be read, or its content is none of these forms. The message
+        RecordingError: The file cannot be read, or its content has none of these forms. The message
             begins with the name of the file.
     """
     try:
@@ -106,7 +107,7 @@ def _read(path: str | Path, max_size: int) -> bytes:
 
 def _parse(data: bytes) -> Recording:
     if data.startswith(CAPTURES):
-        from .capture import read_capture  # its package takes a second to import
+        from .capture import read_capture  # the import of its package takes a second
 
         return Recording(*read_capture(data))
     if data.startswith((GZIP, ZSTANDARD)):
@@ -127,7 +128,7 @@ def _parse(data: bytes) -> Recording:
 
 
 class Saver:
-    """A file that takes reads while they happen.
+    """A file to which reads are added as they arrive.
 
         with Saver("incident.jsonl") as saver:
             saver.write(read)
@@ -145,7 +146,7 @@ class Saver:
         self._max_size = max_size
         self._size = 0
         self.saved = 0
-        """Number of reads that are in the file."""
+        """Number of reads in the file."""
         try:
             self._file = _open_private(path)
         except OSError as error:
@@ -155,8 +156,8 @@ class Saver:
         """Add one read, whose keys are already masked.
 
         Raises:
-            SaveError: The read was not written: the disk is full, or the file has its largest size.
-                The file holds all reads before it.
+            SaveError: The read was not written, because the disk is full or the file has reached
+                its largest size. All earlier reads are in the file.
         """
         (line,) = write_recording([read])
         if self._size + len(line) > self._max_size:
@@ -181,7 +182,7 @@ class Saver:
             file, self._file = self._file, -1
             try:
                 os.close(file)
-            except OSError as error:  # a full disk may be noticed only here, on a network drive
+            except OSError as error:  # on a network drive, a full disk may be noticed only here
                 raise self._error(error.strerror or str(error)) from error
 
     def __enter__(self) -> Self:
@@ -200,10 +201,10 @@ class Saver:
 
 
 def write_private(path: str | Path, pieces: Iterable[bytes]) -> None:
-    """Write a file that only its owner can read: another form of a recording.
+    """Write a recording in another form, as a file that only its owner can read.
 
     Raises:
-        SaveError: It cannot be written whole.
+        SaveError: The file cannot be written completely.
     """
     try:
         with open(_open_private(path), "wb") as file:
@@ -216,11 +217,11 @@ def _open_private(path: str | Path) -> int:
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
         if hasattr(os, "fchmod"):
-            os.fchmod(file, 0o600)  # the file may have existed with other permissions
+            os.fchmod(file, 0o600)  # an existing file may have had other permissions
     except OSError:
         pass  # a device, such as /dev/stdout, or the file of another user
     return file
 
 
-# What this file does not do: mask what is saved (the caller gives masked reads: masking.py), or
-# write other forms (har.py, pcap.py, page.py).
+# What this file does not do: mask keys before saving (the caller does, with masking.py), or make
+# other forms of a recording (har.py, pcap.py, page.py).

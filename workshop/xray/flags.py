@@ -1,4 +1,4 @@
-"""The flags of `workshop xray`, and what they mean together."""
+"""The flags of `workshop xray`, and the checks of their combinations."""
 
 import argparse
 import math
@@ -41,8 +41,8 @@ QUOTED = re.compile(
 
 
 class Parser(argparse.ArgumentParser):
-    """Its errors quote no password of a URL, no value of an unknown flag, and nothing that looks
-    like a key."""
+    """The parser's error messages never quote the password of a URL, the value of an unknown flag,
+    or anything that looks like a key."""
 
     def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
         found, unknown = super().parse_known_args(args, namespace)
@@ -60,7 +60,7 @@ class Parser(argparse.ArgumentParser):
 
 
 class Insecure(argparse.Action):
-    """`-k` is refused, with its reason."""
+    """`-k` is refused, and the message gives the reason."""
 
     def __call__(
         self,
@@ -73,7 +73,7 @@ class Insecure(argparse.Action):
 
 
 def speed(text: str) -> float:
-    """The type of `--speed`: a factor; 0 for all at once."""
+    """Return the value of `--speed`: a factor, or 0 to show everything at once."""
     try:
         value = float(text)
     except ValueError:
@@ -84,14 +84,14 @@ def speed(text: str) -> float:
 
 
 def count(text: str) -> int:
-    """The type of `--max-connections`: 1 or more."""
+    """Return the value of `--max-connections`, which is at least 1."""
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 1_000_000:
         raise argparse.ArgumentTypeError(f"not a number (1 to 1000000): {text}")
     return int(text)
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser of the command."""
+    """Return the parser of the command line."""
     made = Parser(
         prog="workshop xray",
         usage="workshop xray URL [FLAGS] | FILE | --compare NAME=URL NAME=URL … "

@@ -1,12 +1,13 @@
-"""`workshop xray --listen …` without `--top`: the bytes of one stream after the other.
+"""`workshop xray --listen …` without `--top` shows the bytes of one stream after the other.
 
     POST /v1/chat/completions                        the picture of this stream (view.py), live
     ├R1── …
     200 POST /v1/chat/completions 137 events … done: live
     200 GET /v1/models 0 events … done: not-a-stream   it ended meanwhile: only its line is shown
 
-One picture shows one stream. While it is drawn, other streams pass through the tap as well; each
-gets its line when the picture is complete. `--top` shows all of them at once.
+One picture shows one stream. While the picture is drawn, other streams pass through the tap as
+well. For each of those, a line is printed when the picture is complete. `--top` shows all streams
+at once.
 """
 
 from collections import deque
@@ -33,8 +34,9 @@ class Following:
     Args:
         console: Where to draw.
         hex: Show the bytes in hex, too.
-        max_waiting: Most bytes of memory for reads that wait to be drawn (`live.py`).
-        max_lines: Most lines about other streams that wait for the end of a picture.
+        max_waiting: Largest number of bytes of memory for reads that wait to be drawn (`live.py`).
+            max_lines: Largest number of lines about other streams that are kept until the end of a
+            picture.
     """
 
     def __init__(
@@ -50,9 +52,9 @@ class Following:
         self._max_waiting = max_waiting
         self._shown: TappedExchange | None = None
         self._screen: LiveView | None = None
-        self._last_line = ""  # about the stream that is drawn, for the end of its picture
+        self._last_line = ""  # printed at the end of the present picture
         self._lines: deque[str] = deque(maxlen=max_lines)
-        self._lost = 0  # lines that did not fit
+        self._lost = 0  # number of lines that did not fit
         self._news = trio.Event()
 
     # ---- WatchObserver
@@ -90,11 +92,12 @@ class Following:
     # ---- The task that draws
 
     async def run(self) -> None:
-        """Draw until cancelled. What waits then is drawn, if the terminal takes it at once."""
+        """Draw until cancelled. Then draw the reads that are waiting, if the terminal accepts them
+        at once."""
         try:
             while True:
                 await self._news.wait()
-                with suppress(OSError):  # nobody reads our output any more: the tap goes on
+                with suppress(OSError):  # nobody reads our output any more, but the tap continues
                     await self._draw()
                 self._news = trio.Event()
                 if self._lines or self._screen is not None:
@@ -106,7 +109,7 @@ class Following:
                 await self._screen.hurry()
 
     async def _draw(self) -> None:
-        """Print the lines that wait, and then draw a picture to its end."""
+        """Print the waiting lines, and then draw one picture to its end."""
         text = "".join(line + "\n" for line in self._lines)
         text = f"({self._lost} lines are not shown)\n{text}" if self._lost else text
         self._lines.clear()
@@ -127,4 +130,4 @@ class Following:
         self._console.file.flush()
 
 
-# What this file does not do: choose which stream is worth a picture. It is the first that comes.
+# What this file does not do: choose an interesting stream. The first stream that begins is drawn.

@@ -1,22 +1,23 @@
-"""Where requests and responses begin and end on a connection that a tap relays.
+"""Finds where requests and responses begin and end on a connection that a tap relays.
 
     client   GET /a HTTP/1.1 …                       a part with a head, and its request ends
              GET /b HTTP/1.1 …                       another part, perhaps of the same read
     server   HTTP/1.1 200 OK … 5\\r\\nhello\\r\\n     a part with the head of a response
              0\\r\\n\\r\\n                            a part that ends this response
 
-A tap relays bytes and needs no framing for that. It needs to know where a request begins for two
-reasons: the `Host` of each request must name the upstream, and each response is measured alone.
+A tap does not need framing to relay bytes. But it must know where each message begins, for two
+reasons: the `Host` of each request must name the upstream, and each response is measured
+separately.
 
 The rules this file keeps:
 
 1. No grammar is implemented here: `HeadReader` reads the heads, and the decoders of
    protocol/http1.py find the ends of the bodies.
-2. Joined, the data of the parts is the data that was given; only the value of a `Host` line may
-   differ. A request's head is held until it is complete if its `Host` is to be replaced. Nothing
-   else is held.
-3. Bytes that cannot be read raise nothing. From there on, all bytes are parts that have no head
-   and no end, and `unreadable` has the reason.
+2. The parts, joined together, are the bytes that were given, except that the value of a `Host` line
+   may be replaced. For this, the head of a request is held until it is complete. Nothing else is
+   held.
+3. Invalid bytes do not raise an error. From the first invalid byte on, all bytes are parts without
+   a head and without an end, and `unreadable` has the reason.
 """
 
 import re
@@ -43,9 +44,9 @@ class Part(NamedTuple):
 
     Args:
         data: The bytes to relay; b"" if the end of the connection has ended the message.
-        head: The head of the message, in the part that completes it. The head of an informational
-            response (1xx) is not one: the response follows it.
-        ends: The message ends with these bytes.
+        head: The head of the message, if this part completes it. The head of an informational
+            response (1xx) does not count, because the response follows it.
+        ends: Whether the message ends with these bytes.
     """
 
     data: bytes
@@ -54,10 +55,11 @@ class Part(NamedTuple):
 
 
 class Splitter:
-    """What both directions share: a head, then a body, and again.
+    """The code that both directions share: read a head, then a body, then the next head.
 
     Attributes:
-        unreadable: why the rest of the connection cannot be read as HTTP/1; "" if it can.
+        unreadable: The reason why the rest of the connection cannot be read as HTTP/1, or "" if it
+            can.
     """
 
     _is_request: bool
@@ -65,19 +67,19 @@ class Splitter:
     def __init__(self) -> None:
         self.unreadable = ""
         self._reader = HeadReader(is_request=self._is_request)
-        self._decoder: BodyDecoder | None = None  # of the body that is arriving
+        self._decoder: BodyDecoder | None = None  # decoder of the body that is arriving
 
     @property
     def between_messages(self) -> bool:
-        """Whether no message has begun that has not ended."""
+        """Whether no message is incomplete."""
         return not self.unreadable and self._decoder is None and not self._reader.started
 
     def stop(self, reason: str) -> None:
-        """Read no further: what comes now is not HTTP/1."""
+        """Read no further, because the next bytes are not HTTP/1."""
         self.unreadable = self.unreadable or reason
 
     def receive_data(self, data: bytes) -> list[Part]:
-        """Take bytes as they arrive, cut anywhere. No bytes make it raise."""
+        """Take bytes as they arrive, cut anywhere. No bytes raise an error."""
         parts: list[Part] = []
         while data:
             if self.unreadable:
@@ -93,7 +95,8 @@ class Splitter:
         return parts
 
     def receive_eof(self) -> list[Part]:
-        """Say that the sender has finished. A body that the end delimits has its last part."""
+        """Report that the sender has finished. If only this end delimits a body, the body's last
+        part is added."""
         if self._decoder is None or self.unreadable:
             return []
         try:
@@ -105,7 +108,7 @@ class Splitter:
         return [Part(b"", ends=True)]
 
     def _read_body(self, decoder: BodyDecoder, data: bytes, parts: list[Part]) -> bytes:
-        """Add the part that belongs to this body. Returns the bytes after it."""
+        """Add the part that belongs to this body. Returns the bytes after the part."""
         decoder.receive_data(data)
         rest = decoder.trailing_data
         if decoder.complete:
@@ -114,7 +117,8 @@ class Splitter:
         return rest
 
     def _begin_body(self, decoder: BodyDecoder) -> bool:
-        """Expect this body after the head. Returns whether it is empty, so that all has come."""
+        """Expect this body after the head. Returns whether the body is empty, so that the message
+        is complete."""
         if decoder.complete:
             self._next_message()
         else:
@@ -126,7 +130,7 @@ class Splitter:
         self._decoder = None
 
     def _read_head(self, data: bytes, parts: list[Part]) -> bytes:
-        """Add the part that belongs to this head. Returns the bytes after it."""
+        """Add the part that belongs to this head. Returns the bytes after the part."""
         raise NotImplementedError
 
 
@@ -134,8 +138,8 @@ class RequestSplitter(Splitter):
     """The client's bytes.
 
     Args:
-        host: The value for the `Host` of each request: the authority of the upstream. None leaves
-            every byte as it is. A request without `Host` (HTTP/1.0) gets none.
+        host: The authority of the upstream, which replaces the value of each request's `Host`. If
+            it is None, no byte is changed. A request without `Host` (HTTP/1.0) stays without one.
         names: The names that are replaced, as protocol/target.py normalizes them; None for every
             name. With names, another `Host` is relayed as it is. A page whose own name leads to
             this machine (DNS rebinding) would otherwise pass for a client of the upstream's name,
@@ -148,7 +152,7 @@ class RequestSplitter(Splitter):
         super().__init__()
         self._host = host
         self._names = names
-        self._held = b""  # of a head that is not complete
+        self._held = b""  # the bytes of an incomplete head
 
     def receive_data(self, data: bytes) -> list[Part]:
         parts = super().receive_data(data)
@@ -176,7 +180,7 @@ class RequestSplitter(Splitter):
         ends = False
         try:
             ends = self._begin_body(body_decoder(request_framing(head)))
-        except DecodeError as error:  # the head is relayed: the upstream refuses it
+        except DecodeError as error:  # the head is relayed, and the upstream will refuse it
             self.stop(error.reason)
         parts.append(Part(raw, head, ends))
         return rest
@@ -200,8 +204,8 @@ class ResponseSplitter(Splitter):
     Attributes:
         methods: Methods of the requests whose responses have not begun, oldest first. The caller
             appends the method of each request: a response to HEAD has no body.
-        switched: The protocol of both directions has changed: after `101 Switching Protocols`, or
-            a 2xx to CONNECT.
+        switched: Whether both directions have changed to another protocol, after
+            `101 Switching Protocols` or a 2xx to CONNECT.
     """
 
     _is_request = False

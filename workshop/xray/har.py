@@ -1,4 +1,4 @@
-"""HAR 1.2, the archive that browsers and test tools read.
+"""Writes and reads HAR 1.2, the archive format of browsers and test tools.
 
     {"log":{"version":"1.2","creator":{…},
      "entries":[{"startedDateTime":"…","time":3506.1,
@@ -7,9 +7,9 @@
        "timings":{"send":0,"wait":1.9,"receive":3504.2},…}],
      "_reads":[{"at":0.0,"sender":"client","bytes":"UE9TVCAv…"},…]}}
 
-A HAR has whole bodies only. But x-ray needs to know which read brought which bytes, and when. So
+A HAR has only complete bodies. But x-ray needs to know which bytes each read brought, and when. So
 the recording itself is in the custom field `_reads` ("custom fields … MUST start with an
-underscore", HAR 1.2): one object for each read, as in protocol/recording.py.
+underscore", HAR 1.2), with one object for each read, as in protocol/recording.py.
 
 The rules this file keeps:
 
@@ -50,7 +50,7 @@ class Log(msgspec.Struct):
 
 
 class Har(msgspec.Struct):
-    """The part of a HAR that is read here."""
+    """The part of a HAR that this file reads."""
 
     log: Log
 
@@ -165,10 +165,10 @@ def _response(exchange: Exchange) -> JSON:
 
 
 class Message:
-    """The parts of a request or response, as far as they can be read.
+    """The parts of a request or response that can be read.
 
     Args:
-        data: The bytes of the message. They may be unfinished, or break the grammar.
+        data: The bytes of the message, which may be incomplete or invalid.
         is_request: True for a request, False for a response.
         method: Method of the request. A response needs it.
     """
@@ -202,20 +202,21 @@ class Message:
         ]
 
     def value(self, name: bytes) -> str:
-        """The value of a field, or "" without one."""
+        """Return the value of a field, or "" if the field is missing."""
         values = self.head.values(name) if self.head else []
         return next(iter(values), b"").decode("latin-1")
 
     def decompressed(self) -> bytes:
-        """The body without gzip or deflate. A body with another coding, or with damage, is returned
-        unchanged."""
+        """Return the body, decompressed if it is gzip or deflate. A body with another coding, or a
+        damaged body, is returned unchanged."""
         if self.value(b"content-encoding").lower() not in ("gzip", "x-gzip", "deflate"):
             return self.body
-        decompressor = zlib.decompressobj(47)  # the header says which of both it is
+        decompressor = zlib.decompressobj(47)  # the header tells whether it is gzip or zlib
         try:
             return decompressor.decompress(self.body, MAX_BODY)
         except zlib.error:
             return self.body
 
 
-# What this file does not do: read the HAR of another program, whose bodies have lost their reads.
+# What this file does not do: read a HAR of another program, which does not tell how a body was
+# divided into reads.

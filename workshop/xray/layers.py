@@ -1,11 +1,12 @@
-"""From bytes to the content of events: an anatomy, and the readers of its spans.
+"""Leads from bytes to the content of events: an anatomy labels the bytes, and two readers take its
+spans.
 
     read 1 at 500 ms     data: {"text":"你"}␊
     read 2 at 540 ms     ␊                        event 1 came in two parts, 40 ms apart
 
-Bytes are labelled by `protocol.anatomy`. Each span goes to the answer (what the events say) and to
-the borders (what chunks cut). A compressed response has two `Layers`: one for the bytes as they
-arrived, and one for the text in them.
+`protocol.anatomy` labels the bytes. Each span goes to the answer (the content of the events) and to
+the borders (the events that a chunk cuts). A compressed response has two `Layers`: one for the
+bytes as they arrived, and one for the decompressed bytes.
 """
 
 import zlib
@@ -18,11 +19,12 @@ from .borders import Borders
 
 __all__ = ["Decompressor", "Layers"]
 
-FRAMING_SIZE = 16  # bytes of chunked coding that may follow an event; any event is larger
+FRAMING_SIZE = 16  # bytes of chunked coding that may follow an event (any event is larger)
 LATE = 20.0  # milliseconds: parts of one write arrive closer together than this
 ACK_DELAY = range(36, 50)  # milliseconds: Linux delays an acknowledgment by 40 (TCP_DELACK_MIN)
 
-# 47: the first bytes say whether it is gzip (RFC 1952) or zlib (RFC 1950, "deflate" in HTTP).
+# With 47, the first bytes decide whether it is gzip (RFC 1952) or zlib (RFC 1950, "deflate" in
+# HTTP).
 GZIP_OR_ZLIB = 47
 # Labels of bytes that are not part of a body, and of those that say nothing about an event.
 FRAMING = frozenset(["head", "chunk-size", "chunk-ext", "CRLF", "last-chunk", "trailer"])
@@ -32,7 +34,7 @@ PIECE_SIZE = 256 << 10
 
 
 class Layers:
-    """Takes bytes with their times, and keeps the findings of the layers above them.
+    """Takes bytes with their times, and keeps what was found in their chunks, events and tokens.
 
     Args:
         anatomy: The anatomy that labels the bytes.
@@ -45,7 +47,8 @@ class Layers:
         torn: Number of events of which a part arrived late.
         with_next: Number of torn events that ended in a read with a part of the next event.
         split_by_chunks: Number of torn events that arrived in more than one chunk.
-        ack_delays: Number of torn events whose delay was that of a delayed acknowledgment.
+        ack_delays: Number of torn events whose second part was late by the time of a delayed TCP
+            acknowledgment.
         after_end: Number of bytes after the end of the body.
     """
 
@@ -56,11 +59,11 @@ class Layers:
         self.coded = b""
         self.torn = self.with_next = self.split_by_chunks = self.ack_delays = 0
         self.after_end = 0
-        self._bytes = bytearray()  # from the first byte without a label on
-        self._start = self._end = 0  # offsets of the first of them, and after the last
-        self._reads: list[int] = []  # where each read with such bytes begins
-        self._times: list[float] = []  # and when it came
-        # The event that is arriving: its number, its first chunk, and when it began.
+        self._bytes = bytearray()  # the bytes from the first one without a label
+        self._start = self._end = 0  # offsets of the first of these bytes, and after the last
+        self._reads: list[int] = []  # offset of each read with such bytes
+        self._times: list[float] = []  # time of each such read
+        # For the event that is arriving: its number, its first chunk, and the time when it began.
         self._event = self._chunk = 0
         self._began = 0.0
 
@@ -79,7 +82,7 @@ class Layers:
         return spans
 
     def receive_end(self) -> list[ByteSpan]:
-        """Tell the layers that no more bytes will arrive. Returns the last spans."""
+        """Report that no more bytes will arrive. Returns the last spans."""
         spans = self.anatomy.receive_eof()
         self.borders.end_chunk()
         return spans
@@ -116,7 +119,7 @@ class Layers:
         return self._times[bisect_right(self._reads, offset) - 1]
 
     def _forget(self) -> None:
-        """Drop the bytes that have a label, and the times of their reads."""
+        """Forget the bytes that have a label, and the times of their reads."""
         labelled = self.anatomy.labelled
         del self._bytes[: labelled - self._start]
         self._start = labelled
@@ -127,14 +130,14 @@ class Layers:
 
 
 class Decompressor:
-    """Undoes gzip or deflate, as far as the bytes have arrived.
+    """Decompresses the bytes of a gzip or deflate body that have arrived so far.
 
     Attributes:
         flushes: Number of sync flushes seen: a sender makes one to make its text readable at once.
         error: The reason why the rest cannot be read, or "".
     """
 
-    FLUSH = b"\x00\x00\xff\xff"  # an empty block without compression (RFC 1951 §3.2.4)
+    FLUSH = b"\x00\x00\xff\xff"  # an empty uncompressed block (RFC 1951 §3.2.4)
 
     def __init__(self) -> None:
         self.flushes = 0
@@ -142,7 +145,7 @@ class Decompressor:
         self._zlib = zlib.decompressobj(GZIP_OR_ZLIB)
 
     def receive_data(self, data: bytes) -> list[bytes]:
-        """Decompress. Returns pieces of limited size, because a few bytes may stand for
+        """Decompress. Yields blocks of limited size, because a few compressed bytes may become
         megabytes."""
         pieces: list[bytes] = []
         self.flushes += data.count(self.FLUSH)
@@ -155,4 +158,4 @@ class Decompressor:
         return [piece for piece in pieces if piece]
 
 
-# What this file does not do: take times of its own, or judge (verdicts.py).
+# What this file does not do: measure time itself, or judge (verdicts.py).

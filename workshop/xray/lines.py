@@ -1,4 +1,4 @@
-"""The lines of a tap: one for each stream that has ended, and a summary at the end.
+"""Prints the lines of a tap: one for each stream that has ended, and a summary at the end.
 
     200 POST /v1/responses 137 events 120 tokens ttft 412 ms gap p50 21 ms p99 44 ms done: live
     200 POST /v1/responses 24 events 23 tokens ttft 390 ms gap p50 20 ms p99 31 ms client left: live
@@ -7,7 +7,7 @@
     143 tokens, 61.2 kB in 41.0s
     ttft p50 390ms p99 412ms, gaps p50 21ms p99 44ms
 
-The lines hold no escape sequences, so they can go to a pipe or a file. Whatever they show was
+The lines have no escape sequences, so they can go to a pipe or a file. All keys in them have been
 masked before (watch.py).
 """
 
@@ -37,10 +37,9 @@ __all__ = [
 
 
 class Printer:
-    """Prints lines without making anybody wait: a thread writes them (servers/http/log.py).
+    """Prints lines in a thread, so that no task waits for the output (servers/http/log.py).
 
-    Args:
-        console: Its file gets the lines.
+    Args: console: The lines are written to its file.
     """
 
     def __init__(self, console: Console) -> None:
@@ -58,7 +57,7 @@ class Printer:
             self._queue.put(line)
 
     def flush(self) -> None:
-        """Wait until all is printed, for a second at most."""
+        """Wait until all lines are printed, but at most one second."""
         if self._queue is not None:
             self._queue.flush()
 
@@ -67,7 +66,7 @@ class Lines:
     """A `WatchObserver` that prints a line for each stream that has ended.
 
     Args:
-        put: Takes a line without its line end. It must not wait.
+        put: A function that takes a line without its line end. It must not wait.
     """
 
     def __init__(self, put: Callable[[str], None]) -> None:
@@ -88,7 +87,7 @@ class Lines:
 
 
 def finished_line(exchange: TappedExchange) -> str:
-    """One line about a stream that has ended."""
+    """Return one line about a stream that has ended."""
     said = exchange.report
     words = [str(said.status) if said and said.status else "-", request_of(exchange)]
     if said is None:
@@ -106,7 +105,7 @@ def finished_line(exchange: TappedExchange) -> str:
 
 
 def ended_summary(watch: Watch) -> str:
-    """A few lines for the end of the tap."""
+    """Return a summary in a few lines, for the end of the tap."""
     lines = [
         f"{len(watch.running)} still running, {ended_words(watch)}",
         f"{count(watch.tokens, 'token')}, {amount(watch.size)} in {duration(watch.now())}",
@@ -125,12 +124,14 @@ def ended_summary(watch: Watch) -> str:
 
 
 def request_of(exchange: TappedExchange) -> str:
-    """Method and target. Both are printable ASCII: `HeadReader` has checked them."""
+    """Return the method and the target. Both are printable ASCII, because `HeadReader` has checked
+    them."""
     return f"{exchange.method} {exchange.target}" if exchange.method else "(not HTTP/1)"
 
 
 def duration(ms: float | None) -> str:
-    """A time in at most six characters: "412ms", "12.4s", "3m05s", "2h07m"; "" for None."""
+    """Return a time in at most six characters, such as "412ms", "12.4s", "3m05s" or "2h07m", or ""
+    for None."""
     if ms is None:
         return ""
     if ms < 999.5:
@@ -144,12 +145,12 @@ def duration(ms: float | None) -> str:
 
 
 def count(number: int, name: str) -> str:
-    """A number of things: "1 token", "2 tokens"."""
+    """Return a number with its noun: "1 token", "2 tokens"."""
     return f"{number} {name}" + "s" * (number != 1)
 
 
 def amount(size: int) -> str:
-    """A number of bytes: "812 B", "1.2 MB"."""
+    """Return a number of bytes with its unit: "812 B", "1.2 MB"."""
     if size < 1000:
         return f"{size} B"
     value, units = size / 1000, ["kB", "MB", "GB", "TB"]
@@ -160,7 +161,7 @@ def amount(size: int) -> str:
 
 
 def ended_words(watch: Watch) -> str:
-    """How many streams have ended, by verdict."""
+    """Return how many streams have ended with each verdict."""
     ended = sum(watch.verdicts.values())
     counts = Counter[str]()
     for (how, code), number in watch.verdicts.items():
@@ -169,4 +170,4 @@ def ended_words(watch: Watch) -> str:
     return f"{ended} finished" + (f": {details}" if details else "")
 
 
-# What this file does not do: decide what a verdict is, or draw a table (top.py).
+# What this file does not do: judge (verdicts.py), or draw a table (top.py).

@@ -5,17 +5,17 @@
 
     ┊ 1,280 reads not shown: 243,200 bytes                     the screen was too slow
 
-`show` only adds to a queue. A task empties the queue, at most twenty times a second, and a thread
-draws its content. A thread is needed because a write to a terminal that is paused (Ctrl-S) may wait
-for ever.
+`show` only adds reads to a queue. A task empties the queue at most twenty times a second, and a
+thread draws the content. The thread is needed because a write to a paused terminal (Ctrl-S) may
+wait for ever.
 
 The rules this file keeps:
 
 1. `show` and `end` never wait, and never raise an error.
-2. The queue has a limit. If it is full, the oldest reads are left out as a whole, and a line says
-   how many. All numbers stay right.
+2. The queue has a limit. If the queue is full, the oldest reads are not drawn, and a line says how
+   many are missing. All numbers on the screen stay correct.
 3. While the stream runs, drawing takes at most a third of one processor.
-4. On a terminal the last line says how long the stream has been silent.
+4. On a terminal, the last line says for how long no bytes have arrived.
 """
 
 import threading
@@ -38,24 +38,24 @@ from .view import View
 __all__ = ["LiveView", "live"]
 
 FRAME = 0.05
-"""Seconds from one drawing to the next."""
+"""Seconds between two drawings."""
 
 SILENCE = 0.25
 """Seconds without a read after which the last line reports the silence."""
 
 MAX_WAITING = 8 << 20
-"""Bytes of memory for reads that wait to be drawn: about 5,000 events."""
+"""Bytes of memory for reads that wait to be drawn, enough for about 5,000 events."""
 
 FRAME_SIZE = 64 << 10
-"""Bytes of a stream that are drawn in one go."""
+"""Largest number of bytes that are drawn at once."""
 
 TURN = 0.001
-"""Seconds of drawing after which the thread makes a pause. Python runs one thread at a time, and
-would leave the others waiting for 5 ms."""
+"""Seconds of drawing after which the thread pauses. Python runs only one thread at a time, and
+without a pause, the other threads would wait for 5 ms."""
 
 
 class Arrival(NamedTuple):
-    """A read, or the end, that waits to be drawn."""
+    """A read or an end that waits to be drawn."""
 
     at: float
     data: bytes
@@ -65,12 +65,13 @@ class Arrival(NamedTuple):
 
     @property
     def memory(self) -> int:
-        """The approximate bytes of memory: a read of one byte costs more than one byte."""
+        """The approximate memory of the read, in bytes. Even a read of one byte needs much more
+        than one byte."""
         return len(self.data) + 200 + 100 * len(self.spans)
 
 
 class LeftOut(NamedTuple):
-    """Reads that are not drawn: the time of the last one, and their size in bytes.
+    """Reads that were left out, with the time of the last one, and their size in bytes.
 
     `counts` holds the number of these reads, and the highest numbers of chunk, event and token in
     them.
@@ -93,8 +94,8 @@ async def live(view: View, *, max_waiting: int = MAX_WAITING) -> AsyncIterator["
         max_waiting: Largest number of bytes of memory for reads that wait to be drawn.
 
     Yields:
-        A screen. Call its `end` even if you stop in the middle, because `end` shows the bytes that
-        wait for their labels.
+        A screen. Always call its `end`, even if the stream has not ended, because `end` shows the
+        bytes that wait for their labels.
 
     Raises:
         BrokenPipeError: The reader of the output has closed it. The block is cancelled.
@@ -136,7 +137,7 @@ class LiveView:
         self._view = view
         self._max_waiting = max_waiting
         self._queue: Queue = deque()
-        self._memory = self._size = 0  # of the reads in the queue
+        self._memory = self._size = 0  # bytes of memory of the reads in the queue
         self._last_came = trio.current_time()
         self._has_more = trio.Event()
         self._has_ended = self._is_abandoned = False
@@ -145,13 +146,13 @@ class LiveView:
         self.is_finished = False
 
     def show(self, at: float, data: bytes, spans: Sequence[ByteSpan]) -> None:
-        """Draw a read soon. See `View.show`."""
+        """Queue a read to be drawn. See `View.show`."""
         self._put(Arrival(at, data, spans))
 
     def end(
         self, at: float, end: End, spans: Sequence[ByteSpan], counts: Counts | None = None
     ) -> None:
-        """Draw the end soon. See `View.end`."""
+        """Queue the end to be drawn. See `View.end`."""
         self._has_ended = True
         self._put(Arrival(at, b"", spans, end, counts))
 
@@ -165,7 +166,7 @@ class LiveView:
         self._has_more.set()
 
     def close(self) -> None:
-        """Say that nothing more will come."""
+        """Report that nothing more will arrive."""
         self._closed.set()
         self._has_more.set()
 
@@ -185,7 +186,7 @@ class LiveView:
     async def hurry(self) -> None:
         """Draw the newest reads after a cancellation.
 
-        A terminal that takes nothing is not waited for.
+        It does not wait for a terminal that is blocked.
         """
         self._closed.set()
         while self._size > FRAME_SIZE and len(self._queue) > 2:
@@ -195,8 +196,9 @@ class LiveView:
         self._is_abandoned = True
 
     async def _draw_in_thread(self) -> bool:
-        """Draw the front of the queue. Returns whether that was the last of it."""
-        await trio.lowlevel.checkpoint_if_cancelled()  # later, the batch would be lost
+        """Draw the oldest reads of the queue. Returns whether the queue is empty."""
+        # a cancellation after this line would lose the batch
+        await trio.lowlevel.checkpoint_if_cancelled()
         batch: Queue = deque()
         size = 0
         while self._queue and size < FRAME_SIZE:
@@ -214,7 +216,8 @@ class LiveView:
         return is_last
 
     def _leave_out_oldest(self) -> None:
-        """Replace the oldest read by a LeftOut. A LeftOut before it is merged with the new one."""
+        """Replace the oldest read by a LeftOut. If there is a LeftOut already, the read is added to
+        it."""
         oldest, left_out = self._queue.popleft(), LeftOut()
         if isinstance(oldest, LeftOut):
             left_out, oldest = oldest, self._queue.popleft()
@@ -226,7 +229,8 @@ class LiveView:
         self._queue.appendleft(left_out)
 
     def _draw(self, queue: Queue, status: str | None) -> None:
-        """Draw, in a thread. An abandoned thread may still be drawing, so there is a lock."""
+        """Draw, in a thread. The lock is needed because an abandoned thread may still be
+        drawing."""
         turn = time.perf_counter()
         with self._drawing:
             for item in queue:
@@ -244,5 +248,5 @@ class LiveView:
             self._view.status(status)
 
 
-# What this file does not do: slow down a replay that is faster than the screen. Give a replay a
-# `View`: its `show` waits.
+# What this file does not do: slow down a replay that is faster than the screen. Use a `View` for a
+# replay, because the `show` of a `View` waits.

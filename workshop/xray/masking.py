@@ -1,4 +1,4 @@
-"""Keys, masked in the bytes that x-ray shows and saves, while each byte keeps its offset.
+"""Masks keys in the bytes that x-ray shows and saves. Each byte keeps its offset.
 
     GET /v1/models?key=sk-proj-abc123 HTTP/1.1      GET /v1/models?key=************** HTTP/1.1
     Authorization: Bearer sk-proj-abc123            Authorization: Bearer **************
@@ -7,22 +7,22 @@
     {"error":"no such key: sk-proj-abc123"}         {"error":"no such key: **************"}
     {"api_key":"abc123","stream":true}              {"api_key":"******","stream":true}
 
-A key is replaced byte for byte, so no size, chunk-size or offset changes, and a program that
-measures a stream may read masked bytes. The relayed bytes themselves are never touched.
+Each byte of a key is replaced by one `*`, so no size, chunk-size or offset changes, and masked
+bytes give the same measurements. The bytes that a tap relays are never changed.
 
 The rules this file keeps:
 
-1. Values of the header fields in FIELDS, of the parameters in PARAMETERS of a URL or a form, names
-   and passwords in a URL, and the JSON members that members.py knows are masked. So is everything
-   that looks like a key of OpenAI's form.
-2. A value that was masked once is a known key. From then on it is masked wherever it appears on
-   this connection, in every form that protocol/secret.py knows (in JSON, percent-encoded, in
-   base64, in hex …), even if it is split between two reads or two chunks. A compressed body that
-   quotes a key is masked as a whole (coded.py).
-3. Nothing is held back: `mask` returns as many bytes as it was given. If the end of a read may be
-   the beginning of a key, it is masked at once, although it may turn out not to be a key. So a read
-   can lose a few bytes that were not a key, but at most the first three characters of a key are
-   shown.
+1. These are masked: the values of the header fields in FIELDS, the values of the parameters in
+   PARAMETERS of a URL or a form, names and passwords in a URL, the JSON members that members.py
+   knows, and everything that looks like an OpenAI key.
+2. A value that was masked once is a known key. From then on, the key is masked wherever it appears
+   on this connection, in every form that protocol/secret.py knows (in JSON, percent-encoded, in
+   base64, in hex …), even if the key is split between two reads or two chunks. If a compressed body
+   quotes a key, the whole rest of the body is masked (coded.py).
+3. Nothing is held back: `mask` returns as many bytes as it was given. If the last bytes of a read
+   may be the beginning of a key, they are masked at once, even if the next read shows that they
+   were not. So a few harmless bytes may be masked, but at most the first three characters of a key
+   are shown.
 4. The memory for each connection is limited: MAX_LINE bytes of an unfinished line, and the last
    `max_keys` keys.
 """
@@ -60,7 +60,7 @@ Sender = Literal["client", "server"]
 
 MASK = "*"
 MAX_LINE = 16 << 10  # bytes of an unfinished line that are searched again with the next read
-KEPT = 64  # bytes of any other line: a name, or the first characters of a key
+KEPT = 64  # the same for any other line, enough for a name or the first characters of a key
 
 # Names without their hyphens and underscores, in lower case.
 PARAMETERS = re.compile(
@@ -74,17 +74,18 @@ FIELDS = (
 )
 URL_FIELDS = r"(?:content-)?location|referer|origin|link|refresh"
 
-# Lines are found anywhere, also in a body: a server may send back the head that it was sent. A line
-# that begins with a space continues a field ("obs-fold", RFC 9112 §5.2).
+# Header lines are searched for everywhere, also in a body, because a server may send back the
+# request's head. A line that begins with a space continues a field ("obs-fold", RFC 9112 §5.2).
 LINE = re.compile(
     rf"[\r\n](?i:(?:(?P<field>{FIELDS})|(?P<url_field>{URL_FIELDS}))[ \t]*:[ \t]*"
     r"(?P<value>[^\r\n]*(?:\r?\n[ \t]+[^\r\n]*)*)"
     r"|(?P<method>[a-z]{3,20})[ ]+(?P<target>[^\r\n]*))"
 )
-# credentials = auth-scheme [ 1*SP ( token68 / … ) ] (RFC 9110 §11.4). Some send the key alone.
+# credentials = auth-scheme [ 1*SP ( token68 / … ) ] (RFC 9110 §11.4). Some clients send the key
+# alone.
 SCHEME = re.compile(r"[A-Za-z][\w-]{0,19}[ \t]+(?=\S)")
 
-# A URL within a parameter of another one is percent-encoded.
+# A URL inside a parameter of another URL is percent-encoded.
 USERINFO = re.compile(r"//([^/?#\s]*)@|%2f%2f((?:(?!%2f|%40)[^/?#&\s])*)%40", re.IGNORECASE)
 PARAMETER = re.compile(r"[?&#]([^=&#?\s]{1,80})=([^&#\s]*)")
 INNER_PARAMETER = re.compile(
@@ -95,16 +96,16 @@ FORM = re.compile(r"(?:^|&)([\w.\[\]-]{2,60})=([^&#\s]*)", re.MULTILINE)
 # A key of OpenAI's form, or the beginning of one at the end of a read.
 SUSPECT = re.compile(r"[sS](?<!\w.)[kK]-(?:[\w-]{16,}|[\w-]*\Z)")
 
-# chunk-data CRLF chunk-size CRLF (RFC 9112 §7.1): a border in the middle of a key.
+# chunk-data CRLF chunk-size CRLF (RFC 9112 §7.1). This may come in the middle of a key.
 CHUNK_BORDER = re.compile(r"(\r\n[0-9a-fA-F]{1,8}\r\n|\r(?:\n(?:[0-9a-fA-F]{1,8}\r?)?)?\Z)")
 
 
 @dataclass
 class Direction:
-    """The state kept for the bytes of one sender.
+    """The state that is kept for the bytes of one sender.
 
     Attributes:
-        carry: The last bytes, unmasked. They are searched again with the next read.
+        carry: The last bytes before masking. They are searched again together with the next read.
         in_long_line: Whether a line with a key is longer than MAX_LINE, so that the rest of it is
             masked.
     """
@@ -117,24 +118,24 @@ class Masker:
     """Masks the keys in the bytes of one connection.
 
     Args:
-        secrets: Keys that are known at the start, such as those of the command line.
-        max_keys: Largest number of keys that are searched for. A new one evicts the oldest.
+        secrets: Keys that are known at the start, such as those from the command line. max_keys:
+            Largest number of known keys. A new key evicts the oldest.
     """
 
     def __init__(self, secrets: Iterable[str] = (), *, max_keys: int = 32) -> None:
-        self._keys: dict[str, None] = {}  # a set in the order of insertion
+        self._keys: dict[str, None] = {}  # used as a set that keeps the order of insertion
         self._max_keys = max_keys
         self._directions = {"client": Direction(), "server": Direction()}
         self._coded = CodedBodies()
         self._forms: Forms = ()
-        self._formed: frozenset[str] = frozenset()  # the keys that `_forms` was made of
+        self._formed: frozenset[str] = frozenset()  # the keys from which `_forms` was made
         self._learn(secrets)
 
     def mask(self, sender: Sender, data: bytes) -> bytes:
         """Mask the keys in the next bytes of one sender.
 
         Returns:
-            As many bytes as were given. Those of a key, or of what may be the beginning of one, are
+            As many bytes as were given. Each byte of a key, or of a possible beginning of a key, is
             replaced by "*".
         """
         direction = self._directions[sender]
@@ -145,7 +146,8 @@ class Masker:
         forms = self._current_forms()
         if forms:
             found += find_keys(text, forms)
-            # Most reads end with a line end. No key does, so there is nothing to search for.
+            # Most reads end with a line end. A key cannot go on after it, so there is nothing to
+            # search for.
             start = len(text) if text.endswith("\n") else find_unfinished_key(text, forms)
             found.append((start, len(text)))
             unfinished = min(unfinished, start)
@@ -170,11 +172,11 @@ class Masker:
     def _find_values(
         self, text: str, direction: Direction, *, is_request: bool
     ) -> tuple[list[Range], int]:
-        """Find the values of fields and parameters. Values that are complete become known keys.
+        """Find the values of fields and parameters. Complete values become known keys.
 
         Returns:
-            Their ranges, and the offset of a line or key that may go on in the next read: the size
-            of the text if there is none.
+            The ranges of the values, and the offset of a line or key that may continue in the next
+            read. If there is none, the offset is the size of the text.
         """
         ranges: list[Range] = []
         unfinished = len(text)
@@ -188,7 +190,7 @@ class Masker:
             start, end = (offset - 1 for offset in line.span(group))
             if line["method"] and not is_request:
                 continue
-            # Its end may be in the next read, or a line after it that belongs to it.
+            # The line may end in the next read, or be continued on the next line.
             may_go_on = not text[end:].strip("\r\n")
             if may_go_on and len(text) - line.start() <= MAX_LINE:
                 unfinished = line.start()
@@ -257,23 +259,23 @@ class Masker:
 
 
 class Unchunked:
-    """A text without the borders of its chunks, and the place of each of its parts in the
-    original."""
+    """The text of a window without the chunked coding, and the offset that each part has in the
+    window."""
 
     def __init__(self, window: str) -> None:
-        parts = CHUNK_BORDER.split(window)  # data and borders in turn
+        parts = CHUNK_BORDER.split(window)  # data and chunked coding in turn
         self.text = "".join(parts[::2])
-        # The offset at which each stretch of data ends, without borders and with them.
+        # The offset at which each part of the data ends, in the text and in the window.
         self._ends = list(accumulate(map(len, parts[::2])))
         self._places = list(accumulate(map(len, parts)))[::2]
 
     def place(self, offset: int) -> int:
-        """Return the offset in the window of the character at this offset of the text."""
+        """Convert an offset in the text to an offset in the window."""
         index = min(bisect_right(self._ends, offset), len(self._ends) - 1)
         return offset + self._places[index] - self._ends[index]
 
     def ranges(self, start: int, end: int) -> Iterator[Range]:
-        """Yield the ranges of the window for this range of the text, which is not empty."""
+        """Convert a range of the text, which is not empty, to ranges of the window."""
         while start < end:
             index = bisect_right(self._ends, start)
             shift = self._places[index] - self._ends[index]
@@ -303,14 +305,14 @@ def _is_secret(parameter: str) -> bool:
 
 
 def _keys_in(name: str, value: str) -> list[str]:
-    """Return the keys in the value of a field. Each may appear alone elsewhere."""
+    """Return the keys in the value of a field. Each of them may appear alone in another place."""
     keys = [value.strip()]
     if "cookie" in name:
         pairs = value.split(";")
-        # Set-Cookie: name=value; Path=/ (RFC 6265 §4.1): its attributes are not secret.
+        # Set-Cookie: name=value; Path=/ (RFC 6265 §4.1). The attributes are not secret.
         pairs = pairs[:1] if name.startswith("set-") else pairs
         values = [pair.partition("=")[2].strip(' "') for pair in pairs]
-        # A short value (`theme=darkmode`) would be found in ordinary text.
+        # A short value (`theme=darkmode`) would also be masked in ordinary text.
         keys = [text for text in values if len(text) >= MIN_CUT]
     elif "authorization" in name:
         value = SCHEME.sub("", value, count=1)

@@ -1,4 +1,4 @@
-"""Measures a response while it arrives: what arrived when, in each of the four layers.
+"""Measures a response while it arrives: the reads, chunks, events and tokens, and the time of each.
 
     at 0 ms      request sent
     at 2 ms      head                                    head_ms 2
@@ -7,10 +7,10 @@
     …
     at 3506 ms   chunk 31: [DONE], last chunk            complete, done_ms 3506
 
-A `Meter` is a pure state machine: it takes bytes and times, and returns numbers. It uses
-`protocol.anatomy`, so no grammar is parsed here a second time. Its memory stays the same on a
-stream without end: totals and histograms continue to count, and lists keep a limited number of
-entries.
+A `Meter` is a pure state machine: it takes bytes and times, and returns numbers. The class uses
+`protocol.anatomy`, so no grammar is implemented here a second time. A meter needs a constant amount
+of memory, even for a stream without end: it has totals and histograms, and lists with a limited
+number of entries.
 """
 
 from collections import deque
@@ -28,14 +28,14 @@ from .rhythm import Histogram, Thinned
 
 __all__ = ["Arrival", "Meter"]
 
-# Decompressed text gets an anatomy of its own, and an anatomy needs a head.
+# Decompressed text gets its own anatomy, and each anatomy needs a head.
 PLAIN_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\n\r\n"
 
-SAME_MOMENT = 3.0  # milliseconds: reads that come closer together are one step
+SAME_MOMENT = 3.0  # milliseconds; reads that are closer together are one step
 
 
 class Arrival(NamedTuple):
-    """The content of one read, or of several reads at the same moment.
+    """A step: the content of one read, or of several reads at almost the same time.
 
     Args:
         at: Milliseconds since the request was sent.
@@ -57,13 +57,13 @@ class Arrival(NamedTuple):
 
 
 class Rhythm:
-    """The moments at which one kind of content arrived.
+    """The times at which one kind of content arrived.
 
     Attributes:
         first_ms: Time of the first arrival, or None if there was none.
         last_ms: Time of the last arrival.
         gaps: The times between one arrival and the next.
-        steps: The content of each of the last moments.
+        steps: The last steps, with the content of each.
     """
 
     def __init__(self, history: int) -> None:
@@ -174,7 +174,7 @@ class Meter:
 
     @property
     def anatomy(self) -> ResponseAnatomy:
-        """The anatomy of the response as it arrived, with its framing."""
+        """The anatomy of the response as it arrived, framing included."""
         return self._outer.anatomy
 
     @property
@@ -190,7 +190,7 @@ class Meter:
 
     @property
     def borders(self) -> Borders:
-        """The findings at the borders of chunks, as they arrived."""
+        """The findings at the borders of the chunks that arrived."""
         return self._outer.borders
 
     @property
@@ -211,13 +211,13 @@ class Meter:
 
     @property
     def rhythm(self) -> Rhythm:
-        """The times at which the text arrived. If no text was recognized, the times of events or
-        bytes."""
+        """The times at which text arrived. If no text was recognized, these are the times of the
+        events or bytes."""
         return self._tokens if self._content.anatomy.tokens else self._events
 
     @property
     def event_steps(self) -> deque[Arrival]:
-        """The content of each of the last moments that brought an event."""
+        """The last steps that brought an event."""
         return self._events.steps
 
     @property
@@ -250,13 +250,13 @@ class Meter:
         return self._content.anatomy.text_size if self.readable else 0
 
     def field(self, name: bytes) -> bytes:
-        """Return the value of a field of the head, in lower case, or b"" if the head does not have
-        the field."""
+        """Return the value of a header field in lower case, or b"" if the head does not have the
+        field."""
         return b", ".join(self.head.values(name)).lower() if self.head else b""
 
     @property
     def may_be_endless(self) -> bool:
-        """Whether the head leaves open how long the body is."""
+        """Whether the head does not tell the length of the body."""
         return self.head is not None and not self.field(b"content-length")
 
     # ---- What arrives
@@ -295,23 +295,23 @@ class Meter:
     def receive_end(
         self, at: float, end: End, *, acknowledged: bool | None = None
     ) -> list[ByteSpan]:
-        """Tell the meter that the server's side has ended.
+        """Report that the server's side has ended.
 
         Args:
             at: Time of the end, in milliseconds.
             end: How it ended. "silent" means that the observer stopped waiting.
-            acknowledged: Whether the other end still acknowledged what was sent to it in a
-                silence, such as TCP's keep-alive probes; None if that is unknown.
+            acknowledged: Whether, during the silence, the other end still acknowledged what was
+                sent to it, such as TCP's keep-alive probes, or None if unknown.
 
         Returns:
-            The last spans: bytes whose line or chunk did not end.
+            The last spans. They have the bytes of a line or chunk that did not end.
         """
         now = at - self.began
         self.end, self.end_ms, self.acknowledged = end, now, acknowledged
         was_complete = self.complete
         spans = self._outer.receive_end()
         if not was_complete and end != "silent":
-            complete = self._outer.anatomy.complete  # a body that ends with its connection
+            complete = self._outer.anatomy.complete  # the body ends with its connection
             self.cut = not complete or end != "fin"
             if self.cut:
                 self.quiet_ms = now - self._last_body_ms
@@ -323,7 +323,7 @@ class Meter:
 
     def _end_body(self, now: float) -> None:
         self.done_ms = now
-        # The end of the chunked coding is not content: only the silence before it counts.
+        # The end of the chunked coding is not content, so only the silence before it is counted.
         self.quiet_ms = now - self._last_body_ms
 
     def _totals(self) -> tuple[int, int, int, int, int]:
@@ -348,7 +348,7 @@ class Meter:
             self.body_ms = arrival.at
         elif arrival.body:
             self._body_gaps.add(arrival.at - self._last_body_ms)
-        # The last bytes of a compressed body hold no text: they do not end a silence.
+        # The last bytes of a compressed body hold no text, so they do not end a silence.
         size = self._content.anatomy.body_size
         if self.body_ms is None or size > self._content_size or not self.readable:
             self._last_body_ms = arrival.at

@@ -10,7 +10,8 @@ The rules this file keeps:
 1. A name says that its value is a key: `api_key`, `apiKey`, `OPENAI_API_KEY`, `password`,
    `client_secret`, `access_token`, `authorization` and others. Case, `-`, `_` and `.` do not count.
 2. A member `token` is a key only in a request: some APIs stream their text in members of that name.
-3. Only texts and numbers are keys. A value whose end has not come is given as far as it has.
+3. Only texts and numbers are keys. If the end of a value has not arrived, the part that has arrived
+   is returned.
 4. The text may be cut anywhere, so it is searched by patterns and not parsed.
 """
 
@@ -44,11 +45,11 @@ class Member(NamedTuple):
     """A member whose value is a key.
 
     Args:
-        name: Its name in lower case.
-        value: The key as it was before it was written as JSON, as far as it has come.
+        name: The member's name in lower case.
+        value: The key without JSON's escapes, or the part of it that has arrived.
         begin: Offset of the name.
         start, end: Offsets of the value, without quotes.
-        is_complete: Whether the end of the value has come.
+        is_complete: Whether the end of the value has arrived.
     """
 
     name: str
@@ -63,7 +64,7 @@ def find_members(text: str, *, is_request: bool) -> Iterator[Member]:
     """Find the members whose values are keys.
 
     Args:
-        text: A part of what one side has sent. Each byte is one character.
+        text: A part of the bytes that one side has sent. Each byte is one character.
         is_request: Whether the client has sent it.
     """
     lowered = text.lower()
@@ -99,7 +100,8 @@ def _is_key(name: str, is_request: bool) -> bool:
 
 @lru_cache(maxsize=8)
 def _nested(backslashes: int) -> re.Pattern[str]:
-    """The pattern of a value whose quotes have so many backslashes. A quote with more is in it."""
+    """Return the pattern of a value whose quotes have this number of backslashes. A quote with more
+    backslashes is part of the value."""
     return re.compile(rf'(?:[^"\\\r\n]|\\{{{backslashes + 1},15}}"|\\{{1,15}}[^"\\\r\n])*')
 
 

@@ -1,4 +1,4 @@
-"""Where the reads of a recording go while they come: to the screen, to a file, into memory.
+"""Passes each read of a recording on as it arrives: to the screen, to a file, and into memory.
 
 read ──► Saver        --save FILE: one JSON line each
      ──► the screen   the live view
@@ -18,11 +18,11 @@ from .refusal import MAX_KEPT as MAX_BEGINNING
 __all__ = ["MAX_KEPT", "Exports", "Outputs", "Screen"]
 
 MAX_KEPT = 64 << 20
-"""Bytes of a recording kept for --html, --har and --pcap."""
+"""Largest number of bytes of a recording that are kept for --html, --har and --pcap."""
 
 
 class Screen(Protocol):
-    """Shows reads. It returns at once."""
+    """An object that shows reads. Its methods return at once."""
 
     def show(self, at: float, data: bytes, spans: Sequence[ByteSpan]) -> None: ...
 
@@ -30,11 +30,11 @@ class Screen(Protocol):
 
 
 class Exports:
-    """The files that are written when all reads have come.
+    """The files that are written when all reads have arrived.
 
     Args:
-        html, har, pcap: Their names; None for those that are not wanted.
-        max_size: Most bytes of the recording that are kept. The rest is not in the files.
+        html, har, pcap: The name of each file, or None for a file that is not wanted. max_size:
+            Largest number of bytes of the recording that are kept. The rest is not in the files.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Exports:
             self.dropped += 1
 
     def write(self) -> None:
-        """Write the files. Most runs write none, so their modules are imported here.
+        """Write the files. Their modules are imported only here, because most runs write no file.
 
         Raises:
             SaveError: A file cannot be written.
@@ -82,7 +82,7 @@ class Exports:
 
 
 class Outputs:
-    """A `Watch`: hands each read on.
+    """A `Watch` that passes each read to all outputs.
 
     Args:
         screen: The live view, or None.

@@ -1,4 +1,4 @@
-"""A recording as one HTML page, which plays the recording: a file to send to a colleague.
+"""Writes a recording as one HTML page, which replays the recording and can be sent to a colleague.
 
     <!doctype html>
     <meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src …">
@@ -12,11 +12,11 @@ in one file. The page loads nothing, and its Content-Security-Policy allows only
 
 The rules this file keeps:
 
-1. No grammar is written in JavaScript: the spans of a response come from its Meter, and are divided
-   at the borders of reads here.
-2. All bytes of the recording are in the page, in the reads that brought them. If the exchanges of a
-   connection do not hold the same bytes as its reads, its reads have no spans.
-3. Nothing in a recording can leave its place: `<` is escaped in the JSON.
+1. The JavaScript of the page does not parse HTTP or event streams. The spans of a response come
+   from its Meter, and this file divides them where a read ends.
+2. The page has all bytes of the recording, in the reads that brought them. If the exchanges of a
+   connection do not hold the same bytes as its reads, the reads have no spans.
+3. No text in a recording can become HTML or a script, because `<` is escaped in the JSON.
 """
 
 import re
@@ -44,7 +44,7 @@ from .verdicts import report
 __all__ = ["write_page"]
 
 FILES = Path(servers.__file__).parent / "page"
-MODULES = ("dom.js", "wire-bytes.js", "viewer-words.js", "viewer.js")  # each after those it imports
+MODULES = ("dom.js", "wire-bytes.js", "viewer-words.js", "viewer.js")  # each after its imports
 START = """
 const recording = JSON.parse(document.getElementById("recording").textContent);
 viewer(document.getElementById("viewer"), recording, navigator.language);
@@ -89,8 +89,8 @@ class ShownRead(msgspec.Struct):
 
     Args:
         offset: Position of the read's first byte among all bytes of its sender on its connection.
-        spans: The spans of its bytes, as far as they have labels. Their offsets are counted in the
-            same way.
+        spans: The spans of the read's bytes, if they have labels. Their offsets are counted like
+            `offset`.
     """
 
     at: float
@@ -106,7 +106,7 @@ class ShownExchange(msgspec.Struct):
     """A request, and the report of x-ray on its response.
 
     Args:
-        plain: The beginning of the body as text, if it was compressed: its bytes say nothing.
+        plain: The beginning of a compressed body as text, because its bytes alone cannot be read.
     """
 
     method: str
@@ -176,7 +176,7 @@ def _shown(reads: list[RecordedRead]) -> tuple[list[ShownRead], list[ShownExchan
 
 
 def _measured(exchange: Exchange) -> tuple[Meter, list[ByteSpan]]:
-    """Return a meter that has received the response, and all spans in order."""
+    """Return a meter that has received the whole response, and all its spans in order."""
     meter = Meter(
         url=url_of(exchange),
         method=exchange.method,
@@ -203,9 +203,10 @@ def _moved(span: ByteSpan, distance: int) -> ByteSpan:
 
 
 def _divided(reads: list[RecordedRead], spans: dict[int, list[ByteSpan]]) -> list[ShownRead]:
-    """Give each read the parts of spans that label its bytes."""
+    """Divide the spans among the reads, so that each read has the labels of its own bytes."""
     places: dict[tuple[str, int], int] = defaultdict(int)
-    indexes: dict[int, int] = defaultdict(int)  # first span that continues, by connection
+    # by connection: index of the first span that may label the next read
+    indexes: dict[int, int] = defaultdict(int)
     shown = []
     for read in reads:
         connection = read.connection
@@ -231,8 +232,8 @@ def _divided(reads: list[RecordedRead], spans: dict[int, list[ByteSpan]]) -> lis
 def _script() -> str:
     """Return the modules of the viewer as one script, and the line that starts it.
 
-    An import becomes nothing, and an export an ordinary declaration: no two of these modules have
-    the same name at their top level.
+    Imports are removed, and exports become ordinary declarations. This works because no name occurs
+    at the top level of two of these modules.
     """
     parts = []
     for name in MODULES:
@@ -242,7 +243,7 @@ def _script() -> str:
 
 
 def _style() -> str:
-    """Return the colours of the chat page, which are the first rule of its style sheet, and the
+    """Return the colours of the chat page (the first rule of its style sheet), followed by the
     viewer's own styles."""
     page, wire, viewer = (
         (FILES / name).read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A recording as a capture that Wireshark opens: TCP packets that carry the same bytes.
+"""Writes a recording as a capture that Wireshark opens: TCP packets that carry the same bytes.
 
     4d 3c b2 a1 02 00 04 00 …         file header: pcap with nanoseconds, each packet begins with IP
     80 43 6d 38 00 5e d0 b2 …         record header: time, size
@@ -6,18 +6,19 @@
     c0 00 00 50 …                     TCP header: port 49152 to 80, PSH and ACK
     50 4f 53 54 20 2f …               one read
 
-A recording is taken above TCP, so the packets around its reads are synthetic: a handshake at the
-time of the first read, an acknowledgement after each read, FIN or RST for an end.
+A recording has the data of a TCP connection but not its packets, so the packets here are synthetic:
+a handshake at the time of the first read, an acknowledgement after each read, and FIN or RST for an
+end.
 
 The rules this file keeps:
 
-1. One read is one segment. Only a read that is larger than an IPv4 packet is divided, and all but
-   the last of its segments are without PSH.
+1. One read becomes one segment. Only a read that is larger than an IPv4 packet is divided, and then
+   only the last segment has PSH.
 2. Checksums are correct, and sequence numbers have no gap, so Wireshark reports no problem.
-3. The server's port is 80, whatever it was, so that the bytes are taken for HTTP. Addresses are
+3. The server's port is always 80, so that Wireshark reads the bytes as HTTP. The addresses are
    those reserved for documentation (RFC 5737).
-4. Bytes that follow an end of the same sender begin a new connection, because TCP has no such
-   bytes.
+4. In TCP, no bytes can follow the sender's FIN or RST. If they do in a recording, they begin a new
+   connection.
 """
 
 import struct
@@ -53,8 +54,7 @@ def write_pcap(reads: Iterable[RecordedRead], *, began: float = BEGAN) -> Iterat
         began: The date at which the recording begins, in seconds since 1970, because a recording
             has no date.
 
-    Yields:
-        The file header, and then each packet with its record header.
+    Yields: The header of the file, and then each packet after its record header.
     """
     yield struct.pack("<IHHiIII", NANOSECONDS, 2, 4, 0, 0, SNAPLEN, RAW_IP)
     origin = round(began * 1e9)
@@ -112,7 +112,7 @@ class Connection:
         }
 
     def cannot_carry(self, read: RecordedRead) -> bool:
-        """Whether TCP does not allow more bytes from this sender (rule 4)."""
+        """Whether this sender has ended, so that TCP does not allow more bytes from it (rule 4)."""
         return bool(read.bytes) and (self.was_reset or self.sides[read.sender].has_ended)
 
     def handshake(self) -> list[bytes]:
@@ -171,11 +171,12 @@ class Connection:
 
 
 def _checksum(data: bytes) -> int:
-    """The Internet checksum (RFC 1071): the complement of the sum of all 16-bit words, where a
-    carry is added again. That sum is the number modulo 2**16 - 1, in one step of C."""
+    """The Internet checksum (RFC 1071): the complement of the sum of all 16-bit words, where each
+    carry is added again. If all bytes are read as one large number, this sum is the number modulo
+    2**16 - 1, which Python computes in one fast step."""
     number = int.from_bytes(data + bytes(len(data) % 2), "big")
     return 0xFFFF - number % 0xFFFF
 
 
-# What this file does not do: keep the real packets, which a recording does not have, or an end by
-# silence: there the capture just stops.
+# What this file does not do: write the real packets, which a recording does not have, or show that
+# an end was a silence. In that case the capture just stops.

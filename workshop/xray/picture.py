@@ -28,8 +28,8 @@ class Place(Enum):
 
 
 class Mark(NamedTuple):
-    """A row's place in one layer, and the number of the chunk, event or token, or 0 if it is in
-    none."""
+    """The place of a row in one layer, with the number of the chunk, event or token. The number is
+    0 if the row is in none."""
 
     place: Place
     number: int
@@ -43,9 +43,9 @@ class Row(NamedTuple):
 
     Args:
         offset: Offset of the first byte in the response.
-        parts: The bytes, in pieces of one label, each with its style.
+        parts: The bytes, divided so that each part has one label, and with the style of each part.
         chunk, event, token: The place in these layers.
-        note: What a learner should know about these bytes, or "".
+        note: A note that helps a learner to understand these bytes, or "".
     """
 
     offset: int
@@ -61,12 +61,13 @@ class Border(NamedTuple):
 
     Args:
         at: Time in milliseconds since the request was sent.
-        gap: Milliseconds since the previous read; None for the first read.
+        gap: Milliseconds since the previous read, or None for the first read.
         offset: Offset of the read's first byte, or the size of the response.
         size: Size of the read in bytes.
-        read: Number of the read, from 1; 0 for the end.
+        read: Number of the read, from 1, or 0 for the end.
         end: How the response ended, or "".
-        chunk, event, token: Number of the chunk, event or token that is cut here; 0 if none is.
+        chunk, event, token: Number of the chunk, event or token that is cut here, or 0 if none is
+            cut.
         torn: Another thing that is cut: a character ("a character" if its other bytes have not
             arrived yet), "the head", or "".
     """
@@ -84,7 +85,7 @@ class Border(NamedTuple):
 
 
 class Skipped(NamedTuple):
-    """Reads that are not shown: how many, and their size in bytes."""
+    """Reads that were left out, with their number and their size in bytes."""
 
     reads: int
     size: int

@@ -1,4 +1,4 @@
-"""Ask again, with one thing changed, to tell causes apart that look the same in one response.
+"""Repeats a request with one change, to tell causes apart that look the same in one response.
 
     asked: GET, Accept: */*, Accept-Encoding: gzip      all at once, after 3.2 s
 
@@ -8,9 +8,9 @@
 
 The rules this file keeps:
 
-1. Each probe changes one thing of the first request.
+1. Each probe changes one property of the first request.
 2. Only a pair of answers, one held and one live, is a proof. A refused probe proves nothing. If
-   both are held in different ways, there are two causes.
+   both are held but with different verdicts, there are two causes.
 3. The number of requests is known before the first one is sent, because an answer may cost money.
 """
 
@@ -35,10 +35,9 @@ class Probe(NamedTuple):
     """One more request.
 
     Args:
-        code: The verdict if its answer and the first one differ.
-        change: What differs from the first request, such as "POST".
-        original: The same part of the first request, such as "GET".
-        asking: The request.
+        code: The verdict if only one of its answer and the first answer is held. change: The
+            changed value, such as "POST". original: The value in the first request, such as "GET".
+            asking: The request.
     """
 
     code: str
@@ -48,7 +47,7 @@ class Probe(NamedTuple):
 
 
 def probes_of(asking: Asking) -> list[Probe]:
-    """The requests that tell causes apart."""
+    """Return the probes that can tell the causes apart."""
     values = {name.lower(): value for name, value in asking.headers}
     codings = values.get("accept-encoding", "identity")
     coding = "gzip" if codings == "identity" else "identity"
@@ -62,7 +61,7 @@ def probes_of(asking: Asking) -> list[Probe]:
         Probe(code, f"{name}: {new}", f"{name}: {old}", _with(asking, name, new))
         for code, name, old, new in changes
     ]
-    # An API that wants a body answers no GET, so that would prove nothing.
+    # An API that needs a body refuses a GET, so this probe would prove nothing.
     if not asking.body and asking.method in ("GET", "POST"):
         method = "POST" if asking.method == "GET" else "GET"
         again = replace(asking, method=method)
@@ -76,14 +75,14 @@ def _with(asking: Asking, name: str, value: str) -> Asking:
 
 
 def conclude(first: Meter, probes: Sequence[Probe], meters: Sequence[Meter]) -> Report:
-    """What the first answer and the others say together.
+    """Return the report that the first answer and the other answers give together.
 
     Args:
         first: The answer to the first request.
         probes, meters: The other requests, and their answers.
 
     Returns:
-        The report on the first answer. What the probes proved comes first.
+        The report on the first answer, beginning with the verdicts that the probes proved.
     """
     said = report(first)
     proved = [
@@ -100,7 +99,8 @@ def conclude(first: Meter, probes: Sequence[Probe], meters: Sequence[Meter]) -> 
 
 
 def _with_causes(said: Report, probes: Sequence[Probe], others: Sequence[Report]) -> Report:
-    """A held answer, and others that are held too: for the same reason, or for a second one."""
+    """Return the report on a held answer when the other answers are held, too, for the same reason
+    or for a second one."""
     worst, *rest = said.verdicts
     same, second = [], None
     for probe, other in zip(probes, others, strict=True):
@@ -120,7 +120,7 @@ def _with_causes(said: Report, probes: Sequence[Probe], others: Sequence[Report]
 
 
 def _proved(said: Report, probe: Probe, meter: Meter) -> Verdict | None:
-    """The verdict of a pair of answers of which one is held and the other is live."""
+    """Return the verdict on two answers of which one is held and the other is live."""
     other = report(meter)
     if _is_held(said) and _is_live(other):
         held, live = probe.original, probe.change
@@ -163,5 +163,5 @@ def _is_live(said: Report) -> bool:
     return said.verdicts[0].code == "live" and said.status < 300
 
 
-# What this file does not do: ask (command.py), or find out which HTTP version a hop speaks to its
-# upstream: no request can show that.
+# What this file does not do: send requests (command.py), or find out which HTTP version a hop uses
+# with its upstream, because no request can show this.

@@ -1,4 +1,4 @@
-"""What an answer that is not a stream says: a line of its body, or where it points to.
+"""Quotes an answer that is not a stream: a line of its body, or the URL to which it redirects.
 
     HTTP/1.1 401 Unauthorized                        It says: "no such key".
     {"error":{"message":"no such key"}}
@@ -10,8 +10,8 @@
 
 The rules this file keeps:
 
-1. It only adds a sentence to the first verdict, and changes no verdict.
-2. The body is looked at as far as it was kept (MAX_KEPT), which is enough for a refusal.
+1. Only a sentence is added to the first verdict. No verdict is changed.
+2. Only the first MAX_KEPT bytes of the body are examined, which is enough for a refusal.
 """
 
 import re
@@ -38,7 +38,7 @@ TITLE = re.compile(r"<(title|h1)\b[^>]*>(.*?)</\1>", re.DOTALL | re.IGNORECASE)
 
 
 def explained(report: Report, beginning: bytes, method: str = "GET") -> Report:
-    """The same report; its first verdict quotes a refusal.
+    """Return the same report, in which the first verdict quotes the refusal.
 
     Args:
         report: The report on a response.
@@ -63,7 +63,7 @@ def explained(report: Report, beginning: bytes, method: str = "GET") -> Report:
 
 
 def _line(body: str) -> str:
-    """The line of a body that a person wants to read; "" if there is none."""
+    """Return the line of a body that is most useful for a person, or "" if there is none."""
     text = _message(body)
     if not text and body.lstrip().startswith("<"):
         title = TITLE.search(body)
@@ -75,7 +75,7 @@ def _line(body: str) -> str:
 
 
 def _message(body: str) -> str:
-    """The message of an error in JSON."""
+    """Return the message of an error in JSON."""
     try:
         found = msgspec.json.decode(body)
     except msgspec.DecodeError:

@@ -1,4 +1,4 @@
-"""A tap on one connection: bytes go through as they come, and an observer is told afterwards.
+"""A tap on one connection. It relays bytes as they arrive, and then tells an observer about them.
 
     client                     tap                                  server
     POST /v1/… (Host: tap)  >  the Host line is replaced         >  POST /v1/… (Host: server)
@@ -8,15 +8,15 @@
 
 The rules this file keeps:
 
-1. Each read is written at once, in one write if the kernel takes it. Nothing is read from one side
-   until the other side has taken what came before: a slow client slows its own server, and no
-   other.
-2. The observer is called after the write. It does not wait.
-3. A connection ends on one side as it ended on the other: FIN as FIN, RST as RST. A peer that has
-   vanished becomes RST, and so does TLS that ends without close_notify inside a message: plain TCP
-   has no other way to say that the message is truncated.
-4. Bytes that arrived before an RST are not lost: the RST is sent when the client's kernel has
-   acknowledged them, or after FLUSH_SECONDS.
+1. Each read is written at once, in one write if the kernel accepts all of it. The tap does not read
+   more from one side until the other side has accepted the earlier bytes. So a slow client slows
+   only its own connection to the server.
+2. The observer is called after the write. Its methods never wait.
+3. Both sides of the tap end in the same way: FIN as FIN, RST as RST. If a peer has vanished, the
+   other side gets an RST. The same happens if TLS ends without close_notify inside a message,
+   because plain TCP has no other signal for a truncated message.
+4. Bytes that arrived before an RST are not lost. The RST is relayed only when the client's kernel
+   has acknowledged these bytes, or after FLUSH_SECONDS.
 """
 
 import contextlib
@@ -38,23 +38,24 @@ from .framing import Part, RequestSplitter, ResponseSplitter
 __all__ = ["Relay", "RelayObserver", "method_of"]
 
 FLUSH_SECONDS = 2.0
-FLUSH_STEP = 0.005  # seconds between two looks at the kernel's queue, which announces nothing
+FLUSH_STEP = 0.005  # seconds between two checks of the kernel's queue, which has no event for this
 
 
 class RelayObserver(Protocol):
-    """Sees what a relay has done. `at` is the time of the read by trio's clock, in seconds."""
+    """Is told what a relay has done. `at` is the time of the read on trio's clock, in seconds."""
 
     def sent(self, at: float, parts: list[Part]) -> None:
         """These parts of requests have been written to the server."""
 
     def received(self, at: float, parts: list[Part]) -> None:
-        """These parts of responses came in one read, and have been written to the client."""
+        """These parts of responses arrived in one read, and have been written to the client."""
 
     def waited(self, seconds: float) -> None:
-        """The server was not read for so long, because the client did not take what had come."""
+        """For this time, the relay did not read from the server, because the client did not accept
+        the earlier bytes."""
 
     def client_ended(self, at: float, end: End) -> None:
-        """The client has sent FIN or RST, or a write to it has failed."""
+        """The client has sent FIN or RST, or a write to the client has failed."""
 
     def server_ended(self, at: float, end: End) -> None:
         """The server has sent FIN or RST, its TLS was truncated, or it has vanished ("silent")."""
@@ -84,11 +85,11 @@ class Relay:
         self._observer = observer
         self._requests = RequestSplitter(host, names)
         self._responses = ResponseSplitter()
-        self._server_is_broken = False  # a write to it has failed
-        self._half_closed = trio.CancelScope()  # the client has sent FIN, the server has not
+        self._server_is_broken = False  # a write to the client has failed
+        self._half_closed = trio.CancelScope()  # the client has sent FIN, but the server has not
 
     async def run(self) -> None:
-        """Relay until both directions have ended, or one side is broken."""
+        """Relay until both directions have ended, or one connection is broken."""
         whole = False
         try:
             async with trio.open_nursery() as nursery:
@@ -129,7 +130,7 @@ class Relay:
             self._observer.client_ended(trio.current_time(), "reset")
 
     async def _send_request(self, data: bytes) -> bool:
-        """Send what one read brought. Returns whether the server takes more."""
+        """Send the bytes of one read to the server. Returns whether the server accepts more."""
         parts = self._requests.receive_data(data)
         self._responses.methods += [method_of(part.head) for part in parts if part.head]
         now = trio.current_time()
@@ -139,8 +140,8 @@ class Relay:
             self._observer.sent(now, parts)
             await _send(self._server, data, sent)
         except trio.BrokenResourceError:
-            # The server may have answered before it broke off: the other task reads that, and
-            # then the end.
+            # The server may have sent an answer before it broke the connection. The other task
+            # reads this answer, and then the end.
             self._server_is_broken = True
             return False
         return True
@@ -180,7 +181,7 @@ class Relay:
         server.reset()
 
     async def _send_response(self, data: bytes) -> bool:
-        """Send what one read brought. Returns whether the client takes more."""
+        """Send the bytes of one read to the client. Returns whether the client accepts more."""
         now = trio.current_time()
         try:
             sent = self._client.send_now(data)
@@ -199,7 +200,7 @@ class Relay:
 
 
 def method_of(head: Head) -> str:
-    """The method of a request."""
+    """Return the method of a request."""
     return head.start_line.partition(b" ")[0].decode()
 
 
@@ -209,17 +210,18 @@ def has_vanished(error: trio.BrokenResourceError) -> bool:
 
 
 async def _send(stream: ByteStream, data: bytes, sent: int = 0) -> None:
-    """Send the bytes after the first `sent`, waiting while the kernel's buffer is full."""
+    """Send the bytes after the first `sent` ones. This waits while the kernel's buffer is full."""
     while sent < len(data):
         await stream.wait_writable()
         sent += stream.send_now(data[sent : sent + SEND_SIZE])
 
 
 async def _wait_broken(stream: ByteStream) -> None:
-    """Wait until the peer of a stream that has sent FIN resets the connection.
+    """Wait for an RST from a peer that has already sent FIN.
 
-    Such a stream is always readable, so only an epoll that asks for nothing tells: it reports
-    errors all the same (epoll_ctl(2), EPOLLERR). Without one, the next write finds out.
+    After a FIN, a socket is always readable, so waiting for readable bytes does not show an RST. An
+    epoll for which no event was requested shows the RST, because it always reports errors
+    (epoll_ctl(2), EPOLLERR). On systems without epoll, the next write fails instead.
     """
     if stream.fileno() < 0 or not hasattr(select, "epoll"):
         await trio.sleep_forever()
@@ -231,7 +233,7 @@ async def _wait_broken(stream: ByteStream) -> None:
 async def _flush(stream: ByteStream) -> None:
     """Wait until the peer's kernel has acknowledged all bytes, for FLUSH_SECONDS at most.
 
-    Only Linux says how many it has not; elsewhere this does not wait.
+    Only Linux tells how many bytes are not acknowledged. On other systems, this does not wait.
     """
     for _ in range(round(FLUSH_SECONDS / FLUSH_STEP)):
         if not _unacknowledged(stream.fileno()):
@@ -240,7 +242,7 @@ async def _flush(stream: ByteStream) -> None:
 
 
 def _unacknowledged(fileno: int) -> int:
-    """Bytes of a socket that its peer has not acknowledged (SIOCOUTQ, tcp(7))."""
+    """Return the number of sent bytes that the peer has not acknowledged (SIOCOUTQ, tcp(7))."""
     if fileno < 0 or sys.platform != "linux":
         return 0
     import fcntl

@@ -15,12 +15,12 @@ __all__ = ["Counts", "Gaps", "Report", "Verdict", "json_line"]
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that is right or wrong with a stream.
+    """One finding about a stream, good or bad.
 
     Args:
         code: Name of the verdict in the table of `workshop/xray/verdicts.py`.
-        sure: How sure the verdict is, from 0 to 1. A verdict over 0.5 must be right.
-        say: One sentence that even a tired person understands.
+        sure: The certainty of the verdict, from 0 to 1. A verdict over 0.5 must be right.
+        say: One simple sentence about the problem.
         cure: What to do about the problem, or "".
         hop: Name of the hop that is the cause, if several paths were compared, or None.
         facts: The measured values, such as {"block": 4096}.
@@ -60,12 +60,12 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         status: Status code, or 0 if no complete head arrived.
         verdicts: The problems, most harmful first. A live stream has the one verdict `live`.
         counts: Number of reads, chunks, events and tokens.
-        ttft_ms: Time to the first token (or the first byte of the body, if it has no tokens), in
-            milliseconds since the request was sent; None if none came.
+        ttft_ms: Time to the first token, or to the first byte of a body without tokens, in
+            milliseconds since the request was sent, or None if nothing arrived.
         head_ms: Time to the end of the response's head, or None if it did not arrive.
         gaps_ms: Gaps between reads of the body, or None if there are fewer than two reads.
-        wire_bytes: Bytes of the response, head and framing included.
-        text_bytes: Bytes of the model's text.
+        wire_bytes: Size of the response in bytes, including its head and framing.
+        text_bytes: Size of the model's text in bytes.
         end: How the server's side ended, as in a recording: "fin", "reset", "truncated" or
             "silent". "stopped" means that x-ray stopped reading, because of `--max-time` or Ctrl-C.
             "" means that the connection stays open.

@@ -1,12 +1,12 @@
-"""The rhythm of a stream: the times between its reads, in memory that does not grow.
+"""Keeps the times between the reads of a stream, in memory that does not grow.
 
     reads with text at    500   600   700   1000 ms
     gaps                     100   100   300              p50 100, max 300
 
-A `Histogram` does not keep values: it counts the values in each range. The ranges are 2 % wide, so
-a percentile is at most 2 % off, whether ten gaps or ten million were added. If all values of a
-range are equal, it is exact. A `Thinned` line keeps the shape of a long series in a few hundred
-values: when it is full, each pair of neighbours is replaced by the larger value.
+A `Histogram` does not keep values. It counts the values in each range. The ranges are 2 % wide, so
+the error of a percentile is at most 2 %, whether ten gaps or ten million were added. If all values
+of a range are equal, the percentile is exact. A `Thinned` series keeps the shape of a long series
+in a few hundred values. When it is full, each pair of neighbours is replaced by the larger value.
 """
 
 import math
@@ -18,7 +18,7 @@ LEAST = 0.001  # milliseconds; smaller values share one range
 
 
 class Histogram:
-    """Counts values by their size.
+    """Counts how many values there are in each range.
 
     Attributes:
         count: Number of values.
@@ -31,7 +31,7 @@ class Histogram:
         self._ranges: dict[int, tuple[int, float]] = {}  # number and sum of the values in a range
 
     def add(self, value: float) -> None:
-        """Count one value, 0 or larger."""
+        """Count one value, which is not negative."""
         number = math.ceil(math.log(value / LEAST) / STEP) if value > LEAST else 0
         count, total = self._ranges.get(number, (0, 0.0))
         self._ranges[number] = (count + 1, total + value)
@@ -39,8 +39,8 @@ class Histogram:
         self.max = max(self.max, value)
 
     def percentile(self, percent: float) -> float:
-        """Return the value that this percentage of all values do not exceed, or 0 if there are no
-        values."""
+        """Return a percentile: the value that this percentage of all values do not exceed. Returns
+        0 if there are no values."""
         rank = math.ceil(self.count * percent / 100)
         for _, (count, total) in sorted(self._ranges.items()):
             rank -= count
@@ -66,7 +66,7 @@ class Thinned:
         self._in_last = 0  # number of values in the last entry
 
     def add(self, value: float) -> None:
-        """Add one value, 0 or larger."""
+        """Add one value, which is not negative."""
         if self._in_last % self._each:
             self.values[-1] = max(self.values[-1], value)
             self._in_last += 1

@@ -1,4 +1,4 @@
-"""The route that judges a recording, for a server that takes it as an argument.
+"""A route for HTTP servers that judges a recording. A server takes the route as an argument.
 
     servers.chat.routes(…, pages=xray_routes())
 
@@ -9,7 +9,8 @@
     HTTP/1.1 200 OK                           the report on its last response
     {"url":"","status":200,"verdicts":[{"code":"live",…}],…}
 
-The chat page asks it about each answer that it has read. The recording is kept nowhere.
+When the chat page has received an answer, it sends the recording of that answer to this route. The
+route stores nothing.
 """
 
 import trio
@@ -32,7 +33,7 @@ def xray_routes() -> dict[str, Handler]:
 
     async def judge(request: Request) -> Reply:
         try:
-            # In a thread: the server's streams must not wait for it.
+            # This runs in a thread, so that the server's streams do not wait.
             found = await trio.to_thread.run_sync(report_on, request.body, limiter=one_at_a_time)
         except RecordingError as error:
             return Reply(f"400 Bad Request\n\n{error}\n", 400)
@@ -45,7 +46,7 @@ def report_on(recording: bytes) -> Report:
     """Judge the last response of a recording.
 
     Raises:
-        RecordingError: It is not a recording, or there is no response in it.
+        RecordingError: The body is not a recording, or the recording has no response.
     """
     found = exchanges(read_recording(recording.split(b"\n")))
     if not found:
@@ -62,4 +63,4 @@ def report_on(recording: bytes) -> Report:
     return report(meter)
 
 
-# What this file does not do: ask, or show anything.
+# What this file does not do: send requests, or show anything.

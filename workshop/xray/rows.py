@@ -10,9 +10,9 @@
 
 The rules this file keeps:
 
-1. All bytes appear once, in order. `ResponseAnatomy` labels a line of an event stream when the line
-   has ended. Until then the bytes of the line wait here.
-2. If more than `max_held` bytes wait for their labels, the oldest are passed on without one.
+1. All bytes appear once, in order. `ResponseAnatomy` labels a line of an event stream only when the
+   line has ended, so the bytes of an unfinished line wait here.
+2. If more than `max_held` bytes wait for their labels, the oldest are passed on without a label.
 3. Memory does not grow, however long the stream is.
 """
 
@@ -33,7 +33,7 @@ MAX_HELD = 64 << 10
 """Largest number of bytes that wait for their labels. A line of JSON with an image in it may be
 longer."""
 
-# The labels of protocol.anatomy, by the layer that they belong to.
+# The labels of protocol.anatomy, by layer.
 STYLES = {
     "head": "head",
     **dict.fromkeys(["chunk-size", "chunk-ext", "CRLF", "last-chunk", "trailer"], "chunk"),
@@ -48,7 +48,7 @@ STYLES = {
 }
 FRAMING = {"head", "chunk-size", "chunk-ext", "CRLF", "last-chunk", "trailer"}
 HEAD = "the head"
-BY_LINES = {"head", "data", "comment", "bad", None}  # styles whose rows hold one line
+BY_LINES = {"head", "data", "comment", "bad", None}  # styles whose rows have only one line each
 SIZE_LINE = {"chunk-size", "chunk-ext", "last-chunk", "trailer", "CRLF"}
 
 
@@ -72,8 +72,9 @@ class Rows:
     Attributes:
         counts: Number of reads, chunks, events and tokens so far, skipped reads included.
         size: Size of the response so far, in bytes.
-        misfits: Borders that did not line up, among the reads that were shown.
-        was_skipped: Whether reads were skipped. `misfits` does not count their borders.
+        misfits: Number of borders that did not line up, among the reads that were shown.
+        was_skipped: Whether reads were skipped. `misfits` does not count the borders of skipped
+            reads.
     """
 
     def __init__(self, max_held: int = MAX_HELD) -> None:
@@ -84,10 +85,10 @@ class Rows:
         self._max_held = max_held
         self._held = bytearray()  # the bytes from `_shown` on
         self._shown = 0  # offset of the first byte that has not been returned
-        self._reads: deque[_Read] = deque()  # those that begin at `_shown` or later
-        self._spans: deque[ByteSpan] = deque()  # in order; the first one ends after `_shown`
+        self._reads: deque[_Read] = deque()  # the reads that begin at `_shown` or later
+        self._spans: deque[ByteSpan] = deque()  # spans in order; the first one ends after `_shown`
         self._last_at: float | None = None
-        # What is open at `_shown`: the number, or 0.
+        # The chunk, event and token that are unfinished at `_shown`: the number of each, or 0.
         self._chunk = self._event = self._token = 0
         self._ended_event = 0
         self._in_size_line = False
@@ -103,7 +104,8 @@ class Rows:
         return bytes(self._held[-size:])
 
     def receive(self, at: float, data: bytes, spans: Sequence[ByteSpan]) -> list[Item]:
-        """Take one read, and the spans that it made known. Returns what can be shown now."""
+        """Take one read, and the spans that it completed. Returns the items that can be shown
+        now."""
         if data:
             gap = None if self._last_at is None else at - self._last_at
             number = self.counts.reads + 1
@@ -144,7 +146,7 @@ class Rows:
         return [*items, Skipped(reads, size)]
 
     def end(self, at: float, end: End, spans: Sequence[ByteSpan]) -> list[Item]:
-        """Return everything that waits, and the end of the response."""
+        """Return all items that wait, and the end of the response."""
         self.counts = with_spans(self.counts, 0, spans)
         self._label(spans)
         items = [*self._take(), *self._take(unlabelled=len(self._held))]
@@ -155,7 +157,8 @@ class Rows:
     # ---- Labels
 
     def _label(self, spans: Sequence[ByteSpan]) -> None:
-        """Keep new spans in order: the chunked coding is labelled before the lines that it cuts."""
+        """Insert new spans in order, because the chunked coding is labelled earlier than the lines
+        that it cuts."""
         in_order = True
         for span in spans:
             if span.end > self._shown:
@@ -190,7 +193,8 @@ class Rows:
         yield from self._row(row)
 
     def _next_span(self, until: int) -> ByteSpan | None:
-        """Return the next bytes of one read and one label. A head or a text is cut at each LF."""
+        """Return the next bytes that have the same label and arrived in the same read. A head or a
+        text is cut at each LF."""
         while self._spans and self._spans[0].end <= self._shown:
             self._spans.popleft()
         end = self._reads[0].start if self._reads else self.size
@@ -210,7 +214,8 @@ class Rows:
         return span._replace(start=self._shown, end=end)
 
     def _following(self, size: int) -> bytes:
-        """Return the next bytes of the body that have arrived, without the framing of chunks."""
+        """Return the next bytes of the body that have already arrived, without the chunked
+        coding."""
         data, offset = b"", self._shown
         for span in self._spans:
             start = max(span.start, offset)
@@ -293,7 +298,7 @@ class Rows:
 
 
 def with_spans(counts: Counts, reads: int, spans: Sequence[ByteSpan]) -> Counts:
-    """Count more reads, and the highest numbers of chunk, event and token in their spans."""
+    """Add to the number of reads, and update the highest numbers of chunk, event and token."""
     chunks, events, tokens = counts.chunks, counts.events, counts.tokens
     for span in spans:
         chunks = max(chunks, span.chunk)
@@ -304,7 +309,7 @@ def with_spans(counts: Counts, reads: int, spans: Sequence[ByteSpan]) -> Counts:
 
 
 def _is_apart(span: ByteSpan, data: bytes, following: ByteSpan) -> bool:
-    """Whether a row ends between these two neighbours."""
+    """Whether a row ends between these two neighbouring spans."""
     label, following_label = span.label, following.label
     if span[3:] != following[3:]:  # the numbers of the chunk, the event and the token
         return True
@@ -339,7 +344,7 @@ def _still_open(opened: int, number: int, ends: bool) -> int:
 
 
 def _note(label: str, data: bytes, chunk: Mark, event: Mark, token: Mark) -> str:
-    """Return a note about what a learner cannot see in the bytes."""
+    """Return a note for learners about something that the bytes alone do not show."""
     match label:
         case "CRLF" if chunk.place is Place.BEGINS:
             size = data.partition(b";")[0].strip().decode()

@@ -1,10 +1,10 @@
-"""Saves what passes through a tap, without making anybody wait for the disk.
+"""Saves the reads of a tap, while no relay waits for the disk.
 
     watch (watch.py)   write(read)  >   queue, 16 MiB   >   a thread   >   Saver (files.py)
 
-A disk may take seconds to accept a write. A relay must not wait that long, and memory must not grow
-meanwhile: what does not fit into the queue is not saved, and it is counted. The recording says
-nothing of the reads that are missing, so the tap does.
+A write to a disk may take seconds. A relay must not wait that long, and memory must not grow during
+that time. So reads that do not fit into the queue are counted, but not saved. The recording does
+not show that reads are missing, so the tap reports their number.
 """
 
 from collections import deque
@@ -18,27 +18,27 @@ from protocol.recording import RecordedRead
 
 __all__ = ["SavingQueue"]
 
-READ_SIZE = 256  # bytes of memory that a read needs beside its data
-BATCH = 1000  # reads that the thread writes before it looks at the queue again
+READ_SIZE = 256  # bytes of memory that a read needs in addition to its data
+BATCH = 1000  # number of reads that the thread writes before it checks the queue again
 
 
 class File(Protocol):
     """A recording that is open for writing (`Saver`)."""
 
     def write(self, read: RecordedRead) -> None:
-        """Write one read. Raises ValueError or OSError if that is not possible."""
+        """Write one read. Raises ValueError or OSError if it cannot be written."""
 
 
 class SavingQueue:
-    """The `Saving` of a watch.
+    """The `Saving` of a watch: a queue, and a thread that writes its reads.
 
     Args:
-        file: Takes the reads, in a thread.
-        max_size: Most bytes that wait to be written.
+        file: The open recording, which a thread writes to. max_size: Largest number of bytes that
+            wait to be written.
 
     Attributes:
         lost: Number of reads that are not in the file.
-        error: Why the file takes no more, or "".
+        error: The reason why nothing more can be written to the file, or "".
     """
 
     def __init__(self, file: File, *, max_size: int = 16 << 20) -> None:
@@ -52,8 +52,8 @@ class SavingQueue:
         self._news = trio.Event()
 
     def write(self, read: RecordedRead) -> None:
-        """Queue a read. Once one does not fit, nothing more of its connection is saved: nobody can
-        read a recording with a hole."""
+        """Queue a read. If it does not fit, nothing more of its connection is saved, because a
+        recording with missing reads cannot be understood."""
         size = len(read.bytes) + READ_SIZE
         if self._size + size > self._max_size or read.connection in self._broken or self.error:
             self.lost += 1
@@ -65,10 +65,10 @@ class SavingQueue:
         self._news.set()
 
     async def run(self) -> None:
-        """Write what waits, until cancelled. What is left then is written by `finish`."""
+        """Write the queued reads, until cancelled. Then `finish` writes the rest."""
         while True:
             await self._news.wait()
-            # What is cancelled before its thread runs is still in the queue.
+            # If the task is cancelled before the thread starts, the reads are still in the queue.
             reads = self._first()
             await trio.to_thread.run_sync(self._write, reads)
             self._drop(reads)
@@ -76,7 +76,7 @@ class SavingQueue:
                 self._news = trio.Event()
 
     def finish(self) -> None:
-        """Write all that waits. Call it when `run` has ended."""
+        """Write all queued reads. Call this when `run` has ended."""
         while reads := self._first():
             self._write(reads)
             self._drop(reads)
@@ -96,7 +96,7 @@ class SavingQueue:
                 return
             try:
                 self._file.write(read)
-            except (OSError, ValueError) as error:  # a full disk, or the file's own limit
+            except (OSError, ValueError) as error:  # a full disk, or a full file
                 self.error = str(error)
                 self.lost += 1
 

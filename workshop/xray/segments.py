@@ -1,4 +1,4 @@
-"""TCP segments, put together to the bytes that two programs exchanged.
+"""Puts TCP segments together to the bytes that two programs exchanged.
 
     12:01:02.1234  127.0.0.1:50000 > 127.0.0.1:8000  seq 1:90      GET /chat/hello …
     12:01:02.1236  127.0.0.1:8000 > 127.0.0.1:50000  seq 1:155     HTTP/1.1 200 OK …
@@ -7,14 +7,14 @@
 
 The rules this file keeps:
 
-1. A program reads bytes in the order of their sequence numbers, so bytes count as read at the time
-   of the segment that fills the gap before them (RFC 9293 §3.4).
+1. A program reads bytes in the order of their sequence numbers (RFC 9293 §3.4). So bytes after a
+   gap count as read at the time of the segment that fills the gap.
 2. Bytes that arrive twice count once. If two segments disagree about a byte, the first one wins.
 3. Sequence numbers are modulo 2**32.
-4. A SYN with another initial sequence number begins a new connection, although addresses and ports
-   are the same.
-5. Bytes that the peer acknowledged, or that come before others, and are not in the capture, are
-   missing: a connection says which.
+4. A SYN with another initial sequence number begins a new connection, even if the addresses and
+   ports are the same.
+5. Bytes are missing if they are not in the capture, although the peer acknowledged them or later
+   bytes are there. A connection can tell which bytes are missing.
 """
 
 from collections.abc import Iterable
@@ -41,7 +41,7 @@ class Segment(NamedTuple):
         seq, ack: Sequence number of the segment's first byte, and of the next byte that its sender
             expects.
         flags: FIN, SYN, RST, PSH and ACK.
-        data: The bytes of the segment, as far as they were captured.
+        data: The captured bytes of the segment.
         size: Number of bytes that the segment had.
     """
 
@@ -61,11 +61,11 @@ class Half:
 
     Attributes:
         first: Sequence number of the first byte.
-        position: Number of bytes that are complete, which is the offset of the next one.
+        position: Number of bytes without a gap, which is the offset of the next byte.
         waiting: Segments after a gap, by the offset of their first byte.
         last: Offset of the sender's FIN.
-        acknowledged: Offset up to which the peer has all bytes.
-        ended: Whether the end of this half was reported.
+        acknowledged: Offset up to which the peer has acknowledged all bytes. ended: Whether the end
+            of this direction has been reported.
     """
 
     first: int | None = None
@@ -78,12 +78,13 @@ class Half:
     head: bytes = b""
 
     def offset(self, seq: int) -> int:
-        """Return the offset of a sequence number: the one nearest to the next byte."""
+        """Return the offset of a sequence number. Of all possible offsets, this is the one nearest
+        to the next byte."""
         distance = (seq - (self.first or 0) - self.position) % MODULUS
         return self.position + (distance - MODULUS if distance >= MODULUS // 2 else distance)
 
     def receive(self, seq: int, data: bytes) -> bytes:
-        """Take a segment. Returns the bytes that are complete now."""
+        """Take a segment. Returns the bytes that now have no gap before them."""
         if data:
             self.waiting.append((self.offset(seq), data))
             self.waiting.sort(key=lambda item: item[0])
@@ -101,7 +102,7 @@ class Half:
             return self.position, self.waiting[0][0] - 1
         known = max(self.acknowledged, self.last or 0)
         if known == self.position + 1 and self.last is None:
-            return None  # what the peer has acknowledged may be a FIN that was not captured
+            return None  # the peer may have acknowledged a FIN that was not captured
         return (self.position, known - 1) if known > self.position else None
 
 
@@ -163,7 +164,7 @@ class Flow:
                 peer.first = segment.ack
             peer.acknowledged = max(peer.acknowledged, peer.offset(segment.ack))
             if peer.last is not None and peer.acknowledged > peer.last:
-                peer.acknowledged = peer.last  # its FIN has a sequence number, too
+                peer.acknowledged = peer.last  # the peer's FIN has a sequence number, too
         half.cut |= segment.size > len(segment.data)
         if segment.flags & FIN:
             half.last = half.offset(seq + segment.size)
@@ -176,7 +177,7 @@ class Flow:
             self._end(segment.time, segment.source, "fin")
 
     def _add(self, segment: Segment, data: bytes) -> None:
-        # One write can be divided into segments: all but the last are without PSH.
+        # One write can be divided into segments, and only the last of them has PSH.
         if self._goes_on == (segment.time, segment.source):
             _, read = self.reads.pop()
             data = read.bytes + data
@@ -198,7 +199,7 @@ def reassemble(segments: Iterable[Segment]) -> list[Flow]:
     """Put segments together.
 
     Args:
-        segments: All segments of a capture, in its order.
+        segments: All segments, in the order of the capture.
 
     Returns:
         The connections in the order in which they began.
@@ -221,12 +222,12 @@ def _begin(segment: Segment) -> Flow:
         from_client = not segment.flags & ACK
     elif segment.data.startswith(b"HTTP/"):
         from_client = False
-    else:  # the capture began later than the connection: a server has the lower port, usually
+    else:  # The connection began before the capture. Usually the server has the lower port.
         from_client = segment.data.startswith(METHODS) or segment.source[1] > segment.target[1]
     ends = (segment.source, segment.target)
     client, server = ends if from_client else ends[::-1]
     return Flow(client, server, is_whole=bool(segment.flags & SYN))
 
 
-# What this file does not do: parse packets (capture.py), check checksums (a capture on the sending
-# machine has wrong ones), or join IP fragments.
+# What this file does not do: parse packets (capture.py), check checksums (they are often wrong in a
+# capture on the sending machine), or join IP fragments.

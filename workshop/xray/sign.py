@@ -1,4 +1,4 @@
-"""What a signature returns: how sure it is, and what it measured.
+"""The result of a signature: how sure it is, and what it measured.
 
 Sign(0.95, block=4096)            a claim: over 0.5 it must be right
 Sign(0.4, word="that")            a suspicion: it makes the verdict `unsure`
@@ -12,7 +12,7 @@ class Sign:
 
     Args:
         sure: How sure, from 0 to 1.
-        facts: What was measured, by name.
+        facts: The measured values, by name.
     """
 
     def __init__(self, sure: float, **facts: float | int | str) -> None:
@@ -21,8 +21,8 @@ class Sign:
 
     @property
     def is_claim(self) -> bool:
-        """Whether it is more likely right than wrong."""
+        """Whether the finding is more likely right than wrong."""
         return self.sure > 0.5
 
 
-# What this file does not do: say what the facts mean (verdicts.py).
+# What this file does not do: explain the facts (verdicts.py).

@@ -1,4 +1,4 @@
-"""What x-ray found out about a response, on one screen: never more than 24 lines.
+"""Shows the findings about a response on one screen, in at most 24 lines.
 
     POST http://localhost:8000/v1/chat/completions
 
@@ -15,8 +15,8 @@
     came         3 reads · 3 chunks · 33 events · 30 tokens
     bytes        7,911 on the wire, 210 of text: 37.7 to 1
 
-The verdict comes first, because it is what the reader wants to know. If there are several, each is
-explained while there is room. The others are named by their codes.
+The verdict comes first, because it is the most important. If there are several verdicts, each is
+explained as long as there is room. Of the others, only the codes are shown.
 """
 
 from collections.abc import Iterator, Sequence
@@ -36,17 +36,17 @@ from .report import Report, Verdict
 __all__ = ["Summary", "sparkline", "summary", "verdict_lines"]
 
 MAX_LINES = 24
-LABEL = 13  # cells of the words on the left
-NARROW = 60  # on a screen of fewer cells than this, values go below their words
+LABEL = 13  # width of the words on the left, in cells
+NARROW = 60  # on a narrower screen than this, values are below their words
 
 BARS = "▁▂▃▄▅▆▇█"
 ASCII_BARS = "_.-:=+*#"
-SPARKS = 60  # cells of a sparkline at most
+SPARKS = 60  # largest width of a sparkline, in cells
 
 SILENCE = 0.5  # seconds before an end that are worth a word
 STOPPED = "x-ray stopped reading (--max-time or Ctrl-C)"
 
-CLAIM = 0.5  # a verdict that is less sure than this is a guess
+CLAIM = 0.5  # a verdict with less certainty than this is a guess
 
 Lines = list[Text]
 
@@ -55,8 +55,7 @@ def summary(report: Report, meter: Meter) -> "Summary":
     """The summary of a response, for `rich.console.Console.print`.
 
     Args:
-        report: What was found.
-        meter: What was measured.
+        report: The findings. meter: The measurements.
     """
     return Summary(
         report,
@@ -72,8 +71,7 @@ class Summary:
     """See `summary`.
 
     Args:
-        report: What was found.
-        method: Method of the request.
+        report: The findings. method: Method of the request.
         coding: Content coding of the body, such as "gzip", or "".
         gaps: Milliseconds between reads, in order.
         last_ms: Milliseconds from the request to the last byte, or None if none arrived.
@@ -119,13 +117,13 @@ class Summary:
     # ---- Verdicts
 
     def _verdicts(self, console: Console, width: int, room: int) -> Lines:
-        """As many verdicts as fit. Of the first, at least the code is shown."""
+        """Return as many verdicts as fit. Of the first verdict, at least the code is returned."""
         lines: Lines = []
         verdicts = self._report.verdicts
         for number, verdict in enumerate(verdicts):
             more = verdict_lines(verdict, console, width)
             is_last = number == len(verdicts) - 1
-            left = room - len(lines) - (not is_last)  # the codes of the others need a line
+            left = room - len(lines) - (not is_last)  # the other codes need one line
             if len(more) > left:
                 if number:
                     codes = ", ".join(verdict.code for verdict in verdicts[number:])
@@ -184,7 +182,7 @@ class Summary:
 
 
 def verdict_lines(verdict: Verdict, console: Console, width: int) -> Lines:
-    """A verdict in lines of at most so many cells: its code, its words, its cure."""
+    """Return a verdict as lines of this width at most: its code, its sentence and its cure."""
     ascii_only = console.options.ascii_only
     is_good, is_claim = verdict.code == "live", verdict.sure > CLAIM
     mark = ("ok" if ascii_only else "✓") if is_good else ("x" if ascii_only else "✗")
@@ -208,7 +206,8 @@ def verdict_lines(verdict: Verdict, console: Console, width: int) -> Lines:
 
 
 def _fact(name: str, words: Sequence[str], width: int, joint: str = " ") -> Iterator[Text]:
-    """Yield a word on the left and its values, which are not broken."""
+    """Yield lines with a word on the left and its values on the right. No value is divided between
+    two lines."""
     joined = joint.join(word.replace(" ", "\xa0") for word in words)
     narrow = width < NARROW
     first = f"{name}:".ljust(len(name) + 2) if narrow else name.ljust(LABEL)
@@ -221,7 +220,7 @@ def _fact(name: str, words: Sequence[str], width: int, joint: str = " ") -> Iter
 
 
 def sparkline(values: Sequence[float], width: int, bars: str = BARS) -> str:
-    """Draw values as bars beside each other: the tallest is the largest value.
+    """Draw values as bars beside each other. The tallest bar is the largest value.
 
     Args:
         values: Numbers of 0 or more, in order.

@@ -10,15 +10,16 @@
 
 The rules this file keeps:
 
-1. A tap is a relay of bytes (relay.py) and changes one thing: the value of the `Host` of each
-   request. A server with several names would not answer to `localhost:9000`. With `keep_host` it
-   changes nothing. It adds no header, and it does not change `Origin`, a path or a `Location`.
-   A tap on loopback replaces only the names of loopback, so that a page whose name leads to this
-   machine (DNS rebinding) does not get past an upstream that checks names.
-2. A connection that cannot be relayed is refused aloud: 503 over the limit of connections, 502 with
-   the reason if the upstream cannot be reached.
-3. What is shown, saved and counted comes from the watch (watch.py), after the bytes were relayed.
-4. It listens on loopback unless another address is asked for: it holds the keys of its clients.
+1. A tap is a relay of bytes (relay.py). It changes only the value of each request's `Host`, because
+   a server with several names would not accept `localhost:9000`. With `keep_host` it changes
+   nothing. It never adds a header, and never changes `Origin`, a path or a `Location`. A tap on
+   loopback replaces only the names of loopback, so that a page whose name leads to this machine
+   (DNS rebinding) does not get past an upstream that checks names.
+2. If a connection cannot be relayed, the client gets a response: 503 if there are too many
+   connections, or 502 with the reason if the upstream cannot be reached.
+3. Bytes are shown, saved and counted only after they were relayed. The watch (watch.py) does this.
+4. Unless the user gives another address, the tap listens only on loopback, because the keys of its
+   clients pass through it.
 """
 
 import logging
@@ -60,13 +61,14 @@ __all__ = ["Tap", "TapError", "TapOptions", "accept", "listen"]
 
 log = logging.getLogger("workshop")
 
-INTERRUPTED = 130  # what a shell reports for a program ended by SIGINT: 128 + 2
+INTERRUPTED = 130  # the exit code of a program that SIGINT ended, as shells report it: 128 + 2
 
 SWITCH_SECONDS = 0.0005
 
-FINAL_SECONDS = 2.0  # for measuring what still waits after Ctrl-C
+FINAL_SECONDS = 2.0  # seconds for measuring the reads that still wait after Ctrl-C
 
-# Clients that get a refusal at the same time; more are closed without it.
+# Largest number of clients that get such a response at the same time. Others are closed without
+# one.
 MAX_REFUSALS = 100
 
 ONE = "the bytes of one stream at a time; --top shows all streams"
@@ -78,28 +80,30 @@ LOOPBACK_HOSTS = (*LOOPBACK, "[::1]")
 
 
 class TapError(ValueError):
-    """The tap cannot start. The message is for the person who has started it."""
+    """The tap cannot start. The message is for the user who started it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TapOptions:
-    """What a tap does.
+    """The options of a tap.
 
     Args:
         to: URL of the upstream: `http://host[:port]` or `https://…`, without a path.
         port: Port to listen on; 0 picks a free one.
-        host: Name or address to listen on. "localhost" is 127.0.0.1 and, where there is one, ::1.
-        ca_file: File of certificates (PEM) to trust in place of the system's, or None.
-        keep_host: Relay the client's `Host` as it is.
-        top: Show the table of streams, or without a terminal a line for each that has ended.
-            Otherwise show the bytes of one stream after the other.
-        hex: Show these bytes in hex, too.
-        metrics_port: Port of `GET /metrics` on loopback; 0 picks a free one, None for no metrics.
+        host: Name or address to listen on. "localhost" means 127.0.0.1, and also ::1 on a machine
+            with IPv6.
+        ca_file: File of certificates (PEM) to trust in place of the system's, or None. keep_host:
+            Whether to relay the client's `Host` unchanged. top: Whether to show the table of
+            streams, or without a terminal, a line for each stream that has ended. Otherwise the
+            bytes of one stream after the other are shown. hex: Whether to show these bytes in hex,
+            too.
+        metrics_port: Port of `GET /metrics` on loopback. 0 picks a free one, and None means no
+            metrics.
         save: File to save the recording to, or None.
-        secrets: Keys to mask, in addition to those that are found by their form.
-        max_connections: Most connections at the same time. One more gets a 503.
-        max_finished: Most finished streams that stay in the table.
-        connect_seconds: Longest time to connect to the upstream, TLS included, in seconds.
+        secrets: Keys to mask, in addition to those that the tap finds itself.
+        max_connections: Largest number of connections at the same time. A further one gets a 503.
+            max_finished: Largest number of finished streams in the table.
+        connect_seconds: Timeout for a connection to the upstream, including TLS, in seconds.
         stall_seconds: Seconds after which a connection is broken if its peer has vanished
             (`SocketStream`).
     """
@@ -121,12 +125,11 @@ class TapOptions:
 
 
 class Tap:
-    """Relays connections, and lets a watch see them. It does not listen.
+    """Relays connections, and reports their bytes to a watch. A `Tap` does not listen itself.
 
     Args:
-        options: What it does.
-        watch: Sees what passes.
-        connect: Opens the TCP connections to the upstream.
+        options: The options. watch: The watch that is told about all bytes. connect: The function
+            that opens TCP connections to the upstream.
 
     Raises:
         TapError: The upstream's URL or the file of certificates cannot be used.
@@ -147,7 +150,8 @@ class Tap:
         self._refusing = 0
 
     async def serve(self, client: ByteStream) -> None:
-        """Relay one connection until it ends. Nothing that its ends do raises here."""
+        """Relay one connection until it ends. Errors of the client or the server are not raised
+        here."""
         if self._open >= self.options.max_connections:
             limit = self.options.max_connections
             await self._refuse(client, 503, f"the tap has its {limit} connections")
@@ -176,10 +180,10 @@ class Tap:
         names = LOOPBACK_HOSTS if self.options.host in LOOPBACK else None
         relay = Relay(client, upstream, seen, host, names)
         await relay.run()
-        seen.close()  # not after Ctrl-C: what runs then is "still running" in the summary
+        seen.close()  # not after Ctrl-C: unfinished streams are "still running" in the summary
 
     async def _refuse(self, client: ByteStream, status: int, problem: str) -> None:
-        """Tell a client why it is not relayed, and close."""
+        """Send the client a response with the reason why it is not relayed, and close."""
         self._watch.refuse(problem)
         if self._refusing >= MAX_REFUSALS:
             client.close()
@@ -196,10 +200,10 @@ class Tap:
 
 
 def upstream_of(options: TapOptions) -> URLParts:
-    """The parts of the upstream's URL.
+    """Return the parts of the upstream's URL.
 
     Raises:
-        TapError: It is not a URL, or it has a path, a query, or a name and password.
+        TapError: The text is not a URL, or the URL has a path, a query, or a name and password.
     """
     try:
         parts = URLParts.parse(options.to)
@@ -229,10 +233,9 @@ async def listen(
     """Listen and relay, until SIGINT (Ctrl-C) or SIGTERM. Then print a summary.
 
     Args:
-        options: What the tap does.
-        console: Where the table or the lines are printed.
-        connect: Opens the TCP connections to the upstream.
-        task_status: Gets the port that the tap listens on, when clients can connect.
+        options: The options of the tap. console: The console on which the table or the lines are
+            printed. connect: The function that opens TCP connections to the upstream. task_status:
+            Is told the tap's port as soon as clients can connect.
 
     Returns:
         The exit code: 130, as after every Ctrl-C.
@@ -268,7 +271,8 @@ async def listen(
         )
         tap = Tap(options, watch, connect)
         raise_file_limit()
-        # Threads that draw and measure let the relays run after this time, not after 5 ms.
+        # Threads that draw and measure must release Python's lock after this time, not after the
+        # usual 5 ms, so that the relays can run.
         stack.callback(sys.setswitchinterval, sys.getswitchinterval())
         sys.setswitchinterval(SWITCH_SECONDS)
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
@@ -300,7 +304,7 @@ async def listen(
 
 
 async def accept(tap: Tap, sockets: Sequence[socket]) -> None:
-    """Relay all clients of these listening sockets, until cancelled. They are closed then."""
+    """Relay all clients of these listening sockets, until cancelled. Then close the sockets."""
 
     async def serve(accepted: trio.SocketStream) -> None:
         try:
@@ -314,7 +318,7 @@ async def accept(tap: Tap, sockets: Sequence[socket]) -> None:
 
 
 def _listen(stack: ExitStack, host: str, port: int, flag: str) -> list[socket]:
-    """Open listening sockets. The stack closes them."""
+    """Open listening sockets. The exit stack will close them."""
     try:
         sockets = server.listen(host, port)
     except server.PortBusyError as error:
@@ -328,5 +332,5 @@ def _listen(stack: ExitStack, host: str, port: int, flag: str) -> list[socket]:
     return sockets
 
 
-# What this file does not do: TLS from the client, HTTP/2 (such bytes are relayed, not measured),
-# several upstreams, or a change of anything but `Host`.
+# What this file does not do: accept TLS from the client, measure HTTP/2 (it only relays the bytes),
+# use several upstreams, or change anything except `Host`.

@@ -1,4 +1,4 @@
-"""What a tap has measured, for Prometheus: `GET /metrics` on a port of its own.
+"""The measurements of a tap, for Prometheus: `GET /metrics` on a separate port.
 
     # TYPE workshop_tap_exchanges_total counter
     workshop_tap_exchanges_total{end="done",verdict="live"} 41.0
@@ -6,8 +6,9 @@
     # TYPE workshop_tap_first_token_seconds histogram
     workshop_tap_first_token_seconds_bucket{le="0.5"} 38.0
 
-The values of every label come from a fixed list: a path or a host would make a new series for each
-client. The port is on loopback, and no port of the upstream is used for it.
+The values of every label come from a fixed list, because labels with a path or a host would let
+each client create new series. `/metrics` has a port of its own on loopback, so it hides no path of
+the upstream.
 """
 
 from collections.abc import Iterator
@@ -83,4 +84,4 @@ def metrics_routes(watch: Watch) -> Routes:
     return Routes({"GET /metrics": render})
 
 
-# What this file does not do: tell one client, path or model from another.
+# What this file does not do: give separate numbers for each client, path or model.

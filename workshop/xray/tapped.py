@@ -1,12 +1,12 @@
-"""The exchanges of one tapped connection: which bytes belong to which request and response.
+"""Assigns the bytes of one tapped connection to its exchanges: its requests and their responses.
 
     client    POST /v1/chat/completions …       a new exchange: "waiting"
     server    HTTP/1.1 200 OK … 5\\r\\nhello       for the oldest one without a response
               0\\r\\n\\r\\n                       its response ends: "done"
     client    GET /v1/models …                  the next exchange of this connection
 
-A relay calls `ConnectionWatch` after each write. It counts, queues the bytes for the watch
-(watch.py), and returns at once: nothing is parsed here.
+A relay calls `ConnectionWatch` after each write. `ConnectionWatch` counts the bytes, queues them
+for the watch (watch.py), and returns at once. It parses nothing.
 """
 
 from collections import deque
@@ -24,9 +24,10 @@ __all__ = ["ConnectionWatch", "How", "Item", "Masking", "State", "TappedExchange
 
 SILENT_MS = 5_000.0
 
-SLOW_MS = 100.0  # of waiting for the client, from which on the server's times are not its own
+# milliseconds of waiting for the client after which the times do not show how the server behaves
+SLOW_MS = 100.0
 
-# Verdicts on when something came.
+# Verdicts that are based on times.
 RHYTHM = {
     "buffered-whole",
     "buffered-blocks",
@@ -49,25 +50,24 @@ Sender = Literal["client", "server"]
 
 
 class TappedExchange:
-    """One request and its response, while they pass. Times are in milliseconds since the tap began.
+    """One request and its response, while they pass through the tap. Times are in milliseconds
+    since the tap started.
 
     Attributes:
         number: Number of the exchange, from 1.
         connection: Number of its connection, from 1.
-        method: Method of the request; "" if the request cannot be read.
-        target: The request-target, with keys masked.
-        began: When the request had been sent, as far as it was.
-        ended: When the exchange ended; None while it runs.
-        how: "done" (the response is complete), "cut" (the server ended it early), "left" (the
-            client disconnected first), or "" while it runs.
-        reads, size: Reads and bytes of the response.
-        last: When the last of them came.
-        unmeasured: Reads of the response that were not measured, because the queue was full.
-        meter: Measures the response; None before its first bytes.
-        report: What x-ray says about it, once it has ended; None if it was not measured.
-        request: The masked request, until the meter gets it.
-        wants_stream: The request asks for a stream.
-        waited: Milliseconds for which the server was not read, because the client took nothing.
+        method: Method of the request, or "" if the request cannot be read. target: The
+            request-target, with keys masked. began: Time of the last byte of the request that has
+            been sent. ended: Time at which the exchange ended, or None while it runs. how: "done"
+            (the response is complete), "cut" (the server ended the response early), "left" (the
+            client disconnected first), or "" while the exchange runs. reads, size: Number of reads
+            and of bytes of the response. last: Time of the last of these reads. unmeasured: Number
+            of reads that were not measured, because the queue was full. meter: The meter of the
+            response, or None before its first bytes. report: The report of x-ray on the response,
+            or None before its end or if it was not measured. request: The masked request, until it
+            is passed to the meter. wants_stream: Whether the request asks for a stream. waited:
+            Milliseconds for which the tap did not read from the server, because the client accepted
+            nothing.
     """
 
     def __init__(self, number: int, connection: int, began: float) -> None:
@@ -88,15 +88,15 @@ class TappedExchange:
 
     @property
     def is_measured(self) -> bool:
-        """Whether its report can be believed: all bytes were measured, and they are HTTP/1."""
+        """Whether the report is reliable: all bytes were measured, and they are HTTP/1."""
         return bool(self.method) and not self.unmeasured
 
     def codes(self, said: Report | None) -> list[str]:
-        """The codes of a report on it, or what stands in their place.
+        """The codes of the report's verdicts, or a code that replaces them.
 
-        A client that did not ask for a stream and got none has no fault: "no-stream". A client that
-        reads slowly makes the server slow, so the rhythm of its stream proves nothing:
-        "slow-client".
+        "no-stream" means that the client neither asked for a stream nor got one, so there is no
+        fault. "slow-client" means that the client read slowly, which also slows the server, so the
+        times of the stream prove nothing.
         """
         if said is None:
             return ["unmeasured" if self.unmeasured else "none"]
@@ -109,11 +109,12 @@ class TappedExchange:
 
     @property
     def verdict(self) -> str:
-        """The first of its codes, once it has ended."""
+        """The first of its codes, when the exchange has ended."""
         return self.codes(self.report)[0]
 
     def state(self, now: float) -> State:
-        """What it is doing at this time. "waiting" is before the first text, however long."""
+        """The state of the exchange at this time. It is "waiting" until the first text, however
+        long that takes."""
         if self.how:
             return self.how
         if self.meter is None or self.meter.ttft_ms is None:
@@ -122,21 +123,21 @@ class TappedExchange:
 
 
 class Masking(Protocol):
-    """Replaces the keys of one connection, byte for byte (masking.py)."""
+    """Masks the keys of one connection, byte for byte (masking.py)."""
 
     def mask(self, sender: Sender, data: bytes) -> bytes:
-        """Return the same number of bytes without any key."""
+        """Return the same number of bytes, with all keys masked."""
 
 
 class Item(NamedTuple):
-    """An entry of the queue.
+    """An entry of the queue between the relays and the watch.
 
     Args:
-        connection, exchange: Whose bytes these are. Bytes outside an exchange are only saved.
+        connection, exchange: The connection and the exchange of the bytes. Bytes outside an
+            exchange are only saved.
         at: Time of the read in milliseconds.
         sender, data: The bytes, not masked yet.
-        end: How the sender's direction ended, if it did.
-        finishes: The exchange has ended.
+        end: How the sender's direction ended, or "". finishes: Whether the exchange has ended.
     """
 
     connection: "ConnectionWatch"
@@ -149,7 +150,7 @@ class Item(NamedTuple):
 
 
 class Queue(Protocol):
-    """What a connection needs of the watch: see `Watch`."""
+    """The methods of `Watch` that a connection uses."""
 
     origin: str
 
@@ -163,12 +164,11 @@ class ConnectionWatch:
     """The `RelayObserver` of one connection: it assigns bytes to exchanges, and queues them.
 
     Args:
-        watch: Takes what is queued.
-        number: Number of the connection, from 1.
-        mask: Masks its keys.
+        watch: The watch that takes the queued bytes. number: Number of the connection, from 1.
+            mask: The function that masks keys of this connection.
 
     Attributes:
-        is_saved: What passes is part of the recording, if there is one.
+        is_saved: Whether the bytes are saved to the recording, if there is one.
     """
 
     def __init__(self, watch: Queue, number: int, mask: Masking) -> None:
@@ -176,15 +176,17 @@ class ConnectionWatch:
         self.mask = mask
         self.is_saved = True
         self._watch = watch
-        self._url = watch.origin  # for the first line of the recording
+        self._url = watch.origin  # the URL, for the first line of the recording
         self._recorded_ends: set[Sender] = set()
-        self._sending: TappedExchange | None = None  # its request is being sent
-        self._pending: deque[TappedExchange] = deque()  # their responses are not complete
-        self._switched = False  # to another protocol: there are no more exchanges
+        self._sending: TappedExchange | None = None  # the exchange whose request is being sent
+        # the exchanges whose responses are not complete
+        self._pending: deque[TappedExchange] = deque()
+        # whether the protocol has changed, so that there are no more exchanges
+        self._switched = False
         self._client_finished = False
 
     def recorded(self, item: Item, data: bytes) -> Iterator[RecordedRead]:
-        """The lines of a recording for an item of this connection.
+        """Return the reads of a recording for an item of this connection.
 
         Args:
             data: The masked bytes of the item.
@@ -205,7 +207,7 @@ class ConnectionWatch:
             if self._sending is None and not self._switched:
                 self._sending = self._begin(now)
             exchange = self._sending
-            if exchange is not None and not exchange.how:  # else it was answered early
+            if exchange is not None and not exchange.how:  # otherwise it was answered early
                 exchange.began = exchange.last = now
                 if part.head is not None:
                     exchange.method = method_of(part.head)
@@ -226,7 +228,7 @@ class ConnectionWatch:
                 data = b""
 
     def _receive(self, now: float, data: bytes, part: Part) -> None:
-        """Take the bytes that one read brought of one response."""
+        """Take the bytes of one response that one read brought."""
         if not self._pending and data.startswith(b"HTTP/") and not self._switched:
             self._begin(now)  # a response that nobody has asked for, such as 408
         exchange = self._pending[0] if self._pending else None
@@ -241,7 +243,7 @@ class ConnectionWatch:
                 self._switched |= exchange.method == "CONNECT" or (
                     part.head is not None and part.head.start_line[9:12] == SWITCHING_PROTOCOLS
                 )
-        # An end that brings no bytes: the body ended with the connection.
+        # An end without bytes: the body ended with the connection.
         end: End = "" if data else "fin"
         self._watch.put(Item(self, exchange, now, "server", data, end, finishes=part.ends))
 
@@ -263,7 +265,7 @@ class ConnectionWatch:
         self._end_all(now, "left" if self._client_finished else "cut", end)
 
     def close(self) -> None:
-        """The connection has ended, whatever the reason. Call it once, at the end."""
+        """The connection has ended, for any reason. This is called once, as the last method."""
         self._end_all(self._watch.now(), "left", "")
 
     def _begin(self, now: float) -> TappedExchange:

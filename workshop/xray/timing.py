@@ -1,4 +1,4 @@
-"""Signatures in the times: they show what a hop held back, and how.
+"""Signatures in the times. They show whether a hop held bytes back, and in which way.
 
     live             500   600   700   800 …       one event at each time
     buffered-whole                          3500   all of them, long after the request
@@ -7,10 +7,11 @@
     one-behind             600   700   800  3500   each event comes with the next
     head-held        head 500                      and the first event in the same moment
 
-A single observer does not see when the server made an event. It sees which events arrive together,
-where chunks end, and how long nothing arrived. If that is not enough, a signature returns a
-suspicion or nothing, because a false alarm is worse than none. For example, a hop that is one event
-behind is invisible if the first tokens of an answer come in one burst.
+A single observer does not see when the server made an event. The observer only sees which events
+arrive together, where chunks end, and for how long nothing arrived. If this is not enough for a
+claim, a signature returns a suspicion or nothing, because a false alarm is worse than a missed
+fault. For example, a hop that always holds back the last event cannot be noticed if the first
+tokens of an answer come in one burst.
 """
 
 from collections import Counter
@@ -34,14 +35,14 @@ __all__ = [
     "one_behind",
 ]
 
-# Milliseconds. A wait that nobody notices is not a fault.
+# Milliseconds. A shorter wait is not noticed, so it is not a fault.
 SHORT_WAIT, LONG_WAIT, VERY_LONG_WAIT = 300, 1000, 2000
 LATE_READ = 1000  # so late may a busy machine read
 MIN_PERIOD = 80  # shortest period of a timer that anybody notices
 LATE_HEAD, CALM_LATE_HEAD, VERY_CALM_LATE_HEAD = 350, 280, 180  # so late may a machine read
 FEW_TOKENS, MANY_TOKENS = 8, 30  # fewer than a few may come at once from any model
 FEW_BYTES = 200
-TOO_FAST = 1000  # even the fastest models need longer for so many tokens than a late read
+TOO_FAST = 1000  # even the fastest models need longer for this many tokens than a read can be late
 
 KNOWN_SIZES = [512 << n for n in range(12)]  # usual sizes of buffers, in bytes
 
@@ -51,18 +52,19 @@ AT_SIZE = "as a buffer of that size is filled"
 
 
 def buffered_whole(meter: Meter) -> Sign | None:
-    """Nearly all text arrived in one moment, long after the request."""
+    """Nearly all text arrived at once, long after the request."""
     waited = _burst(meter)
     if waited is None or (meter.coding and not _is_flushed(meter)):
         return None
     amount, unit = amount_of(meter)
     seconds = round(waited / 1000, 2)
     if _is_gathered(meter):
-        # One chunk holds many events: somebody had them all before the first was sent.
+        # One chunk holds many events, so its sender had all of them before it sent the first.
         sure = 0.95 if waited >= LONG_WAIT else 0.8
-        sure = sure if meter.counts.events else 0.6  # a text may have been made in one piece
+        sure = sure if meter.counts.events else 0.6  # the text may have been made at once
         return Sign(sure, amount=amount, unit=unit, seconds=seconds)
-    # Each event is a chunk of its own. A fast model and a late read look the same, up to a point.
+    # Each event is a separate chunk. A few events at once may come from a fast model or from a late
+    # read.
     head_was_late = (meter.head_ms or 0) > 0.9 * waited
     if amount >= (20 if head_was_late else TOO_FAST) and waited >= LONG_WAIT:
         return Sign(0.75, amount=amount, unit=unit, seconds=seconds)
@@ -70,7 +72,7 @@ def buffered_whole(meter: Meter) -> Sign | None:
 
 
 def compressed_unflushed(meter: Meter) -> Sign | None:
-    """The body is compressed, and its text becomes readable late and in few lumps."""
+    """The body is compressed, and its text becomes readable late and in a few large parts."""
     if not meter.coding or _is_flushed(meter):
         return None
     waited = _burst(meter)
@@ -86,10 +88,10 @@ def compressed_unflushed(meter: Meter) -> Sign | None:
 
 
 def _burst(meter: Meter) -> float | None:
-    """Return the time at which nearly all text arrived, if it arrived in one moment after a long
-    wait."""
+    """Return the time at which nearly all text arrived, if it arrived at once after a long wait."""
     steps = meter.rhythm.steps
-    # If an answer was cut after one lump, it is unknown whether a second lump would have followed.
+    # If an answer was cut after one large part, nobody knows whether a second one would have
+    # followed.
     over = meter.complete and not meter.answer.unfinished
     if not over or not steps or not is_stream(meter):
         return None
@@ -105,13 +107,13 @@ def _burst(meter: Meter) -> float | None:
 
 
 def _is_flushed(meter: Meter) -> bool:
-    """Whether the compressor was flushed each time that text became readable."""
+    """Whether the server flushed its compressor each time that text became readable."""
     return meter.flushes >= len(meter.rhythm.steps)
 
 
 def _is_gathered(meter: Meter) -> bool:
     events, borders = meter.counts.events, meter.borders
-    if not meter.counts.chunks:  # a length, or until the connection closes
+    if not meter.counts.chunks:  # the body has a length, or ends with the connection
         return True
     if not events:
         return max(borders.sizes) * 2 > sum(borders.sizes)
@@ -121,7 +123,8 @@ def _is_gathered(meter: Meter) -> bool:
 
 
 def buffered_blocks(meter: Meter) -> Sign | None:
-    """Chunks of bytes, which end inside events, wait for each other."""
+    """A hop collects bytes in a buffer and sends them only when the buffer is full, so its chunks
+    end inside events."""
     borders, counts = meter.borders, meter.counts
     if meter.coding or buffered_whole(meter):
         return None
@@ -153,13 +156,13 @@ def _filled_blocks(meter: Meter) -> Sign | None:
 
 
 def _block_size(sizes: Sequence[int]) -> int:
-    """Return the size of the buffer: a size that occurs twice, or otherwise a usual one that nearly
-    fits."""
+    """Return the buffer's size: a chunk size that occurs twice, or the usual buffer size that is
+    nearest to the largest chunk."""
     repeated = [size for size, count in Counter(sizes).items() if count > 1]
     if repeated:
         return max(repeated)
     largest = max(sizes)
-    # The first block is smaller, because the head was in the same buffer.
+    # The first block is smaller than the others, because the head was in the same buffer.
     return next((size for size in KNOWN_SIZES if 0 <= size - largest <= size // 8), largest)
 
 
@@ -180,7 +183,7 @@ def _timed(meter: Meter) -> Sign | None:
     shortest, period = gaps[len(gaps) // 10], median(gaps)
     if amounts[len(amounts) // 5] < 2 or shortest < MIN_PERIOD:
         return None
-    # With a timer, there are no short gaps. But among only a few gaps, short ones may be missing by
+    # A timer makes no short gaps. But if there are only a few gaps, short ones may be missing by
     # chance.
     if shortest < (0.7 if len(gaps) >= 6 else 0.85) * period:
         return None
@@ -208,19 +211,19 @@ def _longest_gap(steps: Sequence[Arrival]) -> float:
 
 
 def one_behind(meter: Meter) -> Sign | None:
-    """Each event becomes readable only when the next one arrives."""
+    """Each event becomes readable only when the next event arrives."""
     layers, events = meter.layers, meter.counts.events
     if len(meter.rhythm.steps) < 5 or buffered_blocks(meter):
         return None
     if layers.with_next >= 3 and layers.with_next * 5 >= events * 3:
-        return Sign(0.9, events=layers.with_next)  # the end of each waits for the next
+        return Sign(0.9, events=layers.with_next)  # the end of each event waits for the next event
     apart = opening_gap(meter)
     if not apart or coalesced(meter):
         return None
     last = meter.event_steps[-1]
     if not last.tokens or last.events == last.tokens:
-        return None  # the end came after the last text, and nothing was held with it
-    # The first event was held until the next one came: for the time of one token.
+        return None  # the end came later than the last text, so nothing was held until the end
+    # The first event was held until the next one came, which takes the time of one token.
     usual, long = map(meter.rhythm.gaps.percentile, (50, 95))
     fits = usual >= 8 and 0.3 * usual <= apart <= max(3 * usual, long)
     if fits or (meter.answer.api == "responses" and apart >= 100):
@@ -232,9 +235,9 @@ def opening_gap(meter: Meter) -> float | None:
     """Return the milliseconds between the first event and those written with it, or 0 if they
     arrived together.
 
-    A server writes some events together: the role and the first text of a chat completion,
-    `response.created` and `response.in_progress`. A hop that holds one event separates them.
-    Returns None if that cannot be seen.
+    A server writes some events together, such as the role and the first text of a chat completion,
+    or `response.created` and `response.in_progress`. A hop that always holds back the last event
+    separates them. Returns None if the answer does not show this.
     """
     steps = meter.event_steps
     if len(steps) < 3 or meter.answer.api not in ("chat", "responses"):
@@ -243,13 +246,12 @@ def opening_gap(meter: Meter) -> float | None:
     if first.events > 1 or first.tokens:
         return 0.0
     if meter.answer.api == "chat" and first.at - (meter.head_ms or 0) < 100:
-        return None  # the server sends the role before there is text
+        return None  # the server sends the role before it has text
     return second.at - first.at
 
 
 def burst_after_stall(meter: Meter) -> Sign | None:
-    """Nothing arrived for seconds, and then everything that was made in that time arrived at
-    once."""
+    """For seconds nothing arrived, and then all events of that time arrived at once."""
     steps = list(meter.rhythm.steps)
     if len(steps) < 6 or coalesced(meter) or buffered_blocks(meter) or not is_stream(meter):
         return None
@@ -265,7 +267,7 @@ def burst_after_stall(meter: Meter) -> Sign | None:
 
 
 def head_held(meter: Meter) -> Sign | None:
-    """The head arrived late, in the same moment as the first byte of the body."""
+    """The head arrived late, at the same time as the first byte of the body."""
     head, body, gaps = meter.head_ms, meter.body_ms, meter.rhythm.gaps
     if head is None or body is None or body - head > 5 or not is_stream(meter):
         return None
@@ -281,9 +283,10 @@ def head_held(meter: Meter) -> Sign | None:
 
 
 def nagle(meter: Meter) -> Sign | None:
-    """Parts of events wait 40 ms for each other, which is the time of a delayed acknowledgment."""
+    """The second part of an event arrives 40 ms after the first, which is the time of a delayed
+    acknowledgment."""
     layers = meter.layers
-    in_chunks = layers.torn - layers.split_by_chunks  # events torn inside a chunk
+    in_chunks = layers.torn - layers.split_by_chunks  # events that were torn inside a chunk
     # Load tears events, too, but not always for the same time.
     many = layers.ack_delays >= 3 and layers.ack_delays * 10 >= layers.torn * 7
     many = many and in_chunks * 2 >= layers.torn
@@ -293,7 +296,7 @@ def nagle(meter: Meter) -> Sign | None:
 
 
 def live(meter: Meter) -> Sign | None:
-    """The text arrived bit by bit, or so fast that nobody had to wait."""
+    """The text arrived in many small parts, or so fast that nobody had to wait."""
     steps = meter.rhythm.steps
     if not steps or not is_stream(meter):
         return None

@@ -1,4 +1,4 @@
-"""`workshop xray --listen … --top`: the streams that pass through a tap, as a live table.
+"""`workshop xray --listen … --top` shows the streams that pass through a tap, as a live table.
 
     http://localhost:9000/ > https://api.example.com
       time request         state      ttft tok/s   p50   p99   last verdict
@@ -7,14 +7,15 @@
      41.0s POST /v1/chat/… done      390ms  24.1   1ms  1.6s        buffered-blocks
     2 running · 812 tokens · 1.2 MB · 1 finished: 1 buffered-blocks
 
-On a pipe there is no table: each stream that has ended is one line (lines.py).
+On a pipe there is no table, but one line for each stream that has ended (lines.py).
 
 The rules this file keeps:
 
-1. Whatever is shown was masked before (watch.py).
-2. A thread judges the streams, lays the rows out and writes them. If the terminal is slow, fewer
-   pictures are drawn, and nothing else changes.
-3. A narrow terminal shows fewer columns, a low one fewer rows: first those of finished streams go.
+1. Only masked text is shown (watch.py masks it).
+2. A thread judges the streams, arranges the rows and writes them. On a slow terminal the table is
+   drawn less often, but nothing else changes.
+3. A narrow terminal shows fewer columns. A low terminal shows fewer rows, and the rows of finished
+   streams are left out first.
 """
 
 from functools import partial
@@ -36,7 +37,7 @@ __all__ = ["Frame", "Top", "layout"]
 
 FRAME_SECONDS = 0.25
 STOP_SECONDS = 1.0
-JUDGE_MS = 1_000.0  # a running stream is judged again after this time
+JUDGE_MS = 1_000.0  # seconds after which a running stream is judged again
 
 STYLES: dict[State, str] = {
     "waiting": "dim",
@@ -47,8 +48,8 @@ STYLES: dict[State, str] = {
     "left": "dim",
 }
 
-# Columns, their widths, and the least width of a terminal that shows them. Fixed widths keep the
-# table still while its numbers change; "request" gets what is left.
+# Columns, their widths, and the smallest width of a terminal that shows them. Because widths are
+# fixed, columns do not move while numbers change. "request" gets the remaining width.
 COLUMNS = (
     ("time", 6, 56),
     ("request", 0, 0),
@@ -66,7 +67,7 @@ WORDS = ("request", "state", "verdict")  # the other columns are numbers
 
 
 class Row(NamedTuple):
-    """One stream, in words: the columns of the table."""
+    """One stream as text, with a field for each column of the table."""
 
     time: str
     request: str
@@ -79,12 +80,12 @@ class Row(NamedTuple):
     verdict: str
 
 
-# The names of its columns, in the order of its fields.
+# The names of the columns, in the order of the row's fields.
 NAMES = tuple(dict.fromkeys(name for name, _, _ in COLUMNS))
 
 
 class Frame(NamedTuple):
-    """What one picture of the table shows."""
+    """The content of the table at one time."""
 
     title: str
     running: list[Row]
@@ -97,16 +98,16 @@ class Top:
     """The table.
 
     Args:
-        watch: What it shows.
-        console: The terminal.
-        title: The first line: where the tap listens, and where it relays to.
+        watch: The watch whose streams are shown. console: The terminal. title: The first line, with
+            the tap's address and its upstream.
     """
 
     def __init__(self, watch: Watch, console: Console, title: str) -> None:
         self._watch = watch
         self._console = console
         self._title = title
-        self._judged: dict[int, tuple[float, Report | None]] = {}  # when, and what was said
+        # time and report of the last judgment
+        self._judged: dict[int, tuple[float, Report | None]] = {}
 
     async def run(self) -> None:
         """Show the table until cancelled."""
@@ -124,7 +125,7 @@ class Top:
                 await trio.to_thread.run_sync(draw, abandon_on_cancel=True)
                 await trio.sleep(FRAME_SECONDS)
         finally:
-            # A terminal that is stopped (Ctrl-S) must not keep the program alive.
+            # A paused terminal (Ctrl-S) must not prevent the program from ending.
             with trio.move_on_after(STOP_SECONDS, shield=True):
                 await trio.to_thread.run_sync(live.stop, abandon_on_cancel=True)
 
@@ -132,7 +133,7 @@ class Top:
         live.update(layout(frame, self._console.size.width), refresh=True)
 
     async def frame(self) -> Frame:
-        """What to show now."""
+        """Return the content to show now."""
         room = max(1, self._console.size.height - 4)
         now = self._watch.now()
         finished = list(self._watch.finished)
@@ -152,7 +153,7 @@ class Top:
         return Frame(self._title, rows, finished_rows, totals, self._watch.problem)
 
     async def _judge(self, exchange: TappedExchange, now: float) -> Report | None:
-        """What to say of a running stream: it may be up to a second old."""
+        """Return the report on a running stream, which may be up to a second old."""
         when, said = self._judged.get(exchange.number, (-JUDGE_MS, None))
         if exchange.meter is None or not exchange.is_measured:
             return None
@@ -164,12 +165,11 @@ class Top:
 
 
 def row_of(exchange: TappedExchange, said: Report | None, now: float) -> Row:
-    """The words of one stream.
+    """Return the row of one stream.
 
     Args:
         exchange: The stream.
-        said: What x-ray says about it, or None.
-        now: Milliseconds since the tap began.
+        said: The report of x-ray on the stream, or None. now: Milliseconds since the tap started.
     """
     end = now if exchange.ended is None else exchange.ended
     gaps = said.gaps_ms if said else None
@@ -189,7 +189,7 @@ def row_of(exchange: TappedExchange, said: Report | None, now: float) -> Row:
 
 
 def rate_of(exchange: TappedExchange) -> str:
-    """Tokens per second, from the first token to the last."""
+    """Return the tokens per second, from the first token to the last."""
     meter = exchange.meter
     if meter is None or meter.ttft_ms is None or meter.text_ms is None:
         return ""
@@ -202,7 +202,7 @@ def rate_of(exchange: TappedExchange) -> str:
 
 
 def totals_line(watch: Watch) -> str:
-    """How many streams run and have ended, by verdict; tokens and bytes."""
+    """Return the totals: running streams, ended streams by verdict, tokens, and bytes."""
     words = [f"{len(watch.running)} running", count(watch.tokens, "token"), amount(watch.size)]
     if watch.unmeasured:
         words.append(f"{count(watch.unmeasured, 'read')} not measured")
@@ -210,7 +210,7 @@ def totals_line(watch: Watch) -> str:
 
 
 def layout(frame: Frame, width: int) -> RenderableType:
-    """The table of a frame, for a terminal of so many columns."""
+    """Return the table of a frame, for a terminal of this width."""
     widths: dict[str, int] = {}
     for name, column, least in COLUMNS:
         if width >= least:

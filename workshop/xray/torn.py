@@ -1,10 +1,11 @@
-"""Characters that a border splits: UTF-8 writes most of the world's characters in 2 to 4 bytes.
+"""Finds characters that are split between two reads or two chunks. In UTF-8, most of the world's
+characters take 2 to 4 bytes.
 
     你         e4 bd a0
     a read ends with        e4 bd       "2 of the 3 bytes of 你"
     the next begins with          a0    "the last byte of 你"
 
-A program that decodes each read (or each chunk) alone shows two damaged characters here. A program
+A program that decodes each read (or each chunk) separately shows damaged characters here. A program
 that keeps the first bytes until the others arrive shows 你 (`codecs.getincrementaldecoder`).
 """
 
@@ -19,11 +20,11 @@ class TornCharacters:
     """Examines the first and the last bytes of each row of a body.
 
     Args:
-        following: A function that returns the next bytes of the body after the row: at most this
-            many, as far as they have arrived.
+        following: A function that returns the bytes of the body after the row that have already
+            arrived, but at most this many.
 
     Attributes:
-        count: Number of characters that were split, and were complete in the end.
+        count: Number of characters that were split, but became complete later.
     """
 
     def __init__(self, following: Callable[[int], bytes]) -> None:
@@ -33,11 +34,11 @@ class TornCharacters:
 
     @property
     def cut(self) -> str:
-        """The character that the border after the last row splits, or ""."""
+        """The character that is split at the end of the last row, or ""."""
         return self._whole(self._begun) if self._begun else ""
 
     def forget(self) -> None:
-        """Forget the last row, because the following bytes do not continue it."""
+        """Forget the last row, because the next bytes do not follow it directly."""
         self._begun = b""
 
     def row(self, data: bytes) -> str:
@@ -72,7 +73,7 @@ def _bytes(count: int) -> str:
 
 
 def _size(beginning: bytes) -> int:
-    """Return how many bytes the character has."""
+    """Return the number of bytes in the character."""
     return 2 if beginning[0] < 0xE0 else 3 if beginning[0] < 0xF0 else 4
 
 
@@ -91,5 +92,5 @@ def _decode(data: bytes) -> str:
     return character if len(character) == 1 and character.isprintable() else ""
 
 
-# What this file does not do: find signs of several characters (a letter and its accent, a family of
-# emoji) that were split between two of these characters. Decoders join such characters again.
+# What this file does not do: find a split between two characters that are shown as one sign (a
+# letter and its accent, a family of emoji). Decoders handle such a split correctly.

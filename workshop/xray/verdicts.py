@@ -1,4 +1,4 @@
-"""The verdicts: one table of what can be wrong with a stream, most harmful first.
+"""The verdicts: a table of all problems that a stream can have, most harmful first.
 
     code             signature                    words                          cure, settles
     cut-clean        the response ended, and      The response ended cleanly     …
@@ -268,7 +268,7 @@ TRY_NEXT = "Ask for an answer of a hundred tokens or more, with streaming on."
 def judge(meter: Meter) -> list[Verdict]:
     """Return the problems of a response, most harmful first. There is at least one verdict.
 
-    A response that has not ended yet is judged as far as it has arrived.
+    If the response has not ended yet, the part that has arrived is judged.
     """
     found = [(rule, sign) for rule in RULES if (sign := rule.signature(meter))]
     claims = [_verdict(rule, sign) for rule, sign in found if sign.is_claim]
@@ -304,7 +304,8 @@ ONE = re.compile(r"(?<![\d.])1 (event|token|line|chunk|border|heartbeat|byte)s\b
 
 
 def _words(rule: Rule, sign: Sign) -> str:
-    """The sentence of a rule with these facts: "1 event", "2 events"."""
+    """Return the sentence of a rule with these facts filled in, with the right plural ("1 event",
+    "2 events")."""
     return ONE.sub(r"1 \1", rule.say.format(**sign.facts))
 
 
@@ -313,7 +314,7 @@ def _unsure(say: str, next_step: str) -> Verdict:
 
 
 def report(meter: Meter) -> Report:
-    """Return everything that x-ray finds in a response."""
+    """Return the complete report on a response."""
     gaps = meter.gaps
     return Report(
         url=meter.url,

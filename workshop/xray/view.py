@@ -1,4 +1,4 @@
-"""The picture of a response, while it arrives or replayed from a recording.
+"""Prints the picture of a response while it arrives, or later from a recording.
 
     view = View(console)
     view.show(2.1, b"HTTP/1.1 200 OK\\r\\n…", spans)      one read, and what it made known
@@ -7,16 +7,15 @@
 
     await play(recording, view, speed=1)                a recording, as fast as it was
 
-A method of `View` returns when it has printed. So nothing is left out, but a slow reader of the
-output slows down the caller. Use workshop/xray/live.py for a stream that must not be slowed down.
+A method of `View` returns only when it has printed. So nothing is left out, but a slow terminal
+slows down the caller. For a stream that must not be slowed down, use workshop/xray/live.py.
 
 The rules this file keeps:
 
-1. The picture holds each byte once, in order.
+1. The picture shows each byte once, in order.
 2. On a pipe, it is plain text. A line that has been printed is never changed.
-3. On a terminal, the last line shows the bytes that have no place in the picture yet.
-4. The width of the screen may change at any time. Lines that are printed afterwards have the new
-   width.
+3. On a terminal, the last line shows the bytes that are not in the picture yet.
+4. The width of the screen may change at any time. Later lines have the new width.
 """
 
 from collections.abc import Iterable, Sequence
@@ -60,7 +59,7 @@ class View:
         self._has_status = False
 
     def show(self, at: float, data: bytes, spans: Sequence[ByteSpan]) -> None:
-        """Print the part that one read has made known.
+        """Print the items that are complete after this read.
 
         Args:
             at: Milliseconds since the request was sent.
@@ -73,7 +72,7 @@ class View:
         self._print(self._rows.receive(at, data, spans))
 
     def skipped(self, at: float, reads: int, size: int, counts: Counts) -> None:
-        """Print that reads are left out.
+        """Print a line that says how many reads are left out.
 
         Args:
             at: Time of the last skipped read, in milliseconds.
@@ -91,8 +90,8 @@ class View:
             at: Time of the end, in milliseconds.
             end: How the response ended; "" if the connection is still open.
             spans: The spans that `ResponseAnatomy.receive_eof` has returned.
-            counts: Totals that were counted elsewhere. They are needed for a compressed stream,
-                whose events cannot be seen here.
+            counts: Totals from another source. A compressed stream needs them, because its events
+                are not visible here.
         """
         items = self._rows.end(at, end, spans)
         self._print(items, self._totals(counts or self._rows.counts))
@@ -103,7 +102,7 @@ class View:
         Without a terminal, nothing happens.
 
         Args:
-            words: The words to show. None empties the line, even if bytes wait.
+            words: The words to show. With None, the line becomes empty, even if bytes are waiting.
         """
         if not self.is_terminal:
             return
@@ -171,7 +170,8 @@ class Measuring(Protocol):
     """Labels the bytes of a response. A `Meter` is one.
 
     Attributes:
-        began: When the request had been sent, in milliseconds. The times shown count from there.
+        began: Time at which the request had been sent, in milliseconds. The times in the picture
+            are counted from it.
     """
 
     began: float
@@ -182,7 +182,7 @@ class Measuring(Protocol):
 
 
 class _Labels:
-    """Labels the bytes, and measures nothing."""
+    """Labels the bytes, but measures nothing."""
 
     def __init__(self) -> None:
         self.began = 0.0
@@ -231,5 +231,5 @@ async def play(
     view.end(at, "", [])  # the recording stops in the middle
 
 
-# What this file does not do: read a recording (workshop/xray/files.py), or say what is wrong with a
-# stream (workshop/xray/summary.py).
+# What this file does not do: read a recording (workshop/xray/files.py), or show what is wrong with
+# a stream (workshop/xray/summary.py).

@@ -5,18 +5,20 @@
     b"a\\0\\tb "                    a␀␉b␠
     "👨\\u200d👩 ‹".encode()        👨‹e2 80 8d›👩 ‹e2 80 b9›
 
-Escapes with a backslash are not suitable: JSON is full of backslashes, so a reader could not tell
-which of them are part of the data.
+Backslash escapes are not suitable. JSON is full of backslashes, so a reader could not tell which of
+them are part of the data.
 
 The rules this file keeps:
 
-1. Each byte is shown once, and a text stands for exactly one sequence of bytes: a picture such as ␊
-   for its control character, ‹hex› for these bytes, and every other character for its UTF-8.
+1. Each byte is shown once, and each text stands for exactly one sequence of bytes. A picture such
+   as ␊ stands for a control character, ‹hex› for the bytes with these values, and every other
+   character for its UTF-8 bytes.
 2. Nothing in the data controls the terminal, and nothing is invisible. A control character is shown
-   as its picture (U+2400 and the following). All other characters without a shape are hex.
+   as its picture (U+2400 and the following). All other invisible characters are shown in hex.
 3. A line is never wider than the screen. Width is counted in cells: 你 and 🌊 take two each.
 4. On a screen without UTF-8, only ASCII is shown unchanged, and hex is shown between < and >.
-5. Compressed bytes, of the style "coded", are all hex: letters among them have no meaning.
+5. Compressed bytes have the style "coded" and are all shown in hex, because letters among them have
+   no meaning.
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,20 +33,20 @@ Part = tuple[str, str]  # the name of a style, and a text
 
 MIN_WIDTH = 4  # cells of one byte in hex: ‹e4›
 CODED = "coded"
-SPACE = "␠"  # a space at the beginning or the end of a line, where nobody would see it
+SPACE = "␠"  # a space at the beginning or end of a line, which would be invisible
 
 CONTROLS = {chr(code): chr(0x2400 + code) for code in range(0x20)} | {"\x7f": "␡"}
 
-# Characters that have a meaning in our own text. If the data holds one, it is shown as hex.
+# Characters that have a meaning in our own text. In the data, they are shown in hex.
 RESERVED = frozenset([*map(chr, range(0x2400, 0x2427)), "‹", "◂"])
 
-# These change the character before them, and terminals disagree about the width of both together:
-# variation selectors, and the colours of skin. (A joiner is not printable, so it is hex anyway.)
+# Variation selectors and skin colours change the character before them, and terminals disagree
+# about the width of the two together. (A joiner is not printable, so it is shown in hex anyway.)
 MODIFIERS = frozenset([*map(chr, range(0xFE00, 0xFE10)), *map(chr, range(0x1F3FB, 0x1F400))])
 
 MAX_SIGNS = 20_000
-"""Number of characters whose text and width are kept. The peer chooses the characters, so there is
-a limit."""
+"""Largest number of characters whose text and width are cached. The limit is needed because the
+peer chooses the characters."""
 
 
 class Line(NamedTuple):
@@ -68,7 +70,8 @@ class Alphabet:
         ascii_only: Whether the screen shows only ASCII.
 
     Attributes:
-        note: The mark before our own words on a line. Data never contains it when it is shown.
+        note: The mark before our own words on a line. The text that stands for data never contains
+            this mark.
     """
 
     def __init__(self, ascii_only: bool = False) -> None:
@@ -81,9 +84,9 @@ class Alphabet:
         """Show bytes as text.
 
         Args:
-            data: Bytes, each piece with the name of its style. A character must not be split
-                between two pieces: its bytes would be shown in hex.
-            width: Number of cells of a line. A number below MIN_WIDTH counts as MIN_WIDTH.
+            data: The bytes, divided into parts with one style each. A character that is split
+                between two parts is shown in hex.
+            width: Number of cells in a line, but at least MIN_WIDTH.
         """
         # A space at the end of an ASCII line becomes <20>, three cells more.
         width = max(width - 3 * self.ascii_only, MIN_WIDTH)
@@ -97,8 +100,8 @@ class Alphabet:
                 and text.isprintable()
                 and not (self.ascii_only and "<" in text)
             ):
-                # Most of a stream is plain ASCII. It is cut by its length, without a loop over its
-                # characters.
+                # Most of a stream is plain ASCII, which can be cut by its length, without a loop
+                # over its characters.
                 while text:
                     if line.cells >= width:
                         yield self._finish(line)
@@ -112,7 +115,7 @@ class Alphabet:
                 if line.cells + cells > width:
                     yield self._finish(line)
                     line = _Growing(width, self._brackets)
-                # A mark without cells of its own belongs to the character before it.
+                # A mark of width 0 belongs to the character before it.
                 if shown and (cells or line.ends_in_text):
                     line.add(style, shown, len(_encode(character)), cells)
                     continue
@@ -150,8 +153,8 @@ class Alphabet:
         return "".join(text for _, text in line.parts)
 
     def _sign(self, character: str) -> tuple[str, int]:
-        """Return the text for a character, or "" if it must be shown as hex, and the cells of that
-        text."""
+        """Return the text for a character and its width in cells. The text is "" if the character
+        must be shown in hex."""
         sign = self._signs.get(character)
         if sign is None:
             sign = self._make_sign(character)
@@ -183,7 +186,7 @@ class Alphabet:
 
 @dataclass
 class _Growing:
-    """A line that is not full yet. `cells` includes the bracket that will close the hex."""
+    """A line that is not full yet. `cells` already includes the bracket that will close the hex."""
 
     width: int
     brackets: str

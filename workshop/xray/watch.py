@@ -1,4 +1,4 @@
-"""What a tap knows of the exchanges that pass through it: who asks for what, and how it arrives.
+"""Measures the exchanges that pass through a tap: the requests, and how their responses arrive.
 
     relay (relay.py)                      queue            watch
     reads, writes, then notes      >      bytes, time  >   masks keys, measures (measure.py), judges
@@ -6,12 +6,13 @@
 
 The rules this file keeps:
 
-1. A relay only notes what has passed: the bytes wait in a queue. They are masked and measured in a
-   task of its own, a fraction of a millisecond at a time.
-2. The queue has a limit. An exchange whose bytes do not fit is not measured any further, because
-   a meter cannot skip bytes; its reads and bytes are still counted.
+1. A relay only adds the bytes that it has relayed to a queue. A separate task masks and measures
+   them, for a fraction of a millisecond at a time.
+2. The queue has a limit. If bytes of an exchange do not fit, the exchange is not measured any
+   further, because a meter cannot skip bytes. Its reads and bytes are still counted.
 3. Only masked bytes leave this file.
-4. Nothing grows with the number of exchanges: a few finished ones are kept, and sums of all.
+4. Memory does not grow with the number of exchanges. Only a few finished exchanges are kept, and
+   totals of all.
 """
 
 import logging
@@ -37,14 +38,16 @@ __all__ = ["Saving", "Watch", "WatchObserver"]
 
 log = logging.getLogger("workshop")
 
-TURN_SECONDS = 0.0002  # of measuring, before the other tasks run
+TURN_SECONDS = 0.0002  # seconds of measuring before the other tasks run
 
-# Bytes of a read that takes far longer than that, as judging an exchange does.
+# A read with more bytes than this takes far longer to measure. To judge an exchange takes that
+# long, too.
 LARGE_READ = 2 << 10
 
-ITEM_SIZE = 256  # bytes of memory that an entry of the queue needs beside its data
+ITEM_SIZE = 256  # bytes of memory that an entry of the queue needs in addition to its data
 
-# A request that asks for a stream, as APIs of models want it, or as a browser's EventSource does.
+# A request asks for a stream in the body, as for a model's API, or in a header field, as a
+# browser's EventSource does.
 WANTS_STREAM = re.compile(rb'"stream"\s*:\s*true|\naccept:[^\r\n]*text/event-stream', re.IGNORECASE)
 
 # Upper bounds of the buckets, in seconds.
@@ -53,29 +56,29 @@ GAPS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 
 class WatchObserver(Protocol):
-    """Sees what was measured. Its methods must not wait."""
+    """Is told about the measurements. Its methods must not wait."""
 
     def received(
         self, exchange: TappedExchange, at: float, data: bytes, spans: list[ByteSpan]
     ) -> None:
-        """One read brought these (masked) bytes of a response."""
+        """One read brought these bytes of a response, which are masked now."""
 
     def ended(self, exchange: TappedExchange, at: float, end: End, spans: list[ByteSpan]) -> None:
-        """An exchange has ended. `end` is "" if its connection goes on."""
+        """An exchange has ended. `end` is "" if its connection stays open."""
 
     def refused(self, problem: str) -> None:
-        """A connection was not relayed. The reason is in words."""
+        """A connection was refused. The reason is a sentence."""
 
 
 class Saving(Protocol):
-    """Keeps what has passed (saving.py). It must not wait."""
+    """Saves the bytes that passed through the tap (saving.py). Its methods must not wait."""
 
     def write(self, read: RecordedRead) -> None:
-        """Keep this masked read."""
+        """Save this masked read."""
 
 
 class Measured(NamedTuple):
-    """What an item of the queue has become: masked bytes, their spans, and those of the end."""
+    """The result of one item of the queue: masked bytes, their spans, and the spans of the end."""
 
     data: bytes
     spans: list[ByteSpan]
@@ -86,28 +89,26 @@ class Watch:
     """Watches all connections of a tap.
 
     Args:
-        origin: The upstream, as a URL without a path and without a slash at its end.
-        new_mask: Makes what masks the keys of one connection.
-        saving: Gets everything that passes, or None.
-        observers: Are told what was measured.
-        max_finished: Most finished exchanges that are kept.
-        max_queue: Most bytes that wait to be measured.
-        max_request: Most bytes of a request that are kept for its meter.
-        history: Most reads that each meter keeps.
+        origin: The URL of the upstream, without a path and without a slash at its end. new_mask: A
+            function that returns a masking function for a new connection. saving: The object that
+            saves all bytes, or None. observers: Objects that are told about the measurements.
+            max_finished: Largest number of finished exchanges that are kept. max_queue: Largest
+            number of bytes that wait to be measured. max_request: Largest number of bytes of a
+            request that are kept for its meter. history: Largest number of reads that each meter
+            keeps.
 
     Attributes:
         running: The exchanges that have not ended, by number, oldest first.
-        finished: The last ones that have.
-        begun: Number of exchanges so far.
-        size: Bytes of all responses, as they were relayed.
-        tokens: Tokens of all responses, as far as they were measured.
-        unmeasured: Reads that were not measured.
-        verdicts: Number of finished exchanges by how they ended and by their first verdict's code.
-        refused: Connections that were refused: too many, or no upstream.
-        problem: The last reason, in words; "" before the first.
-        first_token, gap: Times to first token, and between reads that brought text, in seconds.
-        ttft_ms, gap_ms: The same in milliseconds, for percentiles.
-        lock: Held while an exchange is measured. Take it to read a meter.
+        finished: The last exchanges that have ended. begun: Number of exchanges so far. size:
+            Number of bytes in all responses, as they were relayed. tokens: Number of tokens in all
+            responses that were measured. unmeasured: Number of reads that were not measured.
+            verdicts: Number of finished exchanges, by the way in which they ended and the code of
+            their first verdict. refused: Number of connections that were refused, because there
+            were too many or the upstream could not be reached. problem: The reason of the last
+            refusal, or "" if there was none. first_token, gap: Times to the first token, and times
+            between reads that brought text, in seconds. ttft_ms, gap_ms: The same in milliseconds,
+            for percentiles. lock: A lock that is held while an exchange is measured. Acquire it
+            before you read a meter.
     """
 
     def __init__(
@@ -144,25 +145,25 @@ class Watch:
         self._zero = trio.current_time()
 
     def now(self) -> float:
-        """Milliseconds since the tap began."""
+        """The milliseconds since the tap started."""
         return self.since(trio.current_time())
 
     def since(self, time: float) -> float:
-        """The same, of a time by trio's clock in seconds."""
+        """Convert a time of trio's clock, in seconds, to milliseconds since the tap started."""
         return round((time - self._zero) * 1000, 3)
 
     def connection(self) -> "ConnectionWatch":
-        """The observer of a new connection."""
+        """Return the observer of a new connection."""
         self.connections += 1
         return ConnectionWatch(self, self.connections, self._new_mask())
 
     async def run(self) -> None:
-        """Measure what has passed, until cancelled."""
+        """Measure the queued bytes, until cancelled."""
         while True:
             await self._news.wait()
             async with self.lock:
                 if self._queue and takes_long(self._queue[0]):
-                    # It stays in the queue: Ctrl-C may come before the thread runs.
+                    # The item stays in the queue, because Ctrl-C may come before the thread runs.
                     item = self._queue[0]
                     measured = await trio.to_thread.run_sync(self._measure, item)
                     self._pop()
@@ -171,11 +172,11 @@ class Watch:
                     self.measure(TURN_SECONDS, all_items=False)
 
     def measure(self, seconds: float, *, all_items: bool = True) -> None:
-        """Measure what waits in the queue.
+        """Measure the bytes in the queue.
 
         Args:
-            seconds: Stop after this time.
-            all_items: If not, stop before an item that a thread is to measure.
+            seconds: Time after which to stop. all_items: If False, stop before an item that a
+                thread should measure.
         """
         stop = time.perf_counter() + seconds
         while self._queue and time.perf_counter() < stop:
@@ -208,7 +209,7 @@ class Watch:
         return exchange
 
     def put(self, item: Item) -> None:
-        """Queue what has passed. Beyond the limit only the ends of exchanges are queued."""
+        """Queue an item. If the queue is full, only the ends of exchanges are queued."""
         exchange = item.exchange
         if exchange is None and self._saving is None:
             return  # bytes of another protocol
@@ -216,7 +217,7 @@ class Watch:
         self.size += len(item.data) if is_response else 0
         full = self._queued + len(item.data) + ITEM_SIZE > self._max_queue
         if item.data and (full or (exchange is not None and exchange.unmeasured)):
-            item.connection.is_saved = False  # nobody can read a recording with a hole
+            item.connection.is_saved = False  # a recording with missing reads cannot be understood
             if exchange is not None:
                 exchange.unmeasured += is_response
             self.unmeasured += is_response
@@ -229,7 +230,8 @@ class Watch:
     # ---- The bytes, once they are measured
 
     def _measure(self, item: Item) -> Measured:
-        """Mask, measure and judge, perhaps in a thread. A bug in that must not end the relays."""
+        """Mask, measure and judge, possibly in a thread. A bug in this code must not end the
+        relays."""
         try:
             return self._measure_item(item)
         except Exception:
@@ -252,14 +254,14 @@ class Watch:
         meter = exchange.meter if exchange is not None and exchange.is_measured else None
         if exchange is not None and meter is not None and item.finishes:
             if item.end and exchange.how != "left":
-                # A relay says "silent" only if the kernel has given the server up.
+                # A relay reports "silent" only if the kernel reports that the server has vanished.
                 acknowledged = False if item.end == "silent" else None
                 last = meter.receive_end(item.at, item.end, acknowledged=acknowledged)
             exchange.report = report(meter)
         return Measured(data, spans, last)
 
     def _tell(self, item: Item, found: Measured) -> None:
-        """Tell everybody else, never in a thread."""
+        """Tell the observers and the saving object. This never runs in a thread."""
         connection, exchange = item.connection, item.exchange
         if self._saving is not None and connection.is_saved:
             for read in connection.recorded(item, found.data):
@@ -281,7 +283,8 @@ class Watch:
             exchange.request += data[: self._max_request - len(exchange.request)]
         if exchange.method and not exchange.target:
             line = exchange.request.lstrip(b"\r\n").partition(b"\r\n")[0].split(b" ")
-            # Without three words its first bytes did not fit into the queue.
+            # A start-line has three words. If these are missing, the first bytes of the request did
+            # not fit into the queue.
             exchange.target = redact(line[1].decode()) if len(line) == 3 else "…"
 
     def _take_response(self, exchange: TappedExchange, at: float, data: bytes) -> list[ByteSpan]:
@@ -312,8 +315,8 @@ class Watch:
 
 
 def takes_long(item: Item) -> bool:
-    """Whether a thread is to measure it, while the relays run on."""
+    """Whether the item needs so much work that a thread should measure it."""
     return item.finishes or len(item.data) > LARGE_READ
 
 
-# What this file does not do: relay, draw, write files, or decide what a verdict is.
+# What this file does not do: relay, draw, write files, or define the verdicts.

@@ -1,4 +1,4 @@
-"""The ways of a comparison, as they are typed.
+"""Parses the paths of a comparison, as the user typed them.
 
 --compare server=http://10.0.0.5:8000/chat/hi nginx=http://10.0.0.7/chat/hi
 https://api.example.com/v1/responses --via server=10.0.0.5:8443 --via nginx=10.0.0.7
@@ -22,7 +22,7 @@ ADDRESS = re.compile(r"(?:([^=]*)=)?(\[[0-9A-Fa-f:.]+\]|[^\[\]:=/]+)(?::([0-9]{1
 
 
 def compared_urls(texts: Sequence[str], flags: CurlFlags, connect: Connect = connect) -> list[Way]:
-    """The ways of `--compare`.
+    """Return the paths of `--compare`.
 
     Raises:
         UsageError: One of them is not NAME=URL.
@@ -40,7 +40,7 @@ def compared_urls(texts: Sequence[str], flags: CurlFlags, connect: Connect = con
 def compared_addresses(
     url: str, texts: Sequence[str], flags: CurlFlags, connect: Connect = connect
 ) -> list[Way]:
-    """The ways of `--via`: the same URL at other addresses.
+    """Return the paths of `--via`, which have the same URL at other addresses.
 
     Raises:
         UsageError: One of them is not [NAME=]HOST[:PORT], or the key would be sent in plain text.

@@ -34,7 +34,7 @@ FAULTS = STREAM_FAULTS | STATUSES
 
 MAX_SPEC = 100
 """Largest number of characters of a request for a fault. The longest meaningful request has half as
-many."""
+many characters."""
 
 PARTS = re.compile("(?=[@*])")  # a position begins with "@", a number of requests with "*"
 TIMES = re.compile("[0-9]{1,6}")

@@ -51,8 +51,8 @@ class FaultPosition(msgspec.Struct, frozen=True):
     """A position in an answer. A position after the end counts as the last event.
 
     Args:
-        unit: Events and bytes are those of the event stream, before chunked coding. Seconds are
-            counted from the moment at which the head was sent.
+        unit: Events and bytes are counted in the event stream, before chunked coding. Seconds are
+            counted from the time at which the head was sent.
         number: Events and bytes are counted from 1. Seconds may be any number.
     """
 

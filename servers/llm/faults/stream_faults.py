@@ -41,13 +41,13 @@ __all__ = ["STREAM_FAULTS"]
 
 @on_body(at_once=True)
 async def fin(connection: FaultyConnection, event: bytes) -> None:
-    """FIN between two chunks: the last chunk is missing."""
+    """The server sends FIN between two chunks, and the last chunk is missing."""
     raise CutOff
 
 
 @on_body(cuts=True)
 async def fin_mid_event(connection: FaultyConnection, event: bytes) -> None:
-    """A whole chunk with half an event in it, then FIN."""
+    """The server sends a complete chunk with half an event in it, then FIN."""
     half = connection.half(event)
     await connection.chunk(half)
     raise CutOff
@@ -55,7 +55,7 @@ async def fin_mid_event(connection: FaultyConnection, event: bytes) -> None:
 
 @on_body(cuts=True)
 async def fin_mid_chunk(connection: FaultyConnection, event: bytes) -> None:
-    """Half of the bytes that the chunk's size announced, then FIN."""
+    """The server sends half of the bytes that the chunk-size announced, then FIN."""
     half = connection.half(event)
     await connection.raw(b"%x\r\n%b" % (len(event), half))
     raise CutOff
@@ -63,13 +63,13 @@ async def fin_mid_chunk(connection: FaultyConnection, event: bytes) -> None:
 
 @on_body(at_once=True)
 async def rst(connection: FaultyConnection, event: bytes) -> None:
-    """RST between two chunks."""
+    """The server sends RST between two chunks."""
     raise CutOff(reset=True)
 
 
 @on_body(cuts=True)
 async def rst_mid_event(connection: FaultyConnection, event: bytes) -> None:
-    """A whole chunk with half an event in it, then RST."""
+    """The server sends a complete chunk with half an event in it, then RST."""
     half = connection.half(event)
     await connection.chunk(half)
     raise CutOff(reset=True)
@@ -77,7 +77,7 @@ async def rst_mid_event(connection: FaultyConnection, event: bytes) -> None:
 
 @on_body(cuts=True)
 async def rst_mid_chunk(connection: FaultyConnection, event: bytes) -> None:
-    """Half of the bytes that the chunk's size announced, then RST."""
+    """The server sends half of the bytes that the chunk-size announced, then RST."""
     half = connection.half(event)
     await connection.raw(b"%x\r\n%b" % (len(event), half))
     raise CutOff(reset=True)
@@ -85,7 +85,7 @@ async def rst_mid_chunk(connection: FaultyConnection, event: bytes) -> None:
 
 @on_body(at=LAST)
 async def no_last_chunk(connection: FaultyConnection, event: bytes) -> None:
-    """The whole answer with its [DONE], then FIN without `0\\r\\n\\r\\n`."""
+    """The server sends the whole answer with its [DONE], then FIN without `0\\r\\n\\r\\n`."""
     await connection.chunk(event)
     raise CutOff
 
@@ -95,18 +95,19 @@ async def no_last_chunk(connection: FaultyConnection, event: bytes) -> None:
 
 @on_events(at=LAST)
 async def no_done(connection: FaultyConnection, event: bytes) -> None:
-    """A clean end without the last event: no [DONE]."""
+    """The response ends cleanly, but without its last event, [DONE]."""
 
 
 @on_events()
 async def clean_cut(connection: FaultyConnection, event: bytes) -> None:
-    """A clean end in the middle: no finish_reason, no [DONE]. It looks like success."""
+    """The response ends cleanly in the middle, without finish_reason and [DONE]. This looks like
+    success."""
     await connection.end()
 
 
 @on_events()
 async def bare_json(connection: FaultyConnection, event: bytes) -> None:
-    """An error as a line of JSON without `data:`, then a clean end."""
+    """The server sends an error as a line of JSON without `data:`, then a clean end."""
     await connection.chunk(_json({"error": ERROR}) + b"\n\n")
     await connection.end()
 
@@ -116,7 +117,8 @@ async def bare_json(connection: FaultyConnection, event: bytes) -> None:
 
 @on_body(cuts=True)
 async def half_chunk(connection: FaultyConnection, event: bytes) -> None:
-    """Half of the bytes that the chunk's size announced, then silence: the connection is open."""
+    """The server sends half of the bytes that the chunk-size announced. The connection stays
+    open."""
     half = connection.half(event)
     await connection.raw(b"%x\r\n%b" % (len(event), half))
     await connection.silence()
@@ -124,13 +126,13 @@ async def half_chunk(connection: FaultyConnection, event: bytes) -> None:
 
 @on_body()
 async def bad_chunk_size(connection: FaultyConnection, event: bytes) -> None:
-    """A chunk-size that is not a number: `xyz`."""
+    """A chunk-size is not a number but `xyz`."""
     await connection.raw(b"xyz\r\n%b\r\n" % event)
 
 
 @on_body(at=LAST)
 async def after_end(connection: FaultyConnection, event: bytes) -> None:
-    """Bytes after the end of the body, on a connection that stays open."""
+    """The server sends bytes after the end of the body. The connection stays open."""
     await connection.end_raw(encode_chunk(event) + encode_last_chunk() + b"data: too late\n\n")
 
 
@@ -139,20 +141,22 @@ async def after_end(connection: FaultyConnection, event: bytes) -> None:
 
 @on_events()
 async def error_nested(connection: FaultyConnection, event: bytes) -> None:
-    """An error event, {"error":{…}}, on /v1/responses as in Open Responses, then FIN."""
+    """The server sends an error event, {"error":{…}} (on /v1/responses as in Open Responses), then
+    FIN."""
     await connection.chunk_then_close(_error_event(connection, event, {"error": ERROR}))
 
 
 @on_events()
 async def error_flat(connection: FaultyConnection, event: bytes) -> None:
-    """An error event, {"code":…,"message":…}, on /v1/responses as OpenAI sends it, then FIN."""
+    """The server sends an error event, {"code":…,"message":…} (on /v1/responses as from OpenAI),
+    then FIN."""
     fields = dict[str, object](code=ERROR.code, message=ERROR.message, param=ERROR.param)
     await connection.chunk_then_close(_error_event(connection, event, fields, named=True))
 
 
 @on_events()
 async def error_string(connection: FaultyConnection, event: bytes) -> None:
-    """An error event that is only a string, {"error":"…"}, then FIN."""
+    """The server sends an error event with only a string, {"error":"…"}, then FIN."""
     await connection.chunk_then_close(_error_event(connection, event, {"error": ERROR.message}))
 
 
@@ -182,27 +186,27 @@ def _error_event(
 
 @on_events()
 async def broken_json(connection: FaultyConnection, event: bytes) -> None:
-    """The event's JSON without its last character."""
+    """The event's JSON lacks its last character."""
     await connection.chunk(event.rstrip(b"\n")[:-1] + b"\n\n")
 
 
 @on_events()
 async def invalid_utf8(connection: FaultyConnection, event: bytes) -> None:
-    """A byte FF, which UTF-8 never contains, in the event's text."""
+    """The event's text has a byte FF, which never occurs in UTF-8."""
     before, quote, text = event.rpartition(b'":"')  # of "content":"Hi", before Hi
     await connection.chunk(before + quote + b"\xff" + text)
 
 
 @on_events()
 async def giant_line(connection: FaultyConnection, event: bytes) -> None:
-    """The event in a line of 4 MiB, most of it spaces between JSON tokens."""
+    """The event has a line of 4 MiB, mostly spaces between JSON tokens."""
     before, brace, after = event.partition(b"{")
     await connection.chunk(before + brace + b" " * (4 << 20) + after)
 
 
 @on_events(lasting=True)
 async def split_utf8_chunks(connection: FaultyConnection, event: bytes) -> None:
-    """From there on, each character of several bytes split over two chunks."""
+    """From this event on, each character of several bytes is split over two chunks."""
     for piece in INSIDE_CHARACTER.split(event):
         await connection.chunk(piece)
 
@@ -214,7 +218,8 @@ INSIDE_CHARACTER = re.compile(rb"(?<=[\xc0-\xff])(?=[\x80-\xbf])")
 
 @on_body(lasting=True)
 async def split_utf8_segments(connection: FaultyConnection, event: bytes) -> None:
-    """From there on, one byte a write: characters, lines and chunks split over TCP segments."""
+    """From this event on, each write has one byte, so characters and lines are split over TCP
+    segments."""
     frame = encode_chunk(event)
     for index in range(len(frame)):
         await connection.raw(frame[index : index + 1])
@@ -222,19 +227,19 @@ async def split_utf8_segments(connection: FaultyConnection, event: bytes) -> Non
 
 @on_events(lasting=True)
 async def cr(connection: FaultyConnection, event: bytes) -> None:
-    """From there on, lines that end in CR."""
+    """From this event on, lines end in CR."""
     await connection.chunk(event.replace(b"\n", b"\r"))
 
 
 @on_events(lasting=True)
 async def crlf(connection: FaultyConnection, event: bytes) -> None:
-    """From there on, lines that end in CRLF."""
+    """From this event on, lines end in CRLF."""
     await connection.chunk(event.replace(b"\n", b"\r\n"))
 
 
 @on_events(at=FIRST)
 async def bom(connection: FaultyConnection, event: bytes) -> None:
-    """A byte order mark before the first event."""
+    """There is a byte order mark before the first event."""
     await connection.chunk(b"\xef\xbb\xbf" + event)
 
 
@@ -243,7 +248,8 @@ async def bom(connection: FaultyConnection, event: bytes) -> None:
 
 @on_events()
 async def id_comment(connection: FaultyConnection, event: bytes) -> None:
-    """An event with an `id:`, then a comment with a blank line: a trap for careless parsers."""
+    """An event with an `id:` is followed by a comment and a blank line, which confuses some
+    parsers."""
     await connection.chunk(b"id: 1\n" + event)
     await connection.chunk(encode_comment("keep-alive") + b"\n")
 
@@ -257,21 +263,21 @@ async def comments(connection: FaultyConnection, event: bytes) -> None:
 
 @on_events()
 async def retry(connection: FaultyConnection, event: bytes) -> None:
-    """A block with only a `retry:` line, before the event."""
+    """Before the event, there is a block with only a `retry:` line."""
     await connection.chunk(b"retry: 3000\n\n")
     await connection.chunk(event)
 
 
 @on_events()
 async def empty_data(connection: FaultyConnection, event: bytes) -> None:
-    """An event with empty data, before the event."""
+    """Before the event, there is another one with empty data."""
     await connection.chunk(b"data:\n\n")
     await connection.chunk(event)
 
 
 @on_events()
 async def duplicate(connection: FaultyConnection, event: bytes) -> None:
-    """The event, twice."""
+    """The event is sent twice."""
     await connection.chunk(event)
     await connection.chunk(event)
 
@@ -281,7 +287,8 @@ SEQUENCE_NUMBER = re.compile(rb'(?<="sequence_number":)[0-9]+')
 
 @on_events(lasting=True)
 async def keepalive_event(connection: FaultyConnection, event: bytes) -> None:
-    """An event of the type `keepalive`, as /v1/responses sends it in a long silence."""
+    """The server sends an event of the type `keepalive`, as /v1/responses does in a long
+    silence."""
     if connection.number == connection.began:
         fields = {"type": "keepalive", "sequence_number": connection.number - 1}
         name = b"event: keepalive\n" if event.startswith(b"event:") else b""
@@ -295,13 +302,13 @@ async def keepalive_event(connection: FaultyConnection, event: bytes) -> None:
 
 @on_body(at_once=True)
 async def stall(connection: FaultyConnection, event: bytes) -> None:
-    """Silence, without heartbeats: the connection is open."""
+    """The server sends nothing more, not even heartbeats. The connection stays open."""
     await connection.silence()
 
 
 @on_events()
 async def stall_heartbeat(connection: FaultyConnection, event: bytes) -> None:
-    """Silence, except for a comment every second: the connection looks alive."""
+    """The server sends only a comment every second, so the connection looks alive."""
     for _ in range(int(HOLD_SECONDS)):
         await trio.sleep(1)
         await connection.chunk(encode_comment("keep-alive"))
@@ -310,7 +317,8 @@ async def stall_heartbeat(connection: FaultyConnection, event: bytes) -> None:
 
 @on_events(at=LAST)
 async def open_after_finish(connection: FaultyConnection, event: bytes) -> None:
-    """The whole answer with its finish_reason, but no [DONE]: the connection stays open."""
+    """The server sends the whole answer with its finish_reason, but no [DONE]. The connection stays
+    open."""
     if not event.startswith(b"data: [DONE]"):  # /v1/responses ends with an event of its own
         await connection.chunk(event)
     await connection.silence()
@@ -325,7 +333,7 @@ async def open_after_done(connection: FaultyConnection, event: bytes) -> None:
 
 @on_body(lasting=True)
 async def drip(connection: FaultyConnection, event: bytes) -> None:
-    """From there on, one byte a second."""
+    """From this event on, the server sends one byte a second."""
     for index in range(len(event)):
         await trio.sleep(1)
         await connection.chunk(event[index : index + 1])
@@ -336,37 +344,38 @@ async def drip(connection: FaultyConnection, event: bytes) -> None:
 
 @without_head
 async def no_head(connection: FaultyConnection, event: bytes) -> None:
-    """FIN before any byte of a reply."""
+    """The server sends FIN before any byte of a reply."""
     raise CutOff
 
 
 @without_head
 async def hang(connection: FaultyConnection, event: bytes) -> None:
-    """No byte of a reply: the connection is open."""
+    """The server sends no byte of a reply. The connection stays open."""
     await connection.silence()
 
 
 @on_head
 def early_hints(head: bytes) -> bytes:
-    """`103 Early Hints` before the reply."""
+    """The server sends `103 Early Hints` before the reply."""
     return b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload; as=style\r\n\r\n" + head
 
 
 @on_head
 def length_and_chunked(head: bytes) -> bytes:
-    """`Content-Length: 5` together with `Transfer-Encoding: chunked`."""
+    """The head has both `Content-Length: 5` and `Transfer-Encoding: chunked`."""
     return head.removesuffix(b"\r\n") + b"Content-Length: 5\r\n\r\n"
 
 
 @in_place_of
 def json_200(reply: AnyReply) -> Reply:
-    """Status 200 with an error in JSON, in place of the answer."""
+    """The server sends status 200 with an error in JSON, in place of the answer."""
     return Reply(_json({"error": ERROR}), 200, "application/json", reply.headers)
 
 
 @in_place_of
 def html_200(reply: AnyReply) -> Reply:
-    """Status 200 with a page of HTML in place of the answer: the login page of a proxy."""
+    """The server sends status 200 with an HTML page in place of the answer, like the login page of
+    a proxy."""
     page = "<!doctype html>\n<title>Sign in</title>\n<p>Please sign in to use this network.\n"
     return Reply(page, 200, "text/html; charset=utf-8", reply.headers)
 

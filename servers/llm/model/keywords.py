@@ -92,7 +92,7 @@ class Subschema(NamedTuple):
     opened: tuple[str, ...] = ()
 
     def below(self, *keys: str | int) -> "Subschema":
-        """Return the schema at these keys within this one."""
+        """Return the schema that these keys lead to, inside this schema."""
         schema = self.schema
         for key in keys:
             schema = schema[key]

@@ -29,8 +29,9 @@ MAX_TEXT = 80
 def number(parts: Sequence[Part], random: Random, whole: bool) -> int | float:
     """Return a number within the bounds of all schemas.
 
-    If the bounds allow it, the number is 1 to 100 times `multipleOf`, or 1 to 100 tenths. An
-    integer has at most 64 bits.
+    If the bounds allow it, the number is `multipleOf` times a random factor from 1 to 100. Without
+    `multipleOf`, the factor is multiplied by 1 for an integer, or else by 0.1. An integer has at
+    most 64 bits.
 
     Raises:
         NothingSatisfies: There is no such number.

@@ -6,9 +6,10 @@
        "days": {"type": "integer"},                  "unit": "celsius"}
        "unit": {"enum": ["celsius", "kelvin"]}}}
 
-A value may have to satisfy several schemas at once: those of an `allOf`, the one that a `$ref`
-names, one of each `anyOf`. All of them are collected before the value is made. If a choice is
-impossible (`false`, a minimum over a maximum, endless recursion), the next one is tried.
+A value may have to satisfy several schemas at once: all schemas of an `allOf`, the schema that a
+`$ref` names, and one schema of each `anyOf`. All of them are collected before the value is made. If
+a choice is impossible (`false`, a minimum over a maximum, endless recursion), the next one is
+tried.
 
 The rules, named again where a test enforces them:
 
@@ -20,8 +21,8 @@ The rules, named again where a test enforces them:
 What this does not do: `pattern` and `patternProperties` are ignored (but if there are `examples` or
 a `default`, a string is taken from them); `oneOf` is treated as `anyOf`; `not`, `if`, `contains`,
 `dependent…` and `unevaluated…` are ignored; a `$ref` must refer to the same schema by JSON Pointer
-(RFC 6901). Of a value that the schema itself names (`enum`, `const`), only its own type and bounds
-are checked: if it is an object, its properties may be wrong.
+(RFC 6901). If the schema itself names a value (`enum`, `const`), only the type and bounds of that
+value are checked. If the value is an object, its properties may be wrong.
 """
 
 import contextlib
@@ -117,7 +118,8 @@ class _Filler:
     async def _collect(
         self, subschemas: Iterable[Subschema]
     ) -> tuple[list[Part], list[list[Subschema]]]:
-        """Return all schemas to satisfy together, and the choices that remain."""
+        """Return all schemas that the value must satisfy, and the choices that have not been made
+        yet."""
         parts = []
         choices = []
         todo = list(subschemas)
@@ -320,9 +322,9 @@ async def _first(parts: list[Part], makers: Iterable[Callable[[], Awaitable[obje
 
 
 def _resort(subschema: Subschema) -> int:
-    """Return how late to try a schema. Null is last. A string without further keywords is tried
-    just before it, because it may have a hidden `pattern` (pydantic's `Decimal` is a number, or a
-    string of a certain form)."""
+    """Return a sort key for a schema: a schema with a larger key is tried later. Null is last. A
+    string without further keywords is tried just before it, because it may have a hidden `pattern`
+    (pydantic's `Decimal` is a number, or a string of a certain form)."""
     match subschema.schema:
         case {"type": "null"}:
             return 2

@@ -14,7 +14,8 @@ The rules, named again where a test enforces them:
 - The text is shown up to the start of the first stop sequence, however it is cut into tokens. If
   the stop sequences are "abcd" and "bc", "abc" is held back: only the next character tells whether
   the text ends before the "a" or before the "b".
-- Only the longest end of the text that begins a stop sequence is held back.
+- The last characters of the text are held back if they are the beginning of a stop sequence. No
+  more characters are held back than necessary.
 - The cost is linear: each stop sequence is matched with the algorithm of Knuth, Morris and Pratt
   (SIAM Journal on Computing 6, 1977, pp. 323-350), which reads each character of the text once.
 """
@@ -91,9 +92,9 @@ async def cut_at_stop(
         work: The work for this request, which lets other requests take their turns.
 
     Returns:
-        An item for each token, up to the one that completes a stop sequence, and whether there is a
-        stop sequence. An item is "" if its whole text is held back. If there is no stop sequence,
-        the last item also has the rest of the held text.
+        A list with an item for each token, up to the token that completes a stop sequence, and a
+        flag that says whether the text has a stop sequence. An item is "" if its whole text is held
+        back. If there is no stop sequence, the last item also has the rest of the held text.
 
     Raises:
         ValueError: A stop sequence is empty.

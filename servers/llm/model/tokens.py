@@ -55,8 +55,8 @@ HANGUL += "\uffd2-\uffd7\uffda-\uffdc"
 REGIONAL_INDICATOR = "[\U0001f1e6-\U0001f1ff]"  # two of them are a flag (GB12)
 OTHER = r"[^\x00-\x7f]"
 
-# `re` searches a class of characters beyond U+FFFF range by range. So their hundred ranges of marks
-# are tried only where one may match, and ASCII needs no search at all.
+# For characters beyond U+FFFF, `re` compares a class range by range. There are a hundred ranges of
+# such marks, so they are compared only where a mark is possible, and never for ASCII.
 JOINS = (
     rf"(?:(?={OTHER})(?:[\u200d{_ranges(code for code in MARKS if code < 0x10000)}]"
     r"|[\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f\U000e0100-\U000e01ef]"

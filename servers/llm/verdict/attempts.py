@@ -1,4 +1,4 @@
-"""Which requests are attempts at the same question.
+"""Finds the requests that are attempts at the same question.
 
     1  0.00  503*1                 first attempt
     2  1.01  200                   a retry: the same path and body, soon after the failure
@@ -6,7 +6,7 @@
 
 A retry and a second, equal question look alike. Three things tell them apart:
 
-1. The official clients say so: `x-stainless-retry-count: 0` is a new question.
+1. The official clients announce it: `x-stainless-retry-count: 0` is a new question.
 2. A retry comes after a failure. After a whole answer, the next request is a new question.
 3. A question that was asked several times in a healthy run (the control) may be asked several times
    in any run. Requests of this kind are never called retries.
@@ -24,25 +24,34 @@ __all__ = ["Attempt", "Control", "attempts"]
 
 
 class Control(msgspec.Struct):
-    """What a client did in a run without faults.
+    """The behaviour of a client in a run without faults.
 
     Args:
         questions: Number of times that each question was asked.
-        read_whole: Whether a stream was read to its end.
+        whole: The questions of which a stream was read to its end.
+        cancelled: The questions of which a stream was not read to its end.
     """
 
     questions: Counter[bytes] = msgspec.field(default_factory=Counter)
-    read_whole: bool = False
+    whole: set[bytes] = msgspec.field(default_factory=set)
+    cancelled: set[bytes] = msgspec.field(default_factory=set)
 
     @classmethod
     def of(cls, exchanges: Iterable[Exchange]) -> "Control":
-        """What these requests show. Those with a fault do not count."""
+        """Return the behaviour that these requests show. Requests with a fault do not count."""
         control = cls()
         for exchange in exchanges:
             if not exchange.fault:
                 control.questions[exchange.question] += 1
-                control.read_whole |= exchange.streams and exchange.whole
+                if exchange.streams:
+                    (control.whole if exchange.whole else control.cancelled).add(exchange.question)
         return control
+
+    def wants_whole(self, exchange: Exchange) -> bool:
+        """Whether this client reads an answer to this question to its end, if it can."""
+        question = exchange.question
+        alike = question in self.whole or not self.cancelled
+        return bool(self.whole) and alike and question not in self.cancelled
 
     def is_ambiguous(self, exchange: Exchange) -> bool:
         """Whether an equal request need not be a retry."""
@@ -64,7 +73,8 @@ class Attempt(msgspec.Struct):
 
 
 def failed_at(exchange: Exchange) -> float | None:
-    """When the client could know that this request had failed, or None if it has not."""
+    """Return the time at which the client could know that this request had failed, or None if it
+    has not failed."""
     if exchange.status >= 400:
         return exchange.ended
     if exchange.fault_name in LEGAL or not exchange.fault:
@@ -75,11 +85,11 @@ def failed_at(exchange: Exchange) -> float | None:
 def attempts(
     exchanges: Sequence[Exchange], control: Control, window: float
 ) -> list[list[Exchange]]:
-    """The requests, in groups: each group has the attempts at one question, in their order.
+    """Return the requests in groups. Each group has the attempts at one question, in their order.
 
     Args:
         exchanges: The requests of one client.
-        control: What the client did without faults.
+        control: The behaviour of the client without faults.
         window: Longest time, in seconds, between a failure and the next attempt.
     """
     groups: list[list[Exchange]] = []

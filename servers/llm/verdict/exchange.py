@@ -7,8 +7,9 @@
 
 The rules this file keeps:
 
-1. Nothing of a request is kept but a hash.
-2. Watching costs no call per token: an answer without a fault is seen only at its begin and end.
+1. Of a request, only a hash is kept.
+2. There is no call for each token. An answer without a fault is observed only at its beginning and
+   at its end.
 """
 
 import re
@@ -35,8 +36,8 @@ class VerdictLimits(msgspec.Struct, frozen=True, kw_only=True):
         slow: Total time for which a client may leave the server waiting because it does not read.
         retry_window: Longest time between a failure and a further attempt.
         attempts: Largest number of attempts at one question.
-        in_a_row: Number of requests that follow each other, each on a connection of its own, from
-            which on the client is said not to use keep-alive.
+        in_a_row: Number of consecutive requests on separate connections after which the verdict
+            says that the client does not use keep-alive.
         max_clients: Largest number of clients that are remembered.
         max_exchanges: Largest number of requests that are remembered for each client.
         max_text: Characters of an answer that are compared with the text that a client has seen.
@@ -54,11 +55,11 @@ class VerdictLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Saw(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What only the client knows about an answer.
+    """The facts about an answer that only the client knows.
 
     Args:
-        outcome: What the client's user was told: "complete" for a whole answer, "error" for a
-            failed or incomplete one, "cancelled" if the user did not want the rest.
+        outcome: The outcome that the client's user was told: "complete" for a whole answer, "error"
+            for a failed or incomplete one, "cancelled" if the user did not want the rest.
         text: The text of the answer, as the user has it at the end.
         shown: The text that the user sees now, while the answer is still arriving.
     """
@@ -178,7 +179,8 @@ class Exchange:
 
     @property
     def gone(self) -> float | None:
-        """When the client had finished with the reply: its FIN, or the end of the reply."""
+        """The time at which the client had finished with the reply: the time of its FIN, or of the
+        reply's end."""
         return self.ended if self.fin is None else self.fin
 
     @property
@@ -187,7 +189,7 @@ class Exchange:
         return self.finishing is not None or self.ending is Ending.DONE
 
     def blocked_until(self, now: float) -> float:
-        """Seconds for which the server has waited for this reader, the present wait included."""
+        """Seconds for which the server has waited for this reader, including the present wait."""
         return self.blocked + (now - self._waits if self._waits is not None else 0.0)
 
     # ---- What the handler and the fault tell
@@ -201,7 +203,7 @@ class Exchange:
         reply.observer = self
 
     def note_fault(self, before: int) -> None:
-        """The fault is injected now, after so many events."""
+        """The fault is injected now, after this number of events."""
         if self.injected is None:
             self.injected = trio.current_time()
             self.before = before

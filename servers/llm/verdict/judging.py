@@ -1,4 +1,4 @@
-"""From what was seen to findings: each has its evidence, the rule, and the cure.
+"""Turns observations into findings. Each finding has its evidence, its rule, and the cure.
 
     503*1, Retry-After: 1                  what was seen
     the next attempt came after 0.01 s
@@ -6,16 +6,15 @@
 
 The rules this file keeps:
 
-1. A finding must be right. What a server cannot know is not said, unless the client tells it.
-2. A client that ends a legal stream early may have wanted to. So this is a finding only if it read
-   a healthy stream to its end (the control), or asked the same question again, or reported an
-   error.
+1. A finding must be right. If a server cannot know a fact, there is no finding about it, unless the
+   client reports the fact.
+2. A client may end a valid stream early on purpose. So this is a finding only if the client read a
+   healthy stream to its end (the control), asked the same question again, or reported an error.
 3. Silence is judged by the read timeout that the client announces, if it announces one.
-4. One mistake is one finding: a client that kept its connection open is not also blamed for its
-   patience.
+4. One mistake gives one finding. For example, a client that kept its connection open gets no second
+   finding for its long wait.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
@@ -57,12 +56,11 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     Args:
         code: The name of the rule.
         grade: How harmful it is.
-        say: What was seen, with times, in one sentence.
+        say: The observation in one sentence, with times.
         rule: The rule.
         cure: What the author should change.
-        fault: The fault that showed it, or "".
-        request: Number of the client's request that showed it.
-        facts: What was measured, times in seconds.
+        fault: The fault that showed the mistake, or "". request: Number of the client's request
+            that showed the mistake. facts: The measured values. Times are in seconds.
     """
 
     code: str
@@ -89,20 +87,20 @@ def judge(
     control: Control | None = None,
     ended: bool = False,
 ) -> list[Finding]:
-    """Judge what one client did.
+    """Judge the behaviour of one client.
 
     Args:
         exchanges: Its requests, in their order.
         now: The time now, by trio's clock.
         limits: The times from which the verdict is made.
-        control: What the client did in an earlier run without faults.
+        control: The behaviour of the client in an earlier run without faults.
         ended: Whether the client has ended, so that it will ask nothing again.
 
     Returns:
-        The findings: each rule at most once, the most harmful first.
+        The findings, most harmful first. Each rule occurs at most once.
     """
-    known = Control(control.questions if control else Counter())
-    known.read_whole = Control.of(exchanges).read_whole or bool(control and control.read_whole)
+    own = Control.of(exchanges)
+    known = control or Control(whole=own.whole, cancelled=own.cancelled)
     groups = attempts(exchanges, known, limits.retry_window)
     view = View(exchanges, groups, now, limits, known, ended)
     found: dict[str, Finding] = {}
@@ -171,7 +169,7 @@ def _finding(code: str, exchange: Exchange, say: str, **facts: float | int | str
 
 
 def _told(view: View) -> Iterator[Finding]:
-    """What the client told about its answers."""
+    """Check the client's own reports about its answers."""
     for exchange in view.exchanges:
         if exchange.told is None or exchange.told.outcome != "complete":
             continue
@@ -207,7 +205,7 @@ def _legal(view: View) -> Iterator[Finding]:
         )
         again = view.next_attempt(exchange)
         error = exchange.told is not None and exchange.told.outcome == "error"
-        if error or again or (left and view.control.read_whole):
+        if error or again or (left and view.control.wants_whole(exchange)):
             after = view.held(exchange)
             if error:
                 did = "reported an error"
@@ -256,12 +254,12 @@ def _silence(view: View) -> Iterator[Finding]:
             what = "heartbeats without a token" if name in HEARTBEATS else "silence"
             say = f"After {held:.1f} s of {what}, it had not given up."
             finding = _finding("no-read-timeout", exchange, say, waited=held)
-            # Some clients are patient on purpose: nobody can know that before a minute is over.
+            # Some clients wait long on purpose, and nobody can know this before a minute is over.
             yield finding if held >= MINUTE else msgspec.structs.replace(finding, grade="warn")
 
 
 def _reading(view: View) -> Iterator[Finding]:
-    """How fast the client reads, and when it shows what it has read."""
+    """Check how fast the client reads, and when it shows the text that it has read."""
     for exchange in view.exchanges:
         blocked = exchange.blocked_until(view.now)
         if blocked >= view.limits.slow:
@@ -334,7 +332,7 @@ def _gave_up(view: View) -> Iterator[Finding]:
 
 
 def _connections(view: View) -> Iterator[Finding]:
-    """Requests that follow each other, each on a connection of its own.
+    """Check for consecutive requests on separate connections.
 
     The replies must have been complete. Streams count only if the client announced that it closes:
     the official client for Python closes its connection at [DONE].
@@ -368,4 +366,4 @@ LOOKS: tuple[Look, ...] = (
 )
 
 
-# What this file does not do: say what the client's user saw, unless the client tells it.
+# What this file does not do: guess what the client's user saw.

@@ -5,8 +5,8 @@
     POST   /verdict/NAME/saw    {"outcome":"complete","text":"…"}: what only the client knows
     DELETE /verdict             forget everything: a new run
 
-`GET /verdict?ended` says that the clients have ended. Only then is it known that a client has not
-tried again.
+`GET /verdict?ended` tells the server that the clients have ended. Only then does the server know
+that a client has not tried again.
 """
 
 import msgspec
@@ -34,8 +34,8 @@ class ClientVerdict(msgspec.Struct, frozen=True, kw_only=True):
         client: The client's name.
         verdict: "healthy", "unseen" if it has met no fault, or the worst grade of its findings.
         requests: Number of its requests.
-        faults: Faults that it has met, and how often.
-        findings: What is wrong with it, the most harmful first.
+        faults: The faults that the client has met, with the number of times. findings: The client's
+            mistakes, most harmful first.
     """
 
     client: str

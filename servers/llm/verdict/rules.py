@@ -1,4 +1,4 @@
-"""What a client must do with a broken stream: each rule has a name, a grade, and a cure.
+"""The rules for clients of broken streams. Each rule has a name, a grade, and a cure.
 
     retry-after-ignored    fail    A client waits as long as Retry-After says.
 
@@ -7,8 +7,7 @@ Grades:
 - `fail`: the client loses text, shows wrong text, waits for ever, or does harm to the service.
 - `warn`: the client works, but it wastes time, connections or tokens.
 
-What a fault shows depends on the fault. The sets at the end say which faults are tests of which
-rule.
+Each rule is tested by some of the faults. The sets at the end tell which faults test which rule.
 """
 
 from typing import Literal
@@ -152,14 +151,14 @@ LEGAL = {
     "comments": "breaks-on-comment",
     "keepalive-event": "breaks-on-unknown-event",
 }
-"""Faults that are not faults: a correct client reads the whole answer. The rule says which part it
-has not understood if it does not."""
+"""These are not real faults, because a correct client reads the whole answer. If a client does not,
+the rule names the part that the client has not understood."""
 
 SILENT = frozenset({"hang", "stall", "half-chunk", "open-after-finish"})
 """Faults after which nothing arrives and the connection stays open."""
 
 HEARTBEATS = frozenset({"stall-heartbeat", "drip"})
-"""Faults after which no token arrives, but a byte now and then."""
+"""Faults after which no token arrives, but only a byte from time to time."""
 
 ERROR_EVENTS = frozenset({"error-nested", "error-flat", "error-string", "error-open", "bare-json"})
 """Faults that send an error in the place of the rest of the answer."""
@@ -173,7 +172,7 @@ BREAKS = frozenset(
 """Faults that end the connection inside the answer."""
 
 CUTS = BREAKS | SILENT - {"open-after-finish"} | HEARTBEATS | {"clean-cut", "json-200", "html-200"}
-"""Faults after which a part of the answer is missing, or all of it."""
+"""Faults after which the answer, or a part of it, is missing."""
 
 NO_REPLY = frozenset({"hang", "no-head"})
 """Faults in the place of a reply."""

@@ -1,11 +1,11 @@
-"""The clients of a server, each with what it asked for and what it did.
+"""The clients of a server, each with its requests and its behaviour.
 
     X-Client: my-app                  the client "my-app"
     Authorization: Bearer sk-abc      the client "key-5f3a29c01b7e"
 
 The rules this file keeps:
 
-1. Nothing of a key is kept but a digest.
+1. Of a key, only a digest is kept.
 2. Clients, and the requests of each client, are limited in number. The oldest is evicted.
 """
 
@@ -29,7 +29,7 @@ __all__ = ["Client", "Watcher", "client_name", "name_of_key"]
 
 
 class Client:
-    """What one client did in this run.
+    """The behaviour of one client in this run.
 
     Args:
         name: Its name, as `client_name` makes it.

@@ -274,8 +274,8 @@ class ChatWriter:
             model=self._model,
             system_fingerprint=FINGERPRINT,
             choices=choices,
-            # Chunks have `usage` only if the request asked for it, and only the last chunk's is not
-            # null.
+            # Chunks have `usage` only if the request asked for it. In all chunks except the last
+            # one, `usage` is null.
             usage=usage if self._includes_usage else UNSET,
         )
 

@@ -55,7 +55,7 @@ ROUTE = "GET /chat/{text}"
 RECONNECTION_TIME = 1000  # milliseconds
 
 END = "end"
-# The number of digits is limited to that of our seeds and positions, so that no huge number is
+# The pattern allows only as many digits as our seeds and positions have, so that no huge number is
 # parsed.
 ID = re.compile(r"(-?[0-9]{1,19})-(?:([0-9]{1,9})|end)")
 

@@ -1,1 +1,2 @@
-"""Real hops between a streaming server and a client, and what x-ray says about each."""
+"""Runs real hops between a streaming server and a client, and compares x-ray's verdict on each with
+the truth."""

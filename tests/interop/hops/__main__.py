@@ -1,4 +1,4 @@
-"""Measures what real hops do to a stream, and writes the page about it: see table.py."""
+"""Measures the effect of real hops on a stream, and writes the page about it (see table.py)."""
 
 import argparse
 import sys

@@ -1,13 +1,14 @@
-"""One case: a request through a hop, what its client read and when, and what the hop did to it.
+"""One case: a request through a hop, the client's reads with their times, and the delays that the
+hop caused.
 
     POST /naive/whole/17 HTTP/1.1
     Host: localhost:8080
     Accept-Encoding: gzip               only in half of the cases
     Content-Type: application/json
 
-The client is a plain socket that reads until the response's framing has ended, or the connection,
-or nothing has come for `PATIENCE` seconds. `Seen` compares the client's side with the upstream's:
-it knows what x-ray has to guess from one side.
+The client is a plain socket. It reads until the response has ended as its framing says, until the
+connection has ended, or until no byte has arrived for `PATIENCE` seconds. `Seen` compares the
+client's side with the upstream's side, so it knows what x-ray must guess from one side.
 """
 
 import zlib
@@ -28,21 +29,20 @@ from .upstream import Head, Way
 __all__ = ["PATIENCE", "Case", "Seen", "ask"]
 
 PATIENCE = 8.0
-"""Seconds without a byte after which the client gives up: longer than a whole answer takes, and
-than every idle timeout here."""
+"""Seconds without a byte after which the client gives up. This is longer than a whole answer takes,
+and longer than every idle timeout here."""
 
 BODY = b'{"model":"sim-1","stream":true,"messages":[{"role":"user","content":"hi"}]}'
 
 
 @dataclass(frozen=True)
 class Case:
-    """What is asked of which hop.
+    """One case: the hop, and the request that is sent through it.
 
     Args:
         hop, configuration: Names in `HOPS`.
-        head: What the upstream's head asks of hops.
-        gzip: The client accepts gzip.
-        way: What becomes of the answer.
+        head: The fields in the upstream's head that hops should obey. gzip: Whether the client
+            accepts gzip. way: How the upstream's answer goes on and ends.
     """
 
     hop: str
@@ -62,19 +62,16 @@ class Case:
 
 @dataclass
 class Seen:
-    """What came of a request, seen from both sides.
+    """The outcome of a request, as seen from both sides.
 
     Attributes:
-        reads: What the client read, as a recording.
-        status: The status code; 0 if no head came.
-        head: Milliseconds until the response's head was complete, or None.
-        head_held: Milliseconds that the hop held the head, or None.
-        events: Milliseconds until each event could be read, after decompression.
-        held: Milliseconds that the hop held each of these events.
-        sent: How many events the upstream sent.
-        complete: The response ended as its framing says.
-        coding: Its Content-Encoding.
-        damage: What could not be decompressed, or "".
+        reads: The client's reads, as a recording. status: The status code, or 0 if no head arrived.
+            head: Milliseconds until the response's head was complete, or None. head_held:
+            Milliseconds for which the hop held the head, or None. events: Milliseconds until each
+            event could be read, after decompression. held: Milliseconds for which the hop held each
+            of these events. sent: Number of events that the upstream sent. complete: Whether the
+            response ended as its framing says. coding: The Content-Encoding of the response.
+            damage: The reason why the body could not be decompressed, or "".
     """
 
     reads: list[RecordedRead]
@@ -90,21 +87,20 @@ class Seen:
 
     @property
     def longest_hold(self) -> float:
-        """Milliseconds that nine tenths of the events were held at most: a tenth is left to this
-        machine, which may be busy. 0 without events."""
+        """The largest delay of nine tenths of the events, in milliseconds, or 0 without events. The
+        other tenth may be late because this machine is busy."""
         return sorted(self.held)[len(self.held) * 9 // 10] if self.held else 0.0
 
 
 async def ask(
     case: Case, port: int, number: int, sent: dict[str, list[float]], via: str = ""
 ) -> Seen:
-    """Ask a hop, and wait for the end.
+    """Send a request through a hop, and wait for the end.
 
     Args:
-        port: The hop's.
-        number: Of the request, in its path.
-        sent: The upstream's notes.
-        via: For a forward proxy, the upstream's URL, which the request-target begins with.
+        port: The port of the hop. number: The number of the request, which is in its path. sent:
+            The times that the upstream noted. via: For a forward proxy, the upstream's URL, with
+            which the request-target begins.
     """
     path = f"{via}/{case.head}/{case.way}/{number}"
     accept = "Accept-Encoding: gzip\r\n" if case.gzip else ""
@@ -142,7 +138,7 @@ async def ask(
 
 
 class Reader:
-    """Reads a response with the decoders of `protocol`, and notes into a `Seen`."""
+    """Reads a response with the decoders of `protocol`, and writes the results into a `Seen`."""
 
     def __init__(self) -> None:
         self._head = HeadReader(is_request=False)

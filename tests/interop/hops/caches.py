@@ -10,7 +10,7 @@ __all__ = ["Mitmproxy", "Squid", "Varnish"]
 
 
 class Varnish(Hop):
-    """One varnishd, whose VCL asks on which socket the request came."""
+    """One varnishd. Its VCL checks on which socket the request arrived."""
 
     name = "Varnish"
     command = ("varnishd", "/usr/sbin/varnishd")
@@ -82,7 +82,8 @@ class Squid(Hop):
         config = folder / "squid.conf"
         text = SQUID.format(folder=folder, idle=IDLE, upstream=upstream, **ports)
         config.write_text(text, encoding="utf-8")
-        # The name is in those of its shared memory: another Squid may run on this machine.
+        # Squid puts this name into the names of its shared memory. It must be unique, because
+        # another Squid may run on this machine.
         service = f"hops{ports['reverse']}"
         return [[self.program, "-N", "-n", service, "-f", str(config)]]
 
@@ -113,7 +114,7 @@ max_filedescriptors 1024
 
 
 class Mitmproxy(Hop):
-    """A process for each configuration: a process has one mode."""
+    """One process for each configuration, because a process has only one mode."""
 
     name = "mitmproxy"
     command = ("mitmdump",)

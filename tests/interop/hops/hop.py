@@ -1,7 +1,7 @@
-"""A hop: a real program, and the configurations of it that are tried.
+"""A hop: a real program, and the configurations of it that are tested.
 
-A program runs once, with all of its configurations, each on a port of its own. So a start costs
-little, and the programs' files are in one folder.
+A program is started only once, with all of its configurations, each on its own port. So a start
+costs little, and the files of a program are in one folder.
 """
 
 import re
@@ -17,8 +17,8 @@ from typing import ClassVar
 __all__ = ["IDLE", "Configuration", "Configurations", "Hop"]
 
 IDLE = 6
-"""Seconds of silence after which programs that have an idle timeout are told to close: so short
-that nobody waits for the usual 60, and longer than any pause of an answer here."""
+"""The idle timeout, in seconds, that the programs are configured with. It is shorter than the usual
+60, so that the measurement is quick, but longer than any pause in an answer here."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class Configuration:
     """One way to configure a program.
 
     Args:
-        lines: What the configuration says about the stream, as its documentation writes it.
-        cure: Name of the configuration of the same program that cures what this one spoils, or "".
-        forward: It is a forward proxy: the request names the upstream's URL.
+        lines: The lines of the configuration that concern the stream. cure: Name of another
+            configuration of this program that cures this one's fault, or "". forward: Whether this
+            is a forward proxy, which gets the upstream's URL in the request.
     """
 
     lines: str
@@ -44,12 +44,11 @@ class Hop(ABC):
     """A program.
 
     Attributes:
-        name: Its name in the table.
-        command: Names or paths of the file to run; the first one that exists is taken.
-        package: What to install if it is missing.
-        versions: The arguments that make it print its version, and a pattern that finds it there.
-        idle: What the table says about its timeout for a silent upstream.
-        configurations: The ways to configure it that are tried, by name.
+        name: The program's name in the table. command: Names or paths of the executable. The first
+            one that exists is used. package: The package to install if the program is missing.
+            versions: The arguments that print the program's version, and a pattern that finds the
+            version in the output. idle: The table's text about the timeout for a silent upstream.
+            configurations: The configurations that are tested, by name.
     """
 
     name: ClassVar[str]
@@ -66,7 +65,7 @@ class Hop(ABC):
 
     @property
     def missing(self) -> str:
-        """What to install, or "" if nothing is missing."""
+        """The package to install, or "" if nothing is missing."""
         return "" if self.program else f"{self.command[0]} is missing: install {self.package}"
 
     @cached_property
@@ -84,7 +83,6 @@ class Hop(ABC):
         """Write the program's files, and return the command lines that run it.
 
         Args:
-            folder: For its files.
-            upstream: The upstream's port.
+            folder: The folder for the program's files. upstream: The upstream's port.
             ports: The port of each configuration.
         """

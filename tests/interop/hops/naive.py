@@ -1,8 +1,8 @@
-"""Naive proxies of a few lines, with nothing but the standard library, each on a port of its own.
+"""Naive proxies of a few lines, written with only the standard library. Each has its own port.
 
     python naive.py UPSTREAM '{"lines": 8081, "blocks": 8082, "chunks": 8083}' SECONDS
 
-SECONDS is how long urlopen waits for a silent upstream.
+SECONDS is the time for which urlopen waits for a silent upstream.
 """
 
 import json
@@ -15,9 +15,9 @@ from urllib.request import Request, urlopen
 
 
 class Lines(BaseHTTPRequestHandler):
-    """Passes on line by line."""
+    """Relays the body line by line."""
 
-    # Its two writes for each event would else wait for each other, on some machines.
+    # Otherwise, on some machines, the second of the two writes for each event would be delayed.
     disable_nagle_algorithm = True
     upstream = ""
     seconds = 0.0
@@ -40,7 +40,7 @@ class Lines(BaseHTTPRequestHandler):
 
 
 class Blocks(Lines):
-    """Passes on 4096 bytes at a time."""
+    """Relays 4096 bytes at a time."""
 
     def pieces(self, response: HTTPResponse) -> Iterator[bytes]:
         while piece := response.read(4096):
@@ -48,7 +48,8 @@ class Blocks(Lines):
 
 
 class Chunks(Lines):
-    """Passes on what a read brings, as a chunk. If the upstream is cut, there is no last chunk."""
+    """Relays the bytes of each read as a chunk. If the upstream's body is truncated, there is no
+    last chunk."""
 
     protocol_version = "HTTP/1.1"
 
@@ -64,7 +65,7 @@ class Chunks(Lines):
 
 class Relay(ThreadingHTTPServer):
     def handle_error(self, request: object, client_address: object) -> None:
-        """An exception ends the connection, and is not printed."""
+        """An exception ends the connection, but is not printed."""
 
 
 if __name__ == "__main__":

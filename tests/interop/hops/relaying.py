@@ -1,4 +1,4 @@
-"""Relays that people write themselves: under Node, with Starlette, with the standard library."""
+"""Relays as programmers write them: with Node, with Starlette, or with the standard library."""
 
 import json
 import sys
@@ -120,7 +120,7 @@ class Naive(Hop):
 
 
 class Direct(Hop):
-    """The upstream itself: what every hop is compared with."""
+    """The upstream without a hop, with which every hop is compared."""
 
     name = "no hop"
     command = (sys.executable,)

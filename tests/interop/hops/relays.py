@@ -1,8 +1,8 @@
-"""Relays as people write them with Starlette and httpx, each on a port of its own.
+"""Relays as programmers write them with Starlette and httpx. Each has its own port.
 
     python relays.py UPSTREAM '{"stream": 8081, "gzip": 8082}' SECONDS
 
-SECONDS is how long httpx waits for a silent upstream.
+SECONDS is the time for which httpx waits for a silent upstream.
 """
 
 import asyncio
@@ -30,10 +30,9 @@ def application(
     """A relay.
 
     Args:
-        size: Bytes in each piece; None for what a read brings.
-        whole: Read all of it first.
-        zipped: With GZipMiddleware.
-        media_type: The Content-Type to say, instead of the upstream's.
+        size: Number of bytes in each piece, or None to relay each read as it is. whole: Whether to
+            read the whole body first. zipped: Whether to use GZipMiddleware. media_type: The
+            Content-Type that replaces the upstream's.
     """
 
     async def relay(request: Request) -> Response:

@@ -1,10 +1,10 @@
-"""Runs the hops, and asks all cases of them, many at the same time.
+"""Runs the hops, and measures all cases, many at the same time.
 
     trio.run(ask_all, cases, folder, settled)
 
-Waiting takes no processor time, so hundreds of streams of three seconds each take half a minute.
-There are never so many at once that this machine would be busy: then the times would be those of
-the machine, and not those of the hops.
+Waiting takes no processor time, so hundreds of streams of three seconds each take only half a
+minute. The number of streams at the same time is limited, because on a busy machine the measured
+times would be those of the machine, not those of the hops.
 """
 
 import os
@@ -30,30 +30,30 @@ from .upstream import WAYS, Upstream
 __all__ = ["ask_all"]
 
 STREAMS = 100
-"""Most streams at the same time, beside silent ones."""
+"""Largest number of streams at the same time, not counting silent ones."""
 
 STREAMS_OF_ONE = 30
-"""Most streams through one hop at the same time, beside silent ones."""
+"""Largest number of streams through one hop at the same time, not counting silent ones."""
 
 PACE = 0.008
-"""Seconds between two requests: if they began together, their events would come together."""
+"""Seconds between two requests. If they began together, their events would arrive together."""
 
 TRIES = 3
-"""How often a case is asked, if its outcome is surprising."""
+"""Largest number of measurements of a case whose outcome is surprising."""
 
 Settled = Callable[[Case, Seen], bool]
 
 
 async def ask_all(cases: Sequence[Case], folder: Path, settled: Settled) -> dict[str, str]:
-    """Start the hops of these cases, ask, and end the hops.
+    """Start the hops of these cases, measure the cases, and stop the hops.
 
     Args:
-        folder: For the programs' files.
-        settled: Called with the outcome of each case. If it returns False, the case is asked again,
-            at most twice: this machine may have been too busy.
+        folder: The folder for the programs' files. settled: Called with the outcome of each case.
+            If it returns False, the case is measured again, at most twice, because this machine may
+            have been too busy.
 
     Returns:
-        Of each hop that did not start, what it said. Its cases were not asked.
+        The output of each hop that did not start. Its cases were not measured.
     """
     names = dict.fromkeys(case.hop for case in cases)
     async with serving(len(names)) as asking, trio.open_nursery() as nursery:
@@ -65,7 +65,7 @@ async def ask_all(cases: Sequence[Case], folder: Path, settled: Settled) -> dict
 
 @asynccontextmanager
 async def serving(hops: int) -> AsyncIterator["Asking"]:
-    """The upstream of so many hops, on a port of its own."""
+    """The upstream of this number of hops, on a separate port."""
     sent: dict[str, list[float]] = {}
     sockets = listen("127.0.0.1", 0)
     server = Server(Upstream(sent).routes, limits=Limits(heartbeat_seconds=3600))
@@ -76,15 +76,14 @@ async def serving(hops: int) -> AsyncIterator["Asking"]:
 
 
 class Asking:
-    """What the hops share.
+    """The state that the hops share.
 
     Args:
-        hops: How many of them there are.
-        upstream: The upstream's port.
-        sent: The upstream's notes.
+        hops: The number of hops. upstream: The upstream's port. sent: The times that the upstream
+            noted.
 
     Attributes:
-        problems: Of each hop that did not start, what it said.
+        problems: The output of each hop that did not start.
     """
 
     def __init__(self, hops: int, upstream: int, sent: dict[str, list[float]]) -> None:
@@ -101,8 +100,8 @@ class Asking:
     async def ask_hop(
         self, hop: Hop, cases: Sequence[Case], folder: Path, settled: Settled
     ) -> None:
-        """Start one hop, ask its cases, and end it. All hops are asked when the last one runs:
-        programs that start take all of the machine's time."""
+        """Start one hop, measure its cases, and stop it. No case is measured before the last hop
+        runs, because programs that start need all of the machine's processor time."""
         ports = {
             each: self._upstream if isinstance(hop, Direct) else next(self._ports)
             for each in hop.configurations
@@ -131,7 +130,7 @@ class Asking:
                         again.append(case)
 
                 async with trio.open_nursery() as nursery:
-                    # Those that may hang until the client gives up come first.
+                    # The first cases are those that may hang until the client gives up.
                     for case in sorted(cases, key=lambda case: -WAYS.index(case.way)):
                         nursery.start_soon(run, case)
                 cases = again
@@ -146,7 +145,8 @@ class Asking:
 
 
 def different_ports() -> Iterator[int]:
-    """Free ports: so many, that a plain `free_port` would soon return one of them again."""
+    """Return free ports. With this many, repeated calls of `free_port` would soon return the same
+    port twice."""
     given = set[int]()
     while True:
         port = free_port()
@@ -162,8 +162,8 @@ def different_ports() -> Iterator[int]:
 async def running(
     hop: Hop, folder: Path, upstream: int, ports: Mapping[str, int]
 ) -> AsyncIterator[str]:
-    """A hop with all of its configurations, from its start to its end. Its files, and what it
-    prints, are in this folder. Yields "", or what it said if it did not start."""
+    """Run a hop with all of its configurations. Its files and its output are in this folder. Yields
+    "", or the hop's output if it did not start."""
     await trio.Path(folder).mkdir()
     homes = dict.fromkeys(("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"), str(folder))
     environment = {**os.environ, **homes, "no_proxy": "*"}
@@ -189,7 +189,7 @@ async def running(
 
 
 async def starts_to_listen(port: int, processes: Sequence[trio.Process]) -> bool:
-    """Wait for it while all programs live. Returns whether it happened."""
+    """Wait until this is true, while all programs run. Returns whether it became true."""
     for _ in range(int(SAFETY / 0.05)):
         if listens(port):
             return True
@@ -200,12 +200,12 @@ async def starts_to_listen(port: int, processes: Sequence[trio.Process]) -> bool
 
 
 async def end(process: trio.Process) -> None:
-    """End a program. One that does not end is killed after five seconds."""
+    """Stop a program. If it does not stop within five seconds, it is killed."""
     process.terminate()
     await trio.sleep(5)
     process.kill()
 
 
 def end_of(printed: Path) -> str:
-    """The last thing that a program has printed."""
+    """Return the last line that a program has printed."""
     return printed.read_text(encoding="utf-8", errors="replace")[-2000:]

@@ -1,6 +1,6 @@
 """Web servers and balancers as hops: nginx, HAProxy, Caddy, Apache, lighttpd.
 
-Each configuration is written as in the program's documentation, in a line of the table; `UP` is the
+Each configuration is a line of the table, written as in the program's documentation. `UP` is the
 upstream's address.
 """
 
@@ -16,7 +16,8 @@ INNER = "the inner also:"
 
 
 class Nginx(Hop):
-    """All configurations are servers in one file. `twice-…` passes on to an inner one."""
+    """All configurations are servers in one file. `twice-…` relays to a second server in the same
+    file."""
 
     name = "nginx"
     command = ("nginx", "/usr/sbin/nginx")
@@ -203,7 +204,7 @@ CADDY = """\
 
 
 class Apache(Hop):
-    """All configurations are virtual hosts in one file. Debian's modules are where it says."""
+    """All configurations are virtual hosts in one file. The paths of the modules are Debian's."""
 
     name = "Apache"
     command = ("/usr/sbin/apache2",)
@@ -267,7 +268,7 @@ class Lighttpd(Hop):
     command = ("/usr/sbin/lighttpd",)
     package = "lighttpd"
     versions = ("-v", r"lighttpd/(\S+)")
-    seconds = IDLE - 2  # it looks seldom, and adds 1 to 2 s
+    seconds = IDLE - 2  # it checks the timeout seldom, so it closes 1 to 2 s late
     idle = f"`\"read-timeout\" => {seconds}` (none by default); it closes up to 2 s later"
     configurations: ClassVar[Configurations] = {
         "default": Configuration("proxy.server = UP", "stream"),

@@ -1,11 +1,11 @@
-"""The table of hops: what real programs do to a stream, and what x-ray says about it.
+"""The table of hops: the effect of real programs on a stream, and x-ray's verdict on it.
 
     python -m tests.interop.hops            prints the page
     python -m tests.interop.hops --write    writes it
     python -m tests.interop.hops --save DIR keeps the recordings, one file for each case
 
-A cell has the codes that x-ray claims, most harmful first, and what was seen from both sides. The
-tests compare the codes, never the rest: times and numbers are those of one run.
+A cell has the codes that x-ray claims, most harmful first, and the facts that were measured on both
+sides. The tests compare only the codes, because times and numbers differ from run to run.
 
     | `default` | naive | `buffered-blocks`, held 0.8 s | `cut-transport`, 15 of 24 events | …
     |           | ours  | `live`                        | `cut-transport`                  | …
@@ -113,7 +113,7 @@ def section(name: str, results: Results) -> str:
 
 
 def cell(way: Way, seen: Seen, found: Sequence[Verdict]) -> str:
-    """What a cell says, except how long events were held."""
+    """The text of a cell, without the time for which events were held."""
     codes = claims(found) or [found[0].code + "?"]
     parts = [f"`{code}`" for code in (codes if way == "whole" else codes[:1])]
     if seen.status not in (0, 200):
@@ -131,7 +131,7 @@ def claims(found: Sequence[Verdict]) -> list[str]:
 
 
 def mistakes(case: Case, seen: Seen, found: Sequence[Verdict]) -> list[str]:
-    """A line for each thing in a verdict that is wrong by what was seen from both sides."""
+    """A line for each wrong code in a verdict, according to the facts from both sides."""
     lines = []
     right = right_codes(case, seen)
     if found[0].code not in right:
@@ -142,7 +142,7 @@ def mistakes(case: Case, seen: Seen, found: Sequence[Verdict]) -> list[str]:
 
 
 def in_short(results: Results) -> str:
-    """The configurations by what they do to a stream of the naive upstream."""
+    """The configurations, grouped by their effect on a stream of the naive upstream."""
     whole: dict[str, dict[str, None]] = {}
     clean: dict[str, None] = {}
     for case, (_, found) in results.items():
@@ -159,7 +159,7 @@ def in_short(results: Results) -> str:
 
 
 def legend(results: Results) -> str:
-    """The codes of the table, each with an example of x-ray's words."""
+    """The codes of the table, each with an example of x-ray's sentence."""
     said: dict[str, str] = {}
     for _, found in results.values():
         for verdict in found:
@@ -174,24 +174,25 @@ INTRODUCTION = f"""\
 
 Each program below runs between one client and one upstream, with a configuration of a few lines.
 The upstream streams an answer of 60 events, one each 50 ms, each about 250 bytes long: HTTP/1.1,
-chunked, `text/event-stream`, the head at once. `workshop xray` judges what the client has read.
-`{WRITE}` measures all of it again and writes this page, and a test
-compares the codes of its own run with it.
+chunked, `text/event-stream`, the head at once. `workshop xray` judges the client's reads.
+`{WRITE}` measures everything again and writes this page. A test
+compares the codes of its own run with the page.
 
 **Upstream.** *naive* says `Cache-Control: no-cache`. *ours* says what every event stream of this
 project says: `Cache-Control: no-cache, no-transform` and `X-Accel-Buffering: no`. With *gzip* the
 client sends `Accept-Encoding: gzip`. In the configurations, `UP` is the upstream's address.
 
-**The four answers.** A whole one; one that the upstream resets (RST) between two events; one that
-it closes (FIN) inside an event; one that falls silent, on a connection that stays open. For the
-silent one, programs that have an idle timeout are told to use {IDLE} s, so that nobody waits for
+**The four answers.** The first is complete. The upstream resets the second (RST) between two
+events, and closes the third (FIN) inside an event. The fourth becomes silent, while its connection
+stays open. For this one, programs with an idle timeout are configured with {IDLE} s in place of
 the usual 60 s. The client gives up after {PATIENCE:.0f} s.
 
-**Cells** have the codes that x-ray claims, most harmful first (only the first one, if the answer is
-not whole), and what was seen from both sides: how many events came, if not all; and how long the
-hop held an event, if that was over {PROMPT:.0f} ms (nine tenths of the events were held at most so
-long). A code with a question mark is a guess. Some causes look alike to the client: a hop that
-keeps its connection open after the upstream has died looks like a network that has failed.
+**Cells** have the codes that x-ray claims, most harmful first. If the answer is not whole, only the
+first code is shown. Two facts follow that were measured on both sides: the number of events that
+arrived, if some are missing, and the time for which the hop held an event, if it was over
+{PROMPT:.0f} ms (nine tenths of the events were held no longer). A code with a question mark is a
+guess. Some causes look alike to the client: a hop that keeps its connection open after the upstream
+has died looks like a network that has failed.
 
 """
 
@@ -200,11 +201,11 @@ keeps its connection open after the upstream has died looks like a network that 
 
 
 class Page(msgspec.Struct):
-    """What the page says.
+    """The content of the page.
 
     Args:
         versions: Version of each hop.
-        codes: The codes of each case, most harmful first; with a question mark if it is a guess.
+        codes: The codes of each case, most harmful first. A code with a question mark is a guess.
     """
 
     versions: dict[str, str]
@@ -229,7 +230,7 @@ class Page(msgspec.Struct):
 
 
 def rows(text: str) -> Iterator[tuple[str, str, list[list[str]]]]:
-    """(configuration or "", what was asked, the codes of each cell) of a table's rows."""
+    """For each row of a table: the configuration or "", the request, and the codes of each cell."""
     for line in text.splitlines():
         if line.startswith("|") and not line.startswith(("|---", "| configuration")):
             first, asked, *cells = (cell.strip() for cell in line.strip("|").split("|"))

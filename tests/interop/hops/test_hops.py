@@ -1,8 +1,8 @@
-"""Real hops: x-ray's verdict names what each does to a stream, as lesson 9's HOPS.md does.
+"""Real hops: x-ray's verdict on each is the one in lesson 9's HOPS.md.
 
-What is right is known from both sides of the hop (truth.py), so it does not depend on a program's
-version. The page's codes are those of the versions that it names: another version that does another
-thing gets a message, and fails only if the verdict is wrong.
+The right verdict is known from both sides of the hop (truth.py), so it does not depend on a
+program's version. The page has the codes of the versions that it names. If another version behaves
+differently, the test prints a message, and fails only if the verdict is wrong.
 """
 
 from typing import NamedTuple
@@ -22,7 +22,7 @@ from .truth import right_codes
 
 
 class Results(NamedTuple):
-    """The outcome of each case; and of each hop that did not start, what it said."""
+    """The outcome of each case, and the output of each hop that did not start."""
 
     found: dict[Case, tuple[Seen, list[Verdict]]]
     problems: dict[str, str]
@@ -50,7 +50,7 @@ def page() -> Page:
 
 @pytest.fixture(scope="module")
 def results(page: Page, tmp_path_factory: pytest.TempPathFactory) -> Results:
-    """All cases of all hops that are here, asked at the same time: it takes half a minute."""
+    """All cases of all installed hops, measured at the same time. This takes half a minute."""
     found: dict[Case, tuple[Seen, list[Verdict]]] = {}
 
     def settled(case: Case, seen: Seen) -> bool:
@@ -94,7 +94,7 @@ def test_the_verdict_names_what_the_hop_does(
     [each for each in CONFIGURATIONS if HOPS[each[0]].configurations[each[1]].cure],
 )
 def test_the_cure_cures(name: str, configuration: str, results: Results) -> None:
-    """The configuration that the page names as the cure passes each event on at once."""
+    """The configuration that the page names as the cure relays each event at once."""
     cure = HOPS[name].configurations[configuration].cure
     for case, (seen, _) in results.of(name, cure).items():
         assert case.way != "whole" or "live" in right_codes(case, seen), case.name

@@ -1,4 +1,5 @@
-"""What is right by both sides of a hop, and the page that is written and read again."""
+"""Tests of the right codes as known from both sides of a hop, and of writing and reading the
+page."""
 
 import pytest
 
@@ -24,7 +25,7 @@ def seen(
     coding: str = "",
     size: int = 250,
 ) -> Seen:
-    """What came when, of events that the upstream sends at its usual pace."""
+    """The reads and times of events that the upstream sends at its usual pace."""
     moments = dict.fromkeys(came)
     reads = [RecordedRead(0, "client", b"POST / HTTP/1.1\r\n\r\n")]
     reads += [RecordedRead(time, "server", bytes(size + n % 5)) for n, time in enumerate(moments)]
@@ -34,12 +35,12 @@ def seen(
 
 
 def every(milliseconds: float) -> list[float]:
-    """Events that are passed on at multiples of this time."""
+    """Events that are relayed at multiples of this time."""
     return [milliseconds * (1 + time // milliseconds) for time in SENT]
 
 
 def blocks(events: int) -> list[float]:
-    """Events that are passed on when so many of them are there, and at the end."""
+    """Events that are relayed in groups of this size. The last group may be smaller."""
     last = len(SENT) - 1
     return [SENT[min(last, number // events * events + events - 1)] for number in range(last + 1)]
 

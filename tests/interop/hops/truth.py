@@ -1,12 +1,12 @@
-"""The codes that are right, by what was seen from both sides of a hop.
+"""The right codes, as known from both sides of a hop.
 
     held at most 850 ms, in reads of 4096 bytes     buffered-blocks
     each held for as long as a gap between two      one-behind: the next event brings its end
     24 events sent, 24 came, then a last chunk      cut-clean, because the upstream had not finished
 
 X-ray sees only the client's side of one response, and has to infer the rest. Here the upstream has
-noted when it sent each event, so nothing is inferred: a verdict can be checked, whatever the
-program's version is.
+noted when it sent each event, so nothing is inferred. A verdict can be checked for any version of
+the program.
 """
 
 from collections import Counter
@@ -18,14 +18,15 @@ from .upstream import EVENTS, FIRST, GAP
 __all__ = ["is_true", "right_codes"]
 
 PROMPT = 150.0
-"""Milliseconds. An event that was held for less was passed on at once: machines are busy."""
+"""Milliseconds. An event that was held for a shorter time counts as relayed at once, because the
+machine may be busy."""
 
 MOMENT = 50.0
-"""Milliseconds. Events that come within this time came together."""
+"""Milliseconds. Events that arrive within this time count as arriving together."""
 
 
 def right_codes(case: Case, seen: Seen) -> set[str]:
-    """The codes that may stand first in the verdict on this response."""
+    """The codes that may come first in the verdict on this response."""
     end = seen.reads[-1]
     silent = end.at - (seen.events or [0.0])[-1] > 3000
     if seen.status == 504:
@@ -44,9 +45,9 @@ def right_codes(case: Case, seen: Seen) -> set[str]:
 
 
 def held_codes(seen: Seen) -> set[str]:
-    """The codes for a whole answer."""
+    """The codes for a complete answer."""
     if len(seen.events) <= EVENTS["whole"]:
-        return set()  # the hop has lost some: no code says that
+        return set()  # the hop has lost some events, for which there is no code
     if seen.longest_hold < PROMPT and is_behind(seen):
         return {"one-behind"}
     if seen.longest_hold < PROMPT:
@@ -73,7 +74,7 @@ def is_behind(seen: Seen) -> bool:
 
 
 def is_true(case: Case, seen: Seen, code: str) -> bool:
-    """Whether a claim that stands anywhere in the verdict is true."""
+    """Whether a claim of the verdict is true, wherever it is in the verdict."""
     end = seen.reads[-1]
     whole, last = seen.complete and case.way == "whole", (seen.events or [0.0])[-1]
     late = seen.longest_hold >= PROMPT

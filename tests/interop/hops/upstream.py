@@ -5,9 +5,10 @@
     POST /naive/fin/19 HTTP/1.1       24 events, half of one more, then a FIN
     POST /ours/silent/20 HTTP/1.1     4 events, then nothing, and the connection stays open
 
-An event has about 250 bytes, so 4 KiB are gathered in 0.8 s, and 15 KB in all: a hop that gathers
-blocks, or for a time, can be told from a hop that gathers everything. The last part of the path is
-the number of the request: the upstream notes when it sent each event of it.
+An event has about 250 bytes, so a block of 4 KiB is full after 0.8 s. An answer has 15 KB in all.
+So a hop that collects blocks, or collects for some time, can be told from a hop that collects
+everything. The last part of the path is the number of the request. For this number, the upstream
+notes when it sent each event.
 """
 
 from collections.abc import AsyncGenerator
@@ -23,12 +24,12 @@ from servers.http.routes import Routes
 __all__ = ["EVENTS", "FIRST", "GAP", "WAYS", "Head", "Upstream", "Way"]
 
 Head = Literal["naive", "ours"]
-"""What the response's head asks of hops."""
+"""The fields of the response's head that hops should obey."""
 
 HEADERS = {"naive": (("Cache-Control", "no-cache"),), "ours": EventStream.HEADERS}
 
 Way = Literal["whole", "reset", "fin", "silent"]
-"""What becomes of the answer."""
+"""How the answer goes on and ends."""
 
 WAYS: tuple[Way, ...] = get_args(Way)
 
@@ -39,15 +40,15 @@ GAP = 0.05
 """Seconds between events."""
 
 EVENTS = {"whole": 60, "reset": 24, "fin": 24, "silent": 4}
-"""How many events have text."""
+"""Number of events with text."""
 
 
 class Upstream:
-    """The server's routes, and when it sent each event.
+    """The server's routes. They note when each event was sent.
 
     Args:
-        sent: It notes here, by the number of the request, the time of the head, and that of each
-            event, in seconds of trio's clock.
+        sent: For each number of a request, the server writes the time of the head and of each event
+            here, in seconds of trio's clock.
     """
 
     def __init__(self, sent: dict[str, list[float]]) -> None:

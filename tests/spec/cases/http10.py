@@ -7,7 +7,6 @@ GET /stream HTTP/1.0          HTTP/1.1 200 OK           no Transfer-Encoding
 
 from ..answer import Answer
 from ..case import CUSTOM, MUST, Failed, Skipped, case
-from ..reaction import REFUSALS
 from ..target import Target
 
 
@@ -19,7 +18,7 @@ async def old_answer(target: Target) -> Answer:
     total = target.longest + seconds if usual.complete else 3.0
     request = target.request(version="HTTP/1.0")
     answer = await target.once("http10", request, seconds=seconds, total=total)
-    if not answer.head or answer.status in REFUSALS:
+    if answer.status != usual.status:
         raise Skipped(f"HTTP/1.0 is answered with {answer.status or 'nothing'}")
     return answer
 

@@ -115,7 +115,7 @@ async def takes_time(target: Target) -> None:
     most, share = largest(answer)
     if most and share > 0.9 and most.at < LATE and len(answer.events) >= 6:
         count = len(answer.events)
-        raise Failed(f"All {count} events came in one moment, {most.at:.0f} ms after it.", answer)
+        raise Failed(f"All {count} events came in one moment, {most.at:.0f} ms later.", answer)
 
 
 @case(

@@ -1,4 +1,4 @@
-"""The contract tests and the service, each as a proof of the other."""
+"""The contract tests and the service are tested with each other."""
 
 from collections.abc import Callable, Sequence
 
@@ -99,14 +99,15 @@ class AcceptsAnything(Reconnection):
 
 
 class DispatchesAtTheEnd(EventStreamParser):
-    """Takes an end of the data for a blank line: half an event becomes one."""
+    """A client that takes the end of the data for a blank line, so that half an event becomes a
+    complete one."""
 
     def receive_data(self, data: bytes) -> list[ServerSentEvent]:
         return super().receive_data(data + b"\n\n" if data.endswith(b"\n") else data)
 
 
 class UsesAnIdAtOnce(EventStreamParser):
-    """Its last event ID is that of the event that is arriving."""
+    """A client whose last event ID is that of the event that is still arriving."""
 
     def receive_data(self, data: bytes) -> list[ServerSentEvent]:
         events = super().receive_data(data)
@@ -116,7 +117,7 @@ class UsesAnIdAtOnce(EventStreamParser):
 
 HALF = "last-event-id.not-the-id-of-half-an-event"
 MUTANTS: dict[str, tuple[str, object, set[str]]] = {
-    # what is broken: (what it replaces, by what, the cases that fail)
+    # name of the defect: (the replaced attribute, its replacement, the cases that fail)
     "keeps no id": ("Reconnection", KeepsNoId, {"last-event-id.the-last-id", HALF}),
     "sends the body once": ("Reconnection", SendsTheBodyOnce, {"http.post-again"}),
     "asks after a 204": ("Reconnection", AsksAfterA204, {"http.204-at-once"}),
@@ -170,7 +171,7 @@ MUTANTS: dict[str, tuple[str, object, set[str]]] = {
     ),
 }
 
-# For each mutant these run too: the cases of all families that no mutant should fail.
+# For each mutant, these cases run too. They are cases of all families, which no mutant should fail.
 OTHERS = ("data.one-line", "line.lf.two-events.whole", "comment.is-not-data", "http.no-cache")
 
 
@@ -178,7 +179,7 @@ OTHERS = ("data.one-line", "line.lf.two-events.whole", "comment.is-not-data", "h
 async def test_a_broken_client_is_caught(
     name: str, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By its own case, and by no other."""
+    """Each mutant fails its own cases, and no others."""
     replaced, mutant, expected = MUTANTS[name]
     module = service_module if replaced == "Reconnection" else event_source
     monkeypatch.setattr(module, replaced, mutant)
@@ -264,7 +265,7 @@ async def test_no_page_of_another_site_makes_it_connect(autojump_clock: MockCloc
 
 
 async def test_no_service(autojump_clock: MockClock) -> None:
-    """Something else answers there."""
+    """A server that is not a test service answers at the URL."""
     async with network() as (harness, _):
         harness.service = f"http://localhost:{HARNESS}"
         with pytest.raises(ServiceError, match="is not a test service: status 404"):

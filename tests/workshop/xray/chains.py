@@ -3,8 +3,8 @@
     http://server              http://hop1         http://hop2
     naive server ─── memory ── bad proxy ── memory ── bad proxy ── memory ── x-ray
 
-On trio's autojump clock an answer of seconds takes milliseconds, and each time is exact. The server
-is a naive one: it sends neither of the two fields that protect our own streams.
+On trio's autojump clock, an answer of some seconds takes milliseconds, and all times are exact. The
+server is naive: it sends neither of the two header fields that protect our own streams.
 """
 
 import json
@@ -94,7 +94,7 @@ class Network:
 
 @asynccontextmanager
 async def network(hosts: Mapping[str, Routes]) -> AsyncIterator[Network]:
-    """Hosts that are there until the end of the block."""
+    """Hosts that exist until the end of the block."""
     async with trio.open_nursery() as nursery:
         made = Network(nursery)
         for name, routes in hosts.items():
@@ -106,7 +106,8 @@ async def network(hosts: Mapping[str, Routes]) -> AsyncIterator[Network]:
 
 @asynccontextmanager
 async def chain(hops: Sequence[str], routes: Routes | None = None) -> AsyncIterator[Network]:
-    """A server as http://server, and hops with these modes: http://hop1 is next to it."""
+    """Start a server as http://server, and hops with these modes. http://hop1 is next to the
+    server."""
     async with network({SERVER: routes or Naive()}) as made:
         upstream = SERVER
         for number, mode in enumerate(hops, 1):

@@ -28,7 +28,7 @@ class Healthy:
     """One healthy stream.
 
     Args:
-        pace: Tokens in a second.
+        pace: Tokens per second.
         tokens: Number of tokens.
         ttft: Seconds to the first token.
         spread: Name of the distribution of the gaps.
@@ -60,7 +60,7 @@ class Healthy:
         )
 
     def writes(self, random: Random) -> Iterator[tuple[float, bytes]]:
-        """When the server writes what, in milliseconds."""
+        """The server's writes, with the time of each in milliseconds."""
         first, *texts, last = chat_events(random, self.tokens)
         now = 0.0
         yield now, HEAD

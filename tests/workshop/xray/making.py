@@ -1,4 +1,4 @@
-"""Recordings for the table of verdicts: how each fault looks, and healthy streams beside it.
+"""Makes recordings for the table of verdicts, with and without faults.
 
 ROWS["coalesced"]      its reads, how the connection ended, and the codes of its verdicts
 """
@@ -47,7 +47,7 @@ PACE = 50.0
 def paced(
     pieces: Sequence[bytes], *, start: float = 500.0, end: bytes = END, head: bytes = HEAD
 ) -> list[tuple[float, bytes]]:
-    """The head at once, then each piece in a chunk of its own, at an even pace."""
+    """The head comes at once, then each piece in a separate chunk, at an even pace."""
     reads = [(0.0, head)]
     reads += [(start + PACE * number, encode_chunk(piece)) for number, piece in enumerate(pieces)]
     at, last = reads.pop()
@@ -113,7 +113,7 @@ def tls_blocks(size: int = 16_384) -> Iterator[tuple[float, bytes]]:
 
 
 def late_ends() -> Reads:
-    """The blank line of each event comes with the next event."""
+    """The blank line of each event arrives with the next event."""
     yield 0.0, HEAD
     left = b""
     for number, event in enumerate(TOKENS):
@@ -123,7 +123,8 @@ def late_ends() -> Reads:
 
 
 def lagging() -> Reads:
-    """Each event comes with the next one: the role alone, and the last text with the end."""
+    """Each event is held until the next one exists. So the role arrives alone, and the last text
+    with the end."""
     role = text("", role="assistant")
     pieces = [role, *TOKENS[:-1], TOKENS[-1] + LAST]
     return paced(pieces)

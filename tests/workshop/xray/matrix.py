@@ -1,4 +1,4 @@
-"""The confusion matrix: what x-ray says about each fault that this project can inject.
+"""The confusion matrix: x-ray's verdict on each fault that this project can inject.
 
     $ python -m tests.workshop.xray.matrix             prints it
     $ python -m tests.workshop.xray.matrix --write     and writes MATRIX.md
@@ -34,11 +34,10 @@ class Case:
     """A row.
 
     Args:
-        name: The mode or fault, as it is asked for.
-        right: Codes that are right, the first one first. More may hold.
-        options: Arguments of `observed`.
-        only: The streams it is tried with; all if empty.
-        other: The right code of streams for which it is another one.
+        name: The mode or fault, in the form of a request for it. right: The right codes, with the
+            expected first verdict first. Other codes may be right, too. options: Arguments of
+            `observed`. only: The streams with which the fault is tried, or all if empty. other: The
+            right code for streams on which the fault looks different.
     """
 
     name: str
@@ -48,7 +47,7 @@ class Case:
     other: dict[str, str] = field(default_factory=dict)
 
     def right_codes(self, stream: str) -> Sequence[str]:
-        """All codes that may be claimed for this stream; the right one is the first."""
+        """All codes that may be claimed for this stream, with the right one first."""
         return [self.other[stream]] if stream in self.other else self.right
 
 
@@ -70,10 +69,11 @@ MODES = [
     _mode("coalesce=500", "coalesced"),
     _mode("coalesce=1000", "coalesced"),
     _mode("lag=1", "one-behind"),
-    # The first events of a stream of the Responses API come at once, and so does its head.
+    # In a stream of the Responses API, the first events and the head come at once.
     replace(_mode("hold-head", "head-held"), other={"responses": "live"}),
     _mode("measure", "measured", "buffered-whole", "head-held"),
-    # Other methods and types are asked for by --probe; one request shows only what they cause.
+    # Only --probe asks with other methods and types. One request shows only the effect of these
+    # modes.
     _mode("only-type=text/plain", "buffered-whole"),
     _mode("only-method=GET", "buffered-whole"),
     _mode("strip-no-transform,gzip", "live", gzip=True),
@@ -163,7 +163,7 @@ def _is_tried(case: Case, stream: str) -> bool:
 
 
 def problems(found: Matrix) -> list[str]:
-    """What breaks the conditions that the first paragraph names."""
+    """The cells that break the conditions above."""
     wrong = []
     cells = [
         (CASES[name], stream, verdicts)

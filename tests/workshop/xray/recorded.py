@@ -1,4 +1,4 @@
-"""Recordings for the table of verdicts: how each fault looks, and healthy streams beside it.
+"""Recordings for the table of verdicts, with and without faults.
 
 ROWS["coalesced"]      its reads, how the connection ended, and the codes of its verdicts
 """

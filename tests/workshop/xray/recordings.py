@@ -1,4 +1,4 @@
-"""Recordings for tests: any that can happen, also of bytes that are not HTTP."""
+"""Random recordings for tests, including recordings of bytes that are not HTTP."""
 
 from typing import Literal
 
@@ -23,7 +23,7 @@ _reads = st.tuples(
 
 @st.composite
 def _recordings(draw: st.DrawFn) -> list[RecordedRead]:
-    """In the order of their times; what follows an end of its sender is left out."""
+    """Sort the reads by time, and leave out reads after the end of their sender."""
     found = []
     ended = set()
     for at, sender, what, connection in sorted(draw(st.lists(_reads)), key=lambda read: read[0]):

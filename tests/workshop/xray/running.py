@@ -1,4 +1,4 @@
-"""`workshop xray` in a test: hosts in memory, standard output as text."""
+"""Runs `workshop xray` in a test, with hosts in memory, and returns its standard output."""
 
 import io
 from collections.abc import Mapping

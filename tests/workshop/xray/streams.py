@@ -1,9 +1,9 @@
-"""Five streams of the simulated model, and an observer that measures them through any hop.
+"""Five streams of the simulated model, and an observer that can measure them through any hop.
 
     the test ── memory ── bad proxy ── memory ── simulated LLM        on trio's autojump clock
 
-Nothing is read from a socket and nobody waits: hours of a stream pass in milliseconds, and the
-times are the same on every machine.
+There are no sockets and no real waits. Hours of a stream pass in milliseconds, and the times are
+the same on every machine.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ from workshop.xray.measure import Meter
 __all__ = ["STREAMS", "Stream", "observed"]
 
 SILENCE = 75.0  # seconds after which the observer stops waiting
-PATIENCE = 600.0  # seconds after which it stops although bytes still come
+PATIENCE = 600.0  # seconds after which the observer stops even if bytes still arrive
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,8 @@ COMPLETIONS = "/v1/chat/completions"
 STREAMS = {
     "fast": Stream(Pace(0.4, 0.01), COMPLETIONS, _chat(220)),
     "slow": Stream(Pace(0.8, 0.2, spread=Normal()), COMPLETIONS, _chat(20)),
-    # Its first tokens do not come at once. If they did, nobody could see that one event is held.
+    # Its first tokens do not come at once. If they did, no observer could see that one event is
+    # held.
     "bursty": Stream(Pace(1, 0.06, spread=Bursts()), COMPLETIONS, _chat(62)),
     "tools": Stream(Pace(0.5, 0.03), COMPLETIONS, _chat(5) | TOOLS),
     "responses": Stream(
@@ -114,7 +115,7 @@ async def observed(
 
 
 async def _serve(nursery: trio.Nursery, routes: Routes) -> Connect:
-    """Serve these routes to connections in memory. Returns what connects to them."""
+    """Serve these routes to connections in memory. Returns the function that connects to them."""
     watch = Watch()
     for task in (watch.run, *routes.tasks):
         nursery.start_soon(task)

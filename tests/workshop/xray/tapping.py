@@ -44,7 +44,7 @@ DONE = chunk(b"data: [DONE]\n\n")
 
 
 class NoMask:
-    """Masks one word only, as long as its mask."""
+    """A mask for a single word, with as many characters as the word."""
 
     def mask(self, sender: Sender, data: bytes) -> bytes:
         return data.replace(b"secret", b"******")
@@ -59,12 +59,12 @@ class Tapping:
     watch: Watch
 
     async def settle(self) -> None:
-        """Wait until all that was sent has passed, and measure it."""
+        """Wait until all sent bytes have been relayed, and measure them."""
         await trio.testing.wait_all_tasks_blocked()
         self.watch.measure(60)
 
     async def say(self, *pieces: bytes, pause: float = 0.0) -> None:
-        """Let the server send these, each as one read, so many seconds apart."""
+        """Let the server send these pieces, each as one read, with this time between them."""
         for piece in pieces:
             await trio.sleep(pause)
             await self.server.send_all(piece)
@@ -77,7 +77,7 @@ async def tapping(watch: Watch | None = None, *, has_bug: bool = False) -> Async
     """A connection through a tap.
 
     Args:
-        has_bug: Whether the watch is to log a bug of its own.
+        has_bug: Whether the watch should log a bug in its own code.
     """
     watch = watch or Watch(UPSTREAM, NoMask)
     bugs = Bugs()

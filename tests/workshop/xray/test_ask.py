@@ -1,4 +1,5 @@
-"""One request, and every read of its response with its time: on memory streams and trio's clock."""
+"""One request, and every read of its response with the time of the read, on streams in memory and
+trio's autojump clock."""
 
 import errno
 from collections.abc import Awaitable, Callable
@@ -36,7 +37,7 @@ async def asked(
     stop: trio.CancelScope | None = None,
     vanishing: bool = False,
 ) -> tuple[list[RecordedRead], Meter]:
-    """The recording of a request to this server, and what was measured."""
+    """The recording of a request to this server, and the measurements."""
     reads: list[RecordedRead] = []
     spans: list[ByteSpan] = []
 
@@ -176,7 +177,7 @@ async def test_ends(
 
 
 class Vanishing(MemoryStream):
-    """A stream whose peer's kernel stops to acknowledge: after 60 s of silence reads fail."""
+    """A stream whose peer's kernel stops acknowledging. After 60 s of silence, reads fail."""
 
     async def wait_readable(self) -> None:
         with trio.move_on_after(60):
@@ -188,7 +189,7 @@ class Vanishing(MemoryStream):
 
 @pytest.mark.parametrize("serve", [silent_in_the_body, silent_from_the_beginning])
 async def test_a_peer_that_has_vanished_is_no_reset(serve: Serve, autojump_clock: object) -> None:
-    """Nothing came from it. A peer that is only silent still acknowledges."""
+    """Nothing arrived from the vanished peer. A peer that is only silent still acknowledges."""
     reads, meter = await asked(serve, vanishing=True)
     assert of_server(reads)[-1] == (60_000.0, "silent")
     assert meter.acknowledged is False
@@ -205,7 +206,7 @@ async def ticking(stream: MemoryStream) -> None:
 
 
 async def test_the_time_is_over(autojump_clock: object) -> None:
-    """If bytes came until then, the stream is not silent: no end is recorded."""
+    """If bytes were still arriving, the stream is not silent, so no end is recorded."""
     reads, meter = await asked(ticking, max_seconds=10.5)
     assert len(reads) == 2 + 10
     assert meter.end == ""
@@ -217,7 +218,7 @@ async def test_the_time_is_over_in_a_silence(autojump_clock: object) -> None:
 
 
 async def test_a_finished_answer_is_not_waited_for_long(autojump_clock: object) -> None:
-    """It should have closed at once."""
+    """The server should have closed at once."""
     event = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n'
     head = HEAD.replace(b"text/plain", b"text/event-stream")
 
@@ -230,7 +231,7 @@ async def test_a_finished_answer_is_not_waited_for_long(autojump_clock: object) 
 
 
 async def test_stopped(autojump_clock: object) -> None:
-    """As by Ctrl-C: what has come is measured."""
+    """After Ctrl-C, the part that has arrived is measured."""
     stop = trio.CancelScope()
 
     async def serve(stream: MemoryStream) -> None:
@@ -266,7 +267,7 @@ def never(read: RecordedRead, spans: list[ByteSpan]) -> None:
 
 
 async def test_no_key_is_recorded(autojump_clock: object) -> None:
-    """Neither the one that was sent, nor where the server repeats it."""
+    """The key is masked in the request, and also where the server repeats it."""
 
     async def serve(stream: MemoryStream) -> None:
         body = f"no such key: {KEY}".encode()

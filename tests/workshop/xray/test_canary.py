@@ -1,6 +1,7 @@
-"""No key in anything that x-ray shows, saves or exports: a server quotes it in many ways.
+"""A server quotes a key in many forms, but nothing that x-ray shows, saves or exports contains the
+key.
 
-Each output is searched as it is, and once more with all its base64 decoded.
+Each output is searched twice: unchanged, and with all base64 in it decoded.
 """
 
 import gzip
@@ -35,7 +36,8 @@ KEYS = (BEARER, QUERY, COOKIE, PASSWORD)
 
 
 def forms(key: str) -> list[str]:
-    """A key as programs write it: base64 with one, two and three bytes before it."""
+    """A key in the forms in which programs write it: in base64, with one, two and three bytes
+    before it."""
     based = [b64encode(b"x" * size + key.encode()).decode() for size in range(3)]
     return [
         key,
@@ -82,7 +84,7 @@ FIELDS = ("-H", f"Authorization: Bearer {BEARER}", "-H", f"Cookie: id={COOKIE}; 
 
 
 def decompressed(text: str) -> list[str]:
-    """What any gzip in a text says; the borders of its chunks are left out."""
+    """The decompressed text of any gzip in a text, without the chunked coding."""
     data = re.sub(rb"\r\n[0-9a-f]{1,5}\r\n", b"", text.encode("latin-1"))
     found = []
     for start in (match.start() for match in re.finditer(b"\x1f\x8b\x08", data)):
@@ -116,7 +118,7 @@ def leaks(output: bytes) -> list[str]:
 
 
 def test_a_leak_is_found() -> None:
-    """The search finds each form of each key by itself, in base64 too."""
+    """The search finds each form of each key when it is alone, and also in base64."""
     for key in KEYS:
         for form in forms(key):
             assert leaks(f"no such key: {form}, sorry".encode()), form

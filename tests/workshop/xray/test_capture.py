@@ -1,4 +1,5 @@
-"""Captures: every link type that tcpdump writes, and what is left out of one."""
+"""Captures with every link type that tcpdump writes, and the connections that are left out of a
+capture."""
 
 import builtins
 import io
@@ -119,7 +120,7 @@ def test_a_length_that_the_card_fills_in() -> None:
 
 
 def test_a_clock_that_is_set_back() -> None:
-    """Bytes keep their order."""
+    """The bytes keep their order."""
     packets = conversation()
     packets[3].time = 50
     reads, _ = read_capture(captured(packets, 101))
@@ -156,7 +157,7 @@ def test_a_request_without_a_host() -> None:
     ],
 )
 def test_a_connection_that_is_left_out(request_bytes: bytes, reason: str) -> None:
-    """With others it is a note; alone, an error."""
+    """A skipped connection gives a note if there are others, and an error if it is the only one."""
     packets = conversation(request=request_bytes)
     with pytest.raises(CaptureError) as raised:
         read_capture(captured(packets, 101))

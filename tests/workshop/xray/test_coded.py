@@ -1,4 +1,4 @@
-"""A compressed body that quotes a key is masked; no other body is."""
+"""A compressed body that quotes a key is masked, but no other body."""
 
 import gzip
 import zlib
@@ -60,8 +60,8 @@ def shown(masker: Masker, response: bytes, size: int) -> bytes:
 def test_a_body_that_quotes_a_key(
     compress: Callable[[bytes], bytes], framed: Callable[[bytes], bytes], size: int
 ) -> None:
-    """Its bytes are masked from the read on that completes the beginning of a key. The head, the
-    sizes of chunks and their line ends stay."""
+    """The body's bytes are masked, beginning with the read that completes the beginning of a key.
+    The head, the chunk-sizes and their line ends stay unchanged."""
     body = compress(ERROR)
     response = framed(body)
     found = shown(asked(), response, size)
@@ -96,7 +96,8 @@ def framed_body(framed: Callable[[bytes], bytes], data: bytes) -> list[bytes]:
 
 @pytest.mark.parametrize("size", [7, 100_000])
 def test_other_bodies_stay(size: int) -> None:
-    """Before it and after it on the connection, too; also those that cannot be read."""
+    """Other bodies on the same connection are not masked, neither before nor after this one. This
+    is true even for bodies that cannot be read."""
     masker = asked("GET", "HEAD", "GET", "GET")
     fine = gzipped(b"nothing of interest, many times over " * 9)
     for response in (

@@ -1,4 +1,4 @@
-"""`workshop xray` as a command: its flags, what it prints and writes, and its exit codes."""
+"""`workshop xray` as a command: its flags, its output, its files, and its exit codes."""
 
 import io
 import json
@@ -182,7 +182,7 @@ async def test_a_refusal_is_quoted(autojump_clock: object) -> None:
 
 
 async def test_save_and_replay(autojump_clock: object, tmp_path: Path) -> None:
-    """A recording gives the same report as the stream did, and the same view."""
+    """A recording gives the same report and the same view as the stream."""
     saved = tmp_path / "a.jsonl"
     _, told = await xray(URL, "--json", "--save", str(saved))
     with saved.open("rb") as lines:
@@ -199,7 +199,7 @@ async def test_save_and_replay(autojump_clock: object, tmp_path: Path) -> None:
 
 
 def test_main(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The command itself, from `workshop` on."""
+    """The command itself, started as `workshop`."""
     saved = tmp_path / "a.jsonl"
     head = b64encode(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n").decode()
     saved.write_text(f'{{"at":1,"sender":"server","bytes":"{head}"}}\n')
@@ -220,7 +220,7 @@ async def test_replay_takes_its_time(autojump_clock: object, tmp_path: Path) -> 
 
 
 async def test_a_recording_of_two_responses(autojump_clock: object, tmp_path: Path) -> None:
-    """Each is shown. The exit code is that of the worst."""
+    """Each exchange is shown. The exit code is that of the worst one."""
     saved = tmp_path / "a.jsonl"
     codes, both = [], b""
     for reply in Reply("Hello"), Reply("<p>Hello</p>", 502):
@@ -292,7 +292,7 @@ async def test_one_way_that_fails(
 
 
 async def test_a_comparison_waits_as_long_as_the_answer_takes(autojump_clock: object) -> None:
-    """A hop that holds the whole answer is silent meanwhile: it is not deaf."""
+    """A hop that holds the whole answer is silent during that time, but it is not deaf."""
     ways = ("--compare", f"server={URL}", f"hop={HOP}", "--silence", "1", "--json")
     _, shown = await chained("buffer", *ways)
     assert json.loads(shown)["verdicts"][0]["code"] == "buffered-whole"
@@ -323,7 +323,7 @@ async def test_via(autojump_clock: object) -> None:
 
 
 async def test_probe(autojump_clock: object, capsys: pytest.CaptureFixture[str]) -> None:
-    """It says how many requests it makes before it makes them."""
+    """The command prints the number of requests before it sends them."""
     code, shown = await chained("only-method=POST", HOP, "--probe", "--yes", "--json")
     assert code == 1
     verdict = json.loads(shown)["verdicts"][0]

@@ -1,4 +1,5 @@
-"""`workshop xray` and keys: each is sent only when asked, and none is shown or saved."""
+"""`workshop xray` and keys: a key is sent only if a flag asks for it, and no key is shown or
+saved."""
 
 import json
 from pathlib import Path
@@ -23,7 +24,7 @@ async def test_a_key_is_sent_only_when_asked(
     file.write_text(KEY)
     file.chmod(0o600)
     saved = tmp_path / "saved.jsonl"
-    # A server that shows what it was sent.
+    # A server that repeats its request in the response.
     server = Saying(Reply(f"no such key: {KEY}", 401))
     url = "http://localhost/v1/models"
 
@@ -44,7 +45,7 @@ async def test_a_key_is_sent_only_when_asked(
 
 
 def files_in(folder: Path) -> list[bytes]:
-    """The content of all files; of recordings, the bytes of their reads."""
+    """The content of all files. For recordings, this is the bytes of their reads."""
     found = [path.read_bytes() for path in folder.iterdir() if path.name != "--save"]
     for path in folder.glob("--save"):
         lines = path.read_bytes().splitlines()
@@ -59,7 +60,8 @@ async def test_no_key_is_shown_or_saved(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Keys of a URL and of a field that is not a standard one; and a server that shows them."""
+    """A key in a URL and a key in a field that is not standard are sent to a server that repeats
+    them."""
     keys = ["canary-in-the-url-1", "canary-in-a-field-2", "canary-in-userinfo-3"]
     keys += ["canary-in-the-body-4", "canary-in-the-body-5"]
     server = Saying(Reply(f"You sent {keys}", 401))

@@ -1,4 +1,4 @@
-"""Several ways to one server: the faulty hop of three is named, wherever it is."""
+"""Several paths to one server: the faulty hop among three is named, wherever it is."""
 
 import re
 from collections.abc import AsyncGenerator, Mapping
@@ -20,7 +20,8 @@ from .chains import Naive, Network, chain, network
 
 PATH = "/v1/chat/completions"
 
-# A mode of the bad proxy: the code of the verdict. A mode that does no harm by itself is named too.
+# For each mode of the bad proxy, the code of the verdict. A mode that alone does no harm is named,
+# too.
 MODES = {
     "buffer": "buffered-whole",
     "rechunk=1000": "buffered-blocks",
@@ -35,7 +36,7 @@ MODES = {
     "idle=0.3": "cut-transport",
     "total=1.2": "cut-transport",
     "deaf=1.2": "deaf",
-    "blackhole=1.2": "deaf",  # in memory there is no kernel that could tell
+    "blackhole=1.2": "deaf",  # streams in memory have no kernel that could report this
     "replay=10": "retried",
     "rewrite": "rewritten",
     "http10": "http10",
@@ -102,7 +103,7 @@ async def test_every_way_is_live(autojump_clock: object) -> None:
 
 
 class Unsteady(Naive):
-    """Holds one of its answers."""
+    """A server that holds one of its answers."""
 
     def __init__(self, held: int) -> None:
         super().__init__()
@@ -121,7 +122,7 @@ class Unsteady(Naive):
 
 
 async def test_one_answer_of_three_is_no_fault(autojump_clock: object) -> None:
-    """A moment in which the machine was busy does not name a hop."""
+    """A short load on the machine does not make x-ray name a hop."""
     comparison = await compared(["none"], Unsteady(4), rounds=3)
     codes = [[report.verdicts[0].code for report in way.reports] for way in comparison.ways]
     assert codes == [["live"] * 3, ["live", "buffered-whole", "live"]]
@@ -141,8 +142,8 @@ class Changing(Naive):
     """Changes the pieces of every answer, or of all but the first one.
 
     Args:
-        old, new: What is replaced.
-        answers: The first answer that is changed.
+        old, new: The bytes to replace, and the new ones. answers: Number of the first answer that
+            is changed.
     """
 
     def __init__(self, old: bytes, new: bytes, answers: int = 1) -> None:
@@ -170,7 +171,7 @@ class Changing(Naive):
 async def test_other_answers_by_one_way(
     old: bytes, new: bytes, sure: float, say: str, autojump_clock: object
 ) -> None:
-    """What no single answer shows: a filter that writes good events of its own."""
+    """A fault that no single answer shows: a filter that writes other, valid events."""
     hosts = {"server": Naive(), "filter": Changing(old, new)}
     comparison = await compared_hosts(hosts, rounds=2)
     (verdict,) = comparison.verdicts

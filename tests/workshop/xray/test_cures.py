@@ -1,4 +1,4 @@
-"""Which program a hop is, and the line that helps."""
+"""The program of a hop, and the configuration line that helps."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""curl's words for a request, and the request that is sent."""
+"""The flags with curl's names, and the request that is sent."""
 
 import io
 import json
@@ -133,7 +133,7 @@ def test_usage(url: str, flags: CurlFlags, message: str) -> None:
 
 
 def test_keys() -> None:
-    """A key is a Secret from here on: no message shows it."""
+    """A key becomes a Secret, so no message shows it."""
     asking = asking_of("https://h/", CurlFlags(key=Secret("sk-a")))
     assert ("Authorization", "Bearer sk-a") in asking.headers
     asking_of(URL, CurlFlags(fields=["Authorization: Bearer canary-in-field"]))

@@ -16,7 +16,8 @@ Entry = tuple[str, str, bytes]  # time, title or Info, bytes
 
 
 def dump(data: bytes, *, is_hex: bool) -> str:
-    """As curl writes it: 16 bytes a line, or 64 characters and a new line after each CRLF."""
+    """Write a trace as curl does: with 16 bytes on a line, or with 64 characters and a new line
+    after each CRLF."""
     lines, place = [], 0
     while place < len(data):
         part = data[place : place + (16 if is_hex else 64)]
@@ -61,7 +62,7 @@ def joined(reads: Sequence[RecordedRead], sender: str) -> bytes:
 
 @pytest.mark.parametrize("is_hex", [True, False])
 def test_one_request(is_hex: bool) -> None:
-    """The lines of a head are one read, each record of data is one."""
+    """All lines of a head are one read, and each record of data is one read."""
     body = [("00.501200", b"data: 1\n\n"), ("01.501300", b"id: 2\ndata: 2\n\n")]
     given = trace(exchange(*body), is_hex=is_hex)
     assert is_trace(given)
@@ -87,7 +88,7 @@ def test_hex_loses_nothing(pieces: list[bytes]) -> None:
 
 @given(st.lists(st.text(st.sampled_from("ab: .\r\n你"), min_size=1, max_size=150), min_size=1))
 def test_ascii_keeps_line_ends_and_printable_bytes(pieces: list[str]) -> None:
-    """And each other byte is some byte, so all sizes are right."""
+    """The size of the read is right, although other bytes may be wrong."""
     body = [("01.000000", piece.encode()) for piece in pieces]
     reads, _ = read_trace(trace(exchange(*body), is_hex=False))
     assert [len(read.bytes) for read in reads[2:]] == [len(data) for _, data in body]
@@ -171,7 +172,8 @@ def test_several_requests() -> None:
 
 
 def test_a_newer_curl() -> None:
-    """It has other words for a connection, and notes the end of a body as a read of no bytes."""
+    """This version of curl has other messages about connections, and writes the end of a body as a
+    read of no bytes."""
     entries = exchange(("01.000000", b"data: 1\n\n"), ("01.100000", b""))
     first = read_trace(trace(entries))
     words = "Established connection to localhost (127.0.0.1 port 8000) from 127.0.0.1 port 4000 "
@@ -301,7 +303,7 @@ def test_what_is_not_a_trace(text: bytes) -> None:
 
 @given(st.text(st.sampled_from("0123456789abcdef: <=>RecvdatSn,ybx()[].\r\n"), max_size=300))
 def test_any_text(text: str) -> None:
-    """Reads, or a TraceError."""
+    """Any text gives reads or a TraceError."""
     given = trace(exchange())
     try:
         read_trace(given + text.encode() + given)

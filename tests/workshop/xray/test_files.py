@@ -106,7 +106,7 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_what_cannot_be_loaded(content: bytes, error: str, file: Path) -> None:
-    """One line, which begins with the name of the file."""
+    """An error is one line, which begins with the name of the file."""
     file.write_bytes(content)
     with pytest.raises(RecordingError) as raised:
         load(file)
@@ -175,7 +175,7 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_the_disk_is_full(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A part of a line is not left in the file."""
+    """If a line cannot be written completely, no part of it stays in the file."""
     write = os.write
 
     def write_a_part(descriptor: int, data: Any) -> int:

@@ -18,7 +18,7 @@ from .tapping import GET, HEAD, JSON, LAST, POST, UPSTREAM, NoMask, Tapping, eve
 
 @asynccontextmanager
 async def following(max_lines: int = 1000) -> AsyncIterator[tuple[Tapping, Tapping, io.StringIO]]:
-    """Two connections of a tap, and what it has drawn."""
+    """Two connections of a tap, and the output of the tap."""
     file = io.StringIO()
     screen = Following(Console(file=file, width=80), max_lines=max_lines)
     watch = Watch(UPSTREAM, NoMask, observers=[screen])
@@ -33,14 +33,14 @@ async def following(max_lines: int = 1000) -> AsyncIterator[tuple[Tapping, Tappi
 
 
 async def until(file: io.StringIO, text: str) -> str:
-    """Wait until this was drawn. Returns all that was."""
+    """Wait until this text was drawn. Returns all text so far."""
     while text not in file.getvalue():
         await trio.lowlevel.checkpoint()
     return file.getvalue()
 
 
 async def test_one_picture_at_a_time() -> None:
-    """A second stream that passes meanwhile has its line after the picture."""
+    """A second stream that passes during the picture gets its line after the picture."""
     async with following() as (first, second, file):
         await first.client.send_all(POST)
         await first.say(HEAD, event("one"))
@@ -62,7 +62,7 @@ async def test_one_picture_at_a_time() -> None:
         await until(file, "[]")
         while file.getvalue().count("200 GET") < 2:
             await trio.lowlevel.checkpoint()
-        # The line of a quick one, too, comes after its picture.
+        # The line of a quick stream also comes after the picture.
         assert file.getvalue().rindex("200 GET") > file.getvalue().index("[]")
 
 
@@ -92,7 +92,7 @@ async def test_lines_that_wait_have_a_limit() -> None:
 
 
 class Blocked(io.StringIO):
-    """A terminal that takes nothing until it is released (Ctrl-S, Ctrl-Q)."""
+    """A terminal that accepts nothing until it is released (Ctrl-S, Ctrl-Q)."""
 
     def __init__(self) -> None:
         super().__init__()

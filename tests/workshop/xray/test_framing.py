@@ -173,7 +173,8 @@ def test_what_cannot_be_read_is_relayed(sent: bytes, relayed: bytes | None, reas
 
 
 def test_a_head_over_the_limit_is_not_held() -> None:
-    """64 KiB are held at most: then the head is relayed as it is, and the upstream refuses it."""
+    """At most 64 KiB of a head are held. A longer head is relayed unchanged, and the upstream
+    refuses it."""
     splitter = RequestSplitter("api")
     endless = b"GET / HTTP/1.1\r\nHost: tap\r\nX: " + b"x" * (64 << 10)
     assert b"".join(part.data for part in splitter.receive_data(endless)) == endless
@@ -184,7 +185,7 @@ MESSAGES = st.sampled_from([POST, GET, CHUNKED, EMPTY, EARLY, UNTIL_CLOSE, b"\r\
 
 @given(st.lists(MESSAGES | st.binary(max_size=20), max_size=6), st.data())
 def test_nothing_is_lost(messages: list[bytes], data: st.DataObject) -> None:
-    """Whatever comes, however it is cut: all of it is relayed, in order, and nothing raises."""
+    """Any bytes, cut anywhere, are relayed completely and in order, and no error is raised."""
     sent = b"".join(messages)
     for splitter in (RequestSplitter(), RequestSplitter("tap:9000"), ResponseSplitter()):
         places = sorted(data.draw(st.lists(st.integers(0, len(sent)), max_size=5)))

@@ -1,4 +1,4 @@
-"""HAR: the entries say what was asked and answered; the recording in it is the same."""
+"""HAR: the entries have the requests and responses, and the recording in the HAR is unchanged."""
 
 import gzip
 import json

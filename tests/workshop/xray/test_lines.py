@@ -1,4 +1,4 @@
-"""The lines of a tap: on a pipe, at the end, and the words in them."""
+"""The lines of a tap on a pipe, the summary at its end, and the words in both."""
 
 import io
 import os

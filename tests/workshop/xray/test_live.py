@@ -1,4 +1,4 @@
-"""The live picture: never in the way of the stream, and honest about what it left out."""
+"""The live picture never delays the stream, and reports the reads that it left out."""
 
 import io
 import math
@@ -25,7 +25,7 @@ END = RecordedRead(300.0, "server", end="fin")
 
 
 class Terminal(io.TextIOWrapper):
-    """A terminal that takes nothing while it is stopped, as after Ctrl-S."""
+    """A terminal that accepts nothing while it is paused, as after Ctrl-S."""
 
     def __init__(self) -> None:
         self.written = io.BytesIO()
@@ -63,7 +63,7 @@ def terminal_view(is_terminal: bool = True) -> tuple[Terminal, View]:
 
 
 def feed(screen: View | LiveView, reads: Sequence[bytes]) -> None:
-    """A read each millisecond, then a FIN."""
+    """There is one read each millisecond, and then a FIN."""
     anatomy = ResponseAnatomy()
     for at, data in enumerate(reads):
         screen.show(at, data, anatomy.receive_data(data))
@@ -86,7 +86,8 @@ async def test_all_is_shown_when_the_block_ends(is_terminal: bool) -> None:
 
 
 async def test_a_stopped_terminal_stops_nobody() -> None:
-    """What it missed is counted; the totals are right; the newest reads and the end are shown."""
+    """The missed reads are counted, the totals are right, and the newest reads and the end are
+    shown."""
     terminal, view = terminal_view()
     terminal.taking.clear()
     async with live(view, max_waiting=100_000) as screen:
@@ -268,7 +269,8 @@ RECORDING = [
 
 @pytest.mark.parametrize(("speed", "seconds"), [(1, 1), (2, 0.5), (0.1, 10), (0, 0), (math.inf, 0)])
 async def test_play(speed: float, seconds: float, autojump_clock: MockClock) -> None:
-    """Each pause is as long as it was, from the request on. The times shown are those of then."""
+    """Each pause is as long as in the recording, beginning with the request. The recorded times are
+    shown."""
     screen, meter = Times(), Meter(began=100.0)
     await play(RECORDING, screen, speed, meter=meter)
     times = [call[0] for call in screen.calls]
@@ -290,7 +292,7 @@ async def test_play_without_an_end(autojump_clock: MockClock) -> None:
 
 
 def test_reads_left_out_are_counted() -> None:
-    """The picture continues after them; what they labelled and what they cut is not known."""
+    """The picture continues after the skipped reads. Their labels and cuts are not known."""
     terminal, view = terminal_view(is_terminal=False)
     anatomy = ResponseAnatomy()
     start = HEAD + b'data: {"te'

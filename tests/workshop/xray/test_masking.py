@@ -1,4 +1,4 @@
-"""No key is shown, however the bytes are cut; and nothing else changes."""
+"""No key is shown, however the bytes are cut, and nothing else changes."""
 
 import json
 from base64 import b64encode
@@ -24,7 +24,7 @@ def _no_other_keys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def masked(parts: list[tuple[Sender, bytes]], size: int = 1 << 20) -> str:
-    """All bytes, masked in reads of at most this size."""
+    """Return all bytes, masked in reads of at most this size."""
     masker, shown = Masker(), b""
     for sender, data in parts:
         for start in range(0, len(data), size):
@@ -153,7 +153,7 @@ def test_a_key_that_reads_and_chunks_share(cuts: list[int], chunks: list[int], f
 
 @given(st.lists(st.tuples(st.sampled_from(["client", "server"]), st.binary(max_size=90))))
 def test_any_bytes(parts: list[tuple[Sender, bytes]]) -> None:
-    """As many come out, and only "*" is new."""
+    """The number of bytes stays the same, and the only new byte is "*"."""
     masker = Masker([KEY])
     for sender, data in parts:
         shown = masker.mask(sender, data)
@@ -163,7 +163,7 @@ def test_any_bytes(parts: list[tuple[Sender, bytes]]) -> None:
 
 @pytest.mark.parametrize("size", [1, 10, 64, 65, 1000])
 def test_a_long_value(size: int) -> None:
-    """A line is looked at from its beginning, however many reads bring it."""
+    """A line is searched from its beginning, even if it arrives in many reads."""
     key, cookie = "key" * 100, "cookie" * 50
     head = f"GET /{'x' * 300}?key={key} HTTP/1.1\r\nCookie: a={cookie}\r\n\r\n"
     shown = masked([("client", head.encode()), ("server", (key + cookie).encode())], size)
@@ -172,7 +172,7 @@ def test_a_long_value(size: int) -> None:
 
 
 def test_the_password_of_basic_authentication() -> None:
-    """Alone, and together with its name."""
+    """The password is masked alone, and also together with its name."""
     based = b64encode(b"me:a-password").decode()
     head = f"GET / HTTP/1.1\r\nAuthorization: Basic {based}\r\n\r\n".encode()
     answer = f"a-password me:a-password {based}".encode()
@@ -181,14 +181,14 @@ def test_the_password_of_basic_authentication() -> None:
 
 
 def test_ordinary_bytes_stay() -> None:
-    """Text in whole events, as a model sends it, is not touched."""
+    """A model's text in whole events is not changed."""
     answer = b'1c\r\ndata: {"text": "task-risk"}\n\n\r\n'
     text = masked([("client", HEAD), ("server", answer * 3)], len(answer))
     assert text.endswith(answer.decode() * 3)
 
 
 def test_a_read_that_ends_like_a_key() -> None:
-    """It loses that end, although other bytes follow (rule 3)."""
+    """The end of the read is masked, although other bytes follow (rule 3)."""
     masker = Masker(["canary-key-0123"])
     assert masker.mask("server", b"a cana") == b"a ****"
     assert masker.mask("server", b"l in Panama") == b"l in Panama"
@@ -208,7 +208,7 @@ def test_a_key_of_openai_is_known_by_its_form() -> None:
 
 
 def test_a_line_longer_than_its_limit() -> None:
-    """It is masked to its end, without being kept."""
+    """A long line is masked to its end, but not kept in memory."""
     masker = Masker()
     masker.mask("client", b"GET / HTTP/1.1\r\nCookie: a=" + b"k" * MAX_LINE)
     assert masker.mask("client", b"more of it") == b"*" * 10
@@ -247,7 +247,7 @@ def test_little_is_kept_of_a_line() -> None:
 
 
 def test_a_recording() -> None:
-    """Each connection has its own keys; a URL is masked, too."""
+    """Each connection has its own known keys. The URL is masked, too."""
     url = "http://a/?key=0123456789"
     reads = [
         RecordedRead(0.0, "client", b"GET /?key=0123456789 HTTP/1.1\r\n\r\n", url=url),

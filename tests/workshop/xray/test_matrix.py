@@ -1,4 +1,4 @@
-"""The confusion matrix holds: no fault has a wrong name, and few have none."""
+"""The confusion matrix is right: no fault gets a wrong verdict, and few get none."""
 
 import re
 
@@ -26,7 +26,8 @@ def test_the_page_has_every_row() -> None:
 
 
 def test_a_cell_of_each_row() -> None:
-    """The whole matrix takes a minute; here each row is tried with one stream, in turn."""
+    """The whole matrix takes a minute. Here each row is tried with only one stream, the next stream
+    for the next row."""
     names = list(STREAMS)
     found = {}
     for number, case in enumerate(CASES.values()):

@@ -1,4 +1,4 @@
-"""What a Meter measures: exact numbers of synthetic recordings, and no surprise from any bytes."""
+"""A Meter measures exact numbers of synthetic recordings, and no bytes make it fail."""
 
 import zlib
 from itertools import pairwise
@@ -50,7 +50,7 @@ def test_a_live_stream() -> None:
 
 
 def test_the_first_text_is_not_the_first_event() -> None:
-    """An event without text does not count, once it is known that others have some."""
+    """An event without text does not count as soon as other events have text."""
     reads = [(0.0, HEAD), (5.0, encode_chunk(text("", role="assistant")))]
     assert meter_of(reads).ttft_ms == 5
     reads += [(500.0, encode_chunk(text("a"))), (600.0, encode_chunk(text("b")))]
@@ -99,7 +99,7 @@ def test_ends() -> None:
 
 
 def test_memory_stays_flat() -> None:
-    """What a long stream leaves behind has limits."""
+    """The memory that a long stream needs is limited."""
     meter = Meter(history=40)
     meter.receive_data(0.0, HEAD)
     for number in range(600):
@@ -132,7 +132,8 @@ def test_borders() -> None:
 
 
 def test_events_in_parts() -> None:
-    """Parts of an event that come late: in one chunk, in two, and with the next event."""
+    """A part of an event arrives late: in the same chunk, in a second chunk, or together with the
+    next event."""
     chunk = encode_chunk(TOKENS[0])
     one = meter_of([(0.0, HEAD), (100.0, chunk[:9]), (141.0, chunk[9:])])
     assert (one.layers.torn, one.layers.split_by_chunks) == (1, 0)
@@ -183,7 +184,7 @@ def test_thinned() -> None:
 
 
 def test_exchanges_of_one_connection() -> None:
-    """Keep-alive: a read that holds the end of one response and the start of the next is cut."""
+    """With keep-alive, a read with the end of one response and the start of the next is divided."""
     reply = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
     get = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n"
     put = b"PUT /b HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n"
@@ -243,7 +244,7 @@ def test_several_connections() -> None:
 
 
 def test_bytes_after_the_end_stay() -> None:
-    """Nothing was asked that they could answer."""
+    """No request is waiting for these bytes."""
     reply = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"
     (only,) = exchanges([RecordedRead(0.0, "server", reply + b"more")])
     assert [read.bytes for read in only.reads] == [reply + b"more"]
@@ -299,7 +300,7 @@ MESSAGES = st.sampled_from(
 
 @given(st.lists(st.tuples(st.sampled_from(["client", "server"]), MESSAGES | st.binary())))
 def test_no_byte_is_lost(sent: list[tuple[Any, bytes]]) -> None:
-    """Joined, the exchanges hold what each side sent, whatever it was."""
+    """Together, the exchanges have all bytes that each side sent, whatever they were."""
     reads = [RecordedRead(float(at), sender, data) for at, (sender, data) in enumerate(sent)]
     found = exchanges(reads)
 
@@ -315,7 +316,7 @@ def test_no_byte_is_lost(sent: list[tuple[Any, bytes]]) -> None:
 
 
 def whole(meter: Meter) -> tuple[object, ...]:
-    """What must not depend on how the bytes were cut into reads."""
+    """The results that must not depend on how the bytes were cut into reads."""
     answer, counts = meter.answer, meter.counts
     said = {name: value for name, value in vars(answer).items() if not name.startswith("_")}
     ended = (meter.status, meter.complete, meter.wire_bytes, meter.text_bytes)
@@ -337,7 +338,7 @@ def test_how_the_bytes_were_cut(name: str, cuts: list[int]) -> None:
     st.sampled_from(["", "fin", "reset", "truncated", "silent"]),
 )
 def test_any_bytes(start: bytes, pieces: list[bytes], end: Any) -> None:
-    """Garbage raises nothing, has a verdict, and each byte has one label."""
+    """Random bytes raise no error and get a verdict, and each byte has one label."""
     meter = Meter()
     spans = meter.receive_data(0.0, start)
     for at, piece in enumerate(pieces):

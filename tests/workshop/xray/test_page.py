@@ -1,4 +1,5 @@
-"""The page of a recording: all of its bytes, nothing from elsewhere, and nothing that gets out."""
+"""The page of a recording has all of its bytes, loads nothing, and executes nothing from the
+recording."""
 
 import base64
 import gzip
@@ -88,7 +89,8 @@ def test_what_the_viewer_gets() -> None:
 @given(recordings)
 @settings(max_examples=50)
 def test_nothing_is_lost(reads: list[RecordedRead]) -> None:
-    """Garbage, too. Spans are in order, within their read, and do not overlap."""
+    """For any recording, even of random bytes, spans are in order and within their read, and do not
+    overlap."""
     recording = recording_of(write_page(reads))
     assert [
         (read["at"], read["sender"], bytes_of(read), read["end"], read["connection"])
@@ -139,7 +141,7 @@ def test_the_policy_lets_nothing_else_run() -> None:
 
 
 def test_the_modules_fit_in_one() -> None:
-    """Each import is of a module before it, and no name is declared twice."""
+    """Each module imports only modules before it, and no name is declared twice."""
     names: list[str] = []
     for index, module in enumerate(MODULES):
         source = (FILES / module).read_text(encoding="utf-8")

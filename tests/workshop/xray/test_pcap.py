@@ -77,7 +77,7 @@ def test_the_bytes_of_a_file() -> None:
 @given(recordings)
 @settings(max_examples=30)
 def test_checksums_are_right(reads: list[RecordedRead]) -> None:
-    """The sum over all words, checksum included, is -0."""
+    """The sum over all words, including the checksum, is -0."""
     for packet in packets(reads):
         assert words(packet[:20]) == 0xFFFF
         assert (
@@ -88,7 +88,8 @@ def test_checksums_are_right(reads: list[RecordedRead]) -> None:
 @given(recordings)
 @settings(max_examples=60, deadline=None)
 def test_a_capture_of_a_recording_is_that_recording(reads: list[RecordedRead]) -> None:
-    """Each read with its time, in its direction of its connection; garbage, too."""
+    """Each read comes back with its time, direction and connection, even if its bytes are
+    random."""
     found = to_reads(read_flows(b"".join(write_pcap(reads))))
     numbers = list(dict.fromkeys(read.connection for read in reads))
     ends = {"fin": "fin", "truncated": "fin", "reset": "reset"}
@@ -97,7 +98,7 @@ def test_a_capture_of_a_recording_is_that_recording(reads: list[RecordedRead]) -
         for read in reads
         if read.end != "silent"
     ]
-    # Reads of two connections at the same time may change places.
+    # Two reads at the same time on different connections may change their order.
     shown = [(read.sender, read.connection, read.bytes, read.end) for read in found]
     assert sorted(shown) == sorted(expected)
     for number in range(len(numbers)):
@@ -125,7 +126,7 @@ def test_a_large_read_is_divided() -> None:
 
 @pytest.mark.parametrize("end", ["fin", "reset"])
 def test_bytes_after_an_end_are_another_connection(end: str) -> None:
-    """A recording that somebody edited can have them."""
+    """An edited recording can have such times."""
     reads = [GET, RecordedRead(1.0, "server", end="fin" if end == "fin" else "reset"), OK]
     connections = [
         (read.connection, read.bytes, read.end)
@@ -142,7 +143,7 @@ def test_an_end_is_written_once() -> None:
 
 
 def test_many_connections_have_many_ports(monkeypatch: pytest.MonkeyPatch) -> None:
-    """When no port is left, the next address has them all."""
+    """When no port is left, the next address is used, where all ports are free."""
     monkeypatch.setattr("workshop.xray.pcap.PORTS", 2)
     reads = [RecordedRead(0.0, "client", b"x", connection=number) for number in range(3)]
     found = [(packet[12:16], packet[20:22]) for packet in packets(reads) if data_of(packet)]

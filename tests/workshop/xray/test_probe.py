@@ -1,4 +1,5 @@
-"""Requests that differ in one thing, and what a held answer and a live one prove together."""
+"""Requests that differ in one property, and the verdict that a held answer and a live one prove
+together."""
 
 from collections.abc import Sequence
 
@@ -57,7 +58,7 @@ async def probed(hops: Sequence[str], flags: CurlFlags, url: str = URL) -> Repor
 
 @pytest.mark.parametrize("fields", [(), (PLAIN,)])
 async def test_a_compressor(fields: tuple[str, ...], autojump_clock: object) -> None:
-    """It is found from either side: also if the first request does not ask for gzip."""
+    """The cause is also found if the first request is the one without gzip."""
     report = await probed(["gzip-nosync"], CurlFlags(fields=fields))
     verdict = report.verdicts[0]
     assert (verdict.code, verdict.sure) == ("compressed-unflushed", 0.95)

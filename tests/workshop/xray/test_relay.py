@@ -100,7 +100,7 @@ async def test_each_read_is_one_write(autojump_clock: object) -> None:
 
 
 async def test_a_half_close_is_relayed(autojump_clock: object) -> None:
-    """The client has sent all; the server goes on, and ends its own direction later."""
+    """The client has sent everything. The server continues, and ends its own direction later."""
     async with tapped() as tap:
         await tap.client.send_all(GET)
         await tap.client.send_eof()
@@ -139,8 +139,8 @@ async def test_a_reset_of_the_client_is_a_reset_for_the_server(autojump_clock: o
 
 
 async def test_a_client_that_vanished_ends_its_server(autojump_clock: object) -> None:
-    """It has closed, and its FIN looks like a half-close: the first write causes an RST, and the
-    second one fails."""
+    """The client has closed, and its FIN looks like a half-close. The first write causes an RST,
+    and the second write fails."""
     async with tapped() as tap:
         await tap.client.send_all(GET)
         tap.client.close()
@@ -155,7 +155,8 @@ async def test_a_client_that_vanished_ends_its_server(autojump_clock: object) ->
 
 
 async def test_an_early_answer_reaches_a_client_that_still_sends(autojump_clock: object) -> None:
-    """The server refuses an upload and closes: its answer comes first, and then the reset."""
+    """The server refuses an upload and closes. The client gets the answer first, and then the
+    reset."""
     async with tapped(size=64) as tap:
         await tap.client.send_all(b"POST / HTTP/1.1\r\nHost: tap\r\nContent-Length: 999\r\n\r\n")
         await trio.testing.wait_all_tasks_blocked()
@@ -167,8 +168,8 @@ async def test_an_early_answer_reaches_a_client_that_still_sends(autojump_clock:
 
 
 async def test_a_slow_client_slows_its_server(autojump_clock: object) -> None:
-    """The tap reads no more while the client's side is full: 64 bytes here and there, and those
-    that the tap has read."""
+    """The tap reads no more while the client's side is full. Each side holds 64 bytes, and the tap
+    holds the bytes of its last read."""
     async with tapped(size=64) as tap:
         sent = 0
         with trio.move_on_after(1):
@@ -191,7 +192,8 @@ async def test_the_time_that_a_client_takes_is_told(autojump_clock: object) -> N
 
 
 async def test_a_cancelled_relay_truncates(autojump_clock: object) -> None:
-    """Ctrl-C inside a response: no client may take the rest for a whole one."""
+    """After Ctrl-C inside a response, no client may take the truncated response for a complete
+    one."""
     async with tapped() as tap:
         await tap.client.send_all(GET)
         await tap.server.receive_some()
@@ -205,7 +207,8 @@ async def test_a_cancelled_relay_truncates(autojump_clock: object) -> None:
 async def test_truncated_tls_is_a_reset_inside_a_message(
     body: bytes, end: str, autojump_clock: object
 ) -> None:
-    """Many servers close without close_notify after a whole response: that is a FIN."""
+    """Many servers close without close_notify after a complete response. The tap relays this as a
+    FIN."""
     far, server = await tls_pair()
     client, near = memory_pair()
     async with relaying(near, far, None) as (log, _):
@@ -225,7 +228,8 @@ async def test_truncated_tls_is_a_reset_inside_a_message(
 
 
 async def test_a_client_that_closes_is_noticed_at_once() -> None:
-    """On real sockets: its kernel answers the first write with an RST, and no second is needed."""
+    """On real sockets, the client's kernel answers the first write with an RST, and no second write
+    is needed."""
     async with socket_pair() as (client, near), socket_pair() as (far, server):
         async with relaying(near, far, None) as (log, done):
             await client.send_all(GET)
@@ -240,7 +244,7 @@ async def test_a_client_that_closes_is_noticed_at_once() -> None:
 
 
 async def test_bytes_before_a_reset_are_not_lost() -> None:
-    """The client reads only after the server has reset: all that the tap has read arrives."""
+    """The client reads only after the server's reset, but gets all bytes that the tap has read."""
     async with (
         socket_pair() as (client, near),
         socket_pair() as (far, server),

@@ -1,4 +1,4 @@
-"""`POST /xray`: a recording in, the report out."""
+"""`POST /xray` takes a recording and returns the report."""
 
 import json
 from base64 import b64encode

@@ -1,4 +1,4 @@
-"""What passes is saved in a thread: a slow disk keeps nobody waiting, and memory does not grow."""
+"""Reads are saved in a thread, so that a slow disk delays nothing and memory does not grow."""
 
 import trio
 from trio.testing import wait_all_tasks_blocked
@@ -12,7 +12,7 @@ def read(number: int, connection: int = 1) -> RecordedRead:
 
 
 class File:
-    """Keeps what it is given, up to a number of reads: then its disk is full."""
+    """A file that accepts a number of reads, and then has a full disk."""
 
     def __init__(self, room: int = 1000) -> None:
         self.reads: list[RecordedRead] = []
@@ -67,7 +67,7 @@ async def test_a_full_disk_is_told_once_and_counted() -> None:
 
 
 async def test_cancelled_between_the_news_and_the_thread() -> None:
-    """The task was told of a read, and Ctrl-C comes before it runs: the read is still saved."""
+    """If Ctrl-C comes after a read was queued but before the task runs, the read is still saved."""
     file = File()
     saving = SavingQueue(file)
     async with trio.open_nursery() as nursery:

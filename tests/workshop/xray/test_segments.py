@@ -1,4 +1,4 @@
-"""TCP segments are put together, however they come."""
+"""TCP segments are put together correctly, in whatever order they arrive."""
 
 from itertools import pairwise
 
@@ -49,7 +49,7 @@ def test_in_order() -> None:
 
 
 def test_out_of_order() -> None:
-    """What waits for a gap is read when the gap is filled."""
+    """Bytes after a gap are read when the gap is filled."""
     found = flow(
         segment(1, 0, b"ab"),
         segment(2, 4, b"ef"),
@@ -60,7 +60,8 @@ def test_out_of_order() -> None:
 
 
 def test_sent_again() -> None:
-    """Whole, in part, with more, and a keep-alive probe of one old byte."""
+    """Segments are repeated: completely, in part, with more bytes, and as a keep-alive probe of one
+    old byte."""
     found = flow(
         segment(1, 0, b"abcd"),
         segment(2, 0, b"abcd"),
@@ -82,7 +83,8 @@ def test_segments_that_overlap_in_a_gap() -> None:
     order=st.randoms(use_true_random=False),
 )
 def test_any_order(cuts: list[int], extra: list[tuple[int, int]], order: object) -> None:
-    """Cut anywhere, doubled, overlapping and shuffled: the same bytes, each once."""
+    """Segments that are cut anywhere, repeated, overlapping and shuffled give the same bytes, each
+    once."""
     places = [0, *sorted(cuts), len(DATA)]
     parts = [(start, DATA[start:end]) for start, end in pairwise(places)]
     parts += [(start, DATA[start : start + size]) for start, size in extra]
@@ -93,7 +95,7 @@ def test_any_order(cuts: list[int], extra: list[tuple[int, int]], order: object)
 
 
 def test_one_write_in_several_segments() -> None:
-    """At one time and without PSH between them, they are one read."""
+    """Segments at the same time and without PSH between them are one read."""
     found = flow(
         segment(1, 0, b"ab", ACK),
         segment(1, 2, b"cd"),
@@ -131,7 +133,8 @@ def test_missing_bytes(segments: list[Segment], problem: str) -> None:
 
 
 def test_a_port_that_is_used_again() -> None:
-    """Another initial sequence number: another connection. The same one: sent again."""
+    """A SYN with another initial sequence number begins another connection. A SYN with the same
+    number was sent again."""
     again = [OPENING[0]._replace(seq=5000), OPENING[1]._replace(seq=7000, ack=5001)]
     second = segment(9, 0, b"xy")._replace(seq=7001)
     first, other = reassemble([*OPENING, *OPENING, segment(1, 0, b"ab"), *again, second])
@@ -155,7 +158,7 @@ def test_a_capture_that_begins_late(first: Segment) -> None:
 
 
 def test_a_capture_that_begins_with_an_acknowledgement() -> None:
-    """It says which byte of the server is the next."""
+    """The request's acknowledgment number tells the next byte of the server."""
     (found,) = reassemble([acknowledged(1, 10), segment(2, 12, b"cd"), segment(3, 10, b"ab")])
     assert reads(found) == [(3, b"abcd", "")]
 

@@ -1,4 +1,4 @@
-"""The summary of a response: one screen, whatever was found."""
+"""The summary of a response fits on one screen, whatever was found."""
 
 import io
 
@@ -138,7 +138,7 @@ LONG = Verdict(code="unsure", sure=0.9, say="you 世界 " * 60, cure="x" * 200)
 @pytest.mark.parametrize("verdicts", [[LONG], [LONG] * 5, [LIVE, LONG], [BLOCKS, GUESS] * 20, []])
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
 def test_one_screen(width: int, verdicts: list[Verdict], encoding: str) -> None:
-    """A line for each code that has no room for its words."""
+    """The verdicts without room for a sentence are named by their codes."""
     long = found(*verdicts, url="http://localhost/" + "x" * 500)
     shown = Summary(long, coding="gzip", gaps=[1.0] * 900, last_ms=99_999.0, end="truncated")
     lines = printed(shown, width, encoding).splitlines()

@@ -1,4 +1,4 @@
-"""A tap from the first byte to the summary: in memory, and once on real sockets."""
+"""A tap, from the first byte to the summary, in memory and once on real sockets."""
 
 import io
 import signal
@@ -31,7 +31,7 @@ URL = "http://api.example.com:8000"
 
 
 class Upstream:
-    """Connections that the tap opens: their far ends."""
+    """The far ends of the connections that the tap opens."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, int]] = []
@@ -220,7 +220,8 @@ async def test_a_busy_port_names_its_flag(flag: str) -> None:
 
 
 async def test_listening_until_ctrl_c(tmp_path: Path) -> None:
-    """On real sockets: a line for the stream, a recording, metrics, a summary, exit code 130."""
+    """On real sockets, the tap gives a line for the stream, a recording, metrics, a summary, and
+    exit code 130."""
     upstream = Upstream()
     console = Console(file=io.StringIO(), width=100)
     options = TapOptions(

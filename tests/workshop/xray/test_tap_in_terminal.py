@@ -14,7 +14,8 @@ sys.exit(trio.run(listen, options, Console()))
 
 
 def test_the_table_until_ctrl_c() -> None:
-    """The table has a screen of its own; Ctrl-C gives the old one back, with a summary on it."""
+    """The table uses the alternate screen. Ctrl-C restores the normal screen, with a summary on
+    it."""
     with terminal(sys.executable, "-c", PROGRAM) as (screen, process):
         assert "\x1b[?1049h" in screen.until("0 running")
         screen.press(b"\x03")

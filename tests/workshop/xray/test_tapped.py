@@ -1,4 +1,4 @@
-"""Exchanges that are not the usual ones, and what is said of them in place of a verdict."""
+"""Unusual exchanges, and the codes that they get in place of a verdict."""
 
 import pytest
 import trio
@@ -11,7 +11,7 @@ from .tapping import GET, HEAD, JSON, POST, tapping
 
 
 async def test_a_response_that_nobody_asked_for(autojump_clock: object) -> None:
-    """A server that closes an idle connection may say so first."""
+    """A server that closes an idle connection may announce this with a 408."""
     async with tapping() as tap:
         await tap.say(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
         await tap.settle()

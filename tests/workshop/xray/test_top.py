@@ -129,7 +129,7 @@ async def test_a_running_stream_is_judged_once_a_second(autojump_clock: object) 
 
 
 async def test_the_table_in_a_terminal() -> None:
-    """It has a screen of its own, which is left at the end. No picture erases before it draws."""
+    """The table uses the alternate screen until its end. No drawing erases the screen first."""
     console = a_terminal()
     async with tapping() as tap, trio.open_nursery() as nursery:
         nursery.start_soon(Top(tap.watch, console, "a title").run)

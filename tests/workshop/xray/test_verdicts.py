@@ -1,4 +1,4 @@
-"""The table of verdicts: each recording of `recorded.py` gets its codes, and no other."""
+"""The table of verdicts: each recording of `recorded.py` gets exactly its codes."""
 
 from dataclasses import replace
 from random import Random
@@ -58,7 +58,7 @@ def test_waits(name: str) -> None:
 
 
 def test_silence_on_a_connection_that_is_known_to_be_alive() -> None:
-    """Only TCP knows: the other end acknowledges probes, or it is gone."""
+    """Only TCP knows whether the other end still acknowledges probes or has vanished."""
     for acknowledged, code in ((True, "deaf"), (False, "vanished"), (None, "vanished")):
         meter = meter_of(paced(TOKENS[:9], end=b""))
         meter.receive_end(75_000.0, "silent", acknowledged=acknowledged)
@@ -83,7 +83,7 @@ def test_a_clean_end_after_silence() -> None:
 
 
 def test_facts() -> None:
-    """Sizes and periods are those of the hop."""
+    """The measured sizes and periods are those of the hop."""
     for name, facts in {
         "buffered-blocks": {"block": 500, "blocks": 4, "at": timing.AT_EVENTS},
         "blocks, the first smaller": {"block": 1024, "blocks": 3, "at": timing.AT_EVENTS},
@@ -98,7 +98,7 @@ def test_facts() -> None:
 
 
 def test_words() -> None:
-    """A tired person reads whole sentences."""
+    """Every verdict is a complete sentence."""
     for name, say in {
         "a lost event": "A hop has changed the events: 1 event missing, by the sequence numbers.",
         "cut-clean": "The response ended cleanly after 9 events, without the event that ends the "
@@ -121,7 +121,7 @@ def test_http10_that_was_asked_for() -> None:
 
 
 def test_a_running_stream() -> None:
-    """Without an end, a stream is judged as far as it has come: nobody is blamed for the rest."""
+    """If a stream has no end yet, only the part that has arrived is judged."""
     for count in range(2, 30):
         meter = meter_of(paced(WHOLE)[:count])
         assert [verdict.code for verdict in judge(meter)] == ["live"]
@@ -179,7 +179,7 @@ def test_report() -> None:
 
 
 def test_200_healthy_streams_are_live() -> None:
-    """From 5 to 2,000 tokens a second, with a reader that is up to 300 ms late."""
+    """Healthy streams have 5 to 2,000 tokens a second, and a reader that is up to 300 ms late."""
     for seed in range(200):
         random = Random(seed)
         stream = Healthy.make(random)
@@ -201,7 +201,7 @@ def test_a_model_that_thinks_is_live() -> None:
 
 
 def test_instant_streams_are_live() -> None:
-    """All events in one read, each in a chunk of its own, soon after the request."""
+    """All events arrive in one read, each in a separate chunk, soon after the request."""
     for tokens in (1, 5, 50, 500):
         pieces = b"".join(map(encode_chunk, chat_events(Random(tokens), tokens)))
         for start in (1.0, 200.0, 900.0):

@@ -1,4 +1,4 @@
-"""The picture of a response: what it looks like, and that it holds each byte once."""
+"""The picture of a response: its look, and the proof that it has each byte once."""
 
 import io
 import re
@@ -37,7 +37,7 @@ def console(width: int, encoding: str = "utf-8", **more: bool) -> tuple[Console,
 
 
 def printed(pieces: Sequence[bytes], width: int = 80, **more: bool) -> str:
-    """What a `View` prints: a read every 10 ms, then a FIN."""
+    """Return the output of a `View` for one read every 10 ms, and then a FIN."""
     output, written = console(width)
     view, anatomy = View(output, **more), ResponseAnatomy()
     for number, piece in enumerate(pieces, 1):
@@ -50,7 +50,8 @@ def printed(pieces: Sequence[bytes], width: int = 80, **more: bool) -> str:
 
 
 def test_the_picture() -> None:
-    """Every border has its place: those of reads cut through the brackets of the other layers."""
+    """Every border is at its place, and the borders of reads cut through the brackets of the other
+    layers."""
     first, second = encode_chunk(event("你")), encode_chunk(event("好"))
     torn = event("世界")
     place = torn.index("界".encode()) + 1
@@ -235,7 +236,7 @@ CONTROLS = {chr(0x2400 + code): chr(code) for code in range(0x21)} | {"␡": "\x
 
 
 def unseen(text: str, encoding: str) -> bytes:
-    """The way back from what `Alphabet` shows."""
+    """Convert the text of `Alphabet` back to bytes."""
     data = b""
     escape = "‹(.+?)›" if encoding == "utf-8" else "<(.+?)>"
     for hex_, sign in re.findall(f"{escape}|(.)", text, re.DOTALL):
@@ -286,7 +287,8 @@ FRAGMENTS = [
 def test_it_holds_each_byte_once(
     start: bytes, body: bytes, splits: list[int] | None, width: int, hex: bool, encoding: str
 ) -> None:
-    """Whatever the bytes are, however they were cut (None: byte by byte), on every screen."""
+    """The picture is right for any bytes and any cuts (None means byte by byte), on every
+    screen."""
     data = start + body
     pieces = bytewise(data) if splits is None else cut(data, splits)
     rows, anatomy = Rows(max_held=50), ResponseAnatomy()
@@ -304,7 +306,7 @@ def test_it_holds_each_byte_once(
 
 
 def test_memory_stays_flat() -> None:
-    """After three times as many events there is not more in memory."""
+    """After three times as many events, the memory has not grown."""
     rows, anatomy = Rows(), ResponseAnatomy()
     pen = Pen(console(80)[0])
     used = []

@@ -1,4 +1,4 @@
-"""Bytes as text: everything can be seen, nothing controls the terminal, no line is too wide."""
+"""Bytes as text: everything is visible, nothing controls the terminal, and no line is too wide."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a tap knows of the exchanges that pass: what is asked for, how it arrives and ends."""
+"""The watch of a tap: the requests that pass through, and how their responses arrive and end."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -119,7 +119,7 @@ async def test_exchanges_of_one_connection_are_told_apart(autojump_clock: object
 async def test_how_an_unfinished_response_ends(
     ends: str, how: str, end: str, autojump_clock: object
 ) -> None:
-    """A server is not blamed for the end of a stream whose client had gone."""
+    """If the client disconnected first, the end of the stream is not a fault of the server."""
     log = Log()
     async with tapping(Watch(UPSTREAM, NoMask, observers=[log])) as tap:
         await tap.client.send_all(POST)
@@ -176,7 +176,7 @@ async def test_a_client_that_asks_for_nothing(autojump_clock: object) -> None:
 
 
 async def test_keys_are_masked_in_all_that_leaves(autojump_clock: object) -> None:
-    """`NoMask` masks a word of the request and the response; a key in the target is found by its
+    """`NoMask` masks a word of the request and the response. A key in the target is found by its
     form."""
     log, saved = Log(), Saved()
     async with tapping(Watch(UPSTREAM, NoMask, saving=saved, observers=[log])) as tap:
@@ -190,7 +190,8 @@ async def test_keys_are_masked_in_all_that_leaves(autojump_clock: object) -> Non
 
 
 async def test_what_is_saved(autojump_clock: object) -> None:
-    """Each read of both senders as it was relayed, and one end of each."""
+    """The recording has each read of both senders as it was relayed, and one end for each
+    sender."""
     saved = Saved()
     async with tapping(Watch(UPSTREAM, NoMask, saving=saved)) as tap:
         await tap.client.send_all(POST)
@@ -211,7 +212,8 @@ async def test_what_is_saved(autojump_clock: object) -> None:
 
 
 async def test_beyond_the_limit_bytes_are_counted_and_not_measured(autojump_clock: object) -> None:
-    """The queue holds the request and one read. The stream goes on, its counts stay right."""
+    """The queue has room for the request and one read. The stream continues, and its counts stay
+    right."""
     saved = Saved()
     room = len(POST) + 12 + len(HEAD) + 2 * ITEM_SIZE
     async with tapping(Watch(UPSTREAM, NoMask, saving=saved, max_queue=room)) as tap:
@@ -271,8 +273,8 @@ async def test_run_measures_when_something_has_passed(autojump_clock: object) ->
 
 
 async def test_a_large_read_is_measured_in_a_thread() -> None:
-    """The relays run meanwhile: on the real clock, because the other one does not wait for a
-    thread."""
+    """The relays run at the same time. This test uses the real clock, because the autojump clock
+    does not wait for a thread."""
     log = Log()
     watch = Watch(UPSTREAM, NoMask, observers=[log])
     async with tapping(watch) as tap, trio.open_nursery() as nursery:

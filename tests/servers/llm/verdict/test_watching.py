@@ -186,7 +186,8 @@ async def test_a_question_of_the_control_may_be_asked_twice(autojump_clock: Any)
     for _ in range(2):
         await ask(table, asking())
     control = Control.of(watcher.exchanges())
-    assert control.read_whole
+    assert len(control.whole) == 1
+    assert not control.cancelled
     watcher.reset()
     for _ in range(2):
         await ask(table, asking("401"))
@@ -207,9 +208,18 @@ async def test_a_cancelled_stream_is_no_finding_without_a_control(autojump_clock
         memory.connection.client_disconnected()
         await memory.done.wait()
     assert await codes(table) == []
-    control = Control(read_whole=True)
-    (finding,) = verdict_of(watcher.clients["me"], watcher, control=control).findings
-    assert finding.code == "breaks-on-comment"
+    client = watcher.clients["me"]
+    (question,) = (exchange.question for exchange in client.exchanges)
+    for control, expected in (
+        (Control(), []),
+        (Control(whole={question}), ["breaks-on-comment"]),
+        (Control(whole={b"another"}), ["breaks-on-comment"]),
+        (Control(whole={b"another"}, cancelled={b"a third"}), []),  # it may be one like that
+        (Control(whole={question}, cancelled={b"another"}), ["breaks-on-comment"]),
+        (Control(whole={question}, cancelled={question}), []),
+    ):
+        found = verdict_of(client, watcher, control=control).findings
+        assert [finding.code for finding in found] == expected
 
 
 async def test_a_client_that_announces_a_long_timeout_is_not_judged(autojump_clock: Any) -> None:
