@@ -330,7 +330,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--profile", choices=PROFILES, help="which cases; default: found out")
     about = "the path that streams, in place of the URL's (openai: /v1/chat/completions)"
     add("--path", metavar="P", help=about)
-    add("-X", "--request", default="", metavar="METHOD", help="the method (default: GET, or POST with a body)")
+    about = "the method (default: GET, or POST with a body)"
+    add("-X", "--request", default="", metavar="METHOD", help=about)
     add("--body", metavar="FILE", help="the body of the request that streams")
     about = "a further field of the request: 'Name: value'"
     add("-H", "--header", action="append", default=[], metavar="FIELD", help=about)
