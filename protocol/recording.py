@@ -88,4 +88,4 @@ def read_recording(lines: Iterable[bytes]) -> Iterator[RecordedRead]:
             raise RecordingError(f"line {number} is not part of a recording: {error}") from error
 
 
-# What this file does not do: measure times, or mask keys (workshop/xray/masking.py).
+# What this file does not do: measure times, or mask keys (workshop/xray/recordings/masking.py).

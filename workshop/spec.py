@@ -34,7 +34,7 @@ from protocol.secret import Secret
 from servers.http.access import read_keys
 
 from . import __version__
-from .xray.curl_flags import CurlFlags, UsageError, asking_of
+from .xray.asking.curl_flags import CurlFlags, UsageError, asking_of
 
 if TYPE_CHECKING:
     from tests.spec.answer import Answer

@@ -7,7 +7,7 @@
  *         exchanges: [{method: "GET", url: "http://…", report: {verdicts: […], counts: {…}, …}}, …],
  *     }, navigator.language)
  *
- * It parses nothing: spans come with the recording (workshop/xray/page.py), each within the bytes of
+ * It parses nothing: spans come with the recording (workshop/xray/recordings/page.py), each within the bytes of
  * its read. `position` is the number of reads that are shown. Each byte is shown once, with its
  * layer (wire-bytes.js), or in hex.
  */

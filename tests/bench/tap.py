@@ -26,7 +26,7 @@ from typing import Any
 import trio
 from rich.console import Console
 
-from workshop.xray.tap import TapOptions, listen
+from workshop.xray.tap.tap import TapOptions, listen
 
 from .peers import Peer, Server, Setting, pinned, python, serving
 from .peers.client import Client, built, compiler, cores

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from protocol.recording import RecordedRead
-from workshop.xray.exchange import exchanges
-from workshop.xray.files import Recording, load
-from workshop.xray.measure import Meter
-from workshop.xray.pcap import write_pcap
+from workshop.xray.meter.exchange import exchanges
+from workshop.xray.meter.measure import Meter
+from workshop.xray.recordings.files import Recording, load
+from workshop.xray.recordings.pcap import write_pcap
 
 from .peers import RunningServer, end, need, shell, wait_until
 

@@ -17,9 +17,9 @@ from clients.streams.tcp import SocketStream, connect
 from protocol.sse import EventStreamParser
 from servers.http.server import listen
 from servers.llm.faults import FAULTS
-from workshop.xray.masking import Masker
-from workshop.xray.tap import Tap, TapOptions, accept
-from workshop.xray.watch import Watch
+from workshop.xray.recordings.masking import Masker
+from workshop.xray.tap.tap import Tap, TapOptions, accept
+from workshop.xray.tap.watch import Watch
 
 from ..streams import SAFETY
 from ..vanishing import needs_vanishing, vanish

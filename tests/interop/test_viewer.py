@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from protocol.recording import RecordedRead
-from workshop.xray.page import write_page
+from workshop.xray.recordings.page import write_page
 
 from .peers import unavailable
 from .test_page_safety import AXE

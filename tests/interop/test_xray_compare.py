@@ -3,11 +3,11 @@ that repairs it."""
 
 from pathlib import Path
 
-from workshop.xray.ask import ask
-from workshop.xray.compare import Comparison, Way, ask_by_turns, compare
-from workshop.xray.curl_flags import CurlFlags
-from workshop.xray.measure import Meter
-from workshop.xray.ways import compared_addresses
+from workshop.xray.asking.ask import ask
+from workshop.xray.asking.compare import Comparison, Way, ask_by_turns, compare
+from workshop.xray.asking.curl_flags import CurlFlags
+from workshop.xray.asking.ways import compared_addresses
+from workshop.xray.meter.measure import Meter
 
 from ..servers.driving import running
 from ..workshop.xray.chains import Naive

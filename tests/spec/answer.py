@@ -18,9 +18,9 @@ from protocol.head import Head, HeadReader
 from protocol.http1 import BodyDecoder, Coding, Framing, body_decoder, response_framing
 from protocol.recording import End, RecordedRead
 from protocol.sse import EventStreamParser, ServerSentEvent
-from workshop.xray.measure import Meter
+from workshop.xray.judge.verdicts import judge
+from workshop.xray.meter.measure import Meter
 from workshop.xray.report import Verdict
-from workshop.xray.verdicts import judge
 
 __all__ = ["Answer", "Piece", "TimedEvent"]
 

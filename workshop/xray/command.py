@@ -29,28 +29,28 @@ from clients.streams.tcp import Connect, connect
 from protocol.anatomy import ByteSpan
 from protocol.recording import RecordedRead
 
-from .address import heading_of, url_of
-from .ask import Asking, StoppedError, Watch, ask
-from .compare import SURE, Comparison, Way, ask_by_turns, compare
-from .comparison_view import ComparisonView
-from .cures import with_cures
-from .curl_flags import UsageError, asking_of
-from .exchange import exchanges
-from .files import Recording, Saver, load
+from .asking.ask import Asking, StoppedError, Watch, ask
+from .asking.compare import SURE, Comparison, Way, ask_by_turns, compare
+from .asking.comparison_view import ComparisonView
+from .asking.curl_flags import UsageError, asking_of
+from .asking.probe import conclude, probes_of
+from .asking.refusal import MAX_KEPT, explained
+from .asking.ways import compared_addresses, compared_urls
 from .flags import parser
-from .live import live
-from .masking import mask_message
-from .measure import Meter
+from .judge.cures import with_cures
+from .judge.verdicts import report
+from .meter.address import heading_of, url_of
+from .meter.exchange import exchanges
+from .meter.measure import Meter
 from .outputs import Exports, Outputs
-from .probe import conclude, probes_of
-from .refusal import MAX_KEPT, explained
+from .picture.live import live
+from .picture.summary import summary
+from .picture.view import View, play
+from .recordings.files import Recording, Saver, load
+from .recordings.masking import mask_message
 from .report import Report, Verdict, json_line
-from .summary import summary
-from .tap import listen
+from .tap.tap import listen
 from .usage import check_usage, curl_flags, tap_options
-from .verdicts import report
-from .view import View, play
-from .ways import compared_addresses, compared_urls
 
 __all__ = ["Command", "exit_code", "main"]
 

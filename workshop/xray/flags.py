@@ -8,8 +8,8 @@ from typing import NoReturn
 
 from servers.http.command import base_url, port_number, seconds
 
-from .ask import MAX_SECONDS, SILENCE
-from .masking import mask_message
+from .asking.ask import MAX_SECONDS, SILENCE
+from .recordings.masking import mask_message
 
 __all__ = ["parser"]
 

@@ -12,8 +12,8 @@ from typing import Protocol
 from protocol.anatomy import ByteSpan
 from protocol.recording import End, RecordedRead
 
-from .files import Saver, write_private
-from .refusal import MAX_KEPT as MAX_BEGINNING
+from .asking.refusal import MAX_KEPT as MAX_BEGINNING
+from .recordings.files import Saver, write_private
 
 __all__ = ["MAX_KEPT", "Exports", "Outputs", "Screen"]
 
@@ -68,15 +68,15 @@ class Exports:
         """
         html, har, pcap = self._files
         if html:
-            from .page import write_page
+            from .recordings.page import write_page
 
             write_private(html, [write_page(self.reads).encode()])
         if har:
-            from .har import write_har
+            from .recordings.har import write_har
 
             write_private(har, [write_har(self.reads)])
         if pcap:
-            from .pcap import write_pcap
+            from .recordings.pcap import write_pcap
 
             write_private(pcap, write_pcap(self.reads))
 

@@ -18,7 +18,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """One finding about a stream, good or bad.
 
     Args:
-        code: Name of the verdict in the table of `workshop/xray/verdicts.py`.
+        code: Name of the verdict in the table of `workshop/xray/judge/verdicts.py`.
         sure: The certainty of the verdict, from 0 to 1. A verdict over 0.5 must be right.
         say: One simple sentence about the problem.
         cure: What to do about the problem, or "".

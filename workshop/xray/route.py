@@ -19,10 +19,10 @@ from protocol.recording import RecordingError, read_recording
 from servers.http.api_replies import json_reply
 from servers.http.reply import Handler, Reply, Request
 
-from .exchange import exchanges
-from .measure import Meter
+from .judge.verdicts import report
+from .meter.exchange import exchanges
+from .meter.measure import Meter
 from .report import Report
-from .verdicts import report
 
 __all__ = ["xray_routes"]
 

@@ -12,8 +12,8 @@ from clients.streams.tls import client_context
 from protocol.secret import Secret
 from servers.http.access import read_keys
 
-from .curl_flags import CurlFlags, UsageError
-from .tap import TapOptions
+from .asking.curl_flags import CurlFlags, UsageError
+from .tap.tap import TapOptions
 
 __all__ = ["check_usage", "curl_flags", "tap_options"]
 

@@ -17,9 +17,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import msgspec
 
 from protocol.recording import RecordedRead
-from workshop.xray.measure import Meter
+from workshop.xray.judge.verdicts import judge
+from workshop.xray.meter.measure import Meter
 from workshop.xray.report import Verdict
-from workshop.xray.verdicts import judge
 
 from ..peers import ROOT
 from .asking import PATIENCE, Case, Seen

@@ -17,7 +17,7 @@ import trio
 
 from protocol.chunked import ChunkedDecoder
 from protocol.errors import DecodeError
-from workshop.xray.verdicts import judge
+from workshop.xray.judge.verdicts import judge
 
 from ..answer import Answer
 from ..case import CUSTOM, SHOULD, Failed, Skipped, case
@@ -277,7 +277,7 @@ async def identity_if_asked(target: Target) -> None:
     CUSTOM,
     "lesson 9",
     "A compressor that is not flushed after each event holds the stream.",
-    code="workshop/xray/timing.py: def compressed_unflushed",
+    code="workshop/xray/judge/timing.py: def compressed_unflushed",
     lesson=9,
     cause="Leave event streams uncompressed, or flush the compressor after each (Z_SYNC_FLUSH).",
     alone=True,

@@ -14,7 +14,7 @@ from random import Random
 import msgspec
 
 from protocol.chunked import encode_chunk
-from workshop.xray.measure import Meter
+from workshop.xray.meter.measure import Meter
 
 __all__ = ["HEAD", "Healthy", "chat_events", "deliver"]
 

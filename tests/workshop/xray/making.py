@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from protocol.chunked import encode_chunk
-from workshop.xray.measure import Meter
+from workshop.xray.meter.measure import Meter
 
 from .healthy import HEAD
 

@@ -18,8 +18,8 @@ import trio
 import trio.testing
 
 from servers.llm.faults import FAULTS
+from workshop.xray.judge.verdicts import judge
 from workshop.xray.report import Verdict
-from workshop.xray.verdicts import judge
 
 from .streams import STREAMS, observed
 

@@ -22,7 +22,7 @@ from servers.http.connection import Connection
 from servers.http.routes import Routes
 from servers.http.watch import Watch
 from servers.llm.pace import Bursts, Normal, Pace
-from workshop.xray.measure import Meter
+from workshop.xray.meter.measure import Meter
 
 __all__ = ["STREAMS", "Stream", "observed"]
 

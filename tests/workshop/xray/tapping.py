@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import trio
 import trio.testing
 
-from workshop.xray.relay import Relay
-from workshop.xray.tapped import Sender
-from workshop.xray.watch import Watch
+from workshop.xray.tap.relay import Relay
+from workshop.xray.tap.tapped import Sender
+from workshop.xray.tap.watch import Watch
 
 from ...interop.held import Bugs
 from ...streams import MemoryStream, memory_pair

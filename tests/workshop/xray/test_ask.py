@@ -14,8 +14,8 @@ from clients.streams.tcp import Connect
 from clients.streams.tls import HandshakeError, TLSStream
 from protocol.anatomy import ByteSpan
 from protocol.recording import RecordedRead
-from workshop.xray.ask import KERNEL_TELLS, MAX_SECONDS, Asking, StoppedError, ask
-from workshop.xray.measure import Meter
+from workshop.xray.asking.ask import KERNEL_TELLS, MAX_SECONDS, Asking, StoppedError, ask
+from workshop.xray.meter.measure import Meter
 
 from ...clients.streams.tls_peers import CA, server_context
 

@@ -23,8 +23,8 @@ from protocol.secret import Secret
 from servers.http.reply import Handler, Headers, Last, Reply, Request, StreamingReply
 from servers.http.routes import Routes
 from workshop.xray.command import Command
-from workshop.xray.files import load
 from workshop.xray.flags import parser
+from workshop.xray.recordings.files import load
 
 from .chains import network
 

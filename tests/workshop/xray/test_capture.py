@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from protocol.recording import RecordedRead
-from workshop.xray.pcap import write_pcap
+from workshop.xray.recordings.pcap import write_pcap
 
 pytest.importorskip("scapy")
 
@@ -21,8 +21,8 @@ from scapy.layers.l2 import CookedLinux, CookedLinuxV2, Dot1Q, Ether, Loopback
 from scapy.packet import Packet, Padding, Raw
 from scapy.utils import PcapNgWriter, PcapWriter
 
-from workshop.xray import capture
-from workshop.xray.capture import CaptureError, read_capture
+from workshop.xray.recordings import capture
+from workshop.xray.recordings.capture import CaptureError, read_capture
 
 GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\n\r\nhello"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from protocol.secret import Secret
-from workshop.xray.masking import Masker
+from workshop.xray.recordings.masking import Masker
 
 KEY = "canary-key-0123456789"
 ERROR = f'{{"error": "no such key: {KEY}", "and": "some text that follows it"}}'.encode()

@@ -18,7 +18,7 @@ from workshop.xray import command
 from workshop.xray.command import Command, exit_code
 from workshop.xray.flags import parser
 from workshop.xray.report import Verdict
-from workshop.xray.tap import TapOptions
+from workshop.xray.tap.tap import TapOptions
 
 from .chains import network
 from .running import HOP, KEY, URL, Saying, chained, xray

@@ -10,11 +10,11 @@ import trio
 from servers.badproxy.catalogue import MODE_HELP
 from servers.http.reply import EventStream, Last, Request, StreamingReply
 from servers.http.routes import Routes
-from workshop.xray.ask import ask
-from workshop.xray.compare import Comparison, Way, ask_by_turns, compare
-from workshop.xray.curl_flags import CurlFlags
-from workshop.xray.measure import Meter
-from workshop.xray.ways import compared_urls
+from workshop.xray.asking.ask import ask
+from workshop.xray.asking.compare import Comparison, Way, ask_by_turns, compare
+from workshop.xray.asking.curl_flags import CurlFlags
+from workshop.xray.asking.ways import compared_urls
+from workshop.xray.meter.measure import Meter
 
 from .chains import Naive, Network, chain, network
 

@@ -5,8 +5,8 @@ import io
 import pytest
 from rich.console import Console
 
-from workshop.xray.compare import Comparison, WayReport
-from workshop.xray.comparison_view import ComparisonView
+from workshop.xray.asking.compare import Comparison, WayReport
+from workshop.xray.asking.comparison_view import ComparisonView
 from workshop.xray.report import Counts, Gaps, Report, Verdict
 
 

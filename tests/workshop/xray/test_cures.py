@@ -2,8 +2,8 @@
 
 import pytest
 
-from workshop.xray.cures import BY_CODE, NAMES, PRODUCTS, cures_of, product_of, with_cures
-from workshop.xray.measure import Meter
+from workshop.xray.judge.cures import BY_CODE, NAMES, PRODUCTS, cures_of, product_of, with_cures
+from workshop.xray.meter.measure import Meter
 from workshop.xray.report import Counts, Report, Verdict
 
 SERVER = ("Server", "streaming-workshop")

@@ -11,7 +11,7 @@ import pytest
 from clients.streams.memory import MemoryStream, memory_pair
 from protocol.secret import Secret, redact
 from workshop import __version__
-from workshop.xray.curl_flags import CurlFlags, UsageError, asking_of
+from workshop.xray.asking.curl_flags import CurlFlags, UsageError, asking_of
 
 URL = "http://h/a"
 USUAL = (

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.recording import RecordedRead
-from workshop.xray.curl_trace import LOST, TraceError, is_trace, read_trace
+from workshop.xray.recordings.curl_trace import LOST, TraceError, is_trace, read_trace
 
 GET = b"GET /a HTTP/1.1\r\nHost: localhost:8000\r\nAccept: */*\r\n\r\n"
 HEAD = [b"HTTP/1.1 200 OK\r\n", b"Content-Type: text/event-stream\r\n", b"\r\n"]

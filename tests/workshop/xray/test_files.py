@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from protocol.recording import RecordedRead, RecordingError, write_recording
-from workshop.xray.files import Recording, SaveError, Saver, load, write_private
-from workshop.xray.har import write_har
-from workshop.xray.pcap import write_pcap
+from workshop.xray.recordings.files import Recording, SaveError, Saver, load, write_private
+from workshop.xray.recordings.har import write_har
+from workshop.xray.recordings.pcap import write_pcap
 
 KEY = "canary-key-0123456789"
 READS = [

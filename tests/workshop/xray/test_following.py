@@ -9,8 +9,8 @@ import trio
 import trio.testing
 from rich.console import Console
 
-from workshop.xray.following import Following
-from workshop.xray.watch import Watch
+from workshop.xray.tap.following import Following
+from workshop.xray.tap.watch import Watch
 
 from ...streams import SAFETY
 from .tapping import GET, HEAD, JSON, LAST, POST, UPSTREAM, NoMask, Tapping, event, tapping

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workshop.xray.framing import Part, RequestSplitter, ResponseSplitter, Splitter
+from workshop.xray.meter.framing import Part, RequestSplitter, ResponseSplitter, Splitter
 
 POST = b"POST /v1 HTTP/1.1\r\nHOST:  tap:9000\r\nContent-Length: 2\r\n\r\nhi"
 GET = b"GET /a HTTP/1.1\r\nHost: tap:9000\r\nX-Host: tap\r\n\r\n"

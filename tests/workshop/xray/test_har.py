@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.recording import RecordedRead
-from workshop.xray.har import is_har, read_har, write_har
+from workshop.xray.recordings.har import is_har, read_har, write_har
 
 from .recordings import recordings
 

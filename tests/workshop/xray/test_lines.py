@@ -6,8 +6,8 @@ import os
 import pytest
 from rich.console import Console
 
-from workshop.xray.lines import Lines, Printer, amount, duration, ended_summary
-from workshop.xray.watch import Watch
+from workshop.xray.tap.lines import Lines, Printer, amount, duration, ended_summary
+from workshop.xray.tap.watch import Watch
 
 from .tapping import DONE, FINISH, GET, HEAD, JSON, LAST, POST, UPSTREAM, NoMask, event, tapping
 

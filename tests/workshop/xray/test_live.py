@@ -14,10 +14,10 @@ from trio.testing import MockClock
 
 from protocol.anatomy import ResponseAnatomy
 from protocol.recording import RecordedRead
-from workshop.xray.live import LiveView, live
-from workshop.xray.measure import Meter
+from workshop.xray.meter.measure import Meter
+from workshop.xray.picture.live import LiveView, live
+from workshop.xray.picture.view import View, play
 from workshop.xray.report import Counts
-from workshop.xray.view import View, play
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
 EVENT = b'data: {"text":"hello"}\n\n'

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from protocol.recording import RecordedRead
 from protocol.secret import MIN_UNFINISHED, Secret
-from workshop.xray.masking import KEPT, MAX_LINE, Masker, Sender, mask_reads
+from workshop.xray.recordings.masking import KEPT, MAX_LINE, Masker, Sender, mask_reads
 
 KEY = "canary+key/of'no\"form-0123456789"
 COOKIE = "canary-session-0123456789"

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from protocol.chunked import encode_chunk
 from protocol.recording import RecordedRead
-from workshop.xray.exchange import Exchange, exchanges
-from workshop.xray.layers import Decompressor
-from workshop.xray.measure import Arrival, Meter
+from workshop.xray.judge.verdicts import judge
+from workshop.xray.meter.exchange import Exchange, exchanges
+from workshop.xray.meter.layers import Decompressor
+from workshop.xray.meter.measure import Arrival, Meter
+from workshop.xray.meter.rhythm import Histogram, Thinned
 from workshop.xray.report import Counts, Gaps
-from workshop.xray.rhythm import Histogram, Thinned
-from workshop.xray.verdicts import judge
 
 from .healthy import HEAD
 from .making import DONE, END, TOKENS, finish, meter_of, text

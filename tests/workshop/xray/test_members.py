@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from workshop.xray.masking import Masker
-from workshop.xray.members import find_members
+from workshop.xray.recordings.masking import Masker
+from workshop.xray.recordings.members import find_members
 
 HEAD = b"POST / HTTP/1.1\r\nHost: a\r\n\r\n"
 

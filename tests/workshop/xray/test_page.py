@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 
 from protocol.recording import RecordedRead, RecordingError
-from workshop.xray.exchange import exchanges
-from workshop.xray.page import FILES, MODULES, write_page
+from workshop.xray.meter.exchange import exchanges
+from workshop.xray.recordings.page import FILES, MODULES, write_page
 
 from .recordings import recordings
 
@@ -155,7 +155,8 @@ def test_the_modules_fit_in_one() -> None:
 
 def test_exchanges_that_do_not_hold_the_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     """A span must not label another byte than its own."""
-    monkeypatch.setattr("workshop.xray.page.exchanges", lambda reads: exchanges(reads)[1:])
+    page = "workshop.xray.recordings.page.exchanges"
+    monkeypatch.setattr(page, lambda reads: exchanges(reads)[1:])
     recording = recording_of(write_page(READS))
     assert [bytes_of(read) for read in recording["reads"]] == [read.bytes for read in READS]
     assert not any(read["spans"] for read in recording["reads"])

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given, settings
 
 from protocol.recording import RecordedRead
-from workshop.xray.pcap import FIRST_PORT, MAX_DATA, write_pcap
-from workshop.xray.segments import ACK, FIN, PSH, RST, SYN
+from workshop.xray.recordings.pcap import FIRST_PORT, MAX_DATA, write_pcap
+from workshop.xray.recordings.segments import ACK, FIN, PSH, RST, SYN
 
 from .recordings import recordings
 
 pytest.importorskip("scapy")
 
-from workshop.xray.capture import read_capture, read_flows, to_reads
+from workshop.xray.recordings.capture import read_capture, read_flows, to_reads
 
 GET = RecordedRead(0.0, "client", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", url="http://a/")
 OK = RecordedRead(1.5, "server", b"HTTP/1.1 200 OK\r\n\r\n")
@@ -144,7 +144,7 @@ def test_an_end_is_written_once() -> None:
 
 def test_many_connections_have_many_ports(monkeypatch: pytest.MonkeyPatch) -> None:
     """When no port is left, the next address is used, where all ports are free."""
-    monkeypatch.setattr("workshop.xray.pcap.PORTS", 2)
+    monkeypatch.setattr("workshop.xray.recordings.pcap.PORTS", 2)
     reads = [RecordedRead(0.0, "client", b"x", connection=number) for number in range(3)]
     found = [(packet[12:16], packet[20:22]) for packet in packets(reads) if data_of(packet)]
     one, two = bytes([192, 0, 2, 1]), bytes([192, 0, 2, 2])

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from workshop.xray.ask import Asking, ask
-from workshop.xray.curl_flags import CurlFlags, asking_of
-from workshop.xray.measure import Meter
-from workshop.xray.probe import conclude, probes_of
+from workshop.xray.asking.ask import Asking, ask
+from workshop.xray.asking.curl_flags import CurlFlags, asking_of
+from workshop.xray.asking.probe import conclude, probes_of
+from workshop.xray.meter.measure import Meter
 from workshop.xray.report import Report
 
 from .chains import chain

@@ -4,9 +4,9 @@ import gzip
 
 import pytest
 
-from workshop.xray.measure import Meter
-from workshop.xray.refusal import MAX_SHOWN, explained
-from workshop.xray.verdicts import report
+from workshop.xray.asking.refusal import MAX_SHOWN, explained
+from workshop.xray.judge.verdicts import report
+from workshop.xray.meter.measure import Meter
 
 
 def said(response: bytes, url: str = "http://h/") -> str:

@@ -11,8 +11,8 @@ import trio.testing
 
 from clients.streams.tcp import ByteStream, SocketStream
 from protocol.recording import End
-from workshop.xray.framing import Part
-from workshop.xray.relay import Relay
+from workshop.xray.meter.framing import Part
+from workshop.xray.tap.relay import Relay
 
 from ...clients.streams.tls_peers import tls_pair
 from ...streams import SAFETY, MemoryStream, memory_pair, receive_all

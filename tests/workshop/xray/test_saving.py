@@ -4,7 +4,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from protocol.recording import RecordedRead
-from workshop.xray.saving import READ_SIZE, SavingQueue
+from workshop.xray.tap.saving import READ_SIZE, SavingQueue
 
 
 def read(number: int, connection: int = 1) -> RecordedRead:

@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workshop.xray.segments import ACK, FIN, MODULUS, PSH, RST, SYN, Flow, Segment, reassemble
+from workshop.xray.recordings.segments import (
+    ACK,
+    FIN,
+    MODULUS,
+    PSH,
+    RST,
+    SYN,
+    Flow,
+    Segment,
+    reassemble,
+)
 
 CLIENT, SERVER = ("10.0.0.1", 50_000), ("10.0.0.2", 8000)
 DATA = bytes(range(256)) * 4

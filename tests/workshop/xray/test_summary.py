@@ -6,10 +6,10 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from workshop.xray.measure import Meter
+from workshop.xray.judge.verdicts import report
+from workshop.xray.meter.measure import Meter
+from workshop.xray.picture.summary import ASCII_BARS, Summary, sparkline, summary
 from workshop.xray.report import Counts, Gaps, Report, Verdict
-from workshop.xray.summary import ASCII_BARS, Summary, sparkline, summary
-from workshop.xray.verdicts import report
 
 BLOCKS = Verdict(
     code="buffered-blocks",

@@ -16,8 +16,8 @@ from rich.console import Console
 from clients.streams.tcp import ByteStream
 from clients.streams.tls import TLSStream
 from protocol.recording import read_recording
-from workshop.xray.tap import Tap, TapError, TapOptions, listen
-from workshop.xray.watch import Watch
+from workshop.xray.tap.tap import Tap, TapError, TapOptions, listen
+from workshop.xray.tap.watch import Watch
 
 from ...clients.streams.tls_peers import CA, server_context
 from ...streams import SAFETY, MemoryStream, memory_pair, receive_all, receive_until

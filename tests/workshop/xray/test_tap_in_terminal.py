@@ -7,7 +7,7 @@ from ...terminal import terminal
 PROGRAM = """
 import sys, trio
 from rich.console import Console
-from workshop.xray.tap import TapOptions, listen
+from workshop.xray.tap.tap import TapOptions, listen
 options = TapOptions(to="http://127.0.0.1:9", host="127.0.0.1", top=True)
 sys.exit(trio.run(listen, options, Console()))
 """

@@ -2,7 +2,7 @@
 
 import re
 
-from workshop.xray.tap_metrics import TapMetrics, metrics_routes
+from workshop.xray.tap.tap_metrics import TapMetrics, metrics_routes
 
 from ...servers.driving import connected
 from ...streams import receive_all

@@ -5,7 +5,7 @@ import trio
 import trio.testing
 
 from workshop.xray.report import Counts, Report, Verdict
-from workshop.xray.tapped import TappedExchange
+from workshop.xray.tap.tapped import TappedExchange
 
 from .tapping import GET, HEAD, JSON, POST, tapping
 

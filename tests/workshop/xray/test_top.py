@@ -7,8 +7,8 @@ import trio
 import trio.testing
 from rich.console import Console
 
-from workshop.xray.top import Frame, Top, layout
-from workshop.xray.watch import Watch
+from workshop.xray.tap.top import Frame, Top, layout
+from workshop.xray.tap.watch import Watch
 
 from .tapping import DONE, FINISH, GET, HEAD, JSON, LAST, POST, UPSTREAM, NoMask, event, tapping
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from workshop.xray.torn import TornCharacters
+from workshop.xray.picture.torn import TornCharacters
 
 
 def notes(*rows: bytes) -> tuple[list[str], int]:

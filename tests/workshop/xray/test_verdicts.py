@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from protocol.chunked import encode_chunk
-from workshop.xray import timing
-from workshop.xray.verdicts import CODES, RULES, judge, report
+from workshop.xray.judge import timing
+from workshop.xray.judge.verdicts import CODES, RULES, judge, report
 
 from .healthy import HEAD, Healthy, chat_events, deliver
 from .making import END, LAST, TOKENS, WHOLE, Reads, finish, meter_of, paced, plain_head

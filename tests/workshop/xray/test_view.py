@@ -13,10 +13,10 @@ from rich.console import Console
 
 from protocol.anatomy import ResponseAnatomy
 from protocol.chunked import encode_chunk, encode_last_chunk
-from workshop.xray.draw import Pen
-from workshop.xray.picture import Item, Row
-from workshop.xray.rows import Rows
-from workshop.xray.view import View
+from workshop.xray.picture.draw import Pen
+from workshop.xray.picture.picture import Item, Row
+from workshop.xray.picture.rows import Rows
+from workshop.xray.picture.view import View
 
 from ...protocol.feeding import bytewise, cut, damaged, joined, offsets
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from workshop.xray.visible import Alphabet, Line
+from workshop.xray.picture.visible import Alphabet, Line
 
 
 def shown(data: bytes, width: int = 80, ascii_only: bool = False, style: str = "") -> list[str]:

@@ -8,8 +8,8 @@ import trio
 
 from protocol.anatomy import ByteSpan
 from protocol.recording import End, RecordedRead
-from workshop.xray.tapped import TappedExchange
-from workshop.xray.watch import ITEM_SIZE, Watch
+from workshop.xray.tap.tapped import TappedExchange
+from workshop.xray.tap.watch import ITEM_SIZE, Watch
 
 from .tapping import (
     DONE,
@@ -296,7 +296,7 @@ async def test_a_bug_of_a_meter_does_not_end_the_relays(
     def fail(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("workshop.xray.watch.Meter.receive_data", fail)
+    monkeypatch.setattr("workshop.xray.tap.watch.Meter.receive_data", fail)
     async with tapping(has_bug=True) as tap:
         await tap.client.send_all(GET)
         await tap.server.send_all(JSON)

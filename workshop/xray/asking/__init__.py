@@ -1,0 +1,1 @@
+"""Asking a server: once, by several paths, or again in other words."""

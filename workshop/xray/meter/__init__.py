@@ -1,0 +1,1 @@
+"""What one response shows: from recorded reads to exchanges, and their times, borders and ends."""

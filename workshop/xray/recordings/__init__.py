@@ -1,0 +1,1 @@
+"""Recordings in files: ours, traces of curl, captures, HAR, a page; and keys that are masked."""
