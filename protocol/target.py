@@ -138,7 +138,7 @@ def path_of(start_line: bytes) -> str:
 
 def _shown(target: str) -> str:
     """Shorten a bad target for an error message. Messages are logged, and query and userinfo may
-    hold a key, so both are left out. The rest is cut after 80 characters."""
+    hold a key, so both are left out. At most 80 characters of the rest are kept."""
     before, mark, _ = target.partition("?")
     _, at, rest = before.rpartition("@")
     return repr("…@" * bool(at) + rest[:80] + "?…" * bool(mark))

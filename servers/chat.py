@@ -161,7 +161,7 @@ def routes(
 
 
 def from_flags(options: argparse.Namespace, pages: Mapping[str, Handler] = {}) -> Routes:
-    """Return the routes that these flags configure, and these pages.
+    """Return the routes: those that the flags configure, and those of the given pages.
 
     Raises:
         OSError, ValueError: A file that a flag names cannot be used.

@@ -277,7 +277,7 @@ def _target(options: argparse.Namespace) -> "Target":
 
 
 def _profile(target: "Target", answer: "Answer") -> str:
-    """Find the profile by the path, or by what came."""
+    """Choose the profile by the path of the URL or, if it does not tell, by the answer."""
     path = target.parts.target.partition("?")[0]
     if path.endswith("/chat/completions"):
         return "openai"

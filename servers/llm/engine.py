@@ -16,8 +16,9 @@ the engine sleeps until the next slot that holds a sequence. The next due time i
 last due time, not from the time at which the token was made, so lateness does not add up.
 
 Two kinds of sequences could use up all the time: those without gaps, and those with large tokens.
-Such sequences wait in a queue of their own. When all other tokens that are due are made, the engine
-steps these sequences in turn, for `TURN` bytes. So they slow down only each other.
+Such sequences wait in a queue of their own. After the engine has made all other tokens that are
+due, it steps these sequences one after the other, until they have written `TURN` bytes. So they
+slow down only each other.
 """
 
 from collections import deque

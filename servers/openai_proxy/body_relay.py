@@ -6,7 +6,7 @@
 
 The poller (`clients/streams/poller.py`) calls `relay_now` when bytes have arrived. It is a plain
 function that never waits: if the client's kernel accepts an event at once, relaying it costs no
-task switch. `relay_rest` does what must wait: a slow reader, or the end of the body.
+task switch. `relay_rest` does what has to wait for a slow reader, or for the end of the body.
 """
 
 import trio

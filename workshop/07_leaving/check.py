@@ -126,7 +126,7 @@ class AnswerCall:
                 await trio.sleep(0.6 * HEARTBEAT_SECONDS)
 
     async def after_a_fin(self) -> None:
-        """Check a reader like `printf … | nc`: it sends a FIN, and continues to read."""
+        """Check with a reader that sends a FIN and continues to read, as `printf … | nc` does."""
         async with self._lab.running(self.run):
             await self.event("held-back")
             await self._reader.send_eof()

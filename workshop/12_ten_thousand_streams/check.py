@@ -44,7 +44,7 @@ class EngineRun:
 
     @property
     def now(self) -> float:
-        """Return the seconds since the start, rounded to 0.05, because an engine may use slots."""
+        """Return the seconds since the start, rounded to 0.05: an engine may have time steps."""
         return round((trio.current_time() - self._start) * 20) / 20
 
     def sequence(

@@ -166,8 +166,8 @@ class Faults:
 
         Args:
             spec: The request for a fault: see `parse`.
-            key: Requests with equal keys are counted together. Only the key's hash is kept. Two
-                keys with one hash share a count, which has a chance of one in 10^15.
+            key: Requests with equal keys are counted together. Only the key's hash is kept. If
+                two keys have the same hash, they share a count; the probability is one in 10^15.
 
         Raises:
             ValueError: See `parse`.

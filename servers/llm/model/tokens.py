@@ -64,7 +64,7 @@ JOINS = (
     rf"[{_ranges(code for code in MARKS if 0x10000 <= code < 0x1F000)}]"
     rf"|(?<=\u200d){OTHER}|(?=[\u1160-\u11ff])(?<=[{HANGUL}]).))"
 )
-# Most characters are not followed by one that joins them. "\r\n" is one cluster (GB3).
+# Most characters have no combining character after them. "\r\n" is one cluster (GB3).
 CLUSTER = (
     rf"(?s:(?:\r\n|[^\r])(?!{OTHER})"
     rf"|(?:\r\n|{REGIONAL_INDICATOR}{{2}}|.){JOINS}{{0,{MAX_JOINED}}})"

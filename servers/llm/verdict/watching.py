@@ -109,7 +109,7 @@ class Watcher:
         self._asking: dict[int, Exchange] = {}
 
     def reset(self) -> None:
-        """Forget all clients, and begin a new run. The choices of fault, pace and script stay."""
+        """Forget all clients, and begin a new run. The selected fault, pace and script are kept."""
         self.clients = {}
         self.run += 1
 

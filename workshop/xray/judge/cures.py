@@ -164,7 +164,7 @@ def head_fields(meter: Meter) -> list[tuple[str, str]]:
 
 
 def product_of(fields: Fields, upstream: Fields = (), name: str = "") -> str:
-    """Name the program that a hop is.
+    """Return the name of the program that runs at a hop.
 
     Args:
         fields: The fields of the response that came through the hop.

@@ -193,4 +193,4 @@ def is_stream(meter: Meter) -> bool:
     return 200 <= meter.status < 300 and meter.status not in (204, 205) and not page
 
 
-# What this file does not do: judge the times before the end (timing.py).
+# What this file does not do: judge the gaps inside the stream (timing.py).

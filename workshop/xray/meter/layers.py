@@ -47,8 +47,8 @@ class Layers:
         torn: Number of events of which a part arrived late.
         with_next: Number of torn events that ended in a read with a part of the next event.
         split_by_chunks: Number of torn events that arrived in more than one chunk.
-        ack_delays: Number of torn events whose second part was late by the time of a delayed TCP
-            acknowledgment.
+        ack_delays: Number of torn events whose second part came late, by about the delay of a
+            delayed TCP acknowledgment.
         after_end: Number of bytes after the end of the body.
     """
 
