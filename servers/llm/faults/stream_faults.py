@@ -148,8 +148,8 @@ async def error_nested(connection: FaultyConnection, event: bytes) -> None:
 
 @on_events()
 async def error_flat(connection: FaultyConnection, event: bytes) -> None:
-    """The server sends an error event, {"code":…,"message":…} (on /v1/responses as from OpenAI),
-    then FIN."""
+    """The server sends an error event {"code":…,"message":…} (on /v1/responses as OpenAI), then
+    FIN."""
     fields = dict[str, object](code=ERROR.code, message=ERROR.message, param=ERROR.param)
     await connection.chunk_then_close(_error_event(connection, event, fields, named=True))
 

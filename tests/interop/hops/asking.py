@@ -28,7 +28,7 @@ from .upstream import Head, Way
 
 __all__ = ["PATIENCE", "Case", "Seen", "ask"]
 
-PATIENCE = 8.0
+PATIENCE = 10.0
 """Seconds without a byte after which the client gives up. This is longer than a whole answer takes,
 and longer than every idle timeout here."""
 

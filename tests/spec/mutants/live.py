@@ -2,6 +2,7 @@
 
 import gzip
 import zlib
+from itertools import cycle, islice
 
 import trio
 
@@ -73,10 +74,12 @@ class SendsTheBlankLineWithTheNextEvent(SlowEvents):
 @mutant("live.not-by-timer")
 class CollectsForATime(SlowEvents):
     async def send_pieces(self, stream: ByteStream, request: Answering) -> None:
-        pieces = self.pieces() * 2
-        for start in range(0, len(pieces), 4):
+        """A timer sends what has come: now three events, now six."""
+        pieces = iter(self.pieces() * 2)
+        sizes = cycle((4, 3, 6, 5))
+        while held := list(islice(pieces, next(sizes))):
             await trio.sleep(0.3)
-            for piece in pieces[start : start + 4]:
+            for piece in held:
                 await self.send_piece(stream, request, piece)
 
 

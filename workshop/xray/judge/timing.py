@@ -38,6 +38,9 @@ __all__ = [
 # Milliseconds. A shorter wait is not noticed, so it is not a fault.
 SHORT_WAIT, LONG_WAIT, VERY_LONG_WAIT = 300, 1000, 2000
 LATE_READ = 1000  # so late may a busy machine read
+# Milliseconds between lumps that a corked socket makes: the kernel holds a part of a segment for
+# 200 ms, and then waits for the next event (HAProxy without `option http-no-delay`).
+CORK = (190.0, 300.0)
 MIN_PERIOD = 80  # shortest period of a timer that anybody notices
 LATE_HEAD, CALM_LATE_HEAD, VERY_CALM_LATE_HEAD = 350, 280, 180  # so late may a machine read
 FEW_TOKENS, MANY_TOKENS = 8, 30  # fewer than a few may come at once from any model
@@ -192,6 +195,7 @@ def _timed(meter: Meter) -> Sign | None:
     tokens = [weight(step) for step in steps[1:-1]]
     is_step = usual < FEW_TOKENS and tokens.count(usual) >= 0.9 * len(tokens)
     is_step &= gaps[-1 - len(gaps) // 10] - shortest < 0.15 * period
+    is_step &= not CORK[0] <= period <= CORK[1]
     return Sign(0.5 if is_step else 0.85, period_ms=round(period), events=usual)
 
 
