@@ -374,8 +374,8 @@ def json_200(reply: AnyReply) -> Reply:
 
 @in_place_of
 def html_200(reply: AnyReply) -> Reply:
-    """The server sends status 200 with an HTML page in place of the answer, like the login page of
-    a proxy."""
+    """The server sends status 200 with an HTML page in place of the answer, as a login page
+    does."""
     page = "<!doctype html>\n<title>Sign in</title>\n<p>Please sign in to use this network.\n"
     return Reply(page, 200, "text/html; charset=utf-8", reply.headers)
 
