@@ -242,7 +242,7 @@ class Gathering(Naive):
                     held.clear()
 
 
-@pytest.mark.parametrize("at_once", [5, 20])
+@pytest.mark.parametrize("at_once", [7, 20])
 async def test_what_one_way_does_not_show(at_once: int, autojump_clock: object) -> None:
     """A hop that gathers looks like a model with large steps. The way before it has small ones."""
     comparison = await compared_hosts({"server": Naive(), "hop": Gathering(at_once)}, rounds=3)
