@@ -12,7 +12,7 @@ from protocol.anatomy import ByteSpan, ResponseAnatomy
 from servers.chat import routes
 from servers.http.access import Access
 from servers.http.recordings import Missing, ReplyDone, ReplyRecording, Sent
-from servers.http.reply import Ending
+from servers.http.reply import Ending, Last
 from servers.llm.pace import Pace
 
 from ...streams import memory_pair, receive_until
@@ -66,7 +66,7 @@ async def test_an_answer_of_25000_tokens_fits(monkeypatch: pytest.MonkeyPatch) -
         for _ in range(25_000):
             recording.note(b"x" * 300)
         recording.end(Ending.DONE)
-        kinds = [bytes(getattr(piece, "piece", piece))[:13] async for piece in pieces]
+        kinds = [(p.piece if isinstance(p, Last) else p)[:13] async for p in pieces]
     assert kinds == [b"event: sent\nd"] * 25_000 + [b"event: done\nd"]
 
 
