@@ -72,7 +72,7 @@ export function conversations(page) {
 			if (message.role === "user") showQuestion(conversation, message.content);
 			else showAnswer(conversation).restore(message);
 		}
-		page.tell("start");
+		page.tell("clear");
 		page.follow();
 		find("#prompt").focus();
 	}

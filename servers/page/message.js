@@ -23,7 +23,7 @@ export function showQuestion(conversation, question) {
 
 /** Shows an answer while it arrives. Resolves to how it ended: the kind, and a text. */
 export async function receiveAnswer(view, asked, signal, tell) {
-	tell("start");
+	tell("start", view.element);
 	const ending = await receiveDeltas(view, asked, signal, tell);
 	view.end(...ending);
 	tell("ended", ending[1] || words.complete, ending[0]);
@@ -38,7 +38,8 @@ async function receiveDeltas(view, asked, signal, tell) {
 	};
 	try {
 		for await (const delta of streamAnswer(asked, signal, observe)) {
-			view.receive(delta);
+			view.receive(delta, () => tell("painted"));
+			tell("delta", delta);
 			reason = delta.finishReason || reason;
 		}
 	} catch (error) {
@@ -85,7 +86,8 @@ export function showAnswer(conversation) {
 		showStats();
 	}
 
-	function receive({ thinking, text }) {
+	/** `painted` is called in the frame that shows it. */
+	function receive({ thinking, text }, painted) {
 		if (!thinking && !text) return;
 		lastToken = performance.now();
 		firstToken ||= lastToken;
@@ -96,6 +98,7 @@ export function showAnswer(conversation) {
 			frame = 0;
 			moveCursor((isThinking ? thought : answer).show());
 			showStats();
+			painted();
 		});
 	}
 
@@ -176,7 +179,7 @@ export function showAnswer(conversation) {
 		stats.textContent = say("silence", seconds) + (requestId ? "" : words.connections);
 	}
 
-	return { record, opened, receive, end, restore };
+	return { element: message, record, opened, receive, end, restore };
 }
 
 /** Copies to the clipboard, if that is permitted. */

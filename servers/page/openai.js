@@ -35,7 +35,7 @@ export class NoReplyError extends Error {}
  *
  * @param {object} asked server ("" for our own), model, all messages, pace, fault
  * @param {AbortSignal} signal closes the connection
- * @param {Function} tell ("opened", response, askedAt) at the head, ("received", bytes, at) at a read
+ * @param {Function} tell ("opened", response, askedAt, init) at the head, ("received", bytes, at) at a read
  * @throws {NoReplyError | CutOffError} no answer, or an incomplete one; {Error} an error message
  */
 export async function* streamAnswer(asked, signal, tell) {
@@ -108,10 +108,11 @@ async function request({ server, model, pace, fault, messages }, signal, tell) {
 	const body = JSON.stringify({ model, stream: true, messages }, wellFormed);
 	const askedAt = performance.now();
 	const url = `${server}/v1/chat/completions`;
-	const response = await fetch(url, { method: "POST", headers, body, signal }).catch((error) => {
+	const init = { method: "POST", headers, body };
+	const response = await fetch(url, { ...init, signal }).catch((error) => {
 		throw error instanceof TypeError ? new NoReplyError() : error;
 	});
-	tell("opened", response, askedAt);
+	tell("opened", response, askedAt, init);
 	return response;
 }
 

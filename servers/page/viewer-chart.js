@@ -97,6 +97,7 @@ export function gapChart(words, { hasSent, pick }) {
 		const [from, mark, to] = times.children;
 		from.textContent = words.ms(0);
 		mark.textContent = first >= 0 ? words.firstAt(words.ms(Math.round(first))) : "";
+		mark.style.insetInlineStart = `clamp(4em, ${(100 * first) / end}%, 100% - 15em)`;
 		to.textContent = words.ms(Math.round(end));
 		const [sent, received] = sides.map(({ statistics }) => statistics);
 		const [name, ...values] = meaningOf(hasSent ? sent : null, received);

@@ -49,7 +49,7 @@ export function viewer(element, recording, options = {}) {
 	const list = virtualList({
 		label: words.rows,
 		count: () => (depth === "story" ? recording.lineOfRow(time.position) : time.position),
-		guess: (index) => drawer.guess(index, depth),
+		guess: (index, typical) => drawer.guess(index, depth, typical),
 		keyOf: (index) => `${drawer.keyOf(index, depth)} ${depth === "story" ? "" : keyOfMarks(index)}`,
 		draw: drawRow,
 		scrolled: time.scrolled,
@@ -75,11 +75,11 @@ export function viewer(element, recording, options = {}) {
 		chart.element,
 		time.slider,
 		time.steps,
-		make("div", "bar", jumps, depths),
-		make("div", "box", list.element, time.fresh),
+		make("div", "tools", jumps, depths),
+		make("p", "lead", words.lead),
+		make("div", "frame", list.element, time.fresh),
 		journey.element,
-		make("p", "keys", words.keys),
-		saveButtons(recording, words, page),
+		make("div", "foot", make("p", "keys", words.keys), saveButtons(recording, words, page)),
 	);
 	keys.addEventListener("keydown", press);
 	list.element.addEventListener("pointerover", ({ target }) => light(marks.lineOf(target)));
@@ -106,9 +106,9 @@ export function viewer(element, recording, options = {}) {
 	}
 
 	function chartRow(row) {
-		if (!recording.isServer(row) || !recording.sizeOf(row)) return;
-		if (!page) chart.received(recording.at(row));
-		else if (recording.bodyOf(row)) chart.sent(recording.at(row));
+		if (!recording.isBody(row)) return;
+		if (page) chart.sent(recording.at(row));
+		else chart.received(recording.at(row));
 	}
 
 	function draw() {
