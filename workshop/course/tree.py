@@ -4,9 +4,10 @@
     workshop/03_http_chunked/README.md          protocol/chunked.py
     servers/page/sse.js                         tests/protocol/test_chunked.py
 
-A page's name is the file's path in the clone. The names are collected from the five folders into a
-table. The path of a request is looked up in this table. A request's path is never used as the path
-of a file.
+A page's name is the file's path in the clone. A translation (`README.zh-CN.md`) has no page of its
+own: it is the text of the page `README.md` in another language. The names are collected from the
+five folders into a table. The path of a request is looked up in this table. A request's path is
+never used as the path of a file.
 """
 
 import os
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .weave import LineRange, Woven, find_regions, read_docstring, split_lines, weave
+from .words import ENGLISH, TABLES
 
 __all__ = ["ROOT", "Tree"]
 
@@ -51,7 +53,8 @@ class Tree:
 
     def __init__(self, root: Path = ROOT) -> None:
         self.root = root
-        self._stamps: dict[str, FileVersion] = {}
+        self._stamps: dict[str, FileVersion] = {}  # of all files, also of translations
+        self._names: dict[str, None] = {}  # of the pages
         self._texts: dict[str, str] = {}
         self._woven: dict[str, Woven] = {}
         self.refresh()
@@ -59,10 +62,10 @@ class Tree:
     @property
     def names(self) -> list[str]:
         """The names of all pages, in the order of the folders, sorted by name in each folder."""
-        return list(self._stamps)
+        return list(self._names)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._stamps
+        return name in self._names
 
     def refresh(self) -> bool:
         """Look for changed files. Returns whether any file has changed."""
@@ -72,7 +75,22 @@ class Tree:
             self._texts.pop(name, None)
             self._woven.pop(name, None)
         self._stamps = stamps
+        self._names = {name: None for name in stamps if self.original(name) is None}
         return bool(changed)
+
+    def original(self, name: str) -> tuple[str, str] | None:
+        """Return the file of which this file is a translation, and the language; otherwise None."""
+        for language in TABLES:
+            original = name.removesuffix(f".{language}.md") + ".md"
+            if language != ENGLISH and original != name + ".md" and original in self._stamps:
+                return original, language
+        return None
+
+    def document(self, name: str, language: str = ENGLISH) -> str:
+        """Return the text of a Markdown file in a language. Without a translation, this is the
+        file's own text."""
+        translation = f"{name.removesuffix('.md')}.{language}.md"
+        return self.text(translation if translation in self._stamps else name)
 
     def text(self, name: str) -> str:
         """Return the text of a file, with its own line ends."""
@@ -104,10 +122,12 @@ class Tree:
             return LineRange(int(line[1]), int(line[1]))
         return woven.regions.get(fragment) or woven.definitions.get(fragment)
 
-    def title(self, name: str) -> str:
+    def title(self, name: str, language: str = ENGLISH) -> str:
         """Return the heading of a Markdown file. For any other file, return its name."""
-        if name.endswith(".md") and (heading := HEADING.search(FENCE.sub("", self.text(name)))):
-            return re.sub(r"[`*]", "", heading[1])
+        if name.endswith(".md"):
+            heading = HEADING.search(FENCE.sub("", self.document(name, language)))
+            if heading:
+                return re.sub(r"[`*]", "", heading[1])
         return name
 
     def summary(self, name: str) -> str:
