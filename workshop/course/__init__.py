@@ -13,4 +13,5 @@ search.py    the index of the search; search.js searches it in the browser
 pages.py     all pages
 routes.py    the handlers of /course/
 build.py     `workshop course`
+in_step.py   the Chinese pages, compared with the English ones
 """

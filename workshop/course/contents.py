@@ -28,6 +28,7 @@ LINES_PER_MINUTE = 25  # lines of transcripts and code
 CHINESE = re.compile("[\u3400-\u9fff]")
 
 SECTION = re.compile(r"^## [^\n]*\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 QUESTION = re.compile(r".*?[?？]", re.DOTALL)
 
 
@@ -43,7 +44,7 @@ def minutes(markdown: str) -> int:
 
 def question(markdown: str) -> str:
     """Return the text up to the first question of a lesson's first section, or ""."""
-    section = SECTION.search(FENCE.sub("", markdown))
+    section = SECTION.search(COMMENT.sub("", FENCE.sub("", markdown)))
     paragraph = section[1].strip().partition("\n\n")[0] if section else ""
     found = QUESTION.match(paragraph)
     return " ".join(found[0].split()) if found else ""

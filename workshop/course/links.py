@@ -161,7 +161,11 @@ class Links:
             return LinkTarget(page, fragment)
         name = posixpath.normpath(posixpath.join(posixpath.dirname(page), path))
         if name in self.tree:
-            return LinkTarget(name, fragment)
+            # In a translated page, a link to a page that is translated too leads back to English.
+            leaves = self.tree.translation(page, self.language) and self.tree.translation(
+                name, self.language
+            )
+            return LinkTarget(name, fragment, ENGLISH if leaves else "")
         if translated := self.tree.original(name):
             return LinkTarget(translated[0], fragment, translated[1])
         readme = f"{name}/README.md"

@@ -25,10 +25,12 @@ from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 
 from .colours import highlight, language_of
+from .in_step import MARK, sections
 from .links import WORD, Links, LinkTarget, Standard
+from .tree import slug
 from .weave import LineRange, split_lines
 
-__all__ = ["Heading", "Prose", "anchor_for", "code_lines", "slug"]
+__all__ = ["Heading", "Prose", "anchor_for", "code_lines"]
 
 # The sections of a docstring in Google's style, as this project writes them.
 FIELDS = re.compile(
@@ -53,11 +55,16 @@ class Heading(msgspec.Struct, frozen=True):
 
 
 class RenderState(msgspec.Struct):
-    """The state of the renderer for one passage."""
+    """The state of the renderer for one passage.
+
+    Attributes:
+        anchors: The anchor that a translation gives to each heading of the page, or None.
+    """
 
     page: str
     standard: Standard
     headings: list[Heading] = []
+    anchors: list[str | None] = []
     open_links: list[str] = []  # end tags of the open links
 
 
@@ -82,9 +89,10 @@ class Prose:
 
     def page(self, name: str) -> tuple[str, list[Heading]]:
         """Return a Markdown file as HTML, and its headings except the first."""
-        state = RenderState(name, Standard())
         text = self.links.tree.document(name, self.links.language)
-        tokens = self._pages.parse(text, {"state": state})
+        anchors = [section.mark["anchor"] if section.mark else None for section in sections(text)]
+        state = RenderState(name, Standard(), anchors=anchors)
+        tokens = self._pages.parse(MARK.sub("", text), {"state": state})
         tokens = list(self._with_code(tokens, state))
         return self._render(self._pages, tokens, state), state.headings
 
@@ -253,9 +261,14 @@ class Prose:
             return "<h1>"
         taken = {heading.anchor for heading in state.headings}
         text = re.sub(r"[`*]|\]\([^)]*\)|\[", "", token.meta["text"])
-        anchor = anchor_for(text, taken)
+        own = anchor_for(text, taken)
+        # A translated heading has the anchor of the original, so that links hold in both languages.
+        number = len(state.headings) + 1
+        given = state.anchors[number] if number < len(state.anchors) else None
+        anchor = given if given and given not in taken else own
         state.headings.append(Heading(anchor, text))
-        return f'<{token.tag} id="{escape(anchor)}">'
+        also = f'<span id="{escape(own)}"></span>' if own != anchor else ""
+        return f'<{token.tag} id="{escape(anchor)}">{also}'
 
     def _link_open(self, token: Token, state: RenderState) -> str:
         href = str(token.attrs["href"])
@@ -307,11 +320,6 @@ def _lines(span: LineRange) -> str:
     if span.first == span.last:
         return f"line {span.first}"
     return f"lines {span.first}–{span.last}"
-
-
-def slug(text: str) -> str:
-    """Return the anchor of a heading, as GitHub makes it."""
-    return re.sub(r"[^\w\- ]", "", text.lower()).strip().replace(" ", "-")
 
 
 def anchor_for(text: str, taken: Collection[str]) -> str:

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from .in_step import MARK
 from .links import INDEX, Links, LinkTarget
 from .prose import anchor_for
 from .tree import FENCE
@@ -26,7 +27,7 @@ MAX_TEXT = 1500
 """Largest text of an entry, in characters. A longer one is a table of measurements."""
 
 HEADING = re.compile(r"^#{1,6} +(.+)$", re.MULTILINE)
-MARKS = re.compile(r"^```\w*|<!--.*?-->|\]\([^)]*\)|[`*\[]", re.MULTILINE)
+SYNTAX = re.compile(r"^```\w*|<!--.*?-->|\]\([^)]*\)|[`*\[]", re.MULTILINE)
 DEFINITION = re.compile(r"^(?:class|def|async def) ([A-Za-z]\w*)", re.MULTILINE)
 DOCSTRING = re.compile(r'(?:(?!\n[^\s)])[^"])*?:\n\s+r?"""(.*?)(?:\n\n|""")', re.DOTALL)
 """The first paragraph of a docstring, after the name that it describes. What begins at the margin,
@@ -48,10 +49,11 @@ def sections(markdown: str) -> Iterator[tuple[str, str, str]]:
     for number, heading in enumerate(found):
         end = found[number + 1].start() if number + 1 < len(found) else len(markdown)
         title = re.sub(r"[`*]|\]\([^)]*\)|\[", "", heading[1])
-        anchor = anchor_for(title, taken)
+        mark = MARK.search(markdown, heading.end(), end)
+        anchor = (mark and mark["anchor"]) or anchor_for(title, taken)
         if number:
             taken.add(anchor)
-        text = " ".join(MARKS.sub("", markdown[heading.end() : end]).replace("|", " ").split())
+        text = " ".join(SYNTAX.sub("", markdown[heading.end() : end]).replace("|", " ").split())
         yield anchor if number else "", title, text
 
 

@@ -20,7 +20,7 @@ from typing import NamedTuple
 from .weave import LineRange, Woven, find_regions, read_docstring, split_lines, weave
 from .words import ENGLISH, TABLES
 
-__all__ = ["ROOT", "Tree"]
+__all__ = ["HOME", "ROOT", "Tree", "english_of", "slug"]
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -35,6 +35,10 @@ SPOILER = re.compile(r"workshop/\d\d_\w+/(?:solution|wrong_\w+)\.py")
 LESSON = re.compile(r"workshop/(\d\d)_\w+/README\.md")
 HEADING = re.compile(r"^# +(.+)$", re.MULTILINE)
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+
+
+HOME = "workshop/README.zh-CN.md"
+"""The Chinese page for the README of the project, which stands in the folder above."""
 
 
 class FileVersion(NamedTuple):
@@ -81,16 +85,20 @@ class Tree:
     def original(self, name: str) -> tuple[str, str] | None:
         """Return the file of which this file is a translation, and the language; otherwise None."""
         for language in TABLES:
-            original = name.removesuffix(f".{language}.md") + ".md"
-            if language != ENGLISH and original != name + ".md" and original in self._stamps:
-                return original, language
+            if language != ENGLISH and name.endswith(f".{language}.md"):
+                original = english_of(name)
+                return (original, language) if original in self._stamps else None
         return None
+
+    def translation(self, name: str, language: str) -> str | None:
+        """Return the translation of a file into a language, or None."""
+        beside = HOME if name == english_of(HOME) else f"{name.removesuffix('.md')}.{language}.md"
+        return beside if beside in self._stamps and self.original(beside) else None
 
     def document(self, name: str, language: str = ENGLISH) -> str:
         """Return the text of a Markdown file in a language. Without a translation, this is the
         file's own text."""
-        translation = f"{name.removesuffix('.md')}.{language}.md"
-        return self.text(translation if translation in self._stamps else name)
+        return self.text(self.translation(name, language) or name)
 
     def text(self, name: str) -> str:
         """Return the text of a file, with its own line ends."""
@@ -163,3 +171,13 @@ class Tree:
             return
         if 0 < status.st_size <= MAX_SIZE and not SPOILER.fullmatch(name):
             yield name, FileVersion(status.st_mtime_ns, status.st_size)
+
+
+def slug(text: str) -> str:
+    """Return the anchor of a heading, as GitHub makes it."""
+    return re.sub(r"[^\w\- ]", "", text.lower()).strip().replace(" ", "-")
+
+
+def english_of(page: str) -> str:
+    """Return the English page for a translated one."""
+    return "README.md" if page == HOME else re.sub(r"\.[\w-]+\.md$", ".md", page)

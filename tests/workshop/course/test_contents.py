@@ -216,7 +216,9 @@ async def test_another_language(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         | LESSONS
         | {
             "workshop/01_first/README.de.md": (
-                "# Lektion 1: die erste\n\n## Rate\n\nEins?\n\n[Zwei](../02_second/README.md)\n"
+                "# Lektion 1: die erste\n\n"
+                "## Rate\n\n<!-- en: predict-first 123abc -->\n\nEins?\n\n"
+                "[Zwei](../02_second/README.md) [hier](README.de.md#rate)\n"
                 "[Code](../../protocol/codec.py) [English](README.md)\n"
             )
         },
@@ -231,6 +233,9 @@ async def test_another_language(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert "Quelle" in first
     assert 'href="../../../style.css"' in first
     assert 'href="../02_second/README.md.html"' in first
+    assert '<h2 id="predict-first"><span id="rate"></span>Rate</h2>' in first
+    assert '<a href="README.md.html#rate">hier</a>' in first
+    assert '<a href="../../../workshop/01_first/README.md.html">English</a>' in first
     assert 'href="../../../workshop/01_first/README.md.html" hreflang="en"' in first
     assert "Eins?" in page(pages, INDEX)
     routes = chat.routes(Pace(0, 0), pages=course_routes(Tree(tmp_path)))
