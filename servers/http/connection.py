@@ -32,22 +32,15 @@ import trio
 
 from clients.streams.tcp import ByteStream
 from protocol.errors import DecodeError
-from protocol.head import Head, HeadReader
-from protocol.http1 import (
-    Coding,
-    Framing,
-    body_decoder,
-    expects_continue,
-    keeps_alive,
-    read_request,
-    request_framing,
-)
-from protocol.target import path_of, read_target
+from protocol.head import HeadReader
+from protocol.http1 import Coding, Framing, body_decoder
+from protocol.target import path_of
 
 from .body import Body
 from .limits import Budget, Limits
 from .reply import CutOff, Ending, Handler, Reply, ReplyObserver, Request, StreamingReply
 from .reply_head import encode_head, encode_reply
+from .request_head import KnownHeads, RequestHead, read_request_head
 from .routes import Routes, printable_route
 from .watch import Watch, gave_up_waiting
 
@@ -91,6 +84,7 @@ class Connection:
         watch: Checks the timeouts of this connection, and notices when the client disconnects.
         limits: Bytes and seconds that this connection may use.
         bodies: Bytes that the request bodies of all connections together may hold.
+        heads: The heads that the connections of this server have read.
     """
 
     def __init__(
@@ -100,12 +94,14 @@ class Connection:
         watch: Watch,
         limits: Limits | None = None,
         bodies: Budget | None = None,
+        heads: KnownHeads | None = None,
     ) -> None:
         self._stream = stream
         self._routes = routes
         self._watch = watch
         self._limits = limits or Limits()
         self._bodies = bodies or Budget(self._limits.max_body_size)
+        self._heads = heads or KnownHeads()
         self._held = 0  # bytes that the current request has taken from `bodies`
         self._unread = b""  # bytes that arrived with this request and belong to the next
         self._state = State.IDLE
@@ -245,51 +241,68 @@ class Connection:
         self._set_deadline(self._limits.stall_seconds)
         await self._stream.send_all(self._encode_refusal(status, message))
 
-    async def _read_head(self) -> Head | None:
+    async def _read_head(self) -> RequestHead | None:
         """Return the next request's head, or None when the client sends no more."""
-        reader = HeadReader()
         self._state = State.IDLE
         self._start_line = b""
         self._set_deadline(self._limits.idle_seconds if self._keep_alive else LAST_REQUEST_SECONDS)
         data, self._unread = self._unread, b""
         if data:  # a pipelined request need not wait, so it gives the other tasks a turn here
             await trio.lowlevel.checkpoint()
-        while True:
-            if data:
-                try:
-                    head = reader.receive_data(data)
-                finally:
-                    self._start_line = reader.start_line
-                if self._state is State.IDLE and (head or reader.started):
-                    self._state = State.READING
-                    message = "The request's head did not end in time."
-                    self._set_deadline(self._limits.head_seconds, message)
-                if head:
-                    self._unread = reader.trailing_data
-                    return head
+        else:
+            data = await self._receive_first()
+        if known := self._heads.find(data):
+            head, self._unread = known
+            self._begin_reading(head.start_line)
+            return head
+        reader = HeadReader()
+        while data:
+            try:
+                checked = reader.receive_data(data)
+            finally:
+                self._start_line = reader.start_line
+            if checked or reader.started:
+                self._begin_reading(reader.start_line)
+            if checked:
+                self._unread = reader.trailing_data
+                head = read_request_head(checked)
+                self._heads.add(checked.raw, head)
+                return head
             data = await self._stream.receive_some()
-            if not data:
-                reader.receive_eof()
-                return None
+        reader.receive_eof()
+        return None
 
-    async def _read_request(self, head: Head) -> tuple[Request, Handler | Reply]:
+    async def _receive_first(self) -> bytes:
+        """Wait before the read: at once, there is hardly ever a request that was not pipelined."""
+        data = None
+        while data is None:
+            await self._stream.wait_readable()
+            data = self._stream.receive_now()
+        return data
+
+    def _begin_reading(self, start_line: bytes) -> None:
+        self._start_line = start_line
+        if self._state is State.IDLE:
+            self._state = State.READING
+            message = "The request's head did not end in time."
+            self._set_deadline(self._limits.head_seconds, message)
+
+    async def _read_request(self, head: RequestHead) -> tuple[Request, Handler | Reply]:
         """Return the complete request and its handler, or the reply if it has no handler."""
-        target = read_target(head)
-        framing = request_framing(head)
-        _, message = read_request(head)
-        self._keep_alive &= keeps_alive(head)
-        method = message.method.decode("ascii")
-        handler, params = self._routes.find(method, target.path)
+        self._keep_alive &= head.keeps_alive
+        path, query, host = head.target.path, head.target.query, head.target.host
+        handler, params = self._routes.find(head.method, path)
         body = b""
-        if not isinstance(handler, Reply):
-            body = await self._read_body(framing, expects_continue(head))
-        elif framing.coding is not Coding.NONE:
-            self._keep_alive = False  # the body stays unread, so the next request cannot be found
+        if head.framing.coding is not Coding.NONE:
+            if isinstance(handler, Reply):
+                self._keep_alive = False  # the body stays unread: the next request is not found
+            else:
+                body = await self._read_body(head.framing, head.expects_continue)
         self._set_deadline(math.inf)
-        headers = tuple((name.decode(), value.decode("latin-1")) for name, value in message.headers)
-        path, query, host = target.path, target.query, target.host
-        raw = message.target.decode("ascii")
-        return Request(method, path, query, headers, body, params, raw, host), handler
+        request = Request(
+            head.method, path, query, head.headers, body, params, head.raw_target, host
+        )
+        return request, handler
 
     async def _read_body(self, framing: Framing, client_waits: bool) -> bytes:
         limit = self._limits.max_body_size
