@@ -10,4 +10,5 @@ source.py    the page of a module
 pages.py     all pages
 routes.py    the handlers of /course/
 build.py     `workshop course`
+in_step.py   the Chinese pages, compared with the English ones
 """

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from . import in_step
 from .pages import Pages
 from .routes import FILES
 from .tree import Tree
@@ -43,7 +44,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="workshop course", description="The lessons and the annotated source, as web pages."
     )
     parser.add_argument("--build", metavar="DIR", help="write them to this folder, as HTML")
+    parser.add_argument(
+        "--stale",
+        action="store_true",
+        help="list what has changed in English since the Chinese pages were translated",
+    )
+    parser.add_argument(
+        "--write",
+        action="store_true",
+        help="with --stale: PAGE is translated; bring its fingerprints and commands up to date",
+    )
+    parser.add_argument("pages", nargs="*", metavar="PAGE", help="with --stale: only these")
     options = parser.parse_args(argv)
+    if options.stale:
+        return in_step.main(options.pages, writing=options.write)
+    if options.pages or options.write:
+        parser.error("PAGE and --write need --stale")
     if options.build is None:
         print("`workshop` serves the course at http://localhost:8000/course/")
         print("To write it as files: workshop course --build DIR")

@@ -23,10 +23,12 @@ from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 
 from .colours import highlight, language_of
+from .in_step import MARK
 from .links import WORD, Links, LinkTarget, Standard
+from .tree import slug
 from .weave import LineRange, split_lines
 
-__all__ = ["Heading", "Prose", "code_lines", "slug"]
+__all__ = ["Heading", "Prose", "code_lines"]
 
 # The sections of a docstring in Google's style, as this project writes them.
 FIELDS = re.compile(
@@ -65,7 +67,8 @@ class Prose:
     def page(self, name: str) -> tuple[str, list[Heading]]:
         """Return a Markdown file as HTML, and its headings except the first."""
         state = RenderState(name, Standard())
-        tokens = self._pages.parse(self.links.tree.text(name), {"state": state})
+        text = MARK.sub("", self.links.tree.text(name))
+        tokens = self._pages.parse(text, {"state": state})
         tokens = list(self._with_code(tokens, state))
         return self._render(self._pages, tokens, state), state.headings
 
@@ -278,11 +281,6 @@ def _lines(span: LineRange) -> str:
     if span.first == span.last:
         return f"line {span.first}"
     return f"lines {span.first}–{span.last}"
-
-
-def slug(text: str) -> str:
-    """Return the anchor of a heading, as GitHub makes it."""
-    return re.sub(r"[^\w\- ]", "", text.lower()).strip().replace(" ", "-")
 
 
 def code_lines(lines: Sequence[tuple[int, str]], anchors: Mapping[int, str] | None = None) -> str:

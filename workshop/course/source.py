@@ -13,8 +13,9 @@ from html import escape
 
 from .colours import highlight, language_of
 from .links import Links, LinkTarget
-from .prose import Heading, Prose, code_lines, slug
+from .prose import Heading, Prose, code_lines
 from .shell import contents, crumbs, link
+from .tree import slug
 from .weave import LineKind, Section, Woven
 
 __all__ = ["file_page", "source_page"]

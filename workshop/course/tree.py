@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from .weave import LineRange, Woven, find_regions, read_docstring, split_lines, weave
 
-__all__ = ["ROOT", "Tree"]
+__all__ = ["ROOT", "Tree", "slug"]
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -143,3 +143,8 @@ class Tree:
             return
         if 0 < status.st_size <= MAX_SIZE and not SPOILER.fullmatch(name):
             yield name, FileVersion(status.st_mtime_ns, status.st_size)
+
+
+def slug(text: str) -> str:
+    """Return the anchor of a heading, as GitHub makes it."""
+    return re.sub(r"[^\w\- ]", "", text.lower()).strip().replace(" ", "-")
