@@ -58,7 +58,7 @@ async def test_the_same_head_again_and_again(monkeypatch: pytest.MonkeyPatch) ->
         read.append(head)
         return read_request_head(head)
 
-    monkeypatch.setattr("servers.http.connection.read_request_head", reading)
+    monkeypatch.setattr("servers.http.incoming.read_request_head", reading)
     async with connected(Routes({"POST /echo": echo})) as memory:
         for writes in ([RAW + b"abc"], [RAW, b"abc"], [RAW + b"abc" + RAW + b"abc"]):
             for data in writes:
