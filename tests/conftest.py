@@ -51,6 +51,16 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(50_000)
 
 
+@pytest.fixture(autouse=True)
+def signals_stay() -> Iterator[None]:
+    """A test puts back what it changes. If it left SIGPIPE at its default, a later test of the same
+    process would be killed where a peer closes first."""
+    numbers = [signal.SIGINT, signal.SIGTERM, *([signal.SIGPIPE] if os.name == "posix" else [])]
+    before = [signal.getsignal(number) for number in numbers]
+    yield
+    assert [signal.getsignal(number) for number in numbers] == before
+
+
 Process = subprocess.Popen[bytes]
 Start = Callable[..., Process]
 

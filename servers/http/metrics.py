@@ -27,6 +27,8 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
+from .shared_metrics import SharedMetrics
+
 __all__ = ["Histogram", "Metrics", "family"]
 
 # Upper bounds of the buckets, in seconds. The smallest bound is half of one slot of the engine. The
@@ -77,6 +79,7 @@ class Metrics(Collector):
         body_bytes: Size of the bodies that have ended, in bytes before framing.
         back_pressure: Seconds that answers have waited for slow readers.
         cancelled: Answers that ended before their last token.
+        shared: The numbers of all workers, if the server has several.
     """
 
     CONTENT_TYPE: ClassVar[str] = CONTENT_TYPE_LATEST
@@ -89,6 +92,7 @@ class Metrics(Collector):
         self.body_bytes = 0
         self.back_pressure = 0.0
         self.cancelled = 0
+        self.shared: SharedMetrics | None = None
         self._ends: Counter[tuple[str, str]] = Counter()
 
     @property
@@ -116,9 +120,17 @@ class Metrics(Collector):
 
     def render(self) -> bytes:
         """Return the body of `GET /metrics`. Its type is `CONTENT_TYPE`."""
+        if self.shared is not None:
+            return generate_latest(self.shared.registry())
         registry = CollectorRegistry(auto_describe=False)
         registry.register(self)
         return generate_latest(registry)
+
+    def health(self) -> dict[str, str | int]:
+        """Return the content of `GET /health`: the status, and how many workers are alive if the
+        server was started with several."""
+        workers = {} if self.shared is None else {"workers": self.shared.worker_count}
+        return {"status": "ok", **workers}
 
     def collect(self) -> Iterator[Metric]:
         """Return the same numbers as Prometheus' objects."""

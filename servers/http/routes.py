@@ -14,6 +14,7 @@ with another method gets a 405 that lists its methods (RFC 9110 §15.5.6).
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 
+from .metrics import Metrics
 from .reply import Handler, Reply, Request
 
 __all__ = ["Refuse", "Routes", "plain_refusal", "printable_route"]
@@ -36,6 +37,7 @@ class Routes:
             character or more.
         tasks: Async functions that run as long as the server runs, such as the handlers' engine.
         refuse: The function that makes the reply if no handler does.
+        metrics: The handlers' numbers, if they count. The workers of a server share them.
     """
 
     def __init__(
@@ -43,9 +45,11 @@ class Routes:
         table: Mapping[str, Handler],
         tasks: Sequence[Callable[[], Awaitable[None]]] = (),
         refuse: Refuse = plain_refusal,
+        metrics: Metrics | None = None,
     ) -> None:
         self.tasks = tasks
         self.refuse = refuse
+        self.metrics = metrics
         self._exact: dict[str, dict[str, Handler]] = {}
         self._prefix: dict[str, tuple[str, dict[str, Handler]]] = {}
         for key, handler in table.items():

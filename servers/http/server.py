@@ -50,13 +50,14 @@ class PortBusyError(OSError):
     """Another program listens on this port."""
 
 
-def listen(host: str, port: int) -> list[socket.socket]:
+def listen(host: str, port: int, *, reuse_port: bool = False) -> list[socket.socket]:
     """Open listening sockets.
 
     Args:
         host: "localhost" means 127.0.0.1 and, if the machine has it, ::1. Any other host is a name
             or an address of this machine.
         port: The port number, the same for all addresses. 0 picks a free one.
+        reuse_port: Whether other sockets of this user may listen on the same port (SO_REUSEPORT).
 
     Returns:
         One socket for each address.
@@ -70,7 +71,7 @@ def listen(host: str, port: int) -> list[socket.socket]:
         for name in ["127.0.0.1", "::1"] if host == "localhost" else [host]:
             for family, *_, address in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM):
                 try:
-                    sockets.append(_listen_on(family, (address[0], port, *address[2:])))
+                    sockets.append(_listen_on(family, (address[0], port, *address[2:]), reuse_port))
                 except OSError as error:
                     if name == "::1" and error.errno in NO_SUCH_ADDRESS:
                         continue
@@ -85,10 +86,12 @@ def listen(host: str, port: int) -> list[socket.socket]:
     return sockets
 
 
-def _listen_on(family: int, address: tuple[object, ...]) -> socket.socket:
+def _listen_on(family: int, address: tuple[object, ...], reuse_port: bool) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if reuse_port:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind(address)
