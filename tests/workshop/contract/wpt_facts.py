@@ -2,8 +2,8 @@
 
     format-null-character          data:\\0\\n\\n\\n\\n          one event, whose data is a NUL
 
-The name of a case is that of the WPT test, with a number if one test checks several facts. Facts that
-only a browser can show are left out: constructors, windows, workers and origins. Waits are shorter.
+The name of a case is that of the WPT test, with a number if one test checks several facts. Facts
+that only a browser can show are left out: constructors, windows, workers, origins. Waits are short.
 """
 
 from workshop.contract.case import ERROR, Answer, Case, Sight, Wanted, event, redirect, stream
@@ -35,8 +35,8 @@ def format_facts() -> list[Case]:
         ("field-id-3.reset-without-colon", b"id: 1\ndata: 1\n\nid\ndata: 2\n\ndata: 3\n\n",
          (event("1", id="1"), event("2"), event("3"))),
         ("field-parsing",
-         b"data:\0\ndata:  2\rData:1\ndata\0:2\ndata:1\r\0data:4\nda-ta:3\rdata_5\n"
-         + b"data:3\rdata:\r\n data:32\ndata:4\n\n",
+         (b"data:\0\ndata:  2\rData:1\ndata\0:2\ndata:1\r\0data:4\nda-ta:3\rdata_5\n"
+          b"data:3\rdata:\r\n data:32\ndata:4\n\n"),
          (event("\0\n 2\n1\n3\n\n4"),)),
         ("field-retry-empty", b"retry\ndata:test\n\n", (event("test"),)),
         ("field-unknown",
