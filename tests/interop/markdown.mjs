@@ -18,7 +18,7 @@ const { work } = await load(folder, "inline.js");
 
 const TAGS =
   "p h1 h2 h3 h4 h5 h6 ul ol li blockquote hr div pre code table tr th td span button a em strong del br";
-const ATTRIBUTES = "class dir href start tabindex target";
+const ATTRIBUTES = "class dir href start tabindex target title";
 
 /** Shows the text after each piece, checks the result, and returns the last one. */
 function render(pieces, look = () => {}) {
