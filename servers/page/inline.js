@@ -28,8 +28,9 @@ const MAX_RUN = 100; // delimiters in a row
 
 // All of these patterns are tried at one position.
 const at = (source, flags = "") => new RegExp(source, `${flags}y`);
-const WORD = /[a-z0-9.+-]+/iy; // an address may begin with it
-const TEXT = /[^a-z0-9.+\\`*_~&<![\]$\n \t-]+/iy;
+// Text that is nothing else: words of which none begins an address, and what is between them.
+const TEXT = /(?:[^a-z0-9.+\\`*_~&<![\]$\n \t-]+|(?!www\.)[a-z0-9.+-]+(?=[^\w.+@:-])| (?=[^ \t\n]))+/iy;
+const WORD = /[a-z0-9.+-]+/iy;
 const SPACES = /[ \t]+/y;
 const ESCAPE = at(String.raw`\\(${PUNCTUATION}|\n)`);
 const RUN = /`+|\*+|_+|~+/y;
@@ -107,10 +108,10 @@ export function read(state, text, isEnd = false, isLook = false) {
 		const char = source[start];
 		const { longRun } = state;
 		state.longRun = "";
-		const spaces = match(SPACES, start);
-		if (spaces) {
-			state.spaces += spaces[0];
-			return start + spaces[0].length;
+		if (char === " " || char === "\t") {
+			const [spaces] = match(SPACES, start);
+			state.spaces += spaces;
+			return start + spaces.length;
 		}
 		if (char === "\n") {
 			const isBreak = state.spaces.endsWith("  ");

@@ -6,7 +6,7 @@
  *     … long …      the same at fewer places
  *     … hostile …   the same at every place, with a check of all elements each time
  *     … fuzz …      the same as `cuts`, for random texts made from these pieces
- *     … work …      number of characters examined, with 160 characters shown at a time
+ *     … work …      number of characters examined, with 400 characters shown at a time
  */
 
 import { readFileSync } from "node:fs";
@@ -84,7 +84,7 @@ const commands = {
   work: (texts) =>
     texts.map((text) => {
       const before = work.characters;
-      render(text.match(/[^]{1,160}/g));
+      render(text.match(/[^]{1,400}/g));
       return work.characters - before;
     }),
 };
