@@ -14,6 +14,7 @@ returns the state machine that reads the body.
 import re
 from collections.abc import Iterable
 from enum import Enum, auto
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Protocol
 
@@ -305,16 +306,29 @@ def encode_response_head(
         h11.LocalProtocolError: The status is out of range, or a field or the reason holds a
             character that may not be sent.
     """
-    lines = [_status_line(status, reason)]
-    for name, value in fields:
-        # h11 accepts ASCII only, and so do we: programs disagree about the meaning of other bytes.
-        legal = name.isascii() and value.isascii()
-        key, text = name.encode(errors="replace"), value.encode(errors="replace")
-        if not (legal and TOKEN.fullmatch(key) and FIELD_VALUE.fullmatch(text)):
-            raise h11.LocalProtocolError(f"not a field: {name!r}: {value!r}")
-        lines.append(b"%b: %b\r\n" % (key, text))
-    lines.append(b"\r\n")
-    return b"".join(lines)
+    pairs = list(fields)
+    lines = "".join([f"{name}: {value}\r\n" for name, value in pairs])
+    # One match for all fields takes a third of the time. It would accept a name with a colon, and a
+    # line break in a value, so the names are checked by themselves and the lines are counted.
+    legal = FIELD_LINES.fullmatch(lines) and lines.count("\n") == len(pairs)
+    if not (legal and all(_is_field_name(name) for name, _ in pairs)):
+        name, value = next(pair for pair in pairs if not _is_field(*pair))
+        raise h11.LocalProtocolError(f"not a field: {name!r}: {value!r}")
+    return _status_line(status, reason) + lines.encode() + b"\r\n"
+
+
+# h11 accepts ASCII only, and so do we: programs disagree about the meaning of other bytes.
+FIELD_LINES = re.compile(r"(?:[^:\r\n]+: (?:[!-~](?:[\t -~]*[!-~])?)?\r\n)*")
+
+
+@lru_cache(maxsize=256)
+def _is_field_name(name: str) -> bool:
+    return name.isascii() and TOKEN.fullmatch(name.encode()) is not None
+
+
+def _is_field(name: str, value: str) -> bool:
+    text = value.encode(errors="replace")
+    return _is_field_name(name) and value.isascii() and FIELD_VALUE.fullmatch(text) is not None
 
 
 def _status_line(status: int, reason: str | None) -> bytes:

@@ -19,7 +19,7 @@ once.
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, Self
 
 import msgspec
 
@@ -83,7 +83,16 @@ class ReplyObserver(Protocol):
         """Called when the reply has ended."""
 
 
-class Reply:
+class Copied:
+    """Can be copied with `copy.copy`, in a third of the time of an object without `__copy__`."""
+
+    def __copy__(self) -> Self:
+        new = object.__new__(type(self))
+        new.__dict__.update(self.__dict__)
+        return new
+
+
+class Reply(Copied):
     """A reply whose length is known when it begins.
 
     Args:
@@ -146,7 +155,7 @@ class Source(Protocol):
         """Send the whole body and its end."""
 
 
-class StreamingReply:
+class StreamingReply(Copied):
     """A reply whose sending begins before all of it exists.
 
     Args:
