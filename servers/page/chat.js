@@ -6,7 +6,6 @@
 
 import { conversations } from "./conversations.js";
 import { find } from "./dom.js";
-import { copy } from "./message.js";
 import { followText } from "./scroll.js";
 import { wireLog } from "./wire-log.js";
 import { page, words } from "./words.js";
@@ -14,17 +13,9 @@ import { page, words } from "./words.js";
 const conversation = find("#conversation");
 const prompt = find("#prompt");
 const [send, halt] = [find("#send"), find("#halt")];
-const wire = wireLog();
-
-const { ask, askAgain, openNew, stop, isRunning } = conversations({
-	tell: tellWire,
-	follow: followText(conversation, find("#pill")),
-	setRunning,
-	setEmpty: (isEmpty) => (find("#intro").hidden = !isEmpty),
-	answered() {},
-});
 
 // The page takes notes always; the wire pane is loaded when there is something to show.
+const wire = wireLog();
 let pane = null;
 function tellWire(what, ...values) {
 	wire.tell(what, ...values);
@@ -41,6 +32,14 @@ function setRunning(isRunning, news) {
 	// Do not announce single tokens, because a screen reader would never stop talking.
 	find("#announcer").textContent = news;
 }
+
+const { ask, openNew, stop, isRunning, showHistory } = conversations({
+	tell: tellWire,
+	follow: followText(conversation, find("#pill")),
+	setRunning,
+	setEmpty: (isEmpty) => (find("#intro").hidden = !isEmpty),
+	answered() {},
+});
 
 // ---- Keys and clicks
 
@@ -66,13 +65,7 @@ window.onkeydown = (event) => {
 
 halt.onclick = stop;
 find("#new").onclick = openNew;
-conversation.onclick = ({ target }) => {
-	if (target.matches(".again") && !isRunning()) {
-		prompt.focus();
-		askAgain();
-	}
-	if (target.matches(".copy")) copy(target, find("code", target.closest(".code")).textContent);
-};
+find("#history").ontoggle = showHistory;
 
 // ---- The reader's language
 
