@@ -52,7 +52,10 @@ export function viewer(element, recording, options = {}) {
 		guess: (index, typical) => drawer.guess(index, depth, typical),
 		keyOf: (index) => `${drawer.keyOf(index, depth)} ${depth === "story" ? "" : keyOfMarks(index)}`,
 		draw: drawRow,
-		scrolled: time.scrolled,
+		scrolled(...how) {
+			time.scrolled(...how);
+			list.follow(time.isAtEnd);
+		},
 	});
 	const chart = gapChart(words, { hasSent: Boolean(page), pick: (at) => select(lineAt(at)) });
 	const marks = litLines(list.element, changed);

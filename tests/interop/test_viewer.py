@@ -1,8 +1,9 @@
 """The page of a recording in Chromium: played, stepped through, and without losing a byte."""
 
 import json
+import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -28,10 +29,10 @@ READS = [
 STORY = [
     "0 ms[request 27 B]GET / HTTP/1.1",
     f"1,000 ms[HTTP head {len(HEAD)} B]HTTP/1.1 200 OK",
-    '2,000 ms[chunk 0x1e = 30 B][event 1][JSON 22 B]"你\\\\好"',
-    '3,000 ms[chunk 0x1e = 30 B][event 2][JSON 22 B]"你\\\\好"',
-    '4,000 ms[chunk 0x1e = 30 B][event 3][JSON 22 B]"你\\\\好"',
-    '4,000 ms[chunk 0x23 = 35 B][event 4][JSON 27 B]{… "end": "stop"}',
+    '2,000 ms[chunk 0x1c = 28 B][event 1][JSON 20 B]"你\\好"',
+    '3,000 ms[chunk 0x1c = 28 B][event 2][JSON 20 B]"你\\好"',
+    '4,000 ms[chunk 0x1c = 28 B][event 3][JSON 20 B]"你\\好"',
+    '4,000 ms[chunk 0x23 = 35 B][event 4][JSON 27 B]{"text": "", "end": "stop"}',
     "4,000 ms[last chunk 0]the answer is complete",
     "5,000 ms[after-end 16 B]‹ff 00 20 61 66 74 65 72 20 74 68 65 20 65 6e 64›",
     "6,500 ms[end]reset (RST)",
@@ -151,8 +152,8 @@ def test_from_token_to_token(viewer: Page) -> None:
     expect(selected).to_have_text(STORY[2])
     assert steps.all_text_contents() == [
         'yielded"你\\\\好"token 1 · 8 B',
-        "eventevent 130 B",
-        "chunkchunk 10x1e = 30 B",
+        "eventevent 128 B",
+        "chunkchunk 10x1c = 28 B",
         "read3,000 msread 4",  # the read that completed it
     ]
     body.press("ArrowRight")
@@ -162,7 +163,7 @@ def test_from_token_to_token(viewer: Page) -> None:
     body.press("ArrowLeft")
     expect(selected).to_have_text(STORY[3])
     button(viewer, "Bytes").click()
-    assert "".join(selected.all_text_contents()).replace("‹", "").startswith("1e\\r\\ndata: {")
+    assert "".join(selected.all_text_contents()).replace("‹", "").startswith("1c\\r\\ndata: {")
     button(viewer, "Story").click()
     for name, line in (("Request", 0), ("Head", 1), ("First token", 2), ("End", 8)):
         button(viewer, name).click()
@@ -216,14 +217,8 @@ def test_a_long_recording_draws_a_part_of_itself(visit: Visit, tmp_path: Path) -
     page.locator(".rows").evaluate("(rows) => rows.scrollTo(0, 0)")
     expect(rows.first.locator("strong")).to_have_text("#1")
     page.locator(".rows").evaluate("(rows) => rows.scrollTo(0, rows.scrollHeight / 2)")
-    expect(rows.first.locator("strong")).to_have_text(text_of_number(400, 500))
+    expect(rows.first.locator("strong")).to_have_text(re.compile("#(4[89]|5[01])[0-9]$"))
     assert visit.problems == []
-
-
-def text_of_number(low: int, high: int) -> Any:
-    import re
-
-    return re.compile("#(" + "|".join(str(number) for number in range(low, high)) + ")$")
 
 
 def test_a_read_of_many_events(visit: Visit, tmp_path: Path) -> None:
