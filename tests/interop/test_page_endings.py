@@ -116,7 +116,7 @@ def test_every_fault_has_the_right_ending(visit: Visit, server: RunningServer) -
 ENDS = {
     "complete": ({}, ""),
     "cut": ({"fault": "clean-cut"}, "cut off"),
-    "error": ({"fault": "429"}, "error: ")
+    "error": ({"fault": "429"}, "error: "),
 }
 
 
