@@ -30,7 +30,9 @@ def openai_gives_up(url: str) -> None:
         openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0, timeout=1) as client,
         pytest.raises(openai.APITimeoutError),
     ):
-        client.chat.completions.create(model="sim-1", messages=[{"role": "user", "content": "hi"}])
+        client.chat.completions.create(
+            model="sim-1", messages=[{"role": "user", "content": "hi"}]
+        )
 
 
 def metric(url: str, pattern: str) -> float:

@@ -14,7 +14,8 @@ The rules this file keeps:
    Chinese readers need is marked `<!-- zh only -->`.
 2. Commands, output and code are the same bytes in both languages, so one replay covers both. They
    are not part of a fingerprint: `--write` copies them.
-3. Line breaks are not part of a fingerprint: a paragraph may be wrapped again.
+3. Line breaks are not part of a fingerprint: a paragraph may be wrapped again. Neither are figures,
+   but a section must have the same ones in both languages.
 """
 
 import difflib
@@ -28,19 +29,17 @@ from typing import NamedTuple
 
 import msgspec
 
-from .tree import ROOT, slug
+from .tree import HOME, ROOT, english_of, slug
 
 __all__ = ["MARK", "Problem", "Section", "english_of", "main", "pairs", "problems", "sections"]
 
 MARK = re.compile(
     r"^<!-- (?:en: (?P<anchor>[\w-]+) (?P<fingerprint>[0-9a-f]{6})|zh only) -->$", re.M
 )
+FIGURE = re.compile(r"^<!-- figure: [\w-]+ -->$", re.M)
 FENCE = "```"
 TOP = "top"
 """The name of a page's first section, whose heading is the title."""
-
-HOME = "workshop/README.zh-CN.md"
-"""The Chinese page for the README of the project, which stands in the folder above."""
 
 PAGES = ("GLOSSARY", "QUESTIONS", "READING", "CONTRIBUTING")
 VERSIONS = 200
@@ -65,8 +64,13 @@ class Section(msgspec.Struct):
     mark: re.Match[str] | None = None
 
     @property
+    def figures(self) -> list[str]:
+        return FIGURE.findall(self.prose)
+
+    @property
     def fingerprint(self) -> str:
-        return hashlib.sha256(" ".join(self.prose.split()).encode()).hexdigest()[:6]
+        words = FIGURE.sub("", self.prose).split()
+        return hashlib.sha256(" ".join(words).encode()).hexdigest()[:6]
 
 
 class Problem(NamedTuple):
@@ -88,11 +92,6 @@ def pairs(root: Path = ROOT) -> dict[str, str]:
     english = [path.relative_to(root).as_posix() for path in lessons]
     english += [f"workshop/{name}.md" for name in PAGES if (root / f"workshop/{name}.md").exists()]
     return {HOME: "README.md"} | {name.removesuffix(".md") + ".zh-CN.md": name for name in english}
-
-
-def english_of(page: str) -> str:
-    """Return the English page for a Chinese one."""
-    return "README.md" if page == HOME else page.removesuffix(".zh-CN.md") + ".md"
 
 
 def sections(text: str) -> list[Section]:
@@ -152,6 +151,9 @@ def _differences(page: str, chinese: Section, english: Section) -> Iterator[Prob
     if translated != english.fingerprint:
         text = f"section {english.anchor!r} has changed in English"
         yield Problem(page, chinese.line, text, english.anchor, translated)
+    if chinese.figures != english.figures:
+        text = f"the figures of section {english.anchor!r} are not those of the English page"
+        yield Problem(page, chinese.line, text)
     if chinese.fences != english.fences:
         text = f"the fences of section {english.anchor!r} are not those of the English page"
         yield Problem(page, chinese.line, text)

@@ -74,7 +74,9 @@ class Starlette(Hop):
     configurations: ClassVar[Configurations] = {
         "stream": Configuration("StreamingResponse(response.aiter_bytes())"),
         "gzip": Configuration("the same with Middleware(GZipMiddleware)"),
-        "gzip-ndjson": Configuration("the same with Content-Type: application/x-ndjson"),
+        "gzip-ndjson": Configuration(
+            "the same with Content-Type: application/x-ndjson"
+        ),
         "blocks": Configuration("StreamingResponse(response.aiter_bytes(1024))", "stream"),
         "whole": Configuration("Response(await response.aread())", "stream"),
     }

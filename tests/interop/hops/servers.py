@@ -269,7 +269,7 @@ class Lighttpd(Hop):
     package = "lighttpd"
     versions = ("-v", r"lighttpd/(\S+)")
     seconds = IDLE - 2  # it checks the timeout seldom, so it closes 1 to 2 s late
-    idle = f'`"read-timeout" => {seconds}` (none by default); it closes up to 2 s later'
+    idle = f"`\"read-timeout\" => {seconds}` (none by default); it closes up to 2 s later"
     configurations: ClassVar[Configurations] = {
         "default": Configuration("proxy.server = UP", "stream"),
         "stream": Configuration("proxy.server = UP; server.stream-response-body = 2"),

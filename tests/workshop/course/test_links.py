@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from workshop.course.links import INDEX, WORD, Links, LinkTarget, Standard
+from workshop.course.links import SOURCE, WORD, Links, LinkTarget, Standard
 from workshop.course.tree import Tree
 from workshop.course.weave import LineKind
 
@@ -28,7 +28,7 @@ def wrong(links: Links) -> list[str]:
         if not page.endswith(".md"):
             continue
         for href, target in links.written(page):
-            if target is None or target.page == INDEX or target.page.endswith(".md"):
+            if target is None or target.page == SOURCE or target.page.endswith(".md"):
                 continue
             used.add(target)
             if target.fragment and tree.span(target.page, target.fragment) is None:
