@@ -7,20 +7,21 @@
 import { conversations } from "./conversations.js";
 import { find } from "./dom.js";
 import { followText } from "./scroll.js";
+import { wireLog } from "./wire-log.js";
 import { page, words } from "./words.js";
 
 const conversation = find("#conversation");
 const prompt = find("#prompt");
 const [send, halt] = [find("#send"), find("#halt")];
 
-// The wire pane is loaded with the first recorded answer. Its calls keep their order.
+// The page takes notes always; the wire pane is loaded when there is something to show.
+const wire = wireLog();
 let pane = null;
 function tellWire(what, ...values) {
-	if (what === "opened" && values[0].headers.has("X-Wire")) {
-		const isWide = matchMedia("(width >= 80rem)").matches; // there is room beside the text
-		pane ??= import("./wire.js").then(({ wirePane }) => wirePane(find("#wire"), isWide));
-	}
-	pane?.then((loaded) => loaded[what]?.(...values));
+	wire.tell(what, ...values);
+	if (what !== "opened" || !wire.answers.length) return;
+	find("#wire").hidden = false;
+	pane ??= import("./wire.js").then(({ wirePane }) => wirePane(find("#wire"), wire));
 }
 
 function setRunning(isRunning, news) {
