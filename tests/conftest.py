@@ -21,6 +21,9 @@ ROOT = Path(__file__).parent.parent
 for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
     os.environ.pop(name, None)
 
+# Tests read English, whatever the locale of this machine is. A test of another language chooses it.
+os.environ["WORKSHOP_LANG"] = "en"
+
 # Bytecode is written even if this shell forbids it: otherwise every worker would compile every
 # test, and every program that a test starts would compile itself.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

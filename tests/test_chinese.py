@@ -106,6 +106,7 @@ def prose(text: str) -> Iterator[tuple[int, str]]:
 
 def plain(line: str) -> str:
     line = re.sub(r"(`+).+?\1", "`code`", line)
+    line = re.sub(r"[A-Za-z_.]+\([A-Za-z0-9_.,:\[\] ]*\)", "`code`", line)  # a call
     line = re.sub(r"\]\([^)]*\)", "", line).replace("[", "").replace("*", "")
     line = re.sub(r"<?https?://[^\s>）]+>?", "URL", line)
     return re.sub(r"^\s*(?:#+|-|\d+\.|>) +", "", line)

@@ -46,6 +46,7 @@ class Histogram:
     Attributes:
         add: A function that keeps one value in a list until `settle`. Counting it at once would
             take four times as long.
+        add_many: The same for several values.
         counts: For each bound, the number of values up to it.
         count, sum: The number of all values, and their sum.
     """
@@ -57,6 +58,7 @@ class Histogram:
         self.sum = 0.0
         self._added: list[float] = []
         self.add: Callable[[float], None] = self._added.append
+        self.add_many: Callable[[Sequence[float]], None] = self._added.extend
 
     def settle(self) -> None:
         """Count the added values all at once. Sorted values need only one search per bound."""

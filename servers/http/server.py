@@ -26,6 +26,7 @@ from clients.streams.tls import HandshakeError, TLSStream
 from .connection import Connection
 from .limits import Budget, Limits
 from .reply_head import encode_reply
+from .request_head import KnownHeads
 from .routes import Routes
 from .watch import Watch
 
@@ -135,6 +136,7 @@ class Server:
         self._grace_seconds = grace_seconds
         self._watch = Watch()
         self._bodies = Budget(max_bodies_size)
+        self._heads = KnownHeads()
         self._connections: set[Connection] = set()
         self._refusing = 0
         self._stopping = trio.Event()
@@ -221,7 +223,7 @@ class Server:
         if self._tls is not None:
             stream = tls = TLSStream(stream, self._tls, server_side=True)
         connection = Connection(
-            stream, self._routes, self._watch, self._limits, self._bodies
+            stream, self._routes, self._watch, self._limits, self._bodies, self._heads
         )
         # endregion
         self._connections.add(connection)

@@ -131,6 +131,7 @@ class API:
         self._model = model
         self._settings = settings
         self._watcher = watcher or Watcher()
+        self._names = [*model.names, *settings.recordings]  # of all models
         self._turns = Turns()
         self._faults = Faults()
         self._chance = random.Random(settings.seed)
@@ -267,17 +268,23 @@ class API:
         self._watcher.note_answer(request, answers[0])
         seed = self._model.seed_of(question)
         gaps, prefill = pace.gaps(seed), pace.prefill(prompt_tokens, seed)
-        if after := min(after, answers[0].completion_tokens):
+        if after and (after := min(after, answers[0].completion_tokens)):
             gaps, prefill = islice(gaps, after, None), 0.0
         reply: Reply | StreamingReply
         if stream:
             source = TokenSource(
-                self._engine, writer.steps(), gaps, prefill, lambda: writer.last, writer.opening
+                self._engine,
+                writer.steps(),
+                gaps,
+                prefill,
+                lambda: writer.last,
+                writer.opening,
+                at_once=not pace.itl,
             )
             reply = EventStream(source)
         else:
             steps = repeat(b"", max(answer.completion_tokens for answer in answers))
-            sequence = TokenSequence(steps, gaps, prefill, write=lambda piece, now: True)
+            sequence = TokenSequence(steps, gaps, prefill, _nowhere, _nowhere)
             await self._engine.drive(sequence, flush=trio.lowlevel.checkpoint)
             with self._turns.work() as work:
                 reply = json_reply(await writer.whole(work))
@@ -290,11 +297,6 @@ class API:
             there_are = ", ".join(self._names)
             message = f"The model {name[:80]!r} does not exist. There are: {there_are}"
             raise InvalidRequest(message, "model", "model_not_found", status=404)
-
-    @property
-    def _names(self) -> list[str]:
-        """The names of all models."""
-        return [*self._model.names, *self._settings.recordings]
 
     def _pace_of(self, request: Request) -> Pace:
         """Return the pace that the header `X-Pace` names, or the one in force."""
@@ -326,6 +328,11 @@ class API:
 
 
 FAULT_MODEL = "fault-"
+
+
+def _nowhere(written: object, now: float) -> bool:
+    """The tokens of a whole answer are not written one by one."""
+    return True
 
 
 def _with_fault(reply: Reply | StreamingReply, fault: Fault) -> Reply | StreamingReply:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..language import _, n_
 from . import in_step
 from .pages import Pages
 from .routes import FILES, INDEX_SCRIPT
@@ -53,9 +54,10 @@ def _write(path: Path, text: str) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command. Returns the exit code."""
     parser = argparse.ArgumentParser(
-        prog="workshop course", description="The lessons and the annotated source, as web pages."
+        prog="workshop course",
+        description=_("The lessons and the annotated source, as web pages."),
     )
-    parser.add_argument("--build", metavar="DIR", help="write them to this folder, as HTML")
+    parser.add_argument("--build", metavar="DIR", help=_("write them to this folder, as HTML"))
     parser.add_argument(
         "--stale",
         action="store_true",
@@ -73,8 +75,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.pages or options.write:
         parser.error("PAGE and --write need --stale")
     if options.build is None:
-        print("`workshop` serves the course at http://localhost:8000/course/")
-        print("To write it as files: workshop course --build DIR")
+        print(_("`workshop` serves the course at http://localhost:8000/course/"))
+        print(_("To write it as files: workshop course --build DIR"))
         return 0
     folder = Path(options.build)
     try:
@@ -82,5 +84,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"workshop course: {error}", file=sys.stderr)
         return 1
-    print(f"{number} pages in {folder}: open {folder / 'index.html'}")
+    done = n_(
+        "{n} page in {folder}: open {file}",
+        "{n} pages in {folder}: open {file}",
+        number,
+        folder=folder,
+        file=folder / "index.html",
+    )
+    print(done)
     return 0
