@@ -149,7 +149,7 @@ class Frame(msgspec.Struct):
     def _loads(self, page: str, modules: Iterable[str]) -> str:
         sheets = "".join(
             f'<link rel="stylesheet" href="{self._asset(page, name)}">\n'
-            for name in ("style.css", "frame.css", *(["figures/figures.css"] if modules else []))
+            for name in ("style.css", "frame.css", "figures/figures.css")
         )
         # The index of the search, in the page's language, is beside that language's contents.
         index = self.links.href(page, LinkTarget("search-index")).removesuffix(".html") + ".js"
