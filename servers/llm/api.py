@@ -284,7 +284,8 @@ class API:
             reply = EventStream(source)
         else:
             steps = repeat(b"", max(answer.completion_tokens for answer in answers))
-            sequence = TokenSequence(steps, gaps, prefill, _nowhere, _nowhere)
+            many = None if pace.itl else _nowhere
+            sequence = TokenSequence(steps, gaps, prefill, _nowhere, many)
             await self._engine.drive(sequence, flush=trio.lowlevel.checkpoint)
             with self._turns.work() as work:
                 reply = json_reply(await writer.whole(work))
