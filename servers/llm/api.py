@@ -131,7 +131,6 @@ class API:
         self._model = model
         self._settings = settings
         self._watcher = watcher or Watcher()
-        self._names = [*model.names, *settings.recordings]  # of all models
         self._turns = Turns()
         self._faults = Faults()
         self._chance = random.Random(settings.seed)
@@ -298,6 +297,11 @@ class API:
             there_are = ", ".join(self._names)
             message = f"The model {name[:80]!r} does not exist. There are: {there_are}"
             raise InvalidRequest(message, "model", "model_not_found", status=404)
+
+    @property
+    def _names(self) -> list[str]:
+        """The names of all models."""
+        return [*self._model.names, *self._settings.recordings]
 
     def _pace_of(self, request: Request) -> Pace:
         """Return the pace that the header `X-Pace` names, or the one in force."""
