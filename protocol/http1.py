@@ -306,29 +306,18 @@ def encode_response_head(
         h11.LocalProtocolError: The status is out of range, or a field or the reason holds a
             character that may not be sent.
     """
-    pairs = list(fields)
-    lines = "".join([f"{name}: {value}\r\n" for name, value in pairs])
-    # One match for all fields takes a third of the time. It would accept a name with a colon, and a
-    # line break in a value, so the names are checked by themselves and the lines are counted.
-    legal = FIELD_LINES.fullmatch(lines) and lines.count("\n") == len(pairs)
-    if not (legal and all(_is_field_name(name) for name, _ in pairs)):
-        name, value = next(pair for pair in pairs if not _is_field(*pair))
+    lines = [_field_line(name, value) for name, value in fields]
+    return b"".join([_status_line(status, reason), *lines, b"\r\n"])
+
+
+@lru_cache(maxsize=128)  # most fields are the same in all responses of a server
+def _field_line(name: str, value: str) -> bytes:
+    # h11 accepts ASCII only, and so do we: programs disagree about the meaning of other bytes.
+    legal = name.isascii() and value.isascii()
+    key, text = name.encode(errors="replace"), value.encode(errors="replace")
+    if not (legal and TOKEN.fullmatch(key) and FIELD_VALUE.fullmatch(text)):
         raise h11.LocalProtocolError(f"not a field: {name!r}: {value!r}")
-    return _status_line(status, reason) + lines.encode() + b"\r\n"
-
-
-# h11 accepts ASCII only, and so do we: programs disagree about the meaning of other bytes.
-FIELD_LINES = re.compile(r"(?:[^:\r\n]+: (?:[!-~](?:[\t -~]*[!-~])?)?\r\n)*")
-
-
-@lru_cache(maxsize=256)
-def _is_field_name(name: str) -> bool:
-    return name.isascii() and TOKEN.fullmatch(name.encode()) is not None
-
-
-def _is_field(name: str, value: str) -> bool:
-    text = value.encode(errors="replace")
-    return _is_field_name(name) and value.isascii() and FIELD_VALUE.fullmatch(text) is not None
+    return b"%b: %b\r\n" % (key, text)
 
 
 def _status_line(status: int, reason: str | None) -> bytes:

@@ -262,7 +262,7 @@ class Connection:
                 self._keep_alive = False  # the body stays unread: the next request is not found
             else:
                 body = await self._incoming.read_body(head)
-        self._incoming.set_deadline(math.inf)
+        self._incoming.deadline = math.inf
         request = Request(
             head.method, path, query, head.headers, body, params, head.raw_target, host
         )

@@ -97,7 +97,7 @@ class Incoming:
             data = received or b""
         if known := self._heads.find(data):
             head, self._unread = known
-            self._begin(head.start_line)
+            self.idle, self.start_line = False, head.start_line
             return head
         reader = HeadReader()
         while data:
@@ -135,13 +135,17 @@ class Incoming:
         decoder = body_decoder(head.framing, max_chunk_size=limit)
         body = bytearray()
         self._hold(body, decoder.receive_data(self._unread))
-        if head.expects_continue and not self._unread and not decoder.complete:
-            # The client waits for this response before it sends the body (RFC 9110 §10.1.1).
-            await self._stream.send_all(b"HTTP/1.1 100 Continue\r\n\r\n")
-        last = trio.current_time() + self._limits.body_total_seconds
+        waits = head.expects_continue and not self._unread
+        last = math.inf
         while not decoder.complete:
-            seconds = min(self._limits.body_seconds, last - trio.current_time())
+            now = trio.current_time()
+            last = min(last, now + self._limits.body_total_seconds)
+            seconds = min(self._limits.body_seconds, last - now)
             self.set_deadline(seconds, "The request's body did not come in time.")
+            if waits:
+                # The client waits for this response before it sends the body (RFC 9110 §10.1.1).
+                waits = False
+                await self._stream.send_all(b"HTTP/1.1 100 Continue\r\n\r\n")
             data = await self._stream.receive_some()
             if not data:
                 decoder.receive_eof()

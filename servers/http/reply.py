@@ -19,6 +19,7 @@ once.
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from functools import lru_cache
 from typing import ClassVar, Protocol, Self
 
 import msgspec
@@ -67,7 +68,12 @@ class Request(msgspec.Struct, frozen=True):
 
     def header(self, name: str) -> str | None:
         """The first value of a header (lower-case name), or None."""
-        return next((value for key, value in self.headers if key == name), None)
+        return _first_values(self.headers).get(name)
+
+
+@lru_cache(maxsize=64)  # a handler looks up half a dozen names, and a client repeats its fields
+def _first_values(headers: Headers) -> dict[str, str]:
+    return dict(reversed(headers))
 
 
 class ReplyObserver(Protocol):

@@ -268,7 +268,7 @@ class API:
         self._watcher.note_answer(request, answers[0])
         seed = self._model.seed_of(question)
         gaps, prefill = pace.gaps(seed), pace.prefill(prompt_tokens, seed)
-        if after := min(after, answers[0].completion_tokens):
+        if after and (after := min(after, answers[0].completion_tokens)):
             gaps, prefill = islice(gaps, after, None), 0.0
         reply: Reply | StreamingReply
         if stream:

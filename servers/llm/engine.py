@@ -24,6 +24,7 @@ slow down only each other.
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from heapq import heappop, heappush
+from itertools import islice
 from math import ceil, inf
 from typing import NoReturn
 
@@ -63,8 +64,8 @@ class TokenSequence:
         prefill: Seconds from the entry into the batch to the first token.
         write: A function called with the bytes and the time, which returns whether the socket
             accepted all bytes.
-        write_many: The same for several tokens, or None. If it is given, tokens that follow each
-            other without a gap are made in one step and written in one call.
+        write_many: The same for several tokens, for a sequence without gaps: up to `AT_ONCE` tokens
+            are made in one step and written in one call. None for a sequence with gaps.
 
     Attributes:
         due: The time at which the next token is due, or was due.
@@ -130,21 +131,20 @@ class TokenSequence:
             if token is None:
                 self.finished = True
             else:
-                gap: float | None = next(self._gaps)
-                if gap or self._write_many is None:
+                if self._write_many is None:
                     size = len(token)
                     taken = self._write(token, now)
+                    # Without a gap the next token is due now. Those that waited longer go first.
+                    gap = next(self._gaps)
+                    self.due = self.due + gap * stretch if gap else now
                 else:
-                    pieces, gap = self._due_with(token)
-                    size = sum(map(len, pieces))
+                    pieces, size, ended = self._due_with(token)
                     taken = self._write_many(pieces, now)
-                    # An end that is known needs no step, unless the last bytes still wait.
-                    self.finished = taken and gap is None
+                    self.due = now
+                    self.finished = ended and taken  # otherwise the last bytes still wait
                     gap_histogram.add_many([0.0] * (len(pieces) - 1))
                 self.measured.add(now - self.since)
                 self.measured, self.since = gap_histogram, now
-                # Without a gap the next token is due now. Tokens that have waited longer go first.
-                self.due = self.due + gap * stretch if gap else now
                 if taken and not self.finished:
                     return size
         except Exception as error:  # `drive` raises it in the request's task; the batch continues
@@ -155,18 +155,16 @@ class TokenSequence:
             self._task = None
         return size
 
-    def _due_with(self, token: bytes) -> tuple[list[bytes], float | None]:
-        """Return this token and those that follow it without a gap, and the gap after them, or None
-        at the end."""
-        pieces, size, gap = [token], len(token), 0.0
-        while not gap and size < LARGE and len(pieces) < AT_ONCE:
-            following = next(self._tokens, None)
-            if following is None:
-                return pieces, None
-            pieces.append(following)
-            size += len(following)
-            gap = next(self._gaps)
-        return pieces, gap
+    def _due_with(self, token: bytes) -> tuple[list[bytes], int, bool]:
+        """Return this token and the next ones, their size, and whether they are the last."""
+        pieces, size = [token], len(token)
+        if size < LARGE:
+            for token in islice(self._tokens, AT_ONCE - 1):
+                pieces.append(token)
+                size += len(token)
+                if size >= LARGE:
+                    return pieces, size, False
+        return pieces, size, size < LARGE and len(pieces) < AT_ONCE
 
     async def wait_until_stopped(self) -> None:
         """Wait until the engine stops the sequence. A `trio.Event` could be used for this, but

@@ -6,21 +6,12 @@
 
 import { conversations } from "./conversations.js";
 import { find } from "./dom.js";
-import { copy } from "./message.js";
 import { followText } from "./scroll.js";
 import { page, words } from "./words.js";
 
 const conversation = find("#conversation");
 const prompt = find("#prompt");
 const [send, halt] = [find("#send"), find("#halt")];
-
-const { ask, askAgain, openNew, stop, isRunning } = conversations({
-	tell: tellWire,
-	follow: followText(conversation, find("#pill")),
-	setRunning,
-	setEmpty: (isEmpty) => (find("#intro").hidden = !isEmpty),
-	answered() {},
-});
 
 // The wire pane is loaded with the first recorded answer. Its calls keep their order.
 let pane = null;
@@ -29,7 +20,7 @@ function tellWire(what, ...values) {
 		const isWide = matchMedia("(width >= 80rem)").matches; // there is room beside the text
 		pane ??= import("./wire.js").then(({ wirePane }) => wirePane(find("#wire"), isWide));
 	}
-	pane?.then((loaded) => loaded[what](...values));
+	pane?.then((loaded) => loaded[what]?.(...values));
 }
 
 function setRunning(isRunning, news) {
@@ -40,6 +31,14 @@ function setRunning(isRunning, news) {
 	// Do not announce single tokens, because a screen reader would never stop talking.
 	find("#announcer").textContent = news;
 }
+
+const { ask, openNew, stop, isRunning, showHistory } = conversations({
+	tell: tellWire,
+	follow: followText(conversation, find("#pill")),
+	setRunning,
+	setEmpty: (isEmpty) => (find("#intro").hidden = !isEmpty),
+	answered() {},
+});
 
 // ---- Keys and clicks
 
@@ -65,13 +64,7 @@ window.onkeydown = (event) => {
 
 halt.onclick = stop;
 find("#new").onclick = openNew;
-conversation.onclick = ({ target }) => {
-	if (target.matches(".again") && !isRunning()) {
-		prompt.focus();
-		askAgain();
-	}
-	if (target.matches(".copy")) copy(target, find("code", target.closest(".code")).textContent);
-};
+find("#history").ontoggle = showHistory;
 
 // ---- The reader's language
 

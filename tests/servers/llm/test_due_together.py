@@ -39,22 +39,6 @@ async def test_tokens_that_are_due_together(
     assert engine.metrics.gap.count == count - 1
 
 
-async def test_a_gap_ends_what_is_due_together(autojump_clock: MockClock) -> None:
-    written: list[tuple[float, list[bytes]]] = []
-
-    def write_many(pieces: list[bytes], now: float) -> bool:
-        written.append((trio.current_time(), pieces))
-        return True
-
-    def write(piece: bytes, now: float) -> bool:
-        return write_many([piece], now)
-
-    gaps = iter([0.0, 0.5, 0.5, 0.0])
-    each = TokenSequence(numbers(4), gaps, 1.0, write, write_many)
-    await drive_all(Engine(), [each])
-    assert written == [(1.0, [b"0", b"1"]), (1.5, [b"2"]), (2.0, [b"3"])]
-
-
 async def test_large_tokens_are_not_written_together(autojump_clock: MockClock) -> None:
     written: list[int] = []
 
