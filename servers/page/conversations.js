@@ -97,12 +97,12 @@ export function conversations(page) {
 		find("#history p").hidden = rows.length > 0;
 	}
 
-	find("#history").ontoggle = showHistory;
 	window.onpagehide = () => running && saveChat(chat);
 
 	return {
 		ask,
 		askAgain,
+		showHistory,
 		openNew: () => open(newChat()),
 		stop: () => running?.abort(),
 		isRunning: () => Boolean(running),

@@ -9,6 +9,7 @@
  */
 
 import { find, make } from "./dom.js";
+import { levelHeadings } from "./headings.js";
 import { CutOffError, NoReplyError, streamAnswer } from "./openai.js";
 import { markdownView } from "./render.js";
 import { noReply, say, words } from "./words.js";
@@ -88,6 +89,7 @@ export function showAnswer(conversation) {
 	function receive({ thinking, text }) {
 		if (!thinking && !text) return;
 		lastToken = performance.now();
+		delete message.dataset.silent;
 		firstToken ||= lastToken;
 		tokens += 1;
 		addThinking(thinking);
@@ -105,6 +107,7 @@ export function showAnswer(conversation) {
 		clearInterval(clock);
 		endThinking();
 		answer.end();
+		levelHeadings(message);
 		moveCursor(null);
 		showStats();
 		find(".ending", message).textContent = wording;
@@ -173,10 +176,11 @@ export function showAnswer(conversation) {
 		const seconds = Math.round((performance.now() - (lastToken || asked)) / 1000);
 		if (seconds < SILENCE) return;
 		// Without a head, the request may still be in the browser's queue.
+		message.dataset.silent = "";
 		stats.textContent = say("silence", seconds) + (requestId ? "" : words.connections);
 	}
 
-	return { record, opened, receive, end, restore };
+	return { element: message, record, opened, receive, end, restore };
 }
 
 /** Copies to the clipboard, if that is permitted. */
