@@ -34,6 +34,7 @@ from .http.metrics import Metrics
 from .http.recordings import RecordingStore
 from .http.reply import Handler, Last, Reply, Request, StreamingReply
 from .http.routes import Routes
+from .http.workers import add_flag as add_workers_flag
 from .llm import flags
 from .llm.api import API, Settings
 from .llm.engine import Engine
@@ -145,7 +146,7 @@ def routes(
         return Reply(engine.metrics.render(), content_type=Metrics.CONTENT_TYPE)
 
     async def health(request: Request) -> Reply:
-        return Reply(b'{"status":"ok"}', content_type="application/json")
+        return json_reply(engine.metrics.health())
 
     table: dict[str, Handler] = {
         "GET /": recordings.recorded(home),
@@ -164,7 +165,8 @@ def routes(
         if key.startswith("POST"):
             table[key] = watcher.watched(recordings.recorded(table[key]))
     table |= access.guard(verdict_routes(watcher))
-    return Routes(table, tasks=[engine.run, recordings.run], refuse=refuse)
+    tasks = [engine.run, recordings.run]
+    return Routes(table, tasks, refuse, engine.metrics)
 
 
 def from_flags(options: argparse.Namespace, pages: Mapping[str, Handler] = {}) -> Routes:
@@ -187,6 +189,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run this server as a program."""
     parser = arguments("servers.chat", "The chat page and the simulated LLM.", 8000)
     flags.add_flags(parser)
+    add_workers_flag(parser)
     options = parser.parse_args(argv)
     try:
         served = from_flags(options)

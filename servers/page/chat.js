@@ -12,6 +12,7 @@ import { placePopovers } from "./layout.js";
 import { wirePane } from "./pane.js";
 import { followText } from "./scroll.js";
 import { choose } from "./settings.js";
+import * as store from "./store.js";
 import { showStrip } from "./strip.js";
 import { noReply, page, words } from "./words.js";
 
@@ -42,7 +43,7 @@ function load() {
 
 function begin({ conversations }) {
 	find("#trouble").hidden = true;
-	talk = conversations({ tell, follow, setRunning, setEmpty, answered });
+	talk = conversations({ tell, follow, setRunning, setEmpty, answered, restored });
 	return talk;
 }
 
@@ -52,7 +53,7 @@ function tellTrouble() {
 }
 
 function tell(what, ...values) {
-	if (what === "start") seen = { reads: 0, bytes: 0, isClosed: false };
+	if (what === "start" || what === "clear") seen = { reads: 0, bytes: 0, isClosed: false };
 	if (what === "received") seen = { ...seen, reads: seen.reads + 1, bytes: seen.bytes + values[0].length };
 	if (what === "closed") seen.isClosed = true;
 	pane.tell(what, ...values);
@@ -68,17 +69,25 @@ function setRunning(isRunning, news) {
 }
 
 function setEmpty(isEmpty) {
+	delete document.documentElement.dataset.chat; // early.js
 	find("#intro").hidden = !isEmpty;
 }
 
 /** An answer has ended: one that had a fault gets its card. */
-async function answered(view, { fault }, [kind, wording]) {
-	if (!fault) return;
-	const facts = { ...seen, kind, wording };
+function answered(view, { fault }, [kind, wording]) {
+	if (fault) showCard(view.element, fault, { ...seen, kind, wording });
+}
+
+function restored(view, { fault, ending: [kind, wording] }) {
+	if (fault) showCard(view.element, fault, { kind, wording });
+}
+
+async function showCard(article, fault, facts) {
 	const { showFaultCard } = await import("./fault-card.js");
-	await showFaultCard(view.element, fault, facts, () => {
+	await showFaultCard(article, fault, facts, () => {
 		choose({ fault: "" });
-		again();
+		prompt.focus();
+		talk.askAgain();
 	});
 }
 
@@ -90,12 +99,6 @@ async function ask(question) {
 	if (talk.isRunning()) return;
 	if (prompt.value.trim() === question) prompt.value = "";
 	talk.ask(question);
-}
-
-function again() {
-	if (talk.isRunning()) return;
-	prompt.focus();
-	talk.askAgain();
 }
 
 find("#composer").onsubmit = (event) => {
@@ -130,13 +133,6 @@ prompt.oninput = load;
 halt.onclick = () => talk.stop();
 find("#new").onclick = openNew;
 find("#history").ontoggle = async () => ((await load()) ? talk.showHistory() : tellTrouble());
-conversation.onclick = async ({ target }) => {
-	if (target.matches(".again")) again();
-	if (!target.matches(".copy")) return;
-	const { copy } = await import("./message.js");
-	copy(target, find("code", target.closest(".code")).textContent);
-};
-
 // ---- The reader's language
 
 if (page.lead) document.documentElement.lang = "zh-CN";
@@ -152,3 +148,5 @@ placePopovers();
 // Where focus opens no keyboard over the page; and the page stays at its top.
 if (matchMedia("(hover: hover)").matches) prompt.focus({ preventScroll: true });
 for (const button of document.querySelectorAll("#send, .cards button")) button.disabled = false;
+// The address names a conversation, or something was typed and not sent.
+if (location.search || store.load("drafts")) load();

@@ -15,7 +15,8 @@ const LESSONS = { cut: 3, lie: 5, stall: 6, malformed: 4, status: 5, legal: 4 };
 /**
  * @param {HTMLElement} article the answer's
  * @param {string} spec the fault that was asked for, such as "rst@5"
- * @param {object} seen {kind, wording} of the ending, {reads, bytes, isClosed} of the body
+ * @param {object} seen {kind, wording} of the ending, {reads, bytes, isClosed} of the body; of a body
+ *     that was read before a reload nothing is known
  * @param {Function | null} heal asks again without the fault; null if this answer is not the last
  */
 export async function showFaultCard(article, spec, seen, heal) {
@@ -30,8 +31,8 @@ export async function showFaultCard(article, spec, seen, heal) {
 	tell(words.thisBrowser, browserSays(seen));
 	for (const [client, outcome] of Object.entries(clients)) tell(client, outcome, exitOf(outcome));
 	const href = lessonHref(LESSONS[group]);
-	const link = make("a", { href }, say("lessonLink", LESSONS[group]));
-	const taught = make("p", "lesson", make("b", {}, words.lesson), " ", ...codes(lesson));
+	const link = make("a", { href }, say("lesson", LESSONS[group]));
+	const taught = make("p", "lesson", make("b", {}, words.taught), " ", ...codes(lesson));
 	if (href) taught.append(" ", link);
 	const card = make("section", { className: "card", ariaLabel: say("cardTitle", name) });
 	card.append(make("h2", {}, say("cardTitle", name)), facts, taught);
@@ -41,11 +42,11 @@ export async function showFaultCard(article, spec, seen, heal) {
 }
 
 function browserSays({ kind, wording, reads, bytes, isClosed }) {
-	const came = say("cameBytes", bytes, reads);
-	if (kind === "complete") return `${came} ${words.browserComplete}`;
-	if (kind === "stopped") return `${came} ${words.browserStopped}`;
-	if (kind === "cut") return `${came} ${say(isClosed ? "browserClosed" : "browserCut", wording)}`;
-	return `${came} ${say("browserError", wording)}`;
+	const came = reads ? `${say("cameBytes", bytes, reads)} ` : "";
+	if (kind === "complete") return came + words.browserComplete;
+	if (kind === "stopped") return came + words.browserStopped;
+	if (kind === "cut") return came + (isClosed ? words.browserClosed : words.browserCut);
+	return came + say("browserError", wording);
 }
 
 /** What curl's exit code means, because few know them by heart. */

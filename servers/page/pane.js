@@ -1,34 +1,26 @@
 /*
- * The wire pane of the chat page. It is loaded when it is first open while an answer is recorded;
- * until then the calls of the last answer are kept for it.
+ * The wire pane of the chat page. The page takes notes of each answer always (wire-log.js); the pane is
+ * loaded when there is something to show, and it is open.
  */
 
 import { find } from "./dom.js";
 import { paneToggle } from "./layout.js";
+import { wireLog } from "./wire-log.js";
 
 export function wirePane() {
+	const log = wireLog();
 	let pane = null;
-	let calls = []; // of the last answer: what, and values
 
 	function show(isOpen) {
-		if (isOpen && calls.length) load();
-		pane?.then(() => (find("#wire details").open = isOpen));
-	}
-
-	function load() {
-		pane ??= import("./wire.js").then(({ wirePane }) => {
-			find("#wire .empty").remove();
-			const made = wirePane(find("#wire .pane"), true);
-			for (const [what, ...values] of calls) made[what]?.(...values);
-			return made;
-		});
+		if (isOpen && log.answers.length) {
+			pane ??= import("./wire.js").then(({ wirePane }) => wirePane(find("#wire .pane"), log));
+		}
+		pane?.then((loaded) => loaded.show(isOpen));
 	}
 
 	function tell(what, ...values) {
-		if (pane) return pane.then((loaded) => loaded[what]?.(...values));
-		if (what === "start") calls = [];
-		calls.push([what, ...values]);
-		if (isOpen() && what === "opened" && values[0].headers.has("X-Wire")) load();
+		log.tell(what, ...values);
+		if (what === "opened" && isOpen()) show(true);
 	}
 
 	const { isOpen, toggle } = paneToggle(show);

@@ -11,10 +11,15 @@ All speak the OpenAI streaming API, build each event from its token, and write i
                      is when p99 lateness and median lag are at most 25 ms (both defined in
                      `load.c`); a missed level gets a second try, because noise only makes it worse
     unpaced          ITL 0, answers of 200 tokens, 64 clients that ask again at once
-    first byte       TTFT 0, answers of 8 tokens, 1 and 200 clients that ask again at once; from
-                     the request sent to the first byte of the response, on open connections
+    short answers    TTFT and ITL 0, answers of 8 tokens, 64 clients that ask again at once; whole
+                     (`"stream": false`) and streamed
+    first byte       the same answers, streamed, 1 and 200 clients that ask again at once, and
+                     1,000 that all ask at the same moment; from the request sent to the first byte
+                     of the response, on open connections
     memory           (resident set at 2,000 streams - at 0) / 2,000, at a token a second each,
                      after 100 other streams came and went
+
+A loop that sends one constant frame, in Python and in C, is the floor of a paced token.
 
 Values are medians of the rounds; a ratio is our median divided by the peer's. Other
 programs on these cores make every time longer, and the capacity smaller: see "load" in the result.
@@ -31,11 +36,15 @@ from servers.http.command import raise_file_limit
 
 from .figures import Figure, Found, Goal, Result, Run
 from .peers import (
+    AIMOCK,
+    ASGI,
+    C_LOOP,
     FASTAPI,
     NODE,
     OURS,
     PEERS,
     SEND,
+    TIGHT,
     Peer,
     Setting,
     pinned,
@@ -60,12 +69,14 @@ class Scale:
         part: Accuracy of the search, as a part of the result: 8 means an eighth.
         tries: Number of attempts at a level that is missed.
         everyone: Whether to include servers that no goal names.
+        together: Number of clients that all ask at the same moment.
     """
 
     streams: int = 1000
     most: int = 8000
     clients: int = 64
     many: int = 200
+    together: int = 1000
     memory: int = 2000
     seconds: float = 4.0
     rounds: int = 3
@@ -118,10 +129,11 @@ def _cpu_per_token(bench: Bench, peer: Peer) -> Run:
     return Run(1e6 * counted["cpu"] / counted["tokens"], facts)
 
 
-def _unpaced(bench: Bench, peer: Peer) -> Run:
-    setting, seconds = Setting(0, 0, 200), bench.scale.seconds
+def _at_once(bench: Bench, peer: Peer, *, tokens: int, stream: bool = True) -> dict[str, Any]:
+    """Answers without pauses, for clients that ask again at once."""
+    setting, seconds = Setting(0, 0, tokens, stream), bench.scale.seconds
     with serving(peer, setting, bench.core) as server:
-        counted = bench.client.drive(
+        return bench.client.drive(
             server,
             setting,
             bench.scale.clients,
@@ -129,21 +141,33 @@ def _unpaced(bench: Bench, peer: Peer) -> Run:
             warm=min(seconds, 0.5),
             seconds=seconds,
         )
+
+
+def _unpaced(bench: Bench, peer: Peer) -> Run:
+    counted = _at_once(bench, peer, tokens=200)
     facts = _load_facts(counted)
     # Where other programs take a part of the core, this is the fairer number.
     facts["events/CPU s"] = counted["tokens"] / max(counted["cpu"], 0.01)
     return Run(facts["tokens/s"], facts)
 
 
-def _first_byte(bench: Bench, peer: Peer, *, crowd: bool) -> Run:
-    setting, clients = Setting(0, 0, 8), bench.scale.many if crowd else 1
-    seconds = bench.scale.seconds / 2
+def _short_answers(bench: Bench, peer: Peer, *, stream: bool) -> Run:
+    counted = _at_once(bench, peer, tokens=8, stream=stream)
+    facts = _load_facts(counted)
+    facts["CPU µs"] = 1e6 * counted["cpu"] / max(counted["answers"], 1)
+    return Run(counted["answers"] / counted["seconds"], facts)
+
+
+def _first_byte(bench: Bench, peer: Peer, *, clients: str, together: bool = False) -> Run:
+    setting, count = Setting(0, 0, 8), getattr(bench.scale, clients) if clients else 1
+    spread, seconds = max(0.1, count / 5000), bench.scale.seconds / 2
+    drive = partial(bench.client.drive, begins=True, together=together)
     with serving(peer, setting, bench.core) as server:
-        counted = bench.client.drive(
-            server, setting, clients, spread=0.1, warm=0.2, seconds=seconds, begins=True
-        )
+        counted = drive(server, setting, count, spread=spread, warm=0.2, seconds=seconds)
     first = counted["first_byte"]
-    facts = {"p99": first["p99"], "first token p50": counted["first_token"]["p50"]}
+    facts = {"p99": first["p99"], "max": first["max"]}
+    facts |= {"first token p50": counted["first_token"]["p50"]}
+    facts |= {"CPU µs": 1e6 * counted["cpu"] / max(counted["answers"], 1)}
     return Run(first["p50"], {**facts, "answers/s": counted["answers"] / counted["seconds"]})
 
 
@@ -210,19 +234,25 @@ def _try_level(bench: Bench, peer: Peer, search: Search) -> Run:
     return Run(search.held, {"level": level, **facts})
 
 
-FAST, JS = FASTAPI.name, NODE.name
-FIRST_BYTE_GOALS = (Goal(FAST, 1), Goal(FAST, aim=1, fact="p99"))
-FIRST_BYTE_FACTS = ("p99", "first token p50")
+FAST, JS, BARE = FASTAPI.name, NODE.name, ASGI.name
+FLOOR, C_FLOOR, LOOP = TIGHT.name, C_LOOP.name, SEND.name
+FIRST_BYTE_FACTS = ("p99", "first token p50", "CPU µs")
 CPU = Figure(
     "CPU per paced token",
     "µs",
-    (Goal(FAST, 0.55, 0.4), Goal(JS, 1, 0.75), Goal(must=HELD_MS, fact="late p99")),
+    (
+        Goal(FAST, 0.45, 0.38),
+        Goal(JS, 1, 0.75),
+        Goal(FLOOR, 1.4, 1.25),
+        Goal(C_FLOOR),
+        Goal(must=10, fact="late p99"),
+    ),
     ("late p99", "lag p50", "core %"),
 )
 CAPACITY = Figure(
     "capacity at 20 tokens/s",
     "streams",
-    (Goal(FAST, 2), Goal(JS, 1), Goal(aim=4000)),
+    (Goal(FAST, 2), Goal(JS, 1), Goal(LOOP, 0.9, 1), Goal(aim=4000)),
     ("late p99", "lag p50", "core %"),
     more_is_better=True,
     digits=0,
@@ -230,23 +260,48 @@ CAPACITY = Figure(
 UNPACED = Figure(
     "unpaced",
     "events/s",
-    (Goal(FAST, 1.1, 1.5),),
+    (Goal(FAST, 1.1, 1.5), Goal(BARE, 1.2, 1.4)),
     ("core %", "client %", "events/CPU s"),
     more_is_better=True,
     digits=0,
 )
-ONE = Figure("first byte, 1 client", "ms", FIRST_BYTE_GOALS, FIRST_BYTE_FACTS, digits=2)
-MANY = Figure("first byte, many clients", "ms", FIRST_BYTE_GOALS, FIRST_BYTE_FACTS, digits=2)
+SHORT_FACTS = ("CPU µs", "core %", "client %")
+WHOLE = Figure(
+    "short answers, whole", "answers/s", (Goal(FAST, 1.2, 2),), SHORT_FACTS, True, digits=0
+)
+STREAMED = Figure(
+    "short answers, streamed", "answers/s", (Goal(FAST, 1.2, 2),), SHORT_FACTS, True, digits=0
+)
+ONE = Figure(
+    "first byte, 1 client", "ms", (Goal(FAST, 1), Goal(BARE, 1.6, 1.2)), FIRST_BYTE_FACTS, digits=2
+)
+MANY = Figure(
+    "first byte, many clients",
+    "ms",
+    (Goal(FAST, 1), Goal(FAST, aim=1, fact="p99")),
+    FIRST_BYTE_FACTS,
+    digits=2,
+)
+TOGETHER = Figure(
+    "first byte, all ask at once",
+    "ms",
+    (Goal(FAST, 1),),
+    ("p99", "max", "first token p50", "CPU µs"),
+    digits=1,
+)
 MEMORY = Figure(
-    "memory per stream", "KiB", (Goal(FAST, 1), Goal(must=12, aim=8)), ("MiB at 0", "MiB then")
+    "memory per stream", "KiB", (Goal(FAST, 1), Goal(must=7.5, aim=6)), ("MiB at 0", "MiB then")
 )
 # None for what is searched for. A search takes a minute: only for those with a goal, and the limit.
 FIGURES: dict[Figure, Measure | None] = {
     CPU: _cpu_per_token,
     CAPACITY: None,
     UNPACED: _unpaced,
-    ONE: partial(_first_byte, crowd=False),
-    MANY: partial(_first_byte, crowd=True),
+    WHOLE: partial(_short_answers, stream=False),
+    STREAMED: partial(_short_answers, stream=True),
+    ONE: partial(_first_byte, clients=""),
+    MANY: partial(_first_byte, clients="many"),
+    TOGETHER: partial(_first_byte, clients="together", together=True),
     MEMORY: _memory,
 }
 
@@ -254,9 +309,11 @@ FIGURES: dict[Figure, Measure | None] = {
 def racers(figure: Figure, scale: Scale) -> list[Peer]:
     """All servers of the race, installed or not."""
     wanted = {OURS.name, *(goal.peer for goal in figure.goals)}
-    if scale.everyone:
-        wanted.update([SEND.name] if FIGURES[figure] is None else [peer.name for peer in PEERS])
-    return [peer for peer in PEERS if peer.name in wanted]
+    if scale.everyone and FIGURES[figure]:
+        wanted.update(peer.name for peer in PEERS)
+    if figure is WHOLE:
+        wanted -= {SEND.name, AIMOCK.name}  # they only stream
+    return [peer for peer in (*PEERS, TIGHT, C_LOOP) if peer.name in wanted]
 
 
 def names(only: str = "") -> list[str]:
@@ -300,7 +357,7 @@ def measure(
     found: Found = []
     with pinned(client_core), built(compiler) as program:
         bench = Bench(scale, Client(program, client_core), server_core)
-        for peer in PEERS:
+        for peer in (*PEERS, TIGHT, C_LOOP):
             if not peer.absence and any(peer in racers(figure, scale) for figure in _chosen(only)):
                 check(peer, server_core)
         for figure in _chosen(only):

@@ -30,13 +30,20 @@ __all__ = ["Row", "main"]
 FILE = Path(__file__).parent / "SERVERS.md"
 SETTING = peers.Setting(ttft=0.5, itl=0.05, tokens=60)
 PATH = "/v1/chat/completions"
-SHOWN = ("fastapi", "uvicorn", "httptools", "aiohttp")  # the versions that matter here
+# The packages whose versions matter here:
+SHOWN = ("fastapi", "uvicorn", "httptools", "starlette", "hypercorn", "aiohttp")
 
 
 def node(setting: peers.Setting, folder: Path) -> list[str]:
     return ["node", str(Path(__file__).parent / "node_server.mjs"), *setting.flags]
 
 
+def hypercorn(setting: peers.Setting, folder: Path) -> list[str]:
+    return [sys.executable, "-m", "tests.spec.hypercorn_server", *setting.flags]
+
+
+PACKAGES = ("starlette", "hypercorn")
+HYPERCORN = peers.Peer("Starlette on hypercorn", hypercorn, PACKAGES, packages=PACKAGES)
 NODE = peers.Peer("Node http", node, programs=("node",), install="Node.js 20 or newer, as `node`")
 
 INTRO = """\
@@ -83,6 +90,7 @@ def rows(only: str) -> Iterator[Row]:
     alone: list[tuple[str, peers.Peer, peers.Setting, str]] = [
         ("ours", peers.OURS, SETTING, "openai"),
         ("FastAPI on uvicorn", peers.FASTAPI, SETTING, "sse"),
+        ("Starlette on hypercorn", HYPERCORN, SETTING, "sse"),
         ("aiohttp", peers.AIOHTTP, SETTING, "sse"),
         ("Node http", NODE, SETTING, "sse"),
         ("aimock, without a latency", peers.AIMOCK, quick, "openai"),

@@ -69,14 +69,14 @@ class Wire:
             seconds: Longest wait for the next byte. If it expires, the end is not recorded.
             pieces: Stop when the body has come in this many reads; None for its end.
         """
-        while not (answer.complete or answer.end or len(answer.raw) > MAX_ANSWER):
-            if pieces is not None and len(answer.pieces) >= pieces:
-                return
-            # After bytes that are not HTTP nothing can be read: no end would be found.
-            with trio.move_on_after(AFTER_ERROR if answer.error else seconds) as waiting:
+        with trio.CancelScope() as waiting:
+            while not (answer.complete or answer.end or len(answer.raw) > MAX_ANSWER):
+                if pieces is not None and len(answer.pieces) >= pieces:
+                    return
+                # After bytes that are not HTTP nothing can be read: no end would be found.
+                longest = AFTER_ERROR if answer.error else seconds
+                waiting.deadline = trio.current_time() + longest
                 await self.read_some(answer)
-            if waiting.cancelled_caught:
-                return
 
     async def read_some(self, answer: Answer, max_bytes: int = READ_SIZE) -> None:
         """Read once: some bytes of a response, or the end."""

@@ -19,7 +19,7 @@ from ..reaction import plain_request, plain_status
 from ..target import Target
 
 SMALL_BUFFER = 4096
-STALLED, MANY = 5, 20
+STALLED, MANY = 5, 12
 
 
 def shrink(stream: ByteStream) -> None:

@@ -1,6 +1,6 @@
 """A small server that keeps every rule of the suite. A mutant changes one method of it.
 
-    GET  /stream      text in 16 pieces, one every 50 ms, each in a chunk of its own
+    GET  /stream      text in 16 pieces, one every 80 ms, each in a chunk of its own
     GET  /metrics     spec_streams_running 0
     any other path    404
 
@@ -69,8 +69,8 @@ class Good:
     method = "GET"
     request_body = b""
     content_type = "text/plain; charset=utf-8"
-    gap = 0.05
-    count = 24
+    gap = 0.08
+    count = 16
     pipe = 64 << 10
 
     def __init__(self) -> None:

@@ -1,10 +1,8 @@
 // eventsource-parser (npm), with the decoder that its documentation shows.
-import { createInterface } from "node:readline";
 import { createParser } from "eventsource-parser";
+import { answerLines, piecesOf } from "./lines.mjs";
 
-for await (const line of createInterface({ input: process.stdin })) {
-  const asked = JSON.parse(line);
-  const data = Buffer.from(asked.bytes, "base64");
+await answerLines((asked) => {
   const events = [];
   let lastEventId = asked.last_event_id;
   const parser = createParser({
@@ -14,9 +12,6 @@ for await (const line of createInterface({ input: process.stdin })) {
     },
   });
   const decoder = new TextDecoder();
-  const places = [0, ...asked.splits, data.length];
-  for (let at = 1; at < places.length; at += 1) {
-    parser.feed(decoder.decode(data.subarray(places[at - 1], places[at]), { stream: true }));
-  }
-  console.log(JSON.stringify({ id: asked.id, events }));
-}
+  for (const piece of piecesOf(asked)) parser.feed(decoder.decode(piece, { stream: true }));
+  return { events };
+});

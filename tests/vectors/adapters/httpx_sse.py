@@ -1,24 +1,20 @@
 """httpx-sse: the lines are decoded as its EventSource does."""
 
-import json
 import sys
-from base64 import b64decode
-from itertools import pairwise
+from typing import Any
 
 import httpx
+from lines import answer_lines, pieces_of
 
 sys.path.pop(0)  # this file has the package's name
 from httpx_sse import EventSource
 
-for line in sys.stdin:
-    asked = json.loads(line)
-    data = b64decode(asked["bytes"])
-    places = [0, *asked["splits"], len(data)]
-    pieces = [data[start:end] for start, end in pairwise(places)]
+
+def read(asked: dict[str, Any]) -> dict[str, Any]:
     headers = {"content-type": "text/event-stream"}
-    response = httpx.Response(200, headers=headers, content=iter(pieces))
-    events = [
-        {"event": one.event, "data": one.data, "id": one.id}
-        for one in EventSource(response).iter_sse()
-    ]
-    print(json.dumps({"id": asked["id"], "events": events}), flush=True)
+    response = httpx.Response(200, headers=headers, content=iter(pieces_of(asked)))
+    events = EventSource(response).iter_sse()
+    return {"events": [{"event": one.event, "data": one.data, "id": one.id} for one in events]}
+
+
+answer_lines(read)

@@ -1,11 +1,11 @@
 // llhttp, the parser of Node: a chunked body in a response, read by Node's own client.
 import { request } from "node:http";
-import { createInterface } from "node:readline";
 import { Duplex } from "node:stream";
+import { answerLines, piecesOf } from "./lines.mjs";
 
 const HEAD = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
 
-function read(data, splits) {
+function read(asked) {
   return new Promise((done) => {
     let ended = false;
     const socket = new Duplex({ read() {}, write: (chunk, encoding, next) => next() });
@@ -14,21 +14,14 @@ function read(data, splits) {
       const pieces = [];
       response.on("data", (piece) => pieces.push(piece)).on("error", fail);
       response.on("end", () => {
-        const body = Buffer.concat(pieces).toString("base64");
-        done({ ok: true, body });
+        done({ ok: true, body: Buffer.concat(pieces).toString("base64") });
       });
     });
     asking.on("error", (error) => setImmediate(fail, error)).end(); // "end" comes first
     socket.push(HEAD);
-    const places = [0, ...splits, data.length];
-    for (let at = 1; at < places.length; at += 1) {
-      if (places[at] > places[at - 1]) socket.push(data.subarray(places[at - 1], places[at]));
-    }
+    for (const piece of piecesOf(asked)) if (piece.length) socket.push(piece);
     setImmediate(() => setImmediate(() => ((ended = true), socket.push(null))));
   });
 }
 
-for await (const line of createInterface({ input: process.stdin })) {
-  const { id, bytes, splits } = JSON.parse(line);
-  console.log(JSON.stringify({ id, ...(await read(Buffer.from(bytes, "base64"), splits)) }));
-}
+await answerLines(read);

@@ -1,23 +1,20 @@
 """The event stream decoder of the openai SDK."""
 
-import json
-import sys
-from base64 import b64decode
-from itertools import pairwise
+from typing import Any
 
+from lines import answer_lines, pieces_of
 from openai._streaming import SSEDecoder
 
-for line in sys.stdin:
-    asked = json.loads(line)
-    data = b64decode(asked["bytes"])
-    places = [0, *asked["splits"], len(data)]
-    pieces = [data[start:end] for start, end in pairwise(places)]
+
+def read(asked: dict[str, Any]) -> dict[str, Any]:
     try:
         events = [
             {"event": one.event or "message", "data": one.data, "id": one.id or ""}
-            for one in SSEDecoder().iter_bytes(iter(pieces))
+            for one in SSEDecoder().iter_bytes(iter(pieces_of(asked)))
         ]
-        answer = {"id": asked["id"], "events": events}
     except UnicodeDecodeError as error:
-        answer = {"id": asked["id"], "error": str(error)}
-    print(json.dumps(answer), flush=True)
+        return {"error": str(error)}
+    return {"events": events}
+
+
+answer_lines(read)

@@ -1,33 +1,30 @@
 """protocol.openai.deltas"""
 
-import json
-import sys
 from typing import Any
 
-from protocol.openai.deltas import ChatDelta, DeltaReader, read_failure
+from lines import answer_lines
+from msgspec import to_builtins
 
-for line in sys.stdin:
-    asked, reader = json.loads(line), DeltaReader()
-    answer: dict[str, Any] = {}
+from protocol.openai.common import ErrorBody
+from protocol.openai.deltas import DeltaReader, read_failure
+
+
+def read(asked: dict[str, Any]) -> dict[str, Any]:
+    reader, answer = DeltaReader(), dict[str, Any](text="", thinking="", refusal="", tool_calls=[])
     deltas = [reader.read(one["data"], one["event"]) for one in asked.get("events", [])]
     for delta in (*deltas, reader.end()):
         for name in ("text", "thinking", "refusal"):
-            answer[name] = answer.get(name, "") + getattr(delta, name)
+            answer[name] += getattr(delta, name)
+        answer["tool_calls"] += map(to_builtins, delta.tool_calls)
         answer["finish_reason"] = delta.finish_reason or answer.get("finish_reason")
-        if delta.usage:
-            counts = delta.usage
-            answer["usage"] = {
-                "completion_tokens": counts.completion_tokens,
-                "prompt_tokens": counts.prompt_tokens,
-            }
-        for piece in delta.tool_calls:
-            fields = ("index", "id", "name", "arguments")
-            told = {name: getattr(piece, name) for name in fields}
-            answer.setdefault("tool_calls", []).append(told)
-    errors = [delta.error for delta in (*deltas, ChatDelta()) if delta.error]
-    if "body" in asked:
-        errors = [error for error in [read_failure(asked["body"])] if error]
-    if errors:
-        told = {name: getattr(errors[0], name) for name in ("message", "type", "code")}
-        answer["error"] = {name: value for name, value in told.items() if value}
-    print(json.dumps({"id": asked["id"]} | {k: v for k, v in answer.items() if v}), flush=True)
+        answer["usage"] = to_builtins(delta.usage) or answer.get("usage")
+        answer["error"] = answer.get("error") or told(delta.error)
+    answer["error"] = told(read_failure(asked["body"])) if "body" in asked else answer["error"]
+    return {name: value for name, value in answer.items() if value}
+
+
+def told(error: ErrorBody | None) -> dict[str, Any]:
+    return {"message": error.message, "type": error.type, "code": error.code} if error else {}
+
+
+answer_lines(read)

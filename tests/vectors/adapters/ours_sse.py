@@ -1,24 +1,21 @@
 """protocol.sse"""
 
-import json
-import sys
-from base64 import b64decode
+from typing import Any
+
+from lines import answer_lines, pieces_of
 
 from protocol.sse import EventStreamParser
 
-for line in sys.stdin:
-    asked = json.loads(line)
+
+def read(asked: dict[str, Any]) -> dict[str, Any]:
     parser = EventStreamParser(asked["last_event_id"])
-    data, start, events = b64decode(asked["bytes"]), 0, []
-    for end in (*asked["splits"], len(data)):
-        events += parser.receive_data(data[start:end])
-        start = end
+    events = [event for piece in pieces_of(asked) for event in parser.receive_data(piece)]
     parser.receive_eof()
-    told = [{"event": one.event, "data": one.data, "id": one.id} for one in events]
-    answer = {
-        "id": asked["id"],
-        "events": told,
+    return {
+        "events": [{"event": one.event, "data": one.data, "id": one.id} for one in events],
         "last_event_id": parser.last_event_id,
         "reconnect_ms": parser.reconnection_time,
     }
-    print(json.dumps(answer), flush=True)
+
+
+answer_lines(read)

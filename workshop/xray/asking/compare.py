@@ -79,8 +79,9 @@ class Way(NamedTuple):
     """One path from this machine to the server.
 
     Args:
-        name: Name of the hop that this path adds, or of the server. asking: The request on this
-            path. address: The URL or address that the user gave.
+        name: Name of the hop that this path adds, or of the server.
+        asking: The request on this path.
+        address: The URL or address that the user gave.
     """
 
     name: str
@@ -92,8 +93,9 @@ class WayReport(msgspec.Struct, frozen=True):
     """The common properties of the answers on one path.
 
     Args:
-        name, address: Name and address of the path. codes: The faults that most of its answers
-            have, most harmful first. reports: One report for each answer.
+        name, address: Name and address of the path.
+        codes: The faults that most of its answers have, most harmful first.
+        reports: One report for each answer.
     """
 
     name: str
@@ -106,10 +108,10 @@ class Comparison(msgspec.Struct, frozen=True):
     """The object that `--compare --json` prints.
 
     Args:
-        ways: The findings on each path, nearest to the server first. verdicts: One verdict for each
-            hop with a fault, most harmful first. cures: The cures for the first verdict, as
-            {product: line of its configuration}. If the product of the hop was recognized, it comes
-            first.
+        ways: The findings on each path, nearest to the server first.
+        verdicts: One verdict for each hop with a fault, most harmful first.
+        cures: The cures for the first verdict, as {product: line of its configuration}. If the
+            product of the hop was recognized, it comes first.
     """
 
     ways: list[WayReport]

@@ -8,6 +8,7 @@
  */
 
 import { make } from "./dom.js";
+import { pass } from "./viewer-recording.js";
 
 /** The layers, from the outside in, with the names that protocol/anatomy.py gives their bytes. */
 const LABELS = {
@@ -27,32 +28,29 @@ const MAX_SHOWN = 1500; // bytes shown of one span
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** State between two spans: the last label, and the number of the last event. */
-export const START = { label: "", event: 0 };
-
-export function pass(before, [label, , , , event]) {
-	return { label: label || before.label, event: event || before.event };
-}
-
 /**
  * @param {Uint8Array} bytes
  * @param {number} offset of the first one
  * @param {Array} spans in order; bytes without a span are shown without a name
  * @param {object} before what `pass` has made of all spans before
  * @param {Function} show turns the bytes of a span into a text
+ * @param {Function} lineOf the line of the span with this number, to light all of its bytes
  */
-export function drawBytes(bytes, offset, spans, before, show = shorten) {
+export function drawBytes(bytes, offset, spans, before, show = shorten, lineOf = () => -1) {
 	const code = make("code");
 	const end = offset + bytes.length;
 	let place = offset;
-	for (const span of [...spans, ["", end, end]]) {
+	[...spans, ["", end, end]].forEach((span, number) => {
 		for (const part of [["", place, span[1]], span]) {
 			const own = bytes.subarray(part[1] - offset, part[2] - offset);
-			if (own.length) code.append(drawSpan(own, part, before, show));
+			if (!own.length) continue;
+			const element = drawSpan(own, part, before, show);
+			if (part === span) element.dataset.line = lineOf(number);
+			code.append(element);
 		}
 		before = pass(before, span);
 		place = span[2];
-	}
+	});
 	return code;
 }
 
