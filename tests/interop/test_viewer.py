@@ -12,7 +12,7 @@ from protocol.recording import RecordedRead, read_recording
 from workshop.xray.recordings.page import write_page
 
 from .peers import unavailable
-from .test_page_safety import AXE
+from .test_page_layout import AXE
 from .visiting import Visit
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
