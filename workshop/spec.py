@@ -188,15 +188,13 @@ def judge(
     """
     from tests.spec.plugin import SpecPlugin
     from tests.spec.runner import WORKERS, Runner
-    from tests.spec.show import show_failure, show_line
+    from tests.spec.show import show_failures, show_line
 
     workers = WORKERS if is_here or options.yes else 1
     plugin = SpecPlugin(profile, Runner(target, strict=options.strict, workers=workers))
     plugin.show = lambda outcome: show_line(console, outcome)  # type: ignore[method-assign]
     plugin.code = _pytest(plugin, options)
-    for outcome in plugin.outcomes:
-        if outcome.failure:
-            show_failure(console, outcome)
+    show_failures(console, plugin.outcomes)
     for error in plugin.errors:
         print(error, file=sys.stderr)
     return plugin

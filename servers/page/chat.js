@@ -6,30 +6,22 @@
 
 import { conversations } from "./conversations.js";
 import { find } from "./dom.js";
-import { copy } from "./message.js";
 import { followText } from "./scroll.js";
+import { wireLog } from "./wire-log.js";
 import { page, words } from "./words.js";
 
 const conversation = find("#conversation");
 const prompt = find("#prompt");
 const [send, halt] = [find("#send"), find("#halt")];
 
-const { ask, askAgain, openNew, stop, isRunning } = conversations({
-	tell: tellWire,
-	follow: followText(conversation, find("#pill")),
-	setRunning,
-	setEmpty: (isEmpty) => (find("#intro").hidden = !isEmpty),
-	answered() {},
-});
-
-// The wire pane is loaded with the first recorded answer. Its calls keep their order.
+// The page takes notes always; the wire pane is loaded when there is something to show.
+const wire = wireLog();
 let pane = null;
 function tellWire(what, ...values) {
-	if (what === "opened" && values[0].headers.has("X-Wire")) {
-		const isWide = matchMedia("(width >= 80rem)").matches; // there is room beside the text
-		pane ??= import("./wire.js").then(({ wirePane }) => wirePane(find("#wire"), isWide));
-	}
-	pane?.then((loaded) => loaded[what](...values));
+	wire.tell(what, ...values);
+	if (what !== "opened" || !wire.answers.length) return;
+	find("#wire").hidden = false;
+	pane ??= import("./wire.js").then(({ wirePane }) => wirePane(find("#wire"), wire));
 }
 
 function setRunning(isRunning, news) {
@@ -40,6 +32,14 @@ function setRunning(isRunning, news) {
 	// Do not announce single tokens, because a screen reader would never stop talking.
 	find("#announcer").textContent = news;
 }
+
+const { ask, openNew, stop, isRunning, showHistory } = conversations({
+	tell: tellWire,
+	follow: followText(conversation, find("#pill")),
+	setRunning,
+	setEmpty: (isEmpty) => (find("#intro").hidden = !isEmpty),
+	answered() {},
+});
 
 // ---- Keys and clicks
 
@@ -65,13 +65,7 @@ window.onkeydown = (event) => {
 
 halt.onclick = stop;
 find("#new").onclick = openNew;
-conversation.onclick = ({ target }) => {
-	if (target.matches(".again") && !isRunning()) {
-		prompt.focus();
-		askAgain();
-	}
-	if (target.matches(".copy")) copy(target, find("code", target.closest(".code")).textContent);
-};
+find("#history").ontoggle = showHistory;
 
 // ---- The reader's language
 

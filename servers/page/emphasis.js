@@ -12,7 +12,7 @@
 
 const MAX_DEPTH = 16; // levels of nested marks; the outer ones are text
 
-const TAGS = { "*": "em", _: "em", "**": "strong", __: "strong", "~~": "del" };
+const TAGS = { "*": "em", _: "em", "**": "strong", __: "strong", "~": "del", "~~": "del" };
 const SPACE = /^[\p{Zs}\t\n\f\r]/u;
 const PUNCTUATION = /^[\p{P}\p{S}]/u;
 // In a script without spaces, punctuation does not show where a word ends: **“你好”**世界.
@@ -71,7 +71,7 @@ export function addRun(runs, run, addMark) {
 
 function findOpener(runs, run) {
 	// All closing runs with the same key match the same opening runs.
-	const key = run.char + run.canOpen + (run.length % 3);
+	const key = run.char + run.canOpen + (run.length % 3); // 1 or 2 tildes, too
 	const bottom = runs.bottoms[key] ?? 0;
 	let height = 0;
 	for (let opener = runs.top; opener.below && opener.at >= bottom; opener = opener.below) {
@@ -86,6 +86,8 @@ function findOpener(runs, run) {
 
 function fits(opener, closer) {
 	if (opener.char !== closer.char) return false;
+	// GFM §6.5: "a matching pair of one or two tildes".
+	if (opener.char === "~") return opener.length === closer.length;
 	// "If one of the delimiters can both open and close emphasis, then the sum of the lengths […] must
 	// not be a multiple of 3 unless both lengths are multiples of 3."
 	const sum = opener.length + closer.length;

@@ -3,19 +3,20 @@
  *
  *     a **b** `c`    ->   {text: "a "} {run: **} {text: "b"} {run: **} {text: " "} {nodes: [code]}
  *
- * CommonMark 0.31.2 §2.4, §2.5 and §6, with GitHub's bare addresses; the runs go to emphasis.js.
- * Tags are strong, em, del, code, a and br, and no other: HTML is text. A picture is a link,
- * because nothing is loaded from other sites. A link must be http, https or mailto; others are text.
+ * This is CommonMark's own algorithm (0.31.2 §6, and the appendix "A parsing strategy") with its
+ * stack of brackets; the delimiter runs go to emphasis.js. GitHub's bare addresses are links, too, and
+ * formulas ($x$, \(x\)) are kept as typed. Tags are strong, em, del, code, a and br, and no other:
+ * HTML is text. A picture is a link, because nothing is loaded from other sites.
  *
- * A token is decided once, when enough text has come after it; undecided text waits in `rest`. Code
- * and links have limits, so that no text waits for long: a longer one is plain text.
- *
- * What it does not do: references, HTML.
+ * A token is decided once, when enough text has come after it; undecided text waits in `rest`. Code,
+ * links and formulas have limits, so that no text waits for long: a longer one is plain text.
  */
 
 import { addRun, flanking, newRuns } from "./emphasis.js";
-import { characterOf, REFERENCE } from "./entities.js";
+import { hrefOf } from "./addresses.js";
+import { characterOf, PUNCTUATION, REFERENCE } from "./entities.js";
 import { addPieces, newPart, nodesOf } from "./parts.js";
+import { matchAt, normalized, readDestination, readLabel, readTitle } from "./references.js";
 
 /** Number of characters examined so far: a test reads it. */
 export const work = { characters: 0 };
@@ -24,33 +25,35 @@ const MAX_CODE = 2000; // characters between backticks
 const MAX_LINK = 2000; // from "[" to "]"
 const MAX_TARGET = 2000; // from "(" to ")"
 const MAX_RUN = 100; // delimiters in a row
-const MAX_PARENTHESES = 32; // nested in an address
-
-const HREF = /^(?:https?:\/\/|mailto:)[^\s\p{Cc}]+$/iu;
-const PUNCTUATION = String.raw`[!-/:-@[-\`{-~]`;
-const ESCAPED = new RegExp(String.raw`\\(${PUNCTUATION})|${REFERENCE}`, "g");
 
 // All of these patterns are tried at one position.
 const at = (source, flags = "") => new RegExp(source, `${flags}y`);
-const PLAIN = at(String.raw`(?:[^\\\`*_~&<![\]\n \thH]|(?<=[a-z0-9/])h|h(?=[^t]))+`, "i");
+// Text that is nothing else: words of which none begins an address, and what is between them.
+const TEXT = /(?:[^a-z0-9.+\\`*_~&<![\]$\n \t-]+|(?!www\.)[a-z0-9.+-]+(?=[^\w.+@:-])| (?=[^ \t\n]))+/iy;
+const WORD = /[a-z0-9.+-]+/iy;
 const SPACES = /[ \t]+/y;
 const ESCAPE = at(String.raw`\\(${PUNCTUATION}|\n)`);
 const RUN = /`+|\*+|_+|~+/y;
 const ENTITY = at(REFERENCE);
 const ADDRESS = /<([a-z][a-z0-9+.-]{1,31}:[^\s<>\p{Cc}]{0,1900})>/iuy;
 const MAIL = /<([\w.!#$%&'*+/=?^`{|}~-]{1,200}@[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){0,9})>/iy;
-const BARE = /https?:\/\/[^\s<>`*"\p{Cc}\u3000-\u303f\uff00-\uffef]{1,2000}/iuy;
-// Beginnings of the last four patterns, where the text ends inside them.
-const UNFINISHED = /&[#\w]{0,33}$|<[^\s<>]{0,2000}$|h(?:t(?:t(?:ps?(?::(?:\/(?:\/\S{0,2000})?)?)?)?)?)?$/iy;
-const LINK_START = /\([ \t\n]*/y;
-const LINK_IN_BRACKETS = /<((?:\\[^\n]|[^\\<>\n])*)>/y;
-const TITLE = String.raw`"(?:\\[^]|[^\\"])*"|'(?:\\[^]|[^\\'])*'|\((?:\\[^]|[^\\()])*\)`;
-const LINK_END = at(String.raw`(?:[ \t\n]+(?:${TITLE}))?[ \t\n]*\)`);
+// GFM §6.9, autolinks. They also end at punctuation of CJK, which has no spaces beside it.
+const BARE = /(?:(?:https?|ftp):\/\/|www\.)[^\s<>`*"\p{Cc}\u3000-\u303f\uff00-\uffef]{1,2000}/iuy;
+const BARE_MAIL = /[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,9}(?<![-_])(?![\w-])/y;
+// Formulas. "$" may also be a currency: no space follows the first, and no digit the second.
+const DOLLARS = /(?<![\w$])\$\$[^$]{1,1000}\$\$|(?<![\w$])\$(?![\s$])(?:\\[^\n]|[^$\\\n]){1,1000}(?<!\s)\$(?![\d$])/y;
+const BRACKETS = /\\\((?:(?!\\\))[^]){1,1000}\\\)|\\\[(?:(?!\\\])[^]){1,1000}\\\]/y;
+// Beginnings of these patterns, where the text ends inside them.
+const UNFINISHED = /&[#\w]{0,33}$|<[^\s<>]{0,2000}$|(?:(?:https?|ftp):|www\.)\S{0,2000}$|[\w.+-]{1,64}(?:@[\w.-]{0,640})?$|\$(?:\$[^$]{0,1000}\$?|(?:\\[^\n]|[^$\\\n]){0,1000}(?:\\|\$)?)$|\\(?:[([][^]{0,1001})?$/iy;
+const LINK_START = /\([ \t]*\n?[ \t]*/y;
+const LINK_END = /[ \t]*\n?[ \t]*\)/y;
 
-/** The state of one text. */
-export function newText() {
+/** The state of one text, with the document's definitions. */
+export function newText(references) {
 	return {
-		before: "", // the last two decided characters
+		references,
+		missed: new Set(), // labels that no definition had yet
+		before: "", // the last two decided characters, or all from the first open bracket on
 		rest: "", // the undecided text
 		offset: 0, // of `rest`
 		spaces: "", // ignored at the end of a line
@@ -80,7 +83,7 @@ export function read(state, text, isEnd = false, isLook = false) {
 	const tokens = [];
 	let place = state.before.length;
 	const origin = state.offset - place;
-	work.characters += source.length;
+	work.characters += source.length - place;
 
 	while (place < source.length) {
 		expire();
@@ -94,7 +97,8 @@ export function read(state, text, isEnd = false, isLook = false) {
 	pass();
 	const [first] = state.waiting;
 	if (isLook && first) tokens.push({ at: first.at, nodes: treeOf(state.waiting), length: 0 });
-	state.before = source.slice(Math.max(0, place - 2), place);
+	const kept = Math.min(place - 2, (state.brackets[0]?.at ?? Infinity) - origin);
+	state.before = source.slice(Math.max(0, kept), place);
 	state.rest = source.slice(place);
 	state.offset = origin + place;
 	return tokens;
@@ -104,10 +108,10 @@ export function read(state, text, isEnd = false, isLook = false) {
 		const char = source[start];
 		const { longRun } = state;
 		state.longRun = "";
-		const spaces = match(SPACES, start);
-		if (spaces) {
-			state.spaces += spaces[0];
-			return start + spaces[0].length;
+		if (char === " " || char === "\t") {
+			const [spaces] = match(SPACES, start);
+			state.spaces += spaces;
+			return start + spaces.length;
 		}
 		if (char === "\n") {
 			const isBreak = state.spaces.endsWith("  ");
@@ -116,7 +120,7 @@ export function read(state, text, isEnd = false, isLook = false) {
 		}
 		if (state.spaces) addText(start - state.spaces.length, state.spaces);
 		state.spaces = "";
-		const plain = match(PLAIN, start);
+		const plain = match(TEXT, start);
 		if (plain) return addText(start, plain[0]);
 		if (longRun === char) {
 			state.longRun = char;
@@ -126,7 +130,9 @@ export function read(state, text, isEnd = false, isLook = false) {
 		const isLast = start + 1 === source.length;
 		switch (char) {
 			case "\\":
-				return isLast && !isEnd ? null : readEscape(start);
+				return readFormula(BRACKETS, start) ?? readEscape(start);
+			case "$":
+				return readFormula(DOLLARS, start) ?? addText(start, char);
 			case "`":
 				return readCode(start);
 			case "*":
@@ -139,22 +145,20 @@ export function read(state, text, isEnd = false, isLook = false) {
 			}
 			case "<":
 				return readAddress(start);
-			case "h":
-			case "H":
-				return readBareAddress(start);
 			case "!":
 				if (isLast && !isEnd) return null;
 				return source[start + 1] === "[" ? openBracket(start, "![") : addText(start, char);
 			case "[":
 				return openBracket(start, char);
-			default: // "]"
+			case "]":
 				return isLast && !isEnd ? null : closeBracket(start);
+			default:
+				return readWord(start);
 		}
 	}
 
 	function match(pattern, start) {
-		pattern.lastIndex = start;
-		return pattern.exec(source);
+		return matchAt(pattern, source, start);
 	}
 
 	// ---- Output
@@ -191,8 +195,10 @@ export function read(state, text, isEnd = false, isLook = false) {
 	// ---- Links
 
 	function openBracket(start, text) {
+		const { brackets } = state;
 		const index = state.passed + state.waiting.length;
-		state.brackets.push({ at: origin + start, index, isImage: text === "![", isActive: true });
+		if (brackets.length) brackets.at(-1).hasInner = true;
+		brackets.push({ at: origin + start, index, isImage: text === "![", isActive: true });
 		add({ at: origin + start, text });
 		return start + text.length;
 	}
@@ -203,46 +209,63 @@ export function read(state, text, isEnd = false, isLook = false) {
 		pass();
 	}
 
+	/** "look for link or image": the appendix of the standard. Null if that depends on more text. */
 	function closeBracket(start) {
-		const target = readTarget(start + 1);
-		const isDecided = isEnd || target || source.length > start + MAX_TARGET;
-		if (source[start + 1] === "(" && state.brackets.length && !isDecided) return null;
-		const opener = state.brackets.pop();
-		if (!opener?.isActive || !target) {
-			if (opener) state.brackets.push(opener); // so that its tokens wait for this one
-			const end = addText(start, "]");
-			if (opener) state.brackets.pop();
+		const opener = state.brackets.at(-1);
+		const isLink = opener?.isActive;
+		const link = isLink && (readTarget(start + 1) ?? readReference(opener, start));
+		if (isLink && !link && mayBecomeLink(start + 1)) return null;
+		if (!link) {
+			const end = addText(start, "]"); // the opener's tokens wait for this one
+			state.brackets.pop();
 			pass();
 			return end;
 		}
+		state.brackets.pop();
 		const [, ...inside] = state.waiting.splice(opener.index - state.passed);
 		const children = withoutLinks(treeOf(inside));
-		if (!children.length) children.push(target.href);
 		// "we also set all [ delimiters before the opening delimiter to inactive": no link in a link
 		for (const bracket of opener.isImage ? [] : state.brackets) {
 			bracket.isActive &&= bracket.isImage;
 		}
-		const length = origin + target.end - opener.at;
-		add({ at: opener.at, nodes: [{ tag: "a", href: target.href, children }], length });
-		return target.end;
+		const { href, title } = link.target;
+		const length = origin + link.end - opener.at;
+		add({ at: opener.at, nodes: [{ tag: "a", href, title, children }], length });
+		return link.end;
 	}
 
-	/** `(address "title")`: where it ends, and the address if it is allowed. */
+	/** An address in parentheses, or a label in brackets, may not have come to its end. */
+	function mayBecomeLink(start) {
+		if (isEnd || source.length > start + MAX_TARGET) return false;
+		const rest = source.slice(start);
+		return rest[0] === "(" || /^\[(?:\\[^]|[^\\[\]]){0,999}\\?$/.test(rest);
+	}
+
+	/** `(address "title")`: where it ends, and what the link gets. */
 	function readTarget(start) {
 		const text = source.slice(start, start + MAX_TARGET);
-		const matchHere = (pattern, index) => {
-			pattern.lastIndex = index;
-			return pattern.exec(text);
-		};
-		const opening = matchHere(LINK_START, 0);
-		if (!opening) return null;
-		const first = opening[0].length;
-		const inBrackets = matchHere(LINK_IN_BRACKETS, first);
-		if (text[first] === "<" && !inBrackets) return null;
-		const addressEnd = inBrackets ? first + inBrackets[0].length : endOfAddress(text, first);
-		const rest = matchHere(LINK_END, addressEnd);
-		const href = hrefOf(unescaped(inBrackets?.[1] ?? text.slice(first, addressEnd)));
-		return rest && href ? { end: start + addressEnd + rest[0].length, href } : null;
+		const opening = matchAt(LINK_START, text, 0);
+		const destination = opening && readDestination(text, opening[0].length);
+		const href = destination && hrefOf(destination.address);
+		if (href === null) return null;
+		const { title, end } = readTitle(text, destination.end);
+		const closing = matchAt(LINK_END, text, end);
+		return closing && { target: { href, title }, end: start + end + closing[0].length };
+	}
+
+	/** `[text][label]`, `[label][]` or `[label]`. */
+	function readReference(opener, start) {
+		const next = readLabel(source, start + 1);
+		const first = opener.at - origin + (opener.isImage ? 2 : 1);
+		const isAlone = !next && !opener.hasInner && start - first < 1000;
+		const label = next?.label ?? (isAlone ? normalized(source.slice(first, start)) : "");
+		const target = state.references.get(label);
+		if (!target) {
+			if (label) state.missed.add(label);
+			return null;
+		}
+		const isCollapsed = !next && source.startsWith("[]", start + 1);
+		return { target, end: next?.end ?? start + (isCollapsed ? 3 : 1) };
 	}
 
 	function readAddress(start) {
@@ -253,11 +276,16 @@ export function read(state, text, isEnd = false, isLook = false) {
 		return addNode(start, whole.length, { tag: "a", href, children: [address] });
 	}
 
-	function readBareAddress(start) {
-		const found = /[a-z0-9/]/i.test(source[start - 1] ?? "") ? null : match(BARE, start);
-		const href = found && withoutEnding(found[0]);
-		if (!href || !hrefOf(href) || found[0].length >= MAX_TARGET) return addText(start, source[start]);
-		return addNode(start, href.length, { tag: "a", href, children: [href] });
+	/** A word, unless it begins an address. */
+	function readWord(start) {
+		const isInside = /[a-z0-9/]/i.test(source[start - 1] ?? "");
+		const found = isInside ? null : match(BARE, start);
+		const bare = found && found[0].length < MAX_TARGET ? withoutEnding(found[0]) : "";
+		const mail = !isInside && !bare ? match(BARE_MAIL, start)?.[0] : "";
+		const href = mail ? `mailto:${mail}` : /^www/i.test(bare) ? `http://${bare}` : bare;
+		if (!href || !hrefOf(href)) return addText(start, match(WORD, start)[0]);
+		const children = [mail || bare];
+		return addNode(start, children[0].length, { tag: "a", href, children });
 	}
 
 	// ---- Other tokens
@@ -266,6 +294,13 @@ export function read(state, text, isEnd = false, isLook = false) {
 		const [, escaped = ""] = match(ESCAPE, start) ?? [];
 		if (escaped === "\n") return addNode(start, 2, { tag: "br", children: [] });
 		return addText(start, escaped || "\\", 1 + escaped.length);
+	}
+
+	/** Kept as typed. Null if it has neither a letter nor a digit: `\(\)` are two escapes. */
+	function readFormula(pattern, start) {
+		const [formula] = match(pattern, start) ?? [""];
+		if (!/[\p{L}\p{N}]/u.test(formula)) return null;
+		return addNode(start, formula.length, { tag: "code", className: "math", children: [formula] });
 	}
 
 	function readCode(start) {
@@ -292,7 +327,7 @@ export function read(state, text, isEnd = false, isLook = false) {
 		if (length > MAX_RUN) return readLongRun(start, run);
 		// A character may have two code units.
 		if (!isEnd && source.length < end + 2) return null;
-		if (char === "~" && length !== 2) return addText(start, run);
+		if (char === "~" && length > 2) return addText(start, run);
 		// "The beginning and the end of the line count as Unicode whitespace."
 		const before = [...source.slice(Math.max(0, start - 2), start)].at(-1) ?? "\n";
 		const after = end < source.length ? String.fromCodePoint(source.codePointAt(end)) : "\n";
@@ -328,33 +363,11 @@ function withoutLinks(nodes) {
 	});
 }
 
-/** "Any ASCII punctuation character may be backslash-escaped", and entities are characters. */
-export function unescaped(text) {
-	return text.replace(ESCAPED, (all, escaped) => escaped ?? characterOf(all));
-}
-
-/** The address if a link may have it, or "". */
-function hrefOf(address) {
-	const href = address.replaceAll(" ", "%20");
-	return HREF.test(href) ? href : "";
-}
-
-/** It "includes parentheses only if (a) they are backslash-escaped or (b) […] a balanced pair". */
-function endOfAddress(text, start) {
-	let depth = 0;
-	let end = start;
-	for (; end < text.length && !/[\s\p{Cc}]/u.test(text[end]); end += 1) {
-		if (text[end] === "\\" && /[!-~]/.test(text[end + 1] ?? "")) end += 1;
-		else if (text[end] === "(" && (depth += 1) > MAX_PARENTHESES) break;
-		else if (text[end] === ")" && (depth -= 1) < 0) break;
-	}
-	return end;
-}
-
 /** Punctuation after an address is not part of it: (see https://example.org/). */
 function withoutEnding(address) {
 	let surplus = address.split(")").length - address.split("(").length;
-	let end = address.length;
+	// `&hl;` at the end may be a reference.
+	let end = address.length - (/&[a-z0-9]+;$/i.exec(address)?.[0].length ?? 0);
 	for (; end; end -= 1) {
 		const last = address[end - 1];
 		if (last === ")" ? (surplus -= 1) < 0 : !".,:;!?'_~]".includes(last)) break;

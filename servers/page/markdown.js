@@ -4,42 +4,52 @@
  *     - **one**     list > item > paragraph > part "**one**"
  *     - two              > item > paragraph > part "two"
  *
- * CommonMark 0.31.2 §4 and §5, with GitHub's tables and task lists. A line is read once, when its end
- * has come. The unfinished last line is read as a preview, which is then undone. It does not matter
- * how the text was split. The cost is linear, even for one endless line, because text is held in
- * parts (parts.js). Only the last part grows; the others change when emphasis that began in them ends.
+ * This is CommonMark's own algorithm (0.31.2, appendix "A parsing strategy"): a line first continues
+ * the open containers, then it begins new ones, and the rest of it is text of the open leaf, or lazily
+ * of an open paragraph. Its second phase, the text inside a leaf, does not wait for the end: inline.js
+ * reads it at once.
  *
- * What it does not do: HTML (it stays text), references, footnotes; nor code by indentation and
- * headings by underlines, which are accidents in a model's answer.
+ * A line is read once, when its end has come. The unfinished last line is read as a preview, which is
+ * then undone. It does not matter how the text was split. The cost is linear, even for one endless
+ * line, because text is held in parts (parts.js). Only the last part grows; the others change when
+ * emphasis that began in them ends. Two things are known late. A line under a paragraph makes it a
+ * heading. A reference may be defined after its use: when the answer ends, such texts are read again.
+ *
+ * What it does not do: HTML (it stays text) and footnotes.
  */
 
+import {
+	block,
+	continueContainer,
+	FENCE,
+	FORMULA,
+	HEADING,
+	isContainer,
+	isVerbatim,
+	readItem,
+	readQuote,
+	readVerbatim,
+	RULE,
+	UNDERLINE,
+} from "./blocks.js";
 import { addRun } from "./emphasis.js";
-import { copyOf, newText, read, unescaped, work } from "./inline.js";
+import { unescaped } from "./entities.js";
+import { copyOf, newText, read, work } from "./inline.js";
+import { Line, trimmed } from "./line.js";
+import { addLine, newParagraph, takeDefinitions, takeLine } from "./paragraphs.js";
 import { fillPart, newPart } from "./parts.js";
+import { alignmentOf, newRow, rowWriter } from "./tables.js";
 
 const MAX_NESTING = 24;
 const LONG_LINE = 2000; // the beginning decides the type of a longer line; it is not a table head
 
-// "A line is a sequence of zero or more characters other than line feed or carriage return". A dot
-// would be wrong here, because it does not match U+2028.
-const HEADING = /^ {0,3}(#{1,6})(?:[ \t]+|$)([^]*)$/;
-const RULE = /^ {0,3}(?:(?:\*[ \t]*){3,}|(?:-[ \t]*){3,}|(?:_[ \t]*){3,})$/;
-const FENCE = /^( {0,3})(`{3,}(?=[^`]*$)|~{3,})([^]*)$/;
-const QUOTE = /^ {0,3}> ?/;
-const ITEM = /^( {0,3})([-+*]|(\d{1,9})[.)])([ \t]+|$)([^]*)$/;
-const TASK = /^\[([ xX])\][ \t]+/;
-const DELIMITERS = /^ {0,3}\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?$/;
 // An unfinished line of marks may become anything, so it gets no preview yet.
 const UNDECIDED = /^(?:[-=*_+#>|`~:. \t]*|\d{1,9}[.)]) *$/;
 
-const isContainer = ({ type }) => ["document", "quote", "list", "item"].includes(type);
-const isBlank = (line) => !/[^ \t]/.test(line);
-const indentOf = (line) => line.search(/[^ ]|$/);
-// "Spaces or tabs" are ignored there; other white space, such as U+3000, is text.
-const trimStart = (text) => text.slice(text.search(/[^ \t]|$/));
-
 export function markdownParser() {
 	const tree = block("document");
+	const references = new Map();
+	const { writeRow, finishRow } = rowWriter(textOf, write, close);
 	let unfinished = ""; // a line without its end yet
 	let isLong = false; // its beginning has been read
 	let isLook = false;
@@ -75,7 +85,7 @@ export function markdownParser() {
 
 	/** Calls `show` as if the text ended here, and returns its result. */
 	function look(show) {
-		const saved = openPath().map((node) => [node, { ...node }, node.children.length]);
+		const saved = openPath().map((node) => [node, { ...node }, node.children.length, node.children.at(-1)]);
 		for (const [node] of saved) if (node.text) node.text = copyOf(node.text);
 		const wasBlank = afterBlank;
 		isLook = true;
@@ -84,9 +94,10 @@ export function markdownParser() {
 		const shown = show();
 		isLook = false;
 		afterBlank = wasBlank;
-		for (const [node, copy, length] of saved) {
+		for (const [node, copy, length, last] of saved) {
 			Object.assign(node, copy, { changed: undefined });
 			node.children.length = length;
+			if (last) node.children[length - 1] = last;
 		}
 		for (const [marks, leaf, index] of shownMarks.reverse()) {
 			marks.pop();
@@ -101,11 +112,31 @@ export function markdownParser() {
 		else if (unfinished) readLine(unfinished);
 		unfinished = "";
 		close(tree);
+		if (references.size) resolve(tree);
 	}
 
-	/** The leaf must be shown again from this child on. */
-	function noteChange(leaf, index) {
-		leaf.changed = Math.min(leaf.changed ?? index, index);
+	/** Reads the texts again that have a reference to a later definition; returns whether any did. */
+	function resolve(node) {
+		let isChanged = [...(node.text?.missed ?? [])].some((label) => references.has(label));
+		if (isChanged) {
+			node.children = [];
+			node.text = textOf();
+			put(node, read(node.text, node.source, true));
+			close(node);
+			noteChange(node, 0);
+		} else if (!node.text && node.type !== "part") {
+			node.children.forEach((child, index) => {
+				if (!resolve(child)) return;
+				noteChange(node, index);
+				isChanged = true;
+			});
+		}
+		return isChanged;
+	}
+
+	/** The node must be shown again from this child on. */
+	function noteChange(node, index) {
+		node.changed = Math.min(node.changed ?? index, index);
 	}
 
 	/** The document, its last child if that is open, that one's last child, … */
@@ -120,185 +151,177 @@ export function markdownParser() {
 	}
 
 	/** Returns whether an open leaf can take more of the same line. */
-	function readLine(line, lineEnd = "\n") {
-		work.characters += line.length;
+	function readLine(source, lineEnd = "\n") {
+		work.characters += source.length;
+		const line = new Line(source);
 		const open = openPath();
 		const path = [tree];
-		let rest = expandTabs(line);
 		for (let node; (node = open[path.length]) && isContainer(node); path.push(node)) {
-			const continued = continueContainer(node, rest);
-			if (continued === null) break;
-			rest = expandTabs(continued);
+			if (!continueContainer(node, line)) break;
 		}
 		const next = open[path.length];
 		let leaf = next && !isContainer(next) ? next : null;
-		if (leaf?.type === "code") return readCode(leaf, rest, lineEnd);
-		if (isBlank(rest)) {
-			afterBlank = true;
-			if (next) close(next);
+		if (leaf && isVerbatim(leaf)) {
+			const more = readVerbatim(leaf, line, lineEnd);
+			if (more) return writeVerbatim(leaf, more);
+			leaf = null;
+		}
+		if (line.isBlank) {
+			// Such a line inside a quotation does not separate the items around it.
+			afterBlank = path.at(-1).type !== "quote";
+			if (next) closeLast(path.at(-1));
 			return false;
 		}
 		// "laziness": a paragraph continues without its containers' marks
 		let lazy = leaf ? null : open.find(({ type }) => type === "paragraph");
-		for (let inside; (inside = startContainer(path, rest, leaf)) !== null; ) {
-			rest = inside;
+		while (startContainer(path, line, leaf, lazy)) {
 			leaf = lazy = null;
-			if (isBlank(rest)) return false;
+			if (line.isBlank) return false;
 		}
-		const isOpen = readText(path, rest, leaf, lazy, lineEnd);
+		const isOpen = readText(path, line, leaf, lazy, lineEnd);
 		afterBlank = false;
 		return isOpen;
 	}
 
-	/** Begins a quotation or an item; returns the rest of the line, or null. */
-	function startContainer(path, rest, leaf) {
-		if (path.length > MAX_NESTING) return null;
-		const quote = QUOTE.exec(rest);
-		if (quote) {
+	/** Begins a quotation or an item, if the line does. */
+	function startContainer(path, line, leaf) {
+		if (path.length > MAX_NESTING) return false;
+		if (readQuote(line)) {
 			add(path, block("quote"));
-			return expandTabs(rest.slice(quote[0].length));
-		}
-		const item = RULE.test(rest) ? null : ITEM.exec(rest);
-		if (!item) return null;
-		const [, indent, mark, number = "", tabs, content] = item;
-		const before = " ".repeat(indent.length + mark.length);
-		const space = expandTabs(before + tabs).slice(before.length);
-		// "In order for a list item to interrupt a paragraph, it must not be empty", and begin at 1.
-		if (leaf?.type === "paragraph" && (!content || (number && number !== "1"))) return null;
-		const list = path.at(-1);
-		if (list.kind === mark.at(-1)) list.isLoose ||= afterBlank;
-		else add(path, block("list", { kind: mark.at(-1), start: number, isLoose: false }));
-		const task = TASK.exec(content);
-		const padding = content && space.length < 5 ? space.length : 1;
-		add(path, block("item", {
-			width: before.length + padding,
-			task: task ? (task[1] === " " ? "todo" : "done") : "",
-		}));
-		afterBlank = false;
-		return expandTabs(content.slice(task?.[0].length));
-	}
-
-	function readText(path, rest, leaf, lazy, lineEnd) {
-		let match;
-		if (leaf?.type === "paragraph" && startTable(path, leaf, trimEnd(rest))) return false;
-		if ((match = HEADING.exec(rest))) {
-			const heading = add(path, block("heading", { level: match[1].length, text: newText() }));
-			// This is done in steps, because one pattern would take cubic time.
-			const text = trimEnd(match[2]).replace(/(?:^|[ \t])#*$/, "");
-			write(heading, lineEnd ? text : match[2]);
-			if (lineEnd) close(heading);
 			return true;
 		}
-		if (RULE.test(rest)) return close(add(path, block("rule")));
-		if ((match = FENCE.exec(rest))) {
-			const [, indent, fence, info] = match;
-			const language = unescaped(trimStart(info).split(/[ \t]/)[0]);
-			add(path, block("code", { language, fence, indent: indent.length }));
-			return false;
-		}
-		if (leaf?.type === "table") {
-			const row = block("row", newRow(leaf.align));
-			leaf.children.push(row);
-			writeRow(row, rest);
-			return lineEnd ? close(row) : true;
-		}
-		const paragraph = leaf ?? lazy ?? add(path, block("paragraph", { text: newText(), line: null }));
-		const line = (paragraph.line === null ? "" : "\n") + trimStart(rest);
-		write(paragraph, paragraph.line ?? "");
-		paragraph.line = lineEnd ? line : "";
-		if (!lineEnd) write(paragraph, line);
+		const item = readItem(line, leaf?.type === "paragraph");
+		if (!item) return false;
+		const list = path.at(-1);
+		if (list.kind === item.kind) list.isLoose ||= afterBlank;
+		else add(path, block("list", { kind: item.kind, start: item.start, isLoose: false }));
+		add(path, block("item", { width: item.width, task: item.task }));
+		afterBlank = false;
 		return true;
 	}
 
-	function readCode(code, rest, lineEnd) {
-		const mark = trimEnd(trimStart(rest));
-		const isEnd = mark.startsWith(code.fence) && !mark.replaceAll(code.fence[0], "");
-		if (isEnd && indentOf(rest) < 4) return close(code);
-		write(code, rest.slice(Math.min(indentOf(rest), code.indent)) + lineEnd);
+	function readText(path, line, leaf, lazy, lineEnd) {
+		const { text, indent } = line;
+		const isText = leaf?.type === "paragraph" || lazy;
+		if (indent > 3 && !isText) {
+			const code = add(path, block("code", { language: "", fence: "", blank: "" }));
+			return writeVerbatim(code, readVerbatim(code, line, lineEnd));
+		}
+		let match;
+		if (indent < 4) {
+			if (leaf?.type === "paragraph" && startTable(path, leaf, text)) return false;
+			if ((match = HEADING.exec(text))) return startHeading(path, match, lineEnd);
+			if ((match = FENCE.exec(text))) {
+				const language = unescaped(trimmed(match[2]).split(/[ \t]/)[0]);
+				add(path, block("code", { language, fence: match[1], indent }));
+				return false;
+			}
+			if (leaf?.type === "paragraph" && UNDERLINE.test(text) && takeDefinitions(leaf, define)) {
+				leaf.type = "heading";
+				leaf.level = text[0] === "=" ? 1 : 2;
+				return close(leaf);
+			}
+			if (RULE.test(text)) return close(add(path, block("rule")));
+			if (!isText && (match = FORMULA.exec(text))) return startFormula(path, text, match);
+		}
+		if (leaf?.type === "table") {
+			const row = newRow(leaf.align);
+			leaf.children.push(row);
+			writeRow(row, line.rest);
+			return lineEnd ? close(row) : true;
+		}
+		const paragraph = leaf ?? lazy ?? add(path, newParagraph(textOf()));
+		line.dedent(Infinity);
+		write(paragraph, addLine(paragraph, line.rest, lineEnd, define));
+		return true;
+	}
+
+	function startHeading(path, [, marks, content], lineEnd) {
+		const heading = add(path, block("heading", { level: marks.length, text: textOf(), source: "" }));
+		// "The closing sequence of #s"; in steps, because one pattern would take cubic time.
+		write(heading, lineEnd ? trimmed(content.replace(/(?:^|[ \t])#*$/, "")) : content);
+		if (lineEnd) close(heading);
 		return true;
 	}
 
 	/** The row of dashes has come: the line before it, until now a paragraph, is the head. */
-	function startTable(path, paragraph, rest) {
-		if (!DELIMITERS.test(rest) || !paragraph.line) return false;
-		const dashes = rest.match(/:?-+:?/g);
-		const align = dashes.map((cell) => (!cell.endsWith(":") ? "" : cell[0] === ":" ? "center" : "end"));
-		const head = block("row", newRow(align, Infinity));
-		const isAlone = paragraph.line[0] !== "\n";
-		writeRow(head, isAlone ? paragraph.line : paragraph.line.slice(1));
+	function startTable(path, paragraph, text) {
+		const align = paragraph.held && alignmentOf(text);
+		if (!align) return false;
+		const head = newRow(align, Infinity);
+		writeRow(head, paragraph.held.slice(paragraph.held.lastIndexOf("\n") + 1));
 		close(head);
 		const { length } = head.children;
-		if (length !== align.length || (length < 2 && !rest.includes("|"))) return false;
-		paragraph.line = "";
-		if (isAlone) path.at(-1).children.pop();
+		if (length !== align.length || (length < 2 && !text.includes("|"))) return false;
+		takeLine(paragraph);
 		add(path, block("table", { align })).children.push(head);
 		return true;
 	}
 
-	/** Adds text of the same line, split anywhere. */
-	function writeRow(row, text) {
-		const source = row.rest + text;
-		const tokens = source.match(/\\[^]|\||[^\\|]+/g) ?? [];
-		for (const token of tokens) writeCell(row, token);
-		row.rest = source.slice(tokens.join("").length); // half an escape
+	function startFormula(path, text, [all, dollars, bracket]) {
+		const formula = add(path, block("math", { fence: dollars ?? "\\]" }));
+		const isWhole = all !== dollars && all !== bracket;
+		return writeVerbatim(formula, { text: isWhole ? text : text + "\n", isEnd: isWhole });
 	}
 
-	function writeCell(row, token) {
-		let cell = row.children.at(-1);
-		if (isBlank(token) && !cell?.isOpen) return;
-		const isOuter = !row.isStarted && token === "|";
-		row.isStarted = true;
-		if (isOuter) return;
-		const text = token === "|" ? "" : token.replace("\\|", "|");
-		if (cell?.isOpen) write(cell, text);
-		else {
-			// GFM §4.10: "If there are greater, the excess is ignored."
-			if (row.children.length === row.columns) return;
-			cell = addCell(row);
-			write(cell, trimStart(text));
-		}
-		if (token === "|") close(cell);
+	function writeVerbatim(leaf, { text, isEnd }) {
+		write(leaf, text);
+		afterBlank = text === "" && !isEnd; // in code by indentation
+		return isEnd ? close(leaf) : true;
 	}
 
-	function addCell(row) {
-		const align = row.align[row.children.length] ?? "";
-		const cell = block("cell", { isHead: row.isHead, align, text: newText() });
-		row.children.push(cell);
-		return cell;
+	function define(label, target) {
+		// "If there are several matching definitions, the first one takes precedence."
+		if (!isLook && !references.has(label)) references.set(label, target);
 	}
+
+	// ---- The tree
 
 	/** Adds a block to the deepest container of the path, and closes the open block there. */
 	function add(path, added) {
 		while (path.at(-1).type === "list" && added.type !== "item") path.pop();
 		const parent = path.at(-1);
-		const before = parent.children.at(-1);
-		if (before?.isOpen) close(before);
 		// "A list is loose if any [...] items are separated by blank lines", or two blocks of one item.
-		if (parent.type === "item" && before && afterBlank) path.at(-2).isLoose = true;
+		if (parent.type === "item" && parent.children.length && afterBlank) path.at(-2).isLoose = true;
+		closeLast(parent);
 		parent.children.push(added);
 		if (isContainer(added)) path.push(added);
 		return added;
 	}
 
+	function closeLast(parent) {
+		const last = parent.children.at(-1);
+		if (!last?.isOpen) return;
+		close(last);
+		// A paragraph of definitions is not shown.
+		if (last.type === "paragraph" && !last.source) parent.children.pop();
+	}
+
 	function close(node) {
-		if (node.text) put(node, read(node.text, node.line ?? "", true, isLook));
-		if (node.rest) writeCell(node, node.rest);
-		const last = node.children.at(-1);
-		if (last?.isOpen) close(last);
-		// "If there are a number of cells fewer […], empty cells are inserted."
-		while (node.columns < Infinity && node.children.length < node.columns) close(addCell(node));
+		if (node.held) takeDefinitions(node, define);
+		if (node.held) write(node, node.held);
+		node.held = null;
+		if (node.text) put(node, read(node.text, "", true, isLook));
+		if (node.type === "row") finishRow(node);
+		else closeLast(node);
 		node.isOpen = false;
 		node.done = !isLook; // after a preview, its closed blocks are open again
 		return false;
 	}
 
+	function textOf() {
+		return newText(references);
+	}
+
 	function write(leaf, text) {
-		if (leaf.type === "table") writeRow(leaf.children.at(-1), text);
-		else put(leaf, leaf.text ? read(leaf.text, text) : [{ at: 0, text }]);
+		if (leaf.type === "table") return writeRow(leaf.children.at(-1), text);
+		if (!leaf.text) return put(leaf, [{ at: 0, text }]);
+		leaf.source += text;
+		return put(leaf, read(leaf.text, text));
 	}
 
 	function put(leaf, tokens) {
-		const space = leaf.type === "code" ? /\n/ : /\s/;
+		const space = leaf.text ? /\s/ : /\n/;
 		for (let token of tokens) {
 			while (token) {
 				const part = openPart(leaf);
@@ -334,42 +357,10 @@ export function markdownParser() {
 	function endLongLine() {
 		isLong = false;
 		const leaf = openLeaf();
-		if (leaf.type === "code") write(leaf, "\n");
+		if (isVerbatim(leaf)) write(leaf, "\n");
 		if (leaf.type === "heading") close(leaf);
 		if (leaf.type === "table") close(leaf.children.at(-1));
 	}
 
 	return { tree, append, look, end };
-}
-
-function block(type, more) {
-	return { type, children: [], isOpen: true, done: false, ...more };
-}
-
-/** The rest of a line after a container's mark; null without the mark. */
-function continueContainer(node, line) {
-	if (node.type === "list") return line;
-	if (node.type === "quote") return QUOTE.test(line) ? line.replace(QUOTE, "") : null;
-	if (isBlank(line)) return node.children.length ? "" : null;
-	return indentOf(line) < node.width ? null : line.slice(node.width);
-}
-
-/** Its cells are filled when their text comes. */
-function newRow(align, columns = align.length) {
-	return { align, columns, isHead: columns === Infinity, isStarted: false, rest: "" };
-}
-
-function trimEnd(text) {
-	let end = text.length;
-	while (" \t".includes(text[end - 1] ?? "x")) end -= 1;
-	return text.slice(0, end);
-}
-
-/** Leading tabs: "a tab stop of 4 characters". */
-function expandTabs(line) {
-	return line.replace(/^ *\t[ \t]*/, (space) => {
-		let width = 0;
-		for (const char of space) width += char === "\t" ? 4 - (width % 4) : 1;
-		return " ".repeat(width);
-	});
 }

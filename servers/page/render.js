@@ -5,6 +5,7 @@
  * addresses that inline.js allows.
  */
 
+import { colored } from "./colors.js";
 import { make } from "./dom.js";
 import { work } from "./inline.js";
 import { markdownParser } from "./markdown.js";
@@ -33,7 +34,7 @@ export function markdownView(element) {
 
 /** `settled`: number of children that are finished and shown. */
 function viewOf(node, element, box = element) {
-	return { kind: kindOf(node), element, box, children: [], settled: 0, nodes: [], shown: [] };
+	return { kind: kindOf(node), element, box, children: [], settled: 0, nodes: [], shown: [], open: "" };
 }
 
 /** If this key changes, a node needs a new element. */
@@ -42,7 +43,6 @@ function kindOf({ type, level, start, kind, isHead, align }) {
 }
 
 function sync(view, node) {
-	if (node.type === "part") return syncText(view, node);
 	if (node.type === "list") view.element.className = node.isLoose ? "loose" : "";
 	if (node.type === "item") view.element.className = node.task;
 	if (node.type === "code") view.element.firstChild.firstChild.data = node.language;
@@ -57,10 +57,13 @@ function sync(view, node) {
 			else (node.type === "document" ? groupOf(view.box, index) : view.box).append(made.element);
 			view.children[index] = shown = made;
 		}
-		sync(shown, child);
+		if (child.type === "part") syncText(shown, child, node, view.children[index - 1]);
+		else sync(shown, child);
 		if (child.done && view.settled === index) view.settled += 1;
 	}
-	for (const { element } of view.children.splice(node.children.length)) element.remove();
+	const { length } = node.children;
+	for (const { element } of view.children.splice(length)) element.remove();
+	if (node.type === "document") view.box.childNodes[Math.ceil(length / GROUP)]?.remove();
 }
 
 function groupOf(box, index) {
@@ -70,11 +73,11 @@ function groupOf(box, index) {
 }
 
 /** Unchanged nodes stay, because the reader may have selected them. */
-function syncText(view, part) {
+function syncText(view, part, leaf, previous) {
 	work.characters += part.size;
-	const nodes = nodesOf(part);
-	const isSame = (node, index) => JSON.stringify(node) === JSON.stringify(nodes[index]);
-	let same = view.shown.findIndex((node, index) => !isSame(node, index));
+	let nodes = nodesOf(part);
+	if (leaf.type === "code") [nodes, view.open] = colored(nodes.join(""), leaf.language, previous?.open);
+	let same = view.shown.findIndex((node, index) => !isSame(node, nodes[index]));
 	if (same < 0) same = view.shown.length;
 	const [before, now] = [view.shown[same], nodes[same]];
 	if (typeof before === "string" && typeof now === "string" && now.startsWith(before)) {
@@ -86,6 +89,16 @@ function syncText(view, part) {
 	view.box.append(...made);
 	view.nodes.push(...made);
 	view.shown = nodes;
+}
+
+function isSame(one, other) {
+	if (typeof one === "string" || typeof other !== "object") return one === other;
+	return (
+		one.tag === other.tag &&
+		one.href === other.href &&
+		one.children.length === other.children.length &&
+		one.children.every((child, index) => isSame(child, other.children[index]))
+	);
 }
 
 const TAGS = { paragraph: "p", quote: "blockquote", item: "li", rule: "hr", row: "tr", part: "span" };
@@ -110,6 +123,10 @@ function elementsOf({ type, start, isHead, align, level }) {
 			// It can have the focus, so that readers without a mouse can scroll it with the keyboard.
 			return [make("div", "code", bar, make("pre", { tabIndex: 0, dir: "ltr" }, box)), box];
 		}
+		case "math": {
+			const box = make("code");
+			return [make("pre", { className: "math", tabIndex: 0, dir: "ltr" }, box), box];
+		}
 		case "table": {
 			const box = make("table");
 			return [make("div", { className: "table", tabIndex: 0 }, box), box];
@@ -131,6 +148,10 @@ function elementsOf({ type, start, isHead, align, level }) {
 
 function toDom(node) {
 	if (typeof node === "string") return document.createTextNode(node);
-	const { href, tag } = node;
-	return make(tag, href && { href, target: "_blank" }, ...node.children.map(toDom));
+	const { tag, href, title, className } = node;
+	const children = node.children.map(toDom);
+	if (tag === "a") return make(tag, { href, target: "_blank", ...(title && { title }) }, ...children);
+	// Code is never mirrored by the Arabic or Hebrew text around it.
+	if (tag === "code") return make(tag, { dir: "ltr", ...(className && { className }) }, ...children);
+	return make(tag, {}, ...children);
 }

@@ -70,7 +70,8 @@ export function wirePane(element, log = wireLog()) {
 		answer = next ?? null;
 		const old = box;
 		old.replaceWith((box = make("div")));
-		lead.textContent = answer ? words.lead : words.waiting;
+		lead.hidden = Boolean(answer);
+		lead.textContent = words.waiting;
 		view = null;
 		texts.choose(answer, null);
 		if (!answer) return;

@@ -19,6 +19,11 @@ export async function load(folder, name) {
 
 const addresses = new Map();
 
+/** Loads `source` in place of this module. */
+export function replaceModule(folder, name, source) {
+  addresses.set(join(folder, name), `data:text/javascript,${encodeURIComponent(source)}`);
+}
+
 function address(folder, name) {
   const path = join(folder, name);
   if (!addresses.has(path)) {
@@ -62,10 +67,18 @@ class FakeText extends FakeNode {
   }
 }
 
+// The names in the tests' texts. A test with a browser compares all 2,125.
+const NAMES = {
+  AElig: "Æ", ClockwiseContourIntegral: "∲", Dcaron: "Ď", DifferentialD: "ⅆ", HilbertSpace: "ℋ",
+  amp: "&", auml: "ä", copy: "©", frac34: "¾", gt: ">", lt: "<", mdash: "—", nbsp: "\xa0",
+  ngE: "≧̸", ouml: "ö", quot: '"', rarr: "→", Tab: "\t", colon: ":",
+};
+
 const WRITTEN = { className: "class", tabIndex: "tabindex" };
 
 /** Turns properties into attributes; an unknown property is an error. */
 export class FakeElement extends FakeNode {
+  value = "";
   childNodes = [];
   attributes = {};
 
@@ -91,6 +104,11 @@ export class FakeElement extends FakeNode {
     node.parent = this;
   }
 
+  /** As a textarea does it. */
+  set innerHTML(reference) {
+    this.value = NAMES[reference.slice(1, -1)] ?? reference;
+  }
+
   get outerHTML() {
     const set = Object.entries(this.attributes).filter(([, value]) => value !== "");
     const attributes = set.map(([name, value]) => ` ${WRITTEN[name] ?? name}="${value}"`).sort();
@@ -103,7 +121,7 @@ export class FakeElement extends FakeNode {
   }
 }
 
-for (const name of ["className", "dir", "tabIndex", "href", "target", "rel", "start", "type"]) {
+for (const name of ["className", "dir", "tabIndex", "href", "target", "rel", "start", "title", "type"]) {
   Object.defineProperty(FakeElement.prototype, name, {
     get() {
       return this.attributes[name] ?? "";

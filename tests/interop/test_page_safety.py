@@ -2,6 +2,7 @@
 text is lost, no length of it stops the browser, and a screen reader finds its way."""
 
 from collections.abc import Iterator
+from html.entities import html5
 from pathlib import Path
 
 import pytest
@@ -33,11 +34,12 @@ def test_hostile_text_in_chromium(visit: Visit, server: RunningServer) -> None:
     expect(message).to_have_attribute("data-ending", "complete")
     tags = message.locator(".answer *").evaluate_all("all => all.map(e => e.localName)")
     allowed = "p h1 h2 ul ol li blockquote hr div pre code table tr th td span button a em strong"
-    assert set(tags) <= set(f"{allowed} del br".split())
+    assert set(tags) <= set(f"{allowed} del br b i u".split())
     attributes = message.locator(".answer *").evaluate_all(
         "all => all.flatMap(e => e.getAttributeNames())"
     )
-    assert set(attributes) <= {"class", "dir", "href", "rel", "start", "tabindex", "target", "type"}
+    names = "class dir href rel start tabindex target title type"
+    assert set(attributes) <= set(names.split())
     links = message.locator(".answer a").evaluate_all("all => all.map(e => e.protocol)")
     assert set(links) <= {"http:", "https:", "mailto:"}
     expect(message.locator(".answer")).to_contain_text("<script>alert(1)</script>")
@@ -65,6 +67,19 @@ def test_the_torture_text(visit: Visit, server: RunningServer) -> None:
     message = visit.ask("Hi")
     expect(message).to_have_attribute("data-ending", "complete")
     assert message.locator(".answer").inner_html() == visit.evaluate(WHOLE, [TORTURE])
+
+
+def test_the_names_of_characters(visit: Visit, server: RunningServer) -> None:
+    """All names of HTML that end in ";", and what is none although HTML would read a part of it."""
+    visit.open(server.url)
+    names = {name: text for name, text in html5.items() if name.endswith(";")}
+    names |= {"notit;": "&notit;", "nope;": "&nope;", "constructor;": "&constructor;"}
+    script = """async ([names]) => {
+        const { unescaped } = await import("/page/entities.js");
+        return names.map((name) => unescaped("&" + name));
+    }"""
+    found = visit.evaluate(script, [list(names)])
+    assert dict(zip(names, found, strict=True)) == names
 
 
 # An opening, and what can follow it many times. None of them has a letter, because the first letter

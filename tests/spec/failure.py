@@ -54,9 +54,7 @@ def explain(case: Case, failed: Failed, target: Target) -> Failure:
     """Put together the five parts of a failure."""
     answer = failed.answer
     cause = failed.cause or case.cause
-    verdict = answer.verdict if answer is not None and answer.status == 200 else None
-    if verdict and verdict.code != "not-a-stream":
-        cause += f" x-ray says {verdict.code}: {verdict.say} {verdict.cure}"
+    cause += _verdict(answer, failed.at) if answer is not None else ""
     came = [failed.came] if failed.came else []
     if answer is not None:
         came += shown(answer, failed.at, target.secrets)
@@ -72,6 +70,18 @@ def explain(case: Case, failed: Failed, target: Target) -> Failure:
         cause=cause.strip(),
         lesson=LESSONS[case.lesson],
     )
+
+
+def _verdict(answer: Answer, at: int | None) -> str:
+    """What x-ray says of the body, if this failure is about it: not about a field of the head, and
+    not about what our FIN did."""
+    in_head = at is not None and at < len(answer.raw_head)
+    if answer.status != 200 or answer.half_closed or in_head:
+        return ""
+    verdict = answer.verdict
+    if verdict is None or verdict.code == "not-a-stream":
+        return ""
+    return f" x-ray says {verdict.code}: {verdict.say} {verdict.cure}"
 
 
 # ---- What was sent

@@ -1,7 +1,7 @@
 """Starlette on hypercorn: a StreamingResponse, as its documentation shows.
 
-    $ python -m tests.spec.hypercorn_server --ttft 0.5 --itl 0.05
-    http://127.0.0.1:40123/
+$ python -m tests.spec.hypercorn_server --ttft 0.5 --itl 0.05
+http://127.0.0.1:40123/
 """
 
 import asyncio

@@ -11,9 +11,30 @@ from .case import LESSONS, Case
 from .engine import Outcome
 from .failure import Failure
 
-__all__ = ["COLOURS", "counts", "show_failure", "show_line", "show_summary", "to_html", "to_json"]
+__all__ = [
+    "COLOURS",
+    "counts",
+    "show_failures",
+    "show_line",
+    "show_summary",
+    "to_html",
+    "to_json",
+]
 
 COLOURS = {"PASS": "green", "WARN": "yellow", "FAIL": "bold red", "SKIP": "dim"}
+MAX_FIRST = 3  # failures that the end of the report names
+
+
+def is_below(case: Case) -> bool:
+    """Whether a case is about the HTTP server (uvicorn, Node, a proxy) rather than the application
+    that runs on it."""
+    return case.family in ("head", "conn", "http10") or case.slug.startswith("chunked.request-")
+
+
+def most_important_first(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """The failures and warnings: what the application can mend first, failures before warnings."""
+    found = [one for one in outcomes if one.failure and one.result in ("FAIL", "WARN")]
+    return sorted(found, key=lambda one: (is_below(one.case), one.result != "FAIL"))
 
 
 def counts(outcomes: Sequence[Outcome]) -> dict[str, int]:
@@ -29,6 +50,17 @@ def show_line(console: Console, outcome: Outcome) -> None:
     console.print(line)
     if outcome.why:
         console.print(Text(f"      {outcome.why}", style="dim"))
+
+
+def show_failures(console: Console, outcomes: Sequence[Outcome]) -> None:
+    """Print all failures, the most important ones first."""
+    found = most_important_first(outcomes)
+    for number, outcome in enumerate(found):
+        if is_below(outcome.case) and (number == 0 or not is_below(found[number - 1].case)):
+            what = "These are about the HTTP server, such as uvicorn, or a proxy, and seldom about"
+            console.print()
+            console.print(f"{what} the application:", style="bold")
+        show_failure(console, outcome)
 
 
 def show_failure(console: Console, outcome: Outcome) -> None:
@@ -68,6 +100,10 @@ def show_summary(console: Console, outcomes: Sequence[Outcome]) -> None:
     words = "{PASS} passed, {WARN} warnings, {FAIL} failed, {SKIP} skipped"
     console.print(Text(words.format_map(total), style="bold"))
     if total["FAIL"] or total["WARN"]:
+        for outcome in most_important_first(outcomes)[:MAX_FIRST]:
+            say = outcome.failure.say if outcome.failure else ""
+            if outcome.result == "FAIL" and not is_below(outcome.case):
+                console.print(Text(f"Mend first: {outcome.case.slug}: {say}"))
         console.print("The rule, our code and the lesson of a case: workshop spec --why SLUG")
 
 

@@ -18,7 +18,7 @@ from . import cases
 from .case import CASES, CUSTOM, SHOULD, Case, Failed, Level, Skipped
 from .engine import Outcome, run_case
 from .failure import escape, shown
-from .mutants import Good
+from .mutants import Answering, Good
 from .mutants.chunked import CountsCharacters
 from .reaction import REFUSALS
 from .target import Target
@@ -102,6 +102,38 @@ def test_a_good_server_passes(
     ]
     assert "<td>chunked.size-is-hex<td>MUST" in files[1].read_text("utf-8")
     assert 'name="head.date"' in files[2].read_text("utf-8")
+
+
+class HoldsItAll(Quick):
+    """An application that collects its events, on an HTTP server that writes no Date."""
+
+    content_type = "text/event-stream"
+
+    def pieces(self) -> list[bytes]:
+        return [b"data: %d\n\n" % number for number in range(self.count)]
+
+    def date(self) -> list[str]:
+        return []
+
+    async def send_pieces(self, stream: ByteStream, request: Answering) -> None:
+        await trio.sleep(self.count * self.gap)
+        await self.send_piece(stream, request, b"".join(self.pieces()))
+
+
+def test_what_the_application_can_mend_comes_first(
+    serve: Serve, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([serve(HoldsItAll()), "-k", "not-held or date or no-transform"]) == 1
+    lines = capsys.readouterr().out.partition("\n\n")[2].splitlines()
+    found = [line for line in lines if line.startswith(("FAIL", "WARN"))]
+    wanted = ["FAIL  live.not-held-to-the-end", "WARN  sse.no-transform", "FAIL  head.date"]
+    assert found == wanted
+    assert "These are about the HTTP server" in lines[lines.index("FAIL  head.date") - 2]
+    (first,) = [line for line in lines if line.startswith("Mend first: ")]
+    assert first.startswith("Mend first: live.not-held-to-the-end: All of the body came in one")
+    causes = [line for line in lines if line.startswith("  cause")]
+    # What x-ray says about the body is not the cause of a field of the head.
+    assert ["x-ray says" in line for line in causes] == [True, False]
 
 
 class CountsBadly(CountsCharacters):

@@ -124,10 +124,14 @@ class Harness:
 
     def routes(self) -> Routes:
         """Return the routes of the harness's server: the streams, and the callback."""
+        return Routes(self.table())
+
+    def table(self) -> dict[str, Handler]:
+        """Return the same routes with their handlers, for a server that has others, too."""
         table: dict[str, Handler] = {
             f"{method} /stream/{{id}}": self._stream for method in ("GET", "POST", "REPORT")
         }
-        return Routes(table | {"POST /told/{id}": self._told})
+        return table | {"POST /told/{id}": self._told}
 
     async def _stream(self, request: Request) -> Reply | StreamingReply:
         trial = self._trials.get(request.params["id"])

@@ -72,7 +72,9 @@ def fault_of(answer: Answer) -> Fault:
     " that terminates the encoding has not been received.",
     code="protocol/chunked.py: def encode_last_chunk",
     lesson=3,
-    cause="Send the last chunk, 0 CRLF CRLF, when the generator ends.",
+    cause="An exception in the generator of the stream ended it: look into the log of the server,"
+    " catch it, and send it as an event. If your code writes the chunks: send the last one,"
+    " 0 CRLF CRLF, when the generator ends.",
 )
 async def ends_with_last_chunk(target: Target) -> None:
     answer = await chunked_answer(target)

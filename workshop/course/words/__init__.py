@@ -12,14 +12,14 @@ translation is shown in English, in the frame of the other language.
 
 from collections.abc import Mapping
 
-from . import english
+from . import chinese, english
 
 __all__ = ["ENGLISH", "TABLES", "Words"]
 
 ENGLISH = "en"
 """The language of the project's files, as BCP 47 names it."""
 
-TABLES: dict[str, Mapping[str, str]] = {ENGLISH: english.WORDS}
+TABLES: dict[str, Mapping[str, str]] = {ENGLISH: english.WORDS, "zh-CN": chinese.WORDS}
 """The tables by language. The first one is the language of the project's files."""
 
 

@@ -1,0 +1,49 @@
+"""Event sources in JavaScript against our server: Chromium's own, and the page's parser as one.
+
+They are asked what our client is asked: the cases of the contract tests, and WPT's facts.
+"""
+
+import subprocess
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import Queue
+
+import trio
+
+from ..workshop.contract.wpt_facts import FACTS
+from .driven import judged
+from .peers import ROOT, SAFETY, need
+from .visiting import Visit
+
+CHROMIUM = {
+    # Where Chromium 156 differs from the standard:
+    "bom.before-an-empty-line": "It takes no line end right after the byte order mark.",
+    "format-utf-8": "It refuses another charset than UTF-8; the standard ignores the parameter.",
+}
+
+
+def differences(start: Callable[[str], None], at_once: int) -> dict[str, str]:
+    """What came instead, by the case that does not pass."""
+    outcomes = trio.run(judged, start, at_once, FACTS)
+    assert len(outcomes) > 150
+    return {one.case.slug: dict(one.why)["came"] for one in outcomes if one.result != "PASS"}
+
+
+def test_the_parser_of_the_page() -> None:
+    program = Path(__file__).with_name("page_event_source.mjs")
+    command = [need("node", "nodejs"), str(program), str(ROOT / "servers/page/sse.js")]
+
+    def run(base: str) -> None:
+        subprocess.run([*command, base], check=True, timeout=10 * SAFETY)
+
+    # By Fetch, an empty Location is the same URL: Node follows it.
+    assert set(differences(run, 16)) <= {"http.redirect-with-an-empty-location"}
+
+
+def test_chromium(visit: Visit) -> None:
+    bases = Queue[str]()
+    with ThreadPoolExecutor(1) as pool:
+        found = pool.submit(differences, bases.put, 2)
+        visit.page.goto(bases.get(timeout=SAFETY))
+        assert set(found.result()) <= set(CHROMIUM)
