@@ -71,7 +71,7 @@ export function newRecording({ maxSize = MAX_SIZE, exchanges = [] } = {}) {
 	function add({ at, sender, connection = 0, offset = 0, bytes: own = "", end = "", body = 0, spans: named }) {
 		if (typeof own === "string") own = fromBase64(own);
 		// After a gap, labels would not fit to their bytes.
-		if (recording.missing.sends || size + own.length > maxSize) {
+		if (own.length && (recording.missing.sends || size + own.length > maxSize)) {
 			recording.missing.sends += 1;
 			recording.missing.bytes += own.length;
 			return false;

@@ -71,7 +71,7 @@ const place = document.getElementById("viewer");
 viewer(place, readRecording(recorded), { language: navigator.language, keys: document });
 """
 BODY = """
-body { display: block; }
+body { margin: 0; background: var(--paper); color: var(--ink); font: 17px/1.6 system-ui, sans-serif; }
 main { display: flex; flex-flow: column; max-width: 72rem; min-height: 100dvh; padding: 1rem; }
 #viewer { flex: 1; }
 main > h1 { color: var(--soft); font-size: .9rem; font-weight: 400; }
