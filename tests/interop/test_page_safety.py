@@ -50,7 +50,7 @@ def test_hostile_text_in_chromium(visit: Visit, server: RunningServer) -> None:
 
 
 WHOLE = """async ([text]) => {
-    const { markdownView } = await import("/page/render.js");
+    const { markdownView } = await import("/page/markdown/render.js");
     const element = document.createElement("div");
     const view = markdownView(element);
     view.append(text);
@@ -73,7 +73,7 @@ def test_the_names_of_characters(visit: Visit, server: RunningServer) -> None:
     names = {name: text for name, text in html5.items() if name.endswith(";")}
     names |= {"notit;": "&notit;", "nope;": "&nope;", "constructor;": "&constructor;"}
     script = """async ([names]) => {
-        const { unescaped } = await import("/page/entities.js");
+        const { unescaped } = await import("/page/markdown/entities.js");
         return names.map((name) => unescaped("&" + name));
     }"""
     found = visit.evaluate(script, [list(names)])
@@ -90,7 +90,7 @@ LONG = {
     "items in a quotation": ("", "> - 1\n"),
 }
 SHOW = """async ([text]) => {
-    const { markdownView } = await import("/page/render.js");
+    const { markdownView } = await import("/page/markdown/render.js");
     const element = document.createElement("div");
     element.className = "markdown";
     document.querySelector("#conversation").replaceChildren(element);
