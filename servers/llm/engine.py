@@ -166,13 +166,11 @@ class TokenSequence:
                     return pieces, size, False
         return pieces, size, size < LARGE and len(pieces) < AT_ONCE
 
-    async def wait_until_stopped(self) -> None:
+    def wait_until_stopped(self) -> Awaitable[None]:
         """Wait until the engine stops the sequence. A `trio.Event` could be used for this, but
         needs 0.7 KB of memory."""
-        if self.stopped:
-            return
         self._task = trio.lowlevel.current_task()
-        await trio.lowlevel.wait_task_rescheduled(self._stop_waiting)
+        return trio.lowlevel.wait_task_rescheduled(self._stop_waiting)  # noqa: ASYNC105
 
     def _stop_waiting(self, raise_cancel: Callable[[], NoReturn]) -> trio.lowlevel.Abort:
         self._task = None
@@ -240,7 +238,8 @@ class Engine:
         self._submit(sequence)
         try:
             while True:
-                await sequence.wait_until_stopped()
+                if not sequence.stopped:
+                    await sequence.wait_until_stopped()
                 if sequence.error is not None:
                     raise sequence.error
                 if sequence.finished:

@@ -50,7 +50,7 @@ from .peers import (
     pinned,
     serving,
 )
-from .peers.check import check
+from .peers.check import check, check_whole
 from .peers.client import Client, LoadFailed, built, cores
 
 __all__ = ["FIGURES", "FULL", "QUICK", "Bench", "Scale", "Search", "measure", "names", "steps"]
@@ -360,6 +360,8 @@ def measure(
         for peer in (*PEERS, TIGHT, C_LOOP):
             if not peer.absence and any(peer in racers(figure, scale) for figure in _chosen(only)):
                 check(peer, server_core)
+                if any(figure is WHOLE and peer in racers(WHOLE, scale) for figure in _chosen(only)):
+                    check_whole(peer, server_core)
         for figure in _chosen(only):
             found.append((figure, _measure(bench, figure, step)))
     settings["load after"] = round(os.getloadavg()[0], 1)

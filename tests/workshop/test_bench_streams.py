@@ -11,14 +11,14 @@ import pytest
 from tests.bench import figures, peers, streams, table
 from tests.bench.figures import Figure, Goal, Result, Run
 from tests.bench.peers import client
-from tests.bench.peers.check import check
+from tests.bench.peers.check import check, check_whole
 from tests.interop.peers import need
 from workshop import bench
 
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="the load client needs epoll and /proc"
 )
-TINY = streams.Scale(streams=4, most=4, clients=2, many=2, memory=4, seconds=0.2, rounds=1, tries=1)
+TINY = streams.Scale(streams=4, most=4, clients=2, many=2, together=2, memory=4, seconds=0.2, rounds=1, tries=1)
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +71,26 @@ def test_peers_do_the_same_work(peer: peers.Peer) -> None:
     found = check(peer, client.cores()[0])
     assert found["tokens"] == 12 or peer is peers.OURS
     assert round(found["bytes"]) in range(180, 330)
+
+
+@pytest.mark.parametrize("peer", [peer for peer in PRESENT if peer is not peers.AIMOCK])
+def test_peers_give_the_same_whole_answer(peer: peers.Peer) -> None:
+    if peer is not peers.SEND:  # it only streams
+        check_whole(peer, client.cores()[0])
+
+
+@pytest.mark.parametrize("itl", [0.0002, 0.0], ids=["paced", "unpaced"])
+def test_every_token_of_every_stream_arrives_once_under_overload(
+    program: Path, itl: float
+) -> None:
+    """64 streams of 5,000 tokens/s each, or of as many as possible, are more than a core can make.
+    The load client counts the tokens of each answer, and compares their text."""
+    setting = peers.Setting(0, itl, 50)
+    with peers.serving(peers.OURS, setting, client.cores()[0]) as server:
+        load = client.Client(program, client.cores()[1])
+        counted = load.drive(server, setting, 64, spread=0.1, warm=0.1, seconds=0.5, begins=True)
+    assert counted["answers"] > 0
+    assert (counted["failures"], counted["different"]) == (0, 0)
 
 
 @pytest.mark.parametrize(
