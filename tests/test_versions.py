@@ -72,7 +72,7 @@ def test_each_requirement_has_an_oldest_version() -> None:
 def test_the_extra_bench_holds_what_the_benchmarks_import() -> None:
     """In an environment with the project and this extra, every file of tests/bench can be imported
     (proxies and servers that are programs of their own are found on the PATH, or are absent)."""
-    files = sorted((ROOT / "tests/bench").rglob("*.py"))
+    files = {*(ROOT / "tests/bench").rglob("*.py")} - {ROOT / "tests/bench/page.py"}  # by hand
     trees = [ast.walk(ast.parse(path.read_text(encoding="utf-8"))) for path in files]
     imported: set[str] = set()
     for node in chain.from_iterable(trees):
@@ -83,9 +83,9 @@ def test_the_extra_bench_holds_what_the_benchmarks_import() -> None:
                 imported.add(module)
     tops = {name.partition(".")[0] for name in imported} - sys.stdlib_module_names
     installed = map(name_of, [*PROJECT["dependencies"], *EXTRAS["bench"]])
-    needed = {name_of(top) for top in tops - {"clients", "protocol", "servers", "tests", "workshop"}}
-    brought = {"pydantic"}  # FastAPI's own requirement
-    assert needed - {*installed} - brought == set()
+    ours = {"clients", "protocol", "servers", "tests", "workshop"}
+    brought = {"pydantic", "starlette"}  # by FastAPI
+    assert set(map(name_of, tops - ours)) - {*installed} - brought == set()
 
 
 def test_the_doctor_knows_the_same_ranges() -> None:
