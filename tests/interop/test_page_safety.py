@@ -3,17 +3,15 @@ text is lost, no length of it stops the browser, and a screen reader finds its w
 
 from collections.abc import Iterator
 from html.entities import html5
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import expect
 
 from servers.llm.model.texts import TORTURE
 
 from .hostile_markdown import HOSTILE
-from .peers import ROOT, SAFETY, RunningServer, running, unavailable
-from .test_node_clients import INSTALL
-from .visiting import MILLISECONDS, Visit
+from .peers import RunningServer, running
+from .visiting import Visit
 
 
 @pytest.fixture(scope="module")
@@ -123,46 +121,3 @@ def test_the_browsers_own_work_is_linear(kind: str, visit: Visit, server: Runnin
 
     cost(100)  # scripts are compiled
     assert cost(12_000) < 6 * cost(3_000)
-
-
-# ---- For everybody
-
-AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
-LOOKS = {
-    "light": {"color_scheme": "light"},
-    "dark": {"color_scheme": "dark"},
-    "narrow": {"viewport": {"width": 375, "height": 700}},
-}
-
-
-@pytest.mark.parametrize("look", LOOKS)
-def test_accessibility(look: str, browser: Browser, server: RunningServer) -> None:
-    """axe-core finds nothing serious at the beginning, with an answer of all elements, in the
-    settings, and in the history."""
-    if not AXE.is_file():
-        unavailable(f"axe-core missing in node_modules: {INSTALL}")
-
-    def check(page: Page) -> None:
-        found = page.evaluate("() => axe.run({resultTypes: ['violations']})")["violations"]
-        assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found
-                if each["impact"] in ("serious", "critical")] == []  # fmt: skip
-
-    with browser.new_context(locale="en-US", **LOOKS[look]) as context:  # type: ignore[arg-type]
-        context.set_default_timeout(SAFETY * MILLISECONDS)
-        visit = Visit(context.new_page())
-        visit.open(server.url, model="sim-1")
-        page = visit.page
-        page.evaluate(Path(AXE).read_text(encoding="utf-8"))
-        check(page)
-        visit.ask("你好")
-        expect(page.locator("[data-ending]")).to_have_count(1)
-        page.get_by_role("button", name="Settings").click()
-        page.locator("[name=model]").select_option("torture")
-        check(page)
-        page.get_by_role("button", name="Done").click()
-        page.locator(".thinking summary").click()
-        visit.ask("Everything")
-        expect(page.locator("[data-ending]")).to_have_count(2)
-        page.get_by_role("button", name="History").click()
-        expect(page.locator("#history li")).to_have_count(1)
-        check(page)
