@@ -24,7 +24,7 @@ from .visiting import Visit
 # The test page loads the pane and calls it as the chat page does.
 DRIVE = """([path, init]) => {
     const run = async () => {
-        const { wirePane } = await import("/page/wire.js");
+        const { wirePane } = await import("/page/wire/wire.js");
         document.querySelector("#pane")?.remove();
         const element = document.createElement("section");
         element.id = "pane";
@@ -285,7 +285,7 @@ def test_a_server_without_a_wire(visit: Visit, chat_server: RunningServer) -> No
     expect(pane.locator(".viewer")).to_have_count(0)
     visit.page.evaluate(DRIVE, ["/faults", {}])
     visit.page.evaluate("() => driven")
-    assert not [url for url in visit.requested if "/wire/" in url]
+    assert not [url for url in visit.requested if "/wire/req_" in url]
 
 
 def test_a_recording_that_cannot_be_read(visit: Visit, chat_server: RunningServer) -> None:
@@ -296,7 +296,7 @@ def test_a_recording_that_cannot_be_read(visit: Visit, chat_server: RunningServe
     visit.ask("one two three")
     expect(pane).to_contain_text("server: done")
     expect(pane).to_contain_text("3 tokens")
-    visit.page.route("**/wire/*", lambda route: route.fulfill(status=404))
+    visit.page.route("**/wire/req_*", lambda route: route.fulfill(status=404))
     visit.ask("one two")
     expect(pane).to_contain_text("no recording: HTTP 404")
     expect(pane.locator(".rows li")).to_have_count(1)  # the request

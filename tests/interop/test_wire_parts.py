@@ -19,11 +19,11 @@ TOKENS = 25_000
 # A recording of 25,000 tokens, in a viewer. Returns the most elements that were made, and the most
 # rows that were in the document, in one update.
 LONG = """async (tokens) => {
-    const { newRecording } = await import("/page/viewer-recording.js");
-    const { viewer } = await import("/page/viewer.js");
-    await import("/page/wire.js");
+    const { newRecording } = await import("/page/viewer/recording.js");
+    const { viewer } = await import("/page/viewer/viewer.js");
+    await import("/page/wire/wire.js");
     const css = document.createElement("link");
-    Object.assign(css, { rel: "stylesheet", href: "/page/viewer.css" });
+    Object.assign(css, { rel: "stylesheet", href: "/page/viewer/viewer.css" });
     const isStyled = new Promise((resolve) => (css.onload = resolve));
     document.head.append(css);
     await isStyled;
@@ -159,7 +159,7 @@ def answer(page: Page, bodies: Sequence[str]) -> list[str]:
     """Answer each request for a recording with the next of these bodies."""
     rest = list(bodies)
     page.route(
-        "**/wire/*",
+        "**/wire/req_*",
         lambda route: route.fulfill(body=rest.pop(0), content_type="text/event-stream"),
     )
     return rest
@@ -193,7 +193,7 @@ def test_a_closed_pane_reads_nothing(visit: Visit, chat_server: RunningServer) -
     pane = ask(visit.page, chat_server.url)
     expect(pane).to_contain_text("server: done")
     visit.evaluate("() => pane.show(false)")
-    before = len([url for url in visit.requested if "/wire/" in url])
+    before = len([url for url in visit.requested if "/wire/req_" in url])
     visit.evaluate(
         """async () => {
             pane.start();
@@ -205,7 +205,7 @@ def test_a_closed_pane_reads_nothing(visit: Visit, chat_server: RunningServer) -
             pane.ended("complete", "complete");
         }"""
     )
-    assert len([url for url in visit.requested if "/wire/" in url]) == before
+    assert len([url for url in visit.requested if "/wire/req_" in url]) == before
     visit.evaluate("() => pane.show(true)")
     expect(pane).to_contain_text("server: done")
     depth(pane, "Request")
@@ -215,7 +215,7 @@ def test_a_closed_pane_reads_nothing(visit: Visit, chat_server: RunningServer) -
 # ---- The chart
 
 MEANING = """async ([sent, received]) => {
-    const { gapStatistics, meaningOf } = await import("/page/viewer-meaning.js");
+    const { gapStatistics, meaningOf } = await import("/page/viewer/meaning.js");
     const told = [sent, received].map((gaps) => {
         const statistics = gapStatistics();
         for (const gap of gaps ?? []) statistics.add(gap);

@@ -118,11 +118,11 @@ def test_an_older_answer_keeps_its_recording(visit: Visit, server: RunningServer
     visit.page.mouse.click(x, y)
     expect(pane.locator(".rows .selected")).to_contain_text('" beta"')
     expect(pane.get_by_role("combobox", name="Which answer")).to_have_value("answer 1: alpha beta")
-    assert len([url for url in visit.requested if "/wire/" in url]) == 2
+    assert len([url for url in visit.requested if "/wire/req_" in url]) == 2
 
 
 ALIGNED = """async (cases) => {
-    const { align, carry } = await import("/page/wire-words.js");
+    const { align, carry } = await import("/page/wire/shown.js");
     return cases.map(([shown, sent]) => {
         const { pairs } = align(shown, sent);
         const text = shown.join("");

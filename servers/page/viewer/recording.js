@@ -9,11 +9,11 @@
  * of an event stream is labelled when it has ended, so a label may be for bytes of earlier rows, and
  * may come after the label of later bytes: then the later one waits, and labels stay in order.
  *
- * The bytes are also divided into lines, one for each token (viewer-lines.js).
+ * The bytes are also divided into lines, one for each token (lines.js).
  */
 
-import { columns, firstIndex, grown } from "./viewer-columns.js";
-import { lineIndex } from "./viewer-lines.js";
+import { columns, firstIndex, grown } from "./columns.js";
+import { lineIndex } from "./lines.js";
 
 const MAX_SIZE = 32 << 20; // bytes kept of one recording
 

@@ -4,13 +4,13 @@
  *     GET /wire/{id}  ->  sent, sent, sent … missing? done      servers/http/recordings.py
  */
 
-import { readEvents } from "./sse.js";
+import { readEvents } from "../sse.js";
 
 /**
  * Adds to a recording until its end. A recording that was read in part is read on from where it stopped.
  *
  * @param {string} url
- * @param {object} recording of viewer-recording.js
+ * @param {object} recording of viewer/recording.js
  * @param {AbortSignal} signal
  * @param {Function} tell called after each event
  * @throws {Error} the recording could not be read to its end

@@ -9,8 +9,8 @@
  * range is lit with the CSS Custom Highlight API.
  */
 
-import { find } from "./dom.js";
-import { firstIndex } from "./viewer-columns.js";
+import { find } from "../dom.js";
+import { firstIndex } from "../viewer/columns.js";
 
 const NEAR = 2000; // characters in which the next word is searched: a link's address may be between
 const WORD = /[\p{L}\p{N}\p{M}]+/gu;
