@@ -270,9 +270,12 @@ class TLSStream(ByteStream):
         return data
 
     async def wait_readable(self) -> None:
-        """Wait until ciphertext has arrived, which may be a part of a record and give no
-        plaintext."""
-        await self._stream.wait_readable()
+        """Wait until ciphertext has arrived, which may be a part of a record and give no plaintext.
+        What is here already needs no wait: plaintext that came with the handshake, or the end."""
+        if self._plaintext or self._broken or self.ended or self._closed:
+            await trio.lowlevel.checkpoint()
+        else:
+            await self._stream.wait_readable()
 
     def _decrypt(self) -> None:
         """Decrypt everything that has arrived, because OpenSSL would drop it after our
