@@ -17,7 +17,7 @@ from clients.event_source import (
     open_event_source,
 )
 from clients.http.exchange import Response
-from protocol.sse import ServerSentEvent, encode_event
+from protocol.sse import EventStreamParser, ServerSentEvent, encode_event
 
 from ..cancelling import at_each_await
 from ..streams import MemoryStream, memory_pair, receive_until
@@ -343,3 +343,65 @@ def test_whole_lives(texts: list[str], breaks: list[tuple[int, str]]) -> None:
         return await read_all(HonestServer(breaks, events))
 
     assert trio.run(live, clock=MockClock(autojump_threshold=0)) == expected
+
+
+PIECES = [
+    b"data: a",
+    b"data",
+    b"id: 1",
+    b"id: 2",
+    b"id",
+    b"id: \0",
+    b"event: x",
+    b"retry: 5",
+    b": c",
+]
+BODY = st.lists(
+    st.sampled_from([*PIECES, b"\n", b"\n\n", b"\r", b"\r\n\r\n", "你".encode()])
+    | st.binary(max_size=3)
+).map(b"".join)
+ANSWER = st.sampled_from(
+    [HEAD, b"HTTP/1.1 302 X\r\nLocation: /\r\n\r\n", b"", b"HTTP/1.1 404 X\r\n\r\n"]
+)
+ENDS = st.sampled_from([None, "reset", "refuse"])
+
+
+@given(st.lists(st.tuples(ANSWER, BODY, ENDS), max_size=6))
+def test_any_server(life: list[tuple[bytes, bytes, str | None]]) -> None:
+    """Any bytes, statuses, redirects and ends: the events are those of the parser, and each request
+    names the id of the last event that was dispatched."""
+    scripts: list[list[bytes | str]] = []
+    wanted: list[str] = []
+    ids: list[str] = []
+    id = ""
+    for head, body, end in (*life, (NO_MORE, b"", None)):
+        if end == "refuse":
+            scripts.append(["refuse"])
+            continue
+        try:  # an id may have bytes that no header may contain: that is the end
+            headers = dict(exactly(last_event_id=id).next_request()[2])
+        except EventSourceError:
+            break
+        ids.append(headers.get("Last-Event-ID", "").encode("latin-1").decode())
+        scripts.append([head + body, *([end] if end else [])])
+        if head == HEAD:
+            parser = EventStreamParser(id)
+            wanted += [event.data for event in parser.receive_data(body)]
+            id = parser.last_event_id
+        elif head.startswith((b"HTTP/1.1 404", NO_MORE)):
+            break
+    server = Server(scripts)
+    seen: list[str] = []
+
+    async def live() -> None:
+        async with open_event_source(URL, reconnection=exactly(), connect=server.connect) as source:
+            async for event in source:
+                seen.append(event.data)
+
+    try:
+        trio.run(live, clock=MockClock(autojump_threshold=0))
+    except EventSourceError:
+        pass
+    assert seen == wanted
+    assert [name or "" for name in last_event_ids(server)] == ids
+    assert all(stream.closed for stream in server.streams)
