@@ -14,6 +14,7 @@ returns the state machine that reads the body.
 import re
 from collections.abc import Iterable
 from enum import Enum, auto
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Protocol
 
@@ -305,16 +306,18 @@ def encode_response_head(
         h11.LocalProtocolError: The status is out of range, or a field or the reason holds a
             character that may not be sent.
     """
-    lines = [_status_line(status, reason)]
-    for name, value in fields:
-        # h11 accepts ASCII only, and so do we: programs disagree about the meaning of other bytes.
-        legal = name.isascii() and value.isascii()
-        key, text = name.encode(errors="replace"), value.encode(errors="replace")
-        if not (legal and TOKEN.fullmatch(key) and FIELD_VALUE.fullmatch(text)):
-            raise h11.LocalProtocolError(f"not a field: {name!r}: {value!r}")
-        lines.append(b"%b: %b\r\n" % (key, text))
-    lines.append(b"\r\n")
-    return b"".join(lines)
+    lines = [_field_line(name, value) for name, value in fields]
+    return b"".join([_status_line(status, reason), *lines, b"\r\n"])
+
+
+@lru_cache(maxsize=128)  # most fields are the same in all responses of a server
+def _field_line(name: str, value: str) -> bytes:
+    # h11 accepts ASCII only, and so do we: programs disagree about the meaning of other bytes.
+    legal = name.isascii() and value.isascii()
+    key, text = name.encode(errors="replace"), value.encode(errors="replace")
+    if not (legal and TOKEN.fullmatch(key) and FIELD_VALUE.fullmatch(text)):
+        raise h11.LocalProtocolError(f"not a field: {name!r}: {value!r}")
+    return b"%b: %b\r\n" % (key, text)
 
 
 def _status_line(status: int, reason: str | None) -> bytes:

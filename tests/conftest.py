@@ -21,6 +21,9 @@ ROOT = Path(__file__).parent.parent
 for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
     os.environ.pop(name, None)
 
+# Tests read English, whatever the locale of this machine is. A test of another language chooses it.
+os.environ["WORKSHOP_LANG"] = "en"
+
 # Bytecode is written even if this shell forbids it: otherwise every worker would compile every
 # test, and every program that a test starts would compile itself.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -46,6 +49,16 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000)
+
+
+@pytest.fixture(autouse=True)
+def signals_stay() -> Iterator[None]:
+    """A test puts back what it changes. If it left SIGPIPE at its default, a later test of the same
+    process would be killed where a peer closes first."""
+    numbers = [signal.SIGINT, signal.SIGTERM, *([signal.SIGPIPE] if os.name == "posix" else [])]
+    before = [signal.getsignal(number) for number in numbers]
+    yield
+    assert [signal.getsignal(number) for number in numbers] == before
 
 
 Process = subprocess.Popen[bytes]

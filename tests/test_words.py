@@ -73,10 +73,14 @@ HABITS = {
         "“disconnected”",
     ),
     "let go": habit(r"\b(?:lets?|letting) (?:\w+ )?go\b", "“releases”, “closes”"),
+    "joined": habit(
+        r"[.)] (?:[a-z_]+, )*[a-z_]+: [A-Z]", "a line of its own for each argument or attribute"
+    ),
     "aside": habit(r"\bso to speak\b|\bas it were\b", "leave it out"),
 }
 
 BENT = [  # the habit, a sentence that has it, the same in plain words
+    ("joined", "size: Bytes. end: The end.", "size: Bytes.\n    end: The end."),
     ("headless", "Who is in the queue waits.", "Clients in the queue wait."),
     ("headless", "It is for who cannot wait.", "It is for callers that cannot wait."),
     ("for", "It is long, for people type it.", "It is long, because people type it."),

@@ -22,6 +22,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 
+from .language import N_, _, cells, pad
+
 ANSWER = ("你好", ", ", "世界", " 🌍", " hello")
 LOOPBACK = "127.0.0.1"
 READ_SIZE = 65536
@@ -113,10 +115,12 @@ def show(target: str, hop: bool, pace: Pace) -> tuple[float, float]:
     byte."""
     start = time.perf_counter()
     response, first, last = b"", 0.0, 0.0
+    words = _("made"), _("came")
 
     def made(token: str) -> None:
         pace(token)
-        say(tint("dim", f"  +{time.perf_counter() - start:.2f} s  made  {token.strip()}"))
+        seconds = time.perf_counter() - start
+        say(tint("dim", f"  +{seconds:.2f} s  {words[0]}  {token.strip()}"))
 
     with ExitStack() as running:
         port = running.enter_context(listening(partial(serve, pace=made)))
@@ -125,7 +129,7 @@ def show(target: str, hop: bool, pace: Pace) -> tuple[float, float]:
         for piece in ask(port, target):
             seconds = time.perf_counter() - start
             lines = paint(response + piece, seen=len(response))
-            say(f"  +{seconds:.2f} s  came  " + f"\n{'':17}".join(lines))
+            say(f"  +{seconds:.2f} s  {words[1]}  " + f"\n{'':17}".join(lines))
             response += piece
             if response.partition(b"\r\n\r\n")[2]:  # a part of the body has arrived
                 first, last = first or seconds, seconds
@@ -170,17 +174,28 @@ def tint(layer: str, text: str) -> str:
     return f"\x1b[{COLOURS[layer]}m{text}\x1b[0m" if colour else text
 
 
+def right(text: str, width: int) -> str:
+    """Return a text with spaces before it, so that it takes this many cells."""
+    return " " * (width - cells(text)) + text
+
+
 def say(line: str) -> None:
     print(line + "\n", end="", flush=True)  # one write a line: two threads print
 
 
 RESPONSES = (
-    ("/content-length", False, "Content-Length", "the length comes first, so the text must wait"),
-    ("/chunked", False, "chunked", "every token is sent as soon as it is made"),
-    ("/chunked", True, "chunked, through a hop", "the same server, with a hop between"),
+    (
+        "/content-length",
+        False,
+        "Content-Length",
+        N_("the length comes first, so the text must wait"),
+    ),
+    ("/chunked", False, "chunked", N_("every token is sent as soon as it is made")),
+    ("/chunked", True, N_("chunked, through a hop"), N_("the same server, with a hop between")),
 )
 
-PUNCH_LINE = r"""
+PUNCH_LINE = N_(
+    r"""
 In 3 the server did nothing wrong. It sent the same bytes at the same times as in 2; the hop held
 them back. You cannot see that in the server. You can see it in the bytes. In two terminals:
 
@@ -191,24 +206,31 @@ them back. You cannot see that in the server. You can see it in the bytes. In tw
 The first time, use this line for A:
      python3 -m venv .venv && .venv/bin/pip install -c .ci/locked.txt -e . && .venv/bin/workshop
 To see what this machine has, and how to call its netcat: python3 -m workshop doctor"""
+)
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="workshop aha", description="One answer, three ways.")
-    parser.add_argument("--fast", action="store_true", help="a few milliseconds a token")
+    parser = argparse.ArgumentParser(prog="workshop aha", description=_("One answer, three ways."))
+    parser.add_argument("--fast", action="store_true", help=_("a few milliseconds a token"))
     token_gap, pause = (0.004, 0.0) if parser.parse_args(argv).fast else (0.4, 1.0)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a screen without 你 gets \u4f60
     try:
-        say(f"The same {len(ANSWER)} tokens in three ways: when is each made, when does it come?")
-        say("Layers: " + " · ".join(tint(layer, layer) for layer in COLOURS if layer != "dim"))
-        table = f"\n{'':30}first text  last text"
+        title = _(
+            "The same {n} tokens in three ways: when is each made, when does it come?",
+            n=len(ANSWER),
+        )
+        say(title)
+        layers = " · ".join(tint(layer, layer) for layer in COLOURS if layer != "dim")
+        say(_("Layers: {layers}", layers=layers))
+        first, last = _("first text"), _("last text")
+        table = f"\n{'':30}{right(first, 10)} {right(last, 10)}"
         for number, (target, hop, name, why) in enumerate(RESPONSES, 1):
             time.sleep(pause)
-            say(f"\n{number}  {name}: {why}\n")
-            first, last = show(target, hop, pace=lambda token: time.sleep(token_gap))
-            table += f"\n  {number}  {name:25}{first:8.2f} s {last:8.2f} s"
-        say(table + "\n" + PUNCH_LINE)
+            say("\n" + _("{number}  {name}: {why}", number=number, name=_(name), why=_(why)) + "\n")
+            at = show(target, hop, pace=lambda token: time.sleep(token_gap))
+            table += f"\n  {number}  {pad(_(name), 25)}{at[0]:8.2f} s {at[1]:8.2f} s"
+        say(table + "\n" + _(PUNCH_LINE))
     except KeyboardInterrupt:
         print()
         return 130

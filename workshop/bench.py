@@ -3,7 +3,7 @@
     workshop bench codecs              the codecs beside httpx-sse, the openai SDK, h11, httptools
     workshop bench codecs --only sse   the rows whose name contains "sse"
     workshop bench streams             the simulated LLM beside FastAPI, aiohttp, Node's http
-    workshop bench streams --quick     the same in about a minute
+    workshop bench streams --quick     the same in a minute and a half
     workshop bench proxy               the OpenAI proxy beside FastAPI with httpx, nginx, HAProxy
 
 `codecs.py`, `streams.py` and `proxy.py` in `tests/bench/` say what they measure and how. This file
@@ -30,7 +30,7 @@ NEEDS_CLONE = (
 )
 INSTALL = "pip install -c .ci/locked.txt -e '.[bench]'"
 PIPE_WIDTH = 110  # columns of the output if it is not a terminal
-QUIET_SECONDS = 30.0  # shortest time between two lines of progress without a terminal
+QUIET_SECONDS = 60.0  # shortest time between two lines of progress without a terminal
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -33,6 +33,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from .language import N_, _, pad
+
 PYTHON = (3, 11)
 PACKAGES = {
     "h11": (0, 16),
@@ -69,10 +71,15 @@ HELP = {  # arguments that make a command show its help, without opening a conne
     "socat": ["-V"],
     "busybox": ["nc", "--help"],
 }
-HALF_CLOSE = "half-closes at once; our servers still answer"
+HALF_CLOSE = N_("half-closes at once; our servers still answer")
 NETCATS = [  # (a pattern of its help text, its name, the command after the pipe, a note)
     (r"OpenBSD netcat", "OpenBSD netcat", "{} localhost 8000", ""),
-    (r"\[v1\.\d+", "traditional netcat", "{} localhost 8000", "-q 0 or -q 1 would close too early"),
+    (
+        r"\[v1\.\d+",
+        "traditional netcat",
+        "{} localhost 8000",
+        N_("-q 0 or -q 1 would close too early"),
+    ),
     (r"Ncat \d", "Ncat", "{} localhost 8000", HALF_CLOSE),
     (r"socat version", "socat", "{} -t 30 - TCP:localhost:8000", HALF_CLOSE),
     (r"BusyBox v[\s\S]*Usage: nc", "BusyBox nc", "{} localhost 8000", HALF_CLOSE),
@@ -123,8 +130,12 @@ def python() -> Iterator[Finding]:
         yield Finding("✓", "Python", version)
     else:
         wanted = ".".join(map(str, PYTHON))
-        todo = f"install Python {wanted} or newer, then: python{wanted} -m workshop doctor"
-        yield Finding("✗", "Python", f"{version}, older than {wanted}", todo)
+        todo = _(
+            "install Python {version} or newer, then: python{version} -m workshop doctor",
+            version=wanted,
+        )
+        what = _("{version}, older than {wanted}", version=version, wanted=wanted)
+        yield Finding("✗", "Python", what, todo)
 
 
 def packages() -> Iterator[Finding]:
@@ -135,10 +146,12 @@ def packages() -> Iterator[Finding]:
             version = metadata.version(name)
         except Exception as problem:  # it is missing, or installed but broken; both are reported
             missing = isinstance(problem, ModuleNotFoundError) and problem.name == module
-            yield Finding("✗", name, "missing" if missing else f"broken: {problem}", install_line())
+            what = _("missing") if missing else _("broken: {problem}", problem=problem)
+            yield Finding("✗", name, what, install_line())
             continue
         if tuple(map(int, re.findall(r"\d+", version))) < oldest:
-            yield Finding("✗", name, f"{version} is too old", install_line())
+            what = _("{version} is too old", version=version)
+            yield Finding("✗", name, what, install_line())
         else:
             yield Finding("✓", name, version)
 
@@ -175,9 +188,9 @@ def curl() -> Iterator[Finding]:
         line = "curl -N http://localhost:8000/"
         yield Finding("✓", "curl", version_in(answer_of("curl", "--version")), line)
     else:
-        yield Finding(
-            "–", "curl", "missing", f"install curl, or use: {this_command()} nc localhost 8000"
-        )
+        line = f"{this_command()} nc localhost 8000"
+        todo = _("install curl, or use: {command}", command=line)
+        yield Finding("–", "curl", _("missing"), todo)
 
 
 def netcats() -> Iterator[Finding]:
@@ -194,14 +207,16 @@ def netcats() -> Iterator[Finding]:
                 seen.add(program)
                 what = f"{name} {version_in(help_text[match.start() :])}"
                 if os.path.basename(program) != command:
-                    what += f", {command} is {program}"
+                    what = _(
+                        "{what}, {command} is {path}", what=what, command=command, path=program
+                    )
                 if note:
-                    what += f", {note}"
+                    what = _("{what}, {note}", what=what, note=_(note))
                 keys = line.format("busybox nc" if command == "busybox" else command)
                 yield Finding("✓", command, what, f"{REQUEST} | {keys}")
                 break
     if not seen:
-        yield Finding("–", "netcat", "none", f"{REQUEST} | {this_command()} nc localhost 8000")
+        yield Finding("–", "netcat", _("none"), f"{REQUEST} | {this_command()} nc localhost 8000")
 
 
 def can_bind(host: str, port: int) -> str:
@@ -213,7 +228,7 @@ def can_bind(host: str, port: int) -> str:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind((host, port))
     except OSError as problem:
-        return "busy" if problem.errno == errno.EADDRINUSE else str(problem.strerror)
+        return N_("busy") if problem.errno == errno.EADDRINUSE else str(problem.strerror)
     return ""
 
 
@@ -232,16 +247,18 @@ def answering_on(port: int, host: str = "localhost") -> str:
 
 def network() -> Iterator[Finding]:
     no_ipv6 = can_bind("::1", 0)
-    yield Finding("–" if no_ipv6 else "✓", "IPv6 loopback", no_ipv6 or "::1")
+    yield Finding("–" if no_ipv6 else "✓", _("IPv6 loopback"), no_ipv6 or "::1")
     for port, module in PORTS.items():
+        name = _("port {port}", port=port)
         problem = can_bind("127.0.0.1", port) or ("" if no_ipv6 else can_bind("::1", port))
         if problem == "busy" and answering_on(port) == OURS:
-            yield Finding("✓", f"port {port}", "the workshop is running there")
+            yield Finding("✓", name, _("the workshop is running there"))
         elif problem:
-            todo = f"stop the program that uses it, or: python -m {module} --port 0"
-            yield Finding("–", f"port {port}", problem, todo)
+            command = f"python -m {module} --port 0"
+            todo = _("stop the program that uses it, or: {command}", command=command)
+            yield Finding("–", name, _(problem), todo)
         else:
-            yield Finding("✓", f"port {port}", "free")
+            yield Finding("✓", name, _("free"))
 
 
 def optional() -> Iterator[Finding]:
@@ -250,7 +267,7 @@ def optional() -> Iterator[Finding]:
         if path:
             yield Finding("✓", name, version_in(answer_of(path, flag)))
         else:
-            yield Finding("–", name, "missing: its tests are skipped")
+            yield Finding("–", name, _("missing: its tests are skipped"))
 
 
 SECTIONS = [python, packages, curl, netcats, network, optional]
@@ -258,7 +275,7 @@ COLOURS = {"✓": "32", "✗": "31", "–": "33"}
 
 
 def main(argv: list[str] | None = None) -> int:
-    description = "What is installed on this machine, and how to get the rest."
+    description = _("What is installed on this machine, and how to get the rest.")
     argparse.ArgumentParser(prog="workshop doctor", description=description).parse_args(argv)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal without ✓ gets \\u2713
@@ -270,9 +287,12 @@ def main(argv: list[str] | None = None) -> int:
             ready = ready and mark != "✗"
             if colour:
                 mark = f"\x1b[{COLOURS[mark]}m{mark}\x1b[0m"
-            print(f"{mark} {finding.name:18}{finding.what}".rstrip())
+            print(f"{mark} {pad(finding.name, 18)}{finding.what}".rstrip())
             if finding.todo and finding.todo != last_todo:  # print the same line once
                 print(f"{'':20}{finding.todo}")
             last_todo = finding.todo
-    print(f"\nThe workshop can run: {this_command()}" if ready else "\nNot ready yet: see each ✗.")
+    if ready:
+        print("\n" + _("The workshop can run: {command}", command=this_command()))
+    else:
+        print("\n" + _("Not ready yet: see each ✗."))
     return 0 if ready else 1

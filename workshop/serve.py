@@ -30,6 +30,7 @@ from servers.openai_proxy.handlers import Upstream
 
 from .course.routes import course_routes
 from .doctor import OURS, answering_on, netcats, this_command
+from .language import N_, _
 from .xray.route import xray_routes
 
 __all__ = ["main"]
@@ -71,15 +72,17 @@ def proxy_routes(options: argparse.Namespace) -> Routes:
     return openai_proxy.routes(upstream)
 
 
-PROXY = "OpenAI proxy, forwards to " + (
-    "the real API" if os.environ.get("OPENAI_API_KEY") else "the simulated LLM (no OPENAI_API_KEY)"
+PROXY = (
+    N_("OpenAI proxy, forwards to the real API")
+    if os.environ.get("OPENAI_API_KEY")
+    else N_("OpenAI proxy, forwards to the simulated LLM (no OPENAI_API_KEY)")
 )
 
 ENTRIES = [
     MapEntry(
         "chat",
         8000,
-        "home, chat page, simulated LLM",
+        N_("home, chat page, simulated LLM"),
         lambda options: chat.from_flags(options, course_routes() | xray_routes()),
         [
             "curl -N {url}",
@@ -92,14 +95,14 @@ ENTRIES = [
     MapEntry(
         "chunked",
         8003,
-        "lesson 3: chunked coding",
+        N_("lesson 3: chunked coding"),
         lambda options: chunked.routes(Pace(0.2, 0.2)),
         ["curl -N --raw {url}", GET.format(path="/")],
     ),
     MapEntry(
         "sse",
         8004,
-        "lesson 4: Server-Sent Events",
+        N_("lesson 4: Server-Sent Events"),
         lambda options: sse.routes(Pace(0.2, 0.2)),
         ["curl -N {url}", "curl -N -H 'Last-Event-ID: 7' {url}", GET.format(path="/")],
     ),
@@ -118,12 +121,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Serve until Ctrl-C. Returns the exit code: 0, or 1 if no server could start."""
     parser = argparse.ArgumentParser(
         prog="workshop serve",
-        usage="%(prog)s [FLAGS]  (--help lists them)",
-        description="Serve everything on this machine and print the map.",
-        epilog="--profile and what follows it set the simulated LLM, as in python -m servers.chat.",
+        usage=_("%(prog)s [FLAGS]  (--help lists them)"),
+        description=_("Serve everything on this machine and print the map."),
+        epilog=_(
+            "--profile and what follows it set the simulated LLM, as in python -m servers.chat."
+        ),
     )
     parser.add_argument(
-        "--host", default="localhost", help="name or address to listen on (default: %(default)s)"
+        "--host",
+        default="localhost",
+        help=_("name or address to listen on (default: %(default)s)"),
     )
     for entry in ENTRIES:
         parser.add_argument(
@@ -131,9 +138,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             type=port_number,
             default=entry.port,
             metavar="N",
-            help=f"port of {entry.title}; 0 picks a free one (default: %(default)s)",
+            help=_(
+                "port of {title}; 0 picks a free one (default: %(default)s)", title=_(entry.title)
+            ),
         )
-    parser.add_argument("--quiet", action="store_true", help="do not log each request")
+    parser.add_argument("--quiet", action="store_true", help=_("do not log each request"))
     flags.add_flags(parser)
     options = parser.parse_args(argv)
     show_log(options.quiet)
@@ -150,10 +159,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         except OSError as error:
             reason = error.strerror if isinstance(error, PortBusyError) else error
             if isinstance(error, PortBusyError) and answering_on(port, options.host) == OURS:
-                reason = f"port {port} is already served by the workshop"
+                reason = _("port {port} is already served by the workshop", port=port)
                 running += 1
-            flag = f"choose another with --{entry.name}-port N"
-            problems.append(f"{entry.title}: {reason}; {flag}")
+            problem = _(
+                "{title}: {reason}; choose another with --{name}-port N",
+                title=_(entry.title),
+                reason=reason,
+                name=entry.name,
+            )
+            problems.append(problem)
             continue
         port = sockets[0].getsockname()[1]
         setattr(options, f"{entry.name}_port", port)
@@ -169,13 +183,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     if running == len(ENTRIES):
         here, free = url(options.host, options.chat_port), [f"--{p.name}-port 0" for p in ENTRIES]
         again = " ".join([this_command(), *free])
-        problems = [f"The workshop is already running: open {here} (to start another: {again})"]
+        already = _(
+            "The workshop is already running: open {url} (to start another: {command})",
+            url=here,
+            command=again,
+        )
+        problems = [already]
     for problem in problems:
         print(problem, file=sys.stderr)
     if not servers:
         return 1
-    lines.append(f"Why does a stream come late? {this_command()} xray URL")
-    lines.append(f"Ctrl-C stops. New here? Read {course} first.")
+    lines.append(_("Why does a stream come late? {command} xray URL", command=this_command()))
+    lines.append(_("Ctrl-C stops. New here? Read {course} first.", course=course))
     trio.run(serve_until_signal, servers, lambda: print("\n".join(lines), flush=True))
     return 0
 
@@ -189,7 +208,7 @@ def _describe(entry: MapEntry, host: str, port: int) -> list[str]:
     tries = [line.format(url=address, nc=nc) for line in entry.tries]
     if shutil.which("curl") is None:
         tries = [line for line in tries if not line.startswith("curl")]
-    return [f"{bold}{address}{plain}   {entry.title}", *(f"  {line}" for line in tries), ""]
+    return [f"{bold}{address}{plain}   {_(entry.title)}", *(f"  {line}" for line in tries), ""]
 
 
 def _netcat() -> str:

@@ -207,7 +207,8 @@ class Program:
     """A parser that runs as a process. It is started again when it has ended.
 
     Args:
-        command: The parser's command line. seconds: Timeout for one answer.
+        command: The parser's command line.
+        seconds: Timeout for one answer.
     """
 
     def __init__(self, command: Sequence[str], seconds: float) -> None:
@@ -300,7 +301,8 @@ async def score(
     Args:
         command: The parser's command line.
         kind: The kind of the vectors.
-        vectors: The vectors. seconds: Timeout for one answer.
+        vectors: The vectors.
+        seconds: Timeout for one answer.
 
     Returns:
         The ids of the vectors that fail, each with the reason.

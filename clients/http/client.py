@@ -224,8 +224,8 @@ async def open_stream(
     Args:
         parts: The URL. Its path is not used.
         context: The TLS settings; an https:// URL needs them.
-        dial: The function that opens the TCP connection. observer: The observer of the connection's
-            bytes.
+        dial: The function that opens the TCP connection.
+        observer: The observer of the connection's bytes.
 
     Raises:
         clients.http.errors.ConnectError: There is no connection. The error's class tells which

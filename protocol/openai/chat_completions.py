@@ -175,6 +175,8 @@ class DeltaTemplate:
         ValueError: A field is not in the chunk, or is not "".
     """
 
+    __slots__ = ("_around",)
+
     def __init__(self, chunk: ChatCompletionChunk, *fields: str) -> None:
         self._around: list[bytes] = [encode_data(chunk)]
         for field in fields:

@@ -65,8 +65,8 @@ class Modes(msgspec.Struct, frozen=True):
         lag: Number of events that are held until the next event arrives.
         hold_head: Whether to send the head only when the first byte of the body has arrived.
         measure: Whether to hold the whole response, and send it with its length.
-        only_type, only_method: only_type: Responses of all other media types are held. only_method:
-            Responses to all other methods are held. For both, "" means that nothing is held.
+        only_type: Responses of all other media types are held. "" holds nothing.
+        only_method: Responses to all other methods are held. "" holds nothing.
         total: Seconds after the request at which the connection is closed.
         quiet: Seconds after the request after which nothing more is sent. The connection stays
             open.

@@ -1,6 +1,7 @@
 """The HTTP server, with no application in it: sockets, connections, replies that stream.
 
     command.py      a server as a program: flags, log, signals
+    workers.py      several processes that share a port
     server.py       listening sockets; accepting, stopping gracefully
     connection.py   one connection: request after request
     limits.py       bytes and seconds that one connection may use, and all of them together
@@ -13,6 +14,7 @@
     api_replies.py  the form that an API's errors have, and the request id of each reply
     forwarding.py   the fields and the target that a proxy passes on (RFC 9110 §7.6)
     metrics.py      the numbers that Prometheus reads
+    shared_metrics.py   the numbers of several workers as those of one server
     recordings.py   the bytes of a reply, recorded and described as they are sent
     log.py          the log, written by a thread, so that requests do not wait for it
     redact.py       keeps keys out of the log

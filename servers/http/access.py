@@ -141,8 +141,11 @@ class Access:
 
     def _guarded(self, handler: Handler) -> Handler:
         async def guarded(request: Request) -> Reply | StreamingReply:
+            reply = self._refusal(request) or await handler(request)
+            if not self._origins:
+                return reply
             # A copy, because a handler may return the same reply to every request.
-            reply = copy(self._refusal(request) or await handler(request))
+            reply = copy(reply)
             exposed = (("Access-Control-Expose-Headers", EXPOSED_FIELDS),)
             reply.headers += self._allowed_origin(request, exposed)
             return reply
@@ -205,8 +208,6 @@ class Access:
         Args:
             permission: Fields to add if the page that sent this request may read the reply.
         """
-        if not self._origins:
-            return ()
         if "*" in self._origins:
             return (("Access-Control-Allow-Origin", "*"), *permission)
         # Vary is sent even if this page is refused. Without Vary, a cache would give one page the

@@ -5,7 +5,7 @@
     the generator ends         ->   0\\r\\n\\r\\n                  or the end of the connection
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Protocol
 
@@ -52,6 +52,7 @@ class BodyWriter(Protocol):
     async def send(self, piece: bytes) -> None: ...
     async def send_raw(self, data: bytes, *, ends: bool = False) -> None: ...
     def send_now(self, piece: bytes, now: float) -> bool: ...
+    def send_many_now(self, pieces: Sequence[bytes], now: float) -> bool: ...
     async def flush(self) -> None: ...
     async def end(self, piece: bytes = b"") -> None: ...
 
@@ -78,6 +79,7 @@ class Body:
         "_frame",
         "_last_write",
         "_outlet",
+        "_send_now",
         "_sending",
         "_unsent",
         "cause",
@@ -95,6 +97,7 @@ class Body:
         self.ended = False
         self.cause = Ending.STOPPED  # unless the connection sets another cause
         self._outlet = outlet
+        self._send_now = outlet.send_now  # looked up once, not for each token
         self._frame: Callable[[bytes], bytes] = encode_chunk if chunked else bytes
         self._end = encode_last_chunk() if chunked else b""
         self.heartbeat = heartbeat
@@ -143,15 +146,24 @@ class Body:
         """
         frame = self._frame(piece)
         if self._unsent:
-            frame = self._unsent + frame
-        sent = self._outlet.send_now(frame)
+            frame, self._unsent = self._unsent + frame, b""
         self.pieces += 1
         self.size += len(piece)
         self._last_write = now
-        all_sent = sent == len(frame)
-        self._unsent = b"" if all_sent else frame[sent:]
-        self._sending = not all_sent
-        return all_sent
+        sent = self._send_now(frame)
+        if sent == len(frame):
+            return True
+        self._unsent = frame[sent:]
+        self._sending = True
+        return False
+
+    def send_many_now(self, pieces: Sequence[bytes], now: float) -> bool:
+        """Send several pieces in one write. The bytes are those of `send_now` for each piece."""
+        *others, last = pieces
+        self._unsent += b"".join(map(self._frame, others))
+        self.pieces += len(others)
+        self.size += sum(map(len, others))
+        return self.send_now(last, now)
 
     async def flush(self) -> None:
         """Wait until the kernel has everything that was sent."""
@@ -177,7 +189,7 @@ class Body:
         if self.heartbeat and silent and not self.ended:
             frame = self._unsent or self._frame(self.heartbeat)
             self.heartbeats += 1
-            self._unsent = frame[self._outlet.send_now(frame) :]
+            self._unsent = frame[self._send_now(frame) :]
             self._last_write = now
 
     def stalled_for(self, now: float) -> float:
@@ -190,12 +202,12 @@ class Body:
         self._sending = True
         self._last_write = trio.current_time()
         # First send what the kernel accepts at once. Then give the other tasks a turn.
-        sent = self._outlet.send_now(data)
+        sent = self._send_now(data)
         if give_turn:
             await trio.lowlevel.checkpoint()
         while sent < len(data):
             await self._outlet.wait_writable()
-            taken = self._outlet.send_now(data[sent : sent + SEND_SIZE])
+            taken = self._send_now(data[sent : sent + SEND_SIZE])
             if taken:
                 self._last_write = trio.current_time()
             sent += taken

@@ -22,7 +22,8 @@ import trio
 from .connection import Limits
 from .log import show_log, tell
 from .routes import Routes
-from .server import PortBusyError, Server, listen
+from .server import PortBusyError, Server
+from .workers import ABOUT_WORKERS, listen_for_workers, start_workers
 
 __all__ = [
     "arguments",
@@ -110,22 +111,31 @@ def run(
     Returns:
         The exit code: 0, or 1 when the server could not listen.
     """
-    show_log(options.quiet)
+    count = getattr(options, "workers", 1)
     try:
-        sockets = listen(options.host, options.port)
+        all_sockets = listen_for_workers(options.host, options.port, count)
     except PortBusyError as error:
         print(f"{error.strerror}: choose another with --port (0 picks a free one)", file=sys.stderr)
         return 1
     except OSError as error:
         print(f"cannot listen on {options.host}: {error}", file=sys.stderr)
         return 1
+    sockets = all_sockets[0]
     address = url(options.host, sockets[0].getsockname()[1])
 
     def announce() -> None:
         print(f"{name} listens on {address}", flush=True)
 
+    if count > 1:
+        _announce(announce)
+        print(f"{count} {ABOUT_WORKERS}", file=sys.stderr)
+        of_worker = start_workers(all_sockets, routes)
+        if of_worker is None:
+            return 0  # this is the parent, and all workers have ended
+        sockets = of_worker
+    show_log(options.quiet)
     server = Server(routes, limits=limits, grace_seconds=options.grace)
-    trio.run(serve_until_signal, [(server, sockets)], announce)
+    trio.run(serve_until_signal, [(server, sockets)], announce if count == 1 else None)
     return 0
 
 
@@ -170,7 +180,7 @@ def url(host: str, port: int) -> str:
 
 
 async def serve_until_signal(
-    servers: Sequence[tuple[Server, list[socket.socket]]], announce: Callable[[], None]
+    servers: Sequence[tuple[Server, list[socket.socket]]], announce: Callable[[], None] | None
 ) -> None:
     """Serve until SIGINT (Ctrl-C) or SIGTERM, then let running replies end.
 
@@ -178,22 +188,27 @@ async def serve_until_signal(
 
     Args:
         servers: The servers, each with its listening sockets.
-        announce: A function called when signals are handled and clients can connect.
+        announce: A function called when signals are handled and clients can connect, if any.
     """
     raise_file_limit()
     with frozen():
         async with trio.open_nursery() as nursery:
             await nursery.start(_obey_signals, [server for server, _ in servers])
-            try:
-                announce()
-            except OSError as error:  # the output is >/dev/full, or a closed pipe: serve anyway
-                log.warning("cannot write to standard output: %s", error.strerror)
-                # Python writes the rest of its buffer at exit, which would fail again.
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            if announce is not None:
+                _announce(announce)
             async with trio.open_nursery() as serving:
                 for server, sockets in servers:
                     serving.start_soon(server.serve, sockets)
             nursery.cancel_scope.cancel()
+
+
+def _announce(announce: Callable[[], None]) -> None:
+    try:
+        announce()
+    except OSError as error:  # the output is >/dev/full, or a closed pipe: serve anyway
+        log.warning("cannot write to standard output: %s", error.strerror)
+        # Python writes the rest of its buffer at exit, which would fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 async def _obey_signals(

@@ -32,22 +32,25 @@ import trio
 
 from clients.streams.tcp import ByteStream
 from protocol.errors import DecodeError
-from protocol.head import Head, HeadReader
-from protocol.http1 import (
-    Coding,
-    Framing,
-    body_decoder,
-    expects_continue,
-    keeps_alive,
-    read_request,
-    request_framing,
-)
-from protocol.target import path_of, read_target
+from protocol.http1 import Coding
+from protocol.target import path_of
 
 from .body import Body
+from .incoming import Incoming
 from .limits import Budget, Limits
-from .reply import CutOff, Ending, Handler, Reply, ReplyObserver, Request, StreamingReply
+from .reply import (
+    CutOff,
+    Ending,
+    Handler,
+    Reply,
+    ReplyObserver,
+    Request,
+    StreamingReply,
+    close_source,
+    send_source,
+)
 from .reply_head import encode_head, encode_reply
+from .request_head import KnownHeads, RequestHead
 from .routes import Routes, printable_route
 from .watch import Watch, gave_up_waiting
 
@@ -66,8 +69,7 @@ LAST_REQUEST_SECONDS = 0.1
 class State(Enum):
     """The state of a connection."""
 
-    IDLE = auto()  # it waits for the first byte of a request
-    READING = auto()  # a request has begun
+    READING = auto()  # it waits for a request, or reads one
     HANDLING = auto()  # the request is complete, and its handler runs
     SENDING = auto()  # the reply is being sent
     TRUNCATED = auto()  # the reply ended too early, and only a reset can tell the client
@@ -91,7 +93,22 @@ class Connection:
         watch: Checks the timeouts of this connection, and notices when the client disconnects.
         limits: Bytes and seconds that this connection may use.
         bodies: Bytes that the request bodies of all connections together may hold.
+        heads: The heads that the connections of this server have read.
     """
+
+    __slots__ = (
+        "_body",
+        "_incoming",
+        "_keep_alive",
+        "_limits",
+        "_observer",
+        "_routes",
+        "_scope",
+        "_state",
+        "_stream",
+        "_timeout_reply",
+        "_watch",
+    )
 
     def __init__(
         self,
@@ -100,23 +117,24 @@ class Connection:
         watch: Watch,
         limits: Limits | None = None,
         bodies: Budget | None = None,
+        heads: KnownHeads | None = None,
     ) -> None:
         self._stream = stream
         self._routes = routes
         self._watch = watch
         self._limits = limits or Limits()
-        self._bodies = bodies or Budget(self._limits.max_body_size)
-        self._held = 0  # bytes that the current request has taken from `bodies`
-        self._unread = b""  # bytes that arrived with this request and belong to the next
-        self._state = State.IDLE
+        self._incoming = Incoming(
+            stream,
+            self._limits,
+            bodies or Budget(self._limits.max_body_size),
+            heads or KnownHeads(),
+        )
+        self._state = State.READING
         self._keep_alive = True  # another request may follow
         self._body: Body | None = None  # the body of the reply that is being sent
         self._observer: ReplyObserver | None = None
         self._scope = trio.CancelScope()
-        self._deadline = math.inf
-        self._deadline_message = ""  # told to a client that misses the deadline; "" for nothing
         self._timeout_reply = b""  # the reply to a client that has missed the deadline
-        self._start_line = b""  # the current request's, as far as it has arrived
 
     async def serve(self) -> None:
         """Answer requests until the connection ends. No client can make this method raise."""
@@ -144,8 +162,8 @@ class Connection:
     def finish(self) -> None:
         """Let the current reply end, then close. The server calls this when it stops."""
         self._keep_alive = False
-        if self._state is State.IDLE:
-            self._set_deadline(LAST_REQUEST_SECONDS)
+        if self._state is State.READING and self._incoming.idle:
+            self._incoming.set_deadline(LAST_REQUEST_SECONDS)
 
     def abort(self) -> None:
         """Close now, whatever the connection is doing."""
@@ -163,7 +181,7 @@ class Connection:
     @property
     def _head_only(self) -> bool:
         """Whether the request is a HEAD: its response has no body (RFC 9110 §9.3.2)."""
-        return self._start_line.startswith(b"HEAD ")
+        return self._incoming.start_line.startswith(b"HEAD ")
 
     def fin_is_disconnect(self, requested_at: float) -> bool:
         """Whether a client that has sent a FIN has disconnected. Called by the watch.
@@ -178,9 +196,9 @@ class Connection:
 
     def check_timeouts(self, now: float) -> None:
         """Cancel what takes too long, and send the heartbeat if it is due. Called by the watch."""
-        if now >= self._deadline:
-            if self._deadline_message:
-                self._timeout_reply = self._encode_refusal(408, self._deadline_message)
+        if now >= self._incoming.deadline:
+            if message := self._incoming.deadline_message:
+                self._timeout_reply = self._encode_refusal(408, message)
             self._scope.cancel()
         elif self._body is not None:
             if self._body.stalled_for(now) >= self._limits.stall_seconds:
@@ -190,10 +208,6 @@ class Connection:
             except trio.BrokenResourceError:
                 self._cancel(Ending.DISCONNECTED)
 
-    def _set_deadline(self, seconds: float, message: str = "") -> None:
-        self._deadline = trio.current_time() + seconds
-        self._deadline_message = message
-
     async def _serve_request(self) -> None:
         fileno = self._stream.fileno()
         try:
@@ -201,15 +215,18 @@ class Connection:
             # else that is kept for a stream, and the stream may continue for minutes.
             prepared = await self._prepare(fileno)
             if prepared is not None:
-                await self._send_reply(*prepared)
+                sending, prepared = self._send_reply(*prepared), None  # nor is the reply kept
+                await sending
         finally:
-            self._give_back()
+            self._incoming.give_back()
             self._watch.remove_stream(fileno)
 
     async def _prepare(self, fileno: int) -> Prepared | None:
         """Read a request and call its handler. Returns None if there is no reply left to send."""
+        self._state = State.READING
         try:
-            head = await self._read_head()
+            wait = self._limits.idle_seconds if self._keep_alive else LAST_REQUEST_SECONDS
+            head = await self._incoming.read_head(wait)
             if head is None:
                 self._keep_alive = False
                 return None
@@ -236,117 +253,54 @@ class Connection:
                 await reply.aclose()  # the reply's head cannot be sent, so its source is never read
             await self._send_error(500, "The server's log says why.")
             return None
-        self._give_back()
+        self._incoming.give_back()
         return Prepared(reply, reply_head, chunked, f"{reply.status} {line}")
 
     async def _send_error(self, status: int, message: str) -> None:
         """Send an error, and close. A client that does not read the error gets no extra time."""
         self._keep_alive = False
-        self._set_deadline(self._limits.stall_seconds)
+        self._incoming.set_deadline(self._limits.stall_seconds)
         await self._stream.send_all(self._encode_refusal(status, message))
 
-    async def _read_head(self) -> Head | None:
-        """Return the next request's head, or None when the client sends no more."""
-        reader = HeadReader()
-        self._state = State.IDLE
-        self._start_line = b""
-        self._set_deadline(self._limits.idle_seconds if self._keep_alive else LAST_REQUEST_SECONDS)
-        data, self._unread = self._unread, b""
-        if data:  # a pipelined request need not wait, so it gives the other tasks a turn here
-            await trio.lowlevel.checkpoint()
-        while True:
-            if data:
-                try:
-                    head = reader.receive_data(data)
-                finally:
-                    self._start_line = reader.start_line
-                if self._state is State.IDLE and (head or reader.started):
-                    self._state = State.READING
-                    message = "The request's head did not end in time."
-                    self._set_deadline(self._limits.head_seconds, message)
-                if head:
-                    self._unread = reader.trailing_data
-                    return head
-            data = await self._stream.receive_some()
-            if not data:
-                reader.receive_eof()
-                return None
-
-    async def _read_request(self, head: Head) -> tuple[Request, Handler | Reply]:
+    async def _read_request(self, head: RequestHead) -> tuple[Request, Handler | Reply]:
         """Return the complete request and its handler, or the reply if it has no handler."""
-        target = read_target(head)
-        framing = request_framing(head)
-        _, message = read_request(head)
-        self._keep_alive &= keeps_alive(head)
-        method = message.method.decode("ascii")
-        handler, params = self._routes.find(method, target.path)
+        self._keep_alive &= head.keeps_alive
+        path, query, host = head.target.path, head.target.query, head.target.host
+        handler, params = self._routes.find(head.method, path)
         body = b""
-        if not isinstance(handler, Reply):
-            body = await self._read_body(framing, expects_continue(head))
-        elif framing.coding is not Coding.NONE:
-            self._keep_alive = False  # the body stays unread, so the next request cannot be found
-        self._set_deadline(math.inf)
-        headers = tuple((name.decode(), value.decode("latin-1")) for name, value in message.headers)
-        path, query, host = target.path, target.query, target.host
-        raw = message.target.decode("ascii")
-        return Request(method, path, query, headers, body, params, raw, host), handler
-
-    async def _read_body(self, framing: Framing, client_waits: bool) -> bytes:
-        limit = self._limits.max_body_size
-        if framing.length > limit:
-            raise _too_large(limit)
-        decoder = body_decoder(framing, max_chunk_size=limit)
-        body = bytearray()
-        self._hold(body, decoder.receive_data(self._unread))
-        if client_waits and not self._unread and not decoder.complete:
-            # The client waits for this response before it sends the body (RFC 9110 §10.1.1).
-            await self._stream.send_all(b"HTTP/1.1 100 Continue\r\n\r\n")
-        last = trio.current_time() + self._limits.body_total_seconds
-        while not decoder.complete:
-            message = "The request's body did not come in time."
-            self._set_deadline(self._limits.body_seconds, message)
-            self._deadline = min(self._deadline, last)
-            data = await self._stream.receive_some()
-            if not data:
-                decoder.receive_eof()
-            self._hold(body, decoder.receive_data(data))
-        self._unread = decoder.trailing_data
-        return bytes(body)
-
-    def _hold(self, body: bytearray, pieces: list[bytes]) -> None:
-        """Add these pieces to a body, within its limit and within the budget of all connections."""
-        size = sum(map(len, pieces))
-        if len(body) + size > self._limits.max_body_size:
-            raise _too_large(self._limits.max_body_size)
-        if not self._bodies.take(size):
-            message = "this server holds as many request bodies as it can: try again later"
-            raise DecodeError(message, len(body), (), 503)
-        self._held += size
-        body += b"".join(pieces)
-
-    def _give_back(self) -> None:
-        self._bodies.give_back(self._held)
-        self._held = 0
+        if head.framing.coding is not Coding.NONE:
+            if isinstance(handler, Reply):
+                self._keep_alive = False  # the body stays unread: the next request is not found
+            else:
+                body = await self._incoming.read_body(head)
+        self._incoming.deadline = math.inf
+        request = Request(
+            head.method, path, query, head.headers, body, params, head.raw_target, host
+        )
+        return request, handler
 
     async def _send_reply(
         self, reply: Reply | StreamingReply, head: bytes, chunked: bool, line: str
     ) -> None:
         """Send the head, and the body in the framing that the head has announced."""
         head_only = self._head_only
-        heartbeat = reply.heartbeat if isinstance(reply, StreamingReply) else b""
         self._observer = observer = reply.observer
         outlet = observer.wrap(self._stream) if observer else self._stream
+        if isinstance(reply, StreamingReply):
+            # The head is sent before the first piece exists, so the client gets it at once.
+            source, whole, head = reply.source, b"", reply.edit_head(head)
+            body = Body(outlet, chunked=chunked, heartbeat=reply.heartbeat)
+        else:
+            source, whole, body = None, reply.body, Body(outlet, chunked=chunked)
         self._state = State.SENDING
-        self._body = body = Body(outlet, chunked=chunked, heartbeat=heartbeat)
+        self._body = body
         ending = None
+        del reply  # a stream may continue for minutes: it keeps neither its reply nor its head
         try:
-            if isinstance(reply, Reply):
-                await body.begin(head if head_only else head + reply.body)
-            else:
-                # The head is sent before the first piece exists, so the client gets it at once.
-                await body.begin(reply.edit_head(head))
-                if not head_only:
-                    await reply.send_to(body)
+            await body.begin(head if head_only else head + whole)
+            del head
+            if source and not head_only:
+                await send_source(source, body)
             ending = Ending.DONE
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             ending = Ending.DISCONNECTED
@@ -366,19 +320,19 @@ class Connection:
             if observer:
                 observer.end(ending)
             self._body = self._observer = None
-            streams = isinstance(reply, StreamingReply) and not head_only
             # Only a chunked body is seen to be truncated if it ends with a FIN.
-            if ending is Ending.RESET or (streams and not (chunked or body.ended)):
+            unended = source and not head_only and not (chunked or body.ended)
+            if ending is Ending.RESET or unended:
                 self._state = State.TRUNCATED
-            if isinstance(reply, StreamingReply):
-                await reply.aclose()
+            if source:
+                await close_source(source)
             if head_only:
                 log.info("%s head only", line)
-            elif isinstance(reply, Reply):
-                unless_done = "" if ending is Ending.DONE else f", {ending.value}"
-                log.info("%s %d bytes%s", line, len(reply.body), unless_done)
-            else:
+            elif source:
                 log.info("%s %d pieces, %d bytes, %s", line, body.pieces, body.size, ending.value)
+            else:
+                unless_done = "" if ending is Ending.DONE else f", {ending.value}"
+                log.info("%s %d bytes%s", line, len(whole), unless_done)
 
     async def _wait_for_close(self) -> None:
         """Give the client of a truncated body a moment to close first. A browser that sees the
@@ -388,12 +342,8 @@ class Connection:
 
     def _encode_refusal(self, status: int, message: str) -> bytes:
         """Encode a response that no handler has made, in the form that the application chose."""
-        refusal = self._routes.refuse(path_of(self._start_line), status, message)
+        refusal = self._routes.refuse(path_of(self._incoming.start_line), status, message)
         return encode_head(refusal, close=True) if self._head_only else encode_reply(refusal)
-
-
-def _too_large(limit: int) -> DecodeError:
-    return DecodeError(f"a request body over {limit} bytes", limit, (), 413)
 
 
 # What this file does not do: read while it streams a reply (a pipelined request waits its turn),

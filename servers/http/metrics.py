@@ -27,6 +27,8 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
+from .shared_metrics import SharedMetrics
+
 __all__ = ["Histogram", "Metrics", "family"]
 
 # Upper bounds of the buckets, in seconds. The smallest bound is half of one slot of the engine. The
@@ -44,6 +46,7 @@ class Histogram:
     Attributes:
         add: A function that keeps one value in a list until `settle`. Counting it at once would
             take four times as long.
+        add_many: The same for several values.
         counts: For each bound, the number of values up to it.
         count, sum: The number of all values, and their sum.
     """
@@ -55,6 +58,7 @@ class Histogram:
         self.sum = 0.0
         self._added: list[float] = []
         self.add: Callable[[float], None] = self._added.append
+        self.add_many: Callable[[Sequence[float]], None] = self._added.extend
 
     def settle(self) -> None:
         """Count the added values all at once. Sorted values need only one search per bound."""
@@ -77,6 +81,7 @@ class Metrics(Collector):
         body_bytes: Size of the bodies that have ended, in bytes before framing.
         back_pressure: Seconds that answers have waited for slow readers.
         cancelled: Answers that ended before their last token.
+        shared: The numbers of all workers, if the server has several.
     """
 
     CONTENT_TYPE: ClassVar[str] = CONTENT_TYPE_LATEST
@@ -89,6 +94,7 @@ class Metrics(Collector):
         self.body_bytes = 0
         self.back_pressure = 0.0
         self.cancelled = 0
+        self.shared: SharedMetrics | None = None
         self._ends: Counter[tuple[str, str]] = Counter()
 
     @property
@@ -116,9 +122,17 @@ class Metrics(Collector):
 
     def render(self) -> bytes:
         """Return the body of `GET /metrics`. Its type is `CONTENT_TYPE`."""
+        if self.shared is not None:
+            return generate_latest(self.shared.registry())
         registry = CollectorRegistry(auto_describe=False)
         registry.register(self)
         return generate_latest(registry)
+
+    def health(self) -> dict[str, str | int]:
+        """Return the content of `GET /health`: the status, and how many workers are alive if the
+        server was started with several."""
+        workers = {} if self.shared is None else {"workers": self.shared.worker_count}
+        return {"status": "ok", **workers}
 
     def collect(self) -> Iterator[Metric]:
         """Return the same numbers as Prometheus' objects."""

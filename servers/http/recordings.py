@@ -18,18 +18,18 @@ sent.
 The rules this file keeps:
 
 1. A reply is recorded only if its request has asked for it. Recording a write costs no more than a
-   note of its time and bytes. The bytes are described (protocol/anatomy.py) when somebody reads the
+   note of its time and bytes. The bytes are described (protocol/anatomy.py) for each reader of the
    recording, in that reader's task, a few KB at a time: no other task waits for long.
 2. A slow reader of a recording, or one that has disconnected, does not slow down anybody else.
 3. A recording contains a conversation. A recording is kept in memory only, for a limited time. Its
    size and the number of recordings are limited. A recording can be read only by its unguessable
    id.
-4. If a limit has caused data to be dropped, a `missing` event tells the reader how much.
+4. If a limit has kept the end of the reply out of its recording, a `missing` event tells the reader
+   how much that is.
 5. A client that may not read recordings does not create one: it would evict someone else's.
 """
 
 import secrets
-from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from copy import copy
 
@@ -86,10 +86,10 @@ class Sent(Totals, frozen=True, kw_only=True):
 
 
 class Missing(msgspec.Struct, frozen=True):
-    """The data of a `missing` event: a part of the recording was dropped because of a limit.
+    """The data of a `missing` event: a limit kept the end of the reply out.
 
     Args:
-        sends: Number of writes that were not recorded between the last event and the next one.
+        sends: Number of writes that were not recorded.
         bytes: Total size of these writes, in bytes.
     """
 
@@ -120,10 +120,9 @@ class ReplyRecording:
     Args:
         method: Method of the request.
         began: The time at which the request was complete.
-        max_sends: Largest number of writes kept. A new write evicts the oldest one if that was
-            described already. Otherwise the rest of the reply is not recorded, because bytes after
-            a gap can be described only if the gap was parsed too.
-        max_size: Largest size of all that is kept, in bytes.
+        max_sends: Largest number of writes kept. The rest of the reply is not recorded, because the
+            beginning is what explains it: the head, and the first token.
+        max_size: Largest size of the bytes that are kept.
 
     Attributes:
         ended: The time at which the reply ended; None while it is being sent.
@@ -134,25 +133,18 @@ class ReplyRecording:
         method: str = "GET",
         began: float | None = None,
         *,
-        max_sends: int = 20_000,
-        max_size: int = 4 << 20,
+        max_sends: int = 40_000,
+        max_size: int = 8 << 20,
     ) -> None:
         self._began = trio.current_time() if began is None else began
         self.ended: float | None = self._began  # until `wrap`: it may never be sent
+        self._method = method
         self._max_sends = max_sends
         self._max_size = max_size
-        self._anatomy = ResponseAnatomy(method)
-        self._size = 0  # size of all that is kept, in bytes
-        self._notes: deque[tuple[float, bytes]] = deque()  # times and bytes, not yet described
-        self._events: deque[tuple[bytes, int]] = deque()  # described writes, their ends
-        self._evicted = 0  # number of evicted writes, all before those in `_events`
-        self._start = 0  # offset at which the oldest kept write begins
-        self._described = 0  # number of bytes that the anatomy has received
-        self._start_of_note = 0  # offset at which the oldest note begins
-        self._spans: list[ByteSpan] = []  # spans of the oldest note, as far as it was described
+        self._writes: list[tuple[float, bytes]] = []  # the time and the bytes of each
+        self._size = 0  # size of these bytes
         self._unrecorded = Missing(0, 0)  # the unrecorded end of the reply, if a limit was reached
         self._how = Ending.DONE
-        self._done_event = b""
         self._news = trio.lowlevel.ParkingLot()
 
     def wrap(self, outlet: Outlet) -> Outlet:
@@ -162,8 +154,9 @@ class ReplyRecording:
 
     def note(self, data: bytes) -> None:
         """Record bytes that the kernel has accepted in one write."""
-        if not self._unrecorded.sends and self._make_room(len(data)):
-            self._notes.append((trio.current_time(), data))
+        has_room = len(self._writes) < self._max_sends and self._size + len(data) <= self._max_size
+        if has_room and not self._unrecorded.sends:
+            self._writes.append((trio.current_time(), data))
             self._size += len(data)
             self._news.unpark_all()
         else:
@@ -182,90 +175,53 @@ class ReplyRecording:
     async def replay(self) -> AsyncGenerator[bytes | Last, None]:
         """Yield the events of `GET /wire/{id}`: first those that exist, then each new one until the
         last."""
-        number = position = 0  # the next write's number and offset
+        anatomy = ResponseAnatomy(self._method)
+        number = size = 0  # of the writes that were described
         while True:
-            index = number - self._evicted
-            if 0 <= index < len(self._events):
-                number += 1
-                event, position = self._events[index]
-                yield event
-            elif self._notes and not self._events:
-                await self._describe()
-            elif index < 0:
-                yield _event("missing", Missing(-index, self._start - position))
-                number, position = self._evicted, self._start
-            elif self._notes:
-                await self._describe()
+            if number < len(self._writes):
+                time, data = self._writes[number]
+                spans: list[ByteSpan] = []
+                for place in range(0, len(data), DESCRIBED_AT_ONCE):
+                    spans += anatomy.receive_data(data[place : place + DESCRIBED_AT_ONCE])
+                    await trio.lowlevel.checkpoint()  # the other tasks have a turn
+                number, start, size = number + 1, size, size + len(data)
+                totals = _totals(anatomy, number, size)
+                sent = Sent(at=self._since(time), offset=start, bytes=data, spans=spans, **totals)
+                yield _event("sent", sent)
             elif self.ended is not None:
                 if self._unrecorded.sends:
                     yield _event("missing", self._unrecorded)
-                yield Last(self._describe_end(self.ended))
+                yield Last(_event("done", self._describe_end(anatomy, self.ended)))
                 return
             else:
                 await self._news.park()
 
-    async def _describe(self) -> None:
-        """Describe some bytes of the oldest note, and give the other tasks a turn.
-
-        The next reader continues where this one has stopped.
-        """
-        time, data = self._notes[0]
-        start = self._start_of_note
-        piece = data[self._described - start :][:DESCRIBED_AT_ONCE]
-        self._spans += self._anatomy.receive_data(piece)
-        self._described += len(piece)
-        if self._described == start + len(data):
-            self._notes.popleft()
-            totals = self._totals(self._evicted + len(self._events) + 1)
-            sent = Sent(at=self._since(time), offset=start, bytes=data, spans=self._spans, **totals)
-            event = _event("sent", sent)
-            self._size -= len(data)
-            self._spans, self._start_of_note = [], self._described
-            self._events.append((event, self._described))
-            self._size += len(event)
-            self._make_room(0)
-        await trio.lowlevel.checkpoint()
-
-    def _make_room(self, size: int) -> bool:
-        """Evict described writes as needed. Returns whether there is room for this many more
-        bytes."""
-        sends = len(self._notes) + (size > 0)
-        while (
-            self._size + size > self._max_size or sends + len(self._events) > self._max_sends
-        ) and self._events:
-            evicted, self._start = self._events.popleft()
-            self._size -= len(evicted)
-            self._evicted += 1
-        return self._size + size <= self._max_size and sends <= self._max_sends
-
-    def _describe_end(self, time: float) -> bytes:
-        if not self._done_event:
-            error = self._anatomy.error  # the error in the bytes that were sent
-            at, spans = self._since(time), self._anatomy.receive_eof()
-            # A client that disconnected did not want the rest, so a missing rest is not an error.
-            if self._how is not Ending.DISCONNECTED and not self._unrecorded.sends:
-                error = self._anatomy.error
-            sends = self._evicted + len(self._events) + self._unrecorded.sends
-            totals = self._totals(sends)
-            totals["size"] += self._unrecorded.bytes
-            done = ReplyDone(at=at, how=self._how.value, error=error, spans=spans, **totals)
-            self._done_event = _event("done", done)
-        return self._done_event
-
-    def _totals(self, sends: int) -> dict[str, int]:
-        anatomy = self._anatomy
-        return {
-            "sends": sends,
-            "chunks": anatomy.chunks,
-            "events": anatomy.events,
-            "tokens": anatomy.tokens,
-            "size": self._described,
-            "body": anatomy.body_size,
-            "text": anatomy.text_size,
-        }
+    def _describe_end(self, anatomy: ResponseAnatomy, time: float) -> ReplyDone:
+        error = anatomy.error  # the error in the bytes that were sent
+        spans = anatomy.receive_eof()
+        missing = self._unrecorded
+        # A client that disconnected did not want the rest, so a missing rest is not an error.
+        if self._how is not Ending.DISCONNECTED and not missing.sends:
+            error = anatomy.error
+        sends, size = len(self._writes) + missing.sends, self._size + missing.bytes
+        totals = _totals(anatomy, sends, size)
+        at = self._since(time)
+        return ReplyDone(at=at, how=self._how.value, error=error, spans=spans, **totals)
 
     def _since(self, time: float) -> float:
         return round((time - self._began) * 1000, 3)
+
+
+def _totals(anatomy: ResponseAnatomy, sends: int, size: int) -> dict[str, int]:
+    return {
+        "sends": sends,
+        "chunks": anatomy.chunks,
+        "events": anatomy.events,
+        "tokens": anatomy.tokens,
+        "size": size,
+        "body": anatomy.body_size,
+        "text": anatomy.text_size,
+    }
 
 
 class RecordingOutlet:
@@ -307,8 +263,8 @@ class RecordingStore:
         judge: str = "",
         max_recordings: int = 16,
         max_seconds: float = 600.0,
-        max_sends: int = 20_000,
-        max_size: int = 4 << 20,
+        max_sends: int = 40_000,
+        max_size: int = 8 << 20,
     ) -> None:
         self._may_read = may_read
         self._judge: Headers = (("X-Wire-Verdict", judge),) if judge else ()

@@ -14,6 +14,7 @@ with another method gets a 405 that lists its methods (RFC 9110 §15.5.6).
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 
+from .metrics import Metrics
 from .reply import Handler, Reply, Request
 
 __all__ = ["Refuse", "Routes", "plain_refusal", "printable_route"]
@@ -36,6 +37,7 @@ class Routes:
             character or more.
         tasks: Async functions that run as long as the server runs, such as the handlers' engine.
         refuse: The function that makes the reply if no handler does.
+        metrics: The handlers' numbers, if they count. The workers of a server share them.
     """
 
     def __init__(
@@ -43,9 +45,11 @@ class Routes:
         table: Mapping[str, Handler],
         tasks: Sequence[Callable[[], Awaitable[None]]] = (),
         refuse: Refuse = plain_refusal,
+        metrics: Metrics | None = None,
     ) -> None:
         self.tasks = tasks
         self.refuse = refuse
+        self.metrics = metrics
         self._exact: dict[str, dict[str, Handler]] = {}
         self._prefix: dict[str, tuple[str, dict[str, Handler]]] = {}
         for key, handler in table.items():
@@ -56,6 +60,8 @@ class Routes:
             else:
                 methods = self._exact.setdefault(path, {})
             methods[method] = handler
+        # The longest matching prefix wins, so that /v1/{rest} does not hide /v1/models/{id}.
+        self._prefixes = sorted(self._prefix, key=len, reverse=True)
 
     def find(self, method: str, path: str) -> tuple[Handler | Reply, dict[str, str]]:
         """Return the handler of a request, or the reply if it has none, and the request's
@@ -63,21 +69,20 @@ class Routes:
         methods, params = self._methods(path)
         if methods is None and path != "*":
             return self.refuse(path, 404, f"There is nothing at {path}"), {}
-        allowed = ", ".join(self._allowed(methods))
         handler = (methods or {}).get("GET" if method == "HEAD" else method)
-        if handler is None and method == "OPTIONS":
+        if handler is not None:
+            return handler, params
+        allowed = ", ".join(self._allowed(methods))
+        if method == "OPTIONS":
             return Reply(status=204, headers=(("Allow", allowed),)), params
-        if handler is None:
-            refusal = self.refuse(path, 405, f"{path} answers {allowed}, not {method}")
-            refusal.headers += (("Allow", allowed),)
-            return refusal, params
-        return handler, params
+        refusal = self.refuse(path, 405, f"{path} answers {allowed}, not {method}")
+        refusal.headers += (("Allow", allowed),)
+        return refusal, params
 
     def _methods(self, path: str) -> tuple[dict[str, Handler] | None, dict[str, str]]:
         if path in self._exact:
             return self._exact[path], {}
-        # The longest matching prefix wins, so that /v1/{rest} does not hide /v1/models/{id}.
-        for prefix in sorted(self._prefix, key=len, reverse=True):
+        for prefix in self._prefixes:
             if path.startswith(prefix) and len(path) > len(prefix):
                 name, methods = self._prefix[prefix]
                 return methods, {name: path[len(prefix) :]}
@@ -99,4 +104,6 @@ def printable_route(request: Request) -> str:
     path = request.path
     for name, value in request.params.items():  # a param is at the end of the path
         path = f"{path.removesuffix(value)}{{{name}}}"
+    if path.isprintable():
+        return path
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in path)

@@ -26,6 +26,7 @@ from clients.streams.tls import HandshakeError, TLSStream
 from .connection import Connection
 from .limits import Budget, Limits
 from .reply_head import encode_reply
+from .request_head import KnownHeads
 from .routes import Routes
 from .watch import Watch
 
@@ -50,13 +51,14 @@ class PortBusyError(OSError):
     """Another program listens on this port."""
 
 
-def listen(host: str, port: int) -> list[socket.socket]:
+def listen(host: str, port: int, *, reuse_port: bool = False) -> list[socket.socket]:
     """Open listening sockets.
 
     Args:
         host: "localhost" means 127.0.0.1 and, if the machine has it, ::1. Any other host is a name
             or an address of this machine.
         port: The port number, the same for all addresses. 0 picks a free one.
+        reuse_port: Whether other sockets of this user may listen on the same port (SO_REUSEPORT).
 
     Returns:
         One socket for each address.
@@ -70,7 +72,7 @@ def listen(host: str, port: int) -> list[socket.socket]:
         for name in ["127.0.0.1", "::1"] if host == "localhost" else [host]:
             for family, *_, address in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM):
                 try:
-                    sockets.append(_listen_on(family, (address[0], port, *address[2:])))
+                    sockets.append(_listen_on(family, (address[0], port, *address[2:]), reuse_port))
                 except OSError as error:
                     if name == "::1" and error.errno in NO_SUCH_ADDRESS:
                         continue
@@ -85,10 +87,12 @@ def listen(host: str, port: int) -> list[socket.socket]:
     return sockets
 
 
-def _listen_on(family: int, address: tuple[object, ...]) -> socket.socket:
+def _listen_on(family: int, address: tuple[object, ...], reuse_port: bool) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if reuse_port:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind(address)
@@ -132,6 +136,7 @@ class Server:
         self._grace_seconds = grace_seconds
         self._watch = Watch()
         self._bodies = Budget(max_bodies_size)
+        self._heads = KnownHeads()
         self._connections: set[Connection] = set()
         self._refusing = 0
         self._stopping = trio.Event()
@@ -218,7 +223,7 @@ class Server:
         if self._tls is not None:
             stream = tls = TLSStream(stream, self._tls, server_side=True)
         connection = Connection(
-            stream, self._routes, self._watch, self._limits, self._bodies
+            stream, self._routes, self._watch, self._limits, self._bodies, self._heads
         )
         # endregion
         self._connections.add(connection)

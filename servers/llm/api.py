@@ -267,17 +267,24 @@ class API:
         self._watcher.note_answer(request, answers[0])
         seed = self._model.seed_of(question)
         gaps, prefill = pace.gaps(seed), pace.prefill(prompt_tokens, seed)
-        if after := min(after, answers[0].completion_tokens):
+        if after and (after := min(after, answers[0].completion_tokens)):
             gaps, prefill = islice(gaps, after, None), 0.0
         reply: Reply | StreamingReply
         if stream:
             source = TokenSource(
-                self._engine, writer.steps(), gaps, prefill, lambda: writer.last, writer.opening
+                self._engine,
+                writer.steps(),
+                gaps,
+                prefill,
+                lambda: writer.last,
+                writer.opening,
+                at_once=not pace.itl,
             )
             reply = EventStream(source)
         else:
             steps = repeat(b"", max(answer.completion_tokens for answer in answers))
-            sequence = TokenSequence(steps, gaps, prefill, write=lambda piece, now: True)
+            many = None if pace.itl else _nowhere
+            sequence = TokenSequence(steps, gaps, prefill, _nowhere, many)
             await self._engine.drive(sequence, flush=trio.lowlevel.checkpoint)
             with self._turns.work() as work:
                 reply = json_reply(await writer.whole(work))
@@ -326,6 +333,11 @@ class API:
 
 
 FAULT_MODEL = "fault-"
+
+
+def _nowhere(written: object, now: float) -> bool:
+    """The tokens of a whole answer are not written one by one."""
+    return True
 
 
 def _with_fault(reply: Reply | StreamingReply, fault: Fault) -> Reply | StreamingReply:

@@ -24,6 +24,7 @@ slow down only each other.
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from heapq import heappop, heappush
+from itertools import islice
 from math import ceil, inf
 from typing import NoReturn
 
@@ -46,6 +47,9 @@ it is late, because otherwise a late engine would stall all other tasks."""
 
 STEP = 1000
 
+AT_ONCE = 16
+"""Largest number of tokens that are made in one step, where the client has asked for no pace."""
+
 LARGE = 4096
 """Size of a large token, in bytes. A larger token may be late, because it is made after all smaller
 tokens that are due."""
@@ -60,6 +64,8 @@ class TokenSequence:
         prefill: Seconds from the entry into the batch to the first token.
         write: A function called with the bytes and the time, which returns whether the socket
             accepted all bytes.
+        write_many: The same for several tokens, for a sequence without gaps: up to `AT_ONCE` tokens
+            are made in one step and written in one call. None for a sequence with gaps.
 
     Attributes:
         due: The time at which the next token is due, or was due.
@@ -76,6 +82,7 @@ class TokenSequence:
         "_task",
         "_tokens",
         "_write",
+        "_write_many",
         "due",
         "error",
         "finished",
@@ -92,6 +99,7 @@ class TokenSequence:
         gaps: Iterator[float],
         prefill: float,
         write: Callable[[bytes, float], bool],
+        write_many: Callable[[list[bytes], float], bool] | None = None,
     ) -> None:
         self.prefill = prefill
         self.due = inf
@@ -104,17 +112,18 @@ class TokenSequence:
         self._tokens = tokens
         self._gaps = gaps
         self._write = write
+        self._write_many = write_many
         self._task: trio.lowlevel.Task | None = None  # the task in `wait_until_stopped`
 
     def step(self, now: float, stretch: float, gap_histogram: Histogram) -> int:
-        """Make one token and write it. If the sequence is not `stopped` then, the engine continues
-        with it.
+        """Make one token and write it, or the tokens that are due together. If the sequence is not
+        `stopped` then, the engine continues with it.
 
         Args:
             stretch: Factor by which the gaps are multiplied.
 
         Returns:
-            The size of the token, in bytes.
+            The size of what was written, in bytes.
         """
         size = 0
         try:
@@ -122,14 +131,21 @@ class TokenSequence:
             if token is None:
                 self.finished = True
             else:
-                size = len(token)
-                taken = self._write(token, now)
+                if self._write_many is None:
+                    size = len(token)
+                    taken = self._write(token, now)
+                    # Without a gap the next token is due now. Those that waited longer go first.
+                    gap = next(self._gaps)
+                    self.due = self.due + gap * stretch if gap else now
+                else:
+                    pieces, size, ended = self._due_with(token)
+                    taken = self._write_many(pieces, now)
+                    self.due = now
+                    self.finished = ended and taken  # otherwise the last bytes still wait
+                    gap_histogram.add_many([0.0] * (len(pieces) - 1))
                 self.measured.add(now - self.since)
                 self.measured, self.since = gap_histogram, now
-                # Without a gap the next token is due now. Tokens that have waited longer go first.
-                gap = next(self._gaps)
-                self.due = self.due + gap * stretch if gap else now
-                if taken:
+                if taken and not self.finished:
                     return size
         except Exception as error:  # `drive` raises it in the request's task; the batch continues
             self.error = error
@@ -139,14 +155,22 @@ class TokenSequence:
             self._task = None
         return size
 
-    async def wait_until_stopped(self) -> None:
+    def _due_with(self, token: bytes) -> tuple[list[bytes], int, bool]:
+        """Return this token and the next ones, their size, and whether they are the last."""
+        pieces, size = [token], len(token)
+        if size < LARGE:
+            for token in islice(self._tokens, AT_ONCE - 1):
+                pieces.append(token)
+                size += len(token)
+                if size >= LARGE:
+                    return pieces, size, False
+        return pieces, size, size < LARGE and len(pieces) < AT_ONCE
+
+    def wait_until_stopped(self) -> Awaitable[None]:
         """Wait until the engine stops the sequence. A `trio.Event` could be used for this, but
         needs 0.7 KB of memory."""
-        if self.stopped:
-            await trio.lowlevel.checkpoint()
-            return
         self._task = trio.lowlevel.current_task()
-        await trio.lowlevel.wait_task_rescheduled(self._stop_waiting)
+        return trio.lowlevel.wait_task_rescheduled(self._stop_waiting)  # noqa: ASYNC105
 
     def _stop_waiting(self, raise_cancel: Callable[[], NoReturn]) -> trio.lowlevel.Abort:
         self._task = None
@@ -214,7 +238,8 @@ class Engine:
         self._submit(sequence)
         try:
             while True:
-                await sequence.wait_until_stopped()
+                if not sequence.stopped:
+                    await sequence.wait_until_stopped()
                 if sequence.error is not None:
                     raise sequence.error
                 if sequence.finished:
@@ -332,6 +357,19 @@ class Engine:
         """Sleep until the first slot that holds a sequence. The other tasks get at least one
         turn."""
         deadline = self._slots[0] * SLOT if self._slots else inf
-        with trio.CancelScope(deadline=-inf if self._ready else deadline) as self._alarm:
-            await trio.sleep_forever()
+        if self._ready or deadline <= trio.current_time():
+            await trio.lowlevel.checkpoint()
+            return
+        task = trio.lowlevel.current_task()
+
+        # The alarm wakes the task without an exception, which would be a fifth of a wake-up.
+        def wake(raise_cancel: Callable[[], NoReturn]) -> trio.lowlevel.Abort:
+            if not alarm.cancel_called:  # the server stops
+                return trio.lowlevel.Abort.SUCCEEDED
+            trio.lowlevel.reschedule(task)
+            return trio.lowlevel.Abort.FAILED
+
+        with trio.CancelScope(deadline=deadline) as alarm:
+            self._alarm = alarm
+            await trio.lowlevel.wait_task_rescheduled(wake)
         self._alarm = None

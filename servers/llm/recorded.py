@@ -59,8 +59,8 @@ class RecordedResponse(msgspec.Struct, frozen=True):
         writes: The bytes of the response: each read with its time, in seconds after the request.
         end: How the connection ends after these bytes, or "" if it stays open for the next request.
         ends_at: Time at which the connection ends, in seconds after the request.
-        status: Status of the response, for the log. complete: Whether the response is complete, as
-            its framing says.
+        status: Status of the response, for the log.
+        complete: Whether the response is complete, as its framing says.
     """
 
     writes: tuple[tuple[float, bytes], ...]
@@ -190,9 +190,9 @@ class Response:
         began: Time at which the request was sent, in milliseconds since the recording began.
 
     Attributes:
-        writes: The server's writes, as pairs of the time in milliseconds and the bytes. complete:
-            Whether the response is complete, as its framing says. end: How the server's direction
-            ended, or "".
+        writes: The server's writes, as pairs of the time in milliseconds and the bytes.
+        complete: Whether the response is complete, as its framing says.
+        end: How the server's direction ended, or "".
     """
 
     def __init__(self, began: float) -> None:

@@ -16,6 +16,7 @@ from ..http.access import Access, key_of_environment, read_keys
 from ..http.command import arguments, run, seconds
 from ..http.connection import Limits
 from ..http.redact import Secret
+from ..http.workers import add_flag as add_workers_flag
 from .handlers import HOSTS, PAGES, Upstream, routes
 from .relay import Timeouts
 
@@ -151,6 +152,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     about = "An OpenAI-compatible endpoint that relays to the real API; the key stays here."
     parser = arguments("servers.openai_proxy", about, 8005)
     add_flags(parser)
+    add_workers_flag(parser)
     options = parser.parse_args(argv)
     try:
         client_context(options.ca_file)  # a bad file is reported at the start

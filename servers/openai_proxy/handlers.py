@@ -25,7 +25,7 @@ from clients.streams.tcp import Connect, connect
 from protocol.openai.common import ErrorBody
 
 from ..http.access import Access
-from ..http.api_replies import error_reply, identified, refuse
+from ..http.api_replies import error_reply, identified, json_reply, refuse
 from ..http.body import Ending
 from ..http.forwarding import target_of
 from ..http.metrics import Metrics
@@ -310,9 +310,9 @@ def routes(
         return Reply(metrics.render(), content_type=Metrics.CONTENT_TYPE)
 
     async def health(request: Request) -> Reply:
-        return Reply(b'{"status":"ok"}', content_type="application/json")
+        return json_reply(metrics.health())
 
     guarded = access.guard({route: relay.handler(route) for route in RELAYED})
     table = {route: identified(handler) for route, handler in guarded.items()}
     table |= {"GET /": home, "GET /metrics": numbers, "GET /health": health}
-    return Routes(table, tasks=[relay.run], refuse=refuse)
+    return Routes(table, tasks=[relay.run], refuse=refuse, metrics=metrics)

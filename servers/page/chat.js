@@ -1,155 +1,152 @@
 /*
  * The chat page: the effects of the reader's keys and clicks.
  *
- *     Enter -> ask() -> openai.js, sse.js -> delta, delta, delta -> message.js, markdown.js -> text
+ *     Enter -> conversations.js: ask() -> the answer's text, and the wire pane
+ *
+ * The page is complete before a question is asked. All that an answer needs is loaded when the
+ * reader begins to type, or opens an old conversation.
  */
 
-import { find, make } from "./dom.js";
-import { copy, receiveAnswer, showAnswer, showQuestion } from "./message.js";
+import { find } from "./dom.js";
+import { placePopovers } from "./layout.js";
+import { wirePane } from "./pane.js";
 import { followText } from "./scroll.js";
-import { settings } from "./settings.js";
-import { listChats, removeChat, saveChat } from "./store.js";
-import { page, say, words } from "./words.js";
+import { choose } from "./settings.js";
+import * as store from "./store.js";
+import { showStrip } from "./strip.js";
+import { noReply, page, words } from "./words.js";
 
 const conversation = find("#conversation");
 const prompt = find("#prompt");
 const [send, halt] = [find("#send"), find("#halt")];
+
+/** What the four cards ask, and with which settings. */
+const CARDS = {
+	hello: { model: "sim-1", pace: "", fault: "" },
+	break: { model: "echo", pace: "", fault: "rst@5" },
+	markdown: { model: "torture", pace: "fast-api", fault: "" },
+	slow: { model: "echo", pace: "slow", fault: "" },
+};
+
+const pane = wirePane();
 const follow = followText(conversation, find("#pill"));
+let seen = {}; // of the body of the running answer
 
-let chat = newChat();
-let running = null; // the AbortController of an answer
+let talking = null;
+let talk = null;
 
-// The wire pane is loaded with the first recorded answer. Its calls keep their order.
-let pane = null;
-function tellWire(what, ...values) {
-	if (what === "opened" && values[0].headers.has("X-Wire")) {
-		const isWide = matchMedia("(width >= 80rem)").matches; // there is room beside the text
-		pane ??= import("./wire.js").then(({ wirePane }) => wirePane(find("#wire"), isWide));
-	}
-	pane?.then((loaded) => loaded[what](...values));
+/** Loads the conversations once. Resolves to what they can do, or to null if there is no reply. */
+function load() {
+	talking ??= import("./conversations.js").then(begin, () => (talking = null));
+	return talking;
 }
 
-function newChat() {
-	return { id: Math.random(), title: "", messages: [] };
+function begin({ conversations }) {
+	find("#trouble").hidden = true;
+	talk = conversations({ tell, follow, setRunning, setEmpty, answered, restored });
+	return talk;
 }
 
-// ---- One question and its answer
-
-async function ask(question) {
-	const asking = chat; // another may be open when the answer ends
-	const { messages } = asking;
-	find("#intro").hidden = true;
-	asking.title ||= question.slice(0, 80);
-	messages.push({ role: "user", content: question });
-	saveChat(asking);
-	showQuestion(conversation, question);
-	const view = showAnswer(conversation);
-	follow();
-	const controller = new AbortController();
-	setRunning(controller, words.answering);
-
-	const { system, ...asked } = settings();
-	// Keep the text of a stopped or truncated answer. Thoughts are not sent back.
-	asked.messages = [{ role: "system", content: system.trim() }, ...messages]
-		.filter(({ content }) => content)
-		.map(({ role, content }) => ({ role, content }));
-	// Save the text so far, because the page may be closed now.
-	messages.push(Object.assign(view.record, { ending: ["cut", words.cut] }));
-	view.record.ending = await receiveAnswer(view, asked, controller.signal, tellWire);
-	if (listChats().some(({ id }) => id === asking.id)) saveChat(asking); // otherwise it was deleted
-	if (running === controller) setRunning(null, view.record.ending[1] || words.complete);
+function tellTrouble() {
+	find("#trouble").textContent = noReply("");
+	find("#trouble").hidden = false;
 }
 
-function setRunning(controller, news) {
-	running = controller;
+function tell(what, ...values) {
+	if (what === "start" || what === "clear") seen = { reads: 0, bytes: 0, isClosed: false };
+	if (what === "received") seen = { ...seen, reads: seen.reads + 1, bytes: seen.bytes + values[0].length };
+	if (what === "closed") seen.isClosed = true;
+	pane.tell(what, ...values);
+}
+
+function setRunning(isRunning, news) {
 	// Move the focus before the focused button disappears.
 	if ([send, halt].includes(document.activeElement)) prompt.focus();
-	send.hidden = Boolean(controller);
-	halt.hidden = !controller;
+	send.hidden = isRunning;
+	halt.hidden = !isRunning;
 	// Do not announce single tokens, because a screen reader would never stop talking.
 	find("#announcer").textContent = news;
 }
 
-function askAgain() {
-	prompt.focus();
-	const at = chat.messages.findLastIndex(({ role }) => role === "user");
-	if (at < 0) return; // an answer without its question, in a damaged history
-	const removed = chat.messages.splice(at);
-	for (const _ of removed) conversation.lastElementChild.remove();
-	ask(removed[0].content);
+function setEmpty(isEmpty) {
+	delete document.documentElement.dataset.chat; // early.js
+	find("#intro").hidden = !isEmpty;
 }
 
-function open(opened) {
-	running?.abort();
-	setRunning(null, "");
-	chat = opened;
-	conversation.replaceChildren();
-	find("#intro").hidden = chat.messages.length > 0;
-	for (const message of chat.messages) {
-		if (message.role === "user") showQuestion(conversation, message.content);
-		else showAnswer(conversation).restore(message);
-	}
-	tellWire("start");
-	follow();
-	prompt.focus();
+/** An answer has ended: one that had a fault gets its card. */
+function answered(view, { fault }, [kind, wording]) {
+	if (fault) showCard(view.element, fault, { ...seen, kind, wording });
 }
 
-function showHistory() {
-	const rows = listChats().map((old) => {
-		const title = make("button", {}, old.title);
-		const remove = make("button", { ariaLabel: say("remove", old.title) }, "✕");
-		title.onclick = () => {
-			find("#history").hidePopover();
-			if (old.id !== chat.id) open(old); // otherwise it is open, and perhaps running
-		};
-		remove.onclick = () => {
-			removeChat(old.id);
-			if (old.id === chat.id) open(newChat());
-			showHistory();
-			find("#history button")?.focus();
-		};
-		return make("li", {}, title, remove);
+function restored(view, { fault, ending: [kind, wording] }) {
+	if (fault) showCard(view.element, fault, { kind, wording });
+}
+
+async function showCard(article, fault, facts) {
+	const { showFaultCard } = await import("./fault-card.js");
+	await showFaultCard(article, fault, facts, () => {
+		choose({ fault: "" });
+		prompt.focus();
+		talk.askAgain();
 	});
-	find("#history ul").replaceChildren(...rows);
-	find("#history p").hidden = rows.length > 0;
 }
 
 // ---- Keys and clicks
 
+async function ask(question) {
+	await load();
+	if (!talk) return tellTrouble();
+	if (talk.isRunning()) return;
+	if (prompt.value.trim() === question) prompt.value = "";
+	talk.ask(question);
+}
+
 find("#composer").onsubmit = (event) => {
 	event.preventDefault();
 	const question = prompt.value.trim();
-	if (running || !question) return;
-	prompt.value = "";
-	ask(question);
+	if (!talk?.isRunning() && question) ask(question);
 };
 
-window.onkeydown = (event) => {
+find(".cards").onclick = ({ target }) => {
+	const name = target.closest("button")?.dataset.card;
+	if (!name) return;
+	choose({ server: "", ...CARDS[name] });
+	ask(words.questions[name]);
+};
+
+window.onkeydown = async (event) => {
 	const { key, target, shiftKey } = event;
 	// Enter and Esc belong to the input method now. In Safari, only key code 229 shows this.
 	if (event.isComposing || event.keyCode === 229) return;
 	if (key === "Enter" && target === prompt && !shiftKey) find("#composer").requestSubmit();
-	else if (key === "Escape" && running && !find(":popover-open")) running.abort();
+	else if (key === "Escape" && talk?.isRunning() && !find(":popover-open")) talk.stop();
 	else if (key === "/" && !target.matches("input, textarea, select")) prompt.focus();
-	else if (event.altKey && event.code === "KeyN") open(newChat());
+	else if (event.altKey && event.code === "KeyN") openNew();
+	else if (event.altKey && event.code === "KeyW") pane.toggle();
 	else return;
 	event.preventDefault();
 };
 
-window.onpagehide = () => running && saveChat(chat);
-halt.onclick = () => running.abort();
-find("#new").onclick = () => open(newChat());
-find("#history").ontoggle = showHistory;
-conversation.onclick = ({ target }) => {
-	if (target.matches(".again") && !running) askAgain();
-	if (target.matches(".copy")) copy(target, find("code", target.closest(".code")).textContent);
-};
+const openNew = async () => ((await load()) ? talk.openNew() : tellTrouble());
 
+prompt.oninput = load;
+halt.onclick = () => talk.stop();
+find("#new").onclick = openNew;
+find("#history").ontoggle = async () => ((await load()) ? talk.showHistory() : tellTrouble());
 // ---- The reader's language
 
-if (page.title) document.documentElement.lang = "zh-CN";
+if (page.lead) document.documentElement.lang = "zh-CN";
 for (const element of document.querySelectorAll("[data-word]")) {
 	element.textContent = page[element.dataset.word] ?? element.textContent;
 }
+for (const element of document.querySelectorAll("[data-label]")) {
+	element.ariaLabel = page[element.dataset.label] ?? element.ariaLabel;
+}
 prompt.placeholder = find("[for=prompt]").textContent;
-send.disabled = false;
+showStrip();
+placePopovers();
+// Where focus opens no keyboard over the page; and the page stays at its top.
+if (matchMedia("(hover: hover)").matches) prompt.focus({ preventScroll: true });
+for (const button of document.querySelectorAll("#send, .cards button")) button.disabled = false;
+// The address names a conversation, or something was typed and not sent.
+if (location.search || store.load("drafts")) load();

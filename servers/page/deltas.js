@@ -9,7 +9,11 @@
  * Python; tests/vectors/deltas.json tests both.
  */
 
-/** @typedef {{text: string, thinking: string, finishReason: string, error: string}} Delta */
+/**
+ * @typedef {{index: number, id: string, name: string, arguments: string}} CallPiece
+ * @typedef {{text: string, thinking: string, refusal: string, calls: CallPiece[],
+ *     finishReason: string, error: string}} Delta
+ */
 
 // Names of the thinking field: DeepSeek; OpenRouter and newer vLLM; OpenRouter; Ollama; LiteLLM.
 const THINKING = ["reasoning_content", "reasoning", "reasoning_details", "thinking", "thinking_blocks"];
@@ -28,6 +32,10 @@ export const asList = (value) => (isObject(value) ? [value] : Array.isArray(valu
 export const asText = (value) => (["string", "number"].includes(typeof value) ? String(value) : "");
 /** Whether a value has content: it is not null, false, 0, or empty. */
 const says = (value) => Boolean(typeof value === "object" ? Object.keys(value ?? {}).length : value);
+const asCount = (value) => {
+	const count = typeof value === "string" && value ? Number(value) : value;
+	return count >= 0 && count <= Number.MAX_SAFE_INTEGER ? Math.floor(count) : 0;
+};
 const firstObject = (value) => asList(value).find(isObject) ?? {};
 
 /**
@@ -42,7 +50,8 @@ export function readDelta(data, event = "message") {
 		value = JSON.parse(data);
 	} catch (error) {
 		if (event !== "error") throw error;
-		return { text: "", thinking: "", finishReason: "", error: readFailure(data) || event };
+		const failure = readFailure(data) || event;
+		return { text: "", thinking: "", refusal: "", calls: [], finishReason: "", error: failure };
 	}
 	const chunk = firstObject(value);
 	const choices = asList(chunk.choices).filter(isObject);
@@ -57,12 +66,27 @@ export function readDelta(data, event = "message") {
 	}
 	const reason = choice.finish_reason;
 	return {
-		text:
-			(words[0] || asText(asObject(fields.audio).transcript)) + (words[2] || asText(fields.refusal)),
+		text: words[0] || asText(asObject(fields.audio).transcript),
 		thinking: words[1],
+		refusal: words[2] || asText(fields.refusal),
+		calls: callsIn(fields),
 		finishReason: typeof reason === "string" && reason !== "null" ? reason : "",
 		error: errorOf(value, chunk, choice, event),
 	};
+}
+
+/** Pieces of tool calls: the first piece with an index has the name, and each has some arguments. */
+function callsIn({ tool_calls, function_call }) {
+	const calls = [...asList(tool_calls), ...asList(function_call).map((each) => ({ function: each }))];
+	return calls.flatMap((call, position) => {
+		if (!isObject(call)) return [];
+		const called = asObject(says(call.function) ? call.function : call.custom);
+		const given = called.arguments ?? called.input ?? "";
+		// Some servers omit the index if there is only one call, or if the call is complete.
+		const index = asCount(call.index ?? position);
+		const text = typeof given === "string" ? given : JSON.stringify(given);
+		return [{ index, id: asText(call.id), name: asText(called.name), arguments: text }];
+	});
 }
 
 /** The text, the thinking and the refusal in a text, a list of parts, or a part. */

@@ -14,33 +14,45 @@ import { readEvents } from "./sse.js";
 
 // In seconds. A model may think for minutes, after a long wait in a queue.
 const SILENCE = 300;
-// Seconds to wait for [DONE] after a finish_reason, and for the body of an error.
+// Seconds to wait for [DONE] after a finish_reason, for the end of the body after [DONE], and for the
+// body of an error.
 const AFTER_THE_END = 2;
 const ERROR_SECONDS = 5;
 
 /**
- * CutOffError: the stream ended too early, the network broke, or the server was silent (`seconds`).
- * NoReplyError: the same, before any byte came.
+ * CutOffError: the answer is not complete. `how` is "broken" (the connection), "unfinished" (the body
+ * has a clean end, but the answer has not) or "silent" (nothing came for `seconds`).
+ * NoReplyError: the connection broke before any byte came.
+ * ServerError: the server reported an error. `status` is 0 if the report came inside the stream.
  */
 export class CutOffError extends Error {
-	constructor(seconds = 0) {
-		super();
-		this.seconds = seconds;
+	constructor(how, seconds = 0) {
+		super(how);
+		Object.assign(this, { how, seconds });
 	}
 }
 export class NoReplyError extends Error {}
+export class ServerError extends Error {
+	constructor(message, status) {
+		super(message);
+		this.status = status;
+	}
+}
 
 /**
- * Yields the deltas of an answer. Returns only when the answer is complete.
+ * Yields the deltas of an answer. Returns only when the answer is complete, and its body read to the
+ * last chunk: a browser reports a body that is not read to its end as cancelled.
  *
  * @param {object} asked server ("" for our own), model, all messages, pace, fault
  * @param {AbortSignal} signal closes the connection
- * @param {Function} tell ("opened", response, askedAt) at the head, ("received", bytes, at) at a read
- * @throws {NoReplyError | CutOffError} no answer, or an incomplete one; {Error} an error message
+ * @param {Function} tell ("opened", response, askedAt, request) at the head, ("received", bytes, at) at
+ *     a read, ("closed") at the end of the body
+ * @throws {NoReplyError | CutOffError} no answer, or an incomplete one; {ServerError} an error message;
+ *     {SyntaxError} an event that is not JSON
  */
 export async function* streamAnswer(asked, signal, tell) {
 	const patience = deadline(signal);
-	let finished = false;
+	let [finished, isDone, how] = [false, false, "unfinished"];
 	try {
 		patience.restart(SILENCE);
 		const response = await request(asked, patience.signal, tell);
@@ -50,27 +62,31 @@ export async function* streamAnswer(asked, signal, tell) {
 			return yield await readWhole(response, type);
 		}
 		for await (const event of readEvents(response.body, tell)) {
-			if (event.data.trim().startsWith("[DONE]")) return;
+			if (isDone) continue;
+			if (event.data.trim().startsWith("[DONE]")) {
+				isDone = finished = true;
+				patience.restart(AFTER_THE_END);
+				continue;
+			}
 			if (event.data.trim() === "") continue; // some servers send an empty event as a heartbeat
 			const delta = readDelta(event.data, event.event);
+			const isSaying = delta.text || delta.thinking || delta.refusal || delta.calls.length;
 			finished ||= delta.finishReason !== "";
 			// Some servers send empty events after a finish_reason; some send "stop" with each word.
 			if (!finished) patience.restart(SILENCE);
-			else if (delta.text || delta.thinking || delta.finishReason) patience.restart(AFTER_THE_END);
+			else if (isSaying || delta.finishReason) patience.restart(AFTER_THE_END);
 			yield delta;
-			if (delta.error) throw new Error(delta.error);
+			if (delta.error) throw new ServerError(delta.error, 0);
 		}
 	} catch (error) {
-		if (patience.isOver && error.name === "AbortError") {
-			if (!finished) throw new CutOffError(SILENCE);
-		}
+		if (patience.isOver && error.name === "AbortError") how = "silent";
 		// `fetch` reports a network error as a TypeError.
-		else if (!(error instanceof TypeError)) throw error;
+		else if (error instanceof TypeError) how = "broken";
+		else throw error;
 	} finally {
 		patience.end();
 	}
-	// A body can have a clean end and still be incomplete.
-	if (!finished) throw new CutOffError();
+	if (!finished) throw new CutOffError(how, how === "silent" ? SILENCE : 0);
 }
 
 /** A signal that also aborts after a timeout. */
@@ -103,15 +119,17 @@ async function request({ server, model, pace, fault, messages }, signal, tell) {
 	if (!server) {
 		headers["X-Wire"] = "1";
 		if (pace) headers["X-Pace"] = pace;
-		if (fault) headers["X-Fault"] = fault;
+		// `fetch` refuses a header field that is not Latin-1; the server explains an unknown fault.
+		if (fault) headers["X-Fault"] = fault.replace(/[^ -~]/g, "?");
 	}
 	const body = JSON.stringify({ model, stream: true, messages }, wellFormed);
 	const askedAt = performance.now();
 	const url = `${server}/v1/chat/completions`;
-	const response = await fetch(url, { method: "POST", headers, body, signal }).catch((error) => {
+	const sent = { method: "POST", headers, body };
+	const response = await fetch(url, { ...sent, signal }).catch((error) => {
 		throw error instanceof TypeError ? new NoReplyError() : error;
 	});
-	tell("opened", response, askedAt);
+	tell("opened", response, askedAt, sent);
 	return response;
 }
 
@@ -123,7 +141,7 @@ function wellFormed(_, value) {
 /**
  * The answer of a server that does not stream.
  *
- * @throws {Error} there is no answer; with the server's own message if a person can read it
+ * @throws {ServerError} there is no answer; with the server's own message if a person can read it
  */
 async function readWhole(response, type) {
 	// HTML with status 200 has no events: it would look like an empty answer.
@@ -135,12 +153,13 @@ async function readWhole(response, type) {
 	let words = readFailure(body);
 	try {
 		const whole = readDelta(body);
-		if (response.ok && !whole.error && (whole.text || whole.thinking)) return whole;
+		const isSaying = whole.text || whole.thinking || whole.refusal || whole.calls.length;
+		if (response.ok && !whole.error && isSaying) return whole;
 		words = whole.error || words;
 	} catch {
 		// Text or HTML.
 	}
-	throw new Error(words ? `${words} (${status})` : status);
+	throw new ServerError(words ? `${words} (${status})` : status, response.status);
 }
 
 /** The names of a server's models. */
@@ -150,10 +169,4 @@ export async function listModels(server) {
 	const names = models.map((model) => asText(model?.id ?? model?.name ?? model)).filter(Boolean);
 	if (!names.length) throw new Error("no models");
 	return names;
-}
-
-/** The names of our own server's faults, and what they do. */
-export async function listFaults() {
-	const text = await (await fetch("/faults")).text();
-	return Array.from(text.matchAll(/^([a-z0-9-]+)  +(.+)$/gm), ([, name, line]) => [name, line]);
 }

@@ -1,73 +1,67 @@
 /*
- * What the browser keeps in localStorage: the settings and the conversations, newest first. If
- * storage is off, they last as long as the page.
+ * What the browser keeps in localStorage, as JSON: settings, conversations, drafts. A value that
+ * the storage does not take is kept in memory, as long as the page.
  *
- * Any page of this origin may have written there, so nothing is trusted: values of another type are
- * left out.
+ * Any page of this origin may have written there, so a reader of a value trusts nothing in it.
  */
 
-const LIMIT = 1_000_000; // size of all conversations together, in UTF-16 code units of JSON
+const PREFIX = "workshop.";
 
-const kept = {};
+const unsaved = new Map(); // what the storage did not take, or has no longer
 
 /** @returns {any} any JSON, or undefined */
 export function load(name) {
+	if (unsaved.has(name)) return unsaved.get(name);
 	try {
-		return JSON.parse(localStorage[`workshop.${name}`]);
+		return JSON.parse(localStorage.getItem(PREFIX + name)) ?? undefined;
 	} catch {
-		return kept[name];
+		return undefined; // no storage, or not JSON
 	}
 }
 
-/** Returns whether the storage had room. */
+/** Returns whether the storage took it. */
 export function save(name, value) {
-	kept[name] = value;
 	try {
-		localStorage[`workshop.${name}`] = JSON.stringify(value);
+		localStorage.setItem(PREFIX + name, JSON.stringify(value));
+		unsaved.delete(name);
 		return true;
 	} catch {
+		keep(name, value);
 		return false;
 	}
 }
 
-/** Each is {id, title, messages}, with the right types, whatever was stored. */
-export function listChats() {
-	return arrayOf(load("chats")).flatMap(readChat);
+/** Keeps a value in memory only. */
+export function keep(name, value) {
+	unsaved.set(name, value);
 }
 
-function readChat(stored) {
-	const { id, title, messages } = Object(stored);
-	if (typeof id !== "number" || !Array.isArray(messages)) return [];
-	return [{ id, title: textOf(title) || "…", messages: messages.flatMap(readMessage) }];
+export function remove(name) {
+	unsaved.delete(name);
+	try {
+		localStorage.removeItem(PREFIX + name);
+	} catch {
+		// No storage.
+	}
 }
 
-function readMessage(stored) {
-	const { role, content, thinking, ending, seconds, stats } = Object(stored);
-	if (role === "user") return [{ role, content: textOf(content) }];
-	if (role !== "assistant") return [];
-	return [{
-		role,
-		content: textOf(content),
-		thinking: textOf(thinking),
-		ending: [0, 1].map((index) => textOf(arrayOf(ending)[index])),
-		seconds: Number.isFinite(seconds) ? seconds : 0,
-		stats: textOf(stats),
-	}];
+/** The names of all values that begin with this text. */
+export function names(start) {
+	let stored = [];
+	try {
+		stored = Array.from({ length: localStorage.length }, (_, index) => localStorage.key(index));
+	} catch {
+		// No storage.
+	}
+	const ours = stored.filter((key) => key.startsWith(PREFIX)).map((key) => key.slice(PREFIX.length));
+	return [...new Set([...ours, ...unsaved.keys()])].filter((name) => name.startsWith(start));
 }
 
-const arrayOf = (value) => (Array.isArray(value) ? value : []);
-const textOf = (value) => (typeof value === "string" ? value : "");
-
-/** Saves a conversation as the newest. Evicts the oldest conversations to keep the limit. */
-export function saveChat(chat) {
-	// Another tab may have saved in the meantime.
-	const chats = [chat, ...listChats().filter(({ id }) => id !== chat.id)];
-	while (chats.length && JSON.stringify(chats).length > LIMIT) chats.pop();
-	const all = [...chats];
-	while (chats.length && !save("chats", chats)) chats.pop();
-	if (!chats.length) kept.chats = all;
-}
-
-export function removeChat(id) {
-	save("chats", listChats().filter((chat) => chat.id !== id));
+/** Size of a stored value, in UTF-16 code units of JSON. */
+export function sizeOf(name) {
+	try {
+		return localStorage.getItem(PREFIX + name)?.length ?? 0;
+	} catch {
+		return 0;
+	}
 }

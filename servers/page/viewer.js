@@ -1,245 +1,228 @@
 /*
- * The viewer: a recording of a connection, read by read, as fast as it happened or step by step.
+ * The viewer: a recording of a connection, as fast as it happened or step by step, at three depths.
  *
- *     viewer(element, {
- *         reads: [{at: 503.4, sender: "server", connection: 0, offset: 155,
- *                  bytes: "MTkN…", end: "", spans: [["chunk-size", 155, 157, 1, 0, 0], …]}, …],
- *         exchanges: [{method: "GET", url: "http://…", report: {verdicts: […], counts: {…}, …}}, …],
- *     }, navigator.language)
+ *     const view = viewer(element, recording, {language: navigator.language});
+ *     view.update()      after the recording has grown
  *
- * It parses nothing: spans come with the recording (workshop/xray/recordings/page.py), each within the bytes of
- * its read. `position` is the number of reads that are shown. Each byte is shown once, with its
- * layer (wire-bytes.js), or in hex.
+ * A recording (viewer-recording.js) is made of a file, as in x-ray's exported page, or grows while an
+ * answer runs, as in the wire pane of the chat page. The viewer parses nothing: the labels come with
+ * the recording. Each byte is shown once.
  */
 
 import { make } from "./dom.js";
-import { asText, drawBytes, hex, LAYERS, pass, START } from "./wire-bytes.js";
+import { gapChart } from "./viewer-chart.js";
+import { rowDrawer } from "./viewer-draw.js";
+import { firstIndex } from "./viewer-columns.js";
+import { drawExchange } from "./viewer-exchange.js";
+import { saveButtons } from "./viewer-export.js";
+import { journeyCard, journeyOf } from "./viewer-journey.js";
+import { layerBar } from "./viewer-layers.js";
+import { litLines } from "./viewer-lit.js";
+import { virtualList } from "./viewer-rows.js";
+import { timeControls } from "./viewer-time.js";
 import { viewerWords } from "./viewer-words.js";
 
-const MAX_ROWS = 200; // rows in the document
-const SPEEDS = [0.1, 0.25, 0.5, 1, 2, 5, 10, 100];
-const WIDTH = 1000; // of the time line, in its own units
-const HEIGHT = 40;
-const BAD = /^(?!live$|unsure$)/; // codes of verdicts that are faults
+const MAX_EXCHANGES = 20; // whose reports are shown
+const DEPTHS = ["story", "bytes", "hex"];
 
-/** Times are milliseconds since the recording began. */
-export function viewer(element, { reads, exchanges }, language = "en") {
+/**
+ * Times are milliseconds since the recording began.
+ *
+ * @param {HTMLElement} element becomes the viewer
+ * @param {object} recording
+ * @param {object} options
+ *     language: as navigator.language
+ *     page: what the page knows of the answer (wire-page.js); then a row is a write of the server
+ *     lit: called with the line that is lit, or -1, and whether it was selected
+ *     keys: whose keys are the viewer's
+ *     depth: at first, "story", "bytes" or "hex"
+ */
+export function viewer(element, recording, options = {}) {
+	const { language = "en", page = null, lit = () => {}, keys = element } = options;
 	const words = viewerWords(language);
-	const format = new Intl.NumberFormat(/^zh/i.test(language) ? "zh-CN" : "en", {
-		maximumFractionDigits: 1,
-	}).format;
-	const milliseconds = (at) => `${format(at)} ms`;
-	const hasConnections = reads.some(({ connection }) => connection !== reads[0].connection);
-	const rows = describe(reads);
+	const { lines, tokens } = recording;
+	const drawer = rowDrawer(recording, words, page);
+	let depth;
+	let [charted, reads] = [0, 0]; // rows and reads in the chart
 
-	const list = make("ol");
-	const section = make("section", { tabIndex: 0, ariaLabel: words.reads }, list);
-	const note = make("p", { hidden: true });
-	const output = make("output");
-	const slider = make("input", {
-		type: "range",
-		max: reads.length,
-		ariaLabel: words.slider,
-		oninput: () => go(slider.valueAsNumber),
+	const time = timeControls(recording, words, { show: draw, isWrite: Boolean(page) });
+	const list = virtualList({
+		label: words.rows,
+		count: () => (depth === "story" ? recording.lineOfRow(time.position) : time.position),
+		guess: (index, typical) => drawer.guess(index, depth, typical),
+		keyOf: (index) => `${drawer.keyOf(index, depth)} ${depth === "story" ? "" : keyOfMarks(index)}`,
+		draw: drawRow,
+		scrolled(...how) {
+			time.scrolled(...how);
+			list.follow(time.isAtEnd);
+		},
 	});
-	const playButton = make("button", { type: "button", className: "play", onclick: toggle });
-	const speed = make("select", { ariaLabel: words.speed, onchange: () => timer && schedule() });
-	speed.append(...SPEEDS.map((each) => new Option(`×${each}`, each, each === 1, each === 1)));
-	const hexButton = button("hex", words.hex, words.hex, () => setHex(!isHex));
-	const controls = make(
-		"div",
-		{ className: "controls", role: "group", ariaLabel: words.controls },
-		button("first", "|◀", words.first, () => go(0)),
-		button("back", "◁", words.back, () => go(position - 1)),
-		playButton,
-		button("forward", "▷", words.forward, () => go(position + 1)),
-		button("last", "▶|", words.last, () => go(reads.length)),
-		speed,
-		hexButton,
-		output,
+	const chart = gapChart(words, { hasSent: Boolean(page), pick: (at) => select(lineAt(at)) });
+	const marks = litLines(list.element, changed);
+	const journey = journeyCard(words);
+	const layers = layerBar(words);
+	const jumps = make("div", { className: "jumps", role: "group", ariaLabel: words.jumps });
+	const depths = make("div", { className: "depths", role: "group", ariaLabel: words.depth });
+
+	jumps.append(
+		button(words.request, () => select(0)),
+		button(words.headJump, () => select(firstAnswered())),
+		button(words.firstToken, () => select(firstToken())),
+		button(words.endJump, () => (time.toEnd(), select(lines.length - 1))),
 	);
-	const line = timeLine(reads);
-	const end = reads.length ? reads[reads.length - 1].at : 0;
-	const ticks = [0, 0.25, 0.5, 0.75, 1].map((share) => make("span", {}, milliseconds(Math.round(end * share))));
-	const axis = make("p", { className: "axis", ariaHidden: "true" }, ...ticks);
-	const legend = make("ul", {}, ...LAYERS.map((layer) => make("li", {}, make("b", layer, words[layer]))));
-	let position, shown, isHex, timer;
+	depths.append(...DEPTHS.map((each) => button(words[each], () => setDepth(each))));
+	element.classList.add("viewer");
+	element.append(
+		...recording.exchanges.slice(0, MAX_EXCHANGES).map((exchange) => drawExchange(exchange, words)),
+		layers.element,
+		chart.element,
+		time.slider,
+		time.steps,
+		make("div", "tools", jumps, depths),
+		make("p", "lead", words.lead),
+		make("div", "frame", list.element, time.fresh),
+		journey.element,
+		make("div", "foot", make("p", "keys", words.keys), saveButtons(recording, words, page)),
+	);
+	keys.addEventListener("keydown", press);
+	list.element.addEventListener("pointerover", ({ target }) => light(marks.lineOf(target)));
+	list.element.addEventListener("pointerleave", () => light(-1));
+	list.element.addEventListener("click", ({ target }) => select(marks.lineOf(target)));
+	list.element.addEventListener("more", list.draw);
+	setDepth(options.depth ?? "story");
+	update();
 
-	element.classList.add("wire", "viewer");
-	element.append(...exchanges.slice(0, 20).map(drawExchange), line.element, axis, slider, controls, note);
-	element.append(section, legend, make("p", "keys", words.keys));
-	element.ownerDocument.addEventListener("keydown", press);
-	setHex(false);
-	go(reads.length);
-
-	function button(className, text, label, onclick) {
-		return make("button", { type: "button", className, textContent: text, ariaLabel: label, title: label, onclick });
+	function button(text, onclick) {
+		return make("button", { type: "button", onclick }, text);
 	}
 
-	/** @param {number} next how many reads to show. It stops the playback. */
-	function go(next) {
-		stop();
-		show(next);
+	// ---- Drawing
+
+	/** Draws what is new. */
+	function update() {
+		for (; charted < recording.length; charted += 1) chartRow(charted);
+		for (; reads < (page?.reads() ?? 0); reads += 1) chart.received(page.readAt(reads));
+		if (tokens.length) chart.firstToken(timeOf(firstToken()));
+		layers.show(recording);
+		time.update();
+		draw();
 	}
 
-	function show(next) {
-		position = Math.max(0, Math.min(next, reads.length));
-		const first = Math.max(0, position - MAX_ROWS);
-		for (const [index, row] of shown) {
-			if (index >= first && index < position) continue;
-			row.remove();
-			shown.delete(index);
+	function chartRow(row) {
+		if (!recording.isBody(row)) return;
+		if (page) chart.sent(recording.at(row));
+		else chart.received(recording.at(row));
+	}
+
+	function draw() {
+		list.follow(time.isAtEnd);
+		list.draw();
+		changed();
+	}
+
+	/** Shows what depends on the marks and on the time. */
+	function changed() {
+		const { lit, selected } = marks;
+		const line = lit >= 0 ? lit : selected;
+		const now = time.isLive || !time.position ? NaN : recording.at(time.position - 1);
+		chart.mark(now, line >= 0 ? timeOf(line) : NaN);
+		chart.draw();
+		journey.show(selected >= 0 ? journeyOf(recording, selected, page, words) : []);
+	}
+
+	function drawRow(index) {
+		const row = depth === "story" ? drawer.line(index) : drawer.row(index, depth === "hex", marks.selected);
+		if (depth !== "story" && index === time.position - 1) row.ariaCurrent = "step";
+		marks.mark(row);
+		return row;
+	}
+
+	function keyOfMarks(row) {
+		const isSelected = lines.row[marks.selected] === row;
+		return `${isSelected ? marks.selected : ""} ${row === time.position - 1}`;
+	}
+
+	function setDepth(next) {
+		depth = element.dataset.depth = next;
+		DEPTHS.forEach((each, index) => (depths.children[index].ariaPressed = String(each === next)));
+		list.clear();
+		draw();
+		if (marks.selected >= 0) show(marks.selected);
+	}
+
+	// ---- Lines
+
+	function timeOf(line) {
+		return recording.at(lines.row[line]);
+	}
+
+	function firstToken() {
+		return tokens.length ? tokens.line[0] : -1;
+	}
+
+	/** The first line of the server. */
+	function firstAnswered() {
+		let line = 0;
+		while (line < lines.length && !recording.isServer(lines.row[line])) line += 1;
+		return line < lines.length ? line : -1;
+	}
+
+	/** The line of what came last before this time. */
+	function lineAt(at) {
+		let row = recording.length - 1;
+		while (row > 0 && recording.at(row) > at) row -= 1;
+		return Math.min(recording.lineOfRow(row), lines.length - 1);
+	}
+
+	/** @param {boolean} isBrought the line is brought into sight, unless the answer is running */
+	function light(line, isBrought = false) {
+		if (line === marks.lit) return;
+		marks.light(line);
+		if (line >= 0 && isBrought && recording.isOver && lines.row[line] < time.position) {
+			time.hold();
+			show(line);
 		}
-		const known = list.firstElementChild;
-		for (let index = first; index < position; index += 1) {
-			if (shown.has(index)) continue;
-			const row = drawRow(index);
-			// Rows are consecutive, so new rows come before all others or after all others.
-			list.insertBefore(row, known && index < Number(known.value) - 1 ? known : null);
-			shown.set(index, row);
-		}
-		list.querySelector("[aria-current]")?.removeAttribute("aria-current");
-		shown.get(position - 1)?.setAttribute("aria-current", "step");
-		section.scrollTop = 0; // its end: wire.css lays it out from there
-		note.hidden = !first;
-		note.textContent = words.earlier(format(first));
-		slider.value = position;
-		const at = position && reads[position - 1].at;
-		const text = position ? words.position(format(position), format(reads.length), milliseconds(at)) : words.start(format(reads.length));
-		output.textContent = slider.ariaValueText = text;
-		line.move(position ? at : -1);
+		lit(line, false);
 	}
 
-	// ---- Playback
-
-	function toggle() {
-		if (timer || !reads.length) return stop();
-		if (position === reads.length) show(0);
-		schedule();
+	/** Selects a line and brings it into sight; the time stands still, unless it is the last line. */
+	function select(line) {
+		if (!(line >= 0)) return;
+		const row = lines.row[line];
+		if (line < lines.length - 1) time.hold();
+		marks.select(line);
+		if (row >= time.position) time.go(row + 1);
+		show(line);
+		lit(line, true);
 	}
 
-	/** Wait for the next read as long as in the recording, divided by the speed. */
-	function schedule() {
-		clearTimeout(timer);
-		const last = position ? reads[position - 1].at : reads[0]?.at;
-		const gap = position < reads.length ? (reads[position].at - last) / Number(speed.value) : 0;
-		timer = setTimeout(next, Math.min(gap, 2 ** 31 - 1));
-		setPlaying(true);
+	function show(line) {
+		list.follow(false);
+		list.show(depth === "story" ? line : lines.row[line]);
+		marks.mark();
 	}
 
-	/** Show all reads that are due, because a timer is only exact to some milliseconds. */
-	function next() {
-		const due = reads[position].at + 4 * Number(speed.value);
-		let end = position + 1;
-		while (end < reads.length && reads[end].at <= due) end += 1;
-		show(end);
-		if (position < reads.length) schedule();
-		else stop();
-	}
-
-	function stop() {
-		clearTimeout(timer);
-		timer = 0;
-		setPlaying(false);
-	}
-
-	function setPlaying(isPlaying) {
-		playButton.textContent = isPlaying ? words.pause : words.play;
-		playButton.classList.toggle("playing", isPlaying);
-	}
-
-	function setHex(value) {
-		isHex = value;
-		hexButton.ariaPressed = String(isHex);
-		list.replaceChildren();
-		shown = new Map(); // rows by the index of their read
-		if (position !== undefined) show(position);
+	/** Walks to the next line with a token, or to the one before. */
+	function walk(step) {
+		const next = firstIndex(0, tokens.length, (index) => tokens.line[index] >= marks.selected);
+		const isToken = tokens.line[next] === marks.selected;
+		const index = marks.selected < 0 ? 0 : next + (step > 0 ? Number(isToken) : -1);
+		if (index >= 0 && index < tokens.length) select(tokens.line[index]);
 	}
 
 	function press(event) {
-		if (event.ctrlKey || event.altKey || event.metaKey || event.target.closest("select")) return;
-		const isControl = event.target.closest("button, input");
-		const steps = { ArrowRight: position + 1, ArrowLeft: position - 1, Home: 0, End: reads.length };
-		if (event.key === " " && !isControl) toggle();
-		else if (event.key in steps && event.target !== slider) go(steps[event.key]);
+		if (event.ctrlKey || event.altKey || event.metaKey || event.target.closest("select, textarea")) return;
+		const actions = {
+			ArrowRight: () => walk(1),
+			ArrowLeft: () => walk(-1),
+			Home: () => time.go(0),
+			End: time.toEnd,
+		};
+		if (event.key === " " && !event.target.closest("button, input, summary")) time.toggle();
+		else if (event.key in actions && event.target !== time.slider) actions[event.key]();
 		else return;
 		event.preventDefault();
 	}
 
-	// ---- Rows
-
-	function drawExchange({ method, url, report, plain }) {
-		const block = make("header", {}, make("h2", {}, words.exchange(method, url)));
-		for (const { code, say, cure } of report?.verdicts ?? []) {
-			const isBad = BAD.test(code);
-			const verdict = make("p", isBad ? "verdict faulty" : "verdict", make("b", {}, code), ` ${say}`);
-			if (cure && isBad) verdict.append(make("div", "remedy", make("b", {}, words.cure), " ", ...withCode(cure)));
-			block.append(verdict);
-		}
-		if (report) {
-			const facts = [words.counts(report.counts)];
-			if (report.ttft_ms !== null) facts.push(words.ttft(milliseconds(report.ttft_ms)));
-			block.append(make("p", {}, facts.join(" · ")));
-		}
-		if (plain) block.append(make("details", {}, make("summary", {}, words.plain), make("pre", {}, plain)));
-		return block;
-	}
-
-	function drawRow(index) {
-		const { at, sender, connection, offset, end, spans } = reads[index];
-		const { bytes, before, gap } = rows[index];
-		const facts = [milliseconds(at), `+${format(gap)}`, words[sender]];
-		if (hasConnections) facts.push(words.connection(connection));
-		if (bytes.length) facts.push(words.place(format(offset), format(bytes.length)));
-		const head = make("p", {}, make("strong", {}, `#${index + 1}`), ...facts.map((fact) => make("span", {}, fact)));
-		if (end) head.append(make("em", end === "fin" ? "" : "bad", words[end]));
-		const row = make("li", { className: sender, value: index + 1 }, head);
-		if (bytes.length) row.append(drawBytes(bytes, offset, spans, before, isHex ? asHex : asText));
-		return row;
-	}
-
-	return { go, toggle };
-}
-
-/** `code` in a sentence becomes an element. */
-const withCode = (text) =>
-	text.split("`").map((part, index) => (index % 2 ? make("code", {}, part) : part));
-
-const asHex = (bytes) => `${hex(bytes)} `;
-
-/** The bytes of each read, what came before its first span, and the gap to the read before. */
-function describe(reads) {
-	const befores = new Map();
-	return reads.map(({ at, sender, connection, bytes, spans }, index) => {
-		const direction = `${sender} ${connection}`;
-		const before = befores.get(direction) ?? START;
-		befores.set(direction, spans.reduce(pass, before));
-		return {
-			bytes: Uint8Array.from(atob(bytes), (letter) => letter.charCodeAt(0)),
-			before,
-			gap: index ? at - reads[index - 1].at : 0,
-		};
-	});
-}
-
-/** A bar for each read of the server at its time, as high as the read is large. */
-function timeLine(reads) {
-	const end = Math.max(1, ...reads.slice(-1).map(({ at }) => at));
-	const x = (at) => ((at / end) * WIDTH).toFixed(1);
-	const bars = reads.map(({ at, sender, bytes }) => {
-		const height = Math.min(HEIGHT, 6 + 2.5 * Math.log2(1 + bytes.length));
-		return sender === "server" ? `M${x(at)} ${HEIGHT}v${-height.toFixed(1)}` : `M${x(at)} 0v8`;
-	});
-	const element = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-	element.setAttribute("viewBox", `-2 0 ${WIDTH + 4} ${HEIGHT}`);
-	element.setAttribute("preserveAspectRatio", "none");
-	element.setAttribute("aria-hidden", "true");
-	const [all, head] = ["sent", "first"].map((name) => {
-		const path = document.createElementNS(element.namespaceURI, "path");
-		path.setAttribute("class", name);
-		element.append(path);
-		return path;
-	});
-	all.setAttribute("d", bars.join(""));
-	return { element, move: (at) => head.setAttribute("d", at < 0 ? "" : `M${x(at)} 0v${HEIGHT}`) };
+	return { update, light, select, element: list.element, get depth() { return depth; } };
 }

@@ -8,42 +8,32 @@
  * `fetch` has undone the coding and the framing of the body. So each read becomes a chunk.
  */
 
-const MAX_SIZE = 1 << 20; // a longer recording is not judged
+import { toBase64 } from "./viewer-export.js";
+
 const UNDONE = /^content-(encoding|length)|^transfer-/;
 
-/** @param {Response} response its head has just come @param {number} askedAt */
-export function recordReads(response, askedAt) {
+const encoder = new TextEncoder();
+
+/** Resolves to a sentence, or to "". @param {object} answer of wire-log.js, which has ended */
+export async function judge({ askedAt, status, headers, judge: path, body, reads, isClosed, ending, size }) {
+	if (!path || !body || ending.kind === "stopped") return "";
 	const lines = [];
-	let size = 0;
-	let isWhole = false;
-
-	function keep(text, at = performance.now(), sender = "server") {
-		size += text.length;
-		if (size < MAX_SIZE) lines.push({ sender, at: at - askedAt, bytes: btoa(text) });
-	}
-
-	keep("POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\n\r\n", askedAt, "client");
-	const fields = [...response.headers].filter(([name]) => !UNDONE.test(name));
+	const keep = (at, bytes, sender = "server") => lines.push({ sender, at, bytes: toBase64(bytes) });
+	keep(0, encoder.encode("POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\n\r\n"), "client");
+	const fields = headers.filter(([name]) => !UNDONE.test(name));
 	fields.push(["transfer-encoding", "chunked\r\n\r\n"]);
-	keep(`HTTP/1.1 ${response.status} \r\n${fields.map((field) => field.join(": ")).join("\r\n")}`);
-
-	return {
-		received(bytes, at) {
-			const text = Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
-			keep(`${bytes.length.toString(16)}\r\n${text}\r\n`, at);
-		},
-		closed() {
-			isWhole = true;
-			keep("0\r\n\r\n");
-		},
-		/** Resolves to a sentence, or to "". @param {boolean} isCut the answer is incomplete */
-		async judge(path, isCut) {
-			if (size >= MAX_SIZE) return "";
-			const end = isCut && !isWhole ? "truncated" : "";
-			const last = { sender: "server", at: performance.now() - askedAt, end };
-			const body = [...lines, last].map((line) => JSON.stringify(line)).join("\n");
-			const answer = await fetch(path, { method: "POST", body }).catch(() => ({}));
-			return answer.ok ? (await answer.json()).verdicts[0].say : "";
-		},
-	};
+	const head = `HTTP/1.1 ${status} \r\n${fields.map((field) => field.join(": ")).join("\r\n")}`;
+	const times = reads.at.map((at) => at - askedAt);
+	keep(times[0] ?? 0, encoder.encode(head));
+	body.forEach((bytes, index) => {
+		const chunk = new Uint8Array([...encoder.encode(`${bytes.length.toString(16)}\r\n`), ...bytes, 13, 10]);
+		keep(times[index], chunk);
+	});
+	const last = times.at(-1) ?? 0;
+	if (isClosed) keep(last, encoder.encode("0\r\n\r\n"));
+	const end = ending.kind === "cut" && !isClosed ? "truncated" : "";
+	lines.push({ sender: "server", at: last, end });
+	const recording = lines.map((line) => JSON.stringify(line)).join("\n");
+	const answer = await fetch(path, { method: "POST", body: recording }).catch(() => ({}));
+	return answer.ok ? (await answer.json()).verdicts[0].say : "";
 }

@@ -1,180 +1,203 @@
 /*
- * The wire pane: the bytes of the running answer, which no chat page shows. The server records
- * what it sends, and reports it as an event stream; the page adds the time of each read.
+ * The wire pane: the bytes of the answers on this page, which no chat page shows. The server records
+ * what it sends, and reports it as an event stream; the page adds the time of each read (wire-log.js).
+ * The viewer shows both, the same one as in x-ray's exported page.
  *
- *     start() -> opened(response, askedAt) -> received(bytes, at) … closed() -> ended(ending)
- *                GET /wire/{id} -> sent, sent, sent … done
+ *     const pane = wirePane(element, log);     loads its style sheets; works in any page that has the
+ *     pane.show(true)                          colours of style.css
  *
- * The pane is drawn ten times a second. It loads its own style sheet, and works in any page
- * that has the colours of style.css.
+ * Recordings are fetched only while the pane is open, because each takes one of six connections. A
+ * word of an answer under the pointer lights its line of the recording, and the other way round.
  */
 
 import { make } from "./dom.js";
-import { readEvents } from "./sse.js";
-import { gapChart } from "./wire-gaps.js";
-import { LAYERS, layerOf } from "./wire-bytes.js";
-import { sendRows } from "./wire-rows.js";
-import { recordReads } from "./wire-verdict.js";
-import { say, words } from "./words.js";
+import { newRecording } from "./viewer-recording.js";
+import { viewer } from "./viewer.js";
+import { viewerWords } from "./viewer-words.js";
+import { follow } from "./wire-follow.js";
+import { wireLog } from "./wire-log.js";
+import { pageOf, requestOf } from "./wire-page.js";
+import { judge } from "./wire-verdict.js";
+import { answerWords } from "./wire-words.js";
 
-const href = new URL("wire.css", import.meta.url);
-document.head.append(make("link", { rel: "stylesheet", href }));
+const BETWEEN_DRAWS = 100; // milliseconds: ten times a second is enough
+const MAX_KEPT = 48 << 20; // bytes of the recordings of all answers
 
-const NOTHING = { sends: 0, chunks: 0, events: 0, tokens: 0, size: 0, text: 0 };
-const MAX_LINES = 50_000; // lines of the export: about 20,000 tokens
+for (const name of ["viewer.css", "wire.css"]) {
+	document.head.append(make("link", { rel: "stylesheet", href: new URL(name, import.meta.url) }));
+}
 
 /**
- * @param {HTMLElement} element an empty one, hidden until there is something to show
- * @param {boolean} isOpen at first; the reader opens and closes it
+ * @param {HTMLElement} element the pane's box; what is in it is replaced
+ * @param {object} log the notes of the page, taken since before the pane was loaded
  */
-export function wirePane(element, isOpen = true) {
-	const cost = make("p", "cost");
-	const bar = make("div", "bytes", ...LAYERS.map((layer) => make("i", layer)));
-	const entries = LAYERS.map((layer) => make("li", {}, make("b", layer, words[layer]), make("span")));
-	const legend = make("ul", {}, ...entries);
-	const counts = make("p");
-	const chart = gapChart();
-	const note = make("p");
-	const rows = sendRows();
-	const title = make("summary", {}, make("h2", {}, words.wire));
-	const save = make("button", { onclick: exportLines }, words.save);
-	const details = make("details", { open: isOpen, ontoggle: follow }, title, cost, bar, legend);
-	details.append(counts, chart.element, note, rows.element, save);
+export function wirePane(element, log = wireLog()) {
+	const language = navigator.language;
+	const words = viewerWords(language);
+	const choice = make("select", { ariaLabel: words.answers, hidden: true });
+	const lead = make("p", "lead", words.waiting);
+	const note = make("p", { className: "note", role: "status" });
+	const kept = new Map(); // answer -> {recording, reading, failure, verdict}
+	let box = make("div");
+	let [answer, view] = [null, null];
+	let depth = "story";
+	let isOpen = true;
 	let [frame, drawnAt] = [0, 0];
-	let answer = null;
 
-	document.addEventListener("visibilitychange", follow);
+	const texts = answerWords((line, isChosen) => (isChosen ? view.select(line) : view.light(line, true)));
+	choice.onchange = () => choose(log.answers[choice.selectedIndex]);
+	document.addEventListener("visibilitychange", read);
+	document.addEventListener("pointermove", ({ target, clientX, clientY }) => point(target, clientX, clientY, false));
+	document.addEventListener("click", ({ target, clientX, clientY }) => {
+		if (getSelection().isCollapsed) point(target, clientX, clientY, true);
+	});
 	element.classList.add("wire");
-	element.append(details);
-	start();
+	element.replaceChildren(make("header", {}, make("h2", {}, words.wire), choice), lead, box, note);
+	log.watch(heard);
+	if (log.answers.length) choose(log.answers.at(-1));
 
-	/** A new answer begins. */
-	function start() {
-		answer?.reading.abort();
-		element.hidden = true;
-		rows.clear();
-		chart.clear();
-		const bytes = Object.fromEntries(LAYERS.map((layer) => [layer, 0]));
-		answer = { reading: new AbortController(), lines: [], bytes, notes: {}, total: NOTHING };
+	function heard(what) {
+		if (what === "start" || what === "clear") choose(null);
+		else if (what === "opened" && (log.answers.at(-1) ?? null) !== answer) choose(log.answers.at(-1));
+		else if (what === "opened") lead.textContent = words.unrecorded;
+		else if (what === "ended") ask();
 		drawSoon();
 	}
 
-	/** @param {Response} response @param {number} askedAt performance.now() of the request */
-	function opened(response, askedAt) {
-		const path = response.headers.get("X-Wire");
-		if (!path) return;
-		const reads = recordReads(response, askedAt);
-		const judge = response.headers.get("X-Wire-Verdict");
-		Object.assign(answer, { url: new URL(path, response.url), askedAt, reads, judge });
-		element.hidden = false;
-		follow();
-	}
-
-	/** @param {Uint8Array} bytes one read of the body @param {number} at performance.now() */
-	function received(bytes, at) {
-		if (!answer.url) return;
-		const time = at - answer.askedAt;
-		keep("read", `{"at":${time.toFixed(3)},"size":${bytes.length}}`);
-		rows.read(bytes.length, time);
-		chart.received(time);
-		answer.reads.received(bytes, at);
+	/** Shows an answer's recording. */
+	function choose(next) {
+		depth = view?.depth ?? depth;
+		answer = next ?? null;
+		const old = box;
+		old.replaceWith((box = make("div")));
+		lead.hidden = Boolean(answer);
+		lead.textContent = words.waiting;
+		view = null;
+		texts.choose(answer, null);
+		if (!answer) return;
+		const { recording } = (kept.get(answer) ?? keep(answer));
+		const lit = (line, isChosen) => texts.light(recording.lines.token[line] ?? 0, isChosen);
+		view = viewer(box, recording, { language, page: pageOf(answer, recording), lit, depth });
+		texts.choose(answer, recording);
+		read();
+		ask();
 		drawSoon();
 	}
 
-	/** The body has a clean end. */
-	function closed() {
-		answer.reads?.closed();
+	/** A new recording. The oldest ones are evicted to keep the limit. */
+	function keep(next) {
+		const recording = newRecording();
+		recording.url = next.url;
+		recording.add({ at: 0, sender: "client", bytes: requestOf(next), spans: [] });
+		let size = 0;
+		for (const [old, { recording }] of [...kept].reverse()) {
+			size += recording.size;
+			if (size > MAX_KEPT || !log.answers.includes(old)) kept.delete(old);
+		}
+		const state = { recording, reading: null, failure: "", verdict: "" };
+		kept.set(next, state);
+		return state;
 	}
 
-	/**
-	 * @param {string} ending how the answer ended for the page, in words
-	 * @param {string} kind the same as one word: "complete", "cut", "stopped", …
-	 */
-	async function ended(ending, kind = ending) {
-		const { judge, notes, reads } = answer;
-		notes.page = say("page", ending);
-		drawSoon();
-		if (!judge || kind === "stopped") return;
-		const verdict = await reads.judge(judge, kind === "cut");
-		notes.verdict = verdict && say("verdict", verdict);
-		drawSoon();
-	}
-
-	/** Read the recording only while the pane is open: it takes one of six connections. */
-	async function follow() {
-		const followed = answer;
-		if (!followed.url || followed.isRead || !details.open || document.hidden) return;
-		followed.isRead = true;
-		const { signal } = followed.reading;
+	/** Reads on, while the pane is open. */
+	async function read() {
+		const state = kept.get(answer);
+		if (!state || !isOpen || document.hidden || state.reading || state.recording.isOver) return;
+		const { recording } = state;
+		state.reading = new AbortController();
+		state.failure = "";
 		try {
-			const response = await fetch(followed.url, { signal });
-			if (!response.ok) throw new Error(`HTTP ${response.status}`);
-			for await (const { event, data } of readEvents(response.body)) {
-				if (signal.aborted) return;
-				keep(event, data);
-				receive(event, JSON.parse(data));
-			}
+			await follow(answer.recording, recording, state.reading.signal, drawSoon);
 		} catch (error) {
-			followed.notes.failure = say("failure", error.message);
+			if (error.name !== "AbortError") {
+				const rows = recording.length - 1;
+				state.failure = rows ? words.cutShort(error.message, rows) : words.failure(error.message);
+			}
 		}
-		if (!signal.aborted) drawSoon();
+		state.reading = null;
+		drawSoon();
 	}
 
-	function receive(event, told) {
-		const { bytes, notes, total } = answer;
+	/** Asks x-ray, once an answer has ended. */
+	async function ask() {
+		const state = kept.get(answer);
+		if (!state || !isOpen || !answer.ending || state.isJudged) return;
+		state.isJudged = true;
+		state.verdict = await judge(answer);
 		drawSoon();
-		if (event === "missing") {
-			notes.missing = say("missing", told.sends);
-			return;
-		}
-		const isFirst = told.text > 0 && !total.text;
-		answer.total = told;
-		if (isFirst) chart.firstToken(told.at);
-		if (event === "sent") rows.add(told, isFirst);
-		if (event === "sent" && told.body) chart.sent(told.at);
-		rows.name(told.spans);
-		for (const [label, start, end] of told.spans) bytes[layerOf(label)] += end - start;
-		if (event === "done") notes.server = say("done", told.how, Math.round(told.at));
-		notes.error = told.error;
 	}
 
 	function drawSoon() {
-		frame ||= requestAnimationFrame(draw);
+		if (isOpen) frame ||= requestAnimationFrame(draw);
 	}
 
 	function draw(now) {
 		frame = 0;
-		if (now - drawnAt < 100) return drawSoon(); // ten times a second is enough
+		if (now - drawnAt < BETWEEN_DRAWS) return drawSoon();
 		drawnAt = now;
-		const { bytes, notes } = answer;
-		const { sends, chunks, events, tokens, size, text } = answer.total;
-		cost.textContent = text ? say("cost", text, size, Math.round(size / text)) : "";
-		counts.textContent = say("counts", sends, chunks, events, tokens);
-		LAYERS.forEach((layer, index) => {
-			const item = legend.children[index];
-			item.hidden = !bytes[layer];
-			item.lastChild.textContent = say("bytes", bytes[layer]);
-			bar.children[index].style.flexGrow = bytes[layer];
+		const isMany = log.answers.length > 1;
+		choice.hidden = !isMany;
+		if (isMany) drawChoice();
+		const state = kept.get(answer);
+		if (!state) {
+			note.textContent = "";
+			return;
+		}
+		view.update();
+		note.textContent = notesOf(state).filter(Boolean).join(" · ");
+	}
+
+	function drawChoice() {
+		if (choice.length !== log.answers.length) {
+			choice.replaceChildren(...log.answers.map((_, index) => new Option(words.answer(index + 1, ""))));
+		}
+		log.answers.forEach(({ text }, index) => {
+			const start = text.slice(0, 40);
+			if (choice[index].title !== start) {
+				choice[index].title = start;
+				choice[index].text = words.answer(index + 1, start);
+			}
 		});
-		const { folded, areWaiting } = rows.draw();
-		if (areWaiting) drawSoon();
-		notes.folded = folded && say("folded", folded);
-		note.textContent = Object.values(notes).filter(Boolean).join(" · ");
-		chart.draw();
+		choice.selectedIndex = log.answers.indexOf(answer);
 	}
 
-	/** For the export: JSON lines, in the order in which the page received them. */
-	function keep(type, json) {
-		const { lines } = answer;
-		if (lines.length < MAX_LINES) lines.push(`{"type":"${type}",${json.slice(1)}\n`);
-		else lines[MAX_LINES] = '{"type":"full"}\n';
+	function notesOf({ recording, failure, verdict }) {
+		const { totals, missing, isOver } = recording;
+		const last = isOver && recording.row(recording.length - 1);
+		return [
+			totals && words.totals(totals),
+			answer.ending && words.pageSays(answer.ending.wording),
+			last && words.serverSays(last.end, words.ms(last.at)),
+			missing.sends && words.missing(missing.sends, words.number(missing.bytes)),
+			verdict && words.verdict(verdict),
+			failure,
+		];
 	}
 
-	function exportLines() {
-		const href = URL.createObjectURL(new Blob(answer.lines));
-		make("a", { href, download: `${answer.url.pathname.slice("/wire/".length)}.jsonl` }).click();
-		URL.revokeObjectURL(href);
+	/** The pointer is on the page. On an answer it lights or selects a line; another answer is chosen. */
+	function point(target, x, y, isChosen) {
+		if (!isOpen || !view) return;
+		const article = target.closest?.("article");
+		const other = log.answers.find((each) => each.article && each.article === article);
+		if (isChosen && other && other !== answer && texts.isWord(target)) choose(other);
+		if (other && other !== answer) return;
+		if (texts.point(target, x, y, isChosen) && isChosen) view.element.focus({ preventScroll: true });
 	}
 
-	return { start, opened, received, closed, ended };
+	/** The page's toggle: while closed, the pane reads and draws nothing. */
+	function show(value) {
+		isOpen = value;
+		if (!isOpen) {
+			for (const { reading } of kept.values()) reading?.abort();
+			texts.light(0);
+			return;
+		}
+		read();
+		ask();
+		drawSoon();
+	}
+
+	const tell = (what) => [what, (...values) => log.tell(what, ...values)];
+	const notes = ["start", "opened", "received", "delta", "painted", "closed", "ended"].map(tell);
+	return { show, ...Object.fromEntries(notes) };
 }

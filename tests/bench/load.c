@@ -1,11 +1,12 @@
 /* The load client of `workshop bench streams`: N connections that read OpenAI-style streams.
 
-       load PORT STREAMS TTFT ITL TOKENS SPREAD WARM WINDOW BODY
+       load PORT STREAMS TTFT ITL TOKENS SPREAD WARM WINDOW BODY [together]
 
    One epoll loop, no threads. Request i leaves SPREAD * i / STREAMS seconds after the start; a
-   stream that ends is asked for again on the same connection, until the window closes. Chunked
-   coding is decoded, lines are cut at LF, and a `data:` line whose `content` is not empty is a
-   token. What arrives in the window, from SPREAD + WARM to WINDOW seconds later, is counted; the
+   stream that ends is asked for again on the same connection, until the window closes. With the word
+   `together`, all requests leave at once, and again when the last answer has ended. Chunked coding
+   is decoded, lines are cut at LF, and a `data:` line whose `content` is not empty is a token. An
+   answer with a Content-Length counts as all its tokens. What arrives in the window, from SPREAD + WARM to WINDOW seconds later, is counted; the
    words "begin" and "end" leave when it opens and closes, so that whoever started this can look
    at the server's clocks. Then one line of JSON, times in milliseconds.
 
@@ -22,6 +23,9 @@
    long it was on its way here, through whatever proxy.
    Lag. lag = base - (request sent + TTFT): how far the whole schedule stands behind what was
    promised. A server that moves its streams into step shows here, not in the lateness.
+   Different. All ask the same question. A complete answer is "different" if its number of tokens is
+   not the one asked for, or its tokens are not those of the first answer, in their order: then a
+   token was lost, doubled or moved.
 
        load lateness ITL PROMISED END TOKENS < arrivals         the same code, on given numbers */
 
@@ -58,11 +62,12 @@ struct stream {
     int fd;
     bool waiting_to_send, answered, done;
     double sent;
+    unsigned long hash; /* of the tokens so far (FNV-1a) */
     struct numbers own; /* arrival_k - k * ITL */
     size_t tokens;
     enum phase phase;
-    size_t left; /* of the chunk's data */
-    bool chunked, head_begun;
+    size_t left; /* of the chunk's data, or of the body */
+    bool chunked, sized, head_begun;
     struct line head, event;
 };
 
@@ -71,9 +76,11 @@ static size_t stream_count, asked_tokens;
 static double ttft, itl, begins, ends;
 static char *request;
 static size_t request_size;
-static bool counting;
+static bool counting, together;
+static struct stream *streams;
 
-static size_t tokens, bytes, requests, failures;
+static size_t tokens, bytes, requests, failures, different, resting;
+static unsigned long first_hash;
 static struct numbers late, lag, first_byte, first_token, age;
 
 static void give_up(const char *what, const char *detail) {
@@ -120,9 +127,29 @@ static void ask(struct stream *s) {
     ssize_t sent = send(s->fd, request, request_size, MSG_NOSIGNAL);
     if (sent != (ssize_t)request_size) give_up("a request could not be sent", strerror(errno));
     s->sent = now();
-    s->answered = s->done = s->chunked = s->head_begun = s->waiting_to_send = false;
+    s->answered = s->done = s->chunked = s->sized = s->head_begun = s->waiting_to_send = false;
+    s->hash = 14695981039346656037UL;
     s->tokens = s->own.count = s->head.length = s->event.length = 0;
     s->phase = HEAD;
+}
+
+/* Asks, or rests until all may ask together. */
+static void ask_or_rest(struct stream *s) {
+    if (!together) {
+        ask(s);
+    } else if (++resting == stream_count) {
+        for (resting = 0; resting < stream_count; resting++) ask(&streams[resting]);
+        resting = 0;
+    }
+}
+
+static void end_of_answer(struct stream *s, double time) {
+    if (!s->done) give_up("an answer", "ended without [DONE]");
+    count_stream(s, time, true);
+    if (!first_hash) first_hash = s->hash;
+    different += s->tokens != asked_tokens || s->hash != first_hash;
+    requests += counting;
+    ask_or_rest(s);
 }
 
 static void watch(struct stream *s, int operation, uint32_t events) {
@@ -145,7 +172,7 @@ static void open_stream(struct stream *s) {
 }
 
 static void reopen(struct stream *s) {
-    if (++failures > MAX_FAILURES) give_up("load", "too many streams were cut off or refused");
+    if (++failures > MAX_FAILURES || together) give_up("load", "too many streams were cut off or refused");
     close(s->fd);
     open_stream(s);
 }
@@ -165,6 +192,9 @@ static void end_of_event_line(struct stream *s, double time) {
     const char *found = strncmp(text, "data: ", 6) == 0 ? strstr(text, content) : NULL;
     if (!found || found[sizeof content - 1] == '"') return; /* "content":"" is no token */
     double made = strtod(found + sizeof content - 1, NULL);
+    for (const char *c = found + sizeof content - 1; *c && *c != '"'; c++)
+        s->hash = (s->hash ^ (unsigned char)*c) * 1099511628211UL;
+    s->hash = (s->hash ^ '"') * 1099511628211UL;
     if (made > 0 && counting) push(&age, time - made);
     if (itl > 0) push(&s->own, time - (double)s->tokens * itl);
     if (s->tokens++ == 0 && counting && s->sent >= begins) push(&first_token, time - s->sent);
@@ -179,19 +209,19 @@ static void end_of_head_line(struct stream *s, double time) {
         if (!s->head_begun && !strstr(text, " 200 ")) give_up("refused", text);
         s->head_begun = true;
         if (strncasecmp(text, "transfer-encoding:", 18) == 0) s->chunked = strcasestr(text, "chunked");
-        if (empty && !s->chunked) give_up("an answer", "is not in chunked coding");
-        if (empty) s->phase = SIZE;
+        if (strncasecmp(text, "content-length:", 15) == 0) {
+            s->sized = true;
+            s->left = strtoul(text + 15, NULL, 10);
+        }
+        if (empty && !s->chunked && !s->sized) give_up("an answer", "has no framing");
+        if (empty) s->phase = s->chunked ? SIZE : DATA;
         break;
     case SIZE:
         s->left = strtoul(text, NULL, 16);
         s->phase = s->left ? DATA : TRAILER;
         break;
     case TRAILER:
-        if (!empty) break;
-        if (!s->done) give_up("an answer", "ended without [DONE]");
-        count_stream(s, time, true);
-        requests += counting;
-        ask(s);
+        if (empty) end_of_answer(s, time);
         break;
     default:
         s->phase = SIZE;
@@ -200,6 +230,15 @@ static void end_of_head_line(struct stream *s, double time) {
 
 static void receive(struct stream *s, const char *data, size_t size, double time) {
     while (size) {
+        if (s->phase == DATA && s->sized) { /* a whole answer */
+            size_t taken = size < s->left ? size : s->left;
+            data += taken, size -= taken;
+            if (s->left -= taken) continue;
+            s->tokens = asked_tokens, s->done = true;
+            tokens += counting ? asked_tokens : 0;
+            end_of_answer(s, time);
+            continue;
+        }
         bool in_data = s->phase == DATA;
         struct line *line = in_data ? &s->event : &s->head;
         size_t most = in_data && s->left < size ? s->left : size;
@@ -226,8 +265,9 @@ static void handle(struct stream *s) {
             reopen(s);
             return;
         }
-        ask(s);
+        s->waiting_to_send = false;
         watch(s, EPOLL_CTL_MOD, EPOLLIN);
+        ask_or_rest(s);
         return;
     }
     ssize_t size = recv(s->fd, data, sizeof data, 0);
@@ -265,7 +305,7 @@ static double cpu(void) {
 }
 
 static double run(double spread, double start) {
-    struct stream *streams = calloc(stream_count, sizeof *streams);
+    streams = calloc(stream_count, sizeof *streams);
     struct epoll_event ready[256];
     size_t opened = 0;
     double used = 0, time;
@@ -309,7 +349,9 @@ static int lateness(char **given) {
 
 int main(int argc, char **argv) {
     if (argc == 6 && strcmp(argv[1], "lateness") == 0) return lateness(argv + 2);
-    if (argc != 10) give_up("usage", "load PORT STREAMS TTFT ITL TOKENS SPREAD WARM WINDOW BODY");
+    together = argc == 11 && strcmp(argv[10], "together") == 0;
+    if (argc != 10 + together)
+        give_up("usage", "load PORT STREAMS TTFT ITL TOKENS SPREAD WARM WINDOW BODY [together]");
     double spread = atof(argv[6]), start = now();
     port = atoi(argv[1]), stream_count = (size_t)atol(argv[2]), asked_tokens = (size_t)atol(argv[5]);
     ttft = atof(argv[3]), itl = atof(argv[4]);
@@ -331,7 +373,8 @@ int main(int argc, char **argv) {
     print_numbers("first_byte", &first_byte);
     print_numbers("first_token", &first_token);
     print_numbers("age", &age);
-    printf("\"tokens\":%zu,\"bytes\":%zu,\"answers\":%zu,\"failures\":%zu,\"client_cpu\":%.4f,"
-           "\"seconds\":%.6f}\n", tokens, bytes, requests, failures, used, ends - begins);
+    printf("\"tokens\":%zu,\"bytes\":%zu,\"answers\":%zu,\"failures\":%zu,\"different\":%zu,"
+           "\"client_cpu\":%.4f,\"seconds\":%.6f}\n",
+           tokens, bytes, requests, failures, different, used, ends - begins);
     return 0;
 }

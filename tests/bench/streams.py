@@ -11,10 +11,16 @@ All speak the OpenAI streaming API, build each event from its token, and write i
                      is when p99 lateness and median lag are at most 25 ms (both defined in
                      `load.c`); a missed level gets a second try, because noise only makes it worse
     unpaced          ITL 0, answers of 200 tokens, 64 clients that ask again at once
-    first byte       TTFT 0, answers of 8 tokens, 1 and 200 clients that ask again at once; from
-                     the request sent to the first byte of the response, on open connections
+    short answers    TTFT and ITL 0, answers of 8 tokens, 64 clients that ask again at once; whole
+                     (`"stream": false`) and streamed
+    two workers      short whole answers, with `--workers 2` on all cores
+    first byte       the same answers, streamed, 1 and 200 clients that ask again at once, and
+                     1,000 that all ask at the same moment; from the request sent to the first byte
+                     of the response, on open connections
     memory           (resident set at 2,000 streams - at 0) / 2,000, at a token a second each,
                      after 100 other streams came and went
+
+A loop that sends one constant frame, in Python and in C, is the floor of a paced token.
 
 Values are medians of the rounds; a ratio is our median divided by the peer's. Other
 programs on these cores make every time longer, and the capacity smaller: see "load" in the result.
@@ -23,31 +29,47 @@ programs on these cores make every time longer, and the capacity smaller: see "l
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
 from servers.http.command import raise_file_limit
 
-from .figures import Figure, Found, Goal, Result, Run
+from .figures import Figure, Found, Result, Run
 from .peers import (
-    FASTAPI,
-    NODE,
+    AIMOCK,
+    C_LOOP,
+    ONE_WORKER,
     OURS,
     PEERS,
     SEND,
+    TIGHT,
+    TWO_WORKERS,
     Peer,
     Setting,
     pinned,
     serving,
 )
-from .peers.check import check
+from .peers.check import check, check_whole
 from .peers.client import Client, LoadFailed, built, cores
+from .stream_figures import (
+    CAPACITY,
+    CPU,
+    MANY,
+    MEMORY,
+    ONE,
+    STREAMED,
+    TOGETHER,
+    UNPACED,
+    WHOLE,
+    WORKERS,
+)
 
 __all__ = ["FIGURES", "FULL", "QUICK", "Bench", "Scale", "Search", "measure", "names", "steps"]
 
 TTFT, ITL = 0.2, 0.05  # 20 tokens/s
 HELD_MS = 25.0
+OTHERS = (TIGHT, C_LOOP, ONE_WORKER)  # only in the figures whose goals name them
 OPENED_PER_SECOND = 1000
 
 
@@ -60,12 +82,14 @@ class Scale:
         part: Accuracy of the search, as a part of the result: 8 means an eighth.
         tries: Number of attempts at a level that is missed.
         everyone: Whether to include servers that no goal names.
+        together: Number of clients that all ask at the same moment.
     """
 
     streams: int = 1000
     most: int = 8000
     clients: int = 64
     many: int = 200
+    together: int = 1000
     memory: int = 2000
     seconds: float = 4.0
     rounds: int = 3
@@ -80,7 +104,7 @@ QUICK = Scale(seconds=1.2, rounds=1, part=2, tries=1, everyone=False)
 
 @dataclass(frozen=True)
 class Bench:
-    """What to measure: the amount, the servers, and their core."""
+    """What to measure: the amount, the servers, and their core, or -1 for all cores."""
 
     scale: Scale
     client: Client
@@ -118,10 +142,11 @@ def _cpu_per_token(bench: Bench, peer: Peer) -> Run:
     return Run(1e6 * counted["cpu"] / counted["tokens"], facts)
 
 
-def _unpaced(bench: Bench, peer: Peer) -> Run:
-    setting, seconds = Setting(0, 0, 200), bench.scale.seconds
+def _at_once(bench: Bench, peer: Peer, *, tokens: int, stream: bool = True) -> dict[str, Any]:
+    """Answers without pauses, for clients that ask again at once."""
+    setting, seconds = Setting(0, 0, tokens, stream), bench.scale.seconds
     with serving(peer, setting, bench.core) as server:
-        counted = bench.client.drive(
+        return bench.client.drive(
             server,
             setting,
             bench.scale.clients,
@@ -129,21 +154,42 @@ def _unpaced(bench: Bench, peer: Peer) -> Run:
             warm=min(seconds, 0.5),
             seconds=seconds,
         )
+
+
+def _unpaced(bench: Bench, peer: Peer) -> Run:
+    counted = _at_once(bench, peer, tokens=200)
     facts = _load_facts(counted)
     # Where other programs take a part of the core, this is the fairer number.
     facts["events/CPU s"] = counted["tokens"] / max(counted["cpu"], 0.01)
     return Run(facts["tokens/s"], facts)
 
 
-def _first_byte(bench: Bench, peer: Peer, *, crowd: bool) -> Run:
-    setting, clients = Setting(0, 0, 8), bench.scale.many if crowd else 1
-    seconds = bench.scale.seconds / 2
+def _short_answers(bench: Bench, peer: Peer, *, stream: bool) -> Run:
+    counted = _at_once(bench, peer, tokens=8, stream=stream)
+    facts = _load_facts(counted)
+    facts["CPU µs"] = 1e6 * counted["cpu"] / max(counted["answers"], 1)
+    return Run(counted["answers"] / counted["seconds"], facts)
+
+
+def _two_workers(bench: Bench, peer: Peer) -> Run:
+    """Ours with two workers, on all cores; the one worker has the server's core alone. The client
+    keeps its core, and gets what is left of it."""
+    if peer is ONE_WORKER:
+        return _short_answers(bench, peer, stream=False)
+    everywhere = replace(bench, core=-1)
+    return _short_answers(everywhere, TWO_WORKERS, stream=False)
+
+
+def _first_byte(bench: Bench, peer: Peer, *, clients: str, together: bool = False) -> Run:
+    setting, count = Setting(0, 0, 8), getattr(bench.scale, clients) if clients else 1
+    spread, seconds = max(0.1, count / 5000), bench.scale.seconds / 2
+    drive = partial(bench.client.drive, begins=True, together=together)
     with serving(peer, setting, bench.core) as server:
-        counted = bench.client.drive(
-            server, setting, clients, spread=0.1, warm=0.2, seconds=seconds, begins=True
-        )
+        counted = drive(server, setting, count, spread=spread, warm=0.2, seconds=seconds)
     first = counted["first_byte"]
-    facts = {"p99": first["p99"], "first token p50": counted["first_token"]["p50"]}
+    facts = {"p99": first["p99"], "max": first["max"]}
+    facts |= {"first token p50": counted["first_token"]["p50"]}
+    facts |= {"CPU µs": 1e6 * counted["cpu"] / max(counted["answers"], 1)}
     return Run(first["p50"], {**facts, "answers/s": counted["answers"] / counted["seconds"]})
 
 
@@ -210,43 +256,17 @@ def _try_level(bench: Bench, peer: Peer, search: Search) -> Run:
     return Run(search.held, {"level": level, **facts})
 
 
-FAST, JS = FASTAPI.name, NODE.name
-FIRST_BYTE_GOALS = (Goal(FAST, 1), Goal(FAST, aim=1, fact="p99"))
-FIRST_BYTE_FACTS = ("p99", "first token p50")
-CPU = Figure(
-    "CPU per paced token",
-    "µs",
-    (Goal(FAST, 0.55, 0.4), Goal(JS, 1, 0.75), Goal(must=HELD_MS, fact="late p99")),
-    ("late p99", "lag p50", "core %"),
-)
-CAPACITY = Figure(
-    "capacity at 20 tokens/s",
-    "streams",
-    (Goal(FAST, 2), Goal(JS, 1), Goal(aim=4000)),
-    ("late p99", "lag p50", "core %"),
-    more_is_better=True,
-    digits=0,
-)
-UNPACED = Figure(
-    "unpaced",
-    "events/s",
-    (Goal(FAST, 1.1, 1.5),),
-    ("core %", "client %", "events/CPU s"),
-    more_is_better=True,
-    digits=0,
-)
-ONE = Figure("first byte, 1 client", "ms", FIRST_BYTE_GOALS, FIRST_BYTE_FACTS, digits=2)
-MANY = Figure("first byte, many clients", "ms", FIRST_BYTE_GOALS, FIRST_BYTE_FACTS, digits=2)
-MEMORY = Figure(
-    "memory per stream", "KiB", (Goal(FAST, 1), Goal(must=12, aim=8)), ("MiB at 0", "MiB then")
-)
 # None for what is searched for. A search takes a minute: only for those with a goal, and the limit.
 FIGURES: dict[Figure, Measure | None] = {
     CPU: _cpu_per_token,
     CAPACITY: None,
     UNPACED: _unpaced,
-    ONE: partial(_first_byte, crowd=False),
-    MANY: partial(_first_byte, crowd=True),
+    WHOLE: partial(_short_answers, stream=False),
+    STREAMED: partial(_short_answers, stream=True),
+    WORKERS: _two_workers,
+    ONE: partial(_first_byte, clients=""),
+    MANY: partial(_first_byte, clients="many"),
+    TOGETHER: partial(_first_byte, clients="together", together=True),
     MEMORY: _memory,
 }
 
@@ -254,9 +274,11 @@ FIGURES: dict[Figure, Measure | None] = {
 def racers(figure: Figure, scale: Scale) -> list[Peer]:
     """All servers of the race, installed or not."""
     wanted = {OURS.name, *(goal.peer for goal in figure.goals)}
-    if scale.everyone:
-        wanted.update([SEND.name] if FIGURES[figure] is None else [peer.name for peer in PEERS])
-    return [peer for peer in PEERS if peer.name in wanted]
+    if scale.everyone and FIGURES[figure] and figure is not WORKERS:
+        wanted.update(peer.name for peer in PEERS)
+    if figure is WHOLE:
+        wanted -= {SEND.name, AIMOCK.name}  # they only stream
+    return [peer for peer in (*PEERS, *OTHERS) if peer.name in wanted]
 
 
 def names(only: str = "") -> list[str]:
@@ -300,9 +322,13 @@ def measure(
     found: Found = []
     with pinned(client_core), built(compiler) as program:
         bench = Bench(scale, Client(program, client_core), server_core)
-        for peer in PEERS:
+        for peer in (*PEERS, *OTHERS):
             if not peer.absence and any(peer in racers(figure, scale) for figure in _chosen(only)):
                 check(peer, server_core)
+                if any(
+                    figure is WHOLE and peer in racers(WHOLE, scale) for figure in _chosen(only)
+                ):
+                    check_whole(peer, server_core)
         for figure in _chosen(only):
             found.append((figure, _measure(bench, figure, step)))
     settings["load after"] = round(os.getloadavg()[0], 1)

@@ -12,12 +12,14 @@ const { readDelta, readFailure } = await load(folder, "deltas.js");
 
 function read({ body, events }) {
   if (body !== undefined) return { error: readFailure(body) };
-  const found = { text: "", thinking: "", finishReason: "", error: "" };
+  const found = { text: "", thinking: "", refusal: "", calls: [], finishReason: "", error: "" };
   for (const one of events) {
     const { event, data } = typeof one === "string" ? { data: one } : one;
-    const { text, thinking, finishReason, error } = readDelta(data, event);
+    const { text, thinking, refusal, calls, finishReason, error } = readDelta(data, event);
     found.text += text;
     found.thinking += thinking;
+    found.refusal += refusal;
+    found.calls.push(...calls);
     found.finishReason = finishReason || found.finishReason;
     found.error ||= error;
   }
@@ -26,9 +28,9 @@ function read({ body, events }) {
 
 /** Half a character becomes U+FFFD, as on a page. */
 function shown(found) {
-  return Object.fromEntries(
-    Object.entries(found).map(([name, value]) => [name, value.replace(/\p{Surrogate}/gu, "\ufffd")]),
-  );
+  const wellFormed = (_, value) =>
+    typeof value === "string" ? value.replace(/\p{Surrogate}/gu, "\ufffd") : value;
+  return JSON.parse(JSON.stringify(found, wellFormed));
 }
 
 const cases = JSON.parse(readFileSync(vectors));

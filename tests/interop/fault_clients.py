@@ -62,7 +62,8 @@ class Seen:
     Attributes:
         chunks: Chunk objects with choices.
         hollow: Chunk objects without choices.
-        text: The text of all deltas. finished: Whether a finish_reason has arrived.
+        text: The text of all deltas.
+        finished: Whether a finish_reason has arrived.
     """
 
     chunks: int = 0

@@ -31,8 +31,8 @@ class HeldRoutes(Routes):
     """Our routes, with streams that wait before each piece.
 
     Attributes:
-        permits: A semaphore that is released once for each piece that may be sent. ended: Number of
-            pieces of each stream that has ended, for any reason.
+        permits: A semaphore that is released once for each piece that may be sent.
+        ended: Number of pieces of each stream that has ended, for any reason.
     """
 
     def __init__(self, routes: Routes) -> None:

@@ -5,7 +5,8 @@
  *         | node page_answers.mjs servers/page        {"answers":[{"text":"…","ending":"complete",…
  *
  * A piece is [seconds after the previous piece, text]; `then` repeats for ever. A null piece ends
- * the body. No real time passes: the clock jumps when nothing else is left to do.
+ * the body, and a false one breaks the connection. No real time passes: the clock jumps when nothing
+ * else is left to do.
  */
 
 import { readFileSync } from "node:fs";
@@ -45,12 +46,16 @@ async function settle(promise) {
 
 // ---- The server
 
-function respond({ status = 200, type = "text/event-stream", pieces = [], then }, signal) {
+function respond(answer, signal) {
+  const { status = 200, type = "text/event-stream", pieces = [], then } = answer;
   const body = new ReadableStream({
+    cancel() {
+      answer.isCancelled = true;
+    },
     start(controller) {
       let closed = false;
       signal.addEventListener("abort", () => {
-        closed = true;
+        closed = answer.isCancelled = true;
         controller.error(new DOMException("aborted", "AbortError"));
       });
       const left = [...pieces];
@@ -60,6 +65,7 @@ function respond({ status = 200, type = "text/event-stream", pieces = [], then }
         setTimeout(() => {
           if (closed) return;
           if (text === null) return controller.close();
+          if (text === false) return controller.error(new TypeError("network error"));
           controller.enqueue(new TextEncoder().encode(text));
           next();
         }, 1000 * seconds);
@@ -71,7 +77,8 @@ function respond({ status = 200, type = "text/event-stream", pieces = [], then }
 }
 
 function serve(answer) {
-  globalThis.fetch = (_, { body, signal }) => {
+  globalThis.fetch = async (_, { body, headers, signal }) => {
+    new Headers(headers); // throws, as `fetch` does, if a field cannot be sent
     answer.asked = body;
     if (answer.pieces) return Promise.resolve(respond(answer, signal));
     if (answer.refused) return Promise.reject(new TypeError("failed to fetch"));
@@ -85,21 +92,24 @@ function serve(answer) {
 
 async function ask(answer) {
   serve(answer);
-  const found = { text: "", thinking: "", ending: "complete" };
+  const found = { text: "", thinking: "", refusal: "", calls: 0, ending: "complete" };
   const began = now;
   const reader = new AbortController();
   if (answer.stop !== undefined) setTimeout(() => reader.abort(), 1000 * answer.stop);
   const messages = [{ role: "user", content: answer.question ?? "hi" }];
   try {
-    for await (const delta of streamAnswer({ server: "", messages }, reader.signal, () => {})) {
+    for await (const delta of streamAnswer({ server: "", messages, fault: answer.fault }, reader.signal, () => {})) {
       found.text += delta.text;
       found.thinking += delta.thinking;
+      found.refusal += delta.refusal;
+      found.calls += delta.calls.length;
     }
   } catch (error) {
-    if (error instanceof CutOffError) found.ending = `cut ${error.seconds}`;
+    if (error instanceof CutOffError) found.ending = `${error.how} ${error.seconds}`;
     else if (error instanceof NoReplyError) found.ending = "no reply";
     else found.ending = reader.signal.aborted ? "stopped" : error.message;
   }
+  found.isCancelled = Boolean(answer.isCancelled);
   return { ...found, at: (now - began) / 1000, asked: JSON.parse(answer.asked).messages[0].content };
 }
 

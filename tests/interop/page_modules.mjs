@@ -1,14 +1,14 @@
 /*
  * Loads the chat page's modules under Node, with a minimal fake document.
  *
- *     const { markdownView } = await load("servers/page", "render.js");
+ *     const { markdownView } = await load("servers/page", "markdown/render.js");
  *     const root = new FakeElement("div");
  *     …
  *     root.outerHTML
  */
 
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 globalThis.navigator ??= { language: "en" };
 
@@ -19,12 +19,17 @@ export async function load(folder, name) {
 
 const addresses = new Map();
 
+/** Loads `source` in place of this module. */
+export function replaceModule(folder, name, source) {
+  addresses.set(join(folder, name), `data:text/javascript,${encodeURIComponent(source)}`);
+}
+
 function address(folder, name) {
   const path = join(folder, name);
   if (!addresses.has(path)) {
     const source = readFileSync(path, "utf8").replace(
-      /"\.\/(\w+\.js)"/g,
-      (_, other) => `"${address(folder, other)}"`,
+      /"(\.\.?\/[\w/-]+\.js)"/g,
+      (_, other) => `"${address(dirname(path), other)}"`,
     );
     const encoded = Buffer.from(source).toString("base64");
     addresses.set(path, `data:text/javascript;base64,${encoded}`);
@@ -62,10 +67,18 @@ class FakeText extends FakeNode {
   }
 }
 
+// The names in the tests' texts. A test with a browser compares all 2,125.
+const NAMES = {
+  AElig: "Æ", ClockwiseContourIntegral: "∲", Dcaron: "Ď", DifferentialD: "ⅆ", HilbertSpace: "ℋ",
+  amp: "&", auml: "ä", copy: "©", frac34: "¾", gt: ">", lt: "<", mdash: "—", nbsp: "\xa0",
+  ngE: "≧̸", ouml: "ö", quot: '"', rarr: "→", Tab: "\t", colon: ":",
+};
+
 const WRITTEN = { className: "class", tabIndex: "tabindex" };
 
 /** Turns properties into attributes; an unknown property is an error. */
 export class FakeElement extends FakeNode {
+  value = "";
   childNodes = [];
   attributes = {};
 
@@ -91,6 +104,11 @@ export class FakeElement extends FakeNode {
     node.parent = this;
   }
 
+  /** As a textarea does it. */
+  set innerHTML(reference) {
+    this.value = NAMES[reference.slice(1, -1)] ?? reference;
+  }
+
   get outerHTML() {
     const set = Object.entries(this.attributes).filter(([, value]) => value !== "");
     const attributes = set.map(([name, value]) => ` ${WRITTEN[name] ?? name}="${value}"`).sort();
@@ -103,7 +121,7 @@ export class FakeElement extends FakeNode {
   }
 }
 
-for (const name of ["className", "dir", "tabIndex", "href", "target", "rel", "start", "type"]) {
+for (const name of ["className", "dir", "tabIndex", "href", "target", "rel", "start", "title", "type"]) {
   Object.defineProperty(FakeElement.prototype, name, {
     get() {
       return this.attributes[name] ?? "";

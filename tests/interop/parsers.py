@@ -39,9 +39,11 @@ class Parser:
     """A parser and its adapter.
 
     Args:
-        name: The parser's name in the table. kind: The kind of vectors for this parser. adapter:
-            The file of the adapter. package: The package that contains the parser, "" for a parser
-            of this project, or "node" for one of Node itself.
+        name: The parser's name in the table.
+        kind: The kind of vectors for this parser.
+        adapter: The file of the adapter.
+        package: The package that contains the parser, "" for a parser of this project, or "node"
+            for one of Node itself.
     """
 
     name: str

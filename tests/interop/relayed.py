@@ -55,8 +55,9 @@ class Cell(msgspec.Struct, frozen=True):
     """The result of one request.
 
     Args:
-        came: A description of what the client received before the end. end: Name of the exception,
-            or "" if there was none. told: Status, body and Retry-After of the exception.
+        came: A description of what the client received before the end.
+        end: Name of the exception, or "" if there was none.
+        told: Status, body and Retry-After of the exception.
     """
 
     came: str

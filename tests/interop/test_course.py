@@ -1,51 +1,91 @@
-"""The course's pages in Chromium: no problems in a wide window or on a phone, and a lesson's panel
-shows each piece when the server sends it."""
+"""The course's pages in Chromium: they fit every window, a screen reader and the keyboard find
+their way, and the search and the copy buttons work, on a server and in a folder of files."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, Page, expect
 
 from servers import chat
-from servers.chat import GREETING
-from servers.llm.model.tokens import tokenize
 from servers.llm.pace import Pace
+from workshop.course.build import build
 from workshop.course.routes import course_routes
 from workshop.course.tree import Tree
 
 from ..test_laws import plant
 from ..workshop.course.test_pages import TREE
 from .held import Held, hold
+from .peers import ROOT, unavailable
+from .test_node_clients import INSTALL
 from .visiting import Visit, shows
 
 LESSON = "/course/workshop/03_http_chunked/README.md.html"
+PATHS = ["/course/", "/course/source.html", "/course/protocol/chunked.py.html", LESSON]
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 
 
 @pytest.fixture(scope="module")
-def course() -> Iterator[Held]:
-    with hold(chat.routes(Pace(0, 0), pages=course_routes())) as server:
+def course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Held]:
+    progress = tmp_path_factory.mktemp("learner") / "progress.json"
+    progress.write_text('{"current":2,"passed":[1],"hints":{}}')
+    with hold(chat.routes(Pace(0, 0), pages=course_routes(progress=progress))) as server:
         yield server
 
 
-@pytest.mark.parametrize("width", [375, 1280])
-@pytest.mark.parametrize("path", ["/course/", "/course/protocol/chunked.py.html", LESSON])
-def test_pages_fit_their_window(path: str, width: int, visit: Visit, course: Held) -> None:
+def test_pages_fit_their_window(visit: Visit, course: Held) -> None:
     """No horizontal scrolling except in a code box, no problem in the console, no request to
-    another origin."""
-    visit.page.set_viewport_size({"width": width, "height": 812})
-    visit.page.goto(course.url + path, wait_until="networkidle")
-    for scheme in ("light", "dark"):
-        visit.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-        assert visit.page.evaluate("document.documentElement.scrollWidth") == width
-    visit.page.emulate_media(media="print")
-    assert visit.page.evaluate("document.documentElement.scrollWidth") == width
+    another origin. On paper there is only the page."""
+    for path in PATHS:
+        visit.page.emulate_media(media="screen")
+        visit.page.goto(course.url + path, wait_until="networkidle")
+        for width in (375, 1180, 1440):
+            visit.page.set_viewport_size({"width": width, "height": 812})
+            assert (path, visit.page.evaluate("document.documentElement.scrollWidth")) == (
+                path,
+                width,
+            )
+        visit.page.emulate_media(media="print")
+        assert visit.page.evaluate("document.documentElement.scrollWidth") == 1440
+        for frame in (".skip", "header", "#\\-lessons", "footer"):
+            expect(visit.page.locator(frame)).to_be_hidden()
     assert visit.problems == []
     assert {url[: len(course.url) + 1] for url in visit.requested} == {f"{course.url}/"}
 
 
-def test_keyboard(visit: Visit, course: Held) -> None:
-    """The first Tab skips the frame; text and code are side by side."""
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_accessibility(scheme: str, visit: Visit, course: Held) -> None:
+    """axe-core finds nothing worse than "minor"."""
+    if not AXE.is_file():
+        unavailable(f"axe-core missing in node_modules: {INSTALL}")
+    visit.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    visit.page.set_viewport_size({"width": 1180, "height": 812})
+    for path in [*PATHS, "/course/nothing.html"]:
+        visit.page.goto(course.url + path, wait_until="networkidle")
+        assert faults(visit.page) == []
+    search(visit.page, "chunk")
+    assert faults(visit.page) == []
+
+
+def faults(page: Page) -> list[tuple[str, str, list[str]]]:
+    """What axe-core finds: the rule, how bad it is, and the elements."""
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("() => axe.run({resultTypes: ['violations']})")["violations"]
+    return [
+        (each["id"], each["impact"], [node["html"] for node in each["nodes"]])
+        for each in found
+        if each["impact"] != "minor"
+    ]
+
+
+def search(page: Page, query: str) -> None:
+    """Type a query, and wait until there are results."""
+    page.get_by_role("combobox").fill(query)
+    expect(page.get_by_role("option").first).to_be_visible()
+
+
+def test_text_and_code_are_side_by_side(visit: Visit, course: Held) -> None:
+    """A tab of the code is four columns wide, whatever stands to the left of the code."""
     visit.page.goto(f"{course.url}/course/protocol/chunked.py.html#ChunkedDecoder.receive_data")
     section = visit.page.locator('[id="ChunkedDecoder.receive_data"]')
     expect(section).to_be_in_viewport()
@@ -57,71 +97,92 @@ def test_keyboard(visit: Visit, course: Held) -> None:
     assert right
     assert left["x"] + left["width"] <= right["x"]
 
-    visit.page.goto(course.url + LESSON)
-    visit.page.keyboard.press("Tab")
-    expect(visit.page.locator(".skip")).to_be_focused()
-    visit.page.keyboard.press("Enter")
-    expect(visit.page).to_have_url(f"{course.url}{LESSON}#-main")
+    visit.page.goto(f"{course.url}/course/servers/page/sse.js.html")
+    columns = visit.evaluate("""() => {
+        const code = document.querySelector(".lines code");
+        const walker = document.createTreeWalker(code, NodeFilter.SHOW_TEXT);
+        const range = document.createRange();
+        const at = (node, index) => {
+            range.setStart(node, index);
+            range.setEnd(node, index + 1);
+            return range.getBoundingClientRect();
+        };
+        const first = at(walker.nextNode(), 0);
+        let node = walker.currentNode;
+        while (!node.data.includes("\\t")) node = walker.nextNode();
+        const tab = at(node, node.data.indexOf("\\t"));
+        return [tab.left - first.left, tab.width / first.width];
+    }""")
+    assert columns == pytest.approx([0, 4], abs=0.1)
 
 
-def test_the_panel_shows_what_comes(visit: Visit, course: Held) -> None:
-    """Each piece is shown before the next one exists. Stop ends the stream, and it can be started
-    again."""
-    visit.page.goto(course.url + LESSON)
-    received, status = visit.page.locator(".came"), visit.page.locator(".status")
-    button = visit.page.locator(".live form button")
-    words = [*tokenize(GREETING)]
-    button.click()
-    for count in (1, 2, 3):
-        course.release()
-        shows(received, "".join(words[:count]))
-    size = len("".join(words[:3]).encode())
-    expect(status).to_contain_text(f"200: {size} bytes in 3 reads")
-    expect(button).to_have_text("Stop")
-    button.click()
-    expect(status).to_contain_text("stopped")
-    expect(button).to_have_text("Run")
+def test_the_keyboard(visit: Visit, course: Held) -> None:
+    """The first Tab skips the frame; "/" searches; in a narrow window a button opens the list of
+    lessons, which needs no script."""
+    page = visit.page
+    page.goto(course.url + LESSON)
+    page.keyboard.press("Tab")
+    expect(page.locator(".skip")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(f"{course.url}{LESSON}#-main")
 
-    course.release(1000)
-    visit.page.locator(".live select").select_option("POST /v1/chat/completions")
-    button.click()
-    expect(status).to_contain_text("complete")
-    expect(received).to_contain_text("data: [DONE]")
-    visit.page.locator(".live select").select_option("GET /chat/hello?fault=rst@5")
-    button.click()
-    expect(status).to_contain_text("cut off")
-    assert [line for line in visit.problems if "net::" not in line] == []
+    page.keyboard.press("/")
+    page.keyboard.type("request smuggling")
+    expect(page.get_by_role("option").first).to_be_visible()
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("option").first).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("listbox")).to_be_hidden()
+    page.get_by_role("combobox").fill("ChunkedDecoder")
+    shows(page.get_by_role("option").first.locator("b"), "ChunkedDecoder")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(f"{course.url}/course/protocol/chunked.py.html#ChunkedDecoder")
 
-
-PANE = """
-export function wirePane(element) {
-  const note = (text) => element.append(text + "; ");
-  return {
-    start() { element.replaceChildren(); note("start"); },
-    opened(response, at) { element.hidden = false; note(`opened ${response.status}`); },
-    received(bytes, at) { note(`received ${new TextDecoder().decode(bytes)}`); },
-    closed() { note("closed"); },
-    ended(kind) { note(`ended ${kind}`); },
-  };
-}
-"""
+    lessons = page.get_by_role("navigation", name="Lessons")
+    expect(lessons).to_be_hidden()
+    page.get_by_role("button", name="Contents").focus()
+    page.keyboard.press("Enter")
+    expect(lessons.get_by_role("link")).to_have_count(12 + 5)
+    expect(lessons).to_contain_text("A generator is a stream ✓, passed")
+    page.keyboard.press("Escape")
+    expect(lessons).to_be_hidden()
+    assert visit.problems == []
 
 
-def test_the_panel_calls_the_wire_pane(visit: Visit, tmp_path: Path) -> None:
-    """The pane gets every call in order. While the pane shows the bytes, the text box does not."""
-    plant(tmp_path, TREE)
-    visit.page.route(
-        "**/page/wire.js", lambda route: route.fulfill(body=PANE, content_type="text/javascript")
-    )
-    with hold(chat.routes(Pace(0, 0), pages=course_routes(Tree(tmp_path)))) as server:
-        visit.page.goto(f"{server.url}/course/workshop/03_chunks/README.md.html")
-        visit.page.locator(".live form button").click()
-        told = "start; opened 200; "
-        for word in list(tokenize(GREETING))[:3]:
-            server.release()
-            told += f"received {word}; "
-            shows(visit.page.locator(".pane"), told)
-        expect(visit.page.locator(".came")).to_be_hidden()
-        server.release(1000)
-        expect(visit.page.locator(".pane")).to_contain_text("; closed; ended complete; ")
+def test_a_link_to_a_folder_opens_it(visit: Visit, course: Held) -> None:
+    page = visit.page
+    page.goto(f"{course.url}/course/servers/page/sse.js.html")
+    page.locator(".crumbs").get_by_role("link", name="page").click()
+    row = page.locator('[id="servers/page"]').get_by_role("link", name="sse.js", exact=True)
+    expect(row).to_be_in_viewport()
+
+
+def test_copy(browser: Browser, course: Held) -> None:
+    """Of a transcript the button copies the commands, of any other box all of it."""
+    with browser.new_context(permissions=["clipboard-read", "clipboard-write"]) as context:
+        page = context.new_page()
+        page.goto(course.url + LESSON)
+        boxes = page.locator(".box")
+        transcript = boxes.filter(has_text="curl -sN --raw")
+        client = boxes.filter(has_text="--client").first
+        for box, text in [
+            (transcript, "curl -sN --raw http://localhost:8003/ | head -n 4"),
+            (client, "python workshop/03_http_chunked --client --port 8010"),
+        ]:
+            box.hover()
+            box.get_by_role("button").click()
+            expect(box.get_by_role("button")).to_have_text("Copied")
+            assert page.evaluate("navigator.clipboard.readText()") == text
+        page.mouse.move(0, 0)
+        expect(client.get_by_role("button")).to_have_text("Copy")
+
+
+def test_a_folder_of_files(visit: Visit, tmp_path: Path) -> None:
+    """Pages that were opened without a server have the search, too."""
+    plant(tmp_path / "tree", TREE)
+    build(tmp_path / "out", Tree(tmp_path / "tree"))
+    visit.page.goto(f"file://{tmp_path}/out/workshop/03_chunks/README.md.html")
+    search(visit.page, "decoder")
+    visit.page.get_by_role("option").filter(has=visit.page.locator("b", has_text="Decoder")).click()
+    expect(visit.page).to_have_url(f"file://{tmp_path}/out/protocol/codec.py.html#Decoder")
     assert visit.problems == []

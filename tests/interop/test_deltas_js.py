@@ -6,6 +6,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from protocol.openai.deltas import read_delta
 
 from .peers import ROOT, SAFETY, need
@@ -26,15 +28,20 @@ def read(vectors: Path) -> dict[str, Any]:
     return dict(json.loads(done.stdout))
 
 
-def shown(case: dict[str, Any]) -> dict[str, str]:
-    """The part of a vector that the page shows: no calls, no usage; a refusal is text."""
+NO_CALL = {"index": 0, "id": "", "name": "", "arguments": ""}
+
+
+def shown(case: dict[str, Any]) -> dict[str, Any]:
+    """The part of a vector that the page shows: everything but the usage."""
     expect = case["expect"]
     error = expect.get("error", {}).get("message", "")
     if "body" in case:
         return {"error": error}
     return {
-        "text": expect.get("text", "") + expect.get("refusal", ""),
+        "text": expect.get("text", ""),
         "thinking": expect.get("thinking", ""),
+        "refusal": expect.get("refusal", ""),
+        "calls": [NO_CALL | call for call in expect.get("tool_calls", [])],
         "finishReason": expect.get("finish_reason", ""),
         "error": error,
     }
@@ -49,17 +56,8 @@ WHERE = ["choices", "choices", "delta", "delta", "message", "content", "text", "
 NAMES = [
     *[*WHERE, "index", "object", "type", "finish_reason", "audio", "transcript", "value"],
     *["reasoning", "refusal", "reasoning_content", "reasoning_details", "thinking", "summary"],
-    *[
-        "thinking_blocks",
-        "code",
-        "detail",
-        "details",
-        "msg",
-        "loc",
-        "title",
-        "errors",
-        "tool_calls",
-    ],
+    *["thinking_blocks", "code", "detail", "details", "msg", "loc", "title", "errors"],
+    *["tool_calls", "function_call", "name", "id", "arguments", "input", "function", "custom"],
 ]
 SCALARS = [
     *[None, True, False, 0, 1, 7, -1, 2.5, 1e300, "", "a", "b ", "\n", "你", "😀", "1", "0", "nan"],
@@ -81,7 +79,9 @@ def event(chance: random.Random) -> Any:
     """Half of the events have a text in the right place."""
     if chance.random() < 0.5:
         return anything(chance, 7)
-    choice = {chance.choice(["delta", "delta", "message", "text"]): anything(chance, 5)}
+    call = {"function": {"name": "f", chance.choice(NAMES): anything(chance, 3)}}
+    delta = chance.choice([anything(chance, 5), {"tool_calls": [call, anything(chance, 3)]}])
+    choice = {chance.choice(["delta", "delta", "message", "text"]): delta}
     more = {chance.choice(NAMES): anything(chance, 3) for _ in range(2)}
     return {**more, "choices": [{**choice, chance.choice(NAMES): anything(chance, 3)}]}
 
@@ -94,16 +94,20 @@ def test_any_json(tmp_path: Path) -> None:
     vectors = tmp_path / "any.json"
     vectors.write_text(json.dumps(cases))
     found = read(vectors)
-    said = failed = 0
+    said = called = failed = 0
     for case, data in zip(cases, events, strict=True):
         delta = read_delta(data)
         said += bool(delta.said or delta.thinking)
+        called += any(call.arguments or call.name for call in delta.tool_calls)
         failed += delta.error is not None
         assert found[str(case["id"])] == {
-            "text": delta.said,
+            "text": delta.text,
             "thinking": delta.thinking,
+            "refusal": delta.refusal,
+            "calls": [msgspec.to_builtins(call) for call in delta.tool_calls],
             "finishReason": delta.finish_reason or "",
             "error": delta.error.message if delta.error else "",
         }, data
-    assert said > 1000
+    assert said > 500
+    assert called > 500
     assert failed > 500

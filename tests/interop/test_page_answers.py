@@ -17,12 +17,16 @@ def says(text: str, reason: str | None = None) -> str:
 
 
 STOP = says("", "stop")
+DONE = "data: [DONE]\n\n"
+ERROR = 'data: {"error":"full"}\n\n'
+REFUSAL = 'data: {"choices":[{"delta":{"refusal":"No."}}]}\n\n'
+CALL = 'data: {"choices":[{"delta":{"tool_calls":[{"function":{"name":"f"}}]}}]}\n\n'
 EMPTY = 'data: {"choices":[]}\n\n'
 JSON, TEXT = "application/json", "text/plain"
 WHOLE = '{"choices":[{"message":{"content":"whole","reasoning":"hm"},"finish_reason":"stop"}]}'
 
 
-def answer(*pieces: tuple[float, str | None], **more: Any) -> dict[str, Any]:
+def answer(*pieces: tuple[float, str | bool | None], **more: Any) -> dict[str, Any]:
     return {"pieces": pieces, **more}
 
 
@@ -32,22 +36,34 @@ def whole(body: str, status: int = 200, type: str = JSON) -> dict[str, Any]:
 
 # the server, the text, how it ends, after how many seconds
 ANSWERS: dict[str, tuple[dict[str, Any], str, str, float]] = {
-    "[DONE]": (answer((0, says("a") + STOP + "data: [DONE]\n\n")), "a", "complete", 0),
+    "[DONE]": (answer((0, says("a") + STOP + DONE), (1, None)), "a", "complete", 1),
+    "an open body after [DONE]": (answer((0, says("a") + DONE)), "a", "complete", 2),
+    "comments after [DONE]": (answer((0, DONE), then=(1, ": \n\n")), "", "complete", 2),
+    "words after [DONE]": (answer((0, DONE + says("a") + ERROR), (0, None)), "", "complete", 0),
+    "a break after [DONE]": (answer((0, says("a") + DONE), (1, False)), "a", "complete", 1),
+    "a break after the end": (answer((0, says("a") + STOP), (1, False)), "a", "complete", 1),
+    "a break": (answer((0, says("a")), (1, False)), "a", "broken 0", 1),
     "nothing after the end": (answer((0, says("a") + STOP)), "a", "complete", 2),
     "comments after the end": (answer((0, STOP), then=(1, ": \n\n")), "", "complete", 2),
     "empty events after the end": (answer((0, STOP), then=(1, EMPTY)), "", "complete", 2),
     "stop with each word": (answer(*[(1.5, says("a", "stop"))] * 4), "aaaa", "complete", 8),
-    "an end without a reason": (answer((0, says("a")), (1, None)), "a", "cut 0", 1),
-    "no head": ({}, "", "cut 300", 300),
+    "an end without a reason": (answer((0, says("a")), (1, None)), "a", "unfinished 0", 1),
+    "no head": ({}, "", "silent 300", 300),
+    "a fault that no header field can hold": (
+        answer((0, says("a") + DONE), (0, None), fault="错\n"),
+        "a",
+        "complete",
+        0,
+    ),
     "nobody": ({"refused": True}, "", "no reply", 0),
-    "no event": (answer(), "", "cut 300", 300),
-    "comments only": (answer(then=(10, ": \n\n")), "", "cut 300", 300),
-    "silence": (answer((1, says("a"))), "a", "cut 300", 301),
+    "no event": (answer(), "", "silent 300", 300),
+    "comments only": (answer(then=(10, ": \n\n")), "", "silent 300", 300),
+    "silence": (answer((1, says("a"))), "a", "silent 300", 301),
     "slow events": (answer(*[(299, says("a"))] * 3, (299, STOP)), "aaa", "complete", 1198),
     "stopped": (answer((1, says("a")), stop=5), "a", "stopped", 5),
     "stopped before the head": ({"stop": 5}, "", "stopped", 5),
     "data of spaces": (
-        answer((0, "data:  \n\n" + says("a") + "data: [DONE]\n\n")),
+        answer((0, "data:  \n\n" + says("a") + DONE), (0, None)),
         "a",
         "complete",
         0,
@@ -65,6 +81,19 @@ ANSWERS: dict[str, tuple[dict[str, Any], str, str, float]] = {
         answer((0, 'data: {"choices":[{"delta":{"content":"a"}}],"error":"full"}\n\n')),
         "a",
         "full",
+        0,
+    ),
+    "slow refusal after the end": (
+        answer(*[(1.5, REFUSAL + STOP)] * 2),
+        "",
+        "complete",
+        5,
+    ),
+    "slow call after the end": (answer(*[(1.5, CALL + STOP)] * 2), "", "complete", 5),
+    "a refusal all at once": (
+        whole('{"choices":[{"message":{"refusal":"No."}}]}'),
+        "",
+        "complete",
         0,
     ),
     "an event of the type error": (answer((0, "event: error\ndata: full\n\n")), "", "full", 0),
@@ -123,6 +152,18 @@ def test_answer(name: str, found: dict[str, dict[str, Any]]) -> None:
     _, text, ending, seconds = ANSWERS[name]
     one = found[name]
     assert (one["text"], one["ending"], one["at"]) == (text, ending, seconds)
+
+
+def test_a_finished_answer_is_read_to_its_last_chunk(found: dict[str, dict[str, Any]]) -> None:
+    """Otherwise the browser's tools show the request as cancelled."""
+    assert not found["[DONE]"]["isCancelled"]
+    assert found["an open body after [DONE]"]["isCancelled"]
+    assert found["stopped"]["isCancelled"]
+
+
+def test_refusals_and_calls_are_told(found: dict[str, dict[str, Any]]) -> None:
+    assert found["a refusal all at once"]["refusal"] == "No."
+    assert found["slow call after the end"]["calls"] == 2
 
 
 def test_half_a_character_is_not_sent(found: dict[str, dict[str, Any]]) -> None:

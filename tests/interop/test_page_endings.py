@@ -40,7 +40,8 @@ LAST_WORD = {
     "error-flat": "error",
     "error-string": "error",
 }
-WORDS = {"complete": "", "cut": "cut off", "stopped": "stopped by you"}
+WORDS = {"complete": ("",), "cut": ("Cut off: ",), "stopped": ("Stopped by you. ",)}
+WORDS["error"] = ("Error", "The server ", "No reply from ")
 SAID = "one two three 你好 👩🏽‍🚀 مرحبا é"
 
 # All faults are tested in parallel, but six at a time, and each in its own window. If one stops
@@ -63,9 +64,10 @@ ASK_ALL = """async ([names, said]) => {
             else new MutationObserver(stop).observe(
                 article.querySelector(".answer"), { childList: true });
         }
-        const [kind, wording] = await receiveAnswer(view, asked, controller.signal, () => {});
+        const { signal } = controller;
+        const [kind, wording, lesson] = await receiveAnswer(view, asked, signal, () => {});
         const shown = article.querySelector(".answer").textContent;
-        return { kind, wording, text: view.record.content, shown };
+        return { kind, wording, lesson, text: view.record.content, shown };
     }
 
     const left = [...names];
@@ -101,10 +103,8 @@ def test_every_fault_has_the_right_ending(visit: Visit, server: RunningServer) -
     for name, outcome in found.items():
         kind, text = outcome["kind"], outcome["text"]
         assert outcome["shown"] == text.rstrip(), name  # a paragraph ends without a space
-        if kind == "error":
-            assert outcome["wording"].startswith("error: "), name
-        else:
-            assert outcome["wording"] == WORDS[kind], name
+        assert outcome["wording"].startswith(WORDS[kind]), name
+        assert (outcome["lesson"] > 0) == (kind != "complete"), name
         if kind == "complete" and name not in ("invalid-utf8", "duplicate"):
             assert text == SAID, name
         elif kind != "complete":
@@ -112,23 +112,39 @@ def test_every_fault_has_the_right_ending(visit: Visit, server: RunningServer) -
             assert text or name == "hang" or kind != "stopped", name
 
 
-# the settings, the ending, its words
+# the fault, the ending, its words, the lesson
 ENDS = {
-    "complete": ({}, ""),
-    "cut": ({"fault": "clean-cut"}, "cut off"),
-    "error": ({"fault": "429"}, "error: ")
+    "": ("complete", "", None),
+    "clean-cut": ("cut", "the body ended, but no finish_reason came", "05_openai_stream"),
+    "rst@3": ("cut", "the connection broke", "03_http_chunked"),
+    "429": ("error", "The server is busy", "06_complete_chat"),
+    "400": ("error", "The server refused the question", "06_complete_chat"),
+    "500": ("error", "The server failed", "06_complete_chat"),
+    "error-nested": ("error", "Error inside the stream", "06_complete_chat"),
 }
 
 
-@pytest.mark.parametrize("kind", ENDS)
-def test_ending(kind: str, visit: Visit, server: RunningServer) -> None:
-    """The page shows this ending, with settings as its form would save them."""
-    settings, words = ENDS[kind]
-    visit.open(server.url, model="echo", **settings)
-    message = visit.ask(SAID)
-    expect(message).to_have_attribute("data-ending", kind)
+def test_endings_are_explained(visit: Visit, server: RunningServer) -> None:
+    """In words, with a link to the lesson where the course is served; the same after a reload."""
+    visit.open(server.url, model="echo")
+    page = visit.page
+    faults = list(ENDS)
+    page.route(
+        "**/v1/chat/completions",
+        lambda route: route.continue_(headers=route.request.headers | {"x-fault": faults.pop(0)}),
+    )
+    page.evaluate("document.documentElement.dataset.course = ''")
+    for kind, words, lesson in ENDS.values():
+        message = visit.ask(SAID)
+        expect(message).to_have_attribute("data-ending", kind)
+        expect(message.locator(".ending")).to_contain_text(words)
+        expect(message.locator(".stats")).to_contain_text("req_")
+        link = message.locator(".ending a")
+        expect(link).to_have_count(int(lesson is not None))
+        if lesson:
+            assert f"/course/workshop/{lesson}/" in (link.get_attribute("href") or "")
+    visit.reload()
     expect(message.locator(".ending")).to_contain_text(words)
-    expect(message.locator(".stats")).to_contain_text("req_")
 
 
 def test_length_limit(visit: Visit, server: RunningServer) -> None:
@@ -143,7 +159,7 @@ def test_length_limit(visit: Visit, server: RunningServer) -> None:
     visit.open(server.url, model="lorem")
     message = visit.ask(SAID)
     expect(message).to_have_attribute("data-ending", "length")
-    shows(message.locator(".ending"), "length limit")
+    expect(message.locator(".ending")).to_contain_text("Length limit")
     shows(message.locator(".answer"), "Lorem ipsum dolor")
 
 
@@ -168,5 +184,5 @@ def test_what_is_no_finish_reason(visit: Visit, server: RunningServer) -> None:
     """Such an answer is incomplete. An object in place of a text does not stop the page."""
     visit.page.goto(server.url)
     reasons = ["", {"toString": 1, "valueOf": 1}, 0, None, "tool_calls"]
-    found = [kind for kind, _ in visit.evaluate(ASK_ODD, reasons)]
+    found = [kind for kind, *_ in visit.evaluate(ASK_ODD, reasons)]
     assert found == ["cut", "cut", "cut", "cut", "other"]

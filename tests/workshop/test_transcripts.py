@@ -6,7 +6,8 @@
     ```
 
 All pages of the project are found, a new one too. The READMEs of lessons 1 and 2 need no server:
-test_lessons_1_2.py replays them.
+test_lessons_1_2.py replays them. A Chinese page has the transcripts of the English page, byte for
+byte (course/test_in_step.py): a transcript is replayed once, for the first page that has it.
 """
 
 import os
@@ -42,13 +43,13 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def fences(kind: str) -> list[tuple[str, str]]:
-    """Return all fences of a kind, each with the page on which it is."""
-    return [
-        (page, text)
-        for page in PAGES
-        for found, text in FENCE.findall((ROOT / page).read_text())
-        if found == kind
-    ]
+    """Return all fences of a kind, each with the first page on which it is."""
+    pages: dict[str, str] = {}
+    for page in PAGES:
+        for found, text in FENCE.findall((ROOT / page).read_text(encoding="utf-8")):
+            if found == kind:
+                pages.setdefault(text, page)
+    return [(page, text) for text, page in pages.items()]
 
 
 @pytest.fixture(scope="module")
@@ -72,9 +73,7 @@ def hops() -> Iterator[dict[int, int]]:
 
 
 def with_ports(text: str, ports: dict[int, int]) -> str:
-    return re.sub(
-        r"(localhost[: ])(\d{4})", lambda m: m[1] + str(ports.get(int(m[2]), m[2])), text
-    )
+    return re.sub(r"(localhost[: ])(\d{4})", lambda m: m[1] + str(ports.get(int(m[2]), m[2])), text)
 
 
 def matches(shown: str, printed: str) -> bool:

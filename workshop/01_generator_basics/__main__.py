@@ -142,11 +142,11 @@ def read_a_pipe(gap: float) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="01_generator_basics", description="A stream is lazy.")
     parser.add_argument("--fast", action="store_true", help="20 milliseconds a token")
+    gap = 0.02 if parser.parse_args().fast else 0.2
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # no traceback when `| head` closes the pipe
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a screen without 你 gets \\u4f60
-    gap = 0.02 if parser.parse_args().fast else 0.2
     try:
         take_turns()
         take_three()

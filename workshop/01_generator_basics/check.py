@@ -5,6 +5,7 @@ from collections.abc import Generator
 from itertools import cycle
 from types import ModuleType
 
+from workshop.language import _
 from workshop.runner.check_kit import Failure, Lab
 
 HINTS = (
@@ -15,7 +16,9 @@ the model. `close()` raises GeneratorExit at your `yield`: there you can close i
 )
 TOKENS = ("你", "", "好", "", "", " ", "🌍", "!")
 MANY = 1000  # if so many are made and none is yielded, the exercise collects them all
-LAZY = "a generator runs to its next `yield` and no further (Python reference, yield expressions)"
+LAZY = _(
+    "a generator runs to its next `yield` and no further (Python reference, yield expressions)"
+)
 BY_HAND = "python workshop/01_generator_basics"
 
 
@@ -30,7 +33,10 @@ class Model:
         try:
             for token in cycle(TOKENS):
                 if self.made == MANY:
-                    message = f"the model has made {MANY} tokens, and the reader has received none"
+                    message = _(
+                        "the model has made {made} tokens, and the reader has received none",
+                        made=MANY,
+                    )
                     raise Failure("list-first", message, rule=LAZY, redo=BY_HAND)
                 self.made += 1
                 yield token
@@ -43,27 +49,38 @@ async def check(exercise: ModuleType, lab: Lab) -> None:
     source = model.tokens()
     stream = exercise.tokens(source)
     if model.made:
-        message = f"nobody has asked for a token yet, and the model has made {model.made}"
+        message = _(
+            "nobody has asked for a token yet, and the model has made {made}", made=model.made
+        )
         raise Failure("too-eager", message, rule=LAZY)
     for taken, due in enumerate([1, 3, 6, 7, 8, 9, 11], 1):
         lab.give(TOKENS[(due - 1) % len(TOKENS)].encode())
         token = next(stream, None)
         if token is None:
-            raise Failure("ends", f"the stream ended after {taken - 1} tokens; the model has more")
+            message = _("the stream ended after {n} tokens; the model has more", n=taken - 1)
+            raise Failure("ends", message)
         lab.take(token.encode())
         if not token:
-            raise Failure("keeps-empty", "an empty token came out", rule="yield only text")
+            message, rule = _("an empty token came out"), _("yield only text")
+            raise Failure("keeps-empty", message, rule=rule)
         if token != (expected := TOKENS[(due - 1) % len(TOKENS)]):
-            message = f"token {taken} is {token!r}; it should be {expected!r}"
+            message = _(
+                "token {taken} is {token!r}; it should be {expected!r}",
+                taken=taken,
+                token=token,
+                expected=expected,
+            )
             raise Failure("wrong-token", message, received=token.encode())
         if model.made != due:
-            message = (
-                f"the reader took token {taken}, and the model made {model.made - due} too many"
+            message = _(
+                "the reader took token {taken}, and the model made {extra} too many",
+                taken=taken,
+                extra=model.made - due,
             )
             raise Failure("reads-ahead", message, rule=LAZY, redo=BY_HAND)
     if close := getattr(stream, "close", None):
         close()
     if not model.closed:
-        message = "the reader has closed the stream, and the model is still open"
-        rule = "a loop does not close what it reads from (lesson 1, part 4)"
+        message = _("the reader has closed the stream, and the model is still open")
+        rule = _("a loop does not close what it reads from (lesson 1, part 4)")
         raise Failure("no-cleanup", message, rule=rule, redo=BY_HAND)

@@ -134,13 +134,13 @@ async def main() -> None:
 def run() -> int:
     parser = argparse.ArgumentParser(prog="02_async_generator", description="Wait, and close.")
     parser.add_argument("--fast", action="store_true", help="use a clock that skips all waiting")
+    fast = parser.parse_args().fast
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # no traceback when `| head` closes the pipe
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a screen without 你 gets \\u4f60.
     # trio's test clock jumps ahead when every task sleeps. So a fast run shows the same order and
     # the same times.
-    fast = parser.parse_args().fast
     clock = trio.testing.MockClock(autojump_threshold=0) if fast else None
     exit_code = 0
     try:

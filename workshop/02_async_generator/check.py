@@ -4,6 +4,7 @@ from types import ModuleType
 
 import trio
 
+from workshop.language import _
 from workshop.runner.check_kit import Failure, Lab
 
 HINTS = (
@@ -13,7 +14,8 @@ token before it asks for the next. Around the loop, something must close the str
     "`async with aclosing(stream):`, in it `async for token in stream:`.",
 )
 PAUSE = 0.02  # seconds
-CLOSING = "the reader of an async generator closes it (PEP 525; lesson 2, part 3)"
+CLOSING = _("the reader of an async generator closes it (PEP 525; lesson 2, part 3)")
+SHOW_FIRST = _("show a token before you ask for the next")
 
 
 async def check(exercise: ModuleType, lab: Lab) -> None:
@@ -32,7 +34,7 @@ async def check(exercise: ModuleType, lab: Lab) -> None:
 
     async def until_shown(token: str, name: str, why: str) -> None:
         lab.give(token.encode())
-        with lab.deadline(f"{token} to be shown", name=name, why=why):
+        with lab.deadline(_("{token} to be shown", token=token), name=name, why=why):
             while token not in shown:
                 await change.park()
 
@@ -43,35 +45,39 @@ async def check(exercise: ModuleType, lab: Lab) -> None:
     async with lab.running(read_both):
         released = trio.current_time()
         a.release()
-        await until_shown("A1", "collects-first", "show a token before you ask for the next")
+        await until_shown("A1", "collects-first", SHOW_FIRST)
         if times[0] > released:
-            message = f"A1 was shown {times[0] - released:g} s after it came: show it, then pause"
-            raise Failure("pauses-first", message, rule="a token is shown the moment it comes")
-        b.release()
-        await until_shown(
-            "B1", "one-after-the-other", "it has come, and the first stream is silent"
-        )
-        a.release()
-        await until_shown("A2", "collects-first", "show a token before you ask for the next")
-        b.release()
-        await until_shown("B2", "collects-first", "show a token before you ask for the next")
-        if times[shown.index("B2")] - times[shown.index("B1")] < PAUSE:
-            raise Failure(
-                "blocks-the-loop",
-                "between B1 and B2 no other task could run: `await trio.sleep(PAUSE)` is missing",
-                rule="only an `await` lets other tasks run; time.sleep blocks all of them",
+            message = _(
+                "A1 was shown {seconds:g} s after it came: show it, then pause",
+                seconds=times[0] - released,
             )
+            rule = _("a token is shown the moment it comes")
+            raise Failure("pauses-first", message, rule=rule)
+        b.release()
+        why = _("it has come, and the first stream is silent")
+        await until_shown("B1", "one-after-the-other", why)
         a.release()
-        waiting = "the first stream to be closed, after its STOP"
-        with lab.deadline(waiting, name="forgets-aclosing", why="break does not close"):
+        await until_shown("A2", "collects-first", SHOW_FIRST)
+        b.release()
+        await until_shown("B2", "collects-first", SHOW_FIRST)
+        if times[shown.index("B2")] - times[shown.index("B1")] < PAUSE:
+            message = _(
+                "between B1 and B2 no other task could run: `await trio.sleep(PAUSE)` is missing"
+            )
+            rule = _("only an `await` lets other tasks run; time.sleep blocks all of them")
+            raise Failure("blocks-the-loop", message, rule=rule)
+        a.release()
+        waiting = _("the first stream to be closed, after its STOP")
+        with lab.deadline(waiting, name="forgets-aclosing", why=_("break does not close")):
             await a.until_closed()
         b.release()
-        await until_shown("B3", "ends-early", "the other stream has ended, and this one has not")
+        why = _("the other stream has ended, and this one has not")
+        await until_shown("B3", "ends-early", why)
         b.release()
-        with lab.deadline("read_both to return, after both STOPs", name="goes-on"):
+        with lab.deadline(_("read_both to return, after both STOPs"), name="goes-on"):
             await done.wait()
     if not b.closed:
-        message = "read_both has returned, and the second stream is not closed"
+        message = _("read_both has returned, and the second stream is not closed")
         raise Failure("forgets-aclosing", message, rule=CLOSING)
     if "STOP" in shown:
-        raise Failure("shows-stop", "STOP was shown", received=lab.received)
+        raise Failure("shows-stop", _("STOP was shown"), received=lab.received)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from types import ModuleType
 
+from workshop.language import _
 from workshop.runner.check_kit import Failure, Lab, at_a_time, first_difference
 
 HINTS = (
@@ -15,8 +16,8 @@ int(digits, 16), but only after re.fullmatch(rb"[0-9A-Fa-f]+", digits).""",
 TOKENS = ("你", "好", " ", "a line of 26 letters, made", "\r\n", "🌊")
 CHUNKS = tuple(b"%x\r\n%s\r\n" % (len(t.encode()), t.encode()) for t in TOKENS)
 LAST_CHUNK = b"0\r\n\r\n"
-LINES = "each line ends in CR LF, and so does the data (RFC 9112 §7.1)"
-COUNTS = "chunk-size counts the bytes of the data, in hexadecimal (RFC 9112 §7.1)"
+LINES = _("each line ends in CR LF, and so does the data (RFC 9112 §7.1)")
+COUNTS = _("chunk-size counts the bytes of the data, in hexadecimal (RFC 9112 §7.1)")
 REDO = "curl -sN --raw http://localhost:8003/ | head -n 4"
 
 
@@ -37,20 +38,20 @@ def check_encode(exercise: ModuleType, lab: Lab) -> None:
     if end != LAST_CHUNK:
         raise Failure(
             "no-last-chunk",
-            f"the body ends with {end!r}: nothing says that it is complete",
+            _("the body ends with {end!r}: nothing says that it is complete", end=end),
             received=lab.received,
             at=len(lab.received),
-            rule="the last chunk has size 0, then an empty line (RFC 9112 §7.1)",
+            rule=_("the last chunk has size 0, then an empty line (RFC 9112 §7.1)"),
             redo="curl -sN --raw http://localhost:8003/ | tail -n 2",
         )
     body = b"".join(map(lab.take, exercise.encode(iter(("a", "", "b")))))
     if body != b"1\r\na\r\n1\r\nb\r\n0\r\n\r\n":
         raise Failure(
             "empty-chunk",
-            "of 'a', '' and 'b' a reader gets only 'a': an empty chunk ends the body",
+            _("of 'a', '' and 'b' a reader gets only 'a': an empty chunk ends the body"),
             received=body,
             at=first_difference(body, b"1\r\na\r\n1"),
-            rule="last-chunk = 1*(\"0\") CRLF: size 0 says that the body ends (RFC 9112 §7.1)",
+            rule=_('last-chunk = 1*("0") CRLF: size 0 says that the body ends (RFC 9112 §7.1)'),
         )
 
 
@@ -60,15 +61,21 @@ def compare(token: str, chunk: bytes, got: bytes) -> None:
         return
     data = token.encode()
     size = got.partition(b"\r\n")[0]
-    name, message, rule = "no-chunk", f"{token!r} should be the chunk {chunk!r}", COUNTS
+    name, rule = "no-chunk", COUNTS
+    message = _("{token!r} should be the chunk {chunk!r}", token=token, chunk=chunk)
     if len(data) != len(token) and size == b"%x" % len(token):
         name = "characters-not-bytes"
-        message = f"size {len(token)} counts characters: {token!r} is {len(data)} bytes"
+        message = _(
+            "size {size} counts characters: {token!r} is {bytes} bytes",
+            size=len(token),
+            token=token,
+            bytes=len(data),
+        )
     elif size == b"%d" % len(data):
         name = "decimal-size"
-        message = f"size {len(data)} is decimal: in hexadecimal it is {len(data):x}"
+        message = _("size {size} is decimal: in hexadecimal it is {size:x}", size=len(data))
     elif b"\n" in got and b"\r\n" not in got.replace(data, b""):
-        name, message, rule = "bare-lf", "a line ends in LF alone", LINES
+        name, message, rule = "bare-lf", _("a line ends in LF alone"), LINES
     at = first_difference(got, chunk)
     raise Failure(name, message, sent=data, received=got, at=at, rule=rule, redo=REDO)
 
@@ -81,7 +88,9 @@ def check_decode(exercise: ModuleType, lab: Lab, size: int) -> None:
     def pieces() -> Iterator[bytes]:
         for start in range(0, len(body), size):
             if start >= due:
-                held = "a whole chunk has come, but decode asks for more before it gives the data"
+                held = _(
+                    "a whole chunk has come, but decode asks for more before it gives the data"
+                )
                 raise Failure("buffers-all", held, sent=body[:start], received=got)
             yield lab.give(body[start : start + size])
 
@@ -93,23 +102,29 @@ def check_decode(exercise: ModuleType, lab: Lab, size: int) -> None:
         while len(got) < len(expected) and (piece := next(decoded, None)) is not None:
             got += lab.take(piece)
         if got[: len(expected)] != expected:
-            message = f"{token!r}, read {at_a_time(size)}, is decoded wrongly"
+            message = _(
+                "{token!r}, read {pieces}, is decoded wrongly", token=token, pieces=at_a_time(size)
+            )
             at = first_difference(got, expected)
             raise Failure("wrong-data", message, sent=body[:due], received=got, at=at, rule=COUNTS)
     due = len(body)
     got += b"".join(map(lab.take, decoded))
     if got != expected:
-        message = "decode gives more bytes than the chunks hold"
+        message = _("decode gives more bytes than the chunks hold")
         at = len(expected)
         raise Failure("wrong-data", message, sent=body, received=got, at=at, rule=COUNTS)
 
 
 REFUSED = [
-    ("no-last-chunk", b"3\r\nabc\r\n", "the body is truncated after its first chunk"),
-    ("bare-lf", b"3\nabc\n0\n\n", "the lines end in LF alone"),
-    ("bare-lf", b"3\r\nabcXX0\r\n\r\n", "XX is in place of the line end after the data"),
-    ("lenient-size", b"0x3\r\nabc\r\n0\r\n\r\n", "0x3 is not a size: only hexadecimal digits are"),
-    ("lenient-size", b"+3\r\nabc\r\n0\r\n\r\n", "+3 is not a size: only hexadecimal digits are"),
+    ("no-last-chunk", b"3\r\nabc\r\n", _("the body is truncated after its first chunk")),
+    ("bare-lf", b"3\nabc\n0\n\n", _("the lines end in LF alone")),
+    ("bare-lf", b"3\r\nabcXX0\r\n\r\n", _("XX is in place of the line end after the data")),
+    (
+        "lenient-size",
+        b"0x3\r\nabc\r\n0\r\n\r\n",
+        _("0x3 is not a size: only hexadecimal digits are"),
+    ),
+    ("lenient-size", b"+3\r\nabc\r\n0\r\n\r\n", _("+3 is not a size: only hexadecimal digits are")),
 ]
 
 
@@ -121,8 +136,8 @@ def check_refusals(exercise: ModuleType, lab: Lab) -> None:
             continue
         raise Failure(
             name,
-            f"decode takes this for a complete body: {why}",
+            _("decode takes this for a complete body: {why}", why=why),
             sent=body,
             received=got,
-            rule="everything that the grammar does not allow is an error (RFC 9112 §7.1)",
+            rule=_("everything that the grammar does not allow is an error (RFC 9112 §7.1)"),
         )

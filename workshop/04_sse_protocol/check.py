@@ -4,6 +4,7 @@ arrived."""
 from types import ModuleType
 from typing import NamedTuple
 
+from workshop.language import _
 from workshop.runner.check_kit import Failure, Lab, at_a_time, first_difference
 
 HINTS = (
@@ -32,79 +33,79 @@ BY_HAND = "curl -sN http://localhost:8004/ | head -n 8"
 CASES = [
     Case(
         "no-event",
-        "a data line and a blank line are an event",
+        _("a data line and a blank line are an event"),
         "data: one\n\ndata: two\n\n",
         [("message", "one"), ("message", "two")],
     ),
     Case(
         "needs-a-space",
-        "the space after the colon may be missing",
+        _("the space after the colon may be missing"),
         "data:one\n\n",
         [("message", "one")],
     ),
     Case(
         "decodes-each-piece",
-        "a character cut between two pieces is one character",
+        _("a character cut between two pieces is one character"),
         "data: 你好 🌊\n\n",
         [("message", "你好 🌊")],
     ),
     Case(
         "event-sticks",
-        "`event` names one event, and not the next ones",
+        _("`event` names one event, and not the next ones"),
         "event: word\ndata: a\n\ndata: b\n\n",
         [("word", "a"), ("message", "b")],
     ),
     Case(
         "drops-multi-data",
-        "data lines are joined with LF",
+        _("data lines are joined with LF"),
         "data: a\ndata\ndata: b\n\n",
         [("message", "a\n\nb")],
     ),
     Case(
         "strips-all-spaces",
-        "one leading space is dropped, not two, and none at the end",
+        _("one leading space is dropped, not two, and none at the end"),
         "data:  a \n\n",
         [("message", " a ")],
     ),
     Case(
         "ignores-cr",
-        "CR alone ends a line",
+        _("CR alone ends a line"),
         "data: a\rdata: b\r\r",
         [("message", "a\nb")],
     ),
     Case(
         "crlf-is-two",
-        "CRLF is one line end, even when it is cut in two",
+        _("CRLF is one line end, even when it is cut in two"),
         "data: a\r\ndata: b\r\n\r\n",
         [("message", "a\nb")],
     ),
     Case(
         "splitlines",
-        "U+2028 and U+0085 are data: only CR, LF and CRLF end a line",
+        _("U+2028 and U+0085 are data: only CR, LF and CRLF end a line"),
         "data: a\u2028b\u0085c\x0bd\n\n",
         [("message", "a\u2028b\u0085c\x0bd")],
     ),
     Case(
         "keeps-bom",
-        "a byte order mark at the start is not part of the first line",
+        _("a byte order mark at the start is not part of the first line"),
         "\ufeffdata: a\n\ndata: \ufeffb\n\n",
         [("message", "a"), ("message", "\ufeffb")],
     ),
     Case(
         "sends-without-data",
-        "without a data line, a blank line dispatches nothing",
+        _("without a data line, a blank line dispatches nothing"),
         ": ping\n\nevent: x\n\n\n\nid: 7\nretry: 9\n\ndata: a\n\n",
         [("message", "a")],
     ),
     Case(
         "dispatches-at-eof",
-        "an event without its blank line was cut off: it is lost",
+        _("an event without its blank line was cut off: it is lost"),
         "data: a\n\ndata: cut",
         [("message", "a")],
     ),
     Case(
         "dispatches-at-eof",
-        "an event without its blank line was cut off: it is lost",
+        _("an event without its blank line was cut off: it is lost"),
         "data: a\n\ndata: cut\n",
         [("message", "a")],
     ),
@@ -126,10 +127,15 @@ def check_case(exercise: ModuleType, lab: Lab, case: Case, size: int) -> None:
     expected = repr(case.events)
     lab.take(got.encode())
     if got != expected:
-        cut = "in one piece" if size >= len(stream) else at_a_time(size)
+        cut = _("in one piece") if size >= len(stream) else at_a_time(size)
         raise Failure(
             case.name,
-            f"{case.rule}; read {cut}, this should be {expected}",
+            _(
+                "{rule}; read {pieces}, this should be {expected}",
+                rule=case.rule,
+                pieces=cut,
+                expected=expected,
+            ),
             sent=stream,
             received=got.encode(),
             at=first_difference(got.encode(), expected.encode()),
@@ -142,7 +148,8 @@ def check_at_once(exercise: ModuleType, lab: Lab) -> None:
     """Release the next event only when the exercise has yielded the previous one."""
     source = lab.tokens(*(f"data: {word}\n\n" for word in ("one", "two", "three")))
     events = exercise.parse(lab.give(token.encode()) for token in source)
-    for word, _ in zip(("one", "two", "three"), source.release_each(), strict=True):
+    for word, _token in zip(("one", "two", "three"), source.release_each(), strict=True):
         event = next(events, None)
         if event != ("message", word):
-            raise Failure("no-event", f"{source} gives {event!r}", sent=lab.sent)
+            message = _("{token} gives {event!r}", token=source, event=event)
+            raise Failure("no-event", message, sent=lab.sent)

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from types import ModuleType
 
+from workshop.language import _
 from workshop.runner.check_kit import Failure, Lab, first_difference
 
 HINTS = (
@@ -41,18 +42,19 @@ ERROR = data('{"error":{"message":"The model is overloaded.","code":null}}')
 async def check(exercise: ModuleType, lab: Lab) -> None:
     events = [ROLE, THINKING, HEARTBEAT, *WORDS, STOP, DONE]
     for size in (1000, 1, 2, 3, 7):
-        expect(lab, await run(exercise, lab, events, size), None, "a complete answer")
+        expect(lab, await run(exercise, lab, events, size), None, _("a complete answer"))
     with_usage = [*WORDS, STOP, USAGE, DONE]
-    expect(lab, await run(exercise, lab, with_usage, 1000), None, "an answer with its usage")
+    expect(lab, await run(exercise, lab, with_usage, 1000), None, _("an answer with its usage"))
     no_done = [*WORDS, STOP]
-    expect(lab, await run(exercise, lab, no_done, 50), None, "a finish_reason without [DONE]")
+    expect(lab, await run(exercise, lab, no_done, 50), None, _("a finish_reason without [DONE]"))
     for end in (b"", STOP[:-3]):
         error = await run(exercise, lab, [*WORDS, end], 50)
-        expect(lab, error, exercise.CutOffError, "a truncated stream")
+        expect(lab, error, exercise.CutOffError, _("a truncated stream"))
     error = await run(exercise, lab, [*WORDS, ERROR], 50)
-    expect(lab, error, exercise.APIError, "an error event")
+    expect(lab, error, exercise.APIError, _("an error event"))
     if "The model is overloaded." not in str(error):
-        raise Failure("ignores-the-error", f"the error says {str(error)!r}", sent=ERROR)
+        message = _("the error says {text!r}", text=str(error))
+        raise Failure("ignores-the-error", message, sent=ERROR)
 
 
 async def run(
@@ -79,15 +81,18 @@ async def run(
         for start in range(0, len(body), size):
             compare(lab, got, [text for end, text in words if end <= start], said)
             if DONE in body[:start]:
-                raise Failure("reads-on", "after [DONE] it asks for more", sent=lab.sent)
+                raise Failure("reads-on", _("after [DONE] it asks for more"), sent=lab.sent)
             yield lab.give(body[start : start + size])
 
-    with lab.deadline("the end of the answer"):
+    with lab.deadline(_("the end of the answer")):
         try:
             async with aclosing(pieces()) as given, aclosing(exercise.deltas(given)) as answer:
                 async for text in answer:
                     if not isinstance(text, str):
-                        message = f"{text!r:.40} came in place of text: not every delta has text"
+                        value = f"{text!r:.40}"
+                        message = _(
+                            "{value} came in place of text: not every delta has text", value=value
+                        )
                         raise Failure("gives-no-text", message, sent=lab.sent)
                     lab.take(text.encode(errors="replace"))
                     got += text
@@ -106,13 +111,16 @@ def compare(lab: Lab, got: str, texts: Sequence[str], said: str) -> None:
     if got.startswith(due) and said.startswith(got):
         return
     at = first_difference(got.encode(), said.encode())
-    name, message, rule = "wrong-text", f"{got!r} came; the model said {said!r}", ""
+    name, rule = "wrong-text", ""
+    message = _("{got!r} came; the model said {said!r}", got=got, said=said)
     if "\ufffd" in got:
-        name, message = "decodes-each-piece", f"{got!r}: a character cut by two pieces is lost"
-        rule = "decode UTF-8 when the whole line has come (WHATWG HTML §9.2.6)"
+        name = "decodes-each-piece"
+        message = _("{got!r}: a character cut by two pieces is lost", got=got)
+        rule = _("decode UTF-8 when the whole line has come (WHATWG HTML §9.2.6)")
     elif due.startswith(got):
-        name, message = "held-back", f"{due[len(got) :]!r} has come, but was not yielded"
-        rule = "an event is dispatched at its blank line (WHATWG HTML §9.2.6)"
+        name = "held-back"
+        message = _("{text!r} has come, but was not yielded", text=due[len(got) :])
+        rule = _("an event is dispatched at its blank line (WHATWG HTML §9.2.6)")
     told, sent = "", lab.sent
     for text in texts:  # only the first wrong event is shown
         told += text
@@ -130,16 +138,21 @@ def expect(lab: Lab, error: Exception | None, kind: type[Exception] | None, what
     """Fail unless the exercise raised this kind of error, or no error if `kind` is None."""
     if (type(error) if error else None) is kind:
         return
-    came = f"raises {type(error).__name__}: {error}" if error else "ends as if it were complete"
     name, sent = NAMES[kind.__name__] if kind else "raises", lab.sent
     if kind is None and USAGE in sent:
-        name, what = "no-choice-no-answer", "the event with the usage, whose choices are empty,"
+        name, what = "no-choice-no-answer", _("the event with the usage, whose choices are empty,")
         sent = sent[: sent.index(USAGE) + len(USAGE)]
+    message = _("{what} ends as if it were complete", what=what)
+    if error:
+        raised = type(error).__name__
+        message = _("{what} raises {raised}: {error}", what=what, raised=raised, error=error)
+    if kind:
+        message = _("{message}; it should raise {name}", message=message, name=kind.__name__)
     raise Failure(
         name,
-        f"{what} {came}" + (f"; it should raise {kind.__name__}" if kind else ""),
+        message,
         sent=sent,
         received=lab.received,
-        rule="a stream is complete with [DONE] or a finish_reason; an error comes as an event",
+        rule=_("a stream is complete with [DONE] or a finish_reason; an error comes as an event"),
         redo=REDO,
     )

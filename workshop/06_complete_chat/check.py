@@ -8,6 +8,7 @@ from types import ModuleType
 from protocol.openai.common import ErrorBody
 from protocol.openai.deltas import ChatDelta, read_delta
 from protocol.sse import EventStreamParser, ServerSentEvent
+from workshop.language import _
 from workshop.runner.check_kit import Failure, Lab
 
 HINTS = (
@@ -51,8 +52,8 @@ class Reader:
         try:
             return read_delta(data)
         except ValueError as error:
-            message = f"no client can read the event {data!r}: {error}"
-            rule = "a quote or a newline in a JSON text is escaped (RFC 8259 §7)"
+            message = _("no client can read the event {data!r}: {error}", data=data, error=error)
+            rule = _("a quote or a newline in a JSON text is escaped (RFC 8259 §7)")
             raise self.failure("json-by-hand", message, rule) from None
 
     @contextmanager
@@ -68,8 +69,8 @@ class Reader:
 
     def check_border(self) -> None:
         if not self._parser.at_event_border:
-            message = "half an event has come, without the blank line after it"
-            rule = "a blank line dispatches an event (WHATWG HTML §9.2.6)"
+            message = _("half an event has come, without the blank line after it")
+            rule = _("a blank line dispatches an event (WHATWG HTML §9.2.6)")
             raise self.failure("no-blank-line", message, rule) from None
 
     def failure(self, name: str, message: str, rule: str = "") -> Failure:
@@ -88,22 +89,28 @@ async def check_answer(exercise: ModuleType, lab: Lab) -> None:
     source = lab.tokens(*TOKENS)
     async with aclosing(aiter(source)) as tokens, aclosing(exercise.answer(tokens)) as answer:
         reader = Reader(lab, answer)
-        with reader.due("the role", name="no-role", why="it waits for the first token"):
+        why = _("it waits for the first token")
+        with reader.due(_("the role"), name="no-role", why=why):
             first = await reader.next()
         if '"role"' not in first:
-            raise reader.failure("no-role", f"the first event has no role: {first!r}")
+            message = _("the first event has no role: {event!r}", event=first)
+            raise reader.failure("no-role", message)
         for token in source.release_each():
             lab.give(token.encode())
-            with reader.due(f"the event of {source}", why="the answer holds it back"):
+            event = _("the event of {token}", token=source)
+            with reader.due(event, why=_("the answer holds it back")):
                 delta = await reader.delta()
             if delta.text != token:
-                raise reader.failure("wrong-text", f"the event of {source} says {delta}")
-        with reader.due("the end"):
+                message = _("the event of {token} says {delta}", token=source, delta=delta)
+                raise reader.failure("wrong-text", message)
+        with reader.due(_("the end")):
             end, done, more = await reader.delta(), await reader.next(), await reader.next()
         if end.finish_reason != "stop":
-            raise reader.failure("no-finish-reason", f'no finish_reason "stop", but {end}')
+            message = _('no finish_reason "stop", but {delta}', delta=end)
+            raise reader.failure("no-finish-reason", message)
         if done != "[DONE]" or more:
-            raise reader.failure("no-done", f"the last event is {more or done!r}, not [DONE]")
+            message = _("the last event is {event!r}, not [DONE]", event=more or done)
+            raise reader.failure("no-done", message)
         reader.check_border()
 
 
@@ -113,19 +120,21 @@ async def check_leaving(exercise: ModuleType, lab: Lab) -> None:
     async with aclosing(aiter(source)) as tokens:
         answer = exercise.answer(tokens)
         reader = Reader(lab, answer)
-        with lab.deadline("the first two tokens"):
+        with lab.deadline(_("the first two tokens")):
             while await reader.delta() != ChatDelta(TOKENS[1]):
                 pass
-        with lab.deadline("the end, after a disconnect", name="leaves-the-model-running"):
+        with lab.deadline(_("the end, after a disconnect"), name="leaves-the-model-running"):
             try:
                 await answer.aclose()
             except RuntimeError as error:
-                message = "the reader has disconnected, and one more event is yielded"
-                rule = "aclose() raises GeneratorExit at the `yield`; the generator must then end"
+                message = _("the reader has disconnected, and one more event is yielded")
+                rule = _(
+                    "aclose() raises GeneratorExit at the `yield`; the generator must then end"
+                )
                 raise reader.failure("yields-to-nobody", message, rule) from error
         if not source.closed:
-            message = "the reader has disconnected, and the model's generator is still open"
-            rule = "the reader of a stream closes it; `async for` does not"
+            message = _("the reader has disconnected, and the model's generator is still open")
+            rule = _("the reader of a stream closes it; `async for` does not")
             raise reader.failure("leaves-the-model-running", message, rule)
 
 
@@ -138,18 +147,19 @@ async def check_error(exercise: ModuleType, lab: Lab) -> None:
     async with aclosing(broken()) as tokens, aclosing(exercise.answer(tokens)) as answer:
         reader = Reader(lab, answer)
         told: ErrorBody | None = None
-        with lab.deadline("the end, after the model has failed"):
+        with lab.deadline(_("the end, after the model has failed")):
             try:
                 while not reader.ended:
                     told = (await reader.delta()).error or told
             except RuntimeError:
                 pass
-    rule = "after a 200, an error is an event, and the stream must not end cleanly"
+    rule = _("after a 200, an error is an event, and the stream must not end cleanly")
     if told is None:
-        raise reader.failure("silent-error", "the model has failed, but no event says so", rule)
+        message = _("the model has failed, but no event says so")
+        raise reader.failure("silent-error", message, rule)
     if SECRET in told.message:
-        message = f"the reader is told {told.message!r}: paths belong in the log"
+        message = _("the reader is told {text!r}: paths belong in the log", text=told.message)
         raise reader.failure("tells-the-reader-what-broke", message)
     if reader.ended:
-        message = "the model has failed, but the stream ends as if it were complete"
+        message = _("the model has failed, but the stream ends as if it were complete")
         raise reader.failure("error-looks-whole", message, rule)

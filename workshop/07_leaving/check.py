@@ -6,6 +6,7 @@ from types import ModuleType
 import trio
 import trio.testing
 
+from workshop.language import _
 from workshop.runner.check_kit import Failure, Lab, first_difference
 
 HINTS = (
@@ -19,15 +20,15 @@ nursery, start the task with the heartbeats in it, and loop over the tokens besi
 HEARTBEAT_SECONDS = 0.5
 HEARTBEAT = b": keep-alive\n"
 WORDS = ("one", "two", "three", "four", "five", "six")
-# When the reader has made room, chance decides which of two waiting tasks writes first. The event
-# is read in many small parts. Without a lock, it would stay intact only once in 2**50 times.
+# This event is so long that it is written in many small parts. Before each part, chance decides
+# which of two waiting tasks writes first. So without a lock, the parts almost always get mixed.
 LONG_WORDS = ("a long token, " * 20,)
 WHY = {  # the cause to name in a failure, because a missing event can have several causes
-    "held-back": "the handler holds it back",
-    "cancels-the-model": "a timeout around anext(tokens) cancels the generator and ends it",
-    "takes-fin-for-disconnect": "the reader sent a FIN and still reads",
+    "held-back": _("the handler holds it back"),
+    "cancels-the-model": _("a timeout around anext(tokens) cancels the generator and ends it"),
+    "takes-fin-for-disconnect": _("the reader sent a FIN and still reads"),
 }
-RULE = "after a close one write succeeds and the next one fails: only a write shows it"
+RULE = _("after a close one write succeeds and the next one fails: only a write shows it")
 
 
 async def check(exercise: ModuleType, lab: Lab) -> None:
@@ -57,7 +58,7 @@ class AnswerCall:
         try:
             await self._answer(self._stream, self._tokens, HEARTBEAT_SECONDS)
         except* trio.BrokenResourceError:
-            message = "the reader disconnected, and trio.BrokenResourceError came out of answer"
+            message = _("the reader disconnected, and trio.BrokenResourceError came out of answer")
             raise Failure("lets-the-error-out", message, rule=RULE) from None
         self._returned.set()
 
@@ -65,7 +66,7 @@ class AnswerCall:
         """Release a token, and wait for its event. Returns all bytes that have arrived."""
         token = next(self._released)
         event = b"data: %b\n\n" % token.encode()
-        waiting_for = f"the event of {self._model}"
+        waiting_for = _("the event of {token}", token=self._model)
         got = await self._lab.receive_until(
             self._reader, event, waiting_for, name=name, why=WHY[name]
         )
@@ -74,26 +75,33 @@ class AnswerCall:
         return got
 
     async def heartbeat(self) -> None:
-        silence = f"{HEARTBEAT!r} after {HEARTBEAT_SECONDS:g} s of silence"
+        silence = _(
+            "{heartbeat!r} after {seconds:g} s of silence",
+            heartbeat=HEARTBEAT,
+            seconds=HEARTBEAT_SECONDS,
+        )
         began = trio.current_time()
         got = await self._lab.receive_until(
-            self._reader, HEARTBEAT, silence, name="no-heartbeat", why="it has not come"
+            self._reader, HEARTBEAT, silence, name="no-heartbeat", why=_("it has not come")
         )
         if (waited := trio.current_time() - began) < HEARTBEAT_SECONDS / 2:
-            message = f"a heartbeat came {waited:g} s after the last write"
-            rule = f"one is due {HEARTBEAT_SECONDS:g} s after the last write, heartbeats included"
+            message = _("a heartbeat came {seconds:g} s after the last write", seconds=waited)
+            rule = _(
+                "one is due {seconds:g} s after the last write, heartbeats included",
+                seconds=HEARTBEAT_SECONDS,
+            )
             raise Failure("heartbeat-without-pause", message, received=got, rule=rule)
         if got != HEARTBEAT:
             raise wrong_bytes(got, HEARTBEAT)
 
     async def stopped(self, when: str) -> None:
         """Check that after a disconnect `answer` returns, and has closed its model."""
-        with self._lab.deadline(
-            f"answer to return: {when}", name="ignores-a-failed-write", why="it goes on"
-        ):
+        waiting_for = _("answer to return: {when}", when=when)
+        why = _("it goes on")
+        with self._lab.deadline(waiting_for, name="ignores-a-failed-write", why=why):
             await self._returned.wait()
         if not self._model.closed:
-            message = f"{when}: answer has returned, and has not closed its model"
+            message = _("{when}: answer has returned, and has not closed its model", when=when)
             raise Failure("leaves-the-model-open", message, rule="async with aclosing(tokens)")
 
     async def whole(self) -> None:
@@ -105,23 +113,23 @@ class AnswerCall:
             await self.event("cancels-the-model")
             await self.heartbeat()
             await self.heartbeat()
-            for _ in self._released:
+            for _token in self._released:
                 pass
-            with self._lab.deadline("answer to return: the model has ended", name="no-end"):
+            with self._lab.deadline(_("answer to return: the model has ended"), name="no-end"):
                 await self._returned.wait()
 
     async def never_silent(self) -> None:
         """Check a model with a token every 0.3 s: no heartbeat is due."""
         async with self._lab.running(self.run):
-            for _ in WORDS[1:]:
+            for _word in WORDS[1:]:
                 got = await self.event("held-back")
                 if HEARTBEAT in got:
                     raise Failure(
                         "heartbeat-without-silence",
-                        "a heartbeat among tokens 0.3 s apart: it is due after 0.5 s of silence",
+                        _("a heartbeat among tokens 0.3 s apart: it is due after 0.5 s of silence"),
                         received=got,
                         at=got.index(HEARTBEAT),
-                        rule="each write resets the timeout, that of an event too",
+                        rule=_("each write resets the timeout, that of an event too"),
                     )
                 await trio.sleep(0.6 * HEARTBEAT_SECONDS)
 
@@ -140,15 +148,15 @@ class AnswerCall:
             token = next(self._released)
             event = b"data: %b\n\n" % token.encode()
             await trio.sleep(2 * HEARTBEAT_SECONDS)
-            waiting_for = f"the event of {self._model}, read slowly"
+            waiting_for = _("the event of {token}, read slowly", token=self._model)
             got = await self._lab.receive_until(self._reader, b"\n\n", waiting_for)
             if not got.startswith(event):
                 raise Failure(
                     "heartbeat-inside-an-event",
-                    "a heartbeat is inside an event: the reader was slow, and two tasks wrote",
+                    _("a heartbeat is inside an event: the reader was slow, and two tasks wrote"),
                     received=got,
                     at=first_difference(got, event),
-                    rule="a heartbeat is a line of its own, between two events",
+                    rule=_("a heartbeat is a line of its own, between two events"),
                 )
 
     async def disconnect_in_silence(self) -> None:
@@ -157,25 +165,29 @@ class AnswerCall:
         async with self._lab.running(self.run):
             await self.event("held-back")
             self._reader.close()
-            await self.stopped("its reader disconnected while the model was silent")
+            await self.stopped(_("its reader disconnected while the model was silent"))
 
     async def disconnect_in_mid_answer(self) -> None:
         async with self._lab.running(self.run):
             await self.event("held-back")
             self._reader.close()
-            for _ in self._released:
+            for _token in self._released:
                 pass
-            await self.stopped("its reader disconnected in mid-answer")
+            await self.stopped(_("its reader disconnected in mid-answer"))
         if self._model.made > 4:  # tokens 2 and 3 were written, and a second task may hold token 4
-            message = f"the reader disconnected after token 1, the model made {self._model.made}"
+            message = _(
+                "the reader disconnected after token 1, the model made {made}",
+                made=self._model.made,
+            )
             raise Failure("ignores-a-failed-write", message, rule=RULE)
 
 
 def wrong_bytes(got: bytes, due: bytes) -> Failure:
     """Return the failure if all bytes that were due have arrived, but others with them."""
-    name, message, rule = "wrong-bytes", f"{got!r} came, and {due!r} was due", ""
+    name, rule = "wrong-bytes", ""
+    message = _("{got!r} came, and {due!r} was due", got=got, due=due)
     if HEARTBEAT + b"\n" in got:
         name = "blank-line-after-a-heartbeat"
-        message = "a blank line follows a heartbeat: some clients take that for an event"
-        rule = "a comment is one line, and ends in one newline (WHATWG HTML §9.2.6)"
+        message = _("a blank line follows a heartbeat: some clients take that for an event")
+        rule = _("a comment is one line, and ends in one newline (WHATWG HTML §9.2.6)")
     return Failure(name, message, received=got, at=first_difference(got, due), rule=rule)

@@ -6,6 +6,7 @@ import trio
 import trio.testing
 
 from clients.streams.memory import MemoryStream
+from workshop.language import _
 from workshop.runner.check_kit import Failure, Lab, first_difference
 
 HINTS = (
@@ -22,7 +23,7 @@ PIPE_SIZE = 2 * WORD_SIZE  # bytes that a connection holds: two words.
 # One token is being sent, and one waits for the queue. The others are in the queue and in the pipe.
 MOST_AHEAD = SIZE + PIPE_SIZE // WORD_SIZE + 2
 LEAST_AHEAD = SIZE + PIPE_SIZE // WORD_SIZE
-RULE = "a slow reader slows its own model, and no other"
+RULE = _("a slow reader slows its own model, and no other")
 
 
 async def check(exercise: ModuleType, lab: Lab) -> None:
@@ -43,15 +44,18 @@ async def check(exercise: ModuleType, lab: Lab) -> None:
             await lab.receive_until(
                 fast,
                 word.encode(),
-                f"{models[1]}, for the fast reader, while the slow one does not read",
+                _(
+                    "{token}, for the fast reader, while the slow one does not read",
+                    token=models[1],
+                ),
                 name="one-slow-stalls-all",
             )
         await trio.testing.wait_all_tasks_blocked()
         made = models[0].made
         await read_all(slow, lab)
         check_ahead(made)
-        why = "a task still waits for a token, and none will come"
-        with lab.deadline("serve to return: all is sent", name="no-end", why=why):
+        why = _("a task still waits for a token, and none will come")
+        with lab.deadline(_("serve to return: all is sent"), name="no-end", why=why):
             await returned.wait()
 
 
@@ -60,31 +64,37 @@ async def read_all(reader: MemoryStream, lab: Lab) -> None:
     expected = "".join(WORDS).encode()
     received = b""
     while received != expected:
-        with lab.deadline(
-            f"the rest of {len(expected)} bytes ({len(received)} have come)",
-            name="drops-tokens",
-            why="tokens were lost on the way",
-        ):
+        rest = _(
+            "the rest of {all} bytes ({received} have come)",
+            all=len(expected),
+            received=len(received),
+        )
+        with lab.deadline(rest, name="drops-tokens", why=_("tokens were lost on the way")):
             received += lab.take(await reader.receive_some(WORD_SIZE))
         if not expected.startswith(received):
             at = first_difference(received, expected)
-            message = "the slow reader does not get the answer that its model made"
+            message = _("the slow reader does not get the answer that its model made")
             raise Failure("drops-tokens", message, sent=expected, received=received, at=at)
 
 
 def check_ahead(made: int) -> None:
     """Check that the number of tokens made while the reader read nothing is within the limits."""
     if made > MOST_AHEAD:
-        raise Failure(
-            "unbounded-queue",
-            f"the reader read nothing, and its model made {made} tokens: {MOST_AHEAD} at most with "
-            f"a queue of {SIZE} ({PIPE_SIZE} bytes fit into the connection)",
-            rule=RULE,
+        message = _(
+            "the reader read nothing, and its model made {made} tokens: {most} at most with a "
+            "queue of {size} ({bytes} bytes fit into the connection)",
+            made=made,
+            most=MOST_AHEAD,
+            size=SIZE,
+            bytes=PIPE_SIZE,
         )
+        raise Failure("unbounded-queue", message, rule=RULE)
     if made < LEAST_AHEAD:
-        raise Failure(
-            "no-queue",
-            f"the reader read nothing, and its model stopped at {made} tokens: with a queue of "
-            f"{SIZE} it gets {LEAST_AHEAD} ahead or more",
-            rule=RULE,
+        message = _(
+            "the reader read nothing, and its model stopped at {made} tokens: with a queue of "
+            "{size} it gets {least} ahead or more",
+            made=made,
+            size=SIZE,
+            least=LEAST_AHEAD,
         )
+        raise Failure("no-queue", message, rule=RULE)

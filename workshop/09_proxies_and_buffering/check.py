@@ -8,6 +8,7 @@ import trio
 from clients.streams.memory import MemoryStream
 from protocol.chunked import ChunkedDecoder
 from protocol.errors import DecodeError
+from workshop.language import _
 from workshop.runner.check_kit import Failure, Lab, first_difference
 
 HINTS = (
@@ -19,12 +20,16 @@ after the loop, and use no `try`.""",
 )
 PIECES = [b"data: {1}\n\n", b"data: {2", b"}\n", b"\n"]
 PIECES += [b"data: \xe4\xbd", b"\xa0\xe5", b"\xa5\xbd\n\n"]  # 你好, cut inside both characters
-STREAMS = "a hop may change the chunks, but must not wait for more (RFC 9112 §7.1, RFC 9110 §7.6)"
+STREAMS = _(
+    "a hop may change the chunks, but must not wait for more (RFC 9112 §7.1, RFC 9110 §7.6)"
+)
 RULE = {
-    "decodes-and-breaks-utf8": "a hop passes bytes on, not text (RFC 9110 §7.7)",
-    "swallows-the-end": "the last chunk says that a body is complete (RFC 9112 §8)",
-    "bytes-after-the-end": "a body ends with the empty line after its last chunk (RFC 9112 §7.1)",
-    "no-last-chunk": "a body without its last chunk is not complete (RFC 9112 §8)",
+    "decodes-and-breaks-utf8": _("a hop passes bytes on, not text (RFC 9110 §7.7)"),
+    "swallows-the-end": _("the last chunk says that a body is complete (RFC 9112 §8)"),
+    "bytes-after-the-end": _(
+        "a body ends with the empty line after its last chunk (RFC 9112 §7.1)"
+    ),
+    "no-last-chunk": _("a body without its last chunk is not complete (RFC 9112 §8)"),
 }
 MODE = {
     "decodes-and-breaks-utf8": "split-utf8",
@@ -60,9 +65,12 @@ class RelayRun:
             self._server.close()
             await self._receive_to_the_end(ours)
         if not self._decoder.complete:
-            raise self._failure("no-last-chunk", "the client cannot know that it is complete")
+            message = _("the client cannot know that it is complete")
+            raise self._failure("no-last-chunk", message)
         if trailing := self._decoder.trailing_data:
-            message = f"{trailing!r} follows the last chunk, where the next response begins"
+            message = _(
+                "{bytes!r} follows the last chunk, where the next response begins", bytes=trailing
+            )
             raise self._failure("bytes-after-the-end", message)
 
     async def broken_upstream(self) -> None:
@@ -74,7 +82,7 @@ class RelayRun:
             self._server.close()
             await self._receive_to_the_end(ours)
         if self._decoder.complete:
-            message = "the upstream broke, and the client is told that the answer is complete"
+            message = _("the upstream broke, and the client is told that the answer is complete")
             raise self._failure("swallows-the-end", message)
 
     async def _relay(self, client: MemoryStream) -> None:
@@ -92,29 +100,37 @@ class RelayRun:
 
     async def _pass(self, ours: MemoryStream, number: int, piece: bytes) -> None:
         """Let the server send one piece, and wait until the client has it."""
-        with self._lab.deadline(f"the relay to take piece {number}", name="does-not-read"):
+        taking = _("the relay to take piece {number}", number=number)
+        with self._lab.deadline(taking, name="does-not-read"):
             await self._server.send(self._lab.give(piece))
         self._expected += piece
         if number == 1:
-            name, why = "flushes-at-end", "the relay waits for more before it sends anything"
+            name, why = "flushes-at-end", _("the relay waits for more before it sends anything")
         elif not self._expected.endswith(b"\n") and b"data: {" in piece:
-            name, why = "gathers-lines", "the line is not complete, and the relay waits for its end"
+            name = "gathers-lines"
+            why = _("the line is not complete, and the relay waits for its end")
         else:
-            name, why = "held-back", "the relay waits for more"
+            name, why = "held-back", _("the relay waits for more")
         try:
-            with self._lab.deadline(f"piece {number}, {piece!r}", name=name, why=why):
+            waiting_for = _("piece {number}, {piece!r}", number=number, piece=piece)
+            with self._lab.deadline(waiting_for, name=name, why=why):
                 while len(self._body) < len(self._expected) and await self._receive(ours):
                     pass
         except Failure as held:
             raise self._failure(held.name, held.message) from None
         if self._body != self._expected:
             at = first_difference(self._body, self._expected)
-            message = f"piece {number} was {piece!r}, and the client reads {self._body[-9:]!r}"
+            message = _(
+                "piece {number} was {piece!r}, and the client reads {got!r}",
+                number=number,
+                piece=piece,
+                got=self._body[-9:],
+            )
             name = "decodes-and-breaks-utf8" if "�".encode() in self._body else "wrong-data"
             raise self._failure(name, message, at)
 
     async def _receive_to_the_end(self, ours: MemoryStream) -> None:
-        with self._lab.deadline("the relay to end", name="does-not-end"):
+        with self._lab.deadline(_("the relay to end"), name="does-not-end"):
             while await self._receive(ours):
                 pass
 
@@ -123,7 +139,8 @@ class RelayRun:
         try:
             self._body += b"".join(self._decoder.receive_data(data))
         except DecodeError as error:
-            raise self._failure("no-chunk", f"not the chunked coding: {error}") from error
+            message = _("not the chunked coding: {error}", error=error)
+            raise self._failure("no-chunk", message) from error
         return data
 
     def _failure(self, name: str, message: str, at: int | None = None) -> Failure:

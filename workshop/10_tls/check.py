@@ -2,6 +2,7 @@
 
 from types import ModuleType
 
+from workshop.language import _
 from workshop.runner.check_kit import Failure, Lab, at_a_time, few
 
 HINTS = (
@@ -12,7 +13,7 @@ record's five bytes that has come. Skip the first in the new data, then complete
 23, that number minus 17 is the length of the plaintext.""",
 )
 OVERHEAD = 17
-RULE = "length counts the plaintext, 1 byte of type and 16 of tag (RFC 8446 §5.2)"
+RULE = _("length counts the plaintext, 1 byte of type and 16 of tag (RFC 8446 §5.2)")
 REDO = "python workshop/10_tls --once"
 
 
@@ -40,20 +41,30 @@ def check_one_by_one(exercise: ModuleType, lab: Lab) -> None:
     listener = exercise.Listener()
     for heard in HANDSHAKE:
         if found := listener.receive_data(lab.give(heard)):
-            message = (
-                f"a record of type {heard[0]} is not application data: {few(found)} should be []"
+            message = _(
+                "a record of type {kind} is not application data: {found} should be []",
+                kind=heard[0],
+                found=few(found),
             )
             raise Failure("counts-the-handshake", message, sent=heard, rule=RULE)
     for size, heard in zip(SIZES, RECORDS, strict=True):
         found = listener.receive_data(lab.give(heard))
         if found != [size]:
             length = size + OVERHEAD
-            wrong = {
-                (length,): ("forgets-the-tag", "counts the tag and the hidden type as plaintext"),
-                (size + 5,): ("counts-header", "counts the five bytes of the header"),
-            }
-            name, what = wrong.get(tuple(found), ("wrong-length", f"should be [{size}]"))
-            message = f"a record of length {length}: {few(found)} {what}"
+            name, what = (
+                "wrong-length",
+                _("a record of length {length}: {found} should be [{size}]"),
+            )
+            if found == [length]:
+                name = "forgets-the-tag"
+                what = _(
+                    "a record of length {length}: {found} counts the tag and the hidden type as "
+                    "plaintext"
+                )
+            elif found == [size + 5]:
+                name = "counts-header"
+                what = _("a record of length {length}: {found} counts the five bytes of the header")
+            message = what.format(length=length, found=few(found), size=size)
             raise Failure(name, message, sent=heard[:5], rule=RULE, redo=REDO)
 
 
@@ -61,7 +72,12 @@ def check_together(exercise: ModuleType, lab: Lab) -> None:
     """Give all records in one read, and check their lengths."""
     found = exercise.Listener().receive_data(lab.give(b"".join(HANDSHAKE + RECORDS)))
     if found != SIZES:
-        message = f"{len(RECORDS)} records in one read are {SIZES}, not {few(found)}"
+        message = _(
+            "{number} records in one read are {sizes}, not {found}",
+            number=len(RECORDS),
+            sizes=SIZES,
+            found=few(found),
+        )
         raise Failure("assumes-one-record", message, sent=lab.sent[-80:], rule=RULE)
 
 
@@ -74,14 +90,22 @@ def check_cut(exercise: ModuleType, lab: Lab, step: int) -> None:
     for start in range(0, len(stream), step):
         heard = stream[start : start + step]
         returned += [(size, start + len(heard)) for size in listener.receive_data(lab.give(heard))]
-    if [size for size, _ in returned] != SIZES:
-        message = f"heard {at_a_time(step)}: {few([size for size, _ in returned])}, not {SIZES}"
-        rule = "a record may come in any number of reads, and so may its five bytes"
+    if [size for size, when in returned] != SIZES:
+        message = _(
+            "heard {pieces}: {found}, not {sizes}",
+            pieces=at_a_time(step),
+            found=few([size for size, when in returned]),
+            sizes=SIZES,
+        )
+        rule = _("a record may come in any number of reads, and so may its five bytes")
         raise Failure("assumes-whole-records", message, sent=stream[:40], rule=rule)
     at = sum(map(len, HANDSHAKE))
     for (size, when), heard in zip(returned, RECORDS, strict=True):
         if when >= at + 5 + step:
-            late = when - at - 5
-            message = f"the length {size} is returned {late} bytes after the five bytes that say it"
+            message = _(
+                "the length {size} is returned {late} bytes after the five bytes that say it",
+                size=size,
+                late=when - at - 5,
+            )
             raise Failure("waits-for-the-rest", message, sent=heard[:5], rule=RULE)
         at += len(heard)

@@ -6,6 +6,7 @@ from types import ModuleType
 
 import trio
 
+from workshop.language import _
 from workshop.runner.check_kit import Failure, Lab
 
 HINTS = (
@@ -16,7 +17,7 @@ line has come. Send only the second one to the server. Start each connection wit
 pass`. After both, `await trio.sleep(retry / 1000)`.""",
 )
 TOKENS = ("He", " said", ": ", "你好", "!", " And", " went", ".")
-RULE = "the id becomes the last event ID when the event is dispatched (WHATWG HTML §9.2.6)"
+RULE = _("the id becomes the last event ID when the event is dispatched (WHATWG HTML §9.2.6)")
 REDO = "python workshop/11_reconnect_and_resume --once"
 
 
@@ -65,28 +66,43 @@ class ScriptedServer:
         await trio.lowlevel.checkpoint()
         self._lab.take(f"Last-Event-ID: {last_event_id}\n".encode())
         if self.asked == len(CONNECTIONS):
-            raise self.failure("ignores-204", "asked again after the 204", "204 means: stop")
+            message = _("asked again after the 204")
+            raise self.failure("ignores-204", message, _("204 means: stop"))
         has, wait, lines = CONNECTIONS[self.asked]
         self.asked += 1
         self._check_id(last_event_id, has)
         waited = trio.current_time() - self._ended
         if abs(waited - wait) > 0.01:
-            message = f"request {self.asked} came {waited:g} s after the cut, not {wait:g} s"
-            raise self.failure("ignores-retry", message, "`retry` is the reconnection time, in ms")
+            message = _(
+                "request {number} came {waited:g} s after the cut, not {wait:g} s",
+                number=self.asked,
+                waited=waited,
+                wait=wait,
+            )
+            rule = _("`retry` is the reconnection time, in ms")
+            raise self.failure("ignores-retry", message, rule)
         self._ended = trio.current_time()
         if lines is None:
-            raise ConnectionError("the server did not answer")
+            raise ConnectionError(_("the server did not answer"))
         self.bodies.append(self._send(lines))
         return self._exercise.Response(200 if lines else 204, self.bodies[-1])
 
     def _check_id(self, last_event_id: str, has: int) -> None:
         if last_event_id == id_of(has):
             return
-        name, what = "wrong-id", f"asked with Last-Event-ID {last_event_id!r}, not {id_of(has)!r}"
+        name = "wrong-id"
+        what = _(
+            "asked with Last-Event-ID {id!r}, not {expected!r}",
+            id=last_event_id,
+            expected=id_of(has),
+        )
         if last_event_id == id_of(has + 1):
-            name, what = "undispatched-id", f"the blank line of {last_event_id!r} never came"
+            name, what = (
+                "undispatched-id",
+                _("the blank line of {id!r} never came", id=last_event_id),
+            )
         elif not last_event_id:
-            name, what = "starts-again", "asked without Last-Event-ID: the answer starts again"
+            name, what = "starts-again", _("asked without Last-Event-ID: the answer starts again")
         raise self.failure(name, what, RULE)
 
     async def _send(self, lines: list[str]) -> AsyncGenerator[str, None]:
@@ -94,14 +110,16 @@ class ScriptedServer:
             await trio.lowlevel.checkpoint()
             self._ended = trio.current_time()
             if line == CUT:
-                raise ConnectionError("the connection was reset")
+                raise ConnectionError(_("the connection was reset"))
             self._lab.give(f"{line}\n".encode())
             yield line
             self.complete += not line
             # Before the first cut, a token can be missing only if the client holds it back.
             if self.asked == 1 and len(self.received) < self.complete:
-                message = f"event {id_of(self.complete)!r} is complete, its data was not returned"
-                raise self.failure("held-back", message, "a blank line dispatches the event")
+                message = _(
+                    "event {id!r} is complete, its data was not returned", id=id_of(self.complete)
+                )
+                raise self.failure("held-back", message, _("a blank line dispatches the event"))
 
     def check_received(self) -> None:
         """Check that the client has returned the data of the complete events, in order."""
@@ -111,13 +129,17 @@ class ScriptedServer:
         last = self.received[-1]
         at = len(self.received) - 1
         if at >= len(TOKENS):
-            raise self.failure("repeats-at-the-seam", f"{last!r} was returned after the end", RULE)
-        name, what = "wrong-data", f"{last!r} was returned, and the event was {TOKENS[at]!r}"
+            what = _("{token!r} was returned after the end", token=last)
+            raise self.failure("repeats-at-the-seam", what, RULE)
+        name, due = "wrong-data", TOKENS[at]
+        what = _("{token!r} was returned, and the event was {due!r}", token=last, due=due)
         if last in TOKENS[at + 1 :]:
-            name, what = "loses-at-the-seam", f"after a cut {TOKENS[at]!r} is missing"
-        elif last in (TOKENS[at] * 2, TOKENS[at - 1]):
-            name, what = "repeats-at-the-seam", f"after a cut {last!r} was returned twice"
-        raise self.failure(name, what, "an event without its blank line is discarded (§9.2.6)")
+            name, what = "loses-at-the-seam", _("after a cut {token!r} is missing", token=due)
+        elif last in (due * 2, TOKENS[at - 1]):
+            name = "repeats-at-the-seam"
+            what = _("after a cut {token!r} was returned twice", token=last)
+        rule = _("an event without its blank line is discarded (§9.2.6)")
+        raise self.failure(name, what, rule)
 
     def failure(self, name: str, message: str, rule: str) -> Failure:
         sent, received = self._lab.sent, self._lab.received
@@ -133,11 +155,17 @@ async def check(exercise: ModuleType, lab: Lab) -> None:
                 lab.take(token.encode() + b"\n")
                 server.check_received()
     except ConnectionError as error:
-        message = f"{error}, and the client has ended"
-        raise server.failure("gives-up", message, "a client asks until it gets a 204") from None
+        message = _("{error}, and the client has ended", error=error)
+        rule = _("a client asks until it gets a 204")
+        raise server.failure("gives-up", message, rule) from None
     finally:
         for body in server.bodies:
             await body.aclose()
     if server.received != list(TOKENS) or server.asked < len(CONNECTIONS):
-        message = f"ended with {server.received}, and the answer is {list(TOKENS)}"
-        raise server.failure("ends-early", message, "only a 204 ends the answer, not a body")
+        message = _(
+            "ended with {received}, and the answer is {answer}",
+            received=server.received,
+            answer=list(TOKENS),
+        )
+        rule = _("only a 204 ends the answer, not a body")
+        raise server.failure("ends-early", message, rule)

@@ -7,6 +7,7 @@ from types import ModuleType
 import trio
 import trio.testing
 
+from workshop.language import _
 from workshop.runner.check_kit import Failure, Lab
 
 HINTS = (
@@ -85,17 +86,24 @@ class EngineRun:
         """Compare the times of the steps. Steps at the same time may be in any order."""
         if self._error is not None and not isinstance(self._error, StepError):
             raise self._error
-        for sequence in dict.fromkeys(sequence for _, sequence in expected):
+        for sequence in dict.fromkeys(sequence for when, sequence in expected):
             due, came = times(expected, sequence), times(self._trace, sequence)
             if due != came:
-                message += f": {sequence} was due at {due} s, and stepped at {came or 'no time'}"
+                message = _(
+                    "{message}: {name} was due at {due} s, and stepped at {came}",
+                    message=message,
+                    name=sequence,
+                    due=due,
+                    came=came or _("no time"),
+                )
                 raise Failure(name, message, received=self._lab.received[self._before :], rule=rule)
 
     async def due_times(self) -> None:
         await self.run([self.sequence("a", [1, 1]), self.sequence("b", [0.5, 2])], 10)
         expected = [(0.0, "a"), (0.0, "b"), (0.5, "b"), (1.0, "a"), (2.0, "a"), (2.5, "b")]
-        message = "not every token came when it was due"
-        self.expect(expected, "wrong-times", message, "a step's gap says when the next one is due")
+        message = _("not every token came when it was due")
+        rule = _("a step's gap says when the next one is due")
+        self.expect(expected, "wrong-times", message, rule)
 
     async def one_task(self) -> None:
         most = before = trio.lowlevel.current_statistics().tasks_living
@@ -106,8 +114,8 @@ class EngineRun:
 
         await self.run([self.sequence("a", [1.0], count) for _ in range(50)], 10)
         if most > before + 25:
-            message = f"50 sequences, and {most - before} tasks more than before"
-            raise Failure("one-task-each", message, rule="one task steps all sequences")
+            message = _("50 sequences, and {more} tasks more than before", more=most - before)
+            raise Failure("one-task-each", message, rule=_("one task steps all sequences"))
 
     async def no_drift(self) -> None:
         def busy(number: int) -> None:
@@ -119,8 +127,9 @@ class EngineRun:
         await self.run([self.sequence("a", [1, 1, 1], busy), self.sequence("b", [1.25, 1, 1])], 10)
         expected = [(0.0, "a"), (1.0, "a"), (2.0, "a"), (3.0, "a")]
         expected += [(0.0, "b"), (1.5, "b"), (2.25, "b"), (3.25, "b")]
-        message = "the machine was busy for half a second, and tokens after that stay late"
-        self.expect(expected, "drifts", message, "the next is due a gap after this one was due")
+        message = _("the machine was busy for half a second, and tokens after that stay late")
+        rule = _("the next is due a gap after this one was due")
+        self.expect(expected, "drifts", message, rule)
 
     async def a_new_one_wakes_it(self) -> None:
         engine = self._exercise.Engine(1000)
@@ -130,15 +139,16 @@ class EngineRun:
             engine.submit(self.sequence("new", [1.0]))
             await trio.sleep(10)
         expected = [(0.0, "slow"), (1.0, "new"), (2.0, "new")]
-        message = "a sequence was submitted after 1 s, while nothing was due"
-        self.expect(expected, "sleeps-through", message, "submit wakes the engine")
+        message = _("a sequence was submitted after 1 s, while nothing was due")
+        self.expect(expected, "sleeps-through", message, _("submit wakes the engine"))
 
     async def a_full_batch_queues(self) -> None:
         await self.run([self.sequence(name, [1.0]) for name in "abcde"], 10, max_batch=2)
         expected = [(0.0, "a"), (0.0, "b"), (1.0, "a"), (1.0, "b")]
         expected += [(1.0, "c"), (1.0, "d"), (2.0, "c"), (2.0, "d"), (2.0, "e"), (3.0, "e")]
-        message = "of five sequences only two may run at once, in their order"
-        self.expect(expected, "ignores-the-batch", message, "if the batch is full, sequences queue")
+        message = _("of five sequences only two may run at once, in their order")
+        rule = _("if the batch is full, sequences queue")
+        self.expect(expected, "ignores-the-batch", message, rule)
 
     async def one_fails(self) -> None:
         def fail(number: int) -> None:
@@ -147,8 +157,9 @@ class EngineRun:
 
         await self.run([self.sequence("a", [1, 1], fail), self.sequence("b", [1.5, 1.5])], 10)
         expected = [(0.0, "a"), (0.0, "b"), (1.0, "a"), (1.5, "b"), (3.0, "b")]
-        message = "the second step of a raised an error, which must not affect b"
-        self.expect(expected, "stops-all-on-error", message, "a step that raises ends its sequence")
+        message = _("the second step of a raised an error, which must not affect b")
+        rule = _("a step that raises ends its sequence")
+        self.expect(expected, "stops-all-on-error", message, rule)
 
     async def others_may_run(self) -> None:
         last = most = 0
@@ -163,8 +174,12 @@ class EngineRun:
         async with self._lab.running(bystander):
             await self.run([self.sequence("a", [0.0] * 9) for _ in range(100)], 10)
         if most > 2 * MOST:
-            message = f"1000 tokens were due at once, and another task waited for {most} of them"
-            raise Failure("never-yields", message, rule=f"let other tasks run after {MOST} steps")
+            message = _(
+                "1000 tokens were due at once, and another task waited for {most} of them",
+                most=most,
+            )
+            rule = _("let other tasks run after {most} steps", most=MOST)
+            raise Failure("never-yields", message, rule=rule)
 
 
 def times(trace: Trace, name: str) -> str:

@@ -24,6 +24,7 @@ from protocol.secret import Secret
 from servers.http.access import read_keys
 from servers.http.command import base_url, seconds
 
+from ..language import _
 from .answer import LOCAL_URL, ChatAPI, Conversation, Ending
 from .markdown import escape
 from .run import answer_now
@@ -36,27 +37,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command. Returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="workshop chat",
-        description="Talk to the simulated LLM, or to any OpenAI-compatible API.",
-        epilog="One question's exit code: 0 complete, 1 error, 3 cut off, 4 length limit, "
-        "130 stopped by you.",
+        description=_("Talk to the simulated LLM, or to any OpenAI-compatible API."),
+        epilog=_(
+            "One question's exit code: 0 complete, 1 error, 3 cut off, 4 length limit, "
+            "130 stopped by you."
+        ),
     )
     add = parser.add_argument
-    add("question", nargs="*", help="one question; without it, standard input or a conversation")
-    url = "base URL of an API; default: %(default)s"
+    question = _("one question; without it, standard input or a conversation")
+    add("question", nargs="*", help=question)
+    url = _("base URL of an API; default: %(default)s")
     add("--base-url", type=base_url, default=LOCAL_URL, metavar="URL", help=url)
-    add("--model", help="model to ask; default: sim-1 on this machine, else gpt-4o-mini")
-    add("--system", default="", metavar="TEXT", help="the system prompt")
-    add("--key-file", type=Path, metavar="FILE", help="API key; for https else OPENAI_API_KEY")
-    add("--ca-file", metavar="FILE", help="certificates (PEM) to trust in place of the system's")
+    add("--model", help=_("model to ask; default: sim-1 on this machine, else gpt-4o-mini"))
+    add("--system", default="", metavar="TEXT", help=_("the system prompt"))
+    add("--key-file", type=Path, metavar="FILE", help=_("API key; for https else OPENAI_API_KEY"))
+    add("--ca-file", metavar="FILE", help=_("certificates (PEM) to trust in place of the system's"))
     add(
         "--timeout",
         type=seconds,
         default=SILENCE,
         metavar="SECONDS",
-        help="give up after so many seconds without an event; default: %(default)g",
+        help=_("give up after so many seconds without an event; default: %(default)g"),
     )
-    add("--raw", action="store_true", help="show the bytes sent and received")
-    add("--no-usage", action="store_true", help="do not ask for the number of tokens")
+    add("--raw", action="store_true", help=_("show the bytes sent and received"))
+    add("--no-usage", action="store_true", help=_("do not ask for the number of tokens"))
     options = parser.parse_args(argv)
     try:
         client_context(options.ca_file)  # this reports a bad file now
@@ -76,12 +80,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     console = Output(highlight=False, force_terminal=sys.stdout.isatty())
     if not options.question and sys.stdin.isatty():
         if not sys.stdout.isatty():
-            parser.error("no question: give it as an argument, or on standard input")
+            parser.error(_("no question: give it as an argument, or on standard input"))
         return ChatSession(console, api, conversation, options.raw).run()
     question = " ".join(options.question) or sys.stdin.read()
     question = question.encode("utf-8", "replace").decode().strip()
     if not question:
-        parser.error("no question")
+        parser.error(_("no question"))
     answer = answer_now(console, api, conversation, question, raw=options.raw)
     if answer.ending is not Ending.COMPLETE:
         print(f"workshop chat: {escape(answer.outcome)}", file=sys.stderr)

@@ -17,6 +17,8 @@ from protocol.openai.chat_completions import ChatRequest, RequestMessage, Stream
 from protocol.openai.deltas import ChatDelta
 from protocol.secret import Secret
 
+from ..language import N_, _, n_
+
 __all__ = ["LOCAL_URL", "Answer", "AnswerView", "ChatAPI", "Conversation", "Ending", "ask"]
 
 LOCAL_URL = "http://localhost:8000/v1"  # the address of the server that `workshop` starts
@@ -26,11 +28,11 @@ class Ending(Enum):
     """How an answer ended, with the words that are shown, and the exit code after a single
     question."""
 
-    COMPLETE = "complete", 0
-    ERROR = "error", 1
-    CUT_OFF = "cut off", 3
-    LENGTH = "length limit", 4
-    STOPPED = "stopped by you", 130
+    COMPLETE = N_("complete"), 0
+    ERROR = N_("error"), 1
+    CUT_OFF = N_("cut off"), 3
+    LENGTH = N_("length limit"), 4
+    STOPPED = N_("stopped by you"), 130
 
     @property
     def exit_code(self) -> int:
@@ -97,10 +99,13 @@ class Answer(msgspec.Struct):
         """Return the line of statistics to show below an answer."""
         words = []
         if self.pieces:
-            words.append(f"TTFT {self.first:.2f} s")
-            many = self.pieces if self.tokens is None else self.tokens
-            name = "piece" if self.tokens is None else "token"
-            words.append(f"{many} {name}{'' if many == 1 else 's'}")
+            words.append(_("TTFT {seconds:.2f} s", seconds=self.first))
+            if self.tokens is None:
+                many = self.pieces
+                words.append(n_("{n} piece", "{n} pieces", many))
+            else:
+                many = self.tokens
+                words.append(n_("{n} token", "{n} tokens", many))
             if self.pieces > 1 and self.last > self.first:
                 # n tokens have n - 1 gaps.
                 words.append(f"{(many - 1) / (self.last - self.first):.1f}/s")
@@ -111,7 +116,10 @@ class Answer(msgspec.Struct):
     @property
     def outcome(self) -> str:
         """How the answer ended, in words."""
-        return self.ending.value[0] + (f": {self.reason}" if self.reason else "")
+        ending = _(self.ending.value[0])
+        if not self.reason:
+            return ending
+        return _("{ending}: {reason}", ending=ending, reason=self.reason)
 
 
 class AnswerView(Protocol):
@@ -160,13 +168,17 @@ async def ask(
         except CutOffError as error:
             answer.ending, answer.reason = Ending.CUT_OFF, str(error)
         except APIError as error:
-            wait = f"; try again in {error.retry_after} s" if error.retry_after else ""
-            answer.ending, answer.reason = Ending.ERROR, str(error) + wait
+            answer.ending, answer.reason = Ending.ERROR, str(error)
+            if error.retry_after:
+                answer.reason = _(
+                    "{error}; try again in {seconds} s", error=error, seconds=error.retry_after
+                )
             answer.request_id = error.request_id
         except (ChatError, RequestError, ValueError) as error:
             answer.ending, answer.reason = Ending.ERROR, str(error)
             if isinstance(error, ConnectError) and api.base_url == LOCAL_URL:
-                answer.reason = f"nothing listens at {LOCAL_URL}; start it with: workshop"
+                here = LOCAL_URL
+                answer.reason = _("nothing listens at {url}; start it with: workshop", url=here)
     return answer
 
 
@@ -188,6 +200,6 @@ def _ending(finish_reason: str | None) -> tuple[Ending, str]:
         case None | "stop":
             return Ending.COMPLETE, ""
         case "error" | "network_error":  # sent by a gateway whose upstream has failed
-            return Ending.ERROR, f"the server only says {finish_reason}"
+            return Ending.ERROR, _("the server only says {reason}", reason=finish_reason)
         case other:
             return Ending.COMPLETE, other

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.text import Text
 
+from ..language import N_, _
 from .answer import ChatAPI, Conversation, Ending
 from .markdown import escape
 from .prompt import history, read_question
@@ -19,7 +20,8 @@ from .run import answer_now
 
 __all__ = ["ChatSession"]
 
-HELP = """\
+HELP = N_(
+    """\
 /model NAME    ask this model from now on; without a name, show the current one
 /system TEXT   set the system prompt; without a text, remove it
 /raw           show the bytes on the connection, or hide them again
@@ -29,6 +31,7 @@ HELP = """\
 
 Ctrl-C stops an answer; the conversation keeps what came of it.
 A backslash at the end of a line continues it. Arrow up: your earlier questions."""
+)
 
 
 class ChatSession:
@@ -55,13 +58,18 @@ class ChatSession:
             "/raw": self._toggle_raw,
             "/save": self._save,
             "/new": self._new,
-            "/help": lambda _: HELP,
+            "/help": lambda rest: _(HELP),
             "/quit": self._quit,
         }
 
     def run(self) -> int:
         """Ask until the user quits. Returns the exit code."""
-        self._say(f"{self._conversation.model} at {self._api.base_url} · /help · Ctrl-D quits")
+        title = _(
+            "{model} at {url} · /help · Ctrl-D quits",
+            model=self._conversation.model,
+            url=self._api.base_url,
+        )
+        self._say(title)
         interrupts = 0
         with history():
             while not self._quitting and interrupts < 2:
@@ -72,18 +80,18 @@ class ChatSession:
                         self._handle(question)
                 except KeyboardInterrupt:
                     interrupts += 1
-                    print("" if interrupts == 2 else "\n(Ctrl-C again or Ctrl-D quits)")
+                    print("" if interrupts == 2 else "\n" + _("(Ctrl-C again or Ctrl-D quits)"))
                 except EOFError:
                     print()
                     break
         return 0
 
     def _handle(self, question: str) -> None:
-        name, _, rest = question.partition(" ")
+        name, rest = (question + " ").split(" ", 1)
         if name in self._commands:
             self._say(self._commands[name](rest.strip()))
         elif name.startswith("/") and name.count("/") == 1:
-            self._say(f"no command {name}; /help lists all commands")
+            self._say(_("no command {name}; /help lists all commands", name=name))
         else:
             self._ask(question)
 
@@ -104,23 +112,23 @@ class ChatSession:
 
     def _model(self, name: str) -> str:
         self._conversation.model = name or self._conversation.model
-        return f"model: {self._conversation.model}"
+        return _("model: {name}", name=self._conversation.model)
 
     def _system(self, text: str) -> str:
         self._conversation.system = text
-        return f"system prompt: {text}" if text else "no system prompt"
+        return _("system prompt: {text}", text=text) if text else _("no system prompt")
 
-    def _toggle_raw(self, _: str) -> str:
+    def _toggle_raw(self, rest: str) -> str:
         self._raw = not self._raw
-        return "the bytes are shown" if self._raw else "the bytes are hidden"
+        return _("the bytes are shown") if self._raw else _("the bytes are hidden")
 
     def _save(self, name: str) -> str:
         if not name:
-            return "to which file? /save FILE"
+            return _("to which file? /save FILE")
         parts = [("system", self._conversation.system)] if self._conversation.system else []
         parts += [(message.role, message.text) for message in self._conversation.messages]
         if not parts:
-            return "the conversation is empty"
+            return _("the conversation is empty")
         text = "\n".join(f"## {role}\n\n{text.rstrip()}\n" for role, text in parts)
         try:
             # The file is private, like the history: no other user of this machine may read the
@@ -133,15 +141,15 @@ class ChatSession:
             return f"{name}: {error.strerror}"
         except ValueError as error:  # the system cannot encode this file name
             return f"{name}: {error}"
-        return f"saved: {name}"
+        return _("saved: {name}", name=name)
 
-    def _new(self, _: str) -> str:
+    def _new(self, rest: str) -> str:
         self._conversation.messages = []
-        return "a new conversation"
+        return _("a new conversation")
 
-    def _quit(self, _: str) -> str:
+    def _quit(self, rest: str) -> str:
         self._quitting = True
-        return "bye"
+        return _("bye")
 
     def _say(self, text: str) -> None:
         self._console.print(Text(escape(text), "dim"))

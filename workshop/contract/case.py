@@ -37,9 +37,9 @@ class Answer:
     """The server's answer to one connection.
 
     Args:
-        pieces: The bytes of each write of the body. then: The action after the last write: the body
-            ends properly ("close"), the connection breaks inside the body ("cut"), or the
-            connection stays open ("stay").
+        pieces: The bytes of each write of the body.
+        then: The action after the last write: the body ends properly ("close"), the connection
+            breaks inside the body ("cut"), or the connection stays open ("stay").
         status: The status code.
         headers: Headers in addition to the usual ones of the server. "{stream}" stands for the
             stream's own path.
@@ -60,10 +60,12 @@ class Wanted:
     """The requirements for one request.
 
     Args:
-        has: Headers (in lower case) that the request must have once, with these values. lacks:
-            Headers that the request must not have. method: The required method, or "" for any.
-            body: The required body. wait: Smallest and largest number of seconds between the end of
-            the previous answer and this request, or None for any.
+        has: Headers (in lower case) that the request must have once, with these values.
+        lacks: Headers that the request must not have.
+        method: The required method, or "" for any.
+        body: The required body.
+        wait: Smallest and largest number of seconds between the end of the previous answer and this
+            request, or None for any.
     """
 
     has: Mapping[str, str] = field(default_factory=dict)

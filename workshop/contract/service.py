@@ -84,8 +84,8 @@ class NewClient(msgspec.Struct, frozen=True, rename="camel"):
         tag: The name of the test, for a log.
         initial_delay_ms: Milliseconds to wait after a break, until the server sends a `retry`.
         read_timeout_ms: Milliseconds without a byte after which the connection counts as broken.
-        last_event_id: The id for the first request, or "". headers: Headers to send in addition to
-            the usual ones.
+        last_event_id: The id for the first request, or "".
+        headers: Headers to send in addition to the usual ones.
         method, body: The method and the body of the request.
     """
 
@@ -224,7 +224,7 @@ class ClientService:
     Args:
         stop: A function that `DELETE /` calls.
         max_clients: Largest number of clients at a time. A request for one more gets a 503.
-            connect: The function that opens connections, by default over TCP.
+        connect: The function that opens connections, by default over TCP.
     """
 
     def __init__(

@@ -9,9 +9,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..language import _, n_
+from . import in_step
 from .pages import Pages
-from .routes import FILES
+from .routes import FILES, INDEX_SCRIPT
 from .tree import Tree
+from .words import ENGLISH, TABLES
 
 __all__ = ["build", "main"]
 
@@ -26,27 +29,54 @@ def build(folder: Path, tree: Tree | None = None) -> int:
     Raises:
         OSError: A file cannot be written.
     """
-    pages = Pages(tree or Tree(), live=False)
-    for name in pages.names:
-        path = folder / f"{name}.html"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(pages.page(name) or "", encoding="utf-8")
+    tree = tree or Tree()
+    number = 0
+    for language in TABLES:
+        pages = Pages(tree, live=False, language=language)
+        top = folder if language == ENGLISH else folder / language
+        for name in pages.names:
+            _write(top / f"{name}.html", pages.page(name) or "")
+        _write(top / INDEX_SCRIPT, pages.search_index())
+        number += len(pages.names)
+    # A web server that serves the folder may be told to show this page.
+    _write(folder / "404.html", Pages(tree, live=False).missing("404"))
     for name, file in FILES.items():
-        if name != "panel.js":  # the panel works only with a server
-            (folder / name).write_bytes(file.read_bytes())
-    return len(pages.names)
+        if not name.endswith(".js") or "/" not in name:  # the modules of figures need a server
+            _write(folder / name, file.read_text(encoding="utf-8"))
+    return number
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command. Returns the exit code."""
     parser = argparse.ArgumentParser(
-        prog="workshop course", description="The lessons and the annotated source, as web pages."
+        prog="workshop course",
+        description=_("The lessons and the annotated source, as web pages."),
     )
-    parser.add_argument("--build", metavar="DIR", help="write them to this folder, as HTML")
+    parser.add_argument("--build", metavar="DIR", help=_("write them to this folder, as HTML"))
+    parser.add_argument(
+        "--stale",
+        action="store_true",
+        help="list what has changed in English since the Chinese pages were translated",
+    )
+    parser.add_argument(
+        "--write",
+        action="store_true",
+        help="with --stale: PAGE is translated; bring its fingerprints and commands up to date",
+    )
+    parser.add_argument("pages", nargs="*", metavar="PAGE", help="with --stale: only these")
     options = parser.parse_args(argv)
+    if options.stale:
+        return in_step.main(options.pages, writing=options.write)
+    if options.pages or options.write:
+        parser.error("PAGE and --write need --stale")
     if options.build is None:
-        print("`workshop` serves the course at http://localhost:8000/course/")
-        print("To write it as files: workshop course --build DIR")
+        print(_("`workshop` serves the course at http://localhost:8000/course/"))
+        print(_("To write it as files: workshop course --build DIR"))
         return 0
     folder = Path(options.build)
     try:
@@ -54,5 +84,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"workshop course: {error}", file=sys.stderr)
         return 1
-    print(f"{number} pages in {folder}: open {folder / 'index.html'}")
+    done = n_(
+        "{n} page in {folder}: open {file}",
+        "{n} pages in {folder}: open {file}",
+        number,
+        folder=folder,
+        file=folder / "index.html",
+    )
+    print(done)
     return 0

@@ -19,11 +19,15 @@ from urllib.parse import quote, unquote
 import msgspec
 
 from .tree import FENCE, Tree
+from .words import ENGLISH
 
-__all__ = ["INDEX", "LinkTarget", "Links", "Standard"]
+__all__ = ["INDEX", "SOURCE", "LinkTarget", "Links", "Standard"]
 
 INDEX = "index"
 """The name of the contents page, which is not made from a file."""
+
+SOURCE = "source"
+"""The name of the page with the list of all files."""
 
 WORD = re.compile(
     r"""
@@ -57,10 +61,17 @@ HTML_SECTIONS = {
 
 
 class LinkTarget(msgspec.Struct, frozen=True):
-    """A page of the course, and perhaps an anchor on it."""
+    """A page of the course, and perhaps an anchor on it.
+
+    Args:
+        page: The name of the page.
+        fragment: The anchor, or "".
+        language: The language of the page, or "" for the language of the page with the link.
+    """
 
     page: str
     fragment: str = ""
+    language: str = ""
 
 
 class Standard:
@@ -96,10 +107,16 @@ def _names_standard(match: re.Match[str]) -> bool:
 
 
 class Links:
-    """The links in the files of a tree, in their current versions."""
+    """The links in the files of a tree, in their current versions.
 
-    def __init__(self, tree: Tree) -> None:
+    Args:
+        tree: The files.
+        language: The language of the pages with the links.
+    """
+
+    def __init__(self, tree: Tree, language: str = ENGLISH) -> None:
         self.tree = tree
+        self.language = language
         python = [name for name in tree.names if name.endswith(".py")]
         self._by_basename: dict[str, list[str]] = {}
         for name in tree.names:
@@ -123,26 +140,39 @@ class Links:
 
     def href(self, page: str, target: LinkTarget) -> str:
         """Return the relative URL from a page to a target."""
-        if page == target.page and target.fragment:
+        if page == target.page and target.fragment and not target.language:
             return "#" + quote(target.fragment)
-        path = posixpath.relpath(target.page, posixpath.dirname(page) or ".") + ".html"
+        there = _place(target.page, target.language or self.language)
+        here = posixpath.dirname(_place(page, self.language))
+        path = posixpath.relpath(there, here or ".") + ".html"
         return quote(path) + (f"#{quote(target.fragment)}" if target.fragment else "")
+
+    def asset(self, page: str, file: str) -> str:
+        """Return the relative URL from a page to a file that the pages load."""
+        here = posixpath.dirname(_place(page, self.language))
+        return quote(posixpath.relpath(file, here or "."))
 
     def resolve(self, page: str, href: str) -> LinkTarget | None:
         """Return the target of a relative link in a file. A link to a file leads to the file's
-        page. A link to a folder leads to the page of its README, or to its entry in the table of
-        contents. Returns None if there is no such file or folder."""
+        page. A link to a folder leads to the page of its README, or to its entry in the list of
+        files. Returns None if there is no such file or folder."""
         path, _, fragment = unquote(href).partition("#")
         if not path:
             return LinkTarget(page, fragment)
         name = posixpath.normpath(posixpath.join(posixpath.dirname(page), path))
         if name in self.tree:
-            return LinkTarget(name, fragment)
+            # In a translated page, a link to a page that is translated too leads back to English.
+            leaves = self.tree.translation(page, self.language) and self.tree.translation(
+                name, self.language
+            )
+            return LinkTarget(name, fragment, ENGLISH if leaves else "")
+        if translated := self.tree.original(name):
+            return LinkTarget(translated[0], fragment, translated[1])
         readme = f"{name}/README.md"
         if readme in self.tree:
             return LinkTarget(readme, fragment)
         if any(each.startswith(name + "/") for each in self.tree.names):
-            return LinkTarget(INDEX, name)
+            return LinkTarget(SOURCE, name)
         return None
 
     def word(self, page: str, match: re.Match[str], standard: Standard) -> str | None:
@@ -182,7 +212,7 @@ class Links:
 
     def written(self, page: str) -> Iterator[tuple[str, LinkTarget | None]]:
         """Yield the relative links in a Markdown file, with their targets."""
-        for href in LINK.findall(FENCE.sub("", self.tree.text(page))):
+        for href in LINK.findall(FENCE.sub("", self.tree.document(page, self.language))):
             if not re.match(r"[a-z]+:", href):
                 yield href, self.resolve(page, href)
 
@@ -204,3 +234,8 @@ class Links:
         return next(
             (name for name in (f"{path}.py", f"{path}/__init__.py") if name in self.tree), None
         )
+
+
+def _place(page: str, language: str) -> str:
+    """Return the path of a page below the course's address, without `.html`."""
+    return page if language == ENGLISH else f"{language}/{page}"

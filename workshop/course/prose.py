@@ -2,8 +2,10 @@
 
     # Lesson 3: a chunk …       an `h1`, and an entry in the page's table of contents
     [it](../a.py#receive)       a link; alone in its paragraph, an excerpt of that code
+    <!-- figure: chunk -->      a figure (figures/), in a paragraph of its own
     RFC 9112 §7.1               a link to the RFC's section
         6\\r\\n                   an indented sample is code
+    ␍␊                          a marked \\r\\n, because many systems have no picture for ␍
 
 The rules this file keeps:
 
@@ -13,7 +15,7 @@ The rules this file keeps:
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -23,10 +25,12 @@ from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 
 from .colours import highlight, language_of
+from .in_step import MARK, sections
 from .links import WORD, Links, LinkTarget, Standard
+from .tree import slug
 from .weave import LineRange, split_lines
 
-__all__ = ["Heading", "Prose", "code_lines", "slug"]
+__all__ = ["Heading", "Prose", "anchor_for", "code_lines"]
 
 # The sections of a docstring in Google's style, as this project writes them.
 FIELDS = re.compile(
@@ -35,6 +39,11 @@ FIELDS = re.compile(
 FIELD = re.compile(
     r"^ {4}(?! )(?:([\w.`*, ]+): )?(.*(?:\n(?: {5,}.*|[ ]*(?=\n {5})))*)", re.MULTILINE
 )
+
+
+FIGURE = re.compile(r"<!-- figure: ([\w-]+) -->")
+CONTROL = re.compile("␍?␊|␍|␠|␛")
+CONTROLS = {"␍␊": r"\r\n", "␊": r"\n", "␍": r"\r", "␠": "␣", "␛": "ESC"}
 
 
 class Heading(msgspec.Struct, frozen=True):
@@ -46,26 +55,44 @@ class Heading(msgspec.Struct, frozen=True):
 
 
 class RenderState(msgspec.Struct):
-    """The state of the renderer for one passage."""
+    """The state of the renderer for one passage.
+
+    Attributes:
+        anchors: The anchor that a translation gives to each heading of the page, or None.
+    """
 
     page: str
     standard: Standard
     headings: list[Heading] = []
+    anchors: list[str | None] = []
     open_links: list[str] = []  # end tags of the open links
 
 
-class Prose:
-    """Renders the prose of a tree's pages."""
+def no_figure(name: str) -> str:
+    """Return nothing in place of a figure."""
+    return ""
 
-    def __init__(self, links: Links) -> None:
+
+class Prose:
+    """Renders the prose of a tree's pages.
+
+    Args:
+        links: The links of the tree.
+        figure: Returns the HTML of the figure with this name.
+    """
+
+    def __init__(self, links: Links, figure: Callable[[str], str] = no_figure) -> None:
         self.links = links
+        self._figure = figure
         self._pages = self._parser()
         self._comments = self._parser().disable(["emphasis", "escape", "entity", "lheading"])
 
     def page(self, name: str) -> tuple[str, list[Heading]]:
         """Return a Markdown file as HTML, and its headings except the first."""
-        state = RenderState(name, Standard())
-        tokens = self._pages.parse(self.links.tree.text(name), {"state": state})
+        text = self.links.tree.document(name, self.links.language)
+        anchors = [section.mark["anchor"] if section.mark else None for section in sections(text)]
+        state = RenderState(name, Standard(), anchors=anchors)
+        tokens = self._pages.parse(MARK.sub("", text), {"state": state})
         tokens = list(self._with_code(tokens, state))
         return self._render(self._pages, tokens, state), state.headings
 
@@ -155,15 +182,20 @@ class Prose:
 
     def _fields(self, title: str, text: str, state: RenderState) -> str:
         """Return a section such as `Args:` as a list of names, each with its description."""
-        html = f'<p class="label">{title}</p>\n<dl>\n'
+        html = items = ""
         for name, what in FIELD.findall(text):
-            names = ", ".join(f"<code>{escape(each)}</code>" for each in name.split(", ") if each)
-            html += f"<dt>{names}</dt>" if names else ""
-            html += f"<dd>{self._inline(' '.join(what.split()), state)}</dd>\n"
-        return html + "</dl>\n"
+            about = self._inline(" ".join(what.split()), state)
+            if name:
+                names = ", ".join(f"<code>{escape(each)}</code>" for each in name.split(", "))
+                items += f"<dt>{names}</dt><dd>{about}</dd>\n"
+            else:
+                html += f'<p class="field">{about}</p>\n'
+        html += f"<dl>\n{items}</dl>\n" if items else ""
+        return f'<p class="label">{title}</p>\n{html}'
 
     def _with_code(self, tokens: Sequence[Token], state: RenderState) -> Iterator[Token]:
-        """Replace each paragraph that consists of one link to code by that code."""
+        """Replace each paragraph that consists of one link to code by that code, and each that
+        names a figure by that figure."""
         skip = 0
         for index, token in enumerate(tokens):
             if skip:
@@ -177,6 +209,8 @@ class Prose:
                 yield token
 
     def _code_instead(self, paragraph: Sequence[Token], state: RenderState) -> str | None:
+        if len(paragraph) == 1 and (figure := FIGURE.fullmatch(paragraph[0].content)):
+            return self._figure(figure[1]) or None
         links = [token for token in paragraph if token.type in ("link_open", "link_close")]
         if len(links) != 2 or links != [paragraph[0], paragraph[-1]]:
             return None
@@ -200,13 +234,13 @@ class Prose:
                 html += escape(text[end : match.start()])
                 html += f'<a href="{escape(url)}">{escape(match[0])}</a>'
                 end = match.end()
-        return html + escape(text[end:])
+        return show_controls(html + escape(text[end:]))
 
     def _text(self, token: Token, state: RenderState) -> str:
         return self._words(token.content, state)
 
     def _code_inline(self, token: Token, state: RenderState) -> str:
-        html = f"<code>{escape(token.content)}</code>"
+        html = f"<code>{show_controls(escape(token.content))}</code>"
         match = WORD.fullmatch(token.content)
         if match is None or state.open_links or not (match["file"] or match["test"]):
             return html
@@ -218,7 +252,7 @@ class Prose:
 
     def _fence(self, token: Token, state: RenderState) -> str:
         language = token.info.strip() or "text"
-        html = "\n".join(highlight(token.content, language))
+        html = show_controls("\n".join(highlight(token.content, language)))
         kind = ' class="console"' if language == "console" else ""
         return f"<pre{kind}><code>{html}\n</code></pre>\n"
 
@@ -227,11 +261,14 @@ class Prose:
             return "<h1>"
         taken = {heading.anchor for heading in state.headings}
         text = re.sub(r"[`*]|\]\([^)]*\)|\[", "", token.meta["text"])
-        anchor = name = slug(text)
-        while anchor in taken:
-            anchor = f"{name}-{sum(each.startswith(name) for each in taken)}"
+        own = anchor_for(text, taken)
+        # A translated heading has the anchor of the original, so that links hold in both languages.
+        number = len(state.headings) + 1
+        given = state.anchors[number] if number < len(state.anchors) else None
+        anchor = given if given and given not in taken else own
         state.headings.append(Heading(anchor, text))
-        return f'<{token.tag} id="{escape(anchor)}">'
+        also = f'<span id="{escape(own)}"></span>' if own != anchor else ""
+        return f'<{token.tag} id="{escape(anchor)}">{also}'
 
     def _link_open(self, token: Token, state: RenderState) -> str:
         href = str(token.attrs["href"])
@@ -274,15 +311,23 @@ def _indent_samples(text: str) -> str:
     )
 
 
+def show_controls(html: str) -> str:
+    """Mark the pictures of control characters, and write them as in a string of Python."""
+    return CONTROL.sub(lambda match: f'<span class="ctl">{CONTROLS[match[0]]}</span>', html)
+
+
 def _lines(span: LineRange) -> str:
     if span.first == span.last:
         return f"line {span.first}"
     return f"lines {span.first}–{span.last}"
 
 
-def slug(text: str) -> str:
-    """Return the anchor of a heading, as GitHub makes it."""
-    return re.sub(r"[^\w\- ]", "", text.lower()).strip().replace(" ", "-")
+def anchor_for(text: str, taken: Collection[str]) -> str:
+    """Return the anchor of a heading, with a number if an earlier heading of its page has it."""
+    anchor = name = slug(text)
+    while anchor in taken:
+        anchor = f"{name}-{sum(each.startswith(name) for each in taken)}"
+    return anchor
 
 
 def code_lines(lines: Sequence[tuple[int, str]], anchors: Mapping[int, str] | None = None) -> str:
@@ -295,7 +340,11 @@ def code_lines(lines: Sequence[tuple[int, str]], anchors: Mapping[int, str] | No
     """
     html = ""
     for number, line in lines:
-        anchor = "" if anchors is None else f' id="L{number}" href="#L{number}" tabindex="-1"'
-        extra = (anchors or {}).get(number, "")
-        html += f'<a class="n"{anchor} data-n="{number}"></a>{extra}{line}\n'
+        # The number is drawn by the style sheet, so that it is not copied with the code.
+        name = f'class="n" data-n="{number}" aria-hidden="true"'
+        if anchors is None:
+            html += f"<span {name}></span>{line}\n"
+        else:
+            anchor = f'<a id="L{number}" href="#L{number}" tabindex="-1" {name}></a>'
+            html += f"{anchor}{anchors.get(number, '')}{line}\n"
     return f'<pre class="lines"><code>{html}</code></pre>'

@@ -13,14 +13,16 @@ from html import escape
 
 from .colours import highlight, language_of
 from .links import Links, LinkTarget
-from .prose import Heading, Prose, code_lines, slug
+from .prose import Heading, Prose, code_lines
 from .shell import contents, crumbs, link
+from .tree import slug
 from .weave import LineKind, Section, Woven
+from .words import Words
 
 __all__ = ["file_page", "source_page"]
 
 
-def source_page(name: str, links: Links, prose: Prose) -> str:
+def source_page(name: str, links: Links, prose: Prose, say: Words) -> str:
     """Return the `main` element of a Python module's page."""
     woven = links.tree.woven(name)
     sections = [section for section in woven.sections if not section.is_empty]
@@ -30,22 +32,22 @@ def source_page(name: str, links: Links, prose: Prose) -> str:
     if docstring.strip():
         intro = prose.comment(name, docstring)
         del sections[0]
-    page = _SourcePage(name, links, prose, woven, sections, docstring)
+    page = _SourcePage(name, links, prose, say, woven, sections, docstring)
     rows = "".join(map(page.row, sections))
-    facts = "".join(f"<li>{fact}</li>\n" for fact in _facts(name, links))
+    facts = "".join(f"<li>{fact}</li>\n" for fact in _facts(name, links, say))
     return (
         f'<main id="-main" class="source">\n<div class="intro">\n{crumbs(links, name)}'
         f'<div class="prose">{intro}</div>\n<ul class="facts">\n{facts}</ul>\n'
-        f'{contents(page.headings)}</div>\n<div class="woven">\n{rows}</div>\n</main>'
+        f'{contents(page.headings, say)}</div>\n<div class="woven">\n{rows}</div>\n</main>'
     )
 
 
-def file_page(name: str, links: Links) -> str:
+def file_page(name: str, links: Links, say: Words) -> str:
     """Return the `main` element for any other file: its highlighted lines."""
     lines = highlight(links.tree.text(name), language_of(name))
     regions = links.tree.woven(name).regions
     anchors = {span.first: _anchor(region) for region, span in regions.items()}
-    facts = "".join(f"<li>{fact}</li>\n" for fact in _facts(name, links))
+    facts = "".join(f"<li>{fact}</li>\n" for fact in _facts(name, links, say))
     return (
         f'<main id="-main" class="source">\n<div class="intro">\n{crumbs(links, name)}'
         f'<ul class="facts">\n{facts}</ul>\n</div>\n'
@@ -68,6 +70,7 @@ class _SourcePage:
         name: str,
         links: Links,
         prose: Prose,
+        say: Words,
         woven: Woven,
         sections: Sequence[Section],
         context: str,
@@ -75,6 +78,7 @@ class _SourcePage:
         self._name = name
         self._links = links
         self._prose = prose
+        self._say = say
         self._context = context
         self._lines = highlight(woven.text, "python")
         rows = {section.name for section in sections}
@@ -135,35 +139,43 @@ class _SourcePage:
             if span is not None and section.first <= span.first <= section.last:
                 lessons[lesson] = fragment
         html += "".join(
-            f' <span class="used">{_lesson(self._links, self._name, each)}</span>'
+            f' <span class="used">{_lesson(self._links, self._name, each, self._say)}</span>'
             for each in lessons
         )
         return f'<p class="name">{html}</p>\n' if html else ""
 
 
-def _facts(name: str, links: Links) -> list[str]:
+def _facts(name: str, links: Links, say: Words) -> list[str]:
     """Return the relations of a file to other files: its lessons, imports, users and tests."""
-    facts = [f"{links.tree.text(name).count(chr(10))} lines"]
-    lessons = dict.fromkeys(lesson for lesson, _ in links.lessons.get(name, ()))
+    facts = [escape(say("source.lines", number=links.tree.text(name).count("\n")))]
+    lessons = list(dict.fromkeys(lesson for lesson, _ in links.lessons.get(name, ())))
+    # The files of a lesson's folder, such as its exercise.
+    own = f"{posixpath.dirname(name)}/README.md"
+    if links.tree.lesson(own):
+        lessons = [each for each in lessons if each != own]
+        facts.append(f"{escape(say('source.part-of'))} {_lesson(links, name, own, say)}")
     if lessons:
-        facts.append("Read in " + ", ".join(_lesson(links, name, each) for each in lessons))
+        shown = ", ".join(_lesson(links, name, each, say) for each in lessons)
+        facts.append(f"{escape(say('source.read-in'))} {shown}")
     importers = links.importers.get(name, [])
     stem = posixpath.splitext(posixpath.basename(name))[0]
     tests = [each for each in importers if posixpath.basename(each).startswith("test_")]
     users = [each for each in importers if not each.startswith("tests/")]
     is_test = name.startswith("tests/")
-    for what, names in [
-        ("Tests" if is_test else "Uses", links.imports.get(name, [])),
-        ("Used by", importers if is_test else users),
-        ("Tested by", [each for each in tests if f"test_{stem}" in each] or tests),
+    for key, names in [
+        ("source.tests" if is_test else "source.uses", links.imports.get(name, [])),
+        ("source.used-by", importers if is_test else users),
+        ("source.tested-by", [each for each in tests if f"test_{stem}" in each] or tests),
     ]:
-        if names and not (is_test and what == "Tested by"):
-            facts.append(f"{what} " + ", ".join(_file(links, name, each) for each in names))
+        if names and not (is_test and key == "source.tested-by"):
+            shown = ", ".join(_file(links, name, each) for each in names)
+            facts.append(f"{escape(say(key))} {shown}")
     return facts
 
 
-def _lesson(links: Links, page: str, lesson: str) -> str:
-    return link(links, page, LinkTarget(lesson), f"lesson {links.tree.lesson(lesson)}")
+def _lesson(links: Links, page: str, lesson: str, say: Words) -> str:
+    text = say("source.lesson", number=links.tree.lesson(lesson))
+    return link(links, page, LinkTarget(lesson), escape(text))
 
 
 def _file(links: Links, page: str, name: str) -> str:

@@ -4,9 +4,10 @@
     workshop/03_http_chunked/README.md          protocol/chunked.py
     servers/page/sse.js                         tests/protocol/test_chunked.py
 
-A page's name is the file's path in the clone. The names are collected from the five folders into a
-table. The path of a request is looked up in this table. A request's path is never used as the path
-of a file.
+A page's name is the file's path in the clone. A translation (`README.zh-CN.md`) has no page of its
+own: it is the text of the page `README.md` in another language. The names are collected from the
+five folders into a table. The path of a request is looked up in this table. A request's path is
+never used as the path of a file.
 """
 
 import os
@@ -17,8 +18,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .weave import LineRange, Woven, find_regions, read_docstring, split_lines, weave
+from .words import ENGLISH, TABLES
 
-__all__ = ["ROOT", "Tree"]
+__all__ = ["HOME", "ROOT", "Tree", "english_of", "slug"]
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -33,6 +35,10 @@ SPOILER = re.compile(r"workshop/\d\d_\w+/(?:solution|wrong_\w+)\.py")
 LESSON = re.compile(r"workshop/(\d\d)_\w+/README\.md")
 HEADING = re.compile(r"^# +(.+)$", re.MULTILINE)
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+
+
+HOME = "workshop/README.zh-CN.md"
+"""The Chinese page for the README of the project, which stands in the folder above."""
 
 
 class FileVersion(NamedTuple):
@@ -51,7 +57,8 @@ class Tree:
 
     def __init__(self, root: Path = ROOT) -> None:
         self.root = root
-        self._stamps: dict[str, FileVersion] = {}
+        self._stamps: dict[str, FileVersion] = {}  # of all files, also of translations
+        self._names: dict[str, None] = {}  # of the pages
         self._texts: dict[str, str] = {}
         self._woven: dict[str, Woven] = {}
         self.refresh()
@@ -59,10 +66,10 @@ class Tree:
     @property
     def names(self) -> list[str]:
         """The names of all pages, in the order of the folders, sorted by name in each folder."""
-        return list(self._stamps)
+        return list(self._names)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._stamps
+        return name in self._names
 
     def refresh(self) -> bool:
         """Look for changed files. Returns whether any file has changed."""
@@ -72,7 +79,26 @@ class Tree:
             self._texts.pop(name, None)
             self._woven.pop(name, None)
         self._stamps = stamps
+        self._names = {name: None for name in stamps if self.original(name) is None}
         return bool(changed)
+
+    def original(self, name: str) -> tuple[str, str] | None:
+        """Return the file of which this file is a translation, and the language; otherwise None."""
+        for language in TABLES:
+            if language != ENGLISH and name.endswith(f".{language}.md"):
+                original = english_of(name)
+                return (original, language) if original in self._stamps else None
+        return None
+
+    def translation(self, name: str, language: str) -> str | None:
+        """Return the translation of a file into a language, or None."""
+        beside = HOME if name == english_of(HOME) else f"{name.removesuffix('.md')}.{language}.md"
+        return beside if beside in self._stamps and self.original(beside) else None
+
+    def document(self, name: str, language: str = ENGLISH) -> str:
+        """Return the text of a Markdown file in a language. Without a translation, this is the
+        file's own text."""
+        return self.text(self.translation(name, language) or name)
 
     def text(self, name: str) -> str:
         """Return the text of a file, with its own line ends."""
@@ -104,10 +130,12 @@ class Tree:
             return LineRange(int(line[1]), int(line[1]))
         return woven.regions.get(fragment) or woven.definitions.get(fragment)
 
-    def title(self, name: str) -> str:
+    def title(self, name: str, language: str = ENGLISH) -> str:
         """Return the heading of a Markdown file. For any other file, return its name."""
-        if name.endswith(".md") and (heading := HEADING.search(FENCE.sub("", self.text(name)))):
-            return re.sub(r"[`*]", "", heading[1])
+        if name.endswith(".md"):
+            heading = HEADING.search(FENCE.sub("", self.document(name, language)))
+            if heading:
+                return re.sub(r"[`*]", "", heading[1])
         return name
 
     def summary(self, name: str) -> str:
@@ -143,3 +171,13 @@ class Tree:
             return
         if 0 < status.st_size <= MAX_SIZE and not SPOILER.fullmatch(name):
             yield name, FileVersion(status.st_mtime_ns, status.st_size)
+
+
+def slug(text: str) -> str:
+    """Return the anchor of a heading, as GitHub makes it."""
+    return re.sub(r"[^\w\- ]", "", text.lower()).strip().replace(" ", "-")
+
+
+def english_of(page: str) -> str:
+    """Return the English page for a translated one."""
+    return "README.md" if page == HOME else re.sub(r"\.[\w-]+\.md$", ".md", page)

@@ -41,6 +41,8 @@ import trio
 from clients.streams.memory import MemoryStream, memory_pair
 from clients.streams.tcp import ByteStream
 
+from ..language import _, n_
+
 __all__ = ["DEADLINE", "Failure", "Lab", "Tokens", "at_a_time", "few", "first_difference"]
 
 DEADLINE = 2.0  # longest time of one wait, in seconds
@@ -85,12 +87,13 @@ def few(values: Sequence[object], most: int = 10) -> str:
     """Write a list for a message, shortened to its first values: "[0, 3, 42, … 1200 in all]"."""
     if len(values) <= most:
         return str(list(values))
-    return f"[{', '.join(map(repr, values[:most]))}, … {len(values)} in all]"
+    shown = ", ".join(map(repr, values[:most]))
+    return _("[{shown}, … {number} in all]", shown=shown, number=len(values))
 
 
 def at_a_time(size: int) -> str:
     """Write the size of a stream's pieces in words: "2 bytes at a time"."""
-    return f"{size} bytes at a time" if size > 1 else "one byte at a time"
+    return n_("one byte at a time", "{n} bytes at a time", size)
 
 
 class Tokens:
@@ -115,7 +118,8 @@ class Tokens:
 
     def __str__(self) -> str:
         """Write the last released token: "token 2, '好'"."""
-        return f"token {self.released}, {self._tokens[self.released - 1]!r}"
+        token = self._tokens[self.released - 1]
+        return _("token {number}, {token!r}", number=self.released, token=token)
 
     def release(self, count: int = 1) -> None:
         """Release this many more tokens. The end of the answer needs no release."""
@@ -137,10 +141,13 @@ class Tokens:
         try:
             for number, token in enumerate(self._tokens, 1):
                 if number > self.released:
-                    too_early = (
-                        f"the bytes of {self}, came" if self.released else "a reader needed it"
-                    )
-                    early = f"token {number} was asked for before {too_early}"
+                    early = _("token {n} was asked for before a reader needed it", n=number)
+                    if self.released:
+                        early = _(
+                            "token {n} was asked for before the bytes of {token}, came",
+                            n=number,
+                            token=self,
+                        )
                     raise Failure(self._name, early)
                 self.made = number
                 yield token
@@ -191,7 +198,8 @@ class Lab:
             Failure: The failure "no-bytes", if the value is not bytes.
         """
         if not isinstance(data, bytes | bytearray):
-            message = f"expected bytes, but got {type(data).__name__}: {data!r:.40}"
+            kind, value = type(data).__name__, f"{data!r:.40}"
+            message = _("expected bytes, but got {kind}: {value}", kind=kind, value=value)
             raise Failure("no-bytes", message)
         self.log.append(("received", bytes(data)))
         return bytes(data)
@@ -241,12 +249,14 @@ class Lab:
             with trio.fail_after(DEADLINE):
                 yield
         except trio.TooSlowError:
-            message = f"waited {DEADLINE:g} s for {waiting_for}" + (why and f": {why}")
+            message = _("waited {seconds:g} s for {what}", seconds=DEADLINE, what=waiting_for)
+            if why:
+                message = _("{message}: {why}", message=message, why=why)
             raise Failure(name, message, sent=self.sent, received=self.received) from None
 
-    async def send(self, stream: ByteStream, data: bytes, waiting_for: str = "a reader") -> None:
+    async def send(self, stream: ByteStream, data: bytes, waiting_for: str = "") -> None:
         """Send these bytes to the exercise."""
-        with self.deadline(waiting_for, name="does-not-read"):
+        with self.deadline(waiting_for or _("a reader"), name="does-not-read"):
             await stream.send_all(self.give(data))
 
     async def receive_until(
@@ -256,7 +266,7 @@ class Lab:
         waiting_for: str,
         *,
         name: str = "held-back",
-        why: str = "the answer holds them back",
+        why: str | None = None,
     ) -> bytes:
         """Receive from the exercise until the bytes received in this call contain `end`.
 
@@ -265,7 +275,8 @@ class Lab:
             end: The bytes that must arrive.
             waiting_for: A description of these bytes, such as "the bytes of token 2, '好'".
             name: Name of the failure if they do not arrive in time.
-            why: An explanation that the failure's message adds after a colon.
+            why: An explanation that the failure's message adds after a colon. By default, the
+                answer holds the bytes back.
 
         Returns:
             All bytes received in this call.
@@ -274,11 +285,12 @@ class Lab:
             Failure: The failure `name` at the deadline, or "cut-off" if the stream ends first.
         """
         data = b""
+        why = _("the answer holds them back") if why is None else why
         with self.deadline(waiting_for, name=name, why=why):
             while end not in data:
                 more = self.take(await stream.receive_some())
                 if not more:
-                    message = f"the stream ended before {waiting_for} came"
+                    message = _("the stream ended before {what} came", what=waiting_for)
                     raise Failure("cut-off", message, sent=self.sent, received=self.received)
                 data += more
         return data

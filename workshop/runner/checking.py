@@ -23,6 +23,7 @@ from pathlib import Path
 import msgspec
 import trio
 
+from ..language import _
 from .check_kit import Failure, Lab
 from .exercises import Lesson, judge, leaf_errors
 
@@ -149,12 +150,20 @@ def read_report(answer: bytes, exit_code: int | None, path: Path, seconds: float
     if b"Timeout (" in answer:
         frames = TIMEOUT.findall(answer.decode(errors="replace"))
         lines = [line for file, line in frames if file == str(path)]
-        where = f"line {lines[0]} was running" if lines else "a wait of the check was running"
-        message = f"it did not end within {seconds:g} s: {where}. Does a loop never end?"
+        where = _("a wait of the check was running")
+        if lines:
+            where = _("line {line} was running", line=lines[0])
+        message = _(
+            "it did not end within {seconds:g} s: {where}. Does a loop never end?",
+            seconds=seconds,
+            where=where,
+        )
         return CheckReport(Failure("endless", message))
     if exit_code is not None and exit_code < 0:
-        return CheckReport(Failure("ended", f"signal {-exit_code} ended the process"))
-    return CheckReport(Failure("ended", f"the file ended its process, with exit code {exit_code}"))
+        message = _("signal {number} ended the process", number=-exit_code)
+        return CheckReport(Failure("ended", message))
+    message = _("the file ended its process, with exit code {code}", code=exit_code)
+    return CheckReport(Failure("ended", message))
 
 
 # ---- the child

@@ -19,24 +19,27 @@ from rich.console import Console
 from rich.syntax import Syntax
 from rich.text import Text
 
+from ..language import N_, _, breaks, chosen, n_, wrap
 from . import checking
 from .exercises import Lesson, lessons
 from .progress import HINTS, Progress, Workspace, default_folder
+from .task import task
 from .verdict import exchanged_bytes, verdict
 
 __all__ = ["check", "hint", "list_lessons", "reset", "solution"]
 
 USAGE_ERROR = 2
-WINDOWS = "Made for Linux and macOS. It may run on Windows, but nobody has tested it there."
+WINDOWS = N_("Made for Linux and macOS. It may run on Windows, but nobody has tested it there.")
 
 
 def check(argv: Sequence[str] | None = None) -> int:
     """`workshop check [N | --all]`. Returns 0, or 1 if an exercise fails."""
-    parser = check_parser("check", "Check an exercise. Exit code: 0 it passes, 1 it does not.")
-    parser.add_argument("--all", action="store_true", help="check every exercise you have begun")
-    parser.add_argument(
-        "--bytes", action="store_true", help="show the bytes the exercise was given and returned"
-    )
+    about = _("Check an exercise. Exit code: 0 it passes, 1 it does not.")
+    parser = check_parser("check", about)
+    every = _("check every exercise you have begun")
+    parser.add_argument("--all", action="store_true", help=every)
+    shown = _("show the bytes the exercise was given and returned")
+    parser.add_argument("--bytes", action="store_true", help=shown)
     return run(parser, argv, _check)
 
 
@@ -54,10 +57,12 @@ def _check(workspace: Workspace, lesson: Lesson, options: argparse.Namespace) ->
         say([*exchanged_bytes(report), Text()])
     if report.failure:
         if report.log and report.failure.name != "not-begun" and not options.bytes:
-            say([Text(f"The bytes: {workspace.command('check', lesson)} --bytes")])
-        say([Text(f"Stuck? {workspace.command('hint', lesson)}")])
+            command = workspace.command("check", lesson) + " --bytes"
+            say([Text(_("The bytes: {command}", command=command))])
+        say([Text(_("Stuck? {command}", command=workspace.command("hint", lesson)))])
         return 1
-    say([Text(f"Compare: {workspace.command('solution', lesson)}"), *what_next(workspace, lesson)])
+    compare = _("Compare: {command}", command=workspace.command("solution", lesson))
+    say([Text(compare), *what_next(workspace, lesson)])
     return 0
 
 
@@ -67,7 +72,7 @@ def _check_all(workspace: Workspace, timeout: float) -> int:
     for lesson in lessons():
         path = workspace.path(lesson)
         if not begun(lesson, path):
-            say([Text(f"– {lesson.number:2}  not begun")])
+            say([Text(f"– {lesson.number:2}  " + _("not begun"))])
             continue
         failure = checking.check(lesson, path, timeout).failure
         progress = workspace.read()
@@ -82,7 +87,7 @@ def _check_all(workspace: Workspace, timeout: float) -> int:
 
 def hint(argv: Sequence[str] | None = None) -> int:
     """`workshop hint [N]`. Each call shows one more hint."""
-    return run(lesson_parser("hint", "Show the hints: one more each time."), argv, _hint)
+    return run(lesson_parser("hint", _("Show the hints: one more each time.")), argv, _hint)
 
 
 def _hint(workspace: Workspace, lesson: Lesson, options: argparse.Namespace) -> int:
@@ -93,8 +98,10 @@ def _hint(workspace: Workspace, lesson: Lesson, options: argparse.Namespace) -> 
 def solution(argv: Sequence[str] | None = None) -> int:
     """`workshop solution [N]`. Returns 1 if the solution may not be shown yet, or if the learner
     answers no."""
-    parser = lesson_parser("solution", "The solution, once yours passes or all hints are seen.")
-    parser.add_argument("-y", "--yes", action="store_true", help="do not ask, after the third hint")
+    about = _("The solution, once yours passes or all hints are seen.")
+    parser = lesson_parser("solution", about)
+    silent = _("do not ask, after the third hint")
+    parser.add_argument("-y", "--yes", action="store_true", help=silent)
     return run(parser, argv, _solution)
 
 
@@ -103,13 +110,20 @@ def _solution(workspace: Workspace, lesson: Lesson, options: argparse.Namespace)
     if lesson.number not in progress.passed:
         seen = progress.hints.get(lesson.number, 0)
         if seen < HINTS:
-            print(
-                f"Exercise {lesson.number} has not passed yet: you have seen {seen} of {HINTS} "
-                f"hints. First: {workspace.command('hint', lesson)}",
-                file=sys.stderr,
+            first = n_(
+                "Exercise {lesson} has not passed yet: you have seen {n} of {all} hints. "
+                "First: {command}",
+                "Exercise {lesson} has not passed yet: you have seen {n} of {all} hints. "
+                "First: {command}",
+                seen,
+                lesson=lesson.number,
+                all=HINTS,
+                command=workspace.command("hint", lesson),
             )
+            print(first, file=sys.stderr)
             return 1
-        if not options.yes and not confirmed(f"Show the solution of exercise {lesson.number}?"):
+        question = _("Show the solution of exercise {lesson}?", lesson=lesson.number)
+        if not options.yes and not confirmed(question):
             return 1
     path = lesson.folder / "solution.py"
     say([Text(str(path), "dim"), Text()])
@@ -121,27 +135,31 @@ def _solution(workspace: Workspace, lesson: Lesson, options: argparse.Namespace)
 
 def reset(argv: Sequence[str] | None = None) -> int:
     """`workshop reset [N]`. Returns 1 if the learner answers no."""
-    parser = lesson_parser("reset", "Start an exercise again; yours is kept as exercise.old.py.")
-    parser.add_argument("-y", "--yes", action="store_true", help="do it without a question")
+    about = _("Start an exercise again; yours is kept as exercise.old.py.")
+    parser = lesson_parser("reset", about)
+    silent = _("do it without a question")
+    parser.add_argument("-y", "--yes", action="store_true", help=silent)
     return run(parser, argv, _reset)
 
 
 def _reset(workspace: Workspace, lesson: Lesson, options: argparse.Namespace) -> int:
-    if not options.yes and not confirmed(f"Start exercise {lesson.number} again?"):
+    question = _("Start exercise {lesson} again?", lesson=lesson.number)
+    if not options.yes and not confirmed(question):
         return 1
-    say([Text(f"Your file is now {workspace.reset(lesson)}, and exercise.py is new.")])
+    old = workspace.reset(lesson)
+    say([Text(_("Your file is now {path}, and exercise.py is new.", path=old))])
     return 0
 
 
 def list_lessons(argv: Sequence[str] | None = None) -> int:
     """`workshop list`."""
-    return run(folder_parser("list", "List the exercises and your progress."), argv, _list)
+    return run(folder_parser("list", _("List the exercises and your progress.")), argv, _list)
 
 
 def _list(workspace: Workspace, lesson: Lesson, options: argparse.Namespace) -> int:
     progress = workspace.read()
     say([*overview(progress, lesson), Text(), bar(progress)])
-    say([Text(), Text(f"Your files are in {workspace.folder}", "dim")])
+    say([Text(), Text(_("Your files are in {folder}", folder=workspace.folder), "dim")])
     return 0
 
 
@@ -154,7 +172,7 @@ def overview(progress: Progress, current: Lesson) -> Iterable[Text]:
         mark = "✓" if lesson.number in progress.passed else " "
         line = Text.assemble("  ", (mark, "green"), f" {lesson.number:2}  {lesson.title}")
         if lesson.number == current.number:
-            line.append("  ← here", "cyan")
+            line.append("  " + _("← here"), "cyan")
         yield line
 
 
@@ -167,27 +185,27 @@ def bar(progress: Progress) -> Text:
 
 
 def heading(lesson: Lesson) -> Text:
-    return Text(f"Lesson {lesson.number} · {lesson.title}", "bold")
+    return Text(_("Lesson {number} · {title}", number=lesson.number, title=lesson.title), "bold")
 
 
 def next_hint(workspace: Workspace, lesson: Lesson) -> Iterable[Text]:
     """Yield the hints of a lesson that the learner has seen, and one more."""
     seen = workspace.next_hint(lesson)
     for number, text in enumerate(lesson.hints[:seen], 1):
-        yield Text(f"\nHint {number} of {HINTS}", "yellow")
+        yield Text("\n" + _("Hint {number} of {all}", number=number, all=HINTS), "yellow")
         yield Text(text)
     if seen == HINTS:
         line = workspace.command("solution", lesson)
-        yield Text(f"\nThat was the last hint. The solution: {line}", "dim")
+        yield Text("\n" + _("That was the last hint. The solution: {command}", command=line), "dim")
 
 
 def what_next(workspace: Workspace, lesson: Lesson) -> Iterable[Text]:
     """Yield the command for the next exercise, after one that passes."""
     other = following(lesson, workspace.read())
     if other is None:
-        yield Text("Every exercise passes. 🎉", "bold green")
+        yield Text(_("Every exercise passes. 🎉"), "bold green")
     else:
-        yield Text(f"Next: {workspace.command('check', other)}")
+        yield Text(_("Next: {command}", command=workspace.command("check", other)))
 
 
 def following(lesson: Lesson, progress: Progress) -> Lesson | None:
@@ -208,19 +226,21 @@ def current_lesson(progress: Progress) -> Lesson:
 
 
 def begun(lesson: Lesson, path: Path) -> bool:
-    """Whether the learner has changed the file that they were given."""
-    given = (lesson.folder / "exercise.py").read_bytes()
-    return path.exists() and path.read_bytes() != given
+    """Whether the learner has changed the file that they were given, in either language."""
+    given = lesson.folder / "exercise.py"
+    texts = (given.read_text("utf-8"), task(given))
+    return path.exists() and path.read_text("utf-8", "replace") not in texts
 
 
 def confirmed(question: str) -> bool:
     """Ask a question on the terminal. Without a terminal the answer is no, and a message names
     `--yes`."""
     if not sys.stdin.isatty():
-        print(f"{question} There is no terminal to ask on: add --yes", file=sys.stderr)
+        no_terminal = _("{question} There is no terminal to ask on: add --yes", question=question)
+        print(no_terminal, file=sys.stderr)
         return False
     try:
-        return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+        return input(f"{question} [y/N] ").strip().lower() in ("y", "yes", "是")
     except EOFError:
         return False
 
@@ -230,21 +250,34 @@ def confirmed(question: str) -> bool:
 
 def folder_parser(name: str, description: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog=f"workshop {name}", description=description, epilog=WINDOWS
+        prog=f"workshop {name}",
+        description=description,
+        epilog=_(WINDOWS),
+        formatter_class=HelpFormatter,
     )
     parser.add_argument(
         "--dir",
         type=Path,
         default=default_folder(),
-        help="the folder of your exercises; default: %(default)s",
+        help=_("the folder of your exercises; default: %(default)s"),
     )
     parser.set_defaults(lesson=None)
     return parser
 
 
+class HelpFormatter(argparse.HelpFormatter):
+    """Breaks the lines of a help text where Chinese is broken."""
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return wrap(" ".join(text.split()), width)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return "\n".join(indent + line for line in self._split_lines(text, width - len(indent)))
+
+
 def lesson_parser(name: str, description: str) -> argparse.ArgumentParser:
     parser = folder_parser(name, description)
-    about = "its number; default: the current one"
+    about = _("its number; default: the current one")
     parser.add_argument("lesson", nargs="?", type=lesson_number, metavar="N", help=about)
     return parser
 
@@ -256,7 +289,7 @@ def check_parser(name: str, description: str) -> argparse.ArgumentParser:
         type=seconds,
         default=checking.SECONDS,
         metavar="SECONDS",
-        help="longest time of one check; default: %(default)s",
+        help=_("longest time of one check; default: %(default)s"),
     )
     return parser
 
@@ -266,13 +299,15 @@ def lesson_number(text: str) -> Lesson:
         if text.isascii() and text.isdecimal() and lesson.number == int(text):
             return lesson
     numbers = ", ".join(str(lesson.number) for lesson in lessons())
-    raise argparse.ArgumentTypeError(f"no lesson {text!r}; there are {numbers}")
+    message = _("no lesson {text!r}; there are {numbers}", text=text, numbers=numbers)
+    raise argparse.ArgumentTypeError(message)
 
 
 def seconds(text: str) -> float:
     value = float(text)
     if not 0 < value <= 3600:
-        raise argparse.ArgumentTypeError(f"not between 0 and 3600 seconds: {text}")
+        message = _("not between 0 and 3600 seconds: {text}", text=text)
+        raise argparse.ArgumentTypeError(message)
     return value
 
 
@@ -289,11 +324,13 @@ def run(parser: argparse.ArgumentParser, argv: Sequence[str] | None, command: Co
     except BrokenPipeError:
         raise
     except OSError as error:
-        print(
-            f"{parser.prog}: {error.filename or workspace.folder}: {error.strerror}. "
-            "Another folder for your exercises: --dir FOLDER",
-            file=sys.stderr,
+        message = _(
+            "{command}: {path}: {problem}. Another folder for your exercises: --dir FOLDER",
+            command=parser.prog,
+            path=error.filename or workspace.folder,
+            problem=error.strerror,
         )
+        print(message, file=sys.stderr)
         return USAGE_ERROR
 
 
@@ -307,4 +344,12 @@ def say(lines: Iterable[Text]) -> None:
     """Print lines, each as soon as it is ready."""
     terminal = console()
     for line in lines:
-        terminal.print(line)
+        terminal.print(line if chosen() == "en" else wrapped(line, terminal.width))
+
+
+def wrapped(line: Text, width: int) -> Text:
+    """Return a line that is broken where Chinese is. A terminal would break it before a ，too."""
+    if not sys.stdout.isatty():
+        return line
+    lines = [part for each in line.split("\n") for part in each.divide(breaks(each.plain, width))]
+    return Text("\n").join(lines)

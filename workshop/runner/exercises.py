@@ -11,6 +11,7 @@
 """
 
 import importlib.util
+import re
 import sys
 import traceback
 from collections.abc import Awaitable, Callable, Iterator
@@ -21,14 +22,15 @@ from typing import cast
 
 import trio
 
+from ..language import N_, _, chosen
 from .check_kit import Failure, Lab
 
 __all__ = ["Lesson", "judge", "lessons", "load"]
 
 Check = Callable[[ModuleType, Lab], Awaitable[None]]
 LIKELY_CAUSES = {  # from a part of Python's message to a question that leads to the cause
-    "'NoneType'": "does a function end without `return` or `yield`?",
-    "'coroutine'": "does an `async def` have no `yield`?",
+    "'NoneType'": N_("does a function end without `return` or `yield`?"),
+    "'coroutine'": N_("does an `async def` have no `yield`?"),
 }
 HERE = Path(__file__).parents[1]
 
@@ -50,12 +52,19 @@ class Lesson:
     @property
     def title(self) -> str:
         """The lesson's one idea, from the first line of its README: "# Lesson 3: a chunk …"."""
-        first = (self.folder / "README.md").read_text(encoding="utf-8").partition("\n")[0]
-        return first.partition(":")[2].strip()
+        first = self.page.read_text(encoding="utf-8").partition("\n")[0]
+        return re.split("[:：]", first, maxsplit=1)[-1].strip()
+
+    @property
+    def page(self) -> Path:
+        """The lesson's README in the chosen language."""
+        translated = self.folder / f"README.{chosen()}.md"
+        return translated if translated.exists() else self.folder / "README.md"
 
     @property
     def hints(self) -> tuple[str, str, str]:
-        return cast(tuple[str, str, str], load(self.folder / "check.py").HINTS)
+        first, second, third = map(_, load(self.folder / "check.py").HINTS)
+        return first, second, third
 
     @property
     def stubs(self) -> set[str]:
@@ -138,15 +147,23 @@ def explain(error: BaseException, path: Path, lesson: Lesson) -> Failure:
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
     if isinstance(error, SyntaxError) and error.filename == str(path):
         line = (error.text or "").strip()
-        return Failure("syntax", f"line {error.lineno} is not Python: {error.msg}\n    {line}")
+        message = _("line {line} is not Python: {problem}", line=error.lineno, problem=error.msg)
+        return Failure("syntax", f"{message}\n    {line}")
     # Only the original line of the exercise counts: a learner's code may raise the same error.
     if isinstance(error, NotImplementedError) and frames and frames[-1].line in lesson.stubs:
-        return Failure("not-begun", "it is not written yet" + (str(error) and f": {error}"))
+        what = str(error)
+        if not what:
+            return Failure("not-begun", _("it is not written yet"))
+        return Failure("not-begun", _("it is not written yet: {name}", name=what))
     if isinstance(error, AttributeError) and getattr(error.obj, "__file__", "") == str(path):
-        return Failure("missing", f"the file has no {error.name!r}")
+        return Failure("missing", _("the file has no {name!r}", name=error.name))
     kind = type(error).__name__
     what = f"{kind}: {error}" if str(error) else kind
     if not frames:
-        causes = "".join(f" ({ask})" for kind, ask in LIKELY_CAUSES.items() if kind in what)
-        return Failure("raised", f"the check cannot use the file's result: {what}{causes}")
-    return Failure("raised", f"line {frames[-1].lineno} raised {what}\n    {frames[-1].line}")
+        message = _("the check cannot use the file's result: {error}", error=what)
+        for cause, question in LIKELY_CAUSES.items():
+            if cause in what:
+                message = _("{message} ({question})", message=message, question=_(question))
+        return Failure("raised", message)
+    message = _("line {line} raised {error}", line=frames[-1].lineno, error=what)
+    return Failure("raised", f"{message}\n    {frames[-1].line}")

@@ -24,6 +24,7 @@ import trio
 import watchfiles
 from rich.text import Text
 
+from ..language import N_, _
 from . import checking
 from .commands import (
     bar,
@@ -44,7 +45,7 @@ __all__ = ["main"]
 POLL_SECONDS = 0.3
 QUIT_MS = 200  # longest time that quitting may take
 SAVED, INPUT_ENDED = "saved", "input ended"
-PLAIN = "No terminal. Type a letter and Enter, or use: workshop check, hint, list, solution."
+PLAIN = N_("No terminal. Type a letter and Enter, or use: workshop check, hint, list, solution.")
 
 
 class LearnSession:
@@ -100,7 +101,8 @@ class LearnSession:
         self._workspace.go_to(lesson)
         path = self._workspace.exercise(lesson)
         say([Text(), heading(lesson)])
-        say([Text(f"read  {lesson.folder / 'README.md'}\nedit  {path}", "dim")])
+        places = _("read  {page}\nedit  {path}", page=lesson.page, path=path)
+        say([Text(places, "dim")])
         self.start_check()
 
     def start_check(self) -> None:
@@ -112,7 +114,7 @@ class LearnSession:
         self._nursery.start_soon(self._check, self.lesson, self._checking, self._idle)
 
     async def _check(self, lesson: Lesson, scope: trio.CancelScope, idle: trio.Event) -> None:
-        say([Text("\nchecking…", "dim")])
+        say([Text("\n" + _("checking…"), "dim")])
         with scope:
             path = self._workspace.exercise(lesson)
             self.report = await checking.run(lesson, path, self._timeout)
@@ -121,7 +123,7 @@ class LearnSession:
             say(verdict(self.report))
             if passed:
                 line = self._workspace.command("solution", lesson)
-                say([Text(f"n goes on. To compare with our solution: {line}")])
+                say([Text(_("n goes on. To compare with our solution: {command}", command=line))])
             self._show_keys()
         idle.set()
 
@@ -135,12 +137,12 @@ class LearnSession:
             if saved != self._text:  # an editor may write the same text twice
                 self.start_check()
             return
-        question, self._question = self._question, None
+        action, self._question = self._question, None
         match event:
-            case "y" if question:
-                question()
-            case _ if question:
-                say([Text("no")])
+            case "y" if action:
+                action()
+            case _ if action:
+                say([Text(_("no"))])
                 self._show_keys()
             case "h":
                 say(next_hint(self._workspace, self.lesson))
@@ -154,7 +156,8 @@ class LearnSession:
             case "n":
                 self._next()
             case "x":
-                self._ask(f"Start exercise {self.lesson.number} again?", self._reset)
+                question = _("Start exercise {lesson} again?", lesson=self.lesson.number)
+                self._ask(question, self._reset)
             case "\n":
                 self.start_check()
             case _:
@@ -164,18 +167,19 @@ class LearnSession:
         progress = self._workspace.read()
         lesson = following(self.lesson, progress)
         if lesson is None:
-            say([Text("\nEvery exercise passes. 🎉", "bold green")])
+            say([Text("\n" + _("Every exercise passes. 🎉"), "bold green")])
         elif self.lesson.number in progress.passed:
             self.begin(lesson)
         elif lesson.number == self.lesson.number:
-            say([Text("\nThis is the last exercise that does not pass.")])
+            say([Text("\n" + _("This is the last exercise that does not pass."))])
         else:
-            question = f"Exercise {self.lesson.number} does not pass yet. Go on anyway?"
+            number = self.lesson.number
+            question = _("Exercise {lesson} does not pass yet. Go on anyway?", lesson=number)
             self._ask(question, lambda: self.begin(lesson))
 
     def _reset(self) -> None:
         old = self._workspace.reset(self.lesson)
-        say([Text(f"your file is now {old.name}")])
+        say([Text(_("your file is now {name}", name=old.name))])
         self.start_check()
 
     def _ask(self, question: str, action: Callable[[], None]) -> None:
@@ -185,7 +189,11 @@ class LearnSession:
     def _show_keys(self) -> None:
         progress = self._workspace.read()
         seen = progress.hints.get(self.lesson.number, 0)
-        keys = f"h hint {seen}/{HINTS} · s bytes · n next · l list · x reset · ⏎ check · q quit"
+        keys = _(
+            "h hint {seen}/{all} · s bytes · n next · l list · x reset · ⏎ check · q quit",
+            seen=seen,
+            all=HINTS,
+        )
         say([Text(), Text.assemble(bar(progress), (f"   {keys}", "dim"))])
 
     async def _watch_keys(self, send: trio.MemorySendChannel[str]) -> None:
@@ -204,7 +212,7 @@ class LearnSession:
         folders = [self._workspace.exercise(lesson).parent for lesson in lessons()]
         # After a cancellation, `awatch` returns only when its thread does: at the end of this
         # timeout.
-        async for _ in watchfiles.awatch(*folders, recursive=False, rust_timeout=QUIT_MS):
+        async for _changes in watchfiles.awatch(*folders, recursive=False, rust_timeout=QUIT_MS):
             await send.send(SAVED)
 
 
@@ -252,12 +260,15 @@ def read_letter() -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """`workshop learn`. Returns 0, or 2 if the folder cannot be written."""
-    parser = check_parser("learn", "The exercises, one after the other, checked when you save.")
+    about = _("The exercises, one after the other, checked when you save.")
+    parser = check_parser("learn", about)
     parser.add_argument(
         "--poll",
         action="store_true",
-        help="look at the file three times a second; for systems that do not report saved files: "
-        "network drives, some containers and virtual machines",
+        help=_(
+            "look at the file three times a second; for systems that do not report saved files: "
+            "network drives, some containers and virtual machines"
+        ),
     )
     return run(parser, argv, _learn)
 
@@ -270,7 +281,7 @@ def _learn(workspace: Workspace, lesson: Lesson, options: argparse.Namespace) ->
             with single_keys():
                 trio.run(session.run, options.poll)
         else:
-            print(PLAIN, flush=True)
+            print(_(PLAIN), flush=True)
             trio.run(session.run, options.poll)
     except BaseExceptionGroup as group:
         raise next(leaf_errors(group)) from None

@@ -11,14 +11,15 @@ keeps the old file as `exercise.old.py`.
 
 import os
 import shlex
-import shutil
 import sys
 from pathlib import Path
 
 import msgspec
 
 from ..doctor import this_command
+from ..language import _
 from .exercises import Lesson
+from .task import task
 
 __all__ = ["Progress", "Workspace", "default_folder"]
 
@@ -75,7 +76,7 @@ class Workspace:
         path = self.path(lesson)
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(lesson.folder / "exercise.py", path)
+            path.write_text(task(lesson.folder / "exercise.py"), encoding="utf-8")
         return path
 
     def reset(self, lesson: Lesson) -> Path:
@@ -100,11 +101,14 @@ class Workspace:
         except msgspec.DecodeError as error:
             backup = self._file.with_suffix(".json.bak")
             os.replace(self._file, backup)
-            print(
-                f"{self._file} cannot be read ({error}): it is kept as {backup.name}, and your "
-                "progress starts again",
-                file=sys.stderr,
+            message = _(
+                "{file} cannot be read ({error}): it is kept as {backup}, and your progress "
+                "starts again",
+                file=self._file,
+                error=error,
+                backup=backup.name,
             )
+            print(message, file=sys.stderr)
             return Progress()
 
     def write(self, progress: Progress) -> None:

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator
 from rich.cells import cell_len
 from rich.text import Text
 
+from ..language import _, pad
 from .check_kit import Failure
 from .checking import CheckReport
 
@@ -52,7 +53,7 @@ def verdict(report: CheckReport) -> Iterator[Text]:
     """Yield the result of a check, line by line."""
     failure = report.failure
     if failure is None:
-        yield Text("✓ passes", "bold green")
+        yield Text(_("✓ passes"), "bold green")
     else:
         # The message may quote an error that the file has raised.
         message, *more = (without_controls(line) for line in failure.message.split("\n"))
@@ -61,7 +62,7 @@ def verdict(report: CheckReport) -> Iterator[Text]:
             yield Text(line)
         yield from indented(evidence(failure))
     if report.output.strip():
-        yield Text("\nyour file printed", "dim")
+        yield Text("\n" + _("your file printed"), "dim")
         for line in report.output.rstrip().split("\n")[-LAST_LINES:]:
             yield Text(f"    {without_controls(line)}")
 
@@ -69,24 +70,24 @@ def verdict(report: CheckReport) -> Iterator[Text]:
 def evidence(failure: Failure) -> Iterator[tuple[str, Text]]:
     """Yield rows of a label and a text. The row of the caret has no label."""
     if failure.sent:
-        yield "sent", Text(window(failure.sent, len(failure.sent))[0])  # only the last bytes
+        yield _("sent"), Text(window(failure.sent, len(failure.sent))[0])  # only the last bytes
     if failure.received or failure.at is not None:
         at = len(failure.received) if failure.at is None else failure.at
         text, column = window(failure.received, at)
-        yield "received", Text(text)
+        yield _("received"), Text(text)
         if failure.at is not None:
             yield "", Text(" " * column + "^", "bold red")
     if failure.rule:
-        yield "rule", Text(failure.rule)
+        yield _("rule"), Text(failure.rule)
     if failure.redo:
-        yield "by hand", Text(failure.redo, "cyan")
+        yield _("by hand"), Text(failure.redo, "cyan")
 
 
 def indented(rows: Iterable[tuple[str, Text]]) -> Iterator[Text]:
     for number, (label, text) in enumerate(rows):
         if number == 0:
             yield Text()
-        yield Text.assemble((f"    {label:10}", "dim"), text)
+        yield Text.assemble((f"    {pad(label, 10)}", "dim"), text)
 
 
 def window(data: bytes, at: int) -> tuple[str, int]:
@@ -112,10 +113,10 @@ def window(data: bytes, at: int) -> tuple[str, int]:
 def exchanged_bytes(report: CheckReport) -> Iterator[Text]:
     """Yield all bytes that the exercise was given and returned, as the key `s` shows them."""
     if not report.log:
-        yield Text("The exercise was given no bytes and returned none.")
+        yield Text(_("The exercise was given no bytes and returned none."))
     for direction, data in report.log:
         arrow, style = ("→", "cyan") if direction == "sent" else ("←", "green")
         text = visible(data)
         if not text.strip(" "):
-            text = "␠" * len(text) or "(nothing)"
+            text = "␠" * len(text) or _("(nothing)")
         yield Text.assemble((f"  {arrow} ", "dim"), (text, style))

@@ -33,8 +33,9 @@ class Exports:
     """The files that are written when all reads have arrived.
 
     Args:
-        html, har, pcap: The name of each file, or None for a file that is not wanted. max_size:
-            Largest number of bytes of the recording that are kept. The rest is not in the files.
+        html, har, pcap: The name of each file, or None for a file that is not wanted.
+        max_size: Largest number of bytes of the recording that are kept. The rest is not in the
+            files.
     """
 
     def __init__(

@@ -12,7 +12,7 @@ a little slow.
 
 import math
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import NoReturn, Protocol
@@ -262,6 +262,9 @@ class FaultyBody:
     def send_now(self, piece: bytes, now: float) -> bool:
         self._waiting += piece
         return False
+
+    def send_many_now(self, pieces: Sequence[bytes], now: float) -> bool:
+        return self.send_now(b"".join(pieces), now)
 
     async def flush(self) -> None:
         piece, self._waiting = self._waiting, b""

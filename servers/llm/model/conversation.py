@@ -103,5 +103,7 @@ class Answer(msgspec.Struct, frozen=True):
     @property
     def completion_tokens(self) -> int:
         """The number of steps that the engine takes for this answer."""
-        called = sum(len(call.arguments) for call in self.calls)
-        return len(self.thinking) + len(self.text) + called
+        tokens = len(self.thinking) + len(self.text)
+        for call in self.calls:
+            tokens += len(call.arguments)
+        return tokens

@@ -59,8 +59,9 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         say: The observation in one sentence, with times.
         rule: The rule.
         cure: What the author should change.
-        fault: The fault that showed the mistake, or "". request: Number of the client's request
-            that showed the mistake. facts: The measured values. Times are in seconds.
+        fault: The fault that showed the mistake, or "".
+        request: Number of the client's request that showed the mistake.
+        facts: The measured values. Times are in seconds.
     """
 
     code: str

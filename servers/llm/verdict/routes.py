@@ -34,8 +34,8 @@ class ClientVerdict(msgspec.Struct, frozen=True, kw_only=True):
         client: The client's name.
         verdict: "healthy", "unseen" if it has met no fault, or the worst grade of its findings.
         requests: Number of its requests.
-        faults: The faults that the client has met, with the number of times. findings: The client's
-            mistakes, most harmful first.
+        faults: The faults that the client has met, with the number of times.
+        findings: The client's mistakes, most harmful first.
     """
 
     client: str

@@ -27,6 +27,7 @@ class TokenSource:
         last: A function called at the end. The bytes that it returns are sent in one write with the
             end of the body.
         opening: Bytes that are sent at once, before the first token.
+        at_once: Whether tokens that are due together are sent in one write.
     """
 
     engine: Engine
@@ -35,13 +36,15 @@ class TokenSource:
     prefill: float
     last: Callable[[], bytes]
     opening: bytes = b""
+    at_once: bool = False
 
     async def send_to(self, body: BodyWriter) -> None:
         """Send the whole body and its end."""
         try:
             if self.opening:
                 await body.send(self.opening)
-            sequence = TokenSequence(self.tokens, self.gaps, self.prefill, body.send_now)
+            many = body.send_many_now if self.at_once else None
+            sequence = TokenSequence(self.tokens, self.gaps, self.prefill, body.send_now, many)
             await self.engine.drive(sequence, body.flush)
             await body.end(self.last())
         finally:

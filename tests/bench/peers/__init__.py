@@ -33,12 +33,13 @@ ADDRESS = re.compile(rb"http://[^/\s:]+:(\d+)")
 
 @dataclass(frozen=True)
 class Setting:
-    """The setting of a run, the same for all servers: the times in seconds, and the tokens of an
-    answer."""
+    """The setting of a run, the same for all servers: the times in seconds, the tokens of an
+    answer, and whether it is streamed."""
 
     ttft: float
     itl: float
     tokens: int
+    stream: bool = True
 
     @property
     def flags(self) -> list[str]:
@@ -48,8 +49,8 @@ class Setting:
     def body(self) -> str:
         """The request: `lorem` says as many tokens as it is asked for."""
         message = {"role": "user", "content": PROMPT}
-        asked = {"model": "lorem", "stream": True, "max_tokens": self.tokens, "messages": [message]}
-        return json.dumps(asked)
+        asked = {"model": "lorem", "stream": self.stream, "max_tokens": self.tokens}
+        return json.dumps({**asked, "messages": [message]})
 
     @property
     def request(self) -> bytes:
@@ -94,10 +95,11 @@ def _is_here(module: str) -> bool:
 
 
 def found(program: str) -> str | None:
-    """Return where a program is: on the PATH, or where npm puts the programs of a package: in the
-    clone or, for `npx`, in npm's cache."""
+    """Return where a program is: on the PATH, or where pip and npm put the programs of a package:
+    beside this Python, in the clone or, for `npx`, in npm's cache."""
     cache = Path(os.environ.get("NPM_CONFIG_CACHE") or Path.home() / ".npm")
-    folders = [ROOT / "node_modules/.bin", *sorted(cache.glob("_npx/*/node_modules/.bin"))]
+    folders = [Path(sys.executable).parent, ROOT / "node_modules/.bin"]
+    folders += sorted(cache.glob("_npx/*/node_modules/.bin"))
     return shutil.which(program) or shutil.which(program, path=os.pathsep.join(map(str, folders)))
 
 
@@ -129,6 +131,13 @@ def aimock(setting: Setting, folder: Path) -> list[str]:
     return [found("llmock") or "llmock", *flags]
 
 
+def c_loop(setting: Setting, folder: Path) -> list[str]:
+    """Compiled where it starts, in a part of a second."""
+    source, program = Path(__file__).parent / "floor.c", folder / "floor"
+    build = f'cc -std=gnu11 -O2 -o {program} {source} && exec {program} "$@"'
+    return ["sh", "-c", build, "sh", f"{setting.ttft:g}", f"{setting.itl:g}"]
+
+
 UVICORN = ("uvicorn", "uvloop", "httptools")
 OURS, FASTAPI, ASGI, AIOHTTP, NODE, SEND, AIMOCK = PEERS = (
     Peer("ours", ours, packages=("trio", "h11", "msgspec")),
@@ -149,6 +158,11 @@ OURS, FASTAPI, ASGI, AIOHTTP, NODE, SEND, AIMOCK = PEERS = (
         install="npm install -g @copilotkit/aimock, for its command llmock",
     ),
 )
+# The two floors of a paced token: a loop that sends one constant frame, and nothing else.
+TIGHT = Peer("tight loop", python("tight_loop"))
+ONE_WORKER = Peer("ours, 1 worker", ours)
+TWO_WORKERS = Peer("ours, 2 workers", lambda *given: [*ours(*given), "--workers", "2"])
+C_LOOP = Peer("tight loop in C", c_loop, programs=("cc",), install="apt install gcc libc6-dev")
 
 
 class Server:
@@ -182,9 +196,9 @@ def _stat(pid: int) -> list[str]:
 
 @contextmanager
 def pinned(core: int) -> Iterator[None]:
-    """Processes that start inside this block run on this core."""
+    """Processes that start inside this block run on this core, or with -1 on all cores."""
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
+    os.sched_setaffinity(0, {core} if core >= 0 else range(os.cpu_count() or 1))
     try:
         yield
     finally:

@@ -14,11 +14,11 @@ async def serve() -> None:
 
     async def completions(request: web.Request) -> web.StreamResponse:
         asked = await request.json()
-        headers = {
-            "Content-Type": CONTENT_TYPE,
-            "x-request-id": f"req_{uuid.uuid4().hex}",
-            **HEADERS,
-        }
+        id = {"x-request-id": f"req_{uuid.uuid4().hex}"}
+        if not asked["stream"]:
+            whole = await pace.whole(asked["model"], asked["max_tokens"])
+            return web.Response(body=whole, content_type="application/json", headers=id)
+        headers = {"Content-Type": CONTENT_TYPE, **id, **HEADERS}
         response = web.StreamResponse(headers=headers)
         response.enable_chunked_encoding()
         await response.prepare(request)

@@ -4,6 +4,8 @@
     a token              after TTFT, then ITL after the one before, by the ideal clock
     finish_reason        right after the last token; then "data: [DONE]"
 
+A request without `stream` gets one JSON object, when the last token would be due.
+
 Every event is built from its token when it is due: a dict, then orjson where it is installed, else
 json. Nothing is prepared in advance, and each event is one write. A token that is due at once still
 gives the other tasks a turn.
@@ -51,6 +53,22 @@ class Completion:
         self.created = int(time.time())
         self.model = model
 
+    def whole(self, count: int) -> bytes:
+        """The answer as one object."""
+        message = {"role": "assistant", "content": "".join(tokens(count)), "refusal": None}
+        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
+        usage = {"prompt_tokens": 1, "completion_tokens": count, "total_tokens": count + 1}
+        completion = {
+            "id": self.id,
+            "object": "chat.completion",
+            "created": self.created,
+            "model": self.model,
+            "choices": [choice],
+            "usage": {**usage, "completion_tokens_details": {"reasoning_tokens": 0}},
+            "system_fingerprint": "fp_sim_1",
+        }
+        return encode(completion)
+
     def event(self, delta: dict[str, str | None], finish_reason: str | None = None) -> bytes:
         choice = {
             "index": 0,
@@ -90,6 +108,12 @@ class Pace:
             due += self.itl
         yield completion.event({}, "stop")
         yield DONE
+
+    async def whole(self, model: str, count: int) -> bytes:
+        """The answer in one piece, when its last token is due."""
+        if seconds := self.ttft + self.itl * max(count - 1, 0):
+            await asyncio.sleep(seconds)
+        return Completion(model).whole(count)
 
 
 def start() -> tuple[socket.socket, Pace]:

@@ -28,6 +28,14 @@ def main() -> None:
             body += message.get("body", b"")
             more = message.get("more_body", False)
         asked = json.loads(body)
+        if not asked["stream"]:
+            whole = await pace.whole(asked["model"], asked["max_tokens"])
+            headers = [(b"content-type", b"application/json")]
+            headers += [(b"content-length", str(len(whole)).encode())]
+            headers += [(b"x-request-id", b"req_" + uuid.uuid4().hex.encode())]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send({"type": "http.response.body", "body": whole, "more_body": False})
+            return
         headers = [*fixed, (b"x-request-id", b"req_" + uuid.uuid4().hex.encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         async for event in pace.answer(asked["model"], asked["max_tokens"]):

@@ -76,6 +76,7 @@ class Client:
         warm: float,
         seconds: float,
         begins: bool = False,
+        together: bool = False,
     ) -> dict[str, Any]:
         """Open the streams and measure them. If nothing arrives in the window, perhaps the server
         had no turn on a busy machine, so the next window is four times as long.
@@ -86,6 +87,7 @@ class Client:
             warm: Time from then to the beginning of the window, in seconds.
             seconds: Length of the window, in seconds.
             begins: Whether an answer must begin in the window, too.
+            together: Whether all ask at the same time, again and again.
 
         Returns:
             The numbers that the client prints (see `load.c`), and two of the server: "cpu", the
@@ -95,7 +97,7 @@ class Client:
             LoadFailed: The server refused, cut off or misframed an answer, or sent nothing.
         """
         while True:
-            counted = self._drive(server, setting, streams, spread, warm, seconds)
+            counted = self._drive(server, setting, streams, [spread, warm, seconds], together)
             if counted["tokens"] and (counted["first_byte"]["count"] or not begins):
                 return counted
             if seconds > LONG_WINDOW:
@@ -108,12 +110,12 @@ class Client:
         server: Server,
         setting: Setting,
         streams: int,
-        spread: float,
-        warm: float,
-        seconds: float,
+        times: list[float],
+        together: bool,
     ) -> dict[str, Any]:
-        numbers = [server.port, streams, setting.ttft, setting.itl, setting.tokens]
-        command = [str(self._program), *map(str, [*numbers, spread, warm, seconds]), setting.body]
+        numbers = [server.port, streams, setting.ttft, setting.itl, setting.tokens, *times]
+        command = [str(self._program), *map(str, numbers), setting.body]
+        command += ["together"] * together
         pipe = subprocess.PIPE
         with pinned(self.core):
             client = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True)

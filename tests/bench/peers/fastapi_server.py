@@ -1,4 +1,5 @@
-"""FastAPI on uvicorn with uvloop and httptools: a StreamingResponse, as its documentation shows."""
+"""FastAPI on uvicorn with uvloop and httptools: a StreamingResponse, as its documentation
+shows, and a Response for a whole answer."""
 
 import uuid
 from typing import Any
@@ -6,6 +7,7 @@ from typing import Any
 import uvicorn  # type: ignore[import-not-found,unused-ignore]
 from fastapi import FastAPI  # type: ignore[import-not-found,unused-ignore]
 from fastapi.responses import (  # type: ignore[import-not-found,unused-ignore]
+    Response,
     StreamingResponse,
 )
 from pydantic import BaseModel
@@ -24,8 +26,11 @@ def main() -> None:
     listener, pace = start()
     app = FastAPI()
 
-    async def completions(asked: ChatRequest) -> StreamingResponse:
+    async def completions(asked: ChatRequest) -> Response:
         headers = {**HEADERS, "x-request-id": f"req_{uuid.uuid4().hex}"}
+        if not asked.stream:
+            whole = await pace.whole(asked.model, asked.max_tokens)
+            return Response(whole, media_type="application/json", headers=headers)
         events = pace.answer(asked.model, asked.max_tokens)
         return StreamingResponse(events, media_type=CONTENT_TYPE, headers=headers)
 

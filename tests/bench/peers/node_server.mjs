@@ -15,9 +15,33 @@ const server = http.createServer(async (req, res) => {
   let body = "";
   req.setEncoding("utf8");
   for await (const piece of req) body += piece;
-  const { model, max_tokens } = JSON.parse(body);
+  const { model, max_tokens, stream } = JSON.parse(body);
   const id = `chatcmpl-${randomUUID().replaceAll("-", "").slice(0, 24)}`;
   const created = Math.floor(Date.now() / 1000);
+  if (!stream) {
+    const wait = ttft + itl * Math.max(max_tokens - 1, 0);
+    if (wait) await sleep(wait);
+    const content = Array.from({ length: max_tokens }, (_, k) => WORDS[k % WORDS.length]).join("");
+    const message = { role: "assistant", content, refusal: null };
+    const whole = JSON.stringify({
+      id,
+      object: "chat.completion",
+      created,
+      model,
+      choices: [{ index: 0, message, logprobs: null, finish_reason: "stop" }],
+      usage: {
+        prompt_tokens: 1,
+        completion_tokens: max_tokens,
+        total_tokens: max_tokens + 1,
+        completion_tokens_details: { reasoning_tokens: 0 },
+      },
+      system_fingerprint: "fp_sim_1",
+    });
+    const headers = { "Content-Type": "application/json", "x-request-id": `req_${randomUUID()}` };
+    res.writeHead(200, { ...headers, "Content-Length": Buffer.byteLength(whole) });
+    res.end(whole);
+    return;
+  }
   const event = (delta, finish_reason = null) =>
     `data: ${JSON.stringify({
       id,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.ports import free_port
 
-from . import UVICORN, Peer, Setting
+from . import UVICORN, Peer, Setting, found
 
 __all__ = ["DIRECT", "FASTAPI", "HAPROXY", "LITELLM", "NGINX", "OURS", "Behind", "proxies"]
 
@@ -138,7 +138,7 @@ def litellm(behind: Behind, folder: Path) -> list[str]:
     }
     file.write_text(json.dumps(config), encoding="utf-8")
     flags = ["--config", str(file), "--host", "127.0.0.1", "--port", str(port)]
-    return saying(port, ["litellm", *flags, "--num_workers", "1"])
+    return saying(port, [found("litellm") or "litellm", *flags, "--num_workers", "1"])
 
 
 def proxies(behind: Behind) -> list[Peer]:

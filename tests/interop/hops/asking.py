@@ -41,8 +41,9 @@ class Case:
 
     Args:
         hop, configuration: Names in `HOPS`.
-        head: The fields in the upstream's head that hops should obey. gzip: Whether the client
-            accepts gzip. way: How the upstream's answer goes on and ends.
+        head: The fields in the upstream's head that hops should obey.
+        gzip: Whether the client accepts gzip.
+        way: How the upstream's answer goes on and ends.
     """
 
     hop: str
@@ -65,13 +66,16 @@ class Seen:
     """The outcome of a request, as seen from both sides.
 
     Attributes:
-        reads: The client's reads, as a recording. status: The status code, or 0 if no head arrived.
-            head: Milliseconds until the response's head was complete, or None. head_held:
-            Milliseconds for which the hop held the head, or None. events: Milliseconds until each
-            event could be read, after decompression. held: Milliseconds for which the hop held each
-            of these events. sent: Number of events that the upstream sent. complete: Whether the
-            response ended as its framing says. coding: The Content-Encoding of the response.
-            damage: The reason why the body could not be decompressed, or "".
+        reads: The client's reads, as a recording.
+        status: The status code, or 0 if no head arrived.
+        head: Milliseconds until the response's head was complete, or None.
+        head_held: Milliseconds for which the hop held the head, or None.
+        events: Milliseconds until each event could be read, after decompression.
+        held: Milliseconds for which the hop held each of these events.
+        sent: Number of events that the upstream sent.
+        complete: Whether the response ended as its framing says.
+        coding: The Content-Encoding of the response.
+        damage: The reason why the body could not be decompressed, or "".
     """
 
     reads: list[RecordedRead]
@@ -98,9 +102,10 @@ async def ask(
     """Send a request through a hop, and wait for the end.
 
     Args:
-        port: The port of the hop. number: The number of the request, which is in its path. sent:
-            The times that the upstream noted. via: For a forward proxy, the upstream's URL, with
-            which the request-target begins.
+        port: The port of the hop.
+        number: The number of the request, which is in its path.
+        sent: The times that the upstream noted.
+        via: For a forward proxy, the upstream's URL, with which the request-target begins.
     """
     path = f"{via}/{case.head}/{case.way}/{number}"
     accept = "Accept-Encoding: gzip\r\n" if case.gzip else ""

@@ -26,9 +26,9 @@ class Configuration:
     """One way to configure a program.
 
     Args:
-        lines: The lines of the configuration that concern the stream. cure: Name of another
-            configuration of this program that cures this one's fault, or "". forward: Whether this
-            is a forward proxy, which gets the upstream's URL in the request.
+        lines: The lines of the configuration that concern the stream.
+        cure: Name of another configuration of this program that cures this one's fault, or "".
+        forward: Whether this is a forward proxy, which gets the upstream's URL in the request.
     """
 
     lines: str
@@ -44,11 +44,13 @@ class Hop(ABC):
     """A program.
 
     Attributes:
-        name: The program's name in the table. command: Names or paths of the executable. The first
-            one that exists is used. package: The package to install if the program is missing.
-            versions: The arguments that print the program's version, and a pattern that finds the
-            version in the output. idle: The table's text about the timeout for a silent upstream.
-            configurations: The configurations that are tested, by name.
+        name: The program's name in the table.
+        command: Names or paths of the executable. The first one that exists is used.
+        package: The package to install if the program is missing.
+        versions: The arguments that print the program's version, and a pattern that finds the
+            version in the output.
+        idle: The table's text about the timeout for a silent upstream.
+        configurations: The configurations that are tested, by name.
     """
 
     name: ClassVar[str]
@@ -83,6 +85,7 @@ class Hop(ABC):
         """Write the program's files, and return the command lines that run it.
 
         Args:
-            folder: The folder for the program's files. upstream: The upstream's port.
+            folder: The folder for the program's files.
+            upstream: The upstream's port.
             ports: The port of each configuration.
         """

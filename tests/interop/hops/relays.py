@@ -30,9 +30,10 @@ def application(
     """A relay.
 
     Args:
-        size: Number of bytes in each piece, or None to relay each read as it is. whole: Whether to
-            read the whole body first. zipped: Whether to use GZipMiddleware. media_type: The
-            Content-Type that replaces the upstream's.
+        size: Number of bytes in each piece, or None to relay each read as it is.
+        whole: Whether to read the whole body first.
+        zipped: Whether to use GZipMiddleware.
+        media_type: The Content-Type that replaces the upstream's.
     """
 
     async def relay(request: Request) -> Response:

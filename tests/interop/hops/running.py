@@ -48,9 +48,9 @@ async def ask_all(cases: Sequence[Case], folder: Path, settled: Settled) -> dict
     """Start the hops of these cases, measure the cases, and stop the hops.
 
     Args:
-        folder: The folder for the programs' files. settled: Called with the outcome of each case.
-            If it returns False, the case is measured again, at most twice, because this machine may
-            have been too busy.
+        folder: The folder for the programs' files.
+        settled: Called with the outcome of each case. If it returns False, the case is measured
+            again, at most twice, because this machine may have been too busy.
 
     Returns:
         The output of each hop that did not start. Its cases were not measured.
@@ -79,8 +79,9 @@ class Asking:
     """The state that the hops share.
 
     Args:
-        hops: The number of hops. upstream: The upstream's port. sent: The times that the upstream
-            noted.
+        hops: The number of hops.
+        upstream: The upstream's port.
+        sent: The times that the upstream noted.
 
     Attributes:
         problems: The output of each hop that did not start.

@@ -48,21 +48,24 @@ async def read(client: MemoryStream, received: list[bytes]) -> None:
 
 @pytest.mark.parametrize("size", [1, 7, 64, 1000])
 async def test_send_now_sends_the_same_bytes(size: int) -> None:
-    """`send_now`, with `flush` for a slow reader, sends the same as `send`."""
+    """`send_now` and `send_many_now`, with `flush` for a slow reader, send the same as `send`."""
     received: list[bytes] = []
-    for at_once in (False, True):
+    pieces = list(filter(None, PIECES))
+    for way in ("send", "send_now", "send_many_now"):
         server, client = memory_pair(size)
         body = Body(server, chunked=True)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(read, client, received)
-            for piece in filter(None, PIECES):
-                if not at_once:
+            for piece in pieces if way != "send_many_now" else ():
+                if way == "send":
                     await body.send(piece)
                 elif not body.send_now(piece, 0.0):
                     await body.flush()
+            if way == "send_many_now" and not body.send_many_now(pieces, 0.0):
+                await body.flush()
             await body.end()
         assert (body.pieces, body.size) == (4, sum(map(len, PIECES)))
-    assert received[0] == received[1]
+    assert received[0] == received[1] == received[2]
 
 
 async def test_a_request_is_released_while_its_reply_streams() -> None:

@@ -270,7 +270,7 @@ async def test_a_bug_in_a_connection_stops_no_other(
 
     async with running(ROUTES) as server:
         with monkeypatch.context() as patch:
-            patch.setattr("servers.http.connection.request_framing", broken)
+            patch.setattr("servers.http.request_head.request_framing", broken)
             client = await server.connect()
             await client.send_all(get())
             await until(lambda: "a connection failed: a bug of this server" in caplog.text)

@@ -2,7 +2,7 @@
 read another file."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from html import escape
 from pathlib import Path
 from posixpath import dirname, join, normpath
@@ -17,11 +17,12 @@ from servers.http.routes import Routes
 from servers.llm.pace import Pace
 from workshop.course import prose, source
 from workshop.course.build import build, main
-from workshop.course.links import INDEX
+from workshop.course.links import INDEX, SOURCE
 from workshop.course.pages import Pages
 from workshop.course.routes import FILES, course_routes
 from workshop.course.tree import ROOT, Tree
 from workshop.course.weave import split_lines
+from workshop.course.words import TABLES
 
 from ...servers.driving import ask, get
 from ...test_laws import plant
@@ -77,11 +78,13 @@ def links_of(html: str) -> set[str]:
     return set(re.findall(r' (?:href|src)="([^"]*)"', html))
 
 
-def dead_links(written: dict[str, str]) -> Iterator[str]:
+def dead_links(written: dict[str, str], frames: Collection[str] = ()) -> Iterator[str]:
     """Links between pages without a target.
 
     Args:
         written: Pages and other files, by path.
+        frames: Pages of code in Chinese. They differ from those in English by their frame alone, so
+            they have the same anchors, and need not be written.
     """
     anchors = {path: re.findall(r' id="([^"]*)"', html) for path, html in written.items()}
     for path, html in written.items():
@@ -92,6 +95,7 @@ def dead_links(written: dict[str, str]) -> Iterator[str]:
                 continue
             target, _, fragment = unquote(href).partition("#")
             target = normpath(join(dirname(path), target)) if target else path
+            target = target.removeprefix("zh-CN/") if target in frames else target
             if target not in written or (fragment and fragment not in anchors[target]):
                 yield f"{path}: {href}"
 
@@ -101,8 +105,11 @@ async def test_every_link_has_a_target(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (prose, source):  # colours have no links, and cost as much as all the rest
         monkeypatch.setattr(module, "highlight", lambda text, _: [*map(escape, split_lines(text))])
     # No file changes during this test, and to look for changes is a quarter of the work.
-    monkeypatch.setattr(Pages, "refresh", lambda pages: None)
+    monkeypatch.setattr(Pages, "refresh", lambda pages, passed: None)
     handler = course_routes()["GET /course/{path}"]
+    names = {f"{name}.html" for name in (INDEX, SOURCE, *Tree().names)}
+    frames = {f"zh-CN/{name}" for name in names if name.endswith((".py.html", ".js.html"))}
+    frames -= {"zh-CN/protocol/chunked.py.html"}
     written: dict[str, str] = {}
     waiting = ["index.html"]
     while waiting:
@@ -116,10 +123,11 @@ async def test_every_link_has_a_target(monkeypatch: pytest.MonkeyPatch) -> None:
         for href in links_of(written[path]) if path.endswith(".html") else ():
             target = unquote(href).partition("#")[0]
             if target not in ("", "/") and not re.match("https?:", target):
-                waiting.append(normpath(join(dirname(path), target)))
-    assert list(dead_links(written)) == []
-    names = {f"{name}.html" for name in (INDEX, *Tree().names)}
-    assert set(written) == names | {"style.css", "icon.svg", "panel.js"}
+                waiting += {normpath(join(dirname(path), target))} - frames
+    assert list(dead_links(written, frames)) == []
+    both = names | {f"zh-CN/{name}" for name in names} - frames
+    # The modules of figures import kit.js; no page names it.
+    assert set(written) == both | set(FILES) - {"figures/kit.js"}
 
 
 def test_a_dead_link_is_reported() -> None:
@@ -132,7 +140,7 @@ def test_a_dead_link_is_reported() -> None:
 
 
 def test_the_pages_of_a_build_have_no_dead_links(tmp_path: Path) -> None:
-    """Without a server there are no live panels, and no links to `/`."""
+    """Without a server there are no modules of figures, and no links to `/`."""
     plant(tmp_path / "tree", TREE)
     number = build(tmp_path / "out", Tree(tmp_path / "tree"))
     written = {
@@ -140,14 +148,13 @@ def test_the_pages_of_a_build_have_no_dead_links(tmp_path: Path) -> None:
         for path in (tmp_path / "out").rglob("*")
         if path.is_file()
     }
-    # An empty file and the two solutions have no page; the contents are a page.
-    assert number == len(TREE) - 3 + 1
+    # An empty file and the two solutions have no page; the contents and the source are pages.
+    assert number == (len(TREE) - 3 + 2) * len(TABLES)
+    written.pop("404.html")  # it has links for one folder only
     assert not any("What a learner" in html or "Or not" in html for html in written.values())
     assert list(dead_links(written)) == []
-    lesson = written["workshop/03_chunks/README.md.html"]
-    assert "<form" not in lesson
-    assert "<script" not in lesson
-    assert "Start <code>workshop</code>" in lesson
+    assert 'type="module"' not in written["workshop/03_chunks/README.md.html"]
+    assert written["search-index.js"].startswith("globalThis.courseIndex = [")
     assert not any('href="/' in html for html in written.values())
 
 
@@ -199,9 +206,9 @@ def test_prose_in_code_is_not_full_markdown(pages: Pages) -> None:
 
 
 def test_links_to_folders(pages: Pages) -> None:
-    """They lead to the folder's entry in the contents."""
+    """They lead to the folder's entry in the list of files."""
     hrefs = Elements.of(page(pages, "README.md")).attributes("href")
-    assert {"index.html#workshop", "index.html#tests/vectors"} <= set(hrefs)
+    assert {"source.html#workshop", "source.html#tests/vectors"} <= set(hrefs)
 
 
 def test_equal_headings_and_right_aligned_tables(pages: Pages) -> None:
@@ -260,12 +267,12 @@ def test_hostile_files(tmp_path: Path) -> None:
         for tag, attributes in elements.tags:
             assert tag not in {"img", "iframe", "object", "style", "base", "b"}
             assert not any(key.startswith("on") or key in {"style", "action"} for key in attributes)
-            if tag in {"script", "link"}:
+            if tag in {"script", "link"} and attributes.get("rel") != "alternate":
                 source = attributes.get("src") or attributes.get("href") or ""
-                assert re.fullmatch(r"(\.\.?/)*(\.?/)?(panel\.js|style\.css|icon\.svg)", source)
+                assert source.removeprefix("../" * source.count("../")) in FILES
             for href in filter(None, [attributes.get("href")]):
                 assert not re.match(r"(?!https?:)[A-Za-z]+:|//", href)
-        if name not in (INDEX, "servers/page/<b>&\"'.css"):
+        if name not in (INDEX, SOURCE, "servers/page/<b>&\"'.css"):
             assert "<script>alert(1)</script>" in elements.text
 
 
@@ -311,7 +318,8 @@ async def test_path_traversal(path: str, served: Routes) -> None:
         ("/course/", b"text/html; charset=utf-8"),
         ("/course/protocol/codec.py.html", b"text/html; charset=utf-8"),
         ("/course/style.css", b"text/css; charset=utf-8"),
-        ("/course/panel.js", b"text/javascript; charset=utf-8"),
+        ("/course/search.js", b"text/javascript; charset=utf-8"),
+        ("/course/search-index.js", b"text/javascript; charset=utf-8"),
     ],
 )
 async def test_headers(path: str, kind: bytes, served: Routes) -> None:
@@ -335,18 +343,6 @@ async def test_the_path_without_its_last_slash_is_redirected(served: Routes) -> 
     assert b"\r\nLocation: /course/\r\n" in answer
 
 
-def test_the_wire_pane_has_its_colours_here_too() -> None:
-    """The style sheets of the chat page and of the course define all variables wire.css uses."""
-    wire, page, course = (
-        path.read_text(encoding="utf-8")
-        for path in (chat.PAGE / "wire.css", chat.PAGE / "style.css", FILES["style.css"])
-    )
-    needed = set(re.findall(r"var\((--\w+)\)", wire)) - set(re.findall(r"(--\w+):", wire))
-    assert "--accent" in needed
-    for sheet in (page, course):
-        assert needed <= set(re.findall(r"^\s+(--\w+):", sheet, re.MULTILINE))
-
-
 # ---- the command
 
 
@@ -362,12 +358,6 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 # ---- lessons
-
-
-def test_the_live_panel_is_before_the_last_section() -> None:
-    html = page(Pages(Tree(), live=False), "workshop/04_sse_protocol/README.md")
-    assert html.index('id="-live"') < html.index('<h2 id="read-on">')
-    assert html.index('href="#-live"') < html.index('href="#read-on"')
 
 
 def test_a_prompt_is_not_copied_with_its_command() -> None:

@@ -34,10 +34,12 @@ class Case:
     """A row.
 
     Args:
-        name: The mode or fault, in the form of a request for it. right: The right codes, with the
-            expected first verdict first. Other codes may be right, too. options: Arguments of
-            `observed`. only: The streams with which the fault is tried, or all if empty. other: The
-            right code for streams on which the fault looks different.
+        name: The mode or fault, in the form of a request for it.
+        right: The right codes, with the expected first verdict first. Other codes may be right,
+            too.
+        options: Arguments of `observed`.
+        only: The streams with which the fault is tried, or all if empty.
+        other: The right code for streams on which the fault looks different.
     """
 
     name: str

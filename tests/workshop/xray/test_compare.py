@@ -142,8 +142,8 @@ class Changing(Naive):
     """Changes the pieces of every answer, or of all but the first one.
 
     Args:
-        old, new: The bytes to replace, and the new ones. answers: Number of the first answer that
-            is changed.
+        old, new: The bytes to replace, and the new ones.
+        answers: Number of the first answer that is changed.
     """
 
     def __init__(self, old: bytes, new: bytes, answers: int = 1) -> None:

@@ -79,8 +79,9 @@ class Way(NamedTuple):
     """One path from this machine to the server.
 
     Args:
-        name: Name of the hop that this path adds, or of the server. asking: The request on this
-            path. address: The URL or address that the user gave.
+        name: Name of the hop that this path adds, or of the server.
+        asking: The request on this path.
+        address: The URL or address that the user gave.
     """
 
     name: str
@@ -92,8 +93,9 @@ class WayReport(msgspec.Struct, frozen=True):
     """The common properties of the answers on one path.
 
     Args:
-        name, address: Name and address of the path. codes: The faults that most of its answers
-            have, most harmful first. reports: One report for each answer.
+        name, address: Name and address of the path.
+        codes: The faults that most of its answers have, most harmful first.
+        reports: One report for each answer.
     """
 
     name: str
@@ -106,10 +108,10 @@ class Comparison(msgspec.Struct, frozen=True):
     """The object that `--compare --json` prints.
 
     Args:
-        ways: The findings on each path, nearest to the server first. verdicts: One verdict for each
-            hop with a fault, most harmful first. cures: The cures for the first verdict, as
-            {product: line of its configuration}. If the product of the hop was recognized, it comes
-            first.
+        ways: The findings on each path, nearest to the server first.
+        verdicts: One verdict for each hop with a fault, most harmful first.
+        cures: The cures for the first verdict, as {product: line of its configuration}. If the
+            product of the hop was recognized, it comes first.
     """
 
     ways: list[WayReport]
@@ -186,8 +188,8 @@ def _of_all(all_answers: Sequence[Answers]) -> list[Verdict]:
 
 
 def _is_reversed(all_answers: Sequence[Answers]) -> bool:
-    """Whether the path that should be nearest to the server has a fault, but the last path has
-    not."""
+    """Whether the first path shows a fault and the last path is live. Then the paths were probably
+    given in the wrong order: a hop cannot repair the stream that it gets."""
     first, last = all_answers[0], all_answers[-1]
     live = sum(one.verdicts[0].code == "live" for one in last.reports)
     is_live = 2 * live > len(last.reports) and not last.faults.keys() - LIGHT

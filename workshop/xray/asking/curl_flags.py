@@ -89,8 +89,9 @@ def asking_of(url: str, flags: CurlFlags, connect: Connect = connect) -> Asking:
     """Build the request.
 
     Args:
-        url: The URL, possibly with a name and password. flags: The flags. connect: The function
-            that opens the connection, by default over TCP.
+        url: The URL, possibly with a name and password.
+        flags: The flags.
+        connect: The function that opens the connection, by default over TCP.
 
     Raises:
         UsageError: A flag cannot be used, or the key would be sent in plain text.
@@ -130,7 +131,9 @@ def through(host: str, port: int, parts: URLParts, connect: Connect = connect) -
     (`--connect-to`).
 
     Args:
-        host, port: The address. parts: The URL. connect: The function that opens the connection.
+        host, port: The address.
+        parts: The URL.
+        connect: The function that opens the connection.
     """
 
     address = host, port

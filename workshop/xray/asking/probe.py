@@ -35,9 +35,10 @@ class Probe(NamedTuple):
     """One more request.
 
     Args:
-        code: The verdict if only one of its answer and the first answer is held. change: The
-            changed value, such as "POST". original: The value in the first request, such as "GET".
-            asking: The request.
+        code: The verdict if only one of its answer and the first answer is held.
+        change: The changed value, such as "POST".
+        original: The value in the first request, such as "GET".
+        asking: The request.
     """
 
     code: str

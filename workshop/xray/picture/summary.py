@@ -55,7 +55,8 @@ def summary(report: Report, meter: Meter) -> "Summary":
     """The summary of a response, for `rich.console.Console.print`.
 
     Args:
-        report: The findings. meter: The measurements.
+        report: The findings.
+        meter: The measurements.
     """
     return Summary(
         report,
@@ -71,7 +72,8 @@ class Summary:
     """See `summary`.
 
     Args:
-        report: The findings. method: Method of the request.
+        report: The findings.
+        method: Method of the request.
         coding: Content coding of the body, such as "gzip", or "".
         gaps: Milliseconds between reads, in order.
         last_ms: Milliseconds from the request to the last byte, or None if none arrived.

@@ -118,8 +118,8 @@ class Masker:
     """Masks the keys in the bytes of one connection.
 
     Args:
-        secrets: Keys that are known at the start, such as those from the command line. max_keys:
-            Largest number of known keys. A new key evicts the oldest.
+        secrets: Keys that are known at the start, such as those from the command line.
+        max_keys: Largest number of known keys. A new key evicts the oldest.
     """
 
     def __init__(self, secrets: Iterable[str] = (), *, max_keys: int = 32) -> None:

@@ -44,14 +44,36 @@ from .har import Message
 __all__ = ["write_page"]
 
 FILES = Path(servers.__file__).parent / "page"
-MODULES = ("dom.js", "wire-bytes.js", "viewer-words.js", "viewer.js")  # each after its imports
+MODULES = (  # each after its imports
+    "dom.js",
+    "viewer-columns.js",
+    "viewer-lines.js",
+    "viewer-recording.js",
+    "viewer-bytes.js",
+    "viewer-story.js",
+    "viewer-draw.js",
+    "viewer-meaning.js",
+    "viewer-chart.js",
+    "viewer-exchange.js",
+    "viewer-export.js",
+    "viewer-heights.js",
+    "viewer-rows.js",
+    "viewer-journey.js",
+    "viewer-layers.js",
+    "viewer-lit.js",
+    "viewer-time.js",
+    "viewer-words.js",
+    "viewer.js",
+)
 START = """
-const recording = JSON.parse(document.getElementById("recording").textContent);
-viewer(document.getElementById("viewer"), recording, navigator.language);
+const recorded = JSON.parse(document.getElementById("recording").textContent);
+const place = document.getElementById("viewer");
+viewer(place, readRecording(recorded), { language: navigator.language, keys: document });
 """
 BODY = """
 body { display: block; }
-main { max-width: 72rem; padding: 1rem; }
+main { display: flex; flex-flow: column; max-width: 72rem; min-height: 100dvh; padding: 1rem; }
+#viewer { flex: 1; }
 main > h1 { color: var(--soft); font-size: .9rem; font-weight: 400; }
 """
 
@@ -245,11 +267,10 @@ def _script() -> str:
 def _style() -> str:
     """Return the colours of the chat page (the first rule of its style sheet), followed by the
     viewer's own styles."""
-    page, wire, viewer = (
-        (FILES / name).read_text(encoding="utf-8")
-        for name in ("style.css", "wire.css", "viewer.css")
+    page, viewer = (
+        (FILES / name).read_text(encoding="utf-8") for name in ("style.css", "viewer.css")
     )
-    return "\n".join([page[: page.index("/* ----")], BODY, wire, viewer])
+    return "\n".join([page[: page.index("/* ----")], BODY, viewer])
 
 
 def _hash(text: str) -> str:

@@ -64,8 +64,8 @@ class Half:
         position: Number of bytes without a gap, which is the offset of the next byte.
         waiting: Segments after a gap, by the offset of their first byte.
         last: Offset of the sender's FIN.
-        acknowledged: Offset up to which the peer has acknowledged all bytes. ended: Whether the end
-            of this direction has been reported.
+        acknowledged: Offset up to which the peer has acknowledged all bytes.
+        ended: Whether the end of this direction has been reported.
     """
 
     first: int | None = None

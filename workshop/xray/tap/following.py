@@ -35,7 +35,7 @@ class Following:
         console: Where to draw.
         hex: Show the bytes in hex, too.
         max_waiting: Largest number of bytes of memory for reads that wait to be drawn (`live.py`).
-            max_lines: Largest number of lines about other streams that are kept until the end of a
+        max_lines: Largest number of lines about other streams that are kept until the end of a
             picture.
     """
 

@@ -33,8 +33,8 @@ class SavingQueue:
     """The `Saving` of a watch: a queue, and a thread that writes its reads.
 
     Args:
-        file: The open recording, which a thread writes to. max_size: Largest number of bytes that
-            wait to be written.
+        file: The open recording, which a thread writes to.
+        max_size: Largest number of bytes that wait to be written.
 
     Attributes:
         lost: Number of reads that are not in the file.

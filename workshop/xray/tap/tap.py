@@ -92,17 +92,17 @@ class TapOptions:
         port: Port to listen on; 0 picks a free one.
         host: Name or address to listen on. "localhost" means 127.0.0.1, and also ::1 on a machine
             with IPv6.
-        ca_file: File of certificates (PEM) to trust in place of the system's, or None. keep_host:
-            Whether to relay the client's `Host` unchanged. top: Whether to show the table of
-            streams, or without a terminal, a line for each stream that has ended. Otherwise the
-            bytes of one stream after the other are shown. hex: Whether to show these bytes in hex,
-            too.
+        ca_file: File of certificates (PEM) to trust in place of the system's, or None.
+        keep_host: Whether to relay the client's `Host` unchanged.
+        top: Whether to show the table of streams, or without a terminal, a line for each stream
+            that has ended. Otherwise the bytes of one stream after the other are shown.
+        hex: Whether to show these bytes in hex, too.
         metrics_port: Port of `GET /metrics` on loopback. 0 picks a free one, and None means no
             metrics.
         save: File to save the recording to, or None.
         secrets: Keys to mask, in addition to those that the tap finds itself.
         max_connections: Largest number of connections at the same time. A further one gets a 503.
-            max_finished: Largest number of finished streams in the table.
+        max_finished: Largest number of finished streams in the table.
         connect_seconds: Timeout for a connection to the upstream, including TLS, in seconds.
         stall_seconds: Seconds after which a connection is broken if its peer has vanished
             (`SocketStream`).
@@ -128,8 +128,9 @@ class Tap:
     """Relays connections, and reports their bytes to a watch. A `Tap` does not listen itself.
 
     Args:
-        options: The options. watch: The watch that is told about all bytes. connect: The function
-            that opens TCP connections to the upstream.
+        options: The options.
+        watch: The watch that is told about all bytes.
+        connect: The function that opens TCP connections to the upstream.
 
     Raises:
         TapError: The upstream's URL or the file of certificates cannot be used.
@@ -233,9 +234,10 @@ async def listen(
     """Listen and relay, until SIGINT (Ctrl-C) or SIGTERM. Then print a summary.
 
     Args:
-        options: The options of the tap. console: The console on which the table or the lines are
-            printed. connect: The function that opens TCP connections to the upstream. task_status:
-            Is told the tap's port as soon as clients can connect.
+        options: The options of the tap.
+        console: The console on which the table or the lines are printed.
+        connect: The function that opens TCP connections to the upstream.
+        task_status: Is told the tap's port as soon as clients can connect.
 
     Returns:
         The exit code: 130, as after every Ctrl-C.

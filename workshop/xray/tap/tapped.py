@@ -56,18 +56,22 @@ class TappedExchange:
     Attributes:
         number: Number of the exchange, from 1.
         connection: Number of its connection, from 1.
-        method: Method of the request, or "" if the request cannot be read. target: The
-            request-target, with keys masked. began: Time of the last byte of the request that has
-            been sent. ended: Time at which the exchange ended, or None while it runs. how: "done"
-            (the response is complete), "cut" (the server ended the response early), "left" (the
-            client disconnected first), or "" while the exchange runs. reads, size: Number of reads
-            and of bytes of the response. last: Time of the last of these reads. unmeasured: Number
-            of reads that were not measured, because the queue was full. meter: The meter of the
-            response, or None before its first bytes. report: The report of x-ray on the response,
-            or None before its end or if it was not measured. request: The masked request, until it
-            is passed to the meter. wants_stream: Whether the request asks for a stream. waited:
-            Milliseconds for which the tap did not read from the server, because the client accepted
-            nothing.
+        method: Method of the request, or "" if the request cannot be read.
+        target: The request-target, with keys masked.
+        began: Time of the last byte of the request that has been sent.
+        ended: Time at which the exchange ended, or None while it runs.
+        how: "done" (the response is complete), "cut" (the server ended the response early), "left"
+            (the client disconnected first), or "" while the exchange runs.
+        reads, size: Number of reads and of bytes of the response.
+        last: Time of the last of these reads.
+        unmeasured: Number of reads that were not measured, because the queue was full.
+        meter: The meter of the response, or None before its first bytes.
+        report: The report of x-ray on the response, or None before its end or if it was not
+            measured.
+        request: The masked request, until it is passed to the meter.
+        wants_stream: Whether the request asks for a stream.
+        waited: Milliseconds for which the tap did not read from the server, because the client
+            accepted nothing.
     """
 
     def __init__(self, number: int, connection: int, began: float) -> None:
@@ -137,7 +141,8 @@ class Item(NamedTuple):
             exchange are only saved.
         at: Time of the read in milliseconds.
         sender, data: The bytes, not masked yet.
-        end: How the sender's direction ended, or "". finishes: Whether the exchange has ended.
+        end: How the sender's direction ended, or "".
+        finishes: Whether the exchange has ended.
     """
 
     connection: "ConnectionWatch"
@@ -164,8 +169,9 @@ class ConnectionWatch:
     """The `RelayObserver` of one connection: it assigns bytes to exchanges, and queues them.
 
     Args:
-        watch: The watch that takes the queued bytes. number: Number of the connection, from 1.
-            mask: The function that masks keys of this connection.
+        watch: The watch that takes the queued bytes.
+        number: Number of the connection, from 1.
+        mask: The function that masks keys of this connection.
 
     Attributes:
         is_saved: Whether the bytes are saved to the recording, if there is one.

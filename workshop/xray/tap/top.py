@@ -98,8 +98,9 @@ class Top:
     """The table.
 
     Args:
-        watch: The watch whose streams are shown. console: The terminal. title: The first line, with
-            the tap's address and its upstream.
+        watch: The watch whose streams are shown.
+        console: The terminal.
+        title: The first line, with the tap's address and its upstream.
     """
 
     def __init__(self, watch: Watch, console: Console, title: str) -> None:
@@ -169,7 +170,8 @@ def row_of(exchange: TappedExchange, said: Report | None, now: float) -> Row:
 
     Args:
         exchange: The stream.
-        said: The report of x-ray on the stream, or None. now: Milliseconds since the tap started.
+        said: The report of x-ray on the stream, or None.
+        now: Milliseconds since the tap started.
     """
     end = now if exchange.ended is None else exchange.ended
     gaps = said.gaps_ms if said else None

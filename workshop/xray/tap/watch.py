@@ -89,26 +89,31 @@ class Watch:
     """Watches all connections of a tap.
 
     Args:
-        origin: The URL of the upstream, without a path and without a slash at its end. new_mask: A
-            function that returns a masking function for a new connection. saving: The object that
-            saves all bytes, or None. observers: Objects that are told about the measurements.
-            max_finished: Largest number of finished exchanges that are kept. max_queue: Largest
-            number of bytes that wait to be measured. max_request: Largest number of bytes of a
-            request that are kept for its meter. history: Largest number of reads that each meter
-            keeps.
+        origin: The URL of the upstream, without a path and without a slash at its end.
+        new_mask: A function that returns a masking function for a new connection.
+        saving: The object that saves all bytes, or None.
+        observers: Objects that are told about the measurements.
+        max_finished: Largest number of finished exchanges that are kept.
+        max_queue: Largest number of bytes that wait to be measured.
+        max_request: Largest number of bytes of a request that are kept for its meter.
+        history: Largest number of reads that each meter keeps.
 
     Attributes:
         running: The exchanges that have not ended, by number, oldest first.
-        finished: The last exchanges that have ended. begun: Number of exchanges so far. size:
-            Number of bytes in all responses, as they were relayed. tokens: Number of tokens in all
-            responses that were measured. unmeasured: Number of reads that were not measured.
-            verdicts: Number of finished exchanges, by the way in which they ended and the code of
-            their first verdict. refused: Number of connections that were refused, because there
-            were too many or the upstream could not be reached. problem: The reason of the last
-            refusal, or "" if there was none. first_token, gap: Times to the first token, and times
-            between reads that brought text, in seconds. ttft_ms, gap_ms: The same in milliseconds,
-            for percentiles. lock: A lock that is held while an exchange is measured. Acquire it
-            before you read a meter.
+        finished: The last exchanges that have ended.
+        begun: Number of exchanges so far.
+        size: Number of bytes in all responses, as they were relayed.
+        tokens: Number of tokens in all responses that were measured.
+        unmeasured: Number of reads that were not measured.
+        verdicts: Number of finished exchanges, by the way in which they ended and the code of their
+            first verdict.
+        refused: Number of connections that were refused, because there were too many or the
+            upstream could not be reached.
+        problem: The reason of the last refusal, or "" if there was none.
+        first_token, gap: Times to the first token, and times between reads that brought text, in
+            seconds.
+        ttft_ms, gap_ms: The same in milliseconds, for percentiles.
+        lock: A lock that is held while an exchange is measured. Acquire it before you read a meter.
     """
 
     def __init__(
@@ -175,8 +180,8 @@ class Watch:
         """Measure the bytes in the queue.
 
         Args:
-            seconds: Time after which to stop. all_items: If False, stop before an item that a
-                thread should measure.
+            seconds: Time after which to stop.
+            all_items: If False, stop before an item that a thread should measure.
         """
         stop = time.perf_counter() + seconds
         while self._queue and time.perf_counter() < stop:
