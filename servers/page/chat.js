@@ -7,20 +7,22 @@
 import { conversations } from "./conversations.js";
 import { find } from "./dom.js";
 import { followText } from "./scroll.js";
-import { page, words } from "./words.js";
+import { wireLog } from "./wire-log.js";
+import { page } from "./words.js";
 
 const conversation = find("#conversation");
 const prompt = find("#prompt");
 const [send, halt] = [find("#send"), find("#halt")];
 
-// The wire pane is loaded with the first recorded answer. Its calls keep their order.
+// Each answer is noted; the wire pane, which shows the notes, is loaded with the first recorded one.
+const log = wireLog();
 let pane = null;
 function tellWire(what, ...values) {
-	if (what === "opened" && values[0].headers.has("X-Wire")) {
-		const isWide = matchMedia("(width >= 80rem)").matches; // there is room beside the text
-		pane ??= import("./wire.js").then(({ wirePane }) => wirePane(find("#wire"), isWide));
-	}
-	pane?.then((loaded) => loaded[what]?.(...values));
+	log.tell(what, ...values);
+	if (what !== "opened" || !values[0].headers.has("X-Wire")) return;
+	find("#wire").hidden = false;
+	const isWide = matchMedia("(width >= 80rem)").matches; // there is room beside the text
+	pane ??= import("./wire.js").then(({ wirePane }) => wirePane(find("#wire"), log).show(isWide));
 }
 
 function setRunning(isRunning, news) {

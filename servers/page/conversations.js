@@ -126,7 +126,7 @@ export function conversations(page) {
 		page.setEmpty(chat.messages.length === 0);
 		prompt.value = draftOf(draftName());
 		notify(chat.lost ? say("lost", chat.lost) : "");
-		page.tell("start");
+		page.tell("clear");
 		if (chat.messages.length) page.follow();
 		prompt.focus();
 	}

@@ -66,7 +66,7 @@ async function receiveDeltas(view, asked, signal, tell) {
 	try {
 		for await (const delta of streamAnswer(asked, signal, observe)) {
 			view.receive(delta);
-			tell("delta", delta);
+			tell("delta", { thinking: delta.thinking, text: delta.text + delta.refusal });
 			reason = delta.finishReason || reason;
 		}
 	} catch (error) {
