@@ -38,7 +38,17 @@ from protocol.target import path_of
 from .body import Body
 from .incoming import Incoming
 from .limits import Budget, Limits
-from .reply import CutOff, Ending, Handler, Reply, ReplyObserver, Request, StreamingReply
+from .reply import (
+    CutOff,
+    Ending,
+    Handler,
+    Reply,
+    ReplyObserver,
+    Request,
+    StreamingReply,
+    close_source,
+    send_source,
+)
 from .reply_head import encode_head, encode_reply
 from .request_head import KnownHeads, RequestHead
 from .routes import Routes, printable_route
@@ -205,7 +215,8 @@ class Connection:
             # else that is kept for a stream, and the stream may continue for minutes.
             prepared = await self._prepare(fileno)
             if prepared is not None:
-                await self._send_reply(*prepared)
+                sending, prepared = self._send_reply(*prepared), None  # nor is the reply kept
+                await sending
         finally:
             self._incoming.give_back()
             self._watch.remove_stream(fileno)
@@ -273,20 +284,23 @@ class Connection:
     ) -> None:
         """Send the head, and the body in the framing that the head has announced."""
         head_only = self._head_only
-        heartbeat = reply.heartbeat if isinstance(reply, StreamingReply) else b""
         self._observer = observer = reply.observer
         outlet = observer.wrap(self._stream) if observer else self._stream
+        if isinstance(reply, StreamingReply):
+            # The head is sent before the first piece exists, so the client gets it at once.
+            source, whole, head = reply.source, b"", reply.edit_head(head)
+            body = Body(outlet, chunked=chunked, heartbeat=reply.heartbeat)
+        else:
+            source, whole, body = None, reply.body, Body(outlet, chunked=chunked)
         self._state = State.SENDING
-        self._body = body = Body(outlet, chunked=chunked, heartbeat=heartbeat)
+        self._body = body
         ending = None
+        del reply  # a stream may continue for minutes: it keeps neither its reply nor its head
         try:
-            if isinstance(reply, Reply):
-                await body.begin(head if head_only else head + reply.body)
-            else:
-                # The head is sent before the first piece exists, so the client gets it at once.
-                await body.begin(reply.edit_head(head))
-                if not head_only:
-                    await reply.send_to(body)
+            await body.begin(head if head_only else head + whole)
+            del head
+            if source and not head_only:
+                await send_source(source, body)
             ending = Ending.DONE
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             ending = Ending.DISCONNECTED
@@ -306,19 +320,19 @@ class Connection:
             if observer:
                 observer.end(ending)
             self._body = self._observer = None
-            streams = isinstance(reply, StreamingReply) and not head_only
             # Only a chunked body is seen to be truncated if it ends with a FIN.
-            if ending is Ending.RESET or (streams and not (chunked or body.ended)):
+            unended = source and not head_only and not (chunked or body.ended)
+            if ending is Ending.RESET or unended:
                 self._state = State.TRUNCATED
-            if isinstance(reply, StreamingReply):
-                await reply.aclose()
+            if source:
+                await close_source(source)
             if head_only:
                 log.info("%s head only", line)
-            elif isinstance(reply, Reply):
-                unless_done = "" if ending is Ending.DONE else f", {ending.value}"
-                log.info("%s %d bytes%s", line, len(reply.body), unless_done)
-            else:
+            elif source:
                 log.info("%s %d pieces, %d bytes, %s", line, body.pieces, body.size, ending.value)
+            else:
+                unless_done = "" if ending is Ending.DONE else f", {ending.value}"
+                log.info("%s %d bytes%s", line, len(whole), unless_done)
 
     async def _wait_for_close(self) -> None:
         """Give the client of a truncated body a moment to close first. A browser that sees the

@@ -32,11 +32,14 @@ __all__ = [
     "EventStream",
     "Handler",
     "Last",
+    "Pieces",
     "Reply",
     "ReplyObserver",
     "Request",
     "Source",
     "StreamingReply",
+    "close_source",
+    "send_source",
 ]
 
 Headers = tuple[tuple[str, str], ...]
@@ -198,23 +201,38 @@ class StreamingReply(Copied):
         self.edit_head: Callable[[bytes], bytes] = bytes
         self.until_close = False  # if true, there are no chunks: the body ends with the connection
 
-    async def send_to(self, body: BodyWriter) -> None:
+    def send_to(self, body: BodyWriter) -> Awaitable[None]:
         """Send the whole body and its end."""
-        if not isinstance(self.source, AsyncGenerator):
-            await self.source.send_to(body)
-            return
-        async with aclosing(self.source) as pieces:
-            async for piece in pieces:
-                if isinstance(piece, Last):
-                    await body.end(piece.piece)
-                    return
-                await body.send(piece)
-        await body.end()
+        return send_source(self.source, body)
 
     async def aclose(self) -> None:
         """Called when the reply has ended, even if nothing of it was sent."""
-        if (close := getattr(self.source, "aclose", None)) is not None:
-            await close()
+        await close_source(self.source)
+
+
+# These two are functions, and not coroutines where they can be none: each coroutine that waits for
+# the end of a stream takes 200 bytes.
+
+
+def send_source(source: Pieces | Source, body: BodyWriter) -> Awaitable[None]:
+    """Send the whole body of a source, and its end."""
+    return _send_all(source, body) if isinstance(source, AsyncGenerator) else source.send_to(body)
+
+
+async def _send_all(source: Pieces, body: BodyWriter) -> None:
+    async with aclosing(source) as pieces:
+        async for piece in pieces:
+            if isinstance(piece, Last):
+                await body.end(piece.piece)
+                return
+            await body.send(piece)
+    await body.end()
+
+
+async def close_source(source: Pieces | Source) -> None:
+    """Call the source's `aclose`, if it has one."""
+    if (close := getattr(source, "aclose", None)) is not None:
+        await close()
 
 
 class EventStream(StreamingReply):

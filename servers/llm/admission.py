@@ -17,13 +17,22 @@ The rules this file keeps:
 """
 
 from collections.abc import Callable
-from copy import copy
 
 import trio
 
 from ..http.body import BodyWriter, Ending
 from ..http.metrics import Metrics
-from ..http.reply import CutOff, Handler, Reply, Request, StreamingReply
+from ..http.reply import (
+    CutOff,
+    Handler,
+    Pieces,
+    Reply,
+    Request,
+    Source,
+    StreamingReply,
+    close_source,
+    send_source,
+)
 
 __all__ = ["CLIENT_GONE", "Admission"]
 
@@ -69,7 +78,7 @@ class Admission:
             try:
                 reply = await handler(request)
                 if isinstance(reply, StreamingReply):
-                    reply.source = ReservedSource(copy(reply), reservation)
+                    reply.source = ReservedSource(reply.source, reservation)
                     return reply
                 reason = _reason(reply.status)
             except Exception:
@@ -98,6 +107,8 @@ class Reservation:
         kept: Whether a streaming reply still holds the reservation after the handler has returned.
     """
 
+    __slots__ = ("_admission", "_route", "_size", "kept")
+
     def __init__(self, admission: Admission, route: str, size: int) -> None:
         admission.held += size
         self.kept = False
@@ -115,16 +126,18 @@ class Reservation:
 class ReservedSource:
     """The source of a streaming reply that holds a reservation until its end: a `Source`."""
 
-    def __init__(self, reply: StreamingReply, reservation: Reservation) -> None:
+    __slots__ = ("_reservation", "_source")
+
+    def __init__(self, source: Pieces | Source, reservation: Reservation) -> None:
         reservation.kept = True
-        self._reply = reply
+        self._source = source
         self._reservation = reservation
 
     async def send_to(self, body: BodyWriter) -> None:
         """Send the whole body and its end, and count how the reply ended."""
         ending = None
         try:
-            await self._reply.send_to(body)
+            await send_source(self._source, body)
             ending = Ending.DONE
         except CutOff as cut:
             ending = Ending.RESET if cut.reset else Ending.CUT_OFF
@@ -139,9 +152,9 @@ class ReservedSource:
             self._reservation.release((ending or body.ending).value)
 
     async def aclose(self) -> None:
-        """Close the reply, even if it ends before its first byte is sent."""
+        """Close the source, even if the reply ends before its first byte is sent."""
         self._reservation.release("cancelled")
-        await self._reply.aclose()
+        await close_source(self._source)
 
 
 def _reason(status: int) -> str:

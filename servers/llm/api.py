@@ -131,7 +131,6 @@ class API:
         self._model = model
         self._settings = settings
         self._watcher = watcher or Watcher()
-        self._names = [*model.names, *settings.recordings]  # of all models
         self._turns = Turns()
         self._faults = Faults()
         self._chance = random.Random(settings.seed)
@@ -284,7 +283,8 @@ class API:
             reply = EventStream(source)
         else:
             steps = repeat(b"", max(answer.completion_tokens for answer in answers))
-            sequence = TokenSequence(steps, gaps, prefill, _nowhere, _nowhere)
+            many = None if pace.itl else _nowhere
+            sequence = TokenSequence(steps, gaps, prefill, _nowhere, many)
             await self._engine.drive(sequence, flush=trio.lowlevel.checkpoint)
             with self._turns.work() as work:
                 reply = json_reply(await writer.whole(work))
@@ -297,6 +297,11 @@ class API:
             there_are = ", ".join(self._names)
             message = f"The model {name[:80]!r} does not exist. There are: {there_are}"
             raise InvalidRequest(message, "model", "model_not_found", status=404)
+
+    @property
+    def _names(self) -> list[str]:
+        """The names of all models."""
+        return [*self._model.names, *self._settings.recordings]
 
     def _pace_of(self, request: Request) -> Pace:
         """Return the pace that the header `X-Pace` names, or the one in force."""

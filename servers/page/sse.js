@@ -11,6 +11,7 @@
  */
 
 const LINE_END = /\r\n|\n|\r/;
+const AT_ONCE = 200; // events of one read that are handled in one go
 
 /** An event exceeded the limit; `decoded` has the events before it. */
 export class EventStreamError extends Error {
@@ -126,7 +127,10 @@ export class EventStreamParser {
 	}
 }
 
-/** Yields each event as soon as it is complete; `tell` gets each read, and its time. */
+/**
+ * Yields each event as soon as it is complete; `tell` gets each read, and its time. A read may have
+ * thousands of events: in between, the browser draws, and answers the reader.
+ */
 export async function* readEvents(body, tell = () => {}) {
 	const parser = new EventStreamParser();
 	const reader = body.getReader();
@@ -135,7 +139,11 @@ export async function* readEvents(body, tell = () => {}) {
 			const { done, value } = await reader.read();
 			if (done) return tell("closed");
 			tell("received", value, performance.now());
-			yield* parser.receiveData(value);
+			const events = parser.receiveData(value);
+			for (let first = 0; first < events.length; first += AT_ONCE) {
+				if (first) await nextTask();
+				yield* events.slice(first, first + AT_ONCE);
+			}
 		}
 	} catch (error) {
 		if (error instanceof EventStreamError) yield* error.decoded;
@@ -144,4 +152,16 @@ export async function* readEvents(body, tell = () => {}) {
 		// If the caller stops early, this closes the connection.
 		reader.cancel().catch(() => {});
 	}
+}
+
+/** Resolves in a new task. (A timer would wait a second on a page that is not in sight.) */
+function nextTask() {
+	const { port1, port2 } = new MessageChannel();
+	return new Promise((resume) => {
+		port1.onmessage = () => {
+			port1.close();
+			resume();
+		};
+		port2.postMessage(0);
+	});
 }

@@ -63,19 +63,18 @@ export function gapChart(words, { hasSent, pick }) {
 		return ((clientX - left) / width) * endOf();
 	}
 
+	/** The pieces nearest to this time, and the gaps before them. */
 	function valueAt(time) {
-		const near = [];
-		const reach = Math.ceil(columnOf(endOf()) / 100);
+		const place = columnOf(time);
+		const told = [];
 		sides.forEach(({ gaps }, number) => {
-			const from = Math.floor(columnOf(time));
-			let best = -1;
-			for (let x = Math.max(0, from - reach); x <= from + reach; x += 1) {
-				if (gaps[x] && (best < 0 || Math.abs(x - from) < Math.abs(best - from))) best = x;
-			}
-			const side = number ? words.received : words.sent;
-			if (best >= 0) near.push(words.value(side, words.ms(Math.round((best / WIDTH) * span)), words.ms(gaps[best])));
+			let best = -Infinity;
+			for (let x = 0; x < WIDTH; x += 1) if (gaps[x] && Math.abs(x - place) < Math.abs(best - place)) best = x;
+			if (best < 0) return;
+			const at = words.ms(Math.round((best / WIDTH) * span));
+			told.push(words.value(number ? words.received : words.sent, at, words.ms(gaps[best])));
 		});
-		return near.join(" · ");
+		return told.join(" · ");
 	}
 
 	function draw() {
@@ -97,6 +96,7 @@ export function gapChart(words, { hasSent, pick }) {
 		const [from, mark, to] = times.children;
 		from.textContent = words.ms(0);
 		mark.textContent = first >= 0 ? words.firstAt(words.ms(Math.round(first))) : "";
+		mark.style.insetInlineStart = `clamp(4em, ${(100 * first) / end}%, 100% - 15em)`;
 		to.textContent = words.ms(Math.round(end));
 		const [sent, received] = sides.map(({ statistics }) => statistics);
 		const [name, ...values] = meaningOf(hasSent ? sent : null, received);

@@ -21,9 +21,9 @@ const asHex = (bytes) => `${hex(bytes)} `;
 export function rowDrawer(recording, words, page) {
 	const windows = new Map(); // row -> the first of its spans that is drawn, if the reader chose it
 
-	/** Pixels, before a row was drawn. */
-	function guess(index, depth) {
-		if (depth === "story") return LINE;
+	/** Pixels, before a row was drawn. @param {number} typical the height of a row that was drawn, or 0 */
+	function guess(index, depth, typical) {
+		if (depth === "story") return typical || LINE;
 		const letters = recording.sizeOf(index) * (depth === "hex" ? 3 : 1.2);
 		return LINE * (1.5 + Math.ceil(letters / 70));
 	}
@@ -38,7 +38,7 @@ export function rowDrawer(recording, words, page) {
 	function line(index) {
 		const line = recording.line(index);
 		const { at, sender, end, bytes } = recording.row(line.row);
-		const row = make("li", sender, make("span", "at", words.ms(at)));
+		const row = make("li", sender, make("span", "at", words.ms(Math.round(at))));
 		row.dataset.line = index;
 		if (line.parts.length) {
 			const before = index && recording.lines.row[index - 1] >= 0 ? recording.line(index - 1) : null;

@@ -10,13 +10,16 @@ import { make } from "./dom.js";
 const AT_ONCE = 1000; // rows that are written in one go
 const BODY = /^(?!head|chunk-|CRLF|last-chunk|trailer|after)/; // labels of bytes of the body
 
+/** The browser draws in between, and answers the reader. */
+const pause = () => new Promise((resume) => setTimeout(resume));
+
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 export function saveButtons(recording, words, page) {
 	const name = () => page?.name() || "recording";
 	const save = (text, write, ending) =>
-		make("button", { type: "button", textContent: text, onclick: async () => download(await write(recording, page), `${name()}.${ending}`) });
-	return make("div", "save", save(words.saveLines, jsonLines, "jsonl"), save(words.saveHar, har, "har"));
+		make("button", { type: "button", textContent: text, ariaLabel: `${words.save} ${text}`, onclick: async () => download(await write(recording, page), `${name()}.${ending}`) });
+	return make("div", "save", words.save, save(words.saveLines, jsonLines, "jsonl"), save(words.saveHar, har, "har"));
 }
 
 function download(parts, name) {
@@ -29,7 +32,7 @@ function download(parts, name) {
 export async function jsonLines(recording, page) {
 	const parts = [];
 	for (let index = 0; index < recording.length; index += 1) {
-		if (index % AT_ONCE === AT_ONCE - 1) await nextTask();
+		if (index % AT_ONCE === AT_ONCE - 1) await pause();
 		const { at, sender, connection, bytes, end, spans } = recording.row(index);
 		const line = { at, sender };
 		if (connection) line.connection = connection;
@@ -56,7 +59,7 @@ export async function har(recording, page) {
 	const asked = new Map(); // connection -> requests without a response yet
 	const began = page?.began() ?? Date.now();
 	for (let index = 0; index < recording.length; index += 1) {
-		if (index % AT_ONCE === AT_ONCE - 1) await nextTask();
+		if (index % AT_ONCE === AT_ONCE - 1) await pause();
 		const { at, sender, connection, bytes, spans, offset } = recording.row(index);
 		if (sender === "client") {
 			asked.set(connection, [...(asked.get(connection) ?? []), { at, bytes }]);
@@ -126,22 +129,10 @@ function messageOf(text) {
 	return { start, headers, body: body.join("\r\n\r\n") };
 }
 
-function toBase64(bytes) {
+export function toBase64(bytes) {
 	let letters = "";
 	for (let place = 0; place < bytes.length; place += 8192) {
 		letters += String.fromCharCode(...bytes.subarray(place, place + 8192));
 	}
 	return btoa(letters);
-}
-
-/** The browser draws and answers the reader in between. */
-export function nextTask() {
-	const { port1, port2 } = new MessageChannel();
-	return new Promise((resume) => {
-		port1.onmessage = () => {
-			port1.close();
-			resume();
-		};
-		port2.postMessage(0);
-	});
 }

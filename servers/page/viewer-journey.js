@@ -13,40 +13,40 @@ import { joined, tokenText } from "./viewer-story.js";
  * @param {object} recording
  * @param {number} index of a line
  * @param {object?} page what the page knows: `readOf(row, token)`, `paintedAt(token)`
- * @returns {Array} of [name, text]
+ * @returns {Array} of [name, what or when, more about it]
  */
 export function journeyOf(recording, index, page, words) {
 	const line = recording.line(index);
 	const { parts, token, lastRow } = line;
+	const sizeOf = (isIt) => words.size(joined(parts.filter(isIt)).length);
 	const steps = [];
 	if (token) {
-		const size = joined(parts.filter((part) => part.token)).length;
-		steps.push([words.yielded, words.yieldedAs(words.number(token), JSON.stringify(tokenText(line)), size)]);
+		const of = words.tokenNumber(words.number(token));
+		steps.push([words.yielded, JSON.stringify(tokenText(line)), `${of} · ${sizeOf((part) => part.token)}`]);
 	}
 	const event = parts.find((part) => part.event)?.event;
-	if (event) {
-		const size = joined(parts.filter((part) => part.event)).length;
-		steps.push([words.eventStep, words.eventAs(words.number(event), words.number(size))]);
-	}
+	if (event) steps.push([words.eventStep, words.eventPart(words.number(event)), sizeOf((part) => part.event)]);
 	const size = parts.find(({ label }) => label === "chunk-size");
 	const chunk = parts.find((part) => part.chunk)?.chunk;
-	if (size) {
-		const bytes = parseInt(new TextDecoder().decode(size.bytes), 16);
-		steps.push([words.chunkStep, words.chunkAs(words.number(chunk), words.number(bytes))]);
+	if (chunk) {
+		const hex = size && new TextDecoder().decode(size.bytes);
+		const told = hex ? `0x${hex} = ${words.size(parseInt(hex, 16))}` : words.sameChunk;
+		steps.push([words.chunkStep, words.chunkNumber(words.number(chunk)), told]);
 	} else if (event) {
-		steps.push([words.chunkStep, chunk ? `${words.number(chunk)} (${words.sameChunk})` : words.noChunk]);
+		steps.push([words.chunkStep, "–", words.noChunk]);
 	}
 	const at = recording.at(lastRow);
 	if (!page) {
-		steps.push([words.readStep, words.stepAt(words.number(lastRow + 1), words.ms(at))]);
+		steps.push([words.readStep, words.ms(at), words.readNumber(words.number(lastRow + 1))]);
 		return steps;
 	}
-	steps.push([words.writeStep, words.stepAt(words.number(lastRow), words.ms(at))]);
+	if (recording.isServer(lastRow)) steps.push([words.writeStep, words.ms(at), words.writeNumber(words.number(lastRow))]);
 	const read = page.readOf(lastRow, token);
-	steps.push([words.readStep, read ? words.stepAt(words.number(read.number), words.ms(read.at)) : words.notYet]);
-	if (!token) return steps;
-	const painted = page.paintedAt(token);
-	steps.push([words.paintStep, painted ? words.paintAt(words.ms(painted)) : words.notYet]);
+	if (read) steps.push([words.readStep, words.ms(read.at), words.readNumber(words.number(read.number))]);
+	else if (event) steps.push([words.readStep, words.notYet, ""]);
+	const painted = token && page.paintedAt(token);
+	if (painted) steps.push([words.paintStep, words.ms(painted), words.after(words.ms(painted - at))]);
+	else if (token) steps.push([words.paintStep, words.notYet, ""]);
 	return steps;
 }
 
@@ -58,7 +58,7 @@ export function journeyCard(words) {
 		element,
 		show(steps) {
 			element.hidden = !steps.length;
-			list.replaceChildren(...steps.map(([name, text]) => make("li", {}, make("b", {}, name), make("span", {}, text))));
+			list.replaceChildren(...steps.map(([name, told, more]) => make("li", {}, make("b", {}, name), make("span", {}, told), make("small", {}, more))));
 		},
 	};
 }

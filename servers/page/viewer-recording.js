@@ -55,6 +55,8 @@ export function newRecording({ maxSize = MAX_SIZE, exchanges = [] } = {}) {
 		get size() { return size; },
 		at: (index) => rows.at[index],
 		isServer: (index) => rows.sender[index] === 1,
+		/** Whether the server sent a piece of a body with it. */
+		isBody: (index) => rows.sender[index] === 1 && rows.size[index] > 0 && labels[lastLabel(index)] !== "head",
 		sizeOf: (index) => rows.size[index],
 		bodyOf: (index) => rows.body[index],
 		/** Changes if the row has to be drawn again. */
@@ -130,6 +132,11 @@ export function newRecording({ maxSize = MAX_SIZE, exchanges = [] } = {}) {
 			stream.before = pass(stream.before, [label, , , , event]);
 			start = stop;
 		}
+	}
+
+	function lastLabel(index) {
+		const count = rows.spans[index];
+		return count ? spans.label[rows.span[index] + count - 1] : 0;
 	}
 
 	/** Labels that wait for those of bytes before them. */

@@ -2,7 +2,7 @@
  * A list of which only the rows in sight are in the document, however long it is. It keeps to its end
  * while it follows, and keeps its place while rows come below.
  *
- *     const list = virtualList({label, count: () => 25_000, guess: (index) => 22,
+ *     const list = virtualList({label, count: () => 25_000, guess: (index, typical) => typical || 22,
  *                               keyOf: (index) => "…", draw: (index) => <li>, scrolled});
  *     list.draw()        after any change; a row is drawn again if its key has changed
  *     list.show(7)       scrolls to a row
@@ -21,12 +21,13 @@ export function virtualList({ label, count, guess, keyOf, draw: drawRow, scrolle
 	const heights = rowHeights();
 	const shown = new Map(); // row -> {element, key}
 	let follows = false;
-	let [top, width, frame] = [0, 0, 0];
+	let [top, width, height, frame] = [0, 0, 0, 0];
+	let typical = 0; // the height of the row that was measured last
 
 	new ResizeObserver(() => {
 		if (element.clientWidth !== width) heights.clear(); // lines wrap elsewhere
-		width = element.clientWidth;
-		drawSoon();
+		[width, height] = [element.clientWidth, element.clientHeight];
+		draw();
 	}).observe(element);
 
 	function onScroll() {
@@ -44,15 +45,14 @@ export function virtualList({ label, count, guess, keyOf, draw: drawRow, scrolle
 	function draw() {
 		cancelAnimationFrame(frame);
 		frame = 0;
-		const height = element.clientHeight;
-		if (!height) return; // not in sight
-		heights.resize(count(), guess);
-		// A row may be lower than guessed: then there is room for more.
-		for (let round = 0; round < 3; round += 1) if (!fill(height)) break;
+		if (!height) return; // not in sight, or not laid out yet
+		heights.resize(count(), (index) => guess(index, typical));
+		// If rows are lower than guessed, there is room for more.
+		for (let round = 0; round < 3 && fill(); round += 1);
 	}
 
-	/** Draws what is in sight. Returns whether a height was not as guessed. */
-	function fill(height) {
+	/** Draws what is in sight. Returns whether that was less than the height of the window. */
+	function fill() {
 		const { length } = heights;
 		if (follows) top = Math.max(0, heights.top(length) - height);
 		const anchor = heights.at(top);
@@ -73,26 +73,21 @@ export function virtualList({ label, count, guess, keyOf, draw: drawRow, scrolle
 				next = row.element.nextElementSibling;
 				continue;
 			}
-			const made1 = drawRow(index);
-			made1.ariaPosInSet = String(index + 1);
-			made1.ariaSetSize = String(length);
+			const drawn = drawRow(index);
+			drawn.ariaPosInSet = String(index + 1);
+			drawn.ariaSetSize = String(length);
 			if (row) {
 				next = row.element.nextElementSibling;
-				row.element.replaceWith(made1);
+				row.element.replaceWith(drawn);
 			} else {
-				list.insertBefore(made1, next);
+				list.insertBefore(drawn, next);
 			}
-			shown.set(index, (row = { element: made1, key }));
-			made.push([index, made1]);
+			shown.set(index, (row = { element: drawn, key }));
+			made.push([index, drawn]);
 		}
 		list.style.paddingTop = `${heights.top(first)}px`;
 		list.style.paddingBottom = `${heights.top(length) - heights.top(last)}px`;
-		let isOther = false;
-		for (const [index, row] of made) {
-			const measured = row.getBoundingClientRect().height;
-			isOther ||= Math.abs(measured - heights.of(index)) > 0.5;
-			heights.set(index, measured);
-		}
+		const isOther = made.filter(([index, row]) => measure(index, row)).length > 0;
 		if (isOther) {
 			list.style.paddingTop = `${heights.top(first)}px`;
 			list.style.paddingBottom = `${heights.top(length) - heights.top(last)}px`;
@@ -100,7 +95,16 @@ export function virtualList({ label, count, guess, keyOf, draw: drawRow, scrolle
 		top = follows ? Math.max(0, heights.top(length) - height) : heights.top(anchor) + from;
 		if (Math.abs(element.scrollTop - top) > 1) element.scrollTop = top;
 		top = element.scrollTop;
-		return isOther;
+		return isOther && (heights.top(last) < Math.min(top + height, heights.top(length)) || heights.top(first) > top);
+	}
+
+	/** Returns whether a row's height was not as guessed. */
+	function measure(index, row) {
+		const { height } = row.getBoundingClientRect();
+		typical = height;
+		if (Math.abs(height - heights.of(index)) < 0.5) return false;
+		heights.set(index, height);
+		return true;
 	}
 
 	return {
@@ -118,9 +122,8 @@ export function virtualList({ label, count, guess, keyOf, draw: drawRow, scrolle
 		},
 		/** Scrolls as little as needed, so that a row is in sight. */
 		show(index) {
-			heights.resize(count(), guess);
+			heights.resize(count(), (index) => guess(index, typical));
 			const [begin, end] = [heights.top(index), heights.top(index + 1)];
-			const height = element.clientHeight;
 			if (begin < top) top = begin;
 			else if (end > top + height) top = Math.min(begin, end - height);
 			draw();

@@ -6,7 +6,7 @@ const english = {
 	locale: "en",
 	label: "Recording",
 	wire: "The wire",
-	lead: "One line for each token: the chunk that carried it, the event in that chunk, the JSON in that event, the word in that JSON.",
+	lead: "Each line is one token, from the outside in: chunk, event, JSON, word.",
 	answers: "Which answer",
 	answer: (number, question) => `answer ${number}: ${question}`,
 	waiting: "Ask something: its bytes appear here.",
@@ -31,7 +31,7 @@ const english = {
 	firstToken: "First token",
 	endJump: "End",
 	fresh: (count) => `${count} new ↓`,
-	keys: "Space plays and pauses, ← → walk from token to token, Home and End go to the ends.",
+	keys: "Space pauses, ← → walk from token to token.",
 	position: (isWrite, row, rows, at) => `${isWrite ? "write" : "read"} ${row} of ${rows} · ${at}`,
 	start: (isWrite, rows) => `before the first of ${rows} ${isWrite ? "writes" : "reads"}`,
 
@@ -65,17 +65,16 @@ const english = {
 	// ---- The journey of a token
 	journey: "Its journey",
 	yielded: "yielded",
-	yieldedAs: (number, text, size) => `token ${number} ${text}: ${plural(size, "byte")} of text`,
 	eventStep: "event",
-	eventAs: (number, size) => `number ${number}, ${size} B: data: {…}`,
 	chunkStep: "chunk",
-	chunkAs: (number, size) => `number ${number}, ${size} B of data`,
-	noChunk: "none: the body is not chunked",
 	writeStep: "write",
 	readStep: "read",
 	paintStep: "painted",
-	stepAt: (number, at) => `number ${number} at ${at}`,
-	paintAt: (at) => `at ${at}`,
+	tokenNumber: (number) => `token ${number}`,
+	chunkNumber: (number) => `chunk ${number}`,
+	writeNumber: (number) => `write ${number}`,
+	readNumber: (number) => `read ${number}`,
+	noChunk: "the body is not chunked",
 	notYet: "not yet",
 	after: (time) => `+${time}`,
 
@@ -95,8 +94,9 @@ const english = {
 	failure: (reason) => `no recording: ${reason}`,
 	cutShort: (reason, rows) => `the recording stops after ${plural(rows, "write")}: ${reason}`,
 	missing: (sends, bytes) => `${plural(sends, "write")} (${bytes} B) at the end are not kept: a recording has a limit`,
-	saveLines: "Export JSON lines",
-	saveHar: "Export HAR",
+	save: "Export",
+	saveLines: "JSON lines",
+	saveHar: "HAR",
 
 	// ---- The chart
 	gaps: "Time between pieces: sent above, received below",
@@ -130,7 +130,7 @@ const chinese = {
 	locale: "zh-CN",
 	label: "录制",
 	wire: "线路",
-	lead: "每个 token 一行：承载它的分块、分块里的事件、事件里的 JSON、JSON 里的文字。",
+	lead: "每行一个 token，由外到内：分块、事件、JSON、文字。",
 	answers: "哪一个回答",
 	answer: (number, question) => `回答 ${number}：${question}`,
 	waiting: "提一个问题，它的字节会显示在这里。",
@@ -154,7 +154,7 @@ const chinese = {
 	firstToken: "首个 token",
 	endJump: "结尾",
 	fresh: (count) => `${count} 条新内容 ↓`,
-	keys: "空格播放或暂停，← → 逐个 token 移动，Home 和 End 跳到两端。",
+	keys: "空格暂停，← → 逐个 token 移动。",
 	position: (isWrite, row, rows, at) => `第 ${row} 次${isWrite ? "写出" : "读取"}，共 ${rows} 次 · ${at}`,
 	start: (isWrite, rows) => `${rows} 次${isWrite ? "写出" : "读取"}之前`,
 
@@ -185,17 +185,16 @@ const chinese = {
 
 	journey: "它的旅程",
 	yielded: "产生",
-	yieldedAs: (number, text, size) => `第 ${number} 个 token ${text}：${size} 字节文本`,
 	eventStep: "事件",
-	eventAs: (number, size) => `第 ${number} 个，${size} B：data: {…}`,
 	chunkStep: "分块",
-	chunkAs: (number, size) => `第 ${number} 个，数据 ${size} B`,
-	noChunk: "无：正文没有分块",
 	writeStep: "写出",
 	readStep: "读取",
 	paintStep: "显示",
-	stepAt: (number, at) => `第 ${number} 次，${at}`,
-	paintAt: (at) => at,
+	tokenNumber: (number) => `第 ${number} 个 token`,
+	chunkNumber: (number) => `分块 ${number}`,
+	writeNumber: (number) => `第 ${number} 次写出`,
+	readNumber: (number) => `第 ${number} 次读取`,
+	noChunk: "正文没有分块",
 	notYet: "尚未",
 	after: (time) => `+${time}`,
 
@@ -212,8 +211,9 @@ const chinese = {
 	failure: (reason) => `无记录：${reason}`,
 	cutShort: (reason, rows) => `录制在 ${rows} 次写出后中断：${reason}`,
 	missing: (sends, bytes) => `结尾 ${sends} 次写出（${bytes} B）未保留：录制有上限`,
-	saveLines: "导出 JSON Lines",
-	saveHar: "导出 HAR",
+	save: "导出",
+	saveLines: "JSON Lines",
+	saveHar: "HAR",
 
 	gaps: "相邻内容的间隔：上为发送，下为接收",
 	gapsRead: "相邻内容的间隔（接收）",
@@ -241,9 +241,12 @@ const chinese = {
 	bad: "无法解读",
 };
 
-/** The texts, and `number`, `ms`: how the language writes a number, and a time in milliseconds. */
+/**
+ * The texts, and `number`, `ms`, `size`: how the language writes a number, a
+ * time in milliseconds, and a size in bytes.
+ */
 export function viewerWords(language) {
 	const words = /^zh/i.test(language) ? chinese : english;
 	const number = new Intl.NumberFormat(words.locale, { maximumFractionDigits: 1 }).format;
-	return { ...words, number, ms: (time) => `${number(time)} ms` };
+	return { ...words, number, ms: (time) => `${number(time)} ms`, size: (bytes) => `${number(bytes)} B` };
 }

@@ -33,7 +33,7 @@ const DEPTHS = ["story", "bytes", "hex"];
  * @param {object} options
  *     language: as navigator.language
  *     page: what the page knows of the answer (wire-page.js); then a row is a write of the server
- *     lit: called with the line that is lit, or else selected, or -1
+ *     lit: called with the line that is lit, or -1, and whether it was selected
  *     keys: whose keys are the viewer's
  *     depth: at first, "story", "bytes" or "hex"
  */
@@ -49,10 +49,13 @@ export function viewer(element, recording, options = {}) {
 	const list = virtualList({
 		label: words.rows,
 		count: () => (depth === "story" ? recording.lineOfRow(time.position) : time.position),
-		guess: (index) => drawer.guess(index, depth),
+		guess: (index, typical) => drawer.guess(index, depth, typical),
 		keyOf: (index) => `${drawer.keyOf(index, depth)} ${depth === "story" ? "" : keyOfMarks(index)}`,
 		draw: drawRow,
-		scrolled: time.scrolled,
+		scrolled(...how) {
+			time.scrolled(...how);
+			list.follow(time.isAtEnd);
+		},
 	});
 	const chart = gapChart(words, { hasSent: Boolean(page), pick: (at) => select(lineAt(at)) });
 	const marks = litLines(list.element, changed);
@@ -75,11 +78,11 @@ export function viewer(element, recording, options = {}) {
 		chart.element,
 		time.slider,
 		time.steps,
-		make("div", "bar", jumps, depths),
-		make("div", "box", list.element, time.fresh),
+		make("div", "tools", jumps, depths),
+		make("p", "lead", words.lead),
+		make("div", "frame", list.element, time.fresh),
 		journey.element,
-		make("p", "keys", words.keys),
-		saveButtons(recording, words, page),
+		make("div", "foot", make("p", "keys", words.keys), saveButtons(recording, words, page)),
 	);
 	keys.addEventListener("keydown", press);
 	list.element.addEventListener("pointerover", ({ target }) => light(marks.lineOf(target)));
@@ -106,9 +109,9 @@ export function viewer(element, recording, options = {}) {
 	}
 
 	function chartRow(row) {
-		if (!recording.isServer(row) || !recording.sizeOf(row)) return;
-		if (!page) chart.received(recording.at(row));
-		else if (recording.bodyOf(row)) chart.sent(recording.at(row));
+		if (!recording.isBody(row)) return;
+		if (page) chart.sent(recording.at(row));
+		else chart.received(recording.at(row));
 	}
 
 	function draw() {
@@ -179,7 +182,7 @@ export function viewer(element, recording, options = {}) {
 			time.hold();
 			show(line);
 		}
-		lit(line >= 0 ? line : marks.selected);
+		lit(line, false);
 	}
 
 	/** Selects a line and brings it into sight; the time stands still, unless it is the last line. */
@@ -190,7 +193,7 @@ export function viewer(element, recording, options = {}) {
 		marks.select(line);
 		if (row >= time.position) time.go(row + 1);
 		show(line);
-		lit(line);
+		lit(line, true);
 	}
 
 	function show(line) {

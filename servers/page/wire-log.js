@@ -46,14 +46,17 @@ export function wireLog(maxAnswers = MAX_ANSWERS) {
 			if (answer.size <= MAX_BODY) body?.push(bytes);
 			else answer.body = null;
 		},
-		delta({ text, thinking }) {
+		/** What adds text to the answer is a token, as in the server's count (protocol/anatomy.py). */
+		delta({ text, thinking, calls = [] }) {
 			const { tokens } = answer;
-			if ((!text && !thinking) || tokens.end.length >= MAX_TOKENS) return;
+			const isCall = calls.some((call) => call.arguments);
+			if ((!text && !thinking && !isCall) || tokens.end.length >= MAX_TOKENS) return;
 			answer.text += text ?? "";
 			answer.thought += thinking ?? "";
-			const { length } = text ? answer.text : answer.thought;
-			tokens.isThought.push(!text);
-			tokens.start.push(length - (text || thinking).length);
+			const isThought = Boolean(thinking) && !text;
+			const { length } = isThought ? answer.thought : answer.text;
+			tokens.isThought.push(isThought);
+			tokens.start.push(length - (text || thinking || "").length);
 			tokens.end.push(length);
 			tokens.read.push(answer.reads.at.length);
 		},

@@ -13,11 +13,11 @@ import { readFileSync } from "node:fs";
 import { FakeElement, load } from "./page_modules.mjs";
 
 const [command, folder, seed] = process.argv.slice(2);
-const { markdownView } = await load(folder, "render.js");
-const { work } = await load(folder, "inline.js");
+const { markdownView } = await load(folder, "markdown/render.js");
+const { work } = await load(folder, "markdown/inline.js");
 
 const TAGS =
-  "p h1 h2 h3 h4 h5 h6 ul ol li blockquote hr div pre code table tr th td span button a em strong del br";
+  "p h1 h2 h3 h4 h5 h6 ul ol li blockquote hr div pre code table tr th td span button a em strong del br b i u";
 const ATTRIBUTES = "class dir href start tabindex target title";
 
 /** Shows the text after each piece, checks the result, and returns the last one. */
@@ -74,7 +74,7 @@ const random = (below) => {
 const commands = {
   render: (texts) => texts.map((text) => render([text])),
   cuts: (texts) => differing(texts, 100),
-  long: (texts) => differing(texts, 5),
+  long: (texts) => differing(texts, 8),
   hostile: (texts) => differing(texts, 1e6, inspect),
   fuzz: (pieces) => {
     const make = () => pieces[random(pieces.length)];

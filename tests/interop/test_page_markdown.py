@@ -114,6 +114,10 @@ BLOCKS = {
         f"<p>{LINK.format(f'{URL}a', 'a')}, {TITLED.format(f'{URL}b', '<em>d</em>', 'c')} and "
         f"{LINK.format(f'{URL}e', 'e')}</p><blockquote><p>f</p></blockquote>"
     ),
+    f"[a]: {URL}\n\n[a](\n{URL}b) [a](b c) [a][b] [a][\na]": (
+        f"<p>{LINK.format(f'{URL}b', 'a')} {LINK.format(URL, 'a')}(b c) [a][b] "
+        f"{LINK.format(URL, 'a')}</p>"
+    ),
     "[a]: javascript:alert(1)\n[b]: /c\n\n[a] [b]": (
         "<p>[a]: javascript:alert(1)\n[b]: /c</p><p>[a] [b]</p>"
     ),
@@ -263,6 +267,36 @@ def test_directions() -> None:
     )
 
 
+COLOURED = {
+    'py\ndef f(a):  # b\n    return "x\\"y" + 3.5': (
+        '<b>def</b> f(a):  <i># b</i>\n    <b>return</b> <u>"x\\"y"</u> + <u>3.5</u>\n'
+    ),
+    "python\n'''a\n# b''' # don't": "<u>'''a\n# b'''</u> <i># don't</i>\n",
+    "js\nconst a = `x\n${b}`; /* c\nd */ for (;;) // don't": (
+        "<b>const</b> a = <u>`x\n${b}`</u>; <i>/* c\nd */</i> <b>for</b> (;;) <i>// don't</i>\n"
+    ),
+    "sh\necho $# # if\nif true; then a-for; fi": (
+        "echo $# <i># if</i>\n<b>if</b> <b>true</b>; <b>then</b> a-for; <b>fi</b>\n"
+    ),
+    "sql\nSELECT a -- b": "<b>SELECT</b> a <i>-- b</i>\n",
+    "rust\nfn f(x: &'a str)": "<b>fn</b> f(x: &amp;'a <b>str</b>)\n",
+    # no language, and what is none: nothing is known
+    "\nreturn 1 # b": "return 1 # b\n",
+    "constructor\nreturn 1": "return 1\n",
+    # a text that is open at the end of its part
+    "js\n/* " + "line\n" * 1000 + "*/ return `": (
+        "<i>/* " + "line\n" * 1000 + "*/</i> <b>return</b> <u>`\n</u>"
+    ),
+}
+
+
+def test_colours_of_code() -> None:
+    """Keywords, comments and literals get elements; the style sheet gives them colours."""
+    for text, shown in zip(COLOURED, plain([f"```{text}" for text in COLOURED]), strict=True):
+        whole = re.sub(r"</([biu])><\1>", "", shown)
+        assert whole == CODE.format(text.partition("\n")[0], COLOURED[text])
+
+
 def plain(texts: list[str]) -> list[str]:
     """Their HTML without directions and parts. A mark that a part's end cuts is whole here."""
     bare = [
@@ -281,7 +315,9 @@ def test_what_is_long() -> None:
 def test_cuts() -> None:
     """Whether the text is shown at any two moments or after each character, the end is the same as
     for the whole text at once."""
-    assert markdown("cuts", [*BLOCKS, *INLINES, *TEXTS, TORTURE]) == []
+    code = [f"```{text}" for text in COLOURED if len(text) < 100]
+    assert markdown("cuts", [*BLOCKS, *INLINES, *code]) == []
+    assert markdown("long", [*TEXTS, TORTURE]) == []
 
 
 def test_cuts_of_what_is_long() -> None:
@@ -301,6 +337,7 @@ PIECES = [
     *("word", "你好", "👩🏽‍🚀", "مرحبا", URL, "[a](https://b.org)", "\t", "\r\n", " [x] ", "\r"),
     *("](https://c.org)", "![", "***", "~~", "&amp;", "<a@b.org>", "\\|", "“", "”", "\u3000"),
     *("\n    ", "w" * 1500, "w " * 600),
+    *("\n```py\n", '"""', "# ", "/*", "*/", "\n~~~js\n", "return "),
     *("$", "$$", "\\(", "\\)", "\n$$\n", "\\[", "~", "\n===\n", "a@b.org", "www.c.org", "&notit;"),
     *("][", "[a]", "[a][]", "\n\n[a]: https://d.org\n", "\n[b]: <https://e.org>\n'", '"', "'"),
 ]
@@ -310,73 +347,3 @@ PIECES = [
 def test_cuts_of_anything(seed: int) -> None:
     """Random texts of what has a meaning in Markdown."""
     assert markdown("fuzz", PIECES, seed) == []
-
-
-# An opening, and what can follow it for ever. None of them has a blank line.
-ENDLESS = {
-    "a paragraph": ("", "word "),
-    "a word": ("", "w"),
-    "lines": ("", "a line\n"),
-    "Chinese": ("", "你好，世界。"),
-    "open marks": ("", "**a "),
-    "open brackets": ("", "["),
-    "closed marks": ("", "**a** "),
-    "marks that only open and only close": ("", "*a b* "),
-    "marks of two kinds": ("", "*a _b "),
-    "marks that do both": ("", "*a*"),
-    "one mark": ("**", "word "),
-    "marks in marks": ("", "*a **b c** d* "),
-    "links": ("", f"[a]({URL}) "),
-    "marks that end in a link": ("**a ", f"[b** c]({URL}) "),
-    "links that do not end": ("", f"[a]({URL} "),
-    "parentheses": ("", "[a]((((("),
-    "backticks": ("", "`a ``b ```c "),
-    "spaces": ("a", " "),
-    "escapes": ("", "\\"),
-    "an address": ("https://e.org/", "w"),
-    "a long row": ("|a|b|\n|-|-|\n|", "word "),
-    "a list": ("", "- an item\n"),
-    "a quotation": ("", "> a line\n"),
-    "a table": ("| a | b |\n|---|---|\n", "| 1 | 2 |\n"),
-    "nested blocks": ("", "> - a\n"),
-    "code": ("```\n", "a line\n"),
-    "a line of code": ("```\n", "word "),
-    "a heading": ("# ", "word "),
-    "headings": ("", "a\n=\n"),
-    "code by indentation": ("", "    a\n\n"),
-    "definitions": ("", f"[a]: {URL}\n"),
-    "definitions that do not end": ("", f'[a]: {URL} "\n'),
-    "references": (f"[a]: {URL}\n\n", "[a][a] "),
-    "references to what comes later": ("", f"[a]\n\n[a]: {URL}\n\n"),
-    "labels": ("", "[a][b "),
-    "formulas": ("", "$a$ \\(b\\) "),
-    "formulas that do not end": ("", "$$a \\(b "),
-    "bare addresses": ("", "a@b.org www.a.org "),
-    "words that may be addresses": ("", "a_b.c-d+"),
-}
-
-
-@pytest.mark.parametrize("part", range(4))
-def test_cost_is_linear(part: int) -> None:
-    """An answer of twice the length takes at most 2.2 times the work, so no open block is read
-    again from its start."""
-    names = list(ENDLESS)[part::4]
-    texts = [
-        opening + piece * (length // len(piece))
-        for opening, piece in map(ENDLESS.__getitem__, names)
-        for length in (6_000, 12_000)
-    ]
-    work = markdown("work", texts)
-    ratios = zip(names, work[::2], work[1::2], strict=True)
-    assert {name: long / short for name, short, long in ratios if long / short > 2.2} == {}
-
-
-PATIENCE = [
-    "[" + "[x](y)" * 400,  # each inner link in two ways: 2^400
-    ("# a" + " " * 1900 + "x\n") * 60,  # the closing sequence of a heading, in cubic time
-]
-
-
-def test_no_text_is_tried_in_many_ways() -> None:
-    """A pattern with catastrophic backtracking would need longer than `SAFETY`."""
-    assert len(markdown("render", PATIENCE)) == 2

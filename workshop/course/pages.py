@@ -18,6 +18,8 @@ from collections.abc import Iterable
 from html import escape
 
 from .contents import contents_page, minutes, source_list
+from .figures.kit import frame
+from .figures.routes import FIGURES
 from .links import INDEX, SOURCE, Links, LinkTarget
 from .prose import Prose
 from .search import index_script
@@ -73,9 +75,10 @@ class Pages:
 
     def _read(self) -> None:
         self.links = Links(self.tree, self.say.language)
-        self._prose = Prose(self.links)
+        self._prose = Prose(self.links, self._figure)
         self._sequence = self._in_order()
         self._written: dict[str, str] = {}
+        self._shown: list[str] = []  # the figures of the page that is being made
         self._index = ""
 
     @property
@@ -137,7 +140,9 @@ class Pages:
             title = f"{self.say('source')} · {title}"
             main = source_list(self.links, self._prose, self.say)
         elif name.endswith(".md"):
+            self._shown = []
             html, headings = self._prose.page(name)
+            modules = [f"figures/{figure}.js" for figure in self._shown] if self._live else []
             if self.tree.lesson(name):
                 html = self._with_time(name, html)
             main = article(html, headings, self.say)
@@ -157,6 +162,13 @@ class Pages:
             modules=modules,
             address=name,
         )
+
+    def _figure(self, name: str) -> str:
+        """Return a figure of the page that is being made."""
+        if name not in FIGURES:
+            return ""
+        self._shown.append(name)
+        return frame(FIGURES[name], self.say, live=self._live)
 
     def _with_time(self, lesson: str, html: str) -> str:
         """Write a lesson's number above its title, and the minutes that it takes beside it."""

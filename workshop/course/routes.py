@@ -18,6 +18,7 @@ from servers.chat import CONTENT_SECURITY_POLICY, CONTENT_TYPES, PAGE
 from servers.http.reply import Handler, Reply, Request
 
 from ..runner.progress import Progress, default_folder
+from .figures.routes import figure_routes
 from .links import INDEX
 from .pages import Pages
 from .tree import Tree
@@ -96,7 +97,12 @@ def course_routes(tree: Tree | None = None, progress: Path | None = None) -> dic
     async def slash(request: Request) -> Reply:
         return moved("/course/")
 
-    return {"GET /course": slash, "GET /course/": course, "GET /course/{path}": course}
+    table: dict[str, Handler] = {
+        "GET /course": slash,
+        "GET /course/": course,
+        "GET /course/{path}": course,
+    }
+    return table | figure_routes()
 
 
 def _language(path: str) -> tuple[str, str]:

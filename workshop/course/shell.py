@@ -18,7 +18,7 @@ import msgspec
 
 from .links import INDEX, SOURCE, Links, LinkTarget
 from .prose import Heading
-from .words import TABLES, Words
+from .words import ENGLISH, TABLES, Words
 
 __all__ = ["Frame", "article", "contents", "crumbs", "idea", "link"]
 
@@ -135,7 +135,7 @@ class Frame(msgspec.Struct):
             '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
             f"<title>{escape(title)}</title>\n"
             f'<link rel="icon" href="{self._asset(page, "icon.svg")}">\n'
-            f"{self._loads(page, modules)}</head>\n"
+            f"{self._languages(page, address)}{self._loads(page, modules)}</head>\n"
             f'<body class="{kind}-page">\n'
             f'<a class="skip" href="#-main">{escape(say("skip"))}</a>\n'
             '<header>\n<button type="button" class="menu" popovertarget="-lessons">'
@@ -149,7 +149,7 @@ class Frame(msgspec.Struct):
     def _loads(self, page: str, modules: Iterable[str]) -> str:
         sheets = "".join(
             f'<link rel="stylesheet" href="{self._asset(page, name)}">\n'
-            for name in ("style.css", "frame.css", *(["figures/figures.css"] if modules else []))
+            for name in ("style.css", "frame.css", "figures/figures.css")
         )
         # The index of the search, in the page's language, is beside that language's contents.
         index = self.links.href(page, LinkTarget("search-index")).removesuffix(".html") + ".js"
@@ -161,6 +161,19 @@ class Frame(msgspec.Struct):
             f'<script type="module" src="{self._asset(page, name)}"></script>\n'
             for name in modules
         )  # fmt: skip
+
+    def _languages(self, page: str, address: str) -> str:
+        """Return the addresses of the page in the other languages, and the script that chooses."""
+        if not address:
+            return ""
+        alternates = "".join(
+            f'<link rel="alternate" hreflang="{language}" '
+            f'href="{escape(self.links.href(page, LinkTarget(address, language=language)))}">\n'
+            for language in TABLES
+            if language != self.say.language
+        )
+        script = self._asset(page, "language.js")
+        return f'{alternates}<script src="{script}" data-original="{ENGLISH}"></script>\n'
 
     def _asset(self, page: str, name: str) -> str:
         return escape(self.links.asset(page, name))

@@ -118,6 +118,17 @@ class ChatWriter:
         InvalidRequest: The log probabilities of an answer in one body would be too large.
     """
 
+    __slots__ = (
+        "_answers",
+        "_created",
+        "_fields",
+        "_id",
+        "_includes_usage",
+        "_likely",
+        "_model",
+        "_usage",
+    )
+
     opening = b""  # nothing is sent before the first token
 
     def __init__(

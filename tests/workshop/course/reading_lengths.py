@@ -1,7 +1,7 @@
 """The lengths in READING.md: how many lines each file has, and all of them together.
 
     python -m tests.workshop.course.reading_lengths            print the page with the right numbers
-    python -m tests.workshop.course.reading_lengths --write    write it
+    python -m tests.workshop.course.reading_lengths --write    write it, in both languages
 
 Files change more often than this page. So its numbers are rounded, and are right while they differ
 by no more than a tenth and 10 lines.
@@ -11,13 +11,15 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 
+from workshop.course.in_step import problems, write
 from workshop.course.pages import ORDER
 from workshop.course.tree import ROOT, Tree
 
 PAGE = ROOT / ORDER
+CHINESE = PAGE.with_suffix(".zh-CN.md")
 WRITE = "python -m tests.workshop.course.reading_lengths --write"
 ROW = re.compile(r"^\| (\d+) \| \[([^]]+)\]\(\.\./\2\) \|", re.MULTILINE)
-TOTAL = re.compile(r"about ([\d,]+) lines, more than a quarter of them prose")
+TOTAL = re.compile(r"(?:about|大约) ([\d,]+) (?:lines, more than a quarter|行，其中四分之一以上)")
 
 
 def names(page: str) -> list[str]:
@@ -60,7 +62,13 @@ def main(argv: Sequence[str]) -> int:
     """Print the page, or write it."""
     text = generated(PAGE.read_text(encoding="utf-8"), Tree())
     if "--write" in argv:
+        name = CHINESE.relative_to(ROOT).as_posix()
+        was_in_step = not list(problems(name))
         PAGE.write_text(text, encoding="utf-8")
+        text = generated(CHINESE.read_text(encoding="utf-8"), Tree())
+        CHINESE.write_text(text, encoding="utf-8")
+        if was_in_step:  # only numbers have changed
+            write(name)
     else:
         print(text, end="")
     return 0

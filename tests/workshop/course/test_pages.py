@@ -126,7 +126,8 @@ async def test_every_link_has_a_target(monkeypatch: pytest.MonkeyPatch) -> None:
                 waiting += {normpath(join(dirname(path), target))} - frames
     assert list(dead_links(written, frames)) == []
     both = names | {f"zh-CN/{name}" for name in names} - frames
-    assert set(written) == both | set(FILES)
+    # The modules of figures import kit.js; no page names it.
+    assert set(written) == both | set(FILES) - {"figures/kit.js"}
 
 
 def test_a_dead_link_is_reported() -> None:
@@ -266,7 +267,7 @@ def test_hostile_files(tmp_path: Path) -> None:
         for tag, attributes in elements.tags:
             assert tag not in {"img", "iframe", "object", "style", "base", "b"}
             assert not any(key.startswith("on") or key in {"style", "action"} for key in attributes)
-            if tag in {"script", "link"}:
+            if tag in {"script", "link"} and attributes.get("rel") != "alternate":
                 source = attributes.get("src") or attributes.get("href") or ""
                 assert source.removeprefix("../" * source.count("../")) in FILES
             for href in filter(None, [attributes.get("href")]):

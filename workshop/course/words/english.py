@@ -1,5 +1,7 @@
 """The words of the pages in English, by their keys. A name in braces is a value's place."""
 
+from .figures import FIGURES
+
 __all__ = ["WORDS"]
 
 FRAME = {
@@ -75,4 +77,4 @@ MISSING = {
     "missing.home": "All lessons",
 }
 
-WORDS = FRAME | SEARCH | CONTENTS | SOURCE | MISSING
+WORDS = FRAME | SEARCH | CONTENTS | SOURCE | MISSING | FIGURES

@@ -3,13 +3,17 @@
 @bad("429*1", "retry-after-ignored")        the fault that shows it, and its one finding
 """
 
-import socket
-import time
-from collections.abc import Iterator
-from http.client import HTTPConnection, HTTPResponse
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from math import inf
 from typing import Any
 
-from .careful import Careful
+import trio
+
+from clients.http.exchange import Response
+from clients.streams.memory import MemoryStream
+
+from .careful import Careful, MemoryServer
 
 __all__ = ["BAD"]
 
@@ -76,9 +80,8 @@ class NeverRetriesAClosedConnection(Careful):
 
 @bad("rst@5*1", "resent-after-first-token")
 class RetriesInTheMiddle(Careful):
-    def failed(self, error: Exception) -> bool:
-        time.sleep(0.1)
-        self.connection = self.connect()
+    async def failed(self, error: Exception) -> bool:
+        await trio.sleep(0.5)
         return False
 
 
@@ -87,40 +90,32 @@ class RetriesInTheMiddle(Careful):
 
 @bad("stall@4", "no-read-timeout")
 class WaitsForEver(Careful):
-    read_timeout = None
+    read_timeout = inf
 
 
 @bad("hang", "no-read-timeout")
 class WaitsForEverForAHead(Careful):
-    read_timeout = None
+    read_timeout = inf
     attempts = 1
 
 
 @bad("stall-heartbeat", "no-read-timeout")
 class IsKeptAliveByHeartbeats(Careful):
-    read_timeout = 1.6
-    token_timeout = 3600
+    token_timeout = inf
 
 
 @bad("open-after-finish", "no-read-timeout")
 class WaitsForEverForDone(Careful):
-    read_timeout = None
+    read_timeout = inf
 
 
 @bad("giant-line", "too-slow-a-reader")
 class ReadsSlowly(Careful):
-    read_timeout = 10
-    token_timeout = 60
+    token_timeout = inf
 
-    def connect(self) -> HTTPConnection:
-        connection = super().connect()
-        connection.connect()
-        connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 << 10)
-        return connection
-
-    def reads(self, response: HTTPResponse) -> Iterator[bytes]:
-        while read := response.read1(262144):
-            time.sleep(0.1 if len(read) > 30_000 else 0)
+    async def reads(self, response: Response) -> AsyncGenerator[bytes, None]:
+        while read := await self.receive(response):
+            await trio.sleep(1 if len(read) > 30_000 else 0)
             yield read
 
 
@@ -131,39 +126,33 @@ class ReadsSlowly(Careful):
 class TakesHalfForWhole(Careful):
     """A clean end is not an answer's end."""
 
-    def end(self, response: HTTPResponse) -> None:
+    async def end(self, response: Response) -> None:
         if not self.done:
-            self.tell(outcome="complete", text=self.text)
+            await self.tell(outcome="complete", text=self.text)
 
 
 @bad("rst@5", "took-half-for-whole")
 class CatchesEverything(Careful):
-    def failed(self, error: Exception) -> bool:
-        self.tell(outcome="complete", text=self.text)
+    async def failed(self, error: Exception) -> bool:
+        await self.tell(outcome="complete", text=self.text)
         return True
 
 
 @bad("error-open", "ignored-error-event")
 class IgnoresErrors(Careful):
-    read_timeout = 0.7
-    token_timeout = 3
-
     def take(self, data: str) -> bool:
         return "error" not in data and super().take(data)
 
 
 @bad("error-nested", "ignored-error-event")
 class CallsAnErrorComplete(Careful):
-    def failed(self, error: Exception) -> bool:
-        self.tell(outcome="complete", text=self.text)
+    async def failed(self, error: Exception) -> bool:
+        await self.tell(outcome="complete", text=self.text)
         return True
 
 
 @bad("broken-json", "ignored-malformed")
 class SkipsWhatItCannotRead(Careful):
-    read_timeout = 2
-    token_timeout = 3
-
     def take(self, data: str) -> bool:
         try:
             return super().take(data)
@@ -173,8 +162,8 @@ class SkipsWhatItCannotRead(Careful):
 
 @bad("bad-chunk-size", "ignored-malformed")
 class CallsBrokenChunksComplete(Careful):
-    def failed(self, error: Exception) -> bool:
-        self.tell(outcome="complete", text=self.text)
+    async def failed(self, error: Exception) -> bool:
+        await self.tell(outcome="complete", text=self.text)
         return True
 
 
@@ -182,23 +171,24 @@ class CallsBrokenChunksComplete(Careful):
 class ParsesEachRead(Careful):
     """One read is an event, until it is not."""
 
-    def events(self, response: HTTPResponse) -> Iterator[str]:
-        self.deadline = time.monotonic() + self.token_timeout
-        for read in self.reads(response):
-            for event in read.decode().removesuffix("\n\n").split("\n\n"):
-                yield event[len("data: ") :]
+    async def events(self, response: Response) -> AsyncGenerator[str, None]:
+        self.deadline = trio.current_time() + self.token_timeout
+        async with aclosing(self.reads(response)) as reads:
+            async for read in reads:
+                for event in read.decode().removesuffix("\n\n").split("\n\n"):
+                    yield event[len("data: ") :]
 
 
 @bad("split-utf8-chunks", "parses-per-read")
 class DecodesEachRead(Careful):
     """Half a character at the end of a read becomes U+FFFD, or nothing."""
 
-    def reads(self, response: HTTPResponse) -> Iterator[bytes]:
-        while read := response.read1(65536):
+    async def reads(self, response: Response) -> AsyncGenerator[bytes, None]:
+        while read := await self.receive(response):
             yield read.decode(errors="ignore").encode()
 
-    def finish(self) -> None:
-        self.tell(outcome="complete", text=self.text)
+    async def finish(self) -> None:
+        await self.tell(outcome="complete", text=self.text)
 
 
 @bad("comments", "breaks-on-comment")
@@ -216,20 +206,20 @@ class KnowsAllEvents(Careful):
 
 @bad("open-after-done", "reads-on-after-done")
 class ReadsToTheEnd(Careful):
-    read_timeout = 0.7
-
-    def read_stream(self, response: HTTPResponse) -> None:
+    async def read_stream(self, response: Response) -> None:
         self.finished = self.done = False
-        for data in self.events(response):
-            if data != "[DONE]":
-                self.take(data)
-        self.end(response)
+        async with aclosing(self.events(response)) as events:
+            async for data in events:
+                if data != "[DONE]":
+                    self.take(data)
+        await self.end(response)
 
 
 @bad("", "buffers-whole-answer")
 class ShowsItAtTheEnd(Careful):
-    def finish(self) -> None:
-        self.tell(shown=self.text)
+    async def finish(self) -> None:
+        await trio.sleep(0.1)
+        await self.tell(shown=self.text)
 
 
 # ---- Connections
@@ -237,15 +227,16 @@ class ShowsItAtTheEnd(Careful):
 
 @bad("hang*1", "leaks-connection")
 class ForgetsItsConnection(Careful):
-    def __init__(self, port: int, name: str) -> None:
-        self.leaked: list[HTTPConnection] = []
-        super().__init__(port, name)
+    def __init__(self, server: MemoryServer, name: str) -> None:
+        self.leaked: list[MemoryStream] = []
+        super().__init__(server, name)
 
-    def give_up(self) -> None:
+    async def give_up(self) -> None:
         self.leaked.append(self.connection)
+        self.connection = self.server.connect()
 
-    def run(self, fault: str) -> None:
-        super().run(fault)
+    async def run(self, fault: str) -> None:
+        await super().run(fault)
         for connection in self.leaked:
             connection.close()
 
@@ -254,17 +245,15 @@ class ForgetsItsConnection(Careful):
 class CancelsWithoutClosing(Careful):
     """Its user has pressed Stop."""
 
-    def give_up(self) -> None:
-        self.tell(outcome="cancelled")
-        time.sleep(0.6)
+    async def give_up(self) -> None:
+        await self.tell(outcome="cancelled")
+        await trio.sleep(3)
         self.connection.close()
 
 
 @bad("", "one-connection-per-request")
 class ConnectsForEachRequest(Careful):
-    read_timeout = 10
-
-    def run(self, fault: str) -> None:
+    async def run(self, fault: str) -> None:
         for number in range(5):
-            self.ask(f"question {number}", stream=False)
+            await self.ask(f"question {number}", stream=False)
             self.connection.close()

@@ -1,15 +1,16 @@
 /*
- * Shows Markdown while it arrives: the tree of markdown.js becomes elements, once a frame.
+ * Shows Markdown while it arrives: the tree of parser.js becomes elements, once a frame.
  *
  * A finished block is never changed again. The model's text becomes text nodes, and links to
  * addresses that inline.js allows.
  */
 
-import { make } from "./dom.js";
+import { colored } from "./colors.js";
+import { make } from "../dom.js";
 import { work } from "./inline.js";
-import { markdownParser } from "./markdown.js";
+import { markdownParser } from "./parser.js";
 import { nodesOf } from "./parts.js";
-import { words } from "./words.js";
+import { words } from "../words.js";
 
 // Layout visits every sibling of an element that grew, so many blocks share one box.
 const GROUP = 50;
@@ -33,7 +34,7 @@ export function markdownView(element) {
 
 /** `settled`: number of children that are finished and shown. */
 function viewOf(node, element, box = element) {
-	return { kind: kindOf(node), element, box, children: [], settled: 0, nodes: [], shown: [] };
+	return { kind: kindOf(node), element, box, children: [], settled: 0, nodes: [], shown: [], open: "" };
 }
 
 /** If this key changes, a node needs a new element. */
@@ -42,7 +43,6 @@ function kindOf({ type, level, start, kind, isHead, align }) {
 }
 
 function sync(view, node) {
-	if (node.type === "part") return syncText(view, node);
 	if (node.type === "list") view.element.className = node.isLoose ? "loose" : "";
 	if (node.type === "item") view.element.className = node.task;
 	if (node.type === "code") view.element.firstChild.firstChild.data = node.language;
@@ -57,7 +57,8 @@ function sync(view, node) {
 			else (node.type === "document" ? groupOf(view.box, index) : view.box).append(made.element);
 			view.children[index] = shown = made;
 		}
-		sync(shown, child);
+		if (child.type === "part") syncText(shown, child, node, view.children[index - 1]);
+		else sync(shown, child);
 		if (child.done && view.settled === index) view.settled += 1;
 	}
 	const { length } = node.children;
@@ -72,9 +73,10 @@ function groupOf(box, index) {
 }
 
 /** Unchanged nodes stay, because the reader may have selected them. */
-function syncText(view, part) {
+function syncText(view, part, leaf, previous) {
 	work.characters += part.size;
-	const nodes = nodesOf(part);
+	let nodes = nodesOf(part);
+	if (leaf.type === "code") [nodes, view.open] = colored(nodes.join(""), leaf.language, previous?.open);
 	let same = view.shown.findIndex((node, index) => !isSame(node, nodes[index]));
 	if (same < 0) same = view.shown.length;
 	const [before, now] = [view.shown[same], nodes[same]];

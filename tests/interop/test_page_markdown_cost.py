@@ -1,0 +1,74 @@
+"""What the chat page's Markdown costs under Node: the work for an endless answer is linear."""
+
+import pytest
+
+from .test_page_markdown import URL, markdown
+
+# An opening, and what can follow it for ever. None of them has a blank line.
+ENDLESS = {
+    "a paragraph": ("", "word "),
+    "a word": ("", "w"),
+    "lines": ("", "a line\n"),
+    "Chinese": ("", "你好，世界。"),
+    "open marks": ("", "**a "),
+    "open brackets": ("", "["),
+    "closed marks": ("", "**a** "),
+    "marks that only open and only close": ("", "*a b* "),
+    "marks of two kinds": ("", "*a _b "),
+    "marks that do both": ("", "*a*"),
+    "one mark": ("**", "word "),
+    "marks in marks": ("", "*a **b c** d* "),
+    "links": ("", f"[a]({URL}) "),
+    "marks that end in a link": ("**a ", f"[b** c]({URL}) "),
+    "links that do not end": ("", f"[a]({URL} "),
+    "parentheses": ("", "[a]((((("),
+    "backticks": ("", "`a ``b ```c "),
+    "spaces": ("a", " "),
+    "escapes": ("", "\\"),
+    "an address": ("https://e.org/", "w"),
+    "a long row": ("|a|b|\n|-|-|\n|", "word "),
+    "a list": ("", "- an item\n"),
+    "a quotation": ("", "> a line\n"),
+    "a table": ("| a | b |\n|---|---|\n", "| 1 | 2 |\n"),
+    "nested blocks": ("", "> - a\n"),
+    "code": ("```\n", "a line\n"),
+    "a line of code": ("```\n", "word "),
+    "a heading": ("# ", "word "),
+    "headings": ("", "a\n=\n"),
+    "code by indentation": ("", "    a\n\n"),
+    "definitions": ("", f"[a]: {URL}\n"),
+    "definitions that do not end": ("", f'[a]: {URL} "\n'),
+    "references": (f"[a]: {URL}\n\n", "[a][a] "),
+    "references to what comes later": ("", f"[a]\n\n[a]: {URL}\n\n"),
+    "labels": ("", "[a][b "),
+    "formulas": ("", "$a$ \\(b\\) "),
+    "formulas that do not end": ("", "$$a \\(b "),
+    "bare addresses": ("", "a@b.org www.a.org "),
+    "words that may be addresses": ("", "a_b.c-d+"),
+}
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_cost_is_linear(part: int) -> None:
+    """An answer of twice the length takes at most 2.2 times the work, so no open block is read
+    again from its start."""
+    names = list(ENDLESS)[part::4]
+    texts = [
+        opening + piece * (length // len(piece))
+        for opening, piece in map(ENDLESS.__getitem__, names)
+        for length in (6_000, 12_000)
+    ]
+    work = markdown("work", texts)
+    ratios = zip(names, work[::2], work[1::2], strict=True)
+    assert {name: long / short for name, short, long in ratios if long / short > 2.2} == {}
+
+
+PATIENCE = [
+    "[" + "[x](y)" * 400,  # each inner link in two ways: 2^400
+    ("# a" + " " * 1900 + "x\n") * 60,  # the closing sequence of a heading, in cubic time
+]
+
+
+def test_no_text_is_tried_in_many_ways() -> None:
+    """A pattern with catastrophic backtracking would need longer than `SAFETY`."""
+    assert len(markdown("render", PATIENCE)) == 2
