@@ -1,7 +1,6 @@
 """The wire pane in Chromium: each write of the server, while the answer runs and later, and the words
 that it became."""
 
-import base64
 import json
 import socket
 from collections.abc import Iterator
