@@ -238,7 +238,8 @@ READ_SETTINGS = """async (all) => {
 
 
 def test_damaged_settings(visit: Visit, server: RunningServer) -> None:
-    """Whatever was stored, each setting is a text, and each choice is one of those offered."""
+    """Whatever was stored, each setting is a text, and each choice is one of those offered. A fault
+    is never kept."""
     visit.open(server.url)
     plain = {"server": "", "model": "sim-1", "pace": "", "fault": "", "system": ""}
     free = ("model", "system")  # anything may be written there
