@@ -9,11 +9,11 @@
  * of an event stream is labelled when it has ended, so a label may be for bytes of earlier rows, and
  * may come after the label of later bytes: then the later one waits, and labels stay in order.
  *
- * The bytes are also divided into lines, one for each token (viewer-lines.js).
+ * The bytes are also divided into lines, one for each token (lines.js).
  */
 
-import { columns, firstIndex, grown } from "./viewer-columns.js";
-import { lineIndex } from "./viewer-lines.js";
+import { columns, firstIndex, grown } from "./columns.js";
+import { lineIndex } from "./lines.js";
 
 const MAX_SIZE = 32 << 20; // bytes kept of one recording
 
@@ -71,7 +71,7 @@ export function newRecording({ maxSize = MAX_SIZE, exchanges = [] } = {}) {
 	function add({ at, sender, connection = 0, offset = 0, bytes: own = "", end = "", body = 0, spans: named }) {
 		if (typeof own === "string") own = fromBase64(own);
 		// After a gap, labels would not fit to their bytes.
-		if (recording.missing.sends || size + own.length > maxSize) {
+		if (own.length && (recording.missing.sends || size + own.length > maxSize)) {
 			recording.missing.sends += 1;
 			recording.missing.bytes += own.length;
 			return false;

@@ -1,6 +1,6 @@
 /*
  * The wire pane: the bytes of the answers on this page, which no chat page shows. The server records
- * what it sends, and reports it as an event stream; the page adds the time of each read (wire-log.js).
+ * what it sends, and reports it as an event stream; the page adds the time of each read (log.js).
  * The viewer shows both, the same one as in x-ray's exported page.
  *
  *     const pane = wirePane(element, log);     loads its style sheets; works in any page that has the
@@ -10,20 +10,20 @@
  * word of an answer under the pointer lights its line of the recording, and the other way round.
  */
 
-import { make } from "./dom.js";
-import { newRecording } from "./viewer-recording.js";
-import { viewer } from "./viewer.js";
-import { viewerWords } from "./viewer-words.js";
-import { follow } from "./wire-follow.js";
-import { wireLog } from "./wire-log.js";
-import { pageOf, requestOf } from "./wire-page.js";
-import { judge } from "./wire-verdict.js";
-import { answerWords } from "./wire-words.js";
+import { make } from "../dom.js";
+import { newRecording } from "../viewer/recording.js";
+import { viewer } from "../viewer/viewer.js";
+import { viewerWords } from "../viewer/words.js";
+import { follow } from "./follow.js";
+import { wireLog } from "./log.js";
+import { pageOf, requestOf } from "./page.js";
+import { judge } from "./verdict.js";
+import { answerWords } from "./shown.js";
 
 const BETWEEN_DRAWS = 100; // milliseconds: ten times a second is enough
 const MAX_KEPT = 48 << 20; // bytes of the recordings of all answers
 
-for (const name of ["viewer.css", "wire.css"]) {
+for (const name of ["../viewer/viewer.css", "wire.css"]) {
 	document.head.append(make("link", { rel: "stylesheet", href: new URL(name, import.meta.url) }));
 }
 

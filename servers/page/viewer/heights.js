@@ -3,7 +3,7 @@
  * where its row 20,000 is without drawing the 19,999 above. Sums of 128 rows keep each question short.
  */
 
-import { grown } from "./viewer-columns.js";
+import { grown } from "./columns.js";
 
 const BLOCK = 128;
 

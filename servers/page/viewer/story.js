@@ -5,8 +5,8 @@
  *     912 ms  [chunk 0xe1 = 225 B] [event 9] [JSON 218 B] {… "finish_reason":"stop" …}
  */
 
-import { make } from "./dom.js";
-import { asText, layerOf } from "./viewer-bytes.js";
+import { make } from "../dom.js";
+import { asText, layerOf } from "./bytes.js";
 
 const MAX_TEXT = 300; // characters of a line's text
 

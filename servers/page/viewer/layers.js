@@ -2,8 +2,8 @@
  * What the bytes are: a bar with a part for each layer, as long as the layer is large, and its legend.
  */
 
-import { make } from "./dom.js";
-import { LAYERS, layerOf } from "./viewer-bytes.js";
+import { make } from "../dom.js";
+import { LAYERS, layerOf } from "./bytes.js";
 
 export function layerBar(words) {
 	const cost = make("p", "cost");

@@ -7,17 +7,17 @@
  *     hex     the same bytes in hexadecimal
  */
 
-import { make } from "./dom.js";
-import { asText, drawBytes, hex } from "./viewer-bytes.js";
-import { pass } from "./viewer-recording.js";
-import { drawStory } from "./viewer-story.js";
+import { make } from "../dom.js";
+import { asText, drawBytes, hex } from "./bytes.js";
+import { pass } from "./recording.js";
+import { drawStory } from "./story.js";
 
 const MAX_SPANS = 300; // of one row that are drawn; buttons lead to the others
 const LINE = 24; // pixels, about
 
 const asHex = (bytes) => `${hex(bytes)} `;
 
-/** `page` is what the page knows (wire-page.js); then a row is a write, otherwise it is a read. */
+/** `page` is what the page knows (wire/page.js); then a row is a write, otherwise it is a read. */
 export function rowDrawer(recording, words, page) {
 	const windows = new Map(); // row -> the first of its spans that is drawn, if the reader chose it
 

@@ -8,7 +8,7 @@
  * events, it has three lines.
  */
 
-import { columns } from "./viewer-columns.js";
+import { columns } from "./columns.js";
 
 const FRAMING = new Set(["chunk-size", "chunk-ext", "CRLF"]);
 

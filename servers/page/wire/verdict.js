@@ -8,13 +8,13 @@
  * `fetch` has undone the coding and the framing of the body. So each read becomes a chunk.
  */
 
-import { toBase64 } from "./viewer-export.js";
+import { toBase64 } from "../viewer/export.js";
 
 const UNDONE = /^content-(encoding|length)|^transfer-/;
 
 const encoder = new TextEncoder();
 
-/** Resolves to a sentence, or to "". @param {object} answer of wire-log.js, which has ended */
+/** Resolves to a sentence, or to "". @param {object} answer of log.js, which has ended */
 export async function judge({ askedAt, status, headers, judge: path, body, reads, isClosed, ending, size }) {
 	if (!path || !body || ending.kind === "stopped") return "";
 	const lines = [];

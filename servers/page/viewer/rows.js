@@ -8,8 +8,8 @@
  *     list.show(7)       scrolls to a row
  */
 
-import { make } from "./dom.js";
-import { rowHeights } from "./viewer-heights.js";
+import { make } from "../dom.js";
+import { rowHeights } from "./heights.js";
 
 const AROUND = 150; // pixels drawn above and below what is in sight
 const MAX_DRAWN = 200; // rows in the document

@@ -1,5 +1,5 @@
 /*
- * What the gaps between pieces mean, in one sentence of viewer-words.js:
+ * What the gaps between pieces mean, in one sentence of words.js:
  *
  *     sent      | | | | | | | |        received  | | | | | | | |      "comb"
  *     sent      | | | | | | | |        received        |       |      "buffered"

@@ -1,11 +1,11 @@
 /*
  * The gap chart: the time from each piece to the next. Above: sent by the server; below: received. A
  * steady model draws a comb. A proxy that buffers does not change the upper half, but turns the lower
- * half into a few tall bars; the sentence under the chart says so (viewer-meaning.js).
+ * half into a few tall bars; the sentence under the chart says so (meaning.js).
  */
 
-import { make } from "./dom.js";
-import { gapStatistics, meaningOf } from "./viewer-meaning.js";
+import { make } from "../dom.js";
+import { gapStatistics, meaningOf } from "./meaning.js";
 
 const WIDTH = 600; // columns
 const HALF = 40;

@@ -1,9 +1,9 @@
 /*
  * What the page knows of an answer, for the viewer: when its reads came, and when a token was painted.
- * The notes are those of wire-log.js; a row of the recording is a write of the server.
+ * The notes are those of log.js; a row of the recording is a write of the server.
  */
 
-import { firstIndex } from "./viewer-columns.js";
+import { firstIndex } from "../viewer/columns.js";
 
 export function pageOf(answer, recording) {
 	const { reads, tokens, paints, askedAt } = answer;

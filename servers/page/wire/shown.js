@@ -9,8 +9,8 @@
  * range is lit with the CSS Custom Highlight API.
  */
 
-import { find } from "./dom.js";
-import { firstIndex } from "./viewer-columns.js";
+import { find } from "../dom.js";
+import { firstIndex } from "../viewer/columns.js";
 
 const NEAR = 2000; // characters in which the next word is searched: a link's address may be between
 const WORD = /[\p{L}\p{N}\p{M}]+/gu;
@@ -35,17 +35,23 @@ function textNodes(element) {
  *     [place in the shown text, place in the sent text], in order, where both have the same word
  */
 export function align(shown, sent) {
+	const all = shown.join("");
 	const starts = [];
 	const pairs = [[0, 0]];
-	let [start, place] = [0, 0];
+	let [start, after, place] = [0, 0, 0]; // of the node; after the last word in the shown and in the sent text
 	for (const text of shown) {
 		starts.push(start);
 		for (const { 0: word, index } of text.matchAll(WORD)) {
-			const found = sent.slice(place, place + NEAR + word.length).indexOf(word);
-			if (found < 0) continue; // an entity, or a text that is not the answer's
-			pairs.push([start + index, place + found]);
-			place += found + word.length;
-			pairs.push([start + index + word.length, place]);
+			let from = sent.slice(place, place + NEAR + word.length).indexOf(word) + place;
+			if (from < place) continue; // an entity, or a text that is not the answer's
+			let at = start + index;
+			const [end, to] = [at + word.length, from + word.length];
+			// The same signs after the last word, and before this one.
+			while (after < at && place < from && all[after] === sent[place]) [after, place] = [after + 1, place + 1];
+			pairs.push([after, place]);
+			while (at > after && from > place && all[at - 1] === sent[from - 1]) [at, from] = [at - 1, from - 1];
+			pairs.push([at, from], [end, to]);
+			[after, place] = [end, to];
 		}
 		start += text.length;
 	}

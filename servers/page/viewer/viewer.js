@@ -4,23 +4,23 @@
  *     const view = viewer(element, recording, {language: navigator.language});
  *     view.update()      after the recording has grown
  *
- * A recording (viewer-recording.js) is made of a file, as in x-ray's exported page, or grows while an
+ * A recording (recording.js) is made of a file, as in x-ray's exported page, or grows while an
  * answer runs, as in the wire pane of the chat page. The viewer parses nothing: the labels come with
  * the recording. Each byte is shown once.
  */
 
-import { make } from "./dom.js";
-import { gapChart } from "./viewer-chart.js";
-import { rowDrawer } from "./viewer-draw.js";
-import { firstIndex } from "./viewer-columns.js";
-import { drawExchange } from "./viewer-exchange.js";
-import { saveButtons } from "./viewer-export.js";
-import { journeyCard, journeyOf } from "./viewer-journey.js";
-import { layerBar } from "./viewer-layers.js";
-import { litLines } from "./viewer-lit.js";
-import { virtualList } from "./viewer-rows.js";
-import { timeControls } from "./viewer-time.js";
-import { viewerWords } from "./viewer-words.js";
+import { make } from "../dom.js";
+import { gapChart } from "./chart.js";
+import { rowDrawer } from "./draw.js";
+import { firstIndex } from "./columns.js";
+import { drawExchange } from "./exchange.js";
+import { saveButtons } from "./export.js";
+import { journeyCard, journeyOf } from "./journey.js";
+import { layerBar } from "./layers.js";
+import { litLines } from "./lit.js";
+import { virtualList } from "./rows.js";
+import { timeControls } from "./time.js";
+import { viewerWords } from "./words.js";
 
 const MAX_EXCHANGES = 20; // whose reports are shown
 const DEPTHS = ["story", "bytes", "hex"];
@@ -32,7 +32,7 @@ const DEPTHS = ["story", "bytes", "hex"];
  * @param {object} recording
  * @param {object} options
  *     language: as navigator.language
- *     page: what the page knows of the answer (wire-page.js); then a row is a write of the server
+ *     page: what the page knows of the answer (wire/page.js); then a row is a write of the server
  *     lit: called with the line that is lit, or -1, and whether it was selected
  *     keys: whose keys are the viewer's
  *     depth: at first, "story", "bytes" or "hex"

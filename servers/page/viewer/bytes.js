@@ -7,8 +7,8 @@
  * next chunk. A span is [label, start, end, chunk, event, token], as protocol/anatomy.py names it.
  */
 
-import { make } from "./dom.js";
-import { pass } from "./viewer-recording.js";
+import { make } from "../dom.js";
+import { pass } from "./recording.js";
 
 /** The layers, from the outside in, with the names that protocol/anatomy.py gives their bytes. */
 const LABELS = {

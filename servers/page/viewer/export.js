@@ -5,7 +5,7 @@
  *     {"at":503.4,"sender":"server","bytes":"MTkN…","text":"19\r\ndata: …","spans":[…],"read":6,"read_at":503.9}
  */
 
-import { make } from "./dom.js";
+import { make } from "../dom.js";
 
 const AT_ONCE = 1000; // rows that are written in one go
 const BODY = /^(?!head|chunk-|CRLF|last-chunk|trailer|after)/; // labels of bytes of the body

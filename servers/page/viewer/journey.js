@@ -6,8 +6,8 @@
  * Only what was seen is shown: a recording of a client has no writes, and no page that paints.
  */
 
-import { make } from "./dom.js";
-import { joined, tokenText } from "./viewer-story.js";
+import { make } from "../dom.js";
+import { joined, tokenText } from "./story.js";
 
 /**
  * @param {object} recording

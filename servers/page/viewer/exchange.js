@@ -2,7 +2,7 @@
  * What x-ray says about a request and its response: its verdicts, what cures them, and the counts.
  */
 
-import { make } from "./dom.js";
+import { make } from "../dom.js";
 
 const GOOD = /^(?:live|unsure)$/; // codes of verdicts that are not faults
 

@@ -5,7 +5,7 @@
  *     live (follows the end) -- pause, step, slide, scroll up --> still -- End, "63 new" --> live
  */
 
-import { make } from "./dom.js";
+import { make } from "../dom.js";
 
 const SPEEDS = [0.1, 0.25, 0.5, 1, 2, 5, 10, 100];
 
