@@ -27,9 +27,7 @@ export function figure(name, parts) {
 function attach(element, name, { prepare = () => {}, begin, show, end }) {
 	const form = element.querySelector("form");
 	const button = form.querySelector("button");
-	const [stage, verdict] = [".stage:not(noscript *)", ".verdict:not(noscript *)"].map((each) =>
-		element.querySelector(each),
-	);
+	const [stage, verdict] = [".stage", ".verdict"].map((each) => element.querySelector(each));
 	const words = JSON.parse(element.dataset.words);
 	const say = (key, values = {}) =>
 		words[key].replace(/\{(\w+)\}/g, (whole, value) => values[value] ?? whole);

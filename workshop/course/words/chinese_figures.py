@@ -182,4 +182,54 @@ WHEEL = {
     ),
 }
 
-FIGURES = KIT | CHUNK | CUT | LEAVING | READER | HOP | SEAM | WHEEL
+PIPE = {
+    "figure.pipe.question": ("一个程序向管道打印五个 token，每 0.2 秒一个。读者分几段收到它们？"),
+    "figure.pipe.how": "程序调用",
+    "figure.pipe.how.print": "print(token)",
+    "figure.pipe.how.flush": "print(token, flush=True)",
+    "figure.pipe.guess": "读者收到",
+    "figure.pipe.guess.one": "一段，在最后",
+    "figure.pipe.guess.five": "五段，每段都及时",
+    "figure.pipe.program": "程序打印",
+    "figure.pipe.you": "你收到",
+    "figure.pipe.printed": "打印第 {number} 个 token",
+    "figure.pipe.read": "一次读到 {bytes} 个字节",
+    "figure.pipe.told.print": "程序按时产生了每个 token。输出在缓冲区里等着，直到程序结束。",
+    "figure.pipe.told.flush": "每个 token 之后的刷新把缓冲区清空。",
+    "figure.pipe.still": "不刷新的话，程序结束时，读者一次收到全部 28 个字节。",
+}
+
+ENVELOPE = {
+    "figure.envelope.question": (
+        "模型通过 POST /v1/chat/completions 重复你的词。服务器为第一个 token 发送多少字节？"
+    ),
+    "figure.envelope.word": "词",
+    "figure.envelope.guess": "字节数",
+    "figure.envelope.told": (
+        "你猜的是 {guess}。“{token}”有 {text} 个字节，装它的事件有 {bytes} 个字节：{times} 倍。"
+    ),
+    "figure.envelope.nothing": "这个回答里没有 token。",
+    "figure.envelope.still": "一个三个字节的 token，装在 JSON 里，装在事件里。",
+}
+
+LISTENER = {
+    "figure.listener.question": (
+        "服务器通过 TLS 一个 token 一个 token 地发送你的句子。网络上的监听者只看得到加密的记录。"
+        "它知道多少个 token 的长度？"
+    ),
+    "figure.listener.sentence": "句子",
+    "figure.listener.guess": "监听者知道",
+    "figure.listener.guess.none": "一个也不知道",
+    "figure.listener.guess.some": "一部分",
+    "figure.listener.guess.all": "全部",
+    "figure.listener.record": "发送 {bytes} 字节",
+    "figure.listener.told": (
+        "{all} 个长度里 {right} 个是对的。TLS 藏得住字节，藏不住字节的数目："
+        "每个 token 外面的字节数都一样。"
+    ),
+    "figure.listener.still": (
+        "每条记录的长度，监听者由此算出的 token 长度，以及它读不到的 token。"
+    ),
+}
+
+FIGURES = PIPE | ENVELOPE | LISTENER | KIT | CHUNK | CUT | LEAVING | READER | HOP | SEAM | WHEEL
