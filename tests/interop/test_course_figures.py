@@ -123,6 +123,17 @@ def test_cut(page: Page, course: Held) -> None:
     page.keyboard.press("End")
     expect(counts).to_have_text("Events of the first piece: 3. Of the second one: 0.")
     expect(figure.locator(".stage .events .came")).to_have_count(3)
+    # The mouse drags the cut to the byte under it: into the middle of the first event's data.
+    end = figure.locator(".stage .piece").bounding_box()
+    assert end
+    page.mouse.move(end["x"] + 30, end["y"] + end["height"] / 2)
+    page.mouse.down()
+    expect(counts).not_to_contain_text("Of the second one: 0.")
+    page.mouse.move(end["x"] + 5, end["y"] + 5)
+    expect(counts).to_have_text("Events of the first piece: 0. Of the second one: 3.")
+    page.mouse.up()
+    page.mouse.move(end["x"] + 30, end["y"] + end["height"] - 5)
+    expect(counts).to_have_text("Events of the first piece: 0. Of the second one: 3.")
 
 
 def test_leaving(page: Page, course: Held) -> None:

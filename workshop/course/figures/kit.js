@@ -104,11 +104,6 @@ export function bytesOf(base64) {
 	return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
 }
 
-/** An event stream's bytes as text: each line end is shown, and ends the line on the page, too. */
-export function visible(bytes) {
-	return new TextDecoder().decode(bytes).replaceAll("\n", "\\n\n");
-}
-
 /** A row of chips: [label, text, hex] of each. */
 export function chips(row) {
 	const items = row.map(([label, text, hex]) =>

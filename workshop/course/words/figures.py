@@ -43,7 +43,7 @@ CUT = {
     "figure.cut.guess.more": "more",
     "figure.cut.guess.same": "the same number",
     "figure.cut.guess.fewer": "fewer",
-    "figure.cut.cut": "Move the cut (also with the arrow keys)",
+    "figure.cut.cut": "Move the cut: here, with the arrow keys, or in the bytes",
     "figure.cut.counts": "Events of the first piece: {first}. Of the second one: {second}.",
     "figure.cut.inside": "The cut is inside a character: the parser waits for its other bytes.",
     "figure.cut.right": "Yes: wherever you cut, there are {total} events.",
@@ -139,7 +139,7 @@ SEAM = {
         "An answer of four words is on its way. Cut the wire where you like: the client asks "
         "again, and says what it has."
     ),
-    "figure.seam.at": "Move the cut (also with the arrow keys)",
+    "figure.seam.at": "Move the cut: here, with the arrow keys, or in the bytes",
     "figure.seam.guess": "The client then sends Last-Event-ID:",
     "figure.seam.none": "none",
     "figure.seam.connection": "connection {number}",
