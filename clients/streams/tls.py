@@ -271,8 +271,11 @@ class TLSStream(ByteStream):
 
     async def wait_readable(self) -> None:
         """Wait until ciphertext has arrived, which may be a part of a record and give no plaintext.
-        What is here already needs no wait: plaintext that came with the handshake, or the end."""
-        if self._plaintext or self._broken or self.ended or self._closed:
+
+        If plaintext is here already, perhaps because a request came together with the last message
+        of the handshake, this returns at once.
+        """
+        if self._plaintext or self.ended:
             await trio.lowlevel.checkpoint()
         else:
             await self._stream.wait_readable()
