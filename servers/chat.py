@@ -110,7 +110,8 @@ def routes(
     has_course = "GET /course/" in pages
     judge = "/xray" if "POST /xray" in pages else ""
     recordings = RecordingStore(access.admits, judge=judge)
-    files = {path.name: path for path in PAGE.iterdir() if path.suffix in CONTENT_TYPES}
+    found = [path for path in PAGE.rglob("*") if path.suffix in CONTENT_TYPES]
+    files = {path.relative_to(PAGE).as_posix(): path for path in found}
 
     def page_file(name: str, request: Request) -> Reply:
         path = files[name]

@@ -122,31 +122,6 @@ export const words = {
 	},
 	taught: "要点：",
 	healAgain: "去掉故障，重新提问",
-
-	// ---- The wire pane
-	wire: "线路",
-	sends: "服务器每次写出",
-	head: "HTTP 头部",
-	chunk: "分块编码",
-	sse: "事件流",
-	json: "JSON",
-	text: "文本",
-	beat: "♥ 注释",
-	bad: "无法解读",
-	save: "导出 JSON Lines",
-	page: "页面：{}",
-	failure: "无记录：{}",
-	first: "首个 token",
-	bytes: "{} B",
-	cost: "{} 字节文本在线路上占 {} 字节（×{}）",
-	counts: "{} 次发送 · {} 个分块 · {} 个事件 · {} 个 token",
-	place: "第 {} 字节起 {} B",
-	read: "读取 {}，{} ms",
-	gaps: "间隔 ↑ 发送，最大 {} ms · ↓ 接收，最大 {} ms · ¦ 首个 token {} ms · → {} ms",
-	folded: "较早 {} 次发送已折叠，见导出",
-	missing: "缺少 {} 次发送：服务器只保留部分",
-	done: "服务器：{}，{} ms",
-	verdict: "诊断：{}",
 };
 
 /** By data-word and data-label. */

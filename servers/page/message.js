@@ -13,7 +13,7 @@ import { find, make } from "./dom.js";
 import { endingOf, failureOf, showEnding, stopped } from "./endings.js";
 import { levelHeadings } from "./headings.js";
 import { streamAnswer } from "./openai.js";
-import { markdownView } from "./render.js";
+import { markdownView } from "./markdown/render.js";
 import { toolCards } from "./tools.js";
 import { versionsOf } from "./turns.js";
 import { say, words } from "./words.js";

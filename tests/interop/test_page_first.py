@@ -117,6 +117,19 @@ def test_the_menu_of_faults(visit: Visit, server: RunningServer) -> None:
         assert lines == [FAULTS[name].description.replace("`", "") for name in names]
 
 
+CHINESE = "async () => (await import('/page/faults-chinese.js')).sentences"
+
+
+def test_every_fault_in_chinese(visit: Visit, server: RunningServer) -> None:
+    """What it does, and its lesson. Faults that share a lesson in English share it in Chinese."""
+    visit.page.goto(server.url)
+    sentences = visit.evaluate(CHINESE)
+    assert sentences.keys() == FAULTS.keys()
+    pairs = {(lesson_of(name), lesson) for name, (_, lesson) in sentences.items()}
+    english, chinese = zip(*pairs, strict=True)
+    assert len(set(english)) == len(set(chinese)) == len(pairs)
+
+
 def test_a_place_only_where_it_applies(visit: Visit, server: RunningServer) -> None:
     """A fault that takes no place is given none, also after another one that had a place."""
     visit.open(server.url)

@@ -68,7 +68,10 @@ async def test_home_is_the_page_to_a_browser(accept: str) -> None:
     assert await ask(AT_ONCE, get("/", f"Accept: {accept}")) == page_reply("index.html")
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in PAGE.iterdir() if path.is_file()))
+FILES = [path.relative_to(PAGE).as_posix() for path in PAGE.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("name", sorted(FILES))
 async def test_page_files(name: str) -> None:
     """Each is sent unchanged, with its comments, because learners read the source in the browser;
     with its type, because `nosniff` is sent; and with the policy that allows no other source."""
