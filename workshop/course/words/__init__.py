@@ -12,6 +12,7 @@ translation is shown in English, in the frame of the other language.
 
 from collections.abc import Mapping
 from functools import cache
+from gettext import NullTranslations
 
 from ...language import catalogue
 from . import chinese, english
@@ -30,7 +31,12 @@ def one_line(paragraph: str) -> str:
     return " ".join(paragraph.split())
 
 
-_modules = cache(lambda language: catalogue(language, "modules"))
+@cache
+def _modules(language: str) -> NullTranslations:
+    try:
+        return catalogue(language, "modules")
+    except FileNotFoundError:
+        return NullTranslations()
 
 
 def first_paragraph(text: str, language: str) -> str | None:
