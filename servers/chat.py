@@ -29,6 +29,7 @@ from pathlib import Path
 from .http.access import Access
 from .http.api_replies import identified, json_reply, refuse
 from .http.command import arguments, run
+from .http.compressed import compressed
 from .http.metrics import Metrics
 from .http.recordings import RecordingStore
 from .http.reply import Handler, Last, Reply, Request, StreamingReply
@@ -37,10 +38,11 @@ from .http.workers import add_flag as add_workers_flag
 from .llm import flags
 from .llm.api import API, Settings
 from .llm.engine import Engine
-from .llm.faults import fault_catalogue, listing
+from .llm.faults import listing
 from .llm.model.models import Model
 from .llm.model.tokens import tokenize
 from .llm.pace import Pace
+from .llm.teaching import taught_faults
 from .llm.verdict.routes import verdict_routes
 from .llm.verdict.watching import Watcher
 from .llm.writers import named_events
@@ -98,24 +100,30 @@ def routes(
         access: The rules for access to the API. By default any program may use it, but pages of
             other origins may not.
         pages: Further routes, such as those of the course. If `POST /xray` is one of them, the page
-            shows its verdict on each answer.
+            shows its verdict on each answer. If `GET /course/` is, it has a link to the course.
         watcher: Watches what clients do with faults, for `GET /verdict`.
     """
     engine = engine or Engine()
     watcher = watcher or Watcher()
     api = API(pace, engine, model or Model(), settings or Settings(), watcher)
     access = access or Access()
+    has_course = "GET /course/" in pages
     judge = "/xray" if "POST /xray" in pages else ""
     recordings = RecordingStore(access.admits, judge=judge)
-    files = {path.name: path for path in PAGE.iterdir() if path.suffix in CONTENT_TYPES}
+    found = [path for path in PAGE.rglob("*") if path.suffix in CONTENT_TYPES]
+    files = {path.relative_to(PAGE).as_posix(): path for path in found}
 
-    def page_file(name: str) -> Reply:
+    def page_file(name: str, request: Request) -> Reply:
         path = files[name]
-        return Reply(path.read_bytes(), 200, CONTENT_TYPES[path.suffix], PAGE_HEADERS)
+        body = path.read_bytes()
+        if has_course and name == "index.html":
+            body = body.replace(b"<html", b"<html data-course", 1)
+        reply = Reply(body, 200, CONTENT_TYPES[path.suffix], PAGE_HEADERS)
+        return compressed(reply, request)
 
     async def home(request: Request) -> Reply | StreamingReply:
         if "text/html" in (request.header("accept") or ""):
-            return page_file("index.html")
+            return page_file("index.html", request)
 
         async def words() -> AsyncGenerator[bytes | Last, None]:
             clock = pace.start()
@@ -128,11 +136,11 @@ def routes(
     async def page(request: Request) -> Reply:
         if request.params["name"] not in files:
             return Reply("404 Not Found\n\nThe page has no such file.\n", 404)
-        return page_file(request.params["name"])
+        return page_file(request.params["name"], request)
 
     async def faults(request: Request) -> Reply:
         if "application/json" in (request.header("accept") or ""):
-            return json_reply(fault_catalogue(), headers=(("Vary", "Accept"),))
+            return json_reply(taught_faults(), headers=(("Vary", "Accept"),))
         return Reply(listing(), headers=(("Vary", "Accept"),))
 
     async def metrics(request: Request) -> Reply:

@@ -1,7 +1,9 @@
 """Every installation command uses the exact versions in `.ci`."""
 
+import ast
 import re
 import subprocess
+import sys
 import tomllib
 from itertools import chain
 from pathlib import Path
@@ -65,6 +67,25 @@ def test_each_requirement_has_an_oldest_version() -> None:
     """Otherwise the oldest version would be the first one ever published."""
     for requirement in REQUIRED:
         assert re.match(r"[\w.-]+>=[0-9]", requirement), requirement
+
+
+def test_the_extra_bench_holds_what_the_benchmarks_import() -> None:
+    """In an environment with the project and this extra, every file of tests/bench can be imported
+    (proxies and servers that are programs of their own are found on the PATH, or are absent)."""
+    files = {*(ROOT / "tests/bench").rglob("*.py")} - {ROOT / "tests/bench/page.py"}  # by hand
+    trees = [ast.walk(ast.parse(path.read_text(encoding="utf-8"))) for path in files]
+    imported: set[str] = set()
+    for node in chain.from_iterable(trees):
+        match node:
+            case ast.Import(names=names):
+                imported |= {name.name for name in names}
+            case ast.ImportFrom(module=str(module), level=0):
+                imported.add(module)
+    tops = {name.partition(".")[0] for name in imported} - sys.stdlib_module_names
+    installed = map(name_of, [*PROJECT["dependencies"], *EXTRAS["bench"]])
+    ours = {"clients", "protocol", "servers", "tests", "workshop"}
+    brought = {"pydantic", "starlette"}  # by FastAPI
+    assert set(map(name_of, tops - ours)) - {*installed} - brought == set()
 
 
 def test_the_doctor_knows_the_same_ranges() -> None:

@@ -83,7 +83,7 @@ class KnownHeads:
     """The last heads that were read without an error.
 
     Args:
-        most: Number of heads kept. One more evicts the oldest.
+        most: Largest number of heads kept. A further head evicts the oldest one.
         max_size: Size of the largest head kept, in bytes.
     """
 

@@ -357,6 +357,19 @@ class Engine:
         """Sleep until the first slot that holds a sequence. The other tasks get at least one
         turn."""
         deadline = self._slots[0] * SLOT if self._slots else inf
-        with trio.CancelScope(deadline=-inf if self._ready else deadline) as self._alarm:
-            await trio.sleep_forever()
+        if self._ready or deadline <= trio.current_time():
+            await trio.lowlevel.checkpoint()
+            return
+        task = trio.lowlevel.current_task()
+
+        # The alarm wakes the task without an exception, which would be a fifth of a wake-up.
+        def wake(raise_cancel: Callable[[], NoReturn]) -> trio.lowlevel.Abort:
+            if not alarm.cancel_called:  # the server stops
+                return trio.lowlevel.Abort.SUCCEEDED
+            trio.lowlevel.reschedule(task)
+            return trio.lowlevel.Abort.FAILED
+
+        with trio.CancelScope(deadline=deadline) as alarm:
+            self._alarm = alarm
+            await trio.lowlevel.wait_task_rescheduled(wake)
         self._alarm = None

@@ -128,6 +128,7 @@ PROFILES = {
     "instant": Pace(0, 0, about="no waiting at all"),
     "default": Pace(about="33 tokens/s at an even pace"),
     "human": Pace(0.8, 0.2, spread=Normal(), about="5 tokens/s, slow enough to read along"),
+    "slow": Pace(1, 1, about="one token a second"),
     "fast-api": Pace(0.3, 0.0125, spread=Lognormal(), about="a quick hosted API, 80 tokens/s"),
     "reasoning": Pace(
         3, 0.02, 0.0005, Lognormal(), about="thinks 3 s, longer for a long prompt"

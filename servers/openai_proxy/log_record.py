@@ -21,8 +21,8 @@ TERMINAL = {"response.completed", "response.incomplete", "response.failed"}
 # it even in a long event, from which observer.py drops the middle. Inside a string, these quotes
 # would be escaped, so the text of an answer does not match.
 TYPED = re.compile(r'\s*\{\s*"type"\s*:\s*"([a-z_.]{1,40})"')
-USAGE = re.compile(r'"(?:completion|output)_tokens": ?([0-9]{1,15})\b')
-FINISHED = re.compile(r'"finish_reason"\s*:\s*"')
+USAGE = re.compile(r'"(?:completion|output)_tokens": ?"?([0-9]{1,15})\b')  # some send a text
+FINISHED = re.compile(r'"finish_reason"\s*:\s*"(?!"|null")')
 KEEPALIVE = '{"type":"keepalive"'  # sent by the Responses API, with or without an event name
 CLIENT_GONE = "client gone"
 

@@ -4,7 +4,7 @@
  *
  *     /?chat=k3x9w2ab        saved in this browser as workshop.chat.k3x9w2ab (chats.js)
  *
- *     ask() -> openai.js, sse.js -> delta, delta, delta -> message.js, markdown.js -> text
+ *     ask() -> openai.js, sse.js -> delta, delta, delta -> message.js, markdown/ -> text
  */
 
 import { findChat, listChats, makeRoom, newChat, saveChat } from "./chats.js";

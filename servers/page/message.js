@@ -11,8 +11,9 @@
 
 import { find, make } from "./dom.js";
 import { endingOf, failureOf, showEnding, stopped } from "./endings.js";
+import { levelHeadings } from "./headings.js";
 import { streamAnswer } from "./openai.js";
-import { markdownView } from "./render.js";
+import { markdownView } from "./markdown/render.js";
 import { toolCards } from "./tools.js";
 import { versionsOf } from "./turns.js";
 import { say, words } from "./words.js";
@@ -110,6 +111,7 @@ export function showAnswer(conversation) {
 	function receive({ thinking, text, refusal, calls }) {
 		if (!thinking && !text && !refusal && !calls.length) return;
 		lastToken = performance.now();
+		delete message.dataset.silent;
 		firstToken ||= lastToken;
 		tokens += 1;
 		addThinking(thinking);
@@ -133,6 +135,7 @@ export function showAnswer(conversation) {
 		endThinking();
 		answer.end();
 		tools.end();
+		levelHeadings(message);
 		moveCursor(null);
 		showStats();
 		showEnding(find(".ending", message), ending);
@@ -218,6 +221,7 @@ export function showAnswer(conversation) {
 		const seconds = Math.round((performance.now() - (lastToken || asked)) / 1000);
 		if (seconds < SILENCE) return;
 		// Without a head, the request may still be in the browser's queue.
+		message.dataset.silent = "";
 		stats.textContent = say("silence", seconds) + (requestId ? "" : words.connections);
 	}
 

@@ -170,9 +170,3 @@ export async function listModels(server) {
 	if (!names.length) throw new Error("no models");
 	return names;
 }
-
-/** The names of our own server's faults, and what they do. */
-export async function listFaults() {
-	const text = await (await fetch("/faults")).text();
-	return Array.from(text.matchAll(/^([a-z0-9-]+)  +(.+)$/gm), ([, name, line]) => [name, line]);
-}

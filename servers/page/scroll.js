@@ -4,7 +4,7 @@
  */
 export function followText(conversation, pill) {
 	const { documentElement: page } = document;
-	let following = true;
+	let following = false; // an empty page begins at its top
 	let lastScroll = 0;
 	let height = 0;
 

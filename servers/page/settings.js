@@ -1,55 +1,51 @@
 /*
- * The settings: a form that is saved. The server lists the choices.
+ * What the next question is asked with: {server, model, pace, fault, system}, each a text. All but
+ * the fault are saved, because a fault that the reader has forgotten looks like a broken server.
  */
 
-import { listFaults, listModels } from "./openai.js";
+import { find } from "./dom.js";
 import { load, save } from "./store.js";
-import { noReply } from "./words.js";
 
-const form = document.querySelector("#settings");
-const { server, model, fault, pace, note } = form.elements;
+export const PACES = ["", "instant", "default", "human", "slow", "fast-api", "reasoning", "overloaded"];
 
-// A text field accepts only text, and a list accepts only its own entries.
+const form = find("#settings");
+const { server, system } = form.elements;
+const chosen = { server: "", model: "sim-1", pace: "", fault: "", system: "" };
+const listeners = [];
+
+// Any page of this origin may have written there: a text field accepts only text, and a list
+// accepts only its own entries.
 const kept = Object(load("settings"));
-model.add(new Option(typeof kept.model === "string" ? kept.model : "sim-1"));
-for (const field of form.elements) {
-	if (!field.name || typeof kept[field.name] !== "string") continue;
-	field.value = kept[field.name];
-	if (field.selectedIndex < 0) field.selectedIndex = 0;
+for (const name of ["server", "model", "pace", "system"]) {
+	if (typeof kept[name] === "string") chosen[name] = kept[name];
 }
-switchFields();
+if (!PACES.includes(chosen.pace)) chosen.pace = "";
+server.value = chosen.server;
+if (server.selectedIndex < 0) server.value = chosen.server = "";
+system.value = chosen.system;
 
 export function settings() {
-	return Object.fromEntries(new FormData(form));
+	const { fault, pace, ...rest } = chosen;
+	// The proxy does not know the settings of the simulated LLM.
+	return { ...rest, fault: rest.server ? "" : fault, pace: rest.server ? "" : pace };
 }
 
-/** The proxy does not know the settings of the simulated LLM. */
-function switchFields() {
-	fault.disabled = pace.disabled = server.value !== "";
+/** @param {object} changes some of the settings */
+export function choose(changes) {
+	Object.assign(chosen, changes);
+	const { fault, ...lasting } = chosen;
+	save("settings", lasting);
+	for (const listener of listeners) listener(chosen);
 }
 
-async function fill() {
-	try {
-		const names = await listModels(server.value);
-		const chosen = names.includes(model.value) ? model.value : names[0];
-		model.replaceChildren(...names.map((name) => new Option(name, name, false, name === chosen)));
-		note.value = "";
-	} catch {
-		note.value = noReply(server.value);
-	}
-	const { list } = fault;
-	if (!list.options.length) {
-		list.append(...(await listFaults()).map(([name, line]) => new Option(line, name)));
-	}
+/** Calls this with all settings, now and after each change. */
+export function onChoice(listener) {
+	listeners.push(listener);
+	listener(chosen);
 }
 
-form.ontoggle = ({ newState }) => newState === "open" && fill();
 form.onsubmit = (event) => {
 	event.preventDefault();
 	form.hidePopover();
 };
-form.onchange = async ({ target }) => {
-	switchFields();
-	if (target === server) await fill();
-	save("settings", settings());
-};
+form.onchange = () => choose({ server: server.value, system: system.value });

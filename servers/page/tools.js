@@ -7,7 +7,7 @@
  */
 
 import { make } from "./dom.js";
-import { markdownView } from "./render.js";
+import { markdownView } from "./markdown/render.js";
 import { say, words } from "./words.js";
 
 const MAX_CALLS = 100; // of one answer

@@ -18,8 +18,8 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 export function saveButtons(recording, words, page) {
 	const name = () => page?.name() || "recording";
 	const save = (text, write, ending) =>
-		make("button", { type: "button", textContent: text, onclick: async () => download(await write(recording, page), `${name()}.${ending}`) });
-	return make("div", "save", save(words.saveLines, jsonLines, "jsonl"), save(words.saveHar, har, "har"));
+		make("button", { type: "button", textContent: text, ariaLabel: `${words.save} ${text}`, onclick: async () => download(await write(recording, page), `${name()}.${ending}`) });
+	return make("div", "save", words.save, save(words.saveLines, jsonLines, "jsonl"), save(words.saveHar, har, "har"));
 }
 
 function download(parts, name) {

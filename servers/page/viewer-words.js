@@ -31,7 +31,7 @@ const english = {
 	firstToken: "First token",
 	endJump: "End",
 	fresh: (count) => `${count} new ↓`,
-	keys: "Space plays and pauses, ← → walk from token to token.",
+	keys: "Space pauses, ← → walk from token to token.",
 	position: (isWrite, row, rows, at) => `${isWrite ? "write" : "read"} ${row} of ${rows} · ${at}`,
 	start: (isWrite, rows) => `before the first of ${rows} ${isWrite ? "writes" : "reads"}`,
 
@@ -94,8 +94,9 @@ const english = {
 	failure: (reason) => `no recording: ${reason}`,
 	cutShort: (reason, rows) => `the recording stops after ${plural(rows, "write")}: ${reason}`,
 	missing: (sends, bytes) => `${plural(sends, "write")} (${bytes} B) at the end are not kept: a recording has a limit`,
-	saveLines: "Export JSON lines",
-	saveHar: "Export HAR",
+	save: "Export",
+	saveLines: "JSON lines",
+	saveHar: "HAR",
 
 	// ---- The chart
 	gaps: "Time between pieces: sent above, received below",
@@ -153,7 +154,7 @@ const chinese = {
 	firstToken: "首个 token",
 	endJump: "结尾",
 	fresh: (count) => `${count} 条新内容 ↓`,
-	keys: "空格播放或暂停，← → 逐个 token 移动。",
+	keys: "空格暂停，← → 逐个 token 移动。",
 	position: (isWrite, row, rows, at) => `第 ${row} 次${isWrite ? "写出" : "读取"}，共 ${rows} 次 · ${at}`,
 	start: (isWrite, rows) => `${rows} 次${isWrite ? "写出" : "读取"}之前`,
 
@@ -210,8 +211,9 @@ const chinese = {
 	failure: (reason) => `无记录：${reason}`,
 	cutShort: (reason, rows) => `录制在 ${rows} 次写出后中断：${reason}`,
 	missing: (sends, bytes) => `结尾 ${sends} 次写出（${bytes} B）未保留：录制有上限`,
-	saveLines: "导出 JSON Lines",
-	saveHar: "导出 HAR",
+	save: "导出",
+	saveLines: "JSON Lines",
+	saveHar: "HAR",
 
 	gaps: "相邻内容的间隔：上为发送，下为接收",
 	gapsRead: "相邻内容的间隔（接收）",

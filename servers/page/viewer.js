@@ -33,7 +33,7 @@ const DEPTHS = ["story", "bytes", "hex"];
  * @param {object} options
  *     language: as navigator.language
  *     page: what the page knows of the answer (wire-page.js); then a row is a write of the server
- *     lit: called with the line that is lit, or else selected, or -1
+ *     lit: called with the line that is lit, or -1, and whether it was selected
  *     keys: whose keys are the viewer's
  *     depth: at first, "story", "bytes" or "hex"
  */
@@ -182,7 +182,7 @@ export function viewer(element, recording, options = {}) {
 			time.hold();
 			show(line);
 		}
-		lit(line >= 0 ? line : marks.selected);
+		lit(line, false);
 	}
 
 	/** Selects a line and brings it into sight; the time stands still, unless it is the last line. */
@@ -193,7 +193,7 @@ export function viewer(element, recording, options = {}) {
 		marks.select(line);
 		if (row >= time.position) time.go(row + 1);
 		show(line);
-		lit(line);
+		lit(line, true);
 	}
 
 	function show(line) {

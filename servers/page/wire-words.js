@@ -74,6 +74,7 @@ export function answerWords(pointed) {
 		[answer, recording] = [next, itsRecording];
 		parts = {};
 		light(0);
+		light(0, true);
 		if (!answer?.article) return;
 		for (const [selector, name] of [[".answer", "text"], [".thought", "thought"]]) {
 			const element = find(selector, answer.article);
@@ -85,13 +86,13 @@ export function answerWords(pointed) {
 	function light(token, isChosen = false) {
 		const registry = globalThis.CSS?.highlights;
 		if (!registry) return; // an older browser: the lines are lit, the words are not
-		if (isChosen) registry.delete("wire-selected");
-		registry.delete("wire-lit");
+		const name = isChosen ? "wire-selected" : "wire-lit";
+		registry.delete(name);
 		const { tokens } = answer ?? {};
 		if (!token || !(token <= tokens.end.length)) return;
 		const part = parts[tokens.isThought[token - 1] ? "thought" : "text"];
 		const range = part?.rangeOf(tokens.start[token - 1], tokens.end[token - 1]);
-		if (range) registry.set(isChosen ? "wire-selected" : "wire-lit", new Highlight(range));
+		if (range) registry.set(name, new Highlight(range));
 	}
 
 	const isWord = (target) => Boolean(target.closest?.(".answer, .thought"));

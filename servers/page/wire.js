@@ -58,7 +58,7 @@ export function wirePane(element, log = wireLog()) {
 
 	function heard(what) {
 		if (what === "start" || what === "clear") choose(null);
-		else if (what === "opened" && log.answers.at(-1) !== answer) choose(log.answers.at(-1));
+		else if (what === "opened" && (log.answers.at(-1) ?? null) !== answer) choose(log.answers.at(-1));
 		else if (what === "opened") lead.textContent = words.unrecorded;
 		else if (what === "ended") ask();
 		drawSoon();
@@ -139,7 +139,10 @@ export function wirePane(element, log = wireLog()) {
 		choice.hidden = !isMany;
 		if (isMany) drawChoice();
 		const state = kept.get(answer);
-		if (!state) return (note.textContent = "");
+		if (!state) {
+			note.textContent = "";
+			return;
+		}
 		view.update();
 		note.textContent = notesOf(state).filter(Boolean).join(" · ");
 	}

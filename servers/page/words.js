@@ -3,7 +3,7 @@
  * file; `page` has their translation.
  */
 
-const isChinese = /^zh/i.test(navigator.language);
+export const isChinese = /^zh/i.test(navigator.language);
 const locale = isChinese ? "zh-CN" : "en";
 const number = new Intl.NumberFormat(locale, { maximumFractionDigits: 1 }).format;
 

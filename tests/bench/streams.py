@@ -13,6 +13,7 @@ All speak the OpenAI streaming API, build each event from its token, and write i
     unpaced          ITL 0, answers of 200 tokens, 64 clients that ask again at once
     short answers    TTFT and ITL 0, answers of 8 tokens, 64 clients that ask again at once; whole
                      (`"stream": false`) and streamed
+    two workers      short whole answers, with `--workers 2` on all cores
     first byte       the same answers, streamed, 1 and 200 clients that ask again at once, and
                      1,000 that all ask at the same moment; from the request sent to the first byte
                      of the response, on open connections
@@ -28,35 +29,47 @@ programs on these cores make every time longer, and the capacity smaller: see "l
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
 from servers.http.command import raise_file_limit
 
-from .figures import Figure, Found, Goal, Result, Run
+from .figures import Figure, Found, Result, Run
 from .peers import (
     AIMOCK,
-    ASGI,
     C_LOOP,
-    FASTAPI,
-    NODE,
+    ONE_WORKER,
     OURS,
     PEERS,
     SEND,
     TIGHT,
+    TWO_WORKERS,
     Peer,
     Setting,
     pinned,
     serving,
 )
-from .peers.check import check
+from .peers.check import check, check_whole
 from .peers.client import Client, LoadFailed, built, cores
+from .stream_figures import (
+    CAPACITY,
+    CPU,
+    MANY,
+    MEMORY,
+    ONE,
+    STREAMED,
+    TOGETHER,
+    UNPACED,
+    WHOLE,
+    WORKERS,
+)
 
 __all__ = ["FIGURES", "FULL", "QUICK", "Bench", "Scale", "Search", "measure", "names", "steps"]
 
 TTFT, ITL = 0.2, 0.05  # 20 tokens/s
 HELD_MS = 25.0
+OTHERS = (TIGHT, C_LOOP, ONE_WORKER)  # only in the figures whose goals name them
 OPENED_PER_SECOND = 1000
 
 
@@ -91,7 +104,7 @@ QUICK = Scale(seconds=1.2, rounds=1, part=2, tries=1, everyone=False)
 
 @dataclass(frozen=True)
 class Bench:
-    """What to measure: the amount, the servers, and their core."""
+    """What to measure: the amount, the servers, and their core, or -1 for all cores."""
 
     scale: Scale
     client: Client
@@ -156,6 +169,15 @@ def _short_answers(bench: Bench, peer: Peer, *, stream: bool) -> Run:
     facts = _load_facts(counted)
     facts["CPU µs"] = 1e6 * counted["cpu"] / max(counted["answers"], 1)
     return Run(counted["answers"] / counted["seconds"], facts)
+
+
+def _two_workers(bench: Bench, peer: Peer) -> Run:
+    """Ours with two workers, on all cores; the one worker has the server's core alone. The client
+    keeps its core, and gets what is left of it."""
+    if peer is ONE_WORKER:
+        return _short_answers(bench, peer, stream=False)
+    everywhere = replace(bench, core=-1)
+    return _short_answers(everywhere, TWO_WORKERS, stream=False)
 
 
 def _first_byte(bench: Bench, peer: Peer, *, clients: str, together: bool = False) -> Run:
@@ -234,64 +256,6 @@ def _try_level(bench: Bench, peer: Peer, search: Search) -> Run:
     return Run(search.held, {"level": level, **facts})
 
 
-FAST, JS, BARE = FASTAPI.name, NODE.name, ASGI.name
-FLOOR, C_FLOOR, LOOP = TIGHT.name, C_LOOP.name, SEND.name
-FIRST_BYTE_FACTS = ("p99", "first token p50", "CPU µs")
-CPU = Figure(
-    "CPU per paced token",
-    "µs",
-    (
-        Goal(FAST, 0.45, 0.38),
-        Goal(JS, 1, 0.75),
-        Goal(FLOOR, 1.4, 1.25),
-        Goal(C_FLOOR),
-        Goal(must=10, fact="late p99"),
-    ),
-    ("late p99", "lag p50", "core %"),
-)
-CAPACITY = Figure(
-    "capacity at 20 tokens/s",
-    "streams",
-    (Goal(FAST, 2), Goal(JS, 1), Goal(LOOP, 0.9, 1), Goal(aim=4000)),
-    ("late p99", "lag p50", "core %"),
-    more_is_better=True,
-    digits=0,
-)
-UNPACED = Figure(
-    "unpaced",
-    "events/s",
-    (Goal(FAST, 1.1, 1.5), Goal(BARE, 1.2, 1.4)),
-    ("core %", "client %", "events/CPU s"),
-    more_is_better=True,
-    digits=0,
-)
-SHORT_FACTS = ("CPU µs", "core %", "client %")
-WHOLE = Figure(
-    "short answers, whole", "answers/s", (Goal(FAST, 1.2, 2),), SHORT_FACTS, True, digits=0
-)
-STREAMED = Figure(
-    "short answers, streamed", "answers/s", (Goal(FAST, 1.2, 2),), SHORT_FACTS, True, digits=0
-)
-ONE = Figure(
-    "first byte, 1 client", "ms", (Goal(FAST, 1), Goal(BARE, 1.6, 1.2)), FIRST_BYTE_FACTS, digits=2
-)
-MANY = Figure(
-    "first byte, many clients",
-    "ms",
-    (Goal(FAST, 1), Goal(FAST, aim=1, fact="p99")),
-    FIRST_BYTE_FACTS,
-    digits=2,
-)
-TOGETHER = Figure(
-    "first byte, all ask at once",
-    "ms",
-    (Goal(FAST, 1),),
-    ("p99", "max", "first token p50", "CPU µs"),
-    digits=1,
-)
-MEMORY = Figure(
-    "memory per stream", "KiB", (Goal(FAST, 1), Goal(must=7.5, aim=6)), ("MiB at 0", "MiB then")
-)
 # None for what is searched for. A search takes a minute: only for those with a goal, and the limit.
 FIGURES: dict[Figure, Measure | None] = {
     CPU: _cpu_per_token,
@@ -299,6 +263,7 @@ FIGURES: dict[Figure, Measure | None] = {
     UNPACED: _unpaced,
     WHOLE: partial(_short_answers, stream=False),
     STREAMED: partial(_short_answers, stream=True),
+    WORKERS: _two_workers,
     ONE: partial(_first_byte, clients=""),
     MANY: partial(_first_byte, clients="many"),
     TOGETHER: partial(_first_byte, clients="together", together=True),
@@ -309,11 +274,11 @@ FIGURES: dict[Figure, Measure | None] = {
 def racers(figure: Figure, scale: Scale) -> list[Peer]:
     """All servers of the race, installed or not."""
     wanted = {OURS.name, *(goal.peer for goal in figure.goals)}
-    if scale.everyone and FIGURES[figure]:
+    if scale.everyone and FIGURES[figure] and figure is not WORKERS:
         wanted.update(peer.name for peer in PEERS)
     if figure is WHOLE:
         wanted -= {SEND.name, AIMOCK.name}  # they only stream
-    return [peer for peer in (*PEERS, TIGHT, C_LOOP) if peer.name in wanted]
+    return [peer for peer in (*PEERS, *OTHERS) if peer.name in wanted]
 
 
 def names(only: str = "") -> list[str]:
@@ -357,9 +322,13 @@ def measure(
     found: Found = []
     with pinned(client_core), built(compiler) as program:
         bench = Bench(scale, Client(program, client_core), server_core)
-        for peer in (*PEERS, TIGHT, C_LOOP):
+        for peer in (*PEERS, *OTHERS):
             if not peer.absence and any(peer in racers(figure, scale) for figure in _chosen(only)):
                 check(peer, server_core)
+                if any(
+                    figure is WHOLE and peer in racers(WHOLE, scale) for figure in _chosen(only)
+                ):
+                    check_whole(peer, server_core)
         for figure in _chosen(only):
             found.append((figure, _measure(bench, figure, step)))
     settings["load after"] = round(os.getloadavg()[0], 1)

@@ -16,8 +16,8 @@ import { shown, specified } from "./spec_html.mjs";
 
 const [folder] = process.argv.slice(2);
 const anyAddress = 'export const hrefOf = (address) => address.replaceAll(" ", "%20");';
-replaceModule(folder, "addresses.js", anyAddress);
-const { markdownView } = await load(folder, "render.js");
+replaceModule(folder, "markdown/addresses.js", anyAddress);
+const { markdownView } = await load(folder, "markdown/render.js");
 
 function render(first, rest = "") {
   const root = new FakeElement("x");

@@ -13,8 +13,8 @@ import { readFileSync } from "node:fs";
 import { FakeElement, load } from "./page_modules.mjs";
 
 const [command, folder, seed] = process.argv.slice(2);
-const { markdownView } = await load(folder, "render.js");
-const { work } = await load(folder, "inline.js");
+const { markdownView } = await load(folder, "markdown/render.js");
+const { work } = await load(folder, "markdown/inline.js");
 
 const TAGS =
   "p h1 h2 h3 h4 h5 h6 ul ol li blockquote hr div pre code table tr th td span button a em strong del br b i u";

@@ -1,7 +1,9 @@
-"""Further clients that meet every fault: two under Node, LangChain, and httpx-sse.
+"""Further clients that meet every fault: two under Node, LangChain, httpx-sse, and LiteLLM.
 
 What is missing on this machine has no column: LangChain and httpx-sse are in the extra `clients`,
-and Node's packages are those of `.ci/machine`.
+and Node's packages are those of `.ci/machine`. LiteLLM is in none of them: its SDK and the 60
+packages that it brings take 380 MB, and its import five seconds of processor time. It is measured
+by hand, if its program `litellm` is on the PATH.
 """
 
 import json
@@ -11,13 +13,21 @@ from functools import cache
 from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
+from pathlib import Path
 from shutil import which
 from typing import Any
 
 from .fault_clients import LONG, PATIENCE, TEXT, WAITS, Outcomes, Seen
 from .peers import ROOT, SAFETY
 
-__all__ = ["has", "node_versions", "with_httpx_sse", "with_langchain", "with_node"]
+__all__ = [
+    "has",
+    "node_versions",
+    "with_httpx_sse",
+    "with_langchain",
+    "with_litellm",
+    "with_node",
+]
 
 NODE_PACKAGES = ("openai", "ai", "@ai-sdk/openai-compatible")
 
@@ -39,17 +49,31 @@ def node_versions() -> tuple[str, str]:
 
 def with_node(port: int, names: Sequence[str]) -> tuple[Outcomes, Outcomes]:
     """The official client for Node, and the SDK of Vercel: their outcomes, without counts."""
-    asked = {
-        "url": f"http://localhost:{port}/v1",
-        "names": names,
-        "patience": PATIENCE * 1000,
-        "long": LONG * 1000,
-        "waits": WAITS,
-    }
+    asked = _asked(port, names) | {"patience": PATIENCE * 1000, "long": LONG * 1000}
     command = ["node", str(ROOT / "tests/interop/fault_clients.mjs"), json.dumps(asked)]
     done = subprocess.run(command, capture_output=True, timeout=SAFETY, cwd=ROOT, check=True)
     told = json.loads(done.stdout)
     return _column(told["openai"]), _column(told["ai"])
+
+
+def with_litellm(port: int, names: Sequence[str]) -> tuple[Outcomes, str]:
+    """`litellm.completion`, in the environment of that program. Returns its version, too. Both are
+    empty if it is missing."""
+    program = which("litellm")
+    if program is None:
+        return dict.fromkeys(names, ""), ""
+    python = Path(program).resolve().parent / "python"
+    script = ROOT / "tests/interop/litellm_client.py"
+    command = [str(python), str(script), json.dumps(_asked(port, names))]
+    done = subprocess.run(command, capture_output=True, timeout=SAFETY, check=True)
+    told = json.loads(done.stdout.splitlines()[-1])
+    return _column(told["outcomes"]), told["version"]
+
+
+def _asked(port: int, names: Sequence[str]) -> dict[str, Any]:
+    """What a program of its own is told: times in seconds."""
+    url = f"http://localhost:{port}/v1"
+    return {"url": url, "names": names, "patience": PATIENCE, "long": LONG, "waits": WAITS}
 
 
 def _column(told: dict[str, Any]) -> Outcomes:

@@ -1,14 +1,14 @@
 /*
  * Loads the chat page's modules under Node, with a minimal fake document.
  *
- *     const { markdownView } = await load("servers/page", "render.js");
+ *     const { markdownView } = await load("servers/page", "markdown/render.js");
  *     const root = new FakeElement("div");
  *     …
  *     root.outerHTML
  */
 
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 globalThis.navigator ??= { language: "en" };
 
@@ -28,8 +28,8 @@ function address(folder, name) {
   const path = join(folder, name);
   if (!addresses.has(path)) {
     const source = readFileSync(path, "utf8").replace(
-      /"\.\/(\w+\.js)"/g,
-      (_, other) => `"${address(folder, other)}"`,
+      /"(\.\.?\/[\w/-]+\.js)"/g,
+      (_, other) => `"${address(dirname(path), other)}"`,
     );
     const encoded = Buffer.from(source).toString("base64");
     addresses.set(path, `data:text/javascript;base64,${encoded}`);

@@ -31,6 +31,9 @@ function html(node, context) {
   const content = () => inside(node, context);
   switch (tag) {
     case "span": // a part of a long text
+    case "b": // colours of code
+    case "i":
+    case "u":
       return content();
     case "br":
     case "hr":

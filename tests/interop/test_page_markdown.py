@@ -114,6 +114,10 @@ BLOCKS = {
         f"<p>{LINK.format(f'{URL}a', 'a')}, {TITLED.format(f'{URL}b', '<em>d</em>', 'c')} and "
         f"{LINK.format(f'{URL}e', 'e')}</p><blockquote><p>f</p></blockquote>"
     ),
+    f"[a]: {URL}\n\n[a](\n{URL}b) [a](b c) [a][b] [a][\na]": (
+        f"<p>{LINK.format(f'{URL}b', 'a')} {LINK.format(URL, 'a')}(b c) [a][b] "
+        f"{LINK.format(URL, 'a')}</p>"
+    ),
     "[a]: javascript:alert(1)\n[b]: /c\n\n[a] [b]": (
         "<p>[a]: javascript:alert(1)\n[b]: /c</p><p>[a] [b]</p>"
     ),

@@ -1,16 +1,14 @@
 """What a reader does with the chat page, and where: keys, scrolling, settings, languages, other
 windows, the proxy, no script at all. Its history: test_page_history.py."""
 
-import gzip
-import re
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, FloatRect, Request, ViewportSize, expect
 
 from servers.chat import PAGE
-from servers.llm.faults import FAULTS
 from servers.llm.pace import PROFILES
+from servers.llm.teaching import GROUPS
 
 from .held import Held
 from .peers import SAFETY, RunningServer, running
@@ -27,48 +25,46 @@ def server() -> Iterator[RunningServer]:
 # ---- The page as it is sent
 
 
-# Bytes as `gzip -9` leaves all the files, one after the other.
-MAX_CHAT = 33_000  # a quarter of it is comments
-MAX_PANE = 8_000  # loaded with the first recorded answer
+# Bytes of all bodies as they are sent, compressed. A quarter of them is comments.
+MAX_FIRST = 30_000  # the page as it can be used
+MAX_ANSWER = 30_000  # what the first answer needs, without the wire pane
 
 
 @pytest.mark.parametrize("locale", ["en", "zh"])
 def test_weight(locale: str, browser: Browser, server: RunningServer) -> None:
-    """All files that a browser loads for the chat and for the wire pane of a recorded answer, and
-    no other. They are weighed compressed: comments are for the reader and cost little."""
-    other = {"en": "chinese.js", "zh": "english.js"}[locale]
-    needed = {"/", *(f"/page/{path.name}" for path in PAGE.iterdir())}
-    needed -= {"/page/index.html", f"/page/{other}"}
-    needed -= {path for path in needed if path.startswith("/page/viewer")}  # of x-ray's pages
-    wide = ViewportSize(width=1400, height=800)
-    with browser.new_context(locale=locale, viewport=wide) as context:
+    """What a browser loads before a question, and for its answer. The files are sent compressed; a
+    stream is not."""
+    narrow = ViewportSize(width=1180, height=800)  # the pane is loaded when it is opened
+    with browser.new_context(locale=locale, viewport=narrow) as context:
         context.set_default_timeout(SAFETY * MILLISECONDS)
         page = context.new_page()
-        loaded: dict[str, Request] = {}
+        loaded: dict[str, int] = {}
+        streams = []
 
         def note(request: Request) -> None:
+            reply = request.response()
+            assert reply
             path = request.url.removeprefix(server.url)
-            if path == "/" or path.startswith("/page/"):
-                loaded[path] = request
+            if path != "/" and not path.startswith("/page/"):
+                streams.append("content-encoding" in reply.headers)
+                return
+            assert reply.headers["content-encoding"] == "gzip" or path.endswith(".svg")
+            loaded[path] = int(reply.headers["content-length"])
 
         page.on("requestfinished", note)
         page.goto(server.url)
-        expect(Visit(page).ask("Hi")).to_have_attribute("data-ending", "complete")
-        expect(page.locator("#wire")).to_contain_text("server: " if locale == "en" else "服务器：")
-        # The pane's style sheet may come after its words.
-        while not needed <= loaded.keys():
-            page.wait_for_event("requestfinished")
-        assert loaded.keys() == needed
-        chat = pane = b""
-        for path, request in sorted(loaded.items()):
-            reply = request.response()
-            assert reply
-            if path.startswith("/page/wire"):
-                pane += reply.body()
-            else:
-                chat += reply.body()
-        assert len(gzip.compress(chat, 9, mtime=0)) < MAX_CHAT
-        assert len(gzip.compress(pane, 9, mtime=0)) < MAX_PANE
+        visit = Visit(page)
+        visit.is_ready()
+        page.wait_for_load_state("networkidle")
+        first = dict(loaded)
+        assert not [path for path in first if "wire" in path or "markdown" in path]
+        assert sum(first.values()) < MAX_FIRST
+        expect(visit.ask("Hi")).to_have_attribute("data-ending", "complete")
+        assert not [path for path in loaded if "wire." in path]
+        assert sum(loaded.values()) - sum(first.values()) < MAX_ANSWER
+        other = {"en": "chinese.js", "zh": "english.js"}[locale]
+        assert f"/page/{other}" not in loaded
+        assert streams.count(True) == 0
 
 
 def test_first_paint_needs_no_script(visit: Visit, server: RunningServer) -> None:
@@ -88,18 +84,29 @@ def test_languages(locale: str, word: str, browser: Browser, server: RunningServ
         page = context.new_page()
         page.goto(server.url)
         shows(page.locator("#send"), word)
-        named = page.locator("[data-word]").evaluate_all("all => all.map(e => e.dataset.word)")
+        datasets = "all => all.flatMap(({ dataset: { word, label } }) => [word, label])"
+        named = page.locator("[data-word], [data-label]").evaluate_all(datasets)
         words = page.evaluate("async () => (await import('/page/words.js')).page")
-        assert not words or words.keys() == set(named)
+        assert not words or words.keys() == set(named) - {None}
         assert page.evaluate("document.documentElement.lang") == ("zh-CN" if words else "en")
 
 
-def test_both_languages_say_the_same() -> None:
-    sources = [(PAGE / f"{name}.js").read_text("utf-8") for name in ("english", "chinese")]
-    words = [source.partition("words = {")[2].partition("\n};")[0] for source in sources]
-    english, chinese = [re.findall(r"^\t(\w+):", each, re.MULTILINE) for each in words]
+KEYS = """async () => {
+    const keys = (value) => typeof value === "object"
+        ? Object.fromEntries(Object.entries(value).map(([name, each]) => [name, keys(each)])) : 0;
+    const [english, chinese] = [await import("/page/english.js"), await import("/page/chinese.js")];
+    return [keys(english.words), keys(chinese.words)];
+}"""
+
+
+def test_both_languages_say_the_same(visit: Visit, server: RunningServer) -> None:
+    """Every word has its translation, also inside the lists of models, paces and groups."""
+    visit.page.goto(server.url)
+    english, chinese = visit.evaluate(KEYS)
     assert english == chinese
     assert len(english) > 40
+    assert english["paces"].keys() == {"", *PROFILES}
+    assert english["groups"].keys() == GROUPS.keys()
 
 
 # ---- Keys
@@ -173,32 +180,46 @@ def test_it_follows_only_at_the_bottom(visit: Visit, held: Held) -> None:
 
 
 def test_settings(visit: Visit, server: RunningServer) -> None:
-    """The settings offer the server's choices, are sent with the next question, and are saved."""
+    """The menus offer the server's choices. What is chosen is sent with the next question, and is
+    kept over a reload, but for the fault."""
     visit.open(server.url)
     page = visit.page
+    page.locator("[popovertarget=models]").click()
+    page.get_by_role("radio", name="echo").check()
+    page.keyboard.press("Enter")
+    page.locator("[popovertarget=paces]").click()
+    paces = page.locator("#paces input").evaluate_all("all => all.map(input => input.value)")
+    assert paces == ["", *PROFILES]
+    page.locator("#paces b", has_text="fast-api").click()
+    expect(page.locator("#paces")).to_be_hidden()
     page.get_by_role("button", name="Settings").click()
-    page.locator("[name=model]").select_option("echo")
-    page.get_by_label("Speed").select_option("fast-api")
-    page.locator("[name=fault]").fill("no-done")
     page.get_by_label("System prompt").fill("Be brief.")
-    paces = page.locator("[name=pace] option").all_inner_texts()
-    assert paces[1:] == list(PROFILES)
-    offered = page.locator("datalist option")
-    expect(offered).to_have_count(len(FAULTS))
-    assert offered.evaluate_all("all => all.map(e => [e.value, e.label])") == [
-        [name, fault.description] for name, fault in FAULTS.items()
-    ]
     page.get_by_role("button", name="Done").click()
-    for _ in range(2):
+    visit.choose(fault="no-done")
+    for fault in ("no-done", None):
         with page.expect_request("**/v1/chat/completions") as asked:
             message = visit.ask("Hi")
         headers, body = asked.value.headers, asked.value.post_data_json or {}
-        assert (headers["x-pace"], headers["x-fault"]) == ("fast-api", "no-done")
+        assert (headers["x-pace"], headers.get("x-fault")) == ("fast-api", fault)
         assert (body["model"], body["messages"][0]) == (
             "echo", {"role": "system", "content": "Be brief."},
         )  # fmt: skip
         expect(message).to_have_attribute("data-ending", "complete")
         visit.reload()
+    assert visit.problems == []
+
+
+def test_settings_without_a_server(visit: Visit, server: RunningServer) -> None:
+    """The menus say that there is no reply, and the page goes on: nothing is thrown that nobody
+    catches."""
+    visit.open(server.url)
+    visit.page.route("**/v1/models", lambda route: route.abort("connectionrefused"))
+    visit.page.route("**/faults", lambda route: route.abort("connectionrefused"))
+    for name in ("models", "faults"):
+        visit.page.locator(f"[popovertarget={name}]").click()
+        expect(visit.page.locator(":popover-open")).to_contain_text(f"no reply from {server.url}")
+        visit.page.keyboard.press("Escape")
+    assert all("ERR_CONNECTION_REFUSED" in problem for problem in visit.problems)
 
 
 HOUR = 3600 * MILLISECONDS
@@ -237,6 +258,7 @@ def test_the_answer_again(visit: Visit, server: RunningServer) -> None:
 def test_the_numbers_of_a_list_are_whole(visit: Visit, server: RunningServer) -> None:
     """The numbers are left of their group, which is not painted beyond its border while it is
     invisible."""
+    visit.page.set_viewport_size({"width": 1000, "height": 700})
     visit.open(server.url, model="echo")
     message = visit.ask("\n".join(f"{number}. item" for number in range(1000, 1003)))
     expect(message).to_have_attribute("data-ending", "complete")
@@ -280,10 +302,12 @@ def test_no_proxy_there(visit: Visit, server: RunningServer) -> None:
     expect(message.locator(".ending")).to_contain_text("No reply from http://localhost:8005")
 
 
-SUBMIT = """() => {
+# As a reader types: the first letter loads what an answer needs.
+TYPE = """async () => {
     document.querySelector("#prompt").value = "Hi";
-    document.querySelector("#composer").requestSubmit();
+    await document.querySelector("#prompt").oninput();
 }"""
+SUBMIT = """() => document.querySelector("#composer").requestSubmit()"""
 
 
 NARROW: ViewportSize = {"width": 400, "height": 300}
@@ -300,6 +324,7 @@ def test_the_seventh_window_says_why_it_waits(browser: Browser) -> None:
         windows = [Visit(context.new_page()) for _ in range(8)]
         for visit in windows:
             visit.open(server.url)
+            visit.evaluate(TYPE)
         context.clock.pause_at(MILLISECONDS)
         for visit in windows:  # a click in a window behind others would take its time
             visit.evaluate(SUBMIT)

@@ -12,7 +12,7 @@ from protocol.recording import RecordedRead, read_recording
 from workshop.xray.recordings.page import write_page
 
 from .peers import unavailable
-from .test_page_safety import AXE
+from .test_page_layout import AXE
 from .visiting import Visit
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -170,7 +170,7 @@ def test_from_token_to_token(viewer: Page) -> None:
         expect(selected).to_have_text(STORY[line])
     viewer.locator(".rows li").nth(3).click()
     expect(selected).to_have_text(STORY[3])
-    expect(viewer.locator("path.lit")).to_have_attribute("d", "M307.2 0v40")  # at 3,000 ms
+    expect(viewer.locator("path.lit")).to_have_attribute("d", "M225 0v40")  # at 3,000 ms
 
 
 def test_a_narrow_window(viewer: Page) -> None:

@@ -1,4 +1,5 @@
-"""The wire pane in Chromium: each send of the server, its bytes once, while the answer runs."""
+"""The wire pane in Chromium: each write of the server, while the answer runs and later, and the words
+that it became."""
 
 import base64
 import json
@@ -26,19 +27,23 @@ from .visiting import Visit
 DRIVE = """([path, init]) => {
     const run = async () => {
         const { wirePane } = await import("/page/wire.js");
+        document.querySelector("#pane")?.remove();
         const element = document.createElement("section");
         element.id = "pane";
+        element.style.height = "1200px";
         document.querySelector("main").append(element);
         const pane = wirePane(element);
+        globalThis.pane = pane;
         pane.start();
         const askedAt = performance.now();
         const response = await fetch(path, init);
-        pane.opened(response, askedAt);
+        pane.opened(response, askedAt, init);
         try {
             for await (const bytes of response.body) pane.received(bytes, performance.now());
-            pane.ended("complete");
+            pane.closed();
+            pane.ended("complete", "complete");
         } catch {
-            pane.ended("cut");
+            pane.ended("cut", "cut");
         }
     };
     globalThis.driven = run();
@@ -62,22 +67,29 @@ def ask(page: Page, url: str, **headers: str) -> Locator:
     return drive(page, url, path, method="POST", body=QUESTION, headers=dict(headers))
 
 
-def test_each_send_is_shown_while_the_answer_runs(visit: Visit, held: Held) -> None:
-    """Each send is shown before the next one exists, with its chunk, its text and its read."""
+def depth(pane: Locator, name: str) -> None:
+    pane.get_by_role("button", name=name, exact=True).click()
+
+
+def test_each_write_is_shown_while_the_answer_runs(visit: Visit, held: Held) -> None:
+    """Each write is shown before the next one exists, with its chunk, its text and its read. The
+    request is the first row."""
     pane = drive(visit.page, held.url, "/")
-    rows = pane.locator("ol > li")
-    expect(rows).to_have_count(1)
-    expect(rows.first.locator(".head")).to_contain_text("HTTP/1.1 200 OK\\r\\n")
+    depth(pane, "Bytes")
+    rows = pane.locator(".rows li")
+    expect(rows).to_have_count(2)
+    expect(rows.first).to_contain_text("GET / HTTP/1.1\\r\\nHost: localhost")
+    expect(rows.last.locator(".head")).to_contain_text("HTTP/1.1 200 OK\\r\\n")
     for count, word in enumerate(tokenize(chat.GREETING)[:4], 1):
         held.release()
-        expect(rows).to_have_count(count + 1)
+        expect(rows).to_have_count(count + 2)
         shown = word.replace("\n", "\\n")
-        expect(rows.nth(count).locator(".text")).to_have_js_property("textContent", shown)
-        size = rows.nth(count).locator("[data-open]")
+        row = rows.nth(count + 1)
+        expect(row.locator(".text")).to_have_js_property("textContent", shown)
+        size = row.locator("[data-open]")
         expect(size).to_have_attribute("data-open", f"⟦c{count} ")
         expect(size).to_have_js_property("textContent", f"{len(word.encode()):x}")
-        expect(rows.nth(count)).to_contain_text(f"read {count} at ")
-    expect(rows.nth(1)).to_contain_text("first token")
+        expect(row).to_contain_text(f"read {count} at ")
     expect(pane).not_to_contain_text("server: done")
 
     held.release(1000)
@@ -86,6 +98,43 @@ def test_each_send_is_shown_while_the_answer_runs(visit: Visit, held: Held) -> N
     text = len(chat.GREETING.encode())
     expect(pane.locator(".cost")).to_contain_text(f"{text} bytes of text cost ")
     assert visit.problems == []
+
+
+def test_time_stops_while_the_answer_goes_on(visit: Visit, held: Held) -> None:
+    """Pause, or scroll up: the rows stand still, and new ones are counted. Steps lead through
+    those that are known; the button leads back to the present."""
+    pane = drive(visit.page, held.url, "/")
+    rows = pane.locator(".rows li")
+    fresh = pane.locator(".fresh")
+    held.release(3)
+    expect(rows).to_have_count(5)
+    pane.get_by_role("button", name="Pause").click()
+    held.release(2)
+    expect(fresh).to_have_text("2 new ↓")
+    expect(rows).to_have_count(5)
+    pane.get_by_role("button", name="Next read").click()
+    expect(rows).to_have_count(6)
+    expect(fresh).to_have_text("1 new ↓")
+    pane.get_by_role("button", name="Previous read").click()
+    pane.get_by_role("button", name="Previous read").click()
+    expect(rows).to_have_count(4)
+    fresh.click()
+    expect(rows).to_have_count(7)
+    expect(fresh).to_be_hidden()
+    depth(pane, "Hex")
+    held.release(30)
+    expect(rows.last).to_contain_text("#36")
+    pane.locator(".rows").hover()
+    visit.page.mouse.wheel(0, -200)
+    expect(pane.get_by_role("button", name="Play")).to_be_visible()  # it stands still
+    expect(rows.last).not_to_contain_text("#36 ")
+    held.release(2)
+    expect(fresh).to_have_text("2 new ↓")
+    visit.page.mouse.wheel(0, 100_000)
+    expect(fresh).to_be_hidden()
+    expect(rows.last).to_contain_text("#38")
+    held.release(1000)
+    expect(pane).to_contain_text("server: done")
 
 
 class Tap:
@@ -139,33 +188,35 @@ def tapped(server: RunningServer) -> Iterator[Tap]:
         tap.close()
 
 
-def export(page: Page, pane: Locator, folder: Path) -> list[dict[str, Any]]:
+def export(page: Page, pane: Locator, kind: str) -> bytes:
     """Click, and read what was saved."""
     with page.expect_download() as started:
-        pane.locator("button").click()
-    path = folder / "wire.jsonl"
-    started.value.save_as(path)
+        depth(pane, f"Export {kind}")
     assert started.value.suggested_filename.startswith("req_")
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return Path(started.value.path()).read_bytes()
 
 
-def test_the_export_is_what_was_on_the_wire(
-    visit: Visit, chat_server: RunningServer, tmp_path: Path
-) -> None:
-    """The same bytes as on the socket between them; the page's reads add up to the body."""
+def test_the_exports_are_what_was_on_the_wire(visit: Visit, chat_server: RunningServer) -> None:
+    """The same bytes as on the socket between them, as a recording that x-ray reads; the page's
+    reads are beside them. HAR has the request and the decoded body."""
     with tapped(chat_server) as tap:
         pane = ask(visit.page, tap.url)
         expect(pane).to_contain_text("server: done")
         expect(pane).to_contain_text("page: complete")
-        lines = export(visit.page, pane, tmp_path)
-        sent = [line for line in lines if line["type"] == "sent"]
-        raw = b"".join(base64.b64decode(line["bytes"]) for line in sent)
+        lines = export(visit.page, pane, "JSON lines").splitlines()
+        reads = list(read_recording(lines))
+        raw = b"".join(read.bytes for read in reads if read.sender == "server")
         assert raw.startswith(b"HTTP/1.1 200 OK\r\n")
         assert raw.endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n")
         assert any(raw in stream for stream in tap.streams)
-        (done,) = [line for line in lines if line["type"] == "done"]
-        assert (done["size"], done["tokens"]) == (len(raw), 12)
-        assert sum(line["size"] for line in lines if line["type"] == "read") == done["body"]
+        assert (reads[-1].end, reads[0].url) == ("fin", f"{tap.url}/v1/chat/completions")
+        told = [json.loads(line) for line in lines]
+        assert told[0]["text"].endswith(QUESTION)
+        assert [line["read"] for line in told if "read" in line][0] == 1
+        har = json.loads(export(visit.page, pane, "HAR"))["log"]
+        (entry,) = har["entries"]
+        assert entry["request"]["postData"]["text"] == QUESTION
+        assert entry["response"]["content"]["text"].startswith('data: {"id":"chatcmpl-')
     # The pane works with the page's policy, and makes no HTML from strings and no style from
     # attributes.
     assert visit.problems == []
@@ -181,14 +232,17 @@ FAULTS = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_what_is_wrong_can_be_seen(fault: str, visit: Visit, chat_server: RunningServer) -> None:
+    visit.page.set_viewport_size({"width": 1280, "height": 4000})
     pane = ask(visit.page, chat_server.url, **{"X-Fault": fault})
     expect(pane).to_contain_text("server: ")
+    pane.evaluate("(pane) => (pane.style.height = '3500px')")
+    depth(pane, "Bytes")
     if fault == "split-utf8-chunks":
         expect(pane.locator("[data-torn^='⚠ …e']").first).to_be_attached()
         expect(pane.locator(".text").get_by_text("‹").first).to_be_attached()
     else:
         expect(pane).to_contain_text(FAULTS[fault])
-    bad = pane.locator("ol .bad")
+    bad = pane.locator("code .bad")
     if fault == "id-comment":
         expect(bad).to_have_count(0)
     elif fault != "split-utf8-chunks":
@@ -225,10 +279,11 @@ def test_a_server_without_x_ray(visit: Visit) -> None:
 
 
 def test_a_server_without_a_wire(visit: Visit, chat_server: RunningServer) -> None:
-    """If the reply has no X-Wire, the pane stays hidden, and sends no request."""
+    """If the reply has no X-Wire, the pane says so, and sends no request."""
     pane = drive(visit.page, chat_server.url, "/health")
     visit.page.evaluate("() => driven")
-    expect(pane).to_be_hidden()
+    expect(pane).to_contain_text("This answer was not recorded")
+    expect(pane.locator(".viewer")).to_have_count(0)
     visit.page.evaluate(DRIVE, ["/faults", {}])
     visit.page.evaluate("() => driven")
     assert not [url for url in visit.requested if "/wire/" in url]
@@ -245,9 +300,10 @@ def test_a_recording_that_cannot_be_read(visit: Visit, chat_server: RunningServe
     visit.page.route("**/wire/*", lambda route: route.fulfill(status=404))
     visit.ask("one two")
     expect(pane).to_contain_text("no recording: HTTP 404")
-    expect(pane).to_contain_text("0 tokens")
+    expect(pane.locator(".rows li")).to_have_count(1)  # the request
     expect(pane.locator(".cost")).to_be_empty()
     expect(pane).not_to_contain_text("server: done")
+    expect(pane).not_to_contain_text("first token ")  # there was none
 
 
 def test_a_narrow_screen_and_a_closed_pane(visit: Visit, chat_server: RunningServer) -> None:

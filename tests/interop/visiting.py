@@ -100,12 +100,21 @@ class Visit:
             self.problems.append(message.text)
 
     def open(self, url: str, **settings: str) -> None:
-        """Go there, with these settings as if they had been chosen before."""
+        """Go there, with these settings as if they had been chosen before. A fault is not kept over
+        a reload, so it is chosen now."""
+        fault = settings.pop("fault", "")
         if settings:
             kept = dumps(dumps(settings))
             self.page.add_init_script(f"localStorage['workshop.settings'] = {kept}")
         self.page.goto(url)
         self.is_ready()
+        if fault:
+            self.choose(fault=fault)
+
+    def choose(self, **settings: str) -> None:
+        """Change these settings, as the menus do."""
+        choose = "async (it) => (await import('/page/settings.js')).choose(it)"
+        self.page.evaluate(choose, settings)
 
     def reload(self) -> None:
         self.page.reload()

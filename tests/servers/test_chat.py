@@ -1,6 +1,7 @@
 """The chat server: home, page files, /health, /faults and /metrics, byte for byte. The tests of
 `/chat/{text}` are in llm/test_named_events.py."""
 
+import gzip
 import re
 
 import msgspec
@@ -10,9 +11,12 @@ from trio.testing import MockClock
 from protocol.sse import EventStreamParser
 from servers.chat import GREETING, PAGE, routes
 from servers.http.access import Access
+from servers.http.reply import Reply, Request
 from servers.llm.faults import FAULTS, listing
 from servers.llm.model.tokens import tokenize
 from servers.llm.pace import Pace
+from servers.llm.teaching import measured
+from servers.llm.verdict.rules import RULES
 
 from ..saying import answer
 from .driving import CHUNKED, ask, get, head, text, timed
@@ -55,6 +59,7 @@ def page_reply(name: str) -> bytes:
         b"Content-Type: %b\r\n" % TYPES[(PAGE / name).suffix],
         b"Content-Length: %d\r\n" % len(content),
         PAGE_FIELDS,
+        b"Vary: Accept-Encoding\r\n",
     ) + content  # fmt: skip
 
 
@@ -63,11 +68,37 @@ async def test_home_is_the_page_to_a_browser(accept: str) -> None:
     assert await ask(AT_ONCE, get("/", f"Accept: {accept}")) == page_reply("index.html")
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in PAGE.iterdir() if path.is_file()))
+FILES = [path.relative_to(PAGE).as_posix() for path in PAGE.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("name", sorted(FILES))
 async def test_page_files(name: str) -> None:
     """Each is sent unchanged, with its comments, because learners read the source in the browser;
     with its type, because `nosniff` is sent; and with the policy that allows no other source."""
     assert await ask(AT_ONCE, get(f"/page/{name}")) == page_reply(name)
+
+
+async def test_a_page_file_is_compressed_where_the_client_accepts_it() -> None:
+    """Its bytes are the same afterwards. A stream is never compressed."""
+    reply = await ask(AT_ONCE, get("/page/chat.js", "Accept-Encoding: br, gzip"))
+    fields, _, body = reply.partition(b"\r\n\r\n")
+    assert b"\r\nVary: Accept-Encoding\r\nContent-Encoding: gzip" in fields
+    assert b"Content-Length: %d\r\n" % len(body) in fields
+    assert gzip.decompress(body) == (PAGE / "chat.js").read_bytes()
+    for path in ("/", "/chat/hi"):
+        assert b"Content-Encoding" not in await ask(AT_ONCE, get(path, "Accept-Encoding: gzip"))
+
+
+async def test_the_page_has_a_link_to_a_course_that_is_served() -> None:
+    """Without one it says how to get it."""
+
+    async def course(request: Request) -> Reply:
+        return Reply()
+
+    accept = "Accept: text/html"
+    assert b"<html lang" in await ask(AT_ONCE, get("/", accept))
+    served = routes(Pace(0, 0), pages={"GET /course/": course})
+    assert b"<html data-course lang" in await ask(served, get("/", accept))
 
 
 def test_the_page_loads_only_its_own_files() -> None:
@@ -75,6 +106,7 @@ def test_the_page_loads_only_its_own_files() -> None:
     html = (PAGE / "index.html").read_text(encoding="utf-8")
     named = re.findall(r'(?:src|href)="([^"]+)"', html)
     assert named
+    named.remove("/course/")
     for path in named:
         assert path.startswith("/page/")
         assert (PAGE / path.removeprefix("/page/")).is_file()
@@ -140,6 +172,9 @@ async def test_faults_as_json() -> None:
         "description": "The server sends RST between two chunks.",
         "needs_events": False,
         "position": {"unit": "event", "number": 3},
+        "group": "cut",
+        "lesson": RULES["took-half-for-whole"].rule,
+        "clients": measured()["rst"],
     }
     assert by_name["bom"]["position"] == {"unit": "event", "number": 1}
     assert by_name["bom"]["needs_events"] is True

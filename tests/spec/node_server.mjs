@@ -6,9 +6,9 @@ import { createServer } from "node:http";
 
 const flag = (name) => 1000 * Number(process.argv[process.argv.indexOf(name) + 1]);
 const [first, gap] = [flag("--ttft"), flag("--itl")];
-const COUNT = 60;
+const ENVELOPE = "x".repeat(160); // so that an event is as long as one of the API
 
-function stream(response) {
+function stream(response, count) {
   response.writeHead(200, {
     "Content-Type": "text/event-stream",
     "Cache-Control": "no-cache, no-transform",
@@ -17,12 +17,15 @@ function stream(response) {
   response.flushHeaders();
   let sent = 0;
   const next = () => {
-    response.write(`data: {"text":"${sent} 你好"}\n\n`);
+    const event = { id: ENVELOPE, text: `${sent} 你好` };
+    const mayGoOn = response.write(`data: ${JSON.stringify(event)}\n\n`);
     sent += 1;
-    if (sent === COUNT) {
+    if (sent === count) {
       response.end();
-    } else {
+    } else if (mayGoOn) {
       timer = setTimeout(next, gap);
+    } else {
+      response.once("drain", next);
     }
   };
   let timer = setTimeout(next, first);
@@ -31,13 +34,22 @@ function stream(response) {
 
 const server = createServer((request, response) => {
   const allowed = request.url === "/v1/chat/completions";
-  request.resume();
+  const body = [];
+  request.on("data", (piece) => body.push(piece));
   if (!allowed) {
     response.writeHead(404).end("not found\n");
   } else if (request.method !== "POST") {
     response.writeHead(405, { Allow: "POST" }).end("only POST\n");
   } else {
-    request.on("end", () => stream(response));
+    request.on("end", () => {
+      let asked;
+      try {
+        asked = JSON.parse(Buffer.concat(body));
+      } catch {
+        asked = {};
+      }
+      stream(response, asked.max_tokens ?? 60);
+    });
   }
 });
 server.listen(0, "127.0.0.1", () => {

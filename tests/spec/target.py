@@ -12,7 +12,7 @@ A case knows nothing of the server but what this class tells it. The rules this 
 2. Bounds on time depend on the pace that was measured (`Pace`), and they are wide.
 """
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from itertools import pairwise
 from statistics import median
@@ -20,11 +20,13 @@ from typing import NamedTuple
 
 import trio
 
+from clients.chat import LOOPBACK
 from clients.http.client import URLParts
 from clients.streams.tcp import ByteStream, Connect, connect
 from clients.streams.tls import TLSStream, client_context
 
 from .answer import Answer
+from .memory import connect_narrow, resident
 from .result import Skipped
 from .wire import Wire
 
@@ -66,6 +68,8 @@ class Target:
         headers: Further headers of every request that is meant to be answered.
         body: The body of the request that streams.
         connect: Opens a connection. Tests give one in memory.
+        memory: Returns the resident memory of the server, in bytes; None if it cannot be seen. By
+            default it is that of the process on this machine.
         ca_file: A file of certificates (PEM) to trust in place of the system's.
         budget: Largest number of requests; None for any.
         secrets: Keys that are not shown.
@@ -86,6 +90,7 @@ class Target:
         headers: Headers = (),
         body: bytes = b"",
         connect: Connect = connect,
+        memory: Callable[[], int | None] | None = None,
         ca_file: str | None = None,
         budget: int | None = None,
         secrets: Sequence[str] = (),
@@ -105,6 +110,7 @@ class Target:
         self.serial = False
         self._budget = budget
         self._connect = connect
+        self._memory = memory
         self._tls = client_context(ca_file) if self.parts.scheme == "https" else None
         self._open = trio.Semaphore(MAX_CONNECTIONS)
         self._asked = trio.Lock()
@@ -152,8 +158,11 @@ class Target:
     # ---- Connections
 
     @asynccontextmanager
-    async def wire(self) -> AsyncGenerator[Wire, None]:
+    async def wire(self, *, narrow: bool = False) -> AsyncGenerator[Wire, None]:
         """Open a connection. The end of the block closes it.
+
+        Args:
+            narrow: Whether its buffers should be small, if it is a usual connection.
 
         Raises:
             Skipped: The server may not be asked more often, or it accepts no connection now.
@@ -168,7 +177,8 @@ class Target:
             stream: ByteStream | None = None
             try:
                 with trio.move_on_after(CONNECT_SECONDS):
-                    stream = await self._connect(self.parts.host, self.parts.port, stall_seconds=60)
+                    opens = connect_narrow if narrow and self._connect is connect else self._connect
+                    stream = await opens(self.parts.host, self.parts.port, stall_seconds=60)
                     if self._tls is not None:
                         stream = tls = TLSStream(stream, self._tls, server_hostname=self.parts.host)
                         await tls.handshake()
@@ -229,6 +239,20 @@ class Target:
             what = "does not end as its framing says" if answer.end else "has no end"
             raise Skipped(f"the stream {what}")
         return answer
+
+    def memory(self) -> int:
+        """The resident memory of the server, in bytes.
+
+        Raises:
+            Skipped: It cannot be seen.
+        """
+        if self._memory is not None:
+            size = self._memory()
+        else:
+            size = resident(self.parts.port) if self.parts.host in LOOPBACK else None
+        if size is None:
+            raise Skipped("the memory of the server cannot be seen from here")
+        return size
 
     # ---- What it does
 

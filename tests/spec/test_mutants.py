@@ -14,7 +14,7 @@ from clients.streams.tcp import ByteStream
 from . import cases
 from .case import CASES, PROFILES
 from .engine import Outcome, run_case
-from .mutants import MUTANTS, Good, Mutant, Slow, SlowEvents, every
+from .mutants import MUTANTS, Good, Large, Mutant, Slow, SlowEvents, every
 from .target import Target
 
 assert cases
@@ -37,6 +37,7 @@ async def serving(server: Good) -> AsyncGenerator[Target, None]:
             method=server.method,
             body=server.request_body,
             connect=connect,
+            memory=lambda: server.kept,
             longest=60.0,
         )
         nursery.cancel_scope.cancel()
@@ -80,7 +81,7 @@ def test_a_mutant_fails_its_own_case(name: str) -> None:
     assert [slug for slug in failed if not any(fnmatch(slug, one) for one in allowed)] == []
 
 
-@pytest.mark.parametrize("server", [Good, Slow, SlowEvents])
+@pytest.mark.parametrize("server", [Good, Large, Slow, SlowEvents])
 def test_the_correct_server_passes(server: type[Good]) -> None:
     found = judged(server(), PROFILES["http"])
     assert {slug: o.failure for slug, o in found.items() if o.result in ("FAIL", "WARN")} == {}

@@ -11,14 +11,31 @@ import pytest
 from tests.bench import figures, peers, streams, table
 from tests.bench.figures import Figure, Goal, Result, Run
 from tests.bench.peers import client
-from tests.bench.peers.check import check
+from tests.bench.peers.check import check, check_whole
 from tests.interop.peers import need
 from workshop import bench
 
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="the load client needs epoll and /proc"
 )
-TINY = streams.Scale(streams=4, most=4, clients=2, many=2, memory=4, seconds=0.2, rounds=1, tries=1)
+TINY = streams.Scale(
+    streams=4,
+    most=4,
+    clients=2,
+    many=2,
+    together=2,
+    memory=4,
+    seconds=0.2,
+    rounds=1,
+    tries=1,
+    everyone=False,
+)
+SAME_CODE = (
+    "unpaced",
+    "short answers, streamed",
+    "first byte, 1 client",
+    "first byte, many clients",
+)
 
 
 @pytest.fixture(scope="module")
@@ -32,14 +49,19 @@ def program() -> Iterator[Path]:
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch, program: Path) -> None:
-    """A few short streams, ours beside the one peer that needs no installation."""
+    """A few short streams, ours beside peers that need no installation, once for each measure."""
     monkeypatch.setattr(streams, "FULL", TINY)
+    once = {figure: run for figure, run in streams.FIGURES.items() if figure.name not in SAME_CODE}
+    monkeypatch.setattr(streams, "FIGURES", once)
     monkeypatch.setattr(streams, "PEERS", (peers.OURS, peers.FASTAPI, peers.SEND))
     monkeypatch.setattr(peers.Peer, "absence", property(absence))
 
 
+HERE = {peers.OURS.name, peers.SEND.name, peers.ONE_WORKER.name}
+
+
 def absence(peer: peers.Peer) -> str:
-    return "" if peer in (peers.OURS, peers.SEND) else "without it; to add: install it"
+    return "" if peer.name in HERE else "without it; to add: install it"
 
 
 @pytest.mark.usefixtures("tiny")
@@ -55,7 +77,7 @@ def test_every_figure_is_shown_and_written(
         assert figure["name"] in captured.out
         for name, server in figure["servers"].items():
             assert name in captured.out
-            assert "absent" in server if name == "FastAPI" else server["runs"], figure["name"]
+            assert server["runs"] if name in HERE else "absent" in server, figure["name"]
     assert "FastAPI is marked as absent: without it; to add: install it" in captured.err
     assert "FastAPI is absent: " in captured.out
     assert report["settings"]["streams"] == 4
@@ -71,6 +93,24 @@ def test_peers_do_the_same_work(peer: peers.Peer) -> None:
     found = check(peer, client.cores()[0])
     assert found["tokens"] == 12 or peer is peers.OURS
     assert round(found["bytes"]) in range(180, 330)
+
+
+@pytest.mark.parametrize("peer", [peer for peer in PRESENT if peer is not peers.AIMOCK])
+def test_peers_give_the_same_whole_answer(peer: peers.Peer) -> None:
+    if peer is not peers.SEND:  # it only streams
+        check_whole(peer, client.cores()[0])
+
+
+@pytest.mark.parametrize("itl", [0.0002, 0.0], ids=["paced", "unpaced"])
+def test_every_token_of_every_stream_arrives_once_under_overload(program: Path, itl: float) -> None:
+    """64 streams of 5,000 tokens/s each, or of as many as possible, are more than a core can make.
+    The load client counts the tokens of each answer, and compares their text."""
+    setting = peers.Setting(0, itl, 50)
+    with peers.serving(peers.OURS, setting, client.cores()[0]) as server:
+        load = client.Client(program, client.cores()[1])
+        counted = load.drive(server, setting, 64, spread=0.1, warm=0.1, seconds=0.5, begins=True)
+    assert counted["answers"] > 0
+    assert (counted["failures"], counted["different"]) == (0, 0)
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,8 @@ nursery, start the task with the heartbeats in it, and loop over the tokens besi
 HEARTBEAT_SECONDS = 0.5
 HEARTBEAT = b": keep-alive\n"
 WORDS = ("one", "two", "three", "four", "five", "six")
-# When the reader has made room, chance decides which of two waiting tasks writes first. The event
-# is read in many small parts. Without a lock, it would stay intact only once in 2**50 times.
+# This event is so long that it is written in many small parts. Before each part, chance decides
+# which of two waiting tasks writes first. So without a lock, the parts almost always get mixed.
 LONG_WORDS = ("a long token, " * 20,)
 WHY = {  # the cause to name in a failure, because a missing event can have several causes
     "held-back": _("the handler holds it back"),

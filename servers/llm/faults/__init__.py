@@ -18,6 +18,7 @@ and the code that makes answers knows nothing about faults.
 import re
 from collections.abc import Hashable
 from difflib import get_close_matches
+from typing import Any, TypedDict
 
 import msgspec
 
@@ -127,7 +128,7 @@ def _unknown(name: str) -> str:
         )
     close = get_close_matches(name[:80], FAULTS, n=1)
     hint = f"Did you mean {close[0]!r}? " if close else ""
-    return f"no such fault: {name[:80]!r}. {hint}There are {', '.join(FAULTS)}"
+    return f"no such fault: {name[:80]!r}. {hint}GET /faults lists all {len(FAULTS)}"
 
 
 def _times(name: str, text: str) -> int:
@@ -146,6 +147,13 @@ def _position(text: str) -> FaultPosition:
         return FaultPosition(PositionUnit(match[1] or "event"), int(match[2]))
     message = "Say @5 or @event 5, @byte 200, @1.5s or @last; events and bytes count from 1"
     raise ValueError(f"no such position: {text[:80]!r}. {message}")
+
+
+class Catalogue(TypedDict):
+    """What `listing` says, as JSON values."""
+
+    grammar: str
+    faults: list[dict[str, Any]]
 
 
 class Faults:
@@ -191,7 +199,7 @@ def listing() -> str:
     return GRAMMAR + "\n" + "\n".join(lines) + "\n"
 
 
-def fault_catalogue() -> dict[str, object]:
+def fault_catalogue() -> Catalogue:
     """Return what `listing` says as JSON values: the grammar, and one object for each fault. A
     fault without a position has null as its usual one."""
     faults = [

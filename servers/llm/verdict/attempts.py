@@ -48,7 +48,7 @@ class Control(msgspec.Struct):
         return control
 
     def wants_whole(self, exchange: Exchange) -> bool:
-        """Whether this client reads an answer to this question to its end, if it can."""
+        """Whether this client usually reads the answer to this question to its end."""
         question = exchange.question
         alike = question in self.whole or not self.cancelled
         return bool(self.whole) and alike and question not in self.cancelled

@@ -160,6 +160,8 @@ OURS, FASTAPI, ASGI, AIOHTTP, NODE, SEND, AIMOCK = PEERS = (
 )
 # The two floors of a paced token: a loop that sends one constant frame, and nothing else.
 TIGHT = Peer("tight loop", python("tight_loop"))
+ONE_WORKER = Peer("ours, 1 worker", ours)
+TWO_WORKERS = Peer("ours, 2 workers", lambda *given: [*ours(*given), "--workers", "2"])
 C_LOOP = Peer("tight loop in C", c_loop, programs=("cc",), install="apt install gcc libc6-dev")
 
 
@@ -194,9 +196,9 @@ def _stat(pid: int) -> list[str]:
 
 @contextmanager
 def pinned(core: int) -> Iterator[None]:
-    """Processes that start inside this block run on this core."""
+    """Processes that start inside this block run on this core, or with -1 on all cores."""
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
+    os.sched_setaffinity(0, {core} if core >= 0 else range(os.cpu_count() or 1))
     try:
         yield
     finally:

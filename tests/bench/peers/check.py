@@ -1,5 +1,5 @@
 """Checks that all servers do the same work: one short answer of each is examined before anything is
-timed.
+timed, and one in one piece.
 
 An answer must have the status 200, and be an event stream in chunked coding, of
 chat.completion.chunk objects of about 250 bytes: the role first, then pieces of text, a
@@ -10,6 +10,7 @@ where answers are short (first byte).
 
 import json
 import socket
+from dataclasses import replace
 from typing import Any
 
 from protocol.chunked import ChunkedDecoder
@@ -19,6 +20,7 @@ from ..table import DifferentWork
 from . import Peer, Server, Setting, serving
 
 SETTING = Setting(ttft=0, itl=0.01, tokens=12)
+WHOLE = replace(SETTING, stream=False)
 SIZES = range(180, 330)  # bytes of an event that carries a token
 
 
@@ -66,6 +68,30 @@ def check(peer: Peer, core: int, *, relays: bool = False) -> dict[str, float]:
     if round(mean) not in SIZES:
         raise DifferentWork(f"{peer.name}: {len(sizes)} tokens in events of {mean:.0f} bytes")
     return {"tokens": len(sizes), "bytes": mean}
+
+
+def check_whole(peer: Peer, core: int) -> None:
+    """Look at one answer of this peer in one piece.
+
+    Raises:
+        DifferentWork: It is not a chat.completion of 12 tokens with a length.
+        NotStarted: The server did not come up.
+    """
+    with serving(peer, WHOLE, core) as server:
+        received = b""
+        with socket.create_connection(("127.0.0.1", server.port), timeout=20) as client:
+            client.sendall(WHOLE.request)
+            while b"}]" not in received or not received.rstrip().endswith(b"}"):
+                received += client.recv(65536)
+    head, _, body = received.partition(b"\r\n\r\n")
+    if b"content-length: %d\r\n" % len(body) not in head.lower() + b"\r\n":
+        raise DifferentWork(f"{peer.name}: the head {head[:200]!r}")
+    answer = json.loads(body)
+    said = answer["choices"][0]["message"]["content"]
+    if answer["object"] != "chat.completion" or not said:
+        raise DifferentWork(f"{peer.name}: {body[:200]!r}")
+    if answer["usage"]["completion_tokens"] != WHOLE.tokens:
+        raise DifferentWork(f"{peer.name}: {answer['usage']}")
 
 
 def _answer(server: Server) -> tuple[bytes, list[bytes]]:

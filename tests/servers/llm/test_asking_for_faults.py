@@ -7,6 +7,7 @@ from trio.testing import MockClock
 
 from servers.chat import routes
 from servers.llm.api import Settings
+from servers.llm.faults import FAULTS
 from servers.llm.model.models import Model
 from servers.llm.model.script import SHIPPED, load_scripts
 from servers.llm.pace import Pace
@@ -68,7 +69,8 @@ async def test_a_fault_of_a_script() -> None:
 async def test_an_unknown_fault(request_: bytes) -> None:
     status, error = error_of(await ask(AT_ONCE, request_))
     assert (status, error["param"], error["code"]) == (400, "x-fault", "unknown_fault")
-    assert error["message"].startswith("no such fault: 'rts'. Did you mean 'rst'? There are fin, ")
+    hint = f"Did you mean 'rst'? GET /faults lists all {len(FAULTS)}"
+    assert error["message"] == f"no such fault: 'rts'. {hint}"
 
 
 async def test_a_fault_that_needs_a_stream() -> None:

@@ -48,9 +48,9 @@ SPECS = {
 NO_POSITION = "Say @5 or @event 5, @byte 200, @1.5s or @last; events and bytes count from 1"
 NO_TIMES = "Say fin*2 for the first 2 requests, up to *999999, or fin for all"
 NO_SPECS = {
-    "": f"no such fault: ''. There are {', '.join(FAULTS)}",
-    "*2": f"no such fault: ''. There are {', '.join(FAULTS)}",
-    "fin 2": f"no such fault: 'fin 2'. Did you mean 'fin'? There are {', '.join(FAULTS)}",
+    "": f"no such fault: ''. GET /faults lists all {len(FAULTS)}",
+    "*2": f"no such fault: ''. GET /faults lists all {len(FAULTS)}",
+    "fin 2": f"no such fault: 'fin 2'. Did you mean 'fin'? GET /faults lists all {len(FAULTS)}",
     "fin=0.1": "'fin=0.1' has a rate, which only the server's flag --fault takes. "
     "Say fin, or fin*2 for the first 2 requests",
     "fin@": f"no such position: ''. {NO_POSITION}",
@@ -62,8 +62,8 @@ NO_SPECS = {
     "fin*1000000": f"not a number of requests: '1000000'. {NO_TIMES}",
     "429*2@5": "the fault '429' takes no position: say it without @5",
     "rst-mid-chnk": f"no such fault: 'rst-mid-chnk'. Did you mean 'rst-mid-chunk'? "
-    f"There are {', '.join(FAULTS)}",
-    "xyz": f"no such fault: 'xyz'. There are {', '.join(FAULTS)}",
+    f"GET /faults lists all {len(FAULTS)}",
+    "xyz": f"no such fault: 'xyz'. GET /faults lists all {len(FAULTS)}",
     "fin@0": f"no such position: '0'. {NO_POSITION}",
     "fin@byte": f"no such position: 'byte'. {NO_POSITION}",
     "fin@٣": f"no such position: '٣'. {NO_POSITION}",

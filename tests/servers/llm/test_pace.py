@@ -119,7 +119,7 @@ def test_prefill_varies_a_little(spread: Spread) -> None:
 
 
 def test_profiles() -> None:
-    assert " ".join(PROFILES) == "instant default human fast-api reasoning overloaded"
+    assert " ".join(PROFILES) == "instant default human slow fast-api reasoning overloaded"
     assert all(0 < len(pace.about) < 60 and "\n" not in pace.about for pace in PROFILES.values())
     assert (PROFILES["instant"].prefill(10**6), first_gaps(PROFILES["instant"], 1)) == (0, [0])
     assert PROFILES["default"] == Pace(about=PROFILES["default"].about)

@@ -20,6 +20,8 @@ from ..target import Target
 
 SMALL_BUFFER = 4096
 STALLED, MANY = 5, 12
+LARGE = 512 << 10  # bytes of a stream that does not fit into the buffers on its way
+IN_KERNEL = 128 << 10  # of them, what the kernel may hold for a reader that stalls
 
 
 def shrink(stream: ByteStream) -> None:
@@ -95,9 +97,57 @@ async def stalled_readers_slow_nobody(target: Target) -> None:
         )
 
 
+@case(
+    "pressure.producer-waits",
+    CUSTOM,
+    "lesson 8",
+    "A reader that stops slows down its own producer: what nobody reads is not kept in memory.",
+    code="servers/http/reply.py: a slow reader slows down its own generator",
+    lesson=8,
+    cause="A queue without a limit is between the producer and the socket, or the result of the"
+    " write is ignored (Node: if `write()` returns false, wait for `drain`).",
+    warns=True,
+    alone=True,
+)
+async def producer_waits(target: Target) -> None:
+    target.several()
+    usual = await target.whole_stream()
+    size = len(usual.raw)
+    if size < LARGE:
+        raise Skipped(
+            "the stream fits into the buffers of the kernel: this needs one of"
+            f" {LARGE >> 10} KiB or more"
+        )
+    pace = await target.pace()
+    target.memory()
+    # What a server needs for so many streams is taken before it is measured.
+    async with trio.open_nursery() as nursery:
+        for _ in range(STALLED):
+            nursery.start_soon(ask_whole, target, 10 + 3 * pace.total)
+    before = target.memory()
+    request = target.request()
+    async with trio.open_nursery() as nursery:
+        for _ in range(STALLED):
+            nursery.start_soon(stall, target, request)
+        await trio.sleep(1 + 2 * pace.total)
+        grown = target.memory() - before
+        nursery.cancel_scope.cancel()
+    kept = STALLED * (size - IN_KERNEL)
+    if grown > kept / 2:
+        raise Failed(
+            f"While {STALLED} readers of {size >> 10} KiB did not read, the server's memory grew by"
+            f" {grown >> 10} KiB.",
+            came="nothing was read",
+        )
+
+
+async def ask_whole(target: Target, seconds: float) -> None:
+    await target.ask(seconds=seconds, total=seconds)
+
+
 async def stall(target: Target, request: bytes) -> None:
     """Ask for a stream, and never read it."""
-    async with target.wire() as wire:
+    async with target.wire(narrow=True) as wire:
         shrink(wire.stream)
         await wire.send(request)
         await trio.sleep_forever()

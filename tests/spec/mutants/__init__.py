@@ -13,9 +13,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from .good import Answering, Good, Slow, SlowEvents
+from .good import Answering, Good, Large, Slow, SlowEvents
 
-__all__ = ["MUTANTS", "Answering", "Good", "Mutant", "Slow", "SlowEvents", "mutant"]
+__all__ = [
+    "MUTANTS",
+    "Answering",
+    "Good",
+    "Large",
+    "Mutant",
+    "Slow",
+    "SlowEvents",
+    "mutant",
+]
 
 Server = TypeVar("Server", bound=type[Good])
 

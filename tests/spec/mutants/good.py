@@ -26,7 +26,7 @@ from protocol.http1 import (
 )
 from protocol.target import read_target
 
-__all__ = ["Answering", "Good", "Slow", "SlowEvents"]
+__all__ = ["Answering", "Good", "Large", "Slow", "SlowEvents"]
 
 MAX_BODY = 1 << 20
 
@@ -63,6 +63,7 @@ class Good:
         count: Number of pieces.
         pipe: Bytes that each direction of a connection in memory holds.
         running: Number of streams whose pieces are being made.
+        kept: Bytes in memory of the streams that run.
     """
 
     path = "/stream"
@@ -75,6 +76,7 @@ class Good:
 
     def __init__(self) -> None:
         self.running = 0
+        self.kept = 0
 
     def pieces(self) -> list[bytes]:
         """The pieces of the stream."""
@@ -240,6 +242,13 @@ class Slow(Good):
 
     gap = 0.35
     count = 20
+
+
+class Large(Good):
+    """The same with so many bytes that a reader who stops is noticed."""
+
+    def pieces(self) -> list[bytes]:
+        return [b"%02d" % number * (20 << 10) for number in range(self.count)]
 
 
 class SlowEvents(Slow):

@@ -1,6 +1,7 @@
 """Mutants of the stream itself: what holds it, what does not stop it, and what slow readers do."""
 
 import gzip
+import math
 import zlib
 from itertools import cycle, islice
 
@@ -8,7 +9,7 @@ import trio
 
 from clients.streams.tcp import ByteStream
 
-from . import Answering, Slow, SlowEvents, mutant
+from . import Answering, Large, Slow, SlowEvents, mutant
 
 
 @mutant("live.not-held-to-the-end", also=("http10.is-live",))
@@ -245,6 +246,34 @@ class WritesToAllInOneLoop(OneAtATime):
     async def send_piece(self, stream: ByteStream, request: Answering, piece: bytes) -> None:
         async with self.lock:
             await super().send_piece(stream, request, piece)
+
+
+@mutant("pressure.producer-waits", also=("cancel.*",))
+class QueuesForTheReader(Large):
+    """Its producer never waits: what is not read is kept in memory."""
+
+    async def send_pieces(self, stream: ByteStream, request: Answering) -> None:
+        queue, waiting = trio.open_memory_channel[bytes](math.inf)
+        kept = 0
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._write, stream, request, waiting)
+                async with queue:
+                    for piece in self.pieces():
+                        await trio.sleep(self.gap)
+                        queue.send_nowait(piece)
+                        self.kept += len(piece)
+                        kept += len(piece)
+        except* trio.BrokenResourceError:
+            raise trio.BrokenResourceError from None
+        finally:
+            self.kept -= kept
+
+    async def _write(
+        self, stream: ByteStream, request: Answering, waiting: trio.MemoryReceiveChannel[bytes]
+    ) -> None:
+        async for piece in waiting:
+            await self.send_piece(stream, request, piece)
 
 
 @mutant("pressure.half-a-request-slows-nobody", also=("*",))

@@ -37,6 +37,6 @@ figure("hop", {
 		const { mode, guess } = values;
 		const held = result.held.toFixed(2);
 		const told = say(`told.${mode}`, { held, events: result.events });
-		return `${say(TRUTH[mode] === guess ? "yes" : "no")} ${told}`;
+		return `${say(TRUTH[mode] === guess ? "yes" : "no")}${told}`;
 	},
 });

@@ -24,6 +24,6 @@ figure("leaving", {
 
 	end({ say, values }) {
 		const { how, guess } = values;
-		return `${say(TRUTH[how] === guess ? "yes" : "no")} ${say(`told.${how}`)}`;
+		return `${say(TRUTH[how] === guess ? "yes" : "no")}${say(`told.${how}`)}`;
 	},
 });

@@ -40,7 +40,7 @@ figure("reader", {
 
 	end({ say, values, last, form }) {
 		delete form.dataset.key;
-		return `${say(values.guess === "ahead" ? "yes" : "no")} ${say("told", last)}`;
+		return `${say(values.guess === "ahead" ? "yes" : "no")}${say("told", last)}`;
 	},
 });
 

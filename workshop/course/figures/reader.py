@@ -10,6 +10,7 @@ some kilobytes and not after megabytes; each token is padded to a kilobyte for t
 
 import socket
 from collections.abc import AsyncGenerator
+from html import escape
 from typing import Annotated
 
 import msgspec
@@ -70,7 +71,7 @@ RUNNING: dict[str, Reader] = {}
 
 def form(say: Words) -> str:
     return (
-        f'<label class="slider">{say("figure.reader.rate")} <output>10</output>'
+        f'<label class="slider">{escape(say("figure.reader.rate"))} <output>10</output>'
         '<input type="range" name="rate" min="1" max="60" value="10"></label>\n'
     ) + choices(say, "figure.reader.guess", "guess", ["all", "ahead", "same"])
 
@@ -83,10 +84,9 @@ def still(say: Words) -> str:
         read += (MODEL if tick < 20 else 10) * TICK
         made = read + min(20, max(1, tick - 18) * 4)
         bars += _bar(tick, made * HEIGHT / most, read * HEIGHT / most)
-    return (
-        f'<div class="flow"><svg height="{HEIGHT}" role="img" aria-label="{say("figure.reader.still")}">'
-        f"{bars}</svg></div>\n"
-    )
+    name = escape(say("figure.reader.chart"))
+    svg = f'<svg height="{HEIGHT}" role="img" aria-label="{name}">{bars}</svg>'
+    return f'<div class="flow">{svg}</div>\n'
 
 
 def _bar(tick: int, top: float, low: float) -> str:

@@ -37,6 +37,6 @@ figure("seam", {
 
 	end({ say, values, asked, text }) {
 		const told = asked ? say("told", { id: asked, text }) : say("told.none", { text });
-		return `${say(values.guess === (asked || "none") ? "yes" : "no")} ${told}`;
+		return `${say(values.guess === (asked || "none") ? "yes" : "no")}${told}`;
 	},
 });

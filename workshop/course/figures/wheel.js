@@ -47,7 +47,7 @@ figure("wheel", {
 
 	end({ say, values, result }) {
 		const told = say(`told.${values.streams}`, { processor: result.processor.toFixed(0) });
-		return `${say(TRUTH[values.streams] === values.guess ? "yes" : "no")} ${told}`;
+		return `${say(TRUTH[values.streams] === values.guess ? "yes" : "no")}${told}`;
 	},
 });
 

@@ -13,6 +13,7 @@ import math
 import socket
 import time
 from collections.abc import Iterator
+from html import escape
 from itertools import repeat
 from typing import Literal
 
@@ -47,7 +48,8 @@ def form(say: Words) -> str:
 def still(say: Words) -> str:
     rows = {"tokens": "2,000", "wakes": "200", "together": "10"}
     numbers = "".join(
-        f"<li><b>{value}</b> {say(f'figure.wheel.{key}')}</li>" for key, value in rows.items()
+        f"<li><b>{value}</b> {escape(say(f'figure.wheel.{key}'))}</li>"
+        for key, value in rows.items()
     )
     return f'<div class="turning">{wheel([10] * SLOTS)}<ul>{numbers}</ul></div>\n'
 
@@ -93,7 +95,7 @@ class Work:
 
         def write(frame: bytes, now: float) -> bool:
             self.tokens += 1
-            slot = int(now // SLOT)  # a slot with many tokens lets other tasks run in between
+            slot = round(now / SLOT)  # a slot with many tokens lets other tasks run in between
             self.wakes += slot != self._slot
             self._slot = slot
             self._out.send(frame)

@@ -1,5 +1,7 @@
 """The words of the pages in Chinese, by the keys of `english.py`."""
 
+from .chinese_figures import FIGURES
+
 __all__ = ["WORDS"]
 
 FRAME = {
@@ -70,4 +72,4 @@ MISSING = {
     "missing.home": "所有课程",
 }
 
-WORDS = FRAME | SEARCH | CONTENTS | SOURCE | MISSING
+WORDS = FRAME | SEARCH | CONTENTS | SOURCE | MISSING | FIGURES

@@ -9,8 +9,8 @@ KIT = {
     "figure.kit.stop": "Stop",
     "figure.kit.running": "…",
     "figure.kit.stopped": "Stopped.",
-    "figure.kit.yes": "As you said.",
-    "figure.kit.no": "Not as you said.",
+    "figure.kit.yes": "As you said. ",
+    "figure.kit.no": "Not as you said. ",
     "figure.kit.failed": "The experiment did not run. Is the server still there?",
 }
 

@@ -188,8 +188,8 @@ def _of_all(all_answers: Sequence[Answers]) -> list[Verdict]:
 
 
 def _is_reversed(all_answers: Sequence[Answers]) -> bool:
-    """Whether the path that should be nearest to the server has a fault, but the last path has
-    not."""
+    """Whether the first path shows a fault and the last path is live. Then the paths were probably
+    given in the wrong order: a hop cannot repair the stream that it gets."""
     first, last = all_answers[0], all_answers[-1]
     live = sum(one.verdicts[0].code == "live" for one in last.reports)
     is_live = 2 * live > len(last.reports) and not last.faults.keys() - LIGHT

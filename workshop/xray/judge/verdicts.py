@@ -259,7 +259,7 @@ WITHOUT_LENGTH = {"http10", "until-close"}
 """Claims that a live stream can have, too. Then `live` stands after them."""
 
 WITHOUT_TIME = WITHOUT_LENGTH | {"head-held", "length-limit"}
-"""Claims that do not say when the text came. What one suspects about that stands after them."""
+"""Claims that do not say when the text came. A suspicion about the time stands after them."""
 
 NOTHING_SEEN = "This response does not show enough to judge it."
 TRY_NEXT = "Ask for an answer of a hundred tokens or more, with streaming on."

@@ -1,16 +1,16 @@
 /*
- * Shows Markdown while it arrives: the tree of markdown.js becomes elements, once a frame.
+ * Shows Markdown while it arrives: the tree of parser.js becomes elements, once a frame.
  *
  * A finished block is never changed again. The model's text becomes text nodes, and links to
  * addresses that inline.js allows.
  */
 
 import { colored } from "./colors.js";
-import { make } from "./dom.js";
+import { make } from "../dom.js";
 import { work } from "./inline.js";
-import { markdownParser } from "./markdown.js";
+import { markdownParser } from "./parser.js";
 import { nodesOf } from "./parts.js";
-import { words } from "./words.js";
+import { words } from "../words.js";
 
 // Layout visits every sibling of an element that grew, so many blocks share one box.
 const GROUP = 50;

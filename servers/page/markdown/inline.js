@@ -12,8 +12,8 @@
  * links and formulas have limits, so that no text waits for long: a longer one is plain text.
  */
 
-import { addRun, flanking, newRuns } from "./emphasis.js";
 import { hrefOf } from "./addresses.js";
+import { addRun, flanking, newRuns } from "./emphasis.js";
 import { characterOf, PUNCTUATION, REFERENCE } from "./entities.js";
 import { addPieces, newPart, nodesOf } from "./parts.js";
 import { matchAt, normalized, readDestination, readLabel, readTitle } from "./references.js";
@@ -40,11 +40,26 @@ const MAIL = /<([\w.!#$%&'*+/=?^`{|}~-]{1,200}@[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,6
 // GFM §6.9, autolinks. They also end at punctuation of CJK, which has no spaces beside it.
 const BARE = /(?:(?:https?|ftp):\/\/|www\.)[^\s<>`*"\p{Cc}\u3000-\u303f\uff00-\uffef]{1,2000}/iuy;
 const BARE_MAIL = /[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,9}(?<![-_])(?![\w-])/y;
-// Formulas. "$" may also be a currency: no space follows the first, and no digit the second.
-const DOLLARS = /(?<![\w$])\$\$[^$]{1,1000}\$\$|(?<![\w$])\$(?![\s$])(?:\\[^\n]|[^$\\\n]){1,1000}(?<!\s)\$(?![\d$])/y;
+// Formulas of at most 1000 characters. "$" may also be a currency: there is no space after the first
+// one, and no digit after the second.
+const DOLLARS = at(
+	String.raw`(?<![\w$])(?:\$\$[^$]{1,1000}\$\$|\$(?![\s$])(?:\\[^\n]|[^$\\\n]){1,1000}(?<!\s)\$(?![\d$]))`,
+);
 const BRACKETS = /\\\((?:(?!\\\))[^]){1,1000}\\\)|\\\[(?:(?!\\\])[^]){1,1000}\\\]/y;
 // Beginnings of these patterns, where the text ends inside them.
-const UNFINISHED = /&[#\w]{0,33}$|<[^\s<>]{0,2000}$|(?:(?:https?|ftp):|www\.)\S{0,2000}$|[\w.+-]{1,64}(?:@[\w.-]{0,640})?$|\$(?:\$[^$]{0,1000}\$?|(?:\\[^\n]|[^$\\\n]){0,1000}(?:\\|\$)?)$|\\(?:[([][^]{0,1001})?$/iy;
+const UNFINISHED = at(
+	[
+		String.raw`&[#\w]{0,33}`,
+		String.raw`<[^\s<>]{0,2000}`,
+		String.raw`(?:(?:https?|ftp):|www\.)\S{0,2000}`,
+		String.raw`[\w.+-]{1,64}(?:@[\w.-]{0,640})?`,
+		String.raw`\$(?:\$[^$]{0,1000}\$?|(?:\\[^\n]|[^$\\\n]){0,1000}[\\$]?)`,
+		String.raw`\\(?:[([](?:(?!\\[)\]])[^]){0,1001})?`,
+	]
+		.map((source) => `${source}$`)
+		.join("|"),
+	"i",
+);
 const LINK_START = /\([ \t]*\n?[ \t]*/y;
 const LINK_END = /[ \t]*\n?[ \t]*\)/y;
 
@@ -212,9 +227,11 @@ export function read(state, text, isEnd = false, isLook = false) {
 	/** "look for link or image": the appendix of the standard. Null if that depends on more text. */
 	function closeBracket(start) {
 		const opener = state.brackets.at(-1);
-		const isLink = opener?.isActive;
-		const link = isLink && (readTarget(start + 1) ?? readReference(opener, start));
-		if (isLink && !link && mayBecomeLink(start + 1)) return null;
+		let link = opener?.isActive ? readTarget(start + 1) : null;
+		if (opener?.isActive && !link) {
+			if (mayGoOn(start + 1)) return null;
+			link = readReference(opener, start);
+		}
 		if (!link) {
 			const end = addText(start, "]"); // the opener's tokens wait for this one
 			state.brackets.pop();
@@ -235,7 +252,7 @@ export function read(state, text, isEnd = false, isLook = false) {
 	}
 
 	/** An address in parentheses, or a label in brackets, may not have come to its end. */
-	function mayBecomeLink(start) {
+	function mayGoOn(start) {
 		if (isEnd || source.length > start + MAX_TARGET) return false;
 		const rest = source.slice(start);
 		return rest[0] === "(" || /^\[(?:\\[^]|[^\\[\]]){0,999}\\?$/.test(rest);
