@@ -86,7 +86,7 @@ async def persists(target: Target) -> None:
     'A server that receives a "close" connection option MUST initiate closure of the connection'
     ' … after it sends the final response to the request that contained the "close" connection'
     " option.",
-    code="servers/http/connection.py: self._keep_alive &= keeps_alive",
+    code="servers/http/connection.py: self._keep_alive &= head.keeps_alive",
     lesson=3,
 )
 async def close_is_honoured(target: Target) -> None:
