@@ -1,7 +1,7 @@
 /*
  * The chat page: the effects of the reader's keys and clicks.
  *
- *     Enter -> conversations.js: ask() -> the answer's text, and the wire pane
+ *     Enter -> conversation/conversations.js: ask() -> the answer's text, and the wire pane
  *
  * The page is complete before a question is asked. All that an answer needs is loaded when the
  * reader begins to type, or opens an old conversation.
@@ -37,7 +37,7 @@ let talk = null;
 
 /** Loads the conversations once. Resolves to what they can do, or to null if there is no reply. */
 function load() {
-	talking ??= import("./conversations.js").then(begin, () => (talking = null));
+	talking ??= import("./conversation/conversations.js").then(begin, () => (talking = null));
 	return talking;
 }
 

@@ -47,7 +47,7 @@ SAID = "one two three 你好 👩🏽‍🚀 مرحبا é"
 # All faults are tested in parallel, but six at a time, and each in its own window. If one stops
 # moving, the test presses Stop.
 ASK_ALL = """async ([names, said]) => {
-    const { receiveAnswer, showAnswer } = await import("/page/message.js");
+    const { receiveAnswer, showAnswer } = await import("/page/conversation/message.js");
     const conversation = document.querySelector("#conversation");
     document.querySelector("#intro").hidden = true;
 
@@ -165,7 +165,7 @@ def test_length_limit(visit: Visit, server: RunningServer) -> None:
 
 # Finish reasons before [DONE] or in place of it, as no server should say them.
 ASK_ODD = """async (reasons) => {
-    const { receiveAnswer, showAnswer } = await import("/page/message.js");
+    const { receiveAnswer, showAnswer } = await import("/page/conversation/message.js");
     const headers = { "Content-Type": "text/event-stream" };
     const endings = [];
     for (const finish_reason of reasons) {

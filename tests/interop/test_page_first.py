@@ -91,7 +91,7 @@ def test_a_page_that_cannot_load_the_rest(visit: Visit, server: RunningServer) -
     visit.page.route("**/conversations.js", lambda route: route.abort("connectionrefused"))
     visit.page.locator("#prompt").fill("Hi")
     visit.page.locator("#send").click()
-    shows(visit.page.locator("#trouble"), f"no reply from {server.url}")
+    expect(visit.page.locator("#trouble")).to_contain_text(f"No reply from {server.url}")
     expect(visit.page.locator("#prompt")).to_have_value("Hi")
     visit.page.unroute("**/conversations.js")
     visit.page.locator("#send").click()
@@ -194,7 +194,9 @@ def test_the_card_of_a_fault(visit: Visit, server: RunningServer) -> None:
     expect(card).to_be_visible()
     server_did, browser_made, *others = card.locator("dd").all_text_contents()
     assert server_did == f"{FAULTS['rst'].description} Here: at event 5."
-    assert re.match(r"It read [0-9,]+ bytes in [0-9] reads?\. Then the read failed", browser_made)
+    # An RST discards bytes that the browser has not read yet.
+    came = r"(It read [0-9,]+ bytes? in [0-9]+ reads?\. )?"
+    assert re.match(f"{came}The read failed inside the body", browser_made)
     curl, sdk = measured()["rst"].values()
     assert others == [f"{curl} (reset, or bad chunked coding)", sdk]
     expect(card.locator(".lesson")).to_contain_text(lesson_of("rst"))
@@ -208,7 +210,7 @@ def test_the_card_of_a_fault(visit: Visit, server: RunningServer) -> None:
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
-        ("clean-cut", "without a finish_reason"),
+        ("clean-cut", "no finish_reason had come"),
         ("429", "Rate limit reached"),
         ("crlf", "nothing looked wrong"),
     ],
