@@ -14,7 +14,7 @@ import { followText } from "./scroll.js";
 import { choose } from "./settings.js";
 import * as store from "./store.js";
 import { showStrip } from "./strip.js";
-import { noReply, page, words } from "./words.js";
+import { noReply, page, words } from "./words/words.js";
 
 const conversation = find("#conversation");
 const prompt = find("#prompt");
@@ -83,7 +83,7 @@ function restored(view, { fault, ending: [kind, wording] }) {
 }
 
 async function showCard(article, fault, facts) {
-	const { showFaultCard } = await import("./fault-card.js");
+	const { showFaultCard } = await import("./faults/card.js");
 	await showFaultCard(article, fault, facts, () => {
 		choose({ fault: "" });
 		prompt.focus();

@@ -117,7 +117,7 @@ def test_the_menu_of_faults(visit: Visit, server: RunningServer) -> None:
         assert lines == [FAULTS[name].description.replace("`", "") for name in names]
 
 
-CHINESE = "async () => (await import('/page/faults-chinese.js')).sentences"
+CHINESE = "async () => (await import('/page/words/chinese-faults.js')).sentences"
 
 
 def test_every_fault_in_chinese(visit: Visit, server: RunningServer) -> None:
@@ -227,4 +227,4 @@ def test_an_answer_without_a_fault_has_no_card(visit: Visit, server: RunningServ
     visit.open(server.url, model="echo")
     expect(visit.ask("one")).to_have_attribute("data-ending", "complete")
     expect(visit.page.locator(".card")).to_have_count(0)
-    assert not [url for url in visit.requested if url.endswith(("fault-card.js", "/faults"))]
+    assert not [url for url in visit.requested if url.endswith(("faults/card.js", "/faults"))]

@@ -3,11 +3,11 @@
  * other clients made of it when they were measured, and the lesson.
  */
 
-import { lessonHref } from "./course.js";
-import { find, make } from "./dom.js";
+import { lessonHref } from "../course.js";
+import { find, make } from "../dom.js";
 import { taughtFaults } from "./faults.js";
-import { codes } from "./menus.js";
-import { say, words } from "./words.js";
+import { codes } from "../menus.js";
+import { say, words } from "../words/words.js";
 
 // The lesson that explains the faults of a group.
 const LESSONS = { cut: 3, lie: 5, stall: 6, malformed: 4, status: 5, legal: 4 };
