@@ -212,6 +212,36 @@ def test_a_closed_pane_reads_nothing(visit: Visit, chat_server: RunningServer) -
     expect(pane.locator(".rows")).to_contain_text("GET / HTTP/1.1")
 
 
+KEPT = """async (maxKept) => {
+    const { wirePane } = await import("/page/wire/wire.js");
+    const { wireLog } = await import("/page/wire/log.js");
+    const element = document.createElement("section");
+    element.id = "pane";
+    document.querySelector("main").append(element);
+    const pane = wirePane(element, wireLog(), maxKept);
+    const init = { headers: { "X-Wire": "1" } };
+    for (const path of ["/?one", "/?two"]) {
+        pane.start();
+        pane.opened(await fetch(path, init), performance.now(), init);
+    }
+}"""
+
+
+@pytest.mark.parametrize(("max_kept", "requests"), [(1_000_000, 2), (0, 3)])
+def test_older_answers_keep_theirs_within_a_bound(
+    max_kept: int, requests: int, visit: Visit, chat_server: RunningServer
+) -> None:
+    """Without room for the first one's recording, the server is asked for it again."""
+    visit.page.goto(chat_server.url)
+    visit.evaluate(KEPT, max_kept)
+    pane = visit.page.locator("#pane")
+    expect(pane).to_contain_text("server: done")
+    visit.page.get_by_role("combobox", name="Which answer").select_option(index=0)
+    expect(pane).to_contain_text("server: done")
+    expect(pane.locator(".rows li").last).to_contain_text("done")
+    assert len([url for url in visit.requested if "/wire/req_" in url]) == requests
+
+
 # ---- The chart
 
 MEANING = """async ([sent, received]) => {
@@ -231,6 +261,7 @@ COMB = [50.0] * 40
     [
         (COMB, COMB, "comb"),
         (COMB, [500.0] * 4, "buffered"),
+        (COMB, [150.0] * 13, "together"),
         ([*COMB, 3000.0], [*COMB, 3000.0], "paused"),
         ([1.0] * 40, [2.0] * 20, "atOnce"),
         ([50.0, 400.0, 90.0] * 9, [50.0, 400.0, 90.0] * 9, "uneven"),

@@ -100,7 +100,7 @@ export function gapChart(words, { hasSent, pick }) {
 		to.textContent = words.ms(Math.round(end));
 		const [sent, received] = sides.map(({ statistics }) => statistics);
 		const [name, ...values] = meaningOf(hasSent ? sent : null, received);
-		const shown = values.map(name === "buffered" ? (pieces) => words.number(Math.round(pieces)) : (time) => words.ms(Math.round(time)));
+		const shown = values.map(["buffered", "together"].includes(name) ? (pieces) => words.number(Math.round(pieces)) : (time) => words.ms(Math.round(time)));
 		meaning.textContent = values.length ? words[name](...shown) : words[name];
 	}
 

@@ -8,6 +8,7 @@
 const FEW = 5; // fewer pieces cannot be compared
 const TOGETHER = 5; // milliseconds: pieces that are this close were not paced
 const LONG = 1000; // milliseconds of silence that a reader notices
+const HELD = 200; // milliseconds: a busy browser does not hold pieces for so long
 const BINS = 64; // of gaps, each a quarter longer than the one before; from 1 ms on
 
 /** Counts gaps, however many, in a few numbers. */
@@ -48,7 +49,9 @@ export function meaningOf(sent, received) {
 	if (sent.quantile(0.9) < TOGETHER && sent.most < LONG / 4) return ["atOnce"];
 	const pieces = sent.count / Math.max(1, received.count);
 	// The largest gap of the server is its own; what is longer below was made on the way.
-	if (pieces >= 2 && received.quantile(0.5) > 2 * sent.quantile(0.5)) return ["buffered", pieces];
+	if (pieces >= 2 && received.quantile(0.5) > 2 * sent.quantile(0.5)) {
+		return [received.quantile(0.5) >= HELD ? "buffered" : "together", pieces];
+	}
 	if (sent.most >= LONG && sent.most > 4 * sent.quantile(0.5)) return ["paused", sent.most];
 	return isEven(sent) && isEven(received) ? ["comb"] : ["uneven"];
 }

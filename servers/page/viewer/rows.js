@@ -120,14 +120,13 @@ export function virtualList({ label, count, guess, keyOf, draw: drawRow, scrolle
 		follow(value) {
 			follows = value;
 		},
-		/** Scrolls as little as needed, so that a row is in sight. */
+		/** Scrolls to a row that is not in sight. */
 		show(index) {
 			heights.resize(count(), (index) => guess(index, typical));
 			const [begin, end] = [heights.top(index), heights.top(index + 1)];
-			if (begin < top) top = begin;
-			else if (end > top + height) top = Math.min(begin, end - height);
+			const isInSight = begin >= top && end <= top + height;
+			if (!isInSight) top = Math.max(0, begin - Math.max(0, height - (end - begin)) / 3);
 			draw();
 		},
-		elementOf: (index) => shown.get(index)?.element,
 	};
 }

@@ -10,7 +10,7 @@ const english = {
 	answers: "Which answer",
 	answer: (number, question) => `answer ${number}: ${question}`,
 	waiting: "Ask something: its bytes appear here.",
-	unrecorded: "This answer was not recorded: ask again to see its bytes.",
+	unrecorded: "This answer was not recorded: its server does not show what it sends.",
 
 	// ---- Time
 	rows: "Line by line",
@@ -32,8 +32,8 @@ const english = {
 	endJump: "End",
 	fresh: (count) => `${count} new ↓`,
 	keys: "Space pauses, ← → walk from token to token.",
-	position: (isWrite, row, rows, at) => `${isWrite ? "write" : "read"} ${row} of ${rows} · ${at}`,
-	start: (isWrite, rows) => `before the first of ${rows} ${isWrite ? "writes" : "reads"}`,
+	position: (isWrite, row, rows, at) => `${isWrite ? "row" : "read"} ${row} of ${rows} · ${at}`,
+	start: (isWrite, rows) => `before the first of ${rows} ${isWrite ? "rows" : "reads"}`,
 
 	// ---- Rows
 	place: (offset, size) => `byte ${offset}, ${size} B`,
@@ -112,6 +112,7 @@ const english = {
 	uneven: "The pieces arrive as they were sent: nothing buffers between you and the server.",
 	paused: (at) => `One tall bar above: the server sent nothing for ${at}.`,
 	buffered: (pieces) => `A comb above, a few tall bars below: something on the way collects about ${pieces} pieces before it passes them on.`,
+	together: (pieces) => `About ${pieces} pieces arrive together: the browser was busy, or something on the way held them for a moment.`,
 	evenReads: "An even comb: the pieces arrive one by one.",
 	tallReads: (at) => `A tall bar: nothing arrived for ${at}.`,
 
@@ -134,7 +135,7 @@ const chinese = {
 	answers: "哪一个回答",
 	answer: (number, question) => `回答 ${number}：${question}`,
 	waiting: "提一个问题，它的字节会显示在这里。",
-	unrecorded: "这个回答没有录制：再问一次即可看到它的字节。",
+	unrecorded: "这个回答没有录制：它的服务器不显示发送的内容。",
 
 	rows: "逐行",
 	controls: "播放",
@@ -155,8 +156,8 @@ const chinese = {
 	endJump: "结尾",
 	fresh: (count) => `${count} 条新内容 ↓`,
 	keys: "空格暂停，← → 逐个 token 移动。",
-	position: (isWrite, row, rows, at) => `第 ${row} 次${isWrite ? "写出" : "读取"}，共 ${rows} 次 · ${at}`,
-	start: (isWrite, rows) => `${rows} 次${isWrite ? "写出" : "读取"}之前`,
+	position: (isWrite, row, rows, at) => `${isWrite ? `第 ${row} 行，共 ${rows} 行` : `第 ${row} 次读取，共 ${rows} 次`} · ${at}`,
+	start: (isWrite, rows) => (isWrite ? `${rows} 行之前` : `${rows} 次读取之前`),
 
 	place: (offset, size) => `第 ${offset} 字节起 ${size} B`,
 	more: (count) => `… 还有 ${count} 部分`,
@@ -228,6 +229,7 @@ const chinese = {
 	uneven: "按发送的节奏到达：你与服务器之间没有缓冲。",
 	paused: (at) => `上方一根长条：服务器 ${at} 没有发送。`,
 	buffered: (pieces) => `上方是梳齿，下方只有几根长条：途中有环节攒了约 ${pieces} 次内容才转发。`,
+	together: (pieces) => `约 ${pieces} 次内容一起到达：浏览器在忙，或途中短暂停留。`,
 	evenReads: "均匀的梳齿：内容逐个到达。",
 	tallReads: (at) => `一根长条：${at} 没有内容到达。`,
 

@@ -30,8 +30,9 @@ for (const name of ["../viewer/viewer.css", "wire.css"]) {
 /**
  * @param {HTMLElement} element the pane's box; what is in it is replaced
  * @param {object} log the notes of the page, taken since before the pane was loaded
+ * @param {number} maxKept bytes of the recordings that are kept, without the last one
  */
-export function wirePane(element, log = wireLog()) {
+export function wirePane(element, log = wireLog(), maxKept = MAX_KEPT) {
 	const language = navigator.language;
 	const words = viewerWords(language);
 	const choice = make("select", { ariaLabel: words.answers, hidden: true });
@@ -92,7 +93,7 @@ export function wirePane(element, log = wireLog()) {
 		let size = 0;
 		for (const [old, { recording }] of [...kept].reverse()) {
 			size += recording.size;
-			if (size > MAX_KEPT || !log.answers.includes(old)) kept.delete(old);
+			if (size > maxKept || !log.answers.includes(old)) kept.delete(old);
 		}
 		const state = { recording, reading: null, failure: "", verdict: "" };
 		kept.set(next, state);
