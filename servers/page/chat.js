@@ -149,4 +149,9 @@ placePopovers();
 if (matchMedia("(hover: hover)").matches) prompt.focus({ preventScroll: true });
 for (const button of document.querySelectorAll("#send, .cards button")) button.disabled = false;
 // The address names a conversation, or something was typed and not sent.
-if (location.search || store.load("drafts")) load();
+if (location.search || store.load("drafts")) {
+	if (!(await load())) {
+		setEmpty(true);
+		tellTrouble();
+	}
+}

@@ -100,6 +100,17 @@ def test_a_page_that_cannot_load_the_rest(visit: Visit, server: RunningServer) -
     expect(visit.page.locator("#prompt")).to_have_value("")
 
 
+def test_an_address_that_cannot_be_opened(visit: Visit, server: RunningServer) -> None:
+    """The first screen of a conversation's address is not painted, unless nothing else can be."""
+    visit.page.route("**/conversations.js", lambda route: route.abort("connectionrefused"))
+    visit.page.goto(f"{server.url}/?chat=none")
+    expect(visit.page.locator("#trouble")).to_contain_text("No reply")
+    expect(visit.page.locator("#intro")).to_be_visible()
+    visit.page.route("**/chat.js", lambda route: route.abort("connectionrefused"))
+    visit.page.reload()
+    expect(visit.page.locator("#intro")).to_be_hidden()
+
+
 # ---- The fault: its menu
 
 
@@ -200,6 +211,8 @@ def test_the_card_of_a_fault(visit: Visit, server: RunningServer) -> None:
     curl, sdk = measured()["rst"].values()
     assert others == [f"{curl} (reset, or bad chunked coding)", sdk]
     expect(card.locator(".lesson")).to_contain_text(lesson_of("rst"))
+    visit.reload()  # the card of an answer that is shown again knows less of its body
+    expect(card.locator("dd").nth(1)).to_contain_text("The read failed inside the body")
     with visit.page.expect_request("**/v1/chat/completions") as asked:
         card.get_by_role("button").click()
     assert "x-fault" not in asked.value.headers
