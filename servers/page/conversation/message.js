@@ -9,14 +9,14 @@
  * Text is shown once a frame, however many tokens have arrived.
  */
 
-import { find, make } from "./dom.js";
+import { find, make } from "../dom.js";
 import { endingOf, failureOf, showEnding, stopped } from "./endings.js";
 import { levelHeadings } from "./headings.js";
-import { streamAnswer } from "./openai.js";
-import { markdownView } from "./markdown/render.js";
+import { streamAnswer } from "../openai.js";
+import { markdownView } from "../markdown/render.js";
 import { toolCards } from "./tools.js";
 import { versionsOf } from "./turns.js";
-import { say, words } from "./words.js";
+import { say, words } from "../words/words.js";
 
 const SILENCE = 5; // seconds without a token until the reader is told
 
@@ -67,7 +67,7 @@ async function receiveDeltas(view, asked, signal, tell) {
 	try {
 		for await (const delta of streamAnswer(asked, signal, observe)) {
 			view.receive(delta);
-			tell("delta", delta);
+			tell("delta", { thinking: delta.thinking, text: delta.text + delta.refusal });
 			reason = delta.finishReason || reason;
 		}
 	} catch (error) {

@@ -3,8 +3,8 @@
  * leaves it as it was.
  */
 
-import { find, make } from "./dom.js";
-import { words } from "./words.js";
+import { find, make } from "../dom.js";
+import { words } from "../words/words.js";
 
 /** @param {Function} send gets the new text */
 export function editQuestion(article, send) {

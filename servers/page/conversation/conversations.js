@@ -8,16 +8,16 @@
  */
 
 import { findChat, listChats, makeRoom, newChat, saveChat } from "./chats.js";
-import { find, make } from "./dom.js";
+import { find, make } from "../dom.js";
 import { draftOf, saveDraft } from "./drafts.js";
 import { editQuestion } from "./editing.js";
 import { endingOf, left } from "./endings.js";
 import { historyList } from "./history.js";
 import { copy, receiveAnswer, showAnswer, showQuestion, showVersions } from "./message.js";
 import { notify } from "./notice.js";
-import { settings } from "./settings.js";
+import { settings } from "../settings.js";
 import { put, toSend, turn } from "./turns.js";
-import { say, words } from "./words.js";
+import { say, words } from "../words/words.js";
 
 const TITLE = 80; // characters
 

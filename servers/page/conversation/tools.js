@@ -6,9 +6,9 @@
  * This page runs no tools: the reader types the result, and the model goes on with it.
  */
 
-import { make } from "./dom.js";
-import { markdownView } from "./markdown/render.js";
-import { say, words } from "./words.js";
+import { make } from "../dom.js";
+import { markdownView } from "../markdown/render.js";
+import { say, words } from "../words/words.js";
 
 const MAX_CALLS = 100; // of one answer
 const FENCE = "`".repeat(30); // longer than any in the arguments

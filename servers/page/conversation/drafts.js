@@ -3,7 +3,7 @@
  * name "".
  */
 
-import { load, save } from "./store.js";
+import { load, save } from "../store.js";
 
 const MAX_DRAFTS = 20; // the oldest is dropped
 const MAX_SIZE = 100_000; // UTF-16 code units of a draft; a longer one is not kept

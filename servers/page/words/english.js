@@ -111,7 +111,7 @@ export const words = {
 	cameBytes: "It read {} byte(s) in {} read(s).",
 	browserComplete: "The answer was complete, and nothing looked wrong.",
 	browserStopped: "It would have waited for minutes: you stopped it.",
-	browserCut: "Then the read failed inside the body: the page keeps the text, and says so.",
+	browserCut: "The read failed inside the body: the page keeps the text, and says so.",
 	browserClosed: "The body ended as if all were well, but no finish_reason had come: the page says so.",
 	browserError: "The page says “{}”.",
 	exits: {

@@ -3,8 +3,8 @@
  * that is not there. It may have a button, and the reader can dismiss it.
  */
 
-import { find, make } from "./dom.js";
-import { words } from "./words.js";
+import { find, make } from "../dom.js";
+import { words } from "../words/words.js";
 
 const line = make("p", { id: "notice", role: "status", hidden: true });
 find("#composer").prepend(line);

@@ -4,8 +4,8 @@
  */
 
 import { listChats, removeChat, removeUnreadable } from "./chats.js";
-import { find, make } from "./dom.js";
-import { say, words } from "./words.js";
+import { find, make } from "../dom.js";
+import { say, words } from "../words/words.js";
 
 const MANY = 8; // conversations from which on there is a search field
 const MAX_ROWS = 200;

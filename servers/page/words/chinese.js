@@ -111,7 +111,7 @@ export const words = {
 	cameBytes: "读到 {} 字节，共 {} 次读取。",
 	browserComplete: "回答完整，看不出任何问题。",
 	browserStopped: "它本会等上几分钟：是你停止的。",
-	browserCut: "随后读取在响应体中失败：页面保留文本，并如实说明。",
+	browserCut: "读取在响应体中失败：页面保留文本，并如实说明。",
 	browserClosed: "响应体正常结束，却没有 finish_reason：页面如实说明。",
 	browserError: "页面显示“{}”。",
 	exits: {

@@ -11,7 +11,7 @@
  * 3. When the storage is full, nothing is deleted: the caller is told.
  */
 
-import { keep, load, names, remove, save, sizeOf } from "./store.js";
+import { keep, load, names, remove, save, sizeOf } from "../store.js";
 
 const LIMIT = 2_000_000; // size of all conversations together, in UTF-16 code units of JSON
 const MAX_DEPTH = 50; // versions inside versions
