@@ -1,7 +1,7 @@
 /*
  * The chat page: the effects of the reader's keys and clicks.
  *
- *     Enter -> conversations.js: ask() -> the answer's text, and the wire pane
+ *     Enter -> conversation/conversations.js: ask() -> the answer's text, and the wire pane
  *
  * The page is complete before a question is asked. All that an answer needs is loaded when the
  * reader begins to type, or opens an old conversation.
@@ -14,7 +14,7 @@ import { followText } from "./scroll.js";
 import { choose } from "./settings.js";
 import * as store from "./store.js";
 import { showStrip } from "./strip.js";
-import { noReply, page, words } from "./words.js";
+import { noReply, page, words } from "./words/words.js";
 
 const conversation = find("#conversation");
 const prompt = find("#prompt");
@@ -37,7 +37,7 @@ let talk = null;
 
 /** Loads the conversations once. Resolves to what they can do, or to null if there is no reply. */
 function load() {
-	talking ??= import("./conversations.js").then(begin, () => (talking = null));
+	talking ??= import("./conversation/conversations.js").then(begin, () => (talking = null));
 	return talking;
 }
 
@@ -83,7 +83,7 @@ function restored(view, { fault, ending: [kind, wording] }) {
 }
 
 async function showCard(article, fault, facts) {
-	const { showFaultCard } = await import("./fault-card.js");
+	const { showFaultCard } = await import("./faults/card.js");
 	await showFaultCard(article, fault, facts, () => {
 		choose({ fault: "" });
 		prompt.focus();
@@ -149,4 +149,9 @@ placePopovers();
 if (matchMedia("(hover: hover)").matches) prompt.focus({ preventScroll: true });
 for (const button of document.querySelectorAll("#send, .cards button")) button.disabled = false;
 // The address names a conversation, or something was typed and not sent.
-if (location.search || store.load("drafts")) load();
+if (location.search || store.load("drafts")) {
+	if (!(await load())) {
+		setEmpty(true);
+		tellTrouble();
+	}
+}

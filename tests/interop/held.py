@@ -11,7 +11,7 @@ on slow machines.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from queue import SimpleQueue
 from threading import Event, Thread
@@ -92,7 +92,7 @@ class HeldBody:
         self.size = 0
         self._body = body
         self._permits = permits
-        self._waiting = b""
+        self._waiting: list[bytes] = []
 
     @property
     def ended(self) -> bool:
@@ -110,11 +110,15 @@ class HeldBody:
         await self._body.send(piece)
 
     def send_now(self, piece: bytes, now: float) -> bool:
-        self._waiting = piece
+        return self.send_many_now([piece], now)
+
+    def send_many_now(self, pieces: Sequence[bytes], now: float) -> bool:
+        self._waiting += pieces
         return False
 
     async def flush(self) -> None:
-        await self.send(self._waiting)
+        while self._waiting:
+            await self.send(self._waiting.pop(0))
 
     async def end(self, piece: bytes = b"") -> None:
         await self._take(piece)

@@ -44,9 +44,9 @@ class Storage {
 const folder = process.argv[2];
 const { findChat, listChats, makeRoom, newChat, removeChat, removeUnreadable, saveChat } = await load(
   folder,
-  "chats.js",
+  "conversation/chats.js",
 );
-const { put, toSend, turn, versionsOf } = await load(folder, "turns.js");
+const { put, toSend, turn, versionsOf } = await load(folder, "conversation/turns.js");
 const store = await load(folder, "store.js");
 
 /** `open` holds the conversations that the page has read: a window of its own for each name. */

@@ -40,14 +40,18 @@ LAST_WORD = {
     "error-flat": "error",
     "error-string": "error",
 }
-WORDS = {"complete": ("",), "cut": ("Cut off: ",), "stopped": ("Stopped by you. ",)}
-WORDS["error"] = ("Error", "The server ", "No reply from ")
+WORDS = {
+    "complete": ("",),
+    "cut": ("Cut off: ",),
+    "stopped": ("Stopped by you. ",),
+    "error": ("Error", "The server ", "No reply from "),
+}
 SAID = "one two three 你好 👩🏽‍🚀 مرحبا é"
 
 # All faults are tested in parallel, but six at a time, and each in its own window. If one stops
 # moving, the test presses Stop.
 ASK_ALL = """async ([names, said]) => {
-    const { receiveAnswer, showAnswer } = await import("/page/message.js");
+    const { receiveAnswer, showAnswer } = await import("/page/conversation/message.js");
     const conversation = document.querySelector("#conversation");
     document.querySelector("#intro").hidden = true;
 
@@ -165,7 +169,7 @@ def test_length_limit(visit: Visit, server: RunningServer) -> None:
 
 # Finish reasons before [DONE] or in place of it, as no server should say them.
 ASK_ODD = """async (reasons) => {
-    const { receiveAnswer, showAnswer } = await import("/page/message.js");
+    const { receiveAnswer, showAnswer } = await import("/page/conversation/message.js");
     const headers = { "Content-Type": "text/event-stream" };
     const endings = [];
     for (const finish_reason of reasons) {

@@ -105,7 +105,7 @@ def path_of(picked: int, reads: list[bytes]) -> list[tuple[str, str, str]]:
         ("event", f"its data, {len(event.data.encode())} bytes of JSON", "protocol/sse.py"),
         ("delta", f"text {token!r}, {len(token.encode())} bytes", "protocol/openai/deltas.py"),
         ("text", "appended to what is there", "clients/chat.py"),
-        ("pixel", "and in a browser", "servers/page/message.js"),
+        ("pixel", "and in a browser", "servers/page/conversation/message.js"),
     ]
 
 

@@ -93,7 +93,9 @@ class Tree:
     def translation(self, name: str, language: str) -> str | None:
         """Return the translation of a file into a language, or None."""
         beside = HOME if name == english_of(HOME) else f"{name.removesuffix('.md')}.{language}.md"
-        return beside if beside in self._stamps and self.original(beside) else None
+        return (
+            beside if beside in self._stamps and self.original(beside) == (name, language) else None
+        )
 
     def document(self, name: str, language: str = ENGLISH) -> str:
         """Return the text of a Markdown file in a language. Without a translation, this is the

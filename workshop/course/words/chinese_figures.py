@@ -38,7 +38,7 @@ CUT = {
     "figure.cut.guess.more": "更多",
     "figure.cut.guess.same": "一样多",
     "figure.cut.guess.fewer": "更少",
-    "figure.cut.cut": "移动切口（也可以用方向键）",
+    "figure.cut.cut": "移动切口：在这里、用方向键，或者直接在字节上拖",
     "figure.cut.counts": "第一段的事件：{first} 个。第二段的事件：{second} 个。",
     "figure.cut.inside": "切口在一个字符中间：解析器会等它剩下的字节。",
     "figure.cut.right": "对：不管切在哪里，都是 {total} 个事件。",
@@ -137,7 +137,7 @@ SEAM = {
     "figure.seam.question": (
         "一个四个词的回答正在路上。随便在哪里切断：客户端会再问一次，并说明自己已经有了什么。"
     ),
-    "figure.seam.at": "移动切口（也可以用方向键）",
+    "figure.seam.at": "移动切口：在这里、用方向键，或者直接在字节上拖",
     "figure.seam.guess": "客户端接着发送 Last-Event-ID：",
     "figure.seam.none": "没有",
     "figure.seam.connection": "第 {number} 个连接",
@@ -182,4 +182,54 @@ WHEEL = {
     ),
 }
 
-FIGURES = KIT | CHUNK | CUT | LEAVING | READER | HOP | SEAM | WHEEL
+PIPE = {
+    "figure.pipe.question": ("一个程序向管道打印五个 token，每 0.2 秒一个。读者分几段收到它们？"),
+    "figure.pipe.how": "程序调用",
+    "figure.pipe.how.print": "print(token)",
+    "figure.pipe.how.flush": "print(token, flush=True)",
+    "figure.pipe.guess": "读者收到",
+    "figure.pipe.guess.one": "一段，在最后",
+    "figure.pipe.guess.five": "五段，每段都及时",
+    "figure.pipe.program": "程序打印",
+    "figure.pipe.you": "你收到",
+    "figure.pipe.printed": "打印第 {number} 个 token",
+    "figure.pipe.read": "一次读到 {bytes} 个字节",
+    "figure.pipe.told.print": "程序按时产生了每个 token。输出在缓冲区里等着，直到程序结束。",
+    "figure.pipe.told.flush": "每个 token 之后的刷新把缓冲区清空。",
+    "figure.pipe.still": "不刷新的话，程序结束时，读者一次收到全部 28 个字节。",
+}
+
+ENVELOPE = {
+    "figure.envelope.question": (
+        "模型通过 POST /v1/chat/completions 重复你的词。服务器为第一个 token 发送多少字节？"
+    ),
+    "figure.envelope.word": "词",
+    "figure.envelope.guess": "字节数",
+    "figure.envelope.told": (
+        "你猜的是 {guess}。“{token}”有 {text} 个字节，装它的事件有 {bytes} 个字节：{times} 倍。"
+    ),
+    "figure.envelope.nothing": "这个回答里没有 token。",
+    "figure.envelope.still": "一个三个字节的 token，装在 JSON 里，装在事件里。",
+}
+
+LISTENER = {
+    "figure.listener.question": (
+        "服务器通过 TLS 一个 token 一个 token 地发送你的句子。网络上的监听者只看得到加密的记录。"
+        "它知道多少个 token 的长度？"
+    ),
+    "figure.listener.sentence": "句子",
+    "figure.listener.guess": "监听者知道",
+    "figure.listener.guess.none": "一个也不知道",
+    "figure.listener.guess.some": "一部分",
+    "figure.listener.guess.all": "全部",
+    "figure.listener.record": "发送 {bytes} 字节",
+    "figure.listener.told": (
+        "{all} 个长度里 {right} 个是对的。TLS 藏得住字节，藏不住字节的数目："
+        "每个 token 外面的字节数都一样。"
+    ),
+    "figure.listener.still": (
+        "每条记录的长度，监听者由此算出的 token 长度，以及它读不到的 token。"
+    ),
+}
+
+FIGURES = PIPE | ENVELOPE | LISTENER | KIT | CHUNK | CUT | LEAVING | READER | HOP | SEAM | WHEEL
