@@ -5,8 +5,8 @@
  *
  * This is CommonMark's own algorithm (0.31.2 §6, and the appendix "A parsing strategy") with its
  * stack of brackets; the delimiter runs go to emphasis.js. GitHub's bare addresses are links, too, and
- * formulas ($x$, \(x\)) are kept as typed. Tags are strong, em, del, code, a and br, and no other:
- * HTML is text. A picture is a link, because nothing is loaded from other sites.
+ * formulas ($x$, \(x\)) are kept as typed. The only elements are strong, em, del, code, a and br:
+ * HTML stays text. A picture becomes a link, because nothing is loaded from other sites.
  *
  * A token is decided once, when enough text has come after it; undecided text waits in `rest`. Code,
  * links and formulas have limits, so that no text waits for long: a longer one is plain text.
