@@ -184,7 +184,7 @@ class _Parent:
             os.kill(process, signal.SIGTERM)
 
     def dead(self) -> list[int]:
-        """Return the numbers of the workers that have died and are to be replaced."""
+        """Return the numbers of the workers that have died and must be replaced."""
         numbers = []
         for process in list(self.running):
             ended, status = os.waitpid(process, os.WNOHANG)

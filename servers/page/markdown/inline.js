@@ -28,7 +28,7 @@ const MAX_RUN = 100; // delimiters in a row
 
 // All of these patterns are tried at one position.
 const at = (source, flags = "") => new RegExp(source, `${flags}y`);
-// Text that is nothing else: words of which none begins an address, and what is between them.
+// Plain text: words that do not begin an address, and the signs and spaces between them.
 const TEXT = /(?:[^a-z0-9.+\\`*_~&<![\]$\n \t-]+|(?!www\.)[a-z0-9.+-]+(?=[^\w.+@:-])| (?=[^ \t\n]))+/iy;
 const WORD = /[a-z0-9.+-]+/iy;
 const SPACES = /[ \t]+/y;
