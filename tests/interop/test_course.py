@@ -185,3 +185,19 @@ def test_a_folder_of_files(visit: Visit, tmp_path: Path) -> None:
     visit.page.get_by_role("option").filter(has=visit.page.locator("b", has_text="Decoder")).click()
     expect(visit.page).to_have_url(f"file://{tmp_path}/out/protocol/codec.py.html#Decoder")
     assert visit.problems == []
+
+
+def test_the_language(browser: Browser, course: Held) -> None:
+    """The first visit is in the browser's language. The switch stays at the same place of the page,
+    and from then on every page is in the chosen language."""
+    with browser.new_context(locale="zh-CN", viewport={"width": 1180, "height": 400}) as context:
+        page = context.new_page()
+        page.goto(f"{course.url}{LESSON}#why")
+        page.wait_for_url(f"{course.url}/course/zh-CN/workshop/03_http_chunked/README.md.html#why")
+        expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
+        expect(page.locator("#why")).to_have_text("为什么")
+        page.get_by_role("link", name="English", exact=True).first.click()
+        page.wait_for_url(f"{course.url}{LESSON}#why")
+        expect(page.locator("#why")).to_have_text("Why")
+        page.goto(f"{course.url}/course/")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Every byte of a streamed answer")
