@@ -262,6 +262,7 @@ COMB = [50.0] * 40
         (COMB, COMB, "comb"),
         (COMB, [500.0] * 4, "buffered"),
         (COMB, [150.0] * 13, "together"),
+        (COMB, [*COMB, 900.0], "held"),
         ([*COMB, 3000.0], [*COMB, 3000.0], "paused"),
         ([1.0] * 40, [2.0] * 20, "atOnce"),
         ([50.0, 400.0, 90.0] * 9, [50.0, 400.0, 90.0] * 9, "uneven"),

@@ -113,6 +113,7 @@ const english = {
 	paused: (at) => `One tall bar above: the server sent nothing for ${at}.`,
 	buffered: (pieces) => `A comb above, a few tall bars below: something on the way collects about ${pieces} pieces before it passes them on.`,
 	together: (pieces) => `About ${pieces} pieces arrive together: the browser was busy, or something on the way held them for a moment.`,
+	held: (at) => `A tall bar below: nothing arrived for ${at}, although the server sent. The browser was busy, or something on the way held it.`,
 	evenReads: "An even comb: the pieces arrive one by one.",
 	tallReads: (at) => `A tall bar: nothing arrived for ${at}.`,
 
@@ -230,6 +231,7 @@ const chinese = {
 	paused: (at) => `上方一根长条：服务器 ${at} 没有发送。`,
 	buffered: (pieces) => `上方是梳齿，下方只有几根长条：途中有环节攒了约 ${pieces} 次内容才转发。`,
 	together: (pieces) => `约 ${pieces} 次内容一起到达：浏览器在忙，或途中短暂停留。`,
+	held: (at) => `下方一根长条：服务器在发送，却有 ${at} 没有内容到达。浏览器在忙，或途中有停留。`,
 	evenReads: "均匀的梳齿：内容逐个到达。",
 	tallReads: (at) => `一根长条：${at} 没有内容到达。`,
 
