@@ -1,8 +1,11 @@
-"""The catalogue of the workshop's texts: `python -m tests.catalogue --update`.
+"""The catalogues of the workshop's texts: `python -m tests.catalogue --update`.
+
+    workshop.po    what the commands say, and the exercises
+    modules.po     the first paragraph of each module, for the course's pages
 
     extract    texts in _(…), n_(…), N_(…); hints of check.py; docstrings of exercise.py
-    update     workshop.po: new texts without a translation, a similar one marked as fuzzy
-    compile    workshop.mo, which the program reads, in a bare clone too
+    update     NAME.po: new texts without a translation, a similar one marked as fuzzy
+    compile    NAME.mo, which the program reads, in a bare clone too
 
 Babel does all three. Without `--update`, the command lists what is not translated.
 """
@@ -20,12 +23,13 @@ from babel.messages.extract import extract
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
+from workshop.course.tree import Tree
+from workshop.course.words import one_line
 from workshop.language import LOCALE
 from workshop.runner.task import docstrings
 
 ROOT = Path(__file__).parent.parent
-PO = Path(LOCALE) / "zh_CN" / "LC_MESSAGES" / "workshop.po"
-MO = PO.with_suffix(".mo")
+FOLDER = Path(LOCALE) / "zh_CN" / "LC_MESSAGES"
 KEYWORDS = {"_": None, "N_": None, "n_": (1, 2)}
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)  # the catalogue's only date: no change for its own sake
 ARGPARSE = [  # the standard library says these, in one version of Python or another
@@ -44,6 +48,14 @@ ARGPARSE = [  # the standard library says these, in one version of Python or ano
     "invalid %(type)s value: %(value)r",
     "not allowed with argument %s",
 ]
+
+
+def modules() -> Iterator[tuple[str, int, str | tuple[str, ...]]]:
+    """The first paragraph of each module that is not a test."""
+    tree = Tree()
+    for name in tree.names:
+        if name.endswith(".py") and not name.startswith("tests/") and tree.summary(name):
+            yield name, 0, one_line(tree.summary(name))
 
 
 def texts() -> Iterator[tuple[str, int, str | tuple[str, ...]]]:
@@ -68,28 +80,32 @@ def hints(source: str) -> Iterator[tuple[int, str]]:
                 yield node.lineno, hint
 
 
-def template() -> Catalog:
+SOURCES = {"workshop": texts, "modules": modules}
+
+
+def template(name: str) -> Catalog:
     found = Catalog(
         project="streaming-workshop",
         msgid_bugs_address="",
         creation_date=LONG_AGO,
         charset="utf-8",
     )
-    for name, _line, text in texts():
-        flags = ["python-brace-format"] if re.search(r"\{\w", str(text)) else []
-        found.add(text, locations=[(name, 0)], flags=flags)
+    for place, _line, text in SOURCES[name]():
+        has_fields = name == "workshop" and re.search(r"\{\w", str(text))
+        flags = ["python-brace-format"] if has_fields else []
+        found.add(text, locations=[(place, 0)], flags=flags)
     return found
 
 
-def read() -> Catalog:
-    with PO.open("rb") as file:
+def read(name: str) -> Catalog:
+    with (FOLDER / f"{name}.po").open("rb") as file:
         return read_po(file, locale="zh_CN")
 
 
-def updated() -> Catalog:
+def updated(name: str) -> Catalog:
     """The translations, with the texts as they are now."""
-    catalogue = read()
-    catalogue.update(template(), no_fuzzy_matching=False, update_creation_date=False)
+    catalogue = read(name)
+    catalogue.update(template(name), no_fuzzy_matching=False, update_creation_date=False)
     catalogue.obsolete.clear()
     return catalogue
 
@@ -116,12 +132,13 @@ def missing(catalogue: Catalog) -> list[str]:
 
 
 def main() -> None:
-    catalogue = updated()
-    if "--update" in sys.argv:
-        PO.write_bytes(as_po(catalogue))
-        MO.write_bytes(as_mo(catalogue))
-    for text in missing(catalogue):
-        print(f"not translated: {text!r}")
+    for name in SOURCES:
+        catalogue = updated(name)
+        if "--update" in sys.argv:
+            (FOLDER / f"{name}.po").write_bytes(as_po(catalogue))
+            (FOLDER / f"{name}.mo").write_bytes(as_mo(catalogue))
+        for text in missing(catalogue):
+            print(f"{name}: not translated: {text!r}")
 
 
 if __name__ == "__main__":

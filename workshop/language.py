@@ -17,6 +17,10 @@ standard library only, and no syntax newer than Python 3.8, because `workshop do
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import gettext
 
 __all__ = [
     "LANGUAGES",
@@ -24,6 +28,7 @@ __all__ = [
     "UnknownLanguageError",
     "_",
     "breaks",
+    "catalogue",
     "choose",
     "chosen",
     "n_",
@@ -38,7 +43,7 @@ VARIABLE = "WORKSHOP_LANG"
 CLOSING = "，。；：？！、）》”’…—·,.;:?!)]}％%"
 OPENING = "（《“‘([{"
 
-_catalogue = None
+_catalogue: gettext.GNUTranslations | None = None
 _language = ""
 
 
@@ -69,17 +74,25 @@ def choose(name: str = "") -> str:
     else:
         import gettext
 
-        folder = language.replace("-", "_")
-        with open(os.path.join(LOCALE, folder, "LC_MESSAGES", "workshop.mo"), "rb") as file:
-            _catalogue = gettext.GNUTranslations(file)
+        _catalogue = catalogue(language)
         # argparse looks up its own words ("usage:") with this module. It has no other way in.
         gettext.bindtextdomain("workshop", LOCALE)
         gettext.textdomain("workshop")
-        os.environ["LANGUAGE"] = folder
+        os.environ["LANGUAGE"] = language.replace("-", "_")
     if name:
         os.environ[VARIABLE] = language
     _language = language
     return language
+
+
+def catalogue(language: str, name: str = "workshop") -> gettext.GNUTranslations:
+    """Return a catalogue: "workshop" has what the commands say, "modules" the first paragraph of
+    each module."""
+    import gettext
+
+    folder = os.path.join(LOCALE, language.replace("-", "_"), "LC_MESSAGES")
+    with open(os.path.join(folder, f"{name}.mo"), "rb") as file:
+        return gettext.GNUTranslations(file)
 
 
 def chosen() -> str:

@@ -270,9 +270,15 @@ class TLSStream(ByteStream):
         return data
 
     async def wait_readable(self) -> None:
-        """Wait until ciphertext has arrived, which may be a part of a record and give no
-        plaintext."""
-        await self._stream.wait_readable()
+        """Wait until ciphertext has arrived, which may be a part of a record and give no plaintext.
+
+        If plaintext is here already, perhaps because a request came together with the last message
+        of the handshake, this returns at once.
+        """
+        if self._plaintext or self.ended:
+            await trio.lowlevel.checkpoint()
+        else:
+            await self._stream.wait_readable()
 
     def _decrypt(self) -> None:
         """Decrypt everything that has arrived, because OpenSSL would drop it after our

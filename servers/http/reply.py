@@ -160,8 +160,9 @@ class Source(Protocol):
     If it has a method `aclose`, that is called when the reply has ended, as with a generator.
     """
 
-    async def send_to(self, body: BodyWriter) -> None:
+    def send_to(self, body: BodyWriter) -> Awaitable[None]:
         """Send the whole body and its end."""
+        ...
 
 
 class StreamingReply(Copied):

@@ -1,11 +1,11 @@
 /*
- * The wire pane of the chat page. The page takes notes of each answer always (wire-log.js); the pane is
+ * The wire pane of the chat page. The page takes notes of each answer always (wire/log.js); the pane is
  * loaded when there is something to show, and it is open.
  */
 
 import { find } from "./dom.js";
 import { paneToggle } from "./layout.js";
-import { wireLog } from "./wire-log.js";
+import { wireLog } from "./wire/log.js";
 
 export function wirePane() {
 	const log = wireLog();
@@ -13,7 +13,7 @@ export function wirePane() {
 
 	function show(isOpen) {
 		if (isOpen && log.answers.length) {
-			pane ??= import("./wire.js").then(({ wirePane }) => wirePane(find("#wire .pane"), log));
+			pane ??= import("./wire/wire.js").then(({ wirePane }) => wirePane(find("#wire .pane"), log));
 		}
 		pane?.then((loaded) => loaded.show(isOpen));
 	}

@@ -155,7 +155,7 @@ export async function* readEvents(body, tell = () => {}) {
 }
 
 /** Resolves in a new task. (A timer would wait a second on a page that is not in sight.) */
-function nextTask() {
+export function nextTask() {
 	const { port1, port2 } = new MessageChannel();
 	return new Promise((resume) => {
 		port1.onmessage = () => {

@@ -2,7 +2,8 @@
 
 One server at a time runs on one core, and the load client (`load.c`, compiled at the start) on
 another. The servers take turns: every round measures each server once, starting with another one.
-All speak the OpenAI streaming API, build each event from its token, and write it alone (`peers/`;
+All speak the OpenAI streaming API, build each event from its token, and write it alone where there
+is a pace (`peers/`;
 `peers/check.py` looks at an answer of each before the race).
 
     CPU per token    1,000 streams x 20 tokens/s: user + system time of the server's processes in
@@ -10,7 +11,8 @@ All speak the OpenAI streaming API, build each event from its token, and write i
     capacity         streams x 20 tokens/s that one core holds: doubled, then bisected to 1/8. Held
                      is when p99 lateness and median lag are at most 25 ms (both defined in
                      `load.c`); a missed level gets a second try, because noise only makes it worse
-    unpaced          ITL 0, answers of 200 tokens, 64 clients that ask again at once
+    unpaced          ITL 0, answers of 200 tokens, 64 clients that ask again at once. Here ours
+                     sends up to 16 tokens in one write, each in a chunk of its own
     short answers    TTFT and ITL 0, answers of 8 tokens, 64 clients that ask again at once; whole
                      (`"stream": false`) and streamed
     two workers      short whole answers, with `--workers 2` on all cores

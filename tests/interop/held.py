@@ -92,7 +92,7 @@ class HeldBody:
         self.size = 0
         self._body = body
         self._permits = permits
-        self._waiting: Sequence[bytes] = ()
+        self._waiting: list[bytes] = []
 
     @property
     def ended(self) -> bool:
@@ -113,12 +113,12 @@ class HeldBody:
         return self.send_many_now([piece], now)
 
     def send_many_now(self, pieces: Sequence[bytes], now: float) -> bool:
-        self._waiting = pieces
+        self._waiting += pieces
         return False
 
     async def flush(self) -> None:
-        for piece in self._waiting:
-            await self.send(piece)
+        while self._waiting:
+            await self.send(self._waiting.pop(0))
 
     async def end(self, piece: bytes = b"") -> None:
         await self._take(piece)

@@ -6,7 +6,7 @@
  *     … long …      the same at fewer places
  *     … hostile …   the same at every place, with a check of all elements each time
  *     … fuzz …      the same as `cuts`, for random texts made from these pieces
- *     … work …      number of characters examined, with 400 characters shown at a time
+ *     … work …      number of characters examined, with 800 characters shown at a time
  */
 
 import { readFileSync } from "node:fs";
@@ -56,7 +56,7 @@ function differing(texts, places, look) {
     const offsets = Array.from({ length: text.length / step }, (_, index) => index * step);
     const differs = (pieces) => render(pieces, look) !== whole;
     // Character by character splits surrogate pairs, too.
-    const small = text.match(text.length > 2000 ? /[^]{1,17}/g : /[^]/g) ?? [];
+    const small = text.match(text.length > 400 ? /[^]{1,17}/g : /[^]/g) ?? [];
     const found = differs(small)
       ? "in small pieces"
       : offsets.find((at) => differs([text.slice(0, at), text.slice(at)]));
@@ -84,7 +84,7 @@ const commands = {
   work: (texts) =>
     texts.map((text) => {
       const before = work.characters;
-      render(text.match(/[^]{1,400}/g));
+      render(text.match(/[^]{1,800}/g));
       return work.characters - before;
     }),
 };

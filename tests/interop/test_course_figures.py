@@ -17,6 +17,9 @@ from .test_node_clients import INSTALL
 from .visiting import Visit
 
 LESSONS = {
+    "pipe": "01_generator_basics",
+    "envelope": "05_openai_stream",
+    "listener": "10_tls",
     "chunk": "03_http_chunked",
     "cut": "04_sse_protocol",
     "leaving": "07_leaving",
@@ -71,16 +74,38 @@ def told(figure: Locator) -> Locator:
 
 def test_chunk(page: Page, course: Held) -> None:
     figure = open_lesson(page, course, "chunk")
-    expect(figure.locator(".chips")).to_have_count(0)  # first the prediction, then the truth
+    expect(figure.locator(".stage .chips")).to_have_count(0)  # first the prediction, then the truth
     figure.locator("[name=word]").focus()
     page.keyboard.press("Control+A")
     press(page, "你好吗?", "Tab", "a", "Enter")
     expect(told(figure)).to_contain_text("Yes: 你好吗? is 10 bytes long (characters: 4)")
-    expect(figure.locator(".chunk-size b")).to_have_text("a")
-    expect(figure.locator(".chunk-data i")).to_have_text("e4 bd a0 e5 a5 bd e5 90 97 3f")
+    expect(figure.locator(".stage .chunk-size b")).to_have_text("a")
+    expect(figure.locator(".stage .chunk-data i")).to_have_text("e4 bd a0 e5 a5 bd e5 90 97 3f")
     page.keyboard.press("Control+A")
     press(page, "4", "Enter")
     expect(figure.locator("> .verdict")).to_contain_text("Not 4, but a")
+
+
+def test_small_figures(page: Page, course: Held) -> None:
+    figure = open_lesson(page, course, "pipe")
+    figure.locator("[name=how]:checked").focus()
+    press(page, "Tab", "Space", "Enter")  # print, and "one piece, at the end"
+    expect(told(figure)).to_contain_text("As you said. The program made each token in time.")
+    expect(figure.locator(".stage circle.dot")).to_have_count(5 + 1)
+
+    figure = open_lesson(page, course, "envelope")
+    figure.locator("[name=guess]").focus()
+    press(page, "9", "Enter")
+    expect(told(figure)).to_contain_text("You said 9. “你” has 3 bytes, and the event")
+    expect(figure.locator(".stage .token b")).to_have_text("你")
+
+    figure = open_lesson(page, course, "listener")
+    figure.locator("[name=guess]").first.focus()
+    press(page, "Space", "ArrowRight", "ArrowRight", "Enter")
+    expect(told(figure)).to_contain_text("As you said. 6 of 6 lengths are right.")
+    expect(figure.locator(".stage .chips i")).to_have_text(
+        ["Nobody", " can", " read", " this", " ", "🌊"]
+    )
 
 
 def test_cut(page: Page, course: Held) -> None:
@@ -89,15 +114,26 @@ def test_cut(page: Page, course: Held) -> None:
     figure.locator("[name=guess]").first.focus()
     press(page, "Space", "ArrowRight", "Enter")
     expect(told(figure)).to_have_text("Yes: wherever you cut, there are 3 events.")
-    counts = figure.locator(".counts")
+    counts = figure.locator(".stage .counts")
     inside = "Events of the first piece: 1. Of the second one: 2. The cut is inside a character"
     expect(counts).to_contain_text(inside)
     press(page, "ArrowRight", "ArrowRight")
     expect(counts).to_have_text("Events of the first piece: 1. Of the second one: 2.")
-    expect(figure.locator(".piece")).to_contain_text("🌊")
+    expect(figure.locator(".stage .piece")).to_contain_text("🌊")
     page.keyboard.press("End")
     expect(counts).to_have_text("Events of the first piece: 3. Of the second one: 0.")
-    expect(figure.locator(".events .came")).to_have_count(3)
+    expect(figure.locator(".stage .events .came")).to_have_count(3)
+    # The mouse drags the cut to the byte under it: into the middle of the first event's data.
+    end = figure.locator(".stage .piece").bounding_box()
+    assert end
+    page.mouse.move(end["x"] + 30, end["y"] + end["height"] / 2)
+    page.mouse.down()
+    expect(counts).not_to_contain_text("Of the second one: 0.")
+    page.mouse.move(end["x"] + 5, end["y"] + 5)
+    expect(counts).to_have_text("Events of the first piece: 0. Of the second one: 3.")
+    page.mouse.up()
+    page.mouse.move(end["x"] + 30, end["y"] + end["height"] - 5)
+    expect(counts).to_have_text("Events of the first piece: 0. Of the second one: 3.")
 
 
 def test_leaving(page: Page, course: Held) -> None:
@@ -105,9 +141,9 @@ def test_leaving(page: Page, course: Held) -> None:
     figure.locator("[name=how]:checked").focus()
     press(page, "Tab", "Space", "ArrowRight", "Enter")  # a close, and "at its next write"
     expect(told(figure)).to_contain_text("As you said. Your FIN did not tell")
-    expect(figure.locator(".cross title")).to_have_text("close the connection")
-    expect(figure.locator(".end title")).to_have_text("the server stops its model")
-    expect(figure.locator("circle.ring")).to_have_count(1)
+    expect(figure.locator(".stage .cross title")).to_have_text("close the connection")
+    expect(figure.locator(".stage .end title")).to_have_text("the server stops its model")
+    expect(figure.locator(".stage circle.ring")).to_have_count(1)
 
 
 def test_reader(page: Page, course: Held) -> None:
@@ -115,13 +151,13 @@ def test_reader(page: Page, course: Held) -> None:
     figure = open_lesson(page, course, "reader")
     figure.locator("[name=guess]").first.focus()
     press(page, "Space", "ArrowRight", "Enter")
-    expect(figure.locator("rect.read").first).to_be_attached()
+    expect(figure.locator(".stage rect.read").first).to_be_attached()
     figure.locator("[name=rate]").focus()
     with page.expect_request(lambda request: '"change":true' in (request.post_data or "")):
         page.keyboard.press("End")
     expect(figure.locator("output")).to_have_text("60")
     expect(told(figure)).to_contain_text("As you said. The model made")
-    expect(figure.locator("rect.read")).to_have_count(60)
+    expect(figure.locator(".stage rect.read")).to_have_count(60)
 
 
 def test_hop(page: Page, course: Held) -> None:
@@ -129,7 +165,7 @@ def test_hop(page: Page, course: Held) -> None:
     figure.locator("[name=mode]:checked").focus()
     press(page, "ArrowLeft", "Tab", "Space", "Enter")  # none, and "each event at once"
     expect(told(figure)).to_contain_text("As you said. The hop held an event for")
-    expect(figure.locator("circle.dot")).to_have_count(20)
+    expect(figure.locator(".stage circle.dot")).to_have_count(20)
 
 
 def test_seam(page: Page, course: Held) -> None:
@@ -148,7 +184,7 @@ def test_seam(page: Page, course: Held) -> None:
     verdict = told(figure)
     expect(verdict).to_contain_text("As you said. 0-1 is the last event")
     expect(verdict).to_contain_text("“one two three four”")
-    expect(figure.locator(".connections li")).to_have_text(
+    expect(figure.locator(".stage .connections li")).to_have_text(
         ["connection 1 one ✂", "connection 2 Last-Event-ID: 0-1 two three four"],
         use_inner_text=True,
     )
@@ -159,8 +195,8 @@ def test_wheel(page: Page, course: Held) -> None:
     figure.locator("[name=streams]:checked").focus()
     press(page, "ArrowLeft", "Tab", "Space", "ArrowRight", "Enter")  # 100 streams, 200 times
     expect(told(figure)).to_contain_text("你猜对了。每格最多唤醒一次")
-    expect(figure.locator(".turning circle")).to_have_count(10)
-    assert figure.locator(".turning text").all_text_contents() == ["10"] * 10
+    expect(figure.locator(".stage .turning circle")).to_have_count(10)
+    assert figure.locator(".stage .turning text").all_text_contents() == ["10"] * 10
 
 
 def test_accessibility(page: Page, course: Held) -> None:
@@ -187,11 +223,22 @@ def test_a_server_that_is_gone_is_told(page: Page, course: Held) -> None:
     page.unroute("**/course/run/*")
 
 
+def test_a_still_picture_on_paper(page: Page, course: Held) -> None:
+    """What the reader has tried is not printed: on paper it would have no question."""
+    figure = open_lesson(page, course, "leaving")
+    expect(figure.locator(".still")).to_be_hidden()
+    page.emulate_media(media="print")
+    expect(figure.locator(".still .lane").first).to_be_visible()
+    for part in ("form", ".stage", ".verdict"):
+        expect(figure.locator(part)).to_be_hidden()
+    page.emulate_media(media="screen")
+
+
 def test_a_still_picture_without_scripts(browser: Browser, course: Held) -> None:
     with browser.new_context(java_script_enabled=False) as context:
         page = context.new_page()
         page.goto(f"{course.url}/course/workshop/{LESSONS['chunk']}/README.md.html")
         figure = page.locator(".figure.chunk")
-        expect(figure.locator(".chunk-size b")).to_have_text("3")
+        expect(figure.locator(".still .chunk-size b")).to_have_text("3")
         expect(figure.locator("form")).to_be_hidden()
-        expect(figure.locator(".verdict:visible")).to_contain_text("the size counts bytes")
+        expect(figure.locator(".still p")).to_contain_text("the size counts bytes")

@@ -157,7 +157,7 @@ def test_paper(visit: Visit, instant: RunningServer) -> None:
     visit.open(instant.url)
     expect(visit.ask("Hello")).to_have_attribute("data-ending", "complete")
     visit.page.emulate_media(media="print", color_scheme="dark")
-    for name in ("header", "#composer", "#wire", "#intro"):
+    for name in ("body > header", "#composer", "#wire", "#intro"):
         expect(visit.page.locator(name)).to_be_hidden()
     expect(visit.page.locator("[data-role]")).to_have_count(2)
     assert box(visit.page.locator("main"))["left"] == 0

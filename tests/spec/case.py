@@ -98,6 +98,7 @@ class Case:
         cause: What usually breaks the rule, and what to change.
         warns: A broken rule is only a WARN (for CUSTOM: a policy).
         alone: The case measures times, so no other case may run beside it.
+        repeats: The case measures several times itself, so that a failure need not happen twice.
     """
 
     slug: str
@@ -110,6 +111,7 @@ class Case:
     cause: str = ""
     warns: bool = False
     alone: bool = False
+    repeats: bool = False
 
     @property
     def family(self) -> str:
@@ -155,12 +157,14 @@ def case(
     cause: str = "",
     warns: bool = False,
     alone: bool = False,
+    repeats: bool = False,
 ) -> Callable[[Check], Check]:
     """Register the function below as a case. See `Case` for the arguments."""
 
     def register(check: Check) -> Check:
         assert slug not in CASES, f"two cases are named {slug}"
-        CASES[slug] = Case(slug, level, section, rule, check, code, lesson, cause, warns, alone)
+        flags = (warns, alone, repeats)
+        CASES[slug] = Case(slug, level, section, rule, check, code, lesson, cause, *flags)
         return check
 
     return register

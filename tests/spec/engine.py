@@ -5,7 +5,7 @@
 The rules this file keeps:
 
 1. A failure counts if it happens twice, with everything measured anew. One that does not come again
-   is noise: the case passes, and the outcome says so.
+   is noise: the case passes, and the outcome says so. (A case that `repeats` does this itself.)
 2. Only `Failed` is a failure. A case that takes too long, or finds no connection, is skipped.
 """
 
@@ -62,6 +62,7 @@ async def run_case(
     began = trio.current_time()
     failure: Failure | None = None
     result, why = "PASS", ""
+    tries = 1 if case.repeats else tries
     for number in range(tries):
         reason = await _try(case, target, seconds)
         if isinstance(reason, Failed):

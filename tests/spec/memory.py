@@ -6,7 +6,7 @@
 
 The rules this file keeps:
 
-1. Nothing is guessed: without /proc, or if the process belongs to another user, there is no answer.
+1. Nothing is guessed: without /proc, or if the process belongs to another user, the answer is None.
 """
 
 import socket

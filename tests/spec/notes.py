@@ -24,6 +24,7 @@ NOTES = {
     "openai.max-tokens": "Right: a stand-in that answers from a file ignores the field.",
     "openai.n": "Right: a stand-in that answers from a file ignores the field.",
     "openai.usage-null-elsewhere": "Right: the field is absent, not null.",
+    "pressure.producer-waits": "Right: it ignores the result of `write()`: Node keeps the rest.",
     "sse.accel-buffering": "Right: the field is not there. nginx keeps it for itself.",
     "sse.no-transform": "Right: the field is there, without no-transform.",
     "utf8.bad-request": "Right: an exception of the application, which a framework could catch.",

@@ -27,10 +27,13 @@ from tests.bench import peers
 from tests.bench.peers import proxies
 from workshop.spec import main as spec
 
+from . import cases as families
 from .case import CASES, FAMILIES
 from .notes import NOTES
 
-__all__ = ["Row", "main"]
+__all__ = ["FILE", "Row", "main", "render"]
+
+assert families  # its import makes CASES
 
 FILE = Path(__file__).parent / "SERVERS.md"
 SETTING = peers.Setting(ttft=0.5, itl=0.05, tokens=60)
@@ -111,16 +114,26 @@ def rows(only: str) -> Iterator[Row]:
         if only in name:
             yield judged(name, peer, setting, profile)
     with ExitStack() as stack:
-        upstream = stack.enter_context(peers.serving(peers.OURS, SETTING, 0))
-        for proxy in proxies.proxies(proxies.Behind(upstream.port)):
+        ports = [
+            stack.enter_context(peers.serving(peers.OURS, setting, 0)).port
+            for setting in (SETTING, LARGE)
+        ]
+        usual, large = (proxies.proxies(proxies.Behind(port)) for port in ports)
+        for proxy, to_large in zip(usual, large, strict=True):
             if proxy.name in (proxies.NGINX, proxies.HAPROXY, proxies.LITELLM):
                 name = f"{proxy.name} before ours"
                 if only in name:
-                    yield judged(name, proxy, SETTING, "sse")
+                    yield judged(name, proxy, SETTING, "sse", to_large)
 
 
-def judged(name: str, peer: peers.Peer, setting: peers.Setting, profile: str) -> Row:
-    """Judge one server."""
+def judged(
+    name: str,
+    peer: peers.Peer,
+    setting: peers.Setting,
+    profile: str,
+    to_large: peers.Peer | None = None,
+) -> Row:
+    """Judge one server. `to_large` is a proxy whose upstream sends the large stream."""
     if peer.absence:
         return Row(name, [], peer.absence)
     shown = [one for one in peer.packages if one in SHOWN] + ["node"] * ("Node" in name)
@@ -135,9 +148,10 @@ def judged(name: str, peer: peers.Peer, setting: peers.Setting, profile: str) ->
     name = f"{name} ({packages})" if packages else name
     try:
         cases = run(peer, setting, profile)
-        large = {case["slug"]: case for case in run(peer, LARGE, profile, "-k", NEEDS_LARGE)}
+        others = run(to_large or peer, LARGE, profile, "-k", NEEDS_LARGE)
     except peers.NotStarted as error:
         return Row(name, [], str(error))
+    large = {case["slug"]: case for case in others}
     return Row(name, [large.get(case["slug"], case) for case in cases])
 
 

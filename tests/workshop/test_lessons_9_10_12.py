@@ -124,6 +124,25 @@ def test_measured_differences_have_the_right_sign(start: Start) -> None:
     assert never > yields
 
 
+def test_the_split_of_a_token_is_what_the_lesson_says(start: Start) -> None:
+    """Each part is measured again, and is within a range: machines differ, and so does their load.
+    What matters is the order of magnitude, and that the parts are the whole."""
+    code, out, error = outputs(start(STREAMS, "--split", "--fast", "--streams", "400"))
+    assert (code, error) == (0, "")
+    lines = re.findall(r"^ +(\w+) +(-?[\d.]+) µs", out, re.MULTILINE)
+    parts = {name: float(value) for name, value in lines}
+    together = parts.pop("together")
+    assert sum(parts.values()) == pytest.approx(together, abs=0.05)
+    text = (ROOT / STREAMS / "README.md").read_text(encoding="utf-8")
+    (said,) = re.findall(r"we measured ([^:]+): ([\d.]+) µs together", text)
+    named = dict(re.findall(r"([\d.]+)(?: µs)? for (?:the )?(\w+)", said[0]))
+    shown = {name: float(value) for value, name in named.items()}
+    assert shown.keys() == parts.keys()
+    assert sum(shown.values()) == pytest.approx(float(said[1]), abs=0.11)
+    for name in ("kernel", "call", "JSON", "framing"):  # the others depend on the load most
+        assert shown[name] / 10 < parts[name] < shown[name] * 10, (name, parts)
+
+
 def test_more_streams_than_files(start: Start) -> None:
     """A failure that the check at the start cannot foresee: most files are already taken."""
     limit = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))"

@@ -198,6 +198,16 @@ async def show(count: int, tokens: int) -> None:
         print(f"   {name:25}{seconds * 1e3:11.1f} ms", flush=True)
 
 
+async def show_split(count: int, tokens: int) -> None:
+    from split import PARTS, measure
+
+    about = f"{count:,} streams of {1 / GAP:g} tokens a second"
+    print(f"Processor time of one token in the engine of servers.chat, with {about}")
+    split = await measure(count, tokens, GAP)
+    for name, what in PARTS.items():
+        print(f"   {name:9}{split[name] * 1e6:7.2f} µs   {what}".rstrip())
+
+
 def number_of_streams(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= 50_000:
         raise argparse.ArgumentTypeError(f"not a number of streams (1 to 50000): {text}")
@@ -211,6 +221,7 @@ def main() -> int:
     parser.add_argument(
         "--streams", type=number_of_streams, metavar="N", help="number of streams; default: 2000"
     )
+    parser.add_argument("--split", action="store_true", help="show where a token's time goes")
     options = parser.parse_args()
     count, tokens = (100, 5) if options.fast else (2000, 20)
     count = options.streams or count
@@ -223,7 +234,7 @@ def main() -> int:
         )
         return 1
     try:
-        return lesson.run(show, count, tokens)
+        return lesson.run(show_split if options.split else show, count, tokens)
     except* OSError as errors:
         print(f"too much for this machine: {errors.exceptions[0]}; try fewer --streams")
     return 1

@@ -14,4 +14,5 @@ pages.py     all pages
 routes.py    the handlers of /course/
 build.py     `workshop course`
 in_step.py   the Chinese pages, compared with the English ones
+terms.py     hints for the terms in English comments
 """

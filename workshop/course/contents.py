@@ -16,7 +16,7 @@ from .links import INDEX, SOURCE, Links, LinkTarget
 from .prose import Heading, Prose
 from .shell import article, contents, idea, link
 from .tree import FENCE
-from .words import Words
+from .words import ENGLISH, Words
 
 __all__ = ["contents_page", "minutes", "question", "source_list"]
 
@@ -111,7 +111,7 @@ def source_list(links: Links, prose: Prose, say: Words) -> str:
         shown = f"<code>{escape(folder)}/</code>" if folder else escape(say("source.top"))
         about = ""
         package = f"{folder}/__init__.py"
-        if package in links.tree and (summary := links.tree.summary(package)):
+        if package in links.tree and (summary := links.tree.summary(package, say.language)):
             about = f"<p>{prose.inline(package, _first_sentence(summary))}</p>\n"
         rows = "".join(_row(links, prose, say, name) for name in names)
         files = f'<dl class="files">\n{rows}</dl>\n' if rows else ""
@@ -136,16 +136,20 @@ def source_list(links: Links, prose: Prose, say: Words) -> str:
 
 
 def _row(links: Links, prose: Prose, say: Words, name: str) -> str:
-    summary = links.tree.title(name) if name.endswith(".md") else links.tree.summary(name)
+    tree, language = links.tree, say.language
+    is_page = name.endswith(".md")
+    summary = tree.title(name, language) if is_page else tree.summary(name, language)
     base = f"<code>{escape(posixpath.basename(name))}</code>"
     lines = say("source.lines", number=links.tree.text(name).count("\n"))
     file = link(links, SOURCE, LinkTarget(name), base)
     about = prose.inline(SOURCE, _first_sentence(summary))
-    return f"<dt>{file} <small>{escape(lines)}</small></dt><dd>{about}</dd>\n"
+    is_english = language != ENGLISH and not CHINESE.search(summary)
+    of = f' lang="{ENGLISH}"' if is_english else ""
+    return f"<dt>{file} <small>{escape(lines)}</small></dt><dd{of}>{about}</dd>\n"
 
 
 def _first_sentence(text: str) -> str:
-    match = re.match(r".*?[.](?=\s|$)", text, re.DOTALL)
+    match = re.match(r".*?(?:[.](?=\s|$)|。)", text, re.DOTALL)
     return " ".join((match[0] if match else text).split())
 
 

@@ -159,7 +159,9 @@ class Links:
         path, _, fragment = unquote(href).partition("#")
         if not path:
             return LinkTarget(page, fragment)
-        name = posixpath.normpath(posixpath.join(posixpath.dirname(page), path))
+        # The Chinese README of the project is in another folder than the English one.
+        written = self.tree.translation(page, self.language) or page
+        name = posixpath.normpath(posixpath.join(posixpath.dirname(written), path))
         if name in self.tree:
             # In a translated page, a link to a page that is translated too leads back to English.
             leaves = self.tree.translation(page, self.language) and self.tree.translation(

@@ -146,6 +146,8 @@ class Pages:
             if self.tree.lesson(name):
                 html = self._with_time(name, html)
             main = article(html, headings, self.say)
+            if not self.tree.translation(name, self.say.language) and self.say.language != ENGLISH:
+                main = main.replace("<article>", f'<article lang="{ENGLISH}">', 1)
         elif name.endswith(".py"):
             kind, main = "code", source_page(name, self.links, self._prose, self.say)
         else:

@@ -27,6 +27,7 @@ from markdown_it.utils import OptionsDict
 from .colours import highlight, language_of
 from .in_step import MARK, sections
 from .links import WORD, Links, LinkTarget, Standard
+from .terms import Terms
 from .tree import slug
 from .weave import LineRange, split_lines
 
@@ -59,6 +60,7 @@ class RenderState(msgspec.Struct):
 
     Attributes:
         anchors: The anchor that a translation gives to each heading of the page, or None.
+        hinted: The terms that have a hint already. None means that this passage has no hints.
     """
 
     page: str
@@ -66,6 +68,7 @@ class RenderState(msgspec.Struct):
     headings: list[Heading] = []
     anchors: list[str | None] = []
     open_links: list[str] = []  # end tags of the open links
+    hinted: set[str] | None = None
 
 
 def no_figure(name: str) -> str:
@@ -84,6 +87,7 @@ class Prose:
     def __init__(self, links: Links, figure: Callable[[str], str] = no_figure) -> None:
         self.links = links
         self._figure = figure
+        self._terms = Terms(links.tree, links.language)
         self._pages = self._parser()
         self._comments = self._parser().disable(["emphasis", "escape", "entity", "lheading"])
 
@@ -104,7 +108,7 @@ class Prose:
             text: The text, as in `Block.text`.
             context: The module's docstring, which names the standard to which "§7.1" refers.
         """
-        state = RenderState(page, Standard(context))
+        state = RenderState(page, Standard(context), hinted=set())
         html, end = "", 0
         for fields in FIELDS.finditer(text):
             html += self._markdown(text[end : fields.start()], state)
@@ -231,10 +235,15 @@ class Prose:
         for match in WORD.finditer(text):
             url = self.links.word(state.page, match, state.standard)
             if url and not state.open_links:
-                html += escape(text[end : match.start()])
+                html += self._plain(text[end : match.start()], state)
                 html += f'<a href="{escape(url)}">{escape(match[0])}</a>'
                 end = match.end()
-        return show_controls(html + escape(text[end:]))
+        return show_controls(html + self._plain(text[end:], state))
+
+    def _plain(self, text: str, state: RenderState) -> str:
+        if state.hinted is None or state.open_links:
+            return escape(text)
+        return self._terms.html(text, state.hinted)
 
     def _text(self, token: Token, state: RenderState) -> str:
         return self._words(token.content, state)

@@ -68,7 +68,7 @@ def _entries(links: Links) -> Iterator[tuple[str, str, str, str]]:
             yield href, title, "" if title == where else where, text[:MAX_TEXT]
     for name in tree.names:
         if not name.endswith(".md"):
-            summary = " ".join(tree.summary(name).split())
+            summary = " ".join(tree.summary(name, links.language).split())
             yield links.href(INDEX, LinkTarget(name)), name, "", summary[:MAX_TEXT]
         if name.endswith(".py") and not name.startswith("tests/"):
             for found in DEFINITION.finditer(tree.text(name)):

@@ -17,7 +17,7 @@ from .prose import Heading, Prose, code_lines
 from .shell import contents, crumbs, link
 from .tree import slug
 from .weave import LineKind, Section, Woven
-from .words import Words
+from .words import ENGLISH, Words
 
 __all__ = ["file_page", "source_page"]
 
@@ -30,7 +30,7 @@ def source_page(name: str, links: Links, prose: Prose, say: Words) -> str:
     for block in sections[0].blocks if sections and not sections[0].has_code else ():
         docstring += block.text + "\n\n"
     if docstring.strip():
-        intro = prose.comment(name, docstring)
+        intro = _intro(name, docstring, links, prose)
         del sections[0]
     page = _SourcePage(name, links, prose, say, woven, sections, docstring)
     rows = "".join(map(page.row, sections))
@@ -38,8 +38,25 @@ def source_page(name: str, links: Links, prose: Prose, say: Words) -> str:
     return (
         f'<main id="-main" class="source">\n<div class="intro">\n{crumbs(links, name)}'
         f'<div class="prose">{intro}</div>\n<ul class="facts">\n{facts}</ul>\n'
-        f'{contents(page.headings, say)}</div>\n<div class="woven">\n{rows}</div>\n</main>'
+        f'{contents(page.headings, say)}</div>\n<div class="woven"{_of(links)}>\n{rows}</div>\n'
+        "</main>"
     )
+
+
+def _intro(name: str, docstring: str, links: Links, prose: Prose) -> str:
+    """Return a module's docstring. Its first paragraph is in the page's language."""
+    first, _, rest = docstring.partition("\n\n")
+    translated = links.tree.summary(name, links.language)
+    if translated == first:
+        html = prose.comment(name, docstring)
+        return f"<div{_of(links)}>{html}</div>" if _of(links) else html
+    rest = prose.comment(name, rest, docstring)
+    return f"{prose.comment(name, translated)}<div{_of(links)}>{rest}</div>"
+
+
+def _of(links: Links) -> str:
+    """Return the attribute of a text that is in English on pages in another language."""
+    return "" if links.language == ENGLISH else f' lang="{ENGLISH}"'
 
 
 def file_page(name: str, links: Links, say: Words) -> str:

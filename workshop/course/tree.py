@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .weave import LineRange, Woven, find_regions, read_docstring, split_lines, weave
-from .words import ENGLISH, TABLES
+from .words import ENGLISH, TABLES, first_paragraph
 
 __all__ = ["HOME", "ROOT", "Tree", "english_of", "slug"]
 
@@ -93,7 +93,9 @@ class Tree:
     def translation(self, name: str, language: str) -> str | None:
         """Return the translation of a file into a language, or None."""
         beside = HOME if name == english_of(HOME) else f"{name.removesuffix('.md')}.{language}.md"
-        return beside if beside in self._stamps and self.original(beside) else None
+        return (
+            beside if beside in self._stamps and self.original(beside) == (name, language) else None
+        )
 
     def document(self, name: str, language: str = ENGLISH) -> str:
         """Return the text of a Markdown file in a language. Without a translation, this is the
@@ -138,10 +140,14 @@ class Tree:
                 return re.sub(r"[`*]", "", heading[1])
         return name
 
-    def summary(self, name: str) -> str:
-        """Return the first paragraph of a module's docstring."""
+    def summary(self, name: str, language: str = ENGLISH) -> str:
+        """Return the first paragraph of a module's docstring, in this language if it is
+        translated."""
         docstring = read_docstring(self.text(name)) if name.endswith(".py") else ""
-        return docstring.partition("\n\n")[0]
+        paragraph = docstring.partition("\n\n")[0]
+        if language == ENGLISH:
+            return paragraph
+        return first_paragraph(paragraph, language) or paragraph
 
     def lesson(self, name: str) -> int | None:
         """Return the number of the lesson if this file is a lesson's README, otherwise None."""

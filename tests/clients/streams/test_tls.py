@@ -348,3 +348,18 @@ async def test_close_notify_in_one_read_with_the_last_plaintext() -> None:
     assert client.receive_now() == b"hello"
     assert client.ended
     assert client.receive_now() == b""
+
+
+async def test_plaintext_that_came_with_the_end_of_the_handshake(autojump_clock: MockClock) -> None:
+    """A client may send its request together with its last handshake message. The server then waits
+    for nothing: a connection that waits before it reads would wait for ever."""
+    lower = memory_pair()
+    client = TLSStream(lower[0], trusting_context(), server_hostname=HOST)
+    server = TLSStream(lower[1], server_context(), server_side=True)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.handshake)
+        await client.handshake()
+        client.send_now(EVENT)  # before the server has had its turn
+    with trio.fail_after(1):
+        await server.wait_readable()
+    assert server.receive_now() == EVENT

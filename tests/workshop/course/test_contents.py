@@ -245,6 +245,16 @@ async def test_another_language(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert b"Lektion 1" not in await ask(routes, get("/course/search-index.js"))
 
 
+def test_the_page_of_the_project_is_translated_in_another_folder(tmp_path: Path) -> None:
+    """GitHub shows the file of this name at the top, so its translation stands in a folder."""
+    plant(tmp_path, TREE | {"workshop/README.zh-CN.md": "# 一棵树\n\n[课](01_x/README.md)\n"})
+    assert "A tree" in page(Pages(Tree(tmp_path), live=True), INDEX)
+    assert "一棵树" not in page(Pages(Tree(tmp_path), live=True), INDEX)
+    chinese = Pages(Tree(tmp_path), live=True, language="zh-CN")
+    assert "一棵树" in page(chinese, "README.md")
+    assert "一棵树" in page(chinese, INDEX)
+
+
 # ---- no such page
 
 

@@ -7,6 +7,8 @@ import hashlib
 import json
 import re
 from html import unescape
+from os.path import normpath
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -145,8 +147,10 @@ def test_the_modules_fit_in_one() -> None:
     names: list[str] = []
     for index, module in enumerate(MODULES):
         source = (FILES / module).read_text(encoding="utf-8")
-        imported = re.findall(r'from "\./(.*)";', source)
-        assert set(imported) <= set(MODULES[:index])
+        imported = re.findall(r'from "(.*)";', source)
+        paths = {(Path("page", module).parent / name).as_posix() for name in imported}
+        before = {Path("page", each).as_posix() for each in MODULES[:index]}
+        assert {normpath(path) for path in paths} <= before
         names += re.findall(
             r"^(?:export )?(?:const|let|function|class) (\w+)", source, re.MULTILINE
         )

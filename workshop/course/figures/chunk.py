@@ -29,7 +29,9 @@ class Options(msgspec.Struct):
 
 
 def form(say: Words) -> str:
-    return field(say, "figure.chunk.word", "word", 'value="你" required maxlength="200"') + field(
+    return field(
+        say, "figure.chunk.word", "word", 'value="你" required maxlength="200" size="14"'
+    ) + field(
         say, "figure.chunk.guess", "guess", 'size="4" required maxlength="8" autocomplete="off"'
     )
 

@@ -1,12 +1,13 @@
 /*
- * Lesson 4: the same bytes in two pieces. A slider moves the cut, and the chat page's own parser
+ * Lesson 4: the same bytes in two pieces. The reader moves the cut, and the chat page's own parser
  * decodes both pieces each time.
  *
  *     event: word\nid: 21\ndata: {"text":"  |  🌊"}\n\n …       1 event, then 2 more
  */
 
 import { EventStreamParser } from "/page/sse.js";
-import { bytesOf, figure, make, visible } from "./kit.js";
+import { cutBytes } from "./bytes.js";
+import { bytesOf, figure, make } from "./kit.js";
 
 figure("cut", {
 	begin() {},
@@ -16,19 +17,16 @@ figure("cut", {
 		const bytes = bytesOf(body);
 		const slider = Object.assign(make("input"), { type: "range", min: 0, max: bytes.length });
 		slider.value = bytes.indexOf(0xf0) + 2; // inside 🌊, whose first byte is f0
-		const [piece, rest] = [make("span", "piece"), make("span", "rest")];
+		const box = make("pre", "bytes", make("span", "piece"), make("span", "rest"));
 		const counts = make("p", "counts");
 		const list = make("ol", "events");
 		const label = make("label", "slider", say("cut"), slider);
-		run.stage.append(label, make("pre", "bytes", piece, rest), counts, list);
-		run.stage.querySelector("pre").tabIndex = 0;
+		run.stage.append(label, box, counts, list);
 
 		const draw = () => {
 			const at = Number(slider.value);
 			const { first, second, waits } = decode(bytes, at);
 			const told = say("counts", { first: first.length, second: second.length });
-			piece.textContent = visible(bytes.subarray(0, at));
-			rest.textContent = visible(bytes.subarray(at));
 			slider.setAttribute("aria-valuetext", told);
 			counts.textContent = told + (waits ? ` ${say("inside")}` : "");
 			run.total = first.length + second.length;
@@ -37,6 +35,7 @@ figure("cut", {
 				...second.map(({ data }) => make("li", "", data)),
 			);
 		};
+		cutBytes(box, slider, bytes);
 		slider.addEventListener("input", draw);
 		draw();
 		slider.focus();

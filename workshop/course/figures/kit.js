@@ -27,9 +27,7 @@ export function figure(name, parts) {
 function attach(element, name, { prepare = () => {}, begin, show, end }) {
 	const form = element.querySelector("form");
 	const button = form.querySelector("button");
-	const [stage, verdict] = [".stage:not(noscript *)", ".verdict:not(noscript *)"].map((each) =>
-		element.querySelector(each),
-	);
+	const [stage, verdict] = [".stage", ".verdict"].map((each) => element.querySelector(each));
 	const words = JSON.parse(element.dataset.words);
 	const say = (key, values = {}) =>
 		words[key].replace(/\{(\w+)\}/g, (whole, value) => values[value] ?? whole);
@@ -104,11 +102,6 @@ export function make(tag, className = "", ...children) {
 /** The bytes of a base64 string. */
 export function bytesOf(base64) {
 	return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
-}
-
-/** An event stream's bytes as text: each line end is shown, and ends the line on the page, too. */
-export function visible(bytes) {
-	return new TextDecoder().decode(bytes).replaceAll("\n", "\\n\n");
 }
 
 /** A row of chips: [label, text, hex] of each. */

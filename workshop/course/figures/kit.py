@@ -52,20 +52,19 @@ def frame(figure: Figure, say: Words, *, live: bool) -> str:
     """
     key = f"figure.{figure.name}"
     question = f'<p class="question">{escape(say(f"{key}.question"))}</p>\n'
+    # The style sheet shows the still picture on paper, and on a screen without scripts.
     still = (
-        f'<div class="stage">{figure.still(say)}</div>\n'
-        f'<p class="verdict">{escape(say(f"{key}.still"))}</p>\n'
+        f'<div class="still">\n{figure.still(say)}<p>{escape(say(f"{key}.still"))}</p>\n</div>\n'
     )
     if not live:
         return f'<figure class="figure {figure.name}">\n{question}{still}</figure>\n'
     words = escape(json.dumps(say.group("figure.kit") | say.group(key), ensure_ascii=False))
     return (
         f'<figure class="figure {figure.name}" data-figure="{figure.name}" data-words="{words}" '
-        f'aria-label="{escape(say("figure.kit.label"))}">\n{question}'
-        f"<noscript>\n{still}</noscript>\n"
+        f'aria-label="{escape(say("figure.kit.label"))}">\n{question}{still}'
         f"<form hidden>\n{figure.form(say)}<button>{escape(say('figure.kit.run'))}</button>\n"
         "</form>\n"
-        f'<div class="stage" hidden></div>\n<p class="verdict" role="status" hidden></p>\n'
+        '<div class="stage" hidden></div>\n<p class="verdict" role="status" hidden></p>\n'
         "</figure>\n"
     )
 

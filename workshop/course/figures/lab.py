@@ -8,13 +8,13 @@ and it cannot be told to stop reading. So a figure's client is here, beside the 
 asks, and its page only draws what the client reports.
 """
 
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
 import trio
 
 from clients.streams.tcp import SocketStream, connect
-from servers.http.limits import Limits
 from servers.http.routes import Routes
 from servers.http.server import Server, listen
 
@@ -24,9 +24,14 @@ LOOPBACK = "127.0.0.1"
 
 
 @asynccontextmanager
-async def serving(routes: Routes, *, heartbeat_seconds: float = 15.0) -> AsyncIterator[int]:
-    """Run a server on a free port of the loopback, which it yields."""
-    server = Server(routes, limits=Limits(heartbeat_seconds=heartbeat_seconds))
+async def serving(routes: Routes, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    """Run a server on a free port of the loopback, which it yields.
+
+    Args:
+        routes: The routes of the server.
+        tls: TLS settings with the server's certificate, or None for a server without TLS.
+    """
+    server = Server(routes, tls=tls)
     sockets = listen(LOOPBACK, 0)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(server.serve, sockets)

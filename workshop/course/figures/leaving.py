@@ -56,7 +56,8 @@ async def run(options: Options, tell: Tell) -> None:
     began = trio.current_time()
     stopped = trio.Event()
     ended: dict[str, object] = {}
-    left_at = writes = 0.0
+    left_at = 0.0
+    writes = 0
 
     def now() -> float:
         return trio.current_time() - began

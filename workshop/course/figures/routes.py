@@ -23,9 +23,12 @@ from servers.http.reply import EventStream, Handler, Reply, Request
 
 from .chunk import CHUNK
 from .cut import CUT
+from .envelope import ENVELOPE
 from .hop import HOP
 from .kit import Figure
 from .leaving import LEAVING
+from .listener import LISTENER
+from .pipe import PIPE
 from .reader import READER
 from .seam import SEAM
 from .wheel import WHEEL
@@ -33,7 +36,8 @@ from .wheel import WHEEL
 __all__ = ["FIGURES", "figure_routes"]
 
 FIGURES: Mapping[str, Figure] = {
-    figure.name: figure for figure in [CHUNK, CUT, LEAVING, READER, HOP, SEAM, WHEEL]
+    figure.name: figure
+    for figure in [PIPE, CHUNK, CUT, ENVELOPE, LEAVING, READER, HOP, LISTENER, SEAM, WHEEL]
 }
 """All figures by name."""
 

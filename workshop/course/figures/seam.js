@@ -6,19 +6,14 @@
  *     connection 2   Last-Event-ID: 0-2  three four
  */
 
-import { bytesOf, figure, make, visible } from "./kit.js";
+import { cutBytes } from "./bytes.js";
+import { bytesOf, figure, make } from "./kit.js";
 
 figure("seam", {
-	/** The bytes in the form follow the slider, before anything runs. */
+	/** The bytes in the form follow the cut, before anything runs. */
 	prepare(form) {
-		const slider = form.querySelector("[name=at]");
 		const box = form.querySelector(".bytes");
-		const bytes = bytesOf(box.dataset.bytes);
-		const [piece, rest] = box.children;
-		slider.addEventListener("input", () => {
-			piece.textContent = visible(bytes.subarray(0, slider.value));
-			rest.textContent = visible(bytes.subarray(slider.value));
-		});
+		cutBytes(box, form.querySelector("[name=at]"), bytesOf(box.dataset.bytes));
 	},
 
 	begin(run) {

@@ -11,16 +11,40 @@ translation is shown in English, in the frame of the other language.
 """
 
 from collections.abc import Mapping
+from functools import cache
+from gettext import NullTranslations
 
+from ...language import catalogue
 from . import chinese, english
 
-__all__ = ["ENGLISH", "TABLES", "Words"]
+__all__ = ["ENGLISH", "TABLES", "Words", "first_paragraph", "one_line"]
 
 ENGLISH = "en"
 """The language of the project's files, as BCP 47 names it."""
 
 TABLES: dict[str, Mapping[str, str]] = {ENGLISH: english.WORDS, "zh-CN": chinese.WORDS}
 """The tables by language. The first one is the language of the project's files."""
+
+
+def one_line(paragraph: str) -> str:
+    """Return a paragraph without its line breaks, as the catalogue of modules has it."""
+    return " ".join(paragraph.split())
+
+
+@cache
+def _modules(language: str) -> NullTranslations:
+    try:
+        return catalogue(language, "modules")
+    except FileNotFoundError:
+        return NullTranslations()
+
+
+def first_paragraph(text: str, language: str) -> str | None:
+    """Return the first paragraph of a module's docstring in a language, or None if it is not
+    translated."""
+    paragraph = one_line(text)
+    translated = _modules(language).gettext(paragraph)
+    return translated if translated != paragraph else None
 
 
 class Words:

@@ -7,7 +7,7 @@ KIT = {
     "figure.kit.run": "看看",
     "figure.kit.again": "再来一次",
     "figure.kit.stop": "停止",
-    "figure.kit.running": "…",
+    "figure.kit.running": "……",
     "figure.kit.stopped": "已停止。",
     "figure.kit.yes": "你猜对了。",
     "figure.kit.no": "和你猜的不一样。",
@@ -21,13 +21,13 @@ CHUNK = {
     "figure.chunk.word": "词",
     "figure.chunk.guess": "数字",
     "figure.chunk.right": (
-        "对：{word} 有 {bytes} 个字节（字符数：{characters}），大小写成十六进制是 {size}。"
+        "对：{word} 有 {bytes} 个字节（字符数：{characters}），长度写成十六进制是 {size}。"
     ),
     "figure.chunk.wrong": (
         "不是 {guess}，是 {size}：{word} 有 {bytes} 个字节（字符数：{characters}）。"
-        "大小数的是字节，用十六进制写。"
+        "长度数的是字节，用十六进制写。"
     ),
-    "figure.chunk.still": "“你”的块，以及正文的结尾：大小数的是字节，用十六进制写。",
+    "figure.chunk.still": "“你”的块，以及正文的结尾：长度数的是字节，用十六进制写。",
 }
 
 CUT = {
@@ -38,7 +38,7 @@ CUT = {
     "figure.cut.guess.more": "更多",
     "figure.cut.guess.same": "一样多",
     "figure.cut.guess.fewer": "更少",
-    "figure.cut.cut": "移动切口（也可以用方向键）",
+    "figure.cut.cut": "移动切口：在这里、用方向键，或者直接在字节上拖",
     "figure.cut.counts": "第一段的事件：{first} 个。第二段的事件：{second} 个。",
     "figure.cut.inside": "切口在一个字符中间：解析器会等它剩下的字节。",
     "figure.cut.right": "对：不管切在哪里，都是 {total} 个事件。",
@@ -121,15 +121,15 @@ HOP = {
     "figure.hop.you": "你收到",
     "figure.hop.event": "第 {number} 个事件",
     "figure.hop.complete": "正文完整",
-    "figure.hop.cut": "中途断掉：没有最后一个块",
-    "figure.hop.told.none": "这一跳平均把一个事件扣留 {held} 秒：这里没有缓冲。",
-    "figure.hop.told.buffer": "这一跳平均把一个事件扣留 {held} 秒。在它的上游一侧，流是健康的。",
-    "figure.hop.told.rechunk": "这一跳平均把一个事件扣留 {held} 秒：一块满了它才写。",
-    "figure.hop.told.lag": "这一跳平均把一个事件扣留 {held} 秒：等到下一个事件来。",
+    "figure.hop.cut": "被截断：没有最后一块",
+    "figure.hop.told.none": "这一跳平均把一个事件扣住 {held} 秒：这里没有缓冲。",
+    "figure.hop.told.buffer": "这一跳平均把一个事件扣住 {held} 秒。在它的上游一侧，流是健康的。",
+    "figure.hop.told.rechunk": "这一跳平均把一个事件扣住 {held} 秒：一块满了它才写。",
+    "figure.hop.told.lag": "这一跳平均把一个事件扣住 {held} 秒：等到下一个事件来。",
     "figure.hop.told.gzip": (
-        "这一跳平均把一个事件扣留 {held} 秒。事件都在压缩器里，它在等更多的字节。"
+        "这一跳平均把一个事件扣住 {held} 秒。事件都在压缩器里，它在等更多的字节。"
     ),
-    "figure.hop.told.truncate": ("你收到 {events} 个事件，没有最后一个块：所以你知道正文断掉了。"),
+    "figure.hop.told.truncate": ("你收到 {events} 个事件，没有最后一块：所以你知道正文被截断了。"),
     "figure.hop.still": ("先读完整个正文的一跳：服务器按时写了每个事件，你最后才一起收到。"),
 }
 
@@ -137,7 +137,7 @@ SEAM = {
     "figure.seam.question": (
         "一个四个词的回答正在路上。随便在哪里切断：客户端会再问一次，并说明自己已经有了什么。"
     ),
-    "figure.seam.at": "移动切口（也可以用方向键）",
+    "figure.seam.at": "移动切口：在这里、用方向键，或者直接在字节上拖",
     "figure.seam.guess": "客户端接着发送 Last-Event-ID：",
     "figure.seam.none": "没有",
     "figure.seam.connection": "第 {number} 个连接",
@@ -145,9 +145,9 @@ SEAM = {
         "{id} 是空行已经到达的最后一个事件。那半个事件被丢掉，又重新发送，"
         "所以每个词恰好出现一次：“{text}”。"
     ),
-    "figure.seam.told.none": ("没有一个事件是完整的，客户端没有 id，回答从头开始：“{text}”。"),
+    "figure.seam.told.none": ("没有一个事件是完整的，客户端没有 ID，回答从头开始：“{text}”。"),
     "figure.seam.still": (
-        "切口在第三个事件中间，在它的 id 之后。这个事件不完整，所以客户端发送第二个事件的 id。"
+        "切口在第三个事件中间，在它的 ID 之后。这个事件不完整，所以客户端发送第二个事件的 ID。"
     ),
 }
 
@@ -163,10 +163,10 @@ WHEEL = {
     "figure.wheel.guess.20": "每秒 20 次",
     "figure.wheel.guess.200": "每秒 200 次",
     "figure.wheel.guess.20000": "每秒 20,000 次",
-    "figure.wheel.tokens": "token 每秒",
-    "figure.wheel.wakes": "次唤醒每秒",
-    "figure.wheel.together": "个 token 每次唤醒",
-    "figure.wheel.late": "p99 延迟",
+    "figure.wheel.tokens": "每秒 token",
+    "figure.wheel.wakes": "每秒唤醒",
+    "figure.wheel.together": "每次唤醒的 token",
+    "figure.wheel.late": "p99 迟到",
     "figure.wheel.told.1": (
         "每个 token 唤醒一次。一个 token 花了 {processor} 微秒的处理器时间，大部分花在唤醒上。"
     ),
@@ -178,8 +178,58 @@ WHEEL = {
         "一个 token 花了 {processor} 微秒的处理器时间。"
     ),
     "figure.wheel.still": (
-        "轮子上有 100 个流：每格 5 毫秒里有十个到期。循环每秒醒 200 次，每次产生十个 token。"
+        "轮子上有 100 个流：每格 5 毫秒里有十个到点。循环每秒醒 200 次，每次产生十个 token。"
     ),
 }
 
-FIGURES = KIT | CHUNK | CUT | LEAVING | READER | HOP | SEAM | WHEEL
+PIPE = {
+    "figure.pipe.question": ("一个程序向管道打印五个 token，每 0.2 秒一个。读者分几段收到它们？"),
+    "figure.pipe.how": "程序调用",
+    "figure.pipe.how.print": "print(token)",
+    "figure.pipe.how.flush": "print(token, flush=True)",
+    "figure.pipe.guess": "读者收到",
+    "figure.pipe.guess.one": "一段，在最后",
+    "figure.pipe.guess.five": "五段，每段都及时",
+    "figure.pipe.program": "程序打印",
+    "figure.pipe.you": "你收到",
+    "figure.pipe.printed": "打印第 {number} 个 token",
+    "figure.pipe.read": "一次读到 {bytes} 个字节",
+    "figure.pipe.told.print": "程序按时产生了每个 token。输出在缓冲区里等着，直到程序结束。",
+    "figure.pipe.told.flush": "每个 token 之后的刷新把缓冲区清空。",
+    "figure.pipe.still": "不刷新的话，程序结束时，读者一次收到全部 28 个字节。",
+}
+
+ENVELOPE = {
+    "figure.envelope.question": (
+        "模型通过 POST /v1/chat/completions 重复你的词。服务器为第一个 token 发送多少字节？"
+    ),
+    "figure.envelope.word": "词",
+    "figure.envelope.guess": "字节数",
+    "figure.envelope.told": (
+        "你猜的是 {guess}。“{token}”有 {text} 个字节，装它的事件有 {bytes} 个字节：{times} 倍。"
+    ),
+    "figure.envelope.nothing": "这个回答里没有 token。",
+    "figure.envelope.still": "一个三个字节的 token，装在 JSON 里，装在事件里。",
+}
+
+LISTENER = {
+    "figure.listener.question": (
+        "服务器通过 TLS 一个 token 一个 token 地发送你的句子。网络上的监听者只看得到加密的记录。"
+        "它知道多少个 token 的长度？"
+    ),
+    "figure.listener.sentence": "句子",
+    "figure.listener.guess": "监听者知道",
+    "figure.listener.guess.none": "一个也不知道",
+    "figure.listener.guess.some": "一部分",
+    "figure.listener.guess.all": "全部",
+    "figure.listener.record": "发送 {bytes} 字节",
+    "figure.listener.told": (
+        "{all} 个长度里 {right} 个是对的。TLS 藏得住字节，藏不住字节的数目："
+        "每个 token 外面的字节数都一样。"
+    ),
+    "figure.listener.still": (
+        "每条记录的长度，监听者由此算出的 token 长度，以及它读不到的 token。"
+    ),
+}
+
+FIGURES = PIPE | ENVELOPE | LISTENER | KIT | CHUNK | CUT | LEAVING | READER | HOP | SEAM | WHEEL

@@ -43,7 +43,7 @@ CUT = {
     "figure.cut.guess.more": "more",
     "figure.cut.guess.same": "the same number",
     "figure.cut.guess.fewer": "fewer",
-    "figure.cut.cut": "Move the cut (also with the arrow keys)",
+    "figure.cut.cut": "Move the cut: here, with the arrow keys, or in the bytes",
     "figure.cut.counts": "Events of the first piece: {first}. Of the second one: {second}.",
     "figure.cut.inside": "The cut is inside a character: the parser waits for its other bytes.",
     "figure.cut.right": "Yes: wherever you cut, there are {total} events.",
@@ -139,7 +139,7 @@ SEAM = {
         "An answer of four words is on its way. Cut the wire where you like: the client asks "
         "again, and says what it has."
     ),
-    "figure.seam.at": "Move the cut (also with the arrow keys)",
+    "figure.seam.at": "Move the cut: here, with the arrow keys, or in the bytes",
     "figure.seam.guess": "The client then sends Last-Event-ID:",
     "figure.seam.none": "none",
     "figure.seam.connection": "connection {number}",
@@ -213,4 +213,65 @@ WHEEL = {
     ),
 }
 
-FIGURES = KIT | CHUNK | CUT | LEAVING | READER | HOP | SEAM | WHEEL
+PIPE = {
+    "figure.pipe.question": (
+        "A program prints five tokens into a pipe, one every 0.2 seconds. In how many pieces does "
+        "the reader get them?"
+    ),
+    "figure.pipe.how": "The program calls",
+    "figure.pipe.how.print": "print(token)",
+    "figure.pipe.how.flush": "print(token, flush=True)",
+    "figure.pipe.guess": "The reader gets",
+    "figure.pipe.guess.one": "one piece, at the end",
+    "figure.pipe.guess.five": "five pieces, each in time",
+    "figure.pipe.program": "the program prints",
+    "figure.pipe.you": "you get",
+    "figure.pipe.printed": "token {number} is printed",
+    "figure.pipe.read": "a read of {bytes} bytes",
+    "figure.pipe.told.print": (
+        "The program made each token in time. Its output waited in a buffer until the program "
+        "ended."
+    ),
+    "figure.pipe.told.flush": "A flush empties the buffer after each token.",
+    "figure.pipe.still": (
+        "Without a flush, the reader gets all 28 bytes in one piece, when the program ends."
+    ),
+}
+
+ENVELOPE = {
+    "figure.envelope.question": (
+        "The model repeats your word, through POST /v1/chat/completions. How many bytes does the "
+        "server send for its first token?"
+    ),
+    "figure.envelope.word": "The word",
+    "figure.envelope.guess": "Bytes",
+    "figure.envelope.told": (
+        "You said {guess}. “{token}” has {text} bytes, and the event that carries it {bytes}: "
+        "{times} times as many."
+    ),
+    "figure.envelope.nothing": "There is no token in this answer.",
+    "figure.envelope.still": "A token of three bytes, in its JSON, in its event.",
+}
+
+LISTENER = {
+    "figure.listener.question": (
+        "A server streams your sentence through TLS, token by token. A listener on the network "
+        "sees only encrypted records. Of how many tokens does it know the length?"
+    ),
+    "figure.listener.sentence": "The sentence",
+    "figure.listener.guess": "The listener knows",
+    "figure.listener.guess.none": "none",
+    "figure.listener.guess.some": "some",
+    "figure.listener.guess.all": "all of them",
+    "figure.listener.record": "{bytes} bytes sent",
+    "figure.listener.told": (
+        "{right} of {all} lengths are right. TLS hides the bytes, and not their number: the same "
+        "number of bytes surrounds every token."
+    ),
+    "figure.listener.still": (
+        "The length of each record, the length of the token that the listener computes from it, "
+        "and the token that it cannot read."
+    ),
+}
+
+FIGURES = PIPE | ENVELOPE | LISTENER | KIT | CHUNK | CUT | LEAVING | READER | HOP | SEAM | WHEEL

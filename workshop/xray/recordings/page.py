@@ -7,7 +7,7 @@
     <script type="application/json" id="recording">{"reads":[{"at":0,…}],…}</script>
     <script type="module">…</script>
 
-The page is the viewer of the chat page (servers/page/viewer.js) with its modules and style sheets
+The page is the viewer of the chat page (servers/page/viewer) with its modules and its style sheet
 in one file. The page loads nothing, and its Content-Security-Policy allows only this one script.
 
 The rules this file keeps:
@@ -46,24 +46,24 @@ __all__ = ["write_page"]
 FILES = Path(servers.__file__).parent / "page"
 MODULES = (  # each after its imports
     "dom.js",
-    "viewer-columns.js",
-    "viewer-lines.js",
-    "viewer-recording.js",
-    "viewer-bytes.js",
-    "viewer-story.js",
-    "viewer-draw.js",
-    "viewer-meaning.js",
-    "viewer-chart.js",
-    "viewer-exchange.js",
-    "viewer-export.js",
-    "viewer-heights.js",
-    "viewer-rows.js",
-    "viewer-journey.js",
-    "viewer-layers.js",
-    "viewer-lit.js",
-    "viewer-time.js",
-    "viewer-words.js",
-    "viewer.js",
+    "viewer/columns.js",
+    "viewer/lines.js",
+    "viewer/recording.js",
+    "viewer/bytes.js",
+    "viewer/story.js",
+    "viewer/draw.js",
+    "viewer/meaning.js",
+    "viewer/chart.js",
+    "viewer/exchange.js",
+    "viewer/export.js",
+    "viewer/heights.js",
+    "viewer/rows.js",
+    "viewer/journey.js",
+    "viewer/layers.js",
+    "viewer/lit.js",
+    "viewer/time.js",
+    "viewer/words.js",
+    "viewer/viewer.js",
 )
 START = """
 const recorded = JSON.parse(document.getElementById("recording").textContent);
@@ -71,7 +71,7 @@ const place = document.getElementById("viewer");
 viewer(place, readRecording(recorded), { language: navigator.language, keys: document });
 """
 BODY = """
-body { display: block; }
+body { margin: 0; background: var(--paper); color: var(--ink); font: 17px/1.6 system-ui; }
 main { display: flex; flex-flow: column; max-width: 72rem; min-height: 100dvh; padding: 1rem; }
 #viewer { flex: 1; }
 main > h1 { color: var(--soft); font-size: .9rem; font-weight: 400; }
@@ -79,7 +79,7 @@ main > h1 { color: var(--soft); font-size: .9rem; font-weight: 400; }
 
 HEADING = "A recorded stream, read by read"
 
-IMPORT = re.compile(r'^import \{[^}]*\} from "\./([\w-]+\.js)";\n', re.MULTILINE)
+IMPORT = re.compile(r'^import \{[^}]*\} from "\.{1,2}/([\w/-]+\.js)";\n', re.MULTILINE)
 EXPORT = re.compile(r"^export ", re.MULTILINE)
 
 PAGE = """\
@@ -268,7 +268,7 @@ def _style() -> str:
     """Return the colours of the chat page (the first rule of its style sheet), followed by the
     viewer's own styles."""
     page, viewer = (
-        (FILES / name).read_text(encoding="utf-8") for name in ("style.css", "viewer.css")
+        (FILES / name).read_text(encoding="utf-8") for name in ("style.css", "viewer/viewer.css")
     )
     return "\n".join([page[: page.index("/* ----")], BODY, viewer])
 
@@ -278,4 +278,4 @@ def _hash(text: str) -> str:
     return f"sha256-{b64encode(sha256(text.encode()).digest()).decode()}"
 
 
-# What this file does not do: draw anything (servers/page/viewer.js), or mask keys (masking.py).
+# What this file does not do: draw anything (servers/page/viewer), or mask keys (masking.py).

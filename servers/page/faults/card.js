@@ -1,0 +1,56 @@
+/*
+ * The card under an answer that had a fault: what the server did, what this browser made of it, what
+ * other clients made of it when they were measured, and the lesson.
+ */
+
+import { lessonHref } from "../course.js";
+import { find, make } from "../dom.js";
+import { taughtFaults } from "./faults.js";
+import { codes } from "../menus.js";
+import { say, words } from "../words/words.js";
+
+// The lesson that explains the faults of a group.
+const LESSONS = { cut: 3, lie: 5, stall: 6, malformed: 4, status: 5, legal: 4 };
+
+/**
+ * @param {HTMLElement} article the answer's
+ * @param {string} spec the fault that was asked for, such as "rst@5"
+ * @param {object} seen {kind, wording} of the ending, {reads, bytes, isClosed} of the body; of a body
+ *     that was read before a reload nothing is known
+ * @param {Function} heal asks again without the fault
+ */
+export async function showFaultCard(article, spec, seen, heal) {
+	const [name, position] = spec.split("@");
+	const fault = (await taughtFaults().catch(() => [])).find((each) => each.name === name);
+	if (!fault) return;
+	const { clients, description, group, lesson, position: usual } = fault;
+	const at = usual && say("atPlace", Number(position) || usual.number);
+	const facts = make("dl");
+	const tell = (who, ...what) => facts.append(make("dt", {}, who), make("dd", {}, ...what));
+	tell(words.theServer, ...codes(description), at ? ` ${at}` : "");
+	tell(words.thisBrowser, browserSays(seen));
+	for (const [client, outcome] of Object.entries(clients)) tell(client, outcome, exitOf(outcome));
+	const href = lessonHref(LESSONS[group]);
+	const link = make("a", { href }, say("lesson", LESSONS[group]));
+	const taught = make("p", "lesson", make("b", {}, words.taught), " ", ...codes(lesson));
+	if (href) taught.append(" ", link);
+	const card = make("section", { className: "card", ariaLabel: say("cardTitle", name) });
+	card.append(make("h2", {}, say("cardTitle", name)), facts, taught);
+	card.append(make("button", { className: "heal", onclick: heal }, words.healAgain));
+	find(".card", article)?.remove();
+	find("footer", article).before(card);
+}
+
+function browserSays({ kind, wording, reads, bytes, isClosed }) {
+	const came = reads ? `${say("cameBytes", bytes, reads)} ` : "";
+	if (kind === "complete") return came + words.browserComplete;
+	if (kind === "stopped") return came + words.browserStopped;
+	if (kind === "cut") return came + (isClosed ? words.browserClosed : words.browserCut);
+	return came + say("browserError", wording);
+}
+
+/** What curl's exit code means, because few know them by heart. */
+function exitOf(outcome) {
+	const meaning = words.exits[/exit code (\d+)/.exec(outcome)?.[1]];
+	return meaning ? ` (${meaning})` : "";
+}

@@ -1,0 +1,39 @@
+/*
+ * What the page read, as a recording (protocol/recording.py), for x-ray to judge:
+ *
+ *     {"sender":"client","at":0,"bytes":"UE9T…"}
+ *     {"sender":"server","at":2.1,"bytes":"SFRUUC8x…"}
+ *     {"sender":"server","at":503.4,"bytes":"MTkNCmRh…"}      a read
+ *
+ * `fetch` has undone the coding and the framing of the body. So each read becomes a chunk.
+ */
+
+import { toBase64 } from "../viewer/export.js";
+
+const UNDONE = /^content-(encoding|length)|^transfer-/;
+
+const encoder = new TextEncoder();
+
+/** Resolves to a sentence, or to "". @param {object} answer of log.js, which has ended */
+export async function judge({ askedAt, status, headers, judge: path, body, reads, isClosed, ending, size }) {
+	if (!path || !body || ending.kind === "stopped") return "";
+	const lines = [];
+	const keep = (at, bytes, sender = "server") => lines.push({ sender, at, bytes: toBase64(bytes) });
+	keep(0, encoder.encode("POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\n\r\n"), "client");
+	const fields = headers.filter(([name]) => !UNDONE.test(name));
+	fields.push(["transfer-encoding", "chunked\r\n\r\n"]);
+	const head = `HTTP/1.1 ${status} \r\n${fields.map((field) => field.join(": ")).join("\r\n")}`;
+	const times = reads.at.map((at) => at - askedAt);
+	keep(times[0] ?? 0, encoder.encode(head));
+	body.forEach((bytes, index) => {
+		const chunk = new Uint8Array([...encoder.encode(`${bytes.length.toString(16)}\r\n`), ...bytes, 13, 10]);
+		keep(times[index], chunk);
+	});
+	const last = times.at(-1) ?? 0;
+	if (isClosed) keep(last, encoder.encode("0\r\n\r\n"));
+	const end = ending.kind === "cut" && !isClosed ? "truncated" : "";
+	lines.push({ sender: "server", at: last, end });
+	const recording = lines.map((line) => JSON.stringify(line)).join("\n");
+	const answer = await fetch(path, { method: "POST", body: recording }).catch(() => ({}));
+	return answer.ok ? (await answer.json()).verdicts[0].say : "";
+}

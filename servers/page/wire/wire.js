@@ -1,0 +1,204 @@
+/*
+ * The wire pane: the bytes of the answers on this page, which no chat page shows. The server records
+ * what it sends, and reports it as an event stream; the page adds the time of each read (log.js).
+ * The viewer shows both, the same one as in x-ray's exported page.
+ *
+ *     const pane = wirePane(element, log);     loads its style sheets; works in any page that has the
+ *     pane.show(true)                          colours of style.css
+ *
+ * Recordings are fetched only while the pane is open, because each takes one of six connections. A
+ * word of an answer under the pointer lights its line of the recording, and the other way round.
+ */
+
+import { make } from "../dom.js";
+import { newRecording } from "../viewer/recording.js";
+import { viewer } from "../viewer/viewer.js";
+import { viewerWords } from "../viewer/words.js";
+import { follow } from "./follow.js";
+import { wireLog } from "./log.js";
+import { pageOf, requestOf } from "./page.js";
+import { judge } from "./verdict.js";
+import { answerWords } from "./shown.js";
+
+const BETWEEN_DRAWS = 100; // milliseconds: ten times a second is enough
+const MAX_KEPT = 48 << 20; // bytes of the recordings of all answers
+
+for (const name of ["../viewer/viewer.css", "wire.css"]) {
+	document.head.append(make("link", { rel: "stylesheet", href: new URL(name, import.meta.url) }));
+}
+
+/**
+ * @param {HTMLElement} element the pane's box; what is in it is replaced
+ * @param {object} log the notes of the page, taken since before the pane was loaded
+ * @param {number} maxKept bytes of the recordings that are kept, without the last one
+ */
+export function wirePane(element, log = wireLog(), maxKept = MAX_KEPT) {
+	const language = navigator.language;
+	const words = viewerWords(language);
+	const choice = make("select", { ariaLabel: words.answers, hidden: true });
+	const lead = make("p", "lead", words.waiting);
+	const note = make("p", { className: "note", role: "status" });
+	const kept = new Map(); // answer -> {recording, reading, failure, verdict}
+	let box = make("div");
+	let [answer, view] = [null, null];
+	let depth = "story";
+	let isOpen = true;
+	let [frame, drawnAt] = [0, 0];
+
+	const texts = answerWords((line, isChosen) => (isChosen ? view.select(line) : view.light(line, true)));
+	choice.onchange = () => choose(log.answers[choice.selectedIndex]);
+	document.addEventListener("visibilitychange", read);
+	document.addEventListener("pointermove", ({ target, clientX, clientY }) => point(target, clientX, clientY, false));
+	document.addEventListener("click", ({ target, clientX, clientY }) => {
+		if (getSelection().isCollapsed) point(target, clientX, clientY, true);
+	});
+	element.classList.add("wire");
+	element.replaceChildren(make("header", {}, make("h2", {}, words.wire), choice), lead, box, note);
+	log.watch(heard);
+	if (log.answers.length) choose(log.answers.at(-1));
+
+	function heard(what) {
+		if (what === "start" || what === "clear") choose(null);
+		else if (what === "opened" && (log.answers.at(-1) ?? null) !== answer) choose(log.answers.at(-1));
+		else if (what === "opened") lead.textContent = words.unrecorded;
+		else if (what === "ended") ask();
+		drawSoon();
+	}
+
+	/** Shows an answer's recording. */
+	function choose(next) {
+		depth = view?.depth ?? depth;
+		answer = next ?? null;
+		const old = box;
+		old.replaceWith((box = make("div")));
+		lead.hidden = Boolean(answer);
+		lead.textContent = words.waiting;
+		view = null;
+		texts.choose(answer, null);
+		if (!answer) return;
+		const { recording } = (kept.get(answer) ?? keep(answer));
+		const lit = (line, isChosen) => texts.light(recording.lines.token[line] ?? 0, isChosen);
+		view = viewer(box, recording, { language, page: pageOf(answer, recording), lit, depth });
+		texts.choose(answer, recording);
+		read();
+		ask();
+		drawSoon();
+	}
+
+	/** A new recording. The oldest ones are evicted to keep the limit. */
+	function keep(next) {
+		const recording = newRecording();
+		recording.url = next.url;
+		recording.add({ at: 0, sender: "client", bytes: requestOf(next), spans: [] });
+		let size = 0;
+		for (const [old, { recording }] of [...kept].reverse()) {
+			size += recording.size;
+			if (size > maxKept || !log.answers.includes(old)) kept.delete(old);
+		}
+		const state = { recording, reading: null, failure: "", verdict: "" };
+		kept.set(next, state);
+		return state;
+	}
+
+	/** Reads on, while the pane is open. */
+	async function read() {
+		const state = kept.get(answer);
+		if (!state || !isOpen || document.hidden || state.reading || state.recording.isOver) return;
+		const { recording } = state;
+		state.reading = new AbortController();
+		state.failure = "";
+		try {
+			await follow(answer.recording, recording, state.reading.signal, drawSoon);
+		} catch (error) {
+			if (error.name !== "AbortError") {
+				const rows = recording.length - 1;
+				state.failure = rows ? words.cutShort(error.message, rows) : words.failure(error.message);
+			}
+		}
+		state.reading = null;
+		drawSoon();
+	}
+
+	/** Asks x-ray, once an answer has ended. */
+	async function ask() {
+		const state = kept.get(answer);
+		if (!state || !isOpen || !answer.ending || state.isJudged) return;
+		state.isJudged = true;
+		state.verdict = await judge(answer);
+		drawSoon();
+	}
+
+	function drawSoon() {
+		if (isOpen) frame ||= requestAnimationFrame(draw);
+	}
+
+	function draw(now) {
+		frame = 0;
+		if (now - drawnAt < BETWEEN_DRAWS) return drawSoon();
+		drawnAt = now;
+		const isMany = log.answers.length > 1;
+		choice.hidden = !isMany;
+		if (isMany) drawChoice();
+		const state = kept.get(answer);
+		if (!state) {
+			note.textContent = "";
+			return;
+		}
+		view.update();
+		note.textContent = notesOf(state).filter(Boolean).join(" · ");
+	}
+
+	function drawChoice() {
+		if (choice.length !== log.answers.length) {
+			choice.replaceChildren(...log.answers.map((_, index) => new Option(words.answer(index + 1, ""))));
+		}
+		log.answers.forEach(({ text }, index) => {
+			const start = text.slice(0, 40);
+			if (choice[index].title !== start) {
+				choice[index].title = start;
+				choice[index].text = words.answer(index + 1, start);
+			}
+		});
+		choice.selectedIndex = log.answers.indexOf(answer);
+	}
+
+	function notesOf({ recording, failure, verdict }) {
+		const { totals, missing, isOver } = recording;
+		const last = isOver && recording.row(recording.length - 1);
+		return [
+			totals && words.totals(totals),
+			answer.ending && words.pageSays(answer.ending.wording),
+			last && words.serverSays(last.end, words.ms(last.at)),
+			missing.sends && words.missing(missing.sends, words.number(missing.bytes)),
+			verdict && words.verdict(verdict),
+			failure,
+		];
+	}
+
+	/** The pointer is on the page. On an answer it lights or selects a line; another answer is chosen. */
+	function point(target, x, y, isChosen) {
+		if (!isOpen || !view) return;
+		const article = target.closest?.("article");
+		const other = log.answers.find((each) => each.article && each.article === article);
+		if (isChosen && other && other !== answer && texts.isWord(target)) choose(other);
+		if (other && other !== answer) return;
+		if (texts.point(target, x, y, isChosen) && isChosen) view.element.focus({ preventScroll: true });
+	}
+
+	/** The page's toggle: while closed, the pane reads and draws nothing. */
+	function show(value) {
+		isOpen = value;
+		if (!isOpen) {
+			for (const { reading } of kept.values()) reading?.abort();
+			texts.light(0);
+			return;
+		}
+		read();
+		ask();
+		drawSoon();
+	}
+
+	const tell = (what) => [what, (...values) => log.tell(what, ...values)];
+	const notes = ["start", "opened", "received", "delta", "painted", "closed", "ended"].map(tell);
+	return { show, ...Object.fromEntries(notes) };
+}
