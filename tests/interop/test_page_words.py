@@ -21,8 +21,8 @@ WIDE = ViewportSize(width=1440, height=900)
 
 # Both tables as one list of [name, English, Chinese], and the words of index.html.
 TABLES = """async () => {
-    const english = await import("/page/words/english.js");
-    const chinese = await import("/page/words/chinese.js");
+    const read = (language) => import(`/page/words/${language}.js`);
+    const [english, chinese] = [await read("english"), await read("chinese")];
     const flat = (value, name = "") => typeof value === "object"
         ? Object.entries(value).flatMap(([key, each]) => flat(each, `${name}.${key}`))
         : [[name, value]];
