@@ -140,7 +140,7 @@ def routes(
 
     async def faults(request: Request) -> Reply:
         if "application/json" in (request.header("accept") or ""):
-            return json_reply(taught_faults(), headers=(("Vary", "Accept"),))
+            return compressed(json_reply(taught_faults(), headers=(("Vary", "Accept"),)), request)
         return Reply(listing(), headers=(("Vary", "Accept"),))
 
     async def metrics(request: Request) -> Reply:

@@ -14,7 +14,7 @@ import { followText } from "./scroll.js";
 import { choose } from "./settings.js";
 import * as store from "./store.js";
 import { showStrip } from "./strip.js";
-import { noReply, page, words } from "./words.js";
+import { noReply, page, words } from "./words/words.js";
 
 const conversation = find("#conversation");
 const prompt = find("#prompt");
@@ -83,7 +83,7 @@ function restored(view, { fault, ending: [kind, wording] }) {
 }
 
 async function showCard(article, fault, facts) {
-	const { showFaultCard } = await import("./fault-card.js");
+	const { showFaultCard } = await import("./faults/card.js");
 	await showFaultCard(article, fault, facts, () => {
 		choose({ fault: "" });
 		prompt.focus();
@@ -149,4 +149,9 @@ placePopovers();
 if (matchMedia("(hover: hover)").matches) prompt.focus({ preventScroll: true });
 for (const button of document.querySelectorAll("#send, .cards button")) button.disabled = false;
 // The address names a conversation, or something was typed and not sent.
-if (location.search || store.load("drafts")) load();
+if (location.search || store.load("drafts")) {
+	if (!(await load())) {
+		setEmpty(true);
+		tellTrouble();
+	}
+}

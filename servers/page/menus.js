@@ -7,10 +7,10 @@
  */
 
 import { find, make } from "./dom.js";
-import { taughtFaults } from "./faults.js";
+import { taughtFaults } from "./faults/faults.js";
 import { listModels } from "./openai.js";
 import { choose, PACES, settings } from "./settings.js";
-import { noReply, words } from "./words.js";
+import { noReply, words } from "./words/words.js";
 
 export async function models(menu) {
 	const { server, model } = settings();

@@ -7,7 +7,7 @@
 
 import { find } from "./dom.js";
 import { choose, onChoice } from "./settings.js";
-import { say, words } from "./words.js";
+import { say, words } from "./words/words.js";
 
 export function showStrip() {
 	const strip = find(".strip");

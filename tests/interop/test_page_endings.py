@@ -40,8 +40,12 @@ LAST_WORD = {
     "error-flat": "error",
     "error-string": "error",
 }
-WORDS = {"complete": ("",), "cut": ("Cut off: ",), "stopped": ("Stopped by you. ",)}
-WORDS["error"] = ("Error", "The server ", "No reply from ")
+WORDS = {
+    "complete": ("",),
+    "cut": ("Cut off: ",),
+    "stopped": ("Stopped by you. ",),
+    "error": ("Error", "The server ", "No reply from "),
+}
 SAID = "one two three 你好 👩🏽‍🚀 مرحبا é"
 
 # All faults are tested in parallel, but six at a time, and each in its own window. If one stops

@@ -100,6 +100,17 @@ def test_a_page_that_cannot_load_the_rest(visit: Visit, server: RunningServer) -
     expect(visit.page.locator("#prompt")).to_have_value("")
 
 
+def test_an_address_that_cannot_be_opened(visit: Visit, server: RunningServer) -> None:
+    """The first screen of a conversation's address is not painted, unless nothing else can be."""
+    visit.page.route("**/conversations.js", lambda route: route.abort("connectionrefused"))
+    visit.page.goto(f"{server.url}/?chat=none")
+    expect(visit.page.locator("#trouble")).to_contain_text("No reply")
+    expect(visit.page.locator("#intro")).to_be_visible()
+    visit.page.route("**/chat.js", lambda route: route.abort("connectionrefused"))
+    visit.page.reload()
+    expect(visit.page.locator("#intro")).to_be_hidden()
+
+
 # ---- The fault: its menu
 
 
@@ -117,7 +128,7 @@ def test_the_menu_of_faults(visit: Visit, server: RunningServer) -> None:
         assert lines == [FAULTS[name].description.replace("`", "") for name in names]
 
 
-CHINESE = "async () => (await import('/page/faults-chinese.js')).sentences"
+CHINESE = "async () => (await import('/page/words/chinese-faults.js')).sentences"
 
 
 def test_every_fault_in_chinese(visit: Visit, server: RunningServer) -> None:
@@ -200,6 +211,8 @@ def test_the_card_of_a_fault(visit: Visit, server: RunningServer) -> None:
     curl, sdk = measured()["rst"].values()
     assert others == [f"{curl} (reset, or bad chunked coding)", sdk]
     expect(card.locator(".lesson")).to_contain_text(lesson_of("rst"))
+    visit.reload()  # the card of an answer that is shown again knows less of its body
+    expect(card.locator("dd").nth(1)).to_contain_text("The read failed inside the body")
     with visit.page.expect_request("**/v1/chat/completions") as asked:
         card.get_by_role("button").click()
     assert "x-fault" not in asked.value.headers
@@ -227,4 +240,4 @@ def test_an_answer_without_a_fault_has_no_card(visit: Visit, server: RunningServ
     visit.open(server.url, model="echo")
     expect(visit.ask("one")).to_have_attribute("data-ending", "complete")
     expect(visit.page.locator(".card")).to_have_count(0)
-    assert not [url for url in visit.requested if url.endswith(("fault-card.js", "/faults"))]
+    assert not [url for url in visit.requested if url.endswith(("faults/card.js", "/faults"))]

@@ -57,12 +57,13 @@ def test_weight(locale: str, browser: Browser, server: RunningServer) -> None:
         visit.is_ready()
         page.wait_for_load_state("networkidle")
         first = dict(loaded)
-        assert not {"/page/wire.js", "/page/markdown.js", "/page/menus.js"} & first.keys()
+        later = {"/page/wire/wire.js", "/page/markdown/parser.js", "/page/menus.js"}
+        assert not later & first.keys()
         assert sum(first.values()) < MAX_FIRST
         expect(visit.ask("Hi")).to_have_attribute("data-ending", "complete")
-        assert "/page/wire.js" not in loaded
+        assert "/page/wire/wire.js" not in loaded
         assert sum(loaded.values()) - sum(first.values()) < MAX_ANSWER
-        other = {"en": "chinese.js", "zh": "english.js"}[locale]
+        other = {"en": "words/chinese.js", "zh": "words/english.js"}[locale]
         assert f"/page/{other}" not in loaded
         assert streams.count(True) == 0
 
@@ -86,7 +87,7 @@ def test_languages(locale: str, word: str, browser: Browser, server: RunningServ
         shows(page.locator("#send"), word)
         datasets = "all => all.flatMap(({ dataset: { word, label } }) => [word, label])"
         named = page.locator("[data-word], [data-label]").evaluate_all(datasets)
-        words = page.evaluate("async () => (await import('/page/words.js')).page")
+        words = page.evaluate("async () => (await import('/page/words/words.js')).page")
         assert not words or words.keys() == set(named) - {None}
         assert page.evaluate("document.documentElement.lang") == ("zh-CN" if words else "en")
 
@@ -94,7 +95,8 @@ def test_languages(locale: str, word: str, browser: Browser, server: RunningServ
 KEYS = """async () => {
     const keys = (value) => typeof value === "object"
         ? Object.fromEntries(Object.entries(value).map(([name, each]) => [name, keys(each)])) : 0;
-    const [english, chinese] = [await import("/page/english.js"), await import("/page/chinese.js")];
+    const english = await import("/page/words/english.js");
+    const chinese = await import("/page/words/chinese.js");
     return [keys(english.words), keys(chinese.words)];
 }"""
 

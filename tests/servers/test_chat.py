@@ -162,7 +162,8 @@ async def test_faults_as_json() -> None:
     reply = await ask(AT_ONCE, get("/faults", "Accept: application/json, text/plain;q=0.5"))
     json = b"Content-Type: application/json\r\n"
     length = b"Content-Length: %d\r\n" % len(body_of(reply))
-    assert reply == head(200, json, length, b"Vary: Accept\r\n") + body_of(reply)
+    vary = b"Vary: Accept\r\nVary: Accept-Encoding\r\n"
+    assert reply == head(200, json, length, vary) + body_of(reply)
     catalogue = msgspec.json.decode(body_of(reply))
     assert listing().startswith(catalogue["grammar"] + "\n")
     assert [fault["name"] for fault in catalogue["faults"]] == list(FAULTS)

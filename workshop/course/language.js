@@ -47,11 +47,14 @@
 		const target = others.find((link) => link.hreflang === wanted);
 		if (here === original && target) location.replace(target.href + location.hash);
 
-		/** The anchor of the last heading above the middle of the window. */
+		/** The anchor that the reader has come to, or the last heading above the window's middle. */
 		const place = () => {
+			const top = (element) => element.getBoundingClientRect().top;
+			const target = document.querySelector(":target");
+			if (target && top(target) >= 0 && top(target) < innerHeight) return target.id;
 			const headings = [...document.querySelectorAll("main :is(h2, h3, section)[id]")];
-			const above = headings.filter((each) => each.getBoundingClientRect().top < innerHeight / 2);
-			return scrollY ? above.at(-1)?.id ?? "" : "";
+			const above = headings.filter((each) => top(each) < innerHeight / 2);
+			return scrollY ? (above.at(-1)?.id ?? "") : "";
 		};
 
 		addEventListener("click", (event) => {

@@ -17,7 +17,7 @@ import { copy, receiveAnswer, showAnswer, showQuestion, showVersions } from "./m
 import { notify } from "./notice.js";
 import { settings } from "../settings.js";
 import { put, toSend, turn } from "./turns.js";
-import { say, words } from "../words.js";
+import { say, words } from "../words/words.js";
 
 const TITLE = 80; // characters
 

@@ -4,7 +4,7 @@
  */
 
 import { find, make } from "../dom.js";
-import { words } from "../words.js";
+import { words } from "../words/words.js";
 
 /** @param {Function} send gets the new text */
 export function editQuestion(article, send) {

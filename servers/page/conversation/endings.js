@@ -10,7 +10,7 @@
 import { lessonHref } from "../course.js";
 import { make } from "../dom.js";
 import { CutOffError, NoReplyError, ServerError } from "../openai.js";
-import { noReply, say, words } from "../words.js";
+import { noReply, say, words } from "../words/words.js";
 
 const MAX_ERROR = 300; // characters of a server's message
 

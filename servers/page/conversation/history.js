@@ -5,7 +5,7 @@
 
 import { listChats, removeChat, removeUnreadable } from "./chats.js";
 import { find, make } from "../dom.js";
-import { say, words } from "../words.js";
+import { say, words } from "../words/words.js";
 
 const MANY = 8; // conversations from which on there is a search field
 const MAX_ROWS = 200;

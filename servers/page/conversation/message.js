@@ -11,12 +11,12 @@
 
 import { find, make } from "../dom.js";
 import { endingOf, failureOf, showEnding, stopped } from "./endings.js";
-import { levelHeadings } from "../headings.js";
+import { levelHeadings } from "./headings.js";
 import { streamAnswer } from "../openai.js";
 import { markdownView } from "../markdown/render.js";
 import { toolCards } from "./tools.js";
 import { versionsOf } from "./turns.js";
-import { say, words } from "../words.js";
+import { say, words } from "../words/words.js";
 
 const SILENCE = 5; // seconds without a token until the reader is told
 

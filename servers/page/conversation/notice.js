@@ -4,7 +4,7 @@
  */
 
 import { find, make } from "../dom.js";
-import { words } from "../words.js";
+import { words } from "../words/words.js";
 
 const line = make("p", { id: "notice", role: "status", hidden: true });
 find("#composer").prepend(line);

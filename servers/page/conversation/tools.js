@@ -8,7 +8,7 @@
 
 import { make } from "../dom.js";
 import { markdownView } from "../markdown/render.js";
-import { say, words } from "../words.js";
+import { say, words } from "../words/words.js";
 
 const MAX_CALLS = 100; // of one answer
 const FENCE = "`".repeat(30); // longer than any in the arguments

@@ -10,7 +10,7 @@ import { make } from "../dom.js";
 import { work } from "./inline.js";
 import { markdownParser } from "./parser.js";
 import { nodesOf } from "./parts.js";
-import { words } from "../words.js";
+import { words } from "../words/words.js";
 
 // Layout visits every sibling of an element that grew, so many blocks share one box.
 const GROUP = 50;

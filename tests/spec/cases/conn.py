@@ -86,7 +86,7 @@ async def persists(target: Target) -> None:
     'A server that receives a "close" connection option MUST initiate closure of the connection'
     ' … after it sends the final response to the request that contained the "close" connection'
     " option.",
-    code="servers/http/connection.py: self._keep_alive &= keeps_alive",
+    code="servers/http/connection.py: self._keep_alive &= head.keeps_alive",
     lesson=3,
 )
 async def close_is_honoured(target: Target) -> None:
@@ -183,7 +183,7 @@ async def half_close_keeps_streaming(target: Target) -> None:
     "A server MAY process a sequence of pipelined requests in parallel if they all have safe"
     " methods, but it MUST send the corresponding responses in the same order that the requests"
     " were received.",
-    code="servers/http/connection.py: a pipelined request need not wait",
+    code="servers/http/incoming.py: a pipelined request need not wait",
     lesson=3,
     cause="Bytes that came with the first request were lost, or its answer was not awaited.",
 )
@@ -233,7 +233,7 @@ async def request_may_be_torn(target: Target) -> None:
     CUSTOM,
     "RFC 9293 §3.8",
     "TCP carries bytes, not messages: a body may come in a read of its own, after its head.",
-    code="servers/http/connection.py: def _read_body",
+    code="servers/http/incoming.py: async def read_body",
     lesson=3,
     cause="The server takes one read for one request, and finds no body in it.",
 )
@@ -263,7 +263,7 @@ async def body_may_come_later(target: Target) -> None:
     " header section that contains a 100-continue expectation and indicates that request content"
     " will follow, an origin server MUST send either: an immediate response with a final status"
     " code, … or an immediate 100 (Continue) response.",
-    code="servers/http/connection.py: 100 Continue",
+    code="servers/http/incoming.py: 100 Continue",
     lesson=3,
     cause="The server waits for the body, and the client for the 100. curl gives up after 1 s.",
 )

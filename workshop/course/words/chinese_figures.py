@@ -7,7 +7,7 @@ KIT = {
     "figure.kit.run": "看看",
     "figure.kit.again": "再来一次",
     "figure.kit.stop": "停止",
-    "figure.kit.running": "…",
+    "figure.kit.running": "……",
     "figure.kit.stopped": "已停止。",
     "figure.kit.yes": "你猜对了。",
     "figure.kit.no": "和你猜的不一样。",
@@ -21,13 +21,13 @@ CHUNK = {
     "figure.chunk.word": "词",
     "figure.chunk.guess": "数字",
     "figure.chunk.right": (
-        "对：{word} 有 {bytes} 个字节（字符数：{characters}），大小写成十六进制是 {size}。"
+        "对：{word} 有 {bytes} 个字节（字符数：{characters}），长度写成十六进制是 {size}。"
     ),
     "figure.chunk.wrong": (
         "不是 {guess}，是 {size}：{word} 有 {bytes} 个字节（字符数：{characters}）。"
-        "大小数的是字节，用十六进制写。"
+        "长度数的是字节，用十六进制写。"
     ),
-    "figure.chunk.still": "“你”的块，以及正文的结尾：大小数的是字节，用十六进制写。",
+    "figure.chunk.still": "“你”的块，以及正文的结尾：长度数的是字节，用十六进制写。",
 }
 
 CUT = {
@@ -121,15 +121,15 @@ HOP = {
     "figure.hop.you": "你收到",
     "figure.hop.event": "第 {number} 个事件",
     "figure.hop.complete": "正文完整",
-    "figure.hop.cut": "中途断掉：没有最后一个块",
-    "figure.hop.told.none": "这一跳平均把一个事件扣留 {held} 秒：这里没有缓冲。",
-    "figure.hop.told.buffer": "这一跳平均把一个事件扣留 {held} 秒。在它的上游一侧，流是健康的。",
-    "figure.hop.told.rechunk": "这一跳平均把一个事件扣留 {held} 秒：一块满了它才写。",
-    "figure.hop.told.lag": "这一跳平均把一个事件扣留 {held} 秒：等到下一个事件来。",
+    "figure.hop.cut": "被截断：没有最后一块",
+    "figure.hop.told.none": "这一跳平均把一个事件扣住 {held} 秒：这里没有缓冲。",
+    "figure.hop.told.buffer": "这一跳平均把一个事件扣住 {held} 秒。在它的上游一侧，流是健康的。",
+    "figure.hop.told.rechunk": "这一跳平均把一个事件扣住 {held} 秒：一块满了它才写。",
+    "figure.hop.told.lag": "这一跳平均把一个事件扣住 {held} 秒：等到下一个事件来。",
     "figure.hop.told.gzip": (
-        "这一跳平均把一个事件扣留 {held} 秒。事件都在压缩器里，它在等更多的字节。"
+        "这一跳平均把一个事件扣住 {held} 秒。事件都在压缩器里，它在等更多的字节。"
     ),
-    "figure.hop.told.truncate": ("你收到 {events} 个事件，没有最后一个块：所以你知道正文断掉了。"),
+    "figure.hop.told.truncate": ("你收到 {events} 个事件，没有最后一块：所以你知道正文被截断了。"),
     "figure.hop.still": ("先读完整个正文的一跳：服务器按时写了每个事件，你最后才一起收到。"),
 }
 
@@ -145,9 +145,9 @@ SEAM = {
         "{id} 是空行已经到达的最后一个事件。那半个事件被丢掉，又重新发送，"
         "所以每个词恰好出现一次：“{text}”。"
     ),
-    "figure.seam.told.none": ("没有一个事件是完整的，客户端没有 id，回答从头开始：“{text}”。"),
+    "figure.seam.told.none": ("没有一个事件是完整的，客户端没有 ID，回答从头开始：“{text}”。"),
     "figure.seam.still": (
-        "切口在第三个事件中间，在它的 id 之后。这个事件不完整，所以客户端发送第二个事件的 id。"
+        "切口在第三个事件中间，在它的 ID 之后。这个事件不完整，所以客户端发送第二个事件的 ID。"
     ),
 }
 
@@ -163,10 +163,10 @@ WHEEL = {
     "figure.wheel.guess.20": "每秒 20 次",
     "figure.wheel.guess.200": "每秒 200 次",
     "figure.wheel.guess.20000": "每秒 20,000 次",
-    "figure.wheel.tokens": "token 每秒",
-    "figure.wheel.wakes": "次唤醒每秒",
-    "figure.wheel.together": "个 token 每次唤醒",
-    "figure.wheel.late": "p99 延迟",
+    "figure.wheel.tokens": "每秒 token",
+    "figure.wheel.wakes": "每秒唤醒",
+    "figure.wheel.together": "每次唤醒的 token",
+    "figure.wheel.late": "p99 迟到",
     "figure.wheel.told.1": (
         "每个 token 唤醒一次。一个 token 花了 {processor} 微秒的处理器时间，大部分花在唤醒上。"
     ),
@@ -178,7 +178,7 @@ WHEEL = {
         "一个 token 花了 {processor} 微秒的处理器时间。"
     ),
     "figure.wheel.still": (
-        "轮子上有 100 个流：每格 5 毫秒里有十个到期。循环每秒醒 200 次，每次产生十个 token。"
+        "轮子上有 100 个流：每格 5 毫秒里有十个到点。循环每秒醒 200 次，每次产生十个 token。"
     ),
 }
 

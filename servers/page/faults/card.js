@@ -3,11 +3,11 @@
  * other clients made of it when they were measured, and the lesson.
  */
 
-import { lessonHref } from "./course.js";
-import { find, make } from "./dom.js";
+import { lessonHref } from "../course.js";
+import { find, make } from "../dom.js";
 import { taughtFaults } from "./faults.js";
-import { codes } from "./menus.js";
-import { say, words } from "./words.js";
+import { codes } from "../menus.js";
+import { say, words } from "../words/words.js";
 
 // The lesson that explains the faults of a group.
 const LESSONS = { cut: 3, lie: 5, stall: 6, malformed: 4, status: 5, legal: 4 };
@@ -17,7 +17,7 @@ const LESSONS = { cut: 3, lie: 5, stall: 6, malformed: 4, status: 5, legal: 4 };
  * @param {string} spec the fault that was asked for, such as "rst@5"
  * @param {object} seen {kind, wording} of the ending, {reads, bytes, isClosed} of the body; of a body
  *     that was read before a reload nothing is known
- * @param {Function | null} heal asks again without the fault; null if this answer is not the last
+ * @param {Function} heal asks again without the fault
  */
 export async function showFaultCard(article, spec, seen, heal) {
 	const [name, position] = spec.split("@");
@@ -36,7 +36,7 @@ export async function showFaultCard(article, spec, seen, heal) {
 	if (href) taught.append(" ", link);
 	const card = make("section", { className: "card", ariaLabel: say("cardTitle", name) });
 	card.append(make("h2", {}, say("cardTitle", name)), facts, taught);
-	if (heal) card.append(make("button", { className: "heal", onclick: heal }, words.healAgain));
+	card.append(make("button", { className: "heal", onclick: heal }, words.healAgain));
 	find(".card", article)?.remove();
 	find("footer", article).before(card);
 }

@@ -5,7 +5,7 @@
  *      position: {unit: "event", number: 3}, clients: {"curl -N": "2 events, exit code 56", …}}
  */
 
-import { isChinese } from "./words.js";
+import { isChinese } from "../words/words.js";
 
 let asked = null;
 
@@ -21,7 +21,7 @@ export function taughtFaults() {
 async function ask() {
 	const response = await fetch("/faults", { headers: { Accept: "application/json" } });
 	const { order, faults } = await response.json();
-	const { sentences } = isChinese ? await import("./faults-chinese.js") : { sentences: {} };
+	const { sentences } = isChinese ? await import("../words/chinese-faults.js") : { sentences: {} };
 	return order.map((name) => {
 		const fault = faults.find((each) => each.name === name);
 		const [description, lesson] = sentences[name] ?? [fault.description, fault.lesson];
