@@ -106,6 +106,9 @@ def test_a_word_is_selected_and_left_with_the_arrow_keys(
     assert times[1] <= times[2]  # the server's clock began a little later than the page's
     visit.page.keyboard.press("ArrowLeft")
     assert lit(visit, "wire-selected") == "one"
+    visit.page.keyboard.press("Escape")
+    assert lit(visit, "wire-selected") == ""
+    expect(pane.locator(".journey")).to_be_hidden()
 
 
 def test_an_older_answer_keeps_its_recording(visit: Visit, server: RunningServer) -> None:

@@ -196,6 +196,11 @@ export function viewer(element, recording, options = {}) {
 		lit(line, true);
 	}
 
+	function deselect() {
+		marks.select(-1);
+		lit(-1, true);
+	}
+
 	function show(line) {
 		list.follow(false);
 		list.show(depth === "story" ? line : lines.row[line]);
@@ -217,11 +222,13 @@ export function viewer(element, recording, options = {}) {
 			ArrowLeft: () => walk(-1),
 			Home: () => time.go(0),
 			End: time.toEnd,
+			...(marks.selected >= 0 && { Escape: deselect }),
 		};
 		if (event.key === " " && !event.target.closest("button, input, summary")) time.toggle();
 		else if (event.key in actions && event.target !== time.slider) actions[event.key]();
 		else return;
 		event.preventDefault();
+		event.stopPropagation(); // in the chat, Esc stops an answer
 	}
 
 	return { update, light, select, element: list.element, get depth() { return depth; } };
