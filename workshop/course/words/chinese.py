@@ -58,9 +58,9 @@ SOURCE = {
     "source.lines": "{number} 行",
     "source.uses": "用到",
     "source.used-by": "被用于",
-    "source.tests": "测试对象",
-    "source.tested-by": "测试",
-    "source.read-in": "讲到它的课",
+    "source.tests": "测试的是",
+    "source.tested-by": "测试它的",
+    "source.read-in": "讲到它的",
     "source.part-of": "属于",
     "source.lesson": "第 {number} 课",
 }
