@@ -18,7 +18,8 @@ last due time, not from the time at which the token was made, so lateness does n
 Two kinds of sequences could use up all the time: those without gaps, and those with large tokens.
 Such sequences wait in a queue of their own. After the engine has made all other tokens that are
 due, it steps these sequences one after the other, until they have written `TURN` bytes. So they
-slow down only each other.
+slow down only each other. Where the client has asked for no pace, one step makes the next `AT_ONCE`
+tokens, and one call writes them.
 """
 
 from collections import deque
