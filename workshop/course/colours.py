@@ -7,7 +7,8 @@ most of it has one colour. Style attributes are never written, because the pages
 Content-Security-Policy forbids them.
 """
 
-from functools import cache
+from collections.abc import Sequence
+from functools import cache, lru_cache
 from html import escape
 from pathlib import PurePosixPath
 from typing import Any
@@ -56,7 +57,8 @@ def language_of(name: str) -> str:
     return LANGUAGES.get(PurePosixPath(name).suffix, "text")
 
 
-def highlight(code: str, language: str) -> list[str]:
+@lru_cache(maxsize=1024)  # a file is shown in each language of the pages, and in excerpts
+def highlight(code: str, language: str) -> Sequence[str]:
     """Return the code as HTML, one string for each line, without line ends.
 
     Args:
@@ -74,7 +76,7 @@ def highlight(code: str, language: str) -> list[str]:
             if part:
                 html = escape(part)
                 lines[-1] += f'<span class="{name}">{html}</span>' if name else html
-    return lines[:-1]
+    return tuple(lines[:-1])
 
 
 @cache
