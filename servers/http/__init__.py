@@ -4,6 +4,8 @@
     workers.py      several processes that share a port
     server.py       listening sockets; accepting, stopping gracefully
     connection.py   one connection: request after request
+    incoming.py     the requests that arrive on it: heads, bodies, and the time that they may take
+    request_head.py what a request's head says, read once for heads that are the same
     limits.py       bytes and seconds that one connection may use, and all of them together
     routes.py       finds the handler of a request
     reply.py        what a handler gets and what it returns: Request, Reply, EventStream

@@ -18,7 +18,8 @@ last due time, not from the time at which the token was made, so lateness does n
 Two kinds of sequences could use up all the time: those without gaps, and those with large tokens.
 Such sequences wait in a queue of their own. After the engine has made all other tokens that are
 due, it steps these sequences one after the other, until they have written `TURN` bytes. So they
-slow down only each other.
+slow down only each other. Where the client has asked for no pace, one step makes the next `AT_ONCE`
+tokens, and one call writes them.
 """
 
 from collections import deque
@@ -64,8 +65,9 @@ class TokenSequence:
         prefill: Seconds from the entry into the batch to the first token.
         write: A function called with the bytes and the time, which returns whether the socket
             accepted all bytes.
-        write_many: The same for several tokens, for a sequence without gaps: up to `AT_ONCE` tokens
-            are made in one step and written in one call. None for a sequence with gaps.
+        write_many: Like `write`, but for the bytes of several tokens. It is used for a sequence
+            without gaps: one step makes up to `AT_ONCE` tokens, and one call writes them. None for
+            a sequence with gaps.
 
     Attributes:
         due: The time at which the next token is due, or was due.

@@ -60,7 +60,7 @@ enum phase { HEAD, SIZE, DATA, AFTER_DATA, TRAILER };
 
 struct stream {
     int fd;
-    bool waiting_to_send, answered, done;
+    bool waiting_to_send, answered, done, rests;
     double sent;
     unsigned long hash; /* of the tokens so far (FNV-1a) */
     struct numbers own; /* arrival_k - k * ITL */
@@ -137,10 +137,15 @@ static void ask(struct stream *s) {
 static void ask_or_rest(struct stream *s) {
     if (!together) {
         ask(s);
-    } else if (++resting == stream_count) {
-        for (resting = 0; resting < stream_count; resting++) ask(&streams[resting]);
-        resting = 0;
+        return;
     }
+    s->rests = true;
+    if (++resting < stream_count) return;
+    for (resting = 0; resting < stream_count; resting++) {
+        streams[resting].rests = false;
+        ask(&streams[resting]);
+    }
+    resting = 0;
 }
 
 static void end_of_answer(struct stream *s, double time) {
@@ -172,7 +177,9 @@ static void open_stream(struct stream *s) {
 }
 
 static void reopen(struct stream *s) {
-    if (++failures > MAX_FAILURES || together) give_up("load", "too many streams were cut off or refused");
+    if (s->rests) resting--;
+    s->rests = false;
+    if (++failures > MAX_FAILURES) give_up("load", "too many streams were cut off or refused");
     close(s->fd);
     open_stream(s);
 }

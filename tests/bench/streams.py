@@ -83,6 +83,7 @@ class Scale:
         most: Largest number of streams that the search for the capacity tries.
         part: Accuracy of the search, as a part of the result: 8 means an eighth.
         tries: Number of attempts at a level that is missed.
+        levels: Largest number of attempts at all levels together.
         everyone: Whether to include servers that no goal names.
         together: Number of clients that all ask at the same moment.
     """
@@ -97,11 +98,12 @@ class Scale:
     rounds: int = 3
     part: int = 8
     tries: int = 2
+    levels: int = 40
     everyone: bool = True
 
 
 FULL = Scale()
-QUICK = Scale(seconds=1.2, rounds=1, part=2, tries=1, everyone=False)
+QUICK = Scale(seconds=1.0, rounds=1, part=2, tries=1, levels=3, everyone=False)
 
 
 @dataclass(frozen=True)
@@ -224,16 +226,19 @@ class Search:
         self.held = 0
         self._missed = 0
         self._tries = 0
+        self._levels = 0
         self._scale = scale
 
     @property
     def done(self) -> bool:
         near = 0 < self._missed <= self.held + max(self.held // self._scale.part, 1)
-        return near or self.held >= self._scale.most
+        ended = self.held >= self._scale.most or self._levels >= self._scale.levels
+        return near or ended
 
     def tell(self, held: bool) -> None:
         """Report whether `level` was held. After that, `level` is the next one to try."""
         self._tries += 1
+        self._levels += 1
         if not held and self._tries < self._scale.tries:
             return
         self._tries = 0
@@ -278,6 +283,8 @@ def racers(figure: Figure, scale: Scale) -> list[Peer]:
     wanted = {OURS.name, *(goal.peer for goal in figure.goals)}
     if scale.everyone and FIGURES[figure] and figure is not WORKERS:
         wanted.update(peer.name for peer in PEERS)
+    if figure is CAPACITY and not scale.everyone:
+        wanted = {OURS.name, SEND.name}  # each search takes minutes
     if figure is WHOLE:
         wanted -= {SEND.name, AIMOCK.name}  # they only stream
     return [peer for peer in (*PEERS, *OTHERS) if peer.name in wanted]
