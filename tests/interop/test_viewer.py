@@ -17,7 +17,7 @@ from .visiting import Visit
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 EVENT = 'data: {"text": "你\\\\好"}\n\n'.encode()
-LAST = b'data: {"text": "", "end": "stop"}\n\n'
+LAST = b'id: 4\ndata: {"text": "", "end": "stop"}\n\n'
 CHUNKS = b"%x\r\n%b\r\n" % (len(EVENT), EVENT) * 3 + b"%x\r\n%b\r\n" % (len(LAST), LAST)
 BODY = CHUNKS + b"0\r\n\r\n"
 PARTS = [HEAD, BODY[:22], BODY[22:60], BODY[60:], b"\xff\x00 after the end"]
@@ -32,7 +32,7 @@ STORY = [
     '2,000 ms[chunk 0x1c = 28 B][event 1][JSON 20 B]"你\\好"',
     '3,000 ms[chunk 0x1c = 28 B][event 2][JSON 20 B]"你\\好"',
     '4,000 ms[chunk 0x1c = 28 B][event 3][JSON 20 B]"你\\好"',
-    '4,000 ms[chunk 0x23 = 35 B][event 4][JSON 27 B]{"text": "", "end": "stop"}',
+    '4,000 ms[chunk 0x29 = 41 B][event 4][JSON 27 B]{"text": "", "end": "stop"}',
     "4,000 ms[last chunk 0]the answer is complete",
     "5,000 ms[after-end 16 B]‹ff 00 20 61 66 74 65 72 20 74 68 65 20 65 6e 64›",
     "6,500 ms[end]reset (RST)",

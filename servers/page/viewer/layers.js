@@ -6,6 +6,8 @@
 import { make } from "../dom.js";
 import { LAYERS, layerOf } from "./bytes.js";
 
+const RARE = new Set(["beat", "bad"]); // the others have their place from the beginning: nothing jumps
+
 export function layerBar(words) {
 	const cost = make("p", "cost");
 	const bar = make("div", { className: "layers", ariaHidden: "true" }, ...LAYERS.map((layer) => make("i", layer)));
@@ -24,7 +26,7 @@ export function layerBar(words) {
 			}
 			cost.textContent = text ? words.cost(words.number(text), words.number(all), Math.round(all / text)) : "";
 			LAYERS.forEach((layer, index) => {
-				entries[index].hidden = !bytes[layer];
+				entries[index].hidden = !bytes[layer] && RARE.has(layer);
 				entries[index].lastChild.textContent = `${words.number(bytes[layer])} B`;
 				bar.children[index].hidden = !bytes[layer];
 				bar.children[index].style.flexGrow = bytes[layer];

@@ -43,7 +43,7 @@ export function gapStatistics() {
 export function meaningOf(sent, received) {
 	if (Math.max(sent?.count ?? 0, received.count) < FEW) return ["few"];
 	if (!sent) {
-		if (received.most >= LONG && received.most > 4 * received.quantile(0.5)) return ["tallReads", received.most];
+		if (received.most >= 2 * HELD && received.most > 4 * received.quantile(0.5)) return ["tallReads", received.most];
 		return isEven(received) ? ["evenReads"] : ["tallReads", received.most];
 	}
 	if (sent.quantile(0.9) < TOGETHER && sent.most < LONG / 4) return ["atOnce"];

@@ -37,7 +37,14 @@ export function tokenText({ parts }) {
 }
 
 /** The data of the line's event, as text. */
-const dataOf = ({ parts }) => lenient.decode(joined(parts.filter(({ label }) => /json|token|field-value/.test(label))));
+function dataOf({ parts }) {
+	let field = "";
+	const data = parts.filter(({ label, bytes }) => {
+		if (label === "field-name") field = lenient.decode(bytes);
+		return field === "data" && /json|token|field-value/.test(label);
+	});
+	return lenient.decode(joined(data));
+}
 
 /**
  * What a line says, as chips and a text.

@@ -72,7 +72,8 @@ viewer(place, readRecording(recorded), { language: navigator.language, keys: doc
 """
 BODY = """
 body { margin: 0; background: var(--paper); color: var(--ink); font: 17px/1.6 system-ui; }
-main { display: flex; flex-flow: column; max-width: 72rem; min-height: 100dvh; padding: 1rem; }
+main { display: flex; flex-flow: column; max-width: 72rem; min-height: 100dvh; }
+main { margin: 0 auto; padding: 1rem; }
 #viewer { flex: 1; }
 main > h1 { color: var(--soft); font-size: .9rem; font-weight: 400; }
 """
