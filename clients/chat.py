@@ -322,7 +322,7 @@ async def _answer(response: Response, kind: str) -> ChatDelta:
 
 
 async def _body(response: Response) -> bytes:
-    """Read all of a body. Of an error's body, read only what arrives soon, because the status says
+    """Read a body. If it describes an error, stop after a short time, because the status says
     enough."""
     body = bytearray()
     try:

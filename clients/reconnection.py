@@ -33,12 +33,12 @@ __all__ = ["EventSourceError", "ReadyState", "Reconnection"]
 
 REDIRECTS = (301, 302, 303, 307, 308)
 PERMANENT = (301, 308)  # the new address holds for later requests too (RFC 9110 §15.4)
-MAX_REDIRECTS = 20  # as in Fetch: more redirects are taken for a loop
+MAX_REDIRECTS = 20  # as in Fetch: more redirects count as a loop
 
 OURS = (("Accept", "text/event-stream"), ("Cache-Control", "no-cache"))
 
 # No field value contains one of the first five (RFC 9110 §5.5), and UTF-8 cannot encode the others.
-# A server can send only \f and \v; the rest comes from a caller.
+# A server can send only \f and \v. The others can come only from the caller.
 NOT_IN_A_HEADER = re.compile("[\0\r\n\f\v\ud800-\udfff]")
 
 LEAST_GROWING = 0.1  # seconds: `retry: 0` times any factor would be 0

@@ -226,8 +226,8 @@ def _escaped_ranges(parts: list[str], unescaped: list[str], ranges: list[Range])
     for start, end in ranges:
         first = bisect_right(unescaped_ends, start)  # the part that holds the first character
         last = bisect_right(unescaped_ends, end - 1)
-        # If a range begins or ends in an escape, it includes the whole escape. Of a stretch without
-        # escapes it may include only a part.
+        # If a range begins or ends in an escape, it includes the whole escape. In text between
+        # escapes, it may begin or end anywhere.
         size = len(parts[first]) if first % 2 else unescaped_ends[first] - start
         rest = 0 if last % 2 else unescaped_ends[last] - end
         found.append((ends[first] - size, ends[last] - rest))

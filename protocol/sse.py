@@ -66,7 +66,7 @@ class EventStreamParser:
     Args:
         last_event_id: ID from an earlier connection. Events have it until a new `id` arrives.
         max_line_size: Longest line accepted, in bytes without its line end.
-        max_event_size: Largest data of an event accepted, in characters, plus one for each line.
+        max_event_size: Largest event data accepted. Each character and each line count as one.
         observer: Called for each element ("BOM", "comment", "field-name", ":", "space",
             "field-value", "end-of-line") when its line is complete. Each byte is reported once.
 

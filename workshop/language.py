@@ -4,10 +4,10 @@
     WORKSHOP_LANG=zh-CN              this variable
     LANG=zh_CN.UTF-8                 the locale: LANGUAGE, LC_ALL, LC_MESSAGES, LANG
 
-A text is marked where it stands, in English. Its translation is looked up when it is said:
+The source marks each English text. The translation is looked up when the program prints the text:
 
     _("line {line} raised {error}", line=3, error=error)    one sentence, and the values in it
-    n_("{n} page", "{n} pages", n)                          the plural that the language has for n
+    n_("{n} page", "{n} pages", n)                          the language's singular or plural for n
 
 The translations are in locale/zh_CN/LC_MESSAGES: workshop.po is edited, and workshop.mo is made
 from it (CONTRIBUTING.md). English loads nothing, so it starts as fast as before. This file uses the
@@ -39,7 +39,7 @@ __all__ = [
 LANGUAGES = {"en": "English", "zh-CN": "简体中文"}
 LOCALE = os.path.join(os.path.dirname(__file__), "locale")
 VARIABLE = "WORKSHOP_LANG"
-# No line may begin with one of the first, or end with one of the second.
+# No line may begin with a character of CLOSING, or end with a character of OPENING.
 CLOSING = "，。；：？！、）》”’…—·,.;:?!)]}％%"
 OPENING = "（《“‘([{"
 
@@ -75,7 +75,7 @@ def choose(name: str = "") -> str:
         import gettext
 
         _catalogue = catalogue(language)
-        # argparse looks up its own words ("usage:") with this module. It has no other way in.
+        # argparse looks up its own words ("usage:") in gettext's global domain, and nowhere else.
         gettext.bindtextdomain("workshop", LOCALE)
         gettext.textdomain("workshop")
         os.environ["LANGUAGE"] = language.replace("-", "_")
@@ -128,7 +128,7 @@ def _(message: str, /, **values: object) -> str:
 
 
 def n_(one: str, many: str, n: float, /, **values: object) -> str:
-    """Return the form of a message for the number `n`, which stands at {n} in it."""
+    """Return the singular or the plural of a message, as `n` needs it. {n} in it becomes `n`."""
     if not _language:
         choose()
     if _catalogue is None:
@@ -139,7 +139,7 @@ def n_(one: str, many: str, n: float, /, **values: object) -> str:
 
 
 def N_(message: str) -> str:
-    """Mark a constant that is translated when it is said: `_(TITLE)`."""
+    """Mark a constant. Its translation is looked up when it is printed: `_(TITLE)`."""
     return message
 
 

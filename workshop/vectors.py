@@ -19,7 +19,7 @@ tests/vectors/README.md describes the fields of each kind of answer. The rules t
 
 1. Each vector is sent in several ways: whole, byte by byte, and cut at the vector's own splits. It
    passes only if the answer is right each time.
-2. A parser may leave fields that it does not know out of its answer. These fields are not compared.
+2. An answer may omit the fields that its parser does not know. These fields are not compared.
 3. If a parser crashes, hangs or prints something else, only the current vector fails, not the
    following ones.
 """

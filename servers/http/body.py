@@ -158,7 +158,7 @@ class Body:
         return False
 
     def send_many_now(self, pieces: Sequence[bytes], now: float) -> bool:
-        """Send several pieces in one write. The bytes are those of `send_now` for each piece."""
+        """Send several pieces in one write. The bytes are the same as with one `send_now` each."""
         *others, last = pieces
         self._unsent += b"".join(map(self._frame, others))
         self.pieces += len(others)

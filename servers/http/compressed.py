@@ -17,15 +17,15 @@ from .reply import Reply, Request
 __all__ = ["accepts_gzip", "compressed"]
 
 MIN_SIZE = 200
-"""Bodies below this size, in bytes, are sent as they are: gzip's own head and end have 20 bytes."""
+"""Bodies below this size, in bytes, are sent as they are: gzip itself adds about 20 bytes."""
 
 # RFC 9110 §12.4.2: qvalue = ( "0" [ "." 0*3DIGIT ] ) / ( "1" [ "." 0*3("0") ] )
 REFUSED = re.compile(r"q=0(?:\.0{0,3})?")
 
 
 def compressed(reply: Reply, request: Request) -> Reply:
-    """Return the same reply, compressed if the request accepts gzip and the body is worth it. Both
-    forms tell caches that the request decides."""
+    """Return the same reply, compressed if the request accepts gzip and the body is large enough.
+    In both cases `Vary` tells caches that the reply depends on the request's Accept-Encoding."""
     headers = (*reply.headers, ("Vary", "Accept-Encoding"))
     body = reply.body
     if len(body) >= MIN_SIZE and accepts_gzip(request.header("accept-encoding") or ""):
@@ -45,5 +45,5 @@ def accepts_gzip(field: str) -> bool:
 
 @lru_cache(maxsize=128)
 def _gzip(body: bytes) -> bytes:
-    """The same bytes for the same body: the time is left out of gzip's head."""
+    """Compress a body. Equal bodies give equal bytes, because gzip's head gets no time."""
     return gzip.compress(body, 9, mtime=0)

@@ -86,7 +86,7 @@ class Incoming:
         self.start_line = b""
         self.set_deadline(seconds)
         data, self._unread = self._unread, b""
-        if data:  # a pipelined request need not wait, so it gives the other tasks a turn here
+        if data:  # a pipelined request does not wait for bytes, so other tasks get a turn here
             await trio.lowlevel.checkpoint()
         while not data:
             # The wait comes first: a read at once would find nothing, except a pipelined request.
@@ -123,7 +123,8 @@ class Incoming:
             self.set_deadline(self._limits.head_seconds, "The request's head did not end in time.")
 
     async def read_body(self, head: RequestHead) -> bytes:
-        """Return the body of the request with this head. `give_back` ends its share of `bodies`.
+        """Return the body of the request with this head. Its bytes count in `bodies` until
+        `give_back`.
 
         Raises:
             DecodeError: The body is too large (413), there is no room for it (503), or it breaks
@@ -165,7 +166,7 @@ class Incoming:
         body += b"".join(pieces)
 
     def give_back(self) -> None:
-        """The current request's body is no longer kept."""
+        """Note that the current request's body is no longer kept: its bytes are free again."""
         self._bodies.give_back(self._held)
         self._held = 0
 

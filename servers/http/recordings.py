@@ -24,8 +24,8 @@ The rules this file keeps:
 3. A recording contains a conversation. A recording is kept in memory only, for a limited time. Its
    size and the number of recordings are limited. A recording can be read only by its unguessable
    id.
-4. If a limit has kept the end of the reply out of its recording, a `missing` event tells the reader
-   how much that is.
+4. If a recording reaches a limit, the end of the reply is not recorded. A `missing` event then
+   tells the reader how much is missing.
 5. A client that may not read recordings does not create one: it would evict someone else's.
 """
 

@@ -6,9 +6,9 @@
     Authorization: Bearer …                 the fields                     h11
 
 Clients send the same head again and again, byte for byte: a load test does, and so does an agent
-that asks one question in many ways. What a head says is a function of its bytes. So the last small
-heads are kept together with their meaning, and are not read again: that is a fifth of the time of a
-short request (test_a_known_head_equals_a_read_one).
+that asks one question in many ways. The meaning of a head depends only on its bytes. So the last
+small heads are kept together with their meaning, and are not read again. This saves a fifth of the
+time of a short request (test_a_known_head_equals_a_read_one).
 
 A head may contain a key. So known heads are few, they stay in this process, and nothing shows them.
 """

@@ -6,7 +6,7 @@
 
 Each worker writes its numbers once a second into files of its own. The worker that is asked for
 `GET /metrics` writes its own at once, and adds those of all files. So the numbers of the others are
-up to a second old, and no counter ever goes down.
+up to a second old. No counter ever goes down, even if its worker dies.
 """
 
 import os
@@ -22,7 +22,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 __all__ = ["SharedMetrics", "forget"]
 
 FILES = {"counter": "counter", "gauge": "gauge_livesum", "histogram": "histogram"}
-EVERY = 1.0  # seconds between two times that the numbers are written
+EVERY = 1.0  # seconds between two writes of the numbers
 
 
 class SharedMetrics:
@@ -67,7 +67,7 @@ class SharedMetrics:
             below = 0.0
             for sample in family.samples:
                 value = sample.value
-                if sample.name.endswith("_bucket"):  # a file has the values of this bucket alone
+                if sample.name.endswith("_bucket"):  # a file has each bucket alone, not their sums
                     value, below = value - below, value
                 key = mmap_key(
                     family.name,

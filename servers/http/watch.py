@@ -29,7 +29,7 @@ TICK = 0.5
 """Seconds between two checks of the timeouts. A timeout may expire this much too late."""
 
 PIPE_SECONDS = 0.25
-"""Seconds after a request during which a FIN is taken for the end of a pipe (`printf … | nc`)."""
+"""Seconds after a request during which a FIN counts as the end of a pipe (`printf … | nc`)."""
 
 
 def gave_up_waiting(requested_at: float) -> bool:

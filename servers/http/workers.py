@@ -14,14 +14,14 @@ accept connections from the same sockets.
 
 The rules this file keeps:
 
-1. The parent keeps a copy of every listening socket. So a connection that waits for a worker which
-   has died is accepted by the worker that replaces it.
+1. The parent keeps a copy of every listening socket. So if a worker dies, its replacement accepts
+   the connections that were waiting for it.
 2. The parent passes SIGTERM to the workers, and Ctrl-C as SIGTERM. A terminal sends Ctrl-C to the
    workers too, so they block it: otherwise they would count it twice, and truncate their replies.
 3. A worker that dies is replaced, and the parent says so. If it has lived for less than a second,
    the next one starts a second later.
-4. A worker whose parent has died stops like after SIGTERM. It notices it because only the parent
-   holds the other end of a pipe.
+4. When the parent dies, its workers stop, as after SIGTERM. They notice its death because only
+   the parent holds the other end of a pipe, which then closes.
 """
 
 import argparse
@@ -47,7 +47,7 @@ ABOUT_WORKERS = (
     "workers. Each keeps for itself: limits, recordings, verdicts, and faults that count (429*2)."
 )
 MAX_WORKERS = 64
-SHORT_LIFE = 1.0  # seconds
+SHORT_LIFE = 1.0  # seconds: see rule 3
 
 Sockets = list[socket.socket]
 
@@ -120,7 +120,7 @@ def start_workers(all_sockets: Sequence[Sockets], routes: Routes) -> Sockets | N
     """
     parent = _Parent(all_sockets, routes)
     signals = [signal.SIGINT, signal.SIGTERM, signal.SIGCHLD]
-    signal.signal(signal.SIGCHLD, lambda *_: None)  # a system may drop a signal without a handler
+    signal.signal(signal.SIGCHLD, lambda *_: None)  # without a handler, a system may drop it
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     for number in range(len(all_sockets)):
         if sockets := parent.start(number):
@@ -140,7 +140,7 @@ class _Parent:
 
     Attributes:
         folder: The folder through which the workers share their numbers.
-        running: The worker's number and the time of its start, by the id of its process.
+        running: For each process id, the worker's number and the time at which it started.
     """
 
     def __init__(self, all_sockets: Sequence[Sockets], routes: Routes) -> None:
@@ -184,7 +184,7 @@ class _Parent:
             os.kill(process, signal.SIGTERM)
 
     def dead(self) -> list[int]:
-        """Return the numbers of the workers that have died and are to be replaced."""
+        """Return the numbers of the workers that have died and must be replaced."""
         numbers = []
         for process in list(self.running):
             ended, status = os.waitpid(process, os.WNOHANG)

@@ -65,8 +65,9 @@ class TokenSequence:
         prefill: Seconds from the entry into the batch to the first token.
         write: A function called with the bytes and the time, which returns whether the socket
             accepted all bytes.
-        write_many: The same for several tokens, for a sequence without gaps: up to `AT_ONCE` tokens
-            are made in one step and written in one call. None for a sequence with gaps.
+        write_many: Like `write`, but for the bytes of several tokens. It is used for a sequence
+            without gaps: one step makes up to `AT_ONCE` tokens, and one call writes them. None for
+            a sequence with gaps.
 
     Attributes:
         due: The time at which the next token is due, or was due.

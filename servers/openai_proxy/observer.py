@@ -8,8 +8,8 @@ A relay passes on lines and events of any size. So its observer must neither fai
 nor keep all of it in memory. The rules this file keeps:
 
 1. The parser gets the whole of each event of up to MAX_EVENT bytes.
-2. Of a line that exceeds this limit, the parser gets the beginning, where the event's type is, and
-   the end, where the usage is.
+2. If a line exceeds this limit, the parser gets only its beginning, where the event's type is, and
+   its end, where the usage is.
 3. If the event is already too long when a line begins, that line becomes an empty comment. No line
    is lost, so the parser still finds the end of each event.
 """
@@ -19,7 +19,7 @@ from protocol.sse import LINE_END, EventStreamParser, ServerSentEvent
 __all__ = ["MAX_EVENT", "EventObserver"]
 
 MAX_EVENT = 128 << 10  # bytes of an event that are always kept; at most twice as many are
-TAIL = 16 << 10  # bytes that are kept of the end of a long line, in addition
+TAIL = 16 << 10  # bytes from the end of a long line that are kept in addition
 
 
 class EventObserver:

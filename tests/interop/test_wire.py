@@ -15,6 +15,7 @@ from protocol.recording import read_recording
 from servers import chat
 from servers.llm.model.tokens import tokenize
 from servers.llm.pace import Pace
+from workshop.xray.meter.exchange import exchanges
 from workshop.xray.route import xray_routes
 
 from .held import Held, hold
@@ -208,7 +209,9 @@ def test_the_exports_are_what_was_on_the_wire(visit: Visit, chat_server: Running
         assert raw.startswith(b"HTTP/1.1 200 OK\r\n")
         assert raw.endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n")
         assert any(raw in stream for stream in tap.streams)
-        assert (reads[-1].end, reads[0].url) == ("fin", f"{tap.url}/v1/chat/completions")
+        assert (reads[-1].end, reads[0].url) == ("", f"{tap.url}/v1/chat/completions")
+        (exchange,) = exchanges(reads)  # x-ray finds one request with its response
+        assert exchange.request.endswith(QUESTION.encode())
         told = [json.loads(line) for line in lines]
         assert told[0]["text"].endswith(QUESTION)
         assert next(line["read"] for line in told if "read" in line) == 1

@@ -56,8 +56,8 @@ def _size(process: Path, sockets: set[str]) -> int:
 
 
 async def connect_narrow(host: str, port: int, *, stall_seconds: float) -> SocketStream:
-    """Open a connection that holds about 100 KB on its way, in place of megabytes: its segments
-    and our receive buffer are small.
+    """Open a connection on which only about 100 KB can be in transit, and not megabytes, because
+    its segments and our receive buffer are small.
 
     Args:
         host, port, stall_seconds: As for `clients.streams.tcp.connect`.

@@ -15,7 +15,7 @@ the model. `close()` raises GeneratorExit at your `yield`: there you can close i
     "`with contextlib.closing(model):` around the loop, and `if token: yield token` inside.",
 )
 TOKENS = ("你", "", "好", "", "", " ", "🌍", "!")
-MANY = 1000  # if so many are made and none is yielded, the exercise collects them all
+MANY = 1000  # an exercise that takes this many and yields none collects them all
 LAZY = _(
     "a generator runs to its next `yield` and no further (Python reference, yield expressions)"
 )

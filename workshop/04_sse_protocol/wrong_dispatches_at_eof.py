@@ -1,4 +1,4 @@
-"""Wrong: an event that was cut off at the end is taken for a complete one."""
+"""Wrong: when the stream ends inside an event, it treats that event as complete."""
 
 import codecs
 import re

@@ -1,4 +1,4 @@
-"""Wrong: CR alone is not taken for a line end."""
+"""Wrong: it does not accept CR alone as a line end."""
 
 import codecs
 import re

@@ -1,4 +1,4 @@
-"""Wrong: the end of the pieces is taken for the end of the answer."""
+"""Wrong: when the pieces end, it treats the answer as complete."""
 
 import json
 from collections.abc import AsyncIterator

@@ -41,7 +41,7 @@ PARTS = {
     "together": "",
 }
 
-REPEATS = 5  # the smallest of so many times counts, because noise only adds to it
+REPEATS = 5  # only the shortest of these runs counts, because noise only adds time
 ASKED = read_chat_request(b'{"model":"lorem","messages":[{"role":"user","content":"hi"}]}')
 
 

@@ -24,6 +24,9 @@ __all__ = ["LOCAL_URL", "Answer", "AnswerView", "ChatAPI", "Conversation", "Endi
 LOCAL_URL = "http://localhost:8000/v1"  # the address of the server that `workshop` starts
 
 
+N_("the stream ended without a finish_reason and without [DONE]")  # said by clients/chat.py
+
+
 class Ending(Enum):
     """How an answer ended, with the words that are shown, and the exit code after a single
     question."""
@@ -166,7 +169,7 @@ async def ask(
                         view.text(delta.said)
                 answer.ending, answer.reason = _ending(stream.finish_reason)
         except CutOffError as error:
-            answer.ending, answer.reason = Ending.CUT_OFF, str(error)
+            answer.ending, answer.reason = Ending.CUT_OFF, _(str(error))
         except APIError as error:
             answer.ending, answer.reason = Ending.ERROR, str(error)
             if error.retry_after:

@@ -20,6 +20,7 @@ from clients.streams.tls import TLSParameters
 from clients.tap import WireObserver
 from protocol.secret import redact
 
+from ..language import _
 from ..runner.verdict import visible
 from .markdown import Blocks, Lines, escape
 
@@ -171,7 +172,10 @@ class RawView(WireObserver):
         if layer != "http":
             return
         now = time.perf_counter() - self._began
-        self._print(f"+{now:6.3f} s  {direction} {len(data)} bytes", "cyan")
+        line = _(
+            "+{now:6.3f} s  {direction} {size} bytes", now=now, direction=direction, size=len(data)
+        )
+        self._print(line, "cyan")
         for line in visible(data).replace("␊", "␊\n").removesuffix("\n").split("\n"):
             self._print(f"  {line}", style)
 

@@ -240,8 +240,8 @@ def _marked(section: Section, mark: str, fences: Sequence[str]) -> str:
 
 
 def main(names: Sequence[str], *, writing: bool, root: Path = ROOT) -> int:
-    """List what is stale in all pages or in these, or bring their marks up to date. Returns the
-    exit code."""
+    """List what is stale in these pages, or in all pages if none is named. With `writing`, first
+    bring their marks up to date. Returns the exit code."""
     known = pairs(root)
     pages = [Path(name).as_posix() for name in names] or list(known)
     if unknown := [page for page in pages if page not in known]:

@@ -42,6 +42,8 @@ FIELD = re.compile(
 )
 
 
+# The frame has a switch of its own, which stays at the same place of the page.
+SWITCH = re.compile(r"^(?:\[English\]\(\S+\) \| 简体中文|English \| \[简体中文\]\(\S+\))\n", re.M)
 FIGURE = re.compile(r"<!-- figure: ([\w-]+) -->")
 CONTROL = re.compile("␍?␊|␍|␠|␛")
 CONTROLS = {"␍␊": r"\r\n", "␊": r"\n", "␍": r"\r", "␠": "␣", "␛": "ESC"}
@@ -96,7 +98,8 @@ class Prose:
         text = self.links.tree.document(name, self.links.language)
         anchors = [section.mark["anchor"] if section.mark else None for section in sections(text)]
         state = RenderState(name, Standard(), anchors=anchors)
-        tokens = self._pages.parse(MARK.sub("", text), {"state": state})
+        text = SWITCH.sub("", MARK.sub("", text))
+        tokens = self._pages.parse(text, {"state": state})
         tokens = list(self._with_code(tokens, state))
         return self._render(self._pages, tokens, state), state.headings
 

@@ -55,8 +55,8 @@ class LearnSession:
         workspace: The learner's folder.
         lesson: The lesson to begin with.
         timeout: Longest time of one check, in seconds.
-        terminal: Whether keys arrive as they are pressed, so that a newer check cancels an older
-            one.
+        terminal: Whether the input is a terminal. If so, each key arrives at once, and a newer
+            check cancels the running one.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class LearnSession:
         self._checking = trio.CancelScope()
         self._idle = trio.Event()
         self._idle.set()
-        self._text = b""  # the text of the file when it was checked last
+        self._text = b""  # the text of the file at the last check
         self._question: Callable[[], None] | None = None  # what to do if the answer is `y`
 
     async def run(self, poll: bool) -> None:

@@ -6,8 +6,8 @@
          "calls": [{"name": "get_weather", "arguments": {"city": "Paris"}}]},
         {"text": "Ask me about the weather."}]}}
 
-This is the model `script:weather`. The first of its turns whose `when` holds gives the answer. The
-server remembers nothing: as with a real model, each request carries the whole conversation.
+This is the model `script:weather`. The server answers with the first turn whose `when` holds. It
+remembers nothing: as with a real model, each request carries the whole conversation.
 
 A turn's text, its thinking and the strings in its arguments may contain `{prompt}`, the user's last
 message, and `{tool}`, the last result of a tool. Other braces have no meaning, and neither have
@@ -47,7 +47,7 @@ MAX_TEXT = 64 << 10
 in."""
 
 Cut = Callable[[str, int], Iterable[str]]
-"""A function that cuts a JSON text into tokens. Joined, they are the text again. The number is the
+"""A function that cuts a JSON text into tokens. The tokens together are the text. The number is the
 request's seed."""
 
 

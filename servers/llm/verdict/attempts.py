@@ -28,8 +28,8 @@ class Control(msgspec.Struct):
 
     Args:
         questions: Number of times that each question was asked.
-        whole: The questions of which a stream was read to its end.
-        cancelled: The questions of which a stream was not read to its end.
+        whole: The questions with a stream that the client read to its end.
+        cancelled: The questions with a stream that the client did not read to its end.
     """
 
     questions: Counter[bytes] = msgspec.field(default_factory=Counter)
@@ -54,7 +54,7 @@ class Control(msgspec.Struct):
         return bool(self.whole) and alike and question not in self.cancelled
 
     def is_ambiguous(self, exchange: Exchange) -> bool:
-        """Whether an equal request need not be a retry."""
+        """Whether an equal request may be a new question, and not a retry."""
         return exchange.retry is None and self.questions[exchange.question] > 1
 
 

@@ -7,7 +7,7 @@
 
 The rules this file keeps:
 
-1. Of a request, only a hash is kept.
+1. Only a hash of a request is kept.
 2. There is no call for each token. An answer without a fault is observed only at its beginning and
    at its end.
 """
@@ -95,16 +95,16 @@ class Exchange:
         retry_after: Seconds that the reply asked the client to wait, or None.
         connection: Number of the client's connection.
         began: When the reply's head was sent, or None.
-        tells: Whether the fault tells by itself when it happens.
+        tells: Whether the fault calls `note_fault` when it happens.
         injected: When the fault was injected, or None.
         before: Number of events that were sent before the fault.
-        finishing: When the last event was sent, if a fault watches over it.
+        finishing: When the last event was sent, if the fault reported it (`note_last`), or None.
         fin: When the client sent its FIN while the reply was being sent, or None.
         ended: When the reply ended, or None.
         ending: How it ended.
         blocked: Seconds for which the server waited, because the client did not read.
-        shown: When the client told for the first time that it shows text.
-        told: What the client told at the end, and `told_at`, when.
+        shown: When the client first told that it shows text, or None.
+        told: What the client told at the end. `told_at` is the time.
     """
 
     __slots__ = (
@@ -147,7 +147,7 @@ class Exchange:
         self.number = number
         self.question = _question(request)
         self.asked = trio.current_time()
-        fields = dict(reversed(request.headers))  # of a repeated field, the first value
+        fields = dict(reversed(request.headers))  # if a field is repeated, its first value counts
         self.announced = _seconds(
             fields.get("x-stainless-read-timeout") or fields.get("x-stainless-timeout")
         )
@@ -249,8 +249,8 @@ class Exchange:
 
 
 def _question(request: Request) -> bytes:
-    """A hash of the path and the body. Of a body over 64 KiB, its length and both ends count, so
-    that a large body holds up no stream."""
+    """A hash of the path and the body. If a body is over 64 KiB, only its length and both ends are
+    hashed: a hash of all its bytes would delay the other streams."""
     body = request.body
     if len(body) > HASHED:
         body = b"%d %b%b" % (len(body), body[: HASHED // 2], body[-HASHED // 2 :])

@@ -5,7 +5,7 @@
 
 The rules this file keeps:
 
-1. Of a key, only a digest is kept.
+1. Only a digest of a key is kept.
 2. Clients, and the requests of each client, are limited in number. The oldest is evicted.
 """
 
@@ -87,14 +87,14 @@ class Watcher:
 
     Args:
         limits: See `VerdictLimits`.
-        insist: Whether faults wait for the client's reaction, so that it can be judged: the answer
-            goes on only after a pause when an event cannot be read, and a silent connection is
-            reset when the client's patience has been tested.
+        insist: Whether faults wait for the client's reaction, so that it can be judged. After an
+            event that cannot be read, the answer pauses before it continues. A silent connection
+            is reset when the client's patience has been tested.
 
     Attributes:
-        fault: Fault to inject into each answer whose request names none, or "".
-        pace: Pace of the answers whose request names none, or None for the server's own.
-        script: Name of the script that answers, whatever the model's name, or "".
+        fault: Fault for each request that does not name a fault itself, or "" for none.
+        pace: Pace for each request that does not name a pace itself. With None, the server's own.
+        script: Name of the script that answers for every model, or "" for none.
         run: Number of the run.
     """
 
@@ -125,7 +125,7 @@ class Watcher:
     def client(self, name: str) -> Client:
         """The client of this name, made if there is none. The oldest client may be evicted."""
         client = self.clients.pop(name, None) or Client(name, self.limits)
-        self.clients[name] = client  # at the end: the one that asked last
+        self.clients[name] = client  # the last entry is the client that asked last
         if len(self.clients) > self.limits.max_clients:
             del self.clients[next(iter(self.clients))]
         return client
@@ -150,8 +150,8 @@ class Watcher:
         return handle
 
     def planned(self, stream: bool) -> str:
-        """The fault of an answer whose request names none. Without a stream, a fault that needs
-        events is left out."""
+        """The fault for a request that does not name a fault itself. A fault that needs events is
+        injected only into streams."""
         needs_events = bool(self.fault) and FAULTS[parse(self.fault).name].needs_events
         return "" if needs_events and not stream else self.fault
 

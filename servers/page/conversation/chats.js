@@ -1,6 +1,6 @@
 /*
- * The saved conversations. Each has a key of its own in the browser's storage, so what damages one
- * harms no other, and two windows can save at the same time:
+ * The saved conversations. Each has a key of its own in the browser's storage. So if one is
+ * damaged, the others are not, and two windows can save at the same time:
  *
  *     workshop.chat.k3x9w2ab    {"title":"hello","saved":1767225600000,"messages":[{"role":"user",…
  *     workshop.chats            [{"id":0.12,"title":…,"messages":[…]},…]    all in one, until 2026

@@ -1,6 +1,6 @@
 /*
- * A model's headings begin at any level and skip some. What a screen reader lists begins below the
- * page's own heading, and skips none:
+ * A model's headings may begin at any level, and may skip levels. In the list of a screen reader
+ * they begin one level below the page's own heading, and skip no level:
  *
  *     # One  ###### Six  ## Two     ->     aria-level 2, 3, 3
  */

@@ -30,7 +30,7 @@ const patternOf = (word) => new RegExp(word.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$
 function excerpt(texts, pattern) {
 	const text = texts.find((one) => pattern.test(one));
 	const { 0: word, index } = pattern.exec(text);
-	const before = text.slice(Math.max(0, index - BEFORE), index);
+	const before = index > BEFORE ? `…${text.slice(index - BEFORE, index)}` : text.slice(0, index);
 	const rest = text.slice(index + word.length);
 	return [before, word, rest.slice(0, AFTER)].map((part) => part.replace(/\s+/g, " "));
 }
@@ -76,7 +76,7 @@ export function historyList(panel, page) {
 		const title = button(make("span", { dir: "auto" }, chat.title), () => page.open(chat));
 		if (found) {
 			const [before, word, after] = found;
-			title.append(make("small", { dir: "auto" }, "…", before, make("mark", {}, word), after));
+			title.append(make("small", { dir: "auto" }, before, make("mark", {}, word), after));
 		}
 		const remove = button("✕", () => {
 			const reopen = page.close(chat);
@@ -99,6 +99,7 @@ export function historyList(panel, page) {
 			draw();
 			find("button", list.children[index]).focus();
 		});
+		undo.className = "undo";
 		return make("li", {}, make("span", { dir: "auto" }, say("deleted", chat.title)), undo);
 	}
 

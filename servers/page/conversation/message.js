@@ -147,6 +147,7 @@ export function showAnswer(conversation) {
 	function restore(old) {
 		addThinking(old.thinking);
 		addText(old.content);
+		if (old.calls.length) beginAnswer();
 		if (old.refused) setRefused();
 		record.calls.push(...old.calls);
 		end(old.ending);

@@ -5,7 +5,7 @@
  *
  *     [hello, {content: "Hi!", at: 1, others: [[{content: "Hey."}]]}]       version 2 of 2 is shown
  *
- * So a reader of the list need not know of versions.
+ * So code that reads the list need not know of versions.
  */
 
 const MAX_VERSIONS = 50; // at one place; the oldest is dropped

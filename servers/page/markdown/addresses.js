@@ -1,5 +1,5 @@
 /*
- * Which addresses become links: those that a browser opens as a page or a letter, and no other.
+ * Which addresses become links: only those of web pages and of email.
  *
  *     https://example.org/    http://…    mailto:a@example.org
  *

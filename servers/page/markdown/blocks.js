@@ -3,8 +3,9 @@
  *
  *     > - a    quote > list > item > paragraph
  *
- * CommonMark 0.31.2 §4 and §5, with GitHub's task lists. Every line here is without its indentation,
- * which line.js measures; four columns are code.
+ * CommonMark 0.31.2 §4 and §5, with GitHub's task lists. line.js measures and removes the
+ * indentation of a line before its text is looked at here. A line that is indented by four columns
+ * is code.
  */
 
 export function block(type, more) {

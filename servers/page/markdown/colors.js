@@ -4,10 +4,10 @@
  *     return "a" # b    ->    <b>return</b> <u>"a"</u> <i># b</i>
  *
  * A language decides how its comments look; without one, as in a program's output, nothing is
- * coloured. Code comes in parts (parts.js). A comment or text that is open at the end of a part goes
- * on in the next one: `open` is what will end it.
+ * coloured. Code comes in parts (parts.js). A comment or string that is open at the end of a part
+ * goes on in the next one: `open` is what will end it.
  *
- * It is a guess, not a parser: HTML stays plain, and so do the patterns of JavaScript.
+ * It is a guess, not a parser: HTML and JavaScript's regular expressions are not coloured.
  */
 
 const KEYWORDS = new Set(

@@ -1,8 +1,9 @@
 /*
  * Character references and escapes: `&copy;`, `&#169;` and `&#xa9;` are ©, and `\*` is *.
  *
- * CommonMark 0.31.2 §2.4 and §2.5. HTML has 2,125 names, and the browser knows them all. What it gets
- * to read is a name of letters and digits between & and ; in an element that can only have text.
+ * CommonMark 0.31.2 §2.4 and §2.5. HTML has 2,125 names, and the browser knows them all, so it
+ * looks them up. This is safe: it reads only a name of letters and digits between & and ;, in an
+ * element that can hold only text.
  */
 
 export const PUNCTUATION = String.raw`[!-/:-@[-\`{-~]`;

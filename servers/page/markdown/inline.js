@@ -5,8 +5,8 @@
  *
  * This is CommonMark's own algorithm (0.31.2 §6, and the appendix "A parsing strategy") with its
  * stack of brackets; the delimiter runs go to emphasis.js. GitHub's bare addresses are links, too, and
- * formulas ($x$, \(x\)) are kept as typed. Tags are strong, em, del, code, a and br, and no other:
- * HTML is text. A picture is a link, because nothing is loaded from other sites.
+ * formulas ($x$, \(x\)) are kept as typed. The only elements are strong, em, del, code, a and br:
+ * HTML stays text. A picture becomes a link, because nothing is loaded from other sites.
  *
  * A token is decided once, when enough text has come after it; undecided text waits in `rest`. Code,
  * links and formulas have limits, so that no text waits for long: a longer one is plain text.
@@ -28,7 +28,7 @@ const MAX_RUN = 100; // delimiters in a row
 
 // All of these patterns are tried at one position.
 const at = (source, flags = "") => new RegExp(source, `${flags}y`);
-// Text that is nothing else: words of which none begins an address, and what is between them.
+// Plain text: words that do not begin an address, and the signs and spaces between them.
 const TEXT = /(?:[^a-z0-9.+\\`*_~&<![\]$\n \t-]+|(?!www\.)[a-z0-9.+-]+(?=[^\w.+@:-])| (?=[^ \t\n]))+/iy;
 const WORD = /[a-z0-9.+-]+/iy;
 const SPACES = /[ \t]+/y;

@@ -79,10 +79,10 @@ export function gapChart(words, { hasSent, pick }) {
 
 	function draw() {
 		const end = endOf();
-		const most2 = Math.max(1, ...sides.map(({ statistics }) => statistics.most));
+		const largest = Math.max(1, ...sides.map(({ statistics }) => statistics.most));
 		const zero = hasSent ? HALF : 0;
 		const height = hasSent ? 2 * HALF : HALF;
-		const scale = (height - zero) / most2;
+		const scale = (height - zero) / largest;
 		lines.sent.setAttribute("d", bars(sides[0].gaps, zero, -scale));
 		lines.received.setAttribute("d", bars(sides[1].gaps, zero, scale));
 		middle.setAttribute("d", `M0 ${zero}h${WIDTH}`);
@@ -93,11 +93,11 @@ export function gapChart(words, { hasSent, pick }) {
 		const [above, below] = most.children;
 		above.textContent = hasSent ? words.atMost(words.ms(sides[0].statistics.most)) : "";
 		below.textContent = words.atMost(words.ms(sides[1].statistics.most));
-		const [from, mark, to] = times.children;
-		from.textContent = words.ms(0);
+		const [begin, mark, last] = times.children;
+		begin.textContent = words.ms(0);
 		mark.textContent = first >= 0 ? words.firstAt(words.ms(Math.round(first))) : "";
 		mark.style.insetInlineStart = `clamp(4em, ${(100 * first) / end}%, 100% - 15em)`;
-		to.textContent = words.ms(Math.round(end));
+		last.textContent = words.ms(Math.round(end));
 		const [sent, received] = sides.map(({ statistics }) => statistics);
 		const [name, ...values] = meaningOf(hasSent ? sent : null, received);
 		const shown = values.map(["buffered", "together"].includes(name) ? (pieces) => words.number(Math.round(pieces)) : (time) => words.ms(Math.round(time)));

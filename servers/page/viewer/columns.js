@@ -1,5 +1,6 @@
 /*
- * A table in columns of numbers, which grows: 25,000 rows of ten numbers take 2 MB, and not one object.
+ * A growing table that keeps each column in a typed array: 25,000 rows of ten numbers take 2 MB,
+ * and no row is an object.
  *
  *     const spans = columns({ label: Uint8Array, start: Float64Array });
  *     spans.push({ label: 3, start: 155 });

@@ -46,10 +46,10 @@ export async function jsonLines(recording, page) {
 	return parts;
 }
 
-/** A server says how it ended in its own words; a recording has four. */
+/** A server says in its own words how a reply ended; a connection ends in one of four ways, or goes on. */
 function endOf(end) {
 	if (["fin", "reset", "truncated", "silent"].includes(end)) return { end };
-	return { end: end === "done" ? "fin" : "truncated", how: end };
+	return end === "done" ? { how: end } : { end: end.startsWith("reset") ? "reset" : "fin", how: end };
 }
 
 /** @returns {Promise<string[]>} one entry for each response */

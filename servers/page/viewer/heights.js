@@ -1,6 +1,7 @@
 /*
- * How high each row of a long list is: guessed at first, measured once it was drawn. So the list knows
- * where its row 20,000 is without drawing the 19,999 above. Sums of 128 rows keep each question short.
+ * The height of each row of a long list: a guess at first, measured after the row has been drawn.
+ * So the list knows where its row 20,000 is without drawing the 19,999 rows above. The heights of
+ * each 128 rows are also kept as a sum, so a search adds few numbers.
  */
 
 import { grown } from "./columns.js";

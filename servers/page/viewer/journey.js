@@ -3,7 +3,8 @@
  *
  *     yielded -> event -> chunk -> write at ms -> read at ms -> painted
  *
- * Only what was seen is shown: a recording of a client has no writes, and no page that paints.
+ * Only recorded steps are shown. For example, a client's recording does not have the server's
+ * writes, or the times at which a page painted.
  */
 
 import { make } from "../dom.js";

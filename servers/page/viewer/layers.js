@@ -1,5 +1,6 @@
 /*
- * What the bytes are: a bar with a part for each layer, as long as the layer is large, and its legend.
+ * What the bytes are: a bar and its legend. The bar has a part for each layer. The more bytes a
+ * layer has, the longer is its part.
  */
 
 import { make } from "../dom.js";

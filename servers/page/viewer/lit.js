@@ -1,6 +1,6 @@
 /*
- * Which line is lit, because the pointer is on it, and which one is selected. Whatever shows a part of
- * a line (a row, a byte) has its number in `data-line`, and is marked here.
+ * Which line is lit, because the pointer is on it, and which one is selected. Each element that
+ * shows a part of a line (a row, a byte) has the line's number in `data-line`. This file marks it.
  */
 
 /** @param {HTMLElement} root in which lines are marked @param {Function} changed called after a change */

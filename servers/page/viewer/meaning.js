@@ -53,6 +53,7 @@ export function meaningOf(sent, received) {
 		return [received.quantile(0.5) >= HELD ? "buffered" : "together", pieces];
 	}
 	if (sent.most >= LONG && sent.most > 4 * sent.quantile(0.5)) return ["paused", sent.most];
+	if (received.most > 2 * sent.most + HELD) return ["held", received.most];
 	return isEven(sent) && isEven(received) ? ["comb"] : ["uneven"];
 }
 

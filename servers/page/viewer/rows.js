@@ -1,6 +1,6 @@
 /*
- * A list of which only the rows in sight are in the document, however long it is. It keeps to its end
- * while it follows, and keeps its place while rows come below.
+ * A list of any length: only the rows in sight are in the document. While it follows, it stays
+ * scrolled to its end. Otherwise it does not move when rows are added below.
  *
  *     const list = virtualList({label, count: () => 25_000, guess: (index, typical) => typical || 22,
  *                               keyOf: (index) => "…", draw: (index) => <li>, scrolled});

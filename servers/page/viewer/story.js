@@ -1,5 +1,6 @@
 /*
- * The story of a recording: a line for each token, from the outside in, with what repeats folded:
+ * The story of a recording: a line for each token, with its chunk, its event, its JSON and its
+ * text, in this order. Parts that repeat are folded:
  *
  *     612 ms  [chunk 0xed = 237 B] [event 7] [JSON 230 B] "wire"
  *     912 ms  [chunk 0xe1 = 225 B] [event 9] [JSON 218 B] {… "finish_reason":"stop" …}

@@ -4,7 +4,7 @@
  *     const view = viewer(element, recording, {language: navigator.language});
  *     view.update()      after the recording has grown
  *
- * A recording (recording.js) is made of a file, as in x-ray's exported page, or grows while an
+ * A recording (recording.js) is made from a file, as in x-ray's exported page, or grows while an
  * answer runs, as in the wire pane of the chat page. The viewer parses nothing: the labels come with
  * the recording. Each byte is shown once.
  */

@@ -38,7 +38,9 @@ export function pageOf(answer, recording) {
 /** The request, as far as the page knows it: the browser adds fields of its own. */
 export function requestOf({ url, init }) {
 	const { pathname, host } = new URL(url);
-	const fields = Object.entries(init.headers ?? {}).map(([name, value]) => `${name}: ${value}\r\n`);
-	const start = `${init.method ?? "GET"} ${pathname} HTTP/1.1\r\nHost: ${host}\r\n`;
-	return new TextEncoder().encode(`${start}${fields.join("")}\r\n${init.body ?? ""}`);
+	const encoder = new TextEncoder();
+	const fields = { Host: host, ...init.headers };
+	if (init.body) fields["Content-Length"] = encoder.encode(init.body).length;
+	const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`);
+	return encoder.encode(`${init.method ?? "GET"} ${pathname} HTTP/1.1\r\n${lines.join("")}\r\n${init.body ?? ""}`);
 }

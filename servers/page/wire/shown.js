@@ -5,8 +5,8 @@
  *     sent    **Hello**, world!        shown   Hello, world!
  *               └───┘    └───┘                 └───┘  └───┘
  *
- * What is between two words belongs to the place between them. Nothing is wrapped in an element: a
- * range is lit with the CSS Custom Highlight API.
+ * What was sent between two words is matched with what is shown between them. Nothing is wrapped in
+ * an element: a range is lit with the CSS Custom Highlight API.
  */
 
 import { find } from "../dom.js";

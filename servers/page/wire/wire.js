@@ -1,5 +1,5 @@
 /*
- * The wire pane: the bytes of the answers on this page, which no chat page shows. The server records
+ * The wire pane: the bytes of this page's answers, which other chat pages hide. The server records
  * what it sends, and reports it as an event stream; the page adds the time of each read (log.js).
  * The viewer shows both, the same one as in x-ray's exported page.
  *

@@ -16,7 +16,8 @@ from .test_scripts import run
 FILES = {
     "pyproject.toml": "",
     "README.md": "# A tree\n\n## Why\n\nBecause.\n",
-    "workshop/README.zh-CN.md": "# 一棵树\n\n<!-- en: top 000000 -->\n\n[English](../README.md)\n\n"
+    "workshop/README.zh-CN.md": "# 一棵树\n\n<!-- en: top 000000 -->\n\n"
+    "[English](../README.md) | 简体中文\n\n"
     "## 为什么\n\n<!-- en: why 000000 -->\n\n因为。[下](#为什么) [术语](GLOSSARY.zh-CN.md)\n",
     "workshop/GLOSSARY.md": "# Glossary\n",
     "workshop/GLOSSARY.zh-CN.md": "# 术语表\n\n| 中文 | English | 含义 |\n|---|---|---|\n"
@@ -46,6 +47,7 @@ def test_a_translated_page(pages: Pages) -> None:
     assert '<html lang="zh-CN">' in html
     assert '<article lang="en">' not in html
     assert '<h2 id="why">' in html
+    assert html.count(">English</a>") == 1, "the switch of the frame, and not that of the file"
     assert 'id="为什么"' in html
     assert 'href="../README.md.html" hreflang="en" lang="en">English</a>' in html
     assert '<link rel="alternate" hreflang="en" href="../README.md.html">' in html

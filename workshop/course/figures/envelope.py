@@ -2,7 +2,7 @@
 
     data: {"id":… "content":" 你 "…} \\n\\n      about 250 bytes for 3
 
-The answer is the one of `POST /v1/chat/completions`, by the model that repeats what it is told.
+`POST /v1/chat/completions` sends the answer, and the model repeats the reader's word.
 """
 
 from typing import Annotated

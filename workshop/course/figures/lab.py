@@ -43,7 +43,7 @@ async def serving(routes: Routes, *, tls: ssl.SSLContext | None = None) -> Async
 
 
 def get(path: str, *fields: str) -> bytes:
-    """Return the bytes of a GET request, whose connection closes after its response."""
+    """Return the bytes of a GET request that asks the server to close the connection afterwards."""
     lines = [f"GET {path} HTTP/1.1", "Host: localhost", "Connection: close", *fields]
     return "".join(f"{line}\r\n" for line in [*lines, ""]).encode()
 
@@ -51,8 +51,8 @@ def get(path: str, *fields: str) -> bytes:
 async def reads(port: int, request: bytes) -> AsyncGenerator[tuple[float, bytes], None]:
     """Send a request, and yield the time of each read and its bytes, until the server closes.
 
-    The time is in seconds since the request was sent. Close the generator before its end only
-    together with the server.
+    The time is in seconds since the request was sent. If you close the generator before its end,
+    close the server too.
     """
     stream: SocketStream = await connect(LOOPBACK, port)
     try:

@@ -4,8 +4,8 @@
                                  FIN, and closes       token 2: its write is answered with an RST
                                  RST                   at once, without a write
 
-The server sends a token every 0.3 seconds. It is one of ours, with its `epoll` for disconnects
-(servers/http/watch.py), so it needs only one write after a close.
+The server sends a token every 0.3 seconds. It is one of ours: its `epoll` reports disconnects
+(servers/http/watch.py). So after a close, one write is enough for the server to notice it.
 """
 
 from collections.abc import AsyncGenerator

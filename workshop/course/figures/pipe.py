@@ -3,7 +3,7 @@
     the program prints   ●  ●  ●  ●  ●
     you get                          ●     one read of 28 bytes: the output was buffered
 
-The program is a process of its own. It says on its standard error when it prints.
+The program is a process of its own. It reports the time of each print on its standard error.
 """
 
 import os

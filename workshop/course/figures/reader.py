@@ -43,7 +43,7 @@ class Options(msgspec.Struct):
     Args:
         rate: Tokens that the client reads per second.
         key: The name of this run.
-        change: Whether to change the rate of the run with this name, and to start none.
+        change: Whether to change the rate of the run with this name, instead of starting a run.
     """
 
     rate: Annotated[float, msgspec.Meta(ge=1, le=60)]
@@ -66,7 +66,7 @@ class Reader:
 
 
 RUNNING: dict[str, Reader] = {}
-"""The clients by the names of their runs. There are never more than runs (routes.py)."""
+"""The client of each run, by the run's name. routes.py limits the number of runs."""
 
 
 def form(say: Words) -> str:
@@ -137,7 +137,7 @@ async def read(reader: Reader, port: int) -> None:
         due = trio.current_time()
         while data := await client.recv(FRAME):
             reader.read += len(data) / FRAME
-            # A rate that was changed holds from now on: what was missed is not read faster.
+            # A new rate applies from now on. The client does not catch up on earlier delays.
             due = max(due, trio.current_time() - TICK) + len(data) / FRAME / reader.rate
             await trio.sleep_until(due)
 

@@ -48,7 +48,7 @@ MAX_SECONDS = 30.0
 """Longest time of one run."""
 
 MAX_WAITING = 256
-"""Largest number of reports that wait for a slow page. Then the run waits, too."""
+"""Largest number of reports that wait for a slow page. When it is reached, the run waits, too."""
 
 
 def figure_routes(max_runs: int = MAX_RUNS, max_seconds: float = MAX_SECONDS) -> dict[str, Handler]:

@@ -3,8 +3,8 @@
     connection 1   one two th ✂                  the event that was cut is dropped
     connection 2   Last-Event-ID: 0-2            three four
 
-The first connection goes through a hop that closes it after so many bytes of the body. The second
-one asks the server for what follows.
+The first connection goes through a hop, which closes it at the chosen byte of the body. The second
+connection asks the server for the events that follow.
 """
 
 import base64

@@ -71,7 +71,8 @@ class Work:
     """What one run counts.
 
     Attributes:
-        tokens, wakes: Number of tokens, and of the times at which the engine made some of them.
+        tokens: Number of tokens.
+        wakes: Number of times that the engine woke up and made tokens.
         late: The delay of each token, in seconds.
     """
 
@@ -82,7 +83,7 @@ class Work:
         self._slot = -1
 
     def stream(self, number: int, of: int) -> TokenSequence:
-        """Return a stream, whose tokens are due a little later than those of the stream before."""
+        """Return a stream. Its tokens are due a little later than those of the previous stream."""
         began = trio.current_time()
         offset = GAP * number / of
 

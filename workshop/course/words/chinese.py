@@ -11,7 +11,7 @@ FRAME = {
     "lessons": "课程",
     "menu": "目录",
     "contents": "目录",
-    "source": "源码",
+    "source": "源代码",
     "order": "阅读顺序",
     "questions": "常见问题",
     "glossary": "术语表",
@@ -26,14 +26,14 @@ FRAME = {
 }
 
 SEARCH = {
-    "search.label": "搜索课程和源码",
+    "search.label": "搜索课程和源代码",
     "search.placeholder": "搜索",
     "search.none": "没有同时包含这些词的内容。",
     "search.failed": "索引加载失败。",
     "search.count": "{number} 条结果",
     "copy.label": "复制",
     "copy.done": "已复制",
-    "copy.failed": "没有复制成功",
+    "copy.failed": "复制失败",
 }
 
 CONTENTS = {
@@ -43,7 +43,7 @@ CONTENTS = {
     ),
     "contents.start": "从第 {number} 课开始",
     "contents.continue": "继续第 {number} 课",
-    "contents.source": "阅读源码",
+    "contents.source": "阅读源代码",
     "contents.more": "更多内容",
     "contents.hint": (
         "workshop check 通过了一个练习，这里就会打上对勾。旁边的分钟数是阅读一课的时间，"
@@ -56,11 +56,11 @@ SOURCE = {
     "source.top": "最上层",
     "source.folder": "{files} 个文件，{lines} 行",
     "source.lines": "{number} 行",
-    "source.uses": "使用",
-    "source.used-by": "被使用于",
-    "source.tests": "测试对象",
-    "source.tested-by": "测试",
-    "source.read-in": "讲到它的课",
+    "source.uses": "用到",
+    "source.used-by": "被用于",
+    "source.tests": "测试的是",
+    "source.tested-by": "测试它的",
+    "source.read-in": "讲到它的",
     "source.part-of": "属于",
     "source.lesson": "第 {number} 课",
 }

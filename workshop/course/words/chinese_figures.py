@@ -34,7 +34,7 @@ CUT = {
     "figure.cut.question": (
         "一个事件流分成两段到达。第一段在哪里结束由你决定：可以在一行中间，也可以在一个字符中间。"
     ),
-    "figure.cut.guess": "和一整段相比，这两段给出的事件",
+    "figure.cut.guess": "和一次全部到达相比，这两段给出的事件",
     "figure.cut.guess.more": "更多",
     "figure.cut.guess.same": "一样多",
     "figure.cut.guess.fewer": "更少",
@@ -123,11 +123,11 @@ HOP = {
     "figure.hop.complete": "正文完整",
     "figure.hop.cut": "被截断：没有最后一块",
     "figure.hop.told.none": "这一跳平均把一个事件扣住 {held} 秒：这里没有缓冲。",
-    "figure.hop.told.buffer": "这一跳平均把一个事件扣住 {held} 秒。在它的上游一侧，流是健康的。",
+    "figure.hop.told.buffer": "这一跳平均把一个事件扣住 {held} 秒。在它的上游一侧，流没有毛病。",
     "figure.hop.told.rechunk": "这一跳平均把一个事件扣住 {held} 秒：一块满了它才写。",
     "figure.hop.told.lag": "这一跳平均把一个事件扣住 {held} 秒：等到下一个事件来。",
     "figure.hop.told.gzip": (
-        "这一跳平均把一个事件扣住 {held} 秒。事件都在压缩器里，它在等更多的字节。"
+        "这一跳平均把一个事件扣住 {held} 秒。事件都在压缩程序里，它在等更多的字节。"
     ),
     "figure.hop.told.truncate": ("你收到 {events} 个事件，没有最后一块：所以你知道正文被截断了。"),
     "figure.hop.still": ("先读完整个正文的一跳：服务器按时写了每个事件，你最后才一起收到。"),
@@ -153,7 +153,7 @@ SEAM = {
 
 WHEEL = {
     "figure.wheel.question": (
-        "每个流每秒发送 20 个 token，全部由一个循环产生，每格 5 毫秒。这个循环多久醒一次？"
+        "每个流每秒发送 20 个 token，全部由一个循环产生，每个时间片 5 毫秒。这个循环多久醒一次？"
     ),
     "figure.wheel.streams": "流的数量",
     "figure.wheel.streams.1": "1",
@@ -171,14 +171,16 @@ WHEEL = {
         "每个 token 唤醒一次。一个 token 花了 {processor} 微秒的处理器时间，大部分花在唤醒上。"
     ),
     "figure.wheel.told.100": (
-        "每格最多唤醒一次，一秒有 200 格。一个 token 花了 {processor} 微秒的处理器时间。"
+        "每个时间片最多唤醒一次，一秒有 200 个时间片。"
+        "一个 token 花了 {processor} 微秒的处理器时间。"
     ),
     "figure.wheel.told.1000": (
-        "流是 100 个时的十倍，唤醒却不更多：一秒只有 200 格。"
+        "流是 100 个时的十倍，唤醒却不更多：一秒只有 200 个时间片。"
         "一个 token 花了 {processor} 微秒的处理器时间。"
     ),
     "figure.wheel.still": (
-        "轮子上有 100 个流：每格 5 毫秒里有十个到点。循环每秒醒 200 次，每次产生十个 token。"
+        "轮子上有 100 个流：一格是一个 5 毫秒的时间片，里面有十个 token 到点。"
+        "循环每秒醒 200 次，每次产生十个 token。"
     ),
 }
 
@@ -201,7 +203,7 @@ PIPE = {
 
 ENVELOPE = {
     "figure.envelope.question": (
-        "模型通过 POST /v1/chat/completions 重复你的词。服务器为第一个 token 发送多少字节？"
+        "你用 POST /v1/chat/completions 提问，模型重复你的词。服务器为第一个 token 发送多少字节？"
     ),
     "figure.envelope.word": "词",
     "figure.envelope.guess": "字节数",
@@ -228,7 +230,7 @@ LISTENER = {
         "每个 token 外面的字节数都一样。"
     ),
     "figure.listener.still": (
-        "每条记录的长度，监听者由此算出的 token 长度，以及它读不到的 token。"
+        "每个记录的长度，监听者由此算出的 token 长度，以及它读不到的 token。"
     ),
 }
 

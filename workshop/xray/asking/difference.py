@@ -22,8 +22,8 @@ from ..report import Report, Verdict
 
 __all__ = ["held_more", "timed_out"]
 
-FEW_TOKENS = 20  # an answer with fewer shows no difference
-MORE, MUCH_MORE = 3, 5  # so many times more tokens at a time, and longer gaps
+FEW_TOKENS = 20  # an answer with fewer tokens shows no difference
+MORE, MUCH_MORE = 3, 5  # factors: of the tokens at a time, and of the gaps
 GAP, LONG_GAP = 150, 500  # milliseconds: the least gap, with a suspicion and without one
 
 SHORTEST_TIMEOUT = 900.0  # milliseconds

@@ -62,7 +62,7 @@ class Thinned:
     def __init__(self, size: int = 512) -> None:
         self.values: list[float] = []
         self._size = size
-        self._each = 1  # number of values that one entry stands for
+        self._each = 1  # number of values that one entry represents
         self._in_last = 0  # number of values in the last entry
 
     def add(self, value: float) -> None:

@@ -15,8 +15,8 @@
     came         3 reads · 3 chunks · 33 events · 30 tokens
     bytes        7,911 on the wire, 210 of text: 37.7 to 1
 
-The verdict comes first, because it is the most important. If there are several verdicts, each is
-explained as long as there is room. Of the others, only the codes are shown.
+The verdict comes first, because it is the most important. If there are several verdicts, as many
+are explained as fit. The others are shown only by their codes.
 """
 
 from collections.abc import Iterator, Sequence
@@ -119,7 +119,7 @@ class Summary:
     # ---- Verdicts
 
     def _verdicts(self, console: Console, width: int, room: int) -> Lines:
-        """Return as many verdicts as fit. Of the first verdict, at least the code is returned."""
+        """Return as many verdicts as fit, but at least the code of the first one."""
         lines: Lines = []
         verdicts = self._report.verdicts
         for number, verdict in enumerate(verdicts):

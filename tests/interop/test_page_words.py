@@ -1,0 +1,123 @@
+"""The chat page in Chinese: no English is left in its tables of words, nor on the page."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, ViewportSize, expect
+
+from .peers import SAFETY, RunningServer, running
+from .visiting import MILLISECONDS, Visit
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RunningServer]:
+    with running("servers.chat", "--profile", "instant") as server:
+        yield server
+
+
+WIDE = ViewportSize(width=1440, height=900)
+
+# Both tables as one list of [name, English, Chinese], and the words of index.html.
+TABLES = """async () => {
+    const read = (language) => import(`/page/words/${language}.js`);
+    const [english, chinese] = [await read("english"), await read("chinese")];
+    const flat = (value, name = "") => typeof value === "object"
+        ? Object.entries(value).flatMap(([key, each]) => flat(each, `${name}.${key}`))
+        : [[name, value]];
+    const others = new Map(flat(chinese.words));
+    const pairs = flat(english.words).map(([name, text]) => [name, text, others.get(name)]);
+    const html = await (await fetch("/", { headers: { Accept: "text/html" } })).text();
+    const written = new DOMParser().parseFromString(html, "text/html");
+    for (const [name, text] of flat(chinese.page)) {
+        const [key] = name.slice(1).split(".");
+        const element = written.querySelector(`[data-word="${key}"], [data-label="${key}"]`);
+        pairs.push([name, element?.textContent || element?.ariaLabel || "", text]);
+    }
+    return pairs;
+}"""
+
+# What a reader of Chinese sees and hears: texts, names and placeholders. Words of a model, of the
+# wire and of code are not the page's.
+SEEN = """() => {
+    const skipped = "code, pre, noscript, option, .answer, .thought, .question, .option b,"
+        + ".card dl, #wire ol, #wire .note";
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    const seen = [];
+    while (walker.nextNode()) {
+        const { data, parentElement } = walker.currentNode;
+        if (data.trim() && !parentElement.closest(skipped)) seen.push(data);
+    }
+    for (const element of document.body.querySelectorAll("[aria-label], [placeholder], [title]")) {
+        for (const name of ["aria-label", "placeholder", "title"]) {
+            if (element.hasAttribute(name)) seen.push(element.getAttribute(name));
+        }
+    }
+    return seen;
+}"""
+
+# Names that are the same in every language.
+NAMES = re.findall(
+    r"\w+",
+    """
+    token JSON HTTP SSE API LLM OpenAI RFC WHATWG curl Node SDK Markdown Enter Shift Esc Alt
+    Streaming workshop event DONE ms finish reason length content filter tool calls script weather
+    get CR LF CRLF BOM UTF RST FIN TCP HTML FF MiB json Retry After response completed Lines HAR
+    done rst Hello
+    """,
+)
+
+
+def english_in(text: str) -> list[str]:
+    """Words that are not names; bytes of the wire, paths and ids are not words."""
+    text = re.sub(r"\{.*?\}|/[a-z0-9/]+|req_\w+|chunk-size|故障 \w+", "", text)
+    return [word for word in re.findall(r"[A-Za-z]{2,}", text) if word not in NAMES]
+
+
+def test_the_tables_are_translated(visit: Visit, server: RunningServer) -> None:
+    """Each text has Chinese characters, no English words, and the same places for values."""
+    visit.page.goto(server.url)
+    pairs: list[list[Any]] = visit.evaluate(TABLES)
+    assert len(pairs) > 150
+    for name, english, chinese in pairs:
+        if isinstance(english, str) and re.search("[A-Za-z]{2}", english) and english not in NAMES:
+            assert re.search("[\u4e00-\u9fff]", chinese), (name, chinese)
+            assert english_in(chinese.replace("{}", "")) == [], (name, chinese)
+            assert english.count("{}") == chinese.count("{}"), name
+
+
+def test_no_english_is_on_the_page(browser: Browser, server: RunningServer) -> None:
+    """In the first screen, the menus, the history, tool calls, endings, a fault's card."""
+    with browser.new_context(locale="zh-CN", viewport=WIDE) as context:
+        context.set_default_timeout(SAFETY * MILLISECONDS)
+        context.add_init_script("localStorage['workshop.chat.bad'] ??= '{'")
+        visit = Visit(context.new_page())
+        page = visit.page
+        visit.open(server.url, model="script:weather")
+        found = {"first": visit.evaluate(SEEN)}
+        message = visit.ask("天气？")
+        expect(message.locator(".tool form")).to_be_visible()
+        page.locator(".edit").click()
+        page.locator("[popovertarget=history]").click()
+        expect(page.locator("#history li")).to_have_count(1)
+        found["call"] = visit.evaluate(SEEN)
+        page.locator("#history li button").last.click()
+        expect(page.locator(".undo")).to_be_visible()
+        for name in ("models", "paces"):
+            page.locator(f"[popovertarget={name}]").click()
+            expect(page.locator(f"#{name} .option").first).to_be_visible()
+        found["menus"] = visit.evaluate(SEEN)
+        page.keyboard.press("Escape")
+        page.goto(f"{server.url}/?chat=nobody")
+        expect(page.locator("#notice")).to_be_visible()
+        page.locator("[popovertarget=faults]").click()
+        expect(page.locator("#faults .option").first).to_be_attached()
+        page.locator("#faults [value=rst]").evaluate("radio => radio.click()")
+        page.keyboard.press("Escape")
+        message = visit.ask("你好")
+        expect(message).to_have_attribute("data-ending", "cut")
+        expect(message.locator(".card")).to_be_visible()
+        found["fault"] = visit.evaluate(SEEN)
+        left = {name: [text for text in texts if english_in(text)] for name, texts in found.items()}
+        assert left == {name: [] for name in found}
