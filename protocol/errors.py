@@ -42,5 +42,5 @@ class DecodeError(h11.RemoteProtocolError):
         self.decoded = list(decoded)
 
     def again(self) -> "DecodeError":
-        """The same error, to be raised by every later call; `decoded` is empty."""
+        """Return the same error without `decoded`. Every later call of the decoder raises it."""
         return DecodeError(self.reason, self.offset, (), self.error_status_hint)

@@ -89,7 +89,7 @@ class Incoming:
         if data:  # a pipelined request does not wait for bytes, so other tasks get a turn here
             await trio.lowlevel.checkpoint()
         while not data:
-            # The wait comes first: a read at once would find nothing, except a pipelined request.
+            # Wait first: a read now would usually find nothing, because few clients pipeline.
             await self._stream.wait_readable()
             received = self._stream.receive_now()
             if received == b"":

@@ -42,8 +42,8 @@ EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
 # 127.0.0.1 only.
 NO_SUCH_ADDRESS = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 
-# Largest number of clients over the limit of connections that get a 503 at the same time. Further
-# clients are closed without a reply.
+# Largest number of clients over the limit of connections that get a 503 at the same time. The
+# connections of further clients are closed without a reply.
 MAX_REFUSALS = 100
 
 

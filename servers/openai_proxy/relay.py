@@ -18,8 +18,8 @@ The rules this file keeps:
    line end of ours could complete the half event, and the client would read half of its JSON.
 5. There are four timeouts, each with a name. Comments do not reset them, because a stalled model
    may still send heartbeats.
-6. An upstream that sent a finish_reason, and then neither [DONE] nor an end, has answered: after
-   the timeout the client gets the end of the body, not an error.
+6. If an upstream sends a finish_reason, and then neither [DONE] nor the end of the body, its answer
+   counts as complete. After the timeout the client gets the end of the body, not an error.
 """
 
 import math

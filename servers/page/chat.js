@@ -145,7 +145,7 @@ for (const element of document.querySelectorAll("[data-label]")) {
 prompt.placeholder = find("[for=prompt]").textContent;
 showStrip();
 placePopovers();
-// Where focus opens no keyboard over the page; and the page stays at its top.
+// Only on devices where focus does not open a keyboard over the page. The page does not scroll.
 if (matchMedia("(hover: hover)").matches) prompt.focus({ preventScroll: true });
 for (const button of document.querySelectorAll("#send, .cards button")) button.disabled = false;
 // The address names a conversation, or something was typed and not sent.

@@ -183,7 +183,7 @@ class AnswerCall:
 
 
 def wrong_bytes(got: bytes, due: bytes) -> Failure:
-    """Return the failure if all bytes that were due have arrived, but others with them."""
+    """Return the failure for bytes that differ from those that were due."""
     name, rule = "wrong-bytes", ""
     message = _("{got!r} came, and {due!r} was due", got=got, due=due)
     if HEARTBEAT + b"\n" in got:

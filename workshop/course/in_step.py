@@ -198,8 +198,8 @@ def _sentences(prose: str) -> list[str]:
 def write(page: str, root: Path = ROOT) -> None:
     """Say that a page is translated: bring its marks and its fences up to date.
 
-    If no heading has a mark and there are as many as in English, each gets the mark of the English
-    one at its place. A section that is missing is added in English, and remains stale.
+    If the page has no marks yet, and as many headings as the English page, its headings are marked
+    in their order. A section that is missing is added in English, and remains stale.
     """
     english = sections((root / english_of(page)).read_text(encoding="utf-8"))
     path = root / page

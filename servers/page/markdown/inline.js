@@ -46,7 +46,7 @@ const DOLLARS = at(
 	String.raw`(?<![\w$])(?:\$\$[^$]{1,1000}\$\$|\$(?![\s$])(?:\\[^\n]|[^$\\\n]){1,1000}(?<!\s)\$(?![\d$]))`,
 );
 const BRACKETS = /\\\((?:(?!\\\))[^]){1,1000}\\\)|\\\[(?:(?!\\\])[^]){1,1000}\\\]/y;
-// Beginnings of these patterns, where the text ends inside them.
+// The beginning of one of these patterns, at the end of the text so far.
 const UNFINISHED = at(
 	[
 		String.raw`&[#\w]{0,33}`,

@@ -13,7 +13,7 @@ The rules this file keeps:
 
 1. Each path is measured several times, in turns, so that a short load on the machine does not
    affect only one path. A path has a fault if most of its answers have the fault.
-2. If a path has a fault and the path before it does not, the hop that was added is named. If the
+2. If a path has a fault and the path before it does not, the verdict names the added hop. If the
    first path already has the fault, the cause is the server or a hop that the user did not name.
 3. If the first path has a fault but the last one has not, the user has probably reversed the order,
    because a hop further downstream does not repair a stream. Then the paths are read from the last
@@ -134,10 +134,10 @@ async def ask_by_turns(
     """Send the request on each path in turn, `rounds` times.
 
     Args:
-        ways: The ways.
-        ask: Asks once by a way; its second argument is the number of the round, from 1. It returns
-            None if an answer did not come, and raises StoppedError to end the comparison.
-        rounds: How many times.
+        ways: The paths.
+        ask: Sends the request once on a path. Its second argument is the number of the round, from
+            1. It returns None if no answer came, and raises StoppedError to end the comparison.
+        rounds: Number of requests on each path.
 
     Returns:
         The measurements of each path. A missing answer has none.
@@ -155,7 +155,7 @@ def compare(ways: Sequence[Way], measured: Sequence[Sequence[Meter]]) -> Compari
     """Find out which hop causes which fault.
 
     Args:
-        ways: Nearest to the server first.
+        ways: The paths, nearest to the server first.
         measured: One or more answers on each path.
     """
     all_answers = [_answers(way, meters) for way, meters in zip(ways, measured, strict=True)]
@@ -228,7 +228,7 @@ def _family(code: str) -> frozenset[str]:
 
 
 def _of_server(answers: Answers) -> list[Verdict]:
-    """The faults that already the first path has."""
+    """The faults that the first path has already."""
     name = answers.way.name
     product = product_of(_fields(answers), (), name)
     hint = f"The first way ({name}) has this: it is the server, or a hop that you have not given."
@@ -338,8 +338,8 @@ def _all_live(all_answers: Sequence[Answers]) -> Verdict:
 
 
 def _live(report: Report) -> float:
-    """How sure it is that an answer was live. An answer with a fault that most do not have says
-    nothing."""
+    """How sure it is that an answer was live. An answer does not count if it has a fault that most
+    answers do not have."""
     return next((one.sure for one in report.verdicts if one.code == "live"), 0.9)
 
 

@@ -3,10 +3,11 @@
     server            200 tokens at 200 times, 50 ms apart
     server ── hop     200 tokens at 2 times, 2.5 s apart       the hop gathers them
 
-By the second way alone, a model that makes a hundred tokens in one step would look the same. The
-first way shows that this model does not. So a suspicion becomes a claim if the way before it
-brought the same kind of answer in many more parts, and with much shorter gaps. In the same way, a
-silence that ends all answers by one way and none by the other is a timeout.
+On the second path alone, a model that makes a hundred tokens in one step would look the same. The
+first path shows that this model does not. So a suspicion becomes a claim if, on the path without
+the hop, the same kind of answer arrived in many more parts and with much shorter gaps. A timeout is
+found similarly: the same silence ends all answers on the path with the hop, and none on the other.
+A path is called a way here, as in compare.py.
 """
 
 from collections.abc import Sequence
@@ -32,7 +33,7 @@ SUSPICIONS = ("buffered-whole", "buffered-blocks", "coalesced")
 
 
 class Rate(NamedTuple):
-    """How the answers by one way arrived.
+    """How the answers on one path arrived.
 
     Args:
         tokens: Tokens, or events, in an answer.
@@ -48,11 +49,11 @@ class Rate(NamedTuple):
 def held_more(
     before: Sequence[Meter], after: Sequence[Meter], reports: Sequence[Report]
 ) -> Verdict | None:
-    """Return what the hop between two ways holds, or None if the difference does not show it.
+    """Return a verdict on a hop that holds events, or None if the two paths do not prove it.
 
     Args:
-        before: The answers by the way without the hop.
-        after: The answers by the way with the hop.
+        before: The answers on the path without the hop.
+        after: The answers on the path with the hop.
         reports: The reports on `after`.
     """
     upstream, rate = _rate(before), _rate(after)
@@ -84,10 +85,10 @@ def held_more(
 
 
 def timed_out(before: Sequence[Meter], after: Sequence[Meter]) -> Verdict | None:
-    """Return the idle timeout of the hop between two ways, or None if the difference shows none.
+    """Return a verdict on a hop's idle timeout, or None if the two paths do not prove one.
 
-    Every answer by the way with the hop was cut after the same silence, and by the way without the
-    hop a longer silence did no harm.
+    On the path with the hop, every answer was cut after the same silence. On the path without it, a
+    longer silence did no harm.
     """
     if len(after) < 2 or any(meter.complete or not meter.cut for meter in after):
         return None

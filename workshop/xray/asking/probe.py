@@ -35,7 +35,7 @@ class Probe(NamedTuple):
     """One more request.
 
     Args:
-        code: The verdict if only one of its answer and the first answer is held.
+        code: The verdict if the first answer is held and this one is not, or the reverse.
         change: The changed value, such as "POST".
         original: The value in the first request, such as "GET".
         asking: The request.

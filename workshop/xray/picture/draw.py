@@ -172,7 +172,7 @@ class Pen:
 
         Args:
             words: The words to show.
-            held: Bytes that wait for their labels. As many of the last ones as fit are shown.
+            held: Bytes that wait for their labels. The last ones are shown, as many as fit.
         """
         width = self._console.width - 1  # a full line would move the screen up
         text = self._marks.dot.join(words) + (": " if held else "")
