@@ -227,6 +227,27 @@ def test_on_a_pipe(
     assert written.startswith('"""练习 1：')
 
 
+def test_a_mistake_in_each_exercise_on_a_pipe(tmp_path: Path) -> None:
+    """The checks run in processes of their own, which speak the chosen language too."""
+    for lesson in lessons():
+        path = tmp_path / lesson.name / "exercise.py"
+        path.parent.mkdir()
+        path.write_bytes(lesson.wrong[0].read_bytes())
+    command = ["-m", "workshop", "check", "--all", "--lang", "zh-CN", "--dir", str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, *command],
+        capture_output=True,
+        cwd=ROOT,
+        env=os.environ | LEARNERS | {"LANG": "C"},
+        check=False,
+    )
+    lines = done.stdout.decode().splitlines()
+    assert done.returncode == 1
+    assert len(lines) == len(lessons())
+    for number, line in enumerate(lines, 1):
+        assert re.match(rf"✗ {number:2}  .*{HAN}", line), line
+
+
 def test_in_a_terminal(tmp_path: Path) -> None:
     learn = ["-m", "workshop", "learn", "--dir", str(tmp_path), "--poll"]
     with terminal(sys.executable, *learn, **LEARNERS) as (screen, process):
