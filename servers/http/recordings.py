@@ -152,11 +152,16 @@ class ReplyRecording:
         self.ended = None
         return RecordingOutlet(outlet, self)
 
-    def note(self, data: bytes) -> None:
-        """Record bytes that the kernel has accepted in one write."""
+    def note(self, data: bytes, time: float | None = None) -> None:
+        """Record bytes that the kernel has accepted in one write.
+
+        Args:
+            time: When the write began; None: now.
+        """
+        time = trio.current_time() if time is None else time
         has_room = len(self._writes) < self._max_sends and self._size + len(data) <= self._max_size
         if has_room and not self._unrecorded.sends:
-            self._writes.append((trio.current_time(), data))
+            self._writes.append((time, data))
             self._size += len(data)
             self._news.unpark_all()
         else:
@@ -237,9 +242,11 @@ class RecordingOutlet:
         self.wait_writable = outlet.wait_writable
 
     def send_now(self, data: bytes) -> int:
+        # Before the write: another task of the machine may run after it, perhaps the reader.
+        time = trio.current_time()
         sent = self._outlet.send_now(data[:SEND_SIZE])
         if sent:
-            self._recording.note(data[:sent])
+            self._recording.note(data[:sent], time)
         return sent
 
 

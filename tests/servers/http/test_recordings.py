@@ -283,6 +283,31 @@ async def test_the_cause_of_an_end(sent: bytes, how: Ending, error: str) -> None
     assert (done.how, done.error) == (how.value, error)
 
 
+class SlowOutlet:
+    """The machine runs another task after each write, for 20 ms."""
+
+    def __init__(self, clock: MockClock) -> None:
+        self._clock = clock
+
+    def send_now(self, data: bytes) -> int:
+        self._clock.jump(0.02)
+        return len(data)
+
+    async def wait_writable(self) -> None:
+        raise NotImplementedError
+
+
+async def test_a_write_has_the_time_at_which_it_began(mock_clock: MockClock) -> None:
+    """Otherwise a client may have read it before."""
+    recording = ReplyRecording()
+    recording.wrap(SlowOutlet(mock_clock)).send_now(HEAD)
+    recording.end(Ending.DONE)
+    sent, done = await collect(recording.replay())
+    assert isinstance(sent, Sent)
+    assert isinstance(done, ReplyDone)
+    assert (sent.at, done.at) == (0.0, 20.0)
+
+
 async def test_a_reader_that_does_not_read_slows_down_no_one() -> None:
     """The answer goes on to its end while the reader of its recording reads nothing."""
     held = Held()
