@@ -47,6 +47,17 @@ async def test_report(autojump_clock: object) -> None:
 
 
 @pytest.mark.parametrize(
+    ("scheme", "how"), [("http", "cut off"), ("https", "closed without close_notify")]
+)
+async def test_close_notify_belongs_to_tls(scheme: str, how: str, autojump_clock: object) -> None:
+    recording = RECORDING.replace('"at": 0', f'"url": "{scheme}://a/", "at": 0', 1)
+    answer = await ask(Routes(xray_routes()), post(recording))
+    verdict = json.loads(answer.partition(b"\r\n\r\n")[2])["verdicts"][0]
+    assert verdict["facts"]["end"] == how
+    assert verdict["say"].startswith(f"The connection was {how} in the middle of the response")
+
+
+@pytest.mark.parametrize(
     ("body", "message"),
     [
         ("", "the recording holds no response"),

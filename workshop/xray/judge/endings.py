@@ -47,7 +47,10 @@ def cut_transport(meter: Meter) -> Sign | None:
         return None
     if idle_timeout(meter) or lifetime_timeout(meter):
         return None  # they say the same, and why
-    return Sign(0.95, end=END_WORDS[meter.end], events=meter.counts.events, place=_place(meter))
+    end = END_WORDS[meter.end]
+    if meter.end == "truncated" and meter.url.startswith("http:"):
+        end = "cut off"  # close_notify belongs to TLS: this is a page, which cannot see the end
+    return Sign(0.95, end=end, events=meter.counts.events, place=_place(meter))
 
 
 END_WORDS = {"fin": "closed", "reset": "reset", "truncated": "closed without close_notify"}
