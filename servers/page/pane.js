@@ -18,7 +18,14 @@ export function wirePane() {
 		pane?.then((loaded) => loaded.show(isOpen));
 	}
 
+	/** Says why there are no bytes: nothing was asked, or these answers are of an earlier time. */
+	function explain(isOld) {
+		find("[data-word=wireEmpty]").hidden = isOld;
+		find("[data-word=wireOld]").hidden = !isOld;
+	}
+
 	function tell(what, ...values) {
+		if (["start", "clear", "shown"].includes(what)) explain(what === "shown");
 		log.tell(what, ...values);
 		if (what === "opened" && isOpen()) show(true);
 	}

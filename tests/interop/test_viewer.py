@@ -33,10 +33,21 @@ STORY = [
     '3,000 ms[chunk 0x1c = 28 B][event 2][JSON 20 B]"你\\好"',
     '4,000 ms[chunk 0x1c = 28 B][event 3][JSON 20 B]"你\\好"',
     '4,000 ms[chunk 0x29 = 41 B][event 4][JSON 27 B]{"text": "", "end": "stop"}',
-    "4,000 ms[last chunk 0]the answer is complete",
+    "4,000 ms[last chunk 0]the body is complete",
     "5,000 ms[after-end 16 B]‹ff 00 20 61 66 74 65 72 20 74 68 65 20 65 6e 64›",
     "6,500 ms[end]reset (RST)",
 ]
+
+
+# The window has this width, and the drawn rows reach from the top of the list to its bottom.
+FILLED = """(width) => {
+    const list = document.querySelector(".rows");
+    const box = (element) => element.getBoundingClientRect();
+    const drawn = list.querySelectorAll("li");
+    const isAtTop = box(drawn[0]).top <= box(list).top + 2;
+    return innerWidth === width && list.clientWidth < width && isAtTop
+        && box(drawn[drawn.length - 1]).bottom >= box(list).bottom - 2;
+}"""
 
 
 def open_page(visit: Visit, folder: Path, reads: list[RecordedRead]) -> Page:
@@ -92,6 +103,7 @@ def test_three_depths(viewer: Page) -> None:
     button(viewer, "Hex").click()
     codes = viewer.locator(".rows code")
     expect(codes).to_have_count(6)
+    expect(codes.first).to_have_css("word-break", "normal")  # no line ends inside a byte
     spans = codes.evaluate_all(
         "all => all.map((row) => [...row.children].map((e) => e.textContent))"
     )
@@ -171,6 +183,9 @@ def test_from_token_to_token(viewer: Page) -> None:
     viewer.locator(".rows li").nth(3).click()
     expect(selected).to_have_text(STORY[3])
     expect(viewer.locator("path.lit")).to_have_attribute("d", "M225 0v40")  # at 3,000 ms
+    expect(viewer.get_by_role("slider")).to_have_value("4")
+    button(viewer, "Play").click()
+    expect(selected).to_have_count(0)
 
 
 def test_a_narrow_window(viewer: Page) -> None:
@@ -237,6 +252,13 @@ def test_a_read_of_many_events(visit: Visit, tmp_path: Path) -> None:
     button(page, "End").click()
     button(page, "Bytes").click()
     expect(page.locator(".rows .selected.text")).to_have_text("199")
+    button(page, "Story").click()
+    page.locator("body").press("ArrowLeft")
+    for width in (300, 1280):  # lines that are wrapped elsewhere leave no room empty
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_function(FILLED, arg=width)
+    button(page, "Bytes").click()
+    button(page, "End").click()
     more = page.get_by_role("button", name="more parts")
     more.click()
     expect(page.locator(".rows .selected")).to_have_count(0)

@@ -86,7 +86,7 @@ def test_each_write_is_shown_while_the_answer_runs(visit: Visit, held: Held) -> 
         row = rows.nth(count + 1)
         expect(row.locator(".text")).to_have_js_property("textContent", shown)
         size = row.locator("[data-open]")
-        expect(size).to_have_attribute("data-open", f"⟦c{count} ")
+        expect(size).to_have_attribute("data-open", f"⟦chunk {count} ")
         expect(size).to_have_js_property("textContent", f"{len(word.encode()):x}")
         expect(row).to_contain_text(f"read {count} at ")
     expect(pane).not_to_contain_text("server: done")
@@ -225,7 +225,7 @@ def test_the_exports_are_what_was_on_the_wire(visit: Visit, chat_server: Running
 
 
 FAULTS = {
-    "split-utf8-chunks": "⚠ …e",
+    "split-utf8-chunks": "⚠ …event ",
     "bad-chunk-size": "expected a hex digit of the chunk-size, not b'x'",
     "fin-mid-chunk": "server: cut off on purpose",
     "id-comment": "♥ comment",
@@ -240,7 +240,7 @@ def test_what_is_wrong_can_be_seen(fault: str, visit: Visit, chat_server: Runnin
     pane.evaluate("(pane) => (pane.style.height = '3500px')")
     depth(pane, "Bytes")
     if fault == "split-utf8-chunks":
-        expect(pane.locator("[data-torn^='⚠ …e']").first).to_be_attached()
+        expect(pane.locator("[data-torn^='⚠ …event ']").first).to_be_attached()
         expect(pane.locator(".text").get_by_text("‹").first).to_be_attached()
     else:
         expect(pane).to_contain_text(FAULTS[fault])

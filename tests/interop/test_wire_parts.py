@@ -1,5 +1,4 @@
-"""The parts of the wire pane: long recordings in little work, what a limit took, and what the chart
-means."""
+"""The parts of the wire pane: long recordings in little work, what a limit took, and colours."""
 
 import base64
 import json
@@ -93,6 +92,7 @@ def test_25000_tokens_lose_no_row(page: Page) -> None:
         expect(pane.locator(".rows .selected")).to_be_in_viewport()
     for name in ("Bytes", "Hex"):
         depth(pane, name)
+        depth(pane, "First token")
         expect(pane.locator(".rows code .selected").first).to_be_in_viewport()
         pane.get_by_role("slider").fill("12345")
         expect(last.locator("strong")).to_have_text("#12344")
@@ -169,7 +169,7 @@ def test_what_a_limit_took_is_counted(visit: Visit, chat_server: RunningServer) 
     answer(visit.page, [events(("sent", SENT), ("missing", MISSING), ("done", DONE))])
     pane = ask(visit.page, chat_server.url)
     expect(pane).to_contain_text("3 writes (1,234 B) at the end are not kept")
-    expect(pane).to_contain_text("server: done, 9 ms")
+    expect(pane).to_contain_text("server: done sending, 9 ms")
     expect(pane.locator(".rows li")).to_have_count(3)  # the request, the head, the end
 
 
@@ -240,39 +240,6 @@ def test_older_answers_keep_theirs_within_a_bound(
     expect(pane).to_contain_text("server: done")
     expect(pane.locator(".rows li").last).to_contain_text("done")
     assert len([url for url in visit.requested if "/wire/req_" in url]) == requests
-
-
-# ---- The chart
-
-MEANING = """async ([sent, received]) => {
-    const { gapStatistics, meaningOf } = await import("/page/viewer/meaning.js");
-    const told = [sent, received].map((gaps) => {
-        const statistics = gapStatistics();
-        for (const gap of gaps ?? []) statistics.add(gap);
-        return gaps && statistics;
-    });
-    return meaningOf(...told)[0];
-}"""
-COMB = [50.0] * 40
-
-
-MEANINGS: list[tuple[list[float] | None, list[float], str]] = [
-    (COMB, COMB, "comb"),
-    (COMB, [500.0] * 4, "buffered"),
-    (COMB, [150.0] * 13, "together"),
-    (COMB, [*COMB, 900.0], "held"),
-    ([*COMB, 3000.0], [*COMB, 3000.0], "paused"),
-    ([1.0] * 40, [2.0] * 20, "atOnce"),
-    ([50.0, 400.0, 90.0] * 9, [50.0, 400.0, 90.0] * 9, "uneven"),
-    ([50.0] * 3, [50.0] * 3, "few"),
-    (None, COMB, "evenReads"),
-    (None, [*COMB, 3000.0], "tallReads"),
-]
-
-
-def test_what_the_gaps_mean(page: Page) -> None:
-    told = [page.evaluate(MEANING, [sent, received]) for sent, received, _ in MEANINGS]
-    assert told == [meaning for _, _, meaning in MEANINGS]
 
 
 # ---- Colours

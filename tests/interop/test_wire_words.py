@@ -124,6 +124,26 @@ def test_an_older_answer_keeps_its_recording(visit: Visit, server: RunningServer
     assert len([url for url in visit.requested if "/wire/req_" in url]) == 2
 
 
+def test_another_version_brings_its_bytes(visit: Visit, server: RunningServer) -> None:
+    """The wire follows the chat. Of an earlier time it has no bytes, and says so."""
+    pane = ask(visit, server, "alpha beta")
+    choice = pane.get_by_role("combobox", name="Which answer")
+    visit.page.locator(".again").click()
+    expect(choice).to_have_value("answer 2: alpha beta")
+    expect(pane).to_contain_text("server: done")
+    visit.page.locator("[data-step='-1']").click()
+    expect(choice).to_have_value("answer 1: alpha beta")
+    visit.page.mouse.click(*point(visit, "beta"))
+    expect(pane.locator(".rows .selected")).to_contain_text('" beta"')
+    visit.page.get_by_role("button", name="New chat").click()
+    expect(pane.get_by_text("Ask something.")).to_be_visible()
+    expect(pane.locator(".viewer")).to_have_count(0)
+    visit.page.go_back()
+    expect(pane.get_by_text("The bytes of these answers are not kept")).to_be_visible()
+    visit.page.reload()
+    expect(pane.get_by_text("The bytes of these answers are not kept")).to_be_visible()
+
+
 ALIGNED = """async (cases) => {
     const { align, carry } = await import("/page/wire/shown.js");
     return cases.map(([shown, sent]) => {

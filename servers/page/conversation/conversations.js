@@ -105,6 +105,7 @@ export function conversations(page) {
 
 	function showFrom(index) {
 		remove(index);
+		const answers = []; // for the wire pane: which ones are on the page now
 		for (const message of chat.messages.slice(index)) {
 			if (message.role === "user") showVersions(showQuestion(conversation, message), message);
 			else {
@@ -112,8 +113,10 @@ export function conversations(page) {
 				view.restore(message);
 				showVersions(view.element, message);
 				page.restored?.(view, message);
+				answers.push([view.element, message]);
 			}
 		}
+		if (answers.length) page.tell("shown", answers);
 	}
 
 	/** `how` the address changes: "pushState", "replaceState", or not at all. */
@@ -122,11 +125,11 @@ export function conversations(page) {
 		setRunning(null, "");
 		chat = opened;
 		if (how) setAddress(how);
+		page.tell("clear");
 		showFrom(0);
 		page.setEmpty(chat.messages.length === 0);
 		prompt.value = draftOf(draftName());
 		notify(chat.lost ? say("lost", chat.lost) : "");
-		page.tell("clear");
 		if (chat.messages.length) page.follow();
 		prompt.focus();
 	}

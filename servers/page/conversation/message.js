@@ -49,7 +49,7 @@ export function showVersions(element, message) {
 
 /** Shows an answer while it arrives. Resolves to its ending: the kind, a sentence, a lesson's number. */
 export async function receiveAnswer(view, asked, signal, tell) {
-	tell("start", view.element);
+	tell("start", view.element, view.record);
 	view.onpaint = () => tell("painted");
 	const ending = await receiveDeltas(view, asked, signal, tell);
 	view.end(ending);

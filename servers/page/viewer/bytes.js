@@ -1,7 +1,7 @@
 /*
  * The bytes of one read or send, each once, with the borders of chunks and events:
  *
- *     ⟦c6 fb\r\n⟨e7 data: {"id":…"content":"你"}…\n\n⟩\r\n⟧
+ *     ⟦chunk 6 fb\r\n⟨event 7 data: {"id":…"content":"你"}…\n\n⟩\r\n⟧
  *
  * ⟦ ⟧ are the borders of a chunk, ⟨ ⟩ of an event; ⚠ marks an event that continues in the
  * next chunk. A span is [label, start, end, chunk, event, token], as protocol/anatomy.py names it.
@@ -33,10 +33,11 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
  * @param {number} offset of the first one
  * @param {Array} spans in order; bytes without a span are shown without a name
  * @param {object} before what `pass` has made of all spans before
+ * @param {object} words of the reader's language
  * @param {Function} show turns the bytes of a span into a text
  * @param {Function} lineOf the line of the span with this number, to light all of its bytes
  */
-export function drawBytes(bytes, offset, spans, before, show = shorten, lineOf = () => -1) {
+export function drawBytes(bytes, offset, spans, before, words, show = shorten, lineOf = () => -1) {
 	const code = make("code");
 	const end = offset + bytes.length;
 	let place = offset;
@@ -44,7 +45,7 @@ export function drawBytes(bytes, offset, spans, before, show = shorten, lineOf =
 		for (const part of [["", place, span[1]], span]) {
 			const own = bytes.subarray(part[1] - offset, part[2] - offset);
 			if (!own.length) continue;
-			const element = drawSpan(own, part, before, show);
+			const element = drawSpan(own, part, before, words, show);
 			if (part === span) element.dataset.line = lineOf(number);
 			code.append(element);
 		}
@@ -54,15 +55,15 @@ export function drawBytes(bytes, offset, spans, before, show = shorten, lineOf =
 	return code;
 }
 
-function drawSpan(bytes, [label, start, end, chunk, event, token], before, show) {
+function drawSpan(bytes, [label, start, end, chunk, event, token], before, words, show) {
 	const part = make("span", label && layerOf(label), show(bytes));
 	part.title = `${label} ${start}–${end - 1}`;
 	if (token) part.title += ` · token ${token} · ${hex(bytes)}`;
 	const inSizeLine = /chunk/.test(before.label);
-	if (/chunk/.test(label) && !inSizeLine) part.dataset.open = `⟦${chunk ? `c${chunk}` : ""} `;
+	if (/chunk/.test(label) && !inSizeLine) part.dataset.open = `⟦${chunk ? words.chunkNumber(chunk) : ""} `;
 	if (label === "CRLF" && !inSizeLine) part.dataset.close = "⟧";
-	if (event && event !== before.event) part.dataset.open = `⟨e${event} `;
-	else if (event && before.label === "CRLF") part.dataset.torn = `⚠ …e${event} `;
+	if (event && event !== before.event) part.dataset.open = `⟨${words.eventPart(event)} `;
+	else if (event && before.label === "CRLF") part.dataset.torn = `⚠ …${words.eventPart(event)} `;
 	if (event && label === "blank-line") part.dataset.close = "⟩";
 	return part;
 }

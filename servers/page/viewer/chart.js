@@ -95,8 +95,8 @@ export function gapChart(words, { hasSent, pick }) {
 		below.textContent = words.atMost(words.ms(sides[1].statistics.most));
 		const [begin, mark, last] = times.children;
 		begin.textContent = words.ms(0);
-		mark.textContent = first >= 0 ? words.firstAt(words.ms(Math.round(first))) : "";
-		mark.style.insetInlineStart = `clamp(4em, ${(100 * first) / end}%, 100% - 15em)`;
+		mark.textContent = first >= 0 ? words[hasSent ? "firstSent" : "firstAt"](words.ms(Math.round(first))) : "";
+		mark.style.insetInlineStart = `clamp(4em, ${(100 * first) / end}%, 100% - 17em)`;
 		last.textContent = words.ms(Math.round(end));
 		const [sent, received] = sides.map(({ statistics }) => statistics);
 		const [name, ...values] = meaningOf(hasSent ? sent : null, received);

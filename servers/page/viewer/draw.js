@@ -3,7 +3,7 @@
  *
  *     story   612 ms  [chunk 0xed = 237 B] [event 7] [JSON 230 B] "wire"          a line for each token
  *     bytes   #7  612.3 ms  +50.1  byte 1,203, 257 B  read 6 at 613.0 ms          a row for each read,
- *             ⟦c6 fb\r\n⟨e7 data: {"id":…"content":"你"}…\n\n⟩\r\n⟧               with all its bytes
+ *             ⟦chunk 6 fb\r\n⟨event 7 data: {"id":…"content":"你"}…\n\n⟩\r\n⟧               with all its bytes
  *     hex     the same bytes in hexadecimal
  */
 
@@ -57,7 +57,7 @@ export function rowDrawer(recording, words, page) {
 	}
 
 	function drawEnd(end) {
-		return make("em", end === "fin" || end === "done" ? "" : "bad", words[end] ?? end);
+		return make("em", end === "fin" || end === "done" ? "" : "bad", words.ending(end));
 	}
 
 	/** @param {number} chosen the line that is selected: its bytes are drawn */
@@ -80,7 +80,7 @@ export function rowDrawer(recording, words, page) {
 		if (!bytes.length) return row;
 		const show = isHex ? asHex : undefined;
 		if (spans.length <= MAX_SPANS) {
-			row.append(drawBytes(bytes, offset, spans, before, show, (number) => recording.lineOfSpan(span + number)));
+			row.append(drawBytes(bytes, offset, spans, before, words, show, (number) => recording.lineOfSpan(span + number)));
 		} else {
 			row.append(...drawWindow(index, chosen, show));
 		}
@@ -98,7 +98,7 @@ export function rowDrawer(recording, words, page) {
 		const end = first + MAX_SPANS < spans.length ? own.at(-1)[2] : offset + bytes.length;
 		const part = bytes.subarray(start - offset, end - offset);
 		const state = spans.slice(0, first).reduce(pass, before);
-		const drawn = drawBytes(part, start, own, state, show, (number) => recording.lineOfSpan(span + first + number));
+		const drawn = drawBytes(part, start, own, state, words, show, (number) => recording.lineOfSpan(span + first + number));
 		const parts = [drawn];
 		if (first) parts.unshift(more(index, Math.max(0, first - MAX_SPANS), first));
 		const rest = spans.length - first - own.length;

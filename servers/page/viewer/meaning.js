@@ -43,8 +43,8 @@ export function gapStatistics() {
 export function meaningOf(sent, received) {
 	if (Math.max(sent?.count ?? 0, received.count) < FEW) return ["few"];
 	if (!sent) {
-		if (received.most >= 2 * HELD && received.most > 4 * received.quantile(0.5)) return ["tallReads", received.most];
-		return isEven(received) ? ["evenReads"] : ["tallReads", received.most];
+		if (received.most >= HELD && received.most > 4 * received.quantile(0.5)) return ["tallReads", received.most];
+		return [isEven(received) ? "evenReads" : "unevenReads"];
 	}
 	if (sent.quantile(0.9) < TOGETHER && sent.most < LONG / 4) return ["atOnce"];
 	const pieces = sent.count / Math.max(1, received.count);
@@ -57,5 +57,8 @@ export function meaningOf(sent, received) {
 	return isEven(sent) && isEven(received) ? ["comb"] : ["uneven"];
 }
 
-/** No gap is much longer than most. */
-const isEven = (gaps) => gaps.quantile(0.9) <= 2.5 * gaps.quantile(0.5);
+/** As an eye sees it: few bars are half as high again as most, and none is three times as high. */
+function isEven(gaps) {
+	const usual = gaps.quantile(0.5);
+	return gaps.quantile(0.9) <= 1.6 * usual && usual <= 1.6 * gaps.quantile(0.1) && gaps.most <= 3 * usual;
+}

@@ -25,10 +25,25 @@ export function virtualList({ label, count, guess, keyOf, draw: drawRow, scrolle
 	let typical = 0; // the height of the row that was measured last
 
 	new ResizeObserver(() => {
-		if (element.clientWidth !== width) heights.clear(); // lines wrap elsewhere
+		if (element.clientWidth !== width) wrapAnew();
 		[width, height] = [element.clientWidth, element.clientHeight];
 		draw();
 	}).observe(element);
+
+	/** Lines wrap elsewhere: each row is measured again. The first one in sight stays. */
+	function wrapAnew() {
+		const anchor = heights.at(top);
+		clear();
+		typical = 0;
+		heights.resize(count(), (index) => guess(index, typical));
+		top = heights.top(anchor);
+	}
+
+	function clear() {
+		heights.clear();
+		shown.clear();
+		list.replaceChildren();
+	}
 
 	function onScroll() {
 		const isUp = element.scrollTop < top - 1;
@@ -95,7 +110,7 @@ export function virtualList({ label, count, guess, keyOf, draw: drawRow, scrolle
 		top = follows ? Math.max(0, heights.top(length) - height) : heights.top(anchor) + from;
 		if (Math.abs(element.scrollTop - top) > 1) element.scrollTop = top;
 		top = element.scrollTop;
-		return isOther && (heights.top(last) < Math.min(top + height, heights.top(length)) || heights.top(first) > top);
+		return heights.top(last) < Math.min(top + height, heights.top(length)) || heights.top(first) > top;
 	}
 
 	/** Returns whether a row's height was not as guessed. */
@@ -112,11 +127,7 @@ export function virtualList({ label, count, guess, keyOf, draw: drawRow, scrolle
 		draw,
 		drawSoon,
 		/** All rows are others now. */
-		clear() {
-			heights.clear();
-			shown.clear();
-			list.replaceChildren();
-		},
+		clear,
 		follow(value) {
 			follows = value;
 		},

@@ -3,14 +3,19 @@
  * while the reader looks at an earlier moment; "63 new" leads back to the present.
  *
  *     live (follows the end) -- pause, step, slide, scroll up --> still -- End, "63 new" --> live
+ *
+ * If a line is selected, its row is the place that the slider shows, and from which steps and playback go on.
  */
 
 import { make } from "../dom.js";
 
 const SPEEDS = [0.1, 0.25, 0.5, 1, 2, 5, 10, 100];
 
-/** `show(position)` draws the first rows; `isWrite`: a row is a write, otherwise a read. */
-export function timeControls(recording, words, { show, isWrite }) {
+/**
+ * `show(position)` draws the first rows; `left()` is called when the reader leaves the selected line;
+ * `isWrite`: a row is a write, otherwise a read.
+ */
+export function timeControls(recording, words, { show, left, isWrite }) {
 	const slider = make("input", { type: "range", min: 0, max: 0, ariaLabel: words.slider });
 	slider.oninput = () => go(slider.valueAsNumber);
 	const playButton = make("button", { type: "button", className: "play", onclick: toggle });
@@ -21,13 +26,14 @@ export function timeControls(recording, words, { show, isWrite }) {
 	const steps = make(
 		"div",
 		{ className: "controls", role: "group", ariaLabel: words.controls },
-		step("◁", words.back, () => go(position - 1)),
+		step("◁", words.back, () => go(place() - 1)),
 		playButton,
-		step("▷", words.forward, () => go(position + 1)),
+		step("▷", words.forward, () => go(place() + 1)),
 		speed,
 		output,
 	);
 	let [position, seen, timer] = [0, 0, 0];
+	let chosen = 0; // the place of the selected line, or 0
 	let isLive = true;
 	let isStill = false; // the reader looks at an earlier row of those that are shown
 	let wasLive = false; // before that
@@ -36,8 +42,17 @@ export function timeControls(recording, words, { show, isWrite }) {
 		return make("button", { type: "button", textContent, ariaLabel: label, title: label, onclick });
 	}
 
+	const place = () => chosen || position;
+
+	function leave() {
+		if (!chosen) return;
+		chosen = 0;
+		left();
+	}
+
 	/** Stops at a moment: `next` rows are shown. At the end it follows. */
 	function go(next) {
+		leave();
 		stop();
 		isStill = wasLive = false;
 		isLive = next >= recording.length;
@@ -60,10 +75,10 @@ export function timeControls(recording, words, { show, isWrite }) {
 		const { length } = recording;
 		if (isLive && position < length) return move(length);
 		slider.max = length;
-		slider.value = position;
-		const [shown, all] = [words.number(position), words.number(length)];
-		const text = position
-			? words.position(isWrite, shown, all, words.ms(recording.at(position - 1)))
+		slider.value = place();
+		const [shown, all] = [words.number(place()), words.number(length)];
+		const text = place()
+			? words.position(isWrite, shown, all, words.ms(recording.at(place() - 1)))
 			: words.start(isWrite, all);
 		output.textContent = slider.ariaValueText = text;
 		fresh.hidden = isLive || Boolean(timer) || length <= seen;
@@ -80,10 +95,10 @@ export function timeControls(recording, words, { show, isWrite }) {
 			seen = position;
 			return update();
 		}
-		if (position >= recording.length) {
-			isLive = false;
-			move(0);
-		}
+		const from = place() < recording.length ? place() : 0;
+		leave();
+		isLive = isStill = wasLive = false;
+		move(from);
 		schedule();
 	}
 
@@ -125,7 +140,7 @@ export function timeControls(recording, words, { show, isWrite }) {
 	/** The reader scrolls: up pauses, down to the end goes on. */
 	function scrolled(isAtEnd, isUp) {
 		if (isUp) return hold();
-		if (!isAtEnd || !isStill || timer) return;
+		if (!isAtEnd || !isStill || timer || chosen) return;
 		if (wasLive) toEnd();
 		else isStill = false;
 	}
@@ -139,6 +154,12 @@ export function timeControls(recording, words, { show, isWrite }) {
 		toggle,
 		update,
 		get position() { return position; },
+		get place() { return place(); },
+		/** A line of this row is selected; -1: none is. Playback stops. */
+		choose(row) {
+			chosen = row + 1;
+			stop();
+		},
 		get isLive() { return isLive; },
 		/** Whether the last of the shown rows is to be in sight. */
 		get isAtEnd() { return !isStill; },

@@ -45,7 +45,7 @@ export function viewer(element, recording, options = {}) {
 	let depth;
 	let [charted, reads] = [0, 0]; // rows and reads in the chart
 
-	const time = timeControls(recording, words, { show: draw, isWrite: Boolean(page) });
+	const time = timeControls(recording, words, { show: draw, left: deselect, isWrite: Boolean(page) });
 	const list = virtualList({
 		label: words.rows,
 		count: () => (depth === "story" ? recording.lineOfRow(time.position) : time.position),
@@ -79,7 +79,7 @@ export function viewer(element, recording, options = {}) {
 		time.slider,
 		time.steps,
 		make("div", "tools", jumps, depths),
-		make("p", "lead", words.lead),
+		make("p", "lead", page ? words.leadWord : words.lead),
 		make("div", "frame", list.element, time.fresh),
 		journey.element,
 		make("div", "foot", make("p", "keys", words.keys), saveButtons(recording, words, page)),
@@ -124,7 +124,7 @@ export function viewer(element, recording, options = {}) {
 	function changed() {
 		const { lit, selected } = marks;
 		const line = lit >= 0 ? lit : selected;
-		const now = time.isLive || !time.position ? NaN : recording.at(time.position - 1);
+		const now = time.isLive || !time.place ? NaN : recording.at(time.place - 1);
 		chart.mark(now, line >= 0 ? timeOf(line) : NaN);
 		chart.draw();
 		journey.show(selected >= 0 ? journeyOf(recording, selected, page, words) : []);
@@ -132,14 +132,14 @@ export function viewer(element, recording, options = {}) {
 
 	function drawRow(index) {
 		const row = depth === "story" ? drawer.line(index) : drawer.row(index, depth === "hex", marks.selected);
-		if (depth !== "story" && index === time.position - 1) row.ariaCurrent = "step";
+		if (depth !== "story" && index === time.place - 1) row.ariaCurrent = "step";
 		marks.mark(row);
 		return row;
 	}
 
 	function keyOfMarks(row) {
 		const isSelected = lines.row[marks.selected] === row;
-		return `${isSelected ? marks.selected : ""} ${row === time.position - 1}`;
+		return `${isSelected ? marks.selected : ""} ${row === time.place - 1}`;
 	}
 
 	function setDepth(next) {
@@ -189,14 +189,17 @@ export function viewer(element, recording, options = {}) {
 	function select(line) {
 		if (!(line >= 0)) return;
 		const row = lines.row[line];
-		if (line < lines.length - 1) time.hold();
-		marks.select(line);
+		const isLast = line === lines.length - 1;
+		if (!isLast) time.hold();
 		if (row >= time.position) time.go(row + 1);
+		time.choose(isLast && time.isLive ? -1 : row);
+		marks.select(line);
 		show(line);
 		lit(line, true);
 	}
 
 	function deselect() {
+		time.choose(-1);
 		marks.select(-1);
 		lit(-1, true);
 	}

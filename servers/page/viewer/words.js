@@ -9,7 +9,8 @@ const english = {
 	lead: "Each line is one token, from the outside in: chunk, event, JSON, word.",
 	answers: "Which answer",
 	answer: (number, question) => `answer ${number}: ${question}`,
-	waiting: "Ask something: its bytes appear here.",
+	leadWord: "Each line is one token: chunk, event, JSON, word. Click a word of the answer to find its line, or a line to see its journey.",
+	waiting: "Asked. No byte of the answer has come.",
 	unrecorded: "This answer was not recorded: its server does not show what it sends.",
 
 	// ---- Time
@@ -17,7 +18,7 @@ const english = {
 	controls: "Playback",
 	back: "Previous read",
 	play: "Play",
-	pause: "Pause",
+	pause: "Pause the list",
 	forward: "Next read",
 	slider: "Position in the recording",
 	speed: "Speed",
@@ -31,7 +32,7 @@ const english = {
 	firstToken: "First token",
 	endJump: "End",
 	fresh: (count) => `${count} new ↓`,
-	keys: "Space pauses, ← → walk from token to token.",
+	keys: "Space pauses the list, ← → walk from token to token.",
 	position: (isWrite, row, rows, at) => `${isWrite ? "row" : "read"} ${row} of ${rows} · ${at}`,
 	start: (isWrite, rows) => `before the first of ${rows} ${isWrite ? "rows" : "reads"}`,
 
@@ -48,6 +49,7 @@ const english = {
 	reset: "reset (RST)",
 	truncated: "closed without close_notify",
 	silent: "nothing more came, and the recorder stopped waiting",
+	done: "done sending", // what a server says of its reply; other ends are in its words
 
 	// ---- A line
 	requestPart: (size) => `request ${size} B`,
@@ -57,7 +59,7 @@ const english = {
 	eventPart: (number) => `event ${number}`,
 	jsonPart: (size) => `JSON ${size} B`,
 	lastChunk: "last chunk 0",
-	lastChunkMeans: "the answer is complete",
+	lastChunkMeans: "the body is complete",
 	endPart: "end",
 	bytesPart: (label, size) => `${label} ${size} B`,
 	torn: "⚠ the event continues in the next chunk",
@@ -90,7 +92,7 @@ const english = {
 	ttft: (at) => `first token after ${at}`,
 	pageSays: (wording) => `page: ${wording}`,
 	serverSays: (how, at) => `server: ${how}, ${at}`,
-	verdict: (sentence) => `x-ray: ${sentence}`,
+	verdict: "x-ray: ",
 	failure: (reason) => `no recording: ${reason}`,
 	cutShort: (reason, rows) => `the recording stops after ${plural(rows, "write")}: ${reason}`,
 	missing: (sends, bytes) => `${plural(sends, "write")} (${bytes} B) at the end are not kept: a recording has a limit`,
@@ -106,6 +108,7 @@ const english = {
 	atMost: (at) => `at most ${at}`,
 	value: (side, at, gap) => `${side} at ${at}: ${gap} after the piece before`,
 	firstAt: (at) => `¦ first token ${at}`,
+	firstSent: (at) => `¦ first token sent at ${at}`,
 	few: "Too few pieces to compare.",
 	atOnce: "All at once: the server did not wait between pieces.",
 	comb: "An even comb: nothing buffers between you and the server.",
@@ -115,6 +118,7 @@ const english = {
 	together: (pieces) => `About ${pieces} pieces arrive together: the browser was busy, or something on the way held them for a moment.`,
 	held: (at) => `A tall bar below: nothing arrived for ${at}, although the server sent. The browser was busy, or something on the way held it.`,
 	evenReads: "An even comb: the pieces arrive one by one.",
+	unevenReads: "The pieces arrive one by one, at uneven times.",
 	tallReads: (at) => `A tall bar: nothing arrived for ${at}.`,
 
 	// ---- The layers
@@ -135,14 +139,15 @@ const chinese = {
 	lead: "每行一个 token，由外到内：块、事件、JSON、文字。",
 	answers: "哪一个回答",
 	answer: (number, question) => `回答 ${number}：${question}`,
-	waiting: "提一个问题，它的字节会显示在这里。",
+	leadWord: "每行一个 token：块、事件、JSON、文字。点击回答里的一个词找到它的那一行，点击一行看它的旅程。",
+	waiting: "已提问，回答还没有字节到达。",
 	unrecorded: "这个回答没有录制：它的服务器不显示发送的内容。",
 
 	rows: "逐行",
 	controls: "播放",
 	back: "上一次读取",
 	play: "播放",
-	pause: "暂停",
+	pause: "暂停列表",
 	forward: "下一次读取",
 	slider: "录制中的位置",
 	speed: "速度",
@@ -156,7 +161,7 @@ const chinese = {
 	firstToken: "首个 token",
 	endJump: "结尾",
 	fresh: (count) => `${count} 条新内容 ↓`,
-	keys: "空格暂停，← → 逐个 token 移动。",
+	keys: "空格暂停列表，← → 逐个 token 移动。",
 	position: (isWrite, row, rows, at) => `${isWrite ? `第 ${row} 行，共 ${rows} 行` : `第 ${row} 次读取，共 ${rows} 次`} · ${at}`,
 	start: (isWrite, rows) => (isWrite ? `${rows} 行之前` : `${rows} 次读取之前`),
 
@@ -172,6 +177,12 @@ const chinese = {
 	reset: "已重置（RST）",
 	truncated: "关闭时没有 close_notify",
 	silent: "再无内容，录制者停止等待",
+	done: "发送完毕",
+	"cut off": "已中断",
+	"cut off on purpose": "故意中断",
+	"the client disconnected": "客户端已断开",
+	"the reader stalled": "读取方停止了读取",
+	"the server stopped": "服务器已停止",
 
 	requestPart: (size) => `请求 ${size} B`,
 	headPart: (size) => `HTTP 头部 ${size} B`,
@@ -180,7 +191,7 @@ const chinese = {
 	eventPart: (number) => `事件 ${number}`,
 	jsonPart: (size) => `JSON ${size} B`,
 	lastChunk: "最后一块 0",
-	lastChunkMeans: "回答已完整",
+	lastChunkMeans: "正文已完整",
 	endPart: "结束",
 	bytesPart: (label, size) => `${label} ${size} B`,
 	torn: "⚠ 事件在下一个块里继续",
@@ -209,7 +220,7 @@ const chinese = {
 	ttft: (at) => `首个 token ${at}`,
 	pageSays: (wording) => `页面：${wording}`,
 	serverSays: (how, at) => `服务器：${how}，${at}`,
-	verdict: (sentence) => `结论：${sentence}`,
+	verdict: "x-ray 的结论（英文）：",
 	failure: (reason) => `无记录：${reason}`,
 	cutShort: (reason, rows) => `录制在 ${rows} 次写入后中断：${reason}`,
 	missing: (sends, bytes) => `结尾 ${sends} 次写入（${bytes} B）未保留：录制有上限`,
@@ -224,6 +235,7 @@ const chinese = {
 	atMost: (at) => `最大 ${at}`,
 	value: (side, at, gap) => `${side} ${at}：距上一次 ${gap}`,
 	firstAt: (at) => `¦ 首个 token ${at}`,
+	firstSent: (at) => `¦ 首个 token 发送于 ${at}`,
 	few: "内容太少，无法比较。",
 	atOnce: "一次到齐：服务器没有在内容之间等待。",
 	comb: "均匀的梳齿：你与服务器之间没有缓冲。",
@@ -233,6 +245,7 @@ const chinese = {
 	together: (pieces) => `约 ${pieces} 次内容一起到达：浏览器在忙，或途中短暂停留。`,
 	held: (at) => `下方一根长条：服务器在发送，却有 ${at} 没有内容到达。浏览器在忙，或途中有停留。`,
 	evenReads: "均匀的梳齿：内容逐个到达。",
+	unevenReads: "内容逐个到达，间隔不均匀。",
 	tallReads: (at) => `一根长条：${at} 没有内容到达。`,
 
 	layers: "字节的构成",
@@ -247,10 +260,11 @@ const chinese = {
 
 /**
  * The texts, and `number`, `ms`, `size`: how the language writes a number, a
- * time in milliseconds, and a size in bytes.
+ * time in milliseconds, and a size in bytes. `ending` says how a connection or a reply ended.
  */
 export function viewerWords(language) {
 	const words = /^zh/i.test(language) ? chinese : english;
 	const number = new Intl.NumberFormat(words.locale, { maximumFractionDigits: 1 }).format;
-	return { ...words, number, ms: (time) => `${number(time)} ms`, size: (bytes) => `${number(bytes)} B` };
+	const ending = (end) => end.replace(/^[^:]*/, (how) => words[how] ?? how); // what follows is an error
+	return { ...words, number, ending, ms: (time) => `${number(time)} ms`, size: (bytes) => `${number(bytes)} B` };
 }

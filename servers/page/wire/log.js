@@ -1,8 +1,9 @@
 /*
  * What the page notes of each answer while it arrives. The wire pane shows it, now or later:
  *
- *     start(article) -> opened(response, askedAt, init) -> received(bytes, at), delta(delta), painted() …
- *         -> closed() -> ended(wording, kind)
+ *     start(article, record) -> opened(response, askedAt, init) -> received(bytes, at), delta(delta),
+ *         painted() … -> closed() -> ended(wording, kind)
+ *     clear(), shown([[article, record], …])        the page shows other answers, which may be known
  *
  * It costs a few numbers for each read, token and frame, so it runs always, also while the pane is not
  * loaded. Times are milliseconds, as performance.now().
@@ -12,31 +13,48 @@ const MAX_ANSWERS = 16; // the server keeps as many recordings
 const MAX_TOKENS = 200_000; // noted of one answer
 const MAX_BODY = 1 << 20; // bytes of an answer that are kept, for x-ray to judge
 
-/** `tell(what, ...values)` takes the notes; `watch(function)` is called after each, with `what`. */
+/**
+ * `tell(what, ...values)` takes the notes; `watch(function)` is called after each, with `what`. `current` is
+ * the answer that the page shows, or null if it has no recording.
+ */
 export function wireLog(maxAnswers = MAX_ANSWERS) {
 	const answers = [];
 	let answer = newAnswer();
+	let current = null;
 	let watcher = () => {};
 
 	const notes = {
-		start(article = null) {
+		start(article = null, record = null) {
 			answer.body = null; // only the last answer is judged
-			answer = newAnswer(article);
+			answer = newAnswer(article, record);
+			current = null;
 		},
 		/** The conversation is another one: its answers are not on the page. */
 		clear() {
 			answers.length = 0;
 			answer = newAnswer();
+			current = null;
+		},
+		/** Earlier answers are shown: for each its article, and its record in the conversation (turns.js). */
+		shown(pairs) {
+			const known = pairs.map(([article, record]) => {
+				const found = answers.find((each) => each.record === record);
+				if (found) found.article = article;
+				return found;
+			});
+			current = known[0] ?? null;
 		},
 		opened(response, askedAt, init = {}) {
 			const { headers, status, url } = response;
 			const path = headers.get("X-Wire");
 			if (!path) return;
 			const judge = headers.get("X-Wire-Verdict");
-			Object.assign(answer, { url, askedAt, init, status, judge, headers: [...headers] });
+			const openedAt = performance.now();
+			Object.assign(answer, { url, askedAt, openedAt, init, status, judge, headers: [...headers] });
 			answer.recording = new URL(path, url).href;
 			answers.push(answer);
 			if (answers.length > maxAnswers) answers.shift();
+			current = answer;
 		},
 		received(bytes, at) {
 			const { reads, body } = answer;
@@ -74,6 +92,7 @@ export function wireLog(maxAnswers = MAX_ANSWERS) {
 
 	return {
 		answers,
+		get current() { return current; },
 		tell(what, ...values) {
 			notes[what]?.(...values);
 			watcher(what);
@@ -87,9 +106,10 @@ export function wireLog(maxAnswers = MAX_ANSWERS) {
  * is in `text` or in `thought`, and the number of its read. `paints`: the time of each frame that
  * showed new text, and how many tokens had come.
  */
-function newAnswer(article = null) {
+function newAnswer(article = null, record = null) {
 	return {
 		article,
+		record,
 		text: "",
 		thought: "",
 		size: 0,

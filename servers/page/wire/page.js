@@ -22,7 +22,8 @@ export function pageOf(answer, recording) {
 			const number = tokens.read[token - 1];
 			if (number) return { number, at: reads.at[number - 1] - askedAt };
 			const size = recording.bodyOf(row);
-			return size ? readAfter(size) : null;
+			// A row of framing alone adds nothing to the body, so no read can be known as its own.
+			return row && size > recording.bodyOf(row - 1) ? readAfter(size) : null;
 		},
 		/** Milliseconds since the request, or 0. */
 		paintedAt(token) {

@@ -15,25 +15,32 @@ const UNDONE = /^content-(encoding|length)|^transfer-/;
 const encoder = new TextEncoder();
 
 /** Resolves to a sentence, or to "". @param {object} answer of log.js, which has ended */
-export async function judge({ askedAt, status, headers, judge: path, body, reads, isClosed, ending, size }) {
+export async function judge(answer) {
+	const { judge: path, body, ending } = answer;
 	if (!path || !body || ending.kind === "stopped") return "";
+	const told = await fetch(path, { method: "POST", body: recordingOf(answer) }).catch(() => ({}));
+	return told.ok ? (await told.json()).verdicts[0].say : "";
+}
+
+/** The recording as JSON lines. Exported for its test. */
+export function recordingOf({ url, askedAt, openedAt, status, headers, body, reads, isClosed, ending }) {
 	const lines = [];
-	const keep = (at, bytes, sender = "server") => lines.push({ sender, at, bytes: toBase64(bytes) });
-	keep(0, encoder.encode("POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\n\r\n"), "client");
+	const keep = (at, bytes) => lines.push({ sender: "server", at, bytes: toBase64(bytes) });
+	const request = encoder.encode("POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\n\r\n");
+	lines.push({ sender: "client", at: 0, url, bytes: toBase64(request) });
 	const fields = headers.filter(([name]) => !UNDONE.test(name));
 	fields.push(["transfer-encoding", "chunked\r\n\r\n"]);
 	const head = `HTTP/1.1 ${status} \r\n${fields.map((field) => field.join(": ")).join("\r\n")}`;
 	const times = reads.at.map((at) => at - askedAt);
-	keep(times[0] ?? 0, encoder.encode(head));
+	keep(openedAt - askedAt, encoder.encode(head));
 	body.forEach((bytes, index) => {
 		const chunk = new Uint8Array([...encoder.encode(`${bytes.length.toString(16)}\r\n`), ...bytes, 13, 10]);
 		keep(times[index], chunk);
 	});
-	const last = times.at(-1) ?? 0;
+	const last = times.at(-1) ?? openedAt - askedAt;
 	if (isClosed) keep(last, encoder.encode("0\r\n\r\n"));
+	// A page cannot see how a connection ended: with FIN or RST, with or without close_notify.
 	const end = ending.kind === "cut" && !isClosed ? "truncated" : "";
 	lines.push({ sender: "server", at: last, end });
-	const recording = lines.map((line) => JSON.stringify(line)).join("\n");
-	const answer = await fetch(path, { method: "POST", body: recording }).catch(() => ({}));
-	return answer.ok ? (await answer.json()).verdicts[0].say : "";
+	return lines.map((line) => JSON.stringify(line)).join("\n");
 }

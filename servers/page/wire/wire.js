@@ -23,12 +23,15 @@ import { answerWords } from "./shown.js";
 const BETWEEN_DRAWS = 100; // milliseconds: ten times a second is enough
 const MAX_KEPT = 48 << 20; // bytes of the recordings of all answers
 
+/** When the page shows another answer, and what is said if it has no recording. */
+const MOMENTS = { start: "waiting", opened: "unrecorded", clear: "", shown: "" };
+
 for (const name of ["../viewer/viewer.css", "wire.css"]) {
 	document.head.append(make("link", { rel: "stylesheet", href: new URL(name, import.meta.url) }));
 }
 
 /**
- * @param {HTMLElement} element the pane's box; what is in it is replaced
+ * @param {HTMLElement} element the pane's box; what is in it is shown while there is no answer
  * @param {object} log the notes of the page, taken since before the pane was loaded
  * @param {number} maxKept bytes of the recordings that are kept, without the last one
  */
@@ -36,7 +39,9 @@ export function wirePane(element, log = wireLog(), maxKept = MAX_KEPT) {
 	const language = navigator.language;
 	const words = viewerWords(language);
 	const choice = make("select", { ariaLabel: words.answers, hidden: true });
-	const lead = make("p", "lead", words.waiting);
+	const header = make("header", {}, make("h2", {}, words.wire), choice);
+	const legend = make("div", "idle", ...element.childNodes);
+	const lead = make("p", { className: "lead", hidden: true });
 	const note = make("p", { className: "note", role: "status" });
 	const kept = new Map(); // answer -> {recording, reading, failure, verdict}
 	let box = make("div");
@@ -53,26 +58,26 @@ export function wirePane(element, log = wireLog(), maxKept = MAX_KEPT) {
 		if (getSelection().isCollapsed) point(target, clientX, clientY, true);
 	});
 	element.classList.add("wire");
-	element.replaceChildren(make("header", {}, make("h2", {}, words.wire), choice), lead, box, note);
+	element.replaceChildren(header, lead, legend, box, note);
 	log.watch(heard);
-	if (log.answers.length) choose(log.answers.at(-1));
+	choose(log.current);
 
 	function heard(what) {
-		if (what === "start" || what === "clear") choose(null);
-		else if (what === "opened" && (log.answers.at(-1) ?? null) !== answer) choose(log.answers.at(-1));
-		else if (what === "opened") lead.textContent = words.unrecorded;
+		if (what in MOMENTS) choose(log.current, words[MOMENTS[what]]);
 		else if (what === "ended") ask();
 		drawSoon();
 	}
 
-	/** Shows an answer's recording. */
-	function choose(next) {
+	/** Shows an answer's recording; without one this sentence, or what was in the box at first. */
+	function choose(next, sentence = "") {
 		depth = view?.depth ?? depth;
 		answer = next ?? null;
 		const old = box;
 		old.replaceWith((box = make("div")));
-		lead.hidden = Boolean(answer);
-		lead.textContent = words.waiting;
+		lead.hidden = Boolean(answer) || !sentence;
+		lead.textContent = sentence;
+		legend.hidden = Boolean(answer || sentence);
+		header.hidden = !legend.hidden && !log.answers.length;
 		view = null;
 		texts.choose(answer, null);
 		if (!answer) return;
@@ -145,7 +150,10 @@ export function wirePane(element, log = wireLog(), maxKept = MAX_KEPT) {
 			return;
 		}
 		view.update();
-		note.textContent = notesOf(state).filter(Boolean).join(" · ");
+		const { verdict } = state; // the server judges in English
+		const told = [...notesOf(state), verdict && words.verdict].filter(Boolean).join(" · ");
+		if (note.textContent === told + verdict) return; // a screen reader says what has changed
+		note.replaceChildren(told, make("span", { lang: "en" }, verdict));
 	}
 
 	function drawChoice() {
@@ -162,26 +170,25 @@ export function wirePane(element, log = wireLog(), maxKept = MAX_KEPT) {
 		choice.selectedIndex = log.answers.indexOf(answer);
 	}
 
-	function notesOf({ recording, failure, verdict }) {
+	function notesOf({ recording, failure }) {
 		const { totals, missing, isOver } = recording;
 		const last = isOver && recording.row(recording.length - 1);
 		return [
 			totals && words.totals(totals),
 			answer.ending && words.pageSays(answer.ending.wording),
-			last && words.serverSays(last.end, words.ms(last.at)),
+			last && words.serverSays(words.ending(last.end), words.ms(last.at)),
 			missing.sends && words.missing(missing.sends, words.number(missing.bytes)),
-			verdict && words.verdict(verdict),
 			failure,
 		];
 	}
 
 	/** The pointer is on the page. On an answer it lights or selects a line; another answer is chosen. */
 	function point(target, x, y, isChosen) {
-		if (!isOpen || !view) return;
+		if (!isOpen) return;
 		const article = target.closest?.("article");
 		const other = log.answers.find((each) => each.article && each.article === article);
 		if (isChosen && other && other !== answer && texts.isWord(target)) choose(other);
-		if (other && other !== answer) return;
+		if (!view || (other && other !== answer)) return;
 		if (texts.point(target, x, y, isChosen) && isChosen) view.element.focus({ preventScroll: true });
 	}
 
@@ -199,6 +206,6 @@ export function wirePane(element, log = wireLog(), maxKept = MAX_KEPT) {
 	}
 
 	const tell = (what) => [what, (...values) => log.tell(what, ...values)];
-	const notes = ["start", "opened", "received", "delta", "painted", "closed", "ended"].map(tell);
+	const notes = ["start", "shown", "opened", "received", "delta", "painted", "closed", "ended"].map(tell);
 	return { show, ...Object.fromEntries(notes) };
 }
