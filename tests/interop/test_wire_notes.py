@@ -69,6 +69,11 @@ def test_what_the_gaps_mean(told: dict[str, Any]) -> None:
     assert told["meanings"] == [meaning for _, _, meaning in MEANINGS]
 
 
+def test_the_line_of_a_request(told: dict[str, Any]) -> None:
+    """Its text, which is not cut at a byte."""
+    assert told["line"] == "POST / HTTP/1.1"
+
+
 def test_one_place_in_time(told: dict[str, Any]) -> None:
     """The slider is at the selected line. Playback and steps go on from it, and leave it."""
     assert told["places"] == [

@@ -7,8 +7,8 @@
 import { load } from "./page_modules.mjs";
 
 const folder = process.argv[2];
-const [{ wireLog }, { pageOf }, verdict, { gapStatistics, meaningOf }, { timeControls }, { viewerWords }] = await Promise.all(
-  ["wire/log.js", "wire/page.js", "wire/verdict.js", "viewer/meaning.js", "viewer/time.js", "viewer/words.js"].map(
+const [{ wireLog }, { pageOf }, verdict, { gapStatistics, meaningOf }, { timeControls }, { viewerWords }, { firstLine }] = await Promise.all(
+  ["wire/log.js", "wire/page.js", "wire/verdict.js", "viewer/meaning.js", "viewer/time.js", "viewer/words.js", "viewer/bytes.js"].map(
     (name) => load(folder, name),
   ),
 );
@@ -94,5 +94,8 @@ function places() {
   return told;
 }
 
+/** The first 200 bytes end inside 好. */
+const line = () => firstLine(new TextEncoder().encode(`POST / HTTP/1.1\r\n\r\n${"你好".repeat(40)}`));
+
 const gaps = JSON.parse(process.argv[3]);
-console.log(JSON.stringify({ shown: shown(), reads: reads(), judged: judged(), meanings: meanings(gaps), places: places() }));
+console.log(JSON.stringify({ shown: shown(), reads: reads(), judged: judged(), meanings: meanings(gaps), places: places(), line: line() }));

@@ -25,6 +25,7 @@ export const LAYERS = Object.keys(LABELS);
 export const layerOf = (label) => LAYERS.find((layer) => LABELS[layer].test(label));
 
 const MAX_SHOWN = 1500; // bytes shown of one span
+const MAX_LINE = 200; // bytes shown of a request's line
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -80,6 +81,12 @@ export function asText(bytes) {
 	} catch {
 		return `‹${hex(bytes)}›`;
 	}
+}
+
+/** The first line, if it is short. So a text that follows is not cut inside a character. */
+export function firstLine(bytes) {
+	const end = bytes.indexOf(13);
+	return asText(bytes.subarray(0, end < 0 ? MAX_LINE : Math.min(end, MAX_LINE)));
 }
 
 export function hex(bytes) {

@@ -8,7 +8,7 @@
  */
 
 import { make } from "../dom.js";
-import { asText, drawBytes, hex } from "./bytes.js";
+import { asText, drawBytes, firstLine, hex } from "./bytes.js";
 import { pass } from "./recording.js";
 import { drawStory } from "./story.js";
 
@@ -44,10 +44,9 @@ export function rowDrawer(recording, words, page) {
 			const before = index && recording.lines.row[index - 1] >= 0 ? recording.line(index - 1) : null;
 			row.append(...drawStory(line, before, words));
 		} else if (sender === "client" && bytes.length) {
-			const start = asText(bytes.subarray(0, 200));
 			row.append(
 				make("span", "head chip", `[${words.requestPart(words.number(bytes.length))}]`),
-				make("span", "said", start.slice(0, start.indexOf("\\r\\n") >>> 0)),
+				make("span", "said", firstLine(bytes)),
 			);
 		} else if (bytes.length) {
 			row.append(make("span", "said", asText(bytes.subarray(0, 200))));

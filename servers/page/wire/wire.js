@@ -26,9 +26,14 @@ const MAX_KEPT = 48 << 20; // bytes of the recordings of all answers
 /** When the page shows another answer, and what is said if it has no recording. */
 const MOMENTS = { start: "waiting", opened: "unrecorded", clear: "", shown: "" };
 
-for (const name of ["../viewer/viewer.css", "wire.css"]) {
-	document.head.append(make("link", { rel: "stylesheet", href: new URL(name, import.meta.url) }));
-}
+// Without its style sheets the pane is not shown: nothing jumps when they come.
+await Promise.all(
+	["../viewer/viewer.css", "wire.css"].map((name) => {
+		const styles = make("link", { rel: "stylesheet", href: new URL(name, import.meta.url) });
+		document.head.append(styles);
+		return new Promise((done) => (styles.onload = styles.onerror = done));
+	}),
+);
 
 /**
  * @param {HTMLElement} element the pane's box; what is in it is shown while there is no answer
