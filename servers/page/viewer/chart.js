@@ -96,7 +96,7 @@ export function gapChart(words, { hasSent, pick }) {
 		const [begin, mark, last] = times.children;
 		begin.textContent = words.ms(0);
 		mark.textContent = first >= 0 ? words[hasSent ? "firstSent" : "firstAt"](words.ms(Math.round(first))) : "";
-		mark.style.insetInlineStart = `clamp(4em, ${(100 * first) / end}%, 100% - 17em)`;
+		mark.style.insetInlineStart = `clamp(4em, ${(100 * first) / end}%, 100% - 19em)`;
 		last.textContent = words.ms(Math.round(end));
 		const [sent, received] = sides.map(({ statistics }) => statistics);
 		const [name, ...values] = meaningOf(hasSent ? sent : null, received);
