@@ -5,7 +5,7 @@
  *      position: {unit: "event", number: 3}, clients: {"curl -N": "2 events, exit code 56", …}}
  */
 
-import { isChinese } from "../words/words.js";
+import { isChinese } from "../words/language.js";
 
 let asked = null;
 
