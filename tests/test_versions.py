@@ -55,7 +55,7 @@ def test_the_lock_file_and_the_course_show_the_same_command() -> None:
 
 def test_node_packages_are_exact() -> None:
     for line in NODE.read_text(encoding="utf-8").splitlines():
-        assert re.fullmatch(r"(@[a-z-]+/)?[a-z-]+@\d+\.\d+\.\d+", line), line
+        assert re.fullmatch(r"(@[a-z-]+/)?[a-z.-]+@\d+\.\d+\.\d+", line), line
 
 
 def test_the_build_is_exact() -> None:

@@ -199,7 +199,7 @@ def test_wheel(page: Page, course: Held) -> None:
     figure = open_lesson(page, course, "wheel", "zh-CN/")
     figure.locator("[name=streams]:checked").focus()
     press(page, "ArrowLeft", "Tab", "Space", "ArrowRight", "Enter")  # 100 streams, 200 times
-    expect(told(figure)).to_contain_text("你猜对了。每格最多唤醒一次")
+    expect(told(figure)).to_contain_text("你猜对了。每个时间片最多唤醒一次")
     expect(figure.locator(".stage .turning circle")).to_have_count(10)
     assert figure.locator(".stage .turning text").all_text_contents() == ["10"] * 10
 

@@ -95,11 +95,11 @@ def test_no_such_row(capsys: pytest.CaptureFixture[str]) -> None:
 def test_progress_without_a_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A line for the first step, and for each step half a minute after the last line."""
+    """A line for the first step, and for each step a minute or more after the last line."""
     now = 0.0
     monkeypatch.setattr("workshop.bench.time.monotonic", lambda: now)
     with bench.progress_bar(4) as step:
-        for now, name in [(0.0, "a"), (29.0, "b"), (30.0, "c"), (59.0, "d")]:  # noqa: B007
+        for now, name in [(0.0, "a"), (59.0, "b"), (60.0, "c"), (119.0, "d")]:  # noqa: B007
             step(name)
     assert capsys.readouterr().err.split() == ["1/4", "a", "3/4", "c"]
 

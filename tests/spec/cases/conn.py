@@ -183,7 +183,7 @@ async def half_close_keeps_streaming(target: Target) -> None:
     "A server MAY process a sequence of pipelined requests in parallel if they all have safe"
     " methods, but it MUST send the corresponding responses in the same order that the requests"
     " were received.",
-    code="servers/http/incoming.py: a pipelined request need not wait",
+    code="servers/http/incoming.py: a pipelined request does not wait for bytes",
     lesson=3,
     cause="Bytes that came with the first request were lost, or its answer was not awaited.",
 )
