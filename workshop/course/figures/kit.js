@@ -47,12 +47,14 @@ function attach(element, name, { prepare = () => {}, begin, show, end }) {
 		const values = valuesOf(form);
 		const run = { element, stage, form, values, say, tell: (text) => (verdict.textContent = text) };
 		let told;
+		let isSeen = false;
 		try {
 			begin(run);
-			verdict.scrollIntoView({ block: "nearest" }); // the picture is above it
 			for await (const report of reports(name, values, running.signal)) {
 				if (report.failed) throw new Error("the run failed");
 				show(run, report);
+				if (!isSeen) verdict.scrollIntoView({ block: "nearest" }); // the picture is above it
+				isSeen = true;
 			}
 			told = end(run);
 		} catch {
