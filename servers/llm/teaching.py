@@ -1,11 +1,13 @@
 """What a learner is told about each fault: its group, what clients make of it, and the lesson.
 
     {"name": "rst", "description": "The server sends RST between two chunks.", "group": "cut",
-     "clients": {"curl -N": "2 events, exit code 56", "openai-python": "2 chunks, then …"},
+     "clients": {"curl -N": "exit code 56", "openai-python": "APIConnectionError from ReadError"},
      "lesson": "An answer is complete only if a finish_reason (or response.completed) arrived."}
 
 The facts are not repeated here. The sentence is the fault's own (faults), the outcomes are those
 that were measured (servers/FAULTS.md), and most lessons are rules for clients (verdict/rules.py).
+An outcome says how the client ended, and not how much it had read: that depends on the answer and
+on the fault's place.
 """
 
 import re
@@ -96,12 +98,15 @@ def _rule_of(name: str) -> str:
     return "retry-after-ignored" if name in ("429", "503") else "gave-up-on-retryable"
 
 
+COUNT = r"^\d+ (?:events|chunks)(?:, \d+ hollow)?(?:, normal end)?(?:, then|[,:]) "
+"""What an outcome of the table begins with: how much the client had read."""
+
 TABLE = Path(__file__).parent.parent / "FAULTS.md"
 
 
 @lru_cache(maxsize=1)
 def measured() -> dict[str, dict[str, str]]:
-    """Return what each client makes of each fault, by fault and client, from the last table of
+    """Return how each client ended with each fault, by fault and client, from the last table of
     servers/FAULTS.md. It is empty if there is no such file."""
     if not TABLE.is_file():
         return {}
@@ -110,7 +115,7 @@ def measured() -> dict[str, dict[str, str]]:
     columns = next(row for row in rows if row[0] == "fault")
     return {
         row[0].strip("`"): {
-            client: row[columns.index(client)].replace("**", "")
+            client: re.sub(COUNT, "", row[columns.index(client)].replace("**", ""))
             for client in CLIENTS
         }
         for row in rows

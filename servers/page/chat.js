@@ -11,7 +11,7 @@ import { find } from "./dom.js";
 import { placePopovers } from "./layout.js";
 import { wirePane } from "./pane.js";
 import { followText } from "./scroll.js";
-import { choose } from "./settings.js";
+import { choose, lend } from "./settings.js";
 import * as store from "./store.js";
 import { showStrip } from "./strip.js";
 import { noReply, page, words } from "./words/words.js";
@@ -20,7 +20,7 @@ const conversation = find("#conversation");
 const prompt = find("#prompt");
 const [send, halt] = [find("#send"), find("#halt")];
 
-/** What the four cards ask, and with which settings. */
+/** With which settings the four cards ask. They hold for the conversation that a card begins. */
 const CARDS = {
 	hello: { model: "sim-1", pace: "", fault: "" },
 	break: { model: "echo", pace: "", fault: "rst@5" },
@@ -56,6 +56,7 @@ function tell(what, ...values) {
 	if (what === "start" || what === "clear") seen = { reads: 0, bytes: 0, isClosed: false };
 	if (what === "received") seen = { ...seen, reads: seen.reads + 1, bytes: seen.bytes + values[0].length };
 	if (what === "closed") seen.isClosed = true;
+	if (what === "clear") lend({}); // another conversation is open
 	pane.tell(what, ...values);
 }
 
@@ -93,10 +94,12 @@ async function showCard(article, fault, facts) {
 
 // ---- Keys and clicks
 
-async function ask(question) {
+/** `lent`: the settings of a card. */
+async function ask(question, lent) {
 	await load();
 	if (!talk) return tellTrouble();
 	if (talk.isRunning()) return;
+	if (lent) lend({ server: "", ...lent });
 	if (prompt.value.trim() === question) prompt.value = "";
 	talk.ask(question);
 }
@@ -110,8 +113,7 @@ find("#composer").onsubmit = (event) => {
 find(".cards").onclick = ({ target }) => {
 	const name = target.closest("button")?.dataset.card;
 	if (!name) return;
-	choose({ server: "", ...CARDS[name] });
-	ask(words.questions[name]);
+	ask(words.questions[name], CARDS[name]);
 };
 
 window.onkeydown = async (event) => {

@@ -38,6 +38,10 @@ export function paneToggle(onToggle) {
 		show();
 	};
 	toggle.onclick = () => set(!isOpen());
+	find("#hide").onclick = () => {
+		set(false);
+		toggle.focus();
+	};
 	show();
 	return { isOpen, toggle: toggle.onclick };
 }

@@ -147,16 +147,21 @@ def test_leaving(page: Page, course: Held) -> None:
 
 
 def test_reader(page: Page, course: Held) -> None:
-    """The slider changes the speed of the run that goes on."""
+    """The slider changes the speed of the run that goes on. Over the picture is what its colours
+    mean, under it the time."""
     figure = open_lesson(page, course, "reader")
     figure.locator("[name=guess]").first.focus()
     press(page, "Space", "ArrowRight", "Enter")
     expect(figure.locator(".stage rect.read").first).to_be_attached()
     figure.locator("[name=rate]").focus()
     with page.expect_request(lambda request: '"change":true' in (request.post_data or "")):
-        page.keyboard.press("End")
-    expect(figure.locator("output")).to_have_text("60")
+        page.keyboard.press("Home")
+    expect(figure.locator("output")).to_have_text("1")
     expect(told(figure)).to_contain_text("As you said. The model made")
+    expect(figure.locator("> .verdict")).to_be_in_viewport()
+    expect(figure.locator(".stage .flow li")).to_have_text(["made, and on the way", "read by you"])
+    expect(figure.locator(".stage .axis text").last).to_have_text("6 s")
+    expect(figure.locator(".stage .flow text").first).to_contain_text("tokens")
     expect(figure.locator(".stage rect.read")).to_have_count(60)
 
 

@@ -53,6 +53,8 @@ def test_an_edited_question(visit: Visit, server: RunningServer) -> None:
     expect(page.locator(".question")).to_have_text(["One", "Two"])
 
     first.get_by_role("button", name="Edit").click()
+    ring = field.evaluate("it => parseFloat(getComputedStyle(it).outlineOffset)")
+    assert ring < 0  # inside: the header would cover its top
     field.fill("First")
     with page.expect_request("**/v1/chat/completions") as asked:
         field.press("Enter")

@@ -38,7 +38,8 @@ def test_the_still_event_is_right(visit: Visit, server: RunningServer) -> None:
     assert (int(length, 16), end) == (len(event), b"\r\n")
     assert event == b'data: {"choices":[{"delta":{"content":"\xe4\xbd\xa0"}}]}\n\n'
     numbers = re.findall("0x[0-9a-f]+|[0-9]+", still.locator("figcaption").inner_text())
-    assert numbers == ["3", str(len(chunk)), f"0x{length.decode()}", str(len(event))]
+    framing = len(chunk) - len(event)
+    assert numbers == ["3", str(len(chunk)), f"0x{length.decode()}", str(len(event)), str(framing)]
 
 
 CARDS = {
@@ -51,7 +52,8 @@ CARDS = {
 
 
 def test_the_cards_send_at_once(visit: Visit, server: RunningServer) -> None:
-    """And the strip shows with which settings, so that the reader finds them again."""
+    """And the strip shows with which settings, so that the reader finds them again. They are only
+    for this conversation: in the next one, the reader's own are back."""
     visit.open(server.url)
     page = visit.page
     for name, (model, pace, fault, ending) in CARDS.items():
@@ -66,6 +68,13 @@ def test_the_cards_send_at_once(visit: Visit, server: RunningServer) -> None:
             expect(page.locator("[data-ending]")).to_have_attribute("data-ending", ending)
         page.locator("#new").click()
         expect(page.locator("#intro")).to_be_visible()
+        for setting, own in (("model", "sim-1"), ("pace", "as started"), ("fault", "none")):
+            shows(page.locator(f"#{setting}"), own)
+    page.locator("[data-card=break]").click()
+    visit.choose(pace="human")  # what is chosen meanwhile is the reader's own
+    page.locator("#new").click()
+    shows(page.locator("#model"), "sim-1")
+    shows(page.locator("#pace"), "human")
 
 
 def test_the_course_is_linked_where_it_is_served(visit: Visit, server: RunningServer) -> None:
@@ -83,6 +92,11 @@ def test_the_course_is_linked_where_it_is_served(visit: Visit, server: RunningSe
                 "async (it) => (await import('/page/course.js')).lessonHref(it)", number
             )
             assert visit.evaluate("async (it) => (await fetch(it)).status", path) == 200
+        visit.choose(model="echo", fault="rst@3")
+        message = visit.ask("one two three four")
+        held.release(10)
+        expect(message.locator(".card .lesson")).to_contain_text(lesson_of("rst"))
+        expect(message.locator("a")).to_have_text(["Lesson 3"])  # its ending has the link already
 
 
 def test_a_page_that_cannot_load_the_rest(visit: Visit, server: RunningServer) -> None:
@@ -208,8 +222,13 @@ def test_the_card_of_a_fault(visit: Visit, server: RunningServer) -> None:
     # An RST discards bytes that the browser has not read yet.
     came = r"(It read [0-9,]+ bytes? in [0-9]+ reads?\. )?"
     assert re.match(f"{came}The read failed inside the body", browser_made)
-    curl, sdk = measured()["rst"].values()
-    assert others == [f"{curl} (reset, or bad chunked coding)", sdk]
+    assert browser_made.endswith("A reset can lose bytes that the server had sent and the page had "
+                                 "not read yet.")  # fmt: skip
+    assert list(measured()["rst"].values()) == ["exit code 56", "APIConnectionError from ReadError"]
+    assert others == [
+        "Exit code 56: reset, or bad chunked coding", "It raised APIConnectionError."
+    ]  # fmt: skip
+    expect(card.locator(".measured")).to_contain_text("measured with another answer")
     expect(card.locator(".lesson")).to_contain_text(lesson_of("rst"))
     visit.reload()  # the card of an answer that is shown again knows less of its body
     expect(card.locator("dd").nth(1)).to_contain_text("The read failed inside the body")

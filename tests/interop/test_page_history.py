@@ -86,6 +86,7 @@ def test_delete_and_undo(visit: Visit, server: RunningServer) -> None:
     answered(visit, "Two")
     rows = list_history(visit)
     expect(rows).to_have_text(["Two✕", "One✕"])
+    expect(rows.locator("[aria-current=true]")).to_have_text(["Two"])  # it is open
     page.get_by_role("button", name="Delete: Two").press("Enter")
     expect(page.locator("[data-role]")).to_have_count(0)
     undo = page.get_by_role("button", name="Undo")

@@ -117,8 +117,9 @@ def test_a_sheet_where_there_is_no_room(width: int, visit: Visit, instant: Runni
     assert stats["bottom"] <= composer["top"] + 40  # its upper edge is transparent
     assert composer["bottom"] <= sheet["top"] + 1
     assert (sheet["bottom"], sheet["right"]) == (844, width)
-    toggle.click()
+    visit.page.get_by_role("button", name="Close the wire").click()
     expect(pane).to_be_hidden()
+    expect(toggle).to_be_focused()
     assert box(visit.page.locator("#composer"))["bottom"] == 844
 
 
@@ -173,19 +174,26 @@ SMALL = """() => [...document.querySelectorAll("button, input, select, textarea,
 
 
 def test_targets_for_a_thumb(visit: Visit, instant: RunningServer) -> None:
-    """Whatever is pressed on a phone is 44 CSS pixels high."""
+    """Whatever is pressed on a phone is 44 CSS pixels high. The strip says what each button is, on
+    one line; and the card of a fault does not push the answer's end out of the window."""
     size(visit, 390, 844)
-    visit.open(instant.url, model="torture")
+    visit.open(instant.url)
     assert visit.evaluate(SMALL) == []
+    strip = visit.page.locator(".strip [popovertarget]")
+    labels = ["Model sim-1", "Pace as started", "Fault none"]
+    expect(strip).to_have_text(labels, use_inner_text=True)
+    assert len({box(button)["top"] for button in strip.all()}) == 1
     for name in PLACES:
         visit.page.locator(f"[popovertarget={name}]").click()
         if name in PLACES[2:]:
             expect(visit.page.locator(f"#{name} input").first).to_be_visible()
         assert visit.evaluate(SMALL) == []
         visit.page.keyboard.press("Escape")
-    visit.choose(fault="rst@5")
+    visit.choose(model="lorem", fault="fin@100")
     message = visit.ask("Hello")
     expect(message.locator(".card")).to_be_visible()
+    expect(message.locator(".card h2")).to_be_in_viewport()
+    expect(message.locator(".ending")).to_be_in_viewport()
     assert visit.evaluate(SMALL) == []
 
 

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, ViewportSize, expect
 
 from .peers import SAFETY, RunningServer, running
-from .visiting import MILLISECONDS, Visit
+from .visiting import MILLISECONDS, Visit, shows
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ TABLES = """async () => {
 # wire and of code are not the page's.
 SEEN = """() => {
     const skipped = "code, pre, noscript, option, .answer, .thought, .question, .option b,"
-        + ".card dl, #wire ol, #wire .note";
+        + "#wire ol, #wire .note";
     const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
     const seen = [];
     while (walker.nextNode()) {
@@ -64,7 +64,7 @@ NAMES = re.findall(
     token JSON HTTP SSE API LLM OpenAI RFC WHATWG curl Node SDK Markdown Enter Shift Esc Alt
     Streaming workshop event DONE ms finish reason length content filter tool calls script weather
     get CR LF CRLF BOM UTF RST FIN TCP HTML FF MiB json Retry After response completed Lines HAR
-    done rst Hello
+    done rst Hello openai python
     """,
 )
 
@@ -85,6 +85,22 @@ def test_the_tables_are_translated(visit: Visit, server: RunningServer) -> None:
             assert re.search("[\u4e00-\u9fff]", chinese), (name, chinese)
             assert english_in(chinese.replace("{}", "")) == [], (name, chinese)
             assert english.count("{}") == chinese.count("{}"), name
+
+
+def test_a_language_is_chosen(visit: Visit, server: RunningServer) -> None:
+    """It is kept, and the course is told of it. The words change when the settings are closed."""
+    visit.open(server.url)
+    page = visit.page
+    kept = "() => localStorage['workshop.language'] ?? null"
+    for language, word in (("zh-CN", "发送"), ("en", "Send"), ("", "Send")):
+        page.locator("[popovertarget=settings]").click()
+        page.locator("[name=language]").select_option(language)
+        page.locator("#settings .close").click()
+        shows(page.locator("#send"), word)
+        visit.reload()
+        shows(page.locator("#send"), word)
+        expect(page.locator("[name=language]")).to_have_value(language)
+        assert visit.evaluate(kept) == (language or None)
 
 
 def test_no_english_is_on_the_page(browser: Browser, server: RunningServer) -> None:

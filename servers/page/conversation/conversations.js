@@ -207,6 +207,7 @@ export function conversations(page) {
 	});
 
 	const showHistory = historyList(panel, {
+		isOpen: ({ id }) => id === chat.id,
 		open(chosen) {
 			panel.hidePopover();
 			if (chosen.id !== chat.id) open(chosen, "pushState"); // otherwise it is open, and perhaps running

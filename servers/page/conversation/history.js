@@ -37,7 +37,7 @@ function excerpt(texts, pattern) {
 
 /**
  * @param {HTMLElement} panel has a <ul>, and a <p> for when it is empty
- * @param {object} page `open(chat)`; `close(chat)` before a deletion, which returns a function for
+ * @param {object} page `isOpen(chat)`; `open(chat)`; `close(chat)` before a deletion, which returns a function for
  *     when it is undone
  * @returns {Function} reads the conversations again, and shows them
  */
@@ -74,6 +74,7 @@ export function historyList(panel, page) {
 	function row({ chat, found }, index) {
 		if (deleted.has(chat)) return deletedRow(chat, index);
 		const title = button(make("span", { dir: "auto" }, chat.title), () => page.open(chat));
+		if (page.isOpen(chat)) title.ariaCurrent = "true";
 		if (found) {
 			const [before, word, after] = found;
 			title.append(make("small", { dir: "auto" }, before, make("mark", {}, word), after));

@@ -1,6 +1,6 @@
 /*
- * The card under an answer that had a fault: what the server did, what this browser made of it, what
- * other clients made of it when they were measured, and the lesson.
+ * The card under an answer that had a fault: what the server did, what this browser made of it, how
+ * other clients ended when they were measured, and the lesson.
  */
 
 import { lessonHref } from "../course.js";
@@ -25,17 +25,20 @@ export async function showFaultCard(article, spec, seen, heal) {
 	if (!fault) return;
 	const { clients, description, group, lesson, position: usual } = fault;
 	const at = usual && say("atPlace", Number(position) || usual.number);
+	const isReset = name.startsWith("rst") && seen.kind !== "complete";
 	const facts = make("dl");
 	const tell = (who, ...what) => facts.append(make("dt", {}, who), make("dd", {}, ...what));
 	tell(words.theServer, ...codes(description), at ? ` ${at}` : "");
-	tell(words.thisBrowser, browserSays(seen));
-	for (const [client, outcome] of Object.entries(clients)) tell(client, outcome, exitOf(outcome));
+	tell(words.thisBrowser, browserSays(seen), isReset ? ` ${words.resetLoses}` : "");
+	for (const [client, outcome] of Object.entries(clients)) tell(client, ...codes(outcomeOf(outcome)));
+	const note = Object.keys(clients).length ? [make("p", "measured", words.measured)] : [];
 	const href = lessonHref(LESSONS[group]);
+	const isLinked = find(".ending a", article)?.getAttribute("href") === href;
 	const link = make("a", { href }, say("lesson", LESSONS[group]));
 	const taught = make("p", "lesson", make("b", {}, words.taught), " ", ...codes(lesson));
-	if (href) taught.append(" ", link);
+	if (href && !isLinked) taught.append(" ", link);
 	const card = make("section", { className: "card", ariaLabel: say("cardTitle", name) });
-	card.append(make("h2", {}, say("cardTitle", name)), facts, taught);
+	card.append(make("h2", {}, say("cardTitle", name)), facts, ...note, taught);
 	card.append(make("button", { className: "heal", onclick: heal }, words.healAgain));
 	find(".card", article)?.remove();
 	find("footer", article).before(card);
@@ -49,8 +52,9 @@ function browserSays({ kind, wording, reads, bytes, isClosed }) {
 	return came + say("browserError", wording);
 }
 
-/** What curl's exit code means, because few know them by heart. */
-function exitOf(outcome) {
-	const meaning = words.exits[/exit code (\d+)/.exec(outcome)?.[1]];
-	return meaning ? ` (${meaning})` : "";
+/** How a client ended. What curl's exit code means is said, because few know them by heart. */
+function outcomeOf(outcome) {
+	const code = /exit code (\d+)/.exec(outcome)?.[1];
+	if (code) return say("exit", code, words.exits[code]);
+	return words.outcomes[outcome] ?? say("raises", /^\w*/.exec(outcome)[0]);
 }

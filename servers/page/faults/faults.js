@@ -2,10 +2,10 @@
  * What the server tells about its faults (servers/llm/teaching.py), in the order of a picker:
  *
  *     {name: "rst", description: "The server sends RST…", group: "cut", lesson: "An answer is…",
- *      position: {unit: "event", number: 3}, clients: {"curl -N": "2 events, exit code 56", …}}
+ *      position: {unit: "event", number: 3}, clients: {"curl -N": "exit code 56", …}}
  */
 
-import { isChinese } from "../words/words.js";
+import { isChinese } from "../words/language.js";
 
 let asked = null;
 

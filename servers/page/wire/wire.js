@@ -14,6 +14,7 @@ import { make } from "../dom.js";
 import { newRecording } from "../viewer/recording.js";
 import { viewer } from "../viewer/viewer.js";
 import { viewerWords } from "../viewer/words.js";
+import { locale } from "../words/language.js";
 import { follow } from "./follow.js";
 import { wireLog } from "./log.js";
 import { pageOf, requestOf } from "./page.js";
@@ -41,8 +42,7 @@ await Promise.all(
  * @param {number} maxKept bytes of the recordings that are kept, without the last one
  */
 export function wirePane(element, log = wireLog(), maxKept = MAX_KEPT) {
-	const language = navigator.language;
-	const words = viewerWords(language);
+	const words = viewerWords(locale);
 	const choice = make("select", { ariaLabel: words.answers, hidden: true });
 	const header = make("header", {}, make("h2", {}, words.wire), choice);
 	const legend = make("div", "idle", ...element.childNodes);
@@ -88,7 +88,7 @@ export function wirePane(element, log = wireLog(), maxKept = MAX_KEPT) {
 		if (!answer) return;
 		const { recording } = (kept.get(answer) ?? keep(answer));
 		const lit = (line, isChosen) => texts.light(recording.lines.token[line] ?? 0, isChosen);
-		view = viewer(box, recording, { language, page: pageOf(answer, recording), lit, depth });
+		view = viewer(box, recording, { language: locale, page: pageOf(answer, recording), lit, depth });
 		texts.choose(answer, recording);
 		read();
 		ask();

@@ -114,12 +114,23 @@ export const words = {
 	browserCut: "The read failed inside the body: the page keeps the text, and says so.",
 	browserClosed: "The body ended as if all were well, but no finish_reason had come: the page says so.",
 	browserError: "The page says “{}”.",
+	resetLoses: "A reset can lose bytes that the server had sent and the page had not read yet.",
+	measured: "Others were measured with another answer, and the fault at its usual place.",
+	exit: "Exit code {}: {}",
 	exits: {
+		0: "it saw no error",
 		18: "the body is incomplete",
 		28: "its time was over",
 		52: "no reply",
 		56: "reset, or bad chunked coding",
 	},
+	outcomes: {
+		all: "It had the whole answer.",
+		waits: "It kept waiting.",
+		"wrong text": "It showed a wrong text.",
+		"silent loss": "It took a part for the whole answer.",
+	},
+	raises: "It raised `{}`.",
 	taught: "The lesson:",
 	healAgain: "Ask again without the fault",
 };

@@ -3,8 +3,8 @@
  * file; `page` has their translation.
  */
 
-export const isChinese = /^zh/i.test(navigator.language);
-const locale = isChinese ? "zh-CN" : "en";
+import { isChinese, locale } from "./language.js";
+
 const number = new Intl.NumberFormat(locale, { maximumFractionDigits: 1 }).format;
 
 export const { words, page = {} } = await import(isChinese ? "./chinese.js" : "./english.js");

@@ -47,11 +47,14 @@ function attach(element, name, { prepare = () => {}, begin, show, end }) {
 		const values = valuesOf(form);
 		const run = { element, stage, form, values, say, tell: (text) => (verdict.textContent = text) };
 		let told;
+		let isSeen = false;
 		try {
 			begin(run);
 			for await (const report of reports(name, values, running.signal)) {
 				if (report.failed) throw new Error("the run failed");
 				show(run, report);
+				if (!isSeen) verdict.scrollIntoView({ block: "nearest" }); // the picture is above it
+				isSeen = true;
 			}
 			told = end(run);
 		} catch {
@@ -130,13 +133,7 @@ export function lanes(names, seconds) {
 	names.forEach((name, index) => {
 		element.append(make("div", "lane", make("span", "", name), rows[index]));
 	});
-	const axis = shape("svg", { height: 16, "aria-hidden": true });
-	for (let part = 0; part <= 4; part += 1) {
-		const tick = shape("text", { x: `${(100 * part) / 4}%`, y: 12 });
-		tick.append(`${Number(((seconds * part) / 4).toPrecision(2))} s`);
-		axis.append(tick);
-	}
-	element.append(make("div", "lane axis", make("span"), axis));
+	element.append(make("div", "lane", make("span"), axis(seconds)));
 
 	function mark(lane, at, kind, title) {
 		const x = `${Math.min(100, (100 * at) / seconds)}%`;
@@ -151,6 +148,17 @@ export function lanes(names, seconds) {
 		rows[lane].append(sign);
 	}
 	return { element, mark };
+}
+
+/** The axis of time under a picture, from 0 to these seconds. */
+export function axis(seconds) {
+	const element = shape("svg", { class: "axis", height: 16, "aria-hidden": true });
+	for (let part = 0; part <= 4; part += 1) {
+		const tick = shape("text", { x: `${(100 * part) / 4}%`, y: 12 });
+		tick.append(`${Number(((seconds * part) / 4).toPrecision(2))} s`);
+		element.append(tick);
+	}
+	return element;
 }
 
 export function shape(tag, attributes = {}) {

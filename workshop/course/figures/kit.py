@@ -130,12 +130,16 @@ def lanes(rows: Sequence[tuple[str, Sequence[Mark]]], seconds: float) -> str:
             f'<svg height="30" role="img" aria-label="{escape(name)}">'
             f'<line x1="0" x2="100%" y1="15" y2="15"></line>{shapes}</svg></div>\n'
         )
+    return f'<div class="lanes">{html}<div class="lane"><span></span>{axis(seconds)}</div></div>\n'
+
+
+def axis(seconds: float) -> str:
+    """Return the axis of time under a picture, from 0 to these seconds."""
     ticks = "".join(
         f'<text x="{100 * part / 4:g}%" y="12">{seconds * part / 4:.2g} s</text>'
         for part in range(5)
     )
-    axis = f'<svg height="16" aria-hidden="true">{ticks}</svg>'
-    return f'<div class="lanes">{html}<div class="lane axis"><span></span>{axis}</div></div>\n'
+    return f'<svg class="axis" height="16" aria-hidden="true">{ticks}</svg>'
 
 
 def _shape(mark: Mark, seconds: float) -> str:

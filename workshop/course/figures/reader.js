@@ -2,12 +2,13 @@
  * Lesson 8: how much the model has made, and how much you have read, over six seconds. The slider
  * moves your speed while it runs.
  *
- *     ▒▒ made, and waiting      ▓▓ read
+ *     ▒▒ made, and on the way      ▓▓ read
  */
 
-import { figure, make, post, shape } from "./kit.js";
+import { axis, figure, make, post, shape } from "./kit.js";
 
 const TICKS = 60;
+const SECONDS = 6;
 const LEAST = 40; // tokens at the top of the picture, or more if more were made
 const HEIGHT = 140;
 
@@ -27,20 +28,24 @@ figure("reader", {
 		run.chart = shape("svg", { height: HEIGHT, role: "img", "aria-label": run.say("chart") });
 		run.counts = make("p", "counts");
 		run.history = [];
-		run.stage.append(make("div", "flow", run.chart), run.counts);
+		const legend = ["waiting", "read"].map((name) => make("li", name, run.say(name)));
+		run.stage.append(make("div", "flow", make("ul", "", ...legend), run.chart, axis(SECONDS)), run.counts);
 	},
 
 	show(run, { tick, made, read }) {
 		run.history.push({ tick, made, read });
-		const scale = HEIGHT / Math.max(LEAST, made * 1.1);
-		run.chart.replaceChildren(...run.history.flatMap((each) => bars(each, scale)));
+		const most = Math.max(LEAST, Math.ceil(made * 1.1));
+		const top = shape("text", { x: 0, y: 12 });
+		top.append(run.say("most", { most }));
+		run.chart.replaceChildren(top, ...run.history.flatMap((each) => bars(each, HEIGHT / most)));
 		run.last = { made, read, waiting: made - read };
 		run.counts.textContent = run.say("counts", run.last);
 	},
 
 	end({ say, values, last, form }) {
 		delete form.dataset.key;
-		return `${say(values.guess === "ahead" ? "yes" : "no")}${say("told", last)}`;
+		const truth = last.waiting ? "ahead" : "same";
+		return `${say(values.guess === truth ? "yes" : "no")}${say(`told.${truth}`, last)}`;
 	},
 });
 

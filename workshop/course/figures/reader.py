@@ -1,8 +1,8 @@
 """Lesson 8: a reader that slows its model. The reader moves the speed while the stream runs.
 
-    the model can make 50 tokens a second      made    ▓▓▓▓▓▓▓▓▓▓▓▓▓
-    the kernels' buffers hold some             waiting           ▒▒▒
-    you read 5                                 read    ▓▓▓▓▓▓▓▓▓▓
+    the model can make 50 tokens a second      made         ▓▓▓▓▓▓▓▓▓▓▓▓▓
+    the kernels' buffers hold some             on the way             ▒▒▒
+    you read 5                                 read         ▓▓▓▓▓▓▓▓▓▓
 
 The server is one of ours. The client has a small receive buffer, so that back pressure begins after
 some kilobytes and not after megabytes; each token is padded to a kilobyte for the same reason.
@@ -22,12 +22,13 @@ from servers.http.reply import EventStream, Last, Request
 from servers.http.routes import Routes
 
 from ..words import Words
-from .kit import Figure, Tell, choices
+from .kit import Figure, Tell, axis, choices
 from .lab import LOOPBACK, get, serving
 
 __all__ = ["READER"]
 
 MODEL = 50  # tokens that the model can make per second
+FASTEST = 40  # tokens per second at the slider's end: the reader is always the slower one
 SECONDS = 6.0
 TICK = 0.1  # seconds between two reports
 TICKS = round(SECONDS / TICK)
@@ -72,7 +73,7 @@ RUNNING: dict[str, Reader] = {}
 def form(say: Words) -> str:
     return (
         f'<label class="slider">{escape(say("figure.reader.rate"))} <output>10</output>'
-        '<input type="range" name="rate" min="1" max="60" value="10"></label>\n'
+        f'<input type="range" name="rate" min="1" max="{FASTEST}" value="10"></label>\n'
     ) + choices(say, "figure.reader.guess", "guess", ["all", "ahead", "same"])
 
 
@@ -85,8 +86,13 @@ def still(say: Words) -> str:
         made = read + min(20, max(1, tick - 18) * 4)
         bars += _bar(tick, made * HEIGHT / most, read * HEIGHT / most)
     name = escape(say("figure.reader.chart"))
-    svg = f'<svg height="{HEIGHT}" role="img" aria-label="{name}">{bars}</svg>'
-    return f'<div class="flow">{svg}</div>\n'
+    top = f'<text x="0" y="12">{escape(say("figure.reader.most", most=most))}</text>'
+    svg = f'<svg height="{HEIGHT}" role="img" aria-label="{name}">{top}{bars}</svg>'
+    legend = "".join(
+        f'<li class="{each}">{escape(say(f"figure.reader.{each}"))}</li>'
+        for each in ("waiting", "read")
+    )
+    return f'<div class="flow"><ul>{legend}</ul>{svg}{axis(SECONDS)}</div>\n'
 
 
 def _bar(tick: int, top: float, low: float) -> str:

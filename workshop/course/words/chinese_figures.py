@@ -90,7 +90,11 @@ READER = {
     "figure.reader.guess.same": "和你读到的一样多",
     "figure.reader.chart": "六秒里的 token：已读的和在等的",
     "figure.reader.counts": "产生 {made} · 读到 {read} · 在路上 {waiting}",
-    "figure.reader.told": (
+    "figure.reader.waiting": "已产生，还在路上",
+    "figure.reader.read": "你已读到",
+    "figure.reader.most": "{most} 个 token",
+    "figure.reader.told.same": "模型产生了 {made} 个 token，你全都读到了：现在是你在等。",
+    "figure.reader.told.ahead": (
         "模型产生了 {made} 个 token，你读到 {read} 个。另外 {waiting} 个在两个内核的缓冲区里。"
         "缓冲区满了，模型就等你。"
     ),

@@ -166,9 +166,15 @@ READER = {
     "figure.reader.guess.all": "300: it does not wait",
     "figure.reader.guess.ahead": "a few more than you have read",
     "figure.reader.guess.same": "exactly as many as you have read",
-    "figure.reader.chart": "Tokens over six seconds: read, and waiting",
+    "figure.reader.chart": "Tokens over six seconds: read, and on the way",
     "figure.reader.counts": "made {made} · read {read} · on the way {waiting}",
-    "figure.reader.told": (
+    "figure.reader.waiting": "made, and on the way",
+    "figure.reader.read": "read by you",
+    "figure.reader.most": "{most} tokens",
+    "figure.reader.told.same": (
+        "The model made {made} tokens, and you have read them all: it is you who waits now."
+    ),
+    "figure.reader.told.ahead": (
         "The model made {made} tokens, and you have read {read}. The other {waiting} are in the "
         "buffers of the two kernels. When these are full, the model waits for you."
     ),

@@ -151,6 +151,15 @@ async def test_the_model_waits_for_its_reader(autojump_clock: MockClock) -> None
     assert fast["made"] > 200
 
 
+def test_the_reader_is_slower_than_the_model() -> None:
+    """As the question says, also with the slider at its end. The picture says what it shows."""
+    assert reader.FASTEST < reader.MODEL
+    assert f'max="{reader.FASTEST}"' in reader.READER.form(Words())
+    shown = Elements.of(reader.READER.still(Words())).text
+    for text in ("on the way", "read by you", "170 tokens", "6 s"):
+        assert shown.count(text) == 1
+
+
 async def test_the_speed_changes_while_it_runs(autojump_clock: MockClock) -> None:
     autojump_clock.autojump_threshold = 0
     reports: Reports = []
