@@ -49,7 +49,7 @@ def node_versions() -> tuple[str, str]:
 
 def with_node(port: int, names: Sequence[str]) -> tuple[Outcomes, Outcomes]:
     """The official client for Node, and the SDK of Vercel: their outcomes, without counts."""
-    asked = _asked(port, names) | {"patience": PATIENCE * 1000, "long": LONG * 1000}
+    asked = _asked(port, names) | {"patience": PATIENCE * 1000, "long": 3 * LONG * 1000}
     command = ["node", str(ROOT / "tests/interop/fault_clients.mjs"), json.dumps(asked)]
     done = subprocess.run(command, capture_output=True, timeout=SAFETY, cwd=ROOT, check=True)
     told = json.loads(done.stdout)
