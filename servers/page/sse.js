@@ -11,7 +11,7 @@
  */
 
 const LINE_END = /\r\n|\n|\r/;
-const AT_ONCE = 100; // events that are handled in one task
+const AT_ONCE = 100; // events from one frame to the next: 6,000 a second
 
 /** An event exceeded the limit; `decoded` has the events before it. */
 export class EventStreamError extends Error {
@@ -129,8 +129,8 @@ export class EventStreamParser {
 
 /**
  * Yields each event as soon as it is complete; `tell` gets each read, and its time. After some events
- * it waits for a new task, so that the browser can draw and answer the reader: a read may have
- * thousands of events, and if many reads have come, the browser gives them all in one task.
+ * it lets the browser draw and answer the reader: a read may have thousands of events, and if many
+ * reads have come, the browser gives them all in one task.
  */
 export async function* readEvents(body, tell = () => {}) {
 	const parser = new EventStreamParser();
@@ -143,7 +143,7 @@ export async function* readEvents(body, tell = () => {}) {
 			tell("received", value, performance.now());
 			for (const event of parser.receiveData(value)) {
 				if (handled === AT_ONCE) {
-					await nextTask();
+					await nextFrame();
 					handled = 0;
 				}
 				handled += 1;
@@ -159,14 +159,28 @@ export async function* readEvents(body, tell = () => {}) {
 	}
 }
 
-/** Resolves in a new task. (A timer would wait a second on a page that is not in sight.) */
-export function nextTask() {
+/**
+ * Resolves in a new task, after the browser has drawn. A page that is not in sight is not drawn: there
+ * it does not wait. (A timer would wait a second there.)
+ */
+export function nextFrame() {
 	const { port1, port2 } = new MessageChannel();
 	return new Promise((resume) => {
+		const isSeen = globalThis.document?.hidden === false;
+		const frame = isSeen && requestAnimationFrame(proceed);
+		if (isSeen) document.addEventListener("visibilitychange", proceed);
+		else proceed();
+
+		function proceed() {
+			if (isSeen) {
+				cancelAnimationFrame(frame);
+				document.removeEventListener("visibilitychange", proceed);
+			}
+			port2.postMessage(0);
+		}
 		port1.onmessage = () => {
 			port1.close();
 			resume();
 		};
-		port2.postMessage(0);
 	});
 }

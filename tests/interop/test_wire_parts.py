@@ -134,15 +134,20 @@ def test_an_update_costs_two_layouts(page: Page) -> None:
     session.detach()
 
 
-READS = """async ([reads, count]) => {
+READS = """async ([reads, count, hidden]) => {
     const { readEvents } = await import("/page/sse.js");
-    let tasks = 0;
-    const channel = MessageChannel;
+    let [tasks, frames] = [0, 0];
+    Object.defineProperty(document, "hidden", { value: hidden });
+    const [channel, request] = [MessageChannel, requestAnimationFrame];
     globalThis.MessageChannel = class extends channel {
         constructor() {
             super();
             tasks += 1;
         }
+    };
+    globalThis.requestAnimationFrame = (callback) => {
+        frames += 1;
+        return request(callback);
     };
     const bytes = new TextEncoder().encode("data: x\\n\\n".repeat(count));
     const body = new ReadableStream({
@@ -153,14 +158,20 @@ READS = """async ([reads, count]) => {
     });
     let events = 0;
     for await (const _ of readEvents(body)) events += 1;
-    return [events, tasks];
+    return [events, tasks, frames];
 }"""
 
 
-@pytest.mark.parametrize(("reads", "count"), [(1, 1000), (20, 50)])
-def test_many_events_take_many_tasks(reads: int, count: int, page: Page) -> None:
-    """So the browser can draw in between: at most 100 events in one task, in however many reads."""
-    assert page.evaluate(READS, [reads, count]) == [1000, 9]
+@pytest.mark.parametrize(
+    ("reads", "count", "hidden", "frames"),
+    [(1, 1000, False, 9), (20, 50, False, 9), (20, 50, True, 0)],
+)
+def test_many_events_take_many_frames(
+    reads: int, count: int, hidden: bool, frames: int, page: Page
+) -> None:
+    """So the browser can draw in between: at most 100 events in one task, in however many reads. A
+    page that is not in sight has no frames, and does not wait for them."""
+    assert page.evaluate(READS, [reads, count, hidden]) == [1000, 9, frames]
 
 
 # ---- A recording that is not whole
