@@ -343,4 +343,6 @@ def wrapped(line: Text, width: int) -> Text:
     if not sys.stdout.isatty():
         return line
     lines = [part for each in line.split("\n") for part in each.divide(breaks(each.plain, width))]
+    for part in lines:
+        part.rstrip()  # a space beyond the edge would take a line of its own
     return Text("\n").join(lines)
