@@ -166,7 +166,7 @@ const chinese = {
 	start: (isWrite, rows) => (isWrite ? `${rows} 行之前` : `${rows} 次读取之前`),
 
 	place: (offset, size) => `第 ${offset} 字节起 ${size} B`,
-	more: (count) => `… 还有 ${count} 部分`,
+	more: (count) => `……还有 ${count} 部分`,
 	client: "客户端",
 	server: "服务器",
 	connection: (number) => `连接 ${number}`,

@@ -97,7 +97,7 @@ export const words = {
 		legal: ["少见但合法", "字节没有错，但有些客户端读不懂"],
 	},
 	questions: {
-		hello: "你好！ Hello!",
+		hello: "你好！Hello!",
 		break: "这句话会在中间某个地方断开，到不了结尾。",
 		markdown: "给我看难以流式显示的 Markdown。",
 		slow: "每个词单独到达。你好 👋",
