@@ -26,10 +26,10 @@ export const sentences = {
 	"fin-mid-chunk": ["服务器只发送 chunk-size 所说字节的一半，然后发送 FIN。", whole],
 	"no-last-chunk": [
 		"服务器发送完整的回答和 [DONE]，然后发送 FIN，没有 `0\\r\\n\\r\\n`。",
-		"[DONE] 已结束回答；但分块编码的正文仍然被截断了。",
+		"[DONE] 已经结束了回答，但分块编码的正文还是被截断了。",
 	],
 	"no-head": ["服务器在响应的第一个字节之前就发送 FIN。", retried],
-	"clean-cut": ["响应在中途正常结束，没有 finish_reason 和 [DONE]。这看起来像成功。", whole],
+	"clean-cut": ["响应在中途正常结束，没有 finish_reason 和 [DONE]。看上去像是成功了。", whole],
 	"no-done": [
 		"响应正常结束，但没有最后的事件 [DONE]。",
 		"finish_reason 表示回答完整；[DONE] 只表示后面没有事件。",
@@ -59,7 +59,7 @@ export const sentences = {
 	],
 	"broken-json": ["事件的 JSON 缺少最后一个字符。", unreadable],
 	"invalid-utf8": [
-		"事件的文字里有字节 FF，UTF-8 中从不出现。",
+		"事件的文字里有字节 FF，UTF-8 里不会出现这个字节。",
 		"不是 UTF-8 的字节变成 U+FFFD；流继续。",
 	],
 	"giant-line": [

@@ -57,7 +57,7 @@ SOURCE = {
     "source.folder": "{files} 个文件，{lines} 行",
     "source.lines": "{number} 行",
     "source.uses": "用到",
-    "source.used-by": "被用于",
+    "source.used-by": "用到它的",
     "source.tests": "测试的是",
     "source.tested-by": "测试它的",
     "source.read-in": "讲到它的",
