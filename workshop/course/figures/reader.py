@@ -1,4 +1,4 @@
-"""Lesson 8: a reader that slows its model. The reader moves the speed while the stream runs.
+"""Lesson 8: a slow reader slows the model. You set how fast it reads, while the stream runs.
 
     the model can make 50 tokens a second      made         ▓▓▓▓▓▓▓▓▓▓▓▓▓
     the kernels' buffers hold some             on the way             ▒▒▒

@@ -1,4 +1,4 @@
-"""What one way alone does not show, and the difference between two ways does.
+"""Compares an answer that came through the hop with one that came around it.
 
     server            200 tokens at 200 times, 50 ms apart
     server ── hop     200 tokens at 2 times, 2.5 s apart       the hop gathers them
