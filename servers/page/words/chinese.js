@@ -1,4 +1,5 @@
 export const words = {
+	space: "",
 	you: "你",
 	model: "模型",
 	copy: "复制",
@@ -93,7 +94,7 @@ export const words = {
 		lie: ["假象", "看起来像成功"],
 		stall: ["停滞", "不再有数据，也不结束"],
 		malformed: ["畸形", "违反规则的字节"],
-		status: ["状态码", "用错误代替回答"],
+		status: ["状态码", "不给回答，只给错误"],
 		legal: ["少见但合法", "字节没有错，但有些客户端读不懂"],
 	},
 	questions: {
@@ -108,7 +109,7 @@ export const words = {
 	theServer: "服务器",
 	thisBrowser: "本浏览器",
 	atPlace: "这里：在第 {} 个事件。",
-	cameBytes: "读到 {} 字节，共 {} 次读取。",
+	cameBytes: "读到 {} 字节，分 {} 次读取。",
 	browserComplete: "回答完整，看不出任何问题。",
 	browserStopped: "浏览器本来会再等几分钟：是你停止的。",
 	browserCut: "正文读到一半失败：页面保留已有的文字，并如实说明。",
