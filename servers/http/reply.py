@@ -70,8 +70,8 @@ class Request(msgspec.Struct, frozen=True, dict=True):
 
     def header(self, name: str) -> str | None:
         """The first value of a header (lower-case name), or None."""
-        first: dict[str, str] = self.__dict__["first"]
-        return first.get(name)
+        value: str | None = self.__dict__["first"].get(name)
+        return value
 
     def __post_init__(self) -> None:
         # A handler looks up half a dozen names. The first line of a field counts.

@@ -177,9 +177,10 @@ class Exchange(msgspec.Struct, eq=False, kw_only=True):
     def prepare(self, reply: Reply | StreamingReply) -> None:
         """Observe this reply."""
         self.status = 0 if self.fault_name in NO_REPLY else reply.status
-        for name, value in reply.headers:
-            if name.lower() == "retry-after":
-                self.retry_after = _seconds(value)
+        if reply.status >= 300:  # RFC 9110 §10.2.3: Retry-After is for errors and redirections
+            for name, value in reply.headers:
+                if name.lower() == "retry-after":
+                    self.retry_after = _seconds(value)
         self._inner = reply.observer
         reply.observer = self
 
