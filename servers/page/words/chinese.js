@@ -1,4 +1,5 @@
 export const words = {
+	space: "",
 	you: "你",
 	model: "模型",
 	copy: "复制",
@@ -8,7 +9,7 @@ export const words = {
 	remove: "删除：{}",
 	thinking: "思考中……",
 	thought: "思考 {} 秒",
-	firstToken: "首 token 延迟 {} ms",
+	firstToken: "{} ms 后读到首个 token",
 	tokens: "{} 个 token",
 	rate: "{} token/秒",
 	silence: "{} 秒没有收到内容",

@@ -1,4 +1,5 @@
 export const words = {
+	space: " ", // between two sentences
 	you: "You",
 	model: "Model",
 	copy: "Copy",
@@ -8,7 +9,7 @@ export const words = {
 	remove: "Delete: {}",
 	thinking: "Thinking…",
 	thought: "Thought for {} s",
-	firstToken: "{} ms to first token",
+	firstToken: "first token read after {} ms",
 	tokens: "{} token(s)",
 	rate: "{} tokens/s",
 	silence: "nothing came for {} s",
