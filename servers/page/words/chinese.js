@@ -9,7 +9,7 @@ export const words = {
 	remove: "删除：{}",
 	thinking: "思考中……",
 	thought: "思考 {} 秒",
-	firstToken: "{} ms 后读到首个 token",
+	firstToken: "首 token 延迟 {} ms",
 	tokens: "{} 个 token",
 	rate: "{} token/秒",
 	silence: "{} 秒没有收到内容",
