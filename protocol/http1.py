@@ -306,11 +306,31 @@ def encode_response_head(
         h11.LocalProtocolError: The status is out of range, or a field or the reason holds a
             character that may not be sent.
     """
-    lines = [_field_line(name, value) for name, value in fields]
+    lines = [
+        _kept_line(name, value) if name in REPEATED else _field_line(name, value)
+        for name, value in fields
+    ]
     return b"".join([_status_line(status, reason), *lines, b"\r\n"])
 
 
-@lru_cache(maxsize=128)  # most fields are the same in all responses of a server
+REPEATED = frozenset(
+    {
+        "Access-Control-Allow-Origin",
+        "Cache-Control",
+        "Connection",
+        "Content-Type",
+        "Date",
+        "Server",
+        "Transfer-Encoding",
+        "Vary",
+        "X-Accel-Buffering",
+        "X-Content-Type-Options",
+    }
+)
+"""Names of fields that have the same value in most responses of a server, and never a secret one.
+Only their lines are kept: a cookie is not."""
+
+
 def _field_line(name: str, value: str) -> bytes:
     # h11 accepts ASCII only, and so do we: programs disagree about the meaning of other bytes.
     legal = name.isascii() and value.isascii()
@@ -318,6 +338,9 @@ def _field_line(name: str, value: str) -> bytes:
     if not (legal and TOKEN.fullmatch(key) and FIELD_VALUE.fullmatch(text)):
         raise h11.LocalProtocolError(f"not a field: {name!r}: {value!r}")
     return b"%b: %b\r\n" % (key, text)
+
+
+_kept_line = lru_cache(maxsize=128)(_field_line)
 
 
 def _status_line(status: int, reason: str | None) -> bytes:

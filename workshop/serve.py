@@ -31,6 +31,7 @@ from servers.openai_proxy.handlers import Upstream
 
 from .course.routes import course_routes
 from .doctor import OURS, answering_on, netcats, this_command
+from .help_text import HelpFormatter
 from .language import N_, _
 from .xray.route import xray_routes
 
@@ -136,6 +137,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         epilog=_(
             "--profile and what follows it set the simulated LLM, as in python -m servers.chat."
         ),
+        formatter_class=HelpFormatter,
     )
     parser.add_argument(
         "--host",

@@ -19,7 +19,7 @@ once.
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from functools import lru_cache
+from functools import cached_property
 from typing import ClassVar, Protocol, Self
 
 import msgspec
@@ -45,7 +45,7 @@ __all__ = [
 Headers = tuple[tuple[str, str], ...]
 
 
-class Request(msgspec.Struct, frozen=True):
+class Request(msgspec.Struct, frozen=True, dict=True):
     """One complete request.
 
     Args:
@@ -71,12 +71,11 @@ class Request(msgspec.Struct, frozen=True):
 
     def header(self, name: str) -> str | None:
         """The first value of a header (lower-case name), or None."""
-        return _first_values(self.headers).get(name)
+        return self._first_values.get(name)
 
-
-@lru_cache(maxsize=64)  # a handler looks up half a dozen names, and a client repeats its fields
-def _first_values(headers: Headers) -> dict[str, str]:
-    return dict(reversed(headers))
+    @cached_property
+    def _first_values(self) -> dict[str, str]:
+        return dict(reversed(self.headers))
 
 
 class ReplyObserver(Protocol):

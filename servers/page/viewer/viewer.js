@@ -114,10 +114,11 @@ export function viewer(element, recording, options = {}) {
 		else chart.received(recording.at(row));
 	}
 
+	/** The list comes last: it measures its rows, and a change after it would be laid out on its own. */
 	function draw() {
+		changed();
 		list.follow(time.isAtEnd);
 		list.draw();
-		changed();
 	}
 
 	/** Shows what depends on the marks and on the time. */

@@ -59,7 +59,7 @@ SOURCE = {
     "excerpt.line": "，第 {number} 行",
     "excerpt.lines": "，第 {first}–{last} 行",
     "source.uses": "用到",
-    "source.used-by": "被用于",
+    "source.used-by": "用到它的",
     "source.tests": "测试的是",
     "source.tested-by": "测试它的",
     "source.read-in": "讲到它的",
