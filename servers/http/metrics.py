@@ -67,6 +67,8 @@ class Histogram:
 
     def settle(self) -> None:
         """Count the added values all at once. Sorted values need only one search per bound."""
+        if not self._added:
+            return
         self._added.sort()
         for index, bound in enumerate(self.bounds):
             self.counts[index] += bisect_right(self._added, bound) + self._zeros

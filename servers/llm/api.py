@@ -13,7 +13,7 @@ The routes share everything except their reader and their writer.
 import os
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import islice, repeat
 from typing import Literal, Protocol, TypeVar
@@ -39,7 +39,7 @@ from .verdict.watching import Watcher
 from .writers import chat_completions, responses
 from .writers.chat_completions import ChatWriter, ReasoningField
 from .writers.responses import ResponsesWriter
-from .writers.token_source import TokenSource
+from .writers.token_source import StreamWriter, TokenSource
 
 __all__ = ["API", "Settings", "Writer"]
 
@@ -77,19 +77,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     recordings: Mapping[str, RecordedResponse] = {}
 
 
-class Writer(Protocol):
+class Writer(StreamWriter, Protocol):
     """Turns answers into the bytes that one route sends."""
-
-    @property
-    def opening(self) -> bytes:
-        """The bytes to send at once, before the first token."""
-
-    def steps(self) -> Iterator[bytes]:
-        """The bytes of each step of the engine."""
-
-    @property
-    def last(self) -> bytes:
-        """The bytes to send in one write with the end of the body."""
 
     async def whole(self, work: Work) -> msgspec.Struct:
         """The same answers as one JSON object."""
@@ -272,15 +261,7 @@ class API:
             gaps, prefill = islice(gaps, after, None), 0.0
         reply: Reply | StreamingReply
         if stream:
-            source = TokenSource(
-                self._engine,
-                writer.steps(),
-                gaps,
-                prefill,
-                lambda: writer.last,
-                writer.opening,
-                at_once=not pace.itl,
-            )
+            source = TokenSource(self._engine, writer, gaps, prefill, at_once=not pace.itl)
             reply = EventStream(source)
         else:
             tokens = max([answer.completion_tokens for answer in answers])

@@ -103,6 +103,8 @@ def test_a_word_is_selected_and_left_with_the_arrow_keys(
         float(text.split()[0].replace(",", ""))
         for text in stations.locator("span").all_text_contents()[3:]
     ]
+    clipped = "(list) => list.scrollWidth - list.clientWidth"
+    assert pane.locator(".journey").evaluate(clipped) == 0
     assert times[1] <= times[2]  # the server's clock began a little later than the page's
     visit.page.keyboard.press("ArrowLeft")
     assert lit(visit, "wire-selected") == "one"

@@ -97,6 +97,7 @@ export function showAnswer(conversation) {
 
 	message.ariaLabel = words.model;
 	find(".again", message).textContent = words.again;
+	find(".bytes", message).textContent = words.bytes;
 	copyButton.textContent = words.copy;
 	copyButton.onclick = () => copy(copyButton, record.content);
 	// `ontoggle` cannot be used, because it is also called when our own code opens this.

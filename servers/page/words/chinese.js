@@ -6,6 +6,7 @@ export const words = {
 	copied: "已复制",
 	refused: "被拒绝",
 	again: "重新回答",
+	bytes: "字节",
 	remove: "删除：{}",
 	thinking: "思考中……",
 	thought: "思考 {} 秒",

@@ -6,6 +6,7 @@ export const words = {
 	copied: "Copied",
 	refused: "Not permitted",
 	again: "Again",
+	bytes: "Bytes",
 	remove: "Delete: {}",
 	thinking: "Thinking…",
 	thought: "Thought for {} s",
