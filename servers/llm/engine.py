@@ -256,6 +256,20 @@ class Engine:
         finally:
             self._remove(sequence)
 
+    def make_at_once(self, tokens: int) -> bool:
+        """Make all tokens of an answer without pauses that is sent in one piece. Nothing is awaited
+        and nothing is written, so the tokens are only counted
+        (test_a_whole_answer_without_pauses).
+
+        Returns:
+            Whether the batch has room for the answer. If not, nothing is counted: use `drive`.
+        """
+        if self._running >= self._max_batch:
+            return False
+        self.metrics.first_token.add_zeros(min(tokens, 1))
+        self.metrics.gap.add_zeros(max(tokens - 1, 0))
+        return True
+
     def _submit(self, sequence: TokenSequence) -> None:
         sequence.measured, sequence.since = self.metrics.first_token, trio.current_time()
         if self._running < self._max_batch:

@@ -1,5 +1,5 @@
-"""What the chat page's Markdown costs, as work that is counted, not timed. Under Node: the work for an
-endless answer is linear. In Chromium: a frame changes only the end of the answer.
+"""What the chat page's Markdown costs, as work that is counted, not timed. Under Node: the work for
+an endless answer is linear. In Chromium: a frame changes only the end of the answer.
 """
 
 import pytest

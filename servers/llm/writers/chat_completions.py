@@ -72,14 +72,16 @@ def question_of(asked: ChatRequest) -> Question:
     wanted = asked.response_format
     schema = None
     match asked.tool_choice:
+        case None:
+            choice = "auto"
+        case str(choice):
+            pass
+        case ChosenFunction(name=choice) | ChosenCustom(name=choice):
+            pass
         case AllowedToolsChoice(allowed_tools=allowed):
-            names = {choice.name for choice in allowed.tools}
+            names = {tool.name for tool in allowed.tools}
             tools = [tool for tool in tools if tool.name in names]
-            choice: str = allowed.mode
-        case ChosenFunction(name=name) | ChosenCustom(name=name):
-            choice = name
-        case other:
-            choice = other or "auto"
+            choice = allowed.mode
     if wanted is not None and wanted.type != "text":
         schema = wanted.json_schema.schema if wanted.json_schema else {}
     return Question(

@@ -49,6 +49,7 @@ const english = {
 	reset: "reset (RST)",
 	truncated: "closed without close_notify",
 	silent: "nothing more came, and the recorder stopped waiting",
+	colon: ": ",
 	done: "done sending", // what a server says of its reply; other ends are in its words
 
 	// ---- A line
@@ -92,7 +93,7 @@ const english = {
 	ttft: (at) => `first token after ${at}`,
 	pageSays: (wording) => `page: ${wording}`,
 	serverSays: (how, at) => `server: ${how}, ${at}`,
-	verdict: "x-ray: ",
+	verdict: (sentence) => `x-ray: ${sentence}`,
 	failure: (reason) => `no recording: ${reason}`,
 	cutShort: (reason, rows) => `the recording stops after ${plural(rows, "write")}: ${reason}`,
 	missing: (sends, bytes) => `${plural(sends, "write")} (${bytes} B) at the end are not kept: a recording has a limit`,
@@ -177,12 +178,18 @@ const chinese = {
 	reset: "已重置（RST）",
 	truncated: "关闭时没有 close_notify",
 	silent: "再没有内容到达，录制程序不再等待",
+	colon: "：",
 	done: "发送完毕",
 	"cut off": "已中断",
 	"cut off on purpose": "故意中断",
 	"the client disconnected": "客户端已断开",
 	"the reader stalled": "读取方停止了读取",
 	"the server stopped": "服务器已停止",
+	errors: [
+		[/^the chunked body ended early: expected chunk-data$/, "块的数据不完整，分块正文就结束了"],
+		[/^the chunked body ended early.*/, "没有最后一块，分块正文就结束了"],
+		[/^expected a hex digit of the chunk-size, not b'(.*)'$/, "chunk-size 应当是十六进制数字，却是 $1"],
+	],
 
 	requestPart: (size) => `请求 ${size} B`,
 	headPart: (size) => `HTTP 头部 ${size} B`,
@@ -220,7 +227,7 @@ const chinese = {
 	ttft: (at) => `首 token 延迟 ${at}`,
 	pageSays: (wording) => `页面：${wording}`,
 	serverSays: (how, at) => `服务器：${how}，${at}`,
-	verdict: "x-ray 的结论（英文）：",
+	verdict: (sentence) => `x-ray 的结论：${sentence}`,
 	failure: (reason) => `无记录：${reason}`,
 	cutShort: (reason, rows) => `录制在 ${rows} 次写入后中断：${reason}`,
 	missing: (sends, bytes) => `结尾 ${sends} 次写入（${bytes} B）未保留：录制有上限`,
@@ -265,6 +272,10 @@ const chinese = {
 export function viewerWords(language) {
 	const words = /^zh/i.test(language) ? chinese : english;
 	const number = new Intl.NumberFormat(words.locale, { maximumFractionDigits: 1 }).format;
-	const ending = (end) => end.replace(/^[^:]*/, (how) => words[how] ?? how); // what follows is an error
+	const error = (text) => (words.errors ?? []).reduce((said, [pattern, translated]) => said.replace(pattern, translated), text);
+	const ending = (end) => {
+		const [, how, problem] = /^([^:]*)(?:: (.*))?$/s.exec(end);
+		return (words[how] ?? how) + (problem ? words.colon + error(problem) : "");
+	};
 	return { ...words, number, ending, ms: (time) => `${number(time)} ms`, size: (bytes) => `${number(bytes)} B` };
 }

@@ -56,6 +56,8 @@ SOURCE = {
     "source.top": "最上层",
     "source.folder": "{files} 个文件，{lines} 行",
     "source.lines": "{number} 行",
+    "excerpt.line": "，第 {number} 行",
+    "excerpt.lines": "，第 {first}–{last} 行",
     "source.uses": "用到",
     "source.used-by": "用到它的",
     "source.tests": "测试的是",

@@ -16,7 +16,7 @@ KIT = {
 
 CHUNK = {
     "figure.chunk.question": (
-        "服务器把一个词作为一个块发出来。输入这个词，再写下你认为它前面的数字。"
+        "服务器把一个词作为一个块发出来。输入这个词，再写下它前面应该是什么数字。"
     ),
     "figure.chunk.word": "词",
     "figure.chunk.guess": "数字",
@@ -38,7 +38,7 @@ CUT = {
     "figure.cut.guess.more": "更多",
     "figure.cut.guess.same": "一样多",
     "figure.cut.guess.fewer": "更少",
-    "figure.cut.cut": "移动切口：在这里、用方向键，或者直接在字节上拖",
+    "figure.cut.cut": "移动切口：拖这里，用方向键，或者直接在字节上拖",
     "figure.cut.counts": "第一段的事件：{first} 个。第二段的事件：{second} 个。",
     "figure.cut.inside": "切口在一个字符中间：解析器会等它剩下的字节。",
     "figure.cut.right": "对：不管切在哪里，都是 {total} 个事件。",
@@ -139,9 +139,9 @@ HOP = {
 
 SEAM = {
     "figure.seam.question": (
-        "一个四个词的回答正在路上。随便在哪里切断：客户端会再问一次，并说明自己已经有了什么。"
+        "一个回答正在路上，一共四个词。随便在哪里切断：客户端会再问一次，并说明自己已经有了什么。"
     ),
-    "figure.seam.at": "移动切口：在这里、用方向键，或者直接在字节上拖",
+    "figure.seam.at": "移动切口：拖这里，用方向键，或者直接在字节上拖",
     "figure.seam.guess": "客户端接着发送 Last-Event-ID：",
     "figure.seam.none": "没有",
     "figure.seam.connection": "第 {number} 个连接",
