@@ -4,11 +4,17 @@
     用curl发送                          >    用 curl 发送
     "你好"和「世界」                    >    “你好”和“世界”
 
-Read are the Chinese pages, outside their fences, and the catalogue of the runner. What stands in
-`code` is not judged, but the space beside it is. `python -m tests.test_chinese PATH` lists what is
-found in one page.
+The tests read the Chinese pages, outside their fences, and the texts in the files of `WORDS`: those
+of the course's pages, the chat page and the viewer. (The two catalogues are read by
+test_language.py. What the simulated model says is not read: it has a space before an emoji.) What
+stands in `code` is not judged, but the space beside it is.
+
+    python -m tests.test_chinese PATH          what is found in one file
+    python -m tests.test_chinese --draw 7      60 sentences, to be read with fresh eyes
 """
 
+import ast
+import random
 import re
 import sys
 from collections.abc import Iterator
@@ -18,6 +24,7 @@ from typing import NamedTuple
 import pytest
 from markdown_it import MarkdownIt
 
+from tests import catalogue
 from workshop.course.in_step import MARK, pairs
 
 ROOT = Path(__file__).parent.parent
@@ -59,13 +66,14 @@ TERMS = {
     r"服务端(?:发送)?事件|服务器推送事件": "服务器发送事件",
     r"数据块|区块|分片传输": "块",
     r"心跳包|保活": "心跳",
-    r"首字延迟|首个 token (?:时间|延迟)|首 token 时间": "首 token 延迟",
     r"半关(?!闭)": "半关闭",
     r"反代(?!理)": "反向代理",
     r"请求走私攻击": "请求走私",
     r"报头|首部|头字段|消息头": "标头 (a header field), 头部 (the head)",
     r"消息体|报文体|响应体|请求体": "正文",
     r"套接口": "套接字",
+    r"首个 token|首 token(?! 延迟)|首字": "第一个 token, 首 token 延迟 (TTFT)",
+    r"名额|槽位|空位(?!置)": "位置 (in a batch), 时间片 (of the wheel)",
     r"负载均衡(?!器|：|：?\*|（)(?=会|把|将)": "负载均衡器",
 }
 """A word that is written in one way only: {other ways: the way}. See the glossary."""
@@ -131,6 +139,40 @@ def found(text: str) -> Iterator[tuple[int, str]]:
         before = raw if not raw.startswith(("|", "#")) else ""
 
 
+# ---- The texts of a program
+
+
+def words(name: str) -> Iterator[tuple[int, str]]:
+    """(line, text) of each Chinese text in a file of Python or JavaScript, or of a page of HTML.
+    Values have become `x`."""
+    source = (ROOT / name).read_text(encoding="utf-8")
+    found = python_texts(source) if name.endswith(".py") else script_texts(source)
+    for line, text in found:
+        if re.search(HAN, text):
+            yield line, re.sub(r"▮|\{[a-z]*\}|\{\".*\}", "`x`", text)
+
+
+def python_texts(source: str) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.lineno, node.value
+
+
+def script_texts(source: str) -> Iterator[tuple[int, str]]:
+    """Text between quotes or tags. A text inside a value, `${yes ? "是" : "否"}`, is read first."""
+    source = re.sub(r"/\*.*?\*/|(?<![:\w])//[^\n]*", kept_lines, source, flags=re.S)
+    while value := re.search(r"\$\{[^{}]*\}", source):
+        line = source.count("\n", 0, value.start())
+        yield from ((line + more, text) for more, text in script_texts(value[0][2:-1]))
+        source = source[: value.start()] + "▮" + source[value.end() :]
+    for match in re.finditer(r"([\"'`])((?:(?!\1)[^\\\n]|\\.)*)\1|(?<!=)>([^<>]+)<", source):
+        yield source.count("\n", 0, match.start()) + 1, match[2] or match[3] or ""
+
+
+def kept_lines(match: re.Match[str]) -> str:
+    return "\n" * match[0].count("\n")
+
+
 def bold(line: str) -> str:
     """What Markdown leaves as text: `**` beside Chinese punctuation may be two asterisks."""
     tokens = PARSER.parseInline(line)[0].children or []
@@ -140,12 +182,29 @@ def bold(line: str) -> str:
 PARSER = MarkdownIt("commonmark")
 
 PAGES = list(pairs())
+WORDS = [
+    path.relative_to(ROOT).as_posix()
+    for folder, pattern in [
+        ("servers/page", "*.js"),
+        ("servers/page", "*.html"),
+        ("workshop", "*.js"),
+        ("workshop", "*.html"),
+        ("workshop/course/words", "chinese*.py"),
+    ]
+    for path in sorted((ROOT / folder).rglob(pattern))
+    if path.stem != "english" and re.search(HAN, path.read_text(encoding="utf-8"))
+]
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_page(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     assert [f"{page}:{line}: {what}" for line, what in found(text)] == []
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_words(name: str) -> None:
+    assert list(faults(name)) == []
 
 
 @pytest.mark.parametrize(("name", "bent", "right"), BENT)
@@ -163,7 +222,60 @@ def test_a_word_is_written_in_one_way() -> None:
     assert [what for _, what in found("一个令牌")] == ["term: '令牌': token"]
 
 
+def test_the_texts_of_a_script_are_found() -> None:
+    source = """// 注释
+    a: "第一，", /* 也是
+    注释 */ b: (n) => `共 ${n > 1 ? `${n} 个` : "一个"}，`,
+    <b>正文</b>"""
+    assert [(line, text) for line, text in script_texts(source) if re.search(HAN, text)] == [
+        (3, "▮ 个"),
+        (3, "一个"),
+        (2, "第一，"),
+        (3, "共 ▮，"),
+        (4, "正文"),
+    ]
+
+
+def drawn(seed: int, count: int = 60) -> list[str]:
+    """Sentences in Chinese, from the pages, the catalogues and the programs: at most 3 of 60 sound
+    translated."""
+    texts = [
+        (f"{name}:{line}", text)
+        for name in (*PAGES, *WORDS)
+        for line, text in (
+            enumerate((ROOT / name).read_text(encoding="utf-8").splitlines(), 1)
+            if name.endswith(".md")
+            else words(name)
+        )
+    ]
+    for name in catalogue.SOURCES:
+        for message in catalogue.read(name):
+            text = (
+                message.string if isinstance(message.string, str) else "".join(message.string or ())
+            )
+            texts.append((name, " ".join(text.split())))
+    sentences = [
+        f"{place}: {sentence}"
+        for place, text in texts
+        for sentence in re.split(r"(?<=[。！？])|\s\|\s", text)
+        if len(re.findall(HAN, sentence)) > 7
+    ]
+    return random.Random(seed).sample(sentences, count)
+
+
+def faults(name: str) -> Iterator[str]:
+    """What is wrong with a page, or with the texts of a program."""
+    if name.endswith(".md"):
+        for line, what in found((ROOT / name).read_text(encoding="utf-8")):
+            yield f"{name}:{line}: {what}"
+    else:
+        for line, text in words(name):
+            yield from (f"{name}:{line}: {what}" for _, what in found(text))
+
+
 if __name__ == "__main__":
-    for name in sys.argv[1:]:
-        for line, what in found(Path(name).read_text(encoding="utf-8")):
-            print(f"{name}:{line}: {what}")
+    if sys.argv[1:2] == ["--draw"]:
+        print(*drawn(int(sys.argv[2])), sep="\n")
+    else:
+        for name in sys.argv[1:]:
+            print(*faults(name), sep="\n")

@@ -21,6 +21,7 @@ from servers import chat, chunked, sse
 from servers.http.access import key_of_environment
 from servers.http.command import port_number, serve_until_signal, show_log, url
 from servers.http.redact import Secret
+from servers.http.reply import Handler
 from servers.http.routes import Routes
 from servers.http.server import PortBusyError, Server, listen
 from servers.llm import flags
@@ -30,6 +31,7 @@ from servers.openai_proxy.handlers import Upstream
 
 from .course.routes import course_routes
 from .doctor import OURS, answering_on, netcats, this_command
+from .help_text import HelpFormatter
 from .language import N_, _
 from .xray.route import xray_routes
 
@@ -72,6 +74,15 @@ def proxy_routes(options: argparse.Namespace) -> Routes:
     return openai_proxy.routes(upstream)
 
 
+def pages(options: argparse.Namespace) -> dict[str, Handler]:
+    """The course and x-ray. The course names the ports at which these servers are now."""
+
+    def ports() -> dict[int, int]:
+        return {entry.port: getattr(options, f"{entry.name}_port") for entry in ENTRIES}
+
+    return course_routes(ports=ports) | xray_routes()
+
+
 PROXY = (
     N_("OpenAI proxy, forwards to the real API")
     if os.environ.get("OPENAI_API_KEY")
@@ -83,7 +94,7 @@ ENTRIES = [
         "chat",
         8000,
         N_("home, chat page, simulated LLM"),
-        lambda options: chat.from_flags(options, course_routes() | xray_routes()),
+        lambda options: chat.from_flags(options, pages(options)),
         [
             "curl -N {url}",
             "curl -N {url}chat/你好",
@@ -126,6 +137,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         epilog=_(
             "--profile and what follows it set the simulated LLM, as in python -m servers.chat."
         ),
+        formatter_class=HelpFormatter,
     )
     parser.add_argument(
         "--host",

@@ -110,11 +110,16 @@ class Body:
         """How the reply ended, for a source whose sending was cancelled."""
         return self.cause
 
-    async def begin(self, data: bytes) -> None:
-        """Send the head, or a whole response. The other tasks get their turn with the first piece,
-        not here, because a turn between head and piece would cost as much as sending both.
+    def begin(self, data: bytes) -> bool:
+        """Send the head, or a whole response, without a task switch. Returns whether the kernel has
+        all of it. Otherwise await `flush`.
+
+        The other tasks get their turn with the first piece, not here, because a turn between head
+        and piece would cost as much as sending both.
         """
-        await self._send(data, give_turn=False)
+        self._unsent = data[self._send_now(data) :]
+        self._sending = bool(self._unsent)
+        return not self._sending
 
     async def send_raw(self, data: bytes, *, ends: bool = False) -> None:
         """Send bytes without a frame. A fault uses this method to send bytes in place of a chunk.

@@ -139,11 +139,12 @@ class Connection:
     async def serve(self) -> None:
         """Answer requests until the connection ends. No client can make this method raise."""
         self._watch.connections.add(self)
+        fileno = self._stream.fileno()
         all_sent = False
         try:
             with self._scope:
                 while self._keep_alive:
-                    await self._serve_request()
+                    await self._serve_request(fileno)
                 all_sent = True
             if self._timeout_reply:
                 self._stream.send_now(self._timeout_reply)
@@ -152,6 +153,7 @@ class Connection:
             pass  # the client has disconnected
         finally:
             self._watch.connections.discard(self)
+            self._watch.remove_stream(fileno)
             if self._state is State.TRUNCATED:
                 self._stream.reset()  # a FIN would say that the reply is complete
             elif all_sent:
@@ -208,8 +210,7 @@ class Connection:
             except trio.BrokenResourceError:
                 self._cancel(Ending.DISCONNECTED)
 
-    async def _serve_request(self) -> None:
-        fileno = self._stream.fileno()
+    async def _serve_request(self, fileno: int) -> None:
         try:
             # The request is released when `_prepare` returns. The request is larger than everything
             # else that is kept for a stream, and the stream may continue for minutes.
@@ -219,7 +220,7 @@ class Connection:
                 await sending
         finally:
             self._incoming.give_back()
-            self._watch.remove_stream(fileno)
+            self._watch.end_stream(fileno)
 
     async def _prepare(self, fileno: int) -> Prepared | None:
         """Read a request and call its handler. Returns None if there is no reply left to send."""
@@ -297,7 +298,8 @@ class Connection:
         ending = None
         del reply  # a stream may continue for minutes: it keeps neither its reply nor its head
         try:
-            await body.begin(head if head_only else head + whole)
+            if not body.begin(head if head_only else head + whole):
+                await body.flush()
             del head
             if source and not head_only:
                 await send_source(source, body)

@@ -19,7 +19,6 @@ once.
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from functools import lru_cache
 from typing import ClassVar, Protocol, Self
 
 import msgspec
@@ -45,7 +44,7 @@ __all__ = [
 Headers = tuple[tuple[str, str], ...]
 
 
-class Request(msgspec.Struct, frozen=True):
+class Request(msgspec.Struct, frozen=True, dict=True):
     """One complete request.
 
     Args:
@@ -71,12 +70,12 @@ class Request(msgspec.Struct, frozen=True):
 
     def header(self, name: str) -> str | None:
         """The first value of a header (lower-case name), or None."""
-        return _first_values(self.headers).get(name)
+        value: str | None = self.__dict__["first"].get(name)
+        return value
 
-
-@lru_cache(maxsize=64)  # a handler looks up half a dozen names, and a client repeats its fields
-def _first_values(headers: Headers) -> dict[str, str]:
-    return dict(reversed(headers))
+    def __post_init__(self) -> None:
+        # A handler looks up half a dozen names. The first line of a field counts.
+        self.__dict__["first"] = dict(reversed(self.headers))
 
 
 class ReplyObserver(Protocol):
@@ -93,9 +92,11 @@ class ReplyObserver(Protocol):
 
 
 class Copied:
-    """Can be copied with `copy.copy`, in a third of the time of an object without `__copy__`."""
+    """Can be copied, in a fifth of the time of `copy.copy`."""
 
-    def __copy__(self) -> Self:
+    def copied(self) -> Self:
+        """Return a shallow copy. A handler may return the same reply to every request, so a wrapper
+        changes a copy of it."""
         new = object.__new__(type(self))
         new.__dict__.update(self.__dict__)
         return new

@@ -67,7 +67,10 @@ class Watch:
 
     def __init__(self) -> None:
         self.connections: set[Watched] = set()
-        self._requests: dict[int, tuple[Watched, float]] = {}
+        # A socket is registered with its connection's first request, and stays registered: two
+        # system calls for all requests. Between two requests it has None here.
+        self._requests: dict[int, tuple[Watched, float] | None] = {}
+        self._half_closed: set[int] = set()
         # A private epoll with mask 0 reports only errors and hang-ups: neither unread bytes nor a
         # half-close wake it. With EPOLLRDHUP it also reports a half-close. macOS has no epoll;
         # there, only writes show that a client has disconnected.
@@ -92,13 +95,24 @@ class Watch:
             fileno: File descriptor of the connection's socket, or -1 if it has no socket.
         """
         if self._epoll is not None and fileno >= 0:
-            self._epoll.register(fileno, select.EPOLLRDHUP)
+            if fileno not in self._requests:
+                self._epoll.register(fileno, select.EPOLLRDHUP)
             self._requests[fileno] = connection, trio.current_time()
+
+    def end_stream(self, fileno: int) -> None:
+        """Tell nobody about this socket until the next `add_stream`. Call this when the reply has
+        ended."""
+        if fileno in self._half_closed:  # a further request is told about it, too
+            self.remove_stream(fileno)
+        elif fileno in self._requests:
+            self._requests[fileno] = None
 
     def remove_stream(self, fileno: int) -> None:
         """Stop watching a socket. Call this before the socket is closed, because the kernel reuses
         its number."""
-        if self._epoll is not None and self._requests.pop(fileno, None) is not None:
+        if self._epoll is not None and fileno in self._requests:
+            del self._requests[fileno]
+            self._half_closed.discard(fileno)
             self._epoll.unregister(fileno)
 
     async def _watch_timeouts(self) -> None:
@@ -122,9 +136,14 @@ class Watch:
             connection.check_timeouts(now)
 
     def _report(self, epoll: "select.epoll", fileno: int, events: int) -> None:
-        connection, requested_at = self._requests[fileno]
+        request = self._requests[fileno]
+        if request is None:  # the task that waits for the next request finds out by itself
+            self.remove_stream(fileno)
+            return
+        connection, requested_at = request
         if events == select.EPOLLRDHUP and not connection.fin_is_disconnect(requested_at):
             epoll.modify(fileno, 0)  # this was a half-close, which is reported only once
+            self._half_closed.add(fileno)
             return
         self.remove_stream(fileno)
         connection.client_disconnected()

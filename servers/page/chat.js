@@ -134,6 +134,7 @@ const openNew = async () => ((await load()) ? talk.openNew() : tellTrouble());
 prompt.oninput = load;
 halt.onclick = () => talk.stop();
 find("#new").onclick = openNew;
+find("#conversation").addEventListener("click", ({ target }) => target.matches(".bytes") && pane.toggle());
 find("#history").ontoggle = async () => ((await load()) ? talk.showHistory() : tellTrouble());
 // ---- The reader's language
 

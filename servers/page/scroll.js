@@ -15,7 +15,7 @@ export function followText(conversation, pill) {
 	let height = 0;
 
 	function toEnd() {
-		const card = find(":scope > :last-child .card", conversation);
+		const card = find(":scope > :last-child > .card", conversation);
 		const most = card ? scrollY + card.getBoundingClientRect().top - innerHeight / 3 : Infinity;
 		scrollTo(0, Math.min(page.scrollHeight, most));
 	}

@@ -102,15 +102,18 @@ def test_the_pane_is_closed_and_its_width_given_back(visit: Visit, instant: Runn
 
 @pytest.mark.parametrize("width", [1180, 390])
 def test_a_sheet_where_there_is_no_room(width: int, visit: Visit, instant: RunningServer) -> None:
-    """The sheet covers neither the composer nor the end of the answer, which is followed."""
+    """An answer offers its bytes. The sheet covers neither the composer nor the end of the next
+    answer, which is followed."""
     size(visit, width, 844)
     visit.open(instant.url)
     toggle, pane = visit.page.locator("#toggle"), visit.page.locator("#wire")
     expect(toggle).to_have_attribute("aria-expanded", "false")
     expect(pane).to_be_hidden()
-    toggle.click()
+    visit.ask("Hello").get_by_role("button", name="Bytes").click()
+    expect(toggle).to_have_attribute("aria-expanded", "true")
     message = visit.ask("Hello")
     expect(message).to_have_attribute("data-ending", "complete")
+    expect(visit.page.locator(".bytes:visible")).to_have_count(0)
     expect(pane).to_contain_text("server: done")
     expect(message.locator(".stats")).to_be_in_viewport()
     composer, sheet, stats = box(visit.page.locator("#composer")), box(pane), box(message)

@@ -1,8 +1,15 @@
-"""What the chat page's Markdown costs under Node: the work for an endless answer is linear."""
+"""What the chat page's Markdown costs, as work that is counted, not timed. Under Node: the work for
+an endless answer is linear. In Chromium: a frame changes only the end of the answer.
+"""
 
 import pytest
 
+from servers.llm.model.texts import TEXTS
+from servers.llm.model.tokens import tokenize
+
+from .peers import RunningServer
 from .test_page_markdown import URL, markdown
+from .visiting import Visit
 
 # An opening, and what can follow it for ever. None of them has a blank line.
 ENDLESS = {
@@ -72,3 +79,49 @@ PATIENCE = [
 def test_no_text_is_tried_in_many_ways() -> None:
     """A pattern with catastrophic backtracking would need longer than `SAFETY`."""
     assert len(markdown("render", PATIENCE)) == 2
+
+
+# An answer, with 20 tokens in each frame; these frames do not wait for the screen. Returns how many
+# nodes each frame has changed; how many changes were in finished boxes of blocks; how many such
+# boxes there are; and how many of them the browser lays out at the end.
+FRAMES = """async ([tokens, rounds]) => {
+    const { showAnswer } = await import("/page/conversation/message.js");
+    const frames = [];
+    const inTime = requestAnimationFrame;
+    globalThis.requestAnimationFrame = (callback) => frames.push(callback);
+    const view = showAnswer(document.querySelector("#conversation"));
+    const answer = view.element.querySelector(".answer");
+    const observer = new MutationObserver(() => {});
+    observer.observe(answer, { childList: true, characterData: true, subtree: true });
+    const touched = [];
+    let late = 0;
+    const show = () => {
+        for (const callback of frames.splice(0)) callback(performance.now());
+        const changed = observer.takeRecords();
+        const finished = [...answer.children].slice(0, -2);
+        late += changed.filter(({ target }) => finished.some((box) => box.contains(target))).length;
+        touched.push(changed.reduce((sum, { addedNodes, removedNodes }) =>
+            sum + 1 + addedNodes.length + removedNodes.length, 0));
+    };
+    for (let at = 0; at < rounds * tokens.length; at += 1) {
+        const text = tokens[at % tokens.length];
+        view.receive({ text, thinking: "", refusal: "", calls: [] });
+        if (at % 20 === 19) show();
+    }
+    globalThis.requestAnimationFrame = inTime;
+    scrollTo(0, document.documentElement.scrollHeight);
+    await new Promise((drawn) => requestAnimationFrame(() => setTimeout(drawn)));
+    const boxes = [...answer.children].slice(0, -2);
+    const isLaidOut = (box) => box.firstChild.checkVisibility({ contentVisibilityAuto: true });
+    return [touched, late, boxes.length, boxes.filter(isLaidOut).length];
+}"""
+
+
+def test_a_frame_changes_only_the_end(visit: Visit, chat_server: RunningServer) -> None:
+    visit.open(chat_server.url)
+    tokens = tokenize("\n".join(TEXTS) + "\n\n")
+    touched, late, boxes, laid_out = visit.evaluate(FRAMES, [tokens, 12])
+    assert max(touched) < 100
+    assert late == 0  # a finished block is never changed again
+    assert boxes >= 4
+    assert laid_out <= 1  # those above the window cost the browser nothing

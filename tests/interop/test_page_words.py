@@ -42,7 +42,7 @@ TABLES = """async () => {
 # wire and of code are not the page's.
 SEEN = """() => {
     const skipped = "code, pre, noscript, option, .answer, .thought, .question, .option b,"
-        + "#wire ol, #wire .note";
+        + "#wire ol";
     const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
     const seen = [];
     while (walker.nextNode()) {

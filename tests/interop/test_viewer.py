@@ -164,8 +164,8 @@ def test_from_token_to_token(viewer: Page) -> None:
     expect(selected).to_have_text(STORY[2])
     assert steps.all_text_contents() == [
         'yielded"你\\\\好"token 1 · 8 B',
-        "eventevent 128 B",
-        "chunkchunk 10x1c = 28 B",
+        "event128 B",
+        "chunk10x1c = 28 B",
         "read3,000 msread 4",  # the read that completed it
     ]
     body.press("ArrowRight")
@@ -194,6 +194,9 @@ def test_a_narrow_window(viewer: Page) -> None:
     for element in (button(viewer, "Play"), viewer.locator(".controls output")):
         element.scroll_into_view_if_needed()
         expect(element).to_be_in_viewport()
+    scale = viewer.locator(".scale span").last  # a number and its unit are not on two lines
+    lines = "(text) => text.offsetHeight / parseFloat(getComputedStyle(text).lineHeight)"
+    assert scale.evaluate(lines) < 2.5
     for each in viewer.get_by_role("button").all():
         box = each.bounding_box()
         assert box is None or min(box["width"], box["height"]) >= 44

@@ -1,11 +1,15 @@
 """What the wire pane shows of an answer, and what it tells x-ray, under Node: without a browser."""
 
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from servers.http.body import Ending
+from workshop.xray.judge.verdicts import CODES
 
 from .peers import ROOT, SAFETY, need
 
@@ -30,11 +34,36 @@ MEANINGS: list[tuple[list[float] | None, list[float], str]] = [
     (None, [*COMB, 3000.0], "tallReads"),
 ]
 
+# how a server says that a reply ended, and the same in Chinese
+ENDS = {
+    "done": "发送完毕",
+    "cut off on purpose: the chunked body ended early: expected a hex digit of the chunk-size": (
+        "故意中断：没有最后一块，分块正文就结束了"
+    ),
+    "cut off: the chunked body ended early: expected chunk-data": (
+        "已中断：块的数据不完整，分块正文就结束了"
+    ),
+    "done: expected a hex digit of the chunk-size, not b'x'": (
+        "发送完毕：chunk-size 应当是十六进制数字，却是 x"
+    ),
+    "cut off": "已中断",
+    "cut off on purpose": "故意中断",
+    "reset": "已重置（RST）",
+    "the client disconnected": "客户端已断开",
+    "the reader stalled": "读取方停止了读取",
+    "the server stopped": "服务器已停止",
+}
+
 
 @pytest.fixture(scope="module")
 def told() -> dict[str, Any]:
-    gaps = json.dumps([(sent, received) for sent, received, _ in MEANINGS])
-    command: list[str | Path] = [need("node", "nodejs"), RUNNER, ROOT / "servers" / "page", gaps]
+    asked = {
+        "gaps": [(sent, received) for sent, received, _ in MEANINGS],
+        "verdicts": [{"code": code, "facts": {"seconds": 15, "events": 9}} for code in CODES],
+        "ends": list(ENDS),
+    }
+    page = ROOT / "servers" / "page"
+    command: list[str | Path] = [need("node", "nodejs"), RUNNER, page, json.dumps(asked)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=SAFETY, check=False)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
@@ -57,11 +86,24 @@ def test_a_row_without_body_has_no_read(told: dict[str, Any]) -> None:
 
 
 def test_what_x_ray_is_told(told: dict[str, Any]) -> None:
-    """The head came when the page saw it, not with the first bytes of the body. The address says
-    whether the connection had TLS."""
+    """The head came when the page saw it, not with the first bytes of the body. What the page read
+    has no TLS any more, so x-ray does not miss a close_notify."""
     request, head, body, end = told["judged"]
     assert request == [0, "http://localhost:8000/v1/chat/completions", None]
     assert (head[0], body[0], end) == (2, 209, [209, None, "truncated"])
+
+
+def test_what_x_ray_says_in_chinese(told: dict[str, Any]) -> None:
+    """Each of its verdicts has a sentence, with its numbers."""
+    said = dict(zip(CODES, told["inChinese"], strict=True))
+    missing = {code for code in CODES if not re.search("[\u4e00-\u9fff]", said[code])}
+    assert missing == set()
+    assert said["idle-timeout"] == "沉默 15 秒之后，连接被关闭。"
+
+
+def test_the_end_of_a_reply_in_chinese(told: dict[str, Any]) -> None:
+    assert {ending.value for ending in Ending} <= set(ENDS)
+    assert dict(zip(ENDS, told["endings"], strict=True)) == ENDS
 
 
 def test_what_the_gaps_mean(told: dict[str, Any]) -> None:

@@ -100,32 +100,78 @@ def test_25000_tokens_lose_no_row(page: Page) -> None:
     expect(last.locator("strong")).to_have_text("#25000")
 
 
-ONE_READ = """async (count) => {
+# The recording goes on: a token for each update. Between two updates the browser draws.
+UPDATES = """async (count) => {
+    const { recording, view } = globalThis.long;
+    recording.isOver = false;
+    for (let update = 0; update < count; update += 1) {
+        await new Promise((drawn) => requestAnimationFrame(() => setTimeout(drawn)));
+        const at = recording.length;
+        const offset = 32 * (at - 1);
+        recording.add({ at, sender: "server", offset, bytes: btoa("x".repeat(32)), body: at });
+        recording.name([["token", offset, offset + 32, at, at, at]]);
+        view.update();
+    }
+    await new Promise((drawn) => requestAnimationFrame(() => setTimeout(drawn)));
+}"""
+
+
+def test_an_update_costs_one_layout(page: Page) -> None:
+    """The rows are measured after everything else has been drawn."""
+    page.evaluate(LONG, 5000)
+    page.evaluate(UPDATES, 5)
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable")
+
+    def layouts() -> int:
+        metrics = session.send("Performance.getMetrics")["metrics"]
+        return next(int(each["value"]) for each in metrics if each["name"] == "LayoutCount")
+
+    before = layouts()
+    page.evaluate(UPDATES, 20)
+    assert layouts() - before <= 20 + 2
+    assert page.evaluate("long.recording.tokens.length") == 5025
+    session.detach()
+
+
+READS = """async ([reads, count, hidden]) => {
     const { readEvents } = await import("/page/sse.js");
-    let tasks = 0;
-    const channel = MessageChannel;
+    let [tasks, frames] = [0, 0];
+    Object.defineProperty(document, "hidden", { value: hidden });
+    const [channel, request] = [MessageChannel, requestAnimationFrame];
     globalThis.MessageChannel = class extends channel {
         constructor() {
             super();
             tasks += 1;
         }
     };
+    globalThis.requestAnimationFrame = (callback) => {
+        frames += 1;
+        return request(callback);
+    };
     const bytes = new TextEncoder().encode("data: x\\n\\n".repeat(count));
     const body = new ReadableStream({
         start(controller) {
-            controller.enqueue(bytes);
+            for (let read = 0; read < reads; read += 1) controller.enqueue(bytes);
             controller.close();
         },
     });
     let events = 0;
     for await (const _ of readEvents(body)) events += 1;
-    return [events, tasks];
+    return [events, tasks, frames];
 }"""
 
 
-def test_a_read_of_many_events_takes_many_tasks(page: Page) -> None:
-    """So the browser can draw in between: at most 200 events in one task."""
-    assert page.evaluate(ONE_READ, 1000) == [1000, 4]
+@pytest.mark.parametrize(
+    ("reads", "count", "hidden", "frames"),
+    [(1, 1000, False, 9), (20, 50, False, 9), (20, 50, True, 0)],
+)
+def test_many_events_take_many_frames(
+    reads: int, count: int, hidden: bool, frames: int, page: Page
+) -> None:
+    """So the browser can draw in between: at most 100 events in one task, in however many reads. A
+    page that is not in sight has no frames, and does not wait for them."""
+    assert page.evaluate(READS, [reads, count, hidden]) == [1000, 9, frames]
 
 
 # ---- A recording that is not whole

@@ -7,8 +7,8 @@
 import { load } from "./page_modules.mjs";
 
 const folder = process.argv[2];
-const [{ wireLog }, { pageOf }, verdict, { gapStatistics, meaningOf }, { timeControls }, { viewerWords }, { firstLine }] = await Promise.all(
-  ["wire/log.js", "wire/page.js", "wire/verdict.js", "viewer/meaning.js", "viewer/time.js", "viewer/words.js", "viewer/bytes.js"].map(
+const [{ wireLog }, { pageOf }, verdict, { gapStatistics, meaningOf }, { timeControls }, { viewerWords }, { firstLine }, { inChinese }] = await Promise.all(
+  ["wire/log.js", "wire/page.js", "wire/verdict.js", "viewer/meaning.js", "viewer/time.js", "viewer/words.js", "viewer/bytes.js", "wire/chinese-verdicts.js"].map(
     (name) => load(folder, name),
   ),
 );
@@ -56,6 +56,7 @@ function judged() {
   const answer = {
     ...reply, askedAt: 1000, openedAt: 1002, headers: [], body: [new Uint8Array([65])],
     reads: { at: [1209], end: [1] }, isClosed: false, ending: { kind: "cut" },
+    url: "https://localhost:8000/v1/chat/completions",
   };
   return verdict.recordingOf(answer).split("\n").map((line) => JSON.parse(line)).map(({ at, url, end }) => [at, url, end]);
 }
@@ -97,5 +98,11 @@ function places() {
 /** The first 200 bytes end inside 好. */
 const line = () => firstLine(new TextEncoder().encode(`POST / HTTP/1.1\r\n\r\n${"你好".repeat(40)}`));
 
-const gaps = JSON.parse(process.argv[3]);
-console.log(JSON.stringify({ shown: shown(), reads: reads(), judged: judged(), meanings: meanings(gaps), places: places(), line: line() }));
+/** How a reply ended, in Chinese. */
+function endings(ends) {
+  const { ending } = viewerWords("zh-CN");
+  return ends.map(ending);
+}
+
+const { gaps, verdicts, ends } = JSON.parse(process.argv[3]);
+console.log(JSON.stringify({ shown: shown(), reads: reads(), judged: judged(), meanings: meanings(gaps), places: places(), line: line(), inChinese: verdicts.map(inChinese), endings: endings(ends) }));

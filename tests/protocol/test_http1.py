@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from protocol import http1
 from protocol.chunked import ChunkedDecoder
 from protocol.errors import DecodeError
 from protocol.head import Head, HeadReader
@@ -338,6 +339,13 @@ def test_a_response_head_is_h11s(
     connection, _ = read_request(head_of("GET / HTTP/1.1", "Host: a"))
     response = h11.Response(status_code=status, headers=fields + end, reason=status.phrase)
     assert encode_response_head(status, fields + end) == connection.send(response)
+
+
+def test_no_line_with_a_secret_is_kept() -> None:
+    kept = http1._kept_line.cache_info().currsize
+    for number in range(3):
+        encode_response_head(200, [("Set-Cookie", f"id={number}"), ("Vary", f"kept-{number}")])
+    assert http1._kept_line.cache_info().currsize in (kept + 3, 128)
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,10 @@ from tests import catalogue
 from workshop import language
 from workshop.__main__ import main
 from workshop.language import UnknownLanguageError, _, choose, n_, pad, take_flag, wrap
-from workshop.runner.exercises import Lesson, judge, lessons
+from workshop.runner.exercises import Lesson, lessons
 from workshop.runner.task import docstrings, task
 
-from ..conftest import ROOT, Start
+from ..conftest import ROOT
 from ..terminal import terminal
 from ..test_chinese import HAN, found
 
@@ -161,18 +161,6 @@ def test_the_catalogue_is_set_as_chinese_is(name: str) -> None:
 
 
 @pytest.mark.parametrize("lesson", lessons(), ids=lambda lesson: lesson.name)
-def test_each_mistake_is_named_in_chinese(lesson: Lesson, chinese: None) -> None:
-    assert judge(lesson, lesson.folder / "solution.py") is None
-    for path in [lesson.folder / "exercise.py", *lesson.wrong]:
-        failure = judge(lesson, path)
-        assert failure is not None
-        assert re.search(HAN, failure.message), failure
-        if path.stem.startswith("wrong_"):
-            assert failure.name == path.stem.removeprefix("wrong_").replace("_", "-")
-    assert all(re.search(HAN, hint) for hint in lesson.hints)
-
-
-@pytest.mark.parametrize("lesson", lessons(), ids=lambda lesson: lesson.name)
 def test_the_task_is_the_same_program(lesson: Lesson, chinese: None) -> None:
     path = lesson.folder / "exercise.py"
     given, source = task(path), path.read_text(encoding="utf-8")
@@ -195,24 +183,32 @@ def code(source: str) -> str:
 # ---- as a learner meets it: a pipe, a terminal, a bare Python
 
 
+CHECK = (["check", "1"], 1, "✗ 还没有写：tokens\n")  # the check is a process of its own
+IN_C = LEARNERS | {"LANG": "C"}
+SAID = [
+    CHECK,
+    (["list"], 0, "     1  生成器就是流  ← 当前\n"),
+    (["solution", "1"], 1, "练习 1 还没有通过：3 条提示，你看了 0 条。"),
+    (["reset", "1"], 1, "重新开始练习 1 吗？（没有终端可以询问：请加上 --yes）\n"),
+    (["check", "99"], 2, "workshop check：错误：参数 N：没有第 '99' 课"),
+]
+
+
 @pytest.mark.parametrize(
-    ("variables", "flags"),
-    [(LEARNERS, []), (LEARNERS | {"LANG": "C"}, ["--lang", "zh-CN"])],
+    ("variables", "flags", "expected"),
+    [(LEARNERS, [], SAID), (IN_C, ["--lang", "zh-CN"], [CHECK])],
     ids=["locale", "C"],
 )
 def test_on_a_pipe(
-    variables: dict[str, str], flags: list[str], tmp_path: Path, start: Start
+    variables: dict[str, str],
+    flags: list[str],
+    expected: list[tuple[list[str], int, str]],
+    tmp_path: Path,
 ) -> None:
+    """Programs of their own. runner/test_spoken.py drives every mistake and hint."""
     environment = os.environ | variables
     folder = ["--dir", str(tmp_path)]
-    for arguments, code, expected in [
-        (["check", "1"], 1, "✗ 还没有写：tokens\n"),
-        (["hint", "1"], 0, "提示 1/3\n读者取走一个 token 时"),
-        (["list"], 0, "     1  生成器就是流  ← 当前\n"),
-        (["solution", "1"], 1, "练习 1 还没有通过：3 条提示，你看了 1 条。"),
-        (["reset", "1"], 1, "重新开始练习 1 吗？ 没有终端可以询问：请加上 --yes\n"),
-        (["check", "99"], 2, "workshop check：错误：参数 N：没有第 '99' 课"),
-    ]:
+    for arguments, code, text in expected:
         done = subprocess.run(
             [sys.executable, "-m", "workshop", *flags, *arguments, *folder],
             capture_output=True,
@@ -222,30 +218,9 @@ def test_on_a_pipe(
             check=False,
         )
         assert done.returncode == code
-        assert expected in (done.stdout + done.stderr).decode()
+        assert text in (done.stdout + done.stderr).decode()
     written = (tmp_path / "01_generator_basics" / "exercise.py").read_text(encoding="utf-8")
     assert written.startswith('"""练习 1：')
-
-
-def test_a_mistake_in_each_exercise_on_a_pipe(tmp_path: Path) -> None:
-    """The checks run in processes of their own, which speak the chosen language too."""
-    for lesson in lessons():
-        path = tmp_path / lesson.name / "exercise.py"
-        path.parent.mkdir()
-        path.write_bytes(lesson.wrong[0].read_bytes())
-    command = ["-m", "workshop", "check", "--all", "--lang", "zh-CN", "--dir", str(tmp_path)]
-    done = subprocess.run(
-        [sys.executable, *command],
-        capture_output=True,
-        cwd=ROOT,
-        env=os.environ | LEARNERS | {"LANG": "C"},
-        check=False,
-    )
-    lines = done.stdout.decode().splitlines()
-    assert done.returncode == 1
-    assert len(lines) == len(lessons())
-    for number, line in enumerate(lines, 1):
-        assert re.match(rf"✗ {number:2}  .*{HAN}", line), line
 
 
 def test_in_a_terminal(tmp_path: Path) -> None:
@@ -284,6 +259,22 @@ def test_without_any_package() -> None:
         )
         assert done.returncode == code
         assert expected in (done.stdout + done.stderr).decode()
+
+
+@pytest.mark.parametrize("command", ["check", "chat", "course", "serve"])
+def test_a_help_text(
+    command: str,
+    chinese: None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("COLUMNS", "50")
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    text = capsys.readouterr().out
+    assert "\n选项：\n" in text
+    assert not re.search(rf"{HAN}:", text)
+    assert max(language.cells(line) for line in text.splitlines() if re.search(HAN, line)) <= 50
 
 
 # ---- width

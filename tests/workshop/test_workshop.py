@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from runpy import run_module, run_path
+from urllib.request import urlopen
 
 import pytest
 
@@ -132,6 +133,15 @@ def test_map(shown: list[str]) -> None:
     tries = [line for line in shown if line.startswith("  ")]
     assert len(tries) == 11 if shutil.which("curl") else 3
     assert sum("printf" in line for line in tries) == 3
+
+
+def test_the_course_names_the_ports_of_the_map(shown: list[str]) -> None:
+    """A command of a lesson asks the server that is on this map."""
+    home, lesson_3, *_ = [line.split()[0] for line in shown if line.startswith("http")]
+    with urlopen(f"{home}course/workshop/03_http_chunked/README.md.html", timeout=60) as page:
+        html = page.read().decode()
+    assert f"curl -sN --raw {lesson_3} " in html
+    assert "localhost:8003" not in html
 
 
 def text_of(line: str, output: bytes) -> str:

@@ -52,7 +52,11 @@ class Reader:
         try:
             return read_delta(data)
         except ValueError as error:
-            message = _("no client can read the event {data!r}: {error}", data=data, error=error)
+            message = _(
+                "no client can read the event {data!r}: {error}",
+                data=data,
+                error=error.__cause__ or error,
+            )
             rule = _("a quote or a newline in a JSON text is escaped (RFC 8259 §7)")
             raise self.failure("json-by-hand", message, rule) from None
 

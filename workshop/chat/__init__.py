@@ -24,6 +24,7 @@ from protocol.secret import Secret
 from servers.http.access import read_keys
 from servers.http.command import base_url, seconds
 
+from ..help_text import HelpFormatter
 from ..language import _
 from .answer import LOCAL_URL, ChatAPI, Conversation, Ending
 from .markdown import escape
@@ -42,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "One question's exit code: 0 complete, 1 error, 3 cut off, 4 length limit, "
             "130 stopped by you."
         ),
+        formatter_class=HelpFormatter,
     )
     add = parser.add_argument
     question = _("one question; without it, standard input or a conversation")
@@ -50,7 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--base-url", type=base_url, default=LOCAL_URL, metavar="URL", help=url)
     add("--model", help=_("model to ask; default: sim-1 on this machine, else gpt-4o-mini"))
     add("--system", default="", metavar="TEXT", help=_("the system prompt"))
-    add("--key-file", type=Path, metavar="FILE", help=_("API key; for https else OPENAI_API_KEY"))
+    key = _("file with the API key; without it, https uses OPENAI_API_KEY")
+    add("--key-file", type=Path, metavar="FILE", help=key)
     add("--ca-file", metavar="FILE", help=_("certificates (PEM) to trust in place of the system's"))
     add(
         "--timeout",

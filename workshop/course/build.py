@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..help_text import HelpFormatter
 from ..language import _, n_
 from . import in_step
 from .pages import Pages
@@ -56,6 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="workshop course",
         description=_("The lessons and the annotated source, as web pages."),
+        formatter_class=HelpFormatter,
     )
     parser.add_argument("--build", metavar="DIR", help=_("write them to this folder, as HTML"))
     parser.add_argument(

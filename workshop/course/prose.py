@@ -30,6 +30,7 @@ from .links import WORD, Links, LinkTarget, Standard
 from .terms import Terms
 from .tree import slug
 from .weave import LineRange, split_lines
+from .words import Words
 
 __all__ = ["Heading", "Prose", "anchor_for", "code_lines"]
 
@@ -148,11 +149,19 @@ class Prose:
         indented = re.compile(rf"^((?:<[^>]*>)*) {{{margin}}}")
         shown = [(number, indented.sub(r"\1", lines[number - 1])) for number in numbers]
         href = escape(self.links.href(page, target))
+        name = f"<code>{escape(target.page)}</code>"
+        about = "" if caption == name else f"{caption} "
         return (
-            f'<figure class="excerpt"><figcaption>{caption} <a href="{href}">'
-            f"<code>{escape(target.page)}</code>, {_lines(span)}</a></figcaption>\n"
+            f'<figure class="excerpt"><figcaption>{about}<a href="{href}">'
+            f"{name}{self._lines(span)}</a></figcaption>\n"
             f"{code_lines(shown)}</figure>\n"
         )
+
+    def _lines(self, span: LineRange) -> str:
+        say = Words(self.links.language)
+        if span.first == span.last:
+            return say("excerpt.line", number=span.first)
+        return say("excerpt.lines", first=span.first, last=span.last)
 
     # ---- Markdown
 
@@ -326,12 +335,6 @@ def _indent_samples(text: str) -> str:
 def show_controls(html: str) -> str:
     """Mark the pictures of control characters, and write them as in a string of Python."""
     return CONTROL.sub(lambda match: f'<span class="ctl">{CONTROLS[match[0]]}</span>', html)
-
-
-def _lines(span: LineRange) -> str:
-    if span.first == span.last:
-        return f"line {span.first}"
-    return f"lines {span.first}–{span.last}"
 
 
 def anchor_for(text: str, taken: Collection[str]) -> str:

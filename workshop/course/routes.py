@@ -8,6 +8,8 @@ again. The lessons that the reader has passed have a tick: they are read from th
 folder (runner/progress.py) at each request, and nothing is ever written there.
 """
 
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
@@ -40,17 +42,26 @@ FILES = {
 } | {"icon.svg": PAGE / "icon.svg"}
 """The files that the pages load, by name."""
 
+PORT = re.compile(r"(\blocalhost[ :])(80\d\d)\b")
+"""A port of this machine, in a command of a lesson."""
+
 INDEX_SCRIPT = "search-index.js"
 """The name of the search's index, beside the contents of each language."""
 
 
-def course_routes(tree: Tree | None = None, progress: Path | None = None) -> dict[str, Handler]:
+def course_routes(
+    tree: Tree | None = None,
+    progress: Path | None = None,
+    ports: Callable[[], Mapping[int, int]] = dict,
+) -> dict[str, Handler]:
     """Return the routes of the course.
 
     Args:
         tree: The files that have pages. By default these are this project's files.
         progress: The file with the learner's progress. By default this is the file that `workshop
             check` writes.
+        ports: Returns the port of each server, by its default port. The commands of the lessons
+            then name these ports.
     """
     all_pages: dict[str, Pages] = {}
     one_at_a_time = trio.CapacityLimiter(1)
@@ -66,6 +77,9 @@ def course_routes(tree: Tree | None = None, progress: Path | None = None) -> dic
         if path == INDEX_SCRIPT:
             return pages(language).search_index()
         return pages(language).page(path[: -len(".html")])
+
+    def here(text: str) -> str:
+        return PORT.sub(lambda match: f"{match[1]}{ports().get(int(match[2]), match[2])}", text)
 
     def missing(language: str, path: str) -> str:
         return pages(language).missing(path)
@@ -85,6 +99,7 @@ def course_routes(tree: Tree | None = None, progress: Path | None = None) -> dic
             # This is the name of a file without .html, as a reader may type it.
             return moved(f"/course/{quote(asked)}.html")
         if text is not None:
+            text = here(text) if path.endswith(".md.html") else text
             return Reply(text, 200, CONTENT_TYPES[suffix], HEADERS)
         if "text/html" not in (request.header("accept") or ""):
             return Reply("404 Not Found\n\nThe course has no such page: see /course/\n", 404)

@@ -19,7 +19,8 @@ from rich.console import Console
 from rich.syntax import Syntax
 from rich.text import Text
 
-from ..language import N_, _, breaks, chosen, n_, wrap
+from ..help_text import HelpFormatter
+from ..language import N_, _, breaks, chosen, n_
 from . import checking
 from .exercises import Lesson, lessons
 from .progress import HINTS, Progress, Workspace, default_folder
@@ -265,16 +266,6 @@ def folder_parser(name: str, description: str) -> argparse.ArgumentParser:
     return parser
 
 
-class HelpFormatter(argparse.HelpFormatter):
-    """Breaks the lines of a help text where Chinese is broken."""
-
-    def _split_lines(self, text: str, width: int) -> list[str]:
-        return wrap(" ".join(text.split()), width)
-
-    def _fill_text(self, text: str, width: int, indent: str) -> str:
-        return "\n".join(indent + line for line in self._split_lines(text, width - len(indent)))
-
-
 def lesson_parser(name: str, description: str) -> argparse.ArgumentParser:
     parser = folder_parser(name, description)
     about = _("its number; default: the current one")
@@ -352,4 +343,6 @@ def wrapped(line: Text, width: int) -> Text:
     if not sys.stdout.isatty():
         return line
     lines = [part for each in line.split("\n") for part in each.divide(breaks(each.plain, width))]
+    for part in lines:
+        part.rstrip()  # a space beyond the edge would take a line of its own
     return Text("\n").join(lines)

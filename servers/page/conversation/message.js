@@ -18,6 +18,7 @@ import { toolCards } from "./tools.js";
 import { versionsOf } from "./turns.js";
 import { say, words } from "../words/words.js";
 
+const FEW = 5; // tokens: fewer have no rate
 const SILENCE = 5; // seconds without a token until the reader is told
 
 export function showQuestion(conversation, { content }) {
@@ -96,6 +97,7 @@ export function showAnswer(conversation) {
 
 	message.ariaLabel = words.model;
 	find(".again", message).textContent = words.again;
+	find(".bytes", message).textContent = words.bytes;
 	copyButton.textContent = words.copy;
 	copyButton.onclick = () => copy(copyButton, record.content);
 	// `ontoggle` cannot be used, because it is also called when our own code opens this.
@@ -210,9 +212,9 @@ export function showAnswer(conversation) {
 	function showStats() {
 		const facts = [requestId];
 		if (tokens) {
-			// n tokens have n - 1 gaps between them; a gap may be 0 seconds long.
+			// n tokens have n - 1 gaps between them; a gap may be 0 seconds long. A few gaps are no rate.
 			const rate = (tokens - 1) / ((lastToken - firstToken) / 1000);
-			if (rate < Infinity) facts.unshift(say("rate", Math.round(rate)));
+			if (tokens >= FEW && rate < Infinity) facts.unshift(say("rate", Math.round(rate)));
 			facts.unshift(say("firstToken", Math.round(firstToken - asked)), say("tokens", tokens));
 		}
 		stats.textContent = record.stats = facts.join(" · ");

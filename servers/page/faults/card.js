@@ -28,8 +28,8 @@ export async function showFaultCard(article, spec, seen, heal) {
 	const isReset = name.startsWith("rst") && seen.kind !== "complete";
 	const facts = make("dl");
 	const tell = (who, ...what) => facts.append(make("dt", {}, who), make("dd", {}, ...what));
-	tell(words.theServer, ...codes(description), at ? ` ${at}` : "");
-	tell(words.thisBrowser, browserSays(seen), isReset ? ` ${words.resetLoses}` : "");
+	tell(words.theServer, ...codes(description), at ? words.space + at : "");
+	tell(words.thisBrowser, browserSays(seen), isReset ? words.space + words.resetLoses : "");
 	for (const [client, outcome] of Object.entries(clients)) tell(client, ...codes(outcomeOf(outcome)));
 	const note = Object.keys(clients).length ? [make("p", "measured", words.measured)] : [];
 	const href = lessonHref(LESSONS[group]);
@@ -45,7 +45,7 @@ export async function showFaultCard(article, spec, seen, heal) {
 }
 
 function browserSays({ kind, wording, reads, bytes, isClosed }) {
-	const came = reads ? `${say("cameBytes", bytes, reads)} ` : "";
+	const came = reads ? say("cameBytes", bytes, reads) + words.space : "";
 	if (kind === "complete") return came + words.browserComplete;
 	if (kind === "stopped") return came + words.browserStopped;
 	if (kind === "cut") return came + (isClosed ? words.browserClosed : words.browserCut);

@@ -91,8 +91,9 @@ export function gapChart(words, { hasSent, pick }) {
 		}
 		chart.setAttribute("viewBox", `0 0 ${columnOf(end)} ${height}`);
 		const [above, below] = most.children;
-		above.textContent = hasSent ? words.atMost(words.ms(sides[0].statistics.most)) : "";
-		below.textContent = words.atMost(words.ms(sides[1].statistics.most));
+		const atMost = ({ statistics }) => words.atMost(words.ms(statistics.most).replace(" ", "\u00a0")); // the unit stays at its number
+		above.textContent = hasSent ? atMost(sides[0]) : "";
+		below.textContent = atMost(sides[1]);
 		const [begin, mark, last] = times.children;
 		begin.textContent = words.ms(0);
 		mark.textContent = first >= 0 ? words[hasSent ? "firstSent" : "firstAt"](words.ms(Math.round(first))) : "";

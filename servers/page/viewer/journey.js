@@ -26,13 +26,13 @@ export function journeyOf(recording, index, page, words) {
 		steps.push([words.yielded, JSON.stringify(tokenText(line)), `${of} · ${sizeOf((part) => part.token)}`]);
 	}
 	const event = parts.find((part) => part.event)?.event;
-	if (event) steps.push([words.eventStep, words.eventPart(words.number(event)), sizeOf((part) => part.event)]);
+	if (event) steps.push([words.eventStep, words.number(event), sizeOf((part) => part.event)]);
 	const size = parts.find(({ label }) => label === "chunk-size");
 	const chunk = parts.find((part) => part.chunk)?.chunk;
 	if (chunk) {
 		const hex = size && new TextDecoder().decode(size.bytes);
 		const told = hex ? `0x${hex} = ${words.size(parseInt(hex, 16))}` : words.sameChunk;
-		steps.push([words.chunkStep, words.chunkNumber(words.number(chunk)), told]);
+		steps.push([words.chunkStep, words.number(chunk), told]);
 	} else if (event) {
 		steps.push([words.chunkStep, "–", words.noChunk]);
 	}

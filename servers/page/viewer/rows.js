@@ -11,7 +11,7 @@
 import { make } from "../dom.js";
 import { rowHeights } from "./heights.js";
 
-const AROUND = 150; // pixels drawn above and below what is in sight
+const AROUND = 150; // pixels drawn above and below what is in sight, where the reader scrolls
 const MAX_DRAWN = 200; // rows in the document
 
 /** `scrolled(isAtEnd, isUp)` is called when the reader scrolls. */
@@ -72,8 +72,9 @@ export function virtualList({ label, count, guess, keyOf, draw: drawRow, scrolle
 		if (follows) top = Math.max(0, heights.top(length) - height);
 		const anchor = heights.at(top);
 		const from = top - heights.top(anchor);
-		const first = heights.at(Math.max(0, top - AROUND));
-		const last = Math.min(length, heights.at(top + height + AROUND) + 1, first + MAX_DRAWN);
+		const around = follows ? 0 : AROUND;
+		const first = heights.at(Math.max(0, top - around));
+		const last = Math.min(length, heights.at(top + height + around) + 1, first + MAX_DRAWN);
 		for (const [index, row] of shown) {
 			if (index >= first && index < last) continue;
 			row.element.remove();

@@ -104,8 +104,7 @@ export function viewer(element, recording, options = {}) {
 		for (; reads < (page?.reads() ?? 0); reads += 1) chart.received(page.readAt(reads));
 		if (tokens.length) chart.firstToken(timeOf(firstToken()));
 		layers.show(recording);
-		time.update();
-		draw();
+		if (!time.update()) draw();
 	}
 
 	function chartRow(row) {
@@ -114,10 +113,11 @@ export function viewer(element, recording, options = {}) {
 		else chart.received(recording.at(row));
 	}
 
+	/** The list comes last: it measures its rows, and a change after it would be laid out on its own. */
 	function draw() {
+		changed();
 		list.follow(time.isAtEnd);
 		list.draw();
-		changed();
 	}
 
 	/** Shows what depends on the marks and on the time. */

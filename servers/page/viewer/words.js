@@ -49,6 +49,7 @@ const english = {
 	reset: "reset (RST)",
 	truncated: "closed without close_notify",
 	silent: "nothing more came, and the recorder stopped waiting",
+	colon: ": ",
 	done: "done sending", // what a server says of its reply; other ends are in its words
 
 	// ---- A line
@@ -92,7 +93,7 @@ const english = {
 	ttft: (at) => `first token after ${at}`,
 	pageSays: (wording) => `page: ${wording}`,
 	serverSays: (how, at) => `server: ${how}, ${at}`,
-	verdict: "x-ray: ",
+	verdict: (sentence) => `x-ray: ${sentence}`,
 	failure: (reason) => `no recording: ${reason}`,
 	cutShort: (reason, rows) => `the recording stops after ${plural(rows, "write")}: ${reason}`,
 	missing: (sends, bytes) => `${plural(sends, "write")} (${bytes} B) at the end are not kept: a recording has a limit`,
@@ -158,7 +159,7 @@ const chinese = {
 	jumps: "跳到",
 	request: "请求",
 	headJump: "头部",
-	firstToken: "首个 token",
+	firstToken: "第一个 token",
 	endJump: "结尾",
 	fresh: (count) => `${count} 条新内容 ↓`,
 	keys: "空格暂停列表，← → 逐个 token 移动。",
@@ -166,23 +167,29 @@ const chinese = {
 	start: (isWrite, rows) => (isWrite ? `${rows} 行之前` : `${rows} 次读取之前`),
 
 	place: (offset, size) => `第 ${offset} 字节起 ${size} B`,
-	more: (count) => `… 还有 ${count} 部分`,
+	more: (count) => `……还有 ${count} 部分`,
 	client: "客户端",
 	server: "服务器",
 	connection: (number) => `连接 ${number}`,
 	read: (number, at) => `读取 ${number}，${at}`,
-	first: "首个 token",
+	first: "第一个 token",
 	beatMark: "♥ 注释",
 	fin: "已关闭（FIN）",
 	reset: "已重置（RST）",
 	truncated: "关闭时没有 close_notify",
-	silent: "再无内容，录制者停止等待",
+	silent: "再没有内容到达，录制程序不再等待",
+	colon: "：",
 	done: "发送完毕",
 	"cut off": "已中断",
 	"cut off on purpose": "故意中断",
 	"the client disconnected": "客户端已断开",
 	"the reader stalled": "读取方停止了读取",
 	"the server stopped": "服务器已停止",
+	errors: [
+		[/^the chunked body ended early: expected chunk-data$/, "块的数据不完整，分块正文就结束了"],
+		[/^the chunked body ended early.*/, "没有最后一块，分块正文就结束了"],
+		[/^expected a hex digit of the chunk-size, not b'(.*)'$/, "chunk-size 应当是十六进制数字，却是 $1"],
+	],
 
 	requestPart: (size) => `请求 ${size} B`,
 	headPart: (size) => `HTTP 头部 ${size} B`,
@@ -217,10 +224,10 @@ const chinese = {
 	exchange: (method, url) => `${method} ${url || "（无记录）"}`,
 	cure: "解决办法：",
 	plain: "正文开头（已解压）",
-	ttft: (at) => `首个 token ${at}`,
+	ttft: (at) => `首 token 延迟 ${at}`,
 	pageSays: (wording) => `页面：${wording}`,
 	serverSays: (how, at) => `服务器：${how}，${at}`,
-	verdict: "x-ray 的结论（英文）：",
+	verdict: (sentence) => `x-ray 的结论：${sentence}`,
 	failure: (reason) => `无记录：${reason}`,
 	cutShort: (reason, rows) => `录制在 ${rows} 次写入后中断：${reason}`,
 	missing: (sends, bytes) => `结尾 ${sends} 次写入（${bytes} B）未保留：录制有上限`,
@@ -228,24 +235,24 @@ const chinese = {
 	saveLines: "JSON Lines",
 	saveHar: "HAR",
 
-	gaps: "相邻内容的间隔：上为发送，下为接收",
-	gapsRead: "相邻内容的间隔（接收）",
+	gaps: "前后两次之间的时间：上面是发送，下面是接收",
+	gapsRead: "前后两次接收之间的时间",
 	sent: "发送",
 	received: "接收",
 	atMost: (at) => `最大 ${at}`,
 	value: (side, at, gap) => `${side} ${at}：距上一次 ${gap}`,
-	firstAt: (at) => `¦ 首个 token ${at}`,
-	firstSent: (at) => `¦ 首个 token 发送于 ${at}`,
+	firstAt: (at) => `¦ 第一个 token ${at}`,
+	firstSent: (at) => `¦ 第一个 token 发送于 ${at}`,
 	few: "内容太少，无法比较。",
 	atOnce: "一次到齐：服务器没有在内容之间等待。",
 	comb: "均匀的梳齿：你与服务器之间没有缓冲。",
 	uneven: "按发送的节奏到达：你与服务器之间没有缓冲。",
 	paused: (at) => `上方一根长条：服务器 ${at} 没有发送。`,
 	buffered: (pieces) => `上方是梳齿，下方只有几根长条：途中有一跳攒了约 ${pieces} 次内容才转发。`,
-	together: (pieces) => `约 ${pieces} 次内容一起到达：浏览器在忙，或途中短暂停留。`,
-	held: (at) => `下方一根长条：服务器在发送，却有 ${at} 没有内容到达。浏览器在忙，或途中有停留。`,
-	evenReads: "均匀的梳齿：内容逐个到达。",
-	unevenReads: "内容逐个到达，间隔不均匀。",
+	together: (pieces) => `约 ${pieces} 次内容一起到达：浏览器在忙，或者途中有一跳把它们扣了一会儿。`,
+	held: (at) => `下方一根长条：服务器在发送，却有 ${at} 没有内容到达。浏览器在忙，或者途中有一跳把它们扣住了。`,
+	evenReads: "均匀的梳齿：内容一个一个到达。",
+	unevenReads: "内容一个一个到达，间隔不均匀。",
 	tallReads: (at) => `一根长条：${at} 没有内容到达。`,
 
 	layers: "字节的构成",
@@ -265,6 +272,10 @@ const chinese = {
 export function viewerWords(language) {
 	const words = /^zh/i.test(language) ? chinese : english;
 	const number = new Intl.NumberFormat(words.locale, { maximumFractionDigits: 1 }).format;
-	const ending = (end) => end.replace(/^[^:]*/, (how) => words[how] ?? how); // what follows is an error
+	const error = (text) => (words.errors ?? []).reduce((said, [pattern, translated]) => said.replace(pattern, translated), text);
+	const ending = (end) => {
+		const [, how, problem] = /^([^:]*)(?:: (.*))?$/s.exec(end);
+		return (words[how] ?? how) + (problem ? words.colon + error(problem) : "");
+	};
 	return { ...words, number, ending, ms: (time) => `${number(time)} ms`, size: (bytes) => `${number(bytes)} B` };
 }

@@ -4,9 +4,9 @@
  *     GET /wire/{id}  ->  sent, sent, sent … missing? done      servers/http/recordings.py
  */
 
-import { nextTask, readEvents } from "../sse.js";
+import { nextFrame, readEvents } from "../sse.js";
 
-const AT_ONCE = 1000; // spans that are kept in one task; a large write has thousands
+const AT_ONCE = 1000; // spans that are kept from one frame to the next
 
 /**
  * Adds to a recording until its end. A recording that was read in part is read on from where it stopped.
@@ -40,7 +40,7 @@ export async function follow(url, recording, signal, tell) {
 		spans += told.spans?.length ?? 0;
 		if (spans < AT_ONCE) continue;
 		spans = 0;
-		await nextTask();
+		await nextFrame();
 	}
 	if (!recording.isOver) throw new Error("it ended early");
 }

@@ -14,12 +14,16 @@ const UNDONE = /^content-(encoding|length)|^transfer-/;
 
 const encoder = new TextEncoder();
 
-/** Resolves to a sentence, or to "". @param {object} answer of log.js, which has ended */
+/**
+ * Resolves to a verdict: its code, its facts, and what it says, in English. Null if nobody judges.
+ *
+ * @param {object} answer of log.js, which has ended
+ */
 export async function judge(answer) {
 	const { judge: path, body, ending } = answer;
-	if (!path || !body || ending.kind === "stopped") return "";
+	if (!path || !body || ending.kind === "stopped") return null;
 	const told = await fetch(path, { method: "POST", body: recordingOf(answer) }).catch(() => ({}));
-	return told.ok ? (await told.json()).verdicts[0].say : "";
+	return told.ok ? (await told.json()).verdicts[0] : null;
 }
 
 /** The recording as JSON lines. Exported for its test. */
@@ -27,7 +31,8 @@ export function recordingOf({ url, askedAt, openedAt, status, headers, body, rea
 	const lines = [];
 	const keep = (at, bytes) => lines.push({ sender: "server", at, bytes: toBase64(bytes) });
 	const request = encoder.encode("POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\n\r\n");
-	lines.push({ sender: "client", at: 0, url, bytes: toBase64(request) });
+	// What a page reads has no TLS any more: no verdict may speak of its close_notify.
+	lines.push({ sender: "client", at: 0, url: url.replace(/^https:/, "http:"), bytes: toBase64(request) });
 	const fields = headers.filter(([name]) => !UNDONE.test(name));
 	fields.push(["transfer-encoding", "chunked\r\n\r\n"]);
 	const head = `HTTP/1.1 ${status} \r\n${fields.map((field) => field.join(": ")).join("\r\n")}`;

@@ -36,6 +36,12 @@ await Promise.all(
 	}),
 );
 
+/** What x-ray says, in the language of the page. */
+async function sentenceOf(verdict) {
+	const { inChinese } = locale === "zh-CN" ? await import("./chinese-verdicts.js") : {};
+	return inChinese?.(verdict) || verdict.say;
+}
+
 /**
  * @param {HTMLElement} element the pane's box; what is in it is shown while there is no answer
  * @param {object} log the notes of the page, taken since before the pane was loaded
@@ -134,7 +140,8 @@ export function wirePane(element, log = wireLog(), maxKept = MAX_KEPT) {
 		const state = kept.get(answer);
 		if (!state || !isOpen || !answer.ending || state.isJudged) return;
 		state.isJudged = true;
-		state.verdict = await judge(answer);
+		const verdict = await judge(answer);
+		state.verdict = verdict && (await sentenceOf(verdict));
 		drawSoon();
 	}
 
@@ -155,10 +162,8 @@ export function wirePane(element, log = wireLog(), maxKept = MAX_KEPT) {
 			return;
 		}
 		view.update();
-		const { verdict } = state; // the server judges in English
-		const told = [...notesOf(state), verdict && words.verdict].filter(Boolean).join(" · ");
-		if (note.textContent === told + verdict) return; // a screen reader says what has changed
-		note.replaceChildren(told, make("span", { lang: "en" }, verdict));
+		const told = notesOf(state).filter(Boolean).join(" · ");
+		if (note.textContent !== told) note.textContent = told; // a screen reader says what has changed
 	}
 
 	function drawChoice() {
@@ -175,15 +180,16 @@ export function wirePane(element, log = wireLog(), maxKept = MAX_KEPT) {
 		choice.selectedIndex = log.answers.indexOf(answer);
 	}
 
-	function notesOf({ recording, failure }) {
+	function notesOf({ recording, failure, verdict }) {
 		const { totals, missing, isOver } = recording;
 		const last = isOver && recording.row(recording.length - 1);
 		return [
 			totals && words.totals(totals),
-			answer.ending && words.pageSays(answer.ending.wording),
+			answer.ending && words.pageSays(answer.ending.wording.replace(/[.。]$/, "")),
 			last && words.serverSays(words.ending(last.end), words.ms(last.at)),
 			missing.sends && words.missing(missing.sends, words.number(missing.bytes)),
 			failure,
+			verdict && words.verdict(verdict),
 		];
 	}
 

@@ -7,36 +7,36 @@ const whole = "只有收到 finish_reason（或 response.completed），回答�
 const timeout = "长时间收不到 token 的客户端应当放弃等待。";
 const noError = "错误事件结束回答：客户端要报告它，并关闭连接。";
 const unreadable = "读不懂回答的某一部分时，客户端要报告错误，而不是跳过。";
-const anywhere = "事件可能在任何位置被两次读取切开，包括一个字符的中间。";
-const lineEnds = "一行可以以 CR、LF 或 CRLF 结束（WHATWG HTML §9.2.6）。";
+const anywhere = "两次读取可能把事件从任何位置切开，哪怕是在一个字符中间。";
+const lineEnds = "一行可以用 CR、LF 或 CRLF 结束（WHATWG HTML §9.2.6）。";
 const noData = "没有 data 行的一段不是事件：跳过它。";
 const retried = "暂时失败的请求（408、409、429、500 及以上）应当重试。";
 const notRetried = "被拒绝的请求（400、401、403、404、413、422）不要原样重发。";
 const retryAfter = "再次请求之前，至少要等 Retry-After 所说的时间。";
 
-const status = (code, meaning, lesson) => [code, [`用 JSON 错误代替回答：${code} ${meaning}。`, lesson]];
+const status = (code, meaning, lesson) => [code, [`不给回答，只给一个 JSON 错误：${code} ${meaning}。`, lesson]];
 
 /** By name: [what it does, the lesson]. */
 export const sentences = {
 	rst: ["服务器在两个块之间发送 RST。", whole],
 	"rst-mid-event": ["服务器发送一个完整的块，里面只有半个事件，然后发送 RST。", whole],
-	"rst-mid-chunk": ["服务器只发送 chunk-size 所说字节的一半，然后发送 RST。", whole],
+	"rst-mid-chunk": ["服务器只发出 chunk-size 所说的一半字节，然后发送 RST。", whole],
 	fin: ["服务器在两个块之间发送 FIN，缺少最后一块。", whole],
 	"fin-mid-event": ["服务器发送一个完整的块，里面只有半个事件，然后发送 FIN。", whole],
-	"fin-mid-chunk": ["服务器只发送 chunk-size 所说字节的一半，然后发送 FIN。", whole],
+	"fin-mid-chunk": ["服务器只发出 chunk-size 所说的一半字节，然后发送 FIN。", whole],
 	"no-last-chunk": [
 		"服务器发送完整的回答和 [DONE]，然后发送 FIN，没有 `0\\r\\n\\r\\n`。",
-		"[DONE] 已结束回答；但分块编码的正文仍然被截断了。",
+		"[DONE] 已经结束了回答，但分块编码的正文还是被截断了。",
 	],
 	"no-head": ["服务器在响应的第一个字节之前就发送 FIN。", retried],
-	"clean-cut": ["响应在中途正常结束，没有 finish_reason 和 [DONE]。这看起来像成功。", whole],
+	"clean-cut": ["响应在中途正常结束，没有 finish_reason 和 [DONE]。看上去像是成功了。", whole],
 	"no-done": [
 		"响应正常结束，但没有最后的事件 [DONE]。",
 		"finish_reason 表示回答完整；[DONE] 只表示后面没有事件。",
 	],
-	"bare-json": ["服务器把错误作为一行没有 `data:` 的 JSON 发送，然后正常结束。", noError],
-	"json-200": ["服务器用状态码 200 和一个 JSON 错误代替回答。", whole],
-	"html-200": ["服务器用状态码 200 和一个 HTML 页面代替回答，像登录页那样。", whole],
+	"bare-json": ["服务器把错误写成一行 JSON，前面没有 `data:`，然后正常结束。", noError],
+	"json-200": ["服务器不给回答，只给状态码 200 和一个 JSON 错误。", whole],
+	"html-200": ["服务器不给回答，只给状态码 200 和一个 HTML 页面，像登录页那样。", whole],
 	duplicate: ["同一个事件发送两次。", "事件没有 id，就没有人能看出它来了两次。"],
 	"after-end": [
 		"服务器在正文结束之后继续发送字节，连接保持打开。",
@@ -45,7 +45,7 @@ export const sentences = {
 	stall: ["服务器不再发送任何内容，连心跳也没有。连接保持打开。", timeout],
 	"stall-heartbeat": ["服务器每秒只发送一条注释，连接看起来还活着。", timeout],
 	drip: ["从这个事件起，服务器每秒发送一个字节。", timeout],
-	"half-chunk": ["服务器只发送 chunk-size 所说字节的一半。连接保持打开。", timeout],
+	"half-chunk": ["服务器只发出 chunk-size 所说的一半字节。连接保持打开。", timeout],
 	hang: ["服务器一个字节的响应也不发送。连接保持打开。", timeout],
 	"open-after-finish": ["服务器发送完整的回答和 finish_reason，但没有 [DONE]。连接保持打开。", timeout],
 	"open-after-done": [
@@ -59,12 +59,12 @@ export const sentences = {
 	],
 	"broken-json": ["事件的 JSON 缺少最后一个字符。", unreadable],
 	"invalid-utf8": [
-		"事件的文字里有字节 FF，UTF-8 中从不出现。",
+		"事件的文字里有字节 FF，UTF-8 里不会出现这个字节。",
 		"不是 UTF-8 的字节变成 U+FFFD；流继续。",
 	],
 	"giant-line": [
 		"事件里有一行 4 MiB，大部分是 JSON 记号之间的空格。",
-		"客户端要限制行的长度，并以线性时间读取它。",
+		"客户端要限制行的长度，读取所花的时间应当与长度成正比。",
 	],
 	...Object.fromEntries([
 		status(400, "请求无效", notRetried),
@@ -87,8 +87,8 @@ export const sentences = {
 	"error-open": ['错误事件 {"error":{…}}，然后沉默：连接保持打开。', noError],
 	"split-utf8-chunks": ["从这个事件起，每个多字节字符被切到两个块里。", anywhere],
 	"split-utf8-segments": ["从这个事件起，每次只写一个字节，字符和行被切到多个 TCP 报文段里。", anywhere],
-	cr: ["从这个事件起，行以 CR 结束。", lineEnds],
-	crlf: ["从这个事件起，行以 CRLF 结束。", lineEnds],
+	cr: ["从这个事件起，行尾是 CR。", lineEnds],
+	crlf: ["从这个事件起，行尾是 CRLF。", lineEnds],
 	bom: ["第一个事件之前有一个字节顺序标记。", "最开头的一个字节顺序标记不属于正文的文字。"],
 	comments: [
 		"从这里起，每个事件之前有一条注释，像心跳那样。",

@@ -1,14 +1,16 @@
 export const words = {
+	space: " ", // between two sentences
 	you: "You",
 	model: "Model",
 	copy: "Copy",
 	copied: "Copied",
 	refused: "Not permitted",
 	again: "Again",
+	bytes: "Bytes",
 	remove: "Delete: {}",
 	thinking: "Thinking…",
 	thought: "Thought for {} s",
-	firstToken: "{} ms to first token",
+	firstToken: "first token read after {} ms",
 	tokens: "{} token(s)",
 	rate: "{} tokens/s",
 	silence: "nothing came for {} s",

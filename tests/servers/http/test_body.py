@@ -34,7 +34,7 @@ async def test_one_turn_for_the_head_and_the_first_piece() -> None:
     body = Body(stream, chunked=True)
     turns = Turns()
     trio.lowlevel.add_instrument(turns)
-    await body.begin(b"head")
+    assert body.begin(b"head")
     assert (stream.writes, turns.count) == ([b"head"], 0)
     await body.send(b"piece")
     assert (stream.writes[1:], turns.count) == ([b"5\r\npiece\r\n"], 1)

@@ -37,6 +37,33 @@ def test_a_known_head_equals_a_read_one() -> None:
     assert head.headers == (("host", "A:80"), ("x-key", "1"), ("content-length", "3"))
 
 
+WITH_KEYS = b"""GET / HTTP/1.1\r
+Authorization: Bearer sk-secret-1\r
+Host: a\r
+X-Api-Key:sk-secret-2\r
+Accept: \ttext/plain \r
+Cookie: \t id=sk-secret-3; b=\xe9 \t\r
+X-Empty: \r
+User-Agent:\r
+\r
+"""
+
+
+@pytest.mark.parametrize("raw", [WITH_KEYS, b"GET / HTTP/1.0\r\n\r\n", of(1)])
+def test_values_that_are_not_kept_are_read_again(raw: bytes) -> None:
+    found = known(raw).find(raw)
+    assert found == (read_request_head(checked(raw)), b"")
+
+
+def test_no_known_head_keeps_a_key() -> None:
+    """Neither in a field nor in the target. A field that nobody knows may hold one, too."""
+    heads = known(WITH_KEYS, b"GET /?key=sk-secret-4 HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert "user-agent" in repr(vars(heads))
+    assert "secret" not in repr(vars(heads))
+    other = WITH_KEYS.replace(b"secret-1", b"secret-9")
+    assert heads.find(other) is None
+
+
 @pytest.mark.parametrize("data", [RAW[:-1], b"\r\n" + RAW, RAW.replace(b"1", b"2"), b"", b"\r\n"])
 def test_another_head_is_not_known(data: bytes) -> None:
     assert known(RAW).find(data) is None

@@ -1,6 +1,7 @@
 """The frame of the pages: the contents with minutes and ticks, the list of files, the search's
 index, other languages, and the page for an address without a page."""
 
+import re
 from pathlib import Path
 
 import msgspec
@@ -253,6 +254,22 @@ def test_the_page_of_the_project_is_translated_in_another_folder(tmp_path: Path)
     chinese = Pages(Tree(tmp_path), live=True, language="zh-CN")
     assert "一棵树" in page(chinese, "README.md")
     assert "一棵树" in page(chinese, INDEX)
+
+
+async def test_a_command_names_the_port_that_its_server_has(tmp_path: Path) -> None:
+    """In a lesson; what a file of the source says is not changed."""
+    asks = "curl http://localhost:8003/ ; nc localhost 8004 ; nc localhost 8009"
+    text = f"# Ask\n\n```console\n$ {asks}\n```\n"
+    plant(
+        tmp_path, TREE | {"workshop/01_first/README.md": text, "protocol/ask.py": f'"""{asks}"""\n'}
+    )
+    course = course_routes(Tree(tmp_path), ports=lambda: {8003: 41673, 8004: 8004})
+    routes = chat.routes(Pace(0, 0), pages=course)
+    lesson = await ask(routes, get("/course/workshop/01_first/README.md.html"))
+    here = asks.replace("8003/", "41673/")
+    assert here in re.sub("<[^>]*>", "", lesson.decode())
+    source = await ask(routes, get("/course/protocol/ask.py.html"))
+    assert asks in re.sub("<[^>]*>", "", source.decode())
 
 
 # ---- no such page

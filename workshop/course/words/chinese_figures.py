@@ -16,7 +16,7 @@ KIT = {
 
 CHUNK = {
     "figure.chunk.question": (
-        "服务器把一个词作为一个块发出来。输入这个词，再写下你认为它前面的数字。"
+        "服务器把一个词作为一个块发出来。输入这个词，再写下它前面应该是什么数字。"
     ),
     "figure.chunk.word": "词",
     "figure.chunk.guess": "数字",
@@ -38,7 +38,7 @@ CUT = {
     "figure.cut.guess.more": "更多",
     "figure.cut.guess.same": "一样多",
     "figure.cut.guess.fewer": "更少",
-    "figure.cut.cut": "移动切口：在这里、用方向键，或者直接在字节上拖",
+    "figure.cut.cut": "移动切口：拖这里，用方向键，或者直接在字节上拖",
     "figure.cut.counts": "第一段的事件：{first} 个。第二段的事件：{second} 个。",
     "figure.cut.inside": "切口在一个字符中间：解析器会等它剩下的字节。",
     "figure.cut.right": "对：不管切在哪里，都是 {total} 个事件。",
@@ -59,7 +59,7 @@ LEAVING = {
     "figure.leaving.how.rst": "重置连接（RST）",
     "figure.leaving.guess": "服务器知道",
     "figure.leaving.guess.at-once": "立刻",
-    "figure.leaving.guess.next-write": "下一次写的时候",
+    "figure.leaving.guess.next-write": "下一次写入时",
     "figure.leaving.guess.never": "不会知道：它发完所有 token",
     "figure.leaving.client": "你",
     "figure.leaving.server": "服务器",
@@ -69,10 +69,10 @@ LEAVING = {
     "figure.leaving.finished": "回答完整",
     "figure.leaving.told.fin": ("FIN 只说明你不再发送。服务器看不出你还读不读，所以全部发完。"),
     "figure.leaving.told.close": (
-        "你的 FIN 没有告诉服务器你不再读了。它的下一次写成功了，你的内核回了一个 RST，"
+        "你的 FIN 没有告诉服务器你不再读了。它的下一次写入成功了，你的内核回了一个 RST，"
         "服务器的内核马上报告了这件事。"
     ),
-    "figure.leaving.told.rst": "RST 不会弄错：服务器没有再写，就停下了。",
+    "figure.leaving.told.rst": "RST 的意思不会弄错：服务器没有再写，就停下了。",
     "figure.leaving.still": (
         "你在第 1 个 token 之后关闭连接（✕）。服务器写第 2 个 token，收到 RST，让模型停下（■）。"
     ),
@@ -139,9 +139,9 @@ HOP = {
 
 SEAM = {
     "figure.seam.question": (
-        "一个四个词的回答正在路上。随便在哪里切断：客户端会再问一次，并说明自己已经有了什么。"
+        "一个回答正在路上，一共四个词。随便在哪里切断：客户端会再问一次，并说明自己已经有了什么。"
     ),
-    "figure.seam.at": "移动切口：在这里、用方向键，或者直接在字节上拖",
+    "figure.seam.at": "移动切口：拖这里，用方向键，或者直接在字节上拖",
     "figure.seam.guess": "客户端接着发送 Last-Event-ID：",
     "figure.seam.none": "没有",
     "figure.seam.connection": "第 {number} 个连接",
@@ -167,10 +167,10 @@ WHEEL = {
     "figure.wheel.guess.20": "每秒 20 次",
     "figure.wheel.guess.200": "每秒 200 次",
     "figure.wheel.guess.20000": "每秒 20,000 次",
-    "figure.wheel.tokens": "每秒 token",
-    "figure.wheel.wakes": "每秒唤醒",
-    "figure.wheel.together": "每次唤醒的 token",
-    "figure.wheel.late": "p99 迟到",
+    "figure.wheel.tokens": "每秒 token 数",
+    "figure.wheel.wakes": "每秒唤醒次数",
+    "figure.wheel.together": "每次唤醒的 token 数",
+    "figure.wheel.late": "迟到时间 p99",
     "figure.wheel.told.1": (
         "每个 token 唤醒一次。一个 token 花了 {processor} 微秒的处理器时间，大部分花在唤醒上。"
     ),
@@ -179,7 +179,7 @@ WHEEL = {
         "一个 token 花了 {processor} 微秒的处理器时间。"
     ),
     "figure.wheel.told.1000": (
-        "流是 100 个时的十倍，唤醒却不更多：一秒只有 200 个时间片。"
+        "和 100 个流相比，流是十倍，唤醒的次数却没有增加：一秒只有 200 个时间片。"
         "一个 token 花了 {processor} 微秒的处理器时间。"
     ),
     "figure.wheel.still": (

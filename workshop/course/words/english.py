@@ -59,6 +59,8 @@ SOURCE = {
     "source.top": "At the top",
     "source.folder": "{files} files, {lines} lines",
     "source.lines": "{number} lines",
+    "excerpt.line": ", line {number}",
+    "excerpt.lines": ", lines {first}–{last}",
     "source.uses": "Uses",
     "source.used-by": "Used by",
     "source.tests": "Tests",

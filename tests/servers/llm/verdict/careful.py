@@ -56,12 +56,14 @@ class MemoryWatch(Watch):
     def add_stream(self, fileno: int, connection: Watched) -> None:
         self._requests[fileno] = connection, trio.current_time()
 
-    def remove_stream(self, fileno: int) -> None:
+    def end_stream(self, fileno: int) -> None:
         self._requests.pop(fileno, None)
+
+    remove_stream = end_stream
 
     def report(self, fileno: int, was_reset: bool) -> None:
         """The client of this connection has closed it."""
-        connection, requested_at = self._requests.get(fileno, (None, 0.0))
+        connection, requested_at = self._requests.get(fileno) or (None, 0.0)
         if connection and (was_reset or connection.fin_is_disconnect(requested_at)):
             self.remove_stream(fileno)
             connection.client_disconnected()
