@@ -15,19 +15,16 @@ from them when it asks. Nothing is global: two servers in one process have two `
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
-from prometheus_client.metrics_core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    Metric,
-)
-from prometheus_client.registry import Collector
+if TYPE_CHECKING:
+    from prometheus_client.metrics_core import HistogramMetricFamily, Metric
+    from prometheus_client.registry import Collector
 
-from .shared_metrics import SharedMetrics
+    from .shared_metrics import SharedMetrics
+
+# The functions import prometheus_client: this takes a fifth of a server's start, and most servers
+# are never asked for their numbers.
 
 __all__ = ["Histogram", "Metrics", "family"]
 
@@ -78,7 +75,7 @@ class Histogram:
         self._added.clear()
 
 
-class Metrics(Collector):
+class Metrics:
     """The numbers of one server, to which the parts of the server add.
 
     Attributes:
@@ -92,7 +89,7 @@ class Metrics(Collector):
         shared: The numbers of all workers, if the server has several.
     """
 
-    CONTENT_TYPE: ClassVar[str] = CONTENT_TYPE_LATEST
+    CONTENT_TYPE: ClassVar[str] = "text/plain; version=0.0.4; charset=utf-8"
 
     def __init__(self) -> None:
         self.active: list[Callable[[], int]] = []
@@ -130,10 +127,12 @@ class Metrics(Collector):
 
     def render(self) -> bytes:
         """Return the body of `GET /metrics`. Its type is `CONTENT_TYPE`."""
+        from prometheus_client import CollectorRegistry, generate_latest
+
         if self.shared is not None:
             return generate_latest(self.shared.registry())
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(self)
+        registry.register(cast("Collector", self))  # it needs only `collect`
         return generate_latest(registry)
 
     def health(self) -> dict[str, str | int]:
@@ -142,8 +141,10 @@ class Metrics(Collector):
         workers = {} if self.shared is None else {"workers": self.shared.worker_count}
         return {"status": "ok", **workers}
 
-    def collect(self) -> Iterator[Metric]:
+    def collect(self) -> "Iterator[Metric]":
         """Return the same numbers as Prometheus' objects."""
+        from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
+
         self.settle()
         ends = CounterMetricFamily(
             "workshop_requests", "Requests ended, by route and reason.", labels=["route", "reason"]
@@ -167,8 +168,10 @@ class Metrics(Collector):
         )
 
 
-def family(name: str, text: str, histogram: Histogram) -> HistogramMetricFamily:
+def family(name: str, text: str, histogram: Histogram) -> "HistogramMetricFamily":
     """Return a settled histogram as Prometheus' object."""
+    from prometheus_client.metrics_core import HistogramMetricFamily
+
     counts = [*histogram.counts, histogram.count]
     buckets = list(zip([*map(str, histogram.bounds), "+Inf"], counts, strict=True))
     return HistogramMetricFamily(name, text, buckets, histogram.sum)
