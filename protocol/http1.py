@@ -35,6 +35,7 @@ __all__ = [
     "Framing",
     "UntilCloseDecoder",
     "body_decoder",
+    "encode_fields",
     "encode_response_head",
     "expects_continue",
     "keeps_alive",
@@ -306,25 +307,26 @@ def encode_response_head(
         h11.LocalProtocolError: The status is out of range, or a field or the reason holds a
             character that may not be sent.
     """
-    lines = [
-        _kept_line(name, value) if name in REPEATED else _field_line(name, value)
-        for name, value in fields
-    ]
-    return b"".join([_status_line(status, reason), *lines, b"\r\n"])
+    return b"%b%b\r\n" % (_status_line(status, reason), encode_fields(fields))
+
+
+def encode_fields(fields: Iterable[tuple[str, str]]) -> bytes:
+    """Encode the field lines of a head: see `encode_response_head`."""
+    return b"".join(
+        [
+            _kept_line(name, value) if name in REPEATED else _field_line(name, value)
+            for name, value in fields
+        ]
+    )
 
 
 REPEATED = frozenset(
     {
         "Access-Control-Allow-Origin",
+        "Access-Control-Expose-Headers",
         "Cache-Control",
-        "Connection",
-        "Content-Type",
-        "Date",
-        "Server",
-        "Transfer-Encoding",
         "Vary",
         "X-Accel-Buffering",
-        "X-Content-Type-Options",
     }
 )
 """Names of fields that have the same value in most responses of a server, and never a secret one.
@@ -333,11 +335,11 @@ Only their lines are kept: a cookie is not."""
 
 def _field_line(name: str, value: str) -> bytes:
     # h11 accepts ASCII only, and so do we: programs disagree about the meaning of other bytes.
-    legal = name.isascii() and value.isascii()
-    key, text = name.encode(errors="replace"), value.encode(errors="replace")
-    if not (legal and TOKEN.fullmatch(key) and FIELD_VALUE.fullmatch(text)):
-        raise h11.LocalProtocolError(f"not a field: {name!r}: {value!r}")
-    return b"%b: %b\r\n" % (key, text)
+    if name.isascii() and value.isascii():
+        key, text = name.encode(), value.encode()
+        if TOKEN.fullmatch(key) and FIELD_VALUE.fullmatch(text):
+            return b"%b: %b\r\n" % (key, text)
+    raise h11.LocalProtocolError(f"not a field: {name!r}: {value!r}")
 
 
 _kept_line = lru_cache(maxsize=128)(_field_line)

@@ -178,13 +178,14 @@ class DeltaTemplate:
     __slots__ = ("_around",)
 
     def __init__(self, chunk: ChatCompletionChunk, *fields: str) -> None:
-        self._around: list[bytes] = [encode_data(chunk)]
+        around = [encode_data(chunk)]
         for field in fields:
             name = f'"{field}":'.encode()
-            before, found, after = self._around.pop().partition(name + b'""')
+            before, found, after = around.pop().partition(name + b'""')
             if not found:
                 raise ValueError(f"the delta has no empty {field}")
-            self._around += [before + name, after]
+            around += [before + name, after]
+        self._around = tuple(around)  # half as large as a list
 
     def encode(self, text: str) -> bytes:
         """Encode the event, with this text in its delta."""

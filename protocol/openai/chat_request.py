@@ -14,6 +14,7 @@ The rules this file keeps:
    their clients send them.
 """
 
+from operator import attrgetter
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -251,6 +252,8 @@ UNSUPPORTED = {
     "moderation": "It checks no content.",
     "web_search_options": "It does not search.",
 }
+unsupported_values = attrgetter(*UNSUPPORTED)
+NOT_GIVEN = (None,) * len(UNSUPPORTED)
 
 
 def read_chat_request(body: bytes) -> ChatRequest:
@@ -261,7 +264,8 @@ def read_chat_request(body: bytes) -> ChatRequest:
             another field, or asks for something that this simulator cannot do.
     """
     request = read_json(body, ChatRequest)
-    refuse_unsupported(request, UNSUPPORTED)
+    if unsupported_values(request) != NOT_GIVEN:
+        refuse_unsupported(request, UNSUPPORTED)
     if "audio" in (request.modalities or ()):
         message = "This simulator's model does not speak: `modalities` may only name `text`."
         raise InvalidRequest(message, "modalities", "unsupported_value")
@@ -304,7 +308,8 @@ def _check_tools(request: ChatRequest) -> None:
             raise InvalidRequest("`tool_choice` needs `tools`.", "tool_choice")
         if request.parallel_tool_calls is not None:
             raise InvalidRequest("`parallel_tool_calls` needs `tools`.", "parallel_tool_calls")
-    tools = request.tools or []
+        return
+    tools = request.tools
     for index, tool in enumerate(tools):
         match tool:
             case ChatCustomTool(custom=CustomDefinition(format=ChatCustomFormat(type="grammar"))):
@@ -332,13 +337,12 @@ def _check_messages(messages: list[RequestMessage]) -> None:
     unanswered: set[str] = set()
     caller = 0
     for index, message in enumerate(messages):
-        path = f"messages[{index}]"
         # Content of an assistant's message: "Required unless `tool_calls` or `function_call` is
         # specified".
         if message.content is None and not message.may_be_empty:
-            raise InvalidRequest("Expected `str | array`", f"{path}.content")
+            raise InvalidRequest("Expected `str | array`", f"messages[{index}].content")
         if message.role == "tool":
-            _check_result(message, called, path)
+            _check_result(message, called, f"messages[{index}]")
             unanswered.discard(message.tool_call_id or "")
             continue
         if unanswered:

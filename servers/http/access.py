@@ -38,7 +38,6 @@ import os
 import re
 import stat
 from collections.abc import Mapping, Sequence
-from copy import copy
 from hashlib import sha256
 from pathlib import Path
 
@@ -145,7 +144,7 @@ class Access:
             if not self._origins:
                 return reply
             # A copy, because a handler may return the same reply to every request.
-            reply = copy(reply)
+            reply = reply.copied()
             exposed = (("Access-Control-Expose-Headers", EXPOSED_FIELDS),)
             reply.headers += self._allowed_origin(request, exposed)
             return reply

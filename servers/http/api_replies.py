@@ -7,8 +7,7 @@
 A client of the API finds the message in `error`, whichever part of the server refused its request.
 """
 
-import secrets
-from copy import copy
+import os
 
 import msgspec
 
@@ -43,9 +42,9 @@ def identified(handler: Handler) -> Handler:
     id."""
 
     async def with_id(request: Request) -> Reply | StreamingReply:
-        reply = copy(await handler(request))
-        if all(name != "x-request-id" for name, _ in reply.headers):
-            reply.headers += (("x-request-id", f"req_{secrets.token_hex(12)}"),)
+        reply = (await handler(request)).copied()
+        if "x-request-id" not in dict(reply.headers):
+            reply.headers += (("x-request-id", f"req_{os.urandom(12).hex()}"),)
         return reply
 
     return with_id

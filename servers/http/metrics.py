@@ -56,16 +56,24 @@ class Histogram:
         self.counts = [0] * len(bounds)
         self.count = 0
         self.sum = 0.0
+        self._zeros = 0
         self._added: list[float] = []
         self.add: Callable[[float], None] = self._added.append
         self.add_many: Callable[[Sequence[float]], None] = self._added.extend
 
+    def add_zeros(self, count: int) -> None:
+        """Add the value 0 so many times."""
+        self._zeros += count
+
     def settle(self) -> None:
         """Count the added values all at once. Sorted values need only one search per bound."""
+        if not self._added:
+            return
         self._added.sort()
         for index, bound in enumerate(self.bounds):
-            self.counts[index] += bisect_right(self._added, bound)
-        self.count += len(self._added)
+            self.counts[index] += bisect_right(self._added, bound) + self._zeros
+        self.count += len(self._added) + self._zeros
+        self._zeros = 0
         self.sum += sum(self._added)
         self._added.clear()
 

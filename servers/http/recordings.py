@@ -31,7 +31,6 @@ The rules this file keeps:
 
 import secrets
 from collections.abc import AsyncGenerator, Callable
-from copy import copy
 
 import msgspec
 import trio
@@ -288,7 +287,7 @@ class RecordingStore:
             if request.header("x-wire") != "1" or not self._may_read(request):
                 return await handler(request)
             began = trio.current_time()
-            reply = copy(await handler(request))
+            reply = (await handler(request)).copied()
             if self._make_room():
                 id = dict(reply.headers).get("x-request-id") or f"req_{secrets.token_hex(12)}"
                 reply.headers += (("X-Wire", f"/wire/{id}"), *self._judge)

@@ -13,7 +13,7 @@ import time
 from email.utils import formatdate
 from functools import lru_cache
 
-from protocol.http1 import encode_response_head
+from protocol.http1 import encode_fields, encode_response_head
 
 from .reply import Reply, StreamingReply
 
@@ -38,23 +38,17 @@ def encode_head(
         h11.LocalProtocolError: The status, the reason or a field cannot be sent: for example a
             field with a line break.
     """
-    fields = [
-        ("Date", _date(int(time.time()))),
-        ("Server", SERVER),
-        # Without this field a browser guesses the type of a text, and for that it waits for the
-        # first 1 KB.
-        ("X-Content-Type-Options", "nosniff"),
-    ]
-    if reply.status != 204:
-        fields.append(("Content-Type", reply.content_type))
-        if isinstance(reply, Reply):
-            fields.append(("Content-Length", str(len(reply.body))))
-    fields += reply.headers
+    content_type = None if reply.status == 204 else reply.content_type
+    head = _beginning(int(time.time()), reply.status, reply.reason, content_type)
+    if content_type is not None and isinstance(reply, Reply):
+        head += b"Content-Length: %d\r\n" % len(reply.body)
+    if reply.headers:
+        head += encode_fields(reply.headers)
     if chunked:
-        fields.append(("Transfer-Encoding", "chunked"))
+        head += b"Transfer-Encoding: chunked\r\n"
     if close:
-        fields.append(("Connection", "close"))
-    return encode_response_head(reply.status, fields, reply.reason)
+        head += b"Connection: close\r\n"
+    return head + b"\r\n"
 
 
 def encode_reply(reply: Reply) -> bytes:
@@ -62,6 +56,15 @@ def encode_reply(reply: Reply) -> bytes:
     return encode_head(reply, close=True) + reply.body
 
 
-@lru_cache(maxsize=1)  # the date changes once a second
-def _date(seconds: int) -> str:
-    return formatdate(seconds, usegmt=True)
+@lru_cache(maxsize=16)  # a server has few kinds of replies, and the date changes once a second
+def _beginning(seconds: int, status: int, reason: str | None, content_type: str | None) -> bytes:
+    fields = [
+        ("Date", formatdate(seconds, usegmt=True)),
+        ("Server", SERVER),
+        # Without this field a browser guesses the type of a text, and for that it waits for the
+        # first 1 KB.
+        ("X-Content-Type-Options", "nosniff"),
+    ]
+    if content_type is not None:
+        fields.append(("Content-Type", content_type))
+    return encode_response_head(status, fields, reason).removesuffix(b"\r\n")

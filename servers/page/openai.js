@@ -89,26 +89,39 @@ export async function* streamAnswer(asked, signal, tell) {
 	if (!finished) throw new CutOffError(how, how === "silent" ? SILENCE : 0);
 }
 
-/** A signal that also aborts after a timeout. */
+/**
+ * A signal that also aborts after a timeout. Each event restarts it, so that must be cheap: a timer that
+ * ends too early looks how long it still has to wait.
+ */
 function deadline(signal) {
 	const controller = new AbortController();
 	const abort = () => controller.abort();
-	let timer;
+	let [timer, end, next] = [0, 0, Infinity]; // end: of the timeout; next: of the timer
 	const patience = {
 		signal: controller.signal,
 		isOver: false,
 		restart(seconds) {
-			clearTimeout(timer);
-			timer = setTimeout(() => {
-				patience.isOver = true;
-				abort();
-			}, 1000 * seconds);
+			end = performance.now() + 1000 * seconds;
+			if (end < next) wait();
 		},
 		end() {
 			clearTimeout(timer);
 			signal.removeEventListener("abort", abort);
 		},
 	};
+
+	function wait() {
+		clearTimeout(timer);
+		next = end;
+		timer = setTimeout(look, end - performance.now());
+	}
+
+	function look() {
+		if (performance.now() < end) return wait();
+		patience.isOver = true;
+		abort();
+	}
+
 	signal.addEventListener("abort", abort);
 	if (signal.aborted) abort();
 	return patience;

@@ -20,11 +20,11 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass
-from itertools import cycle, islice, pairwise, product
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
-from servers.llm.model.texts import LOREM, TEXTS
+from servers.llm.model.texts import TEXTS
 from servers.llm.model.tokens import tokenize
 
 from ..interop.peers import running
@@ -33,10 +33,11 @@ from .devtools import Browser, Tab, browser
 TOKENS = 25_000
 WIDTHS = {"closed": 1000, "open": 1400}  # of the window: in a wide one the wire pane is open
 PACES = {"1,000/s": "", "instant": "instant"}
+# How a text begins, and what follows again and again: at least ten tokens.
 KINDS = {
-    "Markdown": "\n".join(TEXTS) + "\n\n",
-    "one paragraph": LOREM + " ",
-    "one block of code": "for token in answer:\n    print(token)\n",
+    "Markdown": ("", "\n".join(TEXTS) + "\n\n"),
+    "one paragraph": ("", "Of all the words in it, not one is as long as six, or as odd as xyz. "),
+    "one block of code": ("```\n", "for token in answer:\n    print(token)\n"),
 }
 TASK_MS = {"closed": 50, "open": 100}
 FRAME_MS = 33
@@ -58,7 +59,7 @@ WAIT = """new Promise((done) => {
     look();
 })"""
 READY = "document.querySelector('#send')?.disabled === false"
-ENDED = "document.querySelector('[data-ending]')"
+ENDING = "document.querySelector('[data-ending]')?.dataset.ending"
 RECORDED = "document.querySelector('#wire .note')?.textContent.includes('server: done')"
 ROWS = "Number(document.querySelector('#wire .rows li:last-child').ariaSetSize)"
 SHOW = "document.querySelector('#toggle').click()"
@@ -79,7 +80,7 @@ class Costs:
     work: float
 
 
-def costs(chromium: Browser, url: str, kind: str, tokens: int, pane: str, pace: str) -> Costs:
+def costs(chromium: Browser, url: str, kind: str, pane: str, pace: str) -> Costs:
     """Show one answer."""
     settings = json.dumps(json.dumps({"model": f"script:{kind}", "pace": PACES[pace]}))
     with chromium.tab(WIDTHS[pane], 800, FIRST % settings) as tab:
@@ -89,14 +90,17 @@ def costs(chromium: Browser, url: str, kind: str, tokens: int, pane: str, pace: 
         before = tab.metrics()
         chromium.send("Tracing.start", categories="toplevel,devtools.timeline")
         tab.evaluate(ASK)
-        tab.evaluate(WAIT % (ENDED if pane == "closed" else f"{ENDED} && {RECORDED}"))
+        tab.evaluate(WAIT % (ENDING if pane == "closed" else f"{ENDING} && {RECORDED}"))
+        # "length": the model sends at most 128 KiB of text.
+        if (ending := tab.evaluate(ENDING)) != "complete":
+            raise RuntimeError(f"the answer ended otherwise: {ending}")
         frames = percentile(b - a for a, b in pairwise(tab.evaluate("frames60")))
         script = tab.metrics()["ScriptDuration"] - before["ScriptDuration"]
         tasks = list(main_thread(chromium.trace()))
         if pane == "closed":
             tab.evaluate(SHOW)
             tab.evaluate(WAIT % RECORDED)
-        lost = tokens + OTHER_ROWS - tab.evaluate(ROWS)
+        lost = TOKENS + OTHER_ROWS - tab.evaluate(ROWS)
         return Costs(
             max(task["dur"] for task in tasks) / 1000,
             max(task["tdur"] for task in tasks) / 1000,
@@ -181,8 +185,10 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="Markdown as fast as it comes, only")
     parser.add_argument("--runs", type=int, default=1, help="of each case; the medians are shown")
     asked = parser.parse_args()
-    texts = {kind: "".join(islice(cycle(tokenize(text)), TOKENS)) for kind, text in KINDS.items()}
-    texts["one block of code"] = "```\n" + texts["one block of code"]
+    texts = {
+        kind: "".join(tokenize(first + text * (TOKENS // 10))[:TOKENS])
+        for kind, (first, text) in KINDS.items()
+    }
     # The other kinds at 1,000/s would take 25 s each, and cost less than the Markdown.
     cases = [
         case
@@ -198,14 +204,13 @@ def main() -> int:
         flags = ("--scripts", str(scripts), "--ttft", "0.1", "--itl", "0.001")
         with running("servers.chat", *flags) as server, browser() as chromium:
             for number, (kind, pace, pane) in enumerate(cases, 1):
-                tokens = len(tokenize(texts[kind]))
                 runs = []
                 for run in range(1, asked.runs + 1):
                     progress = f"case {number} of {len(cases)}, run {run} of {asked.runs}"
                     print(
                         f"{progress}, {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True
                     )
-                    runs.append(costs(chromium, server.url, kind, tokens, pane, pace))
+                    runs.append(costs(chromium, server.url, kind, pane, pace))
                 middle = map(statistics.median, zip(*map(astuple, runs), strict=True))
                 print(f"{kind}, pane {pane}, {pace}: {told(Costs(*middle), pane)}", flush=True)
     return 0

@@ -18,7 +18,10 @@ const { CutOffError, NoReplyError, listModels, streamAnswer } = await load(proce
 
 let now = 0;
 let timers = [];
+let started = 0;
+performance.now = () => now;
 globalThis.setTimeout = (call, milliseconds) => {
+  started += 1;
   const timer = { call, at: now + milliseconds };
   timers.push(timer);
   return timer;
@@ -94,6 +97,7 @@ async function ask(answer) {
   serve(answer);
   const found = { text: "", thinking: "", refusal: "", calls: 0, ending: "complete" };
   const began = now;
+  const before = started;
   const reader = new AbortController();
   if (answer.stop !== undefined) setTimeout(() => reader.abort(), 1000 * answer.stop);
   const messages = [{ role: "user", content: answer.question ?? "hi" }];
@@ -110,7 +114,7 @@ async function ask(answer) {
     else found.ending = reader.signal.aborted ? "stopped" : error.message;
   }
   found.isCancelled = Boolean(answer.isCancelled);
-  return { ...found, at: (now - began) / 1000, asked: JSON.parse(answer.asked).messages[0].content };
+  return { ...found, at: (now - began) / 1000, timers: started - before, asked: JSON.parse(answer.asked).messages[0].content };
 }
 
 const { answers, models } = JSON.parse(readFileSync(0));

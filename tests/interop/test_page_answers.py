@@ -37,6 +37,7 @@ def whole(body: str, status: int = 200, type: str = JSON) -> dict[str, Any]:
 # the server, the text, how it ends, after how many seconds
 ANSWERS: dict[str, tuple[dict[str, Any], str, str, float]] = {
     "[DONE]": (answer((0, says("a") + STOP + DONE), (1, None)), "a", "complete", 1),
+    "many events": (answer((0, says("a") * 90 + STOP + DONE), (0, None)), "a" * 90, "complete", 0),
     "an open body after [DONE]": (answer((0, says("a") + DONE)), "a", "complete", 2),
     "comments after [DONE]": (answer((0, DONE), then=(1, ": \n\n")), "", "complete", 2),
     "words after [DONE]": (answer((0, DONE + says("a") + ERROR), (0, None)), "", "complete", 0),
@@ -159,6 +160,11 @@ def test_a_finished_answer_is_read_to_its_last_chunk(found: dict[str, dict[str, 
     assert not found["[DONE]"]["isCancelled"]
     assert found["an open body after [DONE]"]["isCancelled"]
     assert found["stopped"]["isCancelled"]
+
+
+def test_an_event_starts_no_timer(found: dict[str, dict[str, Any]]) -> None:
+    """Each event restarts the timeout: one timer for the silence, and one for the end."""
+    assert found["many events"]["timers"] <= 6  # four are the test's own
 
 
 def test_refusals_and_calls_are_told(found: dict[str, dict[str, Any]]) -> None:

@@ -261,6 +261,22 @@ def test_without_any_package() -> None:
         assert expected in (done.stdout + done.stderr).decode()
 
 
+@pytest.mark.parametrize("command", ["check", "chat", "course", "serve"])
+def test_a_help_text(
+    command: str,
+    chinese: None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("COLUMNS", "50")
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    text = capsys.readouterr().out
+    assert "\n选项：\n" in text
+    assert not re.search(rf"{HAN}:", text)
+    assert max(language.cells(line) for line in text.splitlines() if re.search(HAN, line)) <= 50
+
+
 # ---- width
 
 

@@ -144,13 +144,13 @@ class Links:
             return "#" + quote(target.fragment)
         there = _place(target.page, target.language or self.language)
         here = posixpath.dirname(_place(page, self.language))
-        path = posixpath.relpath(there, here or ".") + ".html"
+        path = posixpath.relpath(f"/{there}", f"/{here}") + ".html"
         return quote(path) + (f"#{quote(target.fragment)}" if target.fragment else "")
 
     def asset(self, page: str, file: str) -> str:
         """Return the relative URL from a page to a file that the pages load."""
         here = posixpath.dirname(_place(page, self.language))
-        return quote(posixpath.relpath(file, here or "."))
+        return quote(posixpath.relpath(f"/{file}", f"/{here}"))
 
     def resolve(self, page: str, href: str) -> LinkTarget | None:
         """Return the target of a relative link in a file. A link to a file leads to the file's

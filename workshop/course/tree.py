@@ -61,6 +61,7 @@ class Tree:
         self._names: dict[str, None] = {}  # of the pages
         self._texts: dict[str, str] = {}
         self._woven: dict[str, Woven] = {}
+        self._titles: dict[tuple[str, str], str] = {}  # by name and language
         self.refresh()
 
     @property
@@ -78,8 +79,11 @@ class Tree:
         for name, _ in changed:
             self._texts.pop(name, None)
             self._woven.pop(name, None)
+        if changed:
+            self._titles.clear()
         self._stamps = stamps
         self._names = {name: None for name in stamps if self.original(name) is None}
+        self.lessons = [name for name in self._names if self.lesson(name)]
         return bool(changed)
 
     def original(self, name: str) -> tuple[str, str] | None:
@@ -134,11 +138,12 @@ class Tree:
 
     def title(self, name: str, language: str = ENGLISH) -> str:
         """Return the heading of a Markdown file. For any other file, return its name."""
-        if name.endswith(".md"):
+        if not name.endswith(".md"):
+            return name
+        if (name, language) not in self._titles:
             heading = HEADING.search(FENCE.sub("", self.document(name, language)))
-            if heading:
-                return re.sub(r"[`*]", "", heading[1])
-        return name
+            self._titles[name, language] = re.sub(r"[`*]", "", heading[1]) if heading else name
+        return self._titles[name, language]
 
     def summary(self, name: str, language: str = ENGLISH) -> str:
         """Return the first paragraph of a module's docstring, in this language if it is
@@ -153,10 +158,6 @@ class Tree:
         """Return the number of the lesson if this file is a lesson's README, otherwise None."""
         match = LESSON.fullmatch(name)
         return int(match[1]) if match else None
-
-    @property
-    def lessons(self) -> list[str]:
-        return [name for name in self.names if self.lesson(name)]
 
     def _look(self) -> Iterator[tuple[str, FileVersion]]:
         in_a_clone = (self.root / "pyproject.toml").is_file()

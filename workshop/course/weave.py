@@ -217,6 +217,13 @@ def _comments(source: str) -> dict[int, str]:
     }
 
 
+def _statements(parent: ast.AST) -> Iterator[ast.AST]:
+    """The statements, exception handlers and cases directly in a node. Most nodes of a tree are
+    expressions, and no statement is in one."""
+    for name in ("body", "handlers", "cases", "orelse", "finalbody"):
+        yield from getattr(parent, name, ())
+
+
 def _find_definitions(module: ast.Module, found: dict[str, LineRange]) -> dict[int, str]:
     """Find all classes and functions. Returns the lines at which a section begins, with its name.
 
@@ -225,10 +232,9 @@ def _find_definitions(module: ast.Module, found: dict[str, LineRange]) -> dict[i
     starts: dict[int, str] = {}
 
     def look(parent: ast.AST, prefix: str, inside_function: bool) -> None:
-        for node in ast.iter_child_nodes(parent):
+        for node in _statements(parent):
             if not isinstance(node, Definition):
-                if isinstance(node, ast.stmt):
-                    look(node, prefix, inside_function)  # `if TYPE_CHECKING:`
+                look(node, prefix, inside_function)  # `if TYPE_CHECKING:`
                 continue
             name = prefix + node.name
             first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
@@ -251,7 +257,9 @@ def _docstrings(
     are a section.
     """
     found: dict[int, tuple[int, str]] = {}
-    for scope in ast.walk(module):
+    scopes: list[ast.AST] = [module]
+    for scope in scopes:
+        scopes += _statements(scope)
         if not isinstance(scope, Scope):
             continue
         body = [None, *scope.body, None]

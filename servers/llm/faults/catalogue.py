@@ -10,7 +10,6 @@ healthy stream.
 """
 
 from collections.abc import Callable
-from copy import copy
 
 import msgspec
 from msgspec.structs import replace
@@ -70,7 +69,7 @@ def on_body(
 
         def apply(reply: AnyReply, position: FaultPosition | None) -> StreamingReply:
             faulty = _streamed(reply)
-            faulty.source = FaultInjector(copy(faulty), fault, position or at)
+            faulty.source = FaultInjector(faulty.copied(), fault, position or at)
             return faulty
 
         position = None if at is LAST else at  # a fault at the end happens nowhere else
@@ -103,7 +102,7 @@ def without_head(inject: Inject) -> Inject:
     def apply(reply: AnyReply, position: FaultPosition | None) -> StreamingReply:
         faulty = _streamed(reply)
         faulty.edit_head = lambda head: b""
-        faulty.source = FaultInjector(copy(faulty), StreamFault(inject), None)
+        faulty.source = FaultInjector(faulty.copied(), StreamFault(inject), None)
         return faulty
 
     _register(inject, FaultSpec(apply, replaces=True))
@@ -125,6 +124,6 @@ def _register(function: Callable[..., object], fault: FaultSpec) -> None:
 def _streamed(reply: AnyReply) -> StreamingReply:
     """Return a copy of the reply, sent in chunks."""
     if isinstance(reply, StreamingReply):
-        return copy(reply)
+        return reply.copied()
     source = WholeBody(reply.body)
     return StreamingReply(source, reply.status, reply.content_type, reply.headers)

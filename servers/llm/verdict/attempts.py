@@ -32,9 +32,9 @@ class Control(msgspec.Struct):
         cancelled: The questions with a stream that the client did not read to its end.
     """
 
-    questions: Counter[bytes] = msgspec.field(default_factory=Counter)
-    whole: set[bytes] = msgspec.field(default_factory=set)
-    cancelled: set[bytes] = msgspec.field(default_factory=set)
+    questions: Counter[int] = msgspec.field(default_factory=Counter)
+    whole: set[int] = msgspec.field(default_factory=set)
+    cancelled: set[int] = msgspec.field(default_factory=set)
 
     @classmethod
     def of(cls, exchanges: Iterable[Exchange]) -> "Control":
@@ -93,7 +93,7 @@ def attempts(
         window: Longest time, in seconds, between a failure and the next attempt.
     """
     groups: list[list[Exchange]] = []
-    open_groups: dict[bytes, list[Exchange]] = {}
+    open_groups: dict[int, list[Exchange]] = {}
     for exchange in exchanges:
         group = open_groups.get(exchange.question)
         if group and exchange.retry != 0 and not control.is_ambiguous(exchange):

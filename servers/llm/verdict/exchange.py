@@ -14,7 +14,6 @@ The rules this file keeps:
 
 import re
 from collections.abc import Callable
-from hashlib import sha256
 
 import msgspec
 import trio
@@ -73,16 +72,19 @@ class Saw(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             raise ValueError('`outcome` is "complete", "error" or "cancelled"')
 
 
-class Exchange:
+def _not_sending(data: bytes) -> int:
+    raise trio.ClosedResourceError("this reply is not being sent")
+
+
+class Exchange(msgspec.Struct, eq=False, kw_only=True):
     """One request of a client and its reply. It observes the reply (`ReplyObserver`) and passes the
     bytes on unchanged. Times are those of trio's clock.
 
-    Args:
-        number: Number of the request, from 1.
-        request: The request. It is not kept.
-        connection_of: A function that returns the number of a connection.
+    A `Struct` begins with its 29 values in a fifth of the time of an `__init__` by hand.
 
     Attributes:
+        number: Number of the request, from 1.
+        connection_of: A function that returns the number of a connection.
         question: Hash of the path and the body: equal for two attempts at the same question.
         asked: When the request was complete.
         streams: Whether the request asked for a stream.
@@ -107,75 +109,53 @@ class Exchange:
         told: What the client told at the end. `told_at` is the time.
     """
 
-    __slots__ = (
-        "_connection_of",
-        "_inner",
-        "_outlet",
-        "_waits",
-        "announced",
-        "answer",
-        "asked",
-        "before",
-        "began",
-        "blocked",
-        "closes",
-        "connection",
-        "ended",
-        "ending",
-        "fault",
-        "fault_name",
-        "fin",
-        "finishing",
-        "injected",
-        "number",
-        "question",
-        "retry",
-        "retry_after",
-        "send_now",
-        "shown",
-        "status",
-        "streams",
-        "tells",
-        "told",
-        "told_at",
-    )
+    number: int
+    connection_of: Callable[[Outlet], int]
+    question: int
+    asked: float
+    announced: float | None
+    retry: int | None
+    closes: bool
+    streams: bool = False
+    fault: str = ""
+    fault_name: str = ""
+    answer: str | None = None
+    status: int = 0
+    retry_after: float | None = None
+    connection: int = 0
+    began: float | None = None
+    tells: bool = False
+    injected: float | None = None
+    before: int = 0
+    finishing: float | None = None
+    fin: float | None = None
+    ended: float | None = None
+    ending: Ending | None = None
+    blocked: float = 0.0
+    shown: float | None = None
+    told: Saw | None = None
+    told_at: float = 0.0
+    send_now: Callable[[bytes], int] = _not_sending
+    _waits: float | None = None
+    _inner: ReplyObserver | None = None
+    _outlet: Outlet | None = None
 
-    def __init__(
-        self, number: int, request: Request, connection_of: Callable[[Outlet], int]
-    ) -> None:
-        self._connection_of = connection_of
-        self.number = number
-        self.question = _question(request)
-        self.asked = trio.current_time()
-        fields = dict(reversed(request.headers))  # if a field is repeated, its first value counts
-        self.announced = _seconds(
-            fields.get("x-stainless-read-timeout") or fields.get("x-stainless-timeout")
+    @classmethod
+    def of(
+        cls, number: int, request: Request, connection_of: Callable[[Outlet], int]
+    ) -> "Exchange":
+        """Return the exchange that begins with this request. The request is not kept."""
+        timeout = request.header("x-stainless-read-timeout")
+        retry = request.header("x-stainless-retry-count") or ""
+        return cls(
+            number=number,
+            connection_of=connection_of,
+            question=_question(request),
+            asked=trio.current_time(),
+            announced=_seconds(timeout or request.header("x-stainless-timeout")),
+            retry=int(retry) if RETRY.fullmatch(retry) else None,
+            closes=(request.header("connection") or "").lower() == "close",
         )
-        retry = fields.get("x-stainless-retry-count", "")
-        self.retry = int(retry) if retry.isascii() and retry.isdigit() and len(retry) < 5 else None
-        self.closes = fields.get("connection", "").lower() == "close"
-        self.streams = False
-        self.fault = ""
-        self.fault_name = ""
-        self.answer: str | None = None
-        self.status = 0
-        self.retry_after: float | None = None
-        self.connection = 0
-        self.began: float | None = None
-        self.tells = False
-        self.injected: float | None = None
-        self.before = 0
-        self.finishing: float | None = None
-        self.fin: float | None = None
-        self.ended: float | None = None
-        self.ending: Ending | None = None
-        self.blocked = 0.0
-        self.shown: float | None = None
-        self.told: Saw | None = None
-        self.told_at = 0.0
-        self._waits: float | None = None
-        self._inner: ReplyObserver | None = None
-        self._outlet: Outlet | None = None
 
     @property
     def gone(self) -> float | None:
@@ -197,8 +177,10 @@ class Exchange:
     def prepare(self, reply: Reply | StreamingReply) -> None:
         """Observe this reply."""
         self.status = 0 if self.fault_name in NO_REPLY else reply.status
-        headers = {name.lower(): value for name, value in reply.headers}
-        self.retry_after = _seconds(headers.get("retry-after"))
+        if reply.status >= 300:  # RFC 9110 §10.2.3: Retry-After is for errors and redirections
+            for name, value in reply.headers:
+                if name.lower() == "retry-after":
+                    self.retry_after = _seconds(value)
         self._inner = reply.observer
         reply.observer = self
 
@@ -218,7 +200,7 @@ class Exchange:
         self.began = trio.current_time()
         if self.fault and not self.tells:
             self.injected = self.began
-        self.connection = self._connection_of(outlet)
+        self.connection = self.connection_of(outlet)
         self._outlet = self._inner.wrap(outlet) if self._inner else outlet
         self.send_now = self._outlet.send_now  # not a method: no call of its own for each token
         return self
@@ -245,23 +227,26 @@ class Exchange:
             self._inner.end(how)
         # Nothing of the connection is kept: neither its buffers nor its recording.
         self._inner = self._outlet = None
-        del self.send_now
+        self.send_now = _not_sending
 
 
-def _question(request: Request) -> bytes:
-    """A hash of the path and the body. If a body is over 64 KiB, only its length and both ends are
-    hashed: a hash of all its bytes would delay the other streams."""
+def _question(request: Request) -> int:
+    """A hash of the path and the body, with a key of this process (SipHash). If a body is over 64
+    KiB, only its length and both ends are hashed: a hash of all its bytes would delay the other
+    streams."""
     body = request.body
     if len(body) > HASHED:
         body = b"%d %b%b" % (len(body), body[: HASHED // 2], body[-HASHED // 2 :])
-    return sha256(request.path.encode() + b"\n" + body).digest()[:16]
+    return hash((request.path, body))
 
 
 HASHED = 64 << 10
+SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
+RETRY = re.compile("[0-9]{1,4}")
 
 
 def _seconds(text: str | None) -> float | None:
-    if text and re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text.strip()):
+    if text and SECONDS.fullmatch(text.strip()):
         return float(text)
     return None
 

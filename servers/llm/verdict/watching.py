@@ -10,7 +10,6 @@ The rules this file keeps:
 """
 
 from collections.abc import Iterator
-from copy import copy
 from hashlib import sha256
 
 import trio
@@ -45,7 +44,7 @@ class Client:
 
     def begin(self, request: Request) -> Exchange:
         """Note a new request."""
-        exchange = Exchange(self.evicted + len(self.exchanges) + 1, request, self.connection_of)
+        exchange = Exchange.of(self.evicted + len(self.exchanges) + 1, request, self.connection_of)
         self.exchanges.append(exchange)
         if len(self.exchanges) > self._limits.max_exchanges:
             del self.exchanges[0]
@@ -137,7 +136,7 @@ class Watcher:
             exchange = self.client(client_name(request)).begin(request)
             self._asking[id(request)] = exchange
             try:
-                reply = copy(await handler(request))
+                reply = (await handler(request)).copied()
             except BaseException:
                 exchange.ended = trio.current_time()
                 exchange.ending = Ending.DISCONNECTED

@@ -72,14 +72,16 @@ def question_of(asked: ChatRequest) -> Question:
     wanted = asked.response_format
     schema = None
     match asked.tool_choice:
+        case None:
+            choice = "auto"
+        case str(choice):
+            pass
+        case ChosenFunction(name=choice) | ChosenCustom(name=choice):
+            pass
         case AllowedToolsChoice(allowed_tools=allowed):
-            names = {choice.name for choice in allowed.tools}
+            names = {tool.name for tool in allowed.tools}
             tools = [tool for tool in tools if tool.name in names]
-            choice: str = allowed.mode
-        case ChosenFunction(name=name) | ChosenCustom(name=name):
-            choice = name
-        case other:
-            choice = other or "auto"
+            choice = allowed.mode
     if wanted is not None and wanted.type != "text":
         schema = wanted.json_schema.schema if wanted.json_schema else {}
     return Question(
@@ -126,7 +128,7 @@ class ChatWriter:
         "_includes_usage",
         "_likely",
         "_model",
-        "_usage",
+        "_prompt_tokens",
     )
 
     opening = b""  # nothing is sent before the first token
@@ -156,11 +158,7 @@ class ChatWriter:
         if self._likely is not None and not asked.stream and tokens > MAX_WITH_LOGPROBS:
             message = f"{tokens} tokens with `logprobs` are too many for one body: ask for a stream"
             raise InvalidRequest(message, "logprobs")
-        self._usage = Usage.of(
-            prompt_tokens,
-            tokens,
-            sum(len(answer.thinking) for answer in answers),
-        )
+        self._prompt_tokens = prompt_tokens
 
     def steps(self) -> Iterator[bytes]:
         """The bytes of each step of the engine."""
@@ -168,6 +166,12 @@ class ChatWriter:
         if len(choices) == 1:
             return choices[0]
         return map(b"".join, zip_longest(*choices, fillvalue=b""))
+
+    @property
+    def _usage(self) -> Usage:
+        tokens = sum(answer.completion_tokens for answer in self._answers)
+        thinking = sum(len(answer.thinking) for answer in self._answers)
+        return Usage.of(self._prompt_tokens, tokens, thinking)
 
     @property
     def last(self) -> bytes:
@@ -208,36 +212,27 @@ class ChatWriter:
         content = None if answer.calls and not answer.text else ""
         role = Delta(role="assistant", content=content, refusal=None)
         no_logprobs = None if self._likely is None else Logprobs([])
-        before = self._event(index, role, logprobs=no_logprobs)
+        parts: list[Part] = []
         if answer.thinking:
-            thought = self._template(index, Delta(**self._reasoning("")), *self._fields)
-            for token in answer.thinking:
-                yield before + thought.encode(token)
-                before = b""
+            thought = self._chunk([ChunkChoice(index, Delta(**self._reasoning("")))])
+            parts.append((b"", DeltaTemplate(thought, *self._fields), answer.thinking))
         if answer.text:
-            text = self._template(index, Delta(content=""), "content", logprobs=no_logprobs)
-            for token in answer.text:
-                piece = text.encode(token) if token else b""
-                # No token holds these bytes: JSON escapes its quotes.
-                if piece and self._likely is not None:
-                    likely = NO_LOGPROBS + encode_logprob(token, self._likely)
-                    piece = piece.replace(NO_LOGPROBS, likely, 1)
-                yield before + piece
-                before = b""
+            said = self._chunk([ChunkChoice(index, Delta(content=""), no_logprobs)])
+            text = DeltaTemplate(said, "content")
+            if self._likely is not None:
+                text = LogprobTemplate(said, self._likely)
+            parts.append((b"", text, answer.text))
         for number, call in enumerate(answer.calls):
             opened = replace(self._call(index, number, call, ""), index=number)
-            before += self._event(index, Delta(tool_calls=[opened]))
+            before = self._event(index, Delta(tool_calls=[opened]))
             if call.is_custom:
                 piece_of = ToolCall(index=number, custom=CustomCall(input=""))
             else:
                 piece_of = ToolCall(index=number, function=FunctionCall(arguments=""))
             field = "input" if call.is_custom else "arguments"
-            arguments = self._template(index, Delta(tool_calls=[piece_of]), field)
-            for token in call.arguments:
-                yield before + arguments.encode(token)
-                before = b""
-        if before:  # the answer has no tokens, or a call has no arguments
-            yield before
+            asked = self._chunk([ChunkChoice(index, Delta(tool_calls=[piece_of]))])
+            parts.append((before, DeltaTemplate(asked, field), call.arguments))
+        return _encoded(self._event(index, role, logprobs=no_logprobs), parts)
 
     def _reasoning(self, text: str) -> dict[str, Any]:
         return dict.fromkeys(self._fields, text)
@@ -261,11 +256,6 @@ class ChatWriter:
             tool_calls=calls or UNSET,
             **(self._reasoning(thinking) if thinking else {}),
         )
-
-    def _template(
-        self, index: int, delta: Delta, *fields: str, logprobs: Logprobs | None = None
-    ) -> DeltaTemplate:
-        return DeltaTemplate(self._chunk([ChunkChoice(index, delta, logprobs)]), *fields)
 
     def _event(
         self,
@@ -291,6 +281,25 @@ class ChatWriter:
         )
 
 
+Part = tuple[bytes, DeltaTemplate, Sequence[str]]
+"""A part of an answer: the events before its tokens, the template of the tokens, and the tokens."""
+
+
+def _encoded(before: bytes, parts: Sequence[Part]) -> Iterator[bytes]:
+    """The bytes of each token of the parts; the bytes before a token are sent with it.
+
+    Thousands of these generators wait for their next token. No name in them keeps the last token's
+    bytes, so the next stream's token gets the same memory, which is still in the cache.
+    """
+    for opening, template, tokens in parts:
+        before += opening
+        for token in tokens:
+            yield before + (template.encode(token) if token else b"")
+            before = b""
+    if before:  # the answer has no tokens, or a call has no arguments
+        yield before
+
+
 # A real model has a probability for every token of its vocabulary. This model invents plausible
 # numbers, always the same for a token.
 ALTERNATIVES = [" the", " a", " to", ",", ".", " and", " of", " in", " is", " it", " you", "\n"]
@@ -304,6 +313,26 @@ AROUND = {
     other: msgspec.json.encode(Logprob(other, 0.5, list(other.encode()))).split(b"0.5")
     for other in ALTERNATIVES
 }
+
+
+class LogprobTemplate(DeltaTemplate):
+    """Encodes the event of a token with its log probability.
+
+    Args:
+        chunk: A chunk with one choice, whose `content` is "" and whose `logprobs` are empty.
+        count: Number of tokens in `top_logprobs`.
+    """
+
+    __slots__ = ("_count",)
+
+    def __init__(self, chunk: ChatCompletionChunk, count: int) -> None:
+        super().__init__(chunk, "content")
+        self._count = count
+
+    def encode(self, text: str) -> bytes:
+        # No token holds these bytes: JSON escapes its quotes.
+        likely = NO_LOGPROBS + encode_logprob(text, self._count)
+        return super().encode(text).replace(NO_LOGPROBS, likely, 1)
 
 
 def encode_logprob(token: str, count: int) -> bytes:

@@ -70,10 +70,13 @@ export function timeControls(recording, words, { show, left, isWrite }) {
 		show(position);
 	}
 
-	/** The recording may have grown. */
+	/** The recording may have grown. Returns whether that has called `show`. */
 	function update() {
 		const { length } = recording;
-		if (isLive && position < length) return move(length);
+		if (isLive && position < length) {
+			move(length);
+			return true;
+		}
 		slider.max = length;
 		slider.value = place();
 		const [shown, all] = [words.number(place()), words.number(length)];
@@ -84,6 +87,7 @@ export function timeControls(recording, words, { show, left, isWrite }) {
 		fresh.hidden = isLive || Boolean(timer) || length <= seen;
 		fresh.textContent = words.fresh(words.number(length - seen));
 		playButton.textContent = timer || (isLive && !recording.isOver) ? words.pause : words.play;
+		return false;
 	}
 
 	// ---- Playback

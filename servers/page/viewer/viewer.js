@@ -104,8 +104,7 @@ export function viewer(element, recording, options = {}) {
 		for (; reads < (page?.reads() ?? 0); reads += 1) chart.received(page.readAt(reads));
 		if (tokens.length) chart.firstToken(timeOf(firstToken()));
 		layers.show(recording);
-		time.update();
-		draw();
+		if (!time.update()) draw();
 	}
 
 	function chartRow(row) {

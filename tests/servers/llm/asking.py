@@ -1,5 +1,7 @@
 """Requests to the API's routes, and the parts of the replies that the tests compare."""
 
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -37,3 +39,15 @@ async def response_events(served: Routes, fault: str) -> list[ServerSentEvent]:
     head = b"POST /v1/responses HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body)
     chunks = body_of(await ask(served, head + body))
     return EventStreamParser().receive_data(b"".join(ChunkedDecoder().receive_data(chunks)))
+
+
+@dataclass
+class Written:
+    """A writer whose bytes the test has chosen."""
+
+    tokens: Iterable[bytes]
+    last: bytes = b""
+    opening: bytes = b""
+
+    def steps(self) -> Iterator[bytes]:
+        return iter(self.tokens)

@@ -34,7 +34,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> None:
     """A short answer, with constant ids and times."""
     short = Answer(["Hm"], ["你", " go"])
     monkeypatch.setattr("servers.llm.model.models._small_talk", lambda question, seed: short)
-    monkeypatch.setattr("secrets.token_hex", lambda n: "0f" * n)
+    monkeypatch.setattr("os.urandom", lambda n: b"\x0f" * n)
     monkeypatch.setattr("servers.llm.api.time", SimpleNamespace(time=lambda: 1e9 + 0.9))
 
 

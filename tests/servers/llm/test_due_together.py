@@ -4,6 +4,7 @@ from itertools import repeat
 
 import pytest
 import trio
+import trio.testing
 from trio.testing import MockClock
 
 from servers.llm.engine import AT_ONCE, LARGE, Engine, TokenSequence
@@ -37,6 +38,23 @@ async def test_tokens_that_are_due_together(
     assert max(map(len, written)) == min(count, AT_ONCE)
     assert engine.metrics.tokens == count
     assert engine.metrics.gap.count == count - 1
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 100])
+async def test_a_whole_answer_without_pauses(count: int, autojump_clock: MockClock) -> None:
+    """Its tokens are counted as those of a sequence. It needs a place in the batch, too."""
+    driven, engine = Engine(), Engine(max_batch=1)
+    each = TokenSequence(repeat(b"", count), repeat(0.0), 0.0, no_single_write, lambda *_: True)
+    await drive_all(driven, [each])
+    assert engine.make_at_once(count)
+    assert engine.metrics.render() == driven.metrics.render()
+    async with trio.open_nursery() as running:
+        slow = TokenSequence(numbers(2), repeat(1.0), 1.0, lambda *_: True)
+        running.start_soon(engine.run)
+        running.start_soon(engine.drive, slow, trio.lowlevel.checkpoint)
+        await trio.testing.wait_all_tasks_blocked()
+        assert not engine.make_at_once(count)
+        running.cancel_scope.cancel()
 
 
 async def test_large_tokens_are_not_written_together(autojump_clock: MockClock) -> None:

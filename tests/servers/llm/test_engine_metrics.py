@@ -14,6 +14,7 @@ from servers.llm.engine import Engine, TokenSequence
 from servers.llm.writers.token_source import TokenSource
 
 from ...streams import memory_pair
+from .asking import Written
 from .test_engine import never, numbers, sequence
 
 
@@ -107,7 +108,7 @@ async def test_how_a_stream_ended(
     engine = Engine()
     stream, _ = memory_pair()
     body = Body(stream, chunked=True)
-    source = TokenSource(engine, iter(Raising(error)), repeat(0.5), 0, lambda: b"end")
+    source = TokenSource(engine, Written(Raising(error), b"end"), repeat(0.5), 0)
     reply = await held(engine, source)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(engine.run)
@@ -125,7 +126,7 @@ async def test_how_a_stream_ended(
 async def test_a_stream_that_was_cancelled(ending: Ending, autojump_clock: MockClock) -> None:
     """It is counted with the reason that its connection knows."""
     engine = Engine()
-    source = TokenSource(engine, iter([b"a", b"b"]), repeat(0.5), 10, bytes)
+    source = TokenSource(engine, Written([b"a", b"b"]), repeat(0.5), 10)
     reply = await held(engine, source)
     body = Body(memory_pair()[0], chunked=True)
     body.cause = ending

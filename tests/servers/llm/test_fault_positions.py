@@ -1,7 +1,7 @@
 """How a fault is asked for, where it is injected, how often, and what remains afterwards."""
 
 import sys
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
 from itertools import repeat
 
 import pytest
@@ -21,6 +21,7 @@ from servers.llm.writers.token_source import TokenSource
 
 from ...streams import receive_all
 from ..driving import CHUNKED, connected, get, head
+from .asking import Written
 from .test_faults import BODIES, EVENTS, FIN, HEAD, KEPT, A, B, C, D, E, pieces, received_with
 
 SPECS = {
@@ -346,11 +347,8 @@ async def test_a_client_disconnects_while_a_fault_holds(
     """Neither a task nor a sequence in the engine remains."""
     engine = Engine()
 
-    def tokens() -> Iterator[bytes]:
-        yield from EVENTS[:4]
-
     async def stream(request: Request) -> Reply | StreamingReply:
-        source = TokenSource(engine, tokens(), repeat(0.01), 0.01, lambda: EVENTS[4])
+        source = TokenSource(engine, Written(EVENTS[:4], EVENTS[4]), repeat(0.01), 0.01)
         return parse(name).apply(EventStream(source))
 
     async with connected(Routes({"GET /": stream}, tasks=[engine.run])) as memory:
@@ -370,7 +368,7 @@ async def test_a_fault_that_ends_an_answer_cancels_its_sequence(
     engine = Engine()
 
     async def stream(request: Request) -> Reply | StreamingReply:
-        source = TokenSource(engine, iter(EVENTS[:4]), repeat(0.01), 0.01, lambda: EVENTS[4])
+        source = TokenSource(engine, Written(EVENTS[:4], EVENTS[4]), repeat(0.01), 0.01)
         return parse(name).apply(EventStream(source))
 
     async with connected(Routes({"GET /": stream}, tasks=[engine.run])) as memory:

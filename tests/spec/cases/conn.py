@@ -101,7 +101,7 @@ async def close_is_honoured(target: Target) -> None:
     SHOULD,
     "RFC 9112 §9.6",
     'The server SHOULD send a "close" connection option in its final response on that connection.',
-    code='servers/http/reply_head.py: "Connection"',
+    code="servers/http/reply_head.py: Connection: close",
     lesson=3,
 )
 async def close_is_announced(target: Target) -> None:

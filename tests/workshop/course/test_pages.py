@@ -3,6 +3,7 @@ read another file."""
 
 import re
 from collections.abc import Collection, Iterator
+from functools import cache
 from html import escape
 from pathlib import Path
 from posixpath import dirname, join, normpath
@@ -78,6 +79,12 @@ def links_of(html: str) -> set[str]:
     return set(re.findall(r' (?:href|src)="([^"]*)"', html))
 
 
+@cache
+def place(folder: str, target: str) -> str:
+    """The path of a link's target. Most pages of a folder have the same links."""
+    return normpath(join(folder, target))
+
+
 def dead_links(written: dict[str, str], frames: Collection[str] = ()) -> Iterator[str]:
     """Links between pages without a target.
 
@@ -86,15 +93,18 @@ def dead_links(written: dict[str, str], frames: Collection[str] = ()) -> Iterato
         frames: Pages of code in Chinese. They differ from those in English by their frame alone, so
             they have the same anchors, and need not be written.
     """
-    anchors = {path: re.findall(r' id="([^"]*)"', html) for path, html in written.items()}
+    anchors: dict[str, set[str]] = {}
     for path, html in written.items():
-        if len(anchors[path]) != len(set(anchors[path])):
+        found = re.findall(r' id="([^"]*)"', html)
+        anchors[path] = set(found)
+        if len(found) > len(anchors[path]):
             yield f"{path}: an anchor twice"
+    for path, html in written.items():
         for href in links_of(html) if path.endswith(".html") else ():
             if re.match("https?:", href) or href == "/":
                 continue
             target, _, fragment = unquote(href).partition("#")
-            target = normpath(join(dirname(path), target)) if target else path
+            target = place(dirname(path), target) if target else path
             target = target.removeprefix("zh-CN/") if target in frames else target
             if target not in written or (fragment and fragment not in anchors[target]):
                 yield f"{path}: {href}"
@@ -123,7 +133,7 @@ async def test_every_link_has_a_target(monkeypatch: pytest.MonkeyPatch) -> None:
         for href in links_of(written[path]) if path.endswith(".html") else ():
             target = unquote(href).partition("#")[0]
             if target not in ("", "/") and not re.match("https?:", target):
-                waiting += {normpath(join(dirname(path), target))} - frames
+                waiting += {place(dirname(path), target)} - frames
     assert list(dead_links(written, frames)) == []
     both = names | {f"zh-CN/{name}" for name in names} - frames
     # The modules of figures import these two; no page names them.
