@@ -219,14 +219,14 @@ PLACE = """([question, line, letter]) => {
 
 
 def test_the_direction_of_each_line(visit: Visit, server: RunningServer) -> None:
-    """Code in an Arabic question is still read from left to right."""
+    """An Arabic line of a question is read from right to left, and its code from left to right."""
     visit.open(server.url, model="echo")
     answered(visit, "مرحبا بالعالم!\nrun(1);")
 
     def place(line: int, letter: int) -> float:
         return float(visit.evaluate(PLACE, [0, line, letter]))
 
-    assert place(0, 0) > place(0, 5)
+    assert place(0, 0) > place(0, 5) > place(0, 13)  # its "!" is at the left
     assert place(1, 0) < place(1, 3) < place(1, 6)
 
 
