@@ -53,6 +53,12 @@ def test_pages_fit_their_window(visit: Visit, course: Held) -> None:
     assert {url[: len(course.url) + 1] for url in visit.requested} == {f"{course.url}/"}
 
 
+# The list of files has a hundred folders of one kind, and axe-core takes milliseconds for each row.
+SHORTEN = """() => {
+    for (const folder of [...document.querySelectorAll("main details")].slice(9)) folder.remove();
+}"""
+
+
 def test_accessibility(visit: Visit, course: Held) -> None:
     """axe-core finds nothing worse than "minor", in light and in dark."""
     if not AXE.is_file():
@@ -60,6 +66,7 @@ def test_accessibility(visit: Visit, course: Held) -> None:
     visit.page.set_viewport_size({"width": 1180, "height": 812})
     for path in [*PATHS, "/course/nothing.html"]:
         visit.page.goto(course.url + path, wait_until="networkidle")
+        visit.evaluate(SHORTEN)
         assert faults(visit.page) == []
     search(visit.page, "chunk")
     assert faults(visit.page) == []
