@@ -27,7 +27,6 @@ from .peers import SAFETY
 from .visiting import chromium, flags
 
 __all__ = [
-    "LONG",
     "PATIENCE",
     "TEXT",
     "WAITS",
@@ -46,10 +45,13 @@ TEXT = "Hello 你好!"
 PATIENCE = 5.0
 """Timeout of each client, in seconds. Each client applies it to something different."""
 
-LONG = 8.0
-"""Seconds without any outcome after which we assume that the remaining clients wait for ever."""
-
 WAITS = "waits"
+
+
+def long(patience: float) -> float:
+    """Seconds without any outcome after which we assume that the other clients wait for ever."""
+    return 1.6 * patience
+
 
 Outcomes = dict[str, str]
 """The outcome of each fault, by its name."""
@@ -99,19 +101,22 @@ class Threads:
     Args:
         client: A function that requests one fault from a port, notes the events, and returns the
             outcome.
+        patience: The timeout of each client, in seconds.
     """
 
     def __init__(
         self,
         pool: ThreadPoolExecutor,
-        client: Callable[[int, str, Seen], str],
+        client: Callable[[int, str, Seen, float], str],
         port: int,
         names: Sequence[str],
+        patience: float,
     ) -> None:
+        self._long = long(patience)
         self._seen = {name: Seen() for name in names}
         self._last_outcome = time.monotonic()
         self._futures: dict[str, Future[str]] = {
-            name: pool.submit(client, port, name, self._seen[name]) for name in names
+            name: pool.submit(client, port, name, self._seen[name], patience) for name in names
         }
         for future in self._futures.values():
             future.add_done_callback(self._note_outcome)
@@ -120,9 +125,9 @@ class Threads:
         self._last_outcome = time.monotonic()
 
     def outcomes(self) -> Outcomes:
-        """Wait until all clients have ended, or none has ended for `LONG` seconds."""
+        """Wait until all clients have ended, or none has ended for a long time."""
         while left := [future for future in self._futures.values() if not future.done()]:
-            patience = self._last_outcome + LONG - time.monotonic()
+            patience = self._last_outcome + self._long - time.monotonic()
             if patience <= 0:
                 break
             wait(left, patience, FIRST_COMPLETED)
@@ -132,10 +137,10 @@ class Threads:
         }
 
 
-def with_openai(port: int, name: str, seen: Seen) -> str:
+def with_openai(port: int, name: str, seen: Seen, patience: float) -> str:
     """The official client. Its timeout limits the time between two reads."""
     url = f"http://localhost:{port}/v1"
-    with OpenAI(base_url=url, api_key="none", max_retries=0, timeout=PATIENCE) as client:
+    with OpenAI(base_url=url, api_key="none", max_retries=0, timeout=patience) as client:
         try:
             for chunk in client.chat.completions.create(
                 model="sim-1",
@@ -155,10 +160,10 @@ def with_openai(port: int, name: str, seen: Seen) -> str:
         return seen.then()
 
 
-def with_curl(port: int, name: str, seen: Seen) -> str:
+def with_curl(port: int, name: str, seen: Seen, patience: float) -> str:
     """`curl -N`. The outcome has the events that it printed, the status, and its exit code."""
     url = f"localhost:{port}/answer"
-    limits = ("--max-time", str(PATIENCE), "-w", "%{stderr}%{http_code}")
+    limits = ("--max-time", str(patience), "-w", "%{stderr}%{http_code}")
     command = ["curl", "-sN", url, "-H", f"X-Fault: {name}", *limits]
     done = subprocess.run(command, capture_output=True, timeout=SAFETY)
     events = len(EventStreamParser().receive_data(done.stdout))
@@ -170,9 +175,9 @@ def with_curl(port: int, name: str, seen: Seen) -> str:
 # ---- This project's client
 
 
-def with_ours(port: int, names: Sequence[str]) -> Outcomes:
+def with_ours(port: int, names: Sequence[str], patience: float) -> Outcomes:
     """This project's client, `clients/http/client.py`. It has no timeout for a body. If no client
-    has ended for `LONG` seconds, the outcome of the remaining ones is that they wait."""
+    has ended for a long time, the outcome of the remaining ones is that they wait."""
     outcomes: Outcomes = {}
     all_left = trio.CancelScope()
 
@@ -187,7 +192,7 @@ def with_ours(port: int, names: Sequence[str]) -> Outcomes:
             end = f"BrokenResourceError: {str(error).partition(': [')[0]}"
         finally:
             outcomes[name] = f"{len(came)} events{end and f', then {end}'}"
-            all_left.deadline = trio.current_time() + LONG
+            all_left.deadline = trio.current_time() + long(patience)
 
     async def receive(name: str, came: list[str]) -> str:
         parser = EventStreamParser()
@@ -200,7 +205,7 @@ def with_ours(port: int, names: Sequence[str]) -> Outcomes:
         return "" if "[DONE]" in came else "a normal end without [DONE]"
 
     async def ask_all() -> None:
-        all_left.deadline = trio.current_time() + LONG
+        all_left.deadline = trio.current_time() + long(patience)
         with all_left:
             async with trio.open_nursery() as nursery:
                 for name in names:
@@ -251,14 +256,14 @@ FETCH = """async ([names, patience, seenUrl]) => {
 }"""
 
 
-def with_browser(port: int, names: Sequence[str]) -> tuple[Outcomes, str]:
+def with_browser(port: int, names: Sequence[str], patience: float) -> tuple[Outcomes, str]:
     """`fetch` on a page in Chromium, with an `AbortSignal`. Returns Chromium's version, too."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=flags())
         page = browser.new_page()
         page.goto(f"http://localhost:{port}/")
         seen_url = f"http://127.0.0.1:{port}/seen"
-        found = page.evaluate(FETCH, [list(names), PATIENCE * 1000, seen_url])
+        found = page.evaluate(FETCH, [list(names), patience * 1000, seen_url])
         version = browser.version.partition(".")[0]
         browser.close()
     outcomes = {}

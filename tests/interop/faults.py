@@ -277,23 +277,23 @@ def _serving() -> Iterator[int]:
 # ---- The page
 
 
-def measure() -> Page:
-    """Run all clients against all faults."""
+def measure(patience: float = PATIENCE) -> Page:
+    """Run all clients against all faults. Each gives up after `patience` seconds."""
     curl = need("curl", "curl")
     versions = subprocess.run([curl, "--version"], capture_output=True, check=True).stdout.split()
     names = [NONE, *FAULTS]
     # The pool is joined last, because the clients that would wait for ever end only with the
     # server.
     with ThreadPoolExecutor(2 * len(names) + 1) as pool, _serving() as port:
-        sdk = Threads(pool, with_openai, port, names)
-        curls = Threads(pool, with_curl, port, names)
-        ours = pool.submit(with_ours, port, names)
-        browser, chromium = with_browser(port, names)
+        sdk = Threads(pool, with_openai, port, names, patience)
+        curls = Threads(pool, with_curl, port, names, patience)
+        ours = pool.submit(with_ours, port, names, patience)
+        browser, chromium = with_browser(port, names, patience)
         columns: list[Outcomes] = [sdk.outcomes(), curls.outcomes(), browser, ours.result()]
     # The others come after these, so that the machine is not too busy for their timeouts.
-    columns += more_columns(names)
+    columns += more_columns(names, patience)
     with _serving() as port:
-        outcomes, litellm = with_litellm(port, names)
+        outcomes, litellm = with_litellm(port, names, patience)
     columns.append(outcomes)
     node, ai = node_versions()
     official, curled = openai.__version__, versions[1].decode()
@@ -304,7 +304,7 @@ def measure() -> Page:
 PYTHON_VERSIONS = has("langchain_openai"), has("httpx_sse", "httpx")
 
 
-def more_columns(names: Sequence[str]) -> list[Outcomes]:
+def more_columns(names: Sequence[str], patience: float) -> list[Outcomes]:
     """The columns of the clients that may be missing. All cells of a missing client are ""."""
     missing = dict.fromkeys(names, "")
     langchain, httpx_sse = PYTHON_VERSIONS
@@ -316,9 +316,9 @@ def more_columns(names: Sequence[str]) -> list[Outcomes]:
         ThreadPoolExecutor(10) as few,  # LangChain is slow when many threads use it
         _serving() as port,
     ):
-        node = pool.submit(with_node, port, names) if all(node_versions()) else None
-        chains = Threads(few, with_langchain, port, names) if langchain else None
-        sources = Threads(pool, with_httpx_sse, port, names) if httpx_sse else None
+        node = pool.submit(with_node, port, names, patience) if all(node_versions()) else None
+        chains = Threads(few, with_langchain, port, names, patience) if langchain else None
+        sources = Threads(pool, with_httpx_sse, port, names, patience) if httpx_sse else None
         return [
             *(node.result() if node else (missing, missing)),
             chains.outcomes() if chains else missing,

@@ -17,7 +17,7 @@ from pathlib import Path
 from shutil import which
 from typing import Any
 
-from .fault_clients import LONG, PATIENCE, TEXT, WAITS, Outcomes, Seen
+from .fault_clients import TEXT, WAITS, Outcomes, Seen, long
 from .peers import ROOT, SAFETY
 
 __all__ = [
@@ -47,16 +47,17 @@ def node_versions() -> tuple[str, str]:
     return openai, ai
 
 
-def with_node(port: int, names: Sequence[str]) -> tuple[Outcomes, Outcomes]:
+def with_node(port: int, names: Sequence[str], patience: float) -> tuple[Outcomes, Outcomes]:
     """The official client for Node, and the SDK of Vercel: their outcomes, without counts."""
-    asked = _asked(port, names) | {"patience": PATIENCE * 1000, "long": 3 * LONG * 1000}
+    times = {"patience": patience * 1000, "long": 3 * long(patience) * 1000}
+    asked = _asked(port, names, patience) | times
     command = ["node", str(ROOT / "tests/interop/fault_clients.mjs"), json.dumps(asked)]
     done = subprocess.run(command, capture_output=True, timeout=SAFETY, cwd=ROOT, check=True)
     told = json.loads(done.stdout)
     return _column(told["openai"]), _column(told["ai"])
 
 
-def with_litellm(port: int, names: Sequence[str]) -> tuple[Outcomes, str]:
+def with_litellm(port: int, names: Sequence[str], patience: float) -> tuple[Outcomes, str]:
     """`litellm.completion`, in the environment of that program. Returns its version, too. Both are
     empty if it is missing."""
     program = which("litellm")
@@ -64,16 +65,17 @@ def with_litellm(port: int, names: Sequence[str]) -> tuple[Outcomes, str]:
         return dict.fromkeys(names, ""), ""
     python = Path(program).resolve().parent / "python"
     script = ROOT / "tests/interop/litellm_client.py"
-    command = [str(python), str(script), json.dumps(_asked(port, names))]
+    command = [str(python), str(script), json.dumps(_asked(port, names, patience))]
     done = subprocess.run(command, capture_output=True, timeout=SAFETY, check=True)
     told = json.loads(done.stdout.splitlines()[-1])
     return _column(told["outcomes"]), told["version"]
 
 
-def _asked(port: int, names: Sequence[str]) -> dict[str, Any]:
+def _asked(port: int, names: Sequence[str], patience: float) -> dict[str, Any]:
     """What a program of its own is told: times in seconds."""
     url = f"http://localhost:{port}/v1"
-    return {"url": url, "names": names, "patience": PATIENCE, "long": LONG, "waits": WAITS}
+    times = {"patience": patience, "long": long(patience)}
+    return {"url": url, "names": names, "waits": WAITS, **times}
 
 
 def _column(told: dict[str, Any]) -> Outcomes:
@@ -84,21 +86,21 @@ def _column(told: dict[str, Any]) -> Outcomes:
 
 
 @cache
-def _langchain(port: int) -> Any:
+def _langchain(port: int, patience: float) -> Any:
     """One client for all faults: to make one takes a tenth of a second."""
     return import_module("langchain_openai").ChatOpenAI(
         base_url=f"http://localhost:{port}/v1",
         api_key="none",
         model="sim-1",
         max_retries=0,
-        timeout=PATIENCE,
+        timeout=patience,
     )
 
 
-def with_langchain(port: int, name: str, seen: Seen) -> str:
+def with_langchain(port: int, name: str, seen: Seen, patience: float) -> str:
     """`ChatOpenAI.stream`."""
     try:
-        for chunk in _langchain(port).stream("Hi", extra_headers={"X-Fault": name}):
+        for chunk in _langchain(port, patience).stream("Hi", extra_headers={"X-Fault": name}):
             seen.text += str(chunk.content)
             seen.finished |= bool(chunk.response_metadata.get("finish_reason"))
     except Exception as error:  # of whatever class: that is the outcome
@@ -106,7 +108,7 @@ def with_langchain(port: int, name: str, seen: Seen) -> str:
     return _outcome(seen, "")
 
 
-def with_httpx_sse(port: int, name: str, seen: Seen) -> str:
+def with_httpx_sse(port: int, name: str, seen: Seen, patience: float) -> str:
     """httpx-sse, and a program that reads JSON, looks for `error`, and stops at [DONE]."""
     import httpx
     from httpx_sse import connect_sse
@@ -114,7 +116,7 @@ def with_httpx_sse(port: int, name: str, seen: Seen) -> str:
     url = f"http://localhost:{port}/answer"
     try:
         with (
-            httpx.Client(timeout=PATIENCE) as client,
+            httpx.Client(timeout=patience) as client,
             connect_sse(client, "GET", url, headers={"X-Fault": name}) as source,
         ):
             if source.response.status_code != 200:

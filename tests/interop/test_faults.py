@@ -4,6 +4,7 @@ import pytest
 
 from servers.llm.faults import FAULTS
 
+from .fault_clients import PATIENCE
 from .faults import BY_HAND, COLUMNS, NONE, PAGE, Page, measure
 from .peers import unavailable
 
@@ -15,9 +16,22 @@ def written() -> Page:
     return Page.read(PAGE.read_text(encoding="utf-8"))
 
 
+IN_CI = [column for column, name in enumerate(COLUMNS) if name not in BY_HAND]
+
+
+def cells(page: Page, column: int) -> dict[str, str]:
+    return {name: row[column] for name, row in page.rows.items()}
+
+
 @pytest.fixture(scope="module")
-def measured() -> Page:
-    return measure()
+def measured(written: Page) -> Page:
+    """On a busy machine, a client's timeout can end before its answer has come. So if a client does
+    something else than the page says, all are measured again with more patience."""
+    found = measure()
+    same = all(
+        cells(found, column) == cells(written, column) for column in IN_CI if found.versions[column]
+    )
+    return found if same else measure(3 * PATIENCE)
 
 
 def test_the_page_is_as_it_is_written(written: Page) -> None:
@@ -26,17 +40,13 @@ def test_the_page_is_as_it_is_written(written: Page) -> None:
     assert str(written) == PAGE.read_text(encoding="utf-8"), AGAIN
 
 
-IN_CI = [column for column, name in enumerate(COLUMNS) if name not in BY_HAND]
-
-
 @pytest.mark.parametrize("column", IN_CI, ids=COLUMNS.__getitem__)
 def test_column(column: int, written: Page, measured: Page) -> None:
     """Each client reacts as the page says. A client of another version may react differently."""
     there, here = written.versions[column], measured.versions[column]
     if not here and there:
         unavailable(f"{COLUMNS[column]} is missing here: see tests/interop/more_fault_clients.py")
-    expected = {name: cells[column] for name, cells in written.rows.items()}
-    found = {name: cells[column] for name, cells in measured.rows.items()}
+    expected, found = cells(written, column), cells(measured, column)
     if there != here and found != expected:
         pytest.skip(f"the page describes {there}, and {here} reacts differently: {AGAIN}")
     assert found == expected, AGAIN

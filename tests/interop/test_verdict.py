@@ -17,7 +17,7 @@ from servers.llm.verdict.exchange import VerdictLimits
 from servers.llm.verdict.routes import ClientVerdict
 from workshop.simulated import SimulatedLLM
 
-LIMITS = VerdictLimits(patience=2.4, reaction=0.5, max_clients=2 * len(FAULTS))
+LIMITS = VerdictLimits(patience=15.0, reaction=5.0, max_clients=2 * len(FAULTS))
 TIMEOUT = openai.Timeout(20, read=1.5)
 AT_ONCE = 12  # requests at a time, in each kind
 KINDS = ("sync", "async")
