@@ -67,7 +67,7 @@ class Histogram:
 
     def settle(self) -> None:
         """Count the added values all at once. Sorted values need only one search per bound."""
-        if not self._added:
+        if not (self._added or self._zeros):
             return
         self._added.sort()
         for index, bound in enumerate(self.bounds):
