@@ -1,15 +1,15 @@
 """The server side: an HTTP server, and the programs that are built on it.
 
-http/           the HTTP server, without any application
-llm/            the simulated model
-page/           the chat page
-balancers/      HAProxy and nginx in front of several chat servers
+    http/           the HTTP server, without any application
+    llm/            the simulated model
+    page/           the chat page
+    balancers/      HAProxy and nginx in front of several chat servers
 
-chat.py         8000: home, chat page, simulated LLM
-chunked.py      8003: lesson 3, chunked coding
-sse.py          8004: lesson 4, Server-Sent Events
-openai_proxy/   8005: a proxy to the real OpenAI API; only the proxy has the key
-badproxy/       8009: a faulty hop, which buffers, compresses or truncates on purpose
+    chat.py         8000: home, chat page, simulated LLM
+    chunked.py      8003: lesson 3, chunked coding
+    sse.py          8004: lesson 4, Server-Sent Events
+    openai_proxy/   8005: a proxy to the real OpenAI API; only the proxy has the key
+    badproxy/       8009: a faulty hop, which buffers, compresses or truncates on purpose
 """
 
 import signal
@@ -30,6 +30,10 @@ if sys.argv[0] == "-m":  # `python -m servers.NAME` is starting.
                 f"Another package named {name} hides the one of the workshop: {found.origin}\n"
                 "Start it in another folder, or in an environment of its own."
             )
-    for name in ("h11", "msgspec", "prometheus_client", "trio"):
-        if find_spec(name) is None:
-            sys.exit(f"{name} is not installed here. Activate it:  . .venv/bin/activate")
+    try:
+        import h11  # noqa: F401
+        import msgspec  # noqa: F401
+        import prometheus_client  # noqa: F401
+        import trio  # noqa: F401
+    except ModuleNotFoundError as missing:
+        sys.exit(f"{missing.name} is not installed here. Activate it:  . .venv/bin/activate")

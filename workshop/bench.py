@@ -194,7 +194,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         add = race.add_argument
         add("--quick", action="store_true", help="one short round of the figures that have a goal")
         add("--rounds", type=positive, metavar="N", help="rounds [3; quick: 1]")
-        add("--seconds", type=positive_seconds, metavar="S", help="seconds a run [4; quick: less]")
+        add("--seconds", type=positive_seconds, metavar="S", help="seconds a run [2.5; quick: 1]")
         add("--json", type=Path, metavar="FILE", help="also write each run to FILE")
         add("--only", default="", metavar="SUBSTRING", help="only figures whose name contains this")
         race.set_defaults(run=run)

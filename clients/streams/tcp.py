@@ -14,8 +14,8 @@ costs four times as much per event, and trio has no way to send without a task s
 
 import socket
 import struct
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
 
 import trio
 from trio.lowlevel import notify_closing, wait_readable, wait_writable
@@ -194,8 +194,10 @@ class SocketStream(ByteStream):
         except OSError as error:
             raise self._explain(error) from error
 
-    async def wait_writable(self) -> None:
-        await wait_writable(self._sock)
+    # These two are functions that return trio's coroutine: one coroutine less for each wait.
+
+    def wait_writable(self) -> Coroutine[Any, Any, None]:
+        return wait_writable(self._sock)  # noqa: ASYNC105
 
     def receive_now(self, max_bytes: int = READ_SIZE) -> bytes | None:
         try:
@@ -205,8 +207,8 @@ class SocketStream(ByteStream):
         except OSError as error:
             raise self._explain(error) from error
 
-    async def wait_readable(self) -> None:
-        await wait_readable(self._sock)
+    def wait_readable(self) -> Coroutine[Any, Any, None]:
+        return wait_readable(self._sock)  # noqa: ASYNC105
 
     async def send_eof(self) -> None:
         await trio.lowlevel.checkpoint()

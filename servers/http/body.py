@@ -217,4 +217,3 @@ class Body:
                 self._last_write = trio.current_time()
             sent += taken
         self._sending = False
-        self._last_write = trio.current_time()

@@ -15,16 +15,19 @@ from them when it asks. Nothing is global: two servers in one process have two `
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar
 
-if TYPE_CHECKING:
-    from prometheus_client.metrics_core import HistogramMetricFamily, Metric
-    from prometheus_client.registry import Collector
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
 
-    from .shared_metrics import SharedMetrics
-
-# The functions import prometheus_client: this takes a fifth of a server's start, and most servers
-# are never asked for their numbers.
+from .shared_metrics import SharedMetrics
 
 __all__ = ["Histogram", "Metrics", "family"]
 
@@ -75,7 +78,7 @@ class Histogram:
         self._added.clear()
 
 
-class Metrics:
+class Metrics(Collector):
     """The numbers of one server, to which the parts of the server add.
 
     Attributes:
@@ -89,7 +92,7 @@ class Metrics:
         shared: The numbers of all workers, if the server has several.
     """
 
-    CONTENT_TYPE: ClassVar[str] = "text/plain; version=0.0.4; charset=utf-8"
+    CONTENT_TYPE: ClassVar[str] = CONTENT_TYPE_LATEST
 
     def __init__(self) -> None:
         self.active: list[Callable[[], int]] = []
@@ -127,12 +130,10 @@ class Metrics:
 
     def render(self) -> bytes:
         """Return the body of `GET /metrics`. Its type is `CONTENT_TYPE`."""
-        from prometheus_client import CollectorRegistry, generate_latest
-
         if self.shared is not None:
             return generate_latest(self.shared.registry())
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(cast("Collector", self))  # it needs only `collect`
+        registry.register(self)
         return generate_latest(registry)
 
     def health(self) -> dict[str, str | int]:
@@ -141,10 +142,8 @@ class Metrics:
         workers = {} if self.shared is None else {"workers": self.shared.worker_count}
         return {"status": "ok", **workers}
 
-    def collect(self) -> "Iterator[Metric]":
+    def collect(self) -> Iterator[Metric]:
         """Return the same numbers as Prometheus' objects."""
-        from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
-
         self.settle()
         ends = CounterMetricFamily(
             "workshop_requests", "Requests ended, by route and reason.", labels=["route", "reason"]
@@ -168,10 +167,8 @@ class Metrics:
         )
 
 
-def family(name: str, text: str, histogram: Histogram) -> "HistogramMetricFamily":
+def family(name: str, text: str, histogram: Histogram) -> HistogramMetricFamily:
     """Return a settled histogram as Prometheus' object."""
-    from prometheus_client.metrics_core import HistogramMetricFamily
-
     counts = [*histogram.counts, histogram.count]
     buckets = list(zip([*map(str, histogram.bounds), "+Inf"], counts, strict=True))
     return HistogramMetricFamily(name, text, buckets, histogram.sum)

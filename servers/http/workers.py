@@ -39,6 +39,7 @@ import trio
 
 from .routes import Routes
 from .server import listen
+from .shared_metrics import SharedMetrics, forget
 
 __all__ = ["ABOUT_WORKERS", "MAX_WORKERS", "add_flag", "listen_for_workers", "start_workers"]
 
@@ -152,8 +153,6 @@ class _Parent:
 
     def start(self, number: int) -> Sockets | None:
         """Fork a worker. Returns its sockets there, and None here."""
-        from .shared_metrics import SharedMetrics  # only workers need it; before the fork: once
-
         process = os.fork()
         if process:
             self.running[process] = number, time.monotonic()
@@ -186,8 +185,6 @@ class _Parent:
 
     def dead(self) -> list[int]:
         """Return the numbers of the workers that have died and must be replaced."""
-        from .shared_metrics import forget
-
         numbers = []
         for process in list(self.running):
             ended, status = os.waitpid(process, os.WNOHANG)

@@ -21,7 +21,7 @@ export async function models(menu) {
 	} catch {
 		note = noReply(server);
 	}
-	const options = names.map((name) => option("model", name, name, words.models[name]));
+	const options = names.map((name) => option("model", name, name, words.models[name.split(":")[0]]));
 	show(menu, words.modelTitle, ...options, make("p", "alarm", note));
 }
 

@@ -79,7 +79,7 @@ static size_t request_size;
 static bool counting, together;
 static struct stream *streams;
 
-static size_t tokens, bytes, requests, failures, different, resting;
+static size_t tokens, bytes, requests, failures, different, resting, running;
 static unsigned long first_hash;
 static struct numbers late, lag, first_byte, first_token, age;
 
@@ -338,6 +338,7 @@ static double run(double spread, double start) {
     }
     puts("end");
     used = cpu() - used;
+    for (size_t i = 0; i < opened; i++) running += streams[i].answered;
     for (size_t i = 0; itl > 0 && i < opened; i++)
         if (!streams[i].waiting_to_send) count_stream(&streams[i], time, false);
     return used;
@@ -381,7 +382,7 @@ int main(int argc, char **argv) {
     print_numbers("first_token", &first_token);
     print_numbers("age", &age);
     printf("\"tokens\":%zu,\"bytes\":%zu,\"answers\":%zu,\"failures\":%zu,\"different\":%zu,"
-           "\"client_cpu\":%.4f,\"seconds\":%.6f}\n",
-           tokens, bytes, requests, failures, different, used, ends - begins);
+           "\"running\":%zu,\"client_cpu\":%.4f,\"seconds\":%.6f}\n",
+           tokens, bytes, requests, failures, different, running, used, ends - begins);
     return 0;
 }

@@ -8,19 +8,20 @@ is a pace (`peers/`;
 
     CPU per token    1,000 streams x 20 tokens/s: user + system time of the server's processes in
                      the window, divided by the tokens that arrived in it
-    capacity         streams x 20 tokens/s that one core holds: doubled, then bisected to 1/8. Held
+    capacity         streams x 20 tokens/s that one core holds: doubled, then bisected to 1/12. Held
                      is when p99 lateness and median lag are at most 25 ms (both defined in
                      `load.c`); a missed level gets a second try, because noise only makes it worse
     unpaced          ITL 0, answers of 200 tokens, 64 clients that ask again at once. Here ours
                      sends up to 16 tokens in one write, each in a chunk of its own
     short answers    TTFT and ITL 0, answers of 8 tokens, 64 clients that ask again at once; whole
-                     (`"stream": false`) and streamed
-    two workers      short whole answers, with `--workers 2` on all cores
+                     (`"stream": false`) and streamed. Counted for a second of the server's
+                     processor time: for a second of the clock, other programs take a part of it
+    two workers      short whole answers a second, with `--workers 2` on all cores
     first byte       the same answers, streamed, 1 and 200 clients that ask again at once, and
                      1,000 that all ask at the same moment; from the request sent to the first byte
                      of the response, on open connections
-    memory           (resident set at 2,000 streams - at 0) / 2,000, at a token a second each,
-                     after 100 other streams came and went
+    memory           (resident set at 2,000 streams - at 0) / the streams that have begun, at a
+                     token a second each, after 100 other streams came and went
 
 A loop that sends one constant frame, in Python and in C, is the floor of a paced token.
 
@@ -33,6 +34,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from math import inf
 from typing import Any
 
 from servers.http.command import raise_file_limit
@@ -84,8 +86,11 @@ class Scale:
         part: Accuracy of the search, as a part of the result: 8 means an eighth.
         tries: Number of attempts at a level that is missed.
         levels: Largest number of attempts at all levels together.
-        everyone: Whether to include servers that no goal names.
+        everyone: Whether paced and unpaced tokens are measured of all servers. The other figures
+            include only those that a goal names.
         together: Number of clients that all ask at the same moment.
+        minutes: Time after which a figure gets no further round, and a search ends as soon as each
+            server has held a level.
     """
 
     streams: int = 1000
@@ -94,12 +99,13 @@ class Scale:
     many: int = 200
     together: int = 1000
     memory: int = 2000
-    seconds: float = 4.0
+    seconds: float = 2.5
     rounds: int = 3
-    part: int = 8
+    part: int = 12
     tries: int = 2
-    levels: int = 40
+    levels: int = 12
     everyone: bool = True
+    minutes: float = 11.0
 
 
 FULL = Scale()
@@ -108,11 +114,20 @@ QUICK = Scale(seconds=1.0, rounds=1, part=2, tries=1, levels=3, everyone=False)
 
 @dataclass(frozen=True)
 class Bench:
-    """What to measure: the amount, the servers, and their core, or -1 for all cores."""
+    """What to measure: the amount, the servers, and their core, or -1 for all cores.
+
+    Args:
+        until: The end of the time for further rounds, on the monotonic clock.
+    """
 
     scale: Scale
     client: Client
     core: int
+    until: float = inf
+
+    @property
+    def late(self) -> bool:
+        return time.monotonic() > self.until
 
 
 Measure = Callable[[Bench, Peer], Run]
@@ -170,18 +185,18 @@ def _unpaced(bench: Bench, peer: Peer) -> Run:
 
 def _short_answers(bench: Bench, peer: Peer, *, stream: bool) -> Run:
     counted = _at_once(bench, peer, tokens=8, stream=stream)
-    facts = _load_facts(counted)
-    facts["CPU µs"] = 1e6 * counted["cpu"] / max(counted["answers"], 1)
-    return Run(counted["answers"] / counted["seconds"], facts)
+    facts = {**_load_facts(counted), "answers/s": counted["answers"] / counted["seconds"]}
+    return Run(counted["answers"] / max(counted["cpu"], 0.01), facts)
 
 
 def _two_workers(bench: Bench, peer: Peer) -> Run:
     """Ours with two workers, on all cores; the one worker has the server's core alone. The client
     keeps its core, and gets what is left of it."""
     if peer is ONE_WORKER:
-        return _short_answers(bench, peer, stream=False)
-    everywhere = replace(bench, core=-1)
-    return _short_answers(everywhere, TWO_WORKERS, stream=False)
+        run = _short_answers(bench, peer, stream=False)
+    else:
+        run = _short_answers(replace(bench, core=-1), TWO_WORKERS, stream=False)
+    return Run(run.facts["answers/s"], run.facts)
 
 
 def _first_byte(bench: Bench, peer: Peer, *, clients: str, together: bool = False) -> Run:
@@ -206,8 +221,9 @@ def _memory(bench: Bench, peer: Peer) -> Run:
         time.sleep(min(0.5, seconds))  # let it notice the disconnects
         before = server.resident_kib()
         counted = drive(server, streams=streams, spread=streams / OPENED_PER_SECOND)
-    facts = {"MiB at 0": before / 1024, "MiB then": counted["kib"] / 1024}
-    return Run((counted["kib"] - before) / streams, facts)
+    running = counted["running"]  # on a busy machine, fewer have begun
+    facts = {"MiB at 0": before / 1024, "MiB then": counted["kib"] / 1024, "streams": running}
+    return Run((counted["kib"] - before) / max(running, 1), facts)
 
 
 class Search:
@@ -281,7 +297,7 @@ FIGURES: dict[Figure, Measure | None] = {
 def racers(figure: Figure, scale: Scale) -> list[Peer]:
     """All servers of the race, installed or not."""
     wanted = {OURS.name, *(goal.peer for goal in figure.goals)}
-    if scale.everyone and FIGURES[figure] and figure is not WORKERS:
+    if scale.everyone and figure in (CPU, UNPACED):
         wanted.update(peer.name for peer in PEERS)
     if figure is CAPACITY and not scale.everyone:
         wanted = {OURS.name, SEND.name}  # each search takes minutes
@@ -330,7 +346,8 @@ def measure(
     settings["load before"] = round(os.getloadavg()[0], 1)
     found: Found = []
     with pinned(client_core), built(compiler) as program:
-        bench = Bench(scale, Client(program, client_core), server_core)
+        until = time.monotonic() + 60 * scale.minutes
+        bench = Bench(scale, Client(program, client_core), server_core, until)
         for peer in (*PEERS, *OTHERS):
             if not peer.absence and any(peer in racers(figure, scale) for figure in _chosen(only)):
                 check(peer, server_core)
@@ -367,12 +384,16 @@ def _turns(
     """The order of measurements."""
     if run := FIGURES[figure]:
         for number in range(bench.scale.rounds):
+            if number and bench.late:
+                return
             first = number % len(peers)
             for peer in [*peers[first:], *peers[:first]]:
                 yield peer, partial(run, bench, peer)
         return
     searches = [(peer, Search(bench.scale)) for peer in peers]
     while any(not search.done for _, search in searches):
+        if bench.late and all(search.held for _, search in searches):
+            return
         for peer, search in searches:
             if not search.done:
                 yield peer, partial(_try_level, bench, peer, search)

@@ -1,7 +1,7 @@
 """A conversation on the chat page: versions of questions and answers, tool calls, refusals, the
 direction of a question, and how its requests end."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from json import dumps
 from typing import Any
 
@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Locator, Route, expect
 
 from servers import chat
+from servers.http.reply import EventStream, Handler, Reply, Request
 from servers.llm.model.models import Model
 from servers.llm.model.schema import cut
 from servers.llm.model.script import SHIPPED, load_scripts
@@ -219,22 +220,42 @@ PLACE = """([question, line, letter]) => {
 
 
 def test_the_direction_of_each_line(visit: Visit, server: RunningServer) -> None:
-    """Code in an Arabic question is still read from left to right."""
+    """An Arabic line of a question is read from right to left, and its code from left to right."""
     visit.open(server.url, model="echo")
     answered(visit, "مرحبا بالعالم!\nrun(1);")
 
     def place(line: int, letter: int) -> float:
         return float(visit.evaluate(PLACE, [0, line, letter]))
 
-    assert place(0, 0) > place(0, 5)
+    assert place(0, 0) > place(0, 5) > place(0, 13)  # its "!" is at the left
     assert place(1, 0) < place(1, 3) < place(1, 6)
 
 
-def test_a_finished_request_is_not_cancelled(visit: Visit, server: RunningServer) -> None:
-    """The browser's tools would show a body that is not read to its last chunk as cancelled."""
+def test_a_finished_request_is_not_cancelled(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The browser's tools would show a body that is not read to its last chunk as cancelled. This
+    server sends the last chunk later than [DONE]."""
+
+    async def pieces() -> AsyncGenerator[bytes, None]:
+        yield b'data: {"choices":[{"delta":{"content":"Hi"}}]}\n\ndata: [DONE]\n\n'
+        yield b": the end\n"
+
+    async def answers(request: Request) -> EventStream:
+        return EventStream(pieces())
+
+    def find(method: str, path: str) -> tuple[Handler | Reply, dict[str, str]]:
+        return (answers, {}) if path == "/v1/chat/completions" else others(method, path)
+
+    routes = chat.routes(Pace(0, 0))
+    others = routes.find
+    monkeypatch.setattr(routes, "find", find)
     failed: list[str] = []
     visit.page.on("requestfailed", lambda request: failed.append(request.url))
-    visit.open(server.url, model="echo")
-    with visit.page.expect_event("requestfinished", lambda it: it.url.endswith("completions")):
-        answered(visit, "Hi")
+    with hold(routes) as held:
+        visit.open(held.url)
+        with visit.page.expect_event("requestfinished", lambda it: it.url.endswith("completions")):
+            message = visit.ask("Hi")
+            held.release()
+            shows(message.locator(".answer"), "Hi")  # the page has read [DONE], too
+            held.release(10)
+        expect(message).to_have_attribute("data-ending", "complete")
     assert failed == []

@@ -187,6 +187,8 @@ def test_settings(visit: Visit, server: RunningServer) -> None:
     visit.open(server.url)
     page = visit.page
     page.locator("[popovertarget=models]").click()
+    expect(page.locator("#models .option span").first).not_to_be_empty()
+    assert page.locator("#models .option:has(span:empty)").count() == 0  # each says what it does
     page.get_by_role("radio", name="echo").check()
     page.keyboard.press("Enter")
     page.locator("[popovertarget=paces]").click()

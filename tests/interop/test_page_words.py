@@ -134,6 +134,7 @@ def test_no_english_is_on_the_page(browser: Browser, server: RunningServer) -> N
         message = visit.ask("你好")
         expect(message).to_have_attribute("data-ending", "cut")
         expect(message.locator(".card")).to_be_visible()
+        expect(page.locator("#wire .note")).to_contain_text("服务器：已重置（RST）")
         found["fault"] = visit.evaluate(SEEN)
         left = {name: [text for text in texts if english_in(text)] for name, texts in found.items()}
         assert left == {name: [] for name in found}

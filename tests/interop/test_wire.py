@@ -251,9 +251,17 @@ def test_what_is_wrong_can_be_seen(fault: str, visit: Visit, chat_server: Runnin
         expect(bad.first).to_be_attached()
 
 
-@pytest.mark.parametrize("fault", ["", "fin@5"])
-def test_the_verdict_on_an_answer(fault: str, visit: Visit) -> None:
+@pytest.mark.parametrize(
+    ("fault", "language", "says"),
+    [
+        ("", "en", "done sending, "),
+        ("fin@5", "zh-CN", "x-ray 的结论：响应没有结束，连接就断开了，此前有 "),
+    ],
+    ids=["whole", "cut, in Chinese"],
+)
+def test_the_verdict_on_an_answer(fault: str, language: str, says: str, visit: Visit) -> None:
     """The page sends what it read, and shows what x-ray says: its own reads, its own ending."""
+    visit.page.add_init_script(f"localStorage['workshop.page-language'] = '\"{language}\"'")
     with hold(chat.routes(Pace(0, 0), pages=xray_routes())) as server:
         server.release(1000)
         visit.open(server.url, model="echo", fault=fault)
@@ -261,7 +269,9 @@ def test_the_verdict_on_an_answer(fault: str, visit: Visit) -> None:
             visit.ask("one two three")
         verdict = answered.value.json()["verdicts"][0]
         assert (verdict["code"] == "cut-transport") == bool(fault)
-        expect(visit.page.locator("#wire")).to_contain_text(f"x-ray: {verdict['say']}")
+        expect(visit.page.locator("#wire")).to_contain_text(says)
+        if not fault:
+            expect(visit.page.locator("#wire")).to_contain_text(f"x-ray: {verdict['say']}")
     recording = answered.value.request.post_data
     assert recording
     reads = list(read_recording(recording.encode().splitlines()))

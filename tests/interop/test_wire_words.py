@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Locator, expect
 
+from servers.llm.model.tokens import tokenize
+
 from .peers import RunningServer, running
 from .visiting import Visit
 
@@ -144,6 +146,50 @@ def test_another_version_brings_its_bytes(visit: Visit, server: RunningServer) -
     expect(pane.get_by_text("The bytes of these answers are not kept")).to_be_visible()
     visit.page.reload()
     expect(pane.get_by_text("The bytes of these answers are not kept")).to_be_visible()
+
+
+# An answer that grows; its last token is lit. Returns how many text nodes were looked at each time,
+# and what was lit.
+POINTED = """async ([tokens, rounds]) => {
+    const { showAnswer } = await import("/page/conversation/message.js");
+    const { answerWords } = await import("/page/wire/shown.js");
+    const view = showAnswer(document.querySelector("#conversation"));
+    const noted = { end: [], start: [], isThought: [], read: [] };
+    const answer = { article: view.element, text: "", thought: "", tokens: noted };
+    const words = answerWords(() => {});
+    words.choose(answer, { tokens: { length: 0, line: [] } });
+    let looks = 0;
+    const next = TreeWalker.prototype.nextNode;
+    TreeWalker.prototype.nextNode = function () {
+        looks += 1;
+        return next.call(this);
+    };
+    const found = [];
+    for (let round = 0; round < rounds; round += 1) {
+        for (const text of tokens) {
+            view.receive({ text, thinking: "", refusal: "", calls: [] });
+            noted.start.push(answer.text.length);
+            answer.text += text;
+            noted.end.push(answer.text.length);
+            noted.isThought.push(false);
+        }
+        await new Promise((drawn) => requestAnimationFrame(() => setTimeout(drawn)));
+        looks = 0;
+        words.light(noted.end.length);
+        found.push([looks, [...CSS.highlights.get("wire-lit")].join()]);
+    }
+    return found;
+}"""
+
+
+def test_a_running_answer_is_not_read_again(visit: Visit, server: RunningServer) -> None:
+    """Only the end of a long answer changes, so the pointer costs the same at any length."""
+    visit.open(server.url)
+    tokens = tokenize("\n\nSome **bold** words" * 50 + "\n\nto the end")
+    found = visit.evaluate(POINTED, [tokens, 8])
+    assert [lit for _, lit in found] == [" end"] * 8
+    looks = [count for count, _ in found]
+    assert max(looks) < 3 * looks[0]  # the last two boxes, and one that has been finished
 
 
 ALIGNED = """async (cases) => {

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.bench import figures, peers, streams, table
 from tests.bench.figures import Figure, Goal, Result, Run
 from tests.bench.peers import client
 from tests.bench.peers.check import check, check_whole
+from tests.bench.stream_figures import CAPACITY, CPU
 from tests.interop.peers import need
 from workshop import bench
 
@@ -159,6 +161,26 @@ def test_a_missed_level_gets_a_second_try() -> None:
     assert search.level == 100
     search.tell(True)
     assert (search.held, search.level) == (100, 200)
+
+
+def test_a_race_ends_in_time() -> None:
+    """When its minutes are over, each figure gets one round, and a search ends at what is held."""
+    late = streams.Bench(streams.FULL, client.Client(Path(), 0), 0, until=0.0)
+    here = [peers.OURS, peers.SEND]
+    assert [peer for peer, _ in streams._turns(late, CPU, here)] == here
+    levels = []
+    for peer, try_level in streams._turns(late, CAPACITY, here):
+        *_, search = cast(Any, try_level).args
+        levels.append((peer, search.level))
+        search.tell(peer is peers.OURS or search.level < 1000)
+    assert levels == [
+        (peers.OURS, 1000),
+        (peers.SEND, 1000),
+        (peers.OURS, 2000),
+        (peers.SEND, 1000),  # a second try
+        (peers.OURS, 4000),
+        (peers.SEND, 500),
+    ]
 
 
 def test_goals() -> None:

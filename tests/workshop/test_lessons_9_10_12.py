@@ -134,13 +134,15 @@ def test_the_split_of_a_token_is_what_the_lesson_says(start: Start) -> None:
     together = parts.pop("together")
     assert sum(parts.values()) == pytest.approx(together, abs=0.05)
     text = (ROOT / STREAMS / "README.md").read_text(encoding="utf-8")
-    (said,) = re.findall(r"we measured ([^:]+): ([\d.]+) µs together", text)
-    named = dict(re.findall(r"([\d.]+)(?: µs)? for (?:the )?(\w+)", said[0]))
-    shown = {name: float(value) for value, name in named.items()}
+    (said,) = re.findall(r"we measured ([^:]+): ([\d.]+) to ([\d.]+) µs together", text)
+    named = re.findall(r"([\d.]+)\sto\s([\d.]+)(?: µs)? for (?:the )?(\w+)", said[0])
+    shown = {name: (float(low), float(high)) for low, high, name in named}
     assert shown.keys() == parts.keys()
-    assert sum(shown.values()) == pytest.approx(float(said[1]), abs=0.11)
+    lows, highs = (sum(ends) for ends in zip(*shown.values(), strict=True))
+    assert lows <= float(said[1]) <= float(said[2]) <= highs
     for name in ("kernel", "call", "JSON", "framing"):  # the others depend on the load most
-        assert shown[name] / 10 < parts[name] < shown[name] * 10, (name, parts)
+        low, high = shown[name]
+        assert low / 4 < parts[name] < high * 6, (name, parts)
 
 
 def test_more_streams_than_files(start: Start) -> None:

@@ -198,15 +198,13 @@ class ResponsesWriter:
         closing: list[ResponseEvent] = []
         for item in self._items:
             between = closing + item.opening
-            piece = _encode(between, number)
+            before = _encode(between, number)
             number += len(between)
             delta = EventTemplate(item.delta)
             for token in item.tokens:
-                if token:
-                    piece += delta.encode(number, token)
-                    number += 1
-                yield piece
-                piece = b""
+                yield before + (delta.encode(number, token) if token else b"")
+                number += bool(token)
+                before = b""
             closing = item.closing
 
     @property

@@ -83,6 +83,7 @@ export function conversations(page) {
 
 	function setRunning(controller, news) {
 		running = controller;
+		conversation.toggleAttribute("data-running", Boolean(controller));
 		page.setRunning(Boolean(controller), news);
 	}
 

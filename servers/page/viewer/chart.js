@@ -91,7 +91,10 @@ export function gapChart(words, { hasSent, pick }) {
 		}
 		chart.setAttribute("viewBox", `0 0 ${columnOf(end)} ${height}`);
 		const [above, below] = most.children;
-		const atMost = ({ statistics }) => words.atMost(words.ms(statistics.most).replace(" ", "\u00a0")); // the unit stays at its number
+		const atMost = ({ statistics: { most } }) => {
+			const time = words.ms(most < 100 ? most : Math.round(most));
+			return words.atMost(time.replace(" ", "\u00a0")); // the unit stays at its number
+		};
 		above.textContent = hasSent ? atMost(sides[0]) : "";
 		below.textContent = atMost(sides[1]);
 		const [begin, mark, last] = times.children;

@@ -128,6 +128,7 @@ export function viewer(element, recording, options = {}) {
 		chart.mark(now, line >= 0 ? timeOf(line) : NaN);
 		chart.draw();
 		journey.show(selected >= 0 ? journeyOf(recording, selected, page, words) : []);
+		element.toggleAttribute("data-journey", !journey.element.hidden);
 	}
 
 	function drawRow(index) {

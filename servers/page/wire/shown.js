@@ -26,19 +26,22 @@ function textNodes(element) {
 	return nodes;
 }
 
+/** Where a walk begins: the shown text before, `start` of the next node, after the last word in both texts. */
+const BEGIN = { all: "", starts: [], pairs: [[0, 0]], start: 0, after: 0, place: 0 };
+
 /**
  * Walks both texts together. Exported for its test.
  *
  * @param {string[]} shown the texts of the nodes; no word continues in the next one
  * @param {string} sent
- * @returns {{starts: number[], pairs: number[][]}} where each node begins in all of the shown text; and
- *     [place in the shown text, place in the sent text], in order, where both have the same word
+ * @param {object} before the `walk` over the nodes before these, if there are any
+ * @returns {{starts: number[], pairs: number[][], walk: object}} where each node begins in all of the shown
+ *     text; and [place in the shown text, place in the sent text], in order, where both have the same word
  */
-export function align(shown, sent) {
-	const all = shown.join("");
-	const starts = [];
-	const pairs = [[0, 0]];
-	let [start, after, place] = [0, 0, 0]; // of the node; after the last word in the shown and in the sent text
+export function align(shown, sent, before = BEGIN) {
+	const all = before.all + shown.join("");
+	const [starts, pairs] = [[...before.starts], [...before.pairs]];
+	let { start, after, place } = before;
 	for (const text of shown) {
 		starts.push(start);
 		for (const { 0: word, index } of text.matchAll(WORD)) {
@@ -55,8 +58,8 @@ export function align(shown, sent) {
 		}
 		start += text.length;
 	}
-	pairs.push([start, sent.length]);
-	return { starts, pairs };
+	const walk = { all, starts, pairs, start, after, place };
+	return { starts, pairs: [...pairs, [start, sent.length]], walk };
 }
 
 /** The place in one text of a place in the other; `from` 0 is the shown text, 1 the sent one. */
@@ -123,13 +126,22 @@ export function answerWords(pointed) {
 /** @param {HTMLElement} element that shows it @param {Function} textOf the text that was sent */
 function shownWords(element, textOf) {
 	let known = null;
+	let finished = { boxes: 0, nodes: [], walk: BEGIN };
 
 	function look() {
 		const sent = textOf();
-		if (known?.sent !== sent || !known.nodes.at(-1)?.isConnected) {
-			const nodes = textNodes(element);
-			known = { sent, nodes, ...align(nodes.map(({ data }) => data), sent) };
+		if (known?.sent === sent && known.nodes.at(-1)?.isConnected) return known;
+		// While the answer runs, only its last boxes of blocks change (markdown/render.js).
+		if (!finished.nodes.every((node) => node.isConnected)) finished = { boxes: 0, nodes: [], walk: BEGIN };
+		const boxes = [...element.children];
+		const walkOn = (walk, nodes) => align(nodes.map(({ data }) => data), sent, walk);
+		for (; finished.boxes < boxes.length - 2; finished.boxes += 1) {
+			const nodes = textNodes(boxes[finished.boxes]);
+			finished.walk = walkOn(finished.walk, nodes).walk;
+			finished.nodes.push(...nodes);
 		}
+		const last = boxes.slice(finished.boxes).flatMap(textNodes);
+		known = { sent, nodes: [...finished.nodes, ...last], ...walkOn(finished.walk, last) };
 		return known;
 	}
 

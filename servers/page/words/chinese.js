@@ -79,6 +79,8 @@ export const words = {
 		echo: "重复你说的话",
 		lorem: "填充文字：256 个 token",
 		torture: "难以流式显示的 Markdown",
+		script: "写在文件里的一段对话",
+		recording: "录制的字节，按录制的时间发送",
 	},
 	paces: {
 		"": "服务器启动时设定的速度",

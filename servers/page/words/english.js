@@ -79,6 +79,8 @@ export const words = {
 		echo: "says what you say",
 		lorem: "filler: 256 tokens",
 		torture: "Markdown that is hard to stream",
+		script: "a conversation that was written in a file",
+		recording: "recorded bytes, at their recorded times",
 	},
 	paces: {
 		"": "the pace that the server was started with",

@@ -64,7 +64,28 @@ def test_no_known_head_keeps_a_key() -> None:
     assert heads.find(other) is None
 
 
-@pytest.mark.parametrize("data", [RAW[:-1], b"\r\n" + RAW, RAW.replace(b"1", b"2"), b"", b"\r\n"])
+@pytest.mark.parametrize("length", [b"0", b"7", b"000", b"123456789012345678"])
+@pytest.mark.parametrize("line", [b"Content-Length: %b", b"content-length: %b", b"X-Key: 1"])
+def test_a_known_head_with_another_length(line: bytes, length: bytes) -> None:
+    """Only the length differs, in the framing and in the field. A secret may stand on either
+    side."""
+    before, after = WITH_KEYS.split(b"Accept", 1)
+    lines = [before + (line % digits if b"%" in line else line) for digits in (b"98", length)]
+    first, second = (each + b"\r\nAccept" + after for each in lines)
+    assert known(first).find(second + b"abc") == (read_request_head(checked(second)), b"abc")
+
+
+@pytest.mark.parametrize("length", [b"+7", b"0x7", b"7 ", b"7, 7", b"1234567890123456789", b""])
+def test_a_length_that_is_not_one_is_not_known(length: bytes) -> None:
+    assert known(RAW).find(RAW.replace(b"Length: 3", b"Length: " + length)) is None
+    twice = RAW.replace(b"Length: 3\r\n", b"Length: 3\r\nContent-Length: 3\r\n")
+    assert known(RAW).find(twice) is None
+
+
+OTHERS = [RAW[:-1], b"\r\n" + RAW, RAW.replace(b"1", b"2"), b"", b"\r\n"]
+
+
+@pytest.mark.parametrize("data", OTHERS)
 def test_another_head_is_not_known(data: bytes) -> None:
     assert known(RAW).find(data) is None
 

@@ -105,7 +105,7 @@ async def role_once(target: Target) -> None:
     "API: ChatCompletionChunk.choices",
     "content: The contents of the chunk message. An answer without any is the usual sign that the"
     " text is in another field.",
-    code=WRITER + 'text = self._template(index, Delta(content="")',
+    code=WRITER + 'said = self._chunk([ChunkChoice(index, Delta(content="")',
     lesson=5,
     cause="Send the text as choices[0].delta.content.",
 )
