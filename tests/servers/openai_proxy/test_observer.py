@@ -74,17 +74,18 @@ def test_many_short_events(ping: bytes, size: int) -> None:
     ]
 
 
-LONG = b"x" * (2 << 20)
+LONG = b"x" * (8 * MAX_EVENT)
+MANY = MAX_EVENT // 4
 STREAMS = {
     "a line": b"data: " + LONG + b"\n\n",
     "a line with CR": b"data: " + LONG + b"\r\r",
     "a line with CR LF": b"data: " + LONG + b"\r\n\r\n",
-    "many lines": b"data: 0123456789\n" * (1 << 16) + b"\n",
-    "many lines with CR": b"data: 0123456789\r" * (1 << 16) + b"\r",
+    "many lines": b"data: 0123456789\n" * 2 * MANY + b"\n",
+    "many lines with CR": b"data: 0123456789\r" * 2 * MANY + b"\r",
     "a comment": b":" + LONG + b"\n",
-    "many comments with CR": b": still here\r" * (1 << 16),
-    "many comments": b": still here\n" * (1 << 16),
-    "many fields without data": b"foo: still here\n" * (1 << 16),
+    "many comments with CR": b": still here\r" * MANY,
+    "many comments": b": still here\n" * MANY,
+    "many fields without data": b"foo: still here\n" * MANY,
     "a name": LONG + b"\n\n",
     "lines, then a long one": b"data: 1\n" * 9000 + b"data: " + LONG + b"\n\n",
 }
