@@ -164,14 +164,14 @@ READS = """async ([reads, count, hidden]) => {
 
 @pytest.mark.parametrize(
     ("reads", "count", "hidden", "frames"),
-    [(1, 1000, False, 9), (20, 50, False, 9), (20, 50, True, 0)],
+    [(1, 1000, False, 15), (20, 50, False, 15), (20, 50, True, 0)],
 )
 def test_many_events_take_many_frames(
     reads: int, count: int, hidden: bool, frames: int, page: Page
 ) -> None:
-    """So the browser can draw in between: at most 100 events in one task, in however many reads. A
+    """So the browser can draw in between: at most 64 events in one task, in however many reads. A
     page that is not in sight has no frames, and does not wait for them."""
-    assert page.evaluate(READS, [reads, count, hidden]) == [1000, 9, frames]
+    assert page.evaluate(READS, [reads, count, hidden]) == [1000, 15, frames]
 
 
 # ---- A recording that is not whole

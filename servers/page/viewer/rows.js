@@ -24,6 +24,10 @@ export function virtualList({ label, count, guess, keyOf, draw: drawRow, scrolle
 	let [top, width, height, frame] = [0, 0, 0, 0];
 	let typical = 0; // the height of the row that was measured last
 
+	// The wheel is known before the list scrolls. A row that came in between would undo the scrolling.
+	const onWheel = ({ deltaY }) => deltaY < 0 && top > 0 && scrolled(false, true);
+	element.addEventListener("wheel", onWheel, { passive: true });
+
 	new ResizeObserver(() => {
 		if (element.clientWidth !== width) wrapAnew();
 		[width, height] = [element.clientWidth, element.clientHeight];
