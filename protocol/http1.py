@@ -311,7 +311,11 @@ def encode_response_head(
 
 
 def encode_fields(fields: Iterable[tuple[str, str]]) -> bytes:
-    """Encode the field lines of a head: see `encode_response_head`."""
+    """Encode the field lines of a head, each with its CRLF (RFC 9112 §5).
+
+    Raises:
+        h11.LocalProtocolError: A name or a value holds a character that may not be sent.
+    """
     return b"".join(
         [
             _kept_line(name, value) if name in REPEATED else _field_line(name, value)
@@ -329,8 +333,8 @@ REPEATED = frozenset(
         "X-Accel-Buffering",
     }
 )
-"""Names of fields that have the same value in most responses of a server, and never a secret one.
-Only their lines are kept: a cookie is not."""
+"""Fields whose values are the same in most responses of a server, and never secret. Only their
+encoded lines are cached, so no cookie is."""
 
 
 def _field_line(name: str, value: str) -> bytes:

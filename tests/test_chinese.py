@@ -237,8 +237,8 @@ def test_the_texts_of_a_script_are_found() -> None:
 
 
 def drawn(seed: int, count: int = 60) -> list[str]:
-    """Sentences in Chinese, from the pages, the catalogues and the programs: at most 3 of 60 sound
-    translated."""
+    """Chinese sentences, drawn at random from the pages, the catalogues and the programs. The aim:
+    at most 3 of 60 sound translated."""
     texts = [
         (f"{name}:{line}", text)
         for name in (*PAGES, *WORDS)

@@ -1,4 +1,4 @@
-"""The layout of `workshop COMMAND --help`: Chinese lines are broken and pointed as Chinese is.
+"""The layout of `workshop COMMAND --help`: line breaks and colons as Chinese needs them.
 
     选项：                           argparse writes an English colon after a heading: 选项:
       -h, --help  显示这份帮助       argparse breaks lines at spaces only
@@ -15,7 +15,7 @@ __all__ = ["HelpFormatter"]
 
 
 class HelpFormatter(argparse.HelpFormatter):
-    """Breaks the lines of a help text between Han characters too."""
+    """Also breaks the lines of a help text between Chinese characters."""
 
     def _split_lines(self, text: str, width: int) -> "list[str]":
         return wrap(" ".join(text.split()), width)

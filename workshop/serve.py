@@ -75,7 +75,7 @@ def proxy_routes(options: argparse.Namespace) -> Routes:
 
 
 def pages(options: argparse.Namespace) -> dict[str, Handler]:
-    """The course and x-ray. The course names the ports at which these servers are now."""
+    """Return the routes of the course and of x-ray. The lessons name the ports of these servers."""
 
     def ports() -> dict[int, int]:
         return {entry.port: getattr(options, f"{entry.name}_port") for entry in ENTRIES}

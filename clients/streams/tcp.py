@@ -194,7 +194,8 @@ class SocketStream(ByteStream):
         except OSError as error:
             raise self._explain(error) from error
 
-    # These two are functions that return trio's coroutine: one coroutine less for each wait.
+    # Not `async def`: `wait_writable` and `wait_readable` return trio's own coroutine, so a wait
+    # creates no second one.
 
     def wait_writable(self) -> Coroutine[Any, Any, None]:
         return wait_writable(self._sock)  # noqa: ASYNC105

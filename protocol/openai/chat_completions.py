@@ -185,7 +185,7 @@ class DeltaTemplate:
             if not found:
                 raise ValueError(f"the delta has no empty {field}")
             around += [before + name, after]
-        self._around = tuple(around)  # half as large as a list
+        self._around = tuple(around)  # half the memory of a list
 
     def encode(self, text: str) -> bytes:
         """Encode the event, with this text in its delta."""

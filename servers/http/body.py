@@ -112,7 +112,7 @@ class Body:
 
     def begin(self, data: bytes) -> bool:
         """Send the head, or a whole response, without a task switch. Returns whether the kernel has
-        all of it. Otherwise await `flush`.
+        accepted all of it. If not, await `flush`.
 
         The other tasks get their turn with the first piece, not here, because a turn between head
         and piece would cost as much as sending both.

@@ -135,7 +135,7 @@ class Incoming:
         if length > limit:
             raise _too_large(limit)
         if length <= len(unread) and head.framing.coding is Coding.CONTENT_LENGTH:
-            # A short body comes in one read with its head. A decoder would return this slice of it
+            # A short body usually comes in the same read as its head, and needs no decoder
             # (test_the_same_head_again_and_again).
             self._take(length, 0)
             self._unread = unread[length:]

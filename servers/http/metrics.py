@@ -62,7 +62,7 @@ class Histogram:
         self.add_many: Callable[[Sequence[float]], None] = self._added.extend
 
     def add_zeros(self, count: int) -> None:
-        """Add the value 0 so many times."""
+        """Add the value 0 `count` times."""
         self._zeros += count
 
     def settle(self) -> None:

@@ -74,7 +74,8 @@ class Request(msgspec.Struct, frozen=True, dict=True):
         return value
 
     def __post_init__(self) -> None:
-        # A handler looks up half a dozen names. The first line of a field counts.
+        # Built once, because a handler looks up half a dozen names. If a field is repeated, its
+        # first value counts.
         self.__dict__["first"] = dict(reversed(self.headers))
 
 
@@ -92,7 +93,7 @@ class ReplyObserver(Protocol):
 
 
 class Copied:
-    """Can be copied, in a fifth of the time of `copy.copy`."""
+    """An object that can be copied in a fifth of the time of `copy.copy`."""
 
     def copied(self) -> Self:
         """Return a shallow copy. A handler may return the same reply to every request, so a wrapper

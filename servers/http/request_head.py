@@ -11,8 +11,8 @@ only the length is read again. This saves a fifth of the time of a short request
 (test_a_known_head_equals_a_read_one, test_a_known_head_with_another_length).
 
 A head may contain a key: in Authorization, in a cookie, in the target's query, or in a field that
-only its application knows. So no value is kept that could be one. A known head is found by a digest
-of its bytes, and the value of each field that is not in `HARMLESS` is read again from the bytes.
+only its application knows. So no value that could be a key is kept. A known head is found by a
+digest of its bytes, and the value of each field that is not in `HARMLESS` is read again from them.
 """
 
 import re
@@ -119,7 +119,7 @@ class KnownHead(msgspec.Struct, frozen=True):
     """The meaning of a head, without its length and without the values that may be secret.
 
     Args:
-        head: The meaning. These values are "" in it.
+        head: The meaning, with "" for each value that may be secret.
         places: For each such value, the index of its field, and where it begins and ends in the
             head without its length.
         length_index: The index of the field Content-Length.
@@ -130,7 +130,7 @@ class KnownHead(msgspec.Struct, frozen=True):
     length_index: int
 
     def read(self, cut: bytes, length: bytes) -> RequestHead:
-        """Return the whole meaning of a head, which was cut by `_cut_length`."""
+        """Return the whole meaning of a head, given the two results of `_cut_length`."""
         if not self.places and not length:
             return self.head
         headers, framing = list(self.head.headers), self.head.framing
@@ -152,12 +152,12 @@ class KnownHeads:
 
     def __init__(self, most: int = 64, max_size: int = 2048) -> None:
         self._heads: dict[tuple[bytes, bool], KnownHead] = {}
-        self._key = secrets.token_bytes(16)  # without it, nobody can test guesses of a key
+        self._key = secrets.token_bytes(16)  # so that no digest can confirm a guessed API key
         self._most = most
         self._max_size = max_size
 
     def find(self, data: bytes) -> tuple[RequestHead, bytes] | None:
-        """Return the known head with which these bytes begin, and the bytes after it."""
+        """Return the known head with which these bytes begin, and the bytes after it, or None."""
         end = data.find(b"\r\n\r\n", 0, self._max_size) + 4
         cut, length = _cut_length(data[:end])
         known = self._heads.get(self._name(cut, length))
@@ -176,7 +176,7 @@ class KnownHeads:
             self._heads[self._name(cut, length)] = known
 
     def _name(self, cut: bytes, length: bytes) -> tuple[bytes, bool]:
-        # b"Content-Length: \r\n", which is an error, has the same bytes as a length that was cut.
+        # The bool tells a length that was cut from an empty one, which is an error.
         return blake2b(cut, digest_size=16, key=self._key).digest(), bool(length)
 
 

@@ -67,8 +67,8 @@ class Watch:
 
     def __init__(self) -> None:
         self.connections: set[Watched] = set()
-        # A socket is registered with its connection's first request, and stays registered: two
-        # system calls for all requests. Between two requests it has None here.
+        # A socket is registered from its connection's first request to its close: two system calls
+        # for all requests. Between two requests its value is None.
         self._requests: dict[int, tuple[Watched, float] | None] = {}
         self._half_closed: set[int] = set()
         # A private epoll with mask 0 reports only errors and hang-ups: neither unread bytes nor a
@@ -100,9 +100,9 @@ class Watch:
             self._requests[fileno] = connection, trio.current_time()
 
     def end_stream(self, fileno: int) -> None:
-        """Tell nobody about this socket until the next `add_stream`. Call this when the reply has
-        ended."""
-        if fileno in self._half_closed:  # a further request is told about it, too
+        """Report nothing about this socket until the next `add_stream`. Call this when the reply
+        has ended."""
+        if fileno in self._half_closed:  # registered anew, so the next request learns of it, too
             self.remove_stream(fileno)
         elif fileno in self._requests:
             self._requests[fileno] = None
@@ -137,7 +137,7 @@ class Watch:
 
     def _report(self, epoll: "select.epoll", fileno: int, events: int) -> None:
         request = self._requests[fileno]
-        if request is None:  # the task that waits for the next request finds out by itself
+        if request is None:  # the task that reads the next request notices it by itself
             self.remove_stream(fileno)
             return
         connection, requested_at = request

@@ -275,7 +275,7 @@ class API:
 
     def _check_model(self, name: str) -> None:
         if not (self._settings.strict_models or name.startswith(("script:", "recording:"))):
-            return  # `sim-1` answers to any name
+            return  # `sim-1` answers under any name
         if name not in self._names and not name.startswith(FAULT_MODEL):
             there_are = ", ".join(self._names)
             message = f"The model {name[:80]!r} does not exist. There are: {there_are}"

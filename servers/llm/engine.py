@@ -257,9 +257,11 @@ class Engine:
             self._remove(sequence)
 
     def make_at_once(self, tokens: int) -> bool:
-        """Make all tokens of an answer without pauses that is sent in one piece. Nothing is awaited
-        and nothing is written, so the tokens are only counted
-        (test_a_whole_answer_without_pauses).
+        """Count the tokens of an answer that has no pauses and is sent whole. It needs no sequence,
+        because there is nothing to wait for or to write (test_a_whole_answer_without_pauses).
+
+        Args:
+            tokens: Number of tokens of the answer.
 
         Returns:
             Whether the batch has room for the answer. If not, nothing is counted: use `drive`.
@@ -383,8 +385,9 @@ class Engine:
         self._alarm = None
 
     def _wake(self, raise_cancel: Callable[[], NoReturn]) -> trio.lowlevel.Abort:
-        """Wake the task of `run` without an exception, which would be a fifth of a wake-up."""
-        if self._alarm is None or not self._alarm.cancel_called:  # the server stops
+        """Wake the task of `run` without an exception, which would take a fifth of a wake-up's
+        time."""
+        if self._alarm is None or not self._alarm.cancel_called:  # the server is stopping
             return trio.lowlevel.Abort.SUCCEEDED
         trio.lowlevel.reschedule(self._task)
         return trio.lowlevel.Abort.FAILED

@@ -90,13 +90,13 @@ export async function* streamAnswer(asked, signal, tell) {
 }
 
 /**
- * A signal that also aborts after a timeout. Each event restarts it, so that must be cheap: a timer that
- * ends too early looks how long it still has to wait.
+ * A signal that also aborts after a timeout. Each event restarts the timeout, so a restart is cheap: it
+ * only notes the new end, and a timer that fires before it waits for the rest.
  */
 function deadline(signal) {
 	const controller = new AbortController();
 	const abort = () => controller.abort();
-	let [timer, end, next] = [0, 0, Infinity]; // end: of the timeout; next: of the timer
+	let [timer, end, next] = [0, 0, Infinity]; // end: when the timeout expires; next: when the timer fires
 	const patience = {
 		signal: controller.signal,
 		isOver: false,

@@ -11,8 +11,8 @@
  */
 
 const LINE_END = /\r\n|\n|\r/;
-const AT_ONCE = 64; // events from one frame to the next: almost 4,000 a second
-const PIECE = 1 << 14; // bytes that are parsed at once; a read may have half a megabyte
+const AT_ONCE = 64; // most events handled between two frames: almost 4,000 a second
+const PIECE = 1 << 14; // most bytes parsed at once; a read may have half a megabyte
 
 /** An event exceeded the limit; `decoded` has the events before it. */
 export class EventStreamError extends Error {
@@ -129,9 +129,9 @@ export class EventStreamParser {
 }
 
 /**
- * Yields each event as soon as it is complete; `tell` gets each read, and its time. After some events
- * it lets the browser draw and answer the reader: a read may have thousands of events, and if many
- * reads have come, the browser gives them all in one task.
+ * Yields each event as soon as it is complete; `tell` gets each read, and its time. After AT_ONCE events
+ * it lets the browser draw and handle input. A read may have thousands of events, and the browser
+ * delivers all waiting reads in one task.
  */
 export async function* readEvents(body, tell = () => {}) {
 	const parser = new EventStreamParser();
@@ -163,8 +163,8 @@ export async function* readEvents(body, tell = () => {}) {
 }
 
 /**
- * Resolves in a new task, after the browser has drawn. A page that is not in sight is not drawn: there
- * it does not wait. (A timer would wait a second there.)
+ * Resolves in a new task, after the browser has drawn. A hidden page is never drawn: there it resolves
+ * in the next task. (A timer would take a second there.)
  */
 export function nextFrame() {
 	const { port1, port2 } = new MessageChannel();

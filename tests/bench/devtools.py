@@ -6,7 +6,7 @@
 
 Each message is JSON, and a zero byte ends it. The browser reads them from its file descriptor 3,
 and writes to 4. Playwright would spoil a measurement: with it, each page keeps a copy of what it
-receives, and to decode that copy is the longest task of a long answer.
+receives, and decoding that copy is the longest task of a long answer.
 """
 
 import json
@@ -23,8 +23,11 @@ __all__ = ["Browser", "Tab", "browser"]
 
 
 class Browser:
-    """Args:
-    to, back: Pipes to the browser and from it.
+    """A running Chromium.
+
+    Args:
+        to: The pipe to the browser.
+        back: The pipe from the browser.
     """
 
     def __init__(self, to: IO[bytes], back: IO[bytes]) -> None:
@@ -36,7 +39,7 @@ class Browser:
         """Call a method and wait for its result. Events that come before it are dropped.
 
         Raises:
-            RuntimeError: the browser's error.
+            RuntimeError: The browser reported an error.
         """
         self._count += 1
         message = {"id": self._count, "method": method, "params": params}
@@ -51,10 +54,10 @@ class Browser:
         return answer["result"]
 
     def receive(self) -> Any:
-        """The next message of the browser.
+        """Wait for the next message of the browser.
 
         Raises:
-            EOFError: the browser has ended.
+            EOFError: The browser has ended.
         """
         parts = [self._rest]
         while b"\0" not in parts[-1]:
@@ -73,7 +76,7 @@ class Browser:
 
     @contextmanager
     def tab(self, width: int, height: int, first: str) -> "Iterator[Tab]":
-        """A new window without cookies or storage. The script `first` runs before the page's."""
+        """A new window without cookies or storage. The script `first` runs before any other."""
         context = self.send("Target.createBrowserContext")["browserContextId"]
         target = self.send("Target.createTarget", url="about:blank", browserContextId=context)
         target_id = target["targetId"]
@@ -106,7 +109,7 @@ class Tab:
         return found["result"].get("value")
 
     def metrics(self) -> dict[str, float]:
-        """Chromium's own counters, in seconds."""
+        """Chromium's own counters. Durations are in seconds."""
         self.send("Performance.enable")
         found = self.send("Performance.getMetrics")["metrics"]
         return {each["name"]: each["value"] for each in found}

@@ -3,12 +3,12 @@
     Markdown, pane closed, 1,000/s: longest task 19 ms (12), frame p99 17 ms (5), heap 7 MB, …
 
 An answer has 25,000 tokens. They come at 1,000 a second, or as fast as they can, with the wire
-pane closed or open. For each: the longest task; the time from frame to frame (p99); the heap after
-the answer; rows that the pane has lost. In parentheses: the processor time of the page's main
-thread, because on a busy machine the clock measures the other programs too.
+pane closed or open. Each case shows the longest task, the time between two frames (p99), the heap
+after the answer, and the rows that the pane has lost. In parentheses is the processor time of the
+page's main thread, because on a busy machine the clock measures the other programs too.
 
-The bounds: tasks 50 ms (100 with the pane open), frames 33 ms, heap 80 MB, no row lost. "busy": by
-the processor time they are kept, and by the clock not. "MISSED": not kept.
+The bounds: tasks 50 ms (100 with the pane open), frames 33 ms, heap 80 MB, no row lost. "busy": the
+bounds are kept in processor time, but not by the clock. "MISSED": a bound is not kept.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from .devtools import Browser, Tab, browser
 TOKENS = 25_000
 WIDTHS = {"closed": 1000, "open": 1400}  # of the window: in a wide one the wire pane is open
 PACES = {"1,000/s": "", "instant": "instant"}
-# How a text begins, and what follows again and again: at least ten tokens.
+# The beginning of each text, and the part that repeats, of at least ten tokens.
 KINDS = {
     "Markdown": ("", "\n".join(TEXTS) + "\n\n"),
     "one paragraph": ("", "Of all the words in it, not one is as long as six, or as odd as xyz. "),
@@ -67,8 +67,16 @@ SHOW = "document.querySelector('#toggle').click()"
 
 @dataclass
 class Costs:
-    """Milliseconds of the longest task and between frames (p99), each by the clock and of processor
-    time; then MB of heap, rows lost, and seconds of script and of processor time in all."""
+    """What one answer cost.
+
+    Attributes:
+        task, task_own: The longest task, by the clock and in processor time, in milliseconds.
+        frame, frame_own: The same for the time between two frames, p99.
+        heap: Memory in use after the answer, in MB.
+        lost: Number of rows that the pane has lost.
+        script: Time in scripts, in seconds.
+        work: Processor time of all tasks, in seconds.
+    """
 
     task: float
     task_own: float
@@ -91,7 +99,7 @@ def costs(chromium: Browser, url: str, kind: str, pane: str, pace: str) -> Costs
         chromium.send("Tracing.start", categories="toplevel,devtools.timeline")
         tab.evaluate(ASK)
         tab.evaluate(WAIT % (ENDING if pane == "closed" else f"{ENDING} && {RECORDED}"))
-        # "length": the model sends at most 128 KiB of text.
+        # A text over 128 KiB would end with "length".
         if (ending := tab.evaluate(ENDING)) != "complete":
             raise RuntimeError(f"the answer ended otherwise: {ending}")
         frames = percentile(b - a for a, b in pairwise(tab.evaluate("frames60")))
@@ -114,7 +122,7 @@ def costs(chromium: Browser, url: str, kind: str, pane: str, pace: str) -> Costs
 
 
 def main_thread(events: Iterable[Any]) -> Iterator[Any]:
-    """The tasks of the page's main thread, in order. Those with a frame have "isFrame"."""
+    """The tasks of the page's main thread, in order. "isFrame": whether a task draws a frame."""
     threads: dict[tuple[int, int], list[Any]] = {}
     names = {}
     for event in events:
@@ -142,7 +150,7 @@ def main_thread(events: Iterable[Any]) -> Iterator[Any]:
 
 
 def frame_work(tasks: Iterable[Any]) -> Iterator[float]:
-    """Milliseconds of processor time from one frame to the next."""
+    """Processor time from one frame to the next, in milliseconds."""
     work = 0.0
     for task in tasks:
         work += task["tdur"] / 1000
@@ -152,7 +160,7 @@ def frame_work(tasks: Iterable[Any]) -> Iterator[float]:
 
 
 def heap(tab: Tab) -> float:
-    """Megabytes that are in use, without garbage."""
+    """Memory in use without garbage, in MB."""
     tab.send("HeapProfiler.collectGarbage")
     used: dict[str, float] = tab.send("Runtime.getHeapUsage")
     names = ("usedSize", "embedderHeapUsedSize", "backingStorageSize")
@@ -160,7 +168,7 @@ def heap(tab: Tab) -> float:
 
 
 def percentile(values: Iterable[float]) -> float:
-    """The 99th."""
+    """The 99th percentile."""
     return statistics.quantiles(values, n=100)[-1]
 
 

@@ -7,8 +7,8 @@
     servers/http      …        …          heads, routes, replies
     …
 
-A bytecode may do much, such as reading JSON, and the system calls of a request come on top. So
-compare counts of one room, before and after a change.
+One bytecode may do much, such as reading JSON, and the work of the kernel is not counted. So
+compare the counts of one room before and after a change.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from .peers import Setting
 
 __all__ = ["ROOMS", "count"]
 
-# The first part of a file's path that fits decides.
+# Part of a file's path, and its room. The first part that fits counts.
 ROOMS = {
     "/trio/": "trio",
     "servers/http/": "servers/http",
@@ -74,7 +74,7 @@ async def _ask(client: socket.socket, setting: Setting) -> None:
     end = b"0\r\n\r\n" if setting.stream else b"}"
     received = b""
     while not received.endswith(end):
-        # The loop of trio that this wait takes is counted, too.
+        # This wait takes one turn of trio's loop, which is counted, too.
         await trio.lowlevel.wait_readable(client)
         received += client.recv(65536)
 

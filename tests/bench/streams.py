@@ -14,8 +14,8 @@ is a pace (`peers/`;
     unpaced          ITL 0, answers of 200 tokens, 64 clients that ask again at once. Here ours
                      sends up to 16 tokens in one write, each in a chunk of its own
     short answers    TTFT and ITL 0, answers of 8 tokens, 64 clients that ask again at once; whole
-                     (`"stream": false`) and streamed. Counted for a second of the server's
-                     processor time: for a second of the clock, other programs take a part of it
+                     (`"stream": false`) and streamed. Counted per second of the server's processor
+                     time, because other programs take a part of each second of the clock
     two workers      short whole answers a second, with `--workers 2` on all cores
     first byte       the same answers, streamed, 1 and 200 clients that ask again at once, and
                      1,000 that all ask at the same moment; from the request sent to the first byte
@@ -86,11 +86,11 @@ class Scale:
         part: Accuracy of the search, as a part of the result: 8 means an eighth.
         tries: Number of attempts at a level that is missed.
         levels: Largest number of attempts at all levels together.
-        everyone: Whether paced and unpaced tokens are measured of all servers. The other figures
-            include only those that a goal names.
+        everyone: Whether CPU per token and unpaced tokens are measured for all servers. Other
+            figures include only the servers that a goal names.
         together: Number of clients that all ask at the same moment.
-        minutes: Time after which a figure gets no further round, and a search ends as soon as each
-            server has held a level.
+        minutes: Minutes after which a figure gets no further round, and a search ends as soon as
+            each server has held a level.
     """
 
     streams: int = 1000
@@ -117,7 +117,7 @@ class Bench:
     """What to measure: the amount, the servers, and their core, or -1 for all cores.
 
     Args:
-        until: The end of the time for further rounds, on the monotonic clock.
+        until: When no further round begins, on the monotonic clock, in seconds.
     """
 
     scale: Scale

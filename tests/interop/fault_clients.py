@@ -125,7 +125,7 @@ class Threads:
         self._last_outcome = time.monotonic()
 
     def outcomes(self) -> Outcomes:
-        """Wait until all clients have ended, or none has ended for a long time."""
+        """Wait until all clients have ended, or none has ended for `long` seconds."""
         while left := [future for future in self._futures.values() if not future.done()]:
             patience = self._last_outcome + self._long - time.monotonic()
             if patience <= 0:
@@ -177,7 +177,7 @@ def with_curl(port: int, name: str, seen: Seen, patience: float) -> str:
 
 def with_ours(port: int, names: Sequence[str], patience: float) -> Outcomes:
     """This project's client, `clients/http/client.py`. It has no timeout for a body. If no client
-    has ended for a long time, the outcome of the remaining ones is that they wait."""
+    has ended for `long` seconds, the outcome of the remaining ones is that they wait."""
     outcomes: Outcomes = {}
     all_left = trio.CancelScope()
 

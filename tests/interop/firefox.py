@@ -5,8 +5,8 @@ message with its length in front.
     → 63:[0, 1, "WebDriver:Navigate", {"url": "http://localhost:8000/"}]    [0, number, command, …]
     ← 29:[1, 1, null, {"value": null}]                                [1, number, error, result]
 
-The commands are those of the WebDriver standard. Playwright cannot drive the Firefox of Debian: it
-needs one that is patched for it.
+The commands are those of the WebDriver standard. Playwright cannot drive Debian's Firefox: it needs
+a Firefox with its own patches.
 """
 
 import json
@@ -24,7 +24,7 @@ from .peers import SAFETY, need, read_until
 
 __all__ = ["Firefox", "firefox"]
 
-# Nothing outside of this machine can be reached: the proxy for it does not exist.
+# The browser can reach nothing outside this machine, because its proxy does not exist.
 PREFERENCES = {
     "marionette.port": 0,
     "network.proxy.type": 1,
@@ -44,8 +44,10 @@ return new Promise((done) => {
 
 
 class Firefox:
-    """Args:
-    connection: To the browser, which has just accepted it.
+    """A session in one window of a running browser.
+
+    Args:
+        connection: A new connection to the browser's port for Marionette.
     """
 
     def __init__(self, connection: socket.socket) -> None:
@@ -61,7 +63,7 @@ class Firefox:
         """Send a command and wait for its result.
 
         Raises:
-            RuntimeError: the browser's error.
+            RuntimeError: The browser reported an error.
         """
         self._count += 1
         message = json.dumps([0, self._count, command, parameters]).encode()
@@ -80,7 +82,7 @@ class Firefox:
         return json.loads(self._input.read(int(length)))
 
     def evaluate(self, script: str) -> Any:
-        """What the body of a function returns, or what its promise resolves to."""
+        """Run the body of a function. Returns its value, or what its promise resolves to."""
         return self.call("WebDriver:ExecuteScript", script=script, args=[])["value"]
 
     def wait(self, expression: str) -> Any:
@@ -88,7 +90,7 @@ class Firefox:
         return self.evaluate(WAIT % expression)
 
     def open(self, url: str, **settings: str) -> None:
-        """Go there, with these settings as if they had been chosen before."""
+        """Open a page, with these settings already chosen."""
         self.call("WebDriver:Navigate", url=url)
         if settings:
             kept = json.dumps(json.dumps(settings))
@@ -102,22 +104,22 @@ class Firefox:
         self.call("WebDriver:ElementClick", id=found["value"][ELEMENT])
 
     def click_at(self, x: float, y: float) -> None:
-        """Press and release the mouse there, in pixels of the window."""
+        """Press and release the mouse. The point is in CSS pixels from the viewport's corner."""
         move = {"type": "pointerMove", "x": round(x), "y": round(y)}
         press = [{"type": kind, "button": 0} for kind in ("pointerDown", "pointerUp")]
         mouse = {"type": "pointer", "id": "mouse", "actions": [move, *press]}
         self.call("WebDriver:PerformActions", actions=[mouse])
 
     def press(self, *keys: str) -> None:
-        """Press keys; a text is typed."""
+        """Press the keys that `KEYS` names, and type any other text."""
         each = [key for text in keys for key in KEYS.get(text, text)]
         actions = [{"type": kind, "value": key} for key in each for kind in ("keyDown", "keyUp")]
         keyboard = {"type": "key", "id": "keyboard", "actions": actions}
         self.call("WebDriver:PerformActions", actions=[keyboard])
 
     def problems(self, url: str) -> list[str]:
-        """What the console says of pages of this server: errors, and violations of their
-        Content-Security-Policy. Warnings are left out."""
+        """Errors in the console from this server's pages, with violations of their
+        Content-Security-Policy, but without warnings."""
         self.call("Marionette:SetContext", value="chrome")
         found = self.evaluate(
             "return Services.console.getMessageArray().filter((told) =>"
@@ -137,7 +139,7 @@ def firefox() -> Iterator[Firefox]:
                  for name, value in PREFERENCES.items())  # fmt: skip
         Path(profile, "user.js").write_text("".join(lines))
         command = [program, "--headless", "--no-remote", "--profile", profile, "--marionette"]
-        # It permits `problems` to read the console.
+        # This flag permits `problems` to read the console.
         command.append("--remote-allow-system-access")
         output = subprocess.PIPE
         with subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT) as process:
@@ -146,7 +148,7 @@ def firefox() -> Iterator[Firefox]:
                 told = b""
                 while not (port := re.search(rb"Listening on port (\d+)\n", told)):
                     told += read_until(process.stdout, b"\n")
-                # It must not wait for a reader of the rest.
+                # The rest is read, too, because the browser would block on a full pipe.
                 Thread(target=process.stdout.read, daemon=True).start()
                 address = ("127.0.0.1", int(port[1]))
                 with socket.create_connection(address, SAFETY) as connection:

@@ -53,7 +53,7 @@ def test_pages_fit_their_window(visit: Visit, course: Held) -> None:
     assert {url[: len(course.url) + 1] for url in visit.requested} == {f"{course.url}/"}
 
 
-# The list of files has a hundred folders of one kind, and axe-core takes milliseconds for each row.
+# The list of files has a hundred similar folders, and axe-core takes milliseconds for each row.
 SHORTEN = """() => {
     for (const folder of [...document.querySelectorAll("main details")].slice(9)) folder.remove();
 }"""

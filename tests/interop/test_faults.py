@@ -25,8 +25,8 @@ def cells(page: Page, column: int) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def measured(written: Page) -> Page:
-    """On a busy machine, a client's timeout can end before its answer has come. So if a client does
-    something else than the page says, all are measured again with more patience."""
+    """On a busy machine, a client's timeout can expire before its answer has come. So if an outcome
+    differs from the page, all clients are measured again with longer timeouts."""
     found = measure()
     same = all(
         cells(found, column) == cells(written, column) for column in IN_CI if found.versions[column]

@@ -1,5 +1,5 @@
 """The chat page and a lesson in Firefox: an answer, its bytes, a fault, a reload, a figure. The
-other tests of the page use Chromium; these show that nothing depends on it."""
+other tests of the page use Chromium; these show that the page works without it."""
 
 from collections.abc import Iterator
 

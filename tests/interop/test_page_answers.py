@@ -163,7 +163,7 @@ def test_a_finished_answer_is_read_to_its_last_chunk(found: dict[str, dict[str, 
 
 
 def test_an_event_starts_no_timer(found: dict[str, dict[str, Any]]) -> None:
-    """Each event restarts the timeout: one timer for the silence, and one for the end."""
+    """All events share one timer for the silence and one for the end."""
     assert found["many events"]["timers"] <= 6  # four are the test's own
 
 

@@ -102,8 +102,8 @@ def test_the_pane_is_closed_and_its_width_given_back(visit: Visit, instant: Runn
 
 @pytest.mark.parametrize("width", [1180, 390])
 def test_a_sheet_where_there_is_no_room(width: int, visit: Visit, instant: RunningServer) -> None:
-    """An answer offers its bytes. The sheet covers neither the composer nor the end of the next
-    answer, which is followed."""
+    """The button "Bytes" under an answer opens the sheet. The sheet covers neither the composer nor
+    the end of the next answer, to which the page scrolls."""
     size(visit, width, 844)
     visit.open(instant.url)
     toggle, pane = visit.page.locator("#toggle"), visit.page.locator("#wire")

@@ -130,8 +130,8 @@ def test_a_frame_changes_only_the_end(visit: Visit, chat_server: RunningServer) 
 
 
 def test_no_style_looks_for_what_an_answer_contains() -> None:
-    """With :has() on an element around a running answer, the browser looks at the rule again for
-    each new element: that was half of the time it took to find the styles."""
+    """With :has() on an element around a running answer, the browser checks the rule again for each
+    new element. That took half of the time for computing styles."""
     found = set()
     for path in (ROOT / "servers" / "page").rglob("*.css"):
         styles = re.sub(r"/\*.*?\*/", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)

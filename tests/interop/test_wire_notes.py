@@ -34,7 +34,7 @@ MEANINGS: list[tuple[list[float] | None, list[float], str]] = [
     (None, [*COMB, 3000.0], "tallReads"),
 ]
 
-# how a server says that a reply ended, and the same in Chinese
+# how the server says that a reply ended, and the same in Chinese
 ENDS = {
     "done": "发送完毕",
     "cut off on purpose: the chunked body ended early: expected a hex digit of the chunk-size": (

@@ -100,7 +100,7 @@ def test_25000_tokens_lose_no_row(page: Page) -> None:
     expect(last.locator("strong")).to_have_text("#25000")
 
 
-# The recording goes on: a token for each update. Between two updates the browser draws.
+# Each update adds a token to the recording. Between two updates the browser draws.
 UPDATES = """async (count) => {
     const { recording, view } = globalThis.long;
     recording.isOver = false;
@@ -169,8 +169,8 @@ READS = """async ([reads, count, hidden]) => {
 def test_many_events_take_many_frames(
     reads: int, count: int, hidden: bool, frames: int, page: Page
 ) -> None:
-    """So the browser can draw in between: at most 64 events in one task, in however many reads. A
-    page that is not in sight has no frames, and does not wait for them."""
+    """At most 64 events are handled in one task, in however many reads they came, so the browser
+    can draw in between. A hidden page has no frames, and does not wait for them."""
     assert page.evaluate(READS, [reads, count, hidden]) == [1000, 15, frames]
 
 

@@ -148,8 +148,8 @@ def test_another_version_brings_its_bytes(visit: Visit, server: RunningServer) -
     expect(pane.get_by_text("The bytes of these answers are not kept")).to_be_visible()
 
 
-# An answer that grows; its last token is lit. Returns how many text nodes were looked at each time,
-# and what was lit.
+# Each round adds tokens to an answer, and lights its last token. Returns for each round how many
+# text nodes were looked at, and what was lit.
 POINTED = """async ([tokens, rounds]) => {
     const { showAnswer } = await import("/page/conversation/message.js");
     const { answerWords } = await import("/page/wire/shown.js");

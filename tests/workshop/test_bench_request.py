@@ -14,7 +14,7 @@ def test_every_room_has_its_share() -> None:
     try:
         whole, streamed = (trio.run(request_split.count, stream, 2) for stream in (False, True))
     finally:
-        sys.settrace(trace)  # that of the coverage
+        sys.settrace(trace)  # the tracer of the coverage
     assert set(whole) == set(streamed) == set(request_split.ROOMS.values())
     assert whole["protocol"] < streamed["protocol"]  # eight events more
 

@@ -164,7 +164,8 @@ def test_a_missed_level_gets_a_second_try() -> None:
 
 
 def test_a_race_ends_in_time() -> None:
-    """When its minutes are over, each figure gets one round, and a search ends at what is held."""
+    """When its minutes are over, each figure gets one round, and a search ends as soon as each
+    server has held a level."""
     late = streams.Bench(streams.FULL, client.Client(Path(), 0), 0, until=0.0)
     here = [peers.OURS, peers.SEND]
     assert [peer for peer, _ in streams._turns(late, CPU, here)] == here

@@ -205,7 +205,7 @@ def test_on_a_pipe(
     expected: list[tuple[list[str], int, str]],
     tmp_path: Path,
 ) -> None:
-    """Programs of their own. runner/test_spoken.py drives every mistake and hint."""
+    """The commands run as processes here. runner/test_spoken.py tests every mistake and hint."""
     environment = os.environ | variables
     folder = ["--dir", str(tmp_path)]
     for arguments, code, text in expected:

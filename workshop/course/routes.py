@@ -60,8 +60,8 @@ def course_routes(
         tree: The files that have pages. By default these are this project's files.
         progress: The file with the learner's progress. By default this is the file that `workshop
             check` writes.
-        ports: Returns the port of each server, by its default port. The commands of the lessons
-            then name these ports.
+        ports: A function that returns the present port of each server, by its default port. The
+            commands of the lessons name these ports.
     """
     all_pages: dict[str, Pages] = {}
     one_at_a_time = trio.CapacityLimiter(1)

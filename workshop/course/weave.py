@@ -218,8 +218,8 @@ def _comments(source: str) -> dict[int, str]:
 
 
 def _statements(parent: ast.AST) -> Iterator[ast.AST]:
-    """The statements, exception handlers and cases directly in a node. Most nodes of a tree are
-    expressions, and no statement is in one."""
+    """The statements, exception handlers and cases directly in a node. Expressions, which are most
+    of a tree, are skipped, because they contain no statement."""
     for name in ("body", "handlers", "cases", "orelse", "finalbody"):
         yield from getattr(parent, name, ())
 

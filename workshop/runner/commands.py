@@ -344,5 +344,5 @@ def wrapped(line: Text, width: int) -> Text:
         return line
     lines = [part for each in line.split("\n") for part in each.divide(breaks(each.plain, width))]
     for part in lines:
-        part.rstrip()  # a space beyond the edge would take a line of its own
+        part.rstrip()  # a space after the last column would take a line of its own
     return Text("\n").join(lines)

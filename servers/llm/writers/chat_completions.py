@@ -288,8 +288,9 @@ Part = tuple[bytes, DeltaTemplate, Sequence[str]]
 def _encoded(before: bytes, parts: Sequence[Part]) -> Iterator[bytes]:
     """The bytes of each token of the parts; the bytes before a token are sent with it.
 
-    Thousands of these generators wait for their next token. No name in them keeps the last token's
-    bytes, so the next stream's token gets the same memory, which is still in the cache.
+    Thousands of these generators wait for their next step. While one waits, none of its variables
+    refers to its last token's bytes. So another stream's token reuses that memory while it is still
+    in the processor's cache.
     """
     for opening, template, tokens in parts:
         before += opening
@@ -330,7 +331,7 @@ class LogprobTemplate(DeltaTemplate):
         self._count = count
 
     def encode(self, text: str) -> bytes:
-        # No token holds these bytes: JSON escapes its quotes.
+        # A token cannot contain these bytes, because JSON escapes its quotes.
         likely = NO_LOGPROBS + encode_logprob(text, self._count)
         return super().encode(text).replace(NO_LOGPROBS, likely, 1)
 

@@ -18,7 +18,7 @@ import { toolCards } from "./tools.js";
 import { versionsOf } from "./turns.js";
 import { say, words } from "../words/words.js";
 
-const FEW = 5; // tokens: fewer have no rate
+const FEW = 5; // tokens; for fewer, no rate is shown
 const SILENCE = 5; // seconds without a token until the reader is told
 
 export function showQuestion(conversation, { content }) {
@@ -212,7 +212,7 @@ export function showAnswer(conversation) {
 	function showStats() {
 		const facts = [requestId];
 		if (tokens) {
-			// n tokens have n - 1 gaps between them; a gap may be 0 seconds long. A few gaps are no rate.
+			// n tokens have n - 1 gaps between them; a gap may be 0 seconds long.
 			const rate = (tokens - 1) / ((lastToken - firstToken) / 1000);
 			if (tokens >= FEW && rate < Infinity) facts.unshift(say("rate", Math.round(rate)));
 			facts.unshift(say("firstToken", Math.round(firstToken - asked)), say("tokens", tokens));

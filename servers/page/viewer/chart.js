@@ -93,7 +93,7 @@ export function gapChart(words, { hasSent, pick }) {
 		const [above, below] = most.children;
 		const atMost = ({ statistics: { most } }) => {
 			const time = words.ms(most < 100 ? most : Math.round(most));
-			return words.atMost(time.replace(" ", "\u00a0")); // the unit stays at its number
+			return words.atMost(time.replace(" ", "\u00a0")); // the unit stays on the line of its number
 		};
 		above.textContent = hasSent ? atMost(sides[0]) : "";
 		below.textContent = atMost(sides[1]);

@@ -11,7 +11,7 @@
 import { make } from "../dom.js";
 import { rowHeights } from "./heights.js";
 
-const AROUND = 150; // pixels drawn above and below what is in sight, where the reader scrolls
+const AROUND = 150; // pixels drawn above and below what is in sight, unless the list follows its end
 const MAX_DRAWN = 200; // rows in the document
 
 /** `scrolled(isAtEnd, isUp)` is called when the reader scrolls. */
@@ -24,7 +24,7 @@ export function virtualList({ label, count, guess, keyOf, draw: drawRow, scrolle
 	let [top, width, height, frame] = [0, 0, 0, 0];
 	let typical = 0; // the height of the row that was measured last
 
-	// The wheel is known before the list scrolls. A row that came in between would undo the scrolling.
+	// A wheel event comes before the list scrolls. A row drawn in between would undo the scrolling.
 	const onWheel = ({ deltaY }) => deltaY < 0 && top > 0 && scrolled(false, true);
 	element.addEventListener("wheel", onWheel, { passive: true });
 

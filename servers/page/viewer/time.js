@@ -70,7 +70,7 @@ export function timeControls(recording, words, { show, left, isWrite }) {
 		show(position);
 	}
 
-	/** The recording may have grown. Returns whether that has called `show`. */
+	/** Call this when the recording may have grown. Returns whether it has called `show`. */
 	function update() {
 		const { length } = recording;
 		if (isLive && position < length) {

@@ -113,7 +113,7 @@ export function viewer(element, recording, options = {}) {
 		else chart.received(recording.at(row));
 	}
 
-	/** The list comes last: it measures its rows, and a change after it would be laid out on its own. */
+	/** The list is drawn last: it measures its rows, and any later change would cost a second layout. */
 	function draw() {
 		changed();
 		list.follow(time.isAtEnd);

@@ -1,10 +1,10 @@
 /*
- * What x-ray says of an answer, in Chinese. The server judges in English, and names each verdict by its
- * code (workshop/xray/judge/verdicts.py):
+ * What x-ray says of an answer, in Chinese. The server sends each verdict as a sentence in English, with
+ * its code and its facts (workshop/xray/judge/verdicts.py):
  *
  *     {"code": "idle-timeout", "facts": {"seconds": 15}, …}   ->   沉默 15 秒之后，连接被关闭。
  *
- * A detail that the server tells in words is left out: the rows of the wire show it.
+ * Details that the server gives only as English text are left out: the rows of the pane show them.
  */
 
 const SENTENCES = {

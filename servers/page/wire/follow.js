@@ -6,7 +6,7 @@
 
 import { nextFrame, readEvents } from "../sse.js";
 
-const AT_ONCE = 1000; // spans that are kept from one frame to the next
+const AT_ONCE = 1000; // most spans added between two frames
 
 /**
  * Adds to a recording until its end. A recording that was read in part is read on from where it stopped.

@@ -26,7 +26,10 @@ function textNodes(element) {
 	return nodes;
 }
 
-/** Where a walk begins: the shown text before, `start` of the next node, after the last word in both texts. */
+/**
+ * The state of a walk at its beginning. all: the shown text so far; start: where the next node begins in
+ * it; after, place: where the last common word ends, in the shown and in the sent text.
+ */
 const BEGIN = { all: "", starts: [], pairs: [[0, 0]], start: 0, after: 0, place: 0 };
 
 /**
@@ -34,7 +37,7 @@ const BEGIN = { all: "", starts: [], pairs: [[0, 0]], start: 0, after: 0, place:
  *
  * @param {string[]} shown the texts of the nodes; no word continues in the next one
  * @param {string} sent
- * @param {object} before the `walk` over the nodes before these, if there are any
+ * @param {object} before the `walk` that was returned for the nodes before these, if there are any
  * @returns {{starts: number[], pairs: number[][], walk: object}} where each node begins in all of the shown
  *     text; and [place in the shown text, place in the sent text], in order, where both have the same word
  */
@@ -131,7 +134,7 @@ function shownWords(element, textOf) {
 	function look() {
 		const sent = textOf();
 		if (known?.sent === sent && known.nodes.at(-1)?.isConnected) return known;
-		// While the answer runs, only its last boxes of blocks change (markdown/render.js).
+		// While the answer runs, only its last two boxes of blocks change (markdown/render.js).
 		if (!finished.nodes.every((node) => node.isConnected)) finished = { boxes: 0, nodes: [], walk: BEGIN };
 		const boxes = [...element.children];
 		const walkOn = (walk, nodes) => align(nodes.map(({ data }) => data), sent, walk);

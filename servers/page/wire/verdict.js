@@ -15,7 +15,8 @@ const UNDONE = /^content-(encoding|length)|^transfer-/;
 const encoder = new TextEncoder();
 
 /**
- * Resolves to a verdict: its code, its facts, and what it says, in English. Null if nobody judges.
+ * Resolves to x-ray's verdict: its `code`, its `facts`, and `say`, a sentence in English. Resolves to
+ * null if the server does not judge.
  *
  * @param {object} answer of log.js, which has ended
  */
@@ -31,7 +32,7 @@ export function recordingOf({ url, askedAt, openedAt, status, headers, body, rea
 	const lines = [];
 	const keep = (at, bytes) => lines.push({ sender: "server", at, bytes: toBase64(bytes) });
 	const request = encoder.encode("POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\n\r\n");
-	// What a page reads has no TLS any more: no verdict may speak of its close_notify.
+	// A page reads bytes without TLS. With https here, x-ray would miss the close_notify.
 	lines.push({ sender: "client", at: 0, url: url.replace(/^https:/, "http:"), bytes: toBase64(request) });
 	const fields = headers.filter(([name]) => !UNDONE.test(name));
 	fields.push(["transfer-encoding", "chunked\r\n\r\n"]);

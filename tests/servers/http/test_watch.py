@@ -15,8 +15,8 @@ from .test_leaving import needs_epoll
 
 @needs_epoll
 async def test_fin_after_two_requests() -> None:
-    """Each of the two requests is told about the half-close, while it is handled. Then the socket
-    is forgotten, and so is that of a client that closes while it has no request."""
+    """The observer of each request is told about the half-close while the request is handled. A
+    socket is no longer watched after its close, also if its client closed it between requests."""
     told = [trio.Event(), trio.Event()]
 
     class Observer:

@@ -257,7 +257,7 @@ def test_the_page_of_the_project_is_translated_in_another_folder(tmp_path: Path)
 
 
 async def test_a_command_names_the_port_that_its_server_has(tmp_path: Path) -> None:
-    """In a lesson; what a file of the source says is not changed."""
+    """Only in a lesson: the text of a source file is not changed."""
     asks = "curl http://localhost:8003/ ; nc localhost 8004 ; nc localhost 8009"
     text = f"# Ask\n\n```console\n$ {asks}\n```\n"
     plant(

@@ -1,8 +1,7 @@
 """What a learner reads of each exercise, in Chinese and English, in a terminal and on a pipe.
 
-The commands run in this process, with one end of a pseudo-terminal or pipe as their output, because
-a process for each mistake would take minutes. In test_language.py the programs and their checks are
-processes of their own.
+The commands run in this process and write to a pseudo-terminal or a pipe, because a process for
+each mistake would take minutes. In test_language.py they run in processes of their own.
 """
 
 import os
@@ -34,10 +33,10 @@ LAST = {"zh-CN": "这是最后一条提示。看答案：", "en": "That was the 
 
 @cache
 def judged(lesson: Lesson, source: bytes, spoken: str) -> checking.CheckReport:
-    """The report on a file with this text. The check runs once for each language."""
-    path = Path(lesson.folder, "exercise.py")
-    for known in (*lesson.wrong, lesson.folder / "solution.py"):
-        path = known if known.read_bytes() == source else path
+    """The report on a file with this text. The check runs once for each text and language."""
+    known = (*lesson.wrong, lesson.folder / "solution.py")
+    unsolved = lesson.folder / "exercise.py"
+    path = next((path for path in known if path.read_bytes() == source), unsolved)
     lab = Lab()
     failure = judge(lesson, path, lab)
     return checking.CheckReport(failure, lab.log)
@@ -45,7 +44,7 @@ def judged(lesson: Lesson, source: bytes, spoken: str) -> checking.CheckReport:
 
 @pytest.fixture(params=WAYS, ids=["zh", "C --lang zh-CN", "C"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """The flags of every command. The environment is set."""
+    """Set the environment of a learner. Returns the flags of every command."""
     lang, flags, _language = request.param
     for name in ENVIRONMENT:
         monkeypatch.setenv(name, "")
@@ -83,7 +82,7 @@ def said(output: str, arguments: list[str]) -> tuple[int, str]:
 
 
 def squeezed(text: str) -> str:
-    """A text without spaces and line breaks: a terminal has its own."""
+    """A text without spaces and line breaks, because a terminal adds its own."""
     return "".join(text.split())
 
 
