@@ -40,7 +40,7 @@ KINDS = {
     "one block of code": ("```\n", "for token in answer:\n    print(token)\n"),
 }
 TASK_MS = {"closed": 50, "open": 100}
-FRAME_MS = 33.4  # two frames of a screen that draws 60 a second
+FRAME_MS = 33.5  # two frames of a screen that draws 60 a second
 HEAP_MB = 80
 # Rows of the recording without a token: the request, the head, the role, the finish_reason, [DONE],
 # the last chunk, the end.
