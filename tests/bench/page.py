@@ -17,7 +17,6 @@ import statistics
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass
 from itertools import pairwise, product
@@ -131,15 +130,14 @@ def main_thread(events: Iterable[Any]) -> Iterator[Any]:
             names[thread] = event["args"]["name"]
         elif event["ph"] == "X" and "tdur" in event:
             threads.setdefault(thread, []).append(event)
-    frames = Counter(
-        {
-            thread: sum(event["name"] == "FireAnimationFrame" for event in found)
-            for thread, found in threads.items()
-            if names.get(thread) == "CrRendererMain"
-        }
-    )
+    frames = {
+        thread: sum(event["name"] == "FireAnimationFrame" for event in found)
+        for thread, found in threads.items()
+        if names.get(thread) == "CrRendererMain"
+    }
+    busiest = max(frames, key=frames.__getitem__)  # the page draws the most frames
     task: dict[str, Any] = {}
-    for event in sorted(threads[frames.most_common(1)[0][0]], key=lambda event: event["ts"]):
+    for event in sorted(threads[busiest], key=lambda event: event["ts"]):
         if event["name"].endswith("RunTask") and event["ts"] >= task.get("end", 0):
             if task:
                 yield task

@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--base-url", type=base_url, default=LOCAL_URL, metavar="URL", help=url)
     add("--model", help=_("model to ask; default: sim-1 on this machine, else gpt-4o-mini"))
     add("--system", default="", metavar="TEXT", help=_("the system prompt"))
-    key = _("file with the API key; without it, https uses OPENAI_API_KEY")
+    key = _("file with the API key; for https, the default is OPENAI_API_KEY")
     add("--key-file", type=Path, metavar="FILE", help=key)
     add("--ca-file", metavar="FILE", help=_("certificates (PEM) to trust in place of the system's"))
     add(
