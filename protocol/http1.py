@@ -334,7 +334,7 @@ REPEATED = frozenset(
     }
 )
 """Fields whose values are the same in most responses of a server, and never secret. Only their
-encoded lines are cached, so no cookie is."""
+encoded lines are cached: a cookie never is."""
 
 
 def _field_line(name: str, value: str) -> bytes:

@@ -102,7 +102,7 @@ class Watch:
     def end_stream(self, fileno: int) -> None:
         """Report nothing about this socket until the next `add_stream`. Call this when the reply
         has ended."""
-        if fileno in self._half_closed:  # registered anew, so the next request learns of it, too
+        if fileno in self._half_closed:  # the next request registers it again, and learns of it
             self.remove_stream(fileno)
         elif fileno in self._requests:
             self._requests[fileno] = None

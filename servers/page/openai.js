@@ -91,7 +91,7 @@ export async function* streamAnswer(asked, signal, tell) {
 
 /**
  * A signal that also aborts after a timeout. Each event restarts the timeout, so a restart is cheap: it
- * only notes the new end, and a timer that fires before it waits for the rest.
+ * only notes the new end, and a timer that fires too early is set again for the rest.
  */
 function deadline(signal) {
 	const controller = new AbortController();

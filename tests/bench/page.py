@@ -188,8 +188,8 @@ def told(found: Costs, pane: str) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.page", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="Markdown as fast as it comes, only")
-    parser.add_argument("--runs", type=int, default=1, help="of each case; the medians are shown")
+    parser.add_argument("--quick", action="store_true", help="only Markdown, as fast as it comes")
+    parser.add_argument("--runs", type=int, default=1, help="runs of each case; medians are shown")
     asked = parser.parse_args()
     texts = {
         kind: "".join(tokenize(first + text * (TOKENS // 10))[:TOKENS])

@@ -117,7 +117,7 @@ class Bench:
     """What to measure: the amount, the servers, and their core, or -1 for all cores.
 
     Args:
-        until: When no further round begins, on the monotonic clock, in seconds.
+        until: Time on the monotonic clock, in seconds. No further round begins after it.
     """
 
     scale: Scale

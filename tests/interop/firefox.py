@@ -104,7 +104,7 @@ class Firefox:
         self.call("WebDriver:ElementClick", id=found["value"][ELEMENT])
 
     def click_at(self, x: float, y: float) -> None:
-        """Press and release the mouse. The point is in CSS pixels from the viewport's corner."""
+        """Press and release the mouse at a point, in CSS pixels from the page's top left."""
         move = {"type": "pointerMove", "x": round(x), "y": round(y)}
         press = [{"type": kind, "button": 0} for kind in ("pointerDown", "pointerUp")]
         mouse = {"type": "pointer", "id": "mouse", "actions": [move, *press]}

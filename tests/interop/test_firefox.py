@@ -35,7 +35,7 @@ def browser(server: Held) -> Iterator[Firefox]:
 
 
 def ask(browser: Firefox, server: Held, question: str) -> None:
-    """Ask the model that repeats, and wait for the end of the answer and of its recording."""
+    """Ask the model `echo`, and wait for the end of the answer and of its recording."""
     browser.open(server.url, model="echo")
     browser.click("#prompt")
     browser.press(question, "Enter")
@@ -44,7 +44,7 @@ def ask(browser: Firefox, server: Held, question: str) -> None:
 
 
 def test_an_answer_and_its_bytes(browser: Firefox, server: Held) -> None:
-    """A word of the answer selects its bytes, and the arrow key the next one."""
+    """A click on a word of the answer selects its bytes. An arrow key selects the next token."""
     ask(browser, server, "你好 **bold** words")
     assert browser.evaluate(TEXT % ".answer") == "你好 bold words"
     assert browser.evaluate(TEXT % ".answer strong") == "bold"

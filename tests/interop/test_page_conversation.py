@@ -154,7 +154,7 @@ def test_a_tool_call_grows_and_gets_its_result(visit: Visit, scripted: Held) -> 
     assert result == {"role": "tool", "tool_call_id": called["id"], "content": "rain"}
     last = page.locator("[data-role=assistant]").last
     expect(last.locator(".answer")).to_contain_text("The weather station says rain.")
-    expect(page.locator("[data-ending=complete]")).to_have_count(2)  # only these are kept
+    expect(page.locator("[data-ending=complete]")).to_have_count(2)  # each is kept when it ends
     visit.reload()
     expect(page.locator(".tool")).to_contain_text("Result: rain")
     expect(page.locator("[data-ending=complete]")).to_have_count(2)

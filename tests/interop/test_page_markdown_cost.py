@@ -83,7 +83,7 @@ def test_no_text_is_tried_in_many_ways() -> None:
     assert len(markdown("render", PATIENCE)) == 2
 
 
-# An answer, with 20 tokens in each frame; these frames do not wait for the screen. Returns how many
+# Shows an answer, with 20 tokens in each frame, and does not wait for the screen. Returns how many
 # nodes each frame has changed; how many changes were in finished boxes of blocks; how many such
 # boxes there are; and how many of them the browser lays out at the end.
 FRAMES = """async ([tokens, rounds]) => {

@@ -86,8 +86,8 @@ def test_a_row_without_body_has_no_read(told: dict[str, Any]) -> None:
 
 
 def test_what_x_ray_is_told(told: dict[str, Any]) -> None:
-    """The head came when the page saw it, not with the first bytes of the body. What the page read
-    has no TLS any more, so x-ray does not miss a close_notify."""
+    """The head came when the page saw it, not with the first bytes of the body. The page reads
+    bytes without TLS, so x-ray must not report a missing close_notify."""
     request, head, body, end = told["judged"]
     assert request == [0, "http://localhost:8000/v1/chat/completions", None]
     assert (head[0], body[0], end) == (2, 209, [209, None, "truncated"])

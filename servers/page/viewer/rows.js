@@ -24,7 +24,7 @@ export function virtualList({ label, count, guess, keyOf, draw: drawRow, scrolle
 	let [top, width, height, frame] = [0, 0, 0, 0];
 	let typical = 0; // the height of the row that was measured last
 
-	// A wheel event comes before the list scrolls. A row drawn in between would undo the scrolling.
+	// The wheel stops the following before the list scrolls: a row drawn in between would undo the scrolling.
 	const onWheel = ({ deltaY }) => deltaY < 0 && top > 0 && scrolled(false, true);
 	element.addEventListener("wheel", onWheel, { passive: true });
 

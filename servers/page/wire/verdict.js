@@ -32,7 +32,7 @@ export function recordingOf({ url, askedAt, openedAt, status, headers, body, rea
 	const lines = [];
 	const keep = (at, bytes) => lines.push({ sender: "server", at, bytes: toBase64(bytes) });
 	const request = encoder.encode("POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\n\r\n");
-	// A page reads bytes without TLS. With https here, x-ray would miss the close_notify.
+	// A page reads bytes without TLS. With https here, x-ray would report a missing close_notify.
 	lines.push({ sender: "client", at: 0, url: url.replace(/^https:/, "http:"), bytes: toBase64(request) });
 	const fields = headers.filter(([name]) => !UNDONE.test(name));
 	fields.push(["transfer-encoding", "chunked\r\n\r\n"]);

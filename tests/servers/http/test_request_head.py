@@ -56,7 +56,7 @@ def test_values_that_are_not_kept_are_read_again(raw: bytes) -> None:
 
 
 def test_no_known_head_keeps_a_key() -> None:
-    """Neither in a field nor in the target. A field that nobody knows may hold one, too."""
+    """Neither in a field nor in the target. An unknown field may hold one, too."""
     heads = known(WITH_KEYS, b"GET /?key=sk-secret-4 HTTP/1.1\r\nHost: a\r\n\r\n")
     assert "user-agent" in repr(vars(heads))
     assert "secret" not in repr(vars(heads))

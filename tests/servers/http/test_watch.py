@@ -16,7 +16,7 @@ from .test_leaving import needs_epoll
 @needs_epoll
 async def test_fin_after_two_requests() -> None:
     """The observer of each request is told about the half-close while the request is handled. A
-    socket is no longer watched after its close, also if its client closed it between requests."""
+    socket is no longer watched after its close, even if its client closed it between requests."""
     told = [trio.Event(), trio.Event()]
 
     class Observer:
