@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import babel.messages.catalog
 from babel.messages import Catalog
 from babel.messages.extract import extract
 from babel.messages.mofile import write_mo
@@ -30,6 +31,8 @@ from workshop.runner.task import docstrings
 
 ROOT = Path(__file__).parent.parent
 FOLDER = Path(LOCALE) / "zh_CN" / "LC_MESSAGES"
+# A file is the same with any version of Babel.
+babel.messages.catalog.VERSION = ""  # type: ignore[attr-defined]
 KEYWORDS = {"_": None, "N_": None, "n_": (1, 2)}
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)  # the catalogue's only date: no change for its own sake
 ARGPARSE = [  # the standard library says these, in one version of Python or another

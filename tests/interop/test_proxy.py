@@ -22,6 +22,9 @@ ENDLESS = {"hang", "stall-heartbeat", "drip"}
 # body.
 LEFT_OPEN = "open-after-finish"
 
+# Before this version the client waited for the end of the body after [DONE]. The proxy ends it.
+WAITS_FOR_THE_END = int(openai.__version__.split(".")[0]) < 3
+
 
 @contextmanager
 def proxy_of(server: Address, *flags: str) -> Iterator[str]:
@@ -109,6 +112,8 @@ def test_no_fault_becomes_a_success(simulated: RunningServer, proxy: str) -> Non
         assert not whole & ENDLESS, "through the proxy they ended as if they were whole"
         assert through[LEFT_OPEN] == through["no-done"]
         whole.remove(LEFT_OPEN)
+        if WAITS_FOR_THE_END:
+            whole.remove("open-after-done")
         asked = pool.map(lambda name: ask(behind, f"fault-{name}"), whole)
         assert dict(zip(whole, asked, strict=True)) == {name: through[name] for name in whole}
     for name in ("fin", "rst", "bad-chunk-size", "half-chunk", "stall", *ENDLESS):

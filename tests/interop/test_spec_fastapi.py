@@ -75,7 +75,10 @@ def serving(events: Events, media_type: str) -> Iterator[str]:
     async def stream() -> Any:
         return streaming(events(), media_type=media_type, headers=FIELDS)
 
-    config = uvicorn.Config(app, port=0, log_level="error", lifespan="off", loop="asyncio")
+    # `ws`: an old uvicorn imports a part of websockets that warns.
+    config = uvicorn.Config(
+        app, port=0, log_level="error", lifespan="off", loop="asyncio", ws="none"
+    )
     server = uvicorn.Server(config)
     sock = config.bind_socket()
     sock.listen()  # so that a client may connect before the thread runs
