@@ -238,7 +238,7 @@ class Connection:
             await self._send_error(error.error_status_hint, reason)
             return None
         self._state = State.HANDLING
-        self._watch.add_stream(fileno, self)
+        self._watch.add_stream(fileno, self, request.arrived)
         line = f"{request.method} {printable_route(request)}"
         reply: Reply | StreamingReply | None = None
         try:
@@ -274,9 +274,9 @@ class Connection:
                 self._keep_alive = False  # the body stays unread: the next request is not found
             else:
                 body = await self._incoming.read_body(head)
-        self._incoming.deadline = math.inf
+        self._incoming.deadline, now = math.inf, trio.current_time()
         request = Request(
-            head.method, path, query, head.headers, body, params, head.raw_target, host
+            head.method, path, query, head.headers, body, params, head.raw_target, host, now
         )
         return request, handler
 

@@ -57,6 +57,7 @@ class Request(msgspec.Struct, frozen=True, dict=True):
         target: The request-target as it was sent. A proxy passes it on unchanged.
         host: The host that the request names, in lower case and without a port
             (protocol/target.py). Access control uses this, not the Host field.
+        arrived: When the request was complete, by trio's clock.
     """
 
     method: str
@@ -67,16 +68,16 @@ class Request(msgspec.Struct, frozen=True, dict=True):
     params: dict[str, str] = {}
     target: str = ""
     host: str = ""
+    arrived: float = 0.0
 
     def header(self, name: str) -> str | None:
         """The first value of a header (lower-case name), or None."""
-        value: str | None = self.__dict__["first"].get(name)
-        return value
+        return dict(reversed(self.headers)).get(name)  # if a field is repeated, the first counts
 
     def __post_init__(self) -> None:
-        # Built once, because a handler looks up half a dozen names. If a field is repeated, its
-        # first value counts.
-        self.__dict__["first"] = dict(reversed(self.headers))
+        # A request's headers are looked up a dozen times. So the same dict is built only once, and
+        # its `get` takes the method's place in this request (test_header_equals_its_method).
+        self.__dict__["header"] = dict(reversed(self.headers)).get
 
 
 class ReplyObserver(Protocol):
@@ -184,6 +185,11 @@ class StreamingReply(Copied):
     # silent connection, and the write shows whether the client is still connected.
     heartbeat: ClassVar[bytes] = b""
 
+    # A function that changes the encoded head, to test clients with a wrong head.
+    edit_head: Callable[[bytes], bytes] = bytes
+
+    until_close = False  # if true, there are no chunks: the body ends with the connection
+
     observer: ReplyObserver | None = None
 
     reason: str | None = None
@@ -200,9 +206,6 @@ class StreamingReply(Copied):
         self.status = status
         self.content_type = content_type
         self.headers = headers
-        # A function that changes the encoded head, to test clients with a wrong head.
-        self.edit_head: Callable[[bytes], bytes] = bytes
-        self.until_close = False  # if true, there are no chunks: the body ends with the connection
 
     def send_to(self, body: BodyWriter) -> Awaitable[None]:
         """Send the whole body and its end."""

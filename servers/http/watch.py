@@ -88,16 +88,17 @@ class Watch:
         if self._epoll is not None:
             self._epoll.close()
 
-    def add_stream(self, fileno: int, connection: Watched) -> None:
+    def add_stream(self, fileno: int, connection: Watched, requested_at: float) -> None:
         """Tell this connection when its client disconnects. Call this when its request is complete.
 
         Args:
             fileno: File descriptor of the connection's socket, or -1 if it has no socket.
+            requested_at: The time at which the request was complete.
         """
         if self._epoll is not None and fileno >= 0:
             if fileno not in self._requests:
                 self._epoll.register(fileno, select.EPOLLRDHUP)
-            self._requests[fileno] = connection, trio.current_time()
+            self._requests[fileno] = connection, requested_at
 
     def end_stream(self, fileno: int) -> None:
         """Report nothing about this socket until the next `add_stream`. Call this when the reply

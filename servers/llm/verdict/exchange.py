@@ -146,14 +146,14 @@ class Exchange(msgspec.Struct, eq=False, kw_only=True):
     ) -> "Exchange":
         """Return the exchange that begins with this request. The request is not kept."""
         timeout = request.header("x-stainless-read-timeout")
-        retry = request.header("x-stainless-retry-count") or ""
+        retry = request.header("x-stainless-retry-count")
         return cls(
             number=number,
             connection_of=connection_of,
             question=_question(request),
-            asked=trio.current_time(),
+            asked=request.arrived,
             announced=_seconds(timeout or request.header("x-stainless-timeout")),
-            retry=int(retry) if RETRY.fullmatch(retry) else None,
+            retry=int(retry) if retry and RETRY.fullmatch(retry) else None,
             closes=(request.header("connection") or "").lower() == "close",
         )
 

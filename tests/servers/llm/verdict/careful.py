@@ -53,7 +53,7 @@ class ClientStream(MemoryStream):
 class MemoryWatch(Watch):
     """Which connections have a reply in progress, by their numbers."""
 
-    def add_stream(self, fileno: int, connection: Watched) -> None:
+    def add_stream(self, fileno: int, connection: Watched, requested_at: float) -> None:
         self._requests[fileno] = connection, trio.current_time()
 
     def end_stream(self, fileno: int) -> None:
