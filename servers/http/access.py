@@ -139,6 +139,9 @@ class Access:
         return guarded | {f"OPTIONS {path}": self._preflight(methods[path]) for path in methods}
 
     def _guarded(self, handler: Handler) -> Handler:
+        if not (self._digests or self._origins or self._hosts):
+            return handler  # there is nothing to check, and no field to add
+
         async def guarded(request: Request) -> Reply | StreamingReply:
             reply = self._refusal(request) or await handler(request)
             if not self._origins:

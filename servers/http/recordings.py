@@ -30,7 +30,7 @@ The rules this file keeps:
 """
 
 import secrets
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 
 import msgspec
 import trio
@@ -283,10 +283,12 @@ class RecordingStore:
     def recorded(self, handler: Handler) -> Handler:
         """Return the same handler, whose reply to a request with `X-Wire: 1` is recorded."""
 
-        async def handle(request: Request) -> Reply | StreamingReply:
-            if request.header("x-wire") != "1" or not self._may_read(request):
-                return await handler(request)
-            began = trio.current_time()
+        def handle(request: Request) -> Awaitable[Reply | StreamingReply]:
+            recorded = request.header("x-wire") == "1" and self._may_read(request)
+            return record(request) if recorded else handler(request)
+
+        async def record(request: Request) -> Reply | StreamingReply:
+            began = request.arrived
             reply = (await handler(request)).copied()
             if self._make_room():
                 id = dict(reply.headers).get("x-request-id") or f"req_{secrets.token_hex(12)}"

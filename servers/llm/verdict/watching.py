@@ -130,13 +130,14 @@ class Watcher:
         return client
 
     def watched(self, handler: Handler) -> Handler:
-        """Return the same handler, whose requests and replies are watched."""
+        """Return the same handler, whose requests and replies are watched. Each reply must be the
+        request's own, because it is changed."""
 
         async def handle(request: Request) -> Reply | StreamingReply:
             exchange = self.client(client_name(request)).begin(request)
             self._asking[id(request)] = exchange
             try:
-                reply = (await handler(request)).copied()
+                reply = await handler(request)
             except BaseException:
                 exchange.ended = trio.current_time()
                 exchange.ending = Ending.DISCONNECTED
@@ -196,7 +197,7 @@ def client_name(request: Request) -> str:
     if name := request.header("x-client"):
         return "".join(c if c.isprintable() else "?" for c in name[:64])
     scheme, _, key = (request.header("authorization") or "").partition(" ")
-    if scheme.lower() == "bearer" and key:
+    if key and scheme.lower() == "bearer":
         return name_of_key(key)
     return "anonymous"
 
