@@ -18,6 +18,7 @@ The rules this file keeps:
 
 from collections.abc import Callable
 
+import msgspec
 import trio
 
 from ..http.body import BodyWriter, Ending
@@ -73,19 +74,20 @@ class Admission:
             if busy is not None and self.held >= self._limit:
                 self._metrics.end(route, "rejected")
                 return busy()
+            self.held += size
             reservation = Reservation(self, route, size)
             reason = "cancelled"
             try:
                 reply = await handler(request)
                 if isinstance(reply, StreamingReply):
-                    reply.source = ReservedSource(reply.source, reservation)
+                    reservation.source, reply.source = reply.source, reservation
                     return reply
                 reason = _reason(reply.status)
             except Exception:
                 reason = "failed"
                 raise
             finally:
-                if not reservation.kept:
+                if reservation.source is None:
                     reservation.release(reason)
             return reply
 
@@ -97,24 +99,19 @@ class Admission:
         self._metrics.end(route, reason)
 
 
-class Reservation:
-    """The reservation of one request, made when this object is created.
+class Reservation(msgspec.Struct, eq=False):
+    """The reservation of one request. It is also the source of a streaming reply, which holds the
+    reservation until its end: a `Source`.
 
     Args:
         size: Number of reservations: 1, or 0 for a request that is counted but not limited.
-
-    Attributes:
-        kept: Whether a streaming reply still holds the reservation after the handler has returned.
+        source: The reply's own source, or None if the reservation ends when the handler returns.
     """
 
-    __slots__ = ("_admission", "_route", "_size", "kept")
-
-    def __init__(self, admission: Admission, route: str, size: int) -> None:
-        admission.held += size
-        self.kept = False
-        self._admission: Admission | None = admission
-        self._route = route
-        self._size = size
+    _admission: Admission | None
+    _route: str
+    _size: int
+    source: Pieces | Source | None = None
 
     def release(self, reason: str) -> None:
         """Release the reservation. Only the first call has an effect."""
@@ -122,22 +119,12 @@ class Reservation:
         if admission is not None:
             admission.end(self._route, reason, self._size)
 
-
-class ReservedSource:
-    """The source of a streaming reply that holds a reservation until its end: a `Source`."""
-
-    __slots__ = ("_reservation", "_source")
-
-    def __init__(self, source: Pieces | Source, reservation: Reservation) -> None:
-        reservation.kept = True
-        self._source = source
-        self._reservation = reservation
-
     async def send_to(self, body: BodyWriter) -> None:
         """Send the whole body and its end, and count how the reply ended."""
+        assert self.source is not None
         ending = None
         try:
-            await send_source(self._source, body)
+            await send_source(self.source, body)
             ending = Ending.DONE
         except CutOff as cut:
             ending = Ending.RESET if cut.reset else Ending.CUT_OFF
@@ -149,12 +136,13 @@ class ReservedSource:
             ending = Ending.FAILED
             raise
         finally:
-            self._reservation.release((ending or body.ending).value)
+            self.release((ending or body.ending).value)
 
     async def aclose(self) -> None:
         """Close the source, even if the reply ends before its first byte is sent."""
-        self._reservation.release("cancelled")
-        await close_source(self._source)
+        self.release("cancelled")
+        if self.source is not None:
+            await close_source(self.source)
 
 
 def _reason(status: int) -> str:
