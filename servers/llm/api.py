@@ -182,12 +182,12 @@ class API:
         if coding and coding.strip().lower() != "identity":
             message = f"Send the body without a content coding, not with {coding[:80]}"
             raise InvalidRequest(message, None, "unsupported_content_encoding", status=415)
-        with self._turns.work() as work:
-            if len(request.body) > LARGE_BODY:
+        if len(request.body) > LARGE_BODY:
+            with self._turns.work() as work:
                 await check_size(request.body, work)
-            await work.spend(len(request.body) // JSON_BYTES)
-            asked = read(request.body)
-            return asked, question_of(asked)
+                await work.spend(len(request.body) // JSON_BYTES)
+        asked = read(request.body)  # in the turn that this work has waited for
+        return asked, question_of(asked)
 
     async def _list_models(self, request: Request) -> Reply:
         return json_reply(ModelList(data=[ModelObject(name) for name in self._names]))
@@ -233,13 +233,14 @@ class API:
             if request.method == "HEAD":
                 raise InvalidRequest("A recorded response answers GET and POST, not HEAD.")
             return recorded.reply()
-        if question.size > MAX_PROMPT:
+        # A character takes at least one byte, and only a body can have so many.
+        if len(request.body) > MAX_PROMPT and question.size > MAX_PROMPT:
             message = f"The prompt is longer than {MAX_PROMPT} characters."
             raise InvalidRequest(message, None, "context_length_exceeded")
         pace = self._pace_of(request)
         spec = request.header("x-fault") or fault or self._fault_of(question.model)
         spec = spec or self._watcher.planned(stream)
-        chosen = self._take(spec, request)
+        chosen = self._take(spec, request) if spec else None
         self._watcher.note(request, chosen, spec, stream)
         if chosen and chosen.replaces:
             return self._watcher.attend(request, chosen.apply(Reply()))
@@ -249,12 +250,14 @@ class API:
             for turn in question.turns:
                 prompt_tokens += await count_tokens(turn.text, work)
             answers = await self._model.answers(question, work)
-            await work.spend(len(request.body) // JSON_BYTES)
+            if len(request.body) > LARGE_BODY:
+                await work.spend(len(request.body) // JSON_BYTES)
             writer = make_writer(answers, prompt_tokens)
         if not chosen and answers[0].fault:
             chosen = self._take(answers[0].fault, request)
             self._watcher.note(request, chosen, answers[0].fault, stream)
-        self._watcher.note_answer(request, answers[0])
+        if chosen:
+            self._watcher.note_answer(request, answers[0])
         seed = self._model.seed_of(question) if pace.spread else 0
         gaps, prefill = pace.gaps(seed), pace.prefill(prompt_tokens, seed)
         if after and (after := min(after, answers[0].completion_tokens)):
@@ -306,8 +309,6 @@ class API:
         return ""
 
     def _take(self, spec: str, request: Request) -> Fault | None:
-        if not spec:
-            return None
         try:
             key = (*self._watcher.key(request), request.path, request.body)
             return self._faults.take(spec, key)

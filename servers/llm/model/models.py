@@ -34,6 +34,7 @@ __all__ = ["MODEL", "Model", "count_tokens"]
 
 MODEL = "sim-1"
 SOURCES = (MODEL, "echo", "lorem", "torture")
+OTHERS = frozenset({"script", *SOURCES[1:]})  # these do not answer from the corpus
 
 
 class Model:
@@ -64,17 +65,15 @@ class Model:
                 that the request does not have the tool that must be called, or that no value can be
                 made for a JSON Schema.
         """
-        first = self.seed_of(question)
         if _is_small_talk(question):
+            first = self.seed_of(question)
             return [
                 await _end_early(_small_talk(question, first + index), question, work)
                 for index in range(question.n)
             ]
-        return [await _end_early(await self._answer(question, first, work), question, work)] * (
-            question.n
-        )
+        return [await _end_early(await self._answer(question, work), question, work)] * question.n
 
-    async def _answer(self, question: Question, seed: int, work: Work) -> Answer:
+    async def _answer(self, question: Question, work: Work) -> Answer:
         source, _, name = question.model.partition(":")
         match source:
             case "script" if name:
@@ -85,14 +84,12 @@ class Model:
             case "echo":
                 return await say(question, question.prompt, work)
             case "lorem":
-                answer = Answer(text=lorem(min(question.max_tokens or 256, MAX_OUTPUT)))
-                if question.max_tokens:
-                    answer = msgspec.structs.replace(answer, finish_reason="length")
-                return answer
+                text = lorem(min(question.max_tokens or 256, MAX_OUTPUT))
+                return Answer(text=text, finish_reason="length" if question.max_tokens else "stop")
             case "torture":
                 return Answer(text=_tokens(TORTURE))
             case _:
-                return await _think_and_answer(question, seed, work)
+                return await _think_and_answer(question, self.seed_of(question), work)
 
     def seed_of(self, question: Question) -> int:
         """The seed of the first answer's text and pace. The next answer has the next seed."""
@@ -131,7 +128,7 @@ def _count_short(text: str) -> int:
 def _is_small_talk(question: Question) -> bool:
     """Whether the corpus answers the question. Any other answer may be large, so it is made only
     once."""
-    other = question.model.partition(":")[0] in ("script", *SOURCES[1:])
+    other = question.model.partition(":")[0] in OTHERS
     tools = question.tools or question.tool_choice not in ("auto", "none")
     return not (other or tools or question.schema is not None or _results(question))
 

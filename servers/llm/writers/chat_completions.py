@@ -154,11 +154,11 @@ class ChatWriter:
         self._fields: tuple[str, ...] = (reasoning_field,)
         if reasoning_field == "both":
             self._fields = ("reasoning_content", "reasoning")
-        tokens = sum(answer.completion_tokens for answer in answers)
-        if self._likely is not None and not asked.stream and tokens > MAX_WITH_LOGPROBS:
+        self._prompt_tokens = prompt_tokens
+        in_one_body = self._likely is not None and not asked.stream
+        if in_one_body and (tokens := self._usage.completion_tokens) > MAX_WITH_LOGPROBS:
             message = f"{tokens} tokens with `logprobs` are too many for one body: ask for a stream"
             raise InvalidRequest(message, "logprobs")
-        self._prompt_tokens = prompt_tokens
 
     def steps(self) -> Iterator[bytes]:
         """The bytes of each step of the engine."""
