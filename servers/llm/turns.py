@@ -17,6 +17,7 @@ The rules this file keeps:
 3. The unit of work is the time to split one character into tokens. Other work is converted to it.
 """
 
+import msgspec
 import trio
 
 __all__ = ["ALONE", "TURN", "Turns", "Work"]
@@ -25,7 +26,7 @@ TURN = 4096
 """Units of work in one turn: half a millisecond, or two milliseconds for the worst texts."""
 
 
-class Work:
+class Work(msgspec.Struct):
     """The work for one request. This class never waits, so use it where nothing else runs."""
 
     async def spend(self, amount: int) -> None:
@@ -52,10 +53,9 @@ class Turns:
 
 
 class SharedWork(Work):
-    def __init__(self, turns: Turns) -> None:
-        self._turns = turns
-        self._done = 0  # work done since the last turn began
-        self._holds = False
+    _turns: Turns
+    _done: int = 0  # work done since the last turn began
+    _holds: bool = False
 
     def __enter__(self) -> "SharedWork":
         return self

@@ -7,8 +7,9 @@ answer ends, or until a client whose buffers are full has caught up.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from ...http.body import BodyWriter
 from ..engine import Engine, TokenSequence
@@ -31,8 +32,7 @@ class StreamWriter(Protocol):
         """The bytes to send in one write with the end of the body."""
 
 
-@dataclass(slots=True)
-class TokenSource:
+class TokenSource(msgspec.Struct):
     """The `Source` of a streaming reply: it fills the body with the tokens of a sequence.
 
     Args:
