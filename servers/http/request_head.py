@@ -123,21 +123,23 @@ class KnownHead(msgspec.Struct, frozen=True):
         places: For each such value, the index of its field, and where it begins and ends in the
             head without its length.
         length_index: The index of the field Content-Length.
+        length: The digits of its value in the head that was kept.
     """
 
     head: RequestHead
     places: list[tuple[int, int, int]]
     length_index: int
+    length: bytes
 
     def read(self, cut: bytes, length: bytes) -> RequestHead:
         """Return the whole meaning of a head, given the two results of `_cut_length`."""
-        if not self.places and not length:
+        if not self.places and length == self.length:
             return self.head
         headers, framing = list(self.head.headers), self.head.framing
         for index, start, end in self.places:
             headers[index] = headers[index][0], cut[start:end].decode("latin-1")
-        if length and (digits := length.decode()) != headers[self.length_index][1]:
-            headers[self.length_index] = "content-length", digits
+        if length != self.length:
+            headers[self.length_index] = "content-length", length.decode()
             framing = Framing(Coding.CONTENT_LENGTH, int(length))
         return replace(self.head, headers=tuple(headers), framing=framing)
 
@@ -169,7 +171,7 @@ class KnownHeads:
         if len(raw) > self._max_size or "?" in head.raw_target:
             return
         cut, length = _cut_length(raw)
-        known = _without_secrets(cut, head)
+        known = _without_secrets(cut, length, head)
         if known.read(cut, length) == head:  # otherwise h11 has changed a value
             if len(self._heads) >= self._most:
                 del self._heads[next(iter(self._heads))]
@@ -180,7 +182,7 @@ class KnownHeads:
         return blake2b(cut, digest_size=16, key=self._key).digest(), bool(length)
 
 
-def _without_secrets(cut: bytes, head: RequestHead) -> KnownHead:
+def _without_secrets(cut: bytes, length: bytes, head: RequestHead) -> KnownHead:
     headers, places = list(head.headers), []
     begin, length_index = len(head.start_line) + 2, 0
     for index, line in enumerate(cut[begin:-4].split(b"\r\n")):
@@ -192,7 +194,7 @@ def _without_secrets(cut: bytes, head: RequestHead) -> KnownHead:
             places.append((index, start, start + len(value.strip(b" \t"))))
             headers[index] = headers[index][0], ""
         begin += len(line) + 2
-    return KnownHead(replace(head, headers=tuple(headers)), places, length_index)
+    return KnownHead(replace(head, headers=tuple(headers)), places, length_index, length)
 
 
 # What this file does not do: find the end of a head, or check its bytes (protocol/head.py).
