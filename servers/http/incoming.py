@@ -177,8 +177,9 @@ class Incoming:
 
     def give_back(self) -> None:
         """Note that the current request's body is no longer kept: its bytes are free again."""
-        self._bodies.give_back(self._held)
-        self._held = 0
+        if self._held:
+            self._bodies.give_back(self._held)
+            self._held = 0
 
 
 def _too_large(limit: int) -> DecodeError:
