@@ -164,7 +164,8 @@ class ChunkedDecoder:
         One match per chunk replaces one table step per byte. For a token stream this is five times
         faster. The result is the same for every input (test_fast_path_equals_table).
         """
-        while line := PLAIN_SIZE_LINE(data, position):
+        end = len(data)
+        while position < end and (line := PLAIN_SIZE_LINE(data, position)):
             size = int(line[1], 16)
             if size > self._max_chunk_size:
                 break

@@ -107,7 +107,7 @@ class Response:
             DisconnectedError: The connection was reset.
         """
         if not self._pieces:
-            await self._receive()
+            self._pieces.extend(await self._receive())
         if not self._pieces:
             raise StopAsyncIteration
         return self._pieces.popleft()
@@ -118,9 +118,7 @@ class Response:
         Raises:
             ResponseError, DisconnectedError: As in `__anext__`.
         """
-        if not self._pieces:
-            await self._receive()
-        return self.receive_now() or b""
+        return b"".join(self._kept() or await self._receive())
 
     def receive_now(self) -> bytes | None:
         """Do the same without waiting. Returns None if no byte of the body has arrived.
@@ -128,44 +126,50 @@ class Response:
         Raises:
             ResponseError, DisconnectedError: As in `__anext__`.
         """
-        if not self._pieces and not self._receive_now():
-            return None
-        pieces, self._pieces = self._pieces, deque()
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces = self._kept() if self._pieces else self._receive_now()
+        return None if pieces is None else b"".join(pieces)
 
-    async def _receive(self) -> None:
+    def _kept(self) -> list[bytes]:
+        """Take the pieces that `__anext__` has left."""
+        pieces = list(self._pieces)
+        self._pieces.clear()
+        return pieces
+
+    async def _receive(self) -> list[bytes]:
         """Wait until there are pieces, an error or the end of the body."""
         await trio.lowlevel.checkpoint()
-        while not self._receive_now():
+        while (pieces := self._receive_now()) is None:
             await self.stream.wait_readable()
+        return pieces
 
-    def _receive_now(self) -> bool:
-        """Decode the bytes that have arrived. Returns False if the bytes hold neither a piece nor
-        the end."""
+    def _receive_now(self) -> list[bytes] | None:
+        """Decode the bytes that have arrived. Returns no pieces at the end of the body, and None if
+        the bytes hold neither a piece nor the end."""
         if self._error is not None:
             raise ResponseError(str(self._error)) from self._error
-        if self._decoder.complete:
-            return True
-        data: bytes | None
-        data, self.unread = self.unread, b""
+        decoder = self._decoder
+        if decoder.complete:
+            return []
         try:
-            data = data or self.stream.receive_now()
+            data = self.unread or self.stream.receive_now()
         except trio.BrokenResourceError as error:
             raise DisconnectedError(str(error), sent=True) from error
         if data is None:
-            return False
+            return None
+        self.unread = b""
         try:
             if data:
-                self._pieces.extend(self._decoder.receive_data(data))
+                pieces = decoder.receive_data(data)
             else:
-                self._decoder.receive_eof()
+                decoder.receive_eof()
                 self._check_truncation()
+                pieces = []
         except DecodeError as error:
             # The pieces before the bad byte are delivered first.
             self._error = error
-            self._pieces.extend(one for one in error.decoded if isinstance(one, bytes))
-            return bool(self._pieces) or self._receive_now()
-        return bool(self._pieces) or self._decoder.complete
+            pieces = [one for one in error.decoded if isinstance(one, bytes)]
+            return pieces or self._receive_now()
+        return pieces if pieces or decoder.complete else None
 
     def _check_truncation(self) -> None:
         """Check for close_notify: inside TLS, a body that ends with the connection needs it (RFC

@@ -204,11 +204,14 @@ class UpstreamExchange:
 
     async def _relay_all(self, relay: BodyRelay) -> bool:
         """Relay until the end of the body. Returns False after a timeout."""
-        while True:
-            if relay.relay_now(trio.current_time()) and not await self._wait_for_data(relay):
-                return False
-            if not await relay.relay_rest():
-                return True
+        try:
+            while True:
+                if relay.relay_now(trio.current_time()) and not await self._wait_for_data(relay):
+                    return False
+                if not await relay.relay_rest():
+                    return True
+        finally:
+            relay.observe_rest()
 
     async def _wait_for_data(self, relay: BodyRelay) -> bool:
         """Let the poller call `relay_now`, until it returns False or a timeout expires."""

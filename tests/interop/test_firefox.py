@@ -53,14 +53,13 @@ def test_an_answer_and_its_bytes(browser: Firefox, server: Held) -> None:
         "return [x + 5, y + 8]"
     )
     browser.click_at(x, y)
-    assert browser.evaluate(TEXT % ".rows .selected .text") == '"bold"'
+    browser.wait("""document.querySelector('.rows .selected .text')?.textContent === '"bold"'""")
     browser.press("ArrowRight", "ArrowRight", "ArrowRight")  # over "*" and "*"
-    selected = "return [...CSS.highlights.get('wire-selected')].join()"
-    assert browser.evaluate(selected) == " words"
+    browser.wait("[...(CSS.highlights.get('wire-selected') ?? [])].join() === ' words'")
     browser.click(".depths button:nth-child(2)")  # bytes
-    assert '"content":" words"' in browser.evaluate(
-        "return [...document.querySelectorAll('.rows code .selected')]"
-        ".map((part) => part.textContent).join('')"
+    browser.wait(
+        "[...document.querySelectorAll('.rows code .selected')]"
+        """.map((part) => part.textContent).join('').includes('"content":" words"')"""
     )
 
 
