@@ -260,7 +260,9 @@ class EventStream(StreamingReply):
     )
 
     def __init__(self, source: Pieces | Source, headers: Headers = ()) -> None:
-        super().__init__(source, 200, "text/event-stream; charset=utf-8", self.HEADERS + headers)
+        super().__init__(
+            source, content_type="text/event-stream; charset=utf-8", headers=self.HEADERS + headers
+        )
 
 
 Handler = Callable[[Request], Awaitable[Reply | StreamingReply]]
