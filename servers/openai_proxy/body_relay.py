@@ -8,8 +8,8 @@ The poller (`clients/streams/poller.py`) calls `relay_now` when bytes have arriv
 function that never waits: if the client's kernel accepts an event at once, relaying it costs no
 task switch. `relay_rest` does what has to wait for a slow reader, or for the end of the body.
 
-The copy is parsed later, BATCH pieces one after the other: then the parser's code and data are in
-the processor's cache, and an event takes half of the time (test_later_is_the_same).
+The parser reads its copy later: BATCH pieces, one after the other. Then its code and its data are
+in the processor's cache, so that an event costs less (test_later_is_the_same).
 """
 
 import trio
@@ -25,8 +25,8 @@ from .observer import EventObserver
 
 __all__ = ["BodyRelay"]
 
-BATCH = 16  # so many pieces of a body are kept for the parser
-SMALL = 1 << 10  # a piece of so many bytes is parsed at once, with those before it
+BATCH = 16  # number of pieces that are parsed together
+SMALL = 1 << 10  # a piece of this size, in bytes, or a larger one does not wait for others
 
 
 class BodyRelay:
@@ -38,7 +38,6 @@ class BodyRelay:
         summary: The record in which the bytes and events are counted.
         is_events: Whether the body is an event stream.
         now: The current time by trio's clock, in seconds.
-
     """
 
     def __init__(
