@@ -77,7 +77,7 @@ class RequestMessage(msgspec.Struct, frozen=True, omit_defaults=True):
         match self.content:
             case None:
                 return ""
-            case str(text):
+            case str() as text:
                 return text
             case parts:
                 return "".join(part.text for part in parts)

@@ -101,7 +101,7 @@ class InputItem(msgspec.Struct, frozen=True):
         if self.type == "reasoning":
             return ""
         match self.content or self.arguments or self.input or self.output:
-            case str(text):
+            case str() as text:
                 return text
             case list(parts):
                 return "".join(part.text for part in parts)

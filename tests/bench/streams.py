@@ -109,7 +109,7 @@ class Scale:
 
 
 FULL = Scale()
-QUICK = Scale(seconds=1.0, rounds=1, part=2, tries=1, levels=3, everyone=False)
+QUICK = Scale(memory=1000, seconds=1.0, rounds=1, part=2, tries=1, levels=3, everyone=False)
 
 
 @dataclass(frozen=True)
