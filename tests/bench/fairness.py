@@ -166,6 +166,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         attack(options.attack, options.names)
         return 0
     names = options.names or [*ATTACKS]
+    if unknown := [name for name in names if name not in ATTACKS]:
+        parser.error(f"no attack {unknown[0]!r}: the attacks are {', '.join(ATTACKS)}")
     print(f"load {os.getloadavg()[0]:.1f}; the longest in ms, memory in MB")
     print(f"{'attack':24}{'gap':>8}{'/health':>9}{'memory':>9}", flush=True)
     for title, chosen in {"none": [], **{n: [n] for n in names}, "all together": names}.items():
