@@ -186,7 +186,7 @@ class API:
             with self._turns.work() as work:
                 await check_size(request.body, work)
                 await work.spend(len(request.body) // JSON_BYTES)
-        asked = read(request.body)  # in the turn that this work has waited for
+        asked = read(request.body)  # still in the turn of its work: nothing else has run
         return asked, question_of(asked)
 
     async def _list_models(self, request: Request) -> Reply:

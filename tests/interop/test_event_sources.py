@@ -20,8 +20,6 @@ CHROMIUM = {
     # Where Chromium 156 differs from the standard:
     "bom.before-an-empty-line": "It takes no line end right after the byte order mark.",
     "format-utf-8": "It refuses another charset than UTF-8; the standard ignores the parameter.",
-    # A busy one only:
-    "reconnect.after-a-cut": "It may discard an event that came just before the connection broke.",
 }
 
 

@@ -45,6 +45,8 @@ class Answer:
             stream's own path.
         pause: Seconds between two writes, so that each arrives in a separate read.
         silence: Seconds of silence before the head.
+        reports: Number of reports of the client for which a cut waits, at most a second. A cut may
+            discard what a client has received and not read.
     """
 
     pieces: tuple[bytes, ...] = ()
@@ -53,6 +55,7 @@ class Answer:
     headers: Headers = STREAM
     pause: float = 0.0
     silence: float = 0.0
+    reports: int = 0
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,7 @@ def reconnection() -> Iterator[Case]:
         yield Case(
             f"reconnect.after-a-{then}",
             again,
-            (Answer((b"data: a\n\n",), then), stream(b"data: b\n\n")),
+            (Answer((b"data: a\n\n",), then, reports=1), stream(b"data: b\n\n")),
             (event("a"), event("b")),
         )
     yield Case(

@@ -100,6 +100,9 @@ class Trial:
             if answer.then == "stay":
                 await trio.sleep_forever()
             if answer.then == "cut":
+                with trio.move_on_after(1):
+                    while len(self.told) < answer.reports:
+                        await self.news.wait()
                 raise CutOff
         finally:
             self.ended_at[number] = trio.current_time()

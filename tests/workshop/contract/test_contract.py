@@ -1,6 +1,7 @@
 """The contract tests and the service are tested with each other."""
 
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import pytest
 import trio
@@ -12,10 +13,12 @@ from clients.event_source import Reconnection
 from clients.http.errors import DisconnectedError
 from clients.http.exchange import Headers
 from protocol.sse import EventStreamParser, ServerSentEvent
+from servers.http.reply import CutOff, Pieces, Request, StreamingReply
 from workshop.contract import command
 from workshop.contract import service as service_module
 from workshop.contract.case import Case
-from workshop.contract.harness import CASES, Outcome, ServiceError, run_cases, serving
+from workshop.contract.harness import CASES, Outcome, ServiceError, Trial, run_cases, serving
+from workshop.contract.judging import Told
 from workshop.contract.service import CAPABILITIES, ClientService
 
 from ...servers.driving import running
@@ -39,6 +42,30 @@ async def test_our_client_passes_every_case(autojump_clock: MockClock) -> None:
     failed = [(one.case.slug, one.result, one.why) for one in outcomes if one.result != "PASS"]
     assert not failed
     assert [one.case for one in outcomes] == list(CASES)
+
+
+@pytest.mark.parametrize(("told_at", "cut_at"), [(0.5, 0.5), (5.0, 1.0)])
+async def test_a_cut_waits_for_a_report(
+    told_at: float, cut_at: float, autojump_clock: MockClock
+) -> None:
+    """It comes after the report, or after a second without one."""
+    (case,) = (case for case in CASES if case.slug == "reconnect.after-a-cut")
+    trial = Trial(case)
+    reply = await trial.answer(Request("GET", "/"))
+    assert isinstance(reply, StreamingReply)
+    begun = trio.current_time()
+    async with trio.open_nursery() as nursery:
+
+        async def tell() -> None:
+            await trio.sleep(told_at)
+            trial.told[1] = Told(kind="event")
+            trial.tell()
+
+        nursery.start_soon(tell)
+        with pytest.raises(CutOff):
+            async for _ in cast(Pieces, reply.source):
+                pass
+        assert trio.current_time() - begun == pytest.approx(cut_at)
 
 
 class Broken(EventStreamParser):
