@@ -46,6 +46,12 @@ def _says(text: str, fields: str = "", **asked: object) -> Callable[[], bytes]:
     return _post("/v1/chat/completions", fields, messages=messages, **asked)
 
 
+def _pipelined(request: Callable[[], bytes]) -> Callable[[], bytes]:
+    """300 requests on one connection, sent before the first answer is read (RFC 9112 section
+    9.3.2)."""
+    return lambda: request() * 300
+
+
 ECHO: dict[str, Any] = {"model": "echo", "n": 128}
 MUCH: dict[str, Any] = {"n": 128, "logprobs": True, "top_logprobs": 20}
 SCHEMA = {"properties": {f"p{n}": {"type": "integer"} for n in range(3000)}}
@@ -64,11 +70,20 @@ ATTACKS: dict[str, Callable[[], bytes]] = {
     "four stops": _says("hi", model="lorem", max_tokens=99_999, stop=["e x", " az", "o z", "uz"]),
     "10 MB of values": _post("/v1/responses", input=[{}] * 2_000_000),
     "10 MB of one string": _says("x", user="\\" * 4_900_000),
+    "300 pipelined GETs": _pipelined(lambda: b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+    "300 pipelined questions": _pipelined(_says("hi", model="echo")),
+    "300 pipelined streams": _pipelined(_says("hi", model="echo", stream=True)),
 }
 
 
 SLOW = _says("hi", model="lorem", max_tokens=9999, stream=True)()
 SLOW = SLOW.replace(b"X-Pace: instant\r\n", b"")  # at the server's own pace
+
+
+def _closing(requests: bytes) -> bytes:
+    """The same, with `Connection: close` in the last one."""
+    before, host, after = requests.rpartition(b"Host: ")
+    return before + b"Connection: close\r\n" + host + after
 
 
 def attack(port: int, names: Sequence[str]) -> None:
@@ -86,8 +101,7 @@ def attack(port: int, names: Sequence[str]) -> None:
                 pass
 
     async def all_of_them() -> None:
-        closing = b"Connection: close\r\nHost: "
-        requests = [ATTACKS[name]().replace(b"Host: ", closing, 1) for name in names]
+        requests = [_closing(ATTACKS[name]()) for name in names]
         with trio.move_on_after(SECONDS):
             async with trio.open_nursery() as nursery:
                 for number in range(CLIENTS):
