@@ -5,14 +5,14 @@ from collections.abc import Iterator
 
 import pytest
 import trustme
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, ViewportSize, expect, sync_playwright
 
 from servers import chat
 from servers.llm.pace import Pace
 
 from .held import Held, hold
 from .peers import SAFETY, RunningServer, running
-from .visiting import MILLISECONDS, Visit, chromium, flags
+from .visiting import MILLISECONDS, WIDE, Visit, chromium, flags
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -73,8 +73,15 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def visit(browser: Browser) -> Iterator[Visit]:
+def viewport() -> ViewportSize:
+    """Of `visit`: with the wire pane beside the text. A file whose tests do not look at the pane
+    returns NARROW instead, because the pane reads each answer a second time and draws its bytes."""
+    return WIDE
+
+
+@pytest.fixture
+def visit(browser: Browser, viewport: ViewportSize) -> Iterator[Visit]:
     """A new window without history or cache, in English."""
-    with browser.new_context(locale="en-US") as context:
+    with browser.new_context(locale="en-US", viewport=viewport) as context:
         context.set_default_timeout(SAFETY * MILLISECONDS)
         yield Visit(context.new_page())

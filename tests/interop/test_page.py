@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from json import dumps, loads
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import ViewportSize, expect
 
 from servers import chat, chunked
 from servers.http.routes import Routes
@@ -17,7 +17,7 @@ from ..conftest import ROOT
 from ..saying import answer
 from .held import Held, hold
 from .peers import SAFETY, RunningServer, running
-from .visiting import MILLISECONDS, Visit, shows
+from .visiting import MILLISECONDS, NARROW, WIDE, Visit, shows
 
 # The model quotes the markup of a question, and the page shows it as text.
 PROMPT = "<b>你好</b> <script>alert(1)</script> 👩🏽‍🚀"
@@ -26,6 +26,12 @@ THINKING = "".join(SAID.thinking)
 WORDS = tokenize("Plain words, 你好 👩🏽‍🚀 and no mark at all")
 
 
+@pytest.fixture
+def viewport() -> ViewportSize:
+    return NARROW
+
+
+@pytest.mark.parametrize("viewport", [WIDE], ids=["wide"])
 def test_an_answer_appears_token_by_token(visit: Visit, held: Held) -> None:
     """Each token is on the page before the next one exists, and thoughts are shown separately.
     There is no error, no violation of the page's policy, and no request to another origin."""

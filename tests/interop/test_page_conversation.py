@@ -6,7 +6,7 @@ from json import dumps
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Route, expect
+from playwright.sync_api import Locator, Route, ViewportSize, expect
 
 from servers import chat
 from servers.http.reply import EventStream, Handler, Reply, Request
@@ -18,13 +18,18 @@ from servers.llm.pace import Pace
 
 from .held import Held, hold
 from .peers import RunningServer, running
-from .visiting import Visit, shows
+from .visiting import NARROW, Visit, shows
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[RunningServer]:
     with running("servers.chat", "--profile", "instant") as server:
         yield server
+
+
+@pytest.fixture
+def viewport() -> ViewportSize:
+    return NARROW
 
 
 def answered(visit: Visit, question: str) -> Locator:

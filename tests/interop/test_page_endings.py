@@ -3,14 +3,14 @@
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import ViewportSize, expect
 
 from servers.llm.faults import FAULTS
 
 from .faults import PAGE
 from .faults import Page as Table
 from .peers import RunningServer, running
-from .visiting import Visit, shows
+from .visiting import NARROW, Visit, shows
 
 # For each outcome of `browser fetch` in servers/FAULTS.md, the ending on the page. If the server
 # leaves a connection open, the test presses Stop, because the page itself would wait for minutes.
@@ -88,6 +88,11 @@ ASK_ALL = """async ([names, said]) => {
 def server() -> Any:
     with running("servers.chat", "--ttft", "0", "--itl", "0.002") as server:
         yield server
+
+
+@pytest.fixture
+def viewport() -> ViewportSize:
+    return NARROW
 
 
 def test_every_fault_has_the_right_ending(visit: Visit, server: RunningServer) -> None:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import ViewportSize, expect
 
 from servers import chat
 from servers.llm.faults import FAULTS
@@ -15,13 +15,18 @@ from workshop.course.routes import course_routes
 
 from .held import hold
 from .peers import RunningServer, running
-from .visiting import Visit, shows
+from .visiting import NARROW, Visit, shows
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[RunningServer]:
     with running("servers.chat", "--profile", "instant") as server:
         yield server
+
+
+@pytest.fixture
+def viewport() -> ViewportSize:
+    return NARROW
 
 
 # ---- The first screen

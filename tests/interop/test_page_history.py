@@ -6,17 +6,22 @@ from json import dumps
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Browser, Locator, ViewportSize, expect
 
 from .held import Held
 from .peers import SAFETY, RunningServer, running
-from .visiting import MILLISECONDS, Visit, shows
+from .visiting import MILLISECONDS, NARROW, Visit, shows
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[RunningServer]:
     with running("servers.chat", "--profile", "instant") as server:
         yield server
+
+
+@pytest.fixture
+def viewport() -> ViewportSize:
+    return NARROW
 
 
 def half_answered(visit: Visit, held: Held) -> Locator:
@@ -153,11 +158,11 @@ def test_drafts(visit: Visit, server: RunningServer) -> None:
     expect(prompt).to_have_value("")
 
 
-def test_two_windows(browser: Browser, held: Held) -> None:
+def test_two_windows(browser: Browser, viewport: ViewportSize, held: Held) -> None:
     """A second window shows what the first one asked. If two ask at the same time, both answers
     are kept, in two conversations."""
     stored = dumps({"title": "One", "saved": 1, "messages": [QUESTION]})
-    with browser.new_context(locale="en-US") as context:
+    with browser.new_context(locale="en-US", viewport=viewport) as context:
         context.set_default_timeout(SAFETY * MILLISECONDS)
         context.add_init_script(f"localStorage['workshop.chat.a'] ??= {dumps(stored)}")
         first, second, third = windows = [Visit(context.new_page()) for _ in range(3)]

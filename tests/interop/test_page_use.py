@@ -13,13 +13,18 @@ from servers.llm.teaching import GROUPS
 from .held import Held
 from .peers import SAFETY, RunningServer, running
 from .test_proxy import proxy_of
-from .visiting import MILLISECONDS, Visit, chromium, flags, shows
+from .visiting import MILLISECONDS, NARROW, Visit, chromium, flags, shows
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[RunningServer]:
     with running("servers.chat", "--profile", "instant") as server:
         yield server
+
+
+@pytest.fixture
+def viewport() -> ViewportSize:
+    return NARROW
 
 
 # ---- The page as it is sent
@@ -34,8 +39,8 @@ MAX_ANSWER = 56_000  # what the first answer needs besides, without the wire pan
 def test_weight(locale: str, browser: Browser, server: RunningServer) -> None:
     """What a browser loads before a question, and for its answer. The files are sent compressed; a
     stream is not."""
-    narrow = ViewportSize(width=1180, height=800)  # the pane is loaded when it is opened
-    with browser.new_context(locale=locale, viewport=narrow) as context:
+    # The pane is loaded when it is opened.
+    with browser.new_context(locale=locale, viewport=NARROW) as context:
         context.set_default_timeout(SAFETY * MILLISECONDS)
         page = context.new_page()
         loaded: dict[str, int] = {}
@@ -314,7 +319,7 @@ TYPE = """async () => {
 SUBMIT = """() => document.querySelector("#composer").requestSubmit()"""
 
 
-NARROW: ViewportSize = {"width": 400, "height": 300}
+SMALL = ViewportSize(width=400, height=300)
 
 
 def test_the_seventh_window_says_why_it_waits(browser: Browser) -> None:
@@ -322,7 +327,7 @@ def test_the_seventh_window_says_why_it_waits(browser: Browser) -> None:
     Chromium decides when it closes one; the heartbeat detects that. The wire pane is closed in
     these narrow windows: an open one has a connection of its own."""
     silent = running("servers.chat", "--ttft", "3600", "--heartbeat", "0.2")
-    with silent as server, browser.new_context(locale="en-US", viewport=NARROW) as context:
+    with silent as server, browser.new_context(locale="en-US", viewport=SMALL) as context:
         context.set_default_timeout(SAFETY * MILLISECONDS)
         context.clock.install(time=0)
         windows = [Visit(context.new_page()) for _ in range(8)]

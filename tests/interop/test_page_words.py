@@ -8,13 +8,18 @@ import pytest
 from playwright.sync_api import Browser, ViewportSize, expect
 
 from .peers import SAFETY, RunningServer, running
-from .visiting import MILLISECONDS, Visit, shows
+from .visiting import MILLISECONDS, NARROW, Visit, shows
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[RunningServer]:
     with running("servers.chat", "--profile", "instant") as server:
         yield server
+
+
+@pytest.fixture
+def viewport() -> ViewportSize:
+    return NARROW
 
 
 WIDE = ViewportSize(width=1440, height=900)

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from json import dumps
 from typing import Any
 
-from playwright.sync_api import ConsoleMessage, Locator, Page, expect
+from playwright.sync_api import ConsoleMessage, Locator, Page, ViewportSize, expect
 
 from .peers import need
 
-__all__ = ["MILLISECONDS", "Visit", "chromium", "flags", "shows"]
+__all__ = ["MILLISECONDS", "NARROW", "WIDE", "Visit", "chromium", "flags", "shows"]
 
 # Browser features that these tests do not need. The first two are a page of its own that
 # each window loads for its address bar, which was more than half of the work of a short test. The
@@ -57,6 +57,9 @@ FLAGS = [
 ]
 
 MILLISECONDS = 1000
+
+WIDE = ViewportSize(width=1280, height=720)  # the wire pane is open, beside the text
+NARROW = ViewportSize(width=1180, height=720)  # the pane is closed, and not loaded
 
 
 def chromium() -> str:
