@@ -1,15 +1,20 @@
 // Clients of the OpenAI API that people run under Node, with only the base URL changed.
 //
-//     node node_clients.mjs NAME '{"url": "http://localhost:8000/v1", "prompt": "hi", …}'
+//     echo '{"client": "aiText", "url": "http://localhost:8000/v1", "prompt": "hi", …}' | node node_clients.mjs
 //
-// Runs the client NAME, and prints its result as JSON.
+// For each line of its input, runs the client with this name, and prints its result as a line of JSON.
 
-const asked = JSON.parse(process.argv[3]);
-const { url, model, prompt, tool, schema } = asked;
-const messages = [{ role: "user", content: prompt }];
-const texts = [];
-const thoughts = [];
-const called = [];
+import { createInterface } from "node:readline";
+
+// What the client is asked, and what it has seen.
+let url, model, prompt, tool, schema, stream;
+let messages, texts, thoughts, called;
+
+function begin(asked) {
+  ({ url, model, prompt, tool, schema, stream } = asked);
+  messages = [{ role: "user", content: prompt }];
+  [texts, thoughts, called] = [[], [], []];
+}
 
 // ---- openai
 
@@ -72,7 +77,7 @@ async function openaiTools() {
     model,
     messages,
     tools: [runnable()],
-    stream: asked.stream,
+    stream,
   });
   return { text: await runner.finalContent(), called };
 }
@@ -95,7 +100,7 @@ async function openaiResponses() {
   return { texts, text: final.output_text, status: final.status };
 }
 
-// Two chunks, then the client aborts; its process runs until its input ends.
+// Two chunks, then the client aborts; its process runs on.
 async function openaiAbort() {
   const client = await openai();
   const stream = await client.chat.completions.create({ model, messages, stream: true });
@@ -104,7 +109,6 @@ async function openaiAbort() {
     texts.push(delta.role ?? delta.reasoning_content);
     if (texts.length === 2) stream.controller.abort();
   }
-  process.stdin.resume();
   return { texts };
 }
 
@@ -188,4 +192,10 @@ const cases = {
   aiResponsesObject: () => withObject(responses),
 };
 
-console.log(JSON.stringify(await cases[process.argv[2]]()));
+for await (const line of createInterface({ input: process.stdin })) {
+  const { client, ...asked } = JSON.parse(line);
+  begin(asked);
+  // A client that fails has no result; its error is told on stderr.
+  const result = await cases[client]().catch((error) => void console.error(error));
+  console.log(JSON.stringify(result ?? null));
+}

@@ -1,11 +1,11 @@
 """Clients of the OpenAI API under Node: `openai`, and Vercel's SDK `ai` with both of its providers.
-`node_clients.mjs` sends the request and prints the result."""
+`node_clients.mjs` sends the requests and prints the results; one process does so for all tests."""
 
 import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -34,30 +34,64 @@ def server() -> Iterator[RunningServer]:
         yield server
 
 
-def command(name: str, url: str, **more: Any) -> list[str]:
-    """`node node_clients.mjs NAME {…}`."""
+class Clients:
+    """The clients, in a Node process that loads each package once."""
+
+    def __init__(self, process: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
+        self.process = process
+        self._errors = errors
+
+    def ask(self, name: str, url: str, **more: Any) -> None:
+        """Let the client NAME send its request."""
+        asked = {
+            "client": name,
+            "url": f"{url}/v1",
+            "model": MODEL,
+            "prompt": HELLO,
+            "tool": {"name": "weather", "parameters": PARAMETERS, "result": RESULT},
+            "schema": PARAMETERS,
+        }
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(asked | more).encode() + b"\n")
+        self.process.stdin.flush()
+
+    def told(self) -> Any:
+        """The client's result, from its JSON, if Node wrote nothing to stderr meanwhile."""
+        assert self.process.stdout is not None
+        line = read_until(self.process.stdout, b"\n")
+        complaints = self.complaints()
+        assert complaints == "", complaints
+        return json.loads(line)
+
+    def result(self, name: str, url: str, **more: Any) -> Any:
+        self.ask(name, url, **more)
+        return self.told()
+
+    def complaints(self) -> str:
+        """What Node has written to stderr since this was called last."""
+        return self._errors.read().decode()
+
+
+@pytest.fixture(scope="module")
+def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clients]:
     node = need("node", "nodejs")
     if missing := [each for each in PACKAGES if not (ROOT / "node_modules" / each).is_dir()]:
         unavailable(f"{', '.join(missing)} missing in node_modules: {INSTALL}")
-    asked = {
-        "url": f"{url}/v1",
-        "model": MODEL,
-        "prompt": HELLO,
-        "tool": {"name": "weather", "parameters": PARAMETERS, "result": RESULT},
-        "schema": PARAMETERS,
-    }
-    script = Path(__file__).with_name("node_clients.mjs")
-    return [node, str(script), name, json.dumps(asked | more)]
-
-
-def told(name: str, url: str, **more: Any) -> dict[str, Any]:
-    """The result of the client NAME, from its JSON."""
-    done = subprocess.run(
-        command(name, url, **more), capture_output=True, timeout=SAFETY, encoding="utf-8"
-    )
-    assert (done.returncode, done.stderr) == (0, ""), done.stderr
-    said: dict[str, Any] = json.loads(done.stdout)
-    return said
+    command = [node, str(Path(__file__).with_name("node_clients.mjs"))]
+    pipe = subprocess.PIPE
+    stderr = tmp_path_factory.mktemp("node") / "stderr"
+    with (
+        stderr.open("wb") as written,
+        stderr.open("rb") as read,
+        subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=written) as process,
+    ):
+        clients = Clients(process, read)
+        try:
+            yield clients
+            rest, _ = process.communicate(timeout=SAFETY)
+            assert (process.returncode, rest, clients.complaints()) == (0, b"", "")
+        finally:
+            process.kill()
 
 
 def chat(*messages: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -75,10 +109,10 @@ def test_install_line() -> None:
 
 
 @pytest.mark.parametrize("name", ["openaiStream", "aiText", "aiResponses"])
-def test_stream(server: RunningServer, name: str) -> None:
+def test_stream(clients: Clients, server: RunningServer, name: str) -> None:
     """Every token is one delta. First comes the thinking, then the text, then the usage."""
     (said,) = answers(chat())
-    assert told(name, server.url) == {
+    assert clients.result(name, server.url) == {
         "thoughts": list(said.thinking),
         "texts": list(said.text),
         "finish": "stop",
@@ -87,9 +121,9 @@ def test_stream(server: RunningServer, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["aiWhole", "aiResponsesWhole"])
-def test_not_streamed(server: RunningServer, name: str) -> None:
+def test_not_streamed(clients: Clients, server: RunningServer, name: str) -> None:
     (said,) = answers(chat())
-    assert told(name, server.url) == {
+    assert clients.result(name, server.url) == {
         "thinking": "".join(said.thinking),
         "text": text(said),
         "finish": "stop",
@@ -100,32 +134,32 @@ def test_not_streamed(server: RunningServer, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "end"), [("openaiHelper", {}), ("openaiResponses", {"status": "completed"})]
 )
-def test_helper(server: RunningServer, name: str, end: dict[str, str]) -> None:
+def test_helper(clients: Clients, server: RunningServer, name: str, end: dict[str, str]) -> None:
     """`.stream()` puts the answer together from its events."""
     (said,) = answers(chat())
-    assert told(name, server.url) == {"texts": list(said.text), "text": text(said), **end}
+    assert clients.result(name, server.url) == {"texts": list(said.text), "text": text(said), **end}
 
 
 @pytest.mark.parametrize("stream", [True, False])
-def test_run_tools(server: RunningServer, stream: bool) -> None:
+def test_run_tools(clients: Clients, server: RunningServer, stream: bool) -> None:
     """The runner calls the function that the model asks for, and reads the answer to its result."""
     (asked,) = answers(chat(tools=[CHAT_TOOL]))
     ((_, arguments),) = calls(asked)
     (said,) = answers(chat(*called(RESULT), tools=[CHAT_TOOL]))
-    assert told("openaiTools", server.url, stream=stream) == {
+    assert clients.result("openaiTools", server.url, stream=stream) == {
         "called": [json.loads(arguments)],
         "text": text(said),
     }
 
 
 @pytest.mark.parametrize("name", ["aiTools", "aiResponsesTools"])
-def test_tools_in_two_steps(server: RunningServer, name: str) -> None:
+def test_tools_in_two_steps(clients: Clients, server: RunningServer, name: str) -> None:
     """`streamText` does all steps in one stream: the call, the call's result, and the text."""
     request = chat(tools=[CHAT_TOOL])
     (asked,) = answers(request)
     (said,) = answers(chat(*called(RESULT), tools=[CHAT_TOOL]))
     ((_, arguments),) = calls(asked)
-    assert told(name, server.url) == {
+    assert clients.result(name, server.url) == {
         "thoughts": [*asked.thinking, *said.thinking],
         "called": [json.loads(arguments)],
         "texts": list(said.text),
@@ -135,28 +169,22 @@ def test_tools_in_two_steps(server: RunningServer, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["openaiObject", "aiObject", "aiResponsesObject"])
-def test_object(server: RunningServer, name: str) -> None:
+def test_object(clients: Clients, server: RunningServer, name: str) -> None:
     """The client gets an object that fits the schema. While the object streams, the client sees the
     part that has arrived."""
     (said,) = answers(chat(response_format=CHAT_FORMAT))
-    found = told(name, server.url)
+    found = clients.result(name, server.url)
     assert found["object"] == json.loads(text(said))
     assert found.get("partials", 2) > 1
 
 
-def test_abort_ends_the_handler(held: Held) -> None:
+def test_abort_ends_the_handler(clients: Clients, held: Held) -> None:
     """The client aborts after two chunks. Two writes later the server has stopped the model,
     although the client's process still runs."""
     (said,) = answers(chat())
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command("openaiAbort", held.url), stdin=pipe, stdout=pipe) as process:
-        try:
-            held.release()  # the role with the first token
-            assert process.stdout is not None
-            told = json.loads(read_until(process.stdout, b"\n"))
-            assert told == {"texts": ["assistant", *said.thinking[:1]]}
-            held.release(2)
-            assert held.wait_until_ended() <= 3
-            assert process.poll() is None
-        finally:
-            process.kill()
+    clients.ask("openaiAbort", held.url)
+    held.release()  # the role with the first token
+    assert clients.told() == {"texts": ["assistant", *said.thinking[:1]]}
+    held.release(2)
+    assert held.wait_until_ended() <= 3
+    assert clients.process.poll() is None
