@@ -90,12 +90,13 @@ class Firefox:
         return self.evaluate(WAIT % expression)
 
     def open(self, url: str, **settings: str) -> None:
-        """Open a page, with these settings already chosen."""
-        self.call("WebDriver:Navigate", url=url)
+        """Open a page, with these settings already chosen. They are stored before, at a text of the
+        same site, because a second load of the page would cost more."""
         if settings:
+            self.call("WebDriver:Navigate", url=f"{url}/page/sse.js")
             kept = json.dumps(json.dumps(settings))
             self.evaluate(f"localStorage['workshop.settings'] = {kept}")
-            self.call("WebDriver:Refresh")
+        self.call("WebDriver:Navigate", url=url)
 
     def click(self, selector: str) -> None:
         """Click on an element as soon as it is enabled."""
