@@ -11,10 +11,13 @@ from hypothesis import strategies as st
 from workshop.course.colours import highlight
 from workshop.course.tree import ROOT, Tree
 from workshop.course.weave import (
+    DIRECTIVE,
     Block,
     LineKind,
     LineRange,
     Woven,
+    _comments,
+    _tokenized_comments,
     read_docstring,
     split_lines,
     weave,
@@ -75,6 +78,17 @@ def check(text: str) -> None:
         assert kinds <= {LineKind.CODE}
     else:
         assert meaning(code_alone(woven)) == whole
+        comments_are_those_of_tokenize(plain.removeprefix("\ufeff"))
+
+
+def comments_are_those_of_tokenize(source: str) -> None:
+    with warnings.catch_warnings(action="ignore"):
+        found = _comments(source, ast.parse(source))
+    assert found == {
+        number: text
+        for number, text in _tokenized_comments(source).items()
+        if not DIRECTIVE.match(text)
+    }
 
 
 def test_weaving_loses_nothing() -> None:
