@@ -60,9 +60,19 @@ def python_files(root: Path) -> dict[str, Path]:
     return found
 
 
+def statements(source: str) -> list[ast.AST]:
+    """All statements of a module, with those inside others. Expressions, which are most of a tree,
+    are skipped: they contain no statement."""
+    found: list[ast.AST] = [ast.parse(source)]
+    for node in found:
+        for name in ("body", "handlers", "cases", "orelse", "finalbody"):
+            found += getattr(node, name, ())
+    return found
+
+
 def imports(module: str, path: Path) -> Iterator[tuple[int, str, str]]:
     """(line, the module imported from, the name taken from it or ""), inside functions too."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in statements(path.read_text(encoding="utf-8")):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield node.lineno, alias.name, ""

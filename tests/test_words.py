@@ -9,17 +9,17 @@ not judged. Each pattern stands beside what to write in its place.
 """
 
 import ast
-import io
 import random
 import re
 import subprocess
 import sys
-import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
+from .test_laws import statements
 
 ROOT = Path(__file__).parent.parent
 
@@ -98,6 +98,12 @@ BENT = [  # the habit, a sentence that has it, the same in plain words
     ("aside", "a pool, so to speak", "a pool"),
 ]
 
+# The module `tokenize` finds the same comments in this tree, in thirty times the time.
+STRING_OR_COMMENT = re.compile(
+    r"""(?sx) [#][^\n]* | (?P<long>\"{3}|'{3}) (?:\\.|.)*? (?P=long)
+    | "(?:\\.|[^"\\])*" | '(?:\\.|[^'\\])*' """
+)
+
 ALLOWED: dict[tuple[str, str], str] = {}
 """(file, sentence): the reason why it may stay."""
 
@@ -136,7 +142,7 @@ def unquoted(text: str) -> str:
 
 
 def docstrings(source: str) -> Iterator[tuple[int, str]]:
-    for node in ast.walk(ast.parse(source)):
+    for node in statements(source):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             value = node.value.value
             if isinstance(value, str):
@@ -152,14 +158,14 @@ def indent_of(line: str) -> int:
 def comments(source: str) -> Iterator[tuple[int, str]]:
     """Comments on lines that follow each other are one."""
     begin, last, words = 0, -1, list[str]()
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type == tokenize.COMMENT:
-            line = token.start[0]
+    for token in STRING_OR_COMMENT.finditer(source):
+        if token[0].startswith("#"):
+            line = source.count("\n", 0, token.start()) + 1
             if line != last + 1 and words:
                 yield begin, "\n".join(words)
                 words = []
             begin = begin if words else line
-            words.append(token.string.lstrip("# ").rstrip())
+            words.append(token[0].lstrip("# ").rstrip())
             last = line
     if words:
         yield begin, "\n".join(words)
@@ -210,7 +216,8 @@ def test_what_is_read(tmp_path: Path) -> None:
     path = tmp_path / "x.py"
     path.write_text(
         '"""One.\n\n    a sample\n\nTwo,\nstill two.\n"""\n\n'
-        'X = "no prose"  # three\n\n# four\n# and `code`\n'
+        'X = "# no prose"  # three\n\n# four\n# and `code`\n'
+        "Y = '''\n# no \\''' prose\n''', b\"\"\"\n# nor \"this\"\"\"\n"
     )
     assert list(prose(path)) == [
         (1, "One."),
