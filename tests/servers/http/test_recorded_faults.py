@@ -1,5 +1,7 @@
 """Every fault of the catalogue, recorded: the bytes as they were sent, each in one span."""
 
+from collections.abc import Iterator
+
 import pytest
 import trio
 from hypothesis import given, settings
@@ -8,7 +10,7 @@ from trio.testing import MockClock
 
 from servers.chat import routes
 from servers.http.recordings import ReplyDone, Sent
-from servers.llm.faults import FAULTS
+from servers.llm.faults import FAULTS, injection, stream_faults
 from servers.llm.pace import Pace
 
 from ...protocol.feeding import cut, offsets
@@ -27,6 +29,16 @@ ERRORS = {
     "bad-chunk-size": "expected a hex digit of the chunk-size, not b'x'",
     "length-and-chunked": "both Transfer-Encoding and Content-Length",
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _minute() -> Iterator[None]:
+    """A fault that holds its connection does so for a minute, not for an hour, in which the server
+    would check its timeouts 7,200 times."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (injection, stream_faults):
+            patch.setattr(module, "HOLD_SECONDS", 60.0)
+        yield
 
 
 @pytest.mark.parametrize("fault", BROKEN)
