@@ -10,8 +10,8 @@ nor keep all of it in memory. The rules this file keeps:
 1. The parser gets the whole of each event of up to MAX_EVENT bytes.
 2. If a line exceeds this limit, the parser gets only its beginning, where the event's type is, and
    its end, where the usage is.
-3. If the event is already too long when a line begins, that line becomes an empty comment. No line
-   is lost, so the parser still finds the end of each event.
+3. If the event is already too long when a line begins, the parser gets nothing of that line. It
+   gets each blank line, so it still finds the end of each event.
 """
 
 from protocol.sse import LINE_END, EventStreamParser, ServerSentEvent
@@ -94,8 +94,10 @@ class EventObserver:
             self._tail = (self._tail + rest)[-TAIL:]
 
     def _end_line(self) -> list[ServerSentEvent]:
-        rest = self._tail if self._in_line or not self._tail else b":"
-        self._in_line, self._tail = False, b""
+        rest, self._tail = self._tail, b""
+        if rest and not self._in_line:
+            return []
+        self._in_line = False
         events = self._parser.receive_data(rest + b"\n")
         if self._parser.at_event_border:
             self._size, self._by_line, self.is_cutting = 0, False, False
