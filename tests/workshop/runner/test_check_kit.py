@@ -6,7 +6,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from workshop.runner.check_kit import Failure, Lab, at_a_time, first_difference
+from workshop.runner.check_kit import Failure, Lab, at_a_time, few, first_difference
 from workshop.runner.exercises import leaf_errors
 
 
@@ -130,3 +130,10 @@ def test_first_difference(received: bytes, expected: bytes, offset: int) -> None
 
 def test_the_size_of_pieces_in_words() -> None:
     assert [at_a_time(size) for size in (1, 2)] == ["one byte at a time", "2 bytes at a time"]
+
+
+def test_a_long_list_is_shortened_in_a_message() -> None:
+    """A list of thousands of sizes would hide what is wrong with it."""
+    assert few([1, 2, 3]) == few((1, 2, 3)) == "[1, 2, 3]"
+    assert few(range(10)) == "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]"
+    assert few(range(4000)) == "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, … 4000 in all]"
